@@ -1,0 +1,41 @@
+"""What a running step may know of its surroundings, handed in by the caller.
+
+A component asks for it by a parameter ``context: RunContext``; most need none.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a step has come; ``total`` is None where it is not known in advance."""
+
+    done: float
+    total: float | None
+    note: str = ""
+
+
+def ignore(_: Progress) -> None:
+    """A progress listener for those who have none."""
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """Where a step runs.
+
+    Attributes:
+        store: local root of the store; published models live below ``store / "serving"``.
+        pipeline, run_id, step: the names under which the artifact will be known.
+        work: a directory that survives a crash of this step and is given again to the next attempt
+            at the same fingerprint (checkpoints); removed once the artifact is published.
+        progress: called with a ``Progress`` as often as the step likes; cheap.
+    """
+
+    store: Path
+    pipeline: str
+    run_id: str
+    step: str
+    work: Path
+    progress: Callable[[Progress], None] = field(default=ignore)

@@ -1,0 +1,301 @@
+"""The data contract: the one place that says what a data set looks like.
+
+Everything else is derived from it: the Great Expectations suite, the preprocessing inside the model, the
+serving signature, the check of requests and the drift baseline. Written as YAML, one file a data set::
+
+    name: churn
+    description: Customers of a telephone company, one row each.
+    key: customerID
+    features:
+      tenure: {dtype: int, min: 0, max: 100, unit: months, description: Months since the first bill.}
+      Contract: {dtype: string, allowed: [Month-to-month, One year, Two year]}
+    label: {name: Churn, dtype: string, classes: ["No", "Yes"]}
+    rows: {min: 100}
+    checks:
+      - {expectation: expect_column_mean_to_be_between, kwargs: {column: tenure, min_value: 10, max_value: 60}, severity: warning}
+"""
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from schemas.config import Config
+from schemas.errors import ContractError
+
+Dtype = Literal["float", "int", "bool", "string", "datetime", "image"]
+Severity = Literal["critical", "warning"]
+Scalar = bool | int | float | str
+
+NUMERIC: frozenset[str] = frozenset({"float", "int", "image"})
+
+
+class Feature(Config):
+    """One input of the model. A rule that is left out is not checked."""
+
+    dtype: Dtype
+    """``float``, ``int``, ``bool``, ``string``, ``datetime`` or ``image`` (pixels 0..255 of ``shape`` [H, W, C])."""
+    shape: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    """Shape of one value; empty for a scalar. Needed for images."""
+    nullable: bool = False
+    """Whether a value may be missing (null, NaN, or an empty string)."""
+    max_missing: float | None = Field(default=None, ge=0, le=1)
+    """Largest share of missing values, 0 to 1; only with ``nullable``."""
+    min: float | None = None
+    """Smallest value, inclusive; for images the smallest pixel."""
+    max: float | None = None
+    """Largest value, inclusive; for images the largest pixel."""
+    allowed: tuple[Scalar, ...] | None = None
+    """The only values that may occur (missing ones apart)."""
+    min_length: int | None = Field(default=None, ge=0)
+    """Fewest characters of a string."""
+    max_length: int | None = Field(default=None, ge=0)
+    """Most characters of a string."""
+    regex: str | None = None
+    """A regular expression that every string matches from its start."""
+    unique: bool = False
+    """Whether no two rows may share a value."""
+    unit: str = ""
+    """What a number counts, e.g. ``months`` or ``USD``."""
+    description: str = ""
+    """One sentence for the reader of a report."""
+    severity: Severity = "critical"
+    """``critical`` stops the pipeline, ``warning`` is reported and goes on."""
+    sensitive: bool = False
+    """Personal values: masked in reports, samples and logs."""
+
+    @model_validator(mode="after")
+    def _rules_fit_the_dtype(self) -> Self:
+        if (self.min is not None or self.max is not None) and self.dtype not in NUMERIC:
+            raise ValueError(f"min and max are for {sorted(NUMERIC)}, not for dtype {self.dtype}")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min:g} is above max {self.max:g}")
+        lengths = (self.min_length, self.max_length, self.regex)
+        if any(v is not None for v in lengths) and self.dtype != "string":
+            raise ValueError(f"min_length, max_length and regex are for dtype string, not {self.dtype}")
+        if self.min_length is not None and self.max_length is not None and self.min_length > self.max_length:
+            raise ValueError(f"min_length {self.min_length} is above max_length {self.max_length}")
+        if self.max_missing is not None and not self.nullable:
+            raise ValueError("max_missing needs nullable: true")
+        if self.dtype == "image" and len(self.shape) != 3:
+            raise ValueError("an image needs shape: [height, width, channels]")
+        if self.shape and self.dtype not in NUMERIC:
+            raise ValueError(f"a shape is for {sorted(NUMERIC)}, not for dtype {self.dtype}")
+        _allowed_fit(self.dtype, self.allowed, "allowed")
+        return self
+
+
+class Label(Config):
+    """What the model is to predict."""
+
+    name: str
+    dtype: Literal["int", "string", "bool", "float"]
+    classes: tuple[Scalar, ...] | None = None
+    """The classes in the order of the model's outputs; leave out for a number to be predicted (regression)."""
+    min: float | None = None
+    """Smallest value of a regression label."""
+    max: float | None = None
+    """Largest value of a regression label."""
+    unit: str = ""
+    description: str = ""
+
+    @model_validator(mode="after")
+    def _classes_or_numbers(self) -> Self:
+        if self.classes is None and self.dtype not in ("int", "float"):
+            raise ValueError(f"a label of dtype {self.dtype} needs classes: [...]")
+        if self.classes is not None:
+            if len(self.classes) < 2 or len(set(self.classes)) != len(self.classes):
+                raise ValueError("classes needs at least two different values")
+            if self.min is not None or self.max is not None:
+                raise ValueError("min and max are for a label without classes")
+            _allowed_fit(self.dtype, self.classes, "classes")
+        return self
+
+    @property
+    def task(self) -> Literal["binary", "multiclass", "regression"]:
+        """What kind of prediction this label asks for."""
+        if self.classes is None:
+            return "regression"
+        return "binary" if len(self.classes) == 2 else "multiclass"
+
+
+class Rows(Config):
+    """How many rows a data set may have, over all splits."""
+
+    min: int = Field(default=1, ge=0)
+    max: int | None = Field(default=None, ge=1)
+
+
+class Check(Config):
+    """Any expectation of Great Expectations, by its name there."""
+
+    expectation: str = Field(pattern=r"^(expect|unexpected)_[a-z0-9_]+$")
+    """Snake-case name, e.g. ``expect_column_mean_to_be_between``."""
+    kwargs: dict[str, Any] = Field(default_factory=dict)
+    severity: Severity = "critical"
+    description: str = ""
+
+
+class Contract(Config):
+    """What a data set looks like. Read one with ``load_contract``."""
+
+    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
+    description: str = ""
+    features: dict[str, Feature] = Field(min_length=1)
+    label: Label | None = None
+    key: str | None = None
+    """Column that names a row: never missing, never twice, never a feature."""
+    time: str | None = None
+    """Column that says when a row was made; splits and drift windows follow it."""
+    ignore: tuple[str, ...] = ()
+    """Columns of the source that are known and left out."""
+    rows: Rows = Rows()
+    checks: tuple[Check, ...] = ()
+    """Rules beyond those of the single features."""
+
+    @field_validator("features", mode="before")
+    @classmethod
+    def _features_named(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValueError("features is a mapping: name -> {dtype: ...}")
+        return value
+
+    @model_validator(mode="after")
+    def _columns_do_not_collide(self) -> Self:
+        others = [*([self.label.name] if self.label else []), *([self.key] if self.key else []), *self.ignore]
+        for name in others:
+            if name in self.features:
+                raise ValueError(f"column {name!r} is a feature and also the label, the key or ignored; it can be one of these")
+        return self
+
+    @property
+    def task(self) -> Literal["binary", "multiclass", "regression"]:
+        """The task of the label. Raises ``ContractError`` where there is none."""
+        if self.label is None:
+            raise ContractError(f"contract {self.name!r} has no label", "label: {name: ..., dtype: ...}", "add one to train")
+        return self.label.task
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that a data set must have: key, time, features, label; in this order, each once."""
+        label = self.label.name if self.label else None
+        return tuple(dict.fromkeys(c for c in (self.key, self.time, *self.features, label) if c is not None))
+
+
+def load_contract(path: Path | str) -> Contract:
+    """Read a contract file.
+
+    Raises:
+        ContractError: the file is missing, is not YAML, or breaks a rule; the message names the line,
+            the value found, and what is allowed there.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ContractError(f"no contract file {path}", "a YAML file that describes the data", "check the path")
+    return parse_contract(path.read_text(encoding="utf-8"), str(path))
+
+
+def parse_contract(text: str, origin: str = "<text>") -> Contract:
+    """``load_contract`` for a text already in memory; ``origin`` names it in messages."""
+    try:
+        tree = yaml.load(text, _UniqueKeys)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{origin}:{mark.line + 1}" if mark else origin
+        problem = getattr(error, "problem", None) or str(error)
+        raise ContractError(f"{where}: not valid YAML: {problem}", "a YAML mapping", "correct the file") from None
+    try:
+        return Contract.model_validate(tree)
+    except ValidationError as error:
+        raise _contract_error(error, text, origin) from None
+
+
+def dump_contract(contract: Contract) -> str:
+    """The contract as YAML that ``parse_contract`` reads back to an equal value; defaults are left out."""
+    tree = contract.model_dump(mode="json", exclude_defaults=True)
+    return yaml.dump(tree, Dumper=_FlowLeaves, sort_keys=False, allow_unicode=True, width=120)
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Safe YAML in which a name written twice is an error."""
+
+
+def _unique_mapping(loader: yaml.SafeLoader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+        if key in seen:
+            raise yaml.MarkedYAMLError(problem=f"{key!r} is written twice", problem_mark=key_node.start_mark)
+        seen.add(key)
+    return yaml.SafeLoader.construct_mapping(loader, node, deep=True)
+
+
+_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
+
+
+class _FlowLeaves(yaml.SafeDumper):
+    """Block style outside, ``{...}`` for a feature and ``[...]`` for a list: a contract reads as a table."""
+
+    def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:
+        node = super().represent_mapping(tag, mapping, flow_style)
+        node.flow_style = all(isinstance(v, yaml.ScalarNode | yaml.SequenceNode) for _, v in node.value) and "name" not in {
+            k.value for k, _ in node.value
+        }
+        return node
+
+
+def _allowed_fit(dtype: str, values: tuple[Scalar, ...] | None, field: str) -> None:
+    kinds: dict[str, tuple[type, ...]] = {"string": (str,), "bool": (bool,), "int": (int,), "float": (int, float)}
+    if values is None:
+        return
+    if dtype not in kinds:
+        raise ValueError(f"{field} is for {sorted(kinds)}, not for dtype {dtype}")
+    for value in values:
+        if not isinstance(value, kinds[dtype]) or (isinstance(value, bool) and dtype != "bool"):
+            raise ValueError(f"{field}: {value!r} is not a {dtype}; quote texts such as \"yes\" or \"1\"")
+
+
+def _contract_error(error: ValidationError, text: str, origin: str) -> ContractError:
+    """Translate the first pydantic error into a line of the file and what may stand there."""
+    first = error.errors(include_url=False)[0]
+    location = tuple(p for p in first["loc"] if isinstance(p, int) or not p.startswith("function-"))
+    line = _line(text, location)
+    path = ".".join(map(str, location)) or "the file"
+    message = first["msg"].removeprefix("Value error, ")
+    wanted = message
+    fix = "correct this line"
+    if first["type"] == "extra_forbidden":
+        allowed = _fields_at(location[:-1])
+        near = difflib.get_close_matches(str(location[-1]), allowed, n=1, cutoff=0.5)
+        wanted = f"one of the fields {', '.join(allowed)}"
+        fix = f"did you mean {near[0]!r}?" if near else fix
+        return ContractError(f"{origin}:{line}: unknown field {path!r}", wanted, fix)
+    got = "nothing" if first["type"] == "missing" else repr(first["input"]) if not isinstance(first["input"], dict) else "a mapping"
+    return ContractError(f"{origin}:{line}: {path}: got {got}", wanted, fix)
+
+
+def _fields_at(location: tuple[int | str, ...]) -> list[str]:
+    """Field names allowed at a place of the file."""
+    first = location[0] if location else None
+    model: type[Config] = {"features": Feature, "label": Label, "rows": Rows, "checks": Check}.get(str(first), Contract)
+    return sorted(model.model_fields)
+
+
+def _line(text: str, location: tuple[int | str, ...]) -> int:
+    """Line (from 1) of the deepest part of ``location`` that stands in the file."""
+    node = yaml.compose(text, yaml.SafeLoader)
+    line = 1
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            hit = next(((k, v) for k, v in node.value if k.value == str(part)), None)
+            if hit is None:
+                break
+            line, node = hit[0].start_mark.line + 1, hit[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line

@@ -1,0 +1,137 @@
+"""Everything that Kilnworks raises on purpose.
+
+::
+
+    KilnworksError
+    + ConfigError            a setting, name or file given by a person is wrong (exit code 2)
+    |   + WiringError        the steps of a pipeline do not fit together
+    |   + ContractError      a contract file is wrong: names the line and what is allowed there
+    |   + UnknownName        no such pipeline, step, run or model: names the nearest that exists
+    + StepSkipped            a gate is closed: nothing downstream runs (exit code 99)
+    + StepFailed             a step ran and its result must not be used (exit code 1)
+    |   + DataUnreadable     the source is missing, empty or broken
+    |   + DataInvalid        rows break the contract: names column, rule, counts and samples
+    |   + TrainingDiverged   the loss is not finite
+    |   + SkewDetected       the exported model answers differently from the trained one
+    |   + DeployFailed       the version did not become AVAILABLE
+    + StoreError             the store is read-only, full, or an artifact in it is damaged (exit code 1)
+    + RequestInvalid         rows of a prediction request break the contract (exit code 1)
+    + ServerUnavailable      no model server answers, or not in time (exit code 1)
+
+Every message says what was got, what was wanted, and what to do next.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_SKIPPED = 99
+EXIT_INTERRUPTED = 130
+
+
+class KilnworksError(Exception):
+    """Base of every error that Kilnworks raises itself.
+
+    Args:
+        got: what was found, e.g. ``"examples.csv has no column 'age'"``.
+        wanted: what should have been there, e.g. ``"the columns of the contract: age, income"``.
+        fix: what the reader can do about it, as a full clause.
+        details: values for machines (decision records, reports); JSON-serializable.
+    """
+
+    exit_code = EXIT_FAILED
+
+    def __init__(self, got: str, wanted: str = "", fix: str = "", details: Mapping[str, Any] | None = None) -> None:
+        self.got, self.wanted, self.fix = got, wanted, fix
+        self.details: dict[str, Any] = dict(details or {})
+        wanted_text = f"\n  wanted: {wanted}" if wanted else ""
+        fix_text = f"\n  to do:  {fix}" if fix else ""
+        super().__init__(f"{got}{wanted_text}{fix_text}")
+
+    def record(self) -> dict[str, Any]:
+        """The error as JSON-serializable values."""
+        return {
+            "type": type(self).__name__,
+            "got": self.got,
+            "wanted": self.wanted,
+            "fix": self.fix,
+            "details": self.details,
+        }
+
+
+class ConfigError(KilnworksError):
+    """A setting, name or file that a person gave is wrong; nothing has run."""
+
+    exit_code = EXIT_USAGE
+
+
+class WiringError(ConfigError):
+    """The steps of a pipeline do not fit together; found when the pipeline is made."""
+
+
+class ContractError(ConfigError):
+    """A contract file is wrong."""
+
+
+class UnknownName(ConfigError):
+    """A name that does not exist; the message offers the nearest one that does."""
+
+    def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
+        have = sorted(known)
+        near = difflib.get_close_matches(name, have, n=1, cutoff=0.5)
+        super().__init__(
+            f"no {what} {name!r}",
+            f"one of {', '.join(have)}" if have else f"a {what} (there is none yet)",
+            f"did you mean {near[0]!r}?" if near else "",
+            {"name": name, "known": have},
+        )
+
+
+class StepSkipped(KilnworksError):
+    """A gate is closed. Not a failure: the decision record says why."""
+
+    exit_code = EXIT_SKIPPED
+
+
+class StepFailed(KilnworksError):
+    """The step ran, and its result must not be used."""
+
+
+class DataUnreadable(StepFailed):
+    """The source is missing, empty or cannot be decoded."""
+
+
+class DataInvalid(StepFailed):
+    """At least one critical rule of the contract is broken.
+
+    ``details["failures"]`` lists them: ``{"split", "column", "rule", "severity", "unexpected", "checked", "samples"}``.
+    """
+
+    def __init__(self, got: str, wanted: str = "", fix: str = "", failures: Sequence[Mapping[str, Any]] = ()) -> None:
+        super().__init__(got, wanted, fix, {"failures": [dict(f) for f in failures]})
+
+
+class TrainingDiverged(StepFailed):
+    """The training loss became NaN or infinite."""
+
+
+class SkewDetected(StepFailed):
+    """The exported model does not give the trained model's answers."""
+
+
+class DeployFailed(StepFailed):
+    """The published version did not become AVAILABLE."""
+
+
+class StoreError(KilnworksError):
+    """The store cannot be written or read, or an artifact in it is damaged."""
+
+
+class RequestInvalid(KilnworksError):
+    """Rows of a prediction request break the contract."""
+
+
+class ServerUnavailable(KilnworksError):
+    """No model server answers, or not within the deadline."""
