@@ -1,0 +1,71 @@
+"""What an inference or management call answers when it fails: a canonical status code and a text.
+
+The texts are part of the contract (clients and tests match on them), so they are written where they are raised.
+"""
+
+from enum import IntEnum
+
+
+class Code(IntEnum):
+    """Canonical status codes, numbered as in gRPC; ``Code.NOT_FOUND.name`` is the word that metrics and JSON show."""
+
+    OK = 0
+    CANCELLED = 1
+    UNKNOWN = 2
+    INVALID_ARGUMENT = 3
+    DEADLINE_EXCEEDED = 4
+    NOT_FOUND = 5
+    ALREADY_EXISTS = 6
+    PERMISSION_DENIED = 7
+    RESOURCE_EXHAUSTED = 8
+    FAILED_PRECONDITION = 9
+    ABORTED = 10
+    OUT_OF_RANGE = 11
+    UNIMPLEMENTED = 12
+    INTERNAL = 13
+    UNAVAILABLE = 14
+    DATA_LOSS = 15
+    UNAUTHENTICATED = 16
+
+
+class ServingError(Exception):
+    """A request that is answered with an error.
+
+    Args:
+        code: the canonical status code; gRPC sends it as it is, REST maps it to an HTTP status.
+        text: the message, sent to the client word for word (gRPC cuts it at 1024 characters).
+    """
+
+    def __init__(self, code: Code, text: str) -> None:
+        self.code, self.text = code, text
+        super().__init__(f"{code.name}: {text}")
+
+
+def invalid_argument(text: str) -> ServingError:
+    """The request itself is wrong."""
+    return ServingError(Code.INVALID_ARGUMENT, text)
+
+
+def not_found(text: str) -> ServingError:
+    """The model, the version or the signature is not there."""
+    return ServingError(Code.NOT_FOUND, text)
+
+
+def failed_precondition(text: str) -> ServingError:
+    """The request is well formed, but the server's state does not allow it."""
+    return ServingError(Code.FAILED_PRECONDITION, text)
+
+
+def unimplemented(text: str) -> ServingError:
+    """The server does not do this."""
+    return ServingError(Code.UNIMPLEMENTED, text)
+
+
+def unavailable(text: str) -> ServingError:
+    """The server cannot do this now; a later try may succeed."""
+    return ServingError(Code.UNAVAILABLE, text)
+
+
+def deadline_exceeded(text: str = "Timed out waiting for notification") -> ServingError:
+    """The request's time was over before its result was there."""
+    return ServingError(Code.DEADLINE_EXCEEDED, text)

@@ -1,0 +1,45 @@
+"""Settings that the process hands to the servers it starts (made by ``flags.py``)."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class TlsConfig:
+    """Content of an ``SSLConfig`` file: PEM texts; ``client_verify`` asks for a client certificate (mutual TLS)."""
+
+    server_key: str
+    server_cert: str
+    custom_ca: str = ""
+    client_verify: bool = False
+
+
+@dataclass(frozen=True)
+class RestOptions:
+    """How the REST server listens and answers.
+
+    Attributes:
+        port: 0 = a free one.
+        threads: worker threads for requests.
+        timeout_ms: time limit of an inference; above it the answer is 504.
+        cors: send ``Access-Control-Allow-*`` headers.
+        monitoring_path: where Prometheus reads; None = off.
+        tls: serve HTTPS (not in stock); None = plain HTTP.
+    """
+
+    port: int
+    threads: int
+    host: str = "0.0.0.0"
+    timeout_ms: int = 30_000
+    cors: bool = False
+    monitoring_path: str | None = None
+    tls: TlsConfig | None = None
+
+
+class RunningServer(Protocol):
+    """A started server. REST is started by ``components.serving.rest.start(engine, options) -> RunningServer``."""
+
+    port: int
+
+    def stop(self, grace_seconds: float) -> None:
+        """Accept nothing new, let running requests finish within ``grace_seconds``, then close."""
