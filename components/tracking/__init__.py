@@ -1,0 +1,1 @@
+"""Runs, metrics, figures and model versions sent to MLflow."""
