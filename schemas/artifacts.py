@@ -29,7 +29,7 @@ class Artifact:
 class Examples(Artifact):
     """Rows in columns: ``<split>/part-00000.parquet`` ..., described by ``examples.json``.
 
-    ``examples.json``: ``{"contract": {...}, "splits": {"train": {"rows": 10, "files": ["train/part-00000.parquet"]}}}``.
+    ``examples.json``: ``{"contract": {}, "splits": {"train": {"rows": 10, "files": ["train/part-00000.parquet"]}}}``.
     Columns are those of the contract: float -> float64, int -> int64, bool, string, datetime -> timestamp[us];
     tensors of shape [d0, ...] and images as fixed-size lists in C order (float32, int64, uint8).
     """

@@ -37,7 +37,9 @@ class Config(BaseModel):
         try:
             return type(self).model_validate(tree)
         except ValidationError as error:
-            raise ConfigError(explain(error), f"a valid {type(self).__name__}", "correct the value and run again") from None
+            raise ConfigError(
+                explain(error), f"a valid {type(self).__name__}", "correct the value and run again"
+            ) from None
 
 
 def explain(error: ValidationError) -> str:

@@ -12,7 +12,7 @@ serving signature, the check of requests and the drift baseline. Written as YAML
     label: {name: Churn, dtype: string, classes: ["No", "Yes"]}
     rows: {min: 100}
     checks:
-      - {expectation: expect_column_mean_to_be_between, kwargs: {column: tenure, min_value: 10, max_value: 60}, severity: warning}
+      - {expectation: expect_column_mean_to_be_between, kwargs: {column: tenure, min_value: 10}, severity: warning}
 """
 
 import difflib
@@ -167,14 +167,18 @@ class Contract(Config):
         others = [*([self.label.name] if self.label else []), *([self.key] if self.key else []), *self.ignore]
         for name in others:
             if name in self.features:
-                raise ValueError(f"column {name!r} is a feature and also the label, the key or ignored; it can be one of these")
+                raise ValueError(
+                    f"column {name!r} is a feature and also the label, the key or ignored; it can be one of these"
+                )
         return self
 
     @property
     def task(self) -> Literal["binary", "multiclass", "regression"]:
         """The task of the label. Raises ``ContractError`` where there is none."""
         if self.label is None:
-            raise ContractError(f"contract {self.name!r} has no label", "label: {name: ..., dtype: ...}", "add one to train")
+            raise ContractError(
+                f"contract {self.name!r} has no label", "label: {name: ..., dtype: ...}", "add one to train"
+            )
         return self.label.task
 
     @property
@@ -225,7 +229,7 @@ class _UniqueKeys(yaml.SafeLoader):
 def _unique_mapping(loader: yaml.SafeLoader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+        key = loader.construct_object(key_node, deep=True)
         if key in seen:
             raise yaml.MarkedYAMLError(problem=f"{key!r} is written twice", problem_mark=key_node.start_mark)
         seen.add(key)
@@ -240,9 +244,9 @@ class _FlowLeaves(yaml.SafeDumper):
 
     def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:
         node = super().represent_mapping(tag, mapping, flow_style)
-        node.flow_style = all(isinstance(v, yaml.ScalarNode | yaml.SequenceNode) for _, v in node.value) and "name" not in {
-            k.value for k, _ in node.value
-        }
+        node.flow_style = all(
+            isinstance(v, yaml.ScalarNode | yaml.SequenceNode) for _, v in node.value
+        ) and "name" not in {k.value for k, _ in node.value}
         return node
 
 
@@ -254,7 +258,7 @@ def _allowed_fit(dtype: str, values: tuple[Scalar, ...] | None, field: str) -> N
         raise ValueError(f"{field} is for {sorted(kinds)}, not for dtype {dtype}")
     for value in values:
         if not isinstance(value, kinds[dtype]) or (isinstance(value, bool) and dtype != "bool"):
-            raise ValueError(f"{field}: {value!r} is not a {dtype}; quote texts such as \"yes\" or \"1\"")
+            raise ValueError(f'{field}: {value!r} is not a {dtype}; quote texts such as "yes" or "1"')
 
 
 def _contract_error(error: ValidationError, text: str, origin: str) -> ContractError:
@@ -272,14 +276,21 @@ def _contract_error(error: ValidationError, text: str, origin: str) -> ContractE
         wanted = f"one of the fields {', '.join(allowed)}"
         fix = f"did you mean {near[0]!r}?" if near else fix
         return ContractError(f"{origin}:{line}: unknown field {path!r}", wanted, fix)
-    got = "nothing" if first["type"] == "missing" else repr(first["input"]) if not isinstance(first["input"], dict) else "a mapping"
+    got = (
+        "nothing"
+        if first["type"] == "missing"
+        else repr(first["input"])
+        if not isinstance(first["input"], dict)
+        else "a mapping"
+    )
     return ContractError(f"{origin}:{line}: {path}: got {got}", wanted, fix)
 
 
 def _fields_at(location: tuple[int | str, ...]) -> list[str]:
     """Field names allowed at a place of the file."""
     first = location[0] if location else None
-    model: type[Config] = {"features": Feature, "label": Label, "rows": Rows, "checks": Check}.get(str(first), Contract)
+    models: dict[str, type[Config]] = {"features": Feature, "label": Label, "rows": Rows, "checks": Check}
+    model = models.get(str(first), Contract)
     return sorted(model.model_fields)
 
 

@@ -1,0 +1,322 @@
+"""The one way a step is ever run. The local runner loops over it; an orchestrator calls it a step at a time.
+
+::
+
+    for each step, inputs first:
+        inputs      = finished artifacts of this run, of the champion's, or of the latest      StoreError, UnknownName
+        fingerprint = hash(code, libraries, config, fingerprints of inputs)
+        hold the lock of that fingerprint:
+            an earlier artifact of the same fingerprint, whole?      -> link it here            cached
+            component(config, inputs, scratch) -> manifest -> rename                            done
+            StepSkipped  -> keep what it wrote, skip all that hangs on it                       skipped
+            other errors -> keep what it wrote, stop                                            failed
+"""
+
+import errno
+import resource
+import time
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import rmtree
+from typing import Any, Literal
+
+from pipelines.core.cache import code_fingerprint, library_versions, step_fingerprint
+from pipelines.core.graph import Champion, Latest, Pipeline, Source, Step
+from pipelines.core.store import Run, explained, locked
+from schemas.artifacts import Artifact
+from schemas.champion import read_champion
+from schemas.context import Progress, RunContext
+from schemas.errors import KilnworksError, StepFailed, StepSkipped, StoreError, UnknownName
+
+Status = Literal["running", "done", "cached", "skipped", "failed"]
+
+
+@dataclass(frozen=True)
+class StepEvent:
+    """One change in the life of a step, for whoever watches the run.
+
+    Attributes:
+        step: its name.
+        status: where it stands now.
+        progress: how far it has come; only while running.
+        seconds: wall time; only when ended.
+        reason: why it was skipped or failed, in one line; for ``cached`` the run that made it.
+    """
+
+    step: str
+    status: Status
+    progress: Progress | None = None
+    seconds: float | None = None
+    reason: str = ""
+
+
+Listener = Callable[[StepEvent], None]
+
+
+def nobody(_: StepEvent) -> None:
+    """A listener for runs that nobody watches."""
+
+
+def run_step(
+    pipeline: Pipeline,
+    name: str,
+    run: Run,
+    *,
+    fresh: bool = False,
+    only_cached: bool = False,
+    listener: Listener = nobody,
+) -> Status:
+    """Make the artifact of one step in ``run``, or take an equal one that exists.
+
+    Args:
+        pipeline: the definition, already configured.
+        name: the step.
+        run: where the result belongs; the inputs of the step have finished there.
+        fresh: make it again even where an equal artifact exists.
+        only_cached: take an equal artifact, or fail; never run the component.
+        listener: told of every change.
+
+    Returns:
+        ``"done"`` or ``"cached"``.
+
+    Raises:
+        StepSkipped: the step closed a gate.
+        KilnworksError: the step failed; an unforeseen error arrives as ``StepFailed`` with its cause.
+    """
+    step = pipeline[name]
+    attempt = _Attempt(run, step, listener)
+    try:
+        with explained(run.store.root):
+            return _make_or_take(step, run, attempt, fresh, only_cached)
+    except StepSkipped as error:
+        attempt.ended("skipped", error)
+        raise
+    except KilnworksError as error:
+        attempt.ended("failed", error)
+        raise
+    except KeyboardInterrupt:
+        attempt.ended("failed", StepFailed("interrupted", "the step to finish", "run the same command again to resume"))
+        raise
+    except Exception as error:
+        foreseen = _translate(error, step, run)
+        attempt.ended("failed", foreseen)
+        raise foreseen from error
+
+
+def run_all(
+    pipeline: Pipeline,
+    run: Run,
+    *,
+    fresh: bool = False,
+    selected: Collection[str] | None = None,
+    listener: Listener = nobody,
+) -> dict[str, Status]:
+    """Run every step in order, here.
+
+    Args:
+        pipeline: the definition, already configured.
+        run: where the results belong.
+        fresh: make the selected steps again even where equal artifacts exist.
+        selected: names of the steps to run, all by default. Steps that these need and that are not selected
+            are taken from this run or from the cache.
+        listener: told of every change.
+
+    Returns:
+        Step name -> how it ended; steps not reached are absent.
+
+    Raises:
+        KilnworksError: the first failure; what had finished stays finished.
+    """
+    chosen = {s.name for s in pipeline.steps} if selected is None else set(selected)
+    needed = set().union(*(pipeline.between(None, name) for name in chosen)) if chosen else set()
+    outcome: dict[str, Status] = {}
+    for step in pipeline.steps:
+        if step.name not in needed:
+            continue
+        blocked = next((up for up in step.upstream() if outcome.get(up) == "skipped"), None)
+        if blocked is not None:
+            reason = f"{blocked} was skipped"
+            run.record(step.name, "skipped", seconds=0.0, reason=reason)
+            listener(StepEvent(step.name, "skipped", seconds=0.0, reason=reason))
+            outcome[step.name] = "skipped"
+            continue
+        mine = step.name in chosen
+        try:
+            outcome[step.name] = run_step(
+                pipeline, step.name, run, fresh=fresh and mine, only_cached=not mine, listener=listener
+            )
+        except StepSkipped:
+            outcome[step.name] = "skipped"
+    return outcome
+
+
+def _make_or_take(step: Step, run: Run, attempt: "_Attempt", fresh: bool, only_cached: bool) -> Status:
+    attempt.started()
+    inputs, lineage = _inputs(step, run)
+    fingerprint = step_fingerprint(step.run, step.config, {p: i["fingerprint"] for p, i in lineage.items()})
+    kind = step.signature.result
+    with locked(run.store.root / "locks" / fingerprint[:32]), locked(run.path / f".{step.name}.lock"):
+        if not fresh:
+            found = _finished_here(run, step, fingerprint, kind) or run.store.lookup(fingerprint, kind)
+            if found is not None:
+                origin = found.path.parent.name
+                run.link(step.name, found)
+                attempt.ended("cached", origin=origin)
+                return "cached"
+        if only_cached:
+            raise StoreError(
+                f"step {step.name!r} has no finished artifact for these settings",
+                "one in this run or in the cache",
+                "leave out --from, or choose an earlier step",
+            )
+        _make(step, run, attempt, inputs, lineage, fingerprint)
+        return "done"
+
+
+def _make(
+    step: Step, run: Run, attempt: "_Attempt", inputs: dict[str, Artifact], lineage: dict[str, Any], fingerprint: str
+) -> None:
+    work = run.store.work(fingerprint)
+    with run.scratch(step.name) as scratch:
+        context = RunContext(run.store.root, run.pipeline, run.run_id, step.name, work, attempt.progressed)
+        cpu = time.process_time()
+        try:
+            made = step.run(
+                step.config, **inputs, out=scratch, **({"context": context} if step.signature.wants_context else {})
+            )
+        except StepSkipped as error:
+            run.keep(step.name, scratch, "skipped", error.record())
+            raise
+        except Exception as error:
+            with suppress(OSError):
+                run.keep(step.name, scratch, "failed", _translate(error, step, run).record())
+            raise
+        manifest = {
+            "kind": type(made).__name__,
+            "pipeline": run.pipeline,
+            "run_id": run.run_id,
+            "step": step.name,
+            "component": step.component,
+            "config": step.config.model_dump(mode="json"),
+            "inputs": lineage,
+            "fingerprint": fingerprint,
+            "code": code_fingerprint(step.run.__module__),
+            "libraries": library_versions(step.run.__module__),
+            "seconds": round(attempt.seconds(), 4),
+            "cpu_seconds": round(time.process_time() - cpu, 4),
+            "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        }
+        run.publish(step.name, scratch, manifest)
+    rmtree(work, ignore_errors=True)
+    attempt.ended("done")
+
+
+def _inputs(step: Step, run: Run) -> tuple[dict[str, Artifact], dict[str, Any]]:
+    """Artifacts for a step, and where each comes from."""
+    artifacts: dict[str, Artifact] = {}
+    lineage: dict[str, Any] = {}
+    for parameter, source in step.inputs.items():
+        origin, name = _origin(source, run)
+        artifacts[parameter] = origin.load(name, step.signature.inputs[parameter])
+        manifest = origin.manifest(name) or {}
+        lineage[parameter] = {
+            "pipeline": origin.pipeline,
+            "run_id": origin.run_id,
+            "step": name,
+            "fingerprint": manifest["fingerprint"],
+        }
+    return artifacts, lineage
+
+
+def _origin(source: Source, run: Run) -> tuple[Run, str]:
+    """Run and step that an input comes from."""
+    if isinstance(source, Champion):
+        champion = read_champion(run.store.root, source.pipeline)
+        return run.store.run(source.pipeline, champion.run_id), source.step
+    if isinstance(source, Latest):
+        for earlier in reversed(run.store.runs(source.pipeline)):
+            if earlier.manifest(source.step) is not None:
+                return earlier, source.step
+        raise UnknownName(f"finished step of any run of {source.pipeline}", source.step, [])
+    return run, source
+
+
+def _finished_here(run: Run, step: Step, fingerprint: str, kind: type[Artifact]) -> Artifact | None:
+    """The artifact that this run already holds for the step, if it is the one wanted and whole."""
+    manifest = run.manifest(step.name)
+    if manifest is None or manifest["fingerprint"] != fingerprint:
+        return None
+    try:
+        artifact = run.load(step.name, kind)
+    except StoreError:
+        return None
+    return artifact if artifact.problem() is None else None
+
+
+def _translate(error: Exception, step: Step, run: Run) -> KilnworksError:
+    """An unforeseen error in the form that people and reports can use."""
+    if isinstance(error, KilnworksError):
+        return error
+    text = f"{type(error).__name__}: {error}".strip()
+    if getattr(error, "errno", None) == errno.ENOSPC or "No space left on device" in text:
+        return StoreError(
+            f"cannot write to the store {run.store.root}: no space left on the device",
+            "free space for the artifacts",
+            "free some, or choose another store with --store; finished steps are kept",
+        )
+    return StepFailed(
+        f"{step.component} raised {text}",
+        "an artifact",
+        "see the traceback with --traceback; if the input is right, this is a bug worth reporting",
+    )
+
+
+class _Attempt:
+    """One try at one step: keeps its time, writes its outcome, tells the listener."""
+
+    def __init__(self, run: Run, step: Step, listener: Listener) -> None:
+        self._run, self._step, self._listener = run, step, listener
+        self._begun = time.monotonic()
+        self._last_written = 0.0
+
+    def seconds(self) -> float:
+        """Wall time since the attempt began."""
+        return time.monotonic() - self._begun
+
+    def started(self) -> None:
+        """The step begins."""
+        self._run.record(self._step.name, "running", seconds=0.0)
+        self._listener(StepEvent(self._step.name, "running"))
+
+    def progressed(self, progress: Progress) -> None:
+        """The step has come further; written to disk at most once a second."""
+        self._listener(StepEvent(self._step.name, "running", progress, self.seconds()))
+        if time.monotonic() - self._last_written >= 1.0:
+            self._last_written = time.monotonic()
+            values = {"done": progress.done, "total": progress.total, "note": progress.note}
+            self._run.record(self._step.name, "running", seconds=round(self.seconds(), 2), progress=values)
+
+    def ended(self, status: Status, error: KilnworksError | None = None, origin: str | None = None) -> None:
+        """The step ends; a store that takes no more writing does not hide the error that ended it."""
+        seconds = round(self.seconds(), 4)
+        reason = error.got if error else (f"from run {origin}" if origin else "")
+        with suppress(OSError):
+            self._run.record(
+                self._step.name,
+                status,
+                seconds=seconds,
+                reason=reason,
+                error=error.record() if error else None,
+                cached_from=origin,
+            )
+        self._listener(StepEvent(self._step.name, status, None, seconds, reason))
+
+
+def artifact_path(run: Run, step: str) -> Path:
+    """Where a reader finds what a step left: the finished artifact, or what a failed or skipped one kept."""
+    for path in (run.step_path(step), run.path / f"{step}.failed", run.path / f"{step}.skipped"):
+        if path.is_dir():
+            return path
+    return run.step_path(step)

@@ -1,0 +1,190 @@
+"""What a pipeline is: named steps, each fed by the results of others; frozen, and checked when it is made."""
+
+import difflib
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from schemas.artifacts import Artifact
+from schemas.config import Config
+from schemas.context import RunContext
+from schemas.errors import ConfigError, UnknownName, WiringError
+
+
+@dataclass(frozen=True)
+class Champion:
+    """Input from another run: the artifact that ``step`` made in the run that is live for ``pipeline``."""
+
+    pipeline: str
+    step: str
+
+
+@dataclass(frozen=True)
+class Latest:
+    """Input from another run: the newest finished artifact of ``step`` in any run of ``pipeline``."""
+
+    pipeline: str
+    step: str
+
+
+Source = str | Champion | Latest
+"""Where an input comes from: the name of a step of the same run, or another run."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a component takes and makes, as annotated."""
+
+    config: type[Config]
+    inputs: Mapping[str, type[Artifact]]
+    result: type[Artifact]
+    wants_context: bool
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call of a component: ``run(config, **inputs, out[, context]) -> Artifact``.
+
+    Attributes:
+        name: what the artifact is called; lower-case letters, digits and ``_``.
+        run: the component.
+        config: its settings.
+        inputs: parameter -> where it comes from.
+        retries: how often an orchestrator may try again after an error that a retry can mend.
+    """
+
+    name: str
+    run: Callable[..., Artifact]
+    config: Config
+    inputs: Mapping[str, Source] = field(default_factory=dict)
+    retries: int = 0
+
+    @cached_property
+    def signature(self) -> Signature:
+        """Types of the inputs and of the result. Raises ``WiringError`` for a component of another form."""
+        hints = typing.get_type_hints(self.run)
+        result = hints.pop("return", None)
+        config, out = hints.pop("config", None), hints.pop("out", None)
+        wants_context = hints.pop("context", None) is RunContext
+        if config is None or out is None or not (isinstance(result, type) and issubclass(result, Artifact)):
+            raise WiringError(
+                f"step {self.name!r}: {getattr(self.run, '__qualname__', self.run)} is no component",
+                "a function (config: Config, <inputs>: Artifact, out: Path[, context: RunContext]) -> Artifact",
+                "annotate its parameters and its result",
+            )
+        return Signature(config, hints, result, wants_context)
+
+    @property
+    def component(self) -> str:
+        """The component as ``module:function``."""
+        return f"{self.run.__module__}:{self.run.__qualname__}"
+
+    def upstream(self) -> tuple[str, ...]:
+        """Names of the steps of the same run that must finish first."""
+        return tuple(dict.fromkeys(s for s in self.inputs.values() if isinstance(s, str)))
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Steps that fit together, in an order in which they can run; checked when made.
+
+    Attributes:
+        name: how people call it; letters, digits and ``_``.
+        steps: in any order; kept in an order in which each comes after its inputs.
+        description: one sentence for lists and for the Airflow UI.
+        schedule: a cron text or preset of Airflow, None for runs by hand only.
+        tags, owner: shown in the Airflow UI.
+    """
+
+    name: str
+    steps: tuple[Step, ...]
+    description: str = ""
+    schedule: str | None = None
+    tags: tuple[str, ...] = ()
+    owner: str = "kilnworks"
+
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier():
+            raise WiringError(f"pipeline name {self.name!r}", "letters, digits and _", "rename the pipeline")
+        self._check_names()
+        for step in self.steps:
+            self._check_step(step)
+        try:
+            order = tuple(TopologicalSorter({s.name: s.upstream() for s in self.steps}).static_order())
+        except CycleError as error:
+            raise WiringError(f"{self.name}: cycle {' -> '.join(error.args[1])}", "steps without a circle") from None
+        object.__setattr__(self, "steps", tuple(self[name] for name in order))
+
+    def _check_names(self) -> None:
+        seen: set[str] = set()
+        for step in self.steps:
+            if step.name in seen:
+                raise WiringError(f"{self.name}: two steps are called {step.name!r}", "each name once", "rename one")
+            if not step.name.isidentifier():
+                raise WiringError(f"{self.name}: step name {step.name!r}", "letters, digits and _", "rename it")
+            seen.add(step.name)
+
+    def _check_step(self, step: Step) -> None:
+        signature = step.signature
+        where = f"{self.name}.{step.name}"
+        if not isinstance(step.config, signature.config):
+            raise WiringError(f"{where}: config is {type(step.config).__name__}", signature.config.__name__)
+        if signature.inputs.keys() != step.inputs.keys():
+            wants, given = sorted(signature.inputs), sorted(step.inputs)
+            raise WiringError(f"{where} is given {given}", f"inputs {wants} of {step.component}", "match the names")
+        made = {s.name: s.signature.result for s in self.steps}
+        for parameter, source in step.inputs.items():
+            if not isinstance(source, str):
+                continue
+            if source not in made:
+                near = difflib.get_close_matches(source, made, n=1, cutoff=0.5)
+                fix = f"did you mean {near[0]!r}?" if near else "name a step of this pipeline"
+                raise WiringError(f"{where}.{parameter}: no step {source!r}", f"one of {sorted(made)}", fix)
+            if not issubclass(made[source], signature.inputs[parameter]):
+                got, want = made[source].__name__, signature.inputs[parameter].__name__
+                raise WiringError(f"{where}.{parameter}: {source!r} makes {got}", want, "feed it another step")
+
+    def __getitem__(self, name: str) -> Step:
+        for step in self.steps:
+            if step.name == name:
+                return step
+        raise UnknownName(f"step of {self.name}", name, [s.name for s in self.steps])
+
+    def edges(self) -> dict[str, tuple[str, ...]]:
+        """Step name -> names of the steps that it waits for."""
+        return {s.name: s.upstream() for s in self.steps}
+
+    def configured(self, overrides: Mapping[str, Any]) -> "Pipeline":
+        """A copy with config fields replaced: ``{"model.epochs": 3, "examples.source.path": "x.csv"}``.
+
+        Raises:
+            ConfigError: no such step or field (the message names the nearest), or a value out of range.
+        """
+        by_step: dict[str, dict[str, Any]] = {}
+        for key, value in overrides.items():
+            name, _, path = key.partition(".")
+            if not path:
+                raise ConfigError(f"setting {key!r}", "STEP.FIELD=VALUE, e.g. model.epochs=3", "add the field")
+            by_step.setdefault(self[name].name, {})[path] = value
+        steps = tuple(
+            replace(s, config=s.config.updated(by_step[s.name])) if s.name in by_step else s for s in self.steps
+        )
+        return replace(self, steps=steps)
+
+    def between(self, first: str | None, last: str | None) -> frozenset[str]:
+        """Names of the steps from ``first`` on (it and all that hangs on it) up to ``last`` (it and all it needs)."""
+        names = {s.name for s in self.steps}
+        if last is not None:
+            names &= self._needs(self[last].name)
+        if first is not None:
+            names &= {s.name for s in self.steps if self[first].name in self._needs(s.name)}
+        return frozenset(names)
+
+    def _needs(self, name: str) -> set[str]:
+        found = {name}
+        for upstream in self[name].upstream():
+            found |= self._needs(upstream)
+        return found

@@ -1,0 +1,330 @@
+"""Where artifacts live, and the one way in which they come to be.
+
+::
+
+    STORE/runs/<pipeline>/<run>/run.json              who ran what, with which settings
+                               /outcomes/<step>.json  running, done, cached, skipped or failed, and why
+                               /<step>/manifest.json  complete if and only if this file is there
+                               /<step>.failed/        what a failed step left for its report
+    STORE/index/<fingerprint>.json                    where an artifact of that fingerprint lies
+    STORE/work/<fingerprint>/                         checkpoints that survive a crash
+
+A step writes into a scratch directory beside its final place; the manifest is written last; then one rename.
+"""
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from schemas.artifacts import Artifact
+from schemas.errors import StoreError, UnknownName
+from schemas.files import read_json, sync_directory, write_json
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder of runs.
+
+    Raises:
+        StoreError: the folder cannot be made or written; the disk is full.
+    """
+
+    root: Path
+
+    def run(self, pipeline: str, run_id: str) -> "Run":
+        """The run of that name, whether it exists yet or not."""
+        return Run(self, pipeline, run_id)
+
+    def runs(self, pipeline: str) -> list["Run"]:
+        """All runs of a pipeline, oldest first."""
+        folder = self.root / "runs" / pipeline
+        found = [p for p in folder.iterdir() if (p / "run.json").is_file()] if folder.is_dir() else []
+        started = sorted((read_json(p / "run.json")["started"], p.name) for p in found)
+        return [Run(self, pipeline, name) for _, name in started]
+
+    def find_run(self, pipeline: str, run_id: str | None) -> "Run":
+        """The run of that name, or the newest. Raises ``UnknownName``."""
+        runs = self.runs(pipeline)
+        if run_id is None and runs:
+            return runs[-1]
+        for run in runs:
+            if run_id is not None and run.folder == clean(run_id):
+                return run
+        raise UnknownName(f"run of {pipeline}", run_id or "latest", [r.folder for r in runs])
+
+    def work(self, fingerprint: str) -> Path:
+        """Folder for checkpoints of the step that makes this fingerprint."""
+        return self.root / "work" / fingerprint
+
+    def lookup(self, fingerprint: str, kind: type[Artifact]) -> Artifact | None:
+        """The finished artifact of that fingerprint, if it is still there and whole."""
+        entry = self._index(fingerprint)
+        if not entry.is_file():
+            return None
+        path = self.root / read_json(entry)["path"]
+        manifest = load_manifest(path)
+        if manifest is None or manifest["fingerprint"] != fingerprint or damage(path, manifest) is not None:
+            return None
+        artifact = kind(path)
+        return artifact if artifact.problem() is None else None
+
+    def remember(self, fingerprint: str, path: Path) -> None:
+        """Let later runs find the artifact at ``path`` by its fingerprint."""
+        write_json(self._index(fingerprint), {"path": str(path.relative_to(self.root))})
+
+    def check_writable(self) -> None:
+        """Fail early, with the reason, where nothing can be stored."""
+        with explained(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            probe = self.root / f".probe-{uuid.uuid4().hex[:8]}"
+            probe.write_bytes(b"x")
+            probe.unlink()
+
+    def _index(self, fingerprint: str) -> Path:
+        return self.root / "index" / fingerprint[:2] / f"{fingerprint}.json"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of one pipeline."""
+
+    store: Store
+    pipeline: str
+    run_id: str
+
+    @property
+    def folder(self) -> str:
+        """The run id as a file name: the one place where ``:`` and ``+`` are cleaned away."""
+        return clean(self.run_id)
+
+    @property
+    def path(self) -> Path:
+        """Folder of the run."""
+        return self.store.root / "runs" / self.pipeline / self.folder
+
+    def step_path(self, step: str) -> Path:
+        """Where the finished artifact of a step lies."""
+        return self.path / step
+
+    def begin(self, command: str, overrides: Mapping[str, Any], **context: Any) -> dict[str, Any]:
+        """Open the run, or open it again.
+
+        Returns:
+            ``run.json``: the settings in force are those of the earlier start with the new ones over them.
+        """
+        record = self.path / "run.json"
+        earlier: dict[str, Any] = {"pipeline": self.pipeline, "run_id": self.run_id, "started": now()}
+        if record.is_file():
+            earlier = read_json(record)
+        merged = {**earlier, **context, "command": command, "overrides": {**earlier.get("overrides", {}), **overrides}}
+        if merged != earlier:
+            with explained(self.store.root):
+                write_json(record, merged)
+        return merged
+
+    def manifest(self, step: str) -> dict[str, Any] | None:
+        """Manifest of a finished step, None while it has not finished."""
+        return load_manifest(self.step_path(step))
+
+    def load(self, step: str, kind: type[Artifact]) -> Artifact:
+        """A finished artifact of this run.
+
+        Raises:
+            StoreError: the step has not finished in this run, or its files are damaged.
+        """
+        path = self.step_path(step)
+        manifest = load_manifest(path)
+        if manifest is None:
+            raise StoreError(
+                f"step {step!r} has not finished in run {self.run_id}", str(path / MANIFEST), "run it first"
+            )
+        broken = damage(path, manifest)
+        if broken is not None:
+            raise StoreError(f"artifact {path} is damaged: {broken}", "the files of its manifest", "run the step again")
+        return kind(path)
+
+    def outcome(self, step: str) -> dict[str, Any] | None:
+        """The last recorded outcome of a step."""
+        path = self.path / "outcomes" / f"{step}.json"
+        return dict(read_json(path)) if path.is_file() else None
+
+    def record(self, step: str, outcome: str, **values: Any) -> None:
+        """Write the outcome of a step."""
+        write_json(self.path / "outcomes" / f"{step}.json", {"step": step, "outcome": outcome, "at": now(), **values})
+
+    @contextmanager
+    def scratch(self, step: str) -> Iterator[Path]:
+        """A fresh directory beside the final place; gone at the end unless it was published or kept."""
+        final = self.step_path(step)
+        with explained(self.store.root):
+            final.parent.mkdir(parents=True, exist_ok=True)
+            for stale in final.parent.glob(f".{step}.*.partial"):
+                shutil.rmtree(stale, ignore_errors=True)
+            path = final.with_name(f".{step}.{os.getpid()}-{uuid.uuid4().hex[:8]}.partial")
+            path.mkdir()
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
+    def publish(self, step: str, scratch: Path, manifest: dict[str, Any]) -> Path:
+        """Turn a filled scratch directory into the finished artifact: manifest, then one rename."""
+        final = self.step_path(step)
+        with explained(self.store.root):
+            manifest = {**manifest, "files": describe_files(scratch)}
+            write_json(scratch / MANIFEST, manifest, durable=True)
+            self._replace(final, scratch)
+            sync_directory(final.parent)
+        self._forget_earlier(step)
+        self.store.remember(manifest["fingerprint"], final)
+        return final
+
+    def link(self, step: str, artifact: Artifact) -> Path:
+        """Let a finished artifact stand here too: hard links, or copies where the file system has none."""
+        final = self.step_path(step)
+        if final == artifact.path:
+            return final
+        with self.scratch(step) as scratch, explained(self.store.root):
+            shutil.copytree(artifact.path, scratch, dirs_exist_ok=True, copy_function=link_or_copy)
+            self._replace(final, scratch)
+        self._forget_earlier(step)
+        return final
+
+    def keep(self, step: str, scratch: Path, suffix: str, record: dict[str, Any]) -> Path:
+        """Keep what a step left when it failed or was skipped, for its report; it never loads as an artifact."""
+        target = self.path / f"{step}.{suffix}"
+        write_json(scratch / "error.json", record)
+        self._replace(target, scratch)
+        return target
+
+    def _forget_earlier(self, step: str) -> None:
+        for suffix in ("failed", "skipped"):
+            shutil.rmtree(self.path / f"{step}.{suffix}", ignore_errors=True)
+
+    @staticmethod
+    def _replace(final: Path, scratch: Path) -> None:
+        """Rename a directory over another; what was there moves aside first, so that it is never half there."""
+        if final.exists():
+            aside = final.with_name(f".{final.name}.{uuid.uuid4().hex[:8]}.old.partial")
+            final.rename(aside)
+            scratch.rename(final)
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            scratch.rename(final)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock between processes for as long as the block runs; freed by the kernel on a crash."""
+    with explained(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = path.open("w")
+    with handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def explained(root: Path) -> Iterator[None]:
+    """Turn the operating system's refusals into a ``StoreError`` that says what to do."""
+    try:
+        yield
+    except PermissionError as error:
+        raise StoreError(
+            f"{error.filename or root}: permission denied",
+            "a readable source and a writable store",
+            "change the permissions, or choose another store with --store",
+        ) from error
+    except OSError as error:
+        reasons = {
+            28: "no space left on the device",
+            30: "the file system is read-only",
+            122: "the disk quota is used up",
+        }
+        if error.errno not in reasons:
+            raise StoreError(
+                f"{error.filename or root}: {error.strerror or error}",
+                "a usable store folder",
+                "choose another with --store",
+            ) from error
+        raise StoreError(
+            f"cannot write to the store {root}: {reasons[error.errno]}",
+            "free space for the artifacts",
+            "free some, or choose another store with --store; finished steps are kept",
+        ) from error
+
+
+def clean(run_id: str) -> str:
+    """A run id as a file name."""
+    return re.sub(r"[^\w.-]", "_", run_id).lstrip(".") or "_"
+
+
+def now() -> str:
+    """The time in UTC, to the millisecond, as ISO 8601."""
+    stamp = time.time()
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(stamp)) + f".{int(stamp * 1000) % 1000:03d}Z"
+
+
+def load_manifest(path: Path) -> dict[str, Any] | None:
+    """The manifest of a finished artifact, None where there is none."""
+    file = path / MANIFEST
+    return dict(read_json(file)) if file.is_file() else None
+
+
+def describe_files(root: Path) -> dict[str, dict[str, Any]]:
+    """Relative path -> size, sha256 and modification time of every file below ``root``."""
+    paths = sorted(p for p in root.rglob("*") if p.is_file() and p.name != MANIFEST)
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        hashes = list(pool.map(sha256, paths))
+    described = {}
+    for path, digest in zip(paths, hashes, strict=True):
+        stat = path.stat()
+        described[path.relative_to(root).as_posix()] = {
+            "size": stat.st_size,
+            "sha256": digest,
+            "mtime_ns": stat.st_mtime_ns,
+        }
+    return described
+
+
+def damage(path: Path, manifest: dict[str, Any]) -> str | None:
+    """What is wrong with the files of an artifact; None when they are whole.
+
+    Size and modification time are compared first; where the time differs, the content is hashed.
+    """
+    for name, want in manifest["files"].items():
+        file = path / name
+        if not file.is_file():
+            return f"{name} is missing"
+        stat = file.stat()
+        if stat.st_size != want["size"]:
+            return f"{name} has {stat.st_size} bytes instead of {want['size']}"
+        if stat.st_mtime_ns != want["mtime_ns"] and sha256(file) != want["sha256"]:
+            return f"{name} has other content than when it was made"
+    return None
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file's content."""
+    with path.open("rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def link_or_copy(source: str, target: str) -> None:
+    """Hard link, or copy with its times where links are not possible."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
