@@ -1,0 +1,75 @@
+"""Every command of ``kilnworks``. Nothing heavy is imported before a command needs it."""
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from types import FrameType
+from typing import Annotated
+
+import click
+import typer
+from rich.console import Console
+
+from pipelines.cli import looking, running, serving
+from pipelines.cli.contract import contract_app
+from schemas.errors import EXIT_INTERRUPTED, KilnworksError, StepSkipped
+
+app = typer.Typer(
+    name="kilnworks",
+    help="Raw data in; a guarded, explained, served Keras model out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def _options(
+    show_traceback: Annotated[bool, typer.Option("--traceback", help="Show where an error was raised.")] = False,
+) -> None:
+    os.environ["KILNWORKS_TRACEBACK"] = "1" if show_traceback else os.environ.get("KILNWORKS_TRACEBACK", "")
+
+
+app.command("list")(looking.list_pipelines)
+app.command("show")(looking.show)
+app.command("run")(running.run)
+app.command("step")(running.step)
+app.command("finish")(running.finish)
+app.command("runs")(looking.runs)
+app.command("report")(looking.report)
+app.command("predict")(serving.predict)
+app.command("load", context_settings=serving.PASS_THROUGH, add_help_option=False)(serving.load)
+app.command("serve", context_settings=serving.PASS_THROUGH, add_help_option=False)(serving.serve)
+app.command("doctor")(looking.doctor)
+app.add_typer(contract_app, name="contract")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 done, 1 failed, 2 usage, 99 skipped, 130 interrupted."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    try:
+        result = app(args=list(sys.argv[1:] if argv is None else argv), standalone_mode=False)
+    except StepSkipped as error:
+        errors.print(f"skipped: {error}")
+        return error.exit_code
+    except KilnworksError as error:
+        if os.environ.get("KILNWORKS_TRACEBACK"):
+            traceback.print_exc()
+        errors.print(f"{type(error).__name__}: {error}", style="red")
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        errors.print("interrupted")
+        return EXIT_INTERRUPTED
+    return result if isinstance(result, int) else 0
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    """SIGTERM ends a run the way Ctrl-C does: the step is recorded as failed, scratch is removed."""
+    raise KeyboardInterrupt

@@ -1,0 +1,120 @@
+"""Showing a run while it runs: a live table in a terminal, else one line a change."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from pipelines.core.execute import Listener, StepEvent
+from pipelines.core.graph import Pipeline
+from schemas.context import Progress
+
+STYLE = {
+    "waiting": "dim",
+    "running": "cyan",
+    "done": "green",
+    "cached": "blue",
+    "skipped": "yellow",
+    "failed": "bold red",
+}
+MARK = {"waiting": "·", "running": "▸", "done": "✓", "cached": "≡", "skipped": "↷", "failed": "✗"}
+
+
+@contextmanager
+def watched(console: Console, pipeline: Pipeline) -> Iterator[Listener]:
+    """A listener for ``run_all`` whose news appear on ``console`` while the block runs."""
+    if not console.is_terminal:
+        yield _Lines(console)
+        return
+    board = _Board(pipeline)
+    with Live(board, console=console, refresh_per_second=8):
+        yield board.hear
+
+
+@dataclass
+class _Row:
+    status: str = "waiting"
+    progress: Progress | None = None
+    began: float = 0.0
+    seconds: float | None = None
+    reason: str = ""
+
+    def eta(self) -> float | None:
+        """Seconds to go, at the pace so far; None while unknown."""
+        if self.progress is None or not self.progress.total or self.progress.done <= 0:
+            return None
+        elapsed = time.monotonic() - self.began
+        return elapsed * (self.progress.total - self.progress.done) / self.progress.done
+
+
+class _Board:
+    """The table of steps as it stands."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._name = pipeline.name
+        self._rows = {step.name: _Row() for step in pipeline.steps}
+
+    def hear(self, event: StepEvent) -> None:
+        """Take in one change."""
+        row = self._rows[event.step]
+        if row.status != "running":
+            row.began = time.monotonic()
+        row.status = event.status
+        row.progress = event.progress or row.progress
+        row.seconds = event.seconds if event.status != "running" else None
+        row.reason = event.reason
+
+    def __rich__(self) -> Group:
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for width in (1, None, None, None):
+            table.add_column(min_width=width, no_wrap=width is not None)
+        for name, row in self._rows.items():
+            style = STYLE[row.status]
+            table.add_row(Text(MARK[row.status], style), Text(name, style), Text(row.status, style), _detail(row))
+        return Group(Text(f"pipeline {self._name}", "bold"), table)
+
+
+def _detail(row: _Row) -> Table | Text:
+    if row.status == "running":
+        elapsed = time.monotonic() - row.began
+        if row.progress is None or not row.progress.total:
+            return Text(f"{elapsed:.0f} s  {row.progress.note if row.progress else ''}", "cyan")
+        grid = Table.grid(padding=(0, 1))
+        eta = row.eta()
+        note = f"{row.progress.done:g}/{row.progress.total:g} {row.progress.note}"
+        left = f"{eta:.0f} s to go" if eta is not None else ""
+        grid.add_row(ProgressBar(row.progress.total, row.progress.done, width=24), note, Text(left, "dim"))
+        return grid
+    seconds = "" if row.seconds is None or row.status in ("cached", "skipped") else f"{row.seconds:.1f} s"
+    return Text(f"{seconds} {row.reason}".strip(), STYLE[row.status] if row.status == "failed" else "")
+
+
+class _Lines:
+    """One line a change; progress at most every five seconds."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._last = 0.0
+
+    def __call__(self, event: StepEvent) -> None:
+        """Print the change."""
+        if event.status == "running" and event.progress is not None:
+            if time.monotonic() - self._last < 5:
+                return
+            self._last = time.monotonic()
+            total = f"/{event.progress.total:g}" if event.progress.total else ""
+            self._say(f"{event.step}: {event.progress.done:g}{total} {event.progress.note}")
+            return
+        self._last = time.monotonic()
+        seconds = f" in {event.seconds:.1f} s" if event.seconds is not None and event.status == "done" else ""
+        reason = f": {event.reason}" if event.reason else ""
+        self._say(f"{event.step}: {event.status}{seconds}{reason}")
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)

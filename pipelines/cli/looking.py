@@ -1,0 +1,127 @@
+"""Commands that only look: ``list``, ``show``, ``runs``, ``report``, ``doctor``."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+import yaml
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipelines.cli import doctor as checks
+from pipelines.cli.console import STYLE
+from pipelines.cli.settings import open_store
+from pipelines.core.graph import Champion, Latest, Pipeline, Step
+from pipelines.core.registry import load, names
+
+Name = Annotated[str, typer.Argument(help="Name of the pipeline.", show_default=False)]
+StoreUrl = Annotated[str | None, typer.Option("--store", help="Folder of the store [default: $KILNWORKS_STORE or ./store]")]
+
+
+def list_pipelines() -> None:
+    """List the pipelines."""
+    table = Table(box=None, pad_edge=False)
+    for title in ("pipeline", "steps", "schedule", "description"):
+        table.add_column(title, overflow="fold")
+    for name in names():
+        pipeline = load(name)
+        table.add_row(Text(name, "bold"), str(len(pipeline.steps)), pipeline.schedule or "by hand", pipeline.description)
+    Console().print(table)
+
+
+def show(
+    name: Name,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show the steps of a pipeline and every setting in force; any of them can be given to --set."""
+    pipeline = load(name)
+    if as_json:
+        typer.echo(json.dumps(_as_tree(pipeline), indent=2))
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(Text.assemble((pipeline.name, "bold"), f"  {pipeline.description}"))
+    for step in pipeline.steps:
+        inputs = ", ".join(f"{p} <- {_source_name(s)}" for p, s in step.inputs.items())
+        made = step.signature.result.__name__
+        console.print(Text.assemble(("\n" + step.name, "bold cyan"), f"  {made}  ", (inputs, "dim")))
+        console.print(_settings(step), markup=False)
+
+
+def runs(name: Name, store: StoreUrl = None, count: Annotated[int, typer.Option("-n", help="How many, newest first.")] = 20) -> None:
+    """List the runs of a pipeline, newest first."""
+    from components.reporting.report import run_summary
+
+    load(name)
+    found = open_store(store).runs(name)[::-1][:count]
+    if not found:
+        typer.echo(f"no runs yet; start one: python -m pipelines run {name}")
+        return
+    table = Table(box=None, pad_edge=False)
+    for title in ("run", "started", "outcome", "seconds", "metrics", "live"):
+        table.add_column(title, overflow="fold")
+    for run in found:
+        summary = run_summary(run.path)
+        metrics = "  ".join(f"{k} {v:.4f}" for k, v in list(summary["metrics"].items())[:3])
+        outcome = Text(summary["outcome"], STYLE.get(summary["outcome"], ""))
+        live = "champion" if summary["champion"] else ""
+        table.add_row(run.folder, summary["started"][:19], outcome, f"{summary['seconds']:.1f}", metrics, live)
+    Console().print(table)
+
+
+def report(
+    name: Name,
+    run_id: Annotated[str | None, typer.Option("--run", help="Name of the run [default: the newest]")] = None,
+    store: StoreUrl = None,
+) -> None:
+    """Write the report of a run again and print where it is."""
+    from components.reporting.report import write_report
+
+    typer.echo(write_report(open_store(store).find_run(name, run_id).path))
+
+
+def doctor(store: StoreUrl = None) -> int:
+    """Check this machine: Python, pinned packages, disk, store, devices; names what is wrong and the mend."""
+    table = Table(box=None, pad_edge=False)
+    for title in ("", "check", "found", "to do"):
+        table.add_column(title, overflow="fold")
+    results = checks.check_all(open_store(store))
+    for result in results:
+        style = "green" if result.good else "bold red"
+        table.add_row(Text("✓" if result.good else "✗", style), result.what, result.found, result.fix)
+    Console().print(table)
+    return 0 if all(result.good for result in results) else 1
+
+
+def _settings(step: Step) -> str:
+    tree = step.config.model_dump(mode="json")
+    if isinstance(tree.get("contract"), dict):
+        tree["contract"] = f"{tree['contract']['name']} ({len(tree['contract']['features'])} features)"
+    if not tree:
+        return "  (no settings)"
+    text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=100)
+    return "\n".join(f"  {line}" for line in text.splitlines())
+
+
+def _as_tree(pipeline: Pipeline) -> dict[str, Any]:
+    return {
+        "name": pipeline.name,
+        "description": pipeline.description,
+        "schedule": pipeline.schedule,
+        "steps": [
+            {
+                "name": s.name,
+                "component": s.component,
+                "makes": s.signature.result.__name__,
+                "inputs": {p: _source_name(source) for p, source in s.inputs.items()},
+                "config": s.config.model_dump(mode="json"),
+            }
+            for s in pipeline.steps
+        ],
+    }
+
+
+def _source_name(source: str | Champion | Latest) -> str:
+    if isinstance(source, str):
+        return source
+    return f"{type(source).__name__}({source.pipeline}.{source.step})"

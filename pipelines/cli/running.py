@@ -1,0 +1,143 @@
+"""Commands that make artifacts: ``run``, ``step``, ``finish``."""
+
+import json
+import logging
+import os
+import shlex
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from pipelines.cli.console import watched
+from pipelines.cli.settings import new_run_id, open_store, overrides
+from pipelines.core.execute import Status, run_all, run_step
+from pipelines.core.finish import finish_run
+from pipelines.core.graph import Pipeline
+from pipelines.core.registry import load
+from pipelines.core.store import Run
+from schemas.errors import EXIT_SKIPPED, ConfigError, KilnworksError
+
+Name = Annotated[str, typer.Argument(help="Name of the pipeline.", show_default=False)]
+StoreUrl = Annotated[str | None, typer.Option("--store", help="Folder of the store [default: $KILNWORKS_STORE or ./store]")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="STEP.FIELD=VALUE", help="Another value for a setting; repeatable.")
+]
+RunId = Annotated[str | None, typer.Option("--run-id", help="Name of the run; one that exists is resumed.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Make the steps again even where nothing has changed.")]
+
+OVERRIDES_VARIABLE = "KILNWORKS_OVERRIDES"
+
+
+def run(
+    name: Name,
+    settings: Settings = None,
+    first: Annotated[str | None, typer.Option("--from", metavar="STEP", help="Run this step and all that hang on it.")] = None,
+    last: Annotated[str | None, typer.Option("--to", metavar="STEP", help="Run this step and all that it needs.")] = None,
+    fresh: Fresh = False,
+    run_id: RunId = None,
+    store: StoreUrl = None,
+) -> int:
+    """Run a pipeline here. What has not changed since an earlier run is taken from it."""
+    quiet_libraries()
+    console = Console()
+    given = overrides(settings or [])
+    pipeline = load(name).configured(given)
+    selected = pipeline.between(first, last)
+    if not selected:
+        raise ConfigError(f"--from {first} --to {last}: no step lies between", "a step and one that hangs on it")
+    opened = open_store(store)
+    opened.check_writable()
+    this = opened.run(name, run_id or new_run_id())
+    record = this.begin(_command(name, this, settings, store), given, trigger="command line")
+    pipeline = load(name).configured(record["overrides"])
+    try:
+        with watched(console, pipeline) as listener:
+            outcome = run_all(pipeline, this, fresh=fresh, selected=selected, listener=listener)
+    except (KilnworksError, KeyboardInterrupt):
+        report = finish_run(this)
+        _say(console, f"report   {report}")
+        _say(console, f"resume   {_command(name, this, None, store)}")
+        raise
+    report = finish_run(this)
+    _conclude(console, pipeline, this, outcome)
+    _say(console, f"report   {report}")
+    return EXIT_SKIPPED if "skipped" in outcome.values() else 0
+
+
+def step(
+    name: Name,
+    step_name: Annotated[str, typer.Argument(metavar="STEP", help="Name of the step.", show_default=False)],
+    settings: Settings = None,
+    fresh: Fresh = False,
+    run_id: Annotated[str | None, typer.Option("--run-id", envvar="KILNWORKS_RUN_ID", help="Name of the run.")] = None,
+    store: StoreUrl = None,
+) -> int:
+    """Run one step of a run; the steps before it have finished there. This is what an Airflow task calls."""
+    quiet_libraries()
+    if run_id is None:
+        raise ConfigError("no run id", "--run-id ID or $KILNWORKS_RUN_ID", "name the run that this step belongs to")
+    opened = open_store(store)
+    opened.check_writable()
+    this = opened.run(name, run_id)
+    given = {**_overrides_from_environment(), **overrides(settings or [])}
+    record = this.begin(_command(name, this, settings, store), given)
+    pipeline = load(name).configured(record["overrides"])
+    console = Console(soft_wrap=True)
+    with watched(console, _only(pipeline, step_name)) as listener:
+        run_step(pipeline, step_name, this, fresh=fresh, listener=listener)
+    return 0
+
+
+def finish(name: Name, run_id: RunId = None, store: StoreUrl = None) -> int:
+    """Write the report of a run again and send its figures to MLflow."""
+    quiet_libraries()
+    this = open_store(store).find_run(name, run_id)
+    _say(Console(), f"report   {finish_run(this)}")
+    return 0
+
+
+def quiet_libraries() -> None:
+    """Keep TensorFlow's start-up notes off the screen; errors still show."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+
+
+def _overrides_from_environment() -> dict[str, Any]:
+    """Settings that an orchestrator passes as JSON, so that none goes through shell text."""
+    text = os.environ.get(OVERRIDES_VARIABLE) or "{}"
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"${OVERRIDES_VARIABLE} is not JSON: {error}", '{"model.epochs": 3}') from None
+    return dict(found)
+
+
+def _only(pipeline: Pipeline, name: str) -> Pipeline:
+    """The pipeline as shown for one step; raises ``UnknownName`` early."""
+    pipeline[name]
+    return pipeline
+
+
+def _command(name: str, run: Run, settings: list[str] | None, store: str | None) -> str:
+    parts = ["python", "-m", "pipelines", "run", name, "--run-id", run.run_id]
+    for setting in settings or []:
+        parts += ["--set", setting]
+    if store:
+        parts += ["--store", store]
+    return shlex.join(parts)
+
+
+def _conclude(console: Console, pipeline: Pipeline, run: Run, outcome: dict[str, Status]) -> None:
+    """Say what came of it: counts, and why a gate is closed."""
+    counts = {status: list(outcome.values()).count(status) for status in ("done", "cached", "skipped")}
+    _say(console, f"run      {run.run_id}: " + ", ".join(f"{n} {status}" for status, n in counts.items() if n))
+    for step_name, status in outcome.items():
+        reason = (run.outcome(step_name) or {}).get("reason", "")
+        if status == "skipped" and not reason.endswith("was skipped"):
+            _say(console, f"skipped  {step_name}: {reason}")
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)

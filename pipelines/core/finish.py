@@ -1,0 +1,20 @@
+"""What every run ends with, however it went: its report, and its figures in MLflow."""
+
+from pathlib import Path
+
+from pipelines.core.store import Run, explained
+
+
+def finish_run(run: Run) -> Path:
+    """Write the report of a run and send its figures to the tracker.
+
+    Returns:
+        The report. A tracker that cannot be reached is a warning, never an error.
+    """
+    from components.reporting.report import write_report
+    from components.tracking.tracker import track_run
+
+    with explained(run.store.root):
+        report = write_report(run.path)
+    track_run(run.path, run.store.root)
+    return report
