@@ -1,0 +1,20 @@
+"""What the trainable model receives: one entry for each encoded input."""
+
+from typing import Literal
+
+from schemas.config import Config
+
+
+class EncodedTensor(Config):
+    """One encoded input of the trainable model."""
+
+    name: str
+    """Name of the Keras input and key of the dict that ``FeatureTransform.encode`` returns."""
+    shape: tuple[int, ...]
+    """Shape of one row, without the batch axis; ``()`` for an embedding index."""
+    dtype: Literal["float32", "int32"]
+    kind: Literal["numeric", "categorical", "image", "sequence"]
+    """``numeric`` [D] standardised numbers, indicators and one-hots; ``categorical`` [] index to embed;
+    ``image`` [H, W, C]; ``sequence`` [T, ..., C] standardised along the last axis."""
+    vocabulary_size: int | None = None
+    """For ``categorical``: number of different indices, index 0 (missing or unknown) included."""

@@ -1,0 +1,99 @@
+"""The preprocessing of one data set: fitted once, used in training, and part of the served model.
+
+Two paths give the same numbers. ``apply`` builds the Keras graph that is served; ``encode`` computes the same from
+the columns of a data frame with NumPy, for training. Both follow one ``TransformPlan``, kept in ``transform.json``.
+This module imports neither TensorFlow nor Polars until it is asked to do something with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components.features.encoded import EncodedTensor
+from components.features.plan import TransformPlan
+from components.features.settings import PreprocessConfig
+from schemas.artifacts import Transform
+from schemas.contract import Contract
+from schemas.files import read_json, write_json
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+
+__all__ = ["EncodedTensor", "FeatureTransform"]
+
+
+class FeatureTransform:
+    """Raw columns in, encoded tensors out."""
+
+    def __init__(self, plan: TransformPlan) -> None:
+        self.plan = plan
+
+    @classmethod
+    def fit(cls, contract: Contract, train_files: Sequence[Path], config: PreprocessConfig) -> FeatureTransform:
+        """Learn means, vocabularies and bucket boundaries in one pass over the Parquet shards of the training split.
+
+        Raises:
+            ConfigError: an override names no feature, or an encoding that its dtype cannot have.
+            DataInvalid: an infinite number in a feature.
+            DataUnreadable: the shards have no row, or no feature has a value.
+        """
+        from components.features.fit import fit_plan
+
+        return cls(fit_plan(contract, train_files, config))
+
+    @classmethod
+    def load(cls, transform: Transform) -> FeatureTransform:
+        """Read a saved transform; needs no TensorFlow."""
+        return cls(TransformPlan.model_validate(read_json(transform.path / "transform.json")))
+
+    def save(self, directory: Path) -> None:
+        """Write ``transform.json`` and ``transform.keras`` (a Keras model: raw inputs -> encoded tensors)."""
+        from components.features.graph import transform_model
+
+        directory.mkdir(parents=True, exist_ok=True)
+        transform_model(self.plan).save(directory / "transform.keras")
+        write_json(directory / "transform.json", self.plan.model_dump(mode="json"))
+
+    @property
+    def contract(self) -> Contract:
+        """The contract of the data that this was fitted to."""
+        return self.plan.contract
+
+    @property
+    def encoded(self) -> tuple[EncodedTensor, ...]:
+        """The inputs of the trainable model, in order."""
+        return self.plan.encoded
+
+    def raw_inputs(self) -> dict[str, Any]:
+        """A new ``keras.Input`` for each feature, as it is served; keys are the names of the features."""
+        from components.features.graph import raw_inputs
+
+        return raw_inputs(self.plan.contract)
+
+    def apply(self, raw: dict[str, Any]) -> dict[str, Any]:
+        """The encoded Keras tensors of raw ones, by name; a Functional graph, used in the served model."""
+        from components.features.graph import encode_graph
+
+        return encode_graph(self.plan, raw)
+
+    def encode(self, frame: pl.DataFrame) -> dict[str, np.ndarray]:
+        """The encoded arrays of a frame with the columns of the contract: ``[rows, *shape]`` by name, C order.
+
+        Equal to ``apply`` bit by bit where that runs operation by operation (see ``docs/decisions/0020``).
+        """
+        from components.features.encode import encode_frame
+
+        return encode_frame(self.plan, frame)
+
+    def encode_label(self, series: pl.Series) -> np.ndarray:
+        """The label ``[rows]``: class index (int32, order of ``contract.label.classes``) or value (float32).
+
+        Raises:
+            DataInvalid: a value that is missing, not finite, or no class of the contract.
+        """
+        from components.features.encode import encode_label
+
+        return encode_label(self.plan.contract, series)
