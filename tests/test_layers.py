@@ -1,0 +1,100 @@
+"""The rules that keep the rooms apart, as tests."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MAY_IMPORT = {
+    "schemas": {"schemas"},
+    "components": {"components", "schemas"},
+    "pipelines": {"pipelines", "components", "schemas"},
+    "dags": {"dags", "pipelines", "components", "schemas"},
+}
+HEAVY = {
+    "airflow",
+    "grpc",
+    "great_expectations",
+    "keras",
+    "matplotlib",
+    "mlflow",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "pyspark",
+    "scipy",
+    "sklearn",
+    "tensorflow",
+    "tensorflow_datasets",
+    "tensorflow_serving",
+}
+FILES = sorted(path for room in MAY_IMPORT for path in (ROOT / room).rglob("*.py"))
+STEPS = sorted(path.stem for path in (ROOT / "components").glob("*.py") if path.stem != "__init__")
+
+
+def imported(path: Path) -> set[str]:
+    """Modules that a file imports, anywhere in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are written in full"
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def label(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", FILES, ids=label)
+def test_imports_point_down(path):
+    room = path.relative_to(ROOT).parts[0]
+    tops = {name.partition(".")[0] for name in imported(path)}
+    assert tops & set(MAY_IMPORT) <= MAY_IMPORT[room]
+    if room != "dags":
+        assert "airflow" not in tops
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if p.is_relative_to(ROOT / "components")], ids=label)
+def test_inside_components_steps_use_rooms_and_nobody_uses_steps(path):
+    used = {name.split(".")[1] for name in imported(path) if name.startswith("components.")}
+    own = path.stem if path.parent == ROOT / "components" else None
+    assert used & set(STEPS) - {own} == set()
+
+
+@pytest.mark.parametrize(
+    "module", [f"components.{step}" for step in STEPS] + ["pipelines.cli.app", "pipelines.core.registry"]
+)
+def test_opens_without_heavy_libraries(module):
+    code = f"import sys, {module}; print(sorted({HEAVY!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_definitions_load_without_heavy_libraries():
+    code = f"import sys; from pipelines.core.registry import load, names; [load(n) for n in names()]; print(sorted({HEAVY!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_airflow_will_look_inside():
+    """Safe-mode discovery skips, without a word, files that lack both words."""
+    for path in (ROOT / "dags").glob("*.py"):
+        text = path.read_text().lower()
+        if path.stem != "__init__":
+            assert "airflow" in text and "dag" in text, path
+
+
+def test_docker_folder_does_not_shadow_the_docker_sdk():
+    assert (ROOT / "docker").is_dir()
+    assert not list((ROOT / "docker").rglob("__init__.py"))
+
+
+def test_rooms_open_without_importing():
+    assert (ROOT / "components" / "__init__.py").read_text() == ""
+    assert (ROOT / "pipelines" / "__init__.py").read_text() == ""
