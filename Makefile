@@ -1,0 +1,54 @@
+# Every target makes the environment it needs: only Python 3.11 to 3.13, make and pip are taken for granted.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := $(BIN)/python -m pipelines
+PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
+export UV_LINK_MODE ?= copy
+
+.PHONY: help setup demo test test-fast lint format lock bench airflow clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+$(VENV)/.installed: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else "got Python %d.%d; wanted 3.11, 3.12 or 3.13; run: make PYTHON=python3.11 ..." % v)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+setup: $(VENV)/.installed ## make .venv with the locked packages
+
+demo: setup ## raw data to a served prediction: churn, end to end
+	@$(BIN)/python scripts/demo.py
+
+test: setup ## the whole suite
+	$(PYTEST) $(PYTEST_ARGS)
+
+test-fast: setup ## the quick tests
+	$(PYTEST) -m "not slow and not e2e" -n 2 $(PYTEST_ARGS)
+
+lint: setup ## ruff and strict mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: setup ## recompile requirements.txt from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --no-emit-index-url --no-header --quiet -o requirements.txt
+
+bench: setup ## measure against the bare script, print ratios
+	@$(BIN)/python -m bench.pipeline
+
+airflow: setup ## Airflow standalone with our DAGs
+	@$(BIN)/python scripts/airflow/standalone.py
+
+clean: ## remove what these targets made, the store apart
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache bench/out
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
