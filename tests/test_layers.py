@@ -67,19 +67,19 @@ def test_inside_components_steps_use_rooms_and_nobody_uses_steps(path):
     assert used & set(STEPS) - {own} == set()
 
 
-@pytest.mark.parametrize(
-    "module", [f"components.{step}" for step in STEPS] + ["pipelines.cli.app", "pipelines.core.registry"]
-)
+def heavy_after(code: str) -> str:
+    """Names of heavy libraries that are loaded once ``code`` has run in a process of its own."""
+    code = f"import sys; {code}; print(sorted({HEAVY!r} & set(sys.modules)))"
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("module", [*(f"components.{step}" for step in STEPS), "pipelines.cli.app"])
 def test_opens_without_heavy_libraries(module):
-    code = f"import sys, {module}; print(sorted({HEAVY!r} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert heavy_after(f"import {module}") == "[]\n"
 
 
 def test_definitions_load_without_heavy_libraries():
-    code = f"import sys; from pipelines.core.registry import load, names; [load(n) for n in names()]; print(sorted({HEAVY!r} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert heavy_after("from pipelines.core.registry import load, names; [load(n) for n in names()]") == "[]\n"
 
 
 def test_airflow_will_look_inside():
