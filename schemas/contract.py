@@ -250,6 +250,15 @@ class _FlowLeaves(yaml.SafeDumper):
         return node
 
 
+def _quoted_where_needed(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    """Plain text as PyYAML likes it; text with line separators or control characters in double quotes."""
+    style = None if text.isprintable() else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_FlowLeaves.add_representer(str, _quoted_where_needed)
+
+
 def _allowed_fit(dtype: str, values: tuple[Scalar, ...] | None, field: str) -> None:
     kinds: dict[str, tuple[type, ...]] = {"string": (str,), "bool": (bool,), "int": (int,), "float": (int, float)}
     if values is None:
