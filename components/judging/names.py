@@ -1,4 +1,4 @@
-"""The metrics by task: their names, and whether more of it is better. Imports nothing heavy, so that settings can check names."""
+"""The metrics by task: their names and directions. Imports nothing heavy, so that settings can check names."""
 
 import re
 from typing import Literal

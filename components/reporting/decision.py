@@ -10,6 +10,8 @@ Every gate leaves one as ``decision.json`` (a closed gate writes it before it ra
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import Field
+
 from schemas.config import Config
 from schemas.files import read_json, write_json
 
@@ -58,9 +60,9 @@ class DecisionRecord(Config):
     """Why, where the checks do not say it themselves."""
     next_action: str = ""
     """What the reader, or the pipeline, does now."""
-    inputs: dict[str, str] = {}
+    inputs: dict[str, str] = Field(default_factory=dict)
     """Fingerprints of what was judged, by name; those that are known."""
-    details: dict[str, Any] = {}
+    details: dict[str, Any] = Field(default_factory=dict)
     """Further values for machines; JSON-serializable."""
 
     @property

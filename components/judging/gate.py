@@ -1,0 +1,67 @@
+"""The absolute gate: a model that is not good enough in itself goes no further."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from components.judging.names import Task, check_name
+from components.reporting.decision import Comparand, DecisionRecord
+
+Use = Literal["value", "low"]
+
+
+def check_limits(limits: Mapping[str, float], task: Task | None = None, top_k: int | None = None) -> None:
+    """Refuse limits on metrics that do not exist, or that ``task`` does not have. Raises ``UnknownName``."""
+    for name in limits:
+        check_name(name, task, top_k)
+
+
+def decide(
+    measured: Mapping[str, Mapping[str, Any]],
+    lower: Mapping[str, float],
+    upper: Mapping[str, float],
+    use: Use,
+    inputs: Mapping[str, str],
+    split: str,
+) -> DecisionRecord:
+    """Hold metrics against limits.
+
+    Args:
+        measured: ``{name: {"value", "low", "high"}}`` with every limited name; an undefined one closes the gate.
+        lower: smallest value that passes, inclusive, by metric.
+        upper: largest value that passes, inclusive, by metric.
+        use: ``value`` judges the measured value; ``low`` the worse end of its 95 % interval: the low end
+            against a smallest value, the high end against a largest one.
+        inputs: fingerprints of what is judged, by name.
+        split: where it was measured.
+    """
+    checks = [_check(n, measured[n], limit, use, at_least=True) for n, limit in lower.items()]
+    checks += [_check(n, measured[n], limit, use, at_least=False) for n, limit in upper.items()]
+    passed = all(check.passed for check in checks)
+    limits = [f"{c.name} {c.comparison} {c.wanted:g}" for c in checks if not isinstance(c.wanted, str)]
+    by = "the measured value" if use == "value" else "the worse end of the 95 % interval"
+    return DecisionRecord(
+        gate="evaluation",
+        passed=passed,
+        rule=f"{' and '.join(limits)} on {split}, judged by {by}" if limits else "no limits are set",
+        checks=tuple(checks),
+        next_action=(
+            "the model may be exported"
+            if passed
+            else "nothing is exported; improve the data or the model, or change the evaluation's limits `min` and `max`"
+        ),
+        inputs=dict(inputs),
+    )
+
+
+def _check(name: str, metric: Mapping[str, Any], limit: float, use: Use, *, at_least: bool) -> Comparand:
+    value, low, high = metric["value"], metric["low"], metric["high"]
+    if value is None:
+        judged, note = None, str(metric.get("reason", ""))
+    elif use == "value":
+        judged, note = value, f"95 % interval {low:.4g} to {high:.4g}"
+    else:
+        judged, note = (low if at_least else high), f"measured {value:.4g}, the worse end of its 95 % interval counts"
+    passed = judged is not None and (judged >= limit if at_least else judged <= limit)
+    return Comparand(
+        name=name, measured=judged, comparison=">=" if at_least else "<=", wanted=limit, passed=passed, note=note
+    )

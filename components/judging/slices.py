@@ -1,0 +1,92 @@
+"""The metrics again on parts of the data, because a good average can hide a group that is served badly."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.judging.judge import measure
+from components.judging.names import Task
+from schemas.contract import Contract
+from schemas.errors import ConfigError, UnknownName
+
+if TYPE_CHECKING:
+    import polars as pl
+
+VALUES = 20
+"""Slices by column: the most frequent values."""
+
+RESAMPLES = 300
+"""Resamples behind the interval of a slice, at most."""
+
+
+def check_columns(columns: Sequence[str], contract: Contract) -> None:
+    """Refuse a column that the contract does not have or that has no few values to slice by.
+
+    Raises:
+        UnknownName: no such feature; the message lists those that can be sliced.
+        ConfigError: a feature of numbers, instants or pixels.
+    """
+    fit = [
+        n for n, f in contract.features.items() if not f.shape and (f.dtype in ("string", "bool", "int") or f.allowed)
+    ]
+    for column in columns:
+        if column not in contract.features:
+            raise UnknownName("feature to slice by", column, fit)
+        if column not in fit:
+            raise ConfigError(
+                f"cannot slice by {column!r}: it is of dtype {contract.features[column].dtype}",
+                f"a feature with few values: {', '.join(fit)}",
+                "name another column in `slices`",
+            )
+
+
+def measure_slices(
+    frame: "pl.DataFrame",
+    columns: Sequence[str],
+    contract: Contract,
+    task: Task,
+    truth: NDArray[Any],
+    predicted: NDArray[np.floating],
+    *,
+    min_rows: int,
+    top_k: int,
+    resamples: int,
+    seed: int,
+) -> list[dict[str, Any]]:
+    """Metrics of each frequent value of each column.
+
+    Values with fewer than ``min_rows`` rows, and those beyond the ``VALUES`` most frequent, are only counted.
+    Values of sensitive features are masked.
+
+    Returns:
+        One entry a column: ``{"column", "left_out", "slices": [{"value", "rows", "metrics"}]}``, largest slice first.
+    """
+    check_columns(columns, contract)
+    out = []
+    for column in columns:
+        codes, values = _codes(frame, column)
+        counts = np.bincount(codes, minlength=len(values))
+        order = [int(i) for i in np.argsort(-counts, kind="stable") if counts[i] >= min_rows][:VALUES]
+        sensitive = contract.features[column].sensitive
+        slices = []
+        for place, code in enumerate(order):
+            rows = np.flatnonzero(codes == code)
+            found = measure(task, truth[rows], predicted[rows], top_k, min(resamples, RESAMPLES), seed)
+            name = f"value {place + 1} (masked)" if sensitive else values[code]
+            slices.append({"value": name, "rows": len(rows), "metrics": found})
+        kept = sum(int(counts[i]) for i in order)
+        left_out = {"values": len(values) - len(order), "rows": len(codes) - kept}
+        out.append({"column": column, "left_out": left_out, "slices": slices})
+    return out
+
+
+def _codes(frame: "pl.DataFrame", column: str) -> tuple[NDArray[np.int64], list[str]]:
+    """A number for each row and what it stands for."""
+    import polars as pl
+
+    text = frame[column].cast(pl.String).fill_null("(missing)")
+    values = text.unique(maintain_order=True).sort()
+    ranks = values.search_sorted(text)
+    return ranks.to_numpy().astype(np.int64), values.to_list()
