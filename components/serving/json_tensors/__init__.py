@@ -1,0 +1,13 @@
+"""JSON bodies of the REST interface to arrays and back, as TensorFlow Serving reads and writes them.
+
+=============  =====================================================================================
+``document``   bytes -> Python values; first of duplicate keys wins, text after the object is ignored
+``exact``      the slow parser behind it: words syntax errors and knows ``Inf`` and ``NaN``
+``dense``      short cut for one regular list of numbers, the body that most clients send
+``tensors``    values -> arrays by the rules of each dtype
+``predict``    body of ``:predict``, row and column form
+``examples``   body of ``:classify`` and ``:regress`` -> serialized ``tf.Example``
+``write``      arrays, classes and values -> JSON
+``debug``      how a JSON value is quoted in an error text
+=============  =====================================================================================
+"""
