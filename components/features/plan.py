@@ -11,8 +11,10 @@ from schemas.config import Config
 from schemas.contract import Contract
 
 Output = Literal["one_hot", "embedding"]
-UNKNOWN = 0
-"""Index of a category that is missing, empty, or not in the vocabulary."""
+UNKNOWN_TEXT = "\N{REPLACEMENT CHARACTER}unknown"
+"""Names index 0 in the vocabulary that Keras shows; never a value of a vocabulary itself."""
+NO_INTEGER = -(2**62)
+"""What the graph turns a missing integer into: exact in float32, never a value of a vocabulary."""
 
 
 class NumberPlan(Config):

@@ -1,0 +1,190 @@
+"""The fast path: encoded arrays from the columns of a data frame, without TensorFlow, equal to the Keras graph.
+
+Every step repeats what the layers of ``graph.py`` compute, in the same float32 arithmetic. The cost is a few passes
+over each column; texts are compared once for each different value, not once for each row.
+"""
+
+import numpy as np
+import polars as pl
+
+from components.features.plan import (
+    BucketPlan,
+    CategoryPlan,
+    ImagePlan,
+    NumberPlan,
+    TensorPlan,
+    TransformPlan,
+    indices,
+    keras_name,
+)
+from components.features.raw import MISSING_INT, raw_array
+from schemas.contract import Contract, Feature
+from schemas.errors import DataInvalid
+
+EPSILON = np.float32(1e-7)
+"""The smallest deviation that ``keras.layers.Normalization`` divides by."""
+RESIZE_ROWS = 1024
+
+
+def encode_frame(plan: TransformPlan, frame: pl.DataFrame) -> dict[str, np.ndarray]:
+    """See ``FeatureTransform.encode``."""
+    missing = [n for n in plan.contract.features if n not in frame.columns]
+    if missing:
+        raise DataInvalid(f"no column {', '.join(missing)}", f"the features of {plan.contract.name}", "add the columns")
+    block = np.zeros((frame.height, len(plan.block)), np.float32)
+    own: dict[str, np.ndarray] = {}
+    place = _fill_numbers(plan, frame, block)
+    rows = np.arange(frame.height)
+    for name, feature in plan.contract.features.items():
+        match plan.features[name]:
+            case CategoryPlan() | BucketPlan() as category:
+                index = _index(name, feature, category, frame[name])
+                if category.output == "embedding":
+                    own[keras_name(name)] = index
+                    continue
+                block[rows, place + index] = 1
+                place += indices(category)
+            case TensorPlan() as tensor:
+                own[keras_name(name)] = _standardised(
+                    raw_array(name, feature, frame[name]), tensor.mean, tensor.variance
+                )
+            case ImagePlan() as image:
+                own[keras_name(name)] = _pixels(raw_array(name, feature, frame[name]), image)
+            case _:
+                continue
+    return {plan.block_name: block, **own} if block.shape[1] else own
+
+
+def encode_label(contract: Contract, series: pl.Series) -> np.ndarray:
+    """See ``FeatureTransform.encode_label``."""
+    assert contract.label is not None, "a contract without a label has nothing to encode"
+    classes = contract.label.classes
+    if classes is None:
+        values = series.cast(pl.Float32).fill_null(float("nan")).to_numpy()
+        bad = ~np.isfinite(values)
+        wanted = "a finite number in every row"
+    else:
+        index = _class_index(series, list(classes), contract.label.dtype)
+        values, bad = index, index < 0
+        wanted = f"one of {', '.join(map(str, classes))}"
+    if bad.any():
+        samples = [str(v) for v in series.filter(pl.Series(bad)).unique(maintain_order=True).head(5)]
+        name = contract.label.name
+        raise DataInvalid(
+            f"label {name!r}: {int(bad.sum())} of {len(series)} values cannot be learned, such as {', '.join(samples)}",
+            wanted,
+            "correct the rows or the classes of the contract",
+            [{"split": None, "column": name, "rule": "label", "severity": "critical", "unexpected": int(bad.sum()),
+              "checked": len(series), "samples": samples}],
+        )  # fmt: skip
+    return values
+
+
+def _class_index(series: pl.Series, classes: list[bool | int | float | str], dtype: str) -> np.ndarray:
+    """int32 position among the classes; -1 where the value is none of them."""
+    kind: pl.DataType = {"string": pl.String(), "bool": pl.Boolean(), "int": pl.Int64(), "float": pl.Float64()}[dtype]
+    known = pl.Series(classes, dtype=kind, strict=False)
+    positions = pl.Series(range(len(classes)), dtype=pl.Int32)
+    return (
+        series.cast(kind).replace_strict(known, positions, default=-1, return_dtype=pl.Int32).fill_null(-1).to_numpy()
+    )
+
+
+def _fill_numbers(plan: TransformPlan, frame: pl.DataFrame, block: np.ndarray) -> int:
+    """Write the scalars and their indicators into the block; returns the next free place."""
+    numbers = plan.numbers
+    flag = len(numbers)
+    for place, (name, number) in enumerate(numbers.items()):
+        values = _float32(name, plan.contract.features[name], frame[name], number.origin)
+        missing = np.isnan(values)
+        block[:, place] = _standardised(_scaled(values, number), (number.mean,), (number.variance,), missing)
+        if number.indicator:
+            block[:, flag] = missing
+            flag += 1
+    return flag
+
+
+def _float32(name: str, feature: Feature, series: pl.Series, origin: int) -> np.ndarray:
+    """The column as float32 with NaN where missing, less the origin."""
+    raw = raw_array(name, feature, series)
+    if raw.dtype != np.int64:
+        return raw.astype(np.float32, copy=False)
+    values = (raw - origin).astype(np.float32)
+    if feature.dtype == "datetime":
+        values[raw == MISSING_INT] = np.nan
+    return values
+
+
+def _scaled(values: np.ndarray, plan: NumberPlan) -> np.ndarray:
+    """What comes before mean and variance."""
+    if plan.scale == "log1p":
+        wide = values.astype(np.float64)
+        values = (np.sign(wide) * np.log1p(np.abs(wide))).astype(np.float32)
+    if plan.scale == "quantile":
+        values = interpolate(values, np.array(plan.knots, np.float32), np.array(plan.shares, np.float32))
+    return values if plan.factor == 1.0 else values * np.float32(plan.factor)
+
+
+def interpolate(values: np.ndarray, knots: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Piecewise linear from ascending knots to shares, flat outside; all float32."""
+    inside = np.clip(values, knots[0], knots[-1])
+    right = np.clip(np.searchsorted(knots, inside, side="right"), 1, len(knots) - 1)
+    left = right - 1
+    return shares[left] + (inside - knots[left]) * slopes(knots, shares)[left]
+
+
+def slopes(knots: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Rise over run between neighbouring knots."""
+    return np.asarray((shares[1:] - shares[:-1]) / (knots[1:] - knots[:-1]))
+
+
+def _standardised(
+    values: np.ndarray, mean: tuple[float, ...], variance: tuple[float, ...], missing: np.ndarray | None = None
+) -> np.ndarray:
+    """``(values - mean) / deviation`` along the last axis (or of a single column), 0 where missing."""
+    deviation = np.maximum(np.sqrt(np.array(variance, np.float32)), EPSILON)
+    values = values.astype(np.float32, copy=False)
+    out = (values - np.array(mean, np.float32)) / deviation
+    out[np.isnan(values) if missing is None else missing] = 0
+    return out
+
+
+def _index(name: str, feature: Feature, plan: CategoryPlan | BucketPlan, series: pl.Series) -> np.ndarray:
+    """int32 index of every row."""
+    if isinstance(plan, BucketPlan):
+        values = _float32(name, feature, series, plan.origin)
+        index = np.searchsorted(np.array(plan.boundaries, np.float32), values, side="right").astype(np.int32) + 1
+        return np.where(np.isnan(values), 0, index).astype(np.int32, copy=False)
+    if feature.dtype == "string":
+        known = pl.Enum(list(map(str, plan.values)))
+        codes = series.cast(pl.String).cast(known, strict=False).to_physical().cast(pl.Int32)
+        return (codes + 1).fill_null(0).to_numpy()
+    raw = raw_array(name, feature, series)
+    return _integer_index(np.where(np.isnan(raw), 0, raw).astype(np.int64), plan) * ~np.isnan(raw)
+
+
+def _integer_index(values: np.ndarray, plan: CategoryPlan) -> np.ndarray:
+    vocabulary = np.array(plan.values, np.int64)
+    order = np.argsort(vocabulary)
+    where = np.minimum(np.searchsorted(vocabulary, values, sorter=order), len(vocabulary) - 1)
+    found = order[where]
+    return np.where(vocabulary[found] == values, found + 1, 0).astype(np.int32)
+
+
+def _pixels(raw: np.ndarray, plan: ImagePlan) -> np.ndarray:
+    """float32 pixels, resized and scaled."""
+    if plan.size is not None:
+        raw = _resized(raw, plan.size)
+    out = raw.astype(np.float32) * np.float32(plan.factor)
+    out += np.float32(plan.offset)
+    return out
+
+
+def _resized(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The Keras layer itself, in batches: its interpolation has no equal in NumPy."""
+    from components.features.graph import resizing
+
+    layer = resizing(size)
+    batches = (images[i : i + RESIZE_ROWS].astype(np.float32) for i in range(0, len(images), RESIZE_ROWS))
+    parts = [np.asarray(layer(batch)) for batch in batches]
+    return np.concatenate(parts) if parts else np.zeros((0, *size, images.shape[-1]), np.float32)

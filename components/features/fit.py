@@ -1,0 +1,283 @@
+"""Fit a transform: one pass over the training shards, then the choice of layers and their constants."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from components.features.plan import (
+    NO_INTEGER,
+    UNKNOWN_TEXT,
+    BucketPlan,
+    CategoryPlan,
+    DroppedPlan,
+    FeaturePlan,
+    ImagePlan,
+    NumberPlan,
+    Output,
+    TensorPlan,
+    TransformPlan,
+    keras_name,
+)
+from components.features.raw import raw_array, raw_input
+from components.features.settings import Encoding, FeatureSettings, PreprocessConfig
+from components.features.statistics import Moments, Quantiles, ValueCounts, scalar_moments, tensor_moments
+from schemas.contract import Contract, Feature
+from schemas.errors import ConfigError, DataInvalid, DataUnreadable, UnknownName
+
+Role = Literal["number", "category", "buckets", "tensor", "image", "dropped"]
+
+BATCH_ROWS = 1 << 18
+FLOAT32_MAX = 3.4028234663852886e38
+EXACT_INTEGERS = 1 << 24
+"""Every integer up to here is a float32."""
+QUANTILE_STEPS = 200
+IMAGE_SCALES = {"unit": (1 / 255, 0.0), "signed": (2 / 255, -1.0), "none": (1.0, 0.0)}
+
+_ROLES: dict[tuple[str, Encoding], Role] = {
+    ("float", "auto"): "number",
+    ("float", "numeric"): "number",
+    ("float", "buckets"): "buckets",
+    ("int", "numeric"): "number",
+    ("int", "one_hot"): "category",
+    ("int", "embedding"): "category",
+    ("int", "buckets"): "buckets",
+    ("bool", "auto"): "number",
+    ("bool", "numeric"): "number",
+    ("datetime", "auto"): "number",
+    ("datetime", "numeric"): "number",
+    ("datetime", "buckets"): "buckets",
+    ("string", "auto"): "category",
+    ("string", "one_hot"): "category",
+    ("string", "embedding"): "category",
+    ("image", "auto"): "image",
+}
+
+
+@dataclass
+class Seen:
+    """What one pass over the training rows found for a feature; which parts are filled depends on its role."""
+
+    role: Role
+    moments: Moments = field(default_factory=Moments)
+    logs: Moments = field(default_factory=Moments)
+    counts: ValueCounts = field(default_factory=ValueCounts)
+    quantiles: Quantiles = field(default_factory=Quantiles)
+
+
+def fit_plan(contract: Contract, files: Sequence[Path], config: PreprocessConfig) -> TransformPlan:
+    """See ``FeatureTransform.fit``."""
+    settings = _settings(contract, config)
+    seen = {n: Seen(role_of(n, f, settings[n])) for n, f in contract.features.items()}
+    rows = sum(_look(batch, contract, settings, seen) for batch in _batches(files, seen))
+    if rows == 0:
+        raise DataUnreadable("the training split has no rows", "at least one row", "check the split and its source")
+    features = {n: _plan(n, contract.features[n], settings[n], config, seen[n]) for n in contract.features}
+    plan = TransformPlan(contract=contract, rows=rows, features=features)
+    if not plan.encoded:
+        reasons = "; ".join(f"{n}: {p.reason}" for n, p in features.items() if isinstance(p, DroppedPlan))
+        raise DataUnreadable(f"no feature is left to learn from ({reasons})", "at least one", "check data and settings")
+    return plan
+
+
+def role_of(name: str, feature: Feature, settings: FeatureSettings) -> Role:
+    """What becomes of a feature. Raises ``ConfigError`` for an encoding that its dtype cannot have."""
+    if settings.encode == "drop":
+        return "dropped"
+    if feature.shape and feature.dtype != "image":
+        role: Role | None = "tensor" if settings.encode in ("auto", "numeric") else None
+    elif feature.dtype == "int" and settings.encode == "auto":
+        role = "category" if feature.allowed is not None else "number"
+    else:
+        role = _ROLES.get((feature.dtype, settings.encode))
+    if role is None:
+        shape = f" of shape {list(feature.shape)}" if feature.shape else ""
+        allowed = sorted({e for d, e in _ROLES if d == feature.dtype and not feature.shape} | {"auto", "drop"})
+        raise ConfigError(
+            f"features.{name}.encode is {settings.encode!r}, and {name!r} is {feature.dtype}{shape}",
+            f"one of {', '.join(allowed)}",
+            "correct the settings of the preprocessing",
+        )
+    if settings.size is not None and role != "image":
+        raise ConfigError(f"features.{name}.size is set, and {name!r} is {feature.dtype}", "an image", "leave size out")
+    if settings.scale != "standard" and role != "number":
+        raise ConfigError(f"features.{name}.scale is set, and {name!r} is a {role}", "a number", "leave scale out")
+    return role
+
+
+def _settings(contract: Contract, config: PreprocessConfig) -> dict[str, FeatureSettings]:
+    for name in config.features:
+        if name not in contract.features:
+            raise UnknownName("feature", name, contract.features)
+    names = [keras_name(n) for n in contract.features]
+    if len(set(names)) < len(names):
+        raise ConfigError("two features differ only in '/' and '|'", "names that Keras can tell apart", "rename one")
+    return {n: config.features.get(n, FeatureSettings()) for n in contract.features}
+
+
+def _batches(files: Sequence[Path], seen: dict[str, Seen]) -> Iterator[pl.DataFrame]:
+    """The columns that are to be looked at, in frames of bounded size."""
+    import pyarrow.parquet as pq
+
+    columns = [n for n, s in seen.items() if s.role not in ("image", "dropped")]
+    for path in files:
+        with pq.ParquetFile(path) as shard:
+            if not columns:
+                yield pl.select(pl.repeat(0, shard.metadata.num_rows))
+                continue
+            for batch in shard.iter_batches(BATCH_ROWS, columns=columns):
+                frame = pl.from_arrow(batch)
+                assert isinstance(frame, pl.DataFrame)
+                yield frame
+
+
+def _look(batch: pl.DataFrame, contract: Contract, settings: dict[str, FeatureSettings], seen: dict[str, Seen]) -> int:
+    """Add a batch to what was seen; returns its number of rows."""
+    scalars = [n for n, s in seen.items() if s.role in ("number", "buckets")]
+    logs = [n for n in scalars if settings[n].scale == "log1p"]
+    numbers = batch.select(_float64(batch, n) for n in scalars)
+    _merge(numbers, seen, "moments")
+    _merge(numbers.select(pl.col(n).sign() * pl.col(n).abs().log1p() for n in logs), seen, "logs")
+    for name, feature in contract.features.items():
+        found = seen[name]
+        if found.role == "buckets" or settings[name].scale == "quantile":
+            found.quantiles.add(numbers[name].fill_nan(None).drop_nulls().to_numpy())
+        elif found.role == "category":
+            found.counts.add(_as_served(batch[name], feature))
+        elif found.role == "tensor":
+            found.moments.merge(tensor_moments(raw_array(name, feature, batch[name])))
+    return batch.height
+
+
+def _merge(numbers: pl.DataFrame, seen: dict[str, Seen], part: Literal["moments", "logs"]) -> None:
+    if numbers.width:
+        for name, moments in scalar_moments(numbers).items():
+            getattr(seen[name], part).merge(moments)
+
+
+def _float64(batch: pl.DataFrame, name: str) -> pl.Expr:
+    column = pl.col(name)
+    temporal = batch.schema[name].is_temporal()
+    return (column.cast(pl.Datetime("us")).dt.epoch("s") if temporal else column).cast(pl.Float64)
+
+
+def _as_served(values: pl.Series, feature: Feature) -> pl.Series:
+    """Category values as the served model gets them: a nullable integer passes through float32."""
+    if feature.dtype == "string":
+        return values.cast(pl.String)
+    return values.cast(pl.Float32).cast(pl.Int64) if feature.nullable else values.cast(pl.Int64)
+
+
+def _plan(name: str, feature: Feature, own: FeatureSettings, config: PreprocessConfig, seen: Seen) -> FeaturePlan:
+    match seen.role:
+        case "dropped":
+            return DroppedPlan(reason="left out by the settings")
+        case "image":
+            factor, offset = IMAGE_SCALES[config.image_scale]
+            size = None if own.size in (None, feature.shape[:2]) else own.size
+            return ImagePlan(size=size, factor=factor, offset=offset)
+        case "category":
+            return _category(own, config, seen.counts)
+    if seen.moments.count == 0:
+        return DroppedPlan(reason="no value in the training split")
+    _refuse_infinite(name, seen.moments)
+    match seen.role:
+        case "tensor":
+            mean, variance = np.atleast_1d(seen.moments.mean), _usable(np.atleast_1d(seen.moments.variance))
+            return TensorPlan(mean=tuple(mean.tolist()), variance=tuple(variance.tolist()))
+        case "buckets":
+            return _buckets(feature, own, config, seen)
+        case _:
+            return _number(feature, own, config, seen)
+
+
+def _category(own: FeatureSettings, config: PreprocessConfig, counts: ValueCounts) -> FeaturePlan:
+    minimum = own.min_frequency or config.min_frequency
+    frequent = counts.most_frequent(minimum, own.max_vocabulary or config.max_vocabulary)
+    values = tuple(v for v in frequent if v not in (UNKNOWN_TEXT, NO_INTEGER) and "\0" not in str(v))
+    if not values:
+        return DroppedPlan(reason=f"no value occurs in at least {minimum} training rows")
+    output = _output(own, config, len(values))
+    return CategoryPlan(values=values, output=output, approximate=counts.approximate)  # type: ignore[arg-type]
+
+
+def _output(own: FeatureSettings, config: PreprocessConfig, known: int) -> Output:
+    if own.encode in ("one_hot", "embedding"):
+        return own.encode
+    return "one_hot" if known <= config.one_hot_up_to else "embedding"
+
+
+def _buckets(feature: Feature, own: FeatureSettings, config: PreprocessConfig, seen: Seen) -> FeaturePlan:
+    origin = _origin(feature, seen.moments)
+    inner = np.linspace(0, 1, own.buckets + 1)[1:-1]
+    edges = np.unique((seen.quantiles.at(inner) - origin).astype(np.float32))
+    edges = edges[edges > np.float32(seen.moments.low - origin)]
+    if edges.size == 0:
+        return DroppedPlan(reason="one value only, nothing to divide into buckets")
+    boundaries = tuple(edges.astype(np.float64).tolist())
+    return BucketPlan(boundaries=boundaries, origin=origin, output=_output(own, config, len(boundaries) + 1))
+
+
+def _number(feature: Feature, own: FeatureSettings, config: PreprocessConfig, seen: Seen) -> NumberPlan:
+    indicator = config.missing_indicator and feature.nullable and seen.moments.missing > 0
+    if own.scale == "log1p":
+        return _scaled("log1p", 0, float(seen.logs.mean), float(seen.logs.variance), indicator)
+    origin = _origin(feature, seen.moments)
+    low, high = seen.moments.low - origin, seen.moments.high - origin
+    if own.scale == "none" or (own.scale == "quantile" and low == high):
+        return NumberPlan(scale="none", origin=origin, mean=0.0 if own.scale == "none" else low, variance=1.0,
+                          indicator=indicator)  # fmt: skip
+    if own.scale == "minmax":
+        return _scaled("minmax", origin, (low + high) / 2, ((high - low) / 2) ** 2, indicator)
+    if own.scale == "quantile":
+        knots, shares = _knots(seen.quantiles, origin)
+        return NumberPlan(scale="quantile", origin=origin, mean=0.5, variance=0.25, knots=knots, shares=shares,
+                          indicator=indicator)  # fmt: skip
+    return _scaled("standard", origin, float(seen.moments.mean) - origin, float(seen.moments.variance), indicator)
+
+
+def _scaled(
+    scale: Literal["standard", "minmax", "log1p"], origin: int, mean: float, variance: float, indicator: bool
+) -> NumberPlan:
+    """Centre and width, brought into the range of float32 by a power of two where they are far from 1."""
+    usable = float(_usable(np.array(variance), mean))
+    exponent = round(math.log2(math.sqrt(usable)))
+    factor = 1.0 if abs(exponent) < 16 else 2.0**-exponent
+    return NumberPlan(scale=scale, origin=origin, factor=factor, mean=mean * factor,
+                      variance=usable * factor * factor, indicator=indicator)  # fmt: skip
+
+
+def _usable(variance: np.ndarray, mean: float = 0.0) -> np.ndarray:
+    """1 in place of a variance that is 0 up to rounding: a value that never varied is not blown up when it does."""
+    return np.where(variance <= 1e-14 * mean * mean, 1.0, variance)
+
+
+def _origin(feature: Feature, moments: Moments) -> int:
+    large = max(abs(moments.low), abs(moments.high)) >= EXACT_INTEGERS
+    return round(float(moments.mean)) if large and raw_input(feature).dtype == "int64" else 0
+
+
+def _knots(quantiles: Quantiles, origin: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Distinct float32 knots and the cumulative share at each; a value that fills several steps gets their middle."""
+    shares = np.linspace(0, 1, QUANTILE_STEPS + 1)
+    values = (quantiles.at(shares) - origin).astype(np.float32)
+    knots, where, counts = np.unique(values, return_inverse=True, return_counts=True)
+    middle = np.bincount(where, weights=shares) / counts
+    return tuple(knots.astype(np.float64).tolist()), tuple(middle.tolist())
+
+
+def _refuse_infinite(name: str, moments: Moments) -> None:
+    extreme = moments.high if abs(moments.high) >= abs(moments.low) else moments.low
+    if abs(extreme) <= FLOAT32_MAX:
+        return
+    raise DataInvalid(
+        f"{name!r} holds {extreme!r} in the training split",
+        f"numbers that a float32 can hold, up to {FLOAT32_MAX:.2g}",
+        "correct the rows, or give the feature a min and max so that validation finds them",
+        [{"split": "train", "column": name, "rule": "finite float32", "severity": "critical", "unexpected": None,
+          "checked": moments.count, "samples": [str(extreme)]}],
+    )  # fmt: skip

@@ -1,0 +1,146 @@
+"""The served path: Keras layers that turn raw inputs into encoded tensors.
+
+Layers are built from the fitted plan, always in float32 whatever the global precision. ``encode.py`` computes the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from components.features.layers import QuantileScaling
+from components.features.plan import (
+    NO_INTEGER,
+    UNKNOWN_TEXT,
+    BucketPlan,
+    CategoryPlan,
+    ImagePlan,
+    NumberPlan,
+    TensorPlan,
+    TransformPlan,
+    indices,
+    keras_name,
+)
+from components.features.raw import MISSING_INT
+from components.features.raw import raw_inputs as served_inputs
+from schemas.contract import Contract, Feature
+
+Tensor = Any
+
+
+def raw_inputs(contract: Contract) -> dict[str, Tensor]:
+    """See ``FeatureTransform.raw_inputs``."""
+    return {
+        name: keras.Input(shape, dtype=dtype, name=keras_name(name))
+        for name, (dtype, shape) in served_inputs(contract).items()
+    }
+
+
+def transform_model(plan: TransformPlan) -> keras.Model:
+    """The whole preprocessing as a Keras model: raw inputs -> encoded tensors, both dicts by Keras name."""
+    raw = raw_inputs(plan.contract)
+    inputs = {keras_name(n): tensor for n, tensor in raw.items()}
+    return keras.Model(inputs, encode_graph(plan, raw), name=f"{plan.contract.name}_transform")
+
+
+def encode_graph(plan: TransformPlan, raw: dict[str, Tensor]) -> dict[str, Tensor]:
+    """See ``FeatureTransform.apply``."""
+    parts = _numbers(plan, raw)
+    own: dict[str, Tensor] = {}
+    for name, feature in plan.contract.features.items():
+        match plan.features[name]:
+            case CategoryPlan() | BucketPlan() as category:
+                index = _index(feature, category, raw[name])
+                if category.output == "embedding":
+                    own[keras_name(name)] = ops.cast(index, "int32")
+                else:
+                    parts.append(_one_hot(index, indices(category)))
+            case TensorPlan() as tensor:
+                own[keras_name(name)] = _tensor(raw[name], tensor)
+            case ImagePlan() as image:
+                own[keras_name(name)] = _pixels(raw[name], image)
+            case _:
+                continue
+    block = {plan.block_name: parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=1)} if parts else {}
+    return {**block, **own}
+
+
+def resizing(size: tuple[int, int]) -> layers.Layer:
+    """The layer that brings float32 images to ``size`` (height, width); both paths use it.
+
+    Pixels must be float32 already: eager Keras rounds the result of integer ones, a graph does not.
+    """
+    return layers.Resizing(*size, interpolation="bilinear", dtype="float32")
+
+
+def _numbers(plan: TransformPlan, raw: dict[str, Tensor]) -> list[Tensor]:
+    """The scalars of the block ``[n, K]`` and their indicators ``[n, M]``."""
+    numbers = plan.numbers
+    if not numbers:
+        return []
+    columns = [_float32(plan.contract.features[n], raw[n], p.origin) for n, p in numbers.items()]
+    values = ops.stack([_scaled(c, p) for c, p in zip(columns, numbers.values(), strict=True)], axis=1)
+    missing = ops.isnan(ops.stack(columns, axis=1))
+    if any(p.factor != 1.0 for p in numbers.values()):
+        values = layers.Rescaling([p.factor for p in numbers.values()], dtype="float32")(values)
+    scaled = layers.Normalization(
+        mean=[p.mean for p in numbers.values()], variance=[p.variance for p in numbers.values()], dtype="float32"
+    )(values)
+    parts = [ops.where(missing, 0.0, scaled)]
+    flags = [i for i, p in enumerate(numbers.values()) if p.indicator]
+    if flags:
+        parts.append(ops.cast(ops.take(missing, flags, axis=1), "float32"))
+    return parts
+
+
+def _float32(feature: Feature, raw: Tensor, origin: int) -> Tensor:
+    """A scalar as float32 with NaN where missing, less the origin."""
+    if raw.dtype != "int64":
+        return ops.cast(raw, "float32")
+    values = ops.cast(raw - origin if origin else raw, "float32")
+    if feature.dtype == "datetime":
+        return ops.where(ops.equal(raw, MISSING_INT), float("nan"), values)
+    return values
+
+
+def _scaled(values: Tensor, plan: NumberPlan) -> Tensor:
+    """What comes before factor, mean and variance."""
+    if plan.scale == "log1p":
+        wide = ops.cast(values, "float64")
+        return ops.cast(ops.sign(wide) * ops.log1p(ops.abs(wide)), "float32")
+    if plan.scale == "quantile":
+        return QuantileScaling(plan.knots, plan.shares, dtype="float32")(values)
+    return values
+
+
+def _index(feature: Feature, plan: CategoryPlan | BucketPlan, raw: Tensor) -> Tensor:
+    """Index of every row ``[n]``; 0 where missing or unknown."""
+    if isinstance(plan, BucketPlan):
+        values = _float32(feature, raw, plan.origin)
+        bucket = layers.Discretization(bin_boundaries=list(plan.boundaries), dtype="float32")(values)
+        return ops.where(ops.isnan(values), 0, bucket + 1)
+    if feature.dtype == "string":
+        return layers.StringLookup(vocabulary=list(plan.values), oov_token=UNKNOWN_TEXT, mask_token=None)(raw)
+    if raw.dtype == "float32":
+        raw = ops.cast(ops.where(ops.isnan(raw), float(NO_INTEGER), raw), "int64")
+    return layers.IntegerLookup(vocabulary=list(plan.values), oov_token=NO_INTEGER, mask_token=None)(raw)
+
+
+def _one_hot(index: Tensor, depth: int) -> Tensor:
+    """``[n, depth]``; by way of ``[n, 1]``, because Keras takes a single row ``[1]`` for one value of one row."""
+    column = ops.reshape(index, (-1, 1))
+    return layers.CategoryEncoding(num_tokens=depth, output_mode="one_hot", dtype="float32")(column)
+
+
+def _tensor(raw: Tensor, plan: TensorPlan) -> Tensor:
+    values = ops.cast(raw, "float32")
+    scaled = layers.Normalization(mean=list(plan.mean), variance=list(plan.variance), dtype="float32")(values)
+    return ops.where(ops.isnan(values), 0.0, scaled)
+
+
+def _pixels(raw: Tensor, plan: ImagePlan) -> Tensor:
+    if plan.size is not None:
+        raw = resizing(plan.size)(ops.cast(raw, "float32"))
+    return layers.Rescaling(plan.factor, plan.offset, dtype="float32")(raw)

@@ -1,0 +1,40 @@
+"""Keras layers of our own, where Keras has none."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from components.features.encode import slopes
+
+
+@keras.saving.register_keras_serializable(package="kilnworks")
+class QuantileScaling(keras.layers.Layer):
+    """A number to the share of training values below it, 0 to 1: piecewise linear between knots, flat outside.
+
+    Args:
+        knots: ascending values, at least two.
+        shares: the cumulative share at each knot.
+    """
+
+    def __init__(self, knots: Sequence[float], shares: Sequence[float], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.knots, self.shares = list(knots), list(shares)
+
+    def call(self, inputs: Any) -> Any:
+        """``[n]`` float32 to ``[n]`` float32; NaN in gives an unspecified number."""
+        knots, shares = np.array(self.knots, np.float32), np.array(self.shares, np.float32)
+        inside = ops.clip(inputs, knots[0], knots[-1])
+        right = ops.clip(ops.searchsorted(knots, inside, side="right"), 1, len(knots) - 1)
+        left = right - 1
+        return ops.take(shares, left) + (inside - ops.take(knots, left)) * ops.take(slopes(knots, shares), left)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Unchanged."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """What the constructor takes."""
+        return {**super().get_config(), "knots": self.knots, "shares": self.shares}
