@@ -4,7 +4,6 @@ import os
 import secrets
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -35,8 +34,7 @@ def overrides(settings: Sequence[str]) -> dict[str, Any]:
 
 def open_store(url: str | None) -> Store:
     """The store at ``url``, at ``$KILNWORKS_STORE``, or in ``./store``."""
-    where = url or os.environ.get(STORE_VARIABLE) or "store"
-    return Store(Path(where).resolve())
+    return Store.at(url or os.environ.get(STORE_VARIABLE) or "store")
 
 
 def new_run_id() -> str:

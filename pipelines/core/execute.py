@@ -25,7 +25,7 @@ from typing import Any, Literal
 from pipelines.core.cache import code_fingerprint, library_versions, step_fingerprint
 from pipelines.core.graph import Champion, Latest, Pipeline, Source, Step
 from pipelines.core.store import Run, explained, locked
-from schemas.artifacts import Artifact
+from schemas.artifacts import Artifact, Deployment
 from schemas.champion import read_champion
 from schemas.context import Progress, RunContext
 from schemas.errors import KilnworksError, StepFailed, StepSkipped, StoreError, UnknownName
@@ -179,6 +179,9 @@ def _make(
     step: Step, run: Run, attempt: "_Attempt", inputs: dict[str, Artifact], lineage: dict[str, Any], fingerprint: str
 ) -> None:
     work = run.store.work(fingerprint)
+    if issubclass(step.signature.result, Deployment) and run.store.remote is not None:
+        run.store.remote.pull_versions("serving")
+        run.store.pull(f"champions/{run.pipeline}.json")
     with run.scratch(step.name) as scratch:
         context = RunContext(run.store.root, run.pipeline, run.run_id, step.name, work, attempt.progressed)
         cpu = time.process_time()
@@ -209,6 +212,9 @@ def _make(
             "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         }
         run.publish(step.name, scratch, manifest)
+    if isinstance(made, Deployment) and run.store.remote is not None:
+        run.store.remote.push_version(Path(Deployment(run.step_path(step.name)).description["path"]))
+        run.store.push(f"champions/{run.pipeline}.json")
     rmtree(work, ignore_errors=True)
     attempt.ended("done")
 
@@ -233,6 +239,7 @@ def _inputs(step: Step, run: Run) -> tuple[dict[str, Artifact], dict[str, Any]]:
 def _origin(source: Source, run: Run) -> tuple[Run, str]:
     """Run and step that an input comes from."""
     if isinstance(source, Champion):
+        run.store.pull(f"champions/{source.pipeline}.json")
         champion = read_champion(run.store.root, source.pipeline)
         return run.store.run(source.pipeline, champion.run_id), source.step
     if isinstance(source, Latest):

@@ -16,5 +16,6 @@ def finish_run(run: Run) -> Path:
 
     with explained(run.store.root):
         report = write_report(run.path)
+        run.store.push(report.relative_to(run.store.root).as_posix())
     track_run(run.path, run.store.root)
     return report

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipelines.core.remote import Remote
 from schemas.artifacts import Artifact
 from schemas.errors import StoreError, UnknownName
 from schemas.files import read_json, sync_directory, write_json
@@ -37,11 +38,24 @@ MANIFEST = "manifest.json"
 class Store:
     """A folder of runs.
 
+    Attributes:
+        root: the local folder; the mirror of ``remote`` where there is one.
+        remote: what the folder mirrors, None for a plain local store.
+
     Raises:
         StoreError: the folder cannot be made or written; the disk is full.
     """
 
     root: Path
+    remote: Remote | None = None
+
+    @classmethod
+    def at(cls, url: str) -> "Store":
+        """The store in a local folder, or at an fsspec URL."""
+        if "://" in url and not url.startswith(("file://", "local://")):
+            remote = Remote.at(url)
+            return cls(remote.mirror, remote)
+        return cls(Path(url.partition("://")[2] or url).resolve())
 
     def run(self, pipeline: str, run_id: str) -> "Run":
         """The run of that name, whether it exists yet or not."""
@@ -50,6 +64,8 @@ class Store:
     def runs(self, pipeline: str) -> list["Run"]:
         """All runs of a pipeline, oldest first."""
         folder = self.root / "runs" / pipeline
+        for name in self.remote.children(f"runs/{pipeline}") if self.remote else []:
+            self.pull(f"runs/{pipeline}/{name}/run.json")
         found = [p for p in folder.iterdir() if (p / "run.json").is_file()] if folder.is_dir() else []
         started = sorted((read_json(p / "run.json")["started"], p.name) for p in found)
         return [Run(self, pipeline, name) for _, name in started]
@@ -71,9 +87,12 @@ class Store:
     def lookup(self, fingerprint: str, kind: type[Artifact]) -> Artifact | None:
         """The finished artifact of that fingerprint, if it is still there and whole."""
         entry = self._index(fingerprint)
+        self.pull(self._relative(entry))
         if not entry.is_file():
             return None
         path = self.root / read_json(entry)["path"]
+        if self.remote is not None:
+            self.remote.pull_artifact(self._relative(path))
         manifest = load_manifest(path)
         if manifest is None or manifest["fingerprint"] != fingerprint or damage(path, manifest) is not None:
             return None
@@ -82,7 +101,18 @@ class Store:
 
     def remember(self, fingerprint: str, path: Path) -> None:
         """Let later runs find the artifact at ``path`` by its fingerprint."""
-        write_json(self._index(fingerprint), {"path": str(path.relative_to(self.root))})
+        write_json(self._index(fingerprint), {"path": self._relative(path)})
+        self.push(self._relative(self._index(fingerprint)))
+
+    def push(self, relative: str) -> None:
+        """Send a file or folder of the mirror up; nothing for a local store."""
+        if self.remote is not None:
+            self.remote.push(relative)
+
+    def pull(self, relative: str) -> None:
+        """Fetch a file or folder into the mirror; nothing for a local store."""
+        if self.remote is not None:
+            self.remote.pull(relative)
 
     def check_writable(self) -> None:
         """Fail early, with the reason, where nothing can be stored."""
@@ -91,6 +121,9 @@ class Store:
             probe = self.root / f".probe-{uuid.uuid4().hex[:8]}"
             probe.write_bytes(b"x")
             probe.unlink()
+
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
 
     def _index(self, fingerprint: str) -> Path:
         return self.root / "index" / fingerprint[:2] / f"{fingerprint}.json"
@@ -125,6 +158,7 @@ class Run:
             ``run.json``: the settings in force are those of the earlier start with the new ones over them.
         """
         record = self.path / "run.json"
+        self.store.pull(self._relative("run.json"))
         earlier: dict[str, Any] = {"pipeline": self.pipeline, "run_id": self.run_id, "started": now()}
         if record.is_file():
             earlier = read_json(record)
@@ -132,10 +166,13 @@ class Run:
         if merged != earlier:
             with explained(self.store.root):
                 write_json(record, merged)
+                self.store.push(self._relative("run.json"))
         return merged
 
     def manifest(self, step: str) -> dict[str, Any] | None:
         """Manifest of a finished step, None while it has not finished."""
+        if self.store.remote is not None:
+            self.store.remote.pull_artifact(self._relative(step))
         return load_manifest(self.step_path(step))
 
     def load(self, step: str, kind: type[Artifact]) -> Artifact:
@@ -145,7 +182,7 @@ class Run:
             StoreError: the step has not finished in this run, or its files are damaged.
         """
         path = self.step_path(step)
-        manifest = load_manifest(path)
+        manifest = self.manifest(step)
         if manifest is None:
             raise StoreError(
                 f"step {step!r} has not finished in run {self.run_id}", str(path / MANIFEST), "run it first"
@@ -163,6 +200,7 @@ class Run:
     def record(self, step: str, outcome: str, **values: Any) -> None:
         """Write the outcome of a step."""
         write_json(self.path / "outcomes" / f"{step}.json", {"step": step, "outcome": outcome, "at": now(), **values})
+        self.store.push(self._relative(f"outcomes/{step}.json"))
 
     @contextmanager
     def scratch(self, step: str) -> Iterator[Path]:
@@ -188,6 +226,7 @@ class Run:
             self._replace(final, scratch)
             sync_directory(final.parent)
         self._forget_earlier(step)
+        self.store.push(self._relative(step))
         self.store.remember(manifest["fingerprint"], final)
         return final
 
@@ -200,6 +239,7 @@ class Run:
             shutil.copytree(artifact.path, scratch, dirs_exist_ok=True, copy_function=link_or_copy)
             self._replace(final, scratch)
         self._forget_earlier(step)
+        self.store.push(self._relative(step))
         return final
 
     def keep(self, step: str, scratch: Path, suffix: str, record: dict[str, Any]) -> Path:
@@ -207,7 +247,11 @@ class Run:
         target = self.path / f"{step}.{suffix}"
         write_json(scratch / "error.json", record)
         self._replace(target, scratch)
+        self.store.push(self._relative(target.name))
         return target
+
+    def _relative(self, name: str) -> str:
+        return f"runs/{self.pipeline}/{self.folder}/{name}"
 
     def _forget_earlier(self, step: str) -> None:
         for suffix in ("failed", "skipped"):
