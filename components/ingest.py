@@ -1,0 +1,67 @@
+"""Step 1: raw data in, Parquet shards of one form out, split into train, val and test.
+
+Values pass as they are: what breaks a rule of the contract is found by ``validate``. Only what cannot be held in its
+dtype, and columns that are missing or unknown, stop here.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from components.sources import AnySource, AnySplit, ByHash, Wanted
+from components.sources.columns import Column, contract_columns
+from schemas.artifacts import Examples
+from schemas.config import Config
+from schemas.contract import Contract, load_contract
+from schemas.files import write_json
+
+SHARD_BYTES = 512 * 2**20
+
+
+class IngestConfig(Config):
+    """Where the data lies, what it looks like, and how it is split."""
+
+    contract: Contract
+    """The contract, or the path of its YAML file."""
+    source: AnySource
+    """Where the raw data lies; ``kind`` is csv, parquet, jsonl, npz, tfds, image_folder or splits."""
+    split: AnySplit = ByHash()
+    """How rows find their split; ``kind`` is hash, time or given."""
+    rows_per_shard: int = Field(default=1_000_000, ge=1)
+    """Most rows of one Parquet shard; shards also stay below about 512 MB."""
+
+    @field_validator("contract", mode="before")
+    @classmethod
+    def _contract_from_file(cls, value: Any) -> Any:
+        return load_contract(value) if isinstance(value, str | Path) else value
+
+
+def ingest(config: IngestConfig, out: Path) -> Examples:
+    """Read the source once, in batches, and write each split's shards and ``examples.json``.
+
+    Raises:
+        DataUnreadable: the source is missing, empty or broken, or a value cannot be held in its dtype.
+        DataInvalid: a column is missing, renamed or unknown.
+    """
+    from components.sources.assign import make_assigner
+    from components.sources.shards import ShardWriter
+
+    contract = config.contract
+    wanted = Wanted(contract_columns(contract), frozenset(contract.ignore))
+    assigner = make_assigner(config.split, contract, config.source, wanted)
+    extra = {name: Column(name, "key") for name in assigner.extra_columns}
+    asked = Wanted({**wanted.columns, **extra}, wanted.ignore)
+    writers = {split: ShardWriter(out, split, _shard_rows(config, wanted)) for split in assigner.splits}
+    for part in assigner.source_splits:
+        for frame in config.source.frames(asked, part):
+            for split, rows in assigner.assign(frame, part).items():
+                writers[split].add(rows)
+    splits = {split: writer.close() for split, writer in writers.items()}
+    write_json(out / "examples.json", {"contract": contract.model_dump(mode="json"), "splits": splits})
+    return Examples(out)
+
+
+def _shard_rows(config: IngestConfig, wanted: Wanted) -> int:
+    row_bytes = sum(column.bytes for column in wanted.columns.values())
+    return max(1, min(config.rows_per_shard, SHARD_BYTES // max(1, row_bytes)))

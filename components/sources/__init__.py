@@ -1,0 +1,38 @@
+"""Raw data in: one source a file, one interface (``base.py``). ``AnySource`` is what a step takes, told apart by ``kind``."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from components.sources.base import Source, Wanted
+from components.sources.csv import CsvSource
+from components.sources.given import GivenSplits
+from components.sources.image_folder import ImageFolderSource
+from components.sources.jsonl import JsonLinesSource
+from components.sources.npz import NpzSource
+from components.sources.parquet import ParquetSource
+from components.sources.splits import AnySplit, AsGiven, ByHash, ByTime, Shares
+from components.sources.tfds import TfdsSource
+
+AnySource = Annotated[
+    CsvSource | ParquetSource | JsonLinesSource | NpzSource | TfdsSource | ImageFolderSource | GivenSplits,
+    Field(discriminator="kind"),
+]
+
+__all__ = [
+    "AnySource",
+    "AnySplit",
+    "AsGiven",
+    "ByHash",
+    "ByTime",
+    "CsvSource",
+    "GivenSplits",
+    "ImageFolderSource",
+    "JsonLinesSource",
+    "NpzSource",
+    "ParquetSource",
+    "Shares",
+    "Source",
+    "TfdsSource",
+    "Wanted",
+]

@@ -1,0 +1,120 @@
+"""The one interface of raw data: a source says where data lies and hands it out in columns, batch by batch.
+
+A source is settings first (a frozen ``Config``), so that a pipeline definition can hold it without opening anything.
+Readers call, in this order: ``fingerprint`` (what is there), ``splits`` (which parts), ``frames`` (the rows).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from components.sources.columns import Column, check_columns
+from schemas.config import Config
+
+if TYPE_CHECKING:
+    import polars as pl
+
+BATCH_ROWS = 250_000
+BATCH_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a reader asks of a source.
+
+    Attributes:
+        columns: the columns to hand out, by name, in this order. Optional ones may be absent from the source.
+        ignore: columns that may be in the source and are not wanted.
+        any_extra: whether unknown columns of the source are passed over without an error.
+    """
+
+    columns: dict[str, Column]
+    ignore: frozenset[str] = frozenset()
+    any_extra: bool = False
+
+    @property
+    def batch_rows(self) -> int:
+        """Rows of a batch that stays near 64 MiB however wide a row is."""
+        row_bytes = sum(column.bytes for column in self.columns.values())
+        return max(1, min(BATCH_ROWS, BATCH_BYTES // max(1, row_bytes)))
+
+
+class Source(Config):
+    """Raw data somewhere. Derive, set ``kind``, and write ``files``, ``column_names`` and ``batches``."""
+
+    location_fields: ClassVar[tuple[str, ...]] = ("path",)
+    """Settings that say where the data lies; the fingerprint of the bytes stands for them."""
+
+    def identity(self) -> dict[str, Any]:
+        """Settings without the location, and the fingerprint of what lies there."""
+        settings = super().identity()
+        for name in self.location_fields:
+            settings.pop(name, None)
+        return {**settings, "fingerprint": self.fingerprint()}
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the input bytes, file by file; names of folders and times do not count.
+
+        Raises:
+            DataUnreadable: nothing is there.
+        """
+        return fingerprint_files(self.files())
+
+    def files(self) -> list[Path]:
+        """The input files in a fixed order. Raises ``DataUnreadable`` where there is none."""
+        raise NotImplementedError
+
+    def splits(self) -> tuple[str, ...]:
+        """Splits that the source itself has (``train``, ``val``, ``test``); empty where it has none."""
+        return ()
+
+    def column_names(self, split: str | None = None) -> list[str]:
+        """Names of the columns found there. Raises ``DataUnreadable`` for an empty source."""
+        raise NotImplementedError
+
+    def batches(self, names: list[str], wanted: Wanted, split: str | None = None) -> Iterator[pl.DataFrame]:
+        """Batches of the named columns in the source's own dtypes, in the order of the source."""
+        raise NotImplementedError
+
+    def place(self, row: int, column: str, split: str | None = None) -> str:
+        """Words for where a value stands, for messages; ``row`` counts from 0 over the whole split."""
+        return f"row {row + 1}"
+
+    def absent_texts(self) -> tuple[str, ...]:
+        """Texts that mean "missing" in a column that is not text."""
+        return ("",)
+
+    def frames(self, wanted: Wanted, split: str | None = None) -> Iterator[pl.DataFrame]:
+        """The rows in batches, columns in the order and in the dtypes that ``wanted`` asks for.
+
+        Raises:
+            DataUnreadable: the source is missing, empty or broken, or a value cannot be held in its dtype.
+            DataInvalid: a column is missing or unknown.
+        """
+        from components.sources.cast import cast_frame
+
+        found = self.column_names(split)
+        check_columns(found, wanted.columns, wanted.ignore, str(self), wanted.any_extra)
+        names = [name for name in wanted.columns if name in found]
+        seen = 0
+        for batch in self.batches(names, wanted, split):
+            start = seen
+
+            def place(row: int, column: str, start: int = start) -> str:
+                return self.place(start + row, column, split)
+
+            yield cast_frame(batch, wanted.columns, place, self.absent_texts())
+            seen += batch.height
+
+
+def fingerprint_files(files: Iterable[Path]) -> str:
+    """SHA-256 over the content of the files, each hashed by itself so that bytes cannot move between files."""
+    total = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as handle:
+            total.update(hashlib.file_digest(handle, "sha256").digest())
+    return total.hexdigest()

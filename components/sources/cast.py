@@ -1,0 +1,218 @@
+"""Bring a batch into the dtypes of the contract, or say which value cannot be held there.
+
+Only what cannot be *represented* fails here; a value that breaks a rule (150 where 120 is the most) passes and is
+found by validation. Missing has one form afterwards: null (NaN in a scalar float column and an empty text become null).
+"""
+
+from collections.abc import Callable, Mapping
+
+import polars as pl
+
+from components.sources.columns import Column
+from components.sources.tensors import cast_tensor
+from schemas.errors import DataUnreadable
+
+Place = Callable[[int, str], str]
+"""From a row of the batch and a column to words such as ``line 17 of data.csv``."""
+
+TRUE_TEXTS = ("true", "t", "yes", "y", "1", "1.0")
+FALSE_TEXTS = ("false", "f", "no", "n", "0", "0.0")
+SHOWN = 3
+
+
+def cast_frame(
+    frame: pl.DataFrame, columns: Mapping[str, Column], place: Place, absent_texts: tuple[str, ...] = ("",)
+) -> pl.DataFrame:
+    """The batch with its columns in contract dtypes.
+
+    Args:
+        absent_texts: texts that mean "missing" in columns that are not text.
+
+    Raises:
+        DataUnreadable: naming the column, the place and the value that does not fit.
+    """
+    done = []
+    for name in frame.columns:
+        column, found = columns[name], frame.get_column(name)
+        if column.shape:
+            done.append(cast_tensor(found, column, place))
+            continue
+        wanted = _cast(found, column, absent_texts)
+        _refuse_lost(found, wanted, column, place, absent_texts)
+        done.append(wanted)
+    return pl.DataFrame(done)
+
+
+def _cast(found: pl.Series, column: Column, absent: tuple[str, ...]) -> pl.Series:
+    """The series in the wanted dtype; null where a value does not fit."""
+    dtype = found.dtype
+    if isinstance(dtype, pl.Categorical | pl.Enum):
+        found, dtype = found.cast(pl.String), pl.String()
+    if dtype == pl.Null:
+        return found.cast(_polars_dtype(column, dtype))
+    match column.dtype:
+        case "float":
+            return _to_float(found, absent)
+        case "int":
+            return _to_int(found, absent)
+        case "bool":
+            return _to_bool(found, absent)
+        case "datetime":
+            return _to_datetime(found, absent)
+        case "time":
+            return _to_time(found, absent)
+        case "key":
+            return found.cast(pl.Int64, strict=False) if dtype.is_integer() else _to_string(found)
+        case _:
+            return _to_string(found)
+
+
+def _polars_dtype(column: Column, found: pl.DataType) -> pl.DataType:
+    simple: dict[str, pl.DataType] = {
+        "float": pl.Float64(),
+        "int": pl.Int64(),
+        "bool": pl.Boolean(),
+        "datetime": pl.Datetime("us"),
+        "time": pl.Datetime("us"),
+    }
+    return simple.get(column.dtype, pl.String())
+
+
+def _to_float(found: pl.Series, absent: tuple[str, ...]) -> pl.Series:
+    if found.dtype == pl.String:
+        found = _numbers_from_text(found, absent)
+    if not (found.dtype.is_numeric() or found.dtype == pl.Boolean):
+        return _nothing(found, pl.Float64())
+    return found.cast(pl.Float64, strict=False).fill_nan(None)
+
+
+def _to_int(found: pl.Series, absent: tuple[str, ...]) -> pl.Series:
+    if found.dtype == pl.String:
+        plain = _plain(found, absent)
+        whole = plain.cast(pl.Int64, strict=False)
+        if whole.null_count() == plain.null_count():
+            return whole
+        return whole.zip_with(whole.is_not_null(), _whole(plain.cast(pl.Float64, strict=False)))
+    if found.dtype.is_float() or found.dtype.is_decimal():
+        return _whole(found.cast(pl.Float64, strict=False))
+    if found.dtype.is_integer() or found.dtype == pl.Boolean:
+        return found.cast(pl.Int64, strict=False)
+    return _nothing(found, pl.Int64())
+
+
+def _whole(found: pl.Series) -> pl.Series:
+    """Floats without a fraction as int64; others become null."""
+    whole = found.cast(pl.Int64, strict=False)
+    return whole.set((whole.cast(pl.Float64) != found).fill_null(True), None)
+
+
+def _to_bool(found: pl.Series, absent: tuple[str, ...]) -> pl.Series:
+    if found.dtype == pl.String:
+        plain = _plain(found, absent).str.to_lowercase()
+        return _two_valued(plain.is_in(TRUE_TEXTS), plain.is_in(FALSE_TEXTS))
+    if found.dtype.is_numeric():
+        return _two_valued(found == 1, found == 0)
+    return found if found.dtype == pl.Boolean else _nothing(found, pl.Boolean())
+
+
+def _two_valued(yes: pl.Series, no: pl.Series) -> pl.Series:
+    """``yes`` where one of both holds, null elsewhere."""
+    return yes.set(~(yes | no).fill_null(False), None)
+
+
+def _to_datetime(found: pl.Series, absent: tuple[str, ...]) -> pl.Series:
+    dtype = found.dtype
+    if dtype == pl.String:
+        return _datetimes_from_text(_plain(found, absent))
+    if isinstance(dtype, pl.Datetime):
+        moved = found.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if dtype.time_zone else found
+        return moved.cast(pl.Datetime("us"))
+    return found.cast(pl.Datetime("us")) if dtype == pl.Date else _nothing(found, pl.Datetime("us"))
+
+
+def _datetimes_from_text(texts: pl.Series) -> pl.Series:
+    """ISO 8601 dates and times; a time zone is moved to UTC."""
+    if texts.null_count() == len(texts):
+        return _nothing(texts, pl.Datetime("us"))
+    try:
+        parsed = texts.str.to_datetime(time_unit="us", strict=False)
+    except pl.exceptions.ComputeError:
+        return _nothing(texts, pl.Datetime("us"))
+    dtype = parsed.dtype
+    zoned = isinstance(dtype, pl.Datetime) and dtype.time_zone is not None
+    return parsed.dt.replace_time_zone(None) if zoned else parsed
+
+
+def _to_time(found: pl.Series, absent: tuple[str, ...]) -> pl.Series:
+    if found.dtype.is_integer():
+        return found.cast(pl.Int64)
+    return found.cast(pl.Float64).fill_nan(None) if found.dtype.is_float() else _to_datetime(found, absent)
+
+
+def _to_string(found: pl.Series) -> pl.Series:
+    if found.dtype.is_integer() or found.dtype == pl.Boolean:
+        return found.cast(pl.String)
+    if found.dtype != pl.String:
+        return _nothing(found, pl.String())
+    empty = found == ""
+    return found.set(empty, None) if empty.any() else found
+
+
+def _plain(texts: pl.Series, absent: tuple[str, ...]) -> pl.Series:
+    """Texts without blanks around them, null where they mean "missing"."""
+    stripped = texts.str.strip_chars()
+    return stripped.set(stripped.is_in(["", *absent]).fill_null(False), None)
+
+
+def _numbers_from_text(texts: pl.Series, absent: tuple[str, ...]) -> pl.Series:
+    return _plain(texts, absent).cast(pl.Float64, strict=False)
+
+
+def _nothing(found: pl.Series, dtype: pl.DataType) -> pl.Series:
+    """All null: nothing of this source dtype fits."""
+    return pl.Series(found.name, [None], dtype=dtype).new_from_index(0, len(found))
+
+
+def _refuse_lost(found: pl.Series, wanted: pl.Series, column: Column, place: Place, absent: tuple[str, ...]) -> None:
+    """Raise where a value was there and is not any more."""
+    if found.dtype == wanted.dtype or found.null_count() == wanted.null_count():
+        return
+    lost = wanted.is_null() & found.is_not_null()
+    if found.dtype == pl.String:
+        meant_missing = ["", *absent] if column.dtype not in ("string", "key") else [""]
+        lost &= ~found.str.strip_chars().is_in(meant_missing).fill_null(False)
+    elif found.dtype.is_float():
+        lost &= ~found.is_nan().fill_null(False)
+    if not lost.any():
+        return
+    rows = lost.arg_true()
+    values = [found[int(row)] for row in rows[:SHOWN]]
+    shown = ", ".join(f"{value!r} ({place(int(row), column.name)})" for row, value in zip(rows, values, strict=False))
+    more = f", and {len(rows) - SHOWN} more in this batch" if len(rows) > SHOWN else ""
+    raise DataUnreadable(
+        f"column {column.name!r}: {_kind(found)} that is not {_article(column.dtype)}: {shown}{more}",
+        f"values that can be held as {column.dtype}",
+        _hint(column, found, [str(value) for value in values]),
+        {"column": column.name, "dtype": column.dtype, "samples": [str(value) for value in values]},
+    )
+
+
+def _kind(found: pl.Series) -> str:
+    return "a text" if found.dtype == pl.String else f"a value of type {found.dtype}"
+
+
+def _article(dtype: str) -> str:
+    words = {"int": "a whole number within 64 bits", "float": "a number", "bool": "true or false", "string": "a text"}
+    return words.get(dtype, "a date and time (ISO 8601)")
+
+
+def _hint(column: Column, found: pl.Series, values: list[str]) -> str:
+    if found.dtype == pl.String and column.dtype in ("int", "float"):
+        if all("," in v and v.replace(",", "").replace(".", "").lstrip("+-").isdigit() for v in values):
+            return "if the comma is the decimal sign, set the source's `decimal_comma: true`"
+        return "correct the values, add the text to the source's `null_values` if it means missing, or use dtype string"
+    if column.dtype == "int":
+        return "correct the values, or give the column dtype float in the contract"
+    if column.dtype == "datetime":
+        return "write times as 2024-01-31 or 2024-01-31T12:00:00 (UTC, or with an offset)"
+    return "correct the values, or change the dtype in the contract"

@@ -1,0 +1,154 @@
+"""Images in one folder per class, optionally below train, val and test."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from components.sources.base import Source, Wanted
+from components.sources.columns import Column
+from components.sources.paths import missing_file
+from schemas.errors import DataInvalid, DataUnreadable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
+SPLIT_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+SHOWN = 5
+
+
+class ImageFolderSource(Source):
+    """``ROOT/<class>/<file>`` or ``ROOT/<split>/<class>/<file>``. Columns: ``image``, ``label``, ``file``.
+
+    The names of these three columns can be set. ``file`` is the path below the root, a key where a contract wants one.
+    The pixels are decoded, turned upright, and resized to the contract's shape.
+    """
+
+    kind: Literal["image_folder"] = "image_folder"
+    path: str
+    """The root folder; relative to the current directory."""
+    image: str = "image"
+    """Name of the column with the pixels."""
+    label: str = "label"
+    """Name of the column with the class, which is the name of the folder."""
+    file: str = "file"
+    """Name of the column with the file's path below the root."""
+
+    def __str__(self) -> str:
+        """The path, for messages."""
+        return self.path
+
+    def files(self) -> list[Path]:
+        """All image files, in the order of their paths."""
+        root = self._root()
+        found = sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file() and p.name[0] != ".")
+        if not found:
+            raise DataUnreadable(f"folder {self.path} holds no image", f"files ending in {', '.join(SUFFIXES)}", "check the path")
+        return found
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the paths below the root (they hold class and split) and the bytes."""
+        total, root = hashlib.sha256(), self._root()
+        for file in self.files():
+            total.update(file.relative_to(root).as_posix().encode() + b"\0")
+            total.update(hashlib.sha256(file.read_bytes()).digest())
+        return total.hexdigest()
+
+    def splits(self) -> tuple[str, ...]:
+        """The splits, where the folders below the root are all named like splits."""
+        folders = [p.name for p in self._root().iterdir() if p.is_dir() and p.name[0] != "."]
+        if not folders or any(name.lower() not in SPLIT_NAMES for name in folders):
+            return ()
+        named = {SPLIT_NAMES[name.lower()] for name in folders}
+        return tuple(name for name in ("train", "val", "test") if name in named)
+
+    def column_names(self, split: str | None = None) -> list[str]:
+        """The pixels and the class, and the file's name."""
+        return [self.image, self.label, self.file]
+
+    def frames(self, wanted: Wanted, split: str | None = None) -> Iterator[pl.DataFrame]:
+        """Rows in the order of the paths; the file's path is passed over where the contract does not name it."""
+        relaxed = Wanted(wanted.columns, wanted.ignore | {self.file}, wanted.any_extra)
+        yield from super().frames(relaxed, split)
+
+    def batches(self, names: list[str], wanted: Wanted, split: str | None = None) -> Iterator[pl.DataFrame]:
+        """Decode batch by batch. Raises ``DataUnreadable`` naming the files that are broken, all of a batch at once."""
+        import polars as pl
+
+        from components.sources.tensors import pixels_series
+
+        files = self._split_files(split)
+        for start in range(0, len(files), wanted.batch_rows):
+            some = files[start : start + wanted.batch_rows]
+            series = {self.label: pl.Series(self.label, [f.parent.name for f in some]), self.file: self._names(some)}
+            if self.image in names:
+                column = self._image_column(wanted)
+                series[self.image] = pixels_series(column, self._decode(some, column))
+            yield pl.DataFrame([series[name] for name in names])
+
+    def place(self, row: int, column: str, split: str | None = None) -> str:
+        """The file."""
+        return str(self._split_files(split)[row])
+
+    def _root(self) -> Path:
+        root = Path(self.path).expanduser()
+        if not root.is_dir():
+            raise missing_file(root) if not root.exists() else DataUnreadable(f"{root} is a file", "a folder of images")
+        return root
+
+    def _names(self, files: list[Path]) -> pl.Series:
+        import polars as pl
+
+        root = self._root()
+        return pl.Series(self.file, [f.relative_to(root).as_posix() for f in files])
+
+    def _split_files(self, split: str | None) -> list[Path]:
+        root, depth = self._root(), 3 if self.splits() else 2
+        files, wrong = [], []
+        for file in self.files():
+            parts = file.relative_to(root).parts
+            if len(parts) != depth:
+                wrong.append(file)
+            elif split is None or SPLIT_NAMES[parts[0].lower()] == split:
+                files.append(file)
+        if wrong:
+            layout = "<split>/<class>/<file>" if depth == 3 else "<class>/<file>"
+            raise DataUnreadable(f"{_shown(wrong)} not in a class folder", f"{self.path}/{layout}", "move or remove the files")
+        return files
+
+    def _image_column(self, wanted: Wanted) -> Column:
+        column = wanted.columns[self.image]
+        if column.dtype != "image":
+            failure = {"split": None, "column": self.image, "rule": "dtype", "severity": "critical", "unexpected": None, "checked": None}
+            raise DataInvalid(
+                f"column {self.image!r} holds images, the contract says dtype {column.dtype}",
+                "dtype: image, shape: [height, width, channels]",
+                "change the contract",
+                [{**failure, "samples": []}],
+            )
+        return column
+
+    def _decode(self, files: list[Path], column: Column) -> np.ndarray:
+        import numpy as np
+
+        from components.sources.images import decode_image
+
+        pixels, broken = np.empty((len(files), *column.shape), dtype=np.uint8), []
+        for row, file in enumerate(files):
+            try:
+                pixels[row] = decode_image(file.read_bytes(), column.shape, str(file)).pixels
+            except DataUnreadable as error:
+                broken.append(error.got)
+        if broken:
+            more = f" and {len(broken) - SHOWN} more" if len(broken) > SHOWN else ""
+            raise DataUnreadable("; ".join(broken[:SHOWN]) + more, "whole image files", "replace or remove them")
+        return pixels
+
+
+def _shown(files: list[Path]) -> str:
+    more = f" and {len(files) - SHOWN} more are" if len(files) > SHOWN else " is" if len(files) == 1 else " are"
+    return ", ".join(map(str, files[:SHOWN])) + more

