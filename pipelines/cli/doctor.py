@@ -110,4 +110,6 @@ def _store(store: Store) -> Finding:
 
 def _devices() -> Finding:
     gpus = sorted(p.name for p in Path("/dev").glob("nvidia[0-9]*"))
-    return Finding("devices", f"{os.cpu_count()} CPU cores, {len(gpus) or 'no'} NVIDIA GPU{'s' * (len(gpus) != 1)}", True)
+    return Finding(
+        "devices", f"{os.cpu_count()} CPU cores, {len(gpus) or 'no'} NVIDIA GPU{'s' * (len(gpus) != 1)}", True
+    )

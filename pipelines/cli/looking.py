@@ -16,7 +16,9 @@ from pipelines.core.graph import Champion, Latest, Pipeline, Step
 from pipelines.core.registry import load, names
 
 Name = Annotated[str, typer.Argument(help="Name of the pipeline.", show_default=False)]
-StoreUrl = Annotated[str | None, typer.Option("--store", help="Folder of the store [default: $KILNWORKS_STORE or ./store]")]
+StoreUrl = Annotated[
+    str | None, typer.Option("--store", help="Folder of the store [default: $KILNWORKS_STORE or ./store]")
+]
 
 
 def list_pipelines() -> None:
@@ -26,7 +28,9 @@ def list_pipelines() -> None:
         table.add_column(title, overflow="fold")
     for name in names():
         pipeline = load(name)
-        table.add_row(Text(name, "bold"), str(len(pipeline.steps)), pipeline.schedule or "by hand", pipeline.description)
+        table.add_row(
+            Text(name, "bold"), str(len(pipeline.steps)), pipeline.schedule or "by hand", pipeline.description
+        )
     Console().print(table)
 
 
@@ -48,7 +52,9 @@ def show(
         console.print(_settings(step), markup=False)
 
 
-def runs(name: Name, store: StoreUrl = None, count: Annotated[int, typer.Option("-n", help="How many, newest first.")] = 20) -> None:
+def runs(
+    name: Name, store: StoreUrl = None, count: Annotated[int, typer.Option("-n", help="How many, newest first.")] = 20
+) -> None:
     """List the runs of a pipeline, newest first."""
     from components.reporting.report import run_summary
 

@@ -19,7 +19,9 @@ from pipelines.core.store import Run
 from schemas.errors import EXIT_SKIPPED, ConfigError, KilnworksError
 
 Name = Annotated[str, typer.Argument(help="Name of the pipeline.", show_default=False)]
-StoreUrl = Annotated[str | None, typer.Option("--store", help="Folder of the store [default: $KILNWORKS_STORE or ./store]")]
+StoreUrl = Annotated[
+    str | None, typer.Option("--store", help="Folder of the store [default: $KILNWORKS_STORE or ./store]")
+]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="STEP.FIELD=VALUE", help="Another value for a setting; repeatable.")
 ]
@@ -32,8 +34,12 @@ OVERRIDES_VARIABLE = "KILNWORKS_OVERRIDES"
 def run(
     name: Name,
     settings: Settings = None,
-    first: Annotated[str | None, typer.Option("--from", metavar="STEP", help="Run this step and all that hang on it.")] = None,
-    last: Annotated[str | None, typer.Option("--to", metavar="STEP", help="Run this step and all that it needs.")] = None,
+    first: Annotated[
+        str | None, typer.Option("--from", metavar="STEP", help="Run this step and all that hang on it.")
+    ] = None,
+    last: Annotated[
+        str | None, typer.Option("--to", metavar="STEP", help="Run this step and all that it needs.")
+    ] = None,
     fresh: Fresh = False,
     run_id: RunId = None,
     store: StoreUrl = None,
