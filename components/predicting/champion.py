@@ -1,0 +1,82 @@
+"""The live model of a pipeline, asked in this process or through a server; both take and give numpy arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from components.features.raw import raw_arrays
+from components.predicting.answers import answer_frame
+from components.predicting.rows import request_frames
+from schemas.champion import ChampionRecord
+from schemas.contract import Contract
+from schemas.errors import StoreError
+from schemas.files import read_json
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Arrays = Mapping[str, np.ndarray[Any, Any]]
+Ask = Callable[[Arrays], Arrays]
+"""Named inputs ``[n, *shape]`` to named outputs ``[n, ...]``."""
+
+BATCH = 1024
+
+
+def predictions(path: Path, contract: Contract, ask: Ask) -> Iterator[pl.DataFrame]:
+    """Answers for the rows of a file, in order, in batches. Raises as ``request_frames``."""
+    for frame in request_frames(path, contract):
+        for rows in frame.iter_slices(BATCH):
+            yield answer_frame(contract, ask(raw_arrays(contract, rows)))
+
+
+def champion_contract(champion: ChampionRecord) -> Contract:
+    """The contract that the live model was trained under; it lies beside the published model.
+
+    Raises:
+        StoreError: the published version is no longer there.
+    """
+    path = Path(champion.path) / "assets.extra" / "contract.json"
+    if not path.is_file():
+        raise StoreError(f"{path} is gone", "a published model", f"run {champion.pipeline} again")
+    return Contract.model_validate(read_json(path))
+
+
+def in_process(champion: ChampionRecord) -> Ask:
+    """The live SavedModel, loaded here.
+
+    Raises:
+        StoreError: the published version is no longer there.
+    """
+    import tensorflow as tf
+
+    if not (Path(champion.path) / "saved_model.pb").is_file():
+        raise StoreError(f"{champion.path} is gone", "a published model", f"run {champion.pipeline} again")
+    loaded = tf.saved_model.load(champion.path)
+    signature = loaded.signatures["serving_default"]
+
+    def ask(inputs: Arrays) -> Arrays:
+        tensors = {name: tf.constant(a.tolist() if a.dtype == object else a) for name, a in inputs.items()}
+        return {name: value.numpy() for name, value in signature(**tensors).items()}
+
+    ask.__dict__["model"] = loaded
+    return ask
+
+
+def through_server(champion: ChampionRecord, address: str, timeout_seconds: float) -> Ask:
+    """The model of that name on a server at ``HOST:PORT`` (gRPC).
+
+    Raises:
+        ServerUnavailable: while asking, when nothing answers within ``timeout_seconds``.
+    """
+    from components.serving.client import Client
+
+    client = Client(address, timeout_seconds=timeout_seconds)
+
+    def ask(inputs: Arrays) -> Arrays:
+        return client.predict(champion.model, dict(inputs)).outputs
+
+    return ask
