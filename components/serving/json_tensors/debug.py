@@ -1,5 +1,6 @@
 """How a JSON value is quoted in an error text: the first 256 bytes, objects over several lines, lists on one."""
 
+import math
 from typing import Any
 
 import orjson
@@ -59,7 +60,7 @@ def _tokens(value: Any, depth: int) -> Any:
 def _scalar(value: Any) -> str:
     if isinstance(value, str):
         return _string(value)
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+    if isinstance(value, float) and not math.isfinite(value):
         return ""
     return orjson.dumps(value).decode()
 

@@ -48,8 +48,7 @@ def signature_name(document: dict[str, Any]) -> str:
     name = document.get("signature_name", "")
     if not isinstance(name, str):
         raise invalid_argument(
-            f"JSON Value: {debug.quote(document)} not formatted correctly. "
-            "'signature_name' key must be a string value."
+            f"JSON Value: {debug.quote(document)} not formatted correctly. 'signature_name' key must be a string value."
         )
     return name
 

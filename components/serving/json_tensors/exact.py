@@ -29,7 +29,7 @@ _ESCAPES = {
 }  # fmt: skip
 _LITERALS: dict[bytes, Any] = {b"true": True, b"false": False, b"null": None}
 
-_AFTER_VALUE = {
+_AFTER_VALUE: dict[type, str] = {
     dict: "Missing a comma or } after an object member.",
     list: "Missing a comma or ] after an array element.",
 }

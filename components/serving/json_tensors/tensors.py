@@ -79,8 +79,7 @@ def stack(items: list[Any], info: TensorInfo) -> Array | None:
 def walk_item(item: Any, first: Any, info: TensorInfo, alias: str) -> list[Any]:
     """Converted leaves of one value of a row list, in C order.
 
-    Args:
-        first: the first value of the list, whose size and shape all must have.
+    All must have the size and shape of ``first``, the first value of the list.
 
     Raises:
         ServingError: in the words for the first leaf or list that does not fit.

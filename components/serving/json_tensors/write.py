@@ -63,8 +63,8 @@ def error(text: str) -> bytes:
     return _dump({"error": _text(text.encode("utf-8", "surrogateescape"))})
 
 
-def decimal(value: "np.floating[Any]") -> str:
-    """One float as TensorFlow Serving writes it: ``%g``, or 9 (float64: 17) digits where that loses some."""
+def decimal(value: Any) -> str:
+    """One numpy float as TensorFlow Serving writes it: ``%g``, or 9 (float64: 17) digits where that loses some."""
     number = float(value)
     if not math.isfinite(number):
         return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
@@ -84,9 +84,7 @@ def _refuse_unequal_batches(outputs: Mapping[str, Array]) -> None:
         if array.ndim == 0:
             raise invalid_argument(f"Tensor name: {alias} has no shape information ")
         if batch is not None and len(array) != batch:
-            raise invalid_argument(
-                f"Tensor name: {alias} has inconsistent batch size: {len(array)} expecting: {batch}"
-            )
+            raise invalid_argument(f"Tensor name: {alias} has inconsistent batch size: {len(array)} expecting: {batch}")
         batch = len(array)
 
 
