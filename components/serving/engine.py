@@ -1,11 +1,32 @@
-"""The model server without its transports: gRPC and REST both call this, with the same errors and order of checks."""
+"""The model server without its transports: gRPC and REST both call this, with the same errors and order of checks.
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Protocol
+Every method may be called from any thread. Errors are ``ServingError`` with the contract's code and text.
+``timeout_seconds`` None = no limit; a run that takes longer is cancelled and answered with DEADLINE_EXCEEDED.
+"""
 
-from components.serving.hooks import Metrics, PredictionLogSink, RequestCheck
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from components.serving.core import ServerCore
+from components.serving.errors import invalid_argument
+from components.serving.example_inference import (
+    ExampleSignature,
+    classes_of,
+    example_tensor,
+    find_signature,
+    fit_classify,
+    fit_method,
+    fit_regress,
+    unknown_task,
+    values_of,
+)
+from components.serving.hooks import Metrics, PredictionLogSink, RequestCheck, SilentMetrics
+from components.serving.predict import CLASSIFY_METHOD, check_method_name, input_arrays, output_aliases
+from components.serving.servable import Servable
 from components.serving.values import (
+    DEFAULT_SIGNATURE,
     Classified,
     InferenceTask,
     Metadata,
@@ -19,35 +40,32 @@ from components.serving.values import (
 if TYPE_CHECKING:
     import numpy as np
 
-
-class Handle(Protocol):
-    """A loaded version that stays loaded while the handle is held."""
-
-    name: str
-    version: int
-    path: str
-    signatures: Mapping[str, Signature]
-
-    def signature(self, name: str) -> Signature:
-        """A signature by name ("" = ``serving_default``).
-
-        Raises: ServingError FAILED_PRECONDITION ``Serving signature key "S" not found.``
-        """
+Handle = Servable
+"""A loaded version that stays loaded while it is held: ``name``, ``version``, ``path``, ``signatures``,
+``signature(name)``."""
 
 
-class Engine(Protocol):
-    """Inference on and management of the served models. Every method may be called from any thread.
+@dataclass
+class Engine:
+    """Inference on the served models, and questions about them.
 
-    Errors are ``ServingError`` with the contract's code and text. ``timeout_seconds`` None = no limit; a run that
-    takes longer is cancelled and answered with DEADLINE_EXCEEDED.
+    Attributes:
+        core: which versions are served.
+        metrics: where counts and times go.
+        prediction_log: where sampled requests are written; None = nowhere.
+        request_check: checks inputs against the data contract; None = no check.
+        check_method_names: refuse signatures whose method name does not belong to the call.
     """
 
+    core: ServerCore
     metrics: Metrics
-    prediction_log: PredictionLogSink | None
-    request_check: RequestCheck | None
+    prediction_log: PredictionLogSink | None = None
+    request_check: RequestCheck | None = None
+    check_method_names: bool = False
 
-    def acquire(self, spec: ModelSpecRef) -> AbstractContextManager[Handle]:
+    def acquire(self, spec: ModelSpecRef) -> Handle:
         """Resolve and hold a version: ``with engine.acquire(spec) as handle``. NOT_FOUND or INVALID_ARGUMENT."""
+        return self.core.acquire(spec)
 
     def predict(
         self,
@@ -57,35 +75,160 @@ class Engine(Protocol):
         timeout_seconds: float | None = None,
     ) -> Predicted:
         """Run a signature. String inputs are object arrays of bytes; dtypes must match, shapes are not checked."""
+        with self.core.acquire(spec) as handle:
+            return self.predict_on(handle, spec.signature_name, inputs, output_filter, timeout_seconds)
 
     def predict_on(
         self,
         handle: Handle,
         signature_name: str,
-        inputs: Mapping[str, "np.ndarray[Any, Any]"],
+        inputs: Mapping[str, Any],
         output_filter: Sequence[str] = (),
         timeout_seconds: float | None = None,
+        decode: Callable[[Any], Any] = lambda value: value,
     ) -> Predicted:
-        """As ``predict``, on a version that the caller holds (REST reads the signature before it reads the body)."""
+        """As ``predict``, on a version that the caller holds (REST reads the signature before it reads the body).
+
+        ``decode`` makes an array of an input's value; gRPC passes tensors that are decoded only when it is their turn.
+        """
+        signature = handle.signature(signature_name)
+        if self.check_method_names:
+            check_method_name(signature)
+        arrays = input_arrays(signature, inputs, decode)
+        aliases = output_aliases(signature, output_filter)
+        if self.request_check is not None:
+            self.request_check(handle.name, handle.version, handle.path, signature.name, arrays)
+        outputs = self._run(handle, "Predict", signature, arrays, aliases, timeout_seconds)
+        predicted = Predicted(handle.name, handle.version, signature.name, dict(zip(aliases, outputs, strict=True)))
+        if self.prediction_log is not None and self.prediction_log.sample():
+            self.prediction_log.log_predict(arrays, predicted)
+        return predicted
+
+    def _run(
+        self,
+        handle: Handle,
+        api: str,
+        signature: Signature,
+        arrays: Mapping[str, Any],
+        aliases: Sequence[str],
+        timeout_seconds: float | None,
+    ) -> list["np.ndarray[Any, Any]"]:
+        infos, outputs = signature.inputs, signature.outputs
+        feeds = [(infos[alias], value) for alias, value in arrays.items()]
+        if len(feeds) > 1:
+            feeds.sort(key=lambda feed: feed[0].name)
+        started = time.perf_counter()
+        result: list[np.ndarray[Any, Any]] = handle.runner.run(
+            feeds, [outputs[alias].name for alias in aliases], timeout_seconds
+        )
+        self.metrics.runtime(handle.name, api, (time.perf_counter() - started) * 1e6)
+        return result
 
     def classify(
         self, spec: ModelSpecRef, examples: Sequence[bytes], timeout_seconds: float | None = None
     ) -> Classified:
         """Classify serialized Examples (a context is already put in front of each)."""
+        with self.core.acquire(spec) as handle:
+            fitted = find_signature(
+                handle.signatures,
+                spec.signature_name,
+                "No signature was found with the name: ",
+                lambda signature: fit_classify(signature, self.check_method_names),
+            )
+            [outputs] = self._run_examples(handle, "Classify", [fitted], examples, timeout_seconds)
+            result = Classified(handle.name, handle.version, fitted.name, classes_of(outputs, len(examples)))
+        if self.prediction_log is not None and self.prediction_log.sample():
+            self.prediction_log.log_classify(examples, result)
+        return result
 
     def regress(self, spec: ModelSpecRef, examples: Sequence[bytes], timeout_seconds: float | None = None) -> Regressed:
         """Regress serialized Examples."""
+        with self.core.acquire(spec) as handle:
+            fitted = find_signature(
+                handle.signatures,
+                spec.signature_name,
+                "No signature was found with the name: ",
+                lambda signature: fit_regress(signature, self.check_method_names),
+            )
+            [outputs] = self._run_examples(handle, "Regress", [fitted], examples, timeout_seconds)
+            result = Regressed(handle.name, handle.version, fitted.name, values_of(outputs, len(examples)))
+        if self.prediction_log is not None and self.prediction_log.sample():
+            self.prediction_log.log_regress(examples, result)
+        return result
 
     def multi_inference(
         self, tasks: Sequence[InferenceTask], examples: Sequence[bytes], timeout_seconds: float | None = None
     ) -> list[Classified | Regressed]:
-        """Several classifications and regressions of one model in one run."""
+        """Several classifications and regressions of one model in one run, on the version of the first spec."""
+        with self.core.acquire(tasks[0].spec if tasks else ModelSpecRef("")) as handle:
+            fitted = self._fit_tasks(handle, tasks)
+            outputs = self._run_examples(handle, "MultiInference", fitted, examples, timeout_seconds)
+            return [
+                _result(handle, task, found, tensors, len(examples))
+                for task, found, tensors in zip(tasks, fitted, outputs, strict=True)
+            ]
+
+    def _fit_tasks(self, handle: Handle, tasks: Sequence[InferenceTask]) -> list[ExampleSignature]:
+        fitted: list[ExampleSignature] = []
+        seen: set[str] = set()
+        for task in tasks:
+            name = task.spec.signature_name or DEFAULT_SIGNATURE
+            if not task.spec.name:
+                raise invalid_argument("Found ModelSpec with an empty model name.")
+            if task.spec.name != handle.name:
+                raise invalid_argument("All ModelSpecs in a MultiInferenceRequest must access the same model name.")
+            if name in seen:
+                raise invalid_argument(f"Duplicate evaluation of signature: {name}")
+            seen.add(name)
+            if name not in handle.signatures:
+                raise unknown_task(name)
+            fitted.append(fit_method(task.method_name, self.check_method_names)(handle.signatures[name]))
+        return fitted
+
+    def _run_examples(
+        self,
+        handle: Handle,
+        api: str,
+        fitted: Sequence[ExampleSignature],
+        examples: Sequence[bytes],
+        timeout_seconds: float | None,
+    ) -> list[dict[str, "np.ndarray[Any, Any]"]]:
+        """One run that feeds the same Examples to every signature; outputs by alias for each of them."""
+        tensor = example_tensor(examples)
+        if self.request_check is not None:
+            for found in fitted:
+                self.request_check(handle.name, handle.version, handle.path, found.name, {"inputs": tensor})
+        inputs = {found.input.name: found.input for found in fitted}
+        names = sorted({info.name for found in fitted for info in found.outputs.values()})
+        started = time.perf_counter()
+        values = handle.runner.run([(inputs[name], tensor) for name in sorted(inputs)], names, timeout_seconds)
+        self.metrics.runtime(handle.name, api, (time.perf_counter() - started) * 1e6)
+        self.metrics.examples(handle.name, len(examples))
+        by_name = dict(zip(names, values, strict=True))
+        return [{alias: by_name[info.name] for alias, info in found.outputs.items()} for found in fitted]
 
     def metadata(self, spec: ModelSpecRef) -> Metadata:
         """Signatures of a version."""
+        with self.core.acquire(spec) as handle:
+            return Metadata(handle.name, handle.version, handle.loaded.signature_defs)
 
     def status(self, spec: ModelSpecRef) -> tuple[VersionStatus, ...]:
         """States of a model's versions, newest first; of one version when the spec names it. Labels are ignored."""
+        return self.core.status(spec)
 
     def ready(self) -> bool:
         """Whether every configured model has an AVAILABLE version."""
+        return self.core.ready()
+
+
+def silent_engine(core: ServerCore) -> Engine:
+    """An engine that reports nothing, for tests and tools."""
+    return Engine(core, SilentMetrics())
+
+
+def _result(
+    handle: Handle, task: InferenceTask, found: ExampleSignature, outputs: dict[str, Any], count: int
+) -> Classified | Regressed:
+    if task.method_name == CLASSIFY_METHOD:
+        return Classified(handle.name, handle.version, found.name, classes_of(outputs, count))
+    return Regressed(handle.name, handle.version, found.name, values_of(outputs, count))

@@ -1,0 +1,146 @@
+"""Runs a loaded graph: feeds by tensor name, fetches by tensor name, a time limit that really cancels.
+
+A call without a time limit goes through a prepared callable that computes in the calling thread; a call with one
+goes through the session's thread pool, where TensorFlow stops it when the time is over. Importing this module
+imports TensorFlow.
+"""
+
+import contextlib
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf import config_pb2
+from tensorflow.python.client import pywrap_tf_session
+
+from components.serving import dtypes
+from components.serving.errors import Code, ServingError, deadline_exceeded, invalid_argument
+from components.serving.saved_model import LoadedModel
+from components.serving.values import TensorInfo
+
+Array = np.ndarray[Any, Any]
+Feeds = Sequence[tuple[TensorInfo, Array]]
+_IN_CALLING_THREAD = -1
+_LONGEST_TIMEOUT_SECONDS = 10**7
+_MOST_CALLABLES = 64
+
+
+class Runner(Protocol):
+    """Something that runs feeds to fetches: the graph itself, or a batching queue in front of it."""
+
+    def run(self, feeds: Feeds, fetches: Sequence[str], timeout_seconds: float | None) -> list[Array]:
+        """Compute the fetched tensors. Raises ``ServingError``."""
+
+    def close(self) -> None:
+        """Release what this runner holds; the session stays open."""
+
+
+class GraphRunner:
+    """Runs the session of one loaded version. Safe to call from many threads."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        self._session = model.session
+        self._lock = threading.Lock()
+        self._callables: dict[tuple[tuple[str, ...], tuple[str, ...]], Any] = {}
+        self._outputs: dict[str, Any] = {}
+
+    def run(self, feeds: Feeds, fetches: Sequence[str], timeout_seconds: float | None) -> list[Array]:
+        """Compute the fetched tensors.
+
+        Args:
+            feeds: input tensors and their values; dtypes are checked here, shapes only by the kernels.
+            fetches: names of tensors.
+            timeout_seconds: None = no limit.
+
+        Raises:
+            ServingError: INVALID_ARGUMENT for a wrong dtype, DEADLINE_EXCEEDED, or the kernel's code and text.
+        """
+        check_dtypes(feeds)
+        with graph_errors():
+            if timeout_seconds is None or timeout_seconds > _LONGEST_TIMEOUT_SECONDS:
+                return self._run_callable(feeds, fetches)
+            return self._run_limited(feeds, fetches, timeout_seconds)
+
+    def close(self) -> None:
+        """Forget the prepared callables."""
+        with self._lock:
+            self._callables.clear()
+            self._outputs.clear()
+
+    def _run_callable(self, feeds: Feeds, fetches: Sequence[str]) -> list[Array]:
+        key = (tuple([info.name for info, _ in feeds]), tuple(fetches))
+        call = self._callables.get(key) or self._make_callable(key)
+        return call(*[value for _, value in feeds])
+
+    def _make_callable(self, key: tuple[tuple[str, ...], tuple[str, ...]]) -> Any:
+        with self._lock:
+            if key in self._callables:
+                return self._callables[key]
+            options = config_pb2.CallableOptions()
+            options.feed.extend(key[0])
+            options.fetch.extend(key[1])
+            options.run_options.inter_op_thread_pool = _IN_CALLING_THREAD
+            call = self._session._make_callable_from_options(options)
+            if len(self._callables) >= _MOST_CALLABLES:
+                self._callables.pop(next(iter(self._callables)))
+            self._callables[key] = call
+            return call
+
+    def _run_limited(self, feeds: Feeds, fetches: Sequence[str], timeout_seconds: float) -> list[Array]:
+        if timeout_seconds <= 0:
+            raise deadline_exceeded()
+        limit = config_pb2.RunOptions(timeout_in_ms=max(1, round(timeout_seconds * 1000)))
+        options = pywrap_tf_session.TF_NewBufferFromString(limit.SerializeToString())
+        try:
+            feed = {self._output(info.name): value for info, value in feeds}
+            fetch = [self._output(name) for name in fetches]
+            result: list[Array] = pywrap_tf_session.TF_SessionRun_wrapper(
+                self._session._session, options, feed, fetch, [], None
+            )
+            return result
+        finally:
+            pywrap_tf_session.TF_DeleteBuffer(options)
+
+    def _output(self, name: str) -> Any:
+        found = self._outputs.get(name)
+        if found is None:
+            found = self._outputs[name] = self._tensor(name)._as_tf_output()
+        return found
+
+    def _tensor(self, name: str) -> Any:
+        try:
+            return self._session.graph.get_tensor_by_name(name)
+        except (KeyError, ValueError, TypeError):
+            raise invalid_argument(
+                f"Tensor {name}, specified in either feed_devices or fetch_devices was not found in the Graph"
+            ) from None
+
+
+def check_dtypes(feeds: Feeds) -> None:
+    """Refuse a value whose type is not the tensor's, in the words that TensorFlow's runtime has for it."""
+    for i, (info, value) in enumerate(feeds):
+        if value.dtype is not info.numpy_dtype and value.dtype != info.numpy_dtype:
+            got = dtypes.dtype_name(dtypes.number_of(value.dtype))
+            raise invalid_argument(f"Expects arg[{i}] to be {info.dtype_name} but {got} is provided")
+
+
+@contextlib.contextmanager
+def graph_errors() -> Iterator[None]:
+    """Turn TensorFlow's exceptions into ``ServingError`` with the same code and text."""
+    try:
+        yield
+    except tf.errors.DeadlineExceededError as error:
+        raise deadline_exceeded(error.message) from None
+    except tf.errors.OpError as error:
+        raise ServingError(Code(error.error_code), error.message) from None
+    except (TypeError, ValueError, UnicodeError) as error:
+        raise invalid_argument(str(error)) from None
+    except RuntimeError as error:
+        raise ServingError(Code.CANCELLED, str(error)) from None
+
+
+def ordered_feeds(values: Mapping[str, Array], infos: Mapping[str, TensorInfo]) -> Feeds:
+    """Pairs of tensor and value, in the order in which TensorFlow numbers arguments: by tensor name."""
+    return sorted(((infos[alias], value) for alias, value in values.items()), key=lambda feed: feed[0].name)

@@ -1,0 +1,133 @@
+"""The command line of the model server: TensorFlow Serving's own flags, spelled as there, and a few more.
+
+Each flag is given as ``--flag=value`` or ``--flag value``; a boolean also bare.
+"""
+
+import difflib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from schemas.errors import ConfigError
+
+_TRUE, _FALSE = ("true", "1"), ("false", "0")
+
+
+@dataclass(frozen=True)
+class Flags:
+    """Every flag and its default. The stock ones come first; those below ``prediction_log_dir`` are extensions.
+
+    ``port`` and ``rest_api_port`` None = not given: gRPC on 8500, REST off (a server of the store offers both).
+    Given as 0 they pick a free port. ``grpc_max_threads`` None = 4 for each processor.
+    """
+
+    port: int | None = None
+    grpc_socket_path: str = ""
+    rest_api_port: int | None = None
+    rest_api_num_threads: int = 4 * (os.cpu_count() or 1)
+    rest_api_timeout_in_ms: int = 30_000
+    rest_api_enable_cors_support: bool = False
+    model_name: str = "default"
+    model_base_path: str = ""
+    model_config_file: str = ""
+    model_config_file_poll_wait_seconds: int = 0
+    file_system_poll_wait_seconds: int = 1
+    allow_version_labels_for_unavailable_models: bool = False
+    max_num_load_retries: int = 5
+    load_retry_interval_micros: int = 60_000_000
+    num_load_threads: int = 0
+    num_unload_threads: int = 0
+    flush_filesystem_caches: bool = True
+    enable_batching: bool = False
+    batching_parameters_file: str = ""
+    enable_per_model_batching_parameters: bool = False
+    enable_model_warmup: bool = True
+    num_request_iterations_for_warmup: int = 0
+    monitoring_config_file: str = ""
+    ssl_config_file: str = ""
+    grpc_channel_arguments: str = ""
+    grpc_max_threads: int | None = None
+    enable_grpc_healthcheck_service: bool = False
+    enable_signature_method_name_check: bool = False
+    enable_serialization_as_tensor_content: bool = False
+    saved_model_tags: str = "serve"
+    tensorflow_session_parallelism: int = 0
+    tensorflow_intra_op_parallelism: int = 0
+    tensorflow_inter_op_parallelism: int = 0
+    tensorflow_session_config_file: str = ""
+    per_process_gpu_memory_fraction: float = 0.0
+    enable_profiler: bool = True
+    version: bool = False
+    prediction_log_dir: str = ""
+    prediction_log_sampling_rate: float = 0.01
+    contract_check: bool = False
+    rest_api_ssl_config_file: str = ""
+    host: str = "0.0.0.0"
+    drain_seconds: float = 10.0
+
+
+_KINDS: dict[str, str] = {field.name: str(field.type).removesuffix(" | None") for field in fields(Flags)}
+_KINDS = {name: kind.removeprefix("<class '").removesuffix("'>") for name, kind in _KINDS.items()}
+
+
+def parse_flags(argv: Sequence[str]) -> Flags:
+    """The flags of a command line; of a flag given twice the last one counts.
+
+    Raises: ConfigError for an unknown flag (it names the nearest), a missing value or one of the wrong kind.
+    """
+    given: dict[str, Any] = {}
+    rest = list(argv)
+    while rest:
+        name, value = _take(rest)
+        given[name] = _convert(name, value)
+    return replace(Flags(), **given)
+
+
+def _take(rest: list[str]) -> tuple[str, str]:
+    """Remove one flag and its value from the front."""
+    argument = rest.pop(0)
+    name, equals, value = argument.removeprefix("--").partition("=")
+    if not argument.startswith("--") or name not in _KINDS:
+        raise _unknown(argument)
+    if equals:
+        return name, value
+    if _KINDS[name] == "bool":
+        return name, rest.pop(0) if rest and rest[0].lower() in _TRUE + _FALSE else "true"
+    if not rest:
+        raise ConfigError(f"--{name} has no value", f"--{name}={_KINDS[name]}", "add the value")
+    return name, rest.pop(0)
+
+
+def _unknown(argument: str) -> ConfigError:
+    near = difflib.get_close_matches(argument.removeprefix("--").partition("=")[0], _KINDS, n=1)
+    known = ", ".join(f"--{name}" for name in _KINDS)
+    return ConfigError(
+        f"unknown flag {argument!r}", f"one of {known}", f"did you mean --{near[0]}?" if near else "remove it"
+    )
+
+
+def _convert(name: str, value: str) -> Any:
+    kind = _KINDS[name]
+    try:
+        if kind == "bool":
+            if value.lower() not in _TRUE + _FALSE:
+                raise ValueError(value)
+            return value.lower() in _TRUE
+        return {"int": int, "float": float, "str": str}[kind](value)
+    except ValueError:
+        raise ConfigError(f"--{name}={value}", f"a value of type {kind}", "correct the value") from None
+
+
+def channel_arguments(text: str) -> list[tuple[str, int | str]]:
+    """``k=v,k=v`` of ``--grpc_channel_arguments``; a value that spells an integer is one."""
+    pairs: list[tuple[str, int | str]] = []
+    for part in filter(None, text.split(",")):
+        key, equals, value = part.partition("=")
+        if not equals:
+            raise ConfigError(f"--grpc_channel_arguments: {part!r}", "key=value,key=value", "add the value")
+        try:
+            pairs.append((key, int(value)))
+        except ValueError:
+            pairs.append((key, value))
+    return pairs

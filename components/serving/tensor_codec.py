@@ -1,0 +1,171 @@
+"""TensorProto to numpy array and back, by the rules of ``Tensor::FromProto`` and ``Tensor::AsProtoField``.
+
+A TensorProto holds its elements as raw ``tensor_content``, as one typed value an element, or as fewer typed values
+of which the last one is repeated over the shape.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from components.serving import dtypes
+
+_MAX_ELEMENTS = 2**31
+_FIELDS = {
+    dtypes.FLOAT: "float_val",
+    dtypes.DOUBLE: "double_val",
+    dtypes.INT32: "int_val",
+    dtypes.UINT8: "int_val",
+    dtypes.INT16: "int_val",
+    dtypes.INT8: "int_val",
+    dtypes.UINT16: "int_val",
+    dtypes.STRING: "string_val",
+    dtypes.INT64: "int64_val",
+    dtypes.BOOL: "bool_val",
+    dtypes.BFLOAT16: "half_val",
+    dtypes.HALF: "half_val",
+    dtypes.UINT32: "uint32_val",
+    dtypes.UINT64: "uint64_val",
+    dtypes.COMPLEX64: "scomplex_val",
+    dtypes.COMPLEX128: "dcomplex_val",
+}
+
+
+class TensorParseError(ValueError):
+    """A TensorProto that holds no tensor: unknown type, bad shape, or content that does not fill it."""
+
+
+def to_array(proto: Any) -> "np.ndarray[Any, Any]":
+    """Decode a TensorProto. Strings become an object array of bytes.
+
+    Raises: TensorParseError.
+    """
+    number = proto.dtype
+    if number not in _FIELDS:
+        raise TensorParseError(f"type {number}")
+    shape = _shape(proto.tensor_shape)
+    count = math.prod(shape)
+    if count > _MAX_ELEMENTS:
+        raise TensorParseError(f"{count} elements")
+    if proto.tensor_content:
+        return _from_content(number, proto.tensor_content, count).reshape(shape)
+    return _from_values(number, getattr(proto, _FIELDS[number]), count).reshape(shape)
+
+
+def _shape(proto: Any) -> tuple[int, ...]:
+    if proto.unknown_rank:
+        raise TensorParseError("unknown rank")
+    shape = tuple(dim.size for dim in proto.dim)
+    if any(size < 0 for size in shape):
+        raise TensorParseError("negative size")
+    return shape
+
+
+def _from_content(number: int, content: bytes, count: int) -> "np.ndarray[Any, Any]":
+    if number == dtypes.STRING:
+        return _strings_from_content(content, count)
+    dtype = dtypes.numpy_dtype(number)
+    if len(content) != count * dtype.itemsize:
+        raise TensorParseError(f"{len(content)} bytes for {count} elements")
+    return np.frombuffer(content, dtype)
+
+
+def _strings_from_content(content: bytes, count: int) -> "np.ndarray[Any, Any]":
+    """Strings in ``tensor_content``: all lengths as varints, then all bytes."""
+    lengths, at = [], 0
+    if count > len(content):
+        raise TensorParseError("lengths are cut off")
+    for _ in range(count):
+        length, at = _varint(content, at)
+        lengths.append(length)
+    if sum(lengths) != len(content) - at:
+        raise TensorParseError("strings do not fill the content")
+    array = np.empty(count, object)
+    for i, length in enumerate(lengths):
+        array[i] = content[at : at + length]
+        at += length
+    return array
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while shift < 64:
+        if at >= len(data):
+            raise TensorParseError("a length is cut off")
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+    raise TensorParseError("a length is too long")
+
+
+def _from_values(number: int, values: Any, count: int) -> "np.ndarray[Any, Any]":
+    """Typed values; missing ones repeat the last (or are zero when there is none), surplus ones are ignored."""
+    dtype = dtypes.numpy_dtype(number)
+    given = _typed(number, values, dtype)
+    if len(given) == count:
+        return given
+    if len(given) > count:
+        return given[:count]
+    array = np.empty(count, dtype)
+    array[: len(given)] = given
+    array[len(given) :] = given[-1] if len(given) else _zero(number)
+    return array
+
+
+def _typed(number: int, values: Any, dtype: "np.dtype[Any]") -> "np.ndarray[Any, Any]":
+    if number == dtypes.STRING:
+        array = np.empty(len(values), object)
+        array[:] = values
+        return array
+    if number in (dtypes.HALF, dtypes.BFLOAT16):
+        return np.array(values, np.int32).astype(np.uint16).view(dtype)
+    if number == dtypes.COMPLEX64:
+        return np.array(values[: len(values) // 2 * 2], np.float32).view(dtype)
+    if number == dtypes.COMPLEX128:
+        return np.array(values[: len(values) // 2 * 2], np.float64).view(dtype)
+    if number in (dtypes.INT8, dtypes.INT16, dtypes.UINT8, dtypes.UINT16):
+        return np.array(values, np.int32).astype(dtype)
+    return np.array(values, dtype)
+
+
+def _zero(number: int) -> Any:
+    return b"" if number == dtypes.STRING else 0
+
+
+def fill_proto(proto: Any, array: "np.ndarray[Any, Any]", as_content: bool = False) -> None:
+    """Write an array into an empty TensorProto, one typed value an element (or as ``tensor_content``).
+
+    Raises: TensorParseError when the array's type is not one of TensorFlow's.
+    """
+    number = dtypes.number_of(array.dtype)
+    if number == 0:
+        raise TensorParseError(f"numpy type {array.dtype}")
+    proto.dtype = number
+    dims = proto.tensor_shape.dim
+    for size in array.shape:
+        dims.add().size = size
+    flat = array.ravel()
+    if number == dtypes.STRING:
+        proto.string_val.extend([_as_bytes(value) for value in flat.tolist()])
+    elif as_content:
+        proto.tensor_content = flat.tobytes()
+    else:
+        getattr(proto, _FIELDS[number]).extend(_values(number, flat))
+
+
+def _as_bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+def _values(number: int, flat: "np.ndarray[Any, Any]") -> list[Any]:
+    if number in (dtypes.HALF, dtypes.BFLOAT16):
+        return flat.view(np.uint16).tolist()
+    if number == dtypes.COMPLEX64:
+        return flat.view(np.float32).tolist()
+    if number == dtypes.COMPLEX128:
+        return flat.view(np.float64).tolist()
+    return flat.tolist()
