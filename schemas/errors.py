@@ -42,6 +42,8 @@ class KilnworksError(Exception):
     """
 
     exit_code = EXIT_FAILED
+    retry_helps = False
+    """Whether the same call may succeed later with nothing changed by a person."""
 
     def __init__(self, got: str, wanted: str = "", fix: str = "", details: Mapping[str, Any] | None = None) -> None:
         self.got, self.wanted, self.fix = got, wanted, fix
@@ -58,6 +60,7 @@ class KilnworksError(Exception):
             "wanted": self.wanted,
             "fix": self.fix,
             "details": self.details,
+            "retry_helps": self.retry_helps,
         }
 
 
@@ -98,9 +101,11 @@ class StepSkipped(KilnworksError):
 class StepFailed(KilnworksError):
     """The step ran, and its result must not be used."""
 
+    retry_helps = True
+
 
 class DataUnreadable(StepFailed):
-    """The source is missing, empty or cannot be decoded."""
+    """The source is missing, empty or cannot be decoded; it may be back later."""
 
 
 class DataInvalid(StepFailed):
@@ -109,6 +114,8 @@ class DataInvalid(StepFailed):
     ``details["failures"]`` lists them: ``{"split", "column", "rule", "severity", "unexpected", "checked", "samples"}``.
     """
 
+    retry_helps = False
+
     def __init__(self, got: str, wanted: str = "", fix: str = "", failures: Sequence[Mapping[str, Any]] = ()) -> None:
         super().__init__(got, wanted, fix, {"failures": [dict(f) for f in failures]})
 
@@ -116,9 +123,13 @@ class DataInvalid(StepFailed):
 class TrainingDiverged(StepFailed):
     """The training loss became NaN or infinite."""
 
+    retry_helps = False
+
 
 class SkewDetected(StepFailed):
     """The exported model does not give the trained model's answers."""
+
+    retry_helps = False
 
 
 class DeployFailed(StepFailed):
@@ -128,6 +139,8 @@ class DeployFailed(StepFailed):
 class StoreError(KilnworksError):
     """The store cannot be written or read, or an artifact in it is damaged."""
 
+    retry_helps = True
+
 
 class RequestInvalid(KilnworksError):
     """Rows of a prediction request break the contract."""
@@ -135,3 +148,5 @@ class RequestInvalid(KilnworksError):
 
 class ServerUnavailable(KilnworksError):
     """No model server answers, or not within the deadline."""
+
+    retry_helps = True

@@ -9,13 +9,14 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from pipelines.cli.console import watched
+from pipelines.cli.console import sectioned, watched
 from pipelines.cli.settings import new_run_id, open_store, overrides
-from pipelines.core.execute import Status, run_all, run_step
+from pipelines.core.execute import Status, run_all
 from pipelines.core.finish import finish_run
 from pipelines.core.graph import Pipeline
 from pipelines.core.registry import load
 from pipelines.core.store import Run
+from pipelines.core.together import run_together, skip_rest
 from schemas.errors import EXIT_SKIPPED, ConfigError, KilnworksError
 
 Name = Annotated[str, typer.Argument(help="Name of the pipeline.", show_default=False)]
@@ -29,6 +30,9 @@ RunId = Annotated[str | None, typer.Option("--run-id", help="Name of the run; on
 Fresh = Annotated[bool, typer.Option("--fresh", help="Make the steps again even where nothing has changed.")]
 
 OVERRIDES_VARIABLE = "KILNWORKS_OVERRIDES"
+"""Settings as one JSON object: ``{"model.epochs": 3}``."""
+TRIGGER_VARIABLE = "KILNWORKS_TRIGGER"
+"""What started the run, in words, for ``run.json``."""
 
 
 def run(
@@ -73,13 +77,16 @@ def run(
 
 def step(
     name: Name,
-    step_name: Annotated[str, typer.Argument(metavar="STEP", help="Name of the step.", show_default=False)],
+    step_names: Annotated[list[str], typer.Argument(metavar="STEP...", help="Names of the steps.", show_default=False)],
     settings: Settings = None,
     fresh: Fresh = False,
     run_id: Annotated[str | None, typer.Option("--run-id", envvar="KILNWORKS_RUN_ID", help="Name of the run.")] = None,
     store: StoreUrl = None,
 ) -> int:
-    """Run one step of a run; the steps before it have finished there. This is what an Airflow task calls."""
+    """Run one step of a run, or several in one process; the steps before them have ended there.
+
+    This is what an Airflow task calls.
+    """
     quiet_libraries()
     if run_id is None:
         raise ConfigError("no run id", "--run-id ID or $KILNWORKS_RUN_ID", "name the run that this step belongs to")
@@ -87,18 +94,25 @@ def step(
     opened.check_writable()
     this = opened.run(name, run_id)
     given = {**_overrides_from_environment(), **overrides(settings or [])}
-    record = this.begin(_command(name, this, settings, store), given)
+    load(name).configured(given)
+    record = this.begin(_command(name, this, settings, store), given, trigger=os.environ.get(TRIGGER_VARIABLE, "step"))
     pipeline = load(name).configured(record["overrides"])
     console = Console(soft_wrap=True)
-    with watched(console, _only(pipeline, step_name)) as listener:
-        run_step(pipeline, step_name, this, fresh=fresh, listener=listener)
-    return 0
+    with watched(console, pipeline) as listener:
+        heard = sectioned(console, listener) if len(step_names) > 1 else listener
+        outcome = run_together(pipeline, step_names, this, fresh=fresh, listener=heard)
+    return EXIT_SKIPPED if set(outcome.values()) == {"skipped"} else 0
 
 
-def finish(name: Name, run_id: RunId = None, store: StoreUrl = None) -> int:
+def finish(
+    name: Name,
+    run_id: Annotated[str | None, typer.Option("--run-id", envvar="KILNWORKS_RUN_ID", help="Name of the run.")] = None,
+    store: StoreUrl = None,
+) -> int:
     """Write the report of a run again and send its figures to MLflow."""
     quiet_libraries()
     this = open_store(store).find_run(name, run_id)
+    skip_rest(load(name), this)
     _say(Console(), f"report   {finish_run(this)}")
     return 0
 
@@ -118,12 +132,6 @@ def _overrides_from_environment() -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise ConfigError(f"${OVERRIDES_VARIABLE} is not JSON: {error}", '{"model.epochs": 3}') from None
     return dict(found)
-
-
-def _only(pipeline: Pipeline, name: str) -> Pipeline:
-    """The pipeline as shown for one step; raises ``UnknownName`` early."""
-    pipeline[name]
-    return pipeline
 
 
 def _command(name: str, run: Run, settings: list[str] | None, store: str | None) -> str:

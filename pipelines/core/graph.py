@@ -8,6 +8,8 @@ from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
+from pipelines.core.operations import Operations
+from pipelines.core.units import Unit, units
 from schemas.artifacts import Artifact
 from schemas.config import Config
 from schemas.context import RunContext
@@ -97,6 +99,7 @@ class Pipeline:
         description: one sentence for lists and for the Airflow UI.
         schedule: a cron text or preset of Airflow, None for runs by hand only.
         tags, owner: shown in the Airflow UI.
+        operations: how an orchestrator runs the steps; changes nothing of what they make.
     """
 
     name: str
@@ -105,6 +108,7 @@ class Pipeline:
     schedule: str | None = None
     tags: tuple[str, ...] = ()
     owner: str = "kilnworks"
+    operations: Operations = field(default_factory=Operations)
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
@@ -117,6 +121,7 @@ class Pipeline:
         except CycleError as error:
             raise WiringError(f"{self.name}: cycle {' -> '.join(error.args[1])}", "steps without a circle") from None
         object.__setattr__(self, "steps", tuple(self[name] for name in order))
+        self.units()
 
     def _check_names(self) -> None:
         seen: set[str] = set()
@@ -156,6 +161,10 @@ class Pipeline:
     def edges(self) -> dict[str, tuple[str, ...]]:
         """Step name -> names of the steps that it waits for."""
         return {s.name: s.upstream() for s in self.steps}
+
+    def units(self) -> tuple[Unit, ...]:
+        """The steps as an orchestrator starts them: those of one group together. Raises ``WiringError``."""
+        return units(self.name, self.steps, self.operations)
 
     def configured(self, overrides: Mapping[str, Any]) -> "Pipeline":
         """A copy with config fields replaced: ``{"model.epochs": 3, "examples.source.path": "x.csv"}``.

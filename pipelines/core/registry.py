@@ -4,6 +4,7 @@ A definition file holds one ``Pipeline`` of the same name. The project folder is
 current folder; it lays its definitions out as this repository does (``pipelines/``, ``schemas/contracts/``).
 """
 
+import ast
 import importlib
 import importlib.util
 import os
@@ -63,3 +64,11 @@ def _module(name: str, path: Path) -> ModuleType:
         sys.path.append(str(project_root()))
     spec.loader.exec_module(module)
     return module
+
+
+def docs(name: str) -> str:
+    """The text at the top of a definition's file; imports nothing. Raises ``UnknownName``."""
+    files = _files()
+    if name not in files:
+        raise UnknownName("pipeline", name, files)
+    return ast.get_docstring(ast.parse(files[name].read_bytes())) or ""

@@ -1,0 +1,145 @@
+"""Pipeline -> Airflow DAG: a task for each unit of work, an arrow for each input. It decides nothing.
+
+::
+
+    Pipeline.operations    what is said about running it   -> pools, retries, timeouts, approval, place, deadline
+    Pipeline.units()       what runs in one process        -> one task: python -m pipelines step NAME STEP...
+    form(pipeline)         its settings                    -> the params form; changes travel as JSON in the environment
+    teardown task finish   report, MLflow                  -> runs however the others ended, and hides no failure
+"""
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from airflow.sdk import DAG, BaseOperator, Param, TaskGroup
+
+from dags import assets, containers
+from dags.operators import InProcessOperator, PipelineOperator
+from pipelines.core.form import changed, form
+from pipelines.core.graph import Pipeline
+from pipelines.core.operations import Docker, Pod, Python, ThisProcess, stage
+from pipelines.core.units import Unit
+
+START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+LONGEST_RETRY = dt.timedelta(hours=1)
+
+
+def build_dag(pipeline: Pipeline, docs: str = "") -> DAG:
+    """The DAG of a pipeline; ``docs`` is Markdown put above the table of its steps."""
+    with DAG(
+        pipeline.name,
+        description=pipeline.description,
+        doc_md=_docs(pipeline, docs),
+        schedule=pipeline.schedule,
+        start_date=START,
+        catchup=False,
+        max_active_runs=1,
+        tags=sorted({"kilnworks", *pipeline.tags}),
+        default_args={"owner": pipeline.owner},
+        params=_params(pipeline),
+        user_defined_macros={"overrides": lambda params: json.dumps(changed(pipeline, params), sort_keys=True)},
+    ) as dag:
+        tasks = _tasks(pipeline)
+        finish = PipelineOperator(
+            task_id="finish", pipeline=pipeline.name, arguments=("finish", pipeline.name), env=_environment()
+        ).as_teardown(on_failure_fail_dagrun=False)
+        list(tasks.values()) >> finish
+    return dag
+
+
+def _tasks(pipeline: Pipeline) -> dict[str, BaseOperator]:
+    """A task for each unit, drawn in the box of its stage, behind the tasks that it waits for."""
+    boxes: dict[str, TaskGroup] = {}
+    tasks: dict[str, BaseOperator] = {}
+    unit_of = {step.name: unit.name for unit in pipeline.units() for step in unit.steps}
+    for unit in pipeline.units():
+        box = stage(unit.task, unit.steps[0].signature.result)
+        if box not in boxes:
+            boxes[box] = TaskGroup(box, prefix_group_id=False)
+        with boxes[box]:
+            tasks[unit.name] = _task(pipeline, unit)
+        tasks[unit.name].set_upstream([tasks[unit_of[name]] for name in unit.upstream()])
+    return tasks
+
+
+def _task(pipeline: Pipeline, unit: Unit) -> BaseOperator:
+    """The task of a unit, where its definition wants it to run."""
+    steps = [step.name for step in unit.steps]
+    arguments = ("step", pipeline.name, *steps)
+    common = _common(pipeline, unit)
+    match unit.task.where:
+        case ThisProcess():
+            return InProcessOperator(
+                pipeline=pipeline.name, arguments=arguments, steps=steps, env=_environment(), **common
+            )
+        case Python(executable):
+            return PipelineOperator(
+                pipeline=pipeline.name,
+                arguments=arguments,
+                steps=steps,
+                env=_environment(),
+                executable=executable,
+                **common,
+            )
+        case Docker() as where:
+            return containers.docker_operator(where, arguments, _environment(), **common)
+        case Pod() as where:
+            return containers.pod_operator(where, f"{pipeline.name}-{unit.name}", arguments, _environment(), **common)
+
+
+def _common(pipeline: Pipeline, unit: Unit) -> dict[str, Any]:
+    """What every task has, wherever it runs."""
+    task = unit.task
+    return {
+        "task_id": unit.name,
+        "doc_md": "\n\n".join(f"**{s.name}**: {(s.run.__doc__ or s.component).strip()}" for s in unit.steps),
+        "pool": task.pool,
+        "retries": unit.retries,
+        "retry_delay": dt.timedelta(seconds=task.retry_seconds),
+        "retry_exponential_backoff": 2.0,
+        "max_retry_delay": LONGEST_RETRY,
+        "execution_timeout": None if task.timeout_seconds is None else dt.timedelta(seconds=task.timeout_seconds),
+        "inlets": assets.inlets(pipeline, unit.steps),
+        "outlets": assets.outlets(pipeline.name, unit.steps),
+        "post_execute": assets.announce(pipeline, unit.steps),
+    }
+
+
+def _environment() -> dict[str, str]:
+    """What a task tells its command; Airflow fills in the templates."""
+    return {
+        "KILNWORKS_RUN_ID": "{{ run_id }}",
+        "KILNWORKS_OVERRIDES": "{{ overrides(params) }}",
+        "KILNWORKS_TRIGGER": "Airflow, {{ dag_run.run_type }}",
+    }
+
+
+def _params(pipeline: Pipeline) -> dict[str, Param]:
+    """The form: one field a setting, in a section for each step."""
+    return {
+        field.name: Param(
+            field.default,
+            description=field.help or None,
+            title=field.name.partition(".")[2],
+            section=field.step,
+            **_nullable(field.schema, field.default),
+        )
+        for field in form(pipeline)
+    }
+
+
+def _nullable(schema: Mapping[str, Any], default: Any) -> dict[str, Any]:
+    """The rules of a field; one that may be empty says so by its type, as the form wants it."""
+    rules = dict(schema)
+    if default is None and "type" not in rules:
+        rules["type"] = ["object", "array", "string", "number", "boolean", "null"]
+    return rules
+
+
+def _docs(pipeline: Pipeline, docs: str) -> str:
+    rows = [f"| `{s.name}` | {s.signature.result.__name__} | {', '.join(s.upstream())} |" for s in pipeline.steps]
+    table = "\n".join(["| step | makes | from |", "|---|---|---|", *rows])
+    by_hand = f"The same on the command line: `python -m pipelines run {pipeline.name}`"
+    return f"{docs or pipeline.description}\n\n{table}\n\n{by_hand}\n"

@@ -1,0 +1,62 @@
+"""Several steps of one run in one process, each through ``run_step``: heavy libraries are imported once.
+
+This is what an orchestrator's task calls, for one step or for a group. A step whose input was skipped in this run
+is skipped here too, so that a gate closes the same way however the steps are cut into tasks.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from pipelines.core.execute import Listener, Status, StepEvent, nobody, run_step
+from pipelines.core.graph import Pipeline
+from pipelines.core.store import Run
+from schemas.errors import StepSkipped
+
+
+def run_together(
+    pipeline: Pipeline, names: Sequence[str], run: Run, *, fresh: bool = False, listener: Listener = nobody
+) -> dict[str, Status]:
+    """Run the named steps, in the order of the pipeline; what they need has ended in ``run`` before.
+
+    Args:
+        pipeline: the definition, already configured.
+        names: steps of it.
+        run: where the results belong.
+        fresh: make them again even where equal artifacts exist.
+        listener: told of every change.
+
+    Returns:
+        Step name -> how it ended.
+
+    Raises:
+        UnknownName: no such step; nothing has run.
+        KilnworksError: the first failure; what had finished stays finished and is taken from there next time.
+    """
+    chosen = {pipeline[name].name for name in names}
+    outcome: dict[str, Status] = {}
+    for step in pipeline.steps:
+        if step.name not in chosen:
+            continue
+        outcome[step.name] = "skipped"
+        with suppress(StepSkipped):
+            if not skip_blocked(pipeline, step.name, run, listener):
+                outcome[step.name] = run_step(pipeline, step.name, run, fresh=fresh, listener=listener)
+    return outcome
+
+
+def skip_blocked(pipeline: Pipeline, name: str, run: Run, listener: Listener = nobody) -> bool:
+    """Record a step as skipped where one that feeds it was skipped in this run; says whether that is so."""
+    for upstream in pipeline[name].upstream():
+        if (run.outcome(upstream) or {}).get("outcome") == "skipped":
+            reason = f"{upstream} was skipped"
+            run.record(name, "skipped", seconds=0.0, reason=reason)
+            listener(StepEvent(name, "skipped", seconds=0.0, reason=reason))
+            return True
+    return False
+
+
+def skip_rest(pipeline: Pipeline, run: Run) -> None:
+    """Record the steps that an orchestrator left out because a step before them was skipped."""
+    for step in pipeline.steps:
+        if run.outcome(step.name) is None:
+            skip_blocked(pipeline, step.name, run)
