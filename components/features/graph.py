@@ -5,6 +5,7 @@ Layers are built from the fitted plan, always in float32 whatever the global pre
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import keras
@@ -28,20 +29,53 @@ from components.features.raw import raw_inputs as served_inputs
 from schemas.contract import Contract, Feature
 
 Tensor = Any
+_LAYER_NAMES = frozenset(
+    [
+        "absolute",
+        "add",
+        "cast",
+        "category_encoding",
+        "concatenate",
+        "discretization",
+        "equal",
+        "integer_lookup",
+        "isnan",
+        "log1p",
+        "multiply",
+        "normalization",
+        "quantile_scaling",
+        "rescaling",
+        "reshape",
+        "resizing",
+        "sign",
+        "stack",
+        "string_lookup",
+        "subtract",
+        "take",
+        "where",
+    ]
+)
+"""What Keras calls the operations below; an input of such a name would clash with one of them."""
+
+
+def input_name(name: str) -> str:
+    """The name of a feature's Keras input: its own, unless Keras could mistake it for an operation of the graph."""
+    clash = re.sub(r"_\d+$", "", name) in _LAYER_NAMES
+    return keras_name(name) + ("|" if clash else "")
 
 
 def raw_inputs(contract: Contract) -> dict[str, Tensor]:
     """See ``FeatureTransform.raw_inputs``."""
     return {
-        name: keras.Input(shape, dtype=dtype, name=keras_name(name))
+        name: keras.Input(shape, dtype=dtype, name=input_name(name))
         for name, (dtype, shape) in served_inputs(contract).items()
     }
 
 
 def transform_model(plan: TransformPlan) -> keras.Model:
-    """The whole preprocessing as a Keras model: raw inputs -> encoded tensors, both dicts by Keras name."""
+    """The whole preprocessing as a Keras model: raw inputs by ``input_name`` -> encoded tensors by name."""
     raw = raw_inputs(plan.contract)
-    inputs = {keras_name(n): tensor for n, tensor in raw.items()}
+    inputs = {input_name(n): tensor for n, tensor in raw.items()}
     return keras.Model(inputs, encode_graph(plan, raw), name=f"{plan.contract.name}_transform")
 
 

@@ -1,0 +1,106 @@
+"""export: preprocessing and model as one SavedModel for TensorFlow Serving, checked against the trained model."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from schemas.artifacts import CheckedExamples, Evaluation, Model, Servable
+from schemas.config import Config
+from schemas.errors import DataUnreadable, UnknownName
+from schemas.files import write_json
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from components.exporting.skew import Skew
+
+
+class ExportConfig(Config):
+    """How a model is exported and checked."""
+
+    split: str = "test"
+    """Split whose rows are checked and put into the warm-up file."""
+    skew_rows: int = Field(default=1000, ge=1, le=100_000)
+    """Rows of the split to compare, at most."""
+    tolerance: float = Field(default=1e-5, gt=0)
+    """Largest difference between exported and trained model: absolute up to 1, relative above."""
+    warmup_batches: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = (1, 8)
+    """Rows of the warm-up requests, for each signature."""
+
+
+def export(
+    config: ExportConfig, model: Model, examples: CheckedExamples, evaluation: Evaluation, out: Path
+) -> Servable:
+    """Write the SavedModel, its warm-up file and ``servable.json``, and prove that it answers as the trained model.
+
+    The served inputs are the raw features by name; the outputs are ``probabilities`` [n, K], ``class`` and ``score``,
+    or ``score`` alone for a regression. See ``components/exporting/signatures.py`` for all signatures.
+
+    Args:
+        config: see ``ExportConfig``.
+        model: the trained model with its preprocessing.
+        examples: where the rows for the check come from.
+        evaluation: that the model passed; its metrics are copied into ``servable.json``.
+        out: directory to write into.
+
+    Raises:
+        SkewDetected: the SavedModel, loaded as a server does, answers differently; nothing is published.
+        DataUnreadable: the split has no rows to check with.
+        UnknownName: no such split.
+    """
+    import keras
+
+    from components.exporting.probes import probed
+    from components.exporting.signatures import save
+    from components.exporting.skew import check_skew
+    from components.exporting.warmup import write_warmup
+    from components.features.raw import raw_arrays
+    from components.features.transform import FeatureTransform
+    from components.learning.predict import forward, outputs, probabilities
+
+    contract = model.contract
+    rows = probed(contract, _rows(examples, config))
+    raw = raw_arrays(contract, rows)
+    trained = keras.models.load_model(model.keras_path, compile=False)
+    transform = FeatureTransform.load(model.transform)
+    servable = Servable(out)
+    save(transform, trained, servable.saved_model)
+    predictions = probabilities(contract.task, outputs(forward(trained), transform.encode(rows)))
+    skew = check_skew(servable.saved_model, contract, raw, predictions, config.tolerance)
+    write_warmup(servable.saved_model, contract, contract.name, raw, config.warmup_batches)
+    _describe(servable, model, evaluation, skew, trained.count_params())
+    return servable
+
+
+def _rows(examples: CheckedExamples, config: ExportConfig) -> "pl.DataFrame":
+    import polars as pl
+
+    if config.split not in examples.splits:
+        raise UnknownName("split", config.split, examples.splits)
+    columns = list(examples.contract.features)
+    rows = pl.scan_parquet(examples.files(config.split)).select(columns).head(config.skew_rows).collect()
+    if rows.is_empty():
+        raise DataUnreadable(
+            f"split {config.split!r} has no rows to check the exported model with",
+            "at least one row",
+            "name another split in the settings of the export step",
+        )
+    return rows
+
+
+def _describe(servable: Servable, model: Model, evaluation: Evaluation, skew: "Skew", parameters: int) -> None:
+    from components.exporting import describe
+
+    files = describe.files(servable.saved_model)
+    description: dict[str, Any] = {
+        "task": model.contract.task,
+        "signatures": describe.signatures(servable.saved_model),
+        "files": files,
+        "bytes": sum(files.values()),
+        "parameters": parameters,
+        "skew": {"rows": skew.rows, "max_difference": skew.max_difference, "signatures": skew.signatures},
+        "metrics": evaluation.results["metrics"],
+        "contract": model.contract.model_dump(mode="json"),
+    }
+    write_json(servable.path / "servable.json", description)

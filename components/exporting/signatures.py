@@ -1,0 +1,167 @@
+"""The served graph: raw inputs -> preprocessing -> model -> named outputs, and its signatures.
+
+============================  =========================  ==========================================  ==============
+signature                     inputs                     outputs                                     method
+============================  =========================  ==========================================  ==============
+``serving_default``           one a feature              ``probabilities, class, score`` or ``score``  predict
+``serve_tf_example``          ``examples`` (serialized)  the same                                    predict
+``classify`` (classes only)   ``inputs`` (serialized)    ``classes``, ``scores`` [n, K]              classify
+``regress`` (not multiclass)  ``inputs`` (serialized)    ``outputs`` [n], the score                  regress
+============================  =========================  ==========================================  ==============
+
+Every signature that takes Examples calls the one traced function of ``serving_default``.
+"""
+
+import keyword
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from components.exporting.tf_example import feature_spec, parsed_to_raw
+from components.features.graph import input_name, transform_model
+from components.features.raw import raw_inputs
+from components.features.transform import FeatureTransform
+from schemas.contract import Contract
+
+PREDICT, EXAMPLES, CLASSIFY, REGRESS = "serving_default", "serve_tf_example", "classify", "regress"
+METHODS = {CLASSIFY: "tensorflow/serving/classify", REGRESS: "tensorflow/serving/regress"}
+_RESERVED = frozenset({"self", "args", "kwargs", *keyword.kwlist})
+
+
+class Resources(tf.Module):
+    """What a SavedModel has to store: variables and lookup tables, and nothing of the Keras objects around them.
+
+    Saving the Keras model itself would trace each of its layers again, for loaders that this one does not serve.
+    """
+
+    def __init__(self, transform: keras.Model, model: keras.Model) -> None:
+        super().__init__(name="servable")
+        self.weights = [variable.value for variable in model.variables]
+        self.tables = [layer.lookup_table for layer in transform.layers if hasattr(layer, "lookup_table")]
+
+
+class Endpoints:
+    """One traced function a signature."""
+
+    def __init__(self, contract: Contract, transform: keras.Model, model: keras.Model) -> None:
+        self._contract = contract
+        self._transform = transform
+        self._model = model
+        self._names = argument_names(contract)
+        spec = {
+            argument: tf.TensorSpec((None, *shape), dtype, name=argument)
+            for argument, (dtype, shape) in zip(self._names.values(), raw_inputs(contract).values(), strict=True)
+        }
+        self._predict = tf.function(self._answer, input_signature=[spec], autograph=False)
+
+    def signatures(self) -> dict[str, Any]:
+        """The traced function of each signature."""
+        found = {
+            PREDICT: self._predict.get_concrete_function(),
+            EXAMPLES: self._on_examples("examples", lambda outputs: outputs),
+        }
+        if self._contract.task != "regression":
+            found[CLASSIFY] = self._on_examples("inputs", self._classified)
+        if self._contract.task != "multiclass":
+            found[REGRESS] = self._on_examples("inputs", lambda outputs: {"outputs": outputs["score"]})
+        return found
+
+    def _answer(self, raw: Mapping[str, Any]) -> dict[str, Any]:
+        inputs = {input_name(name): raw[argument] for name, argument in self._names.items()}
+        return head(self._contract, self._model(self._transform(inputs), training=False))
+
+    def _on_examples(self, alias: str, finish: Any) -> Any:
+        def serve(examples: Any) -> Any:
+            parsed = tf.io.parse_example(examples, feature_spec(self._contract))
+            raw = parsed_to_raw(self._contract, parsed)
+            return finish(self._predict({self._names[name]: tensor for name, tensor in raw.items()}))
+
+        spec = tf.TensorSpec((None,), tf.string, name=alias)
+        return tf.function(serve, input_signature=[spec], autograph=False).get_concrete_function()
+
+    def _classified(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
+        scores = outputs["probabilities"]
+        classes = tf.tile(class_labels(self._contract)[tf.newaxis], (tf.shape(scores)[0], 1))
+        return {"classes": classes, "scores": scores}
+
+
+def head(contract: Contract, output: Any) -> dict[str, Any]:
+    """The served outputs from the model's own: ``[n, K]`` probabilities, ``[n, 1]`` probability or ``[n, 1]`` value."""
+    (values,) = output.values() if isinstance(output, Mapping) else (output,)
+    values = tf.cast(values, tf.float32)
+    if contract.task == "regression":
+        return {"score": values[:, 0]}
+    if contract.task == "binary":
+        score = values[:, 0]
+        probabilities = tf.concat([1.0 - values, values], axis=1)
+    else:
+        score = tf.reduce_max(values, axis=1)
+        probabilities = values
+    label = tf.gather(class_labels(contract), tf.argmax(probabilities, axis=1))
+    return {"probabilities": probabilities, "class": label, "score": score}
+
+
+def class_labels(contract: Contract) -> Any:
+    """The classes as texts ``[K]``, in the order of the contract."""
+    return tf.constant([str(value) for value in _classes(contract)])
+
+
+def _classes(contract: Contract) -> tuple[Any, ...]:
+    assert contract.label is not None and contract.label.classes is not None
+    return contract.label.classes
+
+
+def argument_names(contract: Contract) -> dict[str, str]:
+    """For each feature the argument it has in the traced function: its name, or one like it that TensorFlow takes.
+
+    TensorFlow wants identifiers that differ in more than upper and lower case. ``restore_aliases`` puts the names of
+    the features into the saved signatures.
+    """
+    taken: set[str] = set()
+    names = {}
+    for name in contract.features:
+        argument = re.sub(r"\W", "_", name, flags=re.ASCII)
+        if not re.match(r"[A-Za-z]", argument):
+            argument = f"x{argument}"
+        while argument.lower() in taken or argument in _RESERVED:
+            argument += "_"
+        taken.add(argument.lower())
+        names[name] = argument
+    return names
+
+
+def save(transform: FeatureTransform, model: keras.Model, directory: Path) -> None:
+    """Write preprocessing and model as one SavedModel with its signatures, method names and aliases."""
+    layers = transform_model(transform.plan)
+    signatures = Endpoints(transform.contract, layers, model).signatures()
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(Resources(layers, model), str(directory), signatures=signatures, options=options)
+    _finish(directory, argument_names(transform.contract))
+
+
+def _finish(directory: Path, arguments: Mapping[str, str]) -> None:
+    """Give the signatures the method names of TensorFlow Serving and the inputs the names of the features."""
+    from tensorflow.core.protobuf import saved_model_pb2
+    from tensorflow.python.saved_model import fingerprinting_utils
+
+    path = directory / "saved_model.pb"
+    saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    meta = saved.meta_graphs[0]
+    for name, method in METHODS.items():
+        if name in meta.signature_def:
+            meta.signature_def[name].method_name = method
+    renamed = {argument: name for name, argument in arguments.items() if name != argument}
+    for argument, name in renamed.items():
+        inputs = meta.signature_def[PREDICT].inputs
+        inputs[name].CopyFrom(inputs.pop(argument))
+    for node in meta.object_graph_def.nodes:
+        if node.WhichOneof("kind") == "bare_concrete_function":
+            words = node.bare_concrete_function.argument_keywords
+            words[:] = [renamed.get(word, word) for word in words]
+    path.write_bytes(saved.SerializeToString(deterministic=True))
+    (directory / "fingerprint.pb").unlink(missing_ok=True)
+    fingerprinting_utils.write_fingerprint(str(directory))
