@@ -1,0 +1,47 @@
+"""The REST interface: ``start`` binds a port and serves an engine over HTTP/1.1 until ``stop``."""
+
+import socket
+
+from components.serving.engine import Engine
+from components.serving.metrics import PrometheusMetrics
+from components.serving.options import RestOptions, RunningServer
+from components.serving.rest.application import Application
+from components.serving.rest.limits import Limits
+from components.serving.rest.server import HttpServer
+from components.serving.tls import server_context
+from schemas.errors import ConfigError
+
+
+def start(engine: Engine, options: RestOptions, limits: Limits | None = None) -> RunningServer:
+    """Serve ``engine`` over REST; returns once the port is open.
+
+    Args:
+        engine: answers the requests.
+        options: port, threads, timeout, CORS, TLS, path of the metrics.
+        limits: what one client may cost; None = the defaults.
+
+    Raises:
+        ConfigError: the port is taken, or the TLS texts cannot be used.
+    """
+    limits = limits or Limits()
+    metrics = engine.metrics
+    page = metrics.page if options.monitoring_path and isinstance(metrics, PrometheusMetrics) else None
+    tls = server_context(options.tls) if options.tls is not None else None
+    application = Application(engine, options, limits, page)
+    return HttpServer(_bind(options.host, options.port), application, max(1, options.threads), limits, tls)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise ConfigError(
+            f"the REST port {host}:{port} cannot be opened: {error.strerror}",
+            "a free port",
+            "choose another --rest_api_port, or 0 for any free one",
+        ) from None
+    return listening

@@ -1,0 +1,87 @@
+"""What each URL of the API does: a JSON body in, the engine asked, a JSON body out."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from components.serving.engine import Engine
+from components.serving.errors import invalid_argument
+from components.serving.json_tensors import examples, predict, write
+from components.serving.rest.urls import Target
+from components.serving.values import DEFAULT_SIGNATURE, ModelSpecRef, Signature
+
+if TYPE_CHECKING:
+    from components.serving.engine import Handle
+
+
+class Api:
+    """The five operations. ``timeout_seconds`` bounds each inference; None = no limit."""
+
+    def __init__(self, engine: Engine, timeout_seconds: float | None) -> None:
+        self._engine, self._timeout = engine, timeout_seconds
+
+    def answer(self, target: Target, body: bytes) -> bytes:
+        """Body of the answer. Raises ``ServingError``."""
+        if target.api == "predict":
+            return self._predict(target, body)
+        if target.api == "classify":
+            return self._classify(target, body)
+        if target.api == "regress":
+            return self._regress(target, body)
+        if target.api == "metadata":
+            return self._metadata(target)
+        return self._status(target)
+
+    def _predict(self, target: Target, body: bytes) -> bytes:
+        parsed = predict.parse(body)
+        with self._engine.acquire(_spec(target, parsed.signature_name)) as handle:
+            inputs, form = parsed.arrays(_signature(handle, parsed.signature_name).inputs)
+            predicted = self._engine.predict_on(handle, parsed.signature_name, inputs, (), self._timeout)
+        return write.predictions(predicted.outputs, form)
+
+    def _classify(self, target: Target, body: bytes) -> bytes:
+        parsed = examples.parse(body)
+        found = self._engine.classify(_spec(target, parsed.signature_name), parsed.examples, self._timeout)
+        return write.classifications(found.classifications)
+
+    def _regress(self, target: Target, body: bytes) -> bytes:
+        parsed = examples.parse(body)
+        found = self._engine.regress(_spec(target, parsed.signature_name), parsed.examples, self._timeout)
+        return write.regressions(found.values)
+
+    def _status(self, target: Target) -> bytes:
+        states = [
+            {
+                "version": str(s.version),
+                "state": s.state,
+                "status": {"error_code": s.code.name, "error_message": s.message},
+            }
+            for s in self._engine.status(_spec(target, ""))
+        ]
+        return _pretty({"model_version_status": states})
+
+    def _metadata(self, target: Target) -> bytes:
+        from google.protobuf.json_format import MessageToDict
+
+        found = self._engine.metadata(_spec(target, ""))
+        signatures = {
+            name: MessageToDict(signature, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+            for name, signature in found.signature_defs.items()
+        }
+        spec = {"name": found.name, "signature_name": "", "version": str(found.version)}
+        return _pretty({"model_spec": spec, "metadata": {"signature_def": {"signature_def": signatures}}})
+
+
+def _spec(target: Target, signature_name: str) -> ModelSpecRef:
+    return ModelSpecRef(target.name, target.version, target.label, signature_name)
+
+
+def _signature(handle: "Handle", name: str) -> Signature:
+    """The signature whose inputs the body must fill; REST words its absence differently from gRPC."""
+    found = handle.signatures.get(name or DEFAULT_SIGNATURE)
+    if found is None:
+        raise invalid_argument(f'Serving signature name: "{name or DEFAULT_SIGNATURE}" not found in signature def')
+    return found
+
+
+def _pretty(value: dict[str, Any]) -> bytes:
+    return (json.dumps(value, indent=1) + "\n").encode("utf-8", "surrogateescape")

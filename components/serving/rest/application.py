@@ -1,0 +1,138 @@
+"""One HTTP request -> one HTTP answer: paths outside the API, preflights, health, codes, metrics."""
+
+import time
+import zlib
+from collections.abc import Callable
+
+from components.serving.engine import Engine
+from components.serving.errors import Code, ServingError, failed_precondition, invalid_argument
+from components.serving.json_tensors import write
+from components.serving.options import RestOptions
+from components.serving.rest import urls
+from components.serving.rest.api import Api
+from components.serving.rest.limits import Limits
+from components.serving.rest.messages import TEXT, Request, Response, page
+
+HTTP_STATUS: dict[Code, int] = {
+    Code.OK: 200,
+    Code.CANCELLED: 499,
+    Code.UNKNOWN: 500,
+    Code.INVALID_ARGUMENT: 400,
+    Code.DEADLINE_EXCEEDED: 504,
+    Code.NOT_FOUND: 404,
+    Code.ALREADY_EXISTS: 409,
+    Code.PERMISSION_DENIED: 403,
+    Code.RESOURCE_EXHAUSTED: 429,
+    Code.FAILED_PRECONDITION: 400,
+    Code.ABORTED: 409,
+    Code.OUT_OF_RANGE: 400,
+    Code.UNIMPLEMENTED: 501,
+    Code.INTERNAL: 500,
+    Code.UNAVAILABLE: 503,
+    Code.DATA_LOSS: 500,
+    Code.UNAUTHENTICATED: 401,
+}
+
+_METHODS = frozenset({"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"})
+_INFERENCE = frozenset({"predict", "classify", "regress"})
+_GZIP = 16 + zlib.MAX_WBITS
+
+
+class Application:
+    """The REST interface of an engine, without sockets.
+
+    Args:
+        engine: answers.
+        options: timeout, CORS, path of the metrics.
+        limits: how large an uncompressed body may be.
+        metrics_page: text for Prometheus; None = no metrics are served.
+    """
+
+    def __init__(
+        self, engine: Engine, options: RestOptions, limits: Limits, metrics_page: Callable[[], str] | None
+    ) -> None:
+        self._engine, self._options, self._limits, self._metrics_page = engine, options, limits, metrics_page
+        self._api = Api(engine, options.timeout_ms / 1000 if options.timeout_ms > 0 else None)
+
+    def __call__(self, request: Request) -> Response:
+        """Answer one request. Never raises for what a client can send."""
+        path = _path(request.target)
+        if request.method not in _METHODS:
+            return page(501)
+        if self._metrics_page is not None and path.partition("?")[0] == self._options.monitoring_path:
+            return self._metrics(path, self._metrics_page)
+        if not urls.is_api(path):
+            return page(404)
+        if path.startswith("/v1/health/") and request.method in ("GET", "HEAD"):
+            health = self._health(path)
+            if health is not None:
+                return health
+        return self._api_request(request, path)
+
+    def _api_request(self, request: Request, path: str) -> Response:
+        """A request to the API: every one is counted, and timed when it succeeds."""
+        start = time.perf_counter()
+        model, api, code = "", "", Code.OK
+        content_type: bytes | None = b"application/json"
+        try:
+            if request.method == "OPTIONS":
+                body, content_type = b"", None
+                _preflight(request)
+            else:
+                target = urls.parse(request.method, path)
+                model, api = target.name, target.api if target.api in _INFERENCE else ""
+                body = self._api.answer(target, self._body(request))
+        except ServingError as error:
+            code = error.code
+            body = b"" if request.method == "OPTIONS" else write.error(error.text)
+        metrics = self._engine.metrics
+        if code is Code.OK:
+            metrics.latency(model, api, "REST", (time.perf_counter() - start) * 1e6)
+        metrics.request(model, code.name)
+        return Response(HTTP_STATUS[code], body, content_type, cors=self._options.cors)
+
+    def _body(self, request: Request) -> bytes:
+        """The body, uncompressed if it came compressed."""
+        if b"gzip" not in request.headers.get(b"content-encoding", b"").lower() or not request.body:
+            return request.body
+        limit = self._limits.body_bytes
+        unzip = zlib.decompressobj(_GZIP)
+        try:
+            body = unzip.decompress(request.body, limit)
+        except zlib.error as error:
+            raise invalid_argument(f"Unable to uncompress the gzip request body: {error}") from None
+        if not unzip.eof:
+            reason = f"more than {limit} bytes" if unzip.unconsumed_tail else "it ends too early"
+            raise invalid_argument(f"Unable to uncompress the gzip request body: {reason}")
+        return body
+
+    def _metrics(self, path: str, metrics_page: Callable[[], str]) -> Response:
+        wanted = self._options.monitoring_path
+        if path != wanted:
+            return Response(400, f"Unexpected path: {path}. Should be {wanted}".encode(errors="replace"), TEXT)
+        return Response(200, metrics_page().encode(), TEXT)
+
+    def _health(self, path: str) -> Response | None:
+        """Readiness and liveness for orchestrators; stock has no such URL."""
+        if path == "/v1/health/live":
+            return Response(200, b'{"status": "live"}')
+        if path != "/v1/health/ready":
+            return None
+        if self._engine.ready():
+            return Response(200, b'{"status": "ready"}')
+        return Response(503, b'{"status": "not ready"}')
+
+
+def _preflight(request: Request) -> None:
+    origin = request.headers.get(b"origin", b"")
+    if b"http://" not in origin and b"https://" not in origin:
+        raise failed_precondition("Origin header is missing in CORS preflight")
+
+
+def _path(target: str) -> str:
+    """Path and query of a request target, which may also be an absolute URL."""
+    for scheme in ("http://", "https://"):
+        if target[: len(scheme)].lower() == scheme:
+            _host, slash, rest = target[len(scheme) :].partition("/")
+            return slash + rest or "/"
+    return target

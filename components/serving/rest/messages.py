@@ -1,0 +1,88 @@
+"""HTTP messages: what a request holds, and an answer as bytes."""
+
+import time
+from dataclasses import dataclass
+from email.utils import formatdate
+from http import HTTPStatus
+
+JSON = b"application/json"
+TEXT = b"text/plain"
+HTML = b"text/html"
+
+_CORS = (
+    b"Access-Control-Allow-Origin: *\r\n"
+    b"Access-Control-Allow-Methods: POST, GET\r\n"
+    b"Access-Control-Allow-Headers: Content-Type\r\n"
+)
+_REASONS = {status.value: status.phrase for status in HTTPStatus} | {499: "Client Closed Request"}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request.
+
+    Attributes:
+        method: e.g. ``GET``.
+        target: path with query, as sent (still %-encoded).
+        headers: by lower-case name; a repeated one keeps its last value.
+        body: as sent (maybe compressed).
+        keep_alive: whether the client goes on using the connection.
+    """
+
+    method: str
+    target: str
+    headers: dict[bytes, bytes]
+    body: bytes
+    keep_alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One answer. ``cors`` adds the headers that let a browser page of another origin read it."""
+
+    status: int
+    body: bytes
+    content_type: bytes | None = JSON
+    cors: bool = False
+    close: bool = False
+
+
+def encode(response: Response, *, head: bool, keep_alive: bool) -> bytes:
+    """The answer as bytes; the body is left out when the request was ``HEAD``."""
+    kind = b"" if response.content_type is None else b"Content-Type: %b\r\n" % response.content_type
+    return b"HTTP/1.1 %b\r\n%bDate: %b\r\nContent-Length: %d\r\n%b%b\r\n%b" % (
+        _status_line(response.status),
+        kind,
+        _date(),
+        len(response.body),
+        _CORS if response.cors else b"",
+        b"" if keep_alive else b"Connection: close\r\n",
+        b"" if head else response.body,
+    )
+
+
+def page(status: int) -> Response:
+    """The HTML page of an error that never reached the API; the connection is closed behind it."""
+    line = _status_line(status).decode()
+    reason = line.partition(" ")[2]
+    text = f"<HTML><HEAD>\n<TITLE>{line}</TITLE>\n</HEAD><BODY>\n<H1>{reason}</H1>\n</BODY></HTML>\n"
+    return Response(status, text.encode(), HTML, close=True)
+
+
+def _status_line(status: int) -> bytes:
+    return b"%d %b" % (status, _REASONS.get(status, "Unknown").encode())
+
+
+class _DateCache:
+    """The Date header, made once a second."""
+
+    second = 0
+    text = b""
+
+
+def _date() -> bytes:
+    now = int(time.time())
+    if now != _DateCache.second:
+        _DateCache.text = formatdate(now, usegmt=True).encode()
+        _DateCache.second = now
+    return _DateCache.text
