@@ -1,0 +1,1 @@
+"""Data quality: contract -> rules -> Great Expectations suite -> outcomes, Data Docs and profile."""

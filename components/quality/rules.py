@@ -1,0 +1,222 @@
+"""Contract -> rules: what must hold, for which column, on which splits, and how bad it is when it does not.
+
+A rule is named by an expectation of Great Expectations and its arguments, and knows nothing else of that library.
+"""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemas.contract import Contract, Feature, Label, Severity
+
+WHOLE = "all"
+"""The name under which rules on the whole data set (all splits together) are reported."""
+
+FRAME_TYPES = {"float": "float64", "int": "int64", "bool": "bool", "string": "str", "datetime": "datetime64[us]"}
+"""Dtype of the contract -> type of the values in the checked frame, as pandas and NumPy name it."""
+
+CATEGORY = "CategoricalDtypeType"
+"""The type of the values where texts are held as categories."""
+
+ALMOST_NONE = 1e-12
+FINITE = sys.float_info.max
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One thing that must hold.
+
+    Attributes:
+        name: unique within a suite, e.g. ``tenure: min to max``.
+        expectation: snake-case name in Great Expectations.
+        kwargs: its arguments.
+        column: the column of the contract that the rule is about; None for the table.
+        text: the rule in words, e.g. ``is between 0 and 120``.
+        splits: the splits that it holds for; empty for each.
+    """
+
+    name: str
+    expectation: str
+    kwargs: dict[str, Any]
+    column: str | None
+    text: str
+    severity: Severity = "critical"
+    description: str = ""
+    splits: tuple[str, ...] = field(default=())
+
+    def applies_to(self, split: str) -> bool:
+        """Whether the rule is checked on a split."""
+        return split in self.splits if self.splits else split != WHOLE
+
+
+def rules_of(contract: Contract) -> tuple[Rule, ...]:
+    """Every rule of a contract: key, time, features, label, the contract's own checks, and the whole data set."""
+    rules: list[Rule] = []
+    if contract.key:
+        rules += [_present(contract.key, "critical", "The key names a row."), _unique(contract.key, "critical", "The key names a row.")]
+    if contract.time and contract.time not in contract.features and contract.time != contract.key:
+        rules.append(_present(contract.time, "critical", "The time says when a row was made."))
+    few = few_valued_columns(contract)
+    for name, feature in contract.features.items():
+        rules += _tensor_rules(name, feature) if feature.shape else _scalar_rules(name, feature, name in few)
+    if contract.label is not None:
+        rules += _label_rules(contract.label, contract.label.name in few)
+    rules += [_own_check(number, contract) for number in range(len(contract.checks))]
+    return (*rules, *_whole_rules(contract))
+
+
+def few_valued_columns(contract: Contract) -> frozenset[str]:
+    """Text columns whose only value rule is a list; the checked frame holds them as categories, which is fast."""
+    found = {n for n, f in contract.features.items() if f.dtype == "string" and f.allowed is not None}
+    by_text = {n for n, f in contract.features.items() if f.regex or f.min_length is not None or f.max_length is not None}
+    if contract.label is not None and contract.label.dtype == "string":
+        found.add(contract.label.name)
+    own = {value for check in contract.checks for value in check.kwargs.values() if isinstance(value, str)}
+    return frozenset(found - by_text - own)
+
+
+def _scalar_rules(name: str, feature: Feature, few_valued: bool) -> Iterator[Rule]:
+    severity, about = feature.severity, feature.description
+    yield _of_type(name, feature.dtype, few_valued, severity, about)
+    yield _missing_rule(name, feature)
+    if feature.dtype in ("float", "int") and (feature.min is not None or feature.max is not None or feature.dtype == "float"):
+        yield _between(name, feature.min, feature.max, feature.dtype == "float", feature.unit, severity, about)
+    if feature.allowed is not None:
+        yield _in_set(name, feature.allowed, severity, about)
+    if feature.min_length is not None or feature.max_length is not None:
+        kwargs = {"column": name, "min_value": feature.min_length, "max_value": feature.max_length}
+        text = f"has {_range_words(feature.min_length, feature.max_length, 'characters')}"
+        yield Rule(f"{name}: length", "expect_column_value_lengths_to_be_between", kwargs, name, text, severity, about)
+    if feature.regex is not None:
+        kwargs = {"column": name, "regex": f"^(?:{feature.regex})"}
+        yield Rule(f"{name}: pattern", "expect_column_values_to_match_regex", kwargs, name, f"matches {feature.regex}", severity, about)
+    if feature.unique:
+        yield _unique(name, severity, about)
+
+
+def _missing_rule(name: str, feature: Feature) -> Rule:
+    """Never missing; missing in at most a share; or at least there once in the training split."""
+    if not feature.nullable:
+        return _present(name, feature.severity, feature.description)
+    expectation = "expect_column_values_to_not_be_null"
+    if feature.max_missing is None or feature.max_missing == 1:
+        kwargs = {"column": name, "mostly": ALMOST_NONE}
+        text = "is there in at least one row"
+        return Rule(f"{name}: not all missing", expectation, kwargs, name, text, feature.severity, feature.description, ("train",))
+    kwargs = {"column": name, "mostly": round(1 - feature.max_missing, 12)}
+    text = f"is missing in at most {feature.max_missing:.4g} of the rows"
+    return Rule(f"{name}: share missing", expectation, kwargs, name, text, feature.severity, feature.description)
+
+
+def _tensor_rules(name: str, feature: Feature) -> Iterator[Rule]:
+    """Rules on the columns that ``frames.py`` makes of a tensor: its sizes, dtype, and smallest and largest element."""
+    severity, about = feature.severity, feature.description
+    elements = {"image": "uint8", "float": "float32", "int": "int64"}
+    yield _profile_rule(name, "dtype", [elements[feature.dtype]], severity, about)
+    if feature.dtype == "image":
+        for part, size in zip(("height", "width", "channels"), feature.shape, strict=True):
+            yield _profile_rule(name, part, [size], severity, about)
+    else:
+        yield _profile_rule(name, "size", [_product(feature.shape)], severity, about)
+    for part, text in (("min", "smallest"), ("max", "largest")):
+        rule = _between(f"{name}__{part}", feature.min, feature.max, feature.dtype == "float", feature.unit, severity, about)
+        yield Rule(f"{name}: {text} element", rule.expectation, rule.kwargs, name, f"{text} element {rule.text}", severity, about)
+
+
+def _profile_rule(name: str, part: str, allowed: list[Any], severity: Severity, about: str) -> Rule:
+    kwargs = {"column": f"{name}__{part}", "value_set": allowed}
+    text = f"{part} is {allowed[0]}"
+    return Rule(f"{name}: {part}", "expect_column_values_to_be_in_set", kwargs, name, text, severity, about)
+
+
+def _label_rules(label: Label, few_valued: bool) -> Iterator[Rule]:
+    about = label.description or "What the model is to predict."
+    yield _of_type(label.name, label.dtype, few_valued, "critical", about)
+    yield _present(label.name, "critical", about)
+    if label.classes is None:
+        yield _between(label.name, label.min, label.max, label.dtype == "float", label.unit, "critical", about)
+        kwargs: dict[str, Any] = {"column": label.name, "min_value": 2}
+        expectation = "expect_column_unique_value_count_to_be_between"
+        yield Rule(f"{label.name}: varies", expectation, kwargs, label.name, "has at least two different values", "critical", about, ("train",))
+        return
+    yield _in_set(label.name, label.classes, "critical", about)
+    kwargs = {"column": label.name, "value_set": list(label.classes)}
+    text = f"holds every class: {_listed(label.classes)}"
+    expectation = "expect_column_distinct_values_to_contain_set"
+    yield Rule(f"{label.name}: every class", expectation, kwargs, label.name, text, "critical", about)
+
+
+def _whole_rules(contract: Contract) -> Iterator[Rule]:
+    """Rules on the table of splits: one row a split, with its rows and how many of its keys other splits hold too."""
+    kwargs: dict[str, Any] = {"column": "rows", "min_value": contract.rows.min, "max_value": contract.rows.max}
+    text = f"the data set has {_range_words(contract.rows.min, contract.rows.max, 'rows')}"
+    yield Rule("rows: count", "expect_column_sum_to_be_between", kwargs, None, text, splits=(WHOLE,))
+    kwargs = {"column": "rows", "min_value": 1}
+    yield Rule("rows: no empty split", "expect_column_values_to_be_between", kwargs, None, "each split has rows", splits=(WHOLE,))
+    unique = [name for name, feature in contract.features.items() if feature.unique]
+    for name in dict.fromkeys([*([contract.key] if contract.key else []), *unique]):
+        kwargs = {"column": f"{name}__shared", "min_value": 0, "max_value": 0}
+        text = "no value is in two splits"
+        severity = contract.features[name].severity if name in contract.features else "critical"
+        yield Rule(f"{name}: in one split", "expect_column_values_to_be_between", kwargs, name, text, severity, splits=(WHOLE,))
+
+
+def _own_check(number: int, contract: Contract) -> Rule:
+    check = contract.checks[number]
+    column = check.kwargs.get("column")
+    column = column if isinstance(column, str) else None
+    arguments = ", ".join(f"{k}={v}" for k, v in check.kwargs.items() if k != "column")
+    text = f"{check.expectation.removeprefix('expect_').replace('_', ' ')} ({arguments})" if arguments else check.expectation
+    about = check.description or (contract.features[column].description if column in contract.features else "")
+    return Rule(f"check {number + 1}: {column or 'table'}", check.expectation, dict(check.kwargs), column, text, check.severity, about)
+
+
+def _of_type(name: str, dtype: str, few_valued: bool, severity: Severity, about: str) -> Rule:
+    kwargs = {"column": name, "type_": CATEGORY if few_valued else FRAME_TYPES[dtype]}
+    return Rule(f"{name}: dtype", "expect_column_values_to_be_of_type", kwargs, name, f"is stored as {dtype}", severity, about)
+
+
+def _present(name: str, severity: Severity, about: str) -> Rule:
+    return Rule(f"{name}: present", "expect_column_values_to_not_be_null", {"column": name}, name, "is never missing", severity, about)
+
+
+def _unique(name: str, severity: Severity, about: str) -> Rule:
+    return Rule(f"{name}: unique", "expect_column_values_to_be_unique", {"column": name}, name, "is never there twice", severity, about)
+
+
+def _in_set(name: str, allowed: tuple[Any, ...], severity: Severity, about: str) -> Rule:
+    kwargs = {"column": name, "value_set": list(allowed)}
+    return Rule(f"{name}: allowed", "expect_column_values_to_be_in_set", kwargs, name, f"is one of {_listed(allowed)}", severity, about)
+
+
+def _between(
+    name: str, low: float | None, high: float | None, finite: bool, unit: str, severity: Severity, about: str
+) -> Rule:
+    """A range, inclusive; for floats an open end still excludes infinity."""
+    text = f"is {_range_words(low, high, unit)}" if low is not None or high is not None else "is finite"
+    kwargs = {
+        "column": name,
+        "min_value": -FINITE if low is None and finite else low,
+        "max_value": FINITE if high is None and finite else high,
+    }
+    return Rule(f"{name}: range", "expect_column_values_to_be_between", kwargs, name, text, severity, about)
+
+
+def _range_words(low: float | None, high: float | None, unit: str) -> str:
+    tail = f" {unit}" if unit else ""
+    if low is not None and high is not None:
+        return f"between {low:.12g} and {high:.12g}{tail}"
+    return f"at least {low:.12g}{tail}" if low is not None else f"at most {high:.12g}{tail}"
+
+
+def _listed(values: tuple[Any, ...]) -> str:
+    shown = ", ".join(map(str, values[:12]))
+    return f"{shown}, ... ({len(values)} values)" if len(values) > 12 else shown
+
+
+def _product(shape: tuple[int, ...]) -> int:
+    size = 1
+    for length in shape:
+        size *= length
+    return size
