@@ -16,10 +16,12 @@ _TRUE, _FALSE = ("true", "1"), ("false", "0")
 
 @dataclass(frozen=True)
 class Flags:
-    """Every flag and its default. The stock ones come first; those below ``prediction_log_dir`` are extensions.
+    """Every flag and its default. The stock ones come first; those from ``prediction_log_dir`` on are extensions.
 
-    ``port`` and ``rest_api_port`` None = not given: gRPC on 8500, REST off (a server of the store offers both).
-    Given as 0 they pick a free port. ``grpc_max_threads`` None = 4 for each processor.
+    ``port`` and ``rest_api_port`` None = not given: gRPC on 8500, REST off (8501 when the store is served). Given as 0
+    they pick a free port; 0 beside ``grpc_socket_path`` means no TCP. ``grpc_max_threads`` None = 4 for each
+    processor, and further calls wait. ``store`` is the folder whose models are served when neither
+    ``model_base_path`` nor ``model_config_file`` is given.
     """
 
     port: int | None = None
@@ -63,8 +65,9 @@ class Flags:
     prediction_log_sampling_rate: float = 0.01
     contract_check: bool = False
     rest_api_ssl_config_file: str = ""
-    host: str = "0.0.0.0"
+    host: str = "127.0.0.1"
     drain_seconds: float = 10.0
+    store: str = ""
 
 
 _KINDS: dict[str, str] = {field.name: str(field.type).removesuffix(" | None") for field in fields(Flags)}

@@ -1,0 +1,118 @@
+"""Flags -> the parts of a model server: loader, core, engine, and how the transports listen.
+
+Importing this module imports TensorFlow.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import text_format
+from tensorflow.core.protobuf import config_pb2
+
+from components.serving.core import CoreSettings, ServerCore
+from components.serving.engine import Engine
+from components.serving.flags import Flags, channel_arguments
+from components.serving.grpc_methods import ServiceSettings
+from components.serving.grpc_server import GrpcOptions
+from components.serving.loader import SavedModelLoader
+from components.serving.manager import LoadSettings
+from components.serving.metrics import Counter, PrometheusMetrics
+from components.serving.options import RestOptions
+from components.serving.text_protos import read_monitoring_path, read_tls
+from schemas.errors import ConfigError
+
+DEFAULT_GRPC_PORT = 8500
+DEFAULT_REST_PORT = 8501
+
+
+def make_engine(flags: Flags) -> Engine:
+    """An engine that serves nothing yet. Raises ``ConfigError`` for files or values that do not fit."""
+    metrics = PrometheusMetrics()
+    loader = SavedModelLoader(
+        tags=[tag for tag in flags.saved_model_tags.split(",") if tag],
+        session_config=_session_config(flags),
+    )
+    settings = CoreSettings(
+        poll_seconds=flags.file_system_poll_wait_seconds,
+        labels_for_unavailable=flags.allow_version_labels_for_unavailable_models,
+        load=LoadSettings(
+            threads=flags.num_load_threads or LoadSettings.threads,
+            retries=flags.max_num_load_retries,
+            retry_seconds=flags.load_retry_interval_micros / 1e6,
+        ),
+    )
+    return Engine(ServerCore(loader, settings), metrics, check_method_names=flags.enable_signature_method_name_check)
+
+
+def _session_config(flags: Flags) -> Any:
+    config = config_pb2.ConfigProto()
+    if flags.tensorflow_session_config_file:
+        path = Path(flags.tensorflow_session_config_file)
+        try:
+            text_format.Parse(path.read_text(encoding="utf-8"), config)
+        except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
+            raise ConfigError(f"{path} is not a ConfigProto file: {error}", "a text proto", "correct it") from None
+    config.gpu_options.per_process_gpu_memory_fraction = flags.per_process_gpu_memory_fraction
+    both = flags.tensorflow_session_parallelism
+    intra, inter = flags.tensorflow_intra_op_parallelism, flags.tensorflow_inter_op_parallelism
+    if both and (intra or inter):
+        raise ConfigError(
+            "--tensorflow_session_parallelism together with intra- or inter-op parallelism",
+            "one or the other",
+            "leave one out",
+        )
+    config.intra_op_parallelism_threads = intra or both
+    config.inter_op_parallelism_threads = inter or both
+    return config
+
+
+def service_settings(flags: Flags, engine: Engine) -> ServiceSettings:
+    """How gRPC answers are written."""
+    return ServiceSettings(
+        tensor_content=flags.enable_serialization_as_tensor_content,
+        metric_value=lambda name: _metric_value(engine.metrics, name),
+    )
+
+
+def _metric_value(metrics: Any, name: str) -> int:
+    """First value of a counter by its name in TensorFlow's notation (``/tensorflow/serving/...``); 0 if unknown."""
+    wanted = name.replace("/", ":")
+    for metric in vars(metrics).values():
+        if isinstance(metric, Counter) and metric.name == wanted:
+            samples = [line for line in metric.lines() if not line.startswith("#")]
+            return int(samples[0].rpartition(" ")[2]) if samples else 0
+    return 0
+
+
+def grpc_options(flags: Flags) -> GrpcOptions:
+    """How the gRPC server listens. Raises ``ConfigError``."""
+    port = DEFAULT_GRPC_PORT if flags.port is None else flags.port
+    if flags.grpc_max_threads is not None and flags.grpc_max_threads < 1:
+        raise ConfigError(f"--grpc_max_threads={flags.grpc_max_threads}", "at least 1", "raise it")
+    return GrpcOptions(
+        port=None if flags.grpc_socket_path and not port else port,
+        socket_path=flags.grpc_socket_path,
+        host=flags.host,
+        max_threads=flags.grpc_max_threads,
+        tls=read_tls(Path(flags.ssl_config_file)) if flags.ssl_config_file else None,
+        channel_arguments=channel_arguments(flags.grpc_channel_arguments),
+        health=flags.enable_grpc_healthcheck_service,
+    )
+
+
+def rest_options(flags: Flags, default_port: int | None) -> RestOptions | None:
+    """How the REST server listens; None when it is off or has the port of gRPC. Raises ``ConfigError``."""
+    port = default_port if flags.rest_api_port is None else flags.rest_api_port
+    if port is None or (port and port == flags.port):
+        return None
+    monitoring = flags.monitoring_config_file
+    tls = flags.rest_api_ssl_config_file
+    return RestOptions(
+        port=port,
+        threads=flags.rest_api_num_threads,
+        host=flags.host,
+        timeout_ms=flags.rest_api_timeout_in_ms,
+        cors=flags.rest_api_enable_cors_support,
+        monitoring_path=read_monitoring_path(Path(monitoring)) if monitoring else None,
+        tls=read_tls(Path(tls)) if tls else None,
+    )

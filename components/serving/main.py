@@ -1,0 +1,191 @@
+"""The model server as a process: flags in, one line of JSON out once every model is available, SIGTERM drains.
+
+TensorFlow is imported only after the flags have been read.
+"""
+
+import importlib
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Protocol
+
+from components.serving.errors import ServingError
+from components.serving.flags import Flags, parse_flags
+from components.serving.options import RestOptions, RunningServer
+from components.serving.store_models import base_paths
+from schemas.errors import EXIT_FAILED, KilnworksError
+
+_LOG = logging.getLogger(__name__)
+_HELP = ("--help", "-h", "--helpfull")
+
+
+class StoreLike(Protocol):
+    """What the server needs of a store."""
+
+    @property
+    def root(self) -> Path:
+        """The local folder."""
+
+
+def serve(argv: Sequence[str], find_store: Callable[[str | None], StoreLike]) -> int:
+    """Run the server until SIGTERM or SIGINT; the exit code.
+
+    Args:
+        argv: TensorFlow Serving's flags. Without a base path or config file the store's models are served.
+        find_store: the store at a URL, or the default one for None.
+
+    Raises:
+        ConfigError: a flag or a file is wrong; nothing has been started.
+    """
+    if any(argument in _HELP for argument in argv):
+        sys.stdout.write(usage())
+        return 0
+    flags = parse_flags(argv)
+    _prepare_process()
+    if flags.version:
+        sys.stdout.write(_version())
+        return 0
+    stop = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        return _Process(flags, find_store, stop).run()
+    except ServingError as error:
+        sys.stderr.write(f"Failed to start server. Error: {error}\n")
+        return EXIT_FAILED
+    except OSError as error:
+        sys.stderr.write(f"Failed to start server. Error: {error}\n")
+        return EXIT_FAILED
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def usage() -> str:
+    """All flags with their defaults."""
+    lines = [f"  --{field.name}={getattr(Flags(), field.name)!s}" for field in fields(Flags)]
+    return "usage: serve [flags]\n\n" + "\n".join(lines) + "\n"
+
+
+def _version() -> str:
+    import tensorflow as tf
+
+    return f"TensorFlow ModelServer: kilnworks\nTensorFlow Library: {tf.__version__}\n"
+
+
+def _prepare_process() -> None:
+    """Settings that TensorFlow and gRPC read when they are imported; what the environment says goes first.
+
+    oneDNN's kernels end the process when a request brings a tensor of a rank that they do not expect.
+    """
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    for noisy in ("tensorflow", "absl", "h5py"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+
+
+def _start_rest(engine: Any, options: RestOptions) -> RunningServer | None:
+    try:
+        module = importlib.import_module("components.serving.rest")
+        server: RunningServer = module.start(engine, options)
+    except (ImportError, AttributeError):
+        _LOG.error("this build has no REST server yet")
+        return None
+    return server
+
+
+class _Process:
+    """Everything that runs, from start to drain."""
+
+    def __init__(self, flags: Flags, find_store: Callable[[str | None], StoreLike], stop: threading.Event) -> None:
+        self._flags, self._stop = flags, stop
+        self._store: Path | None = None
+        if not flags.model_base_path and not flags.model_config_file:
+            self._store = find_store(flags.store or None).root / "serving"
+        self._engine: Any = None
+        self._servers: list[RunningServer] = []
+
+    def run(self) -> int:
+        """Start, announce, wait, drain."""
+        from components.serving.assembly import make_engine
+
+        config = self._config()
+        self._engine = make_engine(self._flags)
+        try:
+            self._engine.core.reload(config, given_up=self._stop.is_set)
+            self._start_servers()
+            threading.Thread(target=self._watch, name="config-poll", daemon=True).start()
+            self._stop.wait()
+        except ServingError:
+            if not self._stop.is_set():
+                raise
+        finally:
+            self._drain()
+        return 0
+
+    def _config(self) -> Any:
+        from components.serving.model_config import config_of, read_config_file
+
+        if self._flags.model_config_file:
+            return read_config_file(Path(self._flags.model_config_file))
+        if self._store is not None:
+            return config_of(base_paths(self._store))
+        return config_of({self._flags.model_name: self._flags.model_base_path})
+
+    def _start_servers(self) -> None:
+        from components.serving.assembly import DEFAULT_REST_PORT, grpc_options, rest_options, service_settings
+        from components.serving.grpc_methods import methods
+        from components.serving.grpc_server import GrpcServer
+
+        rest = rest_options(self._flags, None if self._store is None else DEFAULT_REST_PORT)
+        grpc_server = GrpcServer(
+            methods(self._engine, service_settings(self._flags, self._engine)), grpc_options(self._flags)
+        )
+        self._servers.append(grpc_server)
+        rest_port = 0
+        if rest is not None:
+            rest_server = _start_rest(self._engine, rest)
+            if rest_server is not None:
+                self._servers.append(rest_server)
+                rest_port = rest_server.port
+        models = sorted(model.name for model in self._engine.core.models())
+        announcement = {"grpc_port": grpc_server.port, "rest_api_port": rest_port, "models": models}
+        sys.stdout.write(json.dumps(announcement) + "\n")
+        sys.stdout.flush()
+
+    def _watch(self) -> None:
+        """Look for a changed config file, or for models that come to the store or leave it."""
+        seconds = self._flags.model_config_file_poll_wait_seconds
+        if self._store is not None:
+            seconds = self._flags.file_system_poll_wait_seconds
+        while seconds > 0 and not self._stop.wait(seconds):
+            try:
+                self._reload_if_changed()
+            except (KilnworksError, ServingError, OSError) as error:
+                _LOG.error("the configuration was not reloaded: %s", error)
+
+    def _reload_if_changed(self) -> None:
+        core = self._engine.core
+        if self._store is not None:
+            models = base_paths(self._store)
+            if models == {model.name: model.base_path for model in core.models()}:
+                return
+        core.reload(self._config(), given_up=self._stop.is_set, wait=self._store is None)
+
+    def _drain(self) -> None:
+        """Let running requests finish, then unload everything."""
+        waiting = [threading.Thread(target=server.stop, args=(self._flags.drain_seconds,)) for server in self._servers]
+        for thread in waiting:
+            thread.start()
+        for thread in waiting:
+            thread.join()
+        self._engine.core.close(self._flags.drain_seconds)
+        if self._engine.prediction_log is not None:
+            self._engine.prediction_log.close()
