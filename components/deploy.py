@@ -1,0 +1,160 @@
+"""deploy: publish a checked SavedModel where a model server takes it up, and move the champion to it."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from components.deploying.publish import clean, publish, withdraw
+from components.deploying.retention import champions, labelled, surplus
+from components.deploying.versions import locked, reserve
+from components.reporting.decision import Comparand, DecisionRecord
+from schemas.artifacts import Deployment, Servable
+from schemas.champion import ChampionRecord, champion_path, read_champion, write_champion
+from schemas.config import Config
+from schemas.context import Progress, RunContext
+from schemas.errors import DeployFailed, ServerUnavailable, StoreError
+from schemas.files import read_json, write_json
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+
+
+class DeployConfig(Config):
+    """Where a model is published and what has to be true before it is the champion."""
+
+    model: str | None = Field(default=None, pattern=NAME)
+    """Name of the served model; the name of the pipeline by default."""
+    base_path: Path | None = None
+    """Directory that holds the versions; ``STORE/serving/<model>`` by default."""
+    server: str | None = None
+    """``host:port`` (gRPC) of a model server that watches the base path and must have the version AVAILABLE."""
+    server_seconds: float = Field(default=60.0, gt=0)
+    """How long the server may take, in seconds."""
+    poll_seconds: float = Field(default=0.2, gt=0)
+    """Pause between two questions to the server, in seconds."""
+    keep: int = Field(default=5, ge=1)
+    """Newest versions to keep. Champions and labelled versions stay in any case."""
+    labels: tuple[str, ...] = ("stable", "canary")
+    """Labels of the server whose versions are never deleted."""
+    lock_seconds: float = Field(default=600.0, gt=0)
+    """How long to wait for another deployment of the same model, in seconds."""
+
+
+def deploy(config: DeployConfig, servable: Servable, out: Path, context: RunContext) -> Deployment:
+    """Publish, wait for the server, move the champion, delete what is too old; in this order.
+
+    A version number is never used twice and a version never changed. Where the server does not have the new version
+    AVAILABLE in time it is withdrawn and the champion stays. Killed at any point, this leaves whole versions only.
+
+    Raises:
+        DeployFailed: the version did not become AVAILABLE, or another deployment held the base path too long.
+        StoreError: the base path cannot be written or the disk is full; nothing was published.
+    """
+    model = config.model or context.pipeline
+    base = (config.base_path or context.store / "serving" / model).resolve()
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+        with locked(base, config.lock_seconds):
+            return _deploy(config, servable, out, context, model, base)
+    except OSError as error:
+        raise StoreError(
+            f"cannot publish under {base}: {error.strerror or error}",
+            "a directory that can be written, with room for the model",
+            "correct its permissions or free some space; the champion has not changed",
+        ) from error
+
+
+def _deploy(
+    config: DeployConfig, servable: Servable, out: Path, context: RunContext, model: str, base: Path
+) -> Deployment:
+    """The steps of ``deploy``, under the lock."""
+    clean(base)
+    version = reserve(base, {"pipeline": context.pipeline, "run_id": context.run_id})
+    path = publish(servable.saved_model, base, version)
+    previous = _previous(context)
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    try:
+        checks = _await_server(config, context, out, model, version)
+        write_champion(
+            context.store, ChampionRecord(context.pipeline, context.run_id, model, version, str(path), since)
+        )
+    except BaseException:
+        if version not in champions(context.store, base):
+            withdraw(base, version)
+        raise
+    retention = _retire(config, context, base, model)
+    description = {"model": model, "version": version, "path": str(path),
+                   "champion": str(champion_path(context.store, context.pipeline)), "previous": previous}  # fmt: skip
+    write_json(out / "deployment.json", description)
+    _decision(config, servable, context, True, checks, f"version {version} of {model} is the champion", {
+        **description, "retention": retention, "metrics": servable.description.get("metrics", {}),
+    }).write(out)  # fmt: skip
+    return Deployment(out)
+
+
+def _await_server(
+    config: DeployConfig, context: RunContext, out: Path, model: str, version: int
+) -> tuple[Comparand, ...]:
+    """Wait until the server has the version AVAILABLE. Raises ``DeployFailed``, its decision record written."""
+    if config.server is None:
+        return ()
+    from components.serving.client import Client
+
+    name = f"state of {model} version {version} at {config.server}"
+    context.progress(Progress(0, None, f"waiting for {config.server}"))
+    try:
+        with Client(config.server) as client:
+            client.wait_until_available(model, version, config.server_seconds, config.poll_seconds)
+    except ServerUnavailable as error:
+        check = Comparand(name=name, measured=None, comparison="is", wanted="AVAILABLE", passed=False, note=error.got)
+        _decision(config, None, context, False, (check,), "", {"error": error.record()}).write(out)
+        raise DeployFailed(
+            f"version {version} of {model!r} did not become AVAILABLE at {config.server}: {error.got}",
+            f"state AVAILABLE within {config.server_seconds:g} s",
+            "look at the server's log; the version was withdrawn and the champion has not changed",
+            {"model": model, "version": version, "server": config.server, **error.details},
+        ) from error
+    return (Comparand(name=name, measured="AVAILABLE", comparison="is", wanted="AVAILABLE", passed=True),)
+
+
+def _previous(context: RunContext) -> dict[str, Any] | None:
+    """The champion until now."""
+    if not champion_path(context.store, context.pipeline).is_file():
+        return None
+    return asdict(read_champion(context.store, context.pipeline))
+
+
+def _retire(config: DeployConfig, context: RunContext, base: Path, model: str) -> dict[str, Any]:
+    """Delete versions that are too old; what stands in the way is recorded, for the deployment itself is done."""
+    removed: list[int] = []
+    try:
+        protected = champions(context.store, base)
+        if config.server is not None:
+            protected |= labelled(config.server, model, config.labels)
+        for version in surplus(base, config.keep, protected):
+            withdraw(base, version)
+            removed.append(version)
+    except (OSError, ServerUnavailable) as error:
+        return {"removed": removed, "problem": str(error)}
+    return {"removed": removed, "problem": None}
+
+
+def _decision(
+    config: DeployConfig, servable: Servable | None, context: RunContext, passed: bool,
+    checks: tuple[Comparand, ...], reason: str, details: dict[str, Any],
+) -> DecisionRecord:  # fmt: skip
+    server = f"the server at {config.server} has it AVAILABLE" if config.server else "it is published whole"
+    manifest = servable.path / "manifest.json" if servable else None
+    known = {"servable": str(read_json(manifest)["fingerprint"])} if manifest and manifest.is_file() else {}
+    return DecisionRecord(
+        gate="deployment",
+        passed=passed,
+        rule=f"a version becomes the champion once {server}",
+        checks=checks,
+        reason=reason,
+        next_action="" if passed else "look at the server's log, then run the step again",
+        inputs=known,
+        details={"pipeline": context.pipeline, "run_id": context.run_id, **details},
+    )

@@ -1,0 +1,54 @@
+"""Putting a model under its base path, and taking it away, so that a server sees all of it or nothing."""
+
+import os
+import shutil
+from pathlib import Path
+
+from components.deploying.versions import STAGE
+from schemas.files import sync_directory
+
+
+def publish(source: Path, base: Path, version: int) -> Path:
+    """Copy a SavedModel to ``base/version`` by way of a stage directory and one rename; needs the lock.
+
+    The content is on the disk before the name is: a power cut leaves a whole version or a stage that is ignored.
+    Raises ``OSError``; the stage is then removed as far as the file system lets us.
+    """
+    stage = base / f"{STAGE}{version}"
+    target = base / str(version)
+    try:
+        shutil.copytree(source, stage, copy_function=_copy)
+        for directory in [stage, *(p for p in stage.rglob("*") if p.is_dir())]:
+            sync_directory(directory)
+        stage.rename(target)
+    except BaseException:
+        shutil.rmtree(stage, ignore_errors=True)
+        raise
+    sync_directory(base)
+    return target
+
+
+def withdraw(base: Path, version: int) -> None:
+    """Remove a version: first its number, in one rename, then its files. Needs the lock."""
+    stage = base / f"{STAGE}gone-{version}"
+    (base / str(version)).rename(stage)
+    sync_directory(base)
+    shutil.rmtree(stage)
+
+
+def clean(base: Path) -> list[str]:
+    """Remove stages that killed processes left. Needs the lock: then nobody else has one."""
+    stale = sorted(p.name for p in base.glob(f"{STAGE}*"))
+    for name in stale:
+        shutil.rmtree(base / name)
+    return stale
+
+
+def _copy(source: str, target: str) -> str:
+    shutil.copyfile(source, target)
+    descriptor = os.open(target, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return target

@@ -1,0 +1,76 @@
+"""The versions of a model below its base path, and the ledger that never forgets a number.
+
+::
+
+    STORE/serving/churn/          the base path, which a model server watches
+        1/ 2/ 3/                  published versions: finished directories, never changed
+        .stage-4/                 being copied, or left by a killed process; servers ignore names that are no numbers
+        .versions.json            {"highest": 3, "published": [{"version": 1, "pipeline": ..., "run_id": ...}, ...]}
+        .lock                     held by the one process that publishes or deletes
+"""
+
+import fcntl
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from schemas.errors import DeployFailed
+from schemas.files import read_json, write_json
+
+STAGE = ".stage-"
+LEDGER = ".versions.json"
+POLL_SECONDS = 0.05
+
+
+def published(base: Path) -> list[int]:
+    """The versions that a server sees, ascending: directories whose names are numbers."""
+    return sorted({int(p.name) for p in base.iterdir() if re.fullmatch(r"[0-9]+", p.name) and p.is_dir()})
+
+
+def ledger(base: Path) -> dict[str, Any]:
+    """``{"highest": int, "published": [...]}``; empty where nothing was ever published."""
+    path = base / LEDGER
+    return dict(read_json(path)) if path.is_file() else {"highest": 0, "published": []}
+
+
+def reserve(base: Path, entry: dict[str, Any]) -> int:
+    """Take the next number, durably, before anything is published under it.
+
+    One more than was ever used, also by versions that were deleted, or put there by other means. Needs the lock.
+    """
+    known = ledger(base)
+    version = max([known["highest"], *published(base)]) + 1
+    known = {"highest": version, "published": [*known["published"], {"version": version, **entry}]}
+    write_json(base / LEDGER, known, durable=True)
+    return version
+
+
+@contextmanager
+def locked(base: Path, seconds: float) -> Iterator[None]:
+    """Hold the base path against other processes; the system frees it when a holder dies.
+
+    Raises:
+        DeployFailed: another process held it for more than ``seconds``.
+    """
+    deadline = time.monotonic() + seconds
+    with (base / ".lock").open("a") as file:
+        while not _try_lock(file):
+            if time.monotonic() >= deadline:
+                raise DeployFailed(
+                    f"another deployment has held {base} for more than {seconds:g} s",
+                    "one deployment of a model at a time",
+                    "wait for it to end, or look for a process that hangs",
+                )
+            time.sleep(POLL_SECONDS)
+        yield
+
+
+def _try_lock(file: Any) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
