@@ -16,6 +16,7 @@ serving signature, the check of requests and the drift baseline. Written as YAML
 """
 
 import difflib
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -24,6 +25,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from schemas.config import Config
 from schemas.errors import ContractError
+from schemas.reference import DriftThresholds, Reference
 
 Dtype = Literal["float", "int", "bool", "string", "datetime", "image"]
 Severity = Literal["critical", "warning"]
@@ -154,6 +156,8 @@ class Contract(Config):
     rows: Rows = Rows()
     checks: tuple[Check, ...] = ()
     """Rules beyond those of the single features."""
+    reference: Reference | None = None
+    """Statistics of the clean data, made by ``contract infer``; ``contract check`` compares batches with them."""
 
     @field_validator("features", mode="before")
     @classmethod
@@ -246,13 +250,16 @@ class _FlowLeaves(yaml.SafeDumper):
         node = super().represent_mapping(tag, mapping, flow_style)
         node.flow_style = all(
             isinstance(v, yaml.ScalarNode | yaml.SequenceNode) for _, v in node.value
-        ) and "name" not in {k.value for k, _ in node.value}
+        ) and not {"name", "sketch"} & {k.value for k, _ in node.value}
         return node
 
 
+_SKETCH = re.compile(r"([A-Za-z0-9+/=]+\n)+")
+
+
 def _quoted_where_needed(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    """Plain text as PyYAML likes it; text with line separators or control characters in double quotes."""
-    style = None if text.isprintable() else '"'
+    """Plain text as PyYAML likes it; base 64 as a block; line separators and control characters in double quotes."""
+    style = None if text.isprintable() else "|" if _SKETCH.fullmatch(text) else '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
@@ -298,7 +305,15 @@ def _contract_error(error: ValidationError, text: str, origin: str) -> ContractE
 def _fields_at(location: tuple[int | str, ...]) -> list[str]:
     """Field names allowed at a place of the file."""
     first = location[0] if location else None
-    models: dict[str, type[Config]] = {"features": Feature, "label": Label, "rows": Rows, "checks": Check}
+    if location[:2] == ("reference", "drift"):
+        return sorted(DriftThresholds.model_fields)
+    models: dict[str, type[Config]] = {
+        "features": Feature,
+        "label": Label,
+        "rows": Rows,
+        "checks": Check,
+        "reference": Reference,
+    }
     model = models.get(str(first), Contract)
     return sorted(model.model_fields)
 

@@ -1,0 +1,100 @@
+"""Deciding from a clean file what each column holds."""
+
+import re
+
+import numpy as np
+import polars as pl
+
+from components.quality.checking.dates import find_format
+from components.quality.checking.table import Kind, Spec
+
+MISSING_WORDS: frozenset[str] = frozenset(
+    "na n/a nan null none nil missing unknown undefined ? - -- . #n/a #na nat not available".split(" ")
+)
+"""Texts that often stand for a missing value, in lower case."""
+
+_KEY_NAME = re.compile(r"(^|[_\W])(id|key|uuid|guid|nr|no|number|index|idx|code|ref)$|.[a-z]I[dD]$|ID$", re.I)
+_STRICT_KEY_NAME = re.compile(r"(^|[_\W])(id|key|uuid|guid|index|idx|nr|no)$|[a-z]I[dD]$|ID$|^id", re.I)
+
+
+def describe(name: str, series: pl.Series) -> Spec:
+    """What a column of a clean file holds."""
+    dtype = series.dtype
+    if dtype.is_temporal() and dtype not in (pl.Time, pl.Duration):
+        return Spec("datetime")
+    if dtype == pl.Boolean:
+        return Spec("category", boolean=True)
+    if dtype.is_numeric():
+        return _number(name, series.cast(pl.Float64), ())
+    return _from_text(name, series.cast(pl.String))
+
+
+def _from_text(name: str, series: pl.Series) -> Spec:
+    filled = series.drop_nulls()
+    filled = filled.filter(filled != "")
+    if filled.len() == 0:
+        return Spec("category")
+    values = filled.cast(pl.Float64, strict=False)
+    odd = filled.filter(values.is_null() | values.is_nan())
+    tokens = _tokens(odd, filled.len())
+    if tokens is not None:
+        return _number(name, values.filter(values.is_not_null()), tokens, filled)
+    words = tuple(sorted({w for w in filled.unique().to_list() if w.strip().lower() in MISSING_WORDS}))
+    real = filled.filter(~filled.is_in(list(words))) if words else filled
+    form = find_format(real if real.len() <= 20_000 else real.gather_every(real.len() // 10_000))
+    if form is not None:
+        return Spec("datetime", date_format=form, tokens=words)
+    return Spec(_text_kind(name, filled), boolean=_is_boolean(filled))
+
+
+def _tokens(odd: pl.Series, rows: int) -> tuple[str, ...] | None:
+    """The few texts that mean missing in a column of numbers; None where the column is not one of numbers."""
+    unlike = odd.filter(odd.is_in(["inf", "-inf"]).not_())
+    kinds = unlike.unique().to_list()
+    if unlike.len() > 0.6 * rows or len(kinds) > 4:
+        return None
+    plausible = all(not w.strip() or w.strip().lower() in MISSING_WORDS for w in kinds)
+    return tuple(sorted(kinds)) if plausible else None
+
+
+def _number(name: str, values: pl.Series, tokens: tuple[str, ...], texts: pl.Series | None = None) -> Spec:
+    present = values.drop_nulls().drop_nans()
+    if present.len() == 0:
+        return Spec("number", tokens=tokens)
+    integer = bool((present % 1 == 0).all())
+    if texts is not None and integer and _leading_zeros(texts):
+        return Spec(_text_kind(name, texts))
+    if integer and present.len() == values.len() and present.n_unique() == present.len() and _is_counter(name, present):
+        return Spec("key", integer=True)
+    return Spec("number", integer=integer, tokens=tokens)
+
+
+def _leading_zeros(texts: pl.Series) -> bool:
+    """Codes such as 00123 are texts, not numbers."""
+    return bool(texts.str.contains(r"^0\d").any())
+
+
+def _is_counter(name: str, present: pl.Series) -> bool:
+    """Unique whole numbers are a key when the name says so or when they count up without large gaps."""
+    if present.len() < 20:
+        return False
+    span = float(present.max()) - float(present.min()) + 1  # type: ignore[arg-type]
+    dense = span <= present.len() * 1.5
+    return bool(_STRICT_KEY_NAME.search(name)) or (dense and present.len() >= 50)
+
+
+def _is_boolean(texts: pl.Series) -> bool:
+    return set(texts.unique().str.to_lowercase().to_list()) == {"true", "false"}
+
+
+def _text_kind(name: str, filled: pl.Series) -> Kind:
+    rows, distinct = filled.len(), filled.n_unique()
+    spaces = float(filled.str.contains(r"\S\s+\S").mean() or 0)  # type: ignore[arg-type]
+    if distinct == rows and rows >= 20 and spaces < 0.05:
+        lengths = filled.str.len_chars()
+        steady = float(np.std(lengths.to_numpy())) <= max(1.0, 0.15 * float(lengths.mean() or 0))  # type: ignore[arg-type]
+        if steady or _KEY_NAME.search(name):
+            return "key"
+    if distinct <= 30 or (distinct <= 0.5 * rows and (spaces < 0.5 or distinct <= 0.2 * rows)):
+        return "category" if distinct <= 0.9 * rows or distinct <= 5 else "text"
+    return "text"

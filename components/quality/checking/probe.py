@@ -1,0 +1,59 @@
+"""The interface of all tests: learn once from the clean rows, compare with each batch."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.quality.checking.evidence import Evidence
+from components.quality.checking.reading import FileFacts
+from components.quality.checking.table import Table
+
+Learned = dict[str, Any]
+
+
+@dataclass
+class Batch:
+    """What a probe is given.
+
+    Attributes:
+        table: all rows in the order of the file.
+        sample: the rows that distributions are computed from: each row content once, at most ``SAMPLE`` of them.
+        sample_rows: their positions in ``table``.
+        label: the column to be predicted, if any.
+        time: the column that says when a row was made, if any.
+        facts: what was noticed about the file.
+    """
+
+    table: Table
+    sample: Table
+    sample_rows: NDArray[np.int64]
+    label: str | None
+    time: str | None
+    facts: FileFacts
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def row_numbers(self, flags: NDArray[np.bool_], limit: int = 5) -> tuple[int, ...]:
+        """Numbers (from 1, below the header) of the first flagged rows of the sample."""
+        return tuple((self.sample_rows[np.flatnonzero(flags)[:limit]] + 1).tolist())
+
+
+class Probe(Protocol):
+    """One idea of what may go wrong. Stateless; ``learned`` is JSON-serializable."""
+
+    name: str
+
+    def learn(self, batch: Batch) -> Learned:
+        """What must be remembered of the clean rows."""
+        ...
+
+    def compare(self, learned: Learned, batch: Batch) -> Iterator[Evidence]:
+        """The results of the tests of a batch against what was learned."""
+        ...
+
+
+def first_rows(flags: NDArray[np.bool_], limit: int = 5) -> tuple[int, ...]:
+    """Numbers (from 1, below the header) of the first flagged rows."""
+    return tuple((np.flatnonzero(flags)[:limit] + 1).tolist())

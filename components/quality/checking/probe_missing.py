@@ -1,0 +1,105 @@
+"""Missing values: more, fewer, or written in a new way; values that no longer read as numbers or dates."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+
+from components.quality.checking.dates import find_format
+from components.quality.checking.evidence import Evidence, certain, suspicious
+from components.quality.checking.kinds import MISSING_WORDS
+from components.quality.checking.probe import Batch, Learned, first_rows
+from components.quality.checking.table import Table
+from components.quality.stats.pvalues import rate_change
+
+
+class MissingProbe:
+    """Counts what is missing and what is unreadable in every column, over all rows."""
+
+    name = "missing"
+
+    def learn(self, batch: Batch) -> Learned:
+        """Rows, missing and unreadable values by column; whole columns of words that mean missing."""
+        table = batch.table
+        return {
+            n: {
+                "missing": int(batch.sample.missing(n).sum()),
+                "rows": batch.sample.rows,
+                "unreadable": int(table.unreadable(n).sum()),
+                "words": _words(table, n),
+            }
+            for n in table.everything
+        }
+
+    def compare(self, learned: Learned, batch: Batch) -> Iterator[Evidence]:
+        """Missing rate, unreadable values and new words for missing, by column."""
+        for name in batch.table.everything:
+            if name in learned:
+                yield from _compare(learned[name], batch, name)
+
+
+def _compare(kept: Learned, batch: Batch, name: str) -> Iterator[Evidence]:
+    table = batch.table
+    missing = batch.sample.missing(name)
+    k, n, K, total = int(missing.sum()), missing.size, kept["missing"], kept["rows"]
+    change = abs(k / n - K / total)
+    yield Evidence(
+        name,
+        "share of missing values",
+        rate_change(k, n, K, total),
+        change / (0.005 if K == 0 else 0.05),
+        f"{k} of {n} missing",
+        f"{K} of {total}",
+        batch.row_numbers(missing),
+        2,
+    )
+    if k == n and K < total:
+        yield certain(name, "every value is missing", f"{k} of {n}", f"{K} of {total}")
+    unreadable = table.unreadable(name)
+    if kept["unreadable"] == 0 and unreadable.any():
+        yield _unreadable(table, name, unreadable)
+    new = sorted(set(_words(table, name)) - set(kept["words"]))
+    if new:
+        flags = table.texts(name).is_in(new).fill_null(False).to_numpy()
+        yield certain(name, f"missing values written as {new[0]!r}", f"{int(flags.sum())} rows", "", first_rows(flags))
+
+
+def _unreadable(table: Table, name: str, flags: np.ndarray) -> Evidence:
+    spec = table.specs[name]
+    values = table.texts(name).filter(pl.Series(flags))
+    sample = str(values[0])
+    wanted = "dates" if spec.kind == "datetime" else "numbers"
+    count = f"{int(flags.sum())} of {flags.size}, e.g. {sample!r}"
+    reason = _reason(values, spec.kind == "datetime")
+    rule = f"values are {wanted}" + (f": {reason}" if reason else "")
+    many = int(flags.sum()) > 1
+    return (certain if many else suspicious)(name, rule, count, f"only {wanted}", first_rows(flags))
+
+
+def _reason(values: pl.Series, dates: bool) -> str:
+    """What the unreadable values look like."""
+    if dates:
+        form = find_format(values, 0.5)
+        return f"written as {form}" if form else ""
+    shapes = {
+        "decimal comma": r"^\s*[-+]?\d+,\d+\s*$",
+        "thousands separators": r"^\s*[-+]?\d{1,3}([,. ']\d{3})+([.,]\d+)?\s*$",
+        "a currency sign": "[$\u20ac\u00a3\u00a5]|USD|EUR|GBP",
+        "a per cent sign": "%",
+        "a unit behind the number": r"^\s*[-+]?\d+(\.\d+)?\s*[A-Za-z]+\s*$",
+        "blanks around the number": r"^\s+[-+\d.]+\s*$|^[-+\d.]+\s+$",
+        "quotes around the number": "[\"']",
+    }
+    for reason, pattern in shapes.items():
+        if float(values.str.contains(pattern).mean() or 0) > 0.5:  # type: ignore[arg-type]
+            return reason
+    return ""
+
+
+def _words(table: Table, name: str) -> list[str]:
+    """Texts in the column that mean missing, as they are written."""
+    if table.frame[name].dtype != pl.String:
+        return []
+    texts = table.frame[name].drop_nulls()
+    short = texts.filter(texts.str.len_chars() <= 13).unique()
+    return sorted(w for w in short.to_list() if w and w.strip().lower() in MISSING_WORDS | {""})

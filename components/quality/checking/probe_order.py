@@ -1,0 +1,239 @@
+"""The order of rows: sorted or not, gaps in time, time running ahead or back, values that stick, memory from row to row."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.quality.checking.evidence import Evidence
+from components.quality.checking.probe import Batch, Learned
+from components.quality.stats.pvalues import rate_increase
+
+Floats = NDArray[np.float64]
+DAY = 86400.0
+
+
+class OrderProbe:
+    """Compares what depends on the order of the rows."""
+
+    name = "order"
+
+    def learn(self, batch: Batch) -> Learned:
+        """By column: direction of sorting, memory from row to row, longest run; for a stream its end and gaps."""
+        columns = {n: _learn_column(batch, n) for n in _ordered(batch)}
+        stream = batch.notes.get("stream")
+        return {"columns": columns, "stream": _learn_stream(batch, stream) if stream else None}
+
+    def compare(self, learned: Learned, batch: Batch) -> Iterator[Evidence]:
+        """Sorting, memory and runs by column; gaps and place in time of a stream."""
+        for name in _ordered(batch):
+            if name in learned["columns"]:
+                yield from _compare_column(learned["columns"][name], batch, name)
+        stream = learned["stream"]
+        if stream and stream["column"] in batch.table.names("datetime"):
+            yield from _compare_stream(stream, batch)
+
+
+def find_stream(batch: Batch) -> str | None:
+    """The datetime column that the clean rows are sorted by, if any: later rows are then to be expected."""
+    for name in batch.table.names("datetime"):
+        values = batch.table.numbers(name)
+        values = values[~np.isnan(values)]
+        if values.size >= 20 and np.unique(values).size > 0.2 * values.size and (np.diff(values) >= 0).mean() > 0.999:
+            return name
+    return None
+
+
+def _ordered(batch: Batch) -> list[str]:
+    whole = [n for n in batch.table.names("key") if batch.table.specs[n].integer]
+    return [*batch.table.names("number", "datetime", "category"), *whole]
+
+
+def _codes(batch: Batch, name: str) -> Floats:
+    """Values by row as numbers, NaN = missing; categories by the rank of their text."""
+    if batch.table.specs[name].kind == "category":
+        texts = batch.table.texts(name)
+        return np.where(batch.table.missing(name), np.nan, texts.rank("dense").fill_null(0).to_numpy().astype(float))
+    return batch.table.numbers(name)
+
+
+def _learn_column(batch: Batch, name: str) -> dict[str, Any]:
+    values = _codes(batch, name)
+    up, down = _steps(values)
+    return {
+        "up": up,
+        "down": down,
+        "memory": _memory(values),
+        "run": _longest_run(values)[0],
+        "top": _top_share(values),
+        "rows": int((~np.isnan(values)).sum()),
+        "distinct": int(np.unique(values[~np.isnan(values)]).size),
+    }
+
+
+def _steps(values: Floats) -> tuple[int, int]:
+    change = np.diff(values[~np.isnan(values)])
+    return int((change > 0).sum()), int((change < 0).sum())
+
+
+def _memory(values: Floats) -> float:
+    """Rank-like correlation of each value with the next one, [-1, 1]."""
+    present = values[~np.isnan(values)][:200_000]
+    if present.size < 30:
+        return 0.0
+    ranks = np.argsort(np.argsort(present, kind="stable"), kind="stable").astype(float)
+    a, b = ranks[:-1] - ranks[:-1].mean(), ranks[1:] - ranks[1:].mean()
+    norm = math.sqrt(float((a**2).sum() * (b**2).sum()))
+    return float((a * b).sum() / norm) if norm > 0 and np.unique(present).size > 5 else 0.0
+
+
+def _longest_run(values: Floats) -> tuple[int, float, int]:
+    """Length, value and first row of the longest run of one value, missing ones apart."""
+    same = np.concatenate([[False], (values[1:] == values[:-1]) & ~np.isnan(values[1:]), [False]])
+    edges = np.flatnonzero(np.diff(same.astype(np.int8)))
+    if edges.size == 0:
+        return 1, math.nan, 0
+    starts, ends = edges[::2], edges[1::2]
+    i = int(np.argmax(ends - starts))
+    return int(ends[i] - starts[i]) + 1, float(values[starts[i]]), int(starts[i])
+
+
+def _top_share(values: Floats) -> float:
+    _, counts = np.unique(values[~np.isnan(values)], return_counts=True)
+    return float(counts.max() / counts.sum()) if counts.size else 1.0
+
+
+def _compare_column(kept: dict[str, Any], batch: Batch, name: str) -> Iterator[Evidence]:
+    values = _codes(batch, name)
+    n = int((~np.isnan(values)).sum())
+    up, down = _steps(values)
+    if kept["down"] == 0 and kept["up"] > max(20, 0.2 * kept["rows"]):
+        yield Evidence(
+            name,
+            "rows are in rising order",
+            rate_increase(down, n, 0, kept["rows"]) * 2 if n else 0.0,
+            0.9,
+            f"{down} steps back in {n} rows",
+            "none",
+        )
+    yield from _run(kept, values, name)
+    memory = _memory(values)
+    if abs(kept["memory"]) > 0.2 and kept["memory"] ** 2 * kept["rows"] > 60 and kept["down"] > 0 and n >= 50:
+        z = (math.atanh(min(abs(kept["memory"]), 0.999)) - math.atanh(min(abs(memory), 0.999))) * math.sqrt(n - 3)
+        yield Evidence(
+            name,
+            "each value resembles the one before",
+            -(z**2) / 12 if z > 0 else 0.0,
+            min(0.9, (abs(kept["memory"]) - abs(memory)) / 0.3 * 0.9),
+            f"correlation with the next row {memory:.2f}",
+            f"{kept['memory']:.2f}",
+        )
+
+
+def _run(kept: dict[str, Any], values: Floats, name: str) -> Iterator[Evidence]:
+    """A value that stays the same for longer than chance and the clean file allow: a stuck sensor."""
+    length, value, start = _longest_run(values)
+    if kept["distinct"] < 2 or kept["run"] > 0.2 * kept["rows"]:
+        return
+    share = min(max(kept["top"] * 1.5, 3 / kept["rows"]), 0.999)
+    chance = math.log10(values.size) + (length - 1) * math.log10(share)
+    usual = kept["run"] * (1 + 0.2 * math.log2(1 + values.size / kept["rows"]))
+    if length <= 2 * usual + 2:
+        chance = 0.0
+    yield Evidence(
+        name,
+        "a value is stuck over many rows",
+        min(0.0, chance),
+        length / (2 * usual + 2),
+        f"{length} equal values in a row (code {value:.6g})",
+        f"at most {kept['run']}",
+        tuple(range(start + 1, start + min(length, 5) + 1)),
+    )
+
+
+def _learn_stream(batch: Batch, name: str) -> dict[str, Any]:
+    values = _moments(batch, name)
+    gaps = np.diff(values)
+    gaps = gaps[gaps > 0]
+    step, regular = _usual(gaps)
+    return {
+        "column": name,
+        "first": float(values.min()),
+        "last": float(values.max()),
+        "rows": int(values.size),
+        "step": step,
+        "regular": regular,
+        "ties": float(1 - gaps.size / max(values.size - 1, 1)),
+        "largest": float(gaps.max() / gaps.mean()) if gaps.size else 1.0,
+        "largest_seconds": float(gaps.max()) if gaps.size else 0.0,
+    }
+
+
+def _moments(batch: Batch, name: str) -> Floats:
+    values = batch.table.numbers(name)
+    return values[~np.isnan(values)]
+
+
+def _usual(gaps: Floats) -> tuple[float, float]:
+    """The most frequent step in seconds and its share."""
+    if gaps.size == 0:
+        return 0.0, 0.0
+    kinds, counts = np.unique(np.round(gaps, 3), return_counts=True)
+    i = int(np.argmax(counts))
+    return float(kinds[i]), float(counts[i] / gaps.size)
+
+
+def _compare_stream(kept: dict[str, Any], batch: Batch) -> Iterator[Evidence]:
+    name = kept["column"]
+    values = _moments(batch, name)
+    if values.size < 5:
+        return
+    yield from _place_in_time(kept, values, name)
+    gaps = np.diff(np.sort(values))
+    gaps = gaps[gaps > 0]
+    if gaps.size < 10:
+        return
+    step, regular = _usual(gaps)
+    if kept["regular"] > 0.9:
+        odd = int((np.abs(gaps - kept["step"]) > 0.01 * kept["step"]).sum())
+        K = round((1 - kept["regular"]) * kept["rows"])
+        yield Evidence(
+            name,
+            "time goes on in equal steps",
+            rate_increase(odd, gaps.size, K, kept["rows"]) * 3,
+            1.0 if 0 < odd < 0.2 * gaps.size and regular > 0.8 else 0.9,
+            f"{odd} steps are not {kept['step']:g} s, the longest {gaps.max():g} s",
+            f"{kept['regular']:.1%} of the steps are {kept['step']:g} s",
+        )
+    ratio = float(gaps.max() / gaps.mean())
+    chance = math.log10(gaps.size) - ratio / math.log(10)
+    usual = kept["largest"] * (1 + 0.3 * math.log1p(gaps.size / kept["rows"]))
+    yield Evidence(
+        name,
+        "no gaps in time",
+        min(0.0, chance) if ratio > 1.5 * usual and gaps.max() > 1.5 * kept["largest_seconds"] else 0.0,
+        ratio / max(3 * usual, 1e-9),
+        f"the longest gap is {gaps.max() / DAY:.4g} days",
+        f"at most {kept['largest_seconds'] / DAY:.4g} days",
+    )
+
+
+def _place_in_time(kept: dict[str, Any], values: Floats, name: str) -> Iterator[Evidence]:
+    """Before the clean rows, far behind them, or most in place and some far away."""
+    span = max(kept["last"] - kept["first"], DAY / 24)
+    early = (kept["first"] - float(values.min())) / span
+    if early > 0.02:
+        share = float((values < kept["first"]).mean())
+        text = f"{share:.0%} of the rows up to {early * span / DAY:.3g} days before the first"
+        yield Evidence(name, "dates before the first one seen", -300.0, early / 0.1, text, "later rows", (), 0)
+    after = values > kept["last"] + 0.02 * span
+    late = (float(values.max()) - kept["last"]) / span
+    start = (float(np.quantile(values, 0.02)) - kept["last"]) / span
+    if late > 0.25 and start < 0 and after.mean() < 0.9:
+        text = f"{after.mean():.0%} of the rows up to {late * span / DAY:.3g} days behind the last"
+        yield Evidence(name, "dates far behind the last one seen", -300.0, late, text, "a continuation", (), 0)
+    elif start > 0.5:
+        text = f"the batch begins {start * span / DAY:.3g} days behind the last"
+        yield Evidence(name, "dates far behind the last one seen", -300.0, start / 3, text, "a continuation", (), 0)

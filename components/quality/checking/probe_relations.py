@@ -1,0 +1,201 @@
+"""Arithmetic between columns: totals, products, differences of dates, one number never above another."""
+
+from collections.abc import Iterator
+from itertools import combinations, permutations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.quality.checking.evidence import Evidence
+from components.quality.checking.probe import Batch, Learned
+from components.quality.checking.probe_numbers import compare_numbers, learn_numbers
+from components.quality.checking.views import Numbers
+from components.quality.stats.pvalues import rate_increase
+
+Floats = NDArray[np.float64]
+
+ROWS = 20_000
+COLUMNS = 30
+CLOSE = 0.9
+"""Least share of a column's variance that the others must explain for its residual to be watched, in [0, 1]."""
+
+
+class RelationProbe:
+    """Learns formulas that hold between columns of numbers and watches what is left over."""
+
+    name = "relations"
+
+    def learn(self, batch: Batch) -> Learned:
+        """Linear and multiplicative formulas, differences of dates, orders of pairs."""
+        table = batch.sample
+        numbers = [n for n in table.names("number")][:COLUMNS]
+        data = {n: table.numbers(n)[:ROWS] for n in numbers}
+        formulas = [*_formulas(data, "sum"), *_formulas(data, "product")]
+        dates = [list(p) for p in combinations(table.names("datetime"), 2)][:10]
+        learned: Learned = {"formulas": [], "dates": [], "orders": _orders({**data, **_dates(batch)})}
+        for formula, residual in formulas:
+            learned["formulas"].append({**formula, "left": learn_numbers(residual)})
+        for first, second in dates:
+            gap = (table.numbers(second) - table.numbers(first)) / 86400
+            if np.isfinite(gap).sum() >= 20:
+                learned["dates"].append({"columns": [first, second], "left": learn_numbers(gap)})
+        return learned
+
+    def compare(self, learned: Learned, batch: Batch) -> Iterator[Evidence]:
+        """Residuals of the formulas, gaps between dates, broken orders."""
+        table = batch.sample
+        for formula in learned["formulas"]:
+            names = [formula["column"], *formula["terms"]]
+            if all(n in table.names("number") for n in names):
+                left = _residual(formula, {n: table.numbers(n) for n in names})
+                view = Numbers(formula["column"], f"difference from {_words(formula)}", left)
+                yield from _placed(compare_numbers(formula["left"], view), batch)
+        for pair in learned["dates"]:
+            first, second = pair["columns"]
+            if {first, second} <= set(table.names("datetime")):
+                gap = (table.numbers(second) - table.numbers(first)) / 86400
+                yield from _placed(compare_numbers(pair["left"], Numbers(second, f"days since {first}", gap)), batch)
+        for low, high, rows in learned["orders"]:
+            if {low, high} <= set(table.names("number", "datetime")):
+                yield _order(low, high, rows, batch)
+
+
+def _placed(results: Iterator[Evidence], batch: Batch) -> Iterator[Evidence]:
+    for e in results:
+        rows = tuple((batch.sample_rows[np.asarray(e.rows, int) - 1] + 1).tolist()) if e.rows else ()
+        yield Evidence(e.column, e.rule, e.log_p, e.effect, e.seen, e.expected, rows, e.tests)
+
+
+def _dates(batch: Batch) -> dict[str, Floats]:
+    return {n: batch.sample.numbers(n)[:ROWS] for n in batch.sample.names("datetime")}
+
+
+def _words(formula: dict[str, Any]) -> str:
+    if formula["form"] == "product":
+        return " * ".join(f"{n}^{w:.3g}" for n, w in zip(formula["terms"], formula["weights"], strict=True))
+    return " + ".join(f"{w:.3g} {n}" for n, w in zip(formula["terms"], formula["weights"], strict=True))
+
+
+def _formulas(data: dict[str, Floats], form: str) -> Iterator[tuple[dict[str, Any], Floats]]:
+    """Columns that others explain, as a weighted sum or (of logarithms) as a product; with residuals out of sample."""
+    usable = {n: _transformed(v, form) for n, v in data.items()}
+    columns = {n: v for n, v in usable.items() if v is not None and np.isfinite(v).sum() >= 100}
+    if len(columns) < 2:
+        return
+    names = list(columns)
+    matrix = np.stack([columns[n] for n in names], axis=1)
+    matrix = matrix[np.isfinite(matrix).all(axis=1)]
+    if matrix.shape[0] < 100:
+        return
+    for j, name in enumerate(names):
+        formula = _explain(matrix, j, names, form)
+        if formula is None:
+            continue
+        left = _out_of_sample(matrix, formula, names, j)
+        full = _residual(formula, data)
+        exact = float(np.nanmax(np.abs(full))) < 1e-6
+        yield formula | {"column": name}, (full if exact else left)
+
+
+def _transformed(values: Floats, form: str) -> Floats | None:
+    present = values[~np.isnan(values)]
+    if present.size == 0 or np.unique(present[:2000]).size < 5:
+        return None
+    if form == "sum":
+        return values
+    return np.log(values) if present.min() > 0 else None
+
+
+def _explain(matrix: Floats, j: int, names: list[str], form: str) -> dict[str, Any] | None:
+    """Up to four other columns, chosen one by one, that leave at most ``1 - CLOSE`` of the variance."""
+    y = matrix[:, j] - matrix[:, j].mean()
+    total = float((y**2).mean())
+    if total <= 0:
+        return None
+    chosen: list[int] = []
+    left, share = y, 1.0
+    scaled = matrix - matrix.mean(axis=0)
+    norm = np.sqrt((scaled**2).sum(axis=0)) + 1e-300
+    for _ in range(4):
+        gain = np.abs(scaled.T @ left) / norm
+        gain[[j, *chosen]] = -1
+        best = int(np.argmax(gain))
+        if gain[best] <= 0:
+            break
+        x = scaled[:, [*chosen, best]]
+        weights, *_ = np.linalg.lstsq(x, y, rcond=None)
+        rest = y - x @ weights
+        now = float((rest**2).mean()) / total
+        if now > 0.9 * share:
+            break
+        chosen, left, share = [*chosen, best], rest, now
+        if share < 1e-12:
+            break
+    if not chosen or share > 1 - CLOSE:
+        return None
+    weights, *_ = np.linalg.lstsq(scaled[:, chosen], y, rcond=None)
+    constant = float(matrix[:, j].mean() - matrix[:, chosen].mean(axis=0) @ weights)
+    return {
+        "form": form,
+        "column": names[j],
+        "terms": [names[i] for i in chosen],
+        "weights": weights.tolist(),
+        "constant": constant,
+        "scale": max(float(np.sqrt(total)), 1e-9),
+    }
+
+
+def _residual(formula: dict[str, Any], data: dict[str, Floats]) -> Floats:
+    """What the formula leaves over, in units of the column's deviation; rounding errors become 0."""
+    names = [formula["column"], *formula["terms"]]
+    values = [data[n] for n in names]
+    if formula["form"] == "product":
+        values = [np.log(np.where(v > 0, v, np.nan)) for v in values]
+    left = values[0] - formula["constant"]
+    for weight, v in zip(formula["weights"], values[1:], strict=True):
+        left = left - weight * v
+    return np.round(left / formula["scale"], 5) + 0.0
+
+
+def _out_of_sample(matrix: Floats, formula: dict[str, Any], names: list[str], j: int) -> Floats:
+    """Residuals of each half by the formula fitted to the other half."""
+    chosen = [names.index(n) for n in formula["terms"]]
+    half = np.arange(matrix.shape[0]) % 2 == 0
+    left = np.empty(matrix.shape[0])
+    for part in (half, ~half):
+        x = np.column_stack([matrix[part][:, chosen], np.ones(int(part.sum()))])
+        weights, *_ = np.linalg.lstsq(x, matrix[part][:, j], rcond=None)
+        rest = np.column_stack([matrix[~part][:, chosen], np.ones(int((~part).sum()))])
+        left[~part] = matrix[~part][:, j] - rest @ weights
+    return np.round(left / formula["scale"], 5) + 0.0
+
+
+def _orders(data: dict[str, Floats]) -> list[list[Any]]:
+    """Pairs (low, high, rows) where low <= high in every row although their ranges overlap."""
+    found: list[list[Any]] = []
+    for low, high in permutations(data, 2):
+        a, b = data[low], data[high]
+        both = np.isfinite(a) & np.isfinite(b)
+        a, b = a[both], b[both]
+        if a.size < 100 or (a > b).any() or np.array_equal(a, b):
+            continue
+        by_chance = float((a > np.roll(b, a.size // 2 + 1)).mean())
+        if by_chance > 0.02:
+            found.append([low, high, int(a.size)])
+    return found[:60]
+
+
+def _order(low: str, high: str, rows: int, batch: Batch) -> Evidence:
+    with np.errstate(invalid="ignore"):
+        broken = batch.sample.numbers(low) > batch.sample.numbers(high)
+    k, n = int(broken.sum()), broken.size
+    return Evidence(
+        high,
+        f"never below {low}",
+        rate_increase(k, n, 0, rows) * 1.5,
+        k / n / 0.005,
+        f"{k} of {n} rows",
+        f"none of {rows}",
+        batch.row_numbers(broken),
+    )

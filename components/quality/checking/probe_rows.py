@@ -1,0 +1,179 @@
+"""Rows as a whole: sent twice, joined twice, seen before; keys that repeat or come back."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.quality.checking.evidence import Evidence, certain, suspicious
+from components.quality.checking.hashing import hash_column, hash_rows, local_hashes, pack, seen
+from components.quality.checking.probe import Batch, Learned, first_rows
+from components.quality.stats.pvalues import chi2_tail, normal_tail, rate_increase
+
+Flags = NDArray[np.bool_]
+_LOOK_UP = 50_000
+
+
+class RowProbe:
+    """Looks for repeated rows and keys inside the file, and for rows and keys of the clean file in it."""
+
+    name = "rows"
+
+    def learn(self, batch: Batch) -> Learned:
+        """Sets of fingerprints of rows and keys, and how common equal rows are in the clean file."""
+        table = batch.table
+        keys = table.names("key")
+        content = hash_rows(table, contents(batch))
+        return {
+            "rows": table.rows,
+            "twins": twin_rows(content),
+            "columns": contents(batch),
+            "content": pack(content),
+            "keys": {k: pack(hash_column(table, k)) for k in keys if _unique(hash_column(table, k))},
+        }
+
+    def compare(self, learned: Learned, batch: Batch) -> Iterator[Evidence]:
+        """Repeats inside the batch, then overlap with the clean rows."""
+        content = local_hashes(batch.table.frame.select(contents(batch))) if contents(batch) else np.zeros(0, np.uint64)
+        keys = [k for k in learned["keys"] if k in batch.table.frame.columns]
+        rich = learned["twins"] < 0.02 * learned["rows"]
+        if rich and content.size and not keys:
+            yield from _repeats(content, "rows repeated")
+        for key in keys:
+            yield from _repeated_keys(batch, key, content)
+        if rich and content.size and keys:
+            yield from _repeats(content, "rows repeated under new keys")
+        yield from _seen_before(learned, batch, keys)
+
+
+def contents(batch: Batch) -> list[str]:
+    """The columns that make up a row's content: all but its keys."""
+    return batch.table.names("number", "category", "text", "datetime")
+
+
+def twin_rows(hashes: NDArray[np.uint64]) -> int:
+    """Rows that have at least one equal among the others."""
+    _, counts = np.unique(hashes, return_counts=True)
+    return int(counts[counts > 1].sum())
+
+
+def _unique(hashes: NDArray[np.uint64]) -> bool:
+    return bool(np.unique(hashes).size == hashes.size)
+
+
+def first_seen(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """For each row the position of the first row equal to it, [n]."""
+    _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
+    return first[inverse].astype(np.int64)
+
+
+def _repeats(hashes: NDArray[np.uint64], rule: str) -> Iterator[Evidence]:
+    """Equal rows: how likely if rows had been drawn with replacement, which is what chance repeats look like."""
+    first = first_seen(hashes)
+    position = np.arange(first.size)
+    again = first != position
+    k, n = int(again.sum()), first.size
+    seen_text = f"{k} of {n} rows are repeats"
+    if k < 2:
+        return
+    log_p, how = unlike_chance(hashes, first, again)
+    effect = max(k / n / 0.01, 0.5)
+    yield Evidence(None, f"{rule}{how}", log_p, effect, seen_text, "each row once", first_rows(again), 3)
+
+
+def unlike_chance(hashes: NDArray[np.uint64], first: NDArray[np.int64], again: Flags) -> tuple[float, str]:
+    """log10 p of the repeats' places and multiplicities under random drawing with replacement, and a word for how."""
+    n, k = first.size, int(again.sum())
+    distance = np.flatnonzero(again) - first[again]
+    neighbours = int((hashes[1:] == hashes[:-1]).sum())
+    adjacent = rate_increase(neighbours, n, 0, n) * 1.0 if neighbours > 5 * k * k / n / n + 2 else 0.0
+    offsets, counts = np.unique(distance, return_counts=True)
+    common = int(counts.max())
+    block = -1.5 * common if offsets.size and common > 3 and common > 0.1 * k else 0.0
+    places = np.flatnonzero(again) / n
+    late = float(normal_tail((places.mean() - 2 / 3) / math.sqrt(1 / 18 / k))) if places.mean() > 2 / 3 else 0.0
+    counts_test = _poisson_like(hashes)
+    results = {": one after the other": adjacent, ": as a block": block, ": at the end": late, "": counts_test}
+    best = min(results, key=lambda w: results[w])
+    return results[best], best
+
+
+def _poisson_like(hashes: NDArray[np.uint64]) -> float:
+    """Chi-squared test of multiplicities against a Poisson law without zero."""
+    _, counts = np.unique(hashes, return_counts=True)
+    mean = hashes.size / counts.size
+    rate = max(2 * (mean - 1), 1e-9)
+    for _ in range(60):
+        rate = max(mean * (1 - math.exp(-rate)), 1e-9)
+    most = int(max(4, counts.max()))
+    law = np.array([math.exp(j * math.log(rate) - math.lgamma(j + 1)) for j in range(1, most + 1)])
+    expected = law / law.sum() * counts.size
+    found = np.bincount(counts, minlength=most + 1)[1:].astype(float)
+    cut = max(2, int(np.searchsorted(-expected, -5.0)))
+    e = np.append(expected[:cut], expected[cut:].sum())
+    f = np.append(found[:cut], found[cut:].sum())
+    keep = e > 1.0
+    statistic = float(((np.abs(f - e)[keep]) ** 2 / e[keep]).sum())
+    return chi2_tail(statistic, int(keep.sum()) - 1)
+
+
+def _repeated_keys(batch: Batch, key: str, content: NDArray[np.uint64]) -> Iterator[Evidence]:
+    names = local_hashes(batch.table.frame.select(key))
+    filled = ~batch.table.missing(key)
+    first = first_seen(names)
+    again = (first != np.arange(first.size)) & filled
+    k = int(again.sum())
+    if k == 0:
+        return
+    other = again & (content != content[first]) if content.size else again
+    what = f"{k} of {first.size} keys repeat"
+    if other.any():
+        yield certain(key, "keys are unique: the same key on different rows", what, "each key once", first_rows(other))
+        return
+    log_p, how = unlike_chance(names, first, again)
+    report = certain if log_p < -4 or k > 0.3 * first.size else suspicious
+    yield report(key, f"keys are unique: whole rows repeated{how}", what, "each key once", first_rows(again))
+
+
+def _seen_before(learned: Learned, batch: Batch, keys: list[str]) -> Iterator[Evidence]:
+    rows = np.arange(batch.table.rows)
+    if rows.size > _LOOK_UP:
+        rows = np.linspace(0, rows.size - 1, _LOOK_UP).astype(np.int64)
+    table = batch.table.take(rows)
+    same = set(learned["columns"]) == set(contents(batch))
+    can, hit = seen(learned["content"], hash_rows(table, learned["columns"])) if same else (rows < 0, rows < 0)
+    n, k = int(can.sum()), int((can & hit).sum())
+    whole = n > 0 and k >= 0.99 * n
+    known = {key: _key_overlap(learned["keys"][key], hash_column(table, key)) for key in keys}
+    all_keys = all(k_ >= 0.99 * n_ for k_, n_, _ in known.values())
+    if whole and all_keys and batch.table.rows >= 0.99 * learned["rows"]:
+        return
+    if whole and all_keys and learned["twins"] < 0.5 * learned["rows"]:
+        yield suspicious(None, "every row is a row of the clean file", f"{k} of {n} looked up", "new rows")
+        return
+    for key, (k_, n_, flags) in known.items():
+        if k_ >= 2 or (k_ and n_ < 200):
+            seen_text = f"{k_} of {n_} looked up"
+            yield certain(
+                key,
+                "keys seen in the clean file come back",
+                seen_text,
+                "new keys",
+                tuple((rows[flags][:5] + 1).tolist()),
+            )
+    if n:
+        yield Evidence(
+            None,
+            "rows of the clean file come back",
+            rate_increase(k, n, learned["twins"], learned["rows"]),
+            (k / n - learned["twins"] / learned["rows"]) / 0.01,
+            f"{k} of {n} looked up",
+            f"about {learned['twins'] / learned['rows']:.1%} by chance",
+            tuple((rows[can & hit][:5] + 1).tolist()),
+        )
+
+
+def _key_overlap(packed: dict[str, object], hashes: NDArray[np.uint64]) -> tuple[int, int, Flags]:
+    can, hit = seen(packed, hashes)
+    return int((can & hit).sum()), int(can.sum()), can & hit

@@ -1,0 +1,129 @@
+"""A file in columns: what each column holds (``Spec``) and its values in the forms that tests need."""
+
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from components.quality.checking.dates import parse_dates
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Kind = Literal["number", "category", "text", "datetime", "key"]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a column holds.
+
+    Attributes:
+        kind: how its values are compared.
+        integer: a number without fraction.
+        boolean: a category of two written as true and false.
+        date_format: how a datetime is written (strptime), None where the file has typed dates.
+        tokens: texts that mean "missing" besides the empty one.
+    """
+
+    kind: Kind
+    integer: bool = False
+    boolean: bool = False
+    date_format: str | None = None
+    tokens: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; ``from_json`` reads them back."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, tree: dict[str, Any]) -> "Spec":
+        """Read what ``to_json`` wrote."""
+        return cls(**{**tree, "tokens": tuple(tree["tokens"])})
+
+
+@dataclass
+class Table:
+    """Rows of a file with the meaning of each column; every derived form is made once, when asked for."""
+
+    frame: pl.DataFrame
+    specs: dict[str, Spec]
+    _numbers: dict[str, Floats] = field(default_factory=dict)
+    _texts: dict[str, pl.Series] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return self.frame.height
+
+    def names(self, *kinds: Kind) -> list[str]:
+        """Columns of these kinds that the file has."""
+        return [n for n, s in self.specs.items() if s.kind in kinds and n in self.frame.columns]
+
+    def take(self, rows: NDArray[Any]) -> "Table":
+        """Some of the rows, by flag or position."""
+        index = np.flatnonzero(rows) if rows.dtype == bool else rows
+        return Table(self.frame[index], self.specs)
+
+    def texts(self, name: str) -> pl.Series:
+        """Values as text, null where missing."""
+        if name not in self._texts:
+            self._texts[name] = _as_text(self.frame[name], self.specs[name].tokens)
+        return self._texts[name]
+
+    def numbers(self, name: str) -> Floats:
+        """Values as float64 [n], NaN where missing or unreadable; dates as seconds since 1970 UTC."""
+        if name not in self._numbers:
+            self._numbers[name] = self._to_numbers(name)
+        return self._numbers[name]
+
+    def missing(self, name: str) -> Flags:
+        """Where nothing is written, [n]."""
+        series = self.frame[name]
+        if series.dtype == pl.String:
+            return self.texts(name).is_null().to_numpy()
+        if series.dtype.is_float():
+            return (series.is_null() | series.is_nan().fill_null(True)).to_numpy()
+        return series.is_null().to_numpy()
+
+    def unreadable(self, name: str) -> Flags:
+        """Where something is written that is no number or date although the column holds those, [n]."""
+        if self.specs[name].kind not in ("number", "datetime") or self.frame[name].dtype.is_numeric():
+            return np.zeros(self.rows, bool)
+        return np.isnan(self.numbers(name)) & ~self.missing(name)
+
+    @cached_property
+    def everything(self) -> list[str]:
+        """Columns that have a meaning and are in the file."""
+        return self.names("number", "category", "text", "datetime", "key")
+
+    def _to_numbers(self, name: str) -> Floats:
+        series, spec = self.frame[name], self.specs[name]
+        if spec.kind == "datetime":
+            return parse_dates(series if series.dtype.is_temporal() else self.texts(name), spec.date_format)
+        if series.dtype == pl.String:
+            series = self.texts(name)
+        values = series.cast(pl.Float64, strict=False).to_numpy().astype(float)
+        return np.where(np.isinf(values), np.nan, values)
+
+
+def _as_text(series: pl.Series, tokens: tuple[str, ...]) -> pl.Series:
+    if series.dtype == pl.Boolean:
+        series = series.cast(pl.String)
+    elif series.dtype.is_float():
+        series = _float_text(series)
+    elif series.dtype != pl.String:
+        series = series.cast(pl.String)
+    absent = ["", *tokens]
+    if series.is_in(absent).any():
+        series = pl.select(pl.when(series.is_in(absent)).then(None).otherwise(series)).to_series()
+    return series
+
+
+def _float_text(series: pl.Series) -> pl.Series:
+    """Numbers as text; whole ones without a fraction, so that 3.0 and 3 are one value."""
+    series = series.fill_nan(None)
+    if (series.drop_nulls() % 1 == 0).all():
+        return series.cast(pl.Int64, strict=False).cast(pl.String)
+    return series.cast(pl.String)

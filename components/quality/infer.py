@@ -1,0 +1,115 @@
+"""``contract infer``: a clean file becomes a contract, with the statistics that later batches are judged by."""
+
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from components.quality.checking.judgement import learn
+from components.quality.checking.kinds import describe
+from components.quality.checking.reading import read_file
+from components.quality.checking.table import Spec, Table
+from components.quality.infer_rules import feature_of, label_of
+from schemas.contract import Contract, Feature, Label, Rows
+from schemas.errors import ConfigError, DataUnreadable, UnknownName
+from schemas.reference import Reference, pack_statistics
+
+Task = Literal["classification", "regression"]
+
+LEAST_ROWS = 20
+"""Fewer rows than this say nothing about a source."""
+
+
+def infer_contract(
+    path: Path, label: str | None = None, task: Task | None = None, time: str | None = None, name: str | None = None
+) -> Contract:
+    """Read a clean CSV, Parquet or JSON lines file and write down what it looks like.
+
+    Args:
+        path: the file.
+        label: the column to be predicted.
+        task: what kind of prediction; by default texts, true/false and up to 20 whole numbers are classes.
+        time: the column that says when a row was made; by default a datetime column that the rows are sorted by.
+        name: name of the contract; by default that of the file.
+
+    Raises:
+        DataUnreadable: the file cannot be read or has fewer than ``LEAST_ROWS`` rows.
+        UnknownName: the label or time column does not exist.
+        ConfigError: the label does not fit the task, or no column can be a feature.
+    """
+    frame, facts = read_file(path)
+    if frame.height < LEAST_ROWS:
+        raise DataUnreadable(f"{path.name} has {frame.height} rows", f"at least {LEAST_ROWS} clean rows", "give more")
+    for column in (label, time):
+        if column is not None and column not in frame.columns:
+            raise UnknownName(f"column in {path.name}:", column, frame.columns)
+    specs = {n: describe(n, frame[n]) for n in frame.columns}
+    if label is not None:
+        specs[label] = _label_spec(specs[label], frame[label], task)
+    if time is not None and specs[time].kind != "datetime" and specs[time].kind != "number":
+        raise ConfigError(f"column {time!r} does not hold moments", "dates or numbers", "name another --time column")
+    table = Table(frame, specs)
+    statistics = learn(table, facts, label, time)
+    return _contract(table, statistics, label, task, time or statistics["stream"], name or _name(path))
+
+
+def _label_spec(spec: Spec, series: pl.Series, task: Task | None) -> Spec:
+    """A label is compared as what it is used for: classes or numbers."""
+    few = series.n_unique() <= 20
+    if spec.kind == "key":
+        spec = Spec("number", integer=True) if spec.integer else Spec("text")
+    if spec.kind == "number" and (task == "classification" or (task is None and spec.integer and few)):
+        return Spec("category", integer=True, tokens=spec.tokens)
+    if spec.kind == "text" and task != "regression":
+        return Spec("category")
+    return spec
+
+
+def _contract(
+    table: Table, statistics: dict[str, Any], label: str | None, task: Task | None, time: str | None, name: str
+) -> Contract:
+    keys = table.names("key")
+    key = _best_key(table, keys)
+    features: dict[str, Feature] = {}
+    ignore: list[str] = [k for k in keys if k != key]
+    for column in table.everything:
+        if column in (label, key, time) or column in keys:
+            continue
+        if _constant(table, column):
+            ignore.append(column)
+        else:
+            features[column] = feature_of(table, column)
+    if not features:
+        raise ConfigError(f"no column of {', '.join(table.everything[:8])} can be a feature", "one that varies", "")
+    made: Label | None = label_of(table, label, task) if label else None
+    reference = Reference(rows=table.rows, sketch=pack_statistics(statistics))
+    return Contract(
+        name=name,
+        description=f"Inferred from {table.rows} rows; read it, correct it, and add units and descriptions.",
+        key=key,
+        time=time,
+        features=features,
+        label=made,
+        ignore=tuple(ignore),
+        rows=Rows(min=1),
+        reference=reference,
+    )
+
+
+def _best_key(table: Table, keys: list[str]) -> str | None:
+    named = [k for k in keys if re.search(r"(id|key|uuid)$", k, re.I)]
+    return (named or keys or [None])[0]  # type: ignore[list-item]
+
+
+def _constant(table: Table, column: str) -> bool:
+    if table.specs[column].kind in ("number", "datetime"):
+        values = table.numbers(column)
+        return bool(np.unique(values[~np.isnan(values)]).size < 2)
+    return table.texts(column).drop_nulls().n_unique() < 2
+
+
+def _name(path: Path) -> str:
+    words = re.sub(r"[^A-Za-z0-9_]+", "_", path.stem).strip("_")
+    return words if words[:1].isalpha() else f"data_{words}".rstrip("_")

@@ -1,0 +1,112 @@
+"""The readable rules of an inferred contract: what a person would write down after a good look at the column."""
+
+import math
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.quality.checking.kinds import MISSING_WORDS
+from components.quality.checking.table import Spec, Table
+from components.quality.stats.tails import bounds
+from schemas.contract import Dtype, Feature, Label, Scalar
+from schemas.errors import ConfigError
+
+Floats = NDArray[np.float64]
+
+ALLOWED = 30
+"""Categories with at most this many levels, each seen several times, are a closed list."""
+SEEN = 3
+"""How often each level of a closed list must have been seen."""
+
+
+def feature_of(table: Table, column: str) -> Feature:
+    """The rules of one feature."""
+    spec = table.specs[column]
+    nullable = bool(table.missing(column).any())
+    share = float(table.missing(column).mean())
+    most = _rounded_up(min(1.0, share + 6 * math.sqrt((share + 0.01) / table.rows) + 0.02)) if nullable else None
+    if spec.kind == "number":
+        low, high = limits(table.numbers(column))
+        dtype: Dtype = "int" if spec.integer else "float"
+        return Feature(dtype=dtype, nullable=nullable, max_missing=most, min=low, max=high)
+    if spec.kind == "datetime":
+        return Feature(dtype="datetime", nullable=nullable, max_missing=most)
+    allowed = closed_list(table, column)
+    if spec.boolean:
+        return Feature(dtype="bool", nullable=nullable, max_missing=most)
+    return Feature(dtype="string", nullable=nullable, max_missing=most, allowed=allowed)
+
+
+def limits(values: Floats) -> tuple[float | None, float | None]:
+    """Smallest and largest value to be allowed: natural ends where there are, else far outside what was seen."""
+    present = values[~np.isnan(values)]
+    if present.size == 0:
+        return None, None
+    low, high = bounds(present)
+    least, top = float(present.min()), float(present.max())
+    if least >= 0 and (low >= 0 or _ends_at_nought(present)):
+        low = 0.0
+    if top <= 0 and (high <= 0 or _ends_at_nought(-present)):
+        high = 0.0
+    if least >= 0 and top <= 1 and low == 0 and top > 0.9:
+        high = 1.0
+    span = max(top - least, 1e-12)
+    rounded_low = low if low == 0 else _rounded(low, math.floor)
+    rounded_high = high if high in (0.0, 1.0) else _rounded(high, math.ceil)
+    return rounded_low, (None if rounded_high > top + 1e5 * span else rounded_high)
+
+
+def _ends_at_nought(present: Floats) -> bool:
+    """Whether numbers that are never negative stop at 0 for a reason: zeros among them, or a long right tail."""
+    if (present == 0).sum() >= 2:
+        return True
+    median = float(np.median(present))
+    q = np.quantile(present, [0.01, 0.99])
+    return bool(present.min() > 0 and q[1] - median > 2 * (median - q[0]))
+
+
+def _rounded(value: float, toward: object) -> float:
+    """To two digits, outward."""
+    if value == 0:
+        return 0.0
+    scale = 10.0 ** (math.floor(math.log10(abs(value))) - 1)
+    steps = math.floor(value / scale) if toward is math.floor else math.ceil(value / scale)
+    return float(f"{steps * scale:.12g}")
+
+
+def _rounded_up(share: float) -> float:
+    return min(1.0, math.ceil(share * 100) / 100)
+
+
+def closed_list(table: Table, column: str) -> tuple[Scalar, ...] | None:
+    """The levels of a category when there are few and each was seen several times."""
+    texts = table.texts(column).drop_nulls()
+    counts = texts.value_counts(sort=True)
+    if counts.height == 0 or counts.height > ALLOWED or int(counts["count"].min()) < SEEN:  # type: ignore[arg-type]
+        return None
+    return tuple(sorted(counts[counts.columns[0]].to_list()))
+
+
+def label_of(table: Table, column: str, task: Literal["classification", "regression"] | None) -> Label:
+    """The label: classes in sorted order, or a number."""
+    spec = table.specs[column]
+    if spec.kind == "category" or task == "classification":
+        return Label(name=column, **_classes(table, column, spec))
+    if spec.kind != "number":
+        raise ConfigError(
+            f"label {column!r} holds {spec.kind}", "a number or classes", "choose another --label or --task"
+        )
+    low, high = limits(table.numbers(column))
+    return Label(name=column, dtype="int" if spec.integer else "float", min=low, max=high)
+
+
+def _classes(table: Table, column: str, spec: Spec) -> dict[str, object]:
+    found = [v for v in table.texts(column).unique().drop_nulls().to_list() if v.strip().lower() not in MISSING_WORDS]
+    if len(found) < 2:
+        raise ConfigError(f"label {column!r} has {len(found)} class", "at least two", "choose another --label")
+    if spec.boolean:
+        return {"dtype": "bool", "classes": (False, True)}
+    if spec.integer:
+        return {"dtype": "int", "classes": tuple(sorted(int(float(v)) for v in found))}
+    return {"dtype": "string", "classes": tuple(sorted(found))}

@@ -1,0 +1,39 @@
+"""How far a number may lie out before it cannot belong: tails carried on beyond the data by extreme-value theory."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+HORIZON = 1e7
+"""Rows among which a clean source is expected to exceed a bound about once."""
+
+
+def bounds(values: Floats) -> tuple[float, float]:
+    """Bounds (low, high) that about one clean row in ``HORIZON`` crosses; values [n] without NaN, n >= 1.
+
+    Excesses over the 90th percentile are taken as generalised Pareto (Pickands 1975). The shape is the larger of the
+    moment estimate and Hill's estimate above the median, and never below 0, so that tails are rather too long.
+    """
+    return -_upper(-values), _upper(values)
+
+
+def _upper(values: Floats) -> float:
+    top = float(values.max())
+    median = float(np.median(values))
+    threshold = float(np.quantile(values, 0.9))
+    excess = values[values > threshold] - threshold
+    if excess.size < 5:
+        spread = max(top - median, float(np.std(values)), abs(top) * 0.1, 1e-12)
+        return top + 5 * spread
+    mean, variance = float(excess.mean()), float(excess.var())
+    shape = 0.5 * (1 - mean**2 / variance) if variance > 0 else 0.0
+    if threshold > median:
+        shape = max(shape, 0.7 * float(np.log((excess + threshold - median) / (threshold - median)).mean()))
+    shape = float(np.clip(shape, 0.0, 0.9))
+    scale = max(mean * (1 - shape), 1e-12)
+    times = HORIZON * excess.size / values.size
+    reach = scale * math.log(times) if shape < 1e-6 else scale / shape * (times**shape - 1)
+    return max(threshold + reach, top + 0.5 * (top - median))
