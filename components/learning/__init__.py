@@ -1,0 +1,1 @@
+"""How a Keras model is trained: tasks, optimizers, strategies, input, callbacks, and predictions afterwards."""

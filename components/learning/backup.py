@@ -1,0 +1,112 @@
+"""Where an interrupted training goes on: one file, replaced in one rename at the end of an epoch.
+
+It holds everything that the rest of the run depends on: variables of model and optimizer (learning rate, moments, step
+count, states of random generators among them), the best weights so far, the counters of the callbacks and the history.
+The Keras callback of this purpose keeps no counters, overwrites its file in place, and forgets the epoch at its
+second crash when it saves by batches.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from schemas.errors import StoreError
+
+Weights = list[np.ndarray]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The state of a training between two epochs.
+
+    Attributes:
+        epoch: epochs that are done.
+        model: values of the model's variables, in order.
+        optimizer: values of the optimizer's variables, in order.
+        best: values of the model's variables after the best epoch; empty where none was judged yet.
+        callbacks: state of each callback by name; JSON-serializable.
+        finished: whether training had decided to stop.
+    """
+
+    epoch: int
+    model: Weights
+    optimizer: Weights
+    best: Weights
+    callbacks: Mapping[str, Any] = field(default_factory=dict)
+    finished: bool = False
+
+
+class Backup:
+    """One snapshot in a directory that survives a crash."""
+
+    def __init__(self, directory: Path, identity: str) -> None:
+        """``identity``: names the training that snapshots belong to; others found there are ignored."""
+        self.path = directory / "backup.npz"
+        self._identity = identity
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Replace the snapshot.
+
+        Raises:
+            StoreError: it cannot be written, for instance because the disk is full.
+        """
+        about = {
+            "identity": self._identity,
+            "epoch": snapshot.epoch,
+            "finished": snapshot.finished,
+            "callbacks": snapshot.callbacks,
+        }
+        arrays = {"about": np.frombuffer(json.dumps(about).encode(), np.uint8)}
+        for group in ("model", "optimizer", "best"):
+            arrays |= {f"{group}-{i:05d}": value for i, value in enumerate(getattr(snapshot, group))}
+        scratch = self.path.with_suffix(f".{os.getpid()}.partial")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with scratch.open("wb") as file:
+                np.savez(file, **arrays)  # type: ignore[arg-type]
+            scratch.replace(self.path)
+        except OSError as error:
+            scratch.unlink(missing_ok=True)
+            raise StoreError(
+                f"cannot write the backup of epoch {snapshot.epoch}: {error.strerror or error}",
+                f"room and write access in {self.path.parent}",
+                "free some space; or set backup_epochs to 0, without which a killed run starts over",
+            ) from error
+
+    def load(self) -> Snapshot | None:
+        """The snapshot; None where there is none, it belongs to another training, or it is damaged."""
+        if not self.path.is_file():
+            return None
+        try:
+            with np.load(self.path) as found:
+                arrays = {name: found[name] for name in found.files}
+        except (OSError, ValueError, zipfile.BadZipFile):
+            return None
+        about = json.loads(arrays.pop("about").tobytes())
+        if about["identity"] != self._identity:
+            return None
+        groups = {
+            g: [arrays[n] for n in sorted(arrays) if n.startswith(f"{g}-")] for g in ("model", "optimizer", "best")
+        }
+        return Snapshot(about["epoch"], **groups, callbacks=about["callbacks"], finished=about["finished"])
+
+
+def values(variables: Sequence[Any]) -> Weights:
+    """The values of Keras variables; of mirrored ones, those of the first replica."""
+    import keras
+
+    return [np.array(keras.ops.convert_to_numpy(v)) for v in variables]
+
+
+def assign(variables: Sequence[Any], new: Sequence[np.ndarray]) -> None:
+    """Set Keras variables on every replica."""
+    for variable, value in zip(variables, new, strict=True):
+        variable.assign(value)

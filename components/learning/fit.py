@@ -1,0 +1,269 @@
+"""One training, from encoded rows to ``model.keras``.
+
+::
+
+    labels  -> task: head, loss, weights of the classes
+    devices -> model and optimizer, built under one seed and one strategy
+    splits  -> feed (train), measure (val)
+    backup  -> where to go on
+    fit     -> epochs of blocks of steps; after each: judge, plateau, stopping, history, backup
+    weights of the best epoch -> model.keras, history.csv, content of training.json
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from pathlib import Path
+from shutil import copytree
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from components.features.transform import FeatureTransform
+from components.learning import callbacks as cb
+from components.learning.arrays import Encoder
+from components.learning.backup import Backup, Snapshot, assign
+from components.learning.loop import LossNotFinite, block_function
+from components.learning.settings import FitSettings, check_placed
+from components.learning.splits import Splits, read_splits
+from components.learning.strategy import Placement, place, precision
+from components.learning.tasks import Task, direction, make_task
+from components.modeling.base import Architecture
+from schemas.artifacts import Examples
+from schemas.context import RunContext
+from schemas.errors import DataInvalid, TrainingDiverged
+
+STEPS_PER_EXECUTION = 32
+"""Steps of one call on one device: enough to hide Python, few enough to report progress."""
+
+
+def fit(
+    settings: FitSettings,
+    architecture: Architecture,
+    examples: Examples,
+    transform: FeatureTransform,
+    out: Path,
+    context: RunContext,
+) -> dict[str, Any]:
+    """Train; write ``model.keras`` and ``history.csv`` below ``out``; return the content of ``training.json``.
+
+    Raises:
+        ConfigError: settings that do not work with these data or on these devices.
+        DataInvalid: labels from which nothing can be learned.
+        TrainingDiverged: a loss is not finite.
+    """
+    encoder = Encoder(transform)
+    label = _labels(encoder, examples)
+    task = make_task(examples.contract, label, settings.label_smoothing, settings.regression_loss)
+    mode = direction(settings.monitor, task.kind, bool("val" in examples.splits and examples.rows("val")))
+    batch = min(settings.batch, len(label))
+    placement = place(settings.devices, batch)
+    check_placed(settings.model_copy(update={"batch": batch}), placement.replicas, placement.kind)
+    splits = read_splits(settings, examples, encoder, task, label, batch)
+    model, trained = build(settings, architecture, transform, task, placement, splits.feed.steps)
+    run = _Run(settings, placement, splits, model, trained, mode)
+    run.go(out, context, _identity(settings, architecture, transform, splits))
+    model.save(out / "model.keras")
+    if settings.checkpoints != "none":
+        copytree(context.work / "checkpoints", out / "checkpoints")
+    return {
+        "contract": examples.contract.model_dump(mode="json"),
+        "task": task.kind,
+        **run.summary(),
+        "config": settings.model_dump(mode="json"),
+    }
+
+
+def build(
+    settings: FitSettings,
+    architecture: Architecture,
+    transform: FeatureTransform,
+    task: Task,
+    placement: Placement,
+    steps: int,
+) -> tuple[Any, Any]:
+    """The model, and a compiled twin around the same layers that trains it; only the first is saved."""
+    keras.utils.set_random_seed(settings.seed)
+    if settings.deterministic_gpu and placement.kind == "gpu":
+        tf.config.experimental.enable_op_determinism()
+    rate: Any = settings.optimizer.learning_rate
+    if settings.schedule:
+        rate = settings.schedule.build(rate, steps, settings.epochs)
+    with precision(settings.precision), placement.scope():
+        model = architecture.build(transform.encoded, task.head)
+        trained = keras.Model(model.input, model.output, name=model.name)
+        trained.compile(
+            optimizer=settings.optimizer.build(rate),
+            loss=task.loss,
+            metrics=list(task.metrics),
+            jit_compile=_jit(settings, placement),
+        )
+        trained.optimizer.build(trained.trainable_variables)
+    return model, trained
+
+
+def _labels(encoder: Encoder, examples: Examples) -> np.ndarray:
+    if "train" not in examples.splits or not examples.rows("train"):
+        raise DataInvalid("the training split has no rows", "at least two rows", "check the split of the ingest step")
+    return encoder.labels(examples.files("train"))
+
+
+def _jit(settings: FitSettings, placement: Placement) -> bool:
+    if settings.jit_compile is not None:
+        return settings.jit_compile
+    return placement.kind == "gpu" and placement.replicas == 1 and not settings.deterministic_gpu
+
+
+def _identity(settings: FitSettings, architecture: Architecture, transform: FeatureTransform, splits: Splits) -> str:
+    """Names a training, so that no other one's backup is taken up."""
+    content = {
+        "settings": settings.identity(),
+        "architecture": architecture.identity(),
+        "transform": transform.plan.model_dump(mode="json"),
+        "rows": [splits.feed.rows, splits.validation.rows if splits.validation else 0],
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+class _Run:
+    """The epochs, from a snapshot or from the start."""
+
+    def __init__(
+        self,
+        settings: FitSettings,
+        placement: Placement,
+        splits: Splits,
+        model: Any,
+        trained: Any,
+        mode: cb.Mode,
+    ) -> None:
+        self._settings, self._placement, self._splits = settings, placement, splits
+        self._model, self._trained, self._mode = model, trained, mode
+        wanted = settings.steps_per_execution or STEPS_PER_EXECUTION
+        self._block = 1 if placement.replicas > 1 else min(wanted, splits.feed.steps)
+        self._calls = math.ceil(splits.feed.steps / self._block)
+        self._first, self._seconds = 0, 0.0
+
+    def go(self, out: Path, context: RunContext, identity: str) -> None:
+        """Run the epochs that are left; the model ends with the weights of the best one."""
+        settings, backup = self._settings, Backup(context.work, identity)
+        found = backup.load() if settings.backup_epochs else None
+        self._judge = self._make_judge()
+        self._history = cb.History(out / "history.csv")
+        self._report = cb.Report(context.progress, settings.epochs, self._calls)
+        chosen = self._callbacks(out, context)
+        if settings.backup_epochs:
+            chosen.append(cb.BackUp(backup, settings.backup_epochs, self._model.variables, chosen, found))
+        start = time.perf_counter()
+        self._fit(chosen, found)
+        self._seconds = time.perf_counter() - start
+        self._history.write()
+        assign(self._model.variables, self._judge.best_weights)
+
+    def _make_judge(self) -> cb.Judge:
+        validation = self._splits.validation
+        return cb.Judge(
+            self._model.variables,
+            validation.measure(self._model) if validation else None,
+            monitor=self._settings.monitor,
+            mode=self._mode,
+            averaged=self._settings.optimizer.ema is not None,
+        )
+
+    def _callbacks(self, out: Path, context: RunContext) -> list[Any]:
+        """In the order in which they act at the end of an epoch."""
+        s = self._settings
+        chosen: list[Any] = [self._judge]
+        if s.reduce_on_plateau:
+            chosen.append(cb.Plateau(s.reduce_on_plateau, s.monitor, self._mode))
+        if s.early_stopping:
+            chosen.append(cb.Stopping(s.early_stopping, s.monitor, self._mode))
+        chosen += [self._history, self._report]
+        if self._placement.replicas > 1:
+            chosen.append(cb.FiniteLoss())
+        if s.checkpoints != "none":
+            chosen.append(cb.Checkpoints(context.work / "checkpoints", s.checkpoints, s.monitor, self._mode))
+        if s.tensorboard:
+            chosen.append(keras.callbacks.TensorBoard(str(out / "tensorboard"), write_graph=False))
+        return chosen
+
+    def _fit(self, chosen: list[Any], found: Snapshot | None) -> None:
+        self._first = found.epoch if found else 0
+        last = self._first if found and found.finished else self._settings.epochs
+        feed = self._splits.feed
+        try:
+            self._trained.fit(
+                self._dataset(range(self._first, max(last, self._first + 1))),
+                epochs=last,
+                initial_epoch=self._first,
+                steps_per_epoch=self._calls,
+                callbacks=chosen,
+                shuffle=False,
+                verbose=0,
+            )
+        except LossNotFinite as error:
+            raise self._diverged(error) from None
+        except tf.errors.OpError:
+            if feed.error is not None:
+                raise feed.error from None
+            raise
+
+    def _dataset(self, epochs: range) -> tf.data.Dataset:
+        """The batches of these epochs; on one device, with the train function that takes blocks of them."""
+        feed = self._splits.feed
+        if self._placement.replicas > 1:
+            return feed.batches(epochs)
+        dataset = feed.blocks(epochs, self._block)
+        jit = _jit(self._settings, self._placement)
+        self._trained.train_function = block_function(self._trained, feed, dataset, jit=jit)
+        return dataset
+
+    def _diverged(self, error: LossNotFinite) -> TrainingDiverged:
+        epoch, step = self._report.epoch + 1, self._report.call * self._block + error.step + 1
+        broken = self._splits.feed.not_finite()
+        hint = (
+            f"the encoded input {', '.join(map(repr, broken))} holds NaN or infinite numbers: check the data"
+            if broken
+            else "lower optimizer.learning_rate, set optimizer.clip, or start with a warm-up"
+        )
+        return TrainingDiverged(
+            f"the loss is {error.loss} at step {step} of {self._splits.feed.steps} in epoch {epoch}",
+            "a finite loss at every step",
+            hint,
+            {"epoch": epoch, "step": step, "not_finite": broken},
+        )
+
+    def summary(self) -> dict[str, Any]:
+        """What happened, for ``training.json``. Numbers of the best epoch that are not defined are left out."""
+        rows, feed, done = self._history.rows, self._splits.feed, len(self._history.rows) - self._first
+        best = rows[self._judge.best_epoch - 1]
+        return {
+            "seed": self._settings.seed,
+            "strategy": self._placement.name,
+            "replicas": self._placement.replicas,
+            "device": self._placement.kind,
+            "precision": self._settings.precision,
+            "batch": feed.batch,
+            "steps_per_epoch": feed.steps,
+            "steps_per_execution": self._block,
+            "jit_compile": _jit(self._settings, self._placement),
+            "streamed": self._splits.streamed,
+            "rows": {
+                "train": feed.rows,
+                "val": self._splits.validation.rows if self._splits.validation else 0,
+            },
+            "parameters": int(self._model.count_params()),
+            "epochs_run": len(rows),
+            "resumed_after": self._first,
+            "stopped_early": len(rows) < self._settings.epochs,
+            "monitor": self._settings.monitor,
+            "best_epoch": self._judge.best_epoch,
+            "best": {k: v for k, v in best.items() if k != "epoch" and math.isfinite(v)},
+            "seconds": round(self._seconds, 3),
+            "examples_per_second": round(done * feed.steps * feed.batch / self._seconds, 1) if done else 0.0,
+        }

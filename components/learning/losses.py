@@ -1,0 +1,44 @@
+"""Losses that Keras does not have ready."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import keras
+
+
+class SmoothedCrossentropy(keras.losses.Loss):
+    """Cross-entropy of class indices [N] against probabilities [N, K], with label smoothing (Szegedy et al. 2016).
+
+    The target of the true class is ``1 - smoothing + smoothing / K``, of each other ``smoothing / K``.
+    """
+
+    def __init__(self, classes: int, smoothing: float) -> None:
+        super().__init__(name="smoothed_crossentropy")
+        self.classes, self.smoothing = classes, smoothing
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Loss of each row, [N], in nats."""
+        targets = keras.ops.one_hot(keras.ops.cast(keras.ops.reshape(y_true, (-1,)), "int32"), self.classes)
+        return keras.losses.categorical_crossentropy(targets, y_pred, label_smoothing=self.smoothing)
+
+
+class StandardisedError(keras.losses.Loss):
+    """Error of values [N, 1] in standard deviations of the training labels, whatever their unit."""
+
+    def __init__(self, kind: Literal["squared", "absolute", "huber"], scale: float) -> None:
+        super().__init__(name=f"{kind}_error")
+        self.kind, self.scale = kind, scale
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Loss of each row, [N]. Huber's bends at one standard deviation."""
+        difference = (keras.ops.cast(y_true, y_pred.dtype) - y_pred) / self.scale
+        size = keras.ops.abs(difference)
+        match self.kind:
+            case "squared":
+                each = keras.ops.square(difference)
+            case "absolute":
+                each = size
+            case "huber":
+                each = keras.ops.where(size <= 1, keras.ops.square(difference) / 2, size - 0.5)
+        return keras.ops.mean(each, axis=-1)

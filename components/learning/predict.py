@@ -1,0 +1,83 @@
+"""Predictions of a trained model for many rows.
+
+``keras.Model.predict`` builds an input pipeline at each call; here one compiled function runs over large chunks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from components.features.transform import FeatureTransform
+from components.learning.arrays import Arrays
+from schemas.artifacts import Model
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Forward = Callable[[Arrays], np.ndarray]
+"""Encoded tensors of a chunk -> outputs of the model, [rows, K]."""
+
+_CHUNK_BYTES = 2**28
+_CHANNELS = 64
+"""Guess at how many float32 a layer holds for each value of an image."""
+
+
+def forward(model: Any) -> Forward:
+    """The inference pass of a Keras model with named inputs, compiled once for any number of rows."""
+    signature = {i.name: tf.TensorSpec(i.shape, i.dtype, name=i.name) for i in model.inputs}
+    run = tf.function(lambda x: model(x, training=False), input_signature=[signature], autograph=False)
+    return lambda arrays: np.asarray(run({name: tf.constant(arrays[name]) for name in signature}))
+
+
+def outputs(run: Forward, arrays: Arrays, chunk: int | None = None) -> np.ndarray:
+    """Outputs for all rows, [rows, K]; ``chunk`` rows at a time, by default what keeps layers below 256 MiB."""
+    rows = len(next(iter(arrays.values())))
+    size = chunk or chunk_rows(arrays)
+    parts = [run({n: a[i : i + size] for n, a in arrays.items()}) for i in range(0, rows, size)]
+    return np.concatenate(parts) if len(parts) != 1 else parts[0]
+
+
+def chunk_rows(arrays: Mapping[str, np.ndarray]) -> int:
+    """Rows of a chunk: 256 to 16,384."""
+    widest = max(int(np.prod(a.shape[1:])) for a in arrays.values())
+    return int(np.clip(_CHUNK_BYTES // (4 * _CHANNELS * widest), 256, 16_384))
+
+
+def probabilities(task: str, output: np.ndarray) -> np.ndarray:
+    """Model outputs as everyone downstream wants them.
+
+    Binary [N, 1] -> [N, 2] (columns in the order of ``label.classes``); multiclass [N, K] stays; regression
+    [N, 1] -> values [N].
+    """
+    match task:
+        case "binary":
+            return np.concatenate([1 - output, output], axis=1)
+        case "regression":
+            return output[:, 0]
+        case _:
+            return output
+
+
+def predict(model: Model, frame: pl.DataFrame, batch: int | None = None) -> np.ndarray:
+    """Predictions for rows with the features of the contract.
+
+    Args:
+        model: a trained model.
+        frame: raw rows; columns beyond the features are not looked at.
+        batch: rows of a chunk; by default as many as memory and cache like.
+
+    Returns:
+        Classification: probabilities float32 [N, K], columns in the order of ``label.classes``; regression: float32
+        [N]. Empty for no rows.
+    """
+    transform = FeatureTransform.load(model.transform)
+    run = forward(keras.saving.load_model(model.keras_path, compile=False))
+    if frame.height == 0:
+        classes = model.contract.label.classes if model.contract.label else None
+        return np.zeros((0, len(classes)) if classes else (0,), np.float32)
+    return probabilities(model.training["task"], outputs(run, transform.encode(frame), batch))

@@ -1,0 +1,148 @@
+"""How a model is fitted, whatever its architecture; combinations that go wrong are refused here, with the reason.
+
+The reasons were found on TensorFlow 2.21 with Keras 3.15. Imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from components.learning.optimizers import Adam, AnyOptimizer, Schedule
+from components.learning.strategy import Devices, Precision
+from schemas.config import Config
+from schemas.errors import ConfigError
+
+
+class EarlyStopping(Config):
+    """Stop when the monitored number no longer gets better."""
+
+    patience: int = Field(default=5, ge=1)
+    """Epochs without a better value before training stops."""
+    min_delta: float = Field(default=0.0, ge=0)
+    """Smallest change that counts as better, in the unit of the monitored number."""
+    start_from_epoch: int = Field(default=0, ge=0)
+    """Epochs at the start that are not judged."""
+
+
+class ReduceOnPlateau(Config):
+    """Lower the learning rate when the monitored number no longer gets better."""
+
+    factor: float = Field(default=0.5, gt=0, lt=1)
+    """What the learning rate is multiplied by."""
+    patience: int = Field(default=2, ge=1)
+    """Epochs without a better value before it is lowered."""
+    min_delta: float = Field(default=1e-4, ge=0)
+    """Smallest change that counts as better, in the unit of the monitored number."""
+    cooldown: int = Field(default=0, ge=0)
+    """Epochs after a reduction in which none is counted."""
+    min_learning_rate: float = Field(default=0.0, ge=0)
+
+
+class FitSettings(Config):
+    """Everything about fitting but the architecture."""
+
+    epochs: int = Field(default=30, ge=1)
+    """Passes over the training split, at most."""
+    batch: int = Field(default=128, ge=1)
+    """Rows of a step, over all replicas; a split with fewer rows is one batch. The rows of an epoch that do not fill
+    a batch are left out, other ones in each epoch."""
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    """Decides initial weights, order of rows and dropout; two runs on the CPU are bit-equal."""
+    optimizer: AnyOptimizer = Adam()
+    schedule: Schedule | None = None
+    """Course of the learning rate; constant where left out."""
+    early_stopping: EarlyStopping | None = EarlyStopping()
+    reduce_on_plateau: ReduceOnPlateau | None = None
+    monitor: str = "val_loss"
+    """The number that decides the best epoch, whose weights are kept, and that early stopping and plateau watch:
+    ``loss``, ``val_loss``, ``accuracy``, ``val_accuracy``, ``val_auc``, ``mae``, ``val_mae`` or ``val_rmse``."""
+    class_weight: Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0)]] = "none"
+    """Weight of the rows of each class in the training loss: equal, inversely to how often the class occurs, or by
+    class. Validation is not weighted."""
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the target spread evenly over all classes."""
+    regression_loss: Literal["squared", "absolute", "huber"] = "squared"
+    """For regressions, in standard deviations of the training labels."""
+    devices: Devices = Devices()
+    precision: Precision = "float32"
+    """What layers compute in; weights, the last layer and the loss stay float32."""
+    steps_per_execution: int | None = Field(default=None, ge=1, le=4096)
+    """Steps of one call into TensorFlow; by default 32 on one device and 1 on several."""
+    jit_compile: bool | None = None
+    """Whether XLA compiles the step; by default on a single GPU only."""
+    deterministic_gpu: bool = False
+    """Whether two runs on a GPU are bit-equal as well, at the cost of speed."""
+    memory_mb: int = Field(default=4096, ge=1)
+    """Encoded splits up to this size together, in MiB, are held in memory; larger ones are streamed from the shards
+    in every epoch."""
+    buffer_rows: int = Field(default=200_000, ge=1)
+    """When streaming: rows that are shuffled together."""
+    backup_epochs: int = Field(default=1, ge=0)
+    """Epochs between backups, from which a killed run resumes; 0 for none."""
+    checkpoints: Literal["none", "best", "every"] = "none"
+    """Which epochs are kept as ``checkpoints/epoch-0001.keras`` besides the best one in ``model.keras``."""
+    tensorboard: bool = False
+    """Whether to write ``tensorboard/``."""
+
+    @model_validator(mode="after")
+    def _combination_works(self) -> Self:
+        known = self.devices.known_replicas
+        kind: Literal["gpu", "cpu"] = "cpu" if self.devices.kind == "cpu" else "gpu"
+        for problem in problems(self, known or 1, kind):
+            raise ValueError(problem)
+        return self
+
+
+def check_placed(settings: FitSettings, replicas: int, kind: Literal["gpu", "cpu"]) -> None:
+    """``problems`` once more, now that the devices are known. Raises ``ConfigError`` with the first."""
+    for problem in problems(settings, replicas, kind):
+        raise ConfigError(f"{problem} (training found {replicas} x {kind})", "settings that work on these devices")
+
+
+def problems(settings: FitSettings, replicas: int, kind: Literal["gpu", "cpu"]) -> Iterator[str]:
+    """Why these settings crash or go wrong on that many replicas, one reason at a time."""
+    optimizer = settings.optimizer
+    if settings.schedule and settings.reduce_on_plateau:
+        yield (
+            "schedule and reduce_on_plateau exclude each other: the learning rate of a schedule cannot be set; "
+            "leave one out"
+        )
+    if settings.schedule and settings.schedule.warmup_epochs >= settings.epochs:
+        yield f"warmup_epochs {settings.schedule.warmup_epochs:g} leaves nothing of {settings.epochs} epochs"
+    if settings.deterministic_gpu and settings.jit_compile:
+        yield "deterministic_gpu and jit_compile exclude each other: XLA has operations that are not deterministic"
+    if replicas == 1:
+        return
+    yield from _problems_of_several(settings, replicas, kind)
+    if optimizer.accumulate > 1:
+        yield (
+            f"accumulate {optimizer.accumulate} needs one replica: Keras cannot merge accumulators of {replicas}; "
+            "use a larger batch"
+        )
+    if optimizer.clip and settings.precision == "mixed_float16":
+        yield (
+            f"clip with mixed_float16 needs one replica: loss scaling applies gradients of {replicas} replicas where "
+            "they cannot be summed; use mixed_bfloat16"
+        )
+
+
+def _problems_of_several(settings: FitSettings, replicas: int, kind: Literal["gpu", "cpu"]) -> Iterator[str]:
+    if settings.batch % replicas:
+        near = max(1, round(settings.batch / replicas)) * replicas
+        yield (
+            f"batch {settings.batch} is not divisible by {replicas} replicas, and uneven parts change the gradient; "
+            f"use {near}"
+        )
+    if (settings.steps_per_execution or 1) > 1:
+        yield (
+            f"steps_per_execution {settings.steps_per_execution} needs one replica: TensorFlow cannot loop over a "
+            f"batch of {replicas}; leave it out"
+        )
+    if settings.jit_compile and kind == "cpu":
+        yield (
+            f"jit_compile needs one replica on CPUs: XLA cannot reach the variables of {replicas} logical processors; "
+            "leave it out"
+        )

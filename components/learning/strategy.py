@@ -1,0 +1,153 @@
+"""Where training runs: one device, or a mirror of the model on several (data parallel, synchronous)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from schemas.config import Config
+from schemas.errors import ConfigError
+
+Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
+
+
+class Devices(Config):
+    """Which devices train the model."""
+
+    strategy: Literal["auto", "single", "mirrored"] = "auto"
+    """``single``: the first GPU, or the CPU. ``mirrored``: ``tf.distribute.MirroredStrategy`` over ``replicas``
+    devices. ``auto``: ``mirrored`` over as many visible GPUs as divide the batch where there are two or more,
+    else ``single``."""
+    replicas: int | None = Field(default=None, ge=1, le=64)
+    """Devices of ``mirrored``; by default every visible GPU, or the CPU where there is none."""
+    kind: Literal["auto", "gpu", "cpu"] = "auto"
+    """Kind of device. ``cpu`` splits the processor into ``replicas`` logical ones: for tests, slower than one."""
+
+    @model_validator(mode="after")
+    def _replicas_are_mirrored(self) -> Self:
+        if self.replicas is not None and self.strategy != "mirrored":
+            raise ValueError(f"replicas is for strategy mirrored, not for {self.strategy}")
+        return self
+
+    @property
+    def known_replicas(self) -> int | None:
+        """How many replicas there will be, where that does not depend on the machine; else None."""
+        return 1 if self.strategy == "single" else self.replicas
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Devices found, and how the model is spread over them.
+
+    Attributes:
+        strategy: a ``tf.distribute.Strategy``; None on one device without one.
+        name: ``single`` or ``mirrored``.
+        replicas: copies of the model that train in step.
+        kind: ``gpu`` or ``cpu``.
+    """
+
+    strategy: Any
+    name: Literal["single", "mirrored"]
+    replicas: int
+    kind: Literal["gpu", "cpu"]
+
+    def scope(self) -> Any:
+        """Context in which variables must be made."""
+        return self.strategy.scope() if self.strategy is not None else nullcontext()
+
+
+def place(devices: Devices, batch: int) -> Placement:
+    """Find the devices and take them.
+
+    Raises:
+        ConfigError: more devices are asked for than there are, or the processor can no longer be split because
+            TensorFlow has started in this process.
+    """
+    import tensorflow as tf
+
+    gpus = [] if devices.kind == "cpu" else tf.config.list_physical_devices("GPU")
+    if devices.kind == "gpu" and not gpus:
+        raise ConfigError("no visible GPU", "at least one", "set kind to auto or cpu, or check the driver")
+    _grow_memory(gpus)
+    kind: Literal["gpu", "cpu"] = "gpu" if gpus else "cpu"
+    if devices.strategy == "single":
+        return Placement(None, "single", 1, kind)
+    if devices.strategy == "auto":
+        count = max((n for n in range(1, len(gpus) + 1) if batch % n == 0), default=1)
+        return Placement(None, "single", 1, kind) if count == 1 else _mirrored("gpu", count)
+    if kind == "cpu":
+        _split_processor(devices.replicas or 1, asked=devices.kind == "cpu")
+        return _mirrored("cpu", devices.replicas or 1)
+    count = devices.replicas or len(gpus)
+    if count > len(gpus):
+        raise ConfigError(f"{count} replicas asked for, {len(gpus)} GPUs visible", f"at most {len(gpus)} replicas",
+                          "lower replicas, leave it out to use all, or check CUDA_VISIBLE_DEVICES")  # fmt: skip
+    return _mirrored("gpu", count)
+
+
+def _mirrored(kind: Literal["gpu", "cpu"], count: int) -> Placement:
+    import tensorflow as tf
+
+    strategy = tf.distribute.MirroredStrategy([f"/{kind}:{i}" for i in range(count)])
+    return Placement(strategy, "mirrored", count, kind)
+
+
+def _split_processor(count: int, asked: bool) -> None:
+    """Make ``count`` logical processors out of the physical one."""
+    import tensorflow as tf
+
+    if count == 1:
+        return
+    if not asked:
+        raise ConfigError(
+            f"{count} replicas asked for, no GPU visible",
+            "one replica a GPU",
+            "set strategy auto; or kind cpu to split the processor, which is slower and meant for tests",
+        )
+    physical = tf.config.list_physical_devices("CPU")[0]
+    try:
+        tf.config.set_logical_device_configuration(physical, [tf.config.LogicalDeviceConfiguration()] * count)
+    except RuntimeError:
+        have = len(tf.config.list_logical_devices("CPU"))
+        if have < count:
+            raise ConfigError(
+                f"{count} replicas asked for, {have} logical processors in this process",
+                "the split before TensorFlow starts",
+                "run the step in a process of its own",
+            ) from None
+
+
+def _grow_memory(gpus: list[Any]) -> None:
+    """Take GPU memory as it is needed. Where TensorFlow has started already, its setting stays."""
+    import tensorflow as tf
+
+    for gpu in gpus:
+        with _unless_started():
+            tf.config.experimental.set_memory_growth(gpu, True)
+
+
+@contextmanager
+def _unless_started() -> Iterator[None]:
+    """Ignore TensorFlow's refusal to change devices that are in use."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "initialized" not in str(error):
+            raise
+
+
+@contextmanager
+def precision(name: Precision) -> Iterator[None]:
+    """Layers built inside compute in ``name``; their weights stay float32."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

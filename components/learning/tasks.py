@@ -1,0 +1,174 @@
+"""What a task asks of training: head, loss, metrics, and the weight of each class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from components.modeling.heads import Head, TaskKind
+from schemas.contract import Contract
+from schemas.errors import ConfigError, DataInvalid, UnknownName
+
+RegressionLoss = Literal["squared", "absolute", "huber"]
+
+SMALLER_IS_BETTER = {"loss": True, "accuracy": False, "auc": False, "mae": True, "rmse": True}
+"""Direction of every number that training reports."""
+
+_TRAINING = {"binary": ("accuracy",), "multiclass": ("accuracy",), "regression": ("mae",)}
+_VALIDATION = {"binary": ("accuracy", "auc"), "multiclass": ("accuracy",), "regression": ("mae", "rmse")}
+
+
+def reported(kind: TaskKind, validation: bool) -> tuple[str, ...]:
+    """Names of the numbers of an epoch, in order: ``loss``, ``accuracy``, ``val_loss``, ..."""
+    train = ("loss", *_TRAINING[kind])
+    return (*train, *(f"val_{name}" for name in ("loss", *_VALIDATION[kind]))) if validation else train
+
+
+def direction(monitor: str, kind: TaskKind, validation: bool) -> Literal["min", "max"]:
+    """Whether training wants the monitored number small or large.
+
+    Raises:
+        ConfigError: the number is of the validation split, and there is none.
+        UnknownName: no such number.
+    """
+    if monitor in reported(kind, True) and not validation and monitor.startswith("val_"):
+        raise ConfigError(
+            f"monitor {monitor!r}, and the examples have no rows in split 'val'",
+            "a validation split",
+            "make one in the ingest step, or set monitor to loss",
+        )
+    if monitor not in reported(kind, validation):
+        raise UnknownName(f"number of a {kind} task to monitor", monitor, reported(kind, validation))
+    return "min" if SMALLER_IS_BETTER[monitor.removeprefix("val_")] else "max"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task with what its training labels tell.
+
+    Attributes:
+        kind: of prediction.
+        head: the output of the model.
+        loss: a Keras loss; mean over the rows of a batch.
+        metrics: Keras metrics of the training rows, cheap ones.
+    """
+
+    kind: TaskKind
+    head: Head
+    loss: Any
+    metrics: tuple[Any, ...]
+
+    def target(self, label: np.ndarray) -> np.ndarray:
+        """Labels as the loss wants them: binary and regression float32 [N, 1], multiclass int32 [N]."""
+        return label if self.kind == "multiclass" else label.astype(np.float32)[:, None]
+
+    def measure(self, target: np.ndarray, output: np.ndarray) -> dict[str, float]:
+        """Loss (without penalties) and metrics of model outputs against targets; NaN where not defined."""
+        loss = float(self.loss(target, output))
+        match self.kind:
+            case "binary":
+                truth, score = target[:, 0], output[:, 0]
+                more = {"accuracy": float(np.mean((score > 0.5) == truth)), "auc": auc(truth, score)}
+            case "multiclass":
+                more = {"accuracy": float(np.mean(output.argmax(axis=1) == target))}
+            case "regression":
+                error = output[:, 0].astype(np.float64) - target[:, 0]
+                more = {"mae": float(np.abs(error).mean()), "rmse": float(np.sqrt(np.square(error).mean()))}
+        return {"loss": loss, **more}
+
+
+def make_task(contract: Contract, label: np.ndarray, smoothing: float, regression: RegressionLoss) -> Task:
+    """The task of a contract, given the encoded labels of the training split [N].
+
+    Raises:
+        ConfigError: label smoothing for a regression.
+        DataInvalid: a class that no training row has, or a label that never varies.
+    """
+    import keras
+
+    from components.learning.losses import SmoothedCrossentropy, StandardisedError
+
+    kind = contract.task
+    refuse_constant(contract, label)
+    if kind == "regression":
+        if smoothing:
+            raise ConfigError("label_smoothing for a regression", "0", "leave label_smoothing out")
+        values = label.astype(np.float64)
+        head = Head(task=kind, offset=float(values.mean()), scale=float(values.std()))
+        mae = keras.metrics.MeanAbsoluteError(name="mae")
+        return Task(kind, head, StandardisedError(regression, head.scale), (mae,))
+    if kind == "binary":
+        loss = keras.losses.BinaryCrossentropy(label_smoothing=smoothing)
+        return Task(kind, Head(task=kind), loss, (keras.metrics.BinaryAccuracy(name="accuracy"),))
+    classes = len(_classes(contract))
+    loss = SmoothedCrossentropy(classes, smoothing) if smoothing else keras.losses.SparseCategoricalCrossentropy()
+    accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+    return Task(kind, Head(task=kind, classes=classes), loss, (accuracy,))
+
+
+def refuse_constant(contract: Contract, label: np.ndarray) -> None:
+    """Raise ``DataInvalid`` where the training labels cannot teach what the contract promises."""
+    assert contract.label is not None
+    name = contract.label.name
+    if contract.task == "regression":
+        if label.min() == label.max():
+            raise DataInvalid(f"label {name!r} is {label[0]:g} in every training row", "values that vary",
+                              "check the source: there is nothing to learn")  # fmt: skip
+        return
+    counts = np.bincount(label, minlength=len(_classes(contract)))
+    absent = [str(c) for c, count in zip(_classes(contract), counts, strict=True) if not count]
+    if absent:
+        raise DataInvalid(
+            f"no training row has label {name} = {', '.join(absent)}",
+            f"rows of every class: {', '.join(map(str, _classes(contract)))}",
+            "use a larger training split, or take the class out of label.classes of the contract",
+        )
+
+
+def class_weights(
+    setting: Literal["none", "balanced"] | Mapping[str, float], contract: Contract, label: np.ndarray
+) -> np.ndarray | None:
+    """The weight of each class, float32 [K], by class index; None where all count the same.
+
+    ``balanced``: ``rows / (K * rows of the class)``, as scikit-learn defines it (King & Zeng 2001).
+
+    Raises:
+        ConfigError: weights for a regression, or not exactly one for each class.
+    """
+    if setting == "none":
+        return None
+    if contract.task == "regression":
+        raise ConfigError("class_weight for a regression", "'none'", "leave class_weight out")
+    classes = [str(c) for c in _classes(contract)]
+    if setting == "balanced":
+        counts = np.bincount(label, minlength=len(classes))
+        return (len(label) / (len(classes) * counts)).astype(np.float32)
+    if set(setting) != set(classes):
+        raise ConfigError(
+            f"class_weight for {', '.join(sorted(setting))}",
+            f"one weight for each class: {', '.join(classes)}",
+            "name every class of the contract once",
+        )
+    return np.array([setting[c] for c in classes], np.float32)
+
+
+def auc(truth: np.ndarray, score: np.ndarray) -> float:
+    """Area under the ROC curve of ``truth`` (0 or 1, [N]) and ``score`` [N], ties counted half; NaN with one class.
+
+    By the mean ranks of the positive rows (Mann & Whitney 1947).
+    """
+    positives = int(truth.sum())
+    negatives = len(truth) - positives
+    if not positives or not negatives:
+        return float("nan")
+    _, place, count = np.unique(score, return_inverse=True, return_counts=True)
+    rank = np.cumsum(count) - (count - 1) / 2
+    return float((rank[place][truth == 1].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def _classes(contract: Contract) -> tuple[Any, ...]:
+    assert contract.label is not None and contract.label.classes is not None
+    return contract.label.classes

@@ -1,0 +1,1 @@
+"""One architecture a file; ``architectures.AnyModel`` is the choice between them."""

@@ -1,0 +1,11 @@
+"""The choice between the architectures, by ``kind``."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from components.modeling.cnn import Cnn
+from components.modeling.mlp import Mlp
+
+AnyModel = Annotated[Mlp | Cnn, Field(discriminator="kind")]
+"""Settings of any architecture: ``{"kind": "mlp", "units": [64, 64]}``."""

@@ -1,0 +1,135 @@
+"""What every architecture is: settings that build a Keras model from encoded tensors and a head.
+
+::
+
+    EncodedTensor, EncodedTensor, ...  ->  trunk (the architecture)  ->  [N, F]  ->  head (the task)  ->  output
+
+A new architecture is one file: a subclass of ``Architecture`` with a ``kind`` and a ``trunk``, named in
+``architectures.AnyModel``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic import Field
+
+from components.features.encoded import EncodedTensor
+from components.modeling.heads import Head, LayerNames
+from schemas.config import Config
+from schemas.errors import ConfigError
+
+Activation = Literal["relu", "gelu", "elu", "selu", "silu", "leaky_relu", "tanh"]
+Initializer = Literal[
+    "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_normal", "lecun_uniform", "orthogonal"
+]
+Normalization = Literal["none", "batch", "layer"]
+
+LARGEST_EMBEDDING = 32
+"""Most dimensions that the size rule gives to a categorical feature."""
+
+
+class Architecture(Config, ABC):
+    """Settings that all architectures share."""
+
+    kind: str
+    """Which architecture this is; also the name of the Keras model."""
+    activation: Activation = "relu"
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Share of units dropped after each hidden dense layer while training, 0 to 1."""
+    l1: float = Field(default=0.0, ge=0)
+    """Weight of the sum of absolute kernel weights in the loss."""
+    l2: float = Field(default=0.0, ge=0)
+    """Weight of the sum of squared kernel weights in the loss."""
+    normalization: Normalization = "none"
+    """Normalization between a layer and its activation: none, over the batch, or over the units of a row."""
+    initializer: Initializer = "glorot_uniform"
+    """How kernels start."""
+    embedding_size: int | None = Field(default=None, ge=1, le=1024)
+    """Dimensions of every embedded category; by default ``embedding_size`` of its vocabulary."""
+
+    def build(self, encoded: Sequence[EncodedTensor], head: Head) -> Any:
+        """A Keras model with one named input for each encoded tensor (a dict) and the output of ``head``.
+
+        The same process-wide seed (``keras.utils.set_random_seed``) before the call gives the same weights bit by
+        bit, and layer names never depend on what was built before.
+
+        Raises:
+            ConfigError: the architecture cannot take these tensors.
+        """
+        import keras
+
+        if not encoded:
+            raise ConfigError("no encoded tensor", "at least one input", "let the preprocessing keep a feature")
+        names = LayerNames({t.name for t in encoded})
+        inputs = {t.name: keras.Input(t.shape, dtype=t.dtype, name=t.name) for t in encoded}
+        trunk = self.trunk(encoded, inputs, names)
+        return keras.Model(inputs, head.attach(trunk, names), name=self.kind)
+
+    @abstractmethod
+    def trunk(self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames) -> Any:
+        """The features [N, F] that the head sees."""
+
+    def regularizer(self) -> Any:
+        """The Keras regularizer of every kernel; None without a penalty."""
+        import keras
+
+        return keras.regularizers.L1L2(self.l1, self.l2) if self.l1 or self.l2 else None
+
+    def activated(self, x: Any, layer: type, index: str, names: LayerNames, **options: Any) -> Any:
+        """``layer`` (Dense, Conv2D, ...), then normalization, then the activation."""
+        import keras
+
+        kind = layer.__name__.lower()
+        options |= {"kernel_initializer": self.initializer, "kernel_regularizer": self.regularizer()}
+        if self.normalization == "none":
+            return layer(activation=self.activation, name=names(f"{kind}_{index}"), **options)(x)
+        x = layer(use_bias=self.normalization == "layer", name=names(f"{kind}_{index}"), **options)(x)
+        normal = {"batch": keras.layers.BatchNormalization, "layer": keras.layers.LayerNormalization}
+        x = normal[self.normalization](name=names(f"{kind}_{index}_normalization"))(x)
+        return keras.layers.Activation(self.activation, name=names(f"{kind}_{index}_activation"))(x)
+
+    def dense_layers(self, x: Any, units: Sequence[int], names: LayerNames) -> Any:
+        """Dense layers, each with normalization, activation and dropout as set."""
+        import keras
+
+        for i, width in enumerate(units, 1):
+            x = self.activated(x, keras.layers.Dense, str(i), names, units=width)
+            if self.dropout:
+                x = keras.layers.Dropout(self.dropout, name=names(f"dropout_{i}"))(x)
+        return x
+
+    def flat(self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames) -> Any:
+        """All given tensors side by side, [N, F]: categories embedded, tensors and images flattened."""
+        import keras
+
+        parts = [self._flat_part(tensor, inputs[tensor.name], names) for tensor in encoded]
+        return keras.layers.Concatenate(name=names("features"))(parts) if len(parts) > 1 else parts[0]
+
+    def _flat_part(self, tensor: EncodedTensor, x: Any, names: LayerNames) -> Any:
+        import keras
+
+        tag = scope_name(tensor.name)
+        if tensor.kind == "categorical":
+            if tensor.vocabulary_size is None:
+                raise ConfigError(f"encoded tensor {tensor.name!r} has no vocabulary_size", "a number of indices")
+            size = self.embedding_size or embedding_size(tensor.vocabulary_size)
+            return keras.layers.Embedding(tensor.vocabulary_size, size, name=names(f"embedding_{tag}"))(x)
+        return keras.layers.Flatten(name=names(f"flat_{tag}"))(x) if len(tensor.shape) > 1 else x
+
+
+def embedding_size(vocabulary: int) -> int:
+    """Dimensions for a category with that many indices: ``1.6 * n ** 0.56``, 2 to ``LARGEST_EMBEDDING``.
+
+    The rule of fastai's tabular learner (Howard & Gugger 2020), with a lower cap.
+    """
+    return min(LARGEST_EMBEDDING, max(2, math.ceil(1.6 * vocabulary**0.56)))
+
+
+def scope_name(name: str) -> str:
+    """A feature name as TensorFlow accepts it inside a layer name."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", name)

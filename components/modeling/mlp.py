@@ -1,0 +1,24 @@
+"""Multilayer perceptron: everything side by side, then dense layers. The first choice for tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from components.features.encoded import EncodedTensor
+from components.modeling.base import Architecture
+from components.modeling.heads import LayerNames
+
+
+class Mlp(Architecture):
+    """Numbers, embedded categories and flattened tensors concatenated, then dense layers."""
+
+    kind: Literal["mlp"] = "mlp"
+    units: tuple[Annotated[int, Field(ge=1)], ...] = (64, 64)
+    """Width of each hidden layer, in order; empty for a linear model."""
+
+    def trunk(self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames) -> Any:
+        """The last hidden layer [N, units[-1]]."""
+        return self.dense_layers(self.flat(encoded, inputs, names), self.units, names)

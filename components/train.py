@@ -1,0 +1,55 @@
+"""Train: checked examples and a fitted transform in, the best model out.
+
+``model.keras`` takes encoded tensors by name and gives ``probability`` [N, 1], ``probabilities`` [N, K] or ``value``
+[N, 1]. Beside it: ``transform/`` (hard links), ``training.json`` (settings, devices, best epoch,
+speed) and ``history.csv`` (a line an epoch, from 1).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from shutil import copy2, copytree, ignore_patterns
+
+from components.learning.settings import FitSettings
+from components.modeling.architectures import AnyModel
+from components.modeling.mlp import Mlp
+from schemas.artifacts import CheckedExamples, Model, Transform
+from schemas.context import RunContext
+from schemas.files import write_json
+
+
+class TrainConfig(FitSettings):
+    """The architecture, and how it is fitted."""
+
+    model: AnyModel = Mlp()
+
+
+def train(
+    config: TrainConfig, examples: CheckedExamples, transform: Transform, out: Path, context: RunContext
+) -> Model:
+    """Fit, and keep the weights of the best epoch.
+
+    A run that was killed goes on behind its last complete epoch when it is called again with the same
+    ``context.work``, and ends with the weights that it would have had.
+
+    Raises:
+        ConfigError: settings that do not work with these data or on these devices.
+        DataInvalid: labels from which nothing can be learned.
+        TrainingDiverged: a loss is not finite; says the epoch, the step and what to try.
+    """
+    from components.features.transform import FeatureTransform
+    from components.learning.fit import fit
+
+    made = fit(config, config.model, examples, FeatureTransform.load(transform), out, context)
+    copytree(transform.path, out / "transform", copy_function=_link, ignore=ignore_patterns("manifest.json"))
+    write_json(out / "training.json", made)
+    return Model(out)
+
+
+def _link(source: str, target: str) -> None:
+    """Hard-link; copy where the file system cannot."""
+    try:
+        os.link(source, target)
+    except OSError:
+        copy2(source, target)
