@@ -1,5 +1,7 @@
 """deploy: publish a checked SavedModel where a model server takes it up, and move the champion to it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,7 +45,7 @@ class DeployConfig(Config):
 
 
 def deploy(config: DeployConfig, servable: Servable, out: Path, context: RunContext) -> Deployment:
-    """Publish, wait for the server, move the champion, delete what is too old; in this order.
+    """Publish, wait for the server, delete what is too old, move the champion; in this order.
 
     A version number is never used twice and a version never changed. Where the server does not have the new version
     AVAILABLE in time it is withdrawn and the champion stays. Killed at any point, this leaves whole versions only.
@@ -54,10 +56,28 @@ def deploy(config: DeployConfig, servable: Servable, out: Path, context: RunCont
     """
     model = config.model or context.pipeline
     base = (config.base_path or context.store / "serving" / model).resolve()
-    try:
+    with _writing(base):
         base.mkdir(parents=True, exist_ok=True)
-        with locked(base, config.lock_seconds):
-            return _deploy(config, servable, out, context, model, base)
+        (base / ".lock").touch()
+    with locked(base, config.lock_seconds):
+        with _writing(base):
+            clean(base)
+            version = reserve(base, {"pipeline": context.pipeline, "run_id": context.run_id})
+            publish(servable.saved_model, base, version)
+        try:
+            _promote(config, servable, out, context, model, base, version)
+        except BaseException:
+            if version not in champions(context.store, base):
+                withdraw(base, version)
+            raise
+    return Deployment(out)
+
+
+@contextmanager
+def _writing(base: Path) -> Iterator[None]:
+    """Say what to do where the base path cannot be written."""
+    try:
+        yield
     except OSError as error:
         raise StoreError(
             f"cannot publish under {base}: {error.strerror or error}",
@@ -66,36 +86,32 @@ def deploy(config: DeployConfig, servable: Servable, out: Path, context: RunCont
         ) from error
 
 
-def _deploy(
-    config: DeployConfig, servable: Servable, out: Path, context: RunContext, model: str, base: Path
-) -> Deployment:
-    """The steps of ``deploy``, under the lock."""
-    clean(base)
-    version = reserve(base, {"pipeline": context.pipeline, "run_id": context.run_id})
-    path = publish(servable.saved_model, base, version)
-    previous = _previous(context)
-    since = datetime.now(UTC).isoformat(timespec="seconds")
-    try:
-        checks = _await_server(config, context, out, model, version)
-        write_champion(
-            context.store, ChampionRecord(context.pipeline, context.run_id, model, version, str(path), since)
-        )
-    except BaseException:
-        if version not in champions(context.store, base):
-            withdraw(base, version)
-        raise
+def _promote(
+    config: DeployConfig, servable: Servable, out: Path, context: RunContext, model: str, base: Path, version: int
+) -> None:
+    """From a published version to the champion: wait, delete what is too old, write the record, move the pointer."""
+    checks = _await_server(config, servable, out, context, model, version)
     retention = _retire(config, context, base, model)
-    description = {"model": model, "version": version, "path": str(path),
-                   "champion": str(champion_path(context.store, context.pipeline)), "previous": previous}  # fmt: skip
+    path = str(base / str(version))
+    pointer = str(champion_path(context.store, context.pipeline))
+    description = {
+        "model": model,
+        "version": version,
+        "path": path,
+        "champion": pointer,
+        "previous": _previous(context),
+    }
     write_json(out / "deployment.json", description)
-    _decision(config, servable, context, True, checks, f"version {version} of {model} is the champion", {
-        **description, "retention": retention, "metrics": servable.description.get("metrics", {}),
-    }).write(out)  # fmt: skip
-    return Deployment(out)
+    facts = {**description, "retention": retention, "metrics": servable.description.get("metrics", {})}
+    _decision(config, servable, context, True, checks, f"version {version} of {model} is the champion", facts).write(
+        out
+    )
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    write_champion(context.store, ChampionRecord(context.pipeline, context.run_id, model, version, path, since))
 
 
 def _await_server(
-    config: DeployConfig, context: RunContext, out: Path, model: str, version: int
+    config: DeployConfig, servable: Servable, out: Path, context: RunContext, model: str, version: int
 ) -> tuple[Comparand, ...]:
     """Wait until the server has the version AVAILABLE. Raises ``DeployFailed``, its decision record written."""
     if config.server is None:
@@ -109,7 +125,7 @@ def _await_server(
             client.wait_until_available(model, version, config.server_seconds, config.poll_seconds)
     except ServerUnavailable as error:
         check = Comparand(name=name, measured=None, comparison="is", wanted="AVAILABLE", passed=False, note=error.got)
-        _decision(config, None, context, False, (check,), "", {"error": error.record()}).write(out)
+        _decision(config, servable, context, (check,), "", {"error": error.record()}).write(out)
         raise DeployFailed(
             f"version {version} of {model!r} did not become AVAILABLE at {config.server}: {error.got}",
             f"state AVAILABLE within {config.server_seconds:g} s",
@@ -127,7 +143,7 @@ def _previous(context: RunContext) -> dict[str, Any] | None:
 
 
 def _retire(config: DeployConfig, context: RunContext, base: Path, model: str) -> dict[str, Any]:
-    """Delete versions that are too old; what stands in the way is recorded, for the deployment itself is done."""
+    """Delete versions that are too old. What stands in the way is recorded: it is no reason not to deploy."""
     removed: list[int] = []
     try:
         protected = champions(context.store, base)
@@ -142,12 +158,17 @@ def _retire(config: DeployConfig, context: RunContext, base: Path, model: str) -
 
 
 def _decision(
-    config: DeployConfig, servable: Servable | None, context: RunContext, passed: bool,
-    checks: tuple[Comparand, ...], reason: str, details: dict[str, Any],
-) -> DecisionRecord:  # fmt: skip
+    config: DeployConfig,
+    servable: Servable,
+    context: RunContext,
+    checks: tuple[Comparand, ...],
+    reason: str,
+    details: dict[str, Any],
+) -> DecisionRecord:
+    """What was deployed, from which run, and why."""
+    passed = all(check.passed for check in checks)
     server = f"the server at {config.server} has it AVAILABLE" if config.server else "it is published whole"
-    manifest = servable.path / "manifest.json" if servable else None
-    known = {"servable": str(read_json(manifest)["fingerprint"])} if manifest and manifest.is_file() else {}
+    manifest = servable.path / "manifest.json"
     return DecisionRecord(
         gate="deployment",
         passed=passed,
@@ -155,6 +176,6 @@ def _decision(
         checks=checks,
         reason=reason,
         next_action="" if passed else "look at the server's log, then run the step again",
-        inputs=known,
+        inputs={"servable": str(read_json(manifest)["fingerprint"])} if manifest.is_file() else {},
         details={"pipeline": context.pipeline, "run_id": context.run_id, **details},
     )

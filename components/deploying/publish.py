@@ -1,11 +1,10 @@
 """Putting a model under its base path, and taking it away, so that a server sees all of it or nothing."""
 
-import os
 import shutil
 from pathlib import Path
 
 from components.deploying.versions import STAGE
-from schemas.files import sync_directory
+from schemas.files import sync_directory as sync
 
 
 def publish(source: Path, base: Path, version: int) -> Path:
@@ -17,14 +16,12 @@ def publish(source: Path, base: Path, version: int) -> Path:
     stage = base / f"{STAGE}{version}"
     target = base / str(version)
     try:
-        shutil.copytree(source, stage, copy_function=_copy)
-        for directory in [stage, *(p for p in stage.rglob("*") if p.is_dir())]:
-            sync_directory(directory)
+        _copy(source, stage)
         stage.rename(target)
     except BaseException:
         shutil.rmtree(stage, ignore_errors=True)
         raise
-    sync_directory(base)
+    sync(base)
     return target
 
 
@@ -32,7 +29,7 @@ def withdraw(base: Path, version: int) -> None:
     """Remove a version: first its number, in one rename, then its files. Needs the lock."""
     stage = base / f"{STAGE}gone-{version}"
     (base / str(version)).rename(stage)
-    sync_directory(base)
+    sync(base)
     shutil.rmtree(stage)
 
 
@@ -44,11 +41,13 @@ def clean(base: Path) -> list[str]:
     return stale
 
 
-def _copy(source: str, target: str) -> str:
-    shutil.copyfile(source, target)
-    descriptor = os.open(target, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    return target
+def _copy(source: Path, target: Path) -> None:
+    """Copy a directory; when this returns, names and content are on the disk."""
+    target.mkdir()
+    for entry in sorted(source.iterdir()):
+        if entry.is_dir():
+            _copy(entry, target / entry.name)
+            continue
+        shutil.copyfile(entry, target / entry.name)
+        sync(target / entry.name)
+    sync(target)
