@@ -37,7 +37,8 @@ def decide(
     checks = [_check(n, measured[n], limit, use, at_least=True) for n, limit in lower.items()]
     checks += [_check(n, measured[n], limit, use, at_least=False) for n, limit in upper.items()]
     passed = all(check.passed for check in checks)
-    limits = [f"{c.name} {c.comparison} {c.wanted:g}" for c in checks if not isinstance(c.wanted, str)]
+    limits = [f"{name} at least {limit:g}" for name, limit in lower.items()]
+    limits += [f"{name} at most {limit:g}" for name, limit in upper.items()]
     by = "the measured value" if use == "value" else "the worse end of the 95 % interval"
     return DecisionRecord(
         gate="evaluation",

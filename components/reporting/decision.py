@@ -19,6 +19,9 @@ Comparison = Literal[">=", "<=", "==", "is"]
 
 FILE_NAME = "decision.json"
 
+_KEPT = {">=": "at least", "<=": "at most", "==": "equal to", "is": "as wanted:"}
+_MISSED = {">=": "below", "<=": "above", "==": "not", "is": "not"}
+
 
 class Comparand(Config):
     """One number held against one limit."""
@@ -38,11 +41,12 @@ class Comparand(Config):
 
     @property
     def text(self) -> str:
-        """The comparison as a clause, e.g. ``auc 0.71 is not >= 0.8``."""
-        measured = "is undefined" if self.measured is None else _plain(self.measured)
-        verb = "" if self.passed else "is not " if self.measured is not None else "and should be "
+        """The comparison as a clause, e.g. ``auc 0.71 is below 0.8``."""
         note = f" ({self.note})" if self.note else ""
-        return f"{self.name} {measured} {verb}{self.comparison} {_plain(self.wanted)}{note}"
+        if self.measured is None:
+            return f"{self.name} is undefined and should be {_KEPT[self.comparison]} {_plain(self.wanted)}{note}"
+        words = (_KEPT if self.passed else _MISSED)[self.comparison]
+        return f"{self.name} {_plain(self.measured)} is {words} {_plain(self.wanted)}{note}"
 
 
 class DecisionRecord(Config):

@@ -103,7 +103,7 @@ def test_a_closed_gate_writes_both_files_and_then_skips(tmp_path: Path) -> None:
     with pytest.raises(StepSkipped) as caught:
         conclude(config, BINARY, frame, predicted, {}, tmp_path)
     assert "auc" in caught.value.got
-    assert ">= 0.999" in caught.value.got
+    assert "is below 0.999" in caught.value.got
     assert "accuracy" not in caught.value.got
     assert not read_decision(tmp_path).passed
     assert json.loads((tmp_path / "decision.json").read_text())["headline"] == caught.value.got
@@ -137,7 +137,7 @@ def test_one_class_missing_gives_reasons_and_closes_a_gate_on_what_is_undefined(
     }
     assert set(results["curves"]) == {"scores"}
     with pytest.raises(
-        StepSkipped, match=r"auc is undefined and should be >= 0\.5 \(no row is of the positive class\)"
+        StepSkipped, match=r"auc is undefined and should be at least 0\.5 \(no row is of the positive class\)"
     ):
         conclude(EvaluateConfig(resamples=100, min={"auc": 0.5}), BINARY, rows, predicted, {}, tmp_path)
 

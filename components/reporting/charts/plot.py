@@ -1,0 +1,143 @@
+"""A plot with axes, to which lines, areas, bars and points are added."""
+
+from collections.abc import Sequence
+
+from components.reporting.charts import svg
+from components.reporting.charts.scale import Scale, label, ticks
+
+Points = Sequence[tuple[float, float]]
+
+WIDTH, HEIGHT = 440.0, 300.0
+LEFT, RIGHT, TOP, BOTTOM = 58.0, 14.0, 52.0, 46.0
+
+
+class Plot:
+    """Axes with round ticks, a title above, a legend under it.
+
+    Args:
+        title: what is shown, in a few words.
+        x, y: limits of the axes in data units.
+        x_label, y_label: what the axes count, with the unit.
+        integer_x: no tick between whole numbers (epochs).
+        height: of the picture in drawing units; the width is always ``WIDTH``.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        x: tuple[float, float],
+        y: tuple[float, float],
+        x_label: str = "",
+        y_label: str = "",
+        *,
+        integer_x: bool = False,
+        height: float = HEIGHT,
+    ) -> None:
+        self.title, self.height = title, height
+        self.x = Scale(*x, LEFT, WIDTH - RIGHT)
+        self.y = Scale(*y, height - BOTTOM, TOP)
+        self._x_label, self._y_label, self._integer_x = x_label, y_label, integer_x
+        self._marks: list[str] = []
+        self._legend: list[tuple[str, str, str]] = []
+
+    def place(self, points: Points) -> list[tuple[float, float]]:
+        """Data points in drawing units."""
+        return [(self.x(x), self.y(y)) for x, y in points]
+
+    def line(self, points: Points, series: int, name: str = "", *, dashed: bool = False) -> None:
+        """A line in the colour of ``series`` (1 to 8); named ones enter the legend."""
+        class_ = f"line s{series}{' dashed' if dashed else ''}"
+        placed = self.place(points)
+        if len(placed) == 1:
+            self._marks.append(svg.element("circle", cx=placed[0][0], cy=placed[0][1], r=4, class_=f"dot s{series}"))
+        else:
+            self._marks.append(svg.element("path", d=svg.path(placed), class_=class_))
+        if name:
+            self._legend.append((class_, name, "line"))
+
+    def area(self, lower: Points, upper: Points, series: int) -> None:
+        """A soft band between two lines with the same x."""
+        around = [*self.place(lower), *reversed(self.place(upper))]
+        self._marks.append(svg.element("path", d=svg.path(around, closed=True), class_=f"area s{series}"))
+
+    def bars(
+        self, edges: Sequence[float], heights: Sequence[float], series: int, name: str = "", *, over: bool = False
+    ) -> None:
+        """Bars between ``edges`` [n + 1] from 0 to ``heights`` [n]; ``over`` lets what lies behind show through."""
+        class_ = f"bar s{series}{' over' if over else ''}"
+        for left, right, height in zip(edges, edges[1:], heights, strict=False):
+            x0, x1, y = self.x(left), self.x(right), self.y(height)
+            gap = 0.5 if x1 - x0 > 3 else 0
+            if height > 0:
+                drawn = svg.element(
+                    "rect", x=x0 + gap, y=y, width=max(x1 - x0 - 2 * gap, 0.5), height=self.y(0) - y, class_=class_
+                )
+                self._marks.append(svg.titled(drawn, f"{label(left)} to {label(right)}: {label(height)}"))
+        if name:
+            self._legend.append((class_, name, "box"))
+
+    def points(self, points: Points, series: int, notes: Sequence[str] = ()) -> None:
+        """Dots, each with a tooltip where ``notes`` has one."""
+        for i, (x, y) in enumerate(self.place(points)):
+            dot = svg.element("circle", cx=x, cy=y, r=3.5, class_=f"dot s{series}")
+            self._marks.append(svg.titled(dot, notes[i]) if i < len(notes) else dot)
+
+    def whiskers(self, x: Sequence[float], low: Sequence[float], high: Sequence[float], series: int) -> None:
+        """Upright intervals."""
+        for at, bottom, top in zip(x, low, high, strict=True):
+            px, y0, y1 = self.x(at), self.y(bottom), self.y(top)
+            self._marks.append(svg.element("line", x1=px, x2=px, y1=y0, y2=y1, class_=f"whisker s{series}"))
+
+    def guide(self, points: Points, name: str = "") -> None:
+        """A dashed grey line for comparison."""
+        self._marks.append(svg.element("path", d=svg.path(self.place(points)), class_="guide"))
+        if name:
+            self._legend.append(("guide", name, "line"))
+
+    def mark_x(self, value: float, words: str) -> None:
+        """An upright dotted line with a word beside it."""
+        x = self.x(value)
+        right = x < (self.x.start + self.x.end) / 2
+        self._marks.append(svg.element("line", x1=x, x2=x, y1=self.y.start, y2=self.y.end, class_="mark"))
+        anchor, shift = ("start", 5) if right else ("end", -5)
+        self._marks.append(svg.text(x + shift, self.y.end + 11, words, "small strong", anchor))
+
+    def render(self) -> str:
+        """The picture as SVG text."""
+        content = [svg.text(LEFT, 18, self.title, "title"), *self._axes(), *self._marks, *self._legend_row()]
+        described = f"{self.title}; {self._y_label} by {self._x_label}" if self._x_label else self.title
+        return svg.image("".join(content), WIDTH, self.height, described)
+
+    def _axes(self) -> list[str]:
+        left, right, bottom, top = self.x.start, self.x.end, self.y.start, self.y.end
+        drawn = []
+        for value in ticks(self.y.low, self.y.high, 5):
+            y = self.y(value)
+            drawn.append(svg.element("line", x1=left, x2=right, y1=y, y2=y, class_="grid"))
+            drawn.append(svg.text(left - 7, y + 4, label(value), anchor="end"))
+        for value in ticks(self.x.low, self.x.high, 5):
+            if self._integer_x and value != int(value):
+                continue
+            x = self.x(value)
+            drawn.append(svg.element("line", x1=x, x2=x, y1=bottom, y2=bottom + 4, class_="axis"))
+            drawn.append(svg.text(x, bottom + 17, label(value), anchor="middle"))
+        drawn.append(svg.element("line", x1=left, x2=right, y1=bottom, y2=bottom, class_="axis"))
+        drawn.append(svg.text((left + right) / 2, bottom + 37, self._x_label, anchor="middle"))
+        turned = f"rotate(-90 13 {svg.number((top + bottom) / 2)})"
+        drawn.append(svg.text(13, (top + bottom) / 2, self._y_label, anchor="middle", transform=turned))
+        return drawn
+
+    def _legend_row(self) -> list[str]:
+        drawn, x = [], LEFT
+        for class_, name, shape in self._legend:
+            words = svg.short(name, 28)
+            width = 26 + 6.6 * len(words)
+            if x + width > WIDTH and x > LEFT:
+                break
+            if shape == "line":
+                drawn.append(svg.element("line", x1=x, x2=x + 16, y1=34, y2=34, class_=class_))
+            else:
+                drawn.append(svg.element("rect", x=x + 2, y=29, width=11, height=11, rx=2, class_=class_))
+            drawn.append(svg.text(x + 21, 38, words, "small strong"))
+            x += width + 8
+        return drawn

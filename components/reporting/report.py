@@ -1,0 +1,89 @@
+"""The run report: one HTML file that needs nothing else, for a run in any state.
+
+The page loads nothing from outside and runs no script; its content security policy says so too. A section that cannot
+be read says why, and the others are still there: a report must not hide the error that it was written for.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components.reporting.charts.svg import theme
+from components.reporting.reading import RunRecord, read_run
+from components.reporting.sections.data import data
+from components.reporting.sections.environment import environment
+from components.reporting.sections.evaluation import evaluation
+from components.reporting.sections.gates import gates
+from components.reporting.sections.overview import overview, problems
+from components.reporting.sections.serving import serving
+from components.reporting.sections.steps import steps
+from components.reporting.sections.training import training
+from schemas.files import write_text
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+ASSETS = Path(__file__).parent / "assets"
+REPORT = "report.html"
+REFRESH_SECONDS = 5
+"""A page of a run that goes on loads itself again so often."""
+
+SECTIONS: dict[str, Callable[[RunRecord], Any]] = {
+    "gates": gates,
+    "steps": steps,
+    "data": data,
+    "training": training,
+    "evaluation": evaluation,
+    "serving": serving,
+    "environment": environment,
+}
+
+
+def render_report(run_dir: Path) -> str:
+    """The page for the run in ``run_dir``, whatever state the run is in."""
+    run = read_run(run_dir)
+    sections, broken = {}, {}
+    for name, build in SECTIONS.items():
+        sections[name], problem = _built(build, run)
+        if problem:
+            broken[name] = problem
+    return _template().render(
+        head=overview(run),
+        problems=problems(run),
+        broken=broken,
+        refresh=REFRESH_SECONDS if run.outcome == "running" else 0,
+        **sections,
+    )
+
+
+def write_report(run_dir: Path) -> Path:
+    """Write ``report.html`` into ``run_dir``, in one rename, and return its path."""
+    path = run_dir / REPORT
+    write_text(path, render_report(run_dir))
+    return path
+
+
+def _built(build: Callable[[RunRecord], Any], run: RunRecord) -> tuple[Any, str]:
+    """A section, or the reason why its files could not be understood."""
+    try:
+        return build(run), ""
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError, ArithmeticError) as error:
+        return None, f"{type(error).__name__}: {error}"
+
+
+@cache
+def _template() -> "Template":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(ASSETS),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["style"] = Markup((ASSETS / "report.css").read_text(encoding="utf-8") + theme())
+    environment.filters["svg"] = Markup
+    return environment.get_template("report.html.j2")

@@ -1,0 +1,110 @@
+"""The top of the report: what ran, how it ended, and the few numbers that matter most."""
+
+from typing import Any
+
+from components.reporting.charts.scale import label, seconds_text
+from components.reporting.reading import RunRecord, StepRecord, as_dict, as_list, as_number
+from components.reporting.sections.wording import metric_label
+from components.reporting.summary import is_champion
+
+HEADLINES = {
+    "done": "finished",
+    "failed": "failed",
+    "skipped": "stopped at a gate",
+    "running": "running",
+    "unfinished": "not finished",
+    "empty": "not started",
+}
+
+FIRST_METRICS = {"binary": ("auc", "f1"), "multiclass": ("accuracy", "macro_f1"), "regression": ("mae", "r2")}
+
+
+def overview(run: RunRecord) -> dict[str, Any]:
+    """Title, outcome, command and tiles."""
+    return {
+        "pipeline": str(run.run.get("pipeline") or run.path.parent.name),
+        "run_id": str(run.run.get("run_id") or run.path.name),
+        "started": _moment(str(run.run.get("started") or "")),
+        "trigger": str(run.run.get("trigger") or ""),
+        "command": str(run.run.get("command") or ""),
+        "overrides": {str(k): str(v) for k, v in as_dict(run.run.get("overrides")).items()},
+        "outcome": run.outcome,
+        "headline": HEADLINES[run.outcome],
+        "description": str(run.contract.get("description") or ""),
+        "tiles": _tiles(run),
+        "live": run.outcome == "running",
+    }
+
+
+def problems(run: RunRecord) -> list[dict[str, Any]]:
+    """Every step that failed or closed a gate: what was got, wanted, and what to do."""
+    found = []
+    for step in run.steps:
+        if step.outcome in ("failed", "skipped") and step.error:
+            found.append(
+                {
+                    "step": step.name,
+                    "outcome": step.outcome,
+                    "type": str(step.error.get("type") or ""),
+                    "got": str(step.error.get("got") or step.reason),
+                    "wanted": str(step.error.get("wanted") or ""),
+                    "fix": str(step.error.get("fix") or ""),
+                }
+            )
+    return found
+
+
+def progress(step: StepRecord) -> dict[str, Any] | None:
+    """How far a running step has come, for a bar; None where it has not said."""
+    given = as_dict(step.record.get("progress"))
+    done, total = as_number(given.get("done")), as_number(given.get("total"))
+    if step.outcome != "running" or done is None:
+        return None
+    eta = as_number(given.get("eta_seconds"))
+    if eta is None and total and done > 0 and step.seconds:
+        eta = step.seconds * max(total - done, 0) / done
+    share = min(max(done / total, 0.0), 1.0) if total else None
+    counted = f"{label(done)} of {label(total)}" if total else label(done)
+    note = " · ".join(
+        filter(None, (counted, str(given.get("note") or ""), f"{seconds_text(eta)} left" if eta else None))
+    )
+    return {"share": share, "note": note}
+
+
+def _tiles(run: RunRecord) -> list[dict[str, str]]:
+    tiles = []
+    evaluation = run.find("evaluation.json")
+    metrics = as_dict(evaluation.get("metrics"))
+    for name in FIRST_METRICS.get(str(evaluation.get("task")), ()):
+        metric = as_dict(metrics.get(name))
+        value, low, high = (as_number(metric.get(k)) for k in ("value", "low", "high"))
+        if value is not None:
+            note = f"{label(round(low, 4))} to {label(round(high, 4))}" if low is not None and high is not None else ""
+            tiles.append({"label": metric_label(name), "value": f"{value:.4g}", "note": note})
+    rows = {
+        name: as_number(as_dict(s).get("rows")) for name, s in as_dict(run.find("examples.json").get("splits")).items()
+    }
+    if rows:
+        note = " · ".join(f"{name} {label(count or 0)}" for name, count in rows.items())
+        tiles.append({"label": "Rows", "value": f"{sum(r or 0 for r in rows.values()):,.0f}", "note": note})
+    deployment = run.find("deployment.json")
+    if deployment:
+        note = "champion" if is_champion(run) else "no longer the champion"
+        tiles.append({"label": "Version", "value": str(deployment.get("version", "")), "note": note})
+    counts = {
+        o: sum(s.outcome == o for s in run.steps) for o in ("done", "cached", "skipped", "failed", "running", "waiting")
+    }
+    note = " · ".join(f"{n} {o}" for o, n in counts.items() if n)
+    tiles.append({"label": "Time", "value": seconds_text(run.seconds), "note": note})
+    return tiles
+
+
+def _moment(stamp: str) -> str:
+    """An ISO 8601 instant as a person writes it."""
+    date, _, clock = stamp.partition("T")
+    return f"{date} {clock[:8]} UTC" if clock else stamp
+
+
+def rule_failures(step: StepRecord) -> list[dict[str, Any]]:
+    """Broken rules that a failed step put into its error."""
+    return [as_dict(f) for f in as_list(as_dict(step.error.get("details")).get("failures"))]

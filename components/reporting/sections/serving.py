@@ -1,0 +1,74 @@
+"""What a client can ask of the exported model, and where it was published."""
+
+from typing import Any
+
+from components.reporting.charts.scale import bytes_text, label
+from components.reporting.reading import RunRecord, as_dict, as_list, as_number
+from components.reporting.summary import is_champion
+
+
+def serving(run: RunRecord) -> dict[str, Any] | None:
+    """Signatures, size, skew check and deployment; None before a model was exported."""
+    servable, deployment = run.find("servable.json"), run.find("deployment.json")
+    if not servable and not deployment:
+        return None
+    return {
+        "signatures": [_signature(str(n), s) for n, s in as_dict(servable.get("signatures")).items()],
+        "facts": [*_size(servable), *_skew(as_dict(servable.get("skew"))), *_deployment(run, deployment)],
+    }
+
+
+def _signature(name: str, given: Any) -> dict[str, Any]:
+    signature = as_dict(given)
+    return {
+        "name": name,
+        "method": str(signature.get("method") or signature.get("method_name") or ""),
+        "inputs": _tensors(signature.get("inputs")),
+        "outputs": _tensors(signature.get("outputs")),
+    }
+
+
+def _tensors(given: Any) -> list[dict[str, str]]:
+    """Name, dtype and shape of tensors given as a mapping or as a list."""
+    if isinstance(given, list):
+        pairs = [(str(as_dict(t).get("name", t)), t) for t in given]
+    else:
+        pairs = [(str(n), t) for n, t in as_dict(given).items()]
+    return [{"name": n, **_tensor(t)} for n, t in pairs]
+
+
+def _tensor(given: Any) -> dict[str, str]:
+    if isinstance(given, list):
+        return {"dtype": str(given[0]) if given else "", "shape": _shape(given[1]) if len(given) > 1 else ""}
+    if not isinstance(given, dict):
+        return {"dtype": str(given), "shape": ""}
+    return {"dtype": str(given.get("dtype", "")).lower().removeprefix("dt_"), "shape": _shape(given.get("shape"))}
+
+
+def _shape(given: Any) -> str:
+    if not isinstance(given, list):
+        return "" if given is None else str(given)
+    return "[" + ", ".join("n" if d in (None, -1) else str(d) for d in given) + "]"
+
+
+def _size(servable: dict[str, Any]) -> list[tuple[str, str]]:
+    size = as_number(servable.get("bytes"))
+    return [("Size", bytes_text(size))] if size is not None else []
+
+
+def _skew(skew: dict[str, Any]) -> list[tuple[str, str]]:
+    rows, difference = as_number(skew.get("rows")), as_number(skew.get("max_difference"))
+    if rows is None or difference is None:
+        return []
+    return [("Skew check", f"largest difference {label(difference)} on {rows:,.0f} rows")]
+
+
+def _deployment(run: RunRecord, deployment: dict[str, Any]) -> list[tuple[str, str]]:
+    if not deployment:
+        return []
+    state = "champion" if is_champion(run) else "no longer the champion"
+    facts = [
+        ("Published as", f"{deployment.get('model', '')} version {deployment.get('version', '')} ({state})"),
+        ("Path", str(deployment.get("path", ""))),
+    ]
+    return facts + [("Server", str(s)) for s in as_list(deployment.get("servers")) or [deployment.get("server")] if s]

@@ -1,0 +1,76 @@
+"""How the model was trained: the learning curves and the settings that were in force."""
+
+from typing import Any
+
+from components.reporting.charts.plot import Plot
+from components.reporting.charts.scale import label, nice_domain, seconds_text
+from components.reporting.reading import RunRecord, as_number, read_history
+from components.reporting.sections.wording import metric_label
+
+FACTS = {
+    "epochs_run": "Epochs",
+    "best_epoch": "Best epoch",
+    "seconds": "Training time",
+    "examples_per_second": "Rows per second",
+    "parameters": "Parameters",
+    "strategy": "Strategy",
+    "replicas": "Replicas",
+    "seed": "Seed",
+    "task": "Task",
+}
+
+History = dict[str, list[float | None]]
+
+
+def training(run: RunRecord) -> dict[str, Any] | None:
+    """Curves and facts; None before a model was trained."""
+    description = run.find("training.json")
+    history: History = next((read_history(path) for _, path in run.holding("history.csv")), {})
+    if not description and not history:
+        return None
+    best = as_number(description.get("best_epoch"))
+    return {
+        "charts": [picture for _, picture in learning_curves(history, best)],
+        "facts": [(name, _fact(key, description[key])) for key, name in FACTS.items() if key in description],
+    }
+
+
+def learning_curves(history: History, best: float | None) -> list[tuple[str, str]]:
+    """A picture for each quantity of ``history``, (name, SVG): training and validation together, the loss first."""
+    names = [n for n in history if n not in ("epoch", "step") and any(v is not None for v in history[n])]
+    bases = sorted({n.removeprefix("val_") for n in names}, key=lambda n: (n == "learning_rate", n != "loss", n))
+    epochs = [v if v is not None else float(i) for i, v in enumerate(next(iter(history.values()), []))]
+    if "epoch" in history:
+        epochs = [v if v is not None else float(i) for i, v in enumerate(history["epoch"])]
+    return [(base, _curve(base, history, epochs, best)) for base in bases]
+
+
+def _curve(base: str, history: History, epochs: list[float], best: float | None) -> str:
+    curves = {name: history[name] for name in (base, f"val_{base}") if name in history}
+    values = [v for column in curves.values() for v in column if v is not None]
+    title = {"loss": "Loss", "learning_rate": "Learning rate"}.get(base, metric_label(base))
+    limits = (min(epochs), max(epochs) if len(epochs) > 1 else min(epochs) + 1)
+    plot = Plot(title, limits, nice_domain(values), "epoch", integer_x=True)
+    for series, (name, column) in enumerate(curves.items(), start=1):
+        points = [(e, v) for e, v in zip(epochs, column, strict=False) if v is not None]
+        if base == "learning_rate":
+            points = [
+                p
+                for (x, y), (x1, _) in zip(points, [*points[1:], *points[-1:]], strict=True)
+                for p in ((x, y), (x1, y))
+            ]
+        words = "validation" if name.startswith("val_") else "training"
+        if points:
+            plot.line(points, series, words if len(curves) > 1 else "")
+    if best is not None and limits[0] <= best <= limits[1]:
+        plot.mark_x(best, f"best epoch {label(best)}")
+    return plot.render()
+
+
+def _fact(key: str, value: Any) -> str:
+    number = as_number(value)
+    if number is None or isinstance(value, str):
+        return str(value)
+    if key == "seconds":
+        return seconds_text(number)
+    return f"{number:,.0f}"

@@ -1,0 +1,50 @@
+"""A run in a few values, for tables on the command line."""
+
+from pathlib import Path
+from typing import Any
+
+from components.reporting.reading import RunRecord, as_dict, as_number, read_object, read_run
+
+
+def run_summary(run_dir: Path) -> dict[str, Any]:
+    """The run in ``run_dir`` in a few JSON-serializable values.
+
+    Returns:
+        ``{"pipeline", "run_id", "started", "outcome", "seconds", "steps": {name: outcome}, "metrics": {name: value},
+        "champion": bool, "version": int | None, "reason": str, "report": path | None}``. ``outcome`` is done, skipped,
+        failed, running, unfinished or empty; ``champion`` is true while the model of this run is the live one.
+    """
+    run = read_run(run_dir)
+    deployment = run.find("deployment.json")
+    report = run_dir / "report.html"
+    return {
+        "pipeline": str(run.run.get("pipeline") or run_dir.parent.name),
+        "run_id": str(run.run.get("run_id") or run_dir.name),
+        "started": str(run.run.get("started") or ""),
+        "outcome": run.outcome,
+        "seconds": round(run.seconds, 3),
+        "steps": {step.name: step.outcome for step in run.steps},
+        "metrics": metric_values(run),
+        "champion": is_champion(run),
+        "version": deployment.get("version"),
+        "reason": next((s.reason for s in run.steps if s.outcome in ("failed", "skipped") and s.reason), ""),
+        "report": str(report) if report.is_file() else None,
+    }
+
+
+def metric_values(run: RunRecord) -> dict[str, float]:
+    """The measured metrics that are defined."""
+    found = as_dict(run.find("evaluation.json").get("metrics"))
+    values = {name: as_number(as_dict(metric).get("value")) for name, metric in found.items()}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def is_champion(run: RunRecord) -> bool:
+    """Whether the pipeline's champion pointer names this run, or the version that this run has published."""
+    pipeline = str(run.run.get("pipeline") or run.path.parent.name)
+    pointer = read_object(run.path.parents[2] / "champions" / f"{pipeline}.json")
+    if not pointer:
+        return False
+    deployment = run.find("deployment.json")
+    same_run = pointer.get("run_id") in (run.run.get("run_id"), run.path.name)
+    return same_run or (bool(deployment) and pointer.get("path") == deployment.get("path"))

@@ -1,0 +1,268 @@
+"""A run directory as the store lays it out, made in a moment: done, failed, skipped, running or half there."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from components.evaluate import EvaluateConfig, conclude
+from components.reporting.decision import DecisionRecord
+from schemas.contract import Contract, parse_contract
+from schemas.errors import DataInvalid, StepSkipped
+
+EVIL = "<script>alert(1)</script>"
+
+CONTRACT = parse_contract(f"""
+name: churn
+description: Customers of a telephone company, one row each & <b>nothing else</b>.
+features:
+  tenure: {{dtype: int, min: 0, max: 100, unit: months, description: Months since the first bill.}}
+  charges: {{dtype: float, min: 0, unit: USD, nullable: true, description: Monthly bill.}}
+  plan: {{dtype: string, allowed: [Month-to-month, One year, Two year], description: Length of the contract.}}
+  payment: {{dtype: string, description: How the bill is paid.}}
+  "{EVIL}": {{dtype: float, description: "{EVIL}"}}
+  income: {{dtype: float, sensitive: true, description: Yearly income.}}
+label: {{name: Churn, dtype: string, classes: ["No", "Yes"], description: Left within the month.}}
+""")
+
+CHAIN = {
+    "examples": ("Examples", "components.ingest.ingest", {}),
+    "checked": ("CheckedExamples", "components.validate.validate", {"examples": "examples"}),
+    "transform": ("Transform", "components.preprocess.preprocess", {"examples": "checked"}),
+    "model": ("Model", "components.train.train", {"examples": "checked", "transform": "transform"}),
+    "evaluation": ("Evaluation", "components.evaluate.evaluate", {"model": "model", "examples": "checked"}),
+    "servable": (
+        "Servable",
+        "components.export.export",
+        {"model": "model", "examples": "checked", "evaluation": "evaluation"},
+    ),
+    "deployment": ("Deployment", "components.deploy.deploy", {"servable": "servable"}),
+}
+SECONDS = dict(zip(CHAIN, (0.21, 1.73, 0.94, 38.2, 1.12, 4.4, 0.31), strict=True))
+
+
+def fingerprint(step: str) -> str:
+    return hashlib.sha256(step.encode()).hexdigest()
+
+
+def dump(path: Path, value: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value))
+
+
+class InventedRun:
+    """Builds one run below ``store``; each method adds what a step leaves."""
+
+    def __init__(self, store: Path, run_id: str = "20260102-030405", pipeline: str = "churn") -> None:
+        self.store, self.run_id, self.pipeline = store, run_id, pipeline
+        self.path = store / "runs" / pipeline / run_id
+        run = {
+            "pipeline": pipeline,
+            "run_id": run_id,
+            "started": "2026-01-02T03:04:05.678Z",
+            "command": f"python -m pipelines run {pipeline} --run-id {run_id} --set model.epochs=12",
+            "overrides": {"model.epochs": 12},
+            "trigger": "command line",
+        }
+        dump(self.path / "run.json", run)
+
+    def outcome(self, step: str, outcome: str, **values: Any) -> None:
+        at = f"2026-01-02T03:04:{10 + list(CHAIN).index(step):02d}.000Z"
+        dump(self.path / "outcomes" / f"{step}.json", {"step": step, "outcome": outcome, "at": at, **values})
+
+    def finish(self, step: str, outcome: str = "done", **config: Any) -> None:
+        kind, component, inputs = CHAIN[step]
+        base = {"pipeline": self.pipeline, "run_id": self.run_id}
+        files = {p.name: {"size": p.stat().st_size} for p in (self.path / step).glob("*") if p.is_file()}
+        manifest = {
+            **base,
+            "kind": kind,
+            "step": step,
+            "component": component,
+            "config": config,
+            "inputs": {p: {**base, "step": s, "fingerprint": fingerprint(s)} for p, s in inputs.items()},
+            "fingerprint": fingerprint(step),
+            "code": "c",
+            "libraries": {"polars": "2.1.0", "numpy": "2.4.6"} if step != "model" else {"keras": "3.15.1"},
+            "files": files,
+            "seconds": SECONDS[step],
+            "cpu_seconds": SECONDS[step] * 1.1,
+            "peak_memory_mb": 812.4,
+        }
+        dump(self.path / step / "manifest.json", manifest)
+        reason = "from run 20260101-000000" if outcome == "cached" else ""
+        seconds = 0.004 if outcome == "cached" else SECONDS[step]
+        self.outcome(step, outcome, seconds=seconds, reason=reason, cached_from=reason or None, error=None)
+
+    def examples(self, outcome: str = "done") -> None:
+        rows = {"train": 4930, "val": 1050, "test": 1063}
+        description = {
+            "contract": CONTRACT.model_dump(mode="json"),
+            "splits": {s: {"rows": n, "files": []} for s, n in rows.items()},
+        }
+        for step in ("examples", "checked"):
+            dump(self.path / step / "examples.json", description)
+        self.finish("examples", outcome, source={"path": "data/churn.csv"})
+
+    def checked(self, outcome: str = "done") -> None:
+        dump(self.path / "checked" / "profile.json", profile())
+        dump(self.path / "checked" / "validation.json", validation())
+        (self.path / "checked" / "data_docs").mkdir(parents=True, exist_ok=True)
+        (self.path / "checked" / "data_docs" / "index.html").write_text("<html></html>")
+        self.finish("checked", outcome)
+
+    def checked_failed(self) -> None:
+        failures = [
+            {"split": "train", "column": "tenure", "rule": "between 0 and 100", "severity": "critical",
+             "unexpected": 3, "checked": 4930, "samples": [150, 151, 999]},
+            {"split": "train", "column": "income", "rule": "not missing", "severity": "critical",
+             "unexpected": 1, "checked": 4930, "samples": ["secret-4711"]},
+        ]  # fmt: skip
+        error = DataInvalid("2 rules are broken in split train", "the contract churn", "correct the source", failures)
+        dump(self.path / "checked.failed" / "error.json", error.record())
+        self.outcome("checked", "failed", seconds=1.2, reason=error.got, error=error.record())
+
+    def model(self) -> None:
+        training = {
+            "contract": CONTRACT.model_dump(mode="json"),
+            "task": "binary",
+            "seed": 7,
+            "strategy": "mirrored",
+            "replicas": 2,
+            "epochs_run": 12,
+            "best_epoch": 9,
+            "seconds": 36.9,
+            "examples_per_second": 48211.3,
+            "parameters": 12673,
+            "config": {"epochs": 12, "optimizer": {"kind": "adamw", "learning_rate": 0.002}},
+        }
+        dump(self.path / "model" / "training.json", training)
+        lines = ["epoch,loss,val_loss,auc,val_auc,learning_rate"]
+        for e in range(12):
+            loss, auc = 0.43 + 0.25 * 0.7**e, 0.86 - 0.15 * 0.7**e
+            lines.append(f"{e},{loss},{loss + 0.012 + 0.0006 * e},{auc},{auc - 0.014},{0.002 * 0.5 ** (e // 6)}")
+        (self.path / "model" / "history.csv").write_text("\n".join(lines) + "\n")
+        self.finish("transform")
+        self.finish("model", epochs=12, optimizer={"kind": "adamw", "learning_rate": 0.002})
+
+    def evaluation(self, limit: float = 0.8) -> None:
+        out = self.path / "scratch"
+        out.mkdir(parents=True)
+        config = EvaluateConfig(
+            min={"auc": limit}, max={"log_loss": 0.6}, slices=("plan",), resamples=200, slice_min_rows=10
+        )
+        inputs = {"model": fingerprint("model"), "examples": fingerprint("checked")}
+        try:
+            conclude(config, CONTRACT, *predictions(), inputs, out)
+        except StepSkipped as closed:
+            dump(out / "error.json", closed.record())
+            out.rename(self.path / "evaluation.skipped")
+            self.outcome("evaluation", "skipped", seconds=1.1, reason=closed.got, error=closed.record())
+            for step in ("servable", "deployment"):
+                self.outcome(step, "skipped", seconds=0.0, reason="evaluation was skipped")
+            return
+        out.rename(self.path / "evaluation")
+        self.finish("evaluation", min={"auc": limit})
+
+    def served(self) -> None:
+        tensors = {"tenure": {"dtype": "int64", "shape": [None]}, EVIL: {"dtype": "float32", "shape": [None]}}
+        outputs = {
+            "probabilities": {"dtype": "float32", "shape": [None, 2]},
+            "class": {"dtype": "string", "shape": [None]},
+        }
+        servable = {
+            "signatures": {
+                "serving_default": {"inputs": tensors, "outputs": outputs},
+                "serve_tf_example": {"inputs": {"examples": {"dtype": "string", "shape": [None]}}, "outputs": outputs},
+            },
+            "bytes": 412_345,
+            "skew": {"rows": 1000, "max_difference": 1.2e-7},
+            "contract": CONTRACT.model_dump(mode="json"),
+        }
+        dump(self.path / "servable" / "servable.json", servable)
+        (self.path / "servable" / "model").mkdir()
+        self.finish("servable")
+        published = self.store / "serving" / self.pipeline / "3"
+        published.mkdir(parents=True)
+        pointer = self.store / "champions" / f"{self.pipeline}.json"
+        deployment = {"model": self.pipeline, "version": 3, "path": str(published), "champion": str(pointer)}
+        dump(self.path / "deployment" / "deployment.json", deployment)
+        DecisionRecord(gate="deployment", passed=True, rule="no server is given", next_action="ask the model").write(
+            self.path / "deployment"
+        )
+        self.finish("deployment")
+        dump(pointer, {"pipeline": self.pipeline, "run_id": self.run_id, "model": self.pipeline, "version": 3,
+                       "path": str(published), "since": "2026-01-02T03:05:00Z"})  # fmt: skip
+
+    def done(self) -> "InventedRun":
+        self.examples("cached")
+        self.checked("cached")
+        self.model()
+        self.evaluation()
+        self.served()
+        return self
+
+
+def predictions(n: int = 1063) -> tuple[pl.DataFrame, np.ndarray]:
+    rng = np.random.default_rng(3)
+    truth = rng.random(n) < 0.27
+    score = 1 / (1 + np.exp(-(1.3 * rng.normal(size=n) + 2.2 * truth - 1.6)))
+    plan = rng.choice(["Month-to-month", "One year", "Two year"], n, p=[0.55, 0.21, 0.24])
+    frame = pl.DataFrame({"Churn": np.where(truth, "Yes", "No"), "plan": plan})
+    return frame, np.stack([1 - score, score], axis=1).astype(np.float32)
+
+
+def profile() -> dict[str, Any]:
+    rng = np.random.default_rng(1)
+    sizes = {"train": 4930, "val": 1050, "test": 1063}
+    return {"splits": {split: {"rows": n, "features": _columns(rng, n)} for split, n in sizes.items()}}
+
+
+def _columns(rng: np.random.Generator, n: int) -> dict[str, Any]:
+    numbers = {
+        "tenure": (
+            np.concatenate([rng.exponential(12, n // 2), 72 - rng.exponential(15, n - n // 2)]).clip(0, 72),
+            (0, 72),
+        ),
+        "charges": (rng.normal(65, 25, n).clip(18, 119), (18, 119)),
+        EVIL: (rng.normal(0, 1, n), (-4, 4)),
+        "income": (rng.normal(43210, 9000, n), (0, 90000)),
+    }
+    columns: dict[str, Any] = {}
+    for name, (values, limits) in numbers.items():
+        counts, edges = np.histogram(values, bins=24, range=limits)
+        columns[name] = {
+            "rows": n, "missing": 11 if name == "charges" else 0,
+            "min": float(values.min()), "max": float(values.max()),
+            "mean": float(values.mean()), "std": float(values.std()),
+            "histogram": {"edges": edges.tolist(), "counts": counts.tolist()},
+        }  # fmt: skip
+    shares = {"plan": {"Month-to-month": 0.55, "Two year": 0.24, "One year": 0.21},
+              "payment": {"Electronic check": 0.34, "Mailed check": 0.23, "Bank transfer (automatic)": 0.22,
+                          "Card": 0.21},
+              "Churn": {"No": 0.735, "Yes": 0.265}}  # fmt: skip
+    for name, top in shares.items():
+        values = [{"value": v, "count": int(n * s * rng.uniform(0.96, 1.04))} for v, s in top.items()]
+        columns[name] = {"rows": n, "missing": 0, "distinct": len(top), "top": values}
+    return columns
+
+
+def validation() -> dict[str, Any]:
+    results = [
+        {"split": split, "column": column, "rule": rule, "severity": "critical", "success": True, "checked": 1000}
+        for split in ("train", "val", "test")
+        for column in ("tenure", "charges", "plan", "payment", "Churn", "income")
+        for rule in ("has the type of the contract", "is not missing")
+    ]
+    results.append({"split": "test", "column": "charges", "rule": "mean between 60 and 64", "severity": "warning",
+                    "success": False, "unexpected": 0, "checked": 1063, "observed": 65.1})  # fmt: skip
+    results.append({"split": "val", "column": "payment", "rule": "matches ^[A-Z]", "severity": "critical",
+                    "success": False, "exception": "the pattern could not be compiled", "checked": 0})  # fmt: skip
+    return {"results": results}
+
+
+def contract() -> Contract:
+    return CONTRACT
