@@ -98,6 +98,7 @@ class PrometheusMetrics:
         self.example_count_total = Counter(prefix + "request_example_count_total", ("model",))
         self.warmup_latency = Histogram(prefix + "model_warmup_latency", ("model_path", "status"), latency)
         self.warmup_records = Counter(prefix + "model_warmup_records_read", ("model_path", "status"))
+        self.prediction_log_records = Counter(":kilnworks:serving:prediction_log_records", ("outcome",))
 
     def request(self, model: str, status: str) -> None:
         """Count a finished request."""
@@ -120,6 +121,10 @@ class PrometheusMetrics:
         """One version's warm-up is over."""
         self.warmup_latency.observe((model_path, status), microseconds)
         self.warmup_records.add((model_path, status), records)
+
+    def prediction_log(self, outcome: str) -> None:
+        """One sampled request was ``written`` to the prediction log or ``dropped``; stock has no such metric."""
+        self.prediction_log_records.add((outcome,))
 
     def page(self) -> str:
         """Everything in Prometheus' text format."""

@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
@@ -92,6 +92,7 @@ class Client:
     Args:
         target: ``host:port``, ``unix:/path``, or a channel (any object with ``unary_unary`` and ``close``, so that
             tests can hand in a fake); a channel that was handed in is closed too.
+        timeout_seconds: for one call with all its retries; None = that of ``options``.
         options: timeouts, retries and TLS.
     """
 
@@ -101,8 +102,8 @@ class Client:
     metadata = _blocking(calls.metadata)
     status = _blocking(calls.status)
 
-    def __init__(self, target: Any, options: Options | None = None) -> None:
-        self._options = options or Options()
+    def __init__(self, target: Any, timeout_seconds: float | None = None, options: Options | None = None) -> None:
+        self._options = _options(options, timeout_seconds)
         self._channel = _open(target, self._options.tls, grpc) if isinstance(target, str) else target
         self._methods: dict[str, Any] = {}
 
@@ -157,8 +158,8 @@ class AsyncClient:
     metadata = _awaiting(calls.metadata)
     status = _awaiting(calls.status)
 
-    def __init__(self, target: Any, options: Options | None = None) -> None:
-        self._options = options or Options()
+    def __init__(self, target: Any, timeout_seconds: float | None = None, options: Options | None = None) -> None:
+        self._options = _options(options, timeout_seconds)
         self._channel = _open(target, self._options.tls, grpc.aio) if isinstance(target, str) else target
         self._methods: dict[str, Any] = {}
 
@@ -204,6 +205,11 @@ class AsyncClient:
             return Reply(Code.OK, await method(step.call.request, timeout=step.timeout_seconds))
         except grpc.RpcError as error:
             return _reply(error)
+
+
+def _options(options: Options | None, timeout_seconds: float | None) -> Options:
+    options = options or Options()
+    return options if timeout_seconds is None else replace(options, timeout_seconds=timeout_seconds)
 
 
 def _open(target: str, tls: Tls | None, module: Any) -> Any:

@@ -1,0 +1,320 @@
+"""``--prediction_log_dir``: a sample of requests and answers as ``PredictionLog`` records in TFRecord files.
+
+A request never waits for the disk: what was sampled goes into a bounded queue, and when that is full it is dropped
+and counted. One thread writes. A file appears under its name by one rename when it is complete: after
+``max_file_bytes`` or ``max_file_seconds``, and when the server stops. While it is written its name starts with a dot.
+"""
+
+import logging
+import os
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from components.serving.client import messages, tensors
+from components.serving.values import Classified, Predicted, Regressed
+from schemas.errors import ConfigError, KilnworksError
+
+Array = np.ndarray[Any, Any]
+Answer = Predicted | Classified | Regressed
+
+log = logging.getLogger(__name__)
+
+_COMPLAIN_SECONDS = 60.0
+
+
+class RecordWriter(Protocol):
+    """Writes records to one file; ``tf.io.TFRecordWriter`` is one."""
+
+    def write(self, record: bytes) -> Any:
+        """Append one record."""
+
+    def close(self) -> Any:
+        """Finish the file."""
+
+
+@dataclass(frozen=True)
+class LogSettings:
+    """How much is logged, and how the files are cut.
+
+    Attributes:
+        folder: where the files go; made if it is not there.
+        sampling_rate: share of the requests, 0 to 1.
+        max_file_bytes: a file is finished once it holds so much.
+        max_file_seconds: a file is finished at this age.
+        queue_records: records that may wait to be written.
+        queue_bytes: bytes of tensors that may wait to be written.
+    """
+
+    folder: Path
+    sampling_rate: float
+    max_file_bytes: int = 64 * 1024 * 1024
+    max_file_seconds: float = 300.0
+    queue_records: int = 4096
+    queue_bytes: int = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """A sampled request: how its record is made, and the bytes it keeps alive."""
+
+    make: Callable[[], Any]
+    size: int
+
+
+class PredictionLogWriter:
+    """The ``PredictionLogSink`` of ``hooks``.
+
+    Args:
+        settings: where and how much.
+        open_writer: opens a TFRecord file; None = TensorFlow's writer.
+        chance: decides what is sampled.
+        count: told ``"written"`` or ``"dropped"`` for each sampled request.
+
+    Raises:
+        ConfigError: the folder cannot be written, or the sampling rate is not between 0 and 1.
+    """
+
+    def __init__(
+        self,
+        settings: LogSettings,
+        open_writer: Callable[[Path], RecordWriter] | None = None,
+        chance: random.Random | None = None,
+        count: Callable[[str], None] = lambda outcome: None,
+    ) -> None:
+        if not 0 <= settings.sampling_rate <= 1:
+            raise ConfigError(f"a sampling rate of {settings.sampling_rate:g}", "0 to 1", "correct the flag")
+        _make_folder(settings.folder)
+        self.settings = settings
+        self.written = self.dropped = 0
+        self._chance, self._count = chance or random.Random(), count
+        self._files = _Files(settings, open_writer or _tensorflow_writer)
+        self._queue: queue.Queue[_Waiting | None] = queue.Queue(settings.queue_records)
+        self._bytes = 0
+        self._lock = threading.Lock()
+        self._complained = 0.0
+        self._thread = threading.Thread(target=self._write_all, name="prediction-log", daemon=True)
+        self._thread.start()
+
+    def sample(self) -> bool:
+        """Whether the next request is to be written."""
+        return self._chance.random() < self.settings.sampling_rate
+
+    def log_predict(self, inputs: Mapping[str, Array], predicted: Predicted) -> None:
+        """Write a Predict request and its answer."""
+        size = sum(a.nbytes for a in (*inputs.values(), *predicted.outputs.values()))
+        self._put(lambda: _predict_log(inputs, predicted), predicted, size)
+
+    def log_classify(self, examples: Sequence[bytes], classified: Classified) -> None:
+        """Write a Classify request (serialized Examples) and its answer."""
+        self._put(lambda: _classify_log(examples, classified), classified, sum(map(len, examples)))
+
+    def log_regress(self, examples: Sequence[bytes], regressed: Regressed) -> None:
+        """Write a Regress request (serialized Examples) and its answer."""
+        self._put(lambda: _regress_log(examples, regressed), regressed, sum(map(len, examples)))
+
+    def close(self) -> None:
+        """Write what waits (for at most 10 s) and finish the file that is open."""
+        if not self._thread.is_alive():
+            return
+        try:
+            self._queue.put(None, timeout=5.0)
+        except queue.Full:
+            log.warning("the prediction log's disk is too slow: what waits is dropped")
+        self._thread.join(timeout=10.0)
+
+    def _put(self, make: Callable[[], Any], answer: Answer, size: int) -> None:
+        second = int(time.time())
+
+        def record() -> Any:
+            found = make()
+            _fill_spec(found.log_metadata.model_spec, answer)
+            found.log_metadata.sampling_config.sampling_rate = self.settings.sampling_rate
+            found.log_metadata.timestamp_secs = second
+            return found
+
+        with self._lock:
+            fits = self._bytes + size <= self.settings.queue_bytes
+            if fits:
+                self._bytes += size
+        if not fits:
+            self._drop("the queue is full")
+            return
+        try:
+            self._queue.put_nowait(_Waiting(record, size))
+        except queue.Full:
+            self._release(size)
+            self._drop("the queue is full")
+
+    def _write_all(self) -> None:
+        """The writing thread's life."""
+        while True:
+            try:
+                waiting = self._queue.get(timeout=self._files.seconds_left())
+            except queue.Empty:
+                self._finish_file()
+                continue
+            if waiting is None:
+                self._finish_file()
+                return
+            self._write(waiting)
+
+    def _write(self, waiting: _Waiting) -> None:
+        try:
+            self._files.write(waiting.make().SerializeToString())
+        except Exception as error:  # TensorFlow's writer has its own errors; none may end this thread
+            self._files.abandon()
+            self._drop(str(error))
+        else:
+            self.written += 1
+            self._count("written")
+        finally:
+            self._release(waiting.size)
+
+    def _finish_file(self) -> None:
+        try:
+            self._files.finish()
+        except Exception as error:
+            self._files.abandon()
+            log.warning("a prediction log file was lost: %s", error)
+
+    def _release(self, size: int) -> None:
+        with self._lock:
+            self._bytes -= size
+
+    def _drop(self, why: str) -> None:
+        self.dropped += 1
+        self._count("dropped")
+        now = time.monotonic()
+        if now - self._complained > _COMPLAIN_SECONDS:
+            self._complained = now
+            log.warning("prediction log: %d records dropped so far (%s)", self.dropped, why)
+
+
+class _Files:
+    """The file that is open, and when it is finished. Used by the writing thread alone."""
+
+    def __init__(self, settings: LogSettings, open_writer: Callable[[Path], RecordWriter]) -> None:
+        self._settings, self._open_writer = settings, open_writer
+        self._writer: RecordWriter | None = None
+        self._path = Path()
+        self._size, self._number, self._end = 0, 0, 0.0
+
+    def seconds_left(self) -> float | None:
+        """Until the open file must be finished; None when none is open."""
+        return None if self._writer is None else max(0.001, self._end - time.monotonic())
+
+    def write(self, record: bytes) -> None:
+        """Append a record, to a new file if need be."""
+        if self._writer is not None and time.monotonic() >= self._end:
+            self.finish()
+        if self._writer is None:
+            self._open()
+        assert self._writer is not None
+        self._writer.write(record)
+        self._size += len(record) + 16
+        if self._size >= self._settings.max_file_bytes:
+            self.finish()
+
+    def finish(self) -> None:
+        """Close the open file, if any, and let it appear."""
+        if self._writer is None:
+            return
+        self._writer.close()
+        self._writer = None
+        hidden = self._path.with_name(f".{self._path.name}.partial")
+        with hidden.open("rb") as file:
+            os.fsync(file.fileno())
+        hidden.replace(self._path)
+
+    def abandon(self) -> None:
+        """Let go of a file that cannot be written; its hidden part stays for a person to look at."""
+        self._writer = None
+
+    def _open(self) -> None:
+        self._number += 1
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+        name = f"predictions-{stamp}-{os.getpid()}-{self._number:05d}.tfrecord"
+        self._path = self._settings.folder / name
+        self._writer = self._open_writer(self._path.with_name(f".{name}.partial"))
+        self._size = 0
+        self._end = time.monotonic() + self._settings.max_file_seconds
+
+
+def _tensorflow_writer(path: Path) -> RecordWriter:
+    import tensorflow as tf
+
+    writer: RecordWriter = tf.io.TFRecordWriter(str(path))
+    return writer
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".{os.getpid()}.probe"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ConfigError(
+            f"the prediction log folder {folder} cannot be written: {error.strerror}",
+            "a folder that this process may write",
+            "correct --prediction_log_dir",
+        ) from None
+
+
+def _fill_spec(spec: Any, answer: Answer) -> None:
+    spec.name = answer.name
+    spec.version.value = answer.version
+    spec.signature_name = answer.signature_name
+
+
+def _predict_log(inputs: Mapping[str, Array], predicted: Predicted) -> Any:
+    record = messages.PredictionLog()
+    request, response = record.predict_log.request, record.predict_log.response
+    _fill_spec(request.model_spec, predicted)
+    _fill_spec(response.model_spec, predicted)
+    for alias, array in inputs.items():
+        _fill_tensor(request.inputs[alias], array)
+    for alias, array in predicted.outputs.items():
+        _fill_tensor(response.outputs[alias], array)
+    return record
+
+
+def _fill_tensor(proto: Any, array: Array) -> None:
+    """A tensor of a dtype that has no plain values (bfloat16, complex) is left empty."""
+    try:
+        tensors.to_proto(array, proto)
+    except KilnworksError:
+        proto.Clear()
+
+
+def _classify_log(examples: Sequence[bytes], classified: Classified) -> Any:
+    record = messages.PredictionLog()
+    request, response = record.classify_log.request, record.classify_log.response
+    _fill_spec(request.model_spec, classified)
+    _fill_spec(response.model_spec, classified)
+    request.input.example_list.examples.extend(examples)
+    for pairs in classified.classifications:
+        found = response.result.classifications.add()
+        for label, score in pairs:
+            found.classes.add(label=label.decode("utf-8", "replace"), score=score)
+    return record
+
+
+def _regress_log(examples: Sequence[bytes], regressed: Regressed) -> Any:
+    record = messages.PredictionLog()
+    request, response = record.regress_log.request, record.regress_log.response
+    _fill_spec(request.model_spec, regressed)
+    _fill_spec(response.model_spec, regressed)
+    request.input.example_list.examples.extend(examples)
+    for value in regressed.values:
+        response.result.regressions.add(value=value)
+    return record

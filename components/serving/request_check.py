@@ -1,0 +1,249 @@
+"""``--contract_check``: requests must keep the contract of the data that the model was trained on.
+
+The contract lies beside the SavedModel (``assets.extra/contract.json``); a model without one is not checked. The rules
+are those that a single row can break, of features with severity ``critical``; whole columns are looked at with numpy.
+How a missing value is sent: NaN, an empty string, or for times the smallest int64.
+"""
+
+import logging
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from google.protobuf.message import DecodeError
+
+from components.serving.client import messages
+from components.serving.errors import Code, ServingError, invalid_argument
+from schemas.contract import NUMERIC, Contract, Feature
+from schemas.files import read_json
+
+Array = np.ndarray[Any, Any]
+Rule = tuple[str, Callable[[Array], Array]]
+"""What a value must be, in words, and which values (``True``) are not, ``[n]`` from ``[n, size]``."""
+
+CONTRACT_FILE = Path("assets.extra") / "contract.json"
+MISSING_TIME = -(2**63)
+MASK = "(masked)"
+_SHOWN = 5
+_KEPT = 64
+
+log = logging.getLogger(__name__)
+
+
+class ContractCheck:
+    """The ``RequestCheck`` of ``hooks``: finds and keeps the contract of each version, and checks inputs against it."""
+
+    def __init__(self) -> None:
+        self._features: dict[str, dict[str, _Checked] | None] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, model: str, version: int, path: str, signature_name: str, inputs: Mapping[str, Array]) -> None:
+        """Check the inputs of one request.
+
+        Raises:
+            ServingError: INVALID_ARGUMENT naming columns, rows, rules and values; INTERNAL when the contract that
+                lies beside the model cannot be read.
+        """
+        features = self._of(path, f"{model} version {version}")
+        if features is None:
+            return
+        problems: list[str] = []
+        for name, values in _columns(features, inputs):
+            problems.extend(features[name].problems(values))
+        if problems:
+            more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+            raise invalid_argument(f"The request breaks the contract: {'; '.join(problems[:_SHOWN])}{more}")
+
+    def _of(self, path: str, who: str) -> "dict[str, _Checked] | None":
+        """The checked features of the model in ``path``; None when it has no contract."""
+        if path not in self._features:
+            features = _load(Path(path), who)
+            with self._lock:
+                while len(self._features) >= _KEPT:
+                    self._features.pop(next(iter(self._features)))
+                self._features[path] = features
+        return self._features.get(path)
+
+
+class _Checked:
+    """One feature with its rules."""
+
+    def __init__(self, name: str, feature: Feature) -> None:
+        self.name, self.feature = name, feature
+        self.rules: list[Rule] = list(_rules(feature)) if feature.severity == "critical" else []
+
+    def problems(self, values: Array) -> Iterator[str]:
+        """What is wrong with a column ``[n, *shape]``, one text a broken rule."""
+        if self.feature.severity != "critical":
+            return
+        if values.shape[1:] != self.feature.shape:
+            wanted = ["n", *self.feature.shape]
+            yield f"column {self.name!r}: must have the shape {wanted} (got {list(values.shape)})".replace("'n'", "n")
+            return
+        flat = values.reshape(len(values), -1)
+        missing = _missing(flat, self.feature)
+        if not self.feature.nullable and missing.any():
+            yield self._text(missing, flat, "present", "nothing")
+        for words, breaks in self.rules:
+            bad = breaks(flat) & ~missing
+            if bad.any():
+                yield self._text(bad, flat, words, None)
+
+    def _text(self, bad: Array, flat: Array, words: str, got: str | None) -> str:
+        row = int(np.argmax(bad))
+        if got is None:
+            got = MASK if self.feature.sensitive else _shown(flat[row])
+        return f"column {self.name!r}, row {row}: must be {words} (got {got})"
+
+
+def _load(path: Path, who: str) -> dict[str, _Checked] | None:
+    file = path / CONTRACT_FILE
+    if not file.is_file():
+        log.info("%s has no contract: its requests are not checked", who)
+        return None
+    try:
+        contract = Contract.model_validate(read_json(file))
+    except (OSError, ValueError) as error:
+        raise ServingError(Code.INTERNAL, f"The contract saved with {who} cannot be read: {error}") from None
+    return {name: _Checked(name, feature) for name, feature in contract.features.items()}
+
+
+def _columns(features: Mapping[str, _Checked], inputs: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
+    """The features in a request, by name: its inputs, or what its serialized Examples hold."""
+    named = [name for name in features if name in inputs]
+    if named or len(inputs) != 1:
+        for name in named:
+            values = inputs[name]
+            yield name, values if values.ndim else values.reshape(1)
+        return
+    (serialized,) = inputs.values()
+    if serialized.dtype != object or serialized.ndim != 1:
+        return
+    rows = _parse_examples(serialized.tolist())
+    for name, checked in features.items():
+        column = _example_column([row.get(name) for row in rows], checked.feature)
+        if column is not None:
+            yield name, column
+
+
+def _parse_examples(serialized: Sequence[bytes]) -> list[Mapping[str, Any]]:
+    """Features by name of each Example; one that cannot be read is left to the graph, which words that error."""
+    rows: list[Mapping[str, Any]] = []
+    for one in serialized:
+        try:
+            rows.append(messages.Example.FromString(one).features.feature)
+        except DecodeError:
+            return []
+    return rows
+
+
+def _example_column(found: Sequence[Any], feature: Feature) -> Array | None:
+    """``[n, *shape]`` from tf.Example features; None where a row has another number of values than the contract."""
+    size = int(np.prod(feature.shape, dtype=np.int64))
+    rows = [_example_values(one, feature, size) for one in found]
+    if not rows or any(len(row) != size for row in rows):
+        return None
+    if feature.dtype == "string":
+        column = np.empty(len(rows), object)
+        column[:] = [row[0] for row in rows]
+        return column
+    return np.array(rows).reshape(len(rows), *feature.shape)
+
+
+def _example_values(one: Any, feature: Feature, size: int) -> Any:
+    kind = None if one is None else one.WhichOneof("kind")
+    if kind is None:
+        missing: Any = {"string": b"", "datetime": MISSING_TIME, "image": 0}.get(feature.dtype, float("nan"))
+        return [missing] * size
+    values = list(getattr(one, kind).value)
+    if feature.dtype == "image" and kind == "bytes_list":
+        return np.frombuffer(b"".join(values), np.uint8)
+    return values
+
+
+def _missing(flat: Array, feature: Feature) -> Array:
+    """Rows whose value is missing."""
+    if feature.dtype == "string":
+        return np.array([v in (b"", "") for v in flat[:, 0].tolist()], bool)
+    if flat.dtype.kind == "f":
+        return _any(np.isnan(flat)) if not feature.nullable else ~_any(~np.isnan(flat))
+    if feature.dtype == "datetime":
+        return _any(flat == MISSING_TIME)
+    if feature.dtype == "image" and feature.nullable:
+        return ~_any(flat != 0)
+    return np.zeros(len(flat), bool)
+
+
+def _any(mask: Any) -> Array:
+    """``[n]`` from ``[n, size]``: rows in which something is true."""
+    found: Array = np.any(mask, axis=1)
+    return found
+
+
+def _rules(feature: Feature) -> Iterator[Rule]:
+    if feature.dtype == "string":
+        yield from _text_rules(feature)
+    elif feature.dtype in NUMERIC or feature.dtype == "bool":
+        yield from _number_rules(feature)
+
+
+def _number_rules(feature: Feature) -> Iterator[Rule]:
+    unit = f" {feature.unit}" if feature.unit else ""
+    yield "a finite number", lambda flat: _any(np.isinf(flat))
+    if feature.dtype == "int":
+        yield "a whole number", _fractions
+    if feature.dtype == "bool":
+        yield "0 or 1", lambda flat: _any((flat != 0) & (flat != 1))
+    if feature.min is not None:
+        low = feature.min
+        yield f"at least {low:g}{unit}", lambda flat: _any(flat < low)
+    if feature.max is not None:
+        high = feature.max
+        yield f"at most {high:g}{unit}", lambda flat: _any(flat > high)
+    if feature.allowed is not None:
+        allowed = feature.allowed
+        yield f"one of {_listed(allowed)}", lambda flat: _any(~np.isin(flat, np.array(allowed, flat.dtype)))
+
+
+def _fractions(flat: Array) -> Array:
+    if flat.dtype.kind != "f":
+        return np.zeros(len(flat), bool)
+    return _any(np.isfinite(flat) & (flat != np.floor(flat)))
+
+
+def _text_rules(feature: Feature) -> Iterator[Rule]:
+    yield "UTF-8 text", lambda flat: _each(flat, lambda text: "\ufffd" in text)
+    if feature.allowed is not None:
+        allowed = frozenset(map(str, feature.allowed))
+        yield f"one of {_listed(feature.allowed)}", lambda flat: _each(flat, lambda text: text not in allowed)
+    if feature.min_length is not None:
+        fewest = feature.min_length
+        yield f"at least {fewest} characters", lambda flat: _each(flat, lambda text: len(text) < fewest)
+    if feature.max_length is not None:
+        most = feature.max_length
+        yield f"at most {most} characters", lambda flat: _each(flat, lambda text: len(text) > most)
+    if feature.regex is not None:
+        pattern = re.compile(feature.regex)
+        yield f"matching {feature.regex}", lambda flat: _each(flat, lambda text: pattern.match(text) is None)
+
+
+def _each(flat: Array, breaks: Callable[[str], bool]) -> Array:
+    return np.array([breaks(_decoded(v)) for v in flat[:, 0].tolist()], bool)
+
+
+def _decoded(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _listed(values: Sequence[Any]) -> str:
+    return ", ".join(map(str, values[:10])) + (", ..." if len(values) > 10 else "")
+
+
+def _shown(row: Array) -> str:
+    if row.size > 1:
+        return f"values from {row.min():g} to {row.max():g}"
+    value = row[0]
+    return repr(_decoded(value))[:80] if isinstance(value, bytes | str) else f"{value:g}"
