@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from pipelines.cli import looking, running, serving
-from pipelines.cli.contract import contract_app
+from pipelines.cli_contract import contract_app
 from schemas.errors import EXIT_INTERRUPTED, KilnworksError, StepSkipped
 
 app = typer.Typer(

@@ -1,0 +1,84 @@
+"""Commands around a served model: ``serve``, ``predict``, ``load``."""
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, TextIO
+
+import typer
+
+from pipelines.cli.running import quiet_libraries
+from pipelines.cli.settings import open_store
+from pipelines.core.registry import load as load_pipeline
+from schemas.champion import read_champion
+
+PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""Typer settings for commands whose flags another parser reads."""
+
+
+def predict(
+    name: Annotated[str, typer.Argument(help="Name of the pipeline.", show_default=False)],
+    file: Annotated[
+        Path, typer.Argument(help="CSV, JSON lines or Parquet; a label is not needed.", show_default=False)
+    ],
+    server: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Ask this gRPC server, not this process.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Write CSV here [default: the screen]")] = None,
+    timeout_seconds: Annotated[float, typer.Option(help="How long one request to the server may take.")] = 30.0,
+    store: Annotated[
+        str | None, typer.Option("--store", help="Folder of the store [default: $KILNWORKS_STORE or ./store]")
+    ] = None,
+) -> None:
+    """Predict for the rows of a file with the live model.
+
+    One CSV line a row: the class and every class's probability, or the value.
+    """
+    quiet_libraries()
+    from components.predicting.champion import champion_contract, in_process, predictions, through_server
+
+    load_pipeline(name)
+    opened = open_store(store)
+    opened.pull(f"champions/{name}.json")
+    champion = read_champion(opened.root, name)
+    contract = champion_contract(champion)
+    ask = through_server(champion, server, timeout_seconds) if server else in_process(champion)
+    with ExitStack() as stack:
+        out = stack.enter_context(_replacing(output)) if output else sys.stdout
+        for i, frame in enumerate(predictions(file, contract, ask)):
+            out.write(frame.write_csv(include_header=i == 0))
+
+
+def serve(context: typer.Context) -> int:
+    """Serve the models of the store; takes TensorFlow Serving's own flags (`serve --help` lists them)."""
+    quiet_libraries()
+    from components.serving.main import serve as start
+
+    return start(context.args, open_store)
+
+
+def load(context: typer.Context) -> int:
+    """Ask a served model again and again from N clients; prints throughput, latencies and errors."""
+    quiet_libraries()
+    from components.serving.load import main
+
+    return main(context.args)
+
+
+class _replacing:
+    """A text file that takes its final name only when all of it was written."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._scratch = path, path.with_name(f".{path.name}.partial")
+
+    def __enter__(self) -> TextIO:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self._scratch.open("w", encoding="utf-8")
+        return self._file
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._file.close()
+        if kind is None:
+            self._scratch.replace(self._path)
+        else:
+            self._scratch.unlink()

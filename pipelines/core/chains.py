@@ -1,0 +1,61 @@
+"""Chains that many pipelines share, so that a definition is about ten lines."""
+
+from pathlib import Path
+from typing import Any
+
+from components.deploy import DeployConfig, deploy
+from components.evaluate import EvaluateConfig, evaluate
+from components.export import ExportConfig, export
+from components.ingest import IngestConfig, ingest
+from components.preprocess import PreprocessConfig, preprocess
+from components.train import TrainConfig, train
+from components.validate import ValidateConfig, validate
+from pipelines.core.graph import Pipeline, Step
+
+ROOT = Path(__file__).parents[2]
+"""Root of the repository: where ``data/`` lies, and ``schemas/contracts/``."""
+
+
+def supervised(
+    name: str,
+    examples: IngestConfig,
+    model: TrainConfig,
+    *,
+    validation: ValidateConfig = ValidateConfig(),
+    transform: PreprocessConfig = PreprocessConfig(),
+    evaluation: EvaluateConfig = EvaluateConfig(),
+    servable: ExportConfig = ExportConfig(),
+    deployment: DeployConfig = DeployConfig(),
+    **operations: Any,
+) -> Pipeline:
+    """Rows with a label in, a deployed model out.
+
+    Args:
+        name: of the pipeline and of the model that clients ask for.
+        examples: where the rows come from, their contract and the splits.
+        model: architecture and training.
+        validation: what is done about rules that are broken.
+        transform: preprocessing by feature.
+        evaluation: metrics and the gate.
+        servable: signatures and the skew check.
+        deployment: where versions are published, and how many are kept.
+        **operations: further fields of ``Pipeline``: description, schedule, tags, owner.
+    """
+    return Pipeline(
+        name,
+        steps=(
+            Step("examples", ingest, examples, retries=2),
+            Step("checked", validate, validation, {"examples": "examples"}),
+            Step("transform", preprocess, transform, {"examples": "checked"}),
+            Step("model", train, model, {"examples": "checked", "transform": "transform"}, retries=1),
+            Step("evaluation", evaluate, evaluation, {"model": "model", "examples": "checked"}),
+            Step(
+                "servable",
+                export,
+                servable,
+                {"model": "model", "examples": "checked", "evaluation": "evaluation"},
+            ),
+            Step("deployment", deploy, deployment, {"servable": "servable"}, retries=2),
+        ),
+        **operations,
+    )
