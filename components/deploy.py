@@ -103,9 +103,7 @@ def _promote(
     }
     write_json(out / "deployment.json", description)
     facts = {**description, "retention": retention, "metrics": servable.description.get("metrics", {})}
-    _decision(config, servable, context, True, checks, f"version {version} of {model} is the champion", facts).write(
-        out
-    )
+    _decision(config, servable, context, checks, f"version {version} of {model} is the champion", facts).write(out)
     since = datetime.now(UTC).isoformat(timespec="seconds")
     write_champion(context.store, ChampionRecord(context.pipeline, context.run_id, model, version, path, since))
 

@@ -27,7 +27,12 @@ RESIZE_ROWS = 1024
 
 
 def encode_frame(plan: TransformPlan, frame: pl.DataFrame) -> dict[str, np.ndarray]:
-    """See ``FeatureTransform.encode``."""
+    """See ``FeatureTransform.encode``. Numbers near the end of float32 overflow silently, as they do in the graph."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _encode(plan, frame)
+
+
+def _encode(plan: TransformPlan, frame: pl.DataFrame) -> dict[str, np.ndarray]:
     missing = [n for n in plan.contract.features if n not in frame.columns]
     if missing:
         raise DataInvalid(f"no column {', '.join(missing)}", f"the features of {plan.contract.name}", "add the columns")

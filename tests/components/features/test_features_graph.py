@@ -1,0 +1,158 @@
+"""The Keras graph against the columnar encoding: equal bit by bit, for every kind of feature and any row."""
+
+import re
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from components.features.plan import keras_name
+from components.features.raw import as_tensors, raw_arrays
+from components.features.settings import FeatureSettings, PreprocessConfig
+from components.features.transform import FeatureTransform
+from schemas.artifacts import Transform
+from schemas.contract import Contract
+from tests.components.features import tabular
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    """A transform of all kinds of features, saved and loaded, and its Keras file."""
+    import keras
+
+    folder = tmp_path_factory.mktemp("fitted")
+    made = tabular.examples(
+        folder / "examples", tabular.contract(), {"train": [tabular.rows(600), tabular.rows(300, 1)]}
+    )
+    FeatureTransform.fit(made.contract, made.files("train"), tabular.SETTINGS).save(folder / "transform")
+    transform = FeatureTransform.load(Transform(folder / "transform"))
+    return transform, keras.saving.load_model(folder / "transform" / "transform.keras")
+
+
+def _graph(transform, model, frame):
+    from components.features.graph import input_name
+
+    raw = as_tensors(transform.contract, raw_arrays(transform.contract, frame))
+    return {n: v.numpy() for n, v in model({input_name(n): tensor for n, tensor in raw.items()}).items()}
+
+
+def _same(transform, model, frame):
+    encoded, graph = transform.encode(frame), _graph(transform, model, frame)
+    assert list(encoded) == [t.name for t in transform.encoded] and set(graph) == set(encoded)
+    for tensor in transform.encoded:
+        got, wanted = encoded[tensor.name], graph[tensor.name]
+        assert got.dtype == wanted.dtype == np.dtype(tensor.dtype)
+        assert got.shape == (frame.height, *tensor.shape)
+        np.testing.assert_array_equal(got, wanted, err_msg=tensor.name)
+
+
+def test_every_kind_of_encoding_is_covered(fitted):
+    transform, _ = fitted
+    kinds = {p.kind for p in transform.plan.features.values()}
+    assert kinds == {"number", "category", "buckets", "tensor", "image", "dropped"}
+    assert {p.scale for p in transform.plan.numbers.values()} == {"standard", "minmax", "log1p", "quantile"}
+    assert {p.output for p in transform.plan.indexed.values()} == {"one_hot", "embedding"}
+    assert any(p.factor != 1 for p in transform.plan.numbers.values())
+    assert any(p.origin for p in transform.plan.numbers.values())
+    assert {t.kind for t in transform.encoded} == {"numeric", "categorical", "image", "sequence"}
+
+
+@pytest.mark.parametrize("n", [1, 2, 777])
+def test_the_saved_graph_equals_the_columnar_encoding(fitted, n):
+    _same(*fitted, tabular.rows(n, seed=n))
+
+
+def test_inside_a_compiled_function_both_agree_to_the_last_bit_or_so(fitted):
+    import tensorflow as tf
+
+    from components.features.graph import input_name
+
+    transform, model = fitted
+    frame = tabular.rows(300, seed=5)
+    raw = as_tensors(transform.contract, raw_arrays(transform.contract, frame))
+    graph = tf.function(model)({input_name(n): tensor for n, tensor in raw.items()})
+    for name, values in transform.encode(frame).items():
+        np.testing.assert_allclose(values, graph[name].numpy(), rtol=1e-6, atol=1e-6, err_msg=name)
+
+
+FLOATS = st.one_of(st.none(), st.floats(width=32, allow_infinity=False), st.sampled_from([0.0, -0.0, 1e-30, 3e38]))
+KNOWN = ["basic", "größe", "", "shop1", "shop12", "first", "\ufffdunknown", "[UNK]"]
+TEXTS = st.one_of(st.none(), st.sampled_from(KNOWN), st.text(max_size=5))
+STRATEGIES = {
+    "age": FLOATS,
+    "heat": FLOATS,
+    "spent": FLOATS,
+    "share": FLOATS,
+    "charge": FLOATS,
+    "visits": st.integers(-(2**63), 2**63 - 1),
+    "account": st.integers(10**15 - 10**6, 10**15 + 10**6),
+    "children": st.one_of(st.none(), st.integers(-(2**31), 2**31)),
+    "rating": st.one_of(st.sampled_from([-1, 0, 3, 7]), st.integers(-(2**63) + 1, 2**63 - 1)),
+    "grade": st.one_of(st.none(), st.integers(-5, 5), st.integers(-(2**62), 2**62)),
+    "insured": st.one_of(st.none(), st.booleans()),
+    "plan": TEXTS,
+    "shop": TEXTS,
+    "class": TEXTS,
+    "since": st.one_of(st.none(), st.datetimes()),
+}
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.fixed_dictionaries({name: st.lists(values, min_size=3, max_size=3) for name, values in STRATEGIES.items()}))
+def test_any_row_is_encoded_the_same(fitted, columns):
+    base = tabular.rows(3)
+    drawn = [pl.Series(name, values, dtype=base.schema[name]) for name, values in columns.items()]
+    _same(*fitted, base.with_columns(drawn))
+
+
+def test_apply_makes_a_functional_graph_of_named_inputs(fitted):
+    import keras
+
+    transform, _ = fitted
+    raw = transform.raw_inputs()
+    assert list(raw) == list(transform.contract.features)
+    encoded = transform.apply(raw)
+    model = keras.Model(list(raw.values()), encoded)
+    frame = tabular.rows(20, seed=9)
+    tensors = as_tensors(transform.contract, raw_arrays(transform.contract, frame))
+    for name, values in transform.encode(frame).items():
+        np.testing.assert_array_equal(values, model(list(tensors.values()))[name].numpy())
+
+
+def test_features_may_be_called_like_the_operations_of_the_graph(fitted, tmp_path):
+    import keras
+
+    from components.features.graph import _LAYER_NAMES
+
+    model = fitted[1]
+
+    used = {re.sub(r"_\d+$", "", o.name) for o in model.operations if not isinstance(o, keras.layers.InputLayer)}
+    assert used <= _LAYER_NAMES
+    names = [*sorted(used), "cast_1", "stack_2", "a/b", "x y"]
+    contract = Contract.model_validate({"name": "x", "features": {n: {"dtype": "string"} for n in names}})
+    frame = pl.DataFrame({n: ["a", "b"] for n in names})
+    made = tabular.examples(tmp_path / "e", contract, {"train": [frame]})
+    config = PreprocessConfig(features={"cast": FeatureSettings(encode="embedding")})
+    FeatureTransform.fit(contract, made.files("train"), config).save(tmp_path / "t")
+    loaded = keras.saving.load_model(tmp_path / "t" / "transform.keras")
+    _same(FeatureTransform.load(Transform(tmp_path / "t")), loaded, frame)
+    assert keras_name("a/b") == "a|b"
+
+
+def test_layers_stay_in_float32_under_mixed_precision(fitted):
+    import keras
+
+    transform, _ = fitted
+    frame = tabular.rows(50, seed=3)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        from components.features.graph import transform_model
+
+        _same(transform, transform_model(transform.plan), frame)
+    finally:
+        keras.config.set_dtype_policy(before)

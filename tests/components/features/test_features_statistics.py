@@ -1,0 +1,97 @@
+"""Mergeable statistics against scikit-learn and NumPy, whatever the batches."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.preprocessing import StandardScaler
+
+from components.features.statistics import Moments, Quantiles, ValueCounts, scalar_moments, tensor_moments
+
+
+def _in_batches(values, sizes):
+    edges = np.cumsum([0, *sizes])
+    return [values[a:b] for a, b in zip(edges, [*edges[1:], len(values)], strict=True)]
+
+
+@pytest.mark.parametrize("sizes", [[], [1], [10, 500], [0, 333, 333]])
+def test_moments_of_batches_are_those_of_standard_scaler(sizes):
+    values = np.random.default_rng(0).normal(1e9, 0.5, 1000)
+    merged = Moments()
+    for batch in _in_batches(values, sizes):
+        merged.merge(scalar_moments(pl.DataFrame({"x": batch}))["x"])
+    scaler = StandardScaler().fit(values[:, None])
+    assert merged.count == 1000
+    assert merged.mean == pytest.approx(scaler.mean_[0], rel=1e-14)
+    assert merged.variance == pytest.approx(np.var(values), rel=1e-6)
+    assert (merged.low, merged.high) == (values.min(), values.max())
+
+
+def test_null_and_nan_are_missing():
+    found = scalar_moments(
+        pl.DataFrame({"x": [1.0, None, float("nan"), 3.0], "y": [None] * 4}, schema_overrides={"y": pl.Float64})
+    )
+    assert (found["x"].count, found["x"].missing, found["x"].mean, found["x"].variance) == (2, 2, 2.0, 1.0)
+    assert (found["y"].count, found["y"].missing) == (0, 4)
+
+
+def test_tensor_moments_are_those_of_each_place_of_the_last_axis():
+    values = np.random.default_rng(1).normal([0, 5, -3], [1, 2, 0.1], (50, 7, 3))
+    values[3] = np.nan
+    merged = Moments()
+    for batch in (values[:20], values[20:]):
+        merged.merge(tensor_moments(batch))
+    kept = np.delete(values, 3, axis=0).reshape(-1, 3)
+    np.testing.assert_allclose(merged.mean, kept.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(merged.variance, kept.var(axis=0), rtol=1e-10)
+    assert merged.missing == 1
+
+
+def test_counts_are_those_of_all_rows_most_frequent_first():
+    batches = [["b", "a", None, ""], ["a", "c", "c", "b"], ["a"]]
+    counts = ValueCounts()
+    for batch in batches:
+        counts.add(pl.Series(batch, dtype=pl.String))
+    assert counts.most_frequent(1, 10) == ["a", "b", "c"]
+    assert counts.most_frequent(2, 10) == ["a", "b", "c"]
+    assert counts.most_frequent(3, 10) == ["a"]
+    assert counts.most_frequent(1, 2) == ["a", "b"]
+    assert not counts.approximate
+
+
+def test_too_many_different_values_keep_the_frequent_ones_in_bounded_memory():
+    counts = ValueCounts(limit=100)
+    for start in range(0, 5000, 50):
+        counts.add(pl.Series([f"rare{i}" for i in range(start, start + 50)] + ["often", "often", "also"]))
+        assert counts.table.height <= 100
+    assert counts.approximate
+    assert counts.most_frequent(2, 10)[:2] == ["often", "also"]
+    assert counts.table.filter(pl.col("value") == "often")["count"].item() == 200
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=200), st.integers(1, 50))
+def test_quantiles_are_exact_while_values_fit(values, size):
+    stream = Quantiles()
+    for i in range(0, len(values), size):
+        stream.add(np.array(values[i : i + size]))
+    shares = np.linspace(0, 1, 21)
+    np.testing.assert_allclose(stream.at(shares), np.quantile(values, shares), rtol=1e-12, atol=1e-9)
+
+
+def test_quantiles_of_many_values_are_close_in_rank():
+    r = np.random.default_rng(2)
+    values = np.concatenate([r.lognormal(0, 3, 200_000), np.zeros(50_000)])
+    r.shuffle(values)
+    stream = Quantiles(capacity=2000)
+    for batch in np.array_split(values, 25):
+        stream.add(batch)
+    assert len(stream.values) <= 2000
+    assert stream.weights.sum() == pytest.approx(len(values))
+    shares = np.linspace(0, 1, 101)
+    ranks = np.searchsorted(np.sort(values), stream.at(shares), side="right") / len(values)
+    zeros = shares < 0.195
+    assert np.abs(ranks - shares)[~zeros].max() < 0.005
+    assert (stream.at(shares)[zeros] == 0).all()
+    assert (stream.at(np.array([0.0, 1.0])) == [0, values.max()]).all()
