@@ -37,7 +37,7 @@ def block_function(
     Raises (when called):
         LossNotFinite: see there.
     """
-    one_step = tf.function(model.train_step, jit_compile=jit)
+    one_step = tf.function(model.train_step, jit_compile=True) if jit else model.train_step
 
     def steps(block: Any) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         total = tf.shape(tf.nest.flatten(block)[0])[0]
