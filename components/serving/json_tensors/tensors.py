@@ -86,7 +86,7 @@ def walk_item(item: Any, first: Any, info: TensorInfo, alias: str) -> list[Any]:
     """
     leaves: list[Any] = []
     shape, wanted = shape_of(item), shape_of(first)
-    _refuse_deep(shape, alias)
+    _refuse_deep((1, *shape), alias)
     _walk(item, 0, shape, info, leaves)
     if len(leaves) != prod(wanted):
         raise invalid_argument(f"Expecting tensor size: {prod(wanted)} but got: {len(leaves)}")
