@@ -16,3 +16,10 @@ ROOT = Path(__file__).parents[1]
 def root() -> Path:
     """The repository."""
     return ROOT
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Warnings that come from inside other packages and that nothing of ours can avoid."""
+    config.addinivalue_line(
+        "filterwarnings", "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning:keras"
+    )
