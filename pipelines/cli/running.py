@@ -118,8 +118,8 @@ def finish(
 
 
 def quiet_libraries() -> None:
-    """Keep TensorFlow's start-up notes off the screen; errors still show."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    """Keep the start-up notes of TensorFlow's C++ off the screen; its errors arrive as Python exceptions."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
 

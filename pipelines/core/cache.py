@@ -57,8 +57,8 @@ def code_fingerprint(module: str) -> str:
 def library_versions(module: str) -> dict[str, str]:
     """Versions of the installed packages that ``module`` and our modules below it import, by distribution name."""
     found: set[str] = set()
-    for path in _closure(module).values():
-        found |= {name.partition(".")[0] for name in _imports(path, module)}
+    for name, path in _closure(module).items():
+        found |= {imported.partition(".")[0] for imported in _imports(path, name)}
     return {d: _version(d) for d in sorted({_DISTRIBUTION.get(n, n) for n in found}) if _version(d)}
 
 
@@ -96,29 +96,31 @@ def _closure(module: str) -> dict[str, Path]:
 
 @cache
 def _our_source(name: str) -> Path | None:
-    """Source file of a module, None for what is built in or installed."""
-    loaded = sys.modules.get(name)
-    origin = getattr(loaded, "__file__", None)
-    if origin is None:
-        try:
-            spec = importlib.util.find_spec(name) if _is_ours(name.partition(".")[0]) else None
-        except (ImportError, ValueError):
-            return None
-        origin = spec.origin if spec else None
-    if origin is None or not origin.endswith(".py"):
+    """Source file of a module, None for what is built in or installed. Imports nothing: found by its path."""
+    top, *inner = name.split(".")
+    for folder in _our_folders(top):
+        path = folder.joinpath(*inner)
+        for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+            if candidate.is_file():
+                return candidate
+    loaded = getattr(sys.modules.get(name), "__file__", None)
+    if inner or loaded is None or _is_foreign(Path(loaded)):
         return None
-    path = Path(origin).resolve()
-    return None if any(path.is_relative_to(root) for root in _foreign_roots()) else path
+    return Path(loaded).resolve()
 
 
 @cache
-def _is_ours(top: str) -> bool:
-    """Whether a top-level package can be ours: found outside the installed ones, without importing it."""
+def _our_folders(top: str) -> tuple[Path, ...]:
+    """Folders of a top-level package that is ours, i.e. lies outside the installed ones."""
     if top in sys.builtin_module_names or top in sys.stdlib_module_names:
-        return False
+        return ()
     spec = importlib.util.find_spec(top)
-    origins = [spec.origin] if spec and spec.origin else list(spec.submodule_search_locations or []) if spec else []
-    return any(not any(Path(o).resolve().is_relative_to(r) for r in _foreign_roots()) for o in origins if o)
+    folders = (Path(f).resolve() for f in (spec.submodule_search_locations or ()) if spec) if spec else ()
+    return tuple(folder for folder in folders if not _is_foreign(folder))
+
+
+def _is_foreign(path: Path) -> bool:
+    return any(path.resolve().is_relative_to(root) for root in _foreign_roots())
 
 
 @cache
