@@ -166,7 +166,7 @@ def _predictions(
     from components.learning.predict import predict
 
     label = model.contract.label
-    columns = dict.fromkeys((*([label.name] if label else []), *config.slices))
+    columns = list(dict.fromkeys((*([label.name] if label else []), *config.slices)))
     frames, parts = [], []
     for file in examples.files(config.split):
         shard = pl.read_parquet(file)
