@@ -32,7 +32,9 @@ class ValidateConfig(Config):
     """Most broken rules that the error message lists; the reports hold all."""
 
 
-def validate(config: ValidateConfig, examples: Examples, out: Path, context: RunContext | None = None) -> CheckedExamples:
+def validate(
+    config: ValidateConfig, examples: Examples, out: Path, context: RunContext | None = None
+) -> CheckedExamples:
     """Check the examples against their contract and pass them on.
 
     Raises:
@@ -102,7 +104,11 @@ def _raise_if_broken(outcomes: Sequence["Outcome"], contract: Contract, config: 
     parts += [f"{len(unchecked)} critical rule(s) could not be checked"] if unchecked else []
     listed = [outcome.line() for outcome in [*broken, *unchecked]]
     more = [f"... and {len(listed) - config.shown} more"] if len(listed) > config.shown else []
-    fix = "correct the data, or the contract where it is wrong" if broken else "correct the check in the contract; the data was not judged"
+    fix = (
+        "correct the data, or the contract where it is wrong"
+        if broken
+        else "correct the check in the contract; the data was not judged"
+    )
     raise DataInvalid(
         "; ".join(parts) + ":\n    " + "\n    ".join([*listed[: config.shown], *more]),
         "data that meets every critical rule",

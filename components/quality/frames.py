@@ -43,7 +43,11 @@ def tensor_columns(series: pl.Series, feature: Feature) -> list[pl.Series]:
     size, dtype = series.dtype.shape[0], str(series.dtype.inner).lower()
     height, width, channels = feature.shape if feature.dtype == "image" else (0, 0, 0)
     matches = height * width * channels == size
-    sizes = {"height": height, "width": width, "channels": channels} if matches else {"height": -1, "width": -1, "channels": -1}
+    sizes = (
+        {"height": height, "width": width, "channels": channels}
+        if matches
+        else {"height": -1, "width": -1, "channels": -1}
+    )
     found = {"dtype": dtype, **(sizes if feature.dtype == "image" else {"size": size})}
     values = series.to_numpy() if rows else np.zeros((0, size), dtype=np.float32)
     extremes = [

@@ -5,6 +5,7 @@ its start-up time. Spark is left out (its absence is a case that the library pro
 first used. Analytics are off and the log is quiet.
 """
 
+import gc
 import importlib.util
 import logging
 import os
@@ -12,11 +13,12 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-LAZY = ("altair", "scipy.stats")
+LATE = ("altair", "scipy.stats")
 """Packages that only few expectations and charts use."""
 
 
@@ -30,7 +32,7 @@ def load_gx(*, spark: bool = False) -> ModuleType:
     if loaded is not None:
         return loaded
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
-    with _without_pyspark(leave=spark), _lazily(LAZY), warnings.catch_warnings():
+    with _without_pyspark(leave=spark), _late(LATE), _without_collection(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import great_expectations as gx
         import great_expectations.expectations
@@ -52,8 +54,52 @@ def _without_pyspark(leave: bool) -> Iterator[None]:
         del sys.modules["pyspark"]
 
 
-class _LazyFinder:
-    """Finds the named modules and has them executed at the first use of an attribute."""
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Switch the cyclic garbage collector off meanwhile; it costs a fifth of a large import and finds nothing."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+class _LateModule(ModuleType):
+    """A module whose code runs when an attribute is first used.
+
+    Unlike those of ``importlib.util.LazyLoader`` it stays asleep when only looked at: ``inspect`` asks every loaded
+    module for its ``__file__``.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name not in ("__all__", "__version__"):
+            raise AttributeError(name)
+        loader = self.__dict__.pop("_late_loader")
+        self.__class__ = ModuleType
+        loader.exec_module(self)
+        return getattr(self, name)
+
+
+class _LateLoader(Loader):
+    """Makes a module from its spec and leaves the execution to the module."""
+
+    def __init__(self, loader: Loader) -> None:
+        self._loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return _LateModule(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        spec = module.__spec__
+        assert spec is not None
+        spec.loader = module.__loader__ = self._loader
+        module.__dict__["_late_loader"] = self._loader
+
+
+class _LateFinder:
+    """Finds the named modules and puts their execution off."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = set(names)
@@ -64,14 +110,14 @@ class _LazyFinder:
         self._names.discard(name)
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.loader is not None:
-            spec.loader = importlib.util.LazyLoader(spec.loader)
+            spec.loader = _LateLoader(spec.loader)
         return spec
 
 
 @contextmanager
-def _lazily(names: Sequence[str]) -> Iterator[None]:
+def _late(names: Sequence[str]) -> Iterator[None]:
     """Defer the execution of modules that are imported meanwhile and not loaded yet."""
-    finder = _LazyFinder([name for name in names if name not in sys.modules])
+    finder = _LateFinder([name for name in names if name not in sys.modules])
     sys.meta_path.insert(0, finder)  # type: ignore[arg-type]
     try:
         yield

@@ -63,7 +63,9 @@ class Outcome(Config):
             return f"{where}: could not check that it {self.text}: {self.exception}"
         found = [f"{self.unexpected:,} of {self.checked:,} rows break it"] if self.unexpected and self.checked else []
         found += [f"found {', '.join(map(_shown, self.samples[:SHOWN]))}"] if self.samples else []
-        found += [f"found {_shown(self.observed)}"] if self.observed is not None and not self.samples and not found else []
+        found += (
+            [f"found {_shown(self.observed)}"] if self.observed is not None and not self.samples and not found else []
+        )
         return f"{where}: {self.text}" + (f" ({'; '.join(found)})" if found else "")
 
 

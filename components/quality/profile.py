@@ -53,7 +53,11 @@ def column_statistics(series: pl.Series, *, sensitive: bool = False) -> dict[str
     quantiles, histogram``; texts and booleans: ``top_values`` and (texts) ``length``; datetimes: ``min, max``, ISO 8601.
     """
     there = series.drop_nulls()
-    common = {"count": len(series), "missing": series.null_count(), "missing_share": _share(series.null_count(), len(series))}
+    common = {
+        "count": len(series),
+        "missing": series.null_count(),
+        "missing_share": _share(series.null_count(), len(series)),
+    }
     if series.dtype.is_numeric():
         return {"kind": "number", **common, **_numbers(there, sensitive)}
     if series.dtype.is_temporal():
@@ -128,7 +132,13 @@ def tensor_statistics(shards: Sequence[pl.Series], feature: Feature) -> dict[str
     """
     kind = "image" if feature.dtype == "image" else "tensor"
     rows, missing = sum(map(len, shards)), sum(s.null_count() for s in shards)
-    found = {"kind": kind, "shape": list(feature.shape), "count": rows, "missing": missing, "missing_share": _share(missing, rows)}
+    found = {
+        "kind": kind,
+        "shape": list(feature.shape),
+        "count": rows,
+        "missing": missing,
+        "missing_share": _share(missing, rows),
+    }
     parts = [_elements(s) for s in shards if len(s) > s.null_count()]
     if not sum(len(part) for part in parts):
         return found

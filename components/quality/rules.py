@@ -54,7 +54,10 @@ def rules_of(contract: Contract) -> tuple[Rule, ...]:
     """Every rule of a contract: key, time, features, label, the contract's own checks, and the whole data set."""
     rules: list[Rule] = []
     if contract.key:
-        rules += [_present(contract.key, "critical", "The key names a row."), _unique(contract.key, "critical", "The key names a row.")]
+        rules += [
+            _present(contract.key, "critical", "The key names a row."),
+            _unique(contract.key, "critical", "The key names a row."),
+        ]
     if contract.time and contract.time not in contract.features and contract.time != contract.key:
         rules.append(_present(contract.time, "critical", "The time says when a row was made."))
     few = few_valued_columns(contract)
@@ -69,7 +72,9 @@ def rules_of(contract: Contract) -> tuple[Rule, ...]:
 def few_valued_columns(contract: Contract) -> frozenset[str]:
     """Text columns whose only value rule is a list; the checked frame holds them as categories, which is fast."""
     found = {n for n, f in contract.features.items() if f.dtype == "string" and f.allowed is not None}
-    by_text = {n for n, f in contract.features.items() if f.regex or f.min_length is not None or f.max_length is not None}
+    by_text = {
+        n for n, f in contract.features.items() if f.regex or f.min_length is not None or f.max_length is not None
+    }
     if contract.label is not None and contract.label.dtype == "string":
         found.add(contract.label.name)
     own = {value for check in contract.checks for value in check.kwargs.values() if isinstance(value, str)}
@@ -80,7 +85,9 @@ def _scalar_rules(name: str, feature: Feature, few_valued: bool) -> Iterator[Rul
     severity, about = feature.severity, feature.description
     yield _of_type(name, feature.dtype, few_valued, severity, about)
     yield _missing_rule(name, feature)
-    if feature.dtype in ("float", "int") and (feature.min is not None or feature.max is not None or feature.dtype == "float"):
+    if feature.dtype in ("float", "int") and (
+        feature.min is not None or feature.max is not None or feature.dtype == "float"
+    ):
         yield _between(name, feature.min, feature.max, feature.dtype == "float", feature.unit, severity, about)
     if feature.allowed is not None:
         yield _in_set(name, feature.allowed, severity, about)
@@ -90,7 +97,15 @@ def _scalar_rules(name: str, feature: Feature, few_valued: bool) -> Iterator[Rul
         yield Rule(f"{name}: length", "expect_column_value_lengths_to_be_between", kwargs, name, text, severity, about)
     if feature.regex is not None:
         kwargs = {"column": name, "regex": f"^(?:{feature.regex})"}
-        yield Rule(f"{name}: pattern", "expect_column_values_to_match_regex", kwargs, name, f"matches {feature.regex}", severity, about)
+        yield Rule(
+            f"{name}: pattern",
+            "expect_column_values_to_match_regex",
+            kwargs,
+            name,
+            f"matches {feature.regex}",
+            severity,
+            about,
+        )
     if feature.unique:
         yield _unique(name, severity, about)
 
@@ -103,7 +118,16 @@ def _missing_rule(name: str, feature: Feature) -> Rule:
     if feature.max_missing is None or feature.max_missing == 1:
         kwargs = {"column": name, "mostly": ALMOST_NONE}
         text = "is there in at least one row"
-        return Rule(f"{name}: not all missing", expectation, kwargs, name, text, feature.severity, feature.description, ("train",))
+        return Rule(
+            f"{name}: not all missing",
+            expectation,
+            kwargs,
+            name,
+            text,
+            feature.severity,
+            feature.description,
+            ("train",),
+        )
     kwargs = {"column": name, "mostly": round(1 - feature.max_missing, 12)}
     text = f"is missing in at most {feature.max_missing:.4g} of the rows"
     return Rule(f"{name}: share missing", expectation, kwargs, name, text, feature.severity, feature.description)
@@ -120,8 +144,18 @@ def _tensor_rules(name: str, feature: Feature) -> Iterator[Rule]:
     else:
         yield _profile_rule(name, "size", [_product(feature.shape)], severity, about)
     for part, text in (("min", "smallest"), ("max", "largest")):
-        rule = _between(f"{name}__{part}", feature.min, feature.max, feature.dtype == "float", feature.unit, severity, about)
-        yield Rule(f"{name}: {text} element", rule.expectation, rule.kwargs, name, f"{text} element {rule.text}", severity, about)
+        rule = _between(
+            f"{name}__{part}", feature.min, feature.max, feature.dtype == "float", feature.unit, severity, about
+        )
+        yield Rule(
+            f"{name}: {text} element",
+            rule.expectation,
+            rule.kwargs,
+            name,
+            f"{text} element {rule.text}",
+            severity,
+            about,
+        )
 
 
 def _profile_rule(name: str, part: str, allowed: list[Any], severity: Severity, about: str) -> Rule:
@@ -138,7 +172,16 @@ def _label_rules(label: Label, few_valued: bool) -> Iterator[Rule]:
         yield _between(label.name, label.min, label.max, label.dtype == "float", label.unit, "critical", about)
         kwargs: dict[str, Any] = {"column": label.name, "min_value": 2}
         expectation = "expect_column_unique_value_count_to_be_between"
-        yield Rule(f"{label.name}: varies", expectation, kwargs, label.name, "has at least two different values", "critical", about, ("train",))
+        yield Rule(
+            f"{label.name}: varies",
+            expectation,
+            kwargs,
+            label.name,
+            "has at least two different values",
+            "critical",
+            about,
+            ("train",),
+        )
         return
     yield _in_set(label.name, label.classes, "critical", about)
     kwargs = {"column": label.name, "value_set": list(label.classes)}
@@ -153,13 +196,22 @@ def _whole_rules(contract: Contract) -> Iterator[Rule]:
     text = f"the data set has {_range_words(contract.rows.min, contract.rows.max, 'rows')}"
     yield Rule("rows: count", "expect_column_sum_to_be_between", kwargs, None, text, splits=(WHOLE,))
     kwargs = {"column": "rows", "min_value": 1}
-    yield Rule("rows: no empty split", "expect_column_values_to_be_between", kwargs, None, "each split has rows", splits=(WHOLE,))
+    yield Rule(
+        "rows: no empty split",
+        "expect_column_values_to_be_between",
+        kwargs,
+        None,
+        "each split has rows",
+        splits=(WHOLE,),
+    )
     unique = [name for name, feature in contract.features.items() if feature.unique]
     for name in dict.fromkeys([*([contract.key] if contract.key else []), *unique]):
         kwargs = {"column": f"{name}__shared", "min_value": 0, "max_value": 0}
         text = "no value is in two splits"
         severity = contract.features[name].severity if name in contract.features else "critical"
-        yield Rule(f"{name}: in one split", "expect_column_values_to_be_between", kwargs, name, text, severity, splits=(WHOLE,))
+        yield Rule(
+            f"{name}: in one split", "expect_column_values_to_be_between", kwargs, name, text, severity, splits=(WHOLE,)
+        )
 
 
 def _own_check(number: int, contract: Contract) -> Rule:
@@ -167,27 +219,65 @@ def _own_check(number: int, contract: Contract) -> Rule:
     column = check.kwargs.get("column")
     column = column if isinstance(column, str) else None
     arguments = ", ".join(f"{k}={v}" for k, v in check.kwargs.items() if k != "column")
-    text = f"{check.expectation.removeprefix('expect_').replace('_', ' ')} ({arguments})" if arguments else check.expectation
+    text = (
+        f"{check.expectation.removeprefix('expect_').replace('_', ' ')} ({arguments})"
+        if arguments
+        else check.expectation
+    )
     about = check.description or (contract.features[column].description if column in contract.features else "")
-    return Rule(f"check {number + 1}: {column or 'table'}", check.expectation, dict(check.kwargs), column, text, check.severity, about)
+    return Rule(
+        f"check {number + 1}: {column or 'table'}",
+        check.expectation,
+        dict(check.kwargs),
+        column,
+        text,
+        check.severity,
+        about,
+    )
 
 
 def _of_type(name: str, dtype: str, few_valued: bool, severity: Severity, about: str) -> Rule:
     kwargs = {"column": name, "type_": CATEGORY if few_valued else FRAME_TYPES[dtype]}
-    return Rule(f"{name}: dtype", "expect_column_values_to_be_of_type", kwargs, name, f"is stored as {dtype}", severity, about)
+    return Rule(
+        f"{name}: dtype", "expect_column_values_to_be_of_type", kwargs, name, f"is stored as {dtype}", severity, about
+    )
 
 
 def _present(name: str, severity: Severity, about: str) -> Rule:
-    return Rule(f"{name}: present", "expect_column_values_to_not_be_null", {"column": name}, name, "is never missing", severity, about)
+    return Rule(
+        f"{name}: present",
+        "expect_column_values_to_not_be_null",
+        {"column": name},
+        name,
+        "is never missing",
+        severity,
+        about,
+    )
 
 
 def _unique(name: str, severity: Severity, about: str) -> Rule:
-    return Rule(f"{name}: unique", "expect_column_values_to_be_unique", {"column": name}, name, "is never there twice", severity, about)
+    return Rule(
+        f"{name}: unique",
+        "expect_column_values_to_be_unique",
+        {"column": name},
+        name,
+        "is never there twice",
+        severity,
+        about,
+    )
 
 
 def _in_set(name: str, allowed: tuple[Any, ...], severity: Severity, about: str) -> Rule:
     kwargs = {"column": name, "value_set": list(allowed)}
-    return Rule(f"{name}: allowed", "expect_column_values_to_be_in_set", kwargs, name, f"is one of {_listed(allowed)}", severity, about)
+    return Rule(
+        f"{name}: allowed",
+        "expect_column_values_to_be_in_set",
+        kwargs,
+        name,
+        f"is one of {_listed(allowed)}",
+        severity,
+        about,
+    )
 
 
 def _between(

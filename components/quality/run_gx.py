@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -64,7 +65,11 @@ def _batch_definition() -> Any:
     """The way into the library: an ephemeral context without progress bars, whose batches are frames."""
     context = load_gx().get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False, "metric_calculations": False}
-    return context.data_sources.add_pandas("pandas").add_dataframe_asset("rows").add_batch_definition_whole_dataframe("whole")
+    return (
+        context.data_sources.add_pandas("pandas")
+        .add_dataframe_asset("rows")
+        .add_batch_definition_whole_dataframe("whole")
+    )
 
 
 def _check(
@@ -92,14 +97,27 @@ def _outcome(one: Any, split: str, rules: Mapping[str, Rule], sensitive: set[str
         exception=exception,
         unexpected=result.get("unexpected_count"),
         checked=result.get("element_count"),
-        samples=tuple(dict.fromkeys(map(_hashable, result.get("partial_unexpected_list") or ()))),
-        observed=result.get("observed_value"),
+        samples=tuple(dict.fromkeys(_plain(v) for v in result.get("partial_unexpected_list") or () if v is not None)),
+        observed=_plain_tree(result.get("observed_value")),
         description=rule.description,
     )
 
 
-def _hashable(value: Any) -> Any:
+def _plain(value: Any) -> Any:
+    """A value as JSON knows it; infinity and NaN as text."""
+    value = value.item() if hasattr(value, "item") else value
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     return value if isinstance(value, str | int | float | bool) or value is None else str(value)
+
+
+def _plain_tree(value: Any) -> Any:
+    """Lists and mappings of such values, cut to the first few."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain_tree(v) for k, v in list(value.items())[:SAMPLES]}
+    if isinstance(value, list | tuple):
+        return [_plain_tree(v) for v in value[:SAMPLES]]
+    return _plain(value)
 
 
 def _exception(info: Mapping[str, Any] | None) -> str | None:

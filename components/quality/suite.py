@@ -44,15 +44,27 @@ def _expectation(rule: Rule) -> Any:
         "description": rule.description,
     }
     try:
-        return kind(**rule.kwargs, meta=meta, severity=rule.severity, notes=notes)
+        return kind(**rule.kwargs, meta=meta, severity=rule.severity, notes=notes, description=rule.text)
     except (ValueError, TypeError) as error:
         lines = [line.strip() for line in str(error).splitlines()]
         reason = "; ".join(line for line in lines[1:] if line) or str(error)
-        raise ContractError(f"{rule.name}: {rule.expectation}: {reason}", "arguments that the expectation takes") from None
+        raise ContractError(
+            f"{rule.name}: {rule.expectation}: {reason}", "arguments that the expectation takes"
+        ) from None
 
 
 def _refuse_unknown_arguments(kind: Any, rule: Rule) -> None:
-    common = {"id", "meta", "notes", "result_format", "description", "catch_exceptions", "rendered_content", "batch_id", "severity"}
+    common = {
+        "id",
+        "meta",
+        "notes",
+        "result_format",
+        "description",
+        "catch_exceptions",
+        "rendered_content",
+        "batch_id",
+        "severity",
+    }
     known = sorted(set(kind.__fields__) - common - {"windows", "row_condition", "condition_parser"})
     allowed = {*known, "row_condition", "condition_parser"}
     for argument in rule.kwargs:

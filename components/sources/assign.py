@@ -63,7 +63,9 @@ def _by_hash(plan: ByHash, contract: Contract) -> Assigner:
 def _hash_columns(key: str | None, contract: Contract) -> tuple[str, ...]:
     """The key, or every column where there is none."""
     if key is not None and key not in contract.columns:
-        raise ConfigError(f"split key {key!r} is no column of contract {contract.name!r}", f"one of {', '.join(contract.columns)}")
+        raise ConfigError(
+            f"split key {key!r} is no column of contract {contract.name!r}", f"one of {', '.join(contract.columns)}"
+        )
     chosen = key or contract.key
     return (chosen,) if chosen else contract.columns
 
@@ -100,7 +102,9 @@ def _by_time(plan: ByTime, contract: Contract, source: Source, wanted: Wanted) -
     def assign(frame: pl.DataFrame, _: str | None) -> Parts:
         moments = frame.get_column(column)
         if moments.dtype.is_temporal() != isinstance(cuts[0], datetime):
-            raise ConfigError(f"time column {column!r} holds {moments.dtype}, the cut-off is {cuts[0]!r}", "cut-offs of the same kind")
+            raise ConfigError(
+                f"time column {column!r} holds {moments.dtype}, the cut-off is {cuts[0]!r}", "cut-offs of the same kind"
+            )
         code = np.zeros(frame.height, dtype=np.int64)
         for cut in cuts:
             code += (moments >= cut).fill_null(False).to_numpy()
@@ -119,7 +123,9 @@ def _share_cuts(plan: ByTime, column: str, source: Source, wanted: Wanted) -> li
     alone = Wanted({column: wanted.columns[column]}, any_extra=True)
     moments = pl.concat([f.get_column(column) for f in source.frames(alone)]).drop_nulls().sort()
     if moments.is_empty():
-        raise DataUnreadable(f"time column {column!r} is missing in every row", "times", "correct the data, or split by hash")
+        raise DataUnreadable(
+            f"time column {column!r} is missing in every row", "times", "correct the data, or split by hash"
+        )
     rows = len(moments)
     firsts = (round(plan.shares.train * rows), round((plan.shares.train + plan.shares.val) * rows))
     never = datetime.max if isinstance(moments[-1], datetime) else float("inf")
@@ -129,8 +135,14 @@ def _share_cuts(plan: ByTime, column: str, source: Source, wanted: Wanted) -> li
 def _given(plan: AsGiven, contract: Contract, source: Source) -> Assigner:
     parts = source.splits()
     if bool(parts) == bool(plan.column):
-        got = f"a source in parts ({', '.join(parts)}) and a split column" if parts else "neither a split column nor a source in parts"
-        raise ConfigError(f"split as given: {got}", "one of both", "set the split's `column`, or use a source that has splits")
+        got = (
+            f"a source in parts ({', '.join(parts)}) and a split column"
+            if parts
+            else "neither a split column nor a source in parts"
+        )
+        raise ConfigError(
+            f"split as given: {got}", "one of both", "set the split's `column`, or use a source that has splits"
+        )
     if plan.column:
         return _by_column(plan, contract, source)
     shares = _cut_shares(plan, parts)
@@ -183,7 +195,14 @@ def _texts(frame: pl.DataFrame, column: str) -> pl.Series:
 
 def _unknown_split(column: str, values: list[str | None], plan: AsGiven) -> DataInvalid:
     shown = ", ".join("missing" if value is None else repr(value) for value in values)
-    failure = {"split": None, "column": column, "rule": "names a split", "severity": "critical", "unexpected": None, "checked": None}
+    failure = {
+        "split": None,
+        "column": column,
+        "rule": "names a split",
+        "severity": "critical",
+        "unexpected": None,
+        "checked": None,
+    }
     return DataInvalid(
         f"split column {column!r} holds {shown}",
         f"one of {', '.join(plan.names)}",

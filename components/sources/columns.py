@@ -69,7 +69,11 @@ def check_columns(
         return
     unclaimed = [name for name in found if name not in wanted]
     lines = [_missing_line(name, unclaimed) for name in missing]
-    lines += [_extra_line(name, missing) for name in extra if not (near(name, missing) and near(near(name, missing), unclaimed) == name)]
+    lines += [
+        _extra_line(name, missing)
+        for name in extra
+        if not (near(name, missing) and near(near(name, missing), unclaimed) == name)
+    ]
     lines += [f"column {name!r} is there twice" for name in twice]
     failures = [_failure(name, "column is present") for name in missing]
     failures += [_failure(name, "column is known") for name in extra]

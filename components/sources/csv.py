@@ -77,7 +77,9 @@ class CsvSource(Source):
                 rows += batch.height
                 yield batch
         if rows == 0:
-            raise DataUnreadable(f"{self.path}: a header and no rows", "at least one row", "check how the file was written")
+            raise DataUnreadable(
+                f"{self.path}: a header and no rows", "at least one row", "check how the file was written"
+            )
 
     def place(self, row: int, column: str, split: str | None = None) -> str:
         """``line 17 of FILE``: found by counting rows again, only for messages."""
@@ -108,7 +110,9 @@ class CsvSource(Source):
                 raise self._broken(file, error) from None
             yield from self._text_batches(file, texts, names, wanted.batch_rows, seen)
 
-    def _text_batches(self, file: Path, texts: dict[str, Any], names: list[str], rows: int, skip: int) -> Iterator[pl.DataFrame]:
+    def _text_batches(
+        self, file: Path, texts: dict[str, Any], names: list[str], rows: int, skip: int
+    ) -> Iterator[pl.DataFrame]:
         import polars as pl
 
         try:
@@ -116,7 +120,9 @@ class CsvSource(Source):
         except pl.exceptions.ComputeError as error:
             raise self._broken(file, error) from None
 
-    def _collect(self, file: Path, schema: dict[str, Any], names: list[str], rows: int, skip: int) -> Iterator[pl.DataFrame]:
+    def _collect(
+        self, file: Path, schema: dict[str, Any], names: list[str], rows: int, skip: int
+    ) -> Iterator[pl.DataFrame]:
         frame = self._scan(file, schema).select(names)
         for batch in (frame.slice(skip) if skip else frame).collect_batches(chunk_size=rows, maintain_order=True):
             yield batch.rechunk()
@@ -157,7 +163,9 @@ class CsvSource(Source):
         except UnicodeError:
             raise _wrong_encoding(file, self.encoding, file.read_bytes(), 0) from None
         except OSError as error:
-            raise DataUnreadable(f"{file}: {error.strerror or error}", "a readable CSV file", "check the file") from None
+            raise DataUnreadable(
+                f"{file}: {error.strerror or error}", "a readable CSV file", "check the file"
+            ) from None
         if not header or header == [""]:
             raise DataUnreadable(f"{file} is empty", "a header and rows", "check how the file was written")
         return header

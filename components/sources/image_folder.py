@@ -47,7 +47,9 @@ class ImageFolderSource(Source):
         root = self._root()
         found = sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file() and p.name[0] != ".")
         if not found:
-            raise DataUnreadable(f"folder {self.path} holds no image", f"files ending in {', '.join(SUFFIXES)}", "check the path")
+            raise DataUnreadable(
+                f"folder {self.path} holds no image", f"files ending in {', '.join(SUFFIXES)}", "check the path"
+            )
         return found
 
     def fingerprint(self) -> str:
@@ -117,13 +119,22 @@ class ImageFolderSource(Source):
                 files.append(file)
         if wrong:
             layout = "<split>/<class>/<file>" if depth == 3 else "<class>/<file>"
-            raise DataUnreadable(f"{_shown(wrong)} not in a class folder", f"{self.path}/{layout}", "move or remove the files")
+            raise DataUnreadable(
+                f"{_shown(wrong)} not in a class folder", f"{self.path}/{layout}", "move or remove the files"
+            )
         return files
 
     def _image_column(self, wanted: Wanted) -> Column:
         column = wanted.columns[self.image]
         if column.dtype != "image":
-            failure = {"split": None, "column": self.image, "rule": "dtype", "severity": "critical", "unexpected": None, "checked": None}
+            failure = {
+                "split": None,
+                "column": self.image,
+                "rule": "dtype",
+                "severity": "critical",
+                "unexpected": None,
+                "checked": None,
+            }
             raise DataInvalid(
                 f"column {self.image!r} holds images, the contract says dtype {column.dtype}",
                 "dtype: image, shape: [height, width, channels]",

@@ -39,7 +39,9 @@ def decode_image(content: bytes, shape: tuple[int, ...], where: str) -> Decoded:
             upright = ImageOps.exif_transpose(opened)
             picture = upright.convert(MODES[channels])
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataUnreadable(f"{where}: {_reason(content, error)}", "a whole image file", "replace or remove it") from None
+        raise DataUnreadable(
+            f"{where}: {_reason(content, error)}", "a whole image file", "replace or remove it"
+        ) from None
     before = picture.size
     if before != (width, height):
         picture = picture.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)

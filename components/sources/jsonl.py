@@ -85,9 +85,15 @@ def _broken(file: Path, error: Exception) -> DataUnreadable:
             try:
                 value = json.loads(line) if line.strip() else {}
             except ValueError as wrong:
-                return DataUnreadable(f"{file}: line {number} is not JSON: {wrong}", "one JSON object a line", "correct the line")
+                return DataUnreadable(
+                    f"{file}: line {number} is not JSON: {wrong}", "one JSON object a line", "correct the line"
+                )
             if not isinstance(value, dict):
                 return DataUnreadable(
-                    f"{file}: line {number} is {type(value).__name__}, not an object", "one JSON object a line", "correct the line"
+                    f"{file}: line {number} is {type(value).__name__}, not an object",
+                    "one JSON object a line",
+                    "correct the line",
                 )
-    return DataUnreadable(f"{file}: {str(error).partition(chr(10))[0]}", "one JSON object a line, of the same types", "correct the file")
+    return DataUnreadable(
+        f"{file}: {str(error).partition(chr(10))[0]}", "one JSON object a line, of the same types", "correct the file"
+    )

@@ -45,7 +45,9 @@ class NpzSource(Source):
         rows = {name: len(arrays[name]) for name in names}
         if len(set(rows.values())) != 1 or 0 in rows.values():
             shown = ", ".join(f"{name}: {count}" for name, count in rows.items())
-            raise DataUnreadable(f"{self.path}: rows by array: {shown}", "arrays of one length above 0", "correct the file")
+            raise DataUnreadable(
+                f"{self.path}: rows by array: {shown}", "arrays of one length above 0", "correct the file"
+            )
         total = next(iter(rows.values()))
         for start in range(0, total, wanted.batch_rows):
             yield pl.DataFrame([_series(name, arrays[name][start : start + wanted.batch_rows]) for name in names])
@@ -60,7 +62,9 @@ class NpzSource(Source):
                 return {name: archive[name] for name in names} if names else dict.fromkeys(archive.files)
         except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
             reason = "holds Python objects" if "pickle" in str(error) else f"cannot be read ({error})"
-            raise DataUnreadable(f"{file} {reason}", "plain arrays written by numpy.savez", "write the file again") from None
+            raise DataUnreadable(
+                f"{file} {reason}", "plain arrays written by numpy.savez", "write the file again"
+            ) from None
 
 
 def _series(name: str, values: Any) -> pl.Series:

@@ -41,15 +41,25 @@ class ParquetSource(Source):
         for file in self.files():
             lacking = [name for name in names if name not in self._schema(file)]
             if lacking:
-                raise DataUnreadable(f"{file} lacks {', '.join(lacking)}", "the columns of the first file", "give all files the same columns")
+                raise DataUnreadable(
+                    f"{file} lacks {', '.join(lacking)}",
+                    "the columns of the first file",
+                    "give all files the same columns",
+                )
             try:
-                for batch in pl.scan_parquet(file).select(names).collect_batches(chunk_size=wanted.batch_rows, maintain_order=True):
+                for batch in (
+                    pl.scan_parquet(file)
+                    .select(names)
+                    .collect_batches(chunk_size=wanted.batch_rows, maintain_order=True)
+                ):
                     rows += batch.height
                     yield batch.rechunk()
             except (pl.exceptions.ComputeError, OSError) as error:
                 raise _broken(file, error) from None
         if rows == 0:
-            raise DataUnreadable(f"{self.path}: columns and no rows", "at least one row", "check how the file was written")
+            raise DataUnreadable(
+                f"{self.path}: columns and no rows", "at least one row", "check how the file was written"
+            )
 
     def _schema(self, file: Path) -> dict[str, pl.DataType]:
         import polars as pl

@@ -21,9 +21,13 @@ def find_files(path: str, suffixes: tuple[str, ...]) -> list[Path]:
     if full.is_file():
         return [full]
     if full.is_dir():
-        found = sorted(p for p in full.rglob("*") if p.is_file() and p.name.lower().endswith(suffixes) and p.name[0] not in "._")
+        found = sorted(
+            p for p in full.rglob("*") if p.is_file() and p.name.lower().endswith(suffixes) and p.name[0] not in "._"
+        )
         if not found:
-            raise DataUnreadable(f"folder {path} holds no {' or '.join(suffixes)} file", "at least one", "check the path")
+            raise DataUnreadable(
+                f"folder {path} holds no {' or '.join(suffixes)} file", "at least one", "check the path"
+            )
         return found
     if glob.has_magic(path):
         found = sorted(Path(p) for p in glob.glob(str(full), recursive=True) if Path(p).is_file())

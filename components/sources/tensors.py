@@ -25,7 +25,9 @@ def cast_tensor(found: pl.Series, column: Column, place: Callable[[int, str], st
     _refuse_lengths(found, flat, column, place)
     if flat.null_count():
         row = int(flat.is_null().arg_true()[0])
-        raise DataUnreadable(f"column {column.name!r}: no value at {place(row, column.name)}", _wanted(column), "remove the row")
+        raise DataUnreadable(
+            f"column {column.name!r}: no value at {place(row, column.name)}", _wanted(column), "remove the row"
+        )
     values = flat.explode(empty_as_null=False, keep_nulls=False) if len(flat) else pl.Series(flat.name, [], inner)
     cast = values.cast(ELEMENT[column.dtype], strict=False)
     lost = cast.is_null()

@@ -92,20 +92,26 @@ class TfdsSource(Source):
         try:
             yield from tfds.as_numpy(data)
         except tf.errors.OpError as error:
-            raise DataUnreadable(f"{self}: {error.message}", "readable tfrecord files", "prepare the data set again") from None
+            raise DataUnreadable(
+                f"{self}: {error.message}", "readable tfrecord files", "prepare the data set again"
+            ) from None
 
     def _expected(self, builder: Any, split: str) -> int:
         try:
             return int(builder.info.splits[split].num_examples)
         except (KeyError, ValueError) as error:
             have = ", ".join(builder.info.splits) or "none"
-            raise DataUnreadable(f"{self} has no split {split!r} ({error})", f"one of {have}", "correct `parts`") from None
+            raise DataUnreadable(
+                f"{self} has no split {split!r} ({error})", f"one of {have}", "correct `parts`"
+            ) from None
 
     def _features(self, builder: Any) -> list[str]:
         import tensorflow_datasets as tfds
 
         if not isinstance(builder.info.features, tfds.features.FeaturesDict):
-            raise DataUnreadable(f"{self} has no named features", "a data set of named features", "use another data set")
+            raise DataUnreadable(
+                f"{self} has no named features", "a data set of named features", "use another data set"
+            )
         return list(builder.info.features)
 
     def _builder(self) -> Any:
@@ -118,7 +124,9 @@ class TfdsSource(Source):
         builder = self._find(folder)
         if builder.info.file_format == tfds.core.FileFormat.PARQUET:
             raise DataUnreadable(
-                f"{self} is prepared in parquet format, from which tensorflow-datasets drops rows", "tfrecord", "prepare it again"
+                f"{self} is prepared in parquet format, from which tensorflow-datasets drops rows",
+                "tfrecord",
+                "prepare it again",
             )
         if self.download:
             builder.download_and_prepare()

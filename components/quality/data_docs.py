@@ -1,0 +1,192 @@
+"""Great Expectations' Data Docs as pages that load nothing: one a split, and an index.
+
+The library renders the rules and what was observed; the page around them is ours, because its own loads style sheets,
+scripts and a logo from eleven places on the network. Everything needed stands in the page itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from components.quality.gx import load_gx
+from components.quality.outcome import Outcome
+from components.quality.rules import WHOLE
+from components.quality.run_gx import Checked
+from schemas.contract import Contract
+from schemas.files import write_text
+
+ASSETS = Path(__file__).parent / "assets" / "data_docs"
+
+
+def write_data_docs(checked: Sequence[Checked], contract: Contract, out: Path) -> Path:
+    """Write ``index.html`` and ``<split>.html`` into ``out`` and return the index.
+
+    Values of sensitive columns are masked in the results by the time they come here.
+    """
+    view = _view()
+    for one in checked:
+        write_text(out / f"{one.split}.html", _split_page(view, one, contract))
+    outcomes = [outcome for one in checked for outcome in one.outcomes]
+    suites = [{"split": one.split, "title": _title(one.split), **_counts(one.outcomes)} for one in checked]
+    index = view.env.get_template("index.html").render(
+        **_common(outcomes, contract), suites=suites, columns=_columns(contract), with_split=True
+    )
+    write_text(out / "index.html", index)
+    return out / "index.html"
+
+
+def _view() -> Any:
+    """The library's view with our templates in front of its own."""
+    load_gx()
+    from great_expectations.render.view import DefaultJinjaPageView
+    from jinja2 import ChoiceLoader, FileSystemLoader
+
+    view = DefaultJinjaPageView()
+    view.env.loader = ChoiceLoader([FileSystemLoader(ASSETS), view.env.loader])
+    return view
+
+
+def _split_page(view: Any, one: Checked, contract: Contract) -> str:
+    from great_expectations.render.renderer import ValidationResultsPageRenderer
+
+    document = ValidationResultsPageRenderer().render(_plain(one.result))
+    document.sections = [s for s in document.sections if s.section_name not in ("Overview", "Run Info")]
+    _describe(document.sections, {row["name"]: _about(row) for row in _columns(contract)})
+    return str(
+        view.render(
+            document,
+            template="page.html",
+            **_common(one.outcomes, contract),
+            split=one.split,
+            split_title=_title(one.split),
+            with_split=False,
+        )
+    )
+
+
+def _describe(sections: Sequence[Any], descriptions: Mapping[str, str]) -> None:
+    """Put what a column means below its heading."""
+    from great_expectations.render import RenderedStringTemplateContent
+
+    for section in sections:
+        text = descriptions.get(section.section_name)
+        if text:
+            template = {"template": "$text", "params": {"text": text}}
+            section.content_blocks[0].subheader = RenderedStringTemplateContent(string_template=template)
+
+
+def _plain(result: Any) -> Any:
+    """The result with NumPy's scalars as Python's own, on which the renderer fails, and texts of the data escaped.
+
+    The renderer puts values of the data into the page as they are, so a text of a hostile file would become markup.
+    """
+    from great_expectations.core.expectation_validation_result import expectationSuiteValidationResultSchema
+
+    tree = json.loads(json.dumps(result.to_json_dict(), allow_nan=True, default=str))
+    for one in tree["results"]:
+        one["result"] = _escaped(one["result"])
+    return expectationSuiteValidationResultSchema.load(tree)
+
+
+def _escaped(value: Any) -> Any:
+    if isinstance(value, str):
+        return html.escape(value)
+    if isinstance(value, list):
+        return [_escaped(item) for item in value]
+    return {key: _escaped(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+def _common(outcomes: Sequence[Outcome], contract: Contract) -> dict[str, Any]:
+    """What every page is given."""
+    from markupsafe import Markup
+
+    script = (ASSETS / "docs.js").read_text(encoding="utf-8")
+    broken = sorted((o for o in outcomes if not o.success), key=lambda o: (o.severity != "critical", o.column or ""))
+    return {
+        "contract": contract,
+        "broken": broken,
+        "critical": sum(o.failed_critically for o in outcomes),
+        "verdict": _verdict(outcomes),
+        "css": Markup((ASSETS / "docs.css").read_text(encoding="utf-8")),
+        "js": Markup(script),
+        "policy": _policy(script),
+    }
+
+
+def _policy(script: str) -> str:
+    """What a browser may load for the page: its own style, this one script, and nothing else."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; img-src data:"
+
+
+def _counts(outcomes: Sequence[Outcome]) -> dict[str, int]:
+    failed = [o for o in outcomes if not o.success]
+    return {
+        "rules": len(outcomes),
+        "kept": len(outcomes) - len(failed),
+        "critical": sum(o.severity == "critical" and not o.could_not_check for o in failed),
+        "warning": sum(o.severity == "warning" and not o.could_not_check for o in failed),
+        "could_not_check": sum(o.could_not_check for o in failed),
+    }
+
+
+def _verdict(outcomes: Sequence[Outcome]) -> str:
+    counts = _counts(outcomes)
+    if counts["kept"] == counts["rules"]:
+        return f"All {counts['rules']} rules are kept."
+    parts = [
+        f"{counts['critical']} critical",
+        f"{counts['warning']} with a warning",
+        f"{counts['could_not_check']} could not be checked",
+    ]
+    shown = [part for part in parts if not part.startswith("0 ")]
+    return f"{counts['rules'] - counts['kept']} of {counts['rules']} rules are not kept: {', '.join(shown)}."
+
+
+def _title(split: str) -> str:
+    return "whole data set" if split == WHOLE else f"split {split}"
+
+
+def _columns(contract: Contract) -> list[dict[str, str]]:
+    """Rows of the table of columns."""
+    rows = [
+        {
+            "name": name,
+            "role": "feature",
+            "dtype": _dtype(f.dtype, f.shape),
+            "unit": f.unit,
+            "description": f.description,
+        }
+        for name, f in contract.features.items()
+    ]
+    if contract.label is not None:
+        label = contract.label
+        rows.append(
+            {
+                "name": label.name,
+                "role": "label",
+                "dtype": label.dtype,
+                "unit": label.unit,
+                "description": label.description,
+            }
+        )
+    named = {row["name"] for row in rows}
+    for name, role in ((contract.key, "key"), (contract.time, "time")):
+        if name is not None and name not in named:
+            rows.append({"name": name, "role": role, "dtype": "", "unit": "", "description": ""})
+    return rows
+
+
+def _dtype(dtype: str, shape: tuple[int, ...]) -> str:
+    return f"{dtype} {' x '.join(map(str, shape))}" if shape else dtype
+
+
+def _about(row: dict[str, str]) -> str:
+    unit = f" ({row['unit']})" if row["unit"] else ""
+    return f"{row['description']}{unit}" if row["description"] else ""
