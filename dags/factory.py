@@ -112,7 +112,7 @@ def _environment() -> dict[str, str]:
     return {
         "KILNWORKS_RUN_ID": "{{ run_id }}",
         "KILNWORKS_OVERRIDES": "{{ overrides(params) }}",
-        "KILNWORKS_TRIGGER": "Airflow, {{ dag_run.run_type }}",
+        "KILNWORKS_TRIGGER": "Airflow, {{ dag_run.run_type | replace('DagRunType.', '') | lower }}",
     }
 
 

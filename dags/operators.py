@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 from airflow.sdk import BaseOperator
@@ -75,8 +75,9 @@ class PipelineOperator(BaseOperator):
             start_new_session=True,
         )
         try:
-            for text in self._process.stdout or ():
-                self.log.info("%s", text.rstrip())
+            with self._process.stdout or nullcontext() as lines:
+                for text in lines or ():
+                    self.log.info("%s", text.rstrip())
             return self._process.wait()
         finally:
             self.on_kill()

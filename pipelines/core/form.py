@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from pipelines.core.graph import Pipeline
+from schemas.contract import Contract
 
 KEEP = (
     "type",
@@ -48,7 +49,7 @@ class Field:
 
 
 def form(pipeline: Pipeline) -> tuple[Field, ...]:
-    """Every setting of every step, in the order of the steps."""
+    """Every setting of every step, in the order of the steps; not the contract, which is changed in its own file."""
     return tuple(
         field for step in pipeline.steps for field in _fields(step.name, step.name, step.config, type(step.config))
     )
@@ -71,6 +72,8 @@ def _fields(step: str, path: str, config: BaseModel, model: type[BaseModel]) -> 
     found: list[Field] = []
     for name in model.model_fields:
         value = getattr(config, name)
+        if isinstance(value, Contract):
+            continue
         if isinstance(value, BaseModel):
             found += _fields(step, f"{path}.{name}", value, type(value))
             continue

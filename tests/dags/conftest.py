@@ -1,0 +1,49 @@
+"""Airflow in a folder of its own: nothing of it is read from, or left in, the home of whoever runs the tests."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parent / "project"
+ROOT = Path(__file__).parents[2]
+HOME = tempfile.TemporaryDirectory(prefix="kilnworks-airflow-")
+os.environ["AIRFLOW_HOME"] = HOME.name
+os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(ROOT / "dags")
+
+
+@pytest.fixture(scope="session")
+def airflow_database() -> None:
+    """An empty SQLite database of Airflow, made once."""
+    code = "from airflow.utils.db import initdb; initdb()"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=HOME.name)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch) -> Path:
+    """The toy project as the project's root, with an empty store; returns the store."""
+    store = tmp_path / "store"
+    monkeypatch.setenv("KILNWORKS_ROOT", str(PROJECT))
+    monkeypatch.setenv("KILNWORKS_STORE", str(store))
+    monkeypatch.syspath_prepend(str(PROJECT))
+    return store
+
+
+@pytest.fixture
+def python(project):
+    """Run Python code in a process of its own, at the root of the repository; returns what it prints as JSON."""
+
+    def run(code: str, **environment: str):
+        env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]), **environment}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, cwd=ROOT, check=False)
+        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+        return json.loads(done.stdout.strip().splitlines()[-1])
+
+    return run
+
+

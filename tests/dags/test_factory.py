@@ -1,0 +1,176 @@
+"""What the DAG of a pipeline looks like, and what it costs to read it."""
+
+import datetime as dt
+from dataclasses import replace
+
+import pytest
+
+from pipelines.core.operations import Operations, Task
+from pipelines.core.registry import load
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def build(project):
+    from dags.factory import build_dag
+
+    return build_dag
+
+
+@pytest.fixture
+def toy(project):
+    return load("toy")
+
+
+def test_one_task_a_step_and_one_arrow_an_input(build, toy):
+    dag = build(toy, "Text of the file.")
+    arrows = {name: task.upstream_task_ids for name, task in dag.task_dict.items()}
+    assert arrows.pop("finish") == set(arrows)
+    assert arrows == {
+        "checked": set(),
+        "model": {"checked"},
+        "evaluation": {"model"},
+        "servable": {"model", "evaluation"},
+        "deployment": {"servable"},
+    }
+
+
+def test_what_the_definition_says_is_on_the_dag(build, toy):
+    dag = build(toy, "Text of the file.")
+    assert dag.description == "The mean of some values."
+    assert dag.doc_md.startswith("Text of the file.")
+    assert "| `servable` | Servable | model, evaluation |" in dag.doc_md
+    assert dag.tags == {"kilnworks", "test"}
+    assert (dag.schedule, dag.catchup, dag.max_active_runs) == ("@weekly", False, 1)
+    assert {task.owner for task in dag.tasks} == {"analysts"}
+
+
+def test_steps_are_drawn_in_the_box_of_their_stage(build, toy):
+    groups = build(toy).task_group.children
+    assert {name: sorted(group.children) for name, group in groups.items() if name != "finish"} == {
+        "data": ["checked"],
+        "learning": ["evaluation", "model"],
+        "release": ["deployment", "servable"],
+    }
+
+
+def test_a_group_is_one_task_with_its_settings(build):
+    dag = build(load("grouped"))
+    learn = dag.get_task("learn")
+    assert learn.arguments == ("step", "grouped", "model", "evaluation", "servable")
+    assert (learn.pool, learn.retries, learn.execution_timeout) == ("training", 2, dt.timedelta(minutes=10))
+    assert learn.retry_exponential_backoff == 2.0
+    assert dag.get_task("deployment").upstream_task_ids == {"learn"}
+    assert type(dag.get_task("checked")).__name__ == "InProcessOperator"
+
+
+def test_data_reaches_the_command_by_the_environment_alone(build, toy):
+    for task in build(toy).tasks:
+        assert "{{" not in " ".join(task.arguments)
+        assert task.env["KILNWORKS_RUN_ID"] == "{{ run_id }}"
+        assert task.template_fields == ("env",)
+
+
+def test_finish_runs_after_all_and_does_not_decide_the_run(build, toy):
+    finish = build(toy).get_task("finish")
+    assert finish.is_teardown
+    assert finish.on_failure_fail_dagrun is False
+
+
+def test_the_form_has_every_setting_with_its_rules(build, toy):
+    params = build(toy).params
+    epochs = params.get_param("model.epochs")
+    assert epochs.value == 2
+    assert epochs.description == "Passes over the rows."
+    assert epochs.schema == {"type": "integer", "minimum": 1, "maximum": 50, "title": "epochs", "section": "model"}
+
+
+@pytest.mark.parametrize(
+    ("name", "bad", "good"),
+    [
+        ("model.epochs", 0, 50),
+        ("model.epochs", "many", 1),
+        ("model.rate", 0, None),
+        ("checked.split", "random", "time"),
+        ("evaluation.minimum", 0.5, {"mean": 2}),
+    ],
+)
+def test_a_bad_value_is_refused_by_the_form(build, toy, name, bad, good):
+    from airflow.sdk.exceptions import ParamValidationError
+
+    param = build(toy).params.get_param(name)
+    assert param.resolve(good) == good
+    with pytest.raises(ParamValidationError):
+        param.resolve(bad)
+
+
+def test_assets_say_what_a_step_makes_and_reads(build, toy):
+    dag = build(toy)
+    made = {task.task_id: [getattr(o, "name", "") for o in task.outlets] for task in dag.tasks}
+    assert made == {
+        "checked": ["toy.checked"],
+        "model": ["toy.model"],
+        "evaluation": [],
+        "servable": ["toy.servable"],
+        "deployment": ["toy.deployment.changed"],
+        "finish": [],
+    }
+    assert [a.name for a in dag.get_task("servable").inlets] == ["toy.model"]
+    assert dag.get_task("model").outlets[0].uri == "kilnworks://toy/model"
+
+
+def test_a_pool_is_asked_for(build, toy):
+    dag = build(replace(toy, operations=Operations(tasks={"model": Task(pool="gpu")})))
+    assert {task.task_id: task.pool for task in dag.tasks}["model"] == "gpu"
+
+
+HEAVY = ["tensorflow", "keras", "great_expectations", "mlflow", "pyspark", "pandas", "sklearn"]
+
+
+def test_reading_every_dag_file_is_quick_and_loads_nothing_heavy(python):
+    """Airflow's own start is not counted: a DAG processor has it behind it."""
+    code = f"""
+import json, sys, time
+import airflow.sdk
+from airflow.sdk import DAG, Asset, AssetAlias, BaseOperator, Param, TaskGroup
+began = time.process_time()
+import dags.training, dags.refused
+seconds = time.process_time() - began
+print(json.dumps([seconds, sorted(set({HEAVY}) & set(sys.modules))]))
+"""
+    seconds, heavy = python(code)
+    assert heavy == []
+    assert seconds < 1.0
+
+
+def test_serialization_is_the_same_in_every_process(python):
+    code = """
+import json
+from airflow.serialization.serialized_objects import DagSerialization
+from airflow.models.serialized_dag import SerializedDagModel
+import dags.training
+found = {}
+for name in ("toy", "grouped"):
+    dag = getattr(dags.training, name)
+    dag.fileloc = "training.py"
+    found[name] = SerializedDagModel.hash(DagSerialization.to_dict(dag))
+print(json.dumps(found))
+"""
+    assert python(code, PYTHONHASHSEED="1") == python(code, PYTHONHASHSEED="2")
+
+
+def test_a_definition_that_does_not_load_takes_no_other_with_it(python, tmp_path):
+    (tmp_path / "pipelines").mkdir()
+    (tmp_path / "pipelines" / "broken.py").write_text("import nothing_of_that_name\n")
+    code = """
+import json
+import dags.training
+try:
+    import dags.refused
+except Exception as error:
+    print(json.dumps([hasattr(dags.training, "broken"), str(error)]))
+"""
+    found, message = python(code, KILNWORKS_ROOT=str(tmp_path))
+    assert not found
+    assert "broken: ModuleNotFoundError: No module named 'nothing_of_that_name'" in message

@@ -1,0 +1,133 @@
+"""How the end of a command is told to Airflow, and that a stopped task leaves nothing running."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from pipelines.core.store import Store, now
+from schemas.errors import ConfigError, DataInvalid, DeployFailed, StepFailed, StoreError, TrainingDiverged
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def run(project):
+    return Store(project).run("toy", "r1")
+
+
+def verdict(code, began, run_id="r1"):
+    from dags.operators import verdict as judged
+
+    return judged("toy", run_id, ["checked", "model"], code, began)
+
+
+def kind(error):
+    return type(error).__name__
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (DataInvalid("bad", fix="mend it"), "AirflowFailException"),
+        (ConfigError("wrong"), "AirflowFailException"),
+        (TrainingDiverged("nan"), "AirflowFailException"),
+        (StoreError("full"), "AirflowException"),
+        (DeployFailed("not yet"), "AirflowException"),
+        (StepFailed("a bug"), "AirflowException"),
+    ],
+)
+def test_only_what_a_retry_can_mend_is_left_to_the_retries(run, error, expected):
+    began = now()
+    run.record("model", "failed", reason=error.got, error=error.record())
+    found = verdict(1, began)
+    assert kind(found) == expected
+    assert str(found).startswith(f"model: {error.got}")
+
+
+def test_the_failure_of_an_earlier_try_does_not_speak_for_this_one(run):
+    run.record("model", "failed", reason="bad", error=DataInvalid("bad").record())
+    time.sleep(0.002)
+    assert kind(verdict(1, now())) == "AirflowException"
+
+
+def test_a_wrong_setting_before_any_step_is_final(project):
+    assert kind(verdict(2, now())) == "AirflowFailException"
+
+
+def test_a_killed_command_names_the_signal_and_may_be_tried_again(run):
+    began = now()
+    run.record("model", "running", seconds=0.0)
+    found = verdict(-9, began)
+    assert kind(found) == "AirflowException"
+    assert "SIGKILL" in str(found)
+
+
+def test_a_closed_gate_is_a_skip_with_its_reason(run):
+    began = now()
+    run.record("model", "skipped", reason="evaluation gate closed: auc 0.71 is not >= 0.8")
+    found = verdict(99, began)
+    assert kind(found) == "AirflowSkipException"
+    assert "auc 0.71" in str(found)
+
+
+SLEEPER = """
+import subprocess, sys, time, pathlib
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+pathlib.Path(sys.argv[1]).write_text(str(child.pid))
+time.sleep(60)
+"""
+
+
+def test_a_stopped_task_stops_all_that_it_started(project, tmp_path, monkeypatch):
+    from dags import operators
+
+    pid_file = tmp_path / "pid"
+    monkeypatch.setattr(operators, "command", lambda *_: [sys.executable, "-c", SLEEPER, str(pid_file)])
+    task = operators.PipelineOperator(task_id="t", pipeline="toy", arguments=())
+    ended = []
+    thread = threading.Thread(target=lambda: ended.append(task.run_command()))
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not (pid_file.exists() and pid_file.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    task.on_kill()
+    thread.join(20)
+    assert ended == [-15]
+    assert not alive(int(pid_file.read_text()))
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that is dead and not yet reaped does not."""
+    for _ in range(100):
+        found = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
+        if not found.stdout.strip() or found.stdout.startswith("Z"):
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def test_the_command_gets_the_environment_and_every_line_is_logged(project, monkeypatch, caplog):
+    from dags import operators
+
+    code = "import os; print(os.environ['KILNWORKS_RUN_ID']); print(os.environ['KILNWORKS_STORE'])"
+    monkeypatch.setattr(operators, "command", lambda *_: [sys.executable, "-c", code])
+    task = operators.PipelineOperator(
+        task_id="t", pipeline="toy", arguments=(), env={"KILNWORKS_RUN_ID": "a'; rm -rf /; '+00:00"}
+    )
+    lines = []
+    monkeypatch.setattr(type(task), "log", property(lambda _: Recorder(lines)))
+    assert task.run_command() == 0
+    assert lines[1:] == ["a'; rm -rf /; '+00:00", str(project)]
+    assert os.environ.get("KILNWORKS_RUN_ID") is None
+
+
+class Recorder:
+    def __init__(self, lines):
+        self._lines = lines
+
+    def info(self, text, *values):
+        self._lines.append(text % values)
