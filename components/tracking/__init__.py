@@ -1,1 +1,1 @@
-"""Runs, metrics, figures and model versions sent to MLflow."""
+"""Runs, metrics, figures and model versions sent to MLflow: ``tracker.track_run``."""

@@ -61,7 +61,9 @@ def lineage(nodes: Sequence[Node], edges: Sequence[tuple[str, str, bool]]) -> st
     drawn += [_box(node, *place[node.name]) for node in nodes]
     width = 8 + (max(column.values()) + 1) * (BOX_WIDTH + GAP_X) - GAP_X
     height = top + tallest * (BOX_HEIGHT + GAP_Y) - GAP_Y + 8
-    return svg.image("".join(drawn), width, height, "steps of the run and what they hand on", "chart lineage")
+    return svg.image(
+        "".join(drawn), width, height, "steps of the run and what they hand on", "chart lineage", least=0.72
+    )
 
 
 def _near(a: tuple[float, float], b: tuple[float, float], *, dashed: bool) -> str:

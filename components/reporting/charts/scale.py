@@ -37,7 +37,7 @@ def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
 
 
 def nice_domain(values: Sequence[float], wanted: int = 5, *, zero: bool = False) -> tuple[float, float]:
-    """Round limits around the finite ones of ``values``; with ``zero`` the axis starts or ends there."""
+    """Round limits around the finite ones of ``values``, to a millionth of the span; ``zero`` is kept inside."""
     finite = [v for v in values if math.isfinite(v)] or [0.0, 1.0]
     low, high = min(finite), max(finite)
     if zero:
@@ -57,7 +57,7 @@ def label(value: float) -> str:
         if size >= limit:
             return f"{value / divisor:.3g}{suffix}"
     if size != 0 and size < 1e-4:
-        return f"{value:.0e}"
+        return f"{value:.2g}"
     return f"{value:.4g}"
 
 

@@ -40,12 +40,18 @@ def path(points: list[tuple[float, float]], *, closed: bool = False) -> str:
     return f"M{joined}Z" if closed else f"M{joined}"
 
 
-def image(content: str, width: float, height: float, description: str, class_: str = "chart") -> str:
-    """The whole picture. ``description`` is read aloud by a screen reader."""
+def image(
+    content: str, width: float, height: float, description: str, class_: str = "chart", *, least: float = 0.0
+) -> str:
+    """The whole picture. ``description`` is read aloud by a screen reader.
+
+    It takes the room that it finds, down to ``least`` times its own width; below that its surroundings scroll.
+    """
     size = f"{number(width)} {number(height)}"
+    limits = f"max-width:{number(width * 1.35)}px" + (f";min-width:{number(width * least)}px" if least else "")
     opened = (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="{escape(class_)}" viewBox="0 0 {size}" '
-        f'style="max-width:{number(width * 1.35)}px" role="img" aria-label="{escape(description)}">'
+        f'style="{limits}" role="img" aria-label="{escape(description)}">'
     )
     return f"{opened}{content}</svg>"
 

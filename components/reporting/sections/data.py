@@ -35,7 +35,7 @@ def data(run: RunRecord) -> dict[str, Any] | None:
             state: sum(v.state == state for v in verdicts) for state in ("kept", "broken", "warned", "unchecked")
         },
         "broken": [_broken(v, run.sensitive) for v in broken],
-        "features": _features(run, profile, verdicts),
+        "features": _features(run, profile, verdicts) if profile else [],
         "docs": _docs(run),
     }
 

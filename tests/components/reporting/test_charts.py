@@ -1,0 +1,101 @@
+"""Charts: round ticks, places that are right, names that cannot break out."""
+
+import math
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from components.reporting.charts import svg
+from components.reporting.charts.lineage import Node, layers, lineage
+from components.reporting.charts.matrix import matrix
+from components.reporting.charts.plot import Plot
+from components.reporting.charts.scale import Scale, bytes_text, label, nice_domain, seconds_text, ticks
+from components.reporting.charts.small import histogram, interval, top_values
+
+SVG = "{http://www.w3.org/2000/svg}"
+EVIL = '"><script>alert(1)</script>'
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+        (0, 11, [0, 2.5, 5, 7.5, 10]),
+        (-3, 4, [-2, 0, 2, 4]),
+        (0, 3e6, [0, 1e6, 2e6, 3e6]),
+    ],
+)
+def test_ticks_are_round_and_inside(low: float, high: float, expected: list[float]) -> None:
+    assert ticks(low, high) == expected
+
+
+@pytest.mark.parametrize("values", [[0.0], [5.0, 5.0], [], [math.nan], [-1e-9, 1e12], [0.1234, 0.1235]])
+def test_a_domain_holds_its_values_and_is_never_empty(values: list[float]) -> None:
+    low, high = nice_domain(values)
+    assert low < high
+    slack = 1e-6 * (high - low)
+    assert all(low - slack <= v <= high + slack for v in values if math.isfinite(v))
+    assert len(ticks(low, high)) >= 2
+
+
+def test_labels_are_short_and_right() -> None:
+    assert [label(v) for v in (0, 0.05, 12, 12_345, 3.4e6, 2e9, 3e-6, math.nan)] == [
+        "0", "0.05", "12", "12.3k", "3.4M", "2G", "3e-06", "n/a",
+    ]  # fmt: skip
+    assert [seconds_text(s) for s in (0.0123, 3.44, 125, 3725)] == ["12 ms", "3.4 s", "2 min 05 s", "1 h 02 min"]
+    assert [bytes_text(b) for b in (980, 12_340, 4_500_000)] == ["980 B", "12.3 kB", "4.5 MB"]
+    assert Scale(0, 10, 100, 200)(5) == 150
+    assert Scale(3, 3, 0, 10)(3) == 0
+
+
+def test_a_plot_puts_points_where_they_belong() -> None:
+    plot = Plot("T", (0, 1), (0, 1), "x", "y")
+    plot.line([(0, 0), (1, 1)], 1, "a line")
+    tree = ET.fromstring(plot.render())
+    d = next(p.get("d") for p in tree.iter(f"{SVG}path") if p.get("class") == "line s1")
+    assert d == "M58 254L426 52"
+    words = {t.text for t in tree.iter(f"{SVG}text")}
+    assert {"T", "x", "y", "a line", "0", "1", "0.5" if "0.5" in words else "0.4"} <= words
+
+
+def test_every_chart_is_well_formed_whatever_the_names() -> None:
+    plot = Plot(EVIL, (0, 1), (0, 2), EVIL, EVIL)
+    plot.bars([0, 0.5, 1], [1, 2], 1, EVIL)
+    plot.points([(0.5, 1)], 2, [EVIL])
+    plot.mark_x(0.5, EVIL)
+    drawn = [
+        plot.render(),
+        matrix([EVIL, "b"], [[3, 1], [0, 0]]),
+        matrix([f"a long class name {i}" for i in range(40)], [[i * j for i in range(40)] for j in range(40)]),
+        lineage([Node(EVIL, "failed", (EVIL, EVIL), EVIL)], []),
+        histogram([0, 1, 2], [(EVIL, [1, 2]), ("b", [0, 0])], EVIL),
+        top_values([(EVIL, [0.5, 0.25])], [EVIL, "b"]),
+        interval(0.5, 0.4, 0.6, (0, 1), 0.7, False),
+    ]
+    for picture in drawn:
+        for text in (picture, svg.standalone(picture)):
+            tree = ET.fromstring(text)
+            assert not list(tree.iter(f"{SVG}script"))
+            assert "nan" not in text.lower().replace("name", "")
+
+
+def test_the_matrix_shows_counts_and_shares_of_the_row() -> None:
+    words = [t.text for t in ET.fromstring(matrix(["no", "yes"], [[75, 25], [10, 30]])).iter(f"{SVG}text")]
+    for expected in ("75", "75.0%", "25.0%", "30"):
+        assert expected in words
+
+
+def test_lineage_columns_follow_the_longest_way() -> None:
+    edges = [("a", "b"), ("b", "d"), ("a", "c"), ("c", "d"), ("a", "d"), ("d", "e")]
+    assert layers(["a", "b", "c", "d", "e"], edges) == {"a": 0, "b": 1, "c": 1, "d": 2, "e": 3}
+    nodes = [Node(n, "done", ("done", "")) for n in "abcde"]
+    tree = ET.fromstring(lineage(nodes, [(a, b, False) for a, b in edges]))
+    boxes = [(float(r.get("x")), float(r.get("y"))) for r in tree.iter(f"{SVG}rect") if "node" in r.get("class", "")]
+    assert len(set(boxes)) == 5
+    assert boxes[1][0] == boxes[2][0] > boxes[0][0]
+    assert len([p for p in tree.iter(f"{SVG}path") if "edge" in p.get("class", "")]) == len(edges)
+
+
+def test_an_edge_from_an_unknown_step_is_left_out() -> None:
+    tree = ET.fromstring(lineage([Node("a", "done", ("", ""))], [("gone", "a", False), ("a", "a", False)]))
+    assert not [p for p in tree.iter(f"{SVG}path") if "edge" in p.get("class", "")]

@@ -1,0 +1,78 @@
+"""Reading a run, and its short form for tables."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from invented_run import CHAIN, InventedRun, dump
+
+from components.reporting.reading import as_number, read_history, read_run
+from components.reporting.summary import run_summary
+
+
+def test_steps_come_inputs_first_with_their_sources(tmp_path: Path) -> None:
+    run = read_run(InventedRun(tmp_path).done().path)
+    assert [s.name for s in run.steps] == list(CHAIN)
+    assert run.steps[5].sources == {"model": "model", "examples": "checked", "evaluation": "evaluation"}
+    assert not any(s.assumed for s in run.steps)
+    assert run.sensitive == {"income"}
+
+
+def test_a_step_without_a_record_of_its_inputs_is_put_after_the_last_and_marked(tmp_path: Path) -> None:
+    invented = InventedRun(tmp_path)
+    invented.examples()
+    shutil.rmtree(invented.path / "checked")
+    invented.checked_failed()
+    step = read_run(invented.path).steps[-1]
+    assert (step.name, step.outcome, step.assumed) == ("checked", "failed", True)
+    assert list(step.sources.values()) == ["examples"]
+    assert step.error["type"] == "DataInvalid"
+
+
+def test_steps_that_the_run_announces_are_waiting_until_they_begin(tmp_path: Path) -> None:
+    invented = InventedRun(tmp_path)
+    content = json.loads((invented.path / "run.json").read_text())
+    steps = [{"name": n, "component": c, "inputs": i} for n, (_, c, i) in CHAIN.items()]
+    dump(invented.path / "run.json", {**content, "steps": steps})
+    invented.examples()
+    run = read_run(invented.path)
+    assert {s.name: s.outcome for s in run.steps} == {**dict.fromkeys(CHAIN, "waiting"), "examples": "done"}
+    assert run.outcome == "unfinished"
+    assert run.steps[3].sources == {"examples": "checked", "transform": "transform"}
+
+
+def test_summary_of_each_state(tmp_path: Path) -> None:
+    done = run_summary(InventedRun(tmp_path / "a").done().path)
+    assert (done["outcome"], done["champion"], done["version"]) == ("done", True, 3)
+    assert set(done["metrics"]) >= {"auc", "log_loss"}
+    assert done["seconds"] == pytest.approx(0.008 + 0.94 + 38.2 + 1.12 + 4.4 + 0.31)
+    json.dumps(done)
+
+    closed = InventedRun(tmp_path / "b")
+    closed.examples()
+    closed.checked()
+    closed.model()
+    closed.evaluation(limit=0.99)
+    skipped = run_summary(closed.path)
+    assert skipped["outcome"] == "skipped"
+    assert skipped["reason"].startswith("evaluation gate closed")
+    assert not skipped["champion"]
+
+    assert run_summary(tmp_path / "s" / "runs" / "p" / "r")["outcome"] == "empty"
+
+
+def test_another_run_as_champion_is_not_this_one(tmp_path: Path) -> None:
+    run = InventedRun(tmp_path).done()
+    pointer = tmp_path / "champions" / "churn.json"
+    dump(pointer, {**json.loads(pointer.read_text()), "run_id": "later", "path": "/elsewhere/4"})
+    assert not run_summary(run.path)["champion"]
+
+
+def test_history_cells_that_hold_no_number_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "history.csv"
+    path.write_text("epoch,loss,val_loss\n0,0.5,\n1,nan,0.25\n\n")
+    assert read_history(path) == {"epoch": [0, 1], "loss": [0.5, None], "val_loss": [None, 0.25]}
+    path.write_text("")
+    assert read_history(path) == {}
+    assert [as_number(v) for v in ("1.5", None, "x", float("inf"), True)] == [1.5, None, None, None, 1.0]
