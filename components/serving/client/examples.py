@@ -26,14 +26,25 @@ def serialize(row: Mapping[str, Any]) -> bytes:
 
 
 def _fill(feature: Any, name: str, value: Any) -> None:
-    array = np.atleast_1d(np.asarray(value)).ravel()
+    array = _flat(value)
     if array.dtype.kind in "biu":
         feature.int64_list.value.extend(array.tolist())
     elif array.dtype.kind == "f":
         feature.float_list.value.extend(array.tolist())
-    elif array.dtype.kind in "USO" and all(isinstance(v, str | bytes) for v in array.tolist()):
+    elif array.dtype == object and all(isinstance(v, str | bytes) for v in array.tolist()):
         feature.bytes_list.value.extend(v.encode() if isinstance(v, str) else v for v in array.tolist())
     else:
         raise RequestInvalid(
             f"feature {name!r} holds {value!r}", "numbers, or texts, and no mix of them", "convert the value", {}
         )
+
+
+def _flat(value: Any) -> "np.ndarray[Any, Any]":
+    """All values of a feature; texts as objects, because numpy's own strings lose NUL bytes at the end."""
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        array = np.array(value, object)
+    if array.dtype.kind in "US":
+        array = array.astype(object) if isinstance(value, np.ndarray | np.generic) else np.array(value, object)
+    return np.atleast_1d(array).ravel()

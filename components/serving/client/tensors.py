@@ -58,22 +58,33 @@ def to_proto(value: Any, proto: Any = None) -> Any:
 
 
 def as_array(value: Any) -> Array:
-    """``value`` as an array of a dtype that can be sent; strings as objects."""
+    """``value`` as an array of a dtype that can be sent; strings as objects.
+
+    Raises:
+        RequestInvalid: as ``to_proto``.
+    """
     try:
         array = np.asarray(value)
     except ValueError:
-        raise RequestInvalid("a ragged nested list", "lists of equal lengths", "pad or split the rows") from None
-    if array.dtype.kind in "US":
-        return array.astype(object)
-    if array.dtype.kind == "O":
-        if not all(isinstance(v, str | bytes) for v in array.ravel().tolist()):
-            raise RequestInvalid("mixed values in one tensor", "only numbers or only texts", "convert them first")
-        return array
+        array = np.array(value, object)
+    if array.dtype.kind in "USO":
+        return _as_texts(value, array)
     if array.dtype == np.float64 and not isinstance(value, np.ndarray | np.generic):
         array = array.astype(np.float32)
     if array.dtype.name not in _NUMBERS:
         raise RequestInvalid(f"a tensor of dtype {array.dtype}", f"one of {', '.join(_NUMBERS)} or texts", "cast it")
     return array
+
+
+def _as_texts(value: Any, array: Array) -> Array:
+    """Texts as objects. Lists are read again: numpy's own strings lose NUL bytes at the end and take numbers for text."""
+    texts = array.astype(object) if isinstance(value, np.ndarray | np.generic) else np.array(value, object)
+    leaves = texts.ravel().tolist()
+    if any(isinstance(leaf, list | tuple | np.ndarray) for leaf in leaves):
+        raise RequestInvalid("a ragged nested list", "lists of equal lengths", "pad or split the rows")
+    if not all(isinstance(leaf, str | bytes) for leaf in leaves):
+        raise RequestInvalid("mixed values in one tensor", "only numbers or only texts", "convert them first")
+    return texts
 
 
 def from_proto(proto: Any) -> Array:

@@ -51,7 +51,7 @@ def test_empty_body() -> None:
 
 @pytest.mark.parametrize("body", [b"[1]", b"5 x", b'"a"', b"null", b"NaN"])
 def test_not_an_object(body: bytes) -> None:
-    with pytest.raises(ServingError, match="Is not object$"):
+    with pytest.raises(ServingError, match=r"Is not object$"):
         document.parse_object(body)
 
 
@@ -131,7 +131,7 @@ BODY = b'{"instances": [[[1, 2.5], [-3e2, 4]], [[5, 6], [7, 8]]]}'
 @settings(deadline=None, max_examples=500)
 @given(st.data())
 def test_the_short_cut_takes_nothing_that_json_refuses(data: st.DataObject) -> None:
-    """A valid body with a few bytes changed: whatever the short cut accepts must be that JSON, regular, with its values."""
+    """A valid body with a few bytes changed: whatever the short cut accepts must be that very JSON."""
     body = bytearray(BODY)
     for _ in range(data.draw(st.integers(0, 3))):
         place = data.draw(st.integers(0, len(body) - 1))
