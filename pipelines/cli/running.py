@@ -1,7 +1,6 @@
 """Commands that make artifacts: ``run``, ``step``, ``finish``."""
 
 import json
-import logging
 import os
 import shlex
 from typing import Annotated, Any
@@ -10,6 +9,7 @@ import typer
 from rich.console import Console
 
 from pipelines.cli.console import sectioned, watched
+from pipelines.cli.quiet import quiet_libraries
 from pipelines.cli.settings import new_run_id, open_store, overrides
 from pipelines.core.execute import Status, run_all
 from pipelines.core.finish import finish_run
@@ -115,13 +115,6 @@ def finish(
     skip_rest(load(name), this)
     _say(Console(), f"report   {finish_run(this)}")
     return 0
-
-
-def quiet_libraries() -> None:
-    """Keep the start-up notes of TensorFlow's C++ off the screen; its errors arrive as Python exceptions."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
 
 
 def _overrides_from_environment() -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Annotated, TextIO
 
 import typer
 
-from pipelines.cli.running import quiet_libraries
+from pipelines.cli.quiet import quiet_libraries
 from pipelines.cli.settings import open_store
 from pipelines.core.registry import load as load_pipeline
 from schemas.champion import read_champion
