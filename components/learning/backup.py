@@ -12,6 +12,7 @@ import json
 import os
 import zipfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,8 @@ class Backup:
                 np.savez(file, **arrays)  # type: ignore[arg-type]
             scratch.replace(self.path)
         except OSError as error:
-            scratch.unlink(missing_ok=True)
+            with suppress(OSError):
+                scratch.unlink()
             raise StoreError(
                 f"cannot write the backup of epoch {snapshot.epoch}: {error.strerror or error}",
                 f"room and write access in {self.path.parent}",
@@ -86,11 +88,11 @@ class Backup:
         if not self.path.is_file():
             return None
         try:
-            with np.load(self.path) as found:
+            with self.path.open("rb") as file, np.load(file) as found:
                 arrays = {name: found[name] for name in found.files}
-        except (OSError, ValueError, zipfile.BadZipFile):
+            about = json.loads(arrays.pop("about").tobytes())
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
             return None
-        about = json.loads(arrays.pop("about").tobytes())
         if about["identity"] != self._identity:
             return None
         groups = {

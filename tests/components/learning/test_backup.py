@@ -1,0 +1,58 @@
+"""A snapshot is there whole, or not at all."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.learning.backup import Backup, Snapshot
+from schemas.errors import StoreError
+
+SNAPSHOT = Snapshot(
+    3,
+    [np.arange(6, dtype=np.float32).reshape(2, 3), np.array(7, np.int64)],
+    [np.array([0.1], np.float32)],
+    [],
+    {"early_stopping": {"wait": 2, "best": 0.5}},
+    True,
+)
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    backup = Backup(tmp_path, "a")
+    assert backup.load() is None
+    backup.save(SNAPSHOT)
+    found = backup.load()
+    assert found is not None
+    assert (found.epoch, found.callbacks, found.finished, found.best) == (3, SNAPSHOT.callbacks, True, [])
+    for one, other in zip(found.model + found.optimizer, SNAPSHOT.model + SNAPSHOT.optimizer, strict=True):
+        np.testing.assert_array_equal(one, other)
+        assert one.dtype == other.dtype
+    assert [p.name for p in tmp_path.iterdir()] == ["backup.npz"]
+
+
+def test_order_survives_more_than_ten_variables(tmp_path: Path) -> None:
+    backup = Backup(tmp_path, "a")
+    backup.save(Snapshot(1, [np.array(i) for i in range(23)], [], []))
+    found = backup.load()
+    assert found is not None
+    assert [int(v) for v in found.model] == list(range(23))
+
+
+def test_another_training_is_not_taken_up(tmp_path: Path) -> None:
+    Backup(tmp_path, "a").save(SNAPSHOT)
+    assert Backup(tmp_path, "b").load() is None
+
+
+@pytest.mark.parametrize("keep", [0, 10, 200])
+def test_a_damaged_file_is_not_taken_up(tmp_path: Path, keep: int) -> None:
+    backup = Backup(tmp_path, "a")
+    backup.save(SNAPSHOT)
+    backup.path.write_bytes(backup.path.read_bytes()[:keep])
+    assert backup.load() is None
+
+
+def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"cannot write the backup of epoch 3(.|\n)*backup_epochs to 0"):
+        Backup(tmp_path / "file", "a").save(SNAPSHOT)

@@ -1,0 +1,130 @@
+"""Two replicas do what one does. Their runs share a process, in which devices are split before TensorFlow starts."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.train import TrainConfig, train
+from schemas.errors import ConfigError
+from tests.components.learning.replica_runs import weights
+from tests.components.learning.training_examples import context, customers, small
+
+pytestmark = pytest.mark.slow
+
+TWO = {"devices": {"strategy": "mirrored", "replicas": 2, "kind": "cpu"}}
+PLAIN = {"model": {"kind": "mlp", "units": [8]}, "epochs": 2, "batch": 64, "seed": 4}
+CLIPPED = {
+    "sgd": {**PLAIN, "optimizer": {"kind": "sgd", "learning_rate": 1.0, "clip": {"by": "global_norm", "limit": 0.05}}},
+    "norm": {**PLAIN, "optimizer": {"kind": "sgd", "learning_rate": 1.0, "clip": {"by": "norm", "limit": 0.02}}},
+    "value": {**PLAIN, "optimizer": {"kind": "sgd", "learning_rate": 1.0, "clip": {"by": "value", "limit": 0.01}}},
+    "adam": {**PLAIN, "optimizer": {"kind": "adam", "clip": {"limit": 0.05}}},
+    "penalty": {**PLAIN, "model": {"kind": "mlp", "units": [8], "l2": 0.05, "l1": 0.01}, "class_weight": "balanced"},
+    "average": {**PLAIN, "optimizer": {"kind": "sgd", "ema": 0.9}},
+}
+RICH = {
+    "model": {"kind": "mlp", "units": [8], "dropout": 0.3, "normalization": "batch"},
+    "epochs": 4,
+    "batch": 64,
+    "reduce_on_plateau": {"patience": 1, "min_delta": 0.02},
+}
+
+
+def process(root: Path, runs: list[dict]) -> int:
+    (root / "runs.json").write_text(json.dumps(runs))
+    command = [sys.executable, "-m", "tests.components.learning.replica_runs", str(root / "runs.json")]
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    done = subprocess.run(command, check=False, env=env, timeout=500, capture_output=True, text=True)
+    if done.returncode not in (0, -signal.SIGKILL):
+        raise AssertionError(done.stderr[-3000:])
+    return done.returncode
+
+
+def saved(out: Path) -> list[np.ndarray]:
+    with np.load(out / "weights.npz") as found:
+        return [found[n] for n in found.files]
+
+
+@pytest.fixture(scope="module")
+def mirrored(tmp_path_factory) -> Path:
+    """Everything that is run on two replicas; a killed process first."""
+    root = tmp_path_factory.mktemp("mirrored")
+    customers(root / "data")
+    data = str(root / "data")
+    assert process(root, [{"name": "a", "root": "rich", "data": data, "config": RICH | TWO, "kill_at": 2.5}]) < 0
+    runs = [{"name": n, "data": data, "config": c | TWO} for n, c in CLIPPED.items()]
+    runs += [
+        {"name": n, "root": n2, "data": data, "config": RICH | TWO} for n, n2 in (("b", "rich"), ("c", "straight"))
+    ]
+    diverging = {**PLAIN, **TWO, "optimizer": {"kind": "sgd", "learning_rate": 1e30}}
+    runs.append({"name": "diverging", "data": data, "config": diverging})
+    assert process(root, runs) == 0
+    return root
+
+
+@pytest.mark.parametrize("name", list(CLIPPED))
+def test_same_weights_as_on_one_device(mirrored: Path, tmp_path: Path, name: str) -> None:
+    from schemas.artifacts import CheckedExamples, Transform
+
+    out = tmp_path / "out"
+    out.mkdir()
+    data = mirrored / "data"
+    alone = train(
+        TrainConfig.model_validate(CLIPPED[name]),
+        CheckedExamples(data / "examples"),
+        Transform(data / "transform"),
+        out,
+        context(tmp_path),
+    )
+    for one, two in zip(weights(alone), saved(mirrored / name / f"out-{name}"), strict=True):
+        np.testing.assert_allclose(one, two, rtol=0, atol=1e-6)
+
+
+def test_clipping_was_felt(mirrored: Path) -> None:
+    """The limits above are so low that other weights come out than without them."""
+    found = [saved(mirrored / n / f"out-{n}")[0] for n in ("sgd", "norm", "value")]
+    assert not np.allclose(found[0], found[1], atol=1e-4)
+    assert not np.allclose(found[1], found[2], atol=1e-4)
+
+
+def test_killed_and_resumed(mirrored: Path) -> None:
+    resumed, straight = mirrored / "rich" / "out-b", mirrored / "straight" / "out-c"
+    assert json.loads((resumed / "training.json").read_text())["resumed_after"] == 2
+    assert json.loads((straight / "training.json").read_text())["replicas"] == 2
+    assert (resumed / "history.csv").read_text() == (straight / "history.csv").read_text()
+    for one, other in zip(saved(resumed), saved(straight), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_divergence_is_found_on_replicas(mirrored: Path) -> None:
+    error = json.loads((mirrored / "diverging" / "out-diverging" / "error.json").read_text())
+    assert error["type"] == "TrainingDiverged"
+    assert error["details"]["epoch"] == 1
+    assert 2 <= error["details"]["step"] <= 4
+
+
+def test_more_replicas_than_devices(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    tf.config.list_logical_devices("CPU")
+    given, transform = customers(tmp_path / "data", 64)
+    with pytest.raises(ConfigError, match="2 replicas asked for, no GPU visible"):
+        train(small(devices={"strategy": "mirrored", "replicas": 2}), given, transform, tmp_path, context(tmp_path))
+    with pytest.raises(ConfigError, match="1 logical processors in this process"):
+        train(small(**TWO), given, transform, tmp_path, context(tmp_path))
+    with pytest.raises(ConfigError, match="no visible GPU"):
+        train(small(devices={"strategy": "single", "kind": "gpu"}), given, transform, tmp_path, context(tmp_path))
+
+
+def test_mirrored_on_the_one_processor(tmp_path: Path) -> None:
+    given, transform = customers(tmp_path / "data", 128)
+    (tmp_path / "out").mkdir()
+    made = train(
+        small(devices={"strategy": "mirrored"}, epochs=1), given, transform, tmp_path / "out", context(tmp_path)
+    )
+    assert (made.training["strategy"], made.training["replicas"]) == ("mirrored", 1)

@@ -1,0 +1,123 @@
+"""Losses, metrics and class weights against scikit-learn and formulas."""
+
+import numpy as np
+import pytest
+
+from components.learning.tasks import auc, class_weights, direction, make_task, reported
+from schemas.contract import Contract
+from schemas.errors import ConfigError, DataInvalid, UnknownName
+from tests.components.learning.training_examples import DIGITS, PRICES, TABLE
+
+pytestmark = pytest.mark.slow
+
+RANDOM = np.random.default_rng(3)
+
+
+def test_binary_numbers_match_scikit_learn() -> None:
+    from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
+
+    label = RANDOM.integers(0, 2, 500).astype(np.int32)
+    score = np.round(RANDOM.uniform(0.01, 0.99, 500), 2).astype(np.float32)
+    task = make_task(TABLE, label, 0.0, "squared")
+    found = task.measure(task.target(label), score[:, None])
+    assert found["loss"] == pytest.approx(log_loss(label, score), rel=1e-5)
+    assert found["auc"] == pytest.approx(roc_auc_score(label, score), rel=1e-9)
+    assert found["accuracy"] == pytest.approx(accuracy_score(label, score > 0.5))
+
+
+def test_multiclass_numbers_match_scikit_learn() -> None:
+    from sklearn.metrics import accuracy_score, log_loss
+
+    label = np.arange(200, dtype=np.int32) % 10
+    sums_to_one = RANDOM.dirichlet(np.ones(10), 200)
+    output = sums_to_one.astype(np.float32)
+    task = make_task(DIGITS, label, 0.0, "squared")
+    found = task.measure(task.target(label), output)
+    assert found["loss"] == pytest.approx(log_loss(label, sums_to_one, labels=range(10)), rel=1e-4)
+    assert found["accuracy"] == pytest.approx(accuracy_score(label, output.argmax(1)))
+
+
+def test_label_smoothing_formula() -> None:
+    label = np.arange(20, dtype=np.int32) % 10
+    output = RANDOM.dirichlet(np.ones(10) * 5, 20).astype(np.float32)
+    task = make_task(DIGITS, label, 0.2, "squared")
+    target = np.full((20, 10), 0.02)
+    target[np.arange(20), label] = 0.82
+    assert task.measure(task.target(label), output)["loss"] == pytest.approx(
+        -(target * np.log(output)).sum(1).mean(), rel=1e-5
+    )
+
+
+def test_binary_label_smoothing_formula() -> None:
+    label = np.array([0, 1, 1], np.int32)
+    score = np.array([[0.2], [0.7], [0.9]], np.float32)
+    task = make_task(TABLE, label, 0.1, "squared")
+    target = np.array([0.05, 0.95, 0.95])
+    expected = -(target * np.log(score[:, 0]) + (1 - target) * np.log(1 - score[:, 0])).mean()
+    assert task.measure(task.target(label), score)["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["squared", "absolute", "huber"])
+def test_regression_loss_is_in_standard_deviations(kind: str) -> None:
+    label = np.array([100.0, 200.0, 600.0], np.float32)
+    output = np.array([[150.0], [150.0], [100.0]], np.float32)
+    task = make_task(PRICES, label, 0.0, kind)
+    error = np.abs(label - output[:, 0]) / label.std()
+    expected = {
+        "squared": error**2,
+        "absolute": error,
+        "huber": np.where(error <= 1, error**2 / 2, error - 0.5),
+    }[kind].mean()
+    found = task.measure(task.target(label), output)
+    assert found["loss"] == pytest.approx(expected, rel=1e-5)
+    assert found["mae"] == pytest.approx(600 / 3)
+    assert found["rmse"] == pytest.approx(np.sqrt((50**2 + 50**2 + 500**2) / 3))
+    assert task.head.offset == pytest.approx(300)
+    assert task.head.scale == pytest.approx(label.std())
+
+
+def test_auc_of_one_class_is_not_defined() -> None:
+    assert np.isnan(auc(np.ones(3), np.array([0.1, 0.2, 0.3])))
+    assert auc(np.array([0, 1]), np.array([0.5, 0.5])) == 0.5
+
+
+def test_balanced_weights_match_scikit_learn() -> None:
+    from sklearn.utils.class_weight import compute_class_weight
+
+    label = np.array([0] * 70 + [1] * 30, np.int32)
+    expected = compute_class_weight("balanced", classes=np.array([0, 1]), y=label)
+    np.testing.assert_allclose(class_weights("balanced", TABLE, label), expected, rtol=1e-6)
+    assert class_weights("none", TABLE, label) is None
+    np.testing.assert_allclose(class_weights({"yes": 3.0, "no": 1.0}, TABLE, label), [1.0, 3.0])
+
+
+def test_wrong_class_weights_are_refused() -> None:
+    with pytest.raises(ConfigError, match="one weight for each class: no, yes"):
+        class_weights({"yes": 3.0}, TABLE, np.array([0, 1], np.int32))
+    with pytest.raises(ConfigError, match="regression"):
+        class_weights("balanced", PRICES, np.array([0.0, 1.0], np.float32))
+    with pytest.raises(ConfigError, match="label_smoothing"):
+        make_task(PRICES, np.array([0.0, 1.0], np.float32), 0.1, "squared")
+
+
+def test_labels_that_teach_nothing_are_refused() -> None:
+    with pytest.raises(DataInvalid, match="no training row has label left = no"):
+        make_task(TABLE, np.ones(5, np.int32), 0.0, "squared")
+    with pytest.raises(DataInvalid, match="'price' is 3 in every training row"):
+        make_task(PRICES, np.full(5, 3.0, np.float32), 0.0, "squared")
+
+
+def test_what_can_be_monitored() -> None:
+    assert direction("val_auc", "binary", True) == "max"
+    assert direction("val_rmse", "regression", True) == "min"
+    assert direction("loss", "multiclass", False) == "min"
+    assert "val_auc" not in reported("multiclass", True)
+    with pytest.raises(ConfigError, match="no rows in split 'val'"):
+        direction("val_loss", "binary", False)
+    with pytest.raises(UnknownName, match="did you mean 'val_auc'"):
+        direction("val_acu", "binary", True)
+
+
+def test_a_contract_without_classes_is_a_regression() -> None:
+    contract = Contract.model_validate({**PRICES.model_dump(), "name": "other"})
+    assert make_task(contract, np.array([1.0, 2.0], np.float32), 0.0, "huber").head.name == "value"
