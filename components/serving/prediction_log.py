@@ -237,7 +237,12 @@ class _Files:
 
     def abandon(self) -> None:
         """Let go of a file that cannot be written; its hidden part stays for a person to look at."""
-        self._writer = None
+        writer, self._writer = self._writer, None
+        try:
+            if writer is not None:
+                writer.close()
+        except Exception as error:
+            log.debug("closing a lost prediction log file: %s", error)
 
     def _open(self) -> None:
         self._number += 1

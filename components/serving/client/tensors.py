@@ -77,7 +77,7 @@ def as_array(value: Any) -> Array:
 
 
 def _as_texts(value: Any, array: Array) -> Array:
-    """Texts as objects. Lists are read again: numpy's own strings lose NUL bytes at the end and take numbers for text."""
+    """Texts as objects. Lists are read again: numpy's own strings lose NULs at the end and take numbers for text."""
     texts = array.astype(object) if isinstance(value, np.ndarray | np.generic) else np.array(value, object)
     leaves = texts.ravel().tolist()
     if any(isinstance(leaf, list | tuple | np.ndarray) for leaf in leaves):

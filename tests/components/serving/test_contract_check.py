@@ -1,0 +1,159 @@
+"""The contract check of requests, against the rules that the rest of the project applies to frames."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from components.features.raw import raw_arrays
+from components.quality.row_rules import broken_rules
+from components.serving.client import examples
+from components.serving.errors import Code, ServingError
+from components.serving.request_check import ContractCheck
+from schemas.contract import Contract
+
+CONTRACT = Contract.model_validate(
+    {
+        "name": "people",
+        "features": {
+            "age": {"dtype": "int", "min": 0, "max": 120, "unit": "years"},
+            "income": {"dtype": "float", "nullable": True, "min": 0},
+            "visits": {"dtype": "int", "nullable": True, "max": 9},
+            "member": {"dtype": "bool"},
+            "plan": {"dtype": "string", "allowed": ["basic", "gold"]},
+            "code": {"dtype": "string", "nullable": True, "min_length": 2, "max_length": 3, "regex": "[a-z]+"},
+            "pair": {"dtype": "float", "shape": [2], "max": 1},
+            "hint": {"dtype": "int", "max": 5, "severity": "warning"},
+            "secret": {"dtype": "string", "allowed": ["x"], "sensitive": True},
+            "seen": {"dtype": "datetime"},
+        },
+    }
+)
+GOOD = {
+    "age": 30,
+    "income": 10.5,
+    "visits": 2,
+    "member": True,
+    "plan": "gold",
+    "code": "abc",
+    "pair": [0.5, 1.0],
+    "hint": 1,
+    "secret": "x",
+    "seen": 0,
+}
+SCHEMA = {
+    "age": pl.Int64,
+    "income": pl.Float64,
+    "visits": pl.Int64,
+    "member": pl.Boolean,
+    "plan": pl.String,
+    "code": pl.String,
+    "pair": pl.List(pl.Float32),
+    "hint": pl.Int64,
+    "secret": pl.String,
+    "seen": pl.Datetime("us"),
+}
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Path:
+    (tmp_path / "assets.extra").mkdir()
+    (tmp_path / "assets.extra" / "contract.json").write_text(json.dumps(CONTRACT.model_dump(mode="json")))
+    return tmp_path
+
+
+def frame(rows: list[dict[str, object]]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=SCHEMA, strict=False)
+
+
+def inputs(rows: list[dict[str, object]]) -> dict[str, np.ndarray]:
+    arrays = raw_arrays(CONTRACT, frame(rows))
+    return {n: np.array([v.encode() for v in a], object) if a.dtype == object else a for n, a in arrays.items()}
+
+
+def refusal(served: Path, arrays: dict[str, np.ndarray]) -> str:
+    with pytest.raises(ServingError) as raised:
+        ContractCheck()("m", 1, str(served), "serving_default", arrays)
+    assert raised.value.code is Code.INVALID_ARGUMENT
+    return raised.value.text
+
+
+def test_good_rows_pass(served: Path) -> None:
+    check = ContractCheck()
+    missing = {**GOOD, "income": None, "visits": None, "code": None}
+    for rows in ([GOOD], [GOOD, missing, {**GOOD, "hint": 99}]):
+        check("m", 1, str(served), "serving_default", inputs(rows))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "text"),
+    [
+        ("age", 150, "must be at most 120 years (got 150)"),
+        ("age", -1, "must be at least 0 years (got -1)"),
+        ("income", -0.5, "must be at least 0 (got -0.5)"),
+        ("income", float("inf"), "must be a finite number (got inf)"),
+        ("visits", 10, "must be at most 9 (got 10)"),
+        ("plan", "silver", "must be one of basic, gold (got 'silver')"),
+        ("plan", None, "must be present (got nothing)"),
+        ("code", "a", "must be at least 2 characters (got 'a')"),
+        ("code", "abcd", "must be at most 3 characters (got 'abcd')"),
+        ("code", "12", "must be matching [a-z]+ (got '12')"),
+        ("pair", [0.5, 1.5], "must be at most 1 (got values from 0.5 to 1.5)"),
+        ("secret", "y", "must be one of x (got (masked))"),
+    ],
+)
+def test_each_rule_names_column_row_rule_and_value(served: Path, column: str, value: object, text: str) -> None:
+    rows = [GOOD, {**GOOD, column: value}]
+    assert refusal(served, inputs(rows)) == f"The request breaks the contract: column {column!r}, row 1: {text}"
+    broken = [b for b in broken_rules(CONTRACT, frame(rows)) if b.severity == "critical"]
+    assert [(b.column, b.rows.to_list()) for b in broken] == [(column, [1])], "the frame's rules say the same"
+
+
+def test_what_only_arrays_can_hold(served: Path) -> None:
+    good = inputs([GOOD])
+    assert "column 'visits', row 0: must be a whole number (got 1.5)" in refusal(
+        served, {**good, "visits": np.array([1.5], np.float32)}
+    )
+    assert "column 'plan', row 0: must be UTF-8 text" in refusal(served, {**good, "plan": np.array([b"\xff"], object)})
+    assert "column 'age': must have the shape [n] (got [1, 1])" in refusal(served, {**good, "age": np.array([[1]])})
+    assert "column 'seen', row 0: must be present" in refusal(served, {**good, "seen": np.array([-(2**63)])})
+    nan = np.array([[np.nan, 1]], np.float32)
+    assert "column 'pair', row 0: must be present" in refusal(served, {**good, "pair": nan})
+
+
+def test_many_problems_are_counted(served: Path) -> None:
+    bad = {**GOOD, "age": 150, "income": -1.0, "visits": 99, "plan": "?", "code": "1", "secret": "?"}
+    text = refusal(served, inputs([bad]))
+    assert text.count("column ") == 5 and text.endswith("; and 2 more")
+
+
+def test_serialized_examples(served: Path) -> None:
+    def row(**changes: object) -> bytes:
+        values = {**GOOD, "visits": 2.0, **changes}
+        return examples.serialize({k: v for k, v in values.items() if v is not None})
+
+    def batch(*rows: bytes) -> dict[str, np.ndarray]:
+        array = np.empty(len(rows), object)
+        array[:] = rows
+        return {"examples": array}
+
+    ContractCheck()("m", 1, str(served), "serve_tf_example", batch(row(), row(code=None, income=None)))
+    assert "column 'age', row 1: must be at most 120 years (got 150)" in refusal(served, batch(row(), row(age=150)))
+    assert "column 'plan', row 0: must be present" in refusal(served, batch(row(plan=None)))
+    ContractCheck()("m", 1, str(served), "serve_tf_example", batch(b"\xff\xff"))
+
+
+def test_without_a_contract_nothing_is_checked(tmp_path: Path) -> None:
+    check = ContractCheck()
+    for _ in range(2):
+        check("m", 1, str(tmp_path), "serving_default", {"age": np.array([999])})
+
+
+def test_a_broken_contract_is_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "assets.extra").mkdir()
+    (tmp_path / "assets.extra" / "contract.json").write_text("{")
+    with pytest.raises(ServingError) as raised:
+        ContractCheck()("m", 1, str(tmp_path), "serving_default", {})
+    assert raised.value.code is Code.INTERNAL
