@@ -27,7 +27,7 @@ def serialize(row: Mapping[str, Any]) -> bytes:
 
 def _fill(feature: Any, name: str, value: Any) -> None:
     array = _flat(value)
-    if array.dtype.kind in "biu" and (array.size == 0 or array.max() < 2**63):
+    if array.dtype.kind in "biu" and (array.size == 0 or int(array.max()) < 2**63):
         feature.int64_list.value.extend(array.astype(np.int64).tolist())
     elif array.dtype.kind == "f":
         feature.float_list.value.extend(array.tolist())
