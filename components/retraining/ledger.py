@@ -1,0 +1,103 @@
+"""What has arrived, what it was used for, and what was decided: one JSON file that survives every restart.
+
+::
+
+    STORE/retraining/<pipeline>/ledger.json         this; replaced in one rename, under a lock between processes
+                               /blobs/<sha256>      content that arrived, pinned
+                               /batches/<run id>/   the files that one run trains on: links to blobs, never changed
+                               /decisions/*.json    decision records, one for each change of mind
+"""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import BaseModel, Field
+
+from schemas.files import read_json, write_json
+
+
+class Seen(BaseModel):
+    """One file of the landing folder as it was at the last look; times are seconds since 1970."""
+
+    size: int
+    changed: str
+    since: float
+    """When the file was first seen in this state."""
+    sha256: str | None = None
+    """Hash of its content, once it has settled and was pinned."""
+
+
+class Content(BaseModel):
+    """Content that arrived, whatever the names of the files that held it."""
+
+    rows: int
+    arrived: float
+    batch: str | None = None
+    """The run that it was new for; None while it waits."""
+
+
+class Batch(BaseModel):
+    """Data that a run was decided for."""
+
+    run_id: str
+    fingerprint: str
+    new: list[str]
+    """Hashes of the contents that were new."""
+    rows: int
+    """New rows."""
+    claimed: float
+    started: bool = False
+    """Whether an orchestrator said that the run exists."""
+
+
+class Ledger(BaseModel):
+    """Everything that is remembered of one pipeline's landing folder."""
+
+    files: dict[str, Seen] = Field(default_factory=dict)
+    contents: dict[str, Content] = Field(default_factory=dict)
+    batches: list[Batch] = Field(default_factory=list)
+    decisions: int = 0
+    """Number of decision records written so far."""
+    last_decision: str = ""
+    """What the newest one said, to write the next only when it says something else."""
+
+    def waiting(self) -> list[str]:
+        """Hashes of the contents in the folder that no run was decided for, in order of arrival."""
+        present = {seen.sha256 for seen in self.files.values() if seen.sha256}
+        new = [sha for sha in present if self.contents[sha].batch is None]
+        return sorted(new, key=lambda sha: (self.contents[sha].arrived, sha))
+
+    def unsettled(self) -> list[Seen]:
+        """Files that may still be growing."""
+        return [seen for seen in self.files.values() if seen.sha256 is None]
+
+    def unstarted(self) -> Batch | None:
+        """The oldest batch whose run nobody has confirmed."""
+        return next((batch for batch in self.batches if not batch.started), None)
+
+
+def folder(store: Path, pipeline: str) -> Path:
+    """Where all this lies for a pipeline."""
+    return store / "retraining" / pipeline
+
+
+@contextmanager
+def opened(store: Path, pipeline: str) -> Iterator[Ledger]:
+    """The ledger, for one process at a time; written back, durably, when the block ends without an error."""
+    where = folder(store, pipeline)
+    where.mkdir(parents=True, exist_ok=True)
+    with (where / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ledger = read(store, pipeline)
+        before = ledger.model_dump_json()
+        yield ledger
+        if ledger.model_dump_json() != before:
+            write_json(where / "ledger.json", ledger.model_dump(mode="json"), durable=True)
+
+
+def read(store: Path, pipeline: str) -> Ledger:
+    """The ledger as it stands, for those who only look."""
+    path = folder(store, pipeline) / "ledger.json"
+    return Ledger.model_validate(read_json(path)) if path.is_file() else Ledger()

@@ -1,0 +1,182 @@
+"""Watching a landing folder and starting each retraining exactly once.
+
+::
+
+    look     list the folder; pin what has settled; remember it          as often as wanted, by as many as wanted
+    decide   rules over the ledger -> nothing, wait, retrain             the same answer for everybody who asks
+    claim    retrain? -> one batch with one run id, data linked together  once for each content fingerprint
+    confirm  the run of that id exists                                   until then claim gives the same batch again
+
+The state of the folder counts, never an event: an event that comes twice finds nothing left to claim, one that is lost
+is made good by the next look, and what arrives during a run waits in the ledger.
+"""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components.retraining import ledger as books
+from components.retraining.landing import Landing, Stamp, count_rows, fingerprint
+from components.retraining.ledger import Batch, Content, Ledger, Seen, opened
+from components.retraining.policy import RetrainPolicy
+from components.retraining.rules import Decision, decide
+from schemas.errors import DataUnreadable
+from schemas.files import write_json
+
+
+@dataclass(frozen=True)
+class Order:
+    """A run to start; starting it again under the same id must do nothing.
+
+    Attributes:
+        run_id: its name, made of the fingerprint of what arrived.
+        settings: overrides for the pipeline, e.g. ``{"examples.source.path": ".../batches/retrain__0a1b"}``.
+        rows: new rows in it.
+        fingerprint: of the contents that are new.
+    """
+
+    run_id: str
+    settings: dict[str, Any]
+    rows: int
+    fingerprint: str
+
+
+def look(policy: RetrainPolicy, store: Path, pipeline: str, now: float) -> Decision:
+    """Take in what lies in the landing folder now, and judge it.
+
+    Args:
+        policy: the rules.
+        store: local root of the store.
+        pipeline: whose data it is.
+        now: seconds since 1970.
+    """
+    landing = Landing(policy.landing, policy.pattern)
+    blobs = books.folder(store, pipeline) / "blobs"
+    with opened(store, pipeline) as ledger:
+        stamps = landing.stamps()
+        for name in set(ledger.files) - set(stamps):
+            del ledger.files[name]
+        for name, stamp in stamps.items():
+            _take_in(policy, landing, ledger, blobs, name, stamp, now)
+        return _decided(policy, ledger, store, pipeline, now)
+
+
+def claim(policy: RetrainPolicy, store: Path, pipeline: str, now: float) -> Order | None:
+    """The run to start now: one that was decided and is not confirmed yet, else a new one if the rules say so.
+
+    For each set of contents there is one run id, whoever asks and however often.
+    """
+    with opened(store, pipeline) as ledger:
+        batch = ledger.unstarted()
+        if batch is None:
+            if _decided(policy, ledger, store, pipeline, now).verdict != "retrain":
+                return None
+            batch = _new_batch(ledger, now)
+        target = _bind(policy, ledger, batch, books.folder(store, pipeline))
+        return Order(batch.run_id, {policy.setting: str(target)}, batch.rows, batch.fingerprint)
+
+
+def confirm(store: Path, pipeline: str, run_id: str) -> None:
+    """Remember that the run of an order exists."""
+    with opened(store, pipeline) as ledger:
+        for batch in ledger.batches:
+            batch.started = batch.started or batch.run_id == run_id
+
+
+def due(policy: RetrainPolicy, store: Path, pipeline: str, now: float) -> str | None:
+    """Fingerprint of what should be claimed now, None where nothing is; takes in the folder first."""
+    decision = look(policy, store, pipeline, now)
+    unstarted = books.read(store, pipeline).unstarted()
+    if unstarted is not None:
+        return unstarted.fingerprint
+    return decision.record.inputs["arrived"] if decision.verdict == "retrain" else None
+
+
+def _take_in(
+    policy: RetrainPolicy, landing: Landing, ledger: Ledger, blobs: Path, name: str, stamp: Stamp, now: float
+) -> None:
+    """Follow one file until it has settled, then pin it."""
+    seen = ledger.files.get(name)
+    if seen is None or (seen.size, seen.changed) != (stamp.size, stamp.changed):
+        seen = ledger.files[name] = Seen(size=stamp.size, changed=stamp.changed, since=now)
+    seen.since = min(seen.since, now)
+    if seen.sha256 is not None or now - seen.since < policy.settle_seconds:
+        return
+    sha = landing.pin(name, stamp, blobs)
+    if sha is None:
+        del ledger.files[name]
+        return
+    seen.sha256 = sha
+    if sha not in ledger.contents:
+        ledger.contents[sha] = Content(rows=count_rows(blobs / sha, name), arrived=now)
+
+
+def _decided(policy: RetrainPolicy, ledger: Ledger, store: Path, pipeline: str, now: float) -> Decision:
+    """Judge, and write a decision record when the judgement is another than the last."""
+    decision = decide(policy, ledger, now)
+    if decision.key != ledger.last_decision:
+        ledger.last_decision = decision.key
+        ledger.decisions += 1
+        path = books.folder(store, pipeline) / "decisions" / f"{ledger.decisions:06d}-{decision.verdict}.json"
+        write_json(path, {"at": now, "pipeline": pipeline, "verdict": decision.verdict, **decision.record.record()})
+    return decision
+
+
+def _new_batch(ledger: Ledger, now: float) -> Batch:
+    new = ledger.waiting()
+    name = fingerprint(new)
+    batch = Batch(
+        run_id=f"retrain__{name[:16]}",
+        fingerprint=name,
+        new=new,
+        rows=sum(ledger.contents[sha].rows for sha in new),
+        claimed=now,
+    )
+    for sha in new:
+        ledger.contents[sha].batch = batch.run_id
+    ledger.batches.append(batch)
+    return batch
+
+
+def _bind(policy: RetrainPolicy, ledger: Ledger, batch: Batch, where: Path) -> Path:
+    """The folder that a run trains on: the base and all settled files, as they were when it was claimed."""
+    target = where / "batches" / batch.run_id
+    if target.is_dir():
+        return target
+    scratch = where / "batches" / f".{batch.run_id}.partial"
+    shutil.rmtree(scratch, ignore_errors=True)
+    for name, source in _base_files(policy).items():
+        (scratch / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source, scratch / name)
+    linked: set[str] = set()
+    for name, seen in sorted(ledger.files.items()):
+        if seen.sha256 is not None and seen.sha256 not in linked:
+            linked.add(seen.sha256)
+            _link(where / "blobs" / seen.sha256, scratch / name)
+    scratch.replace(target)
+    return target
+
+
+def _base_files(policy: RetrainPolicy) -> dict[str, Path]:
+    """Relative name -> file of the rows that every training starts from."""
+    if policy.base is None:
+        return {}
+    base = Path(policy.base)
+    if base.is_file():
+        return {base.name: base}
+    if not base.is_dir():
+        raise DataUnreadable(f"no base data at {base}", "a file or folder", "correct `base` of the retraining policy")
+    return {p.relative_to(base).as_posix(): p for p in sorted(base.rglob("*")) if p.is_file() and p.name[0] != "."}
+
+
+def _link(source: Path, target: Path) -> None:
+    """Link or copy; a name that is taken gets another one in front."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    while target.exists():
+        target = target.with_name(f"landed-{target.name}")
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
