@@ -1,0 +1,113 @@
+"""Two processes at once, kill -9, a read-only base path and a full disk: nothing half-written is ever a version."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from schemas.champion import read_champion
+from schemas.errors import StoreError
+from schemas.files import read_json
+from tests.components.deploying.deploying_models import names, run_deploy, servable, whole
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[3]
+
+
+def _process(store, made, out, times):
+    command = [
+        sys.executable,
+        "-m",
+        "tests.components.deploying.deploying_models",
+        str(store),
+        str(made.path),
+        str(out),
+    ]
+    process = subprocess.Popen([*command, str(times)], cwd=ROOT, stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"ready\n"
+    return process
+
+
+def test_two_processes_publish_at_once(tmp_path):
+    store, made = tmp_path / "store", servable(tmp_path / "s", size=20_000)
+    processes = [_process(store, made, tmp_path / name, 10) for name in ("a", "b")]
+    for process in processes:
+        assert process.wait(60) == 0
+        process.stdout.close()
+    base = store / "serving" / "churn"
+    assert sorted(int(n) for n in names(base) if n.isdigit()) == list(range(1, 21))
+    assert all(whole(base / str(v), made) for v in range(1, 21))
+    seen = [read_json(tmp_path / p / str(i) / "deployment.json")["version"] for p in "ab" for i in range(10)]
+    assert sorted(seen) == list(range(1, 21))
+    assert read_champion(store, "churn").version == 20
+
+
+def test_kill_9_at_any_moment_leaves_whole_versions_only(tmp_path):
+    store, made = tmp_path / "store", servable(tmp_path / "s", size=3_000_000)
+    base = store / "serving" / "churn"
+    chance, stages = random.Random(0), 0
+    for attempt in range(12):
+        process = _process(store, made, tmp_path / f"k{attempt}", 1000)
+        time.sleep(chance.uniform(0.0, 0.12))
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+        process.stdout.close()
+        found = names(base) if base.is_dir() else []
+        stages += any(n.startswith(".stage-") for n in found)
+        assert all(whole(base / n, made) for n in found if n.isdigit())
+        if (store / "champions" / "churn.json").is_file():
+            assert whole(Path(read_champion(store, "churn").path), made)
+    assert stages, "no attempt was killed while it copied: the test proves nothing"
+    deployment = run_deploy(store, made, tmp_path / "after", keep=1000)
+    assert whole(Path(deployment.description["path"]), made)
+    assert deployment.description["version"] == max(int(n) for n in names(base) if n.isdigit())
+    assert not [n for n in names(base) if n.startswith(".stage-")]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 1 MiB, and a function that makes it read-only."""
+    mount = tmp_path / "disk"
+    mount.mkdir()
+    if os.geteuid() != 0:
+        pytest.skip("mounting a file system needs root")
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(mount)], check=False, capture_output=True, text=True
+    )
+    if made.returncode:
+        pytest.skip(f"cannot mount a tmpfs here: {made.stderr.strip()}")
+    yield mount, lambda: subprocess.run(["mount", "-o", "remount,ro", str(mount)], check=True)
+    subprocess.run(["umount", str(mount)], check=True)
+
+
+def test_a_full_disk_leaves_the_champion_and_no_stage(tmp_path, small_disk):
+    store, (disk, _) = tmp_path / "store", small_disk
+    run_deploy(store, servable(tmp_path / "small", size=1000), tmp_path / "1", base_path=disk)
+    with pytest.raises(StoreError, match="No space left on device"):
+        run_deploy(store, servable(tmp_path / "big", size=900_000), tmp_path / "2", base_path=disk)
+    assert names(disk) == [".lock", ".versions.json", "1"]
+    assert read_champion(store, "churn").version == 1
+    small = servable(tmp_path / "small2", size=1000)
+    assert run_deploy(store, small, tmp_path / "3", base_path=disk).description["version"] == 3
+
+
+def test_a_read_only_base_path_is_named_and_the_champion_stays(tmp_path, small_disk):
+    store, (disk, make_read_only) = tmp_path / "store", small_disk
+    run_deploy(store, servable(tmp_path / "s"), tmp_path / "1", base_path=disk)
+    make_read_only()
+    with pytest.raises(StoreError, match=f"cannot publish under {disk}: Read-only file system"):
+        run_deploy(store, servable(tmp_path / "s2"), tmp_path / "2", base_path=disk)
+    assert read_champion(store, "churn").version == 1
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_base_path_without_permission_is_named(tmp_path):
+    (tmp_path / "b").mkdir(mode=0o555)
+    with pytest.raises(StoreError, match="Permission denied"):
+        run_deploy(tmp_path / "store", servable(tmp_path / "s"), tmp_path / "o", base_path=tmp_path / "b")

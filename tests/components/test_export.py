@@ -1,0 +1,294 @@
+"""The export step, end to end on small models: what a server finds in the SavedModel, and that skew is caught."""
+
+import subprocess
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+
+from components.export import ExportConfig, export
+from schemas.errors import DataUnreadable, SkewDetected, UnknownName
+from schemas.files import read_json
+from tests.components.features import tabular
+
+slow = pytest.mark.slow
+
+OUTPUTS = {
+    "binary": {
+        "probabilities": {"dtype": "float32", "shape": [-1, 2]},
+        "class": {"dtype": "string", "shape": [-1]},
+        "score": {"dtype": "float32", "shape": [-1]},
+    },
+    "multiclass": {
+        "probabilities": {"dtype": "float32", "shape": [-1, 3]},
+        "class": {"dtype": "string", "shape": [-1]},
+        "score": {"dtype": "float32", "shape": [-1]},
+    },
+    "regression": {"score": {"dtype": "float32", "shape": [-1]}},
+}
+SIGNATURES = {
+    "binary": {"serving_default", "serve_tf_example", "classify", "regress"},
+    "multiclass": {"serving_default", "serve_tf_example", "classify"},
+    "regression": {"serving_default", "serve_tf_example", "regress"},
+}
+
+
+class Exported:
+    """One task, from rows to a servable."""
+
+    def __init__(self, folder, task):
+        from components.preprocess import preprocess
+
+        self.contract = tabular.contract(task)
+        self.frame = tabular.rows(150, seed=7, task=task)
+        splits = {"train": [tabular.rows(400, task=task)], "test": [self.frame]}
+        self.examples = tabular.examples(folder / "examples", self.contract, splits)
+        transform = preprocess(tabular.SETTINGS, self.examples, folder / "transform")
+        self.model = tabular.untrained(folder / "model", transform)
+        self.evaluation = tabular.evaluated(folder / "evaluation")
+        self.servable = export(ExportConfig(), self.model, self.examples, self.evaluation, folder / "servable")
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    made = {}
+
+    def get(task):
+        if task not in made:
+            made[task] = Exported(tmp_path_factory.mktemp(task), task)
+        return made[task]
+
+    return get
+
+
+def _expected(run):
+    """Predictions of the Keras model on encoded rows: no code of the export involved."""
+    import keras
+
+    from components.features.transform import FeatureTransform
+
+    model = keras.saving.load_model(run.model.keras_path, compile=False)
+    encoded = FeatureTransform.load(run.model.transform).encode(run.frame)
+    return np.concatenate([np.asarray(model({k: v[i : i + 1] for k, v in encoded.items()})) for i in range(150)])
+
+
+def test_importing_the_step_imports_nothing_heavy():
+    heavy = {"tensorflow", "keras", "polars", "pyarrow", "numpy", "pandas", "grpc"}
+    script = f"import sys, components.export; assert not {heavy!r} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@slow
+@pytest.mark.parametrize("task", SIGNATURES)
+def test_the_description_names_signatures_files_and_sizes(exported, task):
+    run = exported(task)
+    d = run.servable.description
+    assert set(d["signatures"]) == SIGNATURES[task]
+    for name in ("serving_default", "serve_tf_example"):
+        assert d["signatures"][name]["outputs"] == OUTPUTS[task]
+        assert d["signatures"][name]["method"] == "tensorflow/serving/predict"
+    inputs = d["signatures"]["serving_default"]["inputs"]
+    assert set(inputs) == set(tabular.FEATURES)
+    assert inputs["age"] == {"dtype": "float32", "shape": [-1]}
+    assert inputs["children"] == {"dtype": "float32", "shape": [-1]}
+    assert inputs["visits"] == {"dtype": "int64", "shape": [-1]}
+    assert inputs["member"] == {"dtype": "bool", "shape": [-1]}
+    assert inputs["Monthly Charges ($/m)"] == {"dtype": "float32", "shape": [-1]}
+    assert inputs["class"] == {"dtype": "string", "shape": [-1]}
+    assert inputs["since"] == {"dtype": "int64", "shape": [-1]}
+    assert inputs["photo"] == {"dtype": "uint8", "shape": [-1, 8, 8, 1]}
+    assert inputs["track"] == {"dtype": "int64", "shape": [-1, 4, 2]}
+    assert d["signatures"]["serve_tf_example"]["inputs"] == {"examples": {"dtype": "string", "shape": [-1]}}
+    files = {
+        p.relative_to(run.servable.saved_model).as_posix() for p in run.servable.saved_model.rglob("*") if p.is_file()
+    }
+    assert set(d["files"]) == files >= {"saved_model.pb", "assets.extra/tf_serving_warmup_requests"}
+    assert d["bytes"] == sum((run.servable.saved_model / f).stat().st_size for f in files)
+    assert d["skew"]["rows"] == 150 + 12 and d["skew"]["max_difference"] <= 1e-5
+    assert set(d["skew"]["signatures"]) == SIGNATURES[task]
+    assert d["metrics"]["auc"]["value"] == 0.9 and d["parameters"] > 0 and d["task"] == task
+
+
+@slow
+@pytest.mark.parametrize("task", SIGNATURES)
+def test_the_loaded_signature_gives_the_keras_predictions_one_row_at_a_time(exported, task):
+    import tensorflow as tf
+
+    from components.features.raw import as_tensors, raw_arrays
+
+    run = exported(task)
+    loaded = tf.saved_model.load(str(run.servable.saved_model))
+    raw = as_tensors(run.contract, raw_arrays(run.contract, run.frame))
+    serve = loaded.signatures["serving_default"]
+    answers = [
+        {k: v.numpy() for k, v in serve(**{n: t[i : i + 1] for n, t in raw.items()}).items()} for i in range(150)
+    ]
+    wanted = _expected(run)
+    if task == "regression":
+        np.testing.assert_allclose([a["score"][0] for a in answers], wanted[:, 0], rtol=1e-5, atol=1e-5)
+        return
+    probabilities = np.concatenate([1 - wanted, wanted], axis=1) if task == "binary" else wanted
+    np.testing.assert_allclose([a["probabilities"][0] for a in answers], probabilities, atol=1e-5)
+    score = wanted[:, 0] if task == "binary" else wanted.max(axis=1)
+    np.testing.assert_allclose([a["score"][0] for a in answers], score, atol=1e-5)
+    classes = [str(c) for c in run.contract.label.classes]
+    assert [a["class"][0].decode() for a in answers] == [classes[i] for i in probabilities.argmax(axis=1)]
+
+
+@slow
+def test_a_hand_written_example_without_its_missing_values_is_understood(exported):
+    import tensorflow as tf
+
+    run = exported("binary")
+    row = run.frame.head(1).with_columns(
+        pl.lit(None, dtype=pl.Float64).alias("age"), pl.lit(None, dtype=pl.String).alias("plan"),
+        pl.lit(None, dtype=pl.Datetime("us")).alias("since"), pl.lit(None, dtype=pl.Boolean).alias("insured"),
+    )  # fmt: skip
+    values = row.row(0, named=True)
+    feature = {}
+    for name in ("spent", "change", "share", "charge", "Monthly Charges ($/m)", "stack", "heat", "children", "grade"):
+        if values[name] is not None:
+            feature[name] = tf.train.Feature(float_list=tf.train.FloatList(value=[values[name]]))
+    for name in ("visits", "account", "rating", "member"):
+        feature[name] = tf.train.Feature(int64_list=tf.train.Int64List(value=[int(values[name])]))
+    for name in ("shop", "class", "ignored"):
+        feature[name] = tf.train.Feature(bytes_list=tf.train.BytesList(value=[values[name].encode()]))
+    for name in ("photo", "scan"):
+        feature[name] = tf.train.Feature(bytes_list=tf.train.BytesList(value=[bytes(values[name])]))
+    feature["track"] = tf.train.Feature(int64_list=tf.train.Int64List(value=values["track"]))
+    if values["point"] is not None:
+        feature["point"] = tf.train.Feature(float_list=tf.train.FloatList(value=values["point"]))
+    example = tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
+    loaded = tf.saved_model.load(str(run.servable.saved_model))
+    answer = loaded.signatures["serve_tf_example"](examples=tf.constant([example]))
+    run.frame, kept = pl.concat([row] * 150), run.frame
+    wanted = _expected(run)[0, 0]
+    run.frame = kept
+    assert answer["score"].numpy()[0] == pytest.approx(wanted, abs=1e-5)
+    classified = loaded.signatures["classify"](inputs=tf.constant([example, example]))
+    assert classified["classes"].numpy().tolist() == [[b"no", b"yes"]] * 2
+    np.testing.assert_allclose(classified["scores"].numpy()[1], [1 - wanted, wanted], atol=1e-5)
+    assert loaded.signatures["regress"](inputs=tf.constant([example]))["outputs"].shape == (1,)
+
+
+@slow
+def test_method_names_are_those_of_the_serving_apis(exported):
+    methods = {n: s["method"] for n, s in exported("binary").servable.description["signatures"].items()}
+    assert methods["classify"] == "tensorflow/serving/classify"
+    assert methods["regress"] == "tensorflow/serving/regress"
+
+
+@slow
+def test_the_warmup_file_holds_real_requests_of_every_signature(exported):
+    import tensorflow as tf
+    from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+
+    run = exported("binary")
+    path = run.servable.saved_model / "assets.extra" / "tf_serving_warmup_requests"
+    logs = [PredictionLog.FromString(r.numpy()) for r in tf.data.TFRecordDataset(str(path))]
+    kinds = [log.WhichOneof("log_type") for log in logs]
+    assert kinds == ["predict_log"] * 4 + ["classify_log"] * 2 + ["regress_log"] * 2
+    assert [log.predict_log.request.model_spec.signature_name for log in logs[:4]] == [
+        "serving_default", "serving_default", "serve_tf_example", "serve_tf_example"]  # fmt: skip
+    big = logs[1].predict_log.request.inputs
+    assert tf.make_ndarray(big["shop"]).tolist() == [s.encode() for s in run.frame["shop"].head(8)]
+    assert len(logs[5].classify_log.request.input.example_list.examples) == 8
+    loaded = tf.saved_model.load(str(run.servable.saved_model))
+    raw = {name: tf.constant(tf.make_ndarray(proto)) for name, proto in big.items()}
+    assert loaded.signatures["serving_default"](**raw)["score"].shape == (8,)
+
+
+@slow
+def test_the_servers_loader_runs_every_warmup_request(exported):
+    from components.serving.saved_model import load_saved_model
+
+    run = exported("multiclass")
+    loaded = load_saved_model(str(run.servable.saved_model))
+    try:
+        assert {n for n in loaded.signatures if not n.startswith("__")} == SIGNATURES["multiclass"]
+    finally:
+        loaded.close()
+
+
+@slow
+def test_a_model_that_is_not_the_one_that_was_trained_is_refused(exported, tmp_path):
+    import shutil
+
+    import keras
+
+    from components.exporting.skew import check_skew
+    from components.features.raw import raw_arrays
+    from components.features.transform import FeatureTransform
+    from components.learning.predict import forward, outputs, probabilities
+
+    run = exported("binary")
+    other = tmp_path / "other"
+    shutil.copytree(run.model.path, other)
+    model = keras.saving.load_model(other / "model.keras", compile=False)
+    model.layers[-1].bias.assign_add([0.01])
+    encoded = FeatureTransform.load(run.model.transform).encode(run.frame)
+    predictions = probabilities("binary", outputs(forward(model), encoded))
+    raw = raw_arrays(run.contract, run.frame)
+    with pytest.raises(SkewDetected, match=r"output '\w+' of signature 'serving_default', row \d+") as caught:
+        check_skew(run.servable.saved_model, run.contract, raw, predictions, 1e-5)
+    assert 1e-4 < float(caught.value.details["max_difference"]) < 0.01
+    row = caught.value.details["row"]
+    assert np.abs(_expected(run)[row, 0] - predictions[row, 1]) > 1e-4
+    assert check_skew(run.servable.saved_model, run.contract, raw, predictions, 0.01).rows == 150
+
+
+@slow
+def test_skew_of_one_row_or_of_a_wrong_class_or_of_nan_is_found(exported):
+    from components.exporting.skew import check_skew
+    from components.features.raw import raw_arrays
+
+    run = exported("multiclass")
+    raw = raw_arrays(run.contract, run.frame)
+    good = _expected(run)
+    assert check_skew(run.servable.saved_model, run.contract, raw, good, 1e-5).max_difference <= 1e-5
+    shifted = good.copy()
+    shifted[149] += [3e-5, -3e-5, 0]
+    with pytest.raises(SkewDetected, match="row 149"):
+        check_skew(run.servable.saved_model, run.contract, raw, shifted, 1e-5)
+    broken = good.copy()
+    broken[7, 1] = np.nan
+    with pytest.raises(SkewDetected, match="row 7"):
+        check_skew(run.servable.saved_model, run.contract, raw, broken, 1e-5)
+    renamed = run.contract.updated({"label.classes": [1, 3, 2]})
+    with pytest.raises(SkewDetected, match="output 'class'"):
+        check_skew(run.servable.saved_model, renamed, raw, good, 1e-5)
+
+
+@slow
+def test_a_preprocessing_that_differs_is_skew(exported, tmp_path):
+    """The served graph is built from the transform; a transform that was changed after training is caught."""
+    import shutil
+
+    from schemas.artifacts import Model
+    from schemas.files import write_json
+
+    run = exported("binary")
+    changed = tmp_path / "model"
+    shutil.copytree(run.model.path, changed)
+    plan = read_json(changed / "transform" / "transform.json")
+    plan["features"]["age"]["mean"] += 5.0
+    write_json(changed / "transform" / "transform.json", plan)
+    servable = export(ExportConfig(), Model(changed), run.examples, run.evaluation, tmp_path / "servable")
+    from components.exporting.skew import check_skew
+    from components.features.raw import raw_arrays
+
+    raw = raw_arrays(run.contract, run.frame)
+    predictions = np.concatenate([1 - _expected(run), _expected(run)], axis=1)
+    with pytest.raises(SkewDetected, match="serving_default"):
+        check_skew(servable.saved_model, run.contract, raw, predictions, 1e-5)
+
+
+@slow
+def test_what_the_check_needs_must_be_there(exported, tmp_path):
+    run = exported("binary")
+    with pytest.raises(UnknownName, match="no split 'tset'"):
+        export(ExportConfig(split="tset"), run.model, run.examples, run.evaluation, tmp_path)
+    empty = tabular.examples(tmp_path / "e", run.contract, {"test": [run.frame.head(0)]})
+    with pytest.raises(DataUnreadable, match="no rows to check"):
+        export(ExportConfig(), run.model, empty, run.evaluation, tmp_path)
