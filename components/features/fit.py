@@ -36,7 +36,8 @@ FLOAT32_MAX = 3.4028234663852886e38
 EXACT_INTEGERS = 1 << 24
 """Every integer up to here is a float32."""
 QUANTILE_STEPS = 200
-IMAGE_SCALES = {"unit": (1 / 255, 0.0), "signed": (2 / 255, -1.0), "none": (1.0, 0.0)}
+BRIGHTEST = 255.0
+"""Largest pixel of an image whose contract names none."""
 
 _ROLES: dict[tuple[str, Encoding], Role] = {
     ("float", "auto"): "number",
@@ -177,7 +178,7 @@ def _plan(name: str, feature: Feature, own: FeatureSettings, config: PreprocessC
         case "dropped":
             return DroppedPlan(reason="left out by the settings")
         case "image":
-            factor, offset = IMAGE_SCALES[config.image_scale]
+            factor, offset = _image_scale(config.image_scale, feature)
             size = None if own.size in (None, feature.shape[:2]) else own.size
             return ImagePlan(size=size, factor=factor, offset=offset)
         case "category":
@@ -193,6 +194,12 @@ def _plan(name: str, feature: Feature, own: FeatureSettings, config: PreprocessC
             return _buckets(feature, own, config, seen)
         case _:
             return _number(feature, own, config, seen)
+
+
+def _image_scale(scale: str, feature: Feature) -> tuple[float, float]:
+    """Factor and offset that bring the pixels 0 .. ``max`` of the contract into the range asked for."""
+    brightest = feature.max or BRIGHTEST
+    return {"unit": (1 / brightest, 0.0), "signed": (2 / brightest, -1.0), "none": (1.0, 0.0)}[scale]
 
 
 def _category(own: FeatureSettings, config: PreprocessConfig, counts: ValueCounts) -> FeaturePlan:

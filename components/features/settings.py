@@ -51,4 +51,5 @@ class PreprocessConfig(Config):
     """Whether a nullable number gets a second column that is 1 where the value is missing. Only where the training
     split has missing values: an indicator that never varies teaches nothing."""
     image_scale: Literal["unit", "signed", "none"] = "unit"
-    """Pixels 0..255 become 0..1 (``unit``), -1..1 (``signed``) or stay (``none``)."""
+    """Pixels from 0 to the contract's ``max`` (255 where it names none) become 0..1 (``unit``), -1..1 (``signed``) or
+    stay (``none``)."""
