@@ -56,7 +56,7 @@ def runs(
     name: Name, store: StoreUrl = None, count: Annotated[int, typer.Option("-n", help="How many, newest first.")] = 20
 ) -> None:
     """List the runs of a pipeline, newest first."""
-    from components.reporting.report import run_summary
+    from components.reporting.summary import run_summary
 
     load(name)
     found = open_store(store).runs(name)[::-1][:count]
@@ -65,7 +65,7 @@ def runs(
         return
     table = Table(box=None, pad_edge=False)
     for title in ("run", "started", "outcome", "seconds", "metrics", "live"):
-        table.add_column(title, overflow="fold")
+        table.add_column(title, no_wrap=title in ("run", "started"), overflow="fold")
     for run in found:
         summary = run_summary(run.path)
         metrics = "  ".join(f"{k} {v:.4f}" for k, v in list(summary["metrics"].items())[:3])
