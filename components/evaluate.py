@@ -160,18 +160,22 @@ def _predictions(
     model: Model, examples: CheckedExamples, config: EvaluateConfig
 ) -> tuple["pl.DataFrame", "NDArray[np.floating]"]:
     """The label and slice columns of the split, and the model's predictions, shard by shard."""
+    import keras
     import numpy as np
     import polars as pl
 
-    from components.learning.predict import predict
+    from components.features.transform import FeatureTransform
+    from components.learning.predict import forward, outputs, probabilities
 
+    transform = FeatureTransform.load(model.transform)
+    run = forward(keras.saving.load_model(model.keras_path, compile=False))
     label = model.contract.label
     columns = list(dict.fromkeys((*([label.name] if label else []), *config.slices)))
     frames, parts = [], []
     for file in examples.files(config.split):
         shard = pl.read_parquet(file)
         if len(shard):
-            parts.append(predict(model, shard))
+            parts.append(probabilities(model.contract.task, outputs(run, transform.encode(shard))))
             frames.append(shard.select(columns))
     return pl.concat(frames), np.concatenate(parts)
 

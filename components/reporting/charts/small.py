@@ -1,6 +1,7 @@
 """Small pictures inside text: a feature's histogram, its frequent values, an interval on a line."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from components.reporting.charts import svg
 from components.reporting.charts.scale import Scale, label
@@ -8,22 +9,57 @@ from components.reporting.charts.scale import Scale, label
 WIDTH, HEIGHT = 300.0, 96.0
 
 
-def histogram(edges: Sequence[float], series: Sequence[tuple[str, Sequence[float]]], unit: str = "") -> str:
-    """Shares by bin; the first series as bars, the others as stepped outlines. Each series is [len(edges) - 1]."""
-    shares = [(name, [c / (sum(counts) or 1) for c in counts]) for name, counts in series]
-    highest = max((max(s, default=0) for _, s in shares), default=0) or 1
-    x = Scale(edges[0], edges[-1], 4, WIDTH - 4)
-    y = Scale(0, highest, HEIGHT - 20, 6)
+@dataclass(frozen=True)
+class Bins:
+    """Rows by value: ``edges`` rising, [n + 1]; ``counts`` [n]."""
+
+    edges: Sequence[float]
+    counts: Sequence[float]
+
+
+def histogram(series: Sequence[tuple[str, Bins]], unit: str = "", words: Callable[[float], str] = label) -> str:
+    """Density by value; the first series as bars, the others as stepped outlines, each over bins of its own.
+
+    Args:
+        series: (name, bins); at least one.
+        unit: written at the right end of the axis.
+        words: turns an end of the axis into text.
+    """
+    low = min(bins.edges[0] for _, bins in series)
+    high = max(bins.edges[-1] for _, bins in series)
+    single = low == high
+    x = Scale(low - single, high + single, 4, WIDTH - 4)
+    spread = [(name, _density(bins, x.high - x.low)) for name, bins in series]
+    y = Scale(0, max((d for _, steps in spread for _, _, d in steps), default=0) or 1, HEIGHT - 20, 6)
     drawn = [svg.element("line", x1=4, x2=WIDTH - 4, y1=y(0), y2=y(0), class_="axis")]
-    for i, (name, share) in enumerate(shares):
+    for i, (name, steps) in enumerate(spread):
         if i == 0:
-            drawn += [_bar(x(a), x(b), y(s), y(0), f"{label(a)} to {label(b)}: {s:.1%} of {name}")
-                      for a, b, s in zip(edges, edges[1:], share, strict=False) if s > 0]  # fmt: skip
-        else:
-            drawn.append(_outline(edges, share, x, y, i + 1))
-    drawn.append(svg.text(4, HEIGHT - 5, label(edges[0]), "small"))
-    drawn.append(svg.text(WIDTH - 4, HEIGHT - 5, f"{label(edges[-1])} {unit}".strip(), "small", "end"))
+            total = sum(series[0][1].counts) or 1
+            shares = [c / total for c in series[0][1].counts]
+            drawn += [
+                _bar(x(a), x(b), y(d), y(0), f"{words(a)} to {words(b)}: {share:.1%} of {name}")
+                for (a, b, d), share in zip(steps, shares, strict=True)
+                if d > 0
+            ]
+        elif steps:
+            drawn.append(_outline(steps, x, y, i + 1))
+    right = f"{words(high)} {unit}".strip()
+    if single:
+        drawn.append(svg.text(WIDTH / 2, HEIGHT - 5, right, "small", "middle"))
+    else:
+        drawn.append(svg.text(4, HEIGHT - 5, words(low), "small"))
+        drawn.append(svg.text(WIDTH - 4, HEIGHT - 5, right, "small", "end"))
     return svg.image("".join(drawn), WIDTH, HEIGHT, "histogram", "chart spark")
+
+
+def _density(bins: Bins, span: float) -> list[tuple[float, float, float]]:
+    """(left, right, share of the rows by width of the bin); a bin without width gets a fortieth of the axis."""
+    total = sum(bins.counts) or 1
+    steps = []
+    for left, right, count in zip(bins.edges, bins.edges[1:], bins.counts, strict=False):
+        pad = span / 80 if right == left else 0.0
+        steps.append((left - pad, right + pad, count / total / ((right - left + 2 * pad) / span)))
+    return steps
 
 
 def top_values(rows: Sequence[tuple[str, Sequence[float]]], names: Sequence[str]) -> str:
@@ -82,9 +118,9 @@ def _bar(x0: float, x1: float, top: float, bottom: float, words: str) -> str:
     return svg.titled(rect, words)
 
 
-def _outline(edges: Sequence[float], share: Sequence[float], x: Scale, y: Scale, series: int) -> str:
-    points = [(x(edges[0]), y(0))]
-    for left, right, s in zip(edges, edges[1:], share, strict=False):
-        points += [(x(left), y(s)), (x(right), y(s))]
-    points.append((x(edges[-1]), y(0)))
-    return svg.element("path", d=svg.path(points), class_=f"line s{series}", stroke_width=1.4)
+def _outline(steps: Sequence[tuple[float, float, float]], x: Scale, y: Scale, series: int) -> str:
+    points = [(x(steps[0][0]), y(0))]
+    for left, right, density in steps:
+        points += [(x(left), y(density)), (x(right), y(density))]
+    points.append((x(steps[-1][1]), y(0)))
+    return svg.element("path", d=svg.path(points), class_=f"line thin s{series}")

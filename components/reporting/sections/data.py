@@ -1,160 +1,143 @@
 """The data: rows by split, the verdicts of the contract's rules, and a profile of every feature.
 
-``profile.json`` is ``{split: {feature: statistics}}``, perhaps under ``splits`` or ``features``. Those statistics are
-shown that are there: counts, missing, mean, std, min, max, histogram (edges, counts), frequent values.
-``validation.json`` holds one entry a rule and split. Values of sensitive features are never shown.
+``profile.json`` is ``{split: {"rows", "features": {name: statistics}}}``. Values of sensitive features are never shown,
+even where a file holds them.
 """
 
+from datetime import UTC, datetime
 from typing import Any
 
 from components.reporting.charts.scale import label
-from components.reporting.charts.small import histogram, top_values
+from components.reporting.charts.small import Bins, histogram, top_values
 from components.reporting.reading import RunRecord, as_dict, as_list, as_number
-from components.reporting.sections.overview import rule_failures
 from components.reporting.sections.verdicts import Verdict, read_verdicts
 
 MASK = "••• (sensitive)"
+VALUES = 6
+"""Frequent values shown by feature; every class of a label up to ``CLASSES``."""
+CLASSES = 12
+STATES = ("kept", "broken", "warned", "unchecked")
+BROKEN_SHOWN = 40
+
 Statistics = dict[str, Any]
 
 
 def data(run: RunRecord) -> dict[str, Any] | None:
     """Splits, verdicts and features; None before any data was read."""
-    examples, profile = run.find("examples.json"), _profile(run.find("profile.json"))
-    verdicts = read_verdicts(run.find("validation.json"))
-    broken = [v for v in verdicts if v.state != "kept"]
-    if not verdicts:
-        broken = [v for s in run.steps for v in read_verdicts({"results": rule_failures(s)}, state="broken")]
-    if not examples and not profile and not broken:
+    examples, verdicts = run.find("examples.json"), read_verdicts(run)
+    if not examples and not verdicts:
         return None
+    broken = [v for v in verdicts if v.state != "kept"]
     return {
-        "splits": [
-            (n, f"{as_number(as_dict(s).get('rows')) or 0:,.0f}") for n, s in as_dict(examples.get("splits")).items()
-        ],
+        "splits": [(n, f"{as_number(as_dict(s).get('rows')) or 0:,.0f}") for n, s in _splits(examples)],
         "contract": str(run.contract.get("name") or ""),
-        "counts": {
-            state: sum(v.state == state for v in verdicts) for state in ("kept", "broken", "warned", "unchecked")
-        },
-        "broken": [_broken(v, run.sensitive) for v in broken],
-        "features": _features(run, profile, verdicts) if profile else [],
+        "counts": {state: sum(v.state == state for v in verdicts) for state in STATES},
+        "broken": [_broken(v, run.sensitive) for v in sorted(broken, key=_urgency)[:BROKEN_SHOWN]],
+        "more": max(len(broken) - BROKEN_SHOWN, 0),
+        "features": _features(run, verdicts),
         "docs": _docs(run),
     }
 
 
-def _profile(content: dict[str, Any]) -> dict[str, dict[str, Statistics]]:
-    """Split -> feature -> statistics, whichever way round the file has it."""
-    tree = as_dict(content.get("splits") or content.get("features") or content)
-    found: dict[str, dict[str, Statistics]] = {}
-    by_feature = "features" in content and "splits" not in content
-    for outer, inner in tree.items():
-        entries = as_dict(as_dict(inner).get("features") or as_dict(inner).get("columns") or inner)
-        for name, statistics in entries.items():
-            if isinstance(statistics, dict):
-                split, feature = (name, outer) if by_feature else (outer, name)
-                found.setdefault(str(split), {})[str(feature)] = statistics
-    return found
+def _splits(examples: dict[str, Any]) -> list[tuple[str, Any]]:
+    return [(str(name), split) for name, split in as_dict(examples.get("splits")).items()]
 
 
-def _features(
-    run: RunRecord, profile: dict[str, dict[str, Statistics]], verdicts: list[Verdict]
-) -> list[dict[str, Any]]:
-    """A card for the label and every feature, in the order of the contract."""
-    described = as_dict(run.contract.get("features"))
-    about = as_dict(run.contract.get("label"))
-    names = [*([str(about["name"])] if about.get("name") else []), *described]
-    names += [n for split in profile.values() for n in split if n not in names]
+def _urgency(verdict: Verdict) -> int:
+    return ("broken", "unchecked", "warned").index(verdict.state)
+
+
+def _features(run: RunRecord, verdicts: list[Verdict]) -> list[dict[str, Any]]:
+    """A card for the label and every feature, in the order of the contract; none before there are statistics."""
+    profile = {str(s): as_dict(as_dict(p).get("features")) for s, p in run.find("profile.json").items()}
+    described, about = as_dict(run.contract.get("features")), as_dict(run.contract.get("label"))
+    target = str(about.get("name") or "")
+    names = dict.fromkeys([*([target] if target else []), *described, *(n for p in profile.values() for n in p)])
     cards = []
-    for name in dict.fromkeys(names):
-        feature = as_dict(described.get(name)) or (about if name == about.get("name") else {})
-        by_split = {split: columns[name] for split, columns in profile.items() if name in columns}
-        if not feature and not by_split:
-            continue
+    for name in names if profile else ():
+        feature = as_dict(described.get(name)) or (about if name == target else {})
+        by_split = {split: as_dict(columns[name]) for split, columns in profile.items() if name in columns}
         masked = name in run.sensitive
-        mine = [v for v in verdicts if v.column == name]
+        states = [v.state for v in verdicts if v.column == name]
         cards.append(
             {
                 "name": name,
-                "label": name == about.get("name"),
+                "label": name == target,
                 "dtype": str(feature.get("dtype") or ""),
                 "unit": str(feature.get("unit") or ""),
                 "description": str(feature.get("description") or ""),
                 "masked": masked,
                 "picture": "" if masked else picture(by_split, str(feature.get("unit") or "")),
                 "facts": _facts(by_split, masked),
-                "kept": sum(v.state == "kept" for v in mine),
-                "broken": sum(v.state == "broken" for v in mine),
-                "warned": sum(v.state == "warned" for v in mine),
-                "unchecked": sum(v.state == "unchecked" for v in mine),
+                **{state: states.count(state) for state in STATES},
             }
         )
     return cards
 
 
 def picture(by_split: dict[str, Statistics], unit: str) -> str:
-    """The histogram or the frequent values of a feature, splits over one another; empty where there are neither."""
-    bins = {split: as_dict(s.get("histogram")) for split, s in by_split.items()}
-    drawn = [(s, b) for s, b in bins.items() if b.get("edges") and b.get("counts")]
-    if drawn:
-        edges = [as_number(e) for e in drawn[0][1]["edges"]]
-        same = [(s, [as_number(c) or 0.0 for c in b["counts"]]) for s, b in drawn if b["edges"] == drawn[0][1]["edges"]]
-        if len(edges) > 1 and None not in edges:
-            return histogram([e for e in edges if e is not None], same, unit)
-    tops = {split: _top(s) for split, s in by_split.items()}
-    first = next((t for t in tops.values() if t), {})
-    if not first:
-        return ""
-    rows = [(value, [t.get(value, 0.0) for t in tops.values()]) for value in list(first)[:6]]
-    return top_values(rows, list(tops))
+    """The classes, frequent values or histogram of a feature, splits over one another; empty where there are none."""
+    for key, most in (("classes", CLASSES), ("top_values", VALUES)):
+        shares = {split: _shares(as_list(s.get(key)), as_number(s.get("count"))) for split, s in by_split.items()}
+        first = next((s for s in shares.values() if s), {})
+        if first:
+            rows = [(value, [s.get(value, 0.0) for s in shares.values()]) for value in list(first)[:most]]
+            return top_values(rows, list(shares))
+    bins = [(split, _bins(as_dict(s.get("histogram")))) for split, s in by_split.items()]
+    drawn = [(split, b) for split, b in bins if b is not None]
+    dates = any(s.get("kind") == "datetime" for s in by_split.values())
+    return histogram(drawn, unit, _date if dates else label) if drawn else ""
 
 
-def _top(statistics: Statistics) -> dict[str, float]:
-    """Frequent values and their share of the rows, from any of the usual spellings."""
-    given = next((statistics[k] for k in ("top", "top_values", "values", "categories") if statistics.get(k)), None)
-    if isinstance(given, dict):
-        pairs = [(str(k), as_number(v)) for k, v in given.items()]
-    else:
-        pairs = []
-        for entry in as_list(given):
-            if isinstance(entry, dict):
-                pairs.append((_value(entry.get("value")), as_number(entry.get("count", entry.get("rows")))))
-            elif isinstance(entry, list) and len(entry) == 2:
-                pairs.append((_value(entry[0]), as_number(entry[1])))
-    rows = as_number(statistics.get("rows")) or as_number(statistics.get("count")) or sum(c or 0 for _, c in pairs)
-    return {value: (count or 0) / rows if rows else 0.0 for value, count in pairs}
+def _shares(entries: list[Any], rows: float | None) -> dict[str, float]:
+    """Value -> share of the rows."""
+    found = {}
+    for entry in map(as_dict, entries):
+        value = entry.get("value")
+        text = "(empty)" if value == "" else str(value)
+        found[text] = (as_number(entry.get("count")) or 0) / rows if rows else 0.0
+    return found
 
 
-def _value(value: Any) -> str:
-    return "(missing)" if value is None else str(value) or "(empty)"
+def _bins(given: dict[str, Any]) -> Bins | None:
+    """Edges and counts as numbers; instants as seconds since 1970."""
+    edges = [_edge(e) for e in as_list(given.get("edges"))]
+    counts = [as_number(c) or 0.0 for c in as_list(given.get("counts"))]
+    known = [e for e in edges if e is not None]
+    return Bins(known, counts) if len(known) == len(edges) == len(counts) + 1 and counts else None
+
+
+def _edge(value: Any) -> float | None:
+    if isinstance(value, str):
+        try:
+            return datetime.fromisoformat(value).replace(tzinfo=UTC).timestamp()
+        except ValueError:
+            return None
+    return as_number(value)
+
+
+def _date(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
 
 
 def _facts(by_split: dict[str, Statistics], masked: bool) -> dict[str, Any]:
     """A small table: a row a statistic, a column a split."""
     rows = []
-    missing = [_missing(s) for s in by_split.values()]
+    missing = [as_number(s.get("missing_share")) for s in by_split.values()]
     if any(m is not None for m in missing):
         rows.append(("missing", ["" if m is None else f"{m:.2%}" if m else "none" for m in missing]))
-    keys = (
-        [] if masked else [("min", "min"), ("mean", "mean"), ("max", "max"), ("std", "std"), ("distinct", "distinct")]
-    )
-    for key, name in keys:
+    for key in () if masked else ("min", "mean", "max", "std", "distinct"):
         cells = [s.get(key) for s in by_split.values()]
         if any(c is not None for c in cells):
-            rows.append((name, [_cell(c) for c in cells]))
+            rows.append((key, [_cell(c) for c in cells]))
     return {"splits": list(by_split), "rows": rows}
 
 
-def _missing(statistics: Statistics) -> float | None:
-    """Share of rows without a value."""
-    share = next((statistics[k] for k in ("missing_share", "missing_fraction") if k in statistics), None)
-    if share is not None:
-        return as_number(share)
-    count = next((as_number(statistics[k]) for k in ("missing", "nulls", "null_count") if k in statistics), None)
-    rows = as_number(statistics.get("rows")) or as_number(statistics.get("count"))
-    return count / rows if count is not None and rows else None
-
-
 def _cell(value: Any) -> str:
-    number = None if isinstance(value, str | bool) else as_number(value)
-    return "" if value is None else str(value) if number is None else label(number)
+    if isinstance(value, str):
+        return value[:10]
+    number = as_number(value)
+    return "" if number is None else label(number)
 
 
 def _broken(verdict: Verdict, sensitive: frozenset[str]) -> dict[str, Any]:
@@ -164,10 +147,11 @@ def _broken(verdict: Verdict, sensitive: frozenset[str]) -> dict[str, Any]:
         "split": verdict.split,
         "rule": verdict.rule,
         "state": verdict.state,
-        "severity": verdict.severity,
-        "counts": f"{verdict.unexpected:,.0f} of {verdict.checked:,.0f}" if verdict.checked else "",
-        "samples": [MASK] if masked and verdict.samples else verdict.samples,
-        "note": "" if masked else verdict.note,
+        "counts": f"{verdict.unexpected:,.0f} of {verdict.checked:,.0f}"
+        if verdict.checked and verdict.unexpected
+        else "",
+        "samples": [MASK] if masked and verdict.samples else list(verdict.samples),
+        "note": verdict.problem or ("" if masked else verdict.observed),
         "description": verdict.description,
     }
 

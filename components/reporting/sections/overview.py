@@ -3,7 +3,7 @@
 from typing import Any
 
 from components.reporting.charts.scale import label, seconds_text
-from components.reporting.reading import RunRecord, StepRecord, as_dict, as_list, as_number
+from components.reporting.reading import RunRecord, StepRecord, as_dict, as_number
 from components.reporting.sections.wording import metric_label
 from components.reporting.summary import is_champion
 
@@ -103,8 +103,3 @@ def _moment(stamp: str) -> str:
     """An ISO 8601 instant as a person writes it."""
     date, _, clock = stamp.partition("T")
     return f"{date} {clock[:8]} UTC" if clock else stamp
-
-
-def rule_failures(step: StepRecord) -> list[dict[str, Any]]:
-    """Broken rules that a failed step put into its error."""
-    return [as_dict(f) for f in as_list(as_dict(step.error.get("details")).get("failures"))]

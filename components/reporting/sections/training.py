@@ -10,13 +10,19 @@ from components.reporting.sections.wording import metric_label
 FACTS = {
     "epochs_run": "Epochs",
     "best_epoch": "Best epoch",
+    "monitor": "Best by",
+    "stopped_early": "Stopped early",
+    "resumed_after": "Resumed after epoch",
     "seconds": "Training time",
     "examples_per_second": "Rows per second",
     "parameters": "Parameters",
+    "batch": "Batch",
+    "steps_per_epoch": "Steps per epoch",
     "strategy": "Strategy",
     "replicas": "Replicas",
+    "device": "Device",
+    "precision": "Precision",
     "seed": "Seed",
-    "task": "Task",
 }
 
 History = dict[str, list[float | None]]
@@ -31,7 +37,11 @@ def training(run: RunRecord) -> dict[str, Any] | None:
     best = as_number(description.get("best_epoch"))
     return {
         "charts": [picture for _, picture in learning_curves(history, best)],
-        "facts": [(name, _fact(key, description[key])) for key, name in FACTS.items() if key in description],
+        "facts": [
+            (name, _fact(key, description[key]))
+            for key, name in FACTS.items()
+            if description.get(key) is not None and (key, description[key]) != ("resumed_after", 0)
+        ],
     }
 
 
@@ -68,8 +78,12 @@ def _curve(base: str, history: History, epochs: list[float], best: float | None)
 
 
 def _fact(key: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     number = as_number(value)
     if number is None or isinstance(value, str):
+        return str(value)
+    if key == "seed":
         return str(value)
     if key == "seconds":
         return seconds_text(number)

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from components.reporting.reading import as_dict, as_list, as_number
+from components.reporting.charts.scale import label
+from components.reporting.reading import RunRecord, as_dict, as_list, as_number
 
 SAMPLES = 5
 """Sample values shown by rule."""
@@ -17,79 +18,59 @@ class Verdict:
         state: ``kept``, ``broken`` (critical), ``warned`` (broken, and only a warning) or ``unchecked`` (the check
             itself crashed).
         column: None for a rule about the table.
-        unexpected, checked: rows that break the rule, and rows that were looked at.
-        note: anything else a reader needs, such as the measured value or why it could not be checked.
+        rule: in words, e.g. ``is between 0 and 120 months``.
+        unexpected, checked: rows that break the rule, and rows that were looked at; 0 where the rule is not about
+            single rows.
+        observed: what was found, for rules about the whole column.
+        problem: why it could not be checked.
     """
 
     state: str
     column: str | None
     rule: str
     split: str
-    severity: str
     unexpected: float
     checked: float
-    samples: list[str]
-    note: str
+    samples: tuple[str, ...]
+    observed: str
+    problem: str
     description: str
 
 
-def read_verdicts(content: dict[str, Any], state: str | None = None) -> list[Verdict]:
-    """Every verdict of a ``validation.json``, whose entries lie in a list or by split.
-
-    Args:
-        content: the file.
-        state: taken for entries that do not say how they ended.
-    """
-    found = next((content[k] for k in ("results", "rules", "verdicts", "checks") if content.get(k)), None)
-    if found is not None:
-        return [_verdict(as_dict(e), "", state) for e in as_list(found)]
-    verdicts = []
-    for split, entries in as_dict(content.get("splits") or content).items():
-        inside = as_dict(entries)
-        listed = as_list(entries) or as_list(inside.get("results")) or as_list(inside.get("rules"))
-        verdicts += [_verdict(as_dict(e), str(split), state) for e in listed if isinstance(e, dict)]
-    return verdicts
+def read_verdicts(run: RunRecord) -> list[Verdict]:
+    """Every rule on every split; where nothing was written, those that a failed step names in its error."""
+    outcomes = as_list(run.find("validation.json").get("outcomes"))
+    if not outcomes:
+        outcomes = [f for step in run.steps for f in as_list(as_dict(step.error.get("details")).get("failures"))]
+    return [_verdict(as_dict(outcome)) for outcome in outcomes]
 
 
-def _verdict(entry: dict[str, Any], split: str, state: str | None) -> Verdict:
-    severity = str(entry.get("severity") or "critical")
+def _verdict(outcome: dict[str, Any]) -> Verdict:
+    samples = tuple(str(s) for s in as_list(outcome.get("samples"))[:SAMPLES])
     return Verdict(
-        state=_state(entry, severity, state),
-        column=str(entry["column"]) if entry.get("column") is not None else None,
-        rule=str(entry.get("rule") or entry.get("expectation") or entry.get("type") or "rule"),
-        split=str(entry.get("split") or split),
-        severity=severity,
-        unexpected=as_number(entry.get("unexpected", entry.get("unexpected_count"))) or 0,
-        checked=as_number(entry.get("checked", entry.get("element_count"))) or 0,
-        samples=[str(s) for s in as_list(entry.get("samples"))[:SAMPLES]],
-        note=str(
-            entry.get("problem")
-            or entry.get("error")
-            or entry.get("exception")
-            or entry.get("note")
-            or _observed(entry)
-        ),
-        description=str(entry.get("description") or ""),
+        state=_state(outcome),
+        column=None if outcome.get("column") is None else str(outcome["column"]),
+        rule=str(outcome.get("text") or outcome.get("rule") or ""),
+        split=str(outcome.get("split") or ""),
+        unexpected=as_number(outcome.get("unexpected")) or 0,
+        checked=as_number(outcome.get("checked")) or 0,
+        samples=samples,
+        observed="" if samples else _plain(outcome.get("observed")),
+        problem=str(outcome.get("exception") or ""),
+        description=str(outcome.get("description") or ""),
     )
 
 
-def _state(entry: dict[str, Any], severity: str, default: str | None) -> str:
-    outcome = str(entry.get("outcome") or entry.get("status") or entry.get("verdict") or "").lower()
-    crashed = (
-        entry.get("crashed")
-        or entry.get("exception")
-        or outcome in ("error", "crashed", "unchecked", "could not check")
-    )
-    if crashed:
+def _state(outcome: dict[str, Any]) -> str:
+    if outcome.get("could_not_check"):
         return "unchecked"
-    success = entry.get("success", entry.get("passed", entry.get("ok")))
-    if success is None:
-        success = outcome in ("passed", "kept", "ok", "success") if outcome else default == "kept"
-    if success:
+    if outcome.get("success"):
         return "kept"
-    return "warned" if severity != "critical" else "broken"
+    return "warned" if outcome.get("severity") == "warning" else "broken"
 
 
-def _observed(entry: dict[str, Any]) -> str:
-    observed = entry.get("observed", entry.get("observed_value"))
-    return f"observed {observed}" if observed is not None else ""
+def _plain(value: Any) -> str:
+    if value is None:
+        return ""
+    number = None if isinstance(value, str | bool) else as_number(value)
+    return f"found {value if number is None else label(number)}"

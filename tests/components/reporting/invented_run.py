@@ -9,8 +9,10 @@ import numpy as np
 import polars as pl
 
 from components.evaluate import EvaluateConfig, conclude
+from components.quality.outcome import Outcome, failures
+from components.quality.profile import column_statistics
 from components.reporting.decision import DecisionRecord
-from schemas.contract import Contract, parse_contract
+from schemas.contract import parse_contract
 from schemas.errors import DataInvalid, StepSkipped
 
 EVIL = "<script>alert(1)</script>"
@@ -115,13 +117,15 @@ class InventedRun:
         self.finish("checked", outcome)
 
     def checked_failed(self) -> None:
-        failures = [
-            {"split": "train", "column": "tenure", "rule": "between 0 and 100", "severity": "critical",
-             "unexpected": 3, "checked": 4930, "samples": [150, 151, 999]},
-            {"split": "train", "column": "income", "rule": "not missing", "severity": "critical",
-             "unexpected": 1, "checked": 4930, "samples": ["secret-4711"]},
+        broken = [
+            Outcome(rule="tenure: range", text="is between 0 and 100", expectation="e", column="tenure", split="train",
+                    severity="critical", success=False, unexpected=3, checked=4930, samples=(150, 151, 999)),
+            Outcome(rule="income: null", text="is not missing", expectation="e", column="income", split="train",
+                    severity="critical", success=False, unexpected=1, checked=4930, samples=("secret-4711",)),
         ]  # fmt: skip
-        error = DataInvalid("2 rules are broken in split train", "the contract churn", "correct the source", failures)
+        error = DataInvalid(
+            "2 rules are broken in split train", "the contract churn", "correct the source", failures(broken)
+        )
         dump(self.path / "checked.failed" / "error.json", error.record())
         self.outcome("checked", "failed", seconds=1.2, reason=error.got, error=error.record())
 
@@ -134,6 +138,10 @@ class InventedRun:
             "replicas": 2,
             "epochs_run": 12,
             "best_epoch": 9,
+            "monitor": "val_loss",
+            "stopped_early": True,
+            "batch": 512,
+            "device": "cpu",
             "seconds": 36.9,
             "examples_per_second": 48211.3,
             "parameters": 12673,
@@ -218,51 +226,42 @@ def predictions(n: int = 1063) -> tuple[pl.DataFrame, np.ndarray]:
 def profile() -> dict[str, Any]:
     rng = np.random.default_rng(1)
     sizes = {"train": 4930, "val": 1050, "test": 1063}
-    return {"splits": {split: {"rows": n, "features": _columns(rng, n)} for split, n in sizes.items()}}
+    return {split: {"rows": n, "features": _columns(rng, n)} for split, n in sizes.items()}
 
 
 def _columns(rng: np.random.Generator, n: int) -> dict[str, Any]:
-    numbers = {
-        "tenure": (
-            np.concatenate([rng.exponential(12, n // 2), 72 - rng.exponential(15, n - n // 2)]).clip(0, 72),
-            (0, 72),
-        ),
-        "charges": (rng.normal(65, 25, n).clip(18, 119), (18, 119)),
-        EVIL: (rng.normal(0, 1, n), (-4, 4)),
-        "income": (rng.normal(43210, 9000, n), (0, 90000)),
+    tenure = np.concatenate([rng.exponential(12, n // 2), 72 - rng.exponential(15, n - n // 2)]).clip(0, 72)
+    numbers = {"tenure": tenure, "charges": rng.normal(65, 25, n).clip(18, 119), EVIL: rng.normal(0, 1, n)}
+    columns = {name: column_statistics(pl.Series(name, values)) for name, values in numbers.items()}
+    columns["charges"] |= {"missing": 11, "missing_share": 11 / n}
+    columns["income"] = column_statistics(pl.Series(rng.normal(43210, 9000, n)), sensitive=True)
+    shares = {
+        "plan": {"Month-to-month": 0.55, "Two year": 0.24, "One year": 0.21},
+        "payment": {"Electronic check": 0.34, "Mailed check": 0.23, "Bank transfer (automatic)": 0.22, "Card": 0.21},
+        "Churn": {"No": 0.735, "Yes": 0.265},
     }
-    columns: dict[str, Any] = {}
-    for name, (values, limits) in numbers.items():
-        counts, edges = np.histogram(values, bins=24, range=limits)
-        columns[name] = {
-            "rows": n, "missing": 11 if name == "charges" else 0,
-            "min": float(values.min()), "max": float(values.max()),
-            "mean": float(values.mean()), "std": float(values.std()),
-            "histogram": {"edges": edges.tolist(), "counts": counts.tolist()},
-        }  # fmt: skip
-    shares = {"plan": {"Month-to-month": 0.55, "Two year": 0.24, "One year": 0.21},
-              "payment": {"Electronic check": 0.34, "Mailed check": 0.23, "Bank transfer (automatic)": 0.22,
-                          "Card": 0.21},
-              "Churn": {"No": 0.735, "Yes": 0.265}}  # fmt: skip
     for name, top in shares.items():
-        values = [{"value": v, "count": int(n * s * rng.uniform(0.96, 1.04))} for v, s in top.items()]
-        columns[name] = {"rows": n, "missing": 0, "distinct": len(top), "top": values}
+        columns[name] = column_statistics(pl.Series(name, rng.choice(list(top), n, p=list(top.values()))))
+    columns["Churn"]["classes"] = [{"value": v, "count": int(n * s), "share": s} for v, s in shares["Churn"].items()]
     return columns
 
 
 def validation() -> dict[str, Any]:
-    results = [
-        {"split": split, "column": column, "rule": rule, "severity": "critical", "success": True, "checked": 1000}
+    good = [
+        outcome(column, text, split, success=True)
         for split in ("train", "val", "test")
         for column in ("tenure", "charges", "plan", "payment", "Churn", "income")
-        for rule in ("has the type of the contract", "is not missing")
+        for text in ("is a number or a text", "is not missing")
     ]
-    results.append({"split": "test", "column": "charges", "rule": "mean between 60 and 64", "severity": "warning",
-                    "success": False, "unexpected": 0, "checked": 1063, "observed": 65.1})  # fmt: skip
-    results.append({"split": "val", "column": "payment", "rule": "matches ^[A-Z]", "severity": "critical",
-                    "success": False, "exception": "the pattern could not be compiled", "checked": 0})  # fmt: skip
-    return {"results": results}
+    odd = [
+        outcome("charges", "has a mean between 60 and 64", "test", severity="warning", observed=65.1),
+        outcome(
+            "payment", "matches ^[A-Z]", "val", could_not_check=True, exception="the pattern could not be compiled"
+        ),
+    ]
+    return {"success": True, "outcomes": [*good, *odd]}
 
 
-def contract() -> Contract:
-    return CONTRACT
+def outcome(column: str | None, text: str, split: str, **values: Any) -> dict[str, Any]:
+    base = {"rule": f"{column}: rule", "text": text, "expectation": "expect", "column": column, "split": split}
+    return Outcome(**{**base, "severity": "critical", "success": False, **values}).record()

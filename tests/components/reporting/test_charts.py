@@ -10,7 +10,7 @@ from components.reporting.charts.lineage import Node, layers, lineage
 from components.reporting.charts.matrix import matrix
 from components.reporting.charts.plot import Plot
 from components.reporting.charts.scale import Scale, bytes_text, label, nice_domain, seconds_text, ticks
-from components.reporting.charts.small import histogram, interval, top_values
+from components.reporting.charts.small import Bins, histogram, interval, top_values
 
 SVG = "{http://www.w3.org/2000/svg}"
 EVIL = '"><script>alert(1)</script>'
@@ -68,7 +68,8 @@ def test_every_chart_is_well_formed_whatever_the_names() -> None:
         matrix([EVIL, "b"], [[3, 1], [0, 0]]),
         matrix([f"a long class name {i}" for i in range(40)], [[i * j for i in range(40)] for j in range(40)]),
         lineage([Node(EVIL, "failed", (EVIL, EVIL), EVIL)], []),
-        histogram([0, 1, 2], [(EVIL, [1, 2]), ("b", [0, 0])], EVIL),
+        histogram([(EVIL, Bins([0, 1, 2], [1, 2])), ("b", Bins([5, 5], [3]))], EVIL),
+        histogram([("one", Bins([2, 2], [7]))]),
         top_values([(EVIL, [0.5, 0.25])], [EVIL, "b"]),
         interval(0.5, 0.4, 0.6, (0, 1), 0.7, False),
     ]

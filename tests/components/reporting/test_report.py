@@ -180,9 +180,9 @@ def test_values_of_sensitive_features_are_not_in_the_page(tmp_path: Path) -> Non
     assert "••• (sensitive)" in failed
     run = build("done", tmp_path / "b")
     profile = json.loads((run.path / "checked" / "profile.json").read_text())
-    for split in profile["splits"].values():
+    for split in profile.values():
         split["features"]["income"].update(
-            min=31337.5, max=31338.5, mean=31337.75, top=[{"value": "31337.25", "count": 1}]
+            min=31337.5, max=31338.5, mean=31337.75, top_values=[{"value": "31337.25", "count": 1}]
         )
     dump(run.path / "checked" / "profile.json", profile)
     text = render_report(run.path)
@@ -197,7 +197,8 @@ def test_broken_files_cost_their_section_and_no_other(tmp_path: Path) -> None:
         run.path / "evaluation" / "evaluation.json",
         {"task": "binary", "metrics": [1], "curves": {"residuals": {"x": 1}}},
     )
-    dump(run.path / "checked" / "profile.json", {"splits": {"train": {"features": {"tenure": {"histogram": 7}}}}})
+    bad = {"train": {"features": {"tenure": {"histogram": {"edges": [1, "x"]}}, "charges": 7}}, "val": None}
+    dump(run.path / "checked" / "profile.json", bad)
     (run.path / "model" / "history.csv").write_text("epoch,loss\n0,nan\n1,\n")
     text = render_report(run.path)
     page = Page(text)
