@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from components.exporting.skew import Skew
 
 
+CONTRACT_FILE = Path("assets.extra") / "contract.json"
+"""Where the contract travels with the SavedModel, for those who check requests."""
+
+
 class ExportConfig(Config):
     """How a model is exported and checked."""
 
@@ -69,6 +73,7 @@ def export(
     predictions = probabilities(contract.task, outputs(forward(trained), transform.encode(rows)))
     skew = check_skew(servable.saved_model, contract, raw, predictions, config.tolerance)
     write_warmup(servable.saved_model, contract, contract.name, raw, config.warmup_batches)
+    write_json(servable.saved_model / CONTRACT_FILE, contract.model_dump(mode="json"))
     _describe(servable, model, evaluation, skew, trained.count_params())
     return servable
 
