@@ -10,7 +10,7 @@ from components.quality.checking.evidence import Evidence, certain, suspicious
 from components.quality.checking.kinds import MISSING_WORDS
 from components.quality.checking.probe import Batch, Learned, first_rows
 from components.quality.checking.table import Table
-from components.quality.stats.pvalues import rate_change
+from components.quality.stats.pvalues import rate_change, rate_increase
 
 
 class MissingProbe:
@@ -61,7 +61,15 @@ def _compare(kept: Learned, batch: Batch, name: str) -> Iterator[Evidence]:
     new = sorted(set(_words(table, name)) - set(kept["words"]))
     if new:
         flags = table.texts(name).is_in(new).fill_null(False).to_numpy()
-        yield certain(name, f"missing values written as {new[0]!r}", f"{int(flags.sum())} rows", "", first_rows(flags))
+        yield Evidence(
+            name,
+            f"missing values written as {new[0]!r}",
+            rate_increase(int(flags.sum()), table.rows, 0, total) * 2,
+            float(flags.mean()) / 0.002,
+            f"{int(flags.sum())} rows",
+            "not in the clean file",
+            first_rows(flags),
+        )
 
 
 def _unreadable(table: Table, name: str, flags: np.ndarray) -> Evidence:

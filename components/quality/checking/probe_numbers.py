@@ -115,7 +115,7 @@ def _place(reference: Histogram, batch: Histogram, view: Numbers) -> Iterator[Ev
         mean_0, sd_0 = _moments(values, reference.counts)
         mean_1, sd_1 = _moments(values, batch.counts)
         sd = max(sd_0, sd_1)
-        if sd == 0:
+        if sd < 1e-6:
             continue
         z = (mean_1 - mean_0) / (sd * math.sqrt(1 / batch.rows + 1 / reference.rows))
         middle_0, middle_1 = _median(reference), _median(batch)
@@ -178,12 +178,18 @@ def _far(learned: dict[str, Any], reference: Histogram, view: Numbers) -> Iterat
     yield Evidence(
         view.column,
         f"{view.what} far outside anything to be expected",
-        -4.0 - 1.5 * k if k else 0.0,
+        -3.0 - 2 * math.log2(_times_over(view.values[beyond], low, high)) - 1.5 * (k - 1) if k else 0.0,
         1.0 if k >= 3 or k > 0.01 * n else 0.5,
         f"{k} of {n}, e.g. {_example(view.values, beyond)}",
         f"between {low:.6g} and {high:.6g} (seen: {reference.edges[0]:.6g} to {reference.edges[-1]:.6g})",
         first_rows(beyond),
     )
+
+
+def _times_over(values: Floats, low: float, high: float) -> float:
+    """How many times further out the farthest value lies than the bound it crosses, seen from the middle; >= 1."""
+    half = (high - low) / 2
+    return max(1.0, float(np.abs(values - (high + low) / 2).max()) / half) if half > 0 else 2.0
 
 
 def _atoms(learned: dict[str, Any], reference: Histogram, view: Numbers) -> Iterator[Evidence]:
@@ -196,7 +202,7 @@ def _atoms(learned: dict[str, Any], reference: Histogram, view: Numbers) -> Iter
     frequent = [float(kinds[i]) for i in np.argsort(-counts)[:20]]
     for value in dict.fromkeys([*frequent, *list(known)[:20]]):
         k = int(found.get(value, 0))
-        K = int(known.get(value, min(rarer, 1 if value not in known else 0)))
+        K = int(known.get(value, rarer))
         new = value not in known
         yield Evidence(
             view.column,

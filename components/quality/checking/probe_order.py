@@ -28,10 +28,11 @@ class OrderProbe:
 
     def compare(self, learned: Learned, batch: Batch) -> Iterator[Evidence]:
         """Sorting, memory and runs by column; gaps and place in time of a stream."""
+        stream = learned["stream"]
+        regular = stream is not None and stream["regular"] > 0.5 and _as_regular(stream, batch)
         for name in _ordered(batch):
             if name in learned["columns"]:
-                yield from _compare_column(learned["columns"][name], batch, name)
-        stream = learned["stream"]
+                yield from _compare_column(learned["columns"][name], batch, name, regular)
         if stream and stream["column"] in batch.table.names("datetime"):
             yield from _compare_stream(stream, batch)
 
@@ -66,7 +67,7 @@ def _learn_column(batch: Batch, name: str) -> dict[str, Any]:
         "up": up,
         "down": down,
         "memory": _memory(values),
-        "run": _longest_run(values)[0],
+        "run": _longest_run(values[batch.sample_rows])[0],
         "top": _top_share(values),
         "rows": int((~np.isnan(values)).sum()),
         "distinct": int(np.unique(values[~np.isnan(values)]).size),
@@ -105,11 +106,11 @@ def _top_share(values: Floats) -> float:
     return float(counts.max() / counts.sum()) if counts.size else 1.0
 
 
-def _compare_column(kept: dict[str, Any], batch: Batch, name: str) -> Iterator[Evidence]:
+def _compare_column(kept: dict[str, Any], batch: Batch, name: str, regular: bool) -> Iterator[Evidence]:
     values = _codes(batch, name)
     n = int((~np.isnan(values)).sum())
     up, down = _steps(values)
-    if kept["down"] == 0 and kept["up"] > max(20, 0.2 * kept["rows"]):
+    if name == batch.notes.get("stream") and kept["down"] == 0:
         yield Evidence(
             name,
             "rows are in rising order",
@@ -118,9 +119,10 @@ def _compare_column(kept: dict[str, Any], batch: Batch, name: str) -> Iterator[E
             f"{down} steps back in {n} rows",
             "none",
         )
-    yield from _run(kept, values, name)
+    if batch.table.specs[name].kind != "key":
+        yield from _run(kept, values[batch.sample_rows], name, batch)
     memory = _memory(values)
-    if abs(kept["memory"]) > 0.2 and kept["memory"] ** 2 * kept["rows"] > 60 and kept["down"] > 0 and n >= 50:
+    if regular and abs(kept["memory"]) > 0.2 and kept["memory"] ** 2 * kept["rows"] > 60 and kept["down"] and n >= 50:
         z = (math.atanh(min(abs(kept["memory"]), 0.999)) - math.atanh(min(abs(memory), 0.999))) * math.sqrt(n - 3)
         yield Evidence(
             name,
@@ -132,7 +134,7 @@ def _compare_column(kept: dict[str, Any], batch: Batch, name: str) -> Iterator[E
         )
 
 
-def _run(kept: dict[str, Any], values: Floats, name: str) -> Iterator[Evidence]:
+def _run(kept: dict[str, Any], values: Floats, name: str, batch: Batch) -> Iterator[Evidence]:
     """A value that stays the same for longer than chance and the clean file allow: a stuck sensor."""
     length, value, start = _longest_run(values)
     if kept["distinct"] < 2 or kept["run"] > 0.2 * kept["rows"]:
@@ -149,8 +151,16 @@ def _run(kept: dict[str, Any], values: Floats, name: str) -> Iterator[Evidence]:
         length / (2 * usual + 2),
         f"{length} equal values in a row (code {value:.6g})",
         f"at most {kept['run']}",
-        tuple(range(start + 1, start + min(length, 5) + 1)),
+        tuple((batch.sample_rows[start : start + min(length, 5)] + 1).tolist()),
     )
+
+
+def _as_regular(kept: dict[str, Any], batch: Batch) -> bool:
+    """Whether the batch, too, goes on in the usual steps, so that neighbours can be compared."""
+    if kept["column"] not in batch.table.names("datetime"):
+        return False
+    step, regular = _usual(np.abs(np.diff(_moments(batch, kept["column"]))))
+    return regular > 0.8 * kept["regular"] and abs(step - kept["step"]) <= 0.01 * kept["step"]
 
 
 def _learn_stream(batch: Batch, name: str) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def _words(formula: dict[str, Any]) -> str:
 
 
 def _formulas(data: dict[str, Floats], form: str) -> Iterator[tuple[dict[str, Any], Floats]]:
-    """Columns that others explain, as a weighted sum or (of logarithms) as a product; with residuals out of sample."""
+    """Columns that others explain, as a weighted sum or (of logarithms) as a product; with what is left over."""
     usable = {n: _transformed(v, form) for n, v in data.items()}
     columns = {n: v for n, v in usable.items() if v is not None and np.isfinite(v).sum() >= 100}
     if len(columns) < 2:
@@ -88,14 +88,11 @@ def _formulas(data: dict[str, Floats], form: str) -> Iterator[tuple[dict[str, An
     matrix = matrix[np.isfinite(matrix).all(axis=1)]
     if matrix.shape[0] < 100:
         return
-    for j, name in enumerate(names):
+    for j in range(len(names)):
         formula = _explain(matrix, j, names, form)
         if formula is None:
             continue
-        left = _out_of_sample(matrix, formula, names, j)
-        full = _residual(formula, data)
-        exact = float(np.nanmax(np.abs(full))) < 1e-6
-        yield formula | {"column": name}, (full if exact else left)
+        yield formula, _residual(formula, data)
 
 
 def _transformed(values: Floats, form: str) -> Floats | None:
@@ -155,19 +152,6 @@ def _residual(formula: dict[str, Any], data: dict[str, Floats]) -> Floats:
     left = values[0] - formula["constant"]
     for weight, v in zip(formula["weights"], values[1:], strict=True):
         left = left - weight * v
-    return np.round(left / formula["scale"], 5) + 0.0
-
-
-def _out_of_sample(matrix: Floats, formula: dict[str, Any], names: list[str], j: int) -> Floats:
-    """Residuals of each half by the formula fitted to the other half."""
-    chosen = [names.index(n) for n in formula["terms"]]
-    half = np.arange(matrix.shape[0]) % 2 == 0
-    left = np.empty(matrix.shape[0])
-    for part in (half, ~half):
-        x = np.column_stack([matrix[part][:, chosen], np.ones(int(part.sum()))])
-        weights, *_ = np.linalg.lstsq(x, matrix[part][:, j], rcond=None)
-        rest = np.column_stack([matrix[~part][:, chosen], np.ones(int((~part).sum()))])
-        left[~part] = matrix[~part][:, j] - rest @ weights
     return np.round(left / formula["scale"], 5) + 0.0
 
 

@@ -129,10 +129,11 @@ def _repeated_keys(batch: Batch, key: str, content: NDArray[np.uint64]) -> Itera
     other = again & (content != content[first]) if content.size else again
     what = f"{k} of {first.size} keys repeat"
     if other.any():
-        yield certain(key, "keys are unique: the same key on different rows", what, "each key once", first_rows(other))
+        report = certain if other.sum() >= max(3, 0.002 * first.size) else suspicious
+        yield report(key, "keys are unique: the same key on different rows", what, "each key once", first_rows(other))
         return
     log_p, how = unlike_chance(names, first, again)
-    report = certain if log_p < -4 or k > 0.3 * first.size else suspicious
+    report = certain if log_p < -4 else suspicious
     yield report(key, f"keys are unique: whole rows repeated{how}", what, "each key once", first_rows(again))
 
 
@@ -153,15 +154,10 @@ def _seen_before(learned: Learned, batch: Batch, keys: list[str]) -> Iterator[Ev
         yield suspicious(None, "every row is a row of the clean file", f"{k} of {n} looked up", "new rows")
         return
     for key, (k_, n_, flags) in known.items():
-        if k_ >= 2 or (k_ and n_ < 200):
-            seen_text = f"{k_} of {n_} looked up"
-            yield certain(
-                key,
-                "keys seen in the clean file come back",
-                seen_text,
-                "new keys",
-                tuple((rows[flags][:5] + 1).tolist()),
-            )
+        if k_:
+            report = certain if k_ >= max(2, 0.005 * n_) else suspicious
+            found = tuple((rows[flags][:5] + 1).tolist())
+            yield report(key, "keys seen in the clean file come back", f"{k_} of {n_} looked up", "new keys", found)
     if n:
         yield Evidence(
             None,

@@ -139,9 +139,16 @@ def _broken(name: str, rule: str, flags: Flags, wanted: str, feature: Feature, i
     k, n = int(flags.sum()), flags.size
     mild = inferred and (k < 3 or k <= TOLERATED * n)
     evidence = Evidence(
-        name, rule, -300.0 if k else 0.0, 0.5 if mild else 1.0, f"{k} of {n} rows", wanted, first_rows(flags), 0
+        name, rule, _surprise(k, inferred), 0.5 if mild else 1.0, f"{k} of {n} rows", wanted, first_rows(flags), 0
     )
     return _graded(evidence, feature)
+
+
+def _surprise(k: int, inferred: bool) -> float:
+    """log10 p of breaking a rule ``k`` times: nil for a written rule; an inferred one may be off by a row."""
+    if k == 0:
+        return 0.0
+    return -2.5 - 1.5 * k if inferred else -300.0
 
 
 def _graded(e: Evidence, feature: Feature) -> Evidence:
