@@ -254,7 +254,9 @@ def test_fitting_and_encoding_need_no_tensorflow(tmp_path):
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
-@pytest.mark.parametrize(("most", "scale", "expected"), [(16, "unit", 1.0), (None, "unit", 16 / 255), (16, "signed", 1.0)])
+@pytest.mark.parametrize(
+    ("most", "scale", "expected"), [(16, "unit", 1.0), (None, "unit", 16 / 255), (16, "signed", 1.0)]
+)
 def test_pixels_are_scaled_by_the_brightest_that_the_contract_allows(tmp_path, most, scale, expected):
     features = {"x": {"dtype": "image", "shape": [1, 2, 1], "max": most}}
     values = pl.Series([[0, 16], [16, 16]], dtype=pl.Array(pl.UInt8, 2))
