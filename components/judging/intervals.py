@@ -166,9 +166,15 @@ def _interval(
     if trials is not None:
         low, high = max(float(low), 0.0), min(float(high), 1.0)
         if high - low < 1e-12:
-            low = max(0.0, low - 3 / max(trials, 1)) if value > 0.5 else low
-            high = min(1.0, high + 3 / max(trials, 1)) if value <= 0.5 else high
+            low, high = _rule_of_three(value, trials)
     return Interval(value, min(float(low), value), max(float(high), value), reason if keep_reason else "")
+
+
+def _rule_of_three(value: float, trials: int) -> tuple[float, float]:
+    """Interval of a share that no resample moves; one between 0 and 1 is the mean of two shares that are stuck."""
+    away = 3 / max(trials, 1)
+    below, above = (0.0, away) if value == 0 else (away, 0.0) if value == 1 else (away / 2, away / 2)
+    return max(0.0, value - below), min(1.0, value + above)
 
 
 def _binary_counts(positives: int, negatives: int, flagged: int) -> dict[str, int]:

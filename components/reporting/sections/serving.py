@@ -12,8 +12,9 @@ def serving(run: RunRecord) -> dict[str, Any] | None:
     servable, deployment = run.find("servable.json"), run.find("deployment.json")
     if not servable and not deployment:
         return None
+    signatures = sorted(as_dict(servable.get("signatures")).items(), key=lambda s: s[0] != "serving_default")
     return {
-        "signatures": [_signature(str(n), s) for n, s in as_dict(servable.get("signatures")).items()],
+        "signatures": [_signature(str(n), s) for n, s in signatures],
         "facts": [*_size(servable), *_skew(as_dict(servable.get("skew"))), *_deployment(run, deployment)],
     }
 

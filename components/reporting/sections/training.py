@@ -61,7 +61,8 @@ def _curve(base: str, history: History, epochs: list[float], best: float | None)
     title = {"loss": "Loss", "learning_rate": "Learning rate"}.get(base, metric_label(base))
     limits = (min(epochs), max(epochs) if len(epochs) > 1 else min(epochs) + 1)
     plot = Plot(title, limits, nice_domain(values), "epoch", integer_x=True)
-    for series, (name, column) in enumerate(curves.items(), start=1):
+    for name, column in curves.items():
+        validation = name.startswith("val_")
         points = [(e, v) for e, v in zip(epochs, column, strict=False) if v is not None]
         if base == "learning_rate":
             points = [
@@ -69,9 +70,9 @@ def _curve(base: str, history: History, epochs: list[float], best: float | None)
                 for (x, y), (x1, _) in zip(points, [*points[1:], *points[-1:]], strict=True)
                 for p in ((x, y), (x1, y))
             ]
-        words = "validation" if name.startswith("val_") else "training"
+        words = "" if base == "learning_rate" else "validation" if validation else "training"
         if points:
-            plot.line(points, series, words if len(curves) > 1 else "")
+            plot.line(points, 2 if validation else 1, words)
     if best is not None and limits[0] <= best <= limits[1]:
         plot.mark_x(best, f"best epoch {label(best)}")
     return plot.render()

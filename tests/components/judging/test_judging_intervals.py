@@ -118,6 +118,16 @@ def test_a_perfect_score_on_few_rows_is_not_claimed_to_be_certain() -> None:
     assert found["accuracy"].high == 1
 
 
+def test_a_model_that_never_says_yes_has_honest_bounds() -> None:
+    truth, score = np.array([0] * 90 + [1] * 10), np.full(100, 0.2, np.float32)
+    found = binary_intervals(truth, score, 200, np.random.default_rng(0))
+    assert (found["recall"].value, found["recall"].low) == (0, 0)
+    assert found["recall"].high == pytest.approx(3 / 10)
+    balanced = found["balanced_accuracy"]
+    assert (balanced.value, balanced.low, balanced.high) == pytest.approx((0.5, 0.35, 0.65))
+    assert found["precision"].reason == "no row was predicted positive"
+
+
 def test_a_missing_class_gives_a_reason_instead_of_a_number() -> None:
     found = binary_intervals(np.zeros(5, int), np.full(5, 0.2, np.float32), 100, np.random.default_rng(0))
     assert found["auc"].record() == {
