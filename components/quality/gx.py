@@ -77,7 +77,7 @@ class _LateModule(ModuleType):
         if name.startswith("__") and name not in ("__all__", "__version__"):
             raise AttributeError(name)
         loader = self.__dict__.pop("_late_loader")
-        self.__class__ = ModuleType
+        self.__class__ = ModuleType  # type: ignore[assignment]
         loader.exec_module(self)
         return getattr(self, name)
 
@@ -118,8 +118,8 @@ class _LateFinder:
 def _late(names: Sequence[str]) -> Iterator[None]:
     """Defer the execution of modules that are imported meanwhile and not loaded yet."""
     finder = _LateFinder([name for name in names if name not in sys.modules])
-    sys.meta_path.insert(0, finder)  # type: ignore[arg-type]
+    sys.meta_path.insert(0, finder)
     try:
         yield
     finally:
-        sys.meta_path.remove(finder)  # type: ignore[arg-type]
+        sys.meta_path.remove(finder)

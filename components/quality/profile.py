@@ -50,7 +50,8 @@ def column_statistics(series: pl.Series, *, sensitive: bool = False) -> dict[str
     """Statistics of a scalar column.
 
     Always ``kind, count, missing, missing_share, distinct``; then numbers: ``min, max, mean, std, zeros, infinite,
-    quantiles, histogram``; texts and booleans: ``top_values`` and (texts) ``length``; datetimes: ``min, max``, ISO 8601.
+    quantiles, histogram``; texts and booleans: ``top_values`` and (texts) ``length``; datetimes: ``min, max`` (ISO 8601)
+    and ``histogram``.
     """
     there = series.drop_nulls()
     common = {

@@ -36,6 +36,7 @@ def check_splits(frames: Mapping[str, pl.DataFrame], contract: Contract, suites:
 
     Args:
         frames: what ``frames.read_split`` gives, by split.
+        contract: what the frames should look like.
         suites: what ``suites_of`` gives: an ``ExpectationSuite`` by split and for ``all``.
     """
     rules = {rule.name: rule for rule in rules_of(contract)}

@@ -1,4 +1,7 @@
-"""Raw data in: one source a file, one interface (``base.py``). ``AnySource`` is what a step takes, told apart by ``kind``."""
+"""Raw data in: one source a file, one interface (``base.py``).
+
+``AnySource`` is what a step takes; its members are told apart by ``kind``.
+"""
 
 from typing import Annotated
 

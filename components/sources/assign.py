@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import numpy as np
 import polars as pl
@@ -92,7 +92,8 @@ def _by_time(plan: ByTime, contract: Contract, source: Source, wanted: Wanted) -
     column = plan.column or contract.time
     if column is None or column not in contract.columns:
         raise ConfigError(
-            f"a split by time needs a time column; contract {contract.name!r} has {contract.time or 'none'}, the split {plan.column or 'none'}",
+            f"a split by time needs a time column; contract {contract.name!r} has {contract.time or 'none'}, "
+            f"the split {plan.column or 'none'}",
             f"one of {', '.join(contract.columns)}",
             "set `time:` in the contract or `column` in the split",
         )
@@ -114,8 +115,7 @@ def _by_time(plan: ByTime, contract: Contract, source: Source, wanted: Wanted) -
 
 
 def _given_cuts(plan: ByTime) -> list[datetime | float]:
-    cuts = [cut for cut in (plan.val_from, plan.test_from) if cut is not None]
-    return [c.astimezone(UTC).replace(tzinfo=None) if isinstance(c, datetime) and c.tzinfo else c for c in cuts]
+    return [cut for cut in (plan.val_from, plan.test_from) if cut is not None]
 
 
 def _share_cuts(plan: ByTime, column: str, source: Source, wanted: Wanted) -> list[datetime | float]:

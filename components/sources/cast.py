@@ -26,6 +26,9 @@ def cast_frame(
     """The batch with its columns in contract dtypes.
 
     Args:
+        frame: rows in the dtypes of the source.
+        columns: what is wanted, by name; every column of the frame is among them.
+        place: words for where a value stands.
         absent_texts: texts that mean "missing" in columns that are not text.
 
     Raises:
@@ -34,6 +37,8 @@ def cast_frame(
     done = []
     for name in frame.columns:
         column, found = columns[name], frame.get_column(name)
+        if isinstance(found.dtype, pl.Categorical | pl.Enum):
+            found = found.cast(pl.String)
         if column.shape:
             done.append(cast_tensor(found, column, place))
             continue
@@ -46,8 +51,6 @@ def cast_frame(
 def _cast(found: pl.Series, column: Column, absent: tuple[str, ...]) -> pl.Series:
     """The series in the wanted dtype; null where a value does not fit."""
     dtype = found.dtype
-    if isinstance(dtype, pl.Categorical | pl.Enum):
-        found, dtype = found.cast(pl.String), pl.String()
     if dtype == pl.Null:
         return found.cast(_polars_dtype(column, dtype))
     match column.dtype:

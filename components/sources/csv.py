@@ -105,7 +105,7 @@ class CsvSource(Source):
             for batch in self._collect(file, typed, names, wanted.batch_rows, 0):
                 seen += batch.height
                 yield batch
-        except pl.exceptions.ComputeError as error:
+        except pl.exceptions.PolarsError as error:
             if "could not parse" not in str(error):
                 raise self._broken(file, error) from None
             yield from self._text_batches(file, texts, names, wanted.batch_rows, seen)
@@ -117,7 +117,7 @@ class CsvSource(Source):
 
         try:
             yield from self._collect(file, texts, names, rows, skip)
-        except pl.exceptions.ComputeError as error:
+        except pl.exceptions.PolarsError as error:
             raise self._broken(file, error) from None
 
     def _collect(
@@ -161,7 +161,8 @@ class CsvSource(Source):
             with opener(file, "rt", encoding=encoding, newline="") as handle:
                 header = next(csv.reader(handle, delimiter=self.separator), [])
         except UnicodeError:
-            raise _wrong_encoding(file, self.encoding, file.read_bytes(), 0) from None
+            self._text(file)
+            raise
         except OSError as error:
             raise DataUnreadable(
                 f"{file}: {error.strerror or error}", "a readable CSV file", "check the file"
@@ -171,14 +172,8 @@ class CsvSource(Source):
         return header
 
     def _broken(self, file: Path, error: Exception) -> DataUnreadable:
-        """What is wrong with a file that the reader gave up on."""
+        """What is wrong with a file that the reader gave up on: its encoding, a line with too many fields, or else."""
         message = str(error).partition("\n")[0]
-        if "utf-8" in message.lower() or "utf8" in message.lower():
-            content = file.read_bytes()
-            try:
-                content.decode(self.encoding)
-            except UnicodeDecodeError as wrong:
-                return _wrong_encoding(file, self.encoding, content, wrong.start)
         width = len(self._header(file))
         reader = csv.reader(io.StringIO(self._text(file), newline=""), delimiter=self.separator)
         for fields in reader:

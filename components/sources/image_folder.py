@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from components.sources.base import Source, Wanted
 from components.sources.columns import Column
 from components.sources.paths import missing_file
+from components.sources.splits import NAMES
 from schemas.errors import DataInvalid, DataUnreadable
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
-SPLIT_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 SHOWN = 5
 
 
@@ -63,9 +63,9 @@ class ImageFolderSource(Source):
     def splits(self) -> tuple[str, ...]:
         """The splits, where the folders below the root are all named like splits."""
         folders = [p.name for p in self._root().iterdir() if p.is_dir() and p.name[0] != "."]
-        if not folders or any(name.lower() not in SPLIT_NAMES for name in folders):
+        if not folders or any(name.lower() not in NAMES for name in folders):
             return ()
-        named = {SPLIT_NAMES[name.lower()] for name in folders}
+        named = {NAMES[name.lower()] for name in folders}
         return tuple(name for name in ("train", "val", "test") if name in named)
 
     def column_names(self, split: str | None = None) -> list[str]:
@@ -115,7 +115,7 @@ class ImageFolderSource(Source):
             parts = file.relative_to(root).parts
             if len(parts) != depth:
                 wrong.append(file)
-            elif split is None or SPLIT_NAMES[parts[0].lower()] == split:
+            elif split is None or NAMES[parts[0].lower()] == split:
                 files.append(file)
         if wrong:
             layout = "<split>/<class>/<file>" if depth == 3 else "<class>/<file>"

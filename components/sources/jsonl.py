@@ -46,7 +46,7 @@ class JsonLinesSource(Source):
             missing = {name: pl.String() for name in names if name not in schema}
             try:
                 yield from self._collect(file, {**schema, **missing}, names, wanted.batch_rows)
-            except pl.exceptions.ComputeError as error:
+            except pl.exceptions.PolarsError as error:
                 raise _broken(file, error) from None
 
     def place(self, row: int, column: str, split: str | None = None) -> str:
@@ -74,7 +74,7 @@ class JsonLinesSource(Source):
             raise DataUnreadable(f"{file} is empty", "one JSON object a line", "check how the file was written")
         try:
             return dict(pl.scan_ndjson(file, infer_schema_length=1000).collect_schema())
-        except pl.exceptions.ComputeError as error:
+        except pl.exceptions.PolarsError as error:
             raise _broken(file, error) from None
 
 

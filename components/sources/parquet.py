@@ -54,7 +54,7 @@ class ParquetSource(Source):
                 ):
                     rows += batch.height
                     yield batch.rechunk()
-            except (pl.exceptions.ComputeError, OSError) as error:
+            except (pl.exceptions.PolarsError, OSError) as error:
                 raise _broken(file, error) from None
         if rows == 0:
             raise DataUnreadable(
@@ -68,7 +68,7 @@ class ParquetSource(Source):
             raise DataUnreadable(f"{file} is empty", "a Parquet file", "check how the file was written")
         try:
             return dict(pl.read_parquet_schema(file))
-        except (pl.exceptions.ComputeError, OSError) as error:
+        except (pl.exceptions.PolarsError, OSError) as error:
             raise _broken(file, error) from None
 
 

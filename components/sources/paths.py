@@ -30,7 +30,8 @@ def find_files(path: str, suffixes: tuple[str, ...]) -> list[Path]:
             )
         return found
     if glob.has_magic(path):
-        found = sorted(Path(p) for p in glob.glob(str(full), recursive=True) if Path(p).is_file())
+        root = Path(full.anchor or ".")
+        found = sorted(p for p in root.glob(str(full.relative_to(full.anchor))) if p.is_file())
         if not found:
             raise DataUnreadable(f"no file matches {path}", "at least one", "check the pattern")
         return found

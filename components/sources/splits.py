@@ -1,13 +1,24 @@
 """Which row goes into which split: by a hash, by time, or as the data already says."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from schemas.config import Config
 
 SPLITS = ("train", "val", "test")
+
+NAMES: dict[str, Literal["train", "val", "test"]] = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "test": "test",
+}
+"""Common names of splits and what they are called here."""
 
 
 class Shares(Config):
@@ -53,6 +64,13 @@ class ByTime(Config):
     test_from: datetime | float | None = None
     """First moment of ``test``."""
 
+    @field_validator("val_from", "test_from")
+    @classmethod
+    def _in_utc(cls, value: datetime | float | None) -> datetime | float | None:
+        if isinstance(value, datetime) and value.tzinfo is not None:
+            return value.astimezone(UTC).replace(tzinfo=None)
+        return value
+
     @model_validator(mode="after")
     def _both_or_none(self) -> Self:
         if (self.val_from is None) != (self.test_from is None):
@@ -70,15 +88,7 @@ class AsGiven(Config):
     kind: Literal["given"] = "given"
     column: str | None = None
     """Column that names the split of a row; left out for sources that have splits themselves."""
-    names: dict[str, Literal["train", "val", "test"]] = {
-        "train": "train",
-        "training": "train",
-        "val": "val",
-        "valid": "val",
-        "validation": "val",
-        "dev": "val",
-        "test": "test",
-    }
+    names: dict[str, Literal["train", "val", "test"]] = Field(default_factory=lambda: dict(NAMES))
     """Split by the text in ``column`` (lower case)."""
     val: float = Field(default=0.1, ge=0, lt=0.5)
     """Share of ``train`` that becomes ``val`` where the data has none; 0 leaves it out."""

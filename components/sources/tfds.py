@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+PARTS: dict[Literal["train", "val", "test"], str] = {"train": "train", "test": "test"}
+
+
 class TfdsSource(Source):
     """A data set by its name in TensorFlow Datasets. Its splits are kept: goes with ``split: AsGiven``.
 
@@ -32,9 +35,7 @@ class TfdsSource(Source):
     """Name, optionally with config and version: ``mnist`` or ``my_set/plain:1.0.0``."""
     data_dir: str = "~/tensorflow_datasets"
     """Where prepared data sets lie."""
-    parts: dict[Literal["train", "val", "test"], str] = Field(
-        default_factory=lambda: {"train": "train", "test": "test"}, min_length=1
-    )
+    parts: dict[Literal["train", "val", "test"], str] = Field(default_factory=lambda: dict(PARTS), min_length=1)
     """Our split -> split of the data set; slices such as ``train[:90%]`` are allowed."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Feature of the data set -> column of the contract, where the names differ."""
@@ -138,7 +139,7 @@ class TfdsSource(Source):
         try:
             if self.download:
                 return tfds.builder(self.name, data_dir=folder)
-            return tfds.core.load.read_only_builder.builder_from_files(_tfds_name(self.name), data_dir=folder)
+            return tfds.core.load.read_only_builder.builder_from_files(self.name, data_dir=folder)
         except (tfds.core.DatasetNotFoundError, FileNotFoundError, ValueError) as error:
             have = sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
             reason = str(error).partition("\n")[0]
@@ -147,10 +148,6 @@ class TfdsSource(Source):
                 f"one of {', '.join(have)}" if have else "a prepared data set",
                 "correct `name` or `data_dir`, or set `download: true` where a network exists",
             ) from None
-
-
-def _tfds_name(name: str) -> str:
-    return name
 
 
 def _series(name: str, values: Any, feature: Any) -> pl.Series:
