@@ -1,5 +1,6 @@
 """One client's socket, never blocking: what was read, what waits to be written, and until when it may take."""
 
+import contextlib
 import socket
 import ssl
 import time
@@ -20,6 +21,7 @@ class Connection:
         reader: parses what comes in.
         busy: a worker has it.
         deadline: monotonic seconds after which the caretaker ends it.
+        ended: somebody ended it; the next worker that gets it closes it.
         closing: close once everything is written.
         lingering: the answer is written and our side closed; what still comes in is dropped.
         wants_write: TLS must write before it can go on reading.
@@ -33,6 +35,7 @@ class Connection:
         "closing",
         "deadline",
         "drained",
+        "ended",
         "fd",
         "lingering",
         "reader",
@@ -44,7 +47,7 @@ class Connection:
         self.socket = connected
         self.fd = connected.fileno()
         self.reader = RequestReader(limits, budget)
-        self.busy = self.closing = self.lingering = self.wants_write = self.drained = False
+        self.busy = self.closing = self.lingering = self.wants_write = self.drained = self.ended = False
         self._limits = limits
         self._tls = isinstance(connected, ssl.SSLSocket)
         self._pending = memoryview(b"")
@@ -53,7 +56,7 @@ class Connection:
     @property
     def idle(self) -> bool:
         """Whether nothing has begun: no request half read, no answer half written."""
-        return not (self.busy or self._pending or self.reader.in_headers or self.reader.in_body)
+        return not (self.ended or self.busy or self._pending or self.reader.in_headers or self.reader.in_body)
 
     def receive(self) -> bytes | None:
         """Bytes that have arrived, ``b""`` at the end of the stream, None when there are none yet."""
@@ -104,10 +107,9 @@ class Connection:
 
     def shut(self) -> None:
         """End the connection from another thread: whoever waits for it is woken and closes it."""
-        try:
+        self.ended = True
+        with contextlib.suppress(OSError):
             socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
-        except OSError:
-            self.deadline = float("inf")
 
     def close(self) -> None:
         """Free everything."""

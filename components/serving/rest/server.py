@@ -198,8 +198,9 @@ class HttpServer:
         if self._draining:
             connected.close()
             return
-        if len(self._connections) >= self._limits.connections:
-            self._evict()
+        if len(self._connections) >= self._limits.connections and not self._evict():
+            connected.close()
+            return
         connected.setblocking(False)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._tls is not None:
@@ -212,17 +213,17 @@ class HttpServer:
         """The caretaker: end what took too long, resume accepting after a shortage of descriptors."""
         while not self._stopped:
             time.sleep(_CARE_SECONDS)
-            now = time.monotonic()
-            self._shut(lambda connection, now=now: not connection.busy and connection.deadline < now)  # type: ignore[misc]
+            self._shut(lambda c: not (c.busy or c.ended) and c.deadline < time.monotonic())
             if self._accept_paused and not self._draining:
                 self._accept_paused = False
                 self._poller.arm(self._listening.fileno())
 
-    def _evict(self) -> None:
-        """End the idle connections that have waited longest, a sixteenth of all."""
+    def _evict(self) -> bool:
+        """End the idle connections that have waited longest, a sixteenth of all; False when none is idle."""
         idle = sorted((c for c in list(self._connections.values()) if c.idle), key=lambda c: c.deadline)
         for connection in idle[: max(1, len(self._connections) // 16)]:
             connection.shut()
+        return bool(idle)
 
     def _shut(self, over: Callable[[Connection], bool]) -> None:
         for connection in list(self._connections.values()):
