@@ -7,8 +7,8 @@ from components.reporting.charts.scale import Scale, label, ticks
 
 Points = Sequence[tuple[float, float]]
 
-WIDTH, HEIGHT = 440.0, 300.0
-LEFT, RIGHT, TOP, BOTTOM = 58.0, 14.0, 52.0, 46.0
+WIDTH, HEIGHT = 440.0, 308.0
+LEFT, RIGHT, TOP, BOTTOM = 58.0, 14.0, 60.0, 46.0
 
 
 class Plot:
@@ -76,11 +76,13 @@ class Plot:
         if name:
             self._legend.append((class_, name, "box"))
 
-    def points(self, points: Points, series: int, notes: Sequence[str] = ()) -> None:
-        """Dots, each with a tooltip where ``notes`` has one."""
-        for i, (x, y) in enumerate(self.place(points)):
-            dot = svg.element("circle", cx=x, cy=y, r=3.5, class_=f"dot s{series}")
-            self._marks.append(svg.titled(dot, notes[i]) if i < len(notes) else dot)
+    def points(self, points: Points, series: int, notes: Sequence[str], weights: Sequence[float]) -> None:
+        """Dots with a tooltip each; their area grows with ``weights``, of which one is above 0."""
+        heaviest = max(weights, default=1.0) or 1.0
+        for (x, y), note, weight in zip(self.place(points), notes, weights, strict=True):
+            radius = 2.5 + 4 * (weight / heaviest) ** 0.5
+            dot = svg.element("circle", cx=x, cy=y, r=radius, class_=f"dot s{series}")
+            self._marks.append(svg.titled(dot, note))
 
     def whiskers(self, x: Sequence[float], low: Sequence[float], high: Sequence[float], series: int) -> None:
         """Upright intervals."""
@@ -95,12 +97,10 @@ class Plot:
             self._legend.append(("guide", name, "line"))
 
     def mark_x(self, value: float, words: str) -> None:
-        """An upright dotted line with a word beside it."""
+        """An upright dotted line with a word above it."""
         x = self.x(value)
-        right = x < (self.x.start + self.x.end) / 2
         self._marks.append(svg.element("line", x1=x, x2=x, y1=self.y.start, y2=self.y.end, class_="mark"))
-        anchor, shift = ("start", 5) if right else ("end", -5)
-        self._marks.append(svg.text(x + shift, self.y.end + 11, words, "small strong", anchor))
+        self._marks.append(svg.text(x, self.y.end - 4, words, "small strong", "middle"))
 
     def render(self) -> str:
         """The picture as SVG text."""

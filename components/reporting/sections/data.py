@@ -126,7 +126,8 @@ def _facts(by_split: dict[str, Statistics], masked: bool) -> dict[str, Any]:
     missing = [as_number(s.get("missing_share")) for s in by_split.values()]
     if any(m is not None for m in missing):
         rows.append(("missing", ["" if m is None else f"{m:.2%}" if m else "none" for m in missing]))
-    for key in () if masked else ("min", "mean", "max", "std", "distinct"):
+    classed = any(s.get("classes") for s in by_split.values())
+    for key in () if masked else ("distinct",) if classed else ("min", "mean", "max", "std", "distinct"):
         cells = [s.get(key) for s in by_split.values()]
         if any(c is not None for c in cells):
             rows.append((key, [_cell(c) for c in cells]))

@@ -13,8 +13,8 @@ UNIT = (0.0, 1.0)
 SHARES = frozenset(
     {"auc", "average_precision", "accuracy", "balanced_accuracy", "precision", "recall", "f1", "macro_f1", "auc_ovr"}
 )
-SERIES = 8
-"""Lines in one picture, at most: there are so many colours that can be told apart."""
+SERIES = 6
+"""Lines in one picture, at most: the classes that the model finds hardest."""
 
 
 def evaluation(run: RunRecord) -> dict[str, Any] | None:
@@ -73,9 +73,11 @@ def pictures(results: dict[str, Any]) -> list[tuple[str, str]]:
     curves = as_dict(results.get("curves"))
     drawn = []
     if as_dict(curves.get("roc")):
-        drawn.append(("roc", _roc(as_dict(curves["roc"]))))
+        drawn.append(("roc", _roc(_hardest(as_dict(curves["roc"]), results))))
     if as_dict(curves.get("precision_recall")):
-        drawn.append(("precision_recall", _precision_recall(as_dict(curves["precision_recall"]), results)))
+        drawn.append(
+            ("precision_recall", _precision_recall(_hardest(as_dict(curves["precision_recall"]), results), results))
+        )
     if as_list(as_dict(results.get("calibration")).get("bins")):
         drawn.append(("calibration", _calibration(as_dict(results["calibration"]))))
     if as_dict(curves.get("scores")):
@@ -92,10 +94,19 @@ def pictures(results: dict[str, Any]) -> list[tuple[str, str]]:
     return drawn
 
 
+def _hardest(curves: dict[str, Any], results: dict[str, Any]) -> dict[str, Any]:
+    """The curves of the classes with the lowest F1, in the order of the classes."""
+    scores = {
+        str(as_dict(c).get("class")): as_number(as_dict(c).get("f1")) or 0.0 for c in as_list(results.get("by_class"))
+    }
+    chosen = sorted(curves, key=lambda name: scores.get(name, 0.0))[:SERIES]
+    return {name: curve for name, curve in curves.items() if name in chosen}
+
+
 def _roc(curves: dict[str, Any]) -> str:
     plot = Plot("ROC", UNIT, UNIT, "false positive rate", "true positive rate")
     plot.guide([(0, 0), (1, 1)], "chance")
-    for series, (name, curve) in enumerate(list(curves.items())[:SERIES], start=1):
+    for series, (name, curve) in enumerate(curves.items(), start=1):
         points = _points(curve, "fpr", "tpr")
         if len(curves) == 1:
             plot.area([(x, 0) for x, _ in points], points, series)
@@ -108,7 +119,7 @@ def _precision_recall(curves: dict[str, Any], results: dict[str, Any]) -> str:
     prevalence = as_number(results.get("prevalence"))
     if prevalence is not None:
         plot.guide([(0, prevalence), (1, prevalence)], f"without a model {prevalence:.2g}")
-    for series, (name, curve) in enumerate(list(curves.items())[:SERIES], start=1):
+    for series, (name, curve) in enumerate(curves.items(), start=1):
         plot.line(_points(curve, "recall", "precision"), series, str(name))
     return plot.render()
 
@@ -131,7 +142,7 @@ def _calibration(calibration: dict[str, Any]) -> str:
         f"predicted {x:.3f}, came true {y:.3f}, {b.get('rows', 0):,.0f} rows"
         for (x, y), b in zip(points, bins, strict=True)
     ]
-    plot.points(points, 1, notes)
+    plot.points(points, 1, notes, [as_number(b.get("rows")) or 0.0 for b in bins])
     return plot.render()
 
 

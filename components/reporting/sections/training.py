@@ -46,8 +46,12 @@ def training(run: RunRecord) -> dict[str, Any] | None:
 
 
 def learning_curves(history: History, best: float | None) -> list[tuple[str, str]]:
-    """A picture for each quantity of ``history``, (name, SVG): training and validation together, the loss first."""
-    names = [n for n in history if n not in ("epoch", "step") and any(v is not None for v in history[n])]
+    """A picture for each quantity of ``history``, (name, SVG): training and validation together, the loss first.
+
+    A learning rate that never changed has no picture.
+    """
+    names = [n for n in history if n != "epoch" and any(v is not None for v in history[n])]
+    names = [n for n in names if n != "learning_rate" or len(set(history[n])) > 1]
     bases = sorted({n.removeprefix("val_") for n in names}, key=lambda n: (n == "learning_rate", n != "loss", n))
     epochs = [v if v is not None else float(i) for i, v in enumerate(next(iter(history.values()), []))]
     if "epoch" in history:

@@ -53,7 +53,7 @@ def test_a_plot_puts_points_where_they_belong() -> None:
     plot.line([(0, 0), (1, 1)], 1, "a line")
     tree = ET.fromstring(plot.render())
     d = next(p.get("d") for p in tree.iter(f"{SVG}path") if p.get("class") == "line s1")
-    assert d == "M58 254L426 52"
+    assert d == "M58 262L426 60"
     words = {t.text for t in tree.iter(f"{SVG}text")}
     assert {"T", "x", "y", "a line", "0", "1", "0.5" if "0.5" in words else "0.4"} <= words
 
@@ -61,7 +61,7 @@ def test_a_plot_puts_points_where_they_belong() -> None:
 def test_every_chart_is_well_formed_whatever_the_names() -> None:
     plot = Plot(EVIL, (0, 1), (0, 2), EVIL, EVIL)
     plot.bars([0, 0.5, 1], [1, 2], 1, EVIL)
-    plot.points([(0.5, 1)], 2, [EVIL])
+    plot.points([(0.5, 1)], 2, [EVIL], [3])
     plot.mark_x(0.5, EVIL)
     drawn = [
         plot.render(),
