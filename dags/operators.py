@@ -15,6 +15,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
+from dags.links import LINKS
 from dags.place import command, environment, open_run
 from pipelines.core.registry import project_root
 from pipelines.core.store import now
@@ -36,6 +37,7 @@ class PipelineOperator(BaseOperator):
     """
 
     template_fields = ("env",)
+    operator_extra_links = LINKS
     ui_color = "#f3e3d3"
 
     def __init__(

@@ -21,9 +21,14 @@ def store_url() -> str:
     return os.environ.get(STORE_VARIABLE) or str(project_root() / "store")
 
 
+def open_store() -> Store:
+    """The store itself."""
+    return Store.at(store_url())
+
+
 def open_run(pipeline: str, run_id: str) -> Run:
     """The run of a DAG run, in the store."""
-    return Store.at(store_url()).run(pipeline, run_id)
+    return open_store().run(pipeline, run_id)
 
 
 def environment() -> dict[str, str]:

@@ -10,6 +10,7 @@ from components.retraining.policy import RetrainPolicy
 
 DAY_SECONDS = 86_400
 GATE = "retraining"
+QUIET = "seconds without an arrival"
 RULE = "enough new rows, nothing more arriving, cool-down over, daily budget left"
 
 
@@ -21,11 +22,13 @@ class Decision:
         verdict: ``nothing`` new; ``wait`` for a rule; ``retrain`` now.
         record: why, for people.
         key: changes when the decision does, and not with every second that passes.
+        soon: whether only more quiet time is missing, so that asking again in a moment is worth it.
     """
 
     verdict: Literal["nothing", "wait", "retrain"]
     record: DecisionRecord
     key: str
+    soon: bool = False
 
 
 def decide(policy: RetrainPolicy, ledger: Ledger, now: float) -> Decision:
@@ -39,8 +42,10 @@ def decide(policy: RetrainPolicy, ledger: Ledger, now: float) -> Decision:
     waiting = ledger.waiting()
     arrived = fingerprint(waiting) if waiting else ""
     if not waiting:
-        record = DecisionRecord(gate=GATE, passed=False, rule=RULE, reason="nothing new has arrived")
-        return Decision("nothing", record, "nothing")
+        growing = len(ledger.unsettled())
+        reason = f"{growing} files may still be growing" if growing else "nothing new has arrived"
+        record = DecisionRecord(gate=GATE, passed=False, rule=RULE, reason=reason)
+        return Decision("nothing", record, "growing" if growing else "nothing", soon=growing > 0)
     checks = (_rows(policy, ledger, waiting), _quiet(policy, ledger, waiting, now), *_pace(policy, ledger, now))
     passed = all(check.passed for check in checks)
     record = DecisionRecord(
@@ -52,8 +57,10 @@ def decide(policy: RetrainPolicy, ledger: Ledger, now: float) -> Decision:
         inputs={"arrived": arrived},
         details={"files": len(waiting)},
     )
-    closed = ",".join(check.name for check in checks if not check.passed)
-    return Decision("retrain", record, arrived) if passed else Decision("wait", record, closed)
+    if passed:
+        return Decision("retrain", record, arrived)
+    closed = [check.name for check in checks if not check.passed]
+    return Decision("wait", record, ",".join(closed), soon=closed == [QUIET] or bool(ledger.unsettled()))
 
 
 def _rows(policy: RetrainPolicy, ledger: Ledger, waiting: list[str]) -> Comparand:
@@ -71,7 +78,7 @@ def _quiet(policy: RetrainPolicy, ledger: Ledger, waiting: list[str], now: float
     over = waited >= policy.max_wait_seconds
     note = f"waited {waited:.0f} s, at most {policy.max_wait_seconds:.0f} s" if over else ""
     return Comparand(
-        name="seconds without an arrival",
+        name=QUIET,
         measured=quiet,
         comparison=">=",
         wanted=policy.coalesce_seconds,

@@ -3,6 +3,10 @@
 from pathlib import Path
 
 from pipelines.core.store import Run, explained
+from schemas.files import write_json
+
+TRACKED = "mlflow.json"
+"""File of a run that holds MLflow's id of it: ``{"run_id": "..."}``."""
 
 
 def finish_run(run: Run) -> Path:
@@ -17,5 +21,7 @@ def finish_run(run: Run) -> Path:
     with explained(run.store.root):
         report = write_report(run.path)
         run.store.push(report.relative_to(run.store.root).as_posix())
-    track_run(run.path, run.store.root)
+        tracked = track_run(run.path, run.store.root)
+        if tracked is not None:
+            write_json(run.path / TRACKED, {"run_id": tracked})
     return report

@@ -93,6 +93,13 @@ def test_the_record_says_every_number_and_what_is_next():
     assert record.inputs["arrived"] == fingerprint(["c0"])
 
 
+def test_asking_again_soon_is_worth_it_only_while_data_still_arrives():
+    assert decide(POLICY, ledger((100, 30)), NOON).soon
+    assert decide(POLICY, ledger(unsettled=(3,)), NOON).soon
+    assert not decide(POLICY, ledger((99, 100)), NOON).soon
+    assert not decide(POLICY, ledger(), NOON).soon
+
+
 def test_the_key_changes_with_the_reason_and_not_with_the_second():
     early = decide(POLICY, ledger((99, 100)), NOON).key
     assert decide(POLICY, ledger((99, 100)), NOON + 1).key == early

@@ -1,0 +1,42 @@
+"""The Airflow plugin: reports in the UI's navigation and beside each DAG run, and links on tasks.
+
+Airflow loads it from its plugins folder, which is this one.
+"""
+
+from typing import Any, ClassVar
+
+from airflow.plugins_manager import AirflowPlugin
+
+from dags.links import LINKS
+
+PREFIX = "/kilnworks"
+
+
+async def reports(scope: Any, receive: Any, send: Any) -> None:
+    """The web server of the reports, loaded by the first request: each task loads this plugin and needs none of it."""
+    from dags.reports import app
+
+    await app(scope, receive, send)
+
+
+class KilnworksPlugin(AirflowPlugin):
+    """Run reports, Data Docs and decision records inside Airflow."""
+
+    name = "kilnworks"
+    fastapi_apps: ClassVar[list[Any]] = [{"app": reports, "url_prefix": PREFIX, "name": "Kilnworks reports"}]
+    external_views: ClassVar[list[Any]] = [
+        {
+            "name": "Pipelines",
+            "href": f"{PREFIX}/",
+            "destination": "nav",
+            "url_route": "kilnworks",
+            "category": "browse",
+        },
+        {
+            "name": "Run report",
+            "href": f"{PREFIX}/run?dag_id={{DAG_ID}}&run_id={{RUN_ID}}",
+            "destination": "dag_run",
+            "url_route": "run-report",
+        },
+    ]
+    operator_extra_links: ClassVar[list[Any]] = list(LINKS)

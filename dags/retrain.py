@@ -1,0 +1,125 @@
+"""Airflow finds here, for each pipeline that retrains on new data, the DAG that starts it exactly once.
+
+::
+
+    landing folder --watcher--> asset NAME.landing --> DAG NAME_retrain:  decide -> start -> confirm
+    POST /api/v2/assets/events -----^                                    one run id for each content fingerprint
+
+``decide`` claims what is due, or is skipped with the reason. ``start`` creates the run of the pipeline under that
+id; where it exists, nothing happens. With ``max_active_runs=1`` it queues behind the run that is going on.
+"""
+
+import datetime as dt
+import time
+from contextlib import suppress
+from typing import Any
+
+from airflow.sdk import DAG, Asset, AssetWatcher, BaseOperator
+from airflow.sdk.definitions.context import Context
+from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException, DagRunTriggerException
+
+from components.retraining.policy import RetrainPolicy
+from components.retraining.watch import claim, confirm, look
+from dags.factory import START
+from dags.place import open_store
+from dags.watcher import LandingTrigger
+from pipelines.core.graph import Pipeline
+from pipelines.core.registry import load, names
+
+
+class DecideOperator(BaseOperator):
+    """Looks at the landing folder and claims what is due; hands ``{"run_id", "settings"}`` to the next task."""
+
+    def __init__(self, *, pipeline: str, policy: RetrainPolicy, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.pipeline, self.policy = pipeline, policy
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Claim. Skipped when nothing is due; asks again in a moment while data still arrives."""
+        store, now = open_store().root, time.time()
+        decision = look(self.policy, store, self.pipeline, now)
+        self.log.info("%s", decision.record.headline)
+        order = claim(self.policy, store, self.pipeline, now)
+        if order is not None:
+            return {"run_id": order.run_id, "settings": order.settings}
+        if decision.soon:
+            again = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=self.policy.poll_seconds)
+            raise AirflowRescheduleException(again)
+        raise AirflowSkipException(decision.record.headline)
+
+
+class StartOperator(BaseOperator):
+    """Creates the claimed run of the pipeline's DAG; skipped where it exists."""
+
+    def __init__(self, *, pipeline: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.pipeline = pipeline
+
+    def execute(self, context: Context) -> None:
+        """Ask Airflow for the run. It has no logical date, which would collide with that of another run."""
+        order = context["ti"].xcom_pull(task_ids="decide")
+        raise DagRunTriggerException(
+            trigger_dag_id=self.pipeline,
+            dag_run_id=order["run_id"],
+            conf=order["settings"],
+            reset_dag_run=False,
+            skip_when_already_exists=True,
+            wait_for_completion=False,
+            allowed_states=[],
+            failed_states=[],
+            poke_interval=60,
+            deferrable=False,
+        )
+
+
+class ConfirmOperator(BaseOperator):
+    """Remembers that the claimed run exists, so that it is not started again."""
+
+    def __init__(self, *, pipeline: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.pipeline = pipeline
+
+    def execute(self, context: Context) -> None:
+        """Confirm the order of ``decide``; nothing where it was skipped."""
+        order = context["ti"].xcom_pull(task_ids="decide")
+        if order is None:
+            raise AirflowSkipException("nothing was claimed")
+        confirm(open_store().root, self.pipeline, order["run_id"])
+
+
+def landing_asset(pipeline: str, policy: RetrainPolicy) -> Asset:
+    """What arrives for a pipeline; events come from the watcher, or from whoever posts one."""
+    trigger = LandingTrigger(pipeline, policy.model_dump(mode="json"))
+    return Asset(
+        name=f"{pipeline}.landing",
+        uri=f"kilnworks://{pipeline}/landing",
+        group="kilnworks",
+        watchers=[AssetWatcher(name=f"{pipeline}.landing", trigger=trigger)],
+    )
+
+
+def build_retrain_dag(pipeline: Pipeline, policy: RetrainPolicy) -> DAG:
+    """The DAG that starts retrainings of ``pipeline``."""
+    name = pipeline.name
+    with DAG(
+        f"{name}_retrain",
+        description=f"Starts {name} once for whatever arrives in {policy.landing}.",
+        doc_md=__doc__,
+        schedule=[landing_asset(name, policy)],
+        start_date=START,
+        catchup=False,
+        max_active_runs=1,
+        tags=["kilnworks", "retraining"],
+        default_args={"owner": pipeline.owner, "retries": 3, "retry_delay": dt.timedelta(seconds=10)},
+    ) as dag:
+        decide = DecideOperator(task_id="decide", pipeline=name, policy=policy)
+        start = StartOperator(task_id="start", pipeline=name)
+        decide >> start >> ConfirmOperator(task_id="confirm", pipeline=name, trigger_rule="none_failed")
+    return dag
+
+
+for name in names():
+    with suppress(Exception):
+        pipeline = load(name)
+        if pipeline.operations.retrain is not None:
+            globals()[f"{name}_retrain"] = build_retrain_dag(pipeline, pipeline.operations.retrain)

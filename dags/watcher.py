@@ -1,0 +1,51 @@
+"""The watcher of a landing folder, run by Airflow's triggerer: it makes asset events, which start DAG runs.
+
+It keeps nothing in memory that counts: what is due stands in the ledger of the store. An event is a hint only; one that
+is lost is made again, one that comes twice finds nothing left to claim.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+
+from components.retraining.policy import RetrainPolicy
+from components.retraining.watch import due
+from dags.place import open_store
+
+REMIND_SECONDS = 300.0
+"""How long a due run may stay unstarted until the event is made again."""
+
+
+class LandingTrigger(BaseEventTrigger):
+    """Makes an event when a retraining is due.
+
+    Args:
+        pipeline: name of the definition.
+        policy: its ``RetrainPolicy`` as JSON values.
+    """
+
+    def __init__(self, pipeline: str, policy: dict[str, Any]) -> None:
+        super().__init__()
+        self.pipeline, self.policy = pipeline, policy
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Class and arguments, as the triggerer makes it anew after every restart."""
+        return "dags.watcher.LandingTrigger", {"pipeline": self.pipeline, "policy": self.policy}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Look at the folder for ever; an error is logged and the next look tries again."""
+        policy = RetrainPolicy.model_validate(self.policy)
+        told, told_at = "", 0.0
+        while True:
+            try:
+                found = await asyncio.to_thread(due, policy, open_store().root, self.pipeline, time.time())
+            except Exception as error:
+                self.log.warning("cannot look at %s: %s", policy.landing, error)
+                found = None
+            if found and (found != told or time.monotonic() - told_at > REMIND_SECONDS):
+                told, told_at = found, time.monotonic()
+                yield TriggerEvent({"pipeline": self.pipeline, "fingerprint": found})
+            await asyncio.sleep(policy.poll_seconds)

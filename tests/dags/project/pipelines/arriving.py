@@ -1,0 +1,28 @@
+"""The toy, retrained on what arrives in a folder."""
+
+import os
+from dataclasses import replace
+
+from components.retraining.policy import RetrainPolicy
+from pipelines.core.operations import Operations
+from pipelines.core.registry import load
+
+LANDING = os.environ.get("TOY_LANDING", "/nonexistent/landing")
+
+ARRIVING = replace(
+    load("toy"),
+    name="arriving",
+    schedule=None,
+    operations=Operations(
+        retrain=RetrainPolicy(
+            landing=LANDING,
+            pattern="*.csv",
+            setting="checked.source.path",
+            settle_seconds=1,
+            coalesce_seconds=2,
+            cool_down_seconds=0,
+            max_per_day=1000,
+            poll_seconds=1,
+        )
+    ),
+)
