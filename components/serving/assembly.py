@@ -13,7 +13,7 @@ from components.serving.core import CoreSettings, ServerCore
 from components.serving.engine import Engine
 from components.serving.flags import Flags, channel_arguments
 from components.serving.grpc_methods import ServiceSettings
-from components.serving.grpc_server import GrpcOptions
+from components.serving.grpc_options import GrpcOptions
 from components.serving.loader import SavedModelLoader
 from components.serving.manager import LoadSettings
 from components.serving.metrics import Counter, PrometheusMetrics

@@ -142,10 +142,10 @@ class _Process:
     def _start_servers(self) -> None:
         from components.serving.assembly import DEFAULT_REST_PORT, grpc_options, rest_options, service_settings
         from components.serving.grpc_methods import methods
-        from components.serving.grpc_server import GrpcServer
+        from components.serving.grpc_server import start_grpc
 
         rest = rest_options(self._flags, None if self._store is None else DEFAULT_REST_PORT)
-        grpc_server = GrpcServer(
+        grpc_server = start_grpc(
             methods(self._engine, service_settings(self._flags, self._engine)), grpc_options(self._flags)
         )
         self._servers.append(grpc_server)

@@ -1,0 +1,258 @@
+"""The gRPC server on gRPC core's completion queue, without the layers of Python between core and the methods.
+
+Every thread of the server polls one queue. The thread that finds a request computes and sends the answer itself, and
+another thread goes on polling: no request is handed from thread to thread. An empty method costs about a third of
+the processor time that ``grpc.server`` takes for it. The queue is grpcio's own building block but not its documented
+interface, so ``grpc_portable`` does the same with documented means, should a release change it.
+"""
+
+import functools
+import logging
+import os
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from grpc._cython import cygrpc
+
+from components.serving.errors import Code, ServingError
+from components.serving.grpc_methods import Method
+from components.serving.grpc_options import GrpcOptions, cut, limited
+
+_LOG = logging.getLogger(__name__)
+_FIRST_THREADS = 2
+_LEAST_MOST_THREADS = 32
+_POLL_AFTER_STOP_SECONDS = 5.0
+
+_QUEUE_SHUTDOWN = cygrpc.CompletionType.queue_shutdown
+_QUEUE_TIMEOUT = cygrpc.CompletionType.queue_timeout
+
+
+# An operation belongs to one batch: it holds C memory that core fills and that is freed when the batch has ended.
+
+
+def _receive() -> Any:
+    return cygrpc.ReceiveMessageOperation(0)
+
+
+def _initial() -> Any:
+    return cygrpc.SendInitialMetadataOperation((), 0)
+
+
+def _message(data: bytes) -> Any:
+    return cygrpc.SendMessageOperation(data, 0)
+
+
+def _status(code: Code, text: str) -> Any:
+    return cygrpc.SendStatusFromServerOperation((), int(code), cut(text).encode("utf-8", "replace"), 0)
+
+
+def _close() -> Any:
+    return cygrpc.ReceiveCloseOnServerOperation(0)
+
+
+def _ignore(event: Any) -> None:
+    """What is done when a batch has ended that nothing waits for."""
+
+
+class DirectServer:
+    """A running gRPC server; ``port`` is the TCP port in use (0 without TCP).
+
+    Args:
+        methods: unary methods by full name.
+        watches: methods that send one answer and keep the call open.
+        options: how to listen.
+
+    Raises:
+        OSError: an address cannot be bound.
+    """
+
+    def __init__(self, methods: Mapping[str, Method], watches: Mapping[str, Method], options: GrpcOptions) -> None:
+        self._methods = {name.encode(): (method, False) for name, method in methods.items()}
+        self._methods |= {name.encode(): (method, True) for name, method in watches.items()}
+        self._limit = options.max_threads
+        self._most = (options.max_threads or max(_LEAST_MOST_THREADS, 4 * (os.cpu_count() or 1))) + 1
+        self._lock = threading.Lock()
+        self._threads: list[threading.Thread] = []
+        self._running = 0
+        self._watched: set[_Call] = set()
+        self._stopping = False
+        self._stopped = threading.Event()
+        self._queue = cygrpc.CompletionQueue()
+        self._server = cygrpc.Server(tuple(options.channel_options()), False)
+        self._server.register_completion_queue(self._queue)
+        self.port = self._listen(options)
+        self._server.start()
+        for _ in range(_FIRST_THREADS):
+            self._request_call()
+            self._add_thread()
+
+    def _listen(self, options: GrpcOptions) -> int:
+        port, credentials = 0, options.credentials()
+        for address in options.addresses():
+            secure = () if credentials is None else (credentials._credentials,)
+            try:
+                bound = self._server.add_http2_port(address.encode(), *secure)
+            except RuntimeError:
+                bound = 0
+            if not bound:
+                raise OSError(f"cannot listen on {address}")
+            port = port or (0 if address.startswith("unix:") else int(bound))
+        return port
+
+    def stop(self, grace_seconds: float) -> None:
+        """Accept nothing new, let running calls finish within ``grace_seconds``, then close."""
+        with self._lock:
+            if self._stopping:
+                return
+            self._stopping = True
+            watched = list(self._watched)
+        self._server.shutdown(self._queue, self._on_shutdown)
+        for call in watched:
+            call.finish(Code.UNAVAILABLE, "the server is stopping", None)
+        if not self._stopped.wait(grace_seconds):
+            self._server.cancel_all_calls()
+            self._stopped.wait(_POLL_AFTER_STOP_SECONDS)
+        self._queue.shutdown()
+        for thread in self._threads:
+            thread.join(_POLL_AFTER_STOP_SECONDS)
+
+    def _request_call(self) -> None:
+        self._server.request_call(self._queue, self._queue, self._on_request)
+
+    def _add_thread(self) -> None:
+        thread = threading.Thread(target=self._work, name=f"grpc-{len(self._threads)}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _work(self) -> None:
+        poll = self._queue.poll
+        while True:
+            event = poll(None)
+            if event.completion_type == _QUEUE_SHUTDOWN:
+                return
+            if event.completion_type != _QUEUE_TIMEOUT:
+                try:
+                    event.tag(event)
+                except Exception:
+                    _LOG.exception("answering a call")
+            event = None  # core keeps a finished call until its last event is dropped
+
+    def _on_shutdown(self, event: Any) -> None:
+        self._stopped.set()
+
+    def _on_request(self, event: Any) -> None:
+        """A call came in: ask for the next one, then for this one's message."""
+        if not event.success:
+            return
+        if not self._stopping:
+            self._request_call()
+        details = event.call_details
+        call = _Call(event.call, details.deadline)
+        found = self._methods.get(details.method)
+        if found is None:
+            call.finish(Code.UNIMPLEMENTED, "", None)
+        else:
+            call.core.start_server_batch((_receive(),), functools.partial(self._on_message, call, *found))
+
+    def _on_message(self, call: "_Call", method: Method, watch: bool, event: Any) -> None:
+        """A call's message is there: compute and answer."""
+        data = event.batch_operations[0].message()
+        if data is None:
+            call.finish(Code.CANCELLED, "the client sent no message", None)
+        elif not self._enter():
+            call.finish(Code.RESOURCE_EXHAUSTED, "all server threads are busy", None)
+        else:
+            try:
+                self._answer(call, method, watch, data)
+            finally:
+                self._running_less()
+
+    def _enter(self) -> bool:
+        """Count a running call and keep one thread free to poll; False when too many run."""
+        with self._lock:
+            if self._limit is not None and self._running >= self._limit:
+                return False
+            self._running += 1
+            if self._running >= len(self._threads) and len(self._threads) < self._most:
+                self._request_call()
+                self._add_thread()
+            return True
+
+    def _running_less(self) -> None:
+        with self._lock:
+            self._running -= 1
+
+    def _answer(self, call: "_Call", method: Method, watch: bool, data: bytes) -> None:
+        try:
+            answer = method(data, call)
+        except ServingError as error:
+            call.finish(error.code, error.text, None)
+        except Exception as error:
+            _LOG.exception("answering a call")
+            call.finish(Code.INTERNAL, f"{type(error).__name__}: {error}", None)
+        else:
+            if watch:
+                self._keep_open(call, answer)
+            else:
+                call.finish(Code.OK, "", answer)
+
+    def _keep_open(self, call: "_Call", answer: bytes) -> None:
+        """Send an answer and leave the call open until the client goes or the server stops."""
+
+        def gone(event: Any) -> None:
+            with self._lock:
+                self._watched.discard(call)
+            call.finish(Code.CANCELLED, "", None)
+
+        with self._lock:
+            self._watched.add(call)
+        call.watch_close(gone)
+        call.sent_initial = True
+        call.core.start_server_batch((_initial(), _message(answer)), _ignore)
+
+
+class _Call:
+    """One call: what methods may ask about it, and how it ends."""
+
+    __slots__ = ("_active", "_deadline", "_finished", "_watches_close", "core", "sent_initial")
+
+    def __init__(self, core: Any, deadline: float) -> None:
+        self.core, self._deadline = core, deadline
+        self._active, self._finished, self._watches_close = True, False, False
+        self.sent_initial = False
+
+    def time_remaining(self) -> float | None:
+        """Seconds until the client's deadline; None without one."""
+        return limited(self._deadline - time.time())
+
+    def is_active(self) -> bool:
+        """Whether the client still waits; watching for that starts with the first question."""
+        if not self._watches_close:
+            self.watch_close(_ignore)
+        return self._active
+
+    def watch_close(self, then: Any) -> None:
+        """Notice when the client goes, and call ``then``."""
+        self._watches_close = True
+
+        def closed(event: Any) -> None:
+            self._active = False
+            then(event)
+
+        self.core.start_server_batch((_close(),), closed)
+
+    def finish(self, code: Code, text: str, answer: bytes | None) -> None:
+        """Send the answer or the error. A second call does nothing."""
+        if self._finished:
+            return
+        self._finished = True
+        operations = [_status(code, text)]
+        if not self.sent_initial:
+            operations.append(_initial())
+        if answer is not None:
+            operations.append(_message(answer))
+        if not self._watches_close:
+            operations.append(_close())
+        self.core.start_server_batch(operations, _ignore)

@@ -1,0 +1,71 @@
+"""What both gRPC servers share: how they listen, what limits them, and how errors are put into words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+
+from components.serving.options import TlsConfig
+
+LONGEST_ERROR_TEXT = 1024
+_LARGEST_MESSAGE = 2**31 - 1
+_NO_DEADLINE_SECONDS = 10**9
+
+
+@dataclass(frozen=True)
+class GrpcOptions:
+    """How the gRPC server listens.
+
+    Attributes:
+        port: TCP port; 0 = a free one; None = no TCP.
+        socket_path: a unix socket as well; "" = none.
+        host: address to bind.
+        max_threads: calls that run at a time; further ones are answered with RESOURCE_EXHAUSTED. None = as many as
+            four for each processor (at least 32) run at a time and further ones wait.
+        tls: serve with TLS; None = plain text.
+        channel_arguments: further gRPC settings.
+        health: offer ``grpc.health.v1.Health``.
+    """
+
+    port: int | None = 8500
+    socket_path: str = ""
+    host: str = "127.0.0.1"
+    max_threads: int | None = None
+    tls: TlsConfig | None = None
+    channel_arguments: Sequence[tuple[str, int | str]] = ()
+    health: bool = False
+
+    def channel_options(self) -> list[tuple[str, int | str]]:
+        """Settings of gRPC: messages up to 2 GiB both ways, a port of our own, then what the user gave."""
+        return [
+            ("grpc.max_receive_message_length", _LARGEST_MESSAGE),
+            ("grpc.max_send_message_length", _LARGEST_MESSAGE),
+            ("grpc.so_reuseport", 0),
+            *self.channel_arguments,
+        ]
+
+    def addresses(self) -> list[str]:
+        """What to bind: TCP first, then the unix socket."""
+        tcp = [] if self.port is None else [f"{self.host}:{self.port}"]
+        return tcp + ([f"unix:{self.socket_path}"] if self.socket_path else [])
+
+    def credentials(self) -> Any:
+        """Server credentials of gRPC, or None for plain text."""
+        if self.tls is None:
+            return None
+        return grpc.ssl_server_credentials(
+            [(self.tls.server_key.encode(), self.tls.server_cert.encode())],
+            root_certificates=self.tls.custom_ca.encode() or None,
+            require_client_auth=self.tls.client_verify,
+        )
+
+
+def cut(text: str) -> str:
+    """An error text as gRPC sends it: at most 1024 characters, with a mark where it was cut."""
+    return text if len(text) <= LONGEST_ERROR_TEXT else text[:LONGEST_ERROR_TEXT] + "...TRUNCATED"
+
+
+def limited(seconds: float | None) -> float | None:
+    """Seconds to a deadline; None when gRPC reports its far future, which stands for no deadline."""
+    return None if seconds is None or seconds > _NO_DEADLINE_SECONDS else seconds

@@ -1,0 +1,115 @@
+"""The gRPC server on grpcio's documented interface: used when ``grpc_direct`` does not fit the installed release."""
+
+import logging
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+
+from components.serving.errors import ServingError
+from components.serving.grpc_methods import Method
+from components.serving.grpc_options import GrpcOptions, cut, limited
+
+_LOG = logging.getLogger(__name__)
+_STATUS = {code.value[0]: code for code in grpc.StatusCode}
+_LEAST_MOST_THREADS = 32
+
+
+class PortableServer:
+    """A running gRPC server; ``port`` is the TCP port in use (0 without TCP).
+
+    Args:
+        methods: unary methods by full name.
+        watches: methods that send one answer and keep the call open.
+        options: how to listen.
+
+    Raises:
+        OSError: an address cannot be bound.
+    """
+
+    def __init__(self, methods: Mapping[str, Method], watches: Mapping[str, Method], options: GrpcOptions) -> None:
+        threads = options.max_threads or max(_LEAST_MOST_THREADS, 4 * (os.cpu_count() or 1))
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="grpc")
+        self._server = grpc.server(
+            self._pool, options=options.channel_options(), maximum_concurrent_rpcs=options.max_threads
+        )
+        self._server.add_generic_rpc_handlers((_Handlers(methods, watches),))
+        self.port = self._listen(options)
+        self._server.start()
+
+    def _listen(self, options: GrpcOptions) -> int:
+        port, credentials = 0, options.credentials()
+        for address in options.addresses():
+            try:
+                bound = (
+                    self._server.add_insecure_port(address)
+                    if credentials is None
+                    else self._server.add_secure_port(address, credentials)
+                )
+            except RuntimeError as error:
+                raise OSError(f"cannot listen on {address}: {error}") from None
+            port = port or (0 if address.startswith("unix:") else int(bound))
+        return port
+
+    def stop(self, grace_seconds: float) -> None:
+        """Accept nothing new, let running calls finish within ``grace_seconds``, then close."""
+        self._server.stop(grace_seconds).wait()
+        self._pool.shutdown(wait=False)
+
+
+class _Handlers(grpc.GenericRpcHandler):
+    """Finds the handler of a method by its full name."""
+
+    def __init__(self, methods: Mapping[str, Method], watches: Mapping[str, Method]) -> None:
+        self._handlers = {name: grpc.unary_unary_rpc_method_handler(_unary(method)) for name, method in methods.items()}
+        self._handlers |= {name: grpc.unary_stream_rpc_method_handler(_stream(m)) for name, m in watches.items()}
+
+    def service(self, handler_call_details: Any) -> Any:
+        """The handler, or None (UNIMPLEMENTED)."""
+        return self._handlers.get(handler_call_details.method)
+
+
+def _unary(method: Method) -> Any:
+    def answer(data: bytes, context: Any) -> bytes:
+        try:
+            return method(data, _PortableCall(context))
+        except ServingError as error:
+            context.set_code(_STATUS[int(error.code)])
+            context.set_details(cut(error.text))
+        except Exception as error:
+            _LOG.exception("answering a call")
+            context.set_code(grpc.StatusCode.INTERNAL)
+            context.set_details(cut(f"{type(error).__name__}: {error}"))
+        return b""
+
+    return answer
+
+
+def _stream(method: Method) -> Any:
+    def answers(data: bytes, context: Any) -> Iterator[bytes]:
+        gone = threading.Event()
+        context.add_callback(gone.set)
+        yield method(data, _PortableCall(context))
+        gone.wait()
+
+    return answers
+
+
+class _PortableCall:
+    """The call as methods see it."""
+
+    __slots__ = ("_context",)
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+
+    def time_remaining(self) -> float | None:
+        """Seconds left; None without a deadline."""
+        return limited(self._context.time_remaining())
+
+    def is_active(self) -> bool:
+        """Whether the client still waits."""
+        return bool(self._context.is_active())
