@@ -15,13 +15,13 @@ import orjson
 
 from components.serving.errors import ServingError, invalid_argument
 
-MAX_STEPS = 4_000_000
+MAX_STEPS = 1_000_000
 """Values and containers after which a body that the fast parsers refused is given up."""
 
 _SPACE = re.compile(rb"[ \t\r\n]*")
 _NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _NON_FINITE = re.compile(rb"(-?)(NaN|Inf(?:inity)?)")
-_RUN = re.compile(rb"(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?[ \t\r\n]*,[ \t\r\n]*){2,}+(?=[-0-9])")
+_RUN = re.compile(rb"(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?[ \t\r\n]*,[ \t\r\n]*){2,}+")
 _PLAIN = re.compile(rb'[^"\\\x00-\x1f]*')
 _HEX = re.compile(rb"[0-9A-Fa-f]{4}")
 _ESCAPES = {
@@ -57,6 +57,7 @@ class _Parser:
         self.at = 3 if body.startswith(b"\xef\xbb\xbf") else 0
         self.stack: list[Any] = []
         self.steps = 0
+        self.no_run_before = 0
 
     def parse(self) -> Any:
         """The first complete value."""
@@ -121,12 +122,13 @@ class _Parser:
 
     def _run_of_numbers(self, container: list[Any]) -> None:
         """Several numbers in a row are read by the fast parser in one go."""
-        run = _RUN.match(self.body, self.at)
+        run = _RUN.match(self.body, self.at) if self.at >= self.no_run_before else None
         if run is None:
             return
         try:
             container.extend(orjson.loads(b"[" + run[0].rstrip(b", \t\r\n") + b"]"))
         except orjson.JSONDecodeError:
+            self.no_run_before = run.end()
             return
         self.at = run.end()
 
