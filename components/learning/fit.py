@@ -2,9 +2,10 @@
 
 ::
 
+    devices -> strategy, before TensorFlow makes its first tensor
     labels  -> task: head, loss, weights of the classes
-    devices -> model and optimizer, built under one seed and one strategy
     splits  -> feed (train), measure (val)
+    seed    -> model and optimizer
     backup  -> where to go on
     fit     -> epochs of blocks of steps; after each: judge, plateau, stopping, history, backup
     weights of the best epoch -> model.keras, history.csv, content of training.json
@@ -21,7 +22,6 @@ from shutil import copytree
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from components.features.transform import FeatureTransform
@@ -57,13 +57,14 @@ def fit(
         DataInvalid: labels from which nothing can be learned.
         TrainingDiverged: a loss is not finite.
     """
-    encoder = Encoder(transform)
-    label = _labels(encoder, examples)
-    task = make_task(examples.contract, label, settings.label_smoothing, settings.regression_loss)
-    mode = direction(settings.monitor, task.kind, bool("val" in examples.splits and examples.rows("val")))
-    batch = min(settings.batch, len(label))
+    if "train" not in examples.splits or not examples.rows("train"):
+        raise DataInvalid("the training split has no rows", "at least two rows", "check the split of the ingest step")
+    encoder, batch = Encoder(transform), min(settings.batch, examples.rows("train"))
     placement = place(settings.devices, batch)
     check_placed(settings.model_copy(update={"batch": batch}), placement.replicas, placement.kind)
+    label = encoder.labels(examples.files("train"))
+    task = make_task(examples.contract, label, settings.label_smoothing, settings.regression_loss)
+    mode = direction(settings.monitor, task.kind, bool("val" in examples.splits and examples.rows("val")))
     splits = read_splits(settings, examples, encoder, task, label, batch)
     model, trained = build(settings, architecture, transform, task, placement, splits.feed.steps)
     run = _Run(settings, placement, splits, model, trained, mode)
@@ -100,17 +101,11 @@ def build(
         trained.compile(
             optimizer=settings.optimizer.build(rate),
             loss=task.loss,
-            metrics=list(task.metrics),
+            metrics=task.metrics(),
             jit_compile=_jit(settings, placement),
         )
         trained.optimizer.build(trained.trainable_variables)
     return model, trained
-
-
-def _labels(encoder: Encoder, examples: Examples) -> np.ndarray:
-    if "train" not in examples.splits or not examples.rows("train"):
-        raise DataInvalid("the training split has no rows", "at least two rows", "check the split of the ingest step")
-    return encoder.labels(examples.files("train"))
 
 
 def _jit(settings: FitSettings, placement: Placement) -> bool:
@@ -145,7 +140,7 @@ class _Run:
         self._settings, self._placement, self._splits = settings, placement, splits
         self._model, self._trained, self._mode = model, trained, mode
         wanted = settings.steps_per_execution or STEPS_PER_EXECUTION
-        self._block = 1 if placement.replicas > 1 else min(wanted, splits.feed.steps)
+        self._block = 1 if placement.strategy is not None else min(wanted, splits.feed.steps)
         self._calls = math.ceil(splits.feed.steps / self._block)
         self._first, self._seconds = 0, 0.0
 
@@ -184,7 +179,7 @@ class _Run:
         if s.early_stopping:
             chosen.append(cb.Stopping(s.early_stopping, s.monitor, self._mode))
         chosen += [self._history, self._report]
-        if self._placement.replicas > 1:
+        if self._placement.strategy is not None:
             chosen.append(cb.FiniteLoss())
         if s.checkpoints != "none":
             chosen.append(cb.Checkpoints(context.work / "checkpoints", s.checkpoints, s.monitor, self._mode))
@@ -214,9 +209,9 @@ class _Run:
             raise
 
     def _dataset(self, epochs: range) -> tf.data.Dataset:
-        """The batches of these epochs; on one device, with the train function that takes blocks of them."""
+        """The batches of these epochs; without a strategy, with the train function that takes blocks of them."""
         feed = self._splits.feed
-        if self._placement.replicas > 1:
+        if self._placement.strategy is not None:
             return feed.batches(epochs)
         dataset = feed.blocks(epochs, self._block)
         jit = _jit(self._settings, self._placement)

@@ -29,7 +29,7 @@ _CHANNELS = 64
 
 def forward(model: Any) -> Forward:
     """The inference pass of a Keras model with named inputs, compiled once for any number of rows."""
-    signature = {i.name: tf.TensorSpec(i.shape, i.dtype, name=i.name) for i in model.inputs}
+    signature = {i.name: tf.TensorSpec(i.shape, i.dtype) for i in model.inputs}
     run = tf.function(lambda x: model(x, training=False), input_signature=[signature], autograph=False)
     return lambda arrays: np.asarray(run({name: tf.constant(arrays[name]) for name in signature}))
 

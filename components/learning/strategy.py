@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -89,7 +90,13 @@ def place(devices: Devices, batch: int) -> Placement:
     return _mirrored("gpu", count)
 
 
+@cache
 def _mirrored(kind: Literal["gpu", "cpu"], count: int) -> Placement:
+    """The one strategy of this process over these devices.
+
+    A second one would number its collective operations from the start again, and TensorFlow would take them for those
+    of the first, whose shapes differ ("Shape mismatch in the collective instance").
+    """
     import tensorflow as tf
 
     strategy = tf.distribute.MirroredStrategy([f"/{kind}:{i}" for i in range(count)])

@@ -53,13 +53,23 @@ class Task:
         kind: of prediction.
         head: the output of the model.
         loss: a Keras loss; mean over the rows of a batch.
-        metrics: Keras metrics of the training rows, cheap ones.
     """
 
     kind: TaskKind
     head: Head
     loss: Any
-    metrics: tuple[Any, ...]
+
+    def metrics(self) -> list[Any]:
+        """New Keras metrics of the training rows, cheap ones; their variables belong to the strategy in scope."""
+        import keras
+
+        match self.kind:
+            case "binary":
+                return [keras.metrics.BinaryAccuracy(name="accuracy")]
+            case "multiclass":
+                return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+            case "regression":
+                return [keras.metrics.MeanAbsoluteError(name="mae")]
 
     def target(self, label: np.ndarray) -> np.ndarray:
         """Labels as the loss wants them: binary and regression float32 [N, 1], multiclass int32 [N]."""
@@ -98,15 +108,12 @@ def make_task(contract: Contract, label: np.ndarray, smoothing: float, regressio
             raise ConfigError("label_smoothing for a regression", "0", "leave label_smoothing out")
         values = label.astype(np.float64)
         head = Head(task=kind, offset=float(values.mean()), scale=float(values.std()))
-        mae = keras.metrics.MeanAbsoluteError(name="mae")
-        return Task(kind, head, StandardisedError(regression, head.scale), (mae,))
+        return Task(kind, head, StandardisedError(regression, head.scale))
     if kind == "binary":
-        loss = keras.losses.BinaryCrossentropy(label_smoothing=smoothing)
-        return Task(kind, Head(task=kind), loss, (keras.metrics.BinaryAccuracy(name="accuracy"),))
+        return Task(kind, Head(task=kind), keras.losses.BinaryCrossentropy(label_smoothing=smoothing))
     classes = len(_classes(contract))
     loss = SmoothedCrossentropy(classes, smoothing) if smoothing else keras.losses.SparseCategoricalCrossentropy()
-    accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
-    return Task(kind, Head(task=kind, classes=classes), loss, (accuracy,))
+    return Task(kind, Head(task=kind, classes=classes), loss)
 
 
 def refuse_constant(contract: Contract, label: np.ndarray) -> None:

@@ -1,7 +1,8 @@
 """Trainings in a process of their own, for the tests: ``python -m tests.components.learning.replica_runs FILE``.
 
-FILE holds a list of ``{"name", "root", "data", "config", "kill_at"}``. A run works in ``root`` (by default ``name``) beside
-FILE and leaves ``out-name/weights.npz`` there. At ``kill_at`` epochs, which may be a fraction, the process kills itself.
+FILE holds a list of ``{"name", "root", "data", "config", "kill_at"}``. A run works in ``root`` (by default ``name``)
+beside FILE and leaves ``out-name/weights.npz`` there. At ``kill_at`` epochs, which may be a fraction, the process kills
+itself.
 """
 
 import json
