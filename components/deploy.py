@@ -103,7 +103,7 @@ def _promote(
     }
     write_json(out / "deployment.json", description)
     facts = {**description, "retention": retention, "metrics": servable.description.get("metrics", {})}
-    _decision(config, servable, context, checks, f"version {version} of {model} is the champion", facts).write(out)
+    _decision(config, servable, context, checks, _reason(context, description), facts).write(out)
     since = datetime.now(UTC).isoformat(timespec="seconds")
     write_champion(context.store, ChampionRecord(context.pipeline, context.run_id, model, version, path, since))
 
@@ -138,6 +138,14 @@ def _previous(context: RunContext) -> dict[str, Any] | None:
     if not champion_path(context.store, context.pipeline).is_file():
         return None
     return asdict(read_champion(context.store, context.pipeline))
+
+
+def _reason(context: RunContext, description: dict[str, Any]) -> str:
+    """What is the champion now, and what was before."""
+    previous = description["previous"]
+    instead = f"in place of version {previous['version']} (run {previous['run_id']})" if previous else "the first one"
+    version = f"version {description['version']} of {description['model']} (run {context.run_id})"
+    return f"{version} is the champion, {instead}; its gates are open and it answers as the trained model does"
 
 
 def _retire(config: DeployConfig, context: RunContext, base: Path, model: str) -> dict[str, Any]:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["EncodedTensor", "FeatureTransform"]
 
+DERIVED = ("encoded", "block")
+"""Parts of ``transform.json`` for its readers: the encoded tensors, and what each place of the numeric block holds."""
+
 
 class FeatureTransform:
     """Raw columns in, encoded tensors out."""
@@ -47,7 +50,10 @@ class FeatureTransform:
     @classmethod
     def load(cls, transform: Transform) -> FeatureTransform:
         """Read a saved transform; needs no TensorFlow."""
-        return cls(TransformPlan.model_validate(read_json(transform.path / "transform.json")))
+        content = dict(read_json(transform.path / "transform.json"))
+        for derived in DERIVED:
+            content.pop(derived, None)
+        return cls(TransformPlan.model_validate(content))
 
     def save(self, directory: Path) -> None:
         """Write ``transform.json`` and ``transform.keras`` (a Keras model: raw inputs -> encoded tensors)."""
@@ -55,7 +61,8 @@ class FeatureTransform:
 
         directory.mkdir(parents=True, exist_ok=True)
         transform_model(self.plan).save(directory / "transform.keras")
-        write_json(directory / "transform.json", self.plan.model_dump(mode="json"))
+        derived = {"encoded": [t.model_dump(mode="json") for t in self.encoded], "block": list(self.plan.block)}
+        write_json(directory / "transform.json", {**self.plan.model_dump(mode="json"), **derived})
 
     @property
     def contract(self) -> Contract:

@@ -39,6 +39,8 @@ def test_only_the_training_split_is_learned_from(tmp_path):
     assert sorted(p.name for p in transform.path.iterdir()) == ["transform.json", "transform.keras"]
     assert transform.description["features"]["x"]["mean"] == 2.0
     assert transform.description["features"]["s"]["values"] == ["a", "b"]
+    assert transform.description["block"] == ["x", "s=?", "s=a", "s=b"]
+    assert [t["name"] for t in transform.description["encoded"]] == ["numeric"]
     from components.features.transform import FeatureTransform
 
     encoded = FeatureTransform.load(transform).encode(train)
