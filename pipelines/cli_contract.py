@@ -1,10 +1,13 @@
-"""``kilnworks contract``: infer a contract, check a file, compare and change contracts, read and write other formats."""
+"""``kilnworks contract``: infer a contract, check a file, compare and change contracts, speak to other tools."""
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from schemas.contract import Contract
 
 contract_app = typer.Typer(help="Contracts: what the data looks like.", no_args_is_help=True)
 
@@ -16,7 +19,9 @@ def infer(
     file: Annotated[Path, typer.Argument(help="A clean CSV, Parquet or JSON lines file.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Where the contract is written.")],
     label: Annotated[str | None, typer.Option(help="Column to be predicted.")] = None,
-    task: Annotated[str | None, typer.Option(help="classification or regression; by default seen from the label.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="classification or regression; by default seen from the label.")
+    ] = None,
     time: Annotated[str | None, typer.Option(help="Column that says when a row was made.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the contract; by default that of the file.")] = None,
 ) -> None:
@@ -53,3 +58,98 @@ def check(
         print_outcome(outcome, file)
     if not outcome.success:
         raise typer.Exit(1)
+
+
+@contract_app.command("diff")
+def diff(
+    old: Annotated[Path, typer.Argument(help="A contract.")],
+    new: Annotated[Path, typer.Argument(help="Another one.")],
+    as_json: Json = False,
+) -> None:
+    """Show what two contracts say differently, and which accepts more."""
+    from components.quality.contracts_io.diff import diff_contracts
+    from schemas.contract import load_contract
+
+    changes = diff_contracts(load_contract(old), load_contract(new))
+    if as_json:
+        typer.echo(json.dumps([c.record() for c in changes], ensure_ascii=False, default=str))
+    else:
+        from pipelines.contract_table import print_changes
+
+        print_changes(tuple(changes))
+
+
+@contract_app.command("evolve")
+def evolve(
+    contract: Annotated[Path, typer.Argument(help="The contract.")],
+    file: Annotated[Path, typer.Argument(help="A file that it should accept.")],
+    write: Annotated[bool, typer.Option("--write", help="Replace the contract; else it is only shown.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Propose the smallest change by which a contract accepts a file, and say what it loosens."""
+    from components.quality.contracts_io.evolve import evolve_contract
+    from schemas.contract import dump_contract, load_contract
+    from schemas.files import write_text
+
+    evolution = evolve_contract(load_contract(contract), file)
+    if as_json:
+        changes = [c.record() for c in evolution.changes]
+        typer.echo(json.dumps({"changes": changes, "written": write}, ensure_ascii=False, default=str))
+    else:
+        from pipelines.contract_table import print_changes
+
+        print_changes(evolution.changes)
+        typer.echo(f"{len(evolution.loosened)} of {len(evolution.changes)} changes loosen the contract")
+    if write and evolution.changes:
+        write_text(contract, dump_contract(evolution.contract), durable=True)
+
+
+@contract_app.command("import")
+def import_schema(
+    schema: Annotated[Path, typer.Argument(help="A TensorFlow Metadata schema.pbtxt.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the contract is written.")],
+    label: Annotated[str | None, typer.Option(help="Feature to be predicted.")] = None,
+) -> None:
+    """Write the contract that a TensorFlow Metadata schema stands for."""
+    from components.quality.contracts_io.tfmd import read_schema
+    from schemas.contract import dump_contract
+    from schemas.files import write_text
+
+    contract = read_schema(schema, label)
+    write_text(output, dump_contract(contract))
+    typer.echo(f"{output}: {len(contract.features)} features", err=True)
+
+
+@contract_app.command("export")
+def export(
+    contract: Annotated[Path, typer.Argument(help="The contract.")],
+    to: Annotated[str, typer.Option("--to", help="gx (suite), tfmd (schema.pbtxt) or jsonschema.")],
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="A file; by default standard output.")] = None,
+) -> None:
+    """Write a contract in the format of another tool."""
+    from schemas.contract import load_contract
+    from schemas.files import write_text
+
+    text = _exported(load_contract(contract), to)
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        write_text(output, text)
+
+
+def _exported(contract: "Contract", to: str) -> str:
+    from schemas.errors import UnknownName
+
+    if to == "tfmd":
+        from components.quality.contracts_io.tfmd import export_schema
+
+        return export_schema(contract)
+    if to == "jsonschema":
+        from components.quality.contracts_io.json_schema import export_json_schema
+
+        return json.dumps(export_json_schema(contract), indent=2, ensure_ascii=False) + "\n"
+    if to == "gx":
+        from components.quality.contracts_io.gx import export_gx
+
+        return json.dumps(export_gx(contract), indent=2, ensure_ascii=False, default=str) + "\n"
+    raise UnknownName("format", to, ["gx", "tfmd", "jsonschema"])

@@ -16,6 +16,8 @@ Floats = NDArray[np.float64]
 
 ALLOWED = 30
 """Categories with at most this many levels, each seen several times, are a closed list."""
+CODES = 6
+"""Whole numbers with at most this many different values are a closed list, too."""
 SEEN = 3
 """How often each level of a closed list must have been seen."""
 
@@ -27,8 +29,11 @@ def feature_of(table: Table, column: str) -> Feature:
     share = float(table.missing(column).mean())
     most = _rounded_up(min(1.0, share + 6 * math.sqrt((share + 0.01) / table.rows) + 0.02)) if nullable else None
     if spec.kind == "number":
-        low, high = limits(table.numbers(column))
         dtype: Dtype = "int" if spec.integer else "float"
+        codes = _codes(table.numbers(column)) if spec.integer else None
+        if codes is not None:
+            return Feature(dtype=dtype, nullable=nullable, max_missing=most, allowed=codes)
+        low, high = limits(table.numbers(column))
         return Feature(dtype=dtype, nullable=nullable, max_missing=most, min=low, max=high)
     if spec.kind == "datetime":
         return Feature(dtype="datetime", nullable=nullable, max_missing=most)
@@ -36,6 +41,13 @@ def feature_of(table: Table, column: str) -> Feature:
     if spec.boolean:
         return Feature(dtype="bool", nullable=nullable, max_missing=most)
     return Feature(dtype="string", nullable=nullable, max_missing=most, allowed=allowed)
+
+
+def _codes(values: Floats) -> tuple[int, ...] | None:
+    """Few whole numbers, each seen several times, as a closed list."""
+    kinds, counts = np.unique(values[~np.isnan(values)], return_counts=True)
+    few = 1 < kinds.size <= CODES and counts.min() >= SEEN and values.size >= 10 * kinds.size
+    return tuple(int(k) for k in kinds) if few else None
 
 
 def limits(values: Floats) -> tuple[float | None, float | None]:

@@ -18,6 +18,8 @@ COLUMNS = 40
 """Most columns that are looked at together."""
 BINS = 6
 LEVELS = 7
+SHARE = 0.02
+"""Share of the rows that a level must have to get a code of its own; choosing among rarer ones would favour chance."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,9 @@ def _learn(batch: Batch, name: str) -> Coding | None:
     table = batch.sample
     if table.specs[name].kind == "category":
         counts = table.texts(name).drop_nulls().value_counts(sort=True)
-        levels = tuple(counts[counts.columns[0]].head(LEVELS).to_list())
-        if len(levels) < 2 or int(counts["count"][0]) < 3:
+        enough = counts.filter(pl.col("count") >= max(10.0, SHARE * int(counts["count"].sum()))).head(LEVELS)
+        levels = tuple(enough[enough.columns[0]].to_list())
+        if not levels or counts.height < 2:
             return None
         return Coding(name, levels=levels)
     values = _values(batch, name)

@@ -20,6 +20,8 @@ class Evidence:
         seen, expected: what was found and what the reference holds, in words.
         rows: numbers of some rows concerned, counted from 1 below the header.
         tests: how many tests this is the most extreme of.
+        weight: share of the permitted false alarms that each of them gets, relative to the others (weighted
+            Bonferroni; Genovese, Roeder and Wasserman 2006): more for the few tests of the table as a whole.
     """
 
     column: str | None
@@ -30,6 +32,7 @@ class Evidence:
     expected: str = ""
     rows: tuple[int, ...] = ()
     tests: int = 1
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -57,10 +60,10 @@ WARNING_EFFECT = 0.25
 
 
 def judge(evidence: Iterable[Evidence]) -> list[Failure]:
-    """Turn the results of all tests into alarms, corrected for their number (Bonferroni), the strongest first."""
+    """Turn the results of all tests into alarms, corrected for their number, the strongest first."""
     results = list(evidence)
-    correction = math.log10(max(1, sum(e.tests for e in results)))
-    alarms = [(e, _severity(e, correction)) for e in results]
+    total = math.log10(max(1.0, sum(e.tests * e.weight for e in results)))
+    alarms = [(e, _severity(e, total - math.log10(e.weight))) for e in results]
     hits = [(e, s) for e, s in alarms if s is not None]
     hits.sort(key=lambda pair: (pair[1] != "critical", pair[0].log_p))
     return [Failure(e.column, e.rule, s, e.seen, e.expected, e.rows) for e, s in hits]

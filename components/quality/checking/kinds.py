@@ -9,7 +9,26 @@ from components.quality.checking.dates import find_format
 from components.quality.checking.table import Kind, Spec
 
 MISSING_WORDS: frozenset[str] = frozenset(
-    "na n/a nan null none nil missing unknown undefined ? - -- . #n/a #na nat not available".split(" ")
+    [
+        "na",
+        "n/a",
+        "nan",
+        "null",
+        "none",
+        "nil",
+        "missing",
+        "unknown",
+        "undefined",
+        "?",
+        "-",
+        "--",
+        ".",
+        "#n/a",
+        "#na",
+        "nat",
+        "not",
+        "available",
+    ]
 )
 """Texts that often stand for a missing value, in lower case."""
 

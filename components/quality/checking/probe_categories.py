@@ -10,12 +10,16 @@ import polars as pl
 
 from components.quality.checking.evidence import Evidence
 from components.quality.checking.probe import Batch, Learned
-from components.quality.checking.probe_numbers import psi
 from components.quality.checking.views import Categories, category_views
+from components.quality.drift.psi import psi
 from components.quality.stats.pvalues import cell_z, homogeneity, normal_tail, rate_increase
 
 LEVELS = 3000
 """Most levels whose counts are remembered; of columns with more, new ones are not looked for."""
+
+
+TOP = 40
+"""Levels compared one by one: the most frequent of both samples together, so that neither is favoured."""
 
 
 class CategoryProbe:
@@ -38,7 +42,7 @@ class CategoryProbe:
 
     def views(self, batch: Batch) -> Iterator[Categories]:
         """The categories that are compared."""
-        yield from category_views(batch.sample)
+        yield from category_views(batch.sample, batch.notes.get("stream"))
 
 
 def learn_levels(values: pl.Series) -> dict[str, Any]:
@@ -73,9 +77,10 @@ def compare_levels(kept: dict[str, Any], view: Categories, batch: Batch) -> Iter
 
 def _shares(view: Categories, new: np.ndarray, reference: np.ndarray, names: list[str]) -> Iterator[Evidence]:
     n, total = float(new.sum()), float(reference.sum())
-    top = min(40, new.size - 1)
-    a = np.append(new[:top], new[top:].sum())
-    b = np.append(reference[:top], reference[top:].sum())
+    order = np.argsort(-(new + reference)[:-1], kind="stable")
+    top, rest = order[:TOP], order[TOP:]
+    a = np.append(new[top], new[rest].sum() + new[-1])
+    b = np.append(reference[top], reference[rest].sum() + reference[-1])
     index = psi(a, b)
     yield Evidence(
         view.column,
@@ -89,15 +94,17 @@ def _shares(view: Categories, new: np.ndarray, reference: np.ndarray, names: lis
     if z.size:
         i = int(np.argmax(np.abs(z)))
         gone = a[i] == 0
+        name = names[int(top[i])]
         yield Evidence(
             view.column,
-            f"lost: {names[i]!r} no longer among the {view.what}" if gone else f"share of one of the {view.what}",
+            f"lost: {name!r} no longer among the {view.what}" if gone else f"share of one of the {view.what}",
             float(normal_tail(z[i])),
             1.0 if gone else abs(a[i] / n - b[i] / total) / 0.08,
-            f"{names[i]!r} in {int(a[i])} of {int(n)}",
+            f"{name!r} in {int(a[i])} of {int(n)}",
             f"in {int(b[i])} of {int(total)}",
             (),
             z.size,
+            0.2,
         )
 
 

@@ -53,7 +53,7 @@ def _compare(kept: Learned, batch: Batch, name: str) -> Iterator[Evidence]:
         batch.row_numbers(missing),
         2,
     )
-    if k == n and K < total:
+    if k == n and total > K:
         yield certain(name, "every value is missing", f"{k} of {n}", f"{K} of {total}")
     unreadable = table.unreadable(name)
     if kept["unreadable"] == 0 and unreadable.any():

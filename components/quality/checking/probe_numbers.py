@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy.special import ndtri
 from components.quality.checking.evidence import Evidence
 from components.quality.checking.probe import Batch, Learned, first_rows
 from components.quality.checking.views import Numbers, number_views
+from components.quality.drift.psi import psi
 from components.quality.stats.histogram import Histogram
 from components.quality.stats.pvalues import homogeneity, ks_tail, normal_tail, rate_change, rate_increase
 from components.quality.stats.tails import bounds
@@ -37,7 +39,7 @@ class NumberProbe:
         for view in self.views(batch):
             if _id(view) in learned:
                 for e in compare_numbers(learned[_id(view)], view):
-                    yield Evidence(e.column, e.rule, e.log_p, e.effect, e.seen, e.expected, _rows(e, batch), e.tests)
+                    yield replace(e, rows=_rows(e, batch))
 
     def views(self, batch: Batch) -> Iterator[Numbers]:
         """The numbers that are compared: the time column of a stream moves on and is left to the order probe."""
@@ -200,7 +202,8 @@ def _atoms(learned: dict[str, Any], reference: Histogram, view: Numbers) -> Iter
     n, total, rarer = present.size, reference.rows, learned["rarer"]
     found = dict(zip(kinds.tolist(), counts.tolist(), strict=True))
     frequent = [float(kinds[i]) for i in np.argsort(-counts)[:20]]
-    for value in dict.fromkeys([*frequent, *list(known)[:20]]):
+    both = sorted(known, key=lambda v: -(known[v] + found.get(v, 0)))[:20]
+    for value in dict.fromkeys([*frequent, *both]):
         k = int(found.get(value, 0))
         K = int(known.get(value, rarer))
         new = value not in known
@@ -213,11 +216,5 @@ def _atoms(learned: dict[str, Any], reference: Histogram, view: Numbers) -> Iter
             f"in {K} of {total}",
             first_rows(view.values == value) if new else (),
             1 + (learned["pairs"] // 20 if new else 0),
+            0.25,
         )
-
-
-def psi(new: Floats, reference: Floats) -> float:
-    """Population stability index of two histograms: sum of (p - q) ln(p / q), each bin given half a row more."""
-    p = (new + 0.5) / (new.sum() + 0.5 * new.size)
-    q = (reference + 0.5) / (reference.sum() + 0.5 * reference.size)
-    return float(((p - q) * np.log(p / q)).sum())

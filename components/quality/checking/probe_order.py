@@ -244,6 +244,7 @@ def _place_in_time(kept: dict[str, Any], values: Floats, name: str) -> Iterator[
     if late > 0.25 and start < 0 and after.mean() < 0.9:
         text = f"{after.mean():.0%} of the rows up to {late * span / DAY:.3g} days behind the last"
         yield Evidence(name, "dates far behind the last one seen", -300.0, late, text, "a continuation", (), 0)
-    elif start > 0.5:
+    elif start > 3:
         text = f"the batch begins {start * span / DAY:.3g} days behind the last"
-        yield Evidence(name, "dates far behind the last one seen", -300.0, start / 3, text, "a continuation", (), 0)
+        effect = 1.0 if start > 20 and start * span > 300 * DAY else 0.5
+        yield Evidence(name, "dates far behind the last one seen", -300.0, effect, text, "a continuation", (), 0)

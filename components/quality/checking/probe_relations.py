@@ -1,6 +1,7 @@
 """Arithmetic between columns: totals, products, differences of dates, one number never above another."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations, permutations
 from typing import Any
 
@@ -64,7 +65,7 @@ class RelationProbe:
 def _placed(results: Iterator[Evidence], batch: Batch) -> Iterator[Evidence]:
     for e in results:
         rows = tuple((batch.sample_rows[np.asarray(e.rows, int) - 1] + 1).tolist()) if e.rows else ()
-        yield Evidence(e.column, e.rule, e.log_p, e.effect, e.seen, e.expected, rows, e.tests)
+        yield replace(e, rows=rows)
 
 
 def _dates(batch: Batch) -> dict[str, Floats]:

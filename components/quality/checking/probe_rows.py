@@ -167,6 +167,7 @@ def _seen_before(learned: Learned, batch: Batch, keys: list[str]) -> Iterator[Ev
             f"{k} of {n} looked up",
             f"about {learned['twins'] / learned['rows']:.1%} by chance",
             tuple((rows[can & hit][:5] + 1).tolist()),
+            weight=20,
         )
 
 

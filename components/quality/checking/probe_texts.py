@@ -90,6 +90,7 @@ def _trait(name: str, trait: str, new: tuple[int, int], old: tuple[int, int], ba
         f"{k} of {n}",
         f"{K} of {total}",
         batch.row_numbers(flags) if unseen else (),
+        weight=0.3,
     )
 
 

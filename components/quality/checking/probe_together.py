@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.quality.checking.encode import Coding, Codes, encode, learn_codings, one_hot
+from components.quality.checking.encode import Codes, Coding, encode, learn_codings, one_hot
 from components.quality.checking.evidence import Evidence
 from components.quality.checking.probe import Batch, Learned
 from components.quality.stats.pvalues import cell_z, chi2_tail, normal_tail, rate_increase
@@ -137,6 +137,7 @@ def _follows(
             lost / 0.4,
             f"{1 - lost:.0%} of the usual connection",
             "about 100%",
+            weight=30 if coding.column == label else 2,
         )
 
 
@@ -164,6 +165,7 @@ def _cells(reference: Floats, total: int, z: Floats, places: list[slice], coding
             f"{reference[a, b]:.0f} of {total}",
             (),
             max(1, int(tests)),
+            0.02,
         )
 
 
@@ -223,6 +225,7 @@ def _impossible(learned: Learned, reference: Floats, z: Floats, places: list[sli
         (k / n - K / half) / 0.01,
         f"{k} of {n} rows{example}",
         f"{K} of {half}",
+        weight=20,
     )
 
 
@@ -258,5 +261,6 @@ def _all_means(reference: Floats, total: int, z: Floats, places: list[slice], co
         chi2_tail(statistic, size),
         excess / 0.4,
         f"means moved by {excess:.2f} standard deviations in all",
-        f"below {0.1:g}",
+        "below 0.1",
+        weight=30,
     )

@@ -1,6 +1,7 @@
 """The rules that a contract itself writes down, checked row by row: missing, range, allowed values, lengths, pattern."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -154,4 +155,4 @@ def _surprise(k: int, inferred: bool) -> float:
 def _graded(e: Evidence, feature: Feature) -> Evidence:
     """A rule whose contract says ``warning`` never stops anything."""
     effect = min(e.effect, 0.5) if feature.severity == "warning" else e.effect
-    return Evidence(e.column, e.rule, e.log_p, effect, e.seen, e.expected, e.rows, e.tests)
+    return replace(e, effect=effect)

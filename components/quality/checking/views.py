@@ -50,8 +50,8 @@ def number_views(table: Table) -> Iterator[Numbers]:
         yield Numbers(name, "text lengths", lengths.astype(float))
 
 
-def category_views(table: Table) -> Iterator[Categories]:
-    """Categories, whole-number codes, decimals and last digits, outlines of texts, hours and weekdays."""
+def category_views(table: Table, stream: str | None) -> Iterator[Categories]:
+    """Categories, decimals and last digits, outlines of texts, hours and weekdays (not of a ``stream``, which goes on)."""
     for name in table.names("category"):
         yield Categories(name, "categories", table.texts(name))
     for name in table.names("number"):
@@ -59,7 +59,7 @@ def category_views(table: Table) -> Iterator[Categories]:
     for name in table.names("key", "text"):
         yield Categories(name, "outline of the text", outlines(table.texts(name)), open=True)
     for name in table.names("datetime"):
-        yield from _clock(name, table.numbers(name))
+        yield from _clock(name, table.numbers(name), name == stream)
 
 
 def outlines(texts: pl.Series) -> pl.Series:
@@ -103,12 +103,14 @@ def _nullable(codes: NDArray[np.int16]) -> pl.Series:
     return series.set(series == -1, None)
 
 
-def _clock(name: str, seconds: Floats) -> Iterator[Categories]:
+def _clock(name: str, seconds: Floats, stream: bool) -> Iterator[Categories]:
     known = ~np.isnan(seconds)
     whole = np.where(known, seconds, 0).astype(np.int64)
     second_of_day = whole % 86400
     grain = np.select([second_of_day == 0, second_of_day % 3600 == 0, second_of_day % 60 == 0], [0, 1, 2], 3)
-    parts = {"hour of the day": second_of_day // 3600, "weekday": (whole // 86400 + 3) % 7, "time grain": grain}
+    parts = {"time grain": grain}
+    if not stream:
+        parts |= {"hour of the day": second_of_day // 3600, "weekday": (whole // 86400 + 3) % 7}
     for what, values in parts.items():
         codes = np.where(known, values, -1).astype(np.int16)
         yield Categories(name, what, _nullable(codes).cast(pl.String), open=True)

@@ -1,0 +1,153 @@
+"""``contract evolve``: the smallest change of a contract that would accept a file, and what it would loosen."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from components.quality.checking.check import check_file
+from components.quality.checking.evidence import Failure
+from components.quality.checking.reading import read_file
+from components.quality.checking.rules import specs_of
+from components.quality.checking.table import Spec, Table
+from components.quality.contracts_io.diff import Change, diff_contracts
+from schemas.contract import Contract, Feature
+from schemas.errors import DataInvalid, DataUnreadable
+
+
+@dataclass(frozen=True)
+class Evolution:
+    """A proposed contract and every difference from the present one."""
+
+    contract: Contract
+    changes: tuple[Change, ...]
+    left: tuple[Failure, ...]
+
+    @property
+    def loosened(self) -> tuple[Change, ...]:
+        """The differences by which more would be accepted."""
+        return tuple(c for c in self.changes if c.direction != "tighter")
+
+
+def evolve_contract(contract: Contract, path: Path) -> Evolution:
+    """Propose a contract under which the file has no critical failure.
+
+    Rules that are written down are moved just as far as the file needs. What the statistics of the clean data say
+    against the file is switched off one by one (``reference.off``), never the statistics as a whole.
+
+    Raises:
+        DataUnreadable: the file cannot be read; no contract would help.
+        DataInvalid: the label or the key is not in the file.
+    """
+    frame, _ = read_file(path)
+    statistics = contract.reference.statistics if contract.reference else {}
+    specs = {n: Spec.from_json(s) for n, s in statistics["specs"].items()} if statistics else specs_of(contract)
+    table = Table(frame, {n: s for n, s in specs.items() if n in frame.columns})
+    needed = [c for c in (contract.key, contract.label.name if contract.label else None) if c is not None]
+    for name in (n for n in needed if n not in frame.columns):
+        raise DataInvalid(
+            f"{path.name} has no column {name!r}", "the key and the label", "evolve cannot make up for it"
+        )
+    proposed = _with_rules(contract, table)
+    failures = check_file(proposed, path).failures
+    off = [_name(f) for f in failures if f.severity == "critical"]
+    if off and proposed.reference is not None:
+        reference = proposed.reference.model_copy(update={"off": (*proposed.reference.off, *dict.fromkeys(off))})
+        proposed = proposed.model_copy(update={"reference": reference})
+    outcome = check_file(proposed, path)
+    if any(f.rule == "the file can be read" for f in outcome.failures):
+        raise DataUnreadable(f"{path.name} cannot be read", "rows", "send it again")
+    checked = Contract.model_validate(proposed.model_dump())
+    return Evolution(checked, tuple(diff_contracts(contract, checked)), outcome.failures)
+
+
+def _name(failure: Failure) -> str:
+    return failure.rule if failure.column is None else f"{failure.column}: {failure.rule}"
+
+
+def _with_rules(contract: Contract, table: Table) -> Contract:
+    """The contract with its written rules moved as far as the rows need."""
+    here = set(table.frame.columns)
+    features = {n: _widened(f, table, n) for n, f in contract.features.items() if n in here}
+    update: dict[str, Any] = {"features": features}
+    if table.rows < contract.rows.min or (contract.rows.max is not None and table.rows > contract.rows.max):
+        most = contract.rows.max
+        wider = {
+            "min": min(contract.rows.min, table.rows),
+            "max": None if most is None else max(most, table.rows),
+        }
+        update["rows"] = contract.rows.model_copy(update=wider)
+    label = contract.label
+    if label is not None and label.classes is not None and label.name in here:
+        classes = _with_values(label.classes, label.dtype, table, label.name)
+        update["label"] = label.model_copy(update={"classes": classes})
+    known = {*contract.columns, *contract.ignore}
+    new = tuple(c for c in table.frame.columns if c not in known)
+    update["ignore"] = (*contract.ignore, *new)
+    return contract.model_copy(update=update)
+
+
+def _widened(feature: Feature, table: Table, name: str) -> Feature:
+    if feature.shape or name not in table.specs:
+        return feature
+    change: dict[str, Any] = {}
+    missing = float(table.missing(name).mean())
+    if missing and not feature.nullable:
+        change["nullable"] = True
+    if feature.max_missing is not None and missing > feature.max_missing:
+        change["max_missing"] = float(np.ceil(missing * 1000) / 1000)
+    if feature.dtype in ("int", "float"):
+        change |= _wider_range(feature, table.numbers(name))
+    if feature.allowed is not None:
+        allowed = _with_values(feature.allowed, feature.dtype, table, name)
+        change |= {"allowed": allowed} if allowed != feature.allowed else {}
+    if feature.dtype == "string":
+        change |= _wider_text(feature, table, name)
+    return feature.model_copy(update=change)
+
+
+def _wider_range(feature: Feature, values: np.ndarray) -> dict[str, Any]:
+    present = values[~np.isnan(values)]
+    change: dict[str, Any] = {}
+    if present.size == 0:
+        return change
+    if feature.min is not None and present.min() < feature.min:
+        change["min"] = float(present.min())
+    if feature.max is not None and present.max() > feature.max:
+        change["max"] = float(present.max())
+    if feature.dtype == "int" and bool((present % 1 != 0).any()):
+        change["dtype"] = "float"
+    return change
+
+
+def _wider_text(feature: Feature, table: Table, name: str) -> dict[str, Any]:
+    texts = table.texts(name).drop_nulls()
+    change: dict[str, Any] = {}
+    if texts.len() == 0:
+        return change
+    lengths = texts.str.len_chars().to_numpy()
+    if feature.min_length is not None and int(lengths.min()) < feature.min_length:
+        change["min_length"] = int(lengths.min())
+    if feature.max_length is not None and int(lengths.max()) > feature.max_length:
+        change["max_length"] = int(lengths.max())
+    if feature.regex is not None and not texts.str.contains(f"^(?:{feature.regex})").all():
+        change["regex"] = None
+    if feature.unique and texts.n_unique() < texts.len():
+        change["unique"] = False
+    return change
+
+
+def _with_values(known: tuple[Any, ...], dtype: str, table: Table, name: str) -> tuple[Any, ...]:
+    """The known values and, behind them, those of the file that are new."""
+    if dtype == "bool":
+        return known
+    if table.specs[name].kind == "number":
+        values = table.numbers(name)
+        found = np.unique(values[~np.isnan(values)]).tolist()
+        new: list[Any] = [int(v) if float(v).is_integer() else v for v in found if v not in known]
+        return (*known, *new)
+    texts = sorted(table.texts(name).drop_nulls().unique().to_list())
+    if dtype == "int":
+        return (*known, *(int(t) for t in texts if t.lstrip("-").isdigit() and int(t) not in known))
+    return (*known, *(t for t in texts if t not in known))

@@ -1,0 +1,63 @@
+"""A contract as JSON Schema (draft 2020-12) of one row, for services and editors that know nothing of it."""
+
+from typing import Any
+
+from schemas.contract import Contract, Feature
+
+
+def export_json_schema(contract: Contract) -> dict[str, Any]:
+    """The schema of one row as an object; rules over several rows (uniqueness, shares) have no place in it."""
+    properties: dict[str, Any] = {name: _feature(f) for name, f in contract.features.items()}
+    required = [name for name, f in contract.features.items() if not f.nullable]
+    if contract.label is not None:
+        label = contract.label
+        rule = Feature(
+            dtype=label.dtype, allowed=label.classes, min=label.min, max=label.max, description=label.description
+        )
+        properties[label.name] = _feature(rule)
+    if contract.key is not None:
+        properties[contract.key] = {"type": ["string", "integer"], "description": "names the row; unique"}
+        required.insert(0, contract.key)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": contract.name,
+        "description": contract.description,
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": True,
+    }
+
+
+def _feature(feature: Feature) -> dict[str, Any]:
+    if feature.shape:
+        return _array(feature, list(feature.shape))
+    kinds = {"float": "number", "int": "integer", "bool": "boolean", "image": "integer"}
+    tree: dict[str, Any] = {"type": kinds.get(feature.dtype, "string")}
+    if feature.dtype == "datetime":
+        tree["format"] = "date-time"
+    if feature.min is not None:
+        tree["minimum"] = feature.min
+    if feature.max is not None:
+        tree["maximum"] = feature.max
+    if feature.allowed is not None:
+        tree["enum"] = [*feature.allowed, *([None] if feature.nullable else [])]
+    if feature.min_length is not None:
+        tree["minLength"] = feature.min_length
+    if feature.max_length is not None:
+        tree["maxLength"] = feature.max_length
+    if feature.regex is not None:
+        tree["pattern"] = f"^(?:{feature.regex})"
+    if feature.nullable:
+        tree["type"] = [tree["type"], "null"]
+    described = " ".join(filter(None, [feature.description, f"({feature.unit})" if feature.unit else ""]))
+    return tree | ({"description": described} if described else {})
+
+
+def _array(feature: Feature, shape: list[int]) -> dict[str, Any]:
+    if not shape:
+        return _feature(
+            feature.model_copy(update={"shape": (), "dtype": "int" if feature.dtype == "image" else feature.dtype})
+        )
+    size, *rest = shape
+    return {"type": "array", "minItems": size, "maxItems": size, "items": _array(feature, rest)}

@@ -1,0 +1,60 @@
+"""The distribution of each feature of a set of rows, in a form that adds up: histograms and counts."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+
+from components.quality.stats.counts import Counts
+from components.quality.stats.histogram import Histogram
+from schemas.contract import Contract, Dtype
+
+Distribution = Histogram | Counts
+Summary = dict[str, Distribution]
+
+BINS = 64
+
+
+def summarise(frame: pl.DataFrame, contract: Contract, like: Mapping[str, Distribution] | None = None) -> Summary:
+    """Distribution of each scalar feature, and of the label, that the frame has.
+
+    ``like`` gives the cut points of an earlier summary: only then can the two be merged or compared.
+    """
+    dtypes: dict[str, Dtype] = {n: f.dtype for n, f in contract.features.items() if not f.shape}
+    if contract.label is not None:
+        dtypes[contract.label.name] = contract.label.dtype if contract.label.classes is None else "string"
+    return {
+        name: _distribution(frame[name], dtype, (like or {}).get(name))
+        for name, dtype in dtypes.items()
+        if name in frame.columns
+    }
+
+
+def merge(parts: list[Summary]) -> Summary:
+    """The summary of all parts together; all made ``like`` one another."""
+    first, *rest = parts
+    total = dict(first)
+    for part in rest:
+        for name, distribution in part.items():
+            total[name] = merge_two(total[name], distribution)
+    return total
+
+
+def merge_two(a: Distribution, b: Distribution) -> Distribution:
+    """The distribution of both parts. Raises ``ValueError`` where one is a histogram and the other is not."""
+    if isinstance(a, Histogram) and isinstance(b, Histogram):
+        return a.merge(b)
+    if isinstance(a, Counts) and isinstance(b, Counts):
+        return a.merge(b)
+    raise ValueError("a histogram and counts of categories do not add up")
+
+
+def _distribution(series: pl.Series, dtype: Dtype, like: Distribution | None) -> Distribution:
+    if dtype in ("string", "bool"):
+        texts = series.cast(pl.String)
+        return Counts.of(texts.replace("", None))
+    if series.dtype.is_temporal():
+        series = series.cast(pl.Datetime("us")).cast(pl.Int64) / 1e6
+    values = series.cast(pl.Float64, strict=False).to_numpy().astype(float)
+    values = np.where(np.isinf(values), np.nan, values)
+    return Histogram.of(values, like.edges) if isinstance(like, Histogram) else Histogram.quantiles(values, BINS)
