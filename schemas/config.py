@@ -1,5 +1,6 @@
 """The base of every setting: a frozen, strictly checked value next to the function that it sets."""
 
+import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,9 @@ class Config(BaseModel):
         try:
             return type(self).model_validate(tree)
         except ValidationError as error:
+            for e in error.errors(include_url=False):
+                if e["type"] == "extra_forbidden":
+                    raise _unknown_field(tree, e["loc"], type(self).__name__) from None
             raise ConfigError(
                 explain(error), f"a valid {type(self).__name__}", "correct the value and run again"
             ) from None
@@ -69,6 +73,21 @@ def _set(tree: dict[str, Any], path: str, value: Any, owner: str) -> None:
 def _no_field(path: str, node: Any, owner: str) -> ConfigError:
     have = ", ".join(map(str, node)) if isinstance(node, dict) else f"a plain value {node!r}"
     return ConfigError(f"{owner} has no field {path!r}", f"one of: {have}", "see `python -m pipelines show NAME`")
+
+
+def _unknown_field(tree: dict[str, Any], location: tuple[int | str, ...], owner: str) -> ConfigError:
+    """The error for a name that is not there, with those that are and the nearest of them."""
+    node: Any = tree
+    taken = []
+    for part in location[:-1]:
+        if isinstance(node, list | tuple) or part in node:
+            node = node[part]
+            taken.append(part)
+    have = [str(name) for name in node if name != location[-1]]
+    near = difflib.get_close_matches(str(location[-1]), have, n=1, cutoff=0.5)
+    path = ".".join(map(str, [*taken, location[-1]]))
+    fix = f"did you mean {near[0]!r}?" if near else "see `python -m pipelines show NAME`"
+    return ConfigError(f"{owner} has no field {path!r}", f"one of: {', '.join(have)}", fix)
 
 
 def _identity(value: Any) -> Any:

@@ -248,9 +248,10 @@ class _FlowLeaves(yaml.SafeDumper):
 
     def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:
         node = super().represent_mapping(tag, mapping, flow_style)
-        node.flow_style = all(
-            isinstance(v, yaml.ScalarNode | yaml.SequenceNode) for _, v in node.value
-        ) and not {"name", "sketch"} & {k.value for k, _ in node.value}
+        node.flow_style = all(isinstance(v, yaml.ScalarNode | yaml.SequenceNode) for _, v in node.value) and not {
+            "name",
+            "sketch",
+        } & {k.value for k, _ in node.value}
         return node
 
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import Annotated
 
-import click
 import typer
 from rich.console import Console
+from typer._click.exceptions import ClickException
 
 from pipelines.cli import looking, running, serving
 from pipelines.cli_contract import contract_app
@@ -41,7 +41,7 @@ app.command("finish")(running.finish)
 app.command("runs")(looking.runs)
 app.command("report")(looking.report)
 app.command("predict")(serving.predict)
-app.command("load", context_settings=serving.PASS_THROUGH, add_help_option=False)(serving.load)
+app.command("load")(serving.load)
 app.command("serve", context_settings=serving.PASS_THROUGH, add_help_option=False)(serving.serve)
 app.command("doctor")(looking.doctor)
 app.add_typer(contract_app, name="contract")
@@ -61,10 +61,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         errors.print(f"{type(error).__name__}: {error}", style="red")
         return error.exit_code
-    except click.ClickException as error:
+    except ClickException as error:
         error.show()
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         errors.print("interrupted")
         return EXIT_INTERRUPTED
     return result if isinstance(result, int) else 0

@@ -94,7 +94,9 @@ def doctor(store: StoreUrl = None) -> int:
     results = checks.check_all(open_store(store))
     for result in results:
         style = "green" if result.good else "bold red"
-        table.add_row(Text("✓" if result.good else "✗", style), result.what, result.found, result.fix)
+        table.add_row(
+            Text("✓" if result.good else "✗", style), result.what, result.found, "" if result.good else result.fix
+        )
     Console().print(table)
     return 0 if all(result.good for result in results) else 1
 

@@ -11,6 +11,7 @@ from pipelines.cli.quiet import quiet_libraries
 from pipelines.cli.settings import open_store
 from pipelines.core.registry import load as load_pipeline
 from schemas.champion import read_champion
+from schemas.errors import UnknownName
 
 PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Typer settings for commands whose flags another parser reads."""
@@ -57,12 +58,45 @@ def serve(context: typer.Context) -> int:
     return start(context.args, open_store)
 
 
-def load(context: typer.Context) -> int:
-    """Ask a served model again and again from N clients; prints throughput, latencies and errors."""
-    quiet_libraries()
-    from components.serving.load import main
+def load(
+    address: Annotated[
+        str, typer.Argument(metavar="HOST:PORT", help="gRPC port of a model server.", show_default=False)
+    ],
+    model: Annotated[str, typer.Argument(help="Name of the served model.", show_default=False)],
+    rest: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Load this REST port; signatures still come from HOST:PORT.")
+    ] = None,
+    rows: Annotated[int, typer.Option(min=1, help="Rows of each request.")] = 1,
+    clients: Annotated[int, typer.Option(min=1, max=1024, help="How many ask at a time.")] = 4,
+    seconds: Annotated[float, typer.Option(min=0.1, max=3600, help="How long to measure.")] = 10.0,
+    signature: Annotated[str, typer.Option(help="Signature to call.")] = "serving_default",
+) -> None:
+    """Ask a served model again and again from N clients; prints throughput, latencies and errors.
 
-    return main(context.args)
+    Each client sends its next request when the last one is answered. Inputs are made up to fit the signature.
+    """
+    from components.serving.client import Client
+    from components.serving.load import inputs_like, run_load
+
+    with Client(address) as client:
+        signatures = client.metadata(model).signatures
+    if signature not in signatures:
+        raise UnknownName(f"signature of {model}", signature, signatures)
+    inputs = inputs_like(signatures[signature], rows)
+    report = run_load(
+        rest or address,
+        model,
+        inputs,
+        protocol="rest" if rest else "grpc",
+        clients=clients,
+        seconds=seconds,
+        signature=signature,
+    )
+    typer.echo(f"{report.protocol}  {report.clients} clients  {report.rows} rows a request  {report.seconds:.1f} s")
+    typer.echo(f"requests/s  {report.requests_per_second:.0f}   ({report.requests} answered)")
+    typer.echo(f"latency ms  p50 {report.p50_ms:.2f}   p95 {report.p95_ms:.2f}   p99 {report.p99_ms:.2f}")
+    errors = ", ".join(f"{code} x {count}" for code, count in report.errors.items())
+    typer.echo(f"errors      {errors or 'none'}")
 
 
 class _replacing:

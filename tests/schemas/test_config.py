@@ -40,3 +40,9 @@ def test_a_wrong_override_is_refused(changes, says):
 def test_identity_differs_when_a_value_does():
     assert Outer().identity() == Outer().identity()
     assert Outer().identity() != Outer(inner=Inner(rate=0.2)).identity()
+
+
+def test_the_nearest_name_is_offered():
+    with pytest.raises(ConfigError, match="did you mean 'epochs'") as caught:
+        Outer().updated({"epoch": 5})
+    assert "one of: epochs, inner" in str(caught.value)
