@@ -114,13 +114,19 @@ def _compare(
 
 
 def _difference(got: Array, wanted: Array) -> Array:
-    """Per row: the largest difference of any value, infinite where one side is not finite or shapes differ."""
+    """Per row: the largest difference of any value, infinite where only one side is finite or shapes differ.
+
+    Where the trained model answers NaN or infinity too, as low precision does far outside the training range, that is
+    no skew.
+    """
     if got.shape != wanted.shape:
         return np.full(max(len(wanted), 1), np.inf)
     wide = wanted.astype(np.float64)
     with np.errstate(invalid="ignore"):
         difference = np.abs(got - wide) / np.maximum(1.0, np.abs(wide))
-    return np.where(np.isfinite(difference), difference, np.inf).reshape(len(wanted), -1).max(axis=1)
+    same = (got == wide) | (np.isnan(got) & np.isnan(wide))
+    difference = np.where(np.isfinite(difference), difference, np.inf)
+    return np.where(same, 0.0, difference).reshape(len(wanted), -1).max(axis=1)
 
 
 def _labels(contract: Contract) -> Array:

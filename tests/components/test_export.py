@@ -255,6 +255,12 @@ def test_skew_of_one_row_or_of_a_wrong_class_or_of_nan_is_found(exported):
     broken[7, 1] = np.nan
     with pytest.raises(SkewDetected, match="row 7"):
         check_skew(run.servable.saved_model, run.contract, raw, broken, 1e-5)
+    from components.exporting.skew import _difference
+
+    both = np.array([[np.nan, 1.0], [np.inf, 2.0]], np.float32)
+    assert _difference(both, both).tolist() == [0.0, 0.0]
+    assert _difference(both, np.array([[np.nan, np.inf], [-np.inf, 2.0]], np.float32)).tolist() == [np.inf, np.inf]
+    assert _difference(np.array([1e6 + 5]), np.array([1e6])).tolist() == [pytest.approx(5e-6)]
     renamed = run.contract.updated({"label.classes": [1, 3, 2]})
     with pytest.raises(SkewDetected, match="output 'class'"):
         check_skew(run.servable.saved_model, renamed, raw, good, 1e-5)
