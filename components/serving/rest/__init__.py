@@ -1,6 +1,8 @@
 """The REST interface: ``start`` binds a port and serves an engine over HTTP/1.1 until ``stop``."""
 
+import resource
 import socket
+from dataclasses import replace
 
 from components.serving.engine import Engine
 from components.serving.metrics import PrometheusMetrics
@@ -10,6 +12,9 @@ from components.serving.rest.limits import Limits
 from components.serving.rest.server import HttpServer
 from components.serving.tls import server_context
 from schemas.errors import ConfigError
+
+_OTHER_DESCRIPTORS = 256
+"""Open files that are not REST connections: models, gRPC, logs."""
 
 
 def start(engine: Engine, options: RestOptions, limits: Limits | None = None) -> RunningServer:
@@ -23,12 +28,22 @@ def start(engine: Engine, options: RestOptions, limits: Limits | None = None) ->
     Raises:
         ConfigError: the port is taken, or the TLS texts cannot be used.
     """
-    limits = limits or Limits()
+    limits = _within_descriptors(limits or Limits())
     metrics = engine.metrics
     page = metrics.page if options.monitoring_path and isinstance(metrics, PrometheusMetrics) else None
     tls = server_context(options.tls) if options.tls is not None else None
     application = Application(engine, options, limits, page)
     return HttpServer(_bind(options.host, options.port), application, max(1, options.threads), limits, tls)
+
+
+def _within_descriptors(limits: Limits) -> Limits:
+    """Raise this process's soft limit of open files to the hard one, and keep some for models and gRPC."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY or hard > soft:
+        wanted = limits.connections + 4 * _OTHER_DESCRIPTORS
+        soft = max(soft, wanted if hard == resource.RLIM_INFINITY else min(hard, wanted))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return replace(limits, connections=max(16, min(limits.connections, soft - _OTHER_DESCRIPTORS)))
 
 
 def _bind(host: str, port: int) -> socket.socket:

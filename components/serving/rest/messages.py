@@ -14,6 +14,12 @@ _CORS = (
     b"Access-Control-Allow-Methods: POST, GET\r\n"
     b"Access-Control-Allow-Headers: Content-Type\r\n"
 )
+_CONNECTION = {
+    (True, False): b"",
+    (True, True): b"Connection: keep-alive\r\n",
+    (False, False): b"Connection: close\r\n",
+    (False, True): b"Connection: close\r\n",
+}
 _REASONS = {status.value: status.phrase for status in HTTPStatus} | {499: "Client Closed Request"}
 
 
@@ -27,6 +33,7 @@ class Request:
         headers: by lower-case name; a repeated one keeps its last value.
         body: as sent (maybe compressed).
         keep_alive: whether the client goes on using the connection.
+        http_1_0: the client speaks HTTP/1.0, where keeping a connection is said aloud.
     """
 
     method: str
@@ -34,6 +41,7 @@ class Request:
     headers: dict[bytes, bytes]
     body: bytes
     keep_alive: bool
+    http_1_0: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +55,9 @@ class Response:
     close: bool = False
 
 
-def encode(response: Response, *, head: bool, keep_alive: bool) -> bytes:
-    """The answer as bytes; the body is left out when the request was ``HEAD``."""
+def encode(response: Response, request: Request | None, *, keep_alive: bool) -> bytes:
+    """The answer as bytes; without a body when the request was ``HEAD``. ``request`` None = it could not be read."""
+    head, old = (request.method == "HEAD", request.http_1_0) if request is not None else (False, False)
     kind = b"" if response.content_type is None else b"Content-Type: %b\r\n" % response.content_type
     return b"HTTP/1.1 %b\r\n%bDate: %b\r\nContent-Length: %d\r\n%b%b\r\n%b" % (
         _status_line(response.status),
@@ -56,7 +65,7 @@ def encode(response: Response, *, head: bool, keep_alive: bool) -> bytes:
         _date(),
         len(response.body),
         _CORS if response.cors else b"",
-        b"" if keep_alive else b"Connection: close\r\n",
+        _CONNECTION[keep_alive, old],
         b"" if head else response.body,
     )
 

@@ -124,7 +124,8 @@ class RequestReader:
         method = self._parser.get_method().decode("ascii")
         target = self._target.decode("utf-8", "surrogateescape")
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        self.requests.append(Request(method, target, self._headers, body, self._parser.should_keep_alive()))
+        keep_alive, old = self._parser.should_keep_alive(), self._parser.get_http_version() == "1.0"
+        self.requests.append(Request(method, target, self._headers, body, keep_alive, old))
         self._give_back()
 
     def _ignore_upgrade(self, rest: bytes) -> None:

@@ -164,11 +164,11 @@ class HttpServer:
             response = self._answer(request)
             keep_alive = request.keep_alive and not response.close and not self._draining
             connection.closing = not keep_alive
-            if not connection.send(encode(response, head=request.method == "HEAD", keep_alive=keep_alive)):
+            if not connection.send(encode(response, request, keep_alive=keep_alive)):
                 return False
         if reader.refused and not connection.closing:
             connection.closing = True
-            return connection.send(encode(page(reader.refused), head=False, keep_alive=False))
+            return connection.send(encode(page(reader.refused), None, keep_alive=False))
         return True
 
     def _answer(self, request: Request) -> Response:

@@ -144,6 +144,10 @@ def test_head_and_http_1_0(server: HttpServer) -> None:
     head = exchange(server, b"HEAD /x HTTP/1.1\r\nConnection: close\r\n\r\n")
     assert b"Content-Length: 45" in head and head.endswith(b"\r\n\r\n")
     assert b"Connection: close" in exchange(server, b"GET /x HTTP/1.0\r\n\r\n")
+    with connect(server) as old:
+        for _ in range(2):
+            old.sendall(b"GET /x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+            assert b"Connection: keep-alive" in old.recv(4096)
 
 
 @pytest.mark.parametrize(
