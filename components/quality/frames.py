@@ -6,7 +6,7 @@ Tensors do not go to the checks themselves. Each stands there by columns of scal
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,23 +85,3 @@ def _to_pandas(series: pl.Series, few_valued: bool) -> pd.Series:
             return pd.Series(pd.arrays.BooleanArray(filled.copy(), mask.copy()))
         return pd.Series(pd.arrays.IntegerArray(filled.copy(), mask.copy()))
     return series.to_pandas()
-
-
-def splits_table(frames: Mapping[str, pl.DataFrame], shared_columns: Sequence[str]) -> pl.DataFrame:
-    """One row a split: its name, its rows, and for each column how many of its values are in another split too."""
-    table = pl.DataFrame({"split": list(frames), "rows": [frame.height for frame in frames.values()]})
-    for name in shared_columns:
-        counts = [_shared(frames, split, name) for split in frames]
-        table = table.with_columns(pl.Series(f"{name}__shared", counts, dtype=pl.Int64))
-    return table
-
-
-def _shared(frames: Mapping[str, pl.DataFrame], split: str, column: str) -> int | None:
-    """Rows of a split whose value another split holds; None where the column is absent."""
-    if any(column not in frame.columns for frame in frames.values()):
-        return None
-    others = [frame.get_column(column) for name, frame in frames.items() if name != split]
-    if not others:
-        return 0
-    here = frames[split].select(pl.col(column)).drop_nulls()
-    return here.join(pl.concat(others).drop_nulls().unique().to_frame(column), on=column, how="semi").height

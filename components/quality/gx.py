@@ -36,7 +36,7 @@ def load_gx(*, spark: bool = False) -> ModuleType:
         warnings.simplefilter("ignore")
         import great_expectations as gx
         import great_expectations.expectations
-    for name in ("great_expectations", "py.warnings"):
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith("great_expectations")]:
         logging.getLogger(name).setLevel(logging.ERROR)
     return gx
 

@@ -36,6 +36,8 @@ class Outcome(Config):
     """Rows that were looked at."""
     samples: tuple[Any, ...] = ()
     """Some of the values that break the rule; masked for sensitive columns."""
+    lacking: tuple[Any, ...] = ()
+    """What should be there and is not, such as a class, or rows of a split."""
     observed: Any = None
     """What was found, for rules on the whole column."""
     description: str = ""
@@ -63,9 +65,9 @@ class Outcome(Config):
             return f"{where}: could not check that it {self.text}: {self.exception}"
         found = [f"{self.unexpected:,} of {self.checked:,} rows break it"] if self.unexpected and self.checked else []
         found += [f"found {', '.join(map(_shown, self.samples[:SHOWN]))}"] if self.samples else []
-        found += (
-            [f"found {_shown(self.observed)}"] if self.observed is not None and not self.samples and not found else []
-        )
+        found += [f"lacking: {', '.join(map(_shown, self.lacking[:SHOWN]))}"] if self.lacking else []
+        if self.observed is not None and not found:
+            found = [f"found {_shown(self.observed)}"]
         return f"{where}: {self.text}" + (f" ({'; '.join(found)})" if found else "")
 
 
@@ -85,6 +87,7 @@ def failures(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
             "unexpected": outcome.unexpected,
             "checked": outcome.checked,
             "samples": list(outcome.samples),
+            "lacking": list(outcome.lacking),
             "could_not_check": outcome.could_not_check,
         }
         for outcome in outcomes

@@ -49,9 +49,9 @@ def _column(shard: Path, name: str) -> pl.Series:
 def column_statistics(series: pl.Series, *, sensitive: bool = False) -> dict[str, Any]:
     """Statistics of a scalar column.
 
-    Always ``kind, count, missing, missing_share, distinct``; then numbers: ``min, max, mean, std, zeros, infinite,
-    quantiles, histogram``; texts and booleans: ``top_values`` and (texts) ``length``; datetimes: ``min, max`` (ISO 8601)
-    and ``histogram``.
+    Always ``kind, count, missing, missing_share, distinct``. Numbers: ``min, max, mean, std, zeros, infinite,
+    quantiles, histogram`` over the finite ones; mean and std are None where they overflow. Texts and booleans:
+    ``top_values``; texts also ``length``. Datetimes: ``min, max`` (ISO 8601) and ``histogram``.
     """
     there = series.drop_nulls()
     common = {
@@ -82,7 +82,8 @@ def _numbers(there: pl.Series, sensitive: bool) -> dict[str, Any]:
     found: dict[str, Any] = {"distinct": distinct, "infinite": len(values) - len(finite)}
     if not len(finite):
         return found
-    mean, std = float(finite.mean(dtype=np.float64)), float(finite.std(dtype=np.float64))
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, std = float(finite.mean(dtype=np.float64)), float(finite.std(dtype=np.float64))
     found |= {"mean": _finite(mean), "std": _finite(std), "zeros": int(np.count_nonzero(finite == 0))}
     found["quantiles"] = {f"{q:g}": float(finite[round(q * (len(finite) - 1))]) for q in QUANTILES}
     if not sensitive:

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from components.quality.frames import splits_table, to_pandas
+from components.quality.frames import to_pandas
 from components.quality.gx import load_gx
 from components.quality.outcome import MASK, Outcome
 from components.quality.rules import WHOLE, Rule, rules_of
 from components.quality.suite import compile_suite
+from components.quality.whole import name_offenders, splits_table
 from schemas.contract import Contract
 
 if TYPE_CHECKING:
@@ -49,7 +50,9 @@ def check_splits(frames: Mapping[str, pl.DataFrame], contract: Contract, suites:
     ]
     shared = [rule.column for rule in rules.values() if rule.name.endswith(": in one split") and rule.column]
     table = splits_table(frames, shared).to_pandas()
-    return [*checked, _check(batches, table, WHOLE, suites[WHOLE], rules, sensitive)]
+    whole = _check(batches, table, WHOLE, suites[WHOLE], rules, sensitive)
+    named = tuple(name_offenders(o, frames, o.column in sensitive, SAMPLES) for o in whole.outcomes)
+    return [*checked, Checked(WHOLE, named, whole.result)]
 
 
 def suites_of(contract: Contract, splits: tuple[str, ...]) -> dict[str, Any]:
@@ -64,8 +67,15 @@ def suites_of(contract: Contract, splits: tuple[str, ...]) -> dict[str, Any]:
 
 def _batch_definition() -> Any:
     """The way into the library: an ephemeral context without progress bars, whose batches are frames."""
-    context = load_gx().get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+    gx = load_gx()
+    from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
+
+    settings = DataContextConfig(
+        store_backend_defaults=InMemoryStoreBackendDefaults(),
+        progress_bars={"globally": False, "metric_calculations": False},
+        analytics_enabled=False,
+    )
+    context = gx.get_context(mode="ephemeral", project_config=settings)
     return (
         context.data_sources.add_pandas("pandas")
         .add_dataframe_asset("rows")
@@ -99,6 +109,7 @@ def _outcome(one: Any, split: str, rules: Mapping[str, Rule], sensitive: set[str
         unexpected=result.get("unexpected_count"),
         checked=result.get("element_count"),
         samples=tuple(dict.fromkeys(_plain(v) for v in result.get("partial_unexpected_list") or () if v is not None)),
+        lacking=tuple(_plain(value) for value in result.get("partial_missing_list") or ()),
         observed=_plain_tree(result.get("observed_value")),
         description=rule.description,
     )

@@ -1,6 +1,7 @@
 """Every row in exactly one split, whatever the order, the batches and the other rows."""
 
 import datetime as dt
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +82,7 @@ def test_by_time_is_a_partition_in_order_and_keeps_moments_together(tmp_path, da
         for p in (parts[n] for n in ("train", "val", "test"))
         if p["at"].drop_nulls().len()
     ]
-    assert all(before[1] < after[0] for before, after in zip(bounds, bounds[1:], strict=False))
+    assert all(before[1] < after[0] for before, after in itertools.pairwise(bounds))
     assert rows_of(parts) == rows_of(split(frame.sample(fraction=1, shuffle=True, seed=1), ByTime(), TIMED, tmp_path))
 
 

@@ -175,7 +175,7 @@ def test_npz_refuses_objects_and_uneven_arrays(tmp_path):
     with pytest.raises(DataUnreadable, match="Python objects"):
         read(NpzSource(path=str(path)), wanted)
     path.write_bytes(b"no zip")
-    with pytest.raises(DataUnreadable, match="cannot be read|Python objects"):
+    with pytest.raises(DataUnreadable, match=r"cannot be read|Python objects"):
         read(NpzSource(path=str(path)), wanted)
 
 
