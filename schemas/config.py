@@ -80,8 +80,9 @@ def _unknown_field(tree: dict[str, Any], location: tuple[int | str, ...], owner:
     node: Any = tree
     taken = []
     for part in location[:-1]:
-        if isinstance(node, list | tuple) or part in node:
-            node = node[part]
+        inside = node[part : part + 1] if isinstance(part, int) else [node[part]] if part in node else []
+        if inside:
+            node = inside[0]
             taken.append(part)
     have = [str(name) for name in node if name != location[-1]]
     near = difflib.get_close_matches(str(location[-1]), have, n=1, cutoff=0.5)
