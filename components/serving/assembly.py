@@ -3,22 +3,32 @@
 Importing this module imports TensorFlow.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from google.protobuf import text_format
 from tensorflow.core.protobuf import config_pb2
 
+from components.serving.batching import BatchingRunner, Slots
+from components.serving.batching_config import common_settings, model_settings
 from components.serving.core import CoreSettings, ServerCore
 from components.serving.engine import Engine
+from components.serving.errors import ServingError
+from components.serving.execution import GraphRunner, Runner
 from components.serving.flags import Flags, channel_arguments
 from components.serving.grpc_methods import ServiceSettings
 from components.serving.grpc_options import GrpcOptions
+from components.serving.hooks import Metrics, PredictionLogSink
 from components.serving.loader import SavedModelLoader
 from components.serving.manager import LoadSettings
 from components.serving.metrics import Counter, PrometheusMetrics
 from components.serving.options import RestOptions
+from components.serving.prediction_log import LogSettings, PredictionLogWriter
+from components.serving.request_check import ContractCheck
+from components.serving.servable import Servable
 from components.serving.text_protos import read_monitoring_path, read_tls
+from components.serving.warmup import warm_up
 from schemas.errors import ConfigError
 
 DEFAULT_GRPC_PORT = 8500
@@ -31,6 +41,8 @@ def make_engine(flags: Flags) -> Engine:
     loader = SavedModelLoader(
         tags=[tag for tag in flags.saved_model_tags.split(",") if tag],
         session_config=_session_config(flags),
+        wrap=_wrap(flags),
+        warm_up=_warm_up(flags, metrics),
     )
     settings = CoreSettings(
         poll_seconds=flags.file_system_poll_wait_seconds,
@@ -41,7 +53,46 @@ def make_engine(flags: Flags) -> Engine:
             retry_seconds=flags.load_retry_interval_micros / 1e6,
         ),
     )
-    return Engine(ServerCore(loader, settings), metrics, check_method_names=flags.enable_signature_method_name_check)
+    log = _prediction_log(flags)
+    check = ContractCheck() if flags.contract_check else None
+    return Engine(ServerCore(loader, settings), metrics, log, check, flags.enable_signature_method_name_check)
+
+
+def _prediction_log(flags: Flags) -> PredictionLogSink | None:
+    if not flags.prediction_log_dir:
+        return None
+    return PredictionLogWriter(LogSettings(Path(flags.prediction_log_dir), flags.prediction_log_sampling_rate))
+
+
+def _warm_up(flags: Flags, metrics: Metrics) -> Callable[[Servable], None]:
+    if not flags.enable_model_warmup:
+        return lambda servable: None
+    iterations = max(1, flags.num_request_iterations_for_warmup)
+    return lambda servable: warm_up(servable, iterations, metrics)
+
+
+def _wrap(flags: Flags) -> Callable[[GraphRunner, str], Runner]:
+    """What stands in front of a graph: nothing, or a batching queue. Raises ``ConfigError``."""
+    if not flags.enable_batching:
+        if flags.batching_parameters_file:
+            raise ConfigError(
+                "server_options.batching_parameters_file is set without setting "
+                "server_options.enable_batching to true.",
+                "--enable_batching beside --batching_parameters_file",
+                "add it, or leave the file out",
+            )
+        return lambda runner, path: runner
+    try:
+        common = common_settings(flags.batching_parameters_file)
+    except ServingError as error:
+        raise ConfigError(f"{flags.batching_parameters_file}: {error.text}", "", "correct the file") from None
+    slots = Slots(common.threads)
+
+    def wrap(runner: GraphRunner, path: str) -> Runner:
+        settings = model_settings(path) if flags.enable_per_model_batching_parameters else common
+        return runner if settings is None else BatchingRunner(runner, settings, slots)
+
+    return wrap
 
 
 def _session_config(flags: Flags) -> Any:

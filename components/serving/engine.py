@@ -23,6 +23,7 @@ from components.serving.example_inference import (
     values_of,
 )
 from components.serving.hooks import Metrics, PredictionLogSink, RequestCheck, SilentMetrics
+from components.serving.inference import run_example_signatures, run_signature
 from components.serving.predict import CLASSIFY_METHOD, check_method_name, input_arrays, output_aliases
 from components.serving.servable import Servable
 from components.serving.values import (
@@ -33,7 +34,6 @@ from components.serving.values import (
     ModelSpecRef,
     Predicted,
     Regressed,
-    Signature,
     VersionStatus,
 )
 
@@ -98,31 +98,13 @@ class Engine:
         aliases = output_aliases(signature, output_filter)
         if self.request_check is not None:
             self.request_check(handle.name, handle.version, handle.path, signature.name, arrays)
-        outputs = self._run(handle, "Predict", signature, arrays, aliases, timeout_seconds)
+        started = time.perf_counter()
+        outputs = run_signature(handle, signature, arrays, aliases, timeout_seconds)
+        self.metrics.runtime(handle.name, "Predict", (time.perf_counter() - started) * 1e6)
         predicted = Predicted(handle.name, handle.version, signature.name, dict(zip(aliases, outputs, strict=True)))
         if self.prediction_log is not None and self.prediction_log.sample():
             self.prediction_log.log_predict(arrays, predicted)
         return predicted
-
-    def _run(
-        self,
-        handle: Handle,
-        api: str,
-        signature: Signature,
-        arrays: Mapping[str, Any],
-        aliases: Sequence[str],
-        timeout_seconds: float | None,
-    ) -> list["np.ndarray[Any, Any]"]:
-        infos, outputs = signature.inputs, signature.outputs
-        feeds = [(infos[alias], value) for alias, value in arrays.items()]
-        if len(feeds) > 1:
-            feeds.sort(key=lambda feed: feed[0].name)
-        started = time.perf_counter()
-        result: list[np.ndarray[Any, Any]] = handle.runner.run(
-            feeds, [outputs[alias].name for alias in aliases], timeout_seconds
-        )
-        self.metrics.runtime(handle.name, api, (time.perf_counter() - started) * 1e6)
-        return result
 
     def classify(
         self, spec: ModelSpecRef, examples: Sequence[bytes], timeout_seconds: float | None = None
@@ -193,19 +175,16 @@ class Engine:
         examples: Sequence[bytes],
         timeout_seconds: float | None,
     ) -> list[dict[str, "np.ndarray[Any, Any]"]]:
-        """One run that feeds the same Examples to every signature; outputs by alias for each of them."""
-        tensor = example_tensor(examples)
-        if self.request_check is not None:
+        """One run for all signatures, checked and counted."""
+        if self.request_check is not None and examples:
+            tensor = example_tensor(examples)
             for found in fitted:
                 self.request_check(handle.name, handle.version, handle.path, found.name, {"inputs": tensor})
-        inputs = {found.input.name: found.input for found in fitted}
-        names = sorted({info.name for found in fitted for info in found.outputs.values()})
         started = time.perf_counter()
-        values = handle.runner.run([(inputs[name], tensor) for name in sorted(inputs)], names, timeout_seconds)
+        outputs = run_example_signatures(handle, fitted, examples, timeout_seconds)
         self.metrics.runtime(handle.name, api, (time.perf_counter() - started) * 1e6)
         self.metrics.examples(handle.name, len(examples))
-        by_name = dict(zip(names, values, strict=True))
-        return [{alias: by_name[info.name] for alias, info in found.outputs.items()} for found in fitted]
+        return outputs
 
     def metadata(self, spec: ModelSpecRef) -> Metadata:
         """Signatures of a version."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from components.serving.execution import GraphRunner, Runner
 from components.serving.saved_model import LoadedModel, load_saved_model
+from components.serving.servable import Servable
 from components.serving.values import Signature
 
 _GC = threading.Lock()
@@ -45,20 +46,20 @@ class SavedModelLoader:
         tags: of the MetaGraph to serve.
         session_config: a ConfigProto or None.
         wrap: puts something in front of the graph (a batching queue): (runner, version directory) -> runner.
-        warm_up: replays the warm-up file of (model, version directory, loaded version); an error fails the load.
+        warm_up: replays the warm-up file of a version that is not reachable yet; an error fails the load.
     """
 
     tags: Sequence[str] = ("serve",)
     session_config: Any = None
     wrap: Callable[[GraphRunner, str], Runner] = lambda runner, path: runner
-    warm_up: Callable[[str, str, LoadedVersion], None] = lambda model, path, loaded: None
+    warm_up: Callable[[Servable], None] = lambda servable: None
 
     def __call__(self, model: str, version: int, path: str) -> LoadedVersion:
         """Load one version. Raises ``ServingError``."""
         saved_model = load_saved_model(path, self.tags, self.session_config)
         try:
             loaded = LoadedVersion(saved_model, self.wrap(GraphRunner(saved_model), path))
-            self.warm_up(model, path, loaded)
+            self.warm_up(Servable(model, version, path, loaded))
         except BaseException:
             saved_model.close()
             raise

@@ -3,7 +3,6 @@
 TensorFlow is imported only after the flags have been read.
 """
 
-import importlib
 import json
 import logging
 import os
@@ -17,7 +16,7 @@ from typing import Any, Protocol
 
 from components.serving.errors import ServingError
 from components.serving.flags import Flags, parse_flags
-from components.serving.options import RestOptions, RunningServer
+from components.serving.options import RunningServer
 from components.serving.store_models import base_paths
 from schemas.errors import EXIT_FAILED, KilnworksError
 
@@ -91,16 +90,6 @@ def _prepare_process() -> None:
         logging.getLogger(noisy).setLevel(logging.ERROR)
 
 
-def _start_rest(engine: Any, options: RestOptions) -> RunningServer | None:
-    try:
-        module = importlib.import_module("components.serving.rest")
-        server: RunningServer = module.start(engine, options)
-    except (ImportError, AttributeError):
-        _LOG.error("this build has no REST server yet")
-        return None
-    return server
-
-
 class _Process:
     """Everything that runs, from start to drain."""
 
@@ -151,10 +140,11 @@ class _Process:
         self._servers.append(grpc_server)
         rest_port = 0
         if rest is not None:
-            rest_server = _start_rest(self._engine, rest)
-            if rest_server is not None:
-                self._servers.append(rest_server)
-                rest_port = rest_server.port
+            from components.serving.rest import start
+
+            rest_server = start(self._engine, rest)
+            self._servers.append(rest_server)
+            rest_port = rest_server.port
         models = sorted(model.name for model in self._engine.core.models())
         announcement = {"grpc_port": grpc_server.port, "rest_api_port": rest_port, "models": models}
         sys.stdout.write(json.dumps(announcement) + "\n")
