@@ -14,9 +14,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow.sdk import DAG, BaseOperator, Param, TaskGroup
+from airflow.sdk.definitions.callback import AsyncCallback
+from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
-from dags import assets, containers
+from dags import alerts, assets, containers
+from dags.approval import ApprovalOperator
 from dags.operators import InProcessOperator, PipelineOperator
+from dags.place import open_run
+from pipelines.core.approval import approved_settings
 from pipelines.core.form import changed, form
 from pipelines.core.graph import Pipeline
 from pipelines.core.operations import Docker, Pod, Python, ThisProcess, stage
@@ -39,7 +44,8 @@ def build_dag(pipeline: Pipeline, docs: str = "") -> DAG:
         tags=sorted({"kilnworks", *pipeline.tags}),
         default_args={"owner": pipeline.owner},
         params=_params(pipeline),
-        user_defined_macros={"overrides": lambda params: json.dumps(changed(pipeline, params), sort_keys=True)},
+        deadline=_deadline(pipeline),
+        user_defined_macros={"overrides": lambda params, run_id: _overrides(pipeline, params, run_id)},
     ) as dag:
         tasks = _tasks(pipeline)
         finish = PipelineOperator(
@@ -60,8 +66,22 @@ def _tasks(pipeline: Pipeline) -> dict[str, BaseOperator]:
             boxes[box] = TaskGroup(box, prefix_group_id=False)
         with boxes[box]:
             tasks[unit.name] = _task(pipeline, unit)
-        tasks[unit.name].set_upstream([tasks[unit_of[name]] for name in unit.upstream()])
+            asked = _approval(pipeline, unit)
+        behind = [tasks[unit_of[name]] for name in unit.upstream()]
+        if asked is None:
+            tasks[unit.name].set_upstream(behind)
+        else:
+            asked.set_upstream(behind)
+            tasks[unit.name].set_upstream(asked)
     return tasks
+
+
+def _approval(pipeline: Pipeline, unit: Unit) -> BaseOperator | None:
+    """The task that asks a person before the unit runs, where its definition wants that."""
+    if unit.task.approval is None:
+        return None
+    step = unit.steps[0].name
+    return ApprovalOperator(task_id=f"approve_{unit.name}", pipeline=pipeline, step=step, approval=unit.task.approval)
 
 
 def _task(pipeline: Pipeline, unit: Unit) -> BaseOperator:
@@ -103,6 +123,8 @@ def _common(pipeline: Pipeline, unit: Unit) -> dict[str, Any]:
         "execution_timeout": None if task.timeout_seconds is None else dt.timedelta(seconds=task.timeout_seconds),
         "inlets": assets.inlets(pipeline, unit.steps),
         "outlets": assets.outlets(pipeline.name, unit.steps),
+        "on_failure_callback": alerts.task_failed,
+        "on_skipped_callback": alerts.gate_closed,
         "post_execute": assets.announce(pipeline, unit.steps),
     }
 
@@ -111,9 +133,25 @@ def _environment() -> dict[str, str]:
     """What a task tells its command; Airflow fills in the templates."""
     return {
         "KILNWORKS_RUN_ID": "{{ run_id }}",
-        "KILNWORKS_OVERRIDES": "{{ overrides(params) }}",
+        "KILNWORKS_OVERRIDES": "{{ overrides(params, run_id) }}",
         "KILNWORKS_TRIGGER": "Airflow, {{ dag_run.run_type | replace('DagRunType.', '') | lower }}",
     }
+
+
+def _overrides(pipeline: Pipeline, params: Mapping[str, Any], run_id: str) -> str:
+    """The settings that differ from the definition: by the form, and over them by those who approved; as JSON."""
+    steps = [step.name for step in pipeline.steps]
+    given = {**changed(pipeline, params), **approved_settings(open_run(pipeline.name, run_id), steps)}
+    return json.dumps(given, sort_keys=True)
+
+
+def _deadline(pipeline: Pipeline) -> DeadlineAlert | None:
+    """The alert for a run that takes too long."""
+    seconds = pipeline.operations.deadline_seconds
+    if seconds is None:
+        return None
+    callback = AsyncCallback(alerts.deadline_missed, {"pipeline": pipeline.name, "seconds": seconds})
+    return DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, dt.timedelta(seconds=seconds), callback)
 
 
 def _params(pipeline: Pipeline) -> dict[str, Param]:

@@ -1,0 +1,90 @@
+"""A task that asks a person in Airflow's UI before a step runs, with the champion's figures beside those of the run.
+
+Approve lets the step run, with the settings that the person changed; reject skips it and what hangs on it. Nobody in
+time: what the definition says. Each way leaves a decision record in the run.
+"""
+
+import datetime as dt
+from typing import Any
+
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import Param
+from airflow.sdk.definitions.context import Context
+from airflow.sdk.exceptions import AirflowSkipException
+
+from dags.place import open_run
+from pipelines.core.approval import question, record_answer
+from pipelines.core.form import changed, form
+from pipelines.core.graph import Pipeline
+from pipelines.core.operations import Approval
+from schemas.errors import ConfigError
+
+APPROVE, REJECT = "Approve", "Reject"
+COMMENT = "comment"
+
+
+class ApprovalOperator(HITLOperator):
+    """Waits for a person's answer.
+
+    Args:
+        pipeline: the definition.
+        step: name of the step that waits.
+        approval: how it is asked.
+    """
+
+    def __init__(self, *, pipeline: Pipeline, step: str, approval: Approval, **kwargs: Any) -> None:
+        self.pipeline, self.step = pipeline, step
+        kwargs.pop("params", None)  # those of the DAG, which Airflow hands to every operator; these are asked instead
+        super().__init__(
+            subject=f"{pipeline.name}: may {step} run?",
+            body="The figures are read when the question is asked.",
+            options=[APPROVE, REJECT],
+            defaults=APPROVE if approval.default == "approve" else REJECT,
+            response_timeout=dt.timedelta(seconds=approval.timeout_seconds),
+            assigned_users=[{"id": name, "name": name} for name in approval.respondents] or None,
+            params=self._form(approval),
+            **kwargs,
+        )
+
+    def execute(self, context: Context) -> Any:
+        """Put the figures into the question and ask it."""
+        self.body = question(self.pipeline, open_run(self.pipeline.name, str(context["run_id"])))
+        return super().execute(context)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Take the answer: keep its record, and skip what was rejected."""
+        answer = super().execute_complete(context, event)
+        values = dict(answer["params_input"])
+        comment = str(values.pop(COMMENT, "") or "")
+        user = answer["responded_by_user"]
+        record = record_answer(
+            open_run(self.pipeline.name, str(context["run_id"])),
+            self.step,
+            approved=answer["chosen_options"] == [APPROVE],
+            by=user["name"] if user else "nobody in time",
+            comment=comment,
+            settings=changed(self.pipeline, values),
+        )
+        self.log.info("%s", record.headline)
+        if not record.passed:
+            raise AirflowSkipException(record.headline)
+        return None
+
+    def _form(self, approval: Approval) -> dict[str, Param]:
+        """The settings that may be changed, and a comment."""
+        fields = {field.name: field for field in form(self.pipeline)}
+        names = [f"{self.step}.{name}" for name in approval.editable]
+        for name in names:
+            if name not in fields:
+                have = ", ".join(n for n in fields if n.startswith(f"{self.step}."))
+                raise ConfigError(
+                    f"approval of {self.step}: no setting {name!r}", f"one of {have}", "correct `editable`"
+                )
+        settings = {
+            name: Param(fields[name].default, description=fields[name].help or None, **fields[name].schema)
+            for name in names
+        }
+        return {
+            **settings,
+            COMMENT: Param("", description="Why; kept in the decision record.", type=["string", "null"]),
+        }
