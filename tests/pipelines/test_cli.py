@@ -1,0 +1,160 @@
+"""The command line on a light project of its own: what a person types, sees and gets as exit code."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from pipelines.cli.app import main
+from pipelines.cli.doctor import pins
+from pipelines.cli.quiet import NOTES
+
+DEFINITION = """
+from pipelines.core.graph import Pipeline, Step
+from tests.pipelines.chain import AddConfig, MakeConfig, add, make
+
+SMALL = Pipeline(
+    "small",
+    (
+        Step("one", make, MakeConfig()),
+        Step("two", add, AddConfig(), {"number": "one"}),
+        Step("three", add, AddConfig(most=MOST), {"number": "two"}),
+    ),
+    description="Adds two numbers.",
+)
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project folder with one pipeline, a store, and a terminal that is wide enough."""
+    (tmp_path / "pipelines").mkdir()
+    (tmp_path / "pipelines" / "small.py").write_text(DEFINITION.replace("MOST", "100"))
+    monkeypatch.setenv("KILNWORKS_ROOT", str(tmp_path))
+    monkeypatch.setenv("KILNWORKS_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("pipelines.cli.running.finish_run", lambda run: run.path / "report.html")
+    return tmp_path
+
+
+def run(capsys, *argv: str) -> tuple[int, str, str]:
+    code = main(argv)
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_list_and_show(project, capsys):
+    code, out, _ = run(capsys, "list")
+    assert code == 0 and "small" in out and "Adds two numbers." in out and "churn" in out
+    code, out, _ = run(capsys, "show", "small")
+    assert code == 0 and "number <- one" in out and "most: 100" in out
+    tree = json.loads(run(capsys, "show", "small", "--json")[1])
+    assert [s["name"] for s in tree["steps"]] == ["one", "two", "three"]
+
+
+def test_run_logs_one_line_a_change_and_caches(project, capsys):
+    code, out, _ = run(capsys, "run", "small", "--run-id", "r1")
+    assert code == 0
+    assert "one: done in" in out and "three: done in" in out and "report" in out
+    code, out, _ = run(capsys, "run", "small", "--set", "three.add=5")
+    assert code == 0
+    assert "two: cached: from run r1" in out and "three: done" in out
+
+
+def test_a_failure_prints_the_command_that_resumes_and_the_settings_are_remembered(project, capsys):
+    code, out, err = run(capsys, "run", "small", "--run-id", "r1", "--set", "two.fail=invalid", "--set", "one.value=7")
+    assert code == 1
+    assert "DataInvalid: bad" in err and "wanted: good" in err and "to do:  mend it" in err
+    assert "resume   python -m pipelines run small --run-id r1" in out
+    code, out, _ = run(capsys, "run", "small", "--run-id", "r1", "--set", "two.fail=''")
+    assert code == 0 and "one: cached" in out
+    assert (project / "store/runs/small/r1/three/value.txt").read_text() == "9"
+
+
+def test_a_closed_gate_is_exit_code_99(project, capsys):
+    code, out, _ = run(capsys, "run", "small", "--set", "two.most=1")
+    assert code == 99
+    assert "three: skipped: two was skipped" in out and "skipped  two: 2 is above 1" in out
+
+
+def test_slices_and_fresh(project, capsys):
+    assert run(capsys, "run", "small", "--from", "three", "--to", "one")[0] == 2
+    assert run(capsys, "run", "small", "--to", "two")[0] == 0
+    code, out, _ = run(capsys, "run", "small", "--from", "three", "--fresh")
+    assert code == 0 and "two: cached" in out and "three: done" in out
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["run", "smal"], "did you mean 'small'?"),
+        (["run", "small", "--set", "tow.add=1"], "did you mean 'two'?"),
+        (["run", "small", "--set", "two.ad=1"], "did you mean 'add'?"),
+        (["run", "small", "--set", "two.add=x"], "valid integer"),
+        (["run", "small", "--set", "two"], "STEP.FIELD=VALUE"),
+        (["run", "small", "--from", "thre"], "did you mean 'three'?"),
+        (["runs", "smal"], "did you mean 'small'?"),
+        (["report", "small"], "no run of small"),
+        (["step", "small", "two"], "no run id"),
+        (["predict", "small", "x.csv"], "no champion"),
+        (["frobnicate"], "No such command"),
+    ],
+)
+def test_wrong_words_are_answered_with_what_exists(project, capsys, argv, says):
+    code, out, err = run(capsys, *argv)
+    assert code == 2
+    assert says in out + err
+    assert "Traceback" not in err
+
+
+def test_a_step_by_itself_takes_its_settings_from_the_environment(project, capsys, monkeypatch):
+    monkeypatch.setenv("KILNWORKS_RUN_ID", "manual__2026-01-01T00:00:00+00:00")
+    monkeypatch.setenv("KILNWORKS_OVERRIDES", '{"one.value": 40}')
+    assert run(capsys, "step", "small", "one")[0] == 0
+    assert run(capsys, "step", "small", "two")[0] == 0
+    assert (project / "store/runs/small/manual__2026-01-01T00_00_00_00_00/two/value.txt").read_text() == "41"
+    monkeypatch.setenv("KILNWORKS_OVERRIDES", "nonsense")
+    code, _, err = run(capsys, "step", "small", "one")
+    assert code == 2 and "not JSON" in err
+
+
+def test_a_store_that_cannot_be_written_is_refused_at_once(project, capsys):
+    (project / "file").write_text("")
+    code, _, err = run(capsys, "run", "small", "--store", str(project / "file"))
+    assert code == 1 and "StoreError" in err and "--store" in err
+
+
+@pytest.mark.parametrize("argv", [["list"], ["show", "churn"], ["--help"]])
+def test_looking_is_quick_and_loads_nothing_heavy(root, argv):
+    code = f"import sys; from pipelines.cli.app import main; main({argv!r}); heavy = "
+    code += "{'tensorflow', 'great_expectations', 'mlflow', 'airflow', 'polars', 'pandas'} & set(sys.modules)"
+    code += "; assert not heavy, heavy"
+    began = time.process_time()
+    subprocess.run([sys.executable, "-c", code], cwd=root, check=True, capture_output=True)
+    assert time.process_time() - began < 1
+
+
+def test_interrupt_is_recorded_and_resumable(project, capsys):
+    code, out, err = run(capsys, "run", "small", "--run-id", "r1", "--set", "two.fail=interrupt")
+    assert code == 130 and "interrupted" in out + err and "resume" in out
+    assert run(capsys, "run", "small", "--run-id", "r1", "--set", "two.fail=''")[0] == 0
+
+
+def test_doctor_names_the_offending_pin(project, capsys, monkeypatch, tmp_path):
+    lock = tmp_path / "requirements.txt"
+    lock.write_text(
+        "keras==0.1\n    # via kilnworks\nnumpy==1.0 ; python_version < '3'\nnumpy==2.0 ; python_version >= '3'\n"
+    )
+    assert pins(lock) == {"keras": "0.1", "numpy": "2.0"}
+    monkeypatch.setattr("pipelines.cli.doctor.REQUIREMENTS", lock)
+    code, out, _ = run(capsys, "doctor")
+    assert code == 1 and "pip install keras==0.1" in out
+
+
+def test_only_known_notes_are_held_back():
+    assert NOTES.match(b"I0000 00:00:1 2 port.cc:153] oneDNN custom operations are on.")
+    assert NOTES.match(b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR")
+    assert not NOTES.match(b"E0000 00:00:1 2 gpu_device.cc:1] out of memory")
+    assert not NOTES.match(b"Traceback (most recent call last):")
