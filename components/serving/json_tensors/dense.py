@@ -8,7 +8,10 @@ which give the same values and word the errors.
 
 import re
 from dataclasses import dataclass
+from math import prod
+from typing import Any
 
+import numpy as np
 import orjson
 
 _HEAD = re.compile(
@@ -23,6 +26,8 @@ _NUMBERS_TO_ZERO = bytes.maketrans(b"123456789.-+eE", b"0" * 14)
 _BRACKETS_TO_SPACE = bytes.maketrans(b"[]", b"  ")
 MAX_RANK = 32
 """Deeper lists take the general way."""
+CHUNK = 256 * 1024
+"""Bytes of a long text that are parsed at once: millions of Python numbers never exist together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +37,13 @@ class Dense:
     Attributes:
         key: ``"instances"`` or ``"inputs"``.
         signature_name: "" when the body has none.
-        values: the numbers in C order.
+        values: the numbers in C order; of a long body as an array, int64 if all are such, float64 otherwise.
         shape: sizes of the nested lists, outermost first; none is 0.
     """
 
     key: str
     signature_name: str
-    values: list[int | float]
+    values: "list[int | float] | np.ndarray[Any, Any]"
     shape: tuple[int, ...]
 
 
@@ -55,14 +60,28 @@ def parse(body: bytes) -> Dense | None:
     shape = _shape(text)
     if shape is None:
         return None
+    flat = text.translate(_BRACKETS_TO_SPACE)
     try:
-        values = orjson.loads(b"[" + text.translate(_BRACKETS_TO_SPACE) + b"]")
+        values = orjson.loads(b"[" + flat + b"]") if len(flat) <= CHUNK else _parse_long(flat)
     except orjson.JSONDecodeError:
         return None
-    if not values:
+    if len(values) != prod(shape):
         return None
     name = head[1] or tail[1] or b""
     return Dense(head[2].decode(), name.decode(), values, shape)
+
+
+def _parse_long(flat: bytes) -> "np.ndarray[Any, Any]":
+    """Numbers between commas as one array, cut at commas into texts of about ``CHUNK`` bytes."""
+    parts = []
+    start = 0
+    while start <= len(flat):
+        comma = flat.find(b",", start + CHUNK)
+        end = len(flat) if comma < 0 else comma
+        part = np.array(orjson.loads(b"[" + flat[start:end] + b"]"))
+        parts.append(part if part.dtype == np.int64 else part.astype(np.float64))
+        start = end + 1
+    return np.concatenate(parts)
 
 
 def _shape(text: bytes) -> tuple[int, ...] | None:

@@ -105,11 +105,12 @@ def from_leaves(leaves: list[Any], shape: tuple[int, ...], info: TensorInfo) -> 
     return array.astype(wide).astype(info.numpy_dtype).reshape(shape)
 
 
-def from_numbers(values: list[int | float], shape: tuple[int, ...], info: TensorInfo) -> Array | None:
+def from_numbers(values: "list[int | float] | Array", shape: tuple[int, ...], info: TensorInfo) -> Array | None:
     """An array from flat numbers; None when this dtype does not take them all."""
     if info.dtype_name not in _LEAVES or not _LEAVES[info.dtype_name] & {int, float}:
         return None
-    if info.dtype_name in _RANGES and set(map(type, values)) != {int}:
+    whole = values.dtype == np.int64 if isinstance(values, np.ndarray) else set(map(type, values)) == {int}
+    if info.dtype_name in _RANGES and not whole:
         return None
     array = _from_flat(values, info)
     return None if array is None else array.reshape(shape)
@@ -167,21 +168,23 @@ def _flatten(value: Any, shape: tuple[int, ...]) -> list[Any] | None:
     return flat
 
 
-def _from_flat(flat: list[Any], info: TensorInfo) -> Array | None:
+def _from_flat(flat: "list[Any] | Array", info: TensorInfo) -> Array | None:
     """One conversion for all leaves, whose types are known to fit; None when a value does not."""
-    if info.dtype_name == "string":
+    if isinstance(flat, list) and info.dtype_name == "string":
         return _strings(flat)
     try:
         if info.dtype_name in _RANGES:
             return _integers(flat, info)
         with np.errstate(over="ignore"):
-            return np.array(flat, info.numpy_dtype)
+            return np.asarray(flat, info.numpy_dtype)
     except OverflowError:
         return None
 
 
-def _integers(flat: list[int], info: TensorInfo) -> Array | None:
+def _integers(flat: "list[int] | Array", info: TensorInfo) -> Array | None:
     low, high = _RANGES[info.dtype_name]
+    if isinstance(flat, np.ndarray) and low == 0 and flat.size and flat.min() < 0:
+        return None
     wide = np.array(flat, np.uint64 if high > 2**63 else np.int64)
     if wide.size and (high <= 2**32 and (wide.min() < low or wide.max() > high)):
         return None

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from json_infos import NUMPY, infos
 
 from components.serving.errors import ServingError
-from components.serving.json_tensors import predict
+from components.serving.json_tensors import dense, predict
 
 
 def arrays(body: object, **dtypes: str) -> dict[str, np.ndarray]:
@@ -187,6 +187,33 @@ def test_forms_and_shapes() -> None:
     mixed = arrays(b'{"instances":[{"a":1,"b":[NaN]},{"b":[2],"a":-Infinity}]}', **TWO)
     np.testing.assert_array_equal(mixed["a"], np.array([1, -np.inf], np.float32))
     np.testing.assert_array_equal(mixed["b"], np.array([[np.nan], [2]], np.float32))
+
+
+@pytest.mark.parametrize("dtype", ["float", "double", "int8", "int32", "int64", "uint32", "uint64"])
+@pytest.mark.parametrize("kind", ["int", "negative", "wide", "fraction"])
+def test_long_bodies_are_parsed_in_pieces_to_the_same_values(dtype: str, kind: str) -> None:
+    """Above ``dense.CHUNK`` bytes; compared with the same body in the form that takes the general way."""
+    rows = np.random.default_rng(0).integers(0, 2**31, (3000, 10)).tolist()
+    rows[2999][9] = {"int": 7, "negative": -7, "wide": 2**63, "fraction": 0.1}[kind]
+    texts = [json.dumps({"instances": rows}).encode(), json.dumps({"instances": [{"x": row} for row in rows]}).encode()]
+    assert len(texts[0]) > dense.CHUNK
+    found = []
+    for text in texts:
+        try:
+            found.append(arrays(text, x=dtype)["x"])
+        except ServingError as refused:
+            found.append(str(refused).replace(" key: x", ""))
+    if isinstance(found[1], str):
+        assert found[0] == found[1]
+    else:
+        assert found[0].dtype == found[1].dtype
+        np.testing.assert_array_equal(found[0], found[1])
+
+
+def test_long_bodies_with_a_number_missing() -> None:
+    for hole in (b"1,,1", b"1, ,1", b",1"):
+        body = b'{"instances":[' + b"1," * 200_000 + hole + b"]}"
+        assert "JSON Parse error: Invalid value." in error(body, x="float")
 
 
 @pytest.mark.parametrize("depth", [65, 300, 10_000])
