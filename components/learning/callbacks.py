@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import keras
+import tensorflow as tf
 
 from components.learning.backup import Backup, Snapshot, Weights, assign, values
 from components.learning.loop import LossNotFinite
@@ -231,6 +232,29 @@ class FiniteLoss(keras.callbacks.Callback):
         loss = float((logs or {}).get("loss", 0.0))
         if not math.isfinite(loss):
             raise LossNotFinite(0, loss)
+
+
+class Scalars(keras.callbacks.Callback):
+    """The numbers of each epoch as TensorBoard reads them.
+
+    Written with TensorFlow's own writer: the Keras callback needs the ``tensorboard`` package to write at all.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__()
+        self._writer = tf.summary.create_file_writer(str(directory))
+        plugin = tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars")
+        self._metadata = tf.compat.v1.SummaryMetadata(plugin_data=plugin, data_class="DATA_CLASS_SCALAR")
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Add a point to each curve, at the number of the epoch from 1."""
+        with self._writer.as_default(step=epoch + 1):
+            for name, value in (logs or {}).items():
+                tf.summary.write(name, tf.constant(float(value)), metadata=self._metadata)
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Finish the file."""
+        self._writer.close()
 
 
 class BackUp(keras.callbacks.Callback):

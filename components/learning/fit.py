@@ -184,7 +184,7 @@ class _Run:
         if s.checkpoints != "none":
             chosen.append(cb.Checkpoints(context.work / "checkpoints", s.checkpoints, s.monitor, self._mode))
         if s.tensorboard:
-            chosen.append(keras.callbacks.TensorBoard(str(out / "tensorboard"), write_graph=False))
+            chosen.append(cb.Scalars(out / "tensorboard"))
         return chosen
 
     def _fit(self, chosen: list[Any], found: Snapshot | None) -> None:

@@ -75,7 +75,7 @@ class FitSettings(Config):
     """Whether XLA compiles the step; by default on a single GPU only."""
     deterministic_gpu: bool = False
     """Whether two runs on a GPU are bit-equal as well, at the cost of speed."""
-    memory_mb: int = Field(default=4096, ge=1)
+    memory_mb: float = Field(default=4096, gt=0)
     """Encoded splits up to this size together, in MiB, are held in memory; larger ones are streamed from the shards
     in every epoch."""
     buffer_rows: int = Field(default=200_000, ge=1)
@@ -85,7 +85,7 @@ class FitSettings(Config):
     checkpoints: Literal["none", "best", "every"] = "none"
     """Which epochs are kept as ``checkpoints/epoch-0001.keras`` besides the best one in ``model.keras``."""
     tensorboard: bool = False
-    """Whether to write ``tensorboard/``."""
+    """Whether to write the numbers of each epoch to ``tensorboard/`` as well. To look at them, install TensorBoard."""
 
     @model_validator(mode="after")
     def _combination_works(self) -> Self:
