@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from schemas.contract import Contract, Feature
 from schemas.errors import DataInvalid
@@ -76,16 +75,6 @@ def raw_array(name: str, feature: Feature, series: pl.Series) -> np.ndarray:
         case _:
             _refuse_nulls(name, series)
             return series.cast(pl.Boolean if dtype == "bool" else pl.Int64).to_numpy()
-
-
-def as_tensors(contract: Contract, raw: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Raw arrays as TensorFlow tensors of the served dtypes, by feature name."""
-    import tensorflow as tf
-
-    return {
-        name: tf.constant(raw[name].tolist() if dtype == "string" else raw[name], dtype=dtype)
-        for name, (dtype, _) in raw_inputs(contract).items()
-    }
 
 
 def _tensors(name: str, series: pl.Series, dtype: str, shape: tuple[int, ...]) -> np.ndarray:

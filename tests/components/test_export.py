@@ -115,11 +115,9 @@ def test_the_description_names_signatures_files_and_sizes(exported, task):
 def test_the_loaded_signature_gives_the_keras_predictions_one_row_at_a_time(exported, task):
     import tensorflow as tf
 
-    from components.features.raw import as_tensors, raw_arrays
-
     run = exported(task)
     loaded = tf.saved_model.load(str(run.servable.saved_model))
-    raw = as_tensors(run.contract, raw_arrays(run.contract, run.frame))
+    raw = tabular.as_tensors(run.contract, run.frame)
     serve = loaded.signatures["serving_default"]
     answers = [
         {k: v.numpy() for k, v in serve(**{n: t[i : i + 1] for n, t in raw.items()}).items()} for i in range(150)

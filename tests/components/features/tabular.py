@@ -99,6 +99,19 @@ def rows(n: int, seed: int = 0, task: str = "binary") -> pl.DataFrame:
     return frame.with_columns(holes).with_columns(pl.Series("label", _labels(r, n, task)))
 
 
+def as_tensors(of: Contract, frame: pl.DataFrame) -> dict[str, Any]:
+    """The rows as TensorFlow tensors of the served dtypes, by feature name."""
+    import tensorflow as tf
+
+    from components.features.raw import raw_arrays, raw_inputs
+
+    raw = raw_arrays(of, frame)
+    return {
+        name: tf.constant(raw[name].tolist() if dtype == "string" else raw[name], dtype=dtype)
+        for name, (dtype, _) in raw_inputs(of).items()
+    }
+
+
 def nullable() -> list[str]:
     """Features that may be missing."""
     return [name for name, feature in FEATURES.items() if feature.get("nullable")]

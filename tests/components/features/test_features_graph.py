@@ -9,7 +9,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from components.features.plan import keras_name
-from components.features.raw import as_tensors, raw_arrays
 from components.features.settings import FeatureSettings, PreprocessConfig
 from components.features.transform import FeatureTransform
 from schemas.artifacts import Transform
@@ -36,7 +35,7 @@ def fitted(tmp_path_factory):
 def _graph(transform, model, frame):
     from components.features.graph import input_name
 
-    raw = as_tensors(transform.contract, raw_arrays(transform.contract, frame))
+    raw = tabular.as_tensors(transform.contract, frame)
     return {n: v.numpy() for n, v in model({input_name(n): tensor for n, tensor in raw.items()}).items()}
 
 
@@ -73,7 +72,7 @@ def test_inside_a_compiled_function_both_agree_to_the_last_bit_or_so(fitted):
 
     transform, model = fitted
     frame = tabular.rows(300, seed=5)
-    raw = as_tensors(transform.contract, raw_arrays(transform.contract, frame))
+    raw = tabular.as_tensors(transform.contract, frame)
     graph = tf.function(model)({input_name(n): tensor for n, tensor in raw.items()})
     for name, values in transform.encode(frame).items():
         np.testing.assert_allclose(values, graph[name].numpy(), rtol=1e-6, atol=1e-6, err_msg=name)
@@ -118,7 +117,7 @@ def test_apply_makes_a_functional_graph_of_named_inputs(fitted):
     encoded = transform.apply(raw)
     model = keras.Model(list(raw.values()), encoded)
     frame = tabular.rows(20, seed=9)
-    tensors = as_tensors(transform.contract, raw_arrays(transform.contract, frame))
+    tensors = tabular.as_tensors(transform.contract, frame)
     for name, values in transform.encode(frame).items():
         np.testing.assert_array_equal(values, model(list(tensors.values()))[name].numpy())
 
