@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from components.tracking.collect import ALIAS, RUN_TAG, TrackedRun
+from components.tracking.collect import ALIAS, PATH_TAG, RUN_TAG, TrackedRun
 
 CONNECT_SECONDS = 3.0
 LIMITS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
-"""In force where the surroundings do not set their own: seconds, and how often."""
+"""In force where the surroundings do not set their own: seconds, how often, and no talking."""
 
 PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306}
 BATCH = 900
@@ -116,20 +117,28 @@ def _log(client: Any, run: TrackedRun, run_id: str) -> None:
 
 
 def _register(client: Any, run: TrackedRun, run_id: str) -> None:
-    """Register the version that the run published, once, and let the alias follow the live model."""
+    """Register the version that the run published, once, and let the alias follow the live model.
+
+    The source is the run's artifacts, as a server takes no path outside of them; where it is served from is a tag.
+    """
     from mlflow.exceptions import MlflowException
 
+    model = run.version.model if run.version else run.experiment
     if run.version is not None:
         try:
-            client.get_registered_model(run.version.model)
+            client.get_registered_model(model)
         except MlflowException:
-            client.create_registered_model(run.version.model)
-        versions = client.search_model_versions(f"name = '{run.version.model}'")
-        if run.version.source not in {v.source for v in versions}:
-            client.create_model_version(run.version.model, run.version.source, run_id)
-    if not run.champion:
-        return
-    model = run.version.model if run.version else run.experiment
-    live = [v for v in client.search_model_versions(f"name = '{model}'") if v.source == run.champion]
-    if live:
-        client.set_registered_model_alias(model, ALIAS, live[0].version)
+            client.create_registered_model(model)
+        if run.version.source not in _versions(client, model):
+            source = client.get_run(run_id).info.artifact_uri
+            client.create_model_version(model, source, run_id, tags={PATH_TAG: run.version.source})
+    live = _versions(client, model).get(run.champion) if run.champion else None
+    if live is not None:
+        client.set_registered_model_alias(model, ALIAS, live)
+
+
+def _versions(client: Any, model: str) -> dict[str, str]:
+    """Directory that it is served from -> version, for every version that we have registered."""
+    return {
+        v.tags[PATH_TAG]: v.version for v in client.search_model_versions(f"name = '{model}'") if PATH_TAG in v.tags
+    }

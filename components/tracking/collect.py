@@ -16,6 +16,9 @@ from components.reporting.sections.training import learning_curves
 
 ALIAS = "champion"
 RUN_TAG = "kilnworks.run_id"
+PATH_TAG = "kilnworks.path"
+"""Tag of a model version: the directory that it is served from. A version is known again by it."""
+
 KEY_LENGTH, VALUE_LENGTH = 250, 6000
 PARAMS = 500
 """Most parameters of a run; deeper settings are in the manifests."""

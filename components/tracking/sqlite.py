@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from components.tracking.collect import ALIAS, TrackedRun, Version
+from components.tracking.collect import ALIAS, PATH_TAG, TrackedRun, Version
 from components.tracking.schema import read_schema, revision
 from schemas.files import write_text
 
@@ -140,38 +140,42 @@ def _values(connection: sqlite3.Connection, run: TrackedRun, run_id: str) -> Non
 def _model(connection: sqlite3.Connection, run: TrackedRun, run_id: str) -> None:
     """Register the version that the run published, once, and let the alias follow the live model."""
     at = run.ended or run.started
-    if run.version is not None:
+    if run.version is not None and _version_at(connection, run.version.source) is None:
         _register(connection, run.version, run_id, at)
-    live = connection.execute(
-        "SELECT name, version FROM model_versions WHERE source = ? AND workspace = 'default'", (run.champion,)
-    ).fetchone()
+    live = _version_at(connection, run.champion)
     if live is not None:
         connection.execute(
-            "INSERT INTO registered_model_aliases (alias, version, name) VALUES (?, ?, ?) "
+            "INSERT INTO registered_model_aliases (alias, name, version) VALUES (?, ?, ?) "
             "ON CONFLICT (workspace, name, alias) DO UPDATE SET version = excluded.version",
-            (ALIAS, live[1], live[0]),
+            (ALIAS, *live),
         )
 
 
+def _version_at(connection: sqlite3.Connection, path: str) -> tuple[str, int] | None:
+    """Name and number of the model version that is served from ``path``."""
+    asked = "SELECT name, version FROM model_version_tags WHERE key = ? AND value = ? AND workspace = 'default'"
+    found = connection.execute(asked, (PATH_TAG, path)).fetchone()
+    return (str(found[0]), int(found[1])) if found else None
+
+
 def _register(connection: sqlite3.Connection, version: Version, run_id: str, at: int) -> None:
-    """One model version for one published directory; its number is that of the directory where it is free."""
+    """A model version for a published directory; its number is that of the directory where it is free."""
     connection.execute(
         "INSERT INTO registered_models (name, creation_time, last_updated_time) VALUES (?, ?, ?) "
         "ON CONFLICT (workspace, name) DO UPDATE SET last_updated_time = excluded.last_updated_time",
         (version.model, at, at),
     )
-    taken = dict(
-        connection.execute(
-            "SELECT version, source FROM model_versions WHERE name = ? AND workspace = 'default'", (version.model,)
-        ).fetchall()
-    )
-    if version.source in taken.values():
-        return
+    asked = "SELECT version FROM model_versions WHERE name = ? AND workspace = 'default'"
+    taken = [number for (number,) in connection.execute(asked, (version.model,))]
     number = version.number if version.number not in taken else max(taken) + 1
     connection.execute(
         "INSERT INTO model_versions (name, version, creation_time, last_updated_time, current_stage, source, run_id, "
         "status, storage_location) VALUES (?, ?, ?, ?, 'None', ?, ?, 'READY', ?)",
         (version.model, number, at, at, version.source, run_id, version.source),
+    )
+    connection.execute(
+        "INSERT INTO model_version_tags (key, value, name, version) VALUES (?, ?, ?, ?)",
+        (PATH_TAG, version.source, version.model, number),
     )
 
 

@@ -39,7 +39,8 @@ SCRIPT = textwrap.dedent("""
             "params": run.data.params, "metrics": run.data.metrics, "tags": run.data.tags,
             "curve": [(m.step, m.value) for m in curve],
             "figures": sorted(a.path for a in client.list_artifacts(run.info.run_id, "figures")),
-            "source": version.source, "version": int(version.version), "aliases": list(version.aliases),
+            "source": version.source, "path": version.tags["kilnworks.path"],
+            "version": int(version.version), "aliases": list(version.aliases),
             "run_of": version.run_id, "default": client.get_experiment("0").name,
             "versions": len(client.search_model_versions("name = 'churn'")),
         }
@@ -88,7 +89,7 @@ def check(found: dict[str, Any], run_id: str, place: Path) -> None:
     assert found["params"]["model.optimizer.kind"] == "adamw"
     assert found["tags"]["kilnworks.outcome"] == "done"
     assert "figures/roc.svg" in found["figures"]
-    assert found["source"] == str(place / "serving" / "churn" / "3")
+    assert found["path"] == str(place / "serving" / "churn" / "3")
     assert (found["aliases"], found["versions"]) == (["champion"], 1)
     assert found["run_of"] == run_id
     assert found["default"] == "Default"
@@ -97,6 +98,7 @@ def check(found: dict[str, Any], run_id: str, place: Path) -> None:
 def test_mlflow_reads_what_was_written_without_it(answer: dict[str, Any], place: Path) -> None:
     check(answer["short"], answer["id"], place)
     assert answer["short"]["version"] == 3
+    assert answer["short"]["source"] == answer["short"]["path"]
 
 
 def test_the_kept_tables_are_those_of_the_installed_mlflow(answer: dict[str, Any], place: Path) -> None:

@@ -192,14 +192,14 @@ def test_nothing_is_half_there_when_writing_fails(tmp_path: Path, caplog: pytest
     run = InventedRun(tmp_path).done()
     track_run(run.path, tmp_path)
     with closing(sqlite3.connect(tmp_path / "mlflow" / "mlflow.db")) as database:
-        database.execute("DROP TABLE model_versions")
+        database.execute("DROP TABLE latest_metrics")
         database.commit()
     before = query(tmp_path, "SELECT * FROM metrics")
     run.outcome("deployment", "failed", seconds=1.0)
     assert track_run(run.path, tmp_path) is None
     assert query(tmp_path, "SELECT * FROM metrics") == before
     assert query(tmp_path, "SELECT status FROM runs") == [("FINISHED",)]
-    assert "model_versions" in caplog.text
+    assert "latest_metrics" in caplog.text
 
 
 def test_tracking_imports_neither_mlflow_nor_what_it_brings(tmp_path: Path) -> None:

@@ -1,0 +1,87 @@
+"""A run is tracked by a real MLflow server over HTTP, and read back from it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.append(str(ROOT / "tests" / "components" / "reporting"))
+
+from invented_run import InventedRun  # noqa: E402
+
+pytestmark = pytest.mark.e2e
+
+TRACK_AND_READ = """
+import sys, warnings
+from pathlib import Path
+warnings.simplefilter("ignore")
+from components.tracking.tracker import track_run
+run, store, uri = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+ids = [track_run(run, store) for _ in range(2)]
+assert ids[0] and ids[0] == ids[1], ids
+from mlflow import MlflowClient
+client = MlflowClient(uri, uri)
+found = client.get_run(ids[0])
+assert found.info.status == "FINISHED" and found.data.params["model.epochs"] == "12"
+assert len(client.get_metric_history(ids[0], "training/loss")) == 12
+assert any(a.path == "figures/roc.svg" for a in client.list_artifacts(ids[0], "figures"))
+version = client.get_model_version_by_alias("churn", "champion")
+assert version.run_id == ids[0] and version.tags["kilnworks.path"].endswith("serving/churn/3")
+assert len(client.search_model_versions("name = 'churn'")) == 1
+print("read back")
+"""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    database, folder = f"sqlite:///{tmp_path}/server.db", tmp_path / "server"
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", database, "--artifacts-destination", str(folder)]
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    uri = f"http://127.0.0.1:{port}"
+    try:
+        _wait(uri, process)
+        yield uri
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)
+
+
+def _wait(uri: str, process: subprocess.Popen) -> None:
+    for _ in range(240):
+        assert process.poll() is None, "the server has ended"
+        try:
+            with urllib.request.urlopen(f"{uri}/health", timeout=2) as answer:
+                if answer.status == 200:
+                    return
+        except (urllib.error.URLError, OSError):
+            time.sleep(1)
+    raise AssertionError("the server does not answer")
+
+
+def test_a_run_is_tracked_over_http_once_and_read_back(server: str, tmp_path: Path) -> None:
+    run = InventedRun(tmp_path / "store").done()
+    command = [sys.executable, "-c", TRACK_AND_READ, str(run.path), str(tmp_path / "store"), server]
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": server}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "read back", done.stderr
