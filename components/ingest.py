@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 
 from components.sources import AnySource, AnySplit, ByHash, Wanted
 from components.sources.columns import Column, contract_columns
+from components.sources.window import Window, in_window
 from schemas.artifacts import Examples
 from schemas.config import Config
 from schemas.contract import Contract, load_contract
@@ -28,6 +29,8 @@ class IngestConfig(Config):
     """Where the raw data lies; ``kind`` is csv, parquet, jsonl, npz, tfds, image_folder or splits."""
     split: AnySplit = ByHash()
     """How rows find their split; ``kind`` is hash, time or given."""
+    window: Window | None = None
+    """Only rows whose time lies in it; ``{start, end}``. The contract names the time column. None: all rows."""
     rows_per_shard: int = Field(default=1_000_000, ge=1)
     """Most rows of one Parquet shard; shards also stay below about 512 MB."""
 
@@ -48,13 +51,14 @@ def ingest(config: IngestConfig, out: Path) -> Examples:
     from components.sources.shards import ShardWriter
 
     contract = config.contract
+    source = in_window(config.source, config.window, contract)
     wanted = Wanted(contract_columns(contract), frozenset(contract.ignore))
-    assigner = make_assigner(config.split, contract, config.source, wanted)
+    assigner = make_assigner(config.split, contract, source, wanted)
     extra = {name: Column(name, "key") for name in assigner.extra_columns}
     asked = Wanted({**wanted.columns, **extra}, wanted.ignore)
     writers = {split: ShardWriter(out, split, _shard_rows(config, wanted)) for split in assigner.splits}
     for part in assigner.source_splits:
-        for frame in config.source.frames(asked, part):
+        for frame in source.frames(asked, part):
             for split, rows in assigner.assign(frame, part).items():
                 writers[split].add(rows)
     splits = {split: writer.close() for split, writer in writers.items()}

@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from airflow.sdk import DAG, BaseOperator, Param, TaskGroup
+from airflow.sdk import DAG, BaseOperator, CronDataIntervalTimetable, Param, TaskGroup
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
@@ -37,7 +37,7 @@ def build_dag(pipeline: Pipeline, docs: str = "") -> DAG:
         pipeline.name,
         description=pipeline.description,
         doc_md=_docs(pipeline, docs),
-        schedule=pipeline.schedule,
+        schedule=_schedule(pipeline),
         start_date=START,
         catchup=False,
         max_active_runs=1,
@@ -45,7 +45,10 @@ def build_dag(pipeline: Pipeline, docs: str = "") -> DAG:
         default_args={"owner": pipeline.owner},
         params=_params(pipeline),
         deadline=_deadline(pipeline),
-        user_defined_macros={"overrides": lambda params, run_id: _overrides(pipeline, params, run_id)},
+        user_defined_macros={
+            "overrides": lambda params, run_id: _overrides(pipeline, params, run_id),
+            "interval": lambda dag_run: _interval(pipeline, dag_run),
+        },
     ) as dag:
         tasks = _tasks(pipeline)
         finish = PipelineOperator(
@@ -134,6 +137,7 @@ def _environment() -> dict[str, str]:
     return {
         "KILNWORKS_RUN_ID": "{{ run_id }}",
         "KILNWORKS_OVERRIDES": "{{ overrides(params, run_id) }}",
+        "KILNWORKS_INTERVAL": "{{ interval(dag_run) }}",
         "KILNWORKS_TRIGGER": "Airflow, {{ dag_run.run_type | replace('DagRunType.', '') | lower }}",
     }
 
@@ -143,6 +147,21 @@ def _overrides(pipeline: Pipeline, params: Mapping[str, Any], run_id: str) -> st
     steps = [step.name for step in pipeline.steps]
     given = {**changed(pipeline, params), **approved_settings(open_run(pipeline.name, run_id), steps)}
     return json.dumps(given, sort_keys=True)
+
+
+def _schedule(pipeline: Pipeline) -> Any:
+    """When it runs; for a pipeline that takes the rows of an interval, a timetable that has intervals."""
+    if pipeline.schedule is None or not pipeline.operations.window:
+        return pipeline.schedule
+    return CronDataIntervalTimetable(pipeline.schedule, timezone="UTC")
+
+
+def _interval(pipeline: Pipeline, dag_run: Any) -> str:
+    """The data interval of a run as ``START/END``; empty where the run, or the pipeline, has none."""
+    start, end = dag_run.data_interval_start, dag_run.data_interval_end
+    if not pipeline.operations.window or start is None or end is None or end <= start:
+        return ""
+    return f"{start.isoformat()}/{end.isoformat()}"
 
 
 def _deadline(pipeline: Pipeline) -> DeadlineAlert | None:

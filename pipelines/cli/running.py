@@ -17,6 +17,7 @@ from pipelines.core.graph import Pipeline
 from pipelines.core.registry import load
 from pipelines.core.store import Run
 from pipelines.core.together import run_together, skip_rest
+from pipelines.core.windows import INTERVAL_VARIABLE, interval_settings
 from schemas.errors import EXIT_SKIPPED, ConfigError, KilnworksError
 
 Name = Annotated[str, typer.Argument(help="Name of the pipeline.", show_default=False)]
@@ -44,6 +45,9 @@ def run(
     last: Annotated[
         str | None, typer.Option("--to", metavar="STEP", help="Run this step and all that it needs.")
     ] = None,
+    interval: Annotated[
+        str | None, typer.Option("--interval", metavar="START/END", help="Take only the rows of this stretch of time.")
+    ] = None,
     fresh: Fresh = False,
     run_id: RunId = None,
     store: StoreUrl = None,
@@ -51,7 +55,7 @@ def run(
     """Run a pipeline here. What has not changed since an earlier run is taken from it."""
     quiet_libraries()
     console = Console()
-    given = overrides(settings or [])
+    given = {**interval_settings(load(name), interval), **overrides(settings or [])}
     pipeline = load(name).configured(given)
     selected = pipeline.between(first, last)
     if not selected:
@@ -93,7 +97,8 @@ def step(
     opened = open_store(store)
     opened.check_writable()
     this = opened.run(name, run_id)
-    given = {**_overrides_from_environment(), **overrides(settings or [])}
+    interval = interval_settings(load(name), os.environ.get(INTERVAL_VARIABLE))
+    given = {**interval, **_overrides_from_environment(), **overrides(settings or [])}
     load(name).configured(given)
     record = this.begin(_command(name, this, settings, store), given, trigger=os.environ.get(TRIGGER_VARIABLE, "step"))
     pipeline = load(name).configured(record["overrides"])

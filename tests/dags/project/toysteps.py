@@ -4,12 +4,14 @@ import csv
 import hashlib
 import json
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
 from components.reporting.decision import Comparand, DecisionRecord
+from components.sources.window import Window
 from schemas.artifacts import CheckedExamples, Deployment, Evaluation, Model, Servable
 from schemas.champion import ChampionRecord, champion_path, write_champion
 from schemas.config import Config
@@ -36,6 +38,8 @@ class RowsConfig(Config):
     source: Lines
     split: Literal["hash", "time"] = "hash"
     """How rows are parted."""
+    window: Window | None = None
+    """Stretch of time."""
 
 
 class LearnConfig(Config):
@@ -60,11 +64,16 @@ class PlainConfig(Config):
 
 def rows(config: RowsConfig, out: Path) -> CheckedExamples:
     """Read the values."""
-    values = [float(r["value"]) for f in config.source.files() for r in csv.DictReader(f.open())]
+    found = [r for f in config.source.files() for r in csv.DictReader(f.open())]
+    values = [float(r["value"]) for r in found if config.window is None or inside(config.window, r["time"])]
     (out / "values.json").write_text(json.dumps(values))
     splits = {"train": {"rows": len(values), "files": []}}
     (out / "examples.json").write_text(json.dumps({"contract": {}, "splits": splits}))
     return CheckedExamples(out)
+
+
+def inside(window: Window, text: str) -> bool:
+    return window.start <= datetime.fromisoformat(text).replace(tzinfo=UTC) < window.end
 
 
 def learn(config: LearnConfig, examples: CheckedExamples, out: Path, context: RunContext) -> Model:
