@@ -1,0 +1,192 @@
+"""The main job as a user runs it: churn in a process of its own, spoiled data, kills, served predictions."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+pytestmark = pytest.mark.e2e
+
+COMMAND = [sys.executable, "-m", "pipelines"]
+
+
+def kilnworks(root: Path, store: Path, *argv: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """Run one command to its end and check its exit code."""
+    env = {**os.environ, "KILNWORKS_STORE": str(store)}
+    done = subprocess.run(
+        [*COMMAND, *argv], cwd=root, env=env, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def root() -> Path:
+    return Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory, root) -> Path:
+    """A store in which churn ran once."""
+    folder = tmp_path_factory.mktemp("churn") / "store"
+    kilnworks(root, folder, "run", "churn", "--run-id", "first")
+    return folder
+
+
+def test_the_model_is_good_and_everything_is_there(store):
+    run = store / "runs" / "churn" / "first"
+    metrics = json.loads((run / "evaluation" / "evaluation.json").read_text())["metrics"]
+    assert metrics["auc"]["value"] > 0.8
+    assert metrics["auc"]["low"] < metrics["auc"]["value"] < metrics["auc"]["high"]
+    servable = json.loads((run / "servable" / "servable.json").read_text())
+    assert servable["skew"]["rows"] >= 600 and servable["skew"]["max_difference"] <= 1e-5
+    assert (store / "serving" / "churn" / "1" / "assets.extra" / "tf_serving_warmup_requests").is_file()
+    assert json.loads((store / "champions" / "churn.json").read_text())["version"] == 1
+    assert "<html" in (run / "report.html").read_text()
+
+
+def test_nothing_changed_takes_seconds(store, root):
+    began = time.monotonic()
+    out = kilnworks(root, store, "run", "churn").stdout
+    assert "7 cached" in out
+    assert time.monotonic() - began < 30
+    assert not (store / "serving" / "churn" / "2").exists()
+
+
+def test_a_deleted_version_is_published_again_under_a_new_number(store, root, tmp_path):
+    import shutil
+
+    copy = tmp_path / "store"
+    shutil.copytree(store, copy)
+    champion = copy / "champions" / "churn.json"
+    moved = champion.read_text().replace(str(store), str(copy))
+    champion.write_text(moved)
+    deployment = copy / "runs/churn/first/deployment/deployment.json"
+    deployment.unlink()
+    out = kilnworks(root, copy, "run", "churn", "--run-id", "again").stdout
+    assert "deployment: done" in out and "servable: cached" in out
+    assert json.loads(champion.read_text())["version"] == 2
+
+
+SPOILED = {
+    "150 in a range of 0 to 120": (lambda f: f.with_columns(tenure=pl.lit(150)), "tenure"),
+    "an unseen category": (lambda f: f.with_columns(Contract=pl.lit("Ten years")), "Contract"),
+    "a column all null": (lambda f: f.with_columns(MonthlyCharges=pl.lit(None, pl.Float64)), "MonthlyCharges"),
+    "a column missing": (lambda f: f.drop("tenure"), "tenure"),
+    "a column renamed": (lambda f: f.rename({"tenure": "Tenure"}), "tenure"),
+    "a column too many": (lambda f: f.with_columns(extra=pl.lit(1)), "extra"),
+    "a wrong type": (lambda f: f.with_columns(tenure=pl.lit("long")), "tenure"),
+    "infinity": (lambda f: f.with_columns(MonthlyCharges=pl.lit("inf")), "MonthlyCharges"),
+    "a label that never varies": (lambda f: f.with_columns(Churn=pl.lit("No")), "Churn"),
+    "no rows": (lambda f: f.head(0), "rows"),
+}
+
+
+@pytest.mark.parametrize("name", SPOILED)
+def test_spoiled_data_stop_before_anything_is_trained(store, root, tmp_path, name):
+    spoil, column = SPOILED[name]
+    file = tmp_path / "spoiled.csv"
+    spoil(pl.read_csv(root / "data" / "churn.csv")).write_csv(file)
+    done = kilnworks(
+        root, store, "run", "churn", "--run-id", tmp_path.name, "--set", f"examples.source.path={file}", code=1
+    )
+    assert column in done.stderr
+    run = store / "runs" / "churn" / tmp_path.name
+    assert not (run / "model").exists() and not (run / "transform").exists()
+    assert (run / "report.html").is_file()
+    assert json.loads((store / "champions" / "churn.json").read_text())["version"] == 1
+
+
+def test_killed_in_training_it_resumes_and_ends_the_same(root, tmp_path, store):
+    settings = ["--set", "model.epochs=12", "--set", "model.early_stopping=null", "--set", "checked.data_docs=false"]
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    kilnworks(root, whole, "run", "churn", "--run-id", "r", "--to", "model", *settings)
+    env = {**os.environ, "KILNWORKS_STORE": str(broken)}
+    command = [
+        *COMMAND,
+        "run",
+        "churn",
+        "--run-id",
+        "r",
+        "--to",
+        "model",
+        *settings,
+        "--set",
+        "model.steps_per_execution=1",
+    ]
+    del command[-2:]
+    child = subprocess.Popen(command, cwd=root, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    outcome = broken / "runs" / "churn" / "r" / "outcomes" / "model.json"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and child.poll() is None:
+        if outcome.is_file() and list(broken.glob("work/*/*")):
+            break
+        time.sleep(0.01)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert not (broken / "runs" / "churn" / "r" / "model" / "manifest.json").exists()
+    kilnworks(root, broken, "run", "churn", "--run-id", "r", "--to", "model")
+    histories = [(s / "runs/churn/r/model/history.csv").read_text() for s in (whole, broken)]
+    assert len(histories[0].splitlines()) == 13
+    losses = [[line.split(",")[1] for line in h.splitlines()] for h in histories]
+    assert losses[0] == losses[1]
+
+
+def test_ctrl_c_ends_cleanly_and_resumes(root, tmp_path):
+    store = tmp_path / "store"
+    env = {**os.environ, "KILNWORKS_STORE": str(store)}
+    command = [*COMMAND, "run", "churn", "--run-id", "r", "--to", "checked"]
+    child = subprocess.Popen(command, cwd=root, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    for line in child.stdout:
+        if line.startswith("checked: running"):
+            break
+    child.send_signal(signal.SIGINT)
+    rest, _ = child.communicate(timeout=120)
+    assert child.returncode == 130, rest
+    assert "resume   python -m pipelines run churn --run-id r" in rest
+    assert not list(store.rglob("*.partial"))
+    kilnworks(root, store, "run", "churn", "--run-id", "r", "--to", "checked")
+
+
+@pytest.fixture(scope="module")
+def server(store, root):
+    """The embedded server over the store; its ports."""
+    command = [*COMMAND, "serve", "--store", str(store), "--port=0", "--rest_api_port=0"]
+    child = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        yield json.loads(child.stdout.readline())
+    finally:
+        child.terminate()
+        assert child.wait(timeout=60) == 0
+        child.stdout.close()
+
+
+def test_served_and_local_predictions_agree(store, root, server, tmp_path):
+    rows = pl.read_csv(root / "data" / "churn.csv", infer_schema=False).head(500)
+    rows.drop("Churn").write_csv(tmp_path / "rows.csv")
+    (tmp_path / "rows.jsonl").write_text(rows.drop("Churn", "customerID").write_ndjson())
+    address = f"127.0.0.1:{server['grpc_port']}"
+    kilnworks(root, store, "predict", "churn", str(tmp_path / "rows.csv"), "--output", str(tmp_path / "local.csv"))
+    for kind in ("csv", "jsonl"):
+        out = tmp_path / f"served-{kind}.csv"
+        kilnworks(
+            root, store, "predict", "churn", str(tmp_path / f"rows.{kind}"), "--server", address, "--output", str(out)
+        )
+        served, local = pl.read_csv(out), pl.read_csv(tmp_path / "local.csv")
+        assert served.columns == ["class", "probability_No", "probability_Yes"] and served.height == 500
+        assert served["class"].to_list() == local["class"].to_list()
+        assert (served["probability_Yes"] - local["probability_Yes"]).abs().max() < 1e-5
+
+
+def test_a_request_that_breaks_the_contract_is_refused_by_name(store, root, tmp_path):
+    rows = pl.read_csv(root / "data" / "churn.csv", infer_schema=False).head(5)
+    rows.with_columns(tenure=pl.lit("999")).write_csv(tmp_path / "rows.csv")
+    done = kilnworks(root, store, "predict", "churn", str(tmp_path / "rows.csv"), code=1)
+    assert "column 'tenure'" in done.stderr and "at most 120" in done.stderr and done.stdout == ""
