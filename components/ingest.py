@@ -46,11 +46,14 @@ def ingest(config: IngestConfig, out: Path) -> Examples:
     Raises:
         DataUnreadable: the source is missing, empty or broken, or a value cannot be held in its dtype.
         DataInvalid: a column is missing, renamed or unknown.
+        UnknownName: a check of the contract names no expectation; said here, before anything is read.
     """
+    from components.quality.names import refuse_unknown_checks
     from components.sources.assign import make_assigner
     from components.sources.shards import ShardWriter
 
     contract = config.contract
+    refuse_unknown_checks(contract)
     source = in_window(config.source, config.window, contract)
     wanted = Wanted(contract_columns(contract), frozenset(contract.ignore))
     assigner = make_assigner(config.split, contract, source, wanted)

@@ -22,7 +22,10 @@ NULL_TEXTS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
 
 
 class CsvSource(Source):
-    """One CSV file, a folder of them, or a glob; each file with a header of the same columns."""
+    """One CSV file, a folder of them, or a glob; each file with a header of the same columns.
+
+    Lines without any content (blank, or separators only) are no rows.
+    """
 
     kind: Literal["csv"] = "csv"
     path: str
@@ -87,11 +90,13 @@ class CsvSource(Source):
 
         header = self.column_names()
         for file in self.files():
-            frame = self._scan(file, dict.fromkeys(header, pl.String())).collect()
-            if row < frame.height:
-                breaks = frame.head(row).select(pl.sum_horizontal(pl.all().str.count_matches("\n").sum())).item() or 0
-                return f"line {row + 2 + breaks} of {file}"
-            row -= frame.height
+            lines = self._scan(file, dict.fromkeys(header, pl.String())).with_row_index("\0line").collect()
+            kept = lines.filter(_filled(header)).get_column("\0line")
+            if row < len(kept):
+                above = lines.head(kept[row]).select(header)
+                breaks = above.select(pl.sum_horizontal(pl.all().str.count_matches("\n").sum())).item() or 0
+                return f"line {kept[row] + 2 + breaks} of {file}"
+            row -= len(kept)
         return f"row {row + 1}"
 
     def _file_batches(self, file: Path, names: list[str], wanted: Wanted) -> Iterator[pl.DataFrame]:
@@ -123,7 +128,7 @@ class CsvSource(Source):
     def _collect(
         self, file: Path, schema: dict[str, Any], names: list[str], rows: int, skip: int
     ) -> Iterator[pl.DataFrame]:
-        frame = self._scan(file, schema).select(names)
+        frame = self._scan(file, schema).filter(_filled(list(schema))).select(names)
         for batch in (frame.slice(skip) if skip else frame).collect_batches(chunk_size=rows, maintain_order=True):
             yield batch.rechunk()
 
@@ -184,6 +189,13 @@ class CsvSource(Source):
                     "quote fields that contain the separator, or set the source's `separator`",
                 )
         return DataUnreadable(f"{file}: {message}", "a CSV file that can be read", "correct the file")
+
+
+def _filled(header: list[str]) -> pl.Expr:
+    """Rows in which any field is filled; a blank line is no row. One column alone may be empty."""
+    import polars as pl
+
+    return ~pl.all_horizontal(pl.col(header).is_null()) if len(header) > 1 else pl.lit(True)
 
 
 def _wrong_encoding(file: Path, encoding: str, content: bytes, at: int) -> DataUnreadable:

@@ -40,8 +40,6 @@ class ShardWriter:
 
     def _write(self, frame: pl.DataFrame) -> None:
         name = f"part-{len(self._files):05d}.parquet"
-        frame.rechunk().write_parquet(
-            self._folder / name, compression="lz4", row_group_size=max(1, min(self._rows, 250_000))
-        )
+        frame.write_parquet(self._folder / name, compression="lz4", row_group_size=max(1, min(self._rows, 250_000)))
         self._files.append(f"{self._split}/{name}")
         self._total += frame.height

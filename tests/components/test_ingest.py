@@ -8,7 +8,7 @@ import pytest
 
 from components.ingest import IngestConfig, ingest
 from components.sources import AsGiven, ByHash, CsvSource, GivenSplits, ImageFolderSource, ParquetSource
-from schemas.errors import ConfigError, ContractError, DataInvalid, DataUnreadable
+from schemas.errors import ConfigError, ContractError, DataInvalid, DataUnreadable, UnknownName
 from tests.components.sources.data_makers import PEOPLE, image_folder, people, people_frame, write_png
 
 IMAGES = (
@@ -158,6 +158,14 @@ def test_settings_by_dotted_path_can_change_the_kind_of_source(tmp_path):
     assert changed.source == ParquetSource(path="z")
     with pytest.raises(ConfigError, match="pfad"):
         config.updated({"source.pfad": "z.csv"})
+
+
+def test_unknown_check_is_refused_before_reading(tmp_path):
+    tree = people().model_dump(mode="json")
+    tree["checks"] = [{"expectation": "expect_column_meen_to_be_between", "kwargs": {"column": "age"}}]
+    config = IngestConfig(contract=people().model_validate(tree), source=CsvSource(path=str(tmp_path / "none.csv")))
+    with pytest.raises(UnknownName, match="expect_column_mean_to_be_between"):
+        ingest(config, tmp_path / "out")
 
 
 def test_importing_the_step_imports_nothing_heavy():

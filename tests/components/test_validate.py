@@ -61,7 +61,7 @@ def test_good_data_passes_by_hard_link(tmp_path):
     assert checked.splits == ("train", "val", "test") and checked.contract == people()
     for split in checked.splits:
         for ours, theirs in zip(checked.files(split), Examples(tmp_path / "examples").files(split), strict=True):
-            assert os.path.samefile(ours, theirs)
+            assert ours.samefile(theirs)
     assert (
         checked.validation["success"] and checked.validation["counts"]["kept"] == checked.validation["counts"]["rules"]
     )

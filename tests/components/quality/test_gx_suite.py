@@ -235,7 +235,8 @@ def test_own_checks_and_their_severity():
     [
         "{expectation: expect_column_kl_divergence_to_be_less_than, kwargs: {column: a, threshold: 9,"
         " partition_object: {values: [1, 2], weights: [0.5, 0.5]}}}",
-        "{expectation: expect_column_value_z_scores_to_be_less_than, kwargs: {column: a, threshold: 9, double_sided: true}}",
+        "{expectation: expect_column_value_z_scores_to_be_less_than,"
+        " kwargs: {column: a, threshold: 9, double_sided: true}}",
         "{expectation: expect_column_quantile_values_to_be_between, kwargs: {column: a,"
         " quantile_ranges: {quantiles: [0.5], value_ranges: [[0, 9]]}}}",
     ],
@@ -268,7 +269,8 @@ def test_a_check_that_crashes_is_not_bad_data():
 
 
 SECRET = parse_contract(
-    "{name: x, features: {who: {dtype: string, allowed: [a], sensitive: true}, n: {dtype: int, max: 5, sensitive: true}},"
+    "{name: x,"
+    " features: {who: {dtype: string, allowed: [a], sensitive: true}, n: {dtype: int, max: 5, sensitive: true}},"
     " checks: [{expectation: expect_column_max_to_be_between, kwargs: {column: n, max_value: 5}}]}"
 )
 

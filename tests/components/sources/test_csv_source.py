@@ -43,6 +43,15 @@ def test_texts_for_missing_numbers(tmp_path):
     assert frame["b"].to_list() == [None, 2.0]
 
 
+def test_blank_lines_are_no_rows_and_count_as_lines(tmp_path):
+    text = "a,b,c\n\n1,2,x\n,,\n\n3,4,y\n\n"
+    assert read(write(tmp_path / "x.csv", text))["a"].to_list() == [1, 3]
+    with pytest.raises(DataUnreadable, match=r"'bad' \(line 6 of"):
+        read(write(tmp_path / "x.csv", text.replace("3,4", "bad,4")))
+    single = Wanted({"a": Column("a", "int")})
+    assert read(write(tmp_path / "x.csv", "a\n1\n\n2\n"), single)["a"].to_list() == [1, None, 2]
+
+
 def test_decimal_comma_and_separator(tmp_path):
     (tmp_path / "x.csv").write_text('a;b;c\n1;"1,5";x\n2;2,25;y\n')
     frame = read(CsvSource(path=str(tmp_path / "x.csv"), separator=";", decimal_comma=True))

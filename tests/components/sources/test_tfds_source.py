@@ -1,0 +1,156 @@
+"""A builder of our own, prepared without a network, read back and counted."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from components.ingest import IngestConfig, ingest
+from components.sources import AsGiven, TfdsSource, Wanted
+from components.sources.columns import Column
+from schemas.contract import parse_contract
+from schemas.errors import DataInvalid, DataUnreadable
+
+pytestmark = pytest.mark.slow
+
+SIZES = {"train": 1_200, "test": 300}
+COLUMNS = {
+    c.name: c
+    for c in (
+        Column("image", "image", (2, 3, 1)),
+        Column("kind", "string"),
+        Column("text", "string"),
+        Column("number", "float"),
+        Column("vector", "float", (2,)),
+    )
+}
+
+
+def prepare(folder: Path, file_format: str) -> None:
+    import tensorflow_datasets as tfds
+
+    class Shapes(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+        """Small pictures."""
+
+        pkg_dir_path = folder
+        VERSION = tfds.core.Version("1.0.0")
+
+        def _info(self):
+            features = {
+                "image": tfds.features.Image(shape=(2, 3, 1)),
+                "label": tfds.features.ClassLabel(names=["round", "flat"]),
+                "text": tfds.features.Text(),
+                "number": np.float32,
+                "vector": tfds.features.Tensor(shape=(2,), dtype=np.float32),
+            }
+            return self.dataset_info_from_configs(features=tfds.features.FeaturesDict(features))
+
+        def _split_generators(self, dl_manager):
+            return {split: self._generate_examples(split, rows) for split, rows in SIZES.items()}
+
+        def _generate_examples(self, split, rows):
+            for n in range(rows):
+                yield (
+                    f"{split}{n}",
+                    {
+                        "image": np.full((2, 3, 1), n % 256, dtype=np.uint8),
+                        "label": n % 2,
+                        "text": f"Nr {n} ü",
+                        "number": n / 2,
+                        "vector": [n, -n],
+                    },
+                )
+
+    Shapes(data_dir=folder, file_format=file_format).download_and_prepare()
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("tfds")
+    prepare(folder, "tfrecord")
+    return folder
+
+
+def source(folder: Path, **changes) -> TfdsSource:
+    return TfdsSource(**{"name": "shapes", "data_dir": str(folder), "columns": {"label": "kind"}, **changes})
+
+
+def test_every_row_comes_and_values_are_right(prepared):
+    found = source(prepared)
+    assert found.splits() == ("train", "test")
+    for split, rows in SIZES.items():
+        frame = pl.concat(list(found.frames(Wanted(COLUMNS), split))).sort("number")
+        assert frame.height == rows
+        assert frame.schema == {
+            "image": pl.Array(pl.UInt8, 6),
+            "kind": pl.String,
+            "text": pl.String,
+            "number": pl.Float64,
+            "vector": pl.Array(pl.Float32, 2),
+        }
+        assert frame["number"].to_list() == [n / 2 for n in range(rows)]
+        assert frame["text"].to_list() == [f"Nr {n} ü" for n in range(rows)]
+        assert frame["kind"].to_list() == [("round", "flat")[n % 2] for n in range(rows)]
+        assert frame["image"].to_list()[257] == [1] * 6
+        assert frame["vector"].to_list()[7] == [7.0, -7.0]
+
+
+def test_small_batches(prepared, monkeypatch):
+    monkeypatch.setattr("components.sources.base.BATCH_ROWS", 77)
+    batches = list(source(prepared).frames(Wanted(COLUMNS), "test"))
+    assert [b.height for b in batches] == [77, 77, 77, 69]
+
+
+def test_slices_of_splits(prepared):
+    found = source(prepared, parts={"train": "train[:75%]", "val": "train[75%:]", "test": "test"})
+    rows = {s: sum(f.height for f in found.frames(Wanted(COLUMNS), s)) for s in found.splits()}
+    assert rows == {"train": 900, "val": 300, "test": 300}
+
+
+def test_ingest(prepared, tmp_path):
+    contract = parse_contract(
+        "{name: shapes, features: {image: {dtype: image, shape: [2, 3, 1]}, number: {dtype: float}},"
+        " ignore: [text, vector], label: {name: kind, dtype: string, classes: [round, flat]}}"
+    )
+    examples = ingest(IngestConfig(contract=contract, source=source(prepared), split=AsGiven()), tmp_path)
+    assert {s: examples.rows(s) for s in ("test",)} == {"test": 300}
+    assert examples.rows("train") + examples.rows("val") == 1_200 and examples.rows("val") > 60
+
+
+def test_unknown_column_name_split_and_folder(prepared, tmp_path):
+    with pytest.raises(DataInvalid, match="'vector' is not in the contract"):
+        list(source(prepared).frames(Wanted({k: v for k, v in COLUMNS.items() if k != "vector"}), "test"))
+    with pytest.raises(DataUnreadable, match="not prepared there"):
+        source(prepared, name="shaeps").column_names()
+    with pytest.raises(DataUnreadable, match="has no split 'nowhere'"):
+        list(source(prepared, parts={"train": "nowhere"}).frames(Wanted(COLUMNS), "train"))
+    with pytest.raises(DataUnreadable, match="no file or folder"):
+        source(tmp_path / "none").column_names()
+
+
+def test_parquet_format_is_refused_because_it_drops_rows(tmp_path):
+    prepare(tmp_path, "parquet")
+    with pytest.raises(DataUnreadable, match="drops rows"):
+        source(tmp_path).column_names()
+
+
+def test_rows_are_counted_against_the_metadata(tmp_path):
+    prepare(tmp_path, "tfrecord")
+    info = next(tmp_path.rglob("dataset_info.json"))
+    info.write_text(info.read_text().replace('"1200"', '"1300"'))
+    with pytest.raises(DataUnreadable, match=r"gave 1200 rows, its metadata counts 1300|1300"):
+        list(source(tmp_path).frames(Wanted(COLUMNS), "train"))
+
+
+def test_fingerprint_follows_the_bytes(prepared, tmp_path):
+    before = source(prepared).fingerprint()
+    assert source(prepared).identity() == source(prepared).identity() and "data_dir" not in source(prepared).identity()
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(prepared, copy)
+    assert source(copy).fingerprint() == before
+    record = next(copy.rglob("*train.tfrecord*"))
+    record.write_bytes(record.read_bytes()[:-1] + b"x")
+    assert source(copy).fingerprint() != before
