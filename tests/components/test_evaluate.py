@@ -235,3 +235,37 @@ def test_importing_the_step_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_a_real_model_is_measured_on_every_shard(tmp_path: Path, task: str) -> None:
+    from components.learning.predict import predict
+    from components.preprocess import preprocess
+    from tests.components.features import tabular
+
+    contract = tabular.contract(task)
+    parts = [tabular.rows(60, seed=1, task=task), tabular.rows(41, seed=2, task=task)]
+    splits = {"train": [tabular.rows(200, task=task)], "test": parts}
+    examples = tabular.examples(tmp_path / "examples", contract, splits)
+    model = tabular.untrained(tmp_path / "model", preprocess(tabular.SETTINGS, examples, tmp_path / "transform"))
+    (tmp_path / "model" / "manifest.json").write_text('{"fingerprint": "f00d"}')
+    (tmp_path / "out").mkdir()
+    config = EvaluateConfig(resamples=100, slices=("shop",), slice_min_rows=1)
+    results = evaluate(config, model, examples, tmp_path / "out").results
+    assert results["rows"] == 101
+    assert results["gate"]["inputs"] == {"model": "f00d"}
+    rows = pl.concat(parts)
+    predicted = predict(model, rows)
+    truth = rows[contract.label.name]
+    if task == "regression":
+        expected, name = float(np.abs(predicted - truth.to_numpy()).mean()), "mae"
+    else:
+        labels = np.array([str(c) for c in contract.label.classes])
+        expected, name = (
+            float((labels[predicted.argmax(axis=1)] == truth.cast(pl.String).to_numpy()).mean()),
+            "accuracy",
+        )
+    assert results["metrics"][name]["value"] == pytest.approx(expected, rel=1e-6)
+    (by_shop,) = results["slices"]
+    assert sum(s["rows"] for s in by_shop["slices"]) + by_shop["left_out"]["rows"] == 101

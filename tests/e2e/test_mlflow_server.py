@@ -13,11 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.components.reporting.invented_run import InventedRun
+
 ROOT = Path(__file__).parents[2]
-sys.path.append(str(ROOT / "tests" / "components" / "reporting"))
-
-from invented_run import InventedRun  # noqa: E402
-
 pytestmark = pytest.mark.e2e
 
 TRACK_AND_READ = """

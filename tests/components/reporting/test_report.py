@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from invented_run import CHAIN, EVIL, InventedRun, dump, fingerprint
 
 from components.evaluate import EvaluateConfig, conclude
 from components.reporting.report import render_report, write_report
 from schemas.contract import parse_contract
+from tests.components.reporting.invented_run import CHAIN, EVIL, InventedRun, dump, fingerprint
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 

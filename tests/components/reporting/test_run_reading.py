@@ -5,10 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from invented_run import CHAIN, InventedRun, dump
 
 from components.reporting.reading import as_number, read_history, read_run
 from components.reporting.summary import run_summary
+from tests.components.reporting.invented_run import CHAIN, InventedRun, dump
 
 
 def test_steps_come_inputs_first_with_their_sources(tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from invented_run import InventedRun
 
 from components.tracking.schema import FILE, read_schema
 from components.tracking.tracker import track_run
+from tests.components.reporting.invented_run import InventedRun
 
 pytestmark = pytest.mark.slow
 

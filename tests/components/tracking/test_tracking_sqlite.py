@@ -12,11 +12,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from invented_run import InventedRun, dump, fingerprint
 
 from components.tracking import sqlite as tracking_sqlite
 from components.tracking.collect import collect, flatten, key, milliseconds
 from components.tracking.tracker import track_run
+from tests.components.reporting.invented_run import InventedRun, dump, fingerprint
 
 
 @pytest.fixture(autouse=True)
