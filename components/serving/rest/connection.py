@@ -10,6 +10,7 @@ from components.serving.rest.reader import BodyBudget, RequestReader
 
 CHUNK = 256 * 1024
 """Bytes read at once."""
+_NOTHING = memoryview(b"")
 LINGER_SECONDS = 2.0
 """How long bytes are read and dropped after a refusal, so that the client gets to see the answer."""
 
@@ -50,7 +51,7 @@ class Connection:
         self.busy = self.closing = self.lingering = self.wants_write = self.drained = self.ended = False
         self._limits = limits
         self._tls = isinstance(connected, ssl.SSLSocket)
-        self._pending = memoryview(b"")
+        self._pending = _NOTHING
         self.deadline = time.monotonic() + limits.header_seconds
 
     @property
@@ -84,6 +85,7 @@ class Connection:
             except (BlockingIOError, InterruptedError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
                 return False
             self._pending = self._pending[sent:]
+        self._pending = _NOTHING
         return True
 
     def set_deadline(self) -> None:
@@ -113,5 +115,6 @@ class Connection:
 
     def close(self) -> None:
         """Free everything."""
-        self.reader.release()
+        self._pending = _NOTHING
+        self.reader.close()
         self.socket.close()

@@ -52,7 +52,10 @@ class RequestReader:
         self._parser = httptools.HttpRequestParser(self)
         self._taken = 0
         self._header_bytes = 0
-        self._begin()
+        self._target = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._chunks: list[bytes] = []
+        self._size = self._size_of_headers = 0
 
     def feed(self, data: bytes) -> None:
         """Take bytes from the socket; afterwards look at ``requests`` and ``refused``."""
@@ -77,6 +80,12 @@ class RequestReader:
         """Let go of a body that will not be answered."""
         self._chunks.clear()
         self._give_back()
+
+    def close(self) -> None:
+        """Let go of everything; nothing is read afterwards."""
+        self.release()
+        self.requests.clear()
+        del self._parser
 
     def on_message_begin(self) -> None:
         """httptools: a request line begins."""
@@ -125,6 +134,7 @@ class RequestReader:
         target = self._target.decode("utf-8", "surrogateescape")
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         keep_alive, old = self._parser.should_keep_alive(), self._parser.get_http_version() == "1.0"
+        self._chunks = []
         self.requests.append(Request(method, target, self._headers, body, keep_alive, old))
         self._give_back()
 
@@ -142,8 +152,8 @@ class RequestReader:
 
     def _begin(self) -> None:
         self._target = b""
-        self._headers: dict[bytes, bytes] = {}
-        self._chunks: list[bytes] = []
+        self._headers = {}
+        self._chunks = []
         self._size = self._size_of_headers = 0
 
     def _charge(self) -> bool:

@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from components.serving.memory import LARGE_BYTES, release_free_memory
 from components.serving.rest.connection import Connection
 from components.serving.rest.limits import Limits
 from components.serving.rest.messages import Request, Response, encode, page
@@ -164,7 +165,14 @@ class HttpServer:
             response = self._answer(request)
             keep_alive = request.keep_alive and not response.close and not self._draining
             connection.closing = not keep_alive
-            if not connection.send(encode(response, request, keep_alive=keep_alive)):
+            large = len(request.body) > LARGE_BYTES
+            data = encode(response, request, keep_alive=keep_alive)
+            del request, response
+            written = connection.send(data)
+            if large:
+                del data
+                release_free_memory()
+            if not written:
                 return False
         if reader.refused and not connection.closing:
             connection.closing = True
