@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from typer._click.exceptions import ClickException
 
-from pipelines.cli import looking, running, serving
+from pipelines.cli import looking, running, serving, upkeep
 from pipelines.cli_contract import contract_app
 from schemas.errors import EXIT_INTERRUPTED, KilnworksError, StepSkipped
 
@@ -44,6 +44,7 @@ app.command("predict")(serving.predict)
 app.command("load")(serving.load)
 app.command("serve", context_settings=serving.PASS_THROUGH, add_help_option=False)(serving.serve)
 app.command("doctor")(looking.doctor)
+app.command("prune")(upkeep.prune_store)
 app.add_typer(contract_app, name="contract")
 
 

@@ -1,0 +1,31 @@
+"""Commands that keep a store in order: ``prune``."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.settings import open_store
+from pipelines.core.retention import RetentionConfig, prune
+
+
+def prune_store(
+    runs: Annotated[
+        int, typer.Option("--runs", min=1, envvar="KILNWORKS_KEEP_RUNS", help="Newest runs of each pipeline to keep.")
+    ] = 20,
+    days: Annotated[
+        float,
+        typer.Option("--days", min=1, envvar="KILNWORKS_KEEP_DAYS", help="Age in days up to which everything is kept."),
+    ] = 30,
+    dry: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    store: Annotated[
+        str | None, typer.Option("--store", help="Folder of the store [default: $KILNWORKS_STORE or ./store]")
+    ] = None,
+) -> None:
+    """Remove old runs, checkpoints and pinned data; the champion and all that it stands on stay."""
+    removed = prune(RetentionConfig(runs=runs, days=days), open_store(store), time.time(), dry=dry)
+    for name in removed.runs:
+        typer.echo(f"run {name}")
+    kinds = {"runs": len(removed.runs), "checkpoints": removed.checkpoints, "batches": removed.batches}
+    counts = ", ".join(f"{n} {kind}" for kind, n in {**kinds, "alerts": removed.alerts}.items())
+    typer.echo(f"{'would remove' if dry else 'removed'} {counts}: {removed.bytes / 1e6:.1f} MB")

@@ -1,0 +1,242 @@
+"""All processes of an Airflow on this machine, with everything it keeps in one folder: start, wait, stop.
+
+LocalExecutor, simple authentication with one admin and one viewer, listening on 127.0.0.1 alone.
+"""
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+USERS = {"admin": "admin", "viewer": "viewer"}
+"""User -> role of Airflow's simple auth manager."""
+COMPONENTS = ("api-server", "dag-processor", "scheduler", "triggerer")
+START_SECONDS = 180.0
+STOP_SECONDS = 20.0
+
+PREPARE = """
+import json, sys
+from airflow.utils.db import initdb
+initdb()
+from airflow.models.pool import Pool
+for name, slots, text in json.loads(sys.argv[1]):
+    Pool.create_or_update_pool(name, slots=slots, description=text, include_deferred=False)
+"""
+
+
+class StartFailed(Exception):
+    """Airflow did not come up; the message ends with the last lines of the log that tells why."""
+
+
+@dataclass
+class Airflow:
+    """One Airflow.
+
+    Attributes:
+        home: folder for its configuration, database, passwords and logs.
+        store: the store of Kilnworks.
+        database: SQLAlchemy URL; None for SQLite in ``home``.
+        port: of the UI and API; 0 for a free one.
+        project: folder with the pipelines' definitions (``$KILNWORKS_ROOT``).
+        settings: further environment variables for all processes.
+        parallelism: most tasks at once.
+    """
+
+    home: Path
+    store: Path
+    database: str | None = None
+    port: int = 0
+    project: Path = ROOT
+    settings: Mapping[str, str] = field(default_factory=dict)
+    parallelism: int = 4
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.store.mkdir(parents=True, exist_ok=True)
+        self.port = self.port or free_port()
+        self._ports = (free_port(), free_port())
+        self._secrets = _kept(self.home / "secrets.json", _new_secrets)
+        self.passwords: dict[str, str] = _kept(self.home / "passwords.json", _new_passwords)
+
+    @property
+    def url(self) -> str:
+        """Address of the UI."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def environment(self) -> dict[str, str]:
+        """What every process of this Airflow, and every command about it, needs."""
+        path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW__")}
+        sections = {
+            "core": {
+                "executor": "LocalExecutor",
+                "parallelism": self.parallelism,
+                "dags_folder": ROOT / "dags",
+                "plugins_folder": ROOT / "dags" / "plugin",
+                "load_examples": False,
+                "fernet_key": self._secrets["fernet"],
+                "execution_api_server_url": f"{self.url}/execution/",
+                "auth_manager": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
+                "simple_auth_manager_users": ",".join(f"{name}:{role}" for name, role in USERS.items()),
+                "simple_auth_manager_passwords_file": self.home / "passwords.json",
+            },
+            "database": {"sql_alchemy_conn": self.database or f"sqlite:///{self.home / 'airflow.db'}"},
+            "api": {
+                "host": "127.0.0.1",
+                "port": self.port,
+                "base_url": self.url,
+                "workers": 1,
+                "secret_key": self._secrets["api"],
+            },
+            "api_auth": {"jwt_secret": self._secrets["jwt"]},
+            "logging": {
+                "base_log_folder": self.home / "logs",
+                "worker_log_server_port": self._ports[0],
+                "trigger_log_server_port": self._ports[1],
+            },
+            "scheduler": {"scheduler_idle_sleep_time": 0.5, "enable_health_check": False},
+            "dag_processor": {"refresh_interval": 30, "min_file_process_interval": 15},
+            "usage_data_collection": {"enabled": False},
+        }
+        settings = {
+            f"AIRFLOW__{section.upper()}__{key.upper()}": str(value)
+            for section, values in sections.items()
+            for key, value in values.items()
+        }
+        return {
+            **inherited,
+            **settings,
+            "AIRFLOW_HOME": str(self.home),
+            "AIRFLOW_CONN_FS_DEFAULT": json.dumps({"conn_type": "fs", "extra": {"path": "/"}}),
+            "KILNWORKS_ROOT": str(self.project),
+            "KILNWORKS_STORE": str(self.store),
+            "PYTHONPATH": os.pathsep.join(path),
+            "NO_PROXY": "127.0.0.1,localhost",
+            **self.settings,
+        }
+
+    def prepare(self) -> None:
+        """Make or upgrade the database, and the pools."""
+        pools = [("training", 1, "trainings at once"), ("gpu", max(1, gpus()), "tasks with a GPU at once")]
+        command = [sys.executable, "-c", PREPARE, json.dumps(pools)]
+        done = subprocess.run(
+            command, env=self.environment(), cwd=self.home, capture_output=True, text=True, check=False
+        )
+        if done.returncode != 0:
+            raise StartFailed(f"the database cannot be made:\n{done.stderr[-3000:]}")
+
+    def start(self) -> None:
+        """Start every component and wait until all of them are well. Raises ``StartFailed``."""
+        self.prepare()
+        for name in COMPONENTS:
+            self.start_one(name)
+        self.wait()
+
+    def start_one(self, name: str) -> None:
+        """Start one component, with its output in ``home/NAME.log``; not waited for."""
+        with (self.home / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                [sys.executable, "-m", "airflow", name],
+                env=self.environment(),
+                cwd=self.home,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+
+    def wait(self) -> None:
+        """Wait until every component is well. Raises ``StartFailed`` when one has ended, or after three minutes."""
+        deadline = time.monotonic() + START_SECONDS
+        while not self.healthy():
+            ended = next((name for name, process in self.processes.items() if process.poll() is not None), None)
+            if ended is not None or time.monotonic() > deadline:
+                name = ended or "api-server"
+                raise StartFailed(f"{name} does not run:\n{self.log(name)[-3000:]}")
+            time.sleep(0.5)
+
+    def healthy(self) -> bool:
+        """Whether the API server says that the database, scheduler, triggerer and DAG processor are well."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/api/v2/monitor/health", timeout=5) as answer:
+                found: dict[str, dict[str, Any]] = json.load(answer)
+        except (urllib.error.URLError, TimeoutError, ConnectionError, json.JSONDecodeError):
+            return False
+        return all(part.get("status") == "healthy" for part in found.values())
+
+    def log(self, name: str) -> str:
+        """What a component has printed."""
+        return (self.home / f"{name}.log").read_text(errors="replace")
+
+    def stop(self) -> None:
+        """End every component and whatever it started: politely, then for good."""
+        for name in reversed(COMPONENTS):
+            if name in self.processes:
+                _signal(self.processes[name], signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        for process in self.processes.values():
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                continue
+        for process in self.processes.values():
+            _signal(process, signal.SIGKILL, group=True)
+            process.wait()
+        self.processes.clear()
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def gpus() -> int:
+    """Number of NVIDIA GPUs here."""
+    return len(list(Path("/dev").glob("nvidia[0-9]*")))
+
+
+def _signal(process: subprocess.Popen[bytes], number: int, group: bool = False) -> None:
+    """Signal a process, or all of its group; one that is gone already is no error."""
+    try:
+        if group:
+            os.killpg(process.pid, number)
+        elif process.poll() is None:
+            process.send_signal(number)
+    except ProcessLookupError:
+        return
+
+
+def _kept(path: Path, make: Any) -> dict[str, str]:
+    """Secrets that live as long as the folder, readable by their owner alone."""
+    if not path.is_file():
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(make()))
+    found: dict[str, str] = json.loads(path.read_text())
+    return found
+
+
+def _new_secrets() -> dict[str, str]:
+    return {
+        "fernet": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        "api": secrets.token_urlsafe(32),
+        "jwt": secrets.token_urlsafe(48),
+    }
+
+
+def _new_passwords() -> dict[str, str]:
+    return {name: secrets.token_urlsafe(9) for name in USERS}

@@ -1,0 +1,158 @@
+"""Old runs go; nothing that is live is touched."""
+
+import os
+import time
+
+import pytest
+
+from components.retraining.policy import RetrainPolicy
+from components.retraining.watch import claim, confirm, look
+from pipelines.core.execute import run_all
+from pipelines.core.graph import Champion, Pipeline, Step
+from pipelines.core.retention import RetentionConfig, prune
+from pipelines.core.store import Store, damage, load_manifest
+from schemas.champion import ChampionRecord, write_champion
+from schemas.files import write_json
+from tests.pipelines.chain import AddConfig, MakeConfig, Number, add, chain
+
+NOW = time.time()
+CONFIG = RetentionConfig(runs=2, days=10)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "store")
+
+
+def ran(store, name, days, pipeline=None, **configs):
+    """A run of so many days ago."""
+    made = pipeline or chain(**configs)
+    run = store.run(made.name, name)
+    started = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(NOW - days * 86_400)) + ".000Z"
+    run.begin("test", {}, started=started)
+    run_all(made, run)
+    age(run.path, days)
+    return run
+
+
+def age(path, days):
+    for inside in [path, *(path.iterdir() if path.is_dir() else ())]:
+        os.utime(inside, (NOW - days * 86_400,) * 2)
+
+
+def names(store, pipeline="chain"):
+    return sorted(p.name for p in (store.root / "runs" / pipeline).iterdir() if not p.name.startswith("."))
+
+
+def test_the_newest_and_the_young_are_kept(store):
+    for i, days in enumerate([40, 30, 9, 8, 7]):
+        ran(store, f"r{i}", days, one=MakeConfig(value=i))
+    removed = prune(CONFIG, store, NOW)
+    assert removed.runs == ["chain/r0", "chain/r1"]
+    assert names(store) == ["r2", "r3", "r4"]
+    assert removed.bytes > 0
+
+
+def test_old_ones_are_kept_while_they_are_the_newest(store):
+    for i, days in enumerate([40, 30, 20]):
+        ran(store, f"r{i}", days, one=MakeConfig(value=i))
+    assert prune(CONFIG, store, NOW).runs == ["chain/r0"]
+
+
+def test_the_champion_stays(store):
+    for i, days in enumerate([40, 30, 20, 15]):
+        ran(store, f"r{i}", days, one=MakeConfig(value=i))
+    write_champion(store.root, ChampionRecord("chain", "r0", "chain", 1, "x", "now"))
+    assert prune(CONFIG, store, NOW).runs == ["chain/r1"]
+
+
+def test_what_a_live_run_of_another_pipeline_was_made_from_stays(store):
+    ran(store, "source", 50, one=MakeConfig(value=9))
+    write_champion(store.root, ChampionRecord("chain", "source", "chain", 1, "x", "now"))
+    other = Pipeline("other", (Step("plus", add, AddConfig(), {"number": Champion("chain", "one")}),))
+    ran(store, "o1", 40, other)
+    write_champion(store.root, ChampionRecord("other", "o1", "other", 1, "x", "now"))
+    for i, days in enumerate([30, 20, 15]):
+        ran(store, f"r{i}", days, one=MakeConfig(value=i))
+    write_champion(store.root, ChampionRecord("chain", "r2", "chain", 2, "x", "now"))
+    assert prune(RetentionConfig(runs=1, days=10), store, NOW).runs == ["chain/r0", "chain/r1"]
+    assert "source" in names(store)
+
+
+def test_the_newest_finished_artifact_of_every_step_stays(store):
+    ran(store, "whole", 40)
+    for i in range(3):
+        ran(store, f"gate{i}", 30 - i, one=MakeConfig(value=i), two=AddConfig(most=0))
+    assert prune(RetentionConfig(runs=1, days=10), store, NOW).runs == ["chain/gate0", "chain/gate1"]
+    assert "whole" in names(store)
+
+
+def test_a_cached_artifact_stays_whole_and_is_still_found(store):
+    first = ran(store, "first", 40)
+    fingerprint = first.manifest("three")["fingerprint"]
+    for i in range(3):
+        ran(store, f"r{i}", 30 - i)
+    assert prune(RetentionConfig(runs=1, days=10), store, NOW).runs == ["chain/first", "chain/r0", "chain/r1"]
+    found = store.lookup(fingerprint, Number)
+    assert found.path.parent.name == "r2"
+    assert damage(found.path, load_manifest(found.path)) is None
+
+
+def test_a_run_that_is_being_written_stays_whenever_it_began(store):
+    run = ran(store, "long", 40, one=MakeConfig(value=5))
+    run.record("two", "running")
+    for i in range(3):
+        ran(store, f"r{i}", 30 - i, one=MakeConfig(value=i))
+    assert prune(CONFIG, store, NOW).runs == ["chain/r0"]
+
+
+def test_saying_what_would_go_removes_nothing(store):
+    for i, days in enumerate([40, 30, 20]):
+        ran(store, f"r{i}", days, one=MakeConfig(value=i))
+    before = sorted(p for p in store.root.rglob("*"))
+    assert prune(CONFIG, store, NOW, dry=True).runs == ["chain/r0"]
+    assert sorted(p for p in store.root.rglob("*")) == before
+
+
+def test_checkpoints_and_alerts_go_with_age(store):
+    for name, days in {"old": 11, "new": 9}.items():
+        (store.root / "work" / name).mkdir(parents=True)
+        age(store.root / "work" / name, days)
+        write_json(store.root / "alerts" / f"{name}.json", {})
+        age(store.root / "alerts" / f"{name}.json", days)
+    removed = prune(CONFIG, store, NOW)
+    assert (removed.checkpoints, removed.alerts) == (1, 1)
+    assert [p.name for p in (store.root / "work").iterdir()] == ["new"]
+
+
+def test_pinned_data_goes_when_its_run_is_gone_and_the_file_left_the_folder(store, tmp_path):
+    landing = tmp_path / "landing"
+    landing.mkdir()
+    policy = RetrainPolicy(landing=str(landing), settle_seconds=0, coalesce_seconds=0, cool_down_seconds=0)
+    orders = []
+    for i in range(2):
+        (landing / f"{i}.csv").write_text(f"x\n{i}\n")
+        look(policy, store.root, "chain", NOW)
+        orders.append(claim(policy, store.root, "chain", NOW + 1))
+        confirm(store.root, "chain", orders[-1].run_id)
+        (landing / f"{i}.csv").unlink()
+    ran(store, orders[1].run_id, 5)
+    folder = store.root / "retraining" / "chain"
+    for path in [*(folder / "batches").iterdir(), *(folder / "blobs").iterdir()]:
+        age(path, 20)
+    look(policy, store.root, "chain", NOW)
+    removed = prune(CONFIG, store, NOW)
+    assert removed.batches == 1
+    assert [p.name for p in (folder / "batches").iterdir()] == [orders[1].run_id]
+    assert len(list((folder / "blobs").iterdir())) == 1
+
+
+def test_an_order_that_has_not_started_keeps_its_data(store, tmp_path):
+    (tmp_path / "landing").mkdir()
+    (tmp_path / "landing" / "a.csv").write_text("x\n1\n")
+    policy = RetrainPolicy(landing=str(tmp_path / "landing"), settle_seconds=0, coalesce_seconds=0)
+    look(policy, store.root, "chain", NOW)
+    claim(policy, store.root, "chain", NOW)
+    batch = next((store.root / "retraining" / "chain" / "batches").iterdir())
+    age(batch, 50)
+    assert prune(CONFIG, store, NOW).batches == 0
