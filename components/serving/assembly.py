@@ -15,7 +15,8 @@ from components.serving.batching_config import common_settings, model_settings
 from components.serving.core import CoreSettings, ServerCore
 from components.serving.engine import Engine
 from components.serving.errors import ServingError
-from components.serving.execution import GraphRunner, Runner
+from components.serving.execution import GraphRunner
+from components.serving.feeds import Runner
 from components.serving.flags import Flags, channel_arguments
 from components.serving.grpc_methods import ServiceSettings
 from components.serving.grpc_options import GrpcOptions

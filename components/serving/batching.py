@@ -17,7 +17,7 @@ import numpy as np
 from components.serving import batch_tensors
 from components.serving.batching_config import BatchSettings
 from components.serving.errors import Code, ServingError, invalid_argument, unavailable
-from components.serving.execution import Array, Feeds, GraphRunner, check_dtypes
+from components.serving.feeds import Array, Feeds, Runner, check_dtypes
 
 _WAITS_IN_VAIN = 16
 _FORGET_SECONDS = 1.0
@@ -74,7 +74,7 @@ class _Batch:
 class BatchQueue:
     """Requests of one model version with the same inputs and outputs."""
 
-    def __init__(self, runner: GraphRunner, fetches: Sequence[str], settings: BatchSettings, slots: Slots) -> None:
+    def __init__(self, runner: Runner, fetches: Sequence[str], settings: BatchSettings, slots: Slots) -> None:
         self._runner, self._fetches, self._settings, self._slots = runner, list(fetches), settings, slots
         self._lock = threading.Lock()
         self._waiting: deque[_Batch] = deque()
@@ -220,7 +220,7 @@ class BatchingRunner:
 
     _MOST_QUEUES = 64
 
-    def __init__(self, runner: GraphRunner, settings: BatchSettings, slots: Slots) -> None:
+    def __init__(self, runner: Runner, settings: BatchSettings, slots: Slots) -> None:
         self._runner, self._settings, self._slots = runner, settings, slots
         self._lock = threading.Lock()
         self._queues: dict[tuple[Any, ...], BatchQueue] = {}

@@ -7,34 +7,20 @@ imports TensorFlow.
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2
 from tensorflow.python.client import pywrap_tf_session
 
-from components.serving import dtypes
 from components.serving.errors import Code, ServingError, deadline_exceeded, invalid_argument
+from components.serving.feeds import Array, Feeds, check_dtypes
 from components.serving.saved_model import LoadedModel
-from components.serving.values import TensorInfo
 
-Array = np.ndarray[Any, Any]
-Feeds = Sequence[tuple[TensorInfo, Array]]
 _IN_CALLING_THREAD = -1
 _LONGEST_TIMEOUT_SECONDS = 10**7
 _MOST_CALLABLES = 64
-
-
-class Runner(Protocol):
-    """Something that runs feeds to fetches: the graph itself, or a batching queue in front of it."""
-
-    def run(self, feeds: Feeds, fetches: Sequence[str], timeout_seconds: float | None) -> list[Array]:
-        """Compute the fetched tensors. Raises ``ServingError``."""
-
-    def close(self) -> None:
-        """Release what this runner holds; the session stays open."""
 
 
 class GraphRunner:
@@ -118,14 +104,6 @@ class GraphRunner:
             ) from None
 
 
-def check_dtypes(feeds: Feeds) -> None:
-    """Refuse a value whose type is not the tensor's, in the words that TensorFlow's runtime has for it."""
-    for i, (info, value) in enumerate(feeds):
-        if value.dtype is not info.numpy_dtype and value.dtype != info.numpy_dtype:
-            got = dtypes.dtype_name(dtypes.number_of(value.dtype))
-            raise invalid_argument(f"Expects arg[{i}] to be {info.dtype_name} but {got} is provided")
-
-
 @contextlib.contextmanager
 def graph_errors() -> Iterator[None]:
     """Turn TensorFlow's exceptions into ``ServingError`` with the same code and text."""
@@ -139,8 +117,3 @@ def graph_errors() -> Iterator[None]:
         raise invalid_argument(str(error)) from None
     except RuntimeError as error:
         raise ServingError(Code.CANCELLED, str(error)) from None
-
-
-def ordered_feeds(values: Mapping[str, Array], infos: Mapping[str, TensorInfo]) -> Feeds:
-    """Pairs of tensor and value, in the order in which TensorFlow numbers arguments: by tensor name."""
-    return sorted(((infos[alias], value) for alias, value in values.items()), key=lambda feed: feed[0].name)

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from components.serving.execution import GraphRunner, Runner
+from components.serving.execution import GraphRunner
+from components.serving.feeds import Runner
 from components.serving.saved_model import LoadedModel, load_saved_model
 from components.serving.servable import Servable
 from components.serving.values import Signature
