@@ -68,7 +68,7 @@ def orders(rows: int, seed: int) -> pd.DataFrame:
 def sensors(rows: int, seed: int) -> pd.DataFrame:
     """One machine, a row a minute, in order; each file goes on later than the clean one."""
     r = np.random.default_rng(2000 + seed)
-    start = pd.Timestamp("2024-03-01") + pd.Timedelta(minutes=5000 * seed)
+    start = pd.Timestamp("2024-03-01") + pd.Timedelta(minutes=4000 + 500 * (seed % 7) if seed else 0)
     at = start + pd.to_timedelta(np.arange(rows), unit="min")
     drift = np.zeros(rows)
     for i in range(1, rows):

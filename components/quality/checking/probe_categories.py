@@ -12,6 +12,7 @@ from components.quality.checking.evidence import Evidence
 from components.quality.checking.probe import Batch, Learned
 from components.quality.checking.views import Categories, category_views
 from components.quality.drift.psi import psi
+from components.quality.stats.memory import inflation
 from components.quality.stats.pvalues import cell_z, homogeneity, normal_tail, rate_increase
 
 LEVELS = 3000
@@ -30,7 +31,8 @@ class CategoryProbe:
     def learn(self, batch: Batch) -> Learned:
         """Counts of the levels of each view."""
         views = {f"{v.column}|{v.what}": v for v in self.views(batch)}
-        learned = {key: learn_levels(view.values) for key, view in views.items()}
+        ordered = batch.notes.get("stream") is not None
+        learned = {key: learn_levels(view.values, ordered) for key, view in views.items()}
         return {k: v for k, v in learned.items() if v["rows"] >= 20 and (not views[k].open or len(v["levels"]) <= 60)}
 
     def compare(self, learned: Learned, batch: Batch) -> Iterator[Evidence]:
@@ -45,8 +47,11 @@ class CategoryProbe:
         yield from category_views(batch.sample, batch.notes.get("stream"))
 
 
-def learn_levels(values: pl.Series) -> dict[str, Any]:
-    """Counts of levels (null = none), the most frequent first; ``once`` counts levels seen in a single row."""
+def learn_levels(values: pl.Series, ordered: bool) -> dict[str, Any]:
+    """Counts of levels (null = none), the most frequent first; ``once`` counts levels seen in a single row.
+
+    ``ordered``: the rows follow one another in time, so that neighbours may resemble each other and count for less.
+    """
     counts = values.drop_nulls().value_counts(sort=True)
     names, rows = counts[counts.columns[0]].to_list(), counts["count"].to_list()
     levels = dict(zip(names[:LEVELS], rows[:LEVELS], strict=True))
@@ -56,7 +61,14 @@ def learn_levels(values: pl.Series) -> dict[str, Any]:
         "once": int(sum(r == 1 for r in rows)),
         "twice": int(sum(r == 2 for r in rows)),
         "more": len(names) > LEVELS,
+        "inflation": _inflation(values, names[:3]) if ordered else 1.0,
     }
+
+
+def _inflation(values: pl.Series, names: list[str]) -> float:
+    """The largest of the most frequent levels."""
+    flags = ((values == name).cast(pl.Float64).to_numpy() for name in names)
+    return max((inflation(f.astype(float)) for f in flags), default=1.0)
 
 
 def compare_levels(kept: dict[str, Any], view: Categories, batch: Batch) -> Iterator[Evidence]:
@@ -70,7 +82,7 @@ def compare_levels(kept: dict[str, Any], view: Categories, batch: Batch) -> Iter
     unknown = {v: c for v, c in found.items() if v not in levels}
     reference = np.array([*levels.values(), total - sum(levels.values())], float)
     new = np.array([*(found.get(v, 0) for v in levels), sum(unknown.values())], float)
-    yield from _shares(view, new, reference, list(levels))
+    yield from _shares(view, new / kept["inflation"], reference / kept["inflation"], list(levels))
     if not kept["more"]:
         yield from _new_levels(kept, view, unknown, n, batch)
 

@@ -10,6 +10,7 @@ from components.quality.checking.evidence import Evidence, certain, suspicious
 from components.quality.checking.kinds import MISSING_WORDS
 from components.quality.checking.probe import Batch, Learned, first_rows
 from components.quality.checking.table import Table
+from components.quality.stats.memory import inflation
 from components.quality.stats.pvalues import rate_change, rate_increase
 
 
@@ -27,6 +28,7 @@ class MissingProbe:
                 "rows": batch.sample.rows,
                 "unreadable": int(table.unreadable(n).sum()),
                 "words": _words(table, n),
+                "inflation": inflation(batch.sample.missing(n).astype(float)) if batch.notes.get("stream") else 1.0,
             }
             for n in table.everything
         }
@@ -42,11 +44,12 @@ def _compare(kept: Learned, batch: Batch, name: str) -> Iterator[Evidence]:
     table = batch.table
     missing = batch.sample.missing(name)
     k, n, K, total = int(missing.sum()), missing.size, kept["missing"], kept["rows"]
-    change = abs(k / n - K / total)
+    change, weaker = abs(k / n - K / total), kept["inflation"]
+    log_p = rate_change(int(k / weaker), int(n / weaker), int(K / weaker), int(total / weaker))
     yield Evidence(
         name,
         "share of missing values",
-        rate_change(k, n, K, total),
+        log_p * (1.7 if K == 0 and total >= 100 else 1.0),
         change / (0.005 if K == 0 else 0.05),
         f"{k} of {n} missing",
         f"{K} of {total}",

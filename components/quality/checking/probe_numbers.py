@@ -14,6 +14,7 @@ from components.quality.checking.probe import Batch, Learned, first_rows
 from components.quality.checking.views import Numbers, number_views
 from components.quality.drift.psi import psi
 from components.quality.stats.histogram import Histogram
+from components.quality.stats.memory import inflation
 from components.quality.stats.pvalues import homogeneity, ks_tail, normal_tail, rate_change, rate_increase
 from components.quality.stats.tails import bounds
 
@@ -32,7 +33,9 @@ class NumberProbe:
 
     def learn(self, batch: Batch) -> Learned:
         """Histogram, frequent values and outer bounds of each view."""
-        return {_id(v): learn_numbers(v.values) for v in self.views(batch) if np.isfinite(v.values).sum() >= LEAST}
+        ordered = batch.notes.get("stream") is not None
+        views = (v for v in self.views(batch) if np.isfinite(v.values).sum() >= LEAST)
+        return {_id(v): learn_numbers(v.values, ordered) for v in views}
 
     def compare(self, learned: Learned, batch: Batch) -> Iterator[Evidence]:
         """All tests of all views."""
@@ -56,8 +59,11 @@ def _rows(e: Evidence, batch: Batch) -> tuple[int, ...]:
     return tuple((batch.sample_rows[np.asarray(e.rows, int) - 1] + 1).tolist()) if e.rows else ()
 
 
-def learn_numbers(values: Floats) -> dict[str, Any]:
-    """What is remembered of numbers [n] (NaN = none), at least ``LEAST`` of them present."""
+def learn_numbers(values: Floats, ordered: bool) -> dict[str, Any]:
+    """What is remembered of numbers [n] (NaN = none), at least ``LEAST`` of them present.
+
+    ``ordered``: the rows follow one another in time, so that neighbours may resemble each other and count for less.
+    """
     present = values[~np.isnan(values)]
     kinds, counts = np.unique(present, return_counts=True)
     order = np.argsort(-counts, kind="stable")
@@ -70,6 +76,7 @@ def learn_numbers(values: Floats) -> dict[str, Any]:
         "rarer": int(counts[order[kept.size]]) if kept.size < order.size else 0,
         "pairs": int(((counts == 2) | (counts == 3)).sum()),
         "far": [low, high],
+        "inflation": inflation(values) if ordered else 1.0,
     }
 
 
@@ -79,9 +86,10 @@ def compare_numbers(learned: dict[str, Any], view: Numbers) -> Iterator[Evidence
     batch = Histogram.of(view.values, reference.edges)
     if batch.rows < 5:
         return
-    yield from _shape(reference, batch, view)
-    yield from _place(reference, batch, view)
-    yield from _tails(reference, view)
+    weaker = learned["inflation"]
+    yield from _shape(reference.thinned(weaker), batch.thinned(weaker), view)
+    yield from _place(reference.thinned(weaker), batch.thinned(weaker), view)
+    yield from _tails(reference, view, weaker)
     yield from _far(learned, reference, view)
     yield from _atoms(learned, reference, view)
 
@@ -140,27 +148,29 @@ def _median(h: Histogram) -> float:
     return float(h.edges[min(int(np.searchsorted(h.below(), 0.5)), h.edges.size - 1)]) if h.edges.size else math.nan
 
 
-def _tails(reference: Histogram, view: Numbers) -> Iterator[Evidence]:
+def _tails(reference: Histogram, view: Numbers, weaker: float) -> Iterator[Evidence]:
     """More values than expected beyond the reference's outer quantiles, its smallest and its largest value."""
     total = reference.rows
     below = np.cumsum(reference.counts)[:-1]
-    yield _beyond(view, view.values < reference.edges[0], reference.edges[0], "below", 0, total)
-    yield _beyond(view, view.values > reference.edges[-1], reference.edges[-1], "above", 0, total)
+    yield _beyond(view, view.values < reference.edges[0], reference.edges[0], "below", 0, total, weaker)
+    yield _beyond(view, view.values > reference.edges[-1], reference.edges[-1], "above", 0, total, weaker)
     for share in (0.001, 0.005, 0.01):
         low = int(np.searchsorted(below, share * total, side="left"))
         edge = reference.edges[low]
-        yield _beyond(view, view.values <= edge, edge, "up to", int(below[low]), total)
+        yield _beyond(view, view.values <= edge, edge, "up to", int(below[low]), total, weaker)
         high = max(int(np.searchsorted(below, (1 - share) * total, side="right")) - 1, 0)
         edge = reference.edges[high]
-        yield _beyond(view, view.values > edge, edge, "above", int(total - below[high]), total)
+        yield _beyond(view, view.values > edge, edge, "above", int(total - below[high]), total, weaker)
 
 
-def _beyond(view: Numbers, flags: NDArray[np.bool_], edge: float, side: str, K: int, total: int) -> Evidence:
+def _beyond(
+    view: Numbers, flags: NDArray[np.bool_], edge: float, side: str, K: int, total: int, weaker: float
+) -> Evidence:
     k, n = int(flags.sum()), int(np.isfinite(view.values).sum())
     return Evidence(
         view.column,
         f"{view.what} {side} {'any seen before' if K == 0 else f'{edge:.6g}'}",
-        rate_increase(k, n, K, total),
+        rate_increase(int(k / weaker), int(n / weaker), round(K / weaker), int(total / weaker)),
         (k / max(n, 1) - K / total) / (0.005 if K == 0 else 0.02),
         f"{k} of {n} {side} {edge:.6g}, e.g. {_example(view.values, flags)}",
         f"{K} of {total}",

@@ -33,14 +33,15 @@ class RelationProbe:
         numbers = [n for n in table.names("number")][:COLUMNS]
         data = {n: table.numbers(n)[:ROWS] for n in numbers}
         formulas = [*_formulas(data, "sum"), *_formulas(data, "product")]
+        ordered = batch.notes.get("stream") is not None
         dates = [list(p) for p in combinations(table.names("datetime"), 2)][:10]
         learned: Learned = {"formulas": [], "dates": [], "orders": _orders({**data, **_dates(batch)})}
         for formula, residual in formulas:
-            learned["formulas"].append({**formula, "left": learn_numbers(residual)})
+            learned["formulas"].append({**formula, "left": learn_numbers(residual, ordered)})
         for first, second in dates:
             gap = (table.numbers(second) - table.numbers(first)) / 86400
             if np.isfinite(gap).sum() >= 20:
-                learned["dates"].append({"columns": [first, second], "left": learn_numbers(gap)})
+                learned["dates"].append({"columns": [first, second], "left": learn_numbers(gap, ordered)})
         return learned
 
     def compare(self, learned: Learned, batch: Batch) -> Iterator[Evidence]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from components.quality.checking.encode import Codes, Coding, encode, learn_codings, one_hot
 from components.quality.checking.evidence import Evidence
 from components.quality.checking.probe import Batch, Learned
+from components.quality.stats.memory import inflation
 from components.quality.stats.pvalues import cell_z, chi2_tail, normal_tail, rate_increase
 
 Floats = NDArray[np.float64]
@@ -48,6 +49,7 @@ class TogetherProbe:
             "meetings": _pack(gram),
             "follows": _learn_follows(z, places, codings),
             "impossible": _learn_impossible(z, places),
+            "inflation": max(inflation(column) for column in z.T) if batch.notes.get("stream") else 1.0,
         }
 
     def compare(self, learned: Learned, batch: Batch) -> Iterator[Evidence]:
@@ -63,9 +65,9 @@ class TogetherProbe:
         if z.shape[0] < 20:
             return
         yield from _follows(learned, reference, z, places, all_codings, batch.label)
-        yield from _cells(reference, learned["rows"], z, places, all_codings)
+        yield from _cells(reference, learned, z, places, all_codings)
         yield _impossible(learned, reference, z, places, all_codings)
-        yield _all_means(reference, learned["rows"], z, places, all_codings)
+        yield _all_means(reference, learned, z, places, all_codings)
 
 
 def _spread(codes: Codes) -> Codes:
@@ -89,28 +91,40 @@ def _target(coding: Coding) -> Floats:
     return np.asarray(coding.scores)[:, None] if coding.scores else np.eye(coding.size)
 
 
-def _predict(gram: Floats, z: Floats, place: slice, coding: Coding) -> Floats:
+def _regressions(gram: Floats, places: list[slice]) -> list[Floats]:
+    """For each column the ridge weights [size, its codes] of all other columns' codes (0 for its own).
+
+    All come from one inverse: with P = inv(G + ridge), the weights of a block on the others are -P_ob inv(P_bb).
+    """
+    rows = float(np.trace(gram[places[0], places[0]]))
+    inverse = np.linalg.inv(gram + np.eye(gram.shape[0]) * (10 + 0.005 * rows))
+    found = []
+    for place in places:
+        weights = -inverse[:, place] @ np.linalg.inv(inverse[place, place])
+        weights[place] = 0.0
+        found.append(weights)
+    return found
+
+
+def _agreement(gram: Floats, weights: Floats, z: Floats, place: slice, coding: Coding) -> Floats:
     """For each row the product of the column's actual and predicted deviation from its mean, summed; [n]."""
-    others = np.ones(gram.shape[0], bool)
-    others[place] = False
-    rows = float(np.trace(gram[place, place]))
     target = _target(coding)
-    a = gram[np.ix_(others, others)]
-    a = a + np.eye(a.shape[0]) * (10 + 0.005 * rows)
-    weights = np.linalg.solve(a, gram[others][:, place] @ target)
-    mean = np.diag(gram)[place] @ target / rows
-    return np.asarray((((z[:, place] @ target) - mean) * (z[:, others] @ weights - mean)).sum(axis=1))
+    mean = np.diag(gram)[place] @ target / float(np.trace(gram[place, place]))
+    return np.asarray((((z[:, place] @ target) - mean) * (z @ (weights @ target) - mean)).sum(axis=1))
 
 
 def _learn_follows(z: Floats, places: list[slice], codings: list[Coding]) -> dict[str, list[float]]:
-    """Mean and deviation of ``_predict`` on rows that the regression did not see, where clearly above 0."""
+    """Mean and deviation of ``_agreement`` on rows that the regression did not see, where clearly above 0."""
     folds = np.arange(z.shape[0]) % FOLDS
-    grams = [z[folds != f].T @ z[folds != f] for f in range(FOLDS)]
+    values = np.empty((z.shape[0], len(places)))
+    for f in range(FOLDS):
+        gram = z[folds != f].T @ z[folds != f]
+        for j, weights in enumerate(_regressions(gram, places)):
+            values[folds == f, j] = _agreement(gram, weights, z[folds == f], places[j], codings[j])
     found = {}
-    for place, coding in zip(places, codings, strict=True):
-        values = np.concatenate([_predict(grams[f], z[folds == f], place, coding) for f in range(FOLDS)])
-        mean, sd = float(values.mean()), float(values.std())
-        if sd > 0 and mean / sd * math.sqrt(values.size) > 5:
+    for coding, column in zip(codings, values.T, strict=True):
+        mean, sd = float(column.mean()), float(column.std())
+        if sd > 0 and mean / sd * math.sqrt(column.size) > 5:
             found[coding.column] = [mean, sd]
     return found
 
@@ -118,18 +132,17 @@ def _learn_follows(z: Floats, places: list[slice], codings: list[Coding]) -> dic
 def _follows(
     learned: Learned, gram: Floats, z: Floats, places: list[slice], codings: list[Coding], label: str | None
 ) -> Iterator[Evidence]:
-    n, total = z.shape[0], learned["rows"]
-    for place, coding in zip(places, codings, strict=True):
+    n, total = z.shape[0] / learned["inflation"], learned["rows"] / learned["inflation"]
+    regressions = _regressions(gram, places)
+    for place, coding, weights in zip(places, codings, regressions, strict=True):
         if coding.column not in learned["follows"]:
             continue
         mean, sd = learned["follows"][coding.column]
-        values = _predict(gram, z, place, coding)
+        values = _agreement(gram, weights, z, place, coding)
         spread = max(sd, float(values.std()))
         score = (mean - float(values.mean())) / (spread * math.sqrt(1 / n + 1 / total))
         lost = 1 - float(values.mean()) / mean
-        what = (
-            "the label follows from the features" if coding.column == label else "values follow from the other columns"
-        )
+        what = "the label follows from the features" if coding.column == label else "values follow from the others"
         yield Evidence(
             coding.column,
             what,
@@ -141,11 +154,13 @@ def _follows(
         )
 
 
-def _cells(reference: Floats, total: int, z: Floats, places: list[slice], codings: list[Coding]) -> Iterator[Evidence]:
+def _cells(
+    reference: Floats, learned: Learned, z: Floats, places: list[slice], codings: list[Coding]
+) -> Iterator[Evidence]:
     """The pair of codes whose share moved the most, one result for each column."""
-    n = z.shape[0]
+    n, total, weaker = z.shape[0], learned["rows"], learned["inflation"]
     now = z.T @ z
-    score = cell_z(now, n, reference, total)
+    score = cell_z(now / weaker, n / weaker, reference / weaker, total / weaker)
     tests = score.size / 2 / len(codings)
     owner = np.concatenate([np.full(p.stop - p.start, j) for j, p in enumerate(places)])
     score[owner[:, None] == owner[None, :]] = 0.0
@@ -229,9 +244,9 @@ def _impossible(learned: Learned, reference: Floats, z: Floats, places: list[sli
     )
 
 
-def _all_means(reference: Floats, total: int, z: Floats, places: list[slice], codings: list[Coding]) -> Evidence:
+def _all_means(reference: Floats, learned: Learned, z: Floats, places: list[slice], codings: list[Coding]) -> Evidence:
     """Hotelling's T-squared of all normal scores and indicators: many shifts too small to be seen one by one."""
-    n = z.shape[0]
+    n, total = z.shape[0], learned["rows"]
     blocks: list[Any] = []
     for place, coding in zip(places, codings, strict=True):
         if coding.scores:
@@ -252,7 +267,7 @@ def _all_means(reference: Floats, total: int, z: Floats, places: list[slice], co
     size = shift.size
     ridge = np.diag(np.diag(covariance)) * 0.03 + np.eye(size) * 1e-9
     distance = float(shift @ np.linalg.solve(covariance + ridge, shift)) if size else 0.0
-    weight = n * total / (n + total)
+    weight = n * total / (n + total) / learned["inflation"]
     statistic = distance * weight * max(0.0, (total - size - 2) / total)
     excess = math.sqrt(max(0.0, statistic - size) / weight)
     return Evidence(

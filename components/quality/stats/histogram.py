@@ -46,7 +46,7 @@ class Histogram:
     @property
     def rows(self) -> int:
         """Rows with a number."""
-        return int(self.counts.sum())
+        return round(float(self.counts.sum()))
 
     def merge(self, other: "Histogram") -> "Histogram":
         """The histogram of both parts. Raises ``ValueError`` where the cut points differ."""
@@ -69,6 +69,10 @@ class Histogram:
         cumulative = np.concatenate([[0.0], np.cumsum(self.counts)])
         bounds = np.concatenate([[0.0], cumulative[position + 1], [cumulative[-1]]])
         return Histogram(edges, np.diff(bounds), self.missing)
+
+    def thinned(self, times: float) -> "Histogram":
+        """The same shares with ``times`` fewer rows: what dependent rows are worth."""
+        return self if times == 1 else Histogram(self.edges, self.counts / times, self.missing)
 
     def below(self) -> Floats:
         """Share of rows at or below each cut point, [E]."""
