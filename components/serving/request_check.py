@@ -76,8 +76,11 @@ class _Checked:
         self.rules: list[Rule] = list(_rules(feature)) if feature.severity == "critical" else []
 
     def problems(self, values: Array) -> Iterator[str]:
-        """What is wrong with a column ``[n, *shape]``, one text a broken rule."""
-        if self.feature.severity != "critical":
+        """What is wrong with a column ``[n, *shape]``, one text a broken rule.
+
+        Texts for numbers, or the other way round, are left to the signature, which words that error.
+        """
+        if self.feature.severity != "critical" or (values.dtype == object) != (self.feature.dtype == "string"):
             return
         if values.shape[1:] != self.feature.shape:
             wanted = ["n", *self.feature.shape]

@@ -123,6 +123,12 @@ def test_what_only_arrays_can_hold(served: Path) -> None:
     assert "column 'pair', row 0: must be present" in refusal(served, {**good, "pair": nan})
 
 
+def test_a_wrong_dtype_is_left_to_the_signature(served: Path) -> None:
+    good = inputs([GOOD])
+    texts = np.array([b"x"], object)
+    ContractCheck()("m", 1, str(served), "", {**good, "age": texts, "pair": texts, "plan": np.array([5])})
+
+
 def test_many_problems_are_counted(served: Path) -> None:
     bad = {**GOOD, "age": 150, "income": -1.0, "visits": 99, "plan": "?", "code": "1", "secret": "?"}
     text = refusal(served, inputs([bad]))

@@ -111,7 +111,7 @@ ECHOED = [
 
 
 def build(folder: Path) -> None:
-    """``half`` in versions 1 and 2, with many signatures."""
+    """``half`` in versions 1 and 2, with many signatures; version 1 has a contract."""
     signatures = {
         "serving_default": half_plus_two,
         "two": two,
@@ -127,7 +127,7 @@ def build(folder: Path) -> None:
     }
     for version in (1, 2):
         tf.saved_model.save(tf.Module(), str(folder / "half" / str(version)), signatures=signatures)
-    extra = folder / "half" / "2" / "assets.extra"
+    extra = folder / "half" / "1" / "assets.extra"
     extra.mkdir()
     (extra / "contract.json").write_text(json.dumps(CONTRACT))
 

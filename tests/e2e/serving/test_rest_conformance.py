@@ -289,10 +289,11 @@ def test_a_large_tensor_goes_through_and_its_memory_comes_back(served: Served) -
 
 def test_the_contract_saved_with_a_version_is_checked(served: Served) -> None:
     text = "The request breaks the contract: column 'x', row 1: must be at most 1000 kg (got 1500)"
-    assert served.predict({"instances": [1, 1500]}) == (400, {"error": text})
-    assert served.predict({"instances": [1, 1500]}, "/v1/models/half/versions/1:predict")[0] == 200
+    with_contract = "/v1/models/half/versions/1:predict"
+    assert served.predict({"instances": [1, 1500]}, with_contract) == (400, {"error": text})
+    assert served.predict({"instances": [1, 1500]})[0] == 200
     with Client(served.grpc) as client, pytest.raises(RequestInvalid, match="at most 1000 kg"):
-        client.predict("half", {"x": [1500.0]})
+        client.predict("half", {"x": [1500.0]}, version=1)
 
 
 def test_client_against_the_server(served: Served) -> None:
