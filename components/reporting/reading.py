@@ -112,7 +112,7 @@ def read_run(path: Path) -> RunRecord:
     steps: list[StepRecord] = []
     for name in names:
         manifest = manifests.get(name, {})
-        sources = _sources(manifest, known.get(name, {}))
+        sources = _sources(manifest, known.get(name, {})) or _blocker(records.get(name, {}), names)
         before = [s.name for s in steps if s.outcome != "waiting"]
         assumed = not sources and not manifest and not known and bool(before)
         steps.append(
@@ -190,6 +190,12 @@ def _sources(manifest: dict[str, Any], known: dict[str, Any]) -> dict[str, str]:
         if origin.get("run_id", here[1]) == here[1] and origin.get("pipeline", here[0]) == here[0]:
             found[parameter] = str(origin.get("step", ""))
     return found or {p: s for p, s in as_dict(known.get("inputs")).items() if isinstance(s, str)}
+
+
+def _blocker(record: dict[str, Any], names: list[str]) -> dict[str, str]:
+    """The step whose closed gate skipped this one, as the runner writes it: ``evaluation was skipped``."""
+    blocker, _, rest = str(record.get("reason") or "").partition(" was ")
+    return {"?": blocker} if rest == "skipped" and blocker in names else {}
 
 
 def _inputs_first(steps: list[StepRecord]) -> list[StepRecord]:

@@ -1,5 +1,6 @@
 """The top of the report: what ran, how it ended, and the few numbers that matter most."""
 
+import textwrap
 from typing import Any
 
 from components.reporting.charts.scale import label, seconds_text
@@ -41,12 +42,14 @@ def problems(run: RunRecord) -> list[dict[str, Any]]:
     found = []
     for step in run.steps:
         if step.outcome in ("failed", "skipped") and step.error:
+            first, _, rest = str(step.error.get("got") or step.reason).partition("\n")
             found.append(
                 {
                     "step": step.name,
                     "outcome": step.outcome,
                     "type": str(step.error.get("type") or ""),
-                    "got": str(step.error.get("got") or step.reason),
+                    "got": first,
+                    "more": textwrap.dedent(rest),
                     "wanted": str(step.error.get("wanted") or ""),
                     "fix": str(step.error.get("fix") or ""),
                 }

@@ -62,6 +62,21 @@ def test_summary_of_each_state(tmp_path: Path) -> None:
     assert run_summary(tmp_path / "s" / "runs" / "p" / "r")["outcome"] == "empty"
 
 
+def test_skipped_steps_hang_on_the_one_that_closed_the_gate_whatever_their_names(tmp_path: Path) -> None:
+    run = InventedRun(tmp_path)
+    run.examples()
+    run.checked()
+    run.model()
+    run.evaluation(limit=0.99)
+    at = "2026-01-02T03:04:20.000Z"
+    for step, blocker in (("servable", "evaluation"), ("deployment", "servable")):
+        record = {"step": step, "outcome": "skipped", "at": at, "reason": f"{blocker} was skipped"}
+        dump(run.path / "outcomes" / f"{step}.json", record)
+    steps = read_run(run.path).steps
+    assert [s.name for s in steps] == list(CHAIN)
+    assert [list(s.sources.values()) for s in steps[-2:]] == [["evaluation"], ["servable"]]
+
+
 def test_another_run_as_champion_is_not_this_one(tmp_path: Path) -> None:
     run = InventedRun(tmp_path).done()
     pointer = tmp_path / "champions" / "churn.json"
