@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from json_infos import infos
 
 from components.serving.errors import Code, ServingError, not_found
@@ -283,3 +285,38 @@ def test_strange_names_are_only_names(engine: HalfPlusTwo, name: str) -> None:
 def test_methods_that_are_not_http_apis(engine: HalfPlusTwo) -> None:
     for method in ("TRACE", "CONNECT", "PROPFIND"):
         assert call(engine, method, "/v1/models/half").status == 501
+
+
+PIECES = st.sampled_from(
+    [
+        b"{", b"}", b"[", b"]", b",", b":",
+        b'"instances"', b'"inputs"', b'"signature_name"', b'"examples"', b'"x"', b'"b64"',
+        b"1", b"-0.5e3", b"NaN", b"-Inf", b"true", b"null", b'"aGk="', b'"\\ud800"', b"\xff", b"\x00", b" ", b'"',
+    ]
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=600)
+@given(
+    st.lists(PIECES, max_size=25).map(b"".join) | st.binary(max_size=80),
+    st.sampled_from([b"", b'{"instances":[', b'{"inputs":{"x":', b'{"examples":[{"x":']),
+    st.sampled_from(["predict", "classify", "regress"]),
+)
+def test_any_body_gets_a_worded_answer(body: bytes, start: bytes, api: str) -> None:
+    """Fuzz: whatever is sent, the answer is 200, 400 or 501 with a JSON body; never an exception."""
+    engine = HalfPlusTwo()
+    response = call(engine, "POST", f"/v1/models/half:{api}", start + body)
+    assert response.status in (200, 400, 501)
+    if response.status != 200:
+        assert error(response)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.sampled_from(["GET", "POST", "OPTIONS", "PUT"]),
+    st.text(max_size=30),
+    st.sampled_from(["", "/v1/", "/v1/models/"]),
+)
+def test_any_path_gets_an_answer(method: str, path: str, start: str) -> None:
+    response = call(HalfPlusTwo(), method, start + path, b'{"instances":[1]}')
+    assert response.status in (200, 400, 404)
