@@ -1,0 +1,82 @@
+"""``kilnworks serving config``: configuration files with which the real ``tensorflow/serving`` image serves a store.
+
+The same files start the embedded server, so both can be compared on the same models.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import text_format
+
+from components.serving.model_config import config_of
+from components.serving.store_models import base_paths
+from components.serving.text_protos import DEFAULT_METRICS_PATH, message_class
+from schemas.errors import ConfigError
+from schemas.files import write_text
+
+MODELS_FILE = "models.config"
+BATCHING_FILE = "batching.config"
+MONITORING_FILE = "monitoring.config"
+IMAGE_MODELS = "/models"
+"""Where the compose file mounts ``STORE/serving`` in the image."""
+
+_MAX_BATCH_SIZE = 64
+_BATCH_TIMEOUT_MICROS = 1000
+_MAX_ENQUEUED_BATCHES = 256
+_BATCH_THREADS = 4
+
+
+def write_serving_config(store: Path, out: Path, models_at: str = IMAGE_MODELS) -> tuple[Path, ...]:
+    """Write ``models.config``, ``batching.config`` and ``monitoring.config``.
+
+    Args:
+        store: the store's folder; its ``serving`` folder holds the models.
+        out: folder for the files; made if it is not there.
+        models_at: absolute path at which the server sees ``STORE/serving``.
+
+    Returns:
+        The files written.
+
+    Raises:
+        ConfigError: no model has been deployed to this store.
+    """
+    models = base_paths(store / "serving")
+    if not models:
+        raise ConfigError(
+            f"{store / 'serving'} holds no published model",
+            "at least one STORE/serving/<model>/<version>",
+            "deploy one first: `python -m pipelines run NAME`",
+        )
+    texts = {
+        MODELS_FILE: _models_text({name: f"{models_at.rstrip('/')}/{name}" for name in models}),
+        BATCHING_FILE: _text(_batching()),
+        MONITORING_FILE: _text(_monitoring()),
+    }
+    for name, text in texts.items():
+        write_text(out / name, text)
+    return tuple(out / name for name in texts)
+
+
+def _models_text(models: Mapping[str, str]) -> str:
+    return _text(config_of(models))
+
+
+def _batching() -> Any:
+    proto = message_class("BatchingParameters")()
+    proto.max_batch_size.value = _MAX_BATCH_SIZE
+    proto.batch_timeout_micros.value = _BATCH_TIMEOUT_MICROS
+    proto.max_enqueued_batches.value = _MAX_ENQUEUED_BATCHES
+    proto.num_batch_threads.value = _BATCH_THREADS
+    return proto
+
+
+def _monitoring() -> Any:
+    proto = message_class("MonitoringConfig")()
+    proto.prometheus_config.enable = True
+    proto.prometheus_config.path = DEFAULT_METRICS_PATH
+    return proto
+
+
+def _text(proto: Any) -> str:
+    return str(text_format.MessageToString(proto))

@@ -1,0 +1,246 @@
+"""Batching against a runner that only counts: what is put together, padded, split, refused."""
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from components.serving import batch_tensors
+from components.serving.batching import BatchingRunner, Slots
+from components.serving.batching_config import BatchSettings
+from components.serving.errors import Code, ServingError
+from components.serving.feeds import Array, Feeds
+from components.serving.values import TensorInfo
+
+X = TensorInfo("x:0", 1, "float", np.dtype(np.float32), (-1,))
+
+
+@dataclass
+class Doubling:
+    """Answers 2 x; notes the rows of each run; can be told to wait, to fail or to answer too few rows."""
+
+    runs: list[int] = field(default_factory=list)
+    gate: threading.Event | None = None
+    error: ServingError | None = None
+    answer: object = None
+    timeouts: list[float | None] = field(default_factory=list)
+
+    def run(self, feeds: Feeds, fetches: Sequence[str], timeout_seconds: float | None) -> list[Array]:
+        value = feeds[0][1]
+        self.runs.append(len(value))
+        self.timeouts.append(timeout_seconds)
+        if self.gate is not None:
+            assert self.gate.wait(10)
+        if self.error is not None:
+            raise self.error
+        return [np.asarray(value * 2 if self.answer is None else self.answer)]
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def batching(inner: Doubling, slots: int = 1, **settings: object) -> BatchingRunner:
+    made = {"max_batch_size": 8, "max_execution_size": settings.get("max_batch_size", 8), **settings}
+    return BatchingRunner(inner, BatchSettings(**made), Slots(slots))
+
+
+def rows(*values: float) -> Feeds:
+    return [(X, np.array(values, np.float32))]
+
+
+def together(runner: BatchingRunner, requests: Sequence[Feeds], timeout: float | None = None) -> list[object]:
+    """Results (or errors) of requests sent at the same time."""
+    results: list[object] = [None] * len(requests)
+
+    def ask(i: int) -> None:
+        try:
+            results[i] = runner.run(requests[i], ["y:0"], timeout)[0]
+        except ServingError as error:
+            results[i] = error
+
+    threads = [threading.Thread(target=ask, args=(i,)) for i in range(len(requests))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    return results
+
+
+def test_requests_that_come_together_run_together_and_get_their_own_rows() -> None:
+    inner = Doubling()
+    results = together(batching(inner, timeout_seconds=0.3), [rows(i, i + 0.5) for i in range(4)])
+    assert inner.runs == [8]
+    for i, result in enumerate(results):
+        np.testing.assert_array_equal(result, [2 * i, 2 * i + 1])
+
+
+def test_a_batch_runs_when_its_time_is_over() -> None:
+    inner = Doubling()
+    started = time.monotonic()
+    [result] = together(batching(inner, timeout_seconds=0.1), [rows(1)])
+    assert time.monotonic() - started >= 0.1
+    np.testing.assert_array_equal(result, [2])
+
+
+def test_a_full_batch_does_not_wait() -> None:
+    inner = Doubling()
+    started = time.monotonic()
+    together(batching(inner, timeout_seconds=5), [rows(*range(8))])
+    assert time.monotonic() - started < 2
+
+
+def test_what_arrives_while_a_batch_runs_is_put_together() -> None:
+    inner = Doubling(gate=threading.Event())
+    runner = batching(inner)
+    first = threading.Thread(target=runner.run, args=(rows(0), ["y:0"], None))
+    first.start()
+    while not inner.runs:
+        time.sleep(0.001)
+    rest = threading.Thread(target=together, args=(runner, [rows(i) for i in range(5)]))
+    rest.start()
+    time.sleep(0.2)
+    inner.gate.set()
+    first.join()
+    rest.join()
+    assert inner.runs == [1, 5]
+
+
+def test_a_lone_client_does_not_wait_for_ever() -> None:
+    inner = Doubling()
+    runner = batching(inner, timeout_seconds=0.02)
+    for _ in range(20):
+        runner.run(rows(1), ["y:0"], None)
+    started = time.monotonic()
+    for _ in range(20):
+        runner.run(rows(1), ["y:0"], None)
+    assert time.monotonic() - started < 0.2, "sixteen waits in vain teach that there is one client"
+
+
+def test_a_request_that_is_too_large_is_refused() -> None:
+    [error] = together(batching(Doubling()), [rows(*range(9))])
+    assert isinstance(error, ServingError)
+    assert (error.code, error.text) == (
+        Code.INVALID_ARGUMENT,
+        "Task size 9 is larger than maximum input batch size 8",
+    )
+
+
+def test_large_requests_are_split_and_put_together_again() -> None:
+    inner = Doubling()
+    runner = batching(inner, max_batch_size=20, split=True, max_execution_size=4)
+    [result] = together(runner, [rows(*range(10))])
+    assert sorted(inner.runs) == [2, 4, 4]
+    np.testing.assert_array_equal(result, np.arange(10) * 2)
+
+
+def test_a_full_queue_is_unavailable() -> None:
+    inner = Doubling(gate=threading.Event())
+    runner = batching(inner, max_batch_size=1, max_enqueued_batches=2)
+    holder = threading.Thread(target=runner.run, args=(rows(0), ["y:0"], None))
+    holder.start()
+    while not inner.runs:
+        time.sleep(0.001)
+    waiting = [threading.Thread(target=runner.run, args=(rows(0), ["y:0"], None)) for _ in range(2)]
+    for thread in waiting:
+        thread.start()
+    time.sleep(0.1)
+    with pytest.raises(ServingError) as caught:
+        runner.run(rows(0), ["y:0"], None)
+    inner.gate.set()
+    for thread in (holder, *waiting):
+        thread.join()
+    assert caught.value.code is Code.UNAVAILABLE
+    assert caught.value.text == (
+        "The batch scheduling queue to which this task was submitted is full; currently 2 batches enqueued and "
+        "max_enqueued_batches is 2"
+    )
+
+
+def test_padding_to_allowed_sizes_is_cut_off_again() -> None:
+    inner = Doubling()
+    [result] = together(batching(inner, allowed_sizes=(4, 8)), [rows(1, 2, 3)])
+    assert inner.runs == [4]
+    np.testing.assert_array_equal(result, [2, 4, 6])
+
+
+def test_an_error_reaches_every_request_of_the_batch() -> None:
+    inner = Doubling(error=ServingError(Code.INVALID_ARGUMENT, "kernel"))
+    results = together(batching(inner, timeout_seconds=0.2), [rows(1), rows(2)])
+    assert [(e.code, e.text) for e in results] == [(Code.INVALID_ARGUMENT, "kernel")] * 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"), [(np.float32(3), "has 0 dimensions"), (np.zeros(3), "0th dimension does")]
+)
+def test_outputs_must_have_a_row_for_each_input_row(answer: object, words: str) -> None:
+    [error] = together(batching(Doubling(answer=answer)), [rows(1)])
+    assert isinstance(error, ServingError)
+    assert error.code is Code.FAILED_PRECONDITION
+    assert words in error.text
+
+
+def test_different_inner_shapes_fail_without_padding_and_fit_with_it() -> None:
+    wide = [(X, np.full((1, 3), 7, np.float32))]
+    narrow = [(X, np.full((1, 2), 5, np.float32))]
+    results = together(batching(Doubling(), timeout_seconds=0.3), [wide, narrow])
+    assert {error.code for error in results} == {Code.FAILED_PRECONDITION}
+    inner = Doubling()
+    results = together(batching(inner, timeout_seconds=0.3, pad_variable_length=True), [wide, narrow])
+    assert inner.runs == [2]
+    np.testing.assert_array_equal(results[0], [[14, 14, 14]])
+    np.testing.assert_array_equal(results[1], [[10, 10, 10]])
+
+
+def test_scalars_and_unequal_rows_cannot_be_batched() -> None:
+    for feeds, words in (
+        ([(X, np.array(1, np.float32))], "at least one dimension"),
+        ([(X, np.zeros(1, np.float32)), (X, np.zeros(2, np.float32))], "equal 0th-dimension size"),
+        ([], "at least one input tensor"),
+    ):
+        with pytest.raises(ServingError, match=words):
+            batching(Doubling()).run(feeds, ["y:0"], None)
+
+
+def test_the_latest_deadline_of_a_batch_counts() -> None:
+    inner = Doubling()
+    together(batching(inner, timeout_seconds=0.05), [rows(1)], timeout=5)
+    together(batching(inner, timeout_seconds=0.05), [rows(1)], timeout=None)
+    assert inner.timeouts[0] is not None
+    assert 4 < inner.timeouts[0] <= 5
+    assert inner.timeouts[1] is None
+    [error] = together(batching(inner, timeout_seconds=0.05), [rows(1)], timeout=0.001)
+    assert isinstance(error, ServingError)
+    assert error.text == "Run() timeout exceeded while waiting in batching queue"
+
+
+def test_merging_and_splitting_are_inverse() -> None:
+    parts = [np.arange(6, dtype=np.float32).reshape(2, 3), np.ones((1, 3), np.float32)]
+    merged = batch_tensors.merge(parts, "x:0", pad=False, filler_rows=2)
+    assert merged.shape == (5, 3)
+    for part, again in zip(parts, batch_tensors.split(merged, [2, 1], 5), strict=True):
+        np.testing.assert_array_equal(part, again)
+
+
+def test_heavy_traffic_loses_nothing() -> None:
+    inner = Doubling()
+    runner = batching(inner, slots=2, timeout_seconds=0.001)
+    wrong = []
+
+    def ask(seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        for _ in range(100):
+            values = rng.integers(0, 1000, rng.integers(1, 5)).astype(np.float32)
+            got = runner.run([(X, values)], ["y:0"], None)[0]
+            if not np.array_equal(got, values * 2):
+                wrong.append((values, got))
+
+    threads = [threading.Thread(target=ask, args=(seed,)) for seed in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert len(inner.runs) < 800
