@@ -7,13 +7,14 @@ Readers call, in this order: ``fingerprint`` (what is there), ``splits`` (which 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from components.sources.columns import Column, check_columns
 from schemas.config import Config
+from schemas.errors import DataUnreadable
 
 if TYPE_CHECKING:
     import polars as pl
@@ -100,15 +101,29 @@ class Source(Config):
         found = self.column_names(split)
         check_columns(found, wanted.columns, wanted.ignore, str(self), wanted.any_extra)
         names = [name for name in wanted.columns if name in found]
-        seen = 0
+        seen, schema = 0, None
         for batch in self.batches(names, wanted, split):
             start = seen
 
             def place(row: int, column: str, start: int = start) -> str:
                 return self.place(start + row, column, split)
 
-            yield cast_frame(batch, wanted.columns, place, self.absent_texts())
+            frame = cast_frame(batch, wanted.columns, place, self.absent_texts())
+            schema = schema or frame.schema
+            _refuse_change(schema, frame.schema, place)
+            yield frame
             seen += batch.height
+
+
+def _refuse_change(before: Mapping[str, Any], now: Mapping[str, Any], place: Callable[[int, str], str]) -> None:
+    """Keys and times are taken as found; raise where what is found changes on the way."""
+    for name, dtype in now.items():
+        if dtype != before[name]:
+            raise DataUnreadable(
+                f"column {name!r}: {before[name]} at first, {dtype} from about {place(0, name)} on",
+                "values of one type",
+                "write the column the same way in all files",
+            )
 
 
 def fingerprint_files(files: Iterable[Path]) -> str:

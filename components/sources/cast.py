@@ -134,9 +134,24 @@ def _to_datetime(found: pl.Series, absent: tuple[str, ...]) -> pl.Series:
 
 
 def _datetimes_from_text(texts: pl.Series) -> pl.Series:
-    """ISO 8601 dates and times; a time zone is moved to UTC."""
-    if texts.null_count() == len(texts):
-        return _nothing(texts, pl.Datetime("us"))
+    """ISO 8601 dates and times; a time zone is moved to UTC.
+
+    The parser takes one way of writing at a time, so it is asked again for those that are left. Texts that do not
+    begin with the year are not parsed: 01/02/2024 is in January or in February, depending on the reader.
+    """
+    done = _nothing(texts, pl.Datetime("us"))
+    left = texts.set(~texts.str.contains(r"^\d{4}[-/]\d{2}[-/]\d{2}").fill_null(False), None)
+    while left.null_count() < len(left):
+        parsed = _parsed_times(left)
+        if parsed.null_count() == len(parsed):
+            break
+        done = done.zip_with(done.is_not_null(), parsed)
+        left = left.set(done.is_not_null(), None)
+    return done
+
+
+def _parsed_times(texts: pl.Series) -> pl.Series:
+    """Those texts that are written like the first one, in UTC; null elsewhere."""
     try:
         parsed = texts.str.to_datetime(time_unit="us", strict=False)
     except pl.exceptions.ComputeError:
@@ -147,6 +162,11 @@ def _datetimes_from_text(texts: pl.Series) -> pl.Series:
 
 
 def _to_time(found: pl.Series, absent: tuple[str, ...]) -> pl.Series:
+    """Whole numbers stay such, also written as text; the first value of a text column says which kind it is."""
+    if found.dtype == pl.String:
+        plain = _plain(found, absent).drop_nulls()
+        if len(plain) and plain.head(1).cast(pl.Int64, strict=False).null_count() == 0:
+            return _to_int(found, absent)
     if found.dtype.is_integer():
         return found.cast(pl.Int64)
     return found.cast(pl.Float64).fill_nan(None) if found.dtype.is_float() else _to_datetime(found, absent)

@@ -203,3 +203,20 @@ def test_unknown_encoding_is_refused_when_set():
 
 def test_is_a_config():
     assert issubclass(CsvSource, Config)
+
+
+def test_time_column_is_taken_as_found(tmp_path):
+    wanted = Wanted({"t": Column("t", "time"), "a": Column("a", "int")})
+    numbers = read(write(tmp_path / "x.csv", "t,a\n1700000000,1\n,2\n1700000060,3\n"), wanted)
+    assert numbers["t"].to_list() == [1_700_000_000, None, 1_700_000_060]
+    times = read(write(tmp_path / "x.csv", "t,a\n2024-01-31,1\n2024-02-01T10:00:00Z,2\n"), wanted)
+    assert times["t"].dtype == pl.Datetime("us") and str(times["t"][1]) == "2024-02-01 10:00:00"
+    with pytest.raises(DataUnreadable, match=r"'2024-01-31' \(line 3 of"):
+        read(write(tmp_path / "x.csv", "t,a\n1700000000,1\n2024-01-31,2\n"), wanted)
+
+
+def test_a_column_that_changes_its_kind_between_files(tmp_path):
+    write(tmp_path / "1.csv", "t,a\n1700000000,1\n")
+    write(tmp_path / "2.csv", "t,a\n2024-01-31,1\n")
+    with pytest.raises(DataUnreadable, match=r"Int64 at first, Datetime.* from about line 2 of .*2\.csv"):
+        read(CsvSource(path=str(tmp_path)), Wanted({"t": Column("t", "time"), "a": Column("a", "int")}))

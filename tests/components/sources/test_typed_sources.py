@@ -45,6 +45,16 @@ def test_parquet_and_jsonl_give_the_same_rows(tmp_path):
         (pl.Series(["Yes", "no", "TRUE", "0"]), "bool", [True, False, True, False]),
         (pl.Series([dt.date(2024, 1, 31)]), "datetime", [dt.datetime(2024, 1, 31)]),
         (pl.Series(["2024-01-31T10:00:00+02:00"]), "datetime", [dt.datetime(2024, 1, 31, 8)]),
+        (
+            pl.Series(["2024-01-31", None, "2024-01-31 10:00", "2024-01-31T10:00:00Z", "2024-01-31T10:00:00.5-01:00"]),
+            "datetime",
+            [
+                dt.datetime(2024, 1, 31),
+                None,
+                *[dt.datetime(2024, 1, 31, 10)] * 2,
+                dt.datetime(2024, 1, 31, 11, 0, 0, 500_000),
+            ],
+        ),
         (pl.Series([None, None]), "float", [None, None]),
         (pl.Series([True, False]), "int", [1, 0]),
     ],
@@ -65,6 +75,8 @@ def test_casts(tmp_path, series, dtype, expected):
         (pl.Series([1_700_000_000]), "datetime", "1700000000"),
         (pl.Series(["2024-02-30", "2024-01-01"]), "datetime", "'2024-02-30' (row 1)"),
         (pl.Series(["soon"]), "datetime", "'soon'"),
+        (pl.Series(["01/02/2024"]), "datetime", "'01/02/2024'"),
+        (pl.Series(["2024-01-31", "2024-01-32"]), "datetime", "'2024-01-32' (row 2)"),
         (pl.Series([2**63], dtype=pl.UInt64), "int", "9223372036854775808"),
     ],
 )
