@@ -9,13 +9,14 @@ from schemas.errors import ConfigError
 
 
 def server_context(config: TlsConfig) -> ssl.SSLContext:
-    """A context for a server that shows ``server_cert`` and, with ``client_verify``, asks for a client's certificate.
+    """A context for an HTTP/1.1 server: it shows ``server_cert``; with ``client_verify`` it asks for a client's.
 
     Raises:
         ConfigError: key and certificate do not fit together, or a text is not PEM.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
     try:
         with tempfile.TemporaryDirectory() as folder:
             certificate, key = Path(folder, "cert.pem"), Path(folder, "key.pem")
