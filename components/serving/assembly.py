@@ -54,15 +54,16 @@ def make_engine(flags: Flags) -> Engine:
             retry_seconds=flags.load_retry_interval_micros / 1e6,
         ),
     )
-    log = _prediction_log(flags)
+    log = _prediction_log(flags, metrics)
     check = ContractCheck() if flags.contract_check else None
     return Engine(ServerCore(loader, settings), metrics, log, check, flags.enable_signature_method_name_check)
 
 
-def _prediction_log(flags: Flags) -> PredictionLogSink | None:
+def _prediction_log(flags: Flags, metrics: PrometheusMetrics) -> PredictionLogSink | None:
     if not flags.prediction_log_dir:
         return None
-    return PredictionLogWriter(LogSettings(Path(flags.prediction_log_dir), flags.prediction_log_sampling_rate))
+    settings = LogSettings(Path(flags.prediction_log_dir), flags.prediction_log_sampling_rate)
+    return PredictionLogWriter(settings, count=metrics.prediction_log)
 
 
 def _warm_up(flags: Flags, metrics: Metrics) -> Callable[[Servable], None]:

@@ -249,6 +249,7 @@ def test_transport(served: Served) -> None:
     assert served.ask("GET", "/v1/health/ready") == (200, {"status": "ready"})
     page = served.ask("GET", "/monitoring/prometheus/metrics")[1]
     assert ':tensorflow:serving:request_count{model_name="half",status="OK"}' in page
+    assert ':kilnworks:serving:prediction_log_records{outcome="written"}' in page
     assert ':tensorflow:serving:runtime_latency_count{model_name="half",API="Predict",runtime="TF1"}' in page
 
 
