@@ -63,14 +63,14 @@ def run(
     opened = open_store(store)
     opened.check_writable()
     this = opened.run(name, run_id or new_run_id())
-    record = this.begin(_command(name, this, settings, store), given, trigger="command line")
+    command = _command(name, this, settings, store)
+    record = this.begin(command, given, trigger="command line", steps=pipeline.outline())
     pipeline = load(name).configured(record["overrides"])
     try:
         with watched(console, pipeline) as listener:
             outcome = run_all(pipeline, this, fresh=fresh, selected=selected, listener=listener)
     except (KilnworksError, KeyboardInterrupt):
-        report = finish_run(this)
-        _say(console, f"report   {report}")
+        _report_failure(console, this)
         _say(console, f"resume   {_command(name, this, None, store)}")
         raise
     report = finish_run(this)
@@ -99,8 +99,9 @@ def step(
     this = opened.run(name, run_id)
     interval = interval_settings(load(name), os.environ.get(INTERVAL_VARIABLE))
     given = {**interval, **_overrides_from_environment(), **overrides(settings or [])}
-    load(name).configured(given)
-    record = this.begin(_command(name, this, settings, store), given, trigger=os.environ.get(TRIGGER_VARIABLE, "step"))
+    outline = load(name).configured(given).outline()
+    trigger = os.environ.get(TRIGGER_VARIABLE, "step")
+    record = this.begin(_command(name, this, settings, store), given, trigger=trigger, steps=outline)
     pipeline = load(name).configured(record["overrides"])
     console = Console(soft_wrap=True)
     with watched(console, pipeline) as listener:
@@ -120,6 +121,14 @@ def finish(
     skip_rest(load(name), this)
     _say(Console(), f"report   {finish_run(this)}")
     return 0
+
+
+def _report_failure(console: Console, run: Run) -> None:
+    """Write the report of a failed run; a store that takes no report does not hide the error that ended the run."""
+    try:
+        _say(console, f"report   {finish_run(run)}")
+    except KilnworksError as error:
+        _say(console, f"report   not written: {error.got}")
 
 
 def _overrides_from_environment() -> dict[str, Any]:

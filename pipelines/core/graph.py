@@ -158,6 +158,17 @@ class Pipeline:
                 return step
         raise UnknownName(f"step of {self.name}", name, [s.name for s in self.steps])
 
+    def outline(self) -> list[dict[str, Any]]:
+        """The steps as JSON-serializable values, for those who show a run before all of it has begun."""
+        return [
+            {
+                "name": step.name,
+                "component": step.component,
+                "inputs": {parameter: source for parameter, source in step.inputs.items() if isinstance(source, str)},
+            }
+            for step in self.steps
+        ]
+
     def edges(self) -> dict[str, tuple[str, ...]]:
         """Step name -> names of the steps that it waits for."""
         return {s.name: s.upstream() for s in self.steps}
