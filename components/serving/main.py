@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from components.serving.errors import ServingError
 from components.serving.flags import Flags, parse_flags
+from components.serving.log_filter import RepeatFilter
 from components.serving.options import RunningServer
 from components.serving.store_models import base_paths
 from schemas.errors import EXIT_FAILED, KilnworksError
@@ -86,6 +87,8 @@ def _prepare_process() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(RepeatFilter())
     for noisy in ("tensorflow", "absl", "h5py"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
 
