@@ -5,9 +5,8 @@ goes through the session's thread pool, where TensorFlow stops it when the time 
 imports TensorFlow.
 """
 
-import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -44,10 +43,12 @@ class GraphRunner:
             ServingError: INVALID_ARGUMENT for a wrong dtype, DEADLINE_EXCEEDED, or the kernel's code and text.
         """
         check_dtypes(feeds)
-        with graph_errors():
+        try:
             if timeout_seconds is None or timeout_seconds > _LONGEST_TIMEOUT_SECONDS:
                 return self._run_callable(feeds, fetches)
             return self._run_limited(feeds, fetches, timeout_seconds)
+        except Exception as error:
+            raise serving_error(error) from None
 
     def close(self) -> None:
         """Forget the prepared callables."""
@@ -104,16 +105,12 @@ class GraphRunner:
             ) from None
 
 
-@contextlib.contextmanager
-def graph_errors() -> Iterator[None]:
-    """Turn TensorFlow's exceptions into ``ServingError`` with the same code and text."""
-    try:
-        yield
-    except tf.errors.DeadlineExceededError as error:
-        raise deadline_exceeded(error.message) from None
-    except tf.errors.OpError as error:
-        raise ServingError(Code(error.error_code), error.message) from None
-    except (TypeError, ValueError, UnicodeError) as error:
-        raise invalid_argument(str(error)) from None
-    except RuntimeError as error:
-        raise ServingError(Code.CANCELLED, str(error)) from None
+def serving_error(error: Exception) -> ServingError:
+    """TensorFlow's exception as a ``ServingError`` with the same code and text."""
+    if isinstance(error, ServingError):
+        return error
+    if isinstance(error, tf.errors.OpError):
+        return ServingError(Code(error.error_code), error.message)
+    if isinstance(error, TypeError | ValueError):
+        return invalid_argument(str(error))
+    return ServingError(Code.INTERNAL, f"{type(error).__name__}: {error}")

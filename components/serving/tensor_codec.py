@@ -30,6 +30,14 @@ _FIELDS = {
     dtypes.COMPLEX64: "scomplex_val",
     dtypes.COMPLEX128: "dcomplex_val",
 }
+# Types whose array is, byte for byte, the packed typed field on the wire: (field number << 3 | length-delimited).
+_PACKED_TAGS = {
+    dtypes.FLOAT: b"\x2a",
+    dtypes.DOUBLE: b"\x32",
+    dtypes.BOOL: b"\x5a",
+    dtypes.COMPLEX64: b"\x4a",
+    dtypes.COMPLEX128: b"\x62",
+}
 
 
 class TensorParseError(ValueError):
@@ -153,8 +161,19 @@ def fill_proto(proto: Any, array: "np.ndarray[Any, Any]", as_content: bool = Fal
         proto.string_val.extend([_as_bytes(value) for value in flat.tolist()])
     elif as_content:
         proto.tensor_content = flat.tobytes()
+    elif number in _PACKED_TAGS:
+        proto.MergeFromString(_PACKED_TAGS[number] + _varint_bytes(flat.nbytes) + flat.tobytes())
     else:
         getattr(proto, _FIELDS[number]).extend(_values(number, flat))
+
+
+def _varint_bytes(value: int) -> bytes:
+    parts = bytearray()
+    while value > 0x7F:
+        parts.append(value & 0x7F | 0x80)
+        value >>= 7
+    parts.append(value)
+    return bytes(parts)
 
 
 def _as_bytes(value: Any) -> bytes:
@@ -162,10 +181,4 @@ def _as_bytes(value: Any) -> bytes:
 
 
 def _values(number: int, flat: "np.ndarray[Any, Any]") -> list[Any]:
-    if number in (dtypes.HALF, dtypes.BFLOAT16):
-        return flat.view(np.uint16).tolist()
-    if number == dtypes.COMPLEX64:
-        return flat.view(np.float32).tolist()
-    if number == dtypes.COMPLEX128:
-        return flat.view(np.float64).tolist()
-    return flat.tolist()
+    return flat.view(np.uint16).tolist() if number in (dtypes.HALF, dtypes.BFLOAT16) else flat.tolist()
