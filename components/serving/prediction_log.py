@@ -17,14 +17,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
-from components.serving.client import messages, tensors
+from components.serving.prediction_records import (
+    Answer,
+    Array,
+    classify_record,
+    describe,
+    predict_record,
+    regress_record,
+)
 from components.serving.values import Classified, Predicted, Regressed
-from schemas.errors import ConfigError, KilnworksError
-
-Array = np.ndarray[Any, Any]
-Answer = Predicted | Classified | Regressed
+from schemas.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
@@ -111,15 +113,15 @@ class PredictionLogWriter:
     def log_predict(self, inputs: Mapping[str, Array], predicted: Predicted) -> None:
         """Write a Predict request and its answer."""
         size = sum(a.nbytes for a in (*inputs.values(), *predicted.outputs.values()))
-        self._put(lambda: _predict_log(inputs, predicted), predicted, size)
+        self._put(lambda: predict_record(inputs, predicted), predicted, size)
 
     def log_classify(self, examples: Sequence[bytes], classified: Classified) -> None:
         """Write a Classify request (serialized Examples) and its answer."""
-        self._put(lambda: _classify_log(examples, classified), classified, sum(map(len, examples)))
+        self._put(lambda: classify_record(examples, classified), classified, sum(map(len, examples)))
 
     def log_regress(self, examples: Sequence[bytes], regressed: Regressed) -> None:
         """Write a Regress request (serialized Examples) and its answer."""
-        self._put(lambda: _regress_log(examples, regressed), regressed, sum(map(len, examples)))
+        self._put(lambda: regress_record(examples, regressed), regressed, sum(map(len, examples)))
 
     def close(self) -> None:
         """Write what waits (for at most 10 s) and finish the file that is open."""
@@ -136,9 +138,7 @@ class PredictionLogWriter:
 
         def record() -> Any:
             found = make()
-            _fill_spec(found.log_metadata.model_spec, answer)
-            found.log_metadata.sampling_config.sampling_rate = self.settings.sampling_rate
-            found.log_metadata.timestamp_secs = second
+            describe(found, answer, self.settings.sampling_rate, second)
             return found
 
         with self._lock:
@@ -273,53 +273,3 @@ def _make_folder(folder: Path) -> None:
             "a folder that this process may write",
             "correct --prediction_log_dir",
         ) from None
-
-
-def _fill_spec(spec: Any, answer: Answer) -> None:
-    spec.name = answer.name
-    spec.version.value = answer.version
-    spec.signature_name = answer.signature_name
-
-
-def _predict_log(inputs: Mapping[str, Array], predicted: Predicted) -> Any:
-    record = messages.PredictionLog()
-    request, response = record.predict_log.request, record.predict_log.response
-    _fill_spec(request.model_spec, predicted)
-    _fill_spec(response.model_spec, predicted)
-    for alias, array in inputs.items():
-        _fill_tensor(request.inputs[alias], array)
-    for alias, array in predicted.outputs.items():
-        _fill_tensor(response.outputs[alias], array)
-    return record
-
-
-def _fill_tensor(proto: Any, array: Array) -> None:
-    """A tensor of a dtype that has no plain values (bfloat16, complex) is left empty."""
-    try:
-        tensors.to_proto(array, proto)
-    except KilnworksError:
-        proto.Clear()
-
-
-def _classify_log(examples: Sequence[bytes], classified: Classified) -> Any:
-    record = messages.PredictionLog()
-    request, response = record.classify_log.request, record.classify_log.response
-    _fill_spec(request.model_spec, classified)
-    _fill_spec(response.model_spec, classified)
-    request.input.example_list.examples.extend(examples)
-    for pairs in classified.classifications:
-        found = response.result.classifications.add()
-        for label, score in pairs:
-            found.classes.add(label=label.decode("utf-8", "replace"), score=score)
-    return record
-
-
-def _regress_log(examples: Sequence[bytes], regressed: Regressed) -> Any:
-    record = messages.PredictionLog()
-    request, response = record.regress_log.request, record.regress_log.response
-    _fill_spec(request.model_spec, regressed)
-    _fill_spec(response.model_spec, regressed)
-    request.input.example_list.examples.extend(examples)
-    for value in regressed.values:
-        response.result.regressions.add(value=value)
-    return record
