@@ -24,6 +24,10 @@ STYLE = {
     "failed": "bold red",
 }
 MARK = {"waiting": "·", "running": "▸", "done": "✓", "cached": "≡", "skipped": "↷", "failed": "✗"}
+QUIET_SECONDS = 5.0
+"""Without a terminal, how long a running step may say nothing."""
+MOST_LINES = 1000
+"""Without a terminal, up to how many parts each gets a line of its own."""
 
 
 @contextmanager
@@ -113,25 +117,42 @@ def _detail(row: _Row) -> Table | Text:
 
 
 class _Lines:
-    """One line a change; progress at most every five seconds."""
+    """One line a change; progress whenever a whole part (an epoch) is done, and at least every five seconds."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._last = 0.0
+        self._parts: dict[str, int] = {}
 
     def __call__(self, event: StepEvent) -> None:
         """Print the change."""
         if event.status == "running" and event.progress is not None:
-            if time.monotonic() - self._last < 5:
-                return
-            self._last = time.monotonic()
-            total = f"/{event.progress.total:g}" if event.progress.total else ""
-            self._say(f"{event.step}: {event.progress.done:g}{total} {event.progress.note}")
+            if self._worth_a_line(event.step, event.progress):
+                self._say(f"{event.step}: {_progress_words(event.progress, event.seconds)}")
             return
         self._last = time.monotonic()
         seconds = f" in {event.seconds:.1f} s" if event.seconds is not None and event.status == "done" else ""
         reason = f": {event.reason}" if event.reason else ""
         self._say(f"{event.step}: {event.status}{seconds}{reason}")
 
+    def _worth_a_line(self, step: str, progress: Progress) -> bool:
+        few = progress.total is not None and progress.total <= MOST_LINES
+        whole = few and int(progress.done) > self._parts.get(step, 0)
+        if not whole and time.monotonic() - self._last < QUIET_SECONDS:
+            return False
+        self._parts[step] = int(progress.done)
+        self._last = time.monotonic()
+        return True
+
     def _say(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _progress_words(progress: Progress, seconds: float | None) -> str:
+    """``3/20 loss 0.41, 12 s to go``."""
+    if not progress.total:
+        return f"{progress.done:g} {progress.note}".rstrip()
+    left = ""
+    if seconds and 0 < progress.done < progress.total:
+        left = f", {seconds * (progress.total - progress.done) / progress.done:.0f} s to go"
+    return f"{progress.done:g}/{progress.total:g} {progress.note}".rstrip() + left

@@ -80,7 +80,7 @@ class Airflow:
         """What every process of this Airflow, and every command about it, needs."""
         path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW__")}
-        sections = {
+        sections: dict[str, dict[str, Any]] = {
             "core": {
                 "executor": "LocalExecutor",
                 "parallelism": self.parallelism,

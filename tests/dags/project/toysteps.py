@@ -87,7 +87,7 @@ def learn(config: LearnConfig, examples: CheckedExamples, out: Path, context: Ru
         (context.work / f"epoch-{epoch:04d}").touch()
         context.progress(Progress(epoch, config.epochs, f"epoch {epoch} loss {1 / epoch:.3f}"))
     (out / "model.json").write_text(json.dumps(sum(values) / len(values)))
-    (out / "training.json").write_text(json.dumps({"epochs_run": config.epochs, "parameters": 1}))
+    (out / "training.json").write_text(json.dumps({"epochs_run": config.epochs, "parameters": 1, "resumed": len(done)}))
     return Model(out)
 
 

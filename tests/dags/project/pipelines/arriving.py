@@ -1,10 +1,10 @@
-"""The toy, retrained on what arrives in a folder."""
+"""The toy, in one task, retrained on what arrives in a folder."""
 
 import os
 from dataclasses import replace
 
 from components.retraining.policy import RetrainPolicy
-from pipelines.core.operations import Operations
+from pipelines.core.operations import Operations, Task
 from pipelines.core.registry import load
 
 LANDING = os.environ.get("TOY_LANDING", "/nonexistent/landing")
@@ -14,6 +14,7 @@ ARRIVING = replace(
     name="arriving",
     schedule=None,
     operations=Operations(
+        tasks={step.name: Task(group="all") for step in load("toy").steps},
         retrain=RetrainPolicy(
             landing=LANDING,
             pattern="*.csv",
@@ -23,6 +24,6 @@ ARRIVING = replace(
             cool_down_seconds=0,
             max_per_day=1000,
             poll_seconds=1,
-        )
+        ),
     ),
 )

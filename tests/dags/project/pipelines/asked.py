@@ -1,15 +1,15 @@
-"""The toy whose new models a person lets go live."""
+"""The toy in few tasks, whose new models a person lets go live."""
 
 from dataclasses import replace
 
 from pipelines.core.operations import Approval, Operations, Task
 from pipelines.core.registry import load
 
+MAKE = Task(group="make")
+TOY = load("toy")
+MADE = {step.name: MAKE for step in TOY.steps if step.name != "deployment"}
+ASK = Task(approval=Approval(timeout_seconds=600, editable=("keep",)))
+
 ASKED = replace(
-    load("toy"),
-    name="asked",
-    schedule=None,
-    operations=Operations(
-        tasks={"deployment": Task(approval=Approval(timeout_seconds=600, editable=("keep",)))}, deadline_seconds=1
-    ),
+    TOY, name="asked", schedule=None, operations=Operations(tasks={**MADE, "deployment": ASK}, deadline_seconds=1)
 )

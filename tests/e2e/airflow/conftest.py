@@ -1,0 +1,169 @@
+"""One real Airflow on PostgreSQL for all tests of this folder: scheduler, API server, triggerer, DAG processor."""
+
+import json
+import os
+import shutil
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from pipelines.core.store import Store
+from scripts.airflow import postgres
+from scripts.airflow.processes import ROOT, Airflow, StartFailed
+
+PROJECT = ROOT / "tests" / "dags" / "project"
+ENDED = ("success", "failed")
+SETTINGS = {
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "12",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
+    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "15",
+    "MLFLOW_TRACKING_URI": "",
+}
+"""What takes minutes on a calm server is made to happen in seconds."""
+
+
+@pytest.fixture(scope="session")
+def world():
+    """Airflow, running, with everything unpaused that the tests use."""
+    folder = Path(tempfile.mkdtemp(prefix="kilnworks-e2e-"))
+    folder.chmod(0o755)  # the database server runs as a user of its own
+    try:
+        yield from running(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def running(folder: Path):
+    """Airflow on PostgreSQL in a folder, for as long as the generator is open."""
+    database = postgres.Postgres(folder / "postgres")
+    try:
+        try:
+            postgres.find()
+        except StartFailed:
+            postgres.install()
+        database.start()
+    except StartFailed as error:
+        pytest.skip(f"these tests need a PostgreSQL server: {error}")
+    landing = folder / "landing"
+    landing.mkdir()
+    settings = {**SETTINGS, "TOY_LANDING": str(landing)}
+    airflow = Airflow(folder / "airflow", folder / "store", database.url, project=PROJECT, settings=settings)
+    try:
+        airflow.start()
+        yield World(airflow, landing)
+    finally:
+        airflow.stop()
+        database.stop()
+
+
+class World:
+    """A running Airflow as its users see it: by REST."""
+
+    def __init__(self, airflow: Airflow, landing: Path):
+        self.airflow, self.landing = airflow, landing
+        self.store = Store(airflow.store)
+        self.tokens = {
+            user: self.login(user, password)[1]["access_token"] for user, password in airflow.passwords.items()
+        }
+        self.wait("the DAGs to be read", lambda: len(self.get("/api/v2/dags?limit=100")["dags"]) >= 8)
+        for dag in ("sturdy", "arriving", "arriving_retrain", "asked"):
+            self.unpause(dag)
+
+    def login(self, user: str, password: str):
+        return self.call("POST", "/auth/token", {"username": user, "password": password}, user=None)
+
+    def call(self, method: str, path: str, body=None, user: str | None = "admin"):
+        """Status and decoded answer."""
+        headers = {"Content-Type": "application/json"}
+        if user is not None:
+            headers["Authorization"] = f"Bearer {self.tokens[user]}"
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.airflow.url + path, data, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, decoded(answer.read())
+        except urllib.error.HTTPError as error:
+            return error.code, decoded(error.read())
+
+    def get(self, path: str):
+        status, answer = self.call("GET", path)
+        assert status == 200, answer
+        return answer
+
+    def unpause(self, dag: str) -> None:
+        status, answer = self.call("PATCH", f"/api/v2/dags/{dag}", {"is_paused": False})
+        assert status == 200, answer
+
+    def trigger(self, dag: str, conf=None, run_id: str | None = None, user: str = "admin"):
+        body = {"logical_date": None, "conf": conf or {}, **({"dag_run_id": run_id} if run_id else {})}
+        return self.call("POST", f"/api/v2/dags/{dag}/dagRuns", body, user=user)
+
+    def start(self, dag: str, conf=None) -> str:
+        status, answer = self.trigger(dag, conf)
+        assert status == 200, answer
+        return answer["dag_run_id"]
+
+    def runs(self, dag: str):
+        return self.get(f"/api/v2/dags/{dag}/dagRuns?limit=100&order_by=id")["dag_runs"]
+
+    def state(self, dag: str, run_id: str) -> str:
+        return self.get(f"/api/v2/dags/{dag}/dagRuns/{urllib.parse.quote(run_id)}")["state"]
+
+    def tasks(self, dag: str, run_id: str):
+        found = self.get(f"/api/v2/dags/{dag}/dagRuns/{urllib.parse.quote(run_id)}/taskInstances")
+        return {task["task_id"]: task for task in found["task_instances"]}
+
+    def finished(self, dag: str, run_id: str, seconds: float = 180) -> dict[str, str]:
+        """State of each task of a run that ends in time, and of the run under ``run``."""
+        self.wait(f"{dag} {run_id}", lambda: self.state(dag, run_id) in ENDED, seconds)
+        tasks = {name: task["state"] for name, task in self.tasks(dag, run_id).items()}
+        return {"run": self.state(dag, run_id), **tasks}
+
+    def log(self, dag: str, run_id: str, task: str, attempt: int = 1) -> str:
+        path = f"/api/v2/dags/{dag}/dagRuns/{urllib.parse.quote(run_id)}/taskInstances/{task}/logs/{attempt}"
+        return json.dumps(self.get(path))
+
+    def wait(self, what: str, condition, seconds: float = 120):
+        """The first true value of ``condition``; fails with the words of what was waited for."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            found = condition()
+            if found:
+                return found
+            time.sleep(0.5)
+        raise AssertionError(f"waited {seconds:.0f} s in vain for {what}")
+
+
+def decoded(content: bytes):
+    try:
+        return json.loads(content) if content else None
+    except ValueError:
+        return content.decode(errors="replace")
+
+
+def step_process(pipeline: str) -> int:
+    """Process id of the command that runs steps of a pipeline; 0 where there is none."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[1:5] == [b"-m", b"pipelines", b"step", pipeline.encode()]:
+            return int(folder.name)
+    return 0
+
+
+def parent(pid: int) -> int:
+    """The parent of a process."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[1])
+
+
+os.environ.setdefault("NO_PROXY", "127.0.0.1,localhost")

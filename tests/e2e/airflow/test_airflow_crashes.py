@@ -1,0 +1,97 @@
+"""What is killed in the middle is made good, and nothing half-written is ever taken for an artifact."""
+
+import os
+import signal
+import threading
+
+import pytest
+
+from pipelines.core.store import damage
+from schemas.files import read_json
+from tests.e2e.airflow.conftest import parent, step_process
+
+pytestmark = pytest.mark.e2e
+CONF = {"model.epochs": 6, "model.seconds": 1.0}
+EPOCHS = 6
+
+
+def in_the_middle(world, run_id, done):
+    """Wait until the training has done so many epochs."""
+    run = world.store.run("sturdy", run_id)
+
+    def far():
+        outcome = run.outcome("model") or {}
+        return outcome.get("outcome") == "running" and (outcome.get("progress") or {}).get("done", 0) >= done
+
+    world.wait("the training to be in the middle", far)
+    return run
+
+
+def whole(run):
+    for step in ("checked", "model", "evaluation", "servable", "deployment"):
+        manifest = run.manifest(step)
+        assert manifest is not None, step
+        assert damage(run.step_path(step), manifest) is None
+    assert not list(run.path.glob(".*.partial"))
+
+
+def test_a_killed_training_goes_on_at_its_epoch(world):
+    run_id = world.start("sturdy", {**CONF, "model.rate": 0.1})
+    run = in_the_middle(world, run_id, 3)
+    os.kill(step_process("sturdy"), signal.SIGKILL)
+    assert world.finished("sturdy", run_id)["run"] == "success"
+    assert world.tasks("sturdy", run_id)["all"]["try_number"] == 2
+    assert 3 <= read_json(run.path / "model" / "training.json")["resumed"] < EPOCHS
+    whole(run)
+
+
+def test_a_killed_worker_loses_nothing(world):
+    run_id = world.start("sturdy", {**CONF, "model.rate": 0.2})
+    run = in_the_middle(world, run_id, 2)
+    task_process = parent(step_process("sturdy"))
+    os.kill(parent(task_process), signal.SIGKILL)
+    os.kill(task_process, signal.SIGKILL)
+    assert world.finished("sturdy", run_id)["run"] == "success"
+    whole(run)
+
+
+def test_a_killed_scheduler_is_started_again_and_goes_on(world):
+    run_id = world.start("sturdy", {**CONF, "model.rate": 0.3})
+    run = in_the_middle(world, run_id, 2)
+    scheduler = world.airflow.processes["scheduler"]
+    os.kill(scheduler.pid, signal.SIGKILL)
+    scheduler.wait()
+    world.airflow.start_one("scheduler")
+    assert world.finished("sturdy", run_id)["run"] == "success"
+    whole(run)
+
+
+def test_two_schedulers_start_nothing_twice(world):
+    """A second scheduler beside the first, while runs are started by several callers at once."""
+    import subprocess
+    import sys
+
+    with (world.airflow.home / "second.log").open("wb") as log:
+        second = subprocess.Popen(
+            [sys.executable, "-m", "airflow", "scheduler"],
+            env={**world.airflow.environment(), "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": "0"},
+            cwd=world.airflow.home,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        answers = []
+        calls = [
+            threading.Thread(target=lambda: answers.append(world.trigger("sturdy", run_id="once")[0])) for _ in range(4)
+        ]
+        for call in calls:
+            call.start()
+        for call in calls:
+            call.join()
+        assert sorted(answers) == [200, 409, 409, 409]
+        assert world.finished("sturdy", "once")["run"] == "success"
+        assert world.tasks("sturdy", "once")["all"]["try_number"] == 1
+    finally:
+        os.killpg(second.pid, signal.SIGKILL)
+        second.wait()

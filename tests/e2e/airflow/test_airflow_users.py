@@ -1,0 +1,200 @@
+"""What people do with a running Airflow: log in, start runs, approve, read reports; and what they may not do."""
+
+import os
+import subprocess
+import sys
+import urllib.parse
+
+import pytest
+
+from pipelines.core.store import Store
+from schemas.files import read_json
+from scripts.airflow.processes import ROOT
+from tests.e2e.airflow.conftest import PROJECT
+
+pytestmark = pytest.mark.e2e
+STEPS = ("checked", "model", "evaluation", "servable", "deployment")
+
+
+def locally(tmp_path, name, *arguments):
+    """The run of a person at the command line."""
+    env = {
+        **os.environ,
+        "KILNWORKS_ROOT": str(PROJECT),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "pipelines",
+        "run",
+        name,
+        "--run-id",
+        "local",
+        "--store",
+        str(tmp_path),
+        *arguments,
+    ]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Store(tmp_path).run(name, "local")
+
+
+def fingerprints(run):
+    return {step: run.manifest(step)["fingerprint"] for step in STEPS}
+
+
+def test_a_wrong_password_is_refused_and_a_viewer_starts_nothing(world):
+    assert world.login("admin", "guessed")[0] == 401
+    assert world.trigger("sturdy", user="viewer")[0] == 403
+    assert world.call("GET", "/api/v2/dags", user="viewer")[0] == 200
+
+
+def test_no_definition_is_refused(world):
+    assert world.get("/api/v2/importErrors")["import_errors"] == []
+
+
+def test_a_run_by_rest_makes_what_a_local_run_makes(world, tmp_path):
+    run_id = world.start("sturdy", {"model.epochs": 3})
+    assert set(world.finished("sturdy", run_id).values()) == {"success"}
+    local = locally(tmp_path, "sturdy", "--set", "model.epochs=3")
+    assert fingerprints(world.store.run("sturdy", run_id)) == fingerprints(local)
+
+
+def test_a_bad_value_is_refused_by_rest_with_the_rule(world):
+    status, answer = world.trigger("sturdy", {"model.epochs": 0})
+    assert status == 400
+    assert "less than the minimum of 1" in answer["detail"]
+
+
+def test_the_log_shows_every_epoch_and_a_section_for_each_step(world):
+    run_id = world.start("sturdy", {"model.epochs": 3, "model.seconds": 0.3})
+    world.finished("sturdy", run_id)
+    log = world.log("sturdy", run_id, "all")
+    for epoch in (1, 2, 3):
+        assert f"epoch {epoch} loss" in log
+    for step in STEPS:
+        assert f"::group::{step}" in log
+
+
+def test_bad_data_is_not_tried_again_and_alerts(world):
+    run_id = world.start("sturdy", {"model.fail": "data"})
+    assert world.finished("sturdy", run_id) == {"run": "failed", "all": "failed", "finish": "success"}
+    assert world.tasks("sturdy", run_id)["all"]["try_number"] == 1
+    alerts = [read_json(p) for p in (world.store.root / "alerts").glob("*-sturdy-*.json")]
+    assert [(a["kind"], a["text"]) for a in alerts if a["run_id"] == run_id] == [("failed", "column value holds 150")]
+
+
+def test_what_a_retry_mends_is_tried_again(world):
+    run_id = world.start("sturdy", {"model.fail": "once"})
+    assert world.finished("sturdy", run_id)["run"] == "success"
+    assert world.tasks("sturdy", run_id)["all"]["try_number"] == 2
+
+
+def test_the_schedule_starts_a_run_on_the_rows_of_its_interval(world, tmp_path):
+    world.unpause("weekly")
+    run = world.wait("a scheduled run", lambda: world.runs("weekly"))[0]
+    assert run["run_type"] == "scheduled"
+    assert world.finished("weekly", run["dag_run_id"])["run"] in ("success", "failed")
+    status, answer = world.call(
+        "POST",
+        "/api/v2/backfills",
+        {
+            "dag_id": "weekly",
+            "from_date": "2026-11-01T00:00:00Z",
+            "to_date": "2026-11-01T00:00:00Z",
+            "reprocess_behavior": "none",
+        },
+    )
+    assert status == 200, answer
+    backfill = world.wait("a backfill", lambda: [r for r in world.runs("weekly") if r["run_type"] == "backfill"])[0]
+    assert set(world.finished("weekly", backfill["dag_run_id"]).values()) == {"success"}
+    local = locally(tmp_path, "weekly", "--interval", "2026-11-01/2026-11-08")
+    made = world.store.run("weekly", backfill["dag_run_id"])
+    assert fingerprints(made) == fingerprints(local)
+    assert read_json(made.path / "checked" / "values.json") == [1.0, 3.0]
+
+
+def answer(world, run_id, option, **params):
+    """Answer the question of a run as the UI does."""
+    path = f"/api/v2/dags/asked/dagRuns/{urllib.parse.quote(run_id)}/taskInstances/approve_deployment/-1/hitlDetails"
+    body = {"chosen_options": [option], "params_input": {"deployment.keep": 3, "comment": "", **params}}
+    return world.call("PATCH", path, body)
+
+
+def asked(world, run_id):
+    waits = lambda: world.tasks("asked", run_id).get("approve_deployment", {}).get("state") == "awaiting_input"  # noqa: E731
+    world.wait("the question", waits)
+    path = f"/api/v2/dags/asked/dagRuns/{urllib.parse.quote(run_id)}/taskInstances/approve_deployment/-1/hitlDetails"
+    return world.get(path)
+
+
+def test_a_person_approves_with_changes_then_rejects_the_next(world):
+    first = world.start("asked")
+    assert "There is no champion yet." in asked(world, first)["body"]
+    status, found = answer(world, first, "Approve", **{"deployment.keep": 7, "comment": "good enough"})
+    assert status == 200, found
+    assert set(world.finished("asked", first).values()) == {"success"}
+    run = world.store.run("asked", first)
+    assert run.manifest("deployment")["config"]["keep"] == 7
+    record = read_json(run.path / "approvals" / "deployment.json")
+    assert record["headline"] == "approval gate passed: approved by admin: good enough"
+
+    second = world.start("asked", {"model.epochs": 4})
+    assert "| mean | 2.0000 (2.0000 to 2.0000) | 2.0000 (2.0000 to 2.0000) | +0.0000 |" in asked(world, second)["body"]
+    assert answer(world, second, "Reject", comment="not now")[0] == 200
+    states = world.finished("asked", second)
+    assert (states["run"], states["approve_deployment"], states["deployment"]) == ("success", "skipped", "skipped")
+    assert "rejected by admin: not now" in world.store.run("asked", second).outcome("deployment")["reason"]
+    assert read_json(world.store.root / "champions" / "asked.json")["run_id"] == first
+
+
+def test_a_run_that_is_late_alerts(world):
+    def late():
+        return [
+            read_json(p) for p in (world.store.root / "alerts").glob("*-asked-*.json") if read_json(p)["kind"] == "late"
+        ]
+
+    found = world.wait("the alert", late)
+    assert "has not ended 1 s after" in found[0]["text"]
+
+
+def test_assets_say_what_was_made(world):
+    events = world.get("/api/v2/assets/events?limit=100&order_by=-timestamp")["asset_events"]
+    by_name = {event["name"]: event["extra"] for event in events}
+    assert by_name["sturdy.checked"]["rows"] == {"train": 3}
+    assert by_name["sturdy.model"]["epochs"] >= 2
+    assert by_name["sturdy.servable"]["metrics"] == {"mean": 2.0}
+    assert by_name["sturdy.deployment"]["version"] >= 1
+
+
+def test_no_file_without_a_login_and_none_outside_of_the_run(world):
+    run_id = world.start("sturdy")
+    world.finished("sturdy", run_id)
+    folder = world.store.run("sturdy", run_id).folder
+    base = f"/kilnworks/files/sturdy/{folder}"
+    for path in (
+        "/kilnworks/",
+        f"/kilnworks/run?dag_id=sturdy&run_id={folder}",
+        f"{base}/report.html",
+        f"{base}/model/model.json",
+    ):
+        assert world.call("GET", path, user=None)[0] == 401
+        assert world.call("GET", path, user="viewer")[0] == 200
+    secret = "..%2f..%2f..%2fairflow%2fpasswords.json"
+    for path in (
+        f"{base}/{secret}",
+        f"{base}/model/..%2f..%2f..%2f..%2f..%2fairflow%2fpasswords.json",
+        f"/kilnworks/files/sturdy/..%2f..%2f{secret}",
+        f"{base}/%2fetc%2fpasswd",
+        f"{base}/model/none",
+    ):
+        assert world.call("GET", path)[0] == 404, path
+    (world.store.run("sturdy", run_id).path / "model" / "out").symlink_to("/etc/passwd")
+    assert world.call("GET", f"{base}/model/out")[0] == 404
+
+
+def test_tasks_link_to_the_report(world):
+    run = world.runs("sturdy")[0]["dag_run_id"]
+    links = world.get(f"/api/v2/dags/sturdy/dagRuns/{urllib.parse.quote(run)}/taskInstances/all/links")
+    assert links["extra_links"]["Run report"].startswith("/kilnworks/run?dag_id=sturdy")
