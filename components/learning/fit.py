@@ -38,8 +38,10 @@ from schemas.artifacts import Examples
 from schemas.context import RunContext
 from schemas.errors import DataInvalid, TrainingDiverged
 
-STEPS_PER_EXECUTION = 32
-"""Steps of one call on one device: enough to hide Python, few enough to report progress."""
+VALUES_PER_EXECUTION = 2**22
+"""Encoded values that one call on one device handles: enough steps to hide Python, few enough to report progress."""
+LONGEST_EXECUTION = 256
+"""Steps of one call at most."""
 
 
 def fit(
@@ -114,6 +116,12 @@ def _jit(settings: FitSettings, placement: Placement) -> bool:
     return placement.kind == "gpu" and placement.replicas == 1 and not settings.deterministic_gpu
 
 
+def steps_per_execution(model: Any, batch: int) -> int:
+    """Steps of one call for a model on one device, 1 to ``LONGEST_EXECUTION``, by the size of a batch."""
+    values = batch * sum(math.prod(i.shape[1:]) for i in model.inputs)
+    return max(1, min(LONGEST_EXECUTION, VALUES_PER_EXECUTION // values))
+
+
 def _identity(settings: FitSettings, architecture: Architecture, transform: FeatureTransform, splits: Splits) -> str:
     """Names a training, so that no other one's backup is taken up."""
     content = {
@@ -139,7 +147,7 @@ class _Run:
     ) -> None:
         self._settings, self._placement, self._splits = settings, placement, splits
         self._model, self._trained, self._mode = model, trained, mode
-        wanted = settings.steps_per_execution or STEPS_PER_EXECUTION
+        wanted = settings.steps_per_execution or steps_per_execution(model, splits.feed.batch)
         self._block = 1 if placement.strategy is not None else min(wanted, splits.feed.steps)
         self._calls = math.ceil(splits.feed.steps / self._block)
         self._first, self._seconds = 0, 0.0

@@ -24,6 +24,7 @@ import tensorflow as tf
 
 from components.features.encoded import EncodedTensor
 from components.learning.arrays import Arrays, Encoder
+from components.learning.columns import Columns
 
 Batch = tuple[Arrays, np.ndarray] | tuple[Arrays, np.ndarray, np.ndarray]
 """Encoded tensors, targets and, where classes are weighted, row weights; leading axis ``batch`` or block."""
@@ -96,21 +97,21 @@ class MemoryFeed(Feed):
     def __init__(self, batch: Batch, size: int, seed: int) -> None:
         """``batch`` holds the whole split."""
         super().__init__(len(batch[1]), size, seed)
-        self._data = batch
-        self._tensors: Any = None
+        self._data: Batch | None = batch
+        self._columns: Columns | None = None
 
     def read(self, block: Any, index: Any) -> Any:
-        """Gather the rows whose numbers stand in ``block[index]``. The arrays become tensors on first use."""
-        if self._tensors is None:
+        """Gather the rows whose numbers stand in ``block[index]``. On first use the arrays move into TensorFlow."""
+        if self._columns is None:
             with tf.init_scope():
-                self._tensors = tf.nest.map_structure(tf.constant, self._data)
-                self._data = self._tensors
-        rows = block[index]
-        return tf.nest.map_structure(lambda t: tf.gather(t, rows), self._tensors)
+                self._columns, self._data = Columns(self._data), None
+        return self._columns.rows(block[index])
 
     def not_finite(self) -> list[str]:
         """Names of the encoded tensors that hold NaN or infinity."""
-        return [n for n, a in self._data[0].items() if not np.isfinite(np.asarray(a)).all()]
+        data = self._data if self._columns is None else self._columns.rows(tf.range(self.rows))
+        assert data is not None
+        return [name for name, values in data[0].items() if not np.isfinite(np.asarray(values)).all()]
 
     def permutation(self, epoch: int) -> np.ndarray:
         """Row numbers of the batches of an epoch, int32 [steps, batch]."""

@@ -70,7 +70,8 @@ class FitSettings(Config):
     precision: Precision = "float32"
     """What layers compute in; weights, the last layer and the loss stay float32."""
     steps_per_execution: int | None = Field(default=None, ge=1, le=4096)
-    """Steps of one call into TensorFlow; by default 32 on one device and 1 on several."""
+    """Steps of one call into TensorFlow; by default 1 on several devices, and on one as many as make about 4 million
+    encoded values, at most 256."""
     jit_compile: bool | None = None
     """Whether XLA compiles the step; by default on a single GPU only."""
     deterministic_gpu: bool = False
