@@ -18,7 +18,7 @@ ALLOWED = 30
 """Categories with at most this many levels, each seen several times, are a closed list."""
 CODES = 6
 """Whole numbers with at most this many different values are a closed list, too."""
-SEEN = 3
+SEEN = 5
 """How often each level of a closed list must have been seen."""
 
 

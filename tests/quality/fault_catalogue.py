@@ -659,7 +659,11 @@ def day_and_month_swapped(b: Batch) -> Spoiled:
 def dates_written_otherwise(b: Batch) -> Spoiled:
     c = b.times[0] if b.times else None
     forms = {"admitted": "%d.%m.%Y", "measured_at": "%Y-%m-%dT%H:%M:%S", "sold_on": "%Y-%m-%d", "ordered_at": None}
-    return None if c is None else b.frame.assign(**{c: pd.to_datetime(b.frame[c], format=forms[c]).dt.strftime("%m/%d/%y")})
+    return (
+        None
+        if c is None
+        else b.frame.assign(**{c: pd.to_datetime(b.frame[c], format=forms[c]).dt.strftime("%m/%d/%y")})
+    )
 
 
 @fault

@@ -1,13 +1,19 @@
-"""``contract check``: a file against a contract. Rules of the contract, row by row, and the statistics of the clean data."""
+"""``contract check``: a file against a contract, by the rules written there and by the statistics of the clean data."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.quality.checking.evidence import Evidence, Failure, judge
-from components.quality.checking.judgement import compare
-from components.quality.checking.rules import check_rules
+import polars as pl
+
+from components.quality.checking.evidence import Evidence, Failure, certain, judge
+from components.quality.checking.judgement import SAMPLE, compare_table
+from components.quality.checking.large import is_large, scan, slices, spread
+from components.quality.checking.reading import FileFacts, read_file
+from components.quality.checking.rules import Tally, add, evidence_of, keys_unique, row_count, specs_of, tally
+from components.quality.checking.table import Spec, Table
 from schemas.contract import Contract
+from schemas.errors import DataUnreadable
 
 
 @dataclass(frozen=True)
@@ -37,15 +43,52 @@ class Outcome:
 def check_file(contract: Contract, path: Path) -> Outcome:
     """Judge a file. Never raises for bad data: what cannot be read is a failure of the outcome."""
     statistics = contract.reference.statistics if contract.reference else {}
-    evidence: list[Evidence] = []
-    table = None
-    if statistics:
-        evidence, table = compare(statistics, path)
-    if table is not None or not statistics:
-        evidence = [*evidence, *check_rules(contract, path, table)]
+    try:
+        rows, evidence = (_check_large if is_large(path) else _check_whole)(contract, statistics, path)
+    except (DataUnreadable, pl.exceptions.PolarsError) as error:
+        got, wanted = (error.got, error.wanted) if isinstance(error, DataUnreadable) else (str(error)[:200], "")
+        rows, evidence = 0, [certain(None, "the file can be read", got, wanted)]
     off = set(contract.reference.off) if contract.reference else set()
     failures = [f for f in judge(evidence) if not off & {f.rule, f"{f.column}: {f.rule}", f"{f.column}: *"}]
-    return Outcome(table.rows if table else 0, tuple(_once(failures)), len(evidence))
+    return Outcome(rows, tuple(_once(failures)), len(evidence))
+
+
+def _check_whole(contract: Contract, statistics: dict[str, Any], path: Path) -> tuple[int, list[Evidence]]:
+    """A file held in memory."""
+    frame, facts = read_file(path, _delimiter(statistics))
+    table = _table(frame, statistics, contract)
+    evidence = _compared(statistics, table, facts, contract)
+    counts = tally(contract, table)
+    rules = [*row_count(contract, table.rows), *evidence_of(contract, counts), *keys_unique(contract, table)]
+    return table.rows, [*evidence, *rules]
+
+
+def _check_large(contract: Contract, statistics: dict[str, Any], path: Path) -> tuple[int, list[Evidence]]:
+    """A file read in slices: every rule on every row, distributions on ``SAMPLE`` rows."""
+    lazy, facts = scan(path, _delimiter(statistics))
+    rows = int(lazy.select(pl.len()).collect(engine="streaming").item())
+    evidence = _compared(statistics, _table(spread(lazy, rows, SAMPLE), statistics, contract), facts, contract)
+    counts: Tally = {}
+    for start, part in slices(lazy, rows):
+        counts = add(counts, tally(contract, _table(part, statistics, contract), start))
+    return rows, [*evidence, *row_count(contract, rows), *evidence_of(contract, counts)]
+
+
+def _compared(statistics: dict[str, Any], table: Table, facts: FileFacts, contract: Contract) -> list[Evidence]:
+    if statistics:
+        return compare_table(statistics, table, facts)
+    got = ", ".join(facts.columns[:12])
+    missing = [c for c in contract.columns if c not in facts.columns]
+    return [certain(name, "column is missing", got, f"a column {name!r}") for name in missing]
+
+
+def _table(frame: pl.DataFrame, statistics: dict[str, Any], contract: Contract) -> Table:
+    known = {n: Spec.from_json(s) for n, s in statistics["specs"].items()} if statistics else specs_of(contract)
+    return Table(frame, {n: s for n, s in known.items() if n in frame.columns})
+
+
+def _delimiter(statistics: dict[str, Any]) -> str | None:
+    return str(statistics["probes"]["file"]["text"]["delimiter"]) if statistics else None
 
 
 def _once(failures: list[Failure]) -> list[Failure]:

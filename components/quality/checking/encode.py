@@ -1,6 +1,7 @@
 """Rows as a few codes by column, for tests that look at several columns at once."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -113,4 +114,4 @@ def one_hot(codes: Codes, codings: list[Coding]) -> tuple[Floats, list[slice]]:
     rows = np.arange(codes.shape[0])
     for j in range(len(codings)):
         out[rows, starts[j] + codes[:, j]] = 1.0
-    return out, [slice(int(a), int(b)) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    return out, [slice(int(a), int(b)) for a, b in pairwise(starts)]

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from components.quality.checking.evidence import Evidence
+from components.quality.checking.hashing import local_hashes
 from components.quality.checking.reading import FileFacts
 from components.quality.checking.table import Table
 
@@ -34,6 +36,17 @@ class Batch:
     time: str | None
     facts: FileFacts
     notes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def copies(self) -> float:
+        """How many rows count for one, where rows were drawn several times; 1 in most files."""
+        return float(self.notes.get("copies", 1.0))
+
+    @cached_property
+    def content(self) -> NDArray[np.uint64]:
+        """Fingerprint of each row's content, its keys apart; [n], or empty where there is nothing but keys."""
+        names = self.table.names("number", "category", "text", "datetime")
+        return local_hashes(self.table.frame.select(names)) if names else np.zeros(0, np.uint64)
 
     def row_numbers(self, flags: NDArray[np.bool_], limit: int = 5) -> tuple[int, ...]:
         """Numbers (from 1, below the header) of the first flagged rows of the sample."""

@@ -82,7 +82,8 @@ def compare_levels(kept: dict[str, Any], view: Categories, batch: Batch) -> Iter
     unknown = {v: c for v, c in found.items() if v not in levels}
     reference = np.array([*levels.values(), total - sum(levels.values())], float)
     new = np.array([*(found.get(v, 0) for v in levels), sum(unknown.values())], float)
-    yield from _shares(view, new / kept["inflation"], reference / kept["inflation"], list(levels))
+    weaker = kept["inflation"] * batch.copies
+    yield from _shares(view, new / weaker, reference / weaker, list(levels))
     if not kept["more"]:
         yield from _new_levels(kept, view, unknown, n, batch)
 
@@ -127,13 +128,13 @@ def _new_levels(
     levels, total = kept["levels"], kept["rows"]
     k = sum(unknown.values())
     largest = max(unknown, key=lambda v: unknown[v], default="")
-    closed = kept["once"] == 0 and kept["twice"] == 0
+    closed, label = kept["once"] == 0 and kept["twice"] == 0, view.column == batch.label
     rows = _rows(view, list(unknown), batch)
     expected = f"{len(levels)} known" + ("" if len(levels) > 6 else f": {', '.join(map(repr, levels))}")
     yield Evidence(
         view.column,
         f"new among the {view.what}",
-        rate_increase(k, n, kept["once"], total) * (1.5 if closed else 1.0),
+        rate_increase(k, n, kept["once"], total) * (2.5 if closed and label else 1.5 if closed else 1.0),
         (k / n - kept["once"] / total) / (0.005 if closed else 0.03),
         f"{k} of {n}, e.g. {largest!r}",
         expected,

@@ -44,7 +44,7 @@ def _compare(kept: Learned, batch: Batch, name: str) -> Iterator[Evidence]:
     table = batch.table
     missing = batch.sample.missing(name)
     k, n, K, total = int(missing.sum()), missing.size, kept["missing"], kept["rows"]
-    change, weaker = abs(k / n - K / total), kept["inflation"]
+    change, weaker = abs(k / n - K / total), kept["inflation"] * batch.copies
     log_p = rate_change(int(k / weaker), int(n / weaker), int(K / weaker), int(total / weaker))
     yield Evidence(
         name,

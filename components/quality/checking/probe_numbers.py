@@ -16,7 +16,7 @@ from components.quality.drift.psi import psi
 from components.quality.stats.histogram import Histogram
 from components.quality.stats.memory import inflation
 from components.quality.stats.pvalues import homogeneity, ks_tail, normal_tail, rate_change, rate_increase
-from components.quality.stats.tails import bounds
+from components.quality.stats.tails import bounds, stray
 
 Floats = NDArray[np.float64]
 
@@ -41,7 +41,7 @@ class NumberProbe:
         """All tests of all views."""
         for view in self.views(batch):
             if _id(view) in learned:
-                for e in compare_numbers(learned[_id(view)], view):
+                for e in compare_numbers(learned[_id(view)], view, batch.copies):
                     yield replace(e, rows=_rows(e, batch))
 
     def views(self, batch: Batch) -> Iterator[Numbers]:
@@ -80,18 +80,21 @@ def learn_numbers(values: Floats, ordered: bool) -> dict[str, Any]:
     }
 
 
-def compare_numbers(learned: dict[str, Any], view: Numbers) -> Iterator[Evidence]:
-    """Tests of a batch of numbers against what ``learn_numbers`` kept."""
+def compare_numbers(learned: dict[str, Any], view: Numbers, copies: float, strays: int = 0) -> Iterator[Evidence]:
+    """Tests of a batch of numbers against what ``learn_numbers`` kept.
+
+    ``copies``: how many rows of the batch count for one; ``strays``: values far outside that are let pass.
+    """
     reference = Histogram.from_json(learned["histogram"])
     batch = Histogram.of(view.values, reference.edges)
     if batch.rows < 5:
         return
-    weaker = learned["inflation"]
+    weaker = learned["inflation"] * copies
     yield from _shape(reference.thinned(weaker), batch.thinned(weaker), view)
     yield from _place(reference.thinned(weaker), batch.thinned(weaker), view)
     yield from _tails(reference, view, weaker)
-    yield from _far(learned, reference, view)
-    yield from _atoms(learned, reference, view)
+    yield from _far(learned, reference, view, strays)
+    yield from _atoms(learned, reference, view, copies)
 
 
 def _shape(reference: Histogram, batch: Histogram, view: Numbers) -> Iterator[Evidence]:
@@ -183,14 +186,14 @@ def _example(values: Floats, flags: NDArray[np.bool_]) -> str:
     return f"{hits[0]:.6g}" if hits.size else "none"
 
 
-def _far(learned: dict[str, Any], reference: Histogram, view: Numbers) -> Iterator[Evidence]:
+def _far(learned: dict[str, Any], reference: Histogram, view: Numbers, strays: int) -> Iterator[Evidence]:
     low, high = learned["far"]
     beyond = (view.values < low) | (view.values > high)
     k, n = int(beyond.sum()), int(np.isfinite(view.values).sum())
     yield Evidence(
         view.column,
         f"{view.what} far outside anything to be expected",
-        -3.0 - 2 * math.log2(_times_over(view.values[beyond], low, high)) - 1.5 * (k - 1) if k else 0.0,
+        stray(k, n) - 2 * math.log2(_times_over(view.values[beyond], low, high)) if k > strays else 0.0,
         1.0 if k >= 3 or k > 0.01 * n else 0.5,
         f"{k} of {n}, e.g. {_example(view.values, beyond)}",
         f"between {low:.6g} and {high:.6g} (seen: {reference.edges[0]:.6g} to {reference.edges[-1]:.6g})",
@@ -204,7 +207,7 @@ def _times_over(values: Floats, low: float, high: float) -> float:
     return max(1.0, float(np.abs(values - (high + low) / 2).max()) / half) if half > 0 else 2.0
 
 
-def _atoms(learned: dict[str, Any], reference: Histogram, view: Numbers) -> Iterator[Evidence]:
+def _atoms(learned: dict[str, Any], reference: Histogram, view: Numbers, copies: float) -> Iterator[Evidence]:
     """Single values that are much more frequent, or less, than before: defaults, stuck sensors, caps."""
     present = view.values[~np.isnan(view.values)]
     kinds, counts = np.unique(present, return_counts=True)
@@ -220,7 +223,7 @@ def _atoms(learned: dict[str, Any], reference: Histogram, view: Numbers) -> Iter
         yield Evidence(
             view.column,
             f"share of the value {value:.6g}" if not new else "a value that was rare is frequent",
-            rate_increase(k, n, K, total) if new else rate_change(k, n, K, total),
+            (rate_increase if new else rate_change)(int(k / copies), int(n / copies), K, total),
             abs(k / n - K / total) / (0.01 if K <= 2 else 0.05),
             f"{value:.6g} in {k} of {n}",
             f"in {K} of {total}",

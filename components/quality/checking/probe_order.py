@@ -1,4 +1,4 @@
-"""The order of rows: sorted or not, gaps in time, time running ahead or back, values that stick, memory from row to row."""
+"""The order of rows: sorting, gaps in time, time ahead or back, values that stick, memory from row to row."""
 
 import math
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from components.quality.checking.evidence import Evidence
 from components.quality.checking.probe import Batch, Learned
+from components.quality.checking.table import Table
 from components.quality.stats.pvalues import rate_increase
 
 Floats = NDArray[np.float64]
@@ -52,25 +53,27 @@ def _ordered(batch: Batch) -> list[str]:
     return [*batch.table.names("number", "datetime", "category"), *whole]
 
 
-def _codes(batch: Batch, name: str) -> Floats:
-    """Values by row as numbers, NaN = missing; categories by the rank of their text."""
-    if batch.table.specs[name].kind == "category":
-        texts = batch.table.texts(name)
-        return np.where(batch.table.missing(name), np.nan, texts.rank("dense").fill_null(0).to_numpy().astype(float))
-    return batch.table.numbers(name)
+def _codes(table: Table, name: str) -> Floats:
+    """Values by row as numbers, NaN = missing; equal texts get equal codes."""
+    if table.specs[name].kind == "category":
+        codes = table.texts(name).hash(seed=3).to_numpy() % np.uint64(2**52)
+        return np.where(table.missing(name), np.nan, codes.astype(float))
+    return table.numbers(name)
 
 
 def _learn_column(batch: Batch, name: str) -> dict[str, Any]:
-    values = _codes(batch, name)
-    up, down = _steps(values)
+    values = _codes(batch.table, name)
+    stream = batch.notes.get("stream")
+    up, down = _steps(values) if name == stream else (0, 0)
+    kinds, counts = np.unique(values[~np.isnan(values)], return_counts=True)
     return {
         "up": up,
         "down": down,
-        "memory": _memory(values),
-        "run": _longest_run(values[batch.sample_rows])[0],
-        "top": _top_share(values),
-        "rows": int((~np.isnan(values)).sum()),
-        "distinct": int(np.unique(values[~np.isnan(values)]).size),
+        "memory": _memory(values) if stream and batch.table.specs[name].kind != "category" else 0.0,
+        "run": _longest_run(_codes(batch.sample, name))[0],
+        "top": float(counts.max() / counts.sum()) if counts.size else 1.0,
+        "rows": int(counts.sum()),
+        "distinct": int(kinds.size),
     }
 
 
@@ -101,16 +104,10 @@ def _longest_run(values: Floats) -> tuple[int, float, int]:
     return int(ends[i] - starts[i]) + 1, float(values[starts[i]]), int(starts[i])
 
 
-def _top_share(values: Floats) -> float:
-    _, counts = np.unique(values[~np.isnan(values)], return_counts=True)
-    return float(counts.max() / counts.sum()) if counts.size else 1.0
-
-
 def _compare_column(kept: dict[str, Any], batch: Batch, name: str, regular: bool) -> Iterator[Evidence]:
-    values = _codes(batch, name)
-    n = int((~np.isnan(values)).sum())
-    up, down = _steps(values)
     if name == batch.notes.get("stream") and kept["down"] == 0:
+        values = batch.table.numbers(name)
+        n, (_, down) = int((~np.isnan(values)).sum()), _steps(values)
         yield Evidence(
             name,
             "rows are in rising order",
@@ -120,18 +117,25 @@ def _compare_column(kept: dict[str, Any], batch: Batch, name: str, regular: bool
             "none",
         )
     if batch.table.specs[name].kind != "key":
-        yield from _run(kept, values[batch.sample_rows], name, batch)
+        yield from _run(kept, _codes(batch.sample, name), name, batch)
+    if regular and abs(kept["memory"]) > 0.2 and kept["memory"] ** 2 * kept["rows"] > 60 and kept["down"] == 0:
+        yield from _memory_kept(kept, batch.table.numbers(name), name)
+
+
+def _memory_kept(kept: dict[str, Any], values: Floats, name: str) -> Iterator[Evidence]:
+    n = int((~np.isnan(values)).sum())
+    if n < 50:
+        return
     memory = _memory(values)
-    if regular and abs(kept["memory"]) > 0.2 and kept["memory"] ** 2 * kept["rows"] > 60 and kept["down"] and n >= 50:
-        z = (math.atanh(min(abs(kept["memory"]), 0.999)) - math.atanh(min(abs(memory), 0.999))) * math.sqrt(n - 3)
-        yield Evidence(
-            name,
-            "each value resembles the one before",
-            -(z**2) / 12 if z > 0 else 0.0,
-            min(0.9, (abs(kept["memory"]) - abs(memory)) / 0.3 * 0.9),
-            f"correlation with the next row {memory:.2f}",
-            f"{kept['memory']:.2f}",
-        )
+    z = (math.atanh(min(abs(kept["memory"]), 0.999)) - math.atanh(min(abs(memory), 0.999))) * math.sqrt(n - 3)
+    yield Evidence(
+        name,
+        "each value resembles the one before",
+        -(z**2) / 12 if z > 0 else 0.0,
+        min(0.9, (abs(kept["memory"]) - abs(memory)) / 0.3 * 0.9),
+        f"correlation with the next row {memory:.2f}",
+        f"{kept['memory']:.2f}",
+    )
 
 
 def _run(kept: dict[str, Any], values: Floats, name: str, batch: Batch) -> Iterator[Evidence]:
@@ -205,7 +209,7 @@ def _compare_stream(kept: dict[str, Any], batch: Batch) -> Iterator[Evidence]:
     gaps = gaps[gaps > 0]
     if gaps.size < 10:
         return
-    step, regular = _usual(gaps)
+    _, regular = _usual(gaps)
     if kept["regular"] > 0.9:
         odd = int((np.abs(gaps - kept["step"]) > 0.01 * kept["step"]).sum())
         K = round((1 - kept["regular"]) * kept["rows"])

@@ -30,7 +30,7 @@ class RelationProbe:
     def learn(self, batch: Batch) -> Learned:
         """Linear and multiplicative formulas, differences of dates, orders of pairs."""
         table = batch.sample
-        numbers = [n for n in table.names("number")][:COLUMNS]
+        numbers = table.names("number")[:COLUMNS]
         data = {n: table.numbers(n)[:ROWS] for n in numbers}
         formulas = [*_formulas(data, "sum"), *_formulas(data, "product")]
         ordered = batch.notes.get("stream") is not None
@@ -52,12 +52,13 @@ class RelationProbe:
             if all(n in table.names("number") for n in names):
                 left = _residual(formula, {n: table.numbers(n) for n in names})
                 view = Numbers(formula["column"], f"difference from {_words(formula)}", left)
-                yield from _placed(compare_numbers(formula["left"], view), batch)
+                yield from _placed(compare_numbers(formula["left"], view, batch.copies, 1), batch)
         for pair in learned["dates"]:
             first, second = pair["columns"]
             if {first, second} <= set(table.names("datetime")):
                 gap = (table.numbers(second) - table.numbers(first)) / 86400
-                yield from _placed(compare_numbers(pair["left"], Numbers(second, f"days since {first}", gap)), batch)
+                view = Numbers(second, f"days since {first}", gap)
+                yield from _placed(compare_numbers(pair["left"], view, batch.copies), batch)
         for low, high, rows in learned["orders"]:
             if {low, high} <= set(table.names("number", "datetime")):
                 yield _order(low, high, rows, batch)

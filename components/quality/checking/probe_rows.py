@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from components.quality.checking.evidence import Evidence, certain, suspicious
@@ -28,6 +29,7 @@ class RowProbe:
         return {
             "rows": table.rows,
             "twins": twin_rows(content),
+            "collision": collision(content),
             "columns": contents(batch),
             "content": pack(content),
             "keys": {k: pack(hash_column(table, k)) for k in keys if _unique(hash_column(table, k))},
@@ -35,15 +37,17 @@ class RowProbe:
 
     def compare(self, learned: Learned, batch: Batch) -> Iterator[Evidence]:
         """Repeats inside the batch, then overlap with the clean rows."""
-        content = local_hashes(batch.table.frame.select(contents(batch))) if contents(batch) else np.zeros(0, np.uint64)
+        content = batch.content
         keys = [k for k in learned["keys"] if k in batch.table.frame.columns]
         rich = learned["twins"] < 0.02 * learned["rows"]
         if rich and content.size and not keys:
-            yield from _repeats(content, "rows repeated")
+            yield from _repeats(content, "rows repeated", learned)
+        elif content.size and not rich:
+            yield from _block(content, learned["collision"])
         for key in keys:
             yield from _repeated_keys(batch, key, content)
         if rich and content.size and keys:
-            yield from _repeats(content, "rows repeated under new keys")
+            yield from _repeats(content, "rows repeated under new keys", learned)
         yield from _seen_before(learned, batch, keys)
 
 
@@ -58,6 +62,22 @@ def twin_rows(hashes: NDArray[np.uint64]) -> int:
     return int(counts[counts > 1].sum())
 
 
+def collision(hashes: NDArray[np.uint64]) -> float:
+    """Probability that two different rows are equal."""
+    _, counts = np.unique(hashes, return_counts=True)
+    n = hashes.size
+    return float((counts * (counts - 1.0)).sum() / (n * (n - 1.0))) if n > 1 else 0.0
+
+
+def copies(hashes: NDArray[np.uint64], usual: float) -> float:
+    """How many times more often rows repeat than ``usual`` (a collision probability) explains, in rows per row."""
+    if hashes.size < 2:
+        return 1.0
+    _, counts = np.unique(hashes, return_counts=True)
+    ratio = float((counts**2.0).sum() / counts.sum()) / (1 + (hashes.size - 1) * usual)
+    return ratio if ratio > 1.1 else 1.0
+
+
 def _unique(hashes: NDArray[np.uint64]) -> bool:
     return bool(np.unique(hashes).size == hashes.size)
 
@@ -68,18 +88,45 @@ def first_seen(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
     return first[inverse].astype(np.int64)
 
 
-def _repeats(hashes: NDArray[np.uint64], rule: str) -> Iterator[Evidence]:
+def repeats(hashes: NDArray[np.uint64]) -> Flags:
+    """Which rows are equal to an earlier one, [n]."""
+    return ~pl.Series(hashes).is_first_distinct().to_numpy()
+
+
+def _repeats(hashes: NDArray[np.uint64], rule: str, learned: Learned) -> Iterator[Evidence]:
     """Equal rows: how likely if rows had been drawn with replacement, which is what chance repeats look like."""
-    first = first_seen(hashes)
-    position = np.arange(first.size)
-    again = first != position
-    k, n = int(again.sum()), first.size
+    again = repeats(hashes)
+    k, n = int(again.sum()), hashes.size
     seen_text = f"{k} of {n} rows are repeats"
     if k < 2:
         return
+    first = first_seen(hashes)
     log_p, how = unlike_chance(hashes, first, again)
+    log_p = max(log_p, rate_increase(2 * k, 2 * n, learned["twins"], learned["rows"]))
     effect = max(k / n / 0.01, 0.5)
     yield Evidence(None, f"{rule}{how}", log_p, effect, seen_text, "each row once", first_rows(again), 3)
+
+
+def _block(hashes: NDArray[np.uint64], usual: float) -> Iterator[Evidence]:
+    """A stretch of rows that comes again later in the same order, in data where equal rows are common."""
+    n = hashes.size
+    order = np.argsort(hashes, kind="stable")
+    same = hashes[order][1:] == hashes[order][:-1]
+    distance = (order[1:] - order[:-1])[same]
+    distance = distance[distance >= max(5, n // 20)]
+    if distance.size == 0:
+        return
+    far = int(np.bincount(distance).argmax())
+    k, pairs = int((hashes[far:] == hashes[:-far]).sum()), n - far
+    yield Evidence(
+        None,
+        "rows repeated: as a block",
+        rate_increase(k, pairs, round(usual * 1e6) + 1, 1_000_000),
+        k / n / 0.05,
+        f"{k} rows are equal to those {far} rows before",
+        f"{usual:.2%} of pairs are equal by chance",
+        weight=10,
+    )
 
 
 def unlike_chance(hashes: NDArray[np.uint64], first: NDArray[np.int64], again: Flags) -> tuple[float, str]:
@@ -121,11 +168,11 @@ def _poisson_like(hashes: NDArray[np.uint64]) -> float:
 def _repeated_keys(batch: Batch, key: str, content: NDArray[np.uint64]) -> Iterator[Evidence]:
     names = local_hashes(batch.table.frame.select(key))
     filled = ~batch.table.missing(key)
-    first = first_seen(names)
-    again = (first != np.arange(first.size)) & filled
+    again = repeats(names) & filled
     k = int(again.sum())
     if k == 0:
         return
+    first = first_seen(names)
     other = again & (content != content[first]) if content.size else again
     what = f"{k} of {first.size} keys repeat"
     if other.any():

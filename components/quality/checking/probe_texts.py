@@ -12,8 +12,10 @@ from components.quality.checking.evidence import Evidence
 from components.quality.checking.probe import Batch, Learned
 from components.quality.stats.pvalues import normal_tail, rate_change
 
+_BROKEN = "\u00c3[\u0080-\u00bf\u0152-\u02dc\u2013-\u2122]|\u00e2\u20ac|\u00c2[\u0080-\u00bf]|\u00ef\u00bb\u00bf"
+
 TRAITS: dict[str, str] = {
-    "broken encoding (UTF-8 read as Latin-1)": "\u00c3[\u0080-\u00bf\u0152-\u02dc\u2013-\u2122]|\u00e2\u20ac|\u00c2[\u0080-\u00bf]|\u00ef\u00bb\u00bf",
+    "broken encoding (UTF-8 read as Latin-1)": _BROKEN,
     "replacement characters": "\ufffd",
     "question marks inside words": r"[A-Za-z]\?[A-Za-z]",
     "letters outside ASCII": r"[^\x00-\x7F]",
@@ -96,13 +98,19 @@ def _trait(name: str, trait: str, new: tuple[int, int], old: tuple[int, int], ba
 
 def _vocabulary(texts: pl.Series) -> dict[str, object]:
     """Frequent words of the first half and the share of known words by row in the second half."""
-    rows = texts.drop_nulls().head(2 * _ROWS).to_list()
+    rows = _spread(texts, 2 * _ROWS)
     half = rows[::2]
     known = {w for w, _ in Counter(w for t in half for w in set(_WORD.findall(t.lower()))).most_common(VOCABULARY)}
     shares = _known_shares(rows[1::2], known)
     if shares.size < LEAST or shares.mean() < 0.3:
         return {}
     return {"known": sorted(known), "mean": float(shares.mean()), "sd": float(shares.std()), "rows": int(shares.size)}
+
+
+def _spread(texts: pl.Series, most: int) -> list[str]:
+    """At most so many texts, evenly spread."""
+    filled = texts.drop_nulls()
+    return filled.gather_every(max(1, -(-filled.len() // most))).to_list()
 
 
 LEAST = 30
@@ -115,7 +123,7 @@ def _known_shares(rows: list[str], known: set[str]) -> np.ndarray:
 
 
 def _words(name: str, kept: Learned, texts: pl.Series) -> Evidence:
-    shares = _known_shares(texts.drop_nulls().head(_ROWS).to_list(), set(kept["known"]))
+    shares = _known_shares(_spread(texts, _ROWS), set(kept["known"]))
     if shares.size < 10:
         return Evidence(name, "words of the text are known", 0.0)
     sd = max(kept["sd"], float(shares.std()), 1e-3)

@@ -21,7 +21,7 @@ from components.quality.stats.pvalues import cell_z, chi2_tail, normal_tail, rat
 
 Floats = NDArray[np.float64]
 
-ROWS = 30_000
+ROWS = 20_000
 """Most rows that are looked at (evenly spread)."""
 FOLDS = 4
 LEAST = 100
@@ -64,10 +64,11 @@ class TogetherProbe:
         reference = _unpack(learned["meetings"], z.shape[1])
         if z.shape[0] < 20:
             return
-        yield from _follows(learned, reference, z, places, all_codings, batch.label)
-        yield from _cells(reference, learned, z, places, all_codings)
+        weaker = learned["inflation"] * batch.copies
+        yield from _follows(learned, reference, z, places, all_codings, batch.label, weaker)
+        yield from _cells(reference, learned["rows"], z, places, all_codings, weaker)
         yield _impossible(learned, reference, z, places, all_codings)
-        yield _all_means(reference, learned, z, places, all_codings)
+        yield _all_means(reference, learned["rows"], z, places, all_codings, weaker)
 
 
 def _spread(codes: Codes) -> Codes:
@@ -130,9 +131,15 @@ def _learn_follows(z: Floats, places: list[slice], codings: list[Coding]) -> dic
 
 
 def _follows(
-    learned: Learned, gram: Floats, z: Floats, places: list[slice], codings: list[Coding], label: str | None
+    learned: Learned,
+    gram: Floats,
+    z: Floats,
+    places: list[slice],
+    codings: list[Coding],
+    label: str | None,
+    weaker: float,
 ) -> Iterator[Evidence]:
-    n, total = z.shape[0] / learned["inflation"], learned["rows"] / learned["inflation"]
+    n, total = z.shape[0] / weaker, learned["rows"] / weaker
     regressions = _regressions(gram, places)
     for place, coding, weights in zip(places, codings, regressions, strict=True):
         if coding.column not in learned["follows"]:
@@ -155,10 +162,10 @@ def _follows(
 
 
 def _cells(
-    reference: Floats, learned: Learned, z: Floats, places: list[slice], codings: list[Coding]
+    reference: Floats, total: int, z: Floats, places: list[slice], codings: list[Coding], weaker: float
 ) -> Iterator[Evidence]:
     """The pair of codes whose share moved the most, one result for each column."""
-    n, total, weaker = z.shape[0], learned["rows"], learned["inflation"]
+    n = z.shape[0]
     now = z.T @ z
     score = cell_z(now / weaker, n / weaker, reference / weaker, total / weaker)
     tests = score.size / 2 / len(codings)
@@ -244,9 +251,11 @@ def _impossible(learned: Learned, reference: Floats, z: Floats, places: list[sli
     )
 
 
-def _all_means(reference: Floats, learned: Learned, z: Floats, places: list[slice], codings: list[Coding]) -> Evidence:
+def _all_means(
+    reference: Floats, total: int, z: Floats, places: list[slice], codings: list[Coding], weaker: float
+) -> Evidence:
     """Hotelling's T-squared of all normal scores and indicators: many shifts too small to be seen one by one."""
-    n, total = z.shape[0], learned["rows"]
+    n = z.shape[0]
     blocks: list[Any] = []
     for place, coding in zip(places, codings, strict=True):
         if coding.scores:
@@ -267,7 +276,7 @@ def _all_means(reference: Floats, learned: Learned, z: Floats, places: list[slic
     size = shift.size
     ridge = np.diag(np.diag(covariance)) * 0.03 + np.eye(size) * 1e-9
     distance = float(shift @ np.linalg.solve(covariance + ridge, shift)) if size else 0.0
-    weight = n * total / (n + total) / learned["inflation"]
+    weight = n * total / (n + total) / weaker
     statistic = distance * weight * max(0.0, (total - size - 2) / total)
     excess = math.sqrt(max(0.0, statistic - size) / weight)
     return Evidence(

@@ -1,8 +1,10 @@
-"""The rules that a contract itself writes down, checked row by row: missing, range, allowed values, lengths, pattern."""
+"""The rules that a contract itself writes down, checked row by row: missing, range, allowed values, lengths, pattern.
+
+Breaches are counted part by part and the counts add up, so that a file of any size can be checked in slices.
+"""
 
 from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -10,93 +12,151 @@ from numpy.typing import NDArray
 
 from components.quality.checking.evidence import Evidence, certain
 from components.quality.checking.probe import first_rows
-from components.quality.checking.reading import read_file
 from components.quality.checking.table import Spec, Table
+from components.quality.stats.pvalues import rate_increase
+from components.quality.stats.tails import stray
 from schemas.contract import Contract, Feature, Label
-from schemas.errors import DataUnreadable
 
 Flags = NDArray[np.bool_]
 
 TOLERATED = 0.002
 """Share of rows up to which a rule that was inferred, not written by a person, gives a warning, in [0, 1]."""
+SHOWN = 5
 
 
-def check_rules(contract: Contract, path: Path, table: Table | None) -> Iterator[Evidence]:
-    """Evidence of every broken rule; reads the file itself where that was not done yet."""
-    if table is None:
-        try:
-            frame, _ = read_file(path)
-        except DataUnreadable as error:
-            yield certain(None, "the file can be read", error.got, error.wanted)
-            return
-        for name in (c for c in contract.columns if c not in frame.columns):
-            yield certain(name, "column is missing", ", ".join(frame.columns[:12]), f"a column {name!r}")
-        table = Table(frame, specs_of(contract))
+@dataclass(frozen=True)
+class Breach:
+    """How many rows break a rule, of how many, what is wanted, and the numbers of the first ones (from 1)."""
+
+    broken: int
+    checked: int
+    wanted: str
+    rows: tuple[int, ...]
+
+
+Tally = dict[tuple[str, str], Breach]
+"""Breaches by column and rule; rules that are kept are there with 0."""
+
+
+def tally(contract: Contract, table: Table, offset: int = 0) -> Tally:
+    """Count breaches in some rows, of which ``offset`` others come before."""
+    found: Tally = {}
     inferred = contract.reference is not None
-    yield from _row_count(contract, table)
-    for name, feature in contract.features.items():
-        if name in table.frame.columns and not feature.shape:
-            yield from _feature(table, name, feature, inferred)
-    if contract.label and contract.label.name in table.frame.columns:
-        yield from _label(table, contract.label, inferred)
-    if contract.key and contract.key in table.frame.columns and not inferred:
-        yield from _key(table, contract.key)
+    for name, feature in _columns(contract):
+        if name not in table.frame.columns or feature.shape or name not in table.specs:
+            continue
+        missing = table.missing(name)
+        for rule, flags, wanted in _row_rules(table, name, feature, inferred):
+            hits = flags if rule == NOT_NULL else flags & ~missing
+            rows = tuple(offset + r for r in first_rows(hits, SHOWN))
+            found[name, rule] = Breach(int(hits.sum()), hits.size, wanted, rows)
+        if feature.max_missing is not None and not inferred:
+            found[name, SHARE] = Breach(int(missing.sum()), missing.size, f"at most {feature.max_missing:.1%}", ())
+    return found
 
 
-def specs_of(contract: Contract) -> dict[str, Spec]:
-    """What the columns of a contract hold, where no statistics say it."""
-    kinds: dict[str, Spec] = {}
-    label = {contract.label.name: contract.label.dtype} if contract.label else {}
-    for name, dtype in {**{n: f.dtype for n, f in contract.features.items()}, **label}.items():
-        if dtype in ("int", "float"):
-            kinds[name] = Spec("number", integer=dtype == "int")
+def add(a: Tally, b: Tally) -> Tally:
+    """The tally of both parts."""
+    total = dict(a)
+    for key, breach in b.items():
+        if key in total:
+            old = total[key]
+            rows = (*old.rows, *breach.rows)[:SHOWN]
+            total[key] = Breach(old.broken + breach.broken, old.checked + breach.checked, breach.wanted, rows)
         else:
-            kinds[name] = Spec("datetime" if dtype == "datetime" else "category", boolean=dtype == "bool")
-    if contract.key:
-        kinds[contract.key] = Spec("key")
-    return kinds
+            total[key] = breach
+    return total
 
 
-def _row_count(contract: Contract, table: Table) -> Iterator[Evidence]:
-    rows, wanted = table.rows, contract.rows
+def evidence_of(contract: Contract, counts: Tally) -> Iterator[Evidence]:
+    """What the breaches of the whole file mean."""
+    features = dict(_columns(contract))
+    inferred = contract.reference is not None
+    for (name, rule), b in counts.items():
+        feature = features[name]
+        if rule == SHARE:
+            if b.broken > (feature.max_missing or 0.0) * b.checked:
+                yield _graded(certain(name, rule, f"{b.broken / b.checked:.1%}", b.wanted), feature)
+        elif b.broken:
+            mild = inferred and (b.broken < 3 or b.broken <= TOLERATED * b.checked)
+            effect, surprise = (0.5 if mild else 1.0), _surprise(rule, b, contract)
+            seen = f"{b.broken} of {b.checked} rows"
+            yield _graded(Evidence(name, rule, surprise, effect, seen, b.wanted, b.rows, 0), feature)
+
+
+def row_count(contract: Contract, rows: int) -> Iterator[Evidence]:
+    """Whether the file has as many rows as the contract asks for."""
+    wanted = contract.rows
     if rows < wanted.min or (wanted.max is not None and rows > wanted.max):
         upper = "" if wanted.max is None else f" and at most {wanted.max}"
         yield certain(None, "number of rows", str(rows), f"at least {wanted.min}{upper}")
 
 
-def _feature(table: Table, name: str, feature: Feature, inferred: bool) -> Iterator[Evidence]:
-    missing = table.missing(name)
+def keys_unique(contract: Contract, table: Table) -> Iterator[Evidence]:
+    """The key's own rules, where no statistics of clean data look after it."""
+    key = contract.key
+    if key is None or contract.reference is not None or key not in table.frame.columns:
+        return
+    texts, missing = table.texts(key), table.missing(key)
+    if missing.any():
+        yield certain(key, "key is never missing", f"{int(missing.sum())} rows", "a key each", first_rows(missing))
+    twice = _flags(texts.is_duplicated() & texts.is_not_null())
+    if twice.any():
+        yield certain(key, "keys are unique", f"{int(twice.sum())} rows", "each key once", first_rows(twice))
+
+
+def specs_of(contract: Contract) -> dict[str, Spec]:
+    """What the columns of a contract hold, where no statistics say it."""
+    kinds: dict[str, Spec] = {}
+    for name, feature in _columns(contract):
+        if feature.dtype in ("int", "float"):
+            kinds[name] = Spec("number", integer=feature.dtype == "int")
+        else:
+            kinds[name] = Spec(
+                "datetime" if feature.dtype == "datetime" else "category", boolean=feature.dtype == "bool"
+            )
+    if contract.key:
+        kinds[contract.key] = Spec("key")
+    return kinds
+
+
+NOT_NULL = "not null"
+ALLOWED = "one of the allowed values"
+SHARE = "at most this share of missing values"
+
+
+def _columns(contract: Contract) -> Iterator[tuple[str, Feature]]:
+    """The features, and the label as if it were one; with statistics, new classes are judged by how rare ones occur."""
+    yield from contract.features.items()
+    label: Label | None = contract.label
+    if label is not None:
+        classes = None if contract.reference is not None else label.classes
+        yield label.name, Feature(dtype=label.dtype, allowed=classes, min=label.min, max=label.max, nullable=True)
+
+
+def _row_rules(table: Table, name: str, feature: Feature, inferred: bool) -> Iterator[tuple[str, Flags, str]]:
     if not inferred:
-        if not feature.nullable and missing.any():
-            yield _broken(name, "not null", missing, "a value in every row", feature, inferred)
-        if feature.max_missing is not None and missing.mean() > feature.max_missing:
-            rule, share = "share of missing values", f"{missing.mean():.1%}"
-            yield _graded(certain(name, rule, share, f"at most {feature.max_missing:.1%}"), feature)
-        unreadable = table.unreadable(name)
-        if unreadable.any():
-            yield _broken(name, f"values are of type {feature.dtype}", unreadable, feature.dtype, feature, inferred)
-    for rule, flags, wanted in _row_rules(table, name, feature):
-        if flags.any():
-            yield _broken(name, rule, flags & ~missing, wanted, feature, inferred)
-
-
-def _row_rules(table: Table, name: str, feature: Feature) -> Iterator[tuple[str, Flags, str]]:
+        if not feature.nullable:
+            yield NOT_NULL, table.missing(name), "a value in every row"
+        yield f"values are of type {feature.dtype}", table.unreadable(name), feature.dtype
     if feature.min is not None or feature.max is not None:
         values = table.numbers(name)
-        low, high = feature.min, feature.max
-        if low is not None:
-            yield f"at least {low:g}", values < low, f">= {low:g}"
-        if high is not None:
-            yield f"at most {high:g}", values > high, f"<= {high:g}"
+        if feature.min is not None:
+            yield f"at least {feature.min:g}", values < feature.min, f">= {feature.min:g}"
+        if feature.max is not None:
+            yield f"at most {feature.max:g}", values > feature.max, f"<= {feature.max:g}"
     if feature.allowed is not None:
-        yield "one of the allowed values", _outside(table, name, feature.allowed), ", ".join(map(str, feature.allowed))
-    if feature.dtype != "string":
-        return
-    texts = table.texts(name)
-    if feature.min_length is not None:
-        yield f"at least {feature.min_length} characters", _flags(texts.str.len_chars() < feature.min_length), ""
-    if feature.max_length is not None:
-        yield f"at most {feature.max_length} characters", _flags(texts.str.len_chars() > feature.max_length), ""
+        yield ALLOWED, _outside(table, name, feature.allowed), ", ".join(map(str, feature.allowed))
+    if feature.dtype == "string":
+        yield from _text_rules(table.texts(name), feature)
+
+
+def _text_rules(texts: pl.Series, feature: Feature) -> Iterator[tuple[str, Flags, str]]:
+    least, most = feature.min_length, feature.max_length
+    if least is not None:
+        yield f"at least {least} characters", _flags(texts.str.len_chars() < least), f">= {least} characters"
+    if most is not None:
+        yield f"at most {most} characters", _flags(texts.str.len_chars() > most), f"<= {most} characters"
     if feature.regex is not None:
         yield f"matches {feature.regex}", _flags(texts.str.contains(f"^(?:{feature.regex})").not_()), feature.regex
     if feature.unique:
@@ -117,42 +177,15 @@ def _flags(series: pl.Series) -> Flags:
     return series.fill_null(False).to_numpy()
 
 
-def _label(table: Table, label: Label, inferred: bool) -> Iterator[Evidence]:
-    rule = Feature(
-        dtype=label.dtype, allowed=label.classes, min=label.min, max=label.max, nullable=True
-    )  # a missing label is judged by its share
-    yield from _feature(table, label.name, rule, inferred)
-
-
-def _key(table: Table, key: str) -> Iterator[Evidence]:
-    texts = table.texts(key)
-    missing = table.missing(key)
-    if missing.any():
-        yield certain(
-            key, "key is never missing", f"{int(missing.sum())} rows", "a key in every row", first_rows(missing)
-        )
-    twice = _flags(texts.is_duplicated() & texts.is_not_null())
-    if twice.any():
-        yield certain(key, "keys are unique", f"{int(twice.sum())} rows", "each key once", first_rows(twice))
-
-
-def _broken(name: str, rule: str, flags: Flags, wanted: str, feature: Feature, inferred: bool) -> Evidence:
-    k, n = int(flags.sum()), flags.size
-    mild = inferred and (k < 3 or k <= TOLERATED * n)
-    evidence = Evidence(
-        name, rule, _surprise(k, inferred), 0.5 if mild else 1.0, f"{k} of {n} rows", wanted, first_rows(flags), 0
-    )
-    return _graded(evidence, feature)
-
-
-def _surprise(k: int, inferred: bool) -> float:
-    """log10 p of breaking a rule ``k`` times: nil for a written rule; an inferred one may be off by a row."""
-    if k == 0:
-        return 0.0
-    return -2.5 - 1.5 * k if inferred else -300.0
+def _surprise(rule: str, b: Breach, contract: Contract) -> float:
+    """log10 p of so many rows breaking a rule: nil for a written rule; an inferred one may be off by a row or two."""
+    if contract.reference is None:
+        return -300.0
+    if rule == ALLOWED:
+        return 1.3 * rate_increase(b.broken, b.checked, 0, contract.reference.rows)
+    return stray(b.broken, b.checked)
 
 
 def _graded(e: Evidence, feature: Feature) -> Evidence:
     """A rule whose contract says ``warning`` never stops anything."""
-    effect = min(e.effect, 0.5) if feature.severity == "warning" else e.effect
-    return replace(e, effect=effect)
+    return replace(e, effect=min(e.effect, 0.5)) if feature.severity == "warning" else e

@@ -69,7 +69,7 @@ class Table:
     def texts(self, name: str) -> pl.Series:
         """Values as text, null where missing."""
         if name not in self._texts:
-            self._texts[name] = _as_text(self.frame[name], self.specs[name].tokens)
+            self._texts[name] = _as_text(self.frame[name], self.specs[name])
         return self._texts[name]
 
     def numbers(self, name: str) -> Floats:
@@ -108,14 +108,16 @@ class Table:
         return np.where(np.isinf(values), np.nan, values)
 
 
-def _as_text(series: pl.Series, tokens: tuple[str, ...]) -> pl.Series:
+def _as_text(series: pl.Series, spec: Spec) -> pl.Series:
     if series.dtype == pl.Boolean:
         series = series.cast(pl.String)
     elif series.dtype.is_float():
         series = _float_text(series)
     elif series.dtype != pl.String:
         series = series.cast(pl.String)
-    absent = ["", *tokens]
+    elif spec.integer:
+        series = series.str.replace(r"\.0+$", "")
+    absent = ["", *spec.tokens]
     if series.is_in(absent).any():
         series = pl.select(pl.when(series.is_in(absent)).then(None).otherwise(series)).to_series()
     return series

@@ -11,8 +11,6 @@ from components.quality.checking.table import Table
 
 Floats = NDArray[np.float64]
 
-MAX_CODES = 20
-"""Whole numbers with at most this many different values are also compared as categories."""
 MASK = ((r"[A-Z]+", "A"), (r"[a-z]+", "a"), (r"[0-9]+", "9"), (r"[^\x00-\x7F]+", "\u00a4"), (r"\s+", " "))
 """How a text becomes its outline: runs of letters, digits, other letters and blanks shrink to one sign each."""
 
@@ -51,7 +49,7 @@ def number_views(table: Table) -> Iterator[Numbers]:
 
 
 def category_views(table: Table, stream: str | None) -> Iterator[Categories]:
-    """Categories, decimals and last digits, outlines of texts, hours and weekdays (not of a ``stream``, which goes on)."""
+    """Categories, decimals and last digits, outlines of texts, hours and weekdays (not of a ``stream``: it goes on)."""
     for name in table.names("category"):
         yield Categories(name, "categories", table.texts(name))
     for name in table.names("number"):

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -100,7 +101,7 @@ def bins_of(new: Distribution, reference: Distribution) -> tuple[Floats, Floats,
     if isinstance(new, Histogram) and isinstance(reference, Histogram):
         few = reference.coarse(BINS)
         edges = [f"{e:.4g}" for e in few.edges]
-        names = [f"<= {edges[0]}", *(f"{a} .. {b}" for a, b in zip(edges, edges[1:], strict=False)), f"> {edges[-1]}"]
+        names = [f"<= {edges[0]}", *(f"{a} .. {b}" for a, b in pairwise(edges)), f"> {edges[-1]}"]
         return new.on(few.edges).counts, few.counts, names if edges else ["all"]
     if not (isinstance(new, Counts) and isinstance(reference, Counts)):
         raise ValueError("a histogram and counts of categories cannot be compared")

@@ -27,8 +27,8 @@ class DomainResult:
 def domain_classifier(new: pl.DataFrame, reference: pl.DataFrame, seed: int = 0) -> DomainResult:
     """Fit boosted trees to tell the two apart, in two folds; both frames have the same columns.
 
-    Columns of text are coded by how frequent the value is in the reference. ``telling``: by how much the area falls when one
-    feature is shuffled among the held-out rows, largest first.
+    Columns of text are coded by how frequent the value is in the reference. ``telling``: by how much the area falls
+    when one feature is shuffled among the held-out rows, largest first.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
 
@@ -58,7 +58,7 @@ def domain_classifier(new: pl.DataFrame, reference: pl.DataFrame, seed: int = 0)
 def auc(score: Floats, y: NDArray[np.int_]) -> float:
     """Area under the ROC curve by ranks (ties count half); both classes present."""
     order = np.argsort(score, kind="stable")
-    values, inverse, counts = np.unique(score[order], return_inverse=True, return_counts=True)
+    _, inverse, counts = np.unique(score[order], return_inverse=True, return_counts=True)
     mid = np.cumsum(counts) - (counts - 1) / 2
     ranks = np.empty(score.size)
     ranks[order] = mid[inverse]

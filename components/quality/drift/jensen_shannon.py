@@ -12,7 +12,8 @@ def jensen_shannon(new: Floats, reference: Floats) -> float:
     """Distance in [0, 1] with logarithms to base 2; 0 = equal, 1 = nothing in common.
 
     Args:
-        new, reference: rows in each of the same bins, [B]; each with at least one row.
+        new: rows in each bin, [B]; at least one in all.
+        reference: rows in each of the same bins, [B]; at least one in all.
     """
     p, q = new / new.sum(), reference / reference.sum()
     middle = (p + q) / 2

@@ -85,7 +85,7 @@ def homogeneity(new: ArrayLike, reference: ArrayLike, least: float = 5.0) -> flo
     """
     a, b = pool(np.asarray(new, float), np.asarray(reference, float), least)
     n, total = float(a.sum()), float(a.sum() + b.sum())
-    if a.size < 2 or n == 0 or total == n:
+    if a.size < 2 or n in (0.0, total):
         return 0.0
     ea = (a + b) * n / total
     eb = (a + b) - ea

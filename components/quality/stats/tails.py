@@ -22,6 +22,12 @@ def bounds(values: Floats) -> tuple[float, float]:
     return -_upper(-values), _upper(values)
 
 
+def stray(k: int, n: int) -> float:
+    """log10 P(at least ``k`` of ``n`` clean rows lie beyond a bound): Poisson, at five times the rate aimed at."""
+    expected = 0.01 + 5 * n / HORIZON
+    return min(0.0, k * math.log10(expected) - (math.lgamma(k + 1) + expected) / math.log(10)) if k > expected else 0.0
+
+
 def _upper(values: Floats) -> float:
     top = float(values.max())
     median = float(np.median(values))
