@@ -90,7 +90,7 @@ def build(
     placement: Placement,
     steps: int,
 ) -> tuple[Any, Any]:
-    """The model, and a compiled twin around the same layers that trains it; only the first is saved."""
+    """The model, and what trains its layers, compiled; only the first is saved."""
     keras.utils.set_random_seed(settings.seed)
     if settings.deterministic_gpu and placement.kind == "gpu":
         tf.config.experimental.enable_op_determinism()
@@ -99,7 +99,7 @@ def build(
         rate = settings.schedule.build(rate, steps, settings.epochs)
     with precision(settings.precision), placement.scope():
         model = architecture.build(transform.encoded, task.head)
-        trained = keras.Model(model.input, model.output, name=model.name)
+        trained = architecture.training(model, task.head)
         trained.compile(
             optimizer=settings.optimizer.build(rate),
             loss=task.loss,

@@ -70,6 +70,15 @@ class Architecture(Config, ABC):
         trunk = self.trunk(encoded, inputs, names)
         return keras.Model(inputs, head.attach(trunk, names), name=self.kind)
 
+    def training(self, model: Any, head: Head) -> Any:
+        """What is compiled and trained around the layers of ``model``; by default a twin with the same output.
+
+        An architecture may train other outputs than it answers with, as an ensemble does. Only ``model`` is saved.
+        """
+        import keras
+
+        return keras.Model(model.input, model.output, name=model.name)
+
     @abstractmethod
     def trunk(self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames) -> Any:
         """The features [N, F] that the head sees."""
