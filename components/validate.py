@@ -1,7 +1,7 @@
 """Step 2: the gate. Every rule of the contract is checked on every split, before anything is trained.
 
-The examples pass on by hard link. Reports are written in any case: ``validation.json``, ``profile.json`` and
-``data_docs/index.html``.
+The examples pass on by hard link; with ``on_bad_rows: quarantine`` without the rows that were set aside below
+``quarantine/``. Reports are written in any case: ``validation.json``, ``profile.json`` and ``data_docs/index.html``.
 """
 
 import os
@@ -17,10 +17,11 @@ from schemas.config import Config
 from schemas.context import Progress, RunContext
 from schemas.contract import Contract
 from schemas.errors import DataInvalid
-from schemas.files import write_json
+from schemas.files import read_json, write_json
 
 if TYPE_CHECKING:
     from components.quality.outcome import Outcome
+    from components.quality.quarantine import Quarantine
 
 
 class ValidateConfig(Config):
@@ -48,21 +49,23 @@ def validate(
     contract, splits = examples.contract, examples.splits
     suites = suites_of(contract, splits)
     _tell(context, 0, "reading")
-    frames = {split: read_split(examples.files(split), contract) for split in splits}
+    aside = _set_aside(examples, out)
+    files = aside.files if aside else {split: examples.files(split) for split in splits}
+    frames = {split: read_split(files[split], contract) for split in splits}
     _tell(context, 1, "checking rules")
     checked = check_splits(frames, contract, suites)
     del frames
     outcomes = [outcome for one in checked for outcome in one.outcomes]
-    write_json(out / "validation.json", _report(outcomes, examples))
+    write_json(out / "validation.json", _report(outcomes, examples, aside))
     _tell(context, 2, "statistics")
-    write_json(out / "profile.json", profile_splits({split: examples.files(split) for split in splits}, contract))
+    write_json(out / "profile.json", profile_splits(files, contract))
     if config.data_docs:
         from components.quality.data_docs import write_data_docs
 
         _tell(context, 3, "data docs")
         write_data_docs(checked, contract, out / "data_docs")
-    _raise_if_broken(outcomes, contract, config)
-    _pass_on(examples, out)
+    _raise_if_broken(outcomes, contract, config, aside)
+    _pass_on(examples, aside, out)
     return CheckedExamples(out)
 
 
@@ -71,7 +74,16 @@ def _tell(context: RunContext | None, done: int, note: str) -> None:
         context.progress(Progress(done, 4, note))
 
 
-def _report(outcomes: Sequence["Outcome"], examples: Examples) -> dict[str, Any]:
+def _set_aside(examples: Examples, out: Path) -> "Quarantine | None":
+    """Bad rows set aside where the contract asks for it."""
+    if examples.contract.on_bad_rows == "fail":
+        return None
+    from components.quality.quarantine import set_aside
+
+    return set_aside(examples, out)
+
+
+def _report(outcomes: Sequence["Outcome"], examples: Examples, aside: "Quarantine | None") -> dict[str, Any]:
     """Content of ``validation.json``."""
     from importlib.metadata import version
 
@@ -80,7 +92,8 @@ def _report(outcomes: Sequence["Outcome"], examples: Examples) -> dict[str, Any]
         "success": not any(outcome.failed_critically for outcome in outcomes),
         "contract": examples.contract.name,
         "engine": f"great_expectations {version('great_expectations')}, pandas",
-        "rows": {split: examples.rows(split) for split in examples.splits},
+        "rows": {split: aside.rows(split) if aside else examples.rows(split) for split in examples.splits},
+        "quarantine": aside.record() if aside else None,
         "counts": {
             "rules": len(outcomes),
             "kept": len(outcomes) - len(failed),
@@ -92,7 +105,9 @@ def _report(outcomes: Sequence["Outcome"], examples: Examples) -> dict[str, Any]
     }
 
 
-def _raise_if_broken(outcomes: Sequence["Outcome"], contract: Contract, config: ValidateConfig) -> None:
+def _raise_if_broken(
+    outcomes: Sequence["Outcome"], contract: Contract, config: ValidateConfig, aside: "Quarantine | None"
+) -> None:
     from components.quality.outcome import failures
 
     critical = [outcome for outcome in outcomes if outcome.failed_critically]
@@ -102,6 +117,8 @@ def _raise_if_broken(outcomes: Sequence["Outcome"], contract: Contract, config: 
     unchecked = [outcome for outcome in critical if outcome.could_not_check]
     parts = [f"{len(broken)} critical rule(s) of contract {contract.name!r} broken"] if broken else []
     parts += [f"{len(unchecked)} critical rule(s) could not be checked"] if unchecked else []
+    if aside and not aside.within:
+        parts.append(f"{aside.share:.2%} of the rows are bad and at most {aside.limit:.2%} may be set aside")
     listed = [outcome.line() for outcome in [*broken, *unchecked]]
     more = [f"... and {len(listed) - config.shown} more"] if len(listed) > config.shown else []
     fix = (
@@ -117,13 +134,22 @@ def _raise_if_broken(outcomes: Sequence["Outcome"], contract: Contract, config: 
     )
 
 
-def _pass_on(examples: Examples, out: Path) -> None:
-    """Link the shards and ``examples.json`` into ``out``; copy where the file system does not link."""
-    names = ["examples.json", *(str(f.relative_to(examples.path)) for s in examples.splits for f in examples.files(s))]
-    for name in names:
-        target = out / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(examples.path / name, target)
-        except OSError:
-            shutil.copyfile(examples.path / name, target)
+def _pass_on(examples: Examples, aside: "Quarantine | None", out: Path) -> None:
+    """Link the shards into ``out`` unless they were written there, and describe them in ``examples.json``."""
+    description = dict(read_json(examples.path / "examples.json"))
+    for split in examples.splits:
+        for file in examples.files(split):
+            _link(file, out / file.relative_to(examples.path))
+        description["splits"][split]["rows"] = aside.rows(split) if aside else examples.rows(split)
+    write_json(out / "examples.json", description)
+
+
+def _link(file: Path, target: Path) -> None:
+    """Link a file; copy where the file system does not link."""
+    if target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(file, target)
+    except OSError:
+        shutil.copyfile(file, target)

@@ -154,6 +154,11 @@ class Contract(Config):
     ignore: tuple[str, ...] = ()
     """Columns of the source that are known and left out."""
     rows: Rows = Rows()
+    on_bad_rows: Literal["fail", "quarantine"] = "fail"
+    """What becomes of rows that break a critical rule on single rows: ``fail`` stops the pipeline, ``quarantine`` sets
+    them aside, with the reasons, up to ``max_quarantined``, and goes on with the rest."""
+    max_quarantined: float = Field(default=0.01, ge=0, le=1)
+    """Largest share of the rows, 0 to 1, that may be set aside; where more are bad, all stay and the pipeline stops."""
     checks: tuple[Check, ...] = ()
     """Rules beyond those of the single features."""
     reference: Reference | None = None

@@ -6,7 +6,8 @@ setting rows aside.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,8 +48,25 @@ def broken_rules(contract: Contract, frame: pl.DataFrame) -> list[Broken]:
         contract: what rows should look like.
         frame: its features in contract dtypes (as ``Source.frames`` gives them); missing is null.
     """
+    return _broken(contract.features, frame)
+
+
+def broken_rows(contract: Contract, frame: pl.DataFrame) -> list[Broken]:
+    """``broken_rules`` with those of the key, the time and the label: for rows that a model will learn from."""
+    asked: dict[str, Feature] = {}
+    for name in (contract.key, contract.time):
+        if name is not None:
+            asked[name] = Feature(dtype="string")
+    asked |= contract.features
+    if contract.label is not None:
+        label = contract.label
+        asked[label.name] = Feature(dtype=label.dtype, allowed=label.classes, min=label.min, max=label.max)
+    return _broken(asked, frame)
+
+
+def _broken(features: Mapping[str, Feature], frame: pl.DataFrame) -> list[Broken]:
     found = []
-    for name, feature in contract.features.items():
+    for name, feature in features.items():
         series = frame.get_column(name)
         for rule, mask in _rules(feature, series):
             rows = mask.fill_null(False).arg_true()
@@ -83,7 +101,17 @@ def _text_rules(feature: Feature, series: pl.Series) -> Iterator[tuple[str, pl.S
     if feature.max_length is not None:
         yield f"at most {feature.max_length} characters", series.str.len_chars() > feature.max_length
     if feature.regex is not None:
-        yield f"matches {feature.regex}", ~series.str.contains(f"^(?:{feature.regex})")
+        yield f"matches {feature.regex}", ~_matches(series, feature.regex)
+
+
+def _matches(series: pl.Series, regex: str) -> pl.Series:
+    """Which texts match from their start; patterns that only Python knows (look-around) are tried one by one."""
+    try:
+        return series.str.contains(f"^(?:{regex})")
+    except pl.exceptions.ComputeError:
+        pattern = re.compile(regex)
+        found = [None if text is None else pattern.match(text) is not None for text in series]
+        return pl.Series(series.name, found, dtype=pl.Boolean)
 
 
 def _extremes(series: pl.Series) -> tuple[pl.Series, pl.Series]:

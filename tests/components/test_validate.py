@@ -219,3 +219,20 @@ def test_bundled_data_meet_their_contracts(tmp_path, root, name):
     assert all(f.description for f in contract.features.values()) and contract.label and contract.label.description
     for split in checked.splits:
         assert np.isclose(checked.rows(split) / rows, {"train": 0.8, "val": 0.1, "test": 0.1}[split], atol=0.02)
+
+
+def test_bad_rows_are_set_aside_up_to_the_share(tmp_path):
+    tree = people().model_dump(mode="json") | {"on_bad_rows": "quarantine", "max_quarantined": 0.01}
+    checked = run(tmp_path, people().model_validate(tree), spoil(age=[150], left=["perhaps"]))
+    assert checked.rows("val") == pl.read_parquet(checked.files("val")).height == 39
+    assert checked.rows("train") == 120 and checked.validation["success"]
+    aside = pl.read_parquet(checked.path / "quarantine/val/part-00000.parquet").row(0, named=True)
+    assert aside["age"] == 150 and aside["quarantine_row"] == 0
+    assert aside["quarantine_reasons"] == ["age: at most 120 years", "left: one of no, yes"]
+    assert checked.validation["quarantine"]["rows"] == {"train": 0, "val": 1, "test": 0}
+
+
+def test_more_bad_rows_than_may_be_set_aside(tmp_path):
+    tree = people().model_dump(mode="json") | {"on_bad_rows": "quarantine", "max_quarantined": 0.004}
+    error = refused(tmp_path, spoil(age=[150]), people().model_validate(tree))
+    assert "0.50% of the rows are bad and at most 0.40% may be set aside" in error.got

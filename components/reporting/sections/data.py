@@ -34,8 +34,39 @@ def data(run: RunRecord) -> dict[str, Any] | None:
         "counts": {state: sum(v.state == state for v in verdicts) for state in STATES},
         "broken": [_broken(v, run.sensitive) for v in sorted(broken, key=_urgency)[:BROKEN_SHOWN]],
         "more": max(len(broken) - BROKEN_SHOWN, 0),
+        "quarantine": _quarantine(run),
         "features": _features(run, verdicts),
         "docs": _docs(run),
+    }
+
+
+def _quarantine(run: RunRecord) -> dict[str, Any] | None:
+    """Rows set aside, by split and by rule; None where the contract does not ask for it or no row is bad."""
+    found = as_dict(run.find("validation.json").get("quarantine"))
+    bad, total = as_dict(found.get("rows")), as_dict(found.get("total"))
+    count = sum(as_number(n) or 0 for n in bad.values())
+    if not count:
+        return None
+    return {
+        "set_aside": bool(found.get("set_aside")),
+        "count": f"{count:,.0f}",
+        "total": f"{sum(as_number(n) or 0 for n in total.values()):,.0f}",
+        "share": f"{as_number(found.get('share')) or 0:.2%}",
+        "limit": f"{as_number(found.get('limit')) or 0:.2%}",
+        "folder": next((p.parent.relative_to(run.path).as_posix() for _, p in run.holding("validation.json")), ""),
+        "splits": [(name, f"{as_number(n) or 0:,.0f}") for name, n in bad.items()],
+        "reasons": [_reason(as_dict(r), run.sensitive) for r in as_list(found.get("reasons"))[:BROKEN_SHOWN]],
+    }
+
+
+def _reason(reason: dict[str, Any], sensitive: frozenset[str]) -> dict[str, Any]:
+    column, samples = str(reason.get("column")), [str(s) for s in as_list(reason.get("samples"))]
+    return {
+        "column": column,
+        "rule": str(reason.get("rule")),
+        "split": str(reason.get("split")),
+        "rows": f"{as_number(reason.get('rows')) or 0:,.0f}",
+        "samples": [MASK] if column in sensitive and samples else samples,
     }
 
 

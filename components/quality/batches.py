@@ -1,0 +1,108 @@
+"""The rows of a split in batches that fit into memory, read a few columns at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from schemas.contract import Contract
+
+BATCH_ROWS = 1_000_000
+BATCH_BYTES = 256 * 2**20
+TEXT_BYTES = 64
+"""What a text counts for; only tensors are wider."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rows that follow one another; nothing is read before it is asked for."""
+
+    pieces: tuple[pl.LazyFrame, ...]
+    height: int
+
+    def frame(self, columns: Sequence[str]) -> pl.DataFrame:
+        """These columns of the rows, in this order."""
+        return pl.concat([piece.select(columns) for piece in self.pieces]).collect()
+
+    def column(self, name: str) -> pl.Series:
+        """One column of the rows."""
+        return self.frame([name]).get_column(name)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a split.
+
+    Attributes:
+        height: how many there are.
+        schema: column -> dtype, as stored.
+        batches: the rows in order; none where there are no rows.
+    """
+
+    height: int
+    schema: Mapping[str, pl.DataType]
+    batches: tuple[Batch, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return tuple(self.schema)
+
+    def scan(self) -> pl.LazyFrame:
+        """All rows, lazily."""
+        pieces = [piece for batch in self.batches for piece in batch.pieces]
+        return pl.concat(pieces) if pieces else pl.LazyFrame(schema=dict(self.schema))
+
+
+def rows_of_frame(frame: pl.DataFrame, batch_rows: int = BATCH_ROWS) -> Rows:
+    """Rows that are in memory already."""
+    starts = range(0, frame.height, batch_rows)
+    parts = [frame.slice(start, batch_rows) for start in starts]
+    return Rows(frame.height, frame.schema, tuple(Batch((part.lazy(),), part.height) for part in parts))
+
+
+def rows_of_files(files: Sequence[Path], contract: Contract, batch_rows: int | None = None) -> Rows:
+    """Rows of Parquet files of one schema, in batches of ``batch_rows``; by default as many as fit in 256 MiB."""
+    size = batch_rows or max(1, min(BATCH_ROWS, BATCH_BYTES // _row_bytes(contract)))
+    heights = [_height(file) for file in files]
+    batches = []
+    waiting: list[pl.LazyFrame] = []
+    room = size
+    for file, start, length in _pieces(files, heights, size):
+        waiting.append(pl.scan_parquet(file, glob=False).slice(start, length))
+        room -= length
+        if room == 0:
+            batches.append(Batch(tuple(waiting), size))
+            waiting, room = [], size
+    if waiting:
+        batches.append(Batch(tuple(waiting), size - room))
+    return Rows(sum(heights), pl.read_parquet_schema(files[0]), tuple(batches))
+
+
+def _pieces(files: Sequence[Path], heights: Sequence[int], size: int) -> Iterator[tuple[Path, int, int]]:
+    """File, first row and number of rows of each piece; pieces do not cross the end of a batch or of a file."""
+    room = size
+    for file, height in zip(files, heights, strict=True):
+        start = 0
+        while start < height:
+            length = min(room, height - start)
+            yield file, start, length
+            start, room = start + length, (room - length) or size
+
+
+def _height(file: Path) -> int:
+    return int(pl.scan_parquet(file, glob=False).select(pl.len()).collect().item())
+
+
+def _row_bytes(contract: Contract) -> int:
+    """Bytes of the widest column; the columns of a batch are read one at a time."""
+    widths = [TEXT_BYTES]
+    for feature in contract.features.values():
+        size = 1 if feature.dtype == "image" else 4
+        for length in feature.shape:
+            size *= length
+        widths.append(size)
+    return max(widths)
