@@ -19,6 +19,7 @@ from grpc._cython import cygrpc
 from components.serving.errors import Code, ServingError
 from components.serving.grpc_methods import Method
 from components.serving.grpc_options import GrpcOptions, cut, limited
+from components.serving.memory import LARGE_BYTES, release_free_memory
 
 _LOG = logging.getLogger(__name__)
 _FIRST_THREADS = 2
@@ -54,6 +55,11 @@ def _close() -> Any:
 
 def _ignore(event: Any) -> None:
     """What is done when a batch has ended that nothing waits for."""
+
+
+def _give_memory_back(event: Any) -> None:
+    """What is done when the answer to a large request has been sent."""
+    release_free_memory()
 
 
 class DirectServer:
@@ -164,6 +170,7 @@ class DirectServer:
         elif not self._enter():
             call.finish(Code.RESOURCE_EXHAUSTED, "all server threads are busy", None)
         else:
+            call.large = len(data) > LARGE_BYTES
             try:
                 self._answer(call, method, watch, data)
             finally:
@@ -216,12 +223,12 @@ class DirectServer:
 class _Call:
     """One call: what methods may ask about it, and how it ends."""
 
-    __slots__ = ("_active", "_deadline", "_finished", "_watches_close", "core", "sent_initial")
+    __slots__ = ("_active", "_deadline", "_finished", "_watches_close", "core", "large", "sent_initial")
 
     def __init__(self, core: Any, deadline: float) -> None:
         self.core, self._deadline = core, deadline
         self._active, self._finished, self._watches_close = True, False, False
-        self.sent_initial = False
+        self.sent_initial = self.large = False
 
     def time_remaining(self) -> float | None:
         """Seconds until the client's deadline; None without one."""
@@ -255,4 +262,4 @@ class _Call:
             operations.append(_message(answer))
         if not self._watches_close:
             operations.append(_close())
-        self.core.start_server_batch(operations, _ignore)
+        self.core.start_server_batch(operations, _give_memory_back if self.large else _ignore)
