@@ -123,14 +123,14 @@ def problems(settings: FitSettings, replicas: int, kind: Literal["gpu", "cpu"]) 
             f"accumulate {optimizer.accumulate} needs one replica: Keras cannot merge accumulators of {replicas}; "
             "use a larger batch"
         )
-    if optimizer.clip and settings.precision == "mixed_float16":
-        yield (
-            f"clip with mixed_float16 needs one replica: loss scaling applies gradients of {replicas} replicas where "
-            "they cannot be summed; use mixed_bfloat16"
-        )
 
 
 def _problems_of_several(settings: FitSettings, replicas: int, kind: Literal["gpu", "cpu"]) -> Iterator[str]:
+    if settings.precision == "mixed_float16":
+        yield (
+            f"mixed_float16 needs one replica: loss scaling looks for overflow on the first of {replicas} only, and "
+            "infinite gradients of another one reach the weights; use mixed_bfloat16"
+        )
     if settings.batch % replicas:
         near = max(1, round(settings.batch / replicas)) * replicas
         yield (

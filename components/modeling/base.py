@@ -46,7 +46,8 @@ class Architecture(Config, ABC):
     l2: float = Field(default=0.0, ge=0)
     """Weight of the sum of squared kernel weights in the loss."""
     normalization: Normalization = "none"
-    """Normalization between a layer and its activation: none, over the batch, or over the units of a row."""
+    """Normalization between a layer and its activation: none, over the batch (that of all replicas together), or over
+    the units of a row."""
     initializer: Initializer = "glorot_uniform"
     """How kernels start."""
     embedding_size: int | None = Field(default=None, ge=1, le=1024)
@@ -92,14 +93,19 @@ class Architecture(Config, ABC):
     def activated(self, x: Any, layer: type, index: str, names: LayerNames, **options: Any) -> Any:
         """``layer`` (Dense, Conv2D, ...), then normalization, then the activation."""
         import keras
+        import tensorflow as tf
 
         kind = layer.__name__.lower()
         options |= {"kernel_initializer": self.initializer, "kernel_regularizer": self.regularizer()}
         if self.normalization == "none":
             return layer(activation=self.activation, name=names(f"{kind}_{index}"), **options)(x)
         x = layer(use_bias=self.normalization == "layer", name=names(f"{kind}_{index}"), **options)(x)
-        normal = {"batch": keras.layers.BatchNormalization, "layer": keras.layers.LayerNormalization}
-        x = normal[self.normalization](name=names(f"{kind}_{index}_normalization"))(x)
+        tag = names(f"{kind}_{index}_normalization")
+        if self.normalization == "batch":
+            several = tf.distribute.get_strategy().num_replicas_in_sync > 1
+            x = keras.layers.BatchNormalization(synchronized=several, name=tag)(x)
+        else:
+            x = keras.layers.LayerNormalization(name=tag)(x)
         return keras.layers.Activation(self.activation, name=names(f"{kind}_{index}_activation"))(x)
 
     def dense_layers(self, x: Any, units: Sequence[int], names: LayerNames) -> Any:

@@ -25,6 +25,7 @@ CLIPPED = {
     "value": {**PLAIN, "optimizer": {"kind": "sgd", "learning_rate": 1.0, "clip": {"by": "value", "limit": 0.01}}},
     "adam": {**PLAIN, "optimizer": {"kind": "adam", "clip": {"limit": 0.05}}},
     "penalty": {**PLAIN, "model": {"kind": "mlp", "units": [8], "l2": 0.05, "l1": 0.01}, "class_weight": "balanced"},
+    "normalized": {**PLAIN, "model": {"kind": "mlp", "units": [8], "normalization": "batch"}},
     "average": {**PLAIN, "optimizer": {"kind": "sgd", "ema": 0.9}},
 }
 RICH = {

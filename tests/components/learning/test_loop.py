@@ -1,0 +1,105 @@
+"""Blocks of steps in the graph do what Keras does step by step."""
+
+import numpy as np
+import pytest
+
+from tests.components.learning.training_examples import table
+
+pytestmark = pytest.mark.slow
+
+ROWS, BATCH = 200, 16
+
+
+def split(seed: int = 0) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    """Encoded rows, targets and weights as training has them."""
+    random = np.random.default_rng(seed)
+    frame = table(ROWS, seed)
+    arrays = {
+        "numeric": np.column_stack([frame["age"].fill_null(45) / 50, frame["visits"]]).astype(np.float32),
+        "plan": random.integers(0, 26, ROWS).astype(np.int32),
+        "other": random.integers(0, 4, ROWS).astype(np.int32),
+    }
+    return arrays, (frame["left"] == "yes").to_numpy().astype(np.float32)[:, None], np.ones(ROWS, np.float32) * 0.5
+
+
+def compiled():
+    import keras
+
+    from components.features.encoded import EncodedTensor
+    from components.modeling.heads import Head
+    from components.modeling.mlp import Mlp
+
+    keras.utils.set_random_seed(7)
+    tensors = (
+        EncodedTensor(name="numeric", shape=(2,), dtype="float32", kind="numeric"),
+        EncodedTensor(name="plan", shape=(), dtype="int32", kind="categorical", vocabulary_size=26),
+        EncodedTensor(name="other", shape=(), dtype="int32", kind="categorical", vocabulary_size=4),
+    )
+    model = Mlp(units=(8,), l2=0.01).build(tensors, Head(task="binary"))
+    model.compile("adam", "binary_crossentropy", metrics=["accuracy"], jit_compile=False)
+    return model
+
+
+@pytest.mark.parametrize("size", [1, 5, 100])
+def test_an_epoch_equals_train_on_batch(size: int) -> None:
+    from components.learning.input_pipeline import MemoryFeed
+    from components.learning.loop import block_function
+
+    arrays, target, weight = split()
+    feed = MemoryFeed((arrays, target, weight), BATCH, seed=3)
+    order = feed.permutation(0)
+    ours, keras_own = compiled(), compiled()
+    dataset = feed.blocks(range(1), size)
+    ours.optimizer.build(ours.trainable_variables)
+    ours.train_function = block_function(ours, feed, dataset, jit=False)
+    history = ours.fit(dataset, steps_per_epoch=-(-feed.steps // size), shuffle=False, verbose=0).history
+    for rows in order:
+        logs = keras_own.train_on_batch(
+            {n: a[rows] for n, a in arrays.items()}, target[rows], sample_weight=weight[rows], return_dict=True
+        )
+    for one, other in zip(ours.get_weights(), keras_own.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    assert int(ours.optimizer.iterations.numpy()) == feed.steps == 12
+    assert history["loss"][0] > 0
+    assert set(history) == set(logs) == {"loss", "accuracy"}
+
+
+def test_it_stops_at_the_step_whose_loss_is_not_finite() -> None:
+    from components.learning.input_pipeline import MemoryFeed
+    from components.learning.loop import LossNotFinite, block_function
+
+    arrays, target, weight = split()
+    feed = MemoryFeed((arrays, target, weight), BATCH, seed=3)
+    arrays["numeric"][feed.permutation(0)[4, 2]] = np.nan
+    model = compiled()
+    dataset = feed.blocks(range(1), 12)
+    model.optimizer.build(model.trainable_variables)
+    train = block_function(model, feed, dataset, jit=False)
+    with pytest.raises(LossNotFinite) as caught:
+        train(iter(dataset))
+    assert caught.value.step == 4
+    assert int(model.optimizer.iterations.numpy()) == 5
+
+
+def test_columns_gather_rows_of_any_structure() -> None:
+    import tensorflow as tf
+
+    from components.learning.columns import Columns
+
+    arrays, target, weight = split()
+    numbers = np.array([5, 0, 199, 5], np.int32)
+    found = Columns((arrays, target, weight)).rows(tf.constant(numbers))
+    expected = ({n: a[numbers] for n, a in arrays.items()}, target[numbers], weight[numbers])
+    tf.nest.map_structure(lambda a, b: np.testing.assert_array_equal(np.asarray(a), b), found, expected)
+
+
+@pytest.mark.parametrize(
+    ("batch", "shape", "steps"), [(512, (15,), 256), (128, (28, 28, 1), 41), (64, (400, 400, 3), 1)]
+)
+def test_steps_of_one_call(batch: int, shape: tuple[int, ...], steps: int) -> None:
+    import keras
+
+    from components.learning.fit import steps_per_execution
+
+    model = keras.Sequential([keras.Input(shape), keras.layers.Flatten()])
+    assert steps_per_execution(model, batch) == steps
