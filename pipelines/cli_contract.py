@@ -24,6 +24,9 @@ def infer(
     ] = None,
     time: Annotated[str | None, typer.Option(help="Column that says when a row was made.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the contract; by default that of the file.")] = None,
+    sensitive: Annotated[
+        list[str] | None, typer.Option(help="A feature with personal values; may be repeated.")
+    ] = None,
 ) -> None:
     """Write the contract of a clean file."""
     from components.quality.infer import infer_contract
@@ -33,7 +36,7 @@ def infer(
 
     if task not in (None, "classification", "regression"):
         raise ConfigError(f"--task {task}", "classification or regression", "correct the option")
-    contract = infer_contract(file, label, task, time, name)  # type: ignore[arg-type]
+    contract = infer_contract(file, label, task, time, name, sensitive or ())  # type: ignore[arg-type]
     write_text(output, dump_contract(contract))
     columns = len(contract.features)
     typer.echo(f"{output}: {columns} features, label {label or 'none'}, key {contract.key or 'none'}", err=True)

@@ -1,7 +1,8 @@
 """What the clean data looked like, in numbers: the part of a contract that a program reads and a person need not.
 
-It holds counts, quantiles, tables of pairs and short fingerprints (40 bits, no values of keys or rows), from which
-``contract check`` judges whether a batch may be another draw of the same source.
+It holds counts, quantiles, frequent values, tables of pairs and short fingerprints of keys and rows (40 bits), from
+which ``contract check`` judges whether a batch may be another draw of the same source. Of features given as
+``--sensitive`` it holds nothing.
 """
 
 import base64

@@ -1,6 +1,7 @@
 """``contract infer``: a clean file becomes a contract, with the statistics that later batches are judged by."""
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,12 +19,18 @@ from schemas.reference import Reference, pack_statistics
 
 Task = Literal["classification", "regression"]
 
+SENSITIVE = {"sensitive": True, "allowed": None, "min": None, "max": None}
 LEAST_ROWS = 20
 """Fewer rows than this say nothing about a source."""
 
 
 def infer_contract(
-    path: Path, label: str | None = None, task: Task | None = None, time: str | None = None, name: str | None = None
+    path: Path,
+    label: str | None = None,
+    task: Task | None = None,
+    time: str | None = None,
+    name: str | None = None,
+    sensitive: Collection[str] = (),
 ) -> Contract:
     """Read a clean CSV, Parquet or JSON lines file and write down what it looks like.
 
@@ -33,6 +40,7 @@ def infer_contract(
         task: what kind of prediction; by default texts, true/false and up to 20 whole numbers are classes.
         time: the column that says when a row was made; by default a datetime column that the rows are sorted by.
         name: name of the contract; by default that of the file.
+        sensitive: features with personal values: no statistic of them is kept and no value is shown.
 
     Raises:
         DataUnreadable: the file cannot be read or has fewer than ``LEAST_ROWS`` rows.
@@ -42,7 +50,7 @@ def infer_contract(
     frame, facts = read_file(path)
     if frame.height < LEAST_ROWS:
         raise DataUnreadable(f"{path.name} has {frame.height} rows", f"at least {LEAST_ROWS} clean rows", "give more")
-    for column in (label, time):
+    for column in (label, time, *sensitive):
         if column is not None and column not in frame.columns:
             raise UnknownName(f"column in {path.name}:", column, frame.columns)
     specs = {n: describe(n, frame[n]) for n in frame.columns}
@@ -51,8 +59,11 @@ def infer_contract(
     if time is not None and specs[time].kind != "datetime" and specs[time].kind != "number":
         raise ConfigError(f"column {time!r} does not hold moments", "dates or numbers", "name another --time column")
     table = Table(frame, specs)
-    statistics = learn(table, facts, label, time)
-    return _contract(table, statistics, label, task, time or statistics["stream"], name or _name(path))
+    open_table = Table(frame, {n: s for n, s in specs.items() if n not in sensitive})
+    statistics = learn(open_table, facts, label, time)
+    contract = _contract(table, statistics, label, task, time or statistics["stream"], name or _name(path))
+    hidden = {n: f.model_copy(update=SENSITIVE) if n in sensitive else f for n, f in contract.features.items()}
+    return contract.model_copy(update={"features": hidden})
 
 
 def _label_spec(spec: Spec, series: pl.Series, task: Task | None) -> Spec:

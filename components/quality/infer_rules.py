@@ -104,7 +104,7 @@ def label_of(table: Table, column: str, task: Literal["classification", "regress
     """The label: classes in sorted order, or a number."""
     spec = table.specs[column]
     if spec.kind == "category" or task == "classification":
-        return Label(name=column, **_classes(table, column, spec))
+        return _classes(table, column, spec)
     if spec.kind != "number":
         raise ConfigError(
             f"label {column!r} holds {spec.kind}", "a number or classes", "choose another --label or --task"
@@ -113,12 +113,12 @@ def label_of(table: Table, column: str, task: Literal["classification", "regress
     return Label(name=column, dtype="int" if spec.integer else "float", min=low, max=high)
 
 
-def _classes(table: Table, column: str, spec: Spec) -> dict[str, object]:
+def _classes(table: Table, column: str, spec: Spec) -> Label:
     found = [v for v in table.texts(column).unique().drop_nulls().to_list() if v.strip().lower() not in MISSING_WORDS]
     if len(found) < 2:
         raise ConfigError(f"label {column!r} has {len(found)} class", "at least two", "choose another --label")
     if spec.boolean:
-        return {"dtype": "bool", "classes": (False, True)}
+        return Label(name=column, dtype="bool", classes=(False, True))
     if spec.integer:
-        return {"dtype": "int", "classes": tuple(sorted(int(float(v)) for v in found))}
-    return {"dtype": "string", "classes": tuple(sorted(found))}
+        return Label(name=column, dtype="int", classes=tuple(sorted(int(float(v)) for v in found)))
+    return Label(name=column, dtype="string", classes=tuple(sorted(found)))

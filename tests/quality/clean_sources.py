@@ -15,10 +15,11 @@ DATA = Path(__file__).resolve().parents[2] / "data"
 FIRST = ["Anna", "Björn", "Chloé", "David", "Eva", "François", "Grace", "Hüseyin", "Inés", "Jürgen", "Kim", "Łukasz"]
 LAST = ["Smith", "Müller", "García", "Nowak", "Rossi", "Dubois", "Jensen", "Novák", "Costa", "O'Neill", "Lindström"]
 WORDS = (
-    "please deliver after work the parcel was late and box damaged thank you for quick answer customer asked about "
-    "invoice twice wants refund gift wrapping leave at door ring bell second floor no signature needed very happy "
-    "with service size too small colour differs from picture return label missing address changed urgent birthday"
-).split()
+    "please deliver after work the parcel was late and box damaged thank you for quick answer customer "
+    "asked about invoice twice wants refund gift wrapping leave at door ring bell second floor no "
+    "signature needed very happy with service size too small colour differs from picture return label "
+    "missing address changed urgent birthday"
+)
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,10 @@ def orders(rows: int, seed: int) -> pd.DataFrame:
     discount = r.choice([0.0, 0.05, 0.1, 0.2], rows, p=[0.6, 0.2, 0.15, 0.05])
     weight = np.round(0.2 + quantity * np.exp(r.normal(-0.5, 0.5, rows)), 3)
     z = -1.6 + 0.25 * days + 3 * discount + 0.5 * (country == "FR") - 0.2 * quantity
-    note = [" ".join(r.choice(WORDS, k)) if k else None for k in r.choice([0, 3, 6, 9], rows, p=[0.5, 0.2, 0.2, 0.1])]
+    note = [
+        " ".join(r.choice(WORDS.split(" "), k)) if k else None
+        for k in r.choice([0, 3, 6, 9], rows, p=[0.5, 0.2, 0.2, 0.1])
+    ]
     return pd.DataFrame(
         {
             "order_id": [f"ORD-{i:07d}" for i in r.permutation(rows) + seed * 100_000 + 1],

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 Spoiled = pd.DataFrame | bytes | None
+GERMAN = "bitte nach der Arbeit liefern das Paket kam spät und war beschädigt danke schnelle Antwort"
 FAULTS: dict[str, Callable[["Batch"], Spoiled]] = {}
 
 
@@ -607,7 +608,7 @@ def texts_with_marks(b: Batch) -> Spoiled:
 def texts_in_another_language(b: Batch) -> Spoiled:
     if "note" not in b.frame.columns:
         return None
-    words = "bitte nach der Arbeit liefern das Paket kam spät und war beschädigt danke schnelle Antwort".split()
+    words = tuple(GERMAN.split(" "))
     return b.frame.assign(note=[" ".join(b.r.choice(words, 5)) if isinstance(t, str) else t for t in b.frame["note"]])
 
 

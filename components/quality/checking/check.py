@@ -1,6 +1,7 @@
 """``contract check``: a file against a contract, by the rules written there and by the statistics of the clean data."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,8 @@ def check_file(contract: Contract, path: Path) -> Outcome:
         rows, evidence = 0, [certain(None, "the file can be read", got, wanted)]
     off = set(contract.reference.off) if contract.reference else set()
     failures = [f for f in judge(evidence) if not off & {f.rule, f"{f.column}: {f.rule}", f"{f.column}: *"}]
-    return Outcome(rows, tuple(_once(failures)), len(evidence))
+    hidden = {n for n, f in contract.features.items() if f.sensitive}
+    return Outcome(rows, tuple(_once([_masked(f) if f.column in hidden else f for f in failures])), len(evidence))
 
 
 def _check_whole(contract: Contract, statistics: dict[str, Any], path: Path) -> tuple[int, list[Evidence]]:
@@ -89,6 +91,12 @@ def _table(frame: pl.DataFrame, statistics: dict[str, Any], contract: Contract) 
 
 def _delimiter(statistics: dict[str, Any]) -> str | None:
     return str(statistics["probes"]["file"]["text"]["delimiter"]) if statistics else None
+
+
+def _masked(failure: Failure) -> Failure:
+    """The failure without any value of the column."""
+    rule = re.sub(r"'.*'|(?<=the value ).*", "(hidden)", failure.rule)
+    return replace(failure, rule=rule, seen="hidden: sensitive", expected="hidden: sensitive")
 
 
 def _once(failures: list[Failure]) -> list[Failure]:

@@ -103,8 +103,8 @@ def _encode(batch: Batch, coding: Coding) -> Codes:
             np.int16
         )
     values = _values(batch, coding.column)
-    codes = np.searchsorted(np.asarray(coding.edges), values, side="left")
-    return np.where(np.isnan(values), coding.size - 1, codes).astype(np.int16)
+    bins = np.searchsorted(np.asarray(coding.edges), values, side="left")
+    return np.where(np.isnan(values), coding.size - 1, bins).astype(np.int16)
 
 
 def one_hot(codes: Codes, codings: list[Coding]) -> tuple[Floats, list[slice]]:

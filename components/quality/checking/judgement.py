@@ -4,9 +4,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 
-from components.quality.checking.evidence import Evidence
-from components.quality.checking.probe import Batch, Probe
+from components.quality.checking.evidence import Evidence, certain
+from components.quality.checking.probe import Batch, Learned, Probe
 from components.quality.checking.probe_categories import CategoryProbe
 from components.quality.checking.probe_file import FileProbe
 from components.quality.checking.probe_missing import MissingProbe
@@ -62,7 +63,16 @@ def compare_table(statistics: dict[str, Any], table: Table, facts: FileFacts) ->
     batch = _sampled(batch, statistics["once"])
     if not statistics["once"] and batch.content.size:
         batch.notes["copies"] = copies(batch.content, statistics["probes"]["rows"]["collision"])
-    return [e for p in PROBES for e in p.compare(statistics["probes"][p.name], batch)]
+    return [e for p in PROBES for e in _results(p, statistics["probes"][p.name], batch)]
+
+
+def _results(probe: Probe, learned: Learned, batch: Batch) -> list[Evidence]:
+    """The results of one probe. Values that it cannot work with are a finding about the file, not an accident."""
+    try:
+        return list(probe.compare(learned, batch))
+    except (ArithmeticError, LookupError, TypeError, ValueError, pl.exceptions.PolarsError) as error:
+        reason = f"{type(error).__name__}: {str(error).splitlines()[0][:160] if str(error) else ''}"
+        return [certain(None, f"the {probe.name} of the file can be compared", reason, "values as in the clean file")]
 
 
 def _sampled(batch: Batch, once: bool) -> Batch:

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import polars as pl
@@ -80,20 +81,23 @@ def compare_levels(kept: dict[str, Any], view: Categories, batch: Batch) -> Iter
         return
     levels: dict[str, int] = kept["levels"]
     unknown = {v: c for v, c in found.items() if v not in levels}
-    reference = np.array([*levels.values(), total - sum(levels.values())], float)
-    new = np.array([*(found.get(v, 0) for v in levels), sum(unknown.values())], float)
     weaker = kept["inflation"] * batch.copies
-    yield from _shares(view, new / weaker, reference / weaker, list(levels))
+    yield from _shares(view, found, levels, float(total), weaker)
     if not kept["more"]:
         yield from _new_levels(kept, view, unknown, n, batch)
 
 
-def _shares(view: Categories, new: np.ndarray, reference: np.ndarray, names: list[str]) -> Iterator[Evidence]:
-    n, total = float(new.sum()), float(reference.sum())
-    order = np.argsort(-(new + reference)[:-1], kind="stable")
-    top, rest = order[:TOP], order[TOP:]
-    a = np.append(new[top], new[rest].sum() + new[-1])
-    b = np.append(reference[top], reference[rest].sum() + reference[-1])
+def _shares(
+    view: Categories, found: dict[str, int], levels: dict[str, int], total: float, weaker: float
+) -> Iterator[Evidence]:
+    """Shares of the levels that are the most frequent in both samples together; ties fall by a hash of the name."""
+    names = sorted({*found, *levels}, key=lambda v: (-found.get(v, 0) - levels.get(v, 0), crc32(v.encode())))[:TOP]
+    n = float(sum(found.values()))
+    a = np.array([float(found.get(v, 0)) for v in names])
+    b = np.array([float(levels.get(v, 0)) for v in names])
+    a = np.append(a, n - a.sum()) / weaker
+    b = np.append(b, total - b.sum()) / weaker
+    n, total = n / weaker, total / weaker
     index = psi(a, b)
     yield Evidence(
         view.column,
@@ -107,14 +111,14 @@ def _shares(view: Categories, new: np.ndarray, reference: np.ndarray, names: lis
     if z.size:
         i = int(np.argmax(np.abs(z)))
         gone = a[i] == 0
-        name = names[int(top[i])]
+        name = names[i]
         yield Evidence(
             view.column,
             f"lost: {name!r} no longer among the {view.what}" if gone else f"share of one of the {view.what}",
             float(normal_tail(z[i])),
             1.0 if gone else abs(a[i] / n - b[i] / total) / 0.08,
-            f"{name!r} in {int(a[i])} of {int(n)}",
-            f"in {int(b[i])} of {int(total)}",
+            f"{name!r} in {found.get(name, 0)} of {sum(found.values())}",
+            f"in {levels.get(name, 0)} of {round(total * weaker)}",
             (),
             z.size,
             0.2,

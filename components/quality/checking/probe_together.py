@@ -101,7 +101,7 @@ def _regressions(gram: Floats, places: list[slice]) -> list[Floats]:
     inverse = np.linalg.inv(gram + np.eye(gram.shape[0]) * (10 + 0.005 * rows))
     found = []
     for place in places:
-        weights = -inverse[:, place] @ np.linalg.inv(inverse[place, place])
+        weights = np.asarray(-inverse[:, place] @ np.linalg.inv(inverse[place, place]), float)
         weights[place] = 0.0
         found.append(weights)
     return found

@@ -4,6 +4,7 @@ Comma-separated text (any usual delimiter), Parquet and JSON lines. Text stays t
 later, so that "12,5" in a column of numbers is seen and not guessed away.
 """
 
+import csv
 import io
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -71,7 +72,7 @@ def read_file(path: Path, delimiter: str | None = None) -> tuple[pl.DataFrame, F
             frame, facts = _read_jsonl(path), TextFacts()
         else:
             frame, facts = _read_text(path, delimiter)
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+    except (pl.exceptions.PolarsError, OSError, ValueError, csv.Error) as error:
         reason = str(error).splitlines()[0][:200]
         raise DataUnreadable(
             f"{path.name} cannot be read: {reason}", f"a whole {actual} file", "send it again"
@@ -114,8 +115,7 @@ def _read_jsonl(path: Path) -> pl.DataFrame:
 
 
 def _read_text(path: Path, delimiter: str | None) -> tuple[pl.DataFrame, TextFacts]:
-    data = path.read_bytes()
-    text, facts = inspect_text(data, delimiter)
+    text, facts = inspect_text(path.read_bytes(), delimiter)
     frame = pl.read_csv(
         io.BytesIO(text),
         separator=facts.delimiter,

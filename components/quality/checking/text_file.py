@@ -40,8 +40,14 @@ class TextFacts:
 
 
 def inspect_text(data: bytes, delimiter: str | None) -> tuple[bytes, TextFacts]:
-    """The text as UTF-8 bytes without mark, and what was noticed. ``delimiter`` is kept where it splits the header."""
+    """The text as UTF-8 bytes without mark, and what was noticed. ``delimiter`` is kept where it splits the header.
+
+    Raises:
+        ValueError: there is no text.
+    """
     data, encoding = _to_utf8(data)
+    if not data.strip():
+        raise ValueError("it is empty")
     quotes = b'"' in data
     sample = data[:65536].decode("utf-8", "ignore")
     header = sample.split("\n", 1)[0].rstrip("\r")

@@ -30,13 +30,16 @@ def summarise(frame: pl.DataFrame, contract: Contract, like: Mapping[str, Distri
     }
 
 
+def merge_into(total: Summary, part: Summary) -> Summary:
+    """The summary of both; ``part`` made ``like`` the total, which may be empty at first."""
+    return {name: merge_two(total[name], d) if name in total else d for name, d in part.items()}
+
+
 def merge(parts: list[Summary]) -> Summary:
     """The summary of all parts together; all made ``like`` one another."""
-    first, *rest = parts
-    total = dict(first)
-    for part in rest:
-        for name, distribution in part.items():
-            total[name] = merge_two(total[name], distribution)
+    total: Summary = {}
+    for part in parts:
+        total = merge_into(total, part)
     return total
 
 

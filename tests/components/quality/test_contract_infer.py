@@ -1,0 +1,143 @@
+"""A clean file becomes a contract that a person can read."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from components.quality.checking.dates import find_format, parse_dates
+from components.quality.checking.kinds import describe
+from components.quality.infer import infer_contract
+from schemas.contract import dump_contract, parse_contract
+from schemas.errors import ConfigError, DataUnreadable, UnknownName
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "quality"))
+from clean_sources import orders, patients
+
+
+@pytest.fixture(scope="module")
+def inferred(tmp_path_factory):
+    path = tmp_path_factory.mktemp("infer") / "orders.csv"
+    orders(2000, 0).to_csv(path, index=False)
+    return infer_contract(path, label="returned")
+
+
+def test_orders_are_understood(inferred):
+    f = inferred.features
+    assert inferred.name == "orders" and inferred.key == "order_id"
+    assert f["country"].allowed == ("CZ", "DE", "ES", "FR", "IT", "PL")
+    assert f["unit_price"].dtype == "float" and f["unit_price"].min == 0.0 and f["unit_price"].max > 400
+    assert f["quantity"].dtype == "int"
+    assert f["weight_kg"].nullable and 0.07 < f["weight_kg"].max_missing < 0.2
+    assert f["ordered_at"].dtype == "datetime" and f["shipped_on"].dtype == "datetime"
+    assert f["note"].dtype == "string" and f["note"].allowed is None
+    assert inferred.label is not None and inferred.label.classes == ("no", "yes")
+    assert "order_id" not in f
+
+
+def test_the_contract_survives_yaml(inferred):
+    text = dump_contract(inferred)
+    assert parse_contract(text) == inferred
+    readable = text[: text.index("reference:")]
+    assert len(readable.splitlines()) < 40
+
+
+def test_patients_are_understood(tmp_path):
+    path = tmp_path / "p-1.csv"
+    patients(1000, 0).to_csv(path, index=False)
+    contract = infer_contract(path, label="readmitted")
+    assert contract.name == "p_1" and contract.key == "patient_no"
+    assert contract.features["smoker"].dtype == "bool"
+    assert contract.features["admitted"].dtype == "datetime"
+    assert contract.features["ward"].allowed == (110, 120, 205, 310)
+    assert contract.label is not None and contract.label.classes == (0, 1)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "jsonl"])
+def test_other_formats_give_the_same_contract(tmp_path, inferred, suffix):
+    frame = pl.from_pandas(orders(2000, 0))
+    path = tmp_path / f"orders.{suffix}"
+    frame.write_parquet(path) if suffix == "parquet" else frame.write_ndjson(path)
+    contract = infer_contract(path, label="returned")
+    assert contract.key == inferred.key
+    assert {n: f.dtype for n, f in contract.features.items()} == {n: f.dtype for n, f in inferred.features.items()}
+
+
+@pytest.mark.parametrize(
+    ("values", "task", "dtype", "classes"),
+    [
+        (["0", "1"], None, "int", (0, 1)),
+        (["a", "b", "c"], None, "string", ("a", "b", "c")),
+        (["True", "False"], None, "bool", (False, True)),
+        (["0.5", "1.5", "2.5"], None, "float", None),
+        ([str(i) for i in range(40)], None, "int", None),
+        ([str(i) for i in range(25)], "classification", "int", tuple(range(25))),
+        (["0", "1"], "regression", "int", None),
+    ],
+)
+def test_the_task_follows_from_the_label(tmp_path, values, task, dtype, classes):
+    path = tmp_path / "x.csv"
+    pl.DataFrame({"x": np.arange(200) * 1.5, "y": [values[i % len(values)] for i in range(200)]}).write_csv(path)
+    label = infer_contract(path, label="y", task=task).label
+    assert label is not None and label.dtype == dtype and label.classes == classes
+
+
+def test_mistakes_are_named(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("a,b\n" + "".join(f"{i % 7},2\n" for i in range(30)))
+    with pytest.raises(UnknownName, match="lable"):
+        infer_contract(path, label="lable")
+    with pytest.raises(ConfigError, match="class"):
+        infer_contract(path, label="b", task="classification")
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(DataUnreadable, match="1 rows"):
+        infer_contract(path)
+
+
+def test_sensitive_values_are_not_kept(tmp_path):
+    path = tmp_path / "x.csv"
+    frame = patients(300, 0)
+    frame.to_csv(path, index=False)
+    contract = infer_contract(path, label="readmitted", sensitive=["name"])
+    assert contract.features["name"].sensitive
+    assert contract.reference is not None
+    assert not any(name in str(contract.reference.statistics) for name in ("Anna", "Müller"))
+
+
+@pytest.mark.parametrize(
+    ("texts", "form"),
+    [
+        (["2024-01-31", "2024-02-01"], "%Y-%m-%d"),
+        (["2024-01-31 10:00:00", "2024-01-31 10:00:00.5"], "%Y-%m-%d %H:%M:%S%.f"),
+        (["2024-01-31T10:00:00Z"], "%Y-%m-%dT%H:%M:%S%.f%#z"),
+        (["31.01.2024"], "%d.%m.%Y"),
+        (["13/01/2024", "02/01/2024"], "%d/%m/%Y"),
+        (["01/13/2024", "01/02/2024"], "%m/%d/%Y"),
+        (["10-20", "20-30"], None),
+        (["12.5", "13.7"], None),
+    ],
+)
+def test_dates_are_recognised(texts, form):
+    assert find_format(pl.Series(texts)) == form
+
+
+def test_dates_with_an_offset_are_read_as_utc():
+    seconds = parse_dates(pl.Series(["1970-01-01T02:00:05+02:00", None]), "%Y-%m-%dT%H:%M:%S%.f%#z")
+    assert seconds[0] == 5.0 and np.isnan(seconds[1])
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "kind"),
+    [
+        ("id", [str(i * 3) for i in range(100)], "key"),
+        ("income", [str(i * 7919 % 10007) for i in range(100)], "number"),
+        ("code", [f"{i:05d}" for i in range(50)] * 2, "category"),
+        ("amount", ["1.5", "NA", "2.5"] * 30, "number"),
+        ("note", [f"word{i} and more words {i}" for i in range(100)], "text"),
+        ("uuid", [f"{i:08x}-ab" for i in range(100)], "key"),
+    ],
+)
+def test_kinds(name, values, kind):
+    assert describe(name, pl.Series(values)).kind == kind

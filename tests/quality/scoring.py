@@ -1,0 +1,80 @@
+"""Running the fault catalogue: every fault on every source it can touch, and clean draws of every source."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from clean_sources import Source
+from fault_catalogue import FAULTS, Batch
+
+from components.quality.checking.check import Outcome, check_file
+from components.quality.infer import infer_contract
+from schemas.contract import Contract
+
+BATCH = 1000
+"""Rows of a spoiled batch, or all that the source has."""
+
+
+@dataclass
+class Score:
+    """What was found.
+
+    Attributes:
+        faults: by fault and source ``critical``, ``warning`` or ``missed``.
+        clean: severities of the clean draws, ``""`` where there was no alarm.
+        alarms: what the clean draws were accused of.
+    """
+
+    faults: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    clean: list[str] = field(default_factory=list)
+    alarms: list[str] = field(default_factory=list)
+
+    def share(self, *verdicts: str) -> float:
+        """Share of spoiled batches with one of these verdicts."""
+        all_verdicts = [v for found in self.faults.values() for v in found.values()]
+        return sum(v in verdicts for v in all_verdicts) / len(all_verdicts)
+
+    def clean_share(self, *verdicts: str) -> float:
+        """Share of clean draws with one of these verdicts."""
+        return sum(v in verdicts for v in self.clean) / len(self.clean)
+
+
+def contract_of(source: Source, folder: Path) -> tuple[Contract, pd.DataFrame]:
+    """The contract inferred from the clean file of a source, and its rows."""
+    clean = source.draw(source.rows, 0)
+    clean.to_csv(folder / "clean.csv", index=False)
+    return infer_contract(folder / "clean.csv", label=source.label), clean
+
+
+def verdict(outcome: Outcome) -> str:
+    """``critical``, ``warning`` or, with no alarm, nothing."""
+    return "critical" if not outcome.success else "warning" if outcome.failures else ""
+
+
+def score_faults(source: Source, contract: Contract, clean: pd.DataFrame, folder: Path, score: Score) -> None:
+    """Every fault that the source has a place for, each on a fresh batch of its own."""
+    for number, (name, spoil) in enumerate(FAULTS.items()):
+        frame = source.draw(min(source.rows, BATCH), 100 + number).reset_index(drop=True)
+        spoiled = spoil(Batch(frame, clean, source.label, np.random.default_rng(number)))
+        if spoiled is None:
+            continue
+        path = folder / "batch.csv"
+        path.write_bytes(spoiled) if isinstance(spoiled, bytes) else spoiled.to_csv(path, index=False)
+        score.faults[name][source.name] = verdict(check_file(contract, path)) or "missed"
+
+
+def score_clean(source: Source, contract: Contract, folder: Path, draws: int, score: Score) -> None:
+    """Clean draws of many sizes; a third of them drawn with replacement, as new rows with new keys."""
+    sizes = [50, 80, 120, 200, 350, 500, 1000, source.rows]
+    for number in range(draws):
+        frame = source.draw(min(sizes[number % len(sizes)], source.rows), 1000 + number)
+        if number % 3 == 2 and source.name != "sensors":
+            keys = [c for c in frame.columns if c.endswith(("_id", "_no"))]
+            again = frame.sample(frac=1.0, replace=True, random_state=number)
+            frame = again.assign(**{k: frame[k].to_numpy() for k in keys})
+        frame.to_csv(folder / "batch.csv", index=False)
+        outcome = check_file(contract, folder / "batch.csv")
+        score.clean.append(verdict(outcome))
+        score.alarms += [f"{source.name} {len(frame)} rows: {f}" for f in outcome.failures[:2]]
