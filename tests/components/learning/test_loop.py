@@ -70,7 +70,7 @@ def test_it_stops_at_the_step_whose_loss_is_not_finite() -> None:
 
     arrays, target, weight = split()
     feed = MemoryFeed((arrays, target, weight), BATCH, seed=3)
-    arrays["numeric"][feed.permutation(0)[4, 2]] = np.nan
+    target[feed.permutation(0)[4, 2]] = np.nan
     model = compiled()
     dataset = feed.blocks(range(1), 12)
     model.optimizer.build(model.trainable_variables)
