@@ -108,7 +108,7 @@ def _detail(row: _Row) -> Table | Text:
             return Text(f"{elapsed:.0f} s  {row.progress.note if row.progress else ''}", "cyan")
         grid = Table.grid(padding=(0, 1))
         eta = row.eta()
-        note = f"{row.progress.done:g}/{row.progress.total:g} {row.progress.note}"
+        note = row.progress.note or f"{row.progress.done:g}/{row.progress.total:g}"
         left = f"{eta:.0f} s to go" if eta is not None else ""
         grid.add_row(ProgressBar(row.progress.total, row.progress.done, width=24), note, Text(left, "dim"))
         return grid
