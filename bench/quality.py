@@ -1,6 +1,6 @@
 """How fast data is described and checked: ``python bench/quality.py [rows ...]`` (default 1,000,000 and 10,000,000).
 
-For each number of rows a Parquet file of 13 columns (7 numbers, 5 categories, a label; 4 columns with missing values) is
+For each number of rows a Parquet file of 13 columns (7 numbers, 5 categories, a label; 4 with missing values) is
 made in parts. Then, in one process and after imports, three times: the contract is loaded, every row is summarised
 (histogram or counts of each column), and the file is checked against the contract inferred from 20,000 other rows.
 Printed: rows per second of the best and the median round, CPU seconds, and by how much memory grew at most.

@@ -23,7 +23,7 @@ PEERS = supervised(
         ),
         split=AsGiven(val=0),
     ),
-    TrainConfig(model=Mlp(units=(64, 64)), epochs=2, batch=512, early_stopping=None, monitor="loss"),
-    transform=PreprocessConfig(),
+    TrainConfig(model=Mlp(units=(64, 64), embedding_size=8), epochs=2, batch=512, early_stopping=None, monitor="loss"),
+    transform=PreprocessConfig(one_hot_up_to=0),
     description="Made-up bank customers, as the bare script treats them.",
 )
