@@ -42,7 +42,7 @@ def validate(
         DataInvalid: a critical rule is broken, or could not be checked; the reports lie in ``out`` by then.
         ContractError: a check of the contract does not fit Great Expectations.
     """
-    from components.quality.frames import read_split
+    from components.quality.batches import rows_of_files
     from components.quality.profile import profile_splits
     from components.quality.run_gx import check_splits, suites_of
 
@@ -51,10 +51,9 @@ def validate(
     _tell(context, 0, "reading")
     aside = _set_aside(examples, out)
     files = aside.files if aside else {split: examples.files(split) for split in splits}
-    frames = {split: read_split(files[split], contract) for split in splits}
+    rows = {split: rows_of_files(files[split], contract) for split in splits}
     _tell(context, 1, "checking rules")
-    checked = check_splits(frames, contract, suites)
-    del frames
+    checked = check_splits(rows, contract, suites)
     outcomes = [outcome for one in checked for outcome in one.outcomes]
     write_json(out / "validation.json", _report(outcomes, examples, aside))
     _tell(context, 2, "statistics")

@@ -1,4 +1,4 @@
-"""The frames that are checked: one pandas frame a split, and one table of the splits.
+"""The frames that are checked: a few columns and a batch of rows as pandas.
 
 Tensors do not go to the checks themselves. Each stands there by columns of scalars, one row an image or tensor:
 ``<feature>__height, __width, __channels`` (images) or ``__size``, ``__dtype``, ``__min``, ``__max``.
@@ -6,8 +6,6 @@ Tensors do not go to the checks themselves. Each stands there by columns of scal
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,18 +18,23 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def read_split(files: Sequence[Path], contract: Contract) -> pl.DataFrame:
-    """The columns of a split with tensors replaced by their profile columns. Columns that are absent stay absent."""
-    parts = []
-    for file in files:
-        frame = pl.read_parquet(file)
-        columns: list[pl.Series] = []
-        for name in (n for n in contract.columns if n in frame.columns):
-            feature = contract.features.get(name)
-            series = frame.get_column(name)
-            columns += tensor_columns(series, feature) if feature is not None and feature.shape else [series]
-        parts.append(pl.DataFrame(columns))
-    return pl.concat(parts) if len(parts) > 1 else parts[0]
+PARTS = ("dtype", "size", "height", "width", "channels", "min", "max")
+
+
+def stored_column(name: str, contract: Contract) -> str:
+    """The stored column behind a column of the checked frame: the feature, for a scalar of a tensor."""
+    feature, _, part = name.rpartition("__")
+    shaped = feature in contract.features and contract.features[feature].shape
+    return feature if shaped and part in PARTS else name
+
+
+def checked_frame(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+    """Stored columns with tensors replaced by their scalars; columns that the contract does not know stay."""
+    columns: list[pl.Series] = []
+    for series in frame:
+        feature = contract.features.get(series.name)
+        columns += tensor_columns(series, feature) if feature is not None and feature.shape else [series]
+    return pl.DataFrame(columns)
 
 
 def tensor_columns(series: pl.Series, feature: Feature) -> list[pl.Series]:

@@ -1,58 +1,71 @@
-"""Run the suite of a contract on the splits with Great Expectations and read the results."""
+"""Run the suite of a contract on the splits with Great Expectations, a few columns and a batch of rows at a time.
+
+::
+
+    for each split, for each group of columns that some rules are about:
+        for each batch of rows: the group's columns as a small pandas frame -> results      memory: one group, one batch
+        results of the batches -> one result a rule                                          see ``merge``
+    then the table of splits
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from components.quality.frames import to_pandas
-from components.quality.gx import load_gx
-from components.quality.outcome import MASK, Outcome
-from components.quality.rules import WHOLE, Rule, rules_of
+import polars as pl
+
+from components.quality.batches import Rows
+from components.quality.frames import checked_frame, stored_column, to_pandas
+from components.quality.gx import evaluate, pandas_engine
+from components.quality.mask import columns_of, sensitive_columns
+from components.quality.merge import (
+    ORDERED,
+    TOTALS,
+    WHOLE_ROWS,
+    kind_of,
+    merge_rows,
+    merge_schema,
+    total_result,
+    unique_result,
+)
+from components.quality.outcome import Outcome
+from components.quality.results import RESULT_FORMAT, SAMPLES, outcome_of
+from components.quality.rules import WHOLE, rules_of
 from components.quality.suite import compile_suite
+from components.quality.uniqueness import Shared, repeats, shared
 from components.quality.whole import name_offenders, splits_table
 from schemas.contract import Contract
 
 if TYPE_CHECKING:
-    import pandas as pd
-    import polars as pl
-
-SAMPLES = 10
-RESULT_FORMAT = {"result_format": "SUMMARY", "partial_unexpected_count": SAMPLES}
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What came out of one suite on one frame: our reading of it, and the library's result for Data Docs."""
+    """What came out of one suite on one split: our reading of it, and the library's result for Data Docs."""
 
     split: str
     outcomes: tuple[Outcome, ...]
     result: Any
 
 
-def check_splits(frames: Mapping[str, pl.DataFrame], contract: Contract, suites: Mapping[str, Any]) -> list[Checked]:
+def check_splits(splits: Mapping[str, Rows], contract: Contract, suites: Mapping[str, Any]) -> list[Checked]:
     """Check every split, then the table of splits.
 
     Args:
-        frames: what ``frames.read_split`` gives, by split.
-        contract: what the frames should look like.
+        splits: the rows by split.
+        contract: what they should look like.
         suites: what ``suites_of`` gives: an ``ExpectationSuite`` by split and for ``all``.
     """
-    rules = {rule.name: rule for rule in rules_of(contract)}
-    sensitive = {name for name, feature in contract.features.items() if feature.sensitive}
-    batches = _batch_definition()
     checked = [
-        _check(batches, to_pandas(frame, contract), split, suites[split], rules, sensitive)
-        for split, frame in frames.items()
-        if frame.height
+        read_results(_check_rows(rows, suites[split], contract), split, suites[split], contract)
+        for split, rows in splits.items()
+        if rows.height
     ]
-    shared = [rule.column for rule in rules.values() if rule.name.endswith(": in one split") and rule.column]
-    table = splits_table(frames, shared).to_pandas()
-    whole = _check(batches, table, WHOLE, suites[WHOLE], rules, sensitive)
-    named = tuple(name_offenders(o, frames, o.column in sensitive, SAMPLES) for o in whole.outcomes)
-    return [*checked, Checked(WHOLE, named, whole.result)]
+    heights = {split: rows.height for split, rows in splits.items()}
+    return [*checked, check_whole(heights, _shared_keys(splits, contract), contract, suites[WHOLE])]
 
 
 def suites_of(contract: Contract, splits: tuple[str, ...]) -> dict[str, Any]:
@@ -65,89 +78,153 @@ def suites_of(contract: Contract, splits: tuple[str, ...]) -> dict[str, Any]:
     return {n: compile_suite(f"{contract.name} {n}", [r for r in rules if r.applies_to(n)]) for n in names}
 
 
-def _batch_definition() -> Any:
-    """The way into the library: an ephemeral context without progress bars, whose batches are frames."""
-    gx = load_gx()
-    from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
-
-    settings = DataContextConfig(
-        store_backend_defaults=InMemoryStoreBackendDefaults(),
-        progress_bars={"globally": False, "metric_calculations": False},
-        analytics_enabled=False,
-    )
-    context = gx.get_context(mode="ephemeral", project_config=settings)
-    return (
-        context.data_sources.add_pandas("pandas")
-        .add_dataframe_asset("rows")
-        .add_batch_definition_whole_dataframe("whole")
-    )
-
-
-def _check(
-    batches: Any, frame: pd.DataFrame, split: str, suite: Any, rules: Mapping[str, Rule], sensitive: set[str]
+def check_whole(
+    heights: Mapping[str, int], found: Mapping[str, Shared | None], contract: Contract, suite: Any
 ) -> Checked:
-    result = batches.get_batch({"dataframe": frame}).validate(suite, result_format=RESULT_FORMAT)
-    return Checked(split, tuple(_outcome(one, split, rules, sensitive) for one in result.results), result)
+    """The rules on the table of splits, from the rows of each split and what keys they share."""
+    engine = pandas_engine(splits_table(heights, found).to_pandas())
+    results = evaluate(engine, suite.expectation_configurations, RESULT_FORMAT)
+    one = read_results(results, WHOLE, suite, contract)
+    hidden = sensitive_columns(contract)
+    named = tuple(name_offenders(o, heights, found, o.column in hidden) for o in one.outcomes)
+    return Checked(WHOLE, named, one.result)
 
 
-def _outcome(one: Any, split: str, rules: Mapping[str, Rule], sensitive: set[str]) -> Outcome:
-    rule = rules[one.expectation_config.meta["rule"]]
-    exception = _exception(one.exception_info)
-    if rule.column in sensitive:
-        _mask(one.result)
-    result = one.to_json_dict()["result"]
-    return Outcome(
-        rule=rule.name,
-        text=rule.text,
-        expectation=rule.expectation,
-        column=rule.column,
-        split=split,
-        severity=rule.severity,
-        success=bool(one.success) and exception is None,
-        could_not_check=exception is not None,
-        exception=exception,
-        unexpected=result.get("unexpected_count"),
-        checked=result.get("element_count"),
-        samples=tuple(dict.fromkeys(_plain(v) for v in result.get("partial_unexpected_list") or () if v is not None)),
-        lacking=tuple(_plain(value) for value in result.get("partial_missing_list") or ()),
-        observed=_plain_tree(result.get("observed_value")),
-        description=rule.description,
+def shared_columns(contract: Contract) -> list[str]:
+    """Columns of which no value may be in two splits."""
+    ends = ": in one split"
+    return [rule.column for rule in rules_of(contract) if rule.name.endswith(ends) and rule.column]
+
+
+def read_results(results: Sequence[Any], split: str, suite: Any, contract: Contract) -> Checked:
+    """Outcomes of results, and the results as one of the whole suite; values of sensitive columns are masked."""
+    from great_expectations.core import ExpectationSuiteValidationResult
+
+    rules, hidden = {rule.name: rule for rule in rules_of(contract)}, sensitive_columns(contract)
+    outcomes = tuple(outcome_of(one, split, rules, hidden) for one in results)
+    kept = sum(bool(one.success) for one in results)
+    statistics = {
+        "evaluated_expectations": len(results),
+        "successful_expectations": kept,
+        "unsuccessful_expectations": len(results) - kept,
+        "success_percent": 100 * kept / len(results) if results else None,
+    }
+    whole = ExpectationSuiteValidationResult(
+        results=list(results), success=kept == len(results), suite_name=suite.name, statistics=statistics, meta={}
     )
+    return Checked(split, outcomes, whole)
 
 
-def _plain(value: Any) -> Any:
-    """A value as JSON knows it; infinity and NaN as text."""
-    value = value.item() if hasattr(value, "item") else value
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value if isinstance(value, str | int | float | bool) or value is None else str(value)
+def _shared_keys(splits: Mapping[str, Rows], contract: Contract) -> dict[str, Shared | None]:
+    """What the splits share of each key; None where one of them lacks the column."""
+    return {
+        name: shared(splits, name, SAMPLES) if all(name in rows.columns for rows in splits.values()) else None
+        for name in shared_columns(contract)
+    }
 
 
-def _plain_tree(value: Any) -> Any:
-    """Lists and mappings of such values, cut to the first few."""
-    if isinstance(value, Mapping):
-        return {str(k): _plain_tree(v) for k, v in list(value.items())[:SAMPLES]}
-    if isinstance(value, list | tuple):
-        return [_plain_tree(v) for v in value[:SAMPLES]]
-    return _plain(value)
+def _check_rows(rows: Rows, suite: Any, contract: Contract) -> list[Any]:
+    """One result an expectation, in the order of the suite."""
+    results: dict[str, Any] = {}
+    for columns, group in _groups(suite.expectation_configurations, rows, contract).items():
+        results |= _check_group(rows, columns, group, contract)
+    return [results[c.meta["rule"]] for c in suite.expectation_configurations]
 
 
-def _exception(info: Mapping[str, Any] | None) -> str | None:
-    """What a crashed check said; None where it ran. The library nests it by metric or not at all."""
-    if not info:
-        return None
-    entries = [info] if "raised_exception" in info else [e for e in info.values() if isinstance(e, Mapping)]
-    raised = [entry for entry in entries if entry.get("raised_exception")]
-    return str(raised[0].get("exception_message") or "the check crashed") if raised else None
+def _groups(configurations: Sequence[Any], rows: Rows, contract: Contract) -> dict[tuple[str, ...], list[Any]]:
+    """Expectations by the stored columns that they need; those that name none need all."""
+    found: dict[tuple[str, ...], list[Any]] = {}
+    for one in configurations:
+        asked = {stored_column(name, contract) for name in columns_of(one.kwargs)}
+        conditional = one.kwargs.get("row_condition")
+        needed = contract.columns if not asked or conditional else tuple(sorted(asked))
+        found.setdefault(tuple(name for name in needed if name in rows.schema), []).append(one)
+    return found
 
 
-def _mask(result: dict[str, Any]) -> None:
-    """Replace values of a sensitive column in a result, in place."""
-    if result.get("partial_unexpected_list"):
-        result["partial_unexpected_list"] = [MASK] * len(result["partial_unexpected_list"])
-    for counted in result.get("partial_unexpected_counts") or ():
-        if isinstance(counted, dict) and "value" in counted:
-            counted["value"] = MASK
-    if result.get("observed_value") is not None:
-        result["observed_value"] = MASK
-    result.pop("details", None)
+def _check_group(rows: Rows, columns: tuple[str, ...], group: Sequence[Any], contract: Contract) -> dict[str, Any]:
+    """Results by rule of expectations about the same columns."""
+    if len(rows.batches) == 1:
+        return _by_rule(_evaluate(rows.batches[0].frame(columns), group, contract))
+    by_kind: dict[str, list[Any]] = {}
+    for one in group:
+        by_kind.setdefault(kind_of(one), []).append(one)
+    results: dict[str, Any] = {}
+    by_batch = [*by_kind.pop("row", ()), *by_kind.pop("schema", ())]
+    if by_batch:
+        parts = [_evaluate(batch.frame(columns), by_batch, contract) for batch in rows.batches]
+        for same in zip(*parts, strict=True):
+            merged = merge_rows(same) if kind_of(same[0].expectation_config) == "row" else merge_schema(same)
+            results |= _by_rule([merged])
+    for kind, some in by_kind.items():
+        results |= _by_rule(_MERGED[kind](rows, columns, some, contract))
+    return results
+
+
+def _by_rule(results: Sequence[Any]) -> dict[str, Any]:
+    return {one.expectation_config.meta["rule"]: one for one in results}
+
+
+def _evaluate(frame: pl.DataFrame, group: Sequence[Any], contract: Contract) -> list[Any]:
+    return evaluate(pandas_engine(to_pandas(checked_frame(frame, contract), contract)), group, RESULT_FORMAT)
+
+
+def _distinct(rows: Rows, columns: tuple[str, ...], group: Sequence[Any], contract: Contract) -> list[Any]:
+    """Rules on which values there are, on the different values of all batches."""
+    parts = [checked_frame(batch.frame(columns), contract) for batch in rows.batches]
+    names = sorted({name for one in group for name in columns_of(one.kwargs)})
+    results: list[Any] = []
+    for name in names:
+        values = pl.concat([part.select(name).unique() for part in parts]).unique(maintain_order=True)
+        some = [one for one in group if columns_of(one.kwargs) == {name}]
+        results += evaluate(pandas_engine(to_pandas(values, contract)), some, RESULT_FORMAT)
+    return results
+
+
+def _totals(rows: Rows, columns: tuple[str, ...], group: Sequence[Any], contract: Contract) -> list[Any]:
+    """Rules on figures that add up."""
+    return [total_result(one, _figure(rows, TOTALS[one.type], one.kwargs.get("column"))) for one in group]
+
+
+def _figure(rows: Rows, metric: str, column: str | None) -> Any:
+    if column is None:
+        return rows.height
+    value = pl.col(column)
+    of: dict[str, Callable[[], pl.Expr]] = {
+        "column.mean": value.mean,
+        "column.sum": value.sum,
+        "column.min": value.min,
+        "column.max": value.max,
+        "column.standard_deviation": value.std,
+    }
+    return rows.scan().select(of[metric]()).collect(engine="streaming").item()
+
+
+def _unique(rows: Rows, columns: tuple[str, ...], group: Sequence[Any], contract: Contract) -> list[Any]:
+    results = []
+    for one in group:
+        name = one.kwargs["column"]
+        missing = sum(batch.column(name).null_count() for batch in rows.batches)
+        found = repeats(rows, name, SAMPLES)
+        results.append(unique_result(one, rows.height, missing, found.rows, found.values))
+    return results
+
+
+def _whole(rows: Rows, columns: tuple[str, ...], group: Sequence[Any], contract: Contract) -> list[Any]:
+    """Rules on the whole columns: read whole, or thinned evenly where the rule allows it."""
+    every = max(1, -(-rows.height // WHOLE_ROWS))
+    results: list[Any] = []
+    for step, some in _by_step(group, every):
+        results += _evaluate(rows.scan().select(columns).gather_every(step).collect(), some, contract)
+    return results
+
+
+def _by_step(group: Sequence[Any], every: int) -> Iterator[tuple[int, list[Any]]]:
+    ordered = [one for one in group if one.type in ORDERED]
+    others = [one for one in group if one.type not in ORDERED]
+    for step, some in ((1, ordered), (every, others)):
+        if some:
+            yield step, some
+
+
+_MERGED = {"distinct": _distinct, "total": _totals, "unique": _unique, "whole": _whole}

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from components.quality.batches import rows_of_frame
 from components.quality.data_docs import write_data_docs
 from components.quality.frames import tensor_columns, to_pandas
 from components.quality.rules import WHOLE
@@ -63,7 +64,7 @@ def clean(rows: int = 40, seed: int = 0) -> pl.DataFrame:
 
 def check(frame: pl.DataFrame, contract: Contract = CONTRACT, split: str = "train"):
     """Outcomes by rule of one split, the whole's among them."""
-    checked = check_splits({split: frame}, contract, suites_of(contract, (split,)))
+    checked = check_splits({split: rows_of_frame(frame)}, contract, suites_of(contract, (split,)))
     return {outcome.rule: outcome for one in checked for outcome in one.outcomes}
 
 
@@ -159,14 +160,18 @@ def test_large_whole_numbers_with_gaps_stay_exact():
 
 def test_same_key_in_two_splits():
     suites = suites_of(CONTRACT, ("train", "test"))
-    checked = check_splits({"train": clean(20), "test": clean(30, seed=1)}, CONTRACT, suites)
+    checked = check_splits(
+        {"train": rows_of_frame(clean(20)), "test": rows_of_frame(clean(30, seed=1))}, CONTRACT, suites
+    )
     outcome = next(o for one in checked for o in one.outcomes if o.rule == "id: in one split")
     assert not outcome.success and outcome.split == WHOLE
 
 
 def test_an_empty_split_is_named_and_the_rest_is_checked():
     suites = suites_of(CONTRACT, ("train", "val"))
-    checked = check_splits({"train": clean(20), "val": clean(20).clear()}, CONTRACT, suites)
+    checked = check_splits(
+        {"train": rows_of_frame(clean(20)), "val": rows_of_frame(clean(20).clear())}, CONTRACT, suites
+    )
     found = [o.rule for one in checked for o in one.outcomes if not o.success]
     assert found == ["rows: no empty split"]
 
@@ -193,8 +198,7 @@ IMAGE = parse_contract(
 
 def images(pixels: np.ndarray, tensor: np.ndarray | None = None) -> pl.DataFrame:
     tensor = np.zeros((len(pixels), 2), dtype=np.float32) if tensor is None else tensor
-    columns = tensor_columns(pl.Series("i", pixels), IMAGE.features["i"])
-    return pl.DataFrame([*columns, *tensor_columns(pl.Series("t", tensor), IMAGE.features["t"])])
+    return pl.DataFrame([pl.Series("i", pixels), pl.Series("t", tensor)])
 
 
 def test_images():
@@ -277,7 +281,7 @@ SECRET = parse_contract(
 
 def test_sensitive_values_are_masked_everywhere(tmp_path):
     frame = pl.DataFrame({"who": ["Ada", "Bob"], "n": [987654, 3]})
-    checked = check_splits({"train": frame}, SECRET, suites_of(SECRET, ("train",)))
+    checked = check_splits({"train": rows_of_frame(frame)}, SECRET, suites_of(SECRET, ("train",)))
     write_data_docs(checked, SECRET, tmp_path)
     outcomes = [o for one in checked for o in one.outcomes if not o.success]
     assert {o.rule for o in outcomes} == {"who: allowed", "n: range", "check 1: n"}
@@ -288,7 +292,7 @@ def test_sensitive_values_are_masked_everywhere(tmp_path):
 def test_data_docs_load_nothing_and_escape_the_data(tmp_path):
     hostile = "<img src=http://evil.example/x onerror=alert(1)>"
     frame = clean(20).with_columns(letter=pl.lit(hostile), word=pl.lit(hostile), id=pl.lit(hostile))
-    checked = check_splits({"train": frame}, CONTRACT, suites_of(CONTRACT, ("train",)))
+    checked = check_splits({"train": rows_of_frame(frame)}, CONTRACT, suites_of(CONTRACT, ("train",)))
     index = write_data_docs(checked, CONTRACT, tmp_path / "docs")
     pages = {p.name: p.read_text() for p in index.parent.iterdir()}
     assert set(pages) == {"index.html", "train.html", "all.html"}
