@@ -76,13 +76,6 @@ def _warm_up(flags: Flags, metrics: Metrics) -> Callable[[Servable], None]:
 def _wrap(flags: Flags) -> Callable[[GraphRunner, str], Runner]:
     """What stands in front of a graph: nothing, or a batching queue. Raises ``ConfigError``."""
     if not flags.enable_batching:
-        if flags.batching_parameters_file:
-            raise ConfigError(
-                "server_options.batching_parameters_file is set without setting "
-                "server_options.enable_batching to true.",
-                "--enable_batching beside --batching_parameters_file",
-                "add it, or leave the file out",
-            )
         return lambda runner, path: runner
     try:
         common = common_settings(flags.batching_parameters_file)
@@ -140,8 +133,6 @@ def _metric_value(metrics: Any, name: str) -> int:
 def grpc_options(flags: Flags) -> GrpcOptions:
     """How the gRPC server listens. Raises ``ConfigError``."""
     port = DEFAULT_GRPC_PORT if flags.port is None else flags.port
-    if flags.grpc_max_threads is not None and flags.grpc_max_threads < 1:
-        raise ConfigError(f"--grpc_max_threads={flags.grpc_max_threads}", "at least 1", "raise it")
     return GrpcOptions(
         port=None if flags.grpc_socket_path and not port else port,
         socket_path=flags.grpc_socket_path,

@@ -77,14 +77,28 @@ _KINDS = {name: kind.removeprefix("<class '").removesuffix("'>") for name, kind 
 def parse_flags(argv: Sequence[str]) -> Flags:
     """The flags of a command line; of a flag given twice the last one counts.
 
-    Raises: ConfigError for an unknown flag (it names the nearest), a missing value or one of the wrong kind.
+    Raises: ConfigError for an unknown flag (it names the nearest), a missing or wrong value, or a contradiction.
     """
     given: dict[str, Any] = {}
     rest = list(argv)
     while rest:
         name, value = _take(rest)
         given[name] = _convert(name, value)
-    return replace(Flags(), **given)
+    flags = replace(Flags(), **given)
+    _check(flags)
+    return flags
+
+
+def _check(flags: Flags) -> None:
+    """Refuse flags that contradict each other."""
+    if flags.batching_parameters_file and not flags.enable_batching:
+        raise ConfigError(
+            "server_options.batching_parameters_file is set without setting server_options.enable_batching to true.",
+            "--enable_batching beside --batching_parameters_file",
+            "add it, or leave the file out",
+        )
+    if flags.grpc_max_threads is not None and flags.grpc_max_threads < 1:
+        raise ConfigError(f"--grpc_max_threads={flags.grpc_max_threads}", "at least 1", "raise it")
 
 
 def _take(rest: list[str]) -> tuple[str, str]:

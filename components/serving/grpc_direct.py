@@ -25,6 +25,7 @@ _LOG = logging.getLogger(__name__)
 _FIRST_THREADS = 2
 _LEAST_MOST_THREADS = 32
 _POLL_AFTER_STOP_SECONDS = 5.0
+_LOOK_SECONDS = 0.005
 
 _QUEUE_SHUTDOWN = cygrpc.CompletionType.queue_shutdown
 _QUEUE_TIMEOUT = cygrpc.CompletionType.queue_timeout
@@ -63,7 +64,9 @@ def _give_memory_back(event: Any) -> None:
 
 
 class DirectServer:
-    """A running gRPC server; ``port`` is the TCP port in use (0 without TCP).
+    """A running gRPC server.
+
+    ``port`` is the TCP port in use (0 without TCP). After ``stop``, ``stuck`` says that a method still computes.
 
     Args:
         methods: unary methods by full name.
@@ -83,7 +86,8 @@ class DirectServer:
         self._threads: list[threading.Thread] = []
         self._running = 0
         self._watched: set[_Call] = set()
-        self._stopping = False
+        self._busy: list[bool] = []
+        self._stopping = self._closed = self.stuck = False
         self._stopped = threading.Event()
         self._queue = cygrpc.CompletionQueue()
         self._server = cygrpc.Server(tuple(options.channel_options()), False)
@@ -117,32 +121,57 @@ class DirectServer:
         self._server.shutdown(self._queue, self._on_shutdown)
         for call in watched:
             call.finish(Code.UNAVAILABLE, "the server is stopping", None)
+        end = time.monotonic() + grace_seconds
         if not self._stopped.wait(grace_seconds):
             self._server.cancel_all_calls()
             self._stopped.wait(_POLL_AFTER_STOP_SECONDS)
-        self._queue.shutdown()
-        for thread in self._threads:
-            thread.join(_POLL_AFTER_STOP_SECONDS)
+        self._close_queue(max(end, time.monotonic() + _POLL_AFTER_STOP_SECONDS))
+
+    def _close_queue(self, end: float) -> None:
+        """Shut the queue down once no thread works on an event: core aborts when a batch is started after that.
+
+        A thread that computes beyond ``end`` (the client of its call has long gone) leaves the queue open.
+        """
+        self._closed = True
+        while any(self._busy) and time.monotonic() < end:
+            time.sleep(_LOOK_SECONDS)
+        self.stuck = any(self._busy)
+        if not self.stuck:
+            self._queue.shutdown()
+            for thread in self._threads:
+                thread.join(_POLL_AFTER_STOP_SECONDS)
 
     def _request_call(self) -> None:
-        self._server.request_call(self._queue, self._queue, self._on_request)
+        """Ask core for one more call; a server that is stopping asks for none."""
+        if self._stopping:
+            return
+        try:
+            self._server.request_call(self._queue, self._queue, self._on_request)
+        except ValueError:
+            if not self._stopping:
+                raise
 
     def _add_thread(self) -> None:
-        thread = threading.Thread(target=self._work, name=f"grpc-{len(self._threads)}", daemon=True)
+        number = len(self._threads)
+        thread = threading.Thread(target=self._work, args=(number,), name=f"grpc-{number}", daemon=True)
+        self._busy.append(False)
         self._threads.append(thread)
         thread.start()
 
-    def _work(self) -> None:
-        poll = self._queue.poll
+    def _work(self, number: int) -> None:
+        poll, busy = self._queue.poll, self._busy
         while True:
             event = poll(None)
             if event.completion_type == _QUEUE_SHUTDOWN:
                 return
             if event.completion_type != _QUEUE_TIMEOUT:
+                busy[number] = True  # before the look at _closed: see _close_queue
                 try:
-                    event.tag(event)
+                    if not self._closed:
+                        event.tag(event)
                 except Exception:
                     _LOG.exception("answering a call")
+                busy[number] = False
             event = None  # core keeps a finished call until its last event is dropped
 
     def _on_shutdown(self, event: Any) -> None:
@@ -152,8 +181,7 @@ class DirectServer:
         """A call came in: ask for the next one, then for this one's message."""
         if not event.success:
             return
-        if not self._stopping:
-            self._request_call()
+        self._request_call()
         details = event.call_details
         call = _Call(event.call, details.deadline)
         found = self._methods.get(details.method)

@@ -106,9 +106,12 @@ class _Process:
 
     def run(self) -> int:
         """Start, announce, wait, drain."""
-        from components.serving.assembly import make_engine
+        from components.serving.model_config import served_models
 
         config = self._config()
+        served_models(config)  # a bad configuration is refused before TensorFlow is imported
+        from components.serving.assembly import make_engine
+
         self._engine = make_engine(self._flags)
         try:
             self._engine.core.reload(config, given_up=self._stop.is_set)
@@ -182,3 +185,7 @@ class _Process:
         self._engine.core.close(self._flags.drain_seconds)
         if self._engine.prediction_log is not None:
             self._engine.prediction_log.close()
+        if any(getattr(server, "stuck", False) for server in self._servers):
+            _LOG.warning("a request still runs after %g s: the process ends without it", self._flags.drain_seconds)
+            sys.stderr.flush()
+            os._exit(0)  # the interpreter would wait for a thread that computes without end

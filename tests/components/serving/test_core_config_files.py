@@ -61,6 +61,8 @@ def test_the_flags_of_the_contract_exist_with_their_defaults() -> None:
         (["--port=x"], "type int"),
         (["--enable_batching=maybe"], "type bool"),
         (["--prediction_log_sampling_rate=much"], "type float"),
+        (["--batching_parameters_file=x"], "enable_batching to true"),
+        (["--grpc_max_threads=0"], "at least 1"),
     ],
 )
 def test_wrong_flags_say_what_is_wrong(argv: list[str], words: str) -> None:
