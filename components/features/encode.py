@@ -7,6 +7,7 @@ over each column; texts are compared once for each different value, not once for
 import numpy as np
 import polars as pl
 
+from components.features.calendar import CalendarPart, calendar_part
 from components.features.plan import (
     BucketPlan,
     CategoryPlan,
@@ -21,6 +22,8 @@ from components.features.raw import MISSING_INT, raw_array
 from schemas.contract import Contract, Feature
 from schemas.errors import DataInvalid
 
+MIDDLE = np.float32(0.5)
+"""The share of a missing value."""
 EPSILON = np.float32(1e-7)
 """The smallest deviation that ``keras.layers.Normalization`` divides by."""
 RESIZE_ROWS = 1024
@@ -37,8 +40,9 @@ def _encode(plan: TransformPlan, frame: pl.DataFrame) -> dict[str, np.ndarray]:
     if missing:
         raise DataInvalid(f"no column {', '.join(missing)}", f"the features of {plan.contract.name}", "add the columns")
     block = np.zeros((frame.height, len(plan.block)), np.float32)
-    own: dict[str, np.ndarray] = {}
-    place = _fill_numbers(plan, frame, block)
+    shares = np.zeros((frame.height, len(plan.shared)), np.float32)
+    own: dict[str, np.ndarray] = {plan.shares_name: shares} if plan.shared else {}
+    place = _fill_numbers(plan, frame, block, shares)
     rows = np.arange(frame.height)
     for name, feature in plan.contract.features.items():
         match plan.features[name]:
@@ -95,13 +99,17 @@ def _class_index(series: pl.Series, classes: list[bool | int | float | str], dty
     )
 
 
-def _fill_numbers(plan: TransformPlan, frame: pl.DataFrame, block: np.ndarray) -> int:
-    """Write the scalars and their indicators into the block; returns the next free place."""
+def _fill_numbers(plan: TransformPlan, frame: pl.DataFrame, block: np.ndarray, shares: np.ndarray) -> int:
+    """Write the scalars and their indicators into the block, and the shares; returns the next free place."""
     numbers = plan.numbers
     flag = len(numbers)
-    for place, (name, number) in enumerate(numbers.items()):
-        values = _float32(name, plan.contract.features[name], frame[name], number.origin)
+    share_of = {place: i for i, place in enumerate(plan.shared)}
+    for place, (name, part, number) in enumerate(numbers.values()):
+        values = _float32(name, plan.contract.features[name], frame[name], number.origin, part)
         missing = np.isnan(values)
+        if place in share_of:
+            found = interpolate(values, np.array(number.knots, np.float32), np.array(number.shares, np.float32))
+            shares[:, share_of[place]] = np.where(missing, MIDDLE, found)
         block[:, place] = _standardised(_scaled(values, number), (number.mean,), (number.variance,), missing)
         if number.indicator:
             block[:, flag] = missing
@@ -109,12 +117,14 @@ def _fill_numbers(plan: TransformPlan, frame: pl.DataFrame, block: np.ndarray) -
     return flag
 
 
-def _float32(name: str, feature: Feature, series: pl.Series, origin: int) -> np.ndarray:
-    """The column as float32 with NaN where missing, less the origin."""
+def _float32(
+    name: str, feature: Feature, series: pl.Series, origin: int, part: CalendarPart | None = None
+) -> np.ndarray:
+    """The column, or a part of its datetimes, as float32 with NaN where missing, less the origin."""
     raw = raw_array(name, feature, series)
     if raw.dtype != np.int64:
         return raw.astype(np.float32, copy=False)
-    values = (raw - origin).astype(np.float32)
+    values = ((calendar_part(raw, part) if part else raw) - origin).astype(np.float32)
     if feature.dtype == "datetime":
         values[raw == MISSING_INT] = np.nan
     return values

@@ -13,8 +13,9 @@ class EncodedTensor(Config):
     shape: tuple[int, ...]
     """Shape of one row, without the batch axis; ``()`` for an embedding index."""
     dtype: Literal["float32", "int32"]
-    kind: Literal["numeric", "categorical", "image", "sequence"]
-    """``numeric`` [D] standardised numbers, indicators and one-hots; ``categorical`` [] index to embed;
+    kind: Literal["numeric", "shares", "categorical", "image", "sequence"]
+    """``numeric`` [D] standardised numbers, indicators and one-hots; ``shares`` [D] each number as the
+    share of training values below it, 0 to 1; ``categorical`` [] index to embed;
     ``image`` [H, W, C]; ``sequence`` [T, ..., C] standardised along the last axis."""
     vocabulary_size: int | None = None
     """For ``categorical``: number of different indices, index 0 (missing or unknown) included."""

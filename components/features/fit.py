@@ -9,10 +9,12 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
+from components.features.calendar import PARTS, CalendarPart, calendar_part
 from components.features.plan import (
     NO_INTEGER,
     UNKNOWN_TEXT,
     BucketPlan,
+    CalendarPlan,
     CategoryPlan,
     DroppedPlan,
     FeaturePlan,
@@ -29,7 +31,7 @@ from components.features.statistics import Moments, Quantiles, ValueCounts, scal
 from schemas.contract import Contract, Feature
 from schemas.errors import ConfigError, DataInvalid, DataUnreadable, UnknownName
 
-Role = Literal["number", "category", "buckets", "tensor", "image", "dropped"]
+Role = Literal["number", "calendar", "category", "buckets", "tensor", "image", "dropped"]
 
 BATCH_ROWS = 1 << 18
 FLOAT32_MAX = 3.4028234663852886e38
@@ -52,6 +54,8 @@ _ROLES: dict[tuple[str, Encoding], Role] = {
     ("datetime", "auto"): "number",
     ("datetime", "numeric"): "number",
     ("datetime", "buckets"): "buckets",
+    ("datetime", "calendar"): "calendar",
+    ("datetime", "moment"): "calendar",
     ("string", "auto"): "category",
     ("string", "one_hot"): "category",
     ("string", "embedding"): "category",
@@ -68,17 +72,19 @@ class Seen:
     logs: Moments = field(default_factory=Moments)
     counts: ValueCounts = field(default_factory=ValueCounts)
     quantiles: Quantiles = field(default_factory=Quantiles)
+    parts: dict[CalendarPart, "Seen"] = field(default_factory=dict)
+    """For ``calendar``: each part as a number."""
 
 
 def fit_plan(contract: Contract, files: Sequence[Path], config: PreprocessConfig) -> TransformPlan:
     """See ``FeatureTransform.fit``."""
     settings = _settings(contract, config)
     seen = {n: Seen(role_of(n, f, settings[n])) for n, f in contract.features.items()}
-    rows = sum(_look(batch, contract, settings, seen) for batch in _batches(files, seen))
+    rows = sum(_look(batch, contract, settings, seen, config.shares) for batch in _batches(files, seen))
     if rows == 0:
         raise DataUnreadable("the training split has no rows", "at least one row", "check the split and its source")
     features = {n: _plan(n, contract.features[n], settings[n], config, seen[n]) for n in contract.features}
-    plan = TransformPlan(contract=contract, rows=rows, features=features)
+    plan = TransformPlan(contract=contract, rows=rows, features=features, shares=config.shares)
     if not plan.encoded:
         reasons = "; ".join(f"{n}: {p.reason}" for n, p in features.items() if isinstance(p, DroppedPlan))
         raise DataUnreadable(f"no feature is left to learn from ({reasons})", "at least one", "check data and settings")
@@ -117,7 +123,11 @@ def _settings(contract: Contract, config: PreprocessConfig) -> dict[str, Feature
     names = [keras_name(n) for n in contract.features]
     if len(set(names)) < len(names):
         raise ConfigError("two features differ only in '/' and '|'", "names that Keras can tell apart", "rename one")
-    return {n: config.features.get(n, FeatureSettings()) for n in contract.features}
+    chosen = {n: config.features.get(n, FeatureSettings()) for n in contract.features}
+    for name, feature in contract.features.items():
+        if feature.dtype == "datetime" and chosen[name].encode == "auto":
+            chosen[name] = chosen[name].model_copy(update={"encode": config.datetimes})
+    return chosen
 
 
 def _batches(files: Sequence[Path], seen: dict[str, Seen]) -> Iterator[pl.DataFrame]:
@@ -136,7 +146,9 @@ def _batches(files: Sequence[Path], seen: dict[str, Seen]) -> Iterator[pl.DataFr
                 yield frame
 
 
-def _look(batch: pl.DataFrame, contract: Contract, settings: dict[str, FeatureSettings], seen: dict[str, Seen]) -> int:
+def _look(
+    batch: pl.DataFrame, contract: Contract, settings: dict[str, FeatureSettings], seen: dict[str, Seen], shares: bool
+) -> int:
     """Add a batch to what was seen; returns its number of rows."""
     scalars = [n for n, s in seen.items() if s.role in ("number", "buckets")]
     logs = [n for n in scalars if settings[n].scale == "log1p"]
@@ -145,13 +157,27 @@ def _look(batch: pl.DataFrame, contract: Contract, settings: dict[str, FeatureSe
     _merge(numbers.select(pl.col(n).sign() * pl.col(n).abs().log1p() for n in logs), seen, "logs")
     for name, feature in contract.features.items():
         found = seen[name]
-        if found.role == "buckets" or settings[name].scale == "quantile":
+        if found.role == "buckets" or settings[name].scale == "quantile" or (shares and found.role == "number"):
             found.quantiles.add(numbers[name].fill_nan(None).drop_nulls().to_numpy())
         elif found.role == "category":
             found.counts.add(_as_served(batch[name], feature))
         elif found.role == "tensor":
             found.moments.merge(tensor_moments(raw_array(name, feature, batch[name])))
+        elif found.role == "calendar":
+            _look_at_parts(found, batch[name], settings[name].encode)
     return batch.height
+
+
+def _look_at_parts(found: Seen, series: pl.Series, encode: Encoding) -> None:
+    """Add a batch of datetimes to what was seen of their parts."""
+    seconds = series.drop_nulls().cast(pl.Datetime("us")).dt.epoch("s").to_numpy()
+    parts: tuple[CalendarPart, ...] = ("moment", *PARTS) if encode == "moment" else PARTS
+    for part in parts:
+        seen = found.parts.setdefault(part, Seen("number"))
+        values = calendar_part(seconds, part).astype(np.float64)
+        seen.quantiles.add(values)
+        seen.moments.merge(scalar_moments(pl.DataFrame({part: values}))[part])
+        seen.moments.missing += series.null_count()
 
 
 def _merge(numbers: pl.DataFrame, seen: dict[str, Seen], part: Literal["moments", "logs"]) -> None:
@@ -183,6 +209,8 @@ def _plan(name: str, feature: Feature, own: FeatureSettings, config: PreprocessC
             return ImagePlan(size=size, factor=factor, offset=offset)
         case "category":
             return _category(own, config, seen.counts)
+        case "calendar":
+            return _calendar(feature, own, config, seen)
     if seen.moments.count == 0:
         return DroppedPlan(reason="no value in the training split")
     _refuse_infinite(name, seen.moments)
@@ -229,8 +257,33 @@ def _buckets(feature: Feature, own: FeatureSettings, config: PreprocessConfig, s
     return BucketPlan(boundaries=boundaries, origin=origin, output=_output(own, config, len(boundaries) + 1))
 
 
+def _calendar(feature: Feature, own: FeatureSettings, config: PreprocessConfig, seen: Seen) -> FeaturePlan:
+    """The parts that vary; all but the first without an indicator.
+
+    The moment itself is a share of the training moments, so that later ones count as the last, and no trend goes on.
+    """
+    parts: dict[CalendarPart, NumberPlan] = {}
+    for part, one in seen.parts.items():
+        if one.moments.count and one.moments.low < one.moments.high:
+            bounded = own.model_copy(update={"scale": "quantile"}) if part == "moment" else own
+            number = _number(feature, bounded, config, one)
+            parts[part] = number.model_copy(update={"indicator": number.indicator and not parts})
+    if not parts:
+        return DroppedPlan(reason="no moment that varies in the training split")
+    return CalendarPlan(parts=parts)
+
+
 def _number(feature: Feature, own: FeatureSettings, config: PreprocessConfig, seen: Seen) -> NumberPlan:
     indicator = config.missing_indicator and feature.nullable and seen.moments.missing > 0
+    plan = _unshared(feature, own, seen, indicator)
+    if not config.shares or plan.knots or len(seen.quantiles.values) < 3:
+        return plan
+    knots, shares = _knots(seen.quantiles, plan.origin)
+    return plan.model_copy(update={"knots": knots, "shares": shares})
+
+
+def _unshared(feature: Feature, own: FeatureSettings, seen: Seen, indicator: bool) -> NumberPlan:
+    """The plan of a number by its scale alone."""
     if own.scale == "log1p":
         return _scaled("log1p", 0, float(seen.logs.mean), float(seen.logs.variance), indicator)
     origin = _origin(feature, seen.moments)

@@ -11,6 +11,8 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from components.features.calendar import CalendarPart, calendar_part
+from components.features.encode import MIDDLE
 from components.features.layers import QuantileScaling
 from components.features.plan import (
     NO_INTEGER,
@@ -18,6 +20,7 @@ from components.features.plan import (
     BucketPlan,
     CategoryPlan,
     ImagePlan,
+    Number,
     NumberPlan,
     TensorPlan,
     TransformPlan,
@@ -38,6 +41,7 @@ _LAYER_NAMES = frozenset(
         "concatenate",
         "discretization",
         "equal",
+        "floor_divide",
         "integer_lookup",
         "isnan",
         "log1p",
@@ -81,8 +85,7 @@ def transform_model(plan: TransformPlan) -> keras.Model:
 
 def encode_graph(plan: TransformPlan, raw: dict[str, Tensor]) -> dict[str, Tensor]:
     """See ``FeatureTransform.apply``."""
-    parts = _numbers(plan, raw)
-    own: dict[str, Tensor] = {}
+    parts, own = _numbers(plan, raw)
     for name, feature in plan.contract.features.items():
         match plan.features[name]:
             case CategoryPlan() | BucketPlan() as category:
@@ -109,31 +112,42 @@ def resizing(size: tuple[int, int]) -> layers.Layer:
     return layers.Resizing(*size, interpolation="bilinear", dtype="float32")
 
 
-def _numbers(plan: TransformPlan, raw: dict[str, Tensor]) -> list[Tensor]:
-    """The scalars of the block ``[n, K]`` and their indicators ``[n, M]``."""
-    numbers = plan.numbers
+def _numbers(plan: TransformPlan, raw: dict[str, Tensor]) -> tuple[list[Tensor], dict[str, Tensor]]:
+    """The scalars of the block ``[n, K]`` and their indicators ``[n, M]``; and the shares ``[n, S]`` by name."""
+    numbers = list(plan.numbers.values())
     if not numbers:
-        return []
-    columns = [_float32(plan.contract.features[n], raw[n], p.origin) for n, p in numbers.items()]
-    values = ops.stack([_scaled(c, p) for c, p in zip(columns, numbers.values(), strict=True)], axis=1)
+        return [], {}
+    columns = [_float32(plan.contract.features[n.feature], raw[n.feature], n.plan.origin, n.part) for n in numbers]
+    values = ops.stack([_scaled(c, n.plan) for c, n in zip(columns, numbers, strict=True)], axis=1)
     missing = ops.isnan(ops.stack(columns, axis=1))
-    if any(p.factor != 1.0 for p in numbers.values()):
-        values = layers.Rescaling([p.factor for p in numbers.values()], dtype="float32")(values)
+    if any(n.plan.factor != 1.0 for n in numbers):
+        values = layers.Rescaling([n.plan.factor for n in numbers], dtype="float32")(values)
     scaled = layers.Normalization(
-        mean=[p.mean for p in numbers.values()], variance=[p.variance for p in numbers.values()], dtype="float32"
+        mean=[n.plan.mean for n in numbers], variance=[n.plan.variance for n in numbers], dtype="float32"
     )(values)
     parts = [ops.where(missing, 0.0, scaled)]
-    flags = [i for i, p in enumerate(numbers.values()) if p.indicator]
+    flags = [i for i, n in enumerate(numbers) if n.plan.indicator]
     if flags:
         parts.append(ops.cast(ops.take(missing, flags, axis=1), "float32"))
-    return parts
+    return parts, _shares(plan, numbers, columns)
 
 
-def _float32(feature: Feature, raw: Tensor, origin: int) -> Tensor:
-    """A scalar as float32 with NaN where missing, less the origin."""
+def _shares(plan: TransformPlan, numbers: list[Number], columns: list[Tensor]) -> dict[str, Tensor]:
+    """The tensor of shares by name, where the plan has one."""
+    found = []
+    for place in plan.shared:
+        number, column = numbers[place].plan, columns[place]
+        share = QuantileScaling(number.knots, number.shares, dtype="float32")(column)
+        found.append(ops.where(ops.isnan(column), float(MIDDLE), share))
+    return {plan.shares_name: ops.stack(found, axis=1)} if found else {}
+
+
+def _float32(feature: Feature, raw: Tensor, origin: int, part: CalendarPart | None = None) -> Tensor:
+    """A scalar, or a part of a datetime, as float32 with NaN where missing, less the origin."""
     if raw.dtype != "int64":
         return ops.cast(raw, "float32")
-    values = ops.cast(raw - origin if origin else raw, "float32")
+    whole = calendar_part(raw, part) if part else raw
+    values = ops.cast(whole - origin if origin else whole, "float32")
     if feature.dtype == "datetime":
         return ops.where(ops.equal(raw, MISSING_INT), float("nan"), values)
     return values

@@ -1,10 +1,11 @@
 """What was learned from the training split: the whole state of a fitted transform, as plain values."""
 
 import itertools
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
+from components.features.calendar import CalendarPart
 from components.features.encoded import EncodedTensor
 from components.features.settings import Scale
 from schemas.config import Config
@@ -32,10 +33,18 @@ class NumberPlan(Config):
     mean: float
     variance: float = Field(gt=0)
     knots: tuple[float, ...] = ()
-    """For ``quantile``: ascending values at equal steps of the cumulative share, each once."""
+    """For ``quantile`` and for the tensor of shares: ascending values at equal steps of the cumulative share, each
+    once."""
     shares: tuple[float, ...] = ()
-    """For ``quantile``: the cumulative share at each knot, 0 to 1."""
+    """The cumulative share at each knot, 0 to 1."""
     indicator: bool
+
+
+class CalendarPlan(Config):
+    """A datetime as several numbers; the first has the indicator."""
+
+    kind: Literal["calendar"] = "calendar"
+    parts: dict[CalendarPart, NumberPlan] = Field(min_length=1)
 
 
 class CategoryPlan(Config):
@@ -83,8 +92,17 @@ class DroppedPlan(Config):
 
 
 FeaturePlan = Annotated[
-    NumberPlan | CategoryPlan | BucketPlan | TensorPlan | ImagePlan | DroppedPlan, Field(discriminator="kind")
+    NumberPlan | CalendarPlan | CategoryPlan | BucketPlan | TensorPlan | ImagePlan | DroppedPlan,
+    Field(discriminator="kind"),
 ]
+
+
+class Number(NamedTuple):
+    """One number of the numeric block: a feature, or one part of a datetime."""
+
+    feature: str
+    part: CalendarPart | None
+    plan: NumberPlan
 
 
 class TransformPlan(Config):
@@ -95,11 +113,25 @@ class TransformPlan(Config):
     """Training rows that were looked at."""
     features: dict[str, FeaturePlan]
     """In the order of the contract."""
+    shares: bool = False
+    """Whether numbers with three knots or more also come in the tensor of shares."""
 
     @property
-    def numbers(self) -> dict[str, NumberPlan]:
-        """Scalars of the numeric block, in order."""
-        return {n: p for n, p in self.features.items() if isinstance(p, NumberPlan)}
+    def numbers(self) -> dict[str, Number]:
+        """Scalars of the numeric block by name, in order: ``age``, ``since``, ``since (month)``."""
+        found = {}
+        for name, plan in self.features.items():
+            if isinstance(plan, NumberPlan):
+                found[name] = Number(name, None, plan)
+            elif isinstance(plan, CalendarPlan):
+                for part, number in plan.parts.items():
+                    found[name if part == "moment" else f"{name} ({part})"] = Number(name, part, number)
+        return found
+
+    @property
+    def shared(self) -> tuple[int, ...]:
+        """Places of the numeric block that also come in the tensor of shares, in order."""
+        return tuple(i for i, n in enumerate(self.numbers.values()) if self.shares and len(n.plan.knots) > 2)
 
     @property
     def indexed(self) -> dict[str, CategoryPlan | BucketPlan]:
@@ -110,23 +142,33 @@ class TransformPlan(Config):
     def block(self) -> tuple[str, ...]:
         """What each place of the numeric block holds: ``age``, ``age is missing``, ``plan=basic``, ``plan=?``."""
         numbers = list(self.numbers)
-        missing = [f"{n} is missing" for n, p in self.numbers.items() if p.indicator]
+        missing = [f"{n.feature} is missing" for n in self.numbers.values() if n.plan.indicator]
         hot = [f"{n}={v}" for n, p in self.indexed.items() if p.output == "one_hot" for v in labels(p)]
         return (*numbers, *missing, *hot)
 
     @property
     def block_name(self) -> str:
         """Name of the numeric block: ``numeric``, unless a feature with a tensor of its own is called so."""
-        name = "numeric"
+        return self._free_name("numeric")
+
+    @property
+    def shares_name(self) -> str:
+        """Name of the tensor of shares, by the same rule."""
+        return self._free_name("shares")
+
+    def _free_name(self, name: str) -> str:
         while name in self.features:
             name += "_block"
         return name
 
     @property
     def encoded(self) -> tuple[EncodedTensor, ...]:
-        """The inputs of the trainable model: the numeric block if it is not empty, then one a feature."""
+        """The inputs of the trainable model: the numeric block and the shares if not empty, then one a feature."""
         width = len(self.block)
         block = [EncodedTensor(name=self.block_name, shape=(width,), dtype="float32", kind="numeric")] if width else []
+        if self.shared:
+            shape = (len(self.shared),)
+            block.append(EncodedTensor(name=self.shares_name, shape=shape, dtype="float32", kind="shares"))
         own = [tensor for n, p in self.features.items() if (tensor := _own_tensor(n, p, self.contract)) is not None]
         return (*block, *own)
 

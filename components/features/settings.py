@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from schemas.config import Config
 
-Encoding = Literal["auto", "numeric", "one_hot", "embedding", "buckets", "drop"]
+Encoding = Literal["auto", "numeric", "one_hot", "embedding", "buckets", "calendar", "moment", "drop"]
 Scale = Literal["standard", "minmax", "log1p", "quantile", "none"]
 
 
@@ -15,8 +15,10 @@ class FeatureSettings(Config):
 
     encode: Encoding = "auto"
     """``auto`` follows the dtype: texts and integers with ``allowed`` become categories, other scalars numbers.
-    ``one_hot`` and ``embedding`` ask for a category, ``buckets`` for a category of value ranges, ``drop`` leaves
-    the feature out of the model (it stays an input of the served one)."""
+    ``one_hot`` and ``embedding`` ask for a category, ``buckets`` for a category of value ranges. For datetimes,
+    ``calendar`` gives month, day of the month, day of the week and time of the day, ``moment`` these and the seconds
+    since 1970, ``numeric`` the seconds alone. ``drop`` leaves the feature out of the model (it stays an input of the
+    served one)."""
     scale: Scale = "standard"
     """For numbers: ``standard`` mean 0 and variance 1, ``minmax`` 0 to 1 over the training split, ``log1p`` the
     signed logarithm and then ``standard``, ``quantile`` the share of training values below, 0 to 1, ``none`` as is."""
@@ -50,6 +52,11 @@ class PreprocessConfig(Config):
     missing_indicator: bool = True
     """Whether a nullable number gets a second column that is 1 where the value is missing. Only where the training
     split has missing values: an indicator that never varies teaches nothing."""
+    shares: bool = False
+    """Whether each number with three values or more also comes as the share of training values below it, in a tensor
+    of its own: for architectures that embed numbers, such as ``tabular``."""
+    datetimes: Literal["numeric", "calendar", "moment"] = "numeric"
+    """What ``encode: auto`` means for datetimes."""
     image_scale: Literal["unit", "signed", "none"] = "unit"
     """Pixels from 0 to the contract's ``max`` (255 where it names none) become 0..1 (``unit``), -1..1 (``signed``) or
     stay (``none``)."""

@@ -11,14 +11,24 @@ from components.sources.base import Source, Wanted
 from components.sources.csv import CsvSource
 from components.sources.given import GivenSplits
 from components.sources.image_folder import ImageFolderSource
+from components.sources.image_list import ImageListSource
 from components.sources.jsonl import JsonLinesSource
 from components.sources.npz import NpzSource
 from components.sources.parquet import ParquetSource
 from components.sources.splits import AnySplit, AsGiven, ByHash, ByTime, Shares
+from components.sources.sql import SqlSource
 from components.sources.tfds import TfdsSource
 
 AnySource = Annotated[
-    CsvSource | ParquetSource | JsonLinesSource | NpzSource | TfdsSource | ImageFolderSource | GivenSplits,
+    CsvSource
+    | ParquetSource
+    | JsonLinesSource
+    | NpzSource
+    | TfdsSource
+    | ImageFolderSource
+    | ImageListSource
+    | SqlSource
+    | GivenSplits,
     Field(discriminator="kind"),
 ]
 
@@ -31,11 +41,13 @@ __all__ = [
     "CsvSource",
     "GivenSplits",
     "ImageFolderSource",
+    "ImageListSource",
     "JsonLinesSource",
     "NpzSource",
     "ParquetSource",
     "Shares",
     "Source",
+    "SqlSource",
     "TfdsSource",
     "Wanted",
 ]

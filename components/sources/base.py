@@ -85,6 +85,10 @@ class Source(Config):
         """Words for where a value stands, for messages; ``row`` counts from 0 over the whole split."""
         return f"row {row + 1}"
 
+    def date_formats(self) -> Mapping[str, str]:
+        """How the datetimes of a column of texts are written, by column, where that is not ISO 8601."""
+        return {}
+
     def absent_texts(self) -> tuple[str, ...]:
         """Texts that mean "missing" in a column that is not text."""
         return ("",)
@@ -108,11 +112,24 @@ class Source(Config):
             def place(row: int, column: str, start: int = start) -> str:
                 return self.place(start + row, column, split)
 
-            frame = cast_frame(batch, wanted.columns, place, self.absent_texts())
+            frame = cast_frame(_dated(batch, self.date_formats()), wanted.columns, place, self.absent_texts())
             schema = schema or frame.schema
             _refuse_change(schema, frame.schema, place)
             yield frame
             seen += batch.height
+
+
+def _dated(batch: pl.DataFrame, formats: Mapping[str, str]) -> pl.DataFrame:
+    """Texts of datetimes in their own format; a column with a text that does not fit stays text, to be refused."""
+    import polars as pl
+
+    for name, form in formats.items():
+        if name in batch.columns and batch.schema[name] == pl.String:
+            texts = batch[name].replace("", None)
+            read = texts.str.to_datetime(form, time_unit="us", strict=False)
+            if read.null_count() == texts.null_count():
+                batch = batch.with_columns(read)
+    return batch
 
 
 def _refuse_change(before: Mapping[str, Any], now: Mapping[str, Any], place: Callable[[int, str], str]) -> None:

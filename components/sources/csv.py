@@ -38,6 +38,8 @@ class CsvSource(Source):
     """Texts that mean "missing" in columns that are not text; in text columns only an empty field does."""
     decimal_comma: bool = False
     """Whether numbers are written 1,5 instead of 1.5."""
+    datetime_formats: dict[str, str] = Field(default_factory=dict)
+    """How datetimes are written that are not ISO 8601, by column, as Polars reads them: ``{"sold": "%d.%m.%Y"}``."""
 
     @field_validator("encoding")
     @classmethod
@@ -54,6 +56,10 @@ class CsvSource(Source):
     def files(self) -> list[Path]:
         """The CSV files, sorted by name."""
         return find_files(self.path, (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz"))
+
+    def date_formats(self) -> dict[str, str]:
+        """Those set as ``datetime_formats``."""
+        return self.datetime_formats
 
     def absent_texts(self) -> tuple[str, ...]:
         """The texts set as ``null_values``."""

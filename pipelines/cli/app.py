@@ -13,6 +13,7 @@ from rich.console import Console
 from typer._click.exceptions import ClickException
 
 from pipelines.cli import looking, running, serving, upkeep
+from pipelines.cli.new import new
 from pipelines.cli_contract import contract_app
 from schemas.errors import EXIT_INTERRUPTED, KilnworksError, StepSkipped
 
@@ -33,6 +34,7 @@ def _options(
     os.environ["KILNWORKS_TRACEBACK"] = "1" if show_traceback else os.environ.get("KILNWORKS_TRACEBACK", "")
 
 
+app.command("new")(new)
 app.command("list")(looking.list_pipelines)
 app.command("show")(looking.show)
 app.command("run")(running.run)

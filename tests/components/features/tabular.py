@@ -38,9 +38,11 @@ FEATURES: dict[str, dict[str, Any]] = {
     "scan": {"dtype": "image", "shape": [6, 6, 3]},
     "never": {"dtype": "string", "nullable": True},
     "ignored": {"dtype": "string"},
+    "opened": {"dtype": "datetime", "nullable": True},
 }
 SETTINGS = PreprocessConfig(
     one_hot_up_to=6,
+    shares=True,
     features={
         "spent": FeatureSettings(scale="quantile"),
         "change": FeatureSettings(scale="log1p"),
@@ -49,6 +51,7 @@ SETTINGS = PreprocessConfig(
         "visits": FeatureSettings(encode="buckets", buckets=20),
         "scan": FeatureSettings(size=(4, 5)),
         "ignored": FeatureSettings(encode="drop"),
+        "opened": FeatureSettings(encode="moment"),
     },
 )
 LABELS: dict[str, dict[str, Any]] = {
@@ -93,8 +96,10 @@ def rows(n: int, seed: int = 0, task: str = "binary") -> pl.DataFrame:
         "scan": r.integers(0, 256, (n, 108)).tolist(),
         "never": [None] * n,
         "ignored": ["x"] * n,
+        "opened": [start + datetime.timedelta(seconds=int(k)) for k in r.integers(-(10**9), 10**9, n)],
     }
-    frame = pl.DataFrame(columns, schema_overrides={"since": pl.Datetime("us"), "never": pl.String})
+    dtypes = {"since": pl.Datetime("us"), "opened": pl.Datetime("us"), "never": pl.String}
+    frame = pl.DataFrame(columns, schema_overrides=dtypes)
     holes = [pl.when(pl.Series(r.random(n) < 0.8)).then(pl.col(c)).alias(c) for c in nullable()]
     return frame.with_columns(holes).with_columns(pl.Series("label", _labels(r, n, task)))
 

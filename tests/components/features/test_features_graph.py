@@ -52,12 +52,13 @@ def _same(transform, model, frame):
 def test_every_kind_of_encoding_is_covered(fitted):
     transform, _ = fitted
     kinds = {p.kind for p in transform.plan.features.values()}
-    assert kinds == {"number", "category", "buckets", "tensor", "image", "dropped"}
-    assert {p.scale for p in transform.plan.numbers.values()} == {"standard", "minmax", "log1p", "quantile"}
+    assert kinds == {"number", "calendar", "category", "buckets", "tensor", "image", "dropped"}
+    numbers = [n.plan for n in transform.plan.numbers.values()]
+    assert {p.scale for p in numbers} == {"standard", "minmax", "log1p", "quantile"}
     assert {p.output for p in transform.plan.indexed.values()} == {"one_hot", "embedding"}
-    assert any(p.factor != 1 for p in transform.plan.numbers.values())
-    assert any(p.origin for p in transform.plan.numbers.values())
-    assert {t.kind for t in transform.encoded} == {"numeric", "categorical", "image", "sequence"}
+    assert any(p.factor != 1 for p in numbers)
+    assert any(p.origin for p in numbers)
+    assert {t.kind for t in transform.encoded} == {"numeric", "shares", "categorical", "image", "sequence"}
 
 
 @pytest.mark.parametrize("n", [1, 2, 777])
@@ -97,6 +98,7 @@ STRATEGIES = {
     "shop": TEXTS,
     "class": TEXTS,
     "since": st.one_of(st.none(), st.datetimes()),
+    "opened": st.one_of(st.none(), st.datetimes()),
 }
 
 

@@ -1,0 +1,123 @@
+"""Rows from a query of an SQL database."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from components.sources.base import Source, Wanted
+from schemas.errors import DataUnreadable
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class SqlSource(Source):
+    """The rows of a query, streamed from any database that SQLAlchemy has a driver for.
+
+    Write passwords as ``${NAME}``: they are taken from the environment and stay out of every manifest. Give the query
+    an ``ORDER BY`` where the order of rows matters.
+    """
+
+    location_fields: ClassVar[tuple[str, ...]] = ("url", "query")
+
+    kind: Literal["sql"] = "sql"
+    url: str = Field(min_length=1)
+    """SQLAlchemy URL, e.g. ``postgresql+psycopg2://reader:${PASSWORD}@host/shop`` or ``sqlite:///shop.db``."""
+    query: str = Field(min_length=1)
+    """A SELECT, or the name of a table."""
+
+    def __str__(self) -> str:
+        """The address without user and password, for messages."""
+        return f"query of {self.url.rpartition('@')[2]}"
+
+    def files(self) -> list[Path]:
+        """None: a database is no file."""
+        return []
+
+    def fingerprint(self) -> str:
+        """SHA-256 over every row of the query, in the order in which they come."""
+        total = hashlib.sha256()
+        with self._rows() as (names, rows):
+            total.update(repr(names).encode())
+            for row in rows:
+                total.update(repr(tuple(row)).encode())
+        return total.hexdigest()
+
+    def column_names(self, split: str | None = None) -> list[str]:
+        """The columns of the query."""
+        with self._rows() as (names, _):
+            return names
+
+    def batches(self, names: list[str], wanted: Wanted, split: str | None = None) -> Iterator[pl.DataFrame]:
+        """Batches by a cursor on the server, where the database has one."""
+        import polars as pl
+
+        with self._rows() as (found, rows):
+            seen = 0
+            schema: dict[str, Any] | None = None
+            for part in rows.partitions(wanted.batch_rows):
+                columns = {n: [_plain(row[found.index(n)]) for row in part] for n in names}
+                frame = pl.DataFrame(columns, schema=schema, strict=False, infer_schema_length=None)
+                schema = schema or _settled(frame)
+                seen += frame.height
+                yield frame
+        if seen == 0:
+            raise DataUnreadable(f"{self} gave no row", "at least one row", "check the query")
+
+    @contextmanager
+    def _rows(self) -> Iterator[tuple[list[str], Any]]:
+        """Names of the columns and the open result. Raises ``DataUnreadable`` for what the database refuses."""
+        import os
+        import string
+
+        import sqlalchemy
+
+        try:
+            engine = sqlalchemy.create_engine(string.Template(self.url).substitute(os.environ))
+        except KeyError as error:
+            raise DataUnreadable(
+                f"{self}: the environment has no {error.args[0]}", "a variable of this name", "set it"
+            ) from None
+        except (sqlalchemy.exc.ArgumentError, ImportError) as error:
+            raise DataUnreadable(
+                f"{self}: {error}", "an SQLAlchemy URL whose driver is installed", "correct `url`"
+            ) from None
+        text = self.query if " " in self.query.strip() else f"SELECT * FROM {_quoted(engine, self.query.strip())}"
+        try:
+            with engine.connect().execution_options(stream_results=True, yield_per=10_000) as connection:
+                result = connection.execute(sqlalchemy.text(text))
+                yield list(result.keys()), result
+        except sqlalchemy.exc.SQLAlchemyError as error:
+            reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
+            raise DataUnreadable(
+                f"{self}: {reason}", "a query that the database answers", "check `url` and `query`"
+            ) from None
+        finally:
+            engine.dispose()
+
+
+def _quoted(engine: Any, table: str) -> str:
+    """A table's name (with schema, where there is a dot) as the database wants it."""
+    return ".".join(engine.dialect.identifier_preparer.quote(part) for part in table.split("."))
+
+
+def _plain(value: Any) -> Any:
+    """Decimals as floats, bytes as text where they are text; others as they are."""
+    from decimal import Decimal
+
+    if isinstance(value, Decimal):
+        return float(value)
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def _settled(frame: pl.DataFrame) -> dict[str, Any] | None:
+    """The dtypes of the first batch for those that follow; None while a column has shown no value."""
+    import polars as pl
+
+    return None if pl.Null in frame.dtypes else dict(frame.schema)

@@ -1,0 +1,1 @@
+"""A first pipeline from data alone: look, decide, and say why."""

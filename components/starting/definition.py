@@ -1,0 +1,133 @@
+"""The definition of a first pipeline as Python, about ten lines; only settings that differ from the defaults."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from components.features.settings import PreprocessConfig
+from components.sources import (
+    AsGiven,
+    ByHash,
+    ByTime,
+    CsvSource,
+    ImageFolderSource,
+    ImageListSource,
+    JsonLinesSource,
+    NpzSource,
+    ParquetSource,
+    Shares,
+    SqlSource,
+    TfdsSource,
+)
+from components.starting.recipe import Recipe
+from schemas.config import Config
+
+_SOURCES = (CsvSource, ParquetSource, JsonLinesSource, NpzSource, TfdsSource, ImageFolderSource, ImageListSource,
+            SqlSource)  # fmt: skip
+_SPLITS = (AsGiven, ByHash, ByTime, Shares)
+_PATHS = ("path", "folder", "data_dir")
+
+
+def definition(name: str, recipe: Recipe, root: Path, contract: Path) -> str:
+    """The file ``pipelines/NAME.py``.
+
+    Args:
+        name: of the pipeline.
+        recipe: what was decided.
+        root: the project folder; data below it are written relative to it.
+        contract: the contract's file, below ``root``.
+    """
+    names: set[str] = set()
+    label = recipe.contract.label.name if recipe.contract.label else ""
+    place = contract.relative_to(root).as_posix()
+    examples = [f'contract=load_contract(ROOT / "{place}")', f"source={_code(recipe.source, names, root)}"]
+    if recipe.split != ByHash():
+        examples.append(f"split={_code(recipe.split, names, root)}")
+    training = [f"model={_code(recipe.model, names, root)}"]
+    training += [f"{key}={_value(value, names, root)}" for key, value in recipe.training.items()]
+    steps = [_text(name), _call("IngestConfig", examples), _call("TrainConfig", training)]
+    if recipe.transform != PreprocessConfig():
+        steps.append(f"transform={_code(recipe.transform, names, root)}")
+    steps.append(f"description={_text(_title(recipe, label))}")
+    head = f'"""{_title(recipe, label)}\n\nMade by ``kilnworks new``; change what you know better::\n\n'
+    head += f'    python -m pipelines run {name}\n"""\n\n'
+    body = f"{name.upper()} = supervised(\n" + "".join(f"    {step},\n" for step in steps) + ")\n"
+    return head + _imports(names) + "\nROOT = Path(__file__).parents[1]\n\n" + body
+
+
+def _call(name: str, arguments: list[str]) -> str:
+    """A call with one argument a line."""
+    return f"{name}(\n" + "".join(f"        {argument},\n" for argument in arguments) + "    )"
+
+
+def _text(text: str) -> str:
+    """A text in double quotes."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _title(recipe: Recipe, label: str) -> str:
+    what = "The value" if recipe.contract.task == "regression" else "The class"
+    return f"{what} of {label}, from {recipe.rows:,} rows."
+
+
+def _imports(names: set[str]) -> str:
+    modules: dict[str, set[str]] = {
+        "components.ingest": {"IngestConfig"},
+        "components.train": {"TrainConfig"},
+        "pipelines.core.chains": {"supervised"},
+        "schemas.contract": {"load_contract"},
+    }
+    for name in names:
+        modules.setdefault(_home(name), set()).add(name)
+    lines = [f"from {module} import {', '.join(sorted(found))}" for module, found in sorted(modules.items())]
+    return "from pathlib import Path\n\n" + "\n".join(lines) + "\n"
+
+
+def _home(name: str) -> str:
+    """The module from which a definition imports a setting."""
+    if name in {c.__name__ for c in (*_SOURCES, *_SPLITS)}:
+        return "components.sources"
+    return {
+        "AdamW": "components.learning.optimizers",
+        "EarlyStopping": "components.learning.settings",
+        "FeatureSettings": "components.features.settings",
+        "PreprocessConfig": "components.preprocess",
+        "Schedule": "components.learning.optimizers",
+        "Tabular": "components.modeling.tabular",
+        "Augmentation": "components.modeling.vision",
+        "Vision": "components.modeling.vision",
+    }[name]
+
+
+def _code(config: Config, names: set[str], root: Path) -> str:
+    """A config as the call that makes it; names of classes are added to ``names``."""
+    kind = type(config)
+    names.add(kind.__name__)
+    arguments = []
+    for field, info in kind.model_fields.items():
+        value = getattr(config, field)
+        if field == "kind" or value == info.get_default(call_default_factory=True):
+            continue
+        text = _path(value, root) if field in _PATHS else _value(value, names, root)
+        arguments.append(f"{field}={text}")
+    return f"{kind.__name__}({', '.join(arguments)})"
+
+
+def _value(value: Any, names: set[str], root: Path) -> str:
+    if isinstance(value, Config):
+        return _code(value, names, root)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_text(k)}: {_value(v, names, root)}" for k, v in value.items()) + "}"
+    if isinstance(value, str):
+        return _text(value)
+    return repr(value)
+
+
+def _path(value: str, root: Path) -> str:
+    """A path below the root relative to it, others whole."""
+    full = Path(value).expanduser().resolve()
+    if full.is_relative_to(root):
+        return f"str(ROOT / {_text(full.relative_to(root).as_posix())})"
+    return _text(str(full))

@@ -1,0 +1,251 @@
+"""A first pipeline for images: in one folder per class, or named with their labels in a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from components.sources import ImageFolderSource, ImageListSource
+from components.sources.image_folder import SUFFIXES
+from components.sources.splits import AsGiven, ByHash
+from components.starting.label import NAMES
+from components.starting.opening import Kind
+from components.starting.recipe import Decision, Recipe
+from components.starting.sizes import vision
+from components.starting.times import shares
+from schemas.config import Config
+from schemas.contract import Contract
+from schemas.errors import ConfigError, DataUnreadable, UnknownName
+
+SAMPLE = 200
+"""Images that are opened to see sizes and colours."""
+MIRRORED = 0.7
+"""Share of images that may be told from their mirror images before flips are left out of the augmentation."""
+THUMB = 12
+"""Side of the thumbnails on which that is tried, in pixels."""
+FEW_PER_CLASS = 2
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Images with labels.
+
+    Attributes:
+        source: how a pipeline reads them.
+        files: the images.
+        labels: the class of each, as text.
+        label: name of the label's column.
+        key: name of the column with the file, where it names a row.
+        others: columns of the table that are neither file nor label.
+    """
+
+    source: ImageFolderSource | ImageListSource
+    files: list[Path]
+    labels: list[str]
+    label: str
+    key: str
+    others: tuple[str, ...] = ()
+
+
+def annotated(data: str, kind: Kind) -> bool:
+    """Whether a CSV file names images that lie beside it or below its folder."""
+    if kind != "csv" or not Path(data).is_file():
+        return False
+    return _file_column(Path(data), Path(data).parent) is not None
+
+
+def start_with_images(name: str, data: str, *, label: str | None = None) -> Recipe:
+    """Look at images and decide on a first pipeline.
+
+    Args:
+        name: of the contract.
+        data: a folder with a folder for each class; a folder of images with a table of labels; or that table.
+        label: column of the table; guessed where left out. For folders the name of the label, ``label`` by default.
+
+    Raises:
+        DataUnreadable: no image, or some of them broken.
+        ConfigError: fewer than two classes, or files in no class.
+    """
+    pictures = _listed(Path(data), label) if Path(data).is_file() else _in_folder(Path(data), label)
+    classes = sorted(set(pictures.labels))
+    if len(classes) < 2:
+        raise ConfigError(f"one class, {', '.join(classes) or 'none'}", "at least two", "add images of others")
+    sizes, coloured, thumbs = _sample(pictures.files)
+    shape = (*_side(sizes), 3 if coloured else 1)
+    flips = _told_from_mirror(thumbs) < MIRRORED
+    contract = _contract(name, pictures, classes, shape)
+    model, training = vision(len(pictures.files), shape, contract.task, flips=flips)
+    split, splitting = _split(pictures, len(classes))
+    rarest = min(classes, key=pictures.labels.count)
+    low, high = np.min(sizes, axis=0), np.max(sizes, axis=0)
+    seen = f"found {low[0]} x {low[1]} to {high[0]} x {high[1]} pixels, {'' if coloured else 'not '}coloured"
+    rare = f"rarest: {rarest}, {pictures.labels.count(rarest)} images"
+    blocks = f"blocks of {', '.join(map(str, model.filters))} channels, {training['epochs']} epochs"
+    shown = ", ".join(classes[:6]) + (", ..." if len(classes) > 6 else "")
+    decisions = (
+        Decision("rows", f"{len(pictures.files):,} images"),
+        Decision("task", f"{len(classes)} classes: {shown}", rare),
+        Decision("size", f"{shape[0]} x {shape[1]} x {shape[2]}", seen),
+        *(Decision("left out", c, "a column beside file and label") for c in pictures.others),
+        splitting,
+        Decision("augment", "shifts, turns, zoom, contrast" + (", flips" if flips else ""), _flip_words(flips)),
+        Decision("model", "vision", blocks),
+    )
+    return Recipe(contract, pictures.source, len(pictures.files), model, training, split, decisions=decisions)
+
+
+def _flip_words(flips: bool) -> str:
+    return "images look like their mirror images" if flips else "images differ from their mirror images: no flips"
+
+
+def _in_folder(root: Path, label: str | None) -> Pictures:
+    """Images by class, or with a table of labels beside them."""
+    tables = [p for p in sorted(root.glob("*.csv")) if _file_column(p, root) is not None]
+    source = ImageFolderSource(path=str(root), label=label or "label")
+    classes = [p for p in root.iterdir() if p.is_dir() and _has_images(p)]
+    if tables and len(classes) < 2:
+        return _listed(tables[0], label)
+    files = source.files()
+    labels = [f.parent.name for f in files]
+    return Pictures(source, files, labels, source.label, source.file)
+
+
+def _has_images(folder: Path) -> bool:
+    return any(p.suffix.lower() in SUFFIXES for p in folder.rglob("*") if p.is_file())
+
+
+def _listed(table: Path, label: str | None) -> Pictures:
+    """Images that a table names."""
+    found = _file_column(table, table.parent)
+    if found is None:
+        raise DataUnreadable(f"{table} names no image that is there", "a column of file names", "check the names")
+    file, folder = found
+    rows = pl.read_csv(table, infer_schema=False)
+    chosen = _label_column(rows, file, label)
+    image = "image" if "image" not in rows.columns else "pixels"
+    source = ImageListSource(
+        path=str(table), folder="" if folder == table.parent else str(folder), file=file, image=image
+    )
+    if rows[chosen].null_count():
+        raise DataUnreadable(f"{table}: {rows[chosen].null_count()} rows without {chosen}", "a class in every row", "")
+    others = tuple(c for c in rows.columns if c not in (file, chosen))
+    return Pictures(source, [folder / f for f in rows[file]], rows[chosen].to_list(), chosen, file, others)
+
+
+def _label_column(rows: pl.DataFrame, file: str, label: str | None) -> str:
+    if label is not None:
+        if label not in rows.columns:
+            raise UnknownName("column", label, rows.columns)
+        return label
+    named = [c for c in rows.columns if c.lower() in NAMES and c != file]
+    if named:
+        return named[0]
+    few = [c for c in rows.columns if c != file and 2 <= rows[c].n_unique() <= max(2, rows.height // FEW_PER_CLASS)]
+    if not few:
+        raise ConfigError("no column of classes", "classes beside the file names", "name it with --label")
+    return few[-1]
+
+
+def _file_column(table: Path, root: Path) -> tuple[str, Path] | None:
+    """The column of names of images, and the folder they count from; None where there is none."""
+    try:
+        head = pl.read_csv(table, infer_schema=False, n_rows=50)
+    except (pl.exceptions.PolarsError, OSError):
+        return None
+    folders = [root, *(p for p in sorted(root.iterdir()) if p.is_dir())]
+    for column in head.columns:
+        names = head[column].drop_nulls().to_list()
+        if names and all(str(n).lower().endswith(SUFFIXES) for n in names):
+            for folder in folders:
+                if all((folder / n).is_file() for n in names):
+                    return column, folder
+    return None
+
+
+def _sample(files: list[Path]) -> tuple[list[tuple[int, int]], bool, np.ndarray]:
+    """Height and width of some images, whether any has colours, and grey thumbnails [N, THUMB, THUMB]."""
+    random = np.random.default_rng(0)
+    chosen = [files[i] for i in random.permutation(len(files))[:SAMPLE]]
+    sizes, thumbs, coloured = [], [], False
+    for file in chosen:
+        try:
+            with Image.open(file) as opened:
+                picture = ImageOps.exif_transpose(opened).convert("RGB")
+        except (UnidentifiedImageError, OSError) as error:
+            raise DataUnreadable(f"{file}: {error}", "a whole image file", "replace or remove it") from None
+        sizes.append((picture.height, picture.width))
+        small = np.asarray(picture.resize((THUMB, THUMB), Image.Resampling.BILINEAR), np.float32)
+        coloured |= bool(np.ptp(small, axis=2).max() > 8)
+        thumbs.append(small.mean(axis=2))
+    return sizes, coloured, np.stack(thumbs)
+
+
+def _side(sizes: list[tuple[int, int]]) -> tuple[int, int]:
+    """Height and width that the model sees: the usual size up to 64 pixels, else 64 to the longer side's shape."""
+    height, width = (int(np.median([s[i] for s in sizes])) for i in (0, 1))
+    largest = max(height, width)
+    if largest <= 64 and len(set(sizes)) == 1:
+        return max(height, 8), max(width, 8)
+    scale = min(1.0, 64 / largest)
+    return max(16, 8 * round(height * scale / 8)), max(16, 8 * round(width * scale / 8))
+
+
+def _told_from_mirror(thumbs: np.ndarray) -> float:
+    """Share of thumbnails that a ridge classifier tells from their mirror images, learned on the other half."""
+    half = len(thumbs) // 2
+    if half < 10:
+        return 1.0
+    flat = thumbs - thumbs.mean(axis=(1, 2), keepdims=True)
+    odd = (flat - flat[:, :, ::-1]).reshape(len(flat), -1)
+    train, test = odd[:half], odd[half:]
+    gram = train.T @ train + 0.1 * np.trace(train.T @ train) / train.shape[1] * np.eye(train.shape[1])
+    weights = np.linalg.solve(gram + 1e-6 * np.eye(len(gram)), train.sum(axis=0))
+    return float((test @ weights > 0).mean())
+
+
+def _contract(name: str, pictures: Pictures, classes: list[str], shape: tuple[int, ...]) -> Contract:
+    words = f"{len(pictures.files):,} images from {pictures.source}."
+    image: dict[str, Any] = {
+        "dtype": "image",
+        "shape": shape,
+        "severity": "warning",
+        "description": "Pixels, 0 to 255.",
+    }
+    return Contract.model_validate(
+        {
+            "name": name,
+            "description": words,
+            "key": pictures.key,
+            "features": {pictures.source.image: image},
+            "label": {"name": pictures.label, "dtype": "string", "classes": classes},
+            "ignore": list(pictures.others),
+        }
+    )
+
+
+def _split(pictures: Pictures, kinds: int) -> tuple[Config, Decision]:
+    """As the folders say, or the first salt by which every class is in every part."""
+    from components.sources.hashing import hash_rows, unit_interval
+
+    if pictures.source.splits():
+        return AsGiven(), Decision("split", "as given", f"folders {', '.join(pictures.source.splits())}")
+    root = Path(pictures.source.path)
+    folder = isinstance(pictures.source, ImageFolderSource)
+    names = [f.relative_to(root).as_posix() for f in pictures.files] if folder else None
+    keys = pl.DataFrame({"key": names or pl.read_csv(root, infer_schema=False)[pictures.key]})
+    parts, labels, best = shares(len(pictures.files)), np.array(pictures.labels), (0, -1)
+    for salt in range(20):
+        place = unit_interval(hash_rows(keys, ("key",), salt))
+        code = np.searchsorted([parts.train, parts.train + parts.val], place, side="right")
+        seen = [len(set(labels[code == i])) for i in range(3)]
+        if seen[0] * 1000 + seen[1] + seen[2] > best[1]:
+            best = (salt, seen[0] * 1000 + seen[1] + seen[2])
+        if min(seen) == kinds:
+            break
+    words = f"{parts.train:.0%} train, {parts.val:.0%} val, {parts.test:.0%} test"
+    return ByHash(shares=parts, salt=best[0]), Decision("split", "by hash of the file's name", words)

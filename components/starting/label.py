@@ -1,0 +1,66 @@
+"""Which column is to be predicted, and what kind of prediction that is."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import polars as pl
+
+from components.quality.checking.table import Spec
+from components.starting.recipe import Decision
+from schemas.errors import ConfigError, UnknownName
+
+Task = Literal["classification", "regression"]
+
+NAMES = ("label", "target", "y", "class", "outcome", "response", "churn", "churned", "default", "survived", "species")
+"""Names that a label usually has, in lower case, the most usual first."""
+FEW = 20
+"""Whole numbers with at most this many different values are classes."""
+_NAMED = re.compile(r"^(is_)?(label|target|class|outcome|response|y)(_|$)|(_|^)(label|target|class|outcome)$", re.I)
+
+
+def find_label(frame: pl.DataFrame, specs: dict[str, Spec], wanted: str | None) -> tuple[str, Decision | None]:
+    """The label column; with a decision where nobody named it.
+
+    Raises:
+        UnknownName: no such column.
+    """
+    if wanted is not None:
+        if wanted not in frame.columns:
+            raise UnknownName("column", wanted, frame.columns)
+        return wanted, None
+    lower = {name.lower(): name for name in reversed(frame.columns)}
+    for name in NAMES:
+        if name in lower:
+            return lower[name], _guessed(lower[name], "its name is that of a label")
+    named = [name for name in frame.columns if _NAMED.search(name)]
+    if named:
+        return named[-1], _guessed(named[-1], "its name is that of a label")
+    possible = [n for n in frame.columns if specs[n].kind in ("number", "category") and frame[n].n_unique() > 1]
+    if not possible:
+        raise ConfigError("no column can be a label", "numbers or classes", "name it with --label")
+    return possible[-1], _guessed(possible[-1], "it is the last column of numbers or classes")
+
+
+def _guessed(name: str, why: str) -> Decision:
+    return Decision("label", name, f"a guess: {why}; name another with --label", flagged=True)
+
+
+def task_of(spec: Spec, series: pl.Series, wanted: Task | None) -> tuple[Task, str]:
+    """What kind of prediction, and why.
+
+    Raises:
+        ConfigError: texts for a regression.
+    """
+    kinds = series.drop_nulls().n_unique()
+    number = (spec.kind in ("number", "key") and spec.integer) or spec.kind == "number"
+    if wanted == "regression" and not number:
+        raise ConfigError(f"--task regression, and {series.name!r} holds {spec.kind}", "numbers", "leave --task out")
+    if wanted is not None:
+        return wanted, "as asked"
+    if spec.kind in ("category", "text"):
+        return "classification", "it holds texts"
+    if spec.integer and kinds <= FEW:
+        return "classification", f"it holds {kinds} different whole numbers"
+    return "regression", "it holds numbers"

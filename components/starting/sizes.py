@@ -1,0 +1,64 @@
+"""How large a first model is, and how long it trains, from the size of the data."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from components.learning.optimizers import AdamW, Schedule
+from components.learning.settings import EarlyStopping
+from components.modeling.tabular import Tabular
+from components.modeling.vision import Augmentation, Vision
+
+TaskKind = Literal["binary", "multiclass", "regression"]
+
+WORK = 4e10
+"""Rows x pixels x squared channels of all epochs together: a few minutes on two cores."""
+
+
+def tabular(rows: int, columns: int, task: TaskKind, *, categories: bool) -> tuple[Tabular, dict[str, Any]]:
+    """Architecture, and settings of the training by field name, for a table.
+
+    Args:
+        rows: of the training split, about.
+        columns: features.
+        task: of the label.
+        categories: whether a feature is a category of many values, whose rare ones need a prior.
+    """
+    members = 16 if rows * columns <= 2_000_000 else 8
+    bins = 32 if columns <= 60 else 16
+    size = 12 if columns <= 60 else 6
+    prior = min(1e-2, 8.0 / rows) if categories else 0.0
+    model = Tabular(members=members, bins=bins, number_size=size, prior=float(f"{prior:.1g}"))
+    batch = 128 if rows < 5_000 else 256 if rows < 50_000 else 1024
+    return model, {
+        "epochs": 60,
+        "batch": batch,
+        "optimizer": AdamW(learning_rate=1e-3, weight_decay=3e-4),
+        "early_stopping": EarlyStopping(patience=6 if rows < 100_000 else 3),
+        **({"monitor": "val_rmse"} if task == "regression" else {}),
+    }
+
+
+def vision(rows: int, shape: tuple[int, ...], task: TaskKind, *, flips: bool) -> tuple[Vision, dict[str, Any]]:
+    """Architecture, and settings of the training by field name, for images.
+
+    Args:
+        rows: images, about.
+        shape: height, width and channels in pixels.
+        task: of the label.
+        flips: whether a mirrored image is as likely as the image.
+    """
+    pixels = shape[0] * shape[1]
+    filters: tuple[int, ...] = (16, 32, 64) if pixels > 1_200 else (32, 64, 128)
+    filters = (*filters, filters[-1]) if min(shape[:2]) >= 48 else filters
+    budget = WORK / max(1, rows * pixels * filters[0] ** 2)
+    epochs = int(min(60, max(8, budget)))
+    model = Vision(filters=filters, augmentation=Augmentation(flip="horizontal" if flips else "none"))
+    return model, {
+        "epochs": epochs,
+        "batch": 32 if rows < 2_000 else 64,
+        "optimizer": AdamW(learning_rate=2e-3, weight_decay=0.01, ema=0.99),
+        "schedule": Schedule(warmup_epochs=min(2.0, epochs / 10), final=0.01),
+        "early_stopping": None,
+        "label_smoothing": 0.05,
+    }

@@ -1,0 +1,26 @@
+"""From data to a recipe, whatever kind of data."""
+
+from __future__ import annotations
+
+from components.starting.label import Task
+from components.starting.opening import kind_of
+from components.starting.recipe import Recipe
+
+
+def start(
+    name: str,
+    data: str,
+    *,
+    label: str | None = None,
+    task: Task | None = None,
+    time: str | None = None,
+    query: str | None = None,
+) -> Recipe:
+    """Look at data and decide on a first pipeline; see ``start_with_table`` and ``start_with_images``."""
+    from components.starting.images import annotated, start_with_images
+    from components.starting.table import start_with_table
+
+    kind = kind_of(data)
+    if kind == "images" or annotated(data, kind):
+        return start_with_images(name, data, label=label)
+    return start_with_table(name, data, kind, label=label, task=task, time=time, query=query)

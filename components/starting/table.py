@@ -1,0 +1,245 @@
+"""A first pipeline for a table.
+
+::
+
+    open -> label and task -> contract (inferred) -> columns to leave out -> leakage -> time and split -> model
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from components.features.settings import FeatureSettings, PreprocessConfig
+from components.quality.infer import infer_contract
+from components.sources.base import Wanted
+from components.sources.columns import contract_columns
+from components.sources.splits import AsGiven
+from components.starting import sizes
+from components.starting.columns import codes, left_out
+from components.starting.label import Task, find_label, task_of
+from components.starting.leakage import Suspect, find_suspects
+from components.starting.opening import Kind, Opened, open_table
+from components.starting.recipe import Decision, Recipe
+from components.starting.times import choose_split, time_column
+from schemas.config import Config
+from schemas.contract import Contract, Feature
+from schemas.errors import ConfigError, UnknownName
+
+MISSING = 0.02
+"""Share of missing values from which on a column that had none is worth a warning."""
+SPARE = 0.01
+"""Share of rows that may be set aside beyond those that have no label today."""
+EMBEDDED = 16
+"""Categories with more values than this are embedded, see ``PreprocessConfig.one_hot_up_to``."""
+RARE = 3
+"""Values in fewer training rows than this count as unknown."""
+
+
+def start_with_table(
+    name: str,
+    data: str,
+    kind: Kind,
+    *,
+    label: str | None = None,
+    task: Task | None = None,
+    time: str | None = None,
+    query: str | None = None,
+) -> Recipe:
+    """Look at a table and decide on a first pipeline.
+
+    Args:
+        name: of the contract.
+        data: path, URL or name.
+        kind: what ``data`` is.
+        label: column to be predicted; guessed where left out.
+        task: kind of prediction; seen from the label where left out.
+        time: column that says when a row was made; found where left out.
+        query: SELECT or table, for a database.
+
+    Raises:
+        DataUnreadable: the data cannot be read, or has too few rows.
+        UnknownName: a column that does not exist.
+        ConfigError: label and task do not fit, or no feature is left.
+    """
+    opened = open_table(data, kind, query)
+    if time is not None and time not in opened.frame.columns:
+        raise UnknownName("column", time, opened.frame.columns)
+    label, guess = find_label(opened.frame, opened.specs, label)
+    task, why = task_of(opened.specs[label], opened.frame[label], task)
+    inferred = _inferred(name, opened, label, task, time)
+    contract, columns = _without(inferred, opened, time)
+    typed = _typed(opened, contract)
+    contract, suspects = _without_copies(contract, typed)
+    split, splitting = _split(opened, contract, typed)
+    model, training, transform = _model(contract, typed)
+    decisions = [guess] if guess else []
+    decisions += [
+        Decision("rows", f"{opened.frame.height:,} rows, {len(opened.frame.columns)} columns"),
+        Decision("task", *_task_words(contract, typed, why)),
+        Decision("features", f"{len(contract.features)}: {', '.join(contract.features)}"),
+        *columns,
+        *suspects,
+        splitting,
+        Decision("model", *_model_words(model, training)),
+    ]
+    return Recipe(contract, opened.source, typed.height, model, training, split, transform, tuple(decisions))
+
+
+def _inferred(name: str, opened: Opened, label: str, task: Task, time: str | None) -> Contract:
+    """The contract as ``contract infer`` would write it, with the time column that was asked for or found."""
+    with opened.as_file() as path:
+        contract = infer_contract(path, label, task, time, name)
+    found, _ = time_column(opened.frame, opened.specs, time, contract.time)
+    return contract if found == contract.time else contract.model_copy(update={"time": found})
+
+
+def _without(contract: Contract, opened: Opened, time: str | None) -> tuple[Contract, list[Decision]]:
+    """The contract with rules that warn, and without the columns that a first model does not see."""
+    out = left_out(contract, opened.frame, opened.specs)
+    absent = {o.name for o in out}
+    features = {n: _lenient(f) for n, f in contract.features.items() if n not in absent}
+    moment = _moment(contract, opened)
+    if contract.time is not None and moment is not None:
+        features = {contract.time: moment, **features}
+    if not features:
+        reasons = "; ".join(f"{o.name}: {o.reason}" for o in out)
+        raise ConfigError(f"no feature is left ({reasons})", "a column that varies and repeats", "give other data")
+    ignore = tuple(n for n in opened.frame.columns if n in absent and n != contract.key) + tuple(opened.left_out)
+    unlabelled = _unusable(contract, opened)
+    changes: dict[str, Any] = {
+        "features": features,
+        "ignore": ignore,
+        "on_bad_rows": "quarantine",
+        "max_quarantined": round(min(1.0, unlabelled + SPARE), 4),
+        "description": f"{opened.frame.height:,} rows from {opened.source}. Look through it: what is known of a column "
+        "(unit, meaning, hard limits) makes the guard better.",
+    }
+    decisions = [Decision("left out", o.name, o.reason) for o in out]
+    decisions += [Decision("left out", n, why) for n, why in opened.left_out.items()]
+    if unlabelled:
+        decisions.append(Decision("set aside", f"{unlabelled:.2%} of the rows", "they have no label or no time"))
+    _, why = time_column(opened.frame, opened.specs, time, contract.time)
+    if contract.time is not None:
+        decisions.append(Decision("time", contract.time, why))
+    return Contract.model_validate({**contract.model_dump(), **changes}), decisions
+
+
+def _lenient(feature: Feature) -> Feature:
+    """Rules nobody has confirmed warn and do not refuse; any value may be missing one day."""
+    missing = feature.max_missing if feature.nullable else MISSING
+    return feature.model_copy(update={"severity": "warning", "nullable": True, "max_missing": missing})
+
+
+def _moment(contract: Contract, opened: Opened) -> Feature | None:
+    """The time column as a feature: the season and the hour matter; None where there is none."""
+    if contract.time is None or contract.time in contract.features:
+        return None
+    spec = opened.specs[contract.time]
+    if spec.kind == "key":
+        return None
+    dtype = "datetime" if spec.kind == "datetime" else "int" if spec.integer else "float"
+    return Feature.model_validate(
+        {"dtype": dtype, "nullable": True, "max_missing": MISSING, "severity": "warning",
+         "description": "When the row was made."}
+    )  # fmt: skip
+
+
+def _unusable(contract: Contract, opened: Opened) -> float:
+    """Share of rows without a label or a time."""
+    assert contract.label is not None
+    lacking = pl.Series([False] * opened.frame.height)
+    for column in (contract.label.name, contract.time):
+        if column is not None:
+            series = opened.frame[column]
+            lacking |= series.is_null()
+            if series.dtype == pl.String:
+                tokens = list(opened.specs[column].tokens)
+                lacking |= (series.is_in([*tokens, ""])).fill_null(True)
+    return float(lacking.mean() or 0)  # type: ignore[arg-type]
+
+
+def _typed(opened: Opened, contract: Contract) -> pl.DataFrame:
+    """All rows as the pipeline will read them: a source that cannot be read so is found out here."""
+    wanted = Wanted(contract_columns(contract), frozenset(contract.ignore))
+    parts = opened.source.splits() or (None,)
+    return pl.concat([frame for part in parts for frame in opened.source.frames(wanted, part)])
+
+
+def _without_copies(contract: Contract, typed: pl.DataFrame) -> tuple[Contract, list[Decision]]:
+    """Features that are the label in other words are left out, suspicious ones pointed out."""
+    assert contract.label is not None
+    names = [n for n in contract.features if n != contract.time]
+    found = find_suspects(typed, contract.label.name, names, classes=contract.label.classes is not None)
+    copies = [s for s in found if s.copy]
+    if len(copies) == len(contract.features):
+        copies = []
+    gone = {s.name for s in copies}
+    decisions = [_suspicion(s, s.name in gone, contract.label.name) for s in found]
+    kept = {n: f for n, f in contract.features.items() if n not in gone}
+    changes = {"features": kept, "ignore": (*contract.ignore, *gone)}
+    return contract.model_copy(update=changes) if gone else contract, decisions
+
+
+def _suspicion(suspect: Suspect, gone: bool, label: str) -> Decision:
+    evidence = f"alone it tells {label} with {suspect.measure} {suspect.power:.4f}"
+    if gone:
+        back = "move it from `ignore` to `features` of the contract if it is known before the label is"
+        return Decision("leak, left out", suspect.name, f"{evidence}; {back}", flagged=True)
+    return Decision("leak?", suspect.name, f"{evidence}; is it known before the label is?", flagged=True)
+
+
+def _split(opened: Opened, contract: Contract, typed: pl.DataFrame) -> tuple[Config, Decision]:
+    if opened.source.splits():
+        return AsGiven(), Decision("split", "as given", f"the data has {', '.join(opened.source.splits())}")
+    usable = typed.filter(pl.all_horizontal(pl.col(c).is_not_null() for c in _needed(contract)))
+    return choose_split(contract, usable)
+
+
+def _needed(contract: Contract) -> list[str]:
+    assert contract.label is not None
+    return [c for c in (contract.label.name, contract.time) if c is not None]
+
+
+def _model(contract: Contract, typed: pl.DataFrame) -> tuple[Any, dict[str, Any], PreprocessConfig]:
+    """Architecture, training and preprocessing for these columns."""
+    named = codes(contract, typed)
+    texts = [n for n, f in contract.features.items() if f.dtype == "string"]
+    many = [n for n in (*texts, *named) if typed[n].n_unique() > EMBEDDED]
+    model, training = sizes.tabular(
+        round(0.8 * typed.height), len(contract.features), contract.task, categories=bool(many)
+    )
+    features = {n: FeatureSettings(encode="embedding") for n in named}
+    time = contract.features.get(contract.time or "")
+    if time is not None and time.dtype in ("int", "float"):
+        features[str(contract.time)] = FeatureSettings(scale="quantile")
+    dates = any(f.dtype == "datetime" for f in contract.features.values())
+    transform = PreprocessConfig(
+        shares=True,
+        datetimes="moment" if dates else "numeric",
+        min_frequency=RARE if many else 1,
+        features=features,
+    )
+    return model, training, transform
+
+
+def _task_words(contract: Contract, typed: pl.DataFrame, why: str) -> tuple[str, str]:
+    label = contract.label
+    assert label is not None
+    if label.classes is None:
+        values = typed[label.name].cast(pl.Float64).drop_nulls().to_numpy()
+        return f"regression of {label.name}", f"{why}, from {values.min():g} to {values.max():g}"
+    counts = typed[label.name].cast(pl.String).value_counts(sort=True).drop_nulls()
+    rarest = counts.row(counts.height - 1)
+    shown = ", ".join(str(c) for c in label.classes[:6]) + (", ..." if len(label.classes) > 6 else "")
+    return (
+        f"{len(label.classes)} classes of {label.name}: {shown}",
+        f"{why}; the rarest is {rarest[0]} with {rarest[1]:,} rows",
+    )
+
+
+def _model_words(model: Any, training: dict[str, Any]) -> tuple[str, str]:
+    words = f"{model.members} members x {len(model.units)} layers of {model.units[0]}, numbers in {model.bins} pieces"
+    prior = f", prior {model.prior:g} on categories" if model.prior else ""
+    return "tabular", f"{words}{prior}; batches of {training['batch']}, stops early"

@@ -1,0 +1,107 @@
+"""``kilnworks new``: from data to a contract and a pipeline that trains."""
+
+import keyword
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from pipelines.cli.quiet import quiet_libraries
+from schemas.errors import ConfigError
+
+if TYPE_CHECKING:
+    from components.starting.recipe import Recipe
+
+_RESERVED = ("cli_", "contract_", "_")
+"""How names of files in ``pipelines/`` begin that are no definitions."""
+
+
+def new(
+    name: Annotated[str, typer.Argument(help="Name of the pipeline and of its model.", show_default=False)],
+    data: Annotated[
+        str,
+        typer.Option(
+            help="CSV, Parquet, JSON lines or .npz file; folder of images by class, or with an annotation file; "
+            "SQLAlchemy URL; or TFDS name.",
+            show_default=False,
+        ),
+    ],
+    label: Annotated[str | None, typer.Option(help="Column to be predicted [default: guessed]")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="classification or regression [default: seen from the label]")
+    ] = None,
+    time: Annotated[str | None, typer.Option(help="Column that says when a row was made [default: found]")] = None,
+    query: Annotated[str | None, typer.Option(help="SELECT, or name of a table, for a database.")] = None,
+    root: Annotated[
+        Path | None, typer.Option(help="Project folder [default: $KILNWORKS_ROOT or the current one]")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+) -> None:
+    """Look at data, write a contract and a pipeline, and say what was decided and why."""
+    from pipelines.core.registry import project_root
+
+    quiet_libraries()
+    folder = root.expanduser().resolve() if root else project_root()
+    contract, definition = _places(name, folder, force)
+    if task not in (None, "classification", "regression"):
+        raise ConfigError(f"--task {task}", "classification or regression", "correct the option")
+    from components.starting.start import start
+
+    recipe = start(name, data, label=label, task=task, time=time, query=query)  # type: ignore[arg-type]
+    _write(name, recipe, folder, contract, definition)
+    _tell(name, recipe, folder, contract, definition)
+
+
+def _places(name: str, folder: Path, force: bool) -> tuple[Path, Path]:
+    """The two files to be written. Raises ``ConfigError`` for a name that cannot be one, or files that are there."""
+    usable = re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) and not keyword.iskeyword(name)
+    if not usable or name.startswith(_RESERVED) or name in ("core", "cli"):
+        raise ConfigError(
+            f"name {name!r}", f"letters, digits and _, first a letter, not {', '.join(_RESERVED)}...", "choose another"
+        )
+    contract, definition = folder / "schemas/contracts" / f"{name}.yaml", folder / "pipelines" / f"{name}.py"
+    there = [str(path) for path in (contract, definition) if path.exists()]
+    if there and not force:
+        raise ConfigError(f"{' and '.join(there)} is there already", "a new name", "choose another, or use --force")
+    return contract, definition
+
+
+def _write(name: str, recipe: "Recipe", folder: Path, contract: Path, definition: Path) -> None:
+    from components.starting.definition import definition as written
+    from schemas.contract import dump_contract
+    from schemas.files import write_text
+
+    write_text(contract, dump_contract(recipe.contract))
+    write_text(definition, written(name, recipe, folder, contract))
+
+
+def _tell(name: str, recipe: "Recipe", folder: Path, contract: Path, definition: Path) -> None:
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    width = max(len(d.what) for d in recipe.decisions)
+    for d in recipe.decisions:
+        mark = "!" if d.flagged else " "
+        reason = f"  ({d.why})" if d.why else ""
+        console.print(f"{mark} {d.what:<{width}}  {d.choice}{reason}", style="yellow" if d.flagged else None)
+    console.print(f"\nwritten: {_shown(contract)}\n         {_shown(definition)}")
+    console.print(f"next:    {_prefix(folder)}python -m pipelines run {name}")
+
+
+def _shown(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def _prefix(folder: Path) -> str:
+    """What makes the next command find the project, where it would not."""
+    from pipelines.core.registry import project_root
+
+    return "" if folder == project_root() else f"KILNWORKS_ROOT={_quoted(os.fspath(folder))} "
+
+
+def _quoted(text: str) -> str:
+    import shlex
+
+    return shlex.quote(text)
