@@ -31,8 +31,14 @@ START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 LONGEST_RETRY = dt.timedelta(hours=1)
 
 
-def build_dag(pipeline: Pipeline, docs: str = "") -> DAG:
-    """The DAG of a pipeline; ``docs`` is Markdown put above the table of its steps."""
+def build_dag(pipeline: Pipeline, docs: str = "", *, register: bool = True) -> DAG:
+    """The DAG of a pipeline.
+
+    Args:
+        pipeline: the definition.
+        docs: Markdown, put above the table of its steps.
+        register: whether Airflow takes it as one of the file that is being read.
+    """
     with DAG(
         pipeline.name,
         description=pipeline.description,
@@ -41,6 +47,7 @@ def build_dag(pipeline: Pipeline, docs: str = "") -> DAG:
         start_date=START,
         catchup=False,
         max_active_runs=1,
+        auto_register=register,
         tags=sorted({"kilnworks", *pipeline.tags}),
         default_args={"owner": pipeline.owner},
         params=_params(pipeline),
@@ -188,10 +195,13 @@ def _params(pipeline: Pipeline) -> dict[str, Param]:
 
 
 def _nullable(schema: Mapping[str, Any], default: Any) -> dict[str, Any]:
-    """The rules of a field; one that may be empty says so by its type, as the form wants it."""
+    """The rules of a field; one that may be left empty says so by its type, or the form would insist on a value."""
     rules = dict(schema)
     if default is None and "type" not in rules:
         rules["type"] = ["object", "array", "string", "number", "boolean", "null"]
+    if default == "":
+        rules["type"] = ["string", "null"]
+        rules |= {"enum": [*rules["enum"], None]} if "enum" in rules else {}
     return rules
 
 

@@ -7,7 +7,7 @@ from schemas.errors import ConfigError
 reasons = []
 for name in names():
     try:
-        build_dag(load(name))
+        build_dag(load(name), register=False)
     except Exception as error:
         reasons.append(f"{name}: {type(error).__name__}: {error}")
 if reasons:

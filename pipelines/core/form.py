@@ -58,10 +58,12 @@ def form(pipeline: Pipeline) -> tuple[Field, ...]:
 def changed(pipeline: Pipeline, values: Mapping[str, Any]) -> dict[str, Any]:
     """Those of ``values`` that differ from the definition: what goes to ``Pipeline.configured``.
 
-    Names that are no setting are kept, so that ``configured`` can refuse them with the nearest that exists.
+    Names that are no setting are kept, so that ``configured`` can refuse them with the nearest that exists. A form has
+    no empty text, only nothing; nothing for a setting that is empty by default is the default.
     """
     defaults = {field.name: field.default for field in form(pipeline)}
-    return {name: value for name, value in values.items() if name not in defaults or value != defaults[name]}
+    meant = {n: "" if v is None and defaults.get(n) == "" else v for n, v in values.items()}
+    return {name: value for name, value in meant.items() if name not in defaults or value != defaults[name]}
 
 
 def _fields(step: str, path: str, config: BaseModel, model: type[BaseModel]) -> list[Field]:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -86,6 +87,12 @@ def test_the_form_has_every_setting_with_its_rules(build, toy):
     assert epochs.schema == {"type": "integer", "minimum": 1, "maximum": 50, "title": "epochs", "section": "model"}
 
 
+def test_a_text_that_is_empty_by_default_may_be_left_empty(build, toy):
+    fail = build(toy).params.get_param("model.fail")
+    assert fail.value == ""
+    assert (fail.schema["type"], fail.schema["enum"]) == (["string", "null"], ["", "data", "server", "once", None])
+
+
 @pytest.mark.parametrize(
     ("name", "bad", "good"),
     [
@@ -125,6 +132,8 @@ def test_a_pool_is_asked_for(build, toy):
     assert {task.task_id: task.pool for task in dag.tasks}["model"] == "gpu"
 
 
+ROOT = Path(__file__).parents[2]
+FILES = ["training", "retrain", "maintenance", "refused"]
 HEAVY = ["tensorflow", "keras", "great_expectations", "mlflow", "pyspark", "pandas", "sklearn"]
 
 
@@ -158,6 +167,22 @@ for name in ("toy", "grouped"):
 print(json.dumps(found))
 """
     assert python(code, PYTHONHASHSEED="1") == python(code, PYTHONHASHSEED="2")
+
+
+def test_each_dag_comes_from_one_file(python):
+    """A DAG that two files define changes its version whenever either is read."""
+    code = f"""
+import json
+from airflow.dag_processing.dagbag import DagBag
+bags = {{{{name: sorted(DagBag("{ROOT}/dags/" + name + ".py").dags) for name in {FILES}}}}}
+print()
+print(json.dumps(bags))
+"""
+    found = python(code.format())
+    assert found["refused"] == []
+    assert {"toy", "grouped", "arriving"} <= set(found["training"])
+    assert found["retrain"] == ["arriving_retrain"]
+    assert found["maintenance"] == ["maintenance"]
 
 
 def test_a_definition_that_does_not_load_takes_no_other_with_it(python, tmp_path):

@@ -33,6 +33,7 @@ class Settings(Config):
     mode: Literal["min", "max"] | None = None
     seed: int | Literal["random"] = 1
     limits: dict[str, float] = Field(default_factory=dict)
+    note: str = ""
 
 
 def work(config: Settings, out: Path) -> Number:
@@ -51,6 +52,7 @@ def test_every_setting_has_a_field_in_the_order_of_the_config():
         "model.mode",
         "model.seed",
         "model.limits",
+        "model.note",
     ]
 
 
@@ -83,6 +85,11 @@ def test_only_what_differs_is_passed_on():
     values = {name: field.default for name, field in FIELDS.items()}
     assert changed(PIPELINE, values) == {}
     assert changed(PIPELINE, {**values, "model.epochs": 3}) == {"model.epochs": 3}
+
+
+def test_nothing_for_an_empty_text_changes_nothing():
+    assert changed(PIPELINE, {"model.note": None, "model.rate": None}) == {}
+    assert changed(PIPELINE, {"model.note": "x"}) == {"model.note": "x"}
 
 
 def test_what_is_passed_on_configures_the_pipeline():

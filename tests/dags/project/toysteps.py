@@ -50,6 +50,8 @@ class LearnConfig(Config):
     seconds: float = 0.0
     """Seconds that an epoch takes."""
     fail: Literal["", "data", "server", "once"] = ""
+    words: tuple[str, ...] = ("", "NA")
+    """Texts, one of them empty."""
 
 
 class JudgeConfig(Config):

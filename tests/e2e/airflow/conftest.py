@@ -73,7 +73,7 @@ class World:
             user: self.login(user, password)[1]["access_token"] for user, password in airflow.passwords.items()
         }
         self.wait("the DAGs to be read", lambda: len(self.get("/api/v2/dags?limit=100")["dags"]) >= 8)
-        for dag in ("sturdy", "arriving", "arriving_retrain", "asked"):
+        for dag in ("sturdy", "grouped", "arriving", "arriving_retrain", "asked"):
             self.unpause(dag)
 
     def login(self, user: str, password: str):

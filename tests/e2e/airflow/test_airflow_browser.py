@@ -1,0 +1,137 @@
+"""The UI in a real browser: log in, start a run by the form, look at the graph, the report and the assets.
+
+Pictures of the pages are left in ``$KILNWORKS_SCREENSHOTS`` where that is set.
+"""
+
+import json
+import os
+import shutil
+import urllib.parse
+from pathlib import Path
+
+import pytest
+
+from schemas.files import read_json
+
+pytestmark = pytest.mark.e2e
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="module")
+def page(world):
+    """A page of a browser that has logged in."""
+    from playwright.sync_api import sync_playwright
+
+    browser_path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser_path is None:
+        pytest.skip("these tests need Chromium: apt-get install chromium")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=browser_path, args=list(FLAGS))
+        page = browser.new_page(viewport={"width": 1400, "height": 900})
+        page.set_default_timeout(60_000)
+        page.goto(world.airflow.url)
+        page.fill("input[name=username]", "admin")
+        page.fill("input[name=password]", world.airflow.passwords["admin"])
+        page.click("button[type=submit]")
+        page.wait_for_url(f"{world.airflow.url}/")
+        yield page
+        browser.close()
+
+
+def picture(page, name):
+    """Leave a picture where somebody wants to look."""
+    folder = os.environ.get("KILNWORKS_SCREENSHOTS")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.wait_for_timeout(1500)
+        page.screenshot(path=Path(folder) / f"airflow-{name}.png")
+
+
+def opened_form(page, world, dag):
+    page.goto(f"{world.airflow.url}/dags/{dag}")
+    page.get_by_role("button", name="Trigger").first.click()
+    return page.get_by_role("dialog")
+
+
+def section(dialog, name):
+    dialog.get_by_role("button", name=name, exact=True).click()
+
+
+@pytest.fixture(scope="module")
+def run_id(page, world):
+    """A run that was started by the form with three epochs."""
+    before = {run["dag_run_id"] for run in world.runs("grouped")}
+    dialog = opened_form(page, world, "grouped")
+    section(dialog, "model")
+    dialog.locator("input[name='element_model.epochs']").fill("3")
+    page.keyboard.press("Tab")
+    picture(page, "form")
+    dialog.get_by_role("button", name="Trigger").click()
+    new = world.wait("the run", lambda: {run["dag_run_id"] for run in world.runs("grouped")} - before)
+    found = new.pop()
+    world.finished("grouped", found)
+    return found
+
+
+def test_the_form_starts_a_run_with_what_was_typed_and_nothing_else(world, run_id):
+    """Texts that are empty, lists and values that are not set come back from the form as they were."""
+    assert world.state("grouped", run_id) == "success"
+    assert read_json(world.store.run("grouped", run_id).path / "run.json")["overrides"] == {"model.epochs": 3}
+
+
+def test_the_form_lets_no_bad_value_through(page, world):
+    """A number outside of its range comes back into it; a choice has only its choices."""
+    dialog = opened_form(page, world, "grouped")
+    section(dialog, "model")
+    epochs = dialog.locator("input[name='element_model.epochs']")
+    for typed, taken in (("0", "1"), ("999", "50")):
+        epochs.fill(typed)
+        page.keyboard.press("Tab")
+        world.wait("the range", lambda taken=taken: epochs.input_value() == taken, 10)
+
+
+def test_the_graph_shows_stages_and_tasks(page, world, run_id):
+    quoted = urllib.parse.quote(run_id, safe="")
+    page.goto(f"{world.airflow.url}/dags/grouped/runs/{quoted}")
+    page.get_by_role("button", name="Show Graph").or_(page.get_by_label("Graph")).first.click()
+    for name in ("data", "learning", "release", "finish"):
+        page.get_by_text(name, exact=True).first.wait_for()
+    picture(page, "graph")
+
+
+def test_the_report_is_a_tab_of_the_run(page, world, run_id):
+    quoted = urllib.parse.quote(run_id, safe="")
+    page.goto(f"{world.airflow.url}/dags/grouped/runs/{quoted}/plugin/run-report")
+    frame = page.frame_locator("iframe[title='Run report']")
+    frame.get_by_text("Make this run again").wait_for()
+    frame.get_by_role("heading", name="Steps").wait_for()
+    picture(page, "report")
+
+
+def test_every_pipeline_has_its_place_in_the_navigation(page, world, run_id):
+    page.goto(f"{world.airflow.url}/plugin/kilnworks")
+    frame = page.frame_locator("iframe[title='Pipelines']")
+    frame.get_by_role("heading", name="grouped").wait_for()
+    picture(page, "pipelines")
+
+
+def test_the_assets_show_what_comes_from_where(page, world, run_id):
+    assets = {asset["name"]: asset["id"] for asset in world.get("/api/v2/assets?limit=100")["assets"]}
+    page.goto(f"{world.airflow.url}/assets/{assets['grouped.model']}")
+    for name in ("grouped.checked", "grouped.model", "grouped.servable", "grouped.deployment"):
+        page.get_by_text(name, exact=True).first.wait_for()
+    picture(page, "assets")
+
+
+def test_reading_the_definitions_again_makes_no_new_version(world, run_id):
+    versions = world.get("/api/v2/dags/grouped/dagVersions")
+    assert versions["total_entries"] == 1, json.dumps(versions)
