@@ -11,7 +11,8 @@ import numpy as np
 
 from components.serving import dtypes
 
-_MAX_ELEMENTS = 2**31
+_MOST_BYTES = 2**31 - 1
+_MOST_EXPANDED_BYTES = 2**29
 _FIELDS = {
     dtypes.FLOAT: "float_val",
     dtypes.DOUBLE: "double_val",
@@ -54,11 +55,16 @@ def to_array(proto: Any) -> "np.ndarray[Any, Any]":
         raise TensorParseError(f"type {number}")
     shape = _shape(proto.tensor_shape)
     count = math.prod(shape)
-    if count > _MAX_ELEMENTS:
-        raise TensorParseError(f"{count} elements")
+    if max(shape, default=1) > _MOST_BYTES or count * dtypes.numpy_dtype(number).itemsize > _MOST_BYTES:
+        raise TensorParseError(f"shape {shape}")
     if proto.tensor_content:
-        return _from_content(number, proto.tensor_content, count).reshape(shape)
-    return _from_values(number, getattr(proto, _FIELDS[number]), count).reshape(shape)
+        flat = _from_content(number, proto.tensor_content, count)
+    else:
+        flat = _from_values(number, getattr(proto, _FIELDS[number]), count)
+    try:
+        return flat.reshape(shape)
+    except ValueError:  # sizes beside a 0 whose product is beyond what numpy can index
+        raise TensorParseError(f"shape {shape}") from None
 
 
 def _shape(proto: Any) -> tuple[int, ...]:
@@ -111,13 +117,18 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _from_values(number: int, values: Any, count: int) -> "np.ndarray[Any, Any]":
-    """Typed values; missing ones repeat the last (or are zero when there is none), surplus ones are ignored."""
+    """Typed values; missing ones repeat the last (or are zero when there is none), surplus ones are ignored.
+
+    A few bytes must not become gigabytes: what is repeated stays below half a gigabyte.
+    """
     dtype = dtypes.numpy_dtype(number)
     given = _typed(number, values, dtype)
     if len(given) == count:
         return given
     if len(given) > count:
         return given[:count]
+    if count * dtype.itemsize > _MOST_EXPANDED_BYTES:
+        raise TensorParseError(f"{len(given)} values for {count} elements")
     array = np.empty(count, dtype)
     array[: len(given)] = given
     array[len(given) :] = given[-1] if len(given) else _zero(number)
