@@ -1,0 +1,98 @@
+"""The watcher makes an event when a run is due, again only as a reminder, and lives through errors."""
+
+import asyncio
+import os
+
+import pytest
+
+pytestmark = pytest.mark.slow
+RULES = {"settle_seconds": 0, "coalesce_seconds": 0, "cool_down_seconds": 0, "poll_seconds": 0.01}
+
+
+@pytest.fixture
+def trigger(project, tmp_path):
+    from components.retraining.policy import RetrainPolicy
+    from dags.watcher import LandingTrigger
+
+    (tmp_path / "landing").mkdir()
+    policy = RetrainPolicy(landing=str(tmp_path / "landing"), **RULES)
+    return LandingTrigger("toy", policy.model_dump(mode="json"))
+
+
+def events(trigger, number, seconds=5.0, between=lambda: None):
+    """The first events, or those that came in time."""
+
+    async def collect():
+        found = []
+        stream = trigger.run()
+        while len(found) < number:
+            try:
+                found.append((await asyncio.wait_for(anext(stream), seconds)).payload)
+            except TimeoutError:
+                break
+            between()
+        return found
+
+    return asyncio.run(collect())
+
+
+def put(trigger, name, text="value\n1\n"):
+    with open(os.path.join(trigger.policy["landing"], name), "w") as f:  # noqa: PTH118, PTH123
+        f.write(text)
+
+
+def test_it_is_made_anew_from_what_it_is_serialized_to(trigger):
+    path, arguments = trigger.serialize()
+    assert path == "dags.watcher.LandingTrigger"
+    assert type(trigger)(**arguments).serialize() == (path, arguments)
+
+
+def test_nothing_new_makes_no_event(trigger):
+    assert events(trigger, 1, seconds=0.3) == []
+
+
+def test_one_event_for_what_is_due_and_the_next_after_it_was_claimed(trigger, project):
+    from components.retraining.policy import RetrainPolicy
+    from components.retraining.watch import claim, confirm
+
+    put(trigger, "a.csv")
+
+    def start():
+        order = claim(RetrainPolicy.model_validate(trigger.policy), project, "toy", 4e9)
+        confirm(project, "toy", order.run_id)
+        put(trigger, "b.csv", "value\n2\n")
+
+    found = events(trigger, 2, between=start)
+    assert len({event["fingerprint"] for event in found}) == 2
+    assert {event["pipeline"] for event in found} == {"toy"}
+
+
+def test_an_event_that_nobody_acts_on_is_not_repeated_at_every_look(trigger):
+    put(trigger, "a.csv")
+    assert len(events(trigger, 2, seconds=0.5)) == 1
+
+
+def test_it_is_made_again_as_a_reminder(trigger, monkeypatch):
+    from dags import watcher
+
+    monkeypatch.setattr(watcher, "REMIND_SECONDS", 0.05)
+    put(trigger, "a.csv")
+    first, second = events(trigger, 2)
+    assert first == second
+
+
+def test_a_restart_loses_nothing(trigger):
+    put(trigger, "a.csv")
+    before = events(trigger, 1)
+    again = type(trigger)(**trigger.serialize()[1])
+    assert events(again, 1) == before
+
+
+def test_an_error_is_survived(trigger, project):
+    put(trigger, "a.csv")
+    ledger = project / "retraining" / "toy" / "ledger.json"
+    ledger.parent.mkdir(parents=True)
+    ledger.write_text("{ not json")
+    assert events(trigger, 1, seconds=0.3) == []
+    ledger.unlink()
+    assert len(events(trigger, 1)) == 1
