@@ -36,7 +36,9 @@ def main() -> int:
             return server.wait() or 1
         ports = json.loads(line)
         address = f"127.0.0.1:{ports['grpc_port']}"
-        SAY.print(f"serving churn version {champion['version']} at {address} (gRPC) and {ports['rest_api_port']} (REST)")
+        SAY.print(
+            f"serving churn version {champion['version']} at {address} (gRPC) and {ports['rest_api_port']} (REST)"
+        )
         prediction = ask(address)
     finally:
         server.terminate()
@@ -56,7 +58,12 @@ def ask(address: str) -> str:
         command = [*COMMAND, "predict", "churn", str(row), "--server", address, "--output", str(answer)]
         subprocess.run([*command, "--store", str(STORE)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         head, line = answer.read_text().splitlines()
-        return "  ".join(f"{name} {value}" for name, value in zip(head.split(","), line.split(","), strict=True))
+        chosen, *chances = line.split(",")
+        shown = (
+            f"{n.removeprefix('probability_')} {float(c):.3f}"
+            for n, c in zip(head.split(",")[1:], chances, strict=True)
+        )
+        return f"{chosen}  ({', '.join(shown)})"
 
 
 def conclude(champion: dict[str, str], prediction: str) -> None:
@@ -65,15 +72,15 @@ def conclude(champion: dict[str, str], prediction: str) -> None:
     metrics = json.loads((run / "evaluation" / "evaluation.json").read_text())["metrics"]
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
+    table.add_column(overflow="ignore", no_wrap=True)
     for name in ("auc", "accuracy", "log_loss"):
         m = metrics[name]
         table.add_row(name, f"{m['value']:.4f}  (95 % interval {m['low']:.4f} to {m['high']:.4f})")
     table.add_row("report", str(run / "report.html"))
     table.add_row("prediction", prediction)
-    table.add_row("next", "kilnworks run churn --set model.epochs=50        train longer; only what changed runs")
-    table.add_row("", "kilnworks serve --port=8500 --rest_api_port=8501 serve it; speaks TensorFlow Serving")
-    table.add_row("", "kilnworks run digits                             the same for images")
+    table.add_row("next", "kilnworks run churn --set model.epochs=50")
+    table.add_row("", "kilnworks serve --port=8500 --rest_api_port=8501")
+    table.add_row("", "kilnworks run digits")
     SAY.rule("3  done", align="left")
     SAY.print(table, markup=False)
     SAY.print("(kilnworks is .venv/bin/kilnworks)", style="dim")
