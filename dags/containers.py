@@ -57,7 +57,6 @@ def pod_arguments(where: Pod, name: str, arguments: Sequence[str], env: Mapping[
         "skip_on_exit_code": EXIT_SKIPPED,
         "on_finish_action": "delete_succeeded_pod",
         "get_logs": True,
-        "reattach_on_restart": True,
     }
 
 

@@ -131,6 +131,36 @@ def test_the_operator_of_the_provider_or_the_words_that_it_is_missing(project, w
             build_dag(toy, register=False)
 
 
+KUBECONFIG = """
+apiVersion: v1
+kind: Config
+current-context: c
+contexts: [{name: c, context: {cluster: c, user: u}}]
+clusters: [{name: c, cluster: {server: "http://127.0.0.1:9"}}]
+users: [{name: u, user: {}}]
+"""
+
+
+@pytest.mark.slow
+def test_the_provider_makes_that_pod_of_it(project, tmp_path):
+    if not installed("airflow.providers.cncf.kubernetes"):
+        pytest.skip("needs apache-airflow-providers-cncf-kubernetes, which is not in the lock")
+    from dags.factory import build_dag
+
+    (tmp_path / "kubeconfig").write_text(KUBECONFIG)
+    where = Pod("registry/kilnworks:1", store_claim="store", gpus=1, cpus=2, memory_gb=4)
+    toy = replace(load("toy"), operations=Operations(tasks={"model": Task(where=where)}))
+    task = build_dag(toy, register=False).get_task("model")
+    task.config_file = str(tmp_path / "kubeconfig")
+    assert "pod_template_dict" in task.template_fields
+    pod = task.build_pod_request_obj()
+    container = pod.spec.containers[0]
+    assert container.command == ["python", "-m", "pipelines", "step", "toy", "model"]
+    assert container.resources.limits == {"cpu": "2", "memory": "4096Mi", "nvidia.com/gpu": "1"}
+    assert pod.spec.volumes[0].persistent_volume_claim.claim_name == "store"
+    assert pod.metadata.name.startswith("toy-model-")
+
+
 def installed(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
