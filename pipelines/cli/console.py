@@ -89,7 +89,7 @@ class _Board:
         row.status = event.status
         row.progress = event.progress or row.progress
         row.seconds = event.seconds if event.status != "running" else None
-        row.reason = event.reason
+        row.reason = event.reason.partition("\n")[0]
 
     def __rich__(self) -> Group:
         table = Table(box=None, pad_edge=False, show_header=False)
@@ -132,7 +132,7 @@ class _Lines:
             return
         self._last = time.monotonic()
         seconds = f" in {event.seconds:.1f} s" if event.seconds is not None and event.status == "done" else ""
-        reason = f": {event.reason}" if event.reason else ""
+        reason = f": {event.reason.splitlines()[0]}" if event.reason else ""
         self._say(f"{event.step}: {event.status}{seconds}{reason}")
 
     def _worth_a_line(self, step: str, progress: Progress) -> bool:
