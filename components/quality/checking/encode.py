@@ -107,10 +107,10 @@ def _encode(batch: Batch, coding: Coding) -> Codes:
     return np.where(np.isnan(values), coding.size - 1, bins).astype(np.int16)
 
 
-def one_hot(codes: Codes, codings: list[Coding]) -> tuple[Floats, list[slice]]:
+def one_hot(codes: Codes, codings: list[Coding]) -> tuple[NDArray[np.float32], list[slice]]:
     """Indicators [n, sum of sizes] and the place of each column in them."""
     starts = np.concatenate([[0], np.cumsum([c.size for c in codings])]).astype(int)
-    out = np.zeros((codes.shape[0], int(starts[-1])))
+    out = np.zeros((codes.shape[0], int(starts[-1])), np.float32)
     rows = np.arange(codes.shape[0])
     for j in range(len(codings)):
         out[rows, starts[j] + codes[:, j]] = 1.0

@@ -151,8 +151,8 @@ def _new_levels(
         yield Evidence(
             view.column,
             "a known category is written otherwise (case, blanks, accents or signs)",
-            -2.0 - 3.0 * count if count else 0.0,
-            1.0 if count >= 2 else 0.5,
+            2 * rate_increase(count, n, 0, total) - 2.0 if count else 0.0,
+            1.0 if count >= max(2, 0.002 * n) else 0.5,
             f"{count} of {n}, e.g. {next(iter(same), '')!r}",
             expected,
             _rows(view, list(same), batch),

@@ -128,9 +128,9 @@ def _place(reference: Histogram, batch: Histogram, view: Numbers) -> Iterator[Ev
         mean_0, sd_0 = _moments(values, reference.counts)
         mean_1, sd_1 = _moments(values, batch.counts)
         sd = max(sd_0, sd_1)
-        if sd < 1e-6:
+        if sd < 1e-6 or batch.counts.sum() < 1:
             continue
-        z = (mean_1 - mean_0) / (sd * math.sqrt(1 / batch.rows + 1 / reference.rows))
+        z = (mean_1 - mean_0) / (sd * math.sqrt(1 / float(batch.counts.sum()) + 1 / float(reference.counts.sum())))
         middle_0, middle_1 = _median(reference), _median(batch)
         yield Evidence(
             view.column,
@@ -193,7 +193,7 @@ def _far(learned: dict[str, Any], reference: Histogram, view: Numbers, strays: i
     yield Evidence(
         view.column,
         f"{view.what} far outside anything to be expected",
-        stray(k, n) - 2 * math.log2(_times_over(view.values[beyond], low, high)) if k > strays else 0.0,
+        stray(k, n, reference.rows) - 2 * math.log2(_times_over(view.values[beyond], low, high)) if k > strays else 0.0,
         1.0 if k >= 3 or k > 0.01 * n else 0.5,
         f"{k} of {n}, e.g. {_example(view.values, beyond)}",
         f"between {low:.6g} and {high:.6g} (seen: {reference.edges[0]:.6g} to {reference.edges[-1]:.6g})",

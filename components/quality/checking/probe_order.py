@@ -145,7 +145,7 @@ def _run(kept: dict[str, Any], values: Floats, name: str, batch: Batch) -> Itera
         return
     share = min(max(kept["top"] * 1.5, 3 / kept["rows"]), 0.999)
     chance = math.log10(values.size) + (length - 1) * math.log10(share)
-    usual = kept["run"] * (1 + 0.2 * math.log2(1 + values.size / kept["rows"]))
+    usual = kept["run"] * _run_growth(kept, values.size)
     if length <= 2 * usual + 2:
         chance = 0.0
     yield Evidence(
@@ -165,6 +165,14 @@ def _as_regular(kept: dict[str, Any], batch: Batch) -> bool:
         return False
     step, regular = _usual(np.abs(np.diff(_moments(batch, kept["column"]))))
     return regular > 0.8 * kept["regular"] and abs(step - kept["step"]) <= 0.01 * kept["step"]
+
+
+def _run_growth(kept: dict[str, Any], n: int) -> float:
+    """How much longer the longest run of ``n`` rows may be: in proportion where equal values stand together."""
+    by_chance = math.log(kept["rows"]) / -math.log(min(max(kept["top"], 1e-9), 0.999))
+    if kept["run"] > 1.2 * by_chance + 1:
+        return max(1.0, n / kept["rows"])
+    return 1 + 0.2 * math.log2(1 + n / kept["rows"])
 
 
 def _learn_stream(batch: Batch, name: str) -> dict[str, Any]:

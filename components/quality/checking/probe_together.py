@@ -19,7 +19,7 @@ from components.quality.checking.probe import Batch, Learned
 from components.quality.stats.memory import inflation
 from components.quality.stats.pvalues import cell_z, chi2_tail, normal_tail, rate_increase
 
-Floats = NDArray[np.float64]
+Floats = NDArray[Any]
 
 ROWS = 20_000
 """Most rows that are looked at (evenly spread)."""
@@ -42,14 +42,14 @@ class TogetherProbe:
         if len(codings) < 2 or codes.shape[0] < LEAST:
             return {}
         z, places = one_hot(codes, codings)
-        gram = z.T @ z
+        gram = _meetings(z)
         return {
             "codings": [c.to_json() for c in codings],
             "rows": int(z.shape[0]),
             "meetings": _pack(gram),
             "follows": _learn_follows(z, places, codings),
             "impossible": _learn_impossible(z, places),
-            "inflation": max(inflation(column) for column in z.T) if batch.notes.get("stream") else 1.0,
+            "inflation": max(inflation(column.astype(float)) for column in z.T) if batch.notes.get("stream") else 1.0,
         }
 
     def compare(self, learned: Learned, batch: Batch) -> Iterator[Evidence]:
@@ -107,27 +107,42 @@ def _regressions(gram: Floats, places: list[slice]) -> list[Floats]:
     return found
 
 
-def _agreement(gram: Floats, weights: Floats, z: Floats, place: slice, coding: Coding) -> Floats:
-    """For each row the product of the column's actual and predicted deviation from its mean, summed; [n]."""
-    target = _target(coding)
-    mean = np.diag(gram)[place] @ target / float(np.trace(gram[place, place]))
-    return np.asarray((((z[:, place] @ target) - mean) * (z @ (weights @ target) - mean)).sum(axis=1))
+def _agreements(gram: Floats, z: Floats, places: list[slice], codings: list[Coding]) -> Floats:
+    """By row and column, the product of actual and predicted deviation from the column's mean, summed; [n, columns]."""
+    regressions = _regressions(gram, places)
+    rows = float(np.trace(gram[places[0], places[0]]))
+    actual, predicted, means, starts = [], [], [], [0]
+    for weights, place, coding in zip(regressions, places, codings, strict=True):
+        target = _target(coding)
+        own = np.zeros((z.shape[1], target.shape[1]))
+        own[place] = target
+        actual.append(own)
+        predicted.append(weights @ target)
+        means.append(np.diag(gram)[place] @ target / rows)
+        starts.append(starts[-1] + target.shape[1])
+    mean = np.concatenate(means).astype(z.dtype)
+    product = z @ np.hstack(actual).astype(z.dtype) - mean
+    product *= z @ np.hstack(predicted).astype(z.dtype) - mean
+    return np.add.reduceat(product, starts[:-1], axis=1)
 
 
 def _learn_follows(z: Floats, places: list[slice], codings: list[Coding]) -> dict[str, list[float]]:
-    """Mean and deviation of ``_agreement`` on rows that the regression did not see, where clearly above 0."""
+    """Mean and deviation of ``_agreements`` on rows that the regressions did not see, where clearly above 0."""
     folds = np.arange(z.shape[0]) % FOLDS
     values = np.empty((z.shape[0], len(places)))
     for f in range(FOLDS):
-        gram = z[folds != f].T @ z[folds != f]
-        for j, weights in enumerate(_regressions(gram, places)):
-            values[folds == f, j] = _agreement(gram, weights, z[folds == f], places[j], codings[j])
+        values[folds == f] = _agreements(_meetings(z[folds != f]), z[folds == f], places, codings)
     found = {}
     for coding, column in zip(codings, values.T, strict=True):
         mean, sd = float(column.mean()), float(column.std())
         if sd > 0 and mean / sd * math.sqrt(column.size) > 5:
             found[coding.column] = [mean, sd]
     return found
+
+
+def _meetings(z: Floats) -> Floats:
+    """How often each two codes meet in a row, [size, size]."""
+    return np.asarray(z.T @ z, np.float64)
 
 
 def _follows(
@@ -140,15 +155,15 @@ def _follows(
     weaker: float,
 ) -> Iterator[Evidence]:
     n, total = z.shape[0] / weaker, learned["rows"] / weaker
-    regressions = _regressions(gram, places)
-    for place, coding, weights in zip(places, codings, regressions, strict=True):
+    agreements = _agreements(gram, z, places, codings)
+    for coding, values in zip(codings, agreements.T, strict=True):
         if coding.column not in learned["follows"]:
             continue
         mean, sd = learned["follows"][coding.column]
-        values = _agreement(gram, weights, z, place, coding)
-        spread = max(sd, float(values.std()))
-        score = (mean - float(values.mean())) / (spread * math.sqrt(1 / n + 1 / total))
-        lost = 1 - float(values.mean()) / mean
+        now = float(values.mean(dtype=np.float64))
+        spread = max(sd, float(values.std(dtype=np.float64)))
+        score = (mean - now) / (spread * math.sqrt(1 / n + 1 / total))
+        lost = 1 - now / mean
         what = "the label follows from the features" if coding.column == label else "values follow from the others"
         yield Evidence(
             coding.column,
@@ -166,7 +181,7 @@ def _cells(
 ) -> Iterator[Evidence]:
     """The pair of codes whose share moved the most, one result for each column."""
     n = z.shape[0]
-    now = z.T @ z
+    now = _meetings(z)
     score = cell_z(now / weaker, n / weaker, reference / weaker, total / weaker)
     tests = score.size / 2 / len(codings)
     owner = np.concatenate([np.full(p.stop - p.start, j) for j, p in enumerate(places)])
@@ -222,7 +237,7 @@ def _meet(z: Floats, pairs: NDArray[np.intp]) -> NDArray[np.bool_]:
 def _learn_impossible(z: Floats, places: list[slice]) -> list[int]:
     """Rows of one half that break what the other half never shows, and rows of a half."""
     even = z[::2]
-    never = _never(even.T @ even, places, _MEETINGS)
+    never = _never(_meetings(even), places, _MEETINGS)
     return [int(_meet(z[1::2], never).sum()), int(z[1::2].shape[0])]
 
 

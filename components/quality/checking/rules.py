@@ -183,7 +183,7 @@ def _surprise(rule: str, b: Breach, contract: Contract) -> float:
         return -300.0
     if rule == ALLOWED:
         return 1.3 * rate_increase(b.broken, b.checked, 0, contract.reference.rows)
-    return stray(b.broken, b.checked)
+    return stray(b.broken, b.checked, contract.reference.rows)
 
 
 def _graded(e: Evidence, feature: Feature) -> Evidence:

@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
+SPREAD = 100_000
+"""Cut points are placed by about this many values, evenly spread; the counts are of all."""
+
+
 @dataclass(frozen=True)
 class Histogram:
     """Counts of numbers between cut points; bin i holds ``edges[i-1] < x <= edges[i]``, the outer bins are open.
@@ -24,11 +28,12 @@ class Histogram:
     missing: int = 0
 
     @classmethod
-    def of(cls, values: Floats, edges: Floats) -> Self:
-        """Count values (NaN = missing) between given cut points."""
+    def of(cls, values: Floats, edges: Floats, times: Floats | None = None) -> Self:
+        """Count values (NaN = missing) between given cut points, each ``times`` if given (then none may be missing)."""
         present = values[~np.isnan(values)]
         bins = np.searchsorted(edges, present, side="left")
-        return cls(edges, np.bincount(bins, minlength=edges.size + 1).astype(float), values.size - present.size)
+        counts = np.bincount(bins, times, minlength=edges.size + 1).astype(float)
+        return cls(edges, counts, values.size - present.size)
 
     @classmethod
     def quantiles(cls, values: Floats, bins: int = 64) -> Self:
@@ -40,7 +45,9 @@ class Histogram:
         if present.size == 0:
             return cls(np.empty(0), np.zeros(1), values.size)
         levels = np.unique(np.concatenate([np.linspace(0, 1, bins + 1), [0.001, 0.005, 0.01, 0.99, 0.995, 0.999]]))
-        edges = np.unique(np.quantile(present, levels, method="lower"))
+        spread = present[:: max(1, present.size // SPREAD)]
+        edges = np.unique(np.quantile(spread, levels, method="lower"))
+        edges = np.unique(np.append(edges, [present.min(), present.max()]))
         return cls.of(values, edges)
 
     @property
@@ -76,7 +83,7 @@ class Histogram:
 
     def below(self) -> Floats:
         """Share of rows at or below each cut point, [E]."""
-        return np.cumsum(self.counts)[:-1] / max(self.rows, 1)
+        return np.cumsum(self.counts)[:-1] / max(float(self.counts.sum()), 1e-9)
 
     def mid_ranks(self) -> Floats:
         """Share of rows below the middle of each bin, strictly between 0 and 1, [E + 1]."""

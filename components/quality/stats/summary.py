@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from components.quality.stats.counts import Counts
 from components.quality.stats.histogram import Histogram
@@ -56,8 +57,19 @@ def _distribution(series: pl.Series, dtype: Dtype, like: Distribution | None) ->
     if dtype in ("string", "bool"):
         texts = series.cast(pl.String)
         return Counts.of(texts.replace("", None))
+    edges = like.edges if isinstance(like, Histogram) else None
     if series.dtype.is_temporal():
         series = series.cast(pl.Datetime("us")).cast(pl.Int64) / 1e6
+    if series.dtype.is_integer() and edges is not None:
+        return _whole_numbers(series, edges)
     values = series.cast(pl.Float64, strict=False).to_numpy().astype(float)
     values = np.where(np.isinf(values), np.nan, values)
-    return Histogram.of(values, like.edges) if isinstance(like, Histogram) else Histogram.quantiles(values, BINS)
+    return Histogram.quantiles(values, BINS) if edges is None else Histogram.of(values, edges)
+
+
+def _whole_numbers(series: pl.Series, edges: NDArray[np.float64]) -> Histogram:
+    """A histogram by way of the different values, which are few compared with the rows."""
+    counts = series.drop_nulls().value_counts()
+    values = counts[counts.columns[0]].cast(pl.Float64).to_numpy()
+    found = Histogram.of(values, edges, counts["count"].to_numpy().astype(float))
+    return Histogram(edges, found.counts, series.null_count())

@@ -5,6 +5,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from components.quality.stats.pvalues import rate_increase
+
 Floats = NDArray[np.float64]
 
 HORIZON = 1e6
@@ -22,8 +24,14 @@ def bounds(values: Floats) -> tuple[float, float]:
     return -_upper(-values), _upper(values)
 
 
-def stray(k: int, n: int) -> float:
-    """log10 P(at least ``k`` of ``n`` clean rows lie beyond a bound): Poisson, at five times the rate aimed at."""
+def stray(k: int, n: int, rows: int) -> float:
+    """log10 P(at least ``k`` of ``n`` clean rows lie beyond bounds that were made from ``rows`` others).
+
+    Poisson, at five times the rate aimed at. A batch much larger than the clean file may hold what that was too small
+    to show; then only the number of such rows counts (Fisher's exact test).
+    """
+    if n > 2 * rows:
+        return rate_increase(k, n, 0, rows)
     expected = 0.01 + 5 * n / HORIZON
     return min(0.0, k * math.log10(expected) - (math.lgamma(k + 1) + expected) / math.log(10)) if k > expected else 0.0
 
