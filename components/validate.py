@@ -43,7 +43,7 @@ def validate(
         ContractError: a check of the contract does not fit Great Expectations.
     """
     from components.quality.batches import rows_of_files
-    from components.quality.profile import profile_splits
+    from components.quality.profile import profile_rows
     from components.quality.run_gx import check_splits, suites_of
 
     contract, splits = examples.contract, examples.splits
@@ -57,7 +57,7 @@ def validate(
     outcomes = [outcome for one in checked for outcome in one.outcomes]
     write_json(out / "validation.json", _report(outcomes, examples, aside))
     _tell(context, 2, "statistics")
-    write_json(out / "profile.json", profile_splits(files, contract))
+    write_json(out / "profile.json", profile_rows(rows, contract))
     if config.data_docs:
         from components.quality.data_docs import write_data_docs
 

@@ -1,169 +1,240 @@
-"""Statistics of every feature and the label, by split: JSON values without NaN.
+"""Statistics of every feature and the label, by split, in one pass over the rows: JSON values without NaN.
 
-A column is read by itself, so memory is bounded by the widest column; a number column is sorted once and everything
-else read off the sorted values. Sensitive features keep counts and shapes, and give no single values.
+A column of a batch is read by itself and becomes partial results (``profiling``), which merge; memory is bounded by a
+column of a batch whatever the number of rows. Sensitive features keep counts and shapes, and give no single values.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from components.quality.batches import Batch, Rows, rows_of_files
+from components.quality.profiling import association
+from components.quality.profiling.association import Association, Target
+from components.quality.profiling.images import Prints, duplicates
+from components.quality.profiling.numbers import Numbers
+from components.quality.profiling.texts import Texts, coded
 from schemas.contract import Contract, Feature
 
-QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
-BINS = 20
-TOP = 10
+ELEMENTS = 4_000_000
+"""Elements of a batch of float tensors that are sorted; evenly spread over all."""
+
+
+@dataclass
+class Part:
+    """Partial statistics of one column."""
+
+    kind: str
+    count: int
+    missing: int
+    values: Numbers | Texts
+    association: Association | None = None
+    prints: Prints | None = None
+    brightness: Numbers | None = None
+
+    def merge(self, other: Part) -> Part:
+        """Of both batches."""
+        if isinstance(self.values, Numbers) and isinstance(other.values, Numbers):
+            values: Numbers | Texts = self.values.merge(other.values)
+        elif isinstance(self.values, Texts) and isinstance(other.values, Texts):
+            values = self.values.merge(other.values)
+        else:
+            raise ValueError("numbers and texts do not add up")
+        return Part(
+            self.kind,
+            self.count + other.count,
+            self.missing + other.missing,
+            values,
+            association.merge(self.association, other.association) if self.association and other.association else None,
+            Prints.together([self.prints, other.prints]) if self.prints and other.prints else None,
+            self.brightness.merge(other.brightness) if self.brightness and other.brightness else None,
+        )
 
 
 def profile_splits(files: Mapping[str, Sequence[Path]], contract: Contract) -> dict[str, Any]:
     """``{split: {"rows": n, "features": {name: statistics}}}``; the label is among the features, with ``classes``."""
-    return {split: _profile_split(shards, contract) for split, shards in files.items()}
+    return profile_rows({split: rows_of_files(shards, contract) for split, shards in files.items()}, contract)
 
 
-def _profile_split(shards: Sequence[Path], contract: Contract) -> dict[str, Any]:
-    present = pl.read_parquet_schema(shards[0])
-    rows = int(pl.scan_parquet(list(shards)).select(pl.len()).collect().item())
+def profile_rows(splits: Mapping[str, Rows], contract: Contract) -> dict[str, Any]:
+    """The same of rows in batches."""
+    parts = {split: _parts_of(rows, contract) for split, rows in splits.items()}
+    found: dict[str, dict[str, Any]] = {
+        split: {"rows": rows.height, "features": {n: _statistics(n, p, contract) for n, p in parts[split].items()}}
+        for split, rows in splits.items()
+    }
+    for name in (n for n, f in contract.features.items() if f.dtype == "image"):
+        prints = {split: columns[name].prints for split, columns in parts.items() if name in columns}
+        there = {split: p for split, p in prints.items() if p is not None}
+        for split, twice in duplicates(there).items() if there else ():
+            found[split]["features"][name]["duplicates"] = twice
+    return found
+
+
+def _parts_of(rows: Rows, contract: Contract) -> dict[str, Part]:
     label = contract.label.name if contract.label else None
-    features: dict[str, Any] = {}
-    for name in (n for n in [*contract.features, *([label] if label else [])] if n in present):
-        feature = contract.features.get(name)
-        if feature is not None and feature.shape:
-            features[name] = tensor_statistics([_column(shard, name) for shard in shards], feature)
-            continue
-        series = pl.concat([_column(shard, name) for shard in shards])
-        features[name] = column_statistics(series, sensitive=feature.sensitive if feature else False)
-        if contract.label is not None and name == label and contract.label.classes is not None:
-            features[name]["classes"] = class_counts(series, contract.label.classes)
-    return {"rows": rows, "features": features}
+    names = [n for n in [*contract.features, *([label] if label else [])] if n in rows.schema]
+    found: dict[str, Part] = {}
+    alone = len(rows.batches) == 1
+    for batch in rows.batches or (Batch((pl.LazyFrame(schema=dict(rows.schema)),), 0),):
+        target = _target(batch, contract) if label in rows.schema else None
+        for name in names:
+            before = found.get(name)
+            asked = target if name != label else None
+            part = _part(batch.column(name), contract.features.get(name), asked, alone, before)
+            found[name] = before.merge(part) if before else part
+    return found
 
 
-def _column(shard: Path, name: str) -> pl.Series:
-    return pl.read_parquet(shard, columns=[name]).get_column(name)
+def _target(batch: Batch, contract: Contract) -> Target | None:
+    label = contract.label
+    return None if label is None else Target.of(batch.column(label.name), label.classes)
+
+
+def _part(
+    series: pl.Series, feature: Feature | None, target: Target | None, alone: bool, before: Part | None = None
+) -> Part:
+    count, missing = len(series), series.null_count()
+    if feature is not None and feature.shape:
+        return _tensor_part(series, feature, count, missing, alone)
+    if series.dtype.is_numeric():
+        linked = association.of_numbers(series, target, before.association if before else None) if target else None
+        return Part("number", count, missing, Numbers.of(series, alone=alone), linked)
+    if series.dtype.is_temporal():
+        moments = series.cast(pl.Datetime("us")).to_physical()
+        return Part("datetime", count, missing, Numbers.of(moments, alone=alone))
+    kind = "boolean" if series.dtype == pl.Boolean else "text"
+    counts, codes = coded(series)
+    classed = target is not None and target.classes > 0
+    linked = association.of_texts(counts.get_column("value"), codes, target) if target and classed else None
+    return Part(kind, count, missing, Texts.from_counts(counts, kind == "text", alone=alone), linked)
+
+
+def _tensor_part(series: pl.Series, feature: Feature, count: int, missing: int, alone: bool) -> Part:
+    kind = "image" if feature.dtype == "image" else "tensor"
+    there = series.drop_nulls()
+    fits = isinstance(series.dtype, pl.Array) and series.dtype.shape[0] == int(np.prod(feature.shape))
+    elements = _element_numbers(there, alone) if len(there) else Numbers.of(pl.Series([], dtype=pl.Float64))
+    part = Part(kind, count, missing, elements)
+    if kind == "image" and fits and series.dtype.inner == pl.UInt8:  # type: ignore[attr-defined]
+        pixels = there.to_numpy().reshape(-1, *feature.shape) if len(there) else np.empty((0, *feature.shape), np.uint8)
+        part.prints = Prints.of(pixels)
+        part.brightness = Numbers.of(pl.Series(part.prints.brightness.astype(np.float64)), alone=alone)
+    return part
+
+
+def _element_numbers(there: pl.Series, alone: bool) -> Numbers:
+    """All elements of a column of fixed-size lists; of many floats an even share is sorted, moments are of all."""
+    values = there.explode().to_numpy()
+    step = -(-len(values) // ELEMENTS) if values.dtype.kind == "f" else 1
+    if values.dtype.kind in "iu":
+        values = values.astype(np.int64)
+    found = Numbers.of(pl.Series(values[::step]), alone=alone)
+    if step > 1:
+        finite = values[np.isfinite(values)]
+        found.weights = found.weights * (len(finite) / max(1.0, float(found.weights.sum())))
+        found.rows, found.infinite = len(finite), len(values) - len(finite)
+        found.low, found.high = float(finite.min()), float(finite.max())
+        found.mean = float(finite.mean(dtype=np.float64))
+        found.squares = float(finite.var(dtype=np.float64)) * len(finite)
+    return found
+
+
+def _statistics(name: str, part: Part, contract: Contract) -> dict[str, Any]:
+    feature, label = contract.features.get(name), contract.label
+    sensitive = feature.sensitive if feature else False
+    found = _tensor_found(part, feature) if feature is not None and feature.shape else _scalar_found(part, sensitive)
+    if label is not None and name == label.name and label.classes is not None:
+        found["classes"] = _classes(part, label.classes)
+    measured = part.association.measure() if part.association is not None else None
+    if measured is not None and label is not None:
+        found["association"] = {"with": label.name, "measure": measured[0], "value": measured[1]}
+    return found
+
+
+def _scalar_found(part: Part, sensitive: bool) -> dict[str, Any]:
+    common = {
+        "kind": part.kind,
+        "count": part.count,
+        "missing": part.missing,
+        "missing_share": _share(part.missing, part.count),
+    }
+    if part.kind == "datetime" and isinstance(part.values, Numbers):
+        return {**common, **_times(part.values, sensitive)}
+    return {**common, **part.values.statistics(sensitive=sensitive)}
+
+
+def _tensor_found(part: Part, feature: Feature) -> dict[str, Any]:
+    found = {
+        "kind": part.kind,
+        "shape": list(feature.shape),
+        "count": part.count,
+        "missing": part.missing,
+        "missing_share": _share(part.missing, part.count),
+    }
+    values = part.values
+    if isinstance(values, Numbers) and values.rows:
+        told = values.statistics(sensitive=feature.sensitive)
+        found |= {k: told[k] for k in ("min", "max", "mean", "std", "histogram") if k in told}
+    if part.brightness is not None and part.brightness.rows:
+        told = part.brightness.statistics(sensitive=feature.sensitive)
+        found["brightness"] = {k: told[k] for k in ("min", "mean", "max", "std", "histogram") if k in told}
+    return found
+
+
+def _times(values: Numbers, sensitive: bool) -> dict[str, Any]:
+    """``min, max`` and the histogram's edges as ISO 8601."""
+    found: dict[str, Any] = {"distinct": values.distinct}
+    if values.rows and not sensitive:
+        drawn = values.histogram()
+        edges = pl.Series([*drawn["edges"]]).cast(pl.Int64).cast(pl.Datetime("us")).dt.to_string("iso").to_list()
+        ends = pl.Series([int(values.low), int(values.high)]).cast(pl.Datetime("us")).dt.to_string("iso").to_list()
+        found |= {"min": ends[0], "max": ends[1], "histogram": {"edges": edges, "counts": drawn["counts"]}}
+    return found
+
+
+def _classes(part: Part, classes: Sequence[Any]) -> list[dict[str, Any]]:
+    """Rows of each class of the contract, in its order; values that are no class are left out."""
+    if isinstance(part.values, Texts):
+        pairs = dict(part.values.counts.iter_rows())
+    else:
+        pairs = {v.item(): int(w) for v, w in zip(part.values.values, part.values.weights, strict=True)}
+    counts = [int(pairs.get(c, 0)) for c in classes]
+    return [{"value": c, "count": n, "share": _share(n, part.count)} for c, n in zip(classes, counts, strict=True)]
 
 
 def column_statistics(series: pl.Series, *, sensitive: bool = False) -> dict[str, Any]:
-    """Statistics of a scalar column.
+    """Statistics of a scalar column by itself.
 
     Always ``kind, count, missing, missing_share, distinct``. Numbers: ``min, max, mean, std, zeros, infinite,
     quantiles, histogram`` over the finite ones; mean and std are None where they overflow. Texts and booleans:
-    ``top_values``; texts also ``length``. Datetimes: ``min, max`` (ISO 8601) and ``histogram``.
+    ``top_values``; texts also ``length``, and ``words`` where they are more than names. Datetimes: ``min, max``
+    (ISO 8601) and ``histogram``. ``approximate`` names what is estimated, in very long columns.
     """
-    there = series.drop_nulls()
-    common = {
-        "count": len(series),
-        "missing": series.null_count(),
-        "missing_share": _share(series.null_count(), len(series)),
-    }
-    if series.dtype.is_numeric():
-        return {"kind": "number", **common, **_numbers(there, sensitive)}
-    if series.dtype.is_temporal():
-        return {"kind": "datetime", **common, **_times(there.cast(pl.Datetime("us")), sensitive)}
-    kind = "boolean" if series.dtype == pl.Boolean else "text"
-    return {"kind": kind, **common, **_texts(there, kind == "text", sensitive)}
+    return _scalar_found(_part(series, None, None, alone=True), sensitive)
 
 
 def class_counts(series: pl.Series, classes: Sequence[Any]) -> list[dict[str, Any]]:
-    """Rows of each class of the contract, in its order; values that are no class are left out."""
-    counted = series.value_counts()
-    counts = dict(zip(counted.get_column(series.name or ""), counted.get_column("count"), strict=True))
-    rows = len(series)
-    return [{"value": c, "count": int(counts.get(c, 0)), "share": _share(int(counts.get(c, 0)), rows)} for c in classes]
-
-
-def _numbers(there: pl.Series, sensitive: bool) -> dict[str, Any]:
-    values = there.sort().to_numpy()
-    finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
-    distinct = int(np.count_nonzero(values[1:] != values[:-1])) + 1 if len(values) else 0
-    found: dict[str, Any] = {"distinct": distinct, "infinite": len(values) - len(finite)}
-    if not len(finite):
-        return found
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean, std = float(finite.mean(dtype=np.float64)), float(finite.std(dtype=np.float64))
-    found |= {"mean": _finite(mean), "std": _finite(std), "zeros": int(np.count_nonzero(finite == 0))}
-    found["quantiles"] = {f"{q:g}": float(finite[round(q * (len(finite) - 1))]) for q in QUANTILES}
-    if not sensitive:
-        found |= {"min": float(finite[0]), "max": float(finite[-1]), "histogram": _histogram(finite)}
-    return found
-
-
-def _histogram(ordered: np.ndarray) -> dict[str, Any]:
-    """Counts of ``BINS`` equally wide bins over sorted finite values; the last bin holds its right edge."""
-    low, high = float(ordered[0]), float(ordered[-1])
-    if low == high:
-        return {"edges": [low, high], "counts": [len(ordered)]}
-    steps = np.linspace(0, 1, BINS + 1)
-    edges = low * (1 - steps) + high * steps
-    places = np.searchsorted(ordered, edges[1:-1], side="left")
-    counts = np.diff(np.concatenate([[0], places, [len(ordered)]]))
-    return {"edges": edges.tolist(), "counts": counts.tolist()}
-
-
-def _times(there: pl.Series, sensitive: bool) -> dict[str, Any]:
-    found: dict[str, Any] = {"distinct": there.n_unique()}
-    if len(there) and not sensitive:
-        ordered = there.sort()
-        counts = _histogram(ordered.to_physical().to_numpy())
-        edges = pl.Series(counts["edges"]).cast(pl.Int64).cast(pl.Datetime("us")).dt.to_string("iso").to_list()
-        first, last = ordered.dt.to_string("iso").gather([0, len(ordered) - 1])
-        found |= {"min": first, "max": last, "histogram": {"edges": edges, "counts": counts["counts"]}}
-    return found
-
-
-def _texts(there: pl.Series, is_text: bool, sensitive: bool) -> dict[str, Any]:
-    counted = there.rename("value").value_counts()
-    found: dict[str, Any] = {"distinct": counted.height}
-    if not sensitive:
-        top = counted.sort("count", "value", descending=[True, False]).head(TOP)
-        found["top_values"] = [{"value": value, "count": count} for value, count in top.iter_rows()]
-    if is_text and counted.height:
-        lengths = counted.get_column("value").str.len_chars().cast(pl.Int64)
-        mean = float((lengths * counted.get_column("count").cast(pl.Int64)).sum()) / len(there)
-        found["length"] = {"min": lengths.min(), "mean": mean, "max": lengths.max()}
-    return found
+    """Rows of each class, in this order; values that are no class are left out."""
+    return _classes(_part(series, None, None, alone=True), classes)
 
 
 def tensor_statistics(shards: Sequence[pl.Series], feature: Feature) -> dict[str, Any]:
     """Statistics over all elements of an image or tensor column, merged shard by shard.
 
-    ``count`` and ``missing`` are rows; ``min, max, mean, std, histogram`` are of elements.
+    ``count`` and ``missing`` are rows; ``min, max, mean, std, histogram`` are of elements; ``brightness`` of images.
     """
-    kind = "image" if feature.dtype == "image" else "tensor"
-    rows, missing = sum(map(len, shards)), sum(s.null_count() for s in shards)
-    found = {
-        "kind": kind,
-        "shape": list(feature.shape),
-        "count": rows,
-        "missing": missing,
-        "missing_share": _share(missing, rows),
-    }
-    parts = [_elements(s) for s in shards if len(s) > s.null_count()]
-    if not sum(len(part) for part in parts):
-        return found
-    low, high = float(min(p.min() for p in parts)), float(max(p.max() for p in parts))
-    size = sum(part.size for part in parts)
-    mean = sum(float(part.sum(dtype=np.float64)) for part in parts) / size
-    spread = sum(float(np.square(part - mean, dtype=np.float64).sum()) for part in parts) / size
-    edges = np.linspace(low, high, BINS + 1) if high > low else np.array([low, high])
-    bins = edges if high > low else np.array([low - 0.5, high + 0.5])
-    counts = sum((np.histogram(part, bins=bins)[0] for part in parts), np.zeros(len(bins) - 1, dtype=np.int64))
-    histogram = {"edges": edges.tolist(), "counts": counts.tolist()}
-    return {**found, "min": low, "max": high, "mean": mean, "std": float(np.sqrt(spread)), "histogram": histogram}
-
-
-def _elements(series: pl.Series) -> np.ndarray:
-    """All finite elements of a column of fixed-size lists, flat."""
-    values = series.drop_nulls().explode().to_numpy()
-    return values[np.isfinite(values)] if values.dtype.kind == "f" else values
+    first, *rest = [_part(shard, feature, None, alone=len(shards) == 1) for shard in shards]
+    for part in rest:
+        first = first.merge(part)
+    return _tensor_found(first, feature)
 
 
 def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.quality.profile import QUANTILES, class_counts, column_statistics, profile_splits, tensor_statistics
+from components.quality.profile import class_counts, column_statistics, profile_splits, tensor_statistics
+from components.quality.profiling.numbers import QUANTILES
 from schemas.contract import Feature, parse_contract
 
 numbers = st.lists(st.one_of(st.none(), st.floats(width=64, allow_infinity=True, allow_nan=False)), max_size=60)
@@ -92,7 +93,10 @@ def test_tensor_shards_are_merged():
     assert found["count"] == 50 and found["kind"] == "image"
     assert found["mean"] == pytest.approx(whole.mean()) and found["std"] == pytest.approx(whole.std())
     assert (found["min"], found["max"]) == (whole.min(), whole.max())
-    assert found["histogram"]["counts"] == np.histogram(whole, bins=20)[0].tolist()
+    edges = np.array(found["histogram"]["edges"])
+    assert np.allclose(edges, np.histogram(whole, bins=20)[1])
+    inside = [((whole >= low) & (whole < high)).sum() for low, high in zip(edges[:-2], edges[1:-1], strict=True)]
+    assert found["histogram"]["counts"] == [*inside, whole.size - sum(inside)]
 
 
 def test_profile_of_splits(tmp_path):
