@@ -47,6 +47,7 @@ app.command("load")(serving.load)
 app.command("serve", context_settings=serving.PASS_THROUGH, add_help_option=False)(serving.serve)
 app.command("doctor")(looking.doctor)
 app.command("prune")(upkeep.prune_store)
+app.add_typer(serving.serving_app, name="serving")
 app.add_typer(contract_app, name="contract")
 
 

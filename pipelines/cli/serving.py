@@ -17,6 +17,29 @@ PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Typer settings for commands whose flags another parser reads."""
 
 
+serving_app = typer.Typer(no_args_is_help=True, help="TensorFlow Serving itself, on the models of the store.")
+
+
+@serving_app.callback()
+def _group() -> None:
+    """TensorFlow Serving itself, on the models of the store."""
+
+
+@serving_app.command("config")
+def config(
+    out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path("docker/serving"),
+    models_at: Annotated[str, typer.Option(help="Where the server will see STORE/serving.")] = "/models",
+    store: Annotated[
+        str | None, typer.Option("--store", help="Folder of the store [default: $KILNWORKS_STORE or ./store]")
+    ] = None,
+) -> None:
+    """Write models.config, batching.config and monitoring.config for the tensorflow/serving image."""
+    from components.serving.serving_config import write_serving_config
+
+    for path in write_serving_config(open_store(store).root, out, models_at):
+        typer.echo(path)
+
+
 def predict(
     name: Annotated[str, typer.Argument(help="Name of the pipeline.", show_default=False)],
     file: Annotated[
