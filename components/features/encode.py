@@ -18,12 +18,11 @@ from components.features.plan import (
     indices,
     keras_name,
 )
+from components.features.quantiles import MIDDLE, interpolate
 from components.features.raw import MISSING_INT, raw_array
 from schemas.contract import Contract, Feature
 from schemas.errors import DataInvalid
 
-MIDDLE = np.float32(0.5)
-"""The share of a missing value."""
 EPSILON = np.float32(1e-7)
 """The smallest deviation that ``keras.layers.Normalization`` divides by."""
 RESIZE_ROWS = 1024
@@ -140,19 +139,6 @@ def _scaled(values: np.ndarray, plan: NumberPlan) -> np.ndarray:
     return values if plan.factor == 1.0 else values * np.float32(plan.factor)
 
 
-def interpolate(values: np.ndarray, knots: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Piecewise linear from ascending knots to shares, flat outside; all float32."""
-    inside = np.clip(values, knots[0], knots[-1])
-    right = np.clip(np.searchsorted(knots, inside, side="right"), 1, len(knots) - 1)
-    left = right - 1
-    return shares[left] + (inside - knots[left]) * slopes(knots, shares)[left]
-
-
-def slopes(knots: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Rise over run between neighbouring knots."""
-    return np.asarray((shares[1:] - shares[:-1]) / (knots[1:] - knots[:-1]))
-
-
 def _standardised(
     values: np.ndarray, mean: tuple[float, ...], variance: tuple[float, ...], missing: np.ndarray | None = None
 ) -> np.ndarray:
@@ -197,7 +183,7 @@ def _pixels(raw: np.ndarray, plan: ImagePlan) -> np.ndarray:
 
 def _resized(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """The Keras layer itself, in batches: its interpolation has no equal in NumPy."""
-    from components.features.graph import resizing
+    from components.features.layers import resizing
 
     layer = resizing(size)
     batches = (images[i : i + RESIZE_ROWS].astype(np.float32) for i in range(0, len(images), RESIZE_ROWS))

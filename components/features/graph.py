@@ -12,8 +12,7 @@ import keras
 from keras import layers, ops
 
 from components.features.calendar import CalendarPart, calendar_part
-from components.features.encode import MIDDLE
-from components.features.layers import QuantileScaling
+from components.features.layers import QuantileScaling, resizing
 from components.features.plan import (
     NO_INTEGER,
     UNKNOWN_TEXT,
@@ -27,6 +26,7 @@ from components.features.plan import (
     indices,
     keras_name,
 )
+from components.features.quantiles import MIDDLE
 from components.features.raw import MISSING_INT
 from components.features.raw import raw_inputs as served_inputs
 from schemas.contract import Contract, Feature
@@ -102,14 +102,6 @@ def encode_graph(plan: TransformPlan, raw: dict[str, Tensor]) -> dict[str, Tenso
                 continue
     block = {plan.block_name: parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=1)} if parts else {}
     return {**block, **own}
-
-
-def resizing(size: tuple[int, int]) -> layers.Layer:
-    """The layer that brings float32 images to ``size`` (height, width); both paths use it.
-
-    Pixels must be float32 already: eager Keras rounds the result of integer ones, a graph does not.
-    """
-    return layers.Resizing(*size, interpolation="bilinear", dtype="float32")
 
 
 def _numbers(plan: TransformPlan, raw: dict[str, Tensor]) -> tuple[list[Tensor], dict[str, Tensor]]:

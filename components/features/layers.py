@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from components.features.encode import slopes
+from components.features.quantiles import slopes
 
 
 @keras.saving.register_keras_serializable(package="kilnworks")
@@ -38,3 +38,11 @@ class QuantileScaling(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """What the constructor takes."""
         return {**super().get_config(), "knots": self.knots, "shares": self.shares}
+
+
+def resizing(size: tuple[int, int]) -> keras.layers.Layer:
+    """The layer that brings float32 images to ``size`` (height, width); both paths use it.
+
+    Pixels must be float32 already: eager Keras rounds the result of integer ones, a graph does not.
+    """
+    return keras.layers.Resizing(*size, interpolation="bilinear", dtype="float32")

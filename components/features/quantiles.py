@@ -1,0 +1,19 @@
+"""The piecewise linear scale of training quantiles, which columns and Keras layers share."""
+
+import numpy as np
+
+MIDDLE = np.float32(0.5)
+"""Share that stands for a missing value."""
+
+
+def interpolate(values: np.ndarray, knots: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Piecewise linear from ascending knots to shares, flat outside; all float32."""
+    inside = np.clip(values, knots[0], knots[-1])
+    right = np.clip(np.searchsorted(knots, inside, side="right"), 1, len(knots) - 1)
+    left = right - 1
+    return shares[left] + (inside - knots[left]) * slopes(knots, shares)[left]
+
+
+def slopes(knots: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Rise over run between neighbouring knots."""
+    return np.asarray((shares[1:] - shares[:-1]) / (knots[1:] - knots[:-1]))
