@@ -3,6 +3,7 @@
 Importing this module imports TensorFlow.
 """
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,7 @@ def _wrap(flags: Flags) -> Callable[[GraphRunner, str], Runner]:
 
 
 def _session_config(flags: Flags) -> Any:
+    """Threads of a graph: one operation gets half of the processors, because requests run beside each other."""
     config = config_pb2.ConfigProto()
     if flags.tensorflow_session_config_file:
         path = Path(flags.tensorflow_session_config_file)
@@ -107,8 +109,11 @@ def _session_config(flags: Flags) -> Any:
             "one or the other",
             "leave one out",
         )
-    config.intra_op_parallelism_threads = intra or both
-    config.inter_op_parallelism_threads = inter or both
+    if intra or both or not config.intra_op_parallelism_threads:
+        config.intra_op_parallelism_threads = intra or both or max(1, (os.cpu_count() or 1) // 2)
+    if inter or both:
+        config.inter_op_parallelism_threads = inter or both
+    config.experimental.disable_thread_spinning = True
     return config
 
 
