@@ -63,7 +63,8 @@ def _from_text(name: str, series: pl.Series) -> Spec:
     form = find_format(real if real.len() <= 20_000 else real.gather_every(real.len() // 10_000))
     if form is not None:
         return Spec("datetime", date_format=form, tokens=words)
-    return Spec(_text_kind(name, filled), boolean=_is_boolean(filled))
+    boolean = _is_boolean(filled)
+    return Spec(_text_kind(name, filled), boolean=boolean, capital=not boolean or str(filled[0])[0].isupper())
 
 
 def _tokens(odd: pl.Series, rows: int) -> tuple[str, ...] | None:
@@ -106,14 +107,22 @@ def _is_boolean(texts: pl.Series) -> bool:
     return set(texts.unique().str.to_lowercase().to_list()) == {"true", "false"}
 
 
+def _coded(filled: pl.Series) -> bool:
+    """Whether unique texts look like codes: digits in nearly all, lengths alike, and no amounts."""
+    lengths = filled.str.len_chars()
+    steady = float(np.std(lengths.to_numpy())) <= max(1.0, 0.15 * float(lengths.mean() or 0))  # type: ignore[arg-type]
+    digits = float(filled.str.contains(r"\d").mean() or 0)  # type: ignore[arg-type]
+    amounts = float(filled.str.contains(r"^\W*\d+([.,]\d+)*\W*$").mean() or 0)  # type: ignore[arg-type]
+    plain = float(filled.str.contains(r"^\d+$").mean() or 0)  # type: ignore[arg-type]
+    return steady and digits > 0.9 and (amounts < 0.5 or plain > 0.99)
+
+
 def _text_kind(name: str, filled: pl.Series) -> Kind:
     rows, distinct = filled.len(), filled.n_unique()
     spaces = float(filled.str.contains(r"\S\s+\S").mean() or 0)  # type: ignore[arg-type]
-    if distinct == rows and rows >= 20 and spaces < 0.05:
-        lengths = filled.str.len_chars()
-        steady = float(np.std(lengths.to_numpy())) <= max(1.0, 0.15 * float(lengths.mean() or 0))  # type: ignore[arg-type]
-        if steady or _KEY_NAME.search(name):
-            return "key"
+    named = bool(_KEY_NAME.search(name))
+    if distinct == rows >= 20 and spaces < 0.05 and (named or (rows >= 50 and _coded(filled))):
+        return "key"
     if distinct <= 30 or (distinct <= 0.5 * rows and (spaces < 0.5 or distinct <= 0.2 * rows)):
         return "category" if distinct <= 0.9 * rows or distinct <= 5 else "text"
     return "text"

@@ -1,5 +1,6 @@
 """Missing values: more, fewer, or written in a new way; values that no longer read as numbers or dates."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -56,7 +57,7 @@ def _compare(kept: Learned, batch: Batch, name: str) -> Iterator[Evidence]:
         batch.row_numbers(missing),
         2,
     )
-    if k == n and total > K:
+    if k == n and n * math.log10(max(K, 0.01) / total) < -5:
         yield certain(name, "every value is missing", f"{k} of {n}", f"{K} of {total}")
     unreadable = table.unreadable(name)
     if kept["unreadable"] == 0 and unreadable.any():

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from components.quality.checking.evidence import Evidence, certain, suspicious
 from components.quality.checking.hashing import hash_column, hash_rows, local_hashes, pack, seen
 from components.quality.checking.probe import Batch, Learned, first_rows
+from components.quality.checking.table import Table
 from components.quality.stats.pvalues import chi2_tail, normal_tail, rate_increase
 
 Flags = NDArray[np.bool_]
@@ -33,6 +34,7 @@ class RowProbe:
             "columns": contents(batch),
             "content": pack(content),
             "keys": {k: pack(hash_column(table, k)) for k in keys if _unique(hash_column(table, k))},
+            "counters": [k for k in keys if counts_rows(table, k)],
         }
 
     def compare(self, learned: Learned, batch: Batch) -> Iterator[Evidence]:
@@ -76,6 +78,14 @@ def copies(hashes: NDArray[np.uint64], usual: float) -> float:
     _, counts = np.unique(hashes, return_counts=True)
     ratio = float((counts**2.0).sum() / counts.sum()) / (1 + (hashes.size - 1) * usual)
     return ratio if ratio > 1.1 else 1.0
+
+
+def counts_rows(table: Table, key: str) -> bool:
+    """Whether a key just numbers the rows of its file, from 0 or 1: each file then begins again."""
+    if not table.specs[key].integer:
+        return False
+    values = table.frame[key].cast(pl.Float64, strict=False).to_numpy()
+    return bool(values.size > 1 and values[0] in (0.0, 1.0) and (np.diff(values) == 1).all())
 
 
 def _unique(hashes: NDArray[np.uint64]) -> bool:
@@ -176,7 +186,7 @@ def _repeated_keys(batch: Batch, key: str, content: NDArray[np.uint64]) -> Itera
     other = again & (content != content[first]) if content.size else again
     what = f"{k} of {first.size} keys repeat"
     if other.any():
-        report = certain if other.sum() >= max(3, 0.002 * first.size) else suspicious
+        report = certain if other.sum() >= max(3, 0.01 * first.size) else suspicious
         yield report(key, "keys are unique: the same key on different rows", what, "each key once", first_rows(other))
         return
     log_p, how = unlike_chance(names, first, again)
@@ -201,8 +211,9 @@ def _seen_before(learned: Learned, batch: Batch, keys: list[str]) -> Iterator[Ev
         yield suspicious(None, "every row is a row of the clean file", f"{k} of {n} looked up", "new rows")
         return
     for key, (k_, n_, flags) in known.items():
-        if k_:
-            report = certain if k_ >= max(2, 0.005 * n_) else suspicious
+        again = key in learned["counters"] and counts_rows(batch.table, key)
+        if k_ >= 2 and not again:
+            report = certain if k_ >= max(3, 0.02 * n_) else suspicious
             found = tuple((rows[flags][:5] + 1).tolist())
             yield report(key, "keys seen in the clean file come back", f"{k_} of {n_} looked up", "new keys", found)
     if n:

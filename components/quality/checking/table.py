@@ -23,6 +23,7 @@ class Spec:
         kind: how its values are compared.
         integer: a number without fraction.
         boolean: a category of two written as true and false.
+        capital: true and false begin with a capital letter.
         date_format: how a datetime is written (strptime), None where the file has typed dates.
         tokens: texts that mean "missing" besides the empty one.
     """
@@ -30,6 +31,7 @@ class Spec:
     kind: Kind
     integer: bool = False
     boolean: bool = False
+    capital: bool = True
     date_format: str | None = None
     tokens: tuple[str, ...] = ()
 
@@ -111,6 +113,7 @@ class Table:
 def _as_text(series: pl.Series, spec: Spec) -> pl.Series:
     if series.dtype == pl.Boolean:
         series = series.cast(pl.String)
+        series = series.str.to_titlecase() if spec.capital else series
     elif series.dtype.is_float():
         series = _float_text(series)
     elif series.dtype != pl.String:
