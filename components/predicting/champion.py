@@ -11,6 +11,7 @@ import numpy as np
 from components.features.raw import raw_arrays
 from components.predicting.answers import answer_frame
 from components.predicting.rows import request_frames
+from components.sources.base import Source
 from schemas.champion import ChampionRecord
 from schemas.contract import Contract
 from schemas.errors import StoreError
@@ -26,11 +27,16 @@ Ask = Callable[[Arrays], Arrays]
 BATCH = 1024
 
 
-def predictions(path: Path, contract: Contract, ask: Ask) -> Iterator[pl.DataFrame]:
-    """Answers for the rows of a file, in order, in batches. Raises as ``request_frames``."""
-    for frame in request_frames(path, contract):
+def predictions(path: Path, contract: Contract, ask: Ask, like: Source | None = None) -> Iterator[pl.DataFrame]:
+    """Answers for the rows of a file, in order, in batches; behind the file's name for images.
+
+    Args and errors as for ``request_frames``.
+    """
+    for frame in request_frames(path, contract, like):
         for rows in frame.iter_slices(BATCH):
-            yield answer_frame(contract, ask(raw_arrays(contract, rows)))
+            names = [rows[name] for name in rows.columns if name not in contract.features]
+            answers = answer_frame(contract, ask(raw_arrays(contract, rows)))
+            yield answers.select(*names, *answers.columns)
 
 
 def champion_contract(champion: ChampionRecord) -> Contract:

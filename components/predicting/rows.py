@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from components.predicting.images import image_frames, takes_images
 from components.quality.row_rules import Broken, broken_rules
-from components.sources import CsvSource, JsonLinesSource, ParquetSource
+from components.sources import CsvSource, JsonLinesSource, NpzSource, ParquetSource
 from components.sources.base import Source, Wanted
 from components.sources.columns import contract_columns
 from schemas.errors import DataUnreadable, RequestInvalid
@@ -17,28 +18,41 @@ if TYPE_CHECKING:
 
     from schemas.contract import Contract
 
-KINDS: dict[str, type[CsvSource] | type[JsonLinesSource] | type[ParquetSource]] = {
+KINDS: dict[str, type[CsvSource | JsonLinesSource | NpzSource | ParquetSource]] = {
     ".csv": CsvSource,
+    ".csv.gz": CsvSource,
     ".tsv": CsvSource,
+    ".tsv.gz": CsvSource,
+    ".npz": NpzSource,
+    ".pq": ParquetSource,
     ".jsonl": JsonLinesSource,
     ".ndjson": JsonLinesSource,
     ".parquet": ParquetSource,
 }
 
 
-def request_frames(path: Path, contract: Contract) -> Iterator[pl.DataFrame]:
+def request_frames(path: Path, contract: Contract, like: Source | None = None) -> Iterator[pl.DataFrame]:
     """The features of a file's rows in contract dtypes, batch by batch, each batch checked before it is handed out.
 
-    Label, key and time column may be absent; columns that the contract does not know are passed over.
+    Label, key and time column may be absent; columns that the contract does not know are passed over. Images come with
+    a further column, the name of the file.
+
+    Args:
+        path: of the rows; for a model of images also a folder.
+        contract: that the model was trained under.
+        like: how the training data were read; a file of the same kind is read so, too (separator, encoding, ...).
 
     Raises:
         DataUnreadable: the file is missing, empty, of an unknown kind or broken.
         RequestInvalid: a row breaks a rule; names rows, columns, rules and values. Nothing of its batch is predicted.
         DataInvalid: a feature's column is missing.
     """
+    if takes_images(contract) and path.suffix.lower() not in (".parquet", ".jsonl", ".npz"):
+        yield from image_frames(path, contract, like)
+        return
     columns = {name: column for name, column in contract_columns(contract).items() if name in contract.features}
     seen = 0
-    for frame in _source(path).frames(Wanted(columns, any_extra=True)):
+    for frame in _source(path, like).frames(Wanted(columns, any_extra=True)):
         broken = [b for b in broken_rules(contract, frame) if b.severity == "critical"]
         if broken:
             raise _refusal(path, broken, seen)
@@ -46,14 +60,17 @@ def request_frames(path: Path, contract: Contract) -> Iterator[pl.DataFrame]:
         yield frame
 
 
-def _source(path: Path) -> Source:
-    if path.suffix not in KINDS:
+def _source(path: Path, like: Source | None) -> Source:
+    ending = next((e for e in KINDS if path.name.lower().endswith(e)), None)
+    if ending is None:
         raise DataUnreadable(
             f"{path}: cannot tell the kind of file", f"one of {', '.join(KINDS)}", "convert or rename it"
         )
-    if path.suffix == ".tsv":
+    if isinstance(like, KINDS[ending]):
+        return like.model_copy(update={"path": str(path)})
+    if ending in (".tsv", ".tsv.gz"):
         return CsvSource(path=str(path), separator="\t")
-    return KINDS[path.suffix](path=str(path))
+    return KINDS[ending](path=str(path))
 
 
 def _refusal(path: Path, broken: list[Broken], offset: int) -> RequestInvalid:

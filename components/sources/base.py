@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pydantic import Field
+
 from components.sources.columns import Column, check_columns
 from schemas.config import Config
 from schemas.errors import DataUnreadable
@@ -50,6 +52,10 @@ class Source(Config):
     location_fields: ClassVar[tuple[str, ...]] = ("path",)
     """Settings that say where the data lies; the fingerprint of the bytes stands for them."""
 
+    datetime_formats: dict[str, str] = Field(default_factory=dict)
+    """How texts of datetimes are written that are not ISO 8601, by column, as Polars reads them:
+    ``{"sold": "%d.%m.%Y"}``."""
+
     def identity(self) -> dict[str, Any]:
         """Settings without the location, and the fingerprint of what lies there."""
         settings = super().identity()
@@ -85,10 +91,6 @@ class Source(Config):
         """Words for where a value stands, for messages; ``row`` counts from 0 over the whole split."""
         return f"row {row + 1}"
 
-    def date_formats(self) -> Mapping[str, str]:
-        """How the datetimes of a column of texts are written, by column, where that is not ISO 8601."""
-        return {}
-
     def absent_texts(self) -> tuple[str, ...]:
         """Texts that mean "missing" in a column that is not text."""
         return ("",)
@@ -112,7 +114,7 @@ class Source(Config):
             def place(row: int, column: str, start: int = start) -> str:
                 return self.place(start + row, column, split)
 
-            frame = cast_frame(_dated(batch, self.date_formats()), wanted.columns, place, self.absent_texts())
+            frame = cast_frame(_dated(batch, self.datetime_formats), wanted.columns, place, self.absent_texts())
             schema = schema or frame.schema
             _refuse_change(schema, frame.schema, place)
             yield frame

@@ -18,6 +18,7 @@ Place = Callable[[int, str], str]
 TRUE_TEXTS = ("true", "t", "yes", "y", "1", "1.0")
 FALSE_TEXTS = ("false", "f", "no", "n", "0", "0.0")
 SHOWN = 3
+MASK = "(masked)"
 
 
 def cast_frame(
@@ -210,13 +211,18 @@ def _refuse_lost(found: pl.Series, wanted: pl.Series, column: Column, place: Pla
         return
     rows = lost.arg_true()
     values = [found[int(row)] for row in rows[:SHOWN]]
-    shown = ", ".join(f"{value!r} ({place(int(row), column.name)})" for row, value in zip(rows, values, strict=False))
+    told = [MASK if column.sensitive else repr(value) for value in values]
+    shown = ", ".join(f"{value} ({place(int(row), column.name)})" for row, value in zip(rows, told, strict=False))
     more = f", and {len(rows) - SHOWN} more in this batch" if len(rows) > SHOWN else ""
     raise DataUnreadable(
         f"column {column.name!r}: {_kind(found)} that is not {_article(column.dtype)}: {shown}{more}",
         f"values that can be held as {column.dtype}",
         _hint(column, found, [str(value) for value in values]),
-        {"column": column.name, "dtype": column.dtype, "samples": [str(value) for value in values]},
+        {
+            "column": column.name,
+            "dtype": column.dtype,
+            "samples": [MASK if column.sensitive else str(v) for v in values],
+        },
     )
 
 

@@ -20,12 +20,14 @@ class Column:
         dtype: a dtype of the contract; ``key``: text or integers, as found; ``time``: a datetime or a number, as found.
         shape: shape of one value, empty for a scalar.
         optional: whether the column may be absent.
+        sensitive: whether its values are left out of messages.
     """
 
     name: str
     dtype: Dtype | Literal["key", "time"]
     shape: tuple[int, ...] = ()
     optional: bool = False
+    sensitive: bool = False
 
     @property
     def size(self) -> int:
@@ -47,7 +49,7 @@ def contract_columns(contract: Contract, optional: Collection[str] = ()) -> dict
 def _column(contract: Contract, name: str, optional: bool) -> Column:
     feature: Feature | None = contract.features.get(name)
     if feature is not None:
-        return Column(name, feature.dtype, feature.shape, optional)
+        return Column(name, feature.dtype, feature.shape, optional, feature.sensitive)
     if contract.label is not None and name == contract.label.name:
         return Column(name, contract.label.dtype, (), optional)
     return Column(name, "time" if name == contract.time and name != contract.key else "key", (), optional)

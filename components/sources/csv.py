@@ -119,7 +119,9 @@ class CsvSource(Source):
         except pl.exceptions.PolarsError as error:
             if "could not parse" not in str(error):
                 raise self._broken(file, error) from None
-            yield from self._text_batches(file, texts, names, wanted.batch_rows, seen)
+            numbers = [n for n in names if n in wanted.columns and wanted.columns[n].dtype in native]
+            for batch in self._text_batches(file, texts, names, wanted.batch_rows, seen):
+                yield _with_points(batch, numbers) if self.decimal_comma else batch
 
     def _text_batches(
         self, file: Path, texts: dict[str, Any], names: list[str], rows: int, skip: int
@@ -195,6 +197,13 @@ class CsvSource(Source):
                     "quote fields that contain the separator, or set the source's `separator`",
                 )
         return DataUnreadable(f"{file}: {message}", "a CSV file that can be read", "correct the file")
+
+
+def _with_points(batch: pl.DataFrame, numbers: list[str]) -> pl.DataFrame:
+    """Texts of numbers with a decimal comma in the form that casts read."""
+    import polars as pl
+
+    return batch.with_columns(pl.col(n).str.replace(",", ".", literal=True) for n in numbers)
 
 
 def _filled(header: list[str]) -> pl.Expr:

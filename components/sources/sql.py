@@ -104,7 +104,7 @@ class SqlSource(Source):
 
 def _quoted(engine: Any, table: str) -> str:
     """A table's name (with schema, where there is a dot) as the database wants it."""
-    return ".".join(engine.dialect.identifier_preparer.quote(part) for part in table.split("."))
+    return ".".join(engine.dialect.identifier_preparer.quote_identifier(part) for part in table.split("."))
 
 
 def _plain(value: Any) -> Any:

@@ -149,7 +149,8 @@ def _described(source: Source, frame: pl.DataFrame) -> Opened:
     plain = frame.drop(list(odd))
     texts = [n for n, t in plain.schema.items() if t in (pl.Categorical, pl.Enum)]
     plain = plain.with_columns(pl.col(n).cast(pl.String) for n in texts)
-    return Opened(source, plain, {n: describe(n, plain[n]) for n in plain.columns}, odd)
+    specs = {n: describe(n, plain[n]) for n in plain.columns}
+    return Opened(source.model_copy(update={"datetime_formats": _formats(specs)}), plain, specs, odd)
 
 
 def _open_csv(data: str) -> Opened:
@@ -161,14 +162,13 @@ def _open_csv(data: str) -> Opened:
     plain = frame.with_columns(pl.col(n).str.strip_chars().str.replace(",", ".", literal=True) for n in numbers)
     specs = {n: describe(n, plain[n]) for n in plain.columns}
     tokens = {t for s in specs.values() if s.kind in ("number", "datetime") for t in s.tokens}
-    dates = {n: s.date_format for n, s in specs.items() if s.date_format and not _ISO_8601.fullmatch(s.date_format)}
     source = CsvSource(
         path=data,
         separator=facts[0].delimiter,
         encoding=_encoding(facts[0].encoding),
         null_values=tuple(dict.fromkeys((*NULL_TEXTS, *sorted(tokens)))),
         decimal_comma=bool(numbers),
-        datetime_formats=dates,
+        datetime_formats=_formats(specs),
     )
     return Opened(source, plain, specs)
 
@@ -181,6 +181,11 @@ def _read_text(file: Path) -> tuple[pl.DataFrame, TextFacts]:
     text, facts = inspect_text(gzip.decompress(file.read_bytes()), None)
     quote = '"' if facts.quotes else None
     return pl.read_csv(text, separator=facts.delimiter, infer_schema=False, quote_char=quote), facts
+
+
+def _formats(specs: dict[str, Spec]) -> dict[str, str]:
+    """How datetimes are written, by column, where that is not ISO 8601."""
+    return {n: s.date_format for n, s in specs.items() if s.date_format and not _ISO_8601.fullmatch(s.date_format)}
 
 
 def _encoding(found: str) -> str:

@@ -3,7 +3,7 @@
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -12,6 +12,10 @@ from pipelines.cli.settings import open_store
 from pipelines.core.registry import load as load_pipeline
 from schemas.champion import read_champion
 from schemas.errors import UnknownName
+
+if TYPE_CHECKING:
+    from components.sources.base import Source
+    from pipelines.core.graph import Pipeline
 
 PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Typer settings for commands whose flags another parser reads."""
@@ -43,7 +47,7 @@ def config(
 def predict(
     name: Annotated[str, typer.Argument(help="Name of the pipeline.", show_default=False)],
     file: Annotated[
-        Path, typer.Argument(help="CSV, JSON lines or Parquet; a label is not needed.", show_default=False)
+        Path, typer.Argument(help="CSV, JSON lines, Parquet, .npz, or images; no label needed.", show_default=False)
     ],
     server: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Ask this gRPC server, not this process.")
@@ -61,7 +65,7 @@ def predict(
     quiet_libraries()
     from components.predicting.champion import champion_contract, in_process, predictions, through_server
 
-    load_pipeline(name)
+    like = _source_of(load_pipeline(name))
     opened = open_store(store)
     opened.pull(f"champions/{name}.json")
     champion = read_champion(opened.root, name)
@@ -69,7 +73,7 @@ def predict(
     ask = through_server(champion, server, timeout_seconds) if server else in_process(champion)
     with ExitStack() as stack:
         out = stack.enter_context(_replacing(output)) if output else sys.stdout
-        for i, frame in enumerate(predictions(file, contract, ask)):
+        for i, frame in enumerate(predictions(file, contract, ask, like)):
             out.write(frame.write_csv(include_header=i == 0))
 
 
@@ -120,6 +124,14 @@ def load(
     typer.echo(f"latency ms  p50 {report.p50_ms:.2f}   p95 {report.p95_ms:.2f}   p99 {report.p99_ms:.2f}")
     errors = ", ".join(f"{code} x {count}" for code, count in report.errors.items())
     typer.echo(f"errors      {errors or 'none'}")
+
+
+def _source_of(pipeline: "Pipeline") -> "Source | None":
+    """Where the first step that has a source reads from."""
+    from components.sources.base import Source
+
+    found = (getattr(step.config, "source", None) for step in pipeline.steps)
+    return next((source for source in found if isinstance(source, Source)), None)
 
 
 class _replacing:

@@ -1,0 +1,77 @@
+"""Images that somebody wants predictions for: a folder of any depth, one image, or a table that names them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from components.sources.base import Source
+from components.sources.image_folder import SUFFIXES
+from components.sources.image_list import ImageListSource
+from components.sources.images import decode_image
+from schemas.errors import DataUnreadable
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from schemas.contract import Contract
+
+FILE = "file"
+"""Name of the column that says which answer is of which image."""
+BATCH = 256
+
+
+def takes_images(contract: Contract) -> bool:
+    """Whether one image is all that the model asks for."""
+    return [feature.dtype for feature in contract.features.values()] == ["image"]
+
+
+def image_frames(path: Path, contract: Contract, like: Source | None) -> Iterator[pl.DataFrame]:
+    """Pixels in the contract's shape, and the name of each file, in the order of the names or of the table.
+
+    Args:
+        path: a folder, an image, or a CSV file with a column of files as the training data had it.
+        contract: with one feature, the image.
+        like: how the training data were read.
+
+    Raises:
+        DataUnreadable: no image is there, or one is broken.
+    """
+    import polars as pl
+
+    from components.sources.columns import Column
+    from components.sources.tensors import pixels_series
+
+    ((name, feature),) = contract.features.items()
+    column = Column(name, "image", feature.shape)
+    root, files = _files(path, like)
+    for start in range(0, len(files), BATCH):
+        some = files[start : start + BATCH]
+        pixels = np.stack([decode_image(f.read_bytes(), feature.shape, str(f)).pixels for f in some])
+        names = [f.relative_to(root).as_posix() if f.is_relative_to(root) else str(f) for f in some]
+        yield pl.DataFrame([pl.Series(FILE, names), pixels_series(column, pixels)])
+
+
+def _files(path: Path, like: Source | None) -> tuple[Path, list[Path]]:
+    """The folder that names count from, and the images."""
+    if path.is_dir():
+        files = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file() and p.name[0] != ".")
+        if not files:
+            raise DataUnreadable(f"folder {path} holds no image", f"files ending in {', '.join(SUFFIXES)}", "check it")
+        return path, files
+    if path.suffix.lower() in SUFFIXES:
+        if not path.is_file():
+            raise DataUnreadable(f"no file {path}", "an image", "check the path")
+        return path.parent, [path]
+    column = like.file if isinstance(like, ImageListSource) else FILE
+    own = ImageListSource(path=str(path), file=column)
+    files = own.files()[1:]
+    if isinstance(like, ImageListSource) and not all(f.is_file() for f in files):
+        files = like.model_copy(update={"path": str(path)}).files()[1:]
+    absent = [str(f) for f in files if not f.is_file()]
+    if absent:
+        raise DataUnreadable(f"no file {', '.join(absent[:5])}", "every image that the table names", "check the names")
+    return path.parent, files

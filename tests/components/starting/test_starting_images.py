@@ -1,0 +1,94 @@
+"""What is decided about images, on folders made for it."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+from components.sources import AsGiven, ImageFolderSource, ImageListSource
+from components.starting.start import start
+from schemas.errors import ConfigError, DataUnreadable
+
+
+def arrow(right: bool, random: np.random.Generator, size=(20, 24)) -> Image.Image:
+    """A bright bar whose tip points to one side, on noise."""
+    pixels = random.integers(0, 60, (*size, 3))
+    for row in range(6, 14):
+        length = 16 - 2 * abs(row - 10)
+        pixels[row, 4 : 4 + length] = (200, 40, 40)
+    made = Image.fromarray(pixels.astype(np.uint8))
+    return made if right else made.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+
+
+def folder(root: Path, counts: dict[str, int], right=lambda _: True) -> Path:
+    """``counts`` images of each class."""
+    random = np.random.default_rng(0)
+    for name, count in counts.items():
+        (root / name).mkdir(parents=True)
+        for i in range(count):
+            arrow(right(i), random).save(root / name / f"{i:03d}.png")
+    return root
+
+
+def test_folders_by_class(tmp_path):
+    recipe = start("arrows", str(folder(tmp_path / "data", {"b": 40, "a": 30})))
+    assert isinstance(recipe.source, ImageFolderSource)
+    assert recipe.contract.label.classes == ("a", "b") and recipe.contract.key == "file"
+    assert recipe.contract.features["image"].shape == (20, 24, 3)
+    assert recipe.model.augmentation.flip == "none", "all point to the right: a mirrored one is another thing"
+    assert recipe.training["schedule"].warmup_epochs > 0 and recipe.training["label_smoothing"] > 0
+
+
+def test_flips_where_mirror_images_are_as_likely(tmp_path):
+    both = folder(tmp_path / "data", {"a": 40, "b": 40}, right=lambda i: i % 2 == 0)
+    assert start("arrows", str(both)).model.augmentation.flip == "horizontal"
+
+
+def test_folders_by_split(tmp_path):
+    for part in ("train", "test"):
+        folder(tmp_path / "data" / part, {"a": 20, "b": 20})
+    recipe = start("arrows", str(tmp_path / "data"))
+    assert isinstance(recipe.split, AsGiven) and recipe.contract.label.classes == ("a", "b")
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_table_names_the_images(tmp_path, inside):
+    images = folder(tmp_path / "data", {"pictures": 30}) / "pictures"
+    names = [p.name for p in sorted(images.iterdir())]
+    table = (images if inside else tmp_path / "data") / "labels.csv"
+    pl.DataFrame({"name": names, "kind": ["x", "y"] * 15, "by": [f"p{i}" for i in range(30)]}).write_csv(table)
+    recipe = start("arrows", str(table if inside else tmp_path / "data"))
+    assert isinstance(recipe.source, ImageListSource)
+    assert (recipe.source.file, recipe.contract.label.name) == ("name", "kind")
+    assert recipe.contract.ignore == ("by",)
+    from components.sources.base import Wanted
+    from components.sources.columns import contract_columns
+
+    frames = recipe.source.frames(Wanted(contract_columns(recipe.contract), frozenset(recipe.contract.ignore)))
+    frame = pl.concat(list(frames))
+    assert frame["name"].to_list() == names and frame["kind"].to_list() == ["x", "y"] * 15
+    first = np.asarray(Image.open(images / names[0]))
+    np.testing.assert_array_equal(frame["image"][0].to_numpy().reshape(20, 24, 3), first)
+
+
+def test_grey_images_of_several_sizes(tmp_path):
+    random = np.random.default_rng(0)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for i in range(12):
+            side = int(random.integers(90, 130))
+            Image.fromarray(random.integers(0, 255, (side, 2 * side), dtype=np.uint8)).save(
+                tmp_path / name / f"{i}.png"
+            )
+    assert start("grey", str(tmp_path)).contract.features["image"].shape == (32, 64, 1)
+
+
+def test_refused(tmp_path):
+    with pytest.raises(ConfigError, match="one class, a"):
+        start("x", str(folder(tmp_path / "one", {"a": 5})))
+    broken = folder(tmp_path / "two", {"a": 5, "b": 5})
+    (broken / "a" / "000.png").write_bytes(b"no image")
+    with pytest.raises(DataUnreadable, match=r"000\.png"):
+        start("x", str(broken))
