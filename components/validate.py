@@ -20,6 +20,7 @@ from schemas.errors import DataInvalid
 from schemas.files import read_json, write_json
 
 if TYPE_CHECKING:
+    from components.quality.history import RunQuality
     from components.quality.outcome import Outcome
     from components.quality.quarantine import Quarantine
 
@@ -45,6 +46,7 @@ def validate(
     from components.quality.batches import rows_of_files
     from components.quality.profile import profile_rows
     from components.quality.run_gx import check_splits, suites_of
+    from components.quality.sample_rows import sample_rows
 
     contract, splits = examples.contract, examples.splits
     suites = suites_of(contract, splits)
@@ -56,13 +58,15 @@ def validate(
     checked = check_splits(rows, contract, suites)
     outcomes = [outcome for one in checked for outcome in one.outcomes]
     write_json(out / "validation.json", _report(outcomes, examples, aside))
+    shown = sample_rows(outcomes, rows, contract)
+    write_json(out / "sample_rows.json", shown)
     _tell(context, 2, "statistics")
     write_json(out / "profile.json", profile_rows(rows, contract))
     if config.data_docs:
         from components.quality.data_docs import write_data_docs
 
         _tell(context, 3, "data docs")
-        write_data_docs(checked, contract, out / "data_docs")
+        write_data_docs(checked, contract, out / "data_docs", shown, _history(out, context))
     _raise_if_broken(outcomes, contract, config, aside)
     _pass_on(examples, aside, out)
     return CheckedExamples(out)
@@ -71,6 +75,17 @@ def validate(
 def _tell(context: RunContext | None, done: int, note: str) -> None:
     if context is not None:
         context.progress(Progress(done, 4, note))
+
+
+def _history(out: Path, context: RunContext | None) -> list["RunQuality"]:
+    """Earlier runs of the pipeline and, last, this one."""
+    from components.quality.history import earlier_runs, quality_of
+
+    if context is None:
+        return []
+    runs = earlier_runs(context.store / "runs" / context.pipeline, context.run_id)
+    now = quality_of(context.run_id, out)
+    return [*runs, *([now] if now else [])]
 
 
 def _set_aside(examples: Examples, out: Path) -> "Quarantine | None":

@@ -25,7 +25,8 @@ def write_warmup(
         saved_model: directory of the SavedModel.
         contract: of the model.
         name: model name to put in the requests; servers ignore it.
-        raw: rows to take, arrays by feature name; repeated where a batch is larger.
+        raw: rows to take, arrays by feature name; repeated where a batch is larger. Values of sensitive features do
+            not get into the file: texts are empty there and numbers 0.
         batches: rows of the requests.
     """
     from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
@@ -39,6 +40,7 @@ def write_warmup(
     served = _signatures(saved_model)
     path = saved_model / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
+    raw = {n: _blank(v) if contract.features[n].sensitive else v for n, v in raw.items()}
     records = 0
     with tf.io.TFRecordWriter(str(path)) as writer:
         for signature in (s for s in makers if s in served):
@@ -48,6 +50,10 @@ def write_warmup(
                 writer.write(log.SerializeToString(deterministic=True))
                 records += 1
     return records
+
+
+def _blank(values: Array) -> Array:
+    return np.full_like(values, "" if values.dtype.kind == "O" else 0)
 
 
 def _signatures(saved_model: Path) -> set[str]:

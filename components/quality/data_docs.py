@@ -15,18 +15,27 @@ from pathlib import Path
 from typing import Any
 
 from components.quality.gx import load_gx
+from components.quality.history import RunQuality, worst_failed
 from components.quality.outcome import Outcome
 from components.quality.rules import WHOLE
 from components.quality.run_gx import Checked
+from components.reporting.charts.spark import sparkline
 from schemas.contract import Contract
 from schemas.files import write_text
 
 ASSETS = Path(__file__).parent / "assets" / "data_docs"
 
 
-def write_data_docs(checked: Sequence[Checked], contract: Contract, out: Path) -> Path:
+def write_data_docs(
+    checked: Sequence[Checked],
+    contract: Contract,
+    out: Path,
+    samples: Sequence[Mapping[str, Any]] = (),
+    history: Sequence[RunQuality] = (),
+) -> Path:
     """Write ``index.html`` and ``<split>.html`` into ``out`` and return the index.
 
+    ``samples`` are rows of broken rules as ``sample_rows`` gives them, ``history`` the last runs, this one at the end.
     Values of sensitive columns are masked in the results by the time they come here.
     """
     view = _view()
@@ -35,10 +44,38 @@ def write_data_docs(checked: Sequence[Checked], contract: Contract, out: Path) -
     outcomes = [outcome for one in checked for outcome in one.outcomes]
     suites = [{"split": one.split, "title": _title(one.split), **_counts(one.outcomes)} for one in checked]
     index = view.env.get_template("index.html").render(
-        **_common(outcomes, contract), suites=suites, columns=_columns(contract), with_split=True
+        **_common(outcomes, contract),
+        suites=suites,
+        columns=_columns(contract),
+        with_split=True,
+        samples=samples,
+        links={(s["column"], s["rule"], s["split"]): f"#rows-{i}" for i, s in enumerate(samples)},
+        history=_trends(history, contract),
     )
     write_text(out / "index.html", index)
     return out / "index.html"
+
+
+def _trends(history: Sequence[RunQuality], contract: Contract) -> dict[str, Any] | None:
+    """By column, the missing and the worst failed share of the last runs; None with fewer than two runs."""
+    from markupsafe import Markup
+
+    if len(history) < 2:
+        return None
+    names = [run.run_id for run in history]
+    rows = []
+    for column in contract.columns:
+        missing = [run.missing.get(column) for run in history]
+        failed = worst_failed(history, column)
+        rows.append(
+            {
+                "name": column,
+                "missing": Markup(sparkline(missing, names, f"missing in {column}")),
+                "failed": Markup(sparkline(failed, names, f"rows of {column} that break a rule")),
+                "now": (missing[-1], failed[-1]),
+            }
+        )
+    return {"runs": len(history), "rows": rows}
 
 
 def _view() -> Any:
@@ -66,6 +103,7 @@ def _split_page(view: Any, one: Checked, contract: Contract) -> str:
             split=one.split,
             split_title=_title(one.split),
             with_split=False,
+            links={},
         )
     )
 

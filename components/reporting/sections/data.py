@@ -4,12 +4,14 @@
 even where a file holds them.
 """
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 from components.reporting.charts.scale import label
 from components.reporting.charts.small import Bins, histogram, top_values
 from components.reporting.reading import RunRecord, as_dict, as_list, as_number
+from components.reporting.sections.history import history
 from components.reporting.sections.verdicts import Verdict, read_verdicts
 
 MASK = "••• (sensitive)"
@@ -28,13 +30,19 @@ def data(run: RunRecord) -> dict[str, Any] | None:
     if not examples and not verdicts:
         return None
     broken = [v for v in verdicts if v.state != "kept"]
+    links = {(s["column"], s["rule"], s["split"]): s["id"] for s in _sample_rows(run)}
     return {
         "splits": [(n, f"{as_number(as_dict(s).get('rows')) or 0:,.0f}") for n, s in _splits(examples)],
         "contract": str(run.contract.get("name") or ""),
         "counts": {state: sum(v.state == state for v in verdicts) for state in STATES},
-        "broken": [_broken(v, run.sensitive) for v in sorted(broken, key=_urgency)[:BROKEN_SHOWN]],
+        "broken": [
+            _broken(v, run.sensitive) | {"link": links.get((v.column, v.rule, v.split), "")}
+            for v in sorted(broken, key=_urgency)[:BROKEN_SHOWN]
+        ],
         "more": max(len(broken) - BROKEN_SHOWN, 0),
         "quarantine": _quarantine(run),
+        "samples": _sample_rows(run),
+        "history": history(run),
         "features": _features(run, verdicts),
         "docs": _docs(run),
     }
@@ -68,6 +76,37 @@ def _reason(reason: dict[str, Any], sensitive: frozenset[str]) -> dict[str, Any]
         "rows": f"{as_number(reason.get('rows')) or 0:,.0f}",
         "samples": [MASK] if column in sensitive and samples else samples,
     }
+
+
+def _sample_rows(run: RunRecord) -> list[dict[str, Any]]:
+    """Whole rows of broken rules, each with an id to link to; sensitive values masked once more."""
+    path = next((path for _, path in run.holding("sample_rows.json")), None)
+    try:
+        given = json.loads(path.read_text(encoding="utf-8")) if path else []
+    except ValueError:
+        given = []
+    found = []
+    for i, one in enumerate(map(as_dict, as_list(given))):
+        names = [str(name) for name in as_list(one.get("names"))]
+        rows = [
+            {
+                "row": as_dict(row).get("row"),
+                "cells": [
+                    MASK if name in run.sensitive else cell
+                    for name, cell in zip(names, as_list(as_dict(row).get("cells")), strict=False)
+                ],
+            }
+            for row in as_list(one.get("rows"))
+        ]
+        found.append(
+            {
+                **{k: str(one.get(k)) for k in ("column", "rule", "split")},
+                "names": names,
+                "rows": rows,
+                "id": f"rows-{i}",
+            }
+        )
+    return found
 
 
 def _splits(examples: dict[str, Any]) -> list[tuple[str, Any]]:
@@ -153,7 +192,7 @@ def _date(seconds: float) -> str:
 
 def _facts(by_split: dict[str, Statistics], masked: bool) -> dict[str, Any]:
     """A small table: a row a statistic, a column a split."""
-    rows = []
+    rows: list[tuple[str, list[str]]] = []
     missing = [as_number(s.get("missing_share")) for s in by_split.values()]
     if any(m is not None for m in missing):
         rows.append(("missing", ["" if m is None else f"{m:.2%}" if m else "none" for m in missing]))
@@ -162,7 +201,39 @@ def _facts(by_split: dict[str, Statistics], masked: bool) -> dict[str, Any]:
         cells = [s.get(key) for s in by_split.values()]
         if any(c is not None for c in cells):
             rows.append((key, [_cell(c) for c in cells]))
+    for name, tell in (("goes with the label", _association), ("words", _words), ("pictures there twice", _twice)):
+        told = [tell(s) for s in by_split.values()]
+        if any(told):
+            rows.append((name, told))
     return {"splits": list(by_split), "rows": rows}
+
+
+def _association(statistics: Statistics) -> str:
+    """Pearson's correlation, eta or Cramer's V with the label."""
+    found = as_dict(statistics.get("association"))
+    value = as_number(found.get("value"))
+    signs = {"pearson": "r", "eta": "η", "cramers_v": "V"}
+    return "" if value is None else f"{signs.get(str(found.get('measure')), '')} {value:.2f}"
+
+
+def _words(statistics: Statistics) -> str:
+    found = as_dict(statistics.get("words"))
+    different, mean = as_number(found.get("vocabulary")), as_number(found.get("mean"))
+    return "" if different is None or mean is None else f"{label(mean)} a row, {label(different)} different"
+
+
+def _twice(statistics: Statistics) -> str:
+    """Equal pictures inside the split and in others, and nearly equal ones where these can be told."""
+    found = as_dict(statistics.get("duplicates"))
+    if not found:
+        return ""
+    parts = [("here", found), *((f"in {n}", as_dict(o)) for n, o in as_dict(found.get("in_other_splits")).items())]
+    told = []
+    for where, counts in parts:
+        exact, near = as_number(counts.get("exact")) or 0, as_number(counts.get("near"))
+        close = f" ({near:,.0f} nearly)" if near is not None and near > exact else ""
+        told += [f"{exact:,.0f}{close} {where}"] if exact or close else []
+    return ", ".join(told) or "none"
 
 
 def _cell(value: Any) -> str:
