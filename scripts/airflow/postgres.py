@@ -4,6 +4,7 @@ The server comes from the system's packages (Debian: ``apt-get install postgresq
 lets the user ``postgres`` run it.
 """
 
+import importlib.util
 import os
 import pwd
 import shutil
@@ -64,6 +65,12 @@ class Postgres:
             done = subprocess.run(command, cwd="/", stdout=output, stderr=output, stdin=subprocess.DEVNULL, check=False)
         if done.returncode != 0:
             raise StartFailed(f"{Path(str(arguments[0])).name} failed:\n{log.read_text(errors='replace')[-3000:]}")
+
+
+def usable() -> bool:
+    """Whether a server is installed, and the drivers by which Airflow reaches it."""
+    drivers = all(importlib.util.find_spec(name) is not None for name in ("psycopg2", "asyncpg"))
+    return drivers and (bool(list(Path(BINARIES).glob("*/bin/initdb"))) or shutil.which("initdb") is not None)
 
 
 def find() -> Path:

@@ -42,6 +42,7 @@ def world():
 
 def running(folder: Path):
     """Airflow on PostgreSQL in a folder, for as long as the generator is open."""
+    pytest.importorskip("asyncpg", reason="Airflow needs the package asyncpg to use PostgreSQL")
     database = postgres.Postgres(folder / "postgres")
     try:
         try:
