@@ -61,7 +61,7 @@ def _compare(kept: Learned, batch: Batch, name: str) -> Iterator[Evidence]:
         yield certain(name, "every value is missing", f"{k} of {n}", f"{K} of {total}")
     unreadable = table.unreadable(name)
     if kept["unreadable"] == 0 and unreadable.any():
-        yield _unreadable(table, name, unreadable)
+        yield _unreadable(table, name, unreadable, total)
     new = sorted(set(_words(table, name)) - set(kept["words"]))
     if new:
         flags = table.texts(name).is_in(new).fill_null(False).to_numpy()
@@ -76,7 +76,7 @@ def _compare(kept: Learned, batch: Batch, name: str) -> Iterator[Evidence]:
         )
 
 
-def _unreadable(table: Table, name: str, flags: np.ndarray) -> Evidence:
+def _unreadable(table: Table, name: str, flags: np.ndarray, known: int) -> Evidence:
     spec = table.specs[name]
     values = table.texts(name).filter(pl.Series(flags))
     sample = str(values[0])
@@ -84,7 +84,8 @@ def _unreadable(table: Table, name: str, flags: np.ndarray) -> Evidence:
     count = f"{int(flags.sum())} of {flags.size}, e.g. {sample!r}"
     reason = _reason(values, spec.kind == "datetime")
     rule = f"values are {wanted}" + (f": {reason}" if reason else "")
-    many = int(flags.sum()) > 1
+    rare = flags.size > 2 * known and flags.mean() < 0.01
+    many = int(flags.sum()) > 1 and not rare
     return (certain if many else suspicious)(name, rule, count, f"only {wanted}", first_rows(flags))
 
 

@@ -193,7 +193,7 @@ def _far(learned: dict[str, Any], reference: Histogram, view: Numbers, strays: i
     yield Evidence(
         view.column,
         f"{view.what} far outside anything to be expected",
-        stray(k, n, reference.rows) - 2 * math.log2(_times_over(view.values[beyond], low, high)) if k > strays else 0.0,
+        _far_log_p(k, n, reference) - 2 * math.log2(_times_over(view.values[beyond], low, high)) if k > strays else 0.0,
         1.0 if k >= 3 or k > 0.01 * n else 0.5,
         f"{k} of {n}, e.g. {_example(view.values, beyond)}",
         f"between {low:.6g} and {high:.6g} (seen: {reference.edges[0]:.6g} to {reference.edges[-1]:.6g})",
@@ -204,7 +204,12 @@ def _far(learned: dict[str, Any], reference: Histogram, view: Numbers, strays: i
 def _times_over(values: Floats, low: float, high: float) -> float:
     """How many times further out the farthest value lies than the bound it crosses, seen from the middle; >= 1."""
     half = (high - low) / 2
-    return max(1.0, float(np.abs(values - (high + low) / 2).max()) / half) if half > 0 else 2.0
+    return max(1.0, float(np.abs(values - (high + low) / 2).max()) / half) if high - low > 1e-9 else 1.0
+
+
+def _far_log_p(k: int, n: int, reference: Histogram) -> float:
+    """log10 p of ``k`` values far outside; of what was constant, every other value is outside and none is far."""
+    return rate_increase(k, n, 0, reference.rows) if reference.edges.size == 1 else stray(k, n, reference.rows)
 
 
 def _atoms(learned: dict[str, Any], reference: Histogram, view: Numbers, copies: float) -> Iterator[Evidence]:

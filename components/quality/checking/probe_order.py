@@ -170,7 +170,7 @@ def _as_regular(kept: dict[str, Any], batch: Batch) -> bool:
 def _run_growth(kept: dict[str, Any], n: int) -> float:
     """How much longer the longest run of ``n`` rows may be: in proportion where equal values stand together."""
     by_chance = math.log(kept["rows"]) / -math.log(min(max(kept["top"], 1e-9), 0.999))
-    if kept["run"] > 1.2 * by_chance + 1:
+    if kept["run"] > 1.2 * by_chance + 1 or n > 2 * kept["rows"]:
         return max(1.0, n / kept["rows"])
     return 1 + 0.2 * math.log2(1 + n / kept["rows"])
 
