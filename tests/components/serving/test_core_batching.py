@@ -26,6 +26,7 @@ class Doubling:
     gate: threading.Event | None = None
     error: ServingError | None = None
     answer: object = None
+    seconds: float = 0.0
     timeouts: list[float | None] = field(default_factory=list)
 
     def run(self, feeds: Feeds, fetches: Sequence[str], timeout_seconds: float | None) -> list[Array]:
@@ -34,6 +35,7 @@ class Doubling:
         self.timeouts.append(timeout_seconds)
         if self.gate is not None:
             assert self.gate.wait(10)
+        time.sleep(self.seconds)
         if self.error is not None:
             raise self.error
         return [np.asarray(value * 2 if self.answer is None else self.answer)]
@@ -117,6 +119,28 @@ def test_a_lone_client_does_not_wait_for_ever() -> None:
     for _ in range(20):
         runner.run(rows(1), ["y:0"], None)
     assert time.monotonic() - started < 0.2, "sixteen waits in vain teach that there is one client"
+
+
+def test_cheap_runs_are_no_longer_put_together_under_steady_traffic() -> None:
+    inner = Doubling()
+    runner = batching(inner, allowed_sizes=(4, 8), timeout_seconds=0.002)
+    for _ in range(80):
+        runner.run(rows(1), ["y:0"], None)
+    started = time.monotonic()
+    results = [runner.run(rows(i), ["y:0"], None)[0].tolist() for i in range(50)]
+    assert time.monotonic() - started < 0.05, "nobody waits for a batch that would save nothing"
+    assert results == [[2.0 * i] for i in range(50)]
+    assert set(inner.runs) == {4}, "allowed sizes hold for requests that run alone"
+
+
+def test_dear_runs_are_still_put_together_under_steady_traffic() -> None:
+    inner = Doubling(seconds=0.002)
+    runner = batching(inner, timeout_seconds=0.0005)
+    for _ in range(80):
+        runner.run(rows(1), ["y:0"], None)
+    before = len(inner.runs)
+    together(runner, [rows(i) for i in range(8)])
+    assert len(inner.runs) - before < 8
 
 
 def test_a_request_that_is_too_large_is_refused() -> None:
@@ -243,4 +267,3 @@ def test_heavy_traffic_loses_nothing() -> None:
     for thread in threads:
         thread.join()
     assert not wrong
-    assert len(inner.runs) < 800
