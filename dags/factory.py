@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from airflow.sdk import DAG, BaseOperator, CronDataIntervalTimetable, Param, TaskGroup
+from airflow.sdk import DAG, BaseOperator, CronDataIntervalTimetable, Param, TaskGroup, get_parsing_context
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
@@ -25,6 +25,7 @@ from pipelines.core.approval import approved_settings
 from pipelines.core.form import changed, form
 from pipelines.core.graph import Pipeline
 from pipelines.core.operations import Docker, Pod, Python, ThisProcess, stage
+from pipelines.core.registry import names
 from pipelines.core.units import Unit
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -63,6 +64,15 @@ def build_dag(pipeline: Pipeline, docs: str = "", *, register: bool = True) -> D
         ).as_teardown(on_failure_fail_dagrun=False)
         list(tasks.values()) >> finish
     return dag
+
+
+def wanted(suffix: str = "") -> list[str]:
+    """Names of the pipelines whose DAGs are asked for: all of them, and in a task's process only its own.
+
+    ``suffix`` is what the names of the DAGs have behind that of the pipeline.
+    """
+    asked = get_parsing_context().dag_id
+    return names() if asked is None else [name for name in names() if name + suffix == asked]
 
 
 def _tasks(pipeline: Pipeline) -> dict[str, BaseOperator]:

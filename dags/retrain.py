@@ -20,11 +20,11 @@ from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipExcept
 
 from components.retraining.policy import RetrainPolicy
 from components.retraining.watch import claim, confirm, look
-from dags.factory import START
+from dags.factory import START, wanted
 from dags.place import open_store
 from dags.watcher import LandingTrigger
 from pipelines.core.graph import Pipeline
-from pipelines.core.registry import load, names
+from pipelines.core.registry import load
 
 
 class DecideOperator(BaseOperator):
@@ -118,7 +118,7 @@ def build_retrain_dag(pipeline: Pipeline, policy: RetrainPolicy) -> DAG:
     return dag
 
 
-for name in names():
+for name in wanted("_retrain"):
     with suppress(Exception):
         pipeline = load(name)
         if pipeline.operations.retrain is not None:

@@ -5,9 +5,9 @@ A definition that does not load is left out here and named by ``refused.py``, so
 
 from contextlib import suppress
 
-from dags.factory import build_dag
-from pipelines.core.registry import docs, load, names
+from dags.factory import build_dag, wanted
+from pipelines.core.registry import docs, load
 
-for name in names():
+for name in wanted():
     with suppress(Exception):
         globals()[name] = build_dag(load(name), docs(name))

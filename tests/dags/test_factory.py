@@ -169,6 +169,18 @@ print(json.dumps(found))
     assert python(code, PYTHONHASHSEED="1") == python(code, PYTHONHASHSEED="2")
 
 
+def test_the_process_of_a_task_builds_its_own_dag_alone(python):
+    code = """
+import json
+import dags.training, dags.retrain
+found = [n for m in (dags.training, dags.retrain) for n, v in vars(m).items() if type(v).__name__ == "DAG"]
+print(json.dumps(found))
+"""
+    asked = {"_AIRFLOW_PARSING_CONTEXT_DAG_ID": "arriving_retrain", "_AIRFLOW_PARSING_CONTEXT_TASK_ID": "decide"}
+    assert python(code, **asked) == ["arriving_retrain"]
+    assert python(code, **{**asked, "_AIRFLOW_PARSING_CONTEXT_DAG_ID": "toy"}) == ["toy"]
+
+
 def test_each_dag_comes_from_one_file(python):
     """A DAG that two files define changes its version whenever either is read."""
     code = f"""
