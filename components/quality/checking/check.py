@@ -72,10 +72,12 @@ def _check_large(contract: Contract, statistics: dict[str, Any], path: Path) -> 
     """A file read in slices: every rule on every row, distributions on ``SAMPLE`` rows."""
     lazy, facts = scan(path, _delimiter(statistics))
     rows = int(lazy.select(pl.len()).collect(engine="streaming").item())
-    evidence = _compared(statistics, _table(spread(lazy, rows, SAMPLE), statistics, contract), facts, contract)
     counts: Tally = {}
+    taken: list[pl.DataFrame] = []
     for start, part in slices(lazy, rows):
         counts = add(counts, tally(contract, _table(part, statistics, contract), start))
+        taken.append(spread(part, start, rows, SAMPLE))
+    evidence = _compared(statistics, _table(pl.concat(taken), statistics, contract), facts, contract)
     return rows, [*evidence, *row_count(contract, rows), *evidence_of(contract, counts)]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from components.quality.checking.reading import FileFacts
@@ -13,8 +14,10 @@ BYTES = 512 * 2**20
 """Text files above this size, in bytes, are not held in memory as a whole."""
 ROWS = 2_000_000
 """Parquet files with more rows than this are not held in memory as a whole."""
-SLICE = 500_000
+SLICE = 250_000
 """Rows of a slice."""
+RUN = 1000
+"""Neighbouring rows that are taken together."""
 
 
 def is_large(path: Path) -> bool:
@@ -52,9 +55,15 @@ def slices(lazy: pl.LazyFrame, rows: int) -> Iterator[tuple[int, pl.DataFrame]]:
         yield start, lazy.slice(start, SLICE).collect(engine="streaming")
 
 
-def spread(lazy: pl.LazyFrame, rows: int, wanted: int) -> pl.DataFrame:
-    """About ``wanted`` rows in order, in runs of a thousand neighbours spread evenly over the file."""
-    run = 1000
-    every = max(1, rows * run // wanted)
-    kept = lazy.with_row_index("__row").filter(pl.col("__row") % every < run).drop("__row")
-    return kept.collect(engine="streaming")
+def spread(part: pl.DataFrame, start: int, rows: int, wanted: int) -> pl.DataFrame:
+    """Those rows of a slice that belong to about ``wanted`` rows of the file: runs of a thousand neighbours, evenly.
+
+    Args:
+        part: the slice.
+        start: rows of the file before it.
+        rows: rows of the file.
+        wanted: rows to be taken of the whole file.
+    """
+    every = max(1, rows * RUN // wanted)
+    position = np.arange(start, start + part.height)
+    return part.filter(pl.Series(position % every < RUN))
