@@ -210,12 +210,7 @@ def _told_from_mirror(thumbs: np.ndarray) -> float:
 
 def _contract(name: str, pictures: Pictures, classes: list[str], shape: tuple[int, ...]) -> Contract:
     words = f"{len(pictures.files):,} images from {pictures.source}."
-    image: dict[str, Any] = {
-        "dtype": "image",
-        "shape": shape,
-        "severity": "warning",
-        "description": "Pixels, 0 to 255.",
-    }
+    image: dict[str, Any] = {"dtype": "image", "shape": shape, "min": 0, "max": 255, "severity": "warning"}
     return Contract.model_validate(
         {
             "name": name,

@@ -11,6 +11,8 @@ from components.modeling.vision import Augmentation, Vision
 
 TaskKind = Literal["binary", "multiclass", "regression"]
 
+LARGE = 8_000_000
+"""Numbers of the training split (rows x columns) from which on half the members have to do."""
 WORK = 4e10
 """Rows x pixels x squared channels of all epochs together: a few minutes on two cores."""
 
@@ -24,7 +26,7 @@ def tabular(rows: int, columns: int, task: TaskKind, *, categories: bool) -> tup
         task: of the label.
         categories: whether a feature is a category of many values, whose rare ones need a prior.
     """
-    members = 16 if rows * columns <= 2_000_000 else 8
+    members = 16 if rows * columns <= LARGE else 8
     bins = 32 if columns <= 60 else 16
     size = 12 if columns <= 60 else 6
     prior = min(1e-2, 8.0 / rows) if categories else 0.0

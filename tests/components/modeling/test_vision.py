@@ -1,0 +1,53 @@
+"""The vision network: augmentation in training only, and what it refuses."""
+
+import numpy as np
+import pytest
+
+from components.features.encoded import EncodedTensor
+from components.modeling.heads import Head
+from components.modeling.vision import Augmentation, Vision
+from schemas.errors import ConfigError
+
+pytestmark = pytest.mark.slow
+
+IMAGE = EncodedTensor(name="image", shape=(16, 16, 3), dtype="float32", kind="image")
+AGE = EncodedTensor(name="numeric", shape=(2,), dtype="float32", kind="numeric")
+HEAD = Head(task="multiclass", classes=3)
+
+
+def test_augmentation_changes_nothing_outside_of_training() -> None:
+    import keras
+
+    changing = Augmentation(flip="horizontal", shift=0.3, rotation=90, zoom=0.5, contrast=0.9)
+    keras.utils.set_random_seed(0)
+    plain = Vision(filters=(4, 8), augmentation=Augmentation(shift=0, rotation=0, zoom=0, contrast=0)).build(
+        [IMAGE], HEAD
+    )
+    model = Vision(filters=(4, 8), augmentation=changing).build([IMAGE], HEAD)
+    for layer in plain.layers:
+        if layer.weights:
+            model.get_layer(layer.name).set_weights(layer.get_weights())
+    images = np.random.default_rng(0).random((4, 16, 16, 3)).astype(np.float32)
+    np.testing.assert_allclose(
+        model({"image": images}, training=False).numpy(), plain({"image": images}, training=False).numpy(), atol=1e-6
+    )
+    shown = [model.get_layer(f"{n}_image") for n in ("flip", "shift", "rotation", "zoom", "contrast")]
+    for layer in shown:
+        np.testing.assert_array_equal(layer(images, training=False), images)
+        assert np.abs(np.asarray(layer(images, training=True)) - images).max() > 1e-3
+
+
+def test_sides_are_halved_and_other_features_join() -> None:
+    model = Vision(filters=(4, 8, 8)).build([IMAGE, AGE], HEAD)
+    assert model.get_layer("sum_image_3").output.shape == (None, 4, 4, 8)
+    assert model.get_layer("joined").output.shape == (None, 10)
+    given = {"image": np.zeros((2, 16, 16, 3), np.float32), "numeric": np.ones((2, 2), np.float32)}
+    np.testing.assert_allclose(model(given).numpy().sum(axis=1), 1, atol=1e-6)
+
+
+def test_refused() -> None:
+    with pytest.raises(ConfigError, match=r"vision for numeric, none of which is an image"):
+        Vision().build([AGE], HEAD)
+    small = EncodedTensor(name="dot", shape=(2, 2, 1), dtype="float32", kind="image")
+    with pytest.raises(ConfigError, match="at least 4 for 3 blocks"):
+        Vision().build([small], HEAD)

@@ -1,0 +1,93 @@
+"""From data to predictions by three commands: ``new``, ``run``, ``predict``."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+from components.learning.tasks import auc
+from tests.components.starting.starting_tables import table
+
+pytestmark = pytest.mark.e2e
+
+
+def kilnworks(project: Path, *words: str) -> str:
+    """Run a command in a project folder; returns what it printed."""
+    root = Path(__file__).parents[2]
+    env = {**os.environ, "KILNWORKS_ROOT": str(project), "KILNWORKS_STORE": str(project / "store")}
+    command = [sys.executable, "-m", "pipelines", *words]
+    done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def quick(project: Path, name: str) -> None:
+    """Few epochs are enough to see that everything fits together."""
+    path = project / "pipelines" / f"{name}.py"
+    lines = path.read_text().splitlines()
+    changed = [f"{line[: len(line) - len(line.lstrip())]}epochs=4," if "epochs=" in line else line for line in lines]
+    path.write_text("\n".join(changed).replace("warmup_epochs=2.0", "warmup_epochs=0.5") + "\n")
+
+
+def test_a_table(tmp_path):
+    rows = table(1500).drop("receipt")
+    rows.write_csv(tmp_path / "orders.csv", separator=";")
+    said = kilnworks(tmp_path, "new", "orders", "--data", str(tmp_path / "orders.csv"), "--label", "bought")
+    assert "nearly constant" in said and "by seen_at" in said and "python -m pipelines run orders" in said
+    assert 'path=str(ROOT / "orders.csv")' in (tmp_path / "pipelines/orders.py").read_text()
+    quick(tmp_path, "orders")
+    kilnworks(tmp_path, "run", "orders")
+    fresh = table(400, seed=9).drop("receipt").with_columns(
+        city=pl.lit("a city never seen"), spent=pl.when(pl.int_range(400) == 0).then(10.0**9).otherwise("spent")
+    )  # fmt: skip
+    for known in (True, False):
+        frame = fresh if known else fresh.drop("bought", "order_id")
+        frame.write_csv(tmp_path / "fresh.csv", separator=";")
+        kilnworks(tmp_path, "predict", "orders", str(tmp_path / "fresh.csv"), "--output", str(tmp_path / "out.csv"))
+        answers = pl.read_csv(tmp_path / "out.csv")
+        assert answers.columns == ["class", "probability_no", "probability_yes"] and answers.height == 400
+        truth = (fresh["bought"] == "yes").to_numpy().astype(int)
+        assert auc(truth, answers["probability_yes"].to_numpy()) > 0.65
+
+
+def test_a_folder_of_images(tmp_path):
+    random = np.random.default_rng(0)
+    for part, count in (("data", 60), ("fresh", 10)):
+        for name, column in (("dark left", slice(0, 8)), ("dark right", slice(8, 16))):
+            (tmp_path / part / name).mkdir(parents=True)
+            for i in range(count):
+                pixels = random.integers(90, 255, (16, 16), dtype=np.uint8)
+                pixels[:, column] //= 3
+                Image.fromarray(pixels).save(tmp_path / part / name / f"{i}.png")
+    kilnworks(tmp_path, "new", "sides", "--data", str(tmp_path / "data"))
+    assert "flip" not in (tmp_path / "pipelines/sides.py").read_text()
+    quick(tmp_path, "sides")
+    kilnworks(tmp_path, "run", "sides")
+    kilnworks(tmp_path, "predict", "sides", str(tmp_path / "fresh"), "--output", str(tmp_path / "out.csv"))
+    answers = pl.read_csv(tmp_path / "out.csv")
+    assert answers["file"].to_list() == sorted(answers["file"]) and answers.height == 20
+    right = answers["file"].str.split("/").list.first() == answers["class"]
+    assert right.mean() > 0.7
+
+
+def test_nothing_is_overwritten_and_errors_are_plain(tmp_path):
+    table(100).write_csv(tmp_path / "orders.csv")
+    kilnworks(tmp_path, "new", "orders", "--data", str(tmp_path / "orders.csv"))
+    before = (tmp_path / "pipelines/orders.py").read_text()
+    env = {**os.environ, "KILNWORKS_ROOT": str(tmp_path)}
+    for words, wanted in (
+        (["orders", "--data", "orders.csv"], "is there already"),
+        (["2orders", "--data", "orders.csv"], "letters, digits and _"),
+        (["other", "--data", str(tmp_path / "order.csv")], "did you mean"),
+        (["other", "--data", str(tmp_path / "orders.csv"), "--label", "bougth"], "did you mean 'bought'"),
+    ):
+        command = [sys.executable, "-m", "pipelines", "new", *words]
+        done = subprocess.run(command, cwd=Path(__file__).parents[2], env=env, capture_output=True, text=True)
+        assert done.returncode in (1, 2) and wanted in done.stderr and "Traceback" not in done.stderr
+    assert (tmp_path / "pipelines/orders.py").read_text() == before
+    kilnworks(tmp_path, "new", "orders", "--data", str(tmp_path / "orders.csv"), "--force")
