@@ -6,7 +6,7 @@ The examples pass on by hard link; with ``on_bad_rows: quarantine`` without the 
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from schemas.errors import DataInvalid
 from schemas.files import read_json, write_json
 
 if TYPE_CHECKING:
+    from components.quality.batches import Rows
     from components.quality.history import RunQuality
     from components.quality.outcome import Outcome
     from components.quality.quarantine import Quarantine
@@ -30,6 +31,8 @@ class ValidateConfig(Config):
 
     data_docs: bool = True
     """Whether to write the Great Expectations site ``data_docs/index.html``."""
+    drift: bool = True
+    """Whether to compare ``val`` and ``test`` with ``train``; what moved is reported and stops nothing."""
     shown: int = Field(default=20, ge=1)
     """Most broken rules that the error message lists; the reports hold all."""
 
@@ -62,6 +65,8 @@ def validate(
     write_json(out / "sample_rows.json", shown)
     _tell(context, 2, "statistics")
     write_json(out / "profile.json", profile_rows(rows, contract))
+    if config.drift:
+        _compare_splits(rows, contract, out)
     if config.data_docs:
         from components.quality.data_docs import write_data_docs
 
@@ -75,6 +80,17 @@ def validate(
 def _tell(context: RunContext | None, done: int, note: str) -> None:
     if context is not None:
         context.progress(Progress(done, 4, note))
+
+
+def _compare_splits(rows: Mapping[str, "Rows"], contract: Contract, out: Path) -> None:
+    """Each split against ``train``; a split that is an even draw of the same rows has not moved."""
+    from components.quality.moved import FILE, moved
+
+    filled = {split: one for split, one in rows.items() if one.height}
+    others = [split for split in filled if split != "train"] if "train" in filled else []
+    found = [moved(filled[split], filled["train"], contract, (split, "train")) for split in others]
+    if found:
+        write_json(out / FILE, {"comparisons": found})
 
 
 def _history(out: Path, context: RunContext | None) -> list["RunQuality"]:

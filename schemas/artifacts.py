@@ -75,6 +75,15 @@ class CheckedExamples(Examples):
         return dict(read_json(self.path / "profile.json"))
 
 
+class Comparison(Artifact):
+    """``drift.json``: how far one set of rows has moved from another; ``decision.json``: whether that is too far."""
+
+    @cached_property
+    def drift(self) -> dict[str, Any]:
+        """Content of ``drift.json``."""
+        return dict(read_json(self.path / "drift.json"))
+
+
 class Transform(Artifact):
     """Preprocessing adapted to the training split: ``transform.keras`` and ``transform.json``."""
 

@@ -159,6 +159,8 @@ class Contract(Config):
     them aside, with the reasons, up to ``max_quarantined``, and goes on with the rest."""
     max_quarantined: float = Field(default=0.01, ge=0, le=1)
     """Largest share of the rows, 0 to 1, that may be set aside; where more are bad, all stay and the pipeline stops."""
+    drift: DriftThresholds | None = None
+    """From where a change counts when data sets are compared; left out: those of ``reference``, else the defaults."""
     checks: tuple[Check, ...] = ()
     """Rules beyond those of the single features."""
     reference: Reference | None = None
@@ -319,6 +321,7 @@ def _fields_at(location: tuple[int | str, ...]) -> list[str]:
         "rows": Rows,
         "checks": Check,
         "reference": Reference,
+        "drift": DriftThresholds,
     }
     model = models.get(str(first), Contract)
     return sorted(model.model_fields)

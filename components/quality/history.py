@@ -21,7 +21,8 @@ class RunQuality:
         run_id: of the run.
         rows: over all splits; rows set aside left out.
         missing: by feature, share of the training split, 0 to 1.
-        failed: by (column, rule, split), share of the rows that break it; 1 for a broken rule not about single rows.
+        failed: by (column, rule, split), 0 where the rule holds, else the share of the rows that break it; 1 for a rule
+            that is not about single rows.
         broken: rules that do not hold.
         aside: share of the rows that were bad, 0 to 1.
     """
@@ -89,9 +90,9 @@ def _key(outcome: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def _share(outcome: dict[str, Any]) -> float:
-    if outcome.get("share") is not None:
-        return float(outcome["share"])
-    return 0.0 if outcome.get("success") else 1.0
+    if outcome.get("success"):
+        return 0.0
+    return 1.0 if outcome.get("share") is None else float(outcome["share"])
 
 
 def _started(run_dir: Path) -> str:

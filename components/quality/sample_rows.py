@@ -31,7 +31,7 @@ def sample_rows(outcomes: Iterable[Outcome], splits: Mapping[str, Rows], contrac
     found = []
     for column, split in dict.fromkeys((o.column or "", o.split) for o in asked):
         places = _places(splits[split], column, contract, any(o.rule.endswith(": unique") for o in asked))
-        names, rows = _cells(splits[split], places, contract)
+        names, rows = _cells(splits[split], column, places, contract)
         for one in (o for o in asked if (o.column, o.split) == (column, split)):
             found.append({"split": split, "column": column, "rule": one.text, "names": names, "rows": rows})
     return [one for one in found if one["rows"]]
@@ -55,11 +55,12 @@ def _places(rows: Rows, column: str, contract: Contract, unique: bool) -> list[i
     return places[:SHOWN]
 
 
-def _cells(rows: Rows, places: list[int], contract: Contract) -> tuple[list[str], list[dict[str, Any]]]:
-    """Names of the scalar columns, and the cells of these rows as text; None where missing."""
+def _cells(rows: Rows, first: str, places: list[int], contract: Contract) -> tuple[list[str], list[dict[str, Any]]]:
+    """Names of the scalar columns, ``first`` first, and the cells of these rows as text; None where missing."""
     hidden = {name for name, feature in contract.features.items() if feature.sensitive}
     shaped = {name for name, feature in contract.features.items() if feature.shape}
-    names = [name for name in contract.columns if name in rows.schema and name not in shaped]
+    ordered = dict.fromkeys([first, *contract.columns])
+    names = [name for name in ordered if name in rows.schema and name not in shaped]
     if not places:
         return names, []
     frame = rows.scan().select(names).with_row_index("__place").filter(pl.col("__place").is_in(places)).collect()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from components.reporting.charts.svg import theme
 from components.reporting.reading import RunRecord, read_run
 from components.reporting.sections.data import data
+from components.reporting.sections.drift import drift
 from components.reporting.sections.environment import environment
 from components.reporting.sections.evaluation import evaluation
 from components.reporting.sections.gates import gates
@@ -33,6 +34,7 @@ SECTIONS: dict[str, Callable[[RunRecord], Any]] = {
     "gates": gates,
     "steps": steps,
     "data": data,
+    "drift": drift,
     "training": training,
     "evaluation": evaluation,
     "serving": serving,

@@ -1,0 +1,122 @@
+"""Has the data moved? Two sets of examples, or the requests of a model and the data that it learned from.
+
+Not part of the supervised chain: give it to a pipeline that watches a model, with the live model's data as baseline::
+
+    Step("drift", compare, CompareConfig(), {"examples": "examples", "baseline": Champion("churn", "checked")})
+    Step("skew", compare_log, CompareLogConfig(log=...), {"baseline": Champion("churn", "checked")})
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from components.sources import Wanted
+from components.sources.columns import contract_columns
+from components.sources.prediction_log import PredictionLogSource
+from schemas.artifacts import Comparison, Examples
+from schemas.config import Config
+from schemas.errors import ConfigError, StepSkipped
+from schemas.files import write_json
+
+if TYPE_CHECKING:
+    from components.quality.batches import Rows
+
+
+class _Judged(Config):
+    """What both comparisons take."""
+
+    baseline_split: str = "train"
+    """Split of the baseline that is compared with."""
+    rows: int = Field(default=200_000, ge=100)
+    """Most rows of either side, evenly spread over all."""
+    classifier: bool = True
+    """Whether a small model tries to tell the two apart, which sees features that move together; takes seconds."""
+    most_drifted: int | None = Field(default=None, ge=0)
+    """Most features that may have drifted; with more, or when the small model tells the two apart, what follows is
+    skipped. None: drift is only reported. Thresholds stand in the contract (``drift``)."""
+
+
+class CompareConfig(_Judged):
+    """Which rows are compared, and what follows from drift."""
+
+    split: str = "train"
+    """Split of the new examples."""
+
+
+class CompareLogConfig(_Judged):
+    """Which log is compared, and what follows from drift."""
+
+    log: PredictionLogSource
+    """The prediction log of the server."""
+
+
+def compare(config: CompareConfig, examples: Examples, baseline: Examples, out: Path) -> Comparison:
+    """Compare new examples with those that a model learned from; writes ``drift.json`` and ``decision.json``.
+
+    Raises:
+        ConfigError: a split is not there or empty.
+        StepSkipped: more has drifted than ``most_drifted`` allows.
+    """
+    names = (f"{config.split} of the new examples", f"{config.baseline_split} of the baseline")
+    return _judge(config, _rows(examples, config.split), baseline, names, out, with_label=True)
+
+
+def compare_log(config: CompareLogConfig, baseline: Examples, out: Path) -> Comparison:
+    """Compare the requests that a server logged with the examples that its model learned from.
+
+    Raises:
+        DataUnreadable: the log is missing, broken or holds no request.
+        ConfigError: the split is not there or empty.
+        StepSkipped: more has drifted than ``most_drifted`` allows.
+    """
+    import polars as pl
+
+    from components.quality.batches import rows_of_frame
+
+    features = {n: c for n, c in contract_columns(baseline.contract).items() if n in baseline.contract.features}
+    frames = list(config.log.frames(Wanted(features, any_extra=True)))
+    names = ("requests", f"{config.baseline_split} of the baseline")
+    return _judge(config, rows_of_frame(pl.concat(frames)), baseline, names, out, with_label=False)
+
+
+def _rows(examples: Examples, split: str) -> "Rows":
+    from components.quality.batches import rows_of_files
+
+    if split not in examples.splits or not examples.rows(split):
+        filled = ", ".join(s for s in examples.splits if examples.rows(s))
+        raise ConfigError(f"no rows in split {split!r}", f"one of {filled}", "name another split")
+    return rows_of_files(examples.files(split), examples.contract)
+
+
+def _judge(
+    config: _Judged, new: "Rows", baseline: Examples, names: tuple[str, str], out: Path, *, with_label: bool
+) -> Comparison:
+    from components.quality.moved import FILE, moved
+    from components.reporting.decision import Comparand, DecisionRecord
+
+    reference = _rows(baseline, config.baseline_split)
+    settings: dict[str, Any] = {"rows": config.rows, "classifier": config.classifier, "with_label": with_label}
+    found = moved(new, reference, baseline.contract, names, **settings)
+    write_json(out / FILE, {"comparisons": [found]})
+    count, limit, domain = len(found["drifted"]), config.most_drifted, found["domain"]
+    few = limit is None or count <= limit
+    told = domain is not None and domain["drifted"] and limit is not None
+    checks = [Comparand(name="drifted features", measured=count, comparison="<=", wanted=limit or 0, passed=few)]
+    if domain is not None and limit is not None:
+        wanted = found["thresholds"]["domain_classifier"]
+        checks.append(
+            Comparand(name="domain classifier", measured=domain["auc"], comparison="<=", wanted=wanted, passed=not told)
+        )
+    record = DecisionRecord(
+        gate="drift",
+        passed=few and not told,
+        rule="drift is only reported" if limit is None else f"at most {limit} features have drifted",
+        checks=() if limit is None else tuple(checks),
+        reason=f"{count} of {len(found['features'])} features have drifted: {', '.join(found['drifted']) or 'none'}",
+        next_action="" if few and not told else "look at the features that moved, and train again on newer data",
+    )
+    record.write(out)
+    if not record.passed:
+        raise StepSkipped(record.headline, record.rule, record.next_action, record.record())
+    return Comparison(out)

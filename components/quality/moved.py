@@ -1,0 +1,110 @@
+"""How far one set of rows has moved from another, feature by feature and all together, as plain values.
+
+::
+
+    {"new": "test", "reference": "train", "rows": {"new": n, "reference": n}, "thresholds": {}, "drifted": [names],
+     "features": [{"feature", "kind", "statistics", "log_p", "beyond", "score", "bins", "new", "reference"}, ...],
+     "domain": {"auc", "log_p", "telling": [[name, fall]], "drifted"} or null}
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import polars as pl
+
+from components.quality.batches import Rows
+from components.quality.drift.compare import FeatureDrift, compare
+from components.quality.drift.domain_classifier import domain_classifier
+from components.quality.stats.counts import Counts
+from components.quality.stats.summary import Summary, summarise
+from schemas.contract import Contract
+from schemas.reference import DriftThresholds
+
+FILE = "drift.json"
+ROWS = 50_000
+"""Rows of either side that are compared by default, evenly spread over all."""
+
+
+def thresholds_of(contract: Contract) -> DriftThresholds:
+    """From where drift counts: what the contract says, else what it was inferred with, else the defaults."""
+    inferred = contract.reference.drift if contract.reference else DriftThresholds()
+    return contract.drift or inferred
+
+
+def moved(
+    new: Rows,
+    reference: Rows,
+    contract: Contract,
+    names: tuple[str, str],
+    *,
+    rows: int = ROWS,
+    classifier: bool = False,
+    with_label: bool = True,
+) -> dict[str, Any]:
+    """Compare two sets of rows.
+
+    Args:
+        new: the rows that may have moved.
+        reference: those that they are compared with.
+        contract: of both; it holds the thresholds.
+        names: what the two are called.
+        rows: most rows of either side.
+        classifier: whether a small model is to try to tell the two apart; takes seconds.
+        with_label: whether the label is compared too; what is served has none.
+    """
+    here, there = sample(new, contract, rows, with_label), sample(reference, contract, rows, with_label)
+    before = summarise(there, contract)
+    now = summarise(here, contract, like=before)
+    limits = thresholds_of(contract)
+    found = compare(now, before, limits)
+    domain = _domain(here, there, contract, limits) if classifier else None
+    drifted = [one.feature for one in found if one.drifted]
+    return {
+        "new": names[0],
+        "reference": names[1],
+        "rows": {"new": here.height, "reference": there.height},
+        "thresholds": limits.model_dump(mode="json"),
+        "drifted": drifted,
+        "features": [_record(one, before, contract) for one in found],
+        "domain": domain,
+    }
+
+
+def sample(rows: Rows, contract: Contract, most: int, with_label: bool) -> pl.DataFrame:
+    """Scalar features, and the label, of rows spread evenly over all."""
+    label = contract.label.name if contract.label and with_label else None
+    scalars = [name for name, feature in contract.features.items() if not feature.shape]
+    names = [name for name in [*scalars, *([label] if label else [])] if name in rows.schema]
+    every = max(1, -(-rows.height // most))
+    return rows.scan().select(names).gather_every(every).collect()
+
+
+def _record(one: FeatureDrift, before: Summary, contract: Contract) -> dict[str, Any]:
+    """Plain finite values; the bins of a sensitive feature are only numbered."""
+    feature = contract.features.get(one.feature)
+    record = one.record()
+    if feature is not None and feature.sensitive:
+        record["bins"] = [f"bin {i + 1}" for i in range(len(one.bins))]
+    record["kind"] = "category" if isinstance(before[one.feature], Counts) else "number"
+    record["score"] = min(one.score, 1e6)
+    record["log_p"] = {name: max(value, -1e6) for name, value in one.log_p.items()}
+    return record
+
+
+def _domain(
+    here: pl.DataFrame, there: pl.DataFrame, contract: Contract, limits: DriftThresholds
+) -> dict[str, Any] | None:
+    """What the domain classifier says; it does not see the label. None with too few rows to tell."""
+    names = [n for n in contract.features if n in here.columns and n in there.columns]
+    if not names or min(here.height, there.height) < 20:
+        return None
+    found = domain_classifier(here.select(names), there.select(names))
+    beyond = found.auc >= limits.domain_classifier and found.log_p <= math.log10(limits.significance)
+    return {
+        "auc": found.auc,
+        "log_p": max(float(found.log_p), -1e6),
+        "telling": [list(pair) for pair in found.telling],
+        "drifted": bool(beyond),
+    }

@@ -1,0 +1,98 @@
+"""What a model was asked, read from the server's prediction log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from components.sources.base import Source, Wanted
+from components.sources.paths import find_files
+from schemas.errors import DataUnreadable
+
+if TYPE_CHECKING:
+    import polars as pl
+
+LENGTH_BYTES, CHECK_BYTES = 8, 4
+MISSING_INT = -(2**63)
+
+
+class PredictionLogSource(Source):
+    """TFRecord files of ``PredictionLog`` records, as ``--prediction_log_dir`` writes them; Predict requests only."""
+
+    kind: Literal["prediction_log"] = "prediction_log"
+    path: str
+    """A file, or the folder of the log."""
+
+    def __str__(self) -> str:
+        """The path, for messages."""
+        return self.path
+
+    def files(self) -> list[Path]:
+        """The finished files, sorted by name; one that is being written starts with a dot."""
+        return [file for file in find_files(self.path, (".tfrecord",)) if not file.name.startswith(".")]
+
+    def column_names(self, split: str | None = None) -> list[str]:
+        """Names of the inputs of the first request."""
+        return list(next(self._requests()))
+
+    def batches(self, names: list[str], wanted: Wanted, split: str | None = None) -> Iterator[pl.DataFrame]:
+        """Requests, several at a time, with what means "missing" in a request as null."""
+        import polars as pl
+
+        waiting: list[pl.DataFrame] = []
+        rows = 0
+        for request in self._requests():
+            waiting.append(
+                pl.DataFrame([_series(n, request[n], wanted.columns[n].dtype) for n in names if n in request])
+            )
+            rows += waiting[-1].height
+            if rows >= wanted.batch_rows:
+                yield pl.concat(waiting)
+                waiting, rows = [], 0
+        if waiting:
+            yield pl.concat(waiting)
+
+    def _requests(self) -> Iterator[dict[str, Any]]:
+        """Arrays by input of every Predict request. Raises ``DataUnreadable`` where there is none."""
+        from components.serving.client import messages, tensors
+
+        found = False
+        for file in self.files():
+            for data in _records(file):
+                record = messages.PredictionLog.FromString(data)
+                if record.WhichOneof("log_type") == "predict_log":
+                    found = True
+                    inputs = record.predict_log.request.inputs
+                    yield {name: tensors.from_proto(inputs[name]) for name in inputs}
+        if not found:
+            raise DataUnreadable(
+                f"{self.path} holds no Predict request", "at least one", "wait for requests, or raise the sampling rate"
+            )
+
+
+def _records(file: Path) -> Iterator[bytes]:
+    """The records of a TFRecord file: length, its check, data, its check."""
+    with file.open("rb") as handle:
+        while head := handle.read(LENGTH_BYTES + CHECK_BYTES):
+            size = int.from_bytes(head[:LENGTH_BYTES], "little")
+            data = handle.read(size + CHECK_BYTES)
+            if len(head) < LENGTH_BYTES + CHECK_BYTES or len(data) < size + CHECK_BYTES:
+                raise DataUnreadable(f"{file} is cut off", "a whole TFRecord file", "copy it again")
+            yield data[:size]
+
+
+def _series(name: str, values: Any, dtype: str) -> pl.Series:
+    """One input as a column in a form that the contract's dtype can be read from."""
+    import numpy as np
+    import polars as pl
+
+    if values.dtype.kind in "OSU":
+        texts = [v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for v in values.reshape(-1)]
+        return pl.Series(name, texts, dtype=pl.String).replace("", None)
+    flat = values.reshape(len(values), -1) if values.ndim > 1 else values
+    series = pl.Series(name, np.ascontiguousarray(flat))
+    if dtype == "datetime":
+        seconds = series.cast(pl.Int64).replace(MISSING_INT, None)
+        return (seconds * 1_000_000).cast(pl.Datetime("us"))
+    return series
