@@ -30,7 +30,7 @@ class Batch:
     @property
     def key(self) -> str | None:
         for c in self.frame.columns:
-            if c.endswith(("_id", "_no")):
+            if c.endswith(("_id", "_no", "ID")):
                 return c
         return None
 
@@ -390,9 +390,12 @@ def sent_twice_under_new_keys(b: Batch) -> Spoiled:
     if b.key is None:
         return None
     again = b.frame.copy()
-    again[b.key] = (
-        [f"ORD-{90_000_000 + i}" for i in range(len(again))] if b.key == "order_id" else again[b.key] + 5_000_000_000
-    )
+    if pd.api.types.is_numeric_dtype(again[b.key]):
+        again[b.key] += 5_000_000_000
+    elif b.key == "order_id":
+        again[b.key] = [f"ORD-{90_000_000 + i}" for i in range(len(again))]
+    else:
+        again[b.key] = again[b.key].str[::-1]
     return pd.concat([b.frame, again])
 
 
@@ -773,7 +776,7 @@ def test_rows_of_the_developer(b: Batch) -> Spoiled:
     row = b.frame.iloc[[0] * max(5, len(b.frame) // 50)].copy()
     for c in b.measures:
         row[c] = 1
-    if b.key is not None and b.key != "order_id":
+    if b.key is not None and pd.api.types.is_numeric_dtype(row[b.key]):
         row[b.key] = np.arange(len(row))
     elif b.key is not None:
         row[b.key] = [f"TEST-{i}" for i in range(len(row))]

@@ -18,8 +18,9 @@ def table(score: Score, names: list[str]) -> str:
     """The table in Markdown, the results in words above it."""
     batches = sum(len(v) for v in score.faults.values())
     lines = [
-        f"{len(score.faults)} kinds of faults on {batches} spoiled batches: **{score.share('critical', 'warning'):.1%} found, "
-        f"{score.share('critical'):.1%} as critical**. {len(score.clean)} clean draws: "
+        f"{len(score.faults)} kinds of faults on {batches} spoiled batches: "
+        f"**{score.share('critical', 'warning'):.1%} found, {score.share('critical'):.1%} as critical**. "
+        f"{len(score.clean)} clean draws: "
         f"**{score.clean_share('critical'):.1%} critical false alarms, "
         f"{score.clean_share('critical', 'warning'):.1%} any**.",
         "",

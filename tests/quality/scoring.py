@@ -71,7 +71,7 @@ def score_clean(source: Source, contract: Contract, folder: Path, draws: int, sc
     for number in range(draws):
         frame = source.draw(min(sizes[number % len(sizes)], source.rows), 1000 + number)
         if number % 3 == 2 and source.name != "sensors":
-            keys = [c for c in frame.columns if c.endswith(("_id", "_no"))]
+            keys = [c for c in frame.columns if c.endswith(("_id", "_no", "ID"))]
             again = frame.sample(frac=1.0, replace=True, random_state=number)
             frame = again.assign(**{k: frame[k].to_numpy() for k in keys})
         frame.to_csv(folder / "batch.csv", index=False)
