@@ -44,6 +44,7 @@ lock: setup ## recompile requirements.txt from pyproject.toml
 
 bench: setup ## measure against the bare script, print ratios
 	@$(BIN)/python -m bench.pipeline
+	@$(BIN)/python -m bench.serving
 
 airflow: setup ## Airflow standalone with our DAGs
 	@$(BIN)/python scripts/airflow/standalone.py

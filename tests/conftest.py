@@ -3,8 +3,11 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
+hypothesis.settings.register_profile("kilnworks", deadline=None, derandomize="CI" in os.environ)
+hypothesis.settings.load_profile("kilnworks")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
