@@ -13,8 +13,8 @@ from rich.console import Console
 from typer._click.exceptions import ClickException
 
 from pipelines.cli import looking, running, serving, upkeep
+from pipelines.cli.contract import contract_app
 from pipelines.cli.new import new
-from pipelines.cli_contract import contract_app
 from schemas.errors import EXIT_INTERRUPTED, KilnworksError, StepSkipped
 
 app = typer.Typer(

@@ -50,12 +50,7 @@ def _files() -> dict[str, Path]:
     """Name -> file of each definition; those of the project folder come first."""
     own = Path(pipelines.__file__).parent
     folders = [own] if project_root() / "pipelines" == own else [own, project_root() / "pipelines"]
-    return {
-        p.stem: p
-        for folder in folders
-        for p in sorted(folder.glob("*.py"))
-        if not p.stem.startswith(("_", "cli_", "contract_"))
-    }
+    return {p.stem: p for folder in folders for p in sorted(folder.glob("*.py")) if not p.stem.startswith("_")}
 
 
 def _module(name: str, path: Path) -> ModuleType:

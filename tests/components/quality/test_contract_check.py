@@ -16,7 +16,7 @@ from components.quality.checking.text_file import inspect_text
 from components.quality.infer import infer_contract
 from components.quality.stats.memory import inflation
 from components.quality.stats.tails import bounds
-from pipelines.cli_contract import contract_app
+from pipelines.cli.contract import contract_app
 from schemas.contract import Contract, Feature, Label, dump_contract
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "quality"))

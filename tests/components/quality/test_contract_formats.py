@@ -13,7 +13,7 @@ from components.quality.contracts_io.json_schema import export_json_schema
 from components.quality.contracts_io.tfmd import export_schema, import_schema
 from components.quality.gx import load_gx
 from components.quality.infer import infer_contract
-from pipelines.cli_contract import contract_app
+from pipelines.cli.contract import contract_app
 from schemas.contract import Contract, Feature, Label, dump_contract, load_contract
 from schemas.errors import ConfigError, ContractError, DataInvalid
 

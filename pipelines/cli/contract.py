@@ -56,7 +56,7 @@ def check(
     if as_json:
         typer.echo(json.dumps(outcome.record(), ensure_ascii=False))
     else:
-        from pipelines.contract_table import print_outcome
+        from pipelines.cli.contract_table import print_outcome
 
         print_outcome(outcome, file)
     if not outcome.success:
@@ -77,7 +77,7 @@ def diff(
     if as_json:
         typer.echo(json.dumps([c.record() for c in changes], ensure_ascii=False, default=str))
     else:
-        from pipelines.contract_table import print_changes
+        from pipelines.cli.contract_table import print_changes
 
         print_changes(tuple(changes))
 
@@ -99,7 +99,7 @@ def evolve(
         changes = [c.record() for c in evolution.changes]
         typer.echo(json.dumps({"changes": changes, "written": write}, ensure_ascii=False, default=str))
     else:
-        from pipelines.contract_table import print_changes
+        from pipelines.cli.contract_table import print_changes
 
         print_changes(evolution.changes)
         typer.echo(f"{len(evolution.loosened)} of {len(evolution.changes)} changes loosen the contract")
