@@ -1,5 +1,6 @@
 """Results of ``kilnworks contract`` as tables for a person."""
 
+from collections import Counter
 from pathlib import Path
 
 from rich.console import Console
@@ -12,20 +13,33 @@ from components.quality.contracts_io.diff import Change
 COLORS = {"critical": "red", "warning": "yellow", "looser": "yellow", "tighter": "green", "different": "cyan"}
 
 
+ALIKE = 3
+"""Lines of one rule that are shown in full; further columns are named only."""
+
+
 def print_outcome(outcome: Outcome, file: Path) -> None:
-    """What a check found: one line a rule, the critical ones first."""
+    """What a check found: one line a rule, the critical ones first; of many lines alike the first few."""
     console = Console()
     if not outcome.failures:
         console.print(f"[green]ok[/] {escape(str(file))}: {outcome.rows} rows, {outcome.tests} results weighed")
         return
-    table = Table(title=f"{file.name}: {outcome.rows} rows", title_justify="left")
+    table = Table(title=f"{file.name}: {outcome.rows} rows", title_justify="left", box=None, pad_edge=False)
     for name in ("severity", "column", "rule", "seen", "expected", "rows"):
         table.add_column(name, overflow="fold")
+    shown = Counter[tuple[str, str]]()
+    also: dict[tuple[str, str], list[str]] = {}
     for f in outcome.failures:
-        color = COLORS[f.severity]
+        color, kind = COLORS[f.severity], (f.severity, f.rule)
+        shown[kind] += 1
+        if shown[kind] > ALIKE:
+            also.setdefault(kind, []).append(f.column or "(table)")
+            continue
         cells = [f.column or "(table)", f.rule, f.seen, f.expected, ", ".join(map(str, f.rows))]
         table.add_row(f"[{color}]{f.severity}[/]", *map(escape, cells))
     console.print(table)
+    for (severity, rule), columns in also.items():
+        more = escape(f"{rule}: {', '.join(columns)}")
+        console.print(f"[{COLORS[severity]}]{severity}[/] also {more}", soft_wrap=True)
     critical = sum(f.severity == "critical" for f in outcome.failures)
     console.print(f"{critical} critical, {len(outcome.failures) - critical} warnings")
 
