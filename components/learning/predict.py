@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from components.features.transform import FeatureTransform
 from components.learning.arrays import Arrays
-from components.modeling import members  # noqa: F401 (registers layers that saved models need)
+from components.modeling import members, sometimes  # noqa: F401 (registers layers that saved models need)
 from schemas.artifacts import Model
 
 if TYPE_CHECKING:

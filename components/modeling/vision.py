@@ -32,6 +32,8 @@ class Augmentation(Config):
     """Largest change of the size, as a share of it."""
     contrast: float = Field(default=0.2, ge=0, lt=1)
     """Largest change of the contrast, as a share of it."""
+    rate: float = Field(default=0.7, ge=0, le=1)
+    """Share of images that are changed in an epoch, 0 to 1; the others stay as they are."""
 
 
 class Vision(Architecture):
@@ -79,12 +81,22 @@ class Vision(Architecture):
                 "set fewer filters, or a larger size in the preprocessing",
             )
         tag = scope_name(image.name)
-        for layer in self._augmenting(tag, names):
-            x = layer(x)
+        x = self._augmented(x, tag, names)
         x = self._convolved(x, self.filters[0], 3, 1, f"{tag}_stem", names)
         for block, filters in enumerate(self.filters):
             x = self._block(x, filters, 1 if block == 0 else 2, f"{tag}_{block + 1}", names)
         return keras.layers.GlobalAveragePooling2D(name=names(f"vector_{tag}"))(x)
+
+    def _augmented(self, x: Any, tag: str, names: LayerNames) -> Any:
+        """Images of which some are changed in training, and none outside of it."""
+        from components.modeling.sometimes import Sometimes
+
+        changed = x
+        for layer in self._augmenting(tag, names):
+            changed = layer(changed)
+        if changed is x:
+            return x
+        return Sometimes(self.augmentation.rate, name=names(f"augmented_{tag}"))((x, changed))
 
     def _augmenting(self, tag: str, names: LayerNames) -> list[Any]:
         """Layers that do nothing outside of training."""

@@ -22,10 +22,12 @@ from schemas.config import Config
 from schemas.contract import Contract
 from schemas.errors import ConfigError, DataUnreadable, UnknownName
 
-SAMPLE = 200
+SAMPLE = 600
 """Images that are opened to see sizes and colours."""
-MIRRORED = 0.7
-"""Share of images that may be told from their mirror images before flips are left out of the augmentation."""
+MIRRORED = 0.85
+"""Share of the images of a class that may be told from their mirror images before no image is flipped."""
+LEAST = 20
+"""Images of a class from which on that is tried."""
 THUMB = 12
 """Side of the thumbnails on which that is tried, in pixels."""
 FEW_PER_CLASS = 2
@@ -75,9 +77,9 @@ def start_with_images(name: str, data: str, *, label: str | None = None) -> Reci
     classes = sorted(set(pictures.labels))
     if len(classes) < 2:
         raise ConfigError(f"one class, {', '.join(classes) or 'none'}", "at least two", "add images of others")
-    sizes, coloured, thumbs = _sample(pictures.files)
+    sizes, coloured, thumbs, chosen = _sample(pictures.files)
     shape = (*_side(sizes), 3 if coloured else 1)
-    flips = _told_from_mirror(thumbs) < MIRRORED
+    flips = _told_from_mirror(thumbs, np.array(pictures.labels)[chosen]) < MIRRORED
     contract = _contract(name, pictures, classes, shape)
     model, training = vision(len(pictures.files), shape, contract.task, flips=flips)
     split, splitting = _split(pictures, len(classes))
@@ -100,7 +102,7 @@ def start_with_images(name: str, data: str, *, label: str | None = None) -> Reci
 
 
 def _flip_words(flips: bool) -> str:
-    return "images look like their mirror images" if flips else "images differ from their mirror images: no flips"
+    return "a mirrored image is as likely" if flips else "some class differs from its mirror image: no flips"
 
 
 def _in_folder(root: Path, label: str | None) -> Pictures:
@@ -167,12 +169,11 @@ def _file_column(table: Path, root: Path) -> tuple[str, Path] | None:
     return None
 
 
-def _sample(files: list[Path]) -> tuple[list[tuple[int, int]], bool, np.ndarray]:
-    """Height and width of some images, whether any has colours, and grey thumbnails [N, THUMB, THUMB]."""
-    random = np.random.default_rng(0)
-    chosen = [files[i] for i in random.permutation(len(files))[:SAMPLE]]
+def _sample(files: list[Path]) -> tuple[list[tuple[int, int]], bool, np.ndarray, np.ndarray]:
+    """Height and width of some images, whether any has colours, grey thumbnails [N, THUMB, THUMB], and which [N]."""
+    chosen = np.random.default_rng(0).permutation(len(files))[:SAMPLE]
     sizes, thumbs, coloured = [], [], False
-    for file in chosen:
+    for file in (files[i] for i in chosen):
         try:
             with Image.open(file) as opened:
                 picture = ImageOps.exif_transpose(opened).convert("RGB")
@@ -182,7 +183,7 @@ def _sample(files: list[Path]) -> tuple[list[tuple[int, int]], bool, np.ndarray]
         small = np.asarray(picture.resize((THUMB, THUMB), Image.Resampling.BILINEAR), np.float32)
         coloured |= bool(np.ptp(small, axis=2).max() > 8)
         thumbs.append(small.mean(axis=2))
-    return sizes, coloured, np.stack(thumbs)
+    return sizes, coloured, np.stack(thumbs), chosen
 
 
 def _side(sizes: list[tuple[int, int]]) -> tuple[int, int]:
@@ -195,17 +196,23 @@ def _side(sizes: list[tuple[int, int]]) -> tuple[int, int]:
     return max(16, 8 * round(height * scale / 8)), max(16, 8 * round(width * scale / 8))
 
 
-def _told_from_mirror(thumbs: np.ndarray) -> float:
-    """Share of thumbnails that a ridge classifier tells from their mirror images, learned on the other half."""
-    half = len(thumbs) // 2
-    if half < 10:
-        return 1.0
+def _told_from_mirror(thumbs: np.ndarray, labels: np.ndarray) -> float:
+    """Share of the images of a class that can be told from their mirror images; of the class where that is largest.
+
+    By ridge regression on thumbnails [N, THUMB, THUMB], learned on one half of the class and judged on the other.
+    """
     flat = thumbs - thumbs.mean(axis=(1, 2), keepdims=True)
     odd = (flat - flat[:, :, ::-1]).reshape(len(flat), -1)
-    train, test = odd[:half], odd[half:]
-    gram = train.T @ train + 0.1 * np.trace(train.T @ train) / train.shape[1] * np.eye(train.shape[1])
-    weights = np.linalg.solve(gram + 1e-6 * np.eye(len(gram)), train.sum(axis=0))
-    return float((test @ weights > 0).mean())
+    shares = [_told(odd[labels == k]) for k in np.unique(labels) if (labels == k).sum() >= LEAST]
+    return max(shares, default=1.0)
+
+
+def _told(odd: np.ndarray) -> float:
+    """Share of the second half on the positive side of what separates the first half from its negative."""
+    half = len(odd) // 2
+    gram = odd[:half].T @ odd[:half]
+    gram += (0.1 * np.trace(gram) / len(gram) + 1e-6) * np.eye(len(gram))
+    return float((odd[half:] @ np.linalg.solve(gram, odd[:half].sum(axis=0)) > 0).mean())
 
 
 def _contract(name: str, pictures: Pictures, classes: list[str], shape: tuple[int, ...]) -> Contract:

@@ -54,12 +54,12 @@ def vision(rows: int, shape: tuple[int, ...], task: TaskKind, *, flips: bool) ->
     filters: tuple[int, ...] = (16, 32, 64) if pixels > 1_200 else (32, 64, 128)
     filters = (*filters, filters[-1]) if min(shape[:2]) >= 48 else filters
     budget = WORK / max(1, rows * pixels * filters[0] ** 2)
-    epochs = int(min(60, max(8, budget)))
+    epochs = int(min(100, max(8, budget)))
     model = Vision(filters=filters, augmentation=Augmentation(flip="horizontal" if flips else "none"))
     return model, {
         "epochs": epochs,
-        "batch": 32 if rows < 2_000 else 64,
-        "optimizer": AdamW(learning_rate=2e-3, weight_decay=0.01, ema=0.99),
+        "batch": 16 if rows < 1_000 else 32 if rows < 4_000 else 64,
+        "optimizer": AdamW(learning_rate=2e-3, weight_decay=0.05),
         "schedule": Schedule(warmup_epochs=min(2.0, epochs / 10), final=0.01),
         "early_stopping": None,
         "label_smoothing": 0.05,

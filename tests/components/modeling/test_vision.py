@@ -51,3 +51,16 @@ def test_refused() -> None:
     small = EncodedTensor(name="dot", shape=(2, 2, 1), dtype="float32", kind="image")
     with pytest.raises(ConfigError, match="at least 4 for 3 blocks"):
         Vision().build([small], HEAD)
+
+
+def test_some_images_stay_as_they_are() -> None:
+    from components.modeling.sometimes import Sometimes
+
+    image, changed = np.zeros((4000, 2, 2, 1), np.float32), np.ones((4000, 2, 2, 1), np.float32)
+    layer = Sometimes(0.3)
+    np.testing.assert_array_equal(layer((image, changed), training=False), image)
+    mixed = np.asarray(layer((image, changed), training=True)).reshape(4000, 4)
+    assert set(np.unique(mixed.sum(axis=1))) == {0.0, 4.0}
+    assert abs(mixed.mean() - 0.3) < 0.03
+    again = Sometimes.from_config(layer.get_config())
+    assert again.rate == 0.3
