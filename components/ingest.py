@@ -9,12 +9,13 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from components.sources import AnySource, AnySplit, ByHash, Wanted
+from components.sources import AnySource, AnySplit, ByHash, Source, Wanted
 from components.sources.columns import Column, contract_columns
 from components.sources.window import Window, in_window
 from schemas.artifacts import Examples
 from schemas.config import Config
 from schemas.contract import Contract, load_contract
+from schemas.errors import ConfigError
 from schemas.files import write_json
 
 SHARD_BYTES = 512 * 2**20
@@ -31,6 +32,8 @@ class IngestConfig(Config):
     """How rows find their split; ``kind`` is hash, time or given."""
     window: Window | None = None
     """Only rows whose time lies in it; ``{start, end}``. The contract names the time column. None: all rows."""
+    check_in_database: bool = False
+    """Whether an SQL source is checked against the contract inside its database before any row leaves it."""
     rows_per_shard: int = Field(default=1_000_000, ge=1)
     """Most rows of one Parquet shard; shards also stay below about 512 MB."""
 
@@ -45,7 +48,7 @@ def ingest(config: IngestConfig, out: Path) -> Examples:
 
     Raises:
         DataUnreadable: the source is missing, empty or broken, or a value cannot be held in its dtype.
-        DataInvalid: a column is missing, renamed or unknown.
+        DataInvalid: a column is missing, renamed or unknown; with ``check_in_database``, a critical rule is broken.
         UnknownName: a check of the contract names no expectation; said here, before anything is read.
     """
     from components.quality.names import refuse_unknown_checks
@@ -54,6 +57,8 @@ def ingest(config: IngestConfig, out: Path) -> Examples:
 
     contract = config.contract
     refuse_unknown_checks(contract)
+    if config.check_in_database:
+        _check_in_database(config.source, contract, out)
     source = in_window(config.source, config.window, contract)
     wanted = Wanted(contract_columns(contract), frozenset(contract.ignore))
     assigner = make_assigner(config.split, contract, source, wanted)
@@ -67,6 +72,27 @@ def ingest(config: IngestConfig, out: Path) -> Examples:
     splits = {split: writer.close() for split, writer in writers.items()}
     write_json(out / "examples.json", {"contract": contract.model_dump(mode="json"), "splits": splits})
     return Examples(out)
+
+
+def _check_in_database(source: Source, contract: Contract, out: Path) -> None:
+    """Write ``validation.json`` and ``data_docs`` of the table; raise ``DataInvalid`` for a broken critical rule."""
+    from components.sources.sql import SqlSource
+
+    if not isinstance(source, SqlSource):
+        raise ConfigError(
+            f"check_in_database with a source of kind {getattr(source, 'kind', '?')}",
+            "a source of kind sql",
+            "leave check_in_database out; the step `checked` checks every other source",
+        )
+    from components.quality.data_docs import write_data_docs
+    from components.quality.engines.sql import check_in_database, rows_checked
+    from components.quality.verdict import refuse_broken, report
+
+    checked = check_in_database(source.url, source.query, contract)
+    outcomes = [outcome for one in checked for outcome in one.outcomes]
+    write_json(out / "validation.json", report(outcomes, contract, rows_checked(checked), "SQL"))
+    write_data_docs(checked, contract, out / "data_docs")
+    refuse_broken(outcomes, contract, 20)
 
 
 def _shard_rows(config: IngestConfig, wanted: Wanted) -> int:

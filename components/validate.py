@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -16,19 +16,23 @@ from schemas.artifacts import CheckedExamples, Examples
 from schemas.config import Config
 from schemas.context import Progress, RunContext
 from schemas.contract import Contract
-from schemas.errors import DataInvalid
 from schemas.files import read_json, write_json
 
 if TYPE_CHECKING:
     from components.quality.batches import Rows
     from components.quality.history import RunQuality
-    from components.quality.outcome import Outcome
     from components.quality.quarantine import Quarantine
+    from components.quality.run_gx import Checked
 
 
 class ValidateConfig(Config):
     """What is written beside the verdict; the rules themselves stand in the contract."""
 
+    engine: Literal["pandas", "spark"] = "pandas"
+    """Where Great Expectations runs: here, in batches; or on Spark, for data that one machine does not hold."""
+    spark_master: str = "local[2]"
+    """Where Spark is: ``local[CORES]`` or ``spark://HOST:7077``; only with ``engine: spark``. The workers read the
+    shards themselves, so the store lies on a file system that all of them have."""
     data_docs: bool = True
     """Whether to write the Great Expectations site ``data_docs/index.html``."""
     drift: bool = True
@@ -47,9 +51,9 @@ def validate(
         ContractError: a check of the contract does not fit Great Expectations.
     """
     from components.quality.batches import rows_of_files
-    from components.quality.profile import profile_rows
-    from components.quality.run_gx import check_splits, suites_of
+    from components.quality.run_gx import suites_of
     from components.quality.sample_rows import sample_rows
+    from components.quality.verdict import refuse_broken, report
 
     contract, splits = examples.contract, examples.splits
     suites = suites_of(contract, splits)
@@ -58,13 +62,14 @@ def validate(
     files = aside.files if aside else {split: examples.files(split) for split in splits}
     rows = {split: rows_of_files(files[split], contract) for split in splits}
     _tell(context, 1, "checking rules")
-    checked = check_splits(rows, contract, suites)
+    checked, profile = _judge(config, files, rows, contract, suites)
     outcomes = [outcome for one in checked for outcome in one.outcomes]
-    write_json(out / "validation.json", _report(outcomes, examples, aside))
+    counts = {split: one.height for split, one in rows.items()}
+    record = aside.record() if aside else None
+    write_json(out / "validation.json", report(outcomes, contract, counts, config.engine, record))
     shown = sample_rows(outcomes, rows, contract)
     write_json(out / "sample_rows.json", shown)
-    _tell(context, 2, "statistics")
-    write_json(out / "profile.json", profile_rows(rows, contract))
+    write_json(out / "profile.json", profile)
     if config.drift:
         _compare_splits(rows, contract, out)
     if config.data_docs:
@@ -72,9 +77,30 @@ def validate(
 
         _tell(context, 3, "data docs")
         write_data_docs(checked, contract, out / "data_docs", shown, _history(out, context))
-    _raise_if_broken(outcomes, contract, config, aside)
+    refuse_broken(outcomes, contract, config.shown, _too_many(aside))
     _pass_on(examples, aside, out)
     return CheckedExamples(out)
+
+
+def _judge(
+    config: ValidateConfig,
+    files: Mapping[str, Sequence[Path]],
+    rows: Mapping[str, "Rows"],
+    contract: Contract,
+    suites: Mapping[str, Any],
+) -> tuple[list["Checked"], dict[str, Any]]:
+    """Results of the rules, and the profile, by the engine that was asked for."""
+    from components.quality.profile import describe, profile_rows
+    from components.quality.run_gx import check_splits
+
+    if config.engine == "pandas":
+        return check_splits(rows, contract, suites), profile_rows(rows, contract)
+    from components.quality.engines.spark import check_splits_on_spark, parts_on_spark, session
+
+    heights = {split: one.height for split, one in rows.items()}
+    with session(config.spark_master) as spark:
+        checked = check_splits_on_spark(spark, files, heights, contract)
+        return checked, describe(parts_on_spark(spark, files, contract), heights, contract)
 
 
 def _tell(context: RunContext | None, done: int, note: str) -> None:
@@ -113,55 +139,11 @@ def _set_aside(examples: Examples, out: Path) -> "Quarantine | None":
     return set_aside(examples, out)
 
 
-def _report(outcomes: Sequence["Outcome"], examples: Examples, aside: "Quarantine | None") -> dict[str, Any]:
-    """Content of ``validation.json``."""
-    from importlib.metadata import version
-
-    failed = [outcome for outcome in outcomes if not outcome.success]
-    return {
-        "success": not any(outcome.failed_critically for outcome in outcomes),
-        "contract": examples.contract.name,
-        "engine": f"great_expectations {version('great_expectations')}, pandas",
-        "rows": {split: aside.rows(split) if aside else examples.rows(split) for split in examples.splits},
-        "quarantine": aside.record() if aside else None,
-        "counts": {
-            "rules": len(outcomes),
-            "kept": len(outcomes) - len(failed),
-            "critical": sum(o.severity == "critical" and not o.could_not_check for o in failed),
-            "warning": sum(o.severity == "warning" and not o.could_not_check for o in failed),
-            "could_not_check": sum(o.could_not_check for o in failed),
-        },
-        "outcomes": [outcome.record() for outcome in outcomes],
-    }
-
-
-def _raise_if_broken(
-    outcomes: Sequence["Outcome"], contract: Contract, config: ValidateConfig, aside: "Quarantine | None"
-) -> None:
-    from components.quality.outcome import failures
-
-    critical = [outcome for outcome in outcomes if outcome.failed_critically]
-    if not critical:
-        return
-    broken = [outcome for outcome in critical if not outcome.could_not_check]
-    unchecked = [outcome for outcome in critical if outcome.could_not_check]
-    parts = [f"{len(broken)} critical rule(s) of contract {contract.name!r} broken"] if broken else []
-    parts += [f"{len(unchecked)} critical rule(s) could not be checked"] if unchecked else []
-    if aside and not aside.within:
-        parts.append(f"{aside.share:.2%} of the rows are bad and at most {aside.limit:.2%} may be set aside")
-    listed = [outcome.line() for outcome in [*broken, *unchecked]]
-    more = [f"... and {len(listed) - config.shown} more"] if len(listed) > config.shown else []
-    fix = (
-        "correct the data, or the contract where it is wrong"
-        if broken
-        else "correct the check in the contract; the data was not judged"
-    )
-    raise DataInvalid(
-        "; ".join(parts) + ":\n    " + "\n    ".join([*listed[: config.shown], *more]),
-        "data that meets every critical rule",
-        f"{fix}; the whole report lies in the step's folder: validation.json, profile.json, data_docs/index.html",
-        failures(critical),
-    )
+def _too_many(aside: "Quarantine | None") -> str:
+    """Words for more bad rows than may be set aside; none where they may be."""
+    if aside is None or aside.within:
+        return ""
+    return f"{aside.share:.2%} of the rows are bad and at most {aside.limit:.2%} may be set aside"
 
 
 def _pass_on(examples: Examples, aside: "Quarantine | None", out: Path) -> None:

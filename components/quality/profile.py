@@ -65,9 +65,14 @@ def profile_splits(files: Mapping[str, Sequence[Path]], contract: Contract) -> d
 def profile_rows(splits: Mapping[str, Rows], contract: Contract) -> dict[str, Any]:
     """The same of rows in batches."""
     parts = {split: _parts_of(rows, contract) for split, rows in splits.items()}
+    return describe(parts, {split: rows.height for split, rows in splits.items()}, contract)
+
+
+def describe(parts: Mapping[str, Mapping[str, Part]], heights: Mapping[str, int], contract: Contract) -> dict[str, Any]:
+    """The profile from partial statistics by split and column."""
     found: dict[str, dict[str, Any]] = {
-        split: {"rows": rows.height, "features": {n: _statistics(n, p, contract) for n, p in parts[split].items()}}
-        for split, rows in splits.items()
+        split: {"rows": heights[split], "features": {n: _statistics(n, p, contract) for n, p in columns.items()}}
+        for split, columns in parts.items()
     }
     for name in (n for n, f in contract.features.items() if f.dtype == "image"):
         prints = {split: columns[name].prints for split, columns in parts.items() if name in columns}
@@ -77,34 +82,38 @@ def profile_rows(splits: Mapping[str, Rows], contract: Contract) -> dict[str, An
     return found
 
 
+def parts_of_frame(frame: pl.DataFrame, contract: Contract) -> dict[str, Part]:
+    """Partial statistics of some rows by column, to be merged with those of others."""
+    return _parts_of_batch(Batch((frame.lazy(),), frame.height), frame.columns, contract, alone=False)
+
+
 def _parts_of(rows: Rows, contract: Contract) -> dict[str, Part]:
-    label = contract.label.name if contract.label else None
-    names = [n for n in [*contract.features, *([label] if label else [])] if n in rows.schema]
+    alone = len(rows.batches) <= 1
     found: dict[str, Part] = {}
-    alone = len(rows.batches) == 1
     for batch in rows.batches or (Batch((pl.LazyFrame(schema=dict(rows.schema)),), 0),):
-        target = _target(batch, contract) if label in rows.schema else None
-        for name in names:
-            before = found.get(name)
-            asked = target if name != label else None
-            part = _part(batch.column(name), contract.features.get(name), asked, alone, before)
-            found[name] = before.merge(part) if before else part
+        for name, part in _parts_of_batch(batch, rows.columns, contract, alone).items():
+            found[name] = found[name].merge(part) if name in found else part
     return found
 
 
-def _target(batch: Batch, contract: Contract) -> Target | None:
-    label = contract.label
-    return None if label is None else Target.of(batch.column(label.name), label.classes)
+def _parts_of_batch(batch: Batch, columns: Sequence[str], contract: Contract, alone: bool) -> dict[str, Part]:
+    label = contract.label if contract.label and contract.label.name in columns else None
+    target = Target.of(batch.column(label.name), label.classes) if label else None
+    names = [n for n in [*contract.features, *([label.name] if label else [])] if n in columns]
+    return {
+        name: _part(
+            batch.column(name), contract.features.get(name), target if name in contract.features else None, alone
+        )
+        for name in names
+    }
 
 
-def _part(
-    series: pl.Series, feature: Feature | None, target: Target | None, alone: bool, before: Part | None = None
-) -> Part:
+def _part(series: pl.Series, feature: Feature | None, target: Target | None, alone: bool) -> Part:
     count, missing = len(series), series.null_count()
     if feature is not None and feature.shape:
         return _tensor_part(series, feature, count, missing, alone)
     if series.dtype.is_numeric():
-        linked = association.of_numbers(series, target, before.association if before else None) if target else None
+        linked = association.of_numbers(series, target) if target else None
         return Part("number", count, missing, Numbers.of(series, alone=alone), linked)
     if series.dtype.is_temporal():
         moments = series.cast(pl.Datetime("us")).to_physical()

@@ -53,20 +53,23 @@ class Moments:
     second: Floats
 
     @classmethod
-    def of(cls, x: Floats, groups: NDArray[np.int64], count: int, origin: float | None = None) -> Moments:
+    def of(cls, x: Floats, groups: NDArray[np.int64], count: int) -> Moments:
         """Rows whose x is finite and whose group is at least 0."""
         there = np.isfinite(x) & (groups >= 0)
         whole = bool(there.all())
         x, groups = (x, groups) if whole else (x[there], groups[there])
-        zero = origin if origin is not None else float(x.mean()) if len(x) else 0.0
+        zero = float(x.mean()) if len(x) else 0.0
         x = x - zero
         sums = [np.bincount(groups, minlength=count).astype(float)]
         sums += [np.bincount(groups, weights=w, minlength=count) for w in (x, x * x)]
         return cls(zero, *sums)
 
     def merge(self, other: Moments) -> Moments:
-        """Of both; both from one origin."""
-        return Moments(self.origin, self.rows + other.rows, self.first + other.first, self.second + other.second)
+        """Of both, from the origin of the first."""
+        gap = other.origin - self.origin
+        first = self.first + other.first + gap * other.rows
+        second = self.second + other.second + 2 * gap * other.first + gap * gap * other.rows
+        return Moments(self.origin, self.rows + other.rows, first, second)
 
     def measure(self) -> tuple[str, float] | None:
         """Pearson's correlation for two groups, else eta; None where nothing varies."""
@@ -94,17 +97,20 @@ class Products:
     sums: Floats
 
     @classmethod
-    def of(cls, x: Floats, y: Floats, origins: tuple[float, float] | None = None) -> Products:
+    def of(cls, x: Floats, y: Floats) -> Products:
         """Rows where both are finite."""
         there = np.isfinite(x) & np.isfinite(y)
         x, y = x[there], y[there]
-        zero = origins or ((float(x.mean()), float(y.mean())) if len(x) else (0.0, 0.0))
+        zero = (float(x.mean()), float(y.mean())) if len(x) else (0.0, 0.0)
         x, y = x - zero[0], y - zero[1]
         return cls(zero, np.array([len(x), x.sum(), y.sum(), x @ x, y @ y, x @ y], dtype=float))
 
     def merge(self, other: Products) -> Products:
-        """Of both; both from the same origins."""
-        return Products(self.origins, self.sums + other.sums)
+        """Of both, from the origins of the first."""
+        n, x, y, xx, yy, xy = other.sums
+        p, q = (theirs - ours for theirs, ours in zip(other.origins, self.origins, strict=True))
+        moved = [n, x + n * p, y + n * q, xx + 2 * p * x + n * p * p, yy + 2 * q * y + n * q * q]
+        return Products(self.origins, self.sums + np.array([*moved, xy + p * y + q * x + n * p * q]))
 
     def measure(self) -> tuple[str, float] | None:
         """Pearson's correlation; None where one of them does not vary."""
@@ -157,12 +163,10 @@ class Table:
 Association = Moments | Products | Table
 
 
-def of_numbers(series: pl.Series, target: Target, like: Association | None) -> Association:
-    """A feature of numbers with the label; ``like`` an earlier batch's, whose origin is taken."""
+def of_numbers(series: pl.Series, target: Target) -> Association:
+    """A feature of numbers with the label."""
     x = series.cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    if target.classes:
-        return Moments.of(x, target.values, target.classes, like.origin if isinstance(like, Moments) else None)
-    return Products.of(x, target.values, like.origins if isinstance(like, Products) else None)
+    return Moments.of(x, target.values, target.classes) if target.classes else Products.of(x, target.values)
 
 
 def of_texts(values: pl.Series, codes: NDArray[np.int64], target: Target) -> Association:
