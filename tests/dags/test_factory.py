@@ -197,6 +197,13 @@ print(json.dumps(bags))
     assert found["maintenance"] == ["maintenance"]
 
 
+def test_airflow_reads_the_files_that_define_dags_and_no_others():
+    ignored = (ROOT / "dags" / ".airflowignore").read_text().split("\n")
+    assert sorted({path.name for path in (ROOT / "dags").glob("*.py")} - set(ignored)) == sorted(
+        f"{f}.py" for f in FILES
+    )
+
+
 def test_a_definition_that_does_not_load_takes_no_other_with_it(python, tmp_path):
     (tmp_path / "pipelines").mkdir()
     (tmp_path / "pipelines" / "broken.py").write_text("import nothing_of_that_name\n")
