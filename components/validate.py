@@ -62,7 +62,7 @@ def validate(
     files = aside.files if aside else {split: examples.files(split) for split in splits}
     rows = {split: rows_of_files(files[split], contract) for split in splits}
     _tell(context, 1, "checking rules")
-    checked, profile = _judge(config, files, rows, contract, suites)
+    checked, profile = _judge(config, files, rows, contract, suites, context)
     outcomes = [outcome for one in checked for outcome in one.outcomes]
     counts = {split: one.height for split, one in rows.items()}
     record = aside.record() if aside else None
@@ -88,18 +88,22 @@ def _judge(
     rows: Mapping[str, "Rows"],
     contract: Contract,
     suites: Mapping[str, Any],
+    context: RunContext | None,
 ) -> tuple[list["Checked"], dict[str, Any]]:
     """Results of the rules, and the profile, by the engine that was asked for."""
     from components.quality.profile import describe, profile_rows
     from components.quality.run_gx import check_splits
 
     if config.engine == "pandas":
-        return check_splits(rows, contract, suites), profile_rows(rows, contract)
+        checked = check_splits(rows, contract, suites)
+        _tell(context, 2, "statistics")
+        return checked, profile_rows(rows, contract)
     from components.quality.engines.spark import check_splits_on_spark, parts_on_spark, session
 
     heights = {split: one.height for split, one in rows.items()}
     with session(config.spark_master) as spark:
         checked = check_splits_on_spark(spark, files, heights, contract)
+        _tell(context, 2, "statistics")
         return checked, describe(parts_on_spark(spark, files, contract), heights, contract)
 
 

@@ -37,10 +37,8 @@ CONTRACT = parse_contract(
     features:
       x: {dtype: float, nullable: true, max_missing: 0.5, min: -3, max: 3}
       n: {dtype: int, min: 0, max: 9}
-      gap: {dtype: int, nullable: true}
       c: {dtype: string, allowed: [a, b, c], severity: warning}
       w: {dtype: string, max_length: 4, regex: "[a-z]+$"}
-      b: {dtype: bool}
       t: {dtype: datetime}
       i: {dtype: image, shape: [2, 3, 1], max: 200}
       secret: {dtype: string, sensitive: true, max_length: 3}
@@ -105,10 +103,8 @@ def frame_of(start: int, rows: int, *, spoiled: bool) -> pl.DataFrame:
             "id": ids,
             "x": [None if u < 0.2 else float(v) for u, v in zip(r.random(rows), r.uniform(-3, 3, rows), strict=True)],
             "n": n,
-            "gap": [None if u < 0.3 else int(10 * u) for u in r.random(rows)],
             "c": c,
             "w": word,
-            "b": r.random(rows) < 0.5,
             "t": pl.Series(r.integers(0, 10**15, rows)).cast(pl.Datetime("us")),
             "i": pixels.astype(np.uint8),
             "secret": [f"person{i}" if spoiled and i == 11 else "ok" for i in range(rows)],
