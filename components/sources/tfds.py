@@ -48,11 +48,11 @@ class TfdsSource(Source):
 
     def files(self) -> list[Path]:
         """The prepared files with the metadata beside them."""
-        return sorted(p for p in Path(self._builder().data_dir).iterdir() if p.is_file())
+        return sorted(p for p in Path(self.builder().data_dir).iterdir() if p.is_file())
 
     def fingerprint(self) -> str:
         """SHA-256 of the data files; metadata counts without download sizes and dates."""
-        builder = self._builder()
+        builder = self.builder()
         data = [p for p in self.files() if p.suffix not in (".json", ".txt")]
         features = json.dumps(builder.info.features.to_json(), sort_keys=True, default=str)
         return hashlib.sha256((fingerprint_files(data) + features).encode()).hexdigest()
@@ -63,13 +63,13 @@ class TfdsSource(Source):
 
     def column_names(self, split: str | None = None) -> list[str]:
         """The top-level features, renamed."""
-        return [self.columns.get(name, name) for name in self._features(self._builder())]
+        return [self.columns.get(name, name) for name in self._features(self.builder())]
 
     def batches(self, names: list[str], wanted: Wanted, split: str | None = None) -> Iterator[pl.DataFrame]:
         """Batches of a split. Raises ``DataUnreadable`` where fewer or more rows come than the builder counts."""
         import polars as pl
 
-        builder, theirs = self._builder(), self.parts[split or "train"]  # type: ignore[index]
+        builder, theirs = self.builder(), self.parts[split or "train"]  # type: ignore[index]
         features = {self.columns.get(name, name): name for name in self._features(builder)}
         expected, seen = self._expected(builder, theirs), 0
         for batch in self._numpy_batches(builder, theirs, wanted.batch_rows):
@@ -115,7 +115,7 @@ class TfdsSource(Source):
             )
         return list(builder.info.features)
 
-    def _builder(self) -> Any:
+    def builder(self) -> Any:
         """The prepared builder; downloads only where ``download`` says so."""
         import tensorflow_datasets as tfds
 

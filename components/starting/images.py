@@ -79,7 +79,7 @@ def start_with_images(name: str, data: str, *, label: str | None = None) -> Reci
         raise ConfigError(f"one class, {', '.join(classes) or 'none'}", "at least two", "add images of others")
     sizes, coloured, thumbs, chosen = _sample(pictures.files)
     shape = (*_side(sizes), 3 if coloured else 1)
-    flips = _told_from_mirror(thumbs, np.array(pictures.labels)[chosen]) < MIRRORED
+    flips = told_from_mirror(thumbs, np.array(pictures.labels)[chosen]) < MIRRORED
     contract = _contract(name, pictures, classes, shape)
     model, training = vision(len(pictures.files), shape, contract.task, flips=flips)
     split, splitting = _split(pictures, len(classes))
@@ -196,7 +196,7 @@ def _side(sizes: list[tuple[int, int]]) -> tuple[int, int]:
     return max(16, 8 * round(height * scale / 8)), max(16, 8 * round(width * scale / 8))
 
 
-def _told_from_mirror(thumbs: np.ndarray, labels: np.ndarray) -> float:
+def told_from_mirror(thumbs: np.ndarray, labels: np.ndarray) -> float:
     """Share of the images of a class that can be told from their mirror images; of the class where that is largest.
 
     By ridge regression on thumbnails [N, THUMB, THUMB], learned on one half of the class and judged on the other.

@@ -18,9 +18,13 @@ def start(
 ) -> Recipe:
     """Look at data and decide on a first pipeline; see ``start_with_table`` and ``start_with_images``."""
     from components.starting.images import annotated, start_with_images
+    from components.starting.pixels import pixel_column, start_with_pixels
     from components.starting.table import start_with_table
 
     kind = kind_of(data)
     if kind == "images" or annotated(data, kind):
         return start_with_images(name, data, label=label)
+    pixels = pixel_column(data, kind)
+    if pixels is not None:
+        return start_with_pixels(name, data, kind, *pixels, label=label)
     return start_with_table(name, data, kind, label=label, task=task, time=time, query=query)

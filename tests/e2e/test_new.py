@@ -26,11 +26,14 @@ def kilnworks(project: Path, *words: str) -> str:
     return done.stdout
 
 
-def quick(project: Path, name: str) -> None:
+def quick(project: Path, name: str, epochs: int = 4) -> None:
     """Few epochs are enough to see that everything fits together."""
     path = project / "pipelines" / f"{name}.py"
     lines = path.read_text().splitlines()
-    changed = [f"{line[: len(line) - len(line.lstrip())]}epochs=4," if "epochs=" in line else line for line in lines]
+    changed = [
+        f"{line[: len(line) - len(line.lstrip())]}epochs={epochs}," if line.strip().startswith("epochs=") else line
+        for line in lines
+    ]
     path.write_text("\n".join(changed).replace("warmup_epochs=2.0", "warmup_epochs=0.5") + "\n")
 
 
@@ -66,7 +69,7 @@ def test_a_folder_of_images(tmp_path):
                 Image.fromarray(pixels).save(tmp_path / part / name / f"{i}.png")
     kilnworks(tmp_path, "new", "sides", "--data", str(tmp_path / "data"))
     assert "flip" not in (tmp_path / "pipelines/sides.py").read_text()
-    quick(tmp_path, "sides")
+    quick(tmp_path, "sides", epochs=12)
     kilnworks(tmp_path, "run", "sides")
     kilnworks(tmp_path, "predict", "sides", str(tmp_path / "fresh"), "--output", str(tmp_path / "out.csv"))
     answers = pl.read_csv(tmp_path / "out.csv")

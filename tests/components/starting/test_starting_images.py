@@ -9,7 +9,7 @@ from PIL import Image
 
 from components.sources import AsGiven, ImageFolderSource, ImageListSource
 from components.starting.start import start
-from schemas.errors import ConfigError, DataUnreadable
+from schemas.errors import ConfigError, DataUnreadable, UnknownName
 
 
 def arrow(right: bool, random: np.random.Generator, size=(20, 24)) -> Image.Image:
@@ -83,6 +83,18 @@ def test_grey_images_of_several_sizes(tmp_path):
                 tmp_path / name / f"{i}.png"
             )
     assert start("grey", str(tmp_path)).contract.features["image"].shape == (32, 64, 1)
+
+
+@pytest.mark.parametrize("grey", [True, False])
+def test_arrays(tmp_path, grey):
+    random = np.random.default_rng(0)
+    shape = (80, 14, 12) if grey else (80, 14, 12, 3)
+    np.savez(tmp_path / "x.npz", pixels=random.integers(0, 255, shape, dtype=np.uint8), kind=np.arange(80) % 3)
+    recipe = start("arrays", str(tmp_path / "x.npz"))
+    assert recipe.contract.features["pixels"].shape == (14, 12, 1 if grey else 3)
+    assert recipe.contract.label.classes == (0, 1, 2) and recipe.model.kind == "vision"
+    with pytest.raises(UnknownName, match="no column 'sort'"):
+        start("arrays", str(tmp_path / "x.npz"), label="sort")
 
 
 def test_refused(tmp_path):

@@ -1,0 +1,120 @@
+"""A first pipeline for images that come as arrays: an ``.npz`` file, or a TensorFlow data set."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from components.sources import NpzSource, TfdsSource
+from components.sources.base import Wanted
+from components.sources.columns import Column, contract_columns
+from components.sources.splits import AsGiven
+from components.starting.images import MIRRORED, SAMPLE, THUMB, told_from_mirror
+from components.starting.label import NAMES
+from components.starting.opening import Kind
+from components.starting.recipe import Decision, Recipe
+from components.starting.sizes import vision
+from components.starting.times import choose_split
+from schemas.config import Config
+from schemas.contract import Contract
+from schemas.errors import ConfigError, UnknownName
+
+Pixels = NpzSource | TfdsSource
+
+
+def pixel_column(data: str, kind: Kind) -> tuple[str, tuple[int, int, int]] | None:
+    """The column of images and their shape [H, W, C]; None where the data hold none.
+
+    Images are uint8 [N, H, W] or [N, H, W, C] with 1, 3 or 4 channels, all of one size.
+    """
+    if kind == "npz":
+        with np.load(NpzSource(path=data).files()[0], allow_pickle=False) as archive:
+            shapes = {name: (archive[name].shape[1:], archive[name].dtype) for name in archive.files}
+        shown = {n: (*s, 1) if len(s) == 2 else s for n, (s, dtype) in shapes.items() if dtype == np.uint8}
+    elif kind == "tfds":
+        import tensorflow_datasets as tfds
+
+        features = TfdsSource(name=data).builder().info.features
+        shown = {n: f.shape for n, f in features.items() if isinstance(f, tfds.features.Image) and None not in f.shape}
+    else:
+        return None
+    found = [(n, s) for n, s in shown.items() if len(s) == 3 and s[2] in (1, 3, 4)]
+    return found[0] if found else None
+
+
+def start_with_pixels(
+    name: str, data: str, kind: Kind, image: str, shape: tuple[int, int, int], *, label: str | None = None
+) -> Recipe:
+    """Look at arrays of images and decide on a first pipeline.
+
+    Args:
+        name: of the contract.
+        data: the file, or the name of the data set.
+        kind: ``npz`` or ``tfds``.
+        image, shape: see ``pixel_column``.
+        label: column of the classes; guessed where left out.
+    """
+    source: Pixels = NpzSource(path=data) if kind == "npz" else TfdsSource(name=data)
+    names = source.column_names(source.splits()[0] if source.splits() else None)
+    chosen, guess = _label(names, image, label)
+    labels = _rows(source, Wanted({chosen: Column(chosen, "key")}, any_extra=True))[chosen]
+    contract = _contract(name, source, names, image, shape, labels)
+    typed = _rows(source, Wanted(contract_columns(contract), frozenset(contract.ignore)))
+    flips = told_from_mirror(*_thumbs(typed, image, shape, chosen)) < MIRRORED
+    model, training = vision(typed.height, shape, contract.task, flips=flips)
+    split: Config
+    if source.splits():
+        split, splitting = AsGiven(), Decision("split", "as given", f"the data have {', '.join(source.splits())}")
+    else:
+        split, splitting = choose_split(contract, typed)
+    decisions = [guess] if guess else []
+    decisions += [
+        Decision("rows", f"{typed.height:,} images of {' x '.join(map(str, shape))}"),
+        Decision("task", f"{labels.n_unique()} classes of {chosen}"),
+        splitting,
+        Decision("augment", "shifts, turns, zoom, contrast" + (", flips" if flips else "")),
+        Decision("model", "vision", f"{training['epochs']} epochs"),
+    ]
+    return Recipe(contract, source, typed.height, model, training, split, decisions=tuple(decisions))
+
+
+def _rows(source: Pixels, wanted: Wanted) -> pl.DataFrame:
+    """All rows of all parts."""
+    return pl.concat([frame for part in source.splits() or (None,) for frame in source.frames(wanted, part)])
+
+
+def _label(names: list[str], image: str, label: str | None) -> tuple[str, Decision | None]:
+    others = [n for n in names if n != image]
+    if label is not None:
+        if label not in others:
+            raise UnknownName("column", label, others)
+        return label, None
+    if not others:
+        raise ConfigError("images and no other column", "a column of classes", "add one")
+    named = [n for n in others if n.lower() in NAMES]
+    found = (named or others[-1:])[0]
+    return found, Decision("label", found, "a guess; name another with --label", flagged=True)
+
+
+def _contract(
+    name: str, source: Pixels, names: list[str], image: str, shape: tuple[int, ...], labels: pl.Series
+) -> Contract:
+    whole = labels.dtype.is_integer()
+    classes = sorted(labels.drop_nulls().unique().to_list())
+    return Contract.model_validate(
+        {
+            "name": name,
+            "description": f"{len(labels):,} images from {source}.",
+            "features": {image: {"dtype": "image", "shape": shape, "min": 0, "max": 255, "severity": "warning"}},
+            "label": {"name": labels.name, "dtype": "int" if whole else "string", "classes": classes},
+            "ignore": [n for n in names if n not in (image, labels.name)],
+        }
+    )
+
+
+def _thumbs(typed: pl.DataFrame, image: str, shape: tuple[int, int, int], label: str) -> tuple[np.ndarray, np.ndarray]:
+    """Grey thumbnails [N, THUMB, THUMB] of some images, and their classes [N]."""
+    some = typed.sample(min(SAMPLE, typed.height), seed=0)
+    pixels = some[image].to_numpy().reshape(-1, *shape).astype(np.float32).mean(axis=3)
+    rows, columns = (np.linspace(0, side - 1, THUMB).round().astype(int) for side in shape[:2])
+    return pixels[:, rows][:, :, columns], some[label].cast(pl.String).to_numpy().astype(str)
