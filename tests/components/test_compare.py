@@ -170,3 +170,22 @@ def test_log_that_is_cut_off(tmp_path):
     (tmp_path / "a.tfrecord").write_bytes((100).to_bytes(8, "little") + b"1234" + b"short")
     with pytest.raises(DataUnreadable, match="cut off"):
         PredictionLogSource(path=str(tmp_path)).column_names()
+
+
+def test_steps_fit_into_a_pipeline():
+    from pipelines.core.graph import Champion, Pipeline, Step
+
+    log = PredictionLogSource(path="log")
+    made = Pipeline(
+        "watch",
+        steps=(
+            Step(
+                "drift",
+                compare,
+                CompareConfig(),
+                {"examples": Champion("a", "checked"), "baseline": Champion("b", "checked")},
+            ),
+            Step("skew", compare_log, CompareLogConfig(log=log), {"baseline": Champion("b", "checked")}),
+        ),
+    )
+    assert [step.name for step in made.steps] == ["drift", "skew"]
