@@ -51,7 +51,8 @@ def start_with_pixels(
         name: of the contract.
         data: the file, or the name of the data set.
         kind: ``npz`` or ``tfds``.
-        image, shape: see ``pixel_column``.
+        image: column of the images.
+        shape: height, width and channels in pixels.
         label: column of the classes; guessed where left out.
     """
     source: Pixels = NpzSource(path=data) if kind == "npz" else TfdsSource(name=data)

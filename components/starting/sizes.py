@@ -13,7 +13,7 @@ TaskKind = Literal["binary", "multiclass", "regression"]
 
 LARGE = 8_000_000
 """Numbers of the training split (rows x columns) from which on half the members have to do."""
-WORK = 4e10
+WORK = 1e11
 """Rows x pixels x squared channels of all epochs together: a few minutes on two cores."""
 
 
