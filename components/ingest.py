@@ -27,7 +27,8 @@ class IngestConfig(Config):
     contract: Contract
     """The contract, or the path of its YAML file."""
     source: AnySource
-    """Where the raw data lies; ``kind`` is csv, parquet, jsonl, npz, tfds, image_folder or splits."""
+    """Where the raw data lies; ``kind`` is csv, parquet, jsonl, npz, tfds, sql, image_folder,
+    image_list or splits."""
     split: AnySplit = ByHash()
     """How rows find their split; ``kind`` is hash, time or given."""
     window: Window | None = None

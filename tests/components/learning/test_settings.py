@@ -28,7 +28,7 @@ TWO = {"devices": {"strategy": "mirrored", "replicas": 2, "kind": "cpu"}}
         ({"devices": {"strategy": "single", "replicas": 2}}, "replicas is for strategy mirrored"),
         ({"optimizer": {"kind": "sgd", "nesterov": True}}, "needs a momentum"),
         ({"optimizer": {"kind": "adam", "clip": {"limit": 0}}}, "greater than 0"),
-        ({"model": {"kind": "forest"}}, "'mlp', 'cnn'"),
+        ({"model": {"kind": "forest"}}, "'mlp', 'cnn', 'tabular', 'vision'"),
         ({"patience": 3}, "Extra inputs"),
     ],
 )
