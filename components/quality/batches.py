@@ -51,6 +51,18 @@ class Rows:
         """Names of the columns."""
         return tuple(self.schema)
 
+    def thinned(self, columns: Sequence[str], every: int) -> pl.DataFrame:
+        """These columns of every ``every``-th row; no more than one column of one batch is held besides."""
+        parts = []
+        start = 0
+        for batch in self.batches:
+            offset = -start % every
+            if offset < batch.height:
+                parts.append(pl.DataFrame([batch.column(name).gather_every(every, offset) for name in columns]))
+            start += batch.height
+        schema = {name: self.schema[name] for name in columns}
+        return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
+
     def scan(self) -> pl.LazyFrame:
         """All rows, lazily."""
         pieces = [piece for batch in self.batches for piece in batch.pieces]

@@ -215,7 +215,7 @@ def _whole(rows: Rows, columns: tuple[str, ...], group: Sequence[Any], contract:
     every = max(1, -(-rows.height // WHOLE_ROWS))
     results: list[Any] = []
     for step, some in _by_step(group, every):
-        results += _evaluate(rows.scan().select(columns).gather_every(step).collect(), some, contract)
+        results += _evaluate(rows.thinned(columns, step), some, contract)
     return results
 
 

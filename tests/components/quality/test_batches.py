@@ -28,6 +28,7 @@ def test_batches_hold_every_row_in_order(tmp_path_factory, heights, size):
         assert [batch.height for batch in rows.batches] == [len(batch.frame(["y", "x"])) for batch in rows.batches]
         assert all(batch.height == size for batch in rows.batches[:-1])
         assert rows.scan().collect().equals(whole)
+        assert rows.thinned(["y", "x"], 3).equals(whole.select("y", "x").gather_every(3))
 
 
 def test_wide_rows_make_small_batches(tmp_path):
