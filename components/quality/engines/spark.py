@@ -35,6 +35,8 @@ TYPES = {
     "string": ("StringType",),
     "datetime": ("TimestampNTZType", "TimestampType"),
 }
+UNSET_PARTITIONS = "200"
+"""What Spark cuts a shuffle into when nobody says otherwise; too many for most clusters."""
 ELEMENTS = {"ShortType": "uint8", "FloatType": "float32", "LongType": "int64"}
 """Spark has no unsigned bytes; it reads them as short integers."""
 
@@ -73,7 +75,8 @@ def session(master: str) -> Iterator[Any]:
             "Java 17 and a master that answers",
             "install openjdk-17-jre-headless, or check `spark_master`; `engine: pandas` needs neither",
         ) from None
-    spark.conf.set("spark.sql.shuffle.partitions", str(max(8, 3 * spark.sparkContext.defaultParallelism)))
+    if spark.conf.get("spark.sql.shuffle.partitions") == UNSET_PARTITIONS:
+        spark.conf.set("spark.sql.shuffle.partitions", str(max(8, 3 * spark.sparkContext.defaultParallelism)))
     try:
         yield spark
     finally:
