@@ -132,6 +132,7 @@ def test_the_assets_show_what_comes_from_where(page, world, run_id):
     picture(page, "assets")
 
 
-def test_reading_the_definitions_again_makes_no_new_version(world, run_id):
-    versions = world.get("/api/v2/dags/grouped/dagVersions")
+@pytest.mark.parametrize("dag", ["grouped", "asked", "arriving_retrain"])
+def test_reading_the_definitions_again_makes_no_new_version(world, run_id, dag):
+    versions = world.get(f"/api/v2/dags/{dag}/dagVersions")
     assert versions["total_entries"] == 1, json.dumps(versions)

@@ -13,7 +13,6 @@ GROUPED = replace(
     name="grouped",
     schedule=None,
     operations=Operations(
-        tasks={"model": LEARN, "evaluation": LEARN, "servable": LEARN, "checked": Task(where=ThisProcess())},
-        deadline_seconds=3600,
+        tasks={"model": LEARN, "evaluation": LEARN, "servable": LEARN, "checked": Task(where=ThisProcess())}
     ),
 )
