@@ -25,7 +25,7 @@ demo: setup ## raw data to a served prediction: churn, end to end
 	@$(BIN)/python scripts/demo.py
 
 test: setup ## the whole suite
-	$(PYTEST) $(PYTEST_ARGS)
+	$(PYTEST) -n 2 --dist loadfile $(PYTEST_ARGS)
 
 test-fast: setup ## the quick tests
 	$(PYTEST) -m "not slow and not e2e" -n 2 $(PYTEST_ARGS)
@@ -47,7 +47,7 @@ bench: setup ## measure against the bare script, print ratios
 	@$(BIN)/python -m bench.serving
 
 airflow: setup ## Airflow standalone with our DAGs
-	@$(BIN)/python scripts/airflow/standalone.py
+	@$(BIN)/python -m scripts.airflow.standalone
 
 clean: ## remove what these targets made, the store apart
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache bench/out
