@@ -139,10 +139,9 @@ def test_a_hand_written_example_without_its_missing_values_is_understood(exporte
     import tensorflow as tf
 
     run = exported("binary")
-    row = run.frame.head(1).with_columns(
-        pl.lit(None, dtype=pl.Float64).alias("age"), pl.lit(None, dtype=pl.String).alias("plan"),
-        pl.lit(None, dtype=pl.Datetime("us")).alias("since"), pl.lit(None, dtype=pl.Boolean).alias("insured"),
-    )  # fmt: skip
+    dates = {"since": pl.Datetime("us"), "opened": pl.Datetime("us")}
+    absent = {"age": pl.Float64, "plan": pl.String, "insured": pl.Boolean, **dates}
+    row = run.frame.head(1).with_columns(pl.lit(None, dtype=dtype).alias(name) for name, dtype in absent.items())
     values = row.row(0, named=True)
     feature = {}
     for name in ("spent", "change", "share", "charge", "Monthly Charges ($/m)", "stack", "heat", "children", "grade"):
