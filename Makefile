@@ -40,7 +40,7 @@ format: setup ## let ruff rewrite what it can
 	$(BIN)/ruff format .
 
 lock: setup ## recompile requirements.txt from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --no-emit-index-url --no-header --quiet -o requirements.txt
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --no-header --quiet -o requirements.txt
 
 bench: setup ## measure against the bare script, print ratios
 	@$(BIN)/python -m bench.pipeline
