@@ -7,6 +7,7 @@
 
 import json
 import re
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -56,10 +57,8 @@ def signature_name(document: dict[str, Any]) -> str:
 def _parse_loosely(body: bytes) -> Any:
     """Read what strict JSON forbids and the contract allows."""
     if _NOT_FOR_THE_STANDARD_LIBRARY.search(body) is None:
-        try:
+        with suppress(ValueError, RecursionError):
             return _LOOSE.raw_decode(body.decode().lstrip(" \t\r\n"))[0]
-        except (ValueError, RecursionError):
-            pass
     return exact.parse(body)
 
 

@@ -193,7 +193,7 @@ class HttpServer:
                 connected, _address = self._listening.accept()
                 self._welcome(connected)
         except BlockingIOError:
-            pass
+            log.debug("no further connection waits")
         except OSError as error:
             if error.errno in _NO_DESCRIPTORS:
                 self._evict()
