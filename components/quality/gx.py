@@ -19,6 +19,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from schemas.errors import ConfigError
+
 LATE = ("altair", "scipy.stats")
 """Packages that only few expectations and charts use."""
 
@@ -27,10 +29,19 @@ def load_gx(*, spark: bool = False) -> ModuleType:
     """The package ``great_expectations``.
 
     Args:
-        spark: whether the Spark engine will be used; counts at the first import in a process.
+        spark: whether the Spark engine will be used; decided at the first import in a process.
+
+    Raises:
+        ConfigError: Spark is wanted where the package was loaded without it.
     """
     loaded = sys.modules.get("great_expectations")
     if loaded is not None:
+        if spark and isinstance(sys.modules["great_expectations.compatibility.pyspark"].pyspark, _missing_spark()):
+            raise ConfigError(
+                "Great Expectations was loaded in this process without Spark",
+                "a process in which Spark is the first engine",
+                "run the step by itself: python -m pipelines step NAME STEP --run-id ID",
+            )
         return loaded
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     with _without_pyspark(leave=spark), _late(LATE), _without_collection(), warnings.catch_warnings():
@@ -40,6 +51,13 @@ def load_gx(*, spark: bool = False) -> ModuleType:
     for name in [name for name in logging.root.manager.loggerDict if name.startswith("great_expectations")]:
         logging.getLogger(name).setLevel(logging.ERROR)
     return gx
+
+
+def _missing_spark() -> type:
+    """What stands for PySpark where it was left out."""
+    from great_expectations.compatibility.not_imported import NotImported
+
+    return NotImported
 
 
 def pandas_engine(frame: Any) -> Any:

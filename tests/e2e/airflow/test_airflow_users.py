@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 import urllib.parse
 
 import pytest
@@ -116,7 +117,11 @@ def test_the_schedule_starts_a_run_on_the_rows_of_its_interval(world, tmp_path):
 
 
 def answer(world, run_id, option, **params):
-    """Answer the question of a run as the UI does."""
+    """Answer the question of a run as the UI does, after the moment that a person takes.
+
+    Airflow 3.3 fails the task when the answer is there before the scheduler has seen that the asking process ended.
+    """
+    time.sleep(3)
     path = f"/api/v2/dags/asked/dagRuns/{urllib.parse.quote(run_id)}/taskInstances/approve_deployment/-1/hitlDetails"
     body = {"chosen_options": [option], "params_input": {"deployment.keep": 3, "comment": "", **params}}
     return world.call("PATCH", path, body)
