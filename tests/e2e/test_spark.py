@@ -82,7 +82,7 @@ def master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         _awaited(work / "Worker.log", r"Successfully registered with master", processes)
         yield url
     finally:
-        del os.environ["SPARK_CONF_DIR"]
+        os.environ.pop("SPARK_CONF_DIR", None)
         for process in reversed(processes):
             process.terminate()
             process.wait(timeout=30)
