@@ -13,7 +13,6 @@ import keras
 import tensorflow as tf
 
 from components.learning.backup import Backup, Snapshot, Weights, assign, values
-from components.learning.loop import LossNotFinite
 from components.learning.settings import EarlyStopping, ReduceOnPlateau
 from schemas.context import Progress
 from schemas.errors import TrainingDiverged
@@ -222,16 +221,6 @@ class Report(keras.callbacks.Callback):
         """Keep the numbers of the validation for the notes of the next epoch."""
         self._note = "".join(f" {k} {float(v):.4g}" for k, v in (logs or {}).items() if k.startswith("val_"))
         self._listener(Progress(epoch + 1, self._epochs, f"epoch {epoch + 1}/{self._epochs}{self._note}"))
-
-
-class FiniteLoss(keras.callbacks.Callback):
-    """Stops at the first step whose loss is not finite, where TensorFlow is called for each step."""
-
-    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Look at the running mean of the loss. Raises ``LossNotFinite``."""
-        loss = float((logs or {}).get("loss", 0.0))
-        if not math.isfinite(loss):
-            raise LossNotFinite(0, loss)
 
 
 class Scalars(keras.callbacks.Callback):

@@ -17,6 +17,7 @@ import hashlib
 import json
 import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -26,9 +27,17 @@ import tensorflow as tf
 
 from components.features.transform import FeatureTransform
 from components.learning import callbacks as cb
+from components.learning.ahead import Ahead
 from components.learning.arrays import Encoder
 from components.learning.backup import Backup, Snapshot, assign
-from components.learning.loop import LossNotFinite, block_function
+from components.learning.loop import (
+    LossNotFinite,
+    TrainFunction,
+    block_function,
+    on_replicas,
+    replica_function,
+    run_epochs,
+)
 from components.learning.settings import FitSettings, check_placed
 from components.learning.splits import Splits, read_splits
 from components.learning.strategy import Placement, place, precision
@@ -187,8 +196,6 @@ class _Run:
         if s.early_stopping:
             chosen.append(cb.Stopping(s.early_stopping, s.monitor, self._mode))
         chosen += [self._history, self._report]
-        if self._placement.strategy is not None:
-            chosen.append(cb.FiniteLoss())
         if s.checkpoints != "none":
             chosen.append(cb.Checkpoints(context.work / "checkpoints", s.checkpoints, s.monitor, self._mode))
         if s.tensorboard:
@@ -197,34 +204,21 @@ class _Run:
 
     def _fit(self, chosen: list[Any], found: Snapshot | None) -> None:
         self._first = found.epoch if found else 0
-        last = self._first if found and found.finished else self._settings.epochs
-        feed = self._splits.feed
+        epochs = range(self._first, self._first if found and found.finished else self._settings.epochs)
+        train, items = self._train_function(epochs)
         try:
-            self._trained.fit(
-                self._dataset(range(self._first, max(last, self._first + 1))),
-                epochs=last,
-                initial_epoch=self._first,
-                steps_per_epoch=self._calls,
-                callbacks=chosen,
-                shuffle=False,
-                verbose=0,
-            )
+            with Ahead(items) as ready:
+                run_epochs(self._trained, train, ready, chosen, epochs, self._calls)
         except LossNotFinite as error:
             raise self._diverged(error) from None
-        except tf.errors.OpError:
-            if feed.error is not None:
-                raise feed.error from None
-            raise
 
-    def _dataset(self, epochs: range) -> tf.data.Dataset:
-        """The batches of these epochs; without a strategy, with the train function that takes blocks of them."""
-        feed = self._splits.feed
-        if self._placement.strategy is not None:
-            return feed.batches(epochs)
-        dataset = feed.blocks(epochs, self._block)
+    def _train_function(self, epochs: range) -> tuple[TrainFunction, Iterator[Any]]:
+        """What trains, and what it is to be given in these epochs: batches on the replicas, or blocks of batches."""
+        feed, strategy = self._splits.feed, self._placement.strategy
+        if strategy is not None:
+            return replica_function(self._trained), on_replicas(feed.batches(epochs), strategy)
         jit = _jit(self._settings, self._placement)
-        self._trained.train_function = block_function(self._trained, feed, dataset, jit=jit)
-        return dataset
+        return block_function(self._trained, feed, jit=jit), feed.blocks(epochs, self._block)
 
     def _diverged(self, error: LossNotFinite) -> TrainingDiverged:
         epoch, step = self._report.epoch + 1, self._report.call * self._block + error.step + 1

@@ -36,25 +36,27 @@ class Feed(ABC):
     Attributes:
         rows: rows of the split.
         batch: rows of a batch, over all replicas.
-        error: what went wrong while reading; TensorFlow would only pass on its text.
     """
 
     def __init__(self, rows: int, batch: int, seed: int) -> None:
         self.rows, self.batch, self.seed = rows, batch, seed
-        self.error: Exception | None = None
 
     @property
     def steps(self) -> int:
         """Batches of an epoch."""
         return self.rows // self.batch
 
-    def blocks(self, epochs: range, size: int) -> tf.data.Dataset:
+    def blocks(self, epochs: range, size: int) -> Iterator[Any]:
         """Blocks of ``size`` batches for every epoch in turn; the last block of an epoch may be shorter."""
-        return self._dataset(epochs, lambda epoch: self._epoch_blocks(epoch, size), self._block_signature())
+        return itertools.chain.from_iterable(self._epoch_blocks(epoch, size) for epoch in epochs)
 
-    def batches(self, epochs: range) -> tf.data.Dataset:
+    def batches(self, epochs: range) -> Iterator[Batch]:
         """Single batches for every epoch in turn."""
-        return self._dataset(epochs, self._epoch_batches, self._batch_signature())
+        return itertools.chain.from_iterable(map(self._epoch_batches, epochs))
+
+    @abstractmethod
+    def block_signature(self) -> Any:
+        """``tf.TensorSpec`` of a block, in its structure."""
 
     @abstractmethod
     def read(self, block: Any, index: Any) -> Any:
@@ -69,23 +71,6 @@ class Feed(ABC):
 
     @abstractmethod
     def _epoch_batches(self, epoch: int) -> Iterator[Batch]: ...
-
-    @abstractmethod
-    def _block_signature(self) -> Any: ...
-
-    @abstractmethod
-    def _batch_signature(self) -> Any: ...
-
-    def _dataset(self, epochs: range, one_epoch: Callable[[int], Iterator[Any]], signature: Any) -> tf.data.Dataset:
-        def generate() -> Iterator[Any]:
-            try:
-                for epoch in epochs:
-                    yield from one_epoch(epoch)
-            except Exception as error:
-                self.error = error
-                raise
-
-        return tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(2)
 
     def _random(self, epoch: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, epoch])
@@ -127,11 +112,9 @@ class MemoryFeed(Feed):
         for rows in self.permutation(epoch):
             yield tf.nest.map_structure(lambda a, rows=rows: a[rows], self._data)
 
-    def _block_signature(self) -> Any:
+    def block_signature(self) -> Any:
+        """Row numbers."""
         return tf.TensorSpec((None, self.batch), tf.int32)
-
-    def _batch_signature(self) -> Any:
-        return tf.nest.map_structure(lambda a: tf.TensorSpec((self.batch, *a.shape[1:]), a.dtype), self._data)
 
 
 class ShardFeed(Feed):
@@ -186,16 +169,11 @@ class ShardFeed(Feed):
         if held:
             yield _joined(held)
 
-    def _block_signature(self) -> Any:
-        return self._signature((None, self.batch))
-
-    def _batch_signature(self) -> Any:
-        return self._signature((self.batch,))
-
-    def _signature(self, leading: tuple[int | None, ...]) -> Any:
+    def block_signature(self) -> Any:
+        """The rows themselves."""
         encoded = self._encoder.transform.encoded
         sample = self._finish({t.name: _no_rows(t) for t in encoded}, np.zeros(0, np.int32))
-        return tf.nest.map_structure(lambda a: tf.TensorSpec((*leading, *a.shape[1:]), a.dtype), sample)
+        return tf.nest.map_structure(lambda a: tf.TensorSpec((None, self.batch, *a.shape[1:]), a.dtype), sample)
 
 
 def _no_rows(tensor: EncodedTensor) -> np.ndarray:

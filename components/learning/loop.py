@@ -1,19 +1,25 @@
-"""Many training steps in one call.
+"""The loop over epochs, and the two train functions that it calls: for one device and for several.
 
 ``keras.Model.fit`` calls a train function once a batch; below a few milliseconds a step, Python and the iterator cost
 more than the arithmetic. On one device the function made here takes a block of batches and loops inside the graph,
 about twice as fast as ``steps_per_execution``, and stops at the very step whose loss is not finite. What a step does is
 still the model's own ``train_step``, so models that define one train unchanged.
+
+The loop is our own because ``fit`` reads everything through ``tf.data`` (see ``ahead.Ahead``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from components.learning.input_pipeline import Feed
+
+TrainFunction = Callable[[Iterator[Any]], Mapping[str, Any]]
+"""Takes its share from the iterator, trains on it, and answers with the running means of the epoch."""
 
 
 class LossNotFinite(Exception):
@@ -29,10 +35,41 @@ class LossNotFinite(Exception):
         self.step, self.loss = step, loss
 
 
-def block_function(
-    model: Any, feed: Feed, dataset: tf.data.Dataset, *, jit: bool
-) -> Callable[[Iterator[Any]], dict[str, Any]]:
-    """A train function for ``model.train_function``: the next block of ``dataset``, step by step.
+def run_epochs(
+    model: Any, train: TrainFunction, items: Iterator[Any], callbacks: Sequence[Any], epochs: range, calls: int
+) -> None:
+    """Train as ``keras.Model.fit`` does: ``calls`` calls of ``train`` an epoch, the callbacks around them.
+
+    ``epochs`` may be empty; then only the start and the end of training are told.
+    """
+    told = keras.callbacks.CallbackList(callbacks, model=model, epochs=epochs.stop, steps=calls)
+    model.stop_training = False
+    told.on_train_begin()
+    logs: Mapping[str, Any] = {}
+    for epoch in epochs:
+        model.reset_metrics()
+        told.on_epoch_begin(epoch)
+        for call in range(calls):
+            told.on_train_batch_begin(call)
+            logs = train(items)
+            told.on_train_batch_end(call, logs)
+            if model.stop_training:
+                break
+        logs = _over_replicas(model, logs)
+        told.on_epoch_end(epoch, logs)
+        if model.stop_training:
+            break
+    told.on_train_end(logs)
+
+
+def _over_replicas(model: Any, logs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The metrics of the epoch: a step's logs hold those of the first replica."""
+    metrics = dict(model.get_metrics_result())
+    return metrics if metrics.keys() == logs.keys() else logs
+
+
+def block_function(model: Any, feed: Feed, *, jit: bool) -> TrainFunction:
+    """A train function for one device: the next of ``feed.blocks``, step by step.
 
     Raises (when called):
         LossNotFinite: see there.
@@ -52,15 +89,46 @@ def block_function(
         done, _ = tf.while_loop(unfinished, run, (tf.constant(0), tf.constant(True)))
         return done, model.get_metrics_result()
 
-    run_block = tf.function(steps, input_signature=[dataset.element_spec], autograph=False)
+    run_block = tf.function(steps, input_signature=[feed.block_signature()], autograph=False)
 
-    def train(iterator: Iterator[Any]) -> dict[str, Any]:
-        done, logs = run_block(next(iterator))
+    def train(blocks: Iterator[Any]) -> dict[str, Any]:
+        done, logs = run_block(next(blocks))
         if not bool(_losses_finite(logs)):
             raise LossNotFinite(int(done) - 1, float(logs["loss"]))
         return dict(logs)
 
     return train
+
+
+def replica_function(model: Any) -> TrainFunction:
+    """A train function for a model on several devices: the next of ``on_replicas``, one step.
+
+    Raises (when called):
+        LossNotFinite: see there.
+    """
+    model.make_train_function()
+
+    def train(batches: Iterator[Any]) -> dict[str, Any]:
+        logs = dict(model.train_function(batches))
+        if not bool(_losses_finite(logs)):
+            raise LossNotFinite(0, float(logs["loss"]))
+        return logs
+
+    return train
+
+
+def on_replicas(batches: Iterator[Any], strategy: Any) -> Iterator[Any]:
+    """Each batch cut into equal parts, in order, one on the device of each replica."""
+    devices = strategy.extended.worker_devices
+    for batch in batches:
+        rows = len(tf.nest.flatten(batch)[0]) // len(devices)
+
+        def part(context: Any, batch: Any = batch, rows: int = rows) -> Any:
+            number = context.replica_id_in_sync_group
+            with tf.device(devices[number]):
+                return tf.nest.map_structure(lambda a: tf.constant(a[number * rows : (number + 1) * rows]), batch)
+
+        yield strategy.experimental_distribute_values_from_function(part)
 
 
 def _losses_finite(logs: Mapping[str, Any]) -> tf.Tensor:

@@ -1,5 +1,6 @@
 """Two replicas do what one does. Their runs share a process, in which devices are split before TensorFlow starts."""
 
+import csv
 import json
 import os
 import signal
@@ -51,6 +52,11 @@ def saved(out: Path) -> list[np.ndarray]:
         return [found[n] for n in found.files]
 
 
+def numbers(out: Path) -> list[dict[str, float]]:
+    """What history.csv says, a line an epoch."""
+    return [{k: float(v) for k, v in row.items()} for row in csv.DictReader((out / "history.csv").open())]
+
+
 @pytest.fixture(scope="module")
 def mirrored(tmp_path_factory) -> Path:
     """Everything that is run on two replicas; a killed process first."""
@@ -82,8 +88,11 @@ def test_same_weights_as_on_one_device(mirrored: Path, tmp_path: Path, name: str
         out,
         context(tmp_path),
     )
-    for one, two in zip(weights(alone), saved(mirrored / name / f"out-{name}"), strict=True):
+    together = mirrored / name / f"out-{name}"
+    for one, two in zip(weights(alone), saved(together), strict=True):
         np.testing.assert_allclose(one, two, rtol=0, atol=1e-6)
+    for one, two in zip(numbers(out), numbers(together), strict=True):
+        assert one == pytest.approx(two, rel=1e-5)
 
 
 def test_clipping_was_felt(mirrored: Path) -> None:
