@@ -31,7 +31,8 @@ class Examples(Artifact):
 
     ``examples.json``: ``{"contract": {}, "splits": {"train": {"rows": 10, "files": ["train/part-00000.parquet"]}}}``.
     Columns are those of the contract: float -> float64, int -> int64, bool, string, datetime -> timestamp[us];
-    tensors of shape [d0, ...] and images as fixed-size lists in C order (float32, int64, uint8).
+    tensors of shape [d0, ...] and images as fixed-size lists in C order (float32, int64, uint8). Beside images that
+    were decoded: ``<name>__height``, ``__width``, ``__channels`` (int64) and ``__dtype`` (string) of the file.
     """
 
     @cached_property

@@ -31,6 +31,8 @@ Dtype = Literal["float", "int", "bool", "string", "datetime", "image"]
 Severity = Literal["critical", "warning"]
 Scalar = bool | int | float | str
 
+FILE_PARTS = ("height", "width", "channels", "dtype")
+"""What is known of the file that an image came from, in columns ``<feature>__height`` ... beside the pixels."""
 NUMERIC: frozenset[str] = frozenset({"float", "int", "image"})
 
 
@@ -181,6 +183,10 @@ class Contract(Config):
                 raise ValueError(
                     f"column {name!r} is a feature and also the label, the key or ignored; it can be one of these"
                 )
+        images = [name for name, feature in self.features.items() if feature.dtype == "image"]
+        taken = {f"{name}__{part}" for name in images for part in FILE_PARTS} & set(self.columns)
+        if taken:
+            raise ValueError(f"column {min(taken)!r}: checks use this name for the file that an image comes from")
         return self
 
     @property

@@ -6,12 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from components.sources.base import Source
-from components.sources.image_folder import SUFFIXES
+from components.sources.image_files import SUFFIXES, images_below, present, read_images
 from components.sources.image_list import ImageListSource
-from components.sources.images import decode_image
 from schemas.errors import DataUnreadable
 
 if TYPE_CHECKING:
@@ -43,25 +40,21 @@ def image_frames(path: Path, contract: Contract, like: Source | None) -> Iterato
     import polars as pl
 
     from components.sources.columns import Column
-    from components.sources.tensors import pixels_series
 
     ((name, feature),) = contract.features.items()
     column = Column(name, "image", feature.shape)
     root, files = _files(path, like)
     for start in range(0, len(files), BATCH):
         some = files[start : start + BATCH]
-        pixels = np.stack([decode_image(f.read_bytes(), feature.shape, str(f)).pixels for f in some])
+        pixels = read_images(some, column)[0]
         names = [f.relative_to(root).as_posix() if f.is_relative_to(root) else str(f) for f in some]
-        yield pl.DataFrame([pl.Series(FILE, names), pixels_series(column, pixels)])
+        yield pl.DataFrame([pl.Series(FILE, names), pixels])
 
 
 def _files(path: Path, like: Source | None) -> tuple[Path, list[Path]]:
     """The folder that names count from, and the images."""
     if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file() and p.name[0] != ".")
-        if not files:
-            raise DataUnreadable(f"folder {path} holds no image", f"files ending in {', '.join(SUFFIXES)}", "check it")
-        return path, files
+        return path, images_below(path)
     if path.suffix.lower() in SUFFIXES:
         if not path.is_file():
             raise DataUnreadable(f"no file {path}", "an image", "check the path")
@@ -71,7 +64,4 @@ def _files(path: Path, like: Source | None) -> tuple[Path, list[Path]]:
     files = own.files()[1:]
     if isinstance(like, ImageListSource) and not all(f.is_file() for f in files):
         files = like.model_copy(update={"path": str(path)}).files()[1:]
-    absent = [str(f) for f in files if not f.is_file()]
-    if absent:
-        raise DataUnreadable(f"no file {', '.join(absent[:5])}", "every image that the table names", "check the names")
-    return path.parent, files
+    return path.parent, present(files, "check the names")

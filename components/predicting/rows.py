@@ -57,7 +57,7 @@ def request_frames(path: Path, contract: Contract, like: Source | None = None) -
         if broken:
             raise _refusal(path, broken, seen)
         seen += frame.height
-        yield frame
+        yield frame.select(list(columns))
 
 
 def _source(path: Path, like: Source | None) -> Source:

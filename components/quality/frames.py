@@ -1,12 +1,15 @@
 """The frames that are checked: a few columns and a batch of rows as pandas.
 
 Tensors do not go to the checks themselves. Each stands there by columns of scalars, one row an image or tensor:
-``<feature>__height, __width, __channels`` (images) or ``__size``, ``__dtype``, ``__min``, ``__max``.
+``<feature>__size`` (elements), ``__min``, ``__max``, ``__dtype``, and for images ``__height``, ``__width``,
+``__channels``. Where an image was decoded from a file, height, width, channels and dtype are those of the file and are
+stored; else they are those of the pixels.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -18,50 +21,39 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-PARTS = ("dtype", "size", "height", "width", "channels", "min", "max")
-
-
-def stored_column(name: str, contract: Contract) -> str:
-    """The stored column behind a column of the checked frame: the feature, for a scalar of a tensor."""
-    feature, _, part = name.rpartition("__")
-    shaped = feature in contract.features and contract.features[feature].shape
-    return feature if shaped and part in PARTS else name
-
-
 def checked_frame(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     """Stored columns with tensors replaced by their scalars; columns that the contract does not know stay."""
     columns: list[pl.Series] = []
     for series in frame:
         feature = contract.features.get(series.name)
-        columns += tensor_columns(series, feature) if feature is not None and feature.shape else [series]
+        made = tensor_columns(series, feature) if feature is not None and feature.shape else [series]
+        columns += [one for one in made if one is series or one.name not in frame.columns]
     return pl.DataFrame(columns)
 
 
 def tensor_columns(series: pl.Series, feature: Feature) -> list[pl.Series]:
-    """Scalars of a tensor column, one row each. A column that is no fixed-size list gives its dtype and size only."""
-    name, rows = series.name, len(series)
-    if not isinstance(series.dtype, pl.Array):
-        found = {"dtype": str(series.dtype), "size": -1, "height": -1, "width": -1, "channels": -1}
-        return [_constant(name, part, value, rows) for part, value in found.items()]
-    size, dtype = series.dtype.shape[0], str(series.dtype.inner).lower()
-    height, width, channels = feature.shape if feature.dtype == "image" else (0, 0, 0)
-    matches = height * width * channels == size
-    sizes = (
-        {"height": height, "width": width, "channels": channels}
-        if matches
-        else {"height": -1, "width": -1, "channels": -1}
-    )
-    found = {"dtype": dtype, **(sizes if feature.dtype == "image" else {"size": size})}
+    """Scalars of a tensor column, one row each. A column that is not stored as it should be has the size -1."""
+    rows, image = len(series), feature.dtype == "image"
+    fixed = isinstance(series.dtype, pl.Array)
+    size = series.dtype.shape[0] if isinstance(series.dtype, pl.Array) else -1
+    dtype = str(series.dtype.inner).lower() if isinstance(series.dtype, pl.Array) else str(series.dtype)
+    found: dict[str, Any] = {"dtype": dtype, "size": -1 if image and dtype != "uint8" else size}
+    if image:
+        fits = size == math.prod(feature.shape)
+        found |= dict(zip(("height", "width", "channels"), feature.shape if fits else (None,) * 3, strict=True))
+    columns = [_constant(series.name, part, value, rows) for part, value in found.items()]
+    if not fixed:
+        return columns
     values = series.to_numpy() if rows else np.zeros((0, size), dtype=np.float32)
-    extremes = [
-        pl.Series(f"{name}__min", values.min(axis=1) if rows else [], dtype=pl.Float64),
-        pl.Series(f"{name}__max", values.max(axis=1) if rows else [], dtype=pl.Float64),
-    ]
-    return [_constant(name, part, value, rows) for part, value in found.items()] + [e.fill_nan(None) for e in extremes]
+    for part, extreme in (("min", np.min), ("max", np.max)):
+        made = pl.Series(f"{series.name}__{part}", extreme(values, axis=1) if rows else [], dtype=pl.Float64)
+        columns.append(made.fill_nan(None))
+    return columns
 
 
 def _constant(name: str, part: str, value: object, rows: int) -> pl.Series:
-    return pl.Series(f"{name}__{part}", [value]).new_from_index(0, rows)
+    dtype = pl.String if part == "dtype" else pl.Int64
+    return pl.Series(f"{name}__{part}", [value], dtype=dtype).new_from_index(0, rows)
 
 
 def to_pandas(frame: pl.DataFrame, contract: Contract) -> pd.DataFrame:

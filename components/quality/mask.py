@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.quality.outcome import MASK
+from components.quality.parts import PARTS
 from schemas.contract import Contract
 
 COLUMN_ARGUMENTS = ("column", "column_A", "column_B")
@@ -15,8 +16,7 @@ VALUES = ("partial_unexpected_list", "partial_unexpected_index_list", "unexpecte
 def sensitive_columns(contract: Contract) -> frozenset[str]:
     """Sensitive features, and the columns of scalars that stand for those that are tensors."""
     names = {name for name, feature in contract.features.items() if feature.sensitive}
-    parts = ("dtype", "size", "height", "width", "channels", "min", "max", "shared")
-    return frozenset(names | {f"{name}__{part}" for name in names for part in parts})
+    return frozenset(names | {f"{name}__{part}" for name in names for part in (*PARTS, "shared")})
 
 
 def columns_of(kwargs: Mapping[str, Any]) -> frozenset[str]:

@@ -7,7 +7,7 @@ column of a batch whatever the number of rows. Sensitive features keep counts an
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from components.quality.batches import Batch, Rows, rows_of_files
+from components.quality.parts import file_columns
 from components.quality.profiling import association
 from components.quality.profiling.association import Association, Target
 from components.quality.profiling.images import Prints, duplicates
@@ -37,6 +38,8 @@ class Part:
     association: Association | None = None
     prints: Prints | None = None
     brightness: Numbers | None = None
+    files: dict[str, Part] = field(default_factory=dict)
+    """Of what the files of images hold, by ``FILE_PARTS``."""
 
     def merge(self, other: Part) -> Part:
         """Of both batches."""
@@ -54,6 +57,7 @@ class Part:
             association.merge(self.association, other.association) if self.association and other.association else None,
             Prints.together([self.prints, other.prints]) if self.prints and other.prints else None,
             self.brightness.merge(other.brightness) if self.brightness and other.brightness else None,
+            {name: part.merge(other.files[name]) for name, part in self.files.items()},
         )
 
 
@@ -100,12 +104,17 @@ def _parts_of_batch(batch: Batch, columns: Sequence[str], contract: Contract, al
     label = contract.label if contract.label and contract.label.name in columns else None
     target = Target.of(batch.column(label.name), label.classes) if label else None
     names = [n for n in [*contract.features, *([label.name] if label else [])] if n in columns]
-    return {
+    found = {
         name: _part(
             batch.column(name), contract.features.get(name), target if name in contract.features else None, alone
         )
         for name in names
     }
+    for column in file_columns(contract, columns):
+        name, _, part = column.rpartition("__")
+        values = batch.column(column)
+        found[name].files[part] = _part(values.cast(pl.String) if part == "channels" else values, None, None, alone)
+    return found
 
 
 def _part(series: pl.Series, feature: Feature | None, target: Target | None, alone: bool) -> Part:
@@ -194,6 +203,8 @@ def _tensor_found(part: Part, feature: Feature) -> dict[str, Any]:
     if part.brightness is not None and part.brightness.rows:
         told = part.brightness.statistics(sensitive=feature.sensitive)
         found["brightness"] = {k: told[k] for k in ("min", "mean", "max", "std", "histogram") if k in told}
+    if part.files:
+        found["files"] = {n: p.values.statistics(sensitive=feature.sensitive) for n, p in part.files.items()}
     return found
 
 
@@ -237,7 +248,8 @@ def class_counts(series: pl.Series, classes: Sequence[Any]) -> list[dict[str, An
 def tensor_statistics(shards: Sequence[pl.Series], feature: Feature) -> dict[str, Any]:
     """Statistics over all elements of an image or tensor column, merged shard by shard.
 
-    ``count`` and ``missing`` are rows; ``min, max, mean, std, histogram`` are of elements; ``brightness`` of images.
+    ``count`` and ``missing`` are rows; ``min, max, mean, std, histogram`` are of elements; ``brightness`` of images;
+    ``files`` of what the files held that they were decoded from, by ``FILE_PARTS``.
     """
     first, *rest = [_part(shard, feature, None, alone=len(shards) == 1) for shard in shards]
     for part in rest:

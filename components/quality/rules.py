@@ -3,11 +3,13 @@
 A rule is named by an expectation of Great Expectations and its arguments, and knows nothing else of that library.
 """
 
+import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from components.quality.parts import part_of
 from schemas.contract import Contract, Feature, Label, Severity
 
 WHOLE = "all"
@@ -51,7 +53,10 @@ class Rule:
 
 
 def rules_of(contract: Contract) -> tuple[Rule, ...]:
-    """Every rule of a contract: key, time, features, label, the contract's own checks, and the whole data set."""
+    """Every rule of a contract: key, time, features, label, the contract's own checks, and the whole data set.
+
+    A check of the contract on what a file of an image holds, such as its height, stands in place of our own.
+    """
     rules: list[Rule] = []
     if contract.key:
         rules += [
@@ -60,9 +65,11 @@ def rules_of(contract: Contract) -> tuple[Rule, ...]:
         ]
     if contract.time and contract.time not in contract.features and contract.time != contract.key:
         rules.append(_present(contract.time, "critical", "The time says when a row was made."))
-    few = few_valued_columns(contract)
+    few, own = few_valued_columns(contract), [check.kwargs.get("column") for check in contract.checks]
     for name, feature in contract.features.items():
         rules += _tensor_rules(name, feature) if feature.shape else _scalar_rules(name, feature, name in few)
+        if feature.dtype == "image":
+            rules += [r for r in _file_rules(name, feature) if r.kwargs["column"] not in own]
     if contract.label is not None:
         rules += _label_rules(contract.label, contract.label.name in few)
     rules += [_own_check(number, contract) for number in range(len(contract.checks))]
@@ -134,33 +141,43 @@ def _missing_rule(name: str, feature: Feature) -> Rule:
 
 
 def _tensor_rules(name: str, feature: Feature) -> Iterator[Rule]:
-    """Rules on the columns that ``frames.py`` makes of a tensor: its sizes, dtype, and smallest and largest element."""
+    """Rules on the columns that ``frames.py`` makes of a tensor: its size, dtype, and smallest and largest element."""
     severity, about = feature.severity, feature.description
-    elements = {"image": "uint8", "float": "float32", "int": "int64"}
-    yield _profile_rule(name, "dtype", [elements[feature.dtype]], severity, about)
-    if feature.dtype == "image":
-        for part, size in zip(("height", "width", "channels"), feature.shape, strict=True):
-            yield _profile_rule(name, part, [size], severity, about)
-    else:
-        yield _profile_rule(name, "size", [_product(feature.shape)], severity, about)
+    size, image = math.prod(feature.shape), feature.dtype == "image"
+    stored = f"is stored as {size} {'bytes' if image else 'elements'}"
+    yield _part_rule(name, "size", [size], stored, severity, about)
+    if not image:
+        dtype = {"float": "float32", "int": "int64"}[feature.dtype]
+        yield _part_rule(name, "dtype", [dtype], f"is stored as {dtype}", severity, about)
+    if feature.min is None and feature.max is None and feature.dtype != "float":
+        return
     for part, text in (("min", "smallest"), ("max", "largest")):
         rule = _between(
             f"{name}__{part}", feature.min, feature.max, feature.dtype == "float", feature.unit, severity, about
         )
-        yield Rule(
-            f"{name}: {text} element",
-            rule.expectation,
-            rule.kwargs,
-            name,
-            f"{text} element {rule.text}",
-            severity,
-            about,
-        )
+        words = f"{text} element {rule.text}"
+        yield Rule(f"{name}: {text} element", rule.expectation, rule.kwargs, name, words, severity, about)
 
 
-def _profile_rule(name: str, part: str, allowed: list[Any], severity: Severity, about: str) -> Rule:
+def _file_rules(name: str, feature: Feature) -> Iterator[Rule]:
+    """Warnings where a file of an image lost or lacked something when it was brought to the contract's shape.
+
+    A file is enlarged to at most twice its height and width, and keeps its channels and all bits of a sample.
+    """
+    height, width, channels = feature.shape
+    about = feature.description
+    for part, side, text in (("height", height, "high"), ("width", width, "wide")):
+        least = -(-side // 2)
+        kwargs = {"column": f"{name}__{part}", "min_value": least, "max_value": None}
+        words = f"file is at least {least} pixels {text} (the model takes {side})"
+        yield Rule(f"{name}: {part}", "expect_column_values_to_be_between", kwargs, name, words, "warning", about)
+    words = f"file has {channels} channel{'s' if channels > 1 else ''}, as the model takes"
+    yield _part_rule(name, "channels", [channels], words, "warning", about)
+    yield _part_rule(name, "dtype", ["uint8"], "file has samples of 8 bits (uint8)", "warning", about)
+
+
+def _part_rule(name: str, part: str, allowed: list[Any], text: str, severity: Severity, about: str) -> Rule:
     kwargs = {"column": f"{name}__{part}", "value_set": allowed}
-    text = f"{part} is {allowed[0]}"
     return Rule(f"{name}: {part}", "expect_column_values_to_be_in_set", kwargs, name, text, severity, about)
 
 
@@ -216,21 +233,20 @@ def _whole_rules(contract: Contract) -> Iterator[Rule]:
 
 def _own_check(number: int, contract: Contract) -> Rule:
     check = contract.checks[number]
-    column = check.kwargs.get("column")
-    column = column if isinstance(column, str) else None
+    named = check.kwargs.get("column")
+    named = named if isinstance(named, str) else None
+    tensor = part_of(named, contract) if named else None
+    column = tensor or named
     arguments = ", ".join(f"{k}={v}" for k, v in check.kwargs.items() if k != "column")
-    text = (
-        f"{check.expectation.removeprefix('expect_').replace('_', ' ')} ({arguments})"
-        if arguments
-        else check.expectation
-    )
+    words = check.expectation.removeprefix("expect_").replace("_", " ")
+    text = f"{words} ({arguments})" if arguments else check.expectation
     about = check.description or (contract.features[column].description if column in contract.features else "")
     return Rule(
-        f"check {number + 1}: {column or 'table'}",
+        f"check {number + 1}: {named or 'table'}",
         check.expectation,
         dict(check.kwargs),
         column,
-        text,
+        f"{named}: {text}" if tensor else text,
         check.severity,
         about,
     )
@@ -303,10 +319,3 @@ def _range_words(low: float | None, high: float | None, unit: str) -> str:
 def _listed(values: tuple[Any, ...]) -> str:
     shown = ", ".join(map(str, values[:12]))
     return f"{shown}, ... ({len(values)} values)" if len(values) > 12 else shown
-
-
-def _product(shape: tuple[int, ...]) -> int:
-    size = 1
-    for length in shape:
-        size *= length
-    return size

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from components.quality.batches import Rows
-from components.quality.frames import checked_frame, stored_column, to_pandas
+from components.quality.frames import checked_frame, to_pandas
 from components.quality.gx import evaluate, pandas_engine
 from components.quality.mask import columns_of, sensitive_columns
 from components.quality.merge import (
     ORDERED,
     TOTALS,
     WHOLE_ROWS,
+    Kind,
     kind_of,
     merge_rows,
     merge_schema,
@@ -31,6 +32,7 @@ from components.quality.merge import (
     unique_result,
 )
 from components.quality.outcome import Outcome
+from components.quality.parts import file_columns, stored_column
 from components.quality.results import RESULT_FORMAT, SAMPLES, outcome_of
 from components.quality.rules import WHOLE, rules_of
 from components.quality.suite import compile_suite
@@ -134,10 +136,11 @@ def _check_rows(rows: Rows, suite: Any, contract: Contract) -> list[Any]:
 def _groups(configurations: Sequence[Any], rows: Rows, contract: Contract) -> dict[tuple[str, ...], list[Any]]:
     """Expectations by the stored columns that they need; those that name none need all."""
     found: dict[tuple[str, ...], list[Any]] = {}
+    every = (*contract.columns, *file_columns(contract, rows.schema))
     for one in configurations:
-        asked = {stored_column(name, contract) for name in columns_of(one.kwargs)}
+        asked = {stored_column(name, contract, rows.schema) for name in columns_of(one.kwargs)}
         conditional = one.kwargs.get("row_condition")
-        needed = contract.columns if not asked or conditional else tuple(sorted(asked))
+        needed = every if not asked or conditional else tuple(sorted(asked))
         found.setdefault(tuple(name for name in needed if name in rows.schema), []).append(one)
     return found
 
@@ -146,9 +149,9 @@ def _check_group(rows: Rows, columns: tuple[str, ...], group: Sequence[Any], con
     """Results by rule of expectations about the same columns."""
     if len(rows.batches) == 1:
         return _by_rule(_evaluate(rows.batches[0].frame(columns), group, contract))
-    by_kind: dict[str, list[Any]] = {}
+    by_kind: dict[Kind, list[Any]] = {}
     for one in group:
-        by_kind.setdefault(kind_of(one), []).append(one)
+        by_kind.setdefault(_kind_of(one, rows), []).append(one)
     results: dict[str, Any] = {}
     by_batch = [*by_kind.pop("row", ()), *by_kind.pop("schema", ())]
     if by_batch:
@@ -159,6 +162,13 @@ def _check_group(rows: Rows, columns: tuple[str, ...], group: Sequence[Any], con
     for kind, some in by_kind.items():
         results |= _by_rule(_MERGED[kind](rows, columns, some, contract))
     return results
+
+
+def _kind_of(one: Any, rows: Rows) -> Kind:
+    """How results merge; figures of a column that is made of a tensor come from all its rows."""
+    kind, column = kind_of(one), one.kwargs.get("column")
+    made = column is not None and column not in rows.schema
+    return "whole" if made and kind in ("total", "unique") else kind
 
 
 def _by_rule(results: Sequence[Any]) -> dict[str, Any]:

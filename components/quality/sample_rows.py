@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
 from components.quality.batches import Rows
+from components.quality.mask import sensitive_columns
 from components.quality.outcome import MASK, Outcome
+from components.quality.parts import file_columns
 from components.quality.row_rules import broken_rows
-from components.quality.rules import WHOLE
+from components.quality.rules import WHOLE, rules_of
 from components.quality.uniqueness import repeats
 from schemas.contract import Contract
 
@@ -28,13 +30,26 @@ def sample_rows(outcomes: Iterable[Outcome], splits: Mapping[str, Rows], contrac
     """
     broken = [o for o in outcomes if not o.success and not o.could_not_check and o.column and o.unexpected]
     asked = [o for o in broken if o.split in splits and o.split != WHOLE][:RULES]
+    checked = {rule.name: rule.kwargs.get("column") for rule in rules_of(contract)}
+    seen: dict[tuple[str, str], list[int]] = {}
     found = []
-    for column, split in dict.fromkeys((o.column or "", o.split) for o in asked):
-        places = _places(splits[split], column, contract, any(o.rule.endswith(": unique") for o in asked))
-        names, rows = _cells(splits[split], column, places, contract)
-        for one in (o for o in asked if (o.column, o.split) == (column, split)):
-            found.append({"split": split, "column": column, "rule": one.text, "names": names, "rows": rows})
+    for one in asked:
+        rows, column, named = splits[one.split], str(one.column), checked[one.rule]
+        if named in file_columns(contract, rows.schema):
+            names, cells = _cells(rows, named, _holding(rows, named, one.samples), contract)
+        else:
+            if (column, one.split) not in seen:
+                unique = any(o.rule.endswith(": unique") for o in asked)
+                seen[column, one.split] = _places(rows, column, contract, unique)
+            names, cells = _cells(rows, column, seen[column, one.split], contract)
+        found.append({"split": one.split, "column": column, "rule": one.text, "names": names, "rows": cells})
     return [one for one in found if one["rows"]]
+
+
+def _holding(rows: Rows, column: str, values: Sequence[Any]) -> list[int]:
+    """Places of the first rows that hold one of these values."""
+    wanted = pl.Series(values, dtype=rows.schema[column], strict=False)
+    return rows.scan().select(pl.col(column).is_in(wanted.implode())).collect().to_series().arg_true().to_list()[:SHOWN]
 
 
 def _places(rows: Rows, column: str, contract: Contract, unique: bool) -> list[int]:
@@ -57,7 +72,7 @@ def _places(rows: Rows, column: str, contract: Contract, unique: bool) -> list[i
 
 def _cells(rows: Rows, first: str, places: list[int], contract: Contract) -> tuple[list[str], list[dict[str, Any]]]:
     """Names of the scalar columns, ``first`` first, and the cells of these rows as text; None where missing."""
-    hidden = {name for name, feature in contract.features.items() if feature.sensitive}
+    hidden = sensitive_columns(contract)
     shaped = {name for name, feature in contract.features.items() if feature.shape}
     ordered = dict.fromkeys([first, *contract.columns])
     names = [name for name in ordered if name in rows.schema and name not in shaped]

@@ -28,7 +28,7 @@ def cast_frame(
 
     Args:
         frame: rows in the dtypes of the source.
-        columns: what is wanted, by name; every column of the frame is among them.
+        columns: what is wanted, by name; other columns of the frame, which tell of files of images, stay.
         place: words for where a value stands.
         absent_texts: texts that mean "missing" in columns that are not text.
 
@@ -37,11 +37,15 @@ def cast_frame(
     """
     done = []
     for name in frame.columns:
-        column, found = columns[name], frame.get_column(name)
+        found = frame.get_column(name)
+        if name not in columns:
+            done.append(found)
+            continue
+        column = columns[name]
         if isinstance(found.dtype, pl.Categorical | pl.Enum):
             found = found.cast(pl.String)
         if column.shape:
-            done.append(cast_tensor(found, column, place))
+            done += cast_tensor(found, column, place)
             continue
         wanted = _cast(found, column, absent_texts)
         _refuse_lost(found, wanted, column, place, absent_texts)

@@ -8,17 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from components.sources.base import Source, Wanted
-from components.sources.columns import Column
+from components.sources.image_files import images_below, listed, read_images
 from components.sources.paths import missing_file
 from components.sources.splits import NAMES
-from schemas.errors import DataInvalid, DataUnreadable
+from schemas.errors import DataUnreadable
 
 if TYPE_CHECKING:
-    import numpy as np
     import polars as pl
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
-SHOWN = 5
 
 
 class ImageFolderSource(Source):
@@ -44,13 +40,7 @@ class ImageFolderSource(Source):
 
     def files(self) -> list[Path]:
         """All image files, in the order of their paths."""
-        root = self._root()
-        found = sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file() and p.name[0] != ".")
-        if not found:
-            raise DataUnreadable(
-                f"folder {self.path} holds no image", f"files ending in {', '.join(SUFFIXES)}", "check the path"
-            )
-        return found
+        return images_below(self._root())
 
     def fingerprint(self) -> str:
         """SHA-256 of the paths below the root (they hold class and split) and the bytes."""
@@ -81,16 +71,12 @@ class ImageFolderSource(Source):
         """Decode batch by batch. Raises ``DataUnreadable`` naming the files that are broken, all of a batch at once."""
         import polars as pl
 
-        from components.sources.tensors import pixels_series
-
         files = self._split_files(split)
         for start in range(0, len(files), wanted.batch_rows):
             some = files[start : start + wanted.batch_rows]
-            series = {self.label: pl.Series(self.label, [f.parent.name for f in some]), self.file: self._names(some)}
-            if self.image in names:
-                column = self._image_column(wanted)
-                series[self.image] = pixels_series(column, self._decode(some, column))
-            yield pl.DataFrame([series[name] for name in names])
+            told = {self.label: pl.Series(self.label, [f.parent.name for f in some]), self.file: self._names(some)}
+            images = read_images(some, wanted.columns[self.image]) if self.image in names else []
+            yield pl.DataFrame([*told.values(), *images]).select(*names, *(one.name for one in images[1:]))
 
     def place(self, row: int, column: str, split: str | None = None) -> str:
         """The file."""
@@ -120,46 +106,6 @@ class ImageFolderSource(Source):
         if wrong:
             layout = "<split>/<class>/<file>" if depth == 3 else "<class>/<file>"
             raise DataUnreadable(
-                f"{_shown(wrong)} not in a class folder", f"{self.path}/{layout}", "move or remove the files"
+                f"not in a class folder: {listed(wrong)}", f"{self.path}/{layout}", "move or remove the files"
             )
         return files
-
-    def _image_column(self, wanted: Wanted) -> Column:
-        column = wanted.columns[self.image]
-        if column.dtype != "image":
-            failure = {
-                "split": None,
-                "column": self.image,
-                "rule": "dtype",
-                "severity": "critical",
-                "unexpected": None,
-                "checked": None,
-            }
-            raise DataInvalid(
-                f"column {self.image!r} holds images, the contract says dtype {column.dtype}",
-                "dtype: image, shape: [height, width, channels]",
-                "change the contract",
-                [{**failure, "samples": []}],
-            )
-        return column
-
-    def _decode(self, files: list[Path], column: Column) -> np.ndarray:
-        import numpy as np
-
-        from components.sources.images import decode_image
-
-        pixels, broken = np.empty((len(files), *column.shape), dtype=np.uint8), []
-        for row, file in enumerate(files):
-            try:
-                pixels[row] = decode_image(file.read_bytes(), column.shape, str(file)).pixels
-            except DataUnreadable as error:
-                broken.append(error.got)
-        if broken:
-            more = f" and {len(broken) - SHOWN} more" if len(broken) > SHOWN else ""
-            raise DataUnreadable("; ".join(broken[:SHOWN]) + more, "whole image files", "replace or remove them")
-        return pixels
-
-
-def _shown(files: list[Path]) -> str:
-    more = f" and {len(files) - SHOWN} more are" if len(files) > SHOWN else " is" if len(files) == 1 else " are"
-    return ", ".join(map(str, files[:SHOWN])) + more

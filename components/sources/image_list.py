@@ -8,16 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from components.sources.base import Source, Wanted
+from components.sources.image_files import present, read_images
 from components.sources.paths import missing_file
 from schemas.errors import DataUnreadable
 
 if TYPE_CHECKING:
-    import numpy as np
     import polars as pl
-
-    from components.sources.columns import Column
-
-SHOWN = 5
 
 
 class ImageListSource(Source):
@@ -45,7 +41,7 @@ class ImageListSource(Source):
     def fingerprint(self) -> str:
         """SHA-256 of the table and of the bytes of every image. Raises ``DataUnreadable`` where images are missing."""
         total = hashlib.sha256()
-        for file in self._present(self.files()):
+        for file in present(self.files(), "check `folder`"):
             total.update(hashlib.sha256(file.read_bytes()).digest())
         return total.hexdigest()
 
@@ -62,15 +58,13 @@ class ImageListSource(Source):
         """Decode batch by batch. Raises ``DataUnreadable`` naming images that are missing or broken."""
         import polars as pl
 
-        from components.sources.tensors import pixels_series
-
         for rows in self._table().iter_slices(wanted.batch_rows):
-            series = {name: rows[name] for name in rows.columns}
+            images: list[pl.Series] = []
             if self.image in names:
-                column = wanted.columns[self.image]
-                files = self._present([self._folder() / name for name in rows[self.file].to_list()])
-                series[self.image] = pixels_series(column, _decoded(files, column))
-            yield pl.DataFrame([series[name] for name in names])
+                files = present([self._folder() / name for name in rows[self.file].to_list()], "check `folder`")
+                images = read_images(files, wanted.columns[self.image])
+            told = [rows[name] for name in rows.columns if name != self.image]
+            yield pl.DataFrame([*told, *images]).select(*names, *(one.name for one in images[1:]))
 
     def place(self, row: int, column: str, split: str | None = None) -> str:
         """The image."""
@@ -98,24 +92,3 @@ class ImageListSource(Source):
         if table.is_empty() or table[self.file].null_count():
             raise DataUnreadable(f"{path}: no row, or rows that name no file", "a file in every row", "correct it")
         return table
-
-    def _present(self, files: list[Path]) -> list[Path]:
-        absent = [str(f) for f in files if not f.is_file()]
-        if absent:
-            more = f" and {len(absent) - SHOWN} more" if len(absent) > SHOWN else ""
-            raise DataUnreadable(
-                f"no file {', '.join(absent[:SHOWN])}{more}", "every image that the table names", "check `folder`"
-            )
-        return files
-
-
-def _decoded(files: list[Path], column: Column) -> np.ndarray:
-    """Pixels [N, H, W, C]."""
-    import numpy as np
-
-    from components.sources.images import decode_image
-
-    pixels = np.empty((len(files), *column.shape), dtype=np.uint8)
-    for row, file in enumerate(files):
-        pixels[row] = decode_image(file.read_bytes(), column.shape, str(file)).pixels
-    return pixels

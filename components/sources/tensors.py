@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 
-import numpy as np
 import polars as pl
 
 from components.sources.columns import Column
@@ -12,8 +11,10 @@ from schemas.errors import DataUnreadable
 ELEMENT = {"float": pl.Float32, "int": pl.Int64, "image": pl.UInt8}
 
 
-def cast_tensor(found: pl.Series, column: Column, place: Callable[[int, str], str]) -> pl.Series:
+def cast_tensor(found: pl.Series, column: Column, place: Callable[[int, str], str]) -> list[pl.Series]:
     """A list, array, or (images) encoded-bytes column as ``Array(element, product of the shape)``.
+
+    Behind it, for encoded images, the columns of what the files held.
 
     Raises:
         DataUnreadable: another number of elements, a dtype that is not numeric, pixels that are not whole
@@ -41,14 +42,7 @@ def cast_tensor(found: pl.Series, column: Column, place: Callable[[int, str], st
             _wanted(column),
             "correct the values, or change the dtype in the contract",
         )
-    return cast.reshape((len(flat), column.size)).rename(column.name) if len(flat) else _empty(column)
-
-
-def pixels_series(column: Column, pixels: np.ndarray) -> pl.Series:
-    """``uint8 [N, H, W, C]`` as a column."""
-    if not len(pixels):
-        return _empty(column)
-    return pl.Series(column.name, np.ascontiguousarray(pixels.reshape(len(pixels), column.size)))
+    return [cast.reshape((len(flat), column.size)).rename(column.name) if len(flat) else _empty(column)]
 
 
 def _empty(column: Column) -> pl.Series:
@@ -92,15 +86,13 @@ def _refuse_lengths(found: pl.Series, flat: pl.Series, column: Column, place: Ca
         )
 
 
-def _decoded(found: pl.Series, column: Column, place: Callable[[int, str], str]) -> pl.Series:
-    """Encoded images (bytes, or a struct with a field ``bytes``) as pixels."""
-    from components.sources.images import decode_image
+def _decoded(found: pl.Series, column: Column, place: Callable[[int, str], str]) -> list[pl.Series]:
+    """Encoded images (bytes, or a struct with a field ``bytes``) as pixels, and what the files held."""
+    from components.sources.images import image_columns
 
     encoded = found.struct.field("bytes") if isinstance(found.dtype, pl.Struct) else found
-    pixels = np.empty((len(encoded), *column.shape), dtype=np.uint8)
-    for row, content in enumerate(encoded):
-        pixels[row] = decode_image(content or b"", column.shape, f"{place(row, column.name)} ({column.name})").pixels
-    return pixels_series(column, pixels)
+    contents = ((c or b"", f"{place(row, column.name)} ({column.name})") for row, c in enumerate(encoded))
+    return image_columns(column, contents, len(encoded))
 
 
 def _wanted(column: Column) -> str:

@@ -66,7 +66,7 @@ class SourceInWindow(Source):
             asked = Wanted(columns, wanted.ignore, wanted.any_extra)
         for frame in self.source.frames(asked, split):
             inside = frame.filter(self.inside(frame.get_column(self.column)))
-            yield inside.select([name for name in frame.columns if name in wanted.columns])
+            yield inside if self.column in wanted.columns else inside.drop(self.column)
 
     def inside(self, moments: pl.Series) -> pl.Series:
         """Which of these moments lie in the window; a missing one does not."""

@@ -11,7 +11,7 @@ import polars as pl
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from components.sources import ImageFolderSource, ImageListSource
-from components.sources.image_folder import SUFFIXES
+from components.sources.image_files import SUFFIXES
 from components.sources.splits import AsGiven, ByHash
 from components.starting.label import NAMES
 from components.starting.opening import Kind

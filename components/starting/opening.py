@@ -20,7 +20,7 @@ from components.quality.checking.text_file import TextFacts, inspect_text
 from components.sources import CsvSource, JsonLinesSource, NpzSource, ParquetSource, TfdsSource
 from components.sources.base import Source
 from components.sources.csv import NULL_TEXTS
-from components.sources.image_folder import SUFFIXES as IMAGE_SUFFIXES
+from components.sources.image_files import SUFFIXES as IMAGE_SUFFIXES
 from components.sources.paths import find_files, missing_file
 from components.sources.sql import SqlSource
 from schemas.errors import ConfigError, DataUnreadable

@@ -114,7 +114,8 @@ def test_image_folder_with_splits(tmp_path):
     examples = ingest(IngestConfig(contract=contract, source=source, split=AsGiven(val=0)), tmp_path / "out")
     assert examples.splits == ("train", "test")
     frame = pl.read_parquet(examples.files("train"))
-    assert frame.schema == {"image": pl.Array(pl.UInt8, 144), "label": pl.String}
+    of_files = {f"image__{part}": pl.Int64 for part in ("height", "width", "channels")} | {"image__dtype": pl.String}
+    assert frame.schema == {"image": pl.Array(pl.UInt8, 144), "label": pl.String, **of_files}
 
 
 def test_broken_png_stops_and_is_named(tmp_path):

@@ -6,6 +6,7 @@ made of the same partial results as elsewhere: each worker sends those of its ro
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
 import sys
@@ -131,8 +132,6 @@ class _Sender:
 
 def _with_tensors(frame: Any, contract: Contract) -> Any:
     """Lists of tensor features as the fixed-size lists that the shards hold, where their length is the wanted one."""
-    import math
-
     import polars as pl
 
     elements: dict[str, Any] = {"image": pl.UInt8, "float": pl.Float32, "int": pl.Int64}
@@ -163,22 +162,21 @@ def _engine(frame: Any) -> Any:
 
 
 def _with_tensor_columns(frame: Any, contract: Contract) -> Any:
-    """Columns of scalars in place of tensors, as ``frames.tensor_columns`` makes them."""
+    """Columns of scalars in place of tensors, as ``frames.checked_frame`` makes them."""
     from pyspark.sql import functions
 
     for name, feature in contract.features.items():
         if not feature.shape or name not in frame.columns:
             continue
         element = type(frame.schema[name].dataType.elementType).__name__
-        whole = 1
-        for length in feature.shape:
-            whole *= length
-        size = functions.size(name)
-        parts = {"dtype": functions.lit(ELEMENTS.get(element, element)), "size": size}
-        for part, length in zip(("height", "width", "channels"), feature.shape, strict=False):
-            parts[part] = functions.when(size == whole, functions.lit(length)).otherwise(functions.lit(-1))
+        dtype, size = ELEMENTS.get(element, element), functions.size(name)
+        whole, image = math.prod(feature.shape), feature.dtype == "image"
+        parts = {"dtype": functions.lit(dtype), "size": functions.lit(-1) if image and dtype != "uint8" else size}
+        for part, length in zip(("height", "width", "channels"), feature.shape if image else (), strict=False):
+            parts[part] = functions.when(size == whole, functions.lit(length))
         parts |= {"min": functions.array_min(name).cast("double"), "max": functions.array_max(name).cast("double")}
-        frame = frame.withColumns({f"{name}__{part}": value for part, value in parts.items()}).drop(name)
+        columns = {f"{name}__{part}": value for part, value in parts.items()}
+        frame = frame.withColumns({n: value for n, value in columns.items() if n not in frame.columns}).drop(name)
     return frame
 
 

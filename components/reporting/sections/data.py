@@ -13,6 +13,7 @@ from components.reporting.charts.small import Bins, histogram, top_values
 from components.reporting.reading import RunRecord, as_dict, as_list, as_number
 from components.reporting.sections.history import history
 from components.reporting.sections.verdicts import Verdict, read_verdicts
+from schemas.contract import FILE_PARTS
 
 MASK = "••• (sensitive)"
 VALUES = 6
@@ -205,7 +206,21 @@ def _facts(by_split: dict[str, Statistics], masked: bool) -> dict[str, Any]:
         told = [tell(s) for s in by_split.values()]
         if any(told):
             rows.append((name, told))
+    for part in () if masked else FILE_PARTS:
+        told = [_of_files(as_dict(as_dict(s.get("files")).get(part))) for s in by_split.values()]
+        if any(told):
+            rows.append((f"{part} of the files", told))
     return {"splits": list(by_split), "rows": rows}
+
+
+def _of_files(statistics: Statistics) -> str:
+    """A range, or the most frequent values with how often they are there."""
+    low, high = as_number(statistics.get("min")), as_number(statistics.get("max"))
+    if low is not None and high is not None:
+        return label(low) if low == high else f"{label(low)} to {label(high)}"
+    top = [as_dict(value) for value in as_list(statistics.get("top_values"))[:VALUES]]
+    counted = [f"{value.get('value')} ({as_number(value.get('count')) or 0:,.0f})" for value in top]
+    return ", ".join(counted) if len(top) > 1 else "".join(str(value.get("value")) for value in top)
 
 
 def _association(statistics: Statistics) -> str:

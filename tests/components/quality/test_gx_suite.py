@@ -208,8 +208,8 @@ def test_images():
     bright[4, 2] = 17
     assert broken(images(bright), IMAGE) == {"i: largest element"}
     assert check(images(bright), IMAGE)["i: largest element"].unexpected == 1
-    assert broken(images(good[:, :5]), IMAGE) == {"i: height", "i: width", "i: channels"}
-    assert broken(images(good.astype(np.float32)), IMAGE) == {"i: dtype"}
+    assert broken(images(good[:, :5]), IMAGE) == {"i: size"}
+    assert broken(images(good.astype(np.float32)), IMAGE) == {"i: size", "i: dtype"}
     assert broken(images(good, np.array([[0, np.inf]] * 9, dtype=np.float32)), IMAGE) == {"t: largest element"}
 
 
@@ -217,7 +217,15 @@ def test_profile_columns_of_an_image():
     feature = Feature(dtype="image", shape=(2, 3, 1))
     frame = pl.DataFrame(tensor_columns(pl.Series("i", np.array([[0, 9, 1, 2, 3, 4]], dtype=np.uint8)), feature))
     assert frame.to_dicts() == [
-        {"i__dtype": "uint8", "i__height": 2, "i__width": 3, "i__channels": 1, "i__min": 0.0, "i__max": 9.0}
+        {
+            "i__dtype": "uint8",
+            "i__size": 6,
+            "i__height": 2,
+            "i__width": 3,
+            "i__channels": 1,
+            "i__min": 0.0,
+            "i__max": 9.0,
+        }
     ]
 
 

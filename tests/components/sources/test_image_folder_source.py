@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 import polars as pl
 import pytest
@@ -5,7 +7,7 @@ from PIL import Image
 
 from components.sources import ImageFolderSource, Wanted
 from components.sources.columns import Column
-from components.sources.images import decode_image
+from components.sources.images import FileFacts, decode_image
 from schemas.errors import DataInvalid, DataUnreadable
 from tests.components.sources.data_makers import image_folder, write_png
 
@@ -52,7 +54,60 @@ def test_channels_are_converted(tmp_path):
     assert decode_image(grey, (6, 8, 3), "g").pixels.tolist() == np.full((6, 8, 3), 77).tolist()
     colour = write_png(tmp_path / "c.png", value=77).read_bytes()
     decoded = decode_image(colour, (6, 8, 1), "c")
-    assert decoded.pixels.shape == (6, 8, 1) and (decoded.height, decoded.width, decoded.channels) == (6, 8, 3)
+    assert decoded.pixels.shape == (6, 8, 1) and decoded.facts == FileFacts(6, 8, 3, "uint8")
+
+
+def as_bytes(picture: Image.Image, kind: str = "PNG", **options) -> bytes:
+    written = io.BytesIO()
+    picture.save(written, kind, **options)
+    return written.getvalue()
+
+
+def test_facts_of_unusual_files():
+    colours = Image.fromarray(np.random.default_rng(0).integers(0, 256, (4, 5, 3), dtype=np.uint8))
+    written = {
+        "palette": as_bytes(colours.convert("P")),
+        "gif": as_bytes(colours, "GIF"),
+        "black and white": as_bytes(colours.convert("1")),
+        "transparent": as_bytes(colours.convert("RGBA")),
+        "turned": as_bytes(colours, "JPEG", exif=turned()),
+        "16 bits": as_bytes(Image.fromarray(np.zeros((4, 5), dtype=np.uint16))),
+    }
+    assert {kind: decode_image(content, (2, 2, 3), kind).facts for kind, content in written.items()} == {
+        "palette": FileFacts(4, 5, 3, "uint8"),
+        "gif": FileFacts(4, 5, 3, "uint8"),
+        "black and white": FileFacts(4, 5, 1, "bool"),
+        "transparent": FileFacts(4, 5, 4, "uint8"),
+        "turned": FileFacts(5, 4, 3, "uint8"),
+        "16 bits": FileFacts(4, 5, 1, "uint16"),
+    }
+
+
+def turned() -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return exif
+
+
+def test_sixteen_bits_are_scaled_and_not_cut_off():
+    deep = np.array([[0, 255, 256, 25_700, 65_535]], dtype=np.uint16)
+    for kind in ("PNG", "TIFF"):
+        pixels = decode_image(as_bytes(Image.fromarray(deep), kind), (1, 5, 1), kind).pixels
+        assert pixels.ravel().tolist() == [0, 0, 1, 100, 255]
+
+
+def test_numbers_without_a_range_are_refused():
+    floats = as_bytes(Image.fromarray(np.ones((2, 2), dtype=np.float32)), "TIFF")
+    with pytest.raises(DataUnreadable, match="32 bits, of which no range is known"):
+        decode_image(floats, (2, 2, 1), "x.tif")
+
+
+def test_what_the_files_held_stands_beside_the_pixels(tmp_path):
+    image_folder(tmp_path, each=1)
+    write_png(tmp_path / "cat" / "odd.png", size=(20, 3), mode="L")
+    frame = read(ImageFolderSource(path=str(tmp_path)))
+    assert frame.columns == ["image", "label", "image__height", "image__width", "image__channels", "image__dtype"]
+    assert frame.drop("image", "label").rows() == [(6, 8, 3, "uint8"), (3, 20, 1, "uint8"), (6, 8, 3, "uint8")]
 
 
 def test_broken_images_are_all_named(tmp_path):

@@ -1,0 +1,72 @@
+"""Files of images: which there are, and their pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.sources.columns import Column
+from schemas.errors import DataInvalid, DataUnreadable
+
+if TYPE_CHECKING:
+    import polars as pl
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
+SHOWN = 5
+"""Most files that a message names."""
+
+
+def images_below(root: Path) -> list[Path]:
+    """All image files below a folder, in the order of their paths. Raises ``DataUnreadable`` where there is none."""
+    found = sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file() and p.name[0] != ".")
+    if not found:
+        raise DataUnreadable(
+            f"folder {root} holds no image", f"files ending in {', '.join(SUFFIXES)}", "check the path"
+        )
+    return found
+
+
+def present(files: list[Path], fix: str) -> list[Path]:
+    """The files. Raises ``DataUnreadable`` naming those that are not there."""
+    absent = [f for f in files if not f.is_file()]
+    if absent:
+        raise DataUnreadable(f"no file {listed(absent)}", "every image that the table names", fix)
+    return files
+
+
+def listed(files: Sequence[Path]) -> str:
+    """The first few names, and how many more there are."""
+    more = f" and {len(files) - SHOWN} more" if len(files) > SHOWN else ""
+    return ", ".join(map(str, files[:SHOWN])) + more
+
+
+def read_images(files: Sequence[Path], column: Column) -> list[pl.Series]:
+    """Columns of the pixels and of what the files held.
+
+    Raises:
+        DataInvalid: the contract says that the column holds something else.
+        DataUnreadable: naming the files that are broken, all at once.
+    """
+    from components.sources.images import image_columns
+
+    if column.dtype != "image":
+        raise _no_image(column)
+    return image_columns(column, ((file.read_bytes(), str(file)) for file in files), len(files))
+
+
+def _no_image(column: Column) -> DataInvalid:
+    failure = {
+        "split": None,
+        "column": column.name,
+        "rule": "dtype",
+        "severity": "critical",
+        "unexpected": None,
+        "checked": None,
+    }
+    return DataInvalid(
+        f"column {column.name!r} holds images, the contract says dtype {column.dtype}",
+        "dtype: image, shape: [height, width, channels]",
+        "change the contract",
+        [{**failure, "samples": []}],
+    )
