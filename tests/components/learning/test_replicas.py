@@ -54,7 +54,9 @@ def saved(out: Path) -> list[np.ndarray]:
 
 def numbers(out: Path) -> list[dict[str, float]]:
     """What history.csv says, a line an epoch."""
-    return [{k: float(v) for k, v in row.items()} for row in csv.DictReader((out / "history.csv").open())]
+    return [
+        {k: float(v) for k, v in row.items()} for row in csv.DictReader((out / "history.csv").read_text().splitlines())
+    ]
 
 
 @pytest.fixture(scope="module")
