@@ -61,7 +61,12 @@ def infer_contract(
     table = Table(frame, specs)
     open_table = Table(frame, {n: s for n, s in specs.items() if n not in sensitive})
     statistics = learn(open_table, facts, label, time)
-    contract = _contract(table, statistics, label, task, time or statistics["stream"], name or _name(path))
+    contract = _contract(table, statistics, label, task, time or statistics["stream"], name or contract_name(path))
+    return hide(contract, sensitive)
+
+
+def hide(contract: Contract, sensitive: Collection[str]) -> Contract:
+    """The contract with these features marked as personal, and without values of theirs."""
     hidden = {n: f.model_copy(update=SENSITIVE) if n in sensitive else f for n, f in contract.features.items()}
     return contract.model_copy(update={"features": hidden})
 
@@ -121,6 +126,7 @@ def _constant(table: Table, column: str) -> bool:
     return table.texts(column).drop_nulls().n_unique() < 2
 
 
-def _name(path: Path) -> str:
+def contract_name(path: Path) -> str:
+    """The name of a file or folder as a name of a contract."""
     words = re.sub(r"[^A-Za-z0-9_]+", "_", path.stem).strip("_")
     return words if words[:1].isalpha() else f"data_{words}".rstrip("_")

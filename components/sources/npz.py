@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,9 +49,21 @@ class NpzSource(Source):
             raise DataUnreadable(
                 f"{self.path}: rows by array: {shown}", "arrays of one length above 0", "correct the file"
             )
+        for name in names:
+            self._refuse_other_axes(name, arrays[name].shape[1:], wanted.columns[name].shape)
         total = next(iter(rows.values()))
         for start in range(0, total, wanted.batch_rows):
             yield pl.DataFrame([_series(name, arrays[name][start : start + wanted.batch_rows]) for name in names])
+
+    def _refuse_other_axes(self, name: str, found: tuple[int, ...], shape: tuple[int, ...]) -> None:
+        """Raise where as many elements come along other axes, such as width before height; flat ones may come."""
+        long, wanted = ([side for side in sides if side != 1] for sides in (found, shape))
+        if len(long) > 1 and long != wanted and math.prod(long) == math.prod(wanted):
+            raise DataUnreadable(
+                f"{self.path}: array {name!r} holds values of shape {' x '.join(map(str, found))}",
+                f"shape {' x '.join(map(str, shape))}, as the contract says",
+                "swap the axes, or correct the shape in the contract",
+            )
 
     def _arrays(self, names: list[str]) -> dict[str, Any]:
         """The named arrays, or all names with None where none is named. Pickled objects are refused."""

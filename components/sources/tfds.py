@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from components.sources.base import Source, Wanted, fingerprint_files
+from components.sources.columns import Column
 from components.sources.paths import missing_file
 from schemas.errors import DataUnreadable
 
@@ -25,7 +26,8 @@ class TfdsSource(Source):
     """A data set by its name in TensorFlow Datasets. Its splits are kept: goes with ``split: AsGiven``.
 
     Read by ``as_dataset`` in batches, so tfrecord files; the parquet format of tensorflow-datasets loses rows and is
-    refused. After reading, the rows are counted against the builder's own count.
+    refused. After reading, the rows are counted against the builder's own count. Images of another shape than the
+    contract's, or of several, are decoded and resized as files are.
     """
 
     location_fields: ClassVar[tuple[str, ...]] = ("data_dir",)
@@ -72,7 +74,8 @@ class TfdsSource(Source):
         builder, theirs = self.builder(), self.parts[split or "train"]  # type: ignore[index]
         features = {self.columns.get(name, name): name for name in self._features(builder)}
         expected, seen = self._expected(builder, theirs), 0
-        for batch in self._numpy_batches(builder, theirs, wanted.batch_rows):
+        encoded = [features[name] for name in names if _other_shape(builder, features[name], wanted.columns[name])]
+        for batch in self._numpy_batches(builder, theirs, wanted.batch_rows, encoded):
             columns = [_series(name, batch[features[name]], builder.info.features[features[name]]) for name in names]
             frame = pl.DataFrame(columns)
             seen += frame.height
@@ -84,14 +87,16 @@ class TfdsSource(Source):
                 "prepare the data set again, in tfrecord format",
             )
 
-    def _numpy_batches(self, builder: Any, split: str, rows: int) -> Iterator[dict[str, Any]]:
+    def _numpy_batches(self, builder: Any, split: str, rows: int, encoded: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Batches by feature; images named in ``encoded`` as the bytes of their files."""
         import tensorflow as tf
         import tensorflow_datasets as tfds
 
         config = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)
-        data = builder.as_dataset(split=split, shuffle_files=False, read_config=config).batch(rows)
+        decoders = {name: tfds.decode.SkipDecoding() for name in encoded}
+        data = builder.as_dataset(split=split, shuffle_files=False, read_config=config, decoders=decoders)
         try:
-            yield from tfds.as_numpy(data)
+            yield from tfds.as_numpy(data.batch(rows))
         except tf.errors.OpError as error:
             raise DataUnreadable(
                 f"{self}: {error.message}", "readable tfrecord files", "prepare the data set again"
@@ -150,6 +155,15 @@ class TfdsSource(Source):
             ) from None
 
 
+def _other_shape(builder: Any, name: str, column: Column) -> bool:
+    """Whether images have to be resized or converted: their shape varies, or is not the wanted one."""
+    import tensorflow_datasets as tfds
+
+    feature = builder.info.features[name]
+    image = isinstance(feature, tfds.features.Image) and column.dtype == "image"
+    return image and feature.shape != column.shape
+
+
 def _series(name: str, values: Any, feature: Any) -> pl.Series:
     """One batch of a feature as a column: class labels as their names, text decoded, tensors flat."""
     import numpy as np
@@ -159,6 +173,8 @@ def _series(name: str, values: Any, feature: Any) -> pl.Series:
     if isinstance(feature, tfds.features.ClassLabel):
         texts = np.array([*feature.names, None], dtype=object)
         return pl.Series(name, texts[values].tolist(), dtype=pl.String)
+    if values.dtype.kind in "OS" and isinstance(feature, tfds.features.Image):
+        return pl.Series(name, values.tolist(), dtype=pl.Binary)
     if values.dtype.kind in "OS":
         return pl.Series(name, [value.decode("utf-8") for value in values.tolist()], dtype=pl.String)
     return pl.Series(name, np.ascontiguousarray(values.reshape(len(values), -1) if values.ndim > 1 else values))

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from components.sources import ImageFolderSource, ImageListSource
 from components.sources.image_files import SUFFIXES
+from components.sources.images import FileFacts, open_image
 from components.sources.splits import AsGiven, ByHash
+from components.starting.file_checks import USUAL, file_checks
 from components.starting.label import NAMES
 from components.starting.opening import Kind
 from components.starting.recipe import Decision, Recipe
@@ -77,10 +79,11 @@ def start_with_images(name: str, data: str, *, label: str | None = None) -> Reci
     classes = sorted(set(pictures.labels))
     if len(classes) < 2:
         raise ConfigError(f"one class, {', '.join(classes) or 'none'}", "at least two", "add images of others")
-    sizes, coloured, thumbs, chosen = _sample(pictures.files)
+    facts, coloured, thumbs, chosen = _sample(pictures.files)
+    sizes = [(one.height, one.width) for one in facts]
     shape = (*_side(sizes), 3 if coloured else 1)
     flips = told_from_mirror(thumbs, np.array(pictures.labels)[chosen]) < MIRRORED
-    contract = _contract(name, pictures, classes, shape)
+    contract = _contract(name, pictures, classes, shape, facts)
     model, training = vision(len(pictures.files), shape, contract.task, flips=flips)
     split, splitting = _split(pictures, len(classes))
     rarest = min(classes, key=pictures.labels.count)
@@ -169,21 +172,17 @@ def _file_column(table: Path, root: Path) -> tuple[str, Path] | None:
     return None
 
 
-def _sample(files: list[Path]) -> tuple[list[tuple[int, int]], bool, np.ndarray, np.ndarray]:
-    """Height and width of some images, whether any has colours, grey thumbnails [N, THUMB, THUMB], and which [N]."""
+def _sample(files: list[Path]) -> tuple[list[FileFacts], bool, np.ndarray, np.ndarray]:
+    """What some files hold, whether enough have colours, grey thumbnails [N, THUMB, THUMB], and which [N]."""
     chosen = np.random.default_rng(0).permutation(len(files))[:SAMPLE]
-    sizes, thumbs, coloured = [], [], False
+    found, thumbs, colours = [], [], 0
     for file in (files[i] for i in chosen):
-        try:
-            with Image.open(file) as opened:
-                picture = ImageOps.exif_transpose(opened).convert("RGB")
-        except (UnidentifiedImageError, OSError) as error:
-            raise DataUnreadable(f"{file}: {error}", "a whole image file", "replace or remove it") from None
-        sizes.append((picture.height, picture.width))
+        picture, facts = open_image(file.read_bytes(), str(file), "RGB")
+        found.append(facts)
         small = np.asarray(picture.resize((THUMB, THUMB), Image.Resampling.BILINEAR), np.float32)
-        coloured |= bool(np.ptp(small, axis=2).max() > 8)
+        colours += bool(np.ptp(small, axis=2).max() > 8)
         thumbs.append(small.mean(axis=2))
-    return sizes, coloured, np.stack(thumbs), chosen
+    return found, colours >= USUAL * len(found), np.stack(thumbs), chosen
 
 
 def _side(sizes: list[tuple[int, int]]) -> tuple[int, int]:
@@ -215,7 +214,9 @@ def _told(odd: np.ndarray) -> float:
     return float((odd[half:] @ np.linalg.solve(gram, odd[:half].sum(axis=0)) > 0).mean())
 
 
-def _contract(name: str, pictures: Pictures, classes: list[str], shape: tuple[int, ...]) -> Contract:
+def _contract(
+    name: str, pictures: Pictures, classes: list[str], shape: tuple[int, ...], facts: list[FileFacts]
+) -> Contract:
     words = f"{len(pictures.files):,} images from {pictures.source}."
     image: dict[str, Any] = {"dtype": "image", "shape": shape, "min": 0, "max": 255, "severity": "warning"}
     return Contract.model_validate(
@@ -226,6 +227,7 @@ def _contract(name: str, pictures: Pictures, classes: list[str], shape: tuple[in
             "features": {pictures.source.image: image},
             "label": {"name": pictures.label, "dtype": "string", "classes": classes},
             "ignore": list(pictures.others),
+            "checks": list(file_checks(pictures.source.image, facts, shape[2])),
         }
     )
 

@@ -16,7 +16,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and no
 
 @contract_app.command("infer")
 def infer(
-    file: Annotated[Path, typer.Argument(help="A clean CSV, Parquet or JSON lines file.")],
+    file: Annotated[Path, typer.Argument(help="A clean CSV, Parquet or JSON lines file, or a folder of images.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Where the contract is written.")],
     label: Annotated[str | None, typer.Option(help="Column to be predicted.")] = None,
     task: Annotated[
@@ -28,24 +28,41 @@ def infer(
         list[str] | None, typer.Option(help="A feature with personal values; may be repeated.")
     ] = None,
 ) -> None:
-    """Write the contract of a clean file."""
-    from components.quality.infer import infer_contract
+    """Write the contract of a clean file, or of images in folders or named by a table."""
     from schemas.contract import dump_contract
     from schemas.errors import ConfigError
     from schemas.files import write_text
 
     if task not in (None, "classification", "regression"):
         raise ConfigError(f"--task {task}", "classification or regression", "correct the option")
-    contract = infer_contract(file, label, task, time, name, sensitive or ())  # type: ignore[arg-type]
+    contract = _inferred(file, label, task, time, name, sensitive or [])
     write_text(output, dump_contract(contract))
-    columns = len(contract.features)
-    typer.echo(f"{output}: {columns} features, label {label or 'none'}, key {contract.key or 'none'}", err=True)
+    columns, target = len(contract.features), contract.label.name if contract.label else "none"
+    typer.echo(f"{output}: {columns} features, label {target}, key {contract.key or 'none'}", err=True)
+
+
+def _inferred(
+    file: Path, label: str | None, task: str | None, time: str | None, name: str | None, sensitive: list[str]
+) -> "Contract":
+    from components.quality.infer import contract_name, hide, infer_contract
+    from components.starting.images import annotated, start_with_images
+    from schemas.errors import ConfigError, UnknownName
+
+    if not file.is_dir() and not (file.suffix.lower() == ".csv" and annotated(str(file), "csv")):
+        return infer_contract(file, label, task, time, name, sensitive)  # type: ignore[arg-type]
+    if task == "regression" or time:
+        raise ConfigError("--time or --task regression with images", "images and their classes", "leave the option out")
+    contract = start_with_images(name or contract_name(file), str(file), label=label).contract
+    for one in sensitive:
+        if one not in contract.features:
+            raise UnknownName("feature", one, list(contract.features))
+    return hide(contract, sensitive)
 
 
 @contract_app.command("check")
 def check(
     contract: Annotated[Path, typer.Argument(help="The contract.")],
-    file: Annotated[Path, typer.Argument(help="The file to be judged.")],
+    file: Annotated[Path, typer.Argument(help="The file, or folder of images, to be judged.")],
     as_json: Json = False,
 ) -> None:
     """Judge a file by a contract; exit code 1 when something critical failed."""

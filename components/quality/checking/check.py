@@ -44,16 +44,32 @@ class Outcome:
 
 def check_file(contract: Contract, path: Path) -> Outcome:
     """Judge a file. Never raises for bad data: what cannot be read is a failure of the outcome."""
-    statistics = contract.reference.statistics if contract.reference else {}
     try:
-        rows, evidence = (_check_large if is_large(path) else _check_whole)(contract, statistics, path)
+        if any(feature.dtype == "image" for feature in contract.features.values()):
+            rows, failures, tests = _check_images(contract, path)
+        else:
+            rows, failures, tests = _check_table(contract, path)
     except (DataUnreadable, pl.exceptions.PolarsError) as error:
         got, wanted = (error.got, error.wanted) if isinstance(error, DataUnreadable) else (str(error)[:200], "")
-        rows, evidence = 0, [certain(None, "the file can be read", got, wanted)]
+        rows, failures, tests = 0, judge([certain(None, "the file can be read", got, wanted)]), 1
     off = set(contract.reference.off) if contract.reference else set()
-    failures = [f for f in judge(evidence) if not off & {f.rule, f"{f.column}: {f.rule}", f"{f.column}: *"}]
+    failures = [f for f in failures if not off & {f.rule, f"{f.column}: {f.rule}", f"{f.column}: *"}]
     hidden = {n for n, f in contract.features.items() if f.sensitive}
-    return Outcome(rows, tuple(_once([_masked(f) if f.column in hidden else f for f in failures])), len(evidence))
+    return Outcome(rows, tuple(_once([_masked(f) if f.column in hidden else f for f in failures])), tests)
+
+
+def _check_table(contract: Contract, path: Path) -> tuple[int, list[Failure], int]:
+    """Rows, alarms, and how many results were weighed."""
+    statistics = contract.reference.statistics if contract.reference else {}
+    rows, evidence = (_check_large if is_large(path) else _check_whole)(contract, statistics, path)
+    return rows, judge(evidence), len(evidence)
+
+
+def _check_images(contract: Contract, path: Path) -> tuple[int, list[Failure], int]:
+    """The same for images; Great Expectations is loaded only here."""
+    from components.quality.checking.check_images import check_images
+
+    return check_images(contract, path)
 
 
 def _check_whole(contract: Contract, statistics: dict[str, Any], path: Path) -> tuple[int, list[Evidence]]:

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from click.testing import Result
 from PIL import Image
+from typer.testing import CliRunner
 
 from components.ingest import IngestConfig, ingest
 from components.quality.batches import rows_of_frame
@@ -23,9 +25,11 @@ from components.sources import (
     Wanted,
 )
 from components.sources.columns import contract_columns
+from components.starting.file_checks import usual_range
 from components.validate import ValidateConfig, validate
+from pipelines.cli.contract import contract_app
 from schemas.artifacts import Examples
-from schemas.contract import Contract, parse_contract
+from schemas.contract import Contract, load_contract, parse_contract
 from schemas.errors import ContractError, DataInvalid
 
 GREY = """
@@ -197,3 +201,79 @@ def test_a_tensor_without_a_range_has_no_rule_on_it(dtype):
     rows = {"train": rows_of_frame(pl.DataFrame({"t": stored}))}
     checked = check_splits(rows, contract, suites_of(contract, ("train",)))
     assert all(outcome.success for one in checked for outcome in one.outcomes)
+
+
+def command(*arguments) -> Result:
+    return CliRunner().invoke(contract_app, [str(a) for a in arguments])
+
+
+def inferred(folder: Path, out: Path, *options: str) -> Contract:
+    result = command("infer", folder, "-o", out, *options)
+    assert result.exit_code == 0, result.output
+    return load_contract(out)
+
+
+def found_by_check(contract: Path, data: Path) -> set[tuple[str, str, str]]:
+    result = command("check", contract, data, "--json")
+    found = json.loads(result.stdout)
+    assert result.exit_code == (0 if found["success"] else 1)
+    return {(f["column"], f["severity"], f["rule"].split(":")[0]) for f in found["failures"]}
+
+
+def test_infer_learns_what_files_are_usual(tmp_path):
+    contract = inferred(grey_folder(tmp_path / "images"), tmp_path / "c.yaml")
+    assert [check.kwargs for check in contract.checks] == [
+        {"column": "image__height", "min_value": 8, "max_value": 8},
+        {"column": "image__width", "min_value": 8, "max_value": 8},
+    ]
+    assert {check.severity for check in contract.checks} == {"warning"}
+    assert contract.name == "images" and contract.label.classes == ("dark", "light")
+
+
+def test_check_of_a_folder_names_what_is_odd(tmp_path):
+    folder = grey_folder(tmp_path / "images")
+    (tmp_path / "c.yaml").write_text(GREY)
+    assert found_by_check(tmp_path / "c.yaml", folder) == {
+        ("image", "warning", f"file {words}")
+        for words in (
+            "is at least 4 pixels high (the model takes 8)",
+            "has 1 channel, as the model takes",
+            "has samples of 8 bits (uint8)",
+        )
+    }
+    result = command("check", tmp_path / "c.yaml", folder)
+    assert result.exit_code == 0 and all(name in result.output for name in ("small.png", "colour.png", "deep.png"))
+
+
+def test_check_of_images_that_cannot_be_used(tmp_path):
+    folder = grey_folder(tmp_path / "images")
+    (tmp_path / "c.yaml").write_text(GREY)
+    (folder / "dark" / "00.png").write_bytes(b"")
+    assert found_by_check(tmp_path / "c.yaml", folder) == {(None, "critical", "the file can be read")}
+    assert found_by_check(tmp_path / "c.yaml", tmp_path / "nowhere") == {(None, "critical", "the file can be read")}
+    (folder / "dark" / "00.png").unlink()
+    (folder / "light").rename(folder / "bright")
+    assert ("label", "critical", "is one of dark, light") in found_by_check(tmp_path / "c.yaml", folder)
+
+
+def test_check_of_a_table_of_images(tmp_path):
+    folder = grey_folder(tmp_path / "images")
+    table_of(folder)
+    (tmp_path / "c.yaml").write_text(GREY)
+    assert len(found_by_check(tmp_path / "c.yaml", folder / "list.csv")) == 3
+    (folder / "other.csv").write_text("file,kind\ndark/00.png,dark\n")
+    assert found_by_check(tmp_path / "c.yaml", folder / "other.csv") == {("label", "critical", "column is present")}
+
+
+def test_options_that_images_do_not_have(tmp_path):
+    folder = grey_folder(tmp_path / "images")
+    for options in (("--time", "t"), ("--task", "regression"), ("--sensitive", "imag")):
+        assert command("infer", folder, "-o", tmp_path / "c.yaml", *options).exit_code != 0
+    assert inferred(folder, tmp_path / "c.yaml", "--sensitive", "image").features["image"].sensitive
+
+
+def test_usual_sizes():
+    assert usual_range([8] * 29 + [3]) == (8, 8)
+    low, high = usual_range(np.random.default_rng(0).lognormal(5, 0.6, 600).astype(int).tolist())
+    later = np.random.default_rng(1).lognormal(5, 0.6, 10_000)
+    assert ((later < low) | (later > high)).mean() < 0.002 and low > 8 and high < 3000

@@ -129,6 +129,33 @@ def test_unknown_column_name_split_and_folder(prepared, tmp_path):
         source(tmp_path / "none").column_names()
 
 
+def test_images_of_any_size_are_resized_and_known_by_their_files(tmp_path):
+    import tensorflow_datasets as tfds
+
+    class Photos(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+        """Pictures of several sizes."""
+
+        pkg_dir_path = tmp_path
+        VERSION = tfds.core.Version("1.0.0")
+
+        def _info(self):
+            features = {"image": tfds.features.Image(shape=(None, None, 3), encoding_format="png")}
+            return self.dataset_info_from_configs(features=tfds.features.FeaturesDict(features))
+
+        def _split_generators(self, dl_manager):
+            return {"train": ((n, {"image": np.full((4 + n, 9, 3), 7, np.uint8)}) for n in range(5))}
+
+        def _generate_examples(self):
+            raise NotImplementedError
+
+    Photos(data_dir=tmp_path, file_format="tfrecord").download_and_prepare()
+    found = TfdsSource(name="photos", data_dir=str(tmp_path), parts={"train": "train"})
+    frame = pl.concat(list(found.frames(Wanted({"image": Column("image", "image", (2, 3, 1))}), "train")))
+    assert frame["image"].to_list() == [[7] * 6] * 5
+    assert sorted(frame["image__height"].to_list()) == [4, 5, 6, 7, 8]
+    assert set(frame.select("image__width", "image__channels", "image__dtype").rows()) == {(9, 3, "uint8")}
+
+
 def test_parquet_format_is_refused_because_it_drops_rows(tmp_path):
     prepare(tmp_path, "parquet")
     with pytest.raises(DataUnreadable, match="drops rows"):

@@ -178,6 +178,14 @@ def test_npz(tmp_path):
     assert frame["label"].to_list() == ["a", "b"] and frame["number"].to_list() == [1.5, None]
 
 
+def test_npz_refuses_other_axes(tmp_path):
+    path = tmp_path / "x.npz"
+    np.savez(path, x=np.zeros((4, 3, 2), dtype=np.uint8))
+    assert read(NpzSource(path=str(path)), Wanted({"x": Column("x", "image", (3, 2, 1))})).height == 4
+    with pytest.raises(DataUnreadable, match="array 'x' holds values of shape 3 x 2"):
+        read(NpzSource(path=str(path)), Wanted({"x": Column("x", "image", (2, 3, 1))}))
+
+
 def test_npz_refuses_objects_and_uneven_arrays(tmp_path):
     path, wanted = tmp_path / "x.npz", Wanted({n: Column(n, "int") for n in "xy"})
     np.savez(path, x=np.arange(3), y=np.arange(2))
