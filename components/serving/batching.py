@@ -3,12 +3,10 @@
 There are no batch threads: the first request of a batch waits for companions, runs the batch in its own thread and
 wakes the others. A batch runs when it is full, or when its time to wait is over and fewer than ``threads`` batches
 run. Under steady traffic the queue learns two things. Once many batches in a row have waited in vain it knows how
-many clients there are, and runs a batch as soon as all of them are in it. And it tries a few requests alone: where a
-run takes less time than putting requests together, it stops putting them together. A second without requests makes it
-forget both.
+many clients there are, and runs a batch as soon as all of them are in it. And where requests get done faster alone, it
+stops putting them together (``pace``). A second without requests makes it forget both.
 """
 
-import math
 import threading
 import time
 from collections import deque
@@ -21,13 +19,9 @@ from components.serving import batch_tensors
 from components.serving.batching_config import BatchSettings
 from components.serving.errors import Code, ServingError, invalid_argument, unavailable
 from components.serving.feeds import Array, Feeds, Runner, check_dtypes
+from components.serving.pace import Pace
 
 _WAITS_IN_VAIN = 16
-_FORGET_SECONDS = 1.0
-_REQUESTS_BEFORE_PROBES = 64
-_PROBES = 8
-_CHEAP_RUN_SECONDS = 60e-6
-"""A run that takes less alone costs less than the two thread switches of a request that waits for others."""
 
 
 class Slots:
@@ -88,15 +82,13 @@ class BatchQueue:
         self._in_flight = 0
         self._clients: int | None = None
         self._vain = 0
-        self._last_arrival = 0.0
-        self._requests = 0
-        self._alone_seconds = math.inf
+        self._pace = Pace()
 
     def run(self, feeds: Feeds, timeout_seconds: float | None) -> list[Array]:
         """Run a request with whatever else is there. Raises ``ServingError``."""
         rows = batch_tensors.row_count([value for _, value in feeds])
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-        if rows <= self._settings.max_execution_size and self._better_alone():
+        if self._better_alone() and rows <= self._settings.max_execution_size:
             return self._run_alone(_Task(feeds, rows, deadline))
         tasks = [_Task(part, size, deadline) for part, size in self._parts(feeds, rows)]
         for batch in self._enqueue(tasks, rows):
@@ -110,21 +102,15 @@ class BatchQueue:
         """Note an arrival; whether it should run at once and alone."""
         now = time.monotonic()
         with self._lock:
-            if now - self._last_arrival > _FORGET_SECONDS:
+            if self._pace.quiet(now):
                 self._clients, self._vain = None, 0
-                self._requests, self._alone_seconds = 0, math.inf
-            self._last_arrival = now
-            self._requests += 1
-            tried = self._requests - _REQUESTS_BEFORE_PROBES
-            return 0 < tried <= _PROBES or (tried > 0 and self._alone_seconds < _CHEAP_RUN_SECONDS)
+            return self._pace.alone(now)
 
     def _run_alone(self, task: _Task) -> list[Array]:
         batch = _Batch()
         batch.tasks.append(task)
         batch.rows = task.rows
-        started = time.perf_counter()
         self._run_batch(batch)
-        self._alone_seconds = min(self._alone_seconds, time.perf_counter() - started)
         return task.outputs
 
     def _parts(self, feeds: Feeds, rows: int) -> list[tuple[Feeds, int]]:
