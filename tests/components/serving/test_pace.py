@@ -35,7 +35,7 @@ def test_a_change_of_traffic_is_noticed() -> None:
 def test_a_way_that_stands_still_is_not_tried_for_long() -> None:
     """A batch that waits 0.09 s for clients that do not come: ten requests a second instead of a thousand."""
     _, end = ways(Pace(), 5000, {True: 0.001, False: 0.09})
-    at_first, trials, rest = pace.TOGETHER_AT_FIRST * 0.09, 2 * 4 * (0.1 + 0.09), 5000 * 0.001
+    at_first, trials, rest = pace.TOGETHER_AT_FIRST * 0.09, 2 * 4 * 3 * 0.09, 5000 * 0.001
     assert end - 100 < at_first + trials + rest
 
 
