@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from components.quality.parts import part_of
-from schemas.contract import Contract, Feature, Label, Severity
+from schemas.contract import Check, Contract, Feature, Label, Severity
 
 WHOLE = "all"
 """The name under which rules on the whole data set (all splits together) are reported."""
@@ -237,19 +237,33 @@ def _own_check(number: int, contract: Contract) -> Rule:
     named = named if isinstance(named, str) else None
     tensor = part_of(named, contract) if named else None
     column = tensor or named
-    arguments = ", ".join(f"{k}={v}" for k, v in check.kwargs.items() if k != "column")
-    words = check.expectation.removeprefix("expect_").replace("_", " ")
-    text = f"{words} ({arguments})" if arguments else check.expectation
+    text = _own_words(check)
     about = check.description or (contract.features[column].description if column in contract.features else "")
     return Rule(
         f"check {number + 1}: {named or 'table'}",
         check.expectation,
         dict(check.kwargs),
         column,
-        f"{named}: {text}" if tensor else text,
+        f"{named} {text}" if tensor else text,
         check.severity,
         about,
     )
+
+
+def _own_words(check: Check) -> str:
+    """What a check asks: in the words of our own rules where it says no more than they do."""
+    given = {name: value for name, value in check.kwargs.items() if name != "column"}
+    low, high = given.get("min_value"), given.get("max_value")
+    ends = [end for end in (low, high) if end is not None]
+    plain = given.keys() <= {"min_value", "max_value"} and ends and all(isinstance(end, int | float) for end in ends)
+    if check.expectation == "expect_column_values_to_be_between" and plain:
+        return f"is {_range_words(low, high, '')}"
+    values = given.get("value_set")
+    if check.expectation == "expect_column_values_to_be_in_set" and len(given) == 1 and isinstance(values, list):
+        return f"is one of {_listed(tuple(values))}"
+    arguments = ", ".join(f"{name}={value}" for name, value in given.items())
+    words = check.expectation.removeprefix("expect_").replace("_", " ")
+    return f"{words} ({arguments})" if arguments else check.expectation
 
 
 def _of_type(name: str, dtype: str, few_valued: bool, severity: Severity, about: str) -> Rule:
@@ -311,6 +325,8 @@ def _between(
 
 def _range_words(low: float | None, high: float | None, unit: str) -> str:
     tail = f" {unit}" if unit else ""
+    if low is not None and low == high:
+        return f"{low:.12g}{tail}"
     if low is not None and high is not None:
         return f"between {low:.12g} and {high:.12g}{tail}"
     return f"at least {low:.12g}{tail}" if low is not None else f"at most {high:.12g}{tail}"

@@ -14,7 +14,7 @@ from components.sources import ImageFolderSource, ImageListSource
 from components.sources.image_files import SUFFIXES
 from components.sources.images import FileFacts, open_image
 from components.sources.splits import AsGiven, ByHash
-from components.starting.file_checks import USUAL, file_checks
+from components.starting.file_checks import SAME, USUAL, file_checks
 from components.starting.label import NAMES
 from components.starting.opening import Kind
 from components.starting.recipe import Decision, Recipe
@@ -189,7 +189,7 @@ def _side(sizes: list[tuple[int, int]]) -> tuple[int, int]:
     """Height and width that the model sees: the usual size up to 64 pixels, else 64 to the longer side's shape."""
     height, width = (int(np.median([s[i] for s in sizes])) for i in (0, 1))
     largest = max(height, width)
-    if largest <= 64 and len(set(sizes)) == 1:
+    if largest <= 64 and sizes.count((height, width)) >= SAME * len(sizes):
         return max(height, 8), max(width, 8)
     scale = min(1.0, 64 / largest)
     return max(16, 8 * round(height * scale / 8)), max(16, 8 * round(width * scale / 8))

@@ -1,5 +1,6 @@
 """The gate on a Spark cluster of two processes of its own, a master and a worker: the same report as here."""
 
+import io
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from PIL import Image
 
 from components.ingest import IngestConfig, ingest
 from components.sources import AsGiven, GivenSplits, ParquetSource
@@ -114,11 +116,18 @@ def frame_of(start: int, rows: int, *, spoiled: bool) -> pl.DataFrame:
             "x": [None if u < 0.2 else float(v) for u, v in zip(r.random(rows), r.uniform(-3, 3, rows), strict=True)],
             "n": n,
             "w": word,
-            "i": pixels.astype(np.uint8),
+            "i": [png(row, coloured=spoiled and i == 6) for i, row in enumerate(pixels.astype(np.uint8))],
             "secret": [f"person{i}" if spoiled and i == 11 else "ok" for i in range(rows)],
             "y": np.array(["no", "yes"])[r.integers(0, 2, rows)],
         }
     )
+
+
+def png(pixels: np.ndarray, *, coloured: bool) -> bytes:
+    """A file of 2 x 3 grey pixels, or of as many colours."""
+    written = io.BytesIO()
+    Image.fromarray(pixels.reshape(2, 3)).convert("RGB" if coloured else "L").save(written, "PNG")
+    return written.getvalue()
 
 
 def judged(examples: Examples, out: Path, config: ValidateConfig) -> tuple[dict, dict, bool]:
@@ -176,5 +185,6 @@ def test_cluster_and_this_process_agree(tmp_path, request):
                 other,
             )
     alike(here[1], there[1])
+    assert here[0]["i: channels", "train"]["unexpected"] == 1
     assert "person11" not in (tmp_path / "there/validation.json").read_text()
     assert (tmp_path / "there/data_docs/index.html").is_file()

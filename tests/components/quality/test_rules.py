@@ -70,3 +70,24 @@ def test_unknown_expectation_offers_the_nearest():
 
 def test_names_are_found_without_importing_the_library():
     assert {"expect_column_values_to_be_between", "expect_table_row_count_to_be_between"} <= expectation_names()
+
+
+@pytest.mark.parametrize(
+    ("check", "words"),
+    [
+        ("{expectation: expect_column_values_to_be_between, kwargs: {column: a, min_value: 1}}", "is at least 1"),
+        ("{expectation: expect_column_values_to_be_between, kwargs: {column: a, min_value: 2, max_value: 2}}", "is 2"),
+        ("{expectation: expect_column_values_to_be_in_set, kwargs: {column: a, value_set: [1, 3]}}", "is one of 1, 3"),
+        (
+            "{expectation: expect_column_values_to_be_between, kwargs: {column: a, max_value: '2024', mostly: 0.9}}",
+            "column values to be between (max_value=2024, mostly=0.9)",
+        ),
+        (
+            "{expectation: expect_column_values_to_be_between, kwargs: {column: a}}",
+            "expect_column_values_to_be_between",
+        ),
+    ],
+)
+def test_own_checks_in_words(check, words):
+    rules = rules_of(parse_contract(f"{{name: x, features: {{a: {{dtype: int}}}}, checks: [{check}]}}"))
+    assert [rule.text for rule in rules if rule.name == "check 1: a"] == [words]
