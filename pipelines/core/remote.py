@@ -19,6 +19,8 @@ from schemas.errors import StoreError
 MIRROR_VARIABLE = "KILNWORKS_MIRROR"
 LAST = ("saved_model.pb", "manifest.json")
 """Names of the files whose presence makes a folder complete, in the order in which they are sent."""
+RECORDS = ("runs/*/*/run.json", "runs/*/*/outcomes/*.json", "runs/*/*/*/manifest.json", "champions/*.json")
+"""The small files that say what there is."""
 
 
 @dataclass(frozen=True)
@@ -110,3 +112,36 @@ class Remote:
         if not fs.exists(source):
             return []
         return sorted({str(path).rstrip("/").rpartition("/")[2] for path in fs.ls(source, detail=False)})
+
+    def fetch_records(self, folder: Path) -> None:
+        """Fetch what says which runs there are, with the times of the remote, into a folder of its own.
+
+        Raises:
+            NotImplementedError: the driver does not tell when a file was changed.
+        """
+        fs, base = self._remote
+        fs.invalidate_cache()
+        changed: dict[Path, float] = {}
+        for path in [str(path) for pattern in RECORDS for path in fs.glob(f"{base}/{pattern}")]:
+            target = folder / path.lstrip("/")[len(base.lstrip("/")) + 1 :]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            fs.get_file(path, str(target))
+            run = folder.joinpath(*target.relative_to(folder).parts[:3])
+            changed[run] = max(changed.get(run, 0.0), fs.modified(path).timestamp())
+        for run, seconds in changed.items():
+            for place in (*(run.iterdir() if run.is_dir() else ()), run):
+                os.utime(place, (seconds, seconds))
+
+    def size(self, relative: str) -> int:
+        """Bytes of a remote folder."""
+        fs, folder = self._remote
+        return int(fs.du(f"{folder}/{relative}"))
+
+    def remove(self, relative: str) -> None:
+        """Remove a remote folder: first what makes its parts complete."""
+        fs, folder = self._remote
+        fs.invalidate_cache()
+        completing = [p for p in fs.find(f"{folder}/{relative}") if str(p).rpartition("/")[2] in LAST]
+        if completing:
+            fs.rm(completing)
+        fs.rm(f"{folder}/{relative}", recursive=True)

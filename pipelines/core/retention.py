@@ -2,10 +2,12 @@
 
 Kept in any case: the newest runs of each pipeline, the run of the champion, the runs that either took inputs from, the
 newest finished artifact of every step, and every run that changed within the days to keep. Published versions are the
-business of ``deploy``. What is removed is moved aside in one rename first, so that no reader sees half a run.
+business of ``deploy``. What is removed is moved aside in one rename first, so that no reader sees half a run; of a
+remote run, the manifests go first.
 """
 
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterable
 from contextlib import suppress
@@ -15,10 +17,11 @@ from typing import Any
 
 from pydantic import Field
 
+from pipelines.core.remote import Remote
 from pipelines.core.store import Run, Store
 from schemas.champion import read_champion
 from schemas.config import Config
-from schemas.errors import ConfigError, UnknownName
+from schemas.errors import UnknownName
 from schemas.files import read_json
 
 DAY_SECONDS = 86_400
@@ -51,20 +54,16 @@ def prune(config: RetentionConfig, store: Store, now: float, *, dry: bool = Fals
 
     Args:
         config: what is kept.
-        store: a local one; a bucket has lifecycle rules of its own.
+        store: of a remote one, the runs are those that lie there; the rest is that of this machine.
         now: seconds since 1970.
         dry: only say what would be removed.
-
-    Raises:
-        ConfigError: the store is remote.
     """
-    if store.remote is not None:
-        raise ConfigError(f"store {store.remote.url} is remote", "a local store", "set lifecycle rules on the bucket")
     removed = Removed()
     before = now - config.days * DAY_SECONDS
-    folder = store.root / "runs"
-    for pipeline in sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []:
-        _prune_runs(config, store, pipeline, before, removed, dry)
+    if store.remote is None:
+        _prune_all_runs(config, store, before, removed, dry)
+    else:
+        _prune_remote_runs(config, store, store.remote, before, removed, dry)
     checkpoints = [p for p in _children(store.root / "work") if _changed(p) < before]
     alerts = [p for p in _children(store.root / "alerts") if _changed(p) < before]
     batches = [p for p in store.root.glob("retraining/*/batches/*") if _changed(p) < before and not _used(store, p)]
@@ -72,6 +71,32 @@ def prune(config: RetentionConfig, store: Store, now: float, *, dry: bool = Fals
     _remove([*checkpoints, *alerts, *batches], removed, dry)
     _remove(_unused_blobs(store, before), removed, dry)
     return removed
+
+
+def _prune_remote_runs(
+    config: RetentionConfig, store: Store, remote: Remote, before: float, removed: Removed, dry: bool
+) -> None:
+    """Decide by the records, fetched without the artifacts; then let the index follow, and remove."""
+    with tempfile.TemporaryDirectory() as folder:
+        records = Store(Path(folder))
+        remote.fetch_records(records.root)
+        _prune_all_runs(config, records, before, removed, dry)
+        removed.bytes = sum(remote.size(f"runs/{name}") for name in removed.runs)
+        if dry:
+            return
+        for entry in sorted(records.root.glob("index/*/*.json")):
+            moved = store.root / entry.relative_to(records.root)
+            moved.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(entry, moved)
+            store.push(moved.relative_to(store.root).as_posix())
+    for name in removed.runs:
+        remote.remove(f"runs/{name}")
+        shutil.rmtree(store.root / "runs" / name, ignore_errors=True)
+
+
+def _prune_all_runs(config: RetentionConfig, store: Store, before: float, removed: Removed, dry: bool) -> None:
+    for pipeline in [p.name for p in _children(store.root / "runs") if p.is_dir()]:
+        _prune_runs(config, store, pipeline, before, removed, dry)
 
 
 def _prune_runs(

@@ -2,13 +2,16 @@
 
 import os
 import time
+import uuid
 
+import fsspec
 import pytest
 
 from components.retraining.policy import RetrainPolicy
 from components.retraining.watch import claim, confirm, look
 from pipelines.core.execute import run_all
 from pipelines.core.graph import Champion, Pipeline, Step
+from pipelines.core.remote import Remote
 from pipelines.core.retention import RetentionConfig, prune
 from pipelines.core.store import Store, damage, load_manifest
 from schemas.champion import ChampionRecord, write_champion
@@ -156,3 +159,46 @@ def test_an_order_that_has_not_started_keeps_its_data(store, tmp_path):
     batch = next((store.root / "retraining" / "chain" / "batches").iterdir())
     age(batch, 50)
     assert prune(CONFIG, store, NOW).batches == 0
+
+
+@pytest.fixture
+def bucket():
+    name = f"memory://bucket-{uuid.uuid4().hex}"
+    yield name
+    fsspec.filesystem("memory").rm(name.removeprefix("memory:/"), recursive=True)
+
+
+def mirrored(bucket, folder):
+    return Store(folder, Remote(bucket, folder))
+
+
+def remote_runs(store):
+    return store.remote.children("runs/chain")
+
+
+def test_on_a_remote_store_the_same_stays(bucket, tmp_path):
+    here = mirrored(bucket, tmp_path / "here")
+    for i, days in enumerate([40, 30, 20, 15]):
+        ran(here, f"r{i}", days, one=MakeConfig(value=i))
+    write_champion(here.root, ChampionRecord("chain", "r0", "chain", 1, "x", "now"))
+    here.push("champions/chain.json")
+    elsewhere = mirrored(bucket, tmp_path / "there")
+    later = NOW + 20 * 86_400
+    would = prune(CONFIG, elsewhere, later, dry=True)
+    assert would.runs == ["chain/r1"] and would.bytes > 0
+    assert remote_runs(here) == ["r0", "r1", "r2", "r3"]
+    assert prune(CONFIG, elsewhere, NOW).runs == []  # all were sent today
+    assert prune(CONFIG, elsewhere, later) == would
+    assert remote_runs(here) == ["r0", "r2", "r3"]
+    assert elsewhere.find_run("chain", "r0").load("three", Number).value == 2
+
+
+def test_what_was_found_in_a_remote_run_is_found_in_one_that_stays(bucket, tmp_path):
+    here = mirrored(bucket, tmp_path / "here")
+    fingerprint = ran(here, "first", 40).manifest("three")["fingerprint"]
+    for i in range(3):
+        ran(here, f"r{i}", 30 - i)
+    assert prune(CONFIG, here, NOW + 20 * 86_400).runs == ["chain/first", "chain/r0"]
+    assert not (here.root / "runs" / "chain" / "first").exists()
+    elsewhere = mirrored(bucket, tmp_path / "there")
+    assert elsewhere.lookup(fingerprint, Number).path.parent.name == "r2"
