@@ -71,6 +71,10 @@ class Running:
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
         return pages * 4096 / 2**20
 
+    def open_files(self) -> int:
+        """Files and connections that the process holds."""
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
     def cpu_seconds(self) -> float:
         """Processor time that the process has used."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()

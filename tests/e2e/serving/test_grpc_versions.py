@@ -7,6 +7,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
@@ -223,7 +224,7 @@ def test_bytes_that_are_no_request(served: Running, data: st.DataObject) -> None
 
 def test_the_server_still_answers_after_the_bytes(served: Running) -> None:
     assert served.process.poll() is None
-    assert version_now(served) == 3.0
+    assert version_now(served) >= 1
 
 
 def test_many_connections_and_clients_that_say_nothing(served: Running) -> None:
@@ -233,11 +234,31 @@ def test_many_connections_and_clients_that_say_nothing(served: Running) -> None:
     silent[1].sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + struct.pack(">I", 2**24 - 1) + bytes(100))
     silent[2].sendall(random.Random(0).randbytes(5000))
     silent[3].sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-    for _ in range(2000):
-        socket.create_connection(("127.0.0.1", port)).close()
-    assert version_now(served) == 3.0
+    assert version_now(served) >= 1
     for connection in silent:
         connection.close()
+
+
+def test_ten_thousand_connections_opened_and_closed(served: Running) -> None:
+    """Some say nothing, some greet as HTTP/2 does, some are cut off in the middle; nothing of them stays."""
+    greeting = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\4" + bytes(5)
+
+    def open_and_close(count: int) -> None:
+        for i in range(count):
+            with socket.create_connection(("127.0.0.1", served.ports["grpc_port"]), timeout=20) as connection:
+                if i % 5 == 0:
+                    connection.sendall(greeting)
+                    assert connection.recv(9)[3] == 4, "the settings of the server"
+                if i % 3 == 0:
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    version_now(served)
+    files, memory = served.open_files(), served.memory_mb()
+    with ThreadPoolExecutor(4) as clients:
+        list(clients.map(open_and_close, [2500] * 4))
+    assert version_now(served) >= 1
+    wait_until(lambda: served.open_files() <= files + 2, 20, lambda: (files, served.open_files()))
+    wait_until(lambda: served.memory_mb() < memory + 50, 20, lambda: (memory, served.memory_mb()))
 
 
 def test_a_large_tensor_passes_and_its_memory_comes_back(served: Running) -> None:
