@@ -8,9 +8,11 @@ import datetime as dt
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.providers.standard.triggers.hitl import HITLTrigger
 from airflow.sdk import Param
 from airflow.sdk.definitions.context import Context
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
+from airflow.sdk.timezone import utcnow
 
 from dags.place import open_run
 from pipelines.core.approval import question, record_answer
@@ -47,9 +49,22 @@ class ApprovalOperator(HITLOperator):
         )
 
     def execute(self, context: Context) -> Any:
-        """Put the figures into the question and ask it."""
+        """Put the figures into the question, ask it, and wait with a trigger that looks for the answer by itself.
+
+        Waiting without one, as the operator wants to, loses an answer that comes while the task is put to rest.
+        """
         self.body = question(self.pipeline, open_run(self.pipeline.name, str(context["run_id"])))
-        return super().execute(context)
+        try:
+            return super().execute(context)
+        except TaskAwaitingInput as waiting:
+            trigger = HITLTrigger(
+                ti_id=context["task_instance"].id,
+                options=self.options,
+                defaults=self.defaults,
+                params=self.serialized_params,
+                timeout_datetime=utcnow() + self.response_timeout,
+            )
+            self.defer(trigger=trigger, method_name=waiting.method_name)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Take the answer: keep its record, and skip what was rejected."""

@@ -12,6 +12,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts.airflow.guard import Guard
 from scripts.airflow.processes import StartFailed, free_port
 
 BINARIES = "/usr/lib/postgresql"
@@ -33,6 +34,7 @@ class Postgres:
     def __post_init__(self) -> None:
         self.port = self.port or free_port()
         self._as_user = ["runuser", "-u", USER, "--"] if os.geteuid() == 0 else []
+        self._guard: Guard | None = None
 
     @property
     def url(self) -> str:
@@ -40,7 +42,10 @@ class Postgres:
         return f"postgresql+psycopg2://{USER}@127.0.0.1:{self.port}/airflow"
 
     def start(self) -> None:
-        """Make the database and start the server. Raises ``StartFailed``, also where none is installed."""
+        """Make the database and start the server. Raises ``StartFailed``, also where none is installed.
+
+        The server ends when this process does, even if it is killed.
+        """
         binaries = find()
         self.folder.mkdir(parents=True, exist_ok=True)
         if self._as_user:
@@ -49,13 +54,17 @@ class Postgres:
         data = self.folder / "data"
         if not data.exists():
             self._run(binaries / "initdb", "-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--no-sync")
+        stop = [*self._as_user, binaries / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop"]
+        self._guard = Guard(stop)
         options = f"-c listen_addresses=127.0.0.1 -p {self.port} -c unix_socket_directories={self.folder} -c fsync=off"
         self._run(binaries / "pg_ctl", "-D", data, "-w", "-l", self.folder / "postgres.log", "-o", options, "start")
         self._run(binaries / "createdb", "-h", "127.0.0.1", "-p", self.port, "-U", USER, "airflow")
 
     def stop(self) -> None:
-        """End the server."""
-        self._run(find() / "pg_ctl", "-D", self.folder / "data", "-m", "immediate", "-w", "stop")
+        """End the server, where one was started."""
+        if self._guard is not None:
+            self._guard.release()
+            self._guard = None
 
     def _run(self, *arguments: object) -> None:
         """Run one of its programs; what it starts keeps no pipe of ours open."""

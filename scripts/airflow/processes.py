@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from scripts.airflow.guard import MARK, Guard, sweeper
+
 ROOT = Path(__file__).parents[2]
 USERS = {"admin": "admin", "viewer": "viewer"}
 """User -> role of Airflow's simple auth manager."""
@@ -68,6 +70,8 @@ class Airflow:
         self.store.mkdir(parents=True, exist_ok=True)
         self.port = self.port or free_port()
         self._ports = (free_port(), free_port())
+        self._mark = secrets.token_hex(8)
+        self._guard: Guard | None = None
         self._secrets = _kept(self.home / "secrets.json", _new_secrets)
         self.passwords: dict[str, str] = _kept(self.home / "passwords.json", _new_passwords)
 
@@ -82,7 +86,7 @@ class Airflow:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW__")}
         sections: dict[str, dict[str, Any]] = {
             "core": {
-                "executor": "LocalExecutor",
+                "executor": "dags.executor.LastEndLocalExecutor",
                 "parallelism": self.parallelism,
                 "dags_folder": ROOT / "dags",
                 "plugins_folder": ROOT / "dags" / "plugin",
@@ -125,6 +129,7 @@ class Airflow:
             "KILNWORKS_STORE": str(self.store),
             "PYTHONPATH": os.pathsep.join(path),
             "NO_PROXY": "127.0.0.1,localhost",
+            MARK: self._mark,
             **self.settings,
         }
 
@@ -139,7 +144,11 @@ class Airflow:
             raise StartFailed(f"the database cannot be made:\n{done.stderr[-3000:]}")
 
     def start(self) -> None:
-        """Start every component and wait until all of them are well. Raises ``StartFailed``."""
+        """Start every component and wait until all of them are well. Raises ``StartFailed``.
+
+        Nothing is left running when this process ends, even if it is killed.
+        """
+        self._guard = self._guard or sweeper(self._mark)
         self.prepare()
         for name in COMPONENTS:
             self.start_one(name)
@@ -196,6 +205,9 @@ class Airflow:
             _signal(process, signal.SIGKILL, group=True)
             process.wait()
         self.processes.clear()
+        if self._guard is not None:
+            self._guard.release()
+            self._guard = None
 
 
 def free_port() -> int:

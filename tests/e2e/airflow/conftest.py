@@ -51,6 +51,7 @@ def running(folder: Path):
             postgres.install()
         database.start()
     except StartFailed as error:
+        database.stop()
         pytest.skip(f"these tests need a PostgreSQL server: {error}")
     landing = folder / "landing"
     landing.mkdir()
@@ -74,7 +75,7 @@ class World:
             user: self.login(user, password)[1]["access_token"] for user, password in airflow.passwords.items()
         }
         self.wait("the DAGs to be read", lambda: len(self.get("/api/v2/dags?limit=100")["dags"]) >= 8)
-        for dag in ("sturdy", "grouped", "arriving", "arriving_retrain", "asked"):
+        for dag in ("sturdy", "grouped", "arriving", "arriving_retrain", "asked", "unanswered"):
             self.unpause(dag)
 
     def login(self, user: str, password: str):
@@ -131,14 +132,14 @@ class World:
         path = f"/api/v2/dags/{dag}/dagRuns/{urllib.parse.quote(run_id)}/taskInstances/{task}/logs/{attempt}"
         return json.dumps(self.get(path))
 
-    def wait(self, what: str, condition, seconds: float = 120):
+    def wait(self, what: str, condition, seconds: float = 120, pause: float = 0.5):
         """The first true value of ``condition``; fails with the words of what was waited for."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             found = condition()
             if found:
                 return found
-            time.sleep(0.5)
+            time.sleep(pause)
         raise AssertionError(f"waited {seconds:.0f} s in vain for {what}")
 
 

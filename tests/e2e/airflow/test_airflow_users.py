@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 import urllib.parse
 
 import pytest
@@ -116,27 +115,26 @@ def test_the_schedule_starts_a_run_on_the_rows_of_its_interval(world, tmp_path):
     assert read_json(made.path / "checked" / "values.json") == [1.0, 3.0]
 
 
-def answer(world, run_id, option, **params):
-    """Answer the question of a run as the UI does, after the moment that a person takes.
-
-    Airflow 3.3 fails the task when the answer is there before the scheduler has seen that the asking process ended.
-    """
-    time.sleep(6)
-    path = f"/api/v2/dags/asked/dagRuns/{urllib.parse.quote(run_id)}/taskInstances/approve_deployment/-1/hitlDetails"
-    body = {"chosen_options": [option], "params_input": {"deployment.keep": 3, "comment": "", **params}}
-    return world.call("PATCH", path, body)
+def question(run_id):
+    return f"/api/v2/dags/asked/dagRuns/{urllib.parse.quote(run_id)}/taskInstances/approve_deployment/-1/hitlDetails"
 
 
 def asked(world, run_id):
-    waits = lambda: world.tasks("asked", run_id).get("approve_deployment", {}).get("state") == "awaiting_input"  # noqa: E731
-    world.wait("the question", waits)
-    path = f"/api/v2/dags/asked/dagRuns/{urllib.parse.quote(run_id)}/taskInstances/approve_deployment/-1/hitlDetails"
-    return world.get(path)
+    """What a run asks, the moment that it can be answered."""
+
+    def found():
+        status, detail = world.call("GET", question(run_id))
+        return detail if status == 200 else None
+
+    return world.wait("the question", found, pause=0.02)
 
 
-@pytest.mark.xfail(
-    strict=False, reason="Airflow 3.3 fails a task that is answered before the scheduler has seen its process end"
-)
+def answer(world, run_id, option, **params):
+    """Answer the question of a run as the UI does."""
+    body = {"chosen_options": [option], "params_input": {"deployment.keep": 3, "comment": "", **params}}
+    return world.call("PATCH", question(run_id), body)
+
+
 def test_a_person_approves_with_changes_then_rejects_the_next(world):
     first = world.start("asked")
     assert "There is no champion yet." in asked(world, first)["body"]
@@ -145,16 +143,25 @@ def test_a_person_approves_with_changes_then_rejects_the_next(world):
     assert set(world.finished("asked", first).values()) == {"success"}
     run = world.store.run("asked", first)
     assert run.manifest("deployment")["config"]["keep"] == 7
-    record = read_json(run.path / "approvals" / "deployment.json")
-    assert record["headline"] == "approval gate passed: approved by admin: good enough"
+    headline = "approval gate passed: approved by admin: good enough"
+    assert read_json(run.path / "approvals" / "deployment.json")["headline"] == headline
+    assert world.log("asked", first, "approve_deployment").count(headline) == 1
 
     second = world.start("asked", {"model.epochs": 4})
     assert "| mean | 2.0000 (2.0000 to 2.0000) | 2.0000 (2.0000 to 2.0000) | +0.0000 |" in asked(world, second)["body"]
     assert answer(world, second, "Reject", comment="not now")[0] == 200
     states = world.finished("asked", second)
     assert (states["run"], states["approve_deployment"], states["deployment"]) == ("success", "skipped", "skipped")
+    assert world.tasks("asked", second)["approve_deployment"]["try_number"] == 1
     assert "rejected by admin: not now" in world.store.run("asked", second).outcome("deployment")["reason"]
     assert read_json(world.store.root / "champions" / "asked.json")["run_id"] == first
+
+
+def test_when_nobody_answers_in_time_the_default_counts(world):
+    run_id = world.start("unanswered")
+    assert set(world.finished("unanswered", run_id).values()) == {"success"}
+    record = read_json(world.store.run("unanswered", run_id).path / "approvals" / "deployment.json")
+    assert record["headline"] == "approval gate passed: approved by nobody in time"
 
 
 def test_a_run_that_is_late_alerts(world):

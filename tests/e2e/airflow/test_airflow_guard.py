@@ -1,0 +1,83 @@
+"""Nothing that was started outlives the one who started it, even if that is killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from scripts.airflow import postgres
+from scripts.airflow.guard import MARK, marked, sweeper
+from scripts.airflow.processes import ROOT
+
+pytestmark = pytest.mark.e2e
+SLEEPERS = """
+import os, subprocess, sys, time
+from scripts.airflow.guard import MARK, sweeper
+guard = sweeper(sys.argv[1])
+for _ in range(2):
+    subprocess.Popen(["sleep", "300"], env={**os.environ, MARK: sys.argv[1]}, start_new_session=True)
+print("started", flush=True)
+time.sleep(300)
+"""
+DATABASE = """
+import sys, time
+from pathlib import Path
+from scripts.airflow.postgres import Postgres
+database = Postgres(Path(sys.argv[1]))
+database.start()
+print("started", flush=True)
+time.sleep(300)
+"""
+
+
+def killed(code, argument):
+    """Run Python code until it says that all is started, then kill it."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen([sys.executable, "-c", code, str(argument)], env=env, stdout=subprocess.PIPE, text=True)
+    with process:
+        assert process.stdout.readline() == "started\n"
+        yield
+        process.send_signal(signal.SIGKILL)
+    yield
+
+
+def soon(condition):
+    deadline = time.monotonic() + 20
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return condition()
+
+
+def test_what_carries_a_mark_ends_with_its_starter():
+    mark = f"test-{os.getpid()}"
+    starter = killed(SLEEPERS, mark)
+    next(starter)
+    assert len(marked(mark)) == 2
+    next(starter)
+    assert soon(lambda: not marked(mark))
+
+
+def test_what_does_not_carry_it_goes_on():
+    mark, other = f"one-{os.getpid()}", f"other-{os.getpid()}"
+    with subprocess.Popen(["sleep", "300"], env={**os.environ, MARK: other}) as process:
+        assert sweeper(mark).release() == 0
+        assert process.poll() is None
+        assert sweeper(other).release() == 0
+        assert process.wait(10) == -signal.SIGKILL
+
+
+@pytest.mark.skipif(not postgres.usable(), reason="needs a PostgreSQL server")
+def test_the_database_ends_with_its_starter():
+    with tempfile.TemporaryDirectory(prefix="kilnworks-guard-") as folder:
+        Path(folder).chmod(0o755)
+        starter = killed(DATABASE, Path(folder) / "postgres")
+        next(starter)
+        server = int((Path(folder) / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
+        assert Path(f"/proc/{server}").exists()
+        next(starter)
+        assert soon(lambda: not Path(f"/proc/{server}").exists())
