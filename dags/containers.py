@@ -30,6 +30,7 @@ def docker_arguments(where: Docker, arguments: Sequence[str], env: Mapping[str, 
         "mount_tmp_dir": False,
         "auto_remove": "force",
         "skip_on_exit_code": EXIT_SKIPPED,
+        "do_xcom_push": False,
     }
     if where.cpus is not None:
         found["cpus"] = where.cpus

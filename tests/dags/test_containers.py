@@ -1,7 +1,8 @@
 """Where a step runs: the container and the pod, as Docker and Kubernetes would be asked for them."""
 
-import importlib.util
+import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -29,6 +30,7 @@ def test_a_container_gets_the_command_the_store_and_its_limits():
         "mount_tmp_dir": False,
         "auto_remove": "force",
         "skip_on_exit_code": 99,
+        "do_xcom_push": False,
         "cpus": 2,
         "mem_limit": "4096m",
         "network_mode": "models",
@@ -111,24 +113,93 @@ def test_another_python_runs_the_command(project):
     assert dag.get_task("checked").executable is None
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
+PROVIDED = pytest.mark.parametrize(
     ("where", "module", "kind"),
     [
-        (Docker("i"), "airflow.providers.docker", "DockerOperator"),
-        (Pod("i", store_claim="c"), "airflow.providers.cncf.kubernetes", "KubernetesPodOperator"),
+        (Docker("i"), "airflow.providers.docker.operators.docker", "DockerOperator"),
+        (Pod("i", store_claim="c"), "airflow.providers.cncf.kubernetes.operators.pod", "KubernetesPodOperator"),
     ],
 )
-def test_the_operator_of_the_provider_or_the_words_that_it_is_missing(project, where, module, kind):
+
+
+def operator(where):
+    """The task of the toy's training, where that is to run."""
     from dags.factory import build_dag
 
     toy = replace(load("toy"), operations=Operations(tasks={"model": Task(where=where)}))
-    if installed(module):
-        task = build_dag(toy, register=False).get_task("model")
-        assert (type(task).__name__, task.retries, task.outlets[0].name) == (kind, 2, "toy.model")
-    else:
-        with pytest.raises(ConfigError, match=f"(?s){kind}.*pip install apache-airflow-providers"):
-            build_dag(toy, register=False)
+    return build_dag(toy, register=False).get_task("model")
+
+
+@pytest.mark.slow
+@PROVIDED
+def test_the_operator_of_the_provider(project, where, module, kind):
+    task = operator(where)
+    assert (type(task).__name__, task.retries, task.outlets[0].name) == (kind, 2, "toy.model")
+
+
+@pytest.mark.slow
+@PROVIDED
+def test_the_words_that_it_is_missing(project, monkeypatch, where, module, kind):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ConfigError, match=f"(?s){kind}.*pip install apache-airflow-providers"):
+        operator(where)
+
+
+def engine(code):
+    """A Docker engine, as far as one container needs it, that ends with this exit code."""
+    from docker import APIClient
+
+    class Engine(APIClient):
+        removed = ()
+
+        def images(self, name=None, **kwargs):
+            return [name]
+
+        def create_container_from_config(self, config, *args, **kwargs):
+            self.asked = config
+            return {"Id": "c1"}
+
+        def attach(self, container, **kwargs):
+            return [b"epoch 1"]
+
+        def start(self, container):
+            self.started = container
+
+        def wait(self, container):
+            return {"StatusCode": code}
+
+        def remove_container(self, container, force=False):
+            self.removed = (container, force)
+
+    return Engine(version="1.44")
+
+
+@pytest.mark.slow
+def test_the_provider_asks_the_engine_for_that_container(project):
+    task = operator(Docker("kilnworks:1", memory_gb=4, gpus=1))
+    task.hook = SimpleNamespace(api_client=engine(0))
+    assert {"command", "environment"} <= set(task.template_fields)
+    assert task.execute({}) is None
+    asked, client = task.cli.asked, task.cli
+    assert (asked["Image"], asked["Cmd"]) == ("kilnworks:1", ["python", "-m", "pipelines", "step", "toy", "model"])
+    assert f"KILNWORKS_STORE={project}" in asked["Env"]
+    host = asked["HostConfig"]
+    assert [(m["Source"], m["Target"], m["Type"]) for m in host["Mounts"]] == [(str(project), str(project), "bind")]
+    assert (host["Memory"], host["DeviceRequests"][0]["Count"]) == (4 * 2**30, 1)
+    assert (client.started, client.removed) == ("c1", ("c1", True))
+
+
+@pytest.mark.slow
+def test_a_container_that_skips_skips_its_task(project):
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    task = operator(Docker("kilnworks:1"))
+    task.hook = SimpleNamespace(api_client=engine(99))
+    with pytest.raises(AirflowSkipException):
+        task.execute({})
+    task.hook = SimpleNamespace(api_client=engine(1))
+    with pytest.raises(Exception, match="Docker container failed"):
+        task.execute({})
 
 
 KUBECONFIG = """
@@ -143,14 +214,8 @@ users: [{name: u, user: {}}]
 
 @pytest.mark.slow
 def test_the_provider_makes_that_pod_of_it(project, tmp_path):
-    if not installed("airflow.providers.cncf.kubernetes"):
-        pytest.skip("needs apache-airflow-providers-cncf-kubernetes, which is not in the lock")
-    from dags.factory import build_dag
-
     (tmp_path / "kubeconfig").write_text(KUBECONFIG)
-    where = Pod("registry/kilnworks:1", store_claim="store", gpus=1, cpus=2, memory_gb=4)
-    toy = replace(load("toy"), operations=Operations(tasks={"model": Task(where=where)}))
-    task = build_dag(toy, register=False).get_task("model")
+    task = operator(Pod("registry/kilnworks:1", store_claim="store", gpus=1, cpus=2, memory_gb=4))
     task.config_file = str(tmp_path / "kubeconfig")
     assert "pod_template_dict" in task.template_fields
     pod = task.build_pod_request_obj()
@@ -159,10 +224,3 @@ def test_the_provider_makes_that_pod_of_it(project, tmp_path):
     assert container.resources.limits == {"cpu": "2", "memory": "4096Mi", "nvidia.com/gpu": "1"}
     assert pod.spec.volumes[0].persistent_volume_claim.claim_name == "store"
     assert pod.metadata.name.startswith("toy-model-")
-
-
-def installed(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:
-        return False
