@@ -1,65 +1,21 @@
-"""Version source, policies, transitions, manager, labels and reload, with a loader that loads nothing."""
+"""Versions that come and go, labels and reload, with a loader that loads nothing."""
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fake_loader import FakeLoader, eventually, publish
 
 from components.serving import states
 from components.serving.core import CoreSettings, ServerCore
 from components.serving.errors import Code, ServingError
 from components.serving.manager import LoadSettings, VersionManager
-from components.serving.model_config import ServedModel, VersionPolicy, config_of
+from components.serving.model_config import config_of
 from components.serving.states import StateMonitor
 from components.serving.store_models import base_paths
-from components.serving.transition import Action, Phase, Snapshot, next_action
 from components.serving.values import ModelSpecRef
-from components.serving.version_source import BasePathMissing, aspired_versions, parse_version
-
-
-@dataclass
-class FakeLoader:
-    """Loads at once; versions in ``broken`` fail, those in ``slow`` wait for their event."""
-
-    broken: set[int] = field(default_factory=set)
-    slow: dict[int, threading.Event] = field(default_factory=dict)
-    loads: list[tuple[str, int]] = field(default_factory=list)
-    closed: list[int] = field(default_factory=list)
-
-    def __call__(self, model: str, version: int, path: str) -> "FakeLoaded":
-        self.loads.append((model, version))
-        if version in self.slow:
-            assert self.slow[version].wait(20)
-        if version in self.broken:
-            raise ServingError(Code.DATA_LOSS, f"version {version} is broken")
-        return FakeLoaded(self, version)
-
-
-@dataclass
-class FakeLoaded:
-    loader: FakeLoader
-    version: int
-    signatures: dict[str, object] = field(default_factory=dict)
-    signature_defs: dict[str, object] = field(default_factory=dict)
-    runner: object = None
-
-    def close(self) -> None:
-        self.loader.closed.append(self.version)
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 10) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
-
-
-def publish(base: Path, *versions: int | str) -> None:
-    for version in versions:
-        (base / str(version)).mkdir(parents=True)
 
 
 @pytest.fixture
@@ -96,75 +52,6 @@ def config(name: str, base: Path, **fields: object) -> object:
         elif key == "all":
             proto.model_version_policy.all.SetInParent()
     return made
-
-
-@pytest.mark.parametrize(
-    ("name", "version"),
-    [
-        ("1", 1),
-        ("00000007", 7),
-        ("-3", -3),
-        ("+4", 4),
-        ("0", 0),
-        (str(2**63 - 1), 2**63 - 1),
-        (str(2**63), None),
-        ("1_0", None),
-        ("1.0", None),
-        ("v1", None),
-        ("", None),
-        ("٣", None),
-        (".partial", None),
-    ],
-)
-def test_version_names(name: str, version: int | None) -> None:
-    assert parse_version(name) == version
-
-
-def test_policies_choose_versions(tmp_path: Path) -> None:
-    publish(tmp_path, 1, "002", 3, "notes")
-
-    def chosen(policy: VersionPolicy) -> dict[int, str]:
-        found = aspired_versions([ServedModel("m", str(tmp_path), policy)])["m"]
-        return {version: Path(path).name for version, path in found.items()}
-
-    assert chosen(VersionPolicy()) == {3: "3"}
-    assert chosen(VersionPolicy("latest", 2)) == {2: "002", 3: "3"}
-    assert chosen(VersionPolicy("all")) == {1: "1", 2: "002", 3: "3"}
-    assert chosen(VersionPolicy("specific", 1, frozenset({1, 9}))) == {1: "1"}
-
-
-def test_of_two_spellings_the_later_name_counts(tmp_path: Path) -> None:
-    publish(tmp_path, "7", "007")
-    assert aspired_versions([ServedModel("m", str(tmp_path))]) == {"m": {7: str(tmp_path / "7")}}
-
-
-def test_one_missing_base_path_fails_the_whole_poll(tmp_path: Path) -> None:
-    publish(tmp_path / "a", 1)
-    models = [ServedModel("a", str(tmp_path / "a")), ServedModel("b", str(tmp_path / "b"))]
-    with pytest.raises(BasePathMissing, match="/b of model b"):
-        aspired_versions(models)
-
-
-def new(version: int, phase: Phase = Phase.NEW, aspired: bool = True) -> Snapshot:
-    return Snapshot(version, phase, aspired)
-
-
-@pytest.mark.parametrize(
-    ("versions", "action"),
-    [
-        ([], None),
-        ([new(1), new(2)], Action(True, 2)),
-        ([new(1, Phase.READY, False), new(2)], Action(True, 2)),
-        ([new(1, Phase.READY, False), new(2, Phase.LOADING)], None),
-        ([new(1, Phase.READY, False), new(2, Phase.FAILED)], None),
-        ([new(1, Phase.READY, False), new(2, Phase.READY)], Action(False, 1)),
-        ([new(1, Phase.READY, False), new(2, Phase.READY, False), new(3)], Action(False, 1)),
-        ([new(1, Phase.READY, False)], Action(False, 1)),
-        ([new(1, Phase.READY), new(2, Phase.READY)], None),
-    ],
-)
-def test_availability_comes_first(versions: list[Snapshot], action: Action | None) -> None:
-    assert next_action(versions) == action
 
 
 def test_the_newest_version_replaces_the_old_one(core: ServerCore, loader: FakeLoader, tmp_path: Path) -> None:

@@ -104,6 +104,29 @@ def server(folder: Path, *flags: str, env: Mapping[str, str] | None = None, name
         assert process.wait(30) == 0, log.read_text()[-3000:]
 
 
+def dims(*sizes: int) -> Any:
+    """A shape as a request holds it; any whole numbers."""
+    return tf.TensorShape([]).as_proto().__class__(dim=[{"size": size} for size in sizes])
+
+
+@contextlib.contextmanager
+def conformance_server(folder: Path) -> Iterator[Running]:
+    """A server with the models ``m`` (versions 1 and 2, labelled) and ``live``."""
+    (folder / "models.config").write_text(
+        f"""model_config_list {{
+            config {{
+                name: "m" base_path: "{folder}/m" model_platform: "tensorflow"
+                model_version_policy {{ specific {{ versions: 1 versions: 2 }} }}
+                version_labels {{ key: "stable" value: 1 }} version_labels {{ key: "gone" value: 7 }}
+            }}
+            config {{ name: "live" base_path: "{folder}/live" model_platform: "tensorflow" }}
+        }}"""
+    )
+    flags = [f"--model_config_file={folder}/models.config", "--allow_version_labels_for_unavailable_models"]
+    with server(folder, *flags, "--enable_grpc_healthcheck_service") as running:
+        yield running
+
+
 @contextlib.contextmanager
 def launched(
     folder: Path, *flags: str, env: Mapping[str, str] | None = None, name: str = "stderr"

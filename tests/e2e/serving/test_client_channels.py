@@ -1,18 +1,17 @@
 """The client over real channels: TLS, mutual TLS, a server that goes and comes back, unix sockets."""
 
 import asyncio
-import ipaddress
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from concurrent import futures
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import grpc
 import numpy as np
 import pytest
+from certificates import self_signed
 
 from components.serving.client import AsyncClient, Client, Options, Policy, Tls, messages
 from schemas.errors import ServerUnavailable
@@ -44,29 +43,8 @@ def serve(address: str, credentials: grpc.ServerCredentials | None = None) -> tu
 @pytest.fixture(scope="module")
 def certificate() -> tuple[bytes, bytes]:
     """A self-signed certificate for 127.0.0.1 and its key, PEM."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import NameOID
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return made.public_bytes(pem), private
+    cert, key = self_signed()
+    return cert.encode(), key.encode()
 
 
 @pytest.fixture(params=[False, True], ids=["tls", "mutual tls"])

@@ -1,0 +1,60 @@
+"""The HTTP server over TLS, with and without certificates of clients."""
+
+import http.client
+import json
+import ssl
+
+import pytest
+from certificates import self_signed
+from echo_server import LIMITS, connect, echo, listening, read_all, until
+
+from components.serving.options import TlsConfig
+from components.serving.rest.server import HttpServer
+from components.serving.tls import server_context
+from schemas.errors import ConfigError
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.mark.parametrize("mutual", [False, True])
+def test_https(mutual: bool, tmp_path: object) -> None:
+    cert, key = self_signed()
+    config = TlsConfig(key, cert, custom_ca=cert if mutual else "", client_verify=mutual)
+    server = HttpServer(listening(), echo, 2, LIMITS, server_context(config))
+    try:
+        context = ssl.create_default_context(cadata=cert)
+        if mutual:
+            (tmp_path / "c.pem").write_text(cert)
+            (tmp_path / "k.pem").write_text(key)
+            with pytest.raises(OSError):
+                _ask(server, ssl.create_default_context(cadata=cert), 1)
+            context.load_cert_chain(tmp_path / "c.pem", tmp_path / "k.pem")
+        for size in (0, 5, 3_000_000):
+            assert _ask(server, context, size) == size
+        with connect(server) as plain:
+            plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            assert b"200" not in read_all(plain)
+        silent = connect(server)
+        assert until(lambda: not server._connections), "a handshake that never comes is hung up"
+        silent.close()
+    finally:
+        server.stop(1.0)
+
+
+def _ask(server: HttpServer, context: ssl.SSLContext, size: int) -> int:
+    client = http.client.HTTPSConnection("127.0.0.1", server.port, timeout=10, context=context)
+    try:
+        for _ in range(2):
+            client.request("POST", "/x", b"a" * size)
+            found = json.loads(client.getresponse().read())["size"]
+        return found
+    finally:
+        client.close()
+
+
+def test_tls_files_that_do_not_fit() -> None:
+    cert, _ = self_signed()
+    _, other = self_signed()
+    for config in (TlsConfig(other, cert), TlsConfig("", ""), TlsConfig("not PEM", cert)):
+        with pytest.raises(ConfigError, match="TLS files"):
+            server_context(config)
