@@ -11,7 +11,10 @@ from components.modeling.mlp import Mlp
 from components.sources import CsvSource
 from components.train import TrainConfig
 from pipelines.core.chains import ROOT, supervised
+from pipelines.core.operations import Operations, Task
 from schemas.contract import load_contract
+
+LEARN = Task(group="learn", pool="training")
 
 CHURN = supervised(
     "churn",
@@ -24,4 +27,5 @@ CHURN = supervised(
     description="Which customers of a telephone company leave.",
     schedule="@weekly",
     tags=("example", "tabular"),
+    operations=Operations(tasks=dict.fromkeys(("transform", "model", "evaluation", "servable"), LEARN)),
 )

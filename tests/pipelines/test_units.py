@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pipelines.core.operations import Approval, Operations, Python, Task, stage
+from pipelines.core.registry import load
 from schemas.artifacts import CheckedExamples, Deployment, Model
 from schemas.errors import UnknownName, WiringError
 from tests.pipelines.chain import Number, chain
@@ -22,6 +23,15 @@ def names(pipeline):
 
 def test_alone_by_default():
     assert names(chain()) == [("one", ["one"]), ("two", ["two"]), ("three", ["three"])]
+
+
+def test_all_steps_of_churn_that_need_tensorflow_share_a_process():
+    assert names(load("churn")) == [
+        ("examples", ["examples"]),
+        ("checked", ["checked"]),
+        ("learn", ["transform", "model", "evaluation", "servable"]),
+        ("deployment", ["deployment"]),
+    ]
 
 
 def test_a_group_is_one_unit_behind_what_its_steps_need():
