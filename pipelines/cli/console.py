@@ -1,5 +1,6 @@
 """Showing a run while it runs: a live table in a terminal, else one line a change."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,8 +27,18 @@ STYLE = {
 MARK = {"waiting": "·", "running": "▸", "done": "✓", "cached": "≡", "skipped": "↷", "failed": "✗"}
 QUIET_SECONDS = 5.0
 """Without a terminal, how long a running step may say nothing."""
+WIDTH_IN_FILES = 160
+"""Columns of a table that goes to a file or a pipe."""
 MOST_LINES = 1000
 """Without a terminal, up to how many parts each gets a line of its own."""
+
+
+def table_console() -> Console:
+    """For tables: as wide as the terminal; where there is none, so wide that nothing is broken (``COLUMNS`` decides)."""
+    console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = WIDTH_IN_FILES
+    return console
 
 
 @contextmanager

@@ -3,12 +3,12 @@
 from collections import Counter
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from components.quality.checking.check import Outcome
 from components.quality.contracts_io.diff import Change
+from pipelines.cli.console import table_console
 
 COLORS = {"critical": "red", "warning": "yellow", "looser": "yellow", "tighter": "green", "different": "cyan"}
 
@@ -19,7 +19,7 @@ ALIKE = 3
 
 def print_outcome(outcome: Outcome, file: Path) -> None:
     """What a check found: one line a rule, the critical ones first; of many lines alike the first few."""
-    console = Console()
+    console = table_console()
     if not outcome.failures:
         console.print(f"[green]ok[/] {escape(str(file))}: {outcome.rows} rows, {outcome.tests} results weighed")
         return
@@ -46,7 +46,7 @@ def print_outcome(outcome: Outcome, file: Path) -> None:
 
 def print_changes(changes: tuple[Change, ...]) -> None:
     """Differences of two contracts, one line each."""
-    console = Console()
+    console = table_console()
     if not changes:
         console.print("no difference")
     for c in changes:

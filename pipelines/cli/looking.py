@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.cli import doctor as checks
-from pipelines.cli.console import STYLE
+from pipelines.cli.console import STYLE, table_console
 from pipelines.cli.settings import open_store
 from pipelines.core.graph import Champion, Latest, Pipeline, Step
 from pipelines.core.registry import load, names
@@ -19,6 +19,9 @@ Name = Annotated[str, typer.Argument(help="Name of the pipeline.", show_default=
 StoreUrl = Annotated[
     str | None, typer.Option("--store", help="Folder of the store [default: $KILNWORKS_STORE or ./store]")
 ]
+
+FULL_WIDTH = 120
+"""Columns of a terminal that shows three metrics of a run; a narrower one shows the first."""
 
 
 def list_pipelines() -> None:
@@ -31,7 +34,7 @@ def list_pipelines() -> None:
         table.add_row(
             Text(name, "bold"), str(len(pipeline.steps)), pipeline.schedule or "by hand", pipeline.description
         )
-    Console().print(table)
+    table_console().print(table)
 
 
 def show(
@@ -66,13 +69,15 @@ def runs(
     table = Table(box=None, pad_edge=False)
     for title in ("run", "started", "outcome", "seconds", "metrics", "live"):
         table.add_column(title, no_wrap=title in ("run", "started"), overflow="fold")
+    console = table_console()
+    shown = 3 if console.width >= FULL_WIDTH else 1
     for run in found:
         summary = run_summary(run.path)
-        metrics = "  ".join(f"{k} {v:.4f}" for k, v in list(summary["metrics"].items())[:3])
+        metrics = "  ".join(f"{k} {v:.4f}" for k, v in list(summary["metrics"].items())[:shown])
         outcome = Text(summary["outcome"], STYLE.get(summary["outcome"], ""))
         live = "champion" if summary["champion"] else ""
-        table.add_row(run.folder, summary["started"][:19], outcome, f"{summary['seconds']:.1f}", metrics, live)
-    Console().print(table)
+        table.add_row(run.folder, summary["started"][:16], outcome, f"{summary['seconds']:.1f}", metrics, live)
+    console.print(table)
 
 
 def report(
@@ -97,7 +102,7 @@ def doctor(store: StoreUrl = None) -> int:
         table.add_row(
             Text("✓" if result.good else "✗", style), result.what, result.found, "" if result.good else result.fix
         )
-    Console().print(table)
+    table_console().print(table)
     return 0 if all(result.good for result in results) else 1
 
 

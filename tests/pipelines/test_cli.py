@@ -54,6 +54,17 @@ def test_list_and_show(project, capsys):
     assert [s["name"] for s in tree["steps"]] == ["one", "two", "three"]
 
 
+def test_tables_are_not_broken_where_there_is_no_terminal(project, capsys, monkeypatch):
+    long = "Adds two numbers. " * 6
+    definition = project / "pipelines" / "small.py"
+    definition.write_text(definition.read_text().replace("Adds two numbers.", long.strip()))
+    assert long.strip() in run(capsys, "list")[1]
+    monkeypatch.delenv("COLUMNS")
+    assert long.strip() in run(capsys, "list")[1]
+    monkeypatch.setenv("COLUMNS", "80")
+    assert long.strip() not in run(capsys, "list")[1]
+
+
 def test_run_logs_one_line_a_change_and_caches(project, capsys):
     code, out, _ = run(capsys, "run", "small", "--run-id", "r1")
     assert code == 0
