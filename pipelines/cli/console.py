@@ -34,7 +34,7 @@ MOST_LINES = 1000
 
 
 def table_console() -> Console:
-    """For tables: as wide as the terminal; where there is none, so wide that nothing is broken (``COLUMNS`` decides)."""
+    """For tables: as wide as the terminal; where there is none, as ``COLUMNS`` says or so wide that nothing breaks."""
     console = Console()
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = WIDTH_IN_FILES
