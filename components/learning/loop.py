@@ -77,6 +77,7 @@ def block_function(model: Any, feed: Feed, *, jit: bool) -> TrainFunction:
     one_step = tf.function(model.train_step, jit_compile=True) if jit else model.train_step
 
     def steps(block: Any) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """The steps of a block up to the first loss that is not finite; how many, and the metrics."""
         total = tf.shape(tf.nest.flatten(block)[0])[0]
 
         def unfinished(step: tf.Tensor, finite: tf.Tensor) -> tf.Tensor:

@@ -8,19 +8,17 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from components.features.encoded import EncodedTensor
-from components.modeling.base import Architecture, scope_name
+from components.modeling.base import scope_name
 from components.modeling.heads import LayerNames
+from components.modeling.towers import Towers
 from schemas.errors import ConfigError
 
 FLATTEN_UP_TO = 64
 """``pooling="auto"`` keeps up to this many positions of the last feature map, and averages larger ones."""
 
 
-class Cnn(Architecture):
-    """Blocks of ``convolutions`` x (convolution, normalization, activation) and max pooling.
-
-    Images of one row have towers of their own; features that are no image join before the dense layers.
-    """
+class Cnn(Towers):
+    """Blocks of ``convolutions`` x (convolution, normalization, activation) and max pooling for each image."""
 
     kind: Literal["cnn"] = "cnn"
     filters: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(32, 64), min_length=1)
@@ -42,22 +40,9 @@ class Cnn(Architecture):
         Raises:
             ConfigError: no input is an image, or one is too small for this many poolings.
         """
-        import keras
+        return self.dense_layers(self.joined(encoded, inputs, names), self.units, names)
 
-        images = [t for t in encoded if t.kind == "image"]
-        others = [t for t in encoded if t.kind != "image"]
-        if not images:
-            raise ConfigError(
-                f"a cnn for {', '.join(t.name for t in encoded)}, none of which is an image",
-                "a feature with dtype image",
-                "use model: mlp",
-            )
-        parts = [self._tower(t, inputs[t.name], names) for t in images]
-        parts += [self.flat(others, inputs, names)] if others else []
-        joined = keras.layers.Concatenate(name=names("joined"))(parts) if len(parts) > 1 else parts[0]
-        return self.dense_layers(joined, self.units, names)
-
-    def _tower(self, image: EncodedTensor, x: Any, names: LayerNames) -> Any:
+    def tower(self, image: EncodedTensor, x: Any, names: LayerNames) -> Any:
         """One image [N, H, W, C] as a vector [N, F]."""
         import keras
 

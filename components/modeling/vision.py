@@ -13,8 +13,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from components.features.encoded import EncodedTensor
-from components.modeling.base import Architecture, Initializer, Normalization, scope_name
+from components.modeling.base import Initializer, Normalization, scope_name
 from components.modeling.heads import LayerNames
+from components.modeling.towers import Towers
 from schemas.config import Config
 from schemas.errors import ConfigError
 
@@ -36,7 +37,7 @@ class Augmentation(Config):
     """Share of images that are changed in an epoch, 0 to 1; the others stay as they are."""
 
 
-class Vision(Architecture):
+class Vision(Towers):
     """A residual network of the size that small sets of small images can teach (He et al. 2016)."""
 
     kind: Literal["vision"] = "vision"
@@ -56,20 +57,10 @@ class Vision(Architecture):
         """
         import keras
 
-        images = [t for t in encoded if t.kind == "image"]
-        others = [t for t in encoded if t.kind != "image"]
-        if not images:
-            raise ConfigError(
-                f"vision for {', '.join(t.name for t in encoded)}, none of which is an image",
-                "a feature with dtype image",
-                "use model: tabular or mlp",
-            )
-        parts = [self._tower(t, inputs[t.name], names) for t in images]
-        parts += [self.flat(others, inputs, names)] if others else []
-        joined = keras.layers.Concatenate(name=names("joined"))(parts) if len(parts) > 1 else parts[0]
+        joined = self.joined(encoded, inputs, names)
         return keras.layers.Dropout(self.dropout, name=names("dropout"))(joined) if self.dropout else joined
 
-    def _tower(self, image: EncodedTensor, x: Any, names: LayerNames) -> Any:
+    def tower(self, image: EncodedTensor, x: Any, names: LayerNames) -> Any:
         """One image [N, H, W, C] as a vector [N, filters[-1]]."""
         import keras
 

@@ -138,6 +138,7 @@ class _LateLoader(Loader):
         return _LateModule(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
+        """Run nothing; the module runs itself when it is first used."""
         spec = module.__spec__
         assert spec is not None
         spec.loader = module.__loader__ = self._loader
@@ -151,6 +152,7 @@ class _LateFinder:
         self._names = set(names)
 
     def find_spec(self, name: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:
+        """The spec with a loader that waits; a name is found so once, then as usual."""
         if name not in self._names:
             return None
         self._names.discard(name)

@@ -74,6 +74,7 @@ class _Handlers(grpc.GenericRpcHandler):
 
 def _unary(method: Method) -> Any:
     def answer(data: bytes, context: Any) -> bytes:
+        """The method's answer, or its error as the status of the call; an error of ours is INTERNAL."""
         try:
             return method(data, _PortableCall(context))
         except ServingError as error:
@@ -90,6 +91,7 @@ def _unary(method: Method) -> Any:
 
 def _stream(method: Method) -> Any:
     def answers(data: bytes, context: Any) -> Iterator[bytes]:
+        """One answer; then the stream stays open until the caller goes."""
         gone = threading.Event()
         context.add_callback(gone.set)
         yield method(data, _PortableCall(context))

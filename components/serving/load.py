@@ -67,6 +67,7 @@ class _Tally:
     chance: random.Random = field(default_factory=lambda: random.Random(0))
 
     def add(self, seconds: float, problem: str) -> None:
+        """Count a request; the time of one that failed (``problem`` is its code) does not count."""
         if problem:
             self.errors[problem] += 1
             return
@@ -202,6 +203,7 @@ async def _rounds(sends: list[Send], seconds: float, max_requests: int | None, t
     end = time.perf_counter() + seconds
 
     async def client(send: Send) -> None:
+        """Ask again as soon as an answer is there; after an error, 10 ms later."""
         started = time.perf_counter()
         while started < end and (max_requests is None or tally.requests + tally.errors.total() < max_requests):
             problem = await send()
@@ -225,6 +227,7 @@ async def _run_grpc(address: str, request: Any, _: Mapping[str, Any], bounds: _B
         method = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
 
         async def send() -> str:
+            """One request; empty, or the code of what went wrong."""
             try:
                 await method(body, timeout=bounds.timeout_seconds)
             except grpc.aio.AioRpcError as error:

@@ -101,6 +101,7 @@ def _by_time(plan: ByTime, contract: Contract, source: Source, wanted: Wanted) -
     splits = SPLITS if plan.val_from is not None else _present(plan.shares)
 
     def assign(frame: pl.DataFrame, _: str | None) -> Parts:
+        """Rows by how many cuts lie at or before their time; those without a time train."""
         moments = frame.get_column(column)
         if moments.dtype.is_temporal() != isinstance(cuts[0], datetime):
             raise ConfigError(
@@ -169,6 +170,7 @@ def _by_column(plan: AsGiven, contract: Contract, source: Source) -> Assigner:
     columns = _hash_columns(plan.key, contract)
 
     def assign(frame: pl.DataFrame, _: str | None) -> Parts:
+        """Rows by what the column says; what is not given is cut off ``train``."""
         named = _texts(frame, column).replace_strict(plan.names)
         rows = frame if column in contract.columns else frame.drop(column)
         parts = {name: rows.filter(named == name) for name in given if name != "train"}

@@ -73,7 +73,8 @@ def test_blocks_normalization_and_names() -> None:
 
 
 def test_refused() -> None:
-    with pytest.raises(ConfigError, match=r"a cnn for numeric, none of which is an image(.|\n)*use model: mlp"):
+    words = r"model cnn for numeric, none of which is an image(.|\n)*use model: tabular or mlp"
+    with pytest.raises(ConfigError, match=words):
         Cnn().build([NUMBERS], HEAD)
     with pytest.raises(ConfigError, match=r"6 x 4 pixels(.|\n)*at least 8 for 3 poolings by 2"):
         Cnn(filters=(2, 2, 2)).build([IMAGE], HEAD)

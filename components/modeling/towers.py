@@ -1,0 +1,40 @@
+"""What architectures for images have in common: a tower for each image, other features beside them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from components.features.encoded import EncodedTensor
+from components.modeling.base import Architecture
+from components.modeling.heads import LayerNames
+from schemas.errors import ConfigError
+
+
+class Towers(Architecture):
+    """Images of one row have towers of their own; features that are no image join behind them."""
+
+    def joined(self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames) -> Any:
+        """The vectors of all towers and the other features, [N, F].
+
+        Raises:
+            ConfigError: no input is an image, or one is too small.
+        """
+        import keras
+
+        images = [t for t in encoded if t.kind == "image"]
+        others = [t for t in encoded if t.kind != "image"]
+        if not images:
+            raise ConfigError(
+                f"model {self.kind} for {', '.join(t.name for t in encoded)}, none of which is an image",
+                "a feature with dtype image",
+                "use model: tabular or mlp",
+            )
+        parts = [self.tower(t, inputs[t.name], names) for t in images]
+        parts += [self.flat(others, inputs, names)] if others else []
+        return keras.layers.Concatenate(name=names("joined"))(parts) if len(parts) > 1 else parts[0]
+
+    @abstractmethod
+    def tower(self, image: EncodedTensor, x: Any, names: LayerNames) -> Any:
+        """One image [N, H, W, C] as a vector [N, F]."""
