@@ -5,7 +5,9 @@ even where a file holds them.
 """
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from components.reporting.charts.scale import label
@@ -202,7 +204,7 @@ def _facts(by_split: dict[str, Statistics], masked: bool) -> dict[str, Any]:
         cells = [s.get(key) for s in by_split.values()]
         if any(c is not None for c in cells):
             rows.append((key, [_cell(c) for c in cells]))
-    for name, tell in (("goes with the label", _association), ("words", _words), ("pictures there twice", _twice)):
+    for name, tell in TOLD.items():
         told = [tell(s) for s in by_split.values()]
         if any(told):
             rows.append((name, told))
@@ -231,10 +233,10 @@ def _association(statistics: Statistics) -> str:
     return "" if value is None else f"{signs.get(str(found.get('measure')), '')} {value:.2f}"
 
 
-def _words(statistics: Statistics) -> str:
-    found = as_dict(statistics.get("words"))
-    different, mean = as_number(found.get("vocabulary")), as_number(found.get("mean"))
-    return "" if different is None or mean is None else f"{label(mean)} a row, {label(different)} different"
+def _words(statistics: Statistics, key: str) -> str:
+    """Of texts that are more than the names of a few classes."""
+    value, distinct = as_number(as_dict(statistics.get("words")).get(key)), as_number(statistics.get("distinct"))
+    return "" if value is None or (distinct or 0) <= CLASSES else label(value)
 
 
 def _twice(statistics: Statistics) -> str:
@@ -249,6 +251,15 @@ def _twice(statistics: Statistics) -> str:
         close = f" ({near:,.0f} nearly)" if near is not None and near > exact else ""
         told += [f"{exact:,.0f}{close} {where}"] if exact or close else []
     return ", ".join(told) or "none"
+
+
+TOLD: dict[str, Callable[[Statistics], str]] = {
+    "goes with the label": _association,
+    "words a row": partial(_words, key="mean"),
+    "different words": partial(_words, key="vocabulary"),
+    "pictures there twice": _twice,
+}
+"""Facts that not every column has, and what tells them."""
 
 
 def _cell(value: Any) -> str:
