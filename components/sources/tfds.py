@@ -74,10 +74,12 @@ class TfdsSource(Source):
         builder, theirs = self.builder(), self.parts[split or "train"]  # type: ignore[index]
         features = {self.columns.get(name, name): name for name in self._features(builder)}
         expected, seen = self._expected(builder, theirs), 0
-        encoded = [features[name] for name in names if _other_shape(builder, features[name], wanted.columns[name])]
+        columns = {features[name]: wanted.columns[name] for name in names}
+        encoded = [n for n, f in builder.info.features.items() if _stays_encoded(f, columns.get(n))]
         for batch in self._numpy_batches(builder, theirs, wanted.batch_rows, encoded):
-            columns = [_series(name, batch[features[name]], builder.info.features[features[name]]) for name in names]
-            frame = pl.DataFrame(columns)
+            frame = pl.DataFrame(
+                [_series(name, batch[features[name]], builder.info.features[features[name]]) for name in names]
+            )
             seen += frame.height
             yield frame
         if seen != expected:
@@ -155,13 +157,12 @@ class TfdsSource(Source):
             ) from None
 
 
-def _other_shape(builder: Any, name: str, column: Column) -> bool:
-    """Whether images have to be resized or converted: their shape varies, or is not the wanted one."""
+def _stays_encoded(feature: Any, column: Column | None) -> bool:
+    """Whether images are left as files: nobody wants them, their shape varies, or it is not the wanted one."""
     import tensorflow_datasets as tfds
 
-    feature = builder.info.features[name]
-    image = isinstance(feature, tfds.features.Image) and column.dtype == "image"
-    return image and feature.shape != column.shape
+    fits = column is not None and (column.dtype != "image" or feature.shape == column.shape)
+    return isinstance(feature, tfds.features.Image) and not fits
 
 
 def _series(name: str, values: Any, feature: Any) -> pl.Series:

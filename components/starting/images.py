@@ -81,7 +81,7 @@ def start_with_images(name: str, data: str, *, label: str | None = None) -> Reci
         raise ConfigError(f"one class, {', '.join(classes) or 'none'}", "at least two", "add images of others")
     facts, coloured, thumbs, chosen = _sample(pictures.files)
     sizes = [(one.height, one.width) for one in facts]
-    shape = (*_side(sizes), 3 if coloured else 1)
+    shape = (*side(sizes), 3 if coloured else 1)
     flips = told_from_mirror(thumbs, np.array(pictures.labels)[chosen]) < MIRRORED
     contract = _contract(name, pictures, classes, shape, facts)
     model, training = vision(len(pictures.files), shape, contract.task, flips=flips)
@@ -185,7 +185,7 @@ def _sample(files: list[Path]) -> tuple[list[FileFacts], bool, np.ndarray, np.nd
     return found, colours >= USUAL * len(found), np.stack(thumbs), chosen
 
 
-def _side(sizes: list[tuple[int, int]]) -> tuple[int, int]:
+def side(sizes: list[tuple[int, int]]) -> tuple[int, int]:
     """Height and width that the model sees: the usual size up to 64 pixels, else 64 to the longer side's shape."""
     height, width = (int(np.median([s[i] for s in sizes])) for i in (0, 1))
     largest = max(height, width)

@@ -8,24 +8,28 @@ import polars as pl
 from components.sources import NpzSource, TfdsSource
 from components.sources.base import Wanted
 from components.sources.columns import Column, contract_columns
+from components.sources.images import FileFacts
 from components.sources.splits import AsGiven
-from components.starting.images import MIRRORED, SAMPLE, THUMB, told_from_mirror
+from components.starting.file_checks import file_checks
+from components.starting.images import MIRRORED, SAMPLE, THUMB, side, told_from_mirror
 from components.starting.label import NAMES
 from components.starting.opening import Kind
 from components.starting.recipe import Decision, Recipe
 from components.starting.sizes import vision
 from components.starting.times import choose_split
 from schemas.config import Config
-from schemas.contract import Contract
+from schemas.contract import FILE_PARTS, Contract
 from schemas.errors import ConfigError, UnknownName
 
 Pixels = NpzSource | TfdsSource
+Shape = tuple[int | None, int | None, int]
+"""Height and width, None where they vary, and channels."""
 
 
-def pixel_column(data: str, kind: Kind) -> tuple[str, tuple[int, int, int]] | None:
+def pixel_column(data: str, kind: Kind) -> tuple[str, Shape] | None:
     """The column of images and their shape [H, W, C]; None where the data hold none.
 
-    Images are uint8 [N, H, W] or [N, H, W, C] with 1, 3 or 4 channels, all of one size.
+    Images are uint8 [N, H, W] or [N, H, W, C] with 1, 3 or 4 channels; in a data set height and width may vary.
     """
     if kind == "npz":
         with np.load(NpzSource(path=data).files()[0], allow_pickle=False) as archive:
@@ -35,7 +39,7 @@ def pixel_column(data: str, kind: Kind) -> tuple[str, tuple[int, int, int]] | No
         import tensorflow_datasets as tfds
 
         features = TfdsSource(name=data).builder().info.features
-        shown = {n: f.shape for n, f in features.items() if isinstance(f, tfds.features.Image) and None not in f.shape}
+        shown = {n: f.shape for n, f in features.items() if isinstance(f, tfds.features.Image)}
     else:
         return None
     found = [(n, s) for n, s in shown.items() if len(s) == 3 and s[2] in (1, 3, 4)]
@@ -43,7 +47,7 @@ def pixel_column(data: str, kind: Kind) -> tuple[str, tuple[int, int, int]] | No
 
 
 def start_with_pixels(
-    name: str, data: str, kind: Kind, image: str, shape: tuple[int, int, int], *, label: str | None = None
+    name: str, data: str, kind: Kind, image: str, sides: Shape, *, label: str | None = None
 ) -> Recipe:
     """Look at arrays of images and decide on a first pipeline.
 
@@ -52,14 +56,17 @@ def start_with_pixels(
         data: the file, or the name of the data set.
         kind: ``npz`` or ``tfds``.
         image: column of the images.
-        shape: height, width and channels in pixels.
+        sides: height, width and channels in pixels.
         label: column of the classes; guessed where left out.
     """
     source: Pixels = NpzSource(path=data) if kind == "npz" else TfdsSource(name=data)
     names = source.column_names(source.splits()[0] if source.splits() else None)
     chosen, guess = _label(names, image, label)
     labels = _rows(source, Wanted({chosen: Column(chosen, "key")}, any_extra=True))[chosen]
-    contract = _contract(name, source, names, image, shape, labels)
+    facts = _facts(source, image, sides)
+    usual = side([(one.height, one.width) for one in facts]) if facts else (0, 0)
+    shape = (sides[0] or usual[0], sides[1] or usual[1], sides[2])
+    contract = _contract(name, source, names, image, shape, labels, facts)
     typed = _rows(source, Wanted(contract_columns(contract), frozenset(contract.ignore)))
     flips = told_from_mirror(*_thumbs(typed, image, shape, chosen)) < MIRRORED
     model, training = vision(typed.height, shape, contract.task, flips=flips)
@@ -77,6 +84,15 @@ def start_with_pixels(
         Decision("model", "vision", f"{training['epochs']} epochs"),
     ]
     return Recipe(contract, source, typed.height, model, training, split, decisions=tuple(decisions))
+
+
+def _facts(source: Pixels, image: str, sides: Shape) -> list[FileFacts]:
+    """What the files held, where images are of several sizes."""
+    if None not in sides:
+        return []
+    small = Column(image, "image", (THUMB, THUMB, sides[2]))
+    rows = _rows(source, Wanted({image: small}, any_extra=True))
+    return [FileFacts(*row) for row in rows.select(f"{image}__{part}" for part in FILE_PARTS).iter_rows()]
 
 
 def _rows(source: Pixels, wanted: Wanted) -> pl.DataFrame:
@@ -98,7 +114,13 @@ def _label(names: list[str], image: str, label: str | None) -> tuple[str, Decisi
 
 
 def _contract(
-    name: str, source: Pixels, names: list[str], image: str, shape: tuple[int, ...], labels: pl.Series
+    name: str,
+    source: Pixels,
+    names: list[str],
+    image: str,
+    shape: tuple[int, ...],
+    labels: pl.Series,
+    facts: list[FileFacts],
 ) -> Contract:
     whole = labels.dtype.is_integer()
     classes = sorted(labels.drop_nulls().unique().to_list())
@@ -109,6 +131,7 @@ def _contract(
             "features": {image: {"dtype": "image", "shape": shape, "min": 0, "max": 255, "severity": "warning"}},
             "label": {"name": labels.name, "dtype": "int" if whole else "string", "classes": classes},
             "ignore": [n for n in names if n not in (image, labels.name)],
+            "checks": list(file_checks(image, facts, shape[2])) if facts else [],
         }
     )
 

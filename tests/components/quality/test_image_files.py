@@ -278,3 +278,14 @@ def test_usual_sizes():
     low, high = usual_range(np.random.default_rng(0).lognormal(5, 0.6, 600).astype(int).tolist())
     later = np.random.default_rng(1).lognormal(5, 0.6, 10_000)
     assert ((later < low) | (later > high)).mean() < 0.002 and low > 8 and high < 3000
+
+
+def test_rows_set_aside_keep_what_their_files_held(tmp_path):
+    contract = GREY.replace("shape: [8, 8, 1]", "shape: [8, 8, 1], min: 20")
+    contract = parse_contract(contract + "on_bad_rows: quarantine\nmax_quarantined: 0.1")
+    source = ImageFolderSource(path=str(grey_folder(tmp_path / "images")))
+    checked = validate(ValidateConfig(), ingested(source, contract, tmp_path / "examples"), tmp_path / "checked")
+    aside = pl.concat([pl.read_parquet(f) for f in (tmp_path / "checked" / "quarantine").rglob("*.parquet")])
+    kept = pl.concat([pl.read_parquet(f) for split in checked.splits for f in checked.files(split)])
+    assert kept.height + aside.height == 63 and set(kept.columns) < set(aside.columns)
+    assert aside.filter(file="dark/small.png")["image__width"].to_list() == [20] and set(kept["image__width"]) == {8}

@@ -129,31 +129,55 @@ def test_unknown_column_name_split_and_folder(prepared, tmp_path):
         source(tmp_path / "none").column_names()
 
 
-def test_images_of_any_size_are_resized_and_known_by_their_files(tmp_path):
+def photos(folder: Path, rows: int) -> None:
+    """Pictures of 9 pixels in width and of several heights, and one class of them lighter."""
     import tensorflow_datasets as tfds
 
     class Photos(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         """Pictures of several sizes."""
 
-        pkg_dir_path = tmp_path
+        pkg_dir_path = folder
         VERSION = tfds.core.Version("1.0.0")
 
         def _info(self):
-            features = {"image": tfds.features.Image(shape=(None, None, 3), encoding_format="png")}
+            image = tfds.features.Image(shape=(None, None, 3), encoding_format="png")
+            features = {"image": image, "label": tfds.features.ClassLabel(names=["dark", "light"])}
             return self.dataset_info_from_configs(features=tfds.features.FeaturesDict(features))
 
         def _split_generators(self, dl_manager):
-            return {"train": ((n, {"image": np.full((4 + n, 9, 3), 7, np.uint8)}) for n in range(5))}
+            pixels = [np.full((4 + n % 5, 9, 3), 7 + 100 * (n % 2), np.uint8) for n in range(rows)]
+            return {"train": ((n, {"image": pixels[n], "label": n % 2}) for n in range(rows))}
 
         def _generate_examples(self):
             raise NotImplementedError
 
-    Photos(data_dir=tmp_path, file_format="tfrecord").download_and_prepare()
+    Photos(data_dir=folder, file_format="tfrecord").download_and_prepare()
+
+
+def test_images_of_any_size_are_resized_and_known_by_their_files(tmp_path):
+    photos(tmp_path, 5)
     found = TfdsSource(name="photos", data_dir=str(tmp_path), parts={"train": "train"})
-    frame = pl.concat(list(found.frames(Wanted({"image": Column("image", "image", (2, 3, 1))}), "train")))
-    assert frame["image"].to_list() == [[7] * 6] * 5
+    frame = pl.concat(list(found.frames(Wanted({"image": Column("image", "image", (2, 3, 1))}, any_extra=True))))
+    assert sorted(set(map(tuple, frame["image"].to_list()))) == [(7,) * 6, (107,) * 6]
     assert sorted(frame["image__height"].to_list()) == [4, 5, 6, 7, 8]
     assert set(frame.select("image__width", "image__channels", "image__dtype").rows()) == {(9, 3, "uint8")}
+    labels = pl.concat(list(found.frames(Wanted({"label": Column("label", "key")}, any_extra=True))))
+    assert sorted(labels["label"].to_list()) == ["dark", "dark", "dark", "light", "light"]
+
+
+def test_a_first_contract_for_images_of_any_size(tmp_path, monkeypatch):
+    from components.starting.start import start
+
+    (tmp_path / "tensorflow_datasets").mkdir()
+    photos(tmp_path / "tensorflow_datasets", 60)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("components.sources.tfds.PARTS", {"train": "train"})
+    recipe = start("photos", "photos")
+    assert recipe.contract.features["image"].shape == (16, 16, 3) and recipe.rows == 60
+    assert [check.kwargs for check in recipe.contract.checks] == [
+        {"column": "image__height", "min_value": 1, "max_value": 24},
+        {"column": "image__width", "min_value": 9, "max_value": 9},
+    ]
 
 
 def test_parquet_format_is_refused_because_it_drops_rows(tmp_path):
