@@ -211,18 +211,16 @@ def _facts(by_split: dict[str, Statistics], masked: bool) -> dict[str, Any]:
     for part in () if masked else FILE_PARTS:
         told = [_of_files(as_dict(as_dict(s.get("files")).get(part))) for s in by_split.values()]
         if any(told):
-            rows.append((f"{part} of the files", told))
+            rows.append((f"file {part}", told))
     return {"splits": list(by_split), "rows": rows}
 
 
 def _of_files(statistics: Statistics) -> str:
-    """A range, or the most frequent values with how often they are there."""
+    """A range, or the values, the most frequent first."""
     low, high = as_number(statistics.get("min")), as_number(statistics.get("max"))
     if low is not None and high is not None:
         return label(low) if low == high else f"{label(low)} to {label(high)}"
-    top = [as_dict(value) for value in as_list(statistics.get("top_values"))[:VALUES]]
-    counted = [f"{value.get('value')} ({as_number(value.get('count')) or 0:,.0f})" for value in top]
-    return ", ".join(counted) if len(top) > 1 else "".join(str(value.get("value")) for value in top)
+    return ", ".join(str(as_dict(value).get("value")) for value in as_list(statistics.get("top_values"))[:VALUES])
 
 
 def _association(statistics: Statistics) -> str:

@@ -175,8 +175,8 @@ def test_profile_and_report_tell_of_the_files(tmp_path):
     assert [told["files"]["height"][k] for k in ("min", "max")] == [3, 8]
     assert told["files"]["channels"]["top_values"] == [{"value": "1", "count": 62}, {"value": "3", "count": 1}]
     facts = dict(_facts({"train": told}, masked=False)["rows"])
-    assert facts["width of the files"] == ["8 to 20"] and facts["dtype of the files"] == ["uint8 (62), uint16 (1)"]
-    assert facts["channels of the files"] == ["1 (62), 3 (1)"]
+    assert facts["file width"] == ["8 to 20"] and facts["file dtype"] == ["uint8, uint16"]
+    assert facts["file channels"] == ["1, 3"]
 
 
 def test_sizes_of_sensitive_images_are_masked(tmp_path):
