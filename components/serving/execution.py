@@ -9,6 +9,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2
 from tensorflow.python.client import pywrap_tf_session
@@ -45,8 +46,8 @@ class GraphRunner:
         check_dtypes(feeds)
         try:
             if timeout_seconds is None or timeout_seconds > _LONGEST_TIMEOUT_SECONDS:
-                return self._run_callable(feeds, fetches)
-            return self._run_limited(feeds, fetches, timeout_seconds)
+                return [_array(value) for value in self._run_callable(feeds, fetches)]
+            return [_array(value) for value in self._run_limited(feeds, fetches, timeout_seconds)]
         except Exception as error:
             raise serving_error(error) from None
 
@@ -103,6 +104,16 @@ class GraphRunner:
             raise invalid_argument(
                 f"Tensor {name}, specified in either feed_devices or fetch_devices was not found in the Graph"
             ) from None
+
+
+def _array(value: Any) -> Array:
+    """The runtime's value as an array; it gives a string without dimensions as bare bytes."""
+    if isinstance(value, bytes):
+        scalar = np.empty((), object)
+        scalar[()] = value
+        return scalar
+    array: Array = value
+    return array
 
 
 def serving_error(error: Exception) -> ServingError:

@@ -15,7 +15,7 @@ _CHECK_SECONDS = 0.25
 
 
 class StateMonitor:
-    """Latest state of each version, with a count of events so that waiting can look at new ones only."""
+    """Latest state of each version. Events are counted, so that waiting can leave out what began before it."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -27,7 +27,9 @@ class StateMonitor:
         code, text = (error.code, error.text) if error else (Code.OK, "")
         with self._changed:
             self._events += 1
-            self._states.setdefault(model, {})[version] = (self._events, VersionStatus(version, state, code, text))
+            known = self._states.setdefault(model, {})
+            began = self._events if state == START or version not in known else known[version][0]
+            known[version] = (began, VersionStatus(version, state, code, text))
             self._changed.notify_all()
 
     def events(self) -> int:
@@ -56,7 +58,8 @@ class StateMonitor:
 
         Args:
             models: names.
-            since: look only at states published after this many events.
+            since: look only at versions that were started after this many events; the unloading of a model that is
+                taken back at once is no failure.
             timeout_seconds: None = no limit.
             given_up: asked several times a second; True ends the waiting.
 
@@ -79,8 +82,8 @@ class StateMonitor:
         """The newest version that is AVAILABLE or END."""
         known = self._states.get(model, {})
         for number in sorted(known, reverse=True):
-            event, status = known[number]
-            if event > since and status.state in (AVAILABLE, END):
+            began, status = known[number]
+            if began > since and status.state in (AVAILABLE, END):
                 return status
         return None
 

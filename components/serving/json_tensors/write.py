@@ -1,8 +1,7 @@
 """Answers as JSON: predictions in row or column form, classifications, regressions, errors.
 
-Finite numbers are written by orjson straight from the array: the shortest digits that give the same float32 or
-float64 again, whole numbers with ``.0``. What strict JSON cannot say (``NaN``, ``Infinity``, strings that are not
-UTF-8) is written here.
+Integers and booleans are written by orjson straight from the array. Floats are written here, digit for digit as by
+TensorFlow Serving, and so are strings that are not UTF-8.
 """
 
 import base64
@@ -19,6 +18,8 @@ from components.serving.json_tensors.tensors import Array
 
 _WRITTEN = frozenset({"float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint32", "uint64", "bool"})
 _TENSORFLOW_NAMES = {"float16": "half"}
+_AT_ONCE = 65_536
+"""Floats that are formatted together: the numbers of a large tensor never all exist as Python floats."""
 _ESCAPES = {0x22: b'\\"', 0x5C: b"\\\\", 8: b"\\b", 9: b"\\t", 10: b"\\n", 12: b"\\f", 13: b"\\r"}
 
 
@@ -63,15 +64,28 @@ def error(text: str) -> bytes:
     return _dump({"error": _text(text.encode("utf-8", "surrogateescape"))})
 
 
-def decimal(value: Any) -> str:
-    """One numpy float as TensorFlow Serving writes it: ``%g``, or 9 (float64: 17) digits where that loses some."""
-    number = float(value)
-    if not math.isfinite(number):
-        return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
-    text = f"{number:g}"
-    if type(value)(text) != value:
-        text = f"{number:.{9 if value.dtype.itemsize == 4 else 17}g}"
-    return text if "." in text or "e" in text else text + ".0"
+def decimals(flat: Array) -> list[str]:
+    """Floats [n] as TensorFlow Serving writes them: ``%g``, or 9 (float64: 17) digits where that loses some."""
+    texts: list[str] = []
+    for start in range(0, flat.size, _AT_ONCE):
+        texts += _decimals(flat[start : start + _AT_ONCE])
+    return texts
+
+
+def _decimals(flat: Array) -> list[str]:
+    values = flat.tolist()
+    texts = ("%g," * len(values) % tuple(values)).split(",")[:-1]
+    with np.errstate(over="ignore"):
+        kept = (np.array([float(text) for text in texts]).astype(flat.dtype) == flat) & np.isfinite(flat)
+    for i in np.flatnonzero(~kept).tolist():
+        texts[i] = _in_full(values[i], 9 if flat.itemsize == 4 else 17)
+    return [text if "." in text or "e" in text or "N" in text or "I" in text else text + ".0" for text in texts]
+
+
+def _in_full(number: float, digits: int) -> str:
+    if math.isfinite(number):
+        return f"{number:.{digits}g}"
+    return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
 
 
 def _dump(value: Any) -> bytes:
@@ -95,8 +109,8 @@ def _value(array: Array, alias: str) -> Any:
     name = array.dtype.name
     if name not in _WRITTEN:
         raise invalid_argument(f"Failed to write JSON value for tensor type: {_TENSORFLOW_NAMES.get(name, name)}")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        return orjson.Fragment(_non_finite(array))
+    if array.dtype.kind == "f":
+        return orjson.Fragment(_lists(array, 0)[0])
     return np.ascontiguousarray(array) if array.ndim else array[()]
 
 
@@ -104,8 +118,17 @@ def _items(array: Array, alias: str) -> Sequence[Any]:
     """The rows of a tensor ``[n, ...]``, each in a form that ``_dump`` takes."""
     value = _value(array, alias)
     if isinstance(value, orjson.Fragment):
-        return [orjson.Fragment(_non_finite(row)) for row in array]
+        return [orjson.Fragment(row) for row in _lists(array, 1)]
     return list(value)
+
+
+def _lists(array: Array, depth: int) -> list[str]:
+    """The texts of the float arrays that stand ``depth`` dimensions deep."""
+    texts = decimals(array.ravel())
+    for level in range(array.ndim - 1, depth - 1, -1):
+        size, count = array.shape[level], math.prod(array.shape[:level])
+        texts = [f"[{','.join(texts[i * size : (i + 1) * size])}]" for i in range(count)]
+    return texts
 
 
 def _strings(value: Any, as_base64: bool) -> Any:
@@ -127,10 +150,3 @@ def _text(raw: bytes) -> Any:
 
 def _number(score: float) -> Any:
     return _value(np.asarray(score, np.float32), "")
-
-
-def _non_finite(array: Array) -> bytes:
-    """A float array that holds NaN or infinities."""
-    if array.ndim == 0:
-        return decimal(array[()]).encode()
-    return b"[" + b",".join(_non_finite(np.asarray(item)) for item in array) + b"]"

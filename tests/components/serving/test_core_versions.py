@@ -144,6 +144,19 @@ def test_a_version_that_is_wanted_back_while_it_unloads_is_loaded_again(
     assert loader.loads == [("m", 1)] * 2
 
 
+def test_the_unloading_of_a_model_that_is_taken_back_is_no_failure() -> None:
+    monitor = StateMonitor()
+    for state in (states.START, states.AVAILABLE, states.UNLOADING):
+        monitor.publish("m", 1, state)
+    since = monitor.events()
+    for state in (states.END, states.START, states.LOADING):
+        monitor.publish("m", 1, state)
+        with pytest.raises(ServingError, match="Deadline"):
+            monitor.wait_until_available(["m"], since, timeout_seconds=0)
+    monitor.publish("m", 1, states.AVAILABLE)
+    monitor.wait_until_available(["m"], since, timeout_seconds=0)
+
+
 def test_an_empty_base_path_unloads_everything_a_missing_one_nothing(core: ServerCore, tmp_path: Path) -> None:
     base = tmp_path / "m"
     publish(base, 1)

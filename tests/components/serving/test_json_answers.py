@@ -38,8 +38,20 @@ def test_decimal_is_the_c_formats(value: float, single: bool) -> None:
     if type(number)(text) != number:
         text = ("%.9g" if single else "%.17g") % number
     wanted = text if "." in text or "e" in text else text + ".0"
-    assert write.decimal(number) == wanted
+    assert write.decimals(np.array([number])) == [wanted]
     assert type(number)(wanted) == number
+
+
+def test_floats_are_written_digit_for_digit_as_by_the_original() -> None:
+    array = np.array([[1 / 3, 123456789, 0.1], [1e20, 1e-5, 123456]], np.float32)
+    assert (
+        write.predictions({"y": array}, "column")
+        == b'{"outputs":[[0.333333343,123456792.0,0.1],[1e+20,1e-05,123456.0]]}'
+    )
+    row = write.predictions({"y": array, "z": np.array([1 / 3, 1.0])}, "row")
+    assert row.startswith(b'{"predictions":[{"y":[0.333333343,123456792.0,0.1],"z":0.33333333333333331},{"y":[1e+20,')
+    assert write.regressions([1 / 3]) == b'{"results":[0.333333343]}'
+    assert write.predictions({"y": np.zeros((2, 0, 3), np.float32)}, "column") == b'{"outputs":[[],[]]}'
 
 
 def test_numbers_that_json_has_no_words_for() -> None:

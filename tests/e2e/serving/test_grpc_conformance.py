@@ -121,6 +121,13 @@ def test_every_type_comes_back_exactly(served: Running, dtype: str, form: str) -
     assert answer.tobytes() == array.tobytes() if dtype != "string" else answer.tolist() == array.tolist()
 
 
+@pytest.mark.parametrize("timeout", [None, 20])
+def test_a_string_without_dimensions_comes_back(served: Running, timeout: float | None) -> None:
+    proto = TensorProto(dtype=7, tensor_shape=dims(), string_val=[b"\xffhi"])
+    answer = served.predict(predict_request("m", "echo_string", x=proto), timeout)["y"]
+    assert (answer.shape, answer[()]) == ((), b"\xffhi")
+
+
 def test_one_typed_value_is_repeated_over_the_shape(served: Running) -> None:
     proto = TensorProto(dtype=1, tensor_shape=dims(3), float_val=[4.0])
     assert served.predict(predict_request("m", x=proto))["y"].tolist() == [4.0, 4.0, 4.0]
