@@ -40,27 +40,36 @@ class Guard:
         return self._process.returncode
 
 
-def sweeper(mark: str) -> Guard:
-    """A guard that kills every process that carries a mark."""
-    return Guard([sys.executable, Path(__file__).resolve(), mark])
+def sweeper(mark: str, home: Path) -> Guard:
+    """A guard that kills every process that carries a mark or belongs to the Airflow in a folder."""
+    return Guard([sys.executable, Path(__file__).resolve(), mark, home.resolve()])
 
 
-def marked(mark: str) -> list[int]:
-    """Living processes that carry a mark, by ``/proc``."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            variables = (folder / "environ").read_bytes().split(b"\0")
-            state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
-            if f"{MARK}={mark}".encode() in variables and state != "Z":
-                found.append(int(folder.name))
-    return found
+def belonging(mark: str, home: Path) -> list[int]:
+    """Living processes that carry the mark, or are this Python at home in the folder without a terminal.
+
+    Airflow overwrites the environment of the processes to which it gives a title; where they are at home it leaves.
+    """
+    return [int(p.name) for p in Path("/proc").glob("[0-9]*") if int(p.name) != os.getpid() and _belongs(p, mark, home)]
 
 
-def sweep(mark: str) -> None:
-    """Kill what carries a mark, again and again until nothing does: a process may start another meanwhile."""
+def _belongs(process: Path, mark: str, home: Path) -> bool:
+    """Whether a folder of ``/proc`` is that of such a process; False for one that is gone."""
+    with suppress(OSError):
+        state, _, _, _, terminal = (process / "stat").read_text().rpartition(")")[2].split()[:5]
+        if state == "Z":
+            return False
+        if f"{MARK}={mark}".encode() in (process / "environ").read_bytes().split(b"\0"):
+            return True
+        this = (process / "exe").readlink() == Path(sys.executable).resolve()
+        return this and terminal == "0" and (process / "cwd").readlink() == home
+    return False
+
+
+def sweep(mark: str, home: Path) -> None:
+    """Kill what belongs there, again and again until nothing does: a process may start another meanwhile."""
     deadline = time.monotonic() + SWEEP_SECONDS
-    while (found := marked(mark)) and time.monotonic() < deadline:
+    while (found := belonging(mark, home)) and time.monotonic() < deadline:
         for pid in found:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -68,4 +77,4 @@ def sweep(mark: str) -> None:
 
 
 if __name__ == "__main__":
-    sweep(sys.argv[1])
+    sweep(sys.argv[1], Path(sys.argv[2]))

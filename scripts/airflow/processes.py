@@ -148,7 +148,7 @@ class Airflow:
 
         Nothing is left running when this process ends, even if it is killed.
         """
-        self._guard = self._guard or sweeper(self._mark)
+        self._guard = self._guard or sweeper(self._mark, self.home)
         self.prepare()
         for name in COMPONENTS:
             self.start_one(name)

@@ -11,16 +11,18 @@ from pathlib import Path
 import pytest
 
 from scripts.airflow import postgres
-from scripts.airflow.guard import MARK, marked, sweeper
+from scripts.airflow.guard import MARK, belonging, sweeper
 from scripts.airflow.processes import ROOT
 
 pytestmark = pytest.mark.e2e
 SLEEPERS = """
 import os, subprocess, sys, time
+from pathlib import Path
 from scripts.airflow.guard import MARK, sweeper
-guard = sweeper(sys.argv[1])
-for _ in range(2):
-    subprocess.Popen(["sleep", "300"], env={**os.environ, MARK: sys.argv[1]}, start_new_session=True)
+mark, home = sys.argv[1:]
+guard = sweeper(mark, Path(home))
+subprocess.Popen(["sleep", "300"], env={**os.environ, MARK: mark}, start_new_session=True)
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"], cwd=home, start_new_session=True)
 print("started", flush=True)
 time.sleep(300)
 """
@@ -35,10 +37,12 @@ time.sleep(300)
 """
 
 
-def killed(code, argument):
+def killed(code, *arguments):
     """Run Python code until it says that all is started, then kill it."""
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen([sys.executable, "-c", code, str(argument)], env=env, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)], env=env, stdout=subprocess.PIPE, text=True
+    )
     with process:
         assert process.stdout.readline() == "started\n"
         yield
@@ -53,21 +57,21 @@ def soon(condition):
     return condition()
 
 
-def test_what_carries_a_mark_ends_with_its_starter():
+def test_what_carries_a_mark_or_is_at_home_ends_with_its_starter(tmp_path):
     mark = f"test-{os.getpid()}"
-    starter = killed(SLEEPERS, mark)
+    starter = killed(SLEEPERS, mark, tmp_path)
     next(starter)
-    assert len(marked(mark)) == 2
+    assert soon(lambda: len(belonging(mark, tmp_path)) == 2)
     next(starter)
-    assert soon(lambda: not marked(mark))
+    assert soon(lambda: not belonging(mark, tmp_path))
 
 
-def test_what_does_not_carry_it_goes_on():
+def test_what_does_neither_goes_on(tmp_path):
     mark, other = f"one-{os.getpid()}", f"other-{os.getpid()}"
-    with subprocess.Popen(["sleep", "300"], env={**os.environ, MARK: other}) as process:
-        assert sweeper(mark).release() == 0
+    with subprocess.Popen(["sleep", "300"], env={**os.environ, MARK: other}, cwd=tmp_path) as process:
+        assert sweeper(mark, tmp_path).release() == 0
         assert process.poll() is None
-        assert sweeper(other).release() == 0
+        assert sweeper(other, tmp_path).release() == 0
         assert process.wait(10) == -signal.SIGKILL
 
 

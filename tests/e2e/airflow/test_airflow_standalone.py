@@ -18,15 +18,16 @@ pytestmark = pytest.mark.e2e
 
 
 def of_this(home: Path) -> list[int]:
-    """Processes that belong to the Airflow in a folder."""
+    """Processes that belong to the Airflow in a folder; some have lost their environment to a title."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             environment = (folder / "environ").read_bytes()
+            at_home = (folder / "cwd").readlink() == home
             state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
         except OSError:
             continue
-        if f"AIRFLOW_HOME={home}".encode() in environment.split(b"\0") and state != "Z":
+        if (at_home or f"AIRFLOW_HOME={home}".encode() in environment.split(b"\0")) and state != "Z":
             found.append(int(folder.name))
     return found
 
