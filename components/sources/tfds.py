@@ -13,13 +13,14 @@ from pydantic import Field
 from components.sources.base import Source, Wanted, fingerprint_files
 from components.sources.columns import Column
 from components.sources.paths import missing_file
+from components.sources.splits import NAMES
 from schemas.errors import DataUnreadable
 
 if TYPE_CHECKING:
     import polars as pl
 
 
-PARTS: dict[Literal["train", "val", "test"], str] = {"train": "train", "test": "test"}
+Part = Literal["train", "val", "test"]
 
 
 class TfdsSource(Source):
@@ -37,8 +38,9 @@ class TfdsSource(Source):
     """Name, optionally with config and version: ``mnist`` or ``my_set/plain:1.0.0``."""
     data_dir: str = "~/tensorflow_datasets"
     """Where prepared data sets lie."""
-    parts: dict[Literal["train", "val", "test"], str] = Field(default_factory=lambda: dict(PARTS), min_length=1)
-    """Our split -> split of the data set; slices such as ``train[:90%]`` are allowed."""
+    parts: dict[Part, str] | None = Field(default=None, min_length=1)
+    """Our split -> split of the data set; slices such as ``train[:90%]`` are allowed. By default those that are named
+    train, validation or test; where none is, all of the data set is ``train``."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Feature of the data set -> column of the contract, where the names differ."""
     download: bool = False
@@ -60,8 +62,9 @@ class TfdsSource(Source):
         return hashlib.sha256((fingerprint_files(data) + features).encode()).hexdigest()
 
     def splits(self) -> tuple[str, ...]:
-        """The splits named in ``parts``."""
-        return tuple(name for name in ("train", "val", "test") if name in self.parts)
+        """Our splits that the data set gives."""
+        have = self._parts(self.builder()) if self.parts is None else self.parts
+        return tuple(name for name in ("train", "val", "test") if name in have)
 
     def column_names(self, split: str | None = None) -> list[str]:
         """The top-level features, renamed."""
@@ -71,7 +74,8 @@ class TfdsSource(Source):
         """Batches of a split. Raises ``DataUnreadable`` where fewer or more rows come than the builder counts."""
         import polars as pl
 
-        builder, theirs = self.builder(), self.parts[split or "train"]  # type: ignore[index]
+        builder = self.builder()
+        theirs = self._parts(builder)[split or "train"]  # type: ignore[index]
         features = {self.columns.get(name, name): name for name in self._features(builder)}
         expected, seen = self._expected(builder, theirs), 0
         columns = {features[name]: wanted.columns[name] for name in names}
@@ -88,6 +92,12 @@ class TfdsSource(Source):
                 "all rows",
                 "prepare the data set again, in tfrecord format",
             )
+
+    def _parts(self, builder: Any) -> dict[Part, str]:
+        if self.parts is not None:
+            return self.parts
+        named: dict[Part, str] = {NAMES[name]: name for name in builder.info.splits if name in NAMES}
+        return named or {"train": "all"}
 
     def _numpy_batches(self, builder: Any, split: str, rows: int, encoded: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Batches by feature; images named in ``encoded`` as the bytes of their files."""

@@ -27,7 +27,7 @@ COLUMNS = {
 }
 
 
-def prepare(folder: Path, file_format: str) -> None:
+def prepare(folder: Path, file_format: str, sizes: dict[str, int] = SIZES) -> None:
     import tensorflow_datasets as tfds
 
     class Shapes(tfds.core.GeneratorBasedBuilder, skip_registration=True):
@@ -47,7 +47,7 @@ def prepare(folder: Path, file_format: str) -> None:
             return self.dataset_info_from_configs(features=tfds.features.FeaturesDict(features))
 
         def _split_generators(self, dl_manager):
-            return {split: self._generate_examples(split, rows) for split, rows in SIZES.items()}
+            return {split: self._generate_examples(split, rows) for split, rows in sizes.items()}
 
         def _generate_examples(self, split, rows):
             for n in range(rows):
@@ -106,6 +106,20 @@ def test_slices_of_splits(prepared):
     found = source(prepared, parts={"train": "train[:75%]", "val": "train[75%:]", "test": "test"})
     rows = {s: sum(f.height for f in found.frames(Wanted(COLUMNS), s)) for s in found.splits()}
     assert rows == {"train": 900, "val": 300, "test": 300}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "given"),
+    [
+        ({"train": 90, "validation": 20}, {"train": 90, "val": 20}),
+        ({"train": 90}, {"train": 90}),
+        ({"labelled": 60, "more": 30}, {"train": 90}),
+    ],
+)
+def test_splits_are_found_by_their_names(tmp_path, sizes, given):
+    prepare(tmp_path, "tfrecord", sizes)
+    found = source(tmp_path)
+    assert {s: sum(f.height for f in found.frames(Wanted(COLUMNS), s)) for s in found.splits()} == given
 
 
 def test_ingest(prepared, tmp_path):
@@ -171,7 +185,6 @@ def test_a_first_contract_for_images_of_any_size(tmp_path, monkeypatch):
     (tmp_path / "tensorflow_datasets").mkdir()
     photos(tmp_path / "tensorflow_datasets", 60)
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr("components.sources.tfds.PARTS", {"train": "train"})
     recipe = start("photos", "photos")
     assert recipe.contract.features["image"].shape == (16, 16, 3) and recipe.rows == 60
     assert [check.kwargs for check in recipe.contract.checks] == [
