@@ -112,6 +112,7 @@ class Airflow:
                 "trigger_log_server_port": self._ports[1],
             },
             "scheduler": {"scheduler_idle_sleep_time": 0.5, "enable_health_check": False},
+            "workers": {"min_heartbeat_interval": 1},  # also how late the end of a task is noticed, in seconds
             "dag_processor": {"refresh_interval": 30, "min_file_process_interval": 15},
             "usage_data_collection": {"enabled": False},
         }
