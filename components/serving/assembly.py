@@ -25,11 +25,12 @@ from components.serving.hooks import Metrics, PredictionLogSink
 from components.serving.loader import SavedModelLoader
 from components.serving.manager import LoadSettings
 from components.serving.metrics import Counter, PrometheusMetrics
-from components.serving.options import RestOptions
+from components.serving.options import RestOptions, TlsConfig
 from components.serving.prediction_log import LogSettings, PredictionLogWriter
 from components.serving.request_check import ContractCheck
 from components.serving.servable import Servable
 from components.serving.text_protos import read_monitoring_path, read_tls
+from components.serving.tls import server_context
 from components.serving.warmup import warm_up
 from schemas.errors import ConfigError
 
@@ -143,7 +144,7 @@ def grpc_options(flags: Flags) -> GrpcOptions:
         socket_path=flags.grpc_socket_path,
         host=flags.host,
         max_threads=flags.grpc_max_threads,
-        tls=read_tls(Path(flags.ssl_config_file)) if flags.ssl_config_file else None,
+        tls=_tls(flags.ssl_config_file),
         channel_arguments=channel_arguments(flags.grpc_channel_arguments),
         health=flags.enable_grpc_healthcheck_service,
     )
@@ -155,7 +156,6 @@ def rest_options(flags: Flags, default_port: int | None) -> RestOptions | None:
     if port is None or (port and port == flags.port):
         return None
     monitoring = flags.monitoring_config_file
-    tls = flags.rest_api_ssl_config_file
     return RestOptions(
         port=port,
         threads=flags.rest_api_num_threads,
@@ -163,5 +163,14 @@ def rest_options(flags: Flags, default_port: int | None) -> RestOptions | None:
         timeout_ms=flags.rest_api_timeout_in_ms,
         cors=flags.rest_api_enable_cors_support,
         monitoring_path=read_monitoring_path(Path(monitoring)) if monitoring else None,
-        tls=read_tls(Path(tls)) if tls else None,
+        tls=_tls(flags.rest_api_ssl_config_file),
     )
+
+
+def _tls(path: str) -> TlsConfig | None:
+    """The certificates in a file, tried out before anything is loaded; None without a file. Raises ``ConfigError``."""
+    if not path:
+        return None
+    config = read_tls(Path(path))
+    server_context(config)
+    return config

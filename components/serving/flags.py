@@ -4,6 +4,7 @@ Each flag is given as ``--flag=value`` or ``--flag value``; a boolean also bare.
 """
 
 import difflib
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -11,6 +12,14 @@ from typing import Any
 
 from schemas.errors import ConfigError
 
+_RANGES: dict[str, tuple[int, float]] = {
+    "port": (0, 65_535),
+    "rest_api_port": (0, 65_535),
+    "grpc_max_threads": (1, math.inf),
+    "rest_api_num_threads": (1, math.inf),
+    "num_load_threads": (0, math.inf),
+    "drain_seconds": (0, math.inf),
+}
 _TRUE, _FALSE = ("true", "1"), ("false", "0")
 
 
@@ -90,15 +99,18 @@ def parse_flags(argv: Sequence[str]) -> Flags:
 
 
 def _check(flags: Flags) -> None:
-    """Refuse flags that contradict each other."""
+    """Refuse flags that contradict each other, and values that nothing can be done with."""
     if flags.batching_parameters_file and not flags.enable_batching:
         raise ConfigError(
             "server_options.batching_parameters_file is set without setting server_options.enable_batching to true.",
             "--enable_batching beside --batching_parameters_file",
             "add it, or leave the file out",
         )
-    if flags.grpc_max_threads is not None and flags.grpc_max_threads < 1:
-        raise ConfigError(f"--grpc_max_threads={flags.grpc_max_threads}", "at least 1", "raise it")
+    for name, (lowest, highest) in _RANGES.items():
+        value = getattr(flags, name)
+        if value is not None and not lowest <= value <= highest:
+            wanted = f"at least {lowest}" if highest == math.inf else f"{lowest} to {highest}"
+            raise ConfigError(f"--{name}={value}", wanted, "correct the value")
 
 
 def _take(rest: list[str]) -> tuple[str, str]:

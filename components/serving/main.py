@@ -12,14 +12,17 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from components.serving.errors import ServingError
 from components.serving.flags import Flags, parse_flags
 from components.serving.log_filter import RepeatFilter
-from components.serving.options import RunningServer
+from components.serving.options import RestOptions, RunningServer
 from components.serving.store_models import base_paths
 from schemas.errors import EXIT_FAILED, KilnworksError
+
+if TYPE_CHECKING:
+    from components.serving.grpc_options import GrpcOptions
 
 _LOG = logging.getLogger(__name__)
 _HELP = ("--help", "-h", "--helpfull")
@@ -110,12 +113,14 @@ class _Process:
 
         config = self._config()
         served_models(config)  # a bad configuration is refused before TensorFlow is imported
-        from components.serving.assembly import make_engine
+        from components.serving.assembly import DEFAULT_REST_PORT, grpc_options, make_engine, rest_options
 
+        grpc = grpc_options(self._flags)
+        rest = rest_options(self._flags, None if self._store is None else DEFAULT_REST_PORT)
         self._engine = make_engine(self._flags)
         try:
             self._engine.core.reload(config, given_up=self._stop.is_set)
-            self._start_servers()
+            self._start_servers(grpc, rest)
             threading.Thread(target=self._watch, name="config-poll", daemon=True).start()
             self._stop.wait()
         except ServingError:
@@ -134,15 +139,12 @@ class _Process:
             return config_of(base_paths(self._store))
         return config_of({self._flags.model_name: self._flags.model_base_path})
 
-    def _start_servers(self) -> None:
-        from components.serving.assembly import DEFAULT_REST_PORT, grpc_options, rest_options, service_settings
+    def _start_servers(self, grpc: "GrpcOptions", rest: RestOptions | None) -> None:
+        from components.serving.assembly import service_settings
         from components.serving.grpc_methods import methods
         from components.serving.grpc_server import start_grpc
 
-        rest = rest_options(self._flags, None if self._store is None else DEFAULT_REST_PORT)
-        grpc_server = start_grpc(
-            methods(self._engine, service_settings(self._flags, self._engine)), grpc_options(self._flags)
-        )
+        grpc_server = start_grpc(methods(self._engine, service_settings(self._flags, self._engine)), grpc)
         self._servers.append(grpc_server)
         rest_port = 0
         if rest is not None:

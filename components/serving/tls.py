@@ -32,7 +32,7 @@ def server_context(config: TlsConfig) -> ssl.SSLContext:
         raise ConfigError(
             f"TLS files that cannot be used: {error}",
             "server_key and server_cert (and custom_ca) as PEM texts that belong together",
-            "check the file given by --ssl_config_file",
+            "check the file given by --ssl_config_file or --rest_api_ssl_config_file",
         ) from None
     if config.client_verify:
         context.verify_mode = ssl.CERT_REQUIRED

@@ -18,6 +18,7 @@ from components.serving.json_tensors.tensors import Array
 
 _WRITTEN = frozenset({"float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint32", "uint64", "bool"})
 _TENSORFLOW_NAMES = {"float16": "half"}
+_NON_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 _AT_ONCE = 65_536
 """Floats that are formatted together: the numbers of a large tensor never all exist as Python floats."""
 _ESCAPES = {0x22: b'\\"', 0x5C: b"\\\\", 8: b"\\b", 9: b"\\t", 10: b"\\n", 12: b"\\f", 13: b"\\r"}
@@ -73,19 +74,20 @@ def decimals(flat: Array) -> list[str]:
 
 
 def _decimals(flat: Array) -> list[str]:
-    values = flat.tolist()
-    texts = ("%g," * len(values) % tuple(values)).split(",")[:-1]
+    numbers = tuple(flat.tolist())
+    texts = _formatted("%g,", numbers)
     with np.errstate(over="ignore"):
-        kept = (np.array([float(text) for text in texts]).astype(flat.dtype) == flat) & np.isfinite(flat)
-    for i in np.flatnonzero(~kept).tolist():
-        texts[i] = _in_full(values[i], 9 if flat.itemsize == 4 else 17)
-    return [text if "." in text or "e" in text or "N" in text or "I" in text else text + ".0" for text in texts]
+        kept = np.array([float(text) for text in texts]).astype(flat.dtype) == flat
+    if not kept.all():
+        full = _formatted("%.9g," if flat.itemsize == 4 else "%.17g,", numbers)
+        texts = [short if same else long for short, long, same in zip(texts, full, kept.tolist(), strict=True)]
+    for i in np.flatnonzero((np.trunc(flat) == flat) | np.isnan(flat)).tolist():
+        texts[i] = _NON_FINITE.get(texts[i]) or (texts[i] if "e" in texts[i] else texts[i] + ".0")
+    return texts
 
 
-def _in_full(number: float, digits: int) -> str:
-    if math.isfinite(number):
-        return f"{number:.{digits}g}"
-    return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
+def _formatted(form: str, numbers: tuple[float, ...]) -> list[str]:
+    return (form * len(numbers) % numbers).split(",")[:-1]
 
 
 def _dump(value: Any) -> bytes:

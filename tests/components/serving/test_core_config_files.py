@@ -63,6 +63,11 @@ def test_the_flags_of_the_contract_exist_with_their_defaults() -> None:
         (["--prediction_log_sampling_rate=much"], "type float"),
         (["--batching_parameters_file=x"], "enable_batching to true"),
         (["--grpc_max_threads=0"], "at least 1"),
+        (["--rest_api_num_threads=0"], "at least 1"),
+        (["--num_load_threads=-1"], "at least 0"),
+        (["--port=-1"], "0 to 65535"),
+        (["--port=65536"], "0 to 65535"),
+        (["--rest_api_port=70000"], "0 to 65535"),
     ],
 )
 def test_wrong_flags_say_what_is_wrong(argv: list[str], words: str) -> None:

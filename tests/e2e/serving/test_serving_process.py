@@ -254,11 +254,16 @@ def test_a_request_without_end_does_not_hold_the_process(models: Path) -> None:
         (["--model_config_file=/nowhere/x"], "is not a model config file"),
         (["--model_base_path=/m", "--batching_parameters_file=/x"], "enable_batching"),
         (["--model_base_path={models}/broken", "--max_num_load_retries=0"], "1 model(s) did not become available"),
+        (
+            ["--model_base_path={models}/nowhere", "--ssl_config_file={models}/junk.ssl"],
+            "TLS files that cannot be used",
+        ),
     ],
 )
 def test_a_server_that_cannot_start_says_why(models: Path, flags: list[str], words: str) -> None:
     broken = models / "broken" / "1"
     broken.mkdir(parents=True, exist_ok=True)
+    (models / "junk.ssl").write_text('server_key: "k" server_cert: "c"')
     command = [sys.executable, "-m", "components.serving", "--port=0", *[f.format(models=models) for f in flags]]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
     assert done.returncode in (1, 2)
