@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from components.quality.checking.kinds import MISSING_WORDS
 from components.quality.checking.table import Spec, Table
-from components.quality.stats.tails import bounds
+from components.quality.stats.tails import bounds, ends
 from schemas.contract import Dtype, Feature, Label, Scalar
 from schemas.errors import ConfigError
 
@@ -56,24 +56,30 @@ def limits(values: Floats) -> tuple[float | None, float | None]:
     if present.size == 0:
         return None, None
     low, high = bounds(present)
+    first, last = ends(present)
     least, top = float(present.min()), float(present.max())
-    if least >= 0 and (low >= 0 or _ends_at_nought(present)):
+    if least >= 0 and (max(low, first) >= 0 or _stays_above_nought(present)):
         low = 0.0
-    if top <= 0 and (high <= 0 or _ends_at_nought(-present)):
+    if top <= 0 and (min(high, last) <= 0 or _stays_above_nought(-present)):
         high = 0.0
-    if least >= 0 and top <= 1 and low == 0 and top > 0.9:
+    if low == 0 and 0 < top <= 1 and (top > 0.9 or last <= 1 < high):
         high = 1.0
+    if least >= 0 and top == 100 and last <= 100 and (present == 100).sum() >= SEEN:
+        high = 100.0
     span = max(top - least, 1e-12)
     rounded_low = low if low == 0 else _rounded(low, math.floor)
-    rounded_high = high if high in (0.0, 1.0) else _rounded(high, math.ceil)
+    rounded_high = high if high in (0.0, 1.0, 100.0) else _rounded(high, math.ceil)
     return rounded_low, (None if rounded_high > top + 1e5 * span else rounded_high)
 
 
-def _ends_at_nought(present: Floats) -> bool:
-    """Whether numbers that are never negative stop at 0 for a reason: zeros among them, or a long right tail."""
-    if (present == 0).sum() >= 2:
-        return True
+def _stays_above_nought(present: Floats) -> bool:
+    """Whether numbers that are never negative stay so for a reason.
+
+    Zeros among them, a smallest one nearer to the middle than to 0, or a long right tail.
+    """
     median = float(np.median(present))
+    if (present == 0).sum() >= 2 or present.min() > median - present.min():
+        return True
     q = np.quantile(present, [0.01, 0.99])
     return bool(present.min() > 0 and q[1] - median > 2 * (median - q[0]))
 

@@ -10,6 +10,7 @@ import pytest
 from components.quality.checking.dates import find_format, parse_dates
 from components.quality.checking.kinds import describe
 from components.quality.infer import infer_contract
+from components.quality.infer_rules import limits
 from schemas.contract import dump_contract, parse_contract
 from schemas.errors import ConfigError, DataUnreadable, UnknownName
 
@@ -141,3 +142,40 @@ def test_dates_with_an_offset_are_read_as_utc():
 )
 def test_kinds(name, values, kind):
     assert describe(name, pl.Series(values)).kind == kind
+
+
+def test_limits_stop_at_natural_ends():
+    r = np.random.default_rng(3)
+    fees = np.round(np.where(r.random(3000) < 0.3, r.uniform(18, 26, 3000), r.uniform(40, 119, 3000)), 2)
+    ages = np.clip(r.normal(58, 18, 3000), 18, 99).round()
+    assert limits(fees)[0] == 0.0 and limits(ages)[0] == 0.0
+    assert limits(r.choice([0.0, 0.05, 0.1, 0.2], 3000, p=[0.6, 0.2, 0.15, 0.05])) == (0.0, 1.0)
+    assert limits(np.clip(r.normal(70, 25, 3000), 0, 100)) == (0.0, 100.0)
+    high = limits(ages)[1]
+    assert high is not None and high > 110
+
+
+@pytest.mark.parametrize("rows", [60, 300, 3000])
+def test_limits_are_not_drawn_through_the_tail_of_a_clean_column(rows):
+    r = np.random.default_rng(4)
+    draws = [
+        lambda n: r.normal(3, 1, n),
+        lambda n: r.normal(4, 1, n).round(),
+        lambda n: r.laplace(8, 1, n),
+        lambda n: 5 - r.exponential(1, n),
+        lambda n: r.beta(6, 3, n) * 1.3 - 0.2,
+    ]
+    for draw in draws:
+        broken = []
+        for _ in range(20):
+            low, high = limits(draw(rows))
+            fresh = draw(20_000)
+            broken.append(((fresh < low) | (fresh > (np.inf if high is None else high))).mean())
+        assert np.mean(broken) < 5e-4
+
+
+def test_limits_of_neighbours_that_resemble_each_other_are_drawn_wider():
+    r = np.random.default_rng(7)
+    degrees = np.repeat(np.abs(r.normal(14, 5, 100)), 30) + r.normal(0, 1.5, 3000)
+    low, _ = limits(np.maximum(degrees, 0.1))
+    assert low is not None and low < -5
