@@ -24,12 +24,16 @@ WORDS = (
 
 @dataclass(frozen=True)
 class Source:
-    """A name, the label, and ``draw(rows, seed)``; seed 0 is the clean file, every other one a fresh batch."""
+    """A name, the label, and ``draw(rows, seed)``; seed 0 is the clean file, every other one a fresh batch.
+
+    ``ordered``: the rows follow one another in time.
+    """
 
     name: str
     label: str
     rows: int
     draw: Callable[[int, int], pd.DataFrame]
+    ordered: bool = False
 
 
 def orders(rows: int, seed: int) -> pd.DataFrame:
@@ -195,7 +199,7 @@ def churn(rows: int, seed: int) -> pd.DataFrame:
 
 SOURCES: tuple[Source, ...] = (
     Source("orders", "returned", 4000, orders),
-    Source("sensors", "alarm", 4000, sensors),
+    Source("sensors", "alarm", 4000, sensors, ordered=True),
     Source("patients", "readmitted", 3000, patients),
     Source("houses", "price", 5000, houses),
     Source("breast_cancer", "target", 284, breast_cancer),

@@ -6,11 +6,37 @@ or None where the source has nothing that the mistake could touch.
 
 from collections.abc import Callable
 
-from faults import labels, missing, moments, places, repeated, together, units, writing
+from faults import (
+    conversions,
+    formats,
+    labels,
+    missing,
+    moments,
+    places,
+    relations,
+    repeated,
+    selection,
+    together,
+    units,
+    writing,
+)
 from faults.batch import FOUND, Batch, Spoiled
 
 __all__ = ["FAULTS", "Batch"]
 
-MODULES = (units, missing, places, repeated, writing, moments, labels, together)
+MODULES = (
+    units,
+    missing,
+    places,
+    repeated,
+    writing,
+    moments,
+    labels,
+    together,
+    selection,
+    relations,
+    conversions,
+    formats,
+)
 FAULTS: dict[str, Callable[[Batch], Spoiled]] = {n: f for m in MODULES for n, f in FOUND[m.__name__].items()}
 """Every fault by name; its place among them seeds its batch."""

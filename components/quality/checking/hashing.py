@@ -52,11 +52,11 @@ def _mix(x: Hashes) -> Hashes:
     return x ^ (x >> np.uint64(31))
 
 
-def pack(hashes: Hashes) -> dict[str, Any]:
-    """A small set of fingerprints as text: the ``KEPT`` smallest, cut to 40 bits, as differences."""
+def pack(hashes: Hashes, most: int = KEPT) -> dict[str, Any]:
+    """A small set of fingerprints as text: the ``most`` smallest, cut to 40 bits, as differences."""
     short = np.unique(hashes >> np.uint64(24))
-    kept = short[:KEPT]
-    limit = int(kept[-1]) if short.size > KEPT else 2**40
+    kept = short[:most]
+    limit = int(kept[-1]) if short.size > most else 2**40
     steps = np.diff(kept, prepend=np.uint64(0)).astype("<u8").view(np.uint8).reshape(-1, 8)[:, :5]
     data = zlib.compress(np.ascontiguousarray(steps.T).tobytes(), 9)
     return {"limit": limit, "count": int(kept.size), "data": base64.b85encode(data).decode()}

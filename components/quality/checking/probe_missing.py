@@ -113,6 +113,8 @@ def _words(table: Table, name: str) -> list[str]:
     """Texts in the column that mean missing, as they are written."""
     if table.frame[name].dtype != pl.String:
         return []
-    texts = table.frame[name].drop_nulls()
-    short = texts.filter(texts.str.len_chars() <= 13).unique()
-    return sorted(w for w in short.to_list() if w and w.strip().lower() in MISSING_WORDS | {""})
+    texts = table.frame[name]
+    if table.specs[name].kind in ("number", "datetime"):
+        texts = texts.filter(pl.Series(np.isnan(table.numbers(name))))
+    texts = texts.filter(texts.str.len_bytes().is_between(1, 13)).unique()
+    return texts.filter(texts.str.strip_chars().str.to_lowercase().is_in(["", *MISSING_WORDS])).sort().to_list()

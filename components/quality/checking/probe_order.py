@@ -10,10 +10,16 @@ from numpy.typing import NDArray
 from components.quality.checking.evidence import Evidence
 from components.quality.checking.probe import Batch, Learned
 from components.quality.checking.table import Table
-from components.quality.stats.pvalues import rate_increase
+from components.quality.stats.pvalues import normal_tail, rate_increase
 
 Floats = NDArray[np.float64]
 DAY = 86400.0
+MOMENTS = 8
+"""Different moments that rows sorted by time must have; many rows may share one (a row a shop and day)."""
+NEIGHBOURS = 20_000
+"""Rows, evenly spread, that are compared with the next one."""
+MIXED = 4.0
+"""Standard errors up to which the clean rows count as rows in random order."""
 
 
 class OrderProbe:
@@ -43,7 +49,7 @@ def find_stream(batch: Batch) -> str | None:
     for name in batch.table.names("datetime"):
         values = batch.table.numbers(name)
         values = values[~np.isnan(values)]
-        if values.size >= 20 and np.unique(values).size > 0.2 * values.size and (np.diff(values) >= 0).mean() > 0.999:
+        if values.size >= 20 and np.unique(values).size >= MOMENTS and (np.diff(values) >= 0).mean() > 0.999:
             return name
     return None
 
@@ -70,6 +76,7 @@ def _learn_column(batch: Batch, name: str) -> dict[str, Any]:
         "up": up,
         "down": down,
         "memory": _memory(values) if stream and batch.table.specs[name].kind != "category" else 0.0,
+        "mixed": stream is None and abs(_togetherness(batch, name)) < MIXED,
         "run": _longest_run(_codes(batch.sample, name))[0],
         "top": float(counts.max() / counts.sum()) if counts.size else 1.0,
         "rows": int(counts.sum()),
@@ -87,10 +94,11 @@ def _memory(values: Floats) -> float:
     present = values[~np.isnan(values)][:200_000]
     if present.size < 30:
         return 0.0
-    ranks = np.argsort(np.argsort(present, kind="stable"), kind="stable").astype(float)
+    kinds, place, counts = np.unique(present, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - counts / 2)[place]
     a, b = ranks[:-1] - ranks[:-1].mean(), ranks[1:] - ranks[1:].mean()
     norm = math.sqrt(float((a**2).sum() * (b**2).sum()))
-    return float((a * b).sum() / norm) if norm > 0 and np.unique(present).size > 5 else 0.0
+    return float((a * b).sum() / norm) if norm > 0 and kinds.size > 5 else 0.0
 
 
 def _longest_run(values: Floats) -> tuple[int, float, int]:
@@ -116,10 +124,45 @@ def _compare_column(kept: dict[str, Any], batch: Batch, name: str, regular: bool
             f"{down} steps back in {n} rows",
             "none",
         )
+    if kept.get("mixed"):
+        yield _still_mixed(batch, name)
     if batch.table.specs[name].kind != "key":
         yield from _run(kept, _codes(batch.sample, name), name, batch)
     if regular and abs(kept["memory"]) > 0.2 and kept["memory"] ** 2 * kept["rows"] > 60 and kept["down"] == 0:
         yield from _memory_kept(kept, batch.table.numbers(name), name)
+
+
+def _togetherness(batch: Batch, name: str) -> float:
+    """How much more alike neighbouring rows are than rows in random order, in standard errors.
+
+    Rank correlation of numbers; of a few kinds of values the share of equal neighbours (four of them for free, for
+    rare kinds are not normally distributed).
+    """
+    values = _codes(batch.sample, name)
+    values = values[:: max(1, values.size // NEIGHBOURS)]
+    present = values[~np.isnan(values)]
+    n = present.size
+    if n < 30:
+        return 0.0
+    if batch.table.specs[name].kind != "category" and np.unique(present).size > 5:
+        return math.atanh(min(_memory(present), 0.999)) * math.sqrt(n - 3)
+    shares = np.unique(present, return_counts=True)[1] / n
+    by_chance, cubes = float((shares**2).sum()), float((shares**3).sum())
+    spread = math.sqrt(max((by_chance + by_chance**2 - 2 * cubes) / n, 0.0))
+    more = float((present[1:] == present[:-1]).mean()) - by_chance
+    return math.copysign(max(abs(more) - 4 / n, 0.0), more) / spread if spread > 0 else 0.0
+
+
+def _still_mixed(batch: Batch, name: str) -> Evidence:
+    z = _togetherness(batch, name)
+    return Evidence(
+        name,
+        "rows are in no order of this column",
+        float(normal_tail(z * 0.9)) if z > 0 else 0.0,
+        0.9,
+        "equal or near values stand together, as in a sorted file",
+        "rows in random order",
+    )
 
 
 def _memory_kept(kept: dict[str, Any], values: Floats, name: str) -> Iterator[Evidence]:

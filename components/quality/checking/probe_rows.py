@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,6 +16,8 @@ from components.quality.stats.pvalues import chi2_tail, normal_tail, rate_increa
 
 Flags = NDArray[np.bool_]
 _LOOK_UP = 50_000
+HALF_KEPT = 2000
+"""Fingerprints of half rows that are remembered."""
 
 
 class RowProbe:
@@ -33,6 +36,7 @@ class RowProbe:
             "collision": collision(content),
             "columns": contents(batch),
             "content": pack(content),
+            "halves": _halves(batch),
             "keys": {k: pack(hash_column(table, k)) for k in keys if _unique(hash_column(table, k))},
             "counters": [k for k in keys if counts_rows(table, k)],
         }
@@ -51,6 +55,56 @@ class RowProbe:
         if rich and content.size and keys:
             yield from _repeats(content, "rows repeated under new keys", learned)
         yield from _seen_before(learned, batch, keys)
+        yield from _half_seen(learned, batch)
+        yield from _totals(batch.table)
+
+
+def _halves(batch: Batch) -> list[dict[str, Any]]:
+    """Fingerprints of rows over every other column, where such halves still tell rows apart."""
+    table = batch.table
+    names = sorted(contents(batch), key=lambda n: -table.frame[n].n_unique())
+    found = []
+    for half in (names[::2], names[1::2]):
+        hashes = hash_rows(table, half)
+        twins = twin_rows(hashes)
+        if twins < 0.02 * table.rows:
+            found.append({"columns": half, "twins": twins, "content": pack(hashes, HALF_KEPT)})
+    return found
+
+
+def _half_seen(learned: Learned, batch: Batch) -> Iterator[Evidence]:
+    """Rows of the clean file that come back with some columns changed."""
+    table = batch.table
+    if table.rows > _LOOK_UP:
+        table = table.take(np.linspace(0, table.rows - 1, _LOOK_UP).astype(np.int64))
+    for half in learned.get("halves", []):
+        if not set(half["columns"]) <= set(table.frame.columns):
+            continue
+        can, hit = seen(half["content"], hash_rows(table, half["columns"]))
+        k, n, usual = int((can & hit).sum()), int(can.sum()), half["twins"] / learned["rows"]
+        if k >= 0.99 * n:
+            continue
+        yield Evidence(
+            None,
+            "rows of the clean file come back in part",
+            rate_increase(k, n, half["twins"], learned["rows"]),
+            (k / n - usual) / 0.01,
+            f"{k} of {n} looked up are known in {', '.join(half['columns'][:6])}",
+            f"about {usual:.1%} by chance",
+            weight=10,
+        )
+
+
+def _totals(table: Table) -> Iterator[Evidence]:
+    """A last row that holds the sums of the others."""
+    sums = 0
+    for name in table.names("number"):
+        values = table.numbers(name)
+        rest = float(np.nansum(values[:-1])) if values.size > 5 else 0.0
+        varied = values.size > 5 and np.unique(values[:-1][~np.isnan(values[:-1])]).size > 2
+        sums += bool(varied and rest != 0 and abs(values[-1] - rest) <= 1e-6 * abs(rest))
+    if sums:
+        yield certain(None, "the last row holds totals", f"{sums} columns", "rows of one kind", (table.rows,))
 
 
 def contents(batch: Batch) -> list[str]:

@@ -118,10 +118,10 @@ def _as_text(series: pl.Series, spec: Spec) -> pl.Series:
         series = _float_text(series)
     elif series.dtype != pl.String:
         series = series.cast(pl.String)
-    elif spec.integer:
+    elif spec.integer and series.str.contains(".", literal=True).any():
         series = series.str.replace(r"\.0+$", "")
     absent = ["", *spec.tokens]
-    if series.is_in(absent).any():
+    if (series.is_in(absent) if spec.tokens else series.str.len_bytes() == 0).any():
         series = pl.select(pl.when(series.is_in(absent)).then(None).otherwise(series)).to_series()
     return series
 

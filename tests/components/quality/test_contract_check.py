@@ -22,6 +22,8 @@ from schemas.contract import Contract, Feature, Label, dump_contract
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "quality"))
 from clean_sources import orders
 
+ORDER = "rows are in no order of this column"
+
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
@@ -200,3 +202,63 @@ def test_neighbours_that_resemble_each_other_count_for_less():
         series[i] = 0.9 * series[i - 1] + noise[i]
     assert inflation(noise) < 2.5
     assert 9 < inflation(series) < 45, "the exact value for an autoregression of 0.9 is 19"
+
+
+def test_a_sorted_file_is_shown(home, tmp_path):
+    code, failures = _spoiled(home, tmp_path, lambda f: f.sort("weight_kg"))
+    assert code == 0
+    assert {"column": "weight_kg", "rule": ORDER, "severity": "warning"} in failures
+    code, failures = _spoiled(home, tmp_path, lambda f: f.sort("returned"))
+    assert {"column": "returned", "rule": ORDER, "severity": "warning"} in failures
+
+
+def test_many_equal_values_are_no_order(tmp_path):
+    r = np.random.default_rng(5)
+
+    def draw(rows):
+        extras = np.where(r.random(rows) < 0.6, 0.0, r.gamma(2, 30, rows).round(2))
+        return pl.DataFrame({"extras": extras, "rare": (r.random(rows) < 0.005).astype(int), "x": r.normal(size=rows)})
+
+    draw(2000).write_csv(tmp_path / "clean.csv")
+    contract = infer_contract(tmp_path / "clean.csv", label="rare")
+    for _ in range(5):
+        draw(2000).write_csv(tmp_path / "b.csv")
+        assert check_file(contract, tmp_path / "b.csv").failures == ()
+
+
+def test_a_row_of_totals_stops(home, tmp_path):
+    def with_totals(f):
+        sums = f.select(pl.col("quantity", "total").cast(pl.Float64).sum().round(2).cast(pl.String))
+        return pl.concat([f, sums.with_columns(order_id=pl.lit("Total"))], how="diagonal")
+
+    code, failures = _spoiled(home, tmp_path, with_totals)
+    assert code == 1 and {"column": None, "rule": "the last row holds totals", "severity": "critical"} in failures
+
+
+def test_old_rows_with_one_column_changed_are_known(home, tmp_path):
+    old = pl.read_csv(home / "clean.csv", infer_schema=False).head(150)
+
+    def mixed(f):
+        changed = old.with_columns(weight_kg=pl.lit("1.234"), order_id=f["order_id"].head(150))
+        return pl.concat([changed, f.tail(450)])
+
+    code, failures = _spoiled(home, tmp_path, mixed)
+    rule = "rows of the clean file come back in part"
+    assert code == 1 and {"column": None, "rule": rule, "severity": "critical"} in failures
+
+
+def test_days_with_many_rows_each_go_on(tmp_path):
+    r = np.random.default_rng(6)
+
+    def days(first, count):
+        day = np.repeat(np.arange(first, first + count), 30)
+        start = np.datetime64("2024-01-01")
+        return pl.DataFrame(
+            {"day": (start + day).astype(str), "guests": r.poisson(50, day.size), "shop": np.tile(np.arange(30), count)}
+        )
+
+    days(0, 60).write_csv(tmp_path / "clean.csv")
+    contract = infer_contract(tmp_path / "clean.csv", label="guests")
+    assert contract.time == "day"
+    days(65, 20).write_csv(tmp_path / "b.csv")
+    assert check_file(contract, tmp_path / "b.csv").failures == ()

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+FORMS = {"admitted": "%d.%m.%Y", "measured_at": "%Y-%m-%dT%H:%M:%S", "sold_on": "%Y-%m-%d"}
+"""How columns of dates that are texts are written."""
 Spoiled = pd.DataFrame | bytes | None
 FOUND: dict[str, dict[str, Callable[["Batch"], Spoiled]]] = {}
 """Faults by module and name, in the order in which they stand there."""
@@ -45,6 +47,22 @@ class Batch:
         f = self.clean
         texts = [c for c in f.columns if not pd.api.types.is_numeric_dtype(f[c]) and c not in (self.label, self.key)]
         return [c for c in texts if 1 < f[c].nunique() <= 40 and c not in self.times]
+
+    @property
+    def free_text(self) -> str | None:
+        return next((c for c in ("note", "name", "title", "review") if c in self.frame.columns), None)
+
+    @property
+    def lost(self) -> np.ndarray:
+        """Flags of a tenth of the rows, the same each time."""
+        return np.random.default_rng(17).random(len(self.frame)) < 0.1
+
+    def moments(self, c: str) -> pd.Series:
+        return pd.to_datetime(self.frame[c], format=FORMS.get(c))
+
+    def with_moments(self, c: str, moments: pd.Series) -> pd.DataFrame:
+        """The batch with other moments, written as they were."""
+        return self.frame.assign(**{c: moments.dt.strftime(FORMS[c]) if c in FORMS else moments})
 
     def measure(self) -> str | None:
         """The measure with the most different values: what a mistake would hurt the most."""

@@ -10,13 +10,7 @@ from faults.batch import Batch, Spoiled, fault
 
 def _moments(b: Batch, change: Callable[[pd.Series], pd.Series]) -> Spoiled:
     c = b.times[0] if b.times else None
-    if c is None:
-        return None
-    texts = b.frame[c]
-    forms = {"admitted": "%d.%m.%Y", "measured_at": "%Y-%m-%dT%H:%M:%S", "sold_on": "%Y-%m-%d"}
-    if c not in forms:
-        return b.frame.assign(**{c: change(texts)})
-    return b.frame.assign(**{c: change(pd.to_datetime(texts, format=forms[c])).dt.strftime(forms[c])})
+    return None if c is None else b.with_moments(c, change(b.moments(c)))
 
 
 @fault
@@ -52,12 +46,7 @@ def day_and_month_swapped(b: Batch) -> Spoiled:
 @fault
 def dates_written_otherwise(b: Batch) -> Spoiled:
     c = b.times[0] if b.times else None
-    forms = {"admitted": "%d.%m.%Y", "measured_at": "%Y-%m-%dT%H:%M:%S", "sold_on": "%Y-%m-%d", "ordered_at": None}
-    return (
-        None
-        if c is None
-        else b.frame.assign(**{c: pd.to_datetime(b.frame[c], format=forms[c]).dt.strftime("%m/%d/%y")})
-    )
+    return None if c is None else b.frame.assign(**{c: b.moments(c).dt.strftime("%m/%d/%y")})
 
 
 @fault
