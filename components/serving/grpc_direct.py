@@ -199,10 +199,11 @@ class DirectServer:
             call.finish(Code.RESOURCE_EXHAUSTED, "all server threads are busy", None)
         else:
             call.large = len(data) > LARGE_BYTES
-            try:
-                self._answer(call, method, watch, data)
-            finally:
-                self._running_less()
+            code, text, answer = self._compute(call, method, data)
+            if watch and answer is not None:
+                self._keep_open(call, answer)
+            else:
+                call.finish(code, text, answer)
 
     def _enter(self) -> bool:
         """Count a running call and keep one thread free to poll; False when too many run."""
@@ -215,23 +216,18 @@ class DirectServer:
                 self._add_thread()
             return True
 
-    def _running_less(self) -> None:
-        with self._lock:
-            self._running -= 1
-
-    def _answer(self, call: "_Call", method: Method, watch: bool, data: bytes) -> None:
+    def _compute(self, call: "_Call", method: Method, data: bytes) -> tuple[Code, str, bytes | None]:
+        """Run a method. The call is counted as over before its answer goes out: the client may ask again at once."""
         try:
-            answer = method(data, call)
+            return Code.OK, "", method(data, call)
         except ServingError as error:
-            call.finish(error.code, error.text, None)
+            return error.code, error.text, None
         except Exception as error:
             _LOG.exception("answering a call")
-            call.finish(Code.INTERNAL, f"{type(error).__name__}: {error}", None)
-        else:
-            if watch:
-                self._keep_open(call, answer)
-            else:
-                call.finish(Code.OK, "", answer)
+            return Code.INTERNAL, f"{type(error).__name__}: {error}", None
+        finally:
+            with self._lock:
+                self._running -= 1
 
     def _keep_open(self, call: "_Call", answer: bytes) -> None:
         """Send an answer and leave the call open until the client goes or the server stops."""

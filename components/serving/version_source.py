@@ -50,8 +50,9 @@ def _name_and_path(model: ServedModel) -> tuple[str, str]:
 
 def _children(model: ServedModel) -> dict[int, str]:
     """Version directories of a base path; of two spellings of one number the later name wins."""
+    base = _local_path(model)
     try:
-        names = sorted(child.name for child in Path(model.base_path).iterdir())
+        names = sorted(child.name for child in base.iterdir())
     except (OSError, ValueError) as error:
         raise BasePathMissing(f"could not list base path {model.base_path} of model {model.name}: {error}") from None
     found: dict[int, str] = {}
@@ -61,8 +62,18 @@ def _children(model: ServedModel) -> dict[int, str]:
             continue
         if version in found:
             _LOG.warning("version %d of model %s is there twice; %s is used", version, model.name, name)
-        found[version] = str(Path(model.base_path) / name)
+        found[version] = str(base / name)
     return found
+
+
+def _local_path(model: ServedModel) -> Path:
+    """The base path as a folder of this machine; never relative, whatever stands in front of ``://``."""
+    path = model.base_path.removeprefix("file://")
+    if not path.startswith("/"):
+        raise BasePathMissing(
+            f"could not list base path {model.base_path} of model {model.name}: only local folders can be served"
+        )
+    return Path(path)
 
 
 def choose(policy: VersionPolicy, present: dict[int, str]) -> dict[int, str]:

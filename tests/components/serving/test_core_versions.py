@@ -170,6 +170,15 @@ def test_an_empty_base_path_unloads_everything_a_missing_one_nothing(core: Serve
         core.acquire(ModelSpecRef("m"))
 
 
+def test_uris_are_local_folders_or_nothing(core: ServerCore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(tmp_path / "s3:" / "m", 1)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ServingError, match="Deadline"):
+        core.reload(config_of({"m": "s3://m"}), 0.2)
+    core.reload(config_of({"n": f"file://{tmp_path}/s3:/m"}), 10)
+    assert latest(core, "n") == 1
+
+
 def test_a_base_path_that_comes_later_is_taken_up(core: ServerCore, tmp_path: Path) -> None:
     with pytest.raises(ServingError, match="DEADLINE_EXCEEDED"):
         core.reload(config("m", tmp_path / "later"), 0.1)

@@ -246,6 +246,13 @@ def test_a_request_without_end_does_not_hold_the_process(models: Path) -> None:
         time.sleep(0.5)
 
 
+def test_a_client_that_asks_again_at_once_is_within_the_thread_quota(models: Path) -> None:
+    flags = ("--model_name=m", f"--model_base_path={models}/m", "--grpc_max_threads=1")
+    with server(models, *flags, name="quota") as running:
+        for _ in range(2000):
+            assert running.predict(predict_request("m", x=[2.0]))["y"] == [3.0]
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
