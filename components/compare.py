@@ -1,8 +1,10 @@
 """Has the data moved? Two sets of examples, or the requests of a model and the data that it learned from.
 
-Not part of the supervised chain: give it to a pipeline that watches a model, with the live model's data as baseline::
+``kilnworks drift NAME`` does it for a file or for the server's log. Not part of the supervised chain: give it to a
+pipeline that watches a model, with the live model's data as baseline::
 
     Step("drift", compare, CompareConfig(), {"examples": "examples", "baseline": Champion("churn", "checked")})
+    Step("drift", compare_file, CompareFileConfig(file=...), {"baseline": Champion("churn", "checked")})
     Step("skew", compare_log, CompareLogConfig(log=...), {"baseline": Champion("churn", "checked")})
 """
 
@@ -11,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from components.sources import Wanted
+from components.sources import AnySource, Source, Wanted
 from components.sources.columns import contract_columns
 from components.sources.prediction_log import PredictionLogSource
 from schemas.artifacts import Comparison, Examples
 from schemas.config import Config
+from schemas.contract import Contract
 from schemas.errors import ConfigError, StepSkipped
 from schemas.files import write_json
 
@@ -44,6 +47,15 @@ class CompareConfig(_Judged):
     """Split of the new examples."""
 
 
+class CompareFileConfig(_Judged):
+    """Which file is compared, and what follows from drift."""
+
+    file: str
+    """CSV, JSON lines, Parquet or ``.npz``; the label may be absent."""
+    like: AnySource | None = None
+    """How the training data were read; a file of the same kind is read so, too (separator, encoding, ...)."""
+
+
 class CompareLogConfig(_Judged):
     """Which log is compared, and what follows from drift."""
 
@@ -62,6 +74,24 @@ def compare(config: CompareConfig, examples: Examples, baseline: Examples, out: 
     return _judge(config, _rows(examples, config.split), baseline, names, out, with_label=True)
 
 
+def compare_file(config: CompareFileConfig, baseline: Examples, out: Path) -> Comparison:
+    """Compare the rows of a file with the examples that a model learned from.
+
+    Raises:
+        DataUnreadable: the file is missing, empty, of an unknown kind or broken.
+        DataInvalid: a feature's column is missing.
+        ConfigError: the split is not there or empty.
+        StepSkipped: more has drifted than ``most_drifted`` allows.
+    """
+    from components.predicting.rows import file_source
+
+    source, contract = file_source(Path(config.file), config.like), baseline.contract
+    labelled = contract.label is not None and contract.label.name in source.column_names()
+    wanted = [*contract.features, *([contract.label.name] if contract.label and labelled else [])]
+    names = (Path(config.file).name, f"{config.baseline_split} of the baseline")
+    return _judge(config, _all_rows(source, wanted, contract), baseline, names, out, with_label=labelled)
+
+
 def compare_log(config: CompareLogConfig, baseline: Examples, out: Path) -> Comparison:
     """Compare the requests that a server logged with the examples that its model learned from.
 
@@ -70,14 +100,20 @@ def compare_log(config: CompareLogConfig, baseline: Examples, out: Path) -> Comp
         ConfigError: the split is not there or empty.
         StepSkipped: more has drifted than ``most_drifted`` allows.
     """
+    names = ("requests", f"{config.baseline_split} of the baseline")
+    rows = _all_rows(config.log, list(baseline.contract.features), baseline.contract)
+    return _judge(config, rows, baseline, names, out, with_label=False)
+
+
+def _all_rows(source: Source, names: list[str], contract: Contract) -> "Rows":
+    """These columns of every row of a source, in contract dtypes."""
     import polars as pl
 
     from components.quality.batches import rows_of_frame
 
-    features = {n: c for n, c in contract_columns(baseline.contract).items() if n in baseline.contract.features}
-    frames = list(config.log.frames(Wanted(features, any_extra=True)))
-    names = ("requests", f"{config.baseline_split} of the baseline")
-    return _judge(config, rows_of_frame(pl.concat(frames)), baseline, names, out, with_label=False)
+    columns = {n: c for n, c in contract_columns(contract).items() if n in names}
+    frames = [frame.select(list(columns)) for frame in source.frames(Wanted(columns, any_extra=True))]
+    return rows_of_frame(pl.concat(frames))
 
 
 def _rows(examples: Examples, split: str) -> "Rows":

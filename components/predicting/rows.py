@@ -52,7 +52,7 @@ def request_frames(path: Path, contract: Contract, like: Source | None = None) -
         return
     columns = {name: column for name, column in contract_columns(contract).items() if name in contract.features}
     seen = 0
-    for frame in _source(path, like).frames(Wanted(columns, any_extra=True)):
+    for frame in file_source(path, like).frames(Wanted(columns, any_extra=True)):
         broken = [b for b in broken_rules(contract, frame) if b.severity == "critical"]
         if broken:
             raise _refusal(path, broken, seen)
@@ -60,7 +60,12 @@ def request_frames(path: Path, contract: Contract, like: Source | None = None) -
         yield frame.select(list(columns))
 
 
-def _source(path: Path, like: Source | None) -> Source:
+def file_source(path: Path, like: Source | None = None) -> Source:
+    """Reads a file of rows by its ending, like the training data where these are of the same kind.
+
+    Raises:
+        DataUnreadable: the ending says nothing.
+    """
     ending = next((e for e in KINDS if path.name.lower().endswith(e)), None)
     if ending is None:
         raise DataUnreadable(

@@ -29,7 +29,17 @@ class PredictionLogSource(Source):
         return self.path
 
     def files(self) -> list[Path]:
-        """The finished files, sorted by name; one that is being written starts with a dot."""
+        """The finished files, sorted by name; one that is being written starts with a dot.
+
+        Raises:
+            DataUnreadable: there is none; says so where the first one is still being written.
+        """
+        if list(Path(self.path).glob(".*.partial")) and not list(Path(self.path).rglob("[!.]*.tfrecord")):
+            raise DataUnreadable(
+                f"the first file of the log {self.path} is still being written",
+                "a finished one",
+                "wait some minutes, or stop the server",
+            )
         return [file for file in find_files(self.path, (".tfrecord",)) if not file.name.startswith(".")]
 
     def column_names(self, split: str | None = None) -> list[str]:

@@ -14,6 +14,7 @@ from typer._click.exceptions import ClickException
 
 from pipelines.cli import looking, running, serving, upkeep
 from pipelines.cli.contract import contract_app
+from pipelines.cli.drift import drift
 from pipelines.cli.new import new
 from schemas.errors import EXIT_INTERRUPTED, KilnworksError, StepSkipped
 
@@ -43,6 +44,7 @@ app.command("finish")(running.finish)
 app.command("runs")(looking.runs)
 app.command("report")(looking.report)
 app.command("predict")(serving.predict)
+app.command("drift")(drift)
 app.command("load")(serving.load)
 app.command("serve", context_settings=serving.PASS_THROUGH, add_help_option=False)(serving.serve)
 app.command("doctor")(looking.doctor)

@@ -61,9 +61,9 @@ def runs(
     """List the runs of a pipeline, newest first."""
     from components.reporting.summary import run_summary
 
-    load(name)
     found = open_store(store).runs(name)[::-1][:count]
     if not found:
+        load(name)
         typer.echo(f"no runs yet; start one: python -m pipelines run {name}")
         return
     table = Table(box=None, pad_edge=False)

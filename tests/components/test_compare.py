@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.compare import CompareConfig, CompareLogConfig, compare, compare_log
+from components.compare import CompareConfig, CompareFileConfig, CompareLogConfig, compare, compare_file, compare_log
 from components.quality.batches import rows_of_frame
 from components.quality.moved import moved
 from components.reporting.reading import read_run
@@ -17,7 +17,7 @@ from components.sources.columns import contract_columns
 from components.sources.prediction_log import PredictionLogSource
 from schemas.artifacts import Examples
 from schemas.contract import Contract, parse_contract
-from schemas.errors import ConfigError, DataUnreadable, StepSkipped
+from schemas.errors import ConfigError, DataInvalid, DataUnreadable, StepSkipped
 
 CONTRACT = parse_contract(
     """
@@ -164,6 +164,34 @@ def test_serving_log_against_the_training_data(tmp_path):
     made = compare_log(CompareLogConfig(log=source, classifier=False), base, tmp_path / "out")
     found = made.drift["comparisons"][0]
     assert set(found["drifted"]) == {"b", "c"} and "y" not in {f["feature"] for f in found["features"]}
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_file_against_the_training_data(tmp_path, labelled):
+    rows = shop(600, 4, shift=0.8, new=0.2)
+    (rows if labelled else rows.drop("y")).write_csv(tmp_path / "new.csv")
+    (tmp_path / "out").mkdir()
+    base = examples_of(tmp_path / "old", shop(3000, 0))
+    made = compare_file(CompareFileConfig(file=str(tmp_path / "new.csv"), classifier=False), base, tmp_path / "out")
+    found = made.drift["comparisons"][0]
+    assert set(found["drifted"]) == {"b", "c"} and found["new"] == "new.csv"
+    assert ("y" in {f["feature"] for f in found["features"]}) == labelled
+    (moved_category,) = (f for f in found["features"] if f["feature"] == "c")
+    assert moved_category["bins"][-1] == "other, e.g. novel"
+
+
+def test_file_without_a_feature(tmp_path):
+    shop(100, 4).drop("b").write_csv(tmp_path / "new.csv")
+    (tmp_path / "out").mkdir()
+    base = examples_of(tmp_path / "old", shop(300, 0))
+    with pytest.raises(DataInvalid, match="b"):
+        compare_file(CompareFileConfig(file=str(tmp_path / "new.csv")), base, tmp_path / "out")
+
+
+def test_log_of_which_no_file_is_finished(tmp_path):
+    (tmp_path / ".a.tfrecord.partial").write_bytes(b"")
+    with pytest.raises(DataUnreadable, match="still being written"):
+        PredictionLogSource(path=str(tmp_path)).files()
 
 
 def test_log_that_is_cut_off(tmp_path):

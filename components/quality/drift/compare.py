@@ -105,7 +105,8 @@ def bins_of(new: Distribution, reference: Distribution) -> tuple[Floats, Floats,
         return new.on(few.edges).counts, few.counts, names if edges else ["all"]
     if not (isinstance(new, Counts) and isinstance(reference, Counts)):
         raise ValueError("a histogram and counts of categories cannot be compared")
-    names = [*list(reference.levels)[:TOP], "other"]
+    novel = max((n for n in new.levels if n not in reference.levels), key=lambda n: new.levels[n], default=None)
+    names = [*list(reference.levels)[:TOP], "other" if novel is None else f"other, e.g. {novel}"]
     a = [float(new.levels.get(n, 0)) for n in names[:-1]]
     b = [float(reference.levels[n]) for n in names[:-1]]
     return np.array([*a, new.rows - sum(a)]), np.array([*b, reference.rows - sum(b)]), names

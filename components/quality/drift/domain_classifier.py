@@ -31,6 +31,7 @@ def domain_classifier(new: pl.DataFrame, reference: pl.DataFrame, seed: int = 0)
     when one feature is shuffled among the held-out rows, largest first.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
+    from threadpoolctl import threadpool_limits
 
     old, now = _sample(reference, seed), _sample(new, seed + 1)
     x = np.vstack([_matrix(old, old), _matrix(now, old)])
@@ -38,16 +39,17 @@ def domain_classifier(new: pl.DataFrame, reference: pl.DataFrame, seed: int = 0)
     fold = np.random.default_rng(seed).permutation(y.size) % 2
     score = np.zeros(y.size)
     falls = np.zeros(x.shape[1])
-    for f in (0, 1):
-        train, test = fold != f, fold == f
-        model = HistGradientBoostingClassifier(max_iter=60, max_depth=4, random_state=seed, early_stopping=False)
-        model.fit(x[train], y[train])
-        score[test] = model.predict_proba(x[test])[:, 1]
-        base = auc(score[test], y[test])
-        for j in range(x.shape[1]):
-            mixed = x[test].copy()
-            mixed[:, j] = np.random.default_rng(j).permutation(mixed[:, j])
-            falls[j] += (base - auc(model.predict_proba(mixed)[:, 1], y[test])) / 2
+    with threadpool_limits(1):  # the data are small: threads would wait for each other longer than they work
+        for f in (0, 1):
+            train, test = fold != f, fold == f
+            model = HistGradientBoostingClassifier(max_iter=60, max_depth=4, random_state=seed, early_stopping=False)
+            model.fit(x[train], y[train])
+            score[test] = model.predict_proba(x[test])[:, 1]
+            base = auc(score[test], y[test])
+            for j in range(x.shape[1]):
+                mixed = x[test].copy()
+                mixed[:, j] = np.random.default_rng(j).permutation(mixed[:, j])
+                falls[j] += (base - auc(model.predict_proba(mixed)[:, 1], y[test])) / 2
     area = float(np.mean([auc(score[fold == f], y[fold == f]) for f in (0, 1)]))
     error = math.sqrt((y.size + 1) / (12 * float((y == 0).sum()) * float((y == 1).sum())))
     log_p = float(normal_tail((area - 0.5) / error)) if area > 0.5 else 0.0

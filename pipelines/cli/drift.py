@@ -1,0 +1,116 @@
+"""``kilnworks drift``: new rows, or the requests of a server, against the data that the live model learned from."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipelines.cli.console import table_console, watched
+from pipelines.cli.quiet import quiet_libraries
+from pipelines.cli.settings import new_run_id, open_store
+from pipelines.core.execute import artifact_path, run_all
+from pipelines.core.finish import finish_run
+from pipelines.core.graph import Champion, Pipeline, Step
+from pipelines.core.registry import load
+from schemas.errors import EXIT_SKIPPED, ConfigError
+
+if TYPE_CHECKING:
+    from components.sources.base import Source
+
+SHOWN = 12
+"""Features printed, the most moved first; the report has them all."""
+
+
+def drift(
+    name: Annotated[str, typer.Argument(help="Name of the pipeline whose live model is meant.", show_default=False)],
+    data: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="New rows, as for predict; the label may be absent.")
+    ] = None,
+    log: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The server's prediction log (--prediction_log_dir).")
+    ] = None,
+    most: Annotated[
+        int | None,
+        typer.Option(min=0, help="Exit with 99 when more features than this have moved, or a small model can tell."),
+    ] = None,
+    store: Annotated[
+        str | None, typer.Option("--store", help="Folder of the store [default: $KILNWORKS_STORE or ./store]")
+    ] = None,
+) -> int:
+    """Compare new rows, or what a server was asked, with the data that the live model learned from."""
+    if (data is None) == (log is None):
+        raise ConfigError("--data and --log together, or neither", "one of them", "say what is to be compared")
+    quiet_libraries()
+    opened = open_store(store)
+    opened.check_writable()
+    pipeline = _pipeline(load(name), data, log, most)
+    run = opened.run(pipeline.name, new_run_id())
+    asked = ["--data", str(data)] if data is not None else ["--log", str(log)]
+    run.begin(
+        shlex.join(["python", "-m", "pipelines", "drift", name, *asked]),
+        {},
+        trigger="command line",
+        steps=pipeline.outline(),
+    )
+    console = Console()
+    try:
+        with watched(console, pipeline) as listener:
+            outcome = run_all(pipeline, run, fresh=True, listener=listener)
+    finally:
+        report = finish_run(run)
+    _print(json.loads((artifact_path(run, "drift") / "drift.json").read_text(encoding="utf-8"))["comparisons"][0])
+    console.print(f"report   {report}", markup=False, highlight=False, soft_wrap=True)
+    return EXIT_SKIPPED if "skipped" in outcome.values() else 0
+
+
+def _pipeline(watched_one: Pipeline, data: Path | None, log: Path | None, most: int | None) -> Pipeline:
+    """One step: the file or the log against the checked examples of the live model's run."""
+    from components.compare import CompareFileConfig, CompareLogConfig, compare_file, compare_log
+    from components.sources.prediction_log import PredictionLogSource
+    from schemas.artifacts import Examples
+
+    made = [step for step in watched_one.steps if issubclass(step.signature.result, Examples)]
+    if not made:
+        raise ConfigError(f"{watched_one.name} has no step that makes examples", "one", "name another pipeline")
+    inputs = {"baseline": Champion(watched_one.name, made[-1].name)}
+    if log is not None:
+        source = PredictionLogSource(path=str(log))
+        step = Step("drift", compare_log, CompareLogConfig(log=source, most_drifted=most), inputs)
+    else:
+        settings: dict[str, Any] = {"file": str(data), "like": _source_of(made[0]), "most_drifted": most}
+        step = Step("drift", compare_file, CompareFileConfig(**settings), inputs)
+    return Pipeline(
+        f"{watched_one.name}_drift", (step,), description=f"Drift against the live model of {watched_one.name}"
+    )
+
+
+def _source_of(step: Step) -> "Source | None":
+    return getattr(step.config, "source", None)
+
+
+def _print(found: dict[str, Any]) -> None:
+    """The most moved features, each with the statistics that are beyond their threshold."""
+    limits = found["thresholds"]
+    table = Table(box=None, pad_edge=False)
+    for title in ("feature", "", "beyond its threshold"):
+        table.add_column(title, overflow="fold")
+    for one in found["features"][:SHOWN]:
+        beyond = [f"{s.replace('_', ' ')} {one['statistics'][s]:.3f} (from {limits[s]:g})" for s in one["beyond"]]
+        mark = Text("moved", "bold red") if beyond else Text("as before", "green")
+        table.add_row(Text(one["feature"]), mark, ", ".join(beyond))
+    console = table_console()
+    console.print(table)
+    rows, domain = found["rows"], found["domain"]
+    told = f"; a small model tells them apart with AUC {domain['auc']:.3f}" if domain else ""
+    console.print(
+        f"{len(found['drifted'])} of {len(found['features'])} features have moved: {rows['new']:,} rows of "
+        f"{found['new']} against {rows['reference']:,} of {found['reference']}{told}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
