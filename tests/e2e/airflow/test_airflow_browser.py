@@ -136,3 +136,20 @@ def test_the_assets_show_what_comes_from_where(page, world, run_id):
 def test_reading_the_definitions_again_makes_no_new_version(world, run_id, dag):
     versions = world.get(f"/api/v2/dags/{dag}/dagVersions")
     assert versions["total_entries"] == 1, json.dumps(versions)
+
+
+def test_a_person_approves_by_a_click_with_another_setting(page, world):
+    run_id = world.start("asked")
+    quoted = urllib.parse.quote(run_id, safe="")
+    world.wait("the question", lambda: world.tasks("asked", run_id)["approve_deployment"]["state"] == "deferred")
+    page.goto(f"{world.airflow.url}/dags/asked/runs/{quoted}/tasks/approve_deployment/required_actions")
+    page.get_by_text("champion").first.wait_for()
+    picture(page, "approval")
+    page.locator("input[name='element_deployment.keep']").fill("5")
+    page.locator("input[name='element_comment']").fill("looks good")
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="Approve").click()
+    assert set(world.finished("asked", run_id).values()) == {"success"}
+    run = world.store.run("asked", run_id)
+    assert run.manifest("deployment")["config"]["keep"] == 5
+    assert read_json(run.path / "approvals" / "deployment.json")["headline"].endswith("by admin: looks good")
