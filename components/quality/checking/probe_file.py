@@ -54,6 +54,8 @@ def _text(kept: dict[str, object], facts: TextFacts) -> Iterator[Evidence]:
         yield report(None, "the encoding changed", facts.encoding, str(kept["encoding"]))
     if abs(facts.quoted_share - float(str(kept["quoted_share"]))) > 0.5:
         yield suspicious(None, "quoting of fields changed", f"{facts.quoted_share:.0%}", f"{kept['quoted_share']:.0%}")
+    if facts.nul:
+        yield certain(None, "the file is text throughout", f"{facts.nul} bytes that are 0", "none")
     if facts.ragged_count and not kept["ragged_count"]:
         count = f"{facts.ragged_count} rows"
         yield certain(None, "rows have as many fields as the header", count, "none", facts.ragged)

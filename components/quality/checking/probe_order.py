@@ -162,6 +162,7 @@ def _still_mixed(batch: Batch, name: str) -> Evidence:
         0.9,
         "equal or near values stand together, as in a sorted file",
         "rows in random order",
+        weight=20 if name == batch.label else 1,
     )
 
 
@@ -186,7 +187,7 @@ def _run(kept: dict[str, Any], values: Floats, name: str, batch: Batch) -> Itera
     length, value, start = _longest_run(values)
     if kept["distinct"] < 2 or kept["run"] > 0.2 * kept["rows"]:
         return
-    share = min(max(kept["top"] * 1.5, 3 / kept["rows"]), 0.999)
+    share = max(min(kept["top"] * 1.5, 1 - 0.7 * (1 - kept["top"])), 3 / kept["rows"])
     chance = math.log10(values.size) + (length - 1) * math.log10(share)
     usual = kept["run"] * _run_growth(kept, values.size)
     if length <= 2 * usual + 2:

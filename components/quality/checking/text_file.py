@@ -27,6 +27,7 @@ class TextFacts:
         ragged: rows (from 1) whose number of fields differs from the header's; first few.
         ragged_count: how many such rows there are.
         last_short: whether the last row has too few fields.
+        nul: bytes that are 0, which no text holds.
     """
 
     delimiter: str = ","
@@ -37,6 +38,7 @@ class TextFacts:
     ragged: tuple[int, ...] = ()
     ragged_count: int = 0
     last_short: bool = False
+    nul: int = 0
 
 
 def inspect_text(data: bytes, delimiter: str | None) -> tuple[bytes, TextFacts]:
@@ -55,7 +57,8 @@ def inspect_text(data: bytes, delimiter: str | None) -> tuple[bytes, TextFacts]:
     width = len(next(csv.reader([header], delimiter=found), [header]))
     rows, count, last_short = _ragged(data, found.encode(), width, quotes)
     share = _quoted_share(sample, found) if quotes else 0.0
-    return data, TextFacts(found, encoding, quotes, share, data.endswith((b"\n", b"\r")), rows, count, last_short)
+    whole = data.endswith((b"\n", b"\r"))
+    return data, TextFacts(found, encoding, quotes, share, whole, rows, count, last_short, data.count(b"\x00"))
 
 
 def _to_utf8(data: bytes) -> tuple[bytes, str]:

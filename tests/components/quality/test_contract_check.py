@@ -262,3 +262,21 @@ def test_days_with_many_rows_each_go_on(tmp_path):
     assert contract.time == "day"
     days(65, 20).write_csv(tmp_path / "b.csv")
     assert check_file(contract, tmp_path / "b.csv").failures == ()
+
+
+def test_labels_not_known_yet_at_the_end_stop(home, tmp_path):
+    late = pl.int_range(pl.len()) > 400
+    code, failures = _spoiled(
+        home, tmp_path, lambda f: f.with_columns(returned=pl.when(late).then(pl.lit("no")).otherwise("returned"))
+    )
+    stuck = {"column": "returned", "rule": "a value is stuck over many rows", "severity": "critical"}
+    assert code == 1 and stuck in failures
+
+
+def test_bytes_that_are_no_text_stop(home, tmp_path):
+    data = (home / "fresh.csv").read_bytes()
+    at = data.index(b"\n", 70_000) if len(data) > 70_000 else len(data) - 2
+    (tmp_path / "b.csv").write_bytes(data[:at] + b"\0" * 3 + data[at:])
+    result = _run("check", home / "contract.yaml", tmp_path / "b.csv", "--json")
+    failures = json.loads(result.stdout)["failures"]
+    assert {"column": None, "rule": "the file is text throughout", "severity": "critical"} in failures
