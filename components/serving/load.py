@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from urllib.parse import quote
 
 import numpy as np
 import orjson
@@ -240,7 +241,7 @@ async def _run_grpc(address: str, request: Any, _: Mapping[str, Any], bounds: _B
 async def _run_rest(address: str, request: Any, inputs: Mapping[str, Any], bounds: _Bounds) -> tuple[_Tally, float]:
     body = rest_body(inputs, request.model_spec.signature_name)
     head = (
-        f"POST /v1/models/{request.model_spec.name}:predict HTTP/1.1\r\nHost: {address}\r\n"
+        f"POST /v1/models/{quote(request.model_spec.name, safe='')}:predict HTTP/1.1\r\nHost: {address}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     host, _, port = address.rpartition(":")

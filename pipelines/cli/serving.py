@@ -106,10 +106,11 @@ def load(
     from components.serving.load import inputs_like, run_load
 
     with Client(address) as client:
-        signatures = client.metadata(model).signatures
-    if signature not in signatures:
-        raise UnknownName(f"signature of {model}", signature, signatures)
-    inputs = inputs_like(signatures[signature], rows)
+        signatures = {name: meta for name, meta in client.metadata(model).signatures.items() if meta.inputs}
+        if signature not in signatures:
+            raise UnknownName(f"signature of {model}", signature, signatures)
+        inputs = inputs_like(signatures[signature], rows)
+        client.predict(model, inputs, signature=signature)  # one that is refused says why
     report = run_load(
         rest or address,
         model,

@@ -11,6 +11,7 @@ import numpy as np
 
 from components.serving.client import examples as example_protos
 from components.serving.client import messages, tensors
+from schemas.errors import RequestInvalid
 
 R = TypeVar("R")
 
@@ -104,6 +105,9 @@ def predict(
         signature: "" = ``serving_default``.
         outputs: only these; () = all.
         timeout_seconds: for this call, retries included; None = the client's.
+
+    Raises:
+        RequestInvalid: values that make no tensor, or a version beside a label.
     """
     request = messages.PredictRequest(output_filter=outputs)
     _fill_spec(request.model_spec, model, version, label, signature)
@@ -165,6 +169,8 @@ def status(
 
 
 def _fill_spec(spec: Any, model: str, version: int | None, label: str | None, signature: str) -> None:
+    if version is not None and label is not None:
+        raise RequestInvalid(f"version {version} and label {label!r}", "one of them", "leave the other out")
     spec.name = model
     spec.signature_name = signature
     if version is not None:

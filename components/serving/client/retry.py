@@ -72,7 +72,8 @@ def call_script(
     deadline = clock() + limit
     attempt = 1
     while True:
-        reply = yield Send(call, max(deadline - clock(), 0.0))
+        left = deadline - clock()
+        reply = (yield Send(call, left)) if left > 0 else Reply(Code.DEADLINE_EXCEEDED)
         assert reply is not None
         if reply.code is Code.OK:
             return call.read(reply.answer)
@@ -124,6 +125,8 @@ def as_error(reply: Reply, call: Call[Any], attempts: int, limit_seconds: float)
         got = f"{method}: {reply.code.name}: {reply.text}"
         return ServerUnavailable(got, "a model server that answers", "check that it runs at this address", details)
     got = f"{method}: the server refused the request: {reply.code.name}: {reply.text}"
+    if reply.code is Code.NOT_FOUND:
+        return RequestInvalid(got, "a model and a version that are served", "look at the status of the model", details)
     return RequestInvalid(got, "a request that fits the served model", "compare it with the metadata", details)
 
 

@@ -195,6 +195,18 @@ def test_other_errors_are_not_tried_again(ask: object, code: str, error: type[Ex
     assert len(ask.channel.asked) == 1
 
 
+@pytest.mark.parametrize("seconds", [0.0, -1.0])
+def test_a_call_without_time_is_not_sent(ask: object, seconds: float) -> None:
+    with pytest.raises(ServerUnavailable, match="no answer within"):
+        ask([prediction()], "predict", "m", {"x": [1.0]}, timeout_seconds=seconds)
+    assert ask.channel.asked == []
+
+
+def test_a_version_and_a_label_exclude_each_other(ask: object) -> None:
+    with pytest.raises(RequestInvalid, match="one of them"):
+        ask([prediction()], "predict", "m", {"x": [1.0]}, version=2, label="stable")
+
+
 def test_waits_grow_and_stay_within_the_deadline() -> None:
     clock = Clock()
     channel = Channel([UNAVAILABLE], clock, seconds=1.0)

@@ -16,7 +16,7 @@ import pytest
 
 from components.serving.client import AsyncClient, Client
 from components.serving.load import inputs_like, run_load
-from schemas.errors import ConfigError, RequestInvalid, ServerUnavailable
+from schemas.errors import ConfigError, RequestInvalid, ServerUnavailable, UnknownName
 
 pytestmark = pytest.mark.e2e
 
@@ -344,6 +344,17 @@ def test_load(served: Served, protocol: str) -> None:
     code = {"grpc": "NOT_FOUND", "rest": "404"}[protocol]
     with pytest.raises(ServerUnavailable, match=code):
         run_load(address, "no", inputs, protocol=protocol, clients=1, seconds=0.3, warmup_seconds=0)
+
+
+def test_the_load_command_says_why_a_signature_cannot_be_loaded(served: Served) -> None:
+    from pipelines.cli.serving import load
+
+    with pytest.raises(RequestInvalid, match=r"Could not parse example|required but could not be found"):
+        load(served.grpc, "half", signature="regress")
+    with pytest.raises(UnknownName) as unknown:
+        load(served.grpc, "half", signature="nope")
+    assert "serving_default" in str(unknown.value)
+    assert "__saved_model_init_op" not in str(unknown.value)
 
 
 def test_load_bounds() -> None:
