@@ -183,6 +183,19 @@ def test_assets_say_what_was_made(world):
     assert by_name["sturdy.deployment"]["version"] >= 1
 
 
+def test_the_report_and_the_log_show_a_training_that_goes_on(world):
+    run_id = world.start("sturdy", {"model.epochs": 12, "model.seconds": 1})
+
+    def page():
+        return world.call("GET", f"/kilnworks/run?dag_id=sturdy&run_id={urllib.parse.quote(run_id)}")[1]
+
+    world.wait("the progress on the page", lambda: "loss 0." in page() and 'http-equiv="refresh"' in page(), 60, 0.2)
+    assert set(world.finished("sturdy", run_id).values()) == {"success"}
+    assert 'http-equiv="refresh"' not in page()
+    log = world.log("sturdy", run_id, "model")
+    assert all(f"model: {epoch}/12 epoch {epoch}" in log for epoch in range(1, 12))
+
+
 def test_no_file_without_a_login_and_none_outside_of_the_run(world):
     run_id = world.start("sturdy")
     world.finished("sturdy", run_id)
