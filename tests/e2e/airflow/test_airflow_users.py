@@ -192,7 +192,7 @@ def test_the_report_and_the_log_show_a_training_that_goes_on(world):
     world.wait("the progress on the page", lambda: "loss 0." in page() and 'http-equiv="refresh"' in page(), 60, 0.2)
     assert set(world.finished("sturdy", run_id).values()) == {"success"}
     assert 'http-equiv="refresh"' not in page()
-    log = world.log("sturdy", run_id, "model")
+    log = world.log("sturdy", run_id, "all")
     assert all(f"model: {epoch}/12 epoch {epoch}" in log for epoch in range(1, 12))
 
 
