@@ -3,6 +3,7 @@
 Importing this module imports TensorFlow.
 """
 
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +34,8 @@ from components.serving.text_protos import read_monitoring_path, read_tls
 from components.serving.tls import server_context
 from components.serving.warmup import warm_up
 from schemas.errors import ConfigError
+
+_LOG = logging.getLogger(__name__)
 
 DEFAULT_GRPC_PORT = 8500
 DEFAULT_REST_PORT = 8501
@@ -153,7 +156,10 @@ def grpc_options(flags: Flags) -> GrpcOptions:
 def rest_options(flags: Flags, default_port: int | None) -> RestOptions | None:
     """How the REST server listens; None when it is off or has the port of gRPC. Raises ``ConfigError``."""
     port = default_port if flags.rest_api_port is None else flags.rest_api_port
-    if port is None or (port and port == flags.port):
+    if port is None:
+        return None
+    if port and port == (DEFAULT_GRPC_PORT if flags.port is None else flags.port):
+        _LOG.error("--rest_api_port is the port of gRPC: REST is not served")
         return None
     monitoring = flags.monitoring_config_file
     return RestOptions(

@@ -154,6 +154,8 @@ class _Process:
             self._servers.append(rest_server)
             rest_port = rest_server.port
         models = sorted(model.name for model in self._engine.core.models())
+        if not models:
+            _LOG.warning("there is no model to serve yet; published ones are taken up from %s", self._store)
         announcement = {"grpc_port": grpc_server.port, "rest_api_port": rest_port, "models": models}
         sys.stdout.write(json.dumps(announcement) + "\n")
         sys.stdout.flush()

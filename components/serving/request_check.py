@@ -202,10 +202,10 @@ def _number_rules(feature: Feature) -> Iterator[Rule]:
         yield "0 or 1", lambda flat: _any((flat != 0) & (flat != 1))
     if feature.min is not None:
         low = feature.min
-        yield f"at least {low:g}{unit}", lambda flat: _any(flat < low)
+        yield f"at least {_digits(low)}{unit}", lambda flat: _any(flat < low)
     if feature.max is not None:
         high = feature.max
-        yield f"at most {high:g}{unit}", lambda flat: _any(flat > high)
+        yield f"at most {_digits(high)}{unit}", lambda flat: _any(flat > high)
     if feature.allowed is not None:
         allowed = feature.allowed
         yield f"one of {_listed(allowed)}", lambda flat: _any(~np.isin(flat, np.array(allowed, flat.dtype)))
@@ -247,6 +247,11 @@ def _listed(values: Sequence[Any]) -> str:
 
 def _shown(row: Array) -> str:
     if row.size > 1:
-        return f"values from {row.min():g} to {row.max():g}"
+        return f"values from {_digits(row.min())} to {_digits(row.max())}"
     value = row[0]
-    return repr(_decoded(value))[:80] if isinstance(value, bytes | str) else f"{value:g}"
+    return repr(_decoded(value))[:80] if isinstance(value, bytes | str) else _digits(value)
+
+
+def _digits(number: Any) -> str:
+    """A number with all its digits: what was sent must be found again in the data."""
+    return str(number).removesuffix(".0")

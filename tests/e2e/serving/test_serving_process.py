@@ -246,6 +246,16 @@ def test_a_request_without_end_does_not_hold_the_process(models: Path) -> None:
         time.sleep(0.5)
 
 
+def test_rest_on_the_port_of_grpc_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    from components.serving.assembly import rest_options
+    from components.serving.flags import Flags
+
+    assert rest_options(Flags(rest_api_port=8500), None) is None
+    assert rest_options(Flags(port=7, rest_api_port=7), None) is None
+    assert caplog.messages == ["--rest_api_port is the port of gRPC: REST is not served"] * 2
+    assert rest_options(Flags(port=0, rest_api_port=0), None) is not None
+
+
 def test_a_client_that_asks_again_at_once_is_within_the_thread_quota(models: Path) -> None:
     flags = ("--model_name=m", f"--model_base_path={models}/m", "--grpc_max_threads=1")
     with server(models, *flags, name="quota") as running:
