@@ -37,13 +37,16 @@ class GrpcOptions:
     health: bool = False
 
     def channel_options(self) -> list[tuple[str, int | str]]:
-        """Settings of gRPC: messages up to 2 GiB both ways, a port of our own, then what the user gave."""
-        return [
-            ("grpc.max_receive_message_length", _LARGEST_MESSAGE),
-            ("grpc.max_send_message_length", _LARGEST_MESSAGE),
-            ("grpc.so_reuseport", 0),
-            *self.channel_arguments,
-        ]
+        """Settings of gRPC: messages up to 2 GiB both ways, a port of our own; what the user gave replaces them.
+
+        Each name comes once: of two, gRPC takes the first.
+        """
+        ours: dict[str, int | str] = {
+            "grpc.max_receive_message_length": _LARGEST_MESSAGE,
+            "grpc.max_send_message_length": _LARGEST_MESSAGE,
+            "grpc.so_reuseport": 0,
+        }
+        return list((ours | dict(self.channel_arguments)).items())
 
     def addresses(self) -> list[str]:
         """What to bind: TCP first, then the unix socket."""

@@ -10,6 +10,7 @@ from tensorflow_serving.config import model_server_config_pb2
 from components.serving.batching_config import BatchSettings, batch_settings, common_settings, model_settings
 from components.serving.errors import ServingError
 from components.serving.flags import Flags, channel_arguments, parse_flags
+from components.serving.grpc_options import GrpcOptions
 from components.serving.model_config import read_config_file, served_models
 from components.serving.serving_config import write_serving_config
 from components.serving.text_protos import message_class, read_monitoring_path, read_text_proto, read_tls
@@ -50,6 +51,14 @@ def test_the_flags_of_the_contract_exist_with_their_defaults() -> None:
     assert flags.enable_model_warmup
     assert not flags.enable_batching
     assert not flags.contract_check
+
+
+def test_a_channel_argument_replaces_ours() -> None:
+    given = channel_arguments("grpc.max_receive_message_length=1000,grpc.x=a")
+    options = GrpcOptions(channel_arguments=given).channel_options()
+    assert dict(options)["grpc.max_receive_message_length"] == 1000
+    assert dict(options)["grpc.x"] == "a"
+    assert len(options) == len(dict(options))
 
 
 @pytest.mark.parametrize(
