@@ -62,7 +62,7 @@ def limits(values: Floats) -> tuple[float | None, float | None]:
         low = 0.0
     if top <= 0 and (min(high, last) <= 0 or _stays_above_nought(-present)):
         high = 0.0
-    if low == 0 and 0 < top <= 1 and (top > 0.9 or last <= 1 < high):
+    if low == 0 and 0 < top <= 1 and (last <= 1 < high or (present == 1).sum() >= 2):
         high = 1.0
     if least >= 0 and top == 100 and last <= 100 and (present == 100).sum() >= SEEN:
         high = 100.0

@@ -117,11 +117,31 @@ def _coded(filled: pl.Series) -> bool:
     return steady and digits > 0.9 and (amounts < 0.5 or plain > 0.99)
 
 
+def _names_rows(name: str, filled: pl.Series) -> bool:
+    """Whether unique texts are a key: the name says so, or they look like codes that cannot be unique by chance."""
+    if _STRICT_KEY_NAME.search(name):
+        return True
+    likely = bool(_KEY_NAME.search(name)) or (filled.len() >= 50 and _coded(filled))
+    return likely and _by_design(filled)
+
+
+def _by_design(filled: pl.Series) -> bool:
+    """Whether unique texts are so on purpose, and not for their small number, as times of day in sixty rows are.
+
+    Texts with so many signs at each place, drawn at random, would repeat often, or hardly ever even in later files.
+    """
+    places = int(filled.str.len_chars().max() or 0)  # type: ignore[arg-type]
+    signs = filled.str.slice(0, 1).n_unique() * np.prod(
+        [float(filled.str.slice(i, 1).n_unique()) for i in range(1, min(places, 40))]
+    )
+    repeats = filled.len() ** 2 / 2 / max(float(signs), 1.0)
+    return repeats > 10 or repeats < 0.001
+
+
 def _text_kind(name: str, filled: pl.Series) -> Kind:
     rows, distinct = filled.len(), filled.n_unique()
     spaces = float(filled.str.contains(r"\S\s+\S").mean() or 0)  # type: ignore[arg-type]
-    named = bool(_KEY_NAME.search(name))
-    if distinct == rows >= 20 and spaces < 0.05 and (named or (rows >= 50 and _coded(filled))):
+    if distinct == rows >= 20 and spaces < 0.05 and _names_rows(name, filled):
         return "key"
     if distinct <= 30 or (distinct <= 0.5 * rows and (spaces < 0.5 or distinct <= 0.2 * rows)):
         return "category" if distinct <= 0.9 * rows or distinct <= 5 else "text"

@@ -132,7 +132,8 @@ def _new_levels(
     levels, total = kept["levels"], kept["rows"]
     k = sum(unknown.values())
     largest = max(unknown, key=lambda v: unknown[v], default="")
-    closed, label = kept["once"] == 0 and kept["twice"] == 0, view.column == batch.label
+    closed = kept["once"] == 0 and kept["twice"] == 0 and not view.open
+    label = view.column == batch.label
     rows = _rows(view, list(unknown), batch)
     expected = f"{len(levels)} known" + ("" if len(levels) > 6 else f": {', '.join(map(repr, levels))}")
     yield Evidence(

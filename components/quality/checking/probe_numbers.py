@@ -194,7 +194,7 @@ def _far(learned: dict[str, Any], reference: Histogram, view: Numbers, strays: i
         view.column,
         f"{view.what} far outside anything to be expected",
         _far_log_p(k, n, reference) - 2 * math.log2(_times_over(view.values[beyond], low, high)) if k > strays else 0.0,
-        1.0 if k >= 3 or k > 0.01 * n else 0.5,
+        1.0 if k >= 3 else 0.5,
         f"{k} of {n}, e.g. {_example(view.values, beyond)}",
         f"between {low:.6g} and {high:.6g} (seen: {reference.edges[0]:.6g} to {reference.edges[-1]:.6g})",
         first_rows(beyond),

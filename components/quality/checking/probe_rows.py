@@ -100,9 +100,9 @@ def _totals(table: Table) -> Iterator[Evidence]:
     sums = 0
     for name in table.names("number"):
         values = table.numbers(name)
-        rest = float(np.nansum(values[:-1])) if values.size > 5 else 0.0
-        varied = values.size > 5 and np.unique(values[:-1][~np.isnan(values[:-1])]).size > 2
-        sums += bool(varied and rest != 0 and abs(values[-1] - rest) <= 1e-6 * abs(rest))
+        others = values[:-1][~np.isnan(values[:-1])]
+        rest, largest = float(others.sum()), float(np.abs(others).max(initial=0.0))
+        sums += bool(abs(rest) > 3 * largest > 0 and abs(values[-1] - rest) <= 1e-6 * abs(rest))
     if sums:
         yield certain(None, "the last row holds totals", f"{sums} columns", "rows of one kind", (table.rows,))
 
@@ -182,14 +182,15 @@ def _block(hashes: NDArray[np.uint64], usual: float) -> Iterator[Evidence]:
         return
     far = int(np.bincount(distance).argmax())
     k, pairs = int((hashes[far:] == hashes[:-far]).sum()), n - far
+    chance = max(usual, collision(hashes))
     yield Evidence(
         None,
         "rows repeated: as a block",
-        rate_increase(k, pairs, round(usual * 1e6) + 1, 1_000_000),
+        rate_increase(k, pairs, round(chance * 1e6) + 1, 1_000_000),
         k / n / 0.05,
         f"{k} rows are equal to those {far} rows before",
-        f"{usual:.2%} of pairs are equal by chance",
-        weight=10,
+        f"{chance:.2%} of pairs are equal by chance",
+        tests=n,
     )
 
 

@@ -78,7 +78,7 @@ def evidence_of(contract: Contract, counts: Tally) -> Iterator[Evidence]:
             if b.broken > (feature.max_missing or 0.0) * b.checked:
                 yield _graded(certain(name, rule, f"{b.broken / b.checked:.1%}", b.wanted), feature)
         elif b.broken:
-            mild = inferred and (b.broken < 3 or b.broken <= TOLERATED * b.checked)
+            mild = inferred and (b.broken < 5 or b.broken <= TOLERATED * b.checked)
             effect, surprise = (0.5 if mild else 1.0), _surprise(rule, b, contract)
             seen = f"{b.broken} of {b.checked} rows"
             yield _graded(Evidence(name, rule, surprise, effect, seen, b.wanted, b.rows, 0), feature)

@@ -280,3 +280,41 @@ def test_bytes_that_are_no_text_stop(home, tmp_path):
     result = _run("check", home / "contract.yaml", tmp_path / "b.csv", "--json")
     failures = json.loads(result.stdout)["failures"]
     assert {"column": None, "rule": "the file is text throughout", "severity": "critical"} in failures
+
+
+def test_times_of_day_are_no_keys_because_sixty_of_them_differ(tmp_path):
+    r = np.random.default_rng(8)
+    minutes, codes = r.permutation(1440), r.permutation(1500)
+
+    def rows(taken):
+        clock = [f"{m // 60:02d}:{m % 60:02d}" for m in minutes[taken]]
+        code = [f"{'ABCDE'[c % 5]}{c // 5:03d}" for c in codes[r.permutation(taken)]]
+        x = r.normal(size=len(taken))
+        return pl.DataFrame({"clock": clock, "code": code, "x": x, "y": np.where(x > 0, "a", "b")})
+
+    rows(np.arange(60)).write_csv(tmp_path / "clean.csv")
+    contract = infer_contract(tmp_path / "clean.csv", label="y")
+    assert contract.key is None
+    rows(np.arange(40, 120)).write_csv(tmp_path / "b.csv")
+    assert check_file(contract, tmp_path / "b.csv").success
+
+
+def test_equal_rows_of_a_draw_with_replacement_are_no_block(tmp_path):
+    r = np.random.default_rng(9)
+
+    def rows(n):
+        return pl.DataFrame({"a": r.integers(1, 6, n), "b": r.integers(0, 30, n), "y": r.integers(0, 2, n)})
+
+    rows(60).write_csv(tmp_path / "clean.csv")
+    contract = infer_contract(tmp_path / "clean.csv", label="y")
+    for n in (30, 200) * 5:
+        rows(n).sample(n, with_replacement=True, seed=n).write_csv(tmp_path / "b.csv")
+        assert check_file(contract, tmp_path / "b.csv").success
+
+
+def test_one_value_far_outside_in_a_small_file_is_a_warning(home, tmp_path):
+    first = pl.int_range(pl.len()) == 3
+    code, failures = _spoiled(
+        home, tmp_path, lambda f: f.head(60).with_columns(weight_kg=pl.when(first).then(900).otherwise("weight_kg"))
+    )
+    assert code == 0 and {f["column"] for f in failures} >= {"weight_kg"}
