@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.sources.columns import Column
+from components.sources.paths import listed
 from schemas.errors import DataInvalid, DataUnreadable
 
 if TYPE_CHECKING:
     import polars as pl
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
-SHOWN = 5
-"""Most files that a message names."""
 
 
 def images_below(root: Path) -> list[Path]:
@@ -33,12 +32,6 @@ def present(files: list[Path], fix: str) -> list[Path]:
     if absent:
         raise DataUnreadable(f"no file {listed(absent)}", "every image that the table names", fix)
     return files
-
-
-def listed(files: Sequence[Path]) -> str:
-    """The first few names, and how many more there are."""
-    more = f" and {len(files) - SHOWN} more" if len(files) > SHOWN else ""
-    return ", ".join(map(str, files[:SHOWN])) + more
 
 
 def read_images(files: Sequence[Path], column: Column) -> list[pl.Series]:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from components.sources.base import Source, Wanted
-from components.sources.image_files import images_below, listed, read_images
-from components.sources.paths import missing_file
+from components.sources.image_files import images_below, read_images
+from components.sources.paths import listed, missing_file
 from components.sources.splits import NAMES
 from schemas.errors import DataUnreadable
 

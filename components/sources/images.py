@@ -13,7 +13,7 @@ import polars as pl
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from components.sources.columns import Column
-from components.sources.image_files import SHOWN
+from components.sources.paths import listed
 from schemas.contract import FILE_PARTS
 from schemas.errors import DataUnreadable
 
@@ -99,9 +99,7 @@ def image_columns(column: Column, contents: Iterable[tuple[bytes, str]], rows: i
         pixels[row] = decoded.pixels
         facts.append(decoded.facts)
     if broken:
-        more = f" and {len(broken) - SHOWN} more" if len(broken) > SHOWN else ""
-        told = "; ".join(broken[:SHOWN]) + more
-        raise DataUnreadable(told, "whole image files", "replace or remove them")
+        raise DataUnreadable(listed(broken, "; "), "whole image files", "replace or remove them")
     found = [pixels_series(column, pixels)]
     for part in FILE_PARTS:
         dtype = pl.String if part == "dtype" else pl.Int64

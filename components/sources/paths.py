@@ -2,9 +2,19 @@
 
 import difflib
 import glob
+from collections.abc import Sequence
 from pathlib import Path
 
 from schemas.errors import DataUnreadable
+
+SHOWN = 5
+"""Most files that a message names."""
+
+
+def listed(things: Sequence[object], between: str = ", ") -> str:
+    """The first few, and how many more there are."""
+    more = f" and {len(things) - SHOWN} more" if len(things) > SHOWN else ""
+    return between.join(map(str, things[:SHOWN])) + more
 
 
 def find_files(path: str, suffixes: tuple[str, ...]) -> list[Path]:
