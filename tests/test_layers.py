@@ -67,6 +67,18 @@ def test_inside_components_steps_use_rooms_and_nobody_uses_steps(path):
     assert used & set(STEPS) - {own} == set()
 
 
+def test_rooms_of_components_use_each_other_in_one_direction():
+    rooms: dict[str, set[str]] = {}
+    for path in FILES:
+        room = path.relative_to(ROOT).parts[1]
+        if path.is_relative_to(ROOT / "components") and room.isidentifier():
+            used = {name.split(".")[1] for name in imported(path) if name.startswith("components.")}
+            rooms[room] = rooms.get(room, set()) | used - {room}
+    while lowest := {room for room, used in rooms.items() if not used & rooms.keys()}:
+        rooms = {room: used for room, used in rooms.items() if room not in lowest}
+    assert rooms == {}, "what is left is a circle, or stands on one"
+
+
 def heavy_after(code: str) -> str:
     """Names of heavy libraries that are loaded once ``code`` has run in a process of its own."""
     code = f"import sys; {code}; print(sorted({HEAVY!r} & set(sys.modules)))"

@@ -14,12 +14,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from components.charts.spark import sparkline
 from components.quality.gx import load_gx
 from components.quality.history import RunQuality, worst_failed
 from components.quality.outcome import Outcome
 from components.quality.rules import WHOLE
 from components.quality.run_gx import Checked
-from components.reporting.charts.spark import sparkline
 from schemas.contract import Contract
 from schemas.files import write_text
 

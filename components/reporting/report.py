@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.reporting.charts.svg import theme
+from components.charts.svg import theme
 from components.reporting.reading import RunRecord, read_run
 from components.reporting.sections.data import data
 from components.reporting.sections.drift import drift

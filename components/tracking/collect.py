@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from components.reporting.charts.svg import standalone
+from components.charts.svg import standalone
 from components.reporting.reading import RunRecord, as_dict, as_number, read_history, read_object, read_run
 from components.reporting.sections.evaluation import pictures
 from components.reporting.sections.training import learning_curves

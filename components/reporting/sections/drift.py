@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from components.reporting.charts.small import Bins, histogram, top_values
+from components.charts.small import Bins, histogram, top_values
 from components.reporting.reading import RunRecord, as_dict, as_list, as_number, read_object
 
 DRAWN = 12

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from components.reporting.charts.matrix import matrix
-from components.reporting.charts.plot import Plot
-from components.reporting.charts.scale import label, nice_domain
-from components.reporting.charts.small import interval
+from components.charts.matrix import matrix
+from components.charts.plot import Plot
+from components.charts.scale import label, nice_domain
+from components.charts.small import interval
 from components.reporting.reading import RunRecord, as_dict, as_list, as_number
 from components.reporting.sections.wording import metric_label, metric_meaning
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from components.reporting.charts.scale import label
+from components.charts.scale import label
 from components.reporting.decision import FILE_NAME
 from components.reporting.reading import RunRecord, as_dict, as_list, as_number, read_object
 

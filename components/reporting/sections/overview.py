@@ -3,7 +3,7 @@
 import textwrap
 from typing import Any
 
-from components.reporting.charts.scale import label, seconds_text
+from components.charts.scale import label, seconds_text
 from components.reporting.reading import RunRecord, StepRecord, as_dict, as_number
 from components.reporting.sections.wording import metric_label
 from components.reporting.summary import is_champion

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from components.reporting.charts.scale import bytes_text, label
+from components.charts.scale import bytes_text, label
 from components.reporting.reading import RunRecord, as_dict, as_list, as_number
 from components.reporting.summary import is_champion
 

@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from components.reporting.charts.lineage import Node, lineage
-from components.reporting.charts.scale import bytes_text, label, seconds_text
+from components.charts.lineage import Node, lineage
+from components.charts.scale import bytes_text, label, seconds_text
 from components.reporting.reading import RunRecord, StepRecord, as_dict, as_number
 from components.reporting.sections.overview import progress
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from components.reporting.charts.plot import Plot
-from components.reporting.charts.scale import label, nice_domain, seconds_text
+from components.charts.plot import Plot
+from components.charts.scale import label, nice_domain, seconds_text
 from components.reporting.reading import RunRecord, as_number, read_history
 from components.reporting.sections.wording import metric_label
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from components.reporting.charts.scale import label
+from components.charts.scale import label
 from components.reporting.reading import RunRecord, as_dict, as_list, as_number
 
 SAMPLES = 5

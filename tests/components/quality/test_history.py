@@ -4,11 +4,11 @@ import json
 
 import polars as pl
 
+from components.charts.spark import sparkline
 from components.quality.batches import rows_of_frame
 from components.quality.history import earlier_runs, worst_failed
 from components.quality.outcome import Outcome
 from components.quality.sample_rows import sample_rows
-from components.reporting.charts.spark import sparkline
 from components.reporting.reading import read_run
 from components.reporting.sections.history import history
 from schemas.contract import parse_contract

@@ -4,7 +4,7 @@ from functools import cache
 from html import escape
 from pathlib import Path
 
-THEME = Path(__file__).parents[1] / "assets" / "charts.css"
+THEME = Path(__file__).parent / "assets" / "charts.css"
 
 
 def number(value: float) -> str:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from components.reporting.charts import svg
-from components.reporting.charts.scale import Scale, label, ticks
+from components.charts import svg
+from components.charts.scale import Scale, label, ticks
 
 Points = Sequence[tuple[float, float]]
 

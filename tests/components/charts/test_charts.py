@@ -5,12 +5,12 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from components.reporting.charts import svg
-from components.reporting.charts.lineage import Node, layers, lineage
-from components.reporting.charts.matrix import matrix
-from components.reporting.charts.plot import Plot
-from components.reporting.charts.scale import Scale, bytes_text, label, nice_domain, seconds_text, ticks
-from components.reporting.charts.small import Bins, histogram, interval, top_values
+from components.charts import svg
+from components.charts.lineage import Node, layers, lineage
+from components.charts.matrix import matrix
+from components.charts.plot import Plot
+from components.charts.scale import Scale, bytes_text, label, nice_domain, seconds_text, ticks
+from components.charts.small import Bins, histogram, interval, top_values
 
 SVG = "{http://www.w3.org/2000/svg}"
 EVIL = '"><script>alert(1)</script>'

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from components.reporting.charts import svg
-from components.reporting.charts.scale import Scale, label
+from components.charts import svg
+from components.charts.scale import Scale, label
 
 WIDTH, HEIGHT = 300.0, 96.0
 

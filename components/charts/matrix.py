@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from components.reporting.charts import svg
-from components.reporting.charts.scale import label
+from components.charts import svg
+from components.charts.scale import label
 
 
 def matrix(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
