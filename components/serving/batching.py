@@ -89,7 +89,7 @@ class BatchQueue:
         rows = batch_tensors.row_count([value for _, value in feeds])
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         if self._better_alone() and rows <= self._settings.max_execution_size:
-            return self._run_alone(_Task(feeds, rows, deadline))
+            return self._run_alone(feeds, rows, deadline)
         tasks = [_Task(part, size, deadline) for part, size in self._parts(feeds, rows)]
         for batch in self._enqueue(tasks, rows):
             self._lead(batch)
@@ -106,12 +106,13 @@ class BatchQueue:
                 self._clients, self._vain = None, 0
             return self._pace.alone(now)
 
-    def _run_alone(self, task: _Task) -> list[Array]:
-        batch = _Batch()
-        batch.tasks.append(task)
-        batch.rows = task.rows
-        self._run_batch(batch)
-        return task.outputs
+    def _run_alone(self, feeds: Feeds, rows: int, deadline: float | None) -> list[Array]:
+        """What ``_run_batch`` does, for one request that waits for nobody."""
+        total = self._settings.padded_size(rows)
+        if total > rows:
+            feeds = [(info, batch_tensors.merge([value], info.name, False, total - rows)) for info, value in feeds]
+        outputs = self._runner.run(feeds, self._fetches, _remaining([deadline]))
+        return [batch_tensors.split(output, [rows], total)[0] for output in outputs]
 
     def _parts(self, feeds: Feeds, rows: int) -> list[tuple[Feeds, int]]:
         """A request that is too large for one run is cut into several; the sizes of the parts are the run's limit."""
@@ -195,7 +196,7 @@ class BatchQueue:
 
     def _run_batch(self, batch: _Batch) -> None:
         tasks, settings = batch.tasks, self._settings
-        timeout = _remaining(tasks)
+        timeout = _remaining([task.deadline for task in tasks])
         total = settings.padded_size(batch.rows)
         feeds = [
             (
@@ -215,10 +216,9 @@ class BatchQueue:
                 task.outputs.append(part)
 
 
-def _remaining(tasks: Sequence[_Task]) -> float | None:
-    """The latest deadline decides; None when a task has none. Raises ``ServingError`` when all are over."""
-    deadlines = [task.deadline for task in tasks]
-    if any(deadline is None for deadline in deadlines):
+def _remaining(deadlines: Sequence[float | None]) -> float | None:
+    """Seconds until the latest deadline; None when a request has none. Raises ``ServingError`` when all are over."""
+    if None in deadlines:
         return None
     left = max(deadline for deadline in deadlines if deadline is not None) - time.monotonic()
     if left <= 0:
