@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from threadpoolctl import threadpool_limits
 
 from components.quality.checking.evidence import Evidence, certain
 from components.quality.checking.probe import Batch, Learned, Probe
@@ -63,7 +64,8 @@ def compare_table(statistics: dict[str, Any], table: Table, facts: FileFacts) ->
     batch = _sampled(batch, statistics["once"])
     if not statistics["once"] and batch.content.size:
         batch.notes["copies"] = copies(batch.content, statistics["probes"]["rows"]["collision"])
-    return [e for p in PROBES for e in _results(p, statistics["probes"][p.name], batch)]
+    with threadpool_limits(1, "blas"):  # small matrices: on a busy machine threads would wait for one another
+        return [e for p in PROBES for e in _results(p, statistics["probes"][p.name], batch)]
 
 
 def _results(probe: Probe, learned: Learned, batch: Batch) -> list[Evidence]:
