@@ -101,10 +101,10 @@ class BatchQueue:
     def _better_alone(self) -> bool:
         """Note an arrival; whether it should run at once and alone."""
         now = time.monotonic()
-        with self._lock:
-            if self._pace.quiet(now):
+        if self._pace.quiet(now):
+            with self._lock:
                 self._clients, self._vain = None, 0
-            return self._pace.alone(now)
+        return self._pace.alone(now)
 
     def _run_alone(self, feeds: Feeds, rows: int, deadline: float | None) -> list[Array]:
         """What ``_run_batch`` does, for one request that waits for nobody."""

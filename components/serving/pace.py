@@ -5,6 +5,7 @@ the model, the machine and the number of clients, so the traffic itself decides:
 the faster way for a while, and again.
 """
 
+import threading
 from collections.abc import Generator
 
 TOGETHER_AT_FIRST = 64
@@ -19,15 +20,19 @@ _LONGEST_SECONDS = 0.1
 _QUIET_SECONDS = 1.0
 """Without requests for so long, what was learned is forgotten."""
 
-_Course = Generator[bool, float, None]
-
 
 class Pace:
-    """The way of each request; not safe for threads by itself."""
+    """The way of each request; safe for threads.
+
+    Between trials nothing is locked: a few requests that are not counted do no harm, and a lock that every request
+    takes costs more than the rest.
+    """
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._last = 0.0
-        self._course = _started()
+        self._way, self._left = False, 0  # what is kept, and for how many more requests
+        self._course = self._start()
 
     def quiet(self, now: float) -> bool:
         """Whether a request that arrives now, in seconds, is the first after a pause."""
@@ -35,29 +40,32 @@ class Pace:
 
     def alone(self, now: float) -> bool:
         """Note the arrival of a request; whether it should run alone."""
-        if self.quiet(now):
-            self._course = _started()
-        self._last = now
-        return self._course.send(now)
+        if self._left > 0 and not self.quiet(now):
+            self._left -= 1
+            self._last = now
+            return self._way
+        with self._lock:
+            if self.quiet(now):
+                self._course, self._left = self._start(), 0
+            self._last = now
+            return self._course.send(now)
 
+    def _start(self) -> Generator[bool, float, None]:
+        course = self._trials()
+        next(course)
+        return course
 
-def _started() -> _Course:
-    course = _ways()
-    next(course)
-    return course
-
-
-def _ways() -> _Course:
-    """For each arrival, whether it should run alone."""
-    for _ in range(TOGETHER_AT_FIRST):
-        yield False
-    while True:
-        together = alone = 0.0
-        for _ in range(2):
-            together = max(together, (yield from _rate(False)))
-            alone = max(alone, (yield from _rate(True)))
-        for _ in range(KEPT):
-            yield alone > together
+    def _trials(self) -> Generator[bool, float, None]:
+        """For each arrival, whether the request should run alone; what was found to be faster is kept."""
+        for _ in range(TOGETHER_AT_FIRST):
+            yield False
+        while True:
+            together = alone = 0.0
+            for _ in range(2):
+                together = max(together, (yield from _rate(False)))
+                alone = max(alone, (yield from _rate(True)))
+            self._way, self._left = alone > together, KEPT
+            yield self._way
 
 
 def _rate(alone: bool) -> Generator[bool, float, float]:
