@@ -10,8 +10,9 @@ from collections.abc import Generator
 
 TOGETHER_AT_FIRST = 64
 """Requests before the first trial; few clients never see anything but batches."""
-KEPT = 4096
-"""Requests between trials."""
+KEPT_REQUESTS = 2048
+KEPT_SECONDS = 5.0
+"""Between trials at least; so a trial costs a fast model next to nothing, and a slow one soon has another."""
 _PASSED_OVER = 32
 """Requests at the start of a window that still feel the way before."""
 _COUNTED = 128
@@ -31,7 +32,7 @@ class Pace:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._last = 0.0
-        self._way, self._left = False, 0  # what is kept, and for how many more requests
+        self._way, self._left, self._until = False, 0, 0.0  # what is kept, for how many more requests, how long
         self._course = self._start()
 
     def quiet(self, now: float) -> bool:
@@ -40,13 +41,13 @@ class Pace:
 
     def alone(self, now: float) -> bool:
         """Note the arrival of a request; whether it should run alone."""
-        if self._left > 0 and not self.quiet(now):
+        if (self._left > 0 or now < self._until) and not self.quiet(now):
             self._left -= 1
             self._last = now
             return self._way
         with self._lock:
             if self.quiet(now):
-                self._course, self._left = self._start(), 0
+                self._course, self._left, self._until = self._start(), 0, 0.0
             self._last = now
             return self._course.send(now)
 
@@ -64,7 +65,7 @@ class Pace:
             for _ in range(2):
                 together = max(together, (yield from _rate(False)))
                 alone = max(alone, (yield from _rate(True)))
-            self._way, self._left = alone > together, KEPT
+            self._way, self._left, self._until = alone > together, KEPT_REQUESTS, self._last + KEPT_SECONDS
             yield self._way
 
 
