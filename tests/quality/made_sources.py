@@ -148,7 +148,7 @@ def stores(rows: int, seed: int) -> pd.DataFrame:
     day = np.repeat(np.arange(days), 30)
     shop = np.tile(np.arange(30), days)
     when = start + pd.to_timedelta(day, unit="D")
-    weekday = when.dayofweek.to_numpy()
+    weekday = when.day_of_week.to_numpy()
     guests = r.poisson(np.exp(fixed.normal(4, 0.5, 30))[shop] * np.where(weekday >= 5, 1.6, 1.0))
     sales = np.round(guests * r.gamma(30, 0.4, guests.size), 2)
     return pd.DataFrame(

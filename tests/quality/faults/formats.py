@@ -49,7 +49,7 @@ def json_under_the_wrong_suffix(b: Batch) -> Spoiled:
 
 @fault
 def fields_moved_to_the_right_in_some_rows(b: Batch) -> Spoiled:
-    texts = b.frame.astype(object).to_numpy()
+    texts = b.frame.astype(object).to_numpy(copy=True)
     part = b.some(0.03)
     texts[part, 2:] = texts[part, 1:-1]
     return pd.DataFrame(texts, columns=b.frame.columns)
@@ -171,4 +171,4 @@ def dates_cut_to_the_month(b: Batch) -> Spoiled:
 def no_weekends(b: Batch) -> Spoiled:
     if not b.times:
         return None
-    return b.frame[b.moments(b.times[0]).dt.weekday < 5]
+    return b.frame[b.moments(b.times[0]).dt.day_of_week < 5]
