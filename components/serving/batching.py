@@ -90,6 +90,7 @@ class BatchQueue:
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         if self._better_alone() and rows <= self._settings.max_execution_size:
             return self._run_alone(feeds, rows, deadline)
+        check_dtypes(feeds)
         tasks = [_Task(part, size, deadline) for part, size in self._parts(feeds, rows)]
         for batch in self._enqueue(tasks, rows):
             self._lead(batch)
@@ -238,7 +239,6 @@ class BatchingRunner:
 
     def run(self, feeds: Feeds, fetches: Sequence[str], timeout_seconds: float | None) -> list[Array]:
         """Compute the fetched tensors in a batch. Raises ``ServingError``."""
-        check_dtypes(feeds)
         key = (*[info.name for info, _ in feeds], None, *fetches)
         queue = self._queues.get(key) or self._add_queue(key, fetches)
         return queue.run(feeds, timeout_seconds)

@@ -11,11 +11,17 @@ from collections.abc import Generator
 TOGETHER_AT_FIRST = 64
 """Requests before the first trial; few clients never see anything but batches."""
 KEPT_REQUESTS = 2048
-KEPT_SECONDS = 5.0
-"""Between trials at least; so a trial costs a fast model next to nothing, and a slow one soon has another."""
-_PASSED_OVER = 32
+KEPT_SECONDS = (5.0, 60.0)
+"""Between trials at least; the longer, the more often in a row a trial has found the same."""
+ROUNDS = 4
+"""Windows each way in a trial; the ways alternate, since one window by itself says little."""
+CLEAR = 1.5
+"""So many times faster, and two rounds are enough."""
+IN_DOUBT = 1.03
+"""Together must be so many times faster to be worth the longer wait of each request."""
+_PASSED_OVER = 64
 """Requests at the start of a window that still feel the way before."""
-_COUNTED = 128
+_COUNTED = 256
 _LONGEST_SECONDS = 0.1
 """A window ends after so long, so that a way that waits for nothing is not waited for."""
 _QUIET_SECONDS = 1.0
@@ -60,25 +66,51 @@ class Pace:
         """For each arrival, whether the request should run alone; what was found to be faster is kept."""
         for _ in range(TOGETHER_AT_FIRST):
             yield False
+        kept = KEPT_SECONDS[0]
         while True:
-            together = alone = 0.0
-            for _ in range(2):
-                together = max(together, (yield from _rate(False)))
-                alone = max(alone, (yield from _rate(True)))
-            self._way, self._left, self._until = alone > together, KEPT_REQUESTS, self._last + KEPT_SECONDS
+            before, self._way = self._way, (yield from _trial())
+            kept = min(2 * kept, KEPT_SECONDS[1]) if self._way == before else KEPT_SECONDS[0]
+            self._left, self._until = KEPT_REQUESTS, self._last + kept
             yield self._way
 
 
-def _rate(alone: bool) -> Generator[bool, float, float]:
-    """Send a window of requests this way; arrivals a second, which are as many as answers where clients wait."""
-    yield from _window(alone, _PASSED_OVER)
-    return (yield from _window(alone, _COUNTED))
+def _trial() -> Generator[bool, float, bool]:
+    """Try both ways in turn; whether alone is as fast.
+
+    Speed is arrivals a second, which are as many as answers where clients wait for these.
+    """
+    together, alone = _Way(), _Way()
+    for done in range(1, ROUNDS + 1):
+        yield from together.window(False)
+        yield from alone.window(True)
+        ratio = together.rate / alone.rate
+        if done > 1 and not 1 / CLEAR < ratio < CLEAR:
+            break
+    return ratio < IN_DOUBT
 
 
-def _window(alone: bool, requests: int) -> Generator[bool, float, float]:
+class _Way:
+    """Requests and seconds of the windows of one way."""
+
+    def __init__(self) -> None:
+        self._requests, self._seconds = 0, 1e-9
+
+    @property
+    def rate(self) -> float:
+        return self._requests / self._seconds
+
+    def window(self, alone: bool) -> Generator[bool, float, None]:
+        yield from _requests(alone, _PASSED_OVER)
+        requests, seconds = yield from _requests(alone, _COUNTED)
+        self._requests += requests
+        self._seconds += seconds
+
+
+def _requests(alone: bool, most: int) -> Generator[bool, float, tuple[int, float]]:
+    """Send requests one way; how many came, in how many seconds."""
     started = now = yield alone
     count = 1
-    while count < requests and now - started < _LONGEST_SECONDS:
+    while count < most and now - started < _LONGEST_SECONDS:
         now = yield alone
         count += 1
-    return count / max(now - started, 1e-9)
+    return count, now - started
