@@ -34,8 +34,8 @@ def test_the_faster_way_is_kept(alone_faster: bool, seed: int) -> None:
 
 
 def test_equal_ways_are_not_worth_waiting_for_others() -> None:
-    found, _ = ways(Pace(), 20_000, lambda _: 0.001)
-    assert found.count(True) / len(found) > 0.9
+    found, _ = ways(Pace(), 60_000, lambda _: 0.001)
+    assert found.count(True) / len(found) > 0.85
 
 
 def test_a_change_of_traffic_is_noticed() -> None:
