@@ -14,11 +14,13 @@ def row_count(inputs: Sequence[Array]) -> int:
     """Size of the 0th dimension that all inputs of a request share. Raises ``ServingError`` INVALID_ARGUMENT."""
     if not inputs:
         raise invalid_argument("Batching Run() must have at least one input tensor")
-    if any(array.ndim == 0 for array in inputs):
-        raise invalid_argument("Batching Run() input tensors must have at least one dimension")
+    for array in inputs:
+        if array.ndim == 0:
+            raise invalid_argument("Batching Run() input tensors must have at least one dimension")
     rows = len(inputs[0])
-    if any(len(array) != rows for array in inputs):
-        raise invalid_argument("Batching Run() input tensors must have equal 0th-dimension size")
+    for array in inputs:
+        if len(array) != rows:
+            raise invalid_argument("Batching Run() input tensors must have equal 0th-dimension size")
     return rows
 
 
@@ -61,10 +63,17 @@ def _padded(parts: Sequence[Array]) -> list[Array]:
 
 
 def split(output: Array, sizes: Sequence[int], total: int) -> list[Array]:
-    """Each request's rows of an output of ``total`` rows (fillers included).
+    """Each request's rows of an output of ``total`` rows (fillers included). Raises as ``check_rows``."""
+    check_rows(output, total)
+    parts, at = [], 0
+    for size in sizes:
+        parts.append(output[at : at + size])
+        at += size
+    return parts
 
-    Raises: ServingError FAILED_PRECONDITION when the output does not have one row for each input row.
-    """
+
+def check_rows(output: Array, total: int) -> None:
+    """Raises ``ServingError`` FAILED_PRECONDITION when an output does not have one row for each input row."""
     if output.ndim == 0:
         raise failed_precondition("Batched output tensor has 0 dimensions")
     if len(output) != total:
@@ -72,8 +81,3 @@ def split(output: Array, sizes: Sequence[int], total: int) -> list[Array]:
             "Batched output tensor's 0th dimension does not equal the sum of the 0th dimension sizes of the input "
             "tensors"
         )
-    parts, at = [], 0
-    for size in sizes:
-        parts.append(output[at : at + size])
-        at += size
-    return parts

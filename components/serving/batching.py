@@ -87,10 +87,11 @@ class BatchQueue:
     def run(self, feeds: Feeds, timeout_seconds: float | None) -> list[Array]:
         """Run a request with whatever else is there. Raises ``ServingError``."""
         rows = batch_tensors.row_count([value for _, value in feeds])
-        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-        if self._better_alone() and rows <= self._settings.max_execution_size:
-            return self._run_alone(feeds, rows, deadline)
+        now = time.monotonic()
+        if self._better_alone(now) and rows <= self._settings.max_execution_size:
+            return self._run_alone(feeds, rows, timeout_seconds)
         check_dtypes(feeds)
+        deadline = None if timeout_seconds is None else now + timeout_seconds
         tasks = [_Task(part, size, deadline) for part, size in self._parts(feeds, rows)]
         for batch in self._enqueue(tasks, rows):
             self._lead(batch)
@@ -99,21 +100,22 @@ class BatchQueue:
             return results[0]
         return [np.concatenate(parts) for parts in zip(*results, strict=True)]
 
-    def _better_alone(self) -> bool:
+    def _better_alone(self, now: float) -> bool:
         """Note an arrival; whether it should run at once and alone."""
-        now = time.monotonic()
         if self._pace.quiet(now):
             with self._lock:
                 self._clients, self._vain = None, 0
         return self._pace.alone(now)
 
-    def _run_alone(self, feeds: Feeds, rows: int, deadline: float | None) -> list[Array]:
+    def _run_alone(self, feeds: Feeds, rows: int, timeout_seconds: float | None) -> list[Array]:
         """What ``_run_batch`` does, for one request that waits for nobody."""
         total = self._settings.padded_size(rows)
         if total > rows:
             feeds = [(info, batch_tensors.merge([value], info.name, False, total - rows)) for info, value in feeds]
-        outputs = self._runner.run(feeds, self._fetches, _remaining([deadline]))
-        return [batch_tensors.split(output, [rows], total)[0] for output in outputs]
+        outputs = self._runner.run(feeds, self._fetches, timeout_seconds)
+        for output in outputs:
+            batch_tensors.check_rows(output, total)
+        return outputs if total == rows else [output[:rows] for output in outputs]
 
     def _parts(self, feeds: Feeds, rows: int) -> list[tuple[Feeds, int]]:
         """A request that is too large for one run is cut into several; the sizes of the parts are the run's limit."""
@@ -197,7 +199,7 @@ class BatchQueue:
 
     def _run_batch(self, batch: _Batch) -> None:
         tasks, settings = batch.tasks, self._settings
-        timeout = _remaining([task.deadline for task in tasks])
+        timeout = _remaining(tasks)
         total = settings.padded_size(batch.rows)
         feeds = [
             (
@@ -217,9 +219,10 @@ class BatchQueue:
                 task.outputs.append(part)
 
 
-def _remaining(deadlines: Sequence[float | None]) -> float | None:
-    """Seconds until the latest deadline; None when a request has none. Raises ``ServingError`` when all are over."""
-    if None in deadlines:
+def _remaining(tasks: Sequence[_Task]) -> float | None:
+    """The latest deadline decides; None when a task has none. Raises ``ServingError`` when all are over."""
+    deadlines = [task.deadline for task in tasks]
+    if any(deadline is None for deadline in deadlines):
         return None
     left = max(deadline for deadline in deadlines if deadline is not None) - time.monotonic()
     if left <= 0:

@@ -39,7 +39,7 @@ class BatchSettings:
 
     def padded_size(self, rows: int) -> int:
         """The allowed size that a batch of so many rows is filled up to."""
-        return next((size for size in self.allowed_sizes if size >= rows), rows)
+        return next((size for size in self.allowed_sizes if size >= rows), rows) if self.allowed_sizes else rows
 
 
 def batch_settings(proto: Any) -> BatchSettings:

@@ -17,8 +17,8 @@ ROUNDS = 4
 """Windows each way in a trial; the ways alternate, since one window by itself says little."""
 CLEAR = 1.5
 """So many times faster, and two rounds are enough."""
-IN_DOUBT = 1.03
-"""Together must be so many times faster to be worth the longer wait of each request."""
+IN_DOUBT = 1.2
+"""Together must be so many times faster: less is within the noise, and each request waits longer for it."""
 _PASSED_OVER = 64
 """Requests at the start of a window that still feel the way before."""
 _COUNTED = 256
