@@ -154,17 +154,15 @@ def table(results: dict[Point, list[Measured]]) -> str:
     return "\n".join(lines)
 
 
-def batching_ratios(folder: Path, reference: Reference, pairs: int, seconds: float) -> list[float]:
-    """Requests/s of 16 clients with batching over those without, in turn; both servers have done the same before."""
-    (folder / "batching.config").write_text(BATCHING)
-    flags = ["--enable_batching", f"--batching_parameters_file={folder / 'batching.config'}"]
+def compared(folder: Path, reference: Reference, flags: Sequence[str], pairs: int, seconds: float) -> str:
+    """Requests/s of 16 clients with ``flags`` over those without, in turn; both servers have done the same before."""
     point, ratios = Point("grpc", 1, 16, 0.75), []
-    with server(folder) as plain, server(folder, *flags) as batching:
+    with server(folder) as plain, server(folder, *flags) as other:
         for number in range(pairs):
-            turn = (plain, batching) if number % 2 else (batching, plain)
+            turn = (plain, other) if number % 2 else (other, plain)
             rates = {id(ports): measure(point, ports, reference, seconds).rate for ports in turn}
-            ratios.append(rates[id(batching)] / rates[id(plain)])
-    return ratios
+            ratios.append(rates[id(other)] / rates[id(plain)])
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} - {max(ratios):.2f}, {pairs} pairs in turn)"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -187,11 +185,11 @@ def main(argv: Sequence[str] | None = None) -> None:
                     results[point].append(measure(point, ports, reference, arguments.seconds))
         print(table(results))
         if arguments.protocol != "rest":
-            ratios = batching_ratios(folder, reference, 4 * arguments.rounds, arguments.seconds)
-            print(
-                f"\ngRPC, 16 clients, with batching over without: {statistics.median(ratios):.2f} "
-                f"({min(ratios):.2f} - {max(ratios):.2f}, {len(ratios)} pairs in turn)"
-            )
+            (folder / "batching.config").write_text(BATCHING)
+            batching = ["--enable_batching", f"--batching_parameters_file={folder / 'batching.config'}"]
+            for name, flags in (("with batching over without", batching), ("the same server twice", [])):
+                found = compared(folder, reference, flags, 3 * arguments.rounds, arguments.seconds)
+                print(f"\ngRPC, 16 clients, {name}: {found}", flush=True)
 
 
 if __name__ == "__main__":
