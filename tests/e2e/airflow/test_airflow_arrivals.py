@@ -1,4 +1,8 @@
-"""New data starts a run once: by file and by event, in bursts, and while a run goes on."""
+"""New data starts a run once: by file and by event, in bursts, while a run goes on, and when everything crashes."""
+
+import os
+import signal
+import time
 
 import pytest
 
@@ -55,3 +59,20 @@ def test_files_events_and_what_arrives_during_a_run(world):
     assert [rows(world, r) for r in third] == [100, 102, 104]
     assert len({r["dag_run_id"] for r in third}) == 3
     assert len(list(world.landing.iterdir())) == 54
+
+
+def test_every_process_is_killed_and_started_again(world):
+    """What landed before the crash and during it is trained on, each row once."""
+    before = [rows(world, run) for run in wait_for(world, 3)]
+    put(world, "before.csv", 9200)
+    time.sleep(2)
+    for process in world.airflow.processes.values():
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    put(world, "while.csv", 9300)
+    world.airflow.start()
+    world.wait("the rest", lambda: [rows(world, r) for r in wait_for(world, 4)][-1] == before[-1] + 4, 180)
+    time.sleep(10)
+    found = [rows(world, run) for run in wait_for(world, 4)]
+    assert found[:3] == before
+    assert found[3:] in ([before[-1] + 4], [before[-1] + 2, before[-1] + 4])
