@@ -97,9 +97,11 @@ class _Way:
 
     @property
     def rate(self) -> float:
+        """Arrivals a second."""
         return self._requests / self._seconds
 
     def window(self, alone: bool) -> Generator[bool, float, None]:
+        """Send the next requests this way, and count those that no longer feel the way before."""
         yield from _requests(alone, _PASSED_OVER)
         requests, seconds = yield from _requests(alone, _COUNTED)
         self._requests += requests
