@@ -12,8 +12,9 @@ from typing import Any
 from google.protobuf import text_format
 from tensorflow.core.protobuf import config_pb2
 
-from components.serving.batching import BatchingRunner, Slots
-from components.serving.batching_config import common_settings, model_settings
+from components.serving.batch_scheduler import BatchScheduler
+from components.serving.batching import BatchingRunner
+from components.serving.batching_config import BatchSettings, common_settings, model_settings
 from components.serving.core import CoreSettings, ServerCore
 from components.serving.engine import Engine
 from components.serving.errors import ServingError
@@ -44,10 +45,12 @@ DEFAULT_REST_PORT = 8501
 def make_engine(flags: Flags) -> Engine:
     """An engine that serves nothing yet. Raises ``ConfigError`` for files or values that do not fit."""
     metrics = PrometheusMetrics()
+    batching = _common_batching(flags)
+    batches = BatchScheduler(batching.threads)
     loader = SavedModelLoader(
         tags=[tag for tag in flags.saved_model_tags.split(",") if tag],
         session_config=_session_config(flags),
-        wrap=_wrap(flags),
+        wrap=_wrap(flags, batching, batches),
         warm_up=_warm_up(flags, metrics),
     )
     settings = CoreSettings(
@@ -61,7 +64,7 @@ def make_engine(flags: Flags) -> Engine:
     )
     log = _prediction_log(flags, metrics)
     check = ContractCheck() if flags.contract_check else None
-    return Engine(ServerCore(loader, settings), metrics, log, check, flags.enable_signature_method_name_check)
+    return Engine(ServerCore(loader, settings), metrics, log, check, flags.enable_signature_method_name_check, batches)
 
 
 def _prediction_log(flags: Flags, metrics: PrometheusMetrics) -> PredictionLogSink | None:
@@ -78,19 +81,22 @@ def _warm_up(flags: Flags, metrics: Metrics) -> Callable[[Servable], None]:
     return lambda servable: warm_up(servable, iterations, metrics)
 
 
-def _wrap(flags: Flags) -> Callable[[GraphRunner, str], Runner]:
-    """What stands in front of a graph: nothing, or a batching queue. Raises ``ConfigError``."""
-    if not flags.enable_batching:
-        return lambda runner, path: runner
+def _common_batching(flags: Flags) -> BatchSettings:
+    """Settings of all models. Raises ``ConfigError``."""
     try:
-        common = common_settings(flags.batching_parameters_file)
+        return common_settings(flags.batching_parameters_file if flags.enable_batching else "")
     except ServingError as error:
         raise ConfigError(f"{flags.batching_parameters_file}: {error.text}", "", "correct the file") from None
-    slots = Slots(common.threads)
+
+
+def _wrap(flags: Flags, common: BatchSettings, batches: BatchScheduler) -> Callable[[GraphRunner, str], Runner]:
+    """What stands in front of a graph: nothing, or a batching queue."""
+    if not flags.enable_batching:
+        return lambda runner, path: runner
 
     def wrap(runner: GraphRunner, path: str) -> Runner:
         settings = model_settings(path) if flags.enable_per_model_batching_parameters else common
-        return runner if settings is None else BatchingRunner(runner, settings, slots)
+        return runner if settings is None else BatchingRunner(runner, settings, batches)
 
     return wrap
 

@@ -1,121 +1,148 @@
 """Puts requests that arrive together into one run of the graph.
 
-There are no batch threads: the first request of a batch waits for companions, runs the batch in its own thread and
-wakes the others. A batch runs when it is full, or when its time to wait is over and fewer than ``threads`` batches
-run. Under steady traffic the queue learns two things. Once many batches in a row have waited in vain it knows how
-many clients there are, and runs a batch as soon as all of them are in it. And where requests get done faster alone, it
-stops putting them together (``pace``). A second without requests makes it forget both.
+After a pause a batch waits as in TensorFlow Serving: until it is full or its time is over. Under steady traffic nobody
+waits: the thread that finds no further request at hand runs what has come together, and what arrives meanwhile is the
+next batch. When a batch runs, and in which thread, is decided in ``batch_scheduler``.
 """
 
+import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from components.serving import batch_tensors
+from components.serving.batch_scheduler import BatchScheduler, Entry
 from components.serving.batching_config import BatchSettings
 from components.serving.errors import Code, ServingError, invalid_argument, unavailable
 from components.serving.feeds import Array, Feeds, Runner, check_dtypes
-from components.serving.pace import Pace
 
+_LOG = logging.getLogger(__name__)
+_WAITING_REQUESTS = 64
+"""So many requests after a pause, traffic is steady; few clients never see anything but stock's waiting."""
 _WAITS_IN_VAIN = 16
-
-
-class Slots:
-    """How many batches of all models may run at a time."""
-
-    def __init__(self, count: int) -> None:
-        self._free = threading.BoundedSemaphore(count)
-
-    def __enter__(self) -> None:
-        self._free.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self._free.release()
+"""Or so many batches that waited their whole time."""
+_PAUSE_SECONDS = 1.0
 
 
 class _Task:
     """One request, or a part of one, in a queue."""
 
-    __slots__ = ("_done", "deadline", "error", "feeds", "outputs", "rows")
+    __slots__ = ("deadline", "error", "feeds", "outputs", "request", "rows")
 
-    def __init__(self, feeds: Feeds, rows: int, deadline: float | None) -> None:
-        self.feeds, self.rows, self.deadline = feeds, rows, deadline
+    def __init__(self, request: "BatchRequest", feeds: Feeds, rows: int, deadline: float | None) -> None:
+        self.request, self.feeds, self.rows, self.deadline = request, feeds, rows, deadline
         self.outputs: list[Array] = []
         self.error: ServingError | None = None
-        self._done = threading.Lock()
-        self._done.acquire()
 
-    def finish(self) -> None:
-        """Wake whoever waits for the result."""
-        self._done.release()
 
-    def result(self) -> list[Array]:
-        """Wait; the outputs, or the error raised."""
-        self._done.acquire()
-        if self.error is not None:
-            raise ServingError(self.error.code, self.error.text)
-        return self.outputs
+class BatchRequest:
+    """A request's way through a queue: started once, then ``outputs`` has its result. See ``steps.Pending``."""
+
+    __slots__ = ("_left", "_queue", "_tasks", "_then", "rows")
+
+    def __init__(self, queue: "BatchQueue", parts: Sequence[tuple[Feeds, int]], deadline: float | None) -> None:
+        self._queue = queue
+        self._tasks = [_Task(self, feeds, rows, deadline) for feeds, rows in parts]
+        self._left = len(self._tasks)
+        self._then: Callable[[], None] | None = None
+        self.rows = sum(rows for _, rows in parts)
+
+    def start(self, then: Callable[[], None]) -> None:
+        """Join the queue; to be refused by it is a result, too."""
+        self._then = then
+        try:
+            self._queue.add(self._tasks, self.rows)
+        except ServingError as error:
+            self._tasks[0].error = error
+            self._over()
+
+    def wait(self) -> None:
+        """Join the queue and block until the result is there."""
+        done = threading.Lock()
+        done.acquire()
+        self.start(done.release)
+        self._queue.scheduler.run_elsewhere()
+        done.acquire()
+
+    def part_done(self) -> None:
+        """One of the tasks is over; the last one ends the wait."""
+        if len(self._tasks) > 1:
+            with self._queue.scheduler.lock:
+                self._left -= 1
+                if self._left:
+                    return
+        self._over()
+
+    def _over(self) -> None:
+        then, self._then = self._then, None
+        if then is not None:
+            then()
+
+    def outputs(self) -> list[Array]:
+        """The result. Raises ``ServingError``."""
+        for task in self._tasks:
+            if task.error is not None:
+                raise ServingError(task.error.code, task.error.text)
+        if len(self._tasks) == 1:
+            return self._tasks[0].outputs
+        return [np.concatenate(parts) for parts in zip(*(task.outputs for task in self._tasks), strict=True)]
 
 
 class _Batch:
-    """Tasks that will run together."""
+    """Tasks that run together; what the scheduler runs."""
 
-    __slots__ = ("ready", "rows", "tasks")
+    __slots__ = ("_queue", "rows", "tasks")
 
-    def __init__(self) -> None:
+    def __init__(self, queue: "BatchQueue") -> None:
+        self._queue = queue
         self.tasks: list[_Task] = []
         self.rows = 0
-        self.ready = threading.Event()
+
+    def taken(self, in_vain: bool) -> None:
+        """No longer in the queue."""
+        self._queue.leave(in_vain)
+
+    def run(self) -> None:
+        """Run all tasks; each gets its rows of the outputs, or the error."""
+        try:
+            self._queue.run_together(self.tasks, self.rows)
+        except ServingError as error:
+            self._fail(error)
+        except Exception as error:
+            _LOG.exception("running a batch")
+            self._fail(ServingError(Code.INTERNAL, f"{type(error).__name__}: {error}"))
+        for task in self.tasks:
+            try:
+                task.request.part_done()
+            except Exception:
+                _LOG.exception("answering a request of a batch")
+
+    def _fail(self, error: ServingError) -> None:
+        for task in self.tasks:
+            task.error = error
 
 
 class BatchQueue:
     """Requests of one model version with the same inputs and outputs."""
 
-    def __init__(self, runner: Runner, fetches: Sequence[str], settings: BatchSettings, slots: Slots) -> None:
-        self._runner, self._fetches, self._settings, self._slots = runner, list(fetches), settings, slots
-        self._lock = threading.Lock()
-        self._waiting: deque[_Batch] = deque()
-        self._in_flight = 0
-        self._clients: int | None = None
-        self._vain = 0
-        self._pace = Pace()
+    def __init__(
+        self, runner: Runner, fetches: Sequence[str], settings: BatchSettings, scheduler: BatchScheduler
+    ) -> None:
+        self._runner, self._fetches, self._settings, self.scheduler = runner, list(fetches), settings, scheduler
+        self._waiting: deque[tuple[_Batch, Entry]] = deque()
+        self._last = 0.0
+        self._seen = self._vain = 0
 
-    def run(self, feeds: Feeds, timeout_seconds: float | None) -> list[Array]:
-        """Run a request with whatever else is there. Raises ``ServingError``."""
+    def request(self, feeds: Feeds, timeout_seconds: float | None) -> BatchRequest:
+        """A checked request that has yet to be started. Raises ``ServingError``."""
         rows = batch_tensors.row_count([value for _, value in feeds])
-        now = time.monotonic()
-        if self._better_alone(now) and rows <= self._settings.max_execution_size:
-            return self._run_alone(feeds, rows, timeout_seconds)
         check_dtypes(feeds)
-        deadline = None if timeout_seconds is None else now + timeout_seconds
-        tasks = [_Task(part, size, deadline) for part, size in self._parts(feeds, rows)]
-        for batch in self._enqueue(tasks, rows):
-            self._lead(batch)
-        results = [task.result() for task in tasks]
-        if len(results) == 1:
-            return results[0]
-        return [np.concatenate(parts) for parts in zip(*results, strict=True)]
-
-    def _better_alone(self, now: float) -> bool:
-        """Note an arrival; whether it should run at once and alone."""
-        if self._pace.quiet(now):
-            with self._lock:
-                self._clients, self._vain = None, 0
-        return self._pace.alone(now)
-
-    def _run_alone(self, feeds: Feeds, rows: int, timeout_seconds: float | None) -> list[Array]:
-        """What ``_run_batch`` does, for one request that waits for nobody."""
-        total = self._settings.padded_size(rows)
-        if total > rows:
-            feeds = [(info, batch_tensors.merge([value], info.name, False, total - rows)) for info, value in feeds]
-        outputs = self._runner.run(feeds, self._fetches, timeout_seconds)
-        for output in outputs:
-            batch_tensors.check_rows(output, total)
-        return outputs if total == rows else [output[:rows] for output in outputs]
+        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        return BatchRequest(self, self._parts(feeds, rows), deadline)
 
     def _parts(self, feeds: Feeds, rows: int) -> list[tuple[Feeds, int]]:
         """A request that is too large for one run is cut into several; the sizes of the parts are the run's limit."""
@@ -130,33 +157,43 @@ class BatchQueue:
         starts = range(0, rows, limit)
         return [([(i, v[at : at + limit]) for i, v in feeds], min(limit, rows - at)) for at in starts]
 
-    def _enqueue(self, tasks: Sequence[_Task], rows: int) -> list[_Batch]:
-        """Put tasks into batches; those of which the caller is the leader."""
-        led = []
-        limit = self._settings.max_execution_size
-        with self._lock:
+    def add(self, tasks: Sequence[_Task], rows: int) -> None:
+        """Put tasks into batches. Raises ``ServingError`` UNAVAILABLE when too many wait; then none was added."""
+        limit, scheduler, waiting = self._settings.max_execution_size, self.scheduler, self._waiting
+        with scheduler.lock:
             self._check_capacity(rows)
-            self._in_flight += len(tasks)
-            if self._clients is not None:
-                self._clients = max(self._clients, self._in_flight)
+            wait_seconds = self._wait_seconds()
             for task in tasks:
-                batch = self._waiting[-1] if self._waiting else None
-                if batch is None or batch.rows + task.rows > limit:
-                    if batch is not None:
-                        batch.ready.set()
-                    batch = _Batch()
-                    self._waiting.append(batch)
-                    led.append(batch)
+                if not waiting or waiting[-1][0].rows + task.rows > limit:
+                    if waiting:
+                        scheduler.make_ready(waiting[-1][1])
+                    batch = _Batch(self)
+                    waiting.append((batch, scheduler.add(batch, wait_seconds)))
+                batch = waiting[-1][0]
                 batch.tasks.append(task)
                 batch.rows += task.rows
-            if self._waiting[-1].rows >= limit or self._all_here():
-                self._waiting[-1].ready.set()
-        return led
+            if waiting[-1][0].rows >= limit:
+                scheduler.make_ready(waiting[-1][1])
+
+    def _wait_seconds(self) -> float:
+        """Note a request; how long a new batch should wait for others."""
+        now = time.monotonic()
+        if now - self._last > _PAUSE_SECONDS:
+            self._seen = self._vain = 0
+        self._last = now
+        self._seen += 1
+        steady = self._seen > _WAITING_REQUESTS or self._vain >= _WAITS_IN_VAIN
+        return 0.0 if steady else self._settings.timeout_seconds
+
+    def leave(self, in_vain: bool) -> None:
+        """The oldest batch is about to run. With the scheduler's lock."""
+        self._vain += in_vain
+        self._waiting.popleft()  # batches become ready in the order in which they were opened
 
     def _check_capacity(self, rows: int) -> None:
         settings, waiting = self._settings, len(self._waiting)
         limit, most = settings.max_execution_size, settings.max_enqueued_batches
-        open_rows = self._waiting[-1].rows if self._waiting else 0
+        open_rows = self._waiting[-1][0].rows if self._waiting else 0
         batches = max(1, waiting)
         full = "The batch scheduling queue to which this task was submitted is full; "
         if settings.split:
@@ -170,45 +207,16 @@ class BatchQueue:
         elif open_rows + rows > limit and batches >= most:
             raise unavailable(f"{full}currently {batches} batches enqueued and max_enqueued_batches is {most}")
 
-    def _all_here(self) -> bool:
-        return self._clients is not None and self._in_flight >= self._clients
-
-    def _lead(self, batch: _Batch) -> None:
-        """Wait for companions, then run the batch."""
-        wait = self._settings.timeout_seconds
-        in_vain = wait > 0 and not batch.ready.wait(wait)
-        with self._slots:
-            with self._lock:
-                self._waiting.remove(batch)
-                if in_vain:
-                    self._vain += 1
-                    if self._vain >= _WAITS_IN_VAIN:
-                        self._clients = self._in_flight
-            try:
-                self._run_batch(batch)
-            except ServingError as error:
-                for task in batch.tasks:
-                    task.error = error
-            except Exception as error:
-                for task in batch.tasks:
-                    task.error = ServingError(Code.INTERNAL, f"{type(error).__name__}: {error}")
-        with self._lock:
-            self._in_flight -= len(batch.tasks)
-        for task in batch.tasks:
-            task.finish()
-
-    def _run_batch(self, batch: _Batch) -> None:
-        tasks, settings = batch.tasks, self._settings
+    def run_together(self, tasks: Sequence[_Task], rows: int) -> None:
+        """Run tasks of so many rows in all; each gets its rows of the outputs. Raises ``ServingError``."""
+        settings = self._settings
         timeout = _remaining(tasks)
-        total = settings.padded_size(batch.rows)
+        total = settings.padded_size(rows)
         feeds = [
             (
                 info,
                 batch_tensors.merge(
-                    [task.feeds[i][1] for task in tasks],
-                    info.name,
-                    settings.pad_variable_length,
-                    total - batch.rows,
+                    [task.feeds[i][1] for task in tasks], info.name, settings.pad_variable_length, total - rows
                 ),
             )
             for i, (info, _) in enumerate(tasks[0].feeds)
@@ -235,16 +243,22 @@ class BatchingRunner:
 
     _MOST_QUEUES = 64
 
-    def __init__(self, runner: Runner, settings: BatchSettings, slots: Slots) -> None:
-        self._runner, self._settings, self._slots = runner, settings, slots
+    def __init__(self, runner: Runner, settings: BatchSettings, scheduler: BatchScheduler) -> None:
+        self._runner, self._settings, self._scheduler = runner, settings, scheduler
         self._lock = threading.Lock()
         self._queues: dict[tuple[Any, ...], BatchQueue] = {}
 
-    def run(self, feeds: Feeds, fetches: Sequence[str], timeout_seconds: float | None) -> list[Array]:
-        """Compute the fetched tensors in a batch. Raises ``ServingError``."""
+    def request(self, feeds: Feeds, fetches: Sequence[str], timeout_seconds: float | None) -> BatchRequest:
+        """What is to be run in a batch; starting it is the caller's. Raises ``ServingError``."""
         key = (*[info.name for info, _ in feeds], None, *fetches)
         queue = self._queues.get(key) or self._add_queue(key, fetches)
-        return queue.run(feeds, timeout_seconds)
+        return queue.request(feeds, timeout_seconds)
+
+    def run(self, feeds: Feeds, fetches: Sequence[str], timeout_seconds: float | None) -> list[Array]:
+        """Compute the fetched tensors in a batch; blocks. Raises ``ServingError``."""
+        request = self.request(feeds, fetches, timeout_seconds)
+        request.wait()
+        return request.outputs()
 
     def close(self) -> None:
         """Forget the queues; nobody waits in them when a version is unloaded."""
@@ -257,5 +271,5 @@ class BatchingRunner:
             if key not in self._queues:
                 if len(self._queues) >= self._MOST_QUEUES:
                     self._queues.pop(next(iter(self._queues)))
-                self._queues[key] = BatchQueue(self._runner, fetches, self._settings, self._slots)
+                self._queues[key] = BatchQueue(self._runner, fetches, self._settings, self._scheduler)
             return self._queues[key]

@@ -6,9 +6,10 @@ Every method may be called from any thread. Errors are ``ServingError`` with the
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from components.serving.batch_scheduler import BatchScheduler
 from components.serving.core import ServerCore
 from components.serving.errors import invalid_argument
 from components.serving.example_inference import (
@@ -26,6 +27,7 @@ from components.serving.hooks import Metrics, PredictionLogSink, RequestCheck, S
 from components.serving.inference import run_example_signatures, run_signature
 from components.serving.predict import CLASSIFY_METHOD, check_method_name, input_arrays, output_aliases
 from components.serving.servable import Servable
+from components.serving.steps import Steps
 from components.serving.values import (
     DEFAULT_SIGNATURE,
     Classified,
@@ -55,6 +57,7 @@ class Engine:
         prediction_log: where sampled requests are written; None = nowhere.
         request_check: checks inputs against the data contract; None = no check.
         check_method_names: refuse signatures whose method name does not belong to the call.
+        batches: where runs of several requests wait for the requests that a transport has at hand.
     """
 
     core: ServerCore
@@ -62,6 +65,7 @@ class Engine:
     prediction_log: PredictionLogSink | None = None
     request_check: RequestCheck | None = None
     check_method_names: bool = False
+    batches: BatchScheduler = field(default_factory=BatchScheduler)
 
     def acquire(self, spec: ModelSpecRef) -> Handle:
         """Resolve and hold a version: ``with engine.acquire(spec) as handle``. NOT_FOUND or INVALID_ARGUMENT."""
@@ -73,10 +77,10 @@ class Engine:
         inputs: Mapping[str, "np.ndarray[Any, Any]"],
         output_filter: Sequence[str] = (),
         timeout_seconds: float | None = None,
-    ) -> Predicted:
+    ) -> Steps[Predicted]:
         """Run a signature. String inputs are object arrays of bytes; dtypes must match, shapes are not checked."""
         with self.core.acquire(spec) as handle:
-            return self.predict_on(handle, spec.signature_name, inputs, output_filter, timeout_seconds)
+            return (yield from self.predict_on(handle, spec.signature_name, inputs, output_filter, timeout_seconds))
 
     def predict_on(
         self,
@@ -86,7 +90,7 @@ class Engine:
         output_filter: Sequence[str] = (),
         timeout_seconds: float | None = None,
         decode: Callable[[Any], Any] = lambda value: value,
-    ) -> Predicted:
+    ) -> Steps[Predicted]:
         """As ``predict``, on a version that the caller holds (REST reads the signature before it reads the body).
 
         ``decode`` makes an array of an input's value; gRPC passes tensors that are decoded only when it is their turn.
@@ -99,7 +103,7 @@ class Engine:
         if self.request_check is not None:
             self.request_check(handle.name, handle.version, handle.path, signature.name, arrays)
         started = time.perf_counter()
-        outputs = run_signature(handle, signature, arrays, aliases, timeout_seconds)
+        outputs = yield from run_signature(handle, signature, arrays, aliases, timeout_seconds)
         self.metrics.runtime(handle.name, "Predict", (time.perf_counter() - started) * 1e6)
         predicted = Predicted(handle.name, handle.version, signature.name, dict(zip(aliases, outputs, strict=True)))
         if self.prediction_log is not None and self.prediction_log.sample():
@@ -108,7 +112,7 @@ class Engine:
 
     def classify(
         self, spec: ModelSpecRef, examples: Sequence[bytes], timeout_seconds: float | None = None
-    ) -> Classified:
+    ) -> Steps[Classified]:
         """Classify serialized Examples (a context is already put in front of each)."""
         with self.core.acquire(spec) as handle:
             fitted = find_signature(
@@ -117,13 +121,15 @@ class Engine:
                 "No signature was found with the name: ",
                 lambda signature: fit_classify(signature, self.check_method_names),
             )
-            [outputs] = self._run_examples(handle, "Classify", [fitted], examples, timeout_seconds)
+            [outputs] = yield from self._run_examples(handle, "Classify", [fitted], examples, timeout_seconds)
             result = Classified(handle.name, handle.version, fitted.name, classes_of(outputs, len(examples)))
         if self.prediction_log is not None and self.prediction_log.sample():
             self.prediction_log.log_classify(examples, result)
         return result
 
-    def regress(self, spec: ModelSpecRef, examples: Sequence[bytes], timeout_seconds: float | None = None) -> Regressed:
+    def regress(
+        self, spec: ModelSpecRef, examples: Sequence[bytes], timeout_seconds: float | None = None
+    ) -> Steps[Regressed]:
         """Regress serialized Examples."""
         with self.core.acquire(spec) as handle:
             fitted = find_signature(
@@ -132,7 +138,7 @@ class Engine:
                 "No signature was found with the name: ",
                 lambda signature: fit_regress(signature, self.check_method_names),
             )
-            [outputs] = self._run_examples(handle, "Regress", [fitted], examples, timeout_seconds)
+            [outputs] = yield from self._run_examples(handle, "Regress", [fitted], examples, timeout_seconds)
             result = Regressed(handle.name, handle.version, fitted.name, values_of(outputs, len(examples)))
         if self.prediction_log is not None and self.prediction_log.sample():
             self.prediction_log.log_regress(examples, result)
@@ -140,11 +146,11 @@ class Engine:
 
     def multi_inference(
         self, tasks: Sequence[InferenceTask], examples: Sequence[bytes], timeout_seconds: float | None = None
-    ) -> list[Classified | Regressed]:
+    ) -> Steps[list[Classified | Regressed]]:
         """Several classifications and regressions of one model in one run, on the version of the first spec."""
         with self.core.acquire(tasks[0].spec if tasks else ModelSpecRef("")) as handle:
             fitted = self._fit_tasks(handle, tasks)
-            outputs = self._run_examples(handle, "MultiInference", fitted, examples, timeout_seconds)
+            outputs = yield from self._run_examples(handle, "MultiInference", fitted, examples, timeout_seconds)
             return [
                 _result(handle, task, found, tensors, len(examples))
                 for task, found, tensors in zip(tasks, fitted, outputs, strict=True)
@@ -174,14 +180,14 @@ class Engine:
         fitted: Sequence[ExampleSignature],
         examples: Sequence[bytes],
         timeout_seconds: float | None,
-    ) -> list[dict[str, "np.ndarray[Any, Any]"]]:
+    ) -> Steps[list[dict[str, "np.ndarray[Any, Any]"]]]:
         """One run for all signatures, checked and counted."""
         if self.request_check is not None and examples:
             tensor = example_tensor(examples)
             for found in fitted:
                 self.request_check(handle.name, handle.version, handle.path, found.name, {"inputs": tensor})
         started = time.perf_counter()
-        outputs = run_example_signatures(handle, fitted, examples, timeout_seconds)
+        outputs = yield from run_example_signatures(handle, fitted, examples, timeout_seconds)
         self.metrics.runtime(handle.name, api, (time.perf_counter() - started) * 1e6)
         self.metrics.examples(handle.name, len(examples))
         return outputs

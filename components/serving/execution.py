@@ -6,6 +6,7 @@ imports TensorFlow.
 """
 
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2
 from tensorflow.python.client import pywrap_tf_session
 
+from components.serving.crew import before_long_work
 from components.serving.errors import Code, ServingError, deadline_exceeded, invalid_argument
 from components.serving.feeds import Array, Feeds, check_dtypes
 from components.serving.saved_model import LoadedModel
@@ -21,6 +23,13 @@ from components.serving.saved_model import LoadedModel
 _IN_CALLING_THREAD = -1
 _LONGEST_TIMEOUT_SECONDS = 10**7
 _MOST_CALLABLES = 64
+LONG_SECONDS = 0.001
+"""A run that is expected to take so long is announced: meanwhile another thread waits for requests."""
+_LEARN_LONGER, _LEARN_SHORTER = 0.1, 0.5
+"""How much of an error of the expected time one run corrects: a run may take longer because of others beside it."""
+
+_Key = tuple[tuple[str, ...], tuple[str, ...]]
+"""Names of the tensors that are fed, and of those that are fetched."""
 
 
 class GraphRunner:
@@ -29,8 +38,9 @@ class GraphRunner:
     def __init__(self, model: LoadedModel) -> None:
         self._session = model.session
         self._lock = threading.Lock()
-        self._callables: dict[tuple[tuple[str, ...], tuple[str, ...]], Any] = {}
+        self._callables: dict[_Key, Any] = {}
         self._outputs: dict[str, Any] = {}
+        self._seconds: dict[_Key, float] = {}
 
     def run(self, feeds: Feeds, fetches: Sequence[str], timeout_seconds: float | None) -> list[Array]:
         """Compute the fetched tensors.
@@ -44,25 +54,38 @@ class GraphRunner:
             ServingError: INVALID_ARGUMENT for a wrong dtype, DEADLINE_EXCEEDED, or the kernel's code and text.
         """
         check_dtypes(feeds)
+        key = (tuple([info.name for info, _ in feeds]), tuple(fetches))
+        expected = self._seconds.get(key, LONG_SECONDS)
+        if expected >= LONG_SECONDS:
+            before_long_work()
+        started = time.perf_counter()
         try:
             if timeout_seconds is None or timeout_seconds > _LONGEST_TIMEOUT_SECONDS:
-                return [_array(value) for value in self._run_callable(feeds, fetches)]
+                return [_array(value) for value in self._run_callable(key, feeds)]
             return [_array(value) for value in self._run_limited(feeds, fetches, timeout_seconds)]
         except Exception as error:
             raise serving_error(error) from None
+        finally:
+            self._learn(key, expected, time.perf_counter() - started)
+
+    def _learn(self, key: _Key, expected: float, seconds: float) -> None:
+        if len(self._seconds) >= _MOST_CALLABLES and key not in self._seconds:
+            self._seconds.clear()
+        rate = _LEARN_LONGER if seconds > expected else _LEARN_SHORTER
+        self._seconds[key] = expected + rate * (seconds - expected)
 
     def close(self) -> None:
         """Forget the prepared callables."""
         with self._lock:
             self._callables.clear()
             self._outputs.clear()
+            self._seconds.clear()
 
-    def _run_callable(self, feeds: Feeds, fetches: Sequence[str]) -> list[Array]:
-        key = (tuple([info.name for info, _ in feeds]), tuple(fetches))
+    def _run_callable(self, key: _Key, feeds: Feeds) -> list[Array]:
         call = self._callables.get(key) or self._make_callable(key)
         return call(*[value for _, value in feeds])
 
-    def _make_callable(self, key: tuple[tuple[str, ...], tuple[str, ...]]) -> Any:
+    def _make_callable(self, key: _Key) -> Any:
         with self._lock:
             if key in self._callables:
                 return self._callables[key]

@@ -1,12 +1,14 @@
 """The gRPC server on gRPC core's completion queue, without the layers of Python between core and the methods.
 
-Every thread of the server polls one queue. The thread that finds a request computes and sends the answer itself, and
-another thread goes on polling: no request is handed from thread to thread. An empty method costs about a third of
-the processor time that ``grpc.server`` takes for it. The queue is grpcio's own building block but not its documented
-interface, so ``grpc_portable`` does the same with documented means, should a release change it.
+A crew of threads polls one queue. The thread that finds a request computes and sends the answer itself: no request is
+handed from thread to thread. An empty method costs about a third of the processor time that ``grpc.server`` takes for
+it. Where requests are put together, the thread takes all that are at hand, runs the batch and answers each of them.
+The queue is grpcio's own building block but not its documented interface, so ``grpc_portable`` does the same with
+documented means, should a release change it.
 """
 
 import functools
+import inspect
 import logging
 import os
 import threading
@@ -16,16 +18,24 @@ from typing import Any
 
 from grpc._cython import cygrpc
 
+from components.serving.batch_scheduler import BatchScheduler
+from components.serving.crew import Crew, before_long_work
 from components.serving.errors import Code, ServingError
 from components.serving.grpc_methods import Method
 from components.serving.grpc_options import GrpcOptions, cut, limited
 from components.serving.memory import LARGE_BYTES, release_free_memory
+from components.serving.steps import begin
 
 _LOG = logging.getLogger(__name__)
-_FIRST_THREADS = 2
+_CALLS_AHEAD = 4
+"""Calls that core may accept before a thread has seen the first of them."""
 _LEAST_MOST_THREADS = 32
 _POLL_AFTER_STOP_SECONDS = 5.0
 _LOOK_SECONDS = 0.005
+_AT_HAND = 0.0
+"""Deadline of a poll that does not wait."""
+_MOST_EVENTS = 256
+"""Events after which a batch runs although there are more; a request has three."""
 
 _QUEUE_SHUTDOWN = cygrpc.CompletionType.queue_shutdown
 _QUEUE_TIMEOUT = cygrpc.CompletionType.queue_timeout
@@ -72,21 +82,27 @@ class DirectServer:
         methods: unary methods by full name.
         watches: methods that send one answer and keep the call open.
         options: how to listen.
+        batches: batches that wait for the requests at hand.
 
     Raises:
         OSError: an address cannot be bound.
     """
 
-    def __init__(self, methods: Mapping[str, Method], watches: Mapping[str, Method], options: GrpcOptions) -> None:
-        self._methods = {name.encode(): (method, False) for name, method in methods.items()}
-        self._methods |= {name.encode(): (method, True) for name, method in watches.items()}
+    def __init__(
+        self,
+        methods: Mapping[str, Method],
+        watches: Mapping[str, Method],
+        options: GrpcOptions,
+        batches: BatchScheduler,
+    ) -> None:
+        self._methods = {name.encode(): _Known(method) for name, method in methods.items()}
+        self._methods |= {name.encode(): _Known(method, watch=True) for name, method in watches.items()}
+        self._batches = batches
         self._limit = options.max_threads
-        self._most = (options.max_threads or max(_LEAST_MOST_THREADS, 4 * (os.cpu_count() or 1))) + 1
         self._lock = threading.Lock()
-        self._threads: list[threading.Thread] = []
-        self._running = 0
+        self._running = self._unanswered = 0
         self._watched: set[_Call] = set()
-        self._busy: list[bool] = []
+        self._events = 0
         self._stopping = self._closed = self.stuck = False
         self._stopped = threading.Event()
         self._queue = cygrpc.CompletionQueue()
@@ -94,9 +110,10 @@ class DirectServer:
         self._server.register_completion_queue(self._queue)
         self.port = self._listen(options)
         self._server.start()
-        for _ in range(_FIRST_THREADS):
+        for _ in range(_CALLS_AHEAD):
             self._request_call()
-            self._add_thread()
+        most = (options.max_threads or max(_LEAST_MOST_THREADS, 4 * (os.cpu_count() or 1))) + 1
+        self._crew = Crew("grpc", most, self._wait, self._handle)
 
     def _listen(self, options: GrpcOptions) -> int:
         port, credentials = 0, options.credentials()
@@ -133,13 +150,16 @@ class DirectServer:
         A thread that computes beyond ``end`` (the client of its call has long gone) leaves the queue open.
         """
         self._closed = True
-        while any(self._busy) and time.monotonic() < end:
+        while self._computes() and time.monotonic() < end:
             time.sleep(_LOOK_SECONDS)
-        self.stuck = any(self._busy)
+        self.stuck = self._computes()
         if not self.stuck:
             self._queue.shutdown()
-            for thread in self._threads:
-                thread.join(_POLL_AFTER_STOP_SECONDS)
+            self._crew.join(_POLL_AFTER_STOP_SECONDS)
+
+    def _computes(self) -> bool:
+        """Whether a thread works on an event or a batch."""
+        return self._unanswered > 0 or self._crew.handles
 
     def _request_call(self) -> None:
         """Ask core for one more call; a server that is stopping asks for none."""
@@ -151,28 +171,25 @@ class DirectServer:
             if not self._stopping:
                 raise
 
-    def _add_thread(self) -> None:
-        number = len(self._threads)
-        thread = threading.Thread(target=self._work, args=(number,), name=f"grpc-{number}", daemon=True)
-        self._busy.append(False)
-        self._threads.append(thread)
-        thread.start()
+    def _wait(self) -> Any:
+        """The next event of the queue; a timeout when a batch waits for the requests at hand, and there is none."""
+        return self._queue.poll(_AT_HAND if self._batches.collecting else None)
 
-    def _work(self, number: int) -> None:
-        poll, busy = self._queue.poll, self._busy
-        while True:
-            event = poll(None)
-            if event.completion_type == _QUEUE_SHUTDOWN:
-                return
-            if event.completion_type != _QUEUE_TIMEOUT:
-                busy[number] = True  # before the look at _closed: see _close_queue
-                try:
-                    if not self._closed:
-                        event.tag(event)
-                except Exception:
-                    _LOG.exception("answering a call")
-                busy[number] = False
-            event = None  # core keeps a finished call until its last event is dropped
+    def _handle(self, event: Any) -> bool:
+        """Handle an event; False when the queue is closed."""
+        kind, batches = event.completion_type, self._batches
+        if kind == _QUEUE_SHUTDOWN:
+            return False
+        try:
+            if kind != _QUEUE_TIMEOUT and not self._closed:
+                event.tag(event)
+            self._events += 1
+            if kind == _QUEUE_TIMEOUT or batches.ready or self._events > _MOST_EVENTS:
+                self._events = 0
+                batches.run_here()
+        except Exception:
+            _LOG.exception("answering a call")
+        return True
 
     def _on_shutdown(self, event: Any) -> None:
         self._stopped.set()
@@ -188,9 +205,9 @@ class DirectServer:
         if found is None:
             call.finish(Code.UNIMPLEMENTED, "", None)
         else:
-            call.core.start_server_batch((_receive(),), functools.partial(self._on_message, call, *found))
+            call.core.start_server_batch((_receive(),), functools.partial(self._on_message, call, found))
 
-    def _on_message(self, call: "_Call", method: Method, watch: bool, event: Any) -> None:
+    def _on_message(self, call: "_Call", known: "_Known", event: Any) -> None:
         """A call's message is there: compute and answer."""
         data = event.batch_operations[0].message()
         if data is None:
@@ -199,35 +216,33 @@ class DirectServer:
             call.finish(Code.RESOURCE_EXHAUSTED, "all server threads are busy", None)
         else:
             call.large = len(data) > LARGE_BYTES
-            code, text, answer = self._compute(call, method, data)
-            if watch and answer is not None:
-                self._keep_open(call, answer)
-            else:
-                call.finish(code, text, answer)
+            if call.large or not known.in_steps:
+                before_long_work()
+            begin(lambda: known.method(data, call), functools.partial(self._computed, call, known.watch))
 
     def _enter(self) -> bool:
-        """Count a running call and keep one thread free to poll; False when too many run."""
+        """Count a running call; False when too many run."""
         with self._lock:
             if self._limit is not None and self._running >= self._limit:
                 return False
             self._running += 1
-            if self._running >= len(self._threads) and len(self._threads) < self._most:
-                self._request_call()
-                self._add_thread()
+            self._unanswered += 1
             return True
 
-    def _compute(self, call: "_Call", method: Method, data: bytes) -> tuple[Code, str, bytes | None]:
-        """Run a method. The call is counted as over before its answer goes out: the client may ask again at once."""
+    def _computed(self, call: "_Call", watch: bool, answer: bytes | None, error: Exception | None) -> None:
+        """Answer. The call is counted as over before its answer goes out: the client may ask again at once."""
+        with self._lock:
+            self._running -= 1
         try:
-            return Code.OK, "", method(data, call)
-        except ServingError as error:
-            return error.code, error.text, None
-        except Exception as error:
-            _LOG.exception("answering a call")
-            return Code.INTERNAL, f"{type(error).__name__}: {error}", None
+            if error is not None:
+                call.finish(*_status_of(error), None)
+            elif watch and answer is not None:
+                self._keep_open(call, answer)
+            else:
+                call.finish(Code.OK, "", answer)
         finally:
             with self._lock:
-                self._running -= 1
+                self._unanswered -= 1
 
     def _keep_open(self, call: "_Call", answer: bytes) -> None:
         """Send an answer and leave the call open until the client goes or the server stops."""
@@ -242,6 +257,23 @@ class DirectServer:
         call.watch_close(gone)
         call.sent_initial = True
         call.core.start_server_batch((_initial(), _message(answer)), _ignore)
+
+
+class _Known:
+    """A method: whether its calls stay open after the answer, and whether it pauses while a batch comes together."""
+
+    __slots__ = ("in_steps", "method", "watch")
+
+    def __init__(self, method: Method, watch: bool = False) -> None:
+        self.method, self.watch = method, watch
+        self.in_steps = inspect.isgeneratorfunction(method)
+
+
+def _status_of(error: Exception) -> tuple[Code, str]:
+    if isinstance(error, ServingError):
+        return error.code, error.text
+    _LOG.error("answering a call", exc_info=error)
+    return Code.INTERNAL, f"{type(error).__name__}: {error}"
 
 
 class _Call:

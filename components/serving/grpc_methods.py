@@ -22,6 +22,7 @@ from tensorflow_serving.apis import (
 from components.serving.engine import Engine
 from components.serving.errors import Code, ServingError, invalid_argument
 from components.serving.example_input import serialized_examples
+from components.serving.steps import Steps
 from components.serving.tensor_codec import fill_proto, to_array
 from components.serving.values import Classified, InferenceTask, ModelSpecRef, Regressed
 
@@ -39,7 +40,7 @@ class Call(Protocol):
         """Whether the client still waits."""
 
 
-Method = Callable[[bytes, Call], bytes]
+Method = Callable[[bytes, Call], bytes | Steps[bytes]]
 
 
 @dataclass(frozen=True)
@@ -110,15 +111,15 @@ class _Prediction:
     def __init__(self, engine: Engine, settings: ServiceSettings) -> None:
         self._engine, self._settings = engine, settings
 
-    def predict(self, data: bytes, call: Call) -> bytes:
+    def predict(self, data: bytes, call: Call) -> Steps[bytes]:
         """PredictRequest -> PredictResponse."""
         request = parsed(predict_pb2.PredictRequest, data)
-        return self._counted("Predict", request.model_spec.name, lambda: self._predict(request, call))
+        return (yield from self._counted("Predict", request.model_spec.name, self._predict(request, call)))
 
-    def _predict(self, request: Any, call: Call) -> bytes:
+    def _predict(self, request: Any, call: Call) -> Steps[bytes]:
         spec = spec_ref(request)
         with self._engine.acquire(spec) as handle:
-            predicted = self._engine.predict_on(
+            predicted = yield from self._engine.predict_on(
                 handle, spec.signature_name, request.inputs, request.output_filter, call.time_remaining(), to_array
             )
         response = predict_pb2.PredictResponse()
@@ -127,37 +128,39 @@ class _Prediction:
             fill_proto(response.outputs[alias], array, self._settings.tensor_content)
         return response.SerializeToString()
 
-    def classify(self, data: bytes, call: Call) -> bytes:
+    def classify(self, data: bytes, call: Call) -> Steps[bytes]:
         """ClassificationRequest -> ClassificationResponse."""
         request = parsed(classification_pb2.ClassificationRequest, data)
-        return self._counted("Classify", request.model_spec.name, lambda: self._classify(request, call))
+        return (yield from self._counted("Classify", request.model_spec.name, self._classify(request, call)))
 
-    def _classify(self, request: Any, call: Call) -> bytes:
+    def _classify(self, request: Any, call: Call) -> Steps[bytes]:
         spec = spec_ref(request)
-        result = self._engine.classify(spec, serialized_examples(request.input), call.time_remaining())
+        result = yield from self._engine.classify(spec, serialized_examples(request.input), call.time_remaining())
         response = classification_pb2.ClassificationResponse()
         _fill_spec(response.model_spec, result.name, result.version, result.signature_name)
         _fill_classes(response.result, result)
         return response.SerializeToString()
 
-    def regress(self, data: bytes, call: Call) -> bytes:
+    def regress(self, data: bytes, call: Call) -> Steps[bytes]:
         """RegressionRequest -> RegressionResponse."""
         request = parsed(regression_pb2.RegressionRequest, data)
-        return self._counted("Regress", request.model_spec.name, lambda: self._regress(request, call))
+        return (yield from self._counted("Regress", request.model_spec.name, self._regress(request, call)))
 
-    def _regress(self, request: Any, call: Call) -> bytes:
+    def _regress(self, request: Any, call: Call) -> Steps[bytes]:
         spec = spec_ref(request)
-        result = self._engine.regress(spec, serialized_examples(request.input), call.time_remaining())
+        result = yield from self._engine.regress(spec, serialized_examples(request.input), call.time_remaining())
         response = regression_pb2.RegressionResponse()
         _fill_spec(response.model_spec, result.name, result.version, result.signature_name)
         _fill_values(response.result, result)
         return response.SerializeToString()
 
-    def multi_inference(self, data: bytes, call: Call) -> bytes:
+    def multi_inference(self, data: bytes, call: Call) -> Steps[bytes]:
         """MultiInferenceRequest -> MultiInferenceResponse."""
         request = parsed(inference_pb2.MultiInferenceRequest, data)
         tasks = [InferenceTask(ref_of(task.model_spec), task.method_name) for task in request.tasks]
-        results = self._engine.multi_inference(tasks, serialized_examples(request.input), call.time_remaining())
+        results = yield from self._engine.multi_inference(
+            tasks, serialized_examples(request.input), call.time_remaining()
+        )
         response = inference_pb2.MultiInferenceResponse()
         for result in results:
             proto = response.results.add()
@@ -168,11 +171,11 @@ class _Prediction:
                 _fill_values(proto.regression_result, result)
         return response.SerializeToString()
 
-    def _counted(self, api: str, model: str, run: Callable[[], bytes]) -> bytes:
+    def _counted(self, api: str, model: str, steps: Steps[bytes]) -> Steps[bytes]:
         metrics = self._engine.metrics
         started = time.perf_counter()
         try:
-            answer = run()
+            answer = yield from steps
         except ServingError as error:
             metrics.request(model, error.code.name)
             raise

@@ -12,6 +12,7 @@ import grpc
 from components.serving.errors import ServingError
 from components.serving.grpc_methods import Method
 from components.serving.grpc_options import GrpcOptions, cut, limited
+from components.serving.steps import wait_for
 
 _LOG = logging.getLogger(__name__)
 _STATUS = {code.value[0]: code for code in grpc.StatusCode}
@@ -72,11 +73,17 @@ class _Handlers(grpc.GenericRpcHandler):
         return self._handlers.get(handler_call_details.method)
 
 
+def _answer(method: Method, data: bytes, context: Any) -> bytes:
+    """The method's answer; this thread waits for it."""
+    answer = method(data, _PortableCall(context))
+    return answer if isinstance(answer, bytes) else wait_for(answer)
+
+
 def _unary(method: Method) -> Any:
     def answer(data: bytes, context: Any) -> bytes:
         """The method's answer, or its error as the status of the call; an error of ours is INTERNAL."""
         try:
-            return method(data, _PortableCall(context))
+            return _answer(method, data, context)
         except ServingError as error:
             context.set_code(_STATUS[int(error.code)])
             context.set_details(cut(error.text))
@@ -94,7 +101,7 @@ def _stream(method: Method) -> Any:
         """One answer; then the stream stays open until the caller goes."""
         gone = threading.Event()
         context.add_callback(gone.set)
-        yield method(data, _PortableCall(context))
+        yield _answer(method, data, context)
         gone.wait()
 
     return answers

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 
+from components.serving.batch_scheduler import BatchScheduler
 from components.serving.grpc_methods import Method
 from components.serving.grpc_options import GrpcOptions
 from components.serving.options import RunningServer
@@ -20,12 +21,15 @@ _NEEDED = (
 )
 
 
-def start_grpc(methods: Mapping[str, Method], options: GrpcOptions, portable: bool = False) -> RunningServer:
+def start_grpc(
+    methods: Mapping[str, Method], options: GrpcOptions, batches: BatchScheduler, portable: bool = False
+) -> RunningServer:
     """Listen and answer.
 
     Args:
         methods: unary methods by full name.
         options: how to listen; with ``health`` the health service is added.
+        batches: batches that wait for the requests at hand.
         portable: use only grpcio's documented interface.
 
     Raises:
@@ -40,7 +44,7 @@ def start_grpc(methods: Mapping[str, Method], options: GrpcOptions, portable: bo
     if not portable and _direct_fits():
         from components.serving.grpc_direct import DirectServer
 
-        return DirectServer(methods, watches, options)
+        return DirectServer(methods, watches, options, batches)
     from components.serving.grpc_portable import PortableServer
 
     return PortableServer(methods, watches, options)

@@ -3,9 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from components.serving.batching import BatchingRunner
 from components.serving.example_inference import ExampleSignature, example_tensor
+from components.serving.feeds import Feeds, Runner
 from components.serving.predict import input_arrays, output_aliases
 from components.serving.servable import Servable
+from components.serving.steps import Steps, wait_for
 from components.serving.tensor_codec import to_array
 from components.serving.values import Signature
 
@@ -19,16 +22,24 @@ def run_signature(
     arrays: Mapping[str, "np.ndarray[Any, Any]"],
     aliases: Sequence[str],
     timeout_seconds: float | None = None,
-) -> list["np.ndarray[Any, Any]"]:
+) -> Steps[list["np.ndarray[Any, Any]"]]:
     """The outputs of these aliases for a value of every input. Raises ``ServingError``."""
     infos, outputs = signature.inputs, signature.outputs
     feeds = [(infos[alias], value) for alias, value in arrays.items()]
     if len(feeds) > 1:  # TensorFlow numbers arguments by tensor name
         feeds.sort(key=lambda feed: feed[0].name)
-    result: list[np.ndarray[Any, Any]] = servable.runner.run(
-        feeds, [outputs[alias].name for alias in aliases], timeout_seconds
-    )
-    return result
+    return (yield from _run(servable.runner, feeds, [outputs[alias].name for alias in aliases], timeout_seconds))
+
+
+def _run(
+    runner: Runner, feeds: Feeds, fetches: Sequence[str], timeout_seconds: float | None
+) -> Steps[list["np.ndarray[Any, Any]"]]:
+    """Run at once, or pause until the request has been run in a batch."""
+    if not isinstance(runner, BatchingRunner):
+        return runner.run(feeds, fetches, timeout_seconds)
+    request = runner.request(feeds, fetches, timeout_seconds)
+    yield request
+    return request.outputs()
 
 
 def run_predict(
@@ -42,7 +53,7 @@ def run_predict(
     signature = servable.signature(signature_name)
     arrays = input_arrays(signature, inputs, decode)
     aliases = output_aliases(signature, output_filter)
-    return dict(zip(aliases, run_signature(servable, signature, arrays, aliases), strict=True))
+    return dict(zip(aliases, wait_for(run_signature(servable, signature, arrays, aliases)), strict=True))
 
 
 def run_example_signatures(
@@ -50,11 +61,12 @@ def run_example_signatures(
     fitted: Sequence[ExampleSignature],
     examples: Sequence[bytes],
     timeout_seconds: float | None = None,
-) -> list[dict[str, "np.ndarray[Any, Any]"]]:
+) -> Steps[list[dict[str, "np.ndarray[Any, Any]"]]]:
     """One run that feeds the same Examples to every signature; outputs by alias for each. Raises ``ServingError``."""
     tensor = example_tensor(examples)
     inputs = {found.input.name: found.input for found in fitted}
     names = sorted({info.name for found in fitted for info in found.outputs.values()})
-    values = servable.runner.run([(inputs[name], tensor) for name in sorted(inputs)], names, timeout_seconds)
+    feeds = [(inputs[name], tensor) for name in sorted(inputs)]
+    values = yield from _run(servable.runner, feeds, names, timeout_seconds)
     by_name = dict(zip(names, values, strict=True))
     return [{alias: by_name[info.name] for alias, info in found.outputs.items()} for found in fitted]

@@ -144,7 +144,8 @@ class _Process:
         from components.serving.grpc_methods import methods
         from components.serving.grpc_server import start_grpc
 
-        grpc_server = start_grpc(methods(self._engine, service_settings(self._flags, self._engine)), grpc)
+        answers = methods(self._engine, service_settings(self._flags, self._engine))
+        grpc_server = start_grpc(answers, grpc, self._engine.batches)
         self._servers.append(grpc_server)
         rest_port = 0
         if rest is not None:

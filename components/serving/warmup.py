@@ -26,6 +26,7 @@ from components.serving.example_input import serialized_examples
 from components.serving.hooks import Metrics
 from components.serving.inference import run_example_signatures, run_predict
 from components.serving.servable import Servable
+from components.serving.steps import wait_for
 from components.serving.values import DEFAULT_SIGNATURE
 
 MOST_RECORDS = 1000
@@ -95,7 +96,7 @@ def _replay(servable: Servable, log: Any) -> None:
 def _replay_examples(servable: Servable, request: Any, fit: Any) -> None:
     name = request.model_spec.signature_name
     fitted = find_signature(servable.signatures, name, "No signature was found with the name: ", fit)
-    run_example_signatures(servable, [fitted], serialized_examples(request.input))
+    wait_for(run_example_signatures(servable, [fitted], serialized_examples(request.input)))
 
 
 def _replay_tasks(servable: Servable, request: Any) -> None:
@@ -105,4 +106,4 @@ def _replay_tasks(servable: Servable, request: Any) -> None:
         if name not in servable.signatures:
             raise unknown_task(name)
         fitted.append(fit_method(task.method_name, False)(servable.signatures[name]))
-    run_example_signatures(servable, fitted, serialized_examples(request.input))
+    wait_for(run_example_signatures(servable, fitted, serialized_examples(request.input)))

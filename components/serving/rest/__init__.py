@@ -33,7 +33,9 @@ def start(engine: Engine, options: RestOptions, limits: Limits | None = None) ->
     page = metrics.page if options.monitoring_path and isinstance(metrics, PrometheusMetrics) else None
     tls = server_context(options.tls) if options.tls is not None else None
     application = Application(engine, options, limits, page)
-    return HttpServer(_bind(options.host, options.port), application, max(1, options.threads), limits, tls)
+    return HttpServer(
+        _bind(options.host, options.port), application, max(1, options.threads), limits, tls, engine.batches
+    )
 
 
 def _within_descriptors(limits: Limits) -> Limits:

@@ -7,6 +7,7 @@ from components.serving.engine import Engine
 from components.serving.errors import invalid_argument
 from components.serving.json_tensors import examples, predict, write
 from components.serving.rest.urls import Target
+from components.serving.steps import Steps
 from components.serving.values import DEFAULT_SIGNATURE, ModelSpecRef, Signature
 
 if TYPE_CHECKING:
@@ -19,33 +20,33 @@ class Api:
     def __init__(self, engine: Engine, timeout_seconds: float | None) -> None:
         self._engine, self._timeout = engine, timeout_seconds
 
-    def answer(self, target: Target, body: bytes) -> bytes:
+    def answer(self, target: Target, body: bytes) -> Steps[bytes]:
         """Body of the answer. Raises ``ServingError``."""
         if target.api == "predict":
-            return self._predict(target, body)
+            return (yield from self._predict(target, body))
         if target.api == "classify":
-            return self._classify(target, body)
+            return (yield from self._classify(target, body))
         if target.api == "regress":
-            return self._regress(target, body)
+            return (yield from self._regress(target, body))
         if target.api == "metadata":
             return self._metadata(target)
         return self._status(target)
 
-    def _predict(self, target: Target, body: bytes) -> bytes:
+    def _predict(self, target: Target, body: bytes) -> Steps[bytes]:
         parsed = predict.parse(body)
         with self._engine.acquire(_spec(target, parsed.signature_name)) as handle:
             inputs, form = parsed.arrays(_signature(handle, parsed.signature_name).inputs)
-            predicted = self._engine.predict_on(handle, parsed.signature_name, inputs, (), self._timeout)
+            predicted = yield from self._engine.predict_on(handle, parsed.signature_name, inputs, (), self._timeout)
         return write.predictions(predicted.outputs, form)
 
-    def _classify(self, target: Target, body: bytes) -> bytes:
+    def _classify(self, target: Target, body: bytes) -> Steps[bytes]:
         parsed = examples.parse(body)
-        found = self._engine.classify(_spec(target, parsed.signature_name), parsed.examples, self._timeout)
+        found = yield from self._engine.classify(_spec(target, parsed.signature_name), parsed.examples, self._timeout)
         return write.classifications(found.classifications)
 
-    def _regress(self, target: Target, body: bytes) -> bytes:
+    def _regress(self, target: Target, body: bytes) -> Steps[bytes]:
         parsed = examples.parse(body)
-        found = self._engine.regress(_spec(target, parsed.signature_name), parsed.examples, self._timeout)
+        found = yield from self._engine.regress(_spec(target, parsed.signature_name), parsed.examples, self._timeout)
         return write.regressions(found.values)
 
     def _status(self, target: Target) -> bytes:

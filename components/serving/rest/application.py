@@ -12,6 +12,7 @@ from components.serving.rest import urls
 from components.serving.rest.api import Api
 from components.serving.rest.limits import Limits
 from components.serving.rest.messages import TEXT, Request, Response, page
+from components.serving.steps import Steps
 
 HTTP_STATUS: dict[Code, int] = {
     Code.OK: 200,
@@ -54,8 +55,8 @@ class Application:
         self._engine, self._options, self._limits, self._metrics_page = engine, options, limits, metrics_page
         self._api = Api(engine, options.timeout_ms / 1000 if options.timeout_ms > 0 else None)
 
-    def __call__(self, request: Request) -> Response:
-        """Answer one request. Never raises for what a client can send."""
+    def __call__(self, request: Request) -> Response | Steps[Response]:
+        """The answer to one request, or its steps. Never raises for what a client can send."""
         path = _path(request.target)
         if request.method not in _METHODS:
             return page(501)
@@ -69,7 +70,7 @@ class Application:
                 return health
         return self._api_request(request, path)
 
-    def _api_request(self, request: Request, path: str) -> Response:
+    def _api_request(self, request: Request, path: str) -> Steps[Response]:
         """A request to the API: every one is counted, and timed when it succeeds."""
         start = time.perf_counter()
         model, api, code = "", "", Code.OK
@@ -81,7 +82,7 @@ class Application:
             else:
                 target = urls.parse(request.method, path)
                 model, api = target.name, target.api if target.api in _INFERENCE else ""
-                body = self._api.answer(target, self._body(request))
+                body = yield from self._api.answer(target, self._body(request))
         except ServingError as error:
             code = error.code
             body = b"" if request.method == "OPTIONS" else write.error(error.text)

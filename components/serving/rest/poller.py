@@ -32,9 +32,14 @@ if sys.platform == "linux":
         def wait(self) -> int:
             """The next socket that is ready."""
             while True:
-                found = self._epoll.poll(None, 1)
-                if found:
-                    return found[0][0]
+                found = self.at_hand(None)
+                if found is not None:
+                    return found
+
+        def at_hand(self, seconds: float | None = 0.0) -> int | None:
+            """A socket that is ready within ``seconds`` (None = without end); None when there is none."""
+            found = self._epoll.poll(seconds, 1)
+            return found[0][0] if found else None
 
         def close(self) -> None:
             """Free the poller."""
@@ -64,9 +69,14 @@ else:
         def wait(self) -> int:
             """The next socket that is ready."""
             while True:
-                found = self._kqueue.control(None, 1, None)
-                if found:
-                    return int(found[0].ident)
+                found = self.at_hand(None)
+                if found is not None:
+                    return found
+
+        def at_hand(self, seconds: float | None = 0.0) -> int | None:
+            """A socket that is ready within ``seconds`` (None = without end); None when there is none."""
+            found = self._kqueue.control(None, 1, seconds)
+            return int(found[0].ident) if found else None
 
         def close(self) -> None:
             """Free the poller."""

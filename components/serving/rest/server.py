@@ -8,11 +8,13 @@
         a connection:         read; answer every complete request; write; arm it again
 
 A request is read, answered and written by one thread without being handed on: that is the shortest way, and an idle
-connection costs no thread. Sockets never block, so a slow client keeps nobody but itself waiting. A caretaker thread
-ends connections whose time is over.
+connection costs no thread. Sockets never block, so a slow client keeps nobody but itself waiting. Where requests are
+put together, an answer pauses until its batch has run, and the worker takes the next socket that is at hand; the one
+that finds none runs the batch. A caretaker thread ends connections whose time is over.
 """
 
 import errno
+import functools
 import logging
 import os
 import socket
@@ -21,20 +23,25 @@ import threading
 import time
 from collections.abc import Callable
 
+from components.serving.batch_scheduler import BatchScheduler
+from components.serving.crew import Crew, before_long_work
 from components.serving.memory import LARGE_BYTES, release_free_memory
 from components.serving.rest.connection import Connection
 from components.serving.rest.limits import Limits
 from components.serving.rest.messages import Request, Response, encode, page
 from components.serving.rest.poller import Poller
 from components.serving.rest.reader import BodyBudget
+from components.serving.steps import Steps, begin
 
-Application = Callable[[Request], Response]
+Application = Callable[[Request], Response | Steps[Response]]
 
 log = logging.getLogger(__name__)
 
 _BACKLOG = 4096
 _ACCEPT_AT_ONCE = 64
 _CARE_SECONDS = 0.25
+_MOST_AT_HAND = 128
+"""Sockets after which a batch runs although more are ready."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -48,6 +55,7 @@ class HttpServer:
         threads: workers.
         limits: what one client may cost.
         tls: HTTPS with this context; None = plain.
+        batches: batches that wait for the requests at hand.
     """
 
     def __init__(
@@ -57,25 +65,25 @@ class HttpServer:
         threads: int,
         limits: Limits,
         tls: ssl.SSLContext | None = None,
+        batches: BatchScheduler | None = None,
     ) -> None:
         listening.setblocking(False)
         listening.listen(_BACKLOG)
         self.port = int(listening.getsockname()[1])
+        self._listening_fd = listening.fileno()
         self._listening, self._application, self._limits, self._tls = listening, application, limits, tls
+        self._batches = batches or BatchScheduler()
         self._budget = BodyBudget(limits.waiting_body_bytes)
         self._connections: dict[int, Connection] = {}
         self._poller = Poller()
         self._draining = self._stopped = self._accept_paused = False
         self._wake_read, self._wake_write = os.pipe()
         self._poller.add_for_all(self._wake_read)
-        self._poller.add(listening.fileno())
-        names = [("worker", self._work)] * threads + [("caretaker", self._care)]
-        self._threads = [
-            threading.Thread(target=target, name=f"rest-{name}-{i}", daemon=True)
-            for i, (name, target) in enumerate(names)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._poller.add(self._listening_fd)
+        self._sockets = 0
+        self._crew = Crew("rest", threads, self._wait, self._handle)
+        self._caretaker = threading.Thread(target=self._care, name="rest-care", daemon=True)
+        self._caretaker.start()
 
     def stop(self, grace_seconds: float) -> None:
         """Accept nothing new, let running requests finish within ``grace_seconds``, then close everything."""
@@ -88,8 +96,8 @@ class HttpServer:
             time.sleep(0.01)
         self._stopped = True
         os.write(self._wake_write, b"x")
-        for thread in self._threads:
-            thread.join(timeout=5.0)
+        self._crew.join(5.0)
+        self._caretaker.join(5.0)
         for connection in list(self._connections.values()):
             connection.close()
         self._connections.clear()
@@ -98,28 +106,30 @@ class HttpServer:
         os.close(self._wake_read)
         os.close(self._wake_write)
 
-    def _work(self) -> None:
-        """One worker's life."""
-        listening = self._listening.fileno()
-        while True:
-            fd = self._poller.wait()
-            if fd == self._wake_read:
-                return
-            if fd == listening:
-                self._accept()
-                continue
-            connection = self._connections.get(fd)
-            if connection is not None:
-                self._attend(connection)
+    def _wait(self) -> int | None:
+        """A socket that is ready; None when a batch waits only for the requests at hand, and there is none."""
+        return self._poller.at_hand() if self._batches.collecting else self._poller.wait()
 
-    def _attend(self, connection: Connection) -> None:
-        """Go one step further with a connection that is ready."""
-        connection.busy = True
-        try:
-            waits_to_write = self._advance(connection)
-        except OSError:
-            waits_to_write = None
-        if waits_to_write is None:
+    def _handle(self, fd: int | None) -> bool:
+        """Do what a socket that is ready asks for; False when it tells to stop."""
+        if fd == self._wake_read:
+            return False
+        if fd == self._listening_fd:
+            self._accept()
+        elif fd is not None and (connection := self._connections.get(fd)) is not None:
+            connection.busy = True
+            begin(lambda: self._advance(connection), functools.partial(self._attended, connection))
+        self._sockets += 1
+        if fd is None or self._batches.ready or self._sockets > _MOST_AT_HAND:
+            self._sockets = 0
+            self._batches.run_here()
+        return True
+
+    def _attended(self, connection: Connection, waits_to_write: bool | None, error: Exception | None) -> None:
+        """A connection went as far as it can: wait for its socket again, or close it."""
+        if error is not None and not isinstance(error, OSError):
+            log.error("a REST connection failed", exc_info=error)
+        if error is not None or waits_to_write is None:
             self._connections.pop(connection.fd, None)
             connection.close()
             return
@@ -127,12 +137,12 @@ class HttpServer:
         connection.busy = False
         self._poller.arm(connection.fd, write=waits_to_write)
 
-    def _advance(self, connection: Connection) -> bool | None:
+    def _advance(self, connection: Connection) -> Steps[bool | None]:
         """Write, answer and read until the socket has no more: True = waits to write, False = to read, None = over."""
         if not connection.flush():
             return True
         while True:
-            if not self._answer_all(connection):
+            if not (yield from self._answer_all(connection)):
                 return True
             if connection.closing:
                 if not connection.reader.refused:
@@ -157,12 +167,12 @@ class HttpServer:
             reader.expects_continue = False
             connection.send(_CONTINUE)
 
-    def _answer_all(self, connection: Connection) -> bool:
+    def _answer_all(self, connection: Connection) -> Steps[bool]:
         """Answer every complete request; False while an answer waits to be written."""
         reader = connection.reader
         while reader.requests and not connection.closing:
             request = reader.requests.popleft()
-            response = self._answer(request)
+            response = yield from self._answer(request)
             keep_alive = request.keep_alive and not response.close and not self._draining
             connection.closing = not keep_alive
             large = len(request.body) > LARGE_BYTES
@@ -179,9 +189,12 @@ class HttpServer:
             return connection.send(encode(page(reader.refused), None, keep_alive=False))
         return True
 
-    def _answer(self, request: Request) -> Response:
+    def _answer(self, request: Request) -> Steps[Response]:
+        if len(request.body) > LARGE_BYTES:
+            before_long_work()
         try:
-            return self._application(request)
+            response = self._application(request)
+            return response if isinstance(response, Response) else (yield from response)
         except Exception:
             log.exception("REST request failed: %s", request.method)
             return page(500)
@@ -200,7 +213,7 @@ class HttpServer:
                 self._accept_paused = True
                 return
         if not self._draining:
-            self._poller.arm(self._listening.fileno())
+            self._poller.arm(self._listening_fd)
 
     def _welcome(self, connected: socket.socket) -> None:
         if self._draining:
@@ -224,7 +237,7 @@ class HttpServer:
             self._shut(lambda c: not (c.busy or c.ended) and c.deadline < time.monotonic())
             if self._accept_paused and not self._draining:
                 self._accept_paused = False
-                self._poller.arm(self._listening.fileno())
+                self._poller.arm(self._listening_fd)
 
     def _evict(self) -> bool:
         """End the idle connections that have waited longest, a sixteenth of all; False when none is idle."""

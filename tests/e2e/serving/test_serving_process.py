@@ -310,7 +310,7 @@ def test_the_portable_server_answers_alike(models: Path) -> None:
     engine.core.reload(config_of({"m": str(models / "m")}), 60)
     answers = []
     for portable in (False, True):
-        running = start_grpc(methods(engine), GrpcOptions(port=0, health=True), portable=portable)
+        running = start_grpc(methods(engine), GrpcOptions(port=0, health=True), engine.batches, portable)
         assert isinstance(running, PortableServer) == portable
         with grpc.insecure_channel(f"127.0.0.1:{running.port}") as channel:
             stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)

@@ -1,0 +1,125 @@
+"""Threads of which one at a time waits for events and handles them itself: the Leader/Followers pattern.
+
+(Schmidt, O'Ryan, Kircher, Pyarali, Buschmann: Leader/Followers, 2000.) As long as events are short no thread ever hands
+anything to another, and none competes with another for the interpreter's lock. Before work that takes long the leader
+steps back, and a follower leads; a caretaker relieves a leader that is busy for longer than anyone had expected.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+Event = TypeVar("Event")
+
+_LOOK_SECONDS = 0.01
+"""A leader that is busy with one event for so long, or for twice as long, is relieved."""
+_MINE = threading.local()
+
+
+def before_long_work() -> None:
+    """Let another thread wait for events, if this thread leads a crew. Called from wherever long work begins."""
+    step_back = getattr(_MINE, "step_back", None)
+    if step_back is not None:
+        step_back()
+
+
+class Crew(Generic[Event]):
+    """Threads that handle events until one says that it is the last.
+
+    Args:
+        name: of the threads.
+        most: threads at most.
+        wait: blocks until there is an event. Called by one thread at a time, seldom by two.
+        handle: False = it was the last event: every thread ends. Must not raise.
+    """
+
+    def __init__(self, name: str, most: int, wait: Callable[[], Event], handle: Callable[[Event], bool]) -> None:
+        self._name, self._most, self._wait, self._handle = name, most, wait, handle
+        self._lock = threading.Lock()
+        self._lead = threading.Lock()
+        self._leader: int | None = None
+        self._turn = 0  # odd while the leader handles an event
+        self._parked = 0
+        self._handling: list[bool] = []
+        self._threads: list[threading.Thread] = []
+        self._ended = False
+        self._care = threading.Semaphore(0)
+        self._caretaker_sleeps = False
+        self._add_thread()
+        self._caretaker = threading.Thread(target=self._take_care, name=f"{name}-caretaker", daemon=True)
+        self._caretaker.start()
+
+    @property
+    def handles(self) -> bool:
+        """Whether any thread handles an event."""
+        return any(self._handling)
+
+    def join(self, seconds: float) -> None:
+        """Wait for the threads' end, each at most so long."""
+        for thread in [*self._threads, self._caretaker]:
+            thread.join(seconds)
+
+    def _add_thread(self) -> None:
+        number = len(self._threads)
+        thread = threading.Thread(target=self._work, args=(number,), name=f"{self._name}-{number}", daemon=True)
+        self._handling.append(False)
+        self._threads.append(thread)
+        self._parked += 1
+        thread.start()
+
+    def _work(self, number: int) -> None:
+        """A thread's life."""
+        _MINE.step_back = lambda: self._relieve(number)
+        handling, wait, handle = self._handling, self._wait, self._handle
+        going_on = True
+        self._become_leader(number)
+        while going_on:
+            event = wait()
+            handling[number] = True
+            self._turn += 1
+            if self._caretaker_sleeps:
+                self._caretaker_sleeps = False
+                self._care.release()
+            going_on = handle(event)
+            del event
+            handling[number] = False
+            if self._leader == number:
+                self._turn += 1
+            elif going_on:
+                with self._lock:
+                    self._parked += 1
+                self._become_leader(number)
+        self._ended = True
+        self._care.release()
+        self._relieve(number)
+
+    def _become_leader(self, number: int) -> None:
+        """Follow until nobody leads."""
+        self._lead.acquire()
+        with self._lock:
+            self._parked -= 1
+            self._leader = number
+            self._turn += self._turn % 2
+
+    def _relieve(self, number: int) -> None:
+        """If this thread leads, have another one lead."""
+        with self._lock:
+            if self._leader != number:
+                return
+            self._leader = None
+            if not (self._parked or self._ended) and len(self._threads) < self._most:
+                self._add_thread()
+        self._lead.release()
+
+    def _take_care(self) -> None:
+        """The caretaker's life: asleep while the leader waits for events."""
+        while not self._ended:
+            self._caretaker_sleeps = True  # before the look at _turn: an event that comes now is not missed
+            if self._turn % 2 == 0 and not self._ended:
+                self._care.acquire()
+            self._caretaker_sleeps = False
+            leader, turn = self._leader, self._turn
+            time.sleep(_LOOK_SECONDS)
+            if leader is not None and turn % 2 and (leader, turn) == (self._leader, self._turn):
+                self._relieve(leader)
