@@ -2,7 +2,8 @@
 
 After a pause a batch waits as in TensorFlow Serving: until it is full or its time is over. Under steady traffic nobody
 waits: the thread that finds no further request at hand runs what has come together, and what arrives meanwhile is the
-next batch. When a batch runs, and in which thread, is decided in ``batch_scheduler``.
+next batch; and no batch grows larger than pays (``batch_size``). When a batch runs, and in which thread, is decided in
+``batch_scheduler``.
 """
 
 import logging
@@ -16,6 +17,7 @@ import numpy as np
 
 from components.serving import batch_tensors
 from components.serving.batch_scheduler import BatchScheduler, Entry
+from components.serving.batch_size import BatchSize
 from components.serving.batching_config import BatchSettings
 from components.serving.errors import Code, ServingError, invalid_argument, unavailable
 from components.serving.feeds import Array, Feeds, Runner, check_dtypes
@@ -40,14 +42,21 @@ class _Task:
 
 
 class BatchRequest:
-    """A request's way through a queue: started once, then ``outputs`` has its result. See ``steps.Pending``."""
+    """A request's way through a queue: started once, then ``outputs`` has its result. See ``steps.Pending``.
 
-    __slots__ = ("_left", "_queue", "_tasks", "_then", "rows")
+    Attributes:
+        tasks: its parts, at least one.
+        rows: of all of them.
+        pending: it has not run yet.
+    """
+
+    __slots__ = ("_left", "_queue", "_then", "pending", "rows", "tasks")
 
     def __init__(self, queue: "BatchQueue", parts: Sequence[tuple[Feeds, int]], deadline: float | None) -> None:
         self._queue = queue
-        self._tasks = [_Task(self, feeds, rows, deadline) for feeds, rows in parts]
-        self._left = len(self._tasks)
+        self.tasks = [_Task(self, feeds, rows, deadline) for feeds, rows in parts]
+        self._left = len(self.tasks)
+        self.pending = True
         self._then: Callable[[], None] | None = None
         self.rows = sum(rows for _, rows in parts)
 
@@ -55,9 +64,9 @@ class BatchRequest:
         """Join the queue; to be refused by it is a result, too."""
         self._then = then
         try:
-            self._queue.add(self._tasks, self.rows)
+            self._queue.add(self.tasks, self.rows)
         except ServingError as error:
-            self._tasks[0].error = error
+            self.tasks[0].error = error
             self._over()
 
     def wait(self) -> None:
@@ -70,7 +79,7 @@ class BatchRequest:
 
     def part_done(self) -> None:
         """One of the tasks is over; the last one ends the wait."""
-        if len(self._tasks) > 1:
+        if len(self.tasks) > 1:
             with self._queue.scheduler.lock:
                 self._left -= 1
                 if self._left:
@@ -84,21 +93,21 @@ class BatchRequest:
 
     def outputs(self) -> list[Array]:
         """The result. Raises ``ServingError``."""
-        for task in self._tasks:
+        for task in self.tasks:
             if task.error is not None:
                 raise ServingError(task.error.code, task.error.text)
-        if len(self._tasks) == 1:
-            return self._tasks[0].outputs
-        return [np.concatenate(parts) for parts in zip(*(task.outputs for task in self._tasks), strict=True)]
+        if len(self.tasks) == 1:
+            return self.tasks[0].outputs
+        return [np.concatenate(parts) for parts in zip(*(task.outputs for task in self.tasks), strict=True)]
 
 
 class _Batch:
     """Tasks that run together; what the scheduler runs."""
 
-    __slots__ = ("_queue", "rows", "tasks")
+    __slots__ = ("_queue", "rows", "tasks", "wanted")
 
-    def __init__(self, queue: "BatchQueue") -> None:
-        self._queue = queue
+    def __init__(self, queue: "BatchQueue", wanted: int) -> None:
+        self._queue, self.wanted = queue, wanted
         self.tasks: list[_Task] = []
         self.rows = 0
 
@@ -134,15 +143,31 @@ class BatchQueue:
     ) -> None:
         self._runner, self._fetches, self._settings, self.scheduler = runner, list(fetches), settings, scheduler
         self._waiting: deque[tuple[_Batch, Entry]] = deque()
+        self._size = BatchSize()
         self._last = 0.0
         self._seen = self._vain = 0
+        self._steady = False
 
     def request(self, feeds: Feeds, timeout_seconds: float | None) -> BatchRequest:
-        """A checked request that has yet to be started. Raises ``ServingError``."""
+        """A checked request: yet to be started, or run already where it is better alone. Raises ``ServingError``."""
         rows = batch_tensors.row_count([value for _, value in feeds])
         check_dtypes(feeds)
-        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-        return BatchRequest(self, self._parts(feeds, rows), deadline)
+        now = time.monotonic()
+        deadline = None if timeout_seconds is None else now + timeout_seconds
+        request = BatchRequest(self, self._parts(feeds, rows), deadline)
+        if self._better_alone(request, now):
+            self.run_together(request.tasks, rows)
+            request.pending = False
+        return request
+
+    def _better_alone(self, request: BatchRequest, now: float) -> bool:
+        """Whether a request is as many rows as a batch should have, under steady traffic. Without the lock."""
+        if not self._steady or now - self._last > _PAUSE_SECONDS or len(request.tasks) > 1:
+            return False
+        if request.rows < self._size.learned(now):
+            return False
+        self._last = now
+        return True
 
     def _parts(self, feeds: Feeds, rows: int) -> list[tuple[Feeds, int]]:
         """A request that is too large for one run is cut into several; the sizes of the parts are the run's limit."""
@@ -164,16 +189,22 @@ class BatchQueue:
             self._check_capacity(rows)
             wait_seconds = self._wait_seconds()
             for task in tasks:
-                if not waiting or waiting[-1][0].rows + task.rows > limit:
+                if not waiting or not self._takes(waiting[-1][0], task):
                     if waiting:
                         scheduler.make_ready(waiting[-1][1])
-                    batch = _Batch(self)
+                    batch = _Batch(self, limit if wait_seconds else min(limit, self._size.wanted(self._last)))
                     waiting.append((batch, scheduler.add(batch, wait_seconds)))
                 batch = waiting[-1][0]
                 batch.tasks.append(task)
                 batch.rows += task.rows
-            if waiting[-1][0].rows >= limit:
+            if waiting[-1][0].rows >= waiting[-1][0].wanted:
                 scheduler.make_ready(waiting[-1][1])
+
+    def _takes(self, batch: _Batch, task: _Task) -> bool:
+        """Whether a task joins a batch: one that is large enough grows only where too many wait already."""
+        if batch.rows + task.rows > self._settings.max_execution_size:
+            return False
+        return batch.rows < batch.wanted or 2 * len(self._waiting) >= self._settings.max_enqueued_batches
 
     def _wait_seconds(self) -> float:
         """Note a request; how long a new batch should wait for others."""
@@ -182,8 +213,8 @@ class BatchQueue:
             self._seen = self._vain = 0
         self._last = now
         self._seen += 1
-        steady = self._seen > _WAITING_REQUESTS or self._vain >= _WAITS_IN_VAIN
-        return 0.0 if steady else self._settings.timeout_seconds
+        self._steady = self._seen > _WAITING_REQUESTS or self._vain >= _WAITS_IN_VAIN
+        return 0.0 if self._steady else self._settings.timeout_seconds
 
     def leave(self, in_vain: bool) -> None:
         """The oldest batch is about to run. With the scheduler's lock."""
@@ -222,7 +253,10 @@ class BatchQueue:
             for i, (info, _) in enumerate(tasks[0].feeds)
         ]
         sizes = [task.rows for task in tasks]
-        for output in self._runner.run(feeds, self._fetches, timeout):
+        started = time.perf_counter()
+        outputs = self._runner.run(feeds, self._fetches, timeout)
+        self._size.learn(max(1, rows), time.perf_counter() - started)
+        for output in outputs:
             for task, part in zip(tasks, batch_tensors.split(output, sizes, total), strict=True):
                 task.outputs.append(part)
 
@@ -257,7 +291,8 @@ class BatchingRunner:
     def run(self, feeds: Feeds, fetches: Sequence[str], timeout_seconds: float | None) -> list[Array]:
         """Compute the fetched tensors in a batch; blocks. Raises ``ServingError``."""
         request = self.request(feeds, fetches, timeout_seconds)
-        request.wait()
+        if request.pending:
+            request.wait()
         return request.outputs()
 
     def close(self) -> None:

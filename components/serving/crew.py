@@ -5,6 +5,7 @@ anything to another, and none competes with another for the interpreter's lock. 
 steps back, and a follower leads; a caretaker relieves a leader that is busy for longer than anyone had expected.
 """
 
+import functools
 import threading
 import time
 from collections.abc import Callable
@@ -17,11 +18,14 @@ _LOOK_SECONDS = 0.01
 _MINE = threading.local()
 
 
-def before_long_work() -> None:
-    """Let another thread wait for events, if this thread leads a crew. Called from wherever long work begins."""
-    step_back = getattr(_MINE, "step_back", None)
-    if step_back is not None:
-        step_back()
+def before_work(seconds: float) -> None:
+    """Let another thread wait for events if this one leads a crew and will be busy for too long for that.
+
+    Called from wherever work begins that may be long; ``seconds`` is how long it is expected to take.
+    """
+    about_to_work = getattr(_MINE, "about_to_work", None)
+    if about_to_work is not None:
+        about_to_work(seconds)
 
 
 class Crew(Generic[Event]):
@@ -32,10 +36,20 @@ class Crew(Generic[Event]):
         most: threads at most.
         wait: blocks until there is an event. Called by one thread at a time, seldom by two.
         handle: False = it was the last event: every thread ends. Must not raise.
+        long_seconds: work that is expected to take longer is done by a thread that no longer leads. To change the
+            leader costs a switch of threads; to wait for nothing while a graph runs costs the time of the run.
     """
 
-    def __init__(self, name: str, most: int, wait: Callable[[], Event], handle: Callable[[Event], bool]) -> None:
+    def __init__(
+        self,
+        name: str,
+        most: int,
+        wait: Callable[[], Event],
+        handle: Callable[[Event], bool],
+        long_seconds: float,
+    ) -> None:
         self._name, self._most, self._wait, self._handle = name, most, wait, handle
+        self._long_seconds = long_seconds
         self._lock = threading.Lock()
         self._lead = threading.Lock()
         self._leader: int | None = None
@@ -70,7 +84,7 @@ class Crew(Generic[Event]):
 
     def _work(self, number: int) -> None:
         """A thread's life."""
-        _MINE.step_back = lambda: self._relieve(number)
+        _MINE.about_to_work = functools.partial(self._about_to_work, number)
         handling, wait, handle = self._handling, self._wait, self._handle
         going_on = True
         self._become_leader(number)
@@ -93,6 +107,10 @@ class Crew(Generic[Event]):
         self._ended = True
         self._care.release()
         self._relieve(number)
+
+    def _about_to_work(self, number: int, seconds: float) -> None:
+        if seconds > self._long_seconds:
+            self._relieve(number)
 
     def _become_leader(self, number: int) -> None:
         """Follow until nobody leads."""

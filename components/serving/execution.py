@@ -15,7 +15,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2
 from tensorflow.python.client import pywrap_tf_session
 
-from components.serving.crew import before_long_work
+from components.serving.crew import before_work
 from components.serving.errors import Code, ServingError, deadline_exceeded, invalid_argument
 from components.serving.feeds import Array, Feeds, check_dtypes
 from components.serving.saved_model import LoadedModel
@@ -23,8 +23,8 @@ from components.serving.saved_model import LoadedModel
 _IN_CALLING_THREAD = -1
 _LONGEST_TIMEOUT_SECONDS = 10**7
 _MOST_CALLABLES = 64
-LONG_SECONDS = 0.001
-"""A run that is expected to take so long is announced: meanwhile another thread waits for requests."""
+_FIRST_SECONDS = 0.01
+"""How long the first run is expected to take."""
 _LEARN_LONGER, _LEARN_SHORTER = 0.1, 0.5
 """How much of an error of the expected time one run corrects: a run may take longer because of others beside it."""
 
@@ -55,9 +55,8 @@ class GraphRunner:
         """
         check_dtypes(feeds)
         key = (tuple([info.name for info, _ in feeds]), tuple(fetches))
-        expected = self._seconds.get(key, LONG_SECONDS)
-        if expected >= LONG_SECONDS:
-            before_long_work()
+        expected = self._seconds.get(key, _FIRST_SECONDS)
+        before_work(expected)
         started = time.perf_counter()
         try:
             if timeout_seconds is None or timeout_seconds > _LONGEST_TIMEOUT_SECONDS:

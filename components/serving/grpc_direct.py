@@ -10,6 +10,7 @@ documented means, should a release change it.
 import functools
 import inspect
 import logging
+import math
 import os
 import threading
 import time
@@ -19,7 +20,7 @@ from typing import Any
 from grpc._cython import cygrpc
 
 from components.serving.batch_scheduler import BatchScheduler
-from components.serving.crew import Crew, before_long_work
+from components.serving.crew import Crew, before_work
 from components.serving.errors import Code, ServingError
 from components.serving.grpc_methods import Method
 from components.serving.grpc_options import GrpcOptions, cut, limited
@@ -30,6 +31,7 @@ _LOG = logging.getLogger(__name__)
 _CALLS_AHEAD = 4
 """Calls that core may accept before a thread has seen the first of them."""
 _LEAST_MOST_THREADS = 32
+_LONG_SECONDS = 0.0003
 _POLL_AFTER_STOP_SECONDS = 5.0
 _LOOK_SECONDS = 0.005
 _AT_HAND = 0.0
@@ -113,7 +115,7 @@ class DirectServer:
         for _ in range(_CALLS_AHEAD):
             self._request_call()
         most = (options.max_threads or max(_LEAST_MOST_THREADS, 4 * (os.cpu_count() or 1))) + 1
-        self._crew = Crew("grpc", most, self._wait, self._handle)
+        self._crew = Crew("grpc", most, self._wait, self._handle, _LONG_SECONDS)
 
     def _listen(self, options: GrpcOptions) -> int:
         port, credentials = 0, options.credentials()
@@ -217,7 +219,7 @@ class DirectServer:
         else:
             call.large = len(data) > LARGE_BYTES
             if call.large or not known.in_steps:
-                before_long_work()
+                before_work(math.inf)
             begin(lambda: known.method(data, call), functools.partial(self._computed, call, known.watch))
 
     def _enter(self) -> bool:

@@ -38,7 +38,8 @@ def _run(
     if not isinstance(runner, BatchingRunner):
         return runner.run(feeds, fetches, timeout_seconds)
     request = runner.request(feeds, fetches, timeout_seconds)
-    yield request
+    if request.pending:
+        yield request
     return request.outputs()
 
 

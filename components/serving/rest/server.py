@@ -16,6 +16,7 @@ that finds none runs the batch. A caretaker thread ends connections whose time i
 import errno
 import functools
 import logging
+import math
 import os
 import socket
 import ssl
@@ -24,7 +25,7 @@ import time
 from collections.abc import Callable
 
 from components.serving.batch_scheduler import BatchScheduler
-from components.serving.crew import Crew, before_long_work
+from components.serving.crew import Crew, before_work
 from components.serving.memory import LARGE_BYTES, release_free_memory
 from components.serving.rest.connection import Connection
 from components.serving.rest.limits import Limits
@@ -40,6 +41,7 @@ log = logging.getLogger(__name__)
 _BACKLOG = 4096
 _ACCEPT_AT_ONCE = 64
 _CARE_SECONDS = 0.25
+_LONG_SECONDS = 0.0003
 _MOST_AT_HAND = 128
 """Sockets after which a batch runs although more are ready."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -81,7 +83,7 @@ class HttpServer:
         self._poller.add_for_all(self._wake_read)
         self._poller.add(self._listening_fd)
         self._sockets = 0
-        self._crew = Crew("rest", threads, self._wait, self._handle)
+        self._crew = Crew("rest", threads, self._wait, self._handle, _LONG_SECONDS)
         self._caretaker = threading.Thread(target=self._care, name="rest-care", daemon=True)
         self._caretaker.start()
 
@@ -191,7 +193,7 @@ class HttpServer:
 
     def _answer(self, request: Request) -> Steps[Response]:
         if len(request.body) > LARGE_BYTES:
-            before_long_work()
+            before_work(math.inf)
         try:
             response = self._application(request)
             return response if isinstance(response, Response) else (yield from response)
