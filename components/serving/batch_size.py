@@ -13,7 +13,7 @@ _AROUND_SECONDS = 50e-6
 """What a run costs around the graph: merging, splitting, a change of threads."""
 _AS_GOOD = 1.4
 """A size whose rows cost at most so many times the least is good enough; a difference of less is noise."""
-_TRIAL_SECONDS = (2.0, 60.0)
+_TRIAL_SECONDS = (2.0, 20.0)
 """Between trials of one row and of any number: the longer, the more often in a row they have changed nothing."""
 _LEARN_DEARER, _LEARN_CHEAPER = 0.01, 0.3
 """How much of an error one run corrects: a run that takes longer does so because of others beside it, mostly."""
@@ -58,6 +58,11 @@ class BatchSize:
             self._row_seconds[digits] += (_LEARN_DEARER if found > before else _LEARN_CHEAPER) * (found - before)
         self._runs += 1
         if self._runs % _LOOK_RUNS == 0:
-            good = _AS_GOOD * min(self._row_seconds)
-            digits = next(digits for digits, seconds in enumerate(self._row_seconds) if seconds <= good)
-            self._learned = 2**digits - 1
+            self._learned = self._best()
+
+    def _best(self) -> int:
+        """The smallest size that is good enough; ANY while no larger one has been seen."""
+        costs = self._row_seconds
+        good = _AS_GOOD * min(costs)
+        digits = next(digits for digits, seconds in enumerate(costs) if seconds <= good)
+        return ANY if all(math.isinf(seconds) for seconds in costs[digits + 1 :]) else 2**digits - 1

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from components.serving import batch_tensors
-from components.serving.batching import BatchingRunner, Slots
+from components.serving.batch_scheduler import BatchScheduler
+from components.serving.batching import BatchingRunner
 from components.serving.batching_config import BatchSettings
 from components.serving.errors import Code, ServingError
 from components.serving.feeds import Array, Feeds
@@ -46,7 +47,7 @@ class Doubling:
 
 def batching(inner: Doubling, slots: int = 1, **settings: object) -> BatchingRunner:
     made = {"max_batch_size": 8, "max_execution_size": settings.get("max_batch_size", 8), **settings}
-    return BatchingRunner(inner, BatchSettings(**made), Slots(slots))
+    return BatchingRunner(inner, BatchSettings(**made), BatchScheduler(slots))
 
 
 def rows(*values: float) -> Feeds:

@@ -18,6 +18,7 @@ from components.serving.options import RestOptions
 from components.serving.rest.application import HTTP_STATUS, Application
 from components.serving.rest.limits import Limits
 from components.serving.rest.messages import Request, Response
+from components.serving.steps import Steps, wait_for
 from components.serving.values import (
     Classified,
     Metadata,
@@ -54,17 +55,20 @@ class HalfPlusTwo:
 
     def predict_on(
         self, handle: object, signature: str, inputs: Mapping[str, np.ndarray], outputs: object, timeout: float | None
-    ) -> Predicted:
+    ) -> Steps[Predicted]:
+        yield from ()
         self.timeouts.append(timeout)
         if self.raises:
             raise self.raises
         return Predicted("half", 7, signature, {"y": inputs["x"] / 2 + 2})
 
-    def classify(self, spec: ModelSpecRef, examples: list[bytes], timeout: float | None) -> Classified:
+    def classify(self, spec: ModelSpecRef, examples: list[bytes], timeout: float | None) -> Steps[Classified]:
+        yield from ()
         self.specs.append(spec)
         return Classified("half", 7, "", [[(b"a", 0.5)] for _ in examples])
 
-    def regress(self, spec: ModelSpecRef, examples: list[bytes], timeout: float | None) -> Regressed:
+    def regress(self, spec: ModelSpecRef, examples: list[bytes], timeout: float | None) -> Steps[Regressed]:
+        yield from ()
         self.specs.append(spec)
         return Regressed("half", 7, "", [0.5 for _ in examples])
 
@@ -97,7 +101,8 @@ def call(
 ) -> Response:
     rest = RestOptions(port=0, threads=1, **options)
     application = Application(engine, rest, Limits(body_bytes=10_000), engine.metrics.page)
-    return application(Request(method, target, headers or {}, body, True))
+    answer = application(Request(method, target, headers or {}, body, True))
+    return answer if isinstance(answer, Response) else wait_for(answer)
 
 
 def error(response: Response) -> str:

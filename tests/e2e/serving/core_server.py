@@ -124,6 +124,7 @@ def conformance_server(folder: Path) -> Iterator[Running]:
     )
     flags = [f"--model_config_file={folder}/models.config", "--allow_version_labels_for_unavailable_models"]
     with server(folder, *flags, "--enable_grpc_healthcheck_service") as running:
+        running.wait_for("m", {1: "AVAILABLE", 2: "AVAILABLE"})  # the server answers as soon as one of them is
         yield running
 
 

@@ -1,0 +1,124 @@
+"""Which thread runs which batch, and when."""
+
+import threading
+import time
+from dataclasses import dataclass, field
+
+from components.serving.batch_scheduler import BatchScheduler
+
+
+@dataclass
+class Work:
+    """Notes who ran it; may wait in its run."""
+
+    gate: threading.Event | None = None
+    done: threading.Event = field(default_factory=threading.Event)
+    ran_in: str = ""
+    in_vain: bool | None = None
+
+    def taken(self, in_vain: bool) -> None:
+        self.in_vain = in_vain
+
+    def run(self) -> None:
+        self.ran_in = threading.current_thread().name
+        if self.gate is not None:
+            assert self.gate.wait(10)
+        self.done.set()
+
+
+def add(scheduler: BatchScheduler, work: Work, wait_seconds: float = 0.0) -> object:
+    with scheduler.lock:
+        return scheduler.add(work, wait_seconds)
+
+
+HERE = threading.current_thread().name
+
+
+def test_collected_batches_run_in_the_thread_that_finds_nothing_more() -> None:
+    scheduler, first, second = BatchScheduler(), Work(), Work()
+    add(scheduler, first)
+    add(scheduler, second)
+    assert scheduler.collecting
+    assert not first.done.is_set()
+    scheduler.run_here()
+    assert (first.ran_in, second.ran_in) == (HERE, HERE)
+    assert not (scheduler.collecting or scheduler.ready)
+
+
+def test_a_caller_that_blocks_has_its_batch_run_by_a_batch_thread() -> None:
+    scheduler, work = BatchScheduler(), Work()
+    add(scheduler, work)
+    scheduler.run_elsewhere()
+    assert work.done.wait(5)
+    assert work.ran_in.startswith("batch-")
+
+
+def test_a_timed_batch_runs_when_its_time_is_over_and_says_so() -> None:
+    scheduler, work = BatchScheduler(), Work()
+    started = time.monotonic()
+    add(scheduler, work, 0.1)
+    assert not scheduler.collecting
+    assert work.done.wait(5)
+    assert 0.1 <= time.monotonic() - started < 2
+    assert work.in_vain is True
+
+
+def test_a_timed_batch_that_is_full_does_not_wait() -> None:
+    scheduler, work = BatchScheduler(), Work()
+    entry = add(scheduler, work, 30)
+    with scheduler.lock:
+        scheduler.make_ready(entry)
+    scheduler.run_here()
+    assert work.ran_in == HERE
+    assert work.in_vain is False
+
+
+def test_the_earlier_of_two_times_comes_first() -> None:
+    scheduler, late, early = BatchScheduler(), Work(), Work()
+    add(scheduler, late, 0.4)
+    add(scheduler, early, 0.05)
+    assert early.done.wait(5)
+    assert not late.done.is_set()
+    assert late.done.wait(5)
+
+
+def test_no_more_batches_run_at_a_time_than_asked_for() -> None:
+    gate = threading.Event()
+    scheduler, held, next_one = BatchScheduler(1), Work(gate), Work()
+    add(scheduler, held)
+    scheduler.run_elsewhere()
+    while not held.ran_in:
+        time.sleep(0.001)
+    add(scheduler, next_one)
+    scheduler.run_here()
+    time.sleep(0.05)
+    assert scheduler.ready
+    assert not next_one.ran_in
+    gate.set()
+    assert next_one.done.wait(5)
+    assert next_one.ran_in == held.ran_in, "who ends a batch takes the next"
+
+
+def test_batches_that_one_thread_cannot_run_at_once_are_run_beside_it() -> None:
+    gate = threading.Event()
+    scheduler, works = BatchScheduler(2), [Work(gate), Work()]
+    for work in works:
+        add(scheduler, work)
+    thread = threading.Thread(target=scheduler.run_here, name="mine")
+    thread.start()
+    assert works[1].done.wait(5)
+    gate.set()
+    thread.join(5)
+    assert [works[0].ran_in, works[1].ran_in[:6]] == ["mine", "batch-"]
+
+
+def test_idle_batch_threads_end_and_start_again() -> None:
+    scheduler = BatchScheduler(2)
+    for _ in range(2):
+        work = Work()
+        add(scheduler, work)
+        scheduler.run_elsewhere()
+        assert work.done.wait(5)
+        thread = next(t for t in threading.enumerate() if t.name == work.ran_in)
+        thread.join(10)
+        assert not thread.is_alive()

@@ -1,0 +1,147 @@
+"""A batching server under traffic of both protocols: every answer is its own, nothing waits for nothing."""
+
+import json
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.e2e
+
+tf = pytest.importorskip("tensorflow")
+
+from core_models import build  # noqa: E402
+from core_server import Running, example, example_request, failure, predict_request, server, status_request  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("traffic")
+    build(folder)
+    (folder / "batching.config").write_text(
+        "max_batch_size { value: 64 } batch_timeout_micros { value: 2000 } num_batch_threads { value: 2 }"
+        "max_enqueued_batches { value: 256 }"
+    )
+    flags = ["--model_name=m", f"--model_base_path={folder}/m", "--rest_api_port=0", "--port=0", "--enable_batching"]
+    with server(folder, *flags, f"--batching_parameters_file={folder}/batching.config") as running:
+        yield running
+
+
+def rest_predict(served: Running, values: list[float]) -> list[float]:
+    url = f"http://127.0.0.1:{served.ports['rest_api_port']}/v1/models/m:predict"
+    with urllib.request.urlopen(url, json.dumps({"instances": values}).encode(), timeout=20) as answer:
+        return json.load(answer)["predictions"]
+
+
+def over_and_over(ask: Callable[[np.random.Generator], None], threads: int, seconds: float) -> int:
+    """Ask from several threads; how many answers there were. Raises the first error."""
+    end = time.monotonic() + seconds
+
+    def client(seed: int) -> int:
+        rng, count = np.random.default_rng(seed), 0
+        while time.monotonic() < end:
+            ask(rng)
+            count += 1
+        return count
+
+    with ThreadPoolExecutor(threads) as pool:
+        return sum(pool.map(client, range(threads)))
+
+
+def test_every_answer_is_its_own(served: Running) -> None:
+    def grpc_client(rng: np.random.Generator) -> None:
+        x = rng.integers(0, 1000, rng.integers(1, 6)).astype(np.float32)
+        timeout = 20 if rng.random() < 0.5 else None
+        np.testing.assert_array_equal(served.predict(predict_request("m", x=x), timeout)["y"], x / 2 + 2)
+
+    def rest_client(rng: np.random.Generator) -> None:
+        x = rng.integers(0, 1000, rng.integers(1, 6)).tolist()
+        assert rest_predict(served, x) == [value / 2 + 2 for value in x]
+
+    def classifier(rng: np.random.Generator) -> None:
+        x = float(rng.integers(0, 1000))
+        answer = served.prediction.Regress(example_request("Regress", "m", "regress", [example(x=x)]), timeout=20)
+        assert [regression.value for regression in answer.result.regressions] == [x / 2 + 2]
+
+    with ThreadPoolExecutor(3) as pool:
+        counts = [
+            pool.submit(over_and_over, ask, n, 4.0) for ask, n in ((grpc_client, 12), (rest_client, 6), (classifier, 4))
+        ]
+        assert all(count.result() > 50 for count in counts)
+
+
+def test_requests_at_hand_run_together(served: Running) -> None:
+    sizes = []
+
+    def ask(rng: np.random.Generator) -> None:
+        sizes.extend(served.predict(predict_request("m", "rows", x=[1.0]), None)["rows"].tolist())
+
+    over_and_over(ask, 16, 3.0)
+    assert np.mean(sizes[-500:]) > 1.5, "under steady traffic, long after the first batches"
+
+
+def test_one_client_does_not_wait_for_others(served: Running) -> None:
+    """The first batches after a pause wait 2 ms for companions, the later ones run at once."""
+    time.sleep(1.1)
+    latencies = []
+    for _ in range(200):
+        started = time.perf_counter()
+        served.predict(predict_request("m", x=[1.0]), None)
+        latencies.append(time.perf_counter() - started)
+    assert np.median(latencies[:10]) > 0.002
+    assert np.median(latencies[100:]) < 0.002
+
+
+def test_a_run_that_lasts_keeps_nobody_else_waiting(served: Running) -> None:
+    """Runs of a graph that have all been short, and then one that is not: other requests are answered meanwhile."""
+    for _ in range(100):
+        served.predict(predict_request("m", "endless", x=[1e31]), 20)
+    late: list[tuple[str, str]] = []
+    ask = lambda: late.append(  # noqa: E731
+        failure(lambda: served.prediction.Predict(predict_request("m", "endless", x=[1.0]), timeout=3))
+    )
+    thread = threading.Thread(target=ask)
+    thread.start()
+    time.sleep(0.2)
+    started = time.monotonic()
+    for _ in range(50):
+        served.models.GetModelStatus(status_request("m"), timeout=2)
+        np.testing.assert_array_equal(served.predict(predict_request("m", x=[4.0]), 2)["y"], [4.0])
+        assert rest_predict(served, [4.0]) == [4.0]
+    assert time.monotonic() - started < 2.5, "all of it while the endless run lasts"
+    thread.join(10)
+    assert late[0][0] == "DEADLINE_EXCEEDED"
+
+
+def test_versions_change_under_batched_traffic(served: Running) -> None:
+    import shutil
+
+    base = served.log.parent / "m"
+    stop = threading.Event()
+    wrong: list[object] = []
+
+    def client() -> None:
+        while not stop.is_set():
+            try:
+                y = served.predict(predict_request("m", x=[2.0, 6.0]), 20)["y"]
+                if y.tolist() != [3.0, 5.0]:
+                    wrong.append(y)
+            except Exception as error:
+                wrong.append(error)
+
+    threads = [threading.Thread(target=client) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    newest = max(int(path.name) for path in base.iterdir() if path.name.isdigit())
+    for version in (newest + 1, newest + 2):
+        shutil.copytree(base / str(newest), served.log.parent / "next")
+        (served.log.parent / "next").rename(base / str(version))
+        served.wait_for("m", {version: "AVAILABLE", version - 1: "END"})
+    stop.set()
+    for thread in threads:
+        thread.join(20)
+    assert not wrong
