@@ -18,6 +18,8 @@ from collections import deque
 from enum import Enum
 from typing import Protocol
 
+_COLLECT_SECONDS = 0.002
+"""How long a batch may be open where there is always another request at hand."""
 _IDLE_SECONDS = 2.0
 """A batch thread that has had nothing to do for so long ends."""
 
@@ -58,6 +60,7 @@ class BatchScheduler:
         self._most, self._running = threads, 0
         self._threads = self._idle = 0
         self._collected: list[Entry] = []
+        self._collected_since = 0.0
         self._timed: list[tuple[float, int, Entry]] = []
         self._ready: deque[Entry] = deque()
         self._number = itertools.count()
@@ -68,9 +71,11 @@ class BatchScheduler:
         return bool(self._collected)
 
     @property
-    def ready(self) -> bool:
-        """Whether a batch could run but for other batches that run."""
-        return bool(self._ready)
+    def due(self) -> bool:
+        """Whether to ``run_here`` although there may be more at hand: a batch is ready, or collects for too long."""
+        return bool(self._ready) or (
+            bool(self._collected) and time.monotonic() - self._collected_since > _COLLECT_SECONDS
+        )
 
     def add(self, work: BatchWork, wait_seconds: float) -> Entry:
         """Add a batch that runs after ``wait_seconds`` at the latest; 0 = as soon as nothing more is at hand.
@@ -82,6 +87,8 @@ class BatchScheduler:
             heapq.heappush(self._timed, (time.monotonic() + wait_seconds, next(self._number), entry))
             self._call_thread()
         else:
+            if not self._collected:
+                self._collected_since = time.monotonic()
             self._collected.append(entry)
         return entry
 

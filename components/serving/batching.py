@@ -33,10 +33,10 @@ _PAUSE_SECONDS = 1.0
 class _Task:
     """One request, or a part of one, in a queue."""
 
-    __slots__ = ("deadline", "error", "feeds", "outputs", "request", "rows")
+    __slots__ = ("deadline", "error", "feeds", "outputs", "rows")
 
-    def __init__(self, request: "BatchRequest", feeds: Feeds, rows: int, deadline: float | None) -> None:
-        self.request, self.feeds, self.rows, self.deadline = request, feeds, rows, deadline
+    def __init__(self, feeds: Feeds, rows: int, deadline: float | None) -> None:
+        self.feeds, self.rows, self.deadline = feeds, rows, deadline
         self.outputs: list[Array] = []
         self.error: ServingError | None = None
 
@@ -54,7 +54,7 @@ class BatchRequest:
 
     def __init__(self, queue: "BatchQueue", parts: Sequence[tuple[Feeds, int]], deadline: float | None) -> None:
         self._queue = queue
-        self.tasks = [_Task(self, feeds, rows, deadline) for feeds, rows in parts]
+        self.tasks = [_Task(feeds, rows, deadline) for feeds, rows in parts]
         self._left = len(self.tasks)
         self.pending = True
         self._then: Callable[[], None] | None = None
@@ -64,7 +64,7 @@ class BatchRequest:
         """Join the queue; to be refused by it is a result, too."""
         self._then = then
         try:
-            self._queue.add(self.tasks, self.rows)
+            self._queue.add(self)
         except ServingError as error:
             self.tasks[0].error = error
             self._over()
@@ -104,12 +104,19 @@ class BatchRequest:
 class _Batch:
     """Tasks that run together; what the scheduler runs."""
 
-    __slots__ = ("_queue", "rows", "tasks", "wanted")
+    __slots__ = ("_queue", "_requests", "_tasks", "rows", "wanted")
 
     def __init__(self, queue: "BatchQueue", wanted: int) -> None:
         self._queue, self.wanted = queue, wanted
-        self.tasks: list[_Task] = []
         self.rows = 0
+        self._tasks: list[_Task] = []
+        self._requests: list[BatchRequest] = []
+
+    def add(self, task: _Task, request: BatchRequest) -> None:
+        """Put a task of a request into the batch. With the scheduler's lock."""
+        self._tasks.append(task)
+        self._requests.append(request)
+        self.rows += task.rows
 
     def taken(self, in_vain: bool) -> None:
         """No longer in the queue."""
@@ -118,21 +125,21 @@ class _Batch:
     def run(self) -> None:
         """Run all tasks; each gets its rows of the outputs, or the error."""
         try:
-            self._queue.run_together(self.tasks, self.rows)
+            self._queue.run_together(self._tasks, self.rows)
         except ServingError as error:
             self._fail(error)
         except Exception as error:
             _LOG.exception("running a batch")
             self._fail(ServingError(Code.INTERNAL, f"{type(error).__name__}: {error}"))
-        for task in self.tasks:
+        for request in self._requests:
             try:
-                task.request.part_done()
+                request.part_done()
             except Exception:
                 _LOG.exception("answering a request of a batch")
 
     def _fail(self, error: ServingError) -> None:
-        for task in self.tasks:
-            task.error = error
+        for task in self._tasks:
+            task.error = error.with_traceback(None)  # which would hold this batch
 
 
 class BatchQueue:
@@ -161,10 +168,10 @@ class BatchQueue:
         return request
 
     def _better_alone(self, request: BatchRequest, now: float) -> bool:
-        """Whether a request is as many rows as a batch should have, under steady traffic. Without the lock."""
-        if not self._steady or now - self._last > _PAUSE_SECONDS or len(request.tasks) > 1:
+        """Whether a request has as many rows as a batch should have, under steady traffic, and none waits for it."""
+        if not self._steady or now - self._last > _PAUSE_SECONDS:
             return False
-        if request.rows < self._size.learned(now):
+        if self._waiting or len(request.tasks) > 1 or request.rows < self._size.learned(now):
             return False
         self._last = now
         return True
@@ -182,21 +189,19 @@ class BatchQueue:
         starts = range(0, rows, limit)
         return [([(i, v[at : at + limit]) for i, v in feeds], min(limit, rows - at)) for at in starts]
 
-    def add(self, tasks: Sequence[_Task], rows: int) -> None:
-        """Put tasks into batches. Raises ``ServingError`` UNAVAILABLE when too many wait; then none was added."""
+    def add(self, request: BatchRequest) -> None:
+        """Put a request's tasks into batches; none of them when too many wait. Raises ``ServingError`` UNAVAILABLE."""
         limit, scheduler, waiting = self._settings.max_execution_size, self.scheduler, self._waiting
         with scheduler.lock:
-            self._check_capacity(rows)
+            self._check_capacity(request.rows)
             wait_seconds = self._wait_seconds()
-            for task in tasks:
+            for task in request.tasks:
                 if not waiting or not self._takes(waiting[-1][0], task):
                     if waiting:
                         scheduler.make_ready(waiting[-1][1])
                     batch = _Batch(self, limit if wait_seconds else min(limit, self._size.wanted(self._last)))
                     waiting.append((batch, scheduler.add(batch, wait_seconds)))
-                batch = waiting[-1][0]
-                batch.tasks.append(task)
-                batch.rows += task.rows
+                waiting[-1][0].add(task, request)
             if waiting[-1][0].rows >= waiting[-1][0].wanted:
                 scheduler.make_ready(waiting[-1][1])
 

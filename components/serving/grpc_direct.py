@@ -36,8 +36,6 @@ _POLL_AFTER_STOP_SECONDS = 5.0
 _LOOK_SECONDS = 0.005
 _AT_HAND = 0.0
 """Deadline of a poll that does not wait."""
-_MOST_EVENTS = 256
-"""Events after which a batch runs although there are more; a request has three."""
 
 _QUEUE_SHUTDOWN = cygrpc.CompletionType.queue_shutdown
 _QUEUE_TIMEOUT = cygrpc.CompletionType.queue_timeout
@@ -104,7 +102,6 @@ class DirectServer:
         self._lock = threading.Lock()
         self._running = self._unanswered = 0
         self._watched: set[_Call] = set()
-        self._events = 0
         self._stopping = self._closed = self.stuck = False
         self._stopped = threading.Event()
         self._queue = cygrpc.CompletionQueue()
@@ -185,9 +182,7 @@ class DirectServer:
         try:
             if kind != _QUEUE_TIMEOUT and not self._closed:
                 event.tag(event)
-            self._events += 1
-            if kind == _QUEUE_TIMEOUT or batches.ready or self._events > _MOST_EVENTS:
-                self._events = 0
+            if kind == _QUEUE_TIMEOUT or batches.due:
                 batches.run_here()
         except Exception:
             _LOG.exception("answering a call")

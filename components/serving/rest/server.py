@@ -42,8 +42,6 @@ _BACKLOG = 4096
 _ACCEPT_AT_ONCE = 64
 _CARE_SECONDS = 0.25
 _LONG_SECONDS = 0.0003
-_MOST_AT_HAND = 128
-"""Sockets after which a batch runs although more are ready."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -82,7 +80,6 @@ class HttpServer:
         self._wake_read, self._wake_write = os.pipe()
         self._poller.add_for_all(self._wake_read)
         self._poller.add(self._listening_fd)
-        self._sockets = 0
         self._crew = Crew("rest", threads, self._wait, self._handle, _LONG_SECONDS)
         self._caretaker = threading.Thread(target=self._care, name="rest-care", daemon=True)
         self._caretaker.start()
@@ -121,9 +118,7 @@ class HttpServer:
         elif fd is not None and (connection := self._connections.get(fd)) is not None:
             connection.busy = True
             begin(lambda: self._advance(connection), functools.partial(self._attended, connection))
-        self._sockets += 1
-        if fd is None or self._batches.ready or self._sockets > _MOST_AT_HAND:
-            self._sockets = 0
+        if fd is None or self._batches.due:
             self._batches.run_here()
         return True
 

@@ -42,7 +42,15 @@ def test_collected_batches_run_in_the_thread_that_finds_nothing_more() -> None:
     assert not first.done.is_set()
     scheduler.run_here()
     assert (first.ran_in, second.ran_in) == (HERE, HERE)
-    assert not (scheduler.collecting or scheduler.ready)
+    assert not (scheduler.collecting or scheduler.due)
+
+
+def test_a_batch_does_not_wait_for_ever_for_requests_at_hand() -> None:
+    scheduler, work = BatchScheduler(), Work()
+    add(scheduler, work)
+    assert not scheduler.due
+    time.sleep(0.01)
+    assert scheduler.due
 
 
 def test_a_caller_that_blocks_has_its_batch_run_by_a_batch_thread() -> None:
@@ -92,7 +100,7 @@ def test_no_more_batches_run_at_a_time_than_asked_for() -> None:
     add(scheduler, next_one)
     scheduler.run_here()
     time.sleep(0.05)
-    assert scheduler.ready
+    assert scheduler.due
     assert not next_one.ran_in
     gate.set()
     assert next_one.done.wait(5)
