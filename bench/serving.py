@@ -1,6 +1,6 @@
 """Speed of the model server over gRPC and REST, as a share of the model's own speed in this process.
 
-``python -m bench.serving [--rounds 3] [--seconds 2.5] [--quick]``
+``python -m bench.serving [--rounds 3] [--seconds 2.5] [--protocol grpc]``
 
 Ratio = requests/s divided by the rate at which the same SavedModel's concrete function is called in this process with
 the same batch, just before and just after. Clients run in a process of their own, on the same machine. Absolute rates
@@ -25,6 +25,7 @@ import numpy as np
 ROOT = Path(__file__).parents[1]
 MODEL = "digits"
 REFERENCE_SECONDS = 1.0
+HEAVY_ROWS = "heavy-rows"
 BATCHING = "max_batch_size { value: 64 } batch_timeout_micros { value: 1000 } max_enqueued_batches { value: 256 }"
 
 
@@ -66,8 +67,8 @@ class Measured:
         return self.rate / self.reference
 
 
-def export_model(folder: Path) -> None:
-    """A small convolutional network on 8 x 8 images, as Keras exports it."""
+def export_models(folder: Path) -> None:
+    """A small convolutional network on 8 x 8 images, and one whose rows cost as much in a batch as alone."""
     import keras
 
     keras.utils.set_random_seed(0)
@@ -79,6 +80,12 @@ def export_model(folder: Path) -> None:
     probabilities = keras.layers.Dense(10, activation="softmax")(x)
     model = keras.Model(image, {"probabilities": probabilities})
     model.export(str(folder / MODEL / "1"), verbose=False)
+    x = keras.layers.UpSampling2D(8)(image)
+    for filters in (16, 32, 32):
+        x = keras.layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
+    probabilities = keras.layers.Dense(10, activation="softmax")(keras.layers.GlobalAveragePooling2D()(x))
+    heavy = keras.Model(image, {"probabilities": probabilities})
+    heavy.export(str(folder / HEAVY_ROWS / "1"), verbose=False)
 
 
 class Reference:
@@ -103,11 +110,11 @@ class Reference:
 
 
 @contextlib.contextmanager
-def server(folder: Path, *flags: str) -> Iterator[dict[str, int]]:
-    """A model server on free ports; yields the ports."""
+def server(model: Path, *flags: str) -> Iterator[dict[str, int]]:
+    """A server of the versions in a folder on free ports; yields the ports."""
     command = [sys.executable, "-m", "components.serving", "--port=0", "--rest_api_port=0", f"--model_name={MODEL}"]
     process = subprocess.Popen(
-        [*command, f"--model_base_path={folder / MODEL}", *flags],
+        [*command, f"--model_base_path={model}", *flags],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         cwd=ROOT,
@@ -154,15 +161,30 @@ def table(results: dict[Point, list[Measured]]) -> str:
     return "\n".join(lines)
 
 
-def compared(folder: Path, reference: Reference, flags: Sequence[str], pairs: int, seconds: float) -> str:
-    """Requests/s of 16 clients with ``flags`` over those without, in turn; both servers have done the same before."""
-    point, ratios = Point("grpc", 1, 16, 0.75), []
-    with server(folder) as plain, server(folder, *flags) as other:
+def compared(model: Path, reference: Reference, point: Point, flags: Sequence[str], pairs: int, seconds: float) -> str:
+    """Requests/s of a server with ``flags`` over those without, in turn; both servers have done the same before."""
+    ratios = []
+    with server(model) as plain, server(model, *flags) as other:
         for number in range(pairs):
             turn = (plain, other) if number % 2 else (other, plain)
             rates = {id(ports): measure(point, ports, reference, seconds).rate for ports in turn}
             ratios.append(rates[id(other)] / rates[id(plain)])
-    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} - {max(ratios):.2f}, {pairs} pairs in turn)"
+    middle = f"**{statistics.median(ratios):.2f}** ({min(ratios):.2f} - {max(ratios):.2f})"
+    return f"| {point.protocol} | {point.batch} | {point.clients} | {model.name} | {middle} | {pairs} |"
+
+
+def batching_table(folder: Path, reference: Reference, protocols: Sequence[str], pairs: int, seconds: float) -> None:
+    """Print what batching does to the requests per second, a line as soon as it is known."""
+    (folder / "batching.config").write_text(BATCHING)
+    batching = ["--enable_batching", f"--batching_parameters_file={folder / 'batching.config'}"]
+    print("\nRequests per second with batching over those without, in turn:\n")
+    print("| protocol | batch | clients | model | ratio (lowest - highest) | pairs |\n|---|---|---|---|---|---|")
+    for protocol in protocols:
+        for batch, clients, model in ((1, 16, MODEL), (32, 16, MODEL), (1, 1, MODEL), (1, 16, HEAVY_ROWS)):
+            point = Point(protocol, batch, clients, 0.0)
+            print(compared(folder / model, reference, point, batching, pairs, seconds), flush=True)
+    found = compared(folder / MODEL, reference, Point(protocols[0], 1, 16, 0.0), [], pairs, seconds)
+    print(f"{found} (the same server twice, without batching)", flush=True)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -177,19 +199,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     results: dict[Point, list[Measured]] = {point: [] for point in points}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        export_model(folder)
+        export_models(folder)
         reference = Reference(folder)
-        with server(folder) as ports:
+        with server(folder / MODEL) as ports:
             for _ in range(arguments.rounds):
                 for point in points:
                     results[point].append(measure(point, ports, reference, arguments.seconds))
-        print(table(results))
-        if arguments.protocol != "rest":
-            (folder / "batching.config").write_text(BATCHING)
-            batching = ["--enable_batching", f"--batching_parameters_file={folder / 'batching.config'}"]
-            for name, flags in (("with batching over without", batching), ("the same server twice", [])):
-                found = compared(folder, reference, flags, 3 * arguments.rounds, arguments.seconds)
-                print(f"\ngRPC, 16 clients, {name}: {found}", flush=True)
+        print(table(results), flush=True)
+        protocols = [arguments.protocol] if arguments.protocol else ["grpc", "rest"]
+        batching_table(folder, reference, protocols, 2 * arguments.rounds, arguments.seconds)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The model server without its transports: gRPC and REST both call this, with the same errors and order of checks.
 
-Every method may be called from any thread. Errors are ``ServingError`` with the contract's code and text.
-``timeout_seconds`` None = no limit; a run that takes longer is cancelled and answered with DEADLINE_EXCEEDED.
+Inference is computed in ``steps``: where requests are put together, it pauses until the batch has run. Every method may
+be called from any thread. Errors are ``ServingError`` with the contract's code and text. ``timeout_seconds`` None = no
+limit; a run that takes longer is cancelled and answered with DEADLINE_EXCEEDED.
 """
 
 import time
@@ -23,7 +24,7 @@ from components.serving.example_inference import (
     unknown_task,
     values_of,
 )
-from components.serving.hooks import Metrics, PredictionLogSink, RequestCheck, SilentMetrics
+from components.serving.hooks import Metrics, PredictionLogSink, RequestCheck
 from components.serving.inference import run_example_signatures, run_signature
 from components.serving.predict import CLASSIFY_METHOD, check_method_name, input_arrays, output_aliases
 from components.serving.servable import Servable
@@ -71,17 +72,6 @@ class Engine:
         """Resolve and hold a version: ``with engine.acquire(spec) as handle``. NOT_FOUND or INVALID_ARGUMENT."""
         return self.core.acquire(spec)
 
-    def predict(
-        self,
-        spec: ModelSpecRef,
-        inputs: Mapping[str, "np.ndarray[Any, Any]"],
-        output_filter: Sequence[str] = (),
-        timeout_seconds: float | None = None,
-    ) -> Steps[Predicted]:
-        """Run a signature. String inputs are object arrays of bytes; dtypes must match, shapes are not checked."""
-        with self.core.acquire(spec) as handle:
-            return (yield from self.predict_on(handle, spec.signature_name, inputs, output_filter, timeout_seconds))
-
     def predict_on(
         self,
         handle: Handle,
@@ -91,9 +81,10 @@ class Engine:
         timeout_seconds: float | None = None,
         decode: Callable[[Any], Any] = lambda value: value,
     ) -> Steps[Predicted]:
-        """As ``predict``, on a version that the caller holds (REST reads the signature before it reads the body).
+        """Run a signature of a held version; string inputs are object arrays of bytes.
 
-        ``decode`` makes an array of an input's value; gRPC passes tensors that are decoded only when it is their turn.
+        Dtypes must match, shapes are not checked. ``decode`` makes an array of an input's value; gRPC passes tensors
+        that are decoded only when it is their turn.
         """
         signature = handle.signature(signature_name)
         if self.check_method_names:
@@ -204,11 +195,6 @@ class Engine:
     def ready(self) -> bool:
         """Whether every configured model has an AVAILABLE version."""
         return self.core.ready()
-
-
-def silent_engine(core: ServerCore) -> Engine:
-    """An engine that reports nothing, for tests and tools."""
-    return Engine(core, SilentMetrics())
 
 
 def _result(

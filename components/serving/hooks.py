@@ -61,22 +61,3 @@ class RequestCheck(Protocol):
         ``path`` is the version directory (the contract may lie in its ``assets.extra``). Serialized Examples come
         as the string input of their signature.
         """
-
-
-class SilentMetrics:
-    """Metrics that nobody reads: used when no monitoring is configured and in tests."""
-
-    def request(self, model: str, status: str) -> None:
-        """Do nothing."""
-
-    def latency(self, model: str, api: str, entrypoint: str, microseconds: float) -> None:
-        """Do nothing."""
-
-    def runtime(self, model: str, api: str, microseconds: float) -> None:
-        """Do nothing."""
-
-    def examples(self, model: str, count: int) -> None:
-        """Do nothing."""
-
-    def warmup(self, model_path: str, status: str, records: int, microseconds: float) -> None:
-        """Do nothing."""
