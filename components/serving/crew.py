@@ -6,12 +6,15 @@ steps back, and a follower leads; a caretaker relieves a leader that is busy for
 """
 
 import functools
+import logging
 import threading
 import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
 Event = TypeVar("Event")
+
+_LOG = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.01
 """A leader that is busy with one event for so long, or for twice as long, is relieved."""
@@ -35,7 +38,7 @@ class Crew(Generic[Event]):
         name: of the threads.
         most: threads at most.
         wait: blocks until there is an event. Called by one thread at a time, seldom by two.
-        handle: False = it was the last event: every thread ends. Must not raise.
+        handle: False = it was the last event: every thread ends. An error is logged.
         long_seconds: work that is expected to take longer is done by a thread that no longer leads. To change the
             leader costs a switch of threads; to wait for nothing while a graph runs costs the time of the run.
     """
@@ -53,21 +56,21 @@ class Crew(Generic[Event]):
         self._lock = threading.Lock()
         self._lead = threading.Lock()
         self._leader: int | None = None
-        self._turn = 0  # odd while the leader handles an event
         self._parked = 0
-        self._handling: list[bool] = []
+        self._turns: list[int] = []  # of each thread, written by it alone: odd while it handles an event
         self._threads: list[threading.Thread] = []
         self._ended = False
         self._care = threading.Semaphore(0)
         self._caretaker_sleeps = False
-        self._add_thread()
+        with self._lock:
+            self._add_thread()
         self._caretaker = threading.Thread(target=self._take_care, name=f"{name}-caretaker", daemon=True)
         self._caretaker.start()
 
     @property
     def handles(self) -> bool:
         """Whether any thread handles an event."""
-        return any(self._handling)
+        return any(turn % 2 for turn in self._turns)
 
     def join(self, seconds: float) -> None:
         """Wait for the threads' end, each at most so long."""
@@ -75,38 +78,47 @@ class Crew(Generic[Event]):
             thread.join(seconds)
 
     def _add_thread(self) -> None:
+        """Start a follower, with the lock. Raises RuntimeError when the system gives no further thread."""
         number = len(self._threads)
         thread = threading.Thread(target=self._work, args=(number,), name=f"{self._name}-{number}", daemon=True)
-        self._handling.append(False)
+        self._turns.append(0)
+        try:
+            thread.start()
+        except RuntimeError:
+            self._turns.pop()
+            raise
         self._threads.append(thread)
         self._parked += 1
-        thread.start()
 
     def _work(self, number: int) -> None:
         """A thread's life."""
         _MINE.about_to_work = functools.partial(self._about_to_work, number)
-        handling, wait, handle = self._handling, self._wait, self._handle
+        turns, wait = self._turns, self._wait
         going_on = True
         self._become_leader(number)
         while going_on:
             event = wait()
-            handling[number] = True
-            self._turn += 1
+            turns[number] += 1
             if self._caretaker_sleeps:
                 self._caretaker_sleeps = False
                 self._care.release()
-            going_on = handle(event)
+            going_on = self._handled(event)
             del event
-            handling[number] = False
-            if self._leader == number:
-                self._turn += 1
-            elif going_on:
+            turns[number] += 1
+            if self._leader != number and going_on:
                 with self._lock:
                     self._parked += 1
                 self._become_leader(number)
         self._ended = True
         self._care.release()
         self._relieve(number)
+
+    def _handled(self, event: Event) -> bool:
+        try:
+            return self._handle(event)
+        except Exception:
+            _LOG.exception("%s: handling an event", self._name)
+            return True
 
     def _about_to_work(self, number: int, seconds: float) -> None:
         if seconds > self._long_seconds:
@@ -118,26 +130,32 @@ class Crew(Generic[Event]):
         with self._lock:
             self._parked -= 1
             self._leader = number
-            self._turn += self._turn % 2
 
     def _relieve(self, number: int) -> None:
         """If this thread leads, have another one lead."""
         with self._lock:
             if self._leader != number:
                 return
-            self._leader = None
             if not (self._parked or self._ended) and len(self._threads) < self._most:
-                self._add_thread()
+                try:
+                    self._add_thread()
+                except RuntimeError as error:
+                    _LOG.error("%s: no further thread: %s", self._name, error)
+            self._leader = None
         self._lead.release()
 
     def _take_care(self) -> None:
         """The caretaker's life: asleep while the leader waits for events."""
         while not self._ended:
-            self._caretaker_sleeps = True  # before the look at _turn: an event that comes now is not missed
-            if self._turn % 2 == 0 and not self._ended:
+            self._caretaker_sleeps = True  # before the look at the turn: an event that comes now is not missed
+            if self._waits(self._leader) and not self._ended:
                 self._care.acquire()
             self._caretaker_sleeps = False
-            leader, turn = self._leader, self._turn
+            leader = self._leader
+            turn = 0 if leader is None else self._turns[leader]
             time.sleep(_LOOK_SECONDS)
-            if leader is not None and turn % 2 and (leader, turn) == (self._leader, self._turn):
+            if leader is not None and turn % 2 and turn == self._turns[leader]:
                 self._relieve(leader)
+
+    def _waits(self, leader: int | None) -> bool:
+        return leader is not None and self._turns[leader] % 2 == 0

@@ -179,13 +179,10 @@ class DirectServer:
         kind, batches = event.completion_type, self._batches
         if kind == _QUEUE_SHUTDOWN:
             return False
-        try:
-            if kind != _QUEUE_TIMEOUT and not self._closed:
-                event.tag(event)
-            if kind == _QUEUE_TIMEOUT or batches.due:
-                batches.run_here()
-        except Exception:
-            _LOG.exception("answering a call")
+        if kind != _QUEUE_TIMEOUT and not self._closed:
+            event.tag(event)
+        if kind == _QUEUE_TIMEOUT or batches.due:
+            batches.run_here()
         return True
 
     def _on_shutdown(self, event: Any) -> None:

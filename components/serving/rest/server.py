@@ -126,7 +126,7 @@ class HttpServer:
         """A connection went as far as it can: wait for its socket again, or close it."""
         if error is not None and not isinstance(error, OSError):
             log.error("a REST connection failed", exc_info=error)
-        if error is not None or waits_to_write is None:
+        if error is not None or waits_to_write is None or self._stopped:
             self._connections.pop(connection.fd, None)
             connection.close()
             return

@@ -125,5 +125,15 @@ def test_one_thread_waits_at_a_time(hall: Hall, crew: Crew) -> None:
     assert len(hall.names) == 301
 
 
+def test_an_error_ends_neither_the_thread_nor_its_lead(
+    hall: Hall, crew: Crew, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(10):
+        hall.events.put(lambda: 1 / 0)
+    assert hall.do(lambda: None)
+    assert set(hall.names) == {"crew-0"}
+    assert "division by zero" in caplog.text
+
+
 def test_outside_of_a_crew_nothing_happens() -> None:
     before_work(100)
