@@ -12,12 +12,14 @@ batches, batches of callers that block, and ready ones beside a thread that is b
 
 import heapq
 import itertools
+import logging
 import threading
 import time
 from collections import deque
 from enum import Enum
 from typing import Protocol
 
+_LOG = logging.getLogger(__name__)
 _COLLECT_SECONDS = 0.002
 """How long a batch may be open where there is always another request at hand."""
 _IDLE_SECONDS = 2.0
@@ -106,7 +108,7 @@ class BatchScheduler:
         while entry is not None:
             entry.work.run()
             with self.lock:
-                self._running -= 1
+                self._ended()
                 entry = self._take()
 
     def run_elsewhere(self) -> None:
@@ -115,6 +117,11 @@ class BatchScheduler:
             self._close_collected()
             if self._ready:
                 self._call_thread()
+
+    def _ended(self) -> None:
+        """A batch has run. Requests that came up with its answers are waited for by nobody. With the lock."""
+        self._running -= 1
+        self._close_collected()
 
     def _close_collected(self) -> None:
         collected, self._collected = self._collected, []
@@ -144,14 +151,19 @@ class BatchScheduler:
             self._wake.notify()
         elif self._threads < self._most:
             self._threads += 1
-            threading.Thread(target=self._work, name=f"batch-{self._threads}", daemon=True).start()
+            try:
+                threading.Thread(target=self._work, name=f"batch-{self._threads}", daemon=True).start()
+            except RuntimeError as error:
+                self._threads -= 1
+                _LOG.error("no batch thread: %s", error)
 
     def _work(self) -> None:
         """A batch thread's life."""
         while (entry := self._next()) is not None:
             entry.work.run()
+            del entry  # with its tensors, before the wait for the next
             with self.lock:
-                self._running -= 1
+                self._ended()
 
     def _next(self) -> Entry | None:
         """Wait for a batch to run; None when there has been none for a while."""
@@ -160,7 +172,9 @@ class BatchScheduler:
                 entry = self._take()
                 if entry is not None:
                     return entry
-                seconds = max(0.0, self._timed[0][0] - time.monotonic()) if self._timed else _IDLE_SECONDS
+                seconds = _IDLE_SECONDS
+                if self._timed:
+                    seconds = min(max(0.0, self._timed[0][0] - time.monotonic()), _IDLE_SECONDS)
                 self._idle += 1
                 called = self._wake.wait(seconds)
                 self._idle -= 1

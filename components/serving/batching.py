@@ -38,7 +38,7 @@ class _Task:
     def __init__(self, feeds: Feeds, rows: int, deadline: float | None) -> None:
         self.feeds, self.rows, self.deadline = feeds, rows, deadline
         self.outputs: list[Array] = []
-        self.error: ServingError | None = None
+        self.error: tuple[Code, str] | None = None  # not the exception, whose traceback would hold the whole batch
 
 
 class BatchRequest:
@@ -65,9 +65,10 @@ class BatchRequest:
         self._then = then
         try:
             self._queue.add(self)
+            return
         except ServingError as error:
-            self.tasks[0].error = error
-            self._over()
+            self.tasks[0].error = error.code, error.text
+        self._over()
 
     def wait(self) -> None:
         """Join the queue and block until the result is there."""
@@ -95,7 +96,7 @@ class BatchRequest:
         """The result. Raises ``ServingError``."""
         for task in self.tasks:
             if task.error is not None:
-                raise ServingError(task.error.code, task.error.text)
+                raise ServingError(*task.error)
         if len(self.tasks) == 1:
             return self.tasks[0].outputs
         return [np.concatenate(parts) for parts in zip(*(task.outputs for task in self.tasks), strict=True)]
@@ -127,19 +128,19 @@ class _Batch:
         try:
             self._queue.run_together(self._tasks, self.rows)
         except ServingError as error:
-            self._fail(error)
+            self._fail(error.code, error.text)
         except Exception as error:
             _LOG.exception("running a batch")
-            self._fail(ServingError(Code.INTERNAL, f"{type(error).__name__}: {error}"))
+            self._fail(Code.INTERNAL, f"{type(error).__name__}: {error}")
         for request in self._requests:
             try:
                 request.part_done()
             except Exception:
                 _LOG.exception("answering a request of a batch")
 
-    def _fail(self, error: ServingError) -> None:
+    def _fail(self, code: Code, text: str) -> None:
         for task in self._tasks:
-            task.error = error.with_traceback(None)  # which would hold this batch
+            task.error = code, text
 
 
 class BatchQueue:

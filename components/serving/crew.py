@@ -31,6 +31,12 @@ def before_work(seconds: float) -> None:
         about_to_work(seconds)
 
 
+def leads() -> bool:
+    """Whether this thread will wait for the next event of its crew; False in a thread that is in none."""
+    asked = getattr(_MINE, "leads", None)
+    return asked is not None and bool(asked())
+
+
 class Crew(Generic[Event]):
     """Threads that handle events until one says that it is the last.
 
@@ -41,6 +47,7 @@ class Crew(Generic[Event]):
         handle: False = it was the last event: every thread ends. An error is logged.
         long_seconds: work that is expected to take longer is done by a thread that no longer leads. To change the
             leader costs a switch of threads; to wait for nothing while a graph runs costs the time of the run.
+        nobody_leads: called when the leader steps back and all other threads are busy.
     """
 
     def __init__(
@@ -50,9 +57,10 @@ class Crew(Generic[Event]):
         wait: Callable[[], Event],
         handle: Callable[[Event], bool],
         long_seconds: float,
+        nobody_leads: Callable[[], None] = lambda: None,
     ) -> None:
         self._name, self._most, self._wait, self._handle = name, most, wait, handle
-        self._long_seconds = long_seconds
+        self._long_seconds, self._nobody_leads = long_seconds, nobody_leads
         self._lock = threading.Lock()
         self._lead = threading.Lock()
         self._leader: int | None = None
@@ -93,6 +101,7 @@ class Crew(Generic[Event]):
     def _work(self, number: int) -> None:
         """A thread's life."""
         _MINE.about_to_work = functools.partial(self._about_to_work, number)
+        _MINE.leads = lambda: self._leader == number
         turns, wait = self._turns, self._wait
         going_on = True
         self._become_leader(number)
@@ -131,18 +140,21 @@ class Crew(Generic[Event]):
             self._parked -= 1
             self._leader = number
 
-    def _relieve(self, number: int) -> None:
-        """If this thread leads, have another one lead."""
+    def _relieve(self, number: int, turn: int | None = None) -> None:
+        """If this thread leads (and is still at this turn), have another one lead."""
         with self._lock:
-            if self._leader != number:
+            if self._leader != number or turn not in (None, self._turns[number]):
                 return
             if not (self._parked or self._ended) and len(self._threads) < self._most:
                 try:
                     self._add_thread()
                 except RuntimeError as error:
                     _LOG.error("%s: no further thread: %s", self._name, error)
+            followed = self._parked > 0
             self._leader = None
         self._lead.release()
+        if not followed:
+            self._nobody_leads()
 
     def _take_care(self) -> None:
         """The caretaker's life: asleep while the leader waits for events."""
@@ -155,7 +167,7 @@ class Crew(Generic[Event]):
             turn = 0 if leader is None else self._turns[leader]
             time.sleep(_LOOK_SECONDS)
             if leader is not None and turn % 2 and turn == self._turns[leader]:
-                self._relieve(leader)
+                self._relieve(leader, turn)
 
     def _waits(self, leader: int | None) -> bool:
         return leader is not None and self._turns[leader] % 2 == 0

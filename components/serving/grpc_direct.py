@@ -20,7 +20,7 @@ from typing import Any
 from grpc._cython import cygrpc
 
 from components.serving.batch_scheduler import BatchScheduler
-from components.serving.crew import Crew, before_work
+from components.serving.crew import Crew, before_work, leads
 from components.serving.errors import Code, ServingError
 from components.serving.grpc_methods import Method
 from components.serving.grpc_options import GrpcOptions, cut, limited
@@ -112,7 +112,7 @@ class DirectServer:
         for _ in range(_CALLS_AHEAD):
             self._request_call()
         most = (options.max_threads or max(_LEAST_MOST_THREADS, 4 * (os.cpu_count() or 1))) + 1
-        self._crew = Crew("grpc", most, self._wait, self._handle, _LONG_SECONDS)
+        self._crew = Crew("grpc", most, self._wait, self._handle, _LONG_SECONDS, batches.run_elsewhere)
 
     def _listen(self, options: GrpcOptions) -> int:
         port, credentials = 0, options.credentials()
@@ -175,13 +175,13 @@ class DirectServer:
         return self._queue.poll(_AT_HAND if self._batches.collecting else None)
 
     def _handle(self, event: Any) -> bool:
-        """Handle an event; False when the queue is closed."""
+        """Handle an event; False when the queue is closed. A batch that this thread leaves behind has to run."""
         kind, batches = event.completion_type, self._batches
         if kind == _QUEUE_SHUTDOWN:
             return False
         if kind != _QUEUE_TIMEOUT and not self._closed:
             event.tag(event)
-        if kind == _QUEUE_TIMEOUT or batches.due:
+        if kind == _QUEUE_TIMEOUT or batches.due or (batches.collecting and not leads()):
             batches.run_here()
         return True
 

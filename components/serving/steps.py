@@ -5,6 +5,8 @@ So a thread of a transport can take the next requests while the first one's batc
 switch of threads. The value that the generator returns is the answer.
 """
 
+import functools
+import threading
 from collections.abc import Callable, Generator
 from types import GeneratorType
 from typing import Protocol, TypeVar, cast
@@ -54,14 +56,26 @@ def begin(make: Callable[[], T | Steps[T]], done: Callable[[T | None, Exception 
 
 
 def _go_on(steps: Steps[T], done: Callable[[T | None, Exception | None], None]) -> None:
-    try:
-        pending = next(steps)
-    except StopIteration as end:
-        answer = end.value
-    except Exception as error:
-        done(None, error)
-        return
-    else:
-        pending.start(lambda: _go_on(steps, done))
-        return
+    """Go through the steps until one has to wait; who ends that wait goes on. Results that are there do not nest."""
+    while True:
+        try:
+            pending = next(steps)
+        except StopIteration as end:
+            answer = end.value
+            break
+        except Exception as error:
+            done(None, error)
+            return
+        first = threading.Lock()  # taken by the first of two: the return of start, and the call of then
+        pending.start(functools.partial(_go_on_if_second, first, steps, done))
+        del pending
+        if first.acquire(blocking=False):
+            return
     done(answer, None)
+
+
+def _go_on_if_second(
+    first: threading.Lock, steps: Steps[T], done: Callable[[T | None, Exception | None], None]
+) -> None:
+    if not first.acquire(blocking=False):
+        _go_on(steps, done)

@@ -21,6 +21,7 @@ class Connection:
     Attributes:
         reader: parses what comes in.
         busy: a worker has it.
+        in_turn: and is in the turn of the crew in which it got it; no longer when a batch goes on with it.
         deadline: monotonic seconds after which the caretaker ends it.
         ended: somebody ended it; the next worker that gets it closes it.
         closing: close once everything is written.
@@ -38,6 +39,7 @@ class Connection:
         "drained",
         "ended",
         "fd",
+        "in_turn",
         "lingering",
         "reader",
         "socket",
@@ -48,7 +50,7 @@ class Connection:
         self.socket = connected
         self.fd = connected.fileno()
         self.reader = RequestReader(limits, budget)
-        self.busy = self.closing = self.lingering = self.wants_write = self.drained = self.ended = False
+        self.busy = self.in_turn = self.closing = self.lingering = self.wants_write = self.drained = self.ended = False
         self._limits = limits
         self._tls = isinstance(connected, ssl.SSLSocket)
         self._pending = _NOTHING

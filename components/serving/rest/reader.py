@@ -1,5 +1,6 @@
 """Bytes of a connection -> requests, within the limits; HTTP itself is read by httptools (llhttp)."""
 
+import contextlib
 import threading
 from collections import deque
 
@@ -82,10 +83,11 @@ class RequestReader:
         self._give_back()
 
     def close(self) -> None:
-        """Let go of everything; nothing is read afterwards."""
+        """Let go of everything; nothing is read afterwards. A second call does nothing."""
         self.release()
         self.requests.clear()
-        del self._parser
+        with contextlib.suppress(AttributeError):
+            del self._parser
 
     def on_message_begin(self) -> None:
         """httptools: a request line begins."""

@@ -25,7 +25,7 @@ import time
 from collections.abc import Callable
 
 from components.serving.batch_scheduler import BatchScheduler
-from components.serving.crew import Crew, before_work
+from components.serving.crew import Crew, before_work, leads
 from components.serving.memory import LARGE_BYTES, release_free_memory
 from components.serving.rest.connection import Connection
 from components.serving.rest.limits import Limits
@@ -80,7 +80,7 @@ class HttpServer:
         self._wake_read, self._wake_write = os.pipe()
         self._poller.add_for_all(self._wake_read)
         self._poller.add(self._listening_fd)
-        self._crew = Crew("rest", threads, self._wait, self._handle, _LONG_SECONDS)
+        self._crew = Crew("rest", threads, self._wait, self._handle, _LONG_SECONDS, self._batches.run_elsewhere)
         self._caretaker = threading.Thread(target=self._care, name="rest-care", daemon=True)
         self._caretaker.start()
 
@@ -116,9 +116,10 @@ class HttpServer:
         if fd == self._listening_fd:
             self._accept()
         elif fd is not None and (connection := self._connections.get(fd)) is not None:
-            connection.busy = True
+            connection.busy = connection.in_turn = True
             begin(lambda: self._advance(connection), functools.partial(self._attended, connection))
-        if fd is None or self._batches.due:
+            connection.in_turn = False
+        if fd is None or self._batches.due or (self._batches.collecting and not leads()):
             self._batches.run_here()
         return True
 
@@ -132,10 +133,14 @@ class HttpServer:
             return
         connection.set_deadline()
         connection.busy = False
-        self._poller.arm(connection.fd, write=waits_to_write)
+        self._poller.arm(connection.fd, write=waits_to_write)  # of which another thread may know at once
 
     def _advance(self, connection: Connection) -> Steps[bool | None]:
-        """Write, answer and read until the socket has no more: True = waits to write, False = to read, None = over."""
+        """Write, answer and read until the socket has no more: True = waits to write, False = to read, None = over.
+
+        After a pause in a batch, whose other requests want their answers too, only this one is finished: a thread of
+        the crew goes on, woken by the socket, which can be written.
+        """
         if not connection.flush():
             return True
         while True:
@@ -149,6 +154,8 @@ class HttpServer:
             if connection.drained:
                 connection.drained = False
                 return False
+            if not connection.in_turn:
+                return True
             data = connection.receive()
             if data is None:
                 return connection.wants_write
@@ -165,7 +172,7 @@ class HttpServer:
             connection.send(_CONTINUE)
 
     def _answer_all(self, connection: Connection) -> Steps[bool]:
-        """Answer every complete request; False while an answer waits to be written."""
+        """Answer every complete request; False while an answer waits to be written, or requests for another thread."""
         reader = connection.reader
         while reader.requests and not connection.closing:
             request = reader.requests.popleft()
@@ -179,7 +186,7 @@ class HttpServer:
             if large:
                 del data
                 release_free_memory()
-            if not written:
+            if not written or (reader.requests and not connection.in_turn):
                 return False
         if reader.refused and not connection.closing:
             connection.closing = True
