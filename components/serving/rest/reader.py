@@ -64,6 +64,7 @@ class RequestReader:
             return
         if not self.in_body:
             self.in_headers = True
+        before = len(self.requests)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -71,7 +72,8 @@ class RequestReader:
         except httptools.HttpParserError:
             self.refused = self.refused or 400
         if self.in_headers:
-            self._header_bytes += len(data)
+            if len(self.requests) == before:  # else most of the bytes were those of whole requests
+                self._header_bytes += len(data)
             if self._header_bytes > self._limits.header_bytes:
                 self.refused = self.refused or 431
         if self.refused:

@@ -4,6 +4,8 @@ import threading
 import time
 from dataclasses import dataclass, field
 
+import pytest
+
 from components.serving.batch_scheduler import BatchScheduler
 
 
@@ -130,3 +132,29 @@ def test_idle_batch_threads_end_and_start_again() -> None:
         thread = next(t for t in threading.enumerate() if t.name == work.ran_in)
         thread.join(10)
         assert not thread.is_alive()
+
+
+def test_a_batch_thread_that_cannot_be_started_is_started_later(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    scheduler, first, second = BatchScheduler(), Work(), Work()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        add(scheduler, first, 0.01)
+    add(scheduler, second, 0.01)
+    assert first.done.wait(5)
+    assert second.done.wait(5)
+    assert "can't start new thread" in caplog.text
+
+
+def test_a_time_that_never_comes_does_not_stop_the_others() -> None:
+    scheduler, never, soon = BatchScheduler(), Work(), Work()
+    add(scheduler, never, threading.TIMEOUT_MAX * 2)
+    add(scheduler, soon, 0.01)
+    assert soon.done.wait(5)
+    assert not never.done.is_set()
+    with scheduler.lock:
+        scheduler._timed.clear()  # so that its thread ends

@@ -1,5 +1,7 @@
 """Batching against a runner that only counts: what is put together, padded, split, refused."""
 
+import contextlib
+import gc
 import threading
 import time
 from collections.abc import Sequence
@@ -38,7 +40,7 @@ class Doubling:
             assert self.gate.wait(10)
         time.sleep(self.seconds)
         if self.error is not None:
-            raise self.error
+            raise ServingError(self.error.code, self.error.text)
         return [np.asarray(value * 2 if self.answer is None else self.answer)]
 
     def close(self) -> None:
@@ -268,3 +270,24 @@ def test_heavy_traffic_loses_nothing() -> None:
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+@pytest.mark.parametrize("error", [None, ServingError(Code.INVALID_ARGUMENT, "kernel")])
+def test_a_request_leaves_nothing_for_the_garbage_collector(error: ServingError | None) -> None:
+    """A server freezes the collector's older generations, and tensors are large."""
+    runner = batching(Doubling(error=error), timeout_seconds=0.0)
+
+    def ask() -> None:
+        with contextlib.suppress(ServingError):
+            runner.run(rows(1, 2), ["y:0"], None)
+
+    ask()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(50):
+            ask()
+        left = [found for found in gc.get_objects() if type(found).__name__ in ("BatchRequest", "_Task", "_Batch")]
+        assert len(left) < 10
+    finally:
+        gc.enable()

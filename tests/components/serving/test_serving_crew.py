@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from components.serving.crew import Crew, before_work
+from components.serving.crew import Crew, before_work, leads
 
 Event = Callable[[], None]
 
@@ -133,6 +133,42 @@ def test_an_error_ends_neither_the_thread_nor_its_lead(
     assert hall.do(lambda: None)
     assert set(hall.names) == {"crew-0"}
     assert "division by zero" in caplog.text
+
+
+def test_a_thread_that_cannot_be_started_is_started_later(
+    hall: Hall, crew: Crew, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    gate = threading.Event()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        assert hall.do(lambda: before_work(1)), "and the thread leads again when it has ended its work"
+        assert hall.do(lambda: None)
+    hall.events.put(lambda: (before_work(1), gate.wait(10)))
+    assert hall.do(lambda: None)
+    gate.set()
+    assert "can't start new thread" in caplog.text
+
+
+def test_whoever_steps_back_says_so_when_nobody_can_follow(hall: Hall) -> None:
+    alone = threading.Event()
+    crew = Crew("crew", 1, hall.wait, hall.handle, 0.001, alone.set)
+    assert hall.do(lambda: before_work(0.0001))
+    assert not alone.is_set()
+    assert hall.do(lambda: before_work(1))
+    assert alone.is_set()
+    assert hall.do(lambda: None)
+    hall.events.put(None)
+    crew.join(5)
+
+
+def test_a_thread_knows_whether_it_leads(hall: Hall, crew: Crew) -> None:
+    found: list[bool] = []
+    assert hall.do(lambda: (found.append(leads()), before_work(1), found.append(leads())))
+    assert found == [True, False]
+    assert not leads()
 
 
 def test_outside_of_a_crew_nothing_happens() -> None:

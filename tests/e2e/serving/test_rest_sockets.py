@@ -38,6 +38,13 @@ def test_pipelined_requests_are_answered_in_order(server: HttpServer) -> None:
     assert targets == [f"/{i}" for i in range(50)] + ["/last"]
 
 
+def test_thousands_of_pipelined_requests_are_not_taken_for_a_long_header(server: HttpServer) -> None:
+    """A piece of 256 kB that ends within a request holds the headers of many."""
+    requests = [b"POST /%d HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc" % i for i in range(20_000)]
+    answer = exchange(server, b"".join(requests) + b"GET /last HTTP/1.1\r\nConnection: close\r\n\r\n")
+    assert answer.count(b"HTTP/1.1 200 OK") == 20_001
+
+
 def test_a_request_in_single_bytes(server: HttpServer) -> None:
     with connect(server) as sock:
         for byte in b"POST /x HTTP/1.1\r\nContent-Length: 2\r\nConnection: close\r\n\r\nab":

@@ -1,0 +1,252 @@
+"""Batches between real sockets and a runner that only counts: none is left lying, none keeps a stranger waiting."""
+
+import math
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import grpc
+import numpy as np
+import pytest
+from certificates import self_signed
+from echo_server import LIMITS, connect, listening
+
+from components.serving.batch_scheduler import BatchScheduler
+from components.serving.batching import BatchingRunner
+from components.serving.batching_config import BatchSettings
+from components.serving.crew import before_work
+from components.serving.errors import ServingError
+from components.serving.feeds import Array, Feeds
+from components.serving.grpc_direct import DirectServer
+from components.serving.grpc_options import GrpcOptions
+from components.serving.options import TlsConfig
+from components.serving.rest.messages import Request, Response
+from components.serving.rest.server import HttpServer
+from components.serving.steps import Steps
+from components.serving.tls import server_context
+from components.serving.values import TensorInfo
+
+pytestmark = pytest.mark.e2e
+
+X = TensorInfo("x:0", 1, "float", np.dtype(np.float32), (-1,))
+STEADY = 80
+"""Requests after which no batch waits for its time."""
+
+
+@dataclass
+class Doubling:
+    """Answers 2 x."""
+
+    runs: list[int] = field(default_factory=list)
+
+    def run(self, feeds: Feeds, fetches: Sequence[str], timeout_seconds: float | None) -> list[Array]:
+        self.runs.append(len(feeds[0][1]))
+        return [feeds[0][1] * 2]
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+@dataclass
+class Doubler:
+    """``POST /`` doubles the number in the first bytes of a body; ``/slow`` waits for ``gates[0]``, in no batch."""
+
+    scheduler: BatchScheduler
+    settings: BatchSettings
+    gates: list[threading.Event] = field(default_factory=lambda: [threading.Event(), threading.Event()])
+    slow: threading.Event = field(default_factory=threading.Event)
+    inner: Doubling = field(default_factory=Doubling)
+
+    def __post_init__(self) -> None:
+        self.runner = BatchingRunner(self.inner, self.settings, self.scheduler)
+
+    def __call__(self, request: Request) -> Steps[Response]:
+        if request.target.startswith("/slow"):
+            before_work(math.inf)  # as the runner of a graph does
+            self.slow.set()
+            assert self.gates[request.target == "/slow-2"].wait(10)
+            return Response(200, b"slow")
+        try:
+            return Response(200, (yield from self.doubled(request.body)))
+        except ServingError as error:
+            return Response(503, error.text.encode())
+
+    def doubled(self, body: bytes) -> Steps[bytes]:
+        pending = self.runner.request([(X, np.array([float(body[:8])], np.float32))], ["y:0"], None)
+        if pending.pending:
+            yield pending
+        return b"%d" % pending.outputs()[0][0]
+
+
+SETTINGS = BatchSettings(max_batch_size=64, max_execution_size=64, timeout_seconds=0.001, max_enqueued_batches=100)
+
+
+@contextmanager
+def rest(
+    threads: int = 4, settings: BatchSettings = SETTINGS, slots: int = 2, tls: ssl.SSLContext | None = None
+) -> Iterator[tuple[HttpServer, Doubler]]:
+    scheduler = BatchScheduler(slots)
+    doubler = Doubler(scheduler, settings)
+    limits = replace(LIMITS, body_bytes=20_000_000, waiting_body_bytes=200_000_000)
+    server = HttpServer(listening(), doubler, threads, limits, tls, scheduler)
+    try:
+        yield server, doubler
+    finally:
+        for gate in doubler.gates:
+            gate.set()
+        server.stop(1.0)
+
+
+def post(number: int, path: bytes = b"/", size: int = 8) -> bytes:
+    return b"POST %s HTTP/1.1\r\nContent-Length: %d\r\n\r\n%s" % (path, size, (b"%08d" % number).ljust(size))
+
+
+@dataclass
+class Http:
+    """A client that may send many requests before it reads an answer."""
+
+    sock: socket.socket
+
+    def __post_init__(self) -> None:
+        self.sock.settimeout(5)
+        self.file = self.sock.makefile("rb")
+
+    def answer(self) -> tuple[int, bytes]:
+        status, length = int(self.file.readline().split()[1]), 0
+        while (line := self.file.readline().lower()) != b"\r\n":
+            if line.startswith(b"content-length"):
+                length = int(line.split(b":")[1])
+        return status, self.file.read(length)
+
+    def double(self, number: int, size: int = 8) -> None:
+        self.sock.sendall(post(number, size=size))
+        assert self.answer() == (200, b"%d" % (2 * number))
+
+    def close(self) -> None:
+        self.file.close()
+        self.sock.close()
+
+
+@pytest.fixture
+def client() -> Iterator[Callable[[socket.socket], Http]]:
+    made: list[Http] = []
+
+    def make(sock: socket.socket) -> Http:
+        made.append(Http(sock))
+        return made[-1]
+
+    yield make
+    for http in made:
+        http.close()
+
+
+Client = Callable[[socket.socket], Http]
+
+
+def test_one_connection_may_send_a_thousand_requests_ahead(client: Client) -> None:
+    with rest() as (server, _):
+        http = client(connect(server))
+        http.sock.sendall(b"".join(post(number) for number in range(1000)))
+        assert [http.answer() for _ in range(1000)] == [(200, b"%d" % (2 * number)) for number in range(1000)]
+
+
+def test_large_bodies_are_answered_however_long_they_take_to_read(client: Client) -> None:
+    with rest() as (server, _):
+        http = client(connect(server))
+        for number in range(STEADY):
+            http.double(number)
+        for number in range(10):
+            http.double(number, size=10_000_000)
+
+
+def test_tls_connections_read_on_after_an_answer(client: Client) -> None:
+    cert, key = self_signed()
+    with rest(tls=server_context(TlsConfig(key, cert))) as (server, _):
+        context = ssl.create_default_context(cadata=cert)
+        http = client(context.wrap_socket(connect(server), server_hostname="127.0.0.1"))
+        for number in range(1500):
+            http.double(number)
+        http.sock.sendall(b"".join(post(number) for number in range(300)))
+        assert [http.answer()[1] for _ in range(300)] == [b"%d" % (2 * number) for number in range(300)]
+
+
+def test_a_thousand_refusals_of_one_connection(client: Client) -> None:
+    """A queue that is full refuses at once, as often as it is asked."""
+    settings = replace(SETTINGS, max_batch_size=1, max_execution_size=1, max_enqueued_batches=1)
+    with rest(threads=1, settings=settings, slots=1) as (server, doubler):
+        with doubler.scheduler.lock:
+            doubler.scheduler._running = 1  # as if another model's batch ran
+        first, http = client(connect(server)), client(connect(server))
+        first.sock.sendall(post(7))
+        while not doubler.runner._queues:
+            time.sleep(0.001)
+        time.sleep(0.05)
+        http.sock.sendall(b"".join(post(number) for number in range(2000)))
+        assert {http.answer()[0] for _ in range(2000)} == {503}
+        with doubler.scheduler.lock:
+            doubler.scheduler._running = 0
+        doubler.scheduler.run_here()
+        assert first.answer() == (200, b"14")
+        http.double(21)
+
+
+def test_a_clients_next_request_keeps_the_others_of_its_batch_from_nothing(client: Client) -> None:
+    settings = replace(SETTINGS, timeout_seconds=0.3)
+    with rest(settings=settings, slots=1) as (server, doubler):
+        one, other = client(connect(server)), client(connect(server))
+        one.sock.sendall(post(1) + post(0, b"/slow"))
+        time.sleep(0.05)
+        other.sock.sendall(post(2))
+        assert other.answer() == (200, b"4")
+        assert doubler.inner.runs == [2], "both were in one batch"
+        assert one.answer() == (200, b"2")
+        assert doubler.slow.wait(5)
+        other.double(3)
+        doubler.gates[0].set()
+        assert one.answer() == (200, b"slow")
+
+
+def test_a_batch_that_collects_is_not_left_behind_by_the_only_thread(client: Client) -> None:
+    with rest(threads=1) as (server, doubler):
+        steady, slow, late = (client(connect(server)) for _ in range(3))
+        for number in range(STEADY):
+            steady.double(number)
+        steady.sock.sendall(post(1, b"/slow"))
+        assert doubler.slow.wait(5)
+        late.sock.sendall(post(5))
+        time.sleep(0.05)
+        slow.sock.sendall(post(2, b"/slow-2"))
+        time.sleep(0.05)
+        doubler.gates[0].set()
+        assert late.answer() == (200, b"10")
+        doubler.gates[1].set()
+        assert [steady.answer(), slow.answer()] == [(200, b"slow")] * 2
+
+
+@pytest.mark.parametrize("size", [8, 9_000_000])
+def test_grpc_requests_of_any_size(size: int) -> None:
+    scheduler = BatchScheduler(2)
+    doubler = Doubler(scheduler, SETTINGS)
+    options = GrpcOptions(port=0, host="127.0.0.1")
+
+    def method(data: bytes, call: object) -> Steps[bytes]:
+        if len(data) > 8:
+            time.sleep(0.005)  # as long as a large tensor takes to read
+        return (yield from doubler.doubled(data))
+
+    server = DirectServer({"/test/Double": method}, {}, options, scheduler)
+    unlimited = [("grpc.max_send_message_length", -1)]
+    with grpc.insecure_channel(f"127.0.0.1:{server.port}", unlimited) as channel:
+        double = channel.unary_unary("/test/Double")
+        for number in range(STEADY):
+            assert double(b"%08d" % number, timeout=5) == b"%d" % (2 * number)
+        for number in range(20):
+            assert double((b"%08d" % number).ljust(size), timeout=5) == b"%d" % (2 * number)
+        futures = [double.future((b"%08d" % number).ljust(8), timeout=20) for number in range(500)]
+        assert [future.result() for future in futures] == [b"%d" % (2 * number) for number in range(500)]
+    server.stop(5)
+    assert not server.stuck
