@@ -6,8 +6,8 @@
     timed      open until it is full or its time to wait is over: a batch thread sees to that
     ready      runs as soon as fewer than ``threads`` batches run; takes up requests until then, unless it is full
 
-A thread that ends a batch takes the next ready one. Batch threads exist only while there is something for them: timed
-batches, batches of callers that block, and ready ones beside a thread that is busy with another.
+A thread that ends a batch, its answers included, takes the next ready one. Batch threads exist only while there is
+something for them: timed batches, batches of callers that block, and ready ones beside a thread that is busy.
 """
 
 import heapq
@@ -35,22 +35,22 @@ class _State(Enum):
 class BatchWork(Protocol):
     """What the scheduler runs."""
 
-    def taken(self, in_vain: bool) -> None:
-        """It will run now: nothing may be added. ``in_vain``: its time was over. Called with the scheduler's lock."""
+    def taken(self, timed_out: bool) -> None:
+        """It will run now: nothing may be added. Called with the scheduler's lock."""
 
     def run(self) -> None:
         """Run, and tell whoever waits; never raises."""
 
 
 class Entry:
-    """A batch in the scheduler."""
+    """A batch in the scheduler; the heap of times may keep an entry longer than its batch."""
 
-    __slots__ = ("in_vain", "state", "work")
+    __slots__ = ("state", "timed_out", "work")
 
     def __init__(self, work: BatchWork) -> None:
-        self.work = work
+        self.work: BatchWork | None = work
         self.state = _State.OPEN
-        self.in_vain = False
+        self.timed_out = False
 
 
 class BatchScheduler:
@@ -104,12 +104,12 @@ class BatchScheduler:
         """Run what is ready in this thread, collected batches too; blocks for as long as batches come up."""
         with self.lock:
             self._close_collected()
-            entry = self._take()
-        while entry is not None:
-            entry.work.run()
+            work = self._take()
+        while work is not None:
+            work.run()
             with self.lock:
                 self._ended()
-                entry = self._take()
+                work = self._take()
 
     def run_elsewhere(self) -> None:
         """Have batch threads run what is ready, collected batches too."""
@@ -124,26 +124,28 @@ class BatchScheduler:
         self._close_collected()
 
     def _close_collected(self) -> None:
+        """Collected batches are ready. With the lock."""
         collected, self._collected = self._collected, []
         for entry in collected:
             self.make_ready(entry)
 
-    def _take(self) -> Entry | None:
-        """The next batch to run, counted as running; a batch thread is called when there are more."""
+    def _take(self) -> BatchWork | None:
+        """The next batch to run, counted as running; a batch thread is called when there are more. With the lock."""
         now = time.monotonic() if self._timed else 0.0
         while self._timed and (self._timed[0][0] <= now or self._timed[0][2].state is not _State.OPEN):
             entry = heapq.heappop(self._timed)[2]
-            entry.in_vain = entry.state is _State.OPEN
+            entry.timed_out = entry.state is _State.OPEN
             self.make_ready(entry)
         if not self._ready or self._running >= self._most:
             return None
         entry = self._ready.popleft()
-        entry.state = _State.TAKEN
+        work, entry.work, entry.state = entry.work, None, _State.TAKEN
         self._running += 1
-        entry.work.taken(entry.in_vain)
+        if work is not None:
+            work.taken(entry.timed_out)
         if self._ready and self._running < self._most:
             self._call_thread()
-        return entry
+        return work
 
     def _call_thread(self) -> None:
         """See to it that a batch thread looks at what there is. With the lock."""
@@ -152,26 +154,28 @@ class BatchScheduler:
         elif self._threads < self._most:
             self._threads += 1
             try:
-                threading.Thread(target=self._work, name=f"batch-{self._threads}", daemon=True).start()
+                threading.Thread(target=self._work, name=f"batch-{next(self._number)}", daemon=True).start()
             except RuntimeError as error:
                 self._threads -= 1
                 _LOG.error("no batch thread: %s", error)
 
     def _work(self) -> None:
         """A batch thread's life."""
-        while (entry := self._next()) is not None:
-            entry.work.run()
-            del entry  # with its tensors, before the wait for the next
+        while (work := self._next()) is not None:
+            work.run()
+            del work  # with its tensors, before the wait for the next
             with self.lock:
                 self._ended()
 
-    def _next(self) -> Entry | None:
+    def _next(self) -> BatchWork | None:
         """Wait for a batch to run; None when there has been none for a while."""
         with self.lock:
             while True:
-                entry = self._take()
-                if entry is not None:
-                    return entry
+                work = self._take()
+                if work is not None:
+                    if self._timed and not self._idle:
+                        self._call_thread()  # somebody has to look at the times while this thread is busy
+                    return work
                 seconds = _IDLE_SECONDS
                 if self._timed:
                     seconds = min(max(0.0, self._timed[0][0] - time.monotonic()), _IDLE_SECONDS)

@@ -33,7 +33,7 @@ class BatchSize:
         self._runs = 0
 
     def learned(self, now: float) -> int:
-        """Rows from which on a batch need not grow, as far as known; ANY when a trial is due. ``now`` in seconds."""
+        """Rows at which a batch is large enough, as far as known; ANY when a trial is due. ``now`` in seconds."""
         return self._learned if now < self._trial_at else ANY
 
     def wanted(self, now: float) -> int:
@@ -61,7 +61,7 @@ class BatchSize:
             self._learned = self._best()
 
     def _best(self) -> int:
-        """The smallest size that is good enough; ANY while no larger one has been seen."""
+        """The most rows of the smallest class that is good enough; ANY while no larger one has been seen."""
         costs = self._row_seconds
         good = _AS_GOOD * min(costs)
         digits = next(digits for digits, seconds in enumerate(costs) if seconds <= good)

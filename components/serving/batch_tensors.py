@@ -63,8 +63,8 @@ def _padded(parts: Sequence[Array]) -> list[Array]:
 
 
 def split(output: Array, sizes: Sequence[int], total: int) -> list[Array]:
-    """Each request's rows of an output of ``total`` rows (fillers included). Raises as ``check_rows``."""
-    check_rows(output, total)
+    """Each request's rows of an output of ``total`` rows (fillers included). Raises as ``_check_rows``."""
+    _check_rows(output, total)
     parts, at = [], 0
     for size in sizes:
         parts.append(output[at : at + size])
@@ -72,7 +72,7 @@ def split(output: Array, sizes: Sequence[int], total: int) -> list[Array]:
     return parts
 
 
-def check_rows(output: Array, total: int) -> None:
+def _check_rows(output: Array, total: int) -> None:
     """Raises ``ServingError`` FAILED_PRECONDITION when an output does not have one row for each input row."""
     if output.ndim == 0:
         raise failed_precondition("Batched output tensor has 0 dimensions")

@@ -7,6 +7,7 @@ next batch; and no batch grows larger than pays (``batch_size``). When a batch r
 """
 
 import logging
+import os
 import threading
 import time
 from collections import deque
@@ -24,10 +25,11 @@ from components.serving.feeds import Array, Feeds, Runner, check_dtypes
 
 _LOG = logging.getLogger(__name__)
 _WAITING_REQUESTS = 64
-"""So many requests after a pause, traffic is steady; few clients never see anything but stock's waiting."""
-_WAITS_IN_VAIN = 16
-"""Or so many batches that waited their whole time."""
+"""So many requests after a pause, traffic is steady; whoever tries a few requests sees stock's waiting."""
+_TIMED_OUT_BATCHES = 16
+"""Or so many batches whose time was over before they were full."""
 _PAUSE_SECONDS = 1.0
+_PROCESSORS = os.cpu_count() or 1
 
 
 class _Task:
@@ -68,6 +70,9 @@ class BatchRequest:
             return
         except ServingError as error:
             self.tasks[0].error = error.code, error.text
+        except Exception as error:
+            _LOG.exception("putting a request into a batch")
+            self.tasks[0].error = Code.INTERNAL, f"{type(error).__name__}: {error}"
         self._over()
 
     def wait(self) -> None:
@@ -119,9 +124,9 @@ class _Batch:
         self._requests.append(request)
         self.rows += task.rows
 
-    def taken(self, in_vain: bool) -> None:
+    def taken(self, timed_out: bool) -> None:
         """No longer in the queue."""
-        self._queue.leave(in_vain)
+        self._queue.leave(timed_out)
 
     def run(self) -> None:
         """Run all tasks; each gets its rows of the outputs, or the error."""
@@ -152,8 +157,10 @@ class BatchQueue:
         self._runner, self._fetches, self._settings, self.scheduler = runner, list(fetches), settings, scheduler
         self._waiting: deque[tuple[_Batch, Entry]] = deque()
         self._size = BatchSize()
+        self._count = threading.Lock()
+        self._in_flight = 0
         self._last = 0.0
-        self._seen = self._vain = 0
+        self._seen = self._timed_out = 0
         self._steady = False
 
     def request(self, feeds: Feeds, timeout_seconds: float | None) -> BatchRequest:
@@ -169,7 +176,10 @@ class BatchQueue:
         return request
 
     def _better_alone(self, request: BatchRequest, now: float) -> bool:
-        """Whether a request has as many rows as a batch should have, under steady traffic, and none waits for it."""
+        """Whether a request has as many rows as a batch should have, under steady traffic, and no batch waits for it.
+
+        Then it runs as if there were no batching: nothing bounds how many do at a time but the transports' threads.
+        """
         if not self._steady or now - self._last > _PAUSE_SECONDS:
             return False
         if self._waiting or len(request.tasks) > 1 or request.rows < self._size.learned(now):
@@ -216,15 +226,15 @@ class BatchQueue:
         """Note a request; how long a new batch should wait for others."""
         now = time.monotonic()
         if now - self._last > _PAUSE_SECONDS:
-            self._seen = self._vain = 0
+            self._seen = self._timed_out = 0
         self._last = now
         self._seen += 1
-        self._steady = self._seen > _WAITING_REQUESTS or self._vain >= _WAITS_IN_VAIN
+        self._steady = self._seen > _WAITING_REQUESTS or self._timed_out >= _TIMED_OUT_BATCHES
         return 0.0 if self._steady else self._settings.timeout_seconds
 
-    def leave(self, in_vain: bool) -> None:
+    def leave(self, timed_out: bool) -> None:
         """The oldest batch is about to run. With the scheduler's lock."""
-        self._vain += in_vain
+        self._timed_out += timed_out
         self._waiting.popleft()  # batches become ready in the order in which they were opened
 
     def _check_capacity(self, rows: int) -> None:
@@ -259,12 +269,25 @@ class BatchQueue:
             for i, (info, _) in enumerate(tasks[0].feeds)
         ]
         sizes = [task.rows for task in tasks]
-        started = time.perf_counter()
-        outputs = self._runner.run(feeds, self._fetches, timeout)
-        self._size.learn(max(1, rows), time.perf_counter() - started)
-        for output in outputs:
+        for output in self._timed(feeds, timeout, rows):
             for task, part in zip(tasks, batch_tensors.split(output, sizes, total), strict=True):
                 task.outputs.append(part)
+
+    def _timed(self, feeds: Feeds, timeout: float | None, rows: int) -> list[Array]:
+        """Run, and note how long a processor was busy with it: runs beside each other share the processors."""
+        with self._count:
+            self._in_flight += 1
+            beside = self._in_flight
+        started = time.perf_counter()
+        try:
+            outputs = self._runner.run(feeds, self._fetches, timeout)
+            seconds = time.perf_counter() - started
+        finally:
+            with self._count:
+                beside = max(beside, self._in_flight)
+                self._in_flight -= 1
+        self._size.learn(max(1, rows), seconds * min(1.0, _PROCESSORS / beside))
+        return outputs
 
 
 def _remaining(tasks: Sequence[_Task]) -> float | None:

@@ -141,7 +141,7 @@ class Crew(Generic[Event]):
             self._leader = number
 
     def _relieve(self, number: int, turn: int | None = None) -> None:
-        """If this thread leads (and is still at this turn), have another one lead."""
+        """If that thread leads (and is still at this turn), have another one lead."""
         with self._lock:
             if self._leader != number or turn not in (None, self._turns[number]):
                 return

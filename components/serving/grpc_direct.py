@@ -179,8 +179,11 @@ class DirectServer:
         kind, batches = event.completion_type, self._batches
         if kind == _QUEUE_SHUTDOWN:
             return False
-        if kind != _QUEUE_TIMEOUT and not self._closed:
-            event.tag(event)
+        try:
+            if kind != _QUEUE_TIMEOUT and not self._closed:
+                event.tag(event)
+        except Exception:
+            _LOG.exception("answering a call")
         if kind == _QUEUE_TIMEOUT or batches.due or (batches.collecting and not leads()):
             batches.run_here()
         return True

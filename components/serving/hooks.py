@@ -22,7 +22,10 @@ class Metrics(Protocol):
         """Whole time of a request that succeeded; ``entrypoint`` is ``"GRPC"`` or ``"REST"``."""
 
     def runtime(self, model: str, api: str, microseconds: float) -> None:
-        """Time that the graph ran for a request; ``api`` is ``"Predict"``, ``"Classify"`` or ``"Regress"``."""
+        """Time until the graph had run for a request, a wait for its batch included.
+
+        ``api`` is ``"Predict"``, ``"Classify"`` or ``"Regress"``.
+        """
 
     def examples(self, model: str, count: int) -> None:
         """Number of examples in a Classify, Regress or MultiInference request."""

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import ssl
+import threading
 import time
 
 from components.serving.rest.limits import Limits
@@ -21,7 +22,7 @@ class Connection:
     Attributes:
         reader: parses what comes in.
         busy: a worker has it.
-        in_turn: and is in the turn of the crew in which it got it; no longer when a batch goes on with it.
+        turn_of: the worker's thread while it handles the event that brought it; another goes on after a batch.
         deadline: monotonic seconds after which the caretaker ends it.
         ended: somebody ended it; the next worker that gets it closes it.
         closing: close once everything is written.
@@ -39,10 +40,10 @@ class Connection:
         "drained",
         "ended",
         "fd",
-        "in_turn",
         "lingering",
         "reader",
         "socket",
+        "turn_of",
         "wants_write",
     )
 
@@ -50,7 +51,8 @@ class Connection:
         self.socket = connected
         self.fd = connected.fileno()
         self.reader = RequestReader(limits, budget)
-        self.busy = self.in_turn = self.closing = self.lingering = self.wants_write = self.drained = self.ended = False
+        self.busy = self.closing = self.lingering = self.wants_write = self.drained = self.ended = False
+        self.turn_of: int | None = None
         self._limits = limits
         self._tls = isinstance(connected, ssl.SSLSocket)
         self._pending = _NOTHING
@@ -60,6 +62,11 @@ class Connection:
     def idle(self) -> bool:
         """Whether nothing has begun: no request half read, no answer half written."""
         return not (self.ended or self.busy or self._pending or self.reader.in_headers or self.reader.in_body)
+
+    @property
+    def in_turn(self) -> bool:
+        """Whether this thread got the connection by an event; else it has other requests of a batch to answer."""
+        return self.turn_of == threading.get_ident()
 
     def receive(self) -> bytes | None:
         """Bytes that have arrived, ``b""`` at the end of the stream, None when there are none yet."""

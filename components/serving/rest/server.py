@@ -1,9 +1,9 @@
-"""The HTTP server: a fixed number of threads that share one poller.
+"""The HTTP server: a crew of threads, one of which waits for sockets.
 
 ::
 
-    each worker, for ever:
-        wait for a socket that is ready          (one event wakes one worker)
+    the worker that leads, for ever:
+        wait for a socket that is ready
         the listening socket: accept what waits
         a connection:         read; answer every complete request; write; arm it again
 
@@ -116,12 +116,21 @@ class HttpServer:
         if fd == self._listening_fd:
             self._accept()
         elif fd is not None and (connection := self._connections.get(fd)) is not None:
-            connection.busy = connection.in_turn = True
-            begin(lambda: self._advance(connection), functools.partial(self._attended, connection))
-            connection.in_turn = False
+            self._attend(connection)
         if fd is None or self._batches.due or (self._batches.collecting and not leads()):
             self._batches.run_here()
         return True
+
+    def _attend(self, connection: Connection) -> None:
+        """Go as far with a connection as it goes without waiting."""
+        me = threading.get_ident()
+        connection.busy, connection.turn_of = True, me
+        try:
+            begin(lambda: self._advance(connection), functools.partial(self._attended, connection))
+        except Exception:
+            log.exception("a REST connection failed")
+        if connection.turn_of == me:
+            connection.turn_of = None
 
     def _attended(self, connection: Connection, waits_to_write: bool | None, error: Exception | None) -> None:
         """A connection went as far as it can: wait for its socket again, or close it."""

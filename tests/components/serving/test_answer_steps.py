@@ -83,6 +83,29 @@ def test_another_thread_may_go_on() -> None:
     assert names == ["other"]
 
 
+def test_a_result_that_another_thread_brings_before_start_returns() -> None:
+    """The starting thread goes on, not the other one, which may have a batch to answer."""
+
+    class Elsewhere(Later):
+        def start(self, then: Callable[[], None]) -> None:
+            self.value = 3
+            thread = threading.Thread(target=then)
+            thread.start()
+            thread.join()
+
+    names: list[str] = []
+    answers: list[object] = []
+
+    def steps() -> Steps[int]:
+        found = yield from total(Elsewhere(), Elsewhere())
+        names.append(threading.current_thread().name)
+        return found
+
+    begin(steps, lambda *end: answers.append(end))
+    assert answers == [(6, None)]
+    assert names == [threading.current_thread().name]
+
+
 @pytest.mark.parametrize("late", [False, True])
 def test_errors_end_the_steps(late: bool) -> None:
     answers: list[object] = []

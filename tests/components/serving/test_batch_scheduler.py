@@ -16,13 +16,15 @@ class Work:
     gate: threading.Event | None = None
     done: threading.Event = field(default_factory=threading.Event)
     ran_in: str = ""
-    in_vain: bool | None = None
+    thread: threading.Thread | None = None
+    timed_out: bool | None = None
 
-    def taken(self, in_vain: bool) -> None:
-        self.in_vain = in_vain
+    def taken(self, timed_out: bool) -> None:
+        self.timed_out = timed_out
 
     def run(self) -> None:
-        self.ran_in = threading.current_thread().name
+        self.thread = threading.current_thread()
+        self.ran_in = self.thread.name
         if self.gate is not None:
             assert self.gate.wait(10)
         self.done.set()
@@ -70,7 +72,7 @@ def test_a_timed_batch_runs_when_its_time_is_over_and_says_so() -> None:
     assert not scheduler.collecting
     assert work.done.wait(5)
     assert 0.1 <= time.monotonic() - started < 2
-    assert work.in_vain is True
+    assert work.timed_out is True
 
 
 def test_a_timed_batch_that_is_full_does_not_wait() -> None:
@@ -80,7 +82,7 @@ def test_a_timed_batch_that_is_full_does_not_wait() -> None:
         scheduler.make_ready(entry)
     scheduler.run_here()
     assert work.ran_in == HERE
-    assert work.in_vain is False
+    assert work.timed_out is False
 
 
 def test_the_earlier_of_two_times_comes_first() -> None:
@@ -90,6 +92,17 @@ def test_the_earlier_of_two_times_comes_first() -> None:
     assert early.done.wait(5)
     assert not late.done.is_set()
     assert late.done.wait(5)
+
+
+def test_times_are_looked_at_while_a_timed_batch_runs() -> None:
+    gate = threading.Event()
+    scheduler, first, second = BatchScheduler(2), Work(gate), Work()
+    add(scheduler, first, 0.05)
+    add(scheduler, second, 0.1)
+    assert second.done.wait(5)
+    assert not first.done.is_set()
+    gate.set()
+    assert first.done.wait(5)
 
 
 def test_no_more_batches_run_at_a_time_than_asked_for() -> None:
@@ -129,9 +142,10 @@ def test_idle_batch_threads_end_and_start_again() -> None:
         add(scheduler, work)
         scheduler.run_elsewhere()
         assert work.done.wait(5)
-        thread = next(t for t in threading.enumerate() if t.name == work.ran_in)
-        thread.join(10)
-        assert not thread.is_alive()
+        assert work.thread is not None
+        work.thread.join(10)
+        assert not work.thread.is_alive()
+        assert scheduler._threads == 0
 
 
 def test_a_batch_thread_that_cannot_be_started_is_started_later(

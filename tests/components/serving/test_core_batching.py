@@ -124,14 +124,14 @@ def test_a_lone_client_does_not_wait_for_ever() -> None:
     assert time.monotonic() - started < 0.2, "sixteen waits in vain teach that there is one client"
 
 
-def test_cheap_runs_are_no_longer_put_together_under_steady_traffic() -> None:
+def test_a_lone_client_has_its_rows_filled_up_and_does_not_wait() -> None:
     inner = Doubling()
     runner = batching(inner, allowed_sizes=(4, 8), timeout_seconds=0.002)
     for _ in range(80):
         runner.run(rows(1), ["y:0"], None)
     started = time.monotonic()
     results = [runner.run(rows(i), ["y:0"], None)[0].tolist() for i in range(50)]
-    assert time.monotonic() - started < 0.05, "nobody waits for a batch that would save nothing"
+    assert time.monotonic() - started < 0.05
     assert results == [[2.0 * i] for i in range(50)]
     assert set(inner.runs) == {4}, "allowed sizes hold for requests that run alone"
 
@@ -238,6 +238,16 @@ def test_the_latest_deadline_of_a_batch_counts() -> None:
     assert inner.timeouts[0] is not None
     assert 4 < inner.timeouts[0] <= 5
     assert inner.timeouts[1] is None
+    inner = Doubling()
+    for other, wanted in ((1.0, 5.0), (None, None)):
+        runner = batching(inner, timeout_seconds=0.3)
+        both = [threading.Thread(target=runner.run, args=(rows(1), ["y:0"], timeout)) for timeout in (5.0, other)]
+        for thread in both:
+            thread.start()
+        for thread in both:
+            thread.join()
+        assert inner.runs[-1] == 2
+        assert inner.timeouts[-1] is None if wanted is None else 4 < inner.timeouts[-1] <= 5
     [error] = together(batching(inner, timeout_seconds=0.05), [rows(1)], timeout=0.001)
     assert isinstance(error, ServingError)
     assert error.text == "Run() timeout exceeded while waiting in batching queue"

@@ -174,7 +174,7 @@ def test_tls_connections_read_on_after_an_answer(client: Client) -> None:
         assert [http.answer()[1] for _ in range(300)] == [b"%d" % (2 * number) for number in range(300)]
 
 
-def test_a_thousand_refusals_of_one_connection(client: Client) -> None:
+def test_thousands_of_refusals_of_one_connection(client: Client) -> None:
     """A queue that is full refuses at once, as often as it is asked."""
     settings = replace(SETTINGS, max_batch_size=1, max_execution_size=1, max_enqueued_batches=1)
     with rest(threads=1, settings=settings, slots=1) as (server, doubler):
@@ -194,7 +194,7 @@ def test_a_thousand_refusals_of_one_connection(client: Client) -> None:
         http.double(21)
 
 
-def test_a_clients_next_request_keeps_the_others_of_its_batch_from_nothing(client: Client) -> None:
+def test_a_slow_next_request_does_not_delay_the_batch(client: Client) -> None:
     settings = replace(SETTINGS, timeout_seconds=0.3)
     with rest(settings=settings, slots=1) as (server, doubler):
         one, other = client(connect(server)), client(connect(server))
