@@ -15,6 +15,8 @@ _AS_GOOD = 1.4
 """A size whose rows cost at most so many times the least is good enough; a difference of less is noise."""
 _TRIAL_SECONDS = (2.0, 20.0)
 """Between trials of one row and of any number: the longer, the more often in a row they have changed nothing."""
+_TRIALS_OF_ONE = 4
+"""Batches of one request in a trial: the first runs of a graph take longer than the later ones."""
 _LEARN_DEARER, _LEARN_CHEAPER = 0.01, 0.3
 """How much of an error one run corrects: a run that takes longer does so because of others beside it, mostly."""
 _CLASSES = 16
@@ -28,7 +30,7 @@ class BatchSize:
     def __init__(self) -> None:
         self._row_seconds = [math.inf] * _CLASSES  # by the number of binary digits of the rows
         self._trial_at, self._kept_seconds = 0.0, _TRIAL_SECONDS[0]
-        self._tried_one = False
+        self._tried = 0
         self._learned, self._before = ANY, 0
         self._runs = 0
 
@@ -37,15 +39,15 @@ class BatchSize:
         return self._learned if now < self._trial_at else ANY
 
     def wanted(self, now: float) -> int:
-        """As ``learned``, for a batch that begins; a trial is one batch of one request, then one without a limit."""
+        """As ``learned``, for a batch that begins; a trial is a few batches of one request, and one without a limit."""
         if now < self._trial_at:
             return self._learned
-        if not self._tried_one:
-            self._tried_one = True
+        if self._tried < _TRIALS_OF_ONE:
+            self._tried += 1
             return 1
         least, most = _TRIAL_SECONDS
         self._kept_seconds = min(2 * self._kept_seconds, most) if self._learned == self._before else least
-        self._tried_one, self._trial_at, self._before = False, now + self._kept_seconds, self._learned
+        self._tried, self._trial_at, self._before = 0, now + self._kept_seconds, self._learned
         return ANY
 
     def learn(self, rows: int, seconds: float) -> None:

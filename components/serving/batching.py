@@ -210,7 +210,7 @@ class BatchQueue:
                 if not waiting or not self._takes(waiting[-1][0], task):
                     if waiting:
                         scheduler.make_ready(waiting[-1][1])
-                    batch = _Batch(self, limit if wait_seconds else min(limit, self._size.wanted(self._last)))
+                    batch = _Batch(self, min(limit, self._size.wanted(self._last)) if self._steady else limit)
                     waiting.append((batch, scheduler.add(batch, wait_seconds)))
                 waiting[-1][0].add(task, request)
             if waiting[-1][0].rows >= waiting[-1][0].wanted:

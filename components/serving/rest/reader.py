@@ -72,9 +72,7 @@ class RequestReader:
         except httptools.HttpParserError:
             self.refused = self.refused or 400
         if self.in_headers:
-            if (
-                len(self.requests) == before
-            ):  # else the bytes are those of whole requests, and at most one piece's of a header
+            if len(self.requests) == before:  # else most are bytes of whole requests; a header's first piece is free
                 self._header_bytes += len(data)
             if self._header_bytes > self._limits.header_bytes:
                 self.refused = self.refused or 431
