@@ -93,6 +93,7 @@ def block_function(model: Any, feed: Feed, *, jit: bool) -> TrainFunction:
     run_block = tf.function(steps, input_signature=[feed.block_signature()], autograph=False)
 
     def train(blocks: Iterator[Any]) -> dict[str, Any]:
+        """All steps of the next block; the metrics so far."""
         done, logs = run_block(next(blocks))
         if not bool(_losses_finite(logs)):
             raise LossNotFinite(int(done) - 1, float(logs["loss"]))
@@ -110,6 +111,7 @@ def replica_function(model: Any) -> TrainFunction:
     model.make_train_function()
 
     def train(batches: Iterator[Any]) -> dict[str, Any]:
+        """One step on all replicas; the metrics so far."""
         logs = dict(model.train_function(batches))
         if not bool(_losses_finite(logs)):
             raise LossNotFinite(0, float(logs["loss"]))

@@ -18,6 +18,11 @@ _LOG = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.01
 """A leader that is busy with one event for so long, or for twice as long, is relieved."""
+LONG_SECONDS = 0.0003
+"""Work that is expected to take longer is done by a thread that no longer leads.
+
+To change the leader costs a switch of threads; to lead while a graph runs leaves the other processors idle.
+"""
 _MINE = threading.local()
 
 
@@ -45,8 +50,6 @@ class Crew(Generic[Event]):
         most: threads at most.
         wait: blocks until there is an event. Called by one thread at a time, seldom by two.
         handle: False = it was the last event: every thread ends. An error is logged.
-        long_seconds: work that is expected to take longer is done by a thread that no longer leads. To change the
-            leader costs a switch of threads; to wait for nothing while a graph runs costs the time of the run.
         nobody_leads: called when the leader steps back and all other threads are busy.
     """
 
@@ -56,11 +59,10 @@ class Crew(Generic[Event]):
         most: int,
         wait: Callable[[], Event],
         handle: Callable[[Event], bool],
-        long_seconds: float,
         nobody_leads: Callable[[], None] = lambda: None,
     ) -> None:
         self._name, self._most, self._wait, self._handle = name, most, wait, handle
-        self._long_seconds, self._nobody_leads = long_seconds, nobody_leads
+        self._nobody_leads = nobody_leads
         self._lock = threading.Lock()
         self._lead = threading.Lock()
         self._leader: int | None = None
@@ -130,7 +132,7 @@ class Crew(Generic[Event]):
             return True
 
     def _about_to_work(self, number: int, seconds: float) -> None:
-        if seconds > self._long_seconds:
+        if seconds > LONG_SECONDS:
             self._relieve(number)
 
     def _become_leader(self, number: int) -> None:

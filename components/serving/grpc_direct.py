@@ -31,7 +31,6 @@ _LOG = logging.getLogger(__name__)
 _CALLS_AHEAD = 4
 """Calls that core may accept before a thread has seen the first of them."""
 _LEAST_MOST_THREADS = 32
-_LONG_SECONDS = 0.0003
 _POLL_AFTER_STOP_SECONDS = 5.0
 _LOOK_SECONDS = 0.005
 _AT_HAND = 0.0
@@ -112,7 +111,7 @@ class DirectServer:
         for _ in range(_CALLS_AHEAD):
             self._request_call()
         most = (options.max_threads or max(_LEAST_MOST_THREADS, 4 * (os.cpu_count() or 1))) + 1
-        self._crew = Crew("grpc", most, self._wait, self._handle, _LONG_SECONDS, batches.run_elsewhere)
+        self._crew = Crew("grpc", most, self._wait, self._handle, batches.run_elsewhere)
 
     def _listen(self, options: GrpcOptions) -> int:
         port, credentials = 0, options.credentials()

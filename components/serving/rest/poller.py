@@ -29,14 +29,7 @@ if sys.platform == "linux":
             """Watch ``fd`` for ever: once it is readable, every ``wait`` returns it."""
             self._epoll.register(fd, select.EPOLLIN)
 
-        def wait(self) -> int:
-            """The next socket that is ready."""
-            while True:
-                found = self.at_hand(None)
-                if found is not None:
-                    return found
-
-        def at_hand(self, seconds: float | None = 0.0) -> int | None:
+        def wait(self, seconds: float | None = None) -> int | None:
             """A socket that is ready within ``seconds`` (None = without end); None when there is none."""
             found = self._epoll.poll(seconds, 1)
             return found[0][0] if found else None
@@ -66,14 +59,7 @@ else:
             """Watch ``fd`` for ever: once it is readable, every ``wait`` returns it."""
             self._kqueue.control([select.kevent(fd, select.KQ_FILTER_READ, select.KQ_EV_ADD)], 0)
 
-        def wait(self) -> int:
-            """The next socket that is ready."""
-            while True:
-                found = self.at_hand(None)
-                if found is not None:
-                    return found
-
-        def at_hand(self, seconds: float | None = 0.0) -> int | None:
+        def wait(self, seconds: float | None = None) -> int | None:
             """A socket that is ready within ``seconds`` (None = without end); None when there is none."""
             found = self._kqueue.control(None, 1, seconds)
             return int(found[0].ident) if found else None

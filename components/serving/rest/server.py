@@ -41,7 +41,6 @@ log = logging.getLogger(__name__)
 _BACKLOG = 4096
 _ACCEPT_AT_ONCE = 64
 _CARE_SECONDS = 0.25
-_LONG_SECONDS = 0.0003
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -80,7 +79,7 @@ class HttpServer:
         self._wake_read, self._wake_write = os.pipe()
         self._poller.add_for_all(self._wake_read)
         self._poller.add(self._listening_fd)
-        self._crew = Crew("rest", threads, self._wait, self._handle, _LONG_SECONDS, self._batches.run_elsewhere)
+        self._crew = Crew("rest", threads, self._wait, self._handle, self._batches.run_elsewhere)
         self._caretaker = threading.Thread(target=self._care, name="rest-care", daemon=True)
         self._caretaker.start()
 
@@ -107,7 +106,7 @@ class HttpServer:
 
     def _wait(self) -> int | None:
         """A socket that is ready; None when a batch waits only for the requests at hand, and there is none."""
-        return self._poller.at_hand() if self._batches.collecting else self._poller.wait()
+        return self._poller.wait(0.0 if self._batches.collecting else None)
 
     def _handle(self, fd: int | None) -> bool:
         """Do what a socket that is ready asks for; False when it tells to stop."""
