@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from components.predicting.rows import request_frames
 from components.sources.base import Source
 from schemas.champion import ChampionRecord
 from schemas.contract import Contract
-from schemas.errors import StoreError
+from schemas.errors import RequestInvalid, StoreError
 from schemas.files import read_json
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ Ask = Callable[[Arrays], Arrays]
 """Named inputs ``[n, *shape]`` to named outputs ``[n, ...]``."""
 
 BATCH = 1024
+_TOO_MANY_ROWS = re.compile(r"larger than maximum input batch size (\d+)")
 
 
 def predictions(path: Path, contract: Contract, ask: Ask, like: Source | None = None) -> Iterator[pl.DataFrame]:
@@ -75,14 +77,36 @@ def in_process(champion: ChampionRecord) -> Ask:
 def through_server(champion: ChampionRecord, address: str, timeout_seconds: float) -> Ask:
     """The model of that name on a server at ``HOST:PORT`` (gRPC).
 
-    Raises:
-        ServerUnavailable: while asking, when nothing answers within ``timeout_seconds``.
+    A server that batches refuses requests of more rows than its ``max_batch_size``; it is asked for as many at a time.
+
+    Raises (while asking):
+        ServerUnavailable: nothing answers within ``timeout_seconds``.
+        RequestInvalid: the server refused the request.
     """
     from components.serving.client import Client
 
     client = Client(address, timeout_seconds=timeout_seconds)
+    most = BATCH
 
     def ask(inputs: Arrays) -> Arrays:
-        return client.predict(champion.model, dict(inputs)).outputs
+        nonlocal most
+        try:
+            return _in_pieces(lambda piece: client.predict(champion.model, dict(piece)).outputs, inputs, most)
+        except RequestInvalid as error:
+            limit = _TOO_MANY_ROWS.search(str(error))
+            if limit is None or not 0 < int(limit[1]) < most:
+                raise
+            most = int(limit[1])
+        return ask(inputs)
 
     return ask
+
+
+def _in_pieces(ask: Ask, inputs: Arrays, most: int) -> Arrays:
+    """Ask for ``most`` rows at a time; the answers together."""
+    rows = max((len(array) for array in inputs.values()), default=0)
+    pieces = [
+        ask({name: array[start : start + most] for name, array in inputs.items()})
+        for start in range(0, max(rows, 1), most)
+    ]
+    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}

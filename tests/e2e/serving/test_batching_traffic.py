@@ -6,6 +6,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +17,9 @@ tf = pytest.importorskip("tensorflow")
 
 from core_models import build  # noqa: E402
 from core_server import Running, example, example_request, failure, predict_request, server, status_request  # noqa: E402
+
+from components.predicting.champion import through_server  # noqa: E402
+from schemas.errors import RequestInvalid  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +119,16 @@ def test_a_run_that_lasts_keeps_nobody_else_waiting(served: Running) -> None:
     assert time.monotonic() - started < 2.5, "all of it while the endless run lasts"
     thread.join(10)
     assert late[0][0] == "DEADLINE_EXCEEDED"
+
+
+@pytest.mark.parametrize("rows", [1, 64, 65, 1000])
+def test_a_file_is_predicted_in_requests_that_the_server_takes(served: Running, rows: int) -> None:
+    ask = through_server(SimpleNamespace(model="m"), served.address, 20)
+    x = np.arange(rows, dtype=np.float32)
+    for _ in range(2):
+        np.testing.assert_array_equal(ask({"x": x})["y"], x / 2 + 2)
+    with pytest.raises(RequestInvalid, match="nope"):
+        ask({"nope": x})
 
 
 def test_versions_change_under_batched_traffic(served: Running) -> None:
