@@ -74,12 +74,12 @@ def hide(contract: Contract, sensitive: Collection[str]) -> Contract:
 def _label_spec(spec: Spec, series: pl.Series, task: Task | None) -> Spec:
     """A label is compared as what it is used for: classes or numbers."""
     few = series.n_unique() <= 20
-    if spec.kind == "key":
-        spec = Spec("number", integer=True) if spec.integer else Spec("text")
-    if spec.kind == "number" and (task == "classification" or (task is None and spec.integer and few)):
-        return Spec("category", integer=True, tokens=spec.tokens)
-    if spec.kind == "text" and task != "regression":
-        return Spec("category")
+    if spec.kind == "number" or spec.integer:
+        if task == "classification" or (task is None and spec.integer and few):
+            return Spec("category", integer=True, tokens=spec.tokens)
+        return Spec("number", integer=spec.integer, tokens=spec.tokens)
+    if spec.kind in ("text", "key"):
+        return Spec("text") if task == "regression" else Spec("category")
     return spec
 
 

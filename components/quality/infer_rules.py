@@ -126,5 +126,13 @@ def _classes(table: Table, column: str, spec: Spec) -> Label:
     if spec.boolean:
         return Label(name=column, dtype="bool", classes=(False, True))
     if spec.integer:
-        return Label(name=column, dtype="int", classes=tuple(sorted(int(float(v)) for v in found)))
+        return Label(name=column, dtype="int", classes=tuple(sorted({_whole(v) for v in found})))
     return Label(name=column, dtype="string", classes=tuple(sorted(found)))
+
+
+def _whole(text: str) -> int:
+    """A whole number with every digit that is written; 3.0 and 1e3 are such numbers, too."""
+    try:
+        return int(text)
+    except ValueError:
+        return int(float(text))

@@ -54,12 +54,12 @@ def task_of(spec: Spec, series: pl.Series, wanted: Task | None) -> tuple[Task, s
         ConfigError: texts for a regression.
     """
     kinds = series.drop_nulls().n_unique()
-    number = (spec.kind in ("number", "key") and spec.integer) or spec.kind == "number"
+    number = spec.kind == "number" or spec.integer
     if wanted == "regression" and not number:
         raise ConfigError(f"--task regression, and {series.name!r} holds {spec.kind}", "numbers", "leave --task out")
     if wanted is not None:
         return wanted, "as asked"
-    if spec.kind in ("category", "text"):
+    if spec.kind in ("category", "text") and not spec.integer:
         return "classification", "it holds texts"
     if spec.integer and kinds <= FEW:
         return "classification", f"it holds {kinds} different whole numbers"

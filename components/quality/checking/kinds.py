@@ -7,6 +7,7 @@ import polars as pl
 
 from components.quality.checking.dates import find_format
 from components.quality.checking.table import Kind, Spec
+from schemas.magnitudes import EXACT, INT64_MAX, INT64_MIN
 
 MISSING_WORDS: frozenset[str] = frozenset(
     [
@@ -32,7 +33,13 @@ MISSING_WORDS: frozenset[str] = frozenset(
 )
 """Texts that often stand for a missing value, in lower case."""
 
+LEAST_KEYS = 20
+"""Fewer different values than this are no key: they may differ by chance."""
+
 _KEY_NAME = re.compile(r"(^|[_\W])(id|key|uuid|guid|nr|no|number|index|idx|code|ref)$|.[a-z]I[dD]$|ID$", re.I)
+_TIME_NAME = re.compile(
+    r"(^|[_\W])(ts|time|timestamp|datetime|date|epoch|at|ns|us|nanos|micros)$|(Time|At|Timestamp)$", re.I
+)
 _STRICT_KEY_NAME = re.compile(r"(^|[_\W])(id|key|uuid|guid|index|idx|nr|no)$|[a-z]I[dD]$|ID$|^id", re.I)
 
 
@@ -43,6 +50,8 @@ def describe(name: str, series: pl.Series) -> Spec:
         return Spec("datetime")
     if dtype == pl.Boolean:
         return Spec("category", boolean=True)
+    if dtype.is_integer() or (isinstance(dtype, pl.Decimal) and dtype.scale == 0):
+        return _number(name, series.cast(pl.Float64), (), series.drop_nulls().cast(pl.String))
     if dtype.is_numeric():
         return _number(name, series.cast(pl.Float64), ())
     return _from_text(name, series.cast(pl.String))
@@ -77,16 +86,38 @@ def _tokens(odd: pl.Series, rows: int) -> tuple[str, ...] | None:
     return tuple(sorted(kinds)) if plausible else None
 
 
-def _number(name: str, values: pl.Series, tokens: tuple[str, ...], texts: pl.Series | None = None) -> Spec:
+def _number(name: str, values: pl.Series, tokens: tuple[str, ...], written: pl.Series | None = None) -> Spec:
+    """A column of numbers; ``written``: the same as text, where the digits are known exactly."""
     present = values.drop_nulls().drop_nans()
     if present.len() == 0:
         return Spec("number", tokens=tokens)
     integer = bool((present % 1 == 0).all())
-    if texts is not None and integer and _leading_zeros(texts):
-        return Spec(_text_kind(name, texts))
+    if written is not None and integer and _leading_zeros(written):
+        return Spec(_text_kind(name, written))
+    if integer and float(present.abs().max()) >= EXACT:  # type: ignore[arg-type]
+        return _long(name, present, tokens, written, whole=present.len() == values.len())
     if integer and present.len() == values.len() and present.n_unique() == present.len() and _is_counter(name, present):
         return Spec("key", integer=True)
     return Spec("number", integer=integer, tokens=tokens)
+
+
+def _long(name: str, present: pl.Series, tokens: tuple[str, ...], written: pl.Series | None, *, whole: bool) -> Spec:
+    """Whole numbers that float64 does not tell apart: names where most are so long, amounts or moments otherwise.
+
+    ``whole``: no value is missing.
+    """
+    digits = written.filter(~written.is_in(list(tokens))) if written is not None else None
+    if digits is None or not bool(digits.str.contains(r"^[+-]?\d+$").all()):
+        return Spec("number", tokens=tokens)
+    exact = digits.cast(pl.Int128, strict=False)
+    fits = exact.null_count() == 0 and bool(exact.is_between(INT64_MIN, INT64_MAX).all())
+    mostly = float((present.abs() >= EXACT).mean() or 0) > 0.5  # type: ignore[arg-type]
+    if not mostly or _TIME_NAME.search(name):
+        return Spec("number", integer=fits, tokens=tokens)
+    if whole and digits.n_unique() == digits.len() >= LEAST_KEYS:
+        return Spec("key", integer=fits)
+    kind = _text_kind(name, digits)
+    return Spec("text" if kind == "key" else kind, integer=fits, tokens=tokens)
 
 
 def _leading_zeros(texts: pl.Series) -> bool:
@@ -96,7 +127,7 @@ def _leading_zeros(texts: pl.Series) -> bool:
 
 def _is_counter(name: str, present: pl.Series) -> bool:
     """Unique whole numbers are a key when the name says so or when they count up without large gaps."""
-    if present.len() < 20:
+    if present.len() < LEAST_KEYS:
         return False
     span = float(present.max()) - float(present.min()) + 1  # type: ignore[arg-type]
     dense = span <= present.len() * 1.5

@@ -1,0 +1,26 @@
+"""How large a number may be in each form that the pipeline gives it, and limits written so that they read back."""
+
+import math
+
+EXACT = 2**53
+"""Up to here float64 tells all whole numbers apart."""
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+"""The whole numbers of dtype ``int``."""
+FLOAT32_MAX = 3.4028234663852886e38
+"""The largest number that a model, which computes in float32, can take."""
+
+
+def fits_int64(value: float) -> bool:
+    """Whether a whole number is one of dtype ``int``."""
+    return INT64_MIN <= value <= INT64_MAX
+
+
+def plain(value: float) -> str:
+    """A number with all its digits, whole ones without a fraction; reads back as the same number.
+
+    >>> plain(9007199254740993), plain(120.0), plain(0.1), plain(1e300)
+    ('9007199254740993', '120', '0.1', '1e+300')
+    """
+    if isinstance(value, int) or (math.isfinite(value) and value % 1 == 0 and abs(value) <= EXACT):
+        return str(int(value))
+    return repr(float(value))
