@@ -5,12 +5,14 @@ found by validation. Missing has one form afterwards: null (NaN in a scalar floa
 """
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 
 import polars as pl
 
 from components.sources.columns import Column
 from components.sources.tensors import cast_tensor
 from schemas.errors import DataUnreadable
+from schemas.magnitudes import EXACT, fits_int64
 
 Place = Callable[[int, str], str]
 """From a row of the batch and a column to words such as ``line 17 of data.csv``."""
@@ -44,6 +46,8 @@ def cast_frame(
         column = columns[name]
         if isinstance(found.dtype, pl.Categorical | pl.Enum):
             found = found.cast(pl.String)
+        if isinstance(found.dtype, pl.Decimal) and column.dtype in ("key", "string"):
+            found = found.cast(pl.String).str.replace(r"\.0+$", "")
         if column.shape:
             done += cast_tensor(found, column, place)
             continue
@@ -70,7 +74,7 @@ def _cast(found: pl.Series, column: Column, absent: tuple[str, ...]) -> pl.Serie
         case "time":
             return _to_time(found, absent)
         case "key":
-            return found.cast(pl.Int64, strict=False) if dtype.is_integer() else _to_string(found)
+            return _to_key(found)
         case _:
             return _to_string(found)
 
@@ -100,9 +104,12 @@ def _to_int(found: pl.Series, absent: tuple[str, ...]) -> pl.Series:
         whole = plain.cast(pl.Int64, strict=False)
         if whole.null_count() == plain.null_count():
             return whole
-        return whole.zip_with(whole.is_not_null(), _whole(plain.cast(pl.Float64, strict=False)))
-    if found.dtype.is_float() or found.dtype.is_decimal():
+        return whole.zip_with(whole.is_not_null(), _whole_from_text(plain))
+    if found.dtype.is_float():
         return _whole(found.cast(pl.Float64, strict=False))
+    if isinstance(found.dtype, pl.Decimal):
+        whole = found.cast(pl.Int128, strict=False)
+        return whole.set((whole.cast(found.dtype) != found).fill_null(False), None).cast(pl.Int64, strict=False)
     if found.dtype.is_integer() or found.dtype == pl.Boolean:
         return found.cast(pl.Int64, strict=False)
     return _nothing(found, pl.Int64())
@@ -112,6 +119,37 @@ def _whole(found: pl.Series) -> pl.Series:
     """Floats without a fraction as int64; others become null."""
     whole = found.cast(pl.Int64, strict=False)
     return whole.set((whole.cast(pl.Float64) != found).fill_null(True), None)
+
+
+def _whole_from_text(texts: pl.Series) -> pl.Series:
+    """Whole numbers with a point or an exponent as int64; those that float64 would round digit by digit."""
+    rough = texts.cast(pl.Float64, strict=False)
+    done = _whole(rough.set((rough.abs() >= EXACT).fill_null(False), None))
+    long = (rough.abs() >= EXACT).fill_null(False) & rough.is_finite().fill_null(False)
+    if long.any():
+        exact = [_int64(text) if flag else None for text, flag in zip(texts, long, strict=True)]
+        done = done.zip_with(~long, pl.Series(texts.name, exact, dtype=pl.Int64))
+    return done
+
+
+def _int64(text: str) -> int | None:
+    """The whole number that is written, with every digit; None where it has a fraction or more than 64 bits."""
+    value = Decimal(text)
+    return int(value) if value == value.to_integral_value() and fits_int64(int(value)) else None
+
+
+def _to_key(found: pl.Series) -> pl.Series:
+    """Whole numbers of up to 64 bits, signed or not, as found; longer ones, and everything else, as text.
+
+    Floats that are whole are such numbers up to 2**53; beyond, they may have lost digits before they came here.
+    """
+    if found.dtype.is_float():
+        return _whole(found.cast(pl.Float64).set((found.abs() >= EXACT).fill_null(False), None))
+    if not found.dtype.is_integer():
+        return _to_string(found)
+    if found.dtype in (pl.UInt64, pl.Int64):
+        return found
+    return found.cast(pl.String) if found.dtype in (pl.Int128, pl.UInt128) else found.cast(pl.Int64)
 
 
 def _to_bool(found: pl.Series, absent: tuple[str, ...]) -> pl.Series:
@@ -173,7 +211,7 @@ def _to_time(found: pl.Series, absent: tuple[str, ...]) -> pl.Series:
         if len(plain) and plain.head(1).cast(pl.Int64, strict=False).null_count() == 0:
             return _to_int(found, absent)
     if found.dtype.is_integer():
-        return found.cast(pl.Int64)
+        return found.cast(pl.Int64, strict=False)
     return found.cast(pl.Float64).fill_nan(None) if found.dtype.is_float() else _to_datetime(found, absent)
 
 
@@ -215,7 +253,7 @@ def _refuse_lost(found: pl.Series, wanted: pl.Series, column: Column, place: Pla
         return
     rows = lost.arg_true()
     values = [found[int(row)] for row in rows[:SHOWN]]
-    told = [MASK if column.sensitive else repr(value) for value in values]
+    told = [MASK if column.sensitive else repr(value) if isinstance(value, str) else str(value) for value in values]
     shown = ", ".join(f"{value} ({place(int(row), column.name)})" for row, value in zip(rows, told, strict=False))
     more = f", and {len(rows) - SHOWN} more in this batch" if len(rows) > SHOWN else ""
     raise DataUnreadable(
@@ -236,16 +274,21 @@ def _kind(found: pl.Series) -> str:
 
 def _article(dtype: str) -> str:
     words = {"int": "a whole number within 64 bits", "float": "a number", "bool": "true or false", "string": "a text"}
+    words |= {"key": "a text or a whole number", "time": "a date and time (ISO 8601) or a number"}
     return words.get(dtype, "a date and time (ISO 8601)")
 
 
 def _hint(column: Column, found: pl.Series, values: list[str]) -> str:
+    if column.dtype == "int" and all(v.strip().lstrip("+-").isdigit() for v in values):
+        return "numbers that name something: dtype string in the contract keeps every digit; amounts: dtype float"
     if found.dtype == pl.String and column.dtype in ("int", "float"):
         if all("," in v and v.replace(",", "").replace(".", "").lstrip("+-").isdigit() for v in values):
             return "if the comma is the decimal sign, set the source's `decimal_comma: true`"
         return "correct the values, add the text to the source's `null_values` if it means missing, or use dtype string"
     if column.dtype == "int":
         return "correct the values, or give the column dtype float in the contract"
+    if column.dtype == "key" and found.dtype.is_float():
+        return "write the column as whole numbers or as text; floats lose the last digits of long numbers"
     if column.dtype == "datetime":
         return "write times as 2024-01-31 or 2024-01-31T12:00:00 (UTC, or with an offset)"
     return "correct the values, or change the dtype in the contract"

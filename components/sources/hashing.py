@@ -45,7 +45,9 @@ def _hash_series(series: pl.Series) -> Hashes:
         return _hash_tensor(series)
     if series.dtype == pl.String:
         return _hash_text(series)
-    numbers = series.cast(pl.Float64) + 0.0 if series.dtype.is_float() else series.to_physical().cast(pl.Int64)
+    numbers = series.cast(pl.Float64) + 0.0 if series.dtype.is_float() else series.to_physical()
+    if numbers.dtype not in (pl.Float64, pl.UInt64):
+        numbers = numbers.cast(pl.Int64)
     bits = numbers.fill_null(0).to_numpy().view(np.uint64)
     return _with_missing(mix(bits), series)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from components.sources.base import Source, Wanted
+from components.sources.columns import Column
 from schemas.errors import DataUnreadable
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class SqlSource(Source):
             seen = 0
             schema: dict[str, Any] | None = None
             for part in rows.partitions(wanted.batch_rows):
-                columns = {n: [_plain(row[found.index(n)]) for row in part] for n in names}
+                columns = {n: [_plain(row[found.index(n)], wanted.columns[n]) for row in part] for n in names}
                 frame = pl.DataFrame(columns, schema=schema, strict=False, infer_schema_length=None)
                 schema = schema or _settled(frame)
                 seen += frame.height
@@ -107,12 +108,13 @@ def _quoted(engine: Any, table: str) -> str:
     return ".".join(engine.dialect.identifier_preparer.quote_identifier(part) for part in table.split("."))
 
 
-def _plain(value: Any) -> Any:
-    """Decimals as floats, bytes as text where they are text; others as they are."""
+def _plain(value: Any, column: Column) -> Any:
+    """Decimals as floats, or as text where digits count; bytes as text where they are text; others as they are."""
     from decimal import Decimal
 
     if isinstance(value, Decimal):
-        return float(value)
+        exact = column.dtype in ("int", "key", "string") and value.is_finite()
+        return (str(int(value)) if value == int(value) else f"{value:f}") if exact else float(value)
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
