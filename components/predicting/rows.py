@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from components.predicting.images import image_frames, takes_images
 from components.quality.row_rules import Broken, broken_rules
@@ -63,6 +63,8 @@ def request_frames(path: Path, contract: Contract, like: Source | None = None) -
 def file_source(path: Path, like: Source | None = None) -> Source:
     """Reads a file of rows by its ending, like the training data where these are of the same kind.
 
+    In a file of another kind, texts of numbers and datetimes are read as in the training data.
+
     Raises:
         DataUnreadable: the ending says nothing.
     """
@@ -73,9 +75,12 @@ def file_source(path: Path, like: Source | None = None) -> Source:
         )
     if isinstance(like, KINDS[ending]):
         return like.model_copy(update={"path": str(path)})
+    written: dict[str, Any] = {}
+    if like is not None:
+        written = {"number_formats": like.number_formats, "datetime_formats": like.datetime_formats}
     if ending in (".tsv", ".tsv.gz"):
-        return CsvSource(path=str(path), separator="\t")
-    return KINDS[ending](path=str(path))
+        return CsvSource(path=str(path), separator="\t", **written)
+    return KINDS[ending](path=str(path), **written)
 
 
 def _refusal(path: Path, broken: list[Broken], offset: int) -> RequestInvalid:

@@ -14,6 +14,7 @@ from components.sources.image_folder import ImageFolderSource
 from components.sources.image_list import ImageListSource
 from components.sources.jsonl import JsonLinesSource
 from components.sources.npz import NpzSource
+from components.sources.number_format import NumberFormat
 from components.sources.parquet import ParquetSource
 from components.sources.splits import AnySplit, AsGiven, ByHash, ByTime, Shares
 from components.sources.sql import SqlSource
@@ -44,6 +45,7 @@ __all__ = [
     "ImageListSource",
     "JsonLinesSource",
     "NpzSource",
+    "NumberFormat",
     "ParquetSource",
     "Shares",
     "Source",

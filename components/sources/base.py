@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from components.sources.columns import Column, check_columns
+from components.sources.number_format import NumberFormat
 from schemas.config import Config
 from schemas.errors import DataUnreadable
 
@@ -55,6 +56,9 @@ class Source(Config):
     datetime_formats: dict[str, str] = Field(default_factory=dict)
     """How texts of datetimes are written that are not ISO 8601, by column, as Polars reads them:
     ``{"sold": "%d.%m.%Y"}``."""
+    number_formats: dict[str, NumberFormat] = Field(default_factory=dict)
+    """How texts of numbers are written that are not plainly ``-1234.5``, by column:
+    ``{"price": NumberFormat(thousands=",")}``. A text that is not written so is refused."""
 
     def identity(self) -> dict[str, Any]:
         """Settings without the location, and the fingerprint of what lies there."""
@@ -95,6 +99,10 @@ class Source(Config):
         """Texts that mean "missing" in a column that is not text."""
         return ("",)
 
+    def number_format(self, name: str) -> NumberFormat | None:
+        """How the numbers of a column are written; None for plain ones."""
+        return self.number_formats.get(name)
+
     def frames(self, wanted: Wanted, split: str | None = None) -> Iterator[pl.DataFrame]:
         """The rows in batches, columns in the order and in the dtypes that ``wanted`` asks for.
 
@@ -114,7 +122,8 @@ class Source(Config):
             def place(row: int, column: str, start: int = start) -> str:
                 return self.place(start + row, column, split)
 
-            frame = cast_frame(_dated(batch, self.datetime_formats), wanted.columns, place, self.absent_texts())
+            dated = _dated(batch, self.datetime_formats)
+            frame = cast_frame(dated, wanted.columns, place, self.absent_texts(), self.number_format)
             schema = schema or frame.schema
             _refuse_change(schema, frame.schema, place)
             yield frame

@@ -4,16 +4,20 @@ Only what cannot be *represented* fails here; a value that breaks a rule (150 wh
 found by validation. Missing has one form afterwards: null (NaN in a scalar float column and an empty text become null).
 """
 
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 import polars as pl
 
 from components.sources.columns import Column
+from components.sources.number_format import NumberFormat
 from components.sources.tensors import cast_tensor
 from schemas.errors import DataUnreadable
 from schemas.magnitudes import EXACT, fits_int64
 
+Formats = Callable[[str], NumberFormat | None]
+"""From a column to how its numbers are written in text; None where plainly."""
 Place = Callable[[int, str], str]
 """From a row of the batch and a column to words such as ``line 17 of data.csv``."""
 
@@ -24,7 +28,11 @@ MASK = "(masked)"
 
 
 def cast_frame(
-    frame: pl.DataFrame, columns: Mapping[str, Column], place: Place, absent_texts: tuple[str, ...] = ("",)
+    frame: pl.DataFrame,
+    columns: Mapping[str, Column],
+    place: Place,
+    absent_texts: tuple[str, ...] = ("",),
+    formats: Formats = lambda _: None,
 ) -> pl.DataFrame:
     """The batch with its columns in contract dtypes.
 
@@ -33,6 +41,7 @@ def cast_frame(
         columns: what is wanted, by name; other columns of the frame, which tell of files of images, stay.
         place: words for where a value stands.
         absent_texts: texts that mean "missing" in columns that are not text.
+        formats: how numbers are written in text.
 
     Raises:
         DataUnreadable: naming the column, the place and the value that does not fit.
@@ -51,10 +60,19 @@ def cast_frame(
         if column.shape:
             done += cast_tensor(found, column, place)
             continue
-        wanted = _cast(found, column, absent_texts)
-        _refuse_lost(found, wanted, column, place, absent_texts)
+        form = formats(name)
+        wanted = _cast(_plainly(found, column, form), column, absent_texts)
+        _refuse_lost(found, wanted, column, place, absent_texts, form)
         done.append(wanted)
     return pl.DataFrame(done)
+
+
+def _plainly(found: pl.Series, column: Column, form: NumberFormat | None) -> pl.Series:
+    """Texts of numbers as ``-1234.5``; what is not written in the column's format becomes null."""
+    if form is None or found.dtype != pl.String or column.dtype not in ("int", "float", "time"):
+        return found
+    plain = form.plain(found)
+    return found if column.dtype == "time" and plain.null_count() == len(plain) else plain
 
 
 def _cast(found: pl.Series, column: Column, absent: tuple[str, ...]) -> pl.Series:
@@ -239,7 +257,14 @@ def _nothing(found: pl.Series, dtype: pl.DataType) -> pl.Series:
     return pl.Series(found.name, [None], dtype=dtype).new_from_index(0, len(found))
 
 
-def _refuse_lost(found: pl.Series, wanted: pl.Series, column: Column, place: Place, absent: tuple[str, ...]) -> None:
+def _refuse_lost(
+    found: pl.Series,
+    wanted: pl.Series,
+    column: Column,
+    place: Place,
+    absent: tuple[str, ...],
+    form: NumberFormat | None = None,
+) -> None:
     """Raise where a value was there and is not any more."""
     if found.dtype == wanted.dtype or found.null_count() == wanted.null_count():
         return
@@ -258,8 +283,8 @@ def _refuse_lost(found: pl.Series, wanted: pl.Series, column: Column, place: Pla
     more = f", and {len(rows) - SHOWN} more in this batch" if len(rows) > SHOWN else ""
     raise DataUnreadable(
         f"column {column.name!r}: {_kind(found)} that is not {_article(column.dtype)}: {shown}{more}",
-        f"values that can be held as {column.dtype}",
-        _hint(column, found, [str(value) for value in values]),
+        f"values that can be held as {column.dtype}" + (f", written as {form}" if form else ""),
+        _hint(column, found, [str(value) for value in values], form),
         {
             "column": column.name,
             "dtype": column.dtype,
@@ -278,12 +303,14 @@ def _article(dtype: str) -> str:
     return words.get(dtype, "a date and time (ISO 8601)")
 
 
-def _hint(column: Column, found: pl.Series, values: list[str]) -> str:
+def _hint(column: Column, found: pl.Series, values: list[str], form: NumberFormat | None) -> str:
     if column.dtype == "int" and all(v.strip().lstrip("+-").isdigit() for v in values):
         return "numbers that name something: dtype string in the contract keeps every digit; amounts: dtype float"
     if found.dtype == pl.String and column.dtype in ("int", "float"):
-        if all("," in v and v.replace(",", "").replace(".", "").lstrip("+-").isdigit() for v in values):
-            return "if the comma is the decimal sign, set the source's `decimal_comma: true`"
+        if form is not None:
+            return "write the values the same way, or change the column's `number_formats` of the source"
+        if any(re.search(r"\d", value) for value in values):
+            return "if they are numbers, say how they are written in the source's `number_formats` (decimal, thousands)"
         return "correct the values, add the text to the source's `null_values` if it means missing, or use dtype string"
     if column.dtype == "int":
         return "correct the values, or give the column dtype float in the contract"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, field_validator
 
 from components.sources.base import Source, Wanted
+from components.sources.number_format import NumberFormat
 from components.sources.paths import find_files
 from schemas.errors import DataUnreadable
 
@@ -37,7 +38,7 @@ class CsvSource(Source):
     null_values: tuple[str, ...] = NULL_TEXTS
     """Texts that mean "missing" in columns that are not text; in text columns only an empty field does."""
     decimal_comma: bool = False
-    """Whether numbers are written 1,5 instead of 1.5."""
+    """Whether numbers are written 1,5 instead of 1.5 in every column without ``number_formats`` of its own."""
     datetime_formats: dict[str, str] = Field(default_factory=dict)
     """How datetimes are written that are not ISO 8601, by column, as Polars reads them: ``{"sold": "%d.%m.%Y"}``."""
 
@@ -64,6 +65,10 @@ class CsvSource(Source):
     def absent_texts(self) -> tuple[str, ...]:
         """The texts set as ``null_values``."""
         return self.null_values
+
+    def number_format(self, name: str) -> NumberFormat | None:
+        """The column's own, else a decimal comma where ``decimal_comma`` says so."""
+        return self.number_formats.get(name) or (NumberFormat(decimal=",") if self.decimal_comma else None)
 
     def column_names(self, split: str | None = None) -> list[str]:
         """The header of the first file; those of the others must be the same."""
@@ -110,7 +115,8 @@ class CsvSource(Source):
 
         texts: dict[str, Any] = dict.fromkeys(self._header(file), pl.String())
         native = {"float": pl.Float64(), "int": pl.Int64()}
-        typed = {n: native.get(wanted.columns[n].dtype, t) if n in wanted.columns else t for n, t in texts.items()}
+        plain = {n for n in wanted.columns if self.number_format(n) is None}
+        typed = {n: native.get(wanted.columns[n].dtype, t) if n in plain else t for n, t in texts.items()}
         seen = 0
         try:
             for batch in self._collect(file, typed, names, wanted.batch_rows, 0):
@@ -119,9 +125,7 @@ class CsvSource(Source):
         except pl.exceptions.PolarsError as error:
             if "could not parse" not in str(error):
                 raise self._broken(file, error) from None
-            numbers = [n for n in names if n in wanted.columns and wanted.columns[n].dtype in native]
-            for batch in self._text_batches(file, texts, names, wanted.batch_rows, seen):
-                yield _with_points(batch, numbers) if self.decimal_comma else batch
+            yield from self._text_batches(file, texts, names, wanted.batch_rows, seen)
 
     def _text_batches(
         self, file: Path, texts: dict[str, Any], names: list[str], rows: int, skip: int
@@ -151,7 +155,6 @@ class CsvSource(Source):
             content,
             separator=self.separator,
             schema=schema,
-            decimal_comma=self.decimal_comma,
             infer_schema=False,
         )
 
@@ -197,13 +200,6 @@ class CsvSource(Source):
                     "quote fields that contain the separator, or set the source's `separator`",
                 )
         return DataUnreadable(f"{file}: {message}", "a CSV file that can be read", "correct the file")
-
-
-def _with_points(batch: pl.DataFrame, numbers: list[str]) -> pl.DataFrame:
-    """Texts of numbers with a decimal comma in the form that casts read."""
-    import polars as pl
-
-    return batch.with_columns(pl.col(n).str.replace(",", ".", literal=True) for n in numbers)
 
 
 def _filled(header: list[str]) -> pl.Expr:

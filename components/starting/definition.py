@@ -16,6 +16,7 @@ from components.sources import (
     ImageListSource,
     JsonLinesSource,
     NpzSource,
+    NumberFormat,
     ParquetSource,
     Shares,
     SqlSource,
@@ -26,7 +27,7 @@ from schemas.config import Config
 
 _SOURCES = (CsvSource, ParquetSource, JsonLinesSource, NpzSource, TfdsSource, ImageFolderSource, ImageListSource,
             SqlSource)  # fmt: skip
-_SPLITS = (AsGiven, ByHash, ByTime, Shares)
+_PARTS = (AsGiven, ByHash, ByTime, NumberFormat, Shares)
 _PATHS = ("path", "folder", "data_dir")
 
 
@@ -87,7 +88,7 @@ def _imports(names: set[str]) -> str:
 
 def _home(name: str) -> str:
     """The module from which a definition imports a setting."""
-    if name in {c.__name__ for c in (*_SOURCES, *_SPLITS)}:
+    if name in {c.__name__ for c in (*_SOURCES, *_PARTS)}:
         return "components.sources"
     return {
         "AdamW": "components.learning.optimizers",

@@ -3,7 +3,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from components.sources import CsvSource, Wanted
+from components.sources import CsvSource, NumberFormat, Wanted
 from components.sources.columns import Column
 from schemas.config import Config
 from schemas.errors import DataInvalid, DataUnreadable
@@ -116,10 +116,27 @@ def test_broken_files(tmp_path, content, words):
     assert error.value.wanted and error.value.fix
 
 
-def test_decimal_comma_is_recognised_in_the_advice(tmp_path):
+def test_a_number_written_otherwise_leads_to_the_number_formats(tmp_path):
     with pytest.raises(DataUnreadable) as error:
         read(write(tmp_path / "x.csv", 'a,b,c\n1,"1,5",x\n'))
-    assert "decimal_comma" in error.value.fix
+    assert "'1,5' (line 2" in error.value.got and "number_formats" in error.value.fix
+
+
+def test_each_column_has_its_own_way_of_writing_numbers(tmp_path):
+    (tmp_path / "x.csv").write_text('a;b;c;d\n1,272;1.5;"$ 3.000,25";1.272\n315;2.25;$7;x\n')
+    formats = {"a": NumberFormat(thousands=","), "c": NumberFormat(decimal=",", thousands=".", unit="$")}
+    wanted = Wanted({"a": Column("a", "int"), "b": Column("b", "float"), "c": Column("c", "float")}, frozenset("d"))
+    source = CsvSource(path=str(tmp_path / "x.csv"), separator=";", number_formats=formats)
+    assert read(source, wanted).to_dict(as_series=False) == {"a": [1272, 315], "b": [1.5, 2.25], "c": [3000.25, 7.0]}
+
+
+def test_a_number_in_another_way_of_writing_is_refused_and_never_another_number(tmp_path):
+    (tmp_path / "x.csv").write_text("a;b\n1,5;1\n1.272;2\n")
+    source = CsvSource(path=str(tmp_path / "x.csv"), separator=";", decimal_comma=True)
+    with pytest.raises(DataUnreadable) as error:
+        read(source, Wanted({"a": Column("a", "float"), "b": Column("b", "int")}))
+    assert "column 'a'" in error.value.got and "'1.272' (line 3" in error.value.got
+    assert "written as 1234,5" in error.value.wanted
 
 
 def test_missing_file_names_the_nearest(tmp_path):
