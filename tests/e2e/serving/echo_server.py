@@ -4,7 +4,6 @@ import http.client
 import json
 import socket
 import time
-from collections.abc import Callable
 from contextlib import suppress
 
 from components.serving.rest.limits import Limits
@@ -65,10 +64,3 @@ def answers_well(server: HttpServer) -> None:
     found = client.getresponse()
     assert (found.status, json.loads(found.read())["size"]) == (200, 5)
     client.close()
-
-
-def until(condition: Callable[[], bool], seconds: float = 15.0) -> bool:
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.02)
-    return condition()

@@ -10,16 +10,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from core_models import build
+from core_server import Running, example, example_request, failure, predict_request, server, status_request
+
+from components.predicting.champion import through_server
+from schemas.errors import RequestInvalid
 
 pytestmark = pytest.mark.e2e
-
-tf = pytest.importorskip("tensorflow")
-
-from core_models import build  # noqa: E402
-from core_server import Running, example, example_request, failure, predict_request, server, status_request  # noqa: E402
-
-from components.predicting.champion import through_server  # noqa: E402
-from schemas.errors import RequestInvalid  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -88,16 +85,15 @@ def test_requests_at_hand_run_together(served: Running) -> None:
     assert np.mean(sizes[-500:]) > 1.5, "under steady traffic, long after the first batches"
 
 
-def test_one_client_does_not_wait_for_others(served: Running) -> None:
-    """The first batches after a pause wait 2 ms for companions, the later ones run at once."""
+def test_the_first_batches_after_a_pause_wait_for_companions(served: Running) -> None:
+    """They wait 2 ms; that later ones of a lone client do not is shown in test_core_batching."""
     time.sleep(1.1)
     latencies = []
-    for _ in range(200):
+    for _ in range(10):
         started = time.perf_counter()
         served.predict(predict_request("m", x=[1.0]), None)
         latencies.append(time.perf_counter() - started)
-    assert np.median(latencies[:10]) > 0.002
-    assert np.median(latencies[100:]) < 0.002
+    assert np.median(latencies) > 0.002
 
 
 def test_a_run_that_lasts_keeps_nobody_else_waiting(served: Running) -> None:
@@ -106,18 +102,17 @@ def test_a_run_that_lasts_keeps_nobody_else_waiting(served: Running) -> None:
         served.predict(predict_request("m", "endless", x=[1e31]), 20)
     late: list[tuple[str, str]] = []
     ask = lambda: late.append(  # noqa: E731
-        failure(lambda: served.prediction.Predict(predict_request("m", "endless", x=[1.0]), timeout=3))
+        failure(lambda: served.prediction.Predict(predict_request("m", "endless", x=[1.0]), timeout=10))
     )
     thread = threading.Thread(target=ask)
     thread.start()
     time.sleep(0.2)
-    started = time.monotonic()
     for _ in range(50):
         served.models.GetModelStatus(status_request("m"), timeout=2)
         np.testing.assert_array_equal(served.predict(predict_request("m", x=[4.0]), 2)["y"], [4.0])
         assert rest_predict(served, [4.0]) == [4.0]
-    assert time.monotonic() - started < 2.5, "all of it while the endless run lasts"
-    thread.join(10)
+    assert not late, "all of it while the endless run lasts"
+    thread.join(60)
     assert late[0][0] == "DEADLINE_EXCEEDED"
 
 

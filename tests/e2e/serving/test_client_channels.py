@@ -15,6 +15,7 @@ from certificates import self_signed
 
 from components.serving.client import AsyncClient, Client, Options, Policy, Tls, messages
 from schemas.errors import ServerUnavailable
+from tests.waiting import ends
 
 pytestmark = pytest.mark.e2e
 
@@ -90,14 +91,16 @@ def test_a_server_that_comes_back() -> None:
     thread = threading.Thread(target=start_later)
     thread.start()
     policy = Policy(attempts=50, first_seconds=0.2, longest_seconds=0.4)
-    with Client(f"127.0.0.1:{port}", timeout_seconds=20, options=Options(retry=policy)) as client:
+    with Client(f"127.0.0.1:{port}", timeout_seconds=600, options=Options(retry=policy)) as client:
         np.testing.assert_array_equal(client.predict("m", {"x": [1.5]}).outputs["x"], [1.5])
         thread.join()
         servers[0].stop(0).wait()
-        began = time.monotonic()
-        with pytest.raises(ServerUnavailable, match="UNAVAILABLE"):
-            client.predict("m", {"x": [1.5]}, timeout_seconds=1.0)
-        assert time.monotonic() - began < 3
+
+        def refused() -> None:
+            with pytest.raises(ServerUnavailable, match="UNAVAILABLE"):
+                client.predict("m", {"x": [1.5]}, timeout_seconds=1.0)
+
+        assert ends(refused), "its own time counts, not the client's"
         servers.append(serve(f"127.0.0.1:{port}")[0])
         np.testing.assert_array_equal(client.predict("m", {"x": [2.5]}).outputs["x"], [2.5])
     servers[1].stop(0)

@@ -5,12 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-
-pytestmark = pytest.mark.e2e
-
-tf = pytest.importorskip("tensorflow")
-
-from core_server import (  # noqa: E402
+from core_server import (
     SERVING,
     Running,
     conformance_server,
@@ -24,8 +19,8 @@ from core_server import (  # noqa: E402
     reload_request,
     status_request,
 )
-from tensorflow.core.framework.tensor_pb2 import TensorProto  # noqa: E402
-from tensorflow_serving.apis import (  # noqa: E402
+from tensorflow.core.framework.tensor_pb2 import TensorProto
+from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -34,6 +29,8 @@ from tensorflow_serving.apis import (  # noqa: E402
     predict_pb2,
     regression_pb2,
 )
+
+pytestmark = pytest.mark.e2e
 
 # ruff: noqa: E501  (one case a line)
 

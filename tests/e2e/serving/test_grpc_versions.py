@@ -13,14 +13,7 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
-pytestmark = pytest.mark.e2e
-
-tf = pytest.importorskip("tensorflow")
-
-from core_server import (  # noqa: E402
+from core_server import (
     Running,
     failure,
     predict_request,
@@ -29,7 +22,11 @@ from core_server import (  # noqa: E402
     status_request,
     wait_until,
 )
-from tensorflow_serving.apis import predict_pb2  # noqa: E402
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tensorflow_serving.apis import predict_pb2
+
+pytestmark = pytest.mark.e2e
 
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 MODEL = "m"

