@@ -17,7 +17,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 
 from dags.links import LINKS
 from dags.place import command, environment, open_run
-from pipelines.core.registry import project_root
+from pipelines.core.project import project_root
 from pipelines.core.store import now
 from schemas.errors import EXIT_SKIPPED, EXIT_USAGE, KilnworksError, StepSkipped
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pipelines
-from pipelines.core.registry import ROOT_VARIABLE, project_root
+from pipelines.core.project import ROOT_VARIABLE, project_root
 from pipelines.core.store import Run, Store
 
 STORE_VARIABLE = "KILNWORKS_STORE"

@@ -2,12 +2,14 @@
 
 from dags.factory import build_dag
 from pipelines.core.registry import load, names
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, KilnworksError
 
 reasons = []
 for name in names():
     try:
         build_dag(load(name), register=False)
+    except KilnworksError as error:
+        reasons.append(f"{name}: {error.got}")
     except Exception as error:
         reasons.append(f"{name}: {type(error).__name__}: {error}")
 if reasons:

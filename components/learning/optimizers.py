@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializeAsAny, model_validator
 
-from schemas.config import Config
+from schemas.config import Config, accept_any
 
 
 class Clip(Config):
@@ -176,5 +176,7 @@ class AdamW(Optimizer):
         }
 
 
-AnyOptimizer = Annotated[Sgd | RmsProp | Adam | AdamW, Field(discriminator="kind")]
-"""Settings of any optimizer: ``{"kind": "adam", "learning_rate": 0.001}``."""
+AnyOptimizer = Annotated[
+    Sgd | RmsProp | Adam | AdamW, Field(discriminator="kind"), SerializeAsAny(), accept_any(Optimizer)
+]
+"""Settings of any optimizer: ``{"kind": "adam", "learning_rate": 0.001}``, or an object of any subclass."""

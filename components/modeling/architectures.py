@@ -1,13 +1,17 @@
-"""The choice between the architectures, by ``kind``."""
+"""The choice between the architectures, by ``kind``; and any other that a definition hands in."""
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, SerializeAsAny
 
+from components.modeling.base import Architecture
 from components.modeling.cnn import Cnn
 from components.modeling.mlp import Mlp
 from components.modeling.tabular import Tabular
 from components.modeling.vision import Vision
+from schemas.config import accept_any
 
-AnyModel = Annotated[Mlp | Cnn | Tabular | Vision, Field(discriminator="kind")]
-"""Settings of any architecture: ``{"kind": "mlp", "units": [64, 64]}``."""
+AnyModel = Annotated[
+    Mlp | Cnn | Tabular | Vision, Field(discriminator="kind"), SerializeAsAny(), accept_any(Architecture)
+]
+"""Settings of any architecture: ``{"kind": "mlp", "units": [64, 64]}``, or an object of any subclass."""

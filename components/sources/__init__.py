@@ -1,11 +1,12 @@
 """Raw data in: one source a file, one interface (``base.py``).
 
-``AnySource`` is what a step takes; its members are told apart by ``kind``.
+``AnySource`` is what a step takes; its members are told apart by ``kind``. A definition may hand in an object of any
+other subclass of ``Source``.
 """
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, SerializeAsAny
 
 from components.sources.base import Source, Wanted
 from components.sources.csv import CsvSource
@@ -19,6 +20,7 @@ from components.sources.parquet import ParquetSource
 from components.sources.splits import AnySplit, AsGiven, ByHash, ByTime, Shares
 from components.sources.sql import SqlSource
 from components.sources.tfds import TfdsSource
+from schemas.config import accept_any
 
 AnySource = Annotated[
     CsvSource
@@ -31,6 +33,8 @@ AnySource = Annotated[
     | SqlSource
     | GivenSplits,
     Field(discriminator="kind"),
+    SerializeAsAny(),
+    accept_any(Source),
 ]
 
 __all__ = [

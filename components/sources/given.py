@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializeAsAny
 
 from components.sources.base import Source, Wanted
 from components.sources.csv import CsvSource
@@ -14,13 +14,17 @@ from components.sources.image_folder import ImageFolderSource
 from components.sources.jsonl import JsonLinesSource
 from components.sources.npz import NpzSource
 from components.sources.parquet import ParquetSource
+from schemas.config import accept_any
 from schemas.errors import ConfigError
 
 if TYPE_CHECKING:
     import polars as pl
 
 OnePart = Annotated[
-    CsvSource | ParquetSource | JsonLinesSource | NpzSource | ImageFolderSource, Field(discriminator="kind")
+    CsvSource | ParquetSource | JsonLinesSource | NpzSource | ImageFolderSource,
+    Field(discriminator="kind"),
+    SerializeAsAny(),
+    accept_any(Source),
 ]
 
 

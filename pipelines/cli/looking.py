@@ -14,6 +14,7 @@ from pipelines.cli.console import STYLE, table_console
 from pipelines.cli.settings import open_store
 from pipelines.core.graph import Champion, Latest, Pipeline, Step
 from pipelines.core.registry import load, names
+from schemas.errors import KilnworksError
 
 Name = Annotated[str, typer.Argument(help="Name of the pipeline.", show_default=False)]
 StoreUrl = Annotated[
@@ -30,11 +31,17 @@ def list_pipelines() -> None:
     for title in ("pipeline", "steps", "schedule", "description"):
         table.add_column(title, overflow="fold")
     for name in names():
-        pipeline = load(name)
-        table.add_row(
-            Text(name, "bold"), str(len(pipeline.steps)), pipeline.schedule or "by hand", pipeline.description
-        )
+        table.add_row(Text(name, "bold"), *_row(name))
     table_console().print(table)
+
+
+def _row(name: str) -> tuple[str, str, str | Text]:
+    """What the list says of a pipeline; of a definition that does not load, why."""
+    try:
+        pipeline = load(name)
+    except KilnworksError as error:
+        return "", "", Text(f"does not load: {error.got}", "red")
+    return str(len(pipeline.steps)), pipeline.schedule or "by hand", pipeline.description
 
 
 def show(

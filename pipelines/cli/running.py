@@ -55,8 +55,9 @@ def run(
     """Run a pipeline here. What has not changed since an earlier run is taken from it."""
     quiet_libraries()
     console = Console()
-    given = {**interval_settings(load(name), interval), **overrides(settings or [])}
-    pipeline = load(name).configured(given)
+    defined = load(name)
+    given = {**interval_settings(defined, interval), **overrides(settings or [])}
+    pipeline = defined.configured(given)
     selected = pipeline.between(first, last)
     if not selected:
         raise ConfigError(f"--from {first} --to {last}: no step lies between", "a step and one that hangs on it")
@@ -65,7 +66,8 @@ def run(
     this = opened.run(name, run_id or new_run_id())
     command = _command(name, this, settings, store)
     record = this.begin(command, given, trigger="command line", steps=pipeline.outline())
-    pipeline = load(name).configured(record["overrides"])
+    pipeline = defined.configured(record["overrides"])
+    _say_replaced(console, defined, pipeline)
     try:
         with watched(console, pipeline) as listener:
             outcome = run_all(pipeline, this, fresh=fresh, selected=selected, listener=listener)
@@ -97,13 +99,15 @@ def step(
     opened = open_store(store)
     opened.check_writable()
     this = opened.run(name, run_id)
-    interval = interval_settings(load(name), os.environ.get(INTERVAL_VARIABLE))
+    defined = load(name)
+    interval = interval_settings(defined, os.environ.get(INTERVAL_VARIABLE))
     given = {**interval, **_overrides_from_environment(), **overrides(settings or [])}
-    outline = load(name).configured(given).outline()
+    outline = defined.configured(given).outline()
     trigger = os.environ.get(TRIGGER_VARIABLE, "step")
     record = this.begin(_command(name, this, settings, store), given, trigger=trigger, steps=outline)
-    pipeline = load(name).configured(record["overrides"])
+    pipeline = defined.configured(record["overrides"])
     console = Console(soft_wrap=True)
+    _say_replaced(console, defined, pipeline)
     with watched(console, pipeline) as listener:
         heard = sectioned(console, listener) if len(step_names) > 1 else listener
         outcome = run_together(pipeline, step_names, this, fresh=fresh, listener=heard)
@@ -158,6 +162,12 @@ def _conclude(console: Console, pipeline: Pipeline, run: Run, outcome: dict[str,
         reason = (run.outcome(step_name) or {}).get("reason", "")
         if status == "skipped" and not reason.endswith("was skipped"):
             _say(console, f"skipped  {step_name}: {reason}")
+
+
+def _say_replaced(console: Console, defined: Pipeline, configured: Pipeline) -> None:
+    """Say which settings ask for another class than the definition has."""
+    for words in defined.replaced(configured):
+        _say(console, f"setting  {words}")
 
 
 def _say(console: Console, line: str) -> None:

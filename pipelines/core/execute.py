@@ -22,7 +22,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any, Literal
 
-from pipelines.core.cache import code_fingerprint, library_versions, step_fingerprint
+from pipelines.core.cache import step_code, step_fingerprint
 from pipelines.core.graph import Champion, Latest, Pipeline, Source, Step
 from pipelines.core.store import Run, explained, locked
 from schemas.artifacts import Artifact, Deployment
@@ -131,6 +131,7 @@ def run_all(
     """
     chosen = {s.name for s in pipeline.steps} if selected is None else set(selected)
     needed = set().union(*(pipeline.between(None, name) for name in chosen)) if chosen else set()
+    remember_code(pipeline, needed)
     outcome: dict[str, Status] = {}
     for step in pipeline.steps:
         if step.name not in needed:
@@ -150,6 +151,12 @@ def run_all(
         except StepSkipped:
             outcome[step.name] = "skipped"
     return outcome
+
+
+def remember_code(pipeline: Pipeline, names: Collection[str]) -> None:
+    """Look at the code of the steps now: what somebody edits while they run belongs to the next run."""
+    for name in names:
+        step_code(pipeline[name].run, pipeline[name].config)
 
 
 def _make_or_take(step: Step, run: Run, attempt: "_Attempt", fresh: bool, only_cached: bool) -> Status:
@@ -178,7 +185,7 @@ def _make_or_take(step: Step, run: Run, attempt: "_Attempt", fresh: bool, only_c
 def _make(
     step: Step, run: Run, attempt: "_Attempt", inputs: dict[str, Artifact], lineage: dict[str, Any], fingerprint: str
 ) -> None:
-    work = run.store.work(fingerprint)
+    work, code = run.store.work(fingerprint), step_code(step.run, step.config)
     if issubclass(step.signature.result, Deployment) and run.store.remote is not None:
         run.store.remote.pull_versions("serving")
         run.store.pull(f"champions/{run.pipeline}.json")
@@ -205,8 +212,9 @@ def _make(
             "config": step.config.model_dump(mode="json"),
             "inputs": lineage,
             "fingerprint": fingerprint,
-            "code": code_fingerprint(step.run.__module__),
-            "libraries": library_versions(step.run.__module__),
+            "code": code.digest,
+            "libraries": dict(code.libraries),
+            "names": dict(code.names),
             "seconds": round(attempt.seconds(), 4),
             "cpu_seconds": round(time.process_time() - cpu, 4),
             "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),

@@ -14,6 +14,7 @@ from schemas.artifacts import Artifact
 from schemas.config import Config
 from schemas.context import RunContext
 from schemas.errors import ConfigError, UnknownName, WiringError
+from schemas.updates import replacements
 
 
 @dataclass(frozen=True)
@@ -193,6 +194,14 @@ class Pipeline:
             replace(s, config=s.config.updated(by_step[s.name])) if s.name in by_step else s for s in self.steps
         )
         return replace(self, steps=steps)
+
+    def replaced(self, configured: "Pipeline") -> list[str]:
+        """In words, the configs that are of another class in a configured copy of this pipeline."""
+        return [
+            words
+            for before, after in zip(self.steps, configured.steps, strict=True)
+            for words in replacements(before.config, after.config, before.name)
+        ]
 
     def between(self, first: str | None, last: str | None) -> frozenset[str]:
         """Names of the steps from ``first`` on (it and all that hangs on it) up to ``last`` (it and all it needs)."""

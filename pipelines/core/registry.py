@@ -7,21 +7,18 @@ current folder; it lays its definitions out as this repository does (``pipelines
 import ast
 import importlib
 import importlib.util
-import os
 import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
 import pipelines
 from pipelines.core.graph import Pipeline
-from schemas.errors import UnknownName, WiringError
+from pipelines.core.project import project_root
+from schemas.errors import KilnworksError, UnknownName, WiringError
 
-ROOT_VARIABLE = "KILNWORKS_ROOT"
-
-
-def project_root() -> Path:
-    """The folder that holds a user's own definitions."""
-    return Path(os.environ.get(ROOT_VARIABLE, ".")).resolve()
+PROJECT = "project_pipelines"
+"""The package as whose modules the definitions of the project folder are imported."""
 
 
 def names() -> list[str]:
@@ -42,7 +39,12 @@ def load(name: str) -> Pipeline:
     module = _module(name, files[name])
     found = [value for value in vars(module).values() if isinstance(value, Pipeline) and value.name == name]
     if not found:
-        raise WiringError(f"{files[name]} defines no pipeline {name!r}", f"{name.upper()} = Pipeline({name!r}, ...)")
+        others = sorted({value.name for value in vars(module).values() if isinstance(value, Pipeline)})
+        raise WiringError(
+            f"{files[name]} defines no pipeline {name!r}" + (f" but {', '.join(others)}" if others else ""),
+            f"{name.upper()} = Pipeline({name!r}, ...)",
+            f"call the file like its pipeline, or _{name}.py if it is no definition",
+        )
     return found[0]
 
 
@@ -54,16 +56,56 @@ def _files() -> dict[str, Path]:
 
 
 def _module(name: str, path: Path) -> ModuleType:
-    if path.parent == Path(pipelines.__file__).parent:
-        return importlib.import_module(f"pipelines.{name}")
-    spec = importlib.util.spec_from_file_location(f"project_pipelines.{name}", path)
-    if spec is None or spec.loader is None:
-        raise WiringError(f"{path} cannot be loaded", "a Python file", "check its name")
-    module = importlib.util.module_from_spec(spec)
-    if str(project_root()) not in sys.path:
-        sys.path.append(str(project_root()))
-    spec.loader.exec_module(module)
-    return module
+    """Import a definition, that of the project folder anew. Raises ``WiringError`` where it cannot be imported."""
+    try:
+        if path.parent == Path(pipelines.__file__).parent:
+            return importlib.import_module(f"pipelines.{name}")
+        _open_project(path.parent)
+        sys.modules.pop(f"{PROJECT}.{name}", None)
+        return importlib.import_module(f"{PROJECT}.{name}")
+    except KilnworksError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise WiringError(
+            f"{path}{_line(error, path)}: {type(error).__name__}: {_message(error)}",
+            "a definition that can be imported",
+            "mend it; --traceback in front of the command shows where the error comes from",
+        ) from error
+
+
+def _open_project(folder: Path) -> None:
+    """Let definitions import what lies beside them, as in this repository, and what lies in the project folder.
+
+    ``from . import shared``, ``from pipelines.shared import ...`` and, for ``shared.py`` beside the folder
+    ``pipelines/``, ``import shared``.
+    """
+    if str(folder.parent) not in sys.path:
+        sys.path.append(str(folder.parent))
+    pipelines.__path__[:] = [str(Path(pipelines.__file__).parent), str(folder)]
+    package = sys.modules.get(PROJECT)
+    if package is None or list(package.__path__) != [str(folder)]:
+        for name in [n for n in sys.modules if n.startswith(f"{PROJECT}.")]:
+            del sys.modules[name]
+        spec = ModuleSpec(PROJECT, None, is_package=True)
+        spec.submodule_search_locations = [str(folder)]
+        sys.modules[PROJECT] = importlib.util.module_from_spec(spec)
+
+
+def _line(error: BaseException, path: Path) -> str:
+    """The line of a definition in which an error arose; empty where that is not known."""
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        return f" line {error.lineno}" if error.lineno else ""
+    frames = []
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == str(path):
+            frames.append(trace.tb_lineno)
+        trace = trace.tb_next
+    return f" line {frames[-1]}" if frames else ""
+
+
+def _message(error: BaseException) -> str:
+    return error.msg if isinstance(error, SyntaxError) else str(error)
 
 
 def docs(name: str) -> str:

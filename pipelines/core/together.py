@@ -7,7 +7,7 @@ is skipped here too, so that a gate closes the same way however the steps are cu
 from collections.abc import Sequence
 from contextlib import suppress
 
-from pipelines.core.execute import Listener, Status, StepEvent, nobody, run_step
+from pipelines.core.execute import Listener, Status, StepEvent, nobody, remember_code, run_step
 from pipelines.core.graph import Pipeline
 from pipelines.core.store import Run
 from schemas.errors import StepSkipped
@@ -33,6 +33,7 @@ def run_together(
         KilnworksError: the first failure; what had finished stays finished and is taken from there next time.
     """
     chosen = {pipeline[name].name for name in names}
+    remember_code(pipeline, chosen)
     outcome: dict[str, Status] = {}
     for step in pipeline.steps:
         if step.name not in chosen:

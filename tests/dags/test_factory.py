@@ -210,4 +210,4 @@ except Exception as error:
 """
     found, message = python(code, KILNWORKS_ROOT=str(tmp_path))
     assert not found
-    assert "broken: ModuleNotFoundError: No module named 'nothing_of_that_name'" in message
+    assert "broken.py line 1: ModuleNotFoundError: No module named 'nothing_of_that_name'" in message

@@ -2,8 +2,10 @@
 
 import importlib
 import sys
+from typing import Any
 
 import pytest
+from pydantic import Field, SerializeAsAny
 
 from pipelines.core import cache
 from schemas.config import Config
@@ -57,3 +59,57 @@ def test_settings_and_inputs_count(project):
 def test_library_versions_count(project):
     fingerprint()
     assert cache.library_versions("workshop.component").keys() == {"PyYAML"}
+
+
+@pytest.fixture
+def configs(tmp_path, monkeypatch):
+    """Two modules with a config class of the same name each, one that stands on a third."""
+    text = "from schemas.config import Config\nimport standing\n\n\nclass Part(Config):\n    size: int = 1\n"
+    (tmp_path / "left_part.py").write_text(text)
+    (tmp_path / "right_part.py").write_text(text.replace("import standing\n", ""))
+    (tmp_path / "standing.py").write_text("x = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    for name in ("left_part", "right_part", "standing"):
+        sys.modules.pop(name, None)
+
+
+class Holder(Config):
+    part: SerializeAsAny[Config] = Settings()
+    several: tuple[SerializeAsAny[Config], ...] = ()
+    named: dict[str, SerializeAsAny[Config]] = Field(default_factory=dict)
+    function: Any = None
+
+
+def held(**values) -> str:
+    for function in vars(cache).values():
+        if hasattr(function, "cache_clear"):
+            function.cache_clear()
+    importlib.invalidate_caches()
+    return cache.step_fingerprint(test_settings_and_inputs_count, Holder(**values), {})
+
+
+@pytest.mark.parametrize("put", [lambda x: {"part": x}, lambda x: {"several": [x]}, lambda x: {"named": {"a": x}}])
+@pytest.mark.parametrize("file", ["left_part.py", "standing.py"])
+def test_a_class_of_the_config_counts_with_all_it_imports(configs, put, file):
+    part = importlib.import_module("left_part").Part()
+    before = held(**put(part))
+    assert held(**put(part)) == before
+    with (configs / file).open("a") as f:
+        f.write("\ny = 2\n")
+    assert held(**put(part)) != before
+
+
+def test_classes_of_one_name_in_two_modules_differ(configs):
+    left, right = (importlib.import_module(name).Part() for name in ("left_part", "right_part"))
+    assert left.identity() == right.identity() == {"size": 1}
+    assert Holder(part=left).identity() != Holder(part=right).identity()
+    assert held(part=left) != held(part=right)
+
+
+def test_a_function_in_the_config_counts_with_what_it_was_made_with(configs):
+    def maker(number):
+        return lambda: number
+
+    assert held(function=maker(1)) == held(function=maker(1))
+    assert held(function=maker(1)) != held(function=maker(2))

@@ -53,6 +53,73 @@ def test_list_and_show(project, capsys):
     assert [s["name"] for s in tree["steps"]] == ["one", "two", "three"]
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("def x(:\n", "bad.py line 1: SyntaxError"),
+        ("\n\nimport nothing_of_that_name\n", "bad.py line 3: ModuleNotFoundError"),
+        ("import sys\nsys.exit(3)\n", "bad.py line 2: SystemExit"),
+        ("1 / 0\n", "bad.py line 1: ZeroDivisionError"),
+        ("# coding: nonsense\n", "unknown encoding: nonsense"),
+        ("from schemas.contract import load_contract\nload_contract('nowhere.yaml')\n", "nowhere.yaml"),
+        ("from pipelines.core.graph import Pipeline\nX = Pipeline('good', ())\n", "no pipeline 'bad' but good"),
+    ],
+)
+def test_one_bad_definition_is_named_and_hides_no_other(project, capsys, text, says):
+    (project / "pipelines" / "bad.py").write_text(text)
+    code, out, _ = run(capsys, "list")
+    assert code == 0 and "Adds two numbers." in out and says in out
+    assert run(capsys, "show", "small")[0] == 0
+    code, _, err = run(capsys, "run", "bad")
+    assert code == 2 and says in err and "Traceback" not in err
+
+
+def test_a_setting_that_asks_for_another_class_is_said(project, capsys):
+    definition = """
+from pathlib import Path
+from typing import Annotated, Literal
+from pydantic import Field
+from pipelines.core.graph import Pipeline, Step
+from schemas.artifacts import Artifact
+from schemas.config import Config
+
+
+class Big(Config):
+    kind: Literal["big"] = "big"
+    size: int = 1
+
+
+class Mine(Big):
+    more: int = 2
+
+
+class Small(Config):
+    kind: Literal["small"] = "small"
+
+
+class Settings(Config):
+    part: Annotated[Big | Small, Field(discriminator="kind")] = Big()
+    epochs: int = 1
+
+
+def make(config: Settings, out: Path) -> Artifact:
+    (out / "value.txt").write_text(f"{type(config.part).__name__} {config.part.model_dump()}")
+    return Artifact(out)
+
+
+OWN = Pipeline("own", (Step("one", make, Settings(part=Mine(more=4))),))
+"""
+    (project / "pipelines" / "own.py").write_text(definition)
+    made = project / "store" / "runs" / "own"
+    code, out, _ = run(capsys, "run", "own", "--run-id", "a", "--set", "one.epochs=3", "--set", "one.part.size=5")
+    assert code == 0 and "instead of" not in out
+    assert (made / "a/one/value.txt").read_text() == "Mine {'kind': 'big', 'size': 5, 'more': 4}"
+    assert json.loads((made / "a/one/manifest.json").read_text())["config"]["part"]["more"] == 4
+    code, out, _ = run(capsys, "run", "own", "--run-id", "b", "--set", "one.part.kind=small")
+    assert code == 0 and "one.part is Small instead of Mine, which has no more" in out
+    assert (made / "b/one/value.txt").read_text() == "Small {'kind': 'small'}"
+
+
 def test_tables_are_not_broken_where_there_is_no_terminal(project, capsys, monkeypatch):
     long = "Adds two numbers. " * 6
     definition = project / "pipelines" / "small.py"

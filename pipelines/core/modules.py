@@ -1,0 +1,139 @@
+"""Where the source of a module lies, and whether it is ours or that of an installed library. Imports nothing.
+
+A file is a library's if it lies in the standard library, in one of Python's own folders for packages, or in a folder of
+``sys.path`` that holds the metadata of installed packages (``*.dist-info``) and belongs to one of them. Everything else
+is ours: the project folder, Kilnworks itself, folders of ``PYTHONPATH`` or of a ``.pth`` file, and projects that were
+installed in editable mode, whose version does not change when their source does.
+"""
+
+import importlib.metadata
+import importlib.util
+import os
+import site
+import sys
+import sysconfig
+from collections.abc import Iterator
+from functools import cache
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+
+import pipelines
+from pipelines.core.project import project_root
+
+METADATA = (".dist-info", ".egg-info", ".egg")
+"""Endings of what installed packages leave beside themselves."""
+OWN = ("schemas", "components", "pipelines", "dags")
+"""Our own packages, wherever they are installed."""
+HIDDEN = ("site-packages", "dist-packages", "__pycache__")
+"""Folders inside a package of ours that hold no source of it."""
+
+
+def find_module(name: str) -> ModuleSpec | None:
+    """Where a module would be imported from; None where there is none, or it is part of Python."""
+    top, _, inner = name.partition(".")
+    if top in sys.builtin_module_names or top in sys.stdlib_module_names:
+        return None
+    if not inner:
+        return _loaded(name) or _found(name)
+    parent = find_module(name.rpartition(".")[0])
+    if parent is None or parent.submodule_search_locations is None:
+        return None
+    return PathFinder.find_spec(name, parent.submodule_search_locations) or _loaded(name)
+
+
+def source(spec: ModuleSpec) -> tuple[Path, bytes] | None:
+    """File and content of a module, also of one in an archive; None for a package without a file of its own."""
+    if spec.origin is None or spec.origin in ("built-in", "frozen", "namespace"):
+        return None
+    path = Path(spec.origin)
+    if path.is_file():
+        return path, path.read_bytes()
+    get_data = getattr(spec.loader, "get_data", None)
+    return (path, get_data(spec.origin)) if get_data is not None else None
+
+
+def places(spec: ModuleSpec) -> list[Path]:
+    """File of a module, or folders of a package."""
+    if spec.submodule_search_locations is not None:
+        return [Path(folder) for folder in spec.submodule_search_locations]
+    return [Path(spec.origin)] if spec.origin else []
+
+
+def is_library(path: Path, top: str) -> bool:
+    """Whether a file of the top-level module ``top`` belongs to an installed library."""
+    path = path.resolve()
+    library = _deepest(path, _library_folders(tuple(sys.path)))
+    own = _deepest(path, _own_folders())
+    if library is None or (own is not None and len(own.parts) > len(library.parts)):
+        return False
+    return library in _standard_folders() or top in _installed(library)
+
+
+def python_files(folder: Path) -> Iterator[Path]:
+    """Every source file below a folder, in a fixed order; hidden folders and packages installed below it left out."""
+    for where, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name not in HIDDEN and not name.startswith("."))
+        yield from (Path(where, name) for name in sorted(files) if name.endswith(".py"))
+
+
+def _loaded(name: str) -> ModuleSpec | None:
+    """The place of a module that is loaded, also of one that no search would find again."""
+    module = sys.modules.get(name)
+    if module is None:
+        return None
+    spec, file = getattr(module, "__spec__", None), getattr(module, "__file__", None)
+    found = ModuleSpec(name, getattr(spec, "loader", None), origin=getattr(spec, "origin", None) or file)
+    found.submodule_search_locations = getattr(module, "__path__", None)
+    return found
+
+
+def _found(name: str) -> ModuleSpec | None:
+    try:
+        return importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
+
+
+def _deepest(path: Path, folders: tuple[Path, ...]) -> Path | None:
+    around = [folder for folder in folders if path.is_relative_to(folder)]
+    return max(around, key=lambda folder: len(folder.parts), default=None)
+
+
+def _own_folders() -> tuple[Path, ...]:
+    packages = Path(pipelines.__file__).resolve().parents[1]
+    return (project_root(), *(packages / name for name in OWN))
+
+
+@cache
+def _standard_folders() -> tuple[Path, ...]:
+    paths = sysconfig.get_paths()
+    named = [paths[key] for key in ("purelib", "platlib", "stdlib", "platstdlib")]
+    return tuple(Path(p).resolve() for p in [*named, *site.getsitepackages(), site.getusersitepackages()])
+
+
+@cache
+def _library_folders(search: tuple[str, ...]) -> tuple[Path, ...]:
+    """Folders in which installed packages lie; ``search`` is ``sys.path``."""
+    holding = (Path(entry).resolve() for entry in search if entry and _holds_metadata(Path(entry)))
+    return tuple(dict.fromkeys([*_standard_folders(), *holding]))
+
+
+def _holds_metadata(folder: Path) -> bool:
+    """Whether packages were installed here; ``NAME.egg-info`` without a version lies in a source tree."""
+    if folder.suffix == ".egg":
+        return True
+    if not folder.is_dir():
+        return False
+    with os.scandir(folder) as entries:
+        return any(e.name.endswith(METADATA) and "-" in e.name for e in entries)
+
+
+@cache
+def _installed(folder: Path) -> frozenset[str]:
+    """Top-level modules that installed packages put into a folder."""
+    found: set[str] = set()
+    for distribution in importlib.metadata.distributions(path=[str(folder)]):
+        files = {Path(str(file)).parts[0] for file in distribution.files or ()}
+        named = (distribution.read_text("top_level.txt") or "").split()
+        found |= {Path(name).stem for name in files} | set(named) | {str(distribution.metadata["Name"])}
+    return frozenset(found)

@@ -1,0 +1,215 @@
+"""The source behind a module: its own file, and those of all modules of ours that it may import, directly or not.
+
+Imports are read from the syntax trees, so those inside of functions count, and ``import_module("a.b")`` does too. Of a
+name that is put together when the program runs, all modules of the package that its beginning names count.
+"""
+
+import ast
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+from pipelines.core.modules import find_module, is_library, places, python_files, source
+from schemas.errors import ConfigError
+
+MOST_FILES = 1000
+"""A package of more files counts as a whole: its bytes, and the names of the libraries that its lines import."""
+EVERY = ".*"
+"""Behind the name of a package: every module in it."""
+_IMPORT_LINE = re.compile(rb"^[ \t]*(?:import|from)[ \t]+([A-Za-z_]\w*)", re.MULTILINE)
+
+
+@dataclass
+class SourceCode:
+    """What was found.
+
+    Attributes:
+        files: module -> SHA-256 of its source; a file of a package that counts as a whole has its path as name.
+        libraries: top-level names of the installed packages that these import.
+    """
+
+    files: dict[str, str] = field(default_factory=dict)
+    libraries: set[str] = field(default_factory=set)
+
+    def digest(self) -> str:
+        """One hash over all files; 64 hexadecimal digits."""
+        lines = "".join(f"{name}\0{digest}\0" for name, digest in sorted(self.files.items()))
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def source_code(modules: Iterable[str]) -> SourceCode:
+    """The source that the named modules stand on; empty for those of installed libraries.
+
+    Raises:
+        ConfigError: a file of ours is no Python, so that what it imports cannot be told.
+    """
+    found, seen, whole = SourceCode(), set[str](), set[str]()
+    todo = [*modules]
+    while todo:
+        name = todo.pop()
+        top = name.partition(".")[0]
+        if name in seen or top in whole:
+            continue
+        seen.add(name)
+        package = find_module(top) if top else None
+        if package is None:
+            continue
+        if _is_foreign(package, top):
+            found.libraries.add(top)
+        elif _is_large(package, top):
+            whole.add(top)
+            todo += _take_whole(package, top, found)
+        else:
+            todo += _take(name, found)
+    return found
+
+
+def _is_foreign(spec: ModuleSpec, top: str) -> bool:
+    """Whether a module, or every part of a package, belongs to an installed library."""
+    return bool(places(spec)) and all(is_library(place, top) for place in places(spec))
+
+
+def _take(name: str, found: SourceCode) -> list[str]:
+    """Note a module; returns the modules that it may import, and the packages around it."""
+    top, parents = name.partition(".")[0], [name.rpartition(".")[0]]
+    spec = find_module(name.removesuffix(EVERY))
+    if spec is None:
+        return parents
+    if _is_foreign(spec, top):
+        found.libraries.add(top)
+        return []
+    if name.endswith(EVERY):
+        return _submodules(spec, name)
+    origin = source(spec)
+    if origin is None:
+        return parents
+    path, content = origin
+    digest = hashlib.sha256(content).hexdigest()
+    found.files[name] = digest
+    if path.suffix != ".py":
+        return parents
+    package = name if spec.submodule_search_locations is not None else parents[0]
+    return [*parents, *_imports(path, content, name, package)]
+
+
+def _submodules(spec: ModuleSpec, name: str) -> list[str]:
+    """Names of the modules directly in a package, and the package itself."""
+    package = name.removesuffix(EVERY)
+    folders = spec.submodule_search_locations or ()
+    entries = [entry for folder in folders if Path(folder).is_dir() for entry in sorted(Path(folder).iterdir())]
+    return [package, *(f"{package}.{entry.stem}" for entry in entries if entry.suffix == ".py" or entry.is_dir())]
+
+
+@cache
+def _count(folder: Path) -> int:
+    """Number of source files below a folder; counting ends beyond ``MOST_FILES``."""
+    return sum(1 for _, _file in zip(range(MOST_FILES + 1), python_files(folder), strict=False))
+
+
+def _is_large(spec: ModuleSpec, top: str) -> bool:
+    folders = [] if spec.submodule_search_locations is None else places(spec)
+    return sum(_count(folder) for folder in folders if not is_library(folder, top)) > MOST_FILES
+
+
+def _take_whole(spec: ModuleSpec, top: str, found: SourceCode) -> set[str]:
+    """Note every file of a package without reading its syntax; returns the top-level names that it may import."""
+    names: set[str] = set()
+    for folder in places(spec):
+        for path in () if is_library(folder, top) else python_files(folder):
+            content = path.read_bytes()
+            found.files[f"{top}/{path.relative_to(folder).as_posix()}"] = hashlib.sha256(content).hexdigest()
+            names |= {name.decode() for name in _IMPORT_LINE.findall(content)}
+    return names - {top}
+
+
+_IMPORTS: dict[tuple[str, str, bytes], tuple[str, ...]] = {}
+
+
+def _imports(path: Path, content: bytes, name: str, package: str) -> tuple[str, ...]:
+    """Every module that a source file may import, at the top or inside a function; remembered by content."""
+    key = (name, package, hashlib.sha256(content).digest())
+    if key not in _IMPORTS:
+        _IMPORTS[key] = tuple(dict.fromkeys(_read_imports(_parsed(path, content), name, package)))
+    return _IMPORTS[key]
+
+
+def _parsed(path: Path, content: bytes) -> ast.Module:
+    try:
+        return ast.parse(content)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line = f" line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        reason = error.msg if isinstance(error, SyntaxError) else str(error) or type(error).__name__
+        raise ConfigError(
+            f"{path}{line} cannot be read as Python: {reason}",
+            "Python in UTF-8 or in the encoding that its first lines name: a step's code decides what may be cached",
+            "mend the file, or take the import of it out of the step's code",
+        ) from error
+
+
+def _read_imports(tree: ast.Module, name: str, package: str) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = _absolute("." * node.level + (node.module or ""), package)
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names if alias.name != "*")
+        elif isinstance(node, ast.Call):
+            yield from _called(node, name, package)
+
+
+def _called(call: ast.Call, name: str, package: str) -> Iterator[str]:
+    """The module that ``import_module(...)`` or ``__import__(...)`` takes."""
+    function = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    arguments = [*call.args, *(k.value for k in call.keywords if k.arg == "name")]
+    if function not in ("import_module", "__import__") or not arguments:
+        return
+    text, complete = _text(arguments[0], name, package)
+    anchors = [*call.args[1:2], *(k.value for k in call.keywords if k.arg == "package")]
+    anchor = _text(anchors[0], name, package)[0] if anchors and function == "import_module" else package
+    absolute = _absolute(text, anchor)
+    if complete:
+        yield absolute
+    elif "." in absolute:
+        yield absolute.rpartition(".")[0] + EVERY
+
+
+def _text(node: ast.expr, name: str, package: str) -> tuple[str, bool]:
+    """The text that an expression stands for, as far as it can be told from its beginning, and whether that is all."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return text, True
+        case ast.Name(id="__name__"):
+            return name, True
+        case ast.Name(id="__package__"):
+            return package, True
+        case ast.FormattedValue(value=value):
+            return _text(value, name, package)
+        case ast.JoinedStr(values=parts):
+            return _joined(parts, name, package)
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return _joined([left, right], name, package)
+    return "", False
+
+
+def _joined(parts: list[ast.expr], name: str, package: str) -> tuple[str, bool]:
+    text = ""
+    for part in parts:
+        piece, complete = _text(part, name, package)
+        text += piece
+        if not complete:
+            return text, False
+    return text, True
+
+
+def _absolute(name: str, package: str) -> str:
+    """A relative name as an absolute one, seen from a package."""
+    level = len(name) - len(name.lstrip("."))
+    if level == 0:
+        return name
+    parents = package.split(".")[: len(package.split(".")) - level + 1]
+    return ".".join([*parents, *filter(None, [name.lstrip(".")])])

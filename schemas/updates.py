@@ -1,0 +1,215 @@
+"""Settings changed by dotted path: node by node, so that everything inside keeps the class that it has.
+
+A config may hold an object of a class that the type of its field does not name: ``class My(Mlp)`` where an ``Mlp`` is
+declared. Writing the whole as plain values and reading it again would make it an ``Mlp``.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from schemas.errors import ConfigError
+
+C = TypeVar("C", bound=BaseModel)
+KIND = "kind"
+"""The field by which the members of a union of configs are told apart."""
+
+
+def updated(config: C, changes: Mapping[str, Any]) -> C:
+    """A checked copy with fields replaced, addressed by dotted path: ``{"source.path": "x.csv"}``.
+
+    Raises:
+        ConfigError: an unknown field (the message lists those that exist) or a value out of range.
+    """
+    return _Update(type(config).__name__).config(config, changes, "")
+
+
+def replacements(before: Any, after: Any, path: str = "") -> Iterator[str]:
+    """In words, every config in ``before`` that is of another class in ``after``, and the settings that it lost."""
+    if isinstance(before, BaseModel) and isinstance(after, BaseModel) and type(before) is not type(after):
+        fields, new = type(before).model_fields, type(after).model_fields
+        lost = [name for name in fields if name in before.model_fields_set and name not in new]
+        gone = f", which has no {', '.join(lost)}" if lost else ""
+        yield f"{path} is {type(after).__name__} instead of {type(before).__name__}{gone}"
+        return
+    have, now = _children(before), _children(after)
+    for name in have.keys() & now.keys():
+        yield from replacements(have[name], now[name], _join(path, name))
+
+
+def _children(node: Any) -> dict[str, Any]:
+    """What lies directly in a config, mapping or sequence, by name."""
+    if isinstance(node, BaseModel):
+        return {name: getattr(node, name) for name in type(node).model_fields}
+    if isinstance(node, Mapping):
+        return {str(name): value for name, value in node.items()}
+    return {str(i): value for i, value in enumerate(node)} if isinstance(node, list | tuple) else {}
+
+
+def explain(error: ValidationError, path: str = "") -> str:
+    """A pydantic error in one line a field: where, what was got, and the rule it broke."""
+    lines = []
+    for e in error.errors(include_url=False):
+        where = ".".join(str(part) for part in ((path,) if path else ()) + e["loc"])
+        message = e["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+        got = "" if e["type"] == "missing" or isinstance(e["input"], dict | BaseModel) else f" (got {e['input']!r})"
+        lines.append(f"{where + ': ' if where else ''}{message}{got}")
+    return "; ".join(lines)
+
+
+class _Update:
+    """One update of a config; ``owner`` is its name in messages."""
+
+    def __init__(self, owner: str) -> None:
+        self._owner = owner
+
+    def config(self, config: C, changes: Mapping[str, Any], path: str) -> C:
+        """A checked copy of a config."""
+        have = _children(config)
+        new = self._inside(have, changes, path, _types(type(config)))
+        kept = {name: have[name] for name in config.model_fields_set}
+        return self._made(type(config), {**kept, **new}, path)
+
+    def _inside(
+        self, have: Mapping[str, Any], changes: Mapping[str, Any], path: str, types: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """New values by name, of what is changed directly in ``have`` or below."""
+        found: dict[str, Any] = {}
+        for name, below in _by_first(changes).items():
+            if name not in have:
+                raise self._no_field(_join(path, name), list(have))
+            value, where, declared = have[name], _join(path, name), types.get(name)
+            if "" in below:
+                value = self._given(value, below.pop(""), where, declared)
+            found[name] = self._node(value, below, where, declared) if below else value
+        return found
+
+    def _node(self, node: Any, changes: Mapping[str, Any], path: str, declared: Any) -> Any:
+        """A copy of whatever stands in a field, changed inside."""
+        if isinstance(node, BaseModel):
+            other = self._other_kind(node, changes.get(KIND), path, declared)
+            return self.config(node, changes, path) if other is None else self._switched(node, other, changes, path)
+        have = _children(node)
+        if isinstance(node, Mapping):
+            fresh: dict[str, Any] = {name: {} for name in _by_first(changes) if name not in have}
+            return {**have, **self._inside({**have, **fresh}, changes, path, dict.fromkeys(have, declared))}
+        if isinstance(node, list | tuple):
+            return list({**have, **self._inside(have, changes, path, dict.fromkeys(have, declared))}.values())
+        raise ConfigError(
+            f"{self._owner} has no field {_join(path, next(iter(changes)))!r}",
+            f"one of: a plain value {node!r} for {path}",
+            "see `python -m pipelines show NAME`",
+        )
+
+    def _switched(self, node: BaseModel, kind: type[BaseModel], changes: Mapping[str, Any], path: str) -> BaseModel:
+        """A config of another class, with what was set in ``node`` where it has that field too."""
+        kept = {name: getattr(node, name) for name in node.model_fields_set & kind.model_fields.keys() - {KIND}}
+        flat = {name: value for name, value in changes.items() if "." not in name}
+        below = {name: value for name, value in changes.items() if "." in name}
+        made = self._made(kind, {**kept, **flat}, path)
+        return self.config(made, below, path) if below else made
+
+    def _given(self, old: Any, new: Any, path: str, declared: Any) -> Any:
+        """A value from outside for what stands in a field; plain values for a config make one of the same class."""
+        have = _children(old)
+        if isinstance(old, BaseModel) and isinstance(new, Mapping):
+            other = self._other_kind(old, new.get(KIND), path, declared)
+            if other is not None:
+                return self._made(other, new, path)
+            types = _types(type(old))
+            return self._made(type(old), self._each(have, new, path, types), path)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            return self._each(have, new, path, dict.fromkeys(map(str, new), declared))
+        if isinstance(old, list | tuple) and isinstance(new, list | tuple):
+            return list(self._each(have, _children(new), path, dict.fromkeys(have, declared)).values())
+        return new
+
+    def _each(
+        self, have: Mapping[str, Any], new: Mapping[Any, Any], path: str, types: Mapping[str, Any]
+    ) -> dict[Any, Any]:
+        return {n: self._given(have.get(str(n)), v, _join(path, str(n)), types.get(str(n))) for n, v in new.items()}
+
+    def _other_kind(self, node: BaseModel, kind: Any, path: str, declared: Any) -> type[BaseModel] | None:
+        """The class that another ``kind`` asks for; None where the class of ``node`` is the one that is meant."""
+        if kind is None or KIND not in type(node).model_fields or kind in _kinds(type(node)):
+            return None
+        members = {name: member for member in _members(declared) for name in _kinds(member)}
+        if kind in members:
+            return members[kind]
+        if len(set(members.values())) < 2:
+            return None
+        near = difflib.get_close_matches(str(kind), map(str, members), n=1, cutoff=0.5)
+        raise ConfigError(
+            f"{self._owner} has no {_join(path, KIND)} {kind!r}",
+            f"one of: {', '.join(map(str, dict.fromkeys([*_kinds(type(node)), *members])))}",
+            f"did you mean {near[0]!r}?" if near else "see `python -m pipelines show NAME`",
+        )
+
+    def _made(self, kind: type[C], values: Mapping[str, Any], path: str) -> C:
+        """A config of a class. Raises ``ConfigError`` that names the field from the top."""
+        try:
+            return kind.model_validate(values)
+        except ValidationError as error:
+            for e in error.errors(include_url=False):
+                if e["type"] == "extra_forbidden":
+                    where, have = _located(kind, e["loc"])
+                    raise self._no_field(_join(path, where), have) from None
+            raise ConfigError(
+                explain(error, path), f"a valid {self._owner}", "correct the value and run again"
+            ) from None
+
+    def _no_field(self, path: str, have: list[str]) -> ConfigError:
+        near = difflib.get_close_matches(path.rpartition(".")[2], have, n=1, cutoff=0.5)
+        fix = f"did you mean {near[0]!r}?" if near else "see `python -m pipelines show NAME`"
+        return ConfigError(f"{self._owner} has no field {path!r}", f"one of: {', '.join(have) or 'none'}", fix)
+
+
+def _by_first(changes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """``{"a.b": 1, "a.c": 2, "d": 3}`` as ``{"a": {"b": 1, "c": 2}, "d": {"": 3}}``."""
+    found: dict[str, dict[str, Any]] = {}
+    for path, value in changes.items():
+        first, _, rest = path.partition(".")
+        found.setdefault(first, {})[rest] = value
+    return found
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _types(model: type[BaseModel]) -> dict[str, Any]:
+    """Name -> declared type of every field."""
+    return {name: field.annotation for name, field in model.model_fields.items()}
+
+
+def _kinds(model: type[BaseModel]) -> tuple[Any, ...]:
+    """Values of ``kind`` that a class takes; empty for a class that lists none."""
+    field = model.model_fields.get(KIND)
+    if field is None:
+        return ()
+    listed = get_args(field.annotation) if get_origin(field.annotation) is Literal else (field.default,)
+    return tuple(kind for kind in listed if isinstance(kind, str))
+
+
+def _members(declared: Any) -> list[type[BaseModel]]:
+    """The config classes that a type names, in a union or inside of a container."""
+    if isinstance(declared, type) and issubclass(declared, BaseModel):
+        return [declared]
+    return [member for inner in get_args(declared) for member in _members(inner)]
+
+
+def _located(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[str, list[str]]:
+    """Dotted path of an unknown name, and the names that exist where it was found.
+
+    In a location, ``kind`` of a member of a union stands behind the field that holds it.
+    """
+    found, path = [model], []
+    for part in location[:-1]:
+        tagged = [member for member in found if part in _kinds(member)]
+        if not tagged:
+            path.append(str(part))
+        inside = [member for one in found for member in _members(_types(one).get(str(part)))]
+        found = tagged or inside or found
+    return ".".join([*path, str(location[-1])]), list(dict.fromkeys(name for one in found for name in _types(one)))
