@@ -24,6 +24,7 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from schemas.config import Config
+from schemas.dates import DateFormat, as_date_format
 from schemas.errors import ContractError
 from schemas.reference import DriftThresholds, Reference
 
@@ -153,6 +154,8 @@ class Contract(Config):
     """Column that names a row: never missing, never twice, never a feature."""
     time: str | None = None
     """Column that says when a row was made; splits and drift windows follow it."""
+    dates: dict[str, DateFormat] = Field(default_factory=dict)
+    """How columns of dates are written where that is not ISO 8601: ``{sold: {format: "%d.%m.%Y"}}``."""
     ignore: tuple[str, ...] = ()
     """Columns of the source that are known and left out."""
     rows: Rows = Rows()
@@ -174,6 +177,22 @@ class Contract(Config):
         if not isinstance(value, dict):
             raise ValueError("features is a mapping: name -> {dtype: ...}")
         return value
+
+    @field_validator("dates", mode="before")
+    @classmethod
+    def _formats_named(cls, value: Any) -> Any:
+        return {name: as_date_format(one) for name, one in value.items()} if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def _dates_are_dates(self) -> Self:
+        moments = [n for n, f in self.features.items() if f.dtype == "datetime"]
+        for name in self.dates:
+            if name in self.features and name not in moments:
+                raise ValueError(f"dates: feature {name!r} has dtype {self.features[name].dtype}, not datetime")
+            if name not in (*moments, self.time, *self.ignore):
+                known = ", ".join(dict.fromkeys([*moments, *([self.time] if self.time else [])])) or "none"
+                raise ValueError(f"dates: there is no column of dates {name!r}; there are: {known}")
+        return self
 
     @model_validator(mode="after")
     def _columns_do_not_collide(self) -> Self:
@@ -328,6 +347,7 @@ def _fields_at(location: tuple[int | str, ...]) -> list[str]:
         "checks": Check,
         "reference": Reference,
         "drift": DriftThresholds,
+        "dates": DateFormat,
     }
     model = models.get(str(first), Contract)
     return sorted(model.model_fields)

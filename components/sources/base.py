@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from components.sources.columns import Column, check_columns
 from components.sources.number_format import NumberFormat
 from schemas.config import Config
+from schemas.dates import DateFormat
 from schemas.errors import DataUnreadable
 
 if TYPE_CHECKING:
@@ -54,11 +55,16 @@ class Source(Config):
     """Settings that say where the data lies; the fingerprint of the bytes stands for them."""
 
     datetime_formats: dict[str, str] = Field(default_factory=dict)
-    """How texts of datetimes are written that are not ISO 8601, by column, as Polars reads them:
-    ``{"sold": "%d.%m.%Y"}``."""
+    """How columns of dates are written in this source where that is neither ISO 8601 nor what the contract's ``dates``
+    say: ``{"sold": "%d.%m.%Y"}``, or ``epoch s``, ``epoch ms``, ... for numbers since 1970."""
     number_formats: dict[str, NumberFormat] = Field(default_factory=dict)
     """How texts of numbers are written that are not plainly ``-1234.5``, by column:
     ``{"price": NumberFormat(thousands=",")}``. A text that is not written so is refused."""
+
+    @field_validator("datetime_formats")
+    @classmethod
+    def _known_formats(cls, value: dict[str, str]) -> dict[str, str]:
+        return {name: DateFormat(format=form).format for name, form in value.items()}
 
     def identity(self) -> dict[str, Any]:
         """Settings without the location, and the fingerprint of what lies there."""
@@ -115,6 +121,7 @@ class Source(Config):
         found = self.column_names(split)
         check_columns(found, wanted.columns, wanted.ignore, str(self), wanted.any_extra)
         names = [name for name in wanted.columns if name in found]
+        columns = _with_formats(wanted.columns, self.datetime_formats)
         seen, schema = 0, None
         for batch in self.batches(names, wanted, split):
             start = seen
@@ -122,25 +129,22 @@ class Source(Config):
             def place(row: int, column: str, start: int = start) -> str:
                 return self.place(start + row, column, split)
 
-            dated = _dated(batch, self.datetime_formats)
-            frame = cast_frame(dated, wanted.columns, place, self.absent_texts(), self.number_format)
+            frame = cast_frame(batch, columns, place, self.absent_texts(), self.number_format)
             schema = schema or frame.schema
             _refuse_change(schema, frame.schema, place)
             yield frame
             seen += batch.height
 
 
-def _dated(batch: pl.DataFrame, formats: Mapping[str, str]) -> pl.DataFrame:
-    """Texts of datetimes in their own format; a column with a text that does not fit stays text, to be refused."""
-    import polars as pl
-
-    for name, form in formats.items():
-        if name in batch.columns and batch.schema[name] == pl.String:
-            texts = batch[name].replace("", None)
-            read = texts.str.to_datetime(form, time_unit="us", strict=False)
-            if read.null_count() == texts.null_count():
-                batch = batch.with_columns(read)
-    return batch
+def _with_formats(columns: Mapping[str, Column], formats: Mapping[str, str]) -> dict[str, Column]:
+    """The columns with the formats of dates that the source has of its own."""
+    kinds = ("datetime", "time")
+    return {
+        name: replace(column, dtype="datetime", written=DateFormat(format=formats[name]))
+        if name in formats and column.dtype in kinds
+        else column
+        for name, column in columns.items()
+    }
 
 
 def _refuse_change(before: Mapping[str, Any], now: Mapping[str, Any], place: Callable[[int, str], str]) -> None:

@@ -10,9 +10,12 @@ from decimal import Decimal
 
 import polars as pl
 
+from components.dates.reading import read_dates
+from components.dates.words import advice, wanted_dates
 from components.sources.columns import Column
 from components.sources.number_format import NumberFormat
 from components.sources.tensors import cast_tensor
+from schemas.dates import DateFormat
 from schemas.errors import DataUnreadable
 from schemas.magnitudes import EXACT, fits_int64
 
@@ -88,9 +91,9 @@ def _cast(found: pl.Series, column: Column, absent: tuple[str, ...]) -> pl.Serie
         case "bool":
             return _to_bool(found, absent)
         case "datetime":
-            return _to_datetime(found, absent)
+            return _to_datetime(found, column, absent)
         case "time":
-            return _to_time(found, absent)
+            return _to_time(found, column, absent)
         case "key":
             return _to_key(found)
         case _:
@@ -184,45 +187,13 @@ def _two_valued(yes: pl.Series, no: pl.Series) -> pl.Series:
     return yes.set(~(yes | no).fill_null(False), None)
 
 
-def _to_datetime(found: pl.Series, absent: tuple[str, ...]) -> pl.Series:
-    dtype = found.dtype
-    if dtype == pl.String:
-        return _datetimes_from_text(_plain(found, absent))
-    if isinstance(dtype, pl.Datetime):
-        moved = found.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if dtype.time_zone else found
-        return moved.cast(pl.Datetime("us"))
-    return found.cast(pl.Datetime("us")) if dtype == pl.Date else _nothing(found, pl.Datetime("us"))
+def _to_datetime(found: pl.Series, column: Column, absent: tuple[str, ...]) -> pl.Series:
+    """Moments in UTC; a text or number that is not written as the column is becomes null."""
+    plain = _plain(found, absent) if found.dtype == pl.String else found
+    return read_dates(plain, column.written or DateFormat())
 
 
-def _datetimes_from_text(texts: pl.Series) -> pl.Series:
-    """ISO 8601 dates and times; a time zone is moved to UTC.
-
-    The parser takes one way of writing at a time, so it is asked again for those that are left. Texts that do not
-    begin with the year are not parsed: 01/02/2024 is in January or in February, depending on the reader.
-    """
-    done = _nothing(texts, pl.Datetime("us"))
-    left = texts.set(~texts.str.contains(r"^\d{4}[-/]\d{2}[-/]\d{2}").fill_null(False), None)
-    while left.null_count() < len(left):
-        parsed = _parsed_times(left)
-        if parsed.null_count() == len(parsed):
-            break
-        done = done.zip_with(done.is_not_null(), parsed)
-        left = left.set(done.is_not_null(), None)
-    return done
-
-
-def _parsed_times(texts: pl.Series) -> pl.Series:
-    """Those texts that are written like the first one, in UTC; null elsewhere."""
-    try:
-        parsed = texts.str.to_datetime(time_unit="us", strict=False)
-    except pl.exceptions.ComputeError:
-        return _nothing(texts, pl.Datetime("us"))
-    dtype = parsed.dtype
-    zoned = isinstance(dtype, pl.Datetime) and dtype.time_zone is not None
-    return parsed.dt.replace_time_zone(None) if zoned else parsed
-
-
-def _to_time(found: pl.Series, absent: tuple[str, ...]) -> pl.Series:
+def _to_time(found: pl.Series, column: Column, absent: tuple[str, ...]) -> pl.Series:
     """Whole numbers stay such, also written as text; the first value of a text column says which kind it is."""
     if found.dtype == pl.String:
         plain = _plain(found, absent).drop_nulls()
@@ -230,7 +201,7 @@ def _to_time(found: pl.Series, absent: tuple[str, ...]) -> pl.Series:
             return _to_int(found, absent)
     if found.dtype.is_integer():
         return found.cast(pl.Int64, strict=False)
-    return found.cast(pl.Float64).fill_nan(None) if found.dtype.is_float() else _to_datetime(found, absent)
+    return found.cast(pl.Float64).fill_nan(None) if found.dtype.is_float() else _to_datetime(found, column, absent)
 
 
 def _to_string(found: pl.Series) -> pl.Series:
@@ -282,7 +253,7 @@ def _refuse_lost(
     shown = ", ".join(f"{value} ({place(int(row), column.name)})" for row, value in zip(rows, told, strict=False))
     more = f", and {len(rows) - SHOWN} more in this batch" if len(rows) > SHOWN else ""
     raise DataUnreadable(
-        f"column {column.name!r}: {_kind(found)} that is not {_article(column.dtype)}: {shown}{more}",
+        f"column {column.name!r}: {_kind(found)} that is not {_article(column)}: {shown}{more}",
         f"values that can be held as {column.dtype}" + (f", written as {form}" if form else ""),
         _hint(column, found, [str(value) for value in values], form),
         {
@@ -297,10 +268,10 @@ def _kind(found: pl.Series) -> str:
     return "a text" if found.dtype == pl.String else f"a value of type {found.dtype}"
 
 
-def _article(dtype: str) -> str:
+def _article(column: Column) -> str:
     words = {"int": "a whole number within 64 bits", "float": "a number", "bool": "true or false", "string": "a text"}
     words |= {"key": "a text or a whole number", "time": "a date and time (ISO 8601) or a number"}
-    return words.get(dtype, "a date and time (ISO 8601)")
+    return words.get(column.dtype) or f"a date that exists, {wanted_dates(column.written or DateFormat())}"
 
 
 def _hint(column: Column, found: pl.Series, values: list[str], form: NumberFormat | None) -> str:
@@ -316,6 +287,6 @@ def _hint(column: Column, found: pl.Series, values: list[str], form: NumberForma
         return "correct the values, or give the column dtype float in the contract"
     if column.dtype == "key" and found.dtype.is_float():
         return "write the column as whole numbers or as text; floats lose the last digits of long numbers"
-    if column.dtype == "datetime":
-        return "write times as 2024-01-31 or 2024-01-31T12:00:00 (UTC, or with an offset)"
+    if column.dtype in ("datetime", "time"):
+        return advice(column.name, found, values, column.sensitive)
     return "correct the values, or change the dtype in the contract"

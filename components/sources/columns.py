@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from schemas.contract import Contract, Dtype, Feature
+from schemas.dates import DateFormat
 from schemas.errors import DataInvalid
 
 _BYTES = {"float": 8, "int": 8, "bool": 1, "string": 24, "datetime": 8, "image": 1, "key": 24, "time": 8}
@@ -21,6 +22,7 @@ class Column:
         shape: shape of one value, empty for a scalar.
         optional: whether the column may be absent.
         sensitive: whether its values are left out of messages.
+        written: how a column of dates writes them; None for ISO 8601.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Column:
     shape: tuple[int, ...] = ()
     optional: bool = False
     sensitive: bool = False
+    written: DateFormat | None = None
 
     @property
     def size(self) -> int:
@@ -49,9 +52,11 @@ def contract_columns(contract: Contract, optional: Collection[str] = ()) -> dict
 def _column(contract: Contract, name: str, optional: bool) -> Column:
     feature: Feature | None = contract.features.get(name)
     if feature is not None:
-        return Column(name, feature.dtype, feature.shape, optional, feature.sensitive)
+        return Column(name, feature.dtype, feature.shape, optional, feature.sensitive, contract.dates.get(name))
     if contract.label is not None and name == contract.label.name:
         return Column(name, contract.label.dtype, (), optional)
+    if name in contract.dates:
+        return Column(name, "datetime", (), optional, written=contract.dates[name])
     return Column(name, "time" if name == contract.time and name != contract.key else "key", (), optional)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import polars as pl
 
-from components.quality.checking.dates import find_format
 from components.quality.checking.evidence import Evidence, Failure, certain, judge
 from components.quality.checking.judgement import SAMPLE, compare_table
 from components.quality.checking.large import is_large, scan, slices, spread
@@ -76,8 +75,6 @@ def _check_whole(contract: Contract, statistics: dict[str, Any], path: Path) -> 
     """A file held in memory."""
     frame, facts = read_file(path, _delimiter(statistics))
     table = _table(frame, statistics, contract)
-    if statistics and facts.format != statistics["probes"]["file"]["format"]:
-        table = _with_own_dates(table)
     evidence = _compared(statistics, table, facts, contract)
     counts = tally(contract, table)
     rules = [*row_count(contract, table.rows), *evidence_of(contract, counts), *keys_unique(contract, table)]
@@ -107,17 +104,10 @@ def _compared(statistics: dict[str, Any], table: Table, facts: FileFacts, contra
 
 def _table(frame: pl.DataFrame, statistics: dict[str, Any], contract: Contract) -> Table:
     known = {n: Spec.from_json(s) for n, s in statistics["specs"].items()} if statistics else specs_of(contract)
+    for name, how in contract.dates.items():
+        if name in known:
+            known[name] = replace(known[name], date_format=how.format, first_year=how.first_year)
     return Table(frame, {n: s for n, s in known.items() if n in frame.columns})
-
-
-def _with_own_dates(table: Table) -> Table:
-    """Dates may be written otherwise in another file format."""
-    specs = dict(table.specs)
-    for name in table.names("datetime"):
-        if table.frame[name].dtype == pl.String:
-            form = find_format(table.texts(name).drop_nulls().head(1000))
-            specs[name] = replace(specs[name], date_format=form or specs[name].date_format)
-    return Table(table.frame, specs)
 
 
 def _delimiter(statistics: dict[str, Any]) -> str | None:

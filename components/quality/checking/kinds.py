@@ -5,7 +5,8 @@ import re
 import numpy as np
 import polars as pl
 
-from components.quality.checking.dates import find_format
+from components.dates.finding import find_dates
+from components.dates.numbers import find_number_dates
 from components.quality.checking.table import Kind, Spec
 from schemas.magnitudes import EXACT, INT64_MAX, INT64_MIN
 

@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from components.quality.checking.dates import parse_dates
+from schemas.dates import ISO, DateFormat
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -24,7 +25,8 @@ class Spec:
         integer: a number without fraction.
         boolean: a category of two written as true and false.
         capital: true and false begin with a capital letter.
-        date_format: how a datetime is written (strptime), None where the file has typed dates.
+        date_format: how a datetime is written, see ``DateFormat``; None where the file has typed dates.
+        first_year: the first of the hundred years of a two-digit year.
         tokens: texts that mean "missing" besides the empty one.
     """
 
@@ -34,6 +36,12 @@ class Spec:
     capital: bool = True
     date_format: str | None = None
     tokens: tuple[str, ...] = ()
+    first_year: int | None = None
+
+    @property
+    def written(self) -> DateFormat:
+        """How its dates are written."""
+        return DateFormat(format=self.date_format or ISO, first_year=self.first_year)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; ``from_json`` reads them back."""
@@ -103,7 +111,7 @@ class Table:
     def _to_numbers(self, name: str) -> Floats:
         series, spec = self.frame[name], self.specs[name]
         if spec.kind == "datetime":
-            return parse_dates(series if series.dtype.is_temporal() else self.texts(name), spec.date_format)
+            return parse_dates(self.texts(name) if series.dtype == pl.String else series, spec.written)
         if series.dtype == pl.String:
             series = self.texts(name)
         values = series.cast(pl.Float64, strict=False).to_numpy().astype(float)

@@ -33,6 +33,9 @@ def diff_contracts(old: Contract, new: Contract) -> list[Change]:
         _compare(changes, field, getattr(old, field), getattr(new, field), "different")
     for name in [*old.features, *(n for n in new.features if n not in old.features)]:
         changes += _feature(f"features.{name}", old.features.get(name), new.features.get(name))
+    for name in dict.fromkeys([*old.dates, *new.dates]):
+        a, b = (c.dates[name].model_dump() if name in c.dates else None for c in (old, new))
+        _compare(changes, f"dates.{name}", a, b, "different")
     changes += _label(old.label, new.label)
     _compare(changes, "rows.min", old.rows.min, new.rows.min, _lower_is_looser(old.rows.min, new.rows.min))
     _compare(changes, "rows.max", old.rows.max, new.rows.max, _higher_is_looser(old.rows.max, new.rows.max))

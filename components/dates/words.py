@@ -1,0 +1,45 @@
+"""Dates in words: what was read, what is wanted, and how to say otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from components.dates.spelling import spellings
+from schemas.dates import EPOCHS, ISO, DateFormat
+
+UNITS = {"epoch s": "seconds", "epoch ms": "milliseconds", "epoch us": "microseconds", "epoch ns": "nanoseconds"}
+"""The unit of each format of numbers since 1970 UTC."""
+
+
+def wanted_dates(how: DateFormat) -> str:
+    """A clause about how the dates of a column are written."""
+    if how.format in EPOCHS:
+        return f"in {UNITS[how.format]} since 1970 UTC"
+    return "written as ISO 8601" if how.format == ISO else f"written as {how.format}"
+
+
+def setting(name: str, how: DateFormat) -> str:
+    """How the contract says it."""
+    year = f", first_year: {how.first_year}" if how.first_year is not None else ""
+    return f'dates: {{{name}: {{format: "{how.format}"{year}}}}}'
+
+
+def advice(name: str, found: pl.Series, samples: Sequence[str], sensitive: bool = False) -> str:
+    """What to do about values that are not read as dates.
+
+    Args:
+        name: of the column.
+        found: its values, texts or numbers.
+        samples: some that were not read.
+        sensitive: whether the advice must not follow from the values.
+    """
+    if found.dtype.is_numeric():
+        counted = setting(name, DateFormat(format="epoch s"))
+        return f"if they count from 1970, say so in the contract: {counted}, or epoch ms, us, ns"
+    forms = [] if sensitive else [form for form in spellings(samples[0].strip()) if form]
+    either = " or ".join(forms[:2])
+    say = f"if the column is written as {either}, say so in the contract: " if forms else ""
+    example = setting(name, DateFormat(format=forms[0])) + "; else correct" if forms else "correct"
+    return f"{say}{example} the values, or add the text to the source's `null_values` if it means missing"
