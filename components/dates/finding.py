@@ -73,7 +73,7 @@ def find_dates(name: str, texts: pl.Series, today: date | None = None) -> Found 
     if len(unread) > (1 - ENOUGH) * len(kinds):
         return None
     rivals = [form for form in forms[1:] if _reads_as_many(form, kinds, read[forms[0]], screen)]
-    best, rivals, by_order = _by_order(texts, [forms[0], *rivals])
+    best, rivals, by_order = _by_order(texts, _plausible([forms[0], *rivals], kinds))
     lost = texts.is_in(unread.implode()).fill_null(False).arg_true()
     return Found(
         _with_years(name, best, read[forms[0]], today),
@@ -144,7 +144,7 @@ def _refuse_contradiction(name: str, texts: pl.Series, kinds: pl.Series, read: d
 
 
 def _contradiction(name: str, texts: pl.Series, examples: dict[str, str]) -> DataUnreadable:
-    rows = [int((texts == text).arg_max() or 0) for text in examples.values()]
+    rows = [int((texts == text).fill_null(False).arg_max() or 0) for text in examples.values()]
     shown = [f"row {row + 1} ({texts[row]!r}) can only be {form}" for row, form in zip(rows, examples, strict=True)]
     return DataUnreadable(
         f"column {name!r} writes its dates in two ways: {', '.join(shown)}",
@@ -152,6 +152,18 @@ def _contradiction(name: str, texts: pl.Series, examples: dict[str, str]) -> Dat
         "write all rows in one way, best as 2024-01-31; rows that read both ways cannot be told apart",
         {"column": name, "formats": list(examples), "rows": rows},
     )
+
+
+def _plausible(forms: list[str], kinds: pl.Series) -> list[str]:
+    """The formats without those whose last two digits are days of few kinds and first two years of many, or so.
+
+    Where the year may stand first or last, it is the one of both that has fewer values.
+    """
+    if len({form.find("%y") for form in forms}) == 1:
+        return forms
+    read = {form: read_dates(kinds, DateFormat(format=form)) for form in forms}
+    likely = [f for f in forms if read[f].dt.day().n_unique() > read[f].dt.year().n_unique()]
+    return likely or forms
 
 
 def _by_order(texts: pl.Series, forms: list[str]) -> tuple[str, list[str], bool]:

@@ -40,20 +40,25 @@ def find_number_dates(name: str, values: pl.Series) -> DateFormat | None:
         compact = _compact(name, low, high)
         if compact and read_dates(values.cast(pl.Int64), DateFormat(format=compact)).null_count() == 0:
             return DateFormat(format=compact)
-    if _NAMED.search(name):
-        for unit, per_second in PER_SECOND.items():
-            if COUNTED[0] * per_second <= low and high <= COUNTED[1] * per_second:
-                return DateFormat(format=unit)
+    unit = counted_in(low, high) if _NAMED.search(name) else None
+    return DateFormat(format=unit) if unit else None
+
+
+def counted_in(low: float, high: float) -> str | None:
+    """The format of numbers from ``low`` to ``high`` that count from 1970 to 1990 or later, up to 2059; else None."""
+    for unit, per_second in PER_SECOND.items():
+        if COUNTED[0] * per_second <= low and high <= COUNTED[1] * per_second:
+            return unit
     return None
 
 
 def _compact(name: str, low: float, high: float) -> str | None:
     """The format that numbers from ``low`` to ``high`` have if they are compact dates from 1900 to 2100."""
-    if 19_000_101 <= low and high <= 21_001_231:
+    if low >= 19_000_101 and high <= 21_001_231:
         return "%Y%m%d"
-    if 19_000_101_000_000 <= low and high <= 21_001_231_235_959:
+    if low >= 19_000_101_000_000 and high <= 21_001_231_235_959:
         return "%Y%m%d%H%M%S"
-    if 190_001 <= low and high <= 210_012 and _MONTHS.search(name):
+    if low >= 190_001 and high <= 210_012 and _MONTHS.search(name):
         return "%Y%m"
     return None
 

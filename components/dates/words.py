@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from components.dates.numbers import counted_in
+from components.dates.reading import read_dates
 from components.dates.spelling import spellings
 from schemas.dates import EPOCHS, ISO, DateFormat
 
@@ -26,6 +28,11 @@ def setting(name: str, how: DateFormat) -> str:
     return f'dates: {{{name}: {{format: "{how.format}"{year}}}}}'
 
 
+def _reads(form: str, samples: Sequence[str]) -> bool:
+    texts = pl.Series(samples, dtype=pl.String)
+    return read_dates(texts, DateFormat(format=form)).null_count() == 0
+
+
 def advice(name: str, found: pl.Series, samples: Sequence[str], sensitive: bool = False) -> str:
     """What to do about values that are not read as dates.
 
@@ -35,10 +42,12 @@ def advice(name: str, found: pl.Series, samples: Sequence[str], sensitive: bool 
         samples: some that were not read.
         sensitive: whether the advice must not follow from the values.
     """
-    if found.dtype.is_numeric():
-        counted = setting(name, DateFormat(format="epoch s"))
-        return f"if they count from 1970, say so in the contract: {counted}, or epoch ms, us, ns"
-    forms = [] if sensitive else [form for form in spellings(samples[0].strip()) if form]
+    numbers = pl.Series(samples, dtype=pl.String).str.strip_chars().cast(pl.Float64, strict=False)
+    if found.dtype.is_numeric() or numbers.null_count() == 0:
+        unit = None if sensitive else counted_in(numbers.min() or 0.0, numbers.max() or 0.0)  # type: ignore[arg-type]
+        counted = setting(name, DateFormat(format=unit or "epoch s"))
+        return f"if they count from 1970, say so in the contract: {counted}" + ("" if unit else ", or epoch ms, us, ns")
+    forms = [] if sensitive else [form for form in spellings(samples[0].strip()) if _reads(form, samples)]
     either = " or ".join(forms[:2])
     say = f"if the column is written as {either}, say so in the contract: " if forms else ""
     example = setting(name, DateFormat(format=forms[0])) + "; else correct" if forms else "correct"

@@ -14,6 +14,7 @@ from components.quality.checking.reading import read_file
 from components.quality.checking.table import Spec, Table
 from components.quality.infer_rules import feature_of, label_of
 from schemas.contract import Contract, Feature, Label, Rows
+from schemas.dates import DateFormat
 from schemas.errors import ConfigError, DataUnreadable, UnknownName
 from schemas.reference import Reference, pack_statistics
 
@@ -108,10 +109,16 @@ def _contract(
         time=time,
         features=features,
         label=made,
+        dates={n: s.written for n, s in table.specs.items() if n in (*features, time) and _is_own(s)},
         ignore=tuple(ignore),
         rows=Rows(min=1),
         reference=reference,
     )
+
+
+def _is_own(spec: Spec) -> bool:
+    """Whether a column writes its dates in a way of its own."""
+    return spec.kind == "datetime" and spec.written != DateFormat()
 
 
 def _best_key(table: Table, keys: list[str]) -> str | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from components.dates.unread import unread
 from components.quality.checking.table import Spec
 from schemas.contract import Contract
 
@@ -65,7 +66,7 @@ def _reason(name: str, contract: Contract, series: pl.Series, spec: Spec) -> str
     others = len(series) - most
     if others <= max(RARE_ROWS, RARE_SHARE * len(series)):
         return f"nearly constant: all but {others} of {len(series):,} rows are alike"
-    return _text(filled) if spec.kind == "text" else ""
+    return (unread(filled) or _text(filled)) if spec.kind == "text" else ""
 
 
 def _constant(series: pl.Series, filled: pl.Series) -> str:

@@ -43,7 +43,6 @@ _ENDINGS: dict[str, Kind] = {
 }
 _TFDS_NAME = re.compile(r"[a-z][a-z0-9_]*(/[a-z0-9_.-]+)?(:[\d.]+)?")
 _DECIMAL_COMMA = r"^\s*-?\d+,\d+\s*$"
-_ISO_8601 = re.compile(r"%Y-%m-%d([ T]%H:%M(:%S%\.f(%#z)?)?)?")
 
 
 @dataclass(frozen=True)
@@ -150,7 +149,7 @@ def _described(source: Source, frame: pl.DataFrame) -> Opened:
     texts = [n for n, t in plain.schema.items() if t in (pl.Categorical, pl.Enum)]
     plain = plain.with_columns(pl.col(n).cast(pl.String) for n in texts)
     specs = {n: describe(n, plain[n]) for n in plain.columns}
-    return Opened(source.model_copy(update={"datetime_formats": _formats(specs)}), plain, specs, odd)
+    return Opened(source, plain, specs, odd)
 
 
 def _open_csv(data: str) -> Opened:
@@ -168,7 +167,6 @@ def _open_csv(data: str) -> Opened:
         encoding=_encoding(facts[0].encoding),
         null_values=tuple(dict.fromkeys((*NULL_TEXTS, *sorted(tokens)))),
         decimal_comma=bool(numbers),
-        datetime_formats=_formats(specs),
     )
     return Opened(source, plain, specs)
 
@@ -181,11 +179,6 @@ def _read_text(file: Path) -> tuple[pl.DataFrame, TextFacts]:
     text, facts = inspect_text(gzip.decompress(file.read_bytes()), None)
     quote = '"' if facts.quotes else None
     return pl.read_csv(text, separator=facts.delimiter, infer_schema=False, quote_char=quote), facts
-
-
-def _formats(specs: dict[str, Spec]) -> dict[str, str]:
-    """How datetimes are written, by column, where that is not ISO 8601."""
-    return {n: s.date_format for n, s in specs.items() if s.date_format and not _ISO_8601.fullmatch(s.date_format)}
 
 
 def _encoding(found: str) -> str:

@@ -18,6 +18,7 @@ from components.sources.columns import contract_columns
 from components.sources.splits import AsGiven
 from components.starting import sizes
 from components.starting.columns import codes, left_out
+from components.starting.dated import date_decisions
 from components.starting.label import Task, find_label, task_of
 from components.starting.leakage import Suspect, find_suspects
 from components.starting.opening import Kind, Opened, open_table
@@ -68,8 +69,8 @@ def start_with_table(
         raise UnknownName("column", time, opened.frame.columns)
     label, guess = find_label(opened.frame, opened.specs, label)
     task, why = task_of(opened.specs[label], opened.frame[label], task)
-    inferred = _inferred(name, opened, label, task, time)
-    contract, columns = _without(inferred, opened, time)
+    inferred, why_time = _inferred(name, opened, label, task, time)
+    contract, columns = _without(inferred, opened, why_time)
     typed = _typed(opened, contract)
     contract, suspects = _without_copies(contract, typed)
     split, splitting = _split(opened, contract, typed)
@@ -79,6 +80,7 @@ def start_with_table(
         Decision("rows", f"{opened.frame.height:,} rows, {len(opened.frame.columns)} columns"),
         Decision("task", *_task_words(contract, typed, why)),
         Decision("features", f"{len(contract.features)}: {', '.join(contract.features)}"),
+        *date_decisions(opened.frame, opened.specs),
         *columns,
         *suspects,
         splitting,
@@ -87,15 +89,15 @@ def start_with_table(
     return Recipe(contract, opened.source, typed.height, model, training, split, transform, tuple(decisions))
 
 
-def _inferred(name: str, opened: Opened, label: str, task: Task, time: str | None) -> Contract:
-    """The contract as ``contract infer`` would write it, with the time column that was asked for or found."""
+def _inferred(name: str, opened: Opened, label: str, task: Task, time: str | None) -> tuple[Contract, str]:
+    """The contract as ``contract infer`` would write it, the time column that was asked for or found, and why."""
     with opened.as_file() as path:
         contract = infer_contract(path, label, task, time, name)
-    found, _ = time_column(opened.frame, opened.specs, time, contract.time)
-    return contract if found == contract.time else contract.model_copy(update={"time": found})
+    found, why = time_column(opened.frame, opened.specs, time, contract.time)
+    return contract if found == contract.time else contract.model_copy(update={"time": found}), why
 
 
-def _without(contract: Contract, opened: Opened, time: str | None) -> tuple[Contract, list[Decision]]:
+def _without(contract: Contract, opened: Opened, why_time: str) -> tuple[Contract, list[Decision]]:
     """The contract with rules that warn, and without the columns that a first model does not see."""
     out = left_out(contract, opened.frame, opened.specs)
     absent = {o.name for o in out}
@@ -120,9 +122,8 @@ def _without(contract: Contract, opened: Opened, time: str | None) -> tuple[Cont
     decisions += [Decision("left out", n, why) for n, why in opened.left_out.items()]
     if unlabelled:
         decisions.append(Decision("set aside", f"{unlabelled:.2%} of the rows", "they have no label or no time"))
-    _, why = time_column(opened.frame, opened.specs, time, contract.time)
     if contract.time is not None:
-        decisions.append(Decision("time", contract.time, why))
+        decisions.append(Decision("time", contract.time, why_time))
     return Contract.model_validate({**contract.model_dump(), **changes}), decisions
 
 

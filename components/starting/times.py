@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import polars as pl
 
-from components.quality.checking.table import Spec
+from components.quality.checking.table import Spec, Table
 from components.sources.splits import ByHash, ByTime, Shares
 from components.starting.recipe import Decision
 from schemas.contract import Contract
@@ -28,9 +29,17 @@ def time_column(
     if wanted is not None:
         return wanted, "as asked"
     if inferred is not None:
-        return inferred, "rows are sorted by it"
+        return inferred, _sorted_words(frame[inferred], specs[inferred])
     named = [n for n in frame.columns if specs[n].kind == "datetime" and _NAMED.match(n)]
     return (named[0], "it holds dates and is named so") if len(named) == 1 else (None, "")
+
+
+def _sorted_words(series: pl.Series, spec: Spec) -> str:
+    """How far the rows come in the order of their moments."""
+    moments = Table(pl.DataFrame([series]), {series.name: spec}).numbers(series.name)
+    steps = np.diff(moments[~np.isnan(moments)])
+    back = int((steps < 0).sum())
+    return "rows are sorted by it" if back == 0 else f"rows follow it but for {back:,} of {steps.size:,} steps"
 
 
 def shares(rows: int) -> Shares:

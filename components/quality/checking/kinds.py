@@ -7,6 +7,7 @@ import polars as pl
 
 from components.dates.finding import find_dates
 from components.dates.numbers import find_number_dates
+from components.dates.unread import unread
 from components.quality.checking.table import Kind, Spec
 from schemas.magnitudes import EXACT, INT64_MAX, INT64_MIN
 
@@ -69,12 +70,14 @@ def _from_text(name: str, series: pl.Series) -> Spec:
     if tokens is not None:
         return _number(name, values.filter(values.is_not_null()), tokens, filled)
     words = tuple(sorted({w for w in filled.unique().to_list() if w.strip().lower() in MISSING_WORDS}))
-    real = filled.filter(~filled.is_in(list(words))) if words else filled
-    form = find_format(real if real.len() <= 20_000 else real.gather_every(real.len() // 10_000))
-    if form is not None:
-        return Spec("datetime", date_format=form, tokens=words)
+    dates = find_dates(name, series.set(series.is_in(["", *words]).fill_null(False), None))
+    if dates is not None:
+        return Spec("datetime", date_format=dates.how.format, tokens=words, first_year=dates.how.first_year)
     boolean = _is_boolean(filled)
-    return Spec(_text_kind(name, filled), boolean=boolean, capital=not boolean or str(filled[0])[0].isupper())
+    kind = _text_kind(name, filled)
+    if kind == "key" and unread(filled):
+        kind = "text"
+    return Spec(kind, boolean=boolean, capital=not boolean or str(filled[0])[0].isupper())
 
 
 def _tokens(odd: pl.Series, rows: int) -> tuple[str, ...] | None:
@@ -92,6 +95,9 @@ def _number(name: str, values: pl.Series, tokens: tuple[str, ...], written: pl.S
     present = values.drop_nulls().drop_nans()
     if present.len() == 0:
         return Spec("number", tokens=tokens)
+    dates = find_number_dates(name, present)
+    if dates is not None:
+        return Spec("datetime", date_format=dates.format, tokens=tokens)
     integer = bool((present % 1 == 0).all())
     if written is not None and integer and _leading_zeros(written):
         return Spec(_text_kind(name, written))

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
-from components.quality.checking.dates import find_format
+from components.dates.finding import find_dates
 from components.quality.checking.evidence import Evidence, certain, suspicious
 from components.quality.checking.kinds import MISSING_WORDS
 from components.quality.checking.probe import Batch, Learned, first_rows
 from components.quality.checking.table import Table
 from components.quality.stats.memory import inflation
 from components.quality.stats.pvalues import rate_change, rate_increase
+from schemas.dates import ISO
 
 
 class MissingProbe:
@@ -92,8 +93,8 @@ def _unreadable(table: Table, name: str, flags: np.ndarray, known: int) -> Evide
 def _reason(values: pl.Series, dates: bool) -> str:
     """What the unreadable values look like."""
     if dates:
-        form = find_format(values, 0.5)
-        return f"written as {form}" if form else ""
+        found = find_dates("", values)
+        return f"written as {found.how.format}" if found and found.how.format != ISO else ""
     shapes = {
         "decimal comma": r"^\s*[-+]?\d+,\d+\s*$",
         "thousands separators": r"^\s*[-+]?\d{1,3}([,. ']\d{3})+([.,]\d+)?\s*$",

@@ -7,11 +7,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.quality.checking.dates import find_format, parse_dates
+from components.dates.finding import find_dates
+from components.quality.checking.dates import parse_dates
 from components.quality.checking.kinds import describe
 from components.quality.infer import infer_contract
 from components.quality.infer_rules import limits
 from schemas.contract import dump_contract, parse_contract
+from schemas.dates import DateFormat
 from schemas.errors import ConfigError, DataUnreadable, UnknownName
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "quality"))
@@ -121,11 +123,12 @@ def test_sensitive_values_are_not_kept(tmp_path):
     ],
 )
 def test_dates_are_recognised(texts, form):
-    assert find_format(pl.Series(texts)) == form
+    found = find_dates("when", pl.Series(texts))
+    assert (found.how.format if found else None) == form
 
 
 def test_dates_with_an_offset_are_read_as_utc():
-    seconds = parse_dates(pl.Series(["1970-01-01T02:00:05+02:00", None]), "%Y-%m-%dT%H:%M:%S%.f%#z")
+    seconds = parse_dates(pl.Series(["1970-01-01T02:00:05+02:00", None]), DateFormat())
     assert seconds[0] == 5.0 and np.isnan(seconds[1])
 
 

@@ -54,7 +54,7 @@ def test_columns_are_left_out_with_evidence(odd):
 def test_time_and_how_the_file_is_written(odd):
     assert odd.contract.time == "seen_at" and isinstance(odd.split, ByTime)
     assert isinstance(odd.source, CsvSource)
-    assert (odd.source.separator, odd.source.datetime_formats) == (";", {"seen_at": "%d.%m.%Y %H:%M"})
+    assert (odd.source.separator, odd.contract.dates["seen_at"].format) == (";", "%d.%m.%Y %H:%M")
     assert odd.transform.datetimes == "moment" and odd.transform.shares
 
 

@@ -1,0 +1,60 @@
+"""Texts about time that are not read as dates: what they are, in words, so that a column is not lost silently."""
+
+from __future__ import annotations
+
+import re
+
+import polars as pl
+
+from components.dates.spelling import spellings
+
+SHARE = 0.95
+"""Share of the values that must be of one kind."""
+LOOKED_AT = 500
+_CLOCK = r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?"
+_UNIT = r"(?:milliseconds?|ms|seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|weeks?|months?|years?|yrs?|[smhd])"
+_KINDS = (
+    (re.compile(rf"{_CLOCK}\s?(?:[ap]\.?\s?m\.?)?|\d{{1,2}}\s?[ap]\.?\s?m\.?", re.I), "times of day or durations"),
+    (re.compile(r"-?P(?=[\dT])(?:\d+(?:\.\d+)?[YMWD])*(?:T(?:\d+(?:\.\d+)?[HMS])+)?", re.I), "durations (ISO 8601)"),
+    (re.compile(rf"-?\d+:{_CLOCK}|-?\d+ days?,? {_CLOCK}(?:\.\d+)?|-?\d{{3,}}:\d{{2}}", re.I), "durations"),
+    (re.compile(rf"(?:-?\d+(?:[.,]\d+)?\s?{_UNIT}[ ,]*)+", re.I), "durations with their unit"),
+)
+_ZONED = re.compile(r"(?:^|.*\D)\d{1,2}:\d{2}.*\s(?:[A-Z]{2,5}|\[?[A-Z][a-z]+/[A-Z][A-Za-z_]+\]?)$")
+_WORD = re.compile(r"^\D{0,12}\d{1,4}[ .\-/]+(?:de )?([^\W\d_]{3,12})\.?[ .,\-/]+(?:de )?\d{2,4}\b")
+
+
+def unread(texts: pl.Series) -> str:
+    """What a column of texts about time holds, with an example; empty where it is about something else.
+
+    Args:
+        texts: filled values that ``find_dates`` does not read.
+    """
+    looked = texts.drop_nulls().unique(maintain_order=True).head(LOOKED_AT).str.strip_chars().to_list()
+    if len(looked) < 2:
+        return ""
+    for pattern, words in _KINDS:
+        if _share(looked, lambda text, p=pattern: p.fullmatch(text)) >= SHARE:
+            return f"{words} ({looked[0]!r}), which are not read as numbers"
+    months = {m.group(1).lower() for m in map(_WORD.match, looked) if m}
+    if months and len(months) <= 36 and _share(looked, _WORD.match) >= SHARE and not _share(looked, spellings) >= SHARE:
+        return f"dates ({looked[0]!r}) with names of months that are not English"
+    if _share(looked, _ZONED.match) >= SHARE:
+        return f"times ({looked[0]!r}) with a time zone by name, which is not read"
+    return _several(looked)
+
+
+def _share(looked: list[str], test: object) -> float:
+    return sum(bool(test(text)) for text in looked) / len(looked)  # type: ignore[operator]
+
+
+def _several(looked: list[str]) -> str:
+    """Words for dates that are written in several ways."""
+    kinds: dict[str, str] = {}
+    written = [spellings(text) for text in looked]
+    if sum(map(bool, written)) < SHARE * len(looked):
+        return ""
+    for text, forms in zip(looked, written, strict=True):
+        if forms:
+            kinds.setdefault(re.sub(r"%[ymdY]", "#", forms[0]), text)
+    shown = " and ".join(repr(text) for text in list(kinds.values())[:3])
+    return f"dates that are written in several ways or do not exist ({shown})" if kinds else ""

@@ -1,0 +1,91 @@
+"""What a first look says about the dates of a table: how each column is read, and how to say otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from components.dates.finding import Found, find_dates
+from components.dates.numbers import are_serials
+from components.dates.reading import read_dates
+from components.dates.unread import unread
+from components.dates.words import UNITS
+from components.quality.checking.table import Spec
+from components.starting.recipe import Decision
+from schemas.dates import EPOCHS, ISO, DateFormat
+
+_OFFSET = r"\d{1,2}:\d{2}.*(?:Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)$"
+
+
+def date_decisions(frame: pl.DataFrame, specs: dict[str, Spec]) -> list[Decision]:
+    """How the columns of dates are read; flagged where they read in another way, too.
+
+    Args:
+        frame: all rows, in the types of the file.
+        specs: what each column holds.
+    """
+    return [decision for name in frame.columns for decision in _about(name, frame[name], specs[name])]
+
+
+def _about(name: str, series: pl.Series, spec: Spec) -> Iterator[Decision]:
+    if spec.kind in ("number", "key"):
+        numbers = series.cast(pl.Float64, strict=False).drop_nulls().drop_nans()
+        if are_serials(name, numbers):
+            day = pl.select(pl.date(1899, 12, 30) + pl.duration(days=int(numbers[0]))).item()
+            why = f"{numbers[0]:g} would be {day}; they are kept as numbers: write dates, best as 2024-01-31"
+            yield Decision("dates?", f"{name}: numbers like the days of a spreadsheet", why, flagged=True)
+    if spec.kind == "category" and series.dtype == pl.String:
+        words = unread(series.filter(series != ""))
+        if words:
+            yield Decision("dates?", f"{name}: taken as categories", words, flagged=True)
+    if spec.kind != "datetime" or series.dtype.is_temporal():
+        return
+    absent = series.is_in(["", *spec.tokens]).fill_null(False) if series.dtype == pl.String else None
+    filled = (series if absent is None else series.set(absent, None)).cast(pl.String)
+    example = filled.drop_nulls()[0]
+    moment = _shown(example, spec.written)
+    if spec.written.format in EPOCHS:
+        why = f"{example} is {moment} UTC; if they are amounts, remove them from `dates` in the contract"
+        yield Decision("dates", f"{name}: {UNITS[spec.written.format]} since 1970", why, flagged=True)
+        return
+    found = find_dates(name, filled)
+    if found is not None:
+        yield from _about_texts(name, filled, found, f"{example!r} is {moment}")
+
+
+def _about_texts(name: str, texts: pl.Series, found: Found, example: str) -> Iterator[Decision]:
+    how = found.how
+    change = f"to change: `dates: {{{name}: ...}}` in the contract"
+    if found.rivals:
+        other = found.rivals[0]
+        text = next((t for t in texts.drop_nulls() if _shown(t, other) != _shown(t, how)), texts.drop_nulls()[0])
+        by = ", by which the rows are sorted" if found.by_order else ""
+        mine, its = _shown(text, how), _shown(text, other)
+        why = f"every row also reads as {other.format}: {text!r} is {mine}{by}, or {its}; {change}"
+        yield Decision("dates", f"{name}: read as {how.format}", why, flagged=True)
+    elif how.format != ISO:
+        yield Decision("dates", f"{name}: written as {how.format}", example)
+    if how.two_digit_years:
+        years = f"two-digit years are {how.century} to {how.century + 99}"
+        yield Decision("dates", f"{name}: {years}", f"{example}; {change} (first_year)", flagged=True)
+    yield from _about_offsets(name, texts.drop_nulls())
+
+
+def _about_offsets(name: str, texts: pl.Series) -> Iterator[Decision]:
+    zoned = texts.str.contains(_OFFSET)
+    count = int(zoned.sum())
+    if not count:
+        return
+    bare = len(texts) - count
+    if bare:
+        why = f"{bare:,} of {len(texts):,} have no offset and are taken for UTC"
+        yield Decision("dates", f"{name}: moved to UTC", why, flagged=True)
+    elif not texts.str.contains(r"(?:Z|z|UTC|GMT|[+-]00(?::?00)?)$").all():
+        yield Decision("dates", f"{name}: moved to UTC", "by the offset that each time has")
+
+
+def _shown(text: str, how: DateFormat) -> str:
+    """The moment of a text as a person reads it, the time left out where it is midnight."""
+    moment = read_dates(pl.Series([text]), how)[0]
+    return "no date" if moment is None else str(moment).removesuffix(" 00:00:00")
