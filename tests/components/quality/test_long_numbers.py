@@ -91,8 +91,8 @@ def test_classes_that_float64_merges_stay_two(suffix: str, tmp_path: Path) -> No
     assert parse_contract(dump_contract(contract)).label == contract.label
 
 
-def test_amounts_and_moments_stay_numbers(tmp_path: Path) -> None:
-    """Long whole numbers of all lengths are amounts; those of a column of moments count nanoseconds."""
+def test_amounts_stay_numbers_and_moments_are_dates(tmp_path: Path) -> None:
+    """Long whole numbers of all lengths are amounts; those of a column of moments count nanoseconds since 1970."""
     draw = random.Random(5)
     frame = table(1, list(range(ROWS))).with_columns(
         paid=pl.Series([round(10 ** draw.uniform(8, 18)) for _ in range(ROWS)]),
@@ -102,6 +102,7 @@ def test_amounts_and_moments_stay_numbers(tmp_path: Path) -> None:
     contract = infer_contract(write(frame, tmp_path / "clean.csv"), label="sold")
     assert {n: contract.features[n].dtype for n in ("paid", "created_at", "wide")} == {
         "paid": "int",
-        "created_at": "int",
+        "created_at": "datetime",
         "wide": "float",
     }
+    assert contract.dates["created_at"].format == "epoch ns"
