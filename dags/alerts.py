@@ -17,8 +17,9 @@ from typing import Any
 
 from airflow.sdk.definitions.context import Context
 
-from dags.place import open_run, open_store
+from dags.place import open_run
 from pipelines.core.execute import artifact_path
+from pipelines.core.store import open_store
 from schemas.files import read_json, write_json
 
 URL_VARIABLE = "KILNWORKS_ALERT_URL"

@@ -1,4 +1,4 @@
-"""Arguments of the Docker and Kubernetes operators of Airflow for a step that runs in a container.
+"""Arguments of the Docker and Kubernetes operators of Airflow for a step of a DAG that runs in a container.
 
 Built as plain values, so that they can be looked at without a Docker engine, a cluster or these providers of Airflow.
 Exit code 99 means skipped there too.
@@ -8,9 +8,9 @@ import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dags.place import store_url
 from pipelines.core.operations import Docker, Pod
 from schemas.errors import EXIT_SKIPPED, ConfigError
+from schemas.places import store_url
 
 STORE_MOUNT = "/store"
 """Where the store appears inside of a pod."""

@@ -17,9 +17,9 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 
 from dags.links import LINKS
 from dags.place import command, environment, open_run
-from pipelines.core.project import project_root
 from pipelines.core.store import now
 from schemas.errors import EXIT_SKIPPED, EXIT_USAGE, KilnworksError, StepSkipped
+from schemas.places import project_root
 
 STOP_SECONDS = 10.0
 """How long a stopped command may take to tidy up before it is killed."""

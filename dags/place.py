@@ -8,22 +8,11 @@ import sys
 from pathlib import Path
 
 import pipelines
-from pipelines.core.project import ROOT_VARIABLE, project_root
-from pipelines.core.store import Run, Store
+from pipelines.core.store import Run, open_store
+from schemas.places import ROOT_VARIABLE, STORE_VARIABLE, project_root, store_url
 
-STORE_VARIABLE = "KILNWORKS_STORE"
 PACKAGES = Path(pipelines.__file__).parents[1]
 """Folder that holds the packages ``pipelines``, ``components``, ``schemas`` and ``dags``."""
-
-
-def store_url() -> str:
-    """The store that every task uses: ``$KILNWORKS_STORE``, or ``store`` in the project's root."""
-    return os.environ.get(STORE_VARIABLE) or str(project_root() / "store")
-
-
-def open_store() -> Store:
-    """The store itself."""
-    return Store.at(store_url())
 
 
 def open_run(pipeline: str, run_id: str) -> Run:

@@ -15,8 +15,7 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Resp
 
 from components.reporting.report import REPORT, render_report
 from dags import pages
-from dags.place import open_store
-from pipelines.core.store import Run
+from pipelines.core.store import Run, open_store
 from schemas.errors import KilnworksError
 
 HEADERS = {

@@ -21,10 +21,10 @@ from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipExcept
 from components.retraining.policy import RetrainPolicy
 from components.retraining.watch import claim, confirm, look
 from dags.factory import START, wanted
-from dags.place import open_store
 from dags.watcher import LandingTrigger
 from pipelines.core.graph import Pipeline
 from pipelines.core.registry import load
+from pipelines.core.store import open_store
 
 
 class DecideOperator(BaseOperator):

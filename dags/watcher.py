@@ -13,7 +13,7 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from components.retraining.policy import RetrainPolicy
 from components.retraining.watch import due
-from dags.place import open_store
+from pipelines.core.store import open_store
 
 REMIND_SECONDS = 300.0
 """How long a due run may stay unstarted until the event is made again."""

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from components.features.raw import raw_arrays
 from components.predicting.answers import answer_frame
+from components.predicting.pieces import Arrays, Ask, in_pieces
 from components.predicting.rows import request_frames
 from components.sources.base import Source
 from schemas.champion import ChampionRecord
 from schemas.contract import Contract
-from schemas.errors import RequestInvalid, StoreError
+from schemas.errors import StoreError
 from schemas.files import read_json
 
 if TYPE_CHECKING:
     import polars as pl
 
-Arrays = Mapping[str, np.ndarray[Any, Any]]
-Ask = Callable[[Arrays], Arrays]
-"""Named inputs ``[n, *shape]`` to named outputs ``[n, ...]``."""
-
 BATCH = 1024
-_TOO_MANY_ROWS = re.compile(r"larger than maximum input batch size (\d+)")
 
 
 def predictions(path: Path, contract: Contract, ask: Ask, like: Source | None = None) -> Iterator[pl.DataFrame]:
@@ -77,7 +70,7 @@ def in_process(champion: ChampionRecord) -> Ask:
 def through_server(champion: ChampionRecord, address: str, timeout_seconds: float) -> Ask:
     """The model of that name on a server at ``HOST:PORT`` (gRPC).
 
-    A server that batches refuses requests of more rows than its ``max_batch_size``; it is asked for as many at a time.
+    A server that batches refuses requests of more rows than its ``max_batch_size``; it is asked for fewer at a time.
 
     Raises (while asking):
         ServerUnavailable: nothing answers within ``timeout_seconds``.
@@ -86,27 +79,4 @@ def through_server(champion: ChampionRecord, address: str, timeout_seconds: floa
     from components.serving.client import Client
 
     client = Client(address, timeout_seconds=timeout_seconds)
-    most = BATCH
-
-    def ask(inputs: Arrays) -> Arrays:
-        nonlocal most
-        try:
-            return _in_pieces(lambda piece: client.predict(champion.model, dict(piece)).outputs, inputs, most)
-        except RequestInvalid as error:
-            limit = _TOO_MANY_ROWS.search(str(error))
-            if limit is None or not 0 < int(limit[1]) < most:
-                raise
-            most = int(limit[1])
-        return ask(inputs)
-
-    return ask
-
-
-def _in_pieces(ask: Ask, inputs: Arrays, most: int) -> Arrays:
-    """Ask for ``most`` rows at a time; the answers together."""
-    rows = max((len(array) for array in inputs.values()), default=0)
-    pieces = [
-        ask({name: array[start : start + most] for name, array in inputs.items()})
-        for start in range(0, max(rows, 1), most)
-    ]
-    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+    return in_pieces(lambda inputs: client.predict(champion.model, dict(inputs)).outputs, BATCH)

@@ -193,9 +193,9 @@ def _sources(manifest: dict[str, Any], known: dict[str, Any]) -> dict[str, str]:
 
 
 def _blocker(record: dict[str, Any], names: list[str]) -> dict[str, str]:
-    """The step whose closed gate skipped this one, as the runner writes it: ``evaluation was skipped``."""
-    blocker, _, rest = str(record.get("reason") or "").partition(" was ")
-    return {"?": blocker} if rest == "skipped" and blocker in names else {}
+    """The step whose closed gate skipped this one, as the runner writes it in ``blocked_by``."""
+    blocker = str(record.get("blocked_by") or "")
+    return {"?": blocker} if blocker in names else {}
 
 
 def _inputs_first(steps: list[StepRecord]) -> list[StepRecord]:

@@ -1,12 +1,12 @@
 """``python -m components.serving --port=8500 --model_name=... --model_base_path=...``: the server without the CLI."""
 
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from components.serving.main import serve
-from schemas.errors import KilnworksError
+from schemas.errors import ConfigError, KilnworksError
+from schemas.places import is_remote, store_folder, store_url
 
 
 @dataclass(frozen=True)
@@ -16,12 +16,19 @@ class _Folder:
     root: Path
 
 
+def _folder(url: str | None) -> _Folder:
+    """The store in a folder. Raises ``ConfigError`` for one that lies elsewhere."""
+    if is_remote(store_url(url)):
+        raise ConfigError(
+            f"the store {store_url(url)}", "a folder of this machine", "use `python -m pipelines serve` for it"
+        )
+    return _Folder(store_folder(store_url(url)))
+
+
 def main() -> int:
     """Serve; errors of the configuration are printed without a traceback."""
     try:
-        return serve(
-            sys.argv[1:], lambda url: _Folder(Path(url or os.environ.get("KILNWORKS_STORE", "store")).resolve())
-        )
+        return serve(sys.argv[1:], _folder)
     except KilnworksError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

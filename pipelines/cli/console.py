@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.core.execute import Listener, StepEvent
+from pipelines.core.events import Listener, StepEvent
 from pipelines.core.graph import Pipeline
 from schemas.context import Progress
 

@@ -12,11 +12,12 @@ from rich.text import Text
 
 from pipelines.cli.console import table_console, watched
 from pipelines.cli.quiet import quiet_libraries
-from pipelines.cli.settings import new_run_id, open_store
+from pipelines.cli.settings import StoreUrl, new_run_id
 from pipelines.core.execute import artifact_path, run_all
 from pipelines.core.finish import finish_run
 from pipelines.core.graph import Champion, Pipeline, Step
 from pipelines.core.registry import load
+from pipelines.core.store import open_store
 from schemas.errors import EXIT_SKIPPED, ConfigError
 
 if TYPE_CHECKING:
@@ -38,9 +39,7 @@ def drift(
         int | None,
         typer.Option(min=0, help="Exit with 99 when more features than this have moved, or a small model can tell."),
     ] = None,
-    store: Annotated[
-        str | None, typer.Option("--store", help="Folder of the store [default: $KILNWORKS_STORE or ./store]")
-    ] = None,
+    store: StoreUrl = None,
 ) -> int:
     """Compare new rows, or what a server was asked, with the data that the live model learned from."""
     if (data is None) == (log is None):

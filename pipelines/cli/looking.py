@@ -11,15 +11,13 @@ from rich.text import Text
 
 from pipelines.cli import doctor as checks
 from pipelines.cli.console import STYLE, table_console
-from pipelines.cli.settings import open_store
+from pipelines.cli.settings import StoreUrl
 from pipelines.core.graph import Champion, Latest, Pipeline, Step
 from pipelines.core.registry import load, names
+from pipelines.core.store import open_store
 from schemas.errors import KilnworksError
 
 Name = Annotated[str, typer.Argument(help="Name of the pipeline.", show_default=False)]
-StoreUrl = Annotated[
-    str | None, typer.Option("--store", help="Folder of the store [default: $KILNWORKS_STORE or ./store]")
-]
 
 FULL_WIDTH = 120
 """Columns of a terminal that shows three metrics of a run; a narrower one shows the first."""

@@ -41,7 +41,7 @@ def new(
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
 ) -> None:
     """Look at data, write a contract and a pipeline, and say what was decided and why."""
-    from pipelines.core.project import project_root
+    from schemas.places import project_root
 
     quiet_libraries()
     folder = root.expanduser().resolve() if root else project_root()
@@ -96,7 +96,7 @@ def _shown(path: Path) -> str:
 
 def _prefix(folder: Path) -> str:
     """What makes the next command find the project, where it would not."""
-    from pipelines.core.project import project_root
+    from schemas.places import project_root
 
     return "" if folder == project_root() else f"KILNWORKS_ROOT={_quoted(os.fspath(folder))} "
 

@@ -10,20 +10,18 @@ from rich.console import Console
 
 from pipelines.cli.console import sectioned, watched
 from pipelines.cli.quiet import quiet_libraries
-from pipelines.cli.settings import new_run_id, open_store, overrides
-from pipelines.core.execute import Status, run_all
+from pipelines.cli.settings import StoreUrl, new_run_id, overrides
+from pipelines.core.events import Status
+from pipelines.core.execute import run_all
 from pipelines.core.finish import finish_run
 from pipelines.core.graph import Pipeline
 from pipelines.core.registry import load
-from pipelines.core.store import Run
+from pipelines.core.store import Run, open_store
 from pipelines.core.together import run_together, skip_rest
 from pipelines.core.windows import INTERVAL_VARIABLE, interval_settings
 from schemas.errors import EXIT_SKIPPED, ConfigError, KilnworksError
 
 Name = Annotated[str, typer.Argument(help="Name of the pipeline.", show_default=False)]
-StoreUrl = Annotated[
-    str | None, typer.Option("--store", help="Folder of the store [default: $KILNWORKS_STORE or ./store]")
-]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="STEP.FIELD=VALUE", help="Another value for a setting; repeatable.")
 ]
@@ -159,9 +157,9 @@ def _conclude(console: Console, pipeline: Pipeline, run: Run, outcome: dict[str,
     counts = {status: list(outcome.values()).count(status) for status in ("done", "cached", "skipped")}
     _say(console, f"run      {run.run_id}: " + ", ".join(f"{n} {status}" for status, n in counts.items() if n))
     for step_name, status in outcome.items():
-        reason = (run.outcome(step_name) or {}).get("reason", "")
-        if status == "skipped" and not reason.endswith("was skipped"):
-            _say(console, f"skipped  {step_name}: {reason}")
+        record = run.outcome(step_name) or {}
+        if status == "skipped" and not record.get("blocked_by"):
+            _say(console, f"skipped  {step_name}: {record.get('reason', '')}")
 
 
 def _say_replaced(console: Console, defined: Pipeline, configured: Pipeline) -> None:

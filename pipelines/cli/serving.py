@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from pipelines.cli.quiet import quiet_libraries
-from pipelines.cli.settings import open_store
+from pipelines.cli.settings import StoreUrl
 from pipelines.core.registry import load as load_pipeline
+from pipelines.core.store import open_store
 from schemas.champion import read_champion
 from schemas.errors import UnknownName
 
@@ -33,9 +34,7 @@ def _group() -> None:
 def config(
     out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path("docker/serving"),
     models_at: Annotated[str, typer.Option(help="Where the server will see STORE/serving.")] = "/models",
-    store: Annotated[
-        str | None, typer.Option("--store", help="Folder of the store [default: $KILNWORKS_STORE or ./store]")
-    ] = None,
+    store: StoreUrl = None,
 ) -> None:
     """Write models.config, batching.config and monitoring.config for the tensorflow/serving image."""
     from components.serving.serving_config import write_serving_config
@@ -54,9 +53,7 @@ def predict(
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Write CSV here [default: the screen]")] = None,
     timeout_seconds: Annotated[float, typer.Option(help="How long one request to the server may take.")] = 30.0,
-    store: Annotated[
-        str | None, typer.Option("--store", help="Folder of the store [default: $KILNWORKS_STORE or ./store]")
-    ] = None,
+    store: StoreUrl = None,
 ) -> None:
     """Predict for the rows of a file with the live model.
 

@@ -1,17 +1,20 @@
 """What a person types, as values: ``--set model.epochs=3``, ``--store URL``, run ids."""
 
-import os
 import secrets
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 import yaml
 
-from pipelines.core.store import Store
 from schemas.errors import ConfigError
 
-STORE_VARIABLE = "KILNWORKS_STORE"
+StoreUrl = Annotated[
+    str | None,
+    typer.Option("--store", help="Folder or URL of the store [default: $KILNWORKS_STORE, or store/ in the project]"),
+]
+"""The option of every command that reads or writes a store."""
 
 
 def overrides(settings: Sequence[str]) -> dict[str, Any]:
@@ -30,11 +33,6 @@ def overrides(settings: Sequence[str]) -> dict[str, Any]:
         except yaml.YAMLError:
             found[key.strip()] = value
     return found
-
-
-def open_store(url: str | None) -> Store:
-    """The store at ``url``, at ``$KILNWORKS_STORE``, or in ``./store``."""
-    return Store.at(url or os.environ.get(STORE_VARIABLE) or "store")
 
 
 def new_run_id() -> str:

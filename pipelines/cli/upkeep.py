@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.settings import open_store
+from pipelines.cli.settings import StoreUrl
 from pipelines.core.retention import RetentionConfig, prune
+from pipelines.core.store import open_store
 
 
 def prune_store(
@@ -18,9 +19,7 @@ def prune_store(
         typer.Option("--days", min=1, envvar="KILNWORKS_KEEP_DAYS", help="Age in days up to which everything is kept."),
     ] = 30,
     dry: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
-    store: Annotated[
-        str | None, typer.Option("--store", help="Folder of the store [default: $KILNWORKS_STORE or ./store]")
-    ] = None,
+    store: StoreUrl = None,
 ) -> None:
     """Remove old runs, checkpoints and pinned data; the champion and all that it stands on stay."""
     removed = prune(RetentionConfig(runs=runs, days=days), open_store(store), time.time(), dry=dry)

@@ -15,48 +15,21 @@
 import errno
 import resource
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
-from typing import Any, Literal
+from typing import Any
 
 from pipelines.core.cache import step_code, step_fingerprint
+from pipelines.core.events import Listener, Status, StepEvent, nobody
+from pipelines.core.gates import skip_blocked
 from pipelines.core.graph import Champion, Latest, Pipeline, Source, Step
 from pipelines.core.store import Run, explained, locked
 from schemas.artifacts import Artifact, Deployment
 from schemas.champion import read_champion
 from schemas.context import Progress, RunContext
 from schemas.errors import KilnworksError, StepFailed, StepSkipped, StoreError, UnknownName
-
-Status = Literal["running", "done", "cached", "skipped", "failed"]
-
-
-@dataclass(frozen=True)
-class StepEvent:
-    """One change in the life of a step, for whoever watches the run.
-
-    Attributes:
-        step: its name.
-        status: where it stands now.
-        progress: how far it has come; only while running.
-        seconds: wall time; only when ended.
-        reason: why it was skipped or failed, in one line; for ``cached`` the run that made it.
-    """
-
-    step: str
-    status: Status
-    progress: Progress | None = None
-    seconds: float | None = None
-    reason: str = ""
-
-
-Listener = Callable[[StepEvent], None]
-
-
-def nobody(_: StepEvent) -> None:
-    """A listener for runs that nobody watches."""
 
 
 def run_step(
@@ -136,11 +109,7 @@ def run_all(
     for step in pipeline.steps:
         if step.name not in needed:
             continue
-        blocked = next((up for up in step.upstream() if outcome.get(up) == "skipped"), None)
-        if blocked is not None:
-            reason = f"{blocked} was skipped"
-            run.record(step.name, "skipped", seconds=0.0, reason=reason)
-            listener(StepEvent(step.name, "skipped", seconds=0.0, reason=reason))
+        if skip_blocked(pipeline, step.name, run, listener):
             outcome[step.name] = "skipped"
             continue
         mine = step.name in chosen

@@ -18,7 +18,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 import pipelines
-from pipelines.core.project import project_root
+from schemas.places import project_root
 
 METADATA = (".dist-info", ".egg-info", ".egg")
 """Endings of what installed packages leave beside themselves."""

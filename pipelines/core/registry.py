@@ -14,8 +14,8 @@ from types import ModuleType
 
 import pipelines
 from pipelines.core.graph import Pipeline
-from pipelines.core.project import project_root
 from schemas.errors import KilnworksError, UnknownName, WiringError
+from schemas.places import project_root
 
 PROJECT = "project_pipelines"
 """The package as whose modules the definitions of the project folder are imported."""

@@ -30,6 +30,7 @@ from pipelines.core.remote import Remote
 from schemas.artifacts import Artifact
 from schemas.errors import StoreError, UnknownName
 from schemas.files import read_json, sync_directory, write_json
+from schemas.places import is_remote, store_folder, store_url
 
 MANIFEST = "manifest.json"
 
@@ -52,10 +53,10 @@ class Store:
     @classmethod
     def at(cls, url: str) -> "Store":
         """The store in a local folder, or at an fsspec URL."""
-        if "://" in url and not url.startswith(("file://", "local://")):
+        if is_remote(url):
             remote = Remote.at(url)
             return cls(remote.mirror, remote)
-        return cls(Path(url.partition("://")[2] or url).resolve())
+        return cls(store_folder(url))
 
     def run(self, pipeline: str, run_id: str) -> "Run":
         """The run of that name, whether it exists yet or not."""
@@ -308,6 +309,11 @@ def explained(root: Path) -> Iterator[None]:
             "free space for the artifacts",
             "free some, or choose another store with --store; finished steps are kept",
         ) from error
+
+
+def open_store(url: str | None = None) -> Store:
+    """The store at ``url``, at ``$KILNWORKS_STORE``, or in ``store`` in the project's folder."""
+    return Store.at(store_url(url))
 
 
 def clean(run_id: str) -> str:

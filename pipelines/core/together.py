@@ -7,7 +7,9 @@ is skipped here too, so that a gate closes the same way however the steps are cu
 from collections.abc import Sequence
 from contextlib import suppress
 
-from pipelines.core.execute import Listener, Status, StepEvent, nobody, remember_code, run_step
+from pipelines.core.events import Listener, Status, nobody
+from pipelines.core.execute import remember_code, run_step
+from pipelines.core.gates import skip_blocked
 from pipelines.core.graph import Pipeline
 from pipelines.core.store import Run
 from schemas.errors import StepSkipped
@@ -43,17 +45,6 @@ def run_together(
             if not skip_blocked(pipeline, step.name, run, listener):
                 outcome[step.name] = run_step(pipeline, step.name, run, fresh=fresh, listener=listener)
     return outcome
-
-
-def skip_blocked(pipeline: Pipeline, name: str, run: Run, listener: Listener = nobody) -> bool:
-    """Record a step as skipped where one that feeds it was skipped in this run; says whether that is so."""
-    for upstream in pipeline[name].upstream():
-        if (run.outcome(upstream) or {}).get("outcome") == "skipped":
-            reason = f"{upstream} was skipped"
-            run.record(name, "skipped", seconds=0.0, reason=reason)
-            listener(StepEvent(name, "skipped", seconds=0.0, reason=reason))
-            return True
-    return False
 
 
 def skip_rest(pipeline: Pipeline, run: Run) -> None:

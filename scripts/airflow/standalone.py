@@ -8,17 +8,21 @@ import os
 import signal
 import sys
 import time
-from pathlib import Path
 from types import FrameType
 
+from schemas.places import ROOT_VARIABLE, is_remote, project_root, store_folder, store_url
 from scripts.airflow.processes import ROOT, Airflow, StartFailed
 
 
 def main() -> int:
     """Start, say where it is, wait for Ctrl-C; exit code 1 when a part of it cannot start or dies."""
     given = _arguments()
-    store = Path(given.store or os.environ.get("KILNWORKS_STORE") or ROOT / "store").resolve()
-    project = Path(os.environ.get("KILNWORKS_ROOT") or ROOT).resolve()
+    os.environ.setdefault(ROOT_VARIABLE, str(ROOT))
+    url, project = store_url(given.store), project_root()
+    if is_remote(url):
+        _say(f"the store {url} is no folder; Airflow's database and logs lie under the store: give --store FOLDER")
+        return 2
+    store = store_folder(url)
     airflow = Airflow(store / "airflow", store, given.database, given.port, project)
     signal.signal(signal.SIGTERM, _interrupt)
     _say("Airflow starts; this takes about half a minute")
@@ -44,7 +48,7 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="of the UI and API [default: a free one]")
-    parser.add_argument("--store", help="folder of the store [default: $KILNWORKS_STORE or ./store]")
+    parser.add_argument("--store", help="folder of the store [default: $KILNWORKS_STORE, or store/ in the project]")
     parser.add_argument("--database", help="SQLAlchemy URL, e.g. of PostgreSQL [default: SQLite under the store]")
     return parser.parse_args()
 

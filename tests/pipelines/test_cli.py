@@ -74,6 +74,46 @@ def test_one_bad_definition_is_named_and_hides_no_other(project, capsys, text, s
     assert code == 2 and says in err and "Traceback" not in err
 
 
+def test_a_gate_of_its_own_is_told_apart_from_those_behind_it_whatever_its_words(project, capsys):
+    definition = """
+from pathlib import Path
+from pipelines.core.graph import Pipeline, Step
+from schemas.artifacts import Artifact
+from schemas.config import Config
+from schemas.errors import StepSkipped
+
+
+def gate(config: Config, out: Path) -> Artifact:
+    raise StepSkipped("the last row was skipped")
+
+
+def behind(config: Config, first: Artifact, out: Path) -> Artifact:
+    return Artifact(out)
+
+
+GATED = Pipeline("gated", (Step("first", gate, Config()), Step("next", behind, Config(), {"first": "first"})))
+"""
+    (project / "pipelines" / "gated.py").write_text(definition)
+    code, out, _ = run(capsys, "run", "gated", "--run-id", "a")
+    assert code == 99
+    assert "skipped  first: the last row was skipped" in out and "skipped  next" not in out
+    code, out, _ = run(capsys, "step", "gated", "first", "next", "--run-id", "b")
+    assert code == 99
+    records = [json.loads((project / f"store/runs/gated/{r}/outcomes/next.json").read_text()) for r in "ab"]
+    assert [r["blocked_by"] for r in records] == ["first", "first"]
+
+
+def test_everything_has_one_store_where_none_is_named(project, capsys, monkeypatch, tmp_path_factory):
+    from dags.place import environment, open_run
+
+    monkeypatch.delenv("KILNWORKS_STORE")
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    assert run(capsys, "run", "small", "--run-id", "r1")[0] == 0
+    assert (project / "store/runs/small/r1/three/manifest.json").is_file()
+    assert open_run("small", "r1").manifest("three") is not None
+    assert environment()["KILNWORKS_STORE"] == str(project / "store")
+
+
 def test_a_setting_that_asks_for_another_class_is_said(project, capsys):
     definition = """
 from pathlib import Path

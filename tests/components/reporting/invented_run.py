@@ -170,7 +170,7 @@ class InventedRun:
             out.rename(self.path / "evaluation.skipped")
             self.outcome("evaluation", "skipped", seconds=1.1, reason=closed.got, error=closed.record())
             for step in ("servable", "deployment"):
-                self.outcome(step, "skipped", seconds=0.0, reason="evaluation was skipped")
+                self.outcome(step, "skipped", seconds=0.0, reason="evaluation was skipped", blocked_by="evaluation")
             return
         out.rename(self.path / "evaluation")
         self.finish("evaluation", min={"auc": limit})

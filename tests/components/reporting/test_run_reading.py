@@ -70,7 +70,7 @@ def test_skipped_steps_hang_on_the_one_that_closed_the_gate_whatever_their_names
     run.evaluation(limit=0.99)
     at = "2026-01-02T03:04:20.000Z"
     for step, blocker in (("servable", "evaluation"), ("deployment", "servable")):
-        record = {"step": step, "outcome": "skipped", "at": at, "reason": f"{blocker} was skipped"}
+        record = {"step": step, "outcome": "skipped", "at": at, "reason": "in other words", "blocked_by": blocker}
         dump(run.path / "outcomes" / f"{step}.json", record)
     steps = read_run(run.path).steps
     assert [s.name for s in steps] == list(CHAIN)
