@@ -26,6 +26,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from schemas.config import Config
 from schemas.dates import DateFormat, as_date_format
 from schemas.errors import ContractError
+from schemas.number_format import NumberFormat
 from schemas.reference import DriftThresholds, Reference
 
 Dtype = Literal["float", "int", "bool", "string", "datetime", "image"]
@@ -164,6 +165,9 @@ class Contract(Config):
     them aside, with the reasons, up to ``max_quarantined``, and goes on with the rest."""
     max_quarantined: float = Field(default=0.01, ge=0, le=1)
     """Largest share of the rows, 0 to 1, that may be set aside; where more are bad, all stay and the pipeline stops."""
+    numbers: dict[str, NumberFormat] = Field(default_factory=dict)
+    """How columns of numbers are written in text where not plainly as -1234.5: ``{price: {thousands: ","}}``. A text
+    that is not written so is no number."""
     drift: DriftThresholds | None = None
     """From where a change counts when data sets are compared; left out: those of ``reference``, else the defaults."""
     checks: tuple[Check, ...] = ()
@@ -206,6 +210,18 @@ class Contract(Config):
         taken = {f"{name}__{part}" for name in images for part in FILE_PARTS} & set(self.columns)
         if taken:
             raise ValueError(f"column {min(taken)!r}: checks use this name for the file that an image comes from")
+        return self
+
+    @model_validator(mode="after")
+    def _numbers_are_numbers(self) -> Self:
+        dtypes: dict[str, str] = {n: f.dtype for n, f in self.features.items() if not f.shape}
+        if self.label is not None:
+            dtypes[self.label.name] = self.label.dtype
+        for name in self.numbers:
+            if name not in self.columns and name not in self.ignore:
+                raise ValueError(f"numbers: there is no column {name!r}; there are: {', '.join(self.columns)}")
+            if dtypes.get(name, "int") not in ("int", "float"):
+                raise ValueError(f"numbers: column {name!r} has dtype {dtypes[name]}, not int or float")
         return self
 
     @property
@@ -348,6 +364,7 @@ def _fields_at(location: tuple[int | str, ...]) -> list[str]:
         "reference": Reference,
         "drift": DriftThresholds,
         "dates": DateFormat,
+        "numbers": NumberFormat,
     }
     model = models.get(str(first), Contract)
     return sorted(model.model_fields)

@@ -1,21 +1,23 @@
 """``contract infer``: a clean file becomes a contract, with the statistics that later batches are judged by."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 
+from components.quality.checking.column_specs import describe_columns
 from components.quality.checking.judgement import learn
-from components.quality.checking.kinds import describe
 from components.quality.checking.reading import read_file
 from components.quality.checking.table import Spec, Table
-from components.quality.infer_rules import feature_of, label_of
+from components.quality.infer_rules import absent_classes, feature_of, label_of
 from schemas.contract import Contract, Feature, Label, Rows
 from schemas.dates import DateFormat
 from schemas.errors import ConfigError, DataUnreadable, UnknownName
+from schemas.number_format import NumberFormat
 from schemas.reference import Reference, pack_statistics
 
 Task = Literal["classification", "regression"]
@@ -32,6 +34,7 @@ def infer_contract(
     time: str | None = None,
     name: str | None = None,
     sensitive: Collection[str] = (),
+    specs: Mapping[str, Spec] | None = None,
 ) -> Contract:
     """Read a clean CSV, Parquet or JSON lines file and write down what it looks like.
 
@@ -42,6 +45,7 @@ def infer_contract(
         time: the column that says when a row was made; by default a datetime column that the rows are sorted by.
         name: name of the contract; by default that of the file.
         sensitive: features with personal values: no statistic of them is kept and no value is shown.
+        specs: what each column holds, see ``describe_columns``; by default it is seen from the rows.
 
     Raises:
         DataUnreadable: the file cannot be read or has fewer than ``LEAST_ROWS`` rows.
@@ -54,13 +58,13 @@ def infer_contract(
     for column in (label, time, *sensitive):
         if column is not None and column not in frame.columns:
             raise UnknownName(f"column in {path.name}:", column, frame.columns)
-    specs = {n: describe(n, frame[n]) for n in frame.columns}
+    known = dict(specs or describe_columns(frame, delimiter=facts.text.delimiter if facts.format == "csv" else ""))
     if label is not None:
-        specs[label] = _label_spec(specs[label], frame[label], task)
-    if time is not None and specs[time].kind != "datetime" and specs[time].kind != "number":
+        known[label] = _label_spec(known[label], frame[label], task)
+    if time is not None and known[time].kind != "datetime" and known[time].kind != "number":
         raise ConfigError(f"column {time!r} does not hold moments", "dates or numbers", "name another --time column")
-    table = Table(frame, specs)
-    open_table = Table(frame, {n: s for n, s in specs.items() if n not in sensitive})
+    table = Table(frame, known)
+    open_table = Table(frame, {n: s for n, s in known.items() if n not in sensitive})
     statistics = learn(open_table, facts, label, time)
     contract = _contract(table, statistics, label, task, time or statistics["stream"], name or contract_name(path))
     return hide(contract, sensitive)
@@ -77,11 +81,11 @@ def _label_spec(spec: Spec, series: pl.Series, task: Task | None) -> Spec:
     few = series.n_unique() <= 20
     if spec.kind == "number" or spec.integer:
         if task == "classification" or (task is None and spec.integer and few):
-            return Spec("category", integer=True, tokens=spec.tokens)
-        return Spec("number", integer=spec.integer, tokens=spec.tokens)
-    if spec.kind in ("text", "key"):
-        return Spec("text") if task == "regression" else Spec("category")
-    return spec
+            return replace(spec, kind="category", integer=True)
+        return replace(spec, kind="number")
+    if spec.kind in ("text", "key") and task == "regression":
+        return Spec("text")
+    return replace(spec, kind="category", tokens=absent_classes(series)) if spec.kind != "datetime" else spec
 
 
 def _contract(
@@ -111,6 +115,7 @@ def _contract(
         label=made,
         dates={n: s.written for n, s in table.specs.items() if n in (*features, time) and _is_own(s)},
         ignore=tuple(ignore),
+        numbers=_written_otherwise(table, [*features, *([made.name] if made else [])]),
         rows=Rows(min=1),
         reference=reference,
     )
@@ -121,9 +126,17 @@ def _is_own(spec: Spec) -> bool:
     return spec.kind == "datetime" and spec.written != DateFormat()
 
 
+def _written_otherwise(table: Table, columns: Collection[str]) -> dict[str, NumberFormat]:
+    """How numbers are written, by column, where not plainly."""
+    forms = {name: table.specs[name].number for name in columns}
+    return {name: form for name, form in forms.items() if form is not None}
+
+
 def _best_key(table: Table, keys: list[str]) -> str | None:
-    named = [k for k in keys if re.search(r"(id|key|uuid)$", k, re.I)]
-    return (named or keys or [None])[0]  # type: ignore[list-item]
+    """A key is there in every row; one that is named so comes first."""
+    whole = [k for k in keys if not table.missing(k).any()]
+    named = [k for k in whole if re.search(r"(id|key|uuid)$", k, re.I)]
+    return (named or whole or [None])[0]  # type: ignore[list-item]
 
 
 def _constant(table: Table, column: str) -> bool:

@@ -4,11 +4,12 @@ import math
 from typing import Literal
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
-from components.quality.checking.kinds import MISSING_WORDS
 from components.quality.checking.table import Spec, Table
 from components.quality.stats.tails import bounds, ends
+from components.sources.label_texts import absent_labels
 from schemas.contract import Dtype, Feature, Label, Scalar
 from schemas.errors import ConfigError
 
@@ -30,11 +31,12 @@ def feature_of(table: Table, column: str) -> Feature:
     most = _rounded_up(min(1.0, share + 6 * math.sqrt((share + 0.01) / table.rows) + 0.02)) if nullable else None
     if spec.kind == "number":
         dtype: Dtype = "int" if spec.integer else "float"
+        unit = spec.number.unit if spec.number else ""
         codes = _codes(table.numbers(column)) if spec.integer else None
         if codes is not None:
-            return Feature(dtype=dtype, nullable=nullable, max_missing=most, allowed=codes)
+            return Feature(dtype=dtype, nullable=nullable, max_missing=most, allowed=codes, unit=unit)
         low, high = limits(table.numbers(column))
-        return Feature(dtype=dtype, nullable=nullable, max_missing=most, min=low, max=high)
+        return Feature(dtype=dtype, nullable=nullable, max_missing=most, min=low, max=high, unit=unit)
     if spec.kind == "datetime":
         return Feature(dtype="datetime", nullable=nullable, max_missing=most)
     allowed = closed_list(table, column)
@@ -116,11 +118,21 @@ def label_of(table: Table, column: str, task: Literal["classification", "regress
             f"label {column!r} holds {spec.kind}", "a number or classes", "choose another --label or --task"
         )
     low, high = limits(table.numbers(column))
-    return Label(name=column, dtype="int" if spec.integer else "float", min=low, max=high)
+    unit = spec.number.unit if spec.number else ""
+    return Label(name=column, dtype="int" if spec.integer else "float", min=low, max=high, unit=unit)
+
+
+def absent_classes(series: pl.Series) -> tuple[str, ...]:
+    """The texts of a label that mean it is missing: only where two classes are left without them."""
+    if series.dtype != pl.String:
+        return ()
+    kinds = series.drop_nulls().unique()
+    absent = absent_labels(kinds)
+    return tuple(sorted(kinds.filter(absent))) if len(kinds) - int(absent.sum()) >= 2 else ()
 
 
 def _classes(table: Table, column: str, spec: Spec) -> Label:
-    found = [v for v in table.texts(column).unique().drop_nulls().to_list() if v.strip().lower() not in MISSING_WORDS]
+    found = table.texts(column).unique().drop_nulls().to_list()
     if len(found) < 2:
         raise ConfigError(f"label {column!r} has {len(found)} class", "at least two", "choose another --label")
     if spec.boolean:

@@ -15,12 +15,12 @@ from components.sources.image_folder import ImageFolderSource
 from components.sources.image_list import ImageListSource
 from components.sources.jsonl import JsonLinesSource
 from components.sources.npz import NpzSource
-from components.sources.number_format import NumberFormat
 from components.sources.parquet import ParquetSource
 from components.sources.splits import AnySplit, AsGiven, ByHash, ByTime, Shares
 from components.sources.sql import SqlSource
 from components.sources.tfds import TfdsSource
 from schemas.config import accept_any
+from schemas.number_format import NumberFormat
 
 AnySource = Annotated[
     CsvSource

@@ -52,7 +52,7 @@ def make_assigner(plan: ByHash | ByTime | AsGiven, contract: Contract, source: S
 
 
 def _by_hash(plan: ByHash, contract: Contract) -> Assigner:
-    columns = _hash_columns(plan.key, contract)
+    columns = hash_columns(plan.key, contract)
 
     def assign(frame: pl.DataFrame, _: str | None) -> Parts:
         return _cut(frame, columns, plan.shares, plan.salt)
@@ -60,7 +60,7 @@ def _by_hash(plan: ByHash, contract: Contract) -> Assigner:
     return Assigner((None,), (), assign, _present(plan.shares))
 
 
-def _hash_columns(key: str | None, contract: Contract) -> tuple[str, ...]:
+def hash_columns(key: str | None, contract: Contract) -> tuple[str, ...]:
     """The key, or every column where there is none."""
     if key is not None and key not in contract.columns:
         raise ConfigError(
@@ -147,7 +147,7 @@ def _given(plan: AsGiven, contract: Contract, source: Source) -> Assigner:
     if plan.column:
         return _by_column(plan, contract, source)
     shares = _cut_shares(plan, parts)
-    columns = _hash_columns(plan.key, contract)
+    columns = hash_columns(plan.key, contract)
 
     def assign(frame: pl.DataFrame, part: str | None) -> Parts:
         return _cut(frame, columns, shares, plan.salt) if part == "train" else {part or "train": frame}
@@ -167,7 +167,7 @@ def _by_column(plan: AsGiven, contract: Contract, source: Source) -> Assigner:
     column = str(plan.column)
     given = _splits_in_column(plan, column, source)
     shares = _cut_shares(plan, given)
-    columns = _hash_columns(plan.key, contract)
+    columns = hash_columns(plan.key, contract)
 
     def assign(frame: pl.DataFrame, _: str | None) -> Parts:
         """Rows by what the column says; what is not given is cut off ``train``."""

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field, field_validator
 
 from components.sources.columns import Column, check_columns
-from components.sources.number_format import NumberFormat
 from schemas.config import Config
 from schemas.dates import DateFormat
 from schemas.errors import DataUnreadable
+from schemas.number_format import NumberFormat
 
 if TYPE_CHECKING:
     import polars as pl
@@ -58,8 +58,8 @@ class Source(Config):
     """How columns of dates are written in this source where that is neither ISO 8601 nor what the contract's ``dates``
     say: ``{"sold": "%d.%m.%Y"}``, or ``epoch s``, ``epoch ms``, ... for numbers since 1970."""
     number_formats: dict[str, NumberFormat] = Field(default_factory=dict)
-    """How texts of numbers are written that are not plainly ``-1234.5``, by column:
-    ``{"price": NumberFormat(thousands=",")}``. A text that is not written so is refused."""
+    """How numbers are written in this source, by column, where that is neither plainly ``-1234.5`` nor what the
+    contract's ``numbers`` say: ``{"price": NumberFormat(thousands=",")}``. A text that is not written so is refused."""
 
     @field_validator("datetime_formats")
     @classmethod
@@ -105,9 +105,9 @@ class Source(Config):
         """Texts that mean "missing" in a column that is not text."""
         return ("",)
 
-    def number_format(self, name: str) -> NumberFormat | None:
-        """How the numbers of a column are written; None for plain ones."""
-        return self.number_formats.get(name)
+    def number_format(self, column: Column) -> NumberFormat | None:
+        """How the numbers of a column are written: as the source says, else as the contract does; None for plainly."""
+        return self.number_formats.get(column.name) or column.number
 
     def frames(self, wanted: Wanted, split: str | None = None) -> Iterator[pl.DataFrame]:
         """The rows in batches, columns in the order and in the dtypes that ``wanted`` asks for.

@@ -13,13 +13,14 @@ import polars as pl
 from components.dates.reading import read_dates
 from components.dates.words import advice, wanted_dates
 from components.sources.columns import Column
-from components.sources.number_format import NumberFormat
+from components.sources.label_texts import without_absent
 from components.sources.tensors import cast_tensor
 from schemas.dates import DateFormat
 from schemas.errors import DataUnreadable
 from schemas.magnitudes import EXACT, fits_int64
+from schemas.number_format import NumberFormat
 
-Formats = Callable[[str], NumberFormat | None]
+Formats = Callable[[Column], NumberFormat | None]
 """From a column to how its numbers are written in text; None where plainly."""
 Place = Callable[[int, str], str]
 """From a row of the batch and a column to words such as ``line 17 of data.csv``."""
@@ -35,7 +36,7 @@ def cast_frame(
     columns: Mapping[str, Column],
     place: Place,
     absent_texts: tuple[str, ...] = ("",),
-    formats: Formats = lambda _: None,
+    formats: Formats = lambda column: column.number,
 ) -> pl.DataFrame:
     """The batch with its columns in contract dtypes.
 
@@ -63,7 +64,9 @@ def cast_frame(
         if column.shape:
             done += cast_tensor(found, column, place)
             continue
-        form = formats(name)
+        if column.label and found.dtype == pl.String:
+            found = without_absent(found, column.classes)
+        form = formats(column)
         wanted = _cast(_plainly(found, column, form), column, absent_texts)
         _refuse_lost(found, wanted, column, place, absent_texts, form)
         done.append(wanted)
@@ -279,9 +282,9 @@ def _hint(column: Column, found: pl.Series, values: list[str], form: NumberForma
         return "numbers that name something: dtype string in the contract keeps every digit; amounts: dtype float"
     if found.dtype == pl.String and column.dtype in ("int", "float"):
         if form is not None:
-            return "write the values the same way, or change the column's `number_formats` of the source"
+            return "write the values the same way, or change `numbers` in the contract (`number_formats` of the source)"
         if any(re.search(r"\d", value) for value in values):
-            return "if they are numbers, say how they are written in the source's `number_formats` (decimal, thousands)"
+            return "if they are numbers, say how they are written: `numbers` in the contract (decimal, thousands, unit)"
         return "correct the values, add the text to the source's `null_values` if it means missing, or use dtype string"
     if column.dtype == "int":
         return "correct the values, or give the column dtype float in the contract"

@@ -3,12 +3,13 @@
 import difflib
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from schemas.contract import Contract, Dtype, Feature
+from schemas.contract import Contract, Dtype, Feature, Scalar
 from schemas.dates import DateFormat
 from schemas.errors import DataInvalid
+from schemas.number_format import NumberFormat
 
 _BYTES = {"float": 8, "int": 8, "bool": 1, "string": 24, "datetime": 8, "image": 1, "key": 24, "time": 8}
 
@@ -23,6 +24,9 @@ class Column:
         optional: whether the column may be absent.
         sensitive: whether its values are left out of messages.
         written: how a column of dates writes them; None for ISO 8601.
+        label: whether it is what the model is to predict: texts such as ``NA`` mean that it is missing.
+        classes: of a label.
+        number: how its numbers are written in text; None where plainly.
     """
 
     name: str
@@ -31,6 +35,9 @@ class Column:
     optional: bool = False
     sensitive: bool = False
     written: DateFormat | None = None
+    label: bool = False
+    classes: tuple[Scalar, ...] = ()
+    number: NumberFormat | None = None
 
     @property
     def size(self) -> int:
@@ -46,7 +53,8 @@ class Column:
 
 def contract_columns(contract: Contract, optional: Collection[str] = ()) -> dict[str, Column]:
     """The columns of a contract by name: key, time, features, label; those in ``optional`` may be absent."""
-    return {name: _column(contract, name, name in optional) for name in contract.columns}
+    columns = {name: _column(contract, name, name in optional) for name in contract.columns}
+    return {name: replace(column, number=contract.numbers.get(name)) for name, column in columns.items()}
 
 
 def _column(contract: Contract, name: str, optional: bool) -> Column:
@@ -54,7 +62,7 @@ def _column(contract: Contract, name: str, optional: bool) -> Column:
     if feature is not None:
         return Column(name, feature.dtype, feature.shape, optional, feature.sensitive, contract.dates.get(name))
     if contract.label is not None and name == contract.label.name:
-        return Column(name, contract.label.dtype, (), optional)
+        return Column(name, contract.label.dtype, (), optional, label=True, classes=contract.label.classes or ())
     if name in contract.dates:
         return Column(name, "datetime", (), optional, written=contract.dates[name])
     return Column(name, "time" if name == contract.time and name != contract.key else "key", (), optional)

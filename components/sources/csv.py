@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, field_validator
 
 from components.sources.base import Source, Wanted
-from components.sources.number_format import NumberFormat
+from components.sources.columns import Column
 from components.sources.paths import find_files
 from schemas.errors import DataUnreadable
+from schemas.number_format import NumberFormat
 
 if TYPE_CHECKING:
     import polars as pl
@@ -66,9 +67,9 @@ class CsvSource(Source):
         """The texts set as ``null_values``."""
         return self.null_values
 
-    def number_format(self, name: str) -> NumberFormat | None:
+    def number_format(self, column: Column) -> NumberFormat | None:
         """The column's own, else a decimal comma where ``decimal_comma`` says so."""
-        return self.number_formats.get(name) or (NumberFormat(decimal=",") if self.decimal_comma else None)
+        return super().number_format(column) or (NumberFormat(decimal=",") if self.decimal_comma else None)
 
     def column_names(self, split: str | None = None) -> list[str]:
         """The header of the first file; those of the others must be the same."""
@@ -115,7 +116,7 @@ class CsvSource(Source):
 
         texts: dict[str, Any] = dict.fromkeys(self._header(file), pl.String())
         native = {"float": pl.Float64(), "int": pl.Int64()}
-        plain = {n for n in wanted.columns if self.number_format(n) is None}
+        plain = {n for n, column in wanted.columns.items() if self.number_format(column) is None}
         typed = {n: native.get(wanted.columns[n].dtype, t) if n in plain else t for n, t in texts.items()}
         seen = 0
         try:

@@ -20,10 +20,20 @@ _STEP = np.uint64(0x9E3779B97F4A7C15)
 
 def hash_rows(frame: pl.DataFrame, columns: Sequence[str], salt: int = 0) -> Hashes:
     """One ``uint64`` a row from the named columns, in the order given."""
-    total = np.full(frame.height, mix(np.array([salt], dtype=np.uint64)), dtype=np.uint64)
-    for name in columns:
+    return salted(hash_each(frame, columns), frame.height, salt)
+
+
+def hash_each(frame: pl.DataFrame, columns: Sequence[str]) -> list[Hashes]:
+    """One ``uint64`` a row of each column, without a salt."""
+    return [_hash_series(frame.get_column(name)) for name in columns]
+
+
+def salted(hashes: Sequence[Hashes], rows: int, salt: int) -> Hashes:
+    """The hashes of the columns of ``rows`` rows, and a salt, as one."""
+    total = np.full(rows, mix(np.array([salt], dtype=np.uint64)), dtype=np.uint64)
+    for one in hashes:
         total *= _STEP
-        total ^= _hash_series(frame.get_column(name))
+        total ^= one
     return mix(total)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Literal
 
 import polars as pl
 
-from components.quality.checking.kinds import describe
+from components.quality.checking.column_specs import describe_columns
 from components.quality.checking.reading import read_file
 from components.quality.checking.table import Spec
 from components.quality.checking.text_file import TextFacts, inspect_text
@@ -42,7 +42,6 @@ _ENDINGS: dict[str, Kind] = {
     ".npz": "npz",
 }
 _TFDS_NAME = re.compile(r"[a-z][a-z0-9_]*(/[a-z0-9_.-]+)?(:[\d.]+)?")
-_DECIMAL_COMMA = r"^\s*-?\d+,\d+\s*$"
 
 
 @dataclass(frozen=True)
@@ -103,26 +102,27 @@ def _kind_of_folder(path: Path) -> Kind:
     raise DataUnreadable(f"folder {path} holds no image and no table", "images, CSV, Parquet or JSON lines", "check it")
 
 
-def open_table(data: str, kind: Kind, query: str | None = None) -> Opened:
-    """Read a table whole and see what its columns hold.
+def open_table(data: str, kind: Kind, query: str | None = None, decimals: Mapping[str, str] | None = None) -> Opened:
+    """Read a table whole and see what its columns hold; ``decimals``: decimal signs of columns, where a person says it.
 
     Raises:
         DataUnreadable: it cannot be read.
         ConfigError: a database without a query.
     """
+    said = dict(decimals or {})
     if kind == "csv":
-        return _open_csv(data)
+        return _open_csv(data, said)
     if kind == "jsonl":
-        return _described(JsonLinesSource(path=data), _together(data, (".jsonl", ".ndjson", ".jsonlines")))
+        return _described(JsonLinesSource(path=data), _together(data, (".jsonl", ".ndjson", ".jsonlines")), said)
     if kind == "parquet":
-        return _described(ParquetSource(path=data), pl.concat([pl.read_parquet(f) for f in _parquet_files(data)]))
+        return _described(ParquetSource(path=data), pl.concat([pl.read_parquet(f) for f in _parquet_files(data)]), said)
     if kind == "sql":
         if not query:
             raise ConfigError("a database, and no query", "--query 'SELECT ...' or the name of a table", "add it")
-        return _streamed(SqlSource(url=data, query=query))
+        return _streamed(SqlSource(url=data, query=query), said)
     if kind == "tfds":
-        return _streamed(TfdsSource(name=data), "train")
-    return _streamed(NpzSource(path=data))
+        return _streamed(TfdsSource(name=data), said, "train")
+    return _streamed(NpzSource(path=data), said)
 
 
 def _parquet_files(data: str) -> list[Path]:
@@ -133,42 +133,39 @@ def _together(data: str, endings: tuple[str, ...]) -> pl.DataFrame:
     return pl.concat([read_file(file)[0] for file in find_files(data, endings)], how="diagonal_relaxed")
 
 
-def _streamed(source: Source, split: str | None = None) -> Opened:
+def _streamed(source: Source, decimals: Mapping[str, str], split: str | None = None) -> Opened:
     """The rows of a source that is no file of rows."""
     from components.sources.base import Wanted
     from components.sources.columns import Column
 
     names = source.column_names(split)
     wanted = Wanted({name: Column(name, "key") for name in names})
-    return _described(source, pl.concat(list(source.batches(names, wanted, split)), how="vertical_relaxed"))
+    frame = pl.concat(list(source.batches(names, wanted, split)), how="vertical_relaxed")
+    return _described(source, frame, decimals)
 
 
-def _described(source: Source, frame: pl.DataFrame) -> Opened:
+def _described(source: Source, frame: pl.DataFrame, decimals: Mapping[str, str]) -> Opened:
     odd = {n: f"holds {t}" for n, t in frame.schema.items() if t.is_nested() or t in (pl.Binary, pl.Object, pl.Time)}
     plain = frame.drop(list(odd))
     texts = [n for n, t in plain.schema.items() if t in (pl.Categorical, pl.Enum)]
     plain = plain.with_columns(pl.col(n).cast(pl.String) for n in texts)
-    specs = {n: describe(n, plain[n]) for n in plain.columns}
-    return Opened(source, plain, specs, odd)
+    return Opened(source, plain, describe_columns(plain, decimals), odd)
 
 
-def _open_csv(data: str) -> Opened:
+def _open_csv(data: str, decimals: Mapping[str, str]) -> Opened:
     """Text, with the delimiter, encoding and number format that it turns out to have."""
     files = find_files(data, (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz"))
     frames, facts = zip(*(_read_text(file) for file in files), strict=True)
     frame = pl.concat(frames, how="vertical")
-    numbers = [n for n in frame.columns if _has_decimal_comma(frame[n])]
-    plain = frame.with_columns(pl.col(n).str.strip_chars().str.replace(",", ".", literal=True) for n in numbers)
-    specs = {n: describe(n, plain[n]) for n in plain.columns}
+    specs = describe_columns(frame, decimals, facts[0].delimiter)
     tokens = {t for s in specs.values() if s.kind in ("number", "datetime") for t in s.tokens}
     source = CsvSource(
         path=data,
         separator=facts[0].delimiter,
         encoding=_encoding(facts[0].encoding),
         null_values=tuple(dict.fromkeys((*NULL_TEXTS, *sorted(tokens)))),
-        decimal_comma=bool(numbers),
     )
-    return Opened(source, plain, specs)
+    return Opened(source, frame, specs)
 
 
 def _read_text(file: Path) -> tuple[pl.DataFrame, TextFacts]:
@@ -183,11 +180,3 @@ def _read_text(file: Path) -> tuple[pl.DataFrame, TextFacts]:
 
 def _encoding(found: str) -> str:
     return {"not utf-8": "cp1252", "utf-8-sig": "utf-8"}.get(found, found)
-
-
-def _has_decimal_comma(texts: pl.Series) -> bool:
-    """Whether a column of numbers is written 1,5: all filled values are numbers, some with a comma."""
-    filled = texts.drop_nulls().filter(texts.drop_nulls() != "")
-    if filled.is_empty() or not filled.head(1000).str.contains(_DECIMAL_COMMA).any():
-        return False
-    return bool(filled.str.contains(r"^\s*-?\d+(,\d+)?\s*$").all())

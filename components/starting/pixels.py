@@ -9,15 +9,13 @@ from components.sources import NpzSource, TfdsSource
 from components.sources.base import Wanted
 from components.sources.columns import Column, contract_columns
 from components.sources.images import FileFacts
-from components.sources.splits import AsGiven
 from components.starting.file_checks import file_checks
 from components.starting.images import MIRRORED, SAMPLE, THUMB, side, told_from_mirror
 from components.starting.label import NAMES
 from components.starting.opening import Kind
 from components.starting.recipe import Decision, Recipe
+from components.starting.settling import settle
 from components.starting.sizes import vision
-from components.starting.times import choose_split
-from schemas.config import Config
 from schemas.contract import FILE_PARTS, Contract
 from schemas.errors import ConfigError, UnknownName
 
@@ -67,23 +65,20 @@ def start_with_pixels(
     usual = side([(one.height, one.width) for one in facts]) if facts else (0, 0)
     shape = (sides[0] or usual[0], sides[1] or usual[1], sides[2])
     contract = _contract(name, source, names, image, shape, labels, facts)
-    typed = _rows(source, Wanted(contract_columns(contract), frozenset(contract.ignore)))
+    parts = _parts(source, Wanted(contract_columns(contract), frozenset(contract.ignore)))
+    typed = pl.concat(list(parts.values()))
     flips = told_from_mirror(*_thumbs(typed, image, shape, chosen)) < MIRRORED
     model, training = vision(typed.height, shape, contract.task, flips=flips)
-    split: Config
-    if source.splits():
-        split, splitting = AsGiven(), Decision("split", "as given", f"the data have {', '.join(source.splits())}")
-    else:
-        split, splitting = choose_split(contract, typed)
+    settled = settle(contract, source, parts)
     decisions = [guess] if guess else []
     decisions += [
         Decision("rows", f"{typed.height:,} images of {' x '.join(map(str, shape))}"),
         Decision("task", f"{labels.n_unique()} classes of {chosen}"),
-        splitting,
+        *settled.decisions,
         Decision("augment", "shifts, turns, zoom, contrast" + (", flips" if flips else "")),
         Decision("model", "vision", f"{training['epochs']} epochs"),
     ]
-    return Recipe(contract, source, typed.height, model, training, split, decisions=tuple(decisions))
+    return Recipe(settled.contract, source, typed.height, model, training, settled.split, decisions=tuple(decisions))
 
 
 def _facts(source: Pixels, image: str, sides: Shape) -> list[FileFacts]:
@@ -97,7 +92,12 @@ def _facts(source: Pixels, image: str, sides: Shape) -> list[FileFacts]:
 
 def _rows(source: Pixels, wanted: Wanted) -> pl.DataFrame:
     """All rows of all parts."""
-    return pl.concat([frame for part in source.splits() or (None,) for frame in source.frames(wanted, part)])
+    return pl.concat(list(_parts(source, wanted).values()))
+
+
+def _parts(source: Pixels, wanted: Wanted) -> dict[str | None, pl.DataFrame]:
+    """All rows by part."""
+    return {part: pl.concat(list(source.frames(wanted, part))) for part in source.splits() or (None,)}
 
 
 def _label(names: list[str], image: str, label: str | None) -> tuple[str, Decision | None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from components.starting.label import Task
 from components.starting.opening import kind_of
 from components.starting.recipe import Recipe
@@ -15,6 +17,7 @@ def start(
     task: Task | None = None,
     time: str | None = None,
     query: str | None = None,
+    decimals: Mapping[str, str] | None = None,
 ) -> Recipe:
     """Look at data and decide on a first pipeline; see ``start_with_table`` and ``start_with_images``."""
     from components.starting.images import annotated, start_with_images
@@ -27,4 +30,4 @@ def start(
     pixels = pixel_column(data, kind)
     if pixels is not None:
         return start_with_pixels(name, data, kind, *pixels, label=label)
-    return start_with_table(name, data, kind, label=label, task=task, time=time, query=query)
+    return start_with_table(name, data, kind, label=label, task=task, time=time, query=query, decimals=decimals)

@@ -7,15 +7,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from components.features.settings import FeatureSettings, PreprocessConfig
 from components.quality.infer import infer_contract
 from components.sources.base import Wanted
 from components.sources.columns import contract_columns
-from components.sources.splits import AsGiven
 from components.starting import sizes
 from components.starting.columns import codes, left_out
 from components.starting.dated import date_decisions
@@ -23,15 +24,15 @@ from components.starting.label import Task, find_label, task_of
 from components.starting.leakage import Suspect, find_suspects
 from components.starting.opening import Kind, Opened, open_table
 from components.starting.recipe import Decision, Recipe
-from components.starting.times import choose_split, time_column
-from schemas.config import Config
+from components.starting.settling import settle
+from components.starting.spellings import refuse_broken_numbers, spelling_decisions
+from components.starting.times import time_column
 from schemas.contract import Contract, Feature
 from schemas.errors import ConfigError, UnknownName
+from schemas.words import listed, named
 
 MISSING = 0.02
 """Share of missing values from which on a column that had none is worth a warning."""
-SPARE = 0.01
-"""Share of rows that may be set aside beyond those that have no label today."""
 EMBEDDED = 16
 """Categories with more values than this are embedded, see ``PreprocessConfig.one_hot_up_to``."""
 RARE = 3
@@ -47,6 +48,7 @@ def start_with_table(
     task: Task | None = None,
     time: str | None = None,
     query: str | None = None,
+    decimals: Mapping[str, str] | None = None,
 ) -> Recipe:
     """Look at a table and decide on a first pipeline.
 
@@ -58,41 +60,46 @@ def start_with_table(
         task: kind of prediction; seen from the label where left out.
         time: column that says when a row was made; found where left out.
         query: SELECT or table, for a database.
+        decimals: the decimal sign of columns, ``,`` or ``.``; seen from the values where left out.
 
     Raises:
         DataUnreadable: the data cannot be read, or has too few rows.
         UnknownName: a column that does not exist.
         ConfigError: label and task do not fit, or no feature is left.
     """
-    opened = open_table(data, kind, query)
+    opened = open_table(data, kind, query, decimals)
     if time is not None and time not in opened.frame.columns:
         raise UnknownName("column", time, opened.frame.columns)
     label, guess = find_label(opened.frame, opened.specs, label)
+    refuse_broken_numbers(opened.frame[label], opened.specs[label])
     task, why = task_of(opened.specs[label], opened.frame[label], task)
     inferred, why_time = _inferred(name, opened, label, task, time)
     contract, columns = _without(inferred, opened, why_time)
-    typed = _typed(opened, contract)
+    parts = _typed(opened, contract)
+    typed = pl.concat(list(parts.values()))
     contract, suspects = _without_copies(contract, typed)
-    split, splitting = _split(opened, contract, typed)
+    settled = settle(contract, opened.source, parts)
+    contract = settled.contract
     model, training, transform = _model(contract, typed)
     decisions = [guess] if guess else []
     decisions += [
         Decision("rows", f"{opened.frame.height:,} rows, {len(opened.frame.columns)} columns"),
         Decision("task", *_task_words(contract, typed, why)),
-        Decision("features", f"{len(contract.features)}: {', '.join(contract.features)}"),
+        Decision("features", f"{len(contract.features)}: {listed(contract.features)}"),
         *date_decisions(opened.frame, opened.specs),
+        *spelling_decisions(opened, label, list(contract.columns)),
         *columns,
         *suspects,
-        splitting,
+        *settled.decisions,
         Decision("model", *_model_words(model, training)),
     ]
-    return Recipe(contract, opened.source, typed.height, model, training, split, transform, tuple(decisions))
+    return Recipe(contract, opened.source, typed.height, model, training, settled.split, transform, tuple(decisions))
 
 
 def _inferred(name: str, opened: Opened, label: str, task: Task, time: str | None) -> tuple[Contract, str]:
     """The contract as ``contract infer`` would write it, the time column that was asked for or found, and why."""
     with opened.as_file() as path:
-        contract = infer_contract(path, label, task, time, name)
+        contract = infer_contract(path, label, task, time, name, specs=opened.specs)
     found, why = time_column(opened.frame, opened.specs, time, contract.time)
     return contract if found == contract.time else contract.model_copy(update={"time": found}), why
 
@@ -109,19 +116,15 @@ def _without(contract: Contract, opened: Opened, why_time: str) -> tuple[Contrac
         reasons = "; ".join(f"{o.name}: {o.reason}" for o in out)
         raise ConfigError(f"no feature is left ({reasons})", "a column that varies and repeats", "give other data")
     ignore = tuple(n for n in opened.frame.columns if n in absent and n != contract.key) + tuple(opened.left_out)
-    unlabelled = _unusable(contract, opened)
     changes: dict[str, Any] = {
         "features": features,
         "ignore": ignore,
         "on_bad_rows": "quarantine",
-        "max_quarantined": round(min(1.0, unlabelled + SPARE), 4),
         "description": f"{opened.frame.height:,} rows from {opened.source}. Look through it: what is known of a column "
         "(unit, meaning, hard limits) makes the guard better.",
     }
     decisions = [Decision("left out", o.name, o.reason) for o in out]
     decisions += [Decision("left out", n, why) for n, why in opened.left_out.items()]
-    if unlabelled:
-        decisions.append(Decision("set aside", f"{unlabelled:.2%} of the rows", "they have no label or no time"))
     if contract.time is not None:
         decisions.append(Decision("time", contract.time, why_time))
     return Contract.model_validate({**contract.model_dump(), **changes}), decisions
@@ -147,25 +150,11 @@ def _moment(contract: Contract, opened: Opened) -> Feature | None:
     )  # fmt: skip
 
 
-def _unusable(contract: Contract, opened: Opened) -> float:
-    """Share of rows without a label or a time."""
-    assert contract.label is not None
-    lacking = pl.Series([False] * opened.frame.height)
-    for column in (contract.label.name, contract.time):
-        if column is not None:
-            series = opened.frame[column]
-            lacking |= series.is_null()
-            if series.dtype == pl.String:
-                tokens = list(opened.specs[column].tokens)
-                lacking |= (series.is_in([*tokens, ""])).fill_null(True)
-    return float(lacking.mean() or 0)  # type: ignore[arg-type]
-
-
-def _typed(opened: Opened, contract: Contract) -> pl.DataFrame:
-    """All rows as the pipeline will read them: a source that cannot be read so is found out here."""
+def _typed(opened: Opened, contract: Contract) -> dict[str | None, pl.DataFrame]:
+    """All rows as the pipeline will read them, by part: a source that cannot be read so is found out here."""
     wanted = Wanted(contract_columns(contract), frozenset(contract.ignore))
     parts = opened.source.splits() or (None,)
-    return pl.concat([frame for part in parts for frame in opened.source.frames(wanted, part)])
+    return {part: pl.concat(list(opened.source.frames(wanted, part))) for part in parts}
 
 
 def _without_copies(contract: Contract, typed: pl.DataFrame) -> tuple[Contract, list[Decision]]:
@@ -189,18 +178,6 @@ def _suspicion(suspect: Suspect, gone: bool, label: str) -> Decision:
         back = "move it from `ignore` to `features` of the contract if it is known before the label is"
         return Decision("leak, left out", suspect.name, f"{evidence}; {back}", flagged=True)
     return Decision("leak?", suspect.name, f"{evidence}; is it known before the label is?", flagged=True)
-
-
-def _split(opened: Opened, contract: Contract, typed: pl.DataFrame) -> tuple[Config, Decision]:
-    if opened.source.splits():
-        return AsGiven(), Decision("split", "as given", f"the data has {', '.join(opened.source.splits())}")
-    usable = typed.filter(pl.all_horizontal(pl.col(c).is_not_null() for c in _needed(contract)))
-    return choose_split(contract, usable)
-
-
-def _needed(contract: Contract) -> list[str]:
-    assert contract.label is not None
-    return [c for c in (contract.label.name, contract.time) if c is not None]
 
 
 def _model(contract: Contract, typed: pl.DataFrame) -> tuple[Any, dict[str, Any], PreprocessConfig]:
@@ -230,13 +207,14 @@ def _task_words(contract: Contract, typed: pl.DataFrame, why: str) -> tuple[str,
     assert label is not None
     if label.classes is None:
         values = typed[label.name].cast(pl.Float64).drop_nulls().to_numpy()
-        return f"regression of {label.name}", f"{why}, from {values.min():g} to {values.max():g}"
-    counts = typed[label.name].cast(pl.String).value_counts(sort=True).drop_nulls()
-    rarest = counts.row(counts.height - 1)
-    shown = ", ".join(str(c) for c in label.classes[:6]) + (", ..." if len(label.classes) > 6 else "")
+        finite = values[np.isfinite(values)]
+        unit = f" {label.unit}" if label.unit else ""
+        return f"regression of {named(label.name)}", f"{why}, from {finite.min():.15g} to {finite.max():.15g}{unit}"
+    counts = {value: int((typed[label.name] == value).sum()) for value in label.classes}
+    rarest = min(counts, key=lambda value: counts[value])
     return (
-        f"{len(label.classes)} classes of {label.name}: {shown}",
-        f"{why}; the rarest is {rarest[0]} with {rarest[1]:,} rows",
+        f"{len(counts)} classes of {named(label.name)}: {listed(map(str, label.classes), 6)}",
+        f"{why}; the rarest is {named(str(rarest))} with {counts[rarest]:,} rows",
     )
 
 

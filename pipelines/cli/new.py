@@ -34,6 +34,10 @@ def new(
         str | None, typer.Option(help="classification or regression [default: seen from the label]")
     ] = None,
     time: Annotated[str | None, typer.Option(help="Column that says when a row was made [default: found]")] = None,
+    decimal: Annotated[
+        list[str] | None,
+        typer.Option(help="Decimal sign of a column, price=, or price=.; may be repeated [default: found]"),
+    ] = None,
     query: Annotated[str | None, typer.Option(help="SELECT, or name of a table, for a database.")] = None,
     root: Annotated[
         Path | None, typer.Option(help="Project folder [default: $KILNWORKS_ROOT or the current one]")
@@ -48,9 +52,11 @@ def new(
     contract, definition = _places(name, folder, force)
     if task not in (None, "classification", "regression"):
         raise ConfigError(f"--task {task}", "classification or regression", "correct the option")
+    from components.quality.checking.column_specs import parse_decimals
     from components.starting.start import start
 
-    recipe = start(name, data, label=label, task=task, time=time, query=query)  # type: ignore[arg-type]
+    decimals = parse_decimals(decimal or [])
+    recipe = start(name, data, label=label, task=task, time=time, query=query, decimals=decimals)  # type: ignore[arg-type]
     _write(name, recipe, folder, contract, definition)
     _tell(name, recipe, folder, contract, definition)
 

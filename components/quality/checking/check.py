@@ -74,7 +74,7 @@ def _check_images(contract: Contract, path: Path) -> tuple[int, list[Failure], i
 def _check_whole(contract: Contract, statistics: dict[str, Any], path: Path) -> tuple[int, list[Evidence]]:
     """A file held in memory."""
     frame, facts = read_file(path, _delimiter(statistics))
-    table = _table(frame, statistics, contract)
+    table = _table(frame, specs_of(contract))
     evidence = _compared(statistics, table, facts, contract)
     counts = tally(contract, table)
     rules = [*row_count(contract, table.rows), *evidence_of(contract, counts), *keys_unique(contract, table)]
@@ -85,12 +85,13 @@ def _check_large(contract: Contract, statistics: dict[str, Any], path: Path) -> 
     """A file read in slices: every rule on every row, distributions on ``SAMPLE`` rows."""
     lazy, facts = scan(path, _delimiter(statistics))
     rows = int(lazy.select(pl.len()).collect(engine="streaming").item())
+    specs = specs_of(contract)
     counts: Tally = {}
     taken: list[pl.DataFrame] = []
     for start, part in slices(lazy, rows):
-        counts = add(counts, tally(contract, _table(part, statistics, contract), start))
+        counts = add(counts, tally(contract, _table(part, specs), start))
         taken.append(spread(part, start, rows, SAMPLE))
-    evidence = _compared(statistics, _table(pl.concat(taken), statistics, contract), facts, contract)
+    evidence = _compared(statistics, _table(pl.concat(taken), specs), facts, contract)
     return rows, [*evidence, *row_count(contract, rows), *evidence_of(contract, counts)]
 
 
@@ -102,12 +103,8 @@ def _compared(statistics: dict[str, Any], table: Table, facts: FileFacts, contra
     return [certain(name, "column is missing", got, f"a column {name!r}") for name in missing]
 
 
-def _table(frame: pl.DataFrame, statistics: dict[str, Any], contract: Contract) -> Table:
-    known = {n: Spec.from_json(s) for n, s in statistics["specs"].items()} if statistics else specs_of(contract)
-    for name, how in contract.dates.items():
-        if name in known:
-            known[name] = replace(known[name], date_format=how.format, first_year=how.first_year)
-    return Table(frame, {n: s for n, s in known.items() if n in frame.columns})
+def _table(frame: pl.DataFrame, specs: dict[str, Spec]) -> Table:
+    return Table(frame, {n: s for n, s in specs.items() if n in frame.columns})
 
 
 def _delimiter(statistics: dict[str, Any]) -> str | None:

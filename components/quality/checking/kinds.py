@@ -1,6 +1,7 @@
 """Deciding from a clean file what each column holds."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -8,8 +9,10 @@ import polars as pl
 from components.dates.finding import find_dates
 from components.dates.numbers import find_number_dates
 from components.dates.unread import unread
+from components.quality.checking.number_texts import find_formats, likelier, thousands_points
 from components.quality.checking.table import Kind, Spec
 from schemas.magnitudes import EXACT, INT64_MAX, INT64_MIN
+from schemas.number_format import NumberFormat
 
 MISSING_WORDS: frozenset[str] = frozenset(
     [
@@ -35,6 +38,8 @@ MISSING_WORDS: frozenset[str] = frozenset(
 )
 """Texts that often stand for a missing value, in lower case."""
 
+MOSTLY_MISSING, TOKENS = 0.6, 4
+"""A column of numbers has at most this share of texts that mean "missing", and at most this many different ones."""
 LEAST_KEYS = 20
 """Fewer different values than this are no key: they may differ by chance."""
 
@@ -45,8 +50,8 @@ _TIME_NAME = re.compile(
 _STRICT_KEY_NAME = re.compile(r"(^|[_\W])(id|key|uuid|guid|index|idx|nr|no)$|[a-z]I[dD]$|ID$|^id", re.I)
 
 
-def describe(name: str, series: pl.Series) -> Spec:
-    """What a column of a clean file holds."""
+def describe(name: str, series: pl.Series, decimal: str | None = None) -> Spec:
+    """What a column of a clean file holds; ``decimal``: its decimal sign, where a person says so."""
     dtype = series.dtype
     if dtype.is_temporal() and dtype not in (pl.Time, pl.Duration):
         return Spec("datetime")
@@ -56,10 +61,10 @@ def describe(name: str, series: pl.Series) -> Spec:
         return _number(name, series.cast(pl.Float64), (), series.drop_nulls().cast(pl.String))
     if dtype.is_numeric():
         return _number(name, series.cast(pl.Float64), ())
-    return _from_text(name, series.cast(pl.String))
+    return _from_text(name, series.cast(pl.String), decimal)
 
 
-def _from_text(name: str, series: pl.Series) -> Spec:
+def _from_text(name: str, series: pl.Series, decimal: str | None) -> Spec:
     filled = series.drop_nulls()
     filled = filled.filter(filled != "")
     if filled.len() == 0:
@@ -68,11 +73,16 @@ def _from_text(name: str, series: pl.Series) -> Spec:
     odd = filled.filter(values.is_null() | values.is_nan())
     tokens = _tokens(odd, filled.len())
     if tokens is not None:
-        return _number(name, values.filter(values.is_not_null()), tokens, filled)
+        return _plain_numbers(name, filled, values, tokens, decimal)
     words = tuple(sorted({w for w in filled.unique().to_list() if w.strip().lower() in MISSING_WORDS}))
     dates = find_dates(name, series.set(series.is_in(["", *words]).fill_null(False), None))
     if dates is not None:
         return Spec("datetime", date_format=dates.how.format, tokens=words, first_year=dates.how.first_year)
+    real = filled.filter(~filled.is_in(list(words))) if words else filled
+    if len(words) <= TOKENS and real.len() >= (1 - MOSTLY_MISSING) * filled.len():
+        formats = [form for form in find_formats(real).formats if decimal in (None, form.decimal)]
+        if formats:
+            return _written(name, real, words, formats)
     boolean = _is_boolean(filled)
     kind = _text_kind(name, filled)
     if kind == "key" and unread(filled):
@@ -84,10 +94,35 @@ def _tokens(odd: pl.Series, rows: int) -> tuple[str, ...] | None:
     """The few texts that mean missing in a column of numbers; None where the column is not one of numbers."""
     unlike = odd.filter(odd.is_in(["inf", "-inf"]).not_())
     kinds = unlike.unique().to_list()
-    if unlike.len() > 0.6 * rows or len(kinds) > 4:
+    if unlike.len() > MOSTLY_MISSING * rows or len(kinds) > TOKENS:
         return None
     plausible = all(not w.strip() or w.strip().lower() in MISSING_WORDS for w in kinds)
     return tuple(sorted(kinds)) if plausible else None
+
+
+def _plain_numbers(
+    name: str, filled: pl.Series, values: pl.Series, tokens: tuple[str, ...], decimal: str | None
+) -> Spec:
+    """Numbers written as 1234.5, unless every point may stand between thousands and a person says so."""
+    real = filled.filter(~filled.is_in(list(tokens))) if tokens else filled
+    other = thousands_points(real)
+    if other is not None and decimal == ",":
+        return _written(name, real, tokens, [other])
+    spec = _number(name, values.filter(values.is_not_null()), tokens, filled)
+    if other is None or decimal == "." or spec.kind != "number":
+        return spec
+    likely = likelier(real, [NumberFormat(), other])
+    return replace(spec, other=other) if likely[0] == NumberFormat() else _written(name, real, tokens, likely)
+
+
+def _written(name: str, real: pl.Series, tokens: tuple[str, ...], formats: list[NumberFormat]) -> Spec:
+    """Numbers in a format of their own, the likeliest of those that read every value."""
+    form, *others = likelier(real, formats)
+    plain = form.plain(real)
+    spec = _number(name, plain.cast(pl.Float64), tokens, plain)
+    if spec.kind not in ("number", "key"):
+        return spec
+    return replace(spec, tokens=tokens, number=form, other=others[0] if others else None)
 
 
 def _number(name: str, values: pl.Series, tokens: tuple[str, ...], written: pl.Series | None = None) -> Spec:

@@ -106,7 +106,16 @@ def keys_unique(contract: Contract, table: Table) -> Iterator[Evidence]:
 
 
 def specs_of(contract: Contract) -> dict[str, Spec]:
-    """What the columns of a contract hold, where no statistics say it."""
+    """What the columns of a contract hold: by its statistics, else by its rules; written as it says."""
+    known = contract.reference.statistics.get("specs") if contract.reference else None
+    specs = {n: Spec.from_json(s) for n, s in known.items()} if known else _by_rules(contract)
+    for name, how in contract.dates.items():
+        if name in specs:
+            specs[name] = replace(specs[name], date_format=how.format, first_year=how.first_year)
+    return {n: replace(s, number=contract.numbers.get(n)) for n, s in specs.items()}
+
+
+def _by_rules(contract: Contract) -> dict[str, Spec]:
     kinds: dict[str, Spec] = {}
     for name, feature in _columns(contract):
         if feature.dtype in ("int", "float"):

@@ -1,6 +1,6 @@
 """A file in columns: what each column holds (``Spec``) and its values in the forms that tests need."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, Literal
 
@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from components.quality.checking.dates import parse_dates
 from schemas.dates import ISO, DateFormat
+from schemas.number_format import NumberFormat
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Kind = Literal["number", "category", "text", "datetime", "key"]
+_IN_CONTRACT = ("number", "other")
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Spec:
         date_format: how a datetime is written, see ``DateFormat``; None where the file has typed dates.
         first_year: the first of the hundred years of a two-digit year.
         tokens: texts that mean "missing" besides the empty one.
+        number: how numbers are written in text, None where plainly as -1234.5.
+        other: another format that reads every value too, as another number; None where there is none.
     """
 
     kind: Kind
@@ -37,6 +41,8 @@ class Spec:
     date_format: str | None = None
     tokens: tuple[str, ...] = ()
     first_year: int | None = None
+    number: NumberFormat | None = None
+    other: NumberFormat | None = None
 
     @property
     def written(self) -> DateFormat:
@@ -44,8 +50,8 @@ class Spec:
         return DateFormat(format=self.date_format or ISO, first_year=self.first_year)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; ``from_json`` reads them back."""
-        return asdict(self)
+        """Plain values without the number formats, which stand in the contract; ``from_json`` reads them back."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _IN_CONTRACT}
 
     @classmethod
     def from_json(cls, tree: dict[str, Any]) -> "Spec":
@@ -110,15 +116,25 @@ class Table:
 
     def _to_numbers(self, name: str) -> Floats:
         series, spec = self.frame[name], self.specs[name]
+        if series.dtype == pl.String and spec.number is not None:
+            return _finite(spec.number.plain(series))
         if spec.kind == "datetime":
             return parse_dates(self.texts(name) if series.dtype == pl.String else series, spec.written)
         if series.dtype == pl.String:
             series = self.texts(name)
-        values = series.cast(pl.Float64, strict=False).to_numpy().astype(float)
-        return np.where(np.isinf(values), np.nan, values)
+        return _finite(series)
+
+
+def _finite(series: pl.Series) -> Floats:
+    """Values as float64 [n], NaN where they are missing, unreadable or infinite."""
+    values = series.cast(pl.Float64, strict=False).to_numpy().astype(float)
+    return np.where(np.isinf(values), np.nan, values)
 
 
 def _as_text(series: pl.Series, spec: Spec) -> pl.Series:
+    if series.dtype == pl.String and spec.number is not None:
+        plain = spec.number.plain(series)
+        series = plain.zip_with(plain.is_not_null(), series)
     if series.dtype == pl.Boolean:
         series = series.cast(pl.String)
         series = series.str.to_titlecase() if spec.capital else series

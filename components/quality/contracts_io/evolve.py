@@ -10,7 +10,7 @@ from components.quality.checking.check import check_file
 from components.quality.checking.evidence import Failure
 from components.quality.checking.reading import read_file
 from components.quality.checking.rules import specs_of
-from components.quality.checking.table import Spec, Table
+from components.quality.checking.table import Table
 from components.quality.contracts_io.diff import Change, diff_contracts
 from schemas.contract import Contract, Feature
 from schemas.errors import DataInvalid, DataUnreadable
@@ -41,9 +41,7 @@ def evolve_contract(contract: Contract, path: Path) -> Evolution:
         DataInvalid: the label or the key is not in the file.
     """
     frame, _ = read_file(path)
-    statistics = contract.reference.statistics if contract.reference else {}
-    specs = {n: Spec.from_json(s) for n, s in statistics["specs"].items()} if statistics else specs_of(contract)
-    table = Table(frame, {n: s for n, s in specs.items() if n in frame.columns})
+    table = Table(frame, {n: s for n, s in specs_of(contract).items() if n in frame.columns})
     needed = [c for c in (contract.key, contract.label.name if contract.label else None) if c is not None]
     for name in (n for n in needed if n not in frame.columns):
         raise DataInvalid(

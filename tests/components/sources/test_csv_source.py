@@ -119,7 +119,7 @@ def test_broken_files(tmp_path, content, words):
 def test_a_number_written_otherwise_leads_to_the_number_formats(tmp_path):
     with pytest.raises(DataUnreadable) as error:
         read(write(tmp_path / "x.csv", 'a,b,c\n1,"1,5",x\n'))
-    assert "'1,5' (line 2" in error.value.got and "number_formats" in error.value.fix
+    assert "'1,5' (line 2" in error.value.got and "`numbers` in the contract" in error.value.fix
 
 
 def test_each_column_has_its_own_way_of_writing_numbers(tmp_path):

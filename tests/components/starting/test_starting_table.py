@@ -1,7 +1,5 @@
 """What is decided about tables, each decision on a table made for it."""
 
-import datetime
-
 import numpy as np
 import polars as pl
 import pytest
@@ -12,10 +10,12 @@ from components.starting.label import find_label, task_of
 from components.starting.leakage import find_suspects
 from components.starting.opening import kind_of, open_table
 from components.starting.start import start
-from components.starting.times import choose_split
 from schemas.contract import Contract
 from schemas.errors import ConfigError, DataUnreadable, UnknownName
+from schemas.number_format import NumberFormat
 from tests.components.starting.starting_tables import table
+
+COMMA = NumberFormat(decimal=",")
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_rules_warn_and_rows_without_a_label_are_set_aside(odd):
     assert all(f.nullable for f in odd.contract.features.values())
     assert odd.contract.on_bad_rows == "quarantine"
     assert 2 / 1200 < odd.contract.max_quarantined < 0.02
-    assert said(odd, "set aside") == {"0.17% of the rows": "they have no label or no time"}
+    assert said(odd, "set aside") == {"2 of 1,200 rows, 0.17%": "2: bought is missing"}
 
 
 def test_numbers_with_a_decimal_comma_and_words_for_missing(tmp_path):
@@ -75,7 +75,7 @@ def test_numbers_with_a_decimal_comma_and_words_for_missing(tmp_path):
     frame.write_csv(tmp_path / "x.csv", separator=";")
     recipe = start("x", str(tmp_path / "x.csv"))
     assert recipe.contract.task == "regression" and recipe.training["monitor"] == "val_rmse"
-    assert recipe.source.decimal_comma and "?" in recipe.source.null_values
+    assert recipe.contract.numbers == {"price": COMMA, "target": COMMA} and "?" in recipe.source.null_values
     assert {n: f.dtype for n, f in recipe.contract.features.items()} == {"price": "float", "age": "int"}
     assert isinstance(recipe.split, ByHash)
 
@@ -136,31 +136,6 @@ def test_suspects_by_task():
     assert [(s.name, s.copy, round(s.power, 3)) for s in classes] == [("code", True, 1.0)]
     small = frame.head(40)
     assert find_suspects(small, "y", ["copy"], classes=False) == []
-
-
-def _contract(frame, **changes):
-    label = {"name": "y", "dtype": "string", "classes": sorted(frame["y"].unique())}
-    features = {n: {"dtype": "float"} for n in frame.columns if n not in ("y", "t")}
-    return Contract.model_validate({"name": "x", "features": features, "label": label, **changes})
-
-
-def test_a_rare_class_is_in_every_part_where_that_is_possible():
-    from components.sources.hashing import hash_rows, unit_interval
-
-    labels = ["rare"] * 4 + ["a", "b"] * 300
-    frame = pl.DataFrame({"x": np.random.default_rng(0).random(604), "y": labels})
-    split, _ = choose_split(_contract(frame), frame)
-    place = unit_interval(hash_rows(frame, ("x", "y"), split.salt))[:4]
-    assert len({int(p >= 0.8) + int(p >= 0.9) for p in place}) == 3
-
-
-def test_a_class_that_only_the_latest_rows_have_forbids_a_split_by_time():
-    days = [datetime.datetime(2024, 1, 1) + datetime.timedelta(days=i) for i in range(400)]
-    frame = pl.DataFrame({"x": np.random.default_rng(0).random(400), "t": days, "y": ["a", "b"] * 195 + ["new"] * 10})
-    split, decision = choose_split(_contract(frame, time="t"), frame)
-    assert isinstance(split, ByHash) and decision.flagged and "class new" in decision.why
-    split, _ = choose_split(_contract(frame.head(380), time="t"), frame.head(380))
-    assert isinstance(split, ByTime)
 
 
 def test_sqlite(tmp_path):

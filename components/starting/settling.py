@@ -1,0 +1,198 @@
+"""From a contract and rows to a split that the first run accepts, or to the reason why there is none.
+
+::
+
+    split by time, else by hash with the first salt that fits -> classes that no split can hold are left out
+    -> share of rows that may be set aside
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from components.sources.assign import hash_columns
+from components.sources.base import Source
+from components.sources.hashing import hash_each, salted, unit_interval
+from components.sources.splits import AsGiven, ByHash, ByTime, Shares
+from components.starting.recipe import Decision
+from components.starting.rehearsal import Parts, Rehearsal, lacking_words, rehearse, usable
+from components.starting.times import shares
+from schemas.contract import Contract, Scalar
+from schemas.errors import ConfigError
+from schemas.words import named, shown
+
+SALTS = 3000
+"""Salts that are tried for rare classes."""
+RARE_ROWS = 300
+"""Classes with fewer rows than this may miss a split by chance."""
+SPARE = 0.01
+"""Share of rows that may be set aside beyond those that are bad today."""
+Split = ByHash | ByTime | AsGiven
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A contract and a split under which the first run goes through, and what was decided."""
+
+    contract: Contract
+    split: Split
+    decisions: tuple[Decision, ...]
+
+
+def settle(contract: Contract, source: Source, parts: Parts) -> Settled:
+    """Choose the split; leave out classes that it cannot hold.
+
+    Raises:
+        ConfigError: no split goes through: too few rows, one class, or a label that does not vary.
+    """
+    dropped: list[Decision] = []
+    while True:
+        split, decision, seen = _best(contract, source, parts)
+        if seen.good:
+            break
+        contract, lines = _without_classes(contract, parts, seen, split)
+        dropped += lines
+    total = sum(frame.height for frame in parts.values())
+    bad = total - sum(seen.rows.values())
+    decisions = [*dropped, *([_aside(bad, total, seen)] if bad else []), decision]
+    changes: dict[str, Any] = {"max_quarantined": round(min(1.0, bad / total + SPARE), 4)}
+    if bad:
+        changes["on_bad_rows"] = "quarantine"
+    return Settled(contract.model_copy(update=changes), split, tuple(decisions))
+
+
+def _aside(bad: int, total: int, seen: Rehearsal) -> Decision:
+    reasons = "; ".join(f"{count:,}: {what}" for what, count in seen.reasons.items())
+    return Decision("set aside", f"{bad:,} of {total:,} rows, {bad / total:.2%}", reasons)
+
+
+def _best(contract: Contract, source: Source, parts: Parts) -> tuple[Split, Decision, Rehearsal]:
+    """The first plan that goes through, else the last one that was tried."""
+    plans = _given(contract, source, parts) if source.splits() else _cut(contract, parts)
+    split, decision = next(plans)
+    seen = rehearse(contract, source, parts, split)
+    for other, instead in plans:
+        if seen.good:
+            break
+        if isinstance(split, ByTime):
+            words = f"by {named(str(contract.time))} {_trouble(seen)}; {_shares(split.shares)}"
+            instead = replace(instead, why=words, flagged=True)  # noqa: PLW2901
+        split, decision = other, instead
+        seen = rehearse(contract, source, parts, split)
+    return split, decision, seen
+
+
+def _cut(contract: Contract, parts: Parts) -> Iterator[tuple[Split, Decision]]:
+    (frame,) = parts.values()
+    cut = shares(frame.height)
+    if contract.time is not None:
+        words = f"the latest rows judge; {_shares(cut)}"
+        yield ByTime(shares=cut), Decision("split", f"by {named(contract.time)}", words)
+    salt = _salt(contract, frame, cut)
+    why = "there is no time column" if contract.time is None else "not by time"
+    yield ByHash(shares=cut, salt=salt), Decision("split", "by hash", f"{why}; {_shares(cut)}")
+
+
+def _given(contract: Contract, source: Source, parts: Parts) -> Iterator[tuple[Split, Decision]]:
+    there = source.splits()
+    plan = AsGiven()
+    cut = Shares(
+        train=1 - sum(getattr(plan, name) for name in ("val", "test") if name not in there),
+        val=0.0 if "val" in there else plan.val,
+        test=0.0 if "test" in there else plan.test,
+    )
+    salt = _salt(contract, parts["train"], cut) if cut.train < 1 else 0
+    yield AsGiven(salt=salt), Decision("split", "as given", f"the data has {', '.join(there)}")
+
+
+def _shares(parts: Shares) -> str:
+    return f"{parts.train:.0%} train, {parts.val:.0%} val, {parts.test:.0%} test"
+
+
+def _salt(contract: Contract, frame: pl.DataFrame, cut: Shares) -> int:
+    """The first salt by which every rare class, and some row at all, is in every part; else the one with the most."""
+    good, _ = usable(contract, frame)
+    groups = _rare(contract, frame.filter(good))
+    hashes = [(hash_each(group, hash_columns(None, contract)), group.height) for group in groups]
+    edges = [edge for edge, part in ((cut.train, cut.val), (cut.train + cut.val, cut.test)) if part > 0]
+    best, most = 0, -1
+    for salt in range(SALTS):
+        places = [unit_interval(salted(each, rows, salt)) for each, rows in hashes]
+        held = sum(len(set(np.searchsorted(edges, place, side="right").tolist())) for place in places)
+        if held > most:
+            best, most = salt, held
+        if held == len(groups) * (len(edges) + 1):
+            break
+    return best
+
+
+def _rare(contract: Contract, rows: pl.DataFrame) -> list[pl.DataFrame]:
+    """The rows of each rare class; all rows together where there are few and no classes."""
+    assert contract.label is not None
+    name = contract.label.name
+    if contract.label.classes is None:
+        return [rows] if rows.height < RARE_ROWS else []
+    groups = [rows.filter(pl.col(name) == value) for value in contract.label.classes]
+    return [group for group in groups if 0 < group.height < RARE_ROWS]
+
+
+def _without_classes(
+    contract: Contract, parts: Parts, seen: Rehearsal, split: Split
+) -> tuple[Contract, list[Decision]]:
+    """The contract without the classes that a split lacks.
+
+    Raises:
+        ConfigError: fewer than two are left, or classes are not what is wrong.
+    """
+    label = contract.label
+    assert label is not None
+    gone = {value for missing in seen.lacking.values() for value in missing}
+    left = tuple(c for c in label.classes or () if c not in gone)
+    if seen.empty or label.classes is None or len(left) < 2:
+        raise _refusal(contract, parts, seen)
+    rows = pl.concat([frame.get_column(label.name) for frame in parts.values()])
+    lines = [_dropped(label.name, value, int((rows == value).sum()), split) for value in label.classes if value in gone]
+    changed: dict[str, Any] = {"label": label.model_copy(update={"classes": left})}
+    return contract.model_copy(update=changed), lines
+
+
+def _dropped(label: str, value: Scalar, rows: int, split: Split) -> Decision:
+    why = f"{rows:,} {_rows(rows)} cannot be in every part of the split ({split.kind})"
+    return Decision(
+        "class left out", f"{shown(value)} of {named(label)}", f"{why}; its rows are set aside", flagged=True
+    )
+
+
+def _refusal(contract: Contract, parts: Parts, seen: Rehearsal) -> ConfigError:
+    label = contract.label
+    assert label is not None
+    total = sum(frame.height for frame in parts.values())
+    left = sum(seen.rows.values())
+    set_aside = "; ".join(f"{count:,}: {what}" for what, count in seen.reasons.items())
+    got = [f"{left:,} of {total:,} rows can be used ({set_aside})"] if set_aside else []
+    if label.classes is not None:
+        rows = pl.concat([frame.get_column(label.name) for frame in parts.values()])
+        counts = sorted(((int((rows == c).sum()), c) for c in label.classes), key=lambda pair: pair[0])
+        got.append(
+            f"label {named(label.name)} is " + ", ".join(f"{shown(c)} in {n:,} {_rows(n)}" for n, c in counts[:3])
+        )
+    return ConfigError(
+        "; ".join([*got, _trouble(seen)]),
+        f"rows of every class in each of {', '.join(seen.rows)}" if label.classes else "a label that varies",
+        "give more rows, or name another --label",
+    )
+
+
+def _trouble(seen: Rehearsal) -> str:
+    words = [f"{' and '.join(seen.empty)} would have no rows"] if seen.empty else []
+    lacking = {split: missing for split, missing in seen.lacking.items() if split not in seen.empty}
+    return "; ".join([*words, *([lacking_words(lacking)] if lacking else [])])
+
+
+def _rows(count: int) -> str:
+    return "row" if count == 1 else "rows"

@@ -1,0 +1,167 @@
+"""What a person should know about how values are written: numbers, and values that look alike."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+import polars as pl
+
+from components.quality.checking.kinds import MISSING_WORDS
+from components.quality.checking.lookalikes import alike
+from components.quality.checking.number_texts import find_formats
+from components.quality.checking.table import Spec
+from components.starting.label import FEW
+from components.starting.opening import Opened
+from components.starting.recipe import Decision
+from schemas.errors import ConfigError
+from schemas.number_format import NumberFormat
+from schemas.words import listed, named, shown
+
+PLAIN = NumberFormat()
+MANY_LEVELS = 10_000
+"""Categories with more values than this are not compared with one another."""
+NAMED = 4
+
+
+def spelling_decisions(opened: Opened, label: str, used: list[str]) -> list[Decision]:
+    """Number formats that were found, columns that could be read in two ways, and values that look alike.
+
+    Args:
+        opened: the table.
+        label: the column to be predicted.
+        used: features, label and time; others are left out anyway.
+    """
+    specs = {n: opened.specs[n] for n in opened.frame.columns if n in used}
+    return [
+        *_converted(opened.frame, specs),
+        *_ambiguous(opened.frame, specs),
+        *(d for n in opened.frame.columns if n != label for d in _nearly_numbers(opened.frame[n], opened.specs[n])),
+        *(d for n, s in specs.items() if s.kind in ("category", "text") for d in _alike(opened.frame[n])),
+        *_class_words(opened, label),
+    ]
+
+
+def refuse_broken_numbers(series: pl.Series, spec: Spec) -> None:
+    """Raise where a label is nearly one of numbers and cannot be read as such: its texts are no classes.
+
+    Raises:
+        ConfigError: naming the values.
+    """
+    texts = _filled(series) if series.dtype == pl.String else None
+    if texts is None or spec.kind not in ("category", "text", "key") or texts.n_unique() <= FEW:
+        return
+    problem = _problem(series)
+    if problem:
+        raise ConfigError(
+            f"label {named(series.name)} holds {problem}",
+            "numbers that are all written in the same way and unit, or classes",
+            "write the values in one way, or name another --label",
+        )
+
+
+def _converted(frame: pl.DataFrame, specs: dict[str, Spec]) -> Iterator[Decision]:
+    """One line for each format besides plain numbers, with an example from each of a few columns."""
+    groups: dict[NumberFormat, list[str]] = {}
+    for name, spec in specs.items():
+        if spec.number is not None and spec.other is None:
+            groups.setdefault(spec.number, []).append(name)
+    for form, names in groups.items():
+        examples = "; ".join(_example(frame[n], form) for n in names[:NAMED])
+        why = f"the unit {form.unit} changes no value" if form.unit else ""
+        yield Decision("numbers", f"{listed(names)}: written like {form} ({examples})", why)
+
+
+def _ambiguous(frame: pl.DataFrame, specs: dict[str, Spec]) -> Iterator[Decision]:
+    """Columns of which every value can be read in two ways: both readings, and how to choose the other."""
+    groups: dict[tuple[NumberFormat, NumberFormat], list[str]] = {}
+    for name, spec in specs.items():
+        if spec.other is not None:
+            groups.setdefault((spec.number or PLAIN, spec.other), []).append(name)
+    for (form, other), names in groups.items():
+        first = frame[names[0]]
+        text = _telling(first, form, other)
+        choice = f"{listed(names)}: {shown(text)} is read as {_value(text, form)} and may be {_value(text, other)}"
+        option = f"--decimal {shlex.quote(f'{names[0]}={other.decimal}')}"
+        why = (
+            f"no value decides: from {_span(first, form)}, or from {_span(first, other)}; to choose the other: {option}"
+        )
+        yield Decision("numbers?", choice, why, flagged=True)
+
+
+def _nearly_numbers(series: pl.Series, spec: Spec) -> Iterator[Decision]:
+    """A text column that holds numbers nearly everywhere, or numbers in several units."""
+    if series.dtype != pl.String or spec.kind not in ("category", "text") or _filled(series).n_unique() <= FEW:
+        return
+    problem = _problem(series)
+    if problem:
+        yield Decision(
+            "numbers?", f"{named(series.name)}: {problem}", "taken for texts; write them in one way", flagged=True
+        )
+
+
+def _problem(series: pl.Series) -> str:
+    texts = _filled(series)
+    return find_formats(texts.filter(~texts.str.strip_chars().str.to_lowercase().is_in(sorted(MISSING_WORDS)))).problem
+
+
+def _alike(series: pl.Series) -> Iterator[Decision]:
+    """Values of a category that look the same."""
+    if series.dtype != pl.String or series.n_unique() > MANY_LEVELS:
+        return
+    counts = dict(series.value_counts().drop_nulls().iter_rows())
+    groups = alike(counts)
+    if groups:
+        shows = "; ".join(" and ".join(f"{shown(v)} ({counts[v]:,} rows)" for v in group) for group in groups[:NAMED])
+        more = f"; and {len(groups) - NAMED} more" if len(groups) > NAMED else ""
+        why = "different values to the model; where they mean the same, write them the same way in the data"
+        yield Decision("alike?", f"{named(series.name)}: {shows}{more}", why, flagged=True)
+
+
+def _class_words(opened: Opened, label: str) -> Iterator[Decision]:
+    """Classes whose name usually means that a value is missing."""
+    series, spec = opened.frame[label], opened.specs[label]
+    if series.dtype != pl.String or spec.kind == "number":
+        return
+    kinds = _filled(series).unique()
+    words = [v for v in kinds.to_list() if v.strip().lower() in MISSING_WORDS and v in _classes(opened, label)]
+    for word in sorted(words):
+        rows = int((series == word).sum())
+        why = f"{rows:,} rows; where it means that the label is missing, leave the field empty"
+        yield Decision("class?", f"{shown(word)} is a class of {named(label)}", why, flagged=True)
+
+
+def _classes(opened: Opened, label: str) -> list[str]:
+    from components.quality.infer_rules import absent_classes
+
+    absent = absent_classes(opened.frame[label])
+    return [v for v in _filled(opened.frame[label]).unique().to_list() if v not in absent]
+
+
+def _filled(series: pl.Series) -> pl.Series:
+    texts = series.drop_nulls()
+    return texts.filter(texts.str.strip_chars() != "")
+
+
+def _example(series: pl.Series, form: NumberFormat) -> str:
+    """A value that shows what the format does, and its number."""
+    texts = _filled(series)
+    plain = texts.cast(pl.Float64, strict=False).is_null() & form.plain(texts).is_not_null()
+    text = str((texts.filter(plain) if plain.any() else texts)[0])
+    return f"{shown(text)} is {_value(text, form)}"
+
+
+def _telling(series: pl.Series, form: NumberFormat, other: NumberFormat) -> str:
+    """A value that is another number in each reading."""
+    texts = _filled(series)
+    return str(texts.filter(form.plain(texts).cast(pl.Float64) != other.plain(texts).cast(pl.Float64))[0])
+
+
+def _value(text: str, form: NumberFormat) -> str:
+    (plain,) = form.plain(pl.Series([text]))
+    return f"{float(plain):.15g}"
+
+
+def _span(series: pl.Series, form: NumberFormat) -> str:
+    values = form.plain(series).cast(pl.Float64).drop_nulls().to_numpy()
+    return f"{values.min():.15g} to {values.max():.15g}"

@@ -1,0 +1,46 @@
+"""Names and values of a person's data in messages: escaped, so that a line stays one and nothing is ambiguous."""
+
+import unicodedata
+from collections.abc import Iterable
+
+LONGEST = 60
+"""Characters of a value that are shown; further ones are cut off behind ``...``."""
+_CONFUSING = "'\",;:()[]{}=`\\"
+
+
+def shown(value: object, most: int = LONGEST) -> str:
+    r"""A value in one line: texts in quotes, with control characters, odd blanks and combining marks escaped.
+
+    >>> print(shown("yes "), shown("two\nlines"), shown("Ko\u0308ln"), shown(1.5))
+    'yes ' 'two\nlines' 'Ko\u0308ln' 1.5
+    """
+    if not isinstance(value, str):
+        return str(value)
+    text = value if len(value) <= most else value[:most]
+    return "".join(_escaped(char) for char in repr(text)) + ("..." if len(value) > most else "")
+
+
+def named(name: str) -> str:
+    """A name as it is where that is clear, else as ``shown``: with blanks at an end, commas, quotes or line breaks.
+
+    >>> named("Monthly charge"), named("a,b"), named(" a")
+    ('Monthly charge', "'a,b'", "' a'")
+    """
+    clear = name == name.strip() and name and name.isprintable() and not any(char in _CONFUSING for char in name)
+    return name if clear and not any(map(unicodedata.combining, name)) else shown(name)
+
+
+def listed(names: Iterable[str], most: int | None = None) -> str:
+    """Names one behind the other, at most ``most`` of them.
+
+    >>> listed(["a", "b,c", "d"], 2)
+    "a, 'b,c', ... (3 in all)"
+    """
+    every = list(names)
+    some = ", ".join(map(named, every[:most]))
+    return some if most is None or len(every) <= most else f"{some}, ... ({len(every)} in all)"
+
+
+def _escaped(char: str) -> str:
+    """Combining marks as their code; ``repr`` has escaped what is not printable."""
+    return f"\\u{ord(char):04x}" if unicodedata.combining(char) else char

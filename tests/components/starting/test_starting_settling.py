@@ -1,0 +1,108 @@
+"""Splits that the first run accepts: what each part holds is counted again here, by hand."""
+
+import datetime
+
+import numpy as np
+import polars as pl
+import pytest
+
+from components.sources import AsGiven, ByHash, ByTime
+from components.sources.hashing import hash_rows, unit_interval
+from components.starting.settling import settle
+from schemas.contract import Contract
+from schemas.errors import ConfigError
+from tests.components.starting.frame_source import FrameSource
+
+
+def contract_of(frame, classes=True, **changes):
+    kind = {"dtype": "string", "classes": sorted(frame["y"].drop_nulls().unique())} if classes else {"dtype": "float"}
+    features = {n: {"dtype": "float"} for n in frame.columns if n not in ("y", "t")}
+    label = {"name": "y", **kind}
+    return Contract.model_validate({"name": "x", "features": features, "label": label, **changes})
+
+
+def settled(frame, **changes):
+    return settle(contract_of(frame, **changes), FrameSource(frame=frame), {None: frame})
+
+
+def places(frame, split, columns=("x", "y")):
+    """The part of each row: 0 train, 1 val, 2 test."""
+    return [int(p >= 0.8) + int(p >= 0.9) for p in unit_interval(hash_rows(frame, columns, split.salt))]
+
+
+def table(labels, seed=0):
+    return pl.DataFrame({"x": np.random.default_rng(seed).random(len(labels)), "y": labels})
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_rare_class_is_in_every_part_where_that_is_possible(seed):
+    frame = table(["rare"] * 4 + ["seldom"] * 3 + ["a", "b"] * 300, seed)
+    done = settled(frame)
+    where = places(frame, done.split)
+    assert set(where[:4]) == set(where[4:7]) == {0, 1, 2}
+    assert done.contract.label.classes == ("a", "b", "rare", "seldom") and done.contract.max_quarantined == 0.01
+
+
+def test_a_class_of_two_rows_is_left_out_and_said():
+    frame = table(["typo"] * 2 + ["a", "b"] * 100)
+    done = settled(frame)
+    (line,) = [d for d in done.decisions if d.what == "class left out"]
+    assert line.flagged and line.choice == "'typo' of y" and line.why.startswith("2 rows cannot be in every part")
+    assert done.contract.label.classes == ("a", "b")
+    assert done.contract.on_bad_rows == "quarantine" and done.contract.max_quarantined == round(2 / 202 + 0.01, 4)
+    assert [d.choice for d in done.decisions if d.what == "set aside"] == ["2 of 202 rows, 0.99%"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (["yes"] * 2 + ["no"] * 198, "'yes' in 2 rows, 'no' in 198 rows; .* would lack 'yes'"),
+        (["yes"] + ["no"] * 30, "'yes' in 1 row"),
+        (["yes"] * 2 + ["no"] * 2, "would"),
+        ([None] * 40 + ["yes", "no"], "2 of 42 rows can be used .40: y is missing"),
+    ],
+)
+def test_too_few_rows_of_a_class_are_refused(labels, words):
+    with pytest.raises(ConfigError, match=words):
+        settled(table(labels))
+
+
+def test_a_number_that_does_not_vary_is_refused():
+    frame = pl.DataFrame({"x": np.arange(60.0), "y": [5.0] * 60})
+    with pytest.raises(ConfigError, match="the label would not vary in train"):
+        settled(frame, classes=False)
+
+
+def test_infinity_as_a_label_is_set_aside_and_named():
+    frame = pl.DataFrame({"x": np.arange(100.0), "y": [float("inf"), *map(float, range(99))]})
+    done = settled(frame, classes=False)
+    assert [(d.choice, d.why) for d in done.decisions if d.what == "set aside"] == [
+        ("1 of 100 rows, 1.00%", "1: y is not a finite number")
+    ]
+
+
+def test_a_class_that_only_the_latest_rows_have_forbids_a_split_by_time():
+    days = [datetime.datetime(2024, 1, 1) + datetime.timedelta(days=i) for i in range(400)]
+    frame = pl.DataFrame({"x": np.random.default_rng(0).random(400), "t": days, "y": ["a", "b"] * 195 + ["new"] * 10})
+    done = settled(frame, time="t")
+    assert isinstance(done.split, ByHash)
+    assert done.decisions[-1].flagged and "train would lack 'new'; val would lack 'new'" in done.decisions[-1].why
+    assert isinstance(settled(frame.head(380), time="t").split, ByTime)
+
+
+def test_a_class_that_the_latest_rows_lack_forbids_it_too():
+    days = [datetime.datetime(2024, 1, 1) + datetime.timedelta(days=i) for i in range(400)]
+    frame = pl.DataFrame(
+        {"x": np.random.default_rng(0).random(400), "t": days, "y": ["a", "b", "c", "c"] * 75 + ["a", "b"] * 50}
+    )
+    done = settled(frame, time="t")
+    assert isinstance(done.split, ByHash) and "test would lack 'c'" in done.decisions[-1].why
+
+
+def test_parts_that_are_given():
+    train, test = table(["a", "b"] * 200), table(["a", "b", "odd"] * 10, 1)
+    whole = pl.concat([train, test])
+    parts = {"train": train, "test": test}
+    done = settle(contract_of(whole), FrameSource(parts=parts), parts)
+    assert isinstance(done.split, AsGiven)
+    assert done.contract.label.classes == ("a", "b"), "'odd' is nowhere in train"
