@@ -21,17 +21,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from schemas.config import Config
 from schemas.dates import DateFormat, as_date_format
 from schemas.errors import ContractError
+from schemas.magnitudes import EXACT_IN_FLOAT32, as_limit, fits_int64, plain
 from schemas.number_format import NumberFormat
 from schemas.reference import DriftThresholds, Reference
 
 Dtype = Literal["float", "int", "bool", "string", "datetime", "image"]
 Severity = Literal["critical", "warning"]
 Scalar = bool | int | float | str
+Limit = Annotated[int | float, AfterValidator(as_limit)]
+"""A finite number; a whole one beyond 2**53 keeps its digits, every other is a float."""
 
 FILE_PARTS = ("height", "width", "channels", "dtype")
 """What is known of the file that an image came from, in columns ``<feature>__height`` ... beside the pixels."""
@@ -49,9 +52,9 @@ class Feature(Config):
     """Whether a value may be missing (null, NaN, or an empty string)."""
     max_missing: float | None = Field(default=None, ge=0, le=1)
     """Largest share of missing values, 0 to 1; only with ``nullable``."""
-    min: float | None = None
+    min: Limit | None = None
     """Smallest value, inclusive; for images the smallest pixel."""
-    max: float | None = None
+    max: Limit | None = None
     """Largest value, inclusive; for images the largest pixel."""
     allowed: tuple[Scalar, ...] | None = None
     """The only values that may occur (missing ones apart)."""
@@ -77,7 +80,7 @@ class Feature(Config):
         if (self.min is not None or self.max is not None) and self.dtype not in NUMERIC:
             raise ValueError(f"min and max are for {sorted(NUMERIC)}, not for dtype {self.dtype}")
         if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"min {self.min:g} is above max {self.max:g}")
+            raise ValueError(f"min {plain(self.min)} is above max {plain(self.max)}")
         lengths = (self.min_length, self.max_length, self.regex)
         if any(v is not None for v in lengths) and self.dtype != "string":
             raise ValueError(f"min_length, max_length and regex are for dtype string, not {self.dtype}")
@@ -92,6 +95,12 @@ class Feature(Config):
         _allowed_fit(self.dtype, self.allowed, "allowed")
         return self
 
+    @property
+    def wide(self) -> bool:
+        """Whether a whole number may go beyond what float32 holds exactly, by ``min``, ``max`` or ``allowed``."""
+        ends = [*(self.allowed or ()), self.min, self.max] if self.dtype == "int" and not self.shape else []
+        return any(isinstance(end, int | float) and abs(end) > EXACT_IN_FLOAT32 for end in ends)
+
 
 class Label(Config):
     """What the model is to predict."""
@@ -100,9 +109,9 @@ class Label(Config):
     dtype: Literal["int", "string", "bool", "float"]
     classes: tuple[Scalar, ...] | None = None
     """The classes in the order of the model's outputs; leave out for a number to be predicted (regression)."""
-    min: float | None = None
+    min: Limit | None = None
     """Smallest value of a regression label."""
-    max: float | None = None
+    max: Limit | None = None
     """Largest value of a regression label."""
     unit: str = ""
     description: str = ""
@@ -324,6 +333,8 @@ def _allowed_fit(dtype: str, values: tuple[Scalar, ...] | None, field: str) -> N
     for value in values:
         if not isinstance(value, kinds[dtype]) or (isinstance(value, bool) and dtype != "bool"):
             raise ValueError(f'{field}: {value!r} is not a {dtype}; quote texts such as "yes" or "1"')
+        if dtype == "int" and isinstance(value, int) and not fits_int64(value):
+            raise ValueError(f"{field}: {value} has more than 64 bits; use dtype string, and quote it")
 
 
 def _contract_error(error: ValidationError, text: str, origin: str) -> ContractError:

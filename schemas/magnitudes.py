@@ -4,6 +4,8 @@ import math
 
 EXACT = 2**53
 """Up to here float64 tells all whole numbers apart."""
+EXACT_IN_FLOAT32 = 2**24
+"""The same of float32, in which models compute."""
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 """The whole numbers of dtype ``int``."""
 FLOAT32_MAX = 3.4028234663852886e38
@@ -13,6 +15,19 @@ FLOAT32_MAX = 3.4028234663852886e38
 def fits_int64(value: float) -> bool:
     """Whether a whole number is one of dtype ``int``."""
     return INT64_MIN <= value <= INT64_MAX
+
+
+def as_limit(value: float) -> float:
+    """A limit as a contract holds it: an int where float64 would round it, else a float.
+
+    Raises:
+        ValueError: it is not finite.
+    """
+    if isinstance(value, int) and abs(value) > EXACT and fits_int64(value):
+        return value
+    if not math.isfinite(value):
+        raise ValueError("must be a finite number; leave a limit out where there is none")
+    return float(value)
 
 
 def plain(value: float) -> str:

@@ -3,6 +3,7 @@
 import polars as pl
 
 from schemas.contract import Contract, Feature
+from schemas.magnitudes import FLOAT32_MAX, INT64_MAX
 
 UNSEEN_TEXT = "a value that was never seen"
 COPIES = 4
@@ -34,7 +35,8 @@ def _extreme(name: str, feature: Feature, dtype: pl.DataType) -> pl.Expr:
         return pl.lit("", dtype=dtype).alias(name)
     if feature.dtype in ("int", "float") and not feature.shape:
         edge = feature.min if feature.min is not None else feature.max if feature.max is not None else 0
-        return pl.lit(edge).cast(dtype).alias(name)
+        most = FLOAT32_MAX if feature.dtype == "float" else INT64_MAX
+        return pl.lit(max(-most, min(most, edge))).cast(dtype).alias(name)
     return pl.col(name)
 
 
@@ -42,5 +44,7 @@ def _unseen(name: str, feature: Feature, dtype: pl.DataType) -> pl.Expr:
     if feature.dtype == "string":
         return pl.lit(UNSEEN_TEXT, dtype=dtype).alias(name)
     if feature.dtype == "int" and feature.allowed is not None:
-        return pl.lit(max(int(v) for v in feature.allowed) + 1).cast(dtype).alias(name)
+        known = [int(v) for v in feature.allowed]
+        other = next(v for v in range(len(known) + 1) if v not in known)
+        return pl.lit(other, dtype).alias(name)
     return pl.col(name)

@@ -19,7 +19,7 @@ from components.features.plan import (
     keras_name,
 )
 from components.features.quantiles import MIDDLE, interpolate
-from components.features.raw import MISSING_INT, raw_array
+from components.features.raw import MISSING_INT, misses_by_value, raw_array
 from schemas.contract import Contract, Feature
 from schemas.errors import DataInvalid
 
@@ -124,7 +124,7 @@ def _float32(
     if raw.dtype != np.int64:
         return raw.astype(np.float32, copy=False)
     values = ((calendar_part(raw, part) if part else raw) - origin).astype(np.float32)
-    if feature.dtype == "datetime":
+    if misses_by_value(feature):
         values[raw == MISSING_INT] = np.nan
     return values
 

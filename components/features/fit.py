@@ -25,18 +25,16 @@ from components.features.plan import (
     TransformPlan,
     keras_name,
 )
-from components.features.raw import raw_array, raw_input
+from components.features.raw import MISSING_INT, raw_array, raw_input
 from components.features.settings import Encoding, FeatureSettings, PreprocessConfig
 from components.features.statistics import Moments, Quantiles, ValueCounts, scalar_moments, tensor_moments
 from schemas.contract import Contract, Feature
 from schemas.errors import ConfigError, DataInvalid, DataUnreadable, UnknownName
+from schemas.magnitudes import EXACT_IN_FLOAT32, FLOAT32_MAX
 
 Role = Literal["number", "calendar", "category", "buckets", "tensor", "image", "dropped"]
 
 BATCH_ROWS = 1 << 18
-FLOAT32_MAX = 3.4028234663852886e38
-EXACT_INTEGERS = 1 << 24
-"""Every integer up to here is a float32."""
 QUANTILE_STEPS = 200
 BRIGHTEST = 255.0
 """Largest pixel of an image whose contract names none."""
@@ -196,7 +194,21 @@ def _as_served(values: pl.Series, feature: Feature) -> pl.Series:
     """Category values as the served model gets them: a nullable integer passes through float32."""
     if feature.dtype == "string":
         return values.cast(pl.String)
-    return values.cast(pl.Float32).cast(pl.Int64) if feature.nullable else values.cast(pl.Int64)
+    if raw_input(feature).dtype == "int64":
+        return values.cast(pl.Int64)
+    _refuse_merged(values)
+    return values.cast(pl.Float32).cast(pl.Int64)
+
+
+def _refuse_merged(codes: pl.Series) -> None:
+    """Raise where codes would travel as float32, because they may be missing, and lose digits on the way."""
+    long = codes.filter((codes.cast(pl.Float64).abs() > EXACT_IN_FLOAT32).fill_null(False))
+    if len(long):
+        raise DataInvalid(
+            f"{codes.name!r} is a category with the value {long[0]}, may be missing, and has no limits in the contract",
+            f"a min or max that says how far the numbers go; up to {EXACT_IN_FLOAT32:,} they are sent as float32",
+            f"write `max: {max(abs(v) for v in long)}` (and `min`) for it in the contract, or make it dtype string",
+        )
 
 
 def _plan(name: str, feature: Feature, own: FeatureSettings, config: PreprocessConfig, seen: Seen) -> FeaturePlan:
@@ -233,7 +245,7 @@ def _image_scale(scale: str, feature: Feature) -> tuple[float, float]:
 def _category(own: FeatureSettings, config: PreprocessConfig, counts: ValueCounts) -> FeaturePlan:
     minimum = own.min_frequency or config.min_frequency
     frequent = counts.most_frequent(minimum, own.max_vocabulary or config.max_vocabulary)
-    values = tuple(v for v in frequent if v not in (UNKNOWN_TEXT, NO_INTEGER) and "\0" not in str(v))
+    values = tuple(v for v in frequent if v not in (UNKNOWN_TEXT, NO_INTEGER, MISSING_INT) and "\0" not in str(v))
     if not values:
         return DroppedPlan(reason=f"no value occurs in at least {minimum} training rows")
     output = _output(own, config, len(values))
@@ -317,7 +329,7 @@ def _usable(variance: np.ndarray, mean: float = 0.0) -> np.ndarray:
 
 
 def _origin(feature: Feature, moments: Moments) -> int:
-    large = max(abs(moments.low), abs(moments.high)) >= EXACT_INTEGERS
+    large = max(abs(moments.low), abs(moments.high)) >= EXACT_IN_FLOAT32
     return round(float(moments.mean)) if large and raw_input(feature).dtype == "int64" else 0
 
 

@@ -27,7 +27,7 @@ from components.features.plan import (
     keras_name,
 )
 from components.features.quantiles import MIDDLE
-from components.features.raw import MISSING_INT
+from components.features.raw import MISSING_INT, misses_by_value
 from components.features.raw import raw_inputs as served_inputs
 from schemas.contract import Contract, Feature
 
@@ -140,7 +140,7 @@ def _float32(feature: Feature, raw: Tensor, origin: int, part: CalendarPart | No
         return ops.cast(raw, "float32")
     whole = calendar_part(raw, part) if part else raw
     values = ops.cast(whole - origin if origin else whole, "float32")
-    if feature.dtype == "datetime":
+    if misses_by_value(feature):
         return ops.where(ops.equal(raw, MISSING_INT), float("nan"), values)
     return values
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 MISSING_INT = -(2**63)
-"""How a missing ``datetime`` is sent: the smallest int64."""
+"""How a missing ``datetime``, and a missing ``int`` that may be ``wide``, is sent: the smallest int64."""
 
 
 class RawInput(NamedTuple):
@@ -25,15 +25,16 @@ class RawInput(NamedTuple):
 def raw_input(feature: Feature) -> RawInput:
     """How a feature is sent.
 
-    float -> float32, NaN = missing; int, bool -> int64, bool, or float32 with NaN where nullable;
-    string -> string, empty = missing; datetime -> int64 seconds since 1970 UTC, ``MISSING_INT`` = missing;
-    image -> uint8, all 0 = missing.
+    float -> float32, NaN = missing; int, bool -> int64, bool, or float32 with NaN where nullable; string -> string,
+    empty = missing; datetime -> int64 seconds since 1970 UTC, ``MISSING_INT`` = missing; image -> uint8, all 0 =
+    missing. A nullable int that is ``wide``, which float32 would merge with its neighbours -> int64, ``MISSING_INT`` =
+    missing.
     """
     match feature.dtype:
         case "float":
             return RawInput("float32", feature.shape)
         case "int":
-            return RawInput("float32" if feature.nullable else "int64", feature.shape)
+            return RawInput("float32" if feature.nullable and not feature.wide else "int64", feature.shape)
         case "bool":
             return RawInput("float32" if feature.nullable else "bool", ())
         case "string":
@@ -42,6 +43,11 @@ def raw_input(feature: Feature) -> RawInput:
             return RawInput("int64", ())
         case "image":
             return RawInput("uint8", feature.shape)
+
+
+def misses_by_value(feature: Feature) -> bool:
+    """Whether ``MISSING_INT`` says that a value is missing."""
+    return feature.dtype == "datetime" or (feature.nullable and feature.wide)
 
 
 def raw_inputs(contract: Contract) -> dict[str, RawInput]:
@@ -72,6 +78,8 @@ def raw_array(name: str, feature: Feature, series: pl.Series) -> np.ndarray:
             return series.cast(pl.Float32).fill_null(float("nan")).to_numpy()
         case _ if feature.dtype == "datetime":
             return series.cast(pl.Datetime("us")).dt.epoch("s").fill_null(MISSING_INT).to_numpy()
+        case _ if misses_by_value(feature):
+            return series.cast(pl.Int64).fill_null(MISSING_INT).to_numpy()
         case _:
             _refuse_nulls(name, series)
             return series.cast(pl.Boolean if dtype == "bool" else pl.Int64).to_numpy()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from schemas.contract import NUMERIC, Feature, Severity
+from schemas.magnitudes import plain
 
 if TYPE_CHECKING:
     from schemas.contract import Contract
@@ -84,9 +85,9 @@ def _rules(feature: Feature, series: pl.Series) -> Iterator[tuple[str, pl.Series
         if feature.dtype == "float":
             yield "a finite number", lowest.is_infinite() | highest.is_infinite()
         if feature.min is not None:
-            yield f"at least {feature.min:g}{_unit(feature)}", lowest < feature.min
+            yield f"at least {plain(feature.min)}{_unit(feature)}", lowest < feature.min
         if feature.max is not None:
-            yield f"at most {feature.max:g}{_unit(feature)}", highest > feature.max
+            yield f"at most {plain(feature.max)}{_unit(feature)}", highest > feature.max
     if feature.allowed is not None:
         allowed = pl.Series(list(feature.allowed), dtype=series.dtype, strict=False)
         shown = ", ".join(map(str, feature.allowed[:10])) + (", ..." if len(feature.allowed) > 10 else "")

@@ -11,6 +11,7 @@ from typing import Any
 
 from components.quality.parts import part_of
 from schemas.contract import Check, Contract, Feature, Label, Severity
+from schemas.magnitudes import plain
 
 WHOLE = "all"
 """The name under which rules on the whole data set (all splits together) are reported."""
@@ -326,10 +327,10 @@ def _between(
 def _range_words(low: float | None, high: float | None, unit: str) -> str:
     tail = f" {unit}" if unit else ""
     if low is not None and low == high:
-        return f"{low:.12g}{tail}"
+        return f"{plain(low)}{tail}"
     if low is not None and high is not None:
-        return f"between {low:.12g} and {high:.12g}{tail}"
-    return f"at least {low:.12g}{tail}" if low is not None else f"at most {high:.12g}{tail}"
+        return f"between {plain(low)} and {plain(high)}{tail}"
+    return f"at least {plain(low)}{tail}" if low is not None else f"at most {plain(high or 0)}{tail}"
 
 
 def _listed(values: tuple[Any, ...]) -> str:

@@ -2,7 +2,7 @@
 
 The contract lies beside the SavedModel (``assets.extra/contract.json``); a model without one is not checked. The rules
 are those that a single row can break, of features with severity ``critical``; whole columns are looked at with numpy.
-How a missing value is sent: NaN, an empty string, or for times the smallest int64.
+How a missing value is sent: NaN, an empty string, or for times and long whole numbers the smallest int64.
 """
 
 import logging
@@ -160,7 +160,7 @@ def _example_values(one: Any, feature: Feature, size: int) -> Any:
     kind = None if one is None else one.WhichOneof("kind")
     if kind is None:
         missing: Any = {"string": b"", "datetime": MISSING_TIME, "image": 0}.get(feature.dtype, float("nan"))
-        return [missing] * size
+        return [MISSING_TIME if feature.wide else missing] * size
     values = list(getattr(one, kind).value)
     if feature.dtype == "image" and kind == "bytes_list":
         return np.frombuffer(b"".join(values), np.uint8)
@@ -173,7 +173,7 @@ def _missing(flat: Array, feature: Feature) -> Array:
         return np.array([v in (b"", "") for v in flat[:, 0].tolist()], bool)
     if flat.dtype.kind == "f":
         return _any(np.isnan(flat)) if not feature.nullable else ~_any(~np.isnan(flat))
-    if feature.dtype == "datetime":
+    if feature.dtype == "datetime" or (feature.nullable and feature.wide):
         return _any(flat == MISSING_TIME)
     if feature.dtype == "image" and feature.nullable:
         return ~_any(flat != 0)

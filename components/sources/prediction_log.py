@@ -105,4 +105,4 @@ def _series(name: str, values: Any, dtype: str) -> pl.Series:
     if dtype == "datetime":
         seconds = series.cast(pl.Int64).replace(MISSING_INT, None)
         return (seconds * 1_000_000).cast(pl.Datetime("us"))
-    return series
+    return series.replace(MISSING_INT, None) if dtype == "int" and series.dtype == pl.Int64 else series

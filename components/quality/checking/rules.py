@@ -16,6 +16,7 @@ from components.quality.checking.table import Spec, Table
 from components.quality.stats.pvalues import rate_increase
 from components.quality.stats.tails import stray
 from schemas.contract import Contract, Feature, Label
+from schemas.magnitudes import EXACT, plain
 
 Flags = NDArray[np.bool_]
 
@@ -148,12 +149,10 @@ def _row_rules(table: Table, name: str, feature: Feature, inferred: bool) -> Ite
         if not feature.nullable:
             yield NOT_NULL, table.missing(name), "a value in every row"
         yield f"values are of type {feature.dtype}", table.unreadable(name), feature.dtype
-    if feature.min is not None or feature.max is not None:
-        values = table.numbers(name)
-        if feature.min is not None:
-            yield f"at least {feature.min:g}", values < feature.min, f">= {feature.min:g}"
-        if feature.max is not None:
-            yield f"at most {feature.max:g}", values > feature.max, f"<= {feature.max:g}"
+    if feature.min is not None:
+        yield f"at least {plain(feature.min)}", table.less(name, feature.min), f">= {plain(feature.min)}"
+    if feature.max is not None:
+        yield f"at most {plain(feature.max)}", table.greater(name, feature.max), f"<= {plain(feature.max)}"
     if feature.allowed is not None:
         yield ALLOWED, _outside(table, name, feature.allowed), ", ".join(map(str, feature.allowed))
     if feature.dtype == "string":
@@ -174,6 +173,8 @@ def _text_rules(texts: pl.Series, feature: Feature) -> Iterator[tuple[str, Flags
 
 def _outside(table: Table, name: str, allowed: tuple[object, ...]) -> Flags:
     if table.specs[name].kind == "number":
+        if any(isinstance(v, int) and abs(v) >= EXACT for v in allowed):
+            return _flags(table.whole(name).is_in(pl.Series(allowed, dtype=pl.Int128).implode()).not_())
         return ~np.isin(table.numbers(name), np.array([float(str(v)) for v in allowed]))
     texts = table.texts(name)
     words = [str(v).lower() if isinstance(v, bool) else str(v) for v in allowed]

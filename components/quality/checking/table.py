@@ -94,6 +94,32 @@ class Table:
             self._numbers[name] = self._to_numbers(name)
         return self._numbers[name]
 
+    def whole(self, name: str) -> pl.Series:
+        """Whole numbers with every digit, Int128 [n]; null where missing or not written as one."""
+        series = self.frame[name]
+        if series.dtype == pl.String:
+            return self.texts(name).str.replace(r"\.0+$", "").cast(pl.Int128, strict=False)
+        whole = series.cast(pl.Int128, strict=False)
+        if not series.dtype.is_float():
+            return whole
+        return whole.set((whole.cast(pl.Float64) != series).fill_null(False), None)
+
+    def less(self, name: str, limit: float) -> Flags:
+        """Where a number is below a limit, [n]; digit by digit where the limit is an int."""
+        rough = self.numbers(name) < limit
+        if not isinstance(limit, int):
+            return rough
+        whole = self.whole(name)
+        return np.where(whole.is_null().to_numpy(), rough, (whole < limit).fill_null(False).to_numpy())
+
+    def greater(self, name: str, limit: float) -> Flags:
+        """Where a number is above a limit, as ``less``."""
+        rough = self.numbers(name) > limit
+        if not isinstance(limit, int):
+            return rough
+        whole = self.whole(name)
+        return np.where(whole.is_null().to_numpy(), rough, (whole > limit).fill_null(False).to_numpy())
+
     def missing(self, name: str) -> Flags:
         """Where nothing is written, [n]."""
         series = self.frame[name]

@@ -14,6 +14,7 @@ from components.quality.checking.table import Table
 from components.quality.contracts_io.diff import Change, diff_contracts
 from schemas.contract import Contract, Feature
 from schemas.errors import DataInvalid, DataUnreadable
+from schemas.magnitudes import as_limit
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def _widened(feature: Feature, table: Table, name: str) -> Feature:
     if feature.max_missing is not None and missing > feature.max_missing:
         change["max_missing"] = float(np.ceil(missing * 1000) / 1000)
     if feature.dtype in ("int", "float"):
-        change |= _wider_range(feature, table.numbers(name))
+        change |= _wider_range(feature, table, name)
     if feature.allowed is not None:
         allowed = _with_values(feature.allowed, feature.dtype, table, name)
         change |= {"allowed": allowed} if allowed != feature.allowed else {}
@@ -105,15 +106,20 @@ def _widened(feature: Feature, table: Table, name: str) -> Feature:
     return feature.model_copy(update=change)
 
 
-def _wider_range(feature: Feature, values: np.ndarray) -> dict[str, Any]:
+def _wider_range(feature: Feature, table: Table, name: str) -> dict[str, Any]:
+    values = table.numbers(name)
     present = values[~np.isnan(values)]
     change: dict[str, Any] = {}
     if present.size == 0:
         return change
-    if feature.min is not None and present.min() < feature.min:
-        change["min"] = float(present.min())
-    if feature.max is not None and present.max() > feature.max:
-        change["max"] = float(present.max())
+    whole = table.whole(name).drop_nulls()
+    exact = whole.len() == present.size
+    ends: list[Any] = [whole.min(), whole.max()] if exact else [float(present.min()), float(present.max())]
+    low, high = ends
+    if feature.min is not None and table.less(name, feature.min).any():
+        change["min"] = as_limit(low)
+    if feature.max is not None and table.greater(name, feature.max).any():
+        change["max"] = as_limit(high)
     if feature.dtype == "int" and bool((present % 1 != 0).any()):
         change["dtype"] = "float"
     return change
@@ -141,10 +147,10 @@ def _with_values(known: tuple[Any, ...], dtype: str, table: Table, name: str) ->
     if dtype == "bool":
         return known
     if table.specs[name].kind == "number":
-        values = table.numbers(name)
-        found = np.unique(values[~np.isnan(values)]).tolist()
-        new: list[Any] = [int(v) if float(v).is_integer() else v for v in found if v not in known]
-        return (*known, *new)
+        whole, values = table.whole(name), table.numbers(name)
+        others = values[whole.is_null().to_numpy() & ~np.isnan(values)]
+        found = [*whole.drop_nulls().unique().sort().to_list(), *np.unique(others).tolist()]
+        return (*known, *(v for v in found if v not in known))
     texts = sorted(table.texts(name).drop_nulls().unique().to_list())
     if dtype == "int":
         return (*known, *(int(t) for t in texts if t.lstrip("-").isdigit() and int(t) not in known))

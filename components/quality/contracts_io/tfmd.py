@@ -108,7 +108,7 @@ def _feature(f: Any, shared: dict[str, tuple[str, ...]]) -> Feature:
 
 
 def _range(domain: Any) -> dict[str, float]:
-    return {k: float(getattr(domain, k)) for k in ("min", "max") if domain.HasField(k)}
+    return {k: getattr(domain, k) for k in ("min", "max") if domain.HasField(k)}
 
 
 def _label(name: str, feature: Feature) -> Label:
@@ -152,7 +152,7 @@ def _add_domain(f: Any, name: str, feature: Feature) -> None:
         f.string_domain.name = name
         f.string_domain.value.extend(map(str, feature.allowed))
     elif feature.dtype in ("int", "float"):
-        numbers = [float(v) for v in feature.allowed or ()]
+        numbers = [v for v in feature.allowed or () if not isinstance(v, str)]
         low = min(numbers) if numbers and feature.min is None else feature.min
         high = max(numbers) if numbers and feature.max is None else feature.max
         domain = f.int_domain if feature.dtype == "int" else f.float_domain

@@ -39,6 +39,8 @@ FEATURES: dict[str, dict[str, Any]] = {
     "never": {"dtype": "string", "nullable": True},
     "ignored": {"dtype": "string"},
     "opened": {"dtype": "datetime", "nullable": True},
+    "store": {"dtype": "int", "nullable": True, "allowed": [2**53, 2**53 + 1, 2**53 + 2, -(2**63) + 1, 2**63 - 1]},
+    "balance": {"dtype": "int", "nullable": True, "min": 0, "max": 10**15},
 }
 SETTINGS = PreprocessConfig(
     one_hot_up_to=6,
@@ -98,6 +100,9 @@ def rows(n: int, seed: int = 0, task: str = "binary") -> pl.DataFrame:
         "ignored": ["x"] * n,
         "opened": [start + datetime.timedelta(seconds=int(k)) for k in r.integers(-(10**9), 10**9, n)],
     }
+    long = np.random.default_rng([seed, 1])
+    columns["store"] = long.choice(FEATURES["store"]["allowed"], n)
+    columns["balance"] = long.integers(10**14, 10**14 + 1000, n)
     dtypes = {"since": pl.Datetime("us"), "opened": pl.Datetime("us"), "never": pl.String}
     frame = pl.DataFrame(columns, schema_overrides=dtypes)
     holes = [pl.when(pl.Series(r.random(n) < 0.8)).then(pl.col(c)).alias(c) for c in nullable()]

@@ -99,6 +99,8 @@ STRATEGIES = {
     "class": TEXTS,
     "since": st.one_of(st.none(), st.datetimes()),
     "opened": st.one_of(st.none(), st.datetimes()),
+    "store": st.one_of(st.none(), st.integers(2**53 - 1, 2**53 + 4), st.integers(-(2**63) + 1, 2**63 - 1)),
+    "balance": st.one_of(st.none(), st.integers(0, 10**15)),
 }
 
 
