@@ -3,7 +3,7 @@
 import polars as pl
 
 from schemas.contract import Contract, Feature
-from schemas.magnitudes import FLOAT32_MAX, INT64_MAX
+from schemas.magnitudes import FLOAT32_MAX, INT64_MAX, fits_int64
 
 UNSEEN_TEXT = "a value that was never seen"
 COPIES = 4
@@ -45,6 +45,6 @@ def _unseen(name: str, feature: Feature, dtype: pl.DataType) -> pl.Expr:
         return pl.lit(UNSEEN_TEXT, dtype=dtype).alias(name)
     if feature.dtype == "int" and feature.allowed is not None:
         known = [int(v) for v in feature.allowed]
-        other = next(v for v in range(len(known) + 1) if v not in known)
+        other = next(v for v in (max(known) + 1, *range(len(known) + 1)) if fits_int64(v) and v not in known)
         return pl.lit(other, dtype).alias(name)
     return pl.col(name)

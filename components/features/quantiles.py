@@ -7,11 +7,12 @@ MIDDLE = np.float32(0.5)
 
 
 def interpolate(values: np.ndarray, knots: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Piecewise linear from ascending knots to shares, flat outside; all float32."""
+    """Piecewise linear from ascending knots to shares, flat outside; all float32, subnormal ones 0 as in TensorFlow."""
     inside = np.clip(values, knots[0], knots[-1])
     right = np.clip(np.searchsorted(knots, inside, side="right"), 1, len(knots) - 1)
     left = right - 1
-    return shares[left] + (inside - knots[left]) * slopes(knots, shares)[left]
+    found = shares[left] + (inside - knots[left]) * slopes(knots, shares)[left]
+    return np.where(np.abs(found) < np.finfo(np.float32).tiny, np.float32(0), found)
 
 
 def slopes(knots: np.ndarray, shares: np.ndarray) -> np.ndarray:
