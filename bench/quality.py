@@ -85,7 +85,7 @@ def measure(contract: str, file: str) -> None:
     from components.quality.stats.summary import merge_into, summarise
     from schemas.contract import load_contract
 
-    rows = int(pl.scan_parquet(file).select(pl.len()).collect().item())
+    rows = int(pl.scan_parquet(file, glob=False).select(pl.len()).collect().item())
     before = peak_mb()
     walls, cpu = [], time.process_time()
     for _ in range(ROUNDS):

@@ -85,7 +85,8 @@ def compare_file(config: CompareFileConfig, baseline: Examples, out: Path) -> Co
     """
     from components.predicting.rows import file_source
 
-    source, contract = file_source(Path(config.file), config.like), baseline.contract
+    contract = baseline.contract
+    source = file_source(Path(config.file), config.like, list(contract.features))
     labelled = contract.label is not None and contract.label.name in source.column_names()
     wanted = [*contract.features, *([contract.label.name] if contract.label and labelled else [])]
     names = (Path(config.file).name, f"{config.baseline_split} of the baseline")

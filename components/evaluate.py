@@ -173,7 +173,7 @@ def _predictions(
     columns = list(dict.fromkeys((*([label.name] if label else []), *config.slices)))
     frames, parts = [], []
     for file in examples.files(config.split):
-        shard = pl.read_parquet(file)
+        shard = pl.read_parquet(file, glob=False)
         if len(shard):
             parts.append(probabilities(model.contract.task, outputs(run, transform.encode(shard))))
             frames.append(shard.select(columns))

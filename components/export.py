@@ -84,7 +84,7 @@ def _rows(examples: CheckedExamples, config: ExportConfig) -> "pl.DataFrame":
     if config.split not in examples.splits:
         raise UnknownName("split", config.split, examples.splits)
     columns = list(examples.contract.features)
-    rows = pl.scan_parquet(examples.files(config.split)).select(columns).head(config.skew_rows).collect()
+    rows = pl.scan_parquet(examples.files(config.split), glob=False).select(columns).head(config.skew_rows).collect()
     if rows.is_empty():
         raise DataUnreadable(
             f"split {config.split!r} has no rows to check the exported model with",

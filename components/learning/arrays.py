@@ -39,7 +39,9 @@ class Encoder:
 
         contract = self.transform.contract
         assert contract.label is not None
-        return self.transform.encode_label(pl.read_parquet(list(files), columns=[contract.label.name]).to_series())
+        return self.transform.encode_label(
+            pl.read_parquet(list(files), columns=[contract.label.name], glob=False).to_series()
+        )
 
     def whole(self, files: Sequence[Path], rows: int) -> Arrays:
         """Every row of the shards, encoded; holds one raw shard at a time."""
@@ -48,7 +50,7 @@ class Encoder:
         out = {t.name: np.empty((rows, *t.shape), t.dtype) for t in self.transform.encoded}
         at = 0
         for file in files:
-            encoded = self.transform.encode(pl.read_parquet(file, columns=self.columns))
+            encoded = self.transform.encode(pl.read_parquet(file, columns=self.columns, glob=False))
             count = len(next(iter(encoded.values())))
             for name, values in encoded.items():
                 out[name][at : at + count] = values

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.predicting.images import image_frames, takes_images
+from components.predicting.separated import separated
 from components.quality.row_rules import Broken, broken_rules
 from components.sources import CsvSource, JsonLinesSource, NpzSource, ParquetSource
 from components.sources.base import Source, Wanted
 from components.sources.columns import contract_columns
+from components.sources.files.endings import kind_of_name
+from components.sources.files.kinds import kind_of_path
+from components.sources.paths import missing_file
 from schemas.errors import DataUnreadable, RequestInvalid
 
 if TYPE_CHECKING:
@@ -18,16 +22,11 @@ if TYPE_CHECKING:
 
     from schemas.contract import Contract
 
-KINDS: dict[str, type[CsvSource | JsonLinesSource | NpzSource | ParquetSource]] = {
-    ".csv": CsvSource,
-    ".csv.gz": CsvSource,
-    ".tsv": CsvSource,
-    ".tsv.gz": CsvSource,
-    ".npz": NpzSource,
-    ".pq": ParquetSource,
-    ".jsonl": JsonLinesSource,
-    ".ndjson": JsonLinesSource,
-    ".parquet": ParquetSource,
+KINDS: Mapping[str, type[CsvSource | JsonLinesSource | NpzSource | ParquetSource]] = {
+    "csv": CsvSource,
+    "jsonl": JsonLinesSource,
+    "npz": NpzSource,
+    "parquet": ParquetSource,
 }
 
 
@@ -47,12 +46,12 @@ def request_frames(path: Path, contract: Contract, like: Source | None = None) -
         RequestInvalid: a row breaks a rule; names rows, columns, rules and values. Nothing of its batch is predicted.
         DataInvalid: a feature's column is missing.
     """
-    if takes_images(contract) and path.suffix.lower() not in (".parquet", ".jsonl", ".npz"):
+    if takes_images(contract) and not _encoded(path):
         yield from image_frames(path, contract, like)
         return
     columns = {name: column for name, column in contract_columns(contract).items() if name in contract.features}
     seen = 0
-    for frame in file_source(path, like).frames(Wanted(columns, any_extra=True)):
+    for frame in file_source(path, like, list(columns)).frames(Wanted(columns, any_extra=True)):
         broken = [b for b in broken_rules(contract, frame) if b.severity == "critical"]
         if broken:
             raise _refusal(path, broken, seen)
@@ -60,27 +59,39 @@ def request_frames(path: Path, contract: Contract, like: Source | None = None) -
         yield frame.select(list(columns))
 
 
-def file_source(path: Path, like: Source | None = None) -> Source:
-    """Reads a file of rows by its ending, like the training data where these are of the same kind.
+def file_source(path: Path, like: Source | None = None, names: Collection[str] = ()) -> Source:
+    """Reads a file of rows, or a folder of them, by its ending, like the training data where these are of that kind.
 
-    In a file of another kind, texts of numbers and datetimes are read as in the training data.
+    In a file of another kind, texts of numbers and datetimes are read as in the training data. A text file that is
+    separated otherwise than the training data is recognised by its header.
+
+    Args:
+        path: of the file or folder; its name is never a pattern.
+        like: how the training data were read.
+        names: columns that are needed.
 
     Raises:
-        DataUnreadable: the ending says nothing.
+        DataUnreadable: nothing is there, or the ending says nothing.
     """
-    ending = next((e for e in KINDS if path.name.lower().endswith(e)), None)
-    if ending is None:
-        raise DataUnreadable(
-            f"{path}: cannot tell the kind of file", f"one of {', '.join(KINDS)}", "convert or rename it"
-        )
-    if isinstance(like, KINDS[ending]):
-        return like.model_copy(update={"path": str(path)})
-    written: dict[str, Any] = {}
-    if like is not None:
-        written = {"number_formats": like.number_formats, "datetime_formats": like.datetime_formats}
-    if ending in (".tsv", ".tsv.gz"):
-        return CsvSource(path=str(path), separator="\t", **written)
-    return KINDS[ending](path=str(path), **written)
+    if not path.exists():
+        raise missing_file(path)
+    kind = kind_of_path(path)
+    if kind == "images":
+        raise DataUnreadable(f"folder {path} holds images", "a table of the model's features", "name another")
+    made = KINDS[kind]
+    if isinstance(like, made):
+        source = like.model_copy(update={"path": str(path)})
+    else:
+        written: dict[str, Any] = {}
+        if like is not None:
+            written = {"number_formats": like.number_formats, "datetime_formats": like.datetime_formats}
+        source = made(path=str(path), **written)
+    return separated(source, names) if isinstance(source, CsvSource) else source
+
+
+def _encoded(path: Path) -> bool:
+    """Whether a file holds images as bytes or arrays in its rows."""
+    return path.is_file() and kind_of_name(path.name) in ("parquet", "jsonl", "npz")
 
 
 def _refusal(path: Path, broken: list[Broken], offset: int) -> RequestInvalid:

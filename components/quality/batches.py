@@ -91,7 +91,7 @@ def rows_of_files(files: Sequence[Path], contract: Contract, batch_rows: int | N
             waiting, room = [], size
     if waiting:
         batches.append(Batch(tuple(waiting), size - room))
-    return Rows(sum(heights), pl.read_parquet_schema(files[0]), tuple(batches))
+    return Rows(sum(heights), pl.scan_parquet(files[0], glob=False).collect_schema(), tuple(batches))
 
 
 def _pieces(files: Sequence[Path], heights: Sequence[int], size: int) -> Iterator[tuple[Path, int, int]]:

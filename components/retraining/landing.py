@@ -6,14 +6,15 @@ import gzip
 import hashlib
 import os
 import uuid
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
-UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".inprogress", ".swp", "~")
-"""Endings under which programs write files that are not complete yet."""
+from components.sources.files.endings import gzipped, kind_of_name
+from components.sources.files.folder import why_not
 
 CHUNK = 2**20
 TIMES = ("mtime", "LastModified", "last_modified", "updated", "created", "ETag")
@@ -48,7 +49,9 @@ class Landing:
             return {}
         found = self._files.find(self._root, detail=True)
         relative = {path[len(self._root) :].lstrip("/"): info for path, info in found.items()}
-        return {name: _stamp(info) for name, info in sorted(relative.items()) if self._counts(name)}
+        return {
+            name: _stamp(info) for name, info in sorted(relative.items()) if self._counts(name) and info["size"] != 0
+        }
 
     def pin(self, name: str, stamp: Stamp, blobs: Path) -> str | None:
         """Copy a file's content to ``blobs/<sha256>`` and return the hash; None when it changed meanwhile."""
@@ -75,9 +78,7 @@ class Landing:
             scratch.unlink(missing_ok=True)
 
     def _counts(self, name: str) -> bool:
-        parts = name.split("/")
-        hidden = any(part.startswith((".", "_")) for part in parts)
-        return not hidden and not parts[-1].lower().endswith(UNFINISHED) and fnmatch.fnmatch(parts[-1], self._pattern)
+        return not any(map(why_not, name.split("/"))) and fnmatch.fnmatchcase(name.rpartition("/")[2], self._pattern)
 
 
 def count_rows(blob: Path, name: str) -> int:
@@ -85,16 +86,20 @@ def count_rows(blob: Path, name: str) -> int:
 
     A header line of a CSV file is no row; a broken CSV or Parquet file counts as none, and the run will say why.
     """
-    lower = name.lower().removesuffix(".gz")
-    if lower.endswith(".parquet"):
+    kind = kind_of_name(name)
+    if kind == "parquet":
         return _parquet_rows(blob)
-    if lower.endswith((".csv", ".jsonl", ".ndjson")):
+    if kind not in ("csv", "jsonl"):
+        return 1
+    try:
         with _opened(blob, name) as text:
-            lines = (
-                sum(1 for row in csv.reader(text)) - 1 if lower.endswith(".csv") else sum(1 for x in text if x.strip())
-            )
-        return max(0, lines)
-    return 1
+            return max(0, sum(1 for row in csv.reader(text) if row) - 1 if kind == "csv" else _filled_lines(text))
+    except (EOFError, zlib.error, OSError, csv.Error):
+        return 0
+
+
+def _filled_lines(text: IO[str]) -> int:
+    return sum(1 for line in text if line.strip())
 
 
 def fingerprint(contents: Iterable[str]) -> str:
@@ -109,7 +114,7 @@ def _stamp(info: dict[str, Any]) -> Stamp:
 
 
 def _opened(blob: Path, name: str) -> IO[str]:
-    if name.lower().endswith(".gz"):
+    if gzipped(name):
         return gzip.open(blob, "rt", encoding="utf-8", errors="replace", newline="")
     return blob.open(encoding="utf-8", errors="replace", newline="")
 
@@ -120,5 +125,5 @@ def _parquet_rows(blob: Path) -> int:
 
     try:
         return int(pq.read_metadata(blob).num_rows)
-    except pa.ArrowInvalid:
+    except (pa.ArrowException, OSError):
         return 0

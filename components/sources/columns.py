@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from components.sources.files.layout import refuse_repeated
 from schemas.contract import Contract, Dtype, Feature, Scalar
 from schemas.dates import DateFormat
 from schemas.errors import DataInvalid
@@ -75,12 +76,13 @@ def check_columns(
 
     Raises:
         DataInvalid: a column is missing, twice there, or unknown; the message names the nearest match of each.
+            Columns without a name are passed over.
     """
     missing = [name for name, column in wanted.items() if name not in found and not column.optional]
     known = {*wanted, *ignore}
-    extra = [] if any_extra else [name for name in dict.fromkeys(found) if name not in known]
-    twice = sorted({name for name in found if found.count(name) > 1} & set(wanted))
-    if not (missing or extra or twice):
+    extra = [] if any_extra else [name for name in dict.fromkeys(found) if name not in known and name.strip()]
+    refuse_repeated(found, where, list(wanted))
+    if not (missing or extra):
         return
     unclaimed = [name for name in found if name not in wanted]
     lines = [_missing_line(name, unclaimed) for name in missing]
@@ -89,10 +91,8 @@ def check_columns(
         for name in extra
         if not (near(name, missing) and near(near(name, missing), unclaimed) == name)
     ]
-    lines += [f"column {name!r} is there twice" for name in twice]
     failures = [_failure(name, "column is present") for name in missing]
     failures += [_failure(name, "column is known") for name in extra]
-    failures += [_failure(name, "column is there once") for name in twice]
     raise DataInvalid(
         f"{where}: " + "; ".join(lines),
         f"the columns {', '.join(wanted)}",

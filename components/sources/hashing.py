@@ -55,10 +55,11 @@ def _hash_series(series: pl.Series) -> Hashes:
         return _hash_tensor(series)
     if series.dtype == pl.String:
         return _hash_text(series)
-    numbers = series.cast(pl.Float64) + 0.0 if series.dtype.is_float() else series.to_physical()
+    numbers = series.cast(pl.Float64) if series.dtype.is_float() else series.to_physical()
     if numbers.dtype not in (pl.Float64, pl.UInt64):
         numbers = numbers.cast(pl.Int64)
-    bits = numbers.fill_null(0).to_numpy().view(np.uint64)
+    values = numbers.fill_null(0).to_numpy()
+    bits = (values + 0.0 if values.dtype.kind == "f" else values).view(np.uint64)  # -0.0 is 0.0
     return _with_missing(mix(bits), series)
 
 

@@ -7,23 +7,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.sources.columns import Column
+from components.sources.files.endings import IMAGES
+from components.sources.files.folder import files_below
+from components.sources.files.notes import say
 from components.sources.paths import listed
 from schemas.errors import DataInvalid, DataUnreadable
 
 if TYPE_CHECKING:
     import polars as pl
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
+SUFFIXES = IMAGES
 
 
 def images_below(root: Path) -> list[Path]:
-    """All image files below a folder, in the order of their paths. Raises ``DataUnreadable`` where there is none."""
-    found = sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file() and p.name[0] != ".")
-    if not found:
+    """All image files below a folder that count, in the order of their paths; see ``files/folder.py``.
+
+    Raises:
+        DataUnreadable: there is none.
+    """
+    found = files_below(root, SUFFIXES)
+    more = found.words(root)
+    if not found.files:
         raise DataUnreadable(
-            f"folder {root} holds no image", f"files ending in {', '.join(SUFFIXES)}", "check the path"
+            f"folder {root} holds no image" + (f" ({more})" if more else ""),
+            f"files ending in {', '.join(SUFFIXES)}",
+            "check the path",
         )
-    return found
+    if more:
+        say(f"{root}: {more}")
+    return list(found.files)
 
 
 def present(files: list[Path], fix: str) -> list[Path]:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from components.sources.base import Source, Wanted
+from components.sources.files.folder import folders_in
 from components.sources.image_files import images_below, read_images
-from components.sources.paths import listed, missing_file
+from components.sources.paths import listed, local, missing_file
 from components.sources.splits import NAMES
 from schemas.errors import DataUnreadable
 
@@ -52,7 +53,7 @@ class ImageFolderSource(Source):
 
     def splits(self) -> tuple[str, ...]:
         """The splits, where the folders below the root are all named like splits."""
-        folders = [p.name for p in self._root().iterdir() if p.is_dir() and p.name[0] != "."]
+        folders = [folder.name for folder in folders_in(self._root())]
         if not folders or any(name.lower() not in NAMES for name in folders):
             return ()
         named = {NAMES[name.lower()] for name in folders}
@@ -71,7 +72,7 @@ class ImageFolderSource(Source):
         """Decode batch by batch. Raises ``DataUnreadable`` naming the files that are broken, all of a batch at once."""
         import polars as pl
 
-        files = self._split_files(split)
+        files = self.labelled(split)
         for start in range(0, len(files), wanted.batch_rows):
             some = files[start : start + wanted.batch_rows]
             told = {self.label: pl.Series(self.label, [f.parent.name for f in some]), self.file: self._names(some)}
@@ -80,10 +81,10 @@ class ImageFolderSource(Source):
 
     def place(self, row: int, column: str, split: str | None = None) -> str:
         """The file."""
-        return str(self._split_files(split)[row])
+        return str(self.labelled(split)[row])
 
     def _root(self) -> Path:
-        root = Path(self.path).expanduser()
+        root = local(self.path)
         if not root.is_dir():
             raise missing_file(root) if not root.exists() else DataUnreadable(f"{root} is a file", "a folder of images")
         return root
@@ -94,7 +95,12 @@ class ImageFolderSource(Source):
         root = self._root()
         return pl.Series(self.file, [f.relative_to(root).as_posix() for f in files])
 
-    def _split_files(self, split: str | None) -> list[Path]:
+    def labelled(self, split: str | None = None) -> list[Path]:
+        """The images of a split (of all, for None), each in the folder of its class.
+
+        Raises:
+            DataUnreadable: an image lies elsewhere, such as in a folder within that of a class.
+        """
         root, depth = self._root(), 3 if self.splits() else 2
         files, wrong = [], []
         for file in self.files():

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from components.sources.base import Source, Wanted
+from components.sources.files.table import read_texts
+from components.sources.files.text import TextFile
 from components.sources.image_files import present, read_images
-from components.sources.paths import missing_file
+from components.sources.paths import local, missing_file
 from schemas.errors import DataUnreadable
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ class ImageListSource(Source):
     def files(self) -> list[Path]:
         """The table, then the images in its order."""
         folder = self._folder()
-        return [Path(self.path).expanduser(), *(folder / name for name in self._table()[self.file].to_list())]
+        return [local(self.path), *(folder / name for name in self._table()[self.file].to_list())]
 
     def fingerprint(self) -> str:
         """SHA-256 of the table and of the bytes of every image. Raises ``DataUnreadable`` where images are missing."""
@@ -71,20 +73,14 @@ class ImageListSource(Source):
         return str(self._folder() / self._table()[self.file][row])
 
     def _folder(self) -> Path:
-        return Path(self.folder).expanduser() if self.folder else Path(self.path).expanduser().parent
+        return local(self.folder) if self.folder else local(self.path).parent
 
     def _table(self) -> pl.DataFrame:
         """Every column as text. Raises ``DataUnreadable`` where it cannot be read or a file has no name."""
-        import polars as pl
-
-        path = Path(self.path).expanduser()
+        path = local(self.path)
         if not path.is_file():
             raise missing_file(path)
-        try:
-            table = pl.read_csv(path, infer_schema=False)
-        except pl.exceptions.PolarsError as error:
-            reason = str(error).partition("\n")[0]
-            raise DataUnreadable(f"{path}: {reason}", "a CSV file", "write the file again") from None
+        table = read_texts(TextFile(path))
         if self.file not in table.columns:
             raise DataUnreadable(
                 f"{path} has no column {self.file!r}", f"one of {', '.join(table.columns)}", "set `file`"

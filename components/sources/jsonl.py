@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from components.sources.base import Source, Wanted
+from components.sources.files.endings import ENDINGS
 from components.sources.paths import find_files
 from schemas.errors import DataUnreadable
 
@@ -16,11 +17,16 @@ if TYPE_CHECKING:
 
 
 class JsonLinesSource(Source):
-    """One file of JSON lines, a folder of them, or a glob. A field that an object lacks is missing."""
+    """One file of JSON lines, a folder of them, or a glob.
+
+    A field that an object lacks is missing, wherever in the file it first appears; so are ``null`` and ``NaN``. A field
+    whose values have several types is read as text, and then as what the contract says.
+    """
 
     kind: Literal["jsonl"] = "jsonl"
     path: str
-    """A file, a folder (``*.jsonl``, ``*.ndjson``) or a glob; relative to the current directory."""
+    """A file, a folder (``*.jsonl``, ``*.ndjson``, ``*.jsonlines``, ``*.json``, also ``.gz``), or a glob with ``*``;
+    relative to the current directory. What exists under this very name is meant, whatever characters it holds."""
 
     def __str__(self) -> str:
         """The path, for messages."""
@@ -28,72 +34,37 @@ class JsonLinesSource(Source):
 
     def files(self) -> list[Path]:
         """The files, sorted by name."""
-        return find_files(self.path, (".jsonl", ".ndjson", ".jsonlines"))
+        return find_files(self.path, ENDINGS["jsonl"])
 
     def column_names(self, split: str | None = None) -> list[str]:
-        """The fields of the first 1,000 objects of every file."""
-        names: dict[str, None] = {}
-        for file in self.files():
-            names.update(dict.fromkeys(self._schema(file)))
-        return list(names)
+        """The fields of all objects of all files, in the order in which they appear."""
+        from components.sources.files.json_lines import fields
+
+        return list(fields(self.files()))
 
     def batches(self, names: list[str], wanted: Wanted, split: str | None = None) -> Iterator[pl.DataFrame]:
-        """Batches file by file. A column whose values have several types is read as text and cast later."""
+        """Batches file by file; a column has one dtype throughout."""
         import polars as pl
 
-        for file in self.files():
-            schema = self._schema(file)
-            missing = {name: pl.String() for name in names if name not in schema}
-            try:
-                yield from self._collect(file, {**schema, **missing}, names, wanted.batch_rows)
-            except pl.exceptions.PolarsError as error:
-                raise _broken(file, error) from None
+        from components.sources.files.json_lines import column, fields, rows
+
+        files, seen = self.files(), 0
+        holds = fields(files)
+        for file in files:
+            objects = (row for _, row in rows(file))
+            while some := list(islice(objects, wanted.batch_rows)):
+                seen += len(some)
+                yield pl.DataFrame([column(n, [row.get(n) for row in some], holds.get(n, "nothing")) for n in names])
+        if seen == 0:
+            raise DataUnreadable(f"{self.path} holds no row", "one JSON object a line", "check how it was written")
 
     def place(self, row: int, column: str, split: str | None = None) -> str:
         """``line 17 of FILE``."""
+        from components.sources.files.json_lines import rows
+
         for file in self.files():
-            with file.open(encoding="utf-8") as handle:
-                filled = [number for number, line in enumerate(handle, 1) if line.strip()]
-            if row < len(filled):
-                return f"line {filled[row]} of {file}"
-            row -= len(filled)
+            for number, _ in rows(file):
+                if row == 0:
+                    return f"line {number} of {file}"
+                row -= 1
         return f"row {row + 1}"
-
-    def _collect(self, file: Path, schema: dict[str, Any], names: list[str], rows: int) -> Iterator[pl.DataFrame]:
-        import polars as pl
-
-        lines = pl.scan_ndjson(file, schema=schema, ignore_errors=False).select(names)
-        for batch in lines.collect_batches(chunk_size=rows, maintain_order=True):
-            yield batch.rechunk()
-
-    def _schema(self, file: Path) -> dict[str, Any]:
-        """Dtypes by field, from the first 1,000 lines; text where types are mixed."""
-        import polars as pl
-
-        if file.stat().st_size == 0:
-            raise DataUnreadable(f"{file} is empty", "one JSON object a line", "check how the file was written")
-        try:
-            return dict(pl.scan_ndjson(file, infer_schema_length=1000).collect_schema())
-        except pl.exceptions.PolarsError as error:
-            raise _broken(file, error) from None
-
-
-def _broken(file: Path, error: Exception) -> DataUnreadable:
-    """Name the first line that is not a JSON object, or say what the reader said."""
-    with file.open(encoding="utf-8", errors="replace") as handle:
-        for number, line in enumerate(handle, 1):
-            try:
-                value = json.loads(line) if line.strip() else {}
-            except ValueError as wrong:
-                return DataUnreadable(
-                    f"{file}: line {number} is not JSON: {wrong}", "one JSON object a line", "correct the line"
-                )
-            if not isinstance(value, dict):
-                return DataUnreadable(
-                    f"{file}: line {number} is {type(value).__name__}, not an object",
-                    "one JSON object a line",
-                    "correct the line",
-                )
-    return DataUnreadable(
-        f"{file}: {str(error).partition(chr(10))[0]}", "one JSON object a line, of the same types", "correct the file"
-    )

@@ -7,11 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from components.sources.base import Source, Wanted
+from components.sources.files.content import read_head, refuse_empty, refuse_other
+from components.sources.files.endings import ENDINGS
+from components.sources.files.guard import reading
 from components.sources.paths import find_files
 from schemas.errors import DataUnreadable
 
 if TYPE_CHECKING:
     import polars as pl
+
+WHOLE = "a whole Parquet file"
 
 
 class ParquetSource(Source):
@@ -19,7 +24,8 @@ class ParquetSource(Source):
 
     kind: Literal["parquet"] = "parquet"
     path: str
-    """A file, a folder (``*.parquet``) or a glob; relative to the current directory."""
+    """A file, a folder (``*.parquet``, ``*.pq``), or a glob with ``*``; relative to the current directory. What exists
+    under this very name is meant, whatever characters it holds."""
 
     def __str__(self) -> str:
         """The path, for messages."""
@@ -27,11 +33,11 @@ class ParquetSource(Source):
 
     def files(self) -> list[Path]:
         """The Parquet files, sorted by name."""
-        return find_files(self.path, (".parquet", ".pq"))
+        return find_files(self.path, ENDINGS["parquet"])
 
     def column_names(self, split: str | None = None) -> list[str]:
-        """The columns of the first file. Each file is checked again when it is read."""
-        return list(self._schema(self.files()[0]))
+        """The columns of the first file, then those that only others have."""
+        return list(dict.fromkeys(name for file in self.files() for name in parquet_schema(file)))
 
     def batches(self, names: list[str], wanted: Wanted, split: str | None = None) -> Iterator[pl.DataFrame]:
         """Batches file by file, in the dtypes of the files."""
@@ -39,39 +45,31 @@ class ParquetSource(Source):
 
         rows = 0
         for file in self.files():
-            lacking = [name for name in names if name not in self._schema(file)]
+            found = list(parquet_schema(file))
+            lacking = [name for name in names if name not in found]
             if lacking:
                 raise DataUnreadable(
-                    f"{file} lacks {', '.join(lacking)}",
-                    "the columns of the first file",
-                    "give all files the same columns",
+                    f"{file} lacks {', '.join(lacking)}; its columns are {', '.join(found)}",
+                    f"the columns of the other files of {self.path}",
+                    "give all files the same columns, in any order",
                 )
-            try:
-                for batch in (
-                    pl.scan_parquet(file)
-                    .select(names)
-                    .collect_batches(chunk_size=wanted.batch_rows, maintain_order=True)
-                ):
+            with reading(file, WHOLE):
+                lazy = pl.scan_parquet(file.absolute(), glob=False).select(names)
+                for batch in lazy.collect_batches(chunk_size=wanted.batch_rows, maintain_order=True):
                     rows += batch.height
                     yield batch.rechunk()
-            except (pl.exceptions.PolarsError, OSError) as error:
-                raise _broken(file, error) from None
         if rows == 0:
             raise DataUnreadable(
                 f"{self.path}: columns and no rows", "at least one row", "check how the file was written"
             )
 
-    def _schema(self, file: Path) -> dict[str, pl.DataType]:
-        import polars as pl
 
-        if file.stat().st_size == 0:
-            raise DataUnreadable(f"{file} is empty", "a Parquet file", "check how the file was written")
-        try:
-            return dict(pl.read_parquet_schema(file))
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise _broken(file, error) from None
+def parquet_schema(file: Path) -> dict[str, pl.DataType]:
+    """Columns and dtypes of a file. Raises ``DataUnreadable`` where it is empty, broken or something else."""
+    import polars as pl
 
-
-def _broken(file: Path, error: Exception) -> DataUnreadable:
-    message = str(error).partition("\n")[0]
-    return DataUnreadable(f"{file}: {message}", "a whole Parquet file", "write or copy the file again")
+    head = read_head(file)
+    refuse_empty(file, head)
+    refuse_other(file, head, "parquet")
+    with reading(file, WHOLE):
+        return dict(pl.scan_parquet(file.absolute(), glob=False).collect_schema())

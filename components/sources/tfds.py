@@ -12,7 +12,7 @@ from pydantic import Field
 
 from components.sources.base import Source, Wanted, fingerprint_files
 from components.sources.columns import Column
-from components.sources.paths import missing_file
+from components.sources.paths import local, missing_file
 from components.sources.splits import NAMES
 from schemas.errors import DataUnreadable
 
@@ -136,7 +136,7 @@ class TfdsSource(Source):
         """The prepared builder; downloads only where ``download`` says so."""
         import tensorflow_datasets as tfds
 
-        folder = Path(self.data_dir).expanduser()
+        folder = local(self.data_dir)
         if not self.download and not folder.is_dir():
             raise missing_file(folder)
         builder = self._find(folder)

@@ -22,6 +22,7 @@ from components.sources import (
     SqlSource,
     TfdsSource,
 )
+from components.sources.paths import local
 from components.starting.recipe import Recipe
 from schemas.config import Config
 
@@ -128,7 +129,7 @@ def _value(value: Any, names: set[str], root: Path) -> str:
 
 def _path(value: str, root: Path) -> str:
     """A path below the root relative to it, others whole."""
-    full = Path(value).expanduser().resolve()
+    full = local(value).resolve()
     if full.is_relative_to(root):
         return f"str(ROOT / {_text(full.relative_to(root).as_posix())})"
     return _text(str(full))

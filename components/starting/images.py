@@ -11,8 +11,12 @@ import polars as pl
 from PIL import Image
 
 from components.sources import ImageFolderSource, ImageListSource
+from components.sources.files.folder import files_below, folders_in
+from components.sources.files.table import read_texts
+from components.sources.files.text import TextFile
 from components.sources.image_files import SUFFIXES
 from components.sources.images import FileFacts, open_image
+from components.sources.paths import local
 from components.sources.splits import AsGiven, ByHash
 from components.starting.file_checks import SAME, USUAL, file_checks
 from components.starting.label import NAMES
@@ -22,7 +26,7 @@ from components.starting.sizes import vision
 from components.starting.times import shares
 from schemas.config import Config
 from schemas.contract import Contract
-from schemas.errors import ConfigError, DataUnreadable, UnknownName
+from schemas.errors import ConfigError, DataUnreadable, KilnworksError, UnknownName
 
 SAMPLE = 600
 """Images that are opened to see sizes and colours."""
@@ -58,9 +62,8 @@ class Pictures:
 
 def annotated(data: str, kind: Kind) -> bool:
     """Whether a CSV file names images that lie beside it or below its folder."""
-    if kind != "csv" or not Path(data).is_file():
-        return False
-    return _file_column(Path(data), Path(data).parent) is not None
+    table = local(data)
+    return kind == "csv" and table.is_file() and _file_column(table, table.parent) is not None
 
 
 def start_with_images(name: str, data: str, *, label: str | None = None) -> Recipe:
@@ -75,7 +78,8 @@ def start_with_images(name: str, data: str, *, label: str | None = None) -> Reci
         DataUnreadable: no image, or some of them broken.
         ConfigError: fewer than two classes, or files in no class.
     """
-    pictures = _listed(Path(data), label) if Path(data).is_file() else _in_folder(Path(data), label)
+    place = local(data)
+    pictures = _listed(place, label) if place.is_file() else _in_folder(place, label)
     classes = sorted(set(pictures.labels))
     if len(classes) < 2:
         raise ConfigError(f"one class, {', '.join(classes) or 'none'}", "at least two", "add images of others")
@@ -112,16 +116,12 @@ def _in_folder(root: Path, label: str | None) -> Pictures:
     """Images by class, or with a table of labels beside them."""
     tables = [p for p in sorted(root.glob("*.csv")) if _file_column(p, root) is not None]
     source = ImageFolderSource(path=str(root), label=label or "label")
-    classes = [p for p in root.iterdir() if p.is_dir() and _has_images(p)]
+    classes = [p for p in folders_in(root) if files_below(p, SUFFIXES).files]
     if tables and len(classes) < 2:
         return _listed(tables[0], label)
-    files = source.files()
+    files = source.labelled()
     labels = [f.parent.name for f in files]
     return Pictures(source, files, labels, source.label, source.file)
-
-
-def _has_images(folder: Path) -> bool:
-    return any(p.suffix.lower() in SUFFIXES for p in folder.rglob("*") if p.is_file())
 
 
 def _listed(table: Path, label: str | None) -> Pictures:
@@ -130,7 +130,7 @@ def _listed(table: Path, label: str | None) -> Pictures:
     if found is None:
         raise DataUnreadable(f"{table} names no image that is there", "a column of file names", "check the names")
     file, folder = found
-    rows = pl.read_csv(table, infer_schema=False)
+    rows = read_texts(TextFile(table))
     chosen = _label_column(rows, file, label)
     image = "image" if "image" not in rows.columns else "pixels"
     source = ImageListSource(
@@ -159,8 +159,8 @@ def _label_column(rows: pl.DataFrame, file: str, label: str | None) -> str:
 def _file_column(table: Path, root: Path) -> tuple[str, Path] | None:
     """The column of names of images, and the folder they count from; None where there is none."""
     try:
-        head = pl.read_csv(table, infer_schema=False, n_rows=50)
-    except (pl.exceptions.PolarsError, OSError):
+        head = read_texts(TextFile(table), rows=50)
+    except KilnworksError:
         return None
     folders = [root, *(p for p in sorted(root.iterdir()) if p.is_dir())]
     for column in head.columns:
@@ -241,7 +241,7 @@ def _split(pictures: Pictures, kinds: int) -> tuple[Config, Decision]:
     root = Path(pictures.source.path)
     folder = isinstance(pictures.source, ImageFolderSource)
     names = [f.relative_to(root).as_posix() for f in pictures.files] if folder else None
-    keys = pl.DataFrame({"key": names or pl.read_csv(root, infer_schema=False)[pictures.key]})
+    keys = pl.DataFrame({"key": names or read_texts(TextFile(root))[pictures.key]})
     parts, labels, best = shares(len(pictures.files)), np.array(pictures.labels), (0, -1)
     for salt in range(20):
         place = unit_interval(hash_rows(keys, ("key",), salt))

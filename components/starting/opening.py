@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -14,33 +13,21 @@ from typing import Literal
 import polars as pl
 
 from components.quality.checking.column_specs import describe_columns
-from components.quality.checking.reading import read_file
+from components.quality.checking.reading import one_way, read_file, together
 from components.quality.checking.table import Spec
-from components.quality.checking.text_file import TextFacts, inspect_text
 from components.sources import CsvSource, JsonLinesSource, NpzSource, ParquetSource, TfdsSource
 from components.sources.base import Source
 from components.sources.csv import NULL_TEXTS
-from components.sources.image_files import SUFFIXES as IMAGE_SUFFIXES
-from components.sources.paths import find_files, missing_file
+from components.sources.files.endings import ENDINGS
+from components.sources.files.guard import reading
+from components.sources.files.kinds import kind_of_path
+from components.sources.files.layout import refuse_repeated
+from components.sources.paths import find_files, local, missing_file
 from components.sources.sql import SqlSource
-from schemas.errors import ConfigError, DataUnreadable
+from schemas.errors import ConfigError
 
 Kind = Literal["csv", "jsonl", "parquet", "npz", "sql", "tfds", "images"]
 
-_ENDINGS: dict[str, Kind] = {
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".txt": "csv",
-    ".csv.gz": "csv",
-    ".tsv.gz": "csv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".jsonlines": "jsonl",
-    ".json": "jsonl",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".npz": "npz",
-}
 _TFDS_NAME = re.compile(r"[a-z][a-z0-9_]*(/[a-z0-9_.-]+)?(:[\d.]+)?")
 
 
@@ -77,29 +64,12 @@ def kind_of(data: str) -> Kind:
     """
     if "://" in data:
         return "sql"
-    path = Path(data).expanduser()
-    if path.is_dir():
-        return _kind_of_folder(path)
-    if path.is_file():
-        found = next((k for ending, k in _ENDINGS.items() if path.name.lower().endswith(ending)), None)
-        if found is None:
-            endings = ", ".join(_ENDINGS)
-            raise DataUnreadable(f"{path}: cannot tell the kind of file", f"one of {endings}", "convert or rename it")
-        return found
+    path = local(data)
+    if path.exists():
+        return kind_of_path(path)
     if _TFDS_NAME.fullmatch(data) and not path.suffix:
         return "tfds"
     raise missing_file(path)
-
-
-def _kind_of_folder(path: Path) -> Kind:
-    names = [p.name.lower() for p in path.rglob("*") if p.is_file() and p.name[0] not in "._"]
-    if any(name.endswith(IMAGE_SUFFIXES) for name in names):
-        return "images"
-    kinds: tuple[Kind, ...] = ("parquet", "csv", "jsonl")
-    for kind in kinds:
-        if any(name.endswith(ending) for name in names for ending, k in _ENDINGS.items() if k == kind):
-            return kind
-    raise DataUnreadable(f"folder {path} holds no image and no table", "images, CSV, Parquet or JSON lines", "check it")
 
 
 def open_table(data: str, kind: Kind, query: str | None = None, decimals: Mapping[str, str] | None = None) -> Opened:
@@ -113,9 +83,9 @@ def open_table(data: str, kind: Kind, query: str | None = None, decimals: Mappin
     if kind == "csv":
         return _open_csv(data, said)
     if kind == "jsonl":
-        return _described(JsonLinesSource(path=data), _together(data, (".jsonl", ".ndjson", ".jsonlines")), said)
+        return _described(JsonLinesSource(path=data), read_file(local(data))[0], said)
     if kind == "parquet":
-        return _described(ParquetSource(path=data), pl.concat([pl.read_parquet(f) for f in _parquet_files(data)]), said)
+        return _described(ParquetSource(path=data), read_file(local(data))[0], said)
     if kind == "sql":
         if not query:
             raise ConfigError("a database, and no query", "--query 'SELECT ...' or the name of a table", "add it")
@@ -125,22 +95,16 @@ def open_table(data: str, kind: Kind, query: str | None = None, decimals: Mappin
     return _streamed(NpzSource(path=data), said)
 
 
-def _parquet_files(data: str) -> list[Path]:
-    return find_files(data, (".parquet", ".pq"))
-
-
-def _together(data: str, endings: tuple[str, ...]) -> pl.DataFrame:
-    return pl.concat([read_file(file)[0] for file in find_files(data, endings)], how="diagonal_relaxed")
-
-
 def _streamed(source: Source, decimals: Mapping[str, str], split: str | None = None) -> Opened:
     """The rows of a source that is no file of rows."""
     from components.sources.base import Wanted
     from components.sources.columns import Column
 
     names = source.column_names(split)
+    refuse_repeated(names, source)
     wanted = Wanted({name: Column(name, "key") for name in names})
-    frame = pl.concat(list(source.batches(names, wanted, split)), how="vertical_relaxed")
+    with reading(source, "values of one type in each column"):
+        frame = pl.concat(list(source.batches(names, wanted, split)), how="vertical_relaxed")
     return _described(source, frame, decimals)
 
 
@@ -154,29 +118,29 @@ def _described(source: Source, frame: pl.DataFrame, decimals: Mapping[str, str])
 
 def _open_csv(data: str, decimals: Mapping[str, str]) -> Opened:
     """Text, with the delimiter, encoding and number format that it turns out to have."""
-    files = find_files(data, (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz"))
-    frames, facts = zip(*(_read_text(file) for file in files), strict=True)
-    frame = pl.concat(frames, how="vertical")
-    specs = describe_columns(frame, decimals, facts[0].delimiter)
+    files = find_files(data, ENDINGS["csv"])
+    frames, facts = zip(*(read_file(file) for file in files), strict=True)
+    frame = together(frames, files)
+    texts = [one.text for one in facts]
+    specs = describe_columns(frame, decimals, texts[0].delimiter)
     tokens = {t for s in specs.values() if s.kind in ("number", "datetime") for t in s.tokens}
     source = CsvSource(
         path=data,
-        separator=facts[0].delimiter,
-        encoding=_encoding(facts[0].encoding),
+        separator=one_way([t.delimiter for t in texts], files, "separated by"),
+        encoding=one_way(_encodings([t.encoding for t in texts], frames), files, "written in"),
         null_values=tuple(dict.fromkeys((*NULL_TEXTS, *sorted(tokens)))),
     )
     return Opened(source, frame, specs)
 
 
-def _read_text(file: Path) -> tuple[pl.DataFrame, TextFacts]:
-    """One file, also gzipped, every column as text."""
-    if not file.name.lower().endswith(".gz"):
-        frame, found = read_file(file)
-        return frame, found.text
-    text, facts = inspect_text(gzip.decompress(file.read_bytes()), None)
-    quote = '"' if facts.quotes else None
-    return pl.read_csv(text, separator=facts.delimiter, infer_schema=False, quote_char=quote), facts
+def _encodings(found: list[str], frames: tuple[pl.DataFrame, ...]) -> list[str]:
+    """Encodings as sources know them; a file of plain ASCII beside others in cp1252 is in cp1252, too."""
+    named = [{"not utf-8": "cp1252", "utf-8-sig": "utf-8"}.get(one, one) for one in found]
+    if "cp1252" not in named:
+        return named
+    return ["cp1252" if _is_ascii(frame) else one for one, frame in zip(named, frames, strict=True)]
 
 
-def _encoding(found: str) -> str:
-    return {"not utf-8": "cp1252", "utf-8-sig": "utf-8"}.get(found, found)
+def _is_ascii(frame: pl.DataFrame) -> bool:
+    plain = frame.select((pl.all().str.len_bytes() == pl.all().str.len_chars()).all())
+    return "".join(frame.columns).isascii() and all(plain.row(0))

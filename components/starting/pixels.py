@@ -30,8 +30,7 @@ def pixel_column(data: str, kind: Kind) -> tuple[str, Shape] | None:
     Images are uint8 [N, H, W] or [N, H, W, C] with 1, 3 or 4 channels; in a data set height and width may vary.
     """
     if kind == "npz":
-        with np.load(NpzSource(path=data).files()[0], allow_pickle=False) as archive:
-            shapes = {name: (archive[name].shape[1:], archive[name].dtype) for name in archive.files}
+        shapes = {n: (shape[1:], dtype) for n, (shape, dtype) in NpzSource(path=data).shapes().items()}
         shown = {n: (*s, 1) if len(s) == 2 else s for n, (s, dtype) in shapes.items() if dtype == np.uint8}
     elif kind == "tfds":
         import tensorflow_datasets as tfds

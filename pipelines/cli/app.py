@@ -70,7 +70,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ClickException as error:
         error.show()
         return error.exit_code
-    except (KeyboardInterrupt, typer.Abort):
+    except (KeyboardInterrupt, typer.Abort) as error:
+        if isinstance(error.__cause__, EOFError):  # of a reader, not of a person who types
+            raise error.__cause__ from None
         errors.print("interrupted")
         return EXIT_INTERRUPTED
     return result if isinstance(result, int) else 0

@@ -45,10 +45,11 @@ def new(
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
 ) -> None:
     """Look at data, write a contract and a pipeline, and say what was decided and why."""
+    from components.sources.paths import local
     from schemas.places import project_root
 
     quiet_libraries()
-    folder = root.expanduser().resolve() if root else project_root()
+    folder = local(root).resolve() if root else project_root()
     contract, definition = _places(name, folder, force)
     if task not in (None, "classification", "regression"):
         raise ConfigError(f"--task {task}", "classification or regression", "correct the option")

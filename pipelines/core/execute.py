@@ -72,7 +72,9 @@ def run_step(
     except KeyboardInterrupt:
         attempt.ended("failed", StepFailed("interrupted", "the step to finish", "run the same command again to resume"))
         raise
-    except Exception as error:
+    except SystemExit:
+        raise
+    except BaseException as error:  # a panic of Polars is no Exception
         foreseen = _translate(error, step, run)
         attempt.ended("failed", foreseen)
         raise foreseen from error
@@ -239,7 +241,7 @@ def _finished_here(run: Run, step: Step, fingerprint: str, kind: type[Artifact])
     return artifact if artifact.problem() is None else None
 
 
-def _translate(error: Exception, step: Step, run: Run) -> KilnworksError:
+def _translate(error: BaseException, step: Step, run: Run) -> KilnworksError:
     """An unforeseen error in the form that people and reports can use."""
     if isinstance(error, KilnworksError):
         return error

@@ -14,7 +14,7 @@ from components.quality.checking.reading import FileFacts, read_file
 from components.quality.checking.rules import Tally, add, evidence_of, keys_unique, row_count, specs_of, tally
 from components.quality.checking.table import Spec, Table
 from schemas.contract import Contract
-from schemas.errors import DataUnreadable
+from schemas.errors import DataInvalid, DataUnreadable
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,10 @@ def check_file(contract: Contract, path: Path) -> Outcome:
             rows, failures, tests = _check_images(contract, path)
         else:
             rows, failures, tests = _check_table(contract, path)
-    except (DataUnreadable, pl.exceptions.PolarsError) as error:
-        got, wanted = (error.got, error.wanted) if isinstance(error, DataUnreadable) else (str(error)[:200], "")
+    except (DataUnreadable, DataInvalid, pl.exceptions.PolarsError) as error:
+        got, wanted = (
+            (str(error)[:200], "") if isinstance(error, pl.exceptions.PolarsError) else (error.got, error.wanted)
+        )
         rows, failures, tests = 0, judge([certain(None, "the file can be read", got, wanted)]), 1
     off = set(contract.reference.off) if contract.reference else set()
     failures = [f for f in failures if not off & {f.rule, f"{f.column}: {f.rule}", f"{f.column}: *"}]
@@ -73,7 +75,7 @@ def _check_images(contract: Contract, path: Path) -> tuple[int, list[Failure], i
 
 def _check_whole(contract: Contract, statistics: dict[str, Any], path: Path) -> tuple[int, list[Evidence]]:
     """A file held in memory."""
-    frame, facts = read_file(path, _delimiter(statistics))
+    frame, facts = read_file(path, _delimiter(statistics), lenient=bool(statistics))
     table = _table(frame, specs_of(contract))
     evidence = _compared(statistics, table, facts, contract)
     counts = tally(contract, table)

@@ -8,6 +8,12 @@ import polars as pl
 
 from components.quality.checking.reading import FileFacts
 from components.quality.checking.text_file import TextFacts
+from components.sources.files.endings import gzipped, kind_of_name
+from components.sources.files.guard import reading
+from components.sources.files.layout import refuse_repeated
+from components.sources.files.table import scan_rows
+from components.sources.files.text import TextFile
+from components.sources.parquet import parquet_schema
 from schemas.errors import DataUnreadable
 
 BYTES = 512 * 2**20
@@ -22,12 +28,16 @@ RUN = 1000
 
 def is_large(path: Path) -> bool:
     """Whether a file is to be read in slices."""
-    if path.suffix.lower() in (".parquet", ".pq"):
+    if not path.is_file():
+        return False
+    kind = kind_of_name(path.name)
+    if kind == "parquet":
         try:
-            return int(pl.scan_parquet(path).select(pl.len()).collect().item()) > ROWS
-        except (pl.exceptions.PolarsError, OSError):
+            with reading(path, "a whole Parquet file"):
+                return int(pl.scan_parquet(path.absolute(), glob=False).select(pl.len()).collect().item()) > ROWS
+        except DataUnreadable:
             return False
-    return path.is_file() and path.stat().st_size > BYTES and path.suffix.lower() in (".csv", ".tsv", ".txt")
+    return kind == "csv" and not gzipped(path.name) and path.stat().st_size > BYTES
 
 
 def scan(path: Path, delimiter: str | None) -> tuple[pl.LazyFrame, FileFacts]:
@@ -35,18 +45,26 @@ def scan(path: Path, delimiter: str | None) -> tuple[pl.LazyFrame, FileFacts]:
 
     Raises:
         DataUnreadable: the file is broken.
+        DataInvalid: a column is there twice.
     """
     suffix = path.suffix.lower()
-    try:
-        if suffix in (".parquet", ".pq"):
-            lazy = pl.scan_parquet(path)
-            return lazy, FileFacts("parquet", suffix, tuple(lazy.collect_schema().names()))
-        separator = delimiter or ","
-        lazy = pl.scan_csv(path, separator=separator, infer_schema=False, truncate_ragged_lines=True)
-        return lazy, FileFacts("csv", suffix, tuple(lazy.collect_schema().names()), TextFacts(separator))
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).splitlines()[0][:200]
-        raise DataUnreadable(f"{path.name} cannot be read: {reason}", "a whole file", "send it again") from None
+    if kind_of_name(path.name) == "parquet":
+        schema = parquet_schema(path)
+        return pl.scan_parquet(path.absolute(), glob=False), FileFacts("parquet", suffix, tuple(schema))
+    file = TextFile(path, separator=delimiter or ",")
+    layout = file.layout()
+    refuse_repeated(layout.names, path)
+    found = file.inspect(layout)
+    texts = dict.fromkeys(layout.physical, pl.String())
+    lazy = scan_rows(path.absolute(), layout, texts, truncate_ragged_lines=True).select(layout.named)
+    facts = TextFacts(
+        layout.separator,
+        ragged=tuple(line - layout.header_line for line, _ in found.wrong),
+        ragged_count=found.wrong_count,
+        last_short=found.last_short,
+        nul=int(found.nul_line > 0),
+    )
+    return lazy, FileFacts("csv", suffix, tuple(layout.named), facts)
 
 
 def slices(lazy: pl.LazyFrame, rows: int) -> Iterator[tuple[int, pl.DataFrame]]:

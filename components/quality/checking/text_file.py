@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-ENCODINGS: dict[bytes, str] = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
-"""Byte order marks and what they announce."""
+from components.sources.files.content import MARKS
+from components.sources.files.layout import layout_of
 
 DELIMITERS = ",;\t|"
+START = 2**20
+"""Bytes within which the header ends."""
 _QUOTED_LIMIT = 300_000
 """Lines with quotes are counted one by one up to this many."""
 
@@ -42,14 +44,19 @@ class TextFacts:
 
 
 def inspect_text(data: bytes, delimiter: str | None) -> tuple[bytes, TextFacts]:
-    """The text as UTF-8 bytes without mark, and what was noticed. ``delimiter`` is kept where it splits the header.
+    """The text as UTF-8 bytes without mark, from the header on, and what was noticed.
+
+    Blank lines and a ``sep=`` line above the header are left out, and lines that end with CR alone end with LF.
+
+    Args:
+        data: the bytes of the file.
+        delimiter: kept where it splits the header, unless the file says in a ``sep=`` line what it is.
 
     Raises:
-        ValueError: there is no text.
+        DataUnreadable: there is no text.
     """
     data, encoding = _to_utf8(data)
-    if not data.strip():
-        raise ValueError("it is empty")
+    data, delimiter = _from_header(data, delimiter)
     quotes = b'"' in data
     sample = data[:65536].decode("utf-8", "ignore")
     header = sample.split("\n", 1)[0].rstrip("\r")
@@ -61,8 +68,21 @@ def inspect_text(data: bytes, delimiter: str | None) -> tuple[bytes, TextFacts]:
     return data, TextFacts(found, encoding, quotes, share, whole, rows, count, last_short, data.count(b"\x00"))
 
 
+def lines_above(data: bytes) -> int:
+    """How many lines stand above the header."""
+    return layout_of(_to_utf8(data[:START])[0].decode("utf-8", "ignore"), "", "the text").skipped
+
+
+def _from_header(data: bytes, delimiter: str | None) -> tuple[bytes, str | None]:
+    """The text from the header on, and the delimiter that it announces."""
+    layout = layout_of(data[:START].decode("utf-8", "ignore"), delimiter or "", "the text")
+    if layout.line_end == "\r":
+        data = data.replace(b"\r", b"\n")
+    return data.split(b"\n", layout.skipped)[layout.skipped], layout.separator or delimiter
+
+
 def _to_utf8(data: bytes) -> tuple[bytes, str]:
-    for mark, name in ENCODINGS.items():
+    for mark, name in MARKS.items():
         if data.startswith(mark):
             return (data[3:] if name == "utf-8-sig" else data.decode(name, "replace").encode()), name
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import pickle
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -151,7 +152,12 @@ def _merged(sent: Any) -> dict[str, Part]:
 
 
 def _read(spark: Any, shards: Sequence[Path]) -> Any:
-    return spark.read.parquet(*(str(Path(shard).resolve()) for shard in shards))
+    return spark.read.parquet(*(_literal(Path(shard).resolve()) for shard in shards))
+
+
+def _literal(path: Path) -> str:
+    """A path in which no character is a pattern to Spark."""
+    return re.sub(r"([\[\]{}*?\\])", r"\\\1", str(path))
 
 
 def _engine(frame: Any) -> Any:
