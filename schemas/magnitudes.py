@@ -12,6 +12,10 @@ FLOAT32_MAX = 3.4028234663852886e38
 """The largest number that a model, which computes in float32, can take."""
 
 
+FINITE = "a finite number of at most 3.4e+38"
+"""The rule that every number keeps, in words: what a model can take and a mean can be made of."""
+
+
 def fits_int64(value: float) -> bool:
     """Whether a whole number is one of dtype ``int``."""
     return INT64_MIN <= value <= INT64_MAX

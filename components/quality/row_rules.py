@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from schemas.contract import NUMERIC, Feature, Severity
-from schemas.magnitudes import plain
+from schemas.magnitudes import FINITE, FLOAT32_MAX, plain
 
 if TYPE_CHECKING:
     from schemas.contract import Contract
@@ -69,11 +69,21 @@ def _broken(features: Mapping[str, Feature], frame: pl.DataFrame) -> list[Broken
     found = []
     for name, feature in features.items():
         series = frame.get_column(name)
-        for rule, mask in _rules(feature, series):
+        checked = [(rule, feature.severity, mask) for rule, mask in _rules(feature, series)]
+        if feature.dtype == "float":
+            checked.insert(0, (FINITE, "critical", _endless(feature, series)))
+        for rule, severity, mask in checked:
             rows = mask.fill_null(False).arg_true()
             if len(rows):
-                found.append(Broken(name, rule, feature.severity, rows, _samples(feature, series, rows)))
+                found.append(Broken(name, rule, severity, rows, _samples(feature, series, rows)))
     return found
+
+
+def _endless(feature: Feature, series: pl.Series) -> pl.Series:
+    """Infinite, or beyond float32: no model can answer for such a row, whatever the severity of its other rules."""
+    ends = _extremes(series) if feature.shape else (series,)
+    first, *rest = [(end.abs() > FLOAT32_MAX) & end.is_not_nan() for end in ends]
+    return first | rest[0] if rest else first
 
 
 def _rules(feature: Feature, series: pl.Series) -> Iterator[tuple[str, pl.Series]]:
@@ -82,8 +92,6 @@ def _rules(feature: Feature, series: pl.Series) -> Iterator[tuple[str, pl.Series
         yield "not missing", series.is_null()
     lowest, highest = (series, series) if not feature.shape else _extremes(series)
     if feature.dtype in NUMERIC:
-        if feature.dtype == "float":
-            yield "a finite number", lowest.is_infinite() | highest.is_infinite()
         if feature.min is not None:
             yield f"at least {plain(feature.min)}{_unit(feature)}", lowest < feature.min
         if feature.max is not None:

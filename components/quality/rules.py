@@ -4,14 +4,13 @@ A rule is named by an expectation of Great Expectations and its arguments, and k
 """
 
 import math
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from components.quality.parts import part_of
 from schemas.contract import Check, Contract, Feature, Label, Severity
-from schemas.magnitudes import plain
+from schemas.magnitudes import FINITE, FLOAT32_MAX, plain
 
 WHOLE = "all"
 """The name under which rules on the whole data set (all splits together) are reported."""
@@ -23,7 +22,6 @@ CATEGORY = "CategoricalDtypeType"
 """The type of the values where texts are held as categories."""
 
 ALMOST_NONE = 1e-12
-FINITE = sys.float_info.max
 
 
 @dataclass(frozen=True)
@@ -93,10 +91,12 @@ def _scalar_rules(name: str, feature: Feature, few_valued: bool) -> Iterator[Rul
     severity, about = feature.severity, feature.description
     yield _of_type(name, feature.dtype, few_valued, severity, about)
     yield _missing_rule(name, feature)
-    if feature.dtype in ("float", "int") and (
-        feature.min is not None or feature.max is not None or feature.dtype == "float"
-    ):
-        yield _between(name, feature.min, feature.max, feature.dtype == "float", feature.unit, severity, about)
+    finite = feature.dtype == "float"
+    if finite and severity == "warning":
+        yield _finite(name, about)
+        finite = False
+    if feature.dtype in ("float", "int") and (feature.min is not None or feature.max is not None or finite):
+        yield _between(name, feature.min, feature.max, finite, feature.unit, severity, about)
     if feature.allowed is not None:
         yield _in_set(name, feature.allowed, severity, about)
     if feature.min_length is not None or feature.max_length is not None:
@@ -315,13 +315,20 @@ def _between(
     name: str, low: float | None, high: float | None, finite: bool, unit: str, severity: Severity, about: str
 ) -> Rule:
     """A range, inclusive; for floats an open end still excludes infinity."""
-    text = f"is {_range_words(low, high, unit)}" if low is not None or high is not None else "is finite"
+    text = f"is {_range_words(low, high, unit)}" if low is not None or high is not None else f"is {FINITE}"
     kwargs = {
         "column": name,
-        "min_value": -FINITE if low is None and finite else low,
-        "max_value": FINITE if high is None and finite else high,
+        "min_value": -FLOAT32_MAX if low is None and finite else low,
+        "max_value": FLOAT32_MAX if high is None and finite else high,
     }
     return Rule(f"{name}: range", "expect_column_values_to_be_between", kwargs, name, text, severity, about)
+
+
+def _finite(name: str, about: str) -> Rule:
+    """Always critical: a model cannot answer for an infinite number, whatever is thought of the feature's range."""
+    kwargs = {"column": name, "min_value": -FLOAT32_MAX, "max_value": FLOAT32_MAX}
+    text = f"is {FINITE}"
+    return Rule(f"{name}: finite", "expect_column_values_to_be_between", kwargs, name, text, "critical", about)
 
 
 def _range_words(low: float | None, high: float | None, unit: str) -> str:

@@ -19,6 +19,7 @@ from components.serving.client import messages
 from components.serving.errors import Code, ServingError, invalid_argument
 from schemas.contract import NUMERIC, Contract, Feature
 from schemas.files import read_json
+from schemas.magnitudes import FINITE, FLOAT32_MAX
 
 Array = np.ndarray[Any, Any]
 Rule = tuple[str, Callable[[Array], Array]]
@@ -73,14 +74,17 @@ class _Checked:
 
     def __init__(self, name: str, feature: Feature) -> None:
         self.name, self.feature = name, feature
-        self.rules: list[Rule] = list(_rules(feature)) if feature.severity == "critical" else []
+        self.rules: list[Rule] = list(_rules(feature)) if feature.severity == "critical" else list(_always(feature))
 
     def problems(self, values: Array) -> Iterator[str]:
         """What is wrong with a column ``[n, *shape]``, one text a broken rule.
 
         Texts for numbers, or the other way round, are left to the signature, which words that error.
         """
-        if self.feature.severity != "critical" or (values.dtype == object) != (self.feature.dtype == "string"):
+        if (values.dtype == object) != (self.feature.dtype == "string"):
+            return
+        if self.feature.severity != "critical":
+            yield from self._broken(values.reshape(len(values), -1), np.zeros(len(values), bool))
             return
         if values.shape[1:] != self.feature.shape:
             wanted = ["n", *self.feature.shape]
@@ -90,6 +94,9 @@ class _Checked:
         missing = _missing(flat, self.feature)
         if not self.feature.nullable and missing.any():
             yield self._text(missing, flat, "present", "nothing")
+        yield from self._broken(flat, missing)
+
+    def _broken(self, flat: Array, missing: Array) -> Iterator[str]:
         for words, breaks in self.rules:
             bad = breaks(flat) & ~missing
             if bad.any():
@@ -186,6 +193,16 @@ def _any(mask: Any) -> Array:
     return found
 
 
+def _always(feature: Feature) -> Iterator[Rule]:
+    """What holds whatever the severity: a model cannot answer for an infinite number."""
+    if feature.dtype in NUMERIC:
+        yield FINITE, _endless
+
+
+def _endless(flat: Array) -> Array:
+    return _any(np.abs(flat) > FLOAT32_MAX) if flat.dtype.kind == "f" else np.zeros(len(flat), bool)
+
+
 def _rules(feature: Feature) -> Iterator[Rule]:
     if feature.dtype == "string":
         yield from _text_rules(feature)
@@ -195,7 +212,7 @@ def _rules(feature: Feature) -> Iterator[Rule]:
 
 def _number_rules(feature: Feature) -> Iterator[Rule]:
     unit = f" {feature.unit}" if feature.unit else ""
-    yield "a finite number", lambda flat: _any(np.isinf(flat))
+    yield from _always(feature)
     if feature.dtype == "int":
         yield "a whole number", _fractions
     if feature.dtype == "bool":

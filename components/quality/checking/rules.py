@@ -16,7 +16,7 @@ from components.quality.checking.table import Spec, Table
 from components.quality.stats.pvalues import rate_increase
 from components.quality.stats.tails import stray
 from schemas.contract import Contract, Feature, Label
-from schemas.magnitudes import EXACT, plain
+from schemas.magnitudes import EXACT, FINITE, plain
 
 Flags = NDArray[np.bool_]
 
@@ -78,6 +78,8 @@ def evidence_of(contract: Contract, counts: Tally) -> Iterator[Evidence]:
         if rule == SHARE:
             if b.broken > (feature.max_missing or 0.0) * b.checked:
                 yield _graded(certain(name, rule, f"{b.broken / b.checked:.1%}", b.wanted), feature)
+        elif b.broken and rule == FINITE:
+            yield certain(name, rule, f"{b.broken} of {b.checked} rows", b.wanted, b.rows)
         elif b.broken:
             mild = inferred and (b.broken < 5 or b.broken <= TOLERATED * b.checked)
             effect, surprise = (0.5 if mild else 1.0), _surprise(rule, b, contract)
@@ -149,6 +151,8 @@ def _row_rules(table: Table, name: str, feature: Feature, inferred: bool) -> Ite
         if not feature.nullable:
             yield NOT_NULL, table.missing(name), "a value in every row"
         yield f"values are of type {feature.dtype}", table.unreadable(name), feature.dtype
+    if table.specs[name].kind == "number":
+        yield FINITE, table.endless(name), FINITE
     if feature.min is not None:
         yield f"at least {plain(feature.min)}", table.less(name, feature.min), f">= {plain(feature.min)}"
     if feature.max is not None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from components.quality.checking.dates import parse_dates
 from schemas.dates import ISO, DateFormat
+from schemas.magnitudes import EXACT, FLOAT32_MAX
 from schemas.number_format import NumberFormat
 
 Floats = NDArray[np.float64]
@@ -133,7 +134,13 @@ class Table:
         """Where something is written that is no number or date although the column holds those, [n]."""
         if self.specs[name].kind not in ("number", "datetime") or self.frame[name].dtype.is_numeric():
             return np.zeros(self.rows, bool)
-        return np.isnan(self.numbers(name)) & ~self.missing(name)
+        return np.isnan(self.numbers(name)) & ~self.missing(name) & ~self.endless(name)
+
+    def endless(self, name: str) -> Flags:
+        """Where a number is infinite or beyond float32, [n]; ``numbers`` has NaN there."""
+        if self.specs[name].kind != "number":
+            return np.zeros(self.rows, bool)
+        return np.abs(_floats(self._written(name))) > FLOAT32_MAX
 
     @cached_property
     def everything(self) -> list[str]:
@@ -142,19 +149,21 @@ class Table:
 
     def _to_numbers(self, name: str) -> Floats:
         series, spec = self.frame[name], self.specs[name]
-        if series.dtype == pl.String and spec.number is not None:
-            return _finite(spec.number.plain(series))
-        if spec.kind == "datetime":
+        if spec.kind == "datetime" and (series.dtype != pl.String or spec.number is None):
             return parse_dates(self.texts(name) if series.dtype == pl.String else series, spec.written)
+        values = _floats(self._written(name))
+        return np.where(np.abs(values) > FLOAT32_MAX, np.nan, values)
+
+    def _written(self, name: str) -> pl.Series:
+        """The column in a form that can be cast to numbers."""
+        series, spec = self.frame[name], self.specs[name]
         if series.dtype == pl.String:
-            series = self.texts(name)
-        return _finite(series)
+            return self.texts(name) if spec.number is None else spec.number.plain(series)
+        return series
 
 
-def _finite(series: pl.Series) -> Floats:
-    """Values as float64 [n], NaN where they are missing, unreadable or infinite."""
-    values = series.cast(pl.Float64, strict=False).to_numpy().astype(float)
-    return np.where(np.isinf(values), np.nan, values)
+def _floats(series: pl.Series) -> Floats:
+    return series.cast(pl.Float64, strict=False).to_numpy().astype(float)
 
 
 def _as_text(series: pl.Series, spec: Spec) -> pl.Series:
@@ -179,6 +188,6 @@ def _as_text(series: pl.Series, spec: Spec) -> pl.Series:
 def _float_text(series: pl.Series) -> pl.Series:
     """Numbers as text; whole ones without a fraction, so that 3.0 and 3 are one value."""
     series = series.fill_nan(None)
-    if (series.drop_nulls() % 1 == 0).all():
+    if (series.drop_nulls() % 1 == 0).all() and (series.drop_nulls().abs() <= EXACT).all():
         return series.cast(pl.Int64, strict=False).cast(pl.String)
     return series.cast(pl.String)
