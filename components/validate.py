@@ -91,20 +91,17 @@ def _judge(
     context: RunContext | None,
 ) -> tuple[list["Checked"], dict[str, Any]]:
     """Results of the rules, and the profile, by the engine that was asked for."""
-    from components.quality.profile import describe, profile_rows
-    from components.quality.run_gx import check_splits
-
     if config.engine == "pandas":
+        from components.quality.profile import profile_rows
+        from components.quality.run_gx import check_splits
+
         checked = check_splits(rows, contract, suites)
         _tell(context, 2, "statistics")
         return checked, profile_rows(rows, contract)
-    from components.quality.engines.spark import check_splits_on_spark, parts_on_spark, session
+    from components.quality.engines.spark_process import judge_on_spark
 
     heights = {split: one.height for split, one in rows.items()}
-    with session(config.spark_master) as spark:
-        checked = check_splits_on_spark(spark, files, heights, contract)
-        _tell(context, 2, "statistics")
-        return checked, describe(parts_on_spark(spark, files, contract), heights, contract)
+    return judge_on_spark(config.spark_master, files, heights, contract)
 
 
 def _tell(context: RunContext | None, done: int, note: str) -> None:

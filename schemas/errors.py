@@ -52,6 +52,10 @@ class KilnworksError(Exception):
         fix_text = f"\n  to do:  {fix}" if fix else ""
         super().__init__(f"{got}{wanted_text}{fix_text}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """An error goes to another process as it is, whatever its own class takes."""
+        return _made_again, (type(self), self.got, self.wanted, self.fix, self.details)
+
     def record(self) -> dict[str, Any]:
         """The error as JSON-serializable values."""
         return {
@@ -62,6 +66,13 @@ class KilnworksError(Exception):
             "details": self.details,
             "retry_helps": self.retry_helps,
         }
+
+
+def _made_again(kind: type[KilnworksError], got: str, wanted: str, fix: str, details: dict[str, Any]) -> KilnworksError:
+    """The error of a class with these words."""
+    error = kind.__new__(kind)
+    KilnworksError.__init__(error, got, wanted, fix, details)
+    return error
 
 
 class ConfigError(KilnworksError):

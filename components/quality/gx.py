@@ -40,7 +40,7 @@ def load_gx(*, spark: bool = False) -> ModuleType:
             raise ConfigError(
                 "Great Expectations was loaded in this process without Spark",
                 "a process in which Spark is the first engine",
-                "run the step by itself: python -m pipelines step NAME STEP --run-id ID",
+                "use engines.spark_process.judge_on_spark, which starts one",
             )
         return loaded
     os.environ["GX_ANALYTICS_ENABLED"] = "false"

@@ -160,13 +160,7 @@ def alike(a, b, where=""):
         assert a == (pytest.approx(b, rel=1e-6, abs=1e-9) if isinstance(a, float) else b), where
 
 
-def test_cluster_and_this_process_agree(tmp_path, request):
-    if "great_expectations" in sys.modules:  # loaded by another test, without Spark: this one needs a fresh process
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", __file__]
-        done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
-        assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout + done.stderr
-        return
-    master = request.getfixturevalue("master")
+def test_cluster_and_this_process_agree(tmp_path, master):
     parts = {"train": frame_of(0, 90, spoiled=True), "test": frame_of(89, 40, spoiled=False)}
     for name, frame in parts.items():
         frame.write_parquet(tmp_path / f"{name}.parquet")

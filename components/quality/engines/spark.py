@@ -24,7 +24,7 @@ from components.quality.run_gx import Checked, check_whole, read_results, shared
 from components.quality.suite import compile_suite
 from components.quality.uniqueness import Shared
 from schemas.contract import Contract
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, StepFailed
 
 if TYPE_CHECKING:
     from components.quality.profile import Part
@@ -54,6 +54,7 @@ def session(master: str) -> Iterator[Any]:
     """
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     load_gx(spark=True)
+    from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
 
@@ -70,10 +71,9 @@ def session(master: str) -> Iterator[Any]:
         builder = builder.config(name, value)
     try:
         spark = builder.getOrCreate()
-    except (PySparkException, OSError, RuntimeError) as error:
-        reason = str(error).partition("\n")[0]
+    except (PySparkException, Py4JError, OSError, RuntimeError) as error:
         raise ConfigError(
-            f"no Spark session on {master}: {reason}",
+            f"no Spark session on {master}: {_reason(error)}",
             "Java 17 and a master that answers",
             "install openjdk-17-jre-headless, or check `spark_master`; `engine: pandas` needs neither",
         ) from None
@@ -81,8 +81,20 @@ def session(master: str) -> Iterator[Any]:
         spark.conf.set("spark.sql.shuffle.partitions", str(max(8, 3 * spark.sparkContext.defaultParallelism)))
     try:
         yield spark
+    except (PySparkException, Py4JError) as error:
+        raise StepFailed(
+            f"Spark on {master} gave up: {_reason(error)}",
+            "a cluster whose workers can read the shards and run this Python",
+            "see the log of Spark; the shards must lie where every worker finds them",
+        ) from None
     finally:
         spark.stop()
+
+
+def _reason(error: Exception) -> str:
+    """What Java or Spark said, in one line without the frames of either."""
+    lines = [line.strip(" :") for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:2])[:300]
 
 
 def check_splits_on_spark(

@@ -1,0 +1,117 @@
+"""The engines of Great Expectations as a user asks for them: by the command that is typed, in a project folder."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from schemas.files import read_json
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(
+        shutil.which("java") is None, reason="Spark needs Java: apt-get install openjdk-17-jre-headless"
+    ),
+]
+ROOT = Path(__file__).parents[2]
+SMALL = """\
+spark.sql.codegen.wholeStage false
+spark.sql.codegen.factoryMode NO_CODEGEN
+spark.sql.shuffle.partitions 2
+spark.sql.adaptive.enabled false
+"""
+SHOP = '''
+from components.evaluate import EvaluateConfig
+from components.ingest import IngestConfig
+from components.sources import SqlSource
+from components.train import TrainConfig
+from pipelines.core.chains import supervised
+from schemas.contract import parse_contract
+
+SHOP = supervised(
+    "shop",
+    IngestConfig(
+        contract=parse_contract("""
+            name: shop
+            key: id
+            features:
+              age: {dtype: int, min: 18, max: 80}
+              plan: {dtype: string, allowed: [basic, plus]}
+              score: {dtype: float, nullable: true, max_missing: 0.5}
+            label: {name: bought, dtype: string, classes: ["no", "yes"]}
+        """),
+        source=SqlSource(url="sqlite:///shop.db", query="SELECT * FROM customers ORDER BY id"),
+        check_in_database=True,
+    ),
+    TrainConfig(),
+    evaluation=EvaluateConfig(),
+    description="Who buys.",
+)
+'''
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a definition and a database of 300 customers; one of them is 99 years old only in ``old``."""
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "pipelines").mkdir()
+    (folder / "pipelines/shop.py").write_text(SHOP)
+    (folder / "conf").mkdir()
+    (folder / "conf/spark-defaults.conf").write_text(SMALL)
+    rows = [(f"c{i:03}", 18 + i % 60, ("basic", "plus")[i % 2], i / 7 if i % 3 else None) for i in range(300)]
+    with sqlite3.connect(folder / "shop.db") as database:
+        for table, oldest in (("customers", 70), ("old", 99)):
+            database.execute(f"CREATE TABLE {table} (id TEXT, age INTEGER, plan TEXT, score REAL, bought TEXT)")
+            changed = [(*row, ("no", "yes")[i % 5 == 0]) for i, row in enumerate(rows)]
+            changed[7] = (changed[7][0], oldest, *changed[7][2:])
+            database.executemany(f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?)", changed)
+    database.close()
+    return folder
+
+
+def typed(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """``python -m pipelines ...`` in the project folder."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "KILNWORKS_ROOT": str(project)}
+    env |= {"SPARK_CONF_DIR": str(project / "conf"), "SPARK_LOCAL_IP": "127.0.0.1"}
+    command = [sys.executable, "-m", "pipelines", *words]
+    return subprocess.run(command, cwd=project, env=env, capture_output=True, text=True, check=False)
+
+
+def outcomes(project: Path, run: str) -> dict[tuple[str, str], tuple[bool, int | None]]:
+    found = read_json(project / "store/runs/shop" / run / "checked/validation.json")
+    return {(o["rule"], o["split"]): (o["success"], o["unexpected"]) for o in found["outcomes"]}
+
+
+def test_spark_after_the_database_in_one_process(project):
+    """The rules run in the database first, so that the library is loaded without Spark when its turn comes."""
+    here = typed(project, "run", "shop", "--to", "checked", "--run-id", "here")
+    assert here.returncode == 0, here.stdout + here.stderr
+    spark = ("--set", "checked.engine=spark", "--run-id", "spark")
+    there = typed(project, "run", "shop", "--to", "checked", *spark)
+    assert there.returncode == 0, there.stdout + there.stderr
+    assert "WARN" not in there.stderr and "Traceback" not in there.stderr, there.stderr
+    report = read_json(project / "store/runs/shop/spark/checked/validation.json")
+    assert report["engine"].endswith("spark") and sum(report["rows"].values()) == 300
+    assert outcomes(project, "spark") == outcomes(project, "here")
+
+
+def test_a_rule_that_breaks_on_spark_is_named(project):
+    table = ("--set", "examples.source.query=old", "--set", "examples.check_in_database=false")
+    found = typed(project, "run", "shop", "--to", "checked", *table, "--set", "checked.engine=spark", "--run-id", "old")
+    assert found.returncode == 1 and "1 critical rule(s)" in found.stderr and "found 99" in found.stderr, found.stderr
+
+
+def test_a_rule_that_breaks_in_the_database_is_named(project):
+    found = typed(project, "run", "shop", "--to", "examples", "--set", "examples.source.query=old", "--run-id", "sql")
+    assert found.returncode == 1 and "age [train]" in found.stderr and "found 99" in found.stderr, found.stderr
+
+
+def test_a_master_that_is_none_is_refused_in_words(project):
+    nowhere = ("--set", "checked.engine=spark", "--set", "checked.spark_master=spark:/nowhere", "--run-id", "nowhere")
+    found = typed(project, "run", "shop", "--to", "checked", *nowhere)
+    assert found.returncode == 2 and "no Spark session on spark:/nowhere" in found.stderr, found.stderr
+    assert "Traceback" not in found.stderr
