@@ -93,7 +93,7 @@ def measure(contract: str, file: str) -> None:
         loaded = load_contract(contract)
         lazy, _ = scan(Path(file), None)
         summary: dict = {}
-        for _, part in slices(lazy, rows):
+        for _, part in slices(lazy, rows, Path(file)):
             summary = merge_into(summary, summarise(part, loaded, like=summary))
         outcome = check_file(loaded, Path(file))
         walls.append(time.perf_counter() - start)

@@ -16,6 +16,7 @@ serving signature, the check of requests and the drift baseline. Written as YAML
 """
 
 import difflib
+import math
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -28,6 +29,7 @@ from schemas.dates import DateFormat, as_date_format
 from schemas.errors import ContractError
 from schemas.magnitudes import EXACT_IN_FLOAT32, as_limit, fits_int64, plain
 from schemas.number_format import NumberFormat
+from schemas.patterns import fault_of
 from schemas.reference import DriftThresholds, Reference
 
 Dtype = Literal["float", "int", "bool", "string", "datetime", "image"]
@@ -63,7 +65,7 @@ class Feature(Config):
     max_length: int | None = Field(default=None, ge=0)
     """Most characters of a string."""
     regex: str | None = None
-    """A regular expression that every string matches from its start."""
+    """A regular expression that every string matches from its start, in the language of ``patterns``."""
     unique: bool = False
     """Whether no two rows may share a value."""
     unit: str = ""
@@ -75,12 +77,23 @@ class Feature(Config):
     sensitive: bool = False
     """Personal values: masked in reports, samples and logs."""
 
+    @field_validator("regex")
+    @classmethod
+    def _one_language_of_patterns(cls, value: str | None) -> str | None:
+        fault = fault_of(value) if value is not None else None
+        if fault is not None:
+            raise ValueError(f"a regular expression as Polars and Rust read it: {fault}")
+        return value
+
     @model_validator(mode="after")
     def _rules_fit_the_dtype(self) -> Self:
         if (self.min is not None or self.max is not None) and self.dtype not in NUMERIC:
             raise ValueError(f"min and max are for {sorted(NUMERIC)}, not for dtype {self.dtype}")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"min {plain(self.min)} is above max {plain(self.max)}")
+        ends = (self.min, self.max)
+        if self.dtype == "int" and None not in ends and math.ceil(ends[0] or 0) > math.floor(ends[1] or 0):
+            raise ValueError(f"there is no whole number between min {self.min} and max {self.max}")
         lengths = (self.min_length, self.max_length, self.regex)
         if any(v is not None for v in lengths) and self.dtype != "string":
             raise ValueError(f"min_length, max_length and regex are for dtype string, not {self.dtype}")
@@ -92,6 +105,8 @@ class Feature(Config):
             raise ValueError("an image needs shape: [height, width, channels]")
         if self.shape and self.dtype not in NUMERIC:
             raise ValueError(f"a shape is for {sorted(NUMERIC)}, not for dtype {self.dtype}")
+        if self.shape and (self.allowed is not None or self.unique):
+            raise ValueError("allowed and unique are for single values; a value with a shape has min and max")
         _allowed_fit(self.dtype, self.allowed, "allowed")
         return self
 
@@ -118,6 +133,8 @@ class Label(Config):
 
     @model_validator(mode="after")
     def _classes_or_numbers(self) -> Self:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min:g} is above max {self.max:g}")
         if self.classes is None and self.dtype not in ("int", "float"):
             raise ValueError(f"a label of dtype {self.dtype} needs classes: [...]")
         if self.classes is not None:
@@ -330,7 +347,13 @@ def _allowed_fit(dtype: str, values: tuple[Scalar, ...] | None, field: str) -> N
         return
     if dtype not in kinds:
         raise ValueError(f"{field} is for {sorted(kinds)}, not for dtype {dtype}")
+    if not values:
+        raise ValueError(f"{field} needs at least one value")
     for value in values:
+        if value == "":
+            raise ValueError(f"{field}: an empty text counts as missing; leave it out and say nullable: true")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{field}: {value} is no value that can be told apart; leave it out")
         if not isinstance(value, kinds[dtype]) or (isinstance(value, bool) and dtype != "bool"):
             raise ValueError(f'{field}: {value!r} is not a {dtype}; quote texts such as "yes" or "1"')
         if dtype == "int" and isinstance(value, int) and not fits_int64(value):

@@ -1,9 +1,9 @@
 """The frames that are checked: a few columns and a batch of rows as pandas.
 
 Tensors do not go to the checks themselves. Each stands there by columns of scalars, one row an image or tensor:
-``<feature>__size`` (elements), ``__min``, ``__max``, ``__dtype``, and for images ``__height``, ``__width``,
-``__channels``. Where an image was decoded from a file, height, width, channels and dtype are those of the file and are
-stored; else they are those of the pixels.
+``<feature>__size`` (elements), ``__missing`` (elements that are NaN, for floats), ``__min``, ``__max``, ``__dtype``,
+and for images ``__height``, ``__width``, ``__channels``. Where an image was decoded from a file, height, width,
+channels and dtype are those of the file and are stored; else they are those of the pixels.
 """
 
 from __future__ import annotations
@@ -45,9 +45,13 @@ def tensor_columns(series: pl.Series, feature: Feature) -> list[pl.Series]:
     if not fixed:
         return columns
     values = series.to_numpy() if rows else np.zeros((0, size), dtype=np.float32)
-    for part, extreme in (("min", np.min), ("max", np.max)):
-        made = pl.Series(f"{series.name}__{part}", extreme(values, axis=1) if rows else [], dtype=pl.Float64)
-        columns.append(made.fill_nan(None))
+    if feature.dtype == "float":
+        gaps = np.isnan(values).sum(axis=1)
+        columns.append(pl.Series(f"{series.name}__missing", gaps, dtype=pl.Int64))
+    for part, extreme in (("min", np.fmin), ("max", np.fmax)):
+        ends = extreme.reduce(values, axis=1)
+        made = pl.Series(f"{series.name}__{part}", ends, dtype=pl.Float64 if values.dtype.kind == "f" else pl.Int64)
+        columns.append(made.fill_nan(None) if values.dtype.kind == "f" else made)
     return columns
 
 

@@ -19,6 +19,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from components.quality.pattern_expectation import register
 from schemas.errors import ConfigError
 
 LATE = ("altair", "scipy.stats")
@@ -50,6 +51,7 @@ def load_gx(*, spark: bool = False) -> ModuleType:
         import great_expectations.expectations
     for name in [name for name in logging.root.manager.loggerDict if name.startswith("great_expectations")]:
         logging.getLogger(name).setLevel(logging.ERROR)
+    register()
     return gx
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from schemas.contract import FILE_PARTS, Contract
 
-PARTS = ("dtype", "size", "height", "width", "channels", "min", "max")
+PARTS = ("dtype", "size", "height", "width", "channels", "missing", "min", "max")
 
 
 def part_of(name: str, contract: Contract) -> str | None:

@@ -1,20 +1,35 @@
-"""The rules of a contract that one row can break by itself, on a frame: which row, which column, which rule.
+"""The rules on single values, on a frame: which row, which column, which rule.
 
-The same rules as the Great Expectations suite has for whole splits; here to name single rows, for requests and for
-setting rows aside.
+For setting rows aside, for naming rows in reports, for the rows of ``predict`` and for ``contract check``.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 import polars as pl
 
-from schemas.contract import NUMERIC, Feature, Severity
-from schemas.magnitudes import FINITE, FLOAT32_MAX, plain
+from schemas.contract import Feature, Severity
+from schemas.magnitudes import FLOAT32_MAX, fits_int64
+from schemas.patterns import matches
+from schemas.rules import (
+    AtLeast,
+    AtMost,
+    Finite,
+    LongEnough,
+    Matches,
+    OneOf,
+    Present,
+    ShortEnough,
+    ValueRule,
+    learned_columns,
+    severity_of,
+    value_rules,
+    words,
+)
 
 if TYPE_CHECKING:
     from schemas.contract import Contract
@@ -54,88 +69,123 @@ def broken_rules(contract: Contract, frame: pl.DataFrame) -> list[Broken]:
 
 def broken_rows(contract: Contract, frame: pl.DataFrame) -> list[Broken]:
     """``broken_rules`` with those of the key, the time and the label: for rows that a model will learn from."""
-    asked: dict[str, Feature] = {}
-    for name in (contract.key, contract.time):
-        if name is not None:
-            asked[name] = Feature(dtype="string")
-    asked |= contract.features
-    if contract.label is not None:
-        label = contract.label
-        asked[label.name] = Feature(dtype=label.dtype, allowed=label.classes, min=label.min, max=label.max)
-    return _broken(asked, frame)
+    return _broken(learned_columns(contract), frame)
 
 
 def _broken(features: Mapping[str, Feature], frame: pl.DataFrame) -> list[Broken]:
     found = []
     for name, feature in features.items():
-        series = frame.get_column(name)
-        checked = [(rule, feature.severity, mask) for rule, mask in _rules(feature, series)]
-        if feature.dtype == "float":
-            checked.insert(0, (FINITE, "critical", _endless(feature, series)))
-        for rule, severity, mask in checked:
-            rows = mask.fill_null(False).arg_true()
+        series = with_gaps(frame.get_column(name))
+        for rule in value_rules(feature):
+            rows = breaks(rule, series).arg_true()
             if len(rows):
-                found.append(Broken(name, rule, severity, rows, _samples(feature, series, rows)))
+                found.append(Broken(name, words(rule), severity_of(rule, feature), rows, _samples(feature, series, rows)))
     return found
 
 
-def _endless(feature: Feature, series: pl.Series) -> pl.Series:
-    """Infinite, or beyond float32: no model can answer for such a row, whatever the severity of its other rules."""
-    ends = _extremes(series) if feature.shape else (series,)
-    first, *rest = [(end.abs() > FLOAT32_MAX) & end.is_not_nan() for end in ends]
-    return first | rest[0] if rest else first
+def with_gaps(series: pl.Series) -> pl.Series:
+    """The values with null for whatever counts as missing: NaN and texts without a character."""
+    if series.dtype == pl.String:
+        empty = (series == "").fill_null(False)
+        return series.set(empty, None) if empty.any() else series
+    return series.fill_nan(None) if series.dtype.is_float() else series
 
 
-def _rules(feature: Feature, series: pl.Series) -> Iterator[tuple[str, pl.Series]]:
-    """Each rule of a feature in words, and which rows break it (null where the rule does not apply)."""
-    if not feature.nullable:
-        yield "not missing", series.is_null()
-    lowest, highest = (series, series) if not feature.shape else _extremes(series)
-    if feature.dtype in NUMERIC:
-        if feature.min is not None:
-            yield f"at least {plain(feature.min)}{_unit(feature)}", lowest < feature.min
-        if feature.max is not None:
-            yield f"at most {plain(feature.max)}{_unit(feature)}", highest > feature.max
-    if feature.allowed is not None:
-        allowed = pl.Series(list(feature.allowed), dtype=series.dtype, strict=False)
-        shown = ", ".join(map(str, feature.allowed[:10])) + (", ..." if len(feature.allowed) > 10 else "")
-        yield f"one of {shown}", ~series.is_in(allowed.implode())
-    if feature.dtype == "string":
-        yield from _text_rules(feature, series)
+def breaks(rule: ValueRule, series: pl.Series) -> pl.Series:
+    """Which values break a rule, [n] of booleans.
+
+    Args:
+        rule: one of ``value_rules``.
+        series: values in the dtype of the contract, null where missing; for values with a shape a list or an array a
+            row.
+    """
+    return _mask(rule, series).fill_null(False)
 
 
-def _text_rules(feature: Feature, series: pl.Series) -> Iterator[tuple[str, pl.Series]]:
-    if feature.min_length is not None:
-        yield f"at least {feature.min_length} characters", series.str.len_chars() < feature.min_length
-    if feature.max_length is not None:
-        yield f"at most {feature.max_length} characters", series.str.len_chars() > feature.max_length
-    if feature.regex is not None:
-        yield f"matches {feature.regex}", ~_matches(series, feature.regex)
+def _mask(rule: ValueRule, series: pl.Series) -> pl.Series:
+    """``breaks``, null where the rule does not apply."""
+    match rule:
+        case Present():
+            return _missing(series)
+        case Finite():
+            lowest, highest = _extremes(series)
+            return (lowest.abs() > FLOAT32_MAX) | (highest.abs() > FLOAT32_MAX)
+        case AtLeast(value):
+            return _below(_extremes(series)[0], value)
+        case AtMost(value):
+            return _above(_extremes(series)[1], value)
+        case OneOf(values):
+            return ~series.is_in(pl.Series(list(values), dtype=series.dtype, strict=False).implode())
+        case LongEnough(length):
+            return series.str.len_chars() < length
+        case ShortEnough(length):
+            return series.str.len_chars() > length
+        case Matches(pattern):
+            return ~matches(series, pattern)
+        case _:
+            assert_never(rule)
 
 
-def _matches(series: pl.Series, regex: str) -> pl.Series:
-    """Which texts match from their start; patterns that only Python knows (look-around) are tried one by one."""
-    try:
-        return series.str.contains(f"^(?:{regex})")
-    except pl.exceptions.ComputeError:
-        pattern = re.compile(regex)
-        found = [None if text is None else pattern.match(text) is not None for text in series]
-        return pl.Series(series.name, found, dtype=pl.Boolean)
+def _missing(series: pl.Series) -> pl.Series:
+    """Where no value is; of a value with a shape, where an element is not."""
+    if series.dtype.is_nested():
+        return _elements(series, pl.element().is_null() | _is_nan(series)) | series.is_null()
+    return series.is_null()
+
+
+def _below(values: pl.Series, bound: float) -> pl.Series:
+    """Which numbers are smaller; whole ones are compared as such, however long they are."""
+    if not values.dtype.is_integer():
+        return values < bound
+    least = math.ceil(bound)
+    if fits_int64(least):
+        return values < least
+    return values.is_not_null() & (least > 0)
+
+
+def _above(values: pl.Series, bound: float) -> pl.Series:
+    """Which numbers are larger; as ``_below``."""
+    if not values.dtype.is_integer():
+        return values > bound
+    most = math.floor(bound)
+    if fits_int64(most):
+        return values > most
+    return values.is_not_null() & (most < 0)
 
 
 def _extremes(series: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """Smallest and largest element of each tensor of a (nested) list column."""
-    flat = series
-    while flat.dtype.is_nested() and getattr(flat.dtype, "inner", None) is not None and flat.dtype.inner.is_nested():  # type: ignore[attr-defined]
-        flat = flat.list.eval(pl.element().explode()) if isinstance(flat.dtype, pl.List) else flat.arr.to_list()
-    if isinstance(flat.dtype, pl.Array):
-        return flat.arr.min(), flat.arr.max()
-    lowest, highest = flat.list.min(), flat.list.max()
-    return pl.Series(lowest), pl.Series(highest)
+    """Smallest and largest number of each value: itself, or of its elements; NaN counts for nothing."""
+    if not series.dtype.is_nested():
+        return series, series
+    flat = _flat(series)
+    if _innermost(flat.dtype).is_float():
+        flat = flat.list.eval(pl.element().fill_nan(None))
+    return flat.list.min(), flat.list.max()
 
 
-def _unit(feature: Feature) -> str:
-    return f" {feature.unit}" if feature.unit else ""
+def _elements(series: pl.Series, condition: pl.Expr) -> pl.Series:
+    """Whether an element of each list meets a condition."""
+    return _flat(series).list.eval(condition.any()).list.first().fill_null(False)
+
+
+def _is_nan(series: pl.Series) -> pl.Expr:
+    return pl.element().is_nan().fill_null(False) if _innermost(series.dtype).is_float() else pl.lit(False)
+
+
+def _flat(series: pl.Series) -> pl.Series:
+    """A list a row, without lists inside."""
+    if isinstance(series.dtype, pl.Array) and len(series.dtype.shape) > 1 and len(series):
+        series = series.reshape((len(series), math.prod(series.dtype.shape)))
+    flat = series.arr.to_list() if isinstance(series.dtype, pl.Array) else series
+    while isinstance(flat.dtype, pl.List) and flat.dtype.inner.is_nested():
+        flat = flat.list.eval(pl.element().explode())
+    return flat
+
+
+def _innermost(dtype: pl.DataType) -> pl.DataType:
+    while isinstance(dtype, pl.List | pl.Array):
+        dtype = dtype.inner  # type: ignore[assignment]
+    return dtype
 
 
 def _samples(feature: Feature, series: pl.Series, rows: pl.Series) -> tuple[str, ...]:

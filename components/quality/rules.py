@@ -22,6 +22,8 @@ CATEGORY = "CategoricalDtypeType"
 """The type of the values where texts are held as categories."""
 
 ALMOST_NONE = 1e-12
+DIGITS = 10**12
+"""A share of values that must be there is rounded down to so many parts: 1 - 0.29 is a little more than 0.71."""
 
 
 @dataclass(frozen=True)
@@ -91,12 +93,8 @@ def _scalar_rules(name: str, feature: Feature, few_valued: bool) -> Iterator[Rul
     severity, about = feature.severity, feature.description
     yield _of_type(name, feature.dtype, few_valued, severity, about)
     yield _missing_rule(name, feature)
-    finite = feature.dtype == "float"
-    if finite and severity == "warning":
-        yield _finite(name, about)
-        finite = False
-    if feature.dtype in ("float", "int") and (feature.min is not None or feature.max is not None or finite):
-        yield _between(name, feature.min, feature.max, finite, feature.unit, severity, about)
+    if feature.dtype in ("float", "int"):
+        yield from _between(name, feature.min, feature.max, feature.dtype, feature.unit, severity, about)
     if feature.allowed is not None:
         yield _in_set(name, feature.allowed, severity, about)
     if feature.min_length is not None or feature.max_length is not None:
@@ -104,10 +102,10 @@ def _scalar_rules(name: str, feature: Feature, few_valued: bool) -> Iterator[Rul
         text = f"has {_range_words(feature.min_length, feature.max_length, 'characters')}"
         yield Rule(f"{name}: length", "expect_column_value_lengths_to_be_between", kwargs, name, text, severity, about)
     if feature.regex is not None:
-        kwargs = {"column": name, "regex": f"^(?:{feature.regex})"}
+        kwargs = {"column": name, "regex": feature.regex}
         yield Rule(
             f"{name}: pattern",
-            "expect_column_values_to_match_regex",
+            "expect_column_values_to_match_pattern",
             kwargs,
             name,
             f"matches {feature.regex}",
@@ -136,7 +134,7 @@ def _missing_rule(name: str, feature: Feature) -> Rule:
             feature.description,
             ("train",),
         )
-    kwargs = {"column": name, "mostly": round(1 - feature.max_missing, 12)}
+    kwargs = {"column": name, "mostly": math.floor((1 - feature.max_missing) * DIGITS) / DIGITS}
     text = f"is missing in at most {feature.max_missing:.4g} of the rows"
     return Rule(f"{name}: share missing", expectation, kwargs, name, text, feature.severity, feature.description)
 
@@ -150,14 +148,13 @@ def _tensor_rules(name: str, feature: Feature) -> Iterator[Rule]:
     if not image:
         dtype = {"float": "float32", "int": "int64"}[feature.dtype]
         yield _part_rule(name, "dtype", [dtype], f"is stored as {dtype}", severity, about)
-    if feature.min is None and feature.max is None and feature.dtype != "float":
-        return
+    if feature.dtype == "float" and not feature.nullable:
+        yield _part_rule(name, "missing", [0], "has no missing element", severity, about)
     for part, text in (("min", "smallest"), ("max", "largest")):
-        rule = _between(
-            f"{name}__{part}", feature.min, feature.max, feature.dtype == "float", feature.unit, severity, about
-        )
-        words = f"{text} element {rule.text}"
-        yield Rule(f"{name}: {text} element", rule.expectation, rule.kwargs, name, words, severity, about)
+        column = f"{name}__{part}"
+        for rule in _between(column, feature.min, feature.max, feature.dtype, feature.unit, severity, about):
+            words = f"{text} element {rule.text}"
+            yield Rule(f"{name}: {text} element", rule.expectation, rule.kwargs, name, words, severity, about)
 
 
 def _file_rules(name: str, feature: Feature) -> Iterator[Rule]:
@@ -187,7 +184,7 @@ def _label_rules(label: Label, few_valued: bool) -> Iterator[Rule]:
     yield _of_type(label.name, label.dtype, few_valued, "critical", about)
     yield _present(label.name, "critical", about)
     if label.classes is None:
-        yield _between(label.name, label.min, label.max, label.dtype == "float", label.unit, "critical", about)
+        yield from _between(label.name, label.min, label.max, label.dtype, label.unit, "critical", about)
         kwargs: dict[str, Any] = {"column": label.name, "min_value": 2}
         expectation = "expect_column_unique_value_count_to_be_between"
         yield Rule(
@@ -312,16 +309,27 @@ def _in_set(name: str, allowed: tuple[Any, ...], severity: Severity, about: str)
 
 
 def _between(
-    name: str, low: float | None, high: float | None, finite: bool, unit: str, severity: Severity, about: str
-) -> Rule:
-    """A range, inclusive; for floats an open end still excludes infinity."""
+    name: str, low: float | None, high: float | None, dtype: str, unit: str, severity: Severity, about: str
+) -> Iterator[Rule]:
+    """A range, inclusive; floats are finite besides, and whole numbers have whole ends.
+
+    Where a broken range is only a warning, that they are finite is a rule of its own.
+    """
+    apart = severity == "warning" or max(abs(low or 0), abs(high or 0)) > FLOAT32_MAX
+    if dtype == "float" and apart:
+        yield _finite(name, about)
+    finite = dtype == "float" and not apart
+    if low is None and high is None and not finite:
+        return
+    if dtype != "float":
+        low, high = None if low is None else math.ceil(low), None if high is None else math.floor(high)
     text = f"is {_range_words(low, high, unit)}" if low is not None or high is not None else f"is {FINITE}"
     kwargs = {
         "column": name,
         "min_value": -FLOAT32_MAX if low is None and finite else low,
         "max_value": FLOAT32_MAX if high is None and finite else high,
     }
-    return Rule(f"{name}: range", "expect_column_values_to_be_between", kwargs, name, text, severity, about)
+    yield Rule(f"{name}: range", "expect_column_values_to_be_between", kwargs, name, text, severity, about)
 
 
 def _finite(name: str, about: str) -> Rule:
@@ -337,7 +345,9 @@ def _range_words(low: float | None, high: float | None, unit: str) -> str:
         return f"{plain(low)}{tail}"
     if low is not None and high is not None:
         return f"between {plain(low)} and {plain(high)}{tail}"
-    return f"at least {plain(low)}{tail}" if low is not None else f"at most {plain(high or 0)}{tail}"
+    if low is not None:
+        return f"at least {plain(low)}{tail}"
+    return f"at most {plain(high)}{tail}" if high is not None else ""
 
 
 def _listed(values: tuple[Any, ...]) -> str:

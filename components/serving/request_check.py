@@ -6,20 +6,33 @@ How a missing value is sent: NaN, an empty string, or for times and long whole n
 """
 
 import logging
-import re
+import math
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 from google.protobuf.message import DecodeError
 
 from components.serving.client import messages
 from components.serving.errors import Code, ServingError, invalid_argument
-from schemas.contract import NUMERIC, Contract, Feature
+from schemas.contract import Contract, Feature
 from schemas.files import read_json
-from schemas.magnitudes import FINITE, FLOAT32_MAX
+from schemas.magnitudes import FINITE, FLOAT32_MAX, fits_int64
+from schemas.rules import (
+    AtLeast,
+    AtMost,
+    Finite,
+    LongEnough,
+    Matches,
+    OneOf,
+    Present,
+    ShortEnough,
+    ValueRule,
+    value_rules,
+    words,
+)
 
 Array = np.ndarray[Any, Any]
 Rule = tuple[str, Callable[[Array], Array]]
@@ -97,10 +110,10 @@ class _Checked:
         yield from self._broken(flat, missing)
 
     def _broken(self, flat: Array, missing: Array) -> Iterator[str]:
-        for words, breaks in self.rules:
+        for asked, breaks in self.rules:
             bad = breaks(flat) & ~missing
             if bad.any():
-                yield self._text(bad, flat, words, None)
+                yield self._text(bad, flat, asked, None)
 
     def _text(self, bad: Array, flat: Array, words: str, got: str | None) -> str:
         row = int(np.argmax(bad))
@@ -195,7 +208,7 @@ def _any(mask: Any) -> Array:
 
 def _always(feature: Feature) -> Iterator[Rule]:
     """What holds whatever the severity: a model cannot answer for an infinite number."""
-    if feature.dtype in NUMERIC:
+    if feature.dtype != "string":
         yield FINITE, _endless
 
 
@@ -204,28 +217,66 @@ def _endless(flat: Array) -> Array:
 
 
 def _rules(feature: Feature) -> Iterator[Rule]:
+    """What the wire allows and the dtype does not, then the rules of the contract; ``Present`` is apart."""
     if feature.dtype == "string":
-        yield from _text_rules(feature)
-    elif feature.dtype in NUMERIC or feature.dtype == "bool":
-        yield from _number_rules(feature)
-
-
-def _number_rules(feature: Feature) -> Iterator[Rule]:
-    unit = f" {feature.unit}" if feature.unit else ""
+        yield "UTF-8 text", lambda flat: np.array([_is_no_text(v) for v in flat[:, 0].tolist()], bool)
     yield from _always(feature)
     if feature.dtype == "int":
         yield "a whole number", _fractions
     if feature.dtype == "bool":
         yield "0 or 1", lambda flat: _any((flat != 0) & (flat != 1))
-    if feature.min is not None:
-        low = feature.min
-        yield f"at least {_digits(low)}{unit}", lambda flat: _any(flat < low)
-    if feature.max is not None:
-        high = feature.max
-        yield f"at most {_digits(high)}{unit}", lambda flat: _any(flat > high)
-    if feature.allowed is not None:
-        allowed = feature.allowed
-        yield f"one of {_listed(allowed)}", lambda flat: _any(~np.isin(flat, np.array(allowed, flat.dtype)))
+    for rule in value_rules(feature):
+        if not isinstance(rule, Present | Finite):
+            yield words(rule), _breaks(rule)
+
+
+def _breaks(rule: ValueRule) -> Callable[[Array], Array]:
+    """Which rows break a rule, ``[n]`` from ``[n, size]``."""
+    match rule:
+        case Present():
+            return lambda flat: np.zeros(len(flat), bool)
+        case Finite():
+            return _endless
+        case AtLeast(low):
+            return lambda flat: _any(flat < _end(math.ceil(low), low, flat))
+        case AtMost(high):
+            return lambda flat: _any(flat > _end(math.floor(high), high, flat))
+        case OneOf(values):
+            return lambda flat: _outside(flat, values)
+        case LongEnough(fewest):
+            return lambda flat: _each(flat, lambda text: len(text) < fewest)
+        case ShortEnough(most):
+            return lambda flat: _each(flat, lambda text: len(text) > most)
+        case Matches(pattern):
+            return lambda flat: ~_matches(flat, pattern)
+        case _:
+            assert_never(rule)
+
+
+def _end(whole: int, bound: float, flat: Array) -> float:
+    """The end of a range in the kind of the values, so that whole numbers are compared as such."""
+    return whole if flat.dtype.kind in "iu" else bound
+
+
+def _outside(flat: Array, values: Sequence[Any]) -> Array:
+    """Values that are none of those allowed; numbers are compared in the precision in which they came."""
+    if flat.dtype == object:
+        allowed = frozenset(values)
+        return _each(flat, lambda text: text not in allowed)
+    if flat.dtype.kind in "iu":
+        known = np.array([v for v in values if v == int(v) and fits_int64(int(v))], np.int64)
+        return _any(~np.isin(flat, known))
+    return _any(~np.isin(flat, np.array(values, flat.dtype)))
+
+
+def _matches(flat: Array, pattern: str) -> Array:
+    """Texts that match a pattern; Polars is imported only where a contract has one."""
+    import polars as pl
+
+    from schemas.patterns import matches
+
+    found: Array = matches(pl.Series([_decoded(v) for v in flat[:, 0].tolist()], dtype=pl.String), pattern).to_numpy()
+    return found
 
 
 def _fractions(flat: Array) -> Array:
@@ -234,20 +285,15 @@ def _fractions(flat: Array) -> Array:
     return _any(np.isfinite(flat) & (flat != np.floor(flat)))
 
 
-def _text_rules(feature: Feature) -> Iterator[Rule]:
-    yield "UTF-8 text", lambda flat: _each(flat, lambda text: "\ufffd" in text)
-    if feature.allowed is not None:
-        allowed = frozenset(map(str, feature.allowed))
-        yield f"one of {_listed(feature.allowed)}", lambda flat: _each(flat, lambda text: text not in allowed)
-    if feature.min_length is not None:
-        fewest = feature.min_length
-        yield f"at least {fewest} characters", lambda flat: _each(flat, lambda text: len(text) < fewest)
-    if feature.max_length is not None:
-        most = feature.max_length
-        yield f"at most {most} characters", lambda flat: _each(flat, lambda text: len(text) > most)
-    if feature.regex is not None:
-        pattern = re.compile(feature.regex)
-        yield f"matching {feature.regex}", lambda flat: _each(flat, lambda text: pattern.match(text) is None)
+def _is_no_text(value: Any) -> bool:
+    """Whether bytes are no UTF-8."""
+    if not isinstance(value, bytes):
+        return False
+    try:
+        value.decode("utf-8")
+    except UnicodeDecodeError:
+        return True
+    return False
 
 
 def _each(flat: Array, breaks: Callable[[str], bool]) -> Array:
@@ -256,10 +302,6 @@ def _each(flat: Array, breaks: Callable[[str], bool]) -> Array:
 
 def _decoded(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def _listed(values: Sequence[Any]) -> str:
-    return ", ".join(map(str, values[:10])) + (", ..." if len(values) > 10 else "")
 
 
 def _shown(row: Array) -> str:

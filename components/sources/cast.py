@@ -73,6 +73,17 @@ def cast_frame(
     return pl.DataFrame(done)
 
 
+def fit(found: pl.Series, column: Column, absent_texts: tuple[str, ...] = ("",)) -> tuple[pl.Series, pl.Series]:
+    """The values of a scalar column in its contract dtype, and which are there and cannot be held in it.
+
+    As ``cast_frame`` without an error: null in the first where the second is true, and where nothing is.
+    """
+    if isinstance(found.dtype, pl.Categorical | pl.Enum):
+        found = found.cast(pl.String)
+    wanted = _cast(_plainly(found, column, column.number), column, absent_texts)
+    return wanted, _lost(found, wanted, column, absent_texts)
+
+
 def _plainly(found: pl.Series, column: Column, form: NumberFormat | None) -> pl.Series:
     """Texts of numbers as ``-1234.5``; what is not written in the column's format becomes null."""
     if form is None or found.dtype != pl.String or column.dtype not in ("int", "float", "time"):
@@ -242,12 +253,7 @@ def _refuse_lost(
     """Raise where a value was there and is not any more."""
     if found.dtype == wanted.dtype or found.null_count() == wanted.null_count():
         return
-    lost = wanted.is_null() & found.is_not_null()
-    if found.dtype == pl.String:
-        meant_missing = ["", *absent] if column.dtype not in ("string", "key") else [""]
-        lost &= ~found.str.strip_chars().is_in(meant_missing).fill_null(False)
-    elif found.dtype.is_float():
-        lost &= ~found.is_nan().fill_null(False)
+    lost = _lost(found, wanted, column, absent)
     if not lost.any():
         return
     rows = lost.arg_true()
@@ -265,6 +271,15 @@ def _refuse_lost(
             "samples": [MASK if column.sensitive else str(v) for v in values],
         },
     )
+
+
+def _lost(found: pl.Series, wanted: pl.Series, column: Column, absent: tuple[str, ...]) -> pl.Series:
+    """Where a value was there and is not any more, [n] of booleans."""
+    lost = wanted.is_null() & found.is_not_null()
+    if found.dtype == pl.String:
+        meant_missing = ["", *absent] if column.dtype not in ("string", "key") else [""]
+        return lost & ~found.str.strip_chars().is_in(meant_missing).fill_null(False)
+    return lost & ~found.is_nan().fill_null(False) if found.dtype.is_float() else lost
 
 
 def _kind(found: pl.Series) -> str:

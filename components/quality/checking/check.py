@@ -9,9 +9,20 @@ import polars as pl
 
 from components.quality.checking.evidence import Evidence, Failure, certain, judge
 from components.quality.checking.judgement import SAMPLE, compare_table
-from components.quality.checking.large import is_large, scan, slices, spread
+from components.quality.checking.large import height, is_large, repeats_of, scan, slices, spread
 from components.quality.checking.reading import FileFacts, read_file
-from components.quality.checking.rules import Tally, add, evidence_of, keys_unique, row_count, specs_of, tally
+from components.quality.checking.rules import (
+    Tally,
+    add,
+    evidence_of,
+    repeated,
+    row_count,
+    rows_aside,
+    specs_of,
+    tally,
+    unique_columns,
+    values_unique,
+)
 from components.quality.checking.table import Spec, Table
 from schemas.contract import Contract
 from schemas.errors import DataInvalid, DataUnreadable
@@ -48,11 +59,8 @@ def check_file(contract: Contract, path: Path) -> Outcome:
             rows, failures, tests = _check_images(contract, path)
         else:
             rows, failures, tests = _check_table(contract, path)
-    except (DataUnreadable, DataInvalid, pl.exceptions.PolarsError) as error:
-        got, wanted = (
-            (str(error)[:200], "") if isinstance(error, pl.exceptions.PolarsError) else (error.got, error.wanted)
-        )
-        rows, failures, tests = 0, judge([certain(None, "the file can be read", got, wanted)]), 1
+    except (DataUnreadable, DataInvalid) as error:
+        rows, failures, tests = 0, judge([certain(None, "the file can be read", error.got, error.wanted)]), 1
     off = set(contract.reference.off) if contract.reference else set()
     failures = [f for f in failures if not off & {f.rule, f"{f.column}: {f.rule}", f"{f.column}: *"}]
     hidden = {n for n, f in contract.features.items() if f.sensitive}
@@ -79,22 +87,29 @@ def _check_whole(contract: Contract, statistics: dict[str, Any], path: Path) -> 
     table = _table(frame, specs_of(contract))
     evidence = _compared(statistics, table, facts, contract)
     counts = tally(contract, table)
-    rules = [*row_count(contract, table.rows), *evidence_of(contract, counts), *keys_unique(contract, table)]
+    kept = table.rows - rows_aside(contract, counts)
+    rules = [*row_count(contract, kept), *evidence_of(contract, counts), *values_unique(contract, table)]
     return table.rows, [*evidence, *rules]
 
 
 def _check_large(contract: Contract, statistics: dict[str, Any], path: Path) -> tuple[int, list[Evidence]]:
     """A file read in slices: every rule on every row, distributions on ``SAMPLE`` rows."""
     lazy, facts = scan(path, _delimiter(statistics))
-    rows = int(lazy.select(pl.len()).collect(engine="streaming").item())
+    rows = height(lazy, path)
     specs = specs_of(contract)
     counts: Tally = {}
     taken: list[pl.DataFrame] = []
-    for start, part in slices(lazy, rows):
+    for start, part in slices(lazy, rows, path):
         counts = add(counts, tally(contract, _table(part, specs), start))
         taken.append(spread(part, start, rows, SAMPLE))
     evidence = _compared(statistics, _table(pl.concat(taken), specs), facts, contract)
-    return rows, [*evidence, *row_count(contract, rows), *evidence_of(contract, counts)]
+    kept = rows - rows_aside(contract, counts)
+    twice = [
+        repeated(contract, name, severity, again)
+        for name, severity in unique_columns(contract).items()
+        if name in facts.columns and (again := repeats_of(lazy, name, path))
+    ]
+    return rows, [*evidence, *row_count(contract, kept), *evidence_of(contract, counts), *twice]
 
 
 def _compared(statistics: dict[str, Any], table: Table, facts: FileFacts, contract: Contract) -> list[Evidence]:

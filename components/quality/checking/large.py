@@ -67,10 +67,38 @@ def scan(path: Path, delimiter: str | None) -> tuple[pl.LazyFrame, FileFacts]:
     return lazy, FileFacts("csv", suffix, tuple(layout.named), facts)
 
 
-def slices(lazy: pl.LazyFrame, rows: int) -> Iterator[tuple[int, pl.DataFrame]]:
-    """The rows in order, ``SLICE`` at a time, with the number of rows before each."""
+def height(lazy: pl.LazyFrame, path: Path) -> int:
+    """Number of rows. Raises ``DataUnreadable`` where the file breaks off."""
+    return int(_collected(lazy.select(pl.len()), path).item())
+
+
+def slices(lazy: pl.LazyFrame, rows: int, path: Path) -> Iterator[tuple[int, pl.DataFrame]]:
+    """The rows in order, ``SLICE`` at a time, with the number of rows before each.
+
+    Raises:
+        DataUnreadable: the file breaks off.
+    """
     for start in range(0, rows, SLICE):
-        yield start, lazy.slice(start, SLICE).collect(engine="streaming")
+        yield start, _collected(lazy.slice(start, SLICE), path)
+
+
+def repeats_of(lazy: pl.LazyFrame, column: str, path: Path) -> int:
+    """How many rows have a value of the column that another row has too; missing ones apart."""
+    value = pl.col(column)
+    counted = lazy.select(value).filter(value.is_not_null() & (value.cast(pl.String) != "")).group_by(column).len()
+    return int(_collected(counted.filter(pl.col("len") > 1).select(pl.col("len").sum()), path).item())
+
+
+def _collected(lazy: pl.LazyFrame, path: Path) -> pl.DataFrame:
+    try:
+        return lazy.collect(engine="streaming")
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> DataUnreadable:
+    reason = str(error).splitlines()[0][:200]
+    return DataUnreadable(f"{path.name} cannot be read: {reason}", "a whole file", "send it again")
 
 
 def spread(part: pl.DataFrame, start: int, rows: int, wanted: int) -> pl.DataFrame:

@@ -1,6 +1,8 @@
 """The rules that a contract itself writes down, checked row by row: missing, range, allowed values, lengths, pattern.
 
-Breaches are counted part by part and the counts add up, so that a file of any size can be checked in slices.
+They are the rules of ``schemas.rules`` on the values as a source would read them, so that a file is judged here as a
+run judges it. Breaches are counted part by part and the counts add up, so that a file of any size can be checked in
+slices.
 """
 
 from collections.abc import Iterator
@@ -13,16 +15,28 @@ from numpy.typing import NDArray
 from components.quality.checking.evidence import Evidence, certain
 from components.quality.checking.probe import first_rows
 from components.quality.checking.table import Spec, Table
+from components.quality.row_rules import breaks, with_gaps
 from components.quality.stats.pvalues import rate_increase
 from components.quality.stats.tails import stray
-from schemas.contract import Contract, Feature, Label
-from schemas.magnitudes import EXACT, FINITE, plain
+from components.sources.cast import cast_frame, fit
+from components.sources.columns import Column
+from components.sources.csv import NULL_TEXTS
+from schemas.contract import Contract, Feature, Severity
+from schemas.errors import DataUnreadable
+from schemas.magnitudes import FINITE
+from schemas.rules import Matches, OneOf, Present, ValueRule, learned_columns, severity_of, value_rules, words
 
 Flags = NDArray[np.bool_]
 
 TOLERATED = 0.002
 """Share of rows up to which a rule that was inferred, not written by a person, gives a warning, in [0, 1]."""
 SHOWN = 5
+NOT_NULL = "not null"
+ALLOWED = "one of the allowed values"
+SHARE = "at most this share of missing values"
+UNIQUE = "unique"
+BAD_ROWS = ("", "bad rows")
+"""Where a tally counts the rows that break a critical rule: those that quarantine sets aside."""
 
 
 @dataclass(frozen=True)
@@ -42,17 +56,23 @@ Tally = dict[tuple[str, str], Breach]
 def tally(contract: Contract, table: Table, offset: int = 0) -> Tally:
     """Count breaches in some rows, of which ``offset`` others come before."""
     found: Tally = {}
-    inferred = contract.reference is not None
-    for name, feature in _columns(contract):
-        if name not in table.frame.columns or feature.shape or name not in table.specs:
+    bad = np.zeros(table.rows, bool)
+    for name, feature in learned_columns(contract).items():
+        if name not in table.frame.columns:
             continue
-        missing = table.missing(name)
-        for rule, flags, wanted in _row_rules(table, name, feature, inferred):
-            hits = flags if rule == NOT_NULL else flags & ~missing
-            rows = tuple(offset + r for r in first_rows(hits, SHOWN))
-            found[name, rule] = Breach(int(hits.sum()), hits.size, wanted, rows)
-        if feature.max_missing is not None and not inferred:
-            found[name, SHARE] = Breach(int(missing.sum()), missing.size, f"at most {feature.max_missing:.1%}", ())
+        values, unfit = _read(contract, table, name, feature)
+        if not _by_statistics(contract, name):
+            found[name, f"values are of type {feature.dtype}"] = _breach(unfit, feature.dtype, offset)
+        for rule in value_rules(feature):
+            hits = breaks(rule, values).to_numpy() & ~unfit
+            bad |= hits if severity_of(rule, feature) == "critical" else False
+            if not (isinstance(rule, Present) and _by_statistics(contract, name)):
+                found[name, _named(rule)] = _breach(hits, _wanted(rule), offset)
+        if feature.max_missing is not None and not contract.reference:
+            missing = breaks(Present(), values).to_numpy() & ~unfit
+            wanted = f"at most {feature.max_missing:.1%}"
+            found[name, SHARE] = Breach(int(missing.sum()), missing.size, wanted, ())
+    found[BAD_ROWS] = _breach(bad, "", offset)
     return found
 
 
@@ -71,20 +91,31 @@ def add(a: Tally, b: Tally) -> Tally:
 
 def evidence_of(contract: Contract, counts: Tally) -> Iterator[Evidence]:
     """What the breaches of the whole file mean."""
-    features = dict(_columns(contract))
-    inferred = contract.reference is not None
+    columns, aside = learned_columns(contract), rows_aside(contract, counts)
     for (name, rule), b in counts.items():
-        feature = features[name]
+        if (name, rule) == BAD_ROWS or not b.broken:
+            continue
+        feature = columns[name]
         if rule == SHARE:
-            if b.broken > (feature.max_missing or 0.0) * b.checked:
-                yield _graded(certain(name, rule, f"{b.broken / b.checked:.1%}", b.wanted), feature)
-        elif b.broken and rule == FINITE:
-            yield certain(name, rule, f"{b.broken} of {b.checked} rows", b.wanted, b.rows)
-        elif b.broken:
-            mild = inferred and (b.broken < 5 or b.broken <= TOLERATED * b.checked)
-            effect, surprise = (0.5 if mild else 1.0), _surprise(rule, b, contract)
-            seen = f"{b.broken} of {b.checked} rows"
-            yield _graded(Evidence(name, rule, surprise, effect, seen, b.wanted, b.rows, 0), feature)
+            if b.broken / b.checked > (feature.max_missing or 0.0):
+                yield _graded(certain(name, rule, f"{b.broken / b.checked:.1%}", b.wanted), feature.severity)
+            continue
+        of_type = rule.startswith("values are of type")
+        seen = f"{b.broken} of {b.checked} rows" + ("; such rows are set aside" if aside and not of_type else "")
+        inferred = _by_statistics(contract, name) and rule != FINITE
+        mild = inferred and (b.broken < 5 or b.broken <= TOLERATED * b.checked)
+        effect = 0.5 if mild or (aside and not of_type) else 1.0
+        surprise = _surprise(rule, b, contract) if inferred else -300.0
+        severity: Severity = "critical" if rule == FINITE else feature.severity
+        yield _graded(Evidence(name, rule, surprise, effect, seen, b.wanted, b.rows, 0), severity)
+
+
+def rows_aside(contract: Contract, counts: Tally) -> int:
+    """How many rows quarantine would set aside: the bad ones, where the contract asks for it and they are few."""
+    bad = counts.get(BAD_ROWS)
+    if contract.on_bad_rows != "quarantine" or bad is None or not bad.checked:
+        return 0
+    return bad.broken if bad.broken / bad.checked <= contract.max_quarantined else 0
 
 
 def row_count(contract: Contract, rows: int) -> Iterator[Evidence]:
@@ -95,17 +126,28 @@ def row_count(contract: Contract, rows: int) -> Iterator[Evidence]:
         yield certain(None, "number of rows", str(rows), f"at least {wanted.min}{upper}")
 
 
-def keys_unique(contract: Contract, table: Table) -> Iterator[Evidence]:
-    """The key's own rules, where no statistics of clean data look after it."""
-    key = contract.key
-    if key is None or contract.reference is not None or key not in table.frame.columns:
-        return
-    texts, missing = table.texts(key), table.missing(key)
-    if missing.any():
-        yield certain(key, "key is never missing", f"{int(missing.sum())} rows", "a key each", first_rows(missing))
-    twice = _flags(texts.is_duplicated() & texts.is_not_null())
-    if twice.any():
-        yield certain(key, "keys are unique", f"{int(twice.sum())} rows", "each key once", first_rows(twice))
+def values_unique(contract: Contract, table: Table) -> Iterator[Evidence]:
+    """No value twice: of features that say so, and of the key where no statistics of clean data look after it."""
+    for name, severity in unique_columns(contract).items():
+        if name not in table.frame.columns:
+            continue
+        values, _ = _read(contract, table, name, learned_columns(contract)[name])
+        twice = (values.is_duplicated() & values.is_not_null()).to_numpy()
+        if twice.any():
+            yield repeated(contract, name, severity, int(twice.sum()), first_rows(twice))
+
+
+def unique_columns(contract: Contract) -> dict[str, Severity]:
+    """Columns in which no value may stand twice, with the severity of that."""
+    key = [contract.key] if contract.key is not None and contract.reference is None else []
+    features = {name: f.severity for name, f in contract.features.items() if f.unique}
+    return {**features, **dict.fromkeys(key, "critical")}
+
+
+def repeated(contract: Contract, name: str, severity: Severity, rows: int, first: tuple[int, ...] = ()) -> Evidence:
+    """The evidence that values of a column stand in several rows."""
+    rule, wanted = ("keys are unique", "each key once") if name == contract.key else (UNIQUE, "each value once")
+    return _graded(certain(name, rule, f"{rows} rows", wanted, first), severity)
 
 
 def specs_of(contract: Contract) -> dict[str, Spec]:
@@ -120,7 +162,7 @@ def specs_of(contract: Contract) -> dict[str, Spec]:
 
 def _by_rules(contract: Contract) -> dict[str, Spec]:
     kinds: dict[str, Spec] = {}
-    for name, feature in _columns(contract):
+    for name, feature in learned_columns(contract).items():
         if feature.dtype in ("int", "float"):
             kinds[name] = Spec("number", integer=feature.dtype == "int")
         else:
@@ -132,74 +174,73 @@ def _by_rules(contract: Contract) -> dict[str, Spec]:
     return kinds
 
 
-NOT_NULL = "not null"
-ALLOWED = "one of the allowed values"
-SHARE = "at most this share of missing values"
+def _by_statistics(contract: Contract, name: str) -> bool:
+    """Whether a column is judged by the statistics of clean rows: every feature of a contract that has them.
+
+    Key, time and label are not: a run takes no row without them, and no class that it does not know.
+    """
+    return contract.reference is not None and name in contract.features
 
 
-def _columns(contract: Contract) -> Iterator[tuple[str, Feature]]:
-    """The features, and the label as if it were one; with statistics, new classes are judged by how rare ones occur."""
-    yield from contract.features.items()
-    label: Label | None = contract.label
-    if label is not None:
-        classes = None if contract.reference is not None else label.classes
-        yield label.name, Feature(dtype=label.dtype, allowed=classes, min=label.min, max=label.max, nullable=True)
+def _read(contract: Contract, table: Table, name: str, feature: Feature) -> tuple[pl.Series, Flags]:
+    """The values as a source reads them, null where missing, and which are there and are no such values."""
+    series, spec = table.frame[name], table.specs.get(name)
+    if series.dtype == pl.String and spec is not None and spec.tokens:
+        series = series.set(series.is_in(spec.tokens).fill_null(False), None)
+    if name not in contract.features and name in (contract.key, contract.time):
+        return with_gaps(series), np.zeros(table.rows, bool)
+    if feature.shape:
+        return _tensors(series, name, feature)
+    if feature.dtype == "datetime" and series.dtype == pl.String:
+        return with_gaps(series), table.unreadable(name) & ~table.missing(name)
+    absent = NULL_TEXTS if series.dtype == pl.String else ("",)
+    values, unfit = fit(series, Column(name, feature.dtype), absent)
+    return with_gaps(values), unfit.to_numpy()
 
 
-def _row_rules(table: Table, name: str, feature: Feature, inferred: bool) -> Iterator[tuple[str, Flags, str]]:
-    if not inferred:
-        if not feature.nullable:
-            yield NOT_NULL, table.missing(name), "a value in every row"
-        yield f"values are of type {feature.dtype}", table.unreadable(name), feature.dtype
-    if table.specs[name].kind == "number":
-        yield FINITE, table.endless(name), FINITE
-    if feature.min is not None:
-        yield f"at least {plain(feature.min)}", table.less(name, feature.min), f">= {plain(feature.min)}"
-    if feature.max is not None:
-        yield f"at most {plain(feature.max)}", table.greater(name, feature.max), f"<= {plain(feature.max)}"
-    if feature.allowed is not None:
-        yield ALLOWED, _outside(table, name, feature.allowed), ", ".join(map(str, feature.allowed))
-    if feature.dtype == "string":
-        yield from _text_rules(table.texts(name), feature)
+def _tensors(series: pl.Series, name: str, feature: Feature) -> tuple[pl.Series, Flags]:
+    """Values with a shape; where one of them has another or is no number, all that are there count as unfit."""
+    try:
+        column = Column(name, feature.dtype, feature.shape)
+        values = cast_frame(pl.DataFrame([series]), {name: column}, lambda row, _: f"row {row + 1}")[name]
+        return values, np.zeros(len(series), bool)
+    except DataUnreadable:
+        empty = pl.Series(name, [None], dtype=pl.List(pl.Float64)).new_from_index(0, len(series))
+        return empty, series.is_not_null().to_numpy()
 
 
-def _text_rules(texts: pl.Series, feature: Feature) -> Iterator[tuple[str, Flags, str]]:
-    least, most = feature.min_length, feature.max_length
-    if least is not None:
-        yield f"at least {least} characters", _flags(texts.str.len_chars() < least), f">= {least} characters"
-    if most is not None:
-        yield f"at most {most} characters", _flags(texts.str.len_chars() > most), f"<= {most} characters"
-    if feature.regex is not None:
-        yield f"matches {feature.regex}", _flags(texts.str.contains(f"^(?:{feature.regex})").not_()), feature.regex
-    if feature.unique:
-        yield "unique", _flags(texts.is_duplicated() & texts.is_not_null()), "each value once"
+def _breach(hits: Flags, wanted: str, offset: int) -> Breach:
+    rows = tuple(offset + row for row in first_rows(hits, SHOWN))
+    return Breach(int(hits.sum()), hits.size, wanted, rows)
 
 
-def _outside(table: Table, name: str, allowed: tuple[object, ...]) -> Flags:
-    if table.specs[name].kind == "number":
-        if any(isinstance(v, int) and abs(v) >= EXACT for v in allowed):
-            return _flags(table.whole(name).is_in(pl.Series(allowed, dtype=pl.Int128).implode()).not_())
-        return ~np.isin(table.numbers(name), np.array([float(str(v)) for v in allowed]))
-    texts = table.texts(name)
-    words = [str(v).lower() if isinstance(v, bool) else str(v) for v in allowed]
-    if table.specs[name].boolean:
-        texts = texts.str.to_lowercase()
-    return _flags(texts.is_in(words).not_())
+def _named(rule: ValueRule) -> str:
+    """The name of a rule in reports, and in the list of those that are off."""
+    match rule:
+        case Present():
+            return NOT_NULL
+        case OneOf():
+            return ALLOWED
+        case Matches(pattern):
+            return f"matches {pattern}"
+        case _:
+            return words(rule)
 
 
-def _flags(series: pl.Series) -> Flags:
-    return series.fill_null(False).to_numpy()
+def _wanted(rule: ValueRule) -> str:
+    if isinstance(rule, Present):
+        return "a value in every row"
+    return ", ".join(map(str, rule.values)) if isinstance(rule, OneOf) else words(rule)
 
 
 def _surprise(rule: str, b: Breach, contract: Contract) -> float:
-    """log10 p of so many rows breaking a rule: nil for a written rule; an inferred one may be off by a row or two."""
-    if contract.reference is None:
-        return -300.0
+    """log10 p of so many rows breaking an inferred rule, which may be off by a row or two."""
+    assert contract.reference is not None
     if rule == ALLOWED:
         return 1.3 * rate_increase(b.broken, b.checked, 0, contract.reference.rows)
     return stray(b.broken, b.checked, contract.reference.rows)
 
 
-def _graded(e: Evidence, feature: Feature) -> Evidence:
+def _graded(e: Evidence, severity: Severity) -> Evidence:
     """A rule whose contract says ``warning`` never stops anything."""
-    return replace(e, effect=min(e.effect, 0.5)) if feature.severity == "warning" else e
+    return replace(e, effect=min(e.effect, 0.5)) if severity == "warning" else e

@@ -192,7 +192,12 @@ def _with_tensor_columns(frame: Any, contract: Contract) -> Any:
         parts = {"dtype": functions.lit(dtype), "size": functions.lit(-1) if image and dtype != "uint8" else size}
         for part, length in zip(("height", "width", "channels"), feature.shape if image else (), strict=False):
             parts[part] = functions.when(size == whole, functions.lit(length))
-        parts |= {"min": functions.array_min(name).cast("double"), "max": functions.array_max(name).cast("double")}
+        numbers: Any = functions.col(name)
+        if feature.dtype == "float":
+            gaps = functions.filter(name, lambda one: functions.isnull(one) | functions.isnan(one))
+            parts["missing"] = functions.size(gaps)
+            numbers = functions.filter(name, lambda one: ~functions.isnan(one))
+        parts |= {"min": functions.array_min(numbers), "max": functions.array_max(numbers)}
         columns = {f"{name}__{part}": value for part, value in parts.items()}
         frame = frame.withColumns({n: value for n, value in columns.items() if n not in frame.columns}).drop(name)
     return frame

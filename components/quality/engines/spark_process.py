@@ -98,8 +98,8 @@ def _outcome(job: Job) -> Judged | KilnworksError:
 
 
 def _environment() -> dict[str, str]:
-    """This environment, with the packages of this process on the path of the next."""
-    paths = [path or os.getcwd() for path in sys.path]
+    """The environment with the packages of this process on the path of the next."""
+    paths = [path or str(Path.cwd()) for path in sys.path]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
 
 

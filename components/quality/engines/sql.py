@@ -152,6 +152,8 @@ def _connected(url: str) -> Iterator[tuple[Any, Any]]:
     where = url.rpartition("@")[2]
     try:
         database = sqlalchemy.create_engine(string.Template(url).substitute(os.environ))
+        if database.dialect.name == "sqlite":
+            sqlalchemy.event.listen(database, "connect", _with_patterns)
     except KeyError as error:
         raise ConfigError(f"the environment has no {error.args[0]}", "a variable of this name", "set it") from None
     except (sqlalchemy.exc.ArgumentError, ImportError) as error:
@@ -164,6 +166,16 @@ def _connected(url: str) -> Iterator[tuple[Any, Any]]:
         raise DataUnreadable(f"{where}: {reason}", "a query that the database answers", "check url and query") from None
     finally:
         database.dispose()
+
+
+def _with_patterns(connection: Any, record: Any) -> None:
+    """Give a connection of SQLite, which has no regular expressions, those of our rules."""
+    import polars as pl
+
+    def found(pattern: str, text: str | None) -> bool | None:
+        return None if text is None else pl.Series([str(text)]).str.contains(pattern).item()
+
+    connection.create_function("regexp", 2, found, deterministic=True)
 
 
 def _source(connection: Any, query: str) -> str:

@@ -18,7 +18,7 @@ CONTRACT = Contract(
     features={
         "age": Feature(dtype="int", min=0, max=120),
         "income": Feature(dtype="float", nullable=True, min=0),
-        "note": Feature(dtype="string", regex=r"(?=.*x).+", severity="warning"),
+        "note": Feature(dtype="string", regex=r".*x.*", severity="warning"),
     },
     label=Label(name="y", dtype="int", classes=(0, 1)),
     on_bad_rows="quarantine",

@@ -31,7 +31,7 @@ values = {
 def breaks(name: str, value) -> set[str]:
     """Independent statement of the rules, one value at a time."""
     feature, found = FEATURES[name], set()
-    if value is None:
+    if value is None or value == "":
         return set() if feature.nullable else {"not missing"}
     if name == "income" and abs(value) > 3.4028235e38:
         found.add("a finite number of at most 3.4e+38")
@@ -44,7 +44,7 @@ def breaks(name: str, value) -> set[str]:
     if name == "code":
         found |= {"at least 2 characters"} if len(value) < 2 else set()
         found |= {"at most 3 characters"} if len(value) > 3 else set()
-        found |= {r"matches [A-Z]\d"} if not re.match(r"[A-Z]\d", value) else set()
+        found |= {r"matching [A-Z]\d"} if not re.match(r"[A-Z]\d", value) else set()
     return found
 
 
