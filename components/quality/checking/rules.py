@@ -19,7 +19,7 @@ from components.quality.row_rules import breaks, with_gaps
 from components.quality.stats.pvalues import rate_increase
 from components.quality.stats.tails import stray
 from components.sources.cast import cast_frame, fit
-from components.sources.columns import Column
+from components.sources.columns import contract_columns
 from components.sources.csv import NULL_TEXTS
 from schemas.contract import Contract, Feature, Severity
 from schemas.errors import DataUnreadable
@@ -190,19 +190,17 @@ def _read(contract: Contract, table: Table, name: str, feature: Feature) -> tupl
     if name not in contract.features and name in (contract.key, contract.time):
         return with_gaps(series), np.zeros(table.rows, bool)
     if feature.shape:
-        return _tensors(series, name, feature)
-    if feature.dtype == "datetime" and series.dtype == pl.String:
-        return with_gaps(series), table.unreadable(name) & ~table.missing(name)
+        return _tensors(series, name, contract)
     absent = NULL_TEXTS if series.dtype == pl.String else ("",)
-    values, unfit = fit(series, Column(name, feature.dtype), absent)
+    values, unfit = fit(series, contract_columns(contract)[name], absent)
     return with_gaps(values), unfit.to_numpy()
 
 
-def _tensors(series: pl.Series, name: str, feature: Feature) -> tuple[pl.Series, Flags]:
+def _tensors(series: pl.Series, name: str, contract: Contract) -> tuple[pl.Series, Flags]:
     """Values with a shape; where one of them has another or is no number, all that are there count as unfit."""
     try:
-        column = Column(name, feature.dtype, feature.shape)
-        values = cast_frame(pl.DataFrame([series]), {name: column}, lambda row, _: f"row {row + 1}")[name]
+        wanted = {name: contract_columns(contract)[name]}
+        values = cast_frame(pl.DataFrame([series]), wanted, lambda row, _: f"row {row + 1}")[name]
         return values, np.zeros(len(series), bool)
     except DataUnreadable:
         empty = pl.Series(name, [None], dtype=pl.List(pl.Float64)).new_from_index(0, len(series))
