@@ -79,7 +79,9 @@ def _broken(features: Mapping[str, Feature], frame: pl.DataFrame) -> list[Broken
         for rule in value_rules(feature):
             rows = breaks(rule, series).arg_true()
             if len(rows):
-                found.append(Broken(name, words(rule), severity_of(rule, feature), rows, _samples(feature, series, rows)))
+                found.append(
+                    Broken(name, words(rule), severity_of(rule, feature), rows, _samples(feature, series, rows))
+                )
     return found
 
 
