@@ -4,10 +4,14 @@ Every step repeats what the layers of ``graph.py`` compute, in the same float32 
 over each column; texts are compared once for each different value, not once for each row.
 """
 
+import math
+from collections.abc import Collection
+
 import numpy as np
 import polars as pl
 
 from components.features.calendar import CalendarPart, calendar_part
+from components.features.packed import packed_images
 from components.features.plan import (
     BucketPlan,
     CategoryPlan,
@@ -26,15 +30,17 @@ from schemas.errors import DataInvalid
 EPSILON = np.float32(1e-7)
 """The smallest deviation that ``keras.layers.Normalization`` divides by."""
 RESIZE_ROWS = 1024
+RESIZE_BYTES = 32 * 2**20
+"""Float32 pixels that are resized at once, before or after, unless a single image has more."""
 
 
-def encode_frame(plan: TransformPlan, frame: pl.DataFrame) -> dict[str, np.ndarray]:
+def encode_frame(plan: TransformPlan, frame: pl.DataFrame, packed: bool = False) -> dict[str, np.ndarray]:
     """See ``FeatureTransform.encode``. Numbers near the end of float32 overflow silently, as they do in the graph."""
     with np.errstate(over="ignore", invalid="ignore"):
-        return _encode(plan, frame)
+        return _encode(plan, frame, packed_images(plan) if packed else {})
 
 
-def _encode(plan: TransformPlan, frame: pl.DataFrame) -> dict[str, np.ndarray]:
+def _encode(plan: TransformPlan, frame: pl.DataFrame, packed: Collection[str]) -> dict[str, np.ndarray]:
     missing = [n for n in plan.contract.features if n not in frame.columns]
     if missing:
         raise DataInvalid(f"no column {', '.join(missing)}", f"the features of {plan.contract.name}", "add the columns")
@@ -57,7 +63,8 @@ def _encode(plan: TransformPlan, frame: pl.DataFrame) -> dict[str, np.ndarray]:
                     raw_array(name, feature, frame[name]), tensor.mean, tensor.variance
                 )
             case ImagePlan() as image:
-                own[keras_name(name)] = _pixels(raw_array(name, feature, frame[name]), image)
+                raw = raw_array(name, feature, frame[name])
+                own[keras_name(name)] = raw if keras_name(name) in packed else _pixels(raw, image)
             case _:
                 continue
     return {plan.block_name: block, **own} if block.shape[1] else own
@@ -186,6 +193,9 @@ def _resized(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     from components.features.layers import resizing
 
     layer = resizing(size)
-    batches = (images[i : i + RESIZE_ROWS].astype(np.float32) for i in range(0, len(images), RESIZE_ROWS))
-    parts = [np.asarray(layer(batch)) for batch in batches]
-    return np.concatenate(parts) if parts else np.zeros((0, *size, images.shape[-1]), np.float32)
+    out = np.empty((len(images), *size, images.shape[-1]), np.float32)
+    widest = 4 * max(math.prod(images.shape[1:]), math.prod(out.shape[1:]))
+    step = max(1, min(RESIZE_ROWS, RESIZE_BYTES // widest))
+    for start in range(0, len(images), step):
+        out[start : start + step] = layer(images[start : start + step].astype(np.float32))
+    return out

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from components.features.encoded import EncodedTensor
 from components.features.transform import FeatureTransform
 from schemas.artifacts import Examples
 
+if TYPE_CHECKING:
+    import polars as pl
+
 Arrays = dict[str, np.ndarray]
-"""Encoded tensors by name, ``[rows, *shape]`` each."""
+"""Encoded tensors by name, ``[rows, *shape]`` each; images that are not resized as uint8."""
+
+CHUNK_BYTES = 32 * 2**20
+"""Encoded bytes of a chunk while a split is read into memory."""
+LABEL_ROWS = 1 << 20
+"""Labels that are looked at together where they are not all held."""
 
 
 @dataclass(frozen=True)
@@ -30,52 +39,71 @@ class Encoder:
     @property
     def columns(self) -> list[str]:
         """What is read of each shard."""
-        contract = self.transform.contract
-        return [*contract.features, *([contract.label.name] if contract.label else [])]
+        return [*self.transform.contract.features, *self._label]
+
+    @property
+    def _label(self) -> list[str]:
+        label = self.transform.contract.label
+        return [label.name] if label else []
+
+    def encode(self, frame: pl.DataFrame) -> Arrays:
+        """The features of these rows, packed."""
+        return self.transform.encode(frame, packed=True)
+
+    def label(self, frame: pl.DataFrame) -> np.ndarray:
+        """The encoded label of these rows, [rows]."""
+        return self.transform.encode_label(frame[self._label[0]])
 
     def labels(self, files: Sequence[Path]) -> np.ndarray:
         """The encoded label of every row, [rows], in the order of the shards."""
-        import polars as pl
+        return np.concatenate(list(self.label_chunks(files)))
 
-        contract = self.transform.contract
-        assert contract.label is not None
-        return self.transform.encode_label(
-            pl.read_parquet(list(files), columns=[contract.label.name], glob=False).to_series()
-        )
+    def label_chunks(self, files: Sequence[Path]) -> Iterator[np.ndarray]:
+        """The same in parts."""
+        return map(self.label, _frames(files, self._label, LABEL_ROWS))
+
+    def frames(self, files: Sequence[Path], rows: int) -> Iterator[pl.DataFrame]:
+        """The raw rows of the shards in order, at most ``rows`` at a time."""
+        return _frames(files, self.columns, rows)
 
     def whole(self, files: Sequence[Path], rows: int) -> Arrays:
-        """Every row of the shards, encoded; holds one raw shard at a time."""
-        import polars as pl
-
-        out = {t.name: np.empty((rows, *t.shape), t.dtype) for t in self.transform.encoded}
+        """Every row of the shards, encoded; holds one chunk besides."""
+        dtypes = self.transform.packed_dtypes
+        out = {t.name: aligned((rows, *t.shape), dtypes[t.name]) for t in self.transform.encoded}
         at = 0
-        for file in files:
-            encoded = self.transform.encode(pl.read_parquet(file, columns=self.columns, glob=False))
-            count = len(next(iter(encoded.values())))
-            for name, values in encoded.items():
-                out[name][at : at + count] = values
-            at += count
+        for frame in self.frames(files, max(1, CHUNK_BYTES // row_bytes(self.transform))):
+            for name, values in self.encode(frame).items():
+                out[name][at : at + frame.height] = values
+            at += frame.height
         return out
 
-    def chunks(self, file: Path, rows: int) -> Iterator[tuple[Arrays, np.ndarray]]:
-        """Encoded tensors and labels of one shard, at most ``rows`` rows at a time."""
-        import polars as pl
-        import pyarrow.parquet as pq
 
-        contract = self.transform.contract
-        assert contract.label is not None
+def aligned(shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    """An array that begins at a multiple of 64 bytes; TensorFlow copies any other twice."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    raw = np.empty(size + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + size].view(dtype).reshape(shape)
+
+
+def _frames(files: Sequence[Path], columns: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:
+    import polars as pl
+    import pyarrow.parquet as pq
+
+    for file in files:
         with pq.ParquetFile(file) as shard:
-            for batch in shard.iter_batches(batch_size=rows, columns=self.columns):
+            for batch in shard.iter_batches(batch_size=rows, columns=list(columns)):
                 frame = pl.from_arrow(batch)
                 assert isinstance(frame, pl.DataFrame)
-                yield self.transform.encode(frame), self.transform.encode_label(frame[contract.label.name])
+                yield frame
 
 
-def row_bytes(encoded: Sequence[EncodedTensor]) -> int:
-    """Bytes of one encoded row with its target and weight."""
-    return sum(4 * int(np.prod(t.shape)) for t in encoded) + 8
+def row_bytes(transform: FeatureTransform) -> int:
+    """Bytes of one encoded row with its target and weight, as it is held."""
+    dtypes = transform.packed_dtypes
+    return sum(np.dtype(dtypes[t.name]).itemsize * math.prod(t.shape) for t in transform.encoded) + 8
 
 
-def split_bytes(examples: Examples, splits: Sequence[str], encoded: Sequence[EncodedTensor]) -> int:
+def split_bytes(examples: Examples, splits: Sequence[str], transform: FeatureTransform) -> int:
     """Bytes that the encoded splits take together."""
-    return row_bytes(encoded) * sum(examples.rows(s) for s in splits if s in examples.splits)
+    return row_bytes(transform) * sum(examples.rows(s) for s in splits if s in examples.splits)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 import time
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ from components.learning import callbacks as cb
 from components.learning.ahead import Ahead
 from components.learning.arrays import Encoder
 from components.learning.backup import Backup, Snapshot, assign
+from components.learning.labels import LabelStatistics
 from components.learning.loop import (
     LossNotFinite,
     TrainFunction,
@@ -39,14 +41,15 @@ from components.learning.loop import (
     run_epochs,
 )
 from components.learning.settings import FitSettings, check_placed
-from components.learning.splits import Splits, read_splits
+from components.learning.splits import Splits, fits_in_memory, held_splits, streamed_splits
 from components.learning.strategy import Placement, place, precision
-from components.learning.tasks import Task, direction, make_task
+from components.learning.tasks import Task, class_weights, direction, make_task
 from components.modeling.base import Architecture
 from schemas.artifacts import Examples
 from schemas.context import RunContext
 from schemas.errors import DataInvalid, TrainingDiverged
 
+LOG = logging.getLogger(__name__)
 VALUES_PER_EXECUTION = 2**22
 """Encoded values that one call on one device handles: enough steps to hide Python, few enough to report progress."""
 LONGEST_EXECUTION = 256
@@ -70,13 +73,13 @@ def fit(
     """
     if "train" not in examples.splits or not examples.rows("train"):
         raise DataInvalid("the training split has no rows", "at least two rows", "check the split of the ingest step")
-    encoder, batch = Encoder(transform), min(settings.batch, examples.rows("train"))
-    placement = place(settings.devices, batch)
+    batch = min(settings.batch, examples.rows("train"))
+    placement = place(settings.devices, batch, images=any(t.kind == "image" for t in transform.encoded))
     check_placed(settings.model_copy(update={"batch": batch}), placement.replicas, placement.kind)
-    label = encoder.labels(examples.files("train"))
-    task = make_task(examples.contract, label, settings.label_smoothing, settings.regression_loss)
-    mode = direction(settings.monitor, task.kind, bool("val" in examples.splits and examples.rows("val")))
-    splits = read_splits(settings, examples, encoder, task, label, batch)
+    mode = direction(settings.monitor, examples.contract.task, bool("val" in examples.splits and examples.rows("val")))
+    task, splits = _read(settings, examples, Encoder(transform), batch, context.work / "row-groups")
+    LOG.info("training on %d x %s: %s", placement.replicas, placement.kind, placement.why)
+    LOG.info("%d rows are %s", splits.feed.rows, "streamed" if splits.streamed else "held in memory")
     model, trained = build(settings, architecture, transform, task, placement, splits.feed.steps)
     run = _Run(settings, placement, splits, model, trained, mode)
     run.go(out, context, _identity(settings, architecture, transform, splits))
@@ -89,6 +92,18 @@ def fit(
         **run.summary(),
         "config": settings.model_dump(mode="json"),
     }
+
+
+def _read(settings: FitSettings, examples: Examples, encoder: Encoder, batch: int, work: Path) -> tuple[Task, Splits]:
+    """What the labels tell, and both splits: in memory where they fit, else streamed."""
+    files, held = examples.files("train"), fits_in_memory(settings, examples, encoder)
+    label = encoder.labels(files) if held else None
+    seen = LabelStatistics.of(examples.contract, encoder.label_chunks(files) if label is None else [label])
+    task = make_task(examples.contract, seen, settings.label_smoothing, settings.regression_loss)
+    weights = class_weights(settings.class_weight, examples.contract, seen)
+    if label is None:
+        return task, streamed_splits(settings, examples, encoder, task, batch, work, weights=weights)
+    return task, held_splits(settings, examples, encoder, task, label, batch, weights=weights)
 
 
 def build(
@@ -157,7 +172,7 @@ class _Run:
         self._settings, self._placement, self._splits = settings, placement, splits
         self._model, self._trained, self._mode = model, trained, mode
         wanted = settings.steps_per_execution or steps_per_execution(model, splits.feed.batch)
-        self._block = 1 if placement.strategy is not None else min(wanted, splits.feed.steps)
+        self._block = 1 if placement.strategy is not None else min(wanted, splits.feed.longest_block)
         self._calls = math.ceil(splits.feed.steps / self._block)
         self._first, self._seconds = 0, 0.0
 
@@ -216,7 +231,7 @@ class _Run:
         """What trains, and what it is to be given in these epochs: batches on the replicas, or blocks of batches."""
         feed, strategy = self._splits.feed, self._placement.strategy
         if strategy is not None:
-            return replica_function(self._trained), on_replicas(feed.batches(epochs), strategy)
+            return replica_function(self._trained), on_replicas(feed, epochs, strategy)
         jit = _jit(self._settings, self._placement)
         return block_function(self._trained, feed, jit=jit), feed.blocks(epochs, self._block)
 
@@ -238,22 +253,21 @@ class _Run:
     def summary(self) -> dict[str, Any]:
         """What happened, for ``training.json``. Numbers of the best epoch that are not defined are left out."""
         rows, feed, done = self._history.rows, self._splits.feed, len(self._history.rows) - self._first
-        best = rows[self._judge.best_epoch - 1]
+        best, validation = rows[self._judge.best_epoch - 1], self._splits.validation
         return {
             "seed": self._settings.seed,
             "strategy": self._placement.name,
             "replicas": self._placement.replicas,
             "device": self._placement.kind,
+            "placement": self._placement.why,
             "precision": self._settings.precision,
             "batch": feed.batch,
             "steps_per_epoch": feed.steps,
             "steps_per_execution": self._block,
             "jit_compile": _jit(self._settings, self._placement),
             "streamed": self._splits.streamed,
-            "rows": {
-                "train": feed.rows,
-                "val": self._splits.validation.rows if self._splits.validation else 0,
-            },
+            "rows": {"train": feed.rows, "val": validation.split_rows if validation else 0},
+            "rows_validated": validation.rows if validation else 0,
             "parameters": int(self._model.count_params()),
             "epochs_run": len(rows),
             "resumed_after": self._first,

@@ -120,16 +120,17 @@ def replica_function(model: Any) -> TrainFunction:
     return train
 
 
-def on_replicas(batches: Iterator[Any], strategy: Any) -> Iterator[Any]:
-    """Each batch cut into equal parts, in order, one on the device of each replica."""
+def on_replicas(feed: Feed, epochs: range, strategy: Any) -> Iterator[Any]:
+    """Each batch of these epochs cut into equal parts, in order, one on the device of each replica."""
     devices = strategy.extended.worker_devices
-    for batch in batches:
+    for batch in feed.batches(epochs):
         rows = len(tf.nest.flatten(batch)[0]) // len(devices)
 
         def part(context: Any, batch: Any = batch, rows: int = rows) -> Any:
             number = context.replica_id_in_sync_group
             with tf.device(devices[number]):
-                return tf.nest.map_structure(lambda a: tf.constant(a[number * rows : (number + 1) * rows]), batch)
+                own = tf.nest.map_structure(lambda a: tf.constant(a[number * rows : (number + 1) * rows]), batch)
+                return feed.unpacked(own)
 
         yield strategy.experimental_distribute_values_from_function(part)
 

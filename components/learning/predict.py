@@ -28,10 +28,15 @@ _CHANNELS = 64
 """Guess at how many float32 a layer holds for each value of an image."""
 
 
-def forward(model: Any) -> Forward:
-    """The inference pass of a Keras model with named inputs, compiled once for any number of rows."""
-    signature = {i.name: tf.TensorSpec(i.shape, i.dtype) for i in model.inputs}
-    run = tf.function(lambda x: model(x, training=False), input_signature=[signature], autograph=False)
+def forward(model: Any, packed: FeatureTransform | None = None) -> Forward:
+    """The inference pass of a Keras model with named inputs, compiled once for any number of rows.
+
+    With ``packed`` it takes what that transform encodes with ``packed=True``.
+    """
+    dtypes = packed.packed_dtypes if packed else {i.name: i.dtype for i in model.inputs}
+    unpack = packed.unpack if packed else dict
+    signature = {i.name: tf.TensorSpec(i.shape, dtypes[i.name]) for i in model.inputs}
+    run = tf.function(lambda x: model(unpack(x), training=False), input_signature=[signature], autograph=False)
     return lambda arrays: np.asarray(run({name: tf.constant(arrays[name]) for name in signature}))
 
 

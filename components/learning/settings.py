@@ -77,10 +77,15 @@ class FitSettings(Config):
     deterministic_gpu: bool = False
     """Whether two runs on a GPU are bit-equal as well, at the cost of speed."""
     memory_mb: float = Field(default=4096, gt=0)
-    """Encoded splits up to this size together, in MiB, are held in memory; larger ones are streamed from the shards
-    in every epoch."""
-    buffer_rows: int = Field(default=200_000, ge=1)
-    """When streaming: rows that are shuffled together."""
+    """MiB for the data of a training. Encoded splits up to this size together are held in memory, images as bytes;
+    larger ones are streamed from the shards in every epoch, within this size or 64 MiB if that is more. What
+    TensorFlow, the model and its layers take comes on top."""
+    buffer_mb: float | None = Field(default=None, gt=0)
+    """When streaming: MiB of raw rows that are mixed at a time, twice as much while they are read; by default a quarter
+    of ``memory_mb``, 16 to 256."""
+    validation_rows: int = Field(default=1_000_000, ge=1)
+    """When streaming: about how many validation rows are measured after each epoch at most; the same ones each time,
+    from all parts of the split. Splits in memory are measured whole."""
     backup_epochs: int = Field(default=1, ge=0)
     """Epochs between backups, from which a killed run resumes; 0 for none."""
     checkpoints: Literal["none", "best", "every"] = "none"

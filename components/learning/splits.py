@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from components.learning.arrays import Arrays, Encoder, split_bytes
-from components.learning.input_pipeline import Batch, Feed, MemoryFeed, ShardFeed
+from components.features.transform import FeatureTransform
+from components.learning.arrays import Arrays, Encoder, row_bytes, split_bytes
+from components.learning.input_pipeline import Batch, Feed, MemoryFeed
+from components.learning.memory import StreamMemory
 from components.learning.predict import forward, outputs
+from components.learning.row_groups import FEWEST, RowGroups, no_larger, row_groups, sample
 from components.learning.settings import FitSettings
-from components.learning.tasks import Task, class_weights
+from components.learning.shard_feed import ShardFeed
+from components.learning.tasks import Task
 from schemas.artifacts import Examples
 
 Measure = Callable[[], dict[str, float]]
@@ -34,69 +39,122 @@ class Splits:
     streamed: bool
 
 
+@dataclass(frozen=True)
 class Validation:
-    """The validation split, measured on one device in large chunks, so that no remainder is dropped or weighted."""
+    """The validation split, measured on one device in large chunks, so that no remainder is dropped or weighted.
 
-    def __init__(self, encoder: Encoder, examples: Examples, task: Task, *, streamed: bool, chunk: int) -> None:
-        """``chunk``: rows of a piece that is read at once when streamed."""
-        self._files = examples.files("val")
-        self._encoder, self._task, self._chunk = encoder, task, chunk
-        self._target = task.target(encoder.labels(self._files))
-        self._held = None if streamed else encoder.whole(self._files, len(self._target))
+    Attributes:
+        split_rows: rows of the split.
+        rows: how many of them are measured.
+        task: what is measured.
+        transform: how they were encoded.
+        parts: goes through encoded tensors and targets once, at least one row each.
+    """
 
-    @property
-    def rows(self) -> int:
-        """Rows of the split."""
-        return len(self._target)
+    split_rows: int
+    rows: int
+    task: Task
+    transform: FeatureTransform
+    parts: Callable[[], Iterable[tuple[Arrays, np.ndarray]]]
 
     def measure(self, model: Any) -> Measure:
         """The function that measures ``model``, compiled once."""
-        run = forward(model)
+        run = forward(model, self.transform)
 
         def numbers() -> dict[str, float]:
-            output = np.concatenate([outputs(run, arrays) for arrays in self._pieces()])
-            found = self._task.measure(self._target, output)
+            totals = self.task.totals()
+            for arrays, target in self.parts():
+                totals.add(target, outputs(run, arrays))
+            found = totals.numbers()
             return {**found, "loss": found["loss"] + float(sum(float(p) for p in model.losses))}
 
         return numbers
 
-    def _pieces(self) -> Iterator[Arrays]:
-        if self._held is not None:
-            yield self._held
-            return
-        for file in self._files:
-            for arrays, _ in self._encoder.chunks(file, self._chunk):
-                yield arrays
+
+def fits_in_memory(settings: FitSettings, examples: Examples, encoder: Encoder) -> bool:
+    """Whether the encoded splits may be held."""
+    return split_bytes(examples, _named(examples), encoder.transform) <= settings.memory_mb * 2**20
 
 
-def read_splits(
-    settings: FitSettings, examples: Examples, encoder: Encoder, task: Task, label: np.ndarray, batch: int
+def held_splits(
+    settings: FitSettings,
+    examples: Examples,
+    encoder: Encoder,
+    task: Task,
+    label: np.ndarray,
+    batch: int,
+    *,
+    weights: np.ndarray | None,
 ) -> Splits:
-    """Encode both splits into memory where they fit together, else prepare to stream them.
+    """Both splits encoded in memory; ``label`` [rows] of the training split, ``weights`` of the classes."""
+    arrays = encoder.whole(examples.files("train"), len(label))
+    feed = MemoryFeed(_finish(task, weights)(arrays, label), batch, settings.seed, encoder.transform.unpack)
+    if "val" not in _named(examples):
+        return Splits(feed, None, False)
+    target = task.target(encoder.labels(examples.files("val")))
+    held = encoder.whole(examples.files("val"), len(target))
+    return Splits(feed, Validation(len(target), len(target), task, encoder.transform, lambda: [(held, target)]), False)
 
-    Args:
-        settings: memory, seed, buffer and weights of the classes.
-        examples: the rows.
-        encoder: how they are read.
-        task: how labels become targets.
-        label: encoded labels of the training split, [rows].
-        batch: rows of a batch in force.
-    """
-    weights = class_weights(settings.class_weight, examples.contract, label)
+
+def streamed_splits(
+    settings: FitSettings,
+    examples: Examples,
+    encoder: Encoder,
+    task: Task,
+    batch: int,
+    work: Path,
+    *,
+    weights: np.ndarray | None,
+) -> Splits:
+    """Both splits read anew in each epoch; ``work`` is for copies of shards whose row groups are too large."""
+    memory, columns = StreamMemory.of(settings), encoder.columns
+    groups = no_larger(row_groups(examples.files("train"), columns), memory.buffer // FEWEST, work / "train")
+    feed = ShardFeed(
+        encoder, groups, batch, settings.seed,
+        buffer=memory.buffer, piece=memory.block // _both(groups, encoder), finish=_finish(task, weights),
+    )  # fmt: skip
+    if "val" not in _named(examples):
+        return Splits(feed, None, True)
+    found = row_groups(examples.files("val"), columns)
+    most = max(1, memory.chunk // _both(found, encoder))
+    found = no_larger(found, most * found.row_bytes, work / "val")
+    chosen, step = sample(found, settings.validation_rows, np.random.default_rng(settings.seed))
+    rows = int(sum(-(-found.rows[chosen] // step)))
+
+    def parts() -> Iterator[tuple[Arrays, np.ndarray]]:
+        """As many row groups at a time as memory allows."""
+        for some in np.split(chosen, _ends(found.rows[chosen], most)):
+            frame = found.read(some, step)
+            yield encoder.encode(frame), task.target(encoder.label(frame))
+
+    return Splits(feed, Validation(found.total, rows, task, encoder.transform, parts), True)
+
+
+def _named(examples: Examples) -> list[str]:
+    return [s for s in ("train", "val") if s in examples.splits and examples.rows(s)]
+
+
+def _both(groups: RowGroups, encoder: Encoder) -> int:
+    """Bytes of a row, raw and encoded."""
+    return groups.row_bytes + row_bytes(encoder.transform)
+
+
+def _ends(rows: np.ndarray, most: int) -> list[int]:
+    """Where to cut a series of row groups so that parts have at most ``most`` rows, or one row group."""
+    ends, held = [], 0
+    for place, count in enumerate(rows.tolist()):
+        if held and held + count > most:
+            ends.append(place)
+            held = 0
+        held += count
+    return ends
+
+
+def _finish(task: Task, weights: np.ndarray | None) -> Callable[[Arrays, np.ndarray], Batch]:
+    """How labels become targets and weights."""
 
     def finish(arrays: Arrays, index: np.ndarray) -> Batch:
         target = task.target(index)
         return (arrays, target) if weights is None else (arrays, target, weights[index])
 
-    named = [s for s in ("train", "val") if s in examples.splits and examples.rows(s)]
-    streamed = split_bytes(examples, named, encoder.transform.encoded) > settings.memory_mb * 2**20
-    files = examples.files("train")
-    feed: Feed
-    if streamed:
-        feed = ShardFeed(encoder, files, len(label), batch, settings.seed, buffer=settings.buffer_rows, finish=finish)
-    else:
-        feed = MemoryFeed(finish(encoder.whole(files, len(label)), label), batch, settings.seed)
-    if "val" not in named:
-        return Splits(feed, None, streamed)
-    chunk = max(1, settings.buffer_rows // 4)
-    return Splits(feed, Validation(encoder, examples, task, streamed=streamed, chunk=chunk), streamed)
+    return finish

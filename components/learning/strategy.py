@@ -16,23 +16,37 @@ from schemas.errors import ConfigError
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 
 
+FEWEST_ROWS = 256
+"""Rows of a batch below which a device waits for the others longer than it computes."""
+FEWEST_IMAGES = 32
+"""The same for images, of which each is much more arithmetic."""
+
+
 class Devices(Config):
     """Which devices train the model."""
 
     strategy: Literal["auto", "single", "mirrored"] = "auto"
     """``single``: the first GPU, or the CPU. ``mirrored``: ``tf.distribute.MirroredStrategy`` over ``replicas``
-    devices. ``auto``: ``mirrored`` over as many visible GPUs as divide the batch where there are two or more,
-    else ``single``."""
+    devices. ``auto``: ``mirrored`` over as many devices as divide the batch and leave each at least
+    ``min_replica_batch`` rows, else ``single``."""
     replicas: int | None = Field(default=None, ge=1, le=64)
     """Devices of ``mirrored``; by default every visible GPU, or the CPU where there is none."""
     kind: Literal["auto", "gpu", "cpu"] = "auto"
     """Kind of device. ``cpu`` splits the processor into ``replicas`` logical ones: for tests, slower than one."""
+    min_replica_batch: int | None = Field(default=None, ge=1)
+    """For ``auto``: fewest rows of a batch that are worth a device; by default 256, and 32 for images."""
 
     @model_validator(mode="after")
     def _replicas_are_mirrored(self) -> Self:
         if self.replicas is not None and self.strategy != "mirrored":
             raise ValueError(f"replicas is for strategy mirrored, not for {self.strategy}")
+        if self.min_replica_batch is not None and self.strategy != "auto":
+            raise ValueError(f"min_replica_batch is for strategy auto, not for {self.strategy}")
         return self
+
+    def fewest_rows(self, images: bool) -> int:
+        """``min_replica_batch`` in force."""
+        return self.min_replica_batch or (FEWEST_IMAGES if images else FEWEST_ROWS)
 
     @property
     def known_replicas(self) -> int | None:
@@ -49,20 +63,27 @@ class Placement:
         name: ``single`` or ``mirrored``.
         replicas: copies of the model that train in step.
         kind: ``gpu`` or ``cpu``.
+        why: what decided, in a sentence.
     """
 
     strategy: Any
     name: Literal["single", "mirrored"]
     replicas: int
     kind: Literal["gpu", "cpu"]
+    why: str
 
     def scope(self) -> Any:
         """Context in which variables must be made."""
         return self.strategy.scope() if self.strategy is not None else nullcontext()
 
 
-def place(devices: Devices, batch: int) -> Placement:
+def place(devices: Devices, batch: int, *, images: bool = False) -> Placement:
     """Find the devices and take them.
+
+    Args:
+        devices: the settings.
+        batch: rows of a step, over all replicas.
+        images: whether the model sees images.
 
     Raises:
         ConfigError: more devices are asked for than there are, or the processor can no longer be split because
@@ -75,23 +96,57 @@ def place(devices: Devices, batch: int) -> Placement:
         raise ConfigError("no visible GPU", "at least one", "set kind to auto or cpu, or check the driver")
     _grow_memory(gpus)
     kind: Literal["gpu", "cpu"] = "gpu" if gpus else "cpu"
+    asked = f"the settings say {devices.strategy}"
     if devices.strategy == "single":
-        return Placement(None, "single", 1, kind)
+        return Placement(None, "single", 1, kind, asked)
     if devices.strategy == "auto":
-        count = max((n for n in range(1, len(gpus) + 1) if batch % n == 0), default=1)
-        return Placement(None, "single", 1, kind) if count == 1 else _mirrored("gpu", count)
+        count, why = worth(batch, len(gpus) or _processors(devices), devices.fewest_rows(images))
+        return _mirrored(kind, count, why) if count > 1 else Placement(None, "single", 1, kind, why)
     if kind == "cpu":
         _split_processor(devices.replicas or 1, asked=devices.kind == "cpu")
-        return _mirrored("cpu", devices.replicas or 1)
+        return _mirrored("cpu", devices.replicas or 1, asked)
     count = devices.replicas or len(gpus)
     if count > len(gpus):
         raise ConfigError(f"{count} replicas asked for, {len(gpus)} GPUs visible", f"at most {len(gpus)} replicas",
                           "lower replicas, leave it out to use all, or check CUDA_VISIBLE_DEVICES")  # fmt: skip
-    return _mirrored("gpu", count)
+    return _mirrored("gpu", count, asked)
+
+
+def worth(batch: int, devices: int, fewest: int) -> tuple[int, str]:
+    """How many of ``devices`` a batch is worth if each is to get ``fewest`` rows, all the same number; and why.
+
+    >>> worth(128, 8, 256)
+    (1, 'a batch of 128 rows on 8 devices is 16 each; more than one device needs at least 256 each')
+    >>> worth(2048, 8, 256)[0], worth(1024, 8, 256)[0], worth(1026, 4, 256)[0]
+    (8, 4, 3)
+    """
+    if devices == 1:
+        return 1, "there is one device"
+    least = f"more than one device needs at least {fewest} each"
+    count = max((n for n in range(2, devices + 1) if batch % n == 0 and batch // n >= fewest), default=1)
+    if count > 1:
+        return count, f"a batch of {batch} rows gives each of {count} of {devices} devices {batch // count} rows"
+    if batch // 2 >= fewest:
+        return 1, f"a batch of {batch} rows cannot be cut into equal parts for 2 to {devices} devices; {least}"
+    return 1, f"a batch of {batch} rows on {devices} devices is {batch // devices} each; {least}"
+
+
+def _processors(devices: Devices) -> int:
+    """Logical processors where the process was split into several and ``kind`` asks for them, else 1."""
+    import tensorflow as tf
+
+    if devices.kind != "cpu":
+        return 1
+    physical = tf.config.list_physical_devices("CPU")[0]
+    return len(tf.config.get_logical_device_configuration(physical) or [1])
+
+
+def _mirrored(kind: Literal["gpu", "cpu"], count: int, why: str) -> Placement:
+    return Placement(_mirror(kind, count), "mirrored", count, kind, why)
 
 
 @cache
-def _mirrored(kind: Literal["gpu", "cpu"], count: int) -> Placement:
+def _mirror(kind: Literal["gpu", "cpu"], count: int) -> Any:
     """The one strategy of this process over these devices.
 
     A second one would number its collective operations from the start again, and TensorFlow would take them for those
@@ -99,8 +154,7 @@ def _mirrored(kind: Literal["gpu", "cpu"], count: int) -> Placement:
     """
     import tensorflow as tf
 
-    strategy = tf.distribute.MirroredStrategy([f"/{kind}:{i}" for i in range(count)])
-    return Placement(strategy, "mirrored", count, kind)
+    return tf.distribute.MirroredStrategy([f"/{kind}:{i}" for i in range(count)])
 
 
 def _split_processor(count: int, asked: bool) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
+from components.learning.labels import LabelStatistics, classes
+from components.learning.totals import Totals
 from components.modeling.heads import Head, TaskKind
 from schemas.contract import Contract
 from schemas.errors import ConfigError, DataInvalid, UnknownName
@@ -75,23 +78,19 @@ class Task:
         """Labels as the loss wants them: binary and regression float32 [N, 1], multiclass int32 [N]."""
         return label if self.kind == "multiclass" else label.astype(np.float32)[:, None]
 
+    def totals(self) -> Totals:
+        """Empty sums of loss and metrics."""
+        return Totals(self.kind, self.loss)
+
     def measure(self, target: np.ndarray, output: np.ndarray) -> dict[str, float]:
         """Loss (without penalties) and metrics of model outputs against targets; NaN where not defined."""
-        loss = float(self.loss(target, output))
-        match self.kind:
-            case "binary":
-                truth, score = target[:, 0], output[:, 0]
-                more = {"accuracy": float(np.mean((score > 0.5) == truth)), "auc": auc(truth, score)}
-            case "multiclass":
-                more = {"accuracy": float(np.mean(output.argmax(axis=1) == target))}
-            case "regression":
-                error = output[:, 0].astype(np.float64) - target[:, 0]
-                more = {"mae": float(np.abs(error).mean()), "rmse": float(np.sqrt(np.square(error).mean()))}
-        return {"loss": loss, **more}
+        totals = self.totals()
+        totals.add(target, output)
+        return totals.numbers()
 
 
-def make_task(contract: Contract, label: np.ndarray, smoothing: float, regression: RegressionLoss) -> Task:
-    """The task of a contract, given the encoded labels of the training split [N].
+def make_task(contract: Contract, label: LabelStatistics, smoothing: float, regression: RegressionLoss) -> Task:
+    """The task of a contract, given what the encoded labels of the training split tell.
 
     Raises:
         ConfigError: label smoothing for a regression.
@@ -106,37 +105,35 @@ def make_task(contract: Contract, label: np.ndarray, smoothing: float, regressio
     if kind == "regression":
         if smoothing:
             raise ConfigError("label_smoothing for a regression", "0", "leave label_smoothing out")
-        values = label.astype(np.float64)
-        head = Head(task=kind, offset=float(values.mean()), scale=float(values.std()))
+        head = Head(task=kind, offset=label.mean, scale=math.sqrt(label.variance))
         return Task(kind, head, StandardisedError(regression, head.scale))
     if kind == "binary":
         return Task(kind, Head(task=kind), keras.losses.BinaryCrossentropy(label_smoothing=smoothing))
-    classes = len(_classes(contract))
-    loss = SmoothedCrossentropy(classes, smoothing) if smoothing else keras.losses.SparseCategoricalCrossentropy()
-    return Task(kind, Head(task=kind, classes=classes), loss)
+    count = len(classes(contract))
+    loss = SmoothedCrossentropy(count, smoothing) if smoothing else keras.losses.SparseCategoricalCrossentropy()
+    return Task(kind, Head(task=kind, classes=count), loss)
 
 
-def refuse_constant(contract: Contract, label: np.ndarray) -> None:
+def refuse_constant(contract: Contract, label: LabelStatistics) -> None:
     """Raise ``DataInvalid`` where the training labels cannot teach what the contract promises."""
     assert contract.label is not None
     name = contract.label.name
     if contract.task == "regression":
-        if label.min() == label.max():
-            raise DataInvalid(f"label {name!r} is {label[0]:g} in every training row", "values that vary",
+        if label.low == label.high:
+            raise DataInvalid(f"label {name!r} is {label.low:g} in every training row", "values that vary",
                               "check the source: there is nothing to learn")  # fmt: skip
         return
-    counts = np.bincount(label, minlength=len(_classes(contract)))
-    absent = [str(c) for c, count in zip(_classes(contract), counts, strict=True) if not count]
+    absent = [str(c) for c, count in zip(classes(contract), label.counts, strict=True) if not count]
     if absent:
         raise DataInvalid(
             f"no training row has label {name} = {', '.join(absent)}",
-            f"rows of every class: {', '.join(map(str, _classes(contract)))}",
+            f"rows of every class: {', '.join(map(str, classes(contract)))}",
             "use a larger training split, or take the class out of label.classes of the contract",
         )
 
 
 def class_weights(
-    setting: Literal["none", "balanced"] | Mapping[str, float], contract: Contract, label: np.ndarray
+    setting: Literal["none", "balanced"] | Mapping[str, float], contract: Contract, label: LabelStatistics
 ) -> np.ndarray | None:
     """The weight of each class, float32 [K], by class index; None where all count the same.
 
@@ -149,33 +146,13 @@ def class_weights(
         return None
     if contract.task == "regression":
         raise ConfigError("class_weight for a regression", "'none'", "leave class_weight out")
-    classes = [str(c) for c in _classes(contract)]
+    names = [str(c) for c in classes(contract)]
     if setting == "balanced":
-        counts = np.bincount(label, minlength=len(classes))
-        return (len(label) / (len(classes) * counts)).astype(np.float32)
-    if set(setting) != set(classes):
+        return (label.rows / (len(names) * label.counts)).astype(np.float32)
+    if set(setting) != set(names):
         raise ConfigError(
             f"class_weight for {', '.join(sorted(setting))}",
-            f"one weight for each class: {', '.join(classes)}",
+            f"one weight for each class: {', '.join(names)}",
             "name every class of the contract once",
         )
-    return np.array([setting[c] for c in classes], np.float32)
-
-
-def auc(truth: np.ndarray, score: np.ndarray) -> float:
-    """Area under the ROC curve of ``truth`` (0 or 1, [N]) and ``score`` [N], ties counted half; NaN with one class.
-
-    By the mean ranks of the positive rows (Mann & Whitney 1947).
-    """
-    positives = int(truth.sum())
-    negatives = len(truth) - positives
-    if not positives or not negatives:
-        return float("nan")
-    _, place, count = np.unique(score, return_inverse=True, return_counts=True)
-    rank = np.cumsum(count) - (count - 1) / 2
-    return float((rank[place][truth == 1].sum() - positives * (positives + 1) / 2) / (positives * negatives))
-
-
-def _classes(contract: Contract) -> tuple[Any, ...]:
-    assert contract.label is not None and contract.label.classes is not None
-    return contract.label.classes
+    return np.array([setting[c] for c in names], np.float32)

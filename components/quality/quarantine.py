@@ -14,6 +14,7 @@ import polars as pl
 
 from components.quality.batches import rows_of_files
 from components.quality.row_rules import Broken, broken_rows
+from components.sources.shards import write_shard
 from schemas.artifacts import Examples
 from schemas.contract import Contract
 
@@ -145,5 +146,5 @@ def _part(file: Path, target: Path, out: Path, start: int, contract: Contract) -
     for folder in (target.parent, aside.parent):
         folder.mkdir(parents=True, exist_ok=True)
     frame.filter(bad).with_columns(**notes).write_parquet(aside, compression="lz4")
-    frame.filter(~bad).write_parquet(target, compression="lz4", row_group_size=250_000)
+    write_shard(frame.filter(~bad), target)
     return target

@@ -1,9 +1,20 @@
-"""Write rows as Parquet shards, split by split, with bounded memory and the same bytes every time."""
+"""Write rows as Parquet shards, split by split, with bounded memory and the same bytes every time.
 
+Training that streams draws row groups in random order, so a shard consists of many small ones.
+"""
+
+import math
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+
+GROUP_ROWS = 4096
+"""Most rows of a row group."""
+GROUP_BYTES = 2**20
+"""About the bytes of a row group in memory, unless a single row has more."""
+VIEW_BYTES = 16
+"""What a text takes besides its bytes."""
 
 
 class ShardWriter:
@@ -40,6 +51,31 @@ class ShardWriter:
 
     def _write(self, frame: pl.DataFrame) -> None:
         name = f"part-{len(self._files):05d}.parquet"
-        frame.write_parquet(self._folder / name, compression="lz4", row_group_size=max(1, min(self._rows, 250_000)))
+        write_shard(frame, self._folder / name)
         self._files.append(f"{self._split}/{name}")
         self._total += frame.height
+
+
+def write_shard(frame: pl.DataFrame, path: Path, group_rows: int | None = None) -> None:
+    """Write one shard in row groups of ``group_rows``, by default the rows of about ``GROUP_BYTES``."""
+    rows = group_rows or max(1, min(GROUP_ROWS, GROUP_BYTES // row_bytes(frame)))
+    frame.write_parquet(path, compression="lz4", row_group_size=rows)
+
+
+def row_bytes(frame: pl.DataFrame) -> int:
+    """Bytes of a row in memory, on average and at least 1; a text counts with its length, a tensor with its shape."""
+    return max(1, math.ceil(sum(_value_bytes(column) for column in frame.iter_columns())))
+
+
+def _value_bytes(column: pl.Series) -> float:
+    dtype = column.dtype
+    if dtype == pl.String:
+        return VIEW_BYTES + float(column.str.len_bytes().mean() or 0)  # type: ignore[arg-type]
+    if isinstance(dtype, pl.Array):
+        element: Any = dtype
+        while isinstance(element, pl.Array):
+            element = element.inner
+        return math.prod(dtype.shape) * pl.Series([], dtype=element).to_numpy().dtype.itemsize
+    if dtype.is_nested() or dtype == pl.Binary:
+        return column.estimated_size() / max(1, len(column))
+    return pl.Series([], dtype=dtype).to_numpy().dtype.itemsize

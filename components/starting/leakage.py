@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from components.learning.tasks import auc
+from components.learning.totals import auc
 
 ROWS = 40_000
 """Rows that are looked at, at most."""

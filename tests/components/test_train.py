@@ -125,16 +125,6 @@ def test_one_seed_makes_two_runs_bit_equal(tmp_path: Path, settings: dict) -> No
     assert any(not np.array_equal(a, b) for a, b in zip(weights(one), weights(other), strict=True))
 
 
-def test_streaming_trains_like_memory(tmp_path: Path) -> None:
-    """Only the order of rows differs, so little changes."""
-    given, transform = customers(tmp_path, 4096, shards=3)
-    big = {"early_stopping": None, "epochs": 8, "model": {"kind": "mlp", "units": [16]}}
-    held = run(tmp_path, small(**big), given, transform, "held")
-    streamed = run(tmp_path, small(**big, memory_mb=0.05, buffer_rows=500), given, transform, "streamed")
-    assert (held.training["streamed"], streamed.training["streamed"]) == (False, True)
-    assert streamed.training["best"]["val_auc"] == pytest.approx(held.training["best"]["val_auc"], abs=0.03)
-
-
 def test_infinite_data_diverges_with_epoch_and_step(tmp_path: Path) -> None:
     given, transform = customers(tmp_path)
     plan = dict(transform.description)

@@ -21,6 +21,7 @@ FACTS = {
     "strategy": "Strategy",
     "replicas": "Replicas",
     "device": "Device",
+    "placement": "Why these devices",
     "precision": "Precision",
     "seed": "Seed",
 }

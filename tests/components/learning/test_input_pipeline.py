@@ -1,6 +1,7 @@
 """Every row once an epoch apart from the remainder, in an order that the seed decides."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +17,20 @@ ROWS, BATCH = 205, 16
 
 @pytest.fixture(scope="module")
 def numbered(tmp_path_factory):
-    """Examples whose ``visits`` number the rows, in 4 shards."""
+    """Examples whose ``visits`` number the rows, in 4 shards of 17 or 18 row groups."""
     root = tmp_path_factory.mktemp("numbered")
     frame = table(ROWS, 1).with_columns(pl.Series("visits", np.arange(ROWS)))
-    given = examples(root / "examples", TABLE, {"train": frame}, shards=4)
+    given = examples(root / "examples", TABLE, {"train": frame}, shards=4, group_rows=3)
     return given, fitted(root / "transform", given)
 
 
-def feeds(numbered, seed: int = 5, buffer: int = 50):
+def feeds(numbered, seed: int = 5, buffer: int = 50, piece: int = 64):
+    """The feeds, and the whole split; ``buffer`` and ``piece`` count rows."""
     from components.features.transform import FeatureTransform
     from components.learning.arrays import Encoder
-    from components.learning.input_pipeline import MemoryFeed, ShardFeed
+    from components.learning.input_pipeline import MemoryFeed
+    from components.learning.row_groups import row_groups
+    from components.learning.shard_feed import ShardFeed
 
     given, transform = numbered
     encoder = Encoder(FeatureTransform.load(transform))
@@ -36,11 +40,9 @@ def feeds(numbered, seed: int = 5, buffer: int = 50):
         return arrays, label.astype(np.float32)[:, None]
 
     whole = finish(encoder.whole(files, ROWS), encoder.labels(files))
-    return (
-        MemoryFeed(whole, BATCH, seed),
-        ShardFeed(encoder, files, ROWS, BATCH, seed, buffer=buffer, finish=finish),
-        whole,
-    )
+    groups = row_groups(files, encoder.columns)
+    streamed = ShardFeed(encoder, groups, BATCH, seed, buffer=buffer * groups.row_bytes, piece=piece, finish=finish)
+    return MemoryFeed(whole, BATCH, seed), streamed, whole
 
 
 def rows_of(batch, whole) -> list[int]:
@@ -92,18 +94,50 @@ def test_an_epoch_does_not_depend_on_those_before(numbered, which: int) -> None:
     assert not np.array_equal(other_seed[0]["numeric"], late[0][0]["numeric"])
 
 
-def test_shards_are_mixed(numbered) -> None:
-    """A buffer larger than a shard brings rows of several shards into one batch."""
-    _, feed, whole = feeds(numbered, buffer=150)
-    first = rows_of(next(feed.batches(range(1))), whole)
-    assert len({r * 4 // ROWS for r in first}) > 1
+@pytest.mark.parametrize("piece", [1, 16, 1000])
+def test_how_many_rows_are_encoded_at_once_does_not_show(numbered, piece: int) -> None:
+    import tensorflow as tf
+
+    one, other = (feeds(numbered, piece=p)[1].batches(range(2)) for p in (64, piece))
+    for a, b in zip(one, other, strict=True):
+        tf.nest.map_structure(np.testing.assert_array_equal, a, b)
+
+
+def test_every_part_of_an_epoch_holds_rows_of_every_part_of_the_source(numbered) -> None:
+    """Though only 50 of 205 rows are in memory at a time: each fifth of an epoch, the rows of each fifth."""
+    _, feed, whole = feeds(numbered, buffer=50)
+    seen = [r for b in feed.batches(range(1)) for r in rows_of(b, whole)]
+    for part in np.array_split(np.array(seen), 5):
+        counts = np.histogram(part, bins=5, range=(0, ROWS))[0]
+        assert counts.min() >= 3, "a fifth of the rows would be about 8"
+        assert counts.max() <= 15
+
+
+def test_no_more_than_the_buffer_is_read_at_once(numbered) -> None:
+    from components.learning.row_groups import RowGroups
+
+    _, feed, _ = feeds(numbered, buffer=50)
+    heights = []
+
+    class Watched(RowGroups):
+        def read(self, chosen, step=1):
+            found = super().read(chosen, step)
+            heights.append(found.height)
+            return found
+
+    g = feed._groups
+    feed._groups = Watched(g.files, g.columns, g.places, g.rows, g.row_bytes)
+    assert len(list(feed.batches(range(1)))) == feed.steps
+    assert len(heights) == 5
+    assert sum(heights) == ROWS
+    assert max(heights) <= 50 * 1.1
 
 
 def test_an_error_of_the_reader_is_raised(numbered, tmp_path: Path) -> None:
     _, feed, _ = feeds(numbered)
     broken = tmp_path / "part.parquet"
     broken.write_bytes(b"no parquet")
-    feed._files = [broken]
+    feed._groups = replace(feed._groups, files=(broken,) * 4)
     with pytest.raises(Exception, match="Parquet"):
         list(feed.batches(range(1)))
 

@@ -14,7 +14,7 @@ import pytest
 from components.train import TrainConfig, train
 from schemas.errors import ConfigError
 from tests.components.learning.replica_runs import weights
-from tests.components.learning.training_examples import context, customers, small
+from tests.components.learning.training_examples import DIGITS, context, customers, digits, examples, fitted, small
 
 pytestmark = pytest.mark.slow
 
@@ -35,6 +35,15 @@ RICH = {
     "batch": 64,
     "reduce_on_plateau": {"patience": 1, "min_delta": 0.02},
 }
+
+
+PICTURES = {"model": {"kind": "cnn", "filters": [4]}, "epochs": 1, "batch": 96}
+STREAMED = {**PLAIN, "memory_mb": 0.01, "buffer_mb": 0.008}
+AUTO = {
+    "auto-few": {"kind": "cpu"},
+    "auto-enough": {"kind": "cpu", "min_replica_batch": 32},
+}
+"""Run where the processor is split in two; a batch has 64 rows."""
 
 
 def process(root: Path, runs: list[dict]) -> int:
@@ -72,19 +81,23 @@ def mirrored(tmp_path_factory) -> Path:
     ]
     diverging = {**PLAIN, **TWO, "optimizer": {"kind": "sgd", "learning_rate": 1e30}}
     runs.append({"name": "diverging", "data": data, "config": diverging})
+    fitted(root / "pictures/transform", examples(root / "pictures/examples", DIGITS, digits()))
+    runs.append({"name": "pictures", "data": str(root / "pictures"), "config": PICTURES | TWO})
+    runs.append({"name": "streamed", "data": data, "config": STREAMED | TWO})
+    runs += [{"name": n, "data": data, "config": PLAIN | {"devices": d}} for n, d in AUTO.items()]
     assert process(root, runs) == 0
     return root
 
 
-@pytest.mark.parametrize("name", list(CLIPPED))
+@pytest.mark.parametrize("name", [*CLIPPED, "pictures", "streamed"])
 def test_same_weights_as_on_one_device(mirrored: Path, tmp_path: Path, name: str) -> None:
     from schemas.artifacts import CheckedExamples, Transform
 
     out = tmp_path / "out"
     out.mkdir()
-    data = mirrored / "data"
+    data = mirrored / ("pictures" if name == "pictures" else "data")
     alone = train(
-        TrainConfig.model_validate(CLIPPED[name]),
+        TrainConfig.model_validate({**CLIPPED, "pictures": PICTURES, "streamed": STREAMED}[name]),
         CheckedExamples(data / "examples"),
         Transform(data / "transform"),
         out,
@@ -111,6 +124,16 @@ def test_killed_and_resumed(mirrored: Path) -> None:
     assert (resumed / "history.csv").read_text() == (straight / "history.csv").read_text()
     for one, other in zip(saved(resumed), saved(straight), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_small_batch_is_not_spread(mirrored: Path) -> None:
+    few, enough = (json.loads((mirrored / n / f"out-{n}" / "training.json").read_text()) for n in AUTO)
+    assert (few["strategy"], few["replicas"]) == ("single", 1)
+    assert few["placement"] == (
+        "a batch of 64 rows on 2 devices is 32 each; more than one device needs at least 256 each"
+    )
+    assert (enough["strategy"], enough["replicas"]) == ("mirrored", 2)
+    assert enough["placement"] == "a batch of 64 rows gives each of 2 of 2 devices 32 rows"
 
 
 def test_divergence_is_found_on_replicas(mirrored: Path) -> None:

@@ -41,17 +41,22 @@ def history(path: Path) -> list[dict]:
         return list(csv.DictReader(f))
 
 
-def test_killed_twice_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
+STREAMED = {"memory_mb": 0.01, "buffer_mb": 0.008}
+"""Less than the data, in several rounds."""
+
+
+@pytest.mark.parametrize("memory", [{}, STREAMED], ids=["held", "streamed"])
+def test_killed_twice_in_the_middle_of_an_epoch(tmp_path: Path, memory: dict, request: pytest.FixtureRequest) -> None:
     if "tensorflow" in sys.modules:  # loaded by another test, perhaps with other kernels than a new process would use
-        test = f"{__file__}::test_killed_twice_in_the_middle_of_an_epoch"
+        test = f"{__file__}::{request.node.name}"
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", test]
         done = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False)
         assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout + done.stderr
         return
     data = tmp_path / "data"
     given, transform = customers(data)
-    config = TrainConfig.model_validate(CONFIG)
-    run = {"root": "broken", "data": str(data), "config": CONFIG}
+    config = TrainConfig.model_validate(CONFIG | memory)
+    run = {"root": "broken", "data": str(data), "config": CONFIG | memory}
     assert killed(tmp_path, [{**run, "name": "first", "kill_at": 1.5}]) == -signal.SIGKILL
     assert killed(tmp_path, [{**run, "name": "second", "kill_at": 3.5}]) == -signal.SIGKILL
 
@@ -61,6 +66,7 @@ def test_killed_twice_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
     after = train(config, given, transform, resumed, context(tmp_path / "broken"))
     straight = train(config, given, transform, whole, context(tmp_path / "straight"))
 
+    assert after.training["streamed"] == straight.training["streamed"] == bool(memory)
     assert after.training["resumed_after"] == 3
     assert straight.training["resumed_after"] == 0
     assert history(resumed) == history(whole)

@@ -8,6 +8,7 @@ import polars as pl
 
 from components.features.settings import PreprocessConfig
 from components.features.transform import FeatureTransform
+from components.sources.shards import write_shard
 from components.train import TrainConfig
 from schemas.artifacts import CheckedExamples, Transform
 from schemas.context import RunContext
@@ -81,8 +82,10 @@ def digits() -> dict[str, pl.DataFrame]:
     return {"train": frame[:1437], "val": frame[1437:]}
 
 
-def examples(root: Path, contract: Contract, frames: dict[str, pl.DataFrame], shards: int = 1) -> CheckedExamples:
-    """Write the artifact; the training split in ``shards`` files."""
+def examples(
+    root: Path, contract: Contract, frames: dict[str, pl.DataFrame], shards: int = 1, group_rows: int | None = None
+) -> CheckedExamples:
+    """Write the artifact; the training split in ``shards`` files, in row groups as ``ingest`` makes them."""
     splits = {}
     for split, frame in frames.items():
         (root / split).mkdir(parents=True, exist_ok=True)
@@ -90,7 +93,7 @@ def examples(root: Path, contract: Contract, frames: dict[str, pl.DataFrame], sh
         edges = [i * frame.height // parts for i in range(parts + 1)]
         names = [f"{split}/part-{i:05d}.parquet" for i in range(parts)]
         for name, low, high in zip(names, edges, edges[1:], strict=False):
-            frame[low:high].write_parquet(root / name)
+            write_shard(frame[low:high], root / name, group_rows)
         splits[split] = {"rows": frame.height, "files": names}
     (root / "examples.json").write_text(json.dumps({"contract": contract.model_dump(mode="json"), "splits": splits}))
     return CheckedExamples(root)
