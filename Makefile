@@ -51,6 +51,7 @@ lock: setup ## recompile requirements.txt from pyproject.toml
 bench: setup ## measure against the bare script, print ratios
 	@$(BIN)/python -m bench.pipeline
 	@$(BIN)/python -m bench.serving
+	@$(BIN)/python -m bench.streaming
 
 airflow: setup ## Airflow standalone with our DAGs
 	@$(BIN)/python -m scripts.airflow.standalone

@@ -192,7 +192,7 @@ def encoded_mb(data: Path) -> float:
     return split_bytes(Examples(data / "examples"), ("train", "val"), transform) / 2**20
 
 
-def speed(rows: int, rounds: int = 3) -> None:
+def speed(rows: int, rounds: int = 2) -> None:
     """Part 3."""
     data = write("speed", TABLE, {"train": chunks(payments, rows, 1), "val": chunks(payments, rows // 8, 99)})
     ratios = []
