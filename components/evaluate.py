@@ -159,24 +159,25 @@ def _check(config: EvaluateConfig, contract: Contract, examples: CheckedExamples
 def _predictions(
     model: Model, examples: CheckedExamples, config: EvaluateConfig
 ) -> tuple["pl.DataFrame", "NDArray[np.floating]"]:
-    """The label and slice columns of the split, and the model's predictions, shard by shard."""
+    """The label and slice columns of the split, and the model's predictions, a few rows at a time."""
     import keras
     import numpy as np
     import polars as pl
 
     from components.features.transform import FeatureTransform
-    from components.learning.predict import forward, outputs, probabilities
+    from components.learning.arrays import Encoder
+    from components.learning.predict import forward, outputs, piece_rows, probabilities
 
     transform = FeatureTransform.load(model.transform)
-    run = forward(keras.saving.load_model(model.keras_path, compile=False))
+    encoder = Encoder(transform)
+    run = forward(keras.saving.load_model(model.keras_path, compile=False), transform)
     label = model.contract.label
     columns = list(dict.fromkeys((*([label.name] if label else []), *config.slices)))
     frames, parts = [], []
     for file in examples.files(config.split):
-        shard = pl.read_parquet(file, glob=False)
-        if len(shard):
-            parts.append(probabilities(model.contract.task, outputs(run, transform.encode(shard))))
-            frames.append(shard.select(columns))
+        for frame in encoder.frames([file], piece_rows(transform)):
+            parts.append(probabilities(model.contract.task, outputs(run, encoder.encode(frame))))
+            frames.append(frame.select(columns))
     return pl.concat(frames), np.concatenate(parts)
 
 

@@ -20,7 +20,7 @@ Arrays = dict[str, np.ndarray]
 """Encoded tensors by name, ``[rows, *shape]`` each; images that are not resized as uint8."""
 
 CHUNK_BYTES = 8 * 2**20
-"""Encoded bytes of a chunk while a split is read into memory."""
+"""Encoded bytes of a chunk while a split is read into memory, or through a model."""
 LABEL_ROWS = 1 << 20
 """Labels that are looked at together where they are not all held."""
 

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.features.transform import FeatureTransform
-from components.learning.arrays import Arrays
+from components.learning.arrays import CHUNK_BYTES, Arrays, row_bytes
 from components.modeling import members, sometimes  # noqa: F401 (registers layers that saved models need)
 from schemas.artifacts import Model
 
@@ -26,6 +26,8 @@ Forward = Callable[[Arrays], np.ndarray]
 _CHUNK_BYTES = 2**28
 _CHANNELS = 64
 """Guess at how many float32 a layer holds for each value of an image."""
+_FEWEST_VALUES = 2**22
+"""Values of a chunk that are worth a call."""
 
 
 def forward(model: Any, packed: FeatureTransform | None = None) -> Forward:
@@ -49,9 +51,16 @@ def outputs(run: Forward, arrays: Arrays, chunk: int | None = None) -> np.ndarra
 
 
 def chunk_rows(arrays: Mapping[str, np.ndarray]) -> int:
-    """Rows of a chunk: 256 to 16,384."""
+    """Rows of a chunk: 8 to 16,384, and at least 256 of images up to 64 x 64 x 4."""
     widest = max(int(np.prod(a.shape[1:])) for a in arrays.values())
-    return int(np.clip(_CHUNK_BYTES // (4 * _CHANNELS * widest), 256, 16_384))
+    fewest = min(256, max(8, _FEWEST_VALUES // widest))
+    return int(np.clip(_CHUNK_BYTES // (4 * _CHANNELS * widest), fewest, 16_384))
+
+
+def piece_rows(transform: FeatureTransform) -> int:
+    """Rows to encode at once, about ``CHUNK_BYTES``: whole chunks, so that chunks are those of all rows together."""
+    rows = chunk_rows({t.name: np.empty((0, *t.shape)) for t in transform.encoded})
+    return rows * max(1, CHUNK_BYTES // (row_bytes(transform) * rows))
 
 
 def probabilities(task: str, output: np.ndarray) -> np.ndarray:

@@ -22,6 +22,7 @@ FACTS = {
     "replicas": "Replicas",
     "device": "Device",
     "placement": "Why these devices",
+    "streamed": "Read anew in every epoch",
     "precision": "Precision",
     "seed": "Seed",
 }

@@ -79,4 +79,18 @@ def test_chunks_are_small_for_large_images() -> None:
 
     assert chunk_rows({"x": np.zeros((1, 10), np.float32)}) == 16_384
     assert chunk_rows({"x": np.zeros((1, 28, 28, 1), np.float32)}) == 2**28 // (4 * 64 * 784)
-    assert chunk_rows({"x": np.zeros((1, 400, 400, 3), np.float32)}) == 256
+    assert chunk_rows({"x": np.zeros((1, 64, 64, 3), np.float32)}) == 256
+    assert chunk_rows({"x": np.zeros((1, 224, 224, 3), np.float32)}) == 2**22 // (224 * 224 * 3)
+    assert chunk_rows({"x": np.zeros((1, 400, 400, 3), np.float32)}) == 8
+
+
+def test_a_split_is_measured_in_small_pieces_of_whole_chunks(tmp_path: Path) -> None:
+    """So that predictions are those of all rows at once, and memory does not grow with a shard."""
+    from components.features.transform import FeatureTransform
+    from components.learning.predict import chunk_rows, piece_rows
+
+    given = examples(tmp_path / "examples", DIGITS, {s: f[:300] for s, f in digits().items()})
+    transform = FeatureTransform.load(fitted(tmp_path / "transform", given))
+    chunk = chunk_rows({"pixels": np.zeros((1, 8, 8, 1))})
+    assert piece_rows(transform) % chunk == 0
+    assert piece_rows(transform) * 72 <= 8 * 2**20 + chunk * 72

@@ -127,6 +127,8 @@ def test_a_done_run_shows_numbers_lineage_signature_and_command(tmp_path: Path) 
         "the pattern could not be compiled",
         "keras",
         "By plan",
+        "Why these devices a batch of 512 rows gives each of 2 of 2 devices 256 rows",
+        "Read anew in every epoch yes",
     ):
         assert words in page.text, words
     auc = json.loads((run.path / "evaluation" / "evaluation.json").read_text())["metrics"]["auc"]
