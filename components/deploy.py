@@ -99,13 +99,15 @@ def _promote(
         "version": version,
         "path": path,
         "champion": pointer,
+        "store": str(context.store),
         "previous": _previous(context),
     }
     write_json(out / "deployment.json", description)
     facts = {**description, "retention": retention, "metrics": servable.description.get("metrics", {})}
     _decision(config, servable, context, checks, _reason(context, description), facts).write(out)
     since = datetime.now(UTC).isoformat(timespec="seconds")
-    write_champion(context.store, ChampionRecord(context.pipeline, context.run_id, model, version, path, since))
+    record = ChampionRecord(context.pipeline, context.run_id, model, version, path, since, str(context.store))
+    write_champion(context.store, record)
 
 
 def _await_server(

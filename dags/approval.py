@@ -19,6 +19,7 @@ from pipelines.core.approval import question, record_answer
 from pipelines.core.form import changed, form
 from pipelines.core.graph import Pipeline
 from pipelines.core.operations import Approval
+from pipelines.core.owner import require_owner
 from schemas.errors import ConfigError
 
 APPROVE, REJECT = "Approve", "Reject"
@@ -53,7 +54,9 @@ class ApprovalOperator(HITLOperator):
 
         Waiting without one, as the operator wants to, loses an answer that comes while the task is put to rest.
         """
-        self.body = question(self.pipeline, open_run(self.pipeline.name, str(context["run_id"])))
+        run = open_run(self.pipeline.name, str(context["run_id"]))
+        require_owner(run.store, f"asking for {self.step} of {self.pipeline.name}")
+        self.body = question(self.pipeline, run)
         try:
             return super().execute(context)
         except TaskAwaitingInput as waiting:

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from components.reporting.summary import run_summary
+from pipelines.core.records import newest_runs
 from pipelines.core.store import Run, Store
 from schemas.files import read_json
 
@@ -53,10 +54,10 @@ def report_path(run: Run) -> str:
 
 
 def _runs(store: Store, pipeline: str) -> str:
-    newest = store.runs(pipeline)[::-1][:RUNS_SHOWN]
-    if not newest:
+    with newest_runs(store, pipeline, RUNS_SHOWN) as newest:
+        rows = "".join(_run_row(run, run_summary(run.path)) for run in newest)
+    if not rows:
         return "<p class=dim>No run yet.</p>"
-    rows = "".join(_run_row(run, run_summary(run.path)) for run in newest)
     return f"<table><tr><th>run<th>started<th>outcome<th>seconds<th>metrics<th>reason</tr>{rows}</table>"
 
 

@@ -15,6 +15,7 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Resp
 
 from components.reporting.report import REPORT, render_report
 from dags import pages
+from pipelines.core.records import whole_run
 from pipelines.core.store import Run, open_store
 from schemas.errors import KilnworksError
 
@@ -39,9 +40,8 @@ User = Annotated[BaseUser, Depends(get_user)]
 def index(user: User) -> HTMLResponse:
     """Every pipeline that the reader may see."""
     store = open_store()
-    folder = store.root / "runs"
-    found = sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
-    return HTMLResponse(pages.overview(store, [name for name in found if _may_read(user, name)]), headers=HEADERS)
+    names = [name for name in store.pipelines() if _may_read(user, name)]
+    return HTMLResponse(pages.overview(store, names), headers=HEADERS)
 
 
 @app.get("/run")
@@ -53,6 +53,7 @@ def run(dag_id: str, run_id: str, user: User) -> Response:
     if pipeline != dag_id:
         return HTMLResponse(pages.overview(store, [pipeline]), headers=HEADERS)
     this = store.run(pipeline, run_id)
+    store.pull(f"runs/{pipeline}/{this.folder}/run.json")
     if not (this.path / "run.json").is_file():
         return HTMLResponse(pages.waiting(pipeline, run_id), headers=HEADERS)
     return RedirectResponse(pages.report_path(this), status_code=303)
@@ -65,7 +66,8 @@ def file(pipeline: str, folder: str, name: str, user: User) -> Response:
     this = _known_run(pipeline, folder)
     this.store.pull(f"runs/{pipeline}/{folder}/{name}")
     if name == REPORT:
-        return HTMLResponse(render_report(this.path), headers=HEADERS)
+        with whole_run(this) as seen:
+            return HTMLResponse(render_report(seen.path), headers=HEADERS)
     path = (this.path / name).resolve()
     if not path.is_relative_to(this.path.resolve()) or not path.is_file():
         raise HTTPException(404, f"run {folder} of {pipeline} has no file {name}")

@@ -23,6 +23,7 @@ from components.retraining.watch import claim, confirm, look
 from dags.factory import START, wanted
 from dags.watcher import LandingTrigger
 from pipelines.core.graph import Pipeline
+from pipelines.core.owner import require_owner
 from pipelines.core.registry import load
 from pipelines.core.store import open_store
 
@@ -36,7 +37,9 @@ class DecideOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Claim. Skipped when nothing is due; asks again in a moment while data still arrives."""
-        store, now = open_store().root, time.time()
+        opened, now = open_store(), time.time()
+        require_owner(opened, f"starting a retraining of {self.pipeline}")
+        store = opened.root
         decision = look(self.policy, store, self.pipeline, now)
         self.log.info("%s", decision.record.headline)
         order = claim(self.policy, store, self.pipeline, now)

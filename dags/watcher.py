@@ -13,6 +13,7 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from components.retraining.policy import RetrainPolicy
 from components.retraining.watch import due
+from pipelines.core.owner import require_owner
 from pipelines.core.store import open_store
 
 REMIND_SECONDS = 300.0
@@ -41,7 +42,7 @@ class LandingTrigger(BaseEventTrigger):
         told, told_at = "", 0.0
         while True:
             try:
-                found = await asyncio.to_thread(due, policy, open_store().root, self.pipeline, time.time())
+                found = await asyncio.to_thread(self._due, policy)
             except Exception as error:
                 self.log.warning("cannot look at %s: %s", policy.landing, error)
                 found = None
@@ -49,3 +50,9 @@ class LandingTrigger(BaseEventTrigger):
                 told, told_at = found, time.monotonic()
                 yield TriggerEvent({"pipeline": self.pipeline, "fingerprint": found})
             await asyncio.sleep(policy.poll_seconds)
+
+    def _due(self, policy: RetrainPolicy) -> str | None:
+        """What is due, on the host that keeps the ledger. Raises ``NotTheOwner`` on another one."""
+        store = open_store()
+        require_owner(store, f"watching {policy.landing} for {self.pipeline}")
+        return due(policy, store.root, self.pipeline, time.time())

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from schemas.champion import moved
 from schemas.contract import Contract
 from schemas.files import read_json
 
@@ -153,12 +154,22 @@ class Deployment(Artifact):
         """Content of ``deployment.json``."""
         return dict(read_json(self.path / "deployment.json"))
 
+    @property
+    def published(self) -> Path:
+        """Where the published version lies for this host."""
+        return self._here(self.description["path"])
+
+    def _here(self, path: str) -> Path:
+        """A recorded path below the root of the store in which this artifact lies, ``STORE/runs/NAME/RUN/STEP``."""
+        inside = len(self.path.parents) > 3 and self.path.parents[2].name == "runs"
+        return moved(path, self.description.get("store", ""), self.path.parents[3]) if inside else Path(path)
+
     def problem(self) -> str | None:
         """A deployment counts while its version is published and is the champion."""
-        published = Path(self.description["path"])
+        published = self.published
         if not (published / "saved_model.pb").is_file():
             return f"{published} is gone"
-        champion = Path(self.description["champion"])
+        champion = self._here(self.description["champion"])
         if not champion.is_file() or read_json(champion)["version"] != self.description["version"]:
             return f"version {self.description['version']} is no longer the champion"
         return None

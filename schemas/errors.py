@@ -15,6 +15,7 @@
     |   + SkewDetected       the exported model answers differently from the trained one
     |   + DeployFailed       the version did not become AVAILABLE
     + StoreError             the store is read-only, full, or an artifact in it is damaged (exit code 1)
+    |   + NotTheOwner        another host publishes, approves, retrains and prunes in this store
     + RequestInvalid         rows of a prediction request break the contract (exit code 1)
     + ServerUnavailable      no model server answers, or not in time (exit code 1)
 
@@ -151,6 +152,12 @@ class StoreError(KilnworksError):
     """The store cannot be written or read, or an artifact in it is damaged."""
 
     retry_helps = True
+
+
+class NotTheOwner(StoreError):
+    """Another host keeps the records of a remote store that only one host may keep."""
+
+    retry_helps = False
 
 
 class RequestInvalid(KilnworksError):

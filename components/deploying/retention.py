@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from components.deploying.versions import published
-from schemas.champion import champion_path
+from schemas.champion import champion_path, read_champion
 from schemas.errors import RequestInvalid
-from schemas.files import read_json
 
 
 def surplus(base: Path, keep: int, protected: set[int]) -> list[int]:
@@ -16,8 +15,8 @@ def surplus(base: Path, keep: int, protected: set[int]) -> list[int]:
 def champions(store: Path, base: Path) -> set[int]:
     """Versions below ``base`` that are the champion of any pipeline of the store."""
     directory = champion_path(store, "any").parent
-    records = [read_json(path) for path in sorted(directory.glob("*.json"))]
-    return {int(r["version"]) for r in records if Path(r["path"]).parent == base}
+    records = [read_champion(store, path.stem) for path in sorted(directory.glob("*.json"))]
+    return {record.version for record in records if Path(record.path).parent == base}
 
 
 def labelled(server: str, model: str, labels: tuple[str, ...]) -> set[int]:

@@ -15,6 +15,9 @@ class _Folder:
 
     root: Path
 
+    def refresh(self) -> None:
+        """A folder needs none."""
+
 
 def _folder(url: str | None) -> _Folder:
     """The store in a folder. Raises ``ConfigError`` for one that lies elsewhere."""

@@ -35,6 +35,9 @@ class StoreLike(Protocol):
     def root(self) -> Path:
         """The local folder."""
 
+    def refresh(self) -> None:
+        """Let the folder hold what is published, where that happens elsewhere."""
+
 
 def serve(argv: Sequence[str], find_store: Callable[[str | None], StoreLike]) -> int:
     """Run the server until SIGTERM or SIGINT; the exit code.
@@ -102,8 +105,10 @@ class _Process:
     def __init__(self, flags: Flags, find_store: Callable[[str | None], StoreLike], stop: threading.Event) -> None:
         self._flags, self._stop = flags, stop
         self._store: Path | None = None
+        self._refresh: Callable[[], None] = lambda: None
         if not flags.model_base_path and not flags.model_config_file:
-            self._store = find_store(flags.store or None).root / "serving"
+            found = find_store(flags.store or None)
+            self._store, self._refresh = found.root / "serving", found.refresh
         self._engine: Any = None
         self._servers: list[RunningServer] = []
 
@@ -174,6 +179,7 @@ class _Process:
 
     def _reload_if_changed(self) -> None:
         core = self._engine.core
+        self._refresh()
         if self._store is not None:
             models = base_paths(self._store)
             if models == {model.name: model.base_path for model in core.models()}:

@@ -12,9 +12,11 @@ from rich.text import Text
 from pipelines.cli import doctor as checks
 from pipelines.cli.console import STYLE, table_console
 from pipelines.cli.settings import StoreUrl
+from pipelines.core.finish import report_run
 from pipelines.core.graph import Champion, Latest, Pipeline, Step
+from pipelines.core.records import newest_runs
 from pipelines.core.registry import load, names
-from pipelines.core.store import open_store
+from pipelines.core.store import Run, open_store
 from schemas.errors import KilnworksError
 
 Name = Annotated[str, typer.Argument(help="Name of the pipeline.", show_default=False)]
@@ -64,25 +66,29 @@ def runs(
     name: Name, store: StoreUrl = None, count: Annotated[int, typer.Option("-n", help="How many, newest first.")] = 20
 ) -> None:
     """List the runs of a pipeline, newest first."""
+    with newest_runs(open_store(store), name, count) as found:
+        if found:
+            table_console().print(_runs(found))
+            return
+    load(name)
+    typer.echo(f"no runs yet; start one: python -m pipelines run {name}")
+
+
+def _runs(found: list[Run]) -> Table:
+    """One line a run."""
     from components.reporting.summary import run_summary
 
-    found = open_store(store).runs(name)[::-1][:count]
-    if not found:
-        load(name)
-        typer.echo(f"no runs yet; start one: python -m pipelines run {name}")
-        return
     table = Table(box=None, pad_edge=False)
     for title in ("run", "started", "outcome", "seconds", "metrics", "live"):
         table.add_column(title, no_wrap=title in ("run", "started"), overflow="fold")
-    console = table_console()
-    shown = 3 if console.width >= FULL_WIDTH else 1
+    shown = 3 if table_console().width >= FULL_WIDTH else 1
     for run in found:
         summary = run_summary(run.path)
         metrics = "  ".join(f"{k} {v:.4f}" for k, v in list(summary["metrics"].items())[:shown])
         outcome = Text(summary["outcome"], STYLE.get(summary["outcome"], ""))
         live = "champion" if summary["champion"] else ""
         table.add_row(run.folder, summary["started"][:16], outcome, f"{summary['seconds']:.1f}", metrics, live)
-    console.print(table)
+    return table
 
 
 def report(
@@ -91,9 +97,7 @@ def report(
     store: StoreUrl = None,
 ) -> None:
     """Write the report of a run again and print where it is."""
-    from components.reporting.report import write_report
-
-    typer.echo(write_report(open_store(store).find_run(name, run_id).path))
+    typer.echo(report_run(open_store(store).find_run(name, run_id)))
 
 
 def doctor(store: StoreUrl = None) -> int:

@@ -1,6 +1,7 @@
 """Commands around a served model: ``serve``, ``predict``, ``load``."""
 
 import sys
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
@@ -9,6 +10,7 @@ import typer
 
 from pipelines.cli.quiet import quiet_libraries
 from pipelines.cli.settings import StoreUrl
+from pipelines.core.owner import follow_published
 from pipelines.core.registry import load as load_pipeline
 from pipelines.core.store import open_store
 from schemas.champion import read_champion
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Typer settings for commands whose flags another parser reads."""
 
+LOOK_SECONDS = 10.0
+"""How often a server looks into a remote store for new versions."""
 
 serving_app = typer.Typer(no_args_is_help=True, help="TensorFlow Serving itself, on the models of the store.")
 
@@ -66,6 +70,7 @@ def predict(
     opened = open_store(store)
     opened.pull(f"champions/{name}.json")
     champion = read_champion(opened.root, name)
+    follow_published(opened)
     contract = champion_contract(champion)
     ask = through_server(champion, server, timeout_seconds) if server else in_process(champion)
     with ExitStack() as stack:
@@ -79,7 +84,7 @@ def serve(context: typer.Context) -> int:
     quiet_libraries()
     from components.serving.main import serve as start
 
-    return start(context.args, open_store)
+    return start(context.args, _Served)
 
 
 def load(
@@ -130,6 +135,26 @@ def _source_of(pipeline: "Pipeline") -> "Source | None":
 
     found = (getattr(step.config, "source", None) for step in pipeline.steps)
     return next((source for source in found if isinstance(source, Source)), None)
+
+
+class _Served:
+    """The published models of a store, followed from afar where another host publishes them."""
+
+    def __init__(self, url: str | None) -> None:
+        self._store, self._looked = open_store(url), 0.0
+        self.refresh()
+
+    @property
+    def root(self) -> Path:
+        """The local folder."""
+        return self._store.root
+
+    def refresh(self) -> None:
+        """Take up what was published elsewhere; looks at most every ``LOOK_SECONDS``."""
+        if self._looked and time.monotonic() - self._looked < LOOK_SECONDS:
+            return
+        self._looked = time.monotonic()
+        follow_published(self._store)
 
 
 class _replacing:

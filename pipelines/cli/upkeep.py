@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pipelines.cli.settings import StoreUrl
+from pipelines.core.owner import require_owner
 from pipelines.core.retention import RetentionConfig, prune
 from pipelines.core.store import open_store
 
@@ -22,7 +23,10 @@ def prune_store(
     store: StoreUrl = None,
 ) -> None:
     """Remove old runs, checkpoints and pinned data; the champion and all that it stands on stay."""
-    removed = prune(RetentionConfig(runs=runs, days=days), open_store(store), time.time(), dry=dry)
+    opened = open_store(store)
+    if not dry:
+        require_owner(opened, "pruning")
+    removed = prune(RetentionConfig(runs=runs, days=days), opened, time.time(), dry=dry)
     for name in removed.runs:
         typer.echo(f"run {name}")
     kinds = {"runs": len(removed.runs), "checkpoints": removed.checkpoints, "batches": removed.batches}

@@ -9,6 +9,7 @@ from typing import Any
 
 from components.reporting.decision import DecisionRecord
 from pipelines.core.graph import Pipeline
+from pipelines.core.owner import require_owner
 from pipelines.core.store import Run, now
 from schemas.artifacts import Evaluation
 from schemas.champion import ChampionRecord, read_champion
@@ -45,6 +46,7 @@ def record_answer(
         comment: what they said; may be empty.
         settings: changed settings, e.g. ``{"deployment.keep": 5}``.
     """
+    require_owner(run.store, f"answering for {step} of {run.pipeline}")
     said = f": {comment}" if comment else ""
     record = DecisionRecord(
         gate="approval",
@@ -67,6 +69,7 @@ def approved_settings(run: Run, steps: Sequence[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for step in steps:
         path = run.path / FOLDER / f"{step}.json"
+        run.store.pull(path.relative_to(run.store.root).as_posix())
         if path.is_file():
             found |= read_json(path)["details"]["settings"]
     return found

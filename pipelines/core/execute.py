@@ -25,6 +25,7 @@ from pipelines.core.cache import step_code, step_fingerprint
 from pipelines.core.events import Listener, Status, StepEvent, nobody
 from pipelines.core.gates import skip_blocked
 from pipelines.core.graph import Champion, Latest, Pipeline, Source, Step
+from pipelines.core.owner import require_owner
 from pipelines.core.store import Run, explained, locked
 from schemas.artifacts import Artifact, Deployment
 from schemas.champion import read_champion
@@ -107,6 +108,9 @@ def run_all(
     chosen = {s.name for s in pipeline.steps} if selected is None else set(selected)
     needed = set().union(*(pipeline.between(None, name) for name in chosen)) if chosen else set()
     remember_code(pipeline, needed)
+    for name in chosen:
+        if issubclass(pipeline[name].signature.result, Deployment):
+            require_owner(run.store, f"{name} of {pipeline.name}")
     outcome: dict[str, Status] = {}
     for step in pipeline.steps:
         if step.name not in needed:
@@ -135,6 +139,9 @@ def _make_or_take(step: Step, run: Run, attempt: "_Attempt", fresh: bool, only_c
     inputs, lineage = _inputs(step, run)
     fingerprint = step_fingerprint(step.run, step.config, {p: i["fingerprint"] for p, i in lineage.items()})
     kind = step.signature.result
+    if issubclass(kind, Deployment) and run.store.remote is not None:
+        run.store.remote.pull_versions("serving")
+        run.store.pull(f"champions/{run.pipeline}.json")
     with locked(run.store.root / "locks" / fingerprint[:32]), locked(run.path / f".{step.name}.lock"):
         if not fresh:
             found = _finished_here(run, step, fingerprint, kind) or run.store.lookup(fingerprint, kind)
@@ -158,8 +165,7 @@ def _make(
 ) -> None:
     work, code = run.store.work(fingerprint), step_code(step.run, step.config)
     if issubclass(step.signature.result, Deployment) and run.store.remote is not None:
-        run.store.remote.pull_versions("serving")
-        run.store.pull(f"champions/{run.pipeline}.json")
+        require_owner(run.store, f"{step.name} of {run.pipeline}")
     with run.scratch(step.name) as scratch:
         context = RunContext(run.store.root, run.pipeline, run.run_id, step.name, work, attempt.progressed)
         cpu = time.process_time()
@@ -192,7 +198,9 @@ def _make(
         }
         run.publish(step.name, scratch, manifest)
     if isinstance(made, Deployment) and run.store.remote is not None:
-        run.store.remote.push_version(Path(Deployment(run.step_path(step.name)).description["path"]))
+        published = Deployment(run.step_path(step.name)).published
+        run.store.remote.push_version(published)
+        run.store.remote.forget_versions(published.parent)
         run.store.push(f"champions/{run.pipeline}.json")
     rmtree(work, ignore_errors=True)
     attempt.ended("done")

@@ -9,18 +9,42 @@ import hashlib
 import os
 import shutil
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
-from schemas.errors import StoreError
+from schemas.errors import KilnworksError, StoreError
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 MIRROR_VARIABLE = "KILNWORKS_MIRROR"
 LAST = ("saved_model.pb", "manifest.json")
 """Names of the files whose presence makes a folder complete, in the order in which they are sent."""
 RECORDS = ("runs/*/*/run.json", "runs/*/*/outcomes/*.json", "runs/*/*/*/manifest.json", "champions/*.json")
 """The small files that say what there is."""
+
+
+def _reached(method: Callable[P, R]) -> Callable[P, R]:
+    """A method of ``Remote`` whose driver's errors arrive as ``StoreError``."""
+
+    @wraps(method)
+    def told(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(*args, **kwargs)
+        except (KilnworksError, NotImplementedError):
+            raise
+        except Exception as error:
+            url = getattr(args[0], "url", "")
+            raise StoreError(
+                f"store {url}: {type(error).__name__}: {error}",
+                "a remote store that can be reached, read and written",
+                "check its URL, your credentials and the network",
+            ) from error
+
+    return told
 
 
 @dataclass(frozen=True)
@@ -54,6 +78,46 @@ class Remote:
             ) from error
         return fs, folder.rstrip("/")
 
+    @_reached
+    def create(self, relative: str, content: bytes) -> bool:
+        """Write a small file that is not there yet; False where it is, also when another host was faster."""
+        fs, folder = self._remote
+        try:
+            fs.makedirs(f"{folder}/{relative}".rpartition("/")[0], exist_ok=True)
+            fs.pipe_file(f"{folder}/{relative}", content, mode="create")
+        except FileExistsError:
+            return False
+        return True
+
+    @_reached
+    def exists(self, relative: str) -> bool:
+        """Whether the remote has a file or folder now."""
+        fs, folder = self._remote
+        fs.invalidate_cache()
+        return bool(fs.exists(f"{folder}/{relative}"))
+
+    @_reached
+    def fetch_small(self, relative: str, target: Path, endings: tuple[str, ...], most_bytes: int) -> None:
+        """Fetch the files of a remote folder that say what is in it, into a folder of their own."""
+        fs, folder = self._remote
+        fs.invalidate_cache()
+        source = f"{folder}/{relative}"
+        found = fs.find(source, detail=True)
+        wanted = [p for p, info in found.items() if p.endswith(endings) and (info["size"] or 0) <= most_bytes]
+        places = [target / str(p)[str(p).index(source.lstrip("/")) + len(source.lstrip("/")) + 1 :] for p in wanted]
+        for place in places:
+            place.parent.mkdir(parents=True, exist_ok=True)
+        if wanted:
+            fs.get(wanted, [str(place) for place in places])
+
+    @_reached
+    def read(self, relative: str) -> bytes:
+        """Content of a small file, as it is now."""
+        fs, folder = self._remote
+        fs.invalidate_cache()
+        return bytes(fs.cat_file(f"{folder}/{relative}"))
+
+    @_reached
     def push(self, relative: str) -> None:
         """Send a file, or a folder with its completing file last."""
         fs, folder = self._remote
@@ -64,6 +128,7 @@ class Remote:
             fs.makedirs(target.rpartition("/")[0], exist_ok=True)
             fs.put_file(str(path), target)
 
+    @_reached
     def pull(self, relative: str) -> None:
         """Fetch a file, always anew, or a folder that is not in the mirror; nothing where the remote has none."""
         fs, folder = self._remote
@@ -86,17 +151,40 @@ class Remote:
         except OSError:
             shutil.rmtree(scratch)
 
+    @_reached
     def pull_versions(self, relative: str) -> None:
-        """Fetch what is new in a folder of models: every version that is not in the mirror, every small file."""
+        """Fetch what is new in a folder of models: every whole version that is not in the mirror, every small file."""
         for model in self.children(relative):
             for child in self.children(f"{relative}/{model}"):
-                self.pull(f"{relative}/{model}/{child}")
+                if not child.isdecimal() or self.exists(f"{relative}/{model}/{child}/{LAST[0]}"):
+                    self.pull(f"{relative}/{model}/{child}")
 
+    @_reached
     def push_version(self, version: Path) -> None:
         """Send a published version and the small files beside it."""
         for path in [version, *(p for p in version.parent.iterdir() if p.is_file())]:
             self.push(path.relative_to(self.mirror).as_posix())
 
+    @_reached
+    def forget_versions(self, base: Path) -> None:
+        """Remove the versions of a model that its host has withdrawn."""
+        relative = base.relative_to(self.mirror).as_posix()
+        for name in self.children(relative):
+            if name.isdecimal() and not (base / name).is_dir():
+                self.remove(f"{relative}/{name}")
+
+    @_reached
+    def follow_versions(self, relative: str) -> None:
+        """Let a folder of models hold what the remote one holds, on a host that publishes nothing itself."""
+        self.pull_versions(relative)
+        for model in self.children(relative):
+            there = set(self.children(f"{relative}/{model}"))
+            for version in (self.mirror / relative / model).iterdir():
+                if version.name.isdecimal() and version.name not in there:
+                    aside = version.with_name(f".{version.name}.{uuid.uuid4().hex[:8]}.removed")
+                    shutil.rmtree(version.rename(aside), ignore_errors=True)
+
+    @_reached
     def pull_artifact(self, relative: str) -> None:
         """Fetch a finished artifact: only where its manifest is there."""
         fs, folder = self._remote
@@ -104,6 +192,7 @@ class Remote:
         if fs.exists(f"{folder}/{relative}/manifest.json"):
             self.pull(relative)
 
+    @_reached
     def children(self, relative: str) -> list[str]:
         """Names below a remote folder; empty where it does not exist."""
         fs, folder = self._remote
@@ -113,6 +202,7 @@ class Remote:
             return []
         return sorted({str(path).rstrip("/").rpartition("/")[2] for path in fs.ls(source, detail=False)})
 
+    @_reached
     def fetch_records(self, folder: Path) -> None:
         """Fetch what says which runs there are, with the times of the remote, into a folder of its own.
 
@@ -132,11 +222,13 @@ class Remote:
             for place in (*(run.iterdir() if run.is_dir() else ()), run):
                 os.utime(place, (seconds, seconds))
 
+    @_reached
     def size(self, relative: str) -> int:
         """Bytes of a remote folder."""
         fs, folder = self._remote
         return int(fs.du(f"{folder}/{relative}"))
 
+    @_reached
     def remove(self, relative: str) -> None:
         """Remove a remote folder: first what makes its parts complete."""
         fs, folder = self._remote

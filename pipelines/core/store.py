@@ -62,6 +62,12 @@ class Store:
         """The run of that name, whether it exists yet or not."""
         return Run(self, pipeline, run_id)
 
+    def pipelines(self) -> list[str]:
+        """Names of the pipelines that have runs here, sorted."""
+        folder = self.root / "runs"
+        here = {p.name for p in folder.iterdir() if p.is_dir()} if folder.is_dir() else set()
+        return sorted(here | set(self.remote.children("runs") if self.remote else ()))
+
     def runs(self, pipeline: str) -> list["Run"]:
         """All runs of a pipeline, oldest first."""
         folder = self.root / "runs" / pipeline
@@ -196,6 +202,7 @@ class Run:
     def outcome(self, step: str) -> dict[str, Any] | None:
         """The last recorded outcome of a step."""
         path = self.path / "outcomes" / f"{step}.json"
+        self.store.pull(self._relative(f"outcomes/{step}.json"))
         return dict(read_json(path)) if path.is_file() else None
 
     def record(self, step: str, outcome: str, **values: Any) -> None:

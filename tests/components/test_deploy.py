@@ -22,7 +22,7 @@ def test_a_version_is_published_whole_and_becomes_the_champion(tmp_path):
     assert whole(version, made)
     assert deployment.description == {
         "model": "churn", "version": 1, "path": str(version),
-        "champion": str(store / "champions" / "churn.json"), "previous": None,
+        "champion": str(store / "champions" / "churn.json"), "store": str(store), "previous": None,
     }  # fmt: skip
     champion = read_champion(store, "churn")
     assert (champion.run_id, champion.model, champion.version, champion.path) == ("r1", "churn", 1, str(version))
