@@ -55,6 +55,7 @@ def export(
     """
     import keras
 
+    from components.exporting.inputs import INPUTS_FILE, described_inputs
     from components.exporting.probes import probed
     from components.exporting.signatures import save
     from components.exporting.skew import check_skew
@@ -74,6 +75,7 @@ def export(
     skew = check_skew(servable.saved_model, contract, raw, predictions, config.tolerance)
     write_warmup(servable.saved_model, contract, contract.name, raw, config.warmup_batches)
     write_json(servable.saved_model / CONTRACT_FILE, contract.model_dump(mode="json"))
+    write_json(servable.saved_model / INPUTS_FILE, described_inputs(contract, examples.files("train")))
     _describe(servable, model, evaluation, skew, trained.count_params())
     return servable
 
@@ -100,7 +102,7 @@ def _describe(servable: Servable, model: Model, evaluation: Evaluation, skew: "S
     files = describe.files(servable.saved_model)
     description: dict[str, Any] = {
         "task": model.contract.task,
-        "signatures": describe.signatures(servable.saved_model),
+        "signatures": describe.signatures(servable.saved_model, model.contract),
         "files": files,
         "bytes": sum(files.values()),
         "parameters": parameters,

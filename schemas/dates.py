@@ -12,6 +12,8 @@ from schemas.config import Config
 ISO = "iso"
 POSIX_FIRST_YEAR = 1969
 """Two-digit years stand for 1969 to 2068 where nothing else is said, as in POSIX ``strptime``."""
+WIRE_UNIT = "seconds since 1970-01-01 UTC"
+"""The unit of a datetime that is sent to a served model, as a whole number."""
 EpochUnit = Literal["epoch s", "epoch ms", "epoch us", "epoch ns"]
 EPOCHS: tuple[EpochUnit, ...] = get_args(EpochUnit)
 """Whole numbers since 1970-01-01 UTC in seconds, milliseconds, microseconds or nanoseconds."""

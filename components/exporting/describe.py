@@ -6,23 +6,33 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from components.exporting.inputs import unit
+from schemas.contract import Contract
 
-def signatures(saved_model: Path) -> dict[str, Any]:
+
+def signatures(saved_model: Path, contract: Contract | None = None) -> dict[str, Any]:
     """``{signature: {"method", "inputs": {alias: {"dtype", "shape"}}, "outputs": {...}}}``; -1 is any size.
 
-    The signature that only initialises the graph is left out.
+    Inputs that are features of the contract have their ``unit`` where there is one: for dates seconds since 1970. The
+    signature that only initialises the graph is left out.
     """
     saved = saved_model_pb2.SavedModel.FromString((saved_model / "saved_model.pb").read_bytes())
     found = saved.meta_graphs[0].signature_def
     return {
         name: {
             "method": found[name].method_name,
-            "inputs": _tensors(found[name].inputs),
+            "inputs": _with_units(_tensors(found[name].inputs), contract),
             "outputs": _tensors(found[name].outputs),
         }
         for name in sorted(found)
         if not name.startswith("__")
     }
+
+
+def _with_units(tensors: dict[str, Any], contract: Contract | None) -> dict[str, Any]:
+    features = contract.features if contract is not None else {}
+    units = {alias: unit(features[alias]) for alias in tensors if alias in features}
+    return {alias: {**told, "unit": units[alias]} if units.get(alias) else told for alias, told in tensors.items()}
 
 
 def files(saved_model: Path) -> dict[str, int]:

@@ -15,9 +15,11 @@ from typing import Any, assert_never
 import numpy as np
 from google.protobuf.message import DecodeError
 
+from components.dates.wire import Span, off_unit, unit_of
 from components.serving.client import messages
 from components.serving.errors import Code, ServingError, invalid_argument
 from schemas.contract import Contract, Feature
+from schemas.dates import WIRE_UNIT
 from schemas.files import read_json
 from schemas.magnitudes import FINITE, FLOAT32_MAX, fits_int64
 from schemas.rules import (
@@ -39,6 +41,7 @@ Rule = tuple[str, Callable[[Array], Array]]
 """What a value must be, in words, and which values (``True``) are not, ``[n]`` from ``[n, size]``."""
 
 CONTRACT_FILE = Path("assets.extra") / "contract.json"
+INPUTS_FILE = Path("assets.extra") / "inputs.json"
 MISSING_TIME = -(2**63)
 MASK = "(masked)"
 _SHOWN = 5
@@ -85,15 +88,18 @@ class ContractCheck:
 class _Checked:
     """One feature with its rules."""
 
-    def __init__(self, name: str, feature: Feature) -> None:
-        self.name, self.feature = name, feature
+    def __init__(self, name: str, feature: Feature, span: Span | None = None) -> None:
+        self.name, self.feature, self.span = name, feature, span
         self.rules: list[Rule] = list(_rules(feature)) if feature.severity == "critical" else list(_always(feature))
 
     def problems(self, values: Array) -> Iterator[str]:
-        """What is wrong with a column ``[n, *shape]``, one text a broken rule.
+        """What is wrong with a column ``[n, *shape]``, one text a broken rule. The unit of dates is no rule but how
+        they are sent: it is checked whatever the severity.
 
         Texts for numbers, or the other way round, are left to the signature, which words that error.
         """
+        if self.feature.dtype == "datetime" and values.dtype.kind in "iu":
+            yield from self._unit(values)
         if (values.dtype == object) != (self.feature.dtype == "string"):
             return
         if self.feature.severity != "critical":
@@ -115,6 +121,15 @@ class _Checked:
             if bad.any():
                 yield self._text(bad, flat, asked, None)
 
+    def _unit(self, values: Array) -> Iterator[str]:
+        """Numbers that are no seconds since 1970."""
+        flat = values.reshape(len(values), -1)
+        bad = _any(off_unit(flat, self.span) & (flat != MISSING_TIME))
+        if bad.any():
+            value = flat[int(np.argmax(bad))][0]
+            other = "" if self.feature.sensitive else unit_of(float(value), self.span)
+            yield self._text(bad, flat, f"{WIRE_UNIT}{f', and looks like {other}' if other else ''}", None)
+
     def _text(self, bad: Array, flat: Array, words: str, got: str | None) -> str:
         row = int(np.argmax(bad))
         if got is None:
@@ -131,7 +146,20 @@ def _load(path: Path, who: str) -> dict[str, _Checked] | None:
         contract = Contract.model_validate(read_json(file))
     except (OSError, ValueError) as error:
         raise ServingError(Code.INTERNAL, f"The contract saved with {who} cannot be read: {error}") from None
-    return {name: _Checked(name, feature) for name, feature in contract.features.items()}
+    spans = _spans(path, who)
+    return {name: _Checked(name, feature, spans.get(name)) for name, feature in contract.features.items()}
+
+
+def _spans(path: Path, who: str) -> dict[str, Span]:
+    """First and last training moment of each date, where the export wrote them."""
+    file = path / INPUTS_FILE
+    if not file.is_file():
+        return {}
+    try:
+        told = read_json(file)
+        return {name: Span(int(one["first"]), int(one["last"])) for name, one in told.items() if "first" in one}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ServingError(Code.INTERNAL, f"The inputs described with {who} cannot be read: {error}") from None
 
 
 def _columns(features: Mapping[str, _Checked], inputs: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:

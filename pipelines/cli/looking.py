@@ -17,6 +17,8 @@ from pipelines.core.graph import Champion, Latest, Pipeline, Step
 from pipelines.core.records import newest_runs
 from pipelines.core.registry import load, names
 from pipelines.core.store import Run, open_store
+from schemas.artifacts import Servable
+from schemas.contract import Contract
 from schemas.errors import KilnworksError
 
 Name = Annotated[str, typer.Argument(help="Name of the pipeline.", show_default=False)]
@@ -60,6 +62,10 @@ def show(
         made = step.signature.result.__name__
         console.print(Text.assemble(("\n" + step.name, "bold cyan"), f"  {made}  ", (inputs, "dim")))
         console.print(_settings(step), markup=False)
+    served = _served_inputs(pipeline)
+    if served:
+        console.print(Text.assemble(("\ninputs of the served model", "bold cyan")))
+        console.print("\n".join(_input_words(name, told) for name, told in served.items()), markup=False)
 
 
 def runs(
@@ -125,6 +131,29 @@ def _settings(step: Step) -> str:
     return "\n".join(f"  {line}" for line in text.splitlines())
 
 
+def _contract(pipeline: Pipeline) -> Contract | None:
+    """The contract of the data that the pipeline reads, if it reads any."""
+    found = (getattr(step.config, "contract", None) for step in pipeline.steps)
+    return next((contract for contract in found if isinstance(contract, Contract)), None)
+
+
+def _served_inputs(pipeline: Pipeline) -> dict[str, dict[str, Any]]:
+    """What each input of the served model is sent as, by feature; empty where nothing is served."""
+    from components.exporting.inputs import described_features
+
+    contract = _contract(pipeline)
+    served = any(step.signature.result is Servable for step in pipeline.steps)
+    return described_features(contract) if contract is not None and served else {}
+
+
+def _input_words(name: str, told: dict[str, Any]) -> str:
+    """``  when: int64 [n], seconds since 1970-01-01 UTC (REST also takes ISO 8601)``."""
+    shape = ", ".join("n" if size < 0 else str(size) for size in told["shape"])
+    unit = f", {told['unit']}" if "unit" in told else ""
+    text = f" (REST also takes {told['text']})" if "text" in told else ""
+    return f"  {name}: {told['dtype']} [{shape}]{unit}{text}"
+
+
 def _as_tree(pipeline: Pipeline) -> dict[str, Any]:
     return {
         "name": pipeline.name,
@@ -140,6 +169,7 @@ def _as_tree(pipeline: Pipeline) -> dict[str, Any]:
             }
             for s in pipeline.steps
         ],
+        "served_inputs": _served_inputs(pipeline),
     }
 
 

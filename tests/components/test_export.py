@@ -96,7 +96,11 @@ def test_the_description_names_signatures_files_and_sizes(exported, task):
     assert inputs["member"] == {"dtype": "bool", "shape": [-1]}
     assert inputs["Monthly Charges ($/m)"] == {"dtype": "float32", "shape": [-1]}
     assert inputs["class"] == {"dtype": "string", "shape": [-1]}
-    assert inputs["since"] == {"dtype": "int64", "shape": [-1]}
+    assert inputs["since"] == {"dtype": "int64", "shape": [-1], "unit": "seconds since 1970-01-01 UTC"}
+    told = read_json(run.servable.saved_model / "assets.extra" / "inputs.json")
+    known = tabular.rows(400, task=task)["since"].dt.epoch("s")
+    assert (told["since"]["first"], told["since"]["last"]) == (known.min(), known.max())
+    assert told["since"]["unit"] == "seconds since 1970-01-01 UTC" and told["opened"]["missing"] == -(2**63)
     assert inputs["photo"] == {"dtype": "uint8", "shape": [-1, 8, 8, 1]}
     assert inputs["track"] == {"dtype": "int64", "shape": [-1, 4, 2]}
     assert d["signatures"]["serve_tf_example"]["inputs"] == {"examples": {"dtype": "string", "shape": [-1]}}

@@ -26,6 +26,25 @@ SMALL = Pipeline(
 """
 
 
+DATED = """
+from pathlib import Path
+
+from components.ingest import IngestConfig
+from components.sources import CsvSource
+from components.train import TrainConfig
+from components.modeling.mlp import Mlp
+from pipelines.core.chains import supervised
+from schemas.contract import load_contract
+
+ROOT = Path(__file__).parents[1]
+DATED = supervised(
+    "dated",
+    IngestConfig(contract=load_contract(ROOT / "c.yaml"), source=CsvSource(path="x.csv")),
+    TrainConfig(model=Mlp()),
+)
+"""
+
+
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A project folder with one pipeline, a store, and a terminal that is wide enough."""
@@ -50,7 +69,19 @@ def test_list_and_show(project, capsys):
     code, out, _ = run(capsys, "show", "small")
     assert code == 0 and "number <- one" in out and "most: 100" in out
     tree = json.loads(run(capsys, "show", "small", "--json")[1])
-    assert [s["name"] for s in tree["steps"]] == ["one", "two", "three"]
+    assert [s["name"] for s in tree["steps"]] == ["one", "two", "three"] and tree["served_inputs"] == {}
+
+
+def test_show_says_the_units_of_what_is_served(project, capsys, monkeypatch):
+    (project / "c.yaml").write_text(
+        "name: c\nfeatures:\n  when: {dtype: datetime}\n  size: {dtype: float, unit: m}\n"
+        "label: {name: y, dtype: int, classes: [0, 1]}\n"
+    )
+    (project / "pipelines" / "dated.py").write_text(DATED)
+    out = run(capsys, "show", "dated")[1]
+    assert "  when: int64 [n], seconds since 1970-01-01 UTC (REST also takes ISO 8601)\n  size: float32 [n], m\n" in out
+    served = json.loads(run(capsys, "show", "dated", "--json")[1])["served_inputs"]
+    assert served["when"]["unit"] == "seconds since 1970-01-01 UTC"
 
 
 @pytest.mark.parametrize(

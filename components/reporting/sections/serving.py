@@ -43,7 +43,8 @@ def _tensor(given: Any) -> dict[str, str]:
         return {"dtype": str(given[0]) if given else "", "shape": _shape(given[1]) if len(given) > 1 else ""}
     if not isinstance(given, dict):
         return {"dtype": str(given), "shape": ""}
-    return {"dtype": str(given.get("dtype", "")).lower().removeprefix("dt_"), "shape": _shape(given.get("shape"))}
+    shape, unit = _shape(given.get("shape")), str(given.get("unit") or "")
+    return {"dtype": str(given.get("dtype", "")).lower().removeprefix("dt_"), "shape": shape, "unit": unit}
 
 
 def _shape(given: Any) -> str:

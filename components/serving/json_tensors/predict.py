@@ -1,6 +1,6 @@
 """Body of ``:predict``: row form (``instances``) and column form (``inputs``)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
@@ -28,8 +28,12 @@ class PredictBody:
     dense: dense.Dense | None
     tree: dict[str, Any] | None
 
-    def arrays(self, inputs: Mapping[str, TensorInfo]) -> tuple[dict[str, Array], Form]:
+    def arrays(
+        self, inputs: Mapping[str, TensorInfo], rewrite: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    ) -> tuple[dict[str, Array], Form]:
         """Inputs by alias, and the form that the answer must have.
+
+        ``rewrite`` changes the JSON object before it is read; a body of numbers alone does not pass it.
 
         Raises:
             ServingError: INVALID_ARGUMENT in the contract's words; UNIMPLEMENTED for a dtype without JSON form.
@@ -43,7 +47,7 @@ class PredictBody:
             if array is not None:
                 return {alias: array}, "row" if self.dense.key == "instances" else "column"
         tree = self.tree if self.tree is not None else document.parse_object(self.body)
-        return _from_tree(tree, inputs)
+        return _from_tree(tree if rewrite is None else rewrite(tree), inputs)
 
 
 def parse(body: bytes) -> PredictBody:

@@ -1,11 +1,13 @@
 """What each URL of the API does: a JSON body in, the engine asked, a JSON body out."""
 
 import json
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from components.serving.engine import Engine
 from components.serving.errors import invalid_argument
 from components.serving.json_tensors import examples, predict, write
+from components.serving.moments import Moments, with_seconds
 from components.serving.rest.urls import Target
 from components.serving.steps import Steps
 from components.serving.values import DEFAULT_SIGNATURE, ModelSpecRef, Signature
@@ -19,6 +21,7 @@ class Api:
 
     def __init__(self, engine: Engine, timeout_seconds: float | None) -> None:
         self._engine, self._timeout = engine, timeout_seconds
+        self._moments = Moments()
 
     def answer(self, target: Target, body: bytes) -> Steps[bytes]:
         """Body of the answer. Raises ``ServingError``."""
@@ -35,9 +38,16 @@ class Api:
     def _predict(self, target: Target, body: bytes) -> Steps[bytes]:
         parsed = predict.parse(body)
         with self._engine.acquire(_spec(target, parsed.signature_name)) as handle:
-            inputs, form = parsed.arrays(_signature(handle, parsed.signature_name).inputs)
+            wanted = _signature(handle, parsed.signature_name).inputs
+            inputs, form = parsed.arrays(wanted, self._dated(handle.path, wanted))
             predicted = yield from self._engine.predict_on(handle, parsed.signature_name, inputs, (), self._timeout)
         return write.predictions(predicted.outputs, form)
+
+    def _dated(self, path: str, inputs: Mapping[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]] | None:
+        """What puts seconds in place of the dates that are written as text; None for a model without dates."""
+        dates = {name: told for name, told in self._moments.of(path).items() if name in inputs}
+        only = next(iter(inputs)) if len(inputs) == 1 else None
+        return (lambda tree: with_seconds(tree, dates, only)) if dates else None
 
     def _classify(self, target: Target, body: bytes) -> Steps[bytes]:
         parsed = examples.parse(body)

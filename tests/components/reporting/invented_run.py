@@ -178,7 +178,12 @@ class InventedRun:
         self.finish("evaluation", min={"auc": limit})
 
     def served(self) -> None:
-        tensors = {"tenure": {"dtype": "int64", "shape": [None]}, EVIL: {"dtype": "float32", "shape": [None]}}
+        since = {"dtype": "int64", "shape": [None], "unit": "seconds since 1970-01-01 UTC"}
+        tensors = {
+            "tenure": {"dtype": "int64", "shape": [None]},
+            "since": since,
+            EVIL: {"dtype": "float32", "shape": [None]},
+        }
         outputs = {
             "probabilities": {"dtype": "float32", "shape": [None, 2]},
             "class": {"dtype": "string", "shape": [None]},

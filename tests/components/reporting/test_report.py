@@ -120,6 +120,7 @@ def test_a_done_run_shows_numbers_lineage_signature_and_command(tmp_path: Path) 
         "Confusion",
         "evaluation gate passed",
         "serving_default",
+        "seconds since 1970-01-01 UTC",
         "largest difference 1.2e-07 on 1,000 rows",
         "from run 20260101-000000",
         "36 rules kept",

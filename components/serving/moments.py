@@ -1,0 +1,110 @@
+"""Dates in JSON requests: ISO 8601 text for an input that is a datetime of the model's contract becomes its seconds.
+
+Everything else in a request is left as it is, also a text for another input: the signature words that error. A model
+without a contract beside it takes numbers alone, as in TensorFlow Serving.
+"""
+
+import logging
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from components.dates.iso import iso_seconds
+from components.serving.errors import invalid_argument
+from components.serving.request_check import CONTRACT_FILE, MASK, MISSING_TIME
+from schemas.contract import Contract
+from schemas.dates import WIRE_UNIT
+from schemas.files import read_json
+
+Dates = Mapping[str, bool]
+"""Inputs that are datetimes, and whether their values are personal."""
+_KEPT = 64
+
+log = logging.getLogger(__name__)
+
+
+class Moments:
+    """Finds and keeps which inputs of each version are datetimes."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, Dates] = {}
+        self._lock = threading.Lock()
+
+    def of(self, path: str) -> Dates:
+        """The datetimes of the model in a version directory; none where no contract can be read there."""
+        found = self._found.get(path)
+        if found is None:
+            found = _load(Path(path))
+            with self._lock:
+                while len(self._found) >= _KEPT:
+                    self._found.pop(next(iter(self._found)))
+                self._found[path] = found
+        return found
+
+
+def _load(path: Path) -> Dates:
+    file = path / CONTRACT_FILE
+    if not file.is_file():
+        return {}
+    try:
+        contract = Contract.model_validate(read_json(file))
+    except (OSError, ValueError) as error:
+        log.warning("%s cannot be read, so dates are taken as numbers alone: %s", file, error)
+        return {}
+    return {name: feature.sensitive for name, feature in contract.features.items() if feature.dtype == "datetime"}
+
+
+def with_seconds(tree: dict[str, Any], dates: Dates, only: str | None) -> dict[str, Any]:
+    """The body of a predict request with seconds in place of the texts of its datetimes; what came in is not changed.
+
+    Args:
+        tree: the JSON object.
+        dates: the inputs that are datetimes.
+        only: the one input of a signature, whose values may come without its name.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT for a text that is no moment, with input, row and text.
+    """
+    if isinstance(tree.get("instances"), list):
+        rows = [_row(row, dates, only, f"row {number}") for number, row in enumerate(tree["instances"])]
+        return {**tree, "instances": rows}
+    if "inputs" in tree:
+        return {**tree, "inputs": _columns(tree["inputs"], dates, only)}
+    return tree
+
+
+def _row(row: Any, dates: Dates, only: str | None, where: str) -> Any:
+    if isinstance(row, dict):
+        return {name: _seconds(v, name, dates[name], where) if name in dates else v for name, v in row.items()}
+    return _seconds(row, only, dates[only], where) if only is not None and only in dates else row
+
+
+def _columns(inputs: Any, dates: Dates, only: str | None) -> Any:
+    if isinstance(inputs, dict):
+        return {name: _column(v, name, dates[name]) if name in dates else v for name, v in inputs.items()}
+    return _column(inputs, only, dates[only]) if only is not None and only in dates else inputs
+
+
+def _column(values: Any, name: str, sensitive: bool) -> Any:
+    if not isinstance(values, list):
+        return _seconds(values, name, sensitive, "row 0")
+    return [_seconds(value, name, sensitive, f"row {number}") for number, value in enumerate(values)]
+
+
+def _seconds(value: Any, name: str, sensitive: bool, where: str) -> Any:
+    """A text as seconds, an empty one as the number for missing; lists item by item, other values as they are."""
+    if isinstance(value, list):
+        return [_seconds(one, name, sensitive, where) for one in value]
+    if not isinstance(value, str):
+        return value
+    if not value.strip():
+        return MISSING_TIME
+    seconds = iso_seconds(value)
+    if seconds is None:
+        got = MASK if sensitive else repr(value)[:80]
+        raise invalid_argument(
+            f"The request breaks the contract: column {name!r}, {where}: must be a moment as ISO 8601 text "
+            f"(2024-01-31T05:00:00Z), or {WIRE_UNIT} (got {got})"
+        )
+    return seconds
