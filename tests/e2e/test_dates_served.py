@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from components.serving.client import Client
-from components.serving.errors import ServingError
+from schemas.errors import RequestInvalid
 from schemas.files import read_json
 from tests.e2e.test_new import kilnworks, quick
 
@@ -62,6 +62,7 @@ def ports(project: Path) -> Iterator[dict[str, int]]:
         finally:
             process.terminate()
             process.wait(30)
+            process.stdout.close()
 
 
 def rest(ports: dict[str, int], body: object) -> tuple[int, dict[str, object]]:
@@ -87,7 +88,7 @@ def test_text_and_seconds_and_a_file_are_answered_alike(project, ports):
     days = [date(1999, 3, 1), date(2001, 10, 31)]
     with Client(f"127.0.0.1:{ports['grpc_port']}") as client:
         inputs = {"when": np.array([seconds(d) for d in days]), "size": np.array([50, 50], np.float32)}
-        known = client.predict("visits", inputs)["score"].tolist()
+        known = client.predict("visits", inputs).outputs["score"].tolist()
     columns = {"when": [d.isoformat() for d in days], "size": [50, 50]}
     rows = [{"when": f"{d}T02:00:00+02:00", "size": 50} for d in days]
     counted = [{"when": seconds(d), "size": 50} for d in days]
@@ -112,5 +113,5 @@ def test_another_unit_or_another_spelling_is_refused(ports):
     ):
         code, answer = rest(ports, {"instances": [{"when": right, "size": 50}, {"when": value, "size": 50}]})
         assert code == 400 and "column 'when', row 1" in str(answer["error"]) and words in str(answer["error"])
-    with Client(f"127.0.0.1:{ports['grpc_port']}") as client, pytest.raises(ServingError, match="milliseconds"):
+    with Client(f"127.0.0.1:{ports['grpc_port']}") as client, pytest.raises(RequestInvalid, match="milliseconds"):
         client.predict("visits", {"when": np.array([right * 1000]), "size": np.array([50], np.float32)})
