@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from pathlib import Path
 
 import polars as pl
 
@@ -11,6 +12,8 @@ from components.dates.numbers import are_serials
 from components.dates.reading import read_dates
 from components.dates.unread import unread
 from components.dates.words import UNITS
+from components.quality.checking.kinds import describe
+from components.quality.checking.reading import read_file
 from components.quality.checking.table import Spec
 from components.starting.recipe import Decision
 from schemas.dates import EPOCHS, ISO, DateFormat
@@ -26,6 +29,13 @@ def date_decisions(frame: pl.DataFrame, specs: dict[str, Spec]) -> list[Decision
         specs: what each column holds.
     """
     return [decision for name in frame.columns for decision in _about(name, frame[name], specs[name])]
+
+
+def dates_of_file(path: Path, hidden: Collection[str]) -> list[Decision]:
+    """``date_decisions`` of a file, without the columns whose values must not be shown."""
+    frame, _ = read_file(path)
+    shown = frame.drop(list(hidden), strict=False)
+    return date_decisions(shown, {name: describe(name, shown[name]) for name in shown.columns})
 
 
 def _about(name: str, series: pl.Series, spec: Spec) -> Iterator[Decision]:

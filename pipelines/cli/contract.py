@@ -39,6 +39,13 @@ def infer(
     write_text(output, dump_contract(contract))
     columns, target = len(contract.features), contract.label.name if contract.label else "none"
     typer.echo(f"{output}: {columns} features, label {target}, key {contract.key or 'none'}", err=True)
+    if not any(f.dtype == "image" for f in contract.features.values()):
+        from components.starting.dated import dates_of_file
+
+        for d in dates_of_file(file, sensitive or []):
+            typer.echo(
+                f"{'!' if d.flagged else ' '} {d.what}  {d.choice}" + (f"  ({d.why})" if d.why else ""), err=True
+            )
 
 
 def _inferred(

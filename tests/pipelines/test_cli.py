@@ -72,6 +72,16 @@ def test_list_and_show(project, capsys):
     assert [s["name"] for s in tree["steps"]] == ["one", "two", "three"] and tree["served_inputs"] == {}
 
 
+def test_infer_says_how_it_reads_dates_and_hides_personal_ones(project, capsys):
+    rows = "".join(f"{1 + k % 12:02d}/{1 + 5 * k % 12:02d}/{60 + k % 40},{k % 7}\n" for k in range(60))
+    (project / "x.csv").write_text("born,size\n" + rows)
+    code, _, err = run(capsys, "contract", "infer", str(project / "x.csv"), "-o", str(project / "c.yaml"))
+    assert code == 0 and "! dates  born: read as %m/%d/%y" in err and "two-digit years are" in err
+    words = ("contract", "infer", str(project / "x.csv"), "-o", str(project / "c.yaml"), "--sensitive", "born")
+    assert "dates" not in run(capsys, *words)[2]
+    assert "first_year" in (project / "c.yaml").read_text()
+
+
 def test_show_says_the_units_of_what_is_served(project, capsys, monkeypatch):
     (project / "c.yaml").write_text(
         "name: c\nfeatures:\n  when: {dtype: datetime}\n  size: {dtype: float, unit: m}\n"
