@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.features.raw import raw_arrays
 from components.predicting.answers import answer_frame
+from components.predicting.images import takes_images
+from components.predicting.no_number import refuse_no_number
 from components.predicting.pieces import Arrays, Ask, in_pieces
-from components.predicting.rows import request_frames
+from components.predicting.rows import file_source, request_frames, row_words
 from components.sources.base import Source
 from schemas.champion import ChampionRecord
 from schemas.contract import Contract
@@ -25,13 +28,23 @@ BATCH = 1024
 def predictions(path: Path, contract: Contract, ask: Ask, like: Source | None = None) -> Iterator[pl.DataFrame]:
     """Answers for the rows of a file, in order, in batches; behind the file's name for images.
 
-    Args and errors as for ``request_frames``.
+    Args and errors as for ``request_frames``; raises ``RequestInvalid``, too, where an answer is NaN or infinite.
     """
+    seen = 0
     for frame in request_frames(path, contract, like):
         for rows in frame.iter_slices(BATCH):
             names = [rows[name] for name in rows.columns if name not in contract.features]
             answers = answer_frame(contract, ask(raw_arrays(contract, rows)))
+            refuse_no_number(rows, answers, partial(_place, path, contract, like, seen))
+            seen += rows.height
             yield answers.select(*names, *answers.columns)
+
+
+def _place(path: Path, contract: Contract, like: Source | None, seen: int, row: int) -> str:
+    """Words for where a row stands."""
+    if takes_images(contract):
+        return f"row {seen + row + 1}"
+    return row_words(file_source(path, like, list(contract.features)), seen + row)
 
 
 def champion_contract(champion: ChampionRecord) -> Contract:

@@ -51,10 +51,11 @@ def request_frames(path: Path, contract: Contract, like: Source | None = None) -
         return
     columns = {name: column for name, column in contract_columns(contract).items() if name in contract.features}
     seen = 0
-    for frame in file_source(path, like, list(columns)).frames(Wanted(columns, any_extra=True)):
+    source = file_source(path, like, list(columns))
+    for frame in source.frames(Wanted(columns, any_extra=True)):
         broken = [b for b in broken_rules(contract, frame) if b.severity == "critical"]
         if broken:
-            raise _refusal(path, broken, seen)
+            raise _refusal(path, broken, seen, source)
         seen += frame.height
         yield frame.select(list(columns))
 
@@ -94,13 +95,22 @@ def _encoded(path: Path) -> bool:
     return path.is_file() and kind_of_name(path.name) in ("parquet", "jsonl", "npz")
 
 
-def _refusal(path: Path, broken: list[Broken], offset: int) -> RequestInvalid:
+def row_words(source: Source, row: int, column: str = "") -> str:
+    """``row 41, line 42 of data.csv``; the row alone where the source knows no more."""
+    place = source.place(row, column)
+    return f"row {row + 1}" if place == f"row {row + 1}" else f"row {row + 1}, {place}"
+
+
+def _refusal(path: Path, broken: list[Broken], offset: int, source: Source) -> RequestInvalid:
     lines = []
     for b in broken:
         rows = ", ".join(str(row + offset + 1) for row in b.rows.head(3))
         more = f" and {len(b.rows) - 3} more" if len(b.rows) > 3 else ""
         values = f" (got {', '.join(b.samples)})" if b.samples else ""
         lines.append(f"column {b.column!r}, row {rows}{more}{values}: must be {b.rule}")
+    first = min(int(b.rows[0]) for b in broken) + offset
+    if (where := source.place(first, broken[0].column)) != f"row {first + 1}":
+        lines.append(f"row {first + 1} is {where}")
     details = [{"column": b.column, "rule": b.rule, "rows": len(b.rows), "samples": list(b.samples)} for b in broken]
     return RequestInvalid(
         f"{path} breaks the contract:\n    " + "\n    ".join(lines),
