@@ -249,7 +249,7 @@ def _category(own: FeatureSettings, config: PreprocessConfig, counts: ValueCount
     if not values:
         return DroppedPlan(reason=f"no value occurs in at least {minimum} training rows")
     output = _output(own, config, len(values))
-    return CategoryPlan(values=values, output=output, approximate=counts.approximate)  # type: ignore[arg-type]
+    return CategoryPlan(values=values, output=output, approximate=counts.approximate)
 
 
 def _output(own: FeatureSettings, config: PreprocessConfig, known: int) -> Output:

@@ -51,7 +51,7 @@ class CategoryPlan(Config):
     """A text or integer with a vocabulary: value ``values[i]`` has index ``i + 1``, all others index 0."""
 
     kind: Literal["category"] = "category"
-    values: tuple[int, ...] | tuple[str, ...]
+    values: tuple[int | str, ...]
     """Most frequent first; equally frequent ones in their natural order."""
     output: Output
     approximate: bool = False

@@ -12,6 +12,7 @@ from components.quality.stats.tails import bounds, ends
 from components.sources.label_texts import absent_labels
 from schemas.contract import Dtype, Feature, Label, Scalar
 from schemas.errors import ConfigError
+from schemas.magnitudes import EXACT_IN_FLOAT32
 
 Floats = NDArray[np.float64]
 
@@ -53,7 +54,10 @@ def _codes(values: Floats) -> tuple[int, ...] | None:
 
 
 def limits(values: Floats) -> tuple[float | None, float | None]:
-    """Smallest and largest value to be allowed: natural ends where there are, else far outside what was seen."""
+    """Smallest and largest value to be allowed: natural ends where there are, else far outside what was seen.
+
+    A largest value that says next to nothing is left out, but for long numbers, of which it says how long they are.
+    """
     present = values[~np.isnan(values)]
     if present.size == 0:
         return None, None
@@ -71,7 +75,8 @@ def limits(values: Floats) -> tuple[float | None, float | None]:
     span = max(top - least, 1e-12)
     rounded_low = low if low == 0 else _rounded(low, math.floor)
     rounded_high = high if high in (0.0, 1.0, 100.0) else _rounded(high, math.ceil)
-    return rounded_low, (None if rounded_high > top + 1e5 * span else rounded_high)
+    loose = rounded_high > top + 1e5 * span and top <= EXACT_IN_FLOAT32
+    return rounded_low, (None if loose else rounded_high)
 
 
 def _stays_above_nought(present: Floats) -> bool:

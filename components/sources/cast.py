@@ -4,6 +4,7 @@ Only what cannot be *represented* fails here; a value that breaks a rule (150 wh
 found by validation. Missing has one form afterwards: null (NaN in a scalar float column and an empty text become null).
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -292,9 +293,18 @@ def _article(column: Column) -> str:
     return words.get(column.dtype) or f"a date that exists, {wanted_dates(column.written or DateFormat())}"
 
 
+def _is_float(text: str) -> bool:
+    try:
+        return not math.isnan(float(text))
+    except ValueError:
+        return False
+
+
 def _hint(column: Column, found: pl.Series, values: list[str], form: NumberFormat | None) -> str:
     if column.dtype == "int" and all(v.strip().lstrip("+-").isdigit() for v in values):
         return "numbers that name something: dtype string in the contract keeps every digit; amounts: dtype float"
+    if column.dtype == "int" and form is None and all(_is_float(v) for v in values):
+        return "correct the values, or give the column dtype float in the contract"
     if found.dtype == pl.String and column.dtype in ("int", "float"):
         if form is not None:
             return "write the values the same way, or change `numbers` in the contract (`number_formats` of the source)"

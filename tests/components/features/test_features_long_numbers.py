@@ -1,5 +1,7 @@
 """Whole numbers that float32 or float64 would merge, as categories and as numbers that may be missing."""
 
+import json
+
 import numpy as np
 import polars as pl
 import pytest
@@ -89,3 +91,17 @@ def test_a_missing_long_number_is_sent_as_the_smallest_int64():
     sent = raw_array("x", feature, pl.Series([2**53 + 1, None, 2**53]))
     assert sent.dtype == np.int64
     assert sent.tolist() == [2**53 + 1, MISSING_INT, 2**53]
+
+
+@pytest.mark.parametrize("values", [["007", "12"], ["1800000000000000000", "1800000000000000001"]])
+def test_texts_of_digits_stay_texts_in_a_saved_transform(tmp_path, values):
+    """007 is not 7: read back, every text has the index that it had."""
+    pl.DataFrame({"x": values * 3}).write_parquet(tmp_path / "x.parquet")
+    contract = Contract.model_validate(
+        {"name": "x", "features": {"x": {"dtype": "string"}}, "label": tabular.LABELS["binary"]}
+    )
+    made = FeatureTransform.fit(contract, [tmp_path / "x.parquet"], PreprocessConfig(one_hot_up_to=1))
+    plan = type(made.plan).model_validate(json.loads(json.dumps(made.plan.model_dump(mode="json"))))
+    assert plan == made.plan
+    assert plan.features["x"].values == tuple(values)
+    assert FeatureTransform(plan).encode(pl.DataFrame({"x": [*values, "7"]}))["x"].tolist() == [1, 2, 0]
