@@ -79,7 +79,7 @@ class Encoder:
 
 
 def aligned(shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    """An array that begins at a multiple of 64 bytes; TensorFlow copies any other twice."""
+    """An array that begins at a multiple of 64 bytes, as TensorFlow wants it; it copies any other, twice."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
     raw = np.empty(size + 64, np.uint8)
     start = -raw.ctypes.data % 64

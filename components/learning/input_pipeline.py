@@ -103,7 +103,9 @@ class MemoryFeed(Feed):
         """Gather the rows whose numbers stand in ``block[index]``. On first use the arrays move into TensorFlow."""
         if self._columns is None:
             with tf.init_scope():
-                self._columns, self._data = Columns(self._data), None
+                structure, flat = tf.nest.map_structure(lambda _: 0, self._data), tf.nest.flatten(self._data)
+                self._data = None
+                self._columns = Columns(structure, flat)
         return self._columns.rows(block[index])
 
     def not_finite(self) -> list[str]:

@@ -70,7 +70,7 @@ class RowGroups:
                     frame = pl.from_arrow(shard.read_row_group(place, columns=list(self.columns)))
                     assert isinstance(frame, pl.DataFrame)
                     frames.append(frame if step == 1 else frame.gather_every(step))
-        return pl.concat(frames, rechunk=True)
+        return pl.concat(frames, how="vertical_relaxed", rechunk=True)
 
 
 def row_groups(files: Sequence[Path], columns: Sequence[str]) -> RowGroups:

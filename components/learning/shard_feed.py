@@ -82,6 +82,6 @@ class ShardFeed(Feed):
                 held.append(mixed.select(pl.all().gather(order[:wanted])))
                 order = order[wanted:]
                 if (height := sum(f.height for f in held)) == min(rows, left):
-                    yield pl.concat(held)
+                    yield pl.concat(held, how="vertical_relaxed")
                     held, left = [], left - height
             del mixed

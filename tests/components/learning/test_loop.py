@@ -91,8 +91,11 @@ def test_columns_gather_rows_of_any_structure() -> None:
 
     arrays, target, weight = split()
     numbers = np.array([5, 0, 199, 5], np.int32)
-    found = Columns((arrays, target, weight)).rows(tf.constant(numbers))
     expected = ({n: a[numbers] for n, a in arrays.items()}, target[numbers], weight[numbers])
+    nest = (arrays, target, weight)
+    flat = tf.nest.flatten(nest)
+    found = Columns(tf.nest.map_structure(lambda _: 0, nest), flat).rows(tf.constant(numbers))
+    assert flat == [None] * 5
     tf.nest.map_structure(lambda a, b: np.testing.assert_array_equal(np.asarray(a), b), found, expected)
 
 
@@ -106,3 +109,25 @@ def test_steps_of_one_call(batch: int, shape: tuple[int, ...], steps: int) -> No
 
     model = keras.Sequential([keras.Input(shape), keras.layers.Flatten()])
     assert steps_per_execution(model, batch) == steps
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int32", "uint8"])
+def test_a_large_array_becomes_a_tensor_without_a_copy(dtype: str) -> None:
+    """A split in memory is there once; another array than ours is copied and may be changed afterwards."""
+    import tensorflow as tf
+
+    from components.learning.arrays import aligned
+    from components.learning.columns import as_tensor
+
+    ours = aligned((1000, 3), dtype)
+    ours[:] = 1
+    tensor = as_tensor(ours)
+    assert tensor.dtype == dtype
+    if not tf.config.list_physical_devices("GPU"):
+        ours[5, 1] = 7
+        assert int(tensor[5, 1]) == 7
+    other = np.ones(1001, dtype)[1:]
+    copied = as_tensor(other)
+    other[:] = 7
+    assert (copied.numpy() == 1).all()
+    assert as_tensor(aligned((0, 3), dtype)).shape == (0, 3)
