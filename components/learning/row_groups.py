@@ -15,7 +15,7 @@ source holds, which a plain permutation of the row groups gives only on average.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,16 +79,18 @@ def row_groups(files: Sequence[Path], columns: Sequence[str]) -> RowGroups:
 
     from components.sources.shards import row_bytes
 
-    places, rows = [], []
+    places, rows = [np.zeros((0, 2), np.int64)], [np.zeros(0, np.int64)]
     for number, file in enumerate(files):
         with pq.ParquetFile(file) as shard:
-            found = [shard.metadata.row_group(i).num_rows for i in range(shard.num_row_groups)]
-        places += [(number, i) for i, count in enumerate(found) if count]
-        rows += [count for count in found if count]
-    groups = RowGroups(tuple(files), tuple(columns), np.array(places).reshape(-1, 2), np.array(rows, np.int64), 1)
-    some = np.unique(np.linspace(0, len(rows) - 1, SAMPLED).astype(int)) if rows else np.array([], int)
+            found = np.array([shard.metadata.row_group(i).num_rows for i in range(shard.num_row_groups)], np.int64)
+        inside = np.flatnonzero(found)
+        places.append(np.stack([np.full_like(inside, number), inside], axis=1))
+        rows.append(found[inside])
+    groups = RowGroups(tuple(files), tuple(columns), np.concatenate(places), np.concatenate(rows), 1)
+    last = len(groups.rows) - 1
+    some = np.unique(np.linspace(0, last, SAMPLED).astype(int)) if last >= 0 else np.array([], int)
     width = max((row_bytes(groups.read(some[i : i + 1])) for i in range(len(some))), default=1)
-    return RowGroups(groups.files, groups.columns, groups.places, groups.rows, width)
+    return replace(groups, row_bytes=width)
 
 
 def deal(groups: int, rounds: int, random: np.random.Generator) -> list[np.ndarray]:

@@ -60,12 +60,10 @@ class Totals:
 def auc(truth: np.ndarray, score: np.ndarray) -> float:
     """Area under the ROC curve of ``truth`` (0 or 1, [N]) and ``score`` [N], ties counted half; NaN with one class.
 
-    By the mean ranks of the positive rows (Mann & Whitney 1947).
+    The share of pairs of a positive and a negative row in which the positive one scores higher (Mann & Whitney 1947).
     """
-    positives = int(truth.sum())
-    negatives = len(truth) - positives
-    if not positives or not negatives:
+    positive, negative = np.sort(score[truth == 1]), np.sort(score[truth != 1])
+    if not len(positive) or not len(negative):
         return float("nan")
-    _, place, count = np.unique(score, return_inverse=True, return_counts=True)
-    rank = np.cumsum(count) - (count - 1) / 2
-    return float((rank[place][truth == 1].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+    below = sum(int(np.searchsorted(negative, positive, side=side).sum()) for side in ("left", "right"))
+    return below / (2 * len(positive) * len(negative))
