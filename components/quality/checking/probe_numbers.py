@@ -183,7 +183,7 @@ def _beyond(
 
 def _example(values: Floats, flags: NDArray[np.bool_]) -> str:
     hits = values[flags]
-    return f"{hits[0]:.6g}" if hits.size else "none"
+    return f"{hits[0]:.15g}" if hits.size else "none"
 
 
 def _far(learned: dict[str, Any], reference: Histogram, view: Numbers, strays: int) -> Iterator[Evidence]:
@@ -227,10 +227,10 @@ def _atoms(learned: dict[str, Any], reference: Histogram, view: Numbers, copies:
         new = value not in known
         yield Evidence(
             view.column,
-            f"share of the value {value:.6g}" if not new else "a value that was rare is frequent",
+            f"share of the value {value:.15g}" if not new else "a value that was rare is frequent",
             (rate_increase if new else rate_change)(int(k / copies), int(n / copies), K, total),
             abs(k / n - K / total) / (0.01 if K <= 2 else 0.05),
-            f"{value:.6g} in {k} of {n}",
+            f"{value:.15g} in {k} of {n}",
             f"in {K} of {total}",
             first_rows(view.values == value) if new else (),
             1 + (learned["pairs"] // 20 if new else 0),

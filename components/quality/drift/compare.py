@@ -19,6 +19,7 @@ from components.quality.drift.psi import psi
 from components.quality.stats.counts import Counts
 from components.quality.stats.histogram import Histogram
 from components.quality.stats.summary import Distribution
+from schemas.magnitudes import plain
 from schemas.reference import DriftThresholds
 
 Floats = NDArray[np.float64]
@@ -100,7 +101,7 @@ def bins_of(new: Distribution, reference: Distribution) -> tuple[Floats, Floats,
     """Rows of both in the same few bins, and what the bins are called."""
     if isinstance(new, Histogram) and isinstance(reference, Histogram):
         few = reference.coarse(BINS)
-        edges = [f"{e:.4g}" for e in few.edges]
+        edges = _told_apart(few.edges.tolist())
         names = [f"<= {edges[0]}", *(f"{a} .. {b}" for a, b in pairwise(edges)), f"> {edges[-1]}"]
         return new.on(few.edges).counts, few.counts, names if edges else ["all"]
     if not (isinstance(new, Counts) and isinstance(reference, Counts)):
@@ -110,6 +111,15 @@ def bins_of(new: Distribution, reference: Distribution) -> tuple[Floats, Floats,
     a = [float(new.levels.get(n, 0)) for n in names[:-1]]
     b = [float(reference.levels[n]) for n in names[:-1]]
     return np.array([*a, new.rows - sum(a)]), np.array([*b, reference.rows - sum(b)]), names
+
+
+def _told_apart(edges: list[float]) -> list[str]:
+    """Rising numbers in as few digits, at least four, as tell them apart."""
+    for digits in (4, 6, 9, 12):
+        texts = [f"{edge:.{digits}g}" for edge in edges]
+        if len(set(texts)) == len(set(edges)):
+            return texts
+    return [plain(edge) for edge in edges]
 
 
 def _judge(

@@ -7,6 +7,7 @@ for each time that batches were merged.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +16,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from components.quality.profiling.distinct import HyperLogLog
+from schemas.magnitudes import as_limit
 
 Floats = NDArray[np.float64]
+Real = float | np.floating[Any]
 
 QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 BINS = 20
@@ -33,14 +36,14 @@ class Numbers:
     Attributes:
         values: rising; different ones while ``exact``.
         weights: rows that each value stands for.
-        squares: sum of squared differences from the mean.
+        mean, squares: and the sum of squared differences from it; beyond float64 as long doubles.
     """
 
     rows: int = 0
     infinite: int = 0
     zeros: int = 0
-    mean: float = 0.0
-    squares: float = 0.0
+    mean: Real = 0.0
+    squares: Real = 0.0
     low: float = 0.0
     high: float = 0.0
     exact: bool = True
@@ -82,7 +85,7 @@ class Numbers:
         first, second = (self, other) if self.rows else (other, self)
         part = second.rows / rows if rows else 0.0
         with np.errstate(over="ignore", invalid="ignore"):
-            gap = second.mean - first.mean
+            gap = np.longdouble(second.mean) - np.longdouble(first.mean)
             mean, squares = first.mean + gap * part, first.squares + second.squares + gap * gap * first.rows * part
         merged = Numbers(
             rows,
@@ -110,19 +113,19 @@ class Numbers:
         self.exact = False
 
     def quantiles(self) -> dict[str, float]:
-        """Nearest values at ``QUANTILES``."""
+        """Nearest values at ``QUANTILES``; whole numbers with every digit."""
         below = np.cumsum(self.weights)
         places = [
             min(int(np.searchsorted(below, round(q * (self.rows - 1)), side="right")), len(below) - 1)
             for q in QUANTILES
         ]
-        return {f"{q:g}": float(self.values[place]) for q, place in zip(QUANTILES, places, strict=True)}
+        return {f"{q:g}": _exact(self.values[place]) for q, place in zip(QUANTILES, places, strict=True)}
 
     def histogram(self) -> dict[str, Any]:
         """Counts of ``BINS`` equally wide bins; the last bin holds its right edge."""
         low, high = float(self.low), float(self.high)
         if low == high:
-            return {"edges": [low, high], "counts": [self.rows]}
+            return {"edges": [_exact(self.low), _exact(self.high)], "counts": [self.rows]}
         steps = np.linspace(0, 1, BINS + 1)
         edges = low * (1 - steps) + high * steps
         below = np.concatenate([[0.0], np.cumsum(self.weights)])
@@ -137,11 +140,11 @@ class Numbers:
             found["approximate"] = ["distinct", "quantiles", "histogram"]
         if not self.rows:
             return found
-        std = float(np.sqrt(self.squares / self.rows))
+        std = np.sqrt(self.squares / self.rows)
         found |= {"mean": _finite(self.mean), "std": _finite(std), "zeros": self.zeros}
         if sensitive:
             return found
-        ends = {"min": float(self.low), "max": float(self.high)}
+        ends = {"min": _exact(self.low), "max": _exact(self.high)}
         return {**found, "quantiles": self.quantiles(), **ends, "histogram": self.histogram()}
 
 
@@ -160,14 +163,20 @@ def _counted(there: NDArray[Any]) -> tuple[NDArray[Any], Floats]:
     return ordered[starts], np.diff(np.concatenate([starts, [len(ordered)]])).astype(np.float64)
 
 
-def _moments(values: NDArray[Any], counts: Floats, rows: int) -> tuple[float, float]:
+def _moments(values: NDArray[Any], counts: Floats, rows: int) -> tuple[Real, Real]:
     with np.errstate(over="ignore", invalid="ignore"):
         mean = float(np.dot(values.astype(np.float64), counts)) / rows
-        return mean, float(np.dot(np.square(values - mean), counts))
+        squares = float(np.dot(np.square(values - mean), counts))
+    if math.isfinite(mean) and math.isfinite(squares):
+        return mean, squares
+    wide, times = values.astype(np.longdouble), counts.astype(np.longdouble)
+    middle = (wide * times).sum() / rows
+    return middle, (np.square(wide - middle) * times).sum()
 
 
 def _together(a: Numbers, b: Numbers) -> tuple[NDArray[Any], Floats]:
-    values, weights = np.concatenate([a.values, b.values]), np.concatenate([a.weights, b.weights])
+    filled = [part for part in (a, b) if len(part.values)] or [a]
+    values, weights = (np.concatenate([getattr(p, f) for p in filled]) for f in ("values", "weights"))
     order = np.argsort(values, kind="stable")
     values, weights = values[order], weights[order]
     if not len(values):
@@ -176,5 +185,13 @@ def _together(a: Numbers, b: Numbers) -> tuple[NDArray[Any], Floats]:
     return values[starts], np.add.reduceat(weights, starts)
 
 
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None
+def _exact(value: Any) -> float:
+    """As JSON keeps it: an int where float64 would round it, else a float."""
+    return as_limit(value.item() if isinstance(value, np.generic) else value)
+
+
+def _finite(value: Any) -> float | None:
+    """A float; None where it is beyond float64."""
+    with np.errstate(over="ignore"):
+        plain = float(value)
+    return plain if math.isfinite(plain) else None

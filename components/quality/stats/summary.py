@@ -17,11 +17,15 @@ BINS = 64
 
 
 def summarise(frame: pl.DataFrame, contract: Contract, like: Mapping[str, Distribution] | None = None) -> Summary:
-    """Distribution of each scalar feature, and of the label, that the frame has.
+    """Distribution of each scalar feature, and of the label, that the frame has; long codes are categories.
 
     ``like`` gives the cut points of an earlier summary: only then can the two be merged or compared.
     """
-    dtypes: dict[str, Dtype] = {n: f.dtype for n, f in contract.features.items() if not f.shape}
+    dtypes: dict[str, Dtype] = {
+        n: "string" if f.wide and f.allowed is not None else f.dtype
+        for n, f in contract.features.items()
+        if not f.shape
+    }
     if contract.label is not None:
         dtypes[contract.label.name] = contract.label.dtype if contract.label.classes is None else "string"
     return {

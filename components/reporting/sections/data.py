@@ -16,6 +16,7 @@ from components.reporting.reading import RunRecord, as_dict, as_list, as_number
 from components.reporting.sections.history import history
 from components.reporting.sections.verdicts import Verdict, read_verdicts
 from schemas.contract import FILE_PARTS
+from schemas.magnitudes import EXACT
 
 MASK = "••• (sensitive)"
 VALUES = 6
@@ -264,7 +265,9 @@ def _cell(value: Any) -> str:
     if isinstance(value, str):
         return value[:10]
     number = as_number(value)
-    return "" if number is None else label(number)
+    if number is None:
+        return ""
+    return str(value) if isinstance(value, int) and abs(value) > EXACT else label(number)
 
 
 def _broken(verdict: Verdict, sensitive: frozenset[str]) -> dict[str, Any]:
