@@ -8,6 +8,8 @@ pipeline that watches a model, with the live model's data as baseline::
     Step("skew", compare_log, CompareLogConfig(log=...), {"baseline": Champion("churn", "checked")})
 """
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,7 +105,9 @@ def compare_log(config: CompareLogConfig, baseline: Examples, out: Path) -> Comp
     """
     names = ("requests", f"{config.baseline_split} of the baseline")
     rows = _all_rows(config.log, list(baseline.contract.features), baseline.contract)
-    return _judge(config, rows, baseline, names, out, with_label=False)
+    sampled = config.log.sampled()
+    told = {"sampling": {**asdict(sampled), "words": sampled.words()}}
+    return _judge(config, rows, baseline, names, out, with_label=False, told=told)
 
 
 def _all_rows(source: Source, names: list[str], contract: Contract) -> "Rows":
@@ -127,31 +131,39 @@ def _rows(examples: Examples, split: str) -> "Rows":
 
 
 def _judge(
-    config: _Judged, new: "Rows", baseline: Examples, names: tuple[str, str], out: Path, *, with_label: bool
+    config: _Judged,
+    new: "Rows",
+    baseline: Examples,
+    names: tuple[str, str],
+    out: Path,
+    *,
+    with_label: bool,
+    told: Mapping[str, Any] | None = None,
 ) -> Comparison:
+    """Compare, keep what was found and what is ``told`` beside it, and decide."""
     from components.quality.moved import FILE, moved
     from components.reporting.decision import Comparand, DecisionRecord
 
     reference = _rows(baseline, config.baseline_split)
     settings: dict[str, Any] = {"rows": config.rows, "classifier": config.classifier, "with_label": with_label}
-    found = moved(new, reference, baseline.contract, names, **settings)
+    found = {**moved(new, reference, baseline.contract, names, **settings), **(told or {})}
     write_json(out / FILE, {"comparisons": [found]})
     count, limit, domain = len(found["drifted"]), config.most_drifted, found["domain"]
     few = limit is None or count <= limit
-    told = domain is not None and domain["drifted"] and limit is not None
+    alike = not (domain is not None and domain["drifted"] and limit is not None)
     checks = [Comparand(name="drifted features", measured=count, comparison="<=", wanted=limit or 0, passed=few)]
     if domain is not None and limit is not None:
         wanted = found["thresholds"]["domain_classifier"]
         checks.append(
-            Comparand(name="domain classifier", measured=domain["auc"], comparison="<=", wanted=wanted, passed=not told)
+            Comparand(name="domain classifier", measured=domain["auc"], comparison="<=", wanted=wanted, passed=alike)
         )
     record = DecisionRecord(
         gate="drift",
-        passed=few and not told,
+        passed=few and alike,
         rule="drift is only reported" if limit is None else f"at most {limit} features have drifted",
         checks=() if limit is None else tuple(checks),
         reason=f"{count} of {len(found['features'])} features have drifted: {', '.join(found['drifted']) or 'none'}",
-        next_action="" if few and not told else "look at the features that moved, and train again on newer data",
+        next_action="" if few and alike else "look at the features that moved, and train again on newer data",
     )
     record.write(out)
     if not record.passed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +16,31 @@ if TYPE_CHECKING:
 
 LENGTH_BYTES, CHECK_BYTES = 8, 4
 MISSING_INT = -(2**63)
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """What a log holds of what a server was asked.
+
+    Attributes:
+        requests: Predict requests in it; a server logs whole requests, whatever their number of rows.
+        stand_for: about how many were asked, by the sampling rate in each record; None where one tells no rate.
+    """
+
+    requests: int
+    stand_for: int | None
+
+    def words(self) -> str:
+        """The share and the counts, in a sentence; empty where every request was logged."""
+        if self.stand_for is None:
+            return f"the log holds {self.requests:,} requests and does not say what share of all requests that is"
+        if self.stand_for <= self.requests:
+            return ""
+        return (
+            f"the log holds {self.requests:,} of about {self.stand_for:,} requests, taken by chance at a rate of "
+            f"{self.requests / self.stand_for:.2g} of requests (not of rows); "
+            "serve --prediction_log_sampling_rate changes it"
+        )
 
 
 class PredictionLogSource(Source):
@@ -63,9 +89,24 @@ class PredictionLogSource(Source):
         if waiting:
             yield pl.concat(waiting)
 
+    def sampled(self) -> Sampled:
+        """How many requests the log holds, and for about how many they stand."""
+        rates = [float(record.log_metadata.sampling_config.sampling_rate) for record in self._logged()]
+        told = [rate for rate in rates if 0 < rate <= 1]
+        stand_for = sum(1 / rate for rate in told) if len(told) == len(rates) else None
+        return Sampled(len(rates), None if stand_for is None else round(stand_for))
+
     def _requests(self) -> Iterator[dict[str, Any]]:
-        """Arrays by input of every Predict request. Raises ``DataUnreadable`` where there is none."""
-        from components.serving.client import messages, tensors
+        """Arrays by input of every Predict request."""
+        from components.serving.client import tensors
+
+        for record in self._logged():
+            inputs = record.predict_log.request.inputs
+            yield {name: tensors.from_proto(inputs[name]) for name in inputs}
+
+    def _logged(self) -> Iterator[Any]:
+        """The record of every Predict request. Raises ``DataUnreadable`` where there is none."""
+        from components.serving.client import messages
 
         found = False
         for file in self.files():
@@ -73,8 +114,7 @@ class PredictionLogSource(Source):
                 record = messages.PredictionLog.FromString(data)
                 if record.WhichOneof("log_type") == "predict_log":
                     found = True
-                    inputs = record.predict_log.request.inputs
-                    yield {name: tensors.from_proto(inputs[name]) for name in inputs}
+                    yield record
         if not found:
             raise DataUnreadable(
                 f"{self.path} holds no Predict request", "at least one", "wait for requests, or raise the sampling rate"

@@ -12,8 +12,9 @@ from pydantic import Field
 
 from components.sources.base import Source, Wanted, fingerprint_files
 from components.sources.columns import Column
-from components.sources.paths import local, missing_file
+from components.sources.paths import local
 from components.sources.splits import NAMES
+from components.sources.tfds_folders import DEFAULT, INFO, VARIABLE, default_data_dir, full_name
 from schemas.errors import DataUnreadable
 
 if TYPE_CHECKING:
@@ -36,8 +37,9 @@ class TfdsSource(Source):
     kind: Literal["tfds"] = "tfds"
     name: str
     """Name, optionally with config and version: ``mnist`` or ``my_set/plain:1.0.0``."""
-    data_dir: str = "~/tensorflow_datasets"
-    """Where prepared data sets lie."""
+    data_dir: str | None = None
+    """Where prepared data sets lie, or the prepared folder of one version itself, with its ``dataset_info.json``; by
+    default ``$TFDS_DATA_DIR``, and ``~/tensorflow_datasets`` where that is not set."""
     parts: dict[Part, str] | None = Field(default=None, min_length=1)
     """Our split -> split of the data set; slices such as ``train[:90%]`` are allowed. By default those that are named
     train, validation or test; where none is, all of the data set is ``train``."""
@@ -48,7 +50,11 @@ class TfdsSource(Source):
 
     def __str__(self) -> str:
         """Name and folder, for messages."""
-        return f"data set {self.name} in {self.data_dir}"
+        return f"data set {self.name} in {self.folder()}"
+
+    def folder(self) -> Path:
+        """Where the data set is looked for."""
+        return local(self.data_dir or default_data_dir())
 
     def files(self) -> list[Path]:
         """The prepared files with the metadata beside them."""
@@ -136,9 +142,13 @@ class TfdsSource(Source):
         """The prepared builder; downloads only where ``download`` says so."""
         import tensorflow_datasets as tfds
 
-        folder = local(self.data_dir)
+        folder = self.folder()
         if not self.download and not folder.is_dir():
-            raise missing_file(folder)
+            raise DataUnreadable(
+                f"no file or folder {folder} for data set {self.name}",
+                f"prepared data sets in `data_dir`, in ${VARIABLE} or in {DEFAULT}",
+                "say where they lie, or set `download: true` where a network exists",
+            )
         builder = self._find(folder)
         if builder.info.file_format == tfds.core.FileFormat.PARQUET:
             raise DataUnreadable(
@@ -150,10 +160,21 @@ class TfdsSource(Source):
             builder.download_and_prepare()
         return builder
 
+    def _inside(self, folder: Path) -> Any:
+        """The builder of a prepared folder, which must be that of the named data set."""
+        import tensorflow_datasets as tfds
+
+        found = full_name(folder)
+        if found != self.name.partition(":")[0]:
+            raise DataUnreadable(f"{self}: the folder holds {found}", self.name, "correct `name` or `data_dir`")
+        return tfds.core.load.read_only_builder.builder_from_directory(folder)
+
     def _find(self, folder: Path) -> Any:
         import tensorflow_datasets as tfds
 
         try:
+            if (folder / INFO).is_file():
+                return self._inside(folder)
             if self.download:
                 return tfds.builder(self.name, data_dir=folder)
             return tfds.core.load.read_only_builder.builder_from_files(self.name, data_dir=folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,7 @@ from components.sources.files.kinds import kind_of_path
 from components.sources.files.layout import refuse_repeated
 from components.sources.paths import find_files, local, missing_file
 from components.sources.sql import SqlSource
+from components.sources.tfds_folders import VARIABLE, full_name, newest_version, prepared_below
 from schemas.errors import ConfigError
 
 Kind = Literal["csv", "jsonl", "parquet", "npz", "sql", "tfds", "images"]
@@ -65,6 +67,8 @@ def kind_of(data: str) -> Kind:
     if "://" in data:
         return "sql"
     path = local(data)
+    if path.is_dir() and prepared_below(path):
+        return "tfds"
     if path.exists():
         return kind_of_path(path)
     if _TFDS_NAME.fullmatch(data) and not path.suffix:
@@ -91,8 +95,17 @@ def open_table(data: str, kind: Kind, query: str | None = None, decimals: Mappin
             raise ConfigError("a database, and no query", "--query 'SELECT ...' or the name of a table", "add it")
         return _streamed(SqlSource(url=data, query=query), said)
     if kind == "tfds":
-        return _streamed(TfdsSource(name=data), said, "train")
+        return _streamed(data_set(data), said, "train")
     return _streamed(NpzSource(path=data), said)
+
+
+def data_set(data: str) -> TfdsSource:
+    """A data set of TensorFlow Datasets by its name, or by its prepared folder."""
+    path = local(data)
+    if path.is_dir():
+        folder = newest_version(path)
+        return TfdsSource(name=full_name(folder), data_dir=str(folder))
+    return TfdsSource(name=data, data_dir=os.environ.get(VARIABLE) or None)
 
 
 def _streamed(source: Source, decimals: Mapping[str, str], split: str | None = None) -> Opened:

@@ -12,7 +12,7 @@ from components.sources.images import FileFacts
 from components.starting.file_checks import file_checks
 from components.starting.images import MIRRORED, SAMPLE, THUMB, side, told_from_mirror
 from components.starting.label import NAMES
-from components.starting.opening import Kind
+from components.starting.opening import Kind, data_set
 from components.starting.recipe import Decision, Recipe
 from components.starting.settling import settle
 from components.starting.sizes import vision
@@ -35,7 +35,7 @@ def pixel_column(data: str, kind: Kind) -> tuple[str, Shape] | None:
     elif kind == "tfds":
         import tensorflow_datasets as tfds
 
-        features = TfdsSource(name=data).builder().info.features
+        features = data_set(data).builder().info.features
         shown = {n: f.shape for n, f in features.items() if isinstance(f, tfds.features.Image)}
     else:
         return None
@@ -56,7 +56,7 @@ def start_with_pixels(
         sides: height, width and channels in pixels.
         label: column of the classes; guessed where left out.
     """
-    source: Pixels = NpzSource(path=data) if kind == "npz" else TfdsSource(name=data)
+    source: Pixels = NpzSource(path=data) if kind == "npz" else data_set(data)
     names = source.column_names(source.splits()[0] if source.splits() else None)
     chosen, guess = _label(names, image, label)
     labels = _rows(source, Wanted({chosen: Column(chosen, "key")}, any_extra=True))[chosen]

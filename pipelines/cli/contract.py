@@ -157,11 +157,20 @@ def export(
     from schemas.contract import load_contract
     from schemas.files import write_text
 
-    text = _exported(load_contract(contract), to)
+    loaded = load_contract(contract)
+    text = _exported(loaded, to)
     if output is None:
         typer.echo(text, nl=False)
     else:
         write_text(output, text)
+        typer.echo(f"{output}: {_FORMATS[to]}, from contract {loaded.name}: {len(loaded.features)} features", err=True)
+
+
+_FORMATS = {
+    "tfmd": "a TensorFlow Metadata schema",
+    "jsonschema": "a JSON schema of its rows",
+    "gx": "a Great Expectations suite",
+}
 
 
 def _exported(contract: "Contract", to: str) -> str:

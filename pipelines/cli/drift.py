@@ -33,7 +33,12 @@ def drift(
         Path | None, typer.Option(metavar="FILE", help="New rows, as for predict; the label may be absent.")
     ] = None,
     log: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The server's prediction log (--prediction_log_dir).")
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="The server's prediction log (--prediction_log_dir): a sample, 0.01 of the requests unless "
+            "--prediction_log_sampling_rate says otherwise.",
+        ),
     ] = None,
     most: Annotated[
         int | None,
@@ -105,6 +110,9 @@ def _print(found: dict[str, Any]) -> None:
     console = table_console()
     console.print(table)
     rows, domain = found["rows"], found["domain"]
+    sampling = found.get("sampling", {}).get("words")
+    if sampling:
+        console.print(sampling, markup=False, highlight=False, soft_wrap=True)
     told = f"; a small model tells them apart with AUC {domain['auc']:.3f}" if domain else ""
     console.print(
         f"{len(found['drifted'])} of {len(found['features'])} features have moved: {rows['new']:,} rows of "

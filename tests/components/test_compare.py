@@ -125,16 +125,18 @@ def test_gate_and_report(tmp_path):
         compare(CompareConfig(split="test"), new, old, tmp_path / "out")
 
 
-def write_log(path: Path, batches: list[dict[str, np.ndarray]]) -> None:
+def write_log(path: Path, batches: list[dict[str, np.ndarray]], rate: float | None = None) -> None:
     """TFRecord framing by hand; the checks are not looked at by readers that trust their disk."""
-    from components.serving.prediction_records import predict_record
+    from components.serving.prediction_records import describe, predict_record
     from components.serving.values import Predicted
 
     with path.open("wb") as f:
         for inputs in batches:
-            data = predict_record(
-                inputs, Predicted("shop", 1, "serving_default", {"score": np.zeros(1)})
-            ).SerializeToString()
+            answer = Predicted("shop", 1, "serving_default", {"score": np.zeros(1)})
+            record = predict_record(inputs, answer)
+            if rate is not None:
+                describe(record, answer, rate, 1)
+            data = record.SerializeToString()
             f.write(len(data).to_bytes(8, "little") + b"\0" * 4 + data + b"\0" * 4)
 
 
@@ -164,6 +166,24 @@ def test_serving_log_against_the_training_data(tmp_path):
     made = compare_log(CompareLogConfig(log=source, classifier=False), base, tmp_path / "out")
     found = made.drift["comparisons"][0]
     assert set(found["drifted"]) == {"b", "c"} and "y" not in {f["feature"] for f in found["features"]}
+
+
+@pytest.mark.parametrize(
+    ("rates", "stand_for", "says"),
+    [
+        ((0.01, 0.01), 600, "6 of about 600 requests, taken by chance at a rate of 0.01 of requests (not of rows)"),
+        ((0.01, 0.1), 330, "6 of about 330 requests"),
+        ((1.0, 1.0), 6, ""),
+        ((None, 0.1), None, "does not say what share"),
+    ],
+)
+def test_a_log_says_for_how_many_requests_it_stands(tmp_path, rates, stand_for, says):
+    asked = requests_of(shop(50, 4))
+    for i, rate in enumerate(rates):
+        write_log(tmp_path / f"{i}.tfrecord", [asked] * 3, rate)
+    sampled = PredictionLogSource(path=str(tmp_path)).sampled()
+    assert (sampled.requests, sampled.stand_for) == (6, stand_for)
+    assert says in sampled.words() and bool(says) == bool(sampled.words())
 
 
 @pytest.mark.parametrize("labelled", [True, False])

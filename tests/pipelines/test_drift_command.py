@@ -74,6 +74,23 @@ def test_a_file_that_changed_is_read_again(project, capsys):
     assert "0 of 3 features" in out and "1 of 3 features" in out
 
 
+def test_what_share_of_the_requests_a_log_holds_is_said(project, capsys):
+    from components.serving.prediction_records import describe, predict_record
+    from components.serving.values import Predicted
+
+    asked, answer = rows(1), Predicted("small", 1, "serving_default", {"score": np.zeros(1)})
+    (project / "log").mkdir()
+    with (project / "log" / "a.tfrecord").open("wb") as f:
+        for part in asked.iter_slices(100):
+            texts = np.array([v.encode() for v in part["c"]], dtype=object)
+            record = predict_record({"a": part["a"].to_numpy().astype(np.float32), "c": texts}, answer)
+            describe(record, answer, 0.01, 1)
+            data = record.SerializeToString()
+            f.write(len(data).to_bytes(8, "little") + b"\0" * 4 + data + b"\0" * 4)
+    assert main(["drift", "small", "--log", str(project / "log")]) == 0
+    assert "20 of about 2,000 requests, taken by chance at a rate of 0.01 of requests" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("argv", [[], ["--data", "a.csv", "--log", "log"]])
 def test_a_file_or_a_log_is_wanted(project, capsys, argv):
     assert main(["drift", "small", *argv]) == 2

@@ -150,6 +150,7 @@ def test_commands(tmp_path):
     result = run(contract_app, ["diff", str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml")])
     assert result.exit_code == 0 and "features.a.max: 10.0 -> 20.0" in result.stdout
     result = run(contract_app, ["export", str(tmp_path / "a.yaml"), "--to", "tfmd", "-o", str(tmp_path / "s.pbtxt")])
+    assert "s.pbtxt: a TensorFlow Metadata schema, from contract" in result.stderr
     assert result.exit_code == 0
     result = run(contract_app, ["import", str(tmp_path / "s.pbtxt"), "--label", "y", "-o", str(tmp_path / "c.yaml")])
     assert result.exit_code == 0 and load_contract(tmp_path / "c.yaml").label == BASE.label

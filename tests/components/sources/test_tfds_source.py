@@ -1,5 +1,7 @@
 """A builder of our own, prepared without a network, read back and counted."""
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +134,55 @@ def test_ingest(prepared, tmp_path):
     assert examples.rows("train") + examples.rows("val") == 1_200 and examples.rows("val") > 60
 
 
+@pytest.mark.parametrize("where", ["shapes/1.0.0", "moved"])
+def test_a_prepared_folder_is_read_wherever_it_lies(prepared, tmp_path, where):
+    folder = prepared / where
+    if where == "moved":
+        folder = shutil.copytree(prepared / "shapes/1.0.0", tmp_path / "moved")
+    there, here = source(folder), source(prepared)
+    assert there.fingerprint() == here.fingerprint()
+    assert there.column_names() == here.column_names()
+    with pytest.raises(DataUnreadable, match="the folder holds shapes"):
+        source(folder, name="others").column_names()
+
+
+def test_where_tensorflow_datasets_looks_we_look(prepared, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(prepared))
+    assert TfdsSource(name="shapes").fingerprint() == source(prepared).fingerprint()
+    monkeypatch.setenv("TFDS_DATA_DIR", str(prepared / "nothing"))
+    with pytest.raises(DataUnreadable, match="no file or folder") as caught:
+        TfdsSource(name="shapes").column_names()
+    assert "$TFDS_DATA_DIR" in str(caught.value)
+
+
+def test_a_first_definition_knows_the_prepared_folder(prepared, tmp_path, monkeypatch):
+    from components.starting.opening import data_set, kind_of
+
+    for folder in (prepared, prepared / "shapes", prepared / "shapes/1.0.0"):
+        assert kind_of(str(folder)) == "tfds"
+        found = data_set(str(folder))
+        assert (found.name, found.data_dir) == ("shapes", str(prepared / "shapes/1.0.0"))
+    monkeypatch.setenv("TFDS_DATA_DIR", str(prepared))
+    assert data_set("shapes") == TfdsSource(name="shapes", data_dir=str(prepared))
+    both = shutil.copytree(prepared, tmp_path / "both")
+    info = shutil.copytree(both / "shapes", both / "others") / "1.0.0/dataset_info.json"
+    info.write_text(info.read_text().replace('"shapes"', '"others"'))
+    with pytest.raises(DataUnreadable, match="holds 2 prepared data sets") as caught:
+        data_set(str(both))
+    assert "others, shapes" in str(caught.value)
+
+
+def test_of_several_versions_the_newest_is_taken(tmp_path):
+    from components.sources.tfds_folders import newest_version
+
+    for version in ("1.9.0", "1.10.0", "incomplete.X_2.0.0"):
+        place = tmp_path / "shapes" / version
+        place.mkdir(parents=True)
+        number = version.rpartition("_")[2]
+        (place / "dataset_info.json").write_text(json.dumps({"name": "shapes", "version": number}))
+    assert newest_version(tmp_path).name == "1.10.0"
+
+
 def test_unknown_column_name_split_and_folder(prepared, tmp_path):
     with pytest.raises(DataInvalid, match="'vector' is not in the contract"):
         list(source(prepared).frames(Wanted({k: v for k, v in COLUMNS.items() if k != "vector"}), "test"))
@@ -159,7 +210,8 @@ def photos(folder: Path, rows: int) -> None:
             return self.dataset_info_from_configs(features=tfds.features.FeaturesDict(features))
 
         def _split_generators(self, dl_manager):
-            pixels = [np.full((4 + n % 5, 9, 3), 7 + 100 * (n % 2), np.uint8) for n in range(rows)]
+            light = [7 + 100 * (n % 2) + (n if n >= 5 else 0) for n in range(rows)]
+            pixels = [np.full((4 + n % 5, 9, 3), light[n], np.uint8) for n in range(rows)]
             return {"train": ((n, {"image": pixels[n], "label": n % 2}) for n in range(rows))}
 
         def _generate_examples(self):
