@@ -43,6 +43,20 @@ FILE_PARTS = ("height", "width", "channels", "dtype")
 NUMERIC: frozenset[str] = frozenset({"float", "int", "image"})
 
 
+class Advances(Config):
+    """How a column goes on from one file to the next; written as ``true`` where nothing more is to be said.
+
+    Its level is never compared and it has no ``max``: dates, counters, meters, totals, versions, months of a date.
+    """
+
+    by: Literal["time", "rows"] = "rows"
+    """Whether it grows with the ``time`` of the rows or with the ``rows`` as they stand in the file."""
+    within: str | None = None
+    """The column whose groups each go on by themselves, as a meter for each household; left out: all rows together."""
+    step: float | None = None
+    """The usual step from one row to the next (the median of those that are not 0), for the reader."""
+
+
 class Feature(Config):
     """One input of the model. A rule that is left out is not checked."""
 
@@ -68,6 +82,8 @@ class Feature(Config):
     """A regular expression that every string matches from its start, in the language of ``patterns``."""
     unique: bool = False
     """Whether no two rows may share a value."""
+    advances: Advances | None = None
+    """The column moves on from file to file, and is judged by its steps and not by its level; not for images."""
     unit: str = ""
     """What a number counts, e.g. ``months`` or ``USD``."""
     description: str = ""
@@ -85,8 +101,15 @@ class Feature(Config):
             raise ValueError(f"a regular expression as Polars and Rust read it: {fault}")
         return value
 
+    @field_validator("advances", mode="before")
+    @classmethod
+    def _advances_or_not(cls, value: Any) -> Any:
+        return {} if value is True else None if value is False else value
+
     @model_validator(mode="after")
     def _rules_fit_the_dtype(self) -> Self:
+        if self.advances is not None and (self.dtype == "image" or self.shape):
+            raise ValueError("advances is for single values, not for images or arrays")
         if (self.min is not None or self.max is not None) and self.dtype not in NUMERIC:
             raise ValueError(f"min and max are for {sorted(NUMERIC)}, not for dtype {self.dtype}")
         if self.min is not None and self.max is not None and self.min > self.max:
@@ -322,10 +345,9 @@ class _FlowLeaves(yaml.SafeDumper):
 
     def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:
         node = super().represent_mapping(tag, mapping, flow_style)
-        node.flow_style = all(isinstance(v, yaml.ScalarNode | yaml.SequenceNode) for _, v in node.value) and not {
-            "name",
-            "sketch",
-        } & {k.value for k, _ in node.value}
+        node.flow_style = all(
+            isinstance(v, yaml.ScalarNode | yaml.SequenceNode) or k.value == "advances" for k, v in node.value
+        ) and not {"name", "sketch"} & {k.value for k, _ in node.value}
         return node
 
 
@@ -388,6 +410,8 @@ def _contract_error(error: ValidationError, text: str, origin: str) -> ContractE
 def _fields_at(location: tuple[int | str, ...]) -> list[str]:
     """Field names allowed at a place of the file."""
     first = location[0] if location else None
+    if location[-1:] == ("advances",):
+        return sorted(Advances.model_fields)
     if location[:2] == ("reference", "drift"):
         return sorted(DriftThresholds.model_fields)
     models: dict[str, type[Config]] = {

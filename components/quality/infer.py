@@ -10,10 +10,10 @@ import numpy as np
 import polars as pl
 
 from components.quality.checking.column_specs import describe_columns
-from components.quality.checking.judgement import learn
+from components.quality.checking.judgement import advances_of, learn
 from components.quality.checking.reading import read_file
 from components.quality.checking.table import Spec, Table
-from components.quality.infer_rules import absent_classes, feature_of, label_of
+from components.quality.infer_rules import absent_classes, advancing_feature, feature_of, label_of
 from schemas.contract import Contract, Feature, Label, Rows
 from schemas.dates import DateFormat
 from schemas.errors import ConfigError, DataUnreadable, UnknownName
@@ -101,7 +101,7 @@ def _contract(
         if _constant(table, column):
             ignore.append(column)
         else:
-            features[column] = feature_of(table, column)
+            features[column] = _feature(table, column, statistics)
     if not features:
         raise ConfigError(f"no column of {', '.join(table.everything[:8])} can be a feature", "one that varies", "")
     made: Label | None = label_of(table, label, task) if label else None
@@ -130,6 +130,14 @@ def _written_otherwise(table: Table, columns: Collection[str]) -> dict[str, Numb
     """How numbers are written, by column, where not plainly."""
     forms = {name: table.specs[name].number for name in columns}
     return {name: form for name, form in forms.items() if form is not None}
+
+
+def _feature(table: Table, column: str, statistics: dict[str, Any]) -> Feature:
+    """The rules of a column by what it does in time: it advances, it drifts, or it stays."""
+    kept = statistics["probes"]["advance"]["columns"].get(column)
+    if kept is not None:
+        return advancing_feature(table, column, advances_of(statistics)[column], kept.get("step"))
+    return feature_of(table, column, drifts=column in statistics["drifts"], grows=column in statistics["grow"])
 
 
 def _best_key(table: Table, keys: list[str]) -> str | None:

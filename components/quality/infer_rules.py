@@ -7,10 +7,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from components.quality.checking.advance import Advance
 from components.quality.checking.table import Spec, Table
 from components.quality.stats.tails import bounds, ends
 from components.sources.label_texts import absent_labels
-from schemas.contract import Dtype, Feature, Label, Scalar
+from schemas.contract import Advances, Dtype, Feature, Label, Scalar
 from schemas.errors import ConfigError
 from schemas.magnitudes import EXACT_IN_FLOAT32
 
@@ -24,26 +25,66 @@ SEEN = 5
 """How often each level of a closed list must have been seen."""
 
 
-def feature_of(table: Table, column: str) -> Feature:
-    """The rules of one feature."""
+def feature_of(table: Table, column: str, drifts: bool = False, grows: bool = False) -> Feature:
+    """The rules of one feature.
+
+    Args:
+        table: the clean rows.
+        column: its name.
+        drifts: its level moves with time, so that only natural ends are limits.
+        grows: new values come in with time, so that no list of them is closed.
+    """
     spec = table.specs[column]
-    nullable = bool(table.missing(column).any())
-    share = float(table.missing(column).mean())
-    most = _rounded_up(min(1.0, share + 6 * math.sqrt((share + 0.01) / table.rows) + 0.02)) if nullable else None
+    nullable, most = _gaps(table, column)
     if spec.kind == "number":
         dtype: Dtype = "int" if spec.integer else "float"
         unit = spec.number.unit if spec.number else ""
-        codes = _codes(table.numbers(column)) if spec.integer else None
+        codes = _codes(table.numbers(column)) if spec.integer and not drifts and not grows else None
         if codes is not None:
             return Feature(dtype=dtype, nullable=nullable, max_missing=most, allowed=codes, unit=unit)
-        low, high = limits(table.numbers(column))
+        low, high = _natural(table.numbers(column)) if drifts else limits(table.numbers(column))
         return Feature(dtype=dtype, nullable=nullable, max_missing=most, min=low, max=high, unit=unit)
     if spec.kind == "datetime":
         return Feature(dtype="datetime", nullable=nullable, max_missing=most)
-    allowed = closed_list(table, column)
+    allowed = None if grows else closed_list(table, column)
     if spec.boolean:
         return Feature(dtype="bool", nullable=nullable, max_missing=most)
     return Feature(dtype="string", nullable=nullable, max_missing=most, allowed=allowed)
+
+
+def advancing_feature(table: Table, column: str, advance: Advance, step: float | None) -> Feature:
+    """The rules of a column that advances: no largest value and no list; the smallest is 0 where none is below."""
+    spec = table.specs[column]
+    nullable, most = _gaps(table, column)
+    advances = Advances(by=advance.by, within=advance.within or None, step=_to_digits(step) if step else None)
+    dtype: Dtype = "string"
+    if spec.kind == "number":
+        dtype = "int" if spec.integer else "float"
+    elif spec.kind == "datetime":
+        dtype = "datetime"
+    elif spec.boolean:
+        dtype = "bool"
+    low = 0.0 if spec.kind == "number" and float(np.nanmin(table.numbers(column))) >= 0 else None
+    unit = spec.number.unit if spec.number else ""
+    return Feature(dtype=dtype, nullable=nullable, max_missing=most, min=low, unit=unit, advances=advances)
+
+
+def _gaps(table: Table, column: str) -> tuple[bool, float | None]:
+    """Whether values may be missing, and the largest share of them."""
+    missing = table.missing(column)
+    share = float(missing.mean())
+    most = _rounded_up(min(1.0, share + 6 * math.sqrt((share + 0.01) / table.rows) + 0.02))
+    return bool(missing.any()), most if missing.any() else None
+
+
+def _natural(values: Floats) -> tuple[float | None, float | None]:
+    """Natural ends alone: nothing below 0 or above 0, shares up to 1, per cent up to 100."""
+    low, high = limits(values)
+    return (0.0 if low == 0 else None), (high if high in (0.0, 1.0, 100.0) else None)
+
+
+def _to_digits(step: float) -> float:
+    return float(f"{step:.3g}")
 
 
 def _codes(values: Floats) -> tuple[int, ...] | None:

@@ -33,6 +33,11 @@ def thresholds_of(contract: Contract) -> DriftThresholds:
     return contract.drift or inferred
 
 
+def advancing(contract: Contract) -> frozenset[str]:
+    """Features that move on from file to file, so that another level is no drift."""
+    return frozenset(n for n, f in contract.features.items() if f.advances is not None)
+
+
 def moved(
     new: Rows,
     reference: Rows,
@@ -58,7 +63,7 @@ def moved(
     before = summarise(there, contract)
     now = summarise(here, contract, like=before)
     limits = thresholds_of(contract)
-    found = compare(now, before, limits)
+    found = compare(now, before, limits, advancing(contract))
     domain = _domain(here, there, contract, limits) if classifier else None
     drifted = [one.feature for one in found if one.drifted]
     return {
@@ -96,8 +101,8 @@ def _record(one: FeatureDrift, before: Summary, contract: Contract) -> dict[str,
 def _domain(
     here: pl.DataFrame, there: pl.DataFrame, contract: Contract, limits: DriftThresholds
 ) -> dict[str, Any] | None:
-    """What the domain classifier says; it does not see the label. None with too few rows to tell."""
-    names = [n for n in contract.features if n in here.columns and n in there.columns]
+    """What the domain classifier says; it sees neither the label nor what advances by itself. None with few rows."""
+    names = [n for n in contract.features if n in here.columns and n in there.columns and n not in advancing(contract)]
     if not names or min(here.height, there.height) < 20:
         return None
     found = domain_classifier(here.select(names), there.select(names))

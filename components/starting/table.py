@@ -125,9 +125,13 @@ def _without(contract: Contract, opened: Opened, why_time: str) -> tuple[Contrac
     }
     decisions = [Decision("left out", o.name, o.reason) for o in out]
     decisions += [Decision("left out", n, why) for n, why in opened.left_out.items()]
+    decisions += [Decision("advances", n, ADVANCES) for n, f in features.items() if f.advances is not None]
     if contract.time is not None:
         decisions.append(Decision("time", contract.time, why_time))
     return Contract.model_validate({**contract.model_dump(), **changes}), decisions
+
+
+ADVANCES = "it moves on from file to file: it is checked by its steps, and a model knows no later level of it"
 
 
 def _lenient(feature: Feature) -> Feature:
@@ -145,7 +149,7 @@ def _moment(contract: Contract, opened: Opened) -> Feature | None:
         return None
     dtype = "datetime" if spec.kind == "datetime" else "int" if spec.integer else "float"
     return Feature.model_validate(
-        {"dtype": dtype, "nullable": True, "max_missing": MISSING, "severity": "warning",
+        {"dtype": dtype, "nullable": True, "max_missing": MISSING, "severity": "warning", "advances": {"by": "time"},
          "description": "When the row was made."}
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from components.quality.checking.evidence import Evidence, Failure, certain, judge
+from components.quality.checking.goes_back import going_back
 from components.quality.checking.judgement import SAMPLE, compare_table
 from components.quality.checking.large import height, is_large, repeats_of, scan, slices, spread
 from components.quality.checking.reading import FileFacts, read_file
@@ -114,10 +115,11 @@ def _check_large(contract: Contract, statistics: dict[str, Any], path: Path) -> 
 
 def _compared(statistics: dict[str, Any], table: Table, facts: FileFacts, contract: Contract) -> list[Evidence]:
     if statistics:
-        return compare_table(statistics, table, facts)
+        return compare_table(statistics, table, facts, contract)
     got = ", ".join(facts.columns[:12])
     missing = [c for c in contract.columns if c not in facts.columns]
-    return [certain(name, "column is missing", got, f"a column {name!r}") for name in missing]
+    found = [certain(name, "column is missing", got, f"a column {name!r}") for name in missing]
+    return [*found, *going_back(contract, table)]
 
 
 def _table(frame: pl.DataFrame, specs: dict[str, Spec]) -> Table:

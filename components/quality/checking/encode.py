@@ -58,6 +58,7 @@ def learn_codings(batch: Batch) -> list[Coding]:
     """Codings of the columns that vary, the label first."""
     table = batch.sample
     names = [n for n in table.names("number", "category", "datetime", "text") if n != batch.notes.get("stream")]
+    names = [n for n in names if n not in batch.advances and (n not in batch.drifts or n == batch.label)]
     names.sort(key=lambda n: n != batch.label)
     found = [_learn(batch, n) for n in names]
     return [c for c in found if c is not None][:COLUMNS]

@@ -22,6 +22,8 @@ class Evidence:
         tests: how many tests this is the most extreme of.
         weight: share of the permitted false alarms that each of them gets, relative to the others (weighted
             Bonferroni; Genovese, Roeder and Wasserman 2006): more for the few tests of the table as a whole.
+        family: what was tested where ``rule`` names a value, so that the same test of other rows is known again.
+        soft: what a later period may bring without a fault where the column changes with time.
     """
 
     column: str | None
@@ -33,6 +35,13 @@ class Evidence:
     rows: tuple[int, ...] = ()
     tests: int = 1
     weight: float = 1.0
+    family: str = ""
+    soft: bool = False
+
+    @property
+    def test(self) -> str:
+        """Name of the test: the same for every file."""
+        return f"{self.column}|{self.family or self.rule}"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The interface of all tests: learn once from the clean rows, compare with each batch."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
@@ -8,6 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from components.quality.checking.advance import Advance
+from components.quality.checking.axis import Axis, is_sorted
 from components.quality.checking.evidence import Evidence
 from components.quality.checking.hashing import local_hashes
 from components.quality.checking.reading import FileFacts
@@ -27,6 +29,9 @@ class Batch:
         label: the column to be predicted, if any.
         time: the column that says when a row was made, if any.
         facts: what was noticed about the file.
+        axis: what says the order of the rows in time, if anything.
+        advances: columns whose level moves on from file to file; only how they go on is compared.
+        drifts: numbers whose level changes with time; what goes with them changes, too.
     """
 
     table: Table
@@ -35,12 +40,22 @@ class Batch:
     label: str | None
     time: str | None
     facts: FileFacts
+    axis: Axis | None = None
+    advances: Mapping[str, Advance] = field(default_factory=dict)
+    drifts: Collection[str] = ()
     notes: dict[str, Any] = field(default_factory=dict)
 
     @property
     def copies(self) -> float:
         """How many rows count for one, where rows were drawn several times; 1 in most files."""
         return float(self.notes.get("copies", 1.0))
+
+    @cached_property
+    def in_order(self) -> bool:
+        """Whether the rows follow one another in time, so that neighbours may resemble each other."""
+        if self.notes.get("stream") is not None:
+            return True
+        return self.axis is not None and is_sorted(self.axis.values(self.table))
 
     @cached_property
     def content(self) -> NDArray[np.uint64]:

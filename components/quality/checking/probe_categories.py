@@ -32,7 +32,7 @@ class CategoryProbe:
     def learn(self, batch: Batch) -> Learned:
         """Counts of the levels of each view."""
         views = {f"{v.column}|{v.what}": v for v in self.views(batch)}
-        ordered = batch.notes.get("stream") is not None
+        ordered = batch.in_order
         learned = {key: learn_levels(view.values, ordered) for key, view in views.items()}
         return {k: v for k, v in learned.items() if v["rows"] >= 20 and (not views[k].open or len(v["levels"]) <= 60)}
 
@@ -45,7 +45,7 @@ class CategoryProbe:
 
     def views(self, batch: Batch) -> Iterator[Categories]:
         """The categories that are compared."""
-        yield from category_views(batch.sample, batch.notes.get("stream"))
+        yield from category_views(batch.sample, batch.notes.get("stream"), batch.advances, batch.drifts)
 
 
 def learn_levels(values: pl.Series, ordered: bool) -> dict[str, Any]:
@@ -106,6 +106,7 @@ def _shares(
         index / 0.15,
         f"population stability index {index:.3f}",
         "below 0.1",
+        soft=True,
     )
     z = cell_z(a[:-1], n, b[:-1], total)
     if z.size:
@@ -122,6 +123,8 @@ def _shares(
             (),
             z.size,
             0.2,
+            f"one of the {view.what}",
+            not gone,
         )
 
 
@@ -144,6 +147,7 @@ def _new_levels(
         f"{k} of {n}, e.g. {largest!r}",
         expected,
         rows,
+        soft=not closed,
     )
     if view.what == "categories":
         plain = {_normal(v) for v in levels}

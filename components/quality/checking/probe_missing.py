@@ -30,7 +30,7 @@ class MissingProbe:
                 "rows": batch.sample.rows,
                 "unreadable": int(table.unreadable(n).sum()),
                 "words": _words(table, n),
-                "inflation": inflation(batch.sample.missing(n).astype(float)) if batch.notes.get("stream") else 1.0,
+                "inflation": inflation(batch.sample.missing(n).astype(float)) if batch.in_order else 1.0,
             }
             for n in table.everything
         }

@@ -22,6 +22,9 @@ Floats = NDArray[np.float64]
 
 LEAST = 20
 """Fewer reference values than this are not compared."""
+FAR = "far outside"
+DRIFT = 0.9
+"""Largest change that the level of a number is accused of where it drifts with time: a warning, never more."""
 ATOMS = 60
 """Most frequent values that are remembered with their counts."""
 
@@ -33,7 +36,7 @@ class NumberProbe:
 
     def learn(self, batch: Batch) -> Learned:
         """Histogram, frequent values and outer bounds of each view."""
-        ordered = batch.notes.get("stream") is not None
+        ordered = batch.in_order
         views = (v for v in self.views(batch) if np.isfinite(v.values).sum() >= LEAST)
         return {_id(v): learn_numbers(v.values, ordered) for v in views}
 
@@ -41,14 +44,20 @@ class NumberProbe:
         """All tests of all views."""
         for view in self.views(batch):
             if _id(view) in learned:
-                for e in compare_numbers(learned[_id(view)], view, batch.copies):
+                results = compare_numbers(learned[_id(view)], view, batch.copies)
+                for e in mild(results) if view.column in batch.drifts else results:
                     yield replace(e, rows=_rows(e, batch))
 
     def views(self, batch: Batch) -> Iterator[Numbers]:
         """The numbers that are compared: the time column of a stream moves on and is left to the order probe."""
-        for view in number_views(batch.sample):
+        for view in number_views(batch.sample, batch.advances):
             if view.column != batch.notes.get("stream"):
                 yield view
+
+
+def mild(results: Iterator[Evidence]) -> Iterator[Evidence]:
+    """The results for numbers whose level drifts with time: warnings, but for values far outside."""
+    return (e if e.family == FAR else replace(e, effect=min(e.effect, DRIFT)) for e in results)
 
 
 def _id(view: Numbers) -> str:
@@ -99,6 +108,8 @@ def compare_numbers(learned: dict[str, Any], view: Numbers, copies: float, stray
 
 def _shape(reference: Histogram, batch: Histogram, view: Numbers) -> Iterator[Evidence]:
     n, total = batch.rows, reference.rows
+    if n < 1 or total < 1:  # dependent rows may count for less than one
+        return
     few = reference.coarse(max(4, min(20, min(n, total) // 10)))
     same = batch.on(few.edges)
     index = psi(same.counts, few.counts)
@@ -109,6 +120,7 @@ def _shape(reference: Histogram, batch: Histogram, view: Numbers) -> Iterator[Ev
         index / 0.15,
         f"population stability index {index:.3f}",
         "below 0.1",
+        soft=True,
     )
     distance = float(np.abs(batch.below() - reference.below()).max()) if reference.edges.size else 0.0
     yield Evidence(
@@ -118,6 +130,7 @@ def _shape(reference: Histogram, batch: Histogram, view: Numbers) -> Iterator[Ev
         distance / 0.12,
         f"distance {distance:.3f}",
         f"about {1.36 * math.sqrt(1 / n + 1 / total):.3f} or less",
+        soft=True,
     )
 
 
@@ -139,6 +152,7 @@ def _place(reference: Histogram, batch: Histogram, view: Numbers) -> Iterator[Ev
             abs(mean_1 - mean_0) / sd_0 / 0.35 if sd_0 else 1.0,
             f"{mean_1 - mean_0:+.2f} standard deviations; median {middle_1:.6g}",
             f"median {middle_0:.6g}",
+            soft=True,
         )
 
 
@@ -178,6 +192,8 @@ def _beyond(
         f"{k} of {n} {side} {edge:.6g}, e.g. {_example(view.values, flags)}",
         f"{K} of {total}",
         first_rows(flags) if K == 0 else (),
+        family=f"{view.what} beyond",
+        soft=True,
     )
 
 
@@ -198,6 +214,7 @@ def _far(learned: dict[str, Any], reference: Histogram, view: Numbers, strays: i
         f"{k} of {n}, e.g. {_example(view.values, beyond)}",
         f"between {low:.6g} and {high:.6g} (seen: {reference.edges[0]:.6g} to {reference.edges[-1]:.6g})",
         first_rows(beyond),
+        family=FAR,
     )
 
 
@@ -235,4 +252,5 @@ def _atoms(learned: dict[str, Any], reference: Histogram, view: Numbers, copies:
             first_rows(view.values == value) if new else (),
             1 + (learned["pairs"] // 20 if new else 0),
             0.25,
+            f"frequent {view.what}",
         )

@@ -2,22 +2,24 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from components.quality.checking.evidence import Evidence
+from components.quality.checking.gaps import DAY, learn_gaps, no_gaps
 from components.quality.checking.probe import Batch, Learned
 from components.quality.checking.table import Table
 from components.quality.stats.pvalues import normal_tail, rate_increase
 
 Floats = NDArray[np.float64]
-DAY = 86400.0
 MOMENTS = 8
 """Different moments that rows sorted by time must have; many rows may share one (a row a shop and day)."""
 NEIGHBOURS = 20_000
 """Rows, evenly spread, that are compared with the next one."""
+STUCK = "stuck"
 MIXED = 4.0
 """Standard errors up to which the clean rows count as rows in random order."""
 
@@ -37,11 +39,24 @@ class OrderProbe:
         """Sorting, memory and runs by column; gaps and place in time of a stream."""
         stream = learned["stream"]
         regular = stream is not None and stream["regular"] > 0.5 and _as_regular(stream, batch)
+        sorted_now = any(
+            kept.get("mixed") and name in batch.table.everything and _grouped(_codes(batch.sample, name))
+            for name, kept in learned["columns"].items()
+        )
         for name in _ordered(batch):
             if name in learned["columns"]:
-                yield from _compare_column(learned["columns"][name], batch, name, regular)
+                for e in _compare_column(learned["columns"][name], batch, name, regular):
+                    yield replace(e, effect=min(e.effect, 0.9)) if sorted_now and e.family == STUCK else e
         if stream and stream["column"] in batch.table.names("datetime"):
             yield from _compare_stream(stream, batch)
+
+
+def _grouped(values: Floats) -> bool:
+    """Whether equal values stand together throughout, as in a file that was sorted by them or by what they follow."""
+    present = values[~np.isnan(values)]
+    kinds = np.unique(present).size
+    runs = 1 + int((present[1:] != present[:-1]).sum())
+    return bool(present.size >= 5 * kinds and kinds >= 2 and runs <= 1.1 * kinds)
 
 
 def find_stream(batch: Batch) -> str | None:
@@ -76,12 +91,18 @@ def _learn_column(batch: Batch, name: str) -> dict[str, Any]:
         "up": up,
         "down": down,
         "memory": _memory(values) if stream and batch.table.specs[name].kind != "category" else 0.0,
-        "mixed": stream is None and abs(_togetherness(batch, name)) < MIXED,
-        "run": _longest_run(_codes(batch.sample, name))[0],
+        "mixed": stream is None and name not in batch.advances and abs(_togetherness(batch, name)) < MIXED,
+        "run": max(_longest_run(v)[0] for v in _both_orders(batch, name)),
         "top": float(counts.max() / counts.sum()) if counts.size else 1.0,
         "rows": int(counts.sum()),
         "distinct": int(kinds.size),
     }
+
+
+def _both_orders(batch: Batch, name: str) -> list[Floats]:
+    """The values in the order of the file and in that of time, in which a later file may come."""
+    values = _codes(batch.sample, name)
+    return [values] if batch.axis is None else [values, values[batch.axis.order(batch.sample)]]
 
 
 def _steps(values: Floats) -> tuple[int, int]:
@@ -200,6 +221,8 @@ def _run(kept: dict[str, Any], values: Floats, name: str, batch: Batch) -> Itera
         f"{length} equal values in a row (code {value:.6g})",
         f"at most {kept['run']}",
         tuple((batch.sample_rows[start : start + min(length, 5)] + 1).tolist()),
+        family=STUCK,
+        soft=batch.table.specs[name].kind == "category",
     )
 
 
@@ -226,14 +249,10 @@ def _learn_stream(batch: Batch, name: str) -> dict[str, Any]:
     step, regular = _usual(gaps)
     return {
         "column": name,
-        "first": float(values.min()),
-        "last": float(values.max()),
-        "rows": int(values.size),
+        **learn_gaps(values),
         "step": step,
         "regular": regular,
         "ties": float(1 - gaps.size / max(values.size - 1, 1)),
-        "largest": float(gaps.max() / gaps.mean()) if gaps.size else 1.0,
-        "largest_seconds": float(gaps.max()) if gaps.size else 0.0,
     }
 
 
@@ -269,21 +288,17 @@ def _compare_stream(kept: dict[str, Any], batch: Batch) -> Iterator[Evidence]:
             name,
             "time goes on in equal steps",
             rate_increase(odd, gaps.size, K, kept["rows"]) * 3,
-            1.0 if 0 < odd < 0.2 * gaps.size and regular > 0.8 else 0.9,
+            1.0 if regular > 0.8 and gaps.max() > 2 * kept["step"] * _thinned(odd, gaps.size) else 0.9,
             f"{odd} steps are not {kept['step']:g} s, the longest {gaps.max():g} s",
             f"{kept['regular']:.1%} of the steps are {kept['step']:g} s",
         )
-    ratio = float(gaps.max() / gaps.mean())
-    chance = math.log10(gaps.size) - ratio / math.log(10)
-    usual = kept["largest"] * (1 + 0.3 * math.log1p(gaps.size / kept["rows"]))
-    yield Evidence(
-        name,
-        "no gaps in time",
-        min(0.0, chance) if ratio > 1.5 * usual and gaps.max() > 1.5 * kept["largest_seconds"] else 0.0,
-        ratio / max(3 * usual, 1e-9),
-        f"the longest gap is {gaps.max() / DAY:.4g} days",
-        f"at most {kept['largest_seconds'] / DAY:.4g} days",
-    )
+    yield from no_gaps(kept, values, name)
+
+
+def _thinned(odd: int, gaps: int) -> float:
+    """The longest gap, in steps, where moments were left out at random so that ``odd`` of the ``gaps`` are longer."""
+    share = (odd + 0.5) / (gaps + 1)
+    return 1 + math.log(gaps) / -math.log(share)
 
 
 def _place_in_time(kept: dict[str, Any], values: Floats, name: str) -> Iterator[Evidence]:

@@ -1,6 +1,6 @@
 """Arithmetic between columns: totals, products, differences of dates, one number never above another."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import replace
 from itertools import combinations, permutations
 from typing import Any
@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from components.quality.checking.drifts import goes_with
 from components.quality.checking.evidence import Evidence
 from components.quality.checking.probe import Batch, Learned
-from components.quality.checking.probe_numbers import compare_numbers, learn_numbers
+from components.quality.checking.probe_numbers import compare_numbers, learn_numbers, mild
 from components.quality.checking.views import Numbers
 from components.quality.stats.pvalues import rate_increase
 
@@ -32,16 +33,19 @@ class RelationProbe:
         table = batch.sample
         numbers = table.names("number")[:COLUMNS]
         data = {n: table.numbers(n)[:ROWS] for n in numbers}
-        formulas = [*_formulas(data, "sum"), *_formulas(data, "product")]
-        ordered = batch.notes.get("stream") is not None
+        moving = {*batch.advances, *batch.drifts}
+        formulas = [f for form in ("sum", "product") for f in _formulas(data, form) if _lasts(f[0], f[1], moving)]
+        ordered = batch.in_order
         dates = [list(p) for p in combinations(table.names("datetime"), 2)][:10]
-        learned: Learned = {"formulas": [], "dates": [], "orders": _orders({**data, **_dates(batch)})}
+        learned: Learned = {"formulas": [], "dates": [], "orders": _orders({**data, **_dates(batch)}, moving)}
         for formula, residual in formulas:
             learned["formulas"].append({**formula, "left": learn_numbers(residual, ordered)})
         for first, second in dates:
             gap = (table.numbers(second) - table.numbers(first)) / 86400
             if np.isfinite(gap).sum() >= 20:
-                learned["dates"].append({"columns": [first, second], "left": learn_numbers(gap, ordered)})
+                left = learn_numbers(gap, ordered)
+                drifts = batch.axis is not None and goes_with(gap, batch.axis.values(table))
+                learned["dates"].append({"columns": [first, second], "left": left, "drifts": drifts})
         return learned
 
     def compare(self, learned: Learned, batch: Batch) -> Iterator[Evidence]:
@@ -58,10 +62,16 @@ class RelationProbe:
             if {first, second} <= set(table.names("datetime")):
                 gap = (table.numbers(second) - table.numbers(first)) / 86400
                 view = Numbers(second, f"days since {first}", gap)
-                yield from _placed(compare_numbers(pair["left"], view, batch.copies), batch)
+                results = compare_numbers(pair["left"], view, batch.copies)
+                yield from _placed(mild(results) if pair.get("drifts") else results, batch)
         for low, high, rows in learned["orders"]:
             if {low, high} <= set(table.names("number", "datetime")):
                 yield _order(low, high, rows, batch)
+
+
+def _lasts(formula: dict[str, Any], residual: Floats, moving: Set[str]) -> bool:
+    """Whether a formula holds in later files, too: with columns that move on only if it is exact."""
+    return not moving & {formula["column"], *formula["terms"]} or bool(np.nanmax(np.abs(residual)) <= 1e-4)
 
 
 def _placed(results: Iterator[Evidence], batch: Batch) -> Iterator[Evidence]:
@@ -158,10 +168,10 @@ def _residual(formula: dict[str, Any], data: dict[str, Floats]) -> Floats:
     return np.round(left / formula["scale"], 5) + 0.0
 
 
-def _orders(data: dict[str, Floats]) -> list[list[Any]]:
-    """Pairs (low, high, rows) where low <= high in every row although their ranges overlap."""
+def _orders(data: dict[str, Floats], moving: Set[str]) -> list[list[Any]]:
+    """Pairs (low, high, rows) where low <= high in every row although their ranges overlap; both move on or none."""
     found: list[list[Any]] = []
-    for low, high in permutations(data, 2):
+    for low, high in (p for p in permutations(data, 2) if (p[0] in moving) == (p[1] in moving)):
         a, b = data[low], data[high]
         both = np.isfinite(a) & np.isfinite(b)
         a, b = a[both], b[both]

@@ -47,7 +47,7 @@ class TextProbe:
         """Rows with each trait by column; the vocabulary of free texts."""
         table = batch.sample
         learned = {n: {"traits": _traits(table.texts(n)), "rows": _filled(table.texts(n))} for n in _columns(batch)}
-        for name in table.names("text"):
+        for name in (n for n in table.names("text") if n not in batch.advances):
             learned[name]["words"] = _vocabulary(table.texts(name))
         return learned
 

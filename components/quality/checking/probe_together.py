@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from components.quality.checking.encode import Codes, Coding, encode, learn_codings, one_hot
 from components.quality.checking.evidence import Evidence
 from components.quality.checking.probe import Batch, Learned
+from components.quality.checking.stretches import TOGETHER
 from components.quality.stats.memory import inflation
 from components.quality.stats.pvalues import cell_z, chi2_tail, normal_tail, rate_increase
 
@@ -48,8 +49,9 @@ class TogetherProbe:
             "rows": int(z.shape[0]),
             "meetings": _pack(gram),
             "follows": _learn_follows(z, places, codings),
-            "impossible": _learn_impossible(z, places),
-            "inflation": max(inflation(column.astype(float)) for column in z.T) if batch.notes.get("stream") else 1.0,
+            "impossible": _learn_impossible(z, places, _numbers(codings, batch)),
+            "ordered": _numbers(codings, batch),
+            "inflation": max(inflation(column.astype(float)) for column in z.T) if batch.in_order else 1.0,
         }
 
     def compare(self, learned: Learned, batch: Batch) -> Iterator[Evidence]:
@@ -173,6 +175,7 @@ def _follows(
             f"{1 - lost:.0%} of the usual connection",
             "about 100%",
             weight=30 if coding.column == label else 2,
+            soft=coding.column != label,
         )
 
 
@@ -203,6 +206,8 @@ def _cells(
             (),
             max(1, int(tests)),
             0.02,
+            family=TOGETHER,
+            soft=True,
         )
 
 
@@ -216,13 +221,32 @@ def _code(coding: Coding, i: int) -> str:
     return f"{coding.column} <= {coding.edges[i]:.6g}"
 
 
-def _never(gram: Floats, places: list[slice], meetings: float) -> NDArray[np.intp]:
+def _numbers(codings: list[Coding], batch: Batch) -> list[bool]:
+    """Which codings are of numbers that may change with time: then a code next to one that occurs is possible."""
+    return [bool(c.scores) and batch.axis is not None for c in codings]
+
+
+def _near(gram: Floats, places: list[slice], numbers: list[bool]) -> Floats:
+    """How often codes meet, or their neighbours where the codes are ranges of a number; the last code is missing."""
+    wide = gram
+    for place, number in zip(places, numbers, strict=True):
+        if number:
+            wide = wide.copy()
+            block = wide[place.start : place.stop - 1]
+            block[1:] += gram[place.start : place.stop - 2]
+            block[:-1] += gram[place.start + 1 : place.stop - 1]
+            gram = wide
+    return wide
+
+
+def _never(gram: Floats, places: list[slice], meetings: float, numbers: list[bool]) -> NDArray[np.intp]:
     """Pairs of codes [m, 2] that never meet although chance would have them meet ``meetings`` times."""
+    near = _near(_near(gram, places, numbers).T, places, numbers)
     counts = np.diag(gram)
     rows = counts[places[0]].sum()
     expected = np.outer(counts, counts) / rows
     owner = np.concatenate([np.full(p.stop - p.start, j) for j, p in enumerate(places)])
-    never = (gram == 0) & (expected >= meetings) & (owner[:, None] < owner[None, :])
+    never = (near == 0) & (expected >= meetings) & (owner[:, None] < owner[None, :])
     return np.argwhere(never)
 
 
@@ -234,15 +258,15 @@ def _meet(z: Floats, pairs: NDArray[np.intp]) -> NDArray[np.bool_]:
     return hits
 
 
-def _learn_impossible(z: Floats, places: list[slice]) -> list[int]:
+def _learn_impossible(z: Floats, places: list[slice], numbers: list[bool]) -> list[int]:
     """Rows of one half that break what the other half never shows, and rows of a half."""
     even = z[::2]
-    never = _never(_meetings(even), places, _MEETINGS)
+    never = _never(_meetings(even), places, _MEETINGS, numbers)
     return [int(_meet(z[1::2], never).sum()), int(z[1::2].shape[0])]
 
 
 def _impossible(learned: Learned, reference: Floats, z: Floats, places: list[slice], codings: list[Coding]) -> Evidence:
-    never = _never(reference, places, 2 * _MEETINGS)
+    never = _never(reference, places, 2 * _MEETINGS, learned.get("ordered") or [False] * len(codings))
     hits = _meet(z, never)
     k, n = int(hits.sum()), hits.size
     K, half = learned["impossible"]
@@ -263,6 +287,7 @@ def _impossible(learned: Learned, reference: Floats, z: Floats, places: list[sli
         f"{k} of {n} rows{example}",
         f"{K} of {half}",
         weight=20,
+        soft=True,
     )
 
 
@@ -302,4 +327,5 @@ def _all_means(
         f"means moved by {excess:.2f} standard deviations in all",
         "below 0.1",
         weight=30,
+        soft=True,
     )

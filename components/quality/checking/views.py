@@ -1,13 +1,13 @@
 """The numbers and categories that a table gives to the tests: its columns and what is derived from each alone."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from components.quality.checking.table import Table
+from components.quality.checking.table import Kind, Table
 
 Floats = NDArray[np.float64]
 
@@ -37,22 +37,34 @@ class Categories:
     open: bool = False
 
 
-def number_views(table: Table) -> Iterator[Numbers]:
-    """Numbers, moments and text lengths."""
-    for name in table.names("number"):
+def number_views(table: Table, moving: Collection[str] = ()) -> Iterator[Numbers]:
+    """Numbers, moments and text lengths; of columns that are ``moving`` on from file to file none."""
+    for name in _still(table, "number", moving):
         yield Numbers(name, "values", table.numbers(name))
-    for name in table.names("datetime"):
+    for name in _still(table, "datetime", moving):
         yield Numbers(name, "dates", table.numbers(name))
-    for name in table.names("text"):
+    for name in _still(table, "text", moving):
         lengths = table.texts(name).str.len_chars().cast(pl.Float64).to_numpy()
         yield Numbers(name, "text lengths", lengths.astype(float))
 
 
-def category_views(table: Table, stream: str | None) -> Iterator[Categories]:
-    """Categories, decimals and last digits, outlines of texts, hours and weekdays (not of a ``stream``: it goes on)."""
-    for name in table.names("category"):
+def _still(table: Table, kind: Kind, moving: Collection[str]) -> list[str]:
+    return [n for n in table.names(kind) if n not in moving]
+
+
+def category_views(
+    table: Table, stream: str | None, moving: Collection[str] = (), drifting: Collection[str] = ()
+) -> Iterator[Categories]:
+    """Categories, decimals and last digits, outlines of texts, hours and weekdays (not of a ``stream``: it goes on).
+
+    Of columns that are ``moving`` on from file to file none but outlines and clock; of these and of numbers that are
+    ``drifting`` with time the decimals, but no digits of whole numbers.
+    """
+    for name in _still(table, "category", moving):
         yield Categories(name, "categories", table.texts(name))
     for name in table.names("number"):
+        if table.specs[name].integer and (name in moving or name in drifting):
+            continue
         yield Categories(name, "digits", _digits(table.numbers(name), table.specs[name].integer), open=True)
     for name in table.names("key", "text"):
         yield Categories(name, "outline of the text", outlines(table.texts(name)), open=True)
@@ -101,6 +113,13 @@ def _nullable(codes: NDArray[np.int16]) -> pl.Series:
     return series.set(series == -1, None)
 
 
+def _times_of(seconds: NDArray[np.int64], known: NDArray[np.bool_]) -> dict[str, NDArray[np.int64]]:
+    """Hour and weekday, each where the file lasts long enough: in a file of two days five weekdays must be missing."""
+    lasted = int(np.ptp(seconds[known])) if known.any() else 0
+    parts = {"hour of the day": (seconds % 86400 // 3600, 2), "weekday": ((seconds // 86400 + 3) % 7, 14)}
+    return {what: values for what, (values, days) in parts.items() if lasted >= days * 86400}
+
+
 def _clock(name: str, seconds: Floats, stream: bool) -> Iterator[Categories]:
     known = ~np.isnan(seconds)
     whole = np.where(known, seconds, 0).astype(np.int64)
@@ -108,7 +127,7 @@ def _clock(name: str, seconds: Floats, stream: bool) -> Iterator[Categories]:
     grain = np.select([second_of_day == 0, second_of_day % 3600 == 0, second_of_day % 60 == 0], [0, 1, 2], 3)
     parts = {"time grain": grain}
     if not stream:
-        parts |= {"hour of the day": second_of_day // 3600, "weekday": (whole // 86400 + 3) % 7}
+        parts |= _times_of(whole, known)
     for what, values in parts.items():
         codes = np.where(known, values, -1).astype(np.int16)
         yield Categories(name, what, _nullable(codes).cast(pl.String), open=True)

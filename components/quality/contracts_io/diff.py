@@ -102,6 +102,8 @@ def _direction(field: str, a: Any, b: Any) -> Direction:
         if a is None or b is None:
             return "looser" if b is None else "tighter"
         return _set(a, b)
+    if field == "advances" and (a is None or b is None):
+        return "tighter" if b is None else "looser"
     if field == "regex" and (a is None or b is None):
         return "looser" if b is None else "tighter"
     if field == "dtype" and (a, b) in (("int", "float"), ("bool", "string"), ("int", "string"), ("float", "string")):

@@ -1,7 +1,7 @@
 """Two summaries side by side: every statistic of every feature, corrected for their number, the most moved first."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
@@ -62,14 +62,18 @@ class FeatureDrift:
 
 
 def compare(
-    new: Mapping[str, Distribution], reference: Mapping[str, Distribution], thresholds: DriftThresholds
+    new: Mapping[str, Distribution],
+    reference: Mapping[str, Distribution],
+    thresholds: DriftThresholds,
+    advancing: Collection[str] = (),
 ) -> list[FeatureDrift]:
     """Drift of every feature that both have, the most moved first.
 
-    Histograms must lie over the same cut points (``summarise(..., like=reference)``).
+    Histograms must lie over the same cut points (``summarise(..., like=reference)``). Of features that are
+    ``advancing``, whose level moves on by itself, only the share of missing values is compared.
     """
     names = [n for n in reference if n in new]
-    raw = [_statistics(new[n], reference[n]) for n in names]
+    raw = [_missing(new[n], reference[n]) if n in advancing else _statistics(new[n], reference[n]) for n in names]
     tests = sorted({t for _, p in raw for t in p})
     corrected: dict[tuple[str, str], float] = {}
     for test in tests:
@@ -80,11 +84,13 @@ def compare(
     return sorted(found, key=lambda d: -d.score)
 
 
-def _statistics(new: Distribution, reference: Distribution) -> tuple[dict[str, float], dict[str, float]]:
-    values: dict[str, float] = {}
-    log_p: dict[str, float] = {}
+def _missing(new: Distribution, reference: Distribution) -> tuple[dict[str, float], dict[str, float]]:
     change, p = missing_rate(new.missing, new.rows + new.missing, reference.missing, reference.rows + reference.missing)
-    values["missing_rate"], log_p["missing_rate"] = abs(change), p
+    return {"missing_rate": abs(change)}, {"missing_rate": p}
+
+
+def _statistics(new: Distribution, reference: Distribution) -> tuple[dict[str, float], dict[str, float]]:
+    values, log_p = _missing(new, reference)
     if new.rows == 0 or reference.rows == 0:
         return values, log_p
     a, b, _ = bins_of(new, reference)
