@@ -42,7 +42,7 @@ class RelationProbe:
             learned["formulas"].append({**formula, "left": learn_numbers(residual, ordered)})
         for first, second in dates:
             gap = (table.numbers(second) - table.numbers(first)) / 86400
-            if np.isfinite(gap).sum() >= 20:
+            if np.isfinite(gap).sum() >= 20 and _varies(table.numbers(first)) and _varies(table.numbers(second)):
                 left = learn_numbers(gap, ordered)
                 drifts = batch.axis is not None and goes_with(gap, batch.axis.values(table))
                 learned["dates"].append({"columns": [first, second], "left": left, "drifts": drifts})
@@ -67,6 +67,11 @@ class RelationProbe:
         for low, high, rows in learned["orders"]:
             if {low, high} <= set(table.names("number", "datetime")):
                 yield _order(low, high, rows, batch)
+
+
+def _varies(moments: Floats) -> bool:
+    """Whether dates are more than those of one extract, whose distances next month's file need not have."""
+    return bool(np.unique(moments[~np.isnan(moments)]).size >= 3)
 
 
 def _lasts(formula: dict[str, Any], residual: Floats, moving: Set[str]) -> bool:

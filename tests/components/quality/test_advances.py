@@ -71,7 +71,7 @@ def _told(outcome, column):
         ("pupils", "school_year", "constant", ""),
         ("machines_in_the_field", "firmware", "text", ""),
         ("monthly_books", "month", "cycle", ""),
-        ("positions", "unix_time", "number", ""),
+        ("positions", "seq", "number", "lorry"),
         ("retail_orders", "ordered_at", "date", ""),
     ],
 )
@@ -157,8 +157,8 @@ def test_the_next_period_passes(contract_of, kind, tmp_path):
         ("heat_pump", "starts", lambda s: s.clip(upper=s.quantile(0.6)), "goes on and is not stuck"),
         ("water_meters", "reading_m3", lambda s: s / 1000, "goes on from the last value seen"),
         ("quarter_of_sales", "month", lambda s: s % 12 + 1, "is the month of sold_at"),
-        ("positions", "unix_time", lambda s: s * 1000, "jumps far ahead"),
-        ("positions", "unix_time", lambda s: s // 1000, "before the first one seen"),
+        ("positions", "unix_time", lambda s: s * 1000, "values are dates"),
+        ("positions", "unix_time", lambda s: s // 1000, "dates before the first one seen"),
     ],
 )
 def test_a_fault_in_an_advancing_column_is_named(contract_of, kind, column, change, rule, tmp_path):
