@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import AwareDatetime, model_validator
 
@@ -13,6 +13,7 @@ from components.sources.base import Source, Wanted
 from components.sources.columns import Column
 from schemas.config import Config
 from schemas.contract import Contract
+from schemas.dates import DateFormat
 from schemas.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class SourceInWindow(Source):
     source: Source
     column: str
     """The time column: datetimes in UTC, or seconds since 1970."""
+    written: DateFormat | None = None
+    """How the time column is written, as the contract says."""
     window: Window
 
     def files(self) -> list[Path]:
@@ -62,7 +65,8 @@ class SourceInWindow(Source):
         """Batches of the source without the rows outside of the window; empty batches are handed out too."""
         asked = wanted
         if self.column not in wanted.columns:
-            columns = {**wanted.columns, self.column: Column(self.column, "time")}
+            dtype: Literal["datetime", "time"] = "time" if self.written is None else "datetime"
+            columns = {**wanted.columns, self.column: Column(self.column, dtype, written=self.written)}
             asked = Wanted(columns, wanted.ignore, wanted.any_extra)
         for frame in self.source.frames(asked, split):
             inside = frame.filter(self.inside(frame.get_column(self.column)))
@@ -91,7 +95,8 @@ def in_window(source: Source, window: Window | None, contract: Contract) -> Sour
             "time: COLUMN in the contract",
             "name the column in the contract, or leave the window out",
         )
-    return SourceInWindow(source=source, column=contract.time, window=window)
+    written = contract.dates.get(contract.time)
+    return SourceInWindow(source=source, column=contract.time, written=written, window=window)
 
 
 def as_window(text: str) -> Window:

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import polars as pl
 
-from components.dates.finding import Found, find_dates
 from components.dates.numbers import are_serials
 from components.dates.reading import read_dates
 from components.dates.unread import unread
 from components.dates.words import UNITS
-from components.quality.checking.kinds import describe
+from components.quality.checking.column_specs import describe_columns
 from components.quality.checking.reading import read_file
 from components.quality.checking.table import Spec
 from components.starting.recipe import Decision
@@ -35,7 +34,7 @@ def dates_of_file(path: Path, hidden: Collection[str]) -> list[Decision]:
     """``date_decisions`` of a file, without the columns whose values must not be shown."""
     frame, _ = read_file(path)
     shown = frame.drop(list(hidden), strict=False)
-    return date_decisions(shown, {name: describe(name, shown[name]) for name in shown.columns})
+    return date_decisions(shown, describe_columns(shown))
 
 
 def _about(name: str, series: pl.Series, spec: Spec) -> Iterator[Decision]:
@@ -59,18 +58,16 @@ def _about(name: str, series: pl.Series, spec: Spec) -> Iterator[Decision]:
         why = f"{example} is {moment} UTC; if they are amounts, remove them from `dates` in the contract"
         yield Decision("dates", f"{name}: {UNITS[spec.written.format]} since 1970", why, flagged=True)
         return
-    found = find_dates(name, filled)
-    if found is not None:
-        yield from _about_texts(name, filled, found, f"{example!r} is {moment}")
+    yield from _about_texts(name, filled.drop_nulls(), spec, f"{example!r} is {moment}")
 
 
-def _about_texts(name: str, texts: pl.Series, found: Found, example: str) -> Iterator[Decision]:
-    how = found.how
+def _about_texts(name: str, texts: pl.Series, spec: Spec, example: str) -> Iterator[Decision]:
+    how = spec.written
     change = f"to change: `dates: {{{name}: ...}}` in the contract"
-    if found.rivals:
-        other = found.rivals[0]
-        text = next((t for t in texts.drop_nulls() if _shown(t, other) != _shown(t, how)), texts.drop_nulls()[0])
-        by = ", by which the rows are sorted" if found.by_order else ""
+    if spec.rivals:
+        other = spec.rivals[0]
+        text = next((t for t in texts if _shown(t, other) != _shown(t, how)), texts[0])
+        by = ", by which the rows are sorted" if spec.by_order else f", as in {spec.as_in}" if spec.as_in else ""
         mine, its = _shown(text, how), _shown(text, other)
         why = f"every row also reads as {other.format}: {text!r} is {mine}{by}, or {its}; {change}"
         yield Decision("dates", f"{name}: read as {how.format}", why, flagged=True)
@@ -79,7 +76,7 @@ def _about_texts(name: str, texts: pl.Series, found: Found, example: str) -> Ite
     if how.two_digit_years:
         years = f"two-digit years are {how.century} to {how.century + 99}"
         yield Decision("dates", f"{name}: {years}", f"{example}; {change} (first_year)", flagged=True)
-    yield from _about_offsets(name, texts.drop_nulls())
+    yield from _about_offsets(name, texts)
 
 
 def _about_offsets(name: str, texts: pl.Series) -> Iterator[Decision]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
@@ -30,6 +30,10 @@ from schemas.errors import ConfigError
 
 Kind = Literal["csv", "jsonl", "parquet", "npz", "sql", "tfds", "images"]
 
+_NO_MOMENTS: tuple[tuple[Any, str], ...] = (
+    (pl.Time, "times of day, which are not read as numbers: write them as seconds or hours"),
+    (pl.Duration, "durations, which are not read as numbers: write them as seconds or hours"),
+)
 _TFDS_NAME = re.compile(r"[a-z][a-z0-9_]*(/[a-z0-9_.-]+)?(:[\d.]+)?")
 
 
@@ -122,7 +126,8 @@ def _streamed(source: Source, decimals: Mapping[str, str], split: str | None = N
 
 
 def _described(source: Source, frame: pl.DataFrame, decimals: Mapping[str, str]) -> Opened:
-    odd = {n: f"holds {t}" for n, t in frame.schema.items() if t.is_nested() or t in (pl.Binary, pl.Object, pl.Time)}
+    odd = {n: f"holds {t}" for n, t in frame.schema.items() if t.is_nested() or t in (pl.Binary, pl.Object)}
+    odd |= {n: why for n, t in frame.schema.items() for kind, why in _NO_MOMENTS if t == kind}
     plain = frame.drop(list(odd))
     texts = [n for n, t in plain.schema.items() if t in (pl.Categorical, pl.Enum)]
     plain = plain.with_columns(pl.col(n).cast(pl.String) for n in texts)

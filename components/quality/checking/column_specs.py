@@ -6,6 +6,7 @@ from dataclasses import replace
 import polars as pl
 
 from components.quality.checking.kinds import describe
+from components.quality.checking.like_dates import with_like_dates
 from components.quality.checking.number_texts import find_formats
 from components.quality.checking.table import Spec
 from schemas.errors import ConfigError, UnknownName
@@ -43,7 +44,7 @@ def describe_columns(
             if likely != (spec.number or PLAIN):
                 turned = describe(name, frame[name], likely.decimal)
                 specs[name] = replace(turned, other=spec.number or PLAIN)
-    return specs
+    return with_like_dates(specs)
 
 
 def parse_decimals(options: list[str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from components.dates.numbers import find_number_dates
 from components.dates.unread import unread
 from components.quality.checking.number_texts import find_formats, likelier, thousands_points
 from components.quality.checking.table import Kind, Spec
+from schemas.errors import DataUnreadable
 from schemas.magnitudes import EXACT, INT64_MAX, INT64_MIN
 from schemas.number_format import NumberFormat
 
@@ -47,6 +48,7 @@ _KEY_NAME = re.compile(r"(^|[_\W])(id|key|uuid|guid|nr|no|number|index|idx|code|
 _TIME_NAME = re.compile(
     r"(^|[_\W])(ts|time|timestamp|datetime|date|epoch|at|ns|us|nanos|micros)$|(Time|At|Timestamp)$", re.I
 )
+_ZERO_DATE = re.compile(r"0000-00-00([ t]00:00:00)?|00([/.])00\2(00)?00")
 _STRICT_KEY_NAME = re.compile(r"(^|[_\W])(id|key|uuid|guid|index|idx|nr|no)$|[a-z]I[dD]$|ID$|^id", re.I)
 
 
@@ -55,6 +57,8 @@ def describe(name: str, series: pl.Series, decimal: str | None = None) -> Spec:
     dtype = series.dtype
     if dtype.is_temporal() and dtype not in (pl.Time, pl.Duration):
         return Spec("datetime")
+    if dtype == pl.Duration:
+        raise DataUnreadable(f"column {name!r} holds durations", "numbers, texts or dates", "write them as seconds")
     if dtype == pl.Boolean:
         return Spec("category", boolean=True)
     if dtype.is_integer() or (isinstance(dtype, pl.Decimal) and dtype.scale == 0):
@@ -74,10 +78,12 @@ def _from_text(name: str, series: pl.Series, decimal: str | None) -> Spec:
     tokens = _tokens(odd, filled.len())
     if tokens is not None:
         return _plain_numbers(name, filled, values, tokens, decimal)
-    words = tuple(sorted({w for w in filled.unique().to_list() if w.strip().lower() in MISSING_WORDS}))
+    words = tuple(sorted({w for w in filled.unique().to_list() if _is_absent(w)}))
     dates = find_dates(name, series.set(series.is_in(["", *words]).fill_null(False), None))
     if dates is not None:
-        return Spec("datetime", date_format=dates.how.format, tokens=words, first_year=dates.how.first_year)
+        how = dates.how
+        return Spec("datetime", date_format=how.format, tokens=words, first_year=how.first_year, rivals=dates.rivals,
+                    by_order=dates.by_order)  # fmt: skip
     real = filled.filter(~filled.is_in(list(words))) if words else filled
     if len(words) <= TOKENS and real.len() >= (1 - MOSTLY_MISSING) * filled.len():
         formats = [form for form in find_formats(real).formats if decimal in (None, form.decimal)]
@@ -88,6 +94,12 @@ def _from_text(name: str, series: pl.Series, decimal: str | None) -> Spec:
     if kind == "key" and unread(filled):
         kind = "text"
     return Spec(kind, boolean=boolean, capital=not boolean or str(filled[0])[0].isupper())
+
+
+def _is_absent(text: str) -> bool:
+    """Whether a text often stands for a missing value; also the dates of zeros that MySQL writes."""
+    plain = text.strip().lower()
+    return plain in MISSING_WORDS or bool(_ZERO_DATE.fullmatch(plain))
 
 
 def _tokens(odd: pl.Series, rows: int) -> tuple[str, ...] | None:

@@ -16,7 +16,7 @@ from schemas.number_format import NumberFormat
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Kind = Literal["number", "category", "text", "datetime", "key"]
-_IN_CONTRACT = ("number", "other")
+_IN_CONTRACT = ("number", "other", "rivals", "by_order", "as_in")
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,9 @@ class Spec:
         tokens: texts that mean "missing" besides the empty one.
         number: how numbers are written in text, None where plainly as -1234.5.
         other: another format that reads every value too, as another number; None where there is none.
+        rivals: other formats that read every date too, as another day.
+        by_order: whether the rows are sorted by this reading of the dates and by none of the rivals.
+        as_in: the column of dates whose order of day and month this one follows; empty where it has its own.
     """
 
     kind: Kind
@@ -44,6 +47,9 @@ class Spec:
     first_year: int | None = None
     number: NumberFormat | None = None
     other: NumberFormat | None = None
+    rivals: tuple[DateFormat, ...] = ()
+    by_order: bool = False
+    as_in: str = ""
 
     @property
     def written(self) -> DateFormat:
@@ -51,7 +57,7 @@ class Spec:
         return DateFormat(format=self.date_format or ISO, first_year=self.first_year)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values without the number formats, which stand in the contract; ``from_json`` reads them back."""
+        """Plain values without number formats and other readings, which the contract settles; see ``from_json``."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _IN_CONTRACT}
 
     @classmethod

@@ -2,12 +2,15 @@
 
 from typing import Any
 
+from components.dates.words import wanted_dates
 from schemas.contract import Contract, Feature
+from schemas.dates import EPOCHS, DateFormat
 
 
 def export_json_schema(contract: Contract) -> dict[str, Any]:
     """The schema of one row as an object; rules over several rows (uniqueness, shares) have no place in it."""
     properties: dict[str, Any] = {name: _feature(f) for name, f in contract.features.items()}
+    properties |= {n: _dated(properties[n], how) for n, how in contract.dates.items() if n in properties}
     required = [name for name, f in contract.features.items() if not f.nullable]
     if contract.label is not None:
         label = contract.label
@@ -27,6 +30,15 @@ def export_json_schema(contract: Contract) -> dict[str, Any]:
         "required": required,
         "additionalProperties": True,
     }
+
+
+def _dated(tree: dict[str, Any], how: DateFormat) -> dict[str, Any]:
+    """A date as the contract says it is written: not in the form that JSON Schema calls ``date-time``."""
+    kind = {"string": "integer", "null": "null"} if how.format in EPOCHS else {}
+    types = [kind.get(one, one) for one in (tree["type"] if isinstance(tree["type"], list) else [tree["type"]])]
+    said = " ".join(filter(None, [tree.get("description", ""), f"({wanted_dates(how)})"]))
+    rest = {name: value for name, value in tree.items() if name not in ("type", "format", "description")}
+    return {"type": types if len(types) > 1 else types[0], **rest, "description": said}
 
 
 def _feature(feature: Feature) -> dict[str, Any]:

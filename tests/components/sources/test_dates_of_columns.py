@@ -8,9 +8,11 @@ import pytest
 from components.predicting.rows import request_frames
 from components.quality.checking.check import check_file
 from components.quality.contracts_io.diff import diff_contracts
+from components.quality.contracts_io.json_schema import export_json_schema
 from components.quality.infer import infer_contract
 from components.sources import CsvSource, JsonLinesSource, ParquetSource, Wanted
 from components.sources.columns import contract_columns
+from components.sources.window import as_window, in_window
 from schemas.contract import Contract, dump_contract, parse_contract
 from schemas.errors import ContractError, DataUnreadable
 
@@ -88,6 +90,27 @@ def test_a_source_may_write_a_column_in_its_own_way(tmp_path):
     source = CsvSource(path=str(path), datetime_formats={"when": "%d.%m.%Y"})
     wanted = Wanted(contract_columns(contract({"when": "%m/%d/%Y"})))
     assert pl.concat(source.frames(wanted))["when"].to_list() == MOMENTS
+
+
+def test_a_window_reads_the_time_column_as_the_contract_says(tmp_path):
+    of = contract({"at": "%d.%m.%Y"}, time="at")
+    (tmp_path / "rows.csv").write_text("at,when,size\n02.01.1998,1998-01-02,1\n31.12.2000,2000-12-31,2\n")
+    source = in_window(CsvSource(path=str(tmp_path / "rows.csv")), as_window("2000-01-01/2001-01-01"), of)
+    every = contract_columns(of)
+    for columns in (every, {name: column for name, column in every.items() if name != "at"}):
+        frame = pl.concat(source.frames(Wanted(columns, any_extra=True)))
+        assert frame["when"].to_list() == MOMENTS[1:2]
+
+
+def test_a_json_schema_says_how_dates_are_written():
+    of = contract({"when": "epoch ms"})
+    assert export_json_schema(of)["properties"]["when"] == {
+        "type": "integer",
+        "description": "(in milliseconds since 1970 UTC)",
+    }
+    texts = export_json_schema(contract({"when": "%m/%d/%y"}))["properties"]["when"]
+    assert texts == {"type": "string", "description": "(written as %m/%d/%y)"}
+    assert export_json_schema(contract({}))["properties"]["when"] == {"type": "string", "format": "date-time"}
 
 
 def test_the_time_column_need_not_be_a_feature(tmp_path):

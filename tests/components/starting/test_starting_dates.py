@@ -121,6 +121,41 @@ def test_other_texts_about_time_are_left_out_in_words(tmp_path, text, words):
     assert any(words in line for line in said(recipe, "left out"))
 
 
+def test_typed_times_and_durations_are_left_out_in_words_and_dates_of_zeros_are_missing(tmp_path):
+    moments = [datetime(2024, 1, 1) + timedelta(minutes=17 * k) for k in range(200)]
+    frame = pl.DataFrame(
+        {
+            "at": [m.time() for m in moments],
+            "took": [timedelta(minutes=k) for k in range(200)],
+            "size": [R.random() for _ in moments],
+            "sold": [R.choice(["no", "yes"]) for _ in moments],
+        }
+    )
+    frame.write_parquet(tmp_path / "visits.parquet")
+    lines = said(start("t", str(tmp_path / "visits.parquet"), label="sold"), "left out")
+    assert [line.split(":")[0] for line in lines] == [
+        "at (times of day, which are not read as numbers",
+        "took (durations, which are not read as numbers",
+    ]
+    zeros = first_look(tmp_path, ["0000-00-00" if k % 50 == 9 else day.isoformat() for k, day in enumerate(DAYS)])
+    assert said(zeros, "set aside") == ["2.00% of the rows (they have no label or no time)"]
+
+
+def test_a_date_follows_another_column_and_says_so(tmp_path):
+    frame = pl.DataFrame(
+        {
+            "made": [d.strftime("%d/%m/%Y") for d in R.sample([d for d in DAYS if d.day <= 12] * 4, 200)],
+            "paid": [d.strftime("%d/%m/%Y") for d in R.sample(DAYS, 200)],
+            "size": [R.random() for _ in DAYS],
+            "sold": [R.choice(["no", "yes"]) for _ in DAYS],
+        }
+    )
+    frame.write_csv(tmp_path / "orders.csv")
+    recipe = start("t", str(tmp_path / "orders.csv"), label="sold")
+    assert recipe.contract.dates["made"].format == "%d/%m/%Y"
+    assert any(line.startswith("! made: read as %d/%m/%Y") and "as in paid" in line for line in said(recipe, "dates"))
+
+
 def test_few_times_of_day_are_categories_and_that_is_said(tmp_path):
     recipe = first_look(tmp_path, [f"{8 + k % 10}:00 AM" for k in range(200)])
     assert said(recipe, "dates?") == [
