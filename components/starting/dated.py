@@ -52,6 +52,9 @@ def _about(name: str, series: pl.Series, spec: Spec) -> Iterator[Decision]:
         return
     absent = series.is_in(["", *spec.tokens]).fill_null(False) if series.dtype == pl.String else None
     filled = (series if absent is None else series.set(absent, None)).cast(pl.String)
+    if spec.tokens and absent is not None:
+        count = int(series.is_in(list(spec.tokens)).sum())
+        yield Decision("dates", f"{name}: {', '.join(spec.tokens)} means missing", f"{count:,} of {len(series):,} rows")
     example = filled.drop_nulls()[0]
     moment = _shown(example, spec.written)
     if spec.written.format in EPOCHS:

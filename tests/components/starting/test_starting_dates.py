@@ -138,7 +138,7 @@ def test_typed_times_and_durations_are_left_out_in_words_and_dates_of_zeros_are_
         "took (durations, which are not read as numbers",
     ]
     zeros = first_look(tmp_path, ["0000-00-00" if k % 50 == 9 else day.isoformat() for k, day in enumerate(DAYS)])
-    assert said(zeros, "set aside") == ["2.00% of the rows (they have no label or no time)"]
+    assert said(zeros, "dates") == ["when: 0000-00-00 means missing (4 of 200 rows)"]
 
 
 def test_a_date_follows_another_column_and_says_so(tmp_path):

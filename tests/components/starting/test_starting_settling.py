@@ -77,7 +77,7 @@ def test_infinity_as_a_label_is_set_aside_and_named():
     frame = pl.DataFrame({"x": np.arange(100.0), "y": [float("inf"), *map(float, range(99))]})
     done = settled(frame, classes=False)
     assert [(d.choice, d.why) for d in done.decisions if d.what == "set aside"] == [
-        ("1 of 100 rows, 1.00%", "1: y is not a finite number")
+        ("1 of 100 rows, 1.00%", "1: y is not a finite number of at most 3.4e+38")
     ]
 
 
