@@ -15,7 +15,7 @@ from schemas.contract import Advances, Contract
 def going_back(contract: Contract, table: Table) -> Iterator[Evidence]:
     """Rows in which a column that advances goes back, in the order of the contract's time or of the rows."""
     time = contract.time
-    if time is not None and time in table.frame.columns and time not in table.specs:
+    if time is not None and time in table.frame.columns and time not in table.names("number", "datetime"):
         table = Table(table.frame, {**table.specs, time: describe(time, table.frame[time])})
     for name, feature in contract.features.items():
         known = name in table.frame.columns and table.specs[name].kind in ("number", "datetime")
@@ -29,7 +29,7 @@ def going_back(contract: Contract, table: Table) -> Iterator[Evidence]:
 
 def _back(time: str | None, advances: Advances, table: Table, name: str) -> Evidence | None:
     moments = np.arange(table.rows, dtype=float)
-    if advances.by == "time" and time is not None and time in table.specs:
+    if advances.by == "time" and time in table.names("number", "datetime") and time is not None:
         moments = table.numbers(time)
     within = advances.within if advances.within in table.specs else ""
     steps = steps_of(table, name, moments, within or "")
