@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 
 from components.serving.client import messages
+from components.serving.client.moments import as_seconds
 from schemas.errors import RequestInvalid
 
 
 def serialize(row: Mapping[str, Any]) -> bytes:
-    """One Example. Floats become ``float_list``, ints and bools ``int64_list``, texts and bytes ``bytes_list``.
+    """One Example. Floats become ``float_list``, ints, bools and dates ``int64_list``, texts and bytes ``bytes_list``.
 
     Args:
         row: by feature a value, a list of values or an array (flattened in C order).
@@ -47,4 +48,4 @@ def _flat(value: Any) -> "np.ndarray[Any, Any]":
         array = np.array(value, object)
     if array.dtype.kind in "US":
         array = array.astype(object) if isinstance(value, np.ndarray | np.generic) else np.array(value, object)
-    return np.atleast_1d(array).ravel()
+    return as_seconds(np.atleast_1d(array).ravel())

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from components.serving.client import messages
+from components.serving.client.moments import as_seconds
 from schemas.errors import RequestInvalid
 
 Array = np.ndarray[Any, Any]
@@ -37,7 +38,8 @@ def to_proto(value: Any, proto: Any = None) -> Any:
     """A TensorProto of anything that numpy takes; texts are sent as UTF-8, bytes as they are.
 
     Args:
-        value: array, number, text, bytes or nested lists of these; Python floats become float32, ints int64.
+        value: array, number, text, bytes, date or nested lists of these; Python floats become float32, ints int64,
+            dates (also ``datetime64``) int64 seconds since 1970 UTC.
         proto: filled and returned if given (an entry of a map field).
 
     Raises:
@@ -67,6 +69,7 @@ def as_array(value: Any) -> Array:
         array = np.asarray(value)
     except ValueError:
         array = np.array(value, object)
+    array = as_seconds(array)
     if array.dtype.kind in "USO":
         return _as_texts(value, array)
     if array.dtype == np.float64 and not isinstance(value, np.ndarray | np.generic):
