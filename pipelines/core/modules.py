@@ -125,7 +125,7 @@ def _holds_metadata(folder: Path) -> bool:
     if not folder.is_dir():
         return False
     with os.scandir(folder) as entries:
-        return any(e.name.endswith(METADATA) and "-" in e.name for e in entries)
+        return any(e.name.endswith(METADATA) and "-" in Path(e.name).stem for e in entries)
 
 
 @cache

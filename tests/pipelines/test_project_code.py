@@ -201,6 +201,25 @@ def test_a_large_tree_without_a_version_counts_as_a_whole_and_the_walk_ends(proj
     assert run(project, "tree", **path) == {"tree": ("done", "1")}
 
 
+@pytest.mark.slow
+def test_a_project_installed_in_editable_mode_counts_by_its_source(project, tmp_path):
+    """As setuptools does it: ``.egg-info`` in the source folder, ``.dist-info`` and a ``.pth`` file among the packages."""
+    source, packages = tmp_path / "other/src", tmp_path / "packages"
+    write(source / "otherlib/__init__.py", "def answer(): return 1\n")
+    write(source / "otherlib.egg-info/PKG-INFO", "Metadata-Version: 2.1\nName: otherlib\nVersion: 1.0\n")
+    write(packages / "otherlib-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: otherlib\nVersion: 1.0\n")
+    write(packages / "otherlib-1.0.dist-info/RECORD", "__editable__.otherlib-1.0.pth,,\n")
+    write(packages / "otherlib-1.0.dist-info/top_level.txt", "otherlib\n")
+    write(packages / "__editable__.otherlib-1.0.pth", f"{source}\n")
+    definition = "from otherlib import answer" + STEP.format(name="edited", inside="pass")
+    write(project / "pipelines/edited.py", definition)
+    path = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(packages), str(source)])}
+    assert run(project, "edited", **path) == {"edited": ("done", "1")}
+    assert run(project, "edited", **path) == {"edited": ("cached", "1")}
+    write(source / "otherlib/__init__.py", "def answer(): return 22\n")
+    assert run(project, "edited", **path) == {"edited": ("done", "22")}
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
