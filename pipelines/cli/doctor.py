@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.core.owner import owner_of, this_host
 from pipelines.core.store import Store
 from schemas.errors import StoreError
 
@@ -101,11 +102,23 @@ def _store(store: Store) -> Finding:
     existed = store.root.exists()
     try:
         store.check_writable()
+        remote = _remote(store)
     except StoreError as error:
         return Finding("store", error.got, False, error.fix)
-    if not existed:
+    if not existed and not any(store.root.iterdir()):
         store.root.rmdir()
-    return Finding("store", f"{store.root} can be written", True)
+    return Finding("store", f"{store.root} can be written{remote}", True)
+
+
+def _remote(store: Store) -> str:
+    """What there is to say of a remote store: whose mirror the folder is, and which host publishes."""
+    if store.remote is None:
+        return ""
+    owner, mine = owner_of(store), this_host(store.root)
+    if owner is None:
+        return f"; it mirrors {store.remote.url}, in which no host publishes yet"
+    here = "this host" if owner.id == mine.id else f"{owner.name}, another host, since {owner.since}"
+    return f"; it mirrors {store.remote.url}, in which {here} publishes"
 
 
 def _devices() -> Finding:

@@ -43,7 +43,9 @@ def config(
     """Write models.config, batching.config and monitoring.config for the tensorflow/serving image."""
     from components.serving.serving_config import write_serving_config
 
-    for path in write_serving_config(open_store(store).root, out, models_at):
+    opened = open_store(store)
+    follow_published(opened)
+    for path in write_serving_config(opened.root, out, models_at):
         typer.echo(path)
 
 

@@ -1,5 +1,6 @@
 """The settings of a pipeline as a form."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -102,3 +103,42 @@ def test_what_is_passed_on_configures_the_pipeline():
 def test_a_name_that_is_no_setting_reaches_the_check_of_names():
     with pytest.raises(ConfigError, match="epoch"):
         PIPELINE.configured(changed(PIPELINE, {"model.epoch": 3}))
+
+
+def test_the_form_filled_in_as_it_is_shown_changes_no_class_of_ones_own():
+    from components.features.settings import FeatureSettings
+    from components.ingest import IngestConfig
+    from components.learning.optimizers import Adam
+    from components.modeling.mlp import Mlp
+    from components.preprocess import PreprocessConfig
+    from components.sources import CsvSource, GivenSplits
+    from components.train import TrainConfig
+    from pipelines.core.chains import supervised
+    from schemas.contract import Contract
+
+    class My(Mlp):
+        extra: int = 7
+
+    class MyAdam(Adam):
+        warm: float = 0.5
+
+    class MyCsv(CsvSource):
+        note: str = "n"
+
+    class MyFeature(FeatureSettings):
+        more: int = 1
+
+    label = {"name": "y", "dtype": "int", "classes": [0, 1]}
+    contract = Contract.model_validate({"name": "c", "features": {"a": {"dtype": "float"}}, "label": label})
+    pipeline = supervised(
+        "own",
+        IngestConfig(contract=contract, source=GivenSplits(train=MyCsv(path="a"))),
+        TrainConfig(model=My(units=(3,)), optimizer=MyAdam()),
+        transform=PreprocessConfig(features={"a": MyFeature(buckets=5)}),
+    )
+    shown = json.loads(json.dumps({field.name: field.default for field in form(pipeline)}))
+    assert {"model.model.extra", "model.optimizer.warm", "examples.source.train.note"} <= shown.keys()
+    again = pipeline.configured(shown)
+    assert pipeline.replaced(again) == []
+    assert [step.config for step in again.steps] == [step.config for step in pipeline.steps]
+    assert changed(pipeline, shown) == {}

@@ -130,6 +130,16 @@ def test_a_host_that_took_over_goes_on_with_the_numbers(hosts, url):
     assert read_champion(there.root, "small").version == 3
 
 
+def test_the_doctor_says_who_publishes(hosts):
+    from pipelines.cli.doctor import _store as checked
+
+    here, there = hosts
+    assert "no host publishes yet" in checked(here).found
+    require_owner(here, "testing")
+    assert "this host publishes" in checked(here).found
+    assert "another host, since" in checked(there).found
+
+
 def test_a_local_store_has_no_owner(tmp_path):
     require_owner(Store(tmp_path), "testing")
     assert list(tmp_path.iterdir()) == []

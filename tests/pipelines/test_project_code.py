@@ -203,7 +203,7 @@ def test_a_large_tree_without_a_version_counts_as_a_whole_and_the_walk_ends(proj
 
 @pytest.mark.slow
 def test_a_project_installed_in_editable_mode_counts_by_its_source(project, tmp_path):
-    """As setuptools does it: ``.egg-info`` in the source folder, ``.dist-info`` and a ``.pth`` file among the packages."""
+    """As setuptools does it: ``.egg-info`` in the source, ``.dist-info`` and a ``.pth`` file among the packages."""
     source, packages = tmp_path / "other/src", tmp_path / "packages"
     write(source / "otherlib/__init__.py", "def answer(): return 1\n")
     write(source / "otherlib.egg-info/PKG-INFO", "Metadata-Version: 2.1\nName: otherlib\nVersion: 1.0\n")
