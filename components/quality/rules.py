@@ -154,7 +154,9 @@ def _tensor_rules(name: str, feature: Feature) -> Iterator[Rule]:
         column = f"{name}__{part}"
         for rule in _between(column, feature.min, feature.max, feature.dtype, feature.unit, severity, about):
             words = f"{text} element {rule.text}"
-            yield Rule(f"{name}: {text} element", rule.expectation, rule.kwargs, name, words, severity, about)
+            end = " is finite" if rule.name.endswith(": finite") else ""
+            rule_name = f"{name}: {text} element{end}"
+            yield Rule(rule_name, rule.expectation, rule.kwargs, name, words, rule.severity, about)
 
 
 def _file_rules(name: str, feature: Feature) -> Iterator[Rule]:

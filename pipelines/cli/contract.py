@@ -1,6 +1,7 @@
 """``kilnworks contract``: infer a contract, check a file, compare and change contracts, speak to other tools."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -138,13 +139,14 @@ def import_schema(
     label: Annotated[str | None, typer.Option(help="Feature to be predicted.")] = None,
 ) -> None:
     """Write the contract that a TensorFlow Metadata schema stands for."""
-    from components.quality.contracts_io.tfmd import read_schema
+    from components.quality.contracts_io.tfmd_read import read_schema
     from schemas.contract import dump_contract
     from schemas.files import write_text
 
-    contract = read_schema(schema, label)
-    write_text(output, dump_contract(contract))
-    typer.echo(f"{output}: {len(contract.features)} features", err=True)
+    read = read_schema(schema, label)
+    write_text(output, dump_contract(read.contract))
+    typer.echo(f"{output}: {len(read.contract.features)} features", err=True)
+    _tell_left_out(read.left_out)
 
 
 @contract_app.command("export")
@@ -153,17 +155,18 @@ def export(
     to: Annotated[str, typer.Option("--to", help="gx (suite), tfmd (schema.pbtxt) or jsonschema.")],
     output: Annotated[Path | None, typer.Option("-o", "--output", help="A file; by default standard output.")] = None,
 ) -> None:
-    """Write a contract in the format of another tool."""
+    """Write a contract in the format of another tool, and say what that format cannot hold."""
     from schemas.contract import load_contract
     from schemas.files import write_text
 
     loaded = load_contract(contract)
-    text = _exported(loaded, to)
+    text, left_out = _exported(loaded, to)
     if output is None:
         typer.echo(text, nl=False)
     else:
         write_text(output, text)
         typer.echo(f"{output}: {_FORMATS[to]}, from contract {loaded.name}: {len(loaded.features)} features", err=True)
+    _tell_left_out(left_out)
 
 
 _FORMATS = {
@@ -173,19 +176,31 @@ _FORMATS = {
 }
 
 
-def _exported(contract: "Contract", to: str) -> str:
+def _tell_left_out(lines: Sequence[str]) -> None:
+    """What another format cannot say, one line each."""
+    if lines:
+        typer.echo(f"left out ({len(lines)}):", err=True)
+    for line in lines:
+        typer.echo(f"  {line}", err=True)
+
+
+def _exported(contract: "Contract", to: str) -> tuple[str, Sequence[str]]:
+    """The text in a format, and what of the contract is not in it."""
     from schemas.errors import UnknownName
 
     if to == "tfmd":
         from components.quality.contracts_io.tfmd import export_schema
 
-        return export_schema(contract)
+        schema = export_schema(contract)
+        return schema.text, schema.left_out
     if to == "jsonschema":
         from components.quality.contracts_io.json_schema import export_json_schema
 
-        return json.dumps(export_json_schema(contract), indent=2, ensure_ascii=False) + "\n"
+        exported = export_json_schema(contract)
+        return json.dumps(exported.tree, indent=2, ensure_ascii=False) + "\n", exported.left_out
     if to == "gx":
         from components.quality.contracts_io.gx import export_gx
 
-        return json.dumps(export_gx(contract), indent=2, ensure_ascii=False, default=str) + "\n"
+        suite = export_gx(contract)
+        return json.dumps(suite.tree, indent=2, ensure_ascii=False, default=str) + "\n", suite.left_out
     raise UnknownName("format", to, ["gx", "tfmd", "jsonschema"])

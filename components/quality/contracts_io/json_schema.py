@@ -1,23 +1,54 @@
 """A contract as JSON Schema (draft 2020-12) of one row, for services and editors that know nothing of it."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from components.dates.words import wanted_dates
 from schemas.contract import Contract, Feature
 from schemas.dates import EPOCHS, DateFormat
+from schemas.patterns import anchored
+from schemas.rules import learned_columns
 
 
-def export_json_schema(contract: Contract) -> dict[str, Any]:
+@dataclass(frozen=True)
+class ExportedRow:
+    """A JSON Schema of one row, and what of the contract is not in it, one line each."""
+
+    tree: dict[str, Any]
+    left_out: tuple[str, ...]
+
+
+def export_json_schema(contract: Contract) -> ExportedRow:
     """The schema of one row as an object; rules over several rows (uniqueness, shares) have no place in it."""
+    return ExportedRow(_row(contract), tuple(_left_out(contract)))
+
+
+def _left_out(contract: Contract) -> Iterator[str]:
+    for name, feature in contract.features.items():
+        if feature.unique:
+            yield f"{name}: no value twice: a schema sees one row"
+        if feature.max_missing is not None:
+            yield f"{name}: missing in at most {feature.max_missing:.4g} of the rows: a schema sees one row"
+        if feature.severity == "warning":
+            yield f"{name}: severity warning: a schema knows no warnings"
+    if contract.key is not None:
+        yield f"{contract.key}: no value twice: a schema sees one row"
+    if contract.label is not None:
+        yield f"{contract.label.name}: never missing: a row to be predicted has no label"
+    for number, check in enumerate(contract.checks, 1):
+        yield f"check {number}: {check.expectation}"
+    if contract.reference is not None:
+        yield "reference: the statistics of the clean data"
+
+
+def _row(contract: Contract) -> dict[str, Any]:
     properties: dict[str, Any] = {name: _feature(f) for name, f in contract.features.items()}
     properties |= {n: _dated(properties[n], how) for n, how in contract.dates.items() if n in properties}
     required = [name for name, f in contract.features.items() if not f.nullable]
-    if contract.label is not None:
-        label = contract.label
-        rule = Feature(
-            dtype=label.dtype, allowed=label.classes, min=label.min, max=label.max, description=label.description
-        )
-        properties[label.name] = _feature(rule)
+    label = contract.label
+    if label is not None:
+        properties[label.name] = _feature(learned_columns(contract)[label.name])
     if contract.key is not None:
         properties[contract.key] = {"type": ["string", "integer"], "description": "names the row; unique"}
         required.insert(0, contract.key)
@@ -54,12 +85,12 @@ def _feature(feature: Feature) -> dict[str, Any]:
         tree["maximum"] = feature.max
     if feature.allowed is not None:
         tree["enum"] = [*feature.allowed, *([None] if feature.nullable else [])]
-    if feature.min_length is not None:
-        tree["minLength"] = feature.min_length
+    if feature.dtype == "string" and feature.allowed is None:
+        tree["minLength"] = max(0 if feature.nullable else 1, feature.min_length or 0)
     if feature.max_length is not None:
         tree["maxLength"] = feature.max_length
     if feature.regex is not None:
-        tree["pattern"] = f"^(?:{feature.regex})"
+        tree["pattern"] = anchored(feature.regex)
     if feature.nullable:
         tree["type"] = [tree["type"], "null"]
     described = " ".join(filter(None, [feature.description, f"({feature.unit})" if feature.unit else ""]))

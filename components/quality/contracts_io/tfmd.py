@@ -1,170 +1,133 @@
-"""TensorFlow Metadata: ``schema.pbtxt`` read as a contract, a contract written as ``schema.pbtxt``."""
+"""A contract -> TensorFlow Metadata ``schema.pbtxt``; ``tfmd_read`` reads it, and schemas of others.
 
-import re
-from pathlib import Path
+What the format can say is said in its own fields, for TensorFlow Data Validation to check. What it cannot (patterns,
+lengths, allowed numbers, keys) goes along as JSON in ``annotation.tag``, which other tools pass over, so that an
+import gives the same contract. The statistics of ``reference`` stay behind.
+"""
+
+import json
+import math
+from dataclasses import dataclass
 from typing import Any
 
-from schemas.contract import Contract, Dtype, Feature, Label
-from schemas.errors import ConfigError, ContractError
+from schemas.contract import Contract, Feature
+from schemas.rules import learned_columns
+
+CONTRACT_TAG, FEATURE_TAG = "kilnworks.contract ", "kilnworks.feature "
+"""What an annotation with JSON of ours begins with."""
+UNIX_SECONDS = 1
+"""``IntegerTimeFormat`` of the format: what a model of ours takes for a datetime."""
+_IN_TAGS = ("allowed", "regex", "min_length", "max_length", "unique", "severity", "unit", "sensitive")
+"""Fields of a feature that the format has no field for, or has one for some dtypes."""
 
 
-def import_schema(text: str, name: str, label: str | None = None) -> Contract:
-    """A contract from a TensorFlow Metadata schema in protobuf text format.
+@dataclass(frozen=True)
+class ExportedSchema:
+    """A schema in protobuf text format, and what of the contract other tools will not check, one line each."""
 
-    Read: types, domains (int, float, string, bool, time), presence, shapes, value counts, uniqueness; ``label`` names
-    the feature to be predicted. What a contract cannot say (drift comparators, environments) is left out.
-
-    Raises:
-        ContractError: not a schema, or a feature of a type that has no counterpart.
-    """
-    schema = _parse(text)
-    shared = {d.name: tuple(d.value) for d in schema.string_domain}
-    features: dict[str, Feature] = {}
-    made: Label | None = None
-    for f in schema.feature:
-        if f.lifecycle_stage in _skipped():
-            continue
-        feature = _feature(f, shared)
-        if f.name == label:
-            made = _label(f.name, feature)
-        else:
-            features[f.name] = feature
-    if label is not None and made is None:
-        raise ConfigError(f"no feature {label!r} in the schema", ", ".join(features), "correct --label")
-    return Contract(name=re.sub(r"\W+", "_", name) or "schema", features=features, label=made)
+    text: str
+    left_out: tuple[str, ...]
 
 
-def export_schema(contract: Contract) -> str:
+def export_schema(contract: Contract) -> ExportedSchema:
     """The contract as a TensorFlow Metadata schema in protobuf text format."""
     from google.protobuf import text_format
     from tensorflow_metadata.proto.v0 import schema_pb2
 
-    schema = schema_pb2.Schema()
-    for name, feature in contract.features.items():
-        _add(schema, name, feature)
-    if contract.label is not None:
-        label = contract.label
-        rule = Feature(
-            dtype=label.dtype, allowed=label.classes, min=label.min, max=label.max, description=label.description
-        )
-        _add(schema, label.name, rule)
-    if contract.key is not None:
-        added = schema.feature.add()
-        added.name, added.type = contract.key, schema_pb2.BYTES
-        added.presence.min_fraction = 1.0
-        added.unique_constraints.SetInParent()
-    return str(text_format.MessageToString(schema))
+    schema, lines = schema_pb2.Schema(), []
+    for name, feature in learned_columns(contract).items():
+        own = contract.features.get(name)
+        _add(schema, name, own or feature, own is not None)
+        lines += [f"{name}: {words}: kept for an import only" for words in _unsaid(own or feature)]
+    lines += [f"{name}: no value twice: kept for an import only" for name in (contract.key,) if name]
+    schema.annotation.tag.append(CONTRACT_TAG + json.dumps(_without_features(contract)))
+    lines += [f"check {i + 1}: {c.expectation}: kept for an import only" for i, c in enumerate(contract.checks)]
+    lines += ["reference: the statistics of the clean data"] if contract.reference else []
+    return ExportedSchema(str(text_format.MessageToString(schema, as_utf8=True)), tuple(lines))
 
 
-def _parse(text: str) -> Any:
-    from google.protobuf import text_format
-    from tensorflow_metadata.proto.v0 import schema_pb2
-
-    try:
-        return text_format.Parse(text, schema_pb2.Schema())
-    except text_format.ParseError as error:
-        raise ContractError(f"not a schema: {error}", "a TensorFlow Metadata schema.pbtxt", "check the file") from None
-
-
-def _skipped() -> tuple[int, ...]:
-    from tensorflow_metadata.proto.v0 import schema_pb2
-
-    return (schema_pb2.PLANNED, schema_pb2.ALPHA, schema_pb2.DEPRECATED, schema_pb2.DISABLED, schema_pb2.DEBUG_ONLY)
+def from_json(annotation: Any, tag: str) -> dict[str, Any]:
+    """What an annotation of ours holds; empty where there is none."""
+    for text in annotation.tag:
+        if text.startswith(tag):
+            try:
+                found = json.loads(text.removeprefix(tag))
+            except ValueError:
+                return {}
+            return found if isinstance(found, dict) else {}
+    return {}
 
 
-def _feature(f: Any, shared: dict[str, tuple[str, ...]]) -> Feature:
-    from tensorflow_metadata.proto.v0 import schema_pb2
-
-    kinds: dict[int, Dtype] = {schema_pb2.BYTES: "string", schema_pb2.INT: "int", schema_pb2.FLOAT: "float"}
-    if f.type not in kinds:
-        raise ContractError(f"feature {f.name!r} has type {f.type}", "BYTES, INT or FLOAT", "give the feature a type")
-    dtype = kinds[f.type]
-    rules: dict[str, Any] = {}
-    domain = f.WhichOneof("domain_info")
-    if domain == "int_domain" and dtype == "int":
-        rules |= _range(f.int_domain)
-    elif domain == "float_domain" and dtype == "float":
-        rules |= _range(f.float_domain)
-    elif domain == "bool_domain" or (domain == "int_domain" and f.int_domain.is_categorical and dtype == "bool"):
-        dtype = "bool"
-    elif domain in ("time_domain", "time_of_day_domain"):
-        dtype = "datetime"
-    elif domain == "string_domain" and f.string_domain.value and dtype == "string":
-        rules["allowed"] = tuple(f.string_domain.value)
-    elif domain == "domain" and shared.get(f.domain) and dtype == "string":
-        rules["allowed"] = shared[f.domain]
-    if f.HasField("presence") and f.presence.min_fraction < 1.0:
-        rules["nullable"] = True
-        if f.presence.min_fraction > 0:
-            rules["max_missing"] = round(1.0 - f.presence.min_fraction, 6)
-    elif not f.HasField("presence"):
-        rules["nullable"] = True
-    shape = tuple(d.size for d in f.shape.dim) if f.HasField("shape") else ()
-    if shape and shape != (1,) and dtype in ("int", "float"):
-        rules["shape"] = shape
-    if f.HasField("unique_constraints"):
-        rules["unique"] = True
-    return Feature(dtype=dtype, description=f.annotation.comment[0] if f.annotation.comment else "", **rules)
+def _without_features(contract: Contract) -> dict[str, Any]:
+    """Everything of a contract but its features and statistics; with names of features that are the time as well."""
+    tree = contract.model_dump(mode="json", exclude_defaults=True, exclude={"features", "reference"})
+    return tree | {"features_too": [n for n in (contract.key, contract.time) if n in contract.features]}
 
 
-def _range(domain: Any) -> dict[str, float]:
-    return {k: getattr(domain, k) for k in ("min", "max") if domain.HasField(k)}
+def _unsaid(feature: Feature) -> list[str]:
+    """Rules of a feature that other tools do not see."""
+    in_domain = feature.dtype == "string"
+    return [
+        f"{field} {getattr(feature, field)}"
+        for field in ("allowed", "regex", "min_length", "max_length", "unique")
+        if getattr(feature, field) not in (None, False) and not (field == "allowed" and in_domain)
+    ]
 
 
-def _label(name: str, feature: Feature) -> Label:
-    if feature.dtype in ("datetime", "image"):
-        raise ContractError(
-            f"label {name!r} is a {feature.dtype}", "int, float, string or bool", "choose another --label"
-        )
-    if feature.dtype == "bool":
-        return Label(name=name, dtype="bool", classes=(False, True))
-    dtype: Any = feature.dtype
-    if feature.allowed is not None:
-        return Label(name=name, dtype=dtype, classes=feature.allowed)
-    if dtype == "int" and feature.min is not None and feature.max is not None and 1 <= feature.max - feature.min <= 20:
-        return Label(name=name, dtype="int", classes=tuple(range(int(feature.min), int(feature.max) + 1)))
-    return Label(name=name, dtype=dtype, min=feature.min, max=feature.max)
-
-
-def _add(schema: Any, name: str, feature: Feature) -> None:
+def _add(schema: Any, name: str, feature: Feature, is_feature: bool) -> None:
     from tensorflow_metadata.proto.v0 import schema_pb2
 
     f = schema.feature.add()
     f.name = name
     types = {"string": schema_pb2.BYTES, "float": schema_pb2.FLOAT}
     f.type = types.get(feature.dtype, schema_pb2.INT)
-    f.presence.min_fraction = 1.0 if not feature.nullable else 1.0 - (feature.max_missing or 1.0)
-    for size in feature.shape:
+    most = 1.0 if feature.max_missing is None else feature.max_missing
+    f.presence.min_fraction = 1.0 - most if feature.nullable else 1.0
+    for size in feature.shape or (() if feature.nullable else (1,)):
         f.shape.dim.add().size = size
+    if not f.shape.dim:
+        f.value_count.min, f.value_count.max = 0 if feature.nullable else 1, 1
     if feature.description:
         f.annotation.comment.append(feature.description)
-    if feature.unique:
-        f.unique_constraints.SetInParent()
+    if feature.severity == "warning":
+        f.distribution_constraints.min_domain_mass = 0.0
     _add_domain(f, name, feature)
+    if is_feature:
+        kept = _kept(feature)
+        if kept:
+            f.annotation.tag.append(FEATURE_TAG + json.dumps(kept))
+
+
+def _kept(feature: Feature) -> dict[str, Any]:
+    """What the fields of the format do not say, or not exactly; what they do say stands there alone."""
+    tree = feature.model_dump(mode="json", exclude_defaults=True)
+    fields = set(_IN_TAGS)
+    fields |= {"dtype"} if feature.dtype == "image" else set()
+    fields |= {"max_missing"} if feature.max_missing is not None else set()
+    fields |= {"nullable"} if feature.max_missing == 0 else set()
+    fields |= {"shape"} if feature.shape == (1,) else set()
+    fields |= {"min", "max"} if feature.allowed is not None else set()
+    fields -= {"allowed"} if feature.dtype == "string" else set()
+    return {name: value for name, value in tree.items() if name in fields}
 
 
 def _add_domain(f: Any, name: str, feature: Feature) -> None:
     if feature.dtype == "bool":
         f.bool_domain.name = name
     elif feature.dtype == "datetime":
-        f.time_domain.integer_format = 1
+        f.time_domain.integer_format = UNIX_SECONDS
     elif feature.dtype == "string" and feature.allowed is not None:
         f.string_domain.name = name
         f.string_domain.value.extend(map(str, feature.allowed))
-    elif feature.dtype in ("int", "float"):
-        numbers = [v for v in feature.allowed or () if not isinstance(v, str)]
+    elif feature.dtype in ("int", "float", "image"):
+        numbers = [v for v in feature.allowed or () if isinstance(v, int | float)]
         low = min(numbers) if numbers and feature.min is None else feature.min
         high = max(numbers) if numbers and feature.max is None else feature.max
-        domain = f.int_domain if feature.dtype == "int" else f.float_domain
-        kind = int if feature.dtype == "int" else float
+        domain = f.float_domain if feature.dtype == "float" else f.int_domain
+        whole = feature.dtype != "float"
+        if not whole:
+            domain.disallow_inf = True
         if low is not None:
-            domain.min = kind(low)
+            domain.min = math.ceil(low) if whole else float(low)
         if high is not None:
-            domain.max = kind(high)
-
-
-def read_schema(path: Path, label: str | None = None) -> Contract:
-    """``import_schema`` of a file; the contract is named after it. Raises ``ContractError`` where there is none."""
-    if not path.is_file():
-        raise ContractError(f"no schema file {path}", "a schema.pbtxt", "check the path")
-    return import_schema(path.read_text(encoding="utf-8"), path.stem, label)
+            domain.max = math.floor(high) if whole else float(high)
