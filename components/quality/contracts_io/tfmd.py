@@ -17,8 +17,8 @@ CONTRACT_TAG, FEATURE_TAG = "kilnworks.contract ", "kilnworks.feature "
 """What an annotation with JSON of ours begins with."""
 UNIX_SECONDS = 1
 """``IntegerTimeFormat`` of the format: what a model of ours takes for a datetime."""
-_IN_TAGS = ("allowed", "regex", "min_length", "max_length", "unique", "severity", "unit", "sensitive")
-"""Fields of a feature that the format has no field for, or has one for some dtypes."""
+_SAID = frozenset(("dtype", "nullable", "max_missing", "shape", "min", "max", "description"))
+"""Fields of a feature that the format has fields for; all others go along in an annotation."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _add(schema: Any, name: str, feature: Feature, is_feature: bool) -> None:
 def _kept(feature: Feature) -> dict[str, Any]:
     """What the fields of the format do not say, or not exactly; what they do say stands there alone."""
     tree = feature.model_dump(mode="json", exclude_defaults=True)
-    fields = set(_IN_TAGS)
+    fields = set(tree) - _SAID
     fields |= {"dtype"} if feature.dtype == "image" else set()
     fields |= {"max_missing"} if feature.max_missing is not None else set()
     fields |= {"nullable"} if feature.max_missing == 0 else set()
