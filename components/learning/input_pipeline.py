@@ -76,9 +76,9 @@ class Feed(ABC):
     @abstractmethod
     def _packed(self, block: Any, index: Any) -> Any: ...
 
+    @abstractmethod
     def not_finite(self) -> list[str]:
-        """Names of the encoded tensors that hold NaN or infinity, as far as they are held in memory."""
-        return []
+        """Names of the encoded tensors that hold NaN or infinity; looks at every row."""
 
     @abstractmethod
     def _epoch_blocks(self, epoch: int, size: int) -> Iterator[Any]: ...

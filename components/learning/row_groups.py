@@ -24,7 +24,7 @@ import numpy as np
 if TYPE_CHECKING:
     import polars as pl
 
-FEWEST = 16
+FEWEST = 32
 """Row groups that are needed for a part to stand for the whole."""
 SAMPLED = 3
 """Row groups by which the width of a row is told: the first, the last, and those between at equal distances."""

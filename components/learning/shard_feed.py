@@ -54,6 +54,13 @@ class ShardFeed(Feed):
         sample = self._finish(rows, np.zeros(0, np.int32))
         return tf.nest.map_structure(lambda a: tf.TensorSpec((None, self.batch, *a.shape[1:]), a.dtype), sample)
 
+    def not_finite(self) -> list[str]:
+        """Names of the encoded tensors that hold NaN or infinity; reads the split once more."""
+        found: set[str] = set()
+        for frame in self._encoder.frames(self._groups.files, max(1, self._piece)):
+            found |= {name for name, values in self._encoder.encode(frame).items() if not np.isfinite(values).all()}
+        return [t.name for t in self._encoder.transform.encoded if t.name in found]
+
     def _epoch_blocks(self, epoch: int, size: int) -> Iterator[Batch]:
         for rows in self._encoded(epoch, size * self.batch):
             yield tf.nest.map_structure(lambda a: a.reshape(-1, self.batch, *a.shape[1:]), rows)

@@ -11,7 +11,7 @@ import polars as pl
 
 GROUP_ROWS = 4096
 """Most rows of a row group."""
-GROUP_BYTES = 2**20
+GROUP_BYTES = 2**19
 """About the bytes of a row group in memory, unless a single row has more."""
 VIEW_BYTES = 16
 """What a text takes besides its bytes."""

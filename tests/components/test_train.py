@@ -125,14 +125,15 @@ def test_one_seed_makes_two_runs_bit_equal(tmp_path: Path, settings: dict) -> No
     assert any(not np.array_equal(a, b) for a, b in zip(weights(one), weights(other), strict=True))
 
 
-def test_infinite_data_diverges_with_epoch_and_step(tmp_path: Path) -> None:
+@pytest.mark.parametrize("memory", [{}, {"memory_mb": 0.005, "buffer_mb": 0.01}], ids=["held", "streamed"])
+def test_infinite_data_diverges_with_epoch_and_step(tmp_path: Path, memory: dict) -> None:
     given, transform = customers(tmp_path)
     plan = dict(transform.description)
     plan["features"]["age"]["mean"] = -3e38
     plan["features"]["age"]["variance"] = 1e-30
     write_json(transform.path / "transform.json", plan)
     with pytest.raises(TrainingDiverged, match=r"at step 1 of 8 in epoch 1(.|\n)*'numeric' holds NaN or infinite"):
-        run(tmp_path, small(), given, transform)
+        run(tmp_path, small(**memory), given, transform)
 
 
 def test_a_learning_rate_that_explodes_says_so(tmp_path: Path) -> None:

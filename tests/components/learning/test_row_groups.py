@@ -93,8 +93,8 @@ def test_a_sample_stands_for_the_whole(total: int, wanted: int) -> None:
     numbers = np.concatenate([np.arange(7 * g, 7 * g + 7)[::step] for g in chosen])
     if wanted >= groups.total:
         assert len(numbers) == groups.total
-    assert len(numbers) <= max(1.5 * wanted, 2 * 16 * 7) or step >= 7
-    if len(chosen) >= 16:
+    assert len(numbers) <= max(1.5 * wanted, 2 * 32 * 7) or step >= 7
+    if len(chosen) >= 32:
         assert abs(numbers.mean() / groups.total - 0.5) < 0.1
 
 
@@ -102,15 +102,15 @@ def test_a_sample_stands_for_the_whole(total: int, wanted: int) -> None:
     ("frame", "rows"),
     [
         (pl.DataFrame({"a": np.zeros(10_000), "b": np.zeros(10_000, bool)}), 4096),
-        (pl.DataFrame({"image": pl.Series(np.zeros((200, 64 * 64 * 3), np.uint8))}), 85),
-        (pl.DataFrame({"series": pl.Series(np.zeros((200, 30_000), np.float32))}), 8),
+        (pl.DataFrame({"image": pl.Series(np.zeros((200, 64 * 64 * 3), np.uint8))}), 42),
+        (pl.DataFrame({"series": pl.Series(np.zeros((200, 30_000), np.float32))}), 4),
         (pl.DataFrame({"huge": pl.Series(np.zeros((3, 2**21), np.uint8))}), 1),
-        (pl.DataFrame({"text": ["x" * 10_000] * 300}), 104),
-        (pl.DataFrame({"text": [None, "x" * 20_000] * 150}), 52),
+        (pl.DataFrame({"text": ["x" * 10_000] * 300}), 52),
+        (pl.DataFrame({"text": [None, "x" * 20_000] * 150}), 26),
     ],
 )
 def test_row_groups_are_small_whatever_the_width_of_a_row(tmp_path: Path, frame: pl.DataFrame, rows: int) -> None:
-    """4,096 rows or 1 MiB: 2**20 / 12,288, / 120,000, / 10,016 (or 20,016 where every second text is missing)."""
+    """4,096 rows or half a MiB: 2**19 / 12,288, / 120,000, / 10,016 (or 20,016 where every second text is missing)."""
     write_shard(frame, tmp_path / "part.parquet")
     metadata = pq.read_metadata(tmp_path / "part.parquet")
     found = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
