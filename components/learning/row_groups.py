@@ -57,8 +57,8 @@ class RowGroups:
         """How many rounds there are if one is to hold about ``size`` bytes."""
         return min(max(1, len(self.rows)), -(-self.total * self.row_bytes // size))
 
-    def read(self, chosen: np.ndarray, step: int = 1) -> pl.DataFrame:
-        """The rows of these row groups, or every ``step``-th of each, each column in one piece."""
+    def read(self, chosen: np.ndarray, share: float = 1.0) -> pl.DataFrame:
+        """The rows of these row groups, or a share of each, evenly spread; each column in one piece."""
         import polars as pl
         import pyarrow.parquet as pq
 
@@ -69,7 +69,8 @@ class RowGroups:
                 for place in inside.tolist():
                     frame = pl.from_arrow(shard.read_row_group(place, columns=list(self.columns)))
                     assert isinstance(frame, pl.DataFrame)
-                    frames.append(frame if step == 1 else frame.gather_every(step))
+                    kept = max(1, int(frame.height * share))
+                    frames.append(frame if share >= 1 else frame[np.arange(kept) * frame.height // kept])
         return pl.concat(frames, how="vertical_relaxed", rechunk=True)
 
 
@@ -113,11 +114,11 @@ def no_larger(groups: RowGroups, size: int, folder: Path) -> RowGroups:
     return row_groups(copies, groups.columns)
 
 
-def sample(groups: RowGroups, rows: int, random: np.random.Generator) -> tuple[np.ndarray, int]:
-    """Row groups from all parts of a split, and a step: every so many rows of them are about ``rows`` rows."""
+def sample(groups: RowGroups, rows: int, random: np.random.Generator) -> tuple[np.ndarray, float]:
+    """Row groups from all parts of a split, and the share of each that makes about ``rows`` rows, 1 at most."""
     count = len(groups.rows)
     chosen = deal(count, max(1, min(groups.total // rows, count // FEWEST)), random)[0]
-    return chosen, max(1, round(int(groups.rows[chosen].sum()) / rows))
+    return chosen, min(1.0, rows / int(groups.rows[chosen].sum()))
 
 
 def _regrouped(file: Path, columns: Sequence[str], rows: int, copy: Path) -> Path:

@@ -118,13 +118,13 @@ def streamed_splits(
     found = row_groups(examples.files("val"), columns)
     most = max(1, memory.chunk // _both(found, encoder))
     found = no_larger(found, most * found.row_bytes, work / "val")
-    chosen, step = sample(found, settings.validation_rows, np.random.default_rng(settings.seed))
-    rows = int(sum(-(-found.rows[chosen] // step)))
+    chosen, share = sample(found, settings.validation_rows, np.random.default_rng(settings.seed))
+    rows = int(np.maximum(1, (found.rows[chosen] * share).astype(np.int64)).sum())
 
     def parts() -> Iterator[tuple[Arrays, np.ndarray]]:
         """As many row groups at a time as memory allows."""
         for some in np.split(chosen, _ends(found.rows[chosen], most)):
-            frame = found.read(some, step)
+            frame = found.read(some, share)
             yield encoder.encode(frame), task.target(encoder.label(frame))
 
     return Splits(feed, Validation(found.total, rows, task, encoder.transform, parts), True)

@@ -120,8 +120,8 @@ def test_no_more_than_the_buffer_is_read_at_once(numbered) -> None:
     heights = []
 
     class Watched(RowGroups):
-        def read(self, chosen, step=1):
-            found = super().read(chosen, step)
+        def read(self, chosen, share=1.0):
+            found = super().read(chosen, share)
             heights.append(found.height)
             return found
 

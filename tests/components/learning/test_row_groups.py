@@ -52,7 +52,7 @@ def test_rows_are_read_from_several_files(tmp_path: Path) -> None:
     assert found.columns == ["number"]
     assert found["number"].to_list() == [*range(10, 25), 35]
     assert found["number"].n_chunks() == 1
-    assert groups.read(np.array([0, 4]), step=3)["number"].to_list() == [0, 3, 6, 9, 35]
+    assert groups.read(np.array([0, 4]), 0.4)["number"].to_list() == [0, 2, 5, 7, 35]
 
 
 @pytest.mark.parametrize(("size", "rounds"), [(36 * 8, 1), (36 * 8 - 1, 2), (36, 5), (10**9, 1)])
@@ -89,12 +89,14 @@ def test_a_sample_stands_for_the_whole(total: int, wanted: int) -> None:
     from components.learning.row_groups import RowGroups
 
     groups = RowGroups((), (), places, np.array(heights), 8)
-    chosen, step = sample(groups, wanted, np.random.default_rng(0))
-    numbers = np.concatenate([np.arange(7 * g, 7 * g + 7)[::step] for g in chosen])
+    chosen, share = sample(groups, wanted, np.random.default_rng(0))
+    kept = max(1, int(7 * share))
+    numbers = np.concatenate([7 * g + np.arange(kept) * 7 // kept for g in chosen])
     if wanted >= groups.total:
         assert len(numbers) == groups.total
-    assert len(numbers) <= max(1.5 * wanted, 2 * 32 * 7) or step >= 7
-    if len(chosen) >= 32:
+    assert len(numbers) <= max(wanted, len(chosen))
+    if len(heights) >= 64:
+        assert len(chosen) >= 32
         assert abs(numbers.mean() / groups.total - 0.5) < 0.1
 
 

@@ -99,7 +99,8 @@ def test_a_large_validation_split_is_sampled_from_all_its_parts(tmp_path: Path) 
     whole = run(tmp_path, config(**STREAM), given, transform, "whole").training
     some = run(tmp_path, config(**STREAM, validation_rows=1000), given, transform, "some").training
     assert (whole["rows"]["val"], whole["rows_validated"]) == (4000, 4000)
-    assert (some["rows"]["val"], some["rows_validated"]) == (4000, 1000)
+    assert some["rows"]["val"] == 4000
+    assert 900 < some["rows_validated"] <= 1000
     assert some["best"]["val_auc"] == pytest.approx(whole["best"]["val_auc"], abs=0.04)
 
 
