@@ -12,6 +12,10 @@ FLOAT32_MAX = 3.4028234663852886e38
 """The largest number that a model, which computes in float32, can take."""
 
 
+FLOAT32_TINY = 1.1754943508222875e-38
+"""The smallest number above 0 that is not rounded to 0 on the way."""
+LARGEST_SPREAD = 1e30
+"""Largest standard deviation of a number to be predicted, and one over the smallest: beyond, gradients become 0."""
 FINITE = "a finite number of at most 3.4e+38"
 """The rule that every number keeps, in words: what a model can take and a mean can be made of."""
 

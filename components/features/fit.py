@@ -30,7 +30,7 @@ from components.features.settings import Encoding, FeatureSettings, PreprocessCo
 from components.features.statistics import Moments, Quantiles, ValueCounts, scalar_moments, tensor_moments
 from schemas.contract import Contract, Feature
 from schemas.errors import ConfigError, DataInvalid, DataUnreadable, UnknownName
-from schemas.magnitudes import EXACT_IN_FLOAT32, FLOAT32_MAX
+from schemas.magnitudes import EXACT_IN_FLOAT32, FLOAT32_MAX, FLOAT32_TINY
 
 Role = Literal["number", "calendar", "category", "buckets", "tensor", "image", "dropped"]
 
@@ -226,6 +226,8 @@ def _plan(name: str, feature: Feature, own: FeatureSettings, config: PreprocessC
     if seen.moments.count == 0:
         return DroppedPlan(reason="no value in the training split")
     _refuse_infinite(name, seen.moments)
+    if 0 < max(abs(seen.moments.low), abs(seen.moments.high)) < FLOAT32_TINY:
+        return DroppedPlan(reason=f"every number is nearer to 0 than {FLOAT32_TINY:.2g}, which float32 holds as 0")
     match seen.role:
         case "tensor":
             mean, variance = np.atleast_1d(seen.moments.mean), _usable(np.atleast_1d(seen.moments.variance))
@@ -291,6 +293,8 @@ def _number(feature: Feature, own: FeatureSettings, config: PreprocessConfig, se
     if not config.shares or plan.knots or len(seen.quantiles.values) < 3:
         return plan
     knots, shares = _knots(seen.quantiles, plan.origin)
+    if len(knots) < 2:
+        return plan
     return plan.model_copy(update={"knots": knots, "shares": shares})
 
 
@@ -337,6 +341,7 @@ def _knots(quantiles: Quantiles, origin: int) -> tuple[tuple[float, ...], tuple[
     """Distinct float32 knots and the cumulative share at each; a value that fills several steps gets their middle."""
     shares = np.linspace(0, 1, QUANTILE_STEPS + 1)
     values = (quantiles.at(shares) - origin).astype(np.float32)
+    values = np.where(np.abs(values) < FLOAT32_TINY, np.float32(0), values)
     knots, where, counts = np.unique(values, return_inverse=True, return_counts=True)
     middle = np.bincount(where, weights=shares) / counts
     return tuple(knots.astype(np.float64).tolist()), tuple(middle.tolist())

@@ -7,8 +7,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from components.features.quantiles import slopes
-
 
 @keras.saving.register_keras_serializable(package="kilnworks")
 class QuantileScaling(keras.layers.Layer):
@@ -29,7 +27,9 @@ class QuantileScaling(keras.layers.Layer):
         inside = ops.clip(inputs, knots[0], knots[-1])
         right = ops.clip(ops.searchsorted(knots, inside, side="right"), 1, len(knots) - 1)
         left = right - 1
-        return ops.take(shares, left) + (inside - ops.take(knots, left)) * ops.take(slopes(knots, shares), left)
+        low, start = ops.take(knots, left), ops.take(shares, left)
+        way = (inside - low) / (ops.take(knots, right) - low)
+        return start + way * (ops.take(shares, right) - start)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Unchanged."""

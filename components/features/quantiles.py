@@ -11,10 +11,6 @@ def interpolate(values: np.ndarray, knots: np.ndarray, shares: np.ndarray) -> np
     inside = np.clip(values, knots[0], knots[-1])
     right = np.clip(np.searchsorted(knots, inside, side="right"), 1, len(knots) - 1)
     left = right - 1
-    found = shares[left] + (inside - knots[left]) * slopes(knots, shares)[left]
+    way = (inside - knots[left]) / (knots[right] - knots[left])
+    found = shares[left] + way * (shares[right] - shares[left])
     return np.where(np.abs(found) < np.finfo(np.float32).tiny, np.float32(0), found)
-
-
-def slopes(knots: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Rise over run between neighbouring knots."""
-    return np.asarray((shares[1:] - shares[:-1]) / (knots[1:] - knots[:-1]))

@@ -14,6 +14,7 @@ from components.learning.totals import Totals
 from components.modeling.heads import Head, TaskKind
 from schemas.contract import Contract
 from schemas.errors import ConfigError, DataInvalid, UnknownName
+from schemas.magnitudes import LARGEST_SPREAD
 
 RegressionLoss = Literal["squared", "absolute", "huber"]
 
@@ -94,7 +95,7 @@ def make_task(contract: Contract, label: LabelStatistics, smoothing: float, regr
 
     Raises:
         ConfigError: label smoothing for a regression.
-        DataInvalid: a class that no training row has, or a label that never varies.
+        DataInvalid: a class that no training row has, or a label that never varies or varies by more than float32 can hold.
     """
     import keras
 
@@ -122,6 +123,12 @@ def refuse_constant(contract: Contract, label: LabelStatistics) -> None:
         if label.low == label.high:
             raise DataInvalid(f"label {name!r} is {label.low:g} in every training row", "values that vary",
                               "check the source: there is nothing to learn")  # fmt: skip
+        if not 1 / LARGEST_SPREAD <= math.sqrt(label.variance) <= LARGEST_SPREAD:
+            raise DataInvalid(
+                f"label {name!r} has a standard deviation of {math.sqrt(label.variance):.3g}",
+                f"one from {1 / LARGEST_SPREAD:g} to {LARGEST_SPREAD:g}: float32 rounds the gradients of others to 0",
+                "write the label in another unit, or as its logarithm",
+            )
         return
     absent = [str(c) for c, count in zip(classes(contract), label.counts, strict=True) if not count]
     if absent:

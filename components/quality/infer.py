@@ -150,7 +150,7 @@ def _best_key(table: Table, keys: list[str]) -> str | None:
 def _constant(table: Table, column: str) -> bool:
     if table.specs[column].kind in ("number", "datetime"):
         values = table.numbers(column)
-        return bool(np.unique(values[~np.isnan(values)]).size < 2)
+        return bool(np.unique(values[~np.isnan(values)]).size < 2 and not table.endless(column).any())
     return table.texts(column).drop_nulls().n_unique() < 2
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from components.dates.unread import unread
-from components.quality.checking.table import Spec
+from components.quality.checking.table import Spec, Table
 from schemas.contract import Contract
+from schemas.magnitudes import FINITE
 
 RARE_ROWS = 5
 RARE_SHARE = 0.0005
@@ -17,6 +18,8 @@ TEXT_DISTINCT = 0.5
 """A text of which more than this share of values occur once is not a category."""
 LONG_TEXT = 60
 """Characters, in the mean, from which on a text is one to be read."""
+FEW_ENDLESS = 0.005
+"""Up to this share of rows may hold an infinite number, or one beyond float32, and be set aside."""
 MANY = 6
 """Whole numbers with more values than this, and the name of a code, are categories."""
 
@@ -66,7 +69,15 @@ def _reason(name: str, contract: Contract, series: pl.Series, spec: Spec) -> str
     others = len(series) - most
     if others <= max(RARE_ROWS, RARE_SHARE * len(series)):
         return f"nearly constant: all but {others} of {len(series):,} rows are alike"
-    return (unread(filled) or _text(filled)) if spec.kind == "text" else ""
+    return _endless(series, spec) or ((unread(filled) or _text(filled)) if spec.kind == "text" else "")
+
+
+def _endless(series: pl.Series, spec: Spec) -> str:
+    """Why a column of numbers that no model can take is left out; a few such rows are set aside instead."""
+    beyond = int(Table(series.to_frame(), {series.name: spec}).endless(series.name).sum())
+    if beyond <= FEW_ENDLESS * len(series):
+        return ""
+    return f"not {FINITE} in {beyond} of {len(series):,} rows; write it in another unit, or as its logarithm"
 
 
 def _constant(series: pl.Series, filled: pl.Series) -> str:

@@ -10,6 +10,7 @@ import polars as pl
 from components.quality.checking.table import Spec
 from components.starting.recipe import Decision
 from schemas.errors import ConfigError, UnknownName
+from schemas.magnitudes import FINITE, FLOAT32_MAX, LARGEST_SPREAD
 
 Task = Literal["classification", "regression"]
 
@@ -45,6 +46,23 @@ def find_label(frame: pl.DataFrame, specs: dict[str, Spec], wanted: str | None) 
 
 def _guessed(name: str, why: str) -> Decision:
     return Decision("label", name, f"a guess: {why}; name another with --label", flagged=True)
+
+
+def refuse_magnitude(series: pl.Series) -> None:
+    """Raise ``ConfigError`` where numbers to be predicted are too large, or too small, for a model to learn."""
+    values = series.cast(pl.Float64).drop_nulls()
+    fit = values.filter(values.abs() <= FLOAT32_MAX)
+    spread = float(fit.std() or 0.0) if fit.len() > 1 else 0.0  # type: ignore[arg-type]
+    got = f"label {series.name!r} has a standard deviation of {spread:.3g}" if spread else ""
+    if fit.len() < 0.5 * values.len():
+        got = f"label {series.name!r}: {values.len() - fit.len()} of {values.len()} values are not {FINITE}"
+    elif not spread or 1 / LARGEST_SPREAD <= spread <= LARGEST_SPREAD:
+        return
+    raise ConfigError(
+        got,
+        f"a standard deviation from {1 / LARGEST_SPREAD:g} to {LARGEST_SPREAD:g}",
+        "write the label in another unit, or as its logarithm",
+    )
 
 
 def task_of(spec: Spec, series: pl.Series, wanted: Task | None) -> tuple[Task, str]:

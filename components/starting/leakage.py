@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from components.learning.totals import auc
+from schemas.magnitudes import FLOAT32_MAX
 
 ROWS = 40_000
 """Rows that are looked at, at most."""
@@ -53,6 +54,8 @@ def find_suspects(frame: pl.DataFrame, label: str, names: list[str], *, classes:
         classes: whether the label holds classes.
     """
     rows = frame.filter(pl.col(label).is_not_null())
+    if not classes:
+        rows = rows.filter(pl.col(label).abs() <= FLOAT32_MAX)
     rows = rows.sample(ROWS, seed=0) if rows.height > ROWS else rows.sample(fraction=1, shuffle=True, seed=0)
     half = rows.height // 2
     if half < 50:

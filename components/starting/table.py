@@ -20,7 +20,7 @@ from components.sources.columns import contract_columns
 from components.starting import sizes
 from components.starting.columns import codes, left_out
 from components.starting.dated import date_decisions
-from components.starting.label import Task, find_label, task_of
+from components.starting.label import Task, find_label, refuse_magnitude, task_of
 from components.starting.leakage import Suspect, find_suspects
 from components.starting.opening import Kind, Opened, open_table
 from components.starting.recipe import Decision, Recipe
@@ -77,6 +77,8 @@ def start_with_table(
     contract, columns = _without(inferred, opened, why_time)
     parts = _typed(opened, contract)
     typed = pl.concat(list(parts.values()))
+    if task == "regression":
+        refuse_magnitude(typed[label])
     contract, suspects = _without_copies(contract, typed)
     settled = settle(contract, opened.source, parts)
     contract = settled.contract

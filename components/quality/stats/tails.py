@@ -59,6 +59,8 @@ def _upper_end(values: Floats, weaker: float) -> float:
     if excess.size < _LEAST * weaker:
         return _upper(values)
     mean, variance = float(excess.mean()), float(excess.var())
+    if mean**2 < 1e-300:
+        return _upper(values)
     shape = 0.5 * (1 - mean**2 / max(variance, 0.02 * mean**2)) + _CAUTION + math.sqrt(weaker / excess.size)
     if shape >= -1e-6:
         return _upper(values)

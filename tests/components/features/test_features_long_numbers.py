@@ -105,3 +105,26 @@ def test_texts_of_digits_stay_texts_in_a_saved_transform(tmp_path, values):
     assert plan == made.plan
     assert plan.features["x"].values == tuple(values)
     assert FeatureTransform(plan).encode(pl.DataFrame({"x": [*values, "7"]}))["x"].tolist() == [1, 2, 0]
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e37, 1e-36])
+def test_shares_do_not_depend_on_the_unit(tmp_path, unit):
+    """The slope between two knots would be beyond the normal numbers of float32; the shares are not."""
+    values = np.sort(np.random.default_rng(1).normal(size=300)) * unit
+    pl.DataFrame({"x": values}).write_parquet(tmp_path / "x.parquet")
+    contract = Contract.model_validate(
+        {"name": "x", "features": {"x": {"dtype": "float"}}, "label": tabular.LABELS["binary"]}
+    )
+    config = PreprocessConfig(features={"x": FeatureSettings(scale="quantile")})
+    got = FeatureTransform.fit(contract, [tmp_path / "x.parquet"], config).encode(pl.DataFrame({"x": values}))
+    wanted = (np.linspace(0, 1, 300) - 0.5) / 0.5
+    np.testing.assert_allclose(got["numeric"][:, 0], wanted, atol=0.02)
+
+
+def test_numbers_that_float32_holds_as_nought_are_left_out_with_the_reason(tmp_path):
+    """Nothing can be learned from 1e-300."""
+    pl.DataFrame({"x": [1e-300, 2e-300], "y": [1.0, 2.0]}).write_parquet(tmp_path / "x.parquet")
+    features = {"x": {"dtype": "float"}, "y": {"dtype": "float"}}
+    contract = Contract.model_validate({"name": "x", "features": features, "label": tabular.LABELS["binary"]})
+    plan = FeatureTransform.fit(contract, [tmp_path / "x.parquet"], PreprocessConfig()).plan
+    assert "float32 holds as 0" in plan.features["x"].reason

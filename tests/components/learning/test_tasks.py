@@ -113,6 +113,14 @@ def test_labels_that_teach_nothing_are_refused() -> None:
         make_task(PRICES, seen(PRICES, np.full(5, 3.0, np.float32)), 0.0, "squared")
 
 
+@pytest.mark.parametrize("unit", [1e31, 1e-31])
+def test_labels_whose_gradients_float32_rounds_to_nothing_are_refused(unit: float) -> None:
+    values = np.array([1, 2, 3], np.float32)
+    with pytest.raises(DataInvalid, match="standard deviation of"):
+        make_task(PRICES, seen(PRICES, values * np.float32(unit)), 0.0, "squared")
+    assert make_task(PRICES, seen(PRICES, values * np.float32(unit**0.9)), 0.0, "squared").head.scale > 0
+
+
 def test_what_can_be_monitored() -> None:
     assert direction("val_auc", "binary", True) == "max"
     assert direction("val_rmse", "regression", True) == "min"
