@@ -95,7 +95,7 @@ def make_task(contract: Contract, label: LabelStatistics, smoothing: float, regr
 
     Raises:
         ConfigError: label smoothing for a regression.
-        DataInvalid: a class that no training row has, or a label that never varies or varies by more than float32 can hold.
+        DataInvalid: a class that no training row has, or a label that never varies, or too widely for float32.
     """
     import keras
 
