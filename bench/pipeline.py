@@ -40,7 +40,7 @@ def ours(size: str, store: Path, seed: int = 0) -> Figures:
     command = [sys.executable, "-m", "pipelines", "run", "peers", "--store", str(store)]
     command += ["--set", f"examples.source.train.path={data()}/{size}_train.csv"]
     command += ["--set", f"examples.source.test.path={data()}/{size}_eval.csv"]
-    command += ["--set", f"model.seed={seed}"]
+    command += ["--set", f"model.seed={seed}", "--promote"]
     return run(command, OUT / "ours.log", {"KILNWORKS_ROOT": str(HERE)})
 
 

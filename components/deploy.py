@@ -9,13 +9,14 @@ from typing import Any
 
 from pydantic import Field
 
+from components.deploying.availability import wait_available
 from components.deploying.publish import clean, publish, withdraw
 from components.deploying.retention import champions, labelled, surplus
+from components.deploying.settings import Publishing
 from components.deploying.versions import locked, reserve
 from components.reporting.decision import Comparand, DecisionRecord
 from schemas.artifacts import Deployment, Servable
-from schemas.champion import ChampionRecord, champion_path, read_champion, write_champion
-from schemas.config import Config
+from schemas.champion import ChampionRecord, Decided, champion_path, read_champion, write_champion
 from schemas.context import Progress, RunContext
 from schemas.errors import DeployFailed, ServerUnavailable, StoreError
 from schemas.files import read_json, write_json
@@ -23,25 +24,13 @@ from schemas.files import read_json, write_json
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
 
-class DeployConfig(Config):
+class DeployConfig(Publishing):
     """Where a model is published and what has to be true before it is the champion."""
 
     model: str | None = Field(default=None, pattern=NAME)
     """Name of the served model; the name of the pipeline by default."""
     base_path: Path | None = None
     """Directory that holds the versions; ``STORE/serving/<model>`` by default."""
-    server: str | None = None
-    """``host:port`` (gRPC) of a model server that watches the base path and must have the version AVAILABLE."""
-    server_seconds: float = Field(default=60.0, gt=0)
-    """How long the server may take, in seconds."""
-    poll_seconds: float = Field(default=0.2, gt=0)
-    """Pause between two questions to the server, in seconds."""
-    keep: int = Field(default=5, ge=1)
-    """Newest versions to keep. Champions and labelled versions stay in any case."""
-    labels: tuple[str, ...] = ("stable", "canary")
-    """Labels of the server whose versions are never deleted."""
-    lock_seconds: float = Field(default=600.0, gt=0)
-    """How long to wait for another deployment of the same model, in seconds."""
 
 
 def deploy(config: DeployConfig, servable: Servable, out: Path, context: RunContext) -> Deployment:
@@ -51,6 +40,7 @@ def deploy(config: DeployConfig, servable: Servable, out: Path, context: RunCont
     AVAILABLE in time it is withdrawn and the champion stays. Killed at any point, this leaves whole versions only.
 
     Raises:
+        StepSkipped: meanwhile something newer has gone live; nothing was published.
         DeployFailed: the version did not become AVAILABLE, or another deployment held the base path too long.
         StoreError: the base path cannot be written or the disk is full; nothing was published.
     """
@@ -62,10 +52,11 @@ def deploy(config: DeployConfig, servable: Servable, out: Path, context: RunCont
     with locked(base, config.lock_seconds):
         with _writing(base):
             clean(base)
+            decided = context.decide()
             version = reserve(base, {"pipeline": context.pipeline, "run_id": context.run_id})
             publish(servable.saved_model, base, version)
         try:
-            _promote(config, servable, out, context, model, base, version)
+            _promote(config, servable, out, context, model, base, version, decided)
         except BaseException:
             if version not in champions(context.store, base):
                 withdraw(base, version)
@@ -87,7 +78,14 @@ def _writing(base: Path) -> Iterator[None]:
 
 
 def _promote(
-    config: DeployConfig, servable: Servable, out: Path, context: RunContext, model: str, base: Path, version: int
+    config: DeployConfig,
+    servable: Servable,
+    out: Path,
+    context: RunContext,
+    model: str,
+    base: Path,
+    version: int,
+    decided: Decided,
 ) -> None:
     """From a published version to the champion: wait, delete what is too old, write the record, move the pointer."""
     checks = _await_server(config, servable, out, context, model, version)
@@ -104,10 +102,10 @@ def _promote(
     }
     write_json(out / "deployment.json", description)
     facts = {**description, "retention": retention, "metrics": servable.description.get("metrics", {})}
-    _decision(config, servable, context, checks, _reason(context, description), facts).write(out)
+    _decision(config, servable, context, checks, _reason(context, description, decided), facts).write(out)
     since = datetime.now(UTC).isoformat(timespec="seconds")
     record = ChampionRecord(context.pipeline, context.run_id, model, version, path, since, str(context.store))
-    write_champion(context.store, record)
+    write_champion(context.store, record, decided)
 
 
 def _await_server(
@@ -116,22 +114,15 @@ def _await_server(
     """Wait until the server has the version AVAILABLE. Raises ``DeployFailed``, its decision record written."""
     if config.server is None:
         return ()
-    from components.serving.client import Client
-
     name = f"state of {model} version {version} at {config.server}"
     context.progress(Progress(0, None, f"waiting for {config.server}"))
     try:
-        with Client(config.server) as client:
-            client.wait_until_available(model, version, config.server_seconds, config.poll_seconds)
-    except ServerUnavailable as error:
-        check = Comparand(name=name, measured=None, comparison="is", wanted="AVAILABLE", passed=False, note=error.got)
+        wait_available(config, model, version)
+    except DeployFailed as error:
+        state = str(error.details["state"])
+        check = Comparand(name=name, measured=None, comparison="is", wanted="AVAILABLE", passed=False, note=state)
         _decision(config, servable, context, (check,), "", {"error": error.record()}).write(out)
-        raise DeployFailed(
-            f"version {version} of {model!r} did not become AVAILABLE at {config.server}: {error.got}",
-            f"state AVAILABLE within {config.server_seconds:g} s",
-            "look at the server's log; the version was withdrawn and the champion has not changed",
-            {"model": model, "version": version, "server": config.server, **error.details},
-        ) from error
+        raise
     return (Comparand(name=name, measured="AVAILABLE", comparison="is", wanted="AVAILABLE", passed=True),)
 
 
@@ -142,12 +133,12 @@ def _previous(context: RunContext) -> dict[str, Any] | None:
     return asdict(read_champion(context.store, context.pipeline))
 
 
-def _reason(context: RunContext, description: dict[str, Any]) -> str:
+def _reason(context: RunContext, description: dict[str, Any], decided: Decided) -> str:
     """What is the champion now, and what was before."""
     previous = description["previous"]
     instead = f"in place of version {previous['version']} (run {previous['run_id']})" if previous else "the first one"
     version = f"version {description['version']} of {description['model']} (run {context.run_id})"
-    return f"{version} is the champion, {instead}; its gates are open and it answers as the trained model does"
+    return f"{version} is the champion, {instead}; decided by {decided.by}: {decided.reason}"
 
 
 def _retire(config: DeployConfig, context: RunContext, base: Path, model: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from airflow.sdk.definitions.context import Context
 
 from dags.place import open_run
 from pipelines.core.execute import artifact_path
+from pipelines.core.promotion import UNASKED
 from pipelines.core.store import open_store
 from schemas.files import read_json, write_json
 
@@ -81,11 +82,12 @@ def _failure(context: Context) -> str:
 
 
 def _headlines(context: Context) -> list[str]:
-    """First lines of the records of the gates that closed in the task's own steps."""
+    """First lines of the records of the gates that closed in the task's own steps; not those of a mere trial."""
     run = open_run(str(context["ti"].dag_id), str(context["run_id"]))
     paths = [artifact_path(run, step) / "decision.json" for step in _steps(context)]
     records = [read_json(path) for path in paths if path.is_file()]
-    return [str(record["headline"]) for record in records if not record["passed"]]
+    closed = [record for record in records if not record["passed"] and record["gate"] not in UNASKED]
+    return [str(record["headline"]) for record in closed]
 
 
 def _steps(context: Context) -> Sequence[str]:

@@ -25,10 +25,13 @@ from pipelines.core.approval import approved_settings
 from pipelines.core.form import changed, form
 from pipelines.core.graph import Pipeline
 from pipelines.core.operations import Docker, Pod, Python, ThisProcess, stage
+from pipelines.core.promotion import AUTO, WISHES
 from pipelines.core.registry import names
 from pipelines.core.units import Unit
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+LIVE = "live"
+"""Name of the form's field about going live; settings have a dot in theirs."""
 LONGEST_RETRY = dt.timedelta(hours=1)
 
 
@@ -154,6 +157,8 @@ def _environment() -> dict[str, str]:
     return {
         "KILNWORKS_RUN_ID": "{{ run_id }}",
         "KILNWORKS_OVERRIDES": "{{ overrides(params, run_id) }}",
+        "KILNWORKS_LIVE": "{{ params['live'] }}",
+        "KILNWORKS_BY": "{{ dag_run.triggering_user_name or '' }}",
         "KILNWORKS_INTERVAL": "{{ interval(dag_run) }}",
         "KILNWORKS_TRIGGER": "Airflow, {{ dag_run.run_type | replace('DagRunType.', '') | lower }}",
     }
@@ -162,7 +167,8 @@ def _environment() -> dict[str, str]:
 def _overrides(pipeline: Pipeline, params: Mapping[str, Any], run_id: str) -> str:
     """The settings that differ from the definition: by the form, and over them by those who approved; as JSON."""
     steps = [step.name for step in pipeline.steps]
-    given = {**changed(pipeline, params), **approved_settings(open_run(pipeline.name, run_id), steps)}
+    settings = {name: value for name, value in params.items() if name != LIVE}
+    given = {**changed(pipeline, settings), **approved_settings(open_run(pipeline.name, run_id), steps)}
     return json.dumps(given, sort_keys=True)
 
 
@@ -191,8 +197,8 @@ def _deadline(pipeline: Pipeline) -> DeadlineAlert | None:
 
 
 def _params(pipeline: Pipeline) -> dict[str, Param]:
-    """The form: one field a setting, in a section for each step."""
-    return {
+    """The form: what may go live, and one field a setting, in a section for each step."""
+    return {LIVE: _live_param()} | {
         field.name: Param(
             field.default,
             description=field.help or None,
@@ -202,6 +208,21 @@ def _params(pipeline: Pipeline) -> dict[str, Param]:
         )
         for field in form(pipeline)
     }
+
+
+def _live_param() -> Param:
+    return Param(
+        AUTO,
+        enum=list(WISHES),
+        type="string",
+        title="what goes live",
+        section="Going live",
+        description=(
+            "auto: the model goes live where the gates are open, unless settings were changed (a trial) or something "
+            "newer is live. train only: nothing is published. promote: it goes live in your name although it is a "
+            "trial or older; gates and approval hold all the same."
+        ),
+    )
 
 
 def _nullable(schema: Mapping[str, Any], default: Any) -> dict[str, Any]:

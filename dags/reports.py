@@ -46,8 +46,8 @@ def index(user: User) -> HTMLResponse:
 
 @app.get("/run")
 def run(dag_id: str, run_id: str, user: User) -> Response:
-    """The report of a DAG run; for the DAG that starts retrainings, the decisions of its pipeline."""
-    pipeline = dag_id.removesuffix("_retrain")
+    """The report of a DAG run; for the DAGs that start retrainings or move the champion, the page of its pipeline."""
+    pipeline = dag_id.removesuffix("_retrain").removesuffix("_champion")
     _check(user, dag_id)
     store = open_store()
     if pipeline != dag_id:

@@ -1,10 +1,34 @@
-"""The CHAMPION pointer: which run's model is live for a pipeline."""
+"""The CHAMPION pointer: which run's model is live for a pipeline, and the record of every move of it.
+
+::
+
+    STORE/champions/<pipeline>.json            the live model
+    STORE/promotions/<pipeline>/000003.json    each move: who decided, why, what was live before; written first
+"""
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any, Literal
 
 from schemas.errors import UnknownName
 from schemas.files import read_json, write_json
+
+Action = Literal["deploy", "promote", "rollback"]
+
+
+@dataclass(frozen=True)
+class Decided:
+    """Who let a model go live, and why.
+
+    Attributes:
+        action: ``deploy``: a run, its gates open; ``promote``, ``rollback``: asked for by name.
+        by: a person's name, or ``the gates``.
+        reason: in their words, or the rule that was kept.
+    """
+
+    action: Action = "deploy"
+    by: str = "the gates"
+    reason: str = "its gates are open and it answers as the trained model does"
 
 
 @dataclass(frozen=True)
@@ -43,8 +67,22 @@ def moved(path: str, wrote: str, store: Path) -> Path:
     return Path(path)
 
 
-def write_champion(store: Path, record: ChampionRecord) -> Path:
-    """Move the pointer, durably, in one rename."""
+def write_champion(store: Path, record: ChampionRecord, decided: Decided = Decided()) -> Path:
+    """Record the move, then make it: durably, in one rename. What was live before stands in the record."""
     path = champion_path(store, record.pipeline)
+    previous = read_json(path) if path.is_file() else None
+    number = len(moves(store, record.pipeline)) + 1
+    move = {**asdict(record), **asdict(decided), "previous": previous}
+    write_json(moves_path(store, record.pipeline) / f"{number:06d}.json", move, durable=True)
     write_json(path, asdict(record), durable=True)
     return path
+
+
+def moves_path(store: Path, pipeline: str) -> Path:
+    """Folder of the records of a pipeline's moves."""
+    return store / "promotions" / pipeline
+
+
+def moves(store: Path, pipeline: str) -> list[dict[str, Any]]:
+    """Every move of the pointer, oldest first: a ``ChampionRecord`` and a ``Decided`` in one, and ``previous``."""
+    return [dict(read_json(path)) for path in sorted(moves_path(store, pipeline).glob("*.json"))]

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from schemas.champion import Decided
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -31,6 +33,8 @@ class RunContext:
         work: a directory that survives a crash of this step and is given again to the next attempt
             at the same fingerprint (checkpoints); removed once the artifact is published.
         progress: called with a ``Progress`` as often as the step likes; cheap.
+        decide: who lets the result go live, and why; raises ``StepSkipped`` where nobody does. Asked once before the
+            step; a step that publishes asks again while it holds what others would change.
     """
 
     store: Path
@@ -39,3 +43,4 @@ class RunContext:
     step: str
     work: Path
     progress: Callable[[Progress], None] = field(default=ignore)
+    decide: Callable[[], Decided] = field(default=Decided)

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from typer._click.exceptions import ClickException
 
-from pipelines.cli import looking, running, serving, upkeep
+from pipelines.cli import live, looking, running, serving, upkeep
 from pipelines.cli.contract import contract_app
 from pipelines.cli.drift import drift
 from pipelines.cli.new import new
@@ -41,6 +41,8 @@ app.command("show")(looking.show)
 app.command("run")(running.run)
 app.command("step")(running.step)
 app.command("finish")(running.finish)
+app.command("promote")(live.promote)
+app.command("rollback")(live.rollback)
 app.command("runs")(looking.runs)
 app.command("report")(looking.report)
 app.command("predict")(serving.predict)

@@ -9,6 +9,19 @@ import typer
 from rich.console import Console
 
 from pipelines.cli.console import sectioned, watched
+from pipelines.cli.live import (
+    Approve,
+    By,
+    Promote,
+    Reason,
+    TrainOnly,
+    approve_here,
+    ask_here,
+    closed_gates,
+    live_from_environment,
+    opened_as,
+    wanted_live,
+)
 from pipelines.cli.quiet import quiet_libraries
 from pipelines.cli.settings import StoreUrl, new_run_id, overrides
 from pipelines.core.events import Status
@@ -49,8 +62,17 @@ def run(
     fresh: Fresh = False,
     run_id: RunId = None,
     store: StoreUrl = None,
+    promote: Promote = False,
+    train_only: TrainOnly = False,
+    approve: Approve = False,
+    by: By = None,
+    reason: Reason = "",
 ) -> int:
-    """Run a pipeline here. What has not changed since an earlier run is taken from it."""
+    """Run a pipeline here. What has not changed since an earlier run is taken from it.
+
+    Its model goes live where the gates are open. A run with other settings than its definition is a trial: it
+    publishes nothing unless --promote asks for it.
+    """
     quiet_libraries()
     console = Console()
     defined = load(name)
@@ -63,12 +85,18 @@ def run(
     opened.check_writable()
     this = opened.run(name, run_id or new_run_id())
     command = _command(name, this, settings, store)
-    record = this.begin(command, given, trigger="command line", steps=pipeline.outline())
-    pipeline = defined.configured(record["overrides"])
+    live = wanted_live(promote, train_only, by, reason)
+    record = this.begin(command, given, trigger="command line", steps=pipeline.outline(), **live)
+    pipeline = opened_as(defined, this, record)
     _say_replaced(console, defined, pipeline)
+    if approve:
+        approve_here(pipeline, this, by, reason)
     try:
         with watched(console, pipeline) as listener:
             outcome = run_all(pipeline, this, fresh=fresh, selected=selected, listener=listener)
+        if ask_here(pipeline, this, outcome):
+            with watched(console, pipeline) as listener:
+                outcome = run_all(pipeline, this, selected=selected, listener=listener)
     except (KilnworksError, KeyboardInterrupt):
         _report_failure(console, this)
         _say(console, f"resume   {_command(name, this, None, store)}")
@@ -76,7 +104,7 @@ def run(
     report = finish_run(this)
     _conclude(console, pipeline, this, outcome)
     _say(console, f"report   {report}")
-    return EXIT_SKIPPED if "skipped" in outcome.values() else 0
+    return EXIT_SKIPPED if closed_gates(this, outcome) else 0
 
 
 def step(
@@ -102,8 +130,9 @@ def step(
     given = {**interval, **_overrides_from_environment(), **overrides(settings or [])}
     outline = defined.configured(given).outline()
     trigger = os.environ.get(TRIGGER_VARIABLE, "step")
-    record = this.begin(_command(name, this, settings, store), given, trigger=trigger, steps=outline)
-    pipeline = defined.configured(record["overrides"])
+    live = live_from_environment()
+    record = this.begin(_command(name, this, settings, store), given, trigger=trigger, steps=outline, **live)
+    pipeline = opened_as(defined, this, record)
     console = Console(soft_wrap=True)
     _say_replaced(console, defined, pipeline)
     with watched(console, pipeline) as listener:
@@ -160,6 +189,9 @@ def _conclude(console: Console, pipeline: Pipeline, run: Run, outcome: dict[str,
         record = run.outcome(step_name) or {}
         if status == "skipped" and not record.get("blocked_by"):
             _say(console, f"skipped  {step_name}: {record.get('reason', '')}")
+            fix = (record.get("error") or {}).get("fix")
+            if fix:
+                _say(console, f"to do    {fix}")
 
 
 def _say_replaced(console: Console, defined: Pipeline, configured: Pipeline) -> None:

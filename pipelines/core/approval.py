@@ -64,14 +64,22 @@ def record_answer(
     return record
 
 
+def answer(run: Run, step: str) -> DecisionRecord | None:
+    """The answer that was given for a step of a run, None where none was."""
+    path = run.path / FOLDER / f"{step}.json"
+    run.store.pull(path.relative_to(run.store.root).as_posix())
+    if not path.is_file():
+        return None
+    return DecisionRecord.model_validate({k: v for k, v in read_json(path).items() if k not in ("at", "headline")})
+
+
 def approved_settings(run: Run, steps: Sequence[str]) -> dict[str, Any]:
     """Settings that were changed in approving any of the steps."""
     found: dict[str, Any] = {}
     for step in steps:
-        path = run.path / FOLDER / f"{step}.json"
-        run.store.pull(path.relative_to(run.store.root).as_posix())
-        if path.is_file():
-            found |= read_json(path)["details"]["settings"]
+        given = answer(run, step)
+        if given is not None:
+            found |= given.details["settings"]
     return found
 
 

@@ -17,6 +17,7 @@ import resource
 import time
 from collections.abc import Collection
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -26,6 +27,7 @@ from pipelines.core.events import Listener, Status, StepEvent, nobody
 from pipelines.core.gates import skip_blocked
 from pipelines.core.graph import Champion, Latest, Pipeline, Source, Step
 from pipelines.core.owner import require_owner
+from pipelines.core.promotion import permit
 from pipelines.core.store import Run, explained, locked
 from schemas.artifacts import Artifact, Deployment
 from schemas.champion import read_champion
@@ -63,7 +65,7 @@ def run_step(
     attempt = _Attempt(run, step, listener)
     try:
         with explained(run.store.root):
-            return _make_or_take(step, run, attempt, fresh, only_cached)
+            return _make_or_take(pipeline, step, run, attempt, fresh, only_cached)
     except StepSkipped as error:
         attempt.ended("skipped", error)
         raise
@@ -134,7 +136,9 @@ def remember_code(pipeline: Pipeline, names: Collection[str]) -> None:
         step_code(pipeline[name].run, pipeline[name].config)
 
 
-def _make_or_take(step: Step, run: Run, attempt: "_Attempt", fresh: bool, only_cached: bool) -> Status:
+def _make_or_take(
+    pipeline: Pipeline, step: Step, run: Run, attempt: "_Attempt", fresh: bool, only_cached: bool
+) -> Status:
     attempt.started()
     inputs, lineage = _inputs(step, run)
     fingerprint = step_fingerprint(step.run, step.config, {p: i["fingerprint"] for p, i in lineage.items()})
@@ -156,20 +160,28 @@ def _make_or_take(step: Step, run: Run, attempt: "_Attempt", fresh: bool, only_c
                 "one in this run or in the cache",
                 "leave out --from, or choose an earlier step",
             )
-        _make(step, run, attempt, inputs, lineage, fingerprint)
+        _make(pipeline, step, run, attempt, inputs, lineage, fingerprint)
         return "done"
 
 
 def _make(
-    step: Step, run: Run, attempt: "_Attempt", inputs: dict[str, Artifact], lineage: dict[str, Any], fingerprint: str
+    pipeline: Pipeline,
+    step: Step,
+    run: Run,
+    attempt: "_Attempt",
+    inputs: dict[str, Artifact],
+    lineage: dict[str, Any],
+    fingerprint: str,
 ) -> None:
     work, code = run.store.work(fingerprint), step_code(step.run, step.config)
     if issubclass(step.signature.result, Deployment) and run.store.remote is not None:
         require_owner(run.store, f"{step.name} of {run.pipeline}")
     with run.scratch(step.name) as scratch:
-        context = RunContext(run.store.root, run.pipeline, run.run_id, step.name, work, attempt.progressed)
+        decide = partial(permit, pipeline, step, run, scratch)
+        context = RunContext(run.store.root, run.pipeline, run.run_id, step.name, work, attempt.progressed, decide)
         cpu = time.process_time()
         try:
+            decide()
             made = step.run(
                 step.config, **inputs, out=scratch, **({"context": context} if step.signature.wants_context else {})
             )
@@ -201,6 +213,7 @@ def _make(
         published = Deployment(run.step_path(step.name)).published
         run.store.remote.push_version(published)
         run.store.remote.forget_versions(published.parent)
+        run.store.push(f"promotions/{run.pipeline}")
         run.store.push(f"champions/{run.pipeline}.json")
     rmtree(work, ignore_errors=True)
     attempt.ended("done")

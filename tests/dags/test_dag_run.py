@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[2]
 PROJECT = Path(__file__).parent / "project"
 STEPS = ("checked", "model", "evaluation", "servable", "deployment")
 CASES = {
-    "plain": ("toy", {"model.epochs": 3}),
-    "grouped": ("grouped", {"model.epochs": 3}),
+    "plain": ("toy", {"model.epochs": 3, "live": "promote"}),
+    "grouped": ("grouped", {"model.epochs": 3, "live": "promote"}),
     "closed gate": ("toy", {"evaluation.minimum": {"mean": 5}}),
     "gate closed in a group": ("grouped", {"evaluation.minimum": {"mean": 5}}),
     "no such setting": ("toy", {"model.epoch": 3}),
@@ -75,7 +75,7 @@ def test_every_artifact_equals_that_of_a_local_run(runs, project, tmp_path):
     made = runs["plain"]
     assert made.state == "success"
     assert set(made.tasks.values()) == {"success"}
-    local = locally(tmp_path / "other", "toy", "--set", "model.epochs=3")
+    local = locally(tmp_path / "other", "toy", "--set", "model.epochs=3", "--promote")
     for step in STEPS:
         assert content(made.run, step) == content(local, step)
     record = read_json(made.run.path / "run.json")

@@ -26,9 +26,9 @@ print(json.dumps([run.state, run.run_id]))
 def test_by_airflow_every_artifact_of_the_local_run_is_found_again(airflow_database, tmp_path):
     env = {**os.environ, "PYTHONPATH": str(ROOT), "KILNWORKS_ROOT": str(ROOT), "KILNWORKS_STORE": str(tmp_path)}
     settings = [word for name, value in CONF.items() for word in ("--set", f"{name}={json.dumps(value)}")]
-    local = [sys.executable, "-m", "pipelines", "run", "churn", "--run-id", "local", *settings]
+    local = [sys.executable, "-m", "pipelines", "run", "churn", "--run-id", "local", "--promote", *settings]
     subprocess.run(local, check=True, env=env, cwd=ROOT, capture_output=True)
-    command = [sys.executable, "-c", CODE, json.dumps(CONF)]
+    command = [sys.executable, "-c", CODE, json.dumps({**CONF, "live": "promote"})]
     done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     state, run_id = json.loads(done.stdout.strip().splitlines()[-1])

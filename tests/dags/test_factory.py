@@ -133,7 +133,7 @@ def test_a_pool_is_asked_for(build, toy):
 
 
 ROOT = Path(__file__).parents[2]
-FILES = ["training", "retrain", "maintenance", "refused"]
+FILES = ["champion", "training", "retrain", "maintenance", "refused"]
 HEAVY = ["tensorflow", "keras", "great_expectations", "mlflow", "pyspark", "pandas", "sklearn"]
 
 

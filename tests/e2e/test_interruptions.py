@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).parents[2]
 STEPS = [step.name for step in load("churn").steps]
-FAST = ["--set", "model.epochs=2", "--set", "evaluation.min={}", "--set", "checked.data_docs=false"]
+FAST = ["--set", "model.epochs=2", "--set", "evaluation.min={}", "--set", "checked.data_docs=false", "--promote"]
 
 
 def command(store: Path) -> list[str]:

@@ -55,9 +55,9 @@ def test_no_definition_is_refused(world):
 
 
 def test_a_run_by_rest_makes_what_a_local_run_makes(world, tmp_path):
-    run_id = world.start("sturdy", {"model.epochs": 3})
+    run_id = world.start("sturdy", {"model.epochs": 3, "live": "promote"})
     assert set(world.finished("sturdy", run_id).values()) == {"success"}
-    local = locally(tmp_path, "sturdy", "--set", "model.epochs=3")
+    local = locally(tmp_path, "sturdy", "--set", "model.epochs=3", "--promote")
     assert fingerprints(world.store.run("sturdy", run_id)) == fingerprints(local)
 
 

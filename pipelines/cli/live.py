@@ -1,0 +1,203 @@
+"""What goes live, by hand: ``promote``, ``rollback``, and the answers that ``run`` asks for or is given."""
+
+import getpass
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from pipelines.cli.quiet import quiet_libraries
+from pipelines.cli.settings import StoreUrl
+from pipelines.core.approval import answer, question, record_answer
+from pipelines.core.events import Status
+from pipelines.core.execute import run_step
+from pipelines.core.graph import Pipeline
+from pipelines.core.owner import require_owner
+from pipelines.core.promotion import ASKED, AUTO, NEVER, UNASKED, WISHES, wish
+from pipelines.core.registry import load
+from pipelines.core.store import Run, open_store
+from schemas.artifacts import Deployment
+from schemas.champion import ChampionRecord, Decided, read_champion
+from schemas.errors import ConfigError, StoreError
+
+LIVE_VARIABLE = "KILNWORKS_LIVE"
+"""What an orchestrator was told about going live: ``auto``, ``train only`` or ``promote``."""
+BY_VARIABLE = "KILNWORKS_BY"
+"""The person who started the run there."""
+
+Name = Annotated[str, typer.Argument(help="Name of the pipeline.", show_default=False)]
+Promote = Annotated[bool, typer.Option("--promote", help="Let the model go live though the run is a trial or older.")]
+TrainOnly = Annotated[bool, typer.Option("--train-only", help="Publish nothing.")]
+Approve = Annotated[bool, typer.Option("--approve", help="Approve what the definition wants a person to approve.")]
+By = Annotated[
+    str | None, typer.Option("--by", envvar=BY_VARIABLE, help="Who decides [default: the name you are logged in by]")
+]
+Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the decision record.")]
+
+
+def promote(
+    name: Name,
+    run_id: Annotated[str, typer.Option("--run", help="The run whose model goes live.", show_default=False)],
+    by: By = None,
+    reason: Reason = "",
+    store: StoreUrl = None,
+) -> None:
+    """Publish the model of a run and make it the champion, whatever is live now; recorded with name and reason."""
+    quiet_libraries()
+    run = open_store(store).find_run(name, run_id)
+    decided = Decided("promote", _person(by), reason or "asked for")
+    record = run.begin(run_command(run), {}, live=wish(ASKED, decided.by, decided.reason))
+    pipeline = opened_as(load(name), run, record)
+    step = _deployment(pipeline)
+    for upstream in pipeline[step].upstream():
+        if run.manifest(upstream) is None:
+            raise StoreError(
+                f"run {run.run_id} has no finished {upstream}",
+                "a run whose gates before the deployment are open",
+                f"kilnworks run {name} --run-id {run.run_id}",
+            )
+    _approve(pipeline, run, decided.by, decided.reason)
+    if _is_live(run):
+        _say(f"version {read_champion(run.store.root, name).version} of run {run.run_id} is the champion already")
+        return
+    run_step(pipeline, step, run, fresh=True)
+    _told(read_champion(run.store.root, name), decided)
+
+
+def rollback(
+    name: Name,
+    version: Annotated[
+        int | None, typer.Option("--to", help="The version to go back to [default: the one that was live before]")
+    ] = None,
+    by: By = None,
+    reason: Reason = "",
+    store: StoreUrl = None,
+) -> None:
+    """Publish an earlier version again, under a new number, and make it the champion; recorded with name and reason."""
+    from components.deploy import DeployConfig
+    from components.deploying.rollback import roll_back
+
+    opened = open_store(store)
+    opened.check_writable()
+    require_owner(opened, f"rolling back {name}")
+    pipeline = load(name)
+    config = pipeline[_deployment(pipeline)].config
+    settings = config if isinstance(config, DeployConfig) else DeployConfig()
+    decided = Decided("rollback", _person(by), reason or "asked for")
+    champion = roll_back(opened.root, name, version, decided, settings)
+    if opened.remote is not None:
+        opened.remote.push_version(Path(champion.path))
+    opened.push(f"promotions/{name}")
+    opened.push(f"champions/{name}.json")
+    _told(champion, decided)
+
+
+def wanted_live(promote: bool, train_only: bool, by: str | None, reason: str) -> dict[str, Any]:
+    """``{"live": ...}`` for ``run.json``; empty where nothing was said, so that what was said before holds."""
+    if promote and train_only:
+        raise ConfigError("--promote and --train-only", "one of them", "leave one out")
+    if not promote and not train_only:
+        return {}
+    return {"live": wish(ASKED if promote else NEVER, _person(by), reason or "asked for with --promote")}
+
+
+def live_from_environment() -> dict[str, Any]:
+    """The same, as an orchestrator says it."""
+    said = os.environ.get(LIVE_VARIABLE) or AUTO
+    if said not in WISHES:
+        raise ConfigError(f"${LIVE_VARIABLE} is {said!r}", f"one of {', '.join(WISHES)}", "correct the form")
+    if said == AUTO:
+        return {}
+    return {"live": wish(said, os.environ.get(BY_VARIABLE) or "Airflow", "asked for in the form")}
+
+
+def opened_as(defined: Pipeline, run: Run, record: Mapping[str, Any]) -> Pipeline:
+    """The definition with the settings of a run; the settings by which these differ are noted in the run."""
+    differs = sorted(n for n, v in record["overrides"].items() if defined.configured({n: v}) != defined)
+    run.begin(str(record["command"]), {}, differs=differs)
+    return defined.configured(record["overrides"])
+
+
+def approve_here(pipeline: Pipeline, run: Run, by: str | None, reason: str) -> None:
+    """Record a yes that was given with ``--approve``. Raises ``ConfigError`` without a reason, or where none is due."""
+    if not reason:
+        raise ConfigError("--approve without --reason", "why the model may go live", "add --reason 'TEXT'")
+    if not _approve(pipeline, run, _person(by), reason):
+        raise ConfigError(
+            f"--approve: no step of {pipeline.name} waits for approval", "a definition that wants it", "leave it out"
+        )
+
+
+def ask_here(pipeline: Pipeline, run: Run, outcome: Mapping[str, Status]) -> bool:
+    """Ask at the terminal where a step waits for a yes; whether one was given. Asks nobody in a pipe."""
+    waiting = [name for name, status in outcome.items() if status == "skipped" and _gate(run, name) == "approval"]
+    if not waiting or not sys.stdin.isatty():
+        return False
+    _say(question(pipeline, run))
+    approved = typer.confirm(f"{pipeline.name}: may {waiting[0]} run?", default=False)
+    reason = typer.prompt("why")
+    record_answer(run, waiting[0], approved=approved, by=_person(None), comment=reason, settings={})
+    return approved
+
+
+def closed_gates(run: Run, outcome: Mapping[str, Status]) -> list[str]:
+    """Steps that a gate stopped; not those of a run that was never to go live."""
+    skipped = [name for name, status in outcome.items() if status == "skipped"]
+    return [name for name in skipped if _gate(run, name) not in UNASKED]
+
+
+def _gate(run: Run, step: str) -> str:
+    """The gate that stopped a step; empty where it was another step's."""
+    error = (run.outcome(step) or {}).get("error") or {}
+    return str((error.get("details") or {}).get("gate", ""))
+
+
+def _approve(pipeline: Pipeline, run: Run, by: str, reason: str) -> bool:
+    """Record a yes for every step that wants one and has none; whether any wants one."""
+    wanting = [unit.steps[0].name for unit in pipeline.units() if unit.task.approval is not None]
+    for step in wanting:
+        given = answer(run, step)
+        if given is None or not given.passed:
+            record_answer(run, step, approved=True, by=by, comment=reason, settings={})
+    return bool(wanting)
+
+
+def _deployment(pipeline: Pipeline) -> str:
+    """The step that publishes. Raises ``ConfigError`` where there is none."""
+    found = [s.name for s in pipeline.steps if issubclass(s.signature.result, Deployment)]
+    if not found:
+        raise ConfigError(f"{pipeline.name} has no step that publishes", "a deployment", "add one to its definition")
+    return found[-1]
+
+
+def _is_live(run: Run) -> bool:
+    try:
+        return read_champion(run.store.root, run.pipeline).run_id == run.run_id
+    except ConfigError:
+        return False
+
+
+def _person(by: str | None) -> str:
+    return by or getpass.getuser()
+
+
+def run_command(run: Run) -> str:
+    """The command that a run was started by."""
+    from schemas.files import read_json
+
+    return str(read_json(run.path / "run.json").get("command", ""))
+
+
+def _told(champion: ChampionRecord, decided: Decided) -> None:
+    _say(
+        f"version {champion.version} of {champion.model} (run {champion.run_id}) is the champion; "
+        f"{decided.action} by {decided.by}: {decided.reason}"
+    )
+
+
+def _say(text: str) -> None:
+    Console().print(text, markup=False, highlight=False, soft_wrap=True)

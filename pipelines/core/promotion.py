@@ -1,0 +1,179 @@
+"""Whether a run may put its model live. Asked before every step that publishes, wherever it runs.
+
+::
+
+    approval   the definition wants a person's yes: there is one in this run
+    wish       the run was told to train only: closed            asked for by name: the next two are not judged
+    trial      settings differ from the definition: closed
+    order      the model is older than the champion: closed      (a run made again, an older window, an old artifact)
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from components.reporting.decision import DecisionRecord
+from components.retraining import ledger
+from components.sources.window import Window
+from pipelines.core.approval import answer, approved_settings
+from pipelines.core.graph import Pipeline, Step
+from pipelines.core.store import Run
+from pipelines.core.windows import FIELD as WINDOW
+from schemas.artifacts import Deployment
+from schemas.champion import ChampionRecord, Decided, moves, read_champion
+from schemas.errors import StepSkipped, UnknownName
+from schemas.files import read_json
+
+AUTO, NEVER, ASKED = "auto", "train only", "promote"
+WISHES = (AUTO, NEVER, ASKED)
+"""What a run may be told about going live."""
+ORDER = "nothing older than the champion takes its place unless it is asked for"
+UNASKED = ("trial", NEVER)
+"""Gates that close because nobody asked for more: the run has done what it was to do."""
+
+
+def wish(kind: str, by: str = "", reason: str = "") -> dict[str, str]:
+    """What ``run.json`` holds as ``live``."""
+    return {"wish": kind, "by": by, "reason": reason}
+
+
+def permission(pipeline: Pipeline, step: Step, run: Run) -> tuple[Decided, DecisionRecord | None]:
+    """Who lets a step go on, and the record of the gate that is closed, if one is.
+
+    Args:
+        pipeline: the definition, configured.
+        step: the one that is about to run.
+        run: whose step it is.
+    """
+    decided, closed = _approval(pipeline, step, run)
+    if closed is not None or not issubclass(step.signature.result, Deployment):
+        return decided, closed
+    record = _record(run)
+    live = record.get("live") or wish(AUTO)
+    if live["wish"] == NEVER:
+        return decided, _closed(run, NEVER, "a run that was told to train only publishes nothing", "it was told so")
+    if live["wish"] == ASKED:
+        return Decided("promote", live["by"], live["reason"]), None
+    return decided, _trial(step, run, record, pipeline) or _order(step, run)
+
+
+def permit(pipeline: Pipeline, step: Step, run: Run, out: Path) -> Decided:
+    """Who lets a step go on. Raises ``StepSkipped`` where a gate is closed, its record written to ``out``."""
+    decided, closed = permission(pipeline, step, run)
+    if closed is not None:
+        closed.write(out)
+        raise StepSkipped(closed.headline, closed.rule, closed.next_action, closed.record())
+    return decided
+
+
+def _approval(pipeline: Pipeline, step: Step, run: Run) -> tuple[Decided, DecisionRecord | None]:
+    unit = next(unit for unit in pipeline.units() if step.name in (s.name for s in unit.steps))
+    if unit.task.approval is None:
+        return Decided(), None
+    first = unit.steps[0].name
+    given = answer(run, first)
+    if given is not None and given.passed:
+        return Decided("deploy", str(given.details["by"]), given.reason), None
+    reason = "nobody has approved it in this run" if given is None else given.reason
+    command = f"kilnworks run {run.pipeline} --run-id {run.run_id} --approve --reason WHY"
+    record = DecisionRecord(
+        gate="approval", passed=False, rule=f"a person approves {first}", reason=reason, next_action=command
+    )
+    return Decided(), record
+
+
+def _trial(step: Step, run: Run, record: Mapping[str, Any], pipeline: Pipeline) -> DecisionRecord | None:
+    """Closed where the run has other settings than its definition: none of the data that it was started for."""
+    expected = {name for name in record.get("differs", []) if name.endswith(f".{WINDOW}")}
+    expected |= set(approved_settings(run, [s.name for s in pipeline.steps]))
+    retrain = pipeline.operations.retrain
+    if retrain is not None and _was_ordered(run):
+        expected.add(retrain.setting)
+    differs = [n for n in record.get("differs", []) if n not in expected and not n.startswith(f"{step.name}.")]
+    if not differs:
+        return None
+    return _closed(
+        run,
+        "trial",
+        "a run with other settings than its definition publishes nothing unless it is asked for",
+        f"other settings than the definition's: {', '.join(differs)}",
+    )
+
+
+def _was_ordered(run: Run) -> bool:
+    """Whether the run was started for new data that had landed."""
+    return any(batch.run_id == run.run_id for batch in ledger.read(run.store.root, run.pipeline).batches)
+
+
+def _order(step: Step, run: Run) -> DecisionRecord | None:
+    """Closed where the champion is of newer rows, or of a newer run, than what would be published."""
+    champion = _champion(run)
+    if champion is None or champion.run_id == run.run_id:
+        return None
+    theirs = run.store.run(run.pipeline, champion.run_id)
+    makers = _makers(step, run)
+    if _same_artifacts(step, run, theirs):
+        return None
+    mine = min(makers, key=_started)
+    instead = f"the champion, version {champion.version} of run {champion.run_id}"
+    if mine.run_id in {move["run_id"] for move in moves(run.store.root, run.pipeline)}:
+        return _closed(
+            run, "order", ORDER, f"the model of run {mine.run_id} was live before, and gave way to {instead}"
+        )
+    ends = _window_end(mine), _window_end(theirs)
+    name, measured, wanted = "the run that made it began", _started(mine), _started(theirs) or champion.since
+    if all(ends) and ends[0] != ends[1]:
+        name, measured, wanted = "its rows end", *ends
+    if not measured or measured >= wanted:
+        return None
+    which = "this run" if mine.run_id == run.run_id else f"run {mine.run_id}, whose artifact this one took"
+    return _closed(run, "order", ORDER, f"{which} is older than {instead}: {name} {measured}, there {wanted}")
+
+
+def _makers(step: Step, run: Run) -> list[Run]:
+    """The runs that made what the step is given; this one where that is not known."""
+    manifests = [run.manifest(name) or {} for name in step.upstream()]
+    makers = [run.store.run(run.pipeline, str(m.get("run_id", run.run_id))) for m in manifests]
+    return [maker for maker in makers if _started(maker)] or [run]
+
+
+def _same_artifacts(step: Step, run: Run, theirs: Run) -> bool:
+    """Whether the champion was published from the same artifacts: a lost version is published again."""
+    pairs = [(run.manifest(name), theirs.manifest(name)) for name in step.upstream()]
+    return bool(pairs) and all(a and b and a["fingerprint"] == b["fingerprint"] for a, b in pairs)
+
+
+def _champion(run: Run) -> ChampionRecord | None:
+    run.store.pull(f"champions/{run.pipeline}.json")
+    try:
+        return read_champion(run.store.root, run.pipeline)
+    except UnknownName:
+        return None
+
+
+def _record(run: Run) -> dict[str, Any]:
+    path = run.path / "run.json"
+    return dict(read_json(path)) if path.is_file() else {}
+
+
+def _started(run: Run) -> str:
+    return str(_record(run).get("started", ""))
+
+
+def _window_end(run: Run) -> str:
+    """Where the rows of a run end in time; empty where it took all."""
+    overrides = _record(run).get("overrides", {})
+    windows = [
+        Window.model_validate(value) for name, value in overrides.items() if name.endswith(f".{WINDOW}") and value
+    ]
+    return min((str(window.identity()["end"]) for window in windows), default="")
+
+
+def _closed(run: Run, gate: str, rule: str, reason: str) -> DecisionRecord:
+    return DecisionRecord(
+        gate=gate,
+        passed=False,
+        rule=rule,
+        reason=reason,
+        next_action=f"kilnworks promote {run.pipeline} --run {run.run_id}",
+    )
