@@ -3,6 +3,9 @@
 Each table has its own random columns (tails of every weight, codes, texts, dates, gaps), number of rows (60 to 3,000)
 and label. Its contract is inferred; then six fresh draws of other sizes, two of them with replacement, are checked.
 Printed: every alarm, and the counts.
+
+``python bench/false_alarms.py next [SEEDS] [FIRST]`` (default 2 seeds from 0) checks files of a next period instead:
+later dates, counters that go on, a week against a year, a few rows, of each kind in ``tests/quality/next_period.py``.
 """
 
 import sys
@@ -14,7 +17,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "quality")]
 
 Rng = np.random.Generator
 WORDS = np.array([f"word{i}" for i in range(300)])
@@ -102,5 +106,28 @@ def main(tables: int = 100, first: int = 0) -> None:
     print(f"{total} clean draws: {counts['critical'] / total:.1%} critical, {1 - counts['none'] / total:.1%} any alarm")
 
 
+def next_periods(seeds: int = 2, first: int = 0) -> None:
+    """Print the files of a next period that are stopped, and the counts."""
+    from next_period import KINDS
+    from scoring import score_next
+
+    counts: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory() as folder:
+        for kind in KINDS:
+            for seed in range(first, first + seeds):
+                for file in score_next(kind, seed, Path(folder)):
+                    counts[file.verdict or "none"] += 1
+                    if file.verdict == "critical":
+                        print(f"{kind}, seed {seed}, {file.cut}: {'; '.join(file.alarms)}")
+    total = sum(counts.values())
+    print(
+        f"{total} clean files of a next period, {len(KINDS)} kinds: {counts['critical'] / total:.1%} critical, "
+        f"{1 - counts['none'] / total:.1%} any alarm"
+    )
+
+
 if __name__ == "__main__":
-    main(*[int(a) for a in sys.argv[1:]])
+    if sys.argv[1:2] == ["next"]:
+        next_periods(*[int(a) for a in sys.argv[2:]])
+    else:
+        main(*[int(a) for a in sys.argv[1:]])

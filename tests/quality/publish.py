@@ -10,7 +10,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 
 from made_sources import all_sources  # noqa: E402
-from scoring import Score, contract_of, score_clean, score_faults  # noqa: E402
+from next_period import KINDS  # noqa: E402
+from scoring import NextFile, Score, contract_of, score_clean, score_faults, score_next  # noqa: E402
 
 BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
 DRAWS = 30
@@ -37,6 +38,22 @@ def table(score: Score) -> str:
     return "\n".join(lines)
 
 
+def next_periods(kind: str) -> list[NextFile]:
+    """The next-period files of a kind: of a clean file in order and of one in random order."""
+    with tempfile.TemporaryDirectory() as folder:
+        return [file for seed in (0, 1) for file in score_next(kind, seed, Path(folder))]
+
+
+def next_line(files: list[NextFile]) -> str:
+    """How many files of a next period were stopped, in words."""
+    stopped = sum(f.verdict == "critical" for f in files) / len(files)
+    accused = sum(f.verdict != "" for f in files) / len(files)
+    return (
+        f"{len(files)} clean files of a next period of {len({f.kind for f in files})} kinds of sources: "
+        f"**{stopped:.1%} stopped, {accused:.1%} with any alarm**."
+    )
+
+
 def score_of(number: int) -> Score:
     """Every fault and the clean draws of one source."""
     source, score = all_sources()[number], Score()
@@ -53,10 +70,11 @@ def main(page: Path) -> None:
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
         for score in pool.map(score_of, range(len(all_sources()))):
             total.add(score)
+        files = [file for found in pool.map(next_periods, KINDS) for file in found]
     text = page.read_text(encoding="utf-8")
     head, tail = text[: text.index(BEGIN) + len(BEGIN)], text[text.index(END) :]
-    page.write_text(f"{head}\n{table(total)}\n{tail}", encoding="utf-8")
-    print("\n".join(total.alarms))
+    page.write_text(f"{head}\n{next_line(files)}\n\n{table(total)}\n{tail}", encoding="utf-8")
+    print("\n".join([*total.alarms, *(f"{f}" for f in files if f.verdict == "critical")]))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from clean_sources import Source
 from fault_catalogue import FAULTS, Batch
+from next_period import pairs
 
 from components.quality.checking.check import Outcome, check_file
 from components.quality.infer import infer_contract
@@ -86,3 +87,28 @@ def score_clean(source: Source, contract: Contract, folder: Path, draws: int, sc
         outcome = check_file(contract, folder / "batch.csv")
         score.clean.append(verdict(outcome))
         score.alarms += [f"{source.name} {len(frame)} rows: {f}" for f in outcome.failures[:2]]
+
+
+@dataclass(frozen=True)
+class NextFile:
+    """A file of the next period, what it was judged as, and what it was accused of."""
+
+    kind: str
+    seed: int
+    cut: str
+    verdict: str
+    alarms: tuple[str, ...]
+
+
+def score_next(kind: str, seed: int, folder: Path) -> list[NextFile]:
+    """The files that a kind of source sends in its next period, against the contract of the period before."""
+    found, contract = [], None
+    for pair in pairs(kind, seed):
+        if contract is None:
+            pair.first.to_csv(folder / "first.csv", index=False)
+            contract = infer_contract(folder / "first.csv", label=pair.label)
+        pair.later.to_csv(folder / "later.csv", index=False)
+        outcome = check_file(contract, folder / "later.csv")
+        alarms = tuple(f"{f.severity} {f.column}: {f.rule} ({f.seen})" for f in outcome.failures[:2])
+        found.append(NextFile(kind, seed, pair.cut, verdict(outcome), alarms))
+    return found
