@@ -100,7 +100,7 @@ def _beside_month(digits: list[int], template: str) -> Iterator[tuple[str, ...]]
         after = template.find("%b") < template.find(_SLOT)
         if digits[0] == 4:
             yield ("%Y",)
-        elif digits[0] == 2 and after and re.search(f"%b[-'\u2019/]+{_SLOT}", template):
+        elif digits[0] == 2 and after and re.search(f"%b[-/]{_SLOT}|%b ?['\u2019] ?{_SLOT}", template):
             yield ("%y",)
     elif len(digits) == 2 and max(digits) == 4 and min(digits) <= 2:
         yield ("%Y", "%d") if digits[0] == 4 else ("%d", "%Y")

@@ -19,7 +19,17 @@ _KINDS = (
     (re.compile(rf"-?\d+:{_CLOCK}|-?\d+ days?,? {_CLOCK}(?:\.\d+)?|-?\d{{3,}}:\d{{2}}", re.I), "durations"),
     (re.compile(rf"(?:-?\d+(?:[.,]\d+)?\s?{_UNIT}[ ,]*)+", re.I), "durations with their unit"),
 )
-_ZONED = re.compile(r"(?:^|.*\D)\d{1,2}:\d{2}.*\s(?:[A-Z]{2,5}|\[?[A-Z][a-z]+/[A-Z][A-Za-z_]+\]?)$")
+_ZONED = re.compile(r"(?:^|.*\D)\d{1,2}:\d{2}.*(?:\s[A-Z]{2,5}|[\s\[][A-Z][a-z]+/[A-Z][A-Za-z_]+\]?)$")
+_OTHER = (
+    (re.compile(r"\d{4}[-/ ]?Q[1-4]|Q[1-4][-/ ]?\d{4}", re.I), "quarters"),
+    (
+        re.compile(
+            r"(?:.*[^\d.])?(?:\d{4}[-/.\u5e74]\s?\d{1,2}[-/.\u6708]\s?\d{1,2}|\d{1,2}([-/.])\d{1,2}\1(?:\d{4}|\d{2}))"
+            r"(?:[^\d.].*)?"
+        ),
+        "texts like dates",
+    ),
+)
 _WORD = re.compile(r"^\D{0,12}\d{1,4}[ .\-/]+(?:de )?([^\W\d_]{3,12})\.?[ .,\-/]+(?:de )?\d{2,4}\b")
 
 
@@ -40,7 +50,13 @@ def unread(texts: pl.Series) -> str:
         return f"dates ({looked[0]!r}) with names of months that are not English"
     if _share(looked, _ZONED.match) >= SHARE:
         return f"times ({looked[0]!r}) with a time zone by name, which is not read"
-    return _several(looked)
+    several = _several(looked)
+    if several:
+        return several
+    for pattern, words in _OTHER:
+        if _share(looked, pattern.fullmatch) >= SHARE:
+            return f"{words} ({looked[0]!r}) in a form that is not read"
+    return ""
 
 
 def _share(looked: list[str], test: object) -> float:

@@ -87,6 +87,12 @@ def _best(contract: Contract, source: Source, parts: Parts) -> tuple[Split, Deci
     return split, decision, seen
 
 
+def _no_time(contract: Contract) -> str:
+    """Why the rows are not split by time, and which columns of dates a person may name for it."""
+    dates = [name for name, feature in contract.features.items() if feature.dtype == "datetime"]
+    return "there is no time column" + (f"; --time {' or '.join(dates[:3])} splits by time" if dates else "")
+
+
 def _cut(contract: Contract, parts: Parts) -> Iterator[tuple[Split, Decision]]:
     (frame,) = parts.values()
     cut = shares(frame.height)
@@ -94,7 +100,7 @@ def _cut(contract: Contract, parts: Parts) -> Iterator[tuple[Split, Decision]]:
         words = f"the latest rows judge; {_shares(cut)}"
         yield ByTime(shares=cut), Decision("split", f"by {named(contract.time)}", words)
     salt = _salt(contract, frame, cut)
-    why = "there is no time column" if contract.time is None else "not by time"
+    why = _no_time(contract) if contract.time is None else "not by time"
     yield ByHash(shares=cut, salt=salt), Decision("split", "by hash", f"{why}; {_shares(cut)}")
 
 

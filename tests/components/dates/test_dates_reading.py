@@ -67,6 +67,7 @@ def test_two_digit_years_are_those_of_posix_where_nothing_is_said():
         ("2024-W05-3", "%G-W%V-%u", datetime(2024, 1, 31)),
         ("2024-W05", "%G-W%V", datetime(2024, 1, 29)),
         ("Jan-24", "%b-%y", datetime(2024, 1, 1)),
+        ("Jan '24", "%b '%y", datetime(2024, 1, 1)),
         ("20240131T053000Z", "%Y%m%dT%H%M%S%z", datetime(2024, 1, 31, 5, 30)),
         ("2024-01-31T24:00", "iso", datetime(2024, 2, 1)),
         ("31.12.2024 24:00", "%d.%m.%Y %H:%M", datetime(2025, 1, 1)),

@@ -68,6 +68,19 @@ def test_sorted_is_said_of_sorted_rows_alone(tmp_path):
     assert said(asked, "time") == ["when (as asked)"]
 
 
+def test_dates_that_may_be_the_time_column_are_named(tmp_path):
+    frame = pl.DataFrame(
+        {
+            "signed": [day.strftime("%d.%m.%Y") for day in R.sample(DAYS, len(DAYS))],
+            "size": [R.random() for _ in DAYS],
+            "sold": [R.choice(["no", "yes"]) for _ in DAYS],
+        }
+    )
+    frame.write_csv(tmp_path / "visits.csv")
+    (line,) = said(start("t", str(tmp_path / "visits.csv"), label="sold"), "split")
+    assert "there is no time column; --time signed splits by time" in line
+
+
 def test_rows_that_are_nearly_sorted_are_called_so(tmp_path):
     days = [date(2001, 1, 1) + timedelta(days=k) for k in range(3000)]
     days[1500], days[1501] = days[1501], days[1500]
