@@ -14,6 +14,7 @@ from components.dates.reading import ISO_FORMATS, read_dates
 from components.dates.spelling import spellings
 from schemas.dates import ISO, DateFormat
 from schemas.errors import DataUnreadable
+from schemas.words import shown
 
 ENOUGH = 0.95
 """Share of the filled values that are read where a column is one of dates; the others are bad rows."""
@@ -145,9 +146,11 @@ def _refuse_contradiction(name: str, texts: pl.Series, kinds: pl.Series, read: d
 
 def _contradiction(name: str, texts: pl.Series, examples: dict[str, str]) -> DataUnreadable:
     rows = [int((texts == text).fill_null(False).arg_max() or 0) for text in examples.values()]
-    shown = [f"row {row + 1} ({texts[row]!r}) can only be {form}" for row, form in zip(rows, examples, strict=True)]
+    told = [
+        f"row {row + 1} ({shown(str(texts[row]))}) can only be {form}" for row, form in zip(rows, examples, strict=True)
+    ]
     return DataUnreadable(
-        f"column {name!r} writes its dates in two ways: {', '.join(shown)}",
+        f"column {name!r} writes its dates in two ways: {', '.join(told)}",
         "one order of day, month and year in all rows",
         "write all rows in one way, best as 2024-01-31; rows that read both ways cannot be told apart",
         {"column": name, "formats": list(examples), "rows": rows},

@@ -7,6 +7,7 @@ import re
 import polars as pl
 
 from components.dates.spelling import spellings
+from schemas.words import shown
 
 SHARE = 0.95
 """Share of the values that must be of one kind."""
@@ -44,18 +45,18 @@ def unread(texts: pl.Series) -> str:
         return ""
     for pattern, words in _KINDS:
         if _share(looked, lambda text, p=pattern: p.fullmatch(text)) >= SHARE:
-            return f"{words} ({looked[0]!r}), which are not read as numbers"
+            return f"{words} ({shown(looked[0])}), which are not read as numbers"
     months = {m.group(1).lower() for m in map(_WORD.match, looked) if m}
     if months and len(months) <= 36 and _share(looked, _WORD.match) >= SHARE and not _share(looked, spellings) >= SHARE:
-        return f"dates ({looked[0]!r}) with names of months that are not English"
+        return f"dates ({shown(looked[0])}) with names of months that are not English"
     if _share(looked, _ZONED.match) >= SHARE:
-        return f"times ({looked[0]!r}) with a time zone by name, which is not read"
+        return f"times ({shown(looked[0])}) with a time zone by name, which is not read"
     several = _several(looked)
     if several:
         return several
     for pattern, words in _OTHER:
         if _share(looked, pattern.fullmatch) >= SHARE:
-            return f"{words} ({looked[0]!r}) in a form that is not read"
+            return f"{words} ({shown(looked[0])}) in a form that is not read"
     return ""
 
 
@@ -72,5 +73,5 @@ def _several(looked: list[str]) -> str:
     for text, forms in zip(looked, written, strict=True):
         if forms:
             kinds.setdefault(re.sub(r"%[ymdY]", "#", forms[0]), text)
-    shown = " and ".join(repr(text) for text in list(kinds.values())[:3])
-    return f"dates that are written in several ways or do not exist ({shown})" if kinds else ""
+    ways = " and ".join(shown(text) for text in list(kinds.values())[:3])
+    return f"dates that are written in several ways or do not exist ({ways})" if kinds else ""

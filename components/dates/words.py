@@ -10,6 +10,7 @@ from components.dates.numbers import counted_in
 from components.dates.reading import read_dates
 from components.dates.spelling import spellings
 from schemas.dates import EPOCHS, ISO, DateFormat
+from schemas.words import named
 
 UNITS = {"epoch s": "seconds", "epoch ms": "milliseconds", "epoch us": "microseconds", "epoch ns": "nanoseconds"}
 """The unit of each format of numbers since 1970 UTC."""
@@ -25,7 +26,7 @@ def wanted_dates(how: DateFormat) -> str:
 def setting(name: str, how: DateFormat) -> str:
     """How the contract says it."""
     year = f", first_year: {how.first_year}" if how.first_year is not None else ""
-    return f'dates: {{{name}: {{format: "{how.format}"{year}}}}}'
+    return f'dates: {{{named(name)}: {{format: "{how.format}"{year}}}}}'
 
 
 def _reads(form: str, samples: Sequence[str]) -> bool:

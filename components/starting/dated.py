@@ -16,6 +16,7 @@ from components.quality.checking.reading import read_file
 from components.quality.checking.table import Spec
 from components.starting.recipe import Decision
 from schemas.dates import EPOCHS, ISO, DateFormat
+from schemas.words import listed, named, shown
 
 _OFFSET = r"\d{1,2}:\d{2}.*(?:Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)$"
 
@@ -33,8 +34,8 @@ def date_decisions(frame: pl.DataFrame, specs: dict[str, Spec]) -> list[Decision
 def dates_of_file(path: Path, hidden: Collection[str]) -> list[Decision]:
     """``date_decisions`` of a file, without the columns whose values must not be shown."""
     frame, _ = read_file(path)
-    shown = frame.drop(list(hidden), strict=False)
-    return date_decisions(shown, describe_columns(shown))
+    rest = frame.drop(list(hidden), strict=False)
+    return date_decisions(rest, describe_columns(rest))
 
 
 def _about(name: str, series: pl.Series, spec: Spec) -> Iterator[Decision]:
@@ -43,42 +44,44 @@ def _about(name: str, series: pl.Series, spec: Spec) -> Iterator[Decision]:
         if are_serials(name, numbers):
             day = pl.select(pl.date(1899, 12, 30) + pl.duration(days=int(numbers[0]))).item()
             why = f"{numbers[0]:g} would be {day}; they are kept as numbers: write dates, best as 2024-01-31"
-            yield Decision("dates?", f"{name}: numbers like the days of a spreadsheet", why, flagged=True)
+            yield Decision("dates?", f"{named(name)}: numbers like the days of a spreadsheet", why, flagged=True)
     if spec.kind == "category" and series.dtype == pl.String:
         words = unread(series.filter(series != ""))
         if words:
-            yield Decision("dates?", f"{name}: taken as categories", words, flagged=True)
+            yield Decision("dates?", f"{named(name)}: taken as categories", words, flagged=True)
     if spec.kind != "datetime" or series.dtype.is_temporal():
         return
     absent = series.is_in(["", *spec.tokens]).fill_null(False) if series.dtype == pl.String else None
     filled = (series if absent is None else series.set(absent, None)).cast(pl.String)
     if spec.tokens and absent is not None:
         count = int(series.is_in(list(spec.tokens)).sum())
-        yield Decision("dates", f"{name}: {', '.join(spec.tokens)} means missing", f"{count:,} of {len(series):,} rows")
+        yield Decision(
+            "dates", f"{named(name)}: {listed(spec.tokens)} means missing", f"{count:,} of {len(series):,} rows"
+        )
     example = filled.drop_nulls()[0]
     moment = _shown(example, spec.written)
     if spec.written.format in EPOCHS:
         why = f"{example} is {moment} UTC; if they are amounts, remove them from `dates` in the contract"
-        yield Decision("dates", f"{name}: {UNITS[spec.written.format]} since 1970", why, flagged=True)
+        yield Decision("dates", f"{named(name)}: {UNITS[spec.written.format]} since 1970", why, flagged=True)
         return
-    yield from _about_texts(name, filled.drop_nulls(), spec, f"{example!r} is {moment}")
+    yield from _about_texts(name, filled.drop_nulls(), spec, f"{shown(example)} is {moment}")
 
 
 def _about_texts(name: str, texts: pl.Series, spec: Spec, example: str) -> Iterator[Decision]:
     how = spec.written
-    change = f"to change: `dates: {{{name}: ...}}` in the contract"
+    change = f"to change: `dates: {{{named(name)}: ...}}` in the contract"
     if spec.rivals:
         other = spec.rivals[0]
         text = next((t for t in texts if _shown(t, other) != _shown(t, how)), texts[0])
-        by = ", by which the rows are sorted" if spec.by_order else f", as in {spec.as_in}" if spec.as_in else ""
+        by = ", by which the rows are sorted" if spec.by_order else f", as in {named(spec.as_in)}" if spec.as_in else ""
         mine, its = _shown(text, how), _shown(text, other)
-        why = f"every row also reads as {other.format}: {text!r} is {mine}{by}, or {its}; {change}"
-        yield Decision("dates", f"{name}: read as {how.format}", why, flagged=True)
+        why = f"every row also reads as {other.format}: {shown(text)} is {mine}{by}, or {its}; {change}"
+        yield Decision("dates", f"{named(name)}: read as {how.format}", why, flagged=True)
     elif how.format != ISO:
-        yield Decision("dates", f"{name}: written as {how.format}", example)
+        yield Decision("dates", f"{named(name)}: written as {how.format}", example)
     if how.two_digit_years:
         years = f"two-digit years are {how.century} to {how.century + 99}"
-        yield Decision("dates", f"{name}: {years}", f"{example}; {change} (first_year)", flagged=True)
+        yield Decision("dates", f"{named(name)}: {years}", f"{example}; {change} (first_year)", flagged=True)
     yield from _about_offsets(name, texts)
 
 
@@ -90,9 +93,9 @@ def _about_offsets(name: str, texts: pl.Series) -> Iterator[Decision]:
     bare = len(texts) - count
     if bare:
         why = f"{bare:,} of {len(texts):,} have no offset and are taken for UTC"
-        yield Decision("dates", f"{name}: moved to UTC", why, flagged=True)
+        yield Decision("dates", f"{named(name)}: moved to UTC", why, flagged=True)
     elif not texts.str.contains(r"(?:Z|z|UTC|GMT|[+-]00(?::?00)?)$").all():
-        yield Decision("dates", f"{name}: moved to UTC", "by the offset that each time has")
+        yield Decision("dates", f"{named(name)}: moved to UTC", "by the offset that each time has")
 
 
 def _shown(text: str, how: DateFormat) -> str:

@@ -90,7 +90,9 @@ def _best(contract: Contract, source: Source, parts: Parts) -> tuple[Split, Deci
 def _no_time(contract: Contract) -> str:
     """Why the rows are not split by time, and which columns of dates a person may name for it."""
     dates = [name for name, feature in contract.features.items() if feature.dtype == "datetime"]
-    return "there is no time column" + (f"; --time {' or '.join(dates[:3])} splits by time" if dates else "")
+    return "there is no time column" + (
+        f"; --time {' or '.join(map(named, dates[:3]))} splits by time" if dates else ""
+    )
 
 
 def _cut(contract: Contract, parts: Parts) -> Iterator[tuple[Split, Decision]]:
