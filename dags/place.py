@@ -7,11 +7,10 @@ import os
 import sys
 from pathlib import Path
 
-import pipelines
 from pipelines.core.store import Run, open_store
 from schemas.places import ROOT_VARIABLE, STORE_VARIABLE, project_root, store_url
 
-PACKAGES = Path(pipelines.__file__).parents[1]
+PACKAGES = Path(__file__).resolve().parents[1]
 """Folder that holds the packages ``pipelines``, ``components``, ``schemas`` and ``dags``."""
 
 

@@ -17,7 +17,6 @@ from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
-import pipelines
 from schemas.places import project_root
 
 METADATA = (".dist-info", ".egg-info", ".egg")
@@ -100,7 +99,7 @@ def _deepest(path: Path, folders: tuple[Path, ...]) -> Path | None:
 
 
 def _own_folders() -> tuple[Path, ...]:
-    packages = Path(pipelines.__file__).resolve().parents[1]
+    packages = Path(__file__).resolve().parents[2]
     return (project_root(), *(packages / name for name in OWN))
 
 

@@ -17,6 +17,8 @@ from pipelines.core.graph import Pipeline
 from schemas.errors import KilnworksError, UnknownName, WiringError
 from schemas.places import project_root
 
+OWN = Path(__file__).resolve().parents[1]
+"""Our own definitions. ``pipelines.__file__`` says nothing where a project's folder of that name was found first."""
 PROJECT = "project_pipelines"
 """The package as whose modules the definitions of the project folder are imported."""
 
@@ -50,7 +52,7 @@ def load(name: str) -> Pipeline:
 
 def _files() -> dict[str, Path]:
     """Name -> file of each definition; those of the project folder come first."""
-    own = Path(pipelines.__file__).parent
+    own = OWN
     folders = [own] if project_root() / "pipelines" == own else [own, project_root() / "pipelines"]
     return {p.stem: p for folder in folders for p in sorted(folder.glob("*.py")) if not p.stem.startswith("_")}
 
@@ -58,7 +60,7 @@ def _files() -> dict[str, Path]:
 def _module(name: str, path: Path) -> ModuleType:
     """Import a definition, that of the project folder anew. Raises ``WiringError`` where it cannot be imported."""
     try:
-        if path.parent == Path(pipelines.__file__).parent:
+        if path.parent == OWN:
             return importlib.import_module(f"pipelines.{name}")
         _open_project(path.parent)
         sys.modules.pop(f"{PROJECT}.{name}", None)
@@ -81,7 +83,7 @@ def _open_project(folder: Path) -> None:
     """
     if str(folder.parent) not in sys.path:
         sys.path.append(str(folder.parent))
-    pipelines.__path__[:] = [str(Path(pipelines.__file__).parent), str(folder)]
+    pipelines.__path__ = [str(OWN), str(folder)]
     package = sys.modules.get(PROJECT)
     if package is None or list(package.__path__) != [str(folder)]:
         for name in [n for n in sys.modules if n.startswith(f"{PROJECT}.")]:

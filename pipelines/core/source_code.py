@@ -88,8 +88,9 @@ def _take(name: str, found: SourceCode) -> list[str]:
     if origin is None:
         return parents
     path, content = origin
-    digest = hashlib.sha256(content).hexdigest()
-    found.files[name] = digest
+    if not content:
+        return parents  # an empty file says nothing, and a package found as a namespace has none
+    found.files[name] = hashlib.sha256(content).hexdigest()
     if path.suffix != ".py":
         return parents
     package = name if spec.submodule_search_locations is not None else parents[0]

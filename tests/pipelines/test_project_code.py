@@ -248,3 +248,19 @@ def test_a_declared_encoding_is_read(tmp_path, monkeypatch):
     (tmp_path / "beyond.py").write_text("x = 1\n")
     monkeypatch.syspath_prepend(tmp_path)
     assert source_code(["old_writing"]).files.keys() == {"old_writing", "beyond"}
+
+
+@pytest.mark.slow
+def test_both_commands_work_in_the_projects_own_folder_and_make_the_same(project):
+    """There the folder ``pipelines/`` of the project is found before the package of that name."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("KILNWORKS") and k != "PYTHONPATH"}
+    kilnworks = str(Path(sys.executable).with_name("kilnworks"))
+    for command, ended in (([sys.executable, "-m", "pipelines"], "1 done"), ([kilnworks], "1 cached")):
+        done = subprocess.run(
+            [*command, "run", "relative"], check=False, cwd=project, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0 and ended in done.stdout, done.stdout + done.stderr
+    listed = subprocess.run(
+        [sys.executable, "-m", "pipelines", "list"], check=True, cwd=project, env=environment, capture_output=True
+    )
+    assert b"churn" in listed.stdout and b"star" in listed.stdout
