@@ -51,6 +51,8 @@ def export_gx(contract: Contract) -> ExportedSuite:
         kept, words = _outside(rule, contract, columns)
         rules += kept
         left_out += [words] if words else []
+    advancing = [n for n, f in contract.features.items() if f.advances is not None]
+    left_out += [f"{n}: it advances: a suite sees one file" for n in advancing]
     suite = compile_suite(contract.name, rules)
     suite.meta = {**(suite.meta or {}), "read_csv": read_csv_arguments(contract)}
     return ExportedSuite(dict(suite.to_json_dict()), tuple(dict.fromkeys(left_out)))

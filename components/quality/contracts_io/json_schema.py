@@ -28,6 +28,8 @@ def _left_out(contract: Contract) -> Iterator[str]:
     for name, feature in contract.features.items():
         if feature.unique:
             yield f"{name}: no value twice: a schema sees one row"
+        if feature.advances is not None:
+            yield f"{name}: it advances: a schema sees one row"
         if feature.max_missing is not None:
             yield f"{name}: missing in at most {feature.max_missing:.4g} of the rows: a schema sees one row"
         if feature.severity == "warning":

@@ -67,7 +67,8 @@ def _without_features(contract: Contract) -> dict[str, Any]:
 def _unsaid(feature: Feature) -> list[str]:
     """Rules of a feature that other tools do not see."""
     in_domain = feature.dtype == "string"
-    return [
+    steps = ["it advances"] if feature.advances is not None else []
+    return steps + [
         f"{field} {getattr(feature, field)}"
         for field in ("allowed", "regex", "min_length", "max_length", "unique")
         if getattr(feature, field) not in (None, False) and not (field == "allowed" and in_domain)

@@ -17,6 +17,10 @@ from components.quality.checking.check import check_file
 from components.quality.checking.judgement import advances_of
 from components.quality.contracts_io.diff import diff_contracts
 from components.quality.contracts_io.evolve import evolve_contract
+from components.quality.contracts_io.gx import export_gx
+from components.quality.contracts_io.json_schema import export_json_schema
+from components.quality.contracts_io.tfmd import export_schema
+from components.quality.contracts_io.tfmd_read import import_schema
 from components.quality.drift.compare import compare
 from components.quality.infer import infer_contract
 from components.quality.moved import advancing
@@ -235,3 +239,12 @@ def test_texts_are_ordered_as_their_numbers_are(versions):
     assert usual_outline(texts) == "v9.9"
     found = ordered_texts(texts, "v9.9")
     assert [versions[i] for i in np.argsort(found, kind="stable")] == sorted(versions)
+
+
+def test_exports_name_what_they_cannot_say_and_a_round_trip_keeps_it():
+    feature = Feature(dtype="float", min=0.0, advances=Advances(by="time", within="h", step=1.5))
+    contract = Contract(name="c", features={"m": feature, "h": Feature(dtype="string")})
+    schema = export_schema(contract)
+    assert import_schema(schema.text, "c").contract.features["m"].advances == feature.advances
+    for found in (schema.left_out, export_json_schema(contract).left_out, export_gx(contract).left_out):
+        assert any(line.startswith("m: it advances") for line in found)
