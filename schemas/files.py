@@ -2,7 +2,10 @@
 
 import json
 import os
+import tempfile
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,22 @@ def write_text(path: Path, text: str, *, durable: bool = False) -> None:
 def write_json(path: Path, value: Any, *, durable: bool = False) -> None:
     """``write_text`` of ``value`` as indented JSON; NaN is refused because it is not JSON."""
     write_text(path, json.dumps(value, indent=2, default=str, allow_nan=False) + "\n", durable=durable)
+
+
+PATTERNS = frozenset("*?[]{}\\")
+"""Characters of a path that TensorFlow takes for a pattern when it looks for the variables of a model."""
+
+
+@contextmanager
+def plainly_named(folder: Path) -> Iterator[Path]:
+    """The folder; where a character of its path is a pattern to TensorFlow, a link to it without one, for the block."""
+    if not PATTERNS & set(str(folder)):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as place:
+        link = Path(place) / "linked"
+        link.symlink_to(folder.absolute(), target_is_directory=True)
+        yield link
 
 
 def read_json(path: Path) -> Any:

@@ -17,7 +17,7 @@ from components.sources.base import Source
 from schemas.champion import ChampionRecord
 from schemas.contract import Contract
 from schemas.errors import StoreError
-from schemas.files import read_json
+from schemas.files import plainly_named, read_json
 
 if TYPE_CHECKING:
     import polars as pl
@@ -69,7 +69,8 @@ def in_process(champion: ChampionRecord) -> Ask:
 
     if not (Path(champion.path) / "saved_model.pb").is_file():
         raise StoreError(f"{champion.path} is gone", "a published model", f"run {champion.pipeline} again")
-    loaded = tf.saved_model.load(champion.path)
+    with plainly_named(Path(champion.path)) as folder:
+        loaded = tf.saved_model.load(str(folder))
     signature = loaded.signatures["serving_default"]
 
     def ask(inputs: Arrays) -> Arrays:

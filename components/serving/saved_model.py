@@ -15,6 +15,7 @@ from components.serving import dtypes
 from components.serving.errors import Code, ServingError, not_found
 from components.serving.tensor_codec import TensorParseError, to_array
 from components.serving.values import Signature, TensorInfo
+from schemas.files import plainly_named
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,8 @@ def load_saved_model(path: str, tags: Sequence[str] = ("serve",), session_config
     graph = tf.Graph()
     session = tf.compat.v1.Session(graph=graph, config=session_config)
     try:
-        with graph.as_default():
-            meta_graph = tf.compat.v1.saved_model.load(session, list(tags), path)
+        with graph.as_default(), plainly_named(directory) as place:
+            meta_graph = tf.compat.v1.saved_model.load(session, list(tags), str(place))
         definitions = dict(meta_graph.signature_def)
         signatures = {name: _signature(name, proto) for name, proto in definitions.items()}
         return LoadedModel(session, signatures, {name: _without_defaults(p) for name, p in definitions.items()})

@@ -97,7 +97,11 @@ class NpzSource(Source):
         head = read_head(file)
         refuse_empty(file, head)
         refuse_other(file, head, "npz")
-        with reading(f"{file} cannot be read", _WHOLE), np.load(file, allow_pickle=False) as archive:
+        with (
+            reading(f"{file} cannot be read", _WHOLE),
+            file.open("rb") as handle,  # NumPy leaves a broken one open
+            np.load(handle, allow_pickle=False) as archive,
+        ):
             return {name: self._array(archive, name) for name in names} if names else dict.fromkeys(archive.files)
 
     def _array(self, archive: Any, name: str) -> Any:
