@@ -65,9 +65,10 @@ class RowGroups:
         frames: list[pl.DataFrame] = []
         for number in np.unique(self.places[chosen, 0]):
             inside = self.places[chosen, 1][self.places[chosen, 0] == number]
+            together = [inside.tolist()] if share >= 1 else [[place] for place in inside.tolist()]
             with pq.ParquetFile(self.files[number]) as shard:
-                for place in inside.tolist():
-                    frame = pl.from_arrow(shard.read_row_group(place, columns=list(self.columns)))
+                for places in together:
+                    frame = pl.from_arrow(shard.read_row_groups(places, columns=list(self.columns)), rechunk=False)
                     assert isinstance(frame, pl.DataFrame)
                     kept = max(1, int(frame.height * share))
                     frames.append(frame if share >= 1 else frame[np.arange(kept) * frame.height // kept])
