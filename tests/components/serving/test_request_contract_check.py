@@ -165,3 +165,54 @@ def test_a_broken_contract_is_not_passed_over(tmp_path: Path) -> None:
     with pytest.raises(ServingError) as raised:
         ContractCheck()("m", 1, str(tmp_path), "serving_default", {})
     assert raised.value.code is Code.INTERNAL
+
+
+def long_numbers(tmp_path: Path) -> Path:
+    """A model with columns that only warn, and a list of long codes that may be missing."""
+    features = {
+        "size": {"dtype": "float", "nullable": True, "severity": "warning"},
+        "grid": {"dtype": "float", "shape": [2], "severity": "warning"},
+        "shop": {"dtype": "int", "nullable": True, "allowed": [2**53, 2**53 + 1]},
+    }
+    contract = Contract.model_validate({"name": "long", "features": features})
+    (tmp_path / "assets.extra").mkdir()
+    (tmp_path / "assets.extra" / "contract.json").write_text(json.dumps(contract.model_dump(mode="json")))
+    return tmp_path
+
+
+def asked(size: float, shop: int, grid: float = 0.0) -> dict[str, np.ndarray]:
+    """One good row, and one with these values."""
+    with np.errstate(over="ignore"):
+        return {
+            "size": np.array([1.0, size], np.float32),
+            "grid": np.array([[0, 0], [0, grid]], np.float32),
+            "shop": np.array([2**53, shop], np.int64),
+        }
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), 1e39])
+def test_infinite_numbers_are_refused_even_where_a_column_only_warns(tmp_path: Path, value: float) -> None:
+    path = long_numbers(tmp_path)
+    for column, request in (("size", asked(value, 2**53)), ("grid", asked(1, 2**53, value))):
+        text = refusal(path, request)
+        assert f"column {column!r}, row 1: must be a finite number of at most 3.4e+38" in text
+
+
+def test_long_codes_are_compared_digit_by_digit_and_the_smallest_int64_is_missing(tmp_path: Path) -> None:
+    path = long_numbers(tmp_path)
+    assert "column 'shop', row 1: must be one of 9007199254740992, 9007199254740993 (got 9007199254740994)" in refusal(
+        path, asked(1, 2**53 + 2)
+    )
+    check = ContractCheck()
+    for shop in (2**53 + 1, -(2**63)):
+        check("long", 1, str(path), "serving_default", asked(float("nan"), shop))
+
+
+def test_long_codes_in_examples_keep_their_digits_beside_missing_ones(tmp_path: Path) -> None:
+    path = long_numbers(tmp_path)
+    rows = [{"size": [1.0], "grid": [0.0, 0.0]}, {"size": [1.0], "grid": [0.0, 0.0], "shop": [2**53 + 1]}]
+    serialized = {"examples": np.array([examples.serialize(row) for row in rows], object)}
+    ContractCheck()("long", 1, str(path), "serve_tf_example", serialized)
+    rows[1]["shop"] = [2**53 + 3]
+    serialized = {"examples": np.array([examples.serialize(row) for row in rows], object)}
+    assert "got 9007199254740995" in refusal(path, serialized)
