@@ -205,7 +205,8 @@ def _goes_on(kept: Learned, batch: Batch, steps: Steps, name: str, advance: Adva
 
 def _own_moments(kept: Learned, steps: Steps, name: str, words: tuple[str, str]) -> Iterator[Evidence]:
     """Moments written as numbers, or a key that is the only time there is: nothing else can be held against them."""
-    range_ = max(kept["last"] - kept["first"], 1.0)
+    rounding = float(np.spacing(max(abs(kept["first"]), abs(kept["last"])))) * kept["rows"]
+    range_ = max(kept["last"] - kept["first"], 1.0, rounding if rounding > kept["rows"] else 0.0)
     early = float((steps.values < kept["first"] - 0.02 * range_).mean())
     far = (float(steps.values.max()) - kept["last"]) / range_
     if early:
