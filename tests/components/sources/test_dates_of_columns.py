@@ -104,13 +104,13 @@ def test_a_window_reads_the_time_column_as_the_contract_says(tmp_path):
 
 def test_a_json_schema_says_how_dates_are_written():
     of = contract({"when": "epoch ms"})
-    assert export_json_schema(of)["properties"]["when"] == {
+    assert export_json_schema(of).tree["properties"]["when"] == {
         "type": "integer",
         "description": "(in milliseconds since 1970 UTC)",
     }
-    texts = export_json_schema(contract({"when": "%m/%d/%y"}))["properties"]["when"]
+    texts = export_json_schema(contract({"when": "%m/%d/%y"})).tree["properties"]["when"]
     assert texts == {"type": "string", "description": "(written as %m/%d/%y)"}
-    assert export_json_schema(contract({}))["properties"]["when"] == {"type": "string", "format": "date-time"}
+    assert export_json_schema(contract({})).tree["properties"]["when"] == {"type": "string", "format": "date-time"}
 
 
 def test_the_time_column_need_not_be_a_feature(tmp_path):
