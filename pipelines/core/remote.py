@@ -5,6 +5,7 @@ makes it complete (``manifest.json``, ``saved_model.pb``) last, because object s
 a step needs and is not here is fetched down into a scratch folder and renamed when whole.
 """
 
+import glob
 import hashlib
 import os
 import shutil
@@ -212,7 +213,7 @@ class Remote:
         fs, base = self._remote
         fs.invalidate_cache()
         changed: dict[Path, float] = {}
-        for path in [str(path) for pattern in RECORDS for path in fs.glob(f"{base}/{pattern}")]:
+        for path in [str(path) for pattern in RECORDS for path in fs.glob(f"{glob.escape(base)}/{pattern}")]:
             target = folder / path.lstrip("/")[len(base.lstrip("/")) + 1 :]
             target.parent.mkdir(parents=True, exist_ok=True)
             fs.get_file(path, str(target))
@@ -234,6 +235,10 @@ class Remote:
         fs, folder = self._remote
         fs.invalidate_cache()
         completing = [p for p in fs.find(f"{folder}/{relative}") if str(p).rpartition("/")[2] in LAST]
+        if glob.has_magic(f"{folder}/{relative}"):  # fs.rm takes such a path for a pattern
+            for path in (*completing, *(p for p in fs.find(f"{folder}/{relative}") if p not in completing)):
+                fs.rm_file(path)
+            return
         if completing:
             fs.rm(completing)
         fs.rm(f"{folder}/{relative}", recursive=True)

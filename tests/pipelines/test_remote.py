@@ -78,3 +78,17 @@ def test_an_unknown_kind_of_url_is_refused(tmp_path, monkeypatch):
 def test_a_file_url_is_a_plain_folder(tmp_path):
     assert Store.at(f"file://{tmp_path}") == Store(tmp_path)
     assert Store.at(str(tmp_path)) == Store(tmp_path)
+
+
+def test_a_store_whose_name_is_a_pattern_is_that_store(tmp_path):
+    import fsspec
+
+    files = fsspec.filesystem("memory")
+    for base in ("/we[1]rd", "/we1rd"):
+        for name in ("run.json", "a/manifest.json"):
+            files.pipe(f"{base}/runs/t/r/{name}", base.encode())
+    remote = Remote("memory://we[1]rd", tmp_path / "mirror")
+    remote.fetch_records(tmp_path / "records")
+    assert (tmp_path / "records/runs/t/r/run.json").read_bytes() == b"/we[1]rd"
+    remote.remove("runs/t/r")
+    assert files.find("/we[1]rd") == [] and len(files.find("/we1rd")) == 2
