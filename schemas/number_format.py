@@ -95,14 +95,13 @@ class NumberFormat(Config):
         return [(f"^{pattern}$", negative) for pattern, negative in found]
 
     def _digits(self) -> str:
-        """A pattern for a number without its sign."""
+        """A pattern for a number without its sign; one with marks between groups has no exponent."""
         mark, point = self._mark, re.escape(self.decimal)
-        whole = r"\d+"
-        if self.thousands and self.lakhs:
-            whole = rf"[1-9]\d?(?:{mark}\d{{2}})*{mark}\d{{3}}|\d+"
-        elif self.thousands:
-            whole = rf"[1-9]\d{{0,2}}(?:{mark}\d{{3}})+|\d+"
-        return rf"(?:(?:{whole})(?:{point}\d*)?|{point}\d+)(?:[eE][+{MINUS}]?\d+)?"
+        plain = rf"(?:\d+(?:{point}\d*)?|{point}\d+)(?:[eE][+{MINUS}]?\d+)?"
+        if not self.thousands:
+            return plain
+        groups = rf"[1-9]\d?(?:{mark}\d{{2}})*" if self.lakhs else rf"[1-9]\d{{0,2}}(?:{mark}\d{{3}})*"
+        return rf"(?:{plain}|{groups}{mark}\d{{3}}(?:{point}\d*)?)"
 
     @property
     def _mark(self) -> str:

@@ -44,7 +44,7 @@ def test_a_way_of_writing_is_read(form, text, value):
     [
         (NumberFormat(), ["1,5", "1 5", "5-", "(5)", "--5", "0x1F", "1_000", "12 kg", "", "nan", "true"]),
         (NumberFormat(decimal=","), ["1.272", "1,2,3", "1.5e3"]),
-        (NumberFormat(thousands=","), ["12,5", "0,123", "1,2345", "12,34,567", ",123", "1.2.3"]),
+        (NumberFormat(thousands=","), ["12,5", "0,123", "1,2345", "12,34,567", ",123", "1.2.3", "1,234e3"]),
         (NumberFormat(thousands=",", lakhs=True), ["123,456", "1,234,567"]),
         (NumberFormat(thousands=".", decimal=","), ["12.5", "1.23"]),
         (NumberFormat(unit="kg"), ["12", "12 lb", "kg", "12 KG", "kg 12 kg"]),

@@ -7,7 +7,7 @@ import polars as pl
 
 from components.quality.checking.kinds import describe
 from components.quality.checking.like_dates import with_like_dates
-from components.quality.checking.number_texts import find_formats
+from components.quality.checking.number_texts import BARE, find_formats
 from components.quality.checking.table import Spec
 from schemas.errors import ConfigError, UnknownName
 from schemas.number_format import NumberFormat
@@ -86,11 +86,16 @@ def _sure(frame: pl.DataFrame, specs: Mapping[str, Spec]) -> Iterator[NumberForm
 
 
 def _likely(spec: Spec, series: pl.Series, sure: set[str], delimiter: str) -> NumberFormat:
-    """The likelier reading of an ambiguous column: fractions of other columns, then the delimiter, then the values."""
+    """The likelier reading of an ambiguous column.
+
+    Whole numbers without a mark speak for thousands, then fractions of other columns, then the delimiter.
+    """
     first, other = spec.number or PLAIN, spec.other
     assert other is not None
     by_decimal: dict[str, NumberFormat] = {first.decimal: first, other.decimal: other}
-    if len(sure) == 1 and len(by_decimal) == 2:
+    bare = int((~series.drop_nulls().str.contains("[.,]")).sum())
+    if bare >= BARE or len(by_decimal) < 2:
+        return first
+    if len(sure) == 1:
         return by_decimal[next(iter(sure))]
-    bare = bool((~series.drop_nulls().str.contains("[.,]")).any())
-    return by_decimal[","] if delimiter == ";" and not sure and not bare and "," in by_decimal else first
+    return by_decimal[","] if delimiter == ";" and not sure else first
