@@ -31,6 +31,7 @@ from schemas.magnitudes import EXACT_IN_FLOAT32, as_limit, fits_int64, plain
 from schemas.number_format import NumberFormat
 from schemas.patterns import fault_of
 from schemas.reference import DriftThresholds, Reference
+from schemas.words import escaped, listed, odd
 
 Dtype = Literal["float", "int", "bool", "string", "datetime", "image"]
 Severity = Literal["critical", "warning"]
@@ -268,7 +269,7 @@ class Contract(Config):
             dtypes[self.label.name] = self.label.dtype
         for name in self.numbers:
             if name not in self.columns and name not in self.ignore:
-                raise ValueError(f"numbers: there is no column {name!r}; there are: {', '.join(self.columns)}")
+                raise ValueError(f"numbers: there is no column {name!r}; there are: {listed(self.columns)}")
             if dtypes.get(name, "int") not in ("int", "float"):
                 raise ValueError(f"numbers: column {name!r} has dtype {dtypes[name]}, not int or float")
         return self
@@ -320,7 +321,7 @@ def parse_contract(text: str, origin: str = "<text>") -> Contract:
 def dump_contract(contract: Contract) -> str:
     """The contract as YAML that ``parse_contract`` reads back to an equal value; defaults are left out."""
     tree = contract.model_dump(mode="json", exclude_defaults=True)
-    return yaml.dump(tree, Dumper=_FlowLeaves, sort_keys=False, allow_unicode=True, width=120)
+    return escaped(yaml.dump(tree, Dumper=_FlowLeaves, sort_keys=False, allow_unicode=True, width=120))
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -355,8 +356,8 @@ _SKETCH = re.compile(r"([A-Za-z0-9+/=]+\n)+")
 
 
 def _quoted_where_needed(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    """Plain text as PyYAML likes it; base 64 as a block; line separators and control characters in double quotes."""
-    style = None if text.isprintable() else "|" if _SKETCH.fullmatch(text) else '"'
+    """Plain text as PyYAML likes it; base 64 as a block; what is not seen, or not for sure, in double quotes."""
+    style = None if not any(map(odd, text)) else "|" if _SKETCH.fullmatch(text) else '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

@@ -26,6 +26,8 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from schemas.words import listed
+
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_SKIPPED = 99
@@ -98,7 +100,7 @@ class UnknownName(ConfigError):
         near = difflib.get_close_matches(name, have, n=1, cutoff=0.5)
         super().__init__(
             f"no {what} {name!r}",
-            f"one of {', '.join(have)}" if have else f"a {what} (there is none yet)",
+            f"one of {listed(have)}" if have else f"a {what} (there is none yet)",
             f"did you mean {near[0]!r}?" if near else "",
             {"name": name, "known": have},
         )

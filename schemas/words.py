@@ -41,6 +41,34 @@ def listed(names: Iterable[str], most: int | None = None) -> str:
     return some if most is None or len(every) <= most else f"{some}, ... ({len(every)} in all)"
 
 
+def printable(text: str) -> str:
+    r"""A message whose lines stay as they are and whose other control characters are escaped.
+
+    >>> print(printable("one\x1b[31m\ntwo\u200b"))
+    one\x1b[31m
+    two\u200b
+    """
+    return "".join(char if char.isprintable() or char in "\n\t" else repr(char)[1:-1] for char in text)
+
+
+def odd(char: str) -> bool:
+    """Whether a character is not seen, or changes the one before it."""
+    return not char.isprintable() or bool(unicodedata.combining(char))
+
+
+def escaped(text: str) -> str:
+    r"""A text in which odd characters other than line breaks stand as Python and YAML write them in double quotes.
+
+    >>> print(escaped("Ko\u0308ln\u200b"))
+    Ko\u0308ln\u200b
+    """
+    return "".join(_code(char) if odd(char) and char != "\n" else char for char in text)
+
+
+def _code(char: str) -> str:
+    return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}"
+
+
 def _escaped(char: str) -> str:
     """Combining marks as their code; ``repr`` has escaped what is not printable."""
     return f"\\u{ord(char):04x}" if unicodedata.combining(char) else char

@@ -26,6 +26,7 @@ from components.features.quantiles import MIDDLE, interpolate
 from components.features.raw import MISSING_INT, misses_by_value, raw_array
 from schemas.contract import Contract, Feature
 from schemas.errors import DataInvalid
+from schemas.words import listed, shown
 
 EPSILON = np.float32(1e-7)
 """The smallest deviation that ``keras.layers.Normalization`` divides by."""
@@ -43,7 +44,7 @@ def encode_frame(plan: TransformPlan, frame: pl.DataFrame, packed: bool = False)
 def _encode(plan: TransformPlan, frame: pl.DataFrame, packed: Collection[str]) -> dict[str, np.ndarray]:
     missing = [n for n in plan.contract.features if n not in frame.columns]
     if missing:
-        raise DataInvalid(f"no column {', '.join(missing)}", f"the features of {plan.contract.name}", "add the columns")
+        raise DataInvalid(f"no column {listed(missing)}", f"the features of {plan.contract.name}", "add the columns")
     block = np.zeros((frame.height, len(plan.block)), np.float32)
     shares = np.zeros((frame.height, len(plan.shared)), np.float32)
     own: dict[str, np.ndarray] = {plan.shares_name: shares} if plan.shared else {}
@@ -81,9 +82,9 @@ def encode_label(contract: Contract, series: pl.Series) -> np.ndarray:
     else:
         index = _class_index(series, list(classes), contract.label.dtype)
         values, bad = index, index < 0
-        wanted = f"one of {', '.join(map(str, classes))}"
+        wanted = f"one of {listed(map(str, classes), 12)}"
     if bad.any():
-        samples = [str(v) for v in series.filter(pl.Series(bad)).unique(maintain_order=True).head(5)]
+        samples = [shown(v) for v in series.filter(pl.Series(bad)).unique(maintain_order=True).head(5)]
         name = contract.label.name
         raise DataInvalid(
             f"label {name!r}: {int(bad.sum())} of {len(series)} values cannot be learned, such as {', '.join(samples)}",

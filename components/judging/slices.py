@@ -10,6 +10,7 @@ from components.judging.judge import measure
 from components.judging.names import Task
 from schemas.contract import Contract
 from schemas.errors import ConfigError, UnknownName
+from schemas.words import listed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -37,7 +38,7 @@ def check_columns(columns: Sequence[str], contract: Contract) -> None:
         if column not in fit:
             raise ConfigError(
                 f"cannot slice by {column!r}: it is of dtype {contract.features[column].dtype}",
-                f"a feature with few values: {', '.join(fit)}",
+                f"a feature with few values: {listed(fit)}",
                 "name another column in `slices`",
             )
 

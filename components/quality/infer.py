@@ -19,6 +19,7 @@ from schemas.dates import DateFormat
 from schemas.errors import ConfigError, DataUnreadable, UnknownName
 from schemas.number_format import NumberFormat
 from schemas.reference import Reference, pack_statistics
+from schemas.words import listed
 
 Task = Literal["classification", "regression"]
 
@@ -103,7 +104,7 @@ def _contract(
         else:
             features[column] = _feature(table, column, statistics)
     if not features:
-        raise ConfigError(f"no column of {', '.join(table.everything[:8])} can be a feature", "one that varies", "")
+        raise ConfigError(f"no column of {listed(table.everything, 8)} can be a feature", "one that varies", "")
     made: Label | None = label_of(table, label, task) if label else None
     reference = Reference(rows=table.rows, sketch=pack_statistics(statistics))
     return Contract(

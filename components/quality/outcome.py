@@ -5,6 +5,7 @@ from typing import Any
 
 from schemas.config import Config
 from schemas.contract import Severity
+from schemas.words import named, shown
 
 MASK = "***"
 SHOWN = 5
@@ -60,7 +61,7 @@ class Outcome(Config):
 
     def line(self) -> str:
         """The outcome in one line of an error message."""
-        where = f"{self.column or 'table'} [{self.split}]"
+        where = f"{named(self.column) if self.column else 'table'} [{self.split}]"
         if self.could_not_check:
             return f"{where}: could not check that it {self.text}: {self.exception}"
         found = [f"{self.unexpected:,} of {self.checked:,} rows break it"] if self.unexpected and self.checked else []
@@ -72,8 +73,7 @@ class Outcome(Config):
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return shown(value) if isinstance(value, str) else shown(repr(value))[1:-1]
 
 
 def failures(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:

@@ -30,6 +30,7 @@ from schemas.rules import (
     value_rules,
     words,
 )
+from schemas.words import named
 
 if TYPE_CHECKING:
     from schemas.contract import Contract
@@ -195,4 +196,5 @@ def _samples(feature: Feature, series: pl.Series, rows: pl.Series) -> tuple[str,
         return (MASK,)
     if feature.shape:
         return ()
-    return tuple("missing" if value is None else str(value) for value in series.gather(rows.head(SHOWN)).to_list())
+    some = series.gather(rows.head(SHOWN)).to_list()
+    return tuple("missing" if value is None else named(str(value)) for value in some)

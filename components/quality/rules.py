@@ -11,6 +11,7 @@ from typing import Any
 from components.quality.parts import part_of
 from schemas.contract import Check, Contract, Feature, Label, Severity
 from schemas.magnitudes import FINITE, FLOAT32_MAX, plain
+from schemas.words import named
 
 WHOLE = "all"
 """The name under which rules on the whole data set (all splits together) are reported."""
@@ -353,5 +354,5 @@ def _range_words(low: float | None, high: float | None, unit: str) -> str:
 
 
 def _listed(values: tuple[Any, ...]) -> str:
-    shown = ", ".join(map(str, values[:12]))
+    shown = ", ".join(named(str(value)) for value in values[:12])
     return f"{shown}, ... ({len(values)} values)" if len(values) > 12 else shown

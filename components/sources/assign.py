@@ -13,6 +13,7 @@ from components.sources.hashing import hash_rows, unit_interval
 from components.sources.splits import SPLITS, AsGiven, ByHash, ByTime, Shares
 from schemas.contract import Contract
 from schemas.errors import ConfigError, DataInvalid, DataUnreadable
+from schemas.words import listed
 
 Parts = dict[str, pl.DataFrame]
 
@@ -64,7 +65,7 @@ def hash_columns(key: str | None, contract: Contract) -> tuple[str, ...]:
     """The key, or every column where there is none."""
     if key is not None and key not in contract.columns:
         raise ConfigError(
-            f"split key {key!r} is no column of contract {contract.name!r}", f"one of {', '.join(contract.columns)}"
+            f"split key {key!r} is no column of contract {contract.name!r}", f"one of {listed(contract.columns)}"
         )
     chosen = key or contract.key
     return (chosen,) if chosen else contract.columns
@@ -94,7 +95,7 @@ def _by_time(plan: ByTime, contract: Contract, source: Source, wanted: Wanted) -
         raise ConfigError(
             f"a split by time needs a time column; contract {contract.name!r} has {contract.time or 'none'}, "
             f"the split {plan.column or 'none'}",
-            f"one of {', '.join(contract.columns)}",
+            f"one of {listed(contract.columns)}",
             "set `time:` in the contract or `column` in the split",
         )
     cuts = _given_cuts(plan) if plan.val_from is not None else _share_cuts(plan, column, source, wanted)

@@ -11,6 +11,7 @@ from schemas.contract import Contract, Dtype, Feature, Scalar
 from schemas.dates import DateFormat
 from schemas.errors import DataInvalid
 from schemas.number_format import NumberFormat
+from schemas.words import listed
 
 _BYTES = {"float": 8, "int": 8, "bool": 1, "string": 24, "datetime": 8, "image": 1, "key": 24, "time": 8}
 
@@ -95,7 +96,7 @@ def check_columns(
     failures += [_failure(name, "column is known") for name in extra]
     raise DataInvalid(
         f"{where}: " + "; ".join(lines),
-        f"the columns {', '.join(wanted)}",
+        f"the columns {listed(wanted)}",
         "rename or add the column in the data, or change the contract (`ignore: [...]` for columns that are not used)",
         failures,
     )

@@ -19,6 +19,7 @@ from components.sources.files.text import TextFile
 from components.sources.paths import find_files
 from schemas.errors import DataUnreadable
 from schemas.number_format import NumberFormat
+from schemas.words import listed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -154,7 +155,7 @@ class CsvSource(Source):
         lacking = [name for name in names if name not in layout.names]
         if lacking:
             raise DataUnreadable(
-                f"{file} lacks {', '.join(lacking)}; its columns are {', '.join(layout.names)}",
+                f"{file} lacks {listed(lacking)}; its columns are {listed(layout.names)}",
                 f"the columns of the other files of {self.path}",
                 "give all files the same columns, in any order, and each a header",
             )

@@ -13,6 +13,7 @@ from components.sources.files.text import TextFile
 from components.sources.image_files import present, read_images
 from components.sources.paths import local, missing_file
 from schemas.errors import DataUnreadable
+from schemas.words import listed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -82,9 +83,7 @@ class ImageListSource(Source):
             raise missing_file(path)
         table = read_texts(TextFile(path))
         if self.file not in table.columns:
-            raise DataUnreadable(
-                f"{path} has no column {self.file!r}", f"one of {', '.join(table.columns)}", "set `file`"
-            )
+            raise DataUnreadable(f"{path} has no column {self.file!r}", f"one of {listed(table.columns)}", "set `file`")
         if table.is_empty() or table[self.file].null_count():
             raise DataUnreadable(f"{path}: no row, or rows that name no file", "a file in every row", "correct it")
         return table

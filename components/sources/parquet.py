@@ -12,6 +12,7 @@ from components.sources.files.endings import ENDINGS
 from components.sources.files.guard import reading
 from components.sources.paths import find_files
 from schemas.errors import DataUnreadable
+from schemas.words import listed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -49,7 +50,7 @@ class ParquetSource(Source):
             lacking = [name for name in names if name not in found]
             if lacking:
                 raise DataUnreadable(
-                    f"{file} lacks {', '.join(lacking)}; its columns are {', '.join(found)}",
+                    f"{file} lacks {listed(lacking)}; its columns are {listed(found)}",
                     f"the columns of the other files of {self.path}",
                     "give all files the same columns, in any order",
                 )

@@ -25,6 +25,7 @@ from components.sources import (
 from components.sources.paths import local
 from components.starting.recipe import Recipe
 from schemas.config import Config
+from schemas.words import escaped, named
 
 _SOURCES = (CsvSource, ParquetSource, JsonLinesSource, NpzSource, TfdsSource, ImageFolderSource, ImageListSource,
             SqlSource)  # fmt: skip
@@ -53,7 +54,9 @@ def definition(name: str, recipe: Recipe, root: Path, contract: Path) -> str:
     if recipe.transform != PreprocessConfig():
         steps.append(f"transform={_code(recipe.transform, names, root)}")
     steps.append(f"description={_text(_title(recipe, label))}")
-    head = f'"""{_title(recipe, label)}\n\nMade by ``kilnworks new``; change what you know better::\n\n'
+    head = (
+        f'"""{_inside_docstring(_title(recipe, label))}\n\nMade by ``kilnworks new``; change what you know better::\n\n'
+    )
     head += f'    python -m pipelines run {name}\n"""\n\n'
     body = f"{name.upper()} = supervised(\n" + "".join(f"    {step},\n" for step in steps) + ")\n"
     return head + _imports(names) + "\nROOT = Path(__file__).parents[1]\n\n" + body
@@ -66,12 +69,17 @@ def _call(name: str, arguments: list[str]) -> str:
 
 def _text(text: str) -> str:
     """A text in double quotes."""
-    return json.dumps(text, ensure_ascii=False)
+    return escaped(json.dumps(text, ensure_ascii=False))
 
 
 def _title(recipe: Recipe, label: str) -> str:
     what = "The value" if recipe.contract.task == "regression" else "The class"
-    return f"{what} of {label}, from {recipe.rows:,} rows."
+    return f"{what} of {named(label)}, from {recipe.rows:,} rows."
+
+
+def _inside_docstring(text: str) -> str:
+    """A text that ends no docstring and escapes nothing."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _imports(names: set[str]) -> str:

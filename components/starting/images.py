@@ -27,6 +27,7 @@ from components.starting.times import shares
 from schemas.config import Config
 from schemas.contract import Contract
 from schemas.errors import ConfigError, DataUnreadable, KilnworksError, UnknownName
+from schemas.words import listed
 
 SAMPLE = 600
 """Images that are opened to see sizes and colours."""
@@ -82,7 +83,7 @@ def start_with_images(name: str, data: str, *, label: str | None = None) -> Reci
     pictures = _listed(place, label) if place.is_file() else _in_folder(place, label)
     classes = sorted(set(pictures.labels))
     if len(classes) < 2:
-        raise ConfigError(f"one class, {', '.join(classes) or 'none'}", "at least two", "add images of others")
+        raise ConfigError(f"one class, {listed(classes) or 'none'}", "at least two", "add images of others")
     facts, coloured, thumbs, chosen = _sample(pictures.files)
     sizes = [(one.height, one.width) for one in facts]
     shape = (*side(sizes), 3 if coloured else 1)
@@ -95,7 +96,7 @@ def start_with_images(name: str, data: str, *, label: str | None = None) -> Reci
     seen = f"found {low[0]} x {low[1]} to {high[0]} x {high[1]} pixels, {'' if coloured else 'not '}coloured"
     rare = f"rarest: {rarest}, {pictures.labels.count(rarest)} images"
     blocks = f"blocks of {', '.join(map(str, model.filters))} channels, {training['epochs']} epochs"
-    shown = ", ".join(classes[:6]) + (", ..." if len(classes) > 6 else "")
+    shown = listed(classes, 6)
     decisions = (
         Decision("rows", f"{len(pictures.files):,} images"),
         Decision("task", f"{len(classes)} classes: {shown}", rare),

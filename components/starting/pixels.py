@@ -18,6 +18,7 @@ from components.starting.settling import settle
 from components.starting.sizes import vision
 from schemas.contract import FILE_PARTS, Contract
 from schemas.errors import ConfigError, UnknownName
+from schemas.words import named
 
 Pixels = NpzSource | TfdsSource
 Shape = tuple[int | None, int | None, int]
@@ -72,7 +73,7 @@ def start_with_pixels(
     decisions = [guess] if guess else []
     decisions += [
         Decision("rows", f"{typed.height:,} images of {' x '.join(map(str, shape))}"),
-        Decision("task", f"{labels.n_unique()} classes of {chosen}"),
+        Decision("task", f"{labels.n_unique()} classes of {named(chosen)}"),
         *settled.decisions,
         Decision("augment", "shifts, turns, zoom, contrast" + (", flips" if flips else "")),
         Decision("model", "vision", f"{training['epochs']} epochs"),
@@ -107,9 +108,9 @@ def _label(names: list[str], image: str, label: str | None) -> tuple[str, Decisi
         return label, None
     if not others:
         raise ConfigError("images and no other column", "a column of classes", "add one")
-    named = [n for n in others if n.lower() in NAMES]
-    found = (named or others[-1:])[0]
-    return found, Decision("label", found, "a guess; name another with --label", flagged=True)
+    likely = [n for n in others if n.lower() in NAMES]
+    found = (likely or others[-1:])[0]
+    return found, Decision("label", named(found), "a guess; name another with --label", flagged=True)
 
 
 def _contract(

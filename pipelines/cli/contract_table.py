@@ -9,6 +9,7 @@ from rich.table import Table
 from components.quality.checking.check import Outcome
 from components.quality.contracts_io.diff import Change
 from pipelines.cli.console import table_console
+from schemas.words import named
 
 COLORS = {"critical": "red", "warning": "yellow", "looser": "yellow", "tighter": "green", "different": "cyan"}
 
@@ -32,9 +33,9 @@ def print_outcome(outcome: Outcome, file: Path) -> None:
         color, kind = COLORS[f.severity], (f.severity, f.rule)
         shown[kind] += 1
         if shown[kind] > ALIKE:
-            also.setdefault(kind, []).append(f.column or "(table)")
+            also.setdefault(kind, []).append(named(f.column) if f.column else "(table)")
             continue
-        cells = [f.column or "(table)", f.rule, f.seen, f.expected, ", ".join(map(str, f.rows))]
+        cells = [named(f.column) if f.column else "(table)", f.rule, f.seen, f.expected, ", ".join(map(str, f.rows))]
         table.add_row(f"[{color}]{f.severity}[/]", *map(escape, cells))
     console.print(table)
     for (severity, rule), columns in also.items():

@@ -19,6 +19,7 @@ from pipelines.core.graph import Champion, Pipeline, Step
 from pipelines.core.registry import load
 from pipelines.core.store import open_store
 from schemas.errors import EXIT_SKIPPED, ConfigError
+from schemas.words import named
 
 if TYPE_CHECKING:
     from components.sources.base import Source
@@ -106,7 +107,7 @@ def _print(found: dict[str, Any]) -> None:
     for one in found["features"][:SHOWN]:
         beyond = [f"{s.replace('_', ' ')} {one['statistics'][s]:.3f} (from {limits[s]:g})" for s in one["beyond"]]
         mark = Text("moved", "bold red") if beyond else Text("as before", "green")
-        table.add_row(Text(one["feature"]), mark, ", ".join(beyond))
+        table.add_row(Text(named(one["feature"])), mark, ", ".join(beyond))
     console = table_console()
     console.print(table)
     rows, domain = found["rows"], found["domain"]

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from pipelines.cli.quiet import quiet_libraries
 from schemas.errors import ConfigError
+from schemas.words import printable
 
 if TYPE_CHECKING:
     from components.starting.recipe import Recipe
@@ -91,7 +92,8 @@ def _tell(name: str, recipe: "Recipe", folder: Path, contract: Path, definition:
     for d in recipe.decisions:
         mark = "!" if d.flagged else " "
         reason = f"  ({d.why})" if d.why else ""
-        console.print(f"{mark} {d.what:<{width}}  {d.choice}{reason}", style="yellow" if d.flagged else None)
+        line = printable(f"{mark} {d.what:<{width}}  {d.choice}{reason}").replace("\n", "\\n")
+        console.print(line, style="yellow" if d.flagged else None)
     console.print(f"\nwritten: {_shown(contract)}\n         {_shown(definition)}")
     console.print(f"next:    {_prefix(folder)}python -m pipelines run {name}")
 

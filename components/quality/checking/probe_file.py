@@ -9,6 +9,7 @@ import polars as pl
 from components.quality.checking.evidence import Evidence, certain, suspicious
 from components.quality.checking.probe import Batch, Learned, first_rows
 from components.quality.checking.text_file import TextFacts
+from schemas.words import listed
 
 
 class FileProbe:
@@ -36,13 +37,13 @@ def compare_columns(expected: list[str], got: list[str]) -> Iterator[Evidence]:
     for name in missing:
         near = difflib.get_close_matches(name.lower(), [c.lower() for c in new], n=1, cutoff=0.6)
         hint = f"; perhaps now called {next(c for c in new if c.lower() == near[0])!r}" if near else ""
-        yield certain(name, "column is missing", f"columns {', '.join(got[:12])}{hint}", f"a column {name!r}")
+        yield certain(name, "column is missing", f"columns {listed(got, 12)}{hint}", f"a column {name!r}")
     if not missing:
         for name in new:
             yield suspicious(name, "column is new", f"a column {name!r}", f"{len(expected)} columns")
     common = [c for c in got if c in expected]
     if common != [c for c in expected if c in got]:
-        yield suspicious(None, "columns are in another order", ", ".join(common[:12]), ", ".join(expected[:12]))
+        yield suspicious(None, "columns are in another order", listed(common, 12), listed(expected, 12))
 
 
 def _text(kept: dict[str, object], facts: TextFacts) -> Iterator[Evidence]:

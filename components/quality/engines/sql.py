@@ -20,6 +20,7 @@ from components.quality.run_gx import Checked, check_whole, read_results
 from components.quality.suite import compile_suite
 from schemas.contract import Contract
 from schemas.errors import ConfigError, DataInvalid, DataUnreadable
+from schemas.words import listed
 
 SPLIT = "train"
 """A table has no splits; it is checked like the split that a model learns from."""
@@ -106,7 +107,7 @@ def _refuse_missing_columns(connection: Any, source: str, contract: Contract) ->
     lacking = [name for name in contract.columns if name not in found]
     if lacking:
         raise DataInvalid(
-            f"the query has no column {', '.join(map(repr, lacking))}; it has {', '.join(found)}",
+            f"the query has no column {', '.join(map(repr, lacking))}; it has {listed(found)}",
             f"the columns of contract {contract.name!r}",
             "add them to the query, or rename them there",
         )
