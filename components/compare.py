@@ -23,6 +23,7 @@ from schemas.config import Config
 from schemas.contract import Contract
 from schemas.errors import ConfigError, StepSkipped
 from schemas.files import write_json
+from schemas.words import listed
 
 if TYPE_CHECKING:
     from components.quality.batches import Rows
@@ -162,7 +163,7 @@ def _judge(
         passed=few and alike,
         rule="drift is only reported" if limit is None else f"at most {limit} features have drifted",
         checks=() if limit is None else tuple(checks),
-        reason=f"{count} of {len(found['features'])} features have drifted: {', '.join(found['drifted']) or 'none'}",
+        reason=f"{count} of {len(found['features'])} features have drifted: {listed(found['drifted']) or 'none'}",
         next_action="" if few and alike else "look at the features that moved, and train again on newer data",
     )
     record.write(out)

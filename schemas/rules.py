@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from schemas.contract import NUMERIC, Contract, Feature, Scalar, Severity
 from schemas.magnitudes import FINITE, plain
+from schemas.words import named
 
 SHOWN = 10
 """Most allowed values that words list."""
@@ -112,7 +113,8 @@ def words(rule: ValueRule) -> str:
         case AtMost(value, unit):
             return f"at most {plain(value)}{_unit(unit)}"
         case OneOf(values):
-            return "one of " + ", ".join(map(str, values[:SHOWN])) + (", ..." if len(values) > SHOWN else "")
+            shown = ", ".join(named(str(v)) for v in values[:SHOWN])
+            return f"one of {shown}" + (", ..." if len(values) > SHOWN else "")
         case LongEnough(length):
             return f"at least {length} characters"
         case ShortEnough(length):

@@ -15,6 +15,7 @@ from components.modeling.heads import Head, TaskKind
 from schemas.contract import Contract
 from schemas.errors import ConfigError, DataInvalid, UnknownName
 from schemas.magnitudes import LARGEST_SPREAD
+from schemas.words import listed, named
 
 RegressionLoss = Literal["squared", "absolute", "huber"]
 
@@ -133,8 +134,8 @@ def refuse_constant(contract: Contract, label: LabelStatistics) -> None:
     absent = [str(c) for c, count in zip(classes(contract), label.counts, strict=True) if not count]
     if absent:
         raise DataInvalid(
-            f"no training row has label {name} = {', '.join(absent)}",
-            f"rows of every class: {', '.join(map(str, classes(contract)))}",
+            f"no training row has label {named(name)} = {listed(absent, 12)}",
+            f"rows of every class: {listed(map(str, classes(contract)), 12)}",
             "use a larger training split, or take the class out of label.classes of the contract",
         )
 
@@ -158,8 +159,8 @@ def class_weights(
         return (label.rows / (len(names) * label.counts)).astype(np.float32)
     if set(setting) != set(names):
         raise ConfigError(
-            f"class_weight for {', '.join(sorted(setting))}",
-            f"one weight for each class: {', '.join(names)}",
+            f"class_weight for {listed(sorted(setting))}",
+            f"one weight for each class: {listed(names)}",
             "name every class of the contract once",
         )
     return np.array([setting[c] for c in names], np.float32)

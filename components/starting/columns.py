@@ -10,6 +10,7 @@ from components.dates.unread import unread
 from components.quality.checking.table import Spec, Table
 from schemas.contract import Contract
 from schemas.magnitudes import FINITE
+from schemas.words import shown
 
 RARE_ROWS = 5
 RARE_SHARE = 0.0005
@@ -83,7 +84,8 @@ def _endless(series: pl.Series, spec: Spec) -> str:
 def _constant(series: pl.Series, filled: pl.Series) -> str:
     if filled.is_empty():
         return "empty in every row"
-    return f"constant: always {filled[0]!r}" + (" or missing" if len(filled) < len(series) else "")
+    only = shown(filled[0]) if filled.dtype == pl.String else str(filled[0])
+    return f"constant: always {only}" + (" or missing" if len(filled) < len(series) else "")
 
 
 def _text(filled: pl.Series) -> str:

@@ -11,6 +11,7 @@ from components.quality.checking.table import Spec
 from components.starting.recipe import Decision
 from schemas.errors import ConfigError, UnknownName
 from schemas.magnitudes import FINITE, FLOAT32_MAX, LARGEST_SPREAD
+from schemas.words import named
 
 Task = Literal["classification", "regression"]
 
@@ -45,7 +46,7 @@ def find_label(frame: pl.DataFrame, specs: dict[str, Spec], wanted: str | None) 
 
 
 def _guessed(name: str, why: str) -> Decision:
-    return Decision("label", name, f"a guess: {why}; name another with --label", flagged=True)
+    return Decision("label", named(name), f"a guess: {why}; name another with --label", flagged=True)
 
 
 def refuse_magnitude(series: pl.Series) -> None:

@@ -115,7 +115,7 @@ def _without(contract: Contract, opened: Opened, why_time: str) -> tuple[Contrac
     if contract.time is not None and moment is not None:
         features = {contract.time: moment, **features}
     if not features:
-        reasons = "; ".join(f"{o.name}: {o.reason}" for o in out)
+        reasons = "; ".join(f"{named(o.name)}: {o.reason}" for o in out)
         raise ConfigError(f"no feature is left ({reasons})", "a column that varies and repeats", "give other data")
     ignore = tuple(n for n in opened.frame.columns if n in absent and n != contract.key) + tuple(opened.left_out)
     changes: dict[str, Any] = {
@@ -125,11 +125,11 @@ def _without(contract: Contract, opened: Opened, why_time: str) -> tuple[Contrac
         "description": f"{opened.frame.height:,} rows from {opened.source}. Look through it: what is known of a column "
         "(unit, meaning, hard limits) makes the guard better.",
     }
-    decisions = [Decision("left out", o.name, o.reason) for o in out]
-    decisions += [Decision("left out", n, why) for n, why in opened.left_out.items()]
-    decisions += [Decision("advances", n, ADVANCES) for n, f in features.items() if f.advances is not None]
+    decisions = [Decision("left out", named(o.name), o.reason) for o in out]
+    decisions += [Decision("left out", named(n), why) for n, why in opened.left_out.items()]
+    decisions += [Decision("advances", named(n), ADVANCES) for n, f in features.items() if f.advances is not None]
     if contract.time is not None:
-        decisions.append(Decision("time", contract.time, why_time))
+        decisions.append(Decision("time", named(contract.time), why_time))
     return Contract.model_validate({**contract.model_dump(), **changes}), decisions
 
 
@@ -179,11 +179,11 @@ def _without_copies(contract: Contract, typed: pl.DataFrame) -> tuple[Contract, 
 
 
 def _suspicion(suspect: Suspect, gone: bool, label: str) -> Decision:
-    evidence = f"alone it tells {label} with {suspect.measure} {suspect.power:.4f}"
+    evidence = f"alone it tells {named(label)} with {suspect.measure} {suspect.power:.4f}"
     if gone:
         back = "move it from `ignore` to `features` of the contract if it is known before the label is"
-        return Decision("leak, left out", suspect.name, f"{evidence}; {back}", flagged=True)
-    return Decision("leak?", suspect.name, f"{evidence}; is it known before the label is?", flagged=True)
+        return Decision("leak, left out", named(suspect.name), f"{evidence}; {back}", flagged=True)
+    return Decision("leak?", named(suspect.name), f"{evidence}; is it known before the label is?", flagged=True)
 
 
 def _model(contract: Contract, typed: pl.DataFrame) -> tuple[Any, dict[str, Any], PreprocessConfig]:

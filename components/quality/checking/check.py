@@ -27,6 +27,7 @@ from components.quality.checking.rules import (
 from components.quality.checking.table import Spec, Table
 from schemas.contract import Contract
 from schemas.errors import DataInvalid, DataUnreadable
+from schemas.words import listed
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def _check_large(contract: Contract, statistics: dict[str, Any], path: Path) -> 
 def _compared(statistics: dict[str, Any], table: Table, facts: FileFacts, contract: Contract) -> list[Evidence]:
     if statistics:
         return compare_table(statistics, table, facts, contract)
-    got = ", ".join(facts.columns[:12])
+    got = listed(facts.columns, 12)
     missing = [c for c in contract.columns if c not in facts.columns]
     found = [certain(name, "column is missing", got, f"a column {name!r}") for name in missing]
     return [*found, *going_back(contract, table)]

@@ -25,6 +25,7 @@ from schemas.contract import Contract, Feature, Severity
 from schemas.errors import DataUnreadable
 from schemas.magnitudes import FINITE
 from schemas.rules import Matches, OneOf, Present, ValueRule, learned_columns, severity_of, value_rules, words
+from schemas.words import listed
 
 Flags = NDArray[np.bool_]
 
@@ -228,7 +229,7 @@ def _named(rule: ValueRule) -> str:
 def _wanted(rule: ValueRule) -> str:
     if isinstance(rule, Present):
         return "a value in every row"
-    return ", ".join(map(str, rule.values)) if isinstance(rule, OneOf) else words(rule)
+    return listed(map(str, rule.values), 12) if isinstance(rule, OneOf) else words(rule)
 
 
 def _surprise(rule: str, b: Breach, contract: Contract) -> float:
