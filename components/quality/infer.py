@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from components.quality.checking.column_specs import describe_columns
+from components.quality.checking.column_specs import describe_read
 from components.quality.checking.judgement import advances_of, learn
 from components.quality.checking.reading import read_file
 from components.quality.checking.table import Spec, Table
@@ -36,6 +36,7 @@ def infer_contract(
     name: str | None = None,
     sensitive: Collection[str] = (),
     specs: Mapping[str, Spec] | None = None,
+    decimals: Mapping[str, str] | None = None,
 ) -> Contract:
     """Read a clean CSV, Parquet or JSON lines file and write down what it looks like.
 
@@ -47,11 +48,13 @@ def infer_contract(
         name: name of the contract; by default that of the file.
         sensitive: features with personal values: no statistic of them is kept and no value is shown.
         specs: what each column holds, see ``describe_columns``; by default it is seen from the rows.
+        decimals: the decimal sign of columns, ``,`` or ``.``, where a person says it.
 
     Raises:
         DataUnreadable: the file cannot be read or has fewer than ``LEAST_ROWS`` rows.
-        UnknownName: the label or time column does not exist.
-        ConfigError: the label does not fit the task, or no column can be a feature.
+        UnknownName: a column that is named does not exist.
+        ConfigError: the label does not fit the task, no column can be a feature, or a column is not written with the
+            decimal sign that is said.
     """
     frame, facts = read_file(path)
     if frame.height < LEAST_ROWS:
@@ -59,7 +62,7 @@ def infer_contract(
     for column in (label, time, *sensitive):
         if column is not None and column not in frame.columns:
             raise UnknownName(f"column in {path.name}:", column, frame.columns)
-    known = dict(specs or describe_columns(frame, delimiter=facts.text.delimiter if facts.format == "csv" else ""))
+    known = dict(specs or describe_read(frame, facts, decimals))
     if label is not None:
         known[label] = _label_spec(known[label], frame[label], task)
     if time is not None and known[time].kind != "datetime" and known[time].kind != "number":

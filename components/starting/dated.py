@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
 import polars as pl
 
@@ -11,8 +10,6 @@ from components.dates.numbers import are_serials
 from components.dates.reading import read_dates
 from components.dates.unread import unread
 from components.dates.words import UNITS
-from components.quality.checking.column_specs import describe_columns
-from components.quality.checking.reading import read_file
 from components.quality.checking.table import Spec
 from components.starting.recipe import Decision
 from schemas.dates import EPOCHS, ISO, DateFormat
@@ -21,7 +18,7 @@ from schemas.words import listed, named, shown
 _OFFSET = r"\d{1,2}:\d{2}.*(?:Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)$"
 
 
-def date_decisions(frame: pl.DataFrame, specs: dict[str, Spec]) -> list[Decision]:
+def date_decisions(frame: pl.DataFrame, specs: Mapping[str, Spec]) -> list[Decision]:
     """How the columns of dates are read; flagged where they read in another way, too.
 
     Args:
@@ -29,13 +26,6 @@ def date_decisions(frame: pl.DataFrame, specs: dict[str, Spec]) -> list[Decision
         specs: what each column holds.
     """
     return [decision for name in frame.columns for decision in _about(name, frame[name], specs[name])]
-
-
-def dates_of_file(path: Path, hidden: Collection[str]) -> list[Decision]:
-    """``date_decisions`` of a file, without the columns whose values must not be shown."""
-    frame, _ = read_file(path)
-    rest = frame.drop(list(hidden), strict=False)
-    return date_decisions(rest, describe_columns(rest))
 
 
 def _about(name: str, series: pl.Series, spec: Spec) -> Iterator[Decision]:

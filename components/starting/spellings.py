@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 import polars as pl
 
@@ -12,7 +12,6 @@ from components.quality.checking.lookalikes import alike
 from components.quality.checking.number_texts import find_formats
 from components.quality.checking.table import Spec
 from components.starting.label import FEW
-from components.starting.opening import Opened
 from components.starting.recipe import Decision
 from schemas.errors import ConfigError
 from schemas.number_format import NumberFormat
@@ -24,21 +23,24 @@ MANY_LEVELS = 10_000
 NAMED = 4
 
 
-def spelling_decisions(opened: Opened, label: str, used: list[str]) -> list[Decision]:
+def spelling_decisions(
+    frame: pl.DataFrame, specs: Mapping[str, Spec], label: str | None, used: Collection[str]
+) -> list[Decision]:
     """Number formats that were found, columns that could be read in two ways, and values that look alike.
 
     Args:
-        opened: the table.
-        label: the column to be predicted.
+        frame: all rows, in the types of the file.
+        specs: what each column holds.
+        label: the column to be predicted; None where there is none.
         used: features, label and time; others are left out anyway.
     """
-    specs = {n: opened.specs[n] for n in opened.frame.columns if n in used}
+    kept = {n: specs[n] for n in frame.columns if n in used}
     return [
-        *_converted(opened.frame, specs),
-        *_ambiguous(opened.frame, specs),
-        *(d for n in opened.frame.columns if n != label for d in _nearly_numbers(opened.frame[n], opened.specs[n])),
-        *(d for n, s in specs.items() if s.kind in ("category", "text") for d in _alike(opened.frame[n])),
-        *_class_words(opened, label),
+        *_converted(frame, kept),
+        *_ambiguous(frame, kept),
+        *(d for n in frame.columns for d in _nearly_numbers(frame[n], specs[n])),
+        *(d for n, s in kept.items() if s.kind in ("category", "text") for d in _alike(frame[n])),
+        *(_class_words(frame[label], specs[label]) if label is not None else ()),
     ]
 
 
@@ -60,7 +62,7 @@ def refuse_broken_numbers(series: pl.Series, spec: Spec) -> None:
         )
 
 
-def _converted(frame: pl.DataFrame, specs: dict[str, Spec]) -> Iterator[Decision]:
+def _converted(frame: pl.DataFrame, specs: Mapping[str, Spec]) -> Iterator[Decision]:
     """One line for each format besides plain numbers, with an example from each of a few columns."""
     groups: dict[NumberFormat, list[str]] = {}
     for name, spec in specs.items():
@@ -72,7 +74,7 @@ def _converted(frame: pl.DataFrame, specs: dict[str, Spec]) -> Iterator[Decision
         yield Decision("numbers", f"{listed(names)}: written like {form} ({examples})", why)
 
 
-def _ambiguous(frame: pl.DataFrame, specs: dict[str, Spec]) -> Iterator[Decision]:
+def _ambiguous(frame: pl.DataFrame, specs: Mapping[str, Spec]) -> Iterator[Decision]:
     """Columns of which every value can be read in two ways: both readings, and how to choose the other."""
     groups: dict[tuple[NumberFormat, NumberFormat], list[str]] = {}
     for name, spec in specs.items():
@@ -118,24 +120,22 @@ def _alike(series: pl.Series) -> Iterator[Decision]:
         yield Decision("alike?", f"{named(series.name)}: {shows}{more}", why, flagged=True)
 
 
-def _class_words(opened: Opened, label: str) -> Iterator[Decision]:
+def _class_words(series: pl.Series, spec: Spec) -> Iterator[Decision]:
     """Classes whose name usually means that a value is missing."""
-    series, spec = opened.frame[label], opened.specs[label]
     if series.dtype != pl.String or spec.kind == "number":
         return
-    kinds = _filled(series).unique()
-    words = [v for v in kinds.to_list() if v.strip().lower() in MISSING_WORDS and v in _classes(opened, label)]
+    words = [v for v in _classes(series) if v.strip().lower() in MISSING_WORDS]
     for word in sorted(words):
         rows = int((series == word).sum())
         why = f"{rows:,} rows; where it means that the label is missing, leave the field empty"
-        yield Decision("class?", f"{shown(word)} is a class of {named(label)}", why, flagged=True)
+        yield Decision("class?", f"{shown(word)} is a class of {named(series.name)}", why, flagged=True)
 
 
-def _classes(opened: Opened, label: str) -> list[str]:
+def _classes(series: pl.Series) -> list[str]:
     from components.quality.infer_rules import absent_classes
 
-    absent = absent_classes(opened.frame[label])
-    return [v for v in _filled(opened.frame[label]).unique().to_list() if v not in absent]
+    absent = absent_classes(series)
+    return [v for v in _filled(series).unique().to_list() if v not in absent]
 
 
 def _filled(series: pl.Series) -> pl.Series:

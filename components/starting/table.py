@@ -89,7 +89,7 @@ def start_with_table(
         Decision("task", *_task_words(contract, typed, why)),
         Decision("features", f"{len(contract.features)}: {listed(contract.features)}"),
         *date_decisions(opened.frame, opened.specs),
-        *spelling_decisions(opened, label, list(contract.columns)),
+        *spelling_decisions(opened.frame, opened.specs, label, contract.columns),
         *columns,
         *suspects,
         *settled.decisions,

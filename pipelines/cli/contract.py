@@ -1,7 +1,7 @@
 """``kilnworks contract``: infer a contract, check a file, compare and change contracts, speak to other tools."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,42 +24,55 @@ def infer(
         str | None, typer.Option(help="classification or regression; by default seen from the label.")
     ] = None,
     time: Annotated[str | None, typer.Option(help="Column that says when a row was made.")] = None,
+    decimal: Annotated[
+        list[str] | None,
+        typer.Option(help="Decimal sign of a column, price=, or price=.; may be repeated [default: found]"),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the contract; by default that of the file.")] = None,
     sensitive: Annotated[
         list[str] | None, typer.Option(help="A feature with personal values; may be repeated.")
     ] = None,
 ) -> None:
-    """Write the contract of a clean file, or of images in folders or named by a table."""
+    """Write the contract of a clean file, or of images in folders or named by a table, and say how values are read."""
+    from components.quality.checking.column_specs import parse_decimals
     from schemas.contract import dump_contract
     from schemas.errors import ConfigError
     from schemas.files import write_text
 
     if task not in (None, "classification", "regression"):
         raise ConfigError(f"--task {task}", "classification or regression", "correct the option")
-    contract = _inferred(file, label, task, time, name, sensitive or [])
+    decimals = parse_decimals(decimal or [])
+    contract = _inferred(file, label, task, time, name, sensitive or [], decimals)
     write_text(output, dump_contract(contract))
     columns, target = len(contract.features), contract.label.name if contract.label else "none"
     typer.echo(f"{output}: {columns} features, label {target}, key {contract.key or 'none'}", err=True)
     if not any(f.dtype == "image" for f in contract.features.values()):
-        from components.starting.dated import dates_of_file
+        from components.starting.of_file import decisions_of_file
+        from pipelines.cli.decision_lines import decision_lines
 
-        for d in dates_of_file(file, sensitive or []):
-            typer.echo(
-                f"{'!' if d.flagged else ' '} {d.what}  {d.choice}" + (f"  ({d.why})" if d.why else ""), err=True
-            )
+        for line, _ in decision_lines(decisions_of_file(file, contract, sensitive or [], decimals)):
+            typer.echo(line, err=True)
 
 
 def _inferred(
-    file: Path, label: str | None, task: str | None, time: str | None, name: str | None, sensitive: list[str]
+    file: Path,
+    label: str | None,
+    task: str | None,
+    time: str | None,
+    name: str | None,
+    sensitive: list[str],
+    decimals: Mapping[str, str],
 ) -> "Contract":
     from components.quality.infer import contract_name, hide, infer_contract
     from components.starting.images import annotated, start_with_images
     from schemas.errors import ConfigError, UnknownName
 
     if not file.is_dir() and not (file.suffix.lower() == ".csv" and annotated(str(file), "csv")):
-        return infer_contract(file, label, task, time, name, sensitive)  # type: ignore[arg-type]
-    if task == "regression" or time:
-        raise ConfigError("--time or --task regression with images", "images and their classes", "leave the option out")
+        return infer_contract(file, label, task, time, name, sensitive, decimals=decimals)  # type: ignore[arg-type]
+    if task == "regression" or time or decimals:
+        raise ConfigError(
+            "--time, --decimal or --task regression with images", "images and their classes", "leave the option out"
+        )
     contract = start_with_images(name or contract_name(file), str(file), label=label).contract
     for one in sensitive:
         if one not in contract.features:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from pipelines.cli.decision_lines import decision_lines
 from pipelines.cli.quiet import quiet_libraries
 from schemas.errors import ConfigError
-from schemas.words import printable
 
 if TYPE_CHECKING:
     from components.starting.recipe import Recipe
@@ -88,12 +88,8 @@ def _write(name: str, recipe: "Recipe", folder: Path, contract: Path, definition
 
 def _tell(name: str, recipe: "Recipe", folder: Path, contract: Path, definition: Path) -> None:
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    width = max(len(d.what) for d in recipe.decisions)
-    for d in recipe.decisions:
-        mark = "!" if d.flagged else " "
-        reason = f"  ({d.why})" if d.why else ""
-        line = printable(f"{mark} {d.what:<{width}}  {d.choice}{reason}").replace("\n", "\\n")
-        console.print(line, style="yellow" if d.flagged else None)
+    for line, flagged in decision_lines(recipe.decisions):
+        console.print(line, style="yellow" if flagged else None)
     console.print(f"\nwritten: {_shown(contract)}\n         {_shown(definition)}")
     console.print(f"next:    {_prefix(folder)}python -m pipelines run {name}")
 

@@ -82,6 +82,36 @@ def test_infer_says_how_it_reads_dates_and_hides_personal_ones(project, capsys):
     assert "first_year" in (project / "c.yaml").read_text()
 
 
+def test_infer_names_numbers_that_read_two_ways_and_takes_the_answer(project, capsys):
+    sizes = [100 + k * 7 for k in range(60)]
+    rows = "".join(f'"1,{n}",{n / 10:.1f},{("yes", "yes ", "no")[k % 3]}\n' for k, n in enumerate(sizes))
+    (project / "x.csv").write_text("price,width,tone\n" + rows)
+    words = ("contract", "infer", str(project / "x.csv"), "-o", str(project / "c.yaml"))
+    code, _, err = run(capsys, *words)
+    first = "! numbers?  price: '1,100' is read as 1100 and may be 1.1  "
+    assert code == 0 and f"{first}(no value decides: from 1100 to 1513, or from 1.1 to 1.513;" in err
+    assert "to choose the other: --decimal price=,)" in err
+    assert "! alike?    tone: 'yes' (20 rows) and 'yes ' (20 rows)" in err
+    assert "price: {thousands: ','}" in (project / "c.yaml").read_text()
+    code, _, err = run(capsys, *words, "--decimal", "price=,")
+    assert code == 0 and "  numbers  price: written like 1234,5 ('1,100' is 1.1)\n" in err
+    assert "price: {decimal: ','}" in (project / "c.yaml").read_text()
+    err = run(capsys, *words, "--decimal", "price=.")[2]
+    assert "'1,100' is 1100)" in err and "numbers?" not in err
+    assert "price" not in run(capsys, *words, "--sensitive", "price")[2]
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [("pric=,", "did you mean 'price'"), ("price", "COLUMN=, or COLUMN=."), ("tone=,", "the column holds 'red'")],
+)
+def test_infer_refuses_decimal_signs_that_do_not_fit_and_writes_nothing(project, capsys, option, said):
+    (project / "x.csv").write_text("price,tone\n" + "".join(f'"1,{100 + k}",red\n' for k in range(30)))
+    words = ("contract", "infer", str(project / "x.csv"), "-o", str(project / "c.yaml"), "--decimal", option)
+    code, _, err = run(capsys, *words)
+    assert code != 0 and said in err and not (project / "c.yaml").exists()
+
+
 def test_show_says_the_units_of_what_is_served(project, capsys, monkeypatch):
     (project / "c.yaml").write_text(
         "name: c\nfeatures:\n  when: {dtype: datetime}\n  size: {dtype: float, unit: m}\n"

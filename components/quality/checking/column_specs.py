@@ -8,6 +8,7 @@ import polars as pl
 from components.quality.checking.kinds import describe
 from components.quality.checking.like_dates import with_like_dates
 from components.quality.checking.number_texts import BARE, find_formats
+from components.quality.checking.reading import FileFacts
 from components.quality.checking.table import Spec
 from schemas.errors import ConfigError, UnknownName
 from schemas.number_format import NumberFormat
@@ -45,6 +46,11 @@ def describe_columns(
                 turned = describe(name, frame[name], likely.decimal)
                 specs[name] = replace(turned, other=spec.number or PLAIN)
     return with_like_dates(specs)
+
+
+def describe_read(frame: pl.DataFrame, facts: FileFacts, decimals: Mapping[str, str] | None = None) -> dict[str, Spec]:
+    """``describe_columns`` of a file as ``read_file`` gives it."""
+    return describe_columns(frame, decimals, facts.text.delimiter if facts.format == "csv" else "")
 
 
 def parse_decimals(options: list[str]) -> dict[str, str]:
