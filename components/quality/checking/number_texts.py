@@ -126,7 +126,8 @@ def _several(units: Sequence[str], texts: pl.Series) -> str:
     """Values with different units, or with and without one, each with an example."""
     parts = _parts(texts.str.strip_chars())
     named = parts.with_columns(unit=(pl.col("prefix") + pl.col("suffix").str.strip_chars()))
-    counts = named.group_by("unit").agg(pl.len().alias("rows"), pl.col("text").first()).sort("rows", descending=True)
+    counts = named.group_by("unit", maintain_order=True).agg(pl.len().alias("rows"), pl.col("text").first())
+    counts = counts.sort("rows", descending=True, maintain_order=True)
     words = [f"{rows:,} like {shown(text)}" for _, rows, text in counts.drop_nulls().head(4).iter_rows()]
     what = "with and without a unit" if "" in units else "in several units"
     return f"numbers {what}: {', '.join(words)}"
