@@ -6,6 +6,8 @@ A text that is not written so is no number: it is never read as another one.
 from __future__ import annotations
 
 import re
+import sys
+from functools import cache
 from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import field_validator, model_validator
@@ -60,7 +62,7 @@ class NumberFormat(Config):
         """The texts as ``-1234.5`` [n], null where a text is not written in this format."""
         import polars as pl
 
-        stripped = texts.str.strip_chars()
+        stripped = ascii_digits(texts.str.strip_chars())
         done = pl.Series(texts.name, [None], dtype=pl.String).new_from_index(0, len(texts))
         for pattern, negative in self._patterns():
             if done.null_count() == texts.null_count():
@@ -97,11 +99,11 @@ class NumberFormat(Config):
     def _digits(self) -> str:
         """A pattern for a number without its sign; one with marks between groups has no exponent."""
         mark, point = self._mark, re.escape(self.decimal)
-        plain = rf"(?:\d+(?:{point}\d*)?|{point}\d+)(?:[eE][+{MINUS}]?\d+)?"
+        plain = rf"(?:[0-9]+(?:{point}[0-9]*)?|{point}[0-9]+)(?:[eE][+{MINUS}]?[0-9]+)?"
         if not self.thousands:
             return plain
-        groups = rf"[1-9]\d?(?:{mark}\d{{2}})*" if self.lakhs else rf"[1-9]\d{{0,2}}(?:{mark}\d{{3}})*"
-        return rf"(?:{plain}|{groups}{mark}\d{{3}}(?:{point}\d*)?)"
+        groups = rf"[1-9][0-9]?(?:{mark}[0-9]{{2}})*" if self.lakhs else rf"[1-9][0-9]{{0,2}}(?:{mark}[0-9]{{3}})*"
+        return rf"(?:{plain}|{groups}{mark}[0-9]{{3}}(?:{point}[0-9]*)?)"
 
     @property
     def _mark(self) -> str:
@@ -115,6 +117,21 @@ class NumberFormat(Config):
         if self.decimal == ",":
             digits = digits.str.replace(",", ".", literal=True)
         return digits.str.replace(f"[{MINUS}]", "-")
+
+
+def ascii_digits(texts: pl.Series) -> pl.Series:
+    """The texts with digits of other scripts as 0 to 9: full-width, Arabic, Devanagari, ..."""
+    if not texts.str.contains(r"[\p{Nd}--0-9]").any():
+        return texts
+    return texts.str.replace_many(_other_digits())
+
+
+@cache
+def _other_digits() -> dict[str, str]:
+    import unicodedata
+
+    signs = filter(str.isdecimal, map(chr, range(0x80, sys.maxunicode + 1)))
+    return {sign: str(unicodedata.decimal(sign)) for sign in signs}
 
 
 def is_sign(unit: str) -> bool:

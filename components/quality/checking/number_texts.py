@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from schemas.number_format import APOSTROPHES, BLANKS, MINUS, NumberFormat
+from schemas.number_format import APOSTROPHES, BLANKS, MINUS, NumberFormat, ascii_digits
 from schemas.words import shown
 
 _CURRENCIES = """
@@ -75,7 +75,7 @@ def find_formats(texts: pl.Series) -> Reading:
     Args:
         texts: the values that are there [n], without words for missing ones.
     """
-    kinds = texts.str.strip_chars().unique().sort()
+    kinds = ascii_digits(texts.str.strip_chars()).unique().sort()
     parts = _parts(kinds.gather_every(max(1, len(kinds) // 500)))
     if parts.height == 0 or float(parts["digits"].is_not_null().mean() or 0) < LIKE_NUMBERS:  # type: ignore[arg-type]
         return Reading()

@@ -46,6 +46,9 @@ def found(*texts):
         (["12-", "5.5"], {"negative": "5-"}, [-12, 5.5]),
         (["\u221212", "5.5"], {}, [-12, 5.5]),
         (["0,123", "1,234"], {"decimal": ","}, [0.123, 1.234]),
+        (["\uff11\uff12", "\uff13.5"], {}, [12, 3.5]),
+        (["\u0661,\u0662\u0663\u0664", "1,019,000"], {"thousands": ","}, [1234, 1019000]),
+        (["\u0967\u0968 kg", "3 kg"], {"unit": "kg"}, [12, 3]),
     ],
 )
 def test_the_format_and_the_values_are_found(texts, form, values):
@@ -68,7 +71,9 @@ def test_numbers_that_are_written_in_several_ways_are_a_problem_and_no_format(te
     assert reading.formats == () and reading.problem.startswith(problem)
 
 
-@pytest.mark.parametrize("texts", [["00123", "00456"], ["12", "oak"], ["A1", "B2"], ["1.2.2024", "3.2.2024"], ["1:30"]])
+@pytest.mark.parametrize(
+    "texts", [["00123", "00456"], ["12", "oak"], ["A1", "B2"], ["1.2.2024", "3.2.2024"], ["1:30"], ["\uff10\uff11"]]
+)
 def test_codes_words_and_dates_are_no_numbers(texts):
     assert found(*texts).formats == ()
 

@@ -85,6 +85,20 @@ def test_units_marks_and_decimal_commas_of_one_file_are_each_said(tmp_path):
     assert f"'{columns['mass'][0]}' is {known[0]:.15g}" in lines[1] and "the unit kg changes no value" in lines[1]
 
 
+def test_digits_of_other_scripts_are_read_and_said(tmp_path):
+    wide = {ord("0") + k: 0xFF10 + k for k in range(10)}
+    arabic = {ord("0") + k: 0x0660 + k for k in range(10)}
+    known = [100 + 7 * k for k in range(240)]
+    columns = rows() | {
+        "price": [str(n).translate(wide) for n in known],
+        "size": [f"{n / 4}".translate(arabic) for n in known],
+    }
+    recipe = first_look(tmp_path, columns, "sold")
+    run = as_run(recipe)
+    assert run["price"].to_list() == known and run["size"].to_list() == [n / 4 for n in known]
+    assert "('\uff11\uff10\uff10' is 100; '\u0662\u0665.\u0660' is 25)" in said(recipe, "numbers")[0]
+
+
 def test_numbers_in_two_units_are_no_numbers_and_that_is_said(tmp_path):
     columns = rows() | {"size": [f"{40 + k % 60} {'lb' if k % 3 == 0 else 'kg'}" for k in range(240)]}
     recipe = first_look(tmp_path, columns, "sold")
