@@ -9,7 +9,7 @@ from components.quality.checking.column_specs import describe_read
 from components.quality.checking.reading import read_file
 from components.starting.dated import date_decisions
 from components.starting.recipe import Decision
-from components.starting.spellings import spelling_decisions
+from components.starting.spellings import hidden_decisions, spelling_decisions
 from schemas.contract import Contract
 
 
@@ -21,7 +21,7 @@ def decisions_of_file(
     Args:
         path: the file.
         contract: the contract that was inferred from it.
-        hidden: columns whose values must not be shown; nothing is said of them.
+        hidden: columns whose values must not be shown; only what reads in two ways is said of them.
         decimals: the decimal sign of columns, as for ``infer_contract``.
 
     Raises:
@@ -31,4 +31,8 @@ def decisions_of_file(
     specs = describe_read(frame, facts, decimals)
     shown = frame.drop(list(hidden), strict=False)
     label = contract.label.name if contract.label and contract.label.name in shown.columns else None
-    return [*date_decisions(shown, specs), *spelling_decisions(shown, specs, label, contract.columns)]
+    return [
+        *date_decisions(shown, specs),
+        *spelling_decisions(shown, specs, label, contract.columns),
+        *hidden_decisions({name: specs[name] for name in hidden}),
+    ]

@@ -84,11 +84,24 @@ def _ambiguous(frame: pl.DataFrame, specs: Mapping[str, Spec]) -> Iterator[Decis
         first = frame[names[0]]
         text = _telling(first, form, other)
         choice = f"{listed(names)}: {shown(text)} is read as {_value(text, form)} and may be {_value(text, other)}"
-        option = f"--decimal {shlex.quote(f'{names[0]}={other.decimal}')}"
+        option = _option(names[0], other)
         why = (
             f"no value decides: from {_span(first, form)}, or from {_span(first, other)}; to choose the other: {option}"
         )
         yield Decision("numbers?", choice, why, flagged=True)
+
+
+def hidden_decisions(specs: Mapping[str, Spec]) -> Iterator[Decision]:
+    """Columns that can be read in two ways and whose values must not be shown."""
+    for name, spec in specs.items():
+        if spec.other is not None:
+            form = spec.number or PLAIN
+            why = f"no value decides between this and {spec.other}; to choose the other: {_option(name, spec.other)}"
+            yield Decision("numbers?", f"{named(name)}: read as numbers like {form}", why, flagged=True)
+
+
+def _option(name: str, form: NumberFormat) -> str:
+    return f"--decimal {shlex.quote(f'{name}={form.decimal}')}"
 
 
 def _nearly_numbers(series: pl.Series, spec: Spec) -> Iterator[Decision]:
