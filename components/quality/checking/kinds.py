@@ -151,7 +151,7 @@ def _number(name: str, values: pl.Series, tokens: tuple[str, ...], written: pl.S
     if integer and float(present.abs().max()) >= EXACT:  # type: ignore[arg-type]
         return _long(name, present, tokens, written, whole=present.len() == values.len())
     if integer and present.len() == values.len() and present.n_unique() == present.len() and _is_counter(name, present):
-        return Spec("key", integer=True)
+        return Spec("key", integer=True, tokens=tokens)
     return Spec("number", integer=integer, tokens=tokens)
 
 
@@ -169,7 +169,7 @@ def _long(name: str, present: pl.Series, tokens: tuple[str, ...], written: pl.Se
     if not mostly or _TIME_NAME.search(name):
         return Spec("number", integer=fits, tokens=tokens)
     if whole and digits.n_unique() == digits.len() >= LEAST_KEYS:
-        return Spec("key", integer=fits)
+        return Spec("key", integer=fits, tokens=tokens)
     kind = _text_kind(name, digits)
     return Spec("text" if kind == "key" else kind, integer=fits, tokens=tokens)
 
