@@ -23,7 +23,7 @@ from tests.components.starting.random_tables import Table, tables
 HURRIED = settings(
     max_examples=12, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
-THOROUGH = settings(HURRIED, max_examples=40)
+THOROUGH = settings(HURRIED, max_examples=25)
 
 
 def first_look(table: Table, folder: Path) -> Recipe | None:
