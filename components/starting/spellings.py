@@ -40,6 +40,7 @@ def spelling_decisions(
         *_ambiguous(frame, kept),
         *(d for n in frame.columns for d in _nearly_numbers(frame[n], specs[n])),
         *(d for n, s in kept.items() if s.kind in ("category", "text") for d in _alike(frame[n])),
+        *_alike_names(frame.columns),
         *(_class_words(frame[label], specs[label]) if label is not None else ()),
     ]
 
@@ -131,6 +132,14 @@ def _alike(series: pl.Series) -> Iterator[Decision]:
         more = f"; and {len(groups) - NAMED} more" if len(groups) > NAMED else ""
         why = "different values to the model; where they mean the same, write them the same way in the data"
         yield Decision("alike?", f"{named(series.name)}: {shows}{more}", why, flagged=True)
+
+
+def _alike_names(names: list[str]) -> Iterator[Decision]:
+    """Names of columns that look the same."""
+    for group in alike(names):
+        choice = f"{' and '.join(shown(name) for name in group)} are different columns"
+        why = "Spark and most databases take names that differ in capitals for one; rename all but one of them"
+        yield Decision("names?", choice, why, flagged=True)
 
 
 def _class_words(series: pl.Series, spec: Spec) -> Iterator[Decision]:

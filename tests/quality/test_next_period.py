@@ -12,7 +12,7 @@ from components.quality.checking.check import check_file
 from components.quality.infer import infer_contract
 
 SOME = ("retail_orders", "heat_pump", "water_meters", "monthly_file", "odometers")
-"""Kinds that are looked at in every run; the slow test takes all."""
+"""Kinds that are looked at in every run; `make nightly` takes all."""
 
 
 def test_there_are_enough_kinds():
@@ -24,7 +24,7 @@ def test_the_next_period_is_not_a_fault(kind, tmp_path):
     assert [p for p in score_next(kind, 0, tmp_path) if p.verdict == "critical"] == []
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("part", range(4))
 def test_next_periods_of_every_kind(part, tmp_path):
     """At most 2 % are stopped, also where the clean file is in random order (odd seeds)."""
@@ -33,8 +33,9 @@ def test_next_periods_of_every_kind(part, tmp_path):
     assert len(stopped) <= 0.02 * len(found), stopped
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize(
+    "part", [pytest.param(i, marks=pytest.mark.slow if i == 0 else pytest.mark.nightly) for i in range(4)]
+)
 def test_faults_in_columns_that_advance_are_found(part, tmp_path):
     contracts, verdicts, missed = {}, Counter(), []
     kinds = sorted({f.kind for f in next_faults()})[part::4]

@@ -145,9 +145,3 @@ def refuse_repeated(names: Sequence[str], where: object, only: Sequence[str] | N
 def _places(names: Sequence[str], name: str) -> str:
     places = [str(at) for at, other in enumerate(names, 1) if other == name]
     return ", ".join(places[:-1]) + f" and {places[-1]}"
-
-
-def alike(names: Sequence[str]) -> list[tuple[str, str]]:
-    """Pairs of names that differ in nothing but capitals."""
-    first: dict[str, str] = {}
-    return [(first[n.lower()], n) for n in names if first.setdefault(n.lower(), n) != n]

@@ -170,3 +170,10 @@ def test_what_data_may_be(tmp_path):
     opened = open_table(str(tmp_path / "a.parquet"), "parquet")
     contract = Contract.model_validate({"name": "x", "features": {"spent": {"dtype": "float"}}, "key": "order_id"})
     assert {o.name for o in left_out(contract, opened.frame, opened.specs)} == {"order_id", "version", "flag", "remark"}
+
+
+def test_names_that_differ_in_nothing_but_capitals_are_named(tmp_path):
+    rows = [f"{i},{i * i % 97},{'yes' if i % 3 else 'no'}" for i in range(200)]
+    (tmp_path / "t.csv").write_text("\n".join(["Size,size,sold", *rows]) + "\n")
+    found = [d for d in start("t", str(tmp_path / "t.csv"), label="sold").decisions if d.what == "names?"]
+    assert [d.choice for d in found] == ["'Size' and 'size' are different columns"] and found[0].flagged
