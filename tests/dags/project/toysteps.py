@@ -124,7 +124,7 @@ def publish(config: PlainConfig, servable: Servable, out: Path, context: RunCont
     path.mkdir(parents=True)
     (path / "saved_model.pb").write_text((servable.path / "servable.json").read_text())
     record = ChampionRecord(context.pipeline, context.run_id, context.pipeline, version, str(path), "now")
-    write_champion(context.store, record)
+    write_champion(context.store, record, context.decide())
     champion = str(champion_path(context.store, context.pipeline))
     described = {"model": context.pipeline, "version": version, "path": str(path), "champion": champion}
     (out / "deployment.json").write_text(json.dumps(described))

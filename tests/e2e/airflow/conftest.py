@@ -68,8 +68,9 @@ class World:
         self.tokens = {
             user: self.login(user, password)[1]["access_token"] for user, password in airflow.passwords.items()
         }
-        self.wait("the DAGs to be read", lambda: len(self.get("/api/v2/dags?limit=100")["dags"]) >= 8)
-        for dag in ("sturdy", "grouped", "arriving", "arriving_retrain", "asked", "unanswered"):
+        used = ("sturdy", "grouped", "arriving", "arriving_retrain", "asked", "asked_champion", "unanswered")
+        self.wait("the DAGs to be read", lambda: set(used) <= self.dags())
+        for dag in used:
             self.unpause(dag)
 
     def login(self, user: str, password: str):
@@ -92,6 +93,9 @@ class World:
         status, answer = self.call("GET", path)
         assert status == 200, answer
         return answer
+
+    def dags(self) -> set[str]:
+        return {dag["dag_id"] for dag in self.get("/api/v2/dags?limit=100")["dags"]}
 
     def unpause(self, dag: str) -> None:
         status, answer = self.call("PATCH", f"/api/v2/dags/{dag}", {"is_paused": False})

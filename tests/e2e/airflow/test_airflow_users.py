@@ -8,6 +8,7 @@ import urllib.parse
 import pytest
 
 from pipelines.core.store import Store
+from schemas.champion import moves
 from schemas.files import read_json
 from scripts.airflow.processes import ROOT
 from tests.e2e.airflow.conftest import PROJECT
@@ -155,6 +156,23 @@ def test_a_person_approves_with_changes_then_rejects_the_next(world):
     assert world.tasks("asked", second)["approve_deployment"]["try_number"] == 1
     assert "rejected by admin: not now" in world.store.run("asked", second).outcome("deployment")["reason"]
     assert read_json(world.store.root / "champions" / "asked.json")["run_id"] == first
+    again = locally_again(world, "asked", second)
+    assert again.returncode == 99 and "rejected by admin: not now" in again.stdout
+
+    moved = world.start("asked_champion", {"action": "promote", "run": second, "reason": "needed after all"})
+    assert set(world.finished("asked_champion", moved).values()) == {"success"}
+    moved = world.start("asked_champion", {"action": "roll back", "reason": "it was not"})
+    assert set(world.finished("asked_champion", moved).values()) == {"success"}
+    told = [(m["action"], m["run_id"], m["by"], m["reason"]) for m in moves(world.store.root, "asked")[-2:]]
+    assert told == [("promote", second, "admin", "needed after all"), ("rollback", first, "admin", "it was not")]
+    assert world.trigger("asked_champion", {"action": "promote"})[0] == 400, "a reason is asked for"
+
+
+def locally_again(world, name, run_id):
+    """Make a run again by the command that its report offers."""
+    env = {**os.environ, "KILNWORKS_ROOT": str(PROJECT), "KILNWORKS_STORE": str(world.store.root)}
+    command = [sys.executable, "-m", "pipelines", "run", name, "--run-id", run_id]
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
 
 
 def test_when_nobody_answers_in_time_the_default_counts(world):
