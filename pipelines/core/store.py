@@ -74,8 +74,8 @@ class Store:
         for name in self.remote.children(f"runs/{pipeline}") if self.remote else []:
             self.pull(f"runs/{pipeline}/{name}/run.json")
         found = [p for p in folder.iterdir() if (p / "run.json").is_file()] if folder.is_dir() else []
-        started = sorted((read_json(p / "run.json")["started"], p.name) for p in found)
-        return [Run(self, pipeline, name) for _, name in started]
+        records = sorted((read_json(p / "run.json") for p in found), key=lambda r: (r["started"], r["run_id"]))
+        return [Run(self, pipeline, record["run_id"]) for record in records]
 
     def find_run(self, pipeline: str, run_id: str | None) -> "Run":
         """The run of that name, or the newest. Raises ``UnknownName``."""

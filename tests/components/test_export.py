@@ -151,7 +151,9 @@ def test_a_hand_written_example_without_its_missing_values_is_understood(exporte
     for name in ("spent", "change", "share", "charge", "Monthly Charges ($/m)", "stack", "heat", "children", "grade"):
         if values[name] is not None:
             feature[name] = tf.train.Feature(float_list=tf.train.FloatList(value=[values[name]]))
-    for name in ("visits", "account", "rating", "member"):
+    for name in ("visits", "account", "rating", "member", "store", "balance"):
+        if values[name] is None:
+            continue
         feature[name] = tf.train.Feature(int64_list=tf.train.Int64List(value=[int(values[name])]))
     for name in ("shop", "class", "ignored"):
         feature[name] = tf.train.Feature(bytes_list=tf.train.BytesList(value=[values[name].encode()]))

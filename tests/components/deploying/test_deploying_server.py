@@ -82,7 +82,7 @@ def test_the_champion_moves_once_the_version_is_available(tmp_path, server):
 
 @pytest.mark.parametrize(
     ("states", "text"),
-    [([LOADING, END], "broken graph"), ([LOADING], "1 LOADING"), ([], "NOT_FOUND"), ([START, LOADING], "after 0.4 s")],
+    [([LOADING, END], "broken graph"), ([LOADING], "1 LOADING"), ([], "NOT_FOUND"), ([START, LOADING], "after 2 s")],
 )
 def test_a_version_that_does_not_come_up_is_withdrawn_and_the_champion_stays(tmp_path, server, states, text):
     store, made = tmp_path / "store", servable(tmp_path / "s")
@@ -90,7 +90,7 @@ def test_a_version_that_does_not_come_up_is_withdrawn_and_the_champion_stays(tmp
     server.states[2] = [(s, c, t) for s, c, t in states]
     text = text.replace("1 LOADING", "2 LOADING")
     with pytest.raises(DeployFailed, match=f"version 2 of 'churn' did not become AVAILABLE.*{text}") as caught:
-        run_deploy(store, made, tmp_path / "o", server=server.address, server_seconds=0.4, poll_seconds=0.05)
+        run_deploy(store, made, tmp_path / "o", server=server.address, server_seconds=2, poll_seconds=0.05)
     assert caught.value.details["version"] == 2
     assert read_champion(store, "churn").run_id == "good"
     assert names(store / "serving" / "churn") == [".lock", ".versions.json", "1"]
