@@ -72,6 +72,7 @@ def _former(store: Path, base: Path, champion: ChampionRecord, version: int | No
             "nothing was changed",
         )
     runs = {int(entry["version"]): str(entry["run_id"]) for entry in ledger(base)["published"]}
+    runs |= {int(move["version"]): str(move["run_id"]) for move in moves(store, champion.pipeline)}
     if version is None:
         version = _live_before(store, base, champion)
     if version not in published(base):
