@@ -11,7 +11,7 @@ from schemas.files import read_json
 from tests.e2e.airflow.conftest import parent, step_process
 
 pytestmark = pytest.mark.e2e
-CONF = {"model.epochs": 6, "model.seconds": 1.0}
+CONF = {"model.epochs": 6, "model.seconds": 1.0, "live": "promote"}
 EPOCHS = 6
 
 
