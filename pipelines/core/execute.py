@@ -12,7 +12,6 @@
             other errors -> keep what it wrote, stop                                            failed
 """
 
-import errno
 import resource
 import time
 from collections.abc import Collection
@@ -78,7 +77,7 @@ def run_step(
     except SystemExit:
         raise
     except BaseException as error:  # a panic of Polars is no Exception
-        foreseen = _translate(error, step, run)
+        foreseen = _translate(error, step)
         attempt.ended("failed", foreseen)
         raise foreseen from error
 
@@ -190,7 +189,7 @@ def _make(
             raise
         except Exception as error:
             with suppress(OSError):
-                run.keep(step.name, scratch, "failed", _translate(error, step, run).record())
+                run.keep(step.name, scratch, "failed", _translate(error, step).record())
             raise
         manifest = {
             "kind": type(made).__name__,
@@ -262,17 +261,11 @@ def _finished_here(run: Run, step: Step, fingerprint: str, kind: type[Artifact])
     return artifact if artifact.problem() is None else None
 
 
-def _translate(error: BaseException, step: Step, run: Run) -> KilnworksError:
+def _translate(error: BaseException, step: Step) -> KilnworksError:
     """An unforeseen error in the form that people and reports can use."""
     if isinstance(error, KilnworksError):
         return error
     text = f"{type(error).__name__}: {error}".strip()
-    if getattr(error, "errno", None) == errno.ENOSPC or "No space left on device" in text:
-        return StoreError(
-            f"cannot write to the store {run.store.root}: no space left on the device",
-            "free space for the artifacts",
-            "free some, or choose another store with --store; finished steps are kept",
-        )
     return StepFailed(
         f"{step.component} raised {text}",
         "an artifact",

@@ -12,6 +12,7 @@
 A step writes into a scratch directory beside its final place; the manifest is written last; then one rename.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -21,18 +22,20 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipelines.core.remote import Remote
 from schemas.artifacts import Artifact
-from schemas.errors import StoreError, UnknownName
+from schemas.errors import KilnworksError, StoreError, UnknownName
 from schemas.files import read_json, sync_directory, write_json
 from schemas.places import is_remote, store_folder, store_url
 
 MANIFEST = "manifest.json"
+SMALLEST_WRITE = 2**14
+"""Bytes below which a device counts as full."""
 
 
 @dataclass(frozen=True)
@@ -221,7 +224,8 @@ class Run:
             path = final.with_name(f".{step}.{os.getpid()}-{uuid.uuid4().hex[:8]}.partial")
             path.mkdir()
         try:
-            yield path
+            with explained(self.store.root):
+                yield path
         finally:
             shutil.rmtree(path, ignore_errors=True)
 
@@ -243,7 +247,7 @@ class Run:
         final = self.step_path(step)
         if final == artifact.path:
             return final
-        with self.scratch(step) as scratch, explained(self.store.root):
+        with self.scratch(step) as scratch:
             shutil.copytree(artifact.path, scratch, dirs_exist_ok=True, copy_function=link_or_copy)
             self._replace(final, scratch)
         self._forget_earlier(step)
@@ -301,9 +305,9 @@ def explained(root: Path) -> Iterator[None]:
         ) from error
     except OSError as error:
         reasons = {
-            28: "no space left on the device",
-            30: "the file system is read-only",
-            122: "the disk quota is used up",
+            errno.ENOSPC: "no space left on the device",
+            errno.EROFS: "the file system is read-only",
+            errno.EDQUOT: "the disk quota is used up",
         }
         if error.errno not in reasons:
             raise StoreError(
@@ -311,11 +315,28 @@ def explained(root: Path) -> Iterator[None]:
                 "a usable store folder",
                 "choose another with --store",
             ) from error
-        raise StoreError(
-            f"cannot write to the store {root}: {reasons[error.errno]}",
-            "free space for the artifacts",
-            "free some, or choose another store with --store; finished steps are kept",
-        ) from error
+        raise _cannot_write(root, reasons[error.errno]) from error
+    except KilnworksError:
+        raise
+    except Exception as error:  # libraries word a failed write in their own way: the device is asked, not the text
+        if "No space left on device" not in str(error) and not _is_full(root):
+            raise
+        raise _cannot_write(root, "no space left on the device") from error
+
+
+def _cannot_write(root: Path, reason: str) -> StoreError:
+    return StoreError(
+        f"cannot write to the store {root}: {reason}",
+        "free space for the artifacts",
+        "free some, or choose another store with --store; finished steps are kept",
+    )
+
+
+def _is_full(root: Path) -> bool:
+    """Whether what is left on the device of ``root`` is less than one write of a library."""
+    with suppress(OSError):
+        return shutil.disk_usage(root).free < SMALLEST_WRITE
+    return False
 
 
 def open_store(url: str | None = None) -> Store:

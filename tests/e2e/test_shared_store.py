@@ -148,7 +148,7 @@ def predicted(port: int) -> list[float]:
 
 def test_two_hosts_that_deploy_at_once_publish_one_model_under_one_number(bucket, hosts):
     processes = [
-        host.start("run", "half", "--set", f"servable.mark={i}", "--set", f"evaluation.mark={i}")
+        host.start("run", "half", "--promote", "--set", f"servable.mark={i}", "--set", f"evaluation.mark={i}")
         for i, host in enumerate(hosts)
     ]
     said = [process.communicate(timeout=300) for process in processes]

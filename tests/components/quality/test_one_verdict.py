@@ -281,7 +281,7 @@ def by_request(contract: Contract, kinds: dict[str, str], row: dict[str, Any], f
         if kind == "string":
             made[name] = np.array([(value or "").encode()], object)
         elif kind == "datetime":
-            made[name] = np.array([MISSING_TIME if value is None else value], np.int64)
+            made[name] = np.array([MISSING_TIME if value is None else value // 1_000_000], np.int64)
         elif kind == "float" or value is None:
             with np.errstate(over="ignore"):
                 made[name] = np.array([math.nan if value is None else value]).astype(np.float32)
