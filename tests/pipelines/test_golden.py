@@ -1,0 +1,109 @@
+"""The numbers of three pipelines, to the last digit: a change that moves one of them does it on purpose.
+
+``golden/NAME.json`` holds what two epochs of each gave: the learning curve, the evaluation, and what is served. After a
+change that is meant to move numbers, write them anew with ``python -m tests.pipelines.test_golden`` and say why they
+moved. What was added since is not looked at; what was there stays.
+"""
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from components.ingest import IngestConfig
+from components.modeling.mlp import Mlp
+from components.sources import CsvSource
+from components.train import TrainConfig
+from pipelines.churn import CHURN
+from pipelines.core.chains import ROOT, supervised
+from pipelines.core.execute import run_all
+from pipelines.core.graph import Pipeline
+from pipelines.core.store import Store
+from pipelines.digits import DIGITS
+from schemas.contract import Contract
+
+pytestmark = pytest.mark.slow
+
+GOLDEN = Path(__file__).parent / "golden"
+SERVED = ("task", "signatures", "parameters", "metrics", "skew")
+"""What of ``servable.json`` is held; sizes of files depend on more than the model."""
+
+
+def charges() -> Pipeline:
+    """A regression on the customers of ``churn``: what they pay a month."""
+    tree = CHURN["examples"].config.contract.model_dump(mode="json")
+    tree["features"].pop("MonthlyCharges")
+    tree |= {
+        "name": "charges",
+        "checks": [],
+        "ignore": ["Churn"],
+        "label": {"name": "MonthlyCharges", "dtype": "float", "min": 0},
+    }
+    source = CsvSource(path=str(ROOT / "data/churn.csv"))
+    return supervised(
+        "charges", IngestConfig(contract=Contract.model_validate(tree), source=source), TrainConfig(model=Mlp())
+    )
+
+
+PIPELINES = {"churn": CHURN, "digits": DIGITS, "charges": charges()}
+
+
+def machine() -> str:
+    """What decides the order in which a processor adds: its widest instructions, and how many work at once."""
+    flags = Path("/proc/cpuinfo").read_text().split() if sys.platform == "linux" else []
+    widest = next((flag for flag in ("avx512f", "avx2") if flag in flags), "other")
+    return f"{widest} x {os.cpu_count()}"
+
+
+def measured(name: str, folder: Path) -> dict[str, Any]:
+    """Two epochs of the pipeline; its numbers."""
+    pipeline = PIPELINES[name].configured({"model.epochs": 2, "evaluation.min": {}})
+    run = Store(folder).run(name, "golden")
+    run.begin("test", {})
+    run_all(pipeline, run, selected=pipeline.between(None, "servable"))
+    with (run.step_path("model") / "history.csv").open() as file:
+        curve = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+    evaluation = json.loads((run.step_path("evaluation") / "evaluation.json").read_text())
+    servable = json.loads((run.step_path("servable") / "servable.json").read_text())
+    return {"history": curve, "evaluation": evaluation, "servable": {k: servable[k] for k in SERVED}}
+
+
+def moved(old: Any, new: Any, exact: bool, at: str = "") -> Iterator[str]:
+    """Where ``new`` differs from ``old``."""
+    if isinstance(old, dict):
+        for key, value in old.items():
+            if not isinstance(new, dict) or key not in new:
+                yield f"{at}.{key}: gone"
+            else:
+                yield from moved(value, new[key], exact, f"{at}.{key}")
+    elif isinstance(old, list):
+        if not isinstance(new, list) or len(old) != len(new):
+            yield f"{at}: {len(old)} entries, now {new!r}"
+        else:
+            for i, (one, other) in enumerate(zip(old, new, strict=True)):
+                yield from moved(one, other, exact, f"{at}[{i}]")
+    elif isinstance(old, float) and not exact:
+        if old != pytest.approx(new, rel=0.02, abs=0.02):
+            yield f"{at}: {old!r}, now {new!r}"
+    elif old != new and (exact or not isinstance(old, int)):
+        yield f"{at}: {old!r}, now {new!r}"
+
+
+@pytest.mark.parametrize("name", sorted(PIPELINES))
+def test_not_a_digit_has_moved(name: str, tmp_path: Path) -> None:
+    golden = json.loads((GOLDEN / f"{name}.json").read_text())
+    differences = list(moved(golden["numbers"], measured(name, tmp_path), golden["machine"] == machine()))
+    assert not differences, "\n".join(differences[:20])
+
+
+if __name__ == "__main__":
+    for asked in sys.argv[1:] or PIPELINES:
+        with TemporaryDirectory() as scratch:
+            tree = {"machine": machine(), "numbers": measured(asked, Path(scratch))}
+            (GOLDEN / f"{asked}.json").write_text(json.dumps(tree) + "\n")
