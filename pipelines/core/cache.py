@@ -14,9 +14,9 @@ from functools import cache
 from typing import Any
 
 from pipelines.core.held import Held
-from pipelines.core.libraries import versions
-from pipelines.core.modules import find_module
-from pipelines.core.source_code import SourceCode, source_code
+from schemas.closure.libraries import versions
+from schemas.closure.modules import find_module
+from schemas.closure.source_code import SourceCode, source_code
 from schemas.config import Config
 
 FORMAT = 1

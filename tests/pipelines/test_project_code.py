@@ -230,7 +230,7 @@ def test_a_project_installed_in_editable_mode_counts_by_its_source(project, tmp_
     ],
 )
 def test_a_file_that_is_no_python_is_named(tmp_path, monkeypatch, content, says):
-    from pipelines.core.source_code import source_code
+    from schemas.closure.source_code import source_code
     from schemas.errors import ConfigError
 
     (tmp_path / "lazy_importer.py").write_text("def f():\n    import not_python\n")
@@ -242,7 +242,7 @@ def test_a_file_that_is_no_python_is_named(tmp_path, monkeypatch, content, says)
 
 
 def test_a_declared_encoding_is_read(tmp_path, monkeypatch):
-    from pipelines.core.source_code import source_code
+    from schemas.closure.source_code import source_code
 
     (tmp_path / "old_writing.py").write_bytes("# coding: latin-1\nimport beyond\nx = 'ä'\n".encode("latin-1"))
     (tmp_path / "beyond.py").write_text("x = 1\n")

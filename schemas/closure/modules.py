@@ -68,6 +68,12 @@ def is_library(path: Path, top: str) -> bool:
     return library in _standard_folders() or top in _installed(library)
 
 
+def is_ours(path: Path) -> bool:
+    """Whether a file belongs to this package itself."""
+    packages = Path(__file__).resolve().parents[2]
+    return any(path.resolve().is_relative_to(packages / name) for name in OWN)
+
+
 def python_files(folder: Path) -> Iterator[Path]:
     """Every source file below a folder, in a fixed order; hidden folders and packages installed below it left out."""
     for where, folders, files in os.walk(folder):

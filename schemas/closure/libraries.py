@@ -5,7 +5,7 @@ import importlib.metadata
 from collections.abc import Iterable
 from functools import cache
 
-from pipelines.core.modules import find_module, places, python_files
+from schemas.closure.modules import find_module, places, python_files
 
 _DISTRIBUTION = {
     "yaml": "PyYAML",

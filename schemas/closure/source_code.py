@@ -13,7 +13,7 @@ from functools import cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
-from pipelines.core.modules import find_module, is_library, places, python_files, source
+from schemas.closure.modules import find_module, is_library, places, python_files, source
 from schemas.errors import ConfigError
 
 MOST_FILES = 1000
@@ -134,11 +134,12 @@ def _imports(path: Path, content: bytes, name: str, package: str) -> tuple[str, 
     """Every module that a source file may import, at the top or inside a function; remembered by content."""
     key = (name, package, hashlib.sha256(content).digest())
     if key not in _IMPORTS:
-        _IMPORTS[key] = tuple(dict.fromkeys(_read_imports(_parsed(path, content), name, package)))
+        _IMPORTS[key] = tuple(dict.fromkeys(_read_imports(parsed(path, content), name, package)))
     return _IMPORTS[key]
 
 
-def _parsed(path: Path, content: bytes) -> ast.Module:
+def parsed(path: Path, content: bytes) -> ast.Module:
+    """The syntax tree of a file. Raises ``ConfigError`` with the line where it is no Python."""
     try:
         return ast.parse(content)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -177,6 +178,11 @@ def _called(call: ast.Call, name: str, package: str) -> Iterator[str]:
         yield absolute
     elif "." in absolute:
         yield absolute.rpartition(".")[0] + EVERY
+
+
+def unknown_module(call: ast.Call, name: str) -> bool:
+    """Whether nothing can be told of the module that ``import_module(...)`` or ``__import__(...)`` takes."""
+    return not list(_called(call, name, name.rpartition(".")[0]))
 
 
 def _text(node: ast.expr, name: str, package: str) -> tuple[str, bool]:
