@@ -13,6 +13,8 @@ from typing import Any, Literal
 from schemas.errors import UnknownName
 from schemas.files import read_json, write_json
 
+PLACES = ("serving", "champions")
+"""Folders of a store in which recorded paths lie."""
 Action = Literal["deploy", "promote", "rollback"]
 
 
@@ -61,10 +63,21 @@ def read_champion(store: Path, pipeline: str) -> ChampionRecord:
 
 
 def moved(path: str, wrote: str, store: Path) -> Path:
-    """Where a recorded path lies for this host, to whom the store that ``wrote`` names is ``store``."""
-    if wrote and Path(path).is_relative_to(wrote):
+    """Where a recorded path lies for this host, to whom the store that ``wrote`` names is ``store``.
+
+    Release 0.1.0 wrote no name of the store: what lies at the same place below this one is meant.
+    """
+    if not wrote:
+        return _same_place(Path(path), store)
+    if Path(path).is_relative_to(wrote):
         return store / Path(path).relative_to(wrote)
     return Path(path)
+
+
+def _same_place(path: Path, store: Path) -> Path:
+    """``STORE/serving/churn/2`` for a path that ends so, where that is there; else the path itself."""
+    ends = (Path(*path.parts[i:]) for i, part in enumerate(path.parts) if part in PLACES)
+    return next((store / end for end in ends if (store / end).exists()), path)
 
 
 def write_champion(store: Path, record: ChampionRecord, decided: Decided = Decided()) -> Path:

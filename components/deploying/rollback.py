@@ -12,7 +12,7 @@ from components.deploying.publish import clean, publish, withdraw
 from components.deploying.settings import Publishing
 from components.deploying.versions import ledger, locked, published, reserve
 from schemas.champion import ChampionRecord, Decided, moves, read_champion, write_champion
-from schemas.errors import DeployFailed, UnknownName
+from schemas.errors import DeployFailed, StoreError, UnknownName
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,14 @@ def roll_back(
 
     Raises:
         UnknownName: no champion; no such version among those that are still published.
+        StoreError: the folder of the published versions is no longer there.
         DeployFailed: that version is the champion, nothing was live before it, or the base path stayed locked;
             the server did not take the version up, which was withdrawn: the champion has not changed.
     """
     champion = read_champion(store, pipeline)
     base = Path(champion.path).parent
+    if not base.is_dir():
+        raise StoreError(f"{base} is gone", "the folder of its published versions", f"run {pipeline} again")
     with locked(base, settings.lock_seconds):
         clean(base)
         former = _former(store, base, read_champion(store, pipeline), version)
@@ -81,9 +84,13 @@ def _former(store: Path, base: Path, champion: ChampionRecord, version: int | No
 
 
 def _live_before(store: Path, base: Path, champion: ChampionRecord) -> int:
-    """The newest version that was live, is of another run than the champion, and is still published."""
+    """The newest version that was live, is of another run than the champion, and is still published.
+
+    Release 0.1.0 recorded no moves: what it published was live, in the order of its ledger.
+    """
     there = published(base)
-    for move in reversed(moves(store, champion.pipeline)):
+    before = [entry for entry in ledger(base)["published"] if entry["pipeline"] == champion.pipeline]
+    for move in reversed([*before, *moves(store, champion.pipeline)]):
         if move["run_id"] != champion.run_id and move["version"] in there:
             return int(move["version"])
     raise DeployFailed(

@@ -18,7 +18,8 @@ class StepEvent:
         status: where it stands now.
         progress: how far it has come; only while running.
         seconds: wall time; only when ended.
-        reason: why it was skipped or failed, in one line; for ``cached`` the run that made it.
+        reason: why it was skipped or failed, in one line; for ``cached`` the run that made it; for
+            ``done`` why it was made again.
     """
 
     step: str

@@ -21,10 +21,11 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
-from pipelines.core.cache import step_code, step_fingerprint
+from pipelines.core.cache import FORMAT, step_code, step_fingerprint
 from pipelines.core.events import Listener, Status, StepEvent, nobody
 from pipelines.core.gates import skip_blocked
 from pipelines.core.graph import Champion, Latest, Pipeline, Source, Step
+from pipelines.core.made_again import why_again
 from pipelines.core.owner import require_owner
 from pipelines.core.promotion import permit
 from pipelines.core.store import Run, explained, locked
@@ -159,6 +160,8 @@ def _make_or_take(
                 "one in this run or in the cache",
                 "leave out --from, or choose an earlier step",
             )
+        if not fresh:
+            attempt.why = why_again(run, step.name, step.config, step_code(step.run, step.config), lineage)
         _make(pipeline, step, run, attempt, inputs, lineage, fingerprint)
         return "done"
 
@@ -200,6 +203,7 @@ def _make(
             "config": step.config.model_dump(mode="json"),
             "inputs": lineage,
             "fingerprint": fingerprint,
+            "format": FORMAT,
             "code": code.digest,
             "libraries": dict(code.libraries),
             "names": dict(code.names),
@@ -280,6 +284,8 @@ class _Attempt:
         self._run, self._step, self._listener = run, step, listener
         self._begun = time.monotonic()
         self._last_written = 0.0
+        self.why = ""
+        """Why the step is made although it was made before."""
 
     def seconds(self) -> float:
         """Wall time since the attempt began."""
@@ -301,7 +307,7 @@ class _Attempt:
     def ended(self, status: Status, error: KilnworksError | None = None, origin: str | None = None) -> None:
         """The step ends; a store that takes no more writing does not hide the error that ended it."""
         seconds = round(self.seconds(), 4)
-        reason = error.got if error else (f"from run {origin}" if origin else "")
+        reason = error.got if error else (f"from run {origin}" if origin else self.why)
         with suppress(OSError):
             self._run.record(
                 self._step.name,

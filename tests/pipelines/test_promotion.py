@@ -395,3 +395,12 @@ def test_the_operations_of_the_definition_may_ask_for_a_yes_before_any_step(tmp_
     record_answer(run, "servable", approved=True, by="ann", comment="", settings={})
     assert run_all(pipeline, run) == {"servable": "done"}
     assert json.loads((run.path / "servable" / "manifest.json").read_text())["kind"] == "Servable"
+
+
+def test_rollback_without_the_published_folder(shop, capsys):
+    import shutil
+
+    shop.run("r1")
+    shutil.rmtree(shop.store / "serving")
+    assert shop("rollback", "shop") == 1
+    assert "serving/shop is gone" in capsys.readouterr().err

@@ -42,7 +42,7 @@ def _row(step: StepRecord) -> dict[str, Any]:
         "fingerprint": step.fingerprint,
         "kind": str(manifest.get("kind") or ""),
         "inputs": _inputs(step),
-        "reason": step.reason if step.outcome in ("skipped", "failed", "cached") else "",
+        "reason": step.reason if step.outcome != "running" else "",
         "progress": progress(step),
         "config": json.dumps(manifest.get("config"), indent=2, default=str) if manifest.get("config") else "",
     }
