@@ -9,15 +9,12 @@ from schemas.artifacts import CheckedExamples, Evaluation, Model, Servable
 from schemas.config import Config
 from schemas.errors import DataUnreadable, UnknownName
 from schemas.files import write_json
+from schemas.wire import CONTRACT_FILE, INPUTS_FILE
 
 if TYPE_CHECKING:
     import polars as pl
 
     from components.exporting.skew import Skew
-
-
-CONTRACT_FILE = Path("assets.extra") / "contract.json"
-"""Where the contract travels with the SavedModel, for those who check requests."""
 
 
 class ExportConfig(Config):
@@ -55,7 +52,7 @@ def export(
     """
     import keras
 
-    from components.exporting.inputs import INPUTS_FILE, described_inputs
+    from components.exporting.inputs import described_inputs
     from components.exporting.probes import probed
     from components.exporting.signatures import save
     from components.exporting.skew import check_skew

@@ -6,11 +6,30 @@ A handle knows where its files are and how to read the small ones. Nobody writes
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from schemas.champion import moved
 from schemas.contract import Contract
 from schemas.files import read_json
+
+
+class SharedStore(Protocol):
+    """What an artifact may ask of a store that several hosts share; paths are relative to its root."""
+
+    def push(self, relative: str) -> None:
+        """Send a file or folder up."""
+
+    def pull(self, relative: str) -> None:
+        """Fetch a file or folder."""
+
+    def push_version(self, version: Path) -> None:
+        """Send a published version, and what lies beside it."""
+
+    def pull_versions(self, relative: str) -> None:
+        """Fetch the published versions below a folder, with their numbers."""
+
+    def forget_versions(self, base: Path) -> None:
+        """Remove the versions that are no longer below ``base``."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +37,9 @@ class Artifact:
     """A finished directory. The store made it; nobody edits it."""
 
     path: Path
+    outside: ClassVar[bool] = False
+    """Whether a step that makes one changes something outside its directory, as a published model: only one host of
+    those that share a store may, and gates are asked first."""
 
     def problem(self) -> str | None:
         """Why this artifact no longer counts although its own files are whole; None when it does.
@@ -25,6 +47,13 @@ class Artifact:
         For artifacts that stand for something outside their directory, such as a published model.
         """
         return None
+
+    @classmethod
+    def fetch_outside(cls, remote: SharedStore, pipeline: str) -> None:
+        """Bring here what others may have changed outside, before a step looks at it; nothing by default."""
+
+    def send_outside(self, remote: SharedStore, pipeline: str) -> None:
+        """Send what the step that made this changed outside; nothing by default."""
 
 
 class Examples(Artifact):
@@ -149,6 +178,8 @@ class Servable(Artifact):
 class Deployment(Artifact):
     """``deployment.json``: ``{"model", "version", "path", "champion"}`` of a published version."""
 
+    outside: ClassVar[bool] = True
+
     @cached_property
     def description(self) -> dict[str, Any]:
         """Content of ``deployment.json``."""
@@ -158,6 +189,19 @@ class Deployment(Artifact):
     def published(self) -> Path:
         """Where the published version lies for this host."""
         return self._here(self.description["path"])
+
+    @classmethod
+    def fetch_outside(cls, remote: SharedStore, pipeline: str) -> None:
+        """The published versions, their numbers and the champion."""
+        remote.pull_versions("serving")
+        remote.pull(f"champions/{pipeline}.json")
+
+    def send_outside(self, remote: SharedStore, pipeline: str) -> None:
+        """The version, what is published beside it, the record of the move, and the champion last."""
+        remote.push_version(self.published)
+        remote.forget_versions(self.published.parent)
+        remote.push(f"promotions/{pipeline}")
+        remote.push(f"champions/{pipeline}.json")
 
     def _here(self, path: str) -> Path:
         """A recorded path below the root of the store in which this artifact lies, ``STORE/runs/NAME/RUN/STEP``."""

@@ -110,3 +110,23 @@ def test_docker_folder_does_not_shadow_the_docker_sdk():
 def test_rooms_open_without_importing():
     assert (ROOT / "components" / "__init__.py").read_text() == ""
     assert (ROOT / "pipelines" / "__init__.py").read_text() == ""
+
+
+def test_modules_of_the_core_use_each_other_in_one_direction():
+    """Imports for types and inside functions count as well."""
+    core = ROOT / "pipelines" / "core"
+    modules = {f"pipelines.core.{path.stem}": imported(path) for path in core.glob("*.py") if path.stem != "__init__"}
+    uses = {name: found & modules.keys() - {name} for name, found in modules.items()}
+    while lowest := {name for name, used in uses.items() if not used & uses.keys()}:
+        uses = {name: used for name, used in uses.items() if name not in lowest}
+    assert uses == {}, "what is left is a circle, or stands on one"
+
+
+def test_running_a_step_knows_no_kind_of_artifact():
+    """What a kind does outside its directory are hooks of it. (Elsewhere kinds are drawn, and shown to a person.)"""
+    kinds = {"Deployment", "Examples", "CheckedExamples", "Transform", "Model", "Evaluation", "Servable", "Comparison"}
+    for module in ("execute", "gates", "graph", "promotion", "step", "store"):
+        path = ROOT / "pipelines" / "core" / f"{module}.py"
+        named = {name.rpartition(".")[2] for name in imported(path) if name.startswith("schemas.artifacts.")}
+        assert "Artifact" in named or not named, path
+        assert not named & kinds, path

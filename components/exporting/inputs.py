@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from components.dates.iso import moment_text
-from components.features.raw import MISSING_INT, raw_input
+from components.features.raw import raw_input
 from schemas.contract import Contract, Feature
 from schemas.dates import WIRE_UNIT
-
-INPUTS_FILE = Path("assets.extra") / "inputs.json"
-"""Where it lies beside the SavedModel."""
+from schemas.wire import MISSING
 
 
 def unit(feature: Feature) -> str:
@@ -40,7 +38,7 @@ def described_features(contract: Contract) -> dict[str, dict[str, Any]]:
 def _described(feature: Feature) -> dict[str, Any]:
     dtype, shape = raw_input(feature)
     counted = {"unit": unit(feature)} if unit(feature) else {}
-    missing = {"int64": MISSING_INT, "float32": "NaN", "string": "", "uint8": 0}.get(dtype)
+    missing = {**MISSING, "float32": "NaN", "string": ""}.get(dtype)
     told = {"missing": missing} if feature.nullable and missing is not None else {}
     text = {"text": "ISO 8601"} if feature.dtype == "datetime" else {}
     return {"dtype": dtype, "shape": [-1, *shape], **counted, **told, **text}

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from components.features.raw import MISSING_INT, RawInput, raw_input, raw_inputs
+from components.features.raw import RawInput, raw_input, raw_inputs
 from schemas.contract import Contract, Feature
+from schemas.wire import MISSING, MISSING_INT
 
 Array = np.ndarray
 
@@ -44,7 +45,7 @@ def _spec(feature: Feature) -> Any:
     parsed = {"float32": tf.float32, "string": tf.string}.get(dtype, tf.int64)
     if not feature.nullable:
         return tf.io.FixedLenFeature(shape, parsed)
-    missing: Any = {"float32": float("nan"), "string": b"", "int64": MISSING_INT}[dtype]
+    missing = MISSING[dtype]
     return tf.io.FixedLenFeature(shape, parsed, default_value=np.full(shape, missing) if shape else missing)
 
 

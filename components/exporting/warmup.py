@@ -11,9 +11,9 @@ from components.exporting.signatures import CLASSIFY, EXAMPLES, PREDICT, REGRESS
 from components.exporting.tf_example import serialize
 from components.features.raw import raw_inputs
 from schemas.contract import Contract
+from schemas.wire import WARMUP_FILE
 
 Array = np.ndarray
-FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 
 
 def write_warmup(
@@ -38,7 +38,7 @@ def write_warmup(
         REGRESS: _regress,
     }
     served = _signatures(saved_model)
-    path = saved_model / FILE
+    path = saved_model / WARMUP_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     raw = {n: _blank(v) if contract.features[n].sensitive else v for n, v in raw.items()}
     records = 0

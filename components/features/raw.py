@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from schemas import wire
 from schemas.contract import Contract, Feature
 from schemas.errors import DataInvalid
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-MISSING_INT = -(2**63)
+MISSING_INT = wire.MISSING_INT
 """How a missing ``datetime``, and a missing ``int`` that may be ``wide``, is sent: the smallest int64."""
 
 

@@ -10,6 +10,7 @@ from components.judging.judge import measure
 from components.judging.names import Task
 from schemas.contract import Contract
 from schemas.errors import ConfigError, UnknownName
+from schemas.wire import MASK
 from schemas.words import listed
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def measure_slices(
         for place, code in enumerate(order):
             rows = np.flatnonzero(codes == code)
             found = measure(task, truth[rows], predicted[rows], top_k, min(resamples, RESAMPLES), seed)
-            name = f"value {place + 1} (masked)" if sensitive else values[code]
+            name = f"value {place + 1} {MASK}" if sensitive else values[code]
             slices.append({"value": name, "rows": len(rows), "metrics": found})
         kept = sum(int(counts[i]) for i in order)
         left_out = {"values": len(values) - len(order), "rows": len(codes) - kept}

@@ -18,6 +18,7 @@ from schemas.champion import ChampionRecord
 from schemas.contract import Contract
 from schemas.errors import StoreError
 from schemas.files import plainly_named, read_json
+from schemas.wire import CONTRACT_FILE
 
 if TYPE_CHECKING:
     import polars as pl
@@ -53,7 +54,7 @@ def champion_contract(champion: ChampionRecord) -> Contract:
     Raises:
         StoreError: the published version is no longer there.
     """
-    path = Path(champion.path) / "assets.extra" / "contract.json"
+    path = Path(champion.path) / CONTRACT_FILE
     if not path.is_file():
         raise StoreError(f"{path} is gone", "a published model", f"run {champion.pipeline} again")
     return Contract.model_validate(read_json(path))

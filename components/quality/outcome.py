@@ -7,7 +7,6 @@ from schemas.config import Config
 from schemas.contract import Severity
 from schemas.words import named, shown
 
-MASK = "***"
 SHOWN = 5
 
 

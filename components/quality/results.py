@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.quality.mask import columns_of, mask_result
-from components.quality.outcome import MASK, Outcome
+from components.quality.outcome import Outcome
 from components.quality.rules import Rule
+from schemas.wire import MASK
 
 SAMPLES = 10
 RESULT_FORMAT = {"result_format": "SUMMARY", "partial_unexpected_count": SAMPLES}

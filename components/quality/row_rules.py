@@ -30,13 +30,13 @@ from schemas.rules import (
     value_rules,
     words,
 )
+from schemas.wire import MASK
 from schemas.words import named
 
 if TYPE_CHECKING:
     from schemas.contract import Contract
 
 SHOWN = 3
-MASK = "(masked)"
 
 
 @dataclass(frozen=True)

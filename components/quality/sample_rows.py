@@ -9,12 +9,13 @@ import polars as pl
 
 from components.quality.batches import Rows
 from components.quality.mask import sensitive_columns
-from components.quality.outcome import MASK, Outcome
+from components.quality.outcome import Outcome
 from components.quality.parts import file_columns
 from components.quality.row_rules import broken_rows
 from components.quality.rules import WHOLE, rules_of
 from components.quality.uniqueness import repeats
 from schemas.contract import Contract
+from schemas.wire import MASK
 
 FILE = "sample_rows.json"
 SHOWN = 5

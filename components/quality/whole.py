@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from components.quality.outcome import MASK, Outcome
+from components.quality.outcome import Outcome
 from components.quality.uniqueness import Shared
+from schemas.wire import MASK
 
 
 def splits_table(rows: Mapping[str, int], shared: Mapping[str, Shared | None]) -> pl.DataFrame:

@@ -12,10 +12,10 @@ from typing import Any
 
 from components.dates.iso import iso_seconds
 from components.serving.errors import invalid_argument
-from components.serving.request_check import CONTRACT_FILE, MASK, MISSING_TIME
 from schemas.contract import Contract
 from schemas.dates import WIRE_UNIT
 from schemas.files import read_json
+from schemas.wire import CONTRACT_FILE, MASK, MISSING_INT
 
 Dates = Mapping[str, bool]
 """Inputs that are datetimes, and whether their values are personal."""
@@ -99,7 +99,7 @@ def _seconds(value: Any, name: str, sensitive: bool, where: str) -> Any:
     if not isinstance(value, str):
         return value
     if not value.strip():
-        return MISSING_TIME
+        return MISSING_INT
     seconds = iso_seconds(value)
     if seconds is None:
         got = MASK if sensitive else repr(value)[:80]

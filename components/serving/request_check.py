@@ -35,15 +35,12 @@ from schemas.rules import (
     value_rules,
     words,
 )
+from schemas.wire import CONTRACT_FILE, INPUTS_FILE, MASK, MISSING_INT
 
 Array = np.ndarray[Any, Any]
 Rule = tuple[str, Callable[[Array], Array]]
 """What a value must be, in words, and which values (``True``) are not, ``[n]`` from ``[n, size]``."""
 
-CONTRACT_FILE = Path("assets.extra") / "contract.json"
-INPUTS_FILE = Path("assets.extra") / "inputs.json"
-MISSING_TIME = -(2**63)
-MASK = "(masked)"
 _SHOWN = 5
 _KEPT = 64
 
@@ -124,7 +121,7 @@ class _Checked:
     def _unit(self, values: Array) -> Iterator[str]:
         """Numbers that are no seconds since 1970."""
         flat = values.reshape(len(values), -1)
-        bad = _any(off_unit(flat, self.span) & (flat != MISSING_TIME))
+        bad = _any(off_unit(flat, self.span) & (flat != MISSING_INT))
         if bad.any():
             value = flat[int(np.argmax(bad))][0]
             other = "" if self.feature.sensitive else unit_of(float(value), self.span)
@@ -207,8 +204,8 @@ def _example_column(found: Sequence[Any], feature: Feature) -> Array | None:
 def _example_values(one: Any, feature: Feature, size: int) -> Any:
     kind = None if one is None else one.WhichOneof("kind")
     if kind is None:
-        missing: Any = {"string": b"", "datetime": MISSING_TIME, "image": 0}.get(feature.dtype, float("nan"))
-        return [MISSING_TIME if feature.wide else missing] * size
+        missing: Any = {"string": b"", "datetime": MISSING_INT, "image": 0}.get(feature.dtype, float("nan"))
+        return [MISSING_INT if feature.wide else missing] * size
     values = list(getattr(one, kind).value)
     if feature.dtype == "image" and kind == "bytes_list":
         return np.frombuffer(b"".join(values), np.uint8)
@@ -222,7 +219,7 @@ def _missing(flat: Array, feature: Feature) -> Array:
     if flat.dtype.kind == "f":
         return _any(np.isnan(flat)) if not feature.nullable else ~_any(~np.isnan(flat))
     if feature.dtype == "datetime" or (feature.nullable and feature.wide):
-        return _any(flat == MISSING_TIME)
+        return _any(flat == MISSING_INT)
     if feature.dtype == "image" and feature.nullable:
         return ~_any(flat != 0)
     return np.zeros(len(flat), bool)

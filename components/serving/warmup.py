@@ -28,9 +28,9 @@ from components.serving.inference import run_example_signatures, run_predict
 from components.serving.servable import Servable
 from components.serving.steps import wait_for
 from components.serving.values import DEFAULT_SIGNATURE
+from schemas.wire import WARMUP_FILE
 
 MOST_RECORDS = 1000
-FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 
 
 def warm_up(servable: Servable, iterations: int, metrics: Metrics) -> None:
@@ -43,7 +43,7 @@ def warm_up(servable: Servable, iterations: int, metrics: Metrics) -> None:
 
     Raises: ServingError when the file or one of its requests fails.
     """
-    path = Path(servable.path) / FILE
+    path = Path(servable.path) / WARMUP_FILE
     if not path.is_file():
         return
     started, records = time.perf_counter(), 0

@@ -20,6 +20,7 @@ from schemas.dates import DateFormat
 from schemas.errors import DataUnreadable
 from schemas.magnitudes import EXACT, fits_int64
 from schemas.number_format import NumberFormat
+from schemas.wire import MASK
 
 Formats = Callable[[Column], NumberFormat | None]
 """From a column to how its numbers are written in text; None where plainly."""
@@ -29,7 +30,6 @@ Place = Callable[[int, str], str]
 TRUE_TEXTS = ("true", "t", "yes", "y", "1", "1.0")
 FALSE_TEXTS = ("false", "f", "no", "n", "0", "0.0")
 SHOWN = 3
-MASK = "(masked)"
 
 
 def cast_frame(

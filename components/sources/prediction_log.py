@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from components.sources.base import Source, Wanted
 from components.sources.paths import find_files
 from schemas.errors import DataUnreadable
+from schemas.wire import MISSING_INT
 
 if TYPE_CHECKING:
     import polars as pl
 
 LENGTH_BYTES, CHECK_BYTES = 8, 4
-MISSING_INT = -(2**63)
 
 
 @dataclass(frozen=True)

@@ -25,12 +25,12 @@ from pipelines.cli.live import (
 from pipelines.cli.quiet import quiet_libraries
 from pipelines.cli.settings import StoreUrl, new_run_id, overrides
 from pipelines.core.events import Status
-from pipelines.core.execute import run_all
+from pipelines.core.execute import run_all, run_together
 from pipelines.core.finish import finish_run
+from pipelines.core.gates import skip_rest
 from pipelines.core.graph import Pipeline
 from pipelines.core.registry import load
 from pipelines.core.store import Run, open_store
-from pipelines.core.together import run_together, skip_rest
 from pipelines.core.windows import INTERVAL_VARIABLE, interval_settings
 from schemas.errors import EXIT_SKIPPED, ConfigError, KilnworksError
 

@@ -24,12 +24,13 @@ from typing import Any
 from pipelines.core.cache import FORMAT, step_code, step_fingerprint
 from pipelines.core.events import Listener, Status, StepEvent, nobody
 from pipelines.core.gates import skip_blocked
-from pipelines.core.graph import Champion, Latest, Pipeline, Source, Step
+from pipelines.core.graph import Champion, Latest, Pipeline, Step
 from pipelines.core.made_again import why_again
 from pipelines.core.owner import require_owner
 from pipelines.core.promotion import permit
+from pipelines.core.step import Source
 from pipelines.core.store import Run, explained, locked
-from schemas.artifacts import Artifact, Deployment
+from schemas.artifacts import Artifact
 from schemas.champion import read_champion
 from schemas.context import Progress, RunContext
 from schemas.errors import KilnworksError, StepFailed, StepSkipped, StoreError, UnknownName
@@ -109,24 +110,56 @@ def run_all(
     """
     chosen = {s.name for s in pipeline.steps} if selected is None else set(selected)
     needed = set().union(*(pipeline.between(None, name) for name in chosen)) if chosen else set()
-    remember_code(pipeline, needed)
     for name in chosen:
-        if issubclass(pipeline[name].signature.result, Deployment):
+        if pipeline[name].signature.result.outside:
             require_owner(run.store, f"{name} of {pipeline.name}")
+    return _run_each(pipeline, run, needed, taken=needed - chosen, fresh=fresh, listener=listener)
+
+
+def run_together(
+    pipeline: Pipeline, names: Collection[str], run: Run, *, fresh: bool = False, listener: Listener = nobody
+) -> dict[str, Status]:
+    """Run the named steps in this process, one or several, so that heavy libraries are imported once.
+
+    This is what a task of an orchestrator calls. What the steps need has ended in ``run`` before.
+
+    Args:
+        pipeline: the definition, already configured.
+        names: steps of it, in any order.
+        run: where the results belong.
+        fresh: make them again even where equal artifacts exist.
+        listener: told of every change.
+
+    Returns:
+        Step name -> how it ended.
+
+    Raises:
+        UnknownName: no such step; nothing has run.
+        KilnworksError: the first failure; what had finished stays finished and is taken from there next time.
+    """
+    return _run_each(pipeline, run, {pipeline[name].name for name in names}, fresh=fresh, listener=listener)
+
+
+def _run_each(
+    pipeline: Pipeline,
+    run: Run,
+    names: Collection[str],
+    *,
+    fresh: bool,
+    listener: Listener,
+    taken: Collection[str] = (),
+) -> dict[str, Status]:
+    """The one loop over steps, in the order of the pipeline; those in ``taken`` must exist and are never made."""
+    remember_code(pipeline, names)
     outcome: dict[str, Status] = {}
     for step in pipeline.steps:
-        if step.name not in needed:
+        if step.name not in names:
             continue
-        if skip_blocked(pipeline, step.name, run, listener):
-            outcome[step.name] = "skipped"
-            continue
-        mine = step.name in chosen
-        try:
-            outcome[step.name] = run_step(
-                pipeline, step.name, run, fresh=fresh and mine, only_cached=not mine, listener=listener
-            )
-        except StepSkipped:
-            outcome[step.name] = "skipped"
+        outcome[step.name] = "skipped"
+        how = {"only_cached": True} if step.name in taken else {"fresh": fresh}
+        with suppress(StepSkipped):
+            if not skip_blocked(pipeline, step.name, run, listener):
+                outcome[step.name] = run_step(pipeline, step.name, run, listener=listener, **how)
     return outcome
 
 
@@ -143,9 +176,8 @@ def _make_or_take(
     inputs, lineage = _inputs(step, run)
     fingerprint = step_fingerprint(step.run, step.config, {p: i["fingerprint"] for p, i in lineage.items()})
     kind = step.signature.result
-    if issubclass(kind, Deployment) and run.store.remote is not None:
-        run.store.remote.pull_versions("serving")
-        run.store.pull(f"champions/{run.pipeline}.json")
+    if run.store.remote is not None:
+        kind.fetch_outside(run.store.remote, run.pipeline)
     with locked(run.store.root / "locks" / fingerprint[:32]), locked(run.path / f".{step.name}.lock"):
         if not fresh:
             found = _finished_here(run, step, fingerprint, kind) or run.store.lookup(fingerprint, kind)
@@ -176,7 +208,7 @@ def _make(
     fingerprint: str,
 ) -> None:
     work, code = run.store.work(fingerprint), step_code(step.run, step.config)
-    if issubclass(step.signature.result, Deployment) and run.store.remote is not None:
+    if step.signature.result.outside:
         require_owner(run.store, f"{step.name} of {run.pipeline}")
     with run.scratch(step.name) as scratch:
         decide = partial(permit, pipeline, step, run, scratch)
@@ -212,12 +244,8 @@ def _make(
             "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         }
         run.publish(step.name, scratch, manifest)
-    if isinstance(made, Deployment) and run.store.remote is not None:
-        published = Deployment(run.step_path(step.name)).published
-        run.store.remote.push_version(published)
-        run.store.remote.forget_versions(published.parent)
-        run.store.push(f"promotions/{run.pipeline}")
-        run.store.push(f"champions/{run.pipeline}.json")
+    if run.store.remote is not None:
+        type(made)(run.step_path(step.name)).send_outside(run.store.remote, run.pipeline)
     rmtree(work, ignore_errors=True)
     attempt.ended("done")
 

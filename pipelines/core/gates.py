@@ -17,3 +17,10 @@ def skip_blocked(pipeline: Pipeline, name: str, run: Run, listener: Listener = n
             listener(StepEvent(name, "skipped", seconds=0.0, reason=reason))
             return True
     return False
+
+
+def skip_rest(pipeline: Pipeline, run: Run) -> None:
+    """Record the steps that an orchestrator left out because a step before them was skipped."""
+    for step in pipeline.steps:
+        if run.outcome(step.name) is None:
+            skip_blocked(pipeline, step.name, run)

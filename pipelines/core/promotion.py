@@ -19,7 +19,6 @@ from pipelines.core.approval import answer, approved_settings
 from pipelines.core.graph import Pipeline, Step
 from pipelines.core.store import Run
 from pipelines.core.windows import FIELD as WINDOW
-from schemas.artifacts import Deployment
 from schemas.champion import ChampionRecord, Decided, moves, read_champion
 from schemas.errors import StepSkipped, UnknownName
 from schemas.files import read_json
@@ -46,7 +45,7 @@ def permission(pipeline: Pipeline, step: Step, run: Run) -> tuple[Decided, Decis
         run: whose step it is.
     """
     decided, closed = _approval(pipeline, step, run)
-    if closed is not None or not issubclass(step.signature.result, Deployment):
+    if closed is not None or not step.signature.result.outside:
         return decided, closed
     record = _record(run)
     live = record.get("live") or wish(AUTO)

@@ -1,16 +1,12 @@
 """Which steps share a process: the units of work that an orchestrator starts."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from graphlib import CycleError, TopologicalSorter
 
 from pipelines.core.operations import Operations, Task
+from pipelines.core.step import Step
 from schemas.errors import UnknownName, WiringError
-
-if TYPE_CHECKING:
-    from pipelines.core.graph import Step
 
 
 @dataclass(frozen=True)
@@ -85,8 +81,6 @@ def _shared(pipeline: str, name: str, group: list[Step], operations: Operations)
 
 
 def _ordered(pipeline: str, found: dict[str, Unit], unit_of: dict[str, str]) -> list[str]:
-    from graphlib import CycleError, TopologicalSorter
-
     try:
         return list(
             TopologicalSorter({u.name: [unit_of[s] for s in u.upstream()] for u in found.values()}).static_order()

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from pipelines.core.approval import approved_settings, question, record_answer
+from pipelines.core.execute import run_together
 from pipelines.core.graph import Pipeline, Step
 from pipelines.core.store import Store
-from pipelines.core.together import run_together
 from schemas.artifacts import Evaluation
 from schemas.champion import ChampionRecord, write_champion
 from schemas.config import Config

@@ -2,8 +2,9 @@
 
 import pytest
 
+from pipelines.core.execute import run_together
+from pipelines.core.gates import skip_rest
 from pipelines.core.store import Store
-from pipelines.core.together import run_together, skip_rest
 from schemas.errors import DataInvalid, UnknownName
 from tests.pipelines.chain import AddConfig, chain
 

@@ -27,6 +27,7 @@ from components.quality.checking.rules import (
 from components.quality.checking.table import Spec, Table
 from schemas.contract import Contract
 from schemas.errors import DataInvalid, DataUnreadable
+from schemas.wire import MASK
 from schemas.words import listed
 
 
@@ -133,8 +134,8 @@ def _delimiter(statistics: dict[str, Any]) -> str | None:
 
 def _masked(failure: Failure) -> Failure:
     """The failure without any value of the column."""
-    rule = re.sub(r"'.*'|(?<=the value ).*", "(hidden)", failure.rule)
-    return replace(failure, rule=rule, seen="hidden: sensitive", expected="hidden: sensitive")
+    rule = re.sub(r"'.*'|(?<=the value ).*", MASK, failure.rule)
+    return replace(failure, rule=rule, seen=MASK, expected=MASK)
 
 
 def _once(failures: list[Failure]) -> list[Failure]:

@@ -17,8 +17,8 @@ from components.reporting.sections.history import history
 from components.reporting.sections.verdicts import Verdict, read_verdicts
 from schemas.contract import FILE_PARTS
 from schemas.magnitudes import EXACT
+from schemas.wire import MASK
 
-MASK = "••• (sensitive)"
 VALUES = 6
 """Frequent values shown by feature; every class of a label up to ``CLASSES``."""
 CLASSES = 12

@@ -65,4 +65,4 @@ def test_rows_that_break_a_rule_are_shown_whole():
     ]
     found = sample_rows(outcomes, {"train": rows_of_frame(frame, 2)}, contract)
     assert [(f["column"], [r["row"] for r in f["rows"]]) for f in found] == [("age", [1, 2, 3]), ("k", [0, 3])]
-    assert found[0]["names"] == ["age", "k", "name"] and found[0]["rows"][1]["cells"] == [None, "c", "***"]
+    assert found[0]["names"] == ["age", "k", "name"] and found[0]["rows"][1]["cells"] == [None, "c", "(masked)"]

@@ -21,10 +21,11 @@ from components.quality.checking.check import check_file
 from components.quality.quarantine import set_aside
 from components.quality.row_rules import broken_rows
 from components.quality.run_gx import check_splits, suites_of
-from components.serving.request_check import MISSING_TIME, ContractCheck
+from components.serving.request_check import ContractCheck
 from schemas.artifacts import Examples
 from schemas.contract import Contract, Feature, Label
 from schemas.files import write_json
+from schemas.wire import MISSING_INT
 
 BIG = 2**53
 FLOATS: list[Any] = [
@@ -281,7 +282,7 @@ def by_request(contract: Contract, kinds: dict[str, str], row: dict[str, Any], f
         if kind == "string":
             made[name] = np.array([(value or "").encode()], object)
         elif kind == "datetime":
-            made[name] = np.array([MISSING_TIME if value is None else value // 1_000_000], np.int64)
+            made[name] = np.array([MISSING_INT if value is None else value // 1_000_000], np.int64)
         elif kind == "float" or value is None:
             with np.errstate(over="ignore"):
                 made[name] = np.array([math.nan if value is None else value]).astype(np.float32)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.quality.row_rules import MASK, broken_rules
+from components.quality.row_rules import broken_rules
 from schemas.contract import Contract, Feature
+from schemas.wire import MASK
 
 FEATURES = {
     "age": Feature(dtype="int", min=0, max=120, unit="years"),

@@ -1,0 +1,28 @@
+"""Facts of what is sent to a model, and of what lies beside one: each has its place here, and nowhere else.
+
+::
+
+    saved model/assets.extra/contract.json                  the contract that the model was trained under
+                            /inputs.json                    dtype, shape, unit and missing value of each input
+                            /tf_serving_warmup_requests     what a server asks the model before others may
+
+Nothing but numbers has a missing value of its own, so one value of each dtype stands for "missing" in a nullable input.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+MISSING_INT = -(2**63)
+"""A missing moment, in seconds, or a missing whole number that float32 would merge with its neighbours; int64."""
+MISSING: Mapping[str, Any] = {"float32": float("nan"), "int64": MISSING_INT, "string": b"", "uint8": 0}
+"""Dtype on the wire -> what stands for a missing value; a dtype that is not here cannot say it."""
+
+EXTRA = Path("assets.extra")
+"""Folder of a SavedModel for what a server copies along and does not read."""
+CONTRACT_FILE = EXTRA / "contract.json"
+INPUTS_FILE = EXTRA / "inputs.json"
+WARMUP_FILE = EXTRA / "tf_serving_warmup_requests"
+
+MASK = "(masked)"
+"""Stands for a value of a sensitive feature, wherever one would be shown."""
