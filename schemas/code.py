@@ -15,12 +15,14 @@ from typing import Any, Literal
 
 from pydantic import (
     Field,
+    GetJsonSchemaHandler,
     SerializerFunctionWrapHandler,
     field_serializer,
     field_validator,
     model_serializer,
     model_validator,
 )
+from pydantic_core import CoreSchema
 
 from schemas.closure.libraries import versions
 from schemas.closure.loading import load, search_project, unknown_module
@@ -112,6 +114,12 @@ class Code(Config):
     @model_serializer(mode="wrap")
     def _as_text(self, handler: SerializerFunctionWrapHandler) -> Any:
         return handler(self) if self.options or type(self) is not Code else self.path
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Both forms: a text, and an object with options."""
+        text = {"type": "string", "description": "module:name"}
+        return {"anyOf": [text, handler.resolve_ref_schema(handler(schema))]}
 
     @property
     def module(self) -> str:

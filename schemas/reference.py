@@ -12,7 +12,18 @@ from typing import Any
 
 from pydantic import Field
 
+from schemas.code import Code
 from schemas.config import Config
+
+
+class OwnStatistic(Config):
+    """A function of two histograms, and from where what it says counts as drift."""
+
+    statistic: Code
+    """``"my_project.drift:wasserstein"``: ``f(new, reference) -> float`` of rows in the same few bins, two float64
+    arrays [B]; 0 = equal, larger = further apart."""
+    threshold: float = Field(gt=0)
+    """Smallest value that counts, in the unit of the function."""
 
 
 class DriftThresholds(Config):
@@ -34,6 +45,13 @@ class DriftThresholds(Config):
     """Area under the ROC curve of a model that tells old rows from new; 0.5 = cannot."""
     significance: float = Field(default=0.01, gt=0, lt=1)
     """Largest p-value after correction for the number of features."""
+    own: tuple[OwnStatistic, ...] = Field(default=(), exclude_if=lambda own: not own)
+    """Statistics of one's own, from a user's project."""
+
+    def limits(self) -> dict[str, float]:
+        """The threshold of each statistic by its name; one's own by its path."""
+        plain = {name: getattr(self, name) for name in type(self).model_fields if name != "own"}
+        return {**plain, **{one.statistic.path: one.threshold for one in self.own}}
 
 
 class Reference(Config):

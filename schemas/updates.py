@@ -6,15 +6,14 @@ declared. Writing the whole as plain values and reading it again would make it a
 
 import difflib
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from schemas.errors import ConfigError
+from schemas.kinds import KIND, kinds_of, members_of, openings_of, place_of, without_kind
 
 C = TypeVar("C", bound=BaseModel)
-KIND = "kind"
-"""The field by which the members of a union of configs are told apart."""
 
 
 def updated(config: C, changes: Mapping[str, Any]) -> C:
@@ -90,7 +89,11 @@ class _Update:
         """A copy of whatever stands in a field, changed inside."""
         if isinstance(node, BaseModel):
             other = self._other_kind(node, changes.get(KIND), path, declared)
-            return self.config(node, changes, path) if other is None else self._switched(node, other, changes, path)
+            return (
+                self.config(node, _inside(type(node), changes), path)
+                if other is None
+                else self._switched(node, other, changes, path)
+            )
         have = _children(node)
         if isinstance(node, Mapping):
             fresh: dict[str, Any] = {name: {} for name in _by_first(changes) if name not in have}
@@ -106,7 +109,7 @@ class _Update:
     def _switched(self, node: BaseModel, kind: type[BaseModel], changes: Mapping[str, Any], path: str) -> BaseModel:
         """A config of another class, with what was set in ``node`` where it has that field too."""
         kept = {name: getattr(node, name) for name in node.model_fields_set & kind.model_fields.keys() - {KIND}}
-        flat = {name: value for name, value in changes.items() if "." not in name}
+        flat = _inside(kind, {name: value for name, value in changes.items() if "." not in name})
         below = {name: value for name, value in changes.items() if "." in name}
         made = self._made(kind, {**kept, **flat}, path)
         return self.config(made, below, path) if below else made
@@ -117,9 +120,9 @@ class _Update:
         if isinstance(old, BaseModel) and isinstance(new, Mapping):
             other = self._other_kind(old, new.get(KIND), path, declared)
             if other is not None:
-                return self._made(other, new, path)
+                return self._made(other, _inside(other, new), path)
             types = _types(type(old))
-            return self._made(type(old), self._each(have, new, path, types), path)
+            return self._made(type(old), self._each(have, _inside(type(old), new), path, types), path)
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             return self._each(have, new, path, dict.fromkeys(map(str, new), declared))
         if isinstance(old, list | tuple) and isinstance(new, list | tuple):
@@ -133,17 +136,22 @@ class _Update:
 
     def _other_kind(self, node: BaseModel, kind: Any, path: str, declared: Any) -> type[BaseModel] | None:
         """The class that another ``kind`` asks for; None where the class of ``node`` is the one that is meant."""
-        if kind is None or KIND not in type(node).model_fields or kind in _kinds(type(node)):
+        if kind is None or kind in kinds_of(type(node)) or kind == place_of(type(node)):
             return None
-        members = {name: member for member in _members(declared) for name in _kinds(member)}
+        members = {name: member for member in members_of(declared) for name in kinds_of(member)}
         if kind in members:
             return members[kind]
+        if isinstance(kind, str):
+            for opening in openings_of(declared):
+                if isinstance(node, opening.base) and (":" in kind or kind in opening.known()):
+                    return opening.named(kind)
         if len(set(members.values())) < 2:
             return None
-        near = difflib.get_close_matches(str(kind), map(str, members), n=1, cutoff=0.5)
+        have = dict.fromkeys([*kinds_of(type(node)), *members, *(n for o in openings_of(declared) for n in o.known())])
+        near = difflib.get_close_matches(str(kind), map(str, have), n=1, cutoff=0.5)
         raise ConfigError(
             f"{self._owner} has no {_join(path, KIND)} {kind!r}",
-            f"one of: {', '.join(map(str, dict.fromkeys([*_kinds(type(node)), *members])))}",
+            f"one of: {', '.join(map(str, have))}",
             f"did you mean {near[0]!r}?" if near else "see `python -m pipelines show NAME`",
         )
 
@@ -166,6 +174,11 @@ class _Update:
         return ConfigError(f"{self._owner} has no field {path!r}", f"one of: {', '.join(have) or 'none'}", fix)
 
 
+def _inside(kind: type[BaseModel], changes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Changes of a config without the name of its class, where that is no value of a field."""
+    return without_kind(changes) if changes.get(KIND) == place_of(kind) else changes
+
+
 def _by_first(changes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """``{"a.b": 1, "a.c": 2, "d": 3}`` as ``{"a": {"b": 1, "c": 2}, "d": {"": 3}}``."""
     found: dict[str, dict[str, Any]] = {}
@@ -180,24 +193,11 @@ def _join(path: str, name: str) -> str:
 
 
 def _types(model: type[BaseModel]) -> dict[str, Any]:
-    """Name -> declared type of every field."""
-    return {name: field.annotation for name, field in model.model_fields.items()}
-
-
-def _kinds(model: type[BaseModel]) -> tuple[Any, ...]:
-    """Values of ``kind`` that a class takes; empty for a class that lists none."""
-    field = model.model_fields.get(KIND)
-    if field is None:
-        return ()
-    listed = get_args(field.annotation) if get_origin(field.annotation) is Literal else (field.default,)
-    return tuple(kind for kind in listed if isinstance(kind, str))
-
-
-def _members(declared: Any) -> list[type[BaseModel]]:
-    """The config classes that a type names, in a union or inside of a container."""
-    if isinstance(declared, type) and issubclass(declared, BaseModel):
-        return [declared]
-    return [member for inner in get_args(declared) for member in _members(inner)]
+    """Name -> declared type of every field, with what is annotated to it."""
+    return {
+        name: Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+        for name, field in model.model_fields.items()
+    }
 
 
 def _located(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[str, list[str]]:
@@ -207,9 +207,9 @@ def _located(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[s
     """
     found, path = [model], []
     for part in location[:-1]:
-        tagged = [member for member in found if part in _kinds(member)]
+        tagged = [member for member in found if part in kinds_of(member)]
         if not tagged:
             path.append(str(part))
-        inside = [member for one in found for member in _members(_types(one).get(str(part)))]
+        inside = [member for one in found for member in members_of(_types(one).get(str(part)))]
         found = tagged or inside or found
     return ".".join([*path, str(location[-1])]), list(dict.fromkeys(name for one in found for name in _types(one)))

@@ -36,8 +36,9 @@ LARGEST_EMBEDDING = 32
 class Architecture(Config, ABC):
     """Settings that all architectures share."""
 
-    kind: str
-    """Which architecture this is; also the name of the Keras model."""
+    kind: str = ""
+    """Which architecture this is; also the name of the Keras model. A class of a user's own needs none: in plain values
+    its place stands here, ``my_project.models:MyNet``."""
     activation: Activation = "relu"
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Share of units dropped after each hidden dense layer while training, 0 to 1."""
@@ -69,7 +70,7 @@ class Architecture(Config, ABC):
         names = LayerNames({t.name for t in encoded})
         inputs = {t.name: keras.Input(t.shape, dtype=t.dtype, name=t.name) for t in encoded}
         trunk = self.trunk(encoded, inputs, names)
-        return keras.Model(inputs, head.attach(trunk, names), name=self.kind)
+        return keras.Model(inputs, head.attach(trunk, names), name=self.kind or type(self).__name__)
 
     def training(self, model: Any, head: Head) -> Any:
         """What is compiled and trained around the layers of ``model``; by default a twin with the same output.

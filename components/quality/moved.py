@@ -70,7 +70,7 @@ def moved(
         "new": names[0],
         "reference": names[1],
         "rows": {"new": here.height, "reference": there.height},
-        "thresholds": limits.model_dump(mode="json"),
+        "thresholds": limits.limits(),
         "drifted": drifted,
         "features": [_record(one, before, contract) for one in found],
         "domain": domain,

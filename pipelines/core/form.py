@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from pipelines.core.graph import Pipeline
 from schemas.contract import Contract
+from schemas.kinds import KIND
 
 KEEP = (
     "type",
@@ -76,11 +77,11 @@ def _fields(step: str, path: str, config: BaseModel, model: type[BaseModel]) -> 
         value = getattr(config, name)
         if isinstance(value, Contract):
             continue
-        if isinstance(value, BaseModel):
+        if isinstance(value, BaseModel) and not isinstance(dumped[name], str):
             found += _fields(step, f"{path}.{name}", value, type(value))
             continue
         rules = _rules(schema["properties"][name], definitions)
-        if "const" not in rules:
+        if "const" not in rules and (name != KIND or "enum" in rules):
             kept = {key: rules[key] for key in KEEP if key in rules}
             found.append(Field(f"{path}.{name}", step, dumped[name], _help(schema["properties"][name]), kept))
     return found

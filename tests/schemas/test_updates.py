@@ -213,7 +213,8 @@ class Holds(Config):
 
 
 def test_an_architecture_of_ones_own_is_taken_and_written_out_whole():
-    assert Holds(model=Own(depth=3)).model_dump(mode="json")["model"] == Own(depth=3).model_dump(mode="json")
+    written = Own(depth=3).model_dump(mode="json")
+    assert Holds(model=Own(depth=3)).model_dump(mode="json")["model"] == {**written, "kind": f"{__name__}:Own"}
     assert Holds(model={"kind": "mlp"}).model == Mlp()
     assert isinstance(TrainConfig(optimizer=Sgd()).optimizer, Optimizer)
     assert IngestConfig(contract=CONTRACT, source=ParquetSource(path="x")).source.kind == "parquet"

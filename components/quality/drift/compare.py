@@ -1,7 +1,7 @@
 """Two summaries side by side: every statistic of every feature, corrected for their number, the most moved first."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
@@ -19,8 +19,9 @@ from components.quality.drift.psi import psi
 from components.quality.stats.counts import Counts
 from components.quality.stats.histogram import Histogram
 from components.quality.stats.summary import Distribution
+from schemas.errors import ConfigError
 from schemas.magnitudes import plain
-from schemas.reference import DriftThresholds
+from schemas.reference import DriftThresholds, OwnStatistic
 
 Floats = NDArray[np.float64]
 
@@ -73,7 +74,10 @@ def compare(
     ``advancing``, whose level moves on by itself, only the share of missing values is compared.
     """
     names = [n for n in reference if n in new]
-    raw = [_missing(new[n], reference[n]) if n in advancing else _statistics(new[n], reference[n]) for n in names]
+    raw = [
+        _missing(new[n], reference[n]) if n in advancing else _statistics(new[n], reference[n], thresholds.own)
+        for n in names
+    ]
     tests = sorted({t for _, p in raw for t in p})
     corrected: dict[tuple[str, str], float] = {}
     for test in tests:
@@ -89,7 +93,9 @@ def _missing(new: Distribution, reference: Distribution) -> tuple[dict[str, floa
     return {"missing_rate": abs(change)}, {"missing_rate": p}
 
 
-def _statistics(new: Distribution, reference: Distribution) -> tuple[dict[str, float], dict[str, float]]:
+def _statistics(
+    new: Distribution, reference: Distribution, own: Sequence[OwnStatistic]
+) -> tuple[dict[str, float], dict[str, float]]:
     values, log_p = _missing(new, reference)
     if new.rows == 0 or reference.rows == 0:
         return values, log_p
@@ -100,7 +106,23 @@ def _statistics(new: Distribution, reference: Distribution) -> tuple[dict[str, f
         values["kolmogorov_smirnov"], log_p["kolmogorov_smirnov"] = kolmogorov_smirnov(new, reference)
     elif isinstance(new, Counts) and isinstance(reference, Counts):
         values["new_categories"], log_p["new_categories"], _ = new_categories(new, reference)
-    return values, log_p
+    return {**values, **{one.statistic.path: _own(one, a, b) for one in own}}, log_p
+
+
+def _own(one: OwnStatistic, new: Floats, reference: Floats) -> float:
+    """What a user's own statistic says of rows in the same bins."""
+    statistic, path = one.statistic.load(), one.statistic.path
+    try:
+        value = float(statistic(new.copy(), reference.copy(), **one.statistic.options))
+    except Exception as error:
+        raise ConfigError(
+            f"drift statistic {path}: {type(error).__name__}: {error}",
+            "a function f(new, reference) -> float of rows in the same bins, two arrays [B]",
+            "mend it, or take it out of drift.own of the contract",
+        ) from error
+    if not math.isfinite(value):
+        raise ConfigError(f"drift statistic {path} is {value}", "a finite number, also where a bin is empty")
+    return value
 
 
 def bins_of(new: Distribution, reference: Distribution) -> tuple[Floats, Floats, list[str]]:
@@ -139,7 +161,8 @@ def _judge(
     limit = math.log10(thresholds.significance)
     log_p = {t: p for (n, t), p in corrected.items() if n == name}
     evidence = min(log_p.values(), default=0.0)
-    times = {s: v / getattr(thresholds, s) for s, v in values.items()}
+    limits = thresholds.limits()
+    times = {s: v / limits[s] for s, v in values.items()}
     beyond = tuple(s for s, t in times.items() if t >= 1 and log_p.get(s, evidence) <= limit)
     share: tuple[tuple[float, ...], tuple[float, ...], tuple[str, ...]] = ((), (), ())
     if new.rows and reference.rows:

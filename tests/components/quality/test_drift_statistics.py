@@ -20,7 +20,8 @@ from components.quality.drift.psi import psi
 from components.quality.stats.counts import Counts
 from components.quality.stats.histogram import Histogram
 from components.quality.stats.summary import merge, summarise
-from schemas.contract import Contract, Feature, Label
+from schemas.contract import Contract, Feature, Label, dump_contract, parse_contract
+from schemas.errors import ConfigError
 from schemas.reference import DriftThresholds
 
 A, B = np.array([20.0, 30, 0, 50]), np.array([100.0, 300, 40, 560])
@@ -146,3 +147,50 @@ def test_drift_ranks_the_feature_that_moved_first_and_leaves_the_others_alone():
     assert moved[0].feature == "x" and {"psi", "kolmogorov_smirnov"} <= set(moved[0].beyond)
     assert [d.feature for d in moved if d.drifted] == ["x"]
     assert sum(moved[0].new) == pytest.approx(1.0) and len(moved[0].bins) == len(moved[0].reference)
+
+
+def cumulative_distance(new: np.ndarray, reference: np.ndarray, power: float = 1.0) -> float:
+    """A statistic of a user's own: mean distance of the cumulative shares."""
+    p, q = np.cumsum(new) / new.sum(), np.cumsum(reference) / reference.sum()
+    return float((np.abs(p - q) ** power).mean())
+
+
+def not_a_number(new: np.ndarray, reference: np.ndarray) -> float:
+    return float("nan")
+
+
+def with_own(path: str, threshold: float, **options: float) -> list:
+    frame = pl.DataFrame({"a": np.arange(400) / 100})
+    contract = Contract(name="d", features={"a": Feature(dtype="float")})
+    before = summarise(frame, contract)
+    now = summarise(frame.with_columns(pl.col("a") + 1), contract, like=before)
+    statistic = {"path": f"{__name__}:{path}", "options": options}
+    return compare(now, before, DriftThresholds(own=({"statistic": statistic, "threshold": threshold},)))
+
+
+def test_a_statistic_of_ones_own_counts_from_its_threshold_on():
+    name = f"{__name__}:cumulative_distance"
+    (found,) = with_own("cumulative_distance", 0.2)
+    new, reference = np.array(found.new), np.array(found.reference)
+    expected = float(np.mean(np.abs(np.cumsum(new) - np.cumsum(reference))))
+    assert found.statistics[name] == pytest.approx(expected) and 0.2 < expected < 0.3
+    assert name in found.beyond and name not in with_own("cumulative_distance", 0.4)[0].beyond
+    squared = with_own("cumulative_distance", 0.2, power=2)[0].statistics[name]
+    assert squared == pytest.approx(float(np.mean((np.cumsum(new) - np.cumsum(reference)) ** 2)))
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "says"),
+    [("not_a_number", {}, "is nan"), ("cumulative_distance", {"powr": 1.0}, "powr"), ("cumulativ", {}, "did you mean")],
+)
+def test_a_statistic_of_ones_own_that_fails_is_named(path, options, says):
+    with pytest.raises(ConfigError, match=says):
+        with_own(path, 0.2, **options)
+
+
+def test_a_contract_names_statistics_of_ones_own():
+    text = "name: d\nfeatures: {a: {dtype: float}}\ndrift: {psi: 0.3, own: [{statistic: 'm.n:f', threshold: 0.5}]}\n"
+    contract = parse_contract(text)
+    assert parse_contract(dump_contract(contract)) == contract
+    assert contract.drift.limits()["m.n:f"] == 0.5 and contract.drift.limits()["psi"] == 0.3
+    assert Contract.model_validate(contract.model_dump(mode="json")) == contract
