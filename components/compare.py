@@ -143,7 +143,7 @@ def _judge(
 ) -> Comparison:
     """Compare, keep what was found and what is ``told`` beside it, and decide."""
     from components.quality.moved import FILE, moved
-    from components.reporting.decision import Comparand, DecisionRecord
+    from schemas.decision import Comparand, DecisionRecord
 
     reference = _rows(baseline, config.baseline_split)
     settings: dict[str, Any] = {"rows": config.rows, "classifier": config.classifier, "with_label": with_label}

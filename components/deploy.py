@@ -14,10 +14,10 @@ from components.deploying.publish import clean, publish, withdraw
 from components.deploying.retention import champions, labelled, surplus
 from components.deploying.settings import Publishing
 from components.deploying.versions import locked, reserve
-from components.reporting.decision import Comparand, DecisionRecord
 from schemas.artifacts import Deployment, Servable
 from schemas.champion import ChampionRecord, Decided, champion_path, read_champion, write_champion
 from schemas.context import Progress, RunContext
+from schemas.decision import Comparand, DecisionRecord
 from schemas.errors import DeployFailed, ServerUnavailable, StoreError
 from schemas.files import read_json, write_json
 

@@ -5,30 +5,32 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, FiniteFloat, model_validator
 
+from components.judging.settings import JudgeSettings
+from components.tasks.choose import metric_named, metric_names, task_of
 from schemas.artifacts import Artifact, CheckedExamples, Evaluation, Model
-from schemas.config import Config
 from schemas.contract import Contract
 from schemas.errors import ConfigError, StepFailed, StepSkipped, UnknownName
 from schemas.files import read_json, write_json
 
 if TYPE_CHECKING:
-    import numpy as np
     import polars as pl
     from numpy.typing import NDArray
+
+    from components.tasks.base import Answers, Task
 
 
 def _known(limits: dict[str, float]) -> dict[str, float]:
     """Refuse metric names that no task has, before anything runs."""
-    from components.judging.gate import check_limits
-
-    check_limits(limits)
+    for name in limits:
+        if metric_named(name) is None:
+            raise UnknownName("metric", name, metric_names())
     return limits
 
 
 Limits = Annotated[dict[str, FiniteFloat], AfterValidator(_known)]
 
 
-class EvaluateConfig(Config):
+class EvaluateConfig(JudgeSettings):
     """How a model is measured and what it has to reach."""
 
     split: str = "test"
@@ -39,12 +41,6 @@ class EvaluateConfig(Config):
     """Largest value that passes, inclusive, by metric, e.g. ``{"log_loss": 0.5}``."""
     use: Literal["value", "low"] = "value"
     """What the gate judges: the measured ``value``, or with ``low`` the worse end of its 95 % interval."""
-    resamples: int = Field(default=1000, ge=100, le=100_000)
-    """Bootstrap resamples behind each interval."""
-    seed: int = Field(default=0, ge=0)
-    """Seed of the resampling."""
-    top_k: int = Field(default=3, ge=1)
-    """``top_<k>_accuracy`` of a multiclass task counts a row as right when its class is among the k most probable."""
     slices: tuple[str, ...] = ()
     """Features with few values; the metrics are measured again for each value."""
     slice_min_rows: int = Field(default=30, ge=1)
@@ -68,18 +64,19 @@ def evaluate(config: EvaluateConfig, model: Model, examples: CheckedExamples, ou
         ConfigError: a split, metric or slice that this data does not have, or a model of another task.
         StepFailed: the split has no rows, a label is none of the classes, or a prediction is not finite.
     """
-    contract = model.contract
-    _check(config, contract, examples)
-    frame, predicted = _predictions(model, examples, config)
+    task = task_of(model)
+    _check(config, model.contract, task, examples)
+    frame, answers = _predictions(model, task, examples, config)
     inputs = {"model": fingerprint_of(model), "examples": fingerprint_of(examples)}
-    return conclude(config, contract, frame, predicted, {k: v for k, v in inputs.items() if v}, out)
+    return conclude(config, task, model.contract, frame, answers, {k: v for k, v in inputs.items() if v}, out)
 
 
 def conclude(
     config: EvaluateConfig,
+    task: "Task",
     contract: Contract,
     frame: "pl.DataFrame",
-    predicted: "NDArray[np.floating]",
+    answers: "Answers",
     inputs: dict[str, str],
     out: Path,
 ) -> Evaluation:
@@ -87,37 +84,38 @@ def conclude(
 
     Args:
         config: as for ``evaluate``.
-        contract: says what the label is and what may be sliced.
+        task: of the model.
+        contract: says what may be sliced.
         frame: the label and the columns to slice by, [N] rows.
-        predicted: probabilities [N, K] or values [N].
+        answers: the judged answers of the task, such as ``probabilities`` [N, K].
         inputs: fingerprints for the decision record.
         out: a directory to write to.
     """
     from components.judging.gate import decide
-    from components.judging.judge import judge
-    from components.judging.slices import measure_slices
+    from components.judging.intervals import LEVEL
+    from components.judging.slices import RESAMPLES, measure_slices
 
-    truth, classes = _truth(frame, contract, config.split)
-    _check_predictions(predicted, len(truth), len(classes))
-    results = judge(contract.task, truth, predicted, classes, config.top_k, config.resamples, config.seed)
+    truth = _truth(frame, task, config.split)
+    _check_answers(task, answers, len(truth))
+    method = {
+        "level": LEVEL, "method": "Poisson bootstrap", "resamples": config.resamples, "seed": config.seed,
+    }  # fmt: skip
+    measured = _metrics(task, truth, answers, config)
+    results: dict[str, Any] = {"metrics": measured, "interval": method, **task.described(truth, answers)}
     record = decide(results["metrics"], config.min, config.max, config.use, inputs, config.split)
+    few = config.model_copy(update={"resamples": min(config.resamples, RESAMPLES)})
     sliced = measure_slices(
         frame,
         config.slices,
         contract,
-        contract.task,
-        truth,
-        predicted,
+        lambda rows: _metrics(task, truth[rows], {n: a[rows] for n, a in answers.items()}, few),
         min_rows=config.slice_min_rows,
-        top_k=config.top_k,
-        resamples=config.resamples,
-        seed=config.seed,
     )
     head = {
-        "task": contract.task,
+        "task": task.kind,
         "split": config.split,
         "rows": len(truth),
-        "label": contract.label.name if contract.label else "",
+        "label": task.label.name if task.label else "",
     }
     write_json(out / "evaluation.json", {**head, **results, "slices": sliced, "gate": record.record()})
     record.write(out)
@@ -132,9 +130,8 @@ def fingerprint_of(artifact: Artifact) -> str:
     return str(read_json(manifest).get("fingerprint", "")) if manifest.is_file() else ""
 
 
-def _check(config: EvaluateConfig, contract: Contract, examples: CheckedExamples) -> None:
+def _check(config: EvaluateConfig, contract: Contract, task: "Task", examples: CheckedExamples) -> None:
     """Refuse settings that do not fit the data before the model is opened."""
-    from components.judging.gate import check_limits
     from components.judging.slices import check_columns
 
     if config.split not in examples.splits:
@@ -152,71 +149,75 @@ def _check(config: EvaluateConfig, contract: Contract, examples: CheckedExamples
             f"label {contract.label.name if contract.label else None!r} with the same classes on both sides",
             "train on these examples, or evaluate on those that the model was made for",
         )
-    check_limits({**config.min, **config.max}, contract.task, config.top_k)
+    known = [metric.name for metric in task.metrics_of(config.top_k)]
+    for name in {**config.min, **config.max}:
+        if name not in known:
+            raise UnknownName(f"metric of a {task.kind} task", name, known)
     check_columns(config.slices, contract)
 
 
 def _predictions(
-    model: Model, examples: CheckedExamples, config: EvaluateConfig
-) -> tuple["pl.DataFrame", "NDArray[np.floating]"]:
-    """The label and slice columns of the split, and the model's predictions, a few rows at a time."""
+    model: Model, task: "Task", examples: CheckedExamples, config: EvaluateConfig
+) -> tuple["pl.DataFrame", "Answers"]:
+    """The label and slice columns of the split, and the model's answers, a few rows at a time."""
     import keras
     import numpy as np
     import polars as pl
 
     from components.features.transform import FeatureTransform
     from components.learning.arrays import Encoder
-    from components.learning.predict import forward, outputs, piece_rows, probabilities
+    from components.learning.predict import answered, forward, outputs, piece_rows
 
     transform = FeatureTransform.load(model.transform)
-    encoder = Encoder(transform)
+    encoder = Encoder(transform, type(task))
     run = forward(keras.saving.load_model(model.keras_path, compile=False), transform)
-    label = model.contract.label
-    columns = list(dict.fromkeys((*([label.name] if label else []), *config.slices)))
+    columns = list(dict.fromkeys((*([task.label.name] if task.label else []), *config.slices)))
     frames, parts = [], []
     for file in examples.files(config.split):
         for frame in encoder.frames([file], piece_rows(transform)):
-            parts.append(probabilities(model.contract.task, outputs(run, encoder.encode(frame))))
+            parts.append(outputs(run, encoder.encode(frame)))
             frames.append(frame.select(columns))
-    return pl.concat(frames), np.concatenate(parts)
+    return pl.concat(frames), answered(task, np.concatenate(parts))
 
 
-def _truth(frame: "pl.DataFrame", contract: Contract, split: str) -> tuple["NDArray[Any]", list[str]]:
-    """Class indices or values, and the names of the classes."""
+def _metrics(task: "Task", truth: "NDArray[Any]", answers: "Answers", settings: JudgeSettings) -> dict[str, Any]:
+    """Every metric with its interval, in the order of the report."""
+    found = task.scores(truth, answers, settings)
+    return {metric.name: found[metric.name].record() for metric in task.metrics_of(settings.top_k)}
+
+
+def _truth(frame: "pl.DataFrame", task: "Task", split: str) -> "NDArray[Any]":
+    """The labels as they are judged."""
     import polars as pl
 
-    if contract.label is None:
+    if task.label is None:
         raise ConfigError("the contract has no label", "a label to compare predictions with", "add one to the contract")
-    column = frame[contract.label.name]
-    if contract.label.classes is None:
-        truth = column.cast(pl.Float64)
-        bad = truth.is_null() | ~truth.is_finite().fill_null(False)
-    else:
-        known = list(contract.label.classes)
-        truth = column.replace_strict(known, range(len(known)), default=None, return_dtype=pl.Int64)
-        bad = truth.is_null()
+    column = frame[task.label.name]
+    truth, bad = task.truth(column)
     if bad.any():
-        samples = column.filter(bad).unique().head(3).to_list()
+        samples = column.filter(pl.Series(bad)).unique().head(3).to_list()
         raise StepFailed(
             f"{bad.sum()} labels of split {split!r} cannot be judged, e.g. {samples}",
-            "a finite number" if contract.label.classes is None else f"one of {list(contract.label.classes)}",
+            task.wanted,
             "check the label in the contract and in the source",
         )
-    return truth.to_numpy(), [str(c) for c in contract.label.classes or ()]
+    return truth
 
 
-def _check_predictions(predicted: "NDArray[np.floating]", rows: int, classes: int) -> None:
+def _check_answers(task: "Task", answers: "Answers", rows: int) -> None:
+    """Refuse answers of another shape, or that are not finite."""
     import numpy as np
 
-    shape = (rows, classes) if classes else (rows,)
-    if predicted.shape != shape:
-        raise StepFailed(
-            f"predictions of shape {list(predicted.shape)}", f"shape {list(shape)}", "check the model's head"
-        )
-    lost = int((~np.isfinite(predicted)).reshape(rows, -1).any(axis=1).sum())
-    if lost:
-        raise StepFailed(
-            f"{lost} of {rows} predictions are NaN or infinite",
-            "a finite prediction for every row",
-            "look at the learning curves; a lower learning rate or clipping usually helps",
-        )
+    shapes = {answer.name: (rows, *answer.shape) for answer in task.answered}
+    for name in task.judged:
+        if answers[name].shape != shapes[name]:
+            raise StepFailed(
+                f"{name} of shape {list(answers[name].shape)}", f"shape {list(shapes[name])}", "check the model's head"
+            )
+        lost = int((~np.isfinite(answers[name])).reshape(rows, -1).any(axis=1).sum())
+        if lost:
+            raise StepFailed(
+                f"{lost} of {rows} predictions are NaN or infinite",
+                "a finite prediction for every row",
+                "look at the learning curves; a lower learning rate or clipping usually helps",
+            )

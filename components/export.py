@@ -7,6 +7,7 @@ from pydantic import Field
 
 from schemas.artifacts import CheckedExamples, Evaluation, Model, Servable
 from schemas.config import Config
+from schemas.contract import Contract
 from schemas.errors import DataUnreadable, UnknownName
 from schemas.files import write_json
 from schemas.wire import CONTRACT_FILE, INPUTS_FILE
@@ -35,8 +36,8 @@ def export(
 ) -> Servable:
     """Write the SavedModel, its warm-up file and ``servable.json``, and prove that it answers as the trained model.
 
-    The served inputs are the raw features by name; the outputs are ``probabilities`` [n, K], ``class`` and ``score``,
-    or ``score`` alone for a regression. See ``components/exporting/signatures.py`` for all signatures.
+    The served inputs are the raw features by name, the outputs the answers of the task, such as ``probabilities``
+    [n, K], ``class`` and ``score``. See ``components/exporting/signatures.py`` for all signatures.
 
     Args:
         config: see ``ExportConfig``.
@@ -55,25 +56,29 @@ def export(
     from components.exporting.inputs import described_inputs
     from components.exporting.probes import probed
     from components.exporting.signatures import save
-    from components.exporting.skew import check_skew
+    from components.exporting.skew import beyond_float32, check_skew
     from components.exporting.warmup import write_warmup
     from components.features.raw import raw_arrays
     from components.features.transform import FeatureTransform
-    from components.learning.predict import forward, outputs, probabilities
+    from components.learning.predict import forward, outputs
+    from components.tasks.choose import task_of, write_task
 
-    contract = model.contract
-    rows = probed(contract, _rows(examples, config))
+    task = task_of(model)
+    contract = task.served(model.contract)
+    rows = probed(contract, task.requests(_rows(examples, config)))
     raw = raw_arrays(contract, rows)
     trained = keras.models.load_model(model.keras_path, compile=False)
     transform = FeatureTransform.load(model.transform)
     servable = Servable(out)
-    save(transform, trained, servable.saved_model)
-    predictions = probabilities(contract.task, outputs(forward(trained), transform.encode(rows)))
-    skew = check_skew(servable.saved_model, contract, raw, predictions, config.tolerance)
+    save(task, transform, trained, servable.saved_model)
+    output = outputs(forward(trained), task.encoded_rows(rows, transform))
+    excused = beyond_float32(raw) | (model.training.get("precision", "float32") != "float32")
+    skew = check_skew(servable.saved_model, task, contract, raw, output, config.tolerance, excused)
     write_warmup(servable.saved_model, contract, contract.name, raw, config.warmup_batches)
     write_json(servable.saved_model / CONTRACT_FILE, contract.model_dump(mode="json"))
     write_json(servable.saved_model / INPUTS_FILE, described_inputs(contract, examples.files("train")))
-    _describe(servable, model, evaluation, skew, trained.count_params())
+    write_task(task, servable.saved_model / "assets.extra")
+    _describe(servable, task.kind, contract, evaluation, skew, trained.count_params())
     return servable
 
 
@@ -93,18 +98,20 @@ def _rows(examples: CheckedExamples, config: ExportConfig) -> "pl.DataFrame":
     return rows
 
 
-def _describe(servable: Servable, model: Model, evaluation: Evaluation, skew: "Skew", parameters: int) -> None:
+def _describe(
+    servable: Servable, kind: str, contract: Contract, evaluation: Evaluation, skew: "Skew", parameters: int
+) -> None:
     from components.exporting import describe
 
     files = describe.files(servable.saved_model)
     description: dict[str, Any] = {
-        "task": model.contract.task,
-        "signatures": describe.signatures(servable.saved_model, model.contract),
+        "task": kind,
+        "signatures": describe.signatures(servable.saved_model, contract),
         "files": files,
         "bytes": sum(files.values()),
         "parameters": parameters,
         "skew": {"rows": skew.rows, "max_difference": skew.max_difference, "signatures": skew.signatures},
         "metrics": evaluation.results["metrics"],
-        "contract": model.contract.model_dump(mode="json"),
+        "contract": contract.model_dump(mode="json"),
     }
     write_json(servable.path / "servable.json", description)

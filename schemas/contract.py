@@ -169,13 +169,6 @@ class Label(Config):
             _allowed_fit(self.dtype, self.classes, "classes")
         return self
 
-    @property
-    def task(self) -> Literal["binary", "multiclass", "regression"]:
-        """What kind of prediction this label asks for."""
-        if self.classes is None:
-            return "regression"
-        return "binary" if len(self.classes) == 2 else "multiclass"
-
 
 class Rows(Config):
     """How many rows a data set may have, over all splits."""
@@ -273,15 +266,6 @@ class Contract(Config):
             if dtypes.get(name, "int") not in ("int", "float"):
                 raise ValueError(f"numbers: column {name!r} has dtype {dtypes[name]}, not int or float")
         return self
-
-    @property
-    def task(self) -> Literal["binary", "multiclass", "regression"]:
-        """The task of the label. Raises ``ContractError`` where there is none."""
-        if self.label is None:
-            raise ContractError(
-                f"contract {self.name!r} has no label", "label: {name: ..., dtype: ...}", "add one to train"
-            )
-        return self.label.task
 
     @property
     def columns(self) -> tuple[str, ...]:

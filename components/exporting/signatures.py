@@ -3,11 +3,13 @@
 ============================  =========================  ==========================================  ==============
 signature                     inputs                     outputs                                     method
 ============================  =========================  ==========================================  ==============
-``serving_default``           one a feature              ``probabilities, class, score`` or ``score``  predict
+``serving_default``           one a served feature       the answers of the task, by name            predict
 ``serve_tf_example``          ``examples`` (serialized)  the same                                    predict
-``classify`` (classes only)   ``inputs`` (serialized)    ``classes``, ``scores`` [n, K]              classify
-``regress`` (not multiclass)  ``inputs`` (serialized)    ``outputs`` [n], the score                  regress
+``classify`` (where it fits)  ``inputs`` (serialized)    ``classes``, ``scores`` [n, K]              classify
+``regress`` (where it fits)   ``inputs`` (serialized)    ``outputs`` [n]                             regress
 ============================  =========================  ==========================================  ==============
+
+What is sent is ``Task.served``, what comes back ``Task.answers``, and the further methods are ``Task.methods``.
 
 Every signature that takes Examples calls the one traced function of ``serving_default``.
 """
@@ -25,6 +27,7 @@ from components.exporting.tf_example import feature_spec, parsed_to_raw
 from components.features.graph import input_name, transform_model
 from components.features.raw import raw_inputs
 from components.features.transform import FeatureTransform
+from components.tasks.base import Task
 from schemas.contract import Contract
 
 PREDICT, EXAMPLES, CLASSIFY, REGRESS = "serving_default", "serve_tf_example", "classify", "regress"
@@ -47,8 +50,9 @@ class Resources(tf.Module):
 class Endpoints:
     """One traced function a signature."""
 
-    def __init__(self, contract: Contract, transform: keras.Model, model: keras.Model) -> None:
-        self._contract = contract
+    def __init__(self, task: Task, contract: Contract, transform: keras.Model, model: keras.Model) -> None:
+        """``contract``: of what is served."""
+        self._task, self._contract = task, contract
         self._transform = transform
         self._model = model
         self._names = argument_names(contract)
@@ -64,15 +68,15 @@ class Endpoints:
             PREDICT: self._predict.get_concrete_function(),
             EXAMPLES: self._on_examples("examples", lambda outputs: outputs),
         }
-        if self._contract.task != "regression":
-            found[CLASSIFY] = self._on_examples("inputs", self._classified)
-        if self._contract.task != "multiclass":
-            found[REGRESS] = self._on_examples("inputs", lambda outputs: {"outputs": outputs["score"]})
-        return found
+        finish = {CLASSIFY: self._classified, REGRESS: self._regressed}
+        chosen = [name for name in finish if name in self._task.methods]
+        return found | {name: self._on_examples("inputs", finish[name]) for name in chosen}
 
     def _answer(self, raw: Mapping[str, Any]) -> dict[str, Any]:
         inputs = {input_name(name): raw[argument] for name, argument in self._names.items()}
-        return head(self._contract, self._model(self._transform(inputs), training=False))
+        output = self._model(self._task.encoded_request(inputs, self._transform), training=False)
+        (values,) = output.values() if isinstance(output, Mapping) else (output,)
+        return self._task.answers(values)
 
     def _on_examples(self, alias: str, finish: Any) -> Any:
         def serve(examples: Any) -> Any:
@@ -84,35 +88,12 @@ class Endpoints:
         return tf.function(serve, input_signature=[spec], autograph=False).get_concrete_function()
 
     def _classified(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
-        scores = outputs["probabilities"]
-        classes = tf.tile(class_labels(self._contract)[tf.newaxis], (tf.shape(scores)[0], 1))
+        scores = outputs[self._task.methods["classify"]]
+        classes = tf.tile(tf.constant(self._task.class_texts)[tf.newaxis], (tf.shape(scores)[0], 1))
         return {"classes": classes, "scores": scores}
 
-
-def head(contract: Contract, output: Any) -> dict[str, Any]:
-    """The served outputs from the model's own: ``[n, K]`` probabilities, ``[n, 1]`` probability or ``[n, 1]`` value."""
-    (values,) = output.values() if isinstance(output, Mapping) else (output,)
-    values = tf.cast(values, tf.float32)
-    if contract.task == "regression":
-        return {"score": values[:, 0]}
-    if contract.task == "binary":
-        score = values[:, 0]
-        probabilities = tf.concat([1.0 - values, values], axis=1)
-    else:
-        score = tf.reduce_max(values, axis=1)
-        probabilities = values
-    label = tf.gather(class_labels(contract), tf.argmax(probabilities, axis=1))
-    return {"probabilities": probabilities, "class": label, "score": score}
-
-
-def class_labels(contract: Contract) -> Any:
-    """The classes as texts ``[K]``, in the order of the contract."""
-    return tf.constant([str(value) for value in _classes(contract)])
-
-
-def _classes(contract: Contract) -> tuple[Any, ...]:
-    assert contract.label is not None and contract.label.classes is not None
-    return contract.label.classes
+    def _regressed(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
+        return {"outputs": outputs[self._task.methods["regress"]]}
 
 
 def argument_names(contract: Contract) -> dict[str, str]:
@@ -134,13 +115,14 @@ def argument_names(contract: Contract) -> dict[str, str]:
     return names
 
 
-def save(transform: FeatureTransform, model: keras.Model, directory: Path) -> None:
+def save(task: Task, transform: FeatureTransform, model: keras.Model, directory: Path) -> None:
     """Write preprocessing and model as one SavedModel with its signatures, method names and aliases."""
     layers = transform_model(transform.plan)
-    signatures = Endpoints(transform.contract, layers, model).signatures()
+    served = task.served(transform.contract)
+    signatures = Endpoints(task, served, layers, model).signatures()
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     tf.saved_model.save(Resources(layers, model), str(directory), signatures=signatures, options=options)
-    _finish(directory, argument_names(transform.contract))
+    _finish(directory, argument_names(served))
 
 
 def _finish(directory: Path, arguments: Mapping[str, str]) -> None:

@@ -10,11 +10,14 @@ import numpy as np
 from components.exporting.signatures import CLASSIFY, EXAMPLES, PREDICT, REGRESS
 from components.exporting.tf_example import serialize
 from components.serving.saved_model import LoadedModel, load_saved_model
+from components.tasks.base import Task
 from schemas.contract import Contract
 from schemas.errors import SkewDetected
 
 Array = np.ndarray
 BATCH_ROWS = 256
+LARGEST = float(np.sqrt(np.finfo(np.float32).max))
+"""Numbers beyond this, about 1.8e19, overflow when a layer squares or adds them."""
 
 
 @dataclass
@@ -33,34 +36,38 @@ class Skew:
 
 
 def check_skew(
-    saved_model: Path, contract: Contract, raw: Mapping[str, Array], predictions: Array, tolerance: float
+    saved_model: Path,
+    task: Task,
+    contract: Contract,
+    raw: Mapping[str, Array],
+    output: Array,
+    tolerance: float,
+    may_be_nan: Array | None = None,
 ) -> Skew:
     """Run every signature on all rows and compare.
 
     Args:
         saved_model: directory of the SavedModel; loaded into a new graph and session.
-        contract: of the model.
+        task: of the model; its own ``answers`` says what must come back.
+        contract: of what is served.
         raw: the rows as a client sends them, arrays by feature name.
-        predictions: of the trained model on these rows: probabilities ``[n, K]`` or values ``[n]``.
+        output: of the trained model on these rows, as its head gives it, ``[n, K]``.
         tolerance: largest difference, absolute up to 1 and relative above.
+        may_be_nan: rows whose answer need not be a finite number, [n]; by default none.
 
     Raises:
-        SkewDetected: an output differs by more, or a class is not the most probable one.
+        SkewDetected: an answer differs by more, names another class, or is not finite.
     """
-    expected = expected_outputs(contract, predictions)
-    wanted: dict[str, Mapping[str, Array]] = {PREDICT: expected, EXAMPLES: expected}
-    if contract.task != "regression":
-        wanted[CLASSIFY] = {"scores": predictions}
-    if contract.task != "multiclass":
-        wanted[REGRESS] = {"outputs": expected["score"]}
-    skew = Skew(rows=len(predictions))
+    wanted = expected_answers(task, output)
+    _refuse_not_finite(wanted, may_be_nan)
+    skew = Skew(rows=len(output))
     model = load_saved_model(str(saved_model))
     try:
         examples = np.array(serialize(contract, raw), dtype=object)
-        for name, answer_wanted in wanted.items():
+        for name, right in _by_signature(task, wanted).items():
             feeds = raw if name == PREDICT else {_only_input(model, name): examples}
             answers = _run(model, name, feeds, skew.rows)
-            differences = [_compare(name, o, a, answer_wanted, contract, tolerance) for o, a in answers.items()]
+            differences = [_compare(task, name, o, a, right, tolerance) for o, a in answers.items()]
             skew.signatures[name] = max(differences)
     finally:
         model.close()
@@ -68,12 +75,52 @@ def check_skew(
     return skew
 
 
-def expected_outputs(contract: Contract, predictions: Array) -> dict[str, Array]:
-    """The served numbers that follow from predictions: ``probabilities`` and ``score``, or ``score`` alone."""
-    if contract.task == "regression":
-        return {"score": predictions.reshape(-1)}
-    score = predictions[:, 1] if contract.task == "binary" else predictions.max(axis=1)
-    return {"probabilities": predictions, "score": score}
+def expected_answers(task: Task, output: Array) -> dict[str, Array]:
+    """What the server must answer, by the same function as in the served graph, run operation by operation."""
+    import tensorflow as tf
+
+    return {name: value.numpy() for name, value in task.answers(tf.constant(output)).items()}
+
+
+def beyond_float32(raw: Mapping[str, Array]) -> Array:
+    """Rows with a number whose square float32 cannot hold, [n]: no layer need have a finite answer to it."""
+    rows = len(next(iter(raw.values())))
+    beyond = np.zeros(rows, bool)
+    for values in raw.values():
+        if values.dtype.kind == "f":
+            beyond |= (np.abs(values) > LARGEST).reshape(rows, -1).any(axis=1)
+    return beyond
+
+
+def _by_signature(task: Task, wanted: Mapping[str, Array]) -> dict[str, Mapping[str, Array]]:
+    """The outputs of each signature."""
+    found: dict[str, Mapping[str, Array]] = {PREDICT: wanted, EXAMPLES: wanted}
+    rows = len(next(iter(wanted.values())))
+    for method, answer in task.methods.items():
+        if method == "regress":
+            found[REGRESS] = {"outputs": wanted[answer]}
+            continue
+        classes = np.array([text.encode() for text in task.class_texts], dtype=object)
+        found[CLASSIFY] = {"classes": np.tile(classes, (rows, 1)), "scores": wanted[answer]}
+    return found
+
+
+def _refuse_not_finite(wanted: Mapping[str, Array], allowed: Array | None) -> None:
+    """Raise where the trained model itself answers NaN or infinity and has no excuse."""
+    for name, values in wanted.items():
+        if values.dtype.kind != "f":
+            continue
+        bad = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
+        if allowed is not None:
+            bad &= ~allowed
+        if bad.any():
+            row = int(np.argmax(bad))
+            raise SkewDetected(
+                f"output {name!r}, row {row}: the trained model answers {_text(values[row])}",
+                "a finite number for every row that the contract allows, also where values are missing or unseen",
+                "look for a division or a logarithm that such a row breaks, such as a mean over no step of a sequence",
+                {"output": name, "row": row, "trained": _text(values[row])},
+            )
 
 
 def _only_input(model: LoadedModel, signature: str) -> str:
@@ -97,59 +144,18 @@ def _slices(rows: int) -> Iterator[slice]:
 
 
 def _compare(
-    signature: str, output: str, got: Array, wanted: Mapping[str, Array], contract: Contract, tolerance: float
+    task: Task, signature: str, output: str, got: Array, wanted: Mapping[str, Array], tolerance: float
 ) -> float:
-    """Largest difference of one output; texts are compared with the class that the prediction names."""
-    if output == "class":
-        _compare_classes(signature, got, wanted["probabilities"], contract, tolerance)
-        return 0.0
-    if output == "classes":
-        return 0.0 if _all_classes(got, contract) else _fail(signature, output, 0, got[0], _labels(contract), 1.0)
-    difference = _difference(got, wanted[output])
+    """Largest difference of one output."""
+    difference = task.difference(output, got, wanted)
     worst = float(difference.max(initial=0.0))
     if not worst <= tolerance:
         row = int(np.argmax(difference))
         _fail(signature, output, row, got[row], wanted[output][row], worst, tolerance)
-    return worst
+    return worst if wanted[output].dtype.kind == "f" else 0.0
 
 
-def _difference(got: Array, wanted: Array) -> Array:
-    """Per row: the largest difference of any value, infinite where only one side is finite or shapes differ.
-
-    Where the trained model answers NaN or infinity too, as low precision does far outside the training range, that is
-    no skew.
-    """
-    if got.shape != wanted.shape:
-        return np.full(max(len(wanted), 1), np.inf)
-    wide = wanted.astype(np.float64)
-    with np.errstate(invalid="ignore"):
-        difference = np.abs(got - wide) / np.maximum(1.0, np.abs(wide))
-    same = (got == wide) | (np.isnan(got) & np.isnan(wide))
-    difference = np.where(np.isfinite(difference), difference, np.inf)
-    return np.where(same, 0.0, difference).reshape(len(wanted), -1).max(axis=1)
-
-
-def _labels(contract: Contract) -> Array:
-    assert contract.label is not None and contract.label.classes is not None
-    return np.array([str(c) for c in contract.label.classes], dtype=object)
-
-
-def _all_classes(got: Array, contract: Contract) -> bool:
-    return bool((np.vectorize(bytes.decode, otypes=[object])(got) == _labels(contract)).all())
-
-
-def _compare_classes(signature: str, got: Array, probabilities: Array, contract: Contract, tolerance: float) -> None:
-    """Every answered class has the highest probability, up to the tolerance."""
-    index = {label: i for i, label in enumerate(_labels(contract))}
-    answered = np.array([index.get(text.decode(), -1) for text in got])
-    gap = np.where(answered < 0, np.inf, probabilities.max(axis=1) - probabilities[np.arange(len(got)), answered])
-    if (gap > 2 * tolerance).any():
-        row = int(np.argmax(gap))
-        best = _labels(contract)[int(probabilities[row].argmax())]
-        _fail(signature, "class", row, got[row].decode(), best, float(gap[row]), tolerance)
-
-
-def _fail(signature: str, output: str, row: int, got: Any, wanted: Any, worst: float, tolerance: float = 0.0) -> float:
+def _fail(signature: str, output: str, row: int, got: Any, wanted: Any, worst: float, tolerance: float) -> None:
     got_text, wanted_text = _text(got), _text(wanted)
     raise SkewDetected(
         f"output {output!r} of signature {signature!r}, row {row}: the exported model answers {got_text}, "
@@ -163,5 +169,5 @@ def _fail(signature: str, output: str, row: int, got: Any, wanted: Any, worst: f
 
 
 def _text(value: Any) -> str:
-    array = np.asarray(value)
+    array = np.asarray(value.decode() if isinstance(value, bytes) else value)
     return np.array2string(array, precision=8, threshold=8) if array.ndim else str(value)

@@ -24,9 +24,9 @@ from components.features.plan import (
 )
 from components.features.quantiles import MIDDLE, interpolate
 from components.features.raw import MISSING_INT, misses_by_value, raw_array
-from schemas.contract import Contract, Feature
+from schemas.contract import Feature
 from schemas.errors import DataInvalid
-from schemas.words import listed, shown
+from schemas.words import listed
 
 EPSILON = np.float32(1e-7)
 """The smallest deviation that ``keras.layers.Normalization`` divides by."""
@@ -69,41 +69,6 @@ def _encode(plan: TransformPlan, frame: pl.DataFrame, packed: Collection[str]) -
             case _:
                 continue
     return {plan.block_name: block, **own} if block.shape[1] else own
-
-
-def encode_label(contract: Contract, series: pl.Series) -> np.ndarray:
-    """See ``FeatureTransform.encode_label``."""
-    assert contract.label is not None, "a contract without a label has nothing to encode"
-    classes = contract.label.classes
-    if classes is None:
-        values = series.cast(pl.Float32).fill_null(float("nan")).to_numpy()
-        bad = ~np.isfinite(values)
-        wanted = "a finite number in every row"
-    else:
-        index = _class_index(series, list(classes), contract.label.dtype)
-        values, bad = index, index < 0
-        wanted = f"one of {listed(map(str, classes), 12)}"
-    if bad.any():
-        samples = [shown(v) for v in series.filter(pl.Series(bad)).unique(maintain_order=True).head(5)]
-        name = contract.label.name
-        raise DataInvalid(
-            f"label {name!r}: {int(bad.sum())} of {len(series)} values cannot be learned, such as {', '.join(samples)}",
-            wanted,
-            "correct the rows or the classes of the contract",
-            [{"split": None, "column": name, "rule": "label", "severity": "critical", "unexpected": int(bad.sum()),
-              "checked": len(series), "samples": samples}],
-        )  # fmt: skip
-    return values
-
-
-def _class_index(series: pl.Series, classes: list[bool | int | float | str], dtype: str) -> np.ndarray:
-    """int32 position among the classes; -1 where the value is none of them."""
-    kind: pl.DataType = {"string": pl.String(), "bool": pl.Boolean(), "int": pl.Int64(), "float": pl.Float64()}[dtype]
-    known = pl.Series(classes, dtype=kind, strict=False)
-    positions = pl.Series(range(len(classes)), dtype=pl.Int32)
-    return (
-        series.cast(kind).replace_strict(known, positions, default=-1, return_dtype=pl.Int32).fill_null(-1).to_numpy()
-    )
 
 
 def _fill_numbers(plan: TransformPlan, frame: pl.DataFrame, block: np.ndarray, shares: np.ndarray) -> int:

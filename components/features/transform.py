@@ -109,13 +109,3 @@ class FeatureTransform:
 
         images = packed_images(self.plan)
         return {t.name: "uint8" if t.name in images else t.dtype for t in self.encoded}
-
-    def encode_label(self, series: pl.Series) -> np.ndarray:
-        """The label ``[rows]``: class index (int32, order of ``contract.label.classes``) or value (float32).
-
-        Raises:
-            DataInvalid: a value that is missing, not finite, or no class of the contract.
-        """
-        from components.features.encode import encode_label
-
-        return encode_label(self.plan.contract, series)

@@ -3,16 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from components.judging.names import Task, check_name
-from components.reporting.decision import Comparand, DecisionRecord
+from schemas.decision import Comparand, DecisionRecord
 
 Use = Literal["value", "low"]
-
-
-def check_limits(limits: Mapping[str, float], task: Task | None = None, top_k: int | None = None) -> None:
-    """Refuse limits on metrics that do not exist, or that ``task`` does not have. Raises ``UnknownName``."""
-    for name in limits:
-        check_name(name, task, top_k)
 
 
 def decide(

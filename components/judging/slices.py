@@ -1,13 +1,11 @@
 """The metrics again on parts of the data, because a good average can hide a group that is served badly."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from components.judging.judge import measure
-from components.judging.names import Task
 from schemas.contract import Contract
 from schemas.errors import ConfigError, UnknownName
 from schemas.wire import MASK
@@ -48,18 +46,14 @@ def measure_slices(
     frame: "pl.DataFrame",
     columns: Sequence[str],
     contract: Contract,
-    task: Task,
-    truth: NDArray[Any],
-    predicted: NDArray[np.floating],
+    measure: Callable[[NDArray[np.intp]], dict[str, Any]],
     *,
     min_rows: int,
-    top_k: int,
-    resamples: int,
-    seed: int,
 ) -> list[dict[str, Any]]:
     """Metrics of each frequent value of each column.
 
-    Values with fewer than ``min_rows`` rows, and those beyond the ``VALUES`` most frequent, are only counted.
+    ``measure`` gives the metrics of rows by their numbers. Values with fewer than ``min_rows`` rows, and those beyond
+    the ``VALUES`` most frequent, are only counted.
     Values of sensitive features are masked.
 
     Returns:
@@ -75,7 +69,7 @@ def measure_slices(
         slices = []
         for place, code in enumerate(order):
             rows = np.flatnonzero(codes == code)
-            found = measure(task, truth[rows], predicted[rows], top_k, min(resamples, RESAMPLES), seed)
+            found = measure(rows)
             name = f"value {place + 1} {MASK}" if sensitive else values[code]
             slices.append({"value": name, "rows": len(rows), "metrics": found})
         kept = sum(int(counts[i]) for i in order)

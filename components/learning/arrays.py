@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from components.features.transform import FeatureTransform
+from components.tasks.base import Task
 from schemas.artifacts import Examples
 
 if TYPE_CHECKING:
@@ -31,10 +32,12 @@ class Encoder:
 
     Attributes:
         transform: the fitted preprocessing.
+        task: how labels are encoded.
         columns: features and label, the columns that are read.
     """
 
     transform: FeatureTransform
+    task: type[Task]
 
     @property
     def columns(self) -> list[str]:
@@ -51,8 +54,10 @@ class Encoder:
         return self.transform.encode(frame, packed=True)
 
     def label(self, frame: pl.DataFrame) -> np.ndarray:
-        """The encoded label of these rows, [rows]."""
-        return self.transform.encode_label(frame[self._label[0]])
+        """The encoded label of these rows, [rows, ...]."""
+        label = self.transform.contract.label
+        assert label is not None
+        return self.task.encode(label, frame[label.name])
 
     def labels(self, files: Sequence[Path]) -> np.ndarray:
         """The encoded label of every row, [rows], in the order of the shards."""

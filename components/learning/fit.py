@@ -31,7 +31,6 @@ from components.learning import callbacks as cb
 from components.learning.ahead import Ahead
 from components.learning.arrays import Encoder
 from components.learning.backup import Backup, Snapshot, assign
-from components.learning.labels import LabelStatistics
 from components.learning.loop import (
     LossNotFinite,
     TrainFunction,
@@ -43,8 +42,10 @@ from components.learning.loop import (
 from components.learning.settings import FitSettings, check_placed
 from components.learning.splits import Splits, fits_in_memory, held_splits, streamed_splits
 from components.learning.strategy import Placement, place, precision
-from components.learning.tasks import Task, class_weights, direction, make_task
 from components.modeling.base import Architecture
+from components.tasks.base import Task
+from components.tasks.choose import choose, write_task
+from components.tasks.labels import LabelStatistics
 from schemas.artifacts import Examples
 from schemas.context import RunContext
 from schemas.errors import DataInvalid, TrainingDiverged
@@ -64,7 +65,7 @@ def fit(
     out: Path,
     context: RunContext,
 ) -> dict[str, Any]:
-    """Train; write ``model.keras`` and ``history.csv`` below ``out``; return the content of ``training.json``.
+    """Train; write ``model.keras``, ``task.json`` and ``history.csv``; return the content of ``training.json``.
 
     Raises:
         ConfigError: settings that do not work with these data or on these devices.
@@ -76,14 +77,16 @@ def fit(
     batch = min(settings.batch, examples.rows("train"))
     placement = place(settings.devices, batch, images=any(t.kind == "image" for t in transform.encoded))
     check_placed(settings.model_copy(update={"batch": batch}), placement.replicas, placement.kind)
-    mode = direction(settings.monitor, examples.contract.task, bool("val" in examples.splits and examples.rows("val")))
-    task, splits = _read(settings, examples, Encoder(transform), batch, context.work / "row-groups")
+    chosen = choose(examples.contract)
+    mode = chosen.direction(settings.monitor, bool("val" in examples.splits and examples.rows("val")))
+    task, splits = _read(settings, examples, Encoder(transform, chosen), batch, context.work / "row-groups")
     LOG.info("training on %d x %s: %s", placement.replicas, placement.kind, placement.why)
     LOG.info("%d rows are %s", splits.feed.rows, "streamed" if splits.streamed else "held in memory")
     model, trained = build(settings, architecture, transform, task, placement, splits.feed.steps)
     run = _Run(settings, placement, splits, model, trained, mode)
     run.go(out, context, _identity(settings, architecture, transform, splits))
     model.save(out / "model.keras")
+    write_task(task, out)
     if settings.checkpoints != "none":
         copytree(context.work / "checkpoints", out / "checkpoints")
     return {
@@ -99,8 +102,8 @@ def _read(settings: FitSettings, examples: Examples, encoder: Encoder, batch: in
     files, held = examples.files("train"), fits_in_memory(settings, examples, encoder)
     label = encoder.labels(files) if held else None
     seen = LabelStatistics.of(examples.contract, encoder.label_chunks(files) if label is None else [label])
-    task = make_task(examples.contract, seen, settings.label_smoothing, settings.regression_loss)
-    weights = class_weights(settings.class_weight, examples.contract, seen)
+    task = encoder.task.fitted(examples.contract, seen, settings)
+    weights = task.row_weights(settings, seen)
     if label is None:
         return task, streamed_splits(settings, examples, encoder, task, batch, work, weights=weights)
     return task, held_splits(settings, examples, encoder, task, label, batch, weights=weights)
@@ -122,11 +125,11 @@ def build(
     if settings.schedule:
         rate = settings.schedule.build(rate, steps, settings.epochs)
     with precision(settings.precision), placement.scope():
-        model = architecture.build(transform.encoded, task.head)
-        trained = architecture.training(model, task.head)
+        model = architecture.build(transform.encoded, task)
+        trained = architecture.training(model, task)
         trained.compile(
             optimizer=settings.optimizer.build(rate),
-            loss=task.loss,
+            loss=task.loss(),
             metrics=task.metrics(),
             jit_compile=_jit(settings, placement),
         )

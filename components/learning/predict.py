@@ -15,6 +15,8 @@ import tensorflow as tf
 from components.features.transform import FeatureTransform
 from components.learning.arrays import CHUNK_BYTES, Arrays, row_bytes
 from components.modeling import members, sometimes  # noqa: F401 (registers layers that saved models need)
+from components.tasks.base import Task
+from components.tasks.choose import task_of
 from schemas.artifacts import Model
 
 if TYPE_CHECKING:
@@ -63,22 +65,13 @@ def piece_rows(transform: FeatureTransform) -> int:
     return rows * max(1, CHUNK_BYTES // (row_bytes(transform) * rows))
 
 
-def probabilities(task: str, output: np.ndarray) -> np.ndarray:
-    """Model outputs as everyone downstream wants them.
-
-    Binary [N, 1] -> [N, 2] (columns in the order of ``label.classes``); multiclass [N, K] stays; regression
-    [N, 1] -> values [N].
-    """
-    match task:
-        case "binary":
-            return np.concatenate([1 - output, output], axis=1)
-        case "regression":
-            return output[:, 0]
-        case _:
-            return output
+def answered(task: Task, output: np.ndarray) -> dict[str, np.ndarray]:
+    """The served answers that follow from model outputs [rows, K]; those that are judged, as arrays."""
+    run = tf.function(lambda values: {name: task.answers(values)[name] for name in task.judged}, autograph=False)
+    return {name: np.asarray(values) for name, values in run(tf.constant(output)).items()}
 
 
-def predict(model: Model, frame: pl.DataFrame, batch: int | None = None) -> np.ndarray:
+def predict(model: Model, frame: pl.DataFrame, batch: int | None = None) -> dict[str, np.ndarray]:
     """Predictions for rows with the features of the contract.
 
     Args:
@@ -87,12 +80,12 @@ def predict(model: Model, frame: pl.DataFrame, batch: int | None = None) -> np.n
         batch: rows of a chunk; by default as many as memory and cache like.
 
     Returns:
-        Classification: probabilities float32 [N, K], columns in the order of ``label.classes``; regression: float32
-        [N]. Empty for no rows.
+        The judged answers of the task, [rows, ...] each: ``probabilities`` [N, K], columns in the order of
+        ``label.classes``; for a regression ``score`` [N].
     """
     transform = FeatureTransform.load(model.transform)
     run = forward(keras.saving.load_model(model.keras_path, compile=False))
+    task = task_of(model)
     if frame.height == 0:
-        classes = model.contract.label.classes if model.contract.label else None
-        return np.zeros((0, len(classes)) if classes else (0,), np.float32)
-    return probabilities(model.training["task"], outputs(run, transform.encode(frame), batch))
+        return answered(task, np.zeros((0, task.outputs), np.float32))
+    return answered(task, outputs(run, transform.encode(frame), batch))

@@ -6,12 +6,13 @@ The reasons were found on TensorFlow 2.21 with Keras 3.15. Imports nothing heavy
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from components.learning.optimizers import Adam, AnyOptimizer, Schedule
 from components.learning.strategy import Devices, Precision
+from components.tasks.settings import TaskSettings
 from schemas.config import Config
 from schemas.errors import ConfigError
 
@@ -41,7 +42,7 @@ class ReduceOnPlateau(Config):
     min_learning_rate: float = Field(default=0.0, ge=0)
 
 
-class FitSettings(Config):
+class FitSettings(TaskSettings):
     """Everything about fitting but the architecture."""
 
     epochs: int = Field(default=30, ge=1)
@@ -58,14 +59,7 @@ class FitSettings(Config):
     reduce_on_plateau: ReduceOnPlateau | None = None
     monitor: str = "val_loss"
     """The number that decides the best epoch, whose weights are kept, and that early stopping and plateau watch:
-    ``loss``, ``val_loss``, ``accuracy``, ``val_accuracy``, ``val_auc``, ``mae``, ``val_mae`` or ``val_rmse``."""
-    class_weight: Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0)]] = "none"
-    """Weight of the rows of each class in the training loss: equal, inversely to how often the class occurs, or by
-    class. Validation is not weighted."""
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the target spread evenly over all classes."""
-    regression_loss: Literal["squared", "absolute", "huber"] = "squared"
-    """For regressions, in standard deviations of the training labels."""
+    ``loss``, ``val_loss``, or another of the task, such as ``val_accuracy``, ``val_auc`` or ``val_rmse``."""
     devices: Devices = Devices()
     precision: Precision = "float32"
     """What layers compute in; weights, the last layer and the loss stay float32."""

@@ -17,7 +17,7 @@ from components.learning.predict import forward, outputs
 from components.learning.row_groups import FEWEST, RowGroups, no_larger, row_groups, sample
 from components.learning.settings import FitSettings
 from components.learning.shard_feed import ShardFeed
-from components.learning.tasks import Task
+from components.tasks.base import Task
 from schemas.artifacts import Examples
 
 Measure = Callable[[], dict[str, float]]

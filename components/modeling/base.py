@@ -1,4 +1,4 @@
-"""What every architecture is: settings that build a Keras model from encoded tensors and a head.
+"""What every architecture is: settings that build a Keras model from encoded tensors and a task.
 
 ::
 
@@ -19,7 +19,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from components.features.encoded import EncodedTensor
-from components.modeling.heads import Head, LayerNames
+from components.tasks.base import Task
+from components.tasks.layer_names import LayerNames
 from schemas.config import Config
 from schemas.errors import ConfigError
 
@@ -54,8 +55,8 @@ class Architecture(Config, ABC):
     embedding_size: int | None = Field(default=None, ge=1, le=1024)
     """Dimensions of every embedded category; by default ``embedding_size`` of its vocabulary."""
 
-    def build(self, encoded: Sequence[EncodedTensor], head: Head) -> Any:
-        """A Keras model with one named input for each encoded tensor (a dict) and the output of ``head``.
+    def build(self, encoded: Sequence[EncodedTensor], task: Task) -> Any:
+        """A Keras model with one named input for each encoded tensor (a dict) and the output of ``task``.
 
         The same process-wide seed (``keras.utils.set_random_seed``) before the call gives the same weights bit by
         bit, and layer names never depend on what was built before.
@@ -70,9 +71,9 @@ class Architecture(Config, ABC):
         names = LayerNames({t.name for t in encoded})
         inputs = {t.name: keras.Input(t.shape, dtype=t.dtype, name=t.name) for t in encoded}
         trunk = self.trunk(encoded, inputs, names)
-        return keras.Model(inputs, head.attach(trunk, names), name=self.kind or type(self).__name__)
+        return keras.Model(inputs, task.head(trunk, names), name=self.kind or type(self).__name__)
 
-    def training(self, model: Any, head: Head) -> Any:
+    def training(self, model: Any, task: Task) -> Any:
         """What is compiled and trained around the layers of ``model``; by default a twin with the same output.
 
         An architecture may train other outputs than it answers with, as an ensemble does. Only ``model`` is saved.

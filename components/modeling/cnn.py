@@ -9,8 +9,8 @@ from pydantic import Field
 
 from components.features.encoded import EncodedTensor
 from components.modeling.base import scope_name
-from components.modeling.heads import LayerNames
 from components.modeling.towers import Towers
+from components.tasks.layer_names import LayerNames
 from schemas.errors import ConfigError
 
 FLATTEN_UP_TO = 64

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from components.modeling.heads import Head
+from components.tasks.base import Task
 
 
 @keras.saving.register_keras_serializable(package="kilnworks")
@@ -105,17 +105,17 @@ class MemberTraining(keras.Model):
     It wraps the layers of a model while that is trained, and is not saved itself.
     """
 
-    def __init__(self, *args: Any, head: Head, tables: Sequence[Any] = (), prior: float = 0.0, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, task: Task, tables: Sequence[Any] = (), prior: float = 0.0, **kwargs: Any) -> None:
         """``tables``: layers whose squared embeddings, summed and times ``prior``, add to the loss."""
         super().__init__(*args, **kwargs)
-        self.head, self.tables, self.prior = head, list(tables), prior
+        self.task, self.tables, self.prior = task, list(tables), prior
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
         """Every member as a row of its own."""
         members = y_pred.shape[1]
-        answers = finished(ops.reshape(y_pred, (-1, y_pred.shape[2])), self.head)
+        answers = self.task.finished(ops.reshape(y_pred, (-1, y_pred.shape[2])))
         weight = None if sample_weight is None else ops.repeat(sample_weight, members, axis=0)
         loss = super().compute_loss(x, ops.repeat(y, members, axis=0), answers, weight, training)
         for table in self.tables if self.prior else ():
@@ -124,19 +124,8 @@ class MemberTraining(keras.Model):
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Metrics of the mean answer."""
-        answers = finished(y_pred, self.head)
+        answers = self.task.finished(y_pred)
         return super().compute_metrics(x, y, ops.mean(answers, axis=1), sample_weight)
-
-
-def finished(outputs: Any, head: Head) -> Any:
-    """Outputs [..., O] of the last layer as answers of the task: probabilities, or values in the label's unit."""
-    match head.task:
-        case "binary":
-            return keras.activations.sigmoid(outputs)
-        case "multiclass":
-            return keras.activations.softmax(outputs)
-        case "regression":
-            return outputs * head.scale + head.offset
 
 
 def _signs(shape: tuple[int, ...], dtype: Any = None) -> Any:

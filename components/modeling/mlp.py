@@ -9,7 +9,7 @@ from pydantic import Field
 
 from components.features.encoded import EncodedTensor
 from components.modeling.base import Architecture
-from components.modeling.heads import LayerNames
+from components.tasks.layer_names import LayerNames
 
 
 class Mlp(Architecture):

@@ -20,7 +20,8 @@ from pydantic import Field, model_validator
 
 from components.features.encoded import EncodedTensor
 from components.modeling.base import Architecture, Initializer, embedding_size, scope_name
-from components.modeling.heads import Head, LayerNames
+from components.tasks.base import Task
+from components.tasks.layer_names import LayerNames
 from schemas.errors import ConfigError
 
 OUTPUTS = "member_outputs"
@@ -54,7 +55,7 @@ class Tabular(Architecture):
             raise ValueError("tabular has no normalization: members would share its statistics; leave it out")
         return self
 
-    def build(self, encoded: Sequence[EncodedTensor], head: Head) -> Any:
+    def build(self, encoded: Sequence[EncodedTensor], task: Task) -> Any:
         """See ``Architecture.build``; the answer is the mean over the members.
 
         Raises:
@@ -65,22 +66,18 @@ class Tabular(Architecture):
         _refuse(encoded)
         names = LayerNames({t.name for t in encoded})
         inputs = {t.name: keras.Input(t.shape, dtype=t.dtype, name=t.name) for t in encoded}
-        outputs = self._member_outputs(encoded, inputs, head, names)
-        pooled = keras.layers.GlobalAveragePooling1D(dtype="float32", name=names(head.name))
-        if head.task == "regression":
-            rescaled = keras.layers.Rescaling(head.scale, head.offset, dtype="float32", name=names("member_values"))
-            return keras.Model(inputs, pooled(rescaled(outputs)), name=self.kind)
-        activation = "sigmoid" if head.task == "binary" else "softmax"
-        answers = keras.layers.Activation(activation, dtype="float32", name=names("member_answers"))(outputs)
+        outputs = self._member_outputs(encoded, inputs, task.outputs, names)
+        pooled = keras.layers.GlobalAveragePooling1D(dtype="float32", name=names(task.output))
+        answers = task.finishing(names("member_answers"))(outputs)
         return keras.Model(inputs, pooled(answers), name=self.kind)
 
-    def training(self, model: Any, head: Head) -> Any:
+    def training(self, model: Any, task: Task) -> Any:
         """The members before the mean, each with a loss of its own."""
         from components.modeling.members import MemberTraining
 
         outputs = model.get_layer(LayerNames({i.name for i in model.inputs})(OUTPUTS)).output
         tables = [layer for layer in model.layers if hasattr(layer, "embeddings")]
-        return MemberTraining(model.input, outputs, name=model.name, head=head, tables=tables, prior=self.prior)
+        return MemberTraining(model.input, outputs, name=model.name, task=task, tables=tables, prior=self.prior)
 
     def trunk(self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames) -> Any:
         """The last hidden layer of every member, [N, K, units[-1]]."""
@@ -105,12 +102,12 @@ class Tabular(Architecture):
         return x if self.units else MemberScale(self.members, signs=True, name=names("member_inputs"))(x)
 
     def _member_outputs(
-        self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], head: Head, names: LayerNames
+        self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], size: int, names: LayerNames
     ) -> Any:
         """Outputs of the members with the linear path added, [N, K, O]."""
         import keras
 
-        hidden, size = self.trunk(encoded, inputs, names), max(1, head.classes)
+        hidden = self.trunk(encoded, inputs, names)
         deep = keras.layers.EinsumDense(
             "nkd,kdo->nko", (self.members, size), bias_axes="ko", dtype="float32", name=names("member_heads")
         )(hidden)

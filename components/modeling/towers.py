@@ -8,7 +8,7 @@ from typing import Any
 
 from components.features.encoded import EncodedTensor
 from components.modeling.base import Architecture
-from components.modeling.heads import LayerNames
+from components.tasks.layer_names import LayerNames
 from schemas.errors import ConfigError
 
 

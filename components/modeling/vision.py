@@ -14,8 +14,8 @@ from pydantic import Field
 
 from components.features.encoded import EncodedTensor
 from components.modeling.base import Initializer, Normalization, scope_name
-from components.modeling.heads import LayerNames
 from components.modeling.towers import Towers
+from components.tasks.layer_names import LayerNames
 from schemas.config import Config
 from schemas.errors import ConfigError
 

@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from schemas.json_values import as_dict, as_list, as_number
+
 OUTCOMES = ("done", "cached", "skipped", "failed", "running", "waiting")
 
 
@@ -143,25 +145,6 @@ def read_history(path: Path) -> dict[str, list[float | None]]:
     with path.open(encoding="utf-8", newline="") as f:
         rows = [row for row in csv.DictReader(f) if any(row.values())]
     return {name: [as_number(row.get(name)) for row in rows] for name in (rows[0] if rows else {}) if name}
-
-
-def as_dict(value: Any) -> dict[str, Any]:
-    """``value`` where it is a dict, else an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
-def as_list(value: Any) -> list[Any]:
-    """``value`` where it is a list, else an empty one."""
-    return value if isinstance(value, list) else []
-
-
-def as_number(value: Any) -> float | None:
-    """A finite number, also from text; None for everything else."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if number - number == 0 else None
 
 
 def _outcome(record: dict[str, Any], manifest: dict[str, Any]) -> str:

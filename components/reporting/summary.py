@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from components.reporting.reading import RunRecord, as_dict, as_number, read_object, read_run
+from components.reporting.reading import RunRecord, read_object, read_run
+from schemas.json_values import as_dict, as_number
 
 
 def run_summary(run_dir: Path) -> dict[str, Any]:

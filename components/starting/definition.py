@@ -24,6 +24,7 @@ from components.sources import (
 )
 from components.sources.paths import local
 from components.starting.recipe import Recipe
+from components.tasks.choose import choose
 from schemas.config import Config
 from schemas.words import escaped, named
 
@@ -73,7 +74,7 @@ def _text(text: str) -> str:
 
 
 def _title(recipe: Recipe, label: str) -> str:
-    what = "The value" if recipe.contract.task == "regression" else "The class"
+    what = choose(recipe.contract).title
     return f"{what} of {named(label)}, from {recipe.rows:,} rows."
 
 

@@ -89,7 +89,7 @@ def start_with_images(name: str, data: str, *, label: str | None = None) -> Reci
     shape = (*side(sizes), 3 if coloured else 1)
     flips = told_from_mirror(thumbs, np.array(pictures.labels)[chosen]) < MIRRORED
     contract = _contract(name, pictures, classes, shape, facts)
-    model, training = vision(len(pictures.files), shape, contract.task, flips=flips)
+    model, training = vision(len(pictures.files), shape, flips=flips)
     split, splitting = _split(pictures, len(classes))
     rarest = min(classes, key=pictures.labels.count)
     low, high = np.min(sizes, axis=0), np.max(sizes, axis=0)

@@ -68,7 +68,7 @@ def start_with_pixels(
     parts = _parts(source, Wanted(contract_columns(contract), frozenset(contract.ignore)))
     typed = pl.concat(list(parts.values()))
     flips = told_from_mirror(*_thumbs(typed, image, shape, chosen)) < MIRRORED
-    model, training = vision(typed.height, shape, contract.task, flips=flips)
+    model, training = vision(typed.height, shape, flips=flips)
     settled = settle(contract, source, parts)
     decisions = [guess] if guess else []
     decisions += [

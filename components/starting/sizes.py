@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from components.learning.optimizers import AdamW, Schedule
-from components.learning.settings import EarlyStopping
+from components.learning.settings import EarlyStopping, FitSettings
 from components.modeling.tabular import Tabular
 from components.modeling.vision import Augmentation, Vision
-
-TaskKind = Literal["binary", "multiclass", "regression"]
 
 LARGE = 8_000_000
 """Numbers of the training split (rows x columns) from which on half the members have to do."""
@@ -17,13 +15,13 @@ WORK = 1e11
 """Rows x pixels x squared channels of all epochs together: a few minutes on two cores."""
 
 
-def tabular(rows: int, columns: int, task: TaskKind, *, categories: bool) -> tuple[Tabular, dict[str, Any]]:
+def tabular(rows: int, columns: int, monitor: str, *, categories: bool) -> tuple[Tabular, dict[str, Any]]:
     """Architecture, and settings of the training by field name, for a table.
 
     Args:
         rows: of the training split, about.
         columns: features.
-        task: of the label.
+        monitor: the number that says which epoch is the best.
         categories: whether a feature is a category of many values, whose rare ones need a prior.
     """
     members = 16 if rows * columns <= LARGE else 8
@@ -37,17 +35,16 @@ def tabular(rows: int, columns: int, task: TaskKind, *, categories: bool) -> tup
         "batch": batch,
         "optimizer": AdamW(learning_rate=1e-3, weight_decay=3e-4),
         "early_stopping": EarlyStopping(patience=6 if rows < 100_000 else 3),
-        **({"monitor": "val_rmse"} if task == "regression" else {}),
+        **({"monitor": monitor} if monitor != FitSettings.model_fields["monitor"].default else {}),
     }
 
 
-def vision(rows: int, shape: tuple[int, ...], task: TaskKind, *, flips: bool) -> tuple[Vision, dict[str, Any]]:
+def vision(rows: int, shape: tuple[int, ...], *, flips: bool) -> tuple[Vision, dict[str, Any]]:
     """Architecture, and settings of the training by field name, for images.
 
     Args:
         rows: images, about.
         shape: height, width and channels in pixels.
-        task: of the label.
         flips: whether a mirrored image is as likely as the image.
     """
     pixels = shape[0] * shape[1]

@@ -27,6 +27,7 @@ from components.starting.recipe import Decision, Recipe
 from components.starting.settling import settle
 from components.starting.spellings import refuse_broken_numbers, spelling_decisions
 from components.starting.times import time_column
+from components.tasks.choose import choose
 from schemas.contract import Contract, Feature
 from schemas.errors import ConfigError, UnknownName
 from schemas.words import listed, named
@@ -192,7 +193,7 @@ def _model(contract: Contract, typed: pl.DataFrame) -> tuple[Any, dict[str, Any]
     texts = [n for n, f in contract.features.items() if f.dtype == "string"]
     many = [n for n in (*texts, *named) if typed[n].n_unique() > EMBEDDED]
     model, training = sizes.tabular(
-        round(0.8 * typed.height), len(contract.features), contract.task, categories=bool(many)
+        round(0.8 * typed.height), len(contract.features), choose(contract).monitor, categories=bool(many)
     )
     features = {n: FeatureSettings(encode="embedding") for n in named}
     time = contract.features.get(contract.time or "")

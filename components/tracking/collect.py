@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from components.charts.svg import standalone
-from components.reporting.reading import RunRecord, as_dict, as_number, read_history, read_object, read_run
+from components.reporting.reading import RunRecord, read_history, read_object, read_run
 from components.reporting.sections.evaluation import pictures
 from components.reporting.sections.training import learning_curves
+from schemas.json_values import as_dict, as_number
 
 ALIAS = "champion"
 RUN_TAG = "kilnworks.run_id"

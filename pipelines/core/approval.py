@@ -7,12 +7,12 @@ changed in saying it.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from components.reporting.decision import DecisionRecord
 from pipelines.core.graph import Pipeline
 from pipelines.core.owner import require_owner
 from pipelines.core.store import Run, now
 from schemas.artifacts import Evaluation
 from schemas.champion import ChampionRecord, read_champion
+from schemas.decision import DecisionRecord
 from schemas.errors import UnknownName
 from schemas.files import read_json, write_json
 

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from components.reporting.decision import DecisionRecord
 from components.retraining import ledger
 from components.sources.window import Window
 from pipelines.core.approval import answer, approved_settings
@@ -20,6 +19,7 @@ from pipelines.core.graph import Pipeline, Step
 from pipelines.core.store import Run
 from pipelines.core.windows import FIELD as WINDOW
 from schemas.champion import ChampionRecord, Decided, moves, read_champion
+from schemas.decision import DecisionRecord
 from schemas.errors import StepSkipped, UnknownName
 from schemas.files import read_json
 

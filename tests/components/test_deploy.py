@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from components.deploy import DeployConfig
-from components.reporting.decision import read_decision
 from schemas.champion import read_champion
+from schemas.decision import read_decision
 from schemas.errors import DeployFailed
 from schemas.files import read_json
 from tests.components.deploying.deploying_models import names, run_deploy, servable, whole

@@ -10,12 +10,13 @@ import polars as pl
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from components.evaluate import EvaluateConfig, conclude, evaluate
-from components.judging.names import BY_TASK, metric_names
-from components.reporting.decision import read_decision
+from components.evaluate import EvaluateConfig, evaluate
+from components.tasks.choose import choose
 from schemas.artifacts import CheckedExamples, Model
 from schemas.contract import Contract, parse_contract
+from schemas.decision import read_decision
 from schemas.errors import ConfigError, StepFailed, StepSkipped, UnknownName
+from tests.components.tasks.judged import judged
 
 BINARY = parse_contract("""
 name: loans
@@ -35,6 +36,10 @@ name: houses
 features: {x: {dtype: float}}
 label: {name: price, dtype: float}
 """)
+
+
+def names(contract: Contract, top_k: int = 1) -> list[str]:
+    return [metric.name for metric in choose(contract).metrics_of(top_k)]
 
 
 def binary_data(n: int = 600) -> tuple[pl.DataFrame, np.ndarray]:
@@ -57,10 +62,10 @@ def written(out: Path) -> dict:
 def test_binary_evaluation_says_everything_about_the_model(tmp_path: Path) -> None:
     frame, predicted = binary_data()
     config = EvaluateConfig(min={"auc": 0.8}, max={"log_loss": 0.69}, resamples=200)
-    evaluation = conclude(config, BINARY, frame, predicted, {"model": "abc"}, tmp_path)
+    evaluation = judged(config, BINARY, frame, predicted, {"model": "abc"}, tmp_path)
     results = written(tmp_path)
     assert results == evaluation.results
-    assert tuple(results["metrics"]) == BY_TASK["binary"]
+    assert list(results["metrics"]) == names(BINARY)
     assert (results["task"], results["split"], results["rows"], results["label"]) == ("binary", "test", 600, "late")
     expected = roc_auc_score(frame["late"].to_numpy() == "yes", predicted[:, 1])
     assert results["metrics"]["auc"]["value"] == pytest.approx(expected)
@@ -82,17 +87,17 @@ def test_multiclass_and_regression_have_their_own_metrics(tmp_path: Path) -> Non
     probability = rng.dirichlet(np.ones(4), 200) + 2 * np.eye(4)[truth]
     probability /= probability.sum(axis=1, keepdims=True)
     frame = pl.DataFrame({"kind": (truth + 1) * 10})
-    conclude(EvaluateConfig(top_k=2, resamples=100), MULTI, frame, probability, {}, tmp_path)
+    judged(EvaluateConfig(top_k=2, resamples=100), MULTI, frame, probability, {}, tmp_path)
     results = written(tmp_path)
-    assert tuple(results["metrics"]) == metric_names("multiclass", 2)
+    assert list(results["metrics"]) == names(MULTI, 2)
     assert results["confusion"]["labels"] == ["10", "20", "30", "40"]
     assert [c["class"] for c in results["by_class"]] == ["10", "20", "30", "40"]
     assert list(results["curves"]["roc"]) == ["10", "20", "30", "40"]
 
     value = rng.normal(100, 20, 300)
-    conclude(EvaluateConfig(resamples=100), NUMBER, pl.DataFrame({"price": value}), value + 1, {}, tmp_path)
+    judged(EvaluateConfig(resamples=100), NUMBER, pl.DataFrame({"price": value}), value + 1, {}, tmp_path)
     results = written(tmp_path)
-    assert tuple(results["metrics"]) == BY_TASK["regression"]
+    assert list(results["metrics"]) == names(NUMBER)
     assert results["metrics"]["mae"]["value"] == pytest.approx(1)
     assert "confusion" not in results
 
@@ -101,7 +106,7 @@ def test_a_closed_gate_writes_both_files_and_then_skips(tmp_path: Path) -> None:
     frame, predicted = binary_data()
     config = EvaluateConfig(min={"auc": 0.999, "accuracy": 0.1}, resamples=100)
     with pytest.raises(StepSkipped) as caught:
-        conclude(config, BINARY, frame, predicted, {}, tmp_path)
+        judged(config, BINARY, frame, predicted, {}, tmp_path)
     assert "auc" in caught.value.got
     assert "is below 0.999" in caught.value.got
     assert "accuracy" not in caught.value.got
@@ -113,21 +118,21 @@ def test_a_closed_gate_writes_both_files_and_then_skips(tmp_path: Path) -> None:
 
 def test_the_worse_end_of_the_interval_can_be_what_counts(tmp_path: Path) -> None:
     frame, predicted = binary_data()
-    conclude(EvaluateConfig(resamples=200), BINARY, frame, predicted, {}, tmp_path)
+    judged(EvaluateConfig(resamples=200), BINARY, frame, predicted, {}, tmp_path)
     auc, loss = written(tmp_path)["metrics"]["auc"], written(tmp_path)["metrics"]["log_loss"]
     between = {"auc": (auc["low"] + auc["value"]) / 2}
     above = {"log_loss": (loss["value"] + loss["high"]) / 2}
-    conclude(EvaluateConfig(resamples=200, min=between, max=above), BINARY, frame, predicted, {}, tmp_path)
+    judged(EvaluateConfig(resamples=200, min=between, max=above), BINARY, frame, predicted, {}, tmp_path)
     for limits in ({"min": between}, {"max": above}):
         with pytest.raises(StepSkipped):
-            conclude(EvaluateConfig(resamples=200, use="low", **limits), BINARY, frame, predicted, {}, tmp_path)
+            judged(EvaluateConfig(resamples=200, use="low", **limits), BINARY, frame, predicted, {}, tmp_path)
 
 
 def test_one_class_missing_gives_reasons_and_closes_a_gate_on_what_is_undefined(tmp_path: Path) -> None:
     frame, predicted = binary_data()
     one = frame["late"] == "no"
     rows, predicted = frame.filter(one), predicted[one.to_numpy()]
-    conclude(EvaluateConfig(resamples=100, max={"brier": 1}), BINARY, rows, predicted, {}, tmp_path)
+    judged(EvaluateConfig(resamples=100, max={"brier": 1}), BINARY, rows, predicted, {}, tmp_path)
     results = written(tmp_path)
     assert results["metrics"]["auc"] == {
         "value": None,
@@ -139,13 +144,13 @@ def test_one_class_missing_gives_reasons_and_closes_a_gate_on_what_is_undefined(
     with pytest.raises(
         StepSkipped, match=r"auc is undefined and should be at least 0\.5 \(no row is of the positive class\)"
     ):
-        conclude(EvaluateConfig(resamples=100, min={"auc": 0.5}), BINARY, rows, predicted, {}, tmp_path)
+        judged(EvaluateConfig(resamples=100, min={"auc": 0.5}), BINARY, rows, predicted, {}, tmp_path)
 
 
 def test_slices_measure_each_frequent_value_and_mask_sensitive_ones(tmp_path: Path) -> None:
     frame, predicted = binary_data()
     config = EvaluateConfig(slices=("plan", "region"), slice_min_rows=10, resamples=100)
-    conclude(config, BINARY, frame, predicted, {}, tmp_path)
+    judged(config, BINARY, frame, predicted, {}, tmp_path)
     plan, region = written(tmp_path)["slices"]
     assert [s["value"] for s in plan["slices"]] == ["basic", "gold"]
     assert plan["left_out"] == {"values": 1, "rows": 3}
@@ -208,14 +213,14 @@ def test_predictions_and_labels_that_cannot_be_judged_fail_with_a_reason(tmp_pat
     broken = predicted.copy()
     broken[5] = np.nan
     with pytest.raises(StepFailed, match="1 of 600 predictions are NaN"):
-        conclude(EvaluateConfig(), BINARY, frame, broken, {}, tmp_path)
+        judged(EvaluateConfig(), BINARY, frame, broken, {}, tmp_path)
     with pytest.raises(StepFailed, match="shape"):
-        conclude(EvaluateConfig(), BINARY, frame, predicted[:, :1], {}, tmp_path)
+        judged(EvaluateConfig(), BINARY, frame, predicted[:, :1], {}, tmp_path)
     strange = frame.with_columns(late=pl.lit("maybe"))
     with pytest.raises(StepFailed, match=r"600 labels .* \['maybe'\]"):
-        conclude(EvaluateConfig(), BINARY, strange, predicted, {}, tmp_path)
+        judged(EvaluateConfig(), BINARY, strange, predicted, {}, tmp_path)
     with pytest.raises(StepFailed, match="1 labels"):
-        conclude(EvaluateConfig(), NUMBER, pl.DataFrame({"price": [1.0, None]}), np.ones(2), {}, tmp_path)
+        judged(EvaluateConfig(), NUMBER, pl.DataFrame({"price": [1.0, None]}), np.ones(2), {}, tmp_path)
 
 
 def test_the_same_seed_writes_the_same_bytes(tmp_path: Path) -> None:
@@ -223,7 +228,7 @@ def test_the_same_seed_writes_the_same_bytes(tmp_path: Path) -> None:
     texts = []
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        conclude(EvaluateConfig(resamples=100), BINARY, frame, predicted, {}, tmp_path / name)
+        judged(EvaluateConfig(resamples=100), BINARY, frame, predicted, {}, tmp_path / name)
         texts.append((tmp_path / name / "evaluation.json").read_bytes())
     assert texts[0] == texts[1]
 
@@ -256,7 +261,7 @@ def test_a_real_model_is_measured_on_every_shard(tmp_path: Path, task: str) -> N
     assert results["rows"] == 101
     assert results["gate"]["inputs"] == {"model": "f00d"}
     rows = pl.concat(parts)
-    predicted = predict(model, rows)
+    (predicted,) = predict(model, rows).values()
     truth = rows[contract.label.name]
     if task == "regression":
         expected, name = float(np.abs(predicted - truth.to_numpy()).mean()), "mae"

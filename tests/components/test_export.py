@@ -8,6 +8,8 @@ import polars as pl
 import pytest
 
 from components.export import ExportConfig, export
+from components.tasks.choose import task_of
+from components.tasks.differences import of_numbers
 from schemas.errors import DataUnreadable, SkewDetected, UnknownName
 from schemas.files import read_json
 from tests.components.features import tabular
@@ -223,7 +225,7 @@ def test_a_model_that_is_not_the_one_that_was_trained_is_refused(exported, tmp_p
     from components.exporting.skew import check_skew
     from components.features.raw import raw_arrays
     from components.features.transform import FeatureTransform
-    from components.learning.predict import forward, outputs, probabilities
+    from components.learning.predict import forward, outputs
 
     run = exported("binary")
     other = tmp_path / "other"
@@ -231,14 +233,14 @@ def test_a_model_that_is_not_the_one_that_was_trained_is_refused(exported, tmp_p
     model = keras.saving.load_model(other / "model.keras", compile=False)
     model.layers[-1].bias.assign_add([0.01])
     encoded = FeatureTransform.load(run.model.transform).encode(run.frame)
-    predictions = probabilities("binary", outputs(forward(model), encoded))
+    output, task = outputs(forward(model), encoded), task_of(run.model)
     raw = raw_arrays(run.contract, run.frame)
     with pytest.raises(SkewDetected, match=r"output '\w+' of signature 'serving_default', row \d+") as caught:
-        check_skew(run.servable.saved_model, run.contract, raw, predictions, 1e-5)
+        check_skew(run.servable.saved_model, task, run.contract, raw, output, 1e-5)
     assert 1e-4 < float(caught.value.details["max_difference"]) < 0.01
     row = caught.value.details["row"]
-    assert np.abs(_expected(run)[row, 0] - predictions[row, 1]) > 1e-4
-    assert check_skew(run.servable.saved_model, run.contract, raw, predictions, 0.01).rows == 150
+    assert np.abs(_expected(run)[row, 0] - output[row, 0]) > 1e-4
+    assert check_skew(run.servable.saved_model, task, run.contract, raw, output, 0.01).rows == 150
 
 
 @slow
@@ -247,26 +249,25 @@ def test_skew_of_one_row_or_of_a_wrong_class_or_of_nan_is_found(exported):
     from components.features.raw import raw_arrays
 
     run = exported("multiclass")
+    task = task_of(run.model)
     raw = raw_arrays(run.contract, run.frame)
     good = _expected(run)
-    assert check_skew(run.servable.saved_model, run.contract, raw, good, 1e-5).max_difference <= 1e-5
+    assert check_skew(run.servable.saved_model, task, run.contract, raw, good, 1e-5).max_difference <= 1e-5
     shifted = good.copy()
     shifted[149] += [3e-5, -3e-5, 0]
     with pytest.raises(SkewDetected, match="row 149"):
-        check_skew(run.servable.saved_model, run.contract, raw, shifted, 1e-5)
+        check_skew(run.servable.saved_model, task, run.contract, raw, shifted, 1e-5)
     broken = good.copy()
     broken[7, 1] = np.nan
     with pytest.raises(SkewDetected, match="row 7"):
-        check_skew(run.servable.saved_model, run.contract, raw, broken, 1e-5)
-    from components.exporting.skew import _difference
-
+        check_skew(run.servable.saved_model, task, run.contract, raw, broken, 1e-5)
     both = np.array([[np.nan, 1.0], [np.inf, 2.0]], np.float32)
-    assert _difference(both, both).tolist() == [0.0, 0.0]
-    assert _difference(both, np.array([[np.nan, np.inf], [-np.inf, 2.0]], np.float32)).tolist() == [np.inf, np.inf]
-    assert _difference(np.array([1e6 + 5]), np.array([1e6])).tolist() == [pytest.approx(5e-6)]
-    renamed = run.contract.updated({"label.classes": [1, 3, 2]})
+    assert of_numbers(both, both).tolist() == [0.0, 0.0]
+    assert of_numbers(both, np.array([[np.nan, np.inf], [-np.inf, 2.0]], np.float32)).tolist() == [np.inf, np.inf]
+    assert of_numbers(np.array([1e6 + 5]), np.array([1e6])).tolist() == [pytest.approx(5e-6)]
+    renamed = task.updated({"label.classes": [1, 3, 2]})
     with pytest.raises(SkewDetected, match="output 'class'"):
-        check_skew(run.servable.saved_model, renamed, raw, good, 1e-5)
+        check_skew(run.servable.saved_model, renamed, run.contract, raw, good, 1e-5)
 
 
 @slow
@@ -288,9 +289,8 @@ def test_a_preprocessing_that_differs_is_skew(exported, tmp_path):
     from components.features.raw import raw_arrays
 
     raw = raw_arrays(run.contract, run.frame)
-    predictions = np.concatenate([1 - _expected(run), _expected(run)], axis=1)
     with pytest.raises(SkewDetected, match="serving_default"):
-        check_skew(servable.saved_model, run.contract, raw, predictions, 1e-5)
+        check_skew(servable.saved_model, task_of(run.model), run.contract, raw, _expected(run), 1e-5)
 
 
 @slow

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from components.reporting.decision import Comparand, DecisionRecord
 from pipelines.core.store import Store
+from schemas.decision import Comparand, DecisionRecord
 from schemas.errors import DataInvalid
 from schemas.files import read_json
 

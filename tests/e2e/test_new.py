@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from components.learning.totals import auc
+from components.tasks.totals import auc
 from tests.components.starting.starting_tables import table
 
 pytestmark = pytest.mark.e2e

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.contract import Contract, Feature, Label, dump_contract, load_contract, parse_contract
+from schemas.contract import Contract, Feature, dump_contract, load_contract, parse_contract
 from schemas.errors import ContractError
 
 GOOD = """
@@ -24,7 +24,7 @@ def test_reads_back_what_it_wrote():
     contract = parse_contract(GOOD)
     assert parse_contract(dump_contract(contract)) == contract
     assert contract.columns == ("id", "tenure", "plan", "photo", "left")
-    assert contract.task == "binary"
+    assert contract.label is not None and contract.label.classes == ("No", "Yes")
 
 
 @given(
@@ -78,11 +78,6 @@ def test_a_wrong_contract_names_the_line_and_what_may_stand_there(text, line, sa
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ContractError, match="no contract file"):
         load_contract(tmp_path / "none.yaml")
-
-
-def test_label_says_the_task():
-    assert Label(name="y", dtype="float").task == "regression"
-    assert Label(name="y", dtype="int", classes=(0, 1, 2)).task == "multiclass"
 
 
 def test_every_bundled_contract_is_read(root: Path):

@@ -12,10 +12,11 @@ from typing import Any
 
 from components.charts.scale import label
 from components.charts.small import Bins, histogram, top_values
-from components.reporting.reading import RunRecord, as_dict, as_list, as_number
+from components.reporting.reading import RunRecord
 from components.reporting.sections.history import history
 from components.reporting.sections.verdicts import Verdict, read_verdicts
 from schemas.contract import FILE_PARTS
+from schemas.json_values import as_dict, as_list, as_number
 from schemas.magnitudes import EXACT
 from schemas.wire import MASK
 

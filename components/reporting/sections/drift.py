@@ -3,7 +3,8 @@
 from typing import Any
 
 from components.charts.small import Bins, histogram, top_values
-from components.reporting.reading import RunRecord, as_dict, as_list, as_number, read_object
+from components.reporting.reading import RunRecord, read_object
+from schemas.json_values import as_dict, as_list, as_number
 
 DRAWN = 12
 """Features of a comparison that are drawn; the others are only named."""

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from components.reporting.reading import RunRecord, as_dict
+from components.reporting.reading import RunRecord
+from schemas.json_values import as_dict
 
 
 def environment(run: RunRecord) -> dict[str, Any] | None:

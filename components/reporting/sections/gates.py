@@ -3,8 +3,9 @@
 from typing import Any
 
 from components.charts.scale import label
-from components.reporting.decision import FILE_NAME
-from components.reporting.reading import RunRecord, as_dict, as_list, as_number, read_object
+from components.reporting.reading import RunRecord, read_object
+from schemas.decision import FILE_NAME
+from schemas.json_values import as_dict, as_list, as_number
 
 
 def gates(run: RunRecord) -> list[dict[str, Any]]:

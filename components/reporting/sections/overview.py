@@ -4,9 +4,11 @@ import textwrap
 from typing import Any
 
 from components.charts.scale import label, seconds_text
-from components.reporting.reading import RunRecord, StepRecord, as_dict, as_number
+from components.reporting.reading import RunRecord, StepRecord
 from components.reporting.sections.wording import metric_label
 from components.reporting.summary import is_champion
+from components.tasks.choose import task_named
+from schemas.json_values import as_dict, as_number
 
 HEADLINES = {
     "done": "finished",
@@ -16,8 +18,6 @@ HEADLINES = {
     "unfinished": "not finished",
     "empty": "not started",
 }
-
-FIRST_METRICS = {"binary": ("auc", "f1"), "multiclass": ("accuracy", "macro_f1"), "regression": ("mae", "r2")}
 
 
 def overview(run: RunRecord) -> dict[str, Any]:
@@ -78,7 +78,8 @@ def _tiles(run: RunRecord) -> list[dict[str, str]]:
     tiles = []
     evaluation = run.find("evaluation.json")
     metrics = as_dict(evaluation.get("metrics"))
-    for name in FIRST_METRICS.get(str(evaluation.get("task")), ()):
+    task = task_named(str(evaluation.get("task")))
+    for name in task.headline if task else tuple(metrics)[:2]:
         metric = as_dict(metrics.get(name))
         value, low, high = (as_number(metric.get(k)) for k in ("value", "low", "high"))
         if value is not None:

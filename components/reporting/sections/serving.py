@@ -3,8 +3,9 @@
 from typing import Any
 
 from components.charts.scale import bytes_text, label
-from components.reporting.reading import RunRecord, as_dict, as_list, as_number
+from components.reporting.reading import RunRecord
 from components.reporting.summary import is_champion
+from schemas.json_values import as_dict, as_list, as_number
 
 
 def serving(run: RunRecord) -> dict[str, Any] | None:

@@ -5,8 +5,9 @@ from typing import Any
 
 from components.charts.lineage import Node, lineage
 from components.charts.scale import bytes_text, label, seconds_text
-from components.reporting.reading import RunRecord, StepRecord, as_dict, as_number
+from components.reporting.reading import RunRecord, StepRecord
 from components.reporting.sections.overview import progress
+from schemas.json_values import as_dict, as_number
 
 
 def steps(run: RunRecord) -> dict[str, Any]:

@@ -4,8 +4,9 @@ from typing import Any
 
 from components.charts.plot import Plot
 from components.charts.scale import label, nice_domain, seconds_text
-from components.reporting.reading import RunRecord, as_number, read_history
+from components.reporting.reading import RunRecord, read_history
 from components.reporting.sections.wording import metric_label
+from schemas.json_values import as_number
 
 FACTS = {
     "epochs_run": "Epochs",

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.charts.scale import label
-from components.reporting.reading import RunRecord, as_dict, as_list, as_number
+from components.reporting.reading import RunRecord
+from schemas.json_values import as_dict, as_list, as_number
 
 SAMPLES = 5
 """Sample values shown by rule."""

@@ -74,6 +74,8 @@ def test_the_server_takes_up_what_is_deployed_and_answers_as_the_model_does(tmp_
     with Client(address) as client:
         answer = client.predict("kinds", raw)
         assert answer.version == 2
-        np.testing.assert_allclose(answer.outputs["probabilities"], predict(models[1], frame), atol=1e-5)
+        np.testing.assert_allclose(
+            answer.outputs["probabilities"], predict(models[1], frame)["probabilities"], atol=1e-5
+        )
         classes = np.array([b"no", b"yes"])[answer.outputs["probabilities"].argmax(axis=1)]
         assert answer.outputs["class"].tolist() == classes.tolist()

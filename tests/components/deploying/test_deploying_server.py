@@ -4,8 +4,8 @@ from concurrent import futures
 
 import pytest
 
-from components.reporting.decision import read_decision
 from schemas.champion import read_champion
+from schemas.decision import read_decision
 from schemas.errors import DeployFailed
 from tests.components.deploying.deploying_models import names, run_deploy, servable
 

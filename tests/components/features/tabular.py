@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from components.features.settings import FeatureSettings, PreprocessConfig
+from components.tasks.choose import choose
 from schemas.artifacts import CheckedExamples, Evaluation, Model, Transform
 from schemas.contract import Contract
 from schemas.files import write_json
@@ -158,7 +159,7 @@ def untrained(directory: Path, transform: Transform, seed: int = 1) -> Model:
             x = keras.layers.Embedding(e.vocabulary_size, 4, embeddings_initializer="normal")(x)
         parts.append(keras.layers.Flatten()(x))
     x = keras.layers.Dense(16, activation="relu")(keras.layers.Concatenate()(parts) if len(parts) > 1 else parts[0])
-    task = fitted.contract.task
+    task = choose(fitted.contract).kind
     units, activation, name = {
         "binary": (1, "sigmoid", "probability"),
         "multiclass": (3, "softmax", "probabilities"),

@@ -166,27 +166,6 @@ def test_a_transform_does_not_depend_on_how_rows_are_cut_into_shards(tmp_path):
         np.testing.assert_allclose(values, four[name], atol=1e-5)
 
 
-def test_labels(tmp_path):
-    binary, _ = _fit(tmp_path, {"a": [1.0]}, {"a": {"dtype": "float"}})
-    assert binary.encode_label(pl.Series(["yes", "no"])).tolist() == [1, 0]
-    assert binary.encode_label(pl.Series(["yes", "no"])).dtype == np.int32
-    multiclass, _ = _fit(tmp_path, {"a": [1.0]}, {"a": {"dtype": "float"}}, label="multiclass")
-    assert multiclass.encode_label(pl.Series([1, 2, 3])).tolist() == [1, 2, 0]
-    regression, _ = _fit(tmp_path, {"a": [1.0]}, {"a": {"dtype": "float"}}, label="regression")
-    assert regression.encode_label(pl.Series([1.5, -2.0])).dtype == np.float32
-
-
-@pytest.mark.parametrize(
-    ("label", "values", "sample"),
-    [("binary", ["yes", "maybe"], "maybe"), ("binary", ["yes", None], "None"), ("multiclass", [1, 9], "9"),
-     ("regression", [1.0, float("nan")], "nan"), ("regression", [1.0, float("inf")], "inf")],
-)  # fmt: skip
-def test_a_label_that_cannot_be_learned_is_refused(tmp_path, label, values, sample):
-    transform, _ = _fit(tmp_path, {"a": [1.0]}, {"a": {"dtype": "float"}}, label=label)
-    with pytest.raises(DataInvalid, match=rf"1 of 2 values.*{sample}"):
-        transform.encode_label(pl.Series(values))
-
-
 @pytest.mark.parametrize("value", [float("inf"), -float("inf"), 1e300])
 def test_numbers_that_float32_cannot_hold_are_refused(tmp_path, value):
     with pytest.raises(DataInvalid, match="'a' holds"):

@@ -31,9 +31,10 @@ def feeds(numbered, seed: int = 5, buffer: int = 50, piece: int = 64):
     from components.learning.input_pipeline import MemoryFeed
     from components.learning.row_groups import row_groups
     from components.learning.shard_feed import ShardFeed
+    from components.tasks.binary import Binary
 
     given, transform = numbered
-    encoder = Encoder(FeatureTransform.load(transform))
+    encoder = Encoder(FeatureTransform.load(transform), Binary)
     files = given.files("train")
 
     def finish(arrays, label):

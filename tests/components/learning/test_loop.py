@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.components.learning.training_examples import table
+from tests.components.tasks.some_tasks import binary
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +27,6 @@ def compiled():
     import keras
 
     from components.features.encoded import EncodedTensor
-    from components.modeling.heads import Head
     from components.modeling.mlp import Mlp
 
     keras.utils.set_random_seed(7)
@@ -35,7 +35,7 @@ def compiled():
         EncodedTensor(name="plan", shape=(), dtype="int32", kind="categorical", vocabulary_size=26),
         EncodedTensor(name="other", shape=(), dtype="int32", kind="categorical", vocabulary_size=4),
     )
-    model = Mlp(units=(8,), l2=0.01).build(tensors, Head(task="binary"))
+    model = Mlp(units=(8,), l2=0.01).build(tensors, binary())
     model.compile("adam", "binary_crossentropy", metrics=["accuracy"], jit_compile=False)
     return model
 

@@ -42,13 +42,13 @@ def test_binary_has_a_column_for_each_class(tmp_path: Path) -> None:
 
     model = trained(tmp_path, *customers(tmp_path, 128))
     frame = table(333, 5)
-    found = predict(model, frame.drop("left"))
+    (found,) = predict(model, frame.drop("left")).values()
     assert found.shape == (333, 2)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
     np.testing.assert_allclose(found[:, 1:], by_keras(model, frame), atol=1e-6)
-    np.testing.assert_allclose(predict(model, frame, batch=50), found, atol=1e-6)
-    assert predict(model, frame[:0]).shape == (0, 2)
+    np.testing.assert_allclose(predict(model, frame, batch=50)["probabilities"], found, atol=1e-6)
+    assert predict(model, frame[:0])["probabilities"].shape == (0, 2)
 
 
 def test_multiclass(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_multiclass(tmp_path: Path) -> None:
     frames = digits()
     given = examples(tmp_path / "examples", DIGITS, {s: f[:300] for s, f in frames.items()})
     model = trained(tmp_path, given, fitted(tmp_path / "transform", given), model={"kind": "cnn", "filters": [4]})
-    found = predict(model, frames["val"])
+    (found,) = predict(model, frames["val"]).values()
     assert found.shape == (360, 10)
     np.testing.assert_allclose(found, by_keras(model, frames["val"]), atol=1e-6)
 
@@ -68,10 +68,10 @@ def test_regression_is_in_the_unit_of_the_label(tmp_path: Path) -> None:
     given = examples(tmp_path / "examples", PRICES, {"train": prices(100, 1), "val": prices(50, 2)})
     model = trained(tmp_path, given, fitted(tmp_path / "transform", given))
     frame = prices(70, 3)
-    found = predict(model, frame)
+    found = predict(model, frame)["score"]
     assert found.shape == (70,)
     np.testing.assert_allclose(found, by_keras(model, frame)[:, 0], rtol=1e-5)
-    assert predict(model, frame[:0]).shape == (0,)
+    assert predict(model, frame[:0])["score"].shape == (0,)
 
 
 def test_chunks_are_small_for_large_images() -> None:

@@ -110,10 +110,11 @@ def test_images_travel_as_bytes(tmp_path: Path) -> None:
 
     from components.learning.arrays import Encoder
     from components.learning.input_pipeline import MemoryFeed
+    from components.tasks.multiclass import Multiclass
 
     given = examples(tmp_path / "examples", DIGITS, digits())
     plan = FeatureTransform.fit(DIGITS, given.files("train"), PreprocessConfig(image_scale="signed")).plan
-    encoder, files = Encoder(FeatureTransform(plan)), given.files("train")
+    encoder, files = Encoder(FeatureTransform(plan), Multiclass), given.files("train")
     arrays, label = encoder.whole(files, given.rows("train")), encoder.labels(files)
     assert arrays["pixels"].dtype == np.uint8
     feed = MemoryFeed((arrays, label), 32, 0, encoder.transform.unpack)
@@ -133,17 +134,17 @@ from components.features.transform import FeatureTransform
 from components.learning.arrays import Encoder
 from components.learning.settings import FitSettings
 from components.learning.splits import streamed_splits
-from components.learning.labels import LabelStatistics
-from components.learning.tasks import make_task
+from components.tasks.labels import LabelStatistics
+from components.tasks.binary import Binary
 from schemas.artifacts import Examples, Transform
 
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 root = Path(sys.argv[1])
 def go(name):
-    given, encoder = Examples(root / name), Encoder(FeatureTransform.load(Transform(root / "transform")))
-    task = make_task(given.contract, LabelStatistics.of(given.contract, encoder.label_chunks(given.files("train"))),
-                     0.0, "squared")
+    given, encoder = Examples(root / name), Encoder(FeatureTransform.load(Transform(root / "transform")), Binary)
+    seen = LabelStatistics.of(given.contract, encoder.label_chunks(given.files("train")))
+    task = Binary.fitted(given.contract, seen, FitSettings())
     splits = streamed_splits(FitSettings(memory_mb=64), given, encoder, task, 64, root / "work", weights=None)
     rows = sum(len(block[1]) for block in splits.feed.blocks(range(2), 4)) * 64
     return rows, sum(len(target) for _, target in splits.validation.parts())

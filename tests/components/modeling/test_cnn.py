@@ -5,14 +5,14 @@ import pytest
 
 from components.features.encoded import EncodedTensor
 from components.modeling.cnn import Cnn
-from components.modeling.heads import Head
 from schemas.errors import ConfigError
+from tests.components.tasks.some_tasks import multiclass
 
 pytestmark = pytest.mark.slow
 
 IMAGE = EncodedTensor(name="pixels", shape=(6, 4, 2), dtype="float32", kind="image")
 NUMBERS = EncodedTensor(name="numeric", shape=(3,), dtype="float32", kind="numeric")
-HEAD = Head(task="multiclass", classes=3)
+HEAD = multiclass(3)
 
 
 def convolved(image: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from components.features.encoded import EncodedTensor
-from components.modeling.heads import Head
 from components.modeling.tabular import Tabular
+from components.tasks.base import Task
 from schemas.errors import ConfigError
+from tests.components.tasks.some_tasks import binary, multiclass, regression
 
 pytestmark = pytest.mark.slow
 
@@ -17,9 +18,9 @@ TENSORS = (
     EncodedTensor(name="member_outputs", shape=(2, 2), dtype="float32", kind="sequence"),
 )
 HEADS = [
-    Head(task="binary"),
-    Head(task="multiclass", classes=4),
-    Head(task="regression", offset=100.0, scale=7.0),
+    binary(),
+    multiclass(4),
+    regression(100.0, 7.0),
 ]
 
 
@@ -33,7 +34,7 @@ def rows(n: int = 6) -> dict[str, np.ndarray]:
     }
 
 
-def made(head: Head, seed: int = 3, **settings):
+def made(head: Task, seed: int = 3, **settings):
     import keras
 
     keras.utils.set_random_seed(seed)
@@ -44,20 +45,20 @@ def made(head: Head, seed: int = 3, **settings):
     return config, model
 
 
-def finished(logits: np.ndarray, head: Head) -> np.ndarray:
-    if head.task == "binary":
+def finished(logits: np.ndarray, head: Task) -> np.ndarray:
+    if head.kind == "binary":
         return 1 / (1 + np.exp(-logits))
-    if head.task == "regression":
+    if head.kind == "regression":
         return logits * head.scale + head.offset
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
-def row_losses(outputs: np.ndarray, target: np.ndarray, head: Head) -> np.ndarray:
+def row_losses(outputs: np.ndarray, target: np.ndarray, head: Task) -> np.ndarray:
     """Cross-entropy from logits, or the squared error, of each row."""
-    if head.task == "binary":
+    if head.kind == "binary":
         return np.log1p(np.exp(-outputs * (2 * target - 1)))[:, 0]
-    if head.task == "regression":
+    if head.kind == "regression":
         return np.square(finished(outputs, head) - target)[:, 0]
     return np.log(np.exp(outputs).sum(axis=1)) - outputs[np.arange(len(target)), target]
 
@@ -82,8 +83,8 @@ def test_the_clip_hardly_moves_small_numbers_and_bounds_large_ones() -> None:
     np.testing.assert_allclose(SoftClip(5.0)(x).numpy(), [-5, -5 / 2**0.5, 0.09998, 5 / 2**0.5, 5], rtol=1e-4)
 
 
-@pytest.mark.parametrize("head", HEADS, ids=lambda h: h.task)
-def test_members_are_separate_networks_and_the_answer_is_their_mean(head: Head) -> None:
+@pytest.mark.parametrize("head", HEADS, ids=lambda h: h.kind)
+def test_members_are_separate_networks_and_the_answer_is_their_mean(head: Task) -> None:
     """Each member computed alone, in NumPy, with its own slices of the factors."""
     _, model = made(head)
     weight = {v.path: v.numpy() for v in model.variables}
@@ -118,8 +119,8 @@ def test_members_are_separate_networks_and_the_answer_is_their_mean(head: Head) 
     np.testing.assert_allclose(model(given).numpy(), np.mean(answers, axis=0), rtol=2e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("head", HEADS, ids=lambda h: h.task)
-def test_the_loss_is_the_mean_of_the_members_losses_with_the_prior(head: Head) -> None:
+@pytest.mark.parametrize("head", HEADS, ids=lambda h: h.kind)
+def test_the_loss_is_the_mean_of_the_members_losses_with_the_prior(head: Task) -> None:
     import keras
 
     config, model = made(head, prior=0.01)
@@ -129,10 +130,10 @@ def test_the_loss_is_the_mean_of_the_members_losses_with_the_prior(head: Head) -
         "multiclass": keras.losses.SparseCategoricalCrossentropy(),
         "regression": keras.losses.MeanSquaredError(),
     }
-    loss = losses[head.task]
+    loss = losses[head.kind]
     trained.compile(optimizer="sgd", loss=loss, run_eagerly=True)
     target = {"binary": np.array([[0.0], [1]] * 3), "multiclass": np.arange(6) % 4}.get(
-        head.task, np.linspace(90, 110, 6)[:, None]
+        head.kind, np.linspace(90, 110, 6)[:, None]
     )
     weights = np.linspace(0.5, 2, 6).astype(np.float32)
     logits = trained(rows(), training=False)

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from components.features.encoded import EncodedTensor
-from components.modeling.heads import Head
 from components.modeling.vision import Augmentation, Vision
 from schemas.errors import ConfigError
+from tests.components.tasks.some_tasks import multiclass
 
 pytestmark = pytest.mark.slow
 
 IMAGE = EncodedTensor(name="image", shape=(16, 16, 3), dtype="float32", kind="image")
 AGE = EncodedTensor(name="numeric", shape=(2,), dtype="float32", kind="numeric")
-HEAD = Head(task="multiclass", classes=3)
+HEAD = multiclass(3)
 
 
 def test_augmentation_changes_nothing_outside_of_training() -> None:

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from components.evaluate import EvaluateConfig, conclude
+from components.evaluate import EvaluateConfig
 from components.quality.outcome import Outcome, failures
 from components.quality.profile import column_statistics
-from components.reporting.decision import DecisionRecord
 from schemas.contract import parse_contract
+from schemas.decision import DecisionRecord
 from schemas.errors import DataInvalid, StepSkipped
+from tests.components.tasks.judged import judged
 
 EVIL = "<script>alert(1)</script>"
 
@@ -166,7 +167,7 @@ class InventedRun:
         )
         inputs = {"model": fingerprint("model"), "examples": fingerprint("checked")}
         try:
-            conclude(config, CONTRACT, *predictions(), inputs, out)
+            judged(config, CONTRACT, *predictions(), inputs, out)
         except StepSkipped as closed:
             dump(out / "error.json", closed.record())
             out.rename(self.path / "evaluation.skipped")

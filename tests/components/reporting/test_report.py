@@ -13,10 +13,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.evaluate import EvaluateConfig, conclude
+from components.evaluate import EvaluateConfig
 from components.reporting.report import render_report, write_report
 from schemas.contract import parse_contract
 from tests.components.reporting.invented_run import CHAIN, EVIL, InventedRun, dump, fingerprint
+from tests.components.tasks.judged import judged
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 
@@ -230,7 +231,7 @@ def test_multiclass_and_regression_have_their_own_pictures(tmp_path: Path) -> No
     first = InventedRun(tmp_path / "a")
     (first.path / "evaluation").mkdir()
     config = EvaluateConfig(resamples=100)
-    conclude(config, flowers, pl.DataFrame({"kind": truth}), probability, {}, first.path / "evaluation")
+    judged(config, flowers, pl.DataFrame({"kind": truth}), probability, {}, first.path / "evaluation")
     first.finish("evaluation")
     page = Page(render_report(first.path))
     for words in ("Top-3 accuracy", "Macro F1", "taken for", "By class", "Calibration"):
@@ -241,7 +242,7 @@ def test_multiclass_and_regression_have_their_own_pictures(tmp_path: Path) -> No
     second = InventedRun(tmp_path / "b")
     (second.path / "evaluation").mkdir()
     frame, guess = pl.DataFrame({"price": value}), value + rng.normal(size=150)
-    conclude(config, houses, frame, guess, {}, second.path / "evaluation")
+    judged(config, houses, frame, guess, {}, second.path / "evaluation")
     second.finish("evaluation")
     page = Page(render_report(second.path))
     for words in ("Mean absolute error", "R²", "prediction minus truth", "Truth by prediction"):

@@ -34,7 +34,7 @@ def test_a_label_that_no_model_can_learn_is_refused(tmp_path: Path, unit: float,
     with pytest.raises(ConfigError, match=words) as refused:
         start_with_table("t", table(tmp_path, 1, unit), "csv", label="y")
     assert "another unit" in refused.value.fix
-    assert start_with_table("t", table(tmp_path, 1, 1), "csv", label="y").contract.task == "regression"
+    assert start_with_table("t", table(tmp_path, 1, 1), "csv", label="y").contract.label.classes is None
 
 
 def test_numbers_near_nought_do_not_stop_anything(tmp_path: Path) -> None:

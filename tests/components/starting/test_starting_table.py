@@ -74,7 +74,7 @@ def test_numbers_with_a_decimal_comma_and_words_for_missing(tmp_path):
     frame = frame.with_columns(target=pl.col("target").cast(pl.String).str.replace(".", ",", literal=True))
     frame.write_csv(tmp_path / "x.csv", separator=";")
     recipe = start("x", str(tmp_path / "x.csv"))
-    assert recipe.contract.task == "regression" and recipe.training["monitor"] == "val_rmse"
+    assert recipe.contract.label.classes is None and recipe.training["monitor"] == "val_rmse"
     assert recipe.contract.numbers == {"price": COMMA, "target": COMMA} and "?" in recipe.source.null_values
     assert {n: f.dtype for n, f in recipe.contract.features.items()} == {"price": "float", "age": "int"}
     assert isinstance(recipe.split, ByHash)

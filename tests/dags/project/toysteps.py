@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from components.reporting.decision import Comparand, DecisionRecord
 from components.sources.window import Window
 from schemas.artifacts import CheckedExamples, Deployment, Evaluation, Model, Servable
 from schemas.champion import ChampionRecord, champion_path, write_champion
 from schemas.config import Config
 from schemas.context import Progress, RunContext
+from schemas.decision import Comparand, DecisionRecord
 from schemas.errors import DataInvalid, ServerUnavailable, StepSkipped
 
 

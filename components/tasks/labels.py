@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
+from math import inf
+from typing import TYPE_CHECKING
 
 from schemas.contract import Contract
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass
 class LabelStatistics:
-    """Of class indices the counts, of values mean, spread and range.
+    """Of classes the counts, of values mean, spread and range.
 
     Attributes:
         rows: labels seen.
-        counts: int64 [K], rows of each class; empty for values.
+        counts: int64 [K], rows that have each class; empty for values.
         mean, variance: of values; the variance is divided by ``rows``.
         low, high: smallest and largest value.
     """
@@ -26,33 +28,34 @@ class LabelStatistics:
     counts: np.ndarray
     mean: float = 0.0
     variance: float = 0.0
-    low: float = np.inf
-    high: float = -np.inf
+    low: float = inf
+    high: float = -inf
 
     @classmethod
     def of(cls, contract: Contract, parts: Iterable[np.ndarray]) -> LabelStatistics:
-        """The statistics of encoded labels, [rows] each."""
-        found = cls(0, np.zeros(0 if contract.task == "regression" else len(classes(contract)), np.int64))
+        """The statistics of encoded labels: class indices or values [rows], or 0 and 1 for each class [rows, K]."""
+        import numpy as np
+
+        label = contract.label
+        found = cls(0, np.zeros(len(label.classes or ()) if label else 0, np.int64))
         for part in parts:
             found.add(part)
         return found
 
     def add(self, label: np.ndarray) -> None:
         """Take in some more labels; spreads are merged as by Chan, Golub and LeVeque (1979)."""
+        import numpy as np
+
         if not len(label):
             return
         self.rows += len(label)
         if len(self.counts):
-            self.counts += np.bincount(label, minlength=len(self.counts))
+            several = label.ndim > 1
+            each = label.sum(axis=0, dtype=np.int64) if several else np.bincount(label, minlength=len(self.counts))
+            self.counts += each
             return
         values = label.astype(np.float64)
         share, apart = len(label) / self.rows, float(values.mean()) - self.mean
         self.variance += share * (float(values.var()) - self.variance + apart * apart * (1 - share))
         self.mean += share * apart
         self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
-
-
-def classes(contract: Contract) -> tuple[Any, ...]:
-    """The classes of the label of a classification."""
-    assert contract.label is not None and contract.label.classes is not None
-    return contract.label.classes

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from components.reporting.decision import Comparand, DecisionRecord, read_decision
+from schemas.decision import Comparand, DecisionRecord, read_decision
 
 
 def record(**changes: object) -> DecisionRecord:

@@ -1,14 +1,13 @@
-"""From labels and predictions to everything that ``evaluation.json`` says about a model, apart from the gate."""
+"""What ``evaluation.json`` says about a model besides its metrics: curves, calibration, confusion, baselines."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from components.judging import curves, intervals, metrics
+from components.judging import curves, metrics
 from components.judging.calibration import calibration
-from components.judging.names import Task, metric_names
 
 MATRIX_CLASSES = 50
 """Beyond this many classes the confusion matrix is left out and the most frequent mistakes stand for it."""
@@ -17,56 +16,8 @@ CURVE_CLASSES = 20
 """Curves by class are kept for so many of the most frequent classes."""
 
 
-def judge(
-    task: Task,
-    truth: NDArray[Any],
-    predicted: NDArray[np.floating],
-    classes: Sequence[str],
-    top_k: int,
-    resamples: int,
-    seed: int,
-) -> dict[str, Any]:
-    """Metrics with intervals, confusion, curves and calibration; JSON-serializable and without NaN.
-
-    Args:
-        task: decides which metrics there are.
-        truth: class indices [N], or values [N] for regression. At least one row.
-        predicted: probabilities [N, K], or values [N] for regression; all finite.
-        classes: names of the K classes; empty for regression.
-        top_k: for ``top_<k>_accuracy``; multiclass only.
-        resamples: bootstrap resamples behind each interval.
-        seed: of the resampling.
-    """
-    content: dict[str, Any] = {
-        "metrics": measure(task, truth, predicted, top_k, resamples, seed),
-        "interval": {"level": intervals.LEVEL, "method": "Poisson bootstrap", "resamples": resamples, "seed": seed},
-    }
-    if task == "regression":
-        return {**content, "curves": {"residuals": curves.residuals(truth, predicted)}, "baseline": _mean(truth)}
-    if task == "binary":
-        content.update(_binary_pictures(truth, predicted[:, 1], classes))
-    else:
-        content.update(_multiclass_pictures(truth, predicted, classes))
-    content["confusion"] = _confusion(truth, predicted.argmax(axis=1), classes)
-    content["baseline"] = _majority(truth, classes)
-    return content
-
-
-def measure(
-    task: Task, truth: NDArray[Any], predicted: NDArray[np.floating], top_k: int, resamples: int, seed: int
-) -> dict[str, dict[str, float | str | None]]:
-    """The metrics alone, in the order of the report: ``{name: {"value", "low", "high"}}``; arguments as ``judge``."""
-    rng = np.random.default_rng(seed)
-    if task == "binary":
-        found: Mapping[str, intervals.Interval] = intervals.binary_intervals(truth, predicted[:, 1], resamples, rng)
-    elif task == "multiclass":
-        found = intervals.multiclass_intervals(truth, predicted, top_k, resamples, rng)
-    else:
-        found = intervals.regression_intervals(truth, predicted, resamples, rng)
-    return {name: found[name].record() for name in metric_names(task, top_k)}
-
-
-def _binary_pictures(truth: NDArray[Any], score: NDArray[np.floating], classes: Sequence[str]) -> dict[str, Any]:
+def binary_pictures(truth: NDArray[Any], score: NDArray[np.floating], classes: Sequence[str]) -> dict[str, Any]:
+    """Curves over all thresholds, the table of thresholds, and calibration of scores [N] of the second class."""
     cells = metrics.cells(truth, score)
     drawn: dict[str, Any] = {"scores": curves.score_histogram(cells)}
     if 0 < truth.sum() < len(truth):
@@ -81,9 +32,10 @@ def _binary_pictures(truth: NDArray[Any], score: NDArray[np.floating], classes: 
     }
 
 
-def _multiclass_pictures(
+def multiclass_pictures(
     truth: NDArray[Any], probability: NDArray[np.floating], classes: Sequence[str]
 ) -> dict[str, Any]:
+    """Curves of the most frequent classes, calibration of the most probable one, and numbers by class."""
     counts = np.bincount(truth, minlength=len(classes))
     roc, precision_recall = {}, {}
     for k in sorted(np.argsort(-counts, kind="stable")[:CURVE_CLASSES]):
@@ -95,11 +47,11 @@ def _multiclass_pictures(
     return {
         "curves": {"roc": roc, "precision_recall": precision_recall},
         "calibration": {"of": "most probable class", **calibration(probability.max(axis=1), best == truth)},
-        "by_class": _by_class(truth, best, classes),
+        "by_class": by_class(truth, best, classes),
     }
 
 
-def _by_class(truth: NDArray[Any], best: NDArray[np.int64], classes: Sequence[str]) -> list[dict[str, Any]]:
+def by_class(truth: NDArray[Any], best: NDArray[np.int64], classes: Sequence[str]) -> list[dict[str, Any]]:
     """Precision, recall, F1 and rows of each class; None where undefined."""
     actual = np.bincount(truth, minlength=len(classes))
     flagged = np.bincount(best, minlength=len(classes))
@@ -116,7 +68,7 @@ def _by_class(truth: NDArray[Any], best: NDArray[np.int64], classes: Sequence[st
     ]
 
 
-def _confusion(truth: NDArray[Any], best: NDArray[np.int64], classes: Sequence[str]) -> dict[str, Any]:
+def confusion(truth: NDArray[Any], best: NDArray[np.int64], classes: Sequence[str]) -> dict[str, Any]:
     """Matrix (row = truth, column = prediction) and the ten most frequent mistakes."""
     counts = metrics.confusion(truth, best, len(classes))
     wrong = counts.copy()
@@ -130,7 +82,7 @@ def _confusion(truth: NDArray[Any], best: NDArray[np.int64], classes: Sequence[s
     return {"labels": list(classes), "matrix": counts.tolist() if small else None, "mistakes": mistakes}
 
 
-def _majority(truth: NDArray[Any], classes: Sequence[str]) -> dict[str, Any]:
+def majority(truth: NDArray[Any], classes: Sequence[str]) -> dict[str, Any]:
     """What one gets without a model: always the most frequent class, with the class shares as probabilities."""
     share = np.bincount(truth, minlength=len(classes)) / len(truth)
     seen = share[share > 0]
@@ -140,7 +92,7 @@ def _majority(truth: NDArray[Any], classes: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _mean(truth: NDArray[np.floating]) -> dict[str, Any]:
+def always_mean(truth: NDArray[np.floating]) -> dict[str, Any]:
     """What one gets without a model: always the mean of the labels."""
     away = truth - truth.mean()
     return {

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from components.learning.labels import LabelStatistics
-from components.learning.tasks import make_task
+from components.tasks.choose import choose
+from components.tasks.labels import LabelStatistics
+from components.tasks.settings import TaskSettings
 from schemas.contract import Contract
 from tests.components.learning.training_examples import DIGITS, PRICES, TABLE
 
@@ -16,7 +17,7 @@ CUTS = (1, 2, 400, 1000)
 
 def in_parts(contract: Contract, label: np.ndarray, output: np.ndarray) -> tuple[dict[str, float], dict[str, float]]:
     """Added up over five uneven parts, and at once."""
-    task = make_task(contract, LabelStatistics.of(contract, [label]), 0.0, "squared")
+    task = choose(contract).fitted(contract, LabelStatistics.of(contract, [label]), TaskSettings())
     totals = task.totals()
     for some, out in zip(np.split(label, CUTS), np.split(output, CUTS), strict=True):
         totals.add(task.target(some), out)

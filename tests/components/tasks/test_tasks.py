@@ -3,9 +3,14 @@
 import numpy as np
 import pytest
 
-from components.learning.labels import LabelStatistics
-from components.learning.tasks import class_weights, direction, make_task, reported
-from components.learning.totals import auc
+from components.tasks.base import Task
+from components.tasks.binary import Binary
+from components.tasks.choose import choose
+from components.tasks.labels import LabelStatistics
+from components.tasks.multiclass import Multiclass
+from components.tasks.regression import Regression
+from components.tasks.settings import TaskSettings
+from components.tasks.totals import auc
 from schemas.contract import Contract
 from schemas.errors import ConfigError, DataInvalid, UnknownName
 from tests.components.learning.training_examples import DIGITS, PRICES, TABLE
@@ -15,8 +20,13 @@ pytestmark = pytest.mark.slow
 RANDOM = np.random.default_rng(3)
 
 
-def seen(contract: Contract, label: np.ndarray) -> LabelStatistics:
-    return LabelStatistics.of(contract, [label])
+def made(contract: Contract, label: np.ndarray, **settings) -> Task:
+    return choose(contract).fitted(contract, LabelStatistics.of(contract, [label]), TaskSettings(**settings))
+
+
+def weights(setting, contract: Contract, label: np.ndarray) -> np.ndarray | None:
+    seen = LabelStatistics.of(contract, [label])
+    return choose(contract).of(contract).row_weights(TaskSettings(class_weight=setting), seen)
 
 
 def test_binary_numbers_match_scikit_learn() -> None:
@@ -24,7 +34,7 @@ def test_binary_numbers_match_scikit_learn() -> None:
 
     label = RANDOM.integers(0, 2, 500).astype(np.int32)
     score = np.round(RANDOM.uniform(0.01, 0.99, 500), 2).astype(np.float32)
-    task = make_task(TABLE, seen(TABLE, label), 0.0, "squared")
+    task = made(TABLE, label)
     found = task.measure(task.target(label), score[:, None])
     assert found["loss"] == pytest.approx(log_loss(label, score), rel=1e-5)
     assert found["auc"] == pytest.approx(roc_auc_score(label, score), rel=1e-9)
@@ -37,7 +47,7 @@ def test_multiclass_numbers_match_scikit_learn() -> None:
     label = np.arange(200, dtype=np.int32) % 10
     sums_to_one = RANDOM.dirichlet(np.ones(10), 200)
     output = sums_to_one.astype(np.float32)
-    task = make_task(DIGITS, seen(DIGITS, label), 0.0, "squared")
+    task = made(DIGITS, label)
     found = task.measure(task.target(label), output)
     assert found["loss"] == pytest.approx(log_loss(label, sums_to_one, labels=range(10)), rel=1e-4)
     assert found["accuracy"] == pytest.approx(accuracy_score(label, output.argmax(1)))
@@ -46,7 +56,7 @@ def test_multiclass_numbers_match_scikit_learn() -> None:
 def test_label_smoothing_formula() -> None:
     label = np.arange(20, dtype=np.int32) % 10
     output = RANDOM.dirichlet(np.ones(10) * 5, 20).astype(np.float32)
-    task = make_task(DIGITS, seen(DIGITS, label), 0.2, "squared")
+    task = made(DIGITS, label, label_smoothing=0.2)
     target = np.full((20, 10), 0.02)
     target[np.arange(20), label] = 0.82
     assert task.measure(task.target(label), output)["loss"] == pytest.approx(
@@ -57,7 +67,7 @@ def test_label_smoothing_formula() -> None:
 def test_binary_label_smoothing_formula() -> None:
     label = np.array([0, 1, 1], np.int32)
     score = np.array([[0.2], [0.7], [0.9]], np.float32)
-    task = make_task(TABLE, seen(TABLE, label), 0.1, "squared")
+    task = made(TABLE, label, label_smoothing=0.1)
     target = np.array([0.05, 0.95, 0.95])
     expected = -(target * np.log(score[:, 0]) + (1 - target) * np.log(1 - score[:, 0])).mean()
     assert task.measure(task.target(label), score)["loss"] == pytest.approx(expected, rel=1e-5)
@@ -67,7 +77,7 @@ def test_binary_label_smoothing_formula() -> None:
 def test_regression_loss_is_in_standard_deviations(kind: str) -> None:
     label = np.array([100.0, 200.0, 600.0], np.float32)
     output = np.array([[150.0], [150.0], [100.0]], np.float32)
-    task = make_task(PRICES, seen(PRICES, label), 0.0, kind)
+    task = made(PRICES, label, regression_loss=kind)
     error = np.abs(label - output[:, 0]) / label.std()
     expected = {
         "squared": error**2,
@@ -78,8 +88,8 @@ def test_regression_loss_is_in_standard_deviations(kind: str) -> None:
     assert found["loss"] == pytest.approx(expected, rel=1e-5)
     assert found["mae"] == pytest.approx(600 / 3)
     assert found["rmse"] == pytest.approx(np.sqrt((50**2 + 50**2 + 500**2) / 3))
-    assert task.head.offset == pytest.approx(300)
-    assert task.head.scale == pytest.approx(label.std())
+    assert task.offset == pytest.approx(300)
+    assert task.scale == pytest.approx(label.std())
 
 
 def test_auc_of_one_class_is_not_defined() -> None:
@@ -92,46 +102,46 @@ def test_balanced_weights_match_scikit_learn() -> None:
 
     label = np.array([0] * 70 + [1] * 30, np.int32)
     expected = compute_class_weight("balanced", classes=np.array([0, 1]), y=label)
-    np.testing.assert_allclose(class_weights("balanced", TABLE, seen(TABLE, label)), expected, rtol=1e-6)
-    assert class_weights("none", TABLE, seen(TABLE, label)) is None
-    np.testing.assert_allclose(class_weights({"yes": 3.0, "no": 1.0}, TABLE, seen(TABLE, label)), [1.0, 3.0])
+    np.testing.assert_allclose(weights("balanced", TABLE, label), expected, rtol=1e-6)
+    assert weights("none", TABLE, label) is None
+    np.testing.assert_allclose(weights({"yes": 3.0, "no": 1.0}, TABLE, label), [1.0, 3.0])
 
 
 def test_wrong_class_weights_are_refused() -> None:
     with pytest.raises(ConfigError, match="one weight for each class: no, yes"):
-        class_weights({"yes": 3.0}, TABLE, seen(TABLE, np.array([0, 1], np.int32)))
+        weights({"yes": 3.0}, TABLE, np.array([0, 1], np.int32))
     with pytest.raises(ConfigError, match="regression"):
-        class_weights("balanced", PRICES, seen(PRICES, np.array([0.0, 1.0], np.float32)))
+        weights("balanced", PRICES, np.array([0.0, 1.0], np.float32))
     with pytest.raises(ConfigError, match="label_smoothing"):
-        make_task(PRICES, seen(PRICES, np.array([0.0, 1.0], np.float32)), 0.1, "squared")
+        made(PRICES, np.array([0.0, 1.0], np.float32), label_smoothing=0.1)
 
 
 def test_labels_that_teach_nothing_are_refused() -> None:
     with pytest.raises(DataInvalid, match="no training row has label left = no"):
-        make_task(TABLE, seen(TABLE, np.ones(5, np.int32)), 0.0, "squared")
+        made(TABLE, np.ones(5, np.int32))
     with pytest.raises(DataInvalid, match="'price' is 3 in every training row"):
-        make_task(PRICES, seen(PRICES, np.full(5, 3.0, np.float32)), 0.0, "squared")
+        made(PRICES, np.full(5, 3.0, np.float32))
 
 
 @pytest.mark.parametrize("unit", [1e31, 1e-31])
 def test_labels_whose_gradients_float32_rounds_to_nothing_are_refused(unit: float) -> None:
     values = np.array([1, 2, 3], np.float32)
     with pytest.raises(DataInvalid, match="standard deviation of"):
-        make_task(PRICES, seen(PRICES, values * np.float32(unit)), 0.0, "squared")
-    assert make_task(PRICES, seen(PRICES, values * np.float32(unit**0.9)), 0.0, "squared").head.scale > 0
+        made(PRICES, values * np.float32(unit))
+    assert made(PRICES, values * np.float32(unit**0.9)).scale > 0
 
 
 def test_what_can_be_monitored() -> None:
-    assert direction("val_auc", "binary", True) == "max"
-    assert direction("val_rmse", "regression", True) == "min"
-    assert direction("loss", "multiclass", False) == "min"
-    assert "val_auc" not in reported("multiclass", True)
+    assert Binary.direction("val_auc", True) == "max"
+    assert Regression.direction("val_rmse", True) == "min"
+    assert Multiclass.direction("loss", False) == "min"
+    assert "val_auc" not in Multiclass.reported(True)
     with pytest.raises(ConfigError, match="no rows in split 'val'"):
-        direction("val_loss", "binary", False)
+        Binary.direction("val_loss", False)
     with pytest.raises(UnknownName, match="did you mean 'val_auc'"):
-        direction("val_acu", "binary", True)
+        Binary.direction("val_acu", True)
 
 
 def test_a_contract_without_classes_is_a_regression() -> None:
     contract = Contract.model_validate({**PRICES.model_dump(), "name": "other"})
-    assert make_task(contract, seen(contract, np.array([1.0, 2.0], np.float32)), 0.0, "huber").head.name == "value"
+    assert made(contract, np.array([1.0, 2.0], np.float32), regression_loss="huber").output == "value"

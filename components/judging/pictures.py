@@ -1,0 +1,139 @@
+"""The pictures of an evaluation, each drawn where ``evaluation.json`` has what it shows."""
+
+from typing import Any
+
+from components.charts.matrix import matrix
+from components.charts.plot import Plot
+from components.charts.scale import nice_domain
+from schemas.json_values import as_dict, as_list, as_number
+
+UNIT = (0.0, 1.0)
+SERIES = 6
+"""Lines in one picture, at most: the classes that the model finds hardest."""
+
+
+def pictures(results: dict[str, Any]) -> list[tuple[str, str]]:
+    """Every picture of an evaluation that its content allows: (file name without ending, SVG)."""
+    curves = as_dict(results.get("curves"))
+    drawn = []
+    if as_dict(curves.get("roc")):
+        drawn.append(("roc", _roc(_hardest(as_dict(curves["roc"]), results))))
+    if as_dict(curves.get("precision_recall")):
+        drawn.append(
+            ("precision_recall", _precision_recall(_hardest(as_dict(curves["precision_recall"]), results), results))
+        )
+    if as_list(as_dict(results.get("calibration")).get("bins")):
+        drawn.append(("calibration", _calibration(as_dict(results["calibration"]))))
+    if as_dict(curves.get("scores")):
+        drawn.append(("scores", _scores(as_dict(curves["scores"]), results)))
+    if as_list(results.get("thresholds")):
+        drawn.append(("thresholds", _thresholds([as_dict(t) for t in results["thresholds"]])))
+    confusion = as_dict(results.get("confusion"))
+    if as_list(confusion.get("matrix")):
+        drawn.append(("confusion", matrix([str(n) for n in as_list(confusion.get("labels"))], confusion["matrix"])))
+    residuals = as_dict(curves.get("residuals"))
+    if residuals:
+        drawn.append(("predicted_actual", _predicted_actual(as_dict(residuals.get("by_value")), results)))
+        drawn.append(("residuals", _residuals(as_dict(residuals.get("histogram")))))
+    return drawn
+
+
+def _hardest(curves: dict[str, Any], results: dict[str, Any]) -> dict[str, Any]:
+    """The curves of the classes with the lowest F1, in the order of the classes."""
+    scores = {
+        str(as_dict(c).get("class")): as_number(as_dict(c).get("f1")) or 0.0 for c in as_list(results.get("by_class"))
+    }
+    chosen = sorted(curves, key=lambda name: scores.get(name, 0.0))[:SERIES]
+    return {name: curve for name, curve in curves.items() if name in chosen}
+
+
+def _roc(curves: dict[str, Any]) -> str:
+    plot = Plot("ROC", UNIT, UNIT, "false positive rate", "true positive rate")
+    plot.guide([(0, 0), (1, 1)], "chance")
+    for series, (name, curve) in enumerate(curves.items(), start=1):
+        points = _points(curve, "fpr", "tpr")
+        if len(curves) == 1:
+            plot.area([(x, 0) for x, _ in points], points, series)
+        plot.line(points, series, str(name))
+    return plot.render()
+
+
+def _precision_recall(curves: dict[str, Any], results: dict[str, Any]) -> str:
+    plot = Plot("Precision and recall", UNIT, UNIT, "recall", "precision")
+    prevalence = as_number(results.get("prevalence"))
+    if prevalence is not None:
+        plot.guide([(0, prevalence), (1, prevalence)], f"without a model {prevalence:.2g}")
+    for series, (name, curve) in enumerate(curves.items(), start=1):
+        plot.line(_points(curve, "recall", "precision"), series, str(name))
+    return plot.render()
+
+
+def _calibration(calibration: dict[str, Any]) -> str:
+    error = as_number(calibration.get("ece"))
+    title = f"Calibration, expected error {error:.3f}" if error is not None else "Calibration"
+    plot = Plot(title, UNIT, UNIT, f"predicted: {calibration.get('of', 'probability')}", "came true")
+    bins = [as_dict(b) for b in as_list(calibration.get("bins"))]
+    plot.guide([(0, 0), (1, 1)], "perfect")
+    points = [(as_number(b.get("predicted")) or 0, as_number(b.get("observed")) or 0) for b in bins]
+    plot.whiskers(
+        [x for x, _ in points],
+        [as_number(b.get("observed_low")) or 0 for b in bins],
+        [as_number(b.get("observed_high")) or 0 for b in bins],
+        1,
+    )
+    plot.line(points, 1, "model, with 95 % interval")
+    notes = [
+        f"predicted {x:.3f}, came true {y:.3f}, {b.get('rows', 0):,.0f} rows"
+        for (x, y), b in zip(points, bins, strict=True)
+    ]
+    plot.points(points, 1, notes, [as_number(b.get("rows")) or 0.0 for b in bins])
+    return plot.render()
+
+
+def _scores(scores: dict[str, Any], results: dict[str, Any]) -> str:
+    edges, yes, no = (_numbers(scores.get(k)) for k in ("edges", "positive", "negative"))
+    positive = str(results.get("positive") or "positive")
+    names = [str(n) for n in as_list(as_dict(results.get("confusion")).get("labels"))]
+    other = next((n for n in names if n != positive), "other")
+    top = nice_domain([*yes, *no], zero=True)
+    plot = Plot("Scores by true class", UNIT, top, f"probability of {positive}", "rows")
+    plot.bars(edges, no, 1, other, over=True)
+    plot.bars(edges, yes, 2, positive, over=True)
+    plot.mark_x(0.5, "threshold")
+    return plot.render()
+
+
+def _thresholds(table: list[dict[str, Any]]) -> str:
+    plot = Plot("What another threshold would give", UNIT, UNIT, "threshold", "share")
+    for series, name in enumerate(("precision", "recall", "f1", "flagged"), start=1):
+        points = [(as_number(t.get("threshold")) or 0, as_number(t.get(name))) for t in table]
+        plot.line([(x, y) for x, y in points if y is not None], series, name, dashed=name == "flagged")
+    plot.mark_x(0.5, "in use")
+    return plot.render()
+
+
+def _predicted_actual(by: dict[str, Any], results: dict[str, Any]) -> str:
+    predicted, actual, low, high = (_numbers(by.get(k)) for k in ("predicted", "actual", "low", "high"))
+    x, y = nice_domain(predicted), nice_domain([*low, *high, *predicted])
+    plot = Plot("Truth by prediction", x, y, f"predicted {results.get('label') or ''}", "actual")
+    plot.guide([(max(x[0], y[0]), max(x[0], y[0])), (min(x[1], y[1]), min(x[1], y[1]))], "perfect")
+    plot.area(list(zip(predicted, low, strict=False)), list(zip(predicted, high, strict=False)), 1)
+    plot.line(list(zip(predicted, actual, strict=False)), 1, "mean, with 80 % of the rows")
+    return plot.render()
+
+
+def _residuals(histogram: dict[str, Any]) -> str:
+    edges, counts = _numbers(histogram.get("edges")), _numbers(histogram.get("counts"))
+    plot = Plot("Errors", (edges[0], edges[-1]), nice_domain(counts, zero=True), "prediction minus truth", "rows")
+    plot.bars(edges, counts, 1)
+    if edges[0] < 0 < edges[-1]:
+        plot.mark_x(0, "no error")
+    return plot.render()
+
+
+def _points(curve: Any, x: str, y: str) -> list[tuple[float, float]]:
+    return list(zip(_numbers(as_dict(curve).get(x)), _numbers(as_dict(curve).get(y)), strict=False))
+
+
+def _numbers(values: Any) -> list[float]:
+    return [as_number(v) or 0.0 for v in as_list(values)]

@@ -1,0 +1,309 @@
+"""The one page of interface of everything that is predicted.
+
+A task is chosen by the contract's label (``choose``), learns a few numbers from the training labels (``fitted``), is
+kept beside the model as ``task.json``, and answers every question that depends on the kind of prediction::
+
+    labels    encode, truth                          what the label column holds, for training and for judging
+    training  head, loss, target, metrics, totals    the last layer, and the numbers of an epoch
+    serving   served, answers, answered, methods     what is sent, what comes back
+    judging   scores, described                      metrics with intervals; curves, baseline
+    people    pictures, table, title, headline       the report, ``predict``, the first definition
+
+No other room asks which task it has. A new task is one file: a subclass with a ``kind``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
+
+from components.judging.metric import Direction, Metric, directions
+from components.judging.settings import JudgeSettings
+from components.tasks.labels import LabelStatistics
+from components.tasks.layer_names import LayerNames
+from components.tasks.settings import TaskSettings
+from schemas.config import Config
+from schemas.contract import Contract, Label
+from schemas.errors import ConfigError, DataInvalid, UnknownName
+from schemas.words import shown
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+
+    from components.judging.intervals import Interval
+    from components.tasks.totals import Totals
+
+Answers = Mapping[str, Any]
+"""Served outputs by name, ``[n, *shape]`` each."""
+
+
+class Answer(NamedTuple):
+    """One served output.
+
+    Attributes:
+        name: in the signature.
+        dtype: as TensorFlow names it: ``float32``, ``string``.
+        shape: of one row; None is any size.
+        meaning: one clause for a reader.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...]
+    meaning: str
+
+
+class Task(Config, ABC):
+    """What is predicted, with what the training labels taught. Frozen; ``kept`` beside the model as JSON."""
+
+    kind: ClassVar[str]
+    """Its name in files and messages."""
+    title: ClassVar[str]
+    """What a model of it tells, at the start of a sentence: ``The class``."""
+    trained: ClassVar[Mapping[str, Direction]] = {}
+    """Numbers of training batches besides ``loss``, with their directions."""
+    validated: ClassVar[Mapping[str, Direction]] = {}
+    """Numbers of the validation split besides ``loss``, with their directions."""
+    monitor: ClassVar[str] = "val_loss"
+    """What a first model watches."""
+    headline: ClassVar[tuple[str, ...]] = ()
+    """The metrics that stand at the top of a report."""
+    judged: ClassVar[tuple[str, ...]]
+    """The answers that ``scores`` and ``described`` look at."""
+    output: ClassVar[str]
+    """Name of the output layer."""
+    methods: ClassVar[Mapping[Literal["classify", "regress"], str]] = {}
+    """Further methods of the server, and the answer that each gives."""
+
+    label: Label | None = None
+    """What the contract said of the label."""
+
+    # ---- which task, and what its numbers are called
+
+    @classmethod
+    @abstractmethod
+    def suits(cls, contract: Contract) -> bool:
+        """Whether this is the task that the label of a contract asks for."""
+
+    @classmethod
+    @abstractmethod
+    def metrics_of(cls, top_k: int) -> tuple[Metric, ...]:
+        """The metrics of an evaluation, in the order of the report; ``top_k`` as in ``JudgeSettings``."""
+
+    @classmethod
+    def metric(cls, name: str) -> Metric | None:
+        """The metric of that name; None where it has none."""
+        return next((m for m in cls.metrics_of(1) if m.name == name), None)
+
+    @classmethod
+    def reported(cls, validation: bool) -> dict[str, Direction]:
+        """The numbers of an epoch in order, with their directions: ``loss``, ``accuracy``, ``val_loss``, ..."""
+        of_training: dict[str, Direction] = {"loss": "min", **cls.trained}
+        of_validation: dict[str, Direction] = {"loss": "min", **cls.validated}
+        return {**of_training, **({f"val_{n}": d for n, d in of_validation.items()} if validation else {})}
+
+    @classmethod
+    def direction(cls, monitor: str, validation: bool) -> Direction:
+        """Whether training wants the monitored number small or large.
+
+        Raises:
+            ConfigError: the number is of the validation split, and there is none.
+            UnknownName: no such number.
+        """
+        known = cls.reported(validation)
+        if monitor not in known and monitor in cls.reported(True):
+            raise ConfigError(
+                f"monitor {monitor!r}, and the examples have no rows in split 'val'",
+                "a validation split",
+                "make one in the ingest step, or set monitor to loss",
+            )
+        if monitor not in known:
+            raise UnknownName(f"number of a {cls.kind} task to monitor", monitor, tuple(known))
+        return known[monitor]
+
+    @classmethod
+    def better(cls, top_k: int = 1) -> dict[str, Direction]:
+        """The direction of every number that a gate, a monitor or a search may name."""
+        return {**directions(cls.metrics_of(top_k)), **cls.reported(True)}
+
+    # ---- labels
+
+    @classmethod
+    @abstractmethod
+    def encode(cls, label: Label, series: pl.Series) -> np.ndarray:
+        """The label column as it is learned, [rows] or [rows, K].
+
+        Raises:
+            DataInvalid: a value that cannot be learned.
+        """
+
+    @classmethod
+    def label_bytes(cls, label: Label) -> int:
+        """Bytes of one encoded label with its weight."""
+        return 8
+
+    @classmethod
+    @abstractmethod
+    def fitted(cls, contract: Contract, seen: LabelStatistics, settings: TaskSettings) -> Self:
+        """The task of a contract, given what its encoded training labels tell.
+
+        Raises:
+            ConfigError: a setting that this task does not have.
+            DataInvalid: labels from which nothing can be learned.
+        """
+
+    @classmethod
+    @abstractmethod
+    def of(cls, contract: Contract) -> Self:
+        """The task of a contract before anything was learned: enough to judge, to serve and to show."""
+
+    @abstractmethod
+    def truth(self, series: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+        """The label column as it is judged, and which rows cannot be, [rows]."""
+
+    @property
+    @abstractmethod
+    def wanted(self) -> str:
+        """What a label must be, for messages."""
+
+    # ---- training
+
+    @property
+    @abstractmethod
+    def outputs(self) -> int:
+        """Width of the last layer."""
+
+    @abstractmethod
+    def head(self, features: Any, names: LayerNames) -> Any:
+        """The output tensor on top of ``features`` [N, F], in float32 whatever the precision before it."""
+
+    @abstractmethod
+    def finished(self, outputs: Any) -> Any:
+        """What the last layer [..., outputs] says, as the head ends it: probabilities, or values."""
+
+    @abstractmethod
+    def finishing(self, name: str) -> Any:
+        """``finished`` as a Keras layer."""
+
+    @abstractmethod
+    def loss(self) -> Any:
+        """A new Keras loss; mean over the rows of a batch."""
+
+    @abstractmethod
+    def target(self, label: np.ndarray) -> np.ndarray:
+        """Encoded labels as the loss wants them, [rows, ...]."""
+
+    def metrics(self) -> list[Any]:
+        """New Keras metrics of the training rows, cheap ones; their variables belong to the strategy in scope."""
+        return []
+
+    def row_weights(self, settings: TaskSettings, seen: LabelStatistics) -> np.ndarray | None:
+        """The weight of the rows of each class, float32 [K]; None where all count the same.
+
+        Raises:
+            ConfigError: weights that this task does not have.
+        """
+        if settings.class_weight != "none":
+            raise ConfigError(f"class_weight for a {self.kind}", "'none'", "leave class_weight out")
+        return None
+
+    @abstractmethod
+    def totals(self) -> Totals:
+        """Empty sums of loss and metrics."""
+
+    def measure(self, target: np.ndarray, output: np.ndarray) -> dict[str, float]:
+        """Loss (without penalties) and metrics of model outputs against targets; NaN where not defined."""
+        totals = self.totals()
+        totals.add(target, output)
+        return totals.numbers()
+
+    # ---- serving
+
+    def served(self, contract: Contract) -> Contract:
+        """What a client sends, as a contract: the features as they are, unless a task says otherwise."""
+        return contract
+
+    def requests(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Rows of the examples as requests: columns of ``served``, in the dtypes of the contract."""
+        return rows
+
+    def encoded_rows(self, requests: pl.DataFrame, transform: Any) -> dict[str, np.ndarray]:
+        """What the model takes for these requests; ``transform`` is the fitted ``FeatureTransform``."""
+        return dict(transform.encode(requests))
+
+    def encoded_request(self, raw: Mapping[str, Any], layers: Any) -> Any:
+        """The same in the served graph: raw tensors by their names there, through the layers of the preprocessing."""
+        return layers(raw)
+
+    @property
+    @abstractmethod
+    def answered(self) -> tuple[Answer, ...]:
+        """Every served output."""
+
+    @abstractmethod
+    def answers(self, output: Any) -> dict[str, Any]:
+        """The served outputs from the model's own, with TensorFlow: in the served graph, and to check it."""
+
+    @property
+    def class_texts(self) -> tuple[str, ...]:
+        """The classes as texts, in the order of the contract; empty where there are none."""
+        return tuple(str(c) for c in self.label.classes or ()) if self.label else ()
+
+    def difference(self, name: str, got: np.ndarray, wanted: Mapping[str, np.ndarray]) -> np.ndarray:
+        """How far an answer is from the wanted one, by row [n].
+
+        Numbers: absolute up to 1 and relative above, infinite where only one side is finite. Others: 0 or infinite.
+        """
+        from components.tasks.differences import of_numbers, of_texts
+
+        right = wanted[name]
+        return of_numbers(got, right) if right.dtype.kind == "f" else of_texts(got, right)
+
+    @abstractmethod
+    def table(self, answers: Answers) -> pl.DataFrame:
+        """Answers as rows of a table, for ``predict``."""
+
+    # ---- judging and showing
+
+    @abstractmethod
+    def scores(self, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> Mapping[str, Interval]:
+        """Each of ``metrics_of`` with its interval; ``truth`` as ``truth`` gives it, at least one row."""
+
+    @abstractmethod
+    def described(self, truth: np.ndarray, answers: Answers) -> dict[str, Any]:
+        """Curves, tables and the baseline, for ``evaluation.json``; JSON-serializable and without NaN."""
+
+    @classmethod
+    def pictures(cls, results: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """The pictures that ``evaluation.json`` allows: (file name without ending, SVG)."""
+        from components.judging.pictures import pictures
+
+        return pictures(dict(results))
+
+
+def refuse_labels(label: Label, series: pl.Series, bad: np.ndarray, wanted: str) -> None:
+    """Raise ``DataInvalid`` where a label is ``bad`` [rows]."""
+    if not bad.any():
+        return
+    import polars as pl
+
+    samples = [shown(v) for v in series.filter(pl.Series(bad)).unique(maintain_order=True).head(5)]
+    count = int(bad.sum())
+    raise DataInvalid(
+        f"label {label.name!r}: {count} of {len(series)} values cannot be learned, such as {', '.join(samples)}",
+        wanted,
+        "correct the rows or the classes of the contract",
+        [{"split": None, "column": label.name, "rule": "label", "severity": "critical", "unexpected": count,
+          "checked": len(series), "samples": samples}],
+    )  # fmt: skip
+
+
+def labelled(contract: Contract) -> Label:
+    """The label of a contract. Raises ``ConfigError`` where there is none."""
+    if contract.label is None:
+        raise ConfigError(
+            f"contract {contract.name!r} has no label", "label: {name: ..., dtype: ...}", "add one to train"
+        )
+    return contract.label

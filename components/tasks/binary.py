@@ -1,0 +1,160 @@
+"""One of two classes a row; the model gives the probability of the second."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from components.judging.metric import Direction, Metric
+from components.judging.settings import JudgeSettings
+from components.tasks.base import Answers
+from components.tasks.classes import OfClasses
+from components.tasks.layer_names import LayerNames
+from components.tasks.totals import Totals, auc
+from schemas.contract import Contract
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from components.judging.intervals import Interval
+
+METRICS = (
+    Metric("auc", "max", "AUC", "chance that a positive row scores above a negative one", share=True),
+    Metric("average_precision", "max", "Average precision", "area under the precision-recall curve", share=True),
+    Metric("accuracy", "max", "Accuracy", "share of rows that are right", share=True),
+    Metric("balanced_accuracy", "max", "Balanced accuracy", "mean of the recalls of both classes", share=True),
+    Metric("precision", "max", "Precision", "of the rows predicted positive, the share that is", share=True),
+    Metric("recall", "max", "Recall", "of the positive rows, the share that is found", share=True),
+    Metric("f1", "max", "F1", "harmonic mean of precision and recall", share=True),
+    Metric("log_loss", "min", "Log loss", "mean surprise at the true class, in nats; less is better"),
+    Metric("brier", "min", "Brier score", "mean squared error of the probability; less is better"),
+)
+
+
+class Binary(OfClasses):
+    """Probability [N, 1] of the second class of the contract."""
+
+    kind: ClassVar[str] = "binary"
+    trained: ClassVar[Mapping[str, Direction]] = {"accuracy": "max"}
+    validated: ClassVar[Mapping[str, Direction]] = {"accuracy": "max", "auc": "max"}
+    headline: ClassVar[tuple[str, ...]] = ("auc", "f1")
+    methods: ClassVar[Mapping[Literal["classify", "regress"], str]] = {
+        "classify": "probabilities",
+        "regress": "score",
+    }
+    score_words: ClassVar[str] = "the probability of the second class"
+
+    @classmethod
+    def suits(cls, contract: Contract) -> bool:
+        """A label with two classes, one of them a row."""
+        label = contract.label
+        return label is not None and len(label.classes or ()) == 2
+
+    @classmethod
+    def metrics_of(cls, top_k: int) -> tuple[Metric, ...]:
+        """See ``Task.metrics_of``."""
+        return METRICS
+
+    # ---- training
+
+    output: ClassVar[str] = "probability"
+
+    @property
+    def outputs(self) -> int:
+        """1."""
+        return 1
+
+    def head(self, features: Any, names: LayerNames) -> Any:
+        """``probability`` [N, 1]."""
+        import keras
+
+        return keras.layers.Dense(1, "sigmoid", dtype="float32", name=names(self.output))(features)
+
+    def finished(self, outputs: Any) -> Any:
+        """Sigmoid."""
+        import keras
+
+        return keras.activations.sigmoid(outputs)
+
+    def finishing(self, name: str) -> Any:
+        """Sigmoid as a layer."""
+        import keras
+
+        return keras.layers.Activation("sigmoid", dtype="float32", name=name)
+
+    def loss(self) -> Any:
+        """Cross-entropy."""
+        import keras
+
+        return keras.losses.BinaryCrossentropy(label_smoothing=self.smoothing)
+
+    def target(self, label: np.ndarray) -> np.ndarray:
+        """float32 [rows, 1]."""
+        import numpy as np
+
+        return label.astype(np.float32)[:, None]
+
+    def metrics(self) -> list[Any]:
+        """Accuracy."""
+        import keras
+
+        return [keras.metrics.BinaryAccuracy(name="accuracy")]
+
+    def totals(self) -> Totals:
+        """Accuracy and AUC."""
+        return _Totals(self.loss())
+
+    # ---- serving
+
+    def shares(self, values: Any) -> tuple[Any, Any]:
+        """Both probabilities; the score is that of the second class."""
+        import tensorflow as tf
+
+        return tf.concat([1.0 - values, values], axis=1), values[:, 0]
+
+    # ---- judging
+
+    def scores(self, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> Mapping[str, Interval]:
+        """See ``Task.scores``."""
+        import numpy as np
+
+        from components.judging.intervals import binary_intervals
+
+        rng = np.random.default_rng(settings.seed)
+        return binary_intervals(truth, answers["probabilities"][:, 1], settings.resamples, rng)
+
+    def described(self, truth: np.ndarray, answers: Answers) -> dict[str, Any]:
+        """Curves, thresholds, calibration, confusion; without a model: the more frequent class."""
+        from components.judging.described import binary_pictures, confusion, majority
+
+        predicted, classes = answers["probabilities"], self.class_texts
+        return {
+            **binary_pictures(truth, predicted[:, 1], classes),
+            "confusion": confusion(truth, predicted.argmax(axis=1), classes),
+            "baseline": majority(truth, classes),
+        }
+
+
+class _Totals(Totals):
+    """Five bytes a row are kept: the AUC needs the order of all scores."""
+
+    def __init__(self, loss: Any) -> None:
+        super().__init__(loss)
+        self._right = 0
+        self._truth: list[np.ndarray] = []
+        self._scores: list[np.ndarray] = []
+
+    def means(self, target: np.ndarray, output: np.ndarray) -> dict[str, float]:
+        """Count what is right; keep truth and scores."""
+        truth, score = target[:, 0] == 1, output[:, 0]
+        self._right += int(((score > 0.5) == truth).sum())
+        self._truth.append(truth)
+        self._scores.append(score.copy())
+        return {}
+
+    def others(self) -> dict[str, float]:
+        """Accuracy and AUC."""
+        import numpy as np
+
+        area = auc(np.concatenate(self._truth), np.concatenate(self._scores))
+        return {"accuracy": self._right / self.rows, "auc": area}

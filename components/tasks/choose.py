@@ -1,0 +1,76 @@
+"""Which task it is: by the label of a contract, by its name, or as it was kept beside a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from components.judging.metric import Metric
+from components.tasks.base import Task
+from components.tasks.binary import Binary
+from components.tasks.multiclass import Multiclass
+from components.tasks.regression import Regression
+from schemas.artifacts import Model
+from schemas.contract import Contract
+from schemas.errors import ConfigError, UnknownName
+from schemas.files import read_json, write_json
+
+TASKS: tuple[type[Task], ...] = (Binary, Multiclass, Regression)
+"""The tasks of this package; the first that suits a contract is its task."""
+FILE = "task.json"
+"""Where a task lies beside its model."""
+
+
+def choose(contract: Contract) -> type[Task]:
+    """The task that the label of a contract asks for.
+
+    Raises:
+        ConfigError: the contract has no label, or one that no task suits.
+    """
+    for task in TASKS:
+        if task.suits(contract):
+            return task
+    raise ConfigError(f"contract {contract.name!r} has no label", "label: {name: ..., dtype: ...}", "add one to train")
+
+
+def task_named(kind: str) -> type[Task] | None:
+    """The task of that kind; None where this package has none."""
+    return next((task for task in TASKS if task.kind == kind), None)
+
+
+def task_of(model: Model) -> Task:
+    """The task of a trained model; of one that was trained before tasks were kept, by its contract."""
+    path = model.path / FILE
+    if not path.is_file():
+        return choose(model.contract).of(model.contract)
+    return read_task(path)
+
+
+def read_task(path: Path) -> Task:
+    """A task as ``write_task`` kept it.
+
+    Raises:
+        UnknownName: a task that this package does not have.
+    """
+    content: dict[str, Any] = dict(read_json(path))
+    kind = str(content.pop("kind"))
+    found = task_named(kind)
+    if found is None:
+        raise UnknownName("task", kind, [task.kind for task in TASKS])
+    return found.model_validate(content)
+
+
+def write_task(task: Task, directory: Path) -> None:
+    """Keep a task in a directory."""
+    write_json(directory / FILE, {"kind": task.kind, **task.model_dump(mode="json")})
+
+
+def metric_named(name: str) -> Metric | None:
+    """The metric of that name, of whichever task; None where there is none."""
+    return next((metric for task in TASKS if (metric := task.metric(name))), None)
+
+
+def metric_names() -> list[str]:
+    """The names of the metrics of all tasks, each once."""
+    names = [metric.name for task in TASKS for metric in task.metrics_of(1)]
+    return [*dict.fromkeys(name for name in names if not name.startswith("top_")), "top_<k>_accuracy"]

@@ -1,0 +1,172 @@
+"""What tasks of classes share: one class a row, of which the most probable one is answered."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+from components.tasks.base import Answer, Answers, Task, labelled, refuse_labels
+from components.tasks.labels import LabelStatistics
+from components.tasks.settings import TaskSettings
+from schemas.contract import Contract, Label
+from schemas.errors import ConfigError, DataInvalid
+from schemas.words import listed, named
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+
+
+class OfClasses(Task):
+    """One of the classes of the label for each row."""
+
+    title: ClassVar[str] = "The class"
+    judged: ClassVar[tuple[str, ...]] = ("probabilities",)
+
+    label: Label
+    smoothing: float = 0.0
+    """Share of the target spread evenly over all classes."""
+
+    @classmethod
+    def of(cls, contract: Contract) -> Self:
+        """See ``Task.of``."""
+        return cls(label=labelled(contract))
+
+    @classmethod
+    def fitted(cls, contract: Contract, seen: LabelStatistics, settings: TaskSettings) -> Self:
+        """See ``Task.fitted``; every class needs a training row."""
+        label = labelled(contract)
+        refuse_absent(label, seen)
+        return cls(label=label, smoothing=settings.label_smoothing)
+
+    @classmethod
+    def encode(cls, label: Label, series: pl.Series) -> np.ndarray:
+        """Positions among the classes, int32 [rows]."""
+        import numpy as np
+
+        found = class_index(label, series)
+        refuse_labels(label, series, found < 0, one_of(label))
+        return found.astype(np.int32, copy=False)
+
+    def truth(self, series: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+        """Positions among the classes, int64 [rows]."""
+        import numpy as np
+
+        found = class_index(self.label, series)
+        return found.astype(np.int64), found < 0
+
+    @property
+    def wanted(self) -> str:
+        """One of the classes."""
+        return f"one of {list(self.label.classes or ())}"
+
+    def row_weights(self, settings: TaskSettings, seen: LabelStatistics) -> np.ndarray | None:
+        """See ``Task.row_weights``. ``balanced``: rows / (K * rows of the class), as scikit-learn defines it."""
+        import numpy as np
+
+        wanted, names = settings.class_weight, list(self.class_texts)
+        if wanted == "none":
+            return None
+        if wanted == "balanced":
+            return (seen.rows / (len(names) * seen.counts)).astype(np.float32)
+        if set(wanted) != set(names):
+            raise ConfigError(
+                f"class_weight for {listed(sorted(wanted))}",
+                f"one weight for each class: {listed(names)}",
+                "name every class of the contract once",
+            )
+        return np.array([wanted[c] for c in names], np.float32)
+
+    # ---- serving
+
+    methods: ClassVar[Mapping[Literal["classify", "regress"], str]] = {"classify": "probabilities"}
+
+    @property
+    def answered(self) -> tuple[Answer, ...]:
+        """Probabilities of all classes, the most probable one, and a score."""
+        count = len(self.class_texts)
+        return (
+            Answer("probabilities", "float32", (count,), "of each class, in the order of the contract"),
+            Answer("class", "string", (), "the most probable class"),
+            Answer("score", "float32", (), self.score_words),
+        )
+
+    score_words: ClassVar[str]
+    """What the score is."""
+
+    def answers(self, output: Any) -> dict[str, Any]:
+        """See ``Task.answers``."""
+        import tensorflow as tf
+
+        probabilities, score = self.shares(tf.cast(output, tf.float32))
+        label = tf.gather(tf.constant(self.class_texts), tf.argmax(probabilities, axis=1))
+        return {"probabilities": probabilities, "class": label, "score": score}
+
+    @abstractmethod
+    def shares(self, values: Any) -> tuple[Any, Any]:
+        """Probabilities [n, K] and score [n] from the model's output, in float32."""
+
+    def difference(self, name: str, got: np.ndarray, wanted: Mapping[str, np.ndarray]) -> np.ndarray:
+        """See ``Task.difference``. A class may be any whose probability is the highest, up to half the distance."""
+        import numpy as np
+
+        if name != "class":
+            return super().difference(name, got, wanted)
+        place = {text.encode(): i for i, text in enumerate(self.class_texts)}
+        answered = np.array([place.get(text, -1) for text in got.tolist()])
+        probabilities = wanted["probabilities"]
+        if len(answered) != len(probabilities):
+            return np.full(max(len(probabilities), 1), np.inf)
+        gap = probabilities.max(axis=1) - probabilities[np.arange(len(answered)), answered]
+        return np.where(answered < 0, np.inf, np.where(np.isnan(gap), 0.0, gap / 2))
+
+    def table(self, answers: Answers) -> pl.DataFrame:
+        """Columns ``class`` and ``probability_<class>``."""
+        import polars as pl
+
+        return pl.DataFrame({"class": texts(answers["class"]), **probability_columns(self.class_texts, answers)})
+
+
+def probability_columns(classes: tuple[str, ...], answers: Answers) -> dict[str, Any]:
+    """``probability_<class>`` for each class."""
+    import numpy as np
+
+    probabilities = np.asarray(answers["probabilities"])
+    return {f"probability_{name}": probabilities[:, i].astype(np.float64) for i, name in enumerate(classes)}
+
+
+def texts(values: Any) -> list[str]:
+    """Answered texts as texts, whether they came as bytes or not."""
+    return [value.decode() if isinstance(value, bytes) else str(value) for value in values.tolist()]
+
+
+def class_index(label: Label, series: pl.Series) -> np.ndarray:
+    """int32 position of every value among the classes; -1 where it is none of them."""
+    import polars as pl
+
+    classes = list(label.classes or ())
+    kind: pl.DataType = {"string": pl.String(), "bool": pl.Boolean(), "int": pl.Int64(), "float": pl.Float64()}[
+        label.dtype
+    ]
+    known = pl.Series(classes, dtype=kind, strict=False)
+    positions = pl.Series(range(len(classes)), dtype=pl.Int32)
+    found = series.cast(kind).replace_strict(known, positions, default=-1, return_dtype=pl.Int32)
+    return found.fill_null(-1).to_numpy()
+
+
+def one_of(label: Label) -> str:
+    """The classes in words."""
+    return f"one of {listed(map(str, label.classes or ()), 12)}"
+
+
+def refuse_absent(label: Label, seen: LabelStatistics) -> None:
+    """Raise ``DataInvalid`` where a class has no training row."""
+    names = [str(c) for c in label.classes or ()]
+    absent = [name for name, count in zip(names, seen.counts, strict=True) if not count]
+    if absent:
+        raise DataInvalid(
+            f"no training row has label {named(label.name)} = {listed(absent, 12)}",
+            f"rows of every class: {listed(names, 12)}",
+            "use a larger training split, or take the class out of label.classes of the contract",
+        )

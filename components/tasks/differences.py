@@ -1,0 +1,27 @@
+"""How far two arrays of answers are apart, row by row."""
+
+import numpy as np
+
+Array = np.ndarray
+
+
+def of_numbers(got: Array, wanted: Array) -> Array:
+    """Per row: the largest difference of any value, infinite where only one side is finite or shapes differ.
+
+    Absolute up to 1 and relative above. NaN on both sides, or the same infinity, is no difference.
+    """
+    if got.shape != wanted.shape:
+        return np.full(max(len(wanted), 1), np.inf)
+    wide = wanted.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        difference = np.abs(got - wide) / np.maximum(1.0, np.abs(wide))
+    same = (got == wide) | (np.isnan(got) & np.isnan(wide))
+    difference = np.where(np.isfinite(difference), difference, np.inf)
+    return np.where(same, 0.0, difference).reshape(len(wanted), -1).max(axis=1)
+
+
+def of_texts(got: Array, wanted: Array) -> Array:
+    """Per row: 0 where every value is the same, else infinite."""
+    if got.shape != wanted.shape:
+        return np.full(max(len(wanted), 1), np.inf)
+    return np.where((got == wanted).reshape(len(wanted), -1).all(axis=1), 0.0, np.inf)

@@ -1,0 +1,21 @@
+"""What a training may say about its task. Imports nothing heavy."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from schemas.config import Config
+
+RegressionLoss = Literal["squared", "absolute", "huber"]
+
+
+class TaskSettings(Config):
+    """Choices about labels and loss; each task refuses what it cannot use."""
+
+    class_weight: Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0)]] = "none"
+    """Weight of the rows of each class in the training loss: equal, inversely to how often the class occurs, or by
+    class. Validation is not weighted."""
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the target spread evenly over all classes."""
+    regression_loss: RegressionLoss = "squared"
+    """For regressions, in standard deviations of the training labels."""
