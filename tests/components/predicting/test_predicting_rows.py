@@ -75,7 +75,9 @@ def test_answers_have_a_column_for_every_class():
     assert answer_frame(CONTRACT, outputs).to_dicts() == [
         {"class": "yes", "probability_no": 0.25, "probability_yes": 0.75}
     ]
-    regression = CONTRACT.model_copy(update={"label": CONTRACT.label.model_copy(update={"classes": None})})
+    regression = CONTRACT.model_copy(
+        update={"label": CONTRACT.label.model_copy(update={"classes": None, "dtype": "float"})}
+    )
     assert answer_frame(regression, {"score": np.array([[1.5]])}).to_dicts() == [{"value": 1.5}]
 
 
