@@ -106,7 +106,9 @@ def make_task(contract: Contract, label: LabelStatistics, smoothing: float, regr
     refuse_constant(contract, label)
     if kind == "regression":
         if smoothing:
-            raise ConfigError("label_smoothing for a regression", "0", "leave label_smoothing out")
+            raise ConfigError(
+                "label_smoothing for a regression", "label_smoothing 0 (it is for classes)", "leave label_smoothing out"
+            )
         head = Head(task=kind, offset=label.mean, scale=math.sqrt(label.variance))
         return Task(kind, head, StandardisedError(regression, head.scale))
     if kind == "binary":
@@ -153,7 +155,9 @@ def class_weights(
     if setting == "none":
         return None
     if contract.task == "regression":
-        raise ConfigError("class_weight for a regression", "'none'", "leave class_weight out")
+        raise ConfigError(
+            "class_weight for a regression", "class_weight 'none' (weights are for classes)", "leave class_weight out"
+        )
     names = [str(c) for c in classes(contract)]
     if setting == "balanced":
         return (label.rows / (len(names) * label.counts)).astype(np.float32)
