@@ -141,8 +141,8 @@ class Pipeline:
         signature = step.signature
         where = f"{self.name}.{step.name}"
         if not isinstance(step.config, signature.config):
-            given, wants = type(step.config).__name__, signature.config.__name__
-            raise WiringError(f"{where}: config is {given}", f"{wants}, or a class made from it", f"give {wants}(...)")
+            got, wanted = type(step.config).__name__, signature.config.__name__
+            raise WiringError(f"{where}: config is {got}", f"{wanted}, or a class made from it", f"give {wanted}(...)")
         if signature.inputs.keys() != step.inputs.keys():
             wants, given = sorted(signature.inputs), sorted(step.inputs)
             raise WiringError(f"{where} is given {given}", f"inputs {wants} of {step.component}", "match the names")
