@@ -53,8 +53,8 @@ bench: setup ## measure against the bare script, print ratios
 	@$(BIN)/python -m bench.serving
 	@$(BIN)/python -m bench.streaming
 
-airflow: setup ## Airflow standalone with our DAGs
-	@$(BIN)/python -m scripts.airflow.standalone
+airflow: setup ## Airflow standalone with our DAGs; PORT=8080 chooses its port
+	@$(BIN)/python -m scripts.airflow.standalone $(if $(PORT),--port $(PORT))
 
 clean: ## remove what these targets made, the store apart
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache bench/out

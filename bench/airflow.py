@@ -98,7 +98,7 @@ def _seconds(start: str, end: str) -> float:
 @contextlib.contextmanager
 def running(folder: Path):
     """An Airflow that runs for the length of the block."""
-    database = postgres.Postgres(folder / "postgres") if postgres.usable() else None
+    database = postgres.Postgres(folder / "postgres", durable=False) if postgres.usable() else None
     if database:
         database.start()
     airflow = Airflow(folder / "airflow", folder / "store", database.url if database else None, project=PROJECT)

@@ -139,6 +139,7 @@ def _common(pipeline: Pipeline, unit: Unit) -> dict[str, Any]:
         "task_id": unit.name,
         "doc_md": "\n\n".join(f"**{s.name}**: {(s.run.__doc__ or s.component).strip()}" for s in unit.steps),
         "pool": task.pool,
+        "max_active_tis_per_dag": 1,  # also in a backfill, which has a limit of runs of its own
         "retries": unit.retries,
         "retry_delay": dt.timedelta(seconds=task.retry_seconds),
         "retry_exponential_backoff": 2.0,

@@ -101,7 +101,7 @@ class UnknownName(ConfigError):
         super().__init__(
             f"no {what} {name!r}",
             f"one of {listed(have)}" if have else f"a {what} (there is none yet)",
-            f"did you mean {near[0]!r}?" if near else "",
+            f"did you mean {near[0]!r}?" if near else "choose one of these" if have else "make one first",
             {"name": name, "known": have},
         )
 

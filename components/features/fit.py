@@ -108,9 +108,13 @@ def role_of(name: str, feature: Feature, settings: FeatureSettings) -> Role:
             "correct the settings of the preprocessing",
         )
     if settings.size is not None and role != "image":
-        raise ConfigError(f"features.{name}.size is set, and {name!r} is {feature.dtype}", "an image", "leave size out")
+        raise ConfigError(
+            f"features.{name}.size is set, and {name!r} is {feature.dtype}", "size for images alone", "leave size out"
+        )
     if settings.scale != "standard" and role != "number":
-        raise ConfigError(f"features.{name}.scale is set, and {name!r} is a {role}", "a number", "leave scale out")
+        raise ConfigError(
+            f"features.{name}.scale is set, and {name!r} is a {role}", "scale for numbers alone", "leave scale out"
+        )
     return role
 
 

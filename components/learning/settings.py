@@ -99,7 +99,11 @@ class FitSettings(TaskSettings):
 def check_placed(settings: FitSettings, replicas: int, kind: Literal["gpu", "cpu"]) -> None:
     """``problems`` once more, now that the devices are known. Raises ``ConfigError`` with the first."""
     for problem in problems(settings, replicas, kind):
-        raise ConfigError(f"{problem} (training found {replicas} x {kind})", "settings that work on these devices")
+        raise ConfigError(
+            f"{problem} (training found {replicas} x {kind})",
+            "settings that work on these devices",
+            "change these settings of the training, or its `devices`",
+        )
 
 
 def problems(settings: FitSettings, replicas: int, kind: Literal["gpu", "cpu"]) -> Iterator[str]:

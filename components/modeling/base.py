@@ -133,7 +133,11 @@ class Architecture(Config, ABC):
         tag = scope_name(tensor.name)
         if tensor.kind == "categorical":
             if tensor.vocabulary_size is None:
-                raise ConfigError(f"encoded tensor {tensor.name!r} has no vocabulary_size", "a number of indices")
+                raise ConfigError(
+                    f"encoded tensor {tensor.name!r} has no vocabulary_size",
+                    "the number of its indices, for a categorical tensor",
+                    "set vocabulary_size where the tensor is encoded",
+                )
             size = self.embedding_size or embedding_size(tensor.vocabulary_size)
             return keras.layers.Embedding(tensor.vocabulary_size, size, name=names(f"embedding_{tag}"))(x)
         return keras.layers.Flatten(name=names(f"flat_{tag}"))(x) if len(tensor.shape) > 1 else x

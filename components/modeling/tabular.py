@@ -179,7 +179,11 @@ class Tabular(Architecture):
 
 def _vocabulary(tensor: EncodedTensor) -> int:
     if tensor.vocabulary_size is None:
-        raise ConfigError(f"encoded tensor {tensor.name!r} has no vocabulary_size", "a number of indices")
+        raise ConfigError(
+            f"encoded tensor {tensor.name!r} has no vocabulary_size",
+            "the number of its indices, for a categorical tensor",
+            "set vocabulary_size where the tensor is encoded",
+        )
     return tensor.vocabulary_size
 
 

@@ -57,7 +57,7 @@ def _files(path: Path, like: Source | None) -> tuple[Path, list[Path]]:
         return path, images_below(path)
     if path.suffix.lower() in SUFFIXES:
         if not path.is_file():
-            raise DataUnreadable(f"no file {path}", "an image", "check the path")
+            raise DataUnreadable(f"no file {path}", "a file of an image", "check the path")
         return path.parent, [path]
     column = like.file if isinstance(like, ImageListSource) else FILE
     own = ImageListSource(path=str(path), file=column)

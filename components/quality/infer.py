@@ -19,7 +19,7 @@ from schemas.dates import DateFormat
 from schemas.errors import ConfigError, DataUnreadable, UnknownName
 from schemas.number_format import NumberFormat
 from schemas.reference import Reference, pack_statistics
-from schemas.words import listed
+from schemas.words import listed, named
 
 Task = Literal["classification", "regression"]
 
@@ -107,7 +107,7 @@ def _contract(
         else:
             features[column] = _feature(table, column, statistics)
     if not features:
-        raise ConfigError(f"no column of {listed(table.everything, 8)} can be a feature", "one that varies", "")
+        raise _nothing_to_learn(table, label, key, time)
     made: Label | None = label_of(table, label, task) if label else None
     reference = Reference(rows=table.rows, sketch=pack_statistics(statistics))
     return Contract(
@@ -122,6 +122,18 @@ def _contract(
         numbers=_written_otherwise(table, [*features, *([made.name] if made else [])]),
         rows=Rows(min=1),
         reference=reference,
+    )
+
+
+def _nothing_to_learn(table: Table, label: str | None, key: str | None, time: str | None) -> ConfigError:
+    """The error for a table all of whose other columns are keys or always the same."""
+    others = [name for name in table.everything if name not in (label, key, time)]
+    apart = [f"{named(name)} is the {what}" for what, name in (("label", label), ("key", key), ("time", time)) if name]
+    told = f"; {', '.join(apart)}" if apart else ""
+    return ConfigError(
+        f"no column can be a feature: {listed(others, 8) if others else 'there is no other column'}{told}",
+        "at least one more column whose values differ from row to row and come again",
+        "add such columns to the data" + (", or name another --label" if label else ""),
     )
 
 

@@ -49,7 +49,9 @@ def _expectation(rule: Rule) -> Any:
         lines = [line.strip() for line in str(error).splitlines()]
         reason = "; ".join(line for line in lines[1:] if line) or str(error)
         raise ContractError(
-            f"{rule.name}: {rule.expectation}: {reason}", "arguments that the expectation takes"
+            f"{rule.name}: {rule.expectation}: {reason}",
+            "arguments that the expectation takes",
+            "correct `kwargs` under `checks` in the contract",
         ) from None
 
 

@@ -86,7 +86,11 @@ def _common_batching(flags: Flags) -> BatchSettings:
     try:
         return common_settings(flags.batching_parameters_file if flags.enable_batching else "")
     except ServingError as error:
-        raise ConfigError(f"{flags.batching_parameters_file}: {error.text}", "", "correct the file") from None
+        raise ConfigError(
+            f"{flags.batching_parameters_file}: {error.text}",
+            "a BatchingParameters text message as TensorFlow Serving takes it",
+            "correct the file",
+        ) from None
 
 
 def _wrap(flags: Flags, common: BatchSettings, batches: BatchScheduler) -> Callable[[GraphRunner, str], Runner]:

@@ -93,7 +93,11 @@ class PredictionLogWriter:
         count: Callable[[str], None] = lambda outcome: None,
     ) -> None:
         if not 0 <= settings.sampling_rate <= 1:
-            raise ConfigError(f"a sampling rate of {settings.sampling_rate:g}", "0 to 1", "correct the flag")
+            raise ConfigError(
+                f"a sampling rate of {settings.sampling_rate:g}",
+                "a share from 0 to 1",
+                "correct --prediction_log_sampling_rate",
+            )
         _make_folder(settings.folder)
         self.settings = settings
         self.written = self.dropped = 0

@@ -65,7 +65,9 @@ def hash_columns(key: str | None, contract: Contract) -> tuple[str, ...]:
     """The key, or every column where there is none."""
     if key is not None and key not in contract.columns:
         raise ConfigError(
-            f"split key {key!r} is no column of contract {contract.name!r}", f"one of {listed(contract.columns)}"
+            f"split key {key!r} is no column of contract {contract.name!r}",
+            f"one of {listed(contract.columns)}",
+            "correct `key` of the split",
         )
     chosen = key or contract.key
     return (chosen,) if chosen else contract.columns
@@ -106,7 +108,9 @@ def _by_time(plan: ByTime, contract: Contract, source: Source, wanted: Wanted) -
         moments = frame.get_column(column)
         if moments.dtype.is_temporal() != isinstance(cuts[0], datetime):
             raise ConfigError(
-                f"time column {column!r} holds {moments.dtype}, the cut-off is {cuts[0]!r}", "cut-offs of the same kind"
+                f"time column {column!r} holds {moments.dtype}, the cut-off is {cuts[0]!r}",
+                "cut-offs of the same kind as the column",
+                "write the cut-offs of the split as the column is written",
             )
         code = np.zeros(frame.height, dtype=np.int64)
         for cut in cuts:
@@ -126,7 +130,9 @@ def _share_cuts(plan: ByTime, column: str, source: Source, wanted: Wanted) -> li
     moments = pl.concat([f.get_column(column) for f in source.frames(alone)]).drop_nulls().sort()
     if moments.is_empty():
         raise DataUnreadable(
-            f"time column {column!r} is missing in every row", "times", "correct the data, or split by hash"
+            f"time column {column!r} is missing in every row",
+            "a time in some rows",
+            "correct the data, or split by hash",
         )
     rows = len(moments)
     firsts = (round(plan.shares.train * rows), round((plan.shares.train + plan.shares.val) * rows))

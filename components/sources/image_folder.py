@@ -86,7 +86,9 @@ class ImageFolderSource(Source):
     def _root(self) -> Path:
         root = local(self.path)
         if not root.is_dir():
-            raise missing_file(root) if not root.exists() else DataUnreadable(f"{root} is a file", "a folder of images")
+            if not root.exists():
+                raise missing_file(root)
+            raise DataUnreadable(f"{root} is a file", "a folder of images", "name the folder that it lies in")
         return root
 
     def _names(self, files: list[Path]) -> pl.Series:

@@ -92,4 +92,4 @@ def missing_file(path: Path) -> DataUnreadable:
     wanted_name = path.relative_to(folder).parts[0] if path.is_relative_to(folder) and path != folder else path.name
     like = difflib.get_close_matches(wanted_name, names, n=1, cutoff=0.5)
     fix = f"did you mean {folder / like[0]}?" if like else f"check the path (relative ones count from {Path.cwd()})"
-    return DataUnreadable(f"no file or folder {path}", "the data", fix)
+    return DataUnreadable(f"no file or folder {path}", "a file or folder that exists", fix)

@@ -95,7 +95,7 @@ class TfdsSource(Source):
         if seen != expected:
             raise DataUnreadable(
                 f"{self}: split {theirs!r} gave {seen} rows, its metadata counts {expected}",
-                "all rows",
+                "every row that the metadata counts",
                 "prepare the data set again, in tfrecord format",
             )
 
@@ -153,7 +153,7 @@ class TfdsSource(Source):
         if builder.info.file_format == tfds.core.FileFormat.PARQUET:
             raise DataUnreadable(
                 f"{self} is prepared in parquet format, from which tensorflow-datasets drops rows",
-                "tfrecord",
+                "a data set in tfrecord format",
                 "prepare it again",
             )
         if self.download:

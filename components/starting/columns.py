@@ -58,7 +58,7 @@ def left_out(contract: Contract, frame: pl.DataFrame, specs: dict[str, Spec]) ->
 
 def _reason(name: str, contract: Contract, series: pl.Series, spec: Spec) -> str:
     if name == contract.key or spec.kind == "key":
-        return "key: another value in every row"
+        return _key(series)
     if name == contract.time and name not in contract.features:
         return ""
     filled = series.drop_nulls()
@@ -71,6 +71,16 @@ def _reason(name: str, contract: Contract, series: pl.Series, spec: Spec) -> str
     if others <= max(RARE_ROWS, RARE_SHARE * len(series)):
         return f"nearly constant: all but {others} of {len(series):,} rows are alike"
     return _endless(series, spec) or ((unread(filled) or _text(filled)) if spec.kind == "text" else "")
+
+
+def _key(series: pl.Series) -> str:
+    """Why a column names rows: how far its values are all different."""
+    filled = series.drop_nulls()
+    filled = filled.filter(filled != "") if series.dtype == pl.String else filled
+    if filled.n_unique() < len(filled):
+        return f"key: {filled.n_unique():,} values in {len(filled):,} rows"
+    where = "every row" if len(filled) == len(series) else f"each of the {len(filled):,} rows that have one"
+    return f"key: another value in {where}"
 
 
 def _endless(series: pl.Series, spec: Spec) -> str:

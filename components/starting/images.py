@@ -138,7 +138,11 @@ def _listed(table: Path, label: str | None) -> Pictures:
         path=str(table), folder="" if folder == table.parent else str(folder), file=file, image=image
     )
     if rows[chosen].null_count():
-        raise DataUnreadable(f"{table}: {rows[chosen].null_count()} rows without {chosen}", "a class in every row", "")
+        raise DataUnreadable(
+            f"{table}: {rows[chosen].null_count()} rows without {chosen}",
+            "a class in every row",
+            "fill them in, or leave these rows out",
+        )
     others = tuple(c for c in rows.columns if c not in (file, chosen))
     return Pictures(source, [folder / f for f in rows[file]], rows[chosen].to_list(), chosen, file, others)
 

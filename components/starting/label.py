@@ -75,7 +75,11 @@ def task_of(spec: Spec, series: pl.Series, wanted: Task | None) -> tuple[Task, s
     kinds = series.drop_nulls().n_unique()
     number = spec.kind == "number" or spec.integer
     if wanted == "regression" and not number:
-        raise ConfigError(f"--task regression, and {series.name!r} holds {spec.kind}", "numbers", "leave --task out")
+        raise ConfigError(
+            f"--task regression, and {series.name!r} holds {spec.kind}",
+            "a label of numbers",
+            "leave --task out, or name another --label",
+        )
     if wanted is not None:
         return wanted, "as asked"
     if spec.kind in ("category", "text") and not spec.integer:

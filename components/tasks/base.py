@@ -206,7 +206,11 @@ class Task(Config, ABC):
             ConfigError: weights that this task does not have.
         """
         if settings.class_weight != "none":
-            raise ConfigError(f"class_weight for a {self.kind}", "'none'", "leave class_weight out")
+            raise ConfigError(
+                f"class_weight for a {self.kind}",
+                "class_weight 'none' (weights are for classes)",
+                "leave class_weight out",
+            )
         return None
 
     @abstractmethod

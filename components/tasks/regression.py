@@ -75,7 +75,9 @@ class Regression(Task):
         label = labelled(contract)
         _refuse_spread(label.name, seen)
         if settings.label_smoothing:
-            raise ConfigError("label_smoothing for a regression", "0", "leave label_smoothing out")
+            raise ConfigError(
+                "label_smoothing for a regression", "label_smoothing 0 (it is for classes)", "leave label_smoothing out"
+            )
         return cls(label=label, offset=seen.mean, scale=math.sqrt(seen.variance), error=settings.regression_loss)
 
     @classmethod

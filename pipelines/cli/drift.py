@@ -49,7 +49,7 @@ def drift(
 ) -> int:
     """Compare new rows, or what a server was asked, with the data that the live model learned from."""
     if (data is None) == (log is None):
-        raise ConfigError("--data and --log together, or neither", "one of them", "say what is to be compared")
+        raise ConfigError("--data and --log together, or neither", "one of them", "name --data FILE or --log DIR")
     quiet_libraries()
     opened = open_store(store)
     opened.check_writable()
@@ -81,7 +81,11 @@ def _pipeline(watched_one: Pipeline, data: Path | None, log: Path | None, most: 
 
     made = [step for step in watched_one.steps if issubclass(step.signature.result, Examples)]
     if not made:
-        raise ConfigError(f"{watched_one.name} has no step that makes examples", "one", "name another pipeline")
+        raise ConfigError(
+            f"{watched_one.name} has no step that makes examples",
+            "a step whose result is Examples",
+            "name another pipeline",
+        )
     inputs = {"baseline": Champion(watched_one.name, made[-1].name)}
     if log is not None:
         source = PredictionLogSource(path=str(log))

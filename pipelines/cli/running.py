@@ -80,7 +80,11 @@ def run(
     pipeline = defined.configured(given)
     selected = pipeline.between(first, last)
     if not selected:
-        raise ConfigError(f"--from {first} --to {last}: no step lies between", "a step and one that hangs on it")
+        raise ConfigError(
+            f"--from {first} --to {last}: no step lies between",
+            "a step and one that hangs on it",
+            f"see the order of the steps: kilnworks show {name}",
+        )
     opened = open_store(store)
     opened.check_writable()
     this = opened.run(name, run_id or new_run_id())
@@ -168,7 +172,9 @@ def _overrides_from_environment() -> dict[str, Any]:
     try:
         found = json.loads(text)
     except json.JSONDecodeError as error:
-        raise ConfigError(f"${OVERRIDES_VARIABLE} is not JSON: {error}", '{"model.epochs": 3}') from None
+        wanted = 'one JSON object of settings, such as {"model.epochs": 3}'
+        fix = "correct what starts this command, or unset the variable"
+        raise ConfigError(f"${OVERRIDES_VARIABLE} is not JSON: {error}", wanted, fix) from None
     return dict(found)
 
 

@@ -300,7 +300,7 @@ def _translate(error: BaseException, step: Step) -> KilnworksError:
     text = f"{type(error).__name__}: {error}".strip()
     return StepFailed(
         f"{step.component} raised {text}",
-        "an artifact",
+        "the artifact of a step that has ended",
         "see the traceback with --traceback; if the input is right, this is a bug worth reporting",
     )
 

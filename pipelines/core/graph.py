@@ -45,7 +45,11 @@ class Pipeline:
         try:
             order = tuple(TopologicalSorter({s.name: s.upstream() for s in self.steps}).static_order())
         except CycleError as error:
-            raise WiringError(f"{self.name}: cycle {' -> '.join(error.args[1])}", "steps without a circle") from None
+            raise WiringError(
+                f"{self.name}: cycle {' -> '.join(error.args[1])}",
+                "steps of which none waits for itself",
+                "take one of these inputs away",
+            ) from None
         object.__setattr__(self, "steps", tuple(self[name] for name in order))
         self.units()
 
@@ -62,7 +66,8 @@ class Pipeline:
         signature = step.signature
         where = f"{self.name}.{step.name}"
         if not isinstance(step.config, signature.config):
-            raise WiringError(f"{where}: config is {type(step.config).__name__}", signature.config.__name__)
+            got, wanted = type(step.config).__name__, signature.config.__name__
+            raise WiringError(f"{where}: config is {got}", f"{wanted}, or a class made from it", f"give {wanted}(...)")
         if signature.inputs.keys() != step.inputs.keys():
             wants, given = sorted(signature.inputs), sorted(step.inputs)
             raise WiringError(f"{where} is given {given}", f"inputs {wants} of {step.component}", "match the names")

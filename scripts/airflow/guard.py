@@ -22,9 +22,10 @@ class Guard:
 
     Args:
         command: undoes what was started; does no harm where nothing is left.
+        holds: descriptors, e.g. of a lock, that stay open until the command has ended.
     """
 
-    def __init__(self, command: Sequence[object]) -> None:
+    def __init__(self, command: Sequence[object], holds: Sequence[int] = ()) -> None:
         self._process = subprocess.Popen(
             ["sh", "-c", 'cat > /dev/null; exec "$@"', "guard", *map(str, command)],
             stdin=subprocess.PIPE,
@@ -32,6 +33,7 @@ class Guard:
             stderr=subprocess.DEVNULL,
             cwd="/",
             start_new_session=True,
+            pass_fds=holds,
         )
 
     def release(self) -> int:
@@ -40,9 +42,9 @@ class Guard:
         return self._process.returncode
 
 
-def sweeper(mark: str, home: Path) -> Guard:
+def sweeper(mark: str, home: Path, holds: Sequence[int] = ()) -> Guard:
     """A guard that kills every process that carries a mark or belongs to the Airflow in a folder."""
-    return Guard([sys.executable, Path(__file__).resolve(), mark, home.resolve()])
+    return Guard([sys.executable, Path(__file__).resolve(), mark, home.resolve()], holds)
 
 
 def belonging(mark: str, home: Path) -> list[int]:

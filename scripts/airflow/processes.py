@@ -54,6 +54,7 @@ class Airflow:
         project: folder with the pipelines' definitions (``$KILNWORKS_ROOT``).
         settings: further environment variables for all processes.
         parallelism: most tasks at once.
+        holds: descriptors that stay open until nothing of it runs any more (see ``Guard``).
     """
 
     home: Path
@@ -63,6 +64,7 @@ class Airflow:
     project: Path = ROOT
     settings: Mapping[str, str] = field(default_factory=dict)
     parallelism: int = 4
+    holds: tuple[int, ...] = ()
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -149,7 +151,7 @@ class Airflow:
 
         Nothing is left running when this process ends, even if it is killed.
         """
-        self._guard = self._guard or sweeper(self._mark, self.home)
+        self._guard = self._guard or sweeper(self._mark, self.home, self.holds)
         self.prepare()
         for name in COMPONENTS:
             self.start_one(name)

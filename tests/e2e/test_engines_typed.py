@@ -1,7 +1,7 @@
 """The engines of Great Expectations as a user asks for them: by the command that is typed, in a project folder."""
 
+import json
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -10,13 +10,9 @@ from pathlib import Path
 import pytest
 
 from schemas.files import read_json
+from tests import needed
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.skipif(
-        shutil.which("java") is None, reason="Spark needs Java: apt-get install openjdk-17-jre-headless"
-    ),
-]
+pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).parents[2]
 SMALL = """\
 spark.sql.codegen.wholeStage false
@@ -57,7 +53,8 @@ SHOP = supervised(
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a definition and a database of 300 customers; one of them is 99 years old only in ``old``."""
-    folder = tmp_path_factory.mktemp("project")
+    folder = tmp_path_factory.mktemp("project") / "Büro [1], {a,b}*"
+    folder.mkdir()
     (folder / "pipelines").mkdir()
     (folder / "pipelines/shop.py").write_text(SHOP)
     (folder / "conf").mkdir()
@@ -75,10 +72,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def typed(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """``python -m pipelines ...`` in the project folder."""
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "KILNWORKS_ROOT": str(project)}
-    env |= {"SPARK_CONF_DIR": str(project / "conf"), "SPARK_LOCAL_IP": "127.0.0.1"}
-    command = [sys.executable, "-m", "pipelines", *words]
-    return subprocess.run(command, cwd=project, env=env, capture_output=True, text=True, check=False)
+    return python(project, "-m", "pipelines", *words)
+
+
+def python(project: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """``python ...`` in the project folder, with a Java for Spark."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "KILNWORKS_ROOT": str(project), "JAVA_HOME": needed.java()}
+    env |= {"SPARK_CONF_DIR": str(project / "conf"), "SPARK_LOCAL_IP": "127.0.0.1", **environment}
+    return subprocess.run([sys.executable, *words], cwd=project, env=env, capture_output=True, text=True, check=False)
 
 
 def outcomes(project: Path, run: str) -> dict[tuple[str, str], tuple[bool, int | None]]:
@@ -97,6 +98,44 @@ def test_spark_after_the_database_in_one_process(project):
     report = read_json(project / "store/runs/shop/spark/checked/validation.json")
     assert report["engine"].endswith("spark") and sum(report["rows"].values()) == 300
     assert outcomes(project, "spark") == outcomes(project, "here")
+
+
+def judged_on_spark(project: Path, run: str) -> None:
+    """The checks of a run were made by Spark, on all rows."""
+    report = read_json(project / "store/runs/shop" / run / "checked/validation.json")
+    assert report["engine"].endswith("spark") and sum(report["rows"].values()) == 300
+
+
+def test_spark_by_steps_of_one_process(project):
+    """Both steps in one process, as a task of several steps runs them: the database's checks come first."""
+    done = typed(project, "step", "shop", "examples", "checked", "--run-id", "step", "--set", "checked.engine=spark")
+    assert done.returncode == 0, done.stdout + done.stderr
+    judged_on_spark(project, "step")
+
+
+TASK = """
+import sys
+from dags.factory import build_dag
+from dags.operators import InProcessOperator, PipelineOperator
+from pipelines.core.registry import load
+
+dag = build_dag(load("shop"), register=False)
+for name in ("examples", "checked"):
+    task = dag.get_task(name)
+    kind = {"process": PipelineOperator, "here": InProcessOperator}[sys.argv[1]]
+    chosen = kind(task_id=f"{name}_tried", pipeline="shop", arguments=task.arguments, steps=task.steps, env=ENV)
+    chosen.execute({"run_id": sys.argv[1]})
+"""
+
+
+@pytest.mark.parametrize("where", ["process", "here"])
+def test_spark_by_the_tasks_of_airflow(project, tmp_path, where):
+    """The tasks of the DAG, in a process each and all in one, with the setting as the form hands it over."""
+    env = {"KILNWORKS_RUN_ID": where, "KILNWORKS_OVERRIDES": json.dumps({"checked.engine": "spark"})}
+    code = f"ENV = {env!r}\n{TASK}"
+    done = python(project, "-c", code, where, AIRFLOW_HOME=str(tmp_path), KILNWORKS_STORE=str(project / "store"))
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    judged_on_spark(project, where)
 
 
 def test_a_rule_that_breaks_on_spark_is_named(project):

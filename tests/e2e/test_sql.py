@@ -83,7 +83,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("pg")
     for part in (folder, *folder.parents[:3]):
         part.chmod(0o755)
-    server = Postgres(folder / "server")
+    server = Postgres(folder / "server", durable=False)
     server.start()
     try:
         yield server.url

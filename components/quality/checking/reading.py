@@ -102,7 +102,7 @@ def together(frames: Sequence[pl.DataFrame], files: Sequence[Path], *, absent: b
 def _read_folder(path: Path, delimiter: str | None, lenient: bool) -> tuple[pl.DataFrame, FileFacts]:
     kind = kind_of_path(path)
     if kind == "images":
-        raise DataUnreadable(f"folder {path} holds images", "a table", "name a file, or a folder of tables")
+        raise DataUnreadable(f"folder {path} holds images", "a file of a table, or a folder of them", "name one")
     files = find_files(str(path), ENDINGS[kind])
     if kind == "jsonl":
         frame = _read_jsonl(files)

@@ -56,7 +56,7 @@ def evolve_contract(contract: Contract, path: Path) -> Evolution:
         proposed = proposed.model_copy(update={"reference": reference})
     outcome = check_file(proposed, path)
     if any(f.rule == "the file can be read" for f in outcome.failures):
-        raise DataUnreadable(f"{path.name} cannot be read", "rows", "send it again")
+        raise DataUnreadable(f"{path.name} cannot be read", "a table as the contract describes it", "write it again")
     checked = Contract.model_validate(proposed.model_dump())
     return Evolution(checked, tuple(diff_contracts(contract, checked)), outcome.failures)
 

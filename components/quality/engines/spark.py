@@ -92,9 +92,10 @@ def session(master: str) -> Iterator[Any]:
 
 
 def _reason(error: Exception) -> str:
-    """What Java or Spark said, in one line without the frames of either."""
+    """What Java or Spark said and the cause behind it, in one line without the frames of either."""
     lines = [line.strip(" :") for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:2])[:300]
+    causes = [line for line in lines if line.startswith("Caused by: ")]
+    return " ".join([" ".join(lines[:2])[:300], *(cause[:300] for cause in causes[-1:])])
 
 
 def check_splits_on_spark(

@@ -98,9 +98,14 @@ def _outcome(job: Job) -> Judged | KilnworksError:
 
 
 def _environment() -> dict[str, str]:
-    """The environment with the packages of this process on the path of the next."""
+    """The environment with the packages of this process on the path of the next, and names of files in UTF-8.
+
+    Java reads names in the encoding of the locale: under ``LC_ALL=C`` it finds no file below a folder ``Z\u00fcrich``.
+    """
     paths = [path or str(Path.cwd()) for path in sys.path]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
+    found = {**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
+    locale = next(filter(None, (os.environ.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))), "")
+    return found if locale.lower().endswith(("utf-8", "utf8")) else {**found, "LC_ALL": "C.UTF-8"}
 
 
 if __name__ == "__main__":

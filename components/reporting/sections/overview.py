@@ -19,9 +19,13 @@ HEADLINES = {
     "empty": "not started",
 }
 
+UNPUBLISHED = {"trial": "a trial, finished", "train only": "trained, as asked"}
+"""The gates that close because nobody asked for more, and how a run that ends there has ended."""
+
 
 def overview(run: RunRecord) -> dict[str, Any]:
     """Title, outcome, command and tiles."""
+    unpublished = _unpublished(run)
     return {
         "pipeline": str(run.run.get("pipeline") or run.path.parent.name),
         "run_id": str(run.run.get("run_id") or run.path.name),
@@ -30,11 +34,20 @@ def overview(run: RunRecord) -> dict[str, Any]:
         "command": str(run.run.get("command") or ""),
         "overrides": {str(k): str(v) for k, v in as_dict(run.run.get("overrides")).items()},
         "outcome": run.outcome,
-        "headline": HEADLINES[run.outcome],
+        "headline": unpublished or HEADLINES[run.outcome],
+        "resumes": run.outcome in ("failed", "skipped", "unfinished") and not unpublished,
         "description": str(run.contract.get("description") or ""),
         "tiles": _tiles(run),
         "live": run.outcome == "running",
     }
+
+
+def _unpublished(run: RunRecord) -> str:
+    """How a run has ended that did all that was asked and was not to publish; empty for every other run."""
+    gates = [str(as_dict(as_dict(s.error).get("details")).get("gate")) for s in run.steps if s.outcome == "skipped"
+             and not s.record.get("blocked_by")]  # fmt: skip
+    ended = run.outcome == "skipped" and bool(gates) and all(gate in UNPUBLISHED for gate in gates)
+    return UNPUBLISHED[gates[0]] if ended else ""
 
 
 def problems(run: RunRecord) -> list[dict[str, Any]]:

@@ -68,7 +68,7 @@ def read_head(file: Path) -> bytes:
 def refuse_empty(file: Path, head: bytes) -> None:
     """Raise ``DataUnreadable`` for a file that holds nothing but blanks."""
     if not head.strip(b" \t\r\n\xef\xbb\xbf\xff\xfe\x00"):
-        raise DataUnreadable(f"{file} is empty", "rows", "check how the file was written")
+        raise DataUnreadable(f"{file} is empty", "a file with rows", "check how the file was written")
 
 
 def detect(file: Path, head: bytes) -> Kind:

