@@ -77,7 +77,7 @@ def fit(
     batch = min(settings.batch, examples.rows("train"))
     placement = place(settings.devices, batch, images=any(t.kind == "image" for t in transform.encoded))
     check_placed(settings.model_copy(update={"batch": batch}), placement.replicas, placement.kind)
-    chosen = choose(examples.contract)
+    chosen = choose(examples.contract, settings.task)
     mode = chosen.direction(settings.monitor, bool("val" in examples.splits and examples.rows("val")))
     task, splits = _read(settings, examples, Encoder(transform, chosen), batch, context.work / "row-groups")
     LOG.info("training on %d x %s: %s", placement.replicas, placement.kind, placement.why)

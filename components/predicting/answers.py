@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from components.tasks.choose import choose
+from components.tasks.base import Task
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-    from schemas.contract import Contract
 
-
-def answer_frame(contract: Contract, outputs: Mapping[str, np.ndarray[Any, Any]]) -> pl.DataFrame:
+def answer_frame(task: Task, outputs: Mapping[str, np.ndarray[Any, Any]]) -> pl.DataFrame:
     """One row an input row, with the columns of ``Task.table``; such as ``class`` and ``probability_<class>``."""
-    return choose(contract).of(contract).table(outputs)
+    return task.table(outputs)

@@ -14,6 +14,8 @@ from components.predicting.no_number import refuse_no_number
 from components.predicting.pieces import Arrays, Ask, in_pieces
 from components.predicting.rows import file_source, request_frames, row_words
 from components.sources.base import Source
+from components.tasks.base import Task
+from components.tasks.choose import FILE, choose, read_task
 from schemas.champion import ChampionRecord
 from schemas.contract import Contract
 from schemas.errors import StoreError
@@ -26,16 +28,19 @@ if TYPE_CHECKING:
 BATCH = 1024
 
 
-def predictions(path: Path, contract: Contract, ask: Ask, like: Source | None = None) -> Iterator[pl.DataFrame]:
+def predictions(
+    path: Path, contract: Contract, ask: Ask, like: Source | None = None, task: Task | None = None
+) -> Iterator[pl.DataFrame]:
     """Answers for the rows of a file, in order, in batches; behind the file's name for images.
 
-    Args and errors as for ``request_frames``; raises ``RequestInvalid``, too, where an answer is NaN or infinite.
+    ``task`` is that of the model, by default the one that the contract's label asks for. Args and errors as for
+    ``request_frames``; raises ``RequestInvalid``, too, where an answer is NaN or infinite.
     """
-    seen = 0
+    seen, told = 0, task or choose(contract).of(contract)
     for frame in request_frames(path, contract, like):
         for rows in frame.iter_slices(BATCH):
             names = [rows[name] for name in rows.columns if name not in contract.features]
-            answers = answer_frame(contract, ask(raw_arrays(contract, rows)))
+            answers = answer_frame(told, ask(raw_arrays(contract, rows)))
             refuse_no_number(rows, answers, partial(_place, path, contract, like, seen))
             seen += rows.height
             yield answers.select(*names, *answers.columns)
@@ -58,6 +63,12 @@ def champion_contract(champion: ChampionRecord) -> Contract:
     if not path.is_file():
         raise StoreError(f"{path} is gone", "a published model", f"run {champion.pipeline} again")
     return Contract.model_validate(read_json(path))
+
+
+def champion_task(champion: ChampionRecord, contract: Contract) -> Task:
+    """The task of the live model; of one that was published before tasks were kept, by its contract."""
+    path = Path(champion.path) / "assets.extra" / FILE
+    return read_task(path) if path.is_file() else choose(contract).of(contract)
 
 
 def in_process(champion: ChampionRecord) -> Ask:

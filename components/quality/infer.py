@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -14,14 +14,13 @@ from components.quality.checking.judgement import advances_of, learn
 from components.quality.checking.reading import read_file
 from components.quality.checking.table import Spec, Table
 from components.quality.infer_rules import absent_classes, advancing_feature, feature_of, label_of
+from components.tasks.asked import CLASSES, NUMBERS, Asked
 from schemas.contract import Contract, Feature, Label, Rows
 from schemas.dates import DateFormat
 from schemas.errors import ConfigError, DataUnreadable, UnknownName
 from schemas.number_format import NumberFormat
 from schemas.reference import Reference, pack_statistics
 from schemas.words import listed, named
-
-Task = Literal["classification", "regression"]
 
 SENSITIVE = {"sensitive": True, "allowed": None, "min": None, "max": None}
 LEAST_ROWS = 20
@@ -31,7 +30,7 @@ LEAST_ROWS = 20
 def infer_contract(
     path: Path,
     label: str | None = None,
-    task: Task | None = None,
+    task: Asked | None = None,
     time: str | None = None,
     name: str | None = None,
     sensitive: Collection[str] = (),
@@ -80,20 +79,20 @@ def hide(contract: Contract, sensitive: Collection[str]) -> Contract:
     return contract.model_copy(update={"features": hidden})
 
 
-def _label_spec(spec: Spec, series: pl.Series, task: Task | None) -> Spec:
+def _label_spec(spec: Spec, series: pl.Series, task: Asked | None) -> Spec:
     """A label is compared as what it is used for: classes or numbers."""
     few = series.n_unique() <= 20
     if spec.kind == "number" or spec.integer:
-        if task == "classification" or (task is None and spec.integer and few):
+        if task == CLASSES or (task is None and spec.integer and few):
             return replace(spec, kind="category", integer=True)
         return replace(spec, kind="number")
-    if spec.kind in ("text", "key") and task == "regression":
+    if spec.kind in ("text", "key") and task == NUMBERS:
         return Spec("text")
     return replace(spec, kind="category", tokens=absent_classes(series)) if spec.kind != "datetime" else spec
 
 
 def _contract(
-    table: Table, statistics: dict[str, Any], label: str | None, task: Task | None, time: str | None, name: str
+    table: Table, statistics: dict[str, Any], label: str | None, task: Asked | None, time: str | None, name: str
 ) -> Contract:
     keys = table.names("key")
     key = _best_key(table, keys)

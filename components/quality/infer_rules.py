@@ -1,7 +1,6 @@
 """The readable rules of an inferred contract: what a person would write down after a good look at the column."""
 
 import math
-from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -11,6 +10,7 @@ from components.quality.checking.advance import Advance
 from components.quality.checking.table import Spec, Table
 from components.quality.stats.tails import bounds, ends
 from components.sources.label_texts import absent_labels
+from components.tasks.asked import CLASSES, Asked
 from schemas.contract import Advances, Dtype, Feature, Label, Scalar
 from schemas.errors import ConfigError
 from schemas.magnitudes import EXACT_IN_FLOAT32
@@ -154,10 +154,10 @@ def closed_list(table: Table, column: str) -> tuple[Scalar, ...] | None:
     return tuple(sorted(counts[counts.columns[0]].to_list()))
 
 
-def label_of(table: Table, column: str, task: Literal["classification", "regression"] | None) -> Label:
+def label_of(table: Table, column: str, task: Asked | None) -> Label:
     """The label: classes in sorted order, or a number."""
     spec = table.specs[column]
-    if spec.kind == "category" or task == "classification":
+    if spec.kind == "category" or task == CLASSES:
         return _classes(table, column, spec)
     if spec.kind != "number":
         raise ConfigError(

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
 
 import polars as pl
 
 from components.quality.checking.table import Spec
 from components.starting.recipe import Decision
+from components.tasks.asked import CLASSES, NUMBERS, Asked
 from schemas.errors import ConfigError, UnknownName
 from schemas.magnitudes import FINITE, FLOAT32_MAX, LARGEST_SPREAD
 from schemas.words import named
-
-Task = Literal["classification", "regression"]
 
 NAMES = ("label", "target", "y", "class", "outcome", "response", "churn", "churned", "default", "survived", "species")
 """Names that a label usually has, in lower case, the most usual first."""
@@ -66,7 +64,7 @@ def refuse_magnitude(series: pl.Series) -> None:
     )
 
 
-def task_of(spec: Spec, series: pl.Series, wanted: Task | None) -> tuple[Task, str]:
+def task_of(spec: Spec, series: pl.Series, wanted: Asked | None) -> tuple[Asked, str]:
     """What kind of prediction, and why.
 
     Raises:
@@ -74,7 +72,7 @@ def task_of(spec: Spec, series: pl.Series, wanted: Task | None) -> tuple[Task, s
     """
     kinds = series.drop_nulls().n_unique()
     number = spec.kind == "number" or spec.integer
-    if wanted == "regression" and not number:
+    if wanted == NUMBERS and not number:
         raise ConfigError(
             f"--task regression, and {series.name!r} holds {spec.kind}",
             "a label of numbers",
@@ -83,7 +81,7 @@ def task_of(spec: Spec, series: pl.Series, wanted: Task | None) -> tuple[Task, s
     if wanted is not None:
         return wanted, "as asked"
     if spec.kind in ("category", "text") and not spec.integer:
-        return "classification", "it holds texts"
+        return CLASSES, "it holds texts"
     if spec.integer and kinds <= FEW:
-        return "classification", f"it holds {kinds} different whole numbers"
-    return "regression", "it holds numbers"
+        return CLASSES, f"it holds {kinds} different whole numbers"
+    return NUMBERS, "it holds numbers"

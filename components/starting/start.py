@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from components.starting.label import Task
 from components.starting.opening import kind_of
 from components.starting.recipe import Recipe
+from components.tasks.asked import Asked
 
 
 def start(
@@ -14,7 +14,7 @@ def start(
     data: str,
     *,
     label: str | None = None,
-    task: Task | None = None,
+    task: Asked | None = None,
     time: str | None = None,
     query: str | None = None,
     decimals: Mapping[str, str] | None = None,

@@ -20,13 +20,14 @@ from components.sources.columns import contract_columns
 from components.starting import sizes
 from components.starting.columns import codes, left_out
 from components.starting.dated import date_decisions
-from components.starting.label import Task, find_label, refuse_magnitude, task_of
+from components.starting.label import find_label, refuse_magnitude, task_of
 from components.starting.leakage import Suspect, find_suspects
 from components.starting.opening import Kind, Opened, open_table
 from components.starting.recipe import Decision, Recipe
 from components.starting.settling import settle
 from components.starting.spellings import refuse_broken_numbers, spelling_decisions
 from components.starting.times import time_column
+from components.tasks.asked import NUMBERS, Asked
 from components.tasks.choose import choose
 from schemas.contract import Contract, Feature
 from schemas.errors import ConfigError, UnknownName
@@ -46,7 +47,7 @@ def start_with_table(
     kind: Kind,
     *,
     label: str | None = None,
-    task: Task | None = None,
+    task: Asked | None = None,
     time: str | None = None,
     query: str | None = None,
     decimals: Mapping[str, str] | None = None,
@@ -78,7 +79,7 @@ def start_with_table(
     contract, columns = _without(inferred, opened, why_time)
     parts = _typed(opened, contract)
     typed = pl.concat(list(parts.values()))
-    if task == "regression":
+    if task == NUMBERS:
         refuse_magnitude(typed[label])
     contract, suspects = _without_copies(contract, typed)
     settled = settle(contract, opened.source, parts)
@@ -99,7 +100,7 @@ def start_with_table(
     return Recipe(contract, opened.source, typed.height, model, training, settled.split, transform, tuple(decisions))
 
 
-def _inferred(name: str, opened: Opened, label: str, task: Task, time: str | None) -> tuple[Contract, str]:
+def _inferred(name: str, opened: Opened, label: str, task: Asked, time: str | None) -> tuple[Contract, str]:
     """The contract as ``contract infer`` would write it, the time column that was asked for or found, and why."""
     with opened.as_file() as path:
         contract = infer_contract(path, label, task, time, name, specs=opened.specs)

@@ -11,6 +11,7 @@ from components.tasks.binary import Binary
 from components.tasks.multiclass import Multiclass
 from components.tasks.regression import Regression
 from schemas.artifacts import Model
+from schemas.code import Code, path_of
 from schemas.contract import Contract
 from schemas.errors import ConfigError, UnknownName
 from schemas.files import read_json, write_json
@@ -21,12 +22,14 @@ FILE = "task.json"
 """Where a task lies beside its model."""
 
 
-def choose(contract: Contract) -> type[Task]:
-    """The task that the label of a contract asks for.
+def choose(contract: Contract, own: Code | None = None) -> type[Task]:
+    """The task that the label of a contract asks for, or one of a user's own.
 
     Raises:
-        ConfigError: the contract has no label, or one that no task suits.
+        ConfigError: the contract has no label, or one that no task suits; ``own`` is no task.
     """
+    if own is not None:
+        return _loaded(own)
     for task in TASKS:
         if task.suits(contract):
             return task
@@ -50,19 +53,27 @@ def read_task(path: Path) -> Task:
     """A task as ``write_task`` kept it.
 
     Raises:
-        UnknownName: a task that this package does not have.
+        UnknownName: a task that this package does not have, or code that is no longer there.
     """
     content: dict[str, Any] = dict(read_json(path))
-    kind = str(content.pop("kind"))
-    found = task_named(kind)
+    kind, own = str(content.pop("kind")), content.pop("code", None)
+    found = _loaded(Code(path=own)) if own else task_named(kind)
     if found is None:
         raise UnknownName("task", kind, [task.kind for task in TASKS])
     return found.model_validate(content)
 
 
 def write_task(task: Task, directory: Path) -> None:
-    """Keep a task in a directory."""
-    write_json(directory / FILE, {"kind": task.kind, **task.model_dump(mode="json")})
+    """Keep a task in a directory; one of a user's own by the name of its class."""
+    own = {} if type(task) in TASKS else {"code": path_of(type(task))}
+    write_json(directory / FILE, {"kind": task.kind, **own, **task.model_dump(mode="json")})
+
+
+def _loaded(code: Code) -> type[Task]:
+    found = code.load()
+    if not (isinstance(found, type) and issubclass(found, Task)):
+        raise ConfigError(f"{code.path} is no task", "a subclass of components.tasks.base.Task", "name the class")
+    return found
 
 
 def metric_named(name: str) -> Metric | None:

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from schemas.code import Code
 from schemas.config import Config
 
 RegressionLoss = Literal["squared", "absolute", "huber"]
@@ -12,6 +13,9 @@ RegressionLoss = Literal["squared", "absolute", "huber"]
 class TaskSettings(Config):
     """Choices about labels and loss; each task refuses what it cannot use."""
 
+    task: Code | None = None
+    """A task of your own, ``my_project.tasks:Ranking``: a subclass of ``components.tasks.base.Task``. Left out, the
+    label of the contract says it."""
     class_weight: Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0)]] = "none"
     """Weight of the rows of each class in the training loss: equal, inversely to how often the class occurs, or by
     class. Validation is not weighted."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from components.tasks.asked import Asked
     from schemas.contract import Contract
 
 contract_app = typer.Typer(help="Contracts: what the data looks like.", no_args_is_help=True)
@@ -35,14 +36,13 @@ def infer(
 ) -> None:
     """Write the contract of a clean file, or of images in folders or named by a table, and say how values are read."""
     from components.quality.checking.column_specs import parse_decimals
+    from components.tasks.asked import as_asked
     from schemas.contract import dump_contract
-    from schemas.errors import ConfigError
     from schemas.files import write_text
 
-    if task not in (None, "classification", "regression"):
-        raise ConfigError(f"--task {task}", "classification or regression", "correct the option")
+    wanted = as_asked(task)
     decimals = parse_decimals(decimal or [])
-    contract = _inferred(file, label, task, time, name, sensitive or [], decimals)
+    contract = _inferred(file, label, wanted, time, name, sensitive or [], decimals)
     write_text(output, dump_contract(contract))
     columns, target = len(contract.features), contract.label.name if contract.label else "none"
     typer.echo(f"{output}: {columns} features, label {target}, key {contract.key or 'none'}", err=True)
@@ -57,7 +57,7 @@ def infer(
 def _inferred(
     file: Path,
     label: str | None,
-    task: str | None,
+    task: "Asked | None",
     time: str | None,
     name: str | None,
     sensitive: list[str],
@@ -65,11 +65,12 @@ def _inferred(
 ) -> "Contract":
     from components.quality.infer import contract_name, hide, infer_contract
     from components.starting.images import annotated, start_with_images
+    from components.tasks.asked import NUMBERS
     from schemas.errors import ConfigError, UnknownName
 
     if not file.is_dir() and not (file.suffix.lower() == ".csv" and annotated(str(file), "csv")):
-        return infer_contract(file, label, task, time, name, sensitive, decimals=decimals)  # type: ignore[arg-type]
-    if task == "regression" or time or decimals:
+        return infer_contract(file, label, task, time, name, sensitive, decimals=decimals)
+    if task == NUMBERS or time or decimals:
         raise ConfigError(
             "--time, --decimal or --task regression with images", "images and their classes", "leave the option out"
         )

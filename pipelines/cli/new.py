@@ -52,13 +52,14 @@ def new(
     quiet_libraries()
     folder = local(root).resolve() if root else project_root()
     contract, definition = _places(name, folder, force)
-    if task not in (None, "classification", "regression"):
-        raise ConfigError(f"--task {task}", "classification or regression", "correct the option")
     from components.quality.checking.column_specs import parse_decimals
     from components.starting.start import start
+    from components.tasks.asked import as_asked
+
+    wanted = as_asked(task)
 
     decimals = parse_decimals(decimal or [])
-    recipe = start(name, data, label=label, task=task, time=time, query=query, decimals=decimals)  # type: ignore[arg-type]
+    recipe = start(name, data, label=label, task=wanted, time=time, query=query, decimals=decimals)
     _write(name, recipe, folder, contract, definition)
     _tell(name, recipe, folder, contract, definition)
 

@@ -66,7 +66,7 @@ def predict(
     One CSV line a row: the class and every class's probability, or the value.
     """
     quiet_libraries()
-    from components.predicting.champion import champion_contract, in_process, predictions, through_server
+    from components.predicting.champion import champion_contract, champion_task, in_process, predictions, through_server
 
     like = _source_of(load_pipeline(name))
     opened = open_store(store)
@@ -77,7 +77,7 @@ def predict(
     ask = through_server(champion, server, timeout_seconds) if server else in_process(champion)
     with ExitStack() as stack:
         out = stack.enter_context(_replacing(output)) if output else sys.stdout
-        for i, frame in enumerate(predictions(file, contract, ask, like)):
+        for i, frame in enumerate(predictions(file, contract, ask, like, champion_task(champion, contract))):
             out.write(frame.write_csv(include_header=i == 0))
 
 

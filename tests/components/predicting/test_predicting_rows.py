@@ -7,6 +7,8 @@ import pytest
 from components.predicting.answers import answer_frame
 from components.predicting.champion import champion_contract, in_process, predictions
 from components.predicting.rows import request_frames
+from components.tasks.binary import Binary
+from components.tasks.regression import Regression
 from schemas.champion import ChampionRecord
 from schemas.contract import Contract
 from schemas.errors import DataInvalid, DataUnreadable, RequestInvalid, StoreError
@@ -72,13 +74,13 @@ def test_files_that_cannot_be_asked_about(tmp_path, name, text, error, says):
 
 def test_answers_have_a_column_for_every_class():
     outputs = {"probabilities": np.array([[0.25, 0.75]], "float32"), "class": np.array([b"yes"], object)}
-    assert answer_frame(CONTRACT, outputs).to_dicts() == [
+    assert answer_frame(Binary.of(CONTRACT), outputs).to_dicts() == [
         {"class": "yes", "probability_no": 0.25, "probability_yes": 0.75}
     ]
     regression = CONTRACT.model_copy(
         update={"label": CONTRACT.label.model_copy(update={"classes": None, "dtype": "float"})}
     )
-    assert answer_frame(regression, {"score": np.array([[1.5]])}).to_dicts() == [{"value": 1.5}]
+    assert answer_frame(Regression.of(regression), {"score": np.array([[1.5]])}).to_dicts() == [{"value": 1.5}]
 
 
 def test_batches_are_asked_in_order(tmp_path):
