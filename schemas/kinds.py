@@ -48,7 +48,11 @@ class OpenTo:
         if isinstance(value, self.base):
             return value
         if isinstance(value, BaseModel | type) or callable(value):
-            raise ConfigError(f"{value!r}", f"an object of a class that derives from {self.base.__name__}")
+            raise ConfigError(
+                f"{value!r}",
+                f"an object of a class that derives from {self.base.__name__}",
+                f"make an object of it, or derive its class from {self.base.__name__}",
+            )
         if not isinstance(value, Mapping) or not isinstance(value.get(KIND), str):
             return check(value)
         kind = value[KIND]

@@ -121,7 +121,11 @@ def _own(one: OwnStatistic, new: Floats, reference: Floats) -> float:
             "mend it, or take it out of drift.own of the contract",
         ) from error
     if not math.isfinite(value):
-        raise ConfigError(f"drift statistic {path} is {value}", "a finite number, also where a bin is empty")
+        raise ConfigError(
+            f"drift statistic {path} is {value}",
+            "a finite number, also where a bin is empty",
+            "mend it, or take it out of drift.own of the contract",
+        )
     return value
 
 

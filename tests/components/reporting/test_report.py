@@ -14,9 +14,9 @@ import polars as pl
 import pytest
 
 from components.evaluate import EvaluateConfig
-from components.reporting.decision import DecisionRecord
 from components.reporting.report import render_report, write_report
 from schemas.contract import parse_contract
+from schemas.decision import DecisionRecord
 from schemas.errors import StepSkipped
 from tests.components.reporting.invented_run import CHAIN, EVIL, InventedRun, dump, fingerprint
 from tests.components.tasks.judged import judged
