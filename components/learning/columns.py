@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from copy import copy
+from typing import Any, Self
 
 import numpy as np
 import tensorflow as tf
@@ -34,6 +35,14 @@ class Columns:
             flat[place] = None
             if array is not None:
                 self._single[place] = as_tensor(array)
+
+    def copied(self, device: str) -> Self:
+        """The same rows on another device."""
+        twin = copy(self)
+        with tf.device(device):
+            twin._matrices = [tf.identity(m) for m in self._matrices]
+            twin._single = {place: tf.identity(t) for place, t in self._single.items()}
+        return twin
 
     def rows(self, numbers: Any) -> Any:
         """The rows with these numbers, int32 [batch], in the structure of the nest."""

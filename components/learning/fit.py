@@ -35,8 +35,7 @@ from components.learning.loop import (
     LossNotFinite,
     TrainFunction,
     block_function,
-    on_replicas,
-    replica_function,
+    parts,
     run_epochs,
 )
 from components.learning.settings import FitSettings, check_placed
@@ -144,7 +143,7 @@ def _jit(settings: FitSettings, placement: Placement) -> bool:
 
 
 def steps_per_execution(model: Any, batch: int) -> int:
-    """Steps of one call for a model on one device, 1 to ``LONGEST_EXECUTION``, by the size of a batch."""
+    """Steps of one call, 1 to ``LONGEST_EXECUTION``, by the rows of a ``batch`` on one device."""
     values = batch * sum(math.prod(i.shape[1:]) for i in model.inputs)
     return max(1, min(LONGEST_EXECUTION, VALUES_PER_EXECUTION // values))
 
@@ -174,8 +173,8 @@ class _Run:
     ) -> None:
         self._settings, self._placement, self._splits = settings, placement, splits
         self._model, self._trained, self._mode = model, trained, mode
-        wanted = settings.steps_per_execution or steps_per_execution(model, splits.feed.batch)
-        self._block = 1 if placement.strategy is not None else min(wanted, splits.feed.longest_block)
+        wanted = settings.steps_per_execution or steps_per_execution(model, splits.feed.batch // placement.replicas)
+        self._block = min(wanted, splits.feed.longest_block)
         self._calls = math.ceil(splits.feed.steps / self._block)
         self._first, self._seconds = 0, 0.0
 
@@ -231,12 +230,10 @@ class _Run:
             raise self._diverged(error) from None
 
     def _train_function(self, epochs: range) -> tuple[TrainFunction, Iterator[Any]]:
-        """What trains, and what it is to be given in these epochs: batches on the replicas, or blocks of batches."""
+        """What trains, and what it is to be given in these epochs."""
         feed, strategy = self._splits.feed, self._placement.strategy
-        if strategy is not None:
-            return replica_function(self._trained), on_replicas(feed, epochs, strategy)
-        jit = _jit(self._settings, self._placement)
-        return block_function(self._trained, feed, jit=jit), feed.blocks(epochs, self._block)
+        train = block_function(self._trained, feed, strategy, jit=_jit(self._settings, self._placement))
+        return train, parts(feed.blocks(epochs, self._block), strategy)
 
     def _diverged(self, error: LossNotFinite) -> TrainingDiverged:
         epoch, step = self._report.epoch + 1, self._report.call * self._block + error.step + 1
@@ -246,8 +243,9 @@ class _Run:
             if broken
             else "lower optimizer.learning_rate, set optimizer.clip, or start with a warm-up"
         )
+        name = "the loss" if error.name == "loss" else error.name
         return TrainingDiverged(
-            f"the loss is {error.loss} at step {step} of {self._splits.feed.steps} in epoch {epoch}",
+            f"{name} is {error.loss} at step {step} of {self._splits.feed.steps} in epoch {epoch}",
             "a finite loss at every step",
             hint,
             {"epoch": epoch, "step": step, "not_finite": broken},

@@ -7,15 +7,15 @@ so a resumed run sees what the uninterrupted one would have seen.
 * ``MemoryFeed``: everything encoded in memory; an epoch is a permutation, a batch is gathered by index.
 * ``shard_feed.ShardFeed``: row groups of all shards in shuffled order, many at a time, mixed while in memory.
 
-Images travel as bytes; ``unpacked`` makes float32 of them inside the step. On one device the loop takes ``blocks`` of
-several batches and runs them in one call (``loop.block_function``); on several replicas it takes single ``batches``.
+Images travel as bytes; ``read`` makes float32 of them inside the step. The loop takes ``blocks`` of several batches
+and runs them in one call (``loop.block_function``).
 """
 
 from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,24 +57,24 @@ class Feed(ABC):
         """Blocks of ``size`` batches for every epoch in turn; the last block of an epoch may be shorter."""
         return itertools.chain.from_iterable(self._epoch_blocks(epoch, size) for epoch in epochs)
 
-    def batches(self, epochs: range) -> Iterator[Batch]:
-        """Single batches for every epoch in turn."""
-        return itertools.chain.from_iterable(map(self._epoch_batches, epochs))
+    @abstractmethod
+    def block_signature(self, rows: int) -> Any:
+        """``tf.TensorSpec`` of the part of a block that has ``rows`` rows of each batch, in its structure."""
 
     @abstractmethod
-    def block_signature(self) -> Any:
-        """``tf.TensorSpec`` of a block, in its structure."""
+    def hold(self, devices: Sequence[str]) -> None:
+        """Get ready to ``read`` on these devices."""
 
-    def read(self, block: Any, index: Any) -> Any:
-        """Batch ``index`` of a block as the model takes it, inside a TensorFlow graph."""
-        return self.unpacked(self._packed(block, index))
+    def read(self, block: Any, index: Any, device: int = 0) -> Any:
+        """Batch ``index`` of a block, or of a part of one, as the model takes it, inside a TensorFlow graph.
 
-    def unpacked(self, batch: Any) -> Any:
-        """A batch of tensors as the model takes it."""
+        ``device``: number of the device in ``hold``.
+        """
+        batch = self._packed(block, index, device)
         return (self.unpack(batch[0]), *batch[1:])
 
     @abstractmethod
-    def _packed(self, block: Any, index: Any) -> Any: ...
+    def _packed(self, block: Any, index: Any, device: int) -> Any: ...
 
     @abstractmethod
     def not_finite(self) -> list[str]:
@@ -82,9 +82,6 @@ class Feed(ABC):
 
     @abstractmethod
     def _epoch_blocks(self, epoch: int, size: int) -> Iterator[Any]: ...
-
-    @abstractmethod
-    def _epoch_batches(self, epoch: int) -> Iterator[Batch]: ...
 
     def _random(self, epoch: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, epoch])
@@ -97,21 +94,24 @@ class MemoryFeed(Feed):
         """``batch`` holds the whole split."""
         super().__init__(len(batch[1]), size, seed, unpack)
         self._data: Batch | None = batch
-        self._columns: Columns | None = None
+        self._columns: list[Columns] = []
 
-    def _packed(self, block: Any, index: Any) -> Any:
-        """Gather the rows whose numbers stand in ``block[index]``. On first use the arrays move into TensorFlow."""
-        if self._columns is None:
-            with tf.init_scope():
-                structure, flat = tf.nest.map_structure(lambda _: 0, self._data), tf.nest.flatten(self._data)
-                self._data = None
-                self._columns = Columns(structure, flat)
-        return self._columns.rows(block[index])
+    def hold(self, devices: Sequence[str]) -> None:
+        """Move the arrays into TensorFlow: once, and once more for every further GPU."""
+        if self._data is not None:
+            structure, flat = tf.nest.map_structure(lambda _: 0, self._data), tf.nest.flatten(self._data)
+            self._data = None
+            self._columns = [Columns(structure, flat)]
+        first = self._columns[0]
+        self._columns = [first, *(first.copied(d) if "GPU" in d.upper() else first for d in devices[1:])]
+
+    def _packed(self, block: Any, index: Any, device: int) -> Any:
+        """Gather the rows whose numbers stand in ``block[index]``."""
+        return self._columns[device].rows(block[index])
 
     def not_finite(self) -> list[str]:
         """Names of the encoded tensors that hold NaN or infinity."""
-        data = self._data if self._columns is None else self._columns.rows(tf.range(self.rows))
-        assert data is not None
+        data = self._columns[0].rows(tf.range(self.rows)) if self._data is None else self._data
         return [name for name, values in data[0].items() if not np.isfinite(np.asarray(values)).all()]
 
     def permutation(self, epoch: int) -> np.ndarray:
@@ -124,10 +124,6 @@ class MemoryFeed(Feed):
         for start in range(0, self.steps, size):
             yield order[start : start + size]
 
-    def _epoch_batches(self, epoch: int) -> Iterator[Batch]:
-        for rows in self.permutation(epoch):
-            yield tf.nest.map_structure(lambda a, rows=rows: a[rows], self._data)
-
-    def block_signature(self) -> Any:
+    def block_signature(self, rows: int) -> Any:
         """Row numbers."""
-        return tf.TensorSpec((None, self.batch), tf.int32)
+        return tf.TensorSpec((None, rows), tf.int32)

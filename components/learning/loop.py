@@ -1,11 +1,14 @@
-"""The loop over epochs, and the two train functions that it calls: for one device and for several.
+"""The train function: a block of steps in one call into TensorFlow, on one device or on several replicas alike.
 
 ``keras.Model.fit`` calls a train function once a batch; below a few milliseconds a step, Python and the iterator cost
-more than the arithmetic. On one device the function made here takes a block of batches and loops inside the graph,
-about twice as fast as ``steps_per_execution``, and stops at the very step whose loss is not finite. What a step does is
-still the model's own ``train_step``, so models that define one train unchanged.
+more than the arithmetic. The function made here takes a block of batches and loops inside the graph. What a step does
+is still the model's own ``train_step``, run by ``tf.distribute.Strategy.run``, so that models that define one train
+unchanged. ::
 
-The loop is our own because ``fit`` reads everything through ``tf.data`` (see ``ahead.Ahead``).
+    block  ->  one part for each replica  ->  step: rows of the batch, train_step  ->  means of the epoch so far
+
+Nothing leaves the device between two steps: whether a loss is still finite is counted on the device, and looked at
+after the block.
 """
 
 from __future__ import annotations
@@ -17,22 +20,24 @@ import keras
 import tensorflow as tf
 
 from components.learning.input_pipeline import Feed
+from schemas.errors import ConfigError
 
 TrainFunction = Callable[[Iterator[Any]], Mapping[str, Any]]
 """Takes its share from the iterator, trains on it, and answers with the running means of the epoch."""
 
 
 class LossNotFinite(Exception):
-    """The loss became NaN or infinite.
+    """A loss became NaN or infinite.
 
     Attributes:
         step: number of the step within the block, from 0.
+        name: of the number in the logs.
         loss: what it became.
     """
 
-    def __init__(self, step: int, loss: float) -> None:
-        super().__init__(f"loss {loss} at step {step}")
-        self.step, self.loss = step, loss
+    def __init__(self, step: int, name: str, loss: float) -> None:
+        super().__init__(f"{name} {loss} at step {step}")
+        self.step, self.name, self.loss = step, name, loss
 
 
 def run_epochs(
@@ -55,86 +60,135 @@ def run_epochs(
             told.on_train_batch_end(call, logs)
             if model.stop_training:
                 break
-        logs = _over_replicas(model, logs)
         told.on_epoch_end(epoch, logs)
         if model.stop_training:
             break
     told.on_train_end(logs)
 
 
-def _over_replicas(model: Any, logs: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The metrics of the epoch: a step's logs hold those of the first replica."""
-    metrics = dict(model.get_metrics_result())
-    return metrics if metrics.keys() == logs.keys() else logs
+def parts(blocks: Iterator[Any], strategy: Any | None) -> Iterator[tuple[Any, ...]]:
+    """Each block cut into equal parts of its batches, one on the device of each replica of this process."""
+    if strategy is None:
+        yield from ((block,) for block in blocks)
+        return
+    count, devices = strategy.num_replicas_in_sync, strategy.extended.worker_devices
+    for block in blocks:
+
+        def own(context: Any, block: Any = block) -> Any:
+            number = context.replica_id_in_sync_group
+            with tf.device(devices[number % len(devices)]):
+                return tf.nest.map_structure(lambda a: tf.constant(_part(a, number, count)), block)
+
+        yield strategy.experimental_local_results(strategy.experimental_distribute_values_from_function(own))
 
 
-def block_function(model: Any, feed: Feed, *, jit: bool) -> TrainFunction:
-    """A train function for one device: the next of ``feed.blocks``, step by step.
+def _part(array: Any, number: int, count: int) -> Any:
+    rows = array.shape[1] // count
+    return array[:, number * rows : (number + 1) * rows]
+
+
+def block_function(model: Any, feed: Feed, strategy: Any | None = None, *, jit: bool) -> TrainFunction:
+    """A train function that takes the next of ``parts(feed.blocks(...), strategy)``.
 
     Raises (when called):
         LossNotFinite: see there.
+        ConfigError: ``train_step`` answers with something else than numbers by name.
     """
-    one_step = tf.function(model.train_step, jit_compile=True) if jit else model.train_step
+    steps = _Steps(model, feed, strategy, jit)
 
-    def steps(block: Any) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """The steps of a block up to the first loss that is not finite; how many, and the metrics."""
-        total = tf.shape(tf.nest.flatten(block)[0])[0]
-
-        def unfinished(step: tf.Tensor, finite: tf.Tensor) -> tf.Tensor:
-            return tf.logical_and(step < total, finite)
-
-        def run(step: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            logs = one_step(feed.read(block, step))
-            return step + 1, _losses_finite(logs)
-
-        done, _ = tf.while_loop(unfinished, run, (tf.constant(0), tf.constant(True)))
-        return done, model.get_metrics_result()
-
-    run_block = tf.function(steps, input_signature=[feed.block_signature()], autograph=False)
-
-    def train(blocks: Iterator[Any]) -> dict[str, Any]:
-        """All steps of the next block; the metrics so far."""
-        done, logs = run_block(next(blocks))
-        if not bool(_losses_finite(logs)):
-            raise LossNotFinite(int(done) - 1, float(logs["loss"]))
+    def train(items: Iterator[Any]) -> dict[str, Any]:
+        """All steps of the next block; the means so far."""
+        done, finite, logs = steps.run(next(items))
+        broken = [name for name in losses(logs) if not bool(tf.math.is_finite(tf.cast(logs[name], tf.float32)))]
+        if int(finite) < int(done) or broken:
+            name = (broken or losses(logs))[0]
+            raise LossNotFinite(min(int(finite), int(done) - 1), name, float(logs[name]))
         return dict(logs)
 
     return train
 
 
-def replica_function(model: Any) -> TrainFunction:
-    """A train function for a model on several devices: the next of ``on_replicas``, one step.
+class _Steps:
+    """The steps of a block as one function of TensorFlow.
 
-    Raises (when called):
-        LossNotFinite: see there.
+    Attributes:
+        run: parts of a block -> how many steps, how many of them before a loss was not finite, and the logs.
     """
-    model.make_train_function()
 
-    def train(batches: Iterator[Any]) -> dict[str, Any]:
-        """One step on all replicas; the metrics so far."""
-        logs = dict(model.train_function(batches))
-        if not bool(_losses_finite(logs)):
-            raise LossNotFinite(0, float(logs["loss"]))
-        return logs
+    def __init__(self, model: Any, feed: Feed, strategy: Any | None, jit: bool) -> None:
+        self._devices = strategy.extended.worker_devices if strategy else ("",)
+        strategy = strategy or tf.distribute.get_strategy()
+        self._model, self._feed, self._strategy = model, feed, strategy
+        self._names: list[str] = []
+        self._several = strategy.num_replicas_in_sync > 1
+        self._train = tf.function(model.train_step, jit_compile=True) if jit and not self._several else model.train_step
+        self._jit = jit and self._several
+        feed.hold(self._devices)
+        part = feed.block_signature(feed.batch // strategy.num_replicas_in_sync)
+        self.run = tf.function(self._run, input_signature=[(part,) * len(self._devices)], autograph=False)
 
-    return train
+    def _run(self, blocks: tuple[Any, ...]) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
+        total = tf.shape(tf.nest.flatten(blocks)[0])[0]
+
+        def step(index: tf.Tensor, states: Any) -> tuple[tf.Tensor, Any]:
+            def on_all(number: tf.Tensor) -> Any:
+                return self._local(lambda: self._one(blocks, states, number))
+
+            return index + 1, (tf.function(on_all, jit_compile=True) if self._jit else on_all)(index)
+
+        start = tuple((tf.constant([1.0, 0.0]), tf.zeros([0])) for _ in blocks)
+        varying = tuple((tf.TensorShape([2]), tf.TensorShape([None])) for _ in blocks)
+        _, states = tf.while_loop(
+            lambda index, _: index < total, step, (tf.constant(0), start), (tf.TensorShape([]), varying)
+        )
+        finite = tf.reduce_min([counted[1] for counted, _ in states])
+        return total, finite, self._logs([values for _, values in states])
+
+    def _local(self, work: Callable[[], Any]) -> Any:
+        """What ``work`` answers with on each replica of this process."""
+        return self._strategy.experimental_local_results(self._strategy.run(work))
+
+    def _here(self) -> int:
+        """Number of the running replica among those of this process."""
+        number = tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group)
+        return int(number) % len(self._devices)
+
+    def _one(self, blocks: tuple[Any, ...], states: Any, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """One step on the running replica: [whether losses were finite so far, steps until then], logs [K]."""
+        here = self._here()
+        logs = _scalars(self._model, self._train(self._feed.read(blocks[here], index, here)))
+        self._names = list(logs)
+        finite = states[here][0][0] * tf.cast(tf.reduce_all(tf.math.is_finite([logs[n] for n in losses(logs)])), float)
+        return tf.stack([finite, states[here][0][1] + finite]), tf.stack(list(logs.values()))
+
+    def _logs(self, values: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
+        """The model's metrics where the step answers with those; else what the last step said, mean of replicas."""
+        means = dict(self._model.get_metrics_result())
+        if set(means) == set(self._names):
+            return means
+        last = values[0]
+        if self._several:
+            mean = tf.distribute.ReduceOp.MEAN
+            last = self._local(lambda: tf.distribute.get_replica_context().all_reduce(mean, values[self._here()]))[0]
+        return {name: last[i] for i, name in enumerate(self._names)}
 
 
-def on_replicas(feed: Feed, epochs: range, strategy: Any) -> Iterator[Any]:
-    """Each batch of these epochs cut into equal parts, in order, one on the device of each replica."""
-    devices = strategy.extended.worker_devices
-    for batch in feed.batches(epochs):
-        rows = len(tf.nest.flatten(batch)[0]) // len(devices)
-
-        def part(context: Any, batch: Any = batch, rows: int = rows) -> Any:
-            number = context.replica_id_in_sync_group
-            with tf.device(devices[number]):
-                own = tf.nest.map_structure(lambda a: tf.constant(a[number * rows : (number + 1) * rows]), batch)
-                return feed.unpacked(own)
-
-        yield strategy.experimental_distribute_values_from_function(part)
+def losses(logs: Mapping[str, Any]) -> list[str]:
+    """The names among the logs that must stay finite: those with ``loss`` in them, or all where there is none."""
+    return [name for name in logs if "loss" in name] or list(logs)
 
 
-def _losses_finite(logs: Mapping[str, Any]) -> tf.Tensor:
-    """Whether every loss among the running means of an epoch is finite."""
-    return tf.reduce_all(tf.math.is_finite([tf.cast(v, tf.float32) for k, v in logs.items() if "loss" in k]))
+def _scalars(model: Any, logs: Any) -> dict[str, tf.Tensor]:
+    """What a ``train_step`` answered with, float32 each."""
+    kind = type(model).__name__
+    if not isinstance(logs, Mapping) or not logs:
+        raise ConfigError(f"train_step of {kind} returns {logs!r}", "a dict with a number by name, one at least")
+    found = {str(name): tf.cast(tf.convert_to_tensor(value), tf.float32) for name, value in logs.items()}
+    for name, value in found.items():
+        if value.shape.rank != 0:
+            raise ConfigError(
+                f"train_step of {kind} returns {name!r} of shape {value.shape}",
+                "one number by name",
+                "return its mean, or leave it out",
+            )
+    return found

@@ -64,8 +64,8 @@ class FitSettings(TaskSettings):
     precision: Precision = "float32"
     """What layers compute in; weights, the last layer and the loss stay float32."""
     steps_per_execution: int | None = Field(default=None, ge=1, le=4096)
-    """Steps of one call into TensorFlow; by default 1 on several devices, and on one as many as make about 4 million
-    encoded values, at most 256."""
+    """Steps of one call into TensorFlow; by default as many as make about 4 million encoded values on a device, at most
+    256."""
     jit_compile: bool | None = None
     """Whether XLA compiles the step; by default on a single GPU only."""
     deterministic_gpu: bool = False
@@ -139,11 +139,6 @@ def _problems_of_several(settings: FitSettings, replicas: int, kind: Literal["gp
         yield (
             f"batch {settings.batch} is not divisible by {replicas} replicas, and uneven parts change the gradient; "
             f"use {near}"
-        )
-    if (settings.steps_per_execution or 1) > 1:
-        yield (
-            f"steps_per_execution {settings.steps_per_execution} needs one replica: TensorFlow cannot loop over a "
-            f"batch of {replicas}; leave it out"
         )
     if settings.jit_compile and kind == "cpu":
         yield (

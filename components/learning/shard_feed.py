@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,16 +43,19 @@ class ShardFeed(Feed):
         """Batches of a block at most: those of one piece."""
         return max(1, min(self.steps, self._piece // self.batch))
 
-    def _packed(self, block: Any, index: Any) -> Any:
+    def hold(self, devices: Sequence[str]) -> None:
+        """Nothing: a block brings its rows along."""
+
+    def _packed(self, block: Any, index: Any, device: int) -> Any:
         """Batch ``index`` of a block that holds the rows themselves."""
         return tf.nest.map_structure(lambda t: t[index], block)
 
-    def block_signature(self) -> Any:
+    def block_signature(self, rows: int) -> Any:
         """The rows themselves."""
         dtypes = self._encoder.transform.packed_dtypes
-        rows = {t.name: np.zeros((0, *t.shape), dtypes[t.name]) for t in self._encoder.transform.encoded}
-        sample = self._finish(rows, np.zeros(0, np.int32))
-        return tf.nest.map_structure(lambda a: tf.TensorSpec((None, self.batch, *a.shape[1:]), a.dtype), sample)
+        none = {t.name: np.zeros((0, *t.shape), dtypes[t.name]) for t in self._encoder.transform.encoded}
+        sample = self._finish(none, np.zeros(0, np.int32))
+        return tf.nest.map_structure(lambda a: tf.TensorSpec((None, rows, *a.shape[1:]), a.dtype), sample)
 
     def not_finite(self) -> list[str]:
         """Names of the encoded tensors that hold NaN or infinity; reads the split once more."""
@@ -64,9 +67,6 @@ class ShardFeed(Feed):
     def _epoch_blocks(self, epoch: int, size: int) -> Iterator[Batch]:
         for rows in self._encoded(epoch, size * self.batch):
             yield tf.nest.map_structure(lambda a: a.reshape(-1, self.batch, *a.shape[1:]), rows)
-
-    def _epoch_batches(self, epoch: int) -> Iterator[Batch]:
-        return self._encoded(epoch, self.batch)
 
     def _encoded(self, epoch: int, rows: int) -> Iterator[Batch]:
         """The rows of an epoch, ``rows`` at a time, the last ones fewer; several times as many are encoded at once."""

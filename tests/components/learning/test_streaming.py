@@ -119,7 +119,8 @@ def test_images_travel_as_bytes(tmp_path: Path) -> None:
     assert arrays["pixels"].dtype == np.uint8
     feed = MemoryFeed((arrays, label), 32, 0, encoder.transform.unpack)
     order = next(feed.blocks(range(1), 4))
-    read = tf.function(feed.read, input_signature=[feed.block_signature(), tf.TensorSpec((), tf.int32)])
+    feed.hold([""])
+    read = tf.function(feed.read, input_signature=[feed.block_signature(32), tf.TensorSpec((), tf.int32)])
     batch, target = read(tf.constant(order), tf.constant(3))
     exact = encoder.transform.encode(pl.read_parquet(files))["pixels"][order[3]]
     assert batch["pixels"].dtype == tf.float32
