@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
+from schemas.errors import StoreError
 from schemas.files import read_json, write_json
 
 
@@ -139,6 +140,14 @@ def opened(store: Path, pipeline: str) -> Iterator[Ledger]:
 
 
 def read(store: Path, pipeline: str) -> Ledger:
-    """The ledger as it stands, for those who only look."""
+    """The ledger as it stands, for those who only look. Raises ``StoreError`` for one that is damaged."""
     path = folder(store, pipeline) / "ledger.json"
-    return Ledger.model_validate(read_json(path)) if path.is_file() else Ledger()
+    try:
+        return Ledger.model_validate(read_json(path)) if path.is_file() else Ledger()
+    except ValueError as error:
+        first = str(error).splitlines()[0]
+        raise StoreError(
+            f"{path} is damaged: {first}",
+            "the ledger as it was written",
+            "restore it; without it all that has landed counts as new",
+        ) from error
