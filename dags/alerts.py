@@ -18,6 +18,7 @@ from typing import Any
 from airflow.sdk.definitions.context import Context
 
 from dags.place import open_run
+from pipelines.core.arrivals import landed
 from pipelines.core.execute import artifact_path
 from pipelines.core.promotion import UNASKED
 from pipelines.core.store import open_store
@@ -78,7 +79,8 @@ def _failure(context: Context) -> str:
     outcomes = [run.outcome(step) or {} for step in _steps(context)]
     reasons = [str(o["reason"]) for o in outcomes if o.get("outcome") == "failed" and o.get("reason")]
     lines = [*_headlines(context), *reasons, str(context.get("exception") or "failed")]
-    return lines[0].splitlines()[0]
+    bad = [f"{file['name']}: {file['bad']}" for file in landed(run) if file.get("bad")] if reasons else []
+    return "; in ".join([lines[0].splitlines()[0], *bad])
 
 
 def _headlines(context: Context) -> list[str]:

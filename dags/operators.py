@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import chdir, contextmanager, nullcontext, suppress
 from typing import Any
 
 from airflow.sdk import BaseOperator
@@ -107,7 +107,7 @@ class InProcessOperator(PipelineOperator):
 
         began = now()
         try:
-            with _environment({**environment(), **self.env}):
+            with _environment({**environment(), **self.env}), chdir(project_root()):
                 code = step(self.pipeline, list(self.steps), run_id=self.env["KILNWORKS_RUN_ID"])
         except StepSkipped as error:
             raise AirflowSkipException(error.got) from None

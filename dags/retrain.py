@@ -5,7 +5,8 @@
     landing folder --watcher--> asset NAME.landing --> DAG NAME_retrain:  decide -> start -> confirm
     POST /api/v2/assets/events -----^                                    one run id for each content fingerprint
 
-``decide`` claims what is due, or is skipped with the reason. ``start`` creates the run of the pipeline under that
+``decide`` sets aside what would spoil a run, with an alert for each file, and claims what is due, or is skipped with
+the reason; where it cannot decide it fails, with an alert. ``start`` creates the run of the pipeline under that
 id; where it exists, nothing happens. With ``max_active_runs=1`` it queues behind the run that is going on.
 """
 
@@ -16,16 +17,25 @@ from typing import Any
 
 from airflow.sdk import DAG, Asset, AssetWatcher, BaseOperator
 from airflow.sdk.definitions.context import Context
-from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException, DagRunTriggerException
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowRescheduleException,
+    AirflowSkipException,
+    DagRunTriggerException,
+)
 
 from components.retraining.policy import RetrainPolicy
 from components.retraining.watch import claim, confirm, look
+from dags import alerts
 from dags.factory import START, wanted
 from dags.watcher import LandingTrigger
+from pipelines.core.arrivals import set_spoiled_aside
 from pipelines.core.graph import Pipeline
 from pipelines.core.owner import require_owner
 from pipelines.core.registry import load
 from pipelines.core.store import open_store
+from schemas.errors import KilnworksError
 
 
 class DecideOperator(BaseOperator):
@@ -36,14 +46,24 @@ class DecideOperator(BaseOperator):
         self.pipeline, self.policy = pipeline, policy
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Claim. Skipped when nothing is due; asks again in a moment while data still arrives."""
+        """Claim. Skipped when nothing is due; asks again in a moment while data still arrives; fails with an alert."""
+        try:
+            return self._claimed(str(context["run_id"]))
+        except KilnworksError as error:
+            raise (AirflowException if error.retry_helps else AirflowFailException)(str(error)) from error
+
+    def _claimed(self, run_id: str) -> dict[str, Any]:
         opened, now = open_store(), time.time()
         require_owner(opened, f"starting a retraining of {self.pipeline}")
         store = opened.root
         decision = look(self.policy, store, self.pipeline, now)
         self.log.info("%s", decision.record.headline)
+        for spoiled in set_spoiled_aside(load(self.pipeline), self.policy, opened):
+            text = f"{spoiled.name} is set aside: {spoiled.reason}. It lies at {spoiled.lies_at}; {spoiled.bring_back}"
+            alerts.tell("set aside", self.pipeline, run_id, "decide", text)
         order = claim(self.policy, store, self.pipeline, now)
         if order is not None:
+            self.log.info("%s: %d new rows in %s", order.run_id, order.rows, ", ".join(order.files))
             return {"run_id": order.run_id, "settings": order.settings}
         if decision.soon:
             again = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=self.policy.poll_seconds)
@@ -113,7 +133,12 @@ def build_retrain_dag(pipeline: Pipeline, policy: RetrainPolicy) -> DAG:
         catchup=False,
         max_active_runs=1,
         tags=["kilnworks", "retraining"],
-        default_args={"owner": pipeline.owner, "retries": 3, "retry_delay": dt.timedelta(seconds=10)},
+        default_args={
+            "owner": pipeline.owner,
+            "retries": 3,
+            "retry_delay": dt.timedelta(seconds=10),
+            "on_failure_callback": alerts.task_failed,
+        },
     ) as dag:
         decide = DecideOperator(task_id="decide", pipeline=name, policy=policy)
         start = StartOperator(task_id="start", pipeline=name)

@@ -15,6 +15,7 @@ from components.retraining.policy import RetrainPolicy
 from components.retraining.watch import due
 from pipelines.core.owner import require_owner
 from pipelines.core.store import open_store
+from schemas.errors import NotTheOwner
 
 REMIND_SECONDS = 300.0
 """How long a due run may stay unstarted until the event is made again."""
@@ -37,19 +38,28 @@ class LandingTrigger(BaseEventTrigger):
         return "dags.watcher.LandingTrigger", {"pipeline": self.pipeline, "policy": self.policy}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look at the folder for ever; an error is logged and the next look tries again."""
+        """Look at the folder for ever. An error makes an event too: the run that it starts meets it and says so."""
         policy = RetrainPolicy.model_validate(self.policy)
         told, told_at = "", 0.0
         while True:
-            try:
-                found = await asyncio.to_thread(self._due, policy)
-            except Exception as error:
-                self.log.warning("cannot look at %s: %s", policy.landing, error)
-                found = None
-            if found and (found != told or time.monotonic() - told_at > REMIND_SECONDS):
-                told, told_at = found, time.monotonic()
-                yield TriggerEvent({"pipeline": self.pipeline, "fingerprint": found})
+            key, found = await self._looked(policy)
+            if key and (key != told or ("error" not in found and time.monotonic() - told_at > REMIND_SECONDS)):
+                told_at = time.monotonic()
+                yield TriggerEvent({"pipeline": self.pipeline, **found})
+            told = key
             await asyncio.sleep(policy.poll_seconds)
+
+    async def _looked(self, policy: RetrainPolicy) -> tuple[str, dict[str, str]]:
+        """What there is to tell, and a key that changes when it does; an empty one for nothing."""
+        try:
+            fingerprint = await asyncio.to_thread(self._due, policy)
+        except NotTheOwner as error:
+            self.log.info("%s", error)
+            return "", {}
+        except Exception as error:
+            self.log.warning("cannot look at %s: %s", policy.landing, error)
+            return type(error).__name__, {"error": str(error)}
+        return fingerprint or "", {"fingerprint": fingerprint or ""}
 
     def _due(self, policy: RetrainPolicy) -> str | None:
         """What is due, on the host that keeps the ledger. Raises ``NotTheOwner`` on another one."""

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import (
     Field,
@@ -44,6 +44,7 @@ class Bytes(Config):
     Two are the same where the content is, whatever they are called.
     """
 
+    path_fields: ClassVar[tuple[str, ...]] = ("path",)
     kind: Literal["bytes"] = "bytes"
     path: str
     """The file; a relative path counts from the current folder, else from the project folder."""

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from schemas.kinds import OpenTo
+from schemas.places import anchored_path
 from schemas.updates import updated
 
 
@@ -24,6 +25,16 @@ class Config(BaseModel):
         use_attribute_docstrings=True,
         polymorphic_serialization=True,
     )
+
+    path_fields: ClassVar[tuple[str, ...]] = ()
+    """Texts that name a file, a folder or a URL; a field of type ``Path`` needs no mention."""
+
+    def anchored(self, root: Path) -> Self:
+        """A copy whose relative paths count from ``root``, also those of the configs inside; itself without any."""
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        found = {name: _anchored(value, root, name in self.path_fields) for name, value in fields.items()}
+        moved = {name: value for name, value in found.items() if value is not fields[name]}
+        return self.model_copy(update=moved) if moved else self
 
     def identity(self) -> dict[str, Any]:
         """JSON-serializable content that decides what a step makes.
@@ -50,6 +61,25 @@ def accept_any(base: type[Config]) -> OpenTo:
     Plain values name such a class by its place: ``{"kind": "my_project.models:MyNet", ...}``; so are they written.
     """
     return OpenTo(base)
+
+
+def _anchored(value: Any, root: Path, is_path: bool) -> Any:
+    """A value of a setting with its paths counted from ``root``; the same object where nothing changes."""
+    match value:
+        case Config():
+            return value.anchored(root)
+        case Path():
+            return Path(anchored_path(str(value), root)) if not value.is_absolute() else value
+        case str() if is_path:
+            return anchored_path(value, root)
+        case Mapping():
+            found = {key: _anchored(one, root, is_path) for key, one in value.items()}
+            return found if any(found[key] is not one for key, one in value.items()) else value
+        case list() | tuple():
+            parts = [_anchored(one, root, is_path) for one in value]
+            return type(value)(parts) if any(a is not b for a, b in zip(parts, value, strict=True)) else value
+        case _:
+            return value
 
 
 def _identity(value: Any) -> Any:

@@ -25,3 +25,9 @@ def is_remote(url: str) -> bool:
 def store_folder(url: str) -> Path:
     """The folder of a store that is not remote."""
     return Path(url.partition("://")[2] or url).expanduser().resolve()
+
+
+def anchored_path(path: str, root: Path) -> str:
+    """A path of a definition, counted from ``root``; one that is absolute, begins with ``~`` or is a URL stays."""
+    stays = not path or "://" in path or path.startswith("~") or Path(path).is_absolute()
+    return path if stays else str(root / path)

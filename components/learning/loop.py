@@ -182,7 +182,11 @@ def _scalars(model: Any, logs: Any) -> dict[str, tf.Tensor]:
     """What a ``train_step`` answered with, float32 each."""
     kind = type(model).__name__
     if not isinstance(logs, Mapping) or not logs:
-        raise ConfigError(f"train_step of {kind} returns {logs!r}", "a dict with a number by name, one at least")
+        raise ConfigError(
+            f"train_step of {kind} returns {logs!r}",
+            "a dict with a number by name, one at least",
+            'return what is to be shown and watched, e.g. {"loss": loss}',
+        )
     found = {str(name): tf.cast(tf.convert_to_tensor(value), tf.float32) for name, value in logs.items()}
     for name, value in found.items():
         if value.shape.rank != 0:

@@ -20,7 +20,7 @@ from schemas.champion import ChampionRecord
 from schemas.contract import Contract
 from schemas.errors import StoreError
 from schemas.files import plainly_named, read_json
-from schemas.wire import CONTRACT_FILE
+from schemas.wire import CONTRACT_FILE, EXTRA
 
 if TYPE_CHECKING:
     import polars as pl
@@ -67,7 +67,7 @@ def champion_contract(champion: ChampionRecord) -> Contract:
 
 def champion_task(champion: ChampionRecord, contract: Contract) -> Task:
     """The task of the live model; of one that was published before tasks were kept, by its contract."""
-    path = Path(champion.path) / "assets.extra" / FILE
+    path = Path(champion.path) / EXTRA / FILE
     return read_task(path) if path.is_file() else choose(contract).of(contract)
 
 

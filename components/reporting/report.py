@@ -16,6 +16,7 @@ from components.reporting.sections.drift import drift
 from components.reporting.sections.environment import environment
 from components.reporting.sections.evaluation import evaluation
 from components.reporting.sections.gates import gates
+from components.reporting.sections.landed import landed
 from components.reporting.sections.overview import overview, problems
 from components.reporting.sections.serving import serving
 from components.reporting.sections.steps import steps
@@ -33,6 +34,7 @@ REFRESH_SECONDS = 5
 SECTIONS: dict[str, Callable[[RunRecord], Any]] = {
     "gates": gates,
     "steps": steps,
+    "landed": landed,
     "data": data,
     "drift": drift,
     "training": training,

@@ -5,6 +5,7 @@ import fnmatch
 import gzip
 import hashlib
 import os
+import shutil
 import uuid
 import zlib
 from collections.abc import Iterable
@@ -100,6 +101,17 @@ def count_rows(blob: Path, name: str) -> int:
 
 def _filled_lines(text: IO[str]) -> int:
     return sum(1 for line in text if line.strip())
+
+
+def link(source: Path, target: Path) -> None:
+    """Link or copy a pinned file; a name that is taken gets another one in front."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    while target.exists():
+        target = target.with_name(f"landed-{target.name}")
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def fingerprint(contents: Iterable[str]) -> str:

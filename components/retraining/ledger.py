@@ -5,6 +5,7 @@
     STORE/retraining/<pipeline>/ledger.json         this; replaced in one rename, under a lock between processes
                                /blobs/<sha256>      content that arrived, pinned
                                /batches/<run id>/   the files that one run trains on: links to blobs, never changed
+                               /set_aside/<file>    content that no run trains on, with <file>.why.json
                                /decisions/*.json    decision records, one for each change of mind
 """
 
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
+from schemas.errors import StoreError
 from schemas.files import read_json, write_json
 
 
@@ -29,6 +31,15 @@ class Seen(BaseModel):
     """Hash of its content, once it has settled and was pinned."""
 
 
+class Aside(BaseModel):
+    """Why no run trains on some content."""
+
+    reason: str
+    at: float
+    run: str | None = None
+    """The run that failed by it; None where the file was judged by itself."""
+
+
 class Content(BaseModel):
     """Content that arrived, whatever the names of the files that held it."""
 
@@ -36,6 +47,18 @@ class Content(BaseModel):
     arrived: float
     batch: str | None = None
     """The run that it was new for; None while it waits."""
+    aside: Aside | None = None
+    accepted: bool = False
+    """Whether it was judged, by itself or by a person, and may be trained on."""
+
+
+class BatchFile(BaseModel):
+    """One file of a batch."""
+
+    name: str
+    rows: int
+    new: bool
+    """Whether the run was started for it."""
 
 
 class Batch(BaseModel):
@@ -47,7 +70,11 @@ class Batch(BaseModel):
     """Hashes of the contents that were new."""
     rows: int
     """New rows."""
+    files: list[BatchFile] = Field(default_factory=list)
+    """Everything that had landed and is in it; the base is not."""
     claimed: float
+    blamed: bool = False
+    """Whether its run failed by its data, and what it failed by was set aside."""
     started: bool = False
     """Whether an orchestrator said that the run exists."""
 
@@ -65,9 +92,24 @@ class Ledger(BaseModel):
 
     def waiting(self) -> list[str]:
         """Hashes of the contents in the folder that no run was decided for, in order of arrival."""
-        present = {seen.sha256 for seen in self.files.values() if seen.sha256}
-        new = [sha for sha in present if self.contents[sha].batch is None]
+        new = [sha for sha in self.usable().values() if self.contents[sha].batch is None]
         return sorted(new, key=lambda sha: (self.contents[sha].arrived, sha))
+
+    def usable(self) -> dict[str, str]:
+        """Name -> hash of the files that a run may train on; of several with the same content the first by name."""
+        names: dict[str, str] = {}
+        for name, seen in sorted(self.files.items()):
+            if seen.sha256 and self.contents[seen.sha256].aside is None:
+                names.setdefault(seen.sha256, name)
+        return {name: sha for sha, name in names.items()}
+
+    def name_of(self, sha: str) -> str:
+        """A file in the folder that holds some content; its hash where none does any more."""
+        return next((name for name, seen in sorted(self.files.items()) if seen.sha256 == sha), sha)
+
+    def batch(self, run_id: str) -> Batch | None:
+        """What a run was started for; None where it was started for something else."""
+        return next((batch for batch in self.batches if batch.run_id == run_id), None)
 
     def unsettled(self) -> list[Seen]:
         """Files that may still be growing."""
@@ -98,6 +140,14 @@ def opened(store: Path, pipeline: str) -> Iterator[Ledger]:
 
 
 def read(store: Path, pipeline: str) -> Ledger:
-    """The ledger as it stands, for those who only look."""
+    """The ledger as it stands, for those who only look. Raises ``StoreError`` for one that is damaged."""
     path = folder(store, pipeline) / "ledger.json"
-    return Ledger.model_validate(read_json(path)) if path.is_file() else Ledger()
+    try:
+        return Ledger.model_validate(read_json(path)) if path.is_file() else Ledger()
+    except ValueError as error:
+        first = str(error).splitlines()[0]
+        raise StoreError(
+            f"{path} is damaged: {first}",
+            "the ledger as it was written",
+            "restore it; without it all that has landed counts as new",
+        ) from error

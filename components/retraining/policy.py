@@ -1,5 +1,7 @@
 """When new data is worth a retraining: the rules that a pipeline's definition may set."""
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from schemas.config import Config
@@ -11,14 +13,17 @@ class RetrainPolicy(Config):
     Times are in seconds; a day is a day of UTC.
     """
 
+    path_fields: ClassVar[tuple[str, ...]] = ("landing", "base")
+
     landing: str
-    """Folder, or URL that fsspec knows (``s3://...``, ``memory://...``), into which new files are put."""
+    """Folder, relative to the project, or URL that fsspec knows (``s3://...``), into which new files are put."""
     pattern: str = "*"
     """Names of the files that count, as a glob, e.g. ``*.csv``. Hidden and unfinished names never do."""
     setting: str = "examples.source.path"
     """The pipeline's setting that is pointed at the pinned copy of the data."""
     base: str | None = None
-    """File or folder with the rows that every training starts from; None: only what has landed."""
+    """File or folder, relative to the project, with the rows that every training starts from; None: only what has
+    landed."""
     min_new_rows: int = Field(default=1, ge=1)
     """Fewest rows, over all new files together, that are worth a run. A file without rows, e.g. an image, is one."""
     settle_seconds: float = Field(default=10.0, ge=0)

@@ -3,6 +3,7 @@
 ::
 
     look     list the folder; pin what has settled; remember it          as often as wanted, by as many as wanted
+    examine  (aside.py) set aside what would spoil a training            before each claim
     decide   rules over the ledger -> nothing, wait, retrain             the same answer for everybody who asks
     claim    retrain? -> one batch with one run id, data linked together  once for each content fingerprint
     confirm  the run of that id exists                                   until then claim gives the same batch again
@@ -11,15 +12,14 @@ The state of the folder counts, never an event: an event that comes twice finds 
 is made good by the next look, and what arrives during a run waits in the ledger.
 """
 
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from components.retraining import ledger as books
-from components.retraining.landing import Landing, Stamp, count_rows, fingerprint
-from components.retraining.ledger import Batch, Content, Ledger, Seen, opened
+from components.retraining.landing import Landing, Stamp, count_rows, fingerprint, link
+from components.retraining.ledger import Batch, BatchFile, Content, Ledger, Seen, opened
 from components.retraining.policy import RetrainPolicy
 from components.retraining.rules import Decision, decide
 from schemas.errors import DataUnreadable
@@ -35,12 +35,14 @@ class Order:
         settings: overrides for the pipeline, e.g. ``{"examples.source.path": ".../batches/retrain__0a1b"}``.
         rows: new rows in it.
         fingerprint: of the contents that are new.
+        files: names of the new files.
     """
 
     run_id: str
     settings: dict[str, Any]
     rows: int
     fingerprint: str
+    files: tuple[str, ...] = ()
 
 
 def look(policy: RetrainPolicy, store: Path, pipeline: str, now: float) -> Decision:
@@ -75,7 +77,8 @@ def claim(policy: RetrainPolicy, store: Path, pipeline: str, now: float) -> Orde
                 return None
             batch = _new_batch(ledger, now)
         target = _bind(policy, ledger, batch, books.folder(store, pipeline))
-        return Order(batch.run_id, {policy.setting: str(target)}, batch.rows, batch.fingerprint)
+        new = tuple(file.name for file in batch.files if file.new)
+        return Order(batch.run_id, {policy.setting: str(target)}, batch.rows, batch.fingerprint, new)
 
 
 def confirm(store: Path, pipeline: str, run_id: str) -> None:
@@ -127,11 +130,14 @@ def _decided(policy: RetrainPolicy, ledger: Ledger, store: Path, pipeline: str, 
 def _new_batch(ledger: Ledger, now: float) -> Batch:
     new = ledger.waiting()
     name = fingerprint(new)
+    before = sum(batch.fingerprint == name for batch in ledger.batches)
+    usable = ledger.usable().items()
     batch = Batch(
-        run_id=f"retrain__{name[:16]}",
+        run_id=f"retrain__{name[:16]}" + (f"-{before + 1}" if before else ""),
         fingerprint=name,
         new=new,
         rows=sum(ledger.contents[sha].rows for sha in new),
+        files=[BatchFile(name=name, rows=ledger.contents[sha].rows, new=sha in new) for name, sha in usable],
         claimed=now,
     )
     for sha in new:
@@ -150,11 +156,8 @@ def _bind(policy: RetrainPolicy, ledger: Ledger, batch: Batch, where: Path) -> P
     for name, source in _base_files(policy).items():
         (scratch / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, scratch / name)
-    linked: set[str] = set()
-    for name, seen in sorted(ledger.files.items()):
-        if seen.sha256 is not None and seen.sha256 not in linked:
-            linked.add(seen.sha256)
-            _link(where / "blobs" / seen.sha256, scratch / name)
+    for name, sha in ledger.usable().items():
+        link(where / "blobs" / sha, scratch / name)
     scratch.replace(target)
     return target
 
@@ -163,20 +166,9 @@ def _base_files(policy: RetrainPolicy) -> dict[str, Path]:
     """Relative name -> file of the rows that every training starts from."""
     if policy.base is None:
         return {}
-    base = Path(policy.base)
+    base = Path(policy.base).expanduser()
     if base.is_file():
         return {base.name: base}
     if not base.is_dir():
         raise DataUnreadable(f"no base data at {base}", "a file or folder", "correct `base` of the retraining policy")
     return {p.relative_to(base).as_posix(): p for p in sorted(base.rglob("*")) if p.is_file() and p.name[0] != "."}
-
-
-def _link(source: Path, target: Path) -> None:
-    """Link or copy; a name that is taken gets another one in front."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    while target.exists():
-        target = target.with_name(f"landed-{target.name}")
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)

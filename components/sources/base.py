@@ -53,6 +53,7 @@ class Source(Config):
 
     location_fields: ClassVar[tuple[str, ...]] = ("path",)
     """Settings that say where the data lies; the fingerprint of the bytes stands for them."""
+    path_fields: ClassVar[tuple[str, ...]] = ("path", "folder", "data_dir")
 
     datetime_formats: dict[str, str] = Field(default_factory=dict)
     """How columns of dates are written in this source where that is neither ISO 8601 nor what the contract's ``dates``

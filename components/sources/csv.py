@@ -38,7 +38,8 @@ class CsvSource(Source):
     kind: Literal["csv"] = "csv"
     path: str
     """A file, a folder (``*.csv``, ``*.tsv``, ``*.tab``, ``*.txt``, also ``.gz``), or a glob with ``*``; relative to
-    the current directory. What exists under this very name is meant, whatever characters it holds."""
+    the current directory, in a definition to the project. What exists under this very name is meant, whatever
+    characters it holds."""
     separator: str = Field(default=",", min_length=1, max_length=1)
     """The character between fields; a tabulator is ``"\\t"``."""
     encoding: str = "utf-8"

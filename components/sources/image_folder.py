@@ -27,7 +27,7 @@ class ImageFolderSource(Source):
 
     kind: Literal["image_folder"] = "image_folder"
     path: str
-    """The root folder; relative to the current directory."""
+    """The root folder; relative to the current directory, in a definition to the project."""
     image: str = "image"
     """Name of the column with the pixels."""
     label: str = "label"

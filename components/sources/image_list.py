@@ -24,7 +24,7 @@ class ImageListSource(Source):
 
     kind: Literal["image_list"] = "image_list"
     path: str
-    """The CSV file; relative to the current directory."""
+    """The CSV file; relative to the current directory, in a definition to the project."""
     folder: str = ""
     """Where the images lie; by default where the table lies."""
     file: str = "file"

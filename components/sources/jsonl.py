@@ -26,7 +26,8 @@ class JsonLinesSource(Source):
     kind: Literal["jsonl"] = "jsonl"
     path: str
     """A file, a folder (``*.jsonl``, ``*.ndjson``, ``*.jsonlines``, ``*.json``, also ``.gz``), or a glob with ``*``;
-    relative to the current directory. What exists under this very name is meant, whatever characters it holds."""
+    relative to the current directory, in a definition to the project. What exists under this very name is meant,
+    whatever characters it holds."""
 
     def __str__(self) -> str:
         """The path, for messages."""

@@ -25,7 +25,7 @@ class NpzSource(Source):
 
     kind: Literal["npz"] = "npz"
     path: str
-    """The file; relative to the current directory."""
+    """The file; relative to the current directory, in a definition to the project."""
 
     def __str__(self) -> str:
         """The path, for messages."""

@@ -25,8 +25,8 @@ class ParquetSource(Source):
 
     kind: Literal["parquet"] = "parquet"
     path: str
-    """A file, a folder (``*.parquet``, ``*.pq``), or a glob with ``*``; relative to the current directory. What exists
-    under this very name is meant, whatever characters it holds."""
+    """A file, a folder (``*.parquet``, ``*.pq``), or a glob with ``*``; relative to the current directory, in a
+    definition to the project. What exists under this very name is meant, whatever characters it holds."""
 
     def __str__(self) -> str:
         """The path, for messages."""

@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from components.sources.base import Source, Wanted
 from components.sources.columns import Column
 from schemas.errors import DataUnreadable
+from schemas.places import anchored_path
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,6 +33,13 @@ class SqlSource(Source):
     """SQLAlchemy URL, e.g. ``postgresql+psycopg2://reader:${PASSWORD}@host/shop`` or ``sqlite:///shop.db``."""
     query: str = Field(min_length=1)
     """A SELECT, or the name of a table."""
+
+    def anchored(self, root: Path) -> Self:
+        """With the file of a relative ``sqlite:///`` URL below ``root``."""
+        driver, mark, file = self.url.partition(":///")
+        if not mark or not driver.startswith("sqlite") or file in ("", ":memory:") or file.startswith(("file:", "$")):
+            return self
+        return self.model_copy(update={"url": f"{driver}:///{anchored_path(file, root)}"})
 
     def __str__(self) -> str:
         """The address without user and password, for messages."""

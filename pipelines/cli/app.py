@@ -15,6 +15,7 @@ from typer._click.exceptions import ClickException
 from pipelines.cli import live, looking, running, serving, upkeep
 from pipelines.cli.contract import contract_app
 from pipelines.cli.drift import drift
+from pipelines.cli.landed import landed
 from pipelines.cli.new import new
 from schemas.errors import EXIT_INTERRUPTED, KilnworksError, StepSkipped
 from schemas.words import printable
@@ -44,6 +45,7 @@ app.command("step")(running.step)
 app.command("finish")(running.finish)
 app.command("promote")(live.promote)
 app.command("rollback")(live.rollback)
+app.command("landed")(landed)
 app.command("runs")(looking.runs)
 app.command("report")(looking.report)
 app.command("predict")(serving.predict)

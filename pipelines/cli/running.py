@@ -24,6 +24,7 @@ from pipelines.cli.live import (
 )
 from pipelines.cli.quiet import quiet_libraries
 from pipelines.cli.settings import StoreUrl, new_run_id, overrides
+from pipelines.core.arrivals import blaming, landed_files
 from pipelines.core.events import Status
 from pipelines.core.execute import run_all, run_together
 from pipelines.core.finish import finish_run
@@ -90,13 +91,14 @@ def run(
     this = opened.run(name, run_id or new_run_id())
     command = _command(name, this, settings, store)
     live = wanted_live(promote, train_only, by, reason)
-    record = this.begin(command, given, trigger="command line", steps=pipeline.outline(), **live)
+    context = {**live, **landed_files(defined, this)}
+    record = this.begin(command, given, trigger="command line", steps=pipeline.outline(), **context)
     pipeline = opened_as(defined, this, record)
     _say_replaced(console, defined, pipeline)
     if approve:
         approve_here(pipeline, this, by, reason)
     try:
-        with watched(console, pipeline) as listener:
+        with watched(console, pipeline) as listener, blaming(pipeline, this):
             outcome = run_all(pipeline, this, fresh=fresh, selected=selected, listener=listener)
         if ask_here(pipeline, this, outcome):
             with watched(console, pipeline) as listener:
@@ -134,12 +136,13 @@ def step(
     given = {**interval, **_overrides_from_environment(), **overrides(settings or [])}
     outline = defined.configured(given).outline()
     trigger = os.environ.get(TRIGGER_VARIABLE, "step")
-    live = live_from_environment()
-    record = this.begin(_command(name, this, settings, store), given, trigger=trigger, steps=outline, **live)
+    context = {**live_from_environment(), **landed_files(defined, this)}
+    record = this.begin(_command(name, this, settings, store), given, trigger=trigger, steps=outline, **context)
     pipeline = opened_as(defined, this, record)
     console = Console(soft_wrap=True)
     _say_replaced(console, defined, pipeline)
-    with watched(console, pipeline) as listener:
+    _say_landed(console, context)
+    with watched(console, pipeline) as listener, blaming(pipeline, this):
         heard = sectioned(console, listener) if len(step_names) > 1 else listener
         outcome = run_together(pipeline, step_names, this, fresh=fresh, listener=heard)
     return EXIT_SKIPPED if set(outcome.values()) == {"skipped"} else 0
@@ -204,6 +207,13 @@ def _say_replaced(console: Console, defined: Pipeline, configured: Pipeline) -> 
     """Say which settings ask for another class than the definition has."""
     for words in defined.replaced(configured):
         _say(console, f"setting  {words}")
+
+
+def _say_landed(console: Console, context: dict[str, Any]) -> None:
+    """Name the files that a retraining is made of."""
+    for file in context.get("landed", {}).get("files", []):
+        rows = "" if file["rows"] is None else f", {file['rows']} rows"
+        _say(console, f"data     {file['name']} ({file['kind']}{rows})")
 
 
 def _say(console: Console, line: str) -> None:

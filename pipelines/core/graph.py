@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 from typing import Any
 
 from pipelines.core.operations import Operations
@@ -124,6 +125,13 @@ class Pipeline:
             replace(s, config=s.config.updated(by_step[s.name])) if s.name in by_step else s for s in self.steps
         )
         return replace(self, steps=steps)
+
+    def anchored(self, root: Path) -> "Pipeline":
+        """A copy whose relative paths count from ``root``, whatever folder a process works in."""
+        steps = tuple(replace(s, config=s.config.anchored(root)) for s in self.steps)
+        retrain = self.operations.retrain
+        policy = None if retrain is None else retrain.anchored(root)
+        return replace(self, steps=steps, operations=replace(self.operations, retrain=policy))
 
     def replaced(self, configured: "Pipeline") -> list[str]:
         """In words, the configs that are of another class in a configured copy of this pipeline."""

@@ -1,10 +1,12 @@
 """Which pipelines there are: every ``pipelines/NAME.py`` of this package and of the project folder.
 
 A definition file holds one ``Pipeline`` of the same name. The project folder is ``$KILNWORKS_ROOT``, or the
-current folder; it lays its definitions out as this repository does (``pipelines/``, ``schemas/contracts/``).
+current folder; it lays its definitions out as this repository does (``pipelines/``, ``schemas/contracts/``). Relative
+paths in a definition count from the project folder, wherever the process that loads it works.
 """
 
 import ast
+import contextlib
 import importlib
 import importlib.util
 import sys
@@ -14,6 +16,7 @@ from types import ModuleType
 
 import pipelines
 from pipelines.core.graph import Pipeline
+from pipelines.core.retraining import check_retraining
 from schemas.errors import KilnworksError, UnknownName, WiringError
 from schemas.places import project_root
 
@@ -34,6 +37,7 @@ def load(name: str) -> Pipeline:
     Raises:
         UnknownName: there is none; the message offers the nearest.
         WiringError: its file does not define it.
+        ConfigError: its rules for retraining name a setting or data that do not exist.
     """
     files = _files()
     if name not in files:
@@ -47,7 +51,9 @@ def load(name: str) -> Pipeline:
             f"{name.upper()} = Pipeline({name!r}, ...)",
             f"call the file like its pipeline, or _{name}.py if it is no definition",
         )
-    return found[0]
+    pipeline = found[0].anchored(project_root())
+    check_retraining(pipeline)
+    return pipeline
 
 
 def _files() -> dict[str, Path]:
@@ -64,7 +70,8 @@ def _module(name: str, path: Path) -> ModuleType:
             return importlib.import_module(f"pipelines.{name}")
         _open_project(path.parent)
         sys.modules.pop(f"{PROJECT}.{name}", None)
-        return importlib.import_module(f"{PROJECT}.{name}")
+        with contextlib.chdir(project_root()):  # what it opens while it is imported, such as its contract
+            return importlib.import_module(f"{PROJECT}.{name}")
     except KilnworksError:
         raise
     except (Exception, SystemExit) as error:

@@ -1,6 +1,7 @@
 """The watcher makes an event when a run is due, again only as a reminder, and lives through errors."""
 
 import asyncio
+import json
 import os
 
 import pytest
@@ -88,11 +89,19 @@ def test_a_restart_loses_nothing(trigger):
     assert events(again, 1) == before
 
 
-def test_an_error_is_survived(trigger, project):
+def test_an_error_is_told_once_by_an_event_and_survived(trigger, project):
     put(trigger, "a.csv")
     ledger = project / "retraining" / "toy" / "ledger.json"
     ledger.parent.mkdir(parents=True)
     ledger.write_text("{ not json")
-    assert events(trigger, 1, seconds=0.3) == []
-    ledger.unlink()
-    assert len(events(trigger, 1)) == 1
+    assert [sorted(event) for event in events(trigger, 2, seconds=0.3)] == [["error", "pipeline"]]
+    first, second = events(trigger, 2, between=lambda: ledger.unlink(missing_ok=True))
+    assert ("error" in first, "fingerprint" in second) == (True, True)
+
+
+def test_another_host_that_owns_the_store_is_no_error(trigger, project):
+    from schemas.files import write_json
+
+    put(trigger, "a.csv")
+    write_json(project / "owner.json", {"host": "other", "mirror": "/elsewhere", "since": "2026-01-01"})
+    assert "error" not in json.dumps(events(trigger, 1, seconds=0.3))

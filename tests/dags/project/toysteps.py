@@ -67,7 +67,10 @@ class PlainConfig(Config):
 def rows(config: RowsConfig, out: Path) -> CheckedExamples:
     """Read the values."""
     found = [r for f in config.source.files() for r in csv.DictReader(f.open())]
-    values = [float(r["value"]) for r in found if config.window is None or inside(config.window, r["time"])]
+    try:
+        values = [float(r["value"]) for r in found if config.window is None or inside(config.window, r["time"])]
+    except ValueError as error:
+        raise DataInvalid(f"column value: {error}", "numbers", "mend the file") from None
     (out / "values.json").write_text(json.dumps(values))
     splits = {"train": {"rows": len(values), "files": []}}
     (out / "examples.json").write_text(json.dumps({"contract": {}, "splits": splits}))

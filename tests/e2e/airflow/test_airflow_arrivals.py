@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+from schemas.files import read_json
+
 pytestmark = pytest.mark.e2e
 
 
@@ -76,3 +78,34 @@ def test_every_process_is_killed_and_started_again(world):
     found = [rows(world, run) for run in wait_for(world, 4)]
     assert found[:3] == before
     assert found[3:] in ([before[-1] + 4], [before[-1] + 2, before[-1] + 4])
+
+
+def alerts(world, kind):
+    found = [read_json(path) for path in (world.store.root / "alerts").glob("*.json")]
+    return [a["text"] for a in found if a["kind"] == kind and a["pipeline"].startswith("arriving")]
+
+
+def test_a_spoiled_file_fails_one_run_and_not_those_that_follow(world):
+    before = wait_for(world, 4)
+    (world.landing / "spoiled.csv").write_text("value\nmany\n")
+    failed = wait_for(world, len(before) + 1)[-1]
+    assert failed["state"] == "failed"
+    put(world, "after.csv", 9400)
+    later = wait_for(world, len(before) + 2)[-1]
+    assert (later["state"], rows(world, later)) == ("success", rows(world, before[-1]) + 2)
+    assert any("column value" in text for text in alerts(world, "failed"))
+    (aside,) = alerts(world, "set aside")
+    assert aside.startswith(f"spoiled.csv is set aside: run {failed['dag_run_id']} failed: column value")
+
+
+def test_a_retraining_that_cannot_be_decided_is_red_and_told(world):
+    """And goes on once somebody has mended it."""
+    before = wait_for(world, 1)
+    ledger = world.store.root / "retraining" / "arriving" / "ledger.json"
+    whole = ledger.read_bytes()
+    ledger.write_text("{")
+    world.wait("a red run", lambda: "failed" in {run["state"] for run in world.runs("arriving_retrain")}, 180)
+    assert any("ledger.json is damaged" in text for text in alerts(world, "failed"))
+    ledger.write_bytes(whole)
+    put(world, "mended.csv", 9500)
+    assert wait_for(world, len(before) + 1)[-1]["state"] == "success"
