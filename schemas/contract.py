@@ -141,6 +141,10 @@ class Feature(Config):
         return any(isinstance(end, int | float) and abs(end) > EXACT_IN_FLOAT32 for end in ends)
 
 
+NO_CLASS = "(none)"
+"""How a row without any class is written, where a row may have many."""
+
+
 class Label(Config):
     """What the model is to predict."""
 
@@ -148,6 +152,13 @@ class Label(Config):
     dtype: Literal["int", "string", "bool", "float"]
     classes: tuple[Scalar, ...] | None = None
     """The classes in the order of the model's outputs; leave out for a number to be predicted (regression)."""
+    many: bool = False
+    """Whether a row may have any number of the classes, also none. In text the classes of a row stand in one cell,
+    between ``separator``; in JSON lines and Parquet they may be a list."""
+    separator: str = Field(default=";", min_length=1)
+    """What stands between the classes of a row; only with ``many``."""
+    columns: tuple[str, ...] = ()
+    """With ``many``, where the data has a column of 0 and 1 for each class: their names, in the classes' order."""
     min: Limit | None = None
     """Smallest value of a regression label."""
     max: Limit | None = None
@@ -168,6 +179,27 @@ class Label(Config):
                 raise ValueError("min and max are for a label without classes")
             _allowed_fit(self.dtype, self.classes, "classes")
         return self
+
+    @model_validator(mode="after")
+    def _many_can_be_written(self) -> Self:
+        if not self.many:
+            if self.columns:
+                raise ValueError("columns is for a label with many: true")
+            return self
+        if self.classes is None or self.dtype not in ("string", "int"):
+            raise ValueError("many: true needs classes: [...] of dtype string or int")
+        if self.columns and len(self.columns) != len(self.classes):
+            raise ValueError(f"columns names {len(self.columns)} columns for {len(self.classes)} classes")
+        for text in map(str, self.classes):
+            if self.separator in text or text == NO_CLASS or text != text.strip():
+                raise ValueError(f"class {text!r} cannot be told apart in a cell; choose another separator or name")
+        return self
+
+    @property
+    def pattern(self) -> str:
+        """What a row of a label with ``many`` looks like: the classes once each, in their order, or ``NO_CLASS``."""
+        one = "|".join(re.escape(str(c)) for c in self.classes or ())
+        return f"^(?:{re.escape(NO_CLASS)}|(?:{one})(?:{re.escape(self.separator)}(?:{one}))*)$"
 
 
 class Rows(Config):
@@ -243,7 +275,8 @@ class Contract(Config):
 
     @model_validator(mode="after")
     def _columns_do_not_collide(self) -> Self:
-        others = [*([self.label.name] if self.label else []), *([self.key] if self.key else []), *self.ignore]
+        spelled = [self.label.name, *self.label.columns] if self.label else []
+        others = [*spelled, *([self.key] if self.key else []), *self.ignore]
         for name in others:
             if name in self.features:
                 raise ValueError(

@@ -73,7 +73,7 @@ def binary_intervals(
     out = {}
     for name, value in point.items():
         draws = drawn[name] + (value - rounded[name])
-        out[name] = _interval(float(value), draws, counts.get(name), reasons.get(name, "undefined for these rows"))
+        out[name] = interval_of(float(value), draws, counts.get(name), reasons.get(name, "undefined for these rows"))
     return out
 
 
@@ -88,20 +88,20 @@ def multiclass_intervals(
     columns[f"top_{top_k}_accuracy"] = metrics.rank_of_truth(truth, probability) < top_k
     auc, influence, reason = _auc_ovr(truth, probability)
     columns["influence"] = influence
-    group = _random_groups(n, rng)
-    size, sums = _group_sums(group, columns)
+    group = random_groups(n, rng)
+    size, sums = group_sums(group, columns)
     by_class = _class_sums(group, truth, predicted, classes, len(size))
     weights = rng.poisson(1.0, (resamples, len(size))).astype(np.float64)
     total = weights @ size
     out = {
-        name: _interval(float(column.mean()), ratio(weights @ sums[name], total), _n_of(name, n))
+        name: interval_of(float(column.mean()), ratio(weights @ sums[name], total), _n_of(name, n))
         for name, column in columns.items()
         if name != "influence"
     }
     f1 = float(metrics.macro_f1(*(s.sum(axis=0) for s in by_class)))
-    out["macro_f1"] = _interval(f1, metrics.macro_f1(*(weights @ s for s in by_class)), n)
+    out["macro_f1"] = interval_of(f1, metrics.macro_f1(*(weights @ s for s in by_class)), n)
     rare = int(min((c for c in np.bincount(truth) if c), default=0))
-    out["auc_ovr"] = _interval(auc, auc + ratio(weights @ sums["influence"], total), rare, reason, keep_reason=True)
+    out["auc_ovr"] = interval_of(auc, auc + ratio(weights @ sums["influence"], total), rare, reason, keep_reason=True)
     return out
 
 
@@ -115,7 +115,7 @@ def regression_intervals(
     columns = {"error": error, "squared": error**2, "value": centred, "spread": centred**2}
     zeros = int((truth == 0).sum())
     columns["share"] = np.full(len(truth), np.nan) if zeros else error / np.abs(truth)
-    size, sums = _group_sums(_random_groups(len(truth), rng), columns)
+    size, sums = group_sums(random_groups(len(truth), rng), columns)
     weights = rng.poisson(1.0, (resamples, len(size))).astype(np.float64)
     total = weights @ size
     mean = {name: ratio(weights @ column, total) for name, column in sums.items()}
@@ -126,7 +126,7 @@ def regression_intervals(
         "mape": mean["share"],
     }
     reasons = {"r2": "every label is the same", "mape": f"{zeros} of {len(truth)} labels are 0"}
-    out = {n: _interval(point[n], d, None, reasons.get(n, "")) for n, d in draws.items()}
+    out = {n: interval_of(point[n], d, None, reasons.get(n, "")) for n, d in draws.items()}
     out["median_ae"] = _median_interval(error)
     return {name: out[name] for name in point}
 
@@ -153,7 +153,7 @@ def _coarsen(exact: Cells) -> Cells:
     )
 
 
-def _interval(
+def interval_of(
     value: float, draws: Floats, trials: int | None, reason: str = "", *, keep_reason: bool = False
 ) -> Interval:
     """Percentile interval of the draws that are defined, opened by the rule of three where they do not vary."""
@@ -218,12 +218,12 @@ def _auc_ovr(truth: NDArray[np.integer], probability: NDArray[np.floating]) -> t
     return auc, np.mean([i for _, i in parts], axis=0), reason
 
 
-def _random_groups(n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def random_groups(n: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """A random group for each row, [N]: each row its own up to ``GROUPS`` rows, groups of equal size beyond."""
     return rng.permutation(n) % min(n, GROUPS)
 
 
-def _group_sums(
+def group_sums(
     group: NDArray[np.int64], columns: Mapping[str, NDArray[np.floating] | NDArray[np.bool_]]
 ) -> tuple[Floats, dict[str, Floats]]:
     """Rows by group, and the sum of each column by group."""

@@ -105,8 +105,9 @@ def _frames(files: Sequence[Path], columns: Sequence[str], rows: int) -> Iterato
 
 def row_bytes(transform: FeatureTransform) -> int:
     """Bytes of one encoded row with its target and weight, as it is held."""
-    dtypes = transform.packed_dtypes
-    return sum(np.dtype(dtypes[t.name]).itemsize * math.prod(t.shape) for t in transform.encoded) + 8
+    dtypes, label = transform.packed_dtypes, transform.contract.label
+    target = 4 * len(label.classes or ()) if label is not None and label.many else 8
+    return sum(np.dtype(dtypes[t.name]).itemsize * math.prod(t.shape) for t in transform.encoded) + target
 
 
 def split_bytes(examples: Examples, splits: Sequence[str], transform: FeatureTransform) -> int:

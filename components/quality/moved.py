@@ -83,7 +83,18 @@ def sample(rows: Rows, contract: Contract, most: int, with_label: bool) -> pl.Da
     scalars = [name for name, feature in contract.features.items() if not feature.shape]
     names = [name for name in [*scalars, *([label] if label else [])] if name in rows.schema]
     every = max(1, -(-rows.height // most))
-    return rows.thinned(names, every)
+    found = rows.thinned(names, every)
+    return _a_column_a_class(found, contract) if label in names else found
+
+
+def _a_column_a_class(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+    """A label of many classes as a column of 0 and 1 for each, because its combinations are hardly ever the same."""
+    label = contract.label
+    if label is None or not label.many:
+        return frame
+    each = frame.get_column(label.name).str.split(label.separator)
+    columns = [each.list.contains(str(c)).cast(pl.Int64).alias(f"{label.name}: {c}") for c in label.classes or ()]
+    return frame.drop(label.name).with_columns(columns)
 
 
 def _record(one: FeatureDrift, before: Summary, contract: Contract) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def _parts_of(rows: Rows, contract: Contract) -> dict[str, Part]:
 
 def _parts_of_batch(batch: Batch, columns: Sequence[str], contract: Contract, alone: bool) -> dict[str, Part]:
     label = contract.label if contract.label and contract.label.name in columns else None
-    target = Target.of(batch.column(label.name), label.classes) if label else None
+    target = Target.of(batch.column(label.name), label.classes) if label and not label.many else None
     names = [n for n in [*contract.features, *([label.name] if label else [])] if n in columns]
     found = {
         name: _part(
@@ -169,7 +169,7 @@ def _statistics(name: str, part: Part, contract: Contract) -> dict[str, Any]:
     sensitive = feature.sensitive if feature else False
     found = _tensor_found(part, feature) if feature is not None and feature.shape else _scalar_found(part, sensitive)
     if label is not None and name == label.name and label.classes is not None:
-        found["classes"] = _classes(part, label.classes)
+        found["classes"] = _classes(part, label.classes, label.separator if label.many else None)
     measured = part.association.measure() if part.association is not None else None
     if measured is not None and label is not None:
         found["association"] = {"with": label.name, "measure": measured[0], "value": measured[1]}
@@ -219,12 +219,18 @@ def _times(values: Numbers, sensitive: bool) -> dict[str, Any]:
     return found
 
 
-def _classes(part: Part, classes: Sequence[Any]) -> list[dict[str, Any]]:
-    """Rows of each class of the contract, in its order; values that are no class are left out."""
+def _classes(part: Part, classes: Sequence[Any], between: str | None = None) -> list[dict[str, Any]]:
+    """Rows of each class of the contract, in its order; values that are no class are left out.
+
+    ``between``: what stands between the classes of a row that may have many.
+    """
     if isinstance(part.values, Texts):
         pairs = dict(part.values.counts.iter_rows())
     else:
         pairs = {v.item(): int(w) for v, w in zip(part.values.values, part.values.weights, strict=True)}
+    if between is not None:
+        rows = [(text.split(between), count) for text, count in pairs.items() if isinstance(text, str)]
+        pairs = {c: sum(count for parts, count in rows if str(c) in parts) for c in classes}
     counts = [int(pairs.get(c, 0)) for c in classes]
     return [{"value": c, "count": n, "share": _share(n, part.count)} for c, n in zip(classes, counts, strict=True)]
 

@@ -84,7 +84,7 @@ def few_valued_columns(contract: Contract) -> frozenset[str]:
     by_text = {
         n for n, f in contract.features.items() if f.regex or f.min_length is not None or f.max_length is not None
     }
-    if contract.label is not None and contract.label.dtype == "string":
+    if contract.label is not None and contract.label.dtype == "string" and not contract.label.many:
         found.add(contract.label.name)
     own = {value for check in contract.checks for value in check.kwargs.values() if isinstance(value, str)}
     return frozenset(found - by_text - own)
@@ -184,6 +184,9 @@ def _part_rule(name: str, part: str, allowed: list[Any], text: str, severity: Se
 
 def _label_rules(label: Label, few_valued: bool) -> Iterator[Rule]:
     about = label.description or "What the model is to predict."
+    if label.many:
+        yield from _classes_rules(label, about)
+        return
     yield _of_type(label.name, label.dtype, few_valued, "critical", about)
     yield _present(label.name, "critical", about)
     if label.classes is None:
@@ -206,6 +209,16 @@ def _label_rules(label: Label, few_valued: bool) -> Iterator[Rule]:
     text = f"holds every class: {_listed(label.classes)}"
     expectation = "expect_column_distinct_values_to_contain_set"
     yield Rule(f"{label.name}: every class", expectation, kwargs, label.name, text, "critical", about)
+
+
+def _classes_rules(label: Label, about: str) -> Iterator[Rule]:
+    """Of a label of which a row may have many classes: each is known, and each occurs."""
+    yield _of_type(label.name, "string", False, "critical", about)
+    yield _present(label.name, "critical", about)
+    kwargs: dict[str, Any] = {"column": label.name, "regex": label.pattern}
+    expectation = "expect_column_values_to_match_pattern"
+    text = f"any of {_listed(label.classes or ())}"
+    yield Rule(f"{label.name}: known classes", expectation, kwargs, label.name, text, "critical", about)
 
 
 def _whole_rules(contract: Contract) -> Iterator[Rule]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field, field_validator
 
 from components.sources.columns import Column, check_columns
+from components.sources.many_classes import gathered, spelled, with_empty_cells
 from schemas.config import Config
 from schemas.dates import DateFormat
 from schemas.errors import DataUnreadable
@@ -54,6 +55,9 @@ class Source(Config):
     location_fields: ClassVar[tuple[str, ...]] = ("path",)
     """Settings that say where the data lies; the fingerprint of the bytes stands for them."""
     path_fields: ClassVar[tuple[str, ...]] = ("path", "folder", "data_dir")
+
+    empty_is_null: ClassVar[bool] = False
+    """Whether an empty cell is read as null, so that a text without a character cannot be told from none."""
 
     datetime_formats: dict[str, str] = Field(default_factory=dict)
     """How columns of dates are written in this source where that is neither ISO 8601 nor what the contract's ``dates``
@@ -120,17 +124,20 @@ class Source(Config):
         from components.sources.cast import cast_frame
 
         found = self.column_names(split)
-        check_columns(found, wanted.columns, wanted.ignore, str(self), wanted.any_extra)
-        names = [name for name in wanted.columns if name in found]
-        columns = _with_formats(wanted.columns, self.datetime_formats)
+        inside = spelled(wanted.columns)
+        check_columns(found, inside, wanted.ignore, str(self), wanted.any_extra)
+        names = [name for name in inside if name in found]
+        columns = _with_formats(inside, self.datetime_formats)
         seen, schema = 0, None
-        for batch in self.batches(names, wanted, split):
+        for batch in self.batches(names, replace(wanted, columns=inside), split):
             start = seen
 
             def place(row: int, column: str, start: int = start) -> str:
                 return self.place(start + row, column, split)
 
-            frame = cast_frame(batch, columns, place, self.absent_texts(), self.number_format)
+            known = with_empty_cells(batch, wanted.columns) if self.empty_is_null else batch
+            frame = cast_frame(known, columns, place, self.absent_texts(), self.number_format)
+            frame = gathered(frame, wanted.columns)
             schema = schema or frame.schema
             _refuse_change(schema, frame.schema, place)
             yield frame

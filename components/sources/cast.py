@@ -15,6 +15,7 @@ from components.dates.reading import read_dates
 from components.dates.words import advice, wanted_dates
 from components.sources.columns import Column
 from components.sources.label_texts import without_absent
+from components.sources.many_classes import joined
 from components.sources.tensors import cast_tensor
 from schemas.dates import DateFormat
 from schemas.errors import DataUnreadable
@@ -64,6 +65,9 @@ def cast_frame(
             found = found.cast(pl.String).str.replace(r"\.0+$", "")
         if column.shape:
             done += cast_tensor(found, column, place)
+            continue
+        if column.many is not None:
+            done.append(joined(found, column.many))
             continue
         if column.label and found.dtype == pl.String:
             found = without_absent(found, column.classes)

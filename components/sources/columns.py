@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from components.sources.files.layout import refuse_repeated
-from schemas.contract import Contract, Dtype, Feature, Scalar
+from schemas.contract import Contract, Dtype, Feature, Label, Scalar
 from schemas.dates import DateFormat
 from schemas.errors import DataInvalid
 from schemas.number_format import NumberFormat
@@ -28,6 +28,7 @@ class Column:
         written: how a column of dates writes them; None for ISO 8601.
         label: whether it is what the model is to predict: texts such as ``NA`` mean that it is missing.
         classes: of a label.
+        many: of a label of which a row may have many classes.
         number: how its numbers are written in text; None where plainly.
     """
 
@@ -39,6 +40,7 @@ class Column:
     written: DateFormat | None = None
     label: bool = False
     classes: tuple[Scalar, ...] = ()
+    many: Label | None = None
     number: NumberFormat | None = None
 
     @property
@@ -63,6 +65,10 @@ def _column(contract: Contract, name: str, optional: bool) -> Column:
     feature: Feature | None = contract.features.get(name)
     if feature is not None:
         return Column(name, feature.dtype, feature.shape, optional, feature.sensitive, contract.dates.get(name))
+    if contract.label is not None and name == contract.label.name and contract.label.many:
+        return Column(
+            name, "string", (), optional, label=True, classes=contract.label.classes or (), many=contract.label
+        )
     if contract.label is not None and name == contract.label.name:
         return Column(name, contract.label.dtype, (), optional, label=True, classes=contract.label.classes or ())
     if name in contract.dates:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -34,6 +34,8 @@ class CsvSource(Source):
     A first line ``sep=;``, as Excel writes it, says what stands between the fields of that file. A column without a
     name is passed over.
     """
+
+    empty_is_null: ClassVar[bool] = True
 
     kind: Literal["csv"] = "csv"
     path: str

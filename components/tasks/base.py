@@ -140,11 +140,6 @@ class Task(Config, ABC):
         """
 
     @classmethod
-    def label_bytes(cls, label: Label) -> int:
-        """Bytes of one encoded label with its weight."""
-        return 8
-
-    @classmethod
     @abstractmethod
     def fitted(cls, contract: Contract, seen: LabelStatistics, settings: TaskSettings) -> Self:
         """The task of a contract, given what its encoded training labels tell.

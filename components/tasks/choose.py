@@ -9,6 +9,7 @@ from components.judging.metric import Metric
 from components.tasks.base import Task
 from components.tasks.binary import Binary
 from components.tasks.multiclass import Multiclass
+from components.tasks.multilabel import Multilabel
 from components.tasks.regression import Regression
 from schemas.artifacts import Model
 from schemas.code import Code, path_of
@@ -16,7 +17,7 @@ from schemas.contract import Contract
 from schemas.errors import ConfigError, UnknownName
 from schemas.files import read_json, write_json
 
-TASKS: tuple[type[Task], ...] = (Binary, Multiclass, Regression)
+TASKS: tuple[type[Task], ...] = (Multilabel, Binary, Multiclass, Regression)
 """The tasks of this package; the first that suits a contract is its task."""
 FILE = "task.json"
 """Where a task lies beside its model."""

@@ -21,5 +21,7 @@ class TaskSettings(Config):
     class. Validation is not weighted."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     """Share of the target spread evenly over all classes."""
+    class_threshold: float = Field(default=0.5, gt=0, lt=1)
+    """Where a row may have many classes: the probability above which a class is answered."""
     regression_loss: RegressionLoss = "squared"
     """For regressions, in standard deviations of the training labels."""
