@@ -10,7 +10,7 @@ from schemas.config import Config
 from schemas.contract import Contract
 from schemas.errors import DataUnreadable, UnknownName
 from schemas.files import write_json
-from schemas.wire import CONTRACT_FILE, EXTRA, INPUTS_FILE
+from schemas.wire import CONTRACT_FILE, INPUTS_FILE, TASK_FILE
 
 if TYPE_CHECKING:
     import polars as pl
@@ -77,7 +77,7 @@ def export(
     write_warmup(servable.saved_model, contract, contract.name, raw, config.warmup_batches)
     write_json(servable.saved_model / CONTRACT_FILE, contract.model_dump(mode="json"))
     write_json(servable.saved_model / INPUTS_FILE, described_inputs(contract, examples.files("train")))
-    write_task(task, servable.saved_model / EXTRA)
+    write_task(task, (servable.saved_model / TASK_FILE).parent)
     _describe(servable, task.kind, contract, evaluation, skew, trained.count_params())
     return servable
 

@@ -4,6 +4,7 @@
 
     saved model/assets.extra/contract.json                  the contract that the model was trained under
                             /inputs.json                    dtype, shape, unit and missing value of each input
+                            /task.json                      what is predicted, see ``components/tasks``
                             /tf_serving_warmup_requests     what a server asks the model before others may
 
 Nothing but numbers has a missing value of its own, so one value of each dtype stands for "missing" in a nullable input.
@@ -22,6 +23,7 @@ EXTRA = Path("assets.extra")
 """Folder of a SavedModel for what a server copies along and does not read."""
 CONTRACT_FILE = EXTRA / "contract.json"
 INPUTS_FILE = EXTRA / "inputs.json"
+TASK_FILE = EXTRA / "task.json"
 WARMUP_FILE = EXTRA / "tf_serving_warmup_requests"
 
 MASK = "(masked)"

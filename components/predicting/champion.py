@@ -15,12 +15,12 @@ from components.predicting.pieces import Arrays, Ask, in_pieces
 from components.predicting.rows import file_source, request_frames, row_words
 from components.sources.base import Source
 from components.tasks.base import Task
-from components.tasks.choose import FILE, choose, read_task
+from components.tasks.choose import choose, read_task
 from schemas.champion import ChampionRecord
 from schemas.contract import Contract
 from schemas.errors import StoreError
 from schemas.files import plainly_named, read_json
-from schemas.wire import CONTRACT_FILE, EXTRA
+from schemas.wire import CONTRACT_FILE, TASK_FILE
 
 if TYPE_CHECKING:
     import polars as pl
@@ -67,7 +67,7 @@ def champion_contract(champion: ChampionRecord) -> Contract:
 
 def champion_task(champion: ChampionRecord, contract: Contract) -> Task:
     """The task of the live model; of one that was published before tasks were kept, by its contract."""
-    path = Path(champion.path) / EXTRA / FILE
+    path = Path(champion.path) / TASK_FILE
     return read_task(path) if path.is_file() else choose(contract).of(contract)
 
 

@@ -111,7 +111,7 @@ def test_the_server_answers_over_grpc_and_rest(run) -> None:
         one = [{name: values[0] for name, values in rows.items()}]
         predicted = _post(f"{url}:predict", {"instances": one})["predictions"][0]
         assert predicted["class"] == "action|comedy"
-        classified = dict(_post(f"{url}:classify", {"examples": one})["results"][0])
+        classified = dict(_post(f"{url}:classify", {"signature_name": "classify", "examples": one})["results"][0])
         assert set(classified) == {"action", "comedy", "horror"}
         assert classified["action"] == pytest.approx(predicted["probabilities"][0], abs=1e-6)
     finally:
