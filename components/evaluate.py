@@ -1,9 +1,9 @@
 """The ``evaluate`` step: measure a model on unseen rows, and close the gate when it is not good enough."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, FiniteFloat, model_validator
+from pydantic import Field, FiniteFloat, model_validator
 
 from components.judging.settings import JudgeSettings
 from components.tasks.choose import metric_named, metric_names, task_of
@@ -16,18 +16,8 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
+    from components.judging.metric import Metric
     from components.tasks.base import Answers, Task
-
-
-def _known(limits: dict[str, float]) -> dict[str, float]:
-    """Refuse metric names that no task has, before anything runs."""
-    for name in limits:
-        if metric_named(name) is None:
-            raise UnknownName("metric", name, metric_names())
-    return limits
-
-
-Limits = Annotated[dict[str, FiniteFloat], AfterValidator(_known)]
 
 
 class EvaluateConfig(JudgeSettings):
@@ -35,9 +25,9 @@ class EvaluateConfig(JudgeSettings):
 
     split: str = "test"
     """The split to measure on."""
-    min: Limits = Field(default_factory=dict)
+    min: dict[str, FiniteFloat] = Field(default_factory=dict)
     """Smallest value that passes, inclusive, by metric, e.g. ``{"auc": 0.8}``."""
-    max: Limits = Field(default_factory=dict)
+    max: dict[str, FiniteFloat] = Field(default_factory=dict)
     """Largest value that passes, inclusive, by metric, e.g. ``{"log_loss": 0.5}``."""
     use: Literal["value", "low"] = "value"
     """What the gate judges: the measured ``value``, or with ``low`` the worse end of its 95 % interval."""
@@ -45,6 +35,17 @@ class EvaluateConfig(JudgeSettings):
     """Features with few values; the metrics are measured again for each value."""
     slice_min_rows: int = Field(default=30, ge=1)
     """A slice with fewer rows is not measured."""
+
+    @model_validator(mode="after")
+    def _metrics_are_known(self) -> Self:
+        """Names that no task has are refused before anything runs."""
+        for name in self.metrics:
+            if metric_named(name) is not None:
+                raise ValueError(f"metrics: {name!r} is a metric of a task; give yours another name")
+        for name in {**self.min, **self.max}:
+            if metric_named(name) is None and name not in self.metrics:
+                raise UnknownName("metric", name, [*self.metrics, *metric_names()])
+        return self
 
     @model_validator(mode="after")
     def _limits_leave_room(self) -> Self:
@@ -149,7 +150,7 @@ def _check(config: EvaluateConfig, contract: Contract, task: "Task", examples: C
             f"label {contract.label.name if contract.label else None!r} with the same classes on both sides",
             "train on these examples, or evaluate on those that the model was made for",
         )
-    known = [metric.name for metric in task.metrics_of(config.top_k)]
+    known = [metric.name for metric in _all_metrics(task, config)]
     for name in {**config.min, **config.max}:
         if name not in known:
             raise UnknownName(f"metric of a {task.kind} task", name, known)
@@ -182,8 +183,21 @@ def _predictions(
 
 def _metrics(task: "Task", truth: "NDArray[Any]", answers: "Answers", settings: JudgeSettings) -> dict[str, Any]:
     """Every metric with its interval, in the order of the report."""
-    found = task.scores(truth, answers, settings)
-    return {metric.name: found[metric.name].record() for metric in task.metrics_of(settings.top_k)}
+    from components.judging.resampled import resampled
+
+    found = dict(task.scores(truth, answers, settings))
+    metrics = _all_metrics(task, settings)
+    for metric in metrics:
+        if metric.of is not None:
+            found[metric.name] = resampled(metric, truth, answers, settings.resamples, settings.seed)
+    words = {name: {"title": own.title, "meaning": own.meaning} for name, own in settings.metrics.items()}
+    return {metric.name: {**found[metric.name].record(), **words.get(metric.name, {})} for metric in metrics}
+
+
+def _all_metrics(task: "Task", settings: JudgeSettings) -> list["Metric"]:
+    """Those of the task, and those of a user's own."""
+    own = [metric.named(name, task.class_texts) for name, metric in settings.metrics.items()]
+    return [*task.metrics_of(settings.top_k), *own]
 
 
 def _truth(frame: "pl.DataFrame", task: "Task", split: str) -> "NDArray[Any]":

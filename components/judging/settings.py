@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from components.judging.metric import OwnMetric
 from schemas.config import Config
 
 
@@ -14,3 +15,6 @@ class JudgeSettings(Config):
     """Seed of the resampling."""
     top_k: int = Field(default=3, ge=1)
     """``top_<k>_accuracy`` of a multiclass task counts a row as right when its class is among the k most probable."""
+    metrics: dict[str, OwnMetric] = Field(default_factory=dict)
+    """Metrics of your own by name, beside those of the task: ``{"f2": {"code": "my_project.metrics:f2", "better":
+    "max"}}``. They stand in the evaluation and the report, and ``min`` and ``max`` may name them."""

@@ -55,8 +55,8 @@ def metric_rows(results: dict[str, Any]) -> list[dict[str, Any]]:
         sign = {">=": "≥", "<=": "≤"}.get(str(check.get("comparison")), "")
         rows.append(
             {
-                "name": metric_label(name),
-                "meaning": metric_meaning(name),
+                "name": str(as_dict(metric).get("title") or metric_label(name)),
+                "meaning": str(as_dict(metric).get("meaning") or metric_meaning(name)),
                 "value": "undefined" if value is None else f"{value:.4g}",
                 "interval": f"{low:.4g} – {high:.4g}" if low is not None and high is not None else "",
                 "reason": str(as_dict(metric).get("reason") or ""),
