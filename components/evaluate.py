@@ -161,17 +161,17 @@ def _predictions(
     model: Model, task: "Task", examples: CheckedExamples, config: EvaluateConfig
 ) -> tuple["pl.DataFrame", "Answers"]:
     """The label and slice columns of the split, and the model's answers, a few rows at a time."""
-    import keras
     import numpy as np
     import polars as pl
 
     from components.features.transform import FeatureTransform
     from components.learning.arrays import Encoder
     from components.learning.predict import answered, forward, outputs, piece_rows
+    from components.modeling.kept import load_trained
 
     transform = FeatureTransform.load(model.transform)
     encoder = Encoder(transform, type(task))
-    run = forward(keras.saving.load_model(model.keras_path, compile=False), transform)
+    run = forward(load_trained(model), transform)
     columns = list(dict.fromkeys((*([task.label.name] if task.label else []), *config.slices)))
     frames, parts = [], []
     for file in examples.files(config.split):

@@ -51,8 +51,6 @@ def export(
         DataUnreadable: the split has no rows to check with.
         UnknownName: no such split.
     """
-    import keras
-
     from components.exporting.inputs import described_inputs
     from components.exporting.probes import probed
     from components.exporting.signatures import save
@@ -61,13 +59,14 @@ def export(
     from components.features.raw import raw_arrays
     from components.features.transform import FeatureTransform
     from components.learning.predict import forward, outputs
+    from components.modeling.kept import load_trained
     from components.tasks.choose import task_of, write_task
 
     task = task_of(model)
     contract = task.served(model.contract)
     rows = probed(contract, task.requests(_rows(examples, config)))
     raw = raw_arrays(contract, rows)
-    trained = keras.models.load_model(model.keras_path, compile=False)
+    trained = load_trained(model)
     transform = FeatureTransform.load(model.transform)
     servable = Servable(out)
     save(task, transform, trained, servable.saved_model)

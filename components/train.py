@@ -41,8 +41,13 @@ def train(
     from components.features.transform import FeatureTransform
     from components.learning.fit import fit
 
-    made = fit(config, config.model, examples, FeatureTransform.load(transform), out, context)
-    copytree(transform.path, out / "transform", copy_function=_link, ignore=ignore_patterns("manifest.json"))
+    fitted = FeatureTransform.load(transform)
+    used = config.model.transform(fitted)
+    made = fit(config, config.model, examples, used, out, context)
+    if used is fitted:
+        copytree(transform.path, out / "transform", copy_function=_link, ignore=ignore_patterns("manifest.json"))
+    else:
+        used.save(out / "transform")
     write_json(out / "training.json", made)
     return Model(out)
 

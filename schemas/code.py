@@ -237,7 +237,7 @@ def called(function: Any, path: str, options: Mapping[str, Any], given: Mapping[
             f"options among: {listed(sorted(named)) or 'none'}",
             f"did you mean {near[0]!r}?" if near else "correct the options, or add the parameter",
         )
-    values = {**{name: value for name, value in given.items() if name in named}, **values}
+    values = {**{name: given[name] for name in given if name in named}, **values}
     needed = [p.name for p in parameters if p.name in named and p.default is p.empty and p.name not in values]
     if needed:
         raise ConfigError(

@@ -44,7 +44,29 @@ class Resources(tf.Module):
     def __init__(self, transform: keras.Model, model: keras.Model) -> None:
         super().__init__(name="servable")
         self.weights = [variable.value for variable in model.variables]
-        self.tables = [layer.lookup_table for layer in transform.layers if hasattr(layer, "lookup_table")]
+        self.resources = [*resources(transform), *resources(model)]
+
+
+def resources(model: keras.Model) -> list[Any]:
+    """Lookup tables and plain TensorFlow variables anywhere inside a model: what its ``variables`` do not name."""
+    found: dict[int, Any] = {}
+    seen: set[int] = set()
+    todo: list[Any] = [model]
+    while todo:
+        one = todo.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        if isinstance(one, tf.saved_model.experimental.TrackableResource | tf.Variable):
+            found[id(one)] = one
+        elif isinstance(one, keras.layers.Layer):
+            todo += vars(one).values()
+        elif isinstance(one, Mapping):
+            todo += one.values()
+        elif isinstance(one, list | tuple):
+            todo += one
+    known = {id(variable.value) for variable in model.variables}
+    return [one for key, one in found.items() if key not in known]
 
 
 class Endpoints:

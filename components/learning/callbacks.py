@@ -15,7 +15,7 @@ import tensorflow as tf
 from components.learning.backup import Backup, Snapshot, Weights, assign, values
 from components.learning.settings import EarlyStopping, ReduceOnPlateau
 from schemas.context import Progress
-from schemas.errors import TrainingDiverged
+from schemas.errors import TrainingDiverged, UnknownName
 from schemas.files import write_text
 
 Mode = Literal["min", "max"]
@@ -140,6 +140,8 @@ class Judge(keras.callbacks.Callback):
             assign(self._variables, raw)
 
     def _keep(self, epoch: int, logs: Mapping[str, Any]) -> None:
+        if self._monitor not in logs:
+            raise UnknownName("number to monitor", self._monitor, logs)
         value = float(logs[self._monitor])
         if not math.isfinite(value):
             raise TrainingDiverged(

@@ -18,7 +18,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -38,22 +38,32 @@ from components.learning.loop import (
     parts,
     run_epochs,
 )
+from components.learning.optimizers import OwnOptimizer
+from components.learning.own import compile_model, own_callbacks
+from components.learning.own_batches import own_batches
+from components.learning.own_code import OwnCode
+from components.learning.own_numbers import with_own
 from components.learning.settings import FitSettings, check_placed
-from components.learning.splits import Splits, fits_in_memory, held_splits, streamed_splits
+from components.learning.splits import Measure, Splits, fits_in_memory, held_splits, streamed_splits
 from components.learning.strategy import Placement, place, precision
+from components.learning.trial import try_one_batch
 from components.modeling.base import Architecture
+from components.modeling.custom import CustomModel
+from components.modeling.kept import keep
 from components.tasks.base import Task
 from components.tasks.choose import choose, write_task
 from components.tasks.labels import LabelStatistics
 from schemas.artifacts import Examples
 from schemas.context import RunContext
-from schemas.errors import DataInvalid, TrainingDiverged
+from schemas.errors import ConfigError, DataInvalid, TrainingDiverged
 
 LOG = logging.getLogger(__name__)
 VALUES_PER_EXECUTION = 2**22
 """Encoded values that one call on one device handles: enough steps to hide Python, few enough to report progress."""
 LONGEST_EXECUTION = 256
 """Steps of one call at most."""
+SAMPLE_ROWS = 8
+"""Rows on which a kept model is compared with the one that was read back."""
 
 
 def fit(
@@ -77,14 +87,24 @@ def fit(
     placement = place(settings.devices, batch, images=any(t.kind == "image" for t in transform.encoded))
     check_placed(settings.model_copy(update={"batch": batch}), placement.replicas, placement.kind)
     chosen = choose(examples.contract, settings.task)
-    mode = chosen.direction(settings.monitor, bool("val" in examples.splits and examples.rows("val")))
-    task, splits = _read(settings, examples, Encoder(transform, chosen), batch, context.work / "row-groups")
+    mode = _direction(settings, chosen, bool("val" in examples.splits and examples.rows("val")))
+    encoder = Encoder(transform, chosen)
+    task, splits = _read(settings, examples, encoder, batch, context.work / "row-groups")
+    if settings.data:
+        splits = own_batches(settings, settings.data, splits, examples, transform, batch)
     LOG.info("training on %d x %s: %s", placement.replicas, placement.kind, placement.why)
     LOG.info("%d rows are %s", splits.feed.rows, "streamed" if splits.streamed else "held in memory")
     model, trained = build(settings, architecture, transform, task, placement, splits.feed.steps)
+    fed = architecture.fed(model)
+    splits.feed.unpack = _composed(fed, splits.feed.unpack)
+    if _has_own(settings, architecture) and placement.strategy is None:
+        try_one_batch(trained, splits.feed, task)
     run = _Run(settings, placement, splits, model, trained, mode)
+    run.measured = _measured(settings, splits, model, trained, fed, placement)
     run.go(out, context, _identity(settings, architecture, transform, splits))
-    model.save(out / "model.keras")
+    with precision(settings.precision):
+        sample = transform.encode(next(encoder.frames(examples.files("train"), SAMPLE_ROWS)))
+        keep(architecture, model, lambda: architecture.network(transform.encoded, task), sample, out)
     write_task(task, out)
     if settings.checkpoints != "none":
         copytree(context.work / "checkpoints", out / "checkpoints")
@@ -124,14 +144,9 @@ def build(
     if settings.schedule:
         rate = settings.schedule.build(rate, steps, settings.epochs)
     with precision(settings.precision), placement.scope():
-        model = architecture.build(transform.encoded, task)
+        model = architecture.network(transform.encoded, task)
         trained = architecture.training(model, task)
-        trained.compile(
-            optimizer=settings.optimizer.build(rate),
-            loss=task.loss(),
-            metrics=task.metrics(),
-            jit_compile=_jit(settings, placement),
-        )
+        compile_model(settings, trained, task, rate, jit=_jit(settings, placement))
         trained.optimizer.build(trained.trainable_variables)
     return model, trained
 
@@ -159,6 +174,44 @@ def _identity(settings: FitSettings, architecture: Architecture, transform: Feat
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
+def _direction(settings: FitSettings, task: type[Task], validation: bool) -> cb.Mode:
+    """Whether the monitored number should become small or large; one of a user's own is said by ``monitor_mode``."""
+    if settings.monitor_mode != "auto":
+        return settings.monitor_mode
+    own = isinstance(settings, OwnCode) and (settings.metrics or settings.callbacks)
+    if settings.monitor not in task.reported(True) and own:
+        raise ConfigError(
+            f"monitor {settings.monitor!r} is no number of a {task.kind} task",
+            f"one of {', '.join(task.reported(validation))}; or monitor_mode, min or max, for a number of one's own",
+            "set monitor_mode",
+        )
+    return task.direction(settings.monitor, validation)
+
+
+def _has_own(settings: FitSettings, architecture: Architecture) -> bool:
+    """Whether any code of a user's own takes part in a training step."""
+    own = settings.loss or settings.metrics or settings.data
+    return bool(own) or isinstance(architecture, CustomModel) or isinstance(settings.optimizer, OwnOptimizer)
+
+
+def _composed(fed: Callable[[dict[str, Any]], Any], unpack: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda tensors: fed(unpack(tensors))
+
+
+def _measured(
+    settings: FitSettings, splits: Splits, model: Any, trained: Any, fed: Callable[[Any], Any], placement: Placement
+) -> Measure | None:
+    """The numbers of the validation split, with those of a user's own loss and metrics on one device."""
+    validation = splits.validation
+    if validation is None:
+        return None
+    task = validation.measure(model)
+    itself = fed is not dict  # the user's own model is what trains
+    if placement.strategy is not None or not (settings.loss or settings.metrics or itself):
+        return task
+    return with_own(task, trained, validation, fed, loss=bool(settings.loss) or itself)
+
+
 class _Run:
     """The epochs, from a snapshot or from the start."""
 
@@ -177,6 +230,7 @@ class _Run:
         self._block = min(wanted, splits.feed.longest_block)
         self._calls = math.ceil(splits.feed.steps / self._block)
         self._first, self._seconds = 0, 0.0
+        self.measured: Measure | None = None
 
     def go(self, out: Path, context: RunContext, identity: str) -> None:
         """Run the epochs that are left; the model ends with the weights of the best one."""
@@ -198,7 +252,7 @@ class _Run:
         validation = self._splits.validation
         return cb.Judge(
             self._model.variables,
-            validation.measure(self._model) if validation else None,
+            self.measured or (validation.measure(self._model) if validation else None),
             monitor=self._settings.monitor,
             mode=self._mode,
             averaged=self._settings.optimizer.ema is not None,
@@ -212,6 +266,7 @@ class _Run:
             chosen.append(cb.Plateau(s.reduce_on_plateau, s.monitor, self._mode))
         if s.early_stopping:
             chosen.append(cb.Stopping(s.early_stopping, s.monitor, self._mode))
+        chosen += own_callbacks(s.callbacks)
         chosen += [self._history, self._report]
         if s.checkpoints != "none":
             chosen.append(cb.Checkpoints(context.work / "checkpoints", s.checkpoints, s.monitor, self._mode))

@@ -61,6 +61,10 @@ class Feed(ABC):
     def block_signature(self, rows: int) -> Any:
         """``tf.TensorSpec`` of the part of a block that has ``rows`` rows of each batch, in its structure."""
 
+    def hold(self, devices: Sequence[str]) -> None:
+        """Get ready to ``read``."""
+        return
+
     @abstractmethod
     def hold(self, devices: Sequence[str]) -> None:
         """Get ready to ``read`` on these devices."""
@@ -108,6 +112,12 @@ class MemoryFeed(Feed):
     def _packed(self, block: Any, index: Any, device: int) -> Any:
         """Gather the rows whose numbers stand in ``block[index]``."""
         return self._columns[device].rows(block[index])
+
+    def arrays(self) -> tuple[Arrays, np.ndarray]:
+        """Encoded tensors as they travel, and targets, of every row."""
+        data = self._data if self._columns is None else self._columns.rows(tf.range(self.rows))
+        assert data is not None
+        return data[0], data[1]
 
     def not_finite(self) -> list[str]:
         """Names of the encoded tensors that hold NaN or infinity."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SerializeAsAny, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
+from schemas.code import Code
 from schemas.config import Config, accept_any
 
 
@@ -176,7 +177,48 @@ class AdamW(Optimizer):
         }
 
 
+class OwnOptimizer(Optimizer):
+    """A Keras optimizer of a user's own."""
+
+    kind: Literal["own"] = "own"
+    make: Code
+    """``"my_project.optimizers:lion"``: an optimizer, or a class or function that makes one; ``learning_rate`` is given
+    where it has such a parameter."""
+
+    @model_validator(mode="after")
+    def _is_set_by_itself(self) -> Self:
+        foreign = sorted(self.model_fields_set & {"clip", "ema", "accumulate"})
+        if foreign:
+            raise ValueError(f"{self.make.path} makes a whole optimizer; set {', '.join(foreign)} there")
+        return self
+
+    def build(self, rate: Any) -> Any:
+        """What ``make`` gives."""
+        from components.learning.own import own_optimizer
+
+        return own_optimizer(self.make, rate)
+
+    def keras_class(self) -> Any:
+        """Whatever ``make`` names."""
+        return self.make.load()
+
+    def options(self) -> dict[str, Any]:
+        """Those of ``make``."""
+        return dict(self.make.options)
+
+
+def _own(value: Any) -> Any:
+    """``module:name``, with options or without, as an optimizer of one's own."""
+    is_code = isinstance(value, Code) or (isinstance(value, str) and ":" in value)
+    return {"kind": "own", "make": value} if is_code or (isinstance(value, dict) and "path" in value) else value
+
+
 AnyOptimizer = Annotated[
-    Sgd | RmsProp | Adam | AdamW, Field(discriminator="kind"), SerializeAsAny(), accept_any(Optimizer)
+    Sgd | RmsProp | Adam | AdamW | OwnOptimizer,
+    Field(discriminator="kind"),
+    SerializeAsAny(),
+    accept_any(Optimizer),
+    BeforeValidator(_own),
 ]
-"""Settings of any optimizer: ``{"kind": "adam", "learning_rate": 0.001}``, or an object of any subclass."""
+"""Settings of any optimizer: ``{"kind": "adam", "learning_rate": 0.001}``, an object of any subclass, or the code of a
+Keras optimizer, ``"my_project.optimizers:lion"``."""

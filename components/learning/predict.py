@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from components.features.transform import FeatureTransform
 from components.learning.arrays import CHUNK_BYTES, Arrays, row_bytes
-from components.modeling import members, sometimes  # noqa: F401 (registers layers that saved models need)
+from components.modeling.kept import load_trained
 from components.tasks.base import Task
 from components.tasks.choose import task_of
 from schemas.artifacts import Model
@@ -84,7 +83,7 @@ def predict(model: Model, frame: pl.DataFrame, batch: int | None = None) -> dict
         ``label.classes``; for a regression ``score`` [N].
     """
     transform = FeatureTransform.load(model.transform)
-    run = forward(keras.saving.load_model(model.keras_path, compile=False))
+    run = forward(load_trained(model))
     task = task_of(model)
     if frame.height == 0:
         return answered(task, np.zeros((0, task.outputs), np.float32))

@@ -11,6 +11,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from components.learning.optimizers import Adam, AnyOptimizer, Schedule
+from components.learning.own_code import OwnCode
 from components.learning.strategy import Devices, Precision
 from components.tasks.settings import TaskSettings
 from schemas.config import Config
@@ -42,7 +43,7 @@ class ReduceOnPlateau(Config):
     min_learning_rate: float = Field(default=0.0, ge=0)
 
 
-class FitSettings(TaskSettings):
+class FitSettings(TaskSettings, OwnCode):
     """Everything about fitting but the architecture."""
 
     epochs: int = Field(default=30, ge=1)

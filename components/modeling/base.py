@@ -13,12 +13,13 @@ from __future__ import annotations
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import Field
 
 from components.features.encoded import EncodedTensor
+from components.features.transform import FeatureTransform
 from components.tasks.base import Task
 from components.tasks.layer_names import LayerNames
 from schemas.config import Config
@@ -55,7 +56,7 @@ class Architecture(Config, ABC):
     embedding_size: int | None = Field(default=None, ge=1, le=1024)
     """Dimensions of every embedded category; by default ``embedding_size`` of its vocabulary."""
 
-    def build(self, encoded: Sequence[EncodedTensor], task: Task) -> Any:
+    def network(self, encoded: Sequence[EncodedTensor], task: Task) -> Any:
         """A Keras model with one named input for each encoded tensor (a dict) and the output of ``task``.
 
         The same process-wide seed (``keras.utils.set_random_seed``) before the call gives the same weights bit by
@@ -81,6 +82,14 @@ class Architecture(Config, ABC):
         import keras
 
         return keras.Model(model.input, model.output, name=model.name)
+
+    def fed(self, model: Any) -> Callable[[dict[str, Any]], Any]:
+        """What the model of ``training`` is given instead of the dict of encoded tensors; by default that dict."""
+        return dict
+
+    def transform(self, fitted: FeatureTransform) -> FeatureTransform:
+        """The preprocessing in front of the model; by default the one that was fitted."""
+        return fitted
 
     @abstractmethod
     def trunk(self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames) -> Any:

@@ -35,7 +35,7 @@ def compiled():
         EncodedTensor(name="plan", shape=(), dtype="int32", kind="categorical", vocabulary_size=26),
         EncodedTensor(name="other", shape=(), dtype="int32", kind="categorical", vocabulary_size=4),
     )
-    model = Mlp(units=(8,), l2=0.01).build(tensors, binary())
+    model = Mlp(units=(8,), l2=0.01).network(tensors, binary())
     model.compile("adam", "binary_crossentropy", metrics=["accuracy"], jit_compile=False)
     return model
 

@@ -35,7 +35,7 @@ def pooled(image: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("pooling", ["flatten", "average", "max"])
 def test_forward_pass(pooling: str) -> None:
-    model = Cnn(filters=(5,), units=(), pooling=pooling).build([IMAGE, NUMBERS], HEAD)
+    model = Cnn(filters=(5,), units=(), pooling=pooling).network([IMAGE, NUMBERS], HEAD)
     kernel, bias, last, last_bias = model.get_weights()
     random = np.random.default_rng(0)
     given = {
@@ -56,13 +56,13 @@ def test_forward_pass(pooling: str) -> None:
 @pytest.mark.parametrize(("side", "pooling"), [(16, "flatten"), (64, "average")])
 def test_large_maps_are_averaged(side: int, pooling: str) -> None:
     image = EncodedTensor(name="pixels", shape=(side, side, 1), dtype="float32", kind="image")
-    model = Cnn(filters=(2, 2)).build([image], HEAD)
+    model = Cnn(filters=(2, 2)).network([image], HEAD)
     expected = {"flatten": (side // 4) ** 2 * 2, "average": 2}[pooling]
     assert model.get_layer("vector_pixels").output.shape == (None, expected)
 
 
 def test_blocks_normalization_and_names() -> None:
-    model = Cnn(filters=(2, 3), convolutions=2, normalization="batch", dropout=0.1).build([IMAGE], HEAD)
+    model = Cnn(filters=(2, 3), convolutions=2, normalization="batch", dropout=0.1).network([IMAGE], HEAD)
     names = [layer.name for layer in model.layers]
     assert [n for n in names if n.startswith("conv2d")][::3] == [
         f"conv2d_pixels_{b}_{c}" for b in (1, 2) for c in (1, 2)
@@ -75,6 +75,6 @@ def test_blocks_normalization_and_names() -> None:
 def test_refused() -> None:
     words = r"model cnn for numeric, none of which is an image(.|\n)*use model: tabular or mlp"
     with pytest.raises(ConfigError, match=words):
-        Cnn().build([NUMBERS], HEAD)
+        Cnn().network([NUMBERS], HEAD)
     with pytest.raises(ConfigError, match=r"6 x 4 pixels(.|\n)*at least 8 for 3 poolings by 2"):
-        Cnn(filters=(2, 2, 2)).build([IMAGE], HEAD)
+        Cnn(filters=(2, 2, 2)).network([IMAGE], HEAD)

@@ -31,7 +31,7 @@ def seeded(model: Mlp, head: Task = BINARY, tensors=TENSORS, seed: int = 1):
     import keras
 
     keras.utils.set_random_seed(seed)
-    return model.build(tensors, head)
+    return model.network(tensors, head)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_building_is_bit_stable(normalization: str) -> None:
 @pytest.mark.slow
 def test_no_input_is_refused() -> None:
     with pytest.raises(ConfigError, match="no encoded tensor"):
-        Mlp().build([], BINARY)
+        Mlp().network([], BINARY)
     broken = EncodedTensor(name="plan", shape=(), dtype="int32", kind="categorical")
     with pytest.raises(ConfigError, match="'plan' has no vocabulary_size"):
-        Mlp().build([broken], BINARY)
+        Mlp().network([broken], BINARY)

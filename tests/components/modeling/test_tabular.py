@@ -39,7 +39,7 @@ def made(head: Task, seed: int = 3, **settings):
 
     keras.utils.set_random_seed(seed)
     config = Tabular(**{"members": 3, "units": (8, 6), "bins": 4, "number_size": 2, "dropout": 0.0, **settings})
-    model = config.build(TENSORS, head)
+    model = config.network(TENSORS, head)
     random = np.random.default_rng(1)
     model.set_weights([w + random.normal(0, 0.3, w.shape).astype(np.float32) for w in model.get_weights()])
     return config, model
@@ -154,15 +154,15 @@ def test_a_saved_model_answers_the_same_and_starts_from_its_seed(tmp_path) -> No
     np.testing.assert_array_equal(model(rows()).numpy(), again(rows()).numpy())
     for a, b in zip(made(HEADS[0])[1].get_weights(), made(HEADS[0])[1].get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    factor = Tabular(members=4).build(TENSORS, HEADS[0]).get_layer("member_inputs_1").factor.numpy()
+    factor = Tabular(members=4).network(TENSORS, HEADS[0]).get_layer("member_inputs_1").factor.numpy()
     assert set(np.unique(factor)) == {-1.0, 1.0}
 
 
 def test_refused() -> None:
     image = EncodedTensor(name="photo", shape=(8, 8, 1), dtype="float32", kind="image")
     with pytest.raises(ConfigError, match="'photo' is an image"):
-        Tabular().build([image], HEADS[0])
+        Tabular().network([image], HEADS[0])
     with pytest.raises(ConfigError, match="no encoded tensor"):
-        Tabular().build([], HEADS[0])
+        Tabular().network([], HEADS[0])
     with pytest.raises(ValueError, match="members would share its statistics"):
         Tabular(normalization="batch")

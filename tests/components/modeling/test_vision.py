@@ -20,10 +20,10 @@ def test_augmentation_changes_nothing_outside_of_training() -> None:
 
     changing = Augmentation(flip="horizontal", shift=0.3, rotation=90, zoom=0.5, contrast=0.9)
     keras.utils.set_random_seed(0)
-    plain = Vision(filters=(4, 8), augmentation=Augmentation(shift=0, rotation=0, zoom=0, contrast=0)).build(
+    plain = Vision(filters=(4, 8), augmentation=Augmentation(shift=0, rotation=0, zoom=0, contrast=0)).network(
         [IMAGE], HEAD
     )
-    model = Vision(filters=(4, 8), augmentation=changing).build([IMAGE], HEAD)
+    model = Vision(filters=(4, 8), augmentation=changing).network([IMAGE], HEAD)
     for layer in plain.layers:
         if layer.weights:
             model.get_layer(layer.name).set_weights(layer.get_weights())
@@ -38,7 +38,7 @@ def test_augmentation_changes_nothing_outside_of_training() -> None:
 
 
 def test_sides_are_halved_and_other_features_join() -> None:
-    model = Vision(filters=(4, 8, 8)).build([IMAGE, AGE], HEAD)
+    model = Vision(filters=(4, 8, 8)).network([IMAGE, AGE], HEAD)
     assert model.get_layer("sum_image_3").output.shape == (None, 4, 4, 8)
     assert model.get_layer("joined").output.shape == (None, 10)
     given = {"image": np.zeros((2, 16, 16, 3), np.float32), "numeric": np.ones((2, 2), np.float32)}
@@ -47,10 +47,10 @@ def test_sides_are_halved_and_other_features_join() -> None:
 
 def test_refused() -> None:
     with pytest.raises(ConfigError, match=r"vision for numeric, none of which is an image"):
-        Vision().build([AGE], HEAD)
+        Vision().network([AGE], HEAD)
     small = EncodedTensor(name="dot", shape=(2, 2, 1), dtype="float32", kind="image")
     with pytest.raises(ConfigError, match="at least 4 for 3 blocks"):
-        Vision().build([small], HEAD)
+        Vision().network([small], HEAD)
 
 
 def test_some_images_stay_as_they_are() -> None:
