@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,7 +24,9 @@ def try_one_batch(trained: Any, feed: Feed, task: Task) -> None:
     variables = [*trained.variables, *trained.optimizer.variables, *trained.metrics_variables]
     before = [np.asarray(v) for v in variables]
     try:
-        tf.function(trained.train_step, autograph=False)(batch)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # training says it again
+            tf.function(trained.train_step, autograph=False)(batch)
     except KilnworksError:
         raise
     except Exception as error:

@@ -190,7 +190,7 @@ def many_outputs(inputs):
     hidden = layers.Dense(6, activation="relu")(x)
     return keras.Model(
         inputs,
-        {"probability": layers.Dense(1, activation="sigmoid")(hidden), "reconstruction": layers.Dense(7)(hidden)},
+        {"probability": layers.Dense(1, activation="sigmoid")(hidden), "embedding": hidden},
     )
 
 
