@@ -61,10 +61,6 @@ class Feed(ABC):
     def block_signature(self, rows: int) -> Any:
         """``tf.TensorSpec`` of the part of a block that has ``rows`` rows of each batch, in its structure."""
 
-    def hold(self, devices: Sequence[str]) -> None:
-        """Get ready to ``read``."""
-        return
-
     @abstractmethod
     def hold(self, devices: Sequence[str]) -> None:
         """Get ready to ``read`` on these devices."""
@@ -115,8 +111,7 @@ class MemoryFeed(Feed):
 
     def arrays(self) -> tuple[Arrays, np.ndarray]:
         """Encoded tensors as they travel, and targets, of every row."""
-        data = self._data if self._columns is None else self._columns.rows(tf.range(self.rows))
-        assert data is not None
+        data = self._columns[0].rows(tf.range(self.rows)) if self._data is None else self._data
         return data[0], data[1]
 
     def not_finite(self) -> list[str]:

@@ -53,12 +53,11 @@ class OwnFeed(Feed):
     def hold(self, devices: Sequence[str]) -> None:
         """Nothing to get ready."""
 
-    def block_signature(self, rows: int | None = None) -> Any:
+    def block_signature(self, rows: int) -> Any:
         """Batches one behind the other."""
-        size = rows or self.batch
-        return tf.nest.map_structure(lambda s: tf.TensorSpec((None, size, *s.shape[1:]), s.dtype), self._spec)
+        return tf.nest.map_structure(lambda s: tf.TensorSpec((None, rows, *s.shape[1:]), s.dtype), self._spec)
 
-    def _packed(self, block: Any, index: Any, device: int = 0) -> Any:
+    def _packed(self, block: Any, index: Any, device: int) -> Any:
         return tf.nest.map_structure(lambda a: a[index], block)
 
     def not_finite(self) -> list[str]:
