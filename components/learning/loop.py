@@ -178,6 +178,12 @@ def losses(logs: Mapping[str, Any]) -> list[str]:
     return [name for name in logs if "loss" in name] or list(logs)
 
 
+def _flat(logs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Names and values; those of metrics in a dict of their own, as Keras nests compiled ones, beside the others."""
+    for name, value in logs.items():
+        yield from _flat(value) if isinstance(value, Mapping) else [(str(name), value)]
+
+
 def _scalars(model: Any, logs: Any) -> dict[str, tf.Tensor]:
     """What a ``train_step`` answered with, float32 each."""
     kind = type(model).__name__
@@ -187,7 +193,7 @@ def _scalars(model: Any, logs: Any) -> dict[str, tf.Tensor]:
             "a dict with a number by name, one at least",
             'return what is to be shown and watched, e.g. {"loss": loss}',
         )
-    found = {str(name): tf.cast(tf.convert_to_tensor(value), tf.float32) for name, value in logs.items()}
+    found = {name: tf.cast(tf.convert_to_tensor(value), tf.float32) for name, value in _flat(logs)}
     for name, value in found.items():
         if value.shape.rank != 0:
             raise ConfigError(

@@ -28,7 +28,7 @@ def own_batches(
     names = [t.name for t in transform.encoded]
 
     def make(epoch: int) -> Any:
-        if not callable(found) or hasattr(found, "element_spec") or hasattr(found, "__getitem__"):
+        if not isinstance(found, type) and (not callable(found) or hasattr(found, "__iter__")):
             return found
         given = _Given(rows, batch=batch, epoch=epoch, seed=settings.seed, files=list(examples.files("train")))
         return called(found, code.path, code.options, given)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import warnings
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -101,7 +102,9 @@ def _read(path: Path, module: str) -> Any:
     import keras
 
     imported(module)
-    return keras.saving.load_model(path, custom_objects=own_objects(path), compile=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # keep() has proved that what is read answers the same
+        return keras.saving.load_model(path, custom_objects=own_objects(path), compile=False)
 
 
 def own_objects(path: Path) -> dict[str, Any]:
@@ -131,8 +134,6 @@ def _of_keras(module: str) -> bool:
 
 def _as_keras(model: Any, sample: Mapping[str, np.ndarray], path: Path, module: str) -> str:
     """Why a Keras file cannot hold a model; empty where one does, and now lies there."""
-    import warnings
-
     compiled = [layer for layer in model.layers if getattr(layer, "compiled", False)]
     for layer in compiled:
         layer.compiled = False  # or the file would hold losses and optimizers, which serving does not need
