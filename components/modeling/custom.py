@@ -13,14 +13,13 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_serializer, field_validator, model_validator
 
 from components.features.encoded import EncodedTensor
-from components.features.transform import FeatureTransform
 from components.modeling.base import Architecture
 from components.tasks.base import Task
 from components.tasks.layer_names import LayerNames
 from schemas.code import Code, called, with_files, written
 from schemas.errors import ConfigError
 
-OWN = frozenset({"kind", "build", "options", "inputs", "outputs"})
+OWN = frozenset({"kind", "build", "options", "outputs"})
 USER, ARRANGED = "user_model", "arranged_inputs"
 """Attributes of the saved model while it trains: the user's own model, and how that is fed."""
 
@@ -39,9 +38,6 @@ class CustomModel(Architecture):
     """The function or class, ``"my_project.models:build_model"``."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Arguments of ``build``. A file is ``{"kind": "bytes", "path": "..."}``."""
-    inputs: Literal["encoded", "raw"] = "encoded"
-    """Whether the model takes what the preprocessing makes of the features, or each feature as a client sends it; then
-    its own layers (``StringLookup``, ``Normalization``, ...) do the rest."""
     outputs: Literal["head", "logits", "features"] = "head"
     """What the model gives: probabilities or values; the same before sigmoid or softmax; or features [N, F], to which
     the head of the task is attached."""
@@ -94,14 +90,6 @@ class CustomModel(Architecture):
         user = model.__dict__[USER]
         arrange: Callable[[dict[str, Any]], Any] = model.__dict__[ARRANGED]
         return arrange if self._trains_itself(user) else super().fed(model)
-
-    def transform(self, fitted: FeatureTransform) -> FeatureTransform:
-        """For raw inputs one that leaves everything as it is."""
-        if self.inputs == "encoded":
-            return fitted
-        from components.features.kinds.as_sent import as_sent
-
-        return FeatureTransform(as_sent(fitted.plan))
 
     def trunk(self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames) -> Any:
         """Not used: the model is connected whole."""

@@ -104,7 +104,6 @@ WILD = {
     "many_outputs": ("table", {}),
     "with_lambda": ("table", {}),
     "made_inside": ("table", {}),
-    "raw_lookup": ("table", {"inputs": "raw"}),
     "logits_of_images": ("images", {}),
     "flat_images": ("images", {}),
     "residual": ("images", {}),
