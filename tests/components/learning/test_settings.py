@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from components.learning.settings import FitSettings, check_placed, problems
 from components.train import TrainConfig
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, UnknownName
 
 TWO = {"devices": {"strategy": "mirrored", "replicas": 2, "kind": "cpu"}}
 
@@ -27,13 +27,17 @@ TWO = {"devices": {"strategy": "mirrored", "replicas": 2, "kind": "cpu"}}
         ({"devices": {"strategy": "single", "replicas": 2}}, "replicas is for strategy mirrored"),
         ({"optimizer": {"kind": "sgd", "nesterov": True}}, "needs a momentum"),
         ({"optimizer": {"kind": "adam", "clip": {"limit": 0}}}, "greater than 0"),
-        ({"model": {"kind": "forest"}}, "'mlp', 'cnn', 'tabular', 'vision'"),
         ({"patience": 3}, "Extra inputs"),
     ],
 )
 def test_refused(settings: dict, reason: str) -> None:
     with pytest.raises(ValidationError, match=reason):
         TrainConfig.model_validate(settings)
+
+
+def test_an_unknown_architecture_lists_those_that_exist() -> None:
+    with pytest.raises(UnknownName, match=r"cnn, custom, mlp, .*tabular, .*vision"):
+        TrainConfig.model_validate({"model": {"kind": "forest"}})
 
 
 @pytest.mark.parametrize(
