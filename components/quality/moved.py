@@ -19,7 +19,7 @@ from components.quality.drift.compare import FeatureDrift, compare
 from components.quality.drift.domain_classifier import domain_classifier
 from components.quality.stats.counts import Counts
 from components.quality.stats.summary import Summary, summarise
-from schemas.contract import Contract
+from schemas.contract import Contract, Feature
 from schemas.reference import DriftThresholds
 
 FILE = "drift.json"
@@ -60,8 +60,9 @@ def moved(
         with_label: whether the label is compared too; what is served has none.
     """
     here, there = sample(new, contract, rows, with_label), sample(reference, contract, rows, with_label)
-    before = summarise(there, contract)
-    now = summarise(here, contract, like=before)
+    compared = _contract_a_class(contract)
+    before = summarise(there, compared)
+    now = summarise(here, compared, like=before)
     limits = thresholds_of(contract)
     found = compare(now, before, limits, advancing(contract))
     domain = _domain(here, there, contract, limits) if classifier else None
@@ -88,13 +89,22 @@ def sample(rows: Rows, contract: Contract, most: int, with_label: bool) -> pl.Da
 
 
 def _a_column_a_class(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
-    """A label of many classes as a column of 0 and 1 for each, because its combinations are hardly ever the same."""
+    """A label of many classes as one of true and false a class: combinations are hardly ever the same."""
     label = contract.label
     if label is None or not label.many:
         return frame
     each = frame.get_column(label.name).str.split(label.separator)
-    columns = [each.list.contains(str(c)).cast(pl.Int64).alias(f"{label.name}: {c}") for c in label.classes or ()]
+    columns = [each.list.contains(str(c)).cast(pl.String).alias(f"{label.name}: {c}") for c in label.classes or ()]
     return frame.drop(label.name).with_columns(columns)
+
+
+def _contract_a_class(contract: Contract) -> Contract:
+    """The contract of ``_a_column_a_class``."""
+    label = contract.label
+    if label is None or not label.many:
+        return contract
+    columns = {f"{label.name}: {c}": Feature(dtype="string") for c in label.classes or ()}
+    return contract.model_copy(update={"features": {**contract.features, **columns}, "label": None})
 
 
 def _record(one: FeatureDrift, before: Summary, contract: Contract) -> dict[str, Any]:
