@@ -23,14 +23,16 @@ FILE = "task.json"
 """Where a task lies beside its model."""
 
 
-def choose(contract: Contract, own: Code | None = None) -> type[Task]:
-    """The task that the label of a contract asks for, or one of a user's own.
+def choose(contract: Contract, own: Code | None = None, of_model: type[Task] | None = None) -> type[Task]:
+    """A user's own task, else that of the architecture, else the one that the label of the contract asks for.
 
     Raises:
         ConfigError: the contract has no label, or one that no task suits; ``own`` is no task.
     """
     if own is not None:
         return _loaded(own)
+    if of_model is not None:
+        return of_model
     for task in TASKS:
         if task.suits(contract):
             return task
