@@ -86,7 +86,7 @@ def fit(
     batch = min(settings.batch, examples.rows("train"))
     placement = place(settings.devices, batch, images=any(t.kind == "image" for t in transform.encoded))
     check_placed(settings.model_copy(update={"batch": batch}), placement.replicas, placement.kind)
-    chosen = choose(examples.contract, settings.task)
+    chosen = choose(examples.contract, settings.task, architecture.task)
     mode = _direction(settings, chosen, bool("val" in examples.splits and examples.rows("val")))
     encoder = Encoder(transform, chosen)
     task, splits = _read(settings, examples, encoder, batch, context.work / "row-groups")

@@ -14,7 +14,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -37,6 +37,9 @@ LARGEST_EMBEDDING = 32
 
 class Architecture(Config, ABC):
     """Settings that all architectures share."""
+
+    task: ClassVar[type[Task] | None] = None
+    """What it predicts, where the label of the contract does not say it."""
 
     kind: str = ""
     """Which architecture this is; also the name of the Keras model. A class of a user's own needs none: in plain values

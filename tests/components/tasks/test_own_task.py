@@ -24,6 +24,7 @@ def test_it_is_kept_by_the_name_of_its_class(tmp_path: Path) -> None:
 
 def test_what_is_no_task_is_refused() -> None:
     assert choose(TABLE, Code(path=f"{HERE}:Careful")) is Careful
+    assert choose(TABLE, None, Careful) is Careful and choose(TABLE).kind == "binary"
     with pytest.raises(ConfigError, match="is no task"):
         choose(TABLE, Code(path=f"{HERE}:no_task"))
     with pytest.raises(UnknownName, match="did you mean"):
