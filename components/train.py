@@ -7,6 +7,7 @@ speed) and ``history.csv`` (a line an epoch, from 1).
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from shutil import copy2, copytree, ignore_patterns
@@ -15,8 +16,11 @@ from components.learning.settings import FitSettings
 from components.modeling.architectures import AnyModel
 from components.modeling.mlp import Mlp
 from schemas.artifacts import CheckedExamples, Model, Transform
+from schemas.code import unseen_in
 from schemas.context import RunContext
 from schemas.files import write_json
+
+LOG = logging.getLogger("kilnworks.data")
 
 
 class TrainConfig(FitSettings):
@@ -41,6 +45,8 @@ def train(
     from components.features.transform import FeatureTransform
     from components.learning.fit import fit
 
+    for words in unseen_in(config):
+        LOG.warning("%s: a change of that is not noticed, and the step stays cached; files belong in options", words)
     fitted = FeatureTransform.load(transform)
     used = config.model.transform(fitted)
     made = fit(config, config.model, examples, used, out, context)

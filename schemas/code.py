@@ -8,7 +8,7 @@ import hashlib
 import inspect
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -157,6 +157,27 @@ class Code(Config):
             ConfigError: as ``load``; an option that it does not take; a parameter that nothing is given for.
         """
         return called(self.load(), self.path, self.options, given)
+
+
+def codes_in(value: Any) -> Iterator[Code]:
+    """Every piece of code that a config holds, however deep."""
+    if isinstance(value, Code):
+        yield value
+        yield from codes_in(value.options)
+    elif isinstance(value, Config):
+        for name in type(value).model_fields:
+            yield from codes_in(getattr(value, name))
+    elif isinstance(value, Mapping):
+        for inside in value.values():
+            yield from codes_in(inside)
+    elif isinstance(value, list | tuple):
+        for inside in value:
+            yield from codes_in(inside)
+
+
+def unseen_in(config: Config) -> tuple[str, ...]:
+    """In words, what of the code in a config its fingerprint cannot see; each once."""
+    return tuple(dict.fromkeys(words for code in codes_in(config) for words in code.warnings()))
 
 
 def source_identity(module: str) -> dict[str, Any]:

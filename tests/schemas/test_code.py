@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from schemas.code import Bytes, Code, called
+from schemas.code import Bytes, Code, called, codes_in, unseen_in
 from schemas.config import Config
 from schemas.errors import ConfigError, UnknownName
 
@@ -139,6 +139,15 @@ def test_what_a_fingerprint_cannot_see_is_said(shop):
         "reads.py line 6 reads a file or address by itself",
     ]
     assert Code(path="codeshop.models:build").warnings() == ()
+
+
+def test_all_code_in_a_config_is_looked_at(shop):
+    reads = Code(path="codeshop.reads:f")
+    holder = Holder(
+        one="codeshop.models:build", several=(Code(path="codeshop.models:build", options={"deep": [reads]}), reads)
+    )
+    assert [code.path for code in codes_in(holder)] == ["codeshop.models:build"] * 2 + ["codeshop.reads:f"] * 2
+    assert unseen_in(holder) == reads.warnings() and len(reads.warnings()) == 2
 
 
 def test_a_file_counts_by_its_content_wherever_it_lies(shop):
