@@ -13,9 +13,9 @@ from typing import Any
 from components.dates.iso import iso_seconds
 from components.serving.errors import invalid_argument
 from components.serving.request_check import CONTRACT_FILE, MASK, MISSING_TIME
-from schemas.contract import Contract
 from schemas.dates import WIRE_UNIT
 from schemas.files import read_json
+from schemas.saved_contract import read_saved
 
 Dates = Mapping[str, bool]
 """Inputs that are datetimes, and whether their values are personal."""
@@ -48,8 +48,8 @@ def _load(path: Path) -> Dates:
     if not file.is_file():
         return {}
     try:
-        contract = Contract.model_validate(read_json(file))
-    except (OSError, ValueError) as error:
+        contract, _ = read_saved(read_json(file))
+    except (OSError, ValueError, AttributeError) as error:
         log.warning("%s cannot be read, so dates are taken as numbers alone: %s", file, error)
         return {}
     return {name: feature.sensitive for name, feature in contract.features.items() if feature.dtype == "datetime"}
