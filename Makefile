@@ -28,13 +28,13 @@ programs: setup ## find a browser, Java and PostgreSQL for the tests, or install
 	@$(BIN)/python -m scripts.programs
 
 test: programs ## the whole suite
-	$(PYTEST) -m "not nightly" -n 2 --dist loadfile $(PYTEST_ARGS)
+	$(PYTEST) -m "not nightly" -n 2 $(PYTEST_ARGS)
 
 test-fast: setup ## the quick tests
 	$(PYTEST) -m "not slow and not e2e and not nightly" -n 2 $(PYTEST_ARGS)
 
 nightly: programs ## the whole suite, with whole catalogues and full results
-	$(PYTEST) -n 2 --dist loadfile --timeout 3600 $(PYTEST_ARGS)
+	$(PYTEST) -n 2 --timeout 3600 $(PYTEST_ARGS)
 
 lint: setup ## ruff and strict mypy
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from components.learning.totals import auc
+from pipelines.cli.app import main
 from tests.components.starting.starting_tables import table
 
 pytestmark = pytest.mark.e2e
@@ -78,19 +79,19 @@ def test_a_folder_of_images(tmp_path):
     assert right.mean() > 0.7
 
 
-def test_nothing_is_overwritten_and_errors_are_plain(tmp_path):
+def test_nothing_is_overwritten_and_errors_are_plain(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("KILNWORKS_ROOT", str(tmp_path))
     table(100).write_csv(tmp_path / "orders.csv")
-    kilnworks(tmp_path, "new", "orders", "--data", str(tmp_path / "orders.csv"))
+    assert main(["new", "orders", "--data", str(tmp_path / "orders.csv")]) == 0
     before = (tmp_path / "pipelines/orders.py").read_text()
-    options = {"cwd": Path(__file__).parents[2], "env": {**os.environ, "KILNWORKS_ROOT": str(tmp_path)}}
+    capsys.readouterr()
     for words, wanted in (
         (["orders", "--data", "orders.csv"], "is there already"),
         (["2orders", "--data", "orders.csv"], "letters, digits and _"),
         (["other", "--data", str(tmp_path / "order.csv")], "did you mean"),
         (["other", "--data", str(tmp_path / "orders.csv"), "--label", "bougth"], "did you mean 'bought'"),
     ):
-        command = [sys.executable, "-m", "pipelines", "new", *words]
-        done = subprocess.run(command, **options, capture_output=True, text=True, check=False)
-        assert done.returncode in (1, 2) and wanted in done.stderr and "Traceback" not in done.stderr
+        code, said = main(["new", *words]), capsys.readouterr().err
+        assert code in (1, 2) and wanted in said and "Traceback" not in said
     assert (tmp_path / "pipelines/orders.py").read_text() == before
-    kilnworks(tmp_path, "new", "orders", "--data", str(tmp_path / "orders.csv"), "--force")
+    assert main(["new", "orders", "--data", str(tmp_path / "orders.csv"), "--force"]) == 0
