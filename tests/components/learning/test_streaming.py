@@ -48,11 +48,8 @@ def config(**settings) -> TrainConfig:
     return small(epochs=6, early_stopping=None, model={"kind": "mlp", "units": [16]}, **settings)
 
 
-@pytest.mark.parametrize(
-    ("by", "group_rows"),
-    [("left", None), ("age", None), ("plan name", None), ("left", 100_000)],
-    ids=["by label", "by number", "by category", "by label, one row group a file"],
-)
+@pytest.mark.parametrize("group_rows", [None, 100_000], ids=["as ingest writes", "one row group a file"])
+@pytest.mark.parametrize("by", ["left", "age", "plan name"])
 def test_sorted_rows_train_the_same_model(tmp_path: Path, reference: dict, by: str, group_rows: int | None) -> None:
     frames = {"train": table(ROWS, 1).sort(by), "val": table(2000, 2).sort(by)}
     made = trained(tmp_path, config(**STREAM), *prepared(tmp_path, TABLE, frames, 2, group_rows))
