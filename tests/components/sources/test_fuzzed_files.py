@@ -19,6 +19,7 @@ from components.sources.columns import Column
 from components.sources.images import decode_image
 from schemas.contract import Contract
 from schemas.errors import KilnworksError
+from tests.effort import tries
 
 COLUMNS = {"a": Column("a", "int"), "b": Column("b", "string"), "c": Column("c", "float")}
 CONTRACT = Contract.model_validate(
@@ -91,7 +92,7 @@ def outcome(read):
 
 
 @pytest.mark.parametrize("form", WHOLE)
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=tries(40), deadline=None, suppress_health_check=list(HealthCheck))
 @given(some=changes)
 def test_tables(tmp_path, form, some):
     path = tmp_path / f"x.{form}"
@@ -104,7 +105,7 @@ def test_tables(tmp_path, form, some):
 
 
 @pytest.mark.parametrize("form", IMAGES)
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=tries(40), deadline=None, suppress_health_check=list(HealthCheck))
 @given(some=changes)
 def test_images(form, some):
     found = outcome(lambda: decode_image(broken(IMAGES[form], some), (8, 8, 3), "x"))

@@ -21,6 +21,7 @@ from components.sources.files.text import TextFile
 from components.starting.opening import open_table
 from schemas.contract import Contract
 from schemas.errors import DataInvalid, DataUnreadable, KilnworksError
+from tests.effort import tries
 
 ROWS = [("1", "x", "2.5"), ("2", "y, z", "3.5"), ("3", 'say "so"', "4.5")]
 HEADER = ("a", "b", "c")
@@ -183,7 +184,7 @@ def test_parts_in_another_order_are_read_by_name(tmp_path):
 fields = st.text(alphabet='ab,;"\n é', max_size=4)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=tries(60), deadline=None)
 @given(
     rows=st.lists(st.lists(fields, min_size=1, max_size=4), min_size=1, max_size=6),
     end=st.sampled_from(["\n", "\r\n"]),
