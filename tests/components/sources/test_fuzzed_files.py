@@ -7,7 +7,7 @@ import json
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -94,6 +94,8 @@ def outcome(read):
 @pytest.mark.parametrize("form", WHOLE)
 @settings(max_examples=tries(40), deadline=None, suppress_health_check=list(HealthCheck))
 @given(some=changes)
+@example(some=[("change", 0, 1, b"\r")])
+@example(some=[("change", 0, 1, b"\r\x80")])
 def test_tables(tmp_path, form, some):
     path = tmp_path / f"x.{form}"
     path.write_bytes(broken(WHOLE[form], some))

@@ -75,6 +75,7 @@ def everywhere(path):
         text(header=("", *HEADER), rows=[(str(at), *row) for at, row in enumerate(ROWS)]),
         text(header=(*HEADER, " "), rows=[(*row, "") for row in ROWS]),
         text(header=("u", "u", *HEADER), rows=[("", "", *row) for row in ROWS]),
+        text(header=("n\x85o", "p\u2028q\x0b", *HEADER), rows=[("", "", *row) for row in ROWS]),
     ],
 )
 def test_every_command_reads_the_same(tmp_path, content):
@@ -179,6 +180,23 @@ def test_parts_in_another_order_are_read_by_name(tmp_path):
     assert "2.csv is separated by ';'" in told[1] and told[1] == told[2]
     (tmp_path / "2.csv").write_text("c,a,b\n4.0,3,y\n")
     assert everywhere(tmp_path) == [[("1", "x", "2.0"), ("3", "y", "4.0")]] * 4
+
+
+@pytest.mark.parametrize(
+    "content", ["\r,b,c\n1,x,2.5\n", "a\r,b,c\n1,x,2.5\n", "\n\ra,b,c\r\n1,x,2.5\r\n", "#a,b\r,c\n1,x,2\n"]
+)
+def test_a_carriage_return_within_the_header_is_named(tmp_path, content):
+    path = tmp_path / "x.csv"
+    path.write_bytes(content.encode())
+    for said in everywhere(path):
+        assert "carriage return" in said, said
+    assert check_file(CONTRACT, path).rows == 0
+
+
+def test_a_carriage_return_within_a_row_stays_in_its_field():
+    assert layout_of("#a,b\n1\r2,3\n", ",", "x").names == ("#a", "b")
+    with pytest.raises(DataUnreadable, match="begins with # and is no header"):
+        layout_of("#a,b\n1\r2,3,4\n", ",", "x")
 
 
 fields = st.text(alphabet='ab,;"\n é', max_size=4)
