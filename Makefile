@@ -4,7 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m pipelines
 PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
+WORKERS ?= 3
 export UV_LINK_MODE ?= copy
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo programs test test-fast nightly lint format lock bench airflow clean
 
@@ -28,13 +30,13 @@ programs: setup ## find a browser, Java and PostgreSQL for the tests, or install
 	@$(BIN)/python -m scripts.programs
 
 test: programs ## the whole suite
-	$(PYTEST) -m "not nightly" -n 2 --dist loadfile $(PYTEST_ARGS)
+	$(PYTEST) -m "not nightly" -n $(WORKERS) $(PYTEST_ARGS)
 
 test-fast: setup ## the quick tests
-	$(PYTEST) -m "not slow and not e2e and not nightly" -n 2 $(PYTEST_ARGS)
+	$(PYTEST) -m "not slow and not e2e and not nightly" -n $(WORKERS) $(PYTEST_ARGS)
 
 nightly: programs ## the whole suite, with whole catalogues and full results
-	$(PYTEST) -n 2 --dist loadfile --timeout 3600 $(PYTEST_ARGS)
+	KILNWORKS_NIGHTLY=1 $(PYTEST) -n $(WORKERS) --timeout 3600 $(PYTEST_ARGS)
 
 lint: setup ## ruff and strict mypy
 	$(BIN)/ruff check .

@@ -11,7 +11,7 @@ pipeline that watches a model, with the live model's data as baseline::
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
@@ -52,6 +52,8 @@ class CompareConfig(_Judged):
 
 class CompareFileConfig(_Judged):
     """Which file is compared, and what follows from drift."""
+
+    path_fields: ClassVar[tuple[str, ...]] = ("file",)
 
     file: str
     """CSV, JSON lines, Parquet or ``.npz``; the label may be absent."""

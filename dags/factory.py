@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from airflow.sdk import DAG, BaseOperator, CronDataIntervalTimetable, Param, TaskGroup, get_parsing_context
+from airflow.sdk import DAG, BaseOperator, CronTriggerTimetable, Param, TaskGroup, get_parsing_context
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
@@ -21,6 +21,7 @@ from dags import alerts, assets, containers
 from dags.approval import ApprovalOperator
 from dags.operators import InProcessOperator, PipelineOperator
 from dags.place import open_run
+from dags.timetable import LATE, NextInterval
 from pipelines.core.approval import approved_settings
 from pipelines.core.form import changed, form
 from pipelines.core.graph import Pipeline
@@ -32,6 +33,10 @@ from pipelines.core.units import Unit
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 LIVE = "live"
 """Name of the form's field about going live; settings have a dot in theirs."""
+AT_ONCE = ("@once", "@continuous")
+"""Schedules that ask for a run as soon as the DAG is switched on."""
+RESTARTS = 1
+"""How often a task is tried again at least: it may be killed with the machine, whatever its step says of errors."""
 LONGEST_RETRY = dt.timedelta(hours=1)
 
 
@@ -48,7 +53,7 @@ def build_dag(pipeline: Pipeline, docs: str = "", *, register: bool = True) -> D
         description=pipeline.description,
         doc_md=_docs(pipeline, docs),
         schedule=_schedule(pipeline),
-        start_date=START,
+        start_date=START if pipeline.schedule in AT_ONCE else None,
         catchup=False,
         max_active_runs=1,
         auto_register=register,
@@ -140,7 +145,7 @@ def _common(pipeline: Pipeline, unit: Unit) -> dict[str, Any]:
         "doc_md": "\n\n".join(f"**{s.name}**: {(s.run.__doc__ or s.component).strip()}" for s in unit.steps),
         "pool": task.pool,
         "max_active_tis_per_dag": 1,  # also in a backfill, which has a limit of runs of its own
-        "retries": unit.retries,
+        "retries": max(unit.retries, RESTARTS),
         "retry_delay": dt.timedelta(seconds=task.retry_seconds),
         "retry_exponential_backoff": 2.0,
         "max_retry_delay": LONGEST_RETRY,
@@ -175,9 +180,11 @@ def _overrides(pipeline: Pipeline, params: Mapping[str, Any], run_id: str) -> st
 
 def _schedule(pipeline: Pipeline) -> Any:
     """When it runs; for a pipeline that takes the rows of an interval, a timetable that has intervals."""
-    if pipeline.schedule is None or not pipeline.operations.window:
+    if pipeline.schedule is None or pipeline.schedule in AT_ONCE:
         return pipeline.schedule
-    return CronDataIntervalTimetable(pipeline.schedule, timezone="UTC")
+    if pipeline.operations.window:
+        return NextInterval(pipeline.schedule, timezone="UTC")
+    return CronTriggerTimetable(pipeline.schedule, timezone="UTC", run_immediately=LATE)
 
 
 def _interval(pipeline: Pipeline, dag_run: Any) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests import distribution
+
 hypothesis.settings.register_profile("kilnworks", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("kilnworks")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -31,6 +33,18 @@ def environment() -> Iterator[None]:
     for name in set(os.environ) - set(before) - {"PYTEST_CURRENT_TEST"}:
         del os.environ[name]
     os.environ.update(before)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long comes first."""
+    items[:] = distribution.order(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log):
+    """Workers get files, or folders whose tests share an Airflow."""
+    config.option.loadscopereorder = False
+    return distribution.ByUnit(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

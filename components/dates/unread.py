@@ -17,6 +17,8 @@ _UNIT = r"(?:milliseconds?|ms|seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|we
 _KINDS = (
     (re.compile(rf"{_CLOCK}\s?(?:[ap]\.?\s?m\.?)?|\d{{1,2}}\s?[ap]\.?\s?m\.?", re.I), "times of day or durations"),
     (re.compile(r"-?P(?=[\dT])(?:\d+(?:\.\d+)?[YMWD])*(?:T(?:\d+(?:\.\d+)?[HMS])+)?", re.I), "durations (ISO 8601)"),
+    (re.compile(r"\d{1,2}h\d{2}|\d{1,2}[.:h]\d{2} ?(?:uhr|h)|\d{1,2} ?uhr", re.I), "times of day"),
+    (re.compile(r"\d{1,4}:\d{2}(?:[.,]\d+)?"), "times of day or durations"),
     (re.compile(rf"-?\d+:{_CLOCK}|-?\d+ days?,? {_CLOCK}(?:\.\d+)?|-?\d{{3,}}:\d{{2}}", re.I), "durations"),
     (re.compile(rf"(?:-?\d+(?:[.,]\d+)?\s?{_UNIT}[ ,]*)+", re.I), "durations with their unit"),
 )
@@ -45,12 +47,13 @@ def unread(texts: pl.Series) -> str:
         return ""
     for pattern, words in _KINDS:
         if _share(looked, lambda text, p=pattern: p.fullmatch(text)) >= SHARE:
-            return f"{words} ({shown(looked[0])}), which are not read as numbers"
+            return f"{words} ({shown(looked[0])}), which are not read as numbers: write them as seconds or hours"
     months = {m.group(1).lower() for m in map(_WORD.match, looked) if m}
     if months and len(months) <= 36 and _share(looked, _WORD.match) >= SHARE and not _share(looked, spellings) >= SHARE:
-        return f"dates ({shown(looked[0])}) with names of months that are not English"
+        return f"dates ({shown(looked[0])}) with names of months that are not English: write them as 2024-01-31"
     if _share(looked, _ZONED.match) >= SHARE:
-        return f"times ({shown(looked[0])}) with a time zone by name, which is not read"
+        told = f"times ({shown(looked[0])}) with a time zone by name, which is not read"
+        return f"{told}: write an offset, as in 2024-01-31 05:00+01:00"
     several = _several(looked)
     if several:
         return several

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -20,12 +21,15 @@ from schemas.champion import ChampionRecord
 from schemas.contract import Contract
 from schemas.errors import StoreError
 from schemas.files import plainly_named, read_json
+from schemas.saved_contract import read_saved
 from schemas.wire import CONTRACT_FILE, TASK_FILE
 
 if TYPE_CHECKING:
     import polars as pl
 
 BATCH = 1024
+
+log = logging.getLogger(__name__)
 
 
 def predictions(
@@ -62,7 +66,10 @@ def champion_contract(champion: ChampionRecord) -> Contract:
     path = Path(champion.path) / CONTRACT_FILE
     if not path.is_file():
         raise StoreError(f"{path} is gone", "a published model", f"run {champion.pipeline} again")
-    return Contract.model_validate(read_json(path))
+    contract, dropped = read_saved(read_json(path))
+    for line in dropped:
+        log.warning("The contract of the live model of %s: %s; train it again", champion.pipeline, line)
+    return contract
 
 
 def champion_task(champion: ChampionRecord, contract: Contract) -> Task:

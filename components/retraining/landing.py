@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import uuid
+import zipfile
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -85,18 +86,27 @@ class Landing:
 def count_rows(blob: Path, name: str) -> int:
     """Rows of a pinned file, by the ending of its name; a file of another kind, such as an image, counts as one.
 
-    A header line of a CSV file is no row; a broken CSV or Parquet file counts as none, and the run will say why.
+    A header line of a CSV file is no row; a broken file counts as none, and the run will say why.
     """
     kind = kind_of_name(name)
     if kind == "parquet":
         return _parquet_rows(blob)
+    if kind == "npz":
+        return _npz_rows(blob)
     if kind not in ("csv", "jsonl"):
         return 1
     try:
         with _opened(blob, name) as text:
-            return max(0, sum(1 for row in csv.reader(text) if row) - 1 if kind == "csv" else _filled_lines(text))
+            return _csv_rows(text) if kind == "csv" else _filled_lines(text)
     except (EOFError, zlib.error, OSError, csv.Error):
         return 0
+
+
+def _csv_rows(text: IO[str]) -> int:
+    """Records below the header; a line break within quotes ends none, whatever separates the fields."""
+    header = next((line for line in text if line.strip()), "")
+    delimiter = max(",;\t|", key=header.count)
+    return sum(1 for row in csv.reader(text, delimiter=delimiter) if row)
 
 
 def _filled_lines(text: IO[str]) -> int:
@@ -129,6 +139,17 @@ def _opened(blob: Path, name: str) -> IO[str]:
     if gzipped(name):
         return gzip.open(blob, "rt", encoding="utf-8", errors="replace", newline="")
     return blob.open(encoding="utf-8", errors="replace", newline="")
+
+
+def _npz_rows(blob: Path) -> int:
+    """Length of the first array."""
+    import numpy as np
+
+    try:
+        with blob.open("rb") as raw, np.load(raw, allow_pickle=False) as arrays:
+            return len(next(iter(arrays.values()), ()))
+    except (EOFError, zlib.error, OSError, ValueError, TypeError, zipfile.BadZipFile):
+        return 0
 
 
 def _parquet_rows(blob: Path) -> int:

@@ -12,9 +12,9 @@ from typing import Any
 
 from components.dates.iso import iso_seconds
 from components.serving.errors import invalid_argument
-from schemas.contract import Contract
 from schemas.dates import WIRE_UNIT
 from schemas.files import read_json
+from schemas.saved_contract import read_saved
 from schemas.wire import CONTRACT_FILE, MASK, MISSING_INT
 
 Dates = Mapping[str, bool]
@@ -48,8 +48,8 @@ def _load(path: Path) -> Dates:
     if not file.is_file():
         return {}
     try:
-        contract = Contract.model_validate(read_json(file))
-    except (OSError, ValueError) as error:
+        contract, _ = read_saved(read_json(file))
+    except (OSError, ValueError, AttributeError) as error:
         log.warning("%s cannot be read, so dates are taken as numbers alone: %s", file, error)
         return {}
     return {name: feature.sensitive for name, feature in contract.features.items() if feature.dtype == "datetime"}
@@ -72,6 +72,21 @@ def with_seconds(tree: dict[str, Any], dates: Dates, only: str | None) -> dict[s
     if "inputs" in tree:
         return {**tree, "inputs": _columns(tree["inputs"], dates, only)}
     return tree
+
+
+def examples_with_seconds(tree: dict[str, Any], dates: Dates) -> dict[str, Any]:
+    """The body of a classify or regress request with seconds in place of the texts of its datetimes.
+
+    Args:
+        tree: the JSON object, with ``examples`` and perhaps a ``context``.
+        dates: the features that are datetimes.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT for a text that is no moment, with feature, row and text.
+    """
+    rows = [_row(row, dates, None, f"row {number}") for number, row in enumerate(tree["examples"])]
+    context = {"context": _row(tree["context"], dates, None, "context")} if "context" in tree else {}
+    return {**tree, **context, "examples": rows}
 
 
 def _row(row: Any, dates: Dates, only: str | None, where: str) -> Any:

@@ -18,7 +18,7 @@ from google.protobuf.message import DecodeError
 from components.dates.wire import Span, off_unit, unit_of
 from components.serving.client import messages
 from components.serving.errors import Code, ServingError, invalid_argument
-from schemas.contract import Contract, Feature
+from schemas.contract import Feature
 from schemas.dates import WIRE_UNIT
 from schemas.files import read_json
 from schemas.magnitudes import FINITE, FLOAT32_MAX, fits_int64
@@ -35,6 +35,7 @@ from schemas.rules import (
     value_rules,
     words,
 )
+from schemas.saved_contract import read_saved
 from schemas.wire import CONTRACT_FILE, INPUTS_FILE, MASK, MISSING_INT
 
 Array = np.ndarray[Any, Any]
@@ -140,9 +141,11 @@ def _load(path: Path, who: str) -> dict[str, _Checked] | None:
         log.info("%s has no contract: its requests are not checked", who)
         return None
     try:
-        contract = Contract.model_validate(read_json(file))
-    except (OSError, ValueError) as error:
+        contract, dropped = read_saved(read_json(file))
+    except (OSError, ValueError, AttributeError) as error:
         raise ServingError(Code.INTERNAL, f"The contract saved with {who} cannot be read: {error}") from None
+    for line in dropped:
+        log.warning("The contract saved with %s: %s; train the model again under a corrected contract", who, line)
     spans = _spans(path, who)
     return {name: _Checked(name, feature, spans.get(name)) for name, feature in contract.features.items()}
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from components.sources.base import Source, Wanted
 from components.sources.paths import find_files
+from schemas.dates import DateFormat
 from schemas.errors import DataUnreadable
 from schemas.wire import MISSING_INT
 
@@ -137,12 +138,13 @@ def _series(name: str, values: Any, dtype: str) -> pl.Series:
     import numpy as np
     import polars as pl
 
+    from components.dates.reading import read_dates
+
     if values.dtype.kind in "OSU":
         texts = [v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for v in values.reshape(-1)]
         return pl.Series(name, texts, dtype=pl.String).replace("", None)
     flat = values.reshape(len(values), -1) if values.ndim > 1 else values
     series = pl.Series(name, np.ascontiguousarray(flat))
     if dtype == "datetime":
-        seconds = series.cast(pl.Int64).replace(MISSING_INT, None)
-        return (seconds * 1_000_000).cast(pl.Datetime("us"))
+        return read_dates(series.cast(pl.Int64).replace(MISSING_INT, None), DateFormat(format="epoch s"))
     return series.replace(MISSING_INT, None) if dtype == "int" and series.dtype == pl.Int64 else series

@@ -10,6 +10,8 @@ from components.dates.numbers import are_serials
 from components.dates.reading import read_dates
 from components.dates.unread import unread
 from components.dates.words import UNITS
+from components.quality.checking.offsets import minutes, offsets_of
+from components.quality.checking.offsets import words as offset_words
 from components.quality.checking.table import Spec
 from components.starting.recipe import Decision
 from schemas.dates import EPOCHS, ISO, DateFormat
@@ -85,7 +87,12 @@ def _about_offsets(name: str, texts: pl.Series) -> Iterator[Decision]:
         why = f"{bare:,} of {len(texts):,} have no offset and are taken for UTC"
         yield Decision("dates", f"{named(name)}: moved to UTC", why, flagged=True)
     elif not texts.str.contains(r"(?:Z|z|UTC|GMT|[+-]00(?::?00)?)$").all():
-        yield Decision("dates", f"{named(name)}: moved to UTC", "by the offset that each time has")
+        offsets = offsets_of(texts)
+        several = len({minutes(offset) for offset in offsets}) > 1
+        why = f"by the offset that each time has: {offset_words(offsets)}" + (
+            "; the hour of the place is lost" if several else ""
+        )
+        yield Decision("dates", f"{named(name)}: moved to UTC", why, flagged=several)
 
 
 def _shown(text: str, how: DateFormat) -> str:

@@ -1,4 +1,4 @@
-"""The Airflow plugin: reports in the UI's navigation and beside each DAG run, and links on tasks.
+"""The Airflow plugin: reports in the UI's navigation and beside each DAG run, links on tasks, and the timetable.
 
 Airflow loads it from its plugins folder, which is this one.
 """
@@ -7,7 +7,9 @@ from typing import Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
 
+from dags import pools
 from dags.links import LINKS
+from dags.timetable import NextInterval
 
 PREFIX = "/kilnworks"
 
@@ -39,4 +41,6 @@ class KilnworksPlugin(AirflowPlugin):
             "url_route": "run-report",
         },
     ]
+    timetables: ClassVar[list[Any]] = [NextInterval]
+    listeners: ClassVar[list[Any]] = [pools]
     operator_extra_links: ClassVar[list[Any]] = list(LINKS)

@@ -79,6 +79,12 @@ class Remote:
             ) from error
         return fs, folder.rstrip("/")
 
+    def _now(self, relative: str) -> tuple[Any, str]:
+        """File system, and the place of a file or folder in it as other hosts have left it by now."""
+        fs, folder = self._remote
+        fs.invalidate_cache()
+        return fs, f"{folder}/{relative}"
+
     @_reached
     def create(self, relative: str, content: bytes) -> bool:
         """Write a small file that is not there yet; False where it is, also when another host was faster."""
@@ -93,16 +99,13 @@ class Remote:
     @_reached
     def exists(self, relative: str) -> bool:
         """Whether the remote has a file or folder now."""
-        fs, folder = self._remote
-        fs.invalidate_cache()
-        return bool(fs.exists(f"{folder}/{relative}"))
+        fs, place = self._now(relative)
+        return bool(fs.exists(place))
 
     @_reached
     def fetch_small(self, relative: str, target: Path, endings: tuple[str, ...], most_bytes: int) -> None:
         """Fetch the files of a remote folder that say what is in it, into a folder of their own."""
-        fs, folder = self._remote
-        fs.invalidate_cache()
-        source = f"{folder}/{relative}"
+        fs, source = self._now(relative)
         found = fs.find(source, detail=True)
         wanted = [p for p, info in found.items() if p.endswith(endings) and (info["size"] or 0) <= most_bytes]
         places = [target / str(p)[str(p).index(source.lstrip("/")) + len(source.lstrip("/")) + 1 :] for p in wanted]
@@ -114,9 +117,8 @@ class Remote:
     @_reached
     def read(self, relative: str) -> bytes:
         """Content of a small file, as it is now."""
-        fs, folder = self._remote
-        fs.invalidate_cache()
-        return bytes(fs.cat_file(f"{folder}/{relative}"))
+        fs, place = self._now(relative)
+        return bytes(fs.cat_file(place))
 
     @_reached
     def push(self, relative: str) -> None:
@@ -132,9 +134,8 @@ class Remote:
     @_reached
     def pull(self, relative: str) -> None:
         """Fetch a file, always anew, or a folder that is not in the mirror; nothing where the remote has none."""
-        fs, folder = self._remote
-        fs.invalidate_cache()
-        source, target = f"{folder}/{relative}", self.mirror / relative
+        fs, source = self._now(relative)
+        target = self.mirror / relative
         if not fs.exists(source) or target.is_dir():
             return
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -188,17 +189,14 @@ class Remote:
     @_reached
     def pull_artifact(self, relative: str) -> None:
         """Fetch a finished artifact: only where its manifest is there."""
-        fs, folder = self._remote
-        fs.invalidate_cache()
-        if fs.exists(f"{folder}/{relative}/manifest.json"):
+        fs, place = self._now(relative)
+        if fs.exists(f"{place}/manifest.json"):
             self.pull(relative)
 
     @_reached
     def children(self, relative: str) -> list[str]:
         """Names below a remote folder; empty where it does not exist."""
-        fs, folder = self._remote
-        fs.invalidate_cache()
-        source = f"{folder}/{relative}"
+        fs, source = self._now(relative)
         if not fs.exists(source):
             return []
         return sorted({str(path).rstrip("/").rpartition("/")[2] for path in fs.ls(source, detail=False)})
@@ -232,13 +230,12 @@ class Remote:
     @_reached
     def remove(self, relative: str) -> None:
         """Remove a remote folder: first what makes its parts complete."""
-        fs, folder = self._remote
-        fs.invalidate_cache()
-        completing = [p for p in fs.find(f"{folder}/{relative}") if str(p).rpartition("/")[2] in LAST]
-        if glob.has_magic(f"{folder}/{relative}"):  # fs.rm takes such a path for a pattern
-            for path in (*completing, *(p for p in fs.find(f"{folder}/{relative}") if p not in completing)):
+        fs, place = self._now(relative)
+        completing = [p for p in fs.find(place) if str(p).rpartition("/")[2] in LAST]
+        if glob.has_magic(place):  # fs.rm takes such a path for a pattern
+            for path in (*completing, *(p for p in fs.find(place) if p not in completing)):
                 fs.rm_file(path)
             return
         if completing:
             fs.rm(completing)
-        fs.rm(f"{folder}/{relative}", recursive=True)
+        fs.rm(place, recursive=True)

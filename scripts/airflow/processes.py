@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,9 @@ from scripts.airflow.guard import MARK, Guard, sweeper
 ROOT = Path(__file__).parents[2]
 USERS = {"admin": "admin", "viewer": "viewer"}
 """User -> role of Airflow's simple auth manager."""
-COMPONENTS = ("api-server", "dag-processor", "scheduler", "triggerer")
+SERVED_LOGS = "served-logs"
+COMPONENTS = ("api-server", SERVED_LOGS, "dag-processor", "scheduler", "triggerer")
+"""In the order of their start: a task that starts before the API server answers fails."""
 START_SECONDS = 180.0
 STOP_SECONDS = 20.0
 
@@ -71,7 +73,7 @@ class Airflow:
         self.home.mkdir(parents=True, exist_ok=True)
         self.store.mkdir(parents=True, exist_ok=True)
         self.port = self.port or free_port()
-        self._ports = (free_port(), free_port())
+        self._logs_port = free_port()
         self._mark = secrets.token_hex(8)
         self._guard: Guard | None = None
         self._secrets = _kept(self.home / "secrets.json", _new_secrets)
@@ -93,6 +95,7 @@ class Airflow:
                 "dags_folder": ROOT / "dags",
                 "plugins_folder": ROOT / "dags" / "plugin",
                 "load_examples": False,
+                "hostname_callable": "scripts.airflow.logs.hostname",
                 "fernet_key": self._secrets["fernet"],
                 "execution_api_server_url": f"{self.url}/execution/",
                 "auth_manager": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
@@ -110,8 +113,8 @@ class Airflow:
             "api_auth": {"jwt_secret": self._secrets["jwt"]},
             "logging": {
                 "base_log_folder": self.home / "logs",
-                "worker_log_server_port": self._ports[0],
-                "trigger_log_server_port": self._ports[1],
+                "worker_log_server_port": self._logs_port,
+                "trigger_log_server_port": self._logs_port,
             },
             "scheduler": {"scheduler_idle_sleep_time": 0.5, "enable_health_check": False},
             "workers": {"min_heartbeat_interval": 1},  # also how late the end of a task is noticed, in seconds
@@ -147,21 +150,24 @@ class Airflow:
             raise StartFailed(f"the database cannot be made:\n{done.stderr[-3000:]}")
 
     def start(self) -> None:
-        """Start every component and wait until all of them are well. Raises ``StartFailed``.
+        """Start every component, of which none runs, and wait until all are well. Raises ``StartFailed``.
 
         Nothing is left running when this process ends, even if it is killed.
         """
         self._guard = self._guard or sweeper(self._mark, self.home, self.holds)
         self.prepare()
+        self.processes.clear()
         for name in COMPONENTS:
             self.start_one(name)
-        self.wait()
+            if name == COMPONENTS[0]:
+                self._wait(self.answers)
+        self._wait(self.healthy)
 
     def start_one(self, name: str) -> None:
         """Start one component, with its output in ``home/NAME.log``; not waited for."""
         with (self.home / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "airflow", name],
+                [sys.executable, "-m", *self._command(name)],
                 env=self.environment(),
                 cwd=self.home,
                 stdout=log,
@@ -170,24 +176,38 @@ class Airflow:
                 start_new_session=True,
             )
 
-    def wait(self) -> None:
-        """Wait until every component is well. Raises ``StartFailed`` when one has ended, or after three minutes."""
+    def _command(self, name: str) -> list[str]:
+        """Module and arguments of a component."""
+        if name == SERVED_LOGS:
+            return ["scripts.airflow.logs", str(self._logs_port)]
+        return ["airflow", name, *(["--skip-serve-logs"] if name in ("scheduler", "triggerer") else [])]
+
+    def _wait(self, ready: Callable[[], bool]) -> None:
+        """Wait until something is so. Raises ``StartFailed`` when a component has ended, or after three minutes."""
         deadline = time.monotonic() + START_SECONDS
-        while not self.healthy():
+        while not ready():
             ended = next((name for name, process in self.processes.items() if process.poll() is not None), None)
             if ended is not None or time.monotonic() > deadline:
                 name = ended or "api-server"
                 raise StartFailed(f"{name} does not run:\n{self.log(name)[-3000:]}")
             time.sleep(0.5)
 
+    def answers(self) -> bool:
+        """Whether the API server answers."""
+        return bool(self._health())
+
     def healthy(self) -> bool:
         """Whether the API server says that the database, scheduler, triggerer and DAG processor are well."""
+        found = self._health()
+        return bool(found) and all(part.get("status") == "healthy" for part in found.values())
+
+    def _health(self) -> dict[str, dict[str, Any]]:
+        """What the API server says of each part; nothing where it does not answer."""
         try:
             with urllib.request.urlopen(f"{self.url}/api/v2/monitor/health", timeout=5) as answer:
-                found: dict[str, dict[str, Any]] = json.load(answer)
+                return dict(json.load(answer))
         except (urllib.error.URLError, TimeoutError, ConnectionError, json.JSONDecodeError):
-            return False
-        return all(part.get("status") == "healthy" for part in found.values())
+            return {}
 
     def log(self, name: str) -> str:
         """What a component has printed."""
@@ -248,7 +268,7 @@ def _kept(path: Path, make: Any) -> dict[str, str]:
 def _new_secrets() -> dict[str, str]:
     return {
         "fernet": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
-        "api": secrets.token_urlsafe(32),
+        "api": secrets.token_urlsafe(64),
         "jwt": secrets.token_urlsafe(48),
     }
 

@@ -7,8 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.train import TrainConfig, train
-from schemas.artifacts import Model
+from components.train import TrainConfig
 from schemas.errors import ConfigError, DataInvalid, TrainingDiverged
 from schemas.files import write_json
 from tests.components.learning.replica_runs import weights
@@ -16,23 +15,18 @@ from tests.components.learning.training_examples import (
     DIGITS,
     PRICES,
     TABLE,
-    context,
     customers,
     digits,
     examples,
     fitted,
+    prepared,
     prices,
     small,
     table,
+    trained,
 )
 
 pytestmark = pytest.mark.slow
-
-
-def run(root: Path, config: TrainConfig, given, transform, name: str = "out", progress=lambda _: None) -> Model:
-    out = root / name
-    out.mkdir()
-    return train(config, given, transform, out, context(root / f"at-{name}", progress))
 
 
 def best_auc(random_state: int = 2) -> float:
@@ -50,10 +44,9 @@ def best_auc(random_state: int = 2) -> float:
 
 
 def test_a_table_is_learned_as_well_as_by_the_model_that_made_it(tmp_path: Path) -> None:
-    given = examples(tmp_path / "examples", TABLE, {"train": table(4000, 1), "val": table(1000, 2)})
-    transform = fitted(tmp_path / "transform", given)
+    given, transform = prepared(tmp_path, TABLE, {"train": table(4000, 1), "val": table(1000, 2)})
     seen: list = []
-    made = run(tmp_path, TrainConfig(), given, transform, progress=seen.append)
+    made = trained(tmp_path, TrainConfig(), given, transform, progress=seen.append)
     said = made.training
     assert said["best"]["val_auc"] > best_auc() - 0.015
     assert (said["task"], said["strategy"], said["replicas"], said["batch"]) == ("binary", "single", 1, 128)
@@ -80,7 +73,7 @@ def test_the_saved_weights_are_those_of_the_best_epoch(tmp_path: Path) -> None:
 
     given, transform = customers(tmp_path)
     config = small(epochs=12, optimizer={"kind": "sgd", "learning_rate": 3.0}, early_stopping=None)
-    made = run(tmp_path, config, given, transform)
+    made = trained(tmp_path, config, given, transform)
     assert made.training["best_epoch"] < 12, "the learning rate is too low for this test"
     model = keras.saving.load_model(made.keras_path)
     assert getattr(model, "optimizer", None) is None
@@ -91,17 +84,15 @@ def test_the_saved_weights_are_those_of_the_best_epoch(tmp_path: Path) -> None:
 
 
 def test_digits_with_a_cnn(tmp_path: Path) -> None:
-    given = examples(tmp_path / "examples", DIGITS, digits())
-    transform = fitted(tmp_path / "transform", given)
-    made = run(tmp_path, TrainConfig.model_validate({"model": {"kind": "cnn"}}), given, transform)
+    given, transform = prepared(tmp_path, DIGITS, digits())
+    made = trained(tmp_path, TrainConfig.model_validate({"model": {"kind": "cnn"}}), given, transform)
     assert made.training["best"]["val_accuracy"] >= 0.97
 
 
 def test_a_regression_in_hundred_thousands(tmp_path: Path) -> None:
-    given = examples(tmp_path / "examples", PRICES, {"train": prices(2000, 1), "val": prices(500, 2)})
-    transform = fitted(tmp_path / "transform", given)
+    given, transform = prepared(tmp_path, PRICES, {"train": prices(2000, 1), "val": prices(500, 2)})
     config = TrainConfig.model_validate({"optimizer": {"kind": "adam", "learning_rate": 0.01}, "monitor": "val_rmse"})
-    made = run(tmp_path, config, given, transform)
+    made = trained(tmp_path, config, given, transform)
     assert made.training["best"]["val_rmse"] < 7000, "the noise alone is 5000"
 
 
@@ -117,11 +108,11 @@ def test_a_regression_in_hundred_thousands(tmp_path: Path) -> None:
 )
 def test_one_seed_makes_two_runs_bit_equal(tmp_path: Path, settings: dict) -> None:
     given, transform = customers(tmp_path)
-    one, two = (run(tmp_path, small(**settings), given, transform, name) for name in ("one", "two"))
+    one, two = (trained(tmp_path, small(**settings), given, transform, name) for name in ("one", "two"))
     for a, b in zip(weights(one), weights(two), strict=True):
         np.testing.assert_array_equal(a, b)
     assert (one.path / "history.csv").read_bytes() == (two.path / "history.csv").read_bytes()
-    other = run(tmp_path, small(**settings, seed=1), given, transform, "three")
+    other = trained(tmp_path, small(**settings, seed=1), given, transform, "three")
     assert any(not np.array_equal(a, b) for a, b in zip(weights(one), weights(other), strict=True))
 
 
@@ -133,7 +124,7 @@ def test_infinite_data_diverges_with_epoch_and_step(tmp_path: Path, memory: dict
     plan["features"]["age"]["variance"] = 1e-30
     write_json(transform.path / "transform.json", plan)
     with pytest.raises(TrainingDiverged, match=r"at step 1 of 8 in epoch 1(.|\n)*'numeric' holds NaN or infinite"):
-        run(tmp_path, small(**memory), given, transform)
+        trained(tmp_path, small(**memory), given, transform)
 
 
 def test_a_learning_rate_that_explodes_says_so(tmp_path: Path) -> None:
@@ -142,7 +133,7 @@ def test_a_learning_rate_that_explodes_says_so(tmp_path: Path) -> None:
     with pytest.raises(
         TrainingDiverged, match=r"at step [2-4] of 8 in epoch 1(.|\n)*lower optimizer.learning_rate"
     ) as e:
-        run(tmp_path, config, given, transform)
+        trained(tmp_path, config, given, transform)
     assert e.value.details["epoch"] == 1
 
 
@@ -162,7 +153,7 @@ def test_a_learning_rate_that_explodes_says_so(tmp_path: Path) -> None:
 )
 def test_settings_that_work(tmp_path: Path, settings: dict) -> None:
     given, transform = customers(tmp_path, 256)
-    made = run(tmp_path, small(**settings), given, transform)
+    made = trained(tmp_path, small(**settings), given, transform)
     assert made.training["epochs_run"] == 3
     assert all(w.dtype == np.float32 for w in weights(made) if w.dtype.kind == "f")
 
@@ -174,7 +165,7 @@ def test_checkpoints_and_tensorboard(tmp_path: Path) -> None:
     from tensorflow.core.util.event_pb2 import Event
 
     given, transform = customers(tmp_path, 256)
-    every = run(tmp_path, small(checkpoints="every", tensorboard=True), given, transform)
+    every = trained(tmp_path, small(checkpoints="every", tensorboard=True), given, transform)
     assert [p.name for p in sorted((every.path / "checkpoints").iterdir())] == [
         f"epoch-000{i}.keras" for i in (1, 2, 3)
     ]
@@ -186,7 +177,7 @@ def test_checkpoints_and_tensorboard(tmp_path: Path) -> None:
     expected = {(int(r["epoch"]), k): float(v) for r in history for k, v in r.items() if k != "epoch"}
     assert points == pytest.approx(expected, rel=1e-6)
     diverging = {"optimizer": {"kind": "sgd", "learning_rate": 3.0}, "epochs": 6}
-    best = run(tmp_path, small(checkpoints="best", early_stopping=None, **diverging), given, transform, "best")
+    best = trained(tmp_path, small(checkpoints="best", early_stopping=None, **diverging), given, transform, "best")
     kept = sorted(p.name for p in (best.path / "checkpoints").iterdir())
     assert kept[-1] == f"epoch-{best.training['best_epoch']:04d}.keras"
     assert len(kept) < 6
@@ -200,18 +191,17 @@ def events(file: Path, event) -> list:
 
 
 def test_without_a_validation_split(tmp_path: Path) -> None:
-    given = examples(tmp_path / "examples", TABLE, {"train": table(200, 1)})
-    transform = fitted(tmp_path / "transform", given)
+    given, transform = prepared(tmp_path, TABLE, {"train": table(200, 1)})
     with pytest.raises(ConfigError, match="set monitor to loss"):
-        run(tmp_path, small(), given, transform, "no")
-    made = run(tmp_path, small(monitor="loss"), given, transform)
+        trained(tmp_path, small(), given, transform, "no")
+    made = trained(tmp_path, small(monitor="loss"), given, transform)
     assert made.training["rows"]["val"] == 0
     assert "val_loss" not in made.training["best"]
 
 
 def test_fewer_rows_than_a_batch_are_one_batch(tmp_path: Path) -> None:
     given, transform = customers(tmp_path, 20)
-    made = run(tmp_path, small(batch=64), given, transform)
+    made = trained(tmp_path, small(batch=64), given, transform)
     assert (made.training["batch"], made.training["steps_per_epoch"]) == (20, 1)
 
 
@@ -219,18 +209,18 @@ def test_splits_that_cannot_be_learned_from(tmp_path: Path) -> None:
     one = table(50, 1).with_columns(left=pl.lit("yes"))
     given = examples(tmp_path / "examples", TABLE, {"train": one, "val": table(50, 2)})
     with pytest.raises(DataInvalid, match="no training row has label left = no"):
-        run(tmp_path, small(), given, fitted(tmp_path / "transform", given), "one")
+        trained(tmp_path, small(), given, fitted(tmp_path / "transform", given), "one")
     empty = examples(tmp_path / "empty", TABLE, {"train": table(0, 1), "val": table(50, 2)})
     with pytest.raises(DataInvalid, match="the training split has no rows"):
-        run(tmp_path, small(), empty, fitted(tmp_path / "t2", given), "two")
+        trained(tmp_path, small(), empty, fitted(tmp_path / "t2", given), "two")
     single = examples(tmp_path / "single", TABLE, {"train": table(50, 1), "val": one})
     with pytest.raises(TrainingDiverged, match="a single class, in the validation split"):
-        run(tmp_path, small(monitor="val_auc"), single, fitted(tmp_path / "t3", single), "three")
+        trained(tmp_path, small(monitor="val_auc"), single, fitted(tmp_path / "t3", single), "three")
 
 
 def test_the_transform_comes_along_by_hard_link(tmp_path: Path) -> None:
     given, transform = customers(tmp_path, 64)
     (transform.path / "manifest.json").write_text("{}")
-    made = run(tmp_path, small(epochs=1), given, transform)
+    made = trained(tmp_path, small(epochs=1), given, transform)
     assert (made.transform.path / "transform.json").samefile(transform.path / "transform.json")
     assert [p.name for p in made.transform.path.iterdir()] == ["transform.json"]

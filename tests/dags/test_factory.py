@@ -43,7 +43,7 @@ def test_what_the_definition_says_is_on_the_dag(build, toy):
     assert dag.doc_md.startswith("Text of the file.")
     assert "| `servable` | Servable | model, evaluation |" in dag.doc_md
     assert dag.tags == {"kilnworks", "test"}
-    assert (dag.schedule, dag.catchup, dag.max_active_runs) == ("@weekly", False, 1)
+    assert (dag.schedule.expression, dag.catchup, dag.max_active_runs) == ("0 0 * * 0", False, 1)
     assert {task.owner for task in dag.tasks} == {"analysts"}
 
 

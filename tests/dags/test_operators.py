@@ -1,15 +1,16 @@
 """How the end of a command is told to Airflow, and that a stopped task leaves nothing running."""
 
 import os
-import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from pipelines.core.store import Store, now
 from schemas.errors import ConfigError, DataInvalid, DeployFailed, StepFailed, StoreError, TrainingDiverged
+from tests.waiting import LONG_SECONDS, until
 
 pytestmark = pytest.mark.slow
 
@@ -76,9 +77,9 @@ def test_a_closed_gate_is_a_skip_with_its_reason(run):
 
 SLEEPER = """
 import subprocess, sys, time, pathlib
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 pathlib.Path(sys.argv[1]).write_text(str(child.pid))
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -91,23 +92,20 @@ def test_a_stopped_task_stops_all_that_it_started(project, tmp_path, monkeypatch
     ended = []
     thread = threading.Thread(target=lambda: ended.append(task.run_command()))
     thread.start()
-    deadline = time.monotonic() + 20
-    while not (pid_file.exists() and pid_file.read_text()) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    assert until(lambda: pid_file.exists() and pid_file.read_text())
     task.on_kill()
-    thread.join(20)
+    thread.join(LONG_SECONDS)
     assert ended == [-15]
-    assert not alive(int(pid_file.read_text()))
+    assert until(lambda: not alive(int(pid_file.read_text())))
 
 
 def alive(pid: int) -> bool:
     """Whether a process runs; one that is dead and not yet reaped does not."""
-    for _ in range(100):
-        found = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
-        if not found.stdout.strip() or found.stdout.startswith("Z"):
-            return False
-        time.sleep(0.05)
-    return True
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return not state.rpartition(")")[2].strip().startswith("Z")
 
 
 def test_the_command_gets_the_environment_and_every_line_is_logged(project, monkeypatch, caplog):

@@ -65,9 +65,9 @@ def ports(project: Path) -> Iterator[dict[str, int]]:
             process.stdout.close()
 
 
-def rest(ports: dict[str, int], body: object) -> tuple[int, dict[str, object]]:
-    url = f"http://127.0.0.1:{ports['rest_api_port']}/v1/models/visits:predict"
-    request = urllib.request.Request(url, json.dumps(body).encode())
+def rest(ports: dict[str, int], body: object, verb: str = "predict") -> tuple[int, dict[str, object]]:
+    url = f"http://127.0.0.1:{ports['rest_api_port']}/v1/models/visits:{verb}"
+    request = urllib.request.Request(url, body if isinstance(body, bytes) else json.dumps(body).encode())
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, json.load(answer)
@@ -115,3 +115,45 @@ def test_another_unit_or_another_spelling_is_refused(ports):
         assert code == 400 and "column 'when', row 1" in str(answer["error"]) and words in str(answer["error"])
     with Client(f"127.0.0.1:{ports['grpc_port']}") as client, pytest.raises(RequestInvalid, match="milliseconds"):
         client.predict("visits", {"when": np.array([right * 1000]), "size": np.array([50], np.float32)})
+
+
+def test_classify_takes_the_same_texts(ports):
+    day = date(2001, 3, 1)
+    bodies = [
+        {"examples": [{"when": when, "size": 50.0}]}
+        for when in (seconds(day), [seconds(day)], day.isoformat(), [f"{day}T02:00:00+02:00"])
+    ]
+    bodies.append({"context": {"when": day.isoformat()}, "examples": [{"size": 50.0}]})
+    answers = [rest(ports, {"signature_name": "classify", **body}, "classify") for body in bodies]
+    assert [code for code, _ in answers] == [200] * len(bodies), answers
+    assert all(answer == answers[0][1] for _, answer in answers)
+    wrong = {"examples": [{"when": day.isoformat(), "size": 50.0}, {"when": "03/01/01", "size": 50.0}]}
+    code, answer = rest(ports, {"signature_name": "classify", **wrong}, "classify")
+    assert code == 400 and "column 'when', row 1: must be a moment as ISO 8601 text" in str(answer["error"])
+    missing = {"examples": [{"when": "", "size": 50.0}, {"size": 50.0}]}
+    code, answer = rest(ports, {"signature_name": "classify", **missing}, "classify")
+    assert code == 200 and answer["results"][0] == answer["results"][1], "an empty text is a missing date"
+
+
+@pytest.mark.parametrize("number", ["Infinity", "-Infinity", "1e39", "1e999"])
+def test_endless_numbers_in_a_batch_are_named_by_every_call(ports, number):
+    right = seconds(date(2001, 3, 1))
+    good, bad = f'{{"when": {right}, "size": 50.0}}', f'{{"when": {right}, "size": {number}}}'
+    columns = f'{{"when": [{right}, {right}, {right}], "size": [50.0, {number}, 51.0]}}'
+    for verb, body in (
+        ("predict", f'{{"instances": [{good}, {bad}, {good}]}}'),
+        ("predict", f'{{"inputs": {columns}}}'),
+        ("classify", f'{{"signature_name": "classify", "examples": [{good}, {bad}, {good}]}}'),
+    ):
+        code, answer = rest(ports, body.encode(), verb)
+        told = "too big to be stored in double" if number == "1e999" else "column 'size', row 1"
+        assert code == 400 and told in str(answer["error"]), (verb, answer)
+    value = float(number.replace("Infinity", "inf"))
+    with Client(f"127.0.0.1:{ports['grpc_port']}") as client:
+        with np.errstate(over="ignore"):
+            inputs = {"when": np.array([right] * 3), "size": np.array([50, value, 51]).astype(np.float32)}
+        with pytest.raises(RequestInvalid, match="column 'size', row 1"):
+            client.predict("visits", inputs)
+        examples = [{"when": right, "size": size} for size in (50.0, value, 51.0)]
+        with pytest.raises(RequestInvalid, match="column 'size', row 1"):
+            client.classify("visits", examples, signature="classify")

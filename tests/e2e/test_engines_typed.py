@@ -106,6 +106,7 @@ def judged_on_spark(project: Path, run: str) -> None:
     assert report["engine"].endswith("spark") and sum(report["rows"].values()) == 300
 
 
+@pytest.mark.nightly
 def test_spark_by_steps_of_one_process(project):
     """Both steps in one process, as a task of several steps runs them: the database's checks come first."""
     done = typed(project, "step", "shop", "examples", "checked", "--run-id", "step", "--set", "checked.engine=spark")
@@ -128,7 +129,7 @@ for name in ("examples", "checked"):
 """
 
 
-@pytest.mark.parametrize("where", ["process", "here"])
+@pytest.mark.parametrize("where", [pytest.param("process", marks=pytest.mark.nightly), "here"])
 def test_spark_by_the_tasks_of_airflow(project, tmp_path, where):
     """The tasks of the DAG, in a process each and all in one, with the setting as the form hands it over."""
     env = {"KILNWORKS_RUN_ID": where, "KILNWORKS_OVERRIDES": json.dumps({"checked.engine": "spark"})}
@@ -138,6 +139,7 @@ def test_spark_by_the_tasks_of_airflow(project, tmp_path, where):
     judged_on_spark(project, where)
 
 
+@pytest.mark.nightly
 def test_a_rule_that_breaks_on_spark_is_named(project):
     table = ("--set", "examples.source.query=old", "--set", "examples.check_in_database=false")
     found = typed(project, "run", "shop", "--to", "checked", *table, "--set", "checked.engine=spark", "--run-id", "old")

@@ -49,18 +49,21 @@ def check_nothing_is_half_there(store: Path) -> None:
         assert (version / "saved_model.pb").is_file() and (version / "assets.extra" / "contract.json").is_file()
 
 
-def test_stopped_at_every_step_it_resumes_to_the_end(tmp_path):
+BOTH = {step: [signal.SIGINT, signal.SIGKILL] for step in STEPS}
+IN_TURN = {step: [how[i % 2]] for i, (step, how) in enumerate(BOTH.items())}
+"""Each step is stopped by one of the signals, its neighbours by the other."""
+
+
+@pytest.mark.parametrize("stops", [IN_TURN, pytest.param(BOTH, marks=pytest.mark.nightly)], ids=["in turn", "both"])
+def test_stopped_at_every_step_it_resumes_to_the_end(tmp_path, stops):
     store = tmp_path / "store"
-    for step in STEPS:
-        code, printed = stop_at(step, store, signal.SIGINT)
-        assert code in (130, 0), printed
+    for step, how in ((step, how) for step, signals in stops.items() for how in signals):
+        code, printed = stop_at(step, store, how)
+        assert code in ({signal.SIGINT: 130, signal.SIGKILL: -signal.SIGKILL}[how], 0), printed
         assert "Traceback" not in printed
         if code == 130:
             assert "resume   python -m pipelines run churn --run-id r" in printed
             assert not list(store.rglob("*.partial"))
-        check_nothing_is_half_there(store)
-        code, printed = stop_at(step, store, signal.SIGKILL)
-        assert code in (-signal.SIGKILL, 0), printed
         check_nothing_is_half_there(store)
     done = subprocess.run(command(store), cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -86,7 +89,7 @@ def small_disk(tmp_path, request) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
-@pytest.mark.parametrize("small_disk", ["64k", "512k", "1m"], indirect=True)
+@pytest.mark.parametrize("small_disk", ["64k", pytest.param("512k", marks=pytest.mark.nightly), "1m"], indirect=True)
 def test_a_full_disk_is_named_and_leaves_nothing_half(small_disk):
     store = small_disk / "store"
     done = subprocess.run(command(store), cwd=ROOT, capture_output=True, text=True, check=False)

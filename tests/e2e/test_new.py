@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from components.tasks.totals import auc
+from pipelines.cli.app import main
 from tests.components.starting.starting_tables import table
 
 pytestmark = pytest.mark.e2e
@@ -26,6 +28,18 @@ def kilnworks(project: Path, *words: str) -> str:
     return done.stdout
 
 
+@pytest.fixture
+def here(tmp_path, monkeypatch, capsys):
+    """Run a command for a project folder in this process, which has loaded its libraries already."""
+    monkeypatch.setenv("KILNWORKS_ROOT", str(tmp_path))
+    monkeypatch.setenv("KILNWORKS_STORE", str(tmp_path / "store"))
+
+    def run(*words: str) -> None:
+        assert main([*words]) == 0, capsys.readouterr().err
+
+    return run
+
+
 def quick(project: Path, name: str, epochs: int = 4) -> None:
     """Few epochs are enough to see that everything fits together."""
     path = project / "pipelines" / f"{name}.py"
@@ -37,7 +51,7 @@ def quick(project: Path, name: str, epochs: int = 4) -> None:
     path.write_text("\n".join(changed).replace("warmup_epochs=2.0", "warmup_epochs=0.5") + "\n")
 
 
-def test_a_table(tmp_path):
+def test_a_table(tmp_path, here):
     rows = table(1500).drop("receipt")
     rows.write_csv(tmp_path / "orders.csv", separator=";")
     said = kilnworks(tmp_path, "new", "orders", "--data", str(tmp_path / "orders.csv"), "--label", "bought")
@@ -48,17 +62,16 @@ def test_a_table(tmp_path):
     fresh = table(400, seed=9).drop("receipt").with_columns(
         city=pl.lit("a city never seen"), spent=pl.when(pl.int_range(400) == 0).then(10.0**9).otherwise("spent")
     )  # fmt: skip
-    for known in (True, False):
-        frame = fresh if known else fresh.drop("bought", "order_id")
+    for frame, call in ((fresh, partial(kilnworks, tmp_path)), (fresh.drop("bought", "order_id"), here)):
         frame.write_csv(tmp_path / "fresh.csv", separator=";")
-        kilnworks(tmp_path, "predict", "orders", str(tmp_path / "fresh.csv"), "--output", str(tmp_path / "out.csv"))
+        call("predict", "orders", str(tmp_path / "fresh.csv"), "--output", str(tmp_path / "out.csv"))
         answers = pl.read_csv(tmp_path / "out.csv")
         assert answers.columns == ["class", "probability_no", "probability_yes"] and answers.height == 400
         truth = (fresh["bought"] == "yes").to_numpy().astype(int)
         assert auc(truth, answers["probability_yes"].to_numpy()) > 0.65
 
 
-def test_a_folder_of_images(tmp_path):
+def test_a_folder_of_images(tmp_path, here):
     random = np.random.default_rng(0)
     for part, count in (("data", 60), ("fresh", 10)):
         for name, column in (("dark left", slice(0, 8)), ("dark right", slice(8, 16))):
@@ -67,30 +80,29 @@ def test_a_folder_of_images(tmp_path):
                 pixels = random.integers(90, 255, (16, 16), dtype=np.uint8)
                 pixels[:, column] //= 3
                 Image.fromarray(pixels).save(tmp_path / part / name / f"{i}.png")
-    kilnworks(tmp_path, "new", "sides", "--data", str(tmp_path / "data"))
+    here("new", "sides", "--data", str(tmp_path / "data"))
     assert "flip" not in (tmp_path / "pipelines/sides.py").read_text()
     quick(tmp_path, "sides", epochs=12)
-    kilnworks(tmp_path, "run", "sides")
-    kilnworks(tmp_path, "predict", "sides", str(tmp_path / "fresh"), "--output", str(tmp_path / "out.csv"))
+    here("run", "sides")
+    here("predict", "sides", str(tmp_path / "fresh"), "--output", str(tmp_path / "out.csv"))
     answers = pl.read_csv(tmp_path / "out.csv")
     assert answers["file"].to_list() == sorted(answers["file"]) and answers.height == 20
     right = answers["file"].str.split("/").list.first() == answers["class"]
     assert right.mean() > 0.7
 
 
-def test_nothing_is_overwritten_and_errors_are_plain(tmp_path):
+def test_nothing_is_overwritten_and_errors_are_plain(tmp_path, here, capsys):
     table(100).write_csv(tmp_path / "orders.csv")
-    kilnworks(tmp_path, "new", "orders", "--data", str(tmp_path / "orders.csv"))
+    here("new", "orders", "--data", str(tmp_path / "orders.csv"))
     before = (tmp_path / "pipelines/orders.py").read_text()
-    options = {"cwd": Path(__file__).parents[2], "env": {**os.environ, "KILNWORKS_ROOT": str(tmp_path)}}
+    capsys.readouterr()
     for words, wanted in (
         (["orders", "--data", "orders.csv"], "is there already"),
         (["2orders", "--data", "orders.csv"], "letters, digits and _"),
         (["other", "--data", str(tmp_path / "order.csv")], "did you mean"),
         (["other", "--data", str(tmp_path / "orders.csv"), "--label", "bougth"], "did you mean 'bought'"),
     ):
-        command = [sys.executable, "-m", "pipelines", "new", *words]
-        done = subprocess.run(command, **options, capture_output=True, text=True, check=False)
-        assert done.returncode in (1, 2) and wanted in done.stderr and "Traceback" not in done.stderr
+        code, said = main(["new", *words]), capsys.readouterr().err
+        assert code in (1, 2) and wanted in said and "Traceback" not in said
     assert (tmp_path / "pipelines/orders.py").read_text() == before
-    kilnworks(tmp_path, "new", "orders", "--data", str(tmp_path / "orders.csv"), "--force")
+    here("new", "orders", "--data", str(tmp_path / "orders.csv"), "--force")

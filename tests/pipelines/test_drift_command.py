@@ -95,3 +95,70 @@ def test_what_share_of_the_requests_a_log_holds_is_said(project, capsys):
 def test_a_file_or_a_log_is_wanted(project, capsys, argv):
     assert main(["drift", "small", *argv]) == 2
     assert "--data and --log" in capsys.readouterr().err
+
+
+FORMATS = """
+name: sold
+features:
+  day: {dtype: datetime}
+  price: {dtype: float}
+label: null
+dates: {day: {format: "%d.%m.%Y"}}
+numbers: {price: {decimal: ",", thousands: ".", unit: "€"}}
+"""
+
+
+def sold(path, seed: int, factor: float = 1.0) -> pl.DataFrame:
+    """Write prices such as ``1.234,50 €`` on days of 2024; returns the same as numbers and moments."""
+    r = np.random.default_rng(seed)
+    prices = np.round(r.normal(3000, 500, 1500) * factor, 2)
+    days = np.datetime64("2024-01-01") + r.integers(0, 366, 1500)
+    marks = str.maketrans(",.", ".,")
+    lines = [f"{d.item():%d.%m.%Y};{f'{p:,.2f}'.translate(marks)} €\n" for d, p in zip(days, prices, strict=True)]
+    path.write_text("day;price\n" + "".join(lines), encoding="utf-8")
+    return pl.DataFrame({"day": days.astype("datetime64[us]"), "price": prices})
+
+
+def log_of(folder, frame: pl.DataFrame) -> None:
+    """What a server would log of these rows: seconds since 1970, and numbers."""
+    from components.serving.prediction_records import describe, predict_record
+    from components.serving.values import Predicted
+
+    answer = Predicted("sold", 1, "serving_default", {"score": np.zeros(1)})
+    folder.mkdir()
+    inputs = {"day": frame["day"].dt.epoch("s").to_numpy(), "price": frame["price"].to_numpy().astype(np.float32)}
+    record = predict_record(inputs, answer)
+    describe(record, answer, 1.0, 1)
+    data = record.SerializeToString()
+    (folder / "a.tfrecord").write_bytes(len(data).to_bytes(8, "little") + b"\0" * 4 + data + b"\0" * 4)
+
+
+@pytest.mark.parametrize("place", ["pr [1]", "pr*", "Büro {a,b}, 2#%20"])
+def test_formats_and_odd_names_in_a_file_and_in_a_log(tmp_path, monkeypatch, capsys, place):
+    folder = tmp_path / place
+    (folder / "pipelines").mkdir(parents=True)
+    monkeypatch.setenv("KILNWORKS_ROOT", str(folder))
+    monkeypatch.setenv("KILNWORKS_STORE", str(folder / f"store {place}"))
+    monkeypatch.setenv("COLUMNS", "200")
+    for command in ("running", "drift"):
+        monkeypatch.setattr(f"pipelines.cli.{command}.finish_run", lambda run: run.path / "report.html")
+    data = folder / f"{place}.csv"
+    sold(data, 0)
+    (folder / "sold.yaml").write_text(FORMATS, encoding="utf-8")
+    given = {"contract": str(folder / "sold.yaml"), "source": {"kind": "csv", "path": str(data), "separator": ";"}}
+    (folder / "pipelines" / "sold.py").write_text(
+        "from components.ingest import IngestConfig, ingest\nfrom pipelines.core.graph import Pipeline, Step\n"
+        f"SOLD = Pipeline('sold', (Step('examples', ingest, IngestConfig.model_validate({given!r})),))\n",
+        encoding="utf-8",
+    )
+    assert main(["run", "sold", "--run-id", "r1"]) == 0
+    record = ChampionRecord("sold", "r1", "sold", 1, "nowhere", "2026-01-01T00:00:00+00:00")
+    write_champion(folder / f"store {place}", record)
+    for factor, moved in ((1.0, "0 of 2 features"), (1.3, "1 of 2 features")):
+        new = folder / f"new {factor} [2]*.csv"
+        frame = sold(new, 1, factor)
+        log_of(folder / f"log {factor} {place}", frame)
+        for asked in (("--data", str(new)), ("--log", str(folder / f"log {factor} {place}"))):
+            capsys.readouterr()
+            assert main(["drift", "sold", *asked]) == 0
+            assert moved in capsys.readouterr().out, asked

@@ -1,15 +1,21 @@
 """The file itself: columns, delimiter, encoding, quotes, lines that are cut or have other fields, repeated headers."""
 
 import difflib
+import math
 from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from components.quality.checking.evidence import Evidence, certain, suspicious
+from components.quality.checking.offsets import compare_offsets, learn_offsets
 from components.quality.checking.probe import Batch, Learned, first_rows
 from components.quality.checking.text_file import TextFacts
 from schemas.words import listed
+
+NEARLY_ALL = 0.75
+"""Share of the columns of texts whose names a row holds that is the header once more."""
 
 
 class FileProbe:
@@ -20,14 +26,21 @@ class FileProbe:
     def learn(self, batch: Batch) -> Learned:
         """The facts themselves, and which columns have any value."""
         table = batch.table
-        return {**batch.facts.to_json(), "kinds": {n: s.kind for n, s in table.specs.items()}}
+        return {
+            **batch.facts.to_json(),
+            "kinds": {n: s.kind for n, s in table.specs.items()},
+            "offsets": learn_offsets(table),
+            "like_header": bool(_like_header(table.frame).any()),
+        }
 
     def compare(self, learned: Learned, batch: Batch) -> Iterator[Evidence]:
         """Columns first, then the text of the file."""
         yield from compare_columns(learned["columns"], list(batch.facts.columns))
         if learned["format"] == "csv" and batch.facts.format == "csv":
             yield from _text(learned["text"], batch.facts.text)
-        yield from _repeated_header(batch)
+        yield from compare_offsets(learned.get("offsets", {}), batch.table)
+        if not learned.get("like_header"):
+            yield from _repeated_header(batch.table.frame)
 
 
 def compare_columns(expected: list[str], got: list[str]) -> Iterator[Evidence]:
@@ -66,13 +79,17 @@ def _text(kept: dict[str, object], facts: TextFacts) -> Iterator[Evidence]:
         yield report(None, "the last line is complete", "the file ends in the middle of a line", "a line end")
 
 
-def _repeated_header(batch: Batch) -> Iterator[Evidence]:
+def _repeated_header(frame: pl.DataFrame) -> Iterator[Evidence]:
     """Rows that hold the names of the columns."""
-    frame = batch.table.frame
-    names = [c for c, t in frame.schema.items() if t == pl.String]
-    if not names:
-        return
-    hits = frame.select(pl.sum_horizontal((pl.col(c) == c).fill_null(False).cast(pl.Int32) for c in names)).to_series()
-    flags = (hits >= max(1, len(names) // 2)).to_numpy() & np.ones(frame.height, bool)
+    flags = _like_header(frame)
     if flags.any():
         yield certain(None, "the header is repeated among the rows", f"{int(flags.sum())} rows", "", first_rows(flags))
+
+
+def _like_header(frame: pl.DataFrame) -> NDArray[np.bool_]:
+    """Which rows hold the names of nearly all columns of texts, [n]; one such value alone is a category."""
+    names = [c for c, t in frame.schema.items() if t == pl.String]
+    if not names:
+        return np.zeros(frame.height, bool)
+    hits = frame.select(pl.sum_horizontal((pl.col(c) == c).fill_null(False).cast(pl.Int32) for c in names)).to_series()
+    return np.asarray((hits >= max(1, math.ceil(NEARLY_ALL * len(names)))).to_numpy(), bool)

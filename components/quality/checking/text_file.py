@@ -59,7 +59,7 @@ def inspect_text(data: bytes, delimiter: str | None) -> tuple[bytes, TextFacts]:
     data, delimiter = _from_header(data, delimiter)
     quotes = b'"' in data
     sample = data[:65536].decode("utf-8", "ignore")
-    header = sample.split("\n", 1)[0].rstrip("\r")
+    header = sample.split("\n", 1)[0].rstrip("\r").replace("\r", " ")
     found = _delimiter(sample, header, delimiter)
     width = len(next(csv.reader([header], delimiter=found), [header]))
     rows, count, last_short = _ragged(data, found.encode(), width, quotes)

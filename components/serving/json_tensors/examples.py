@@ -4,6 +4,7 @@ JSON integers and booleans become ``int64_list``, numbers with a fraction or an 
 base64 objects ``bytes_list``; one feature holds one kind.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +17,17 @@ _KINDS = {"bytes_list": "bytes", "float_list": "float", "int64_list": "int64"}
 
 @dataclass(frozen=True)
 class ExamplesBody:
-    """A parsed body: the signature ("" = default) and one serialized Example a row, the context in front of each."""
+    """A parsed body: the signature ("" = default), one serialized Example a row, the context in front of each, and
+    the JSON object that they come from.
+    """
 
     signature_name: str
     examples: list[bytes]
+    tree: dict[str, Any]
+
+    def rewritten(self, rewrite: Callable[[dict[str, Any]], dict[str, Any]]) -> list[bytes]:
+        """The Examples of the JSON object as ``rewrite`` changes it."""
+        return _serialized(rewrite(self.tree))
 
 
 def parse(body: bytes) -> ExamplesBody:
@@ -38,7 +46,12 @@ def parse(body: bytes) -> ExamplesBody:
         raise _refused(tree, "Expecting 'examples' value to be an list/array")
     if not rows:
         raise _refused(tree, "'examples' value is an empty array")
-    return ExamplesBody(name, [context + serialize(row) for row in rows])
+    return ExamplesBody(name, [context + serialize(row) for row in rows], tree)
+
+
+def _serialized(tree: dict[str, Any]) -> list[bytes]:
+    context = serialize(tree["context"]) if "context" in tree else b""
+    return [context + serialize(row) for row in tree["examples"]]
 
 
 def serialize(row: Any) -> bytes:

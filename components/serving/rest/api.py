@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from components.serving.engine import Engine
 from components.serving.errors import invalid_argument
 from components.serving.json_tensors import examples, predict, write
-from components.serving.moments import Moments, with_seconds
+from components.serving.moments import Moments, examples_with_seconds, with_seconds
 from components.serving.rest.urls import Target
 from components.serving.steps import Steps
 from components.serving.values import DEFAULT_SIGNATURE, ModelSpecRef, Signature
@@ -51,13 +51,21 @@ class Api:
 
     def _classify(self, target: Target, body: bytes) -> Steps[bytes]:
         parsed = examples.parse(body)
-        found = yield from self._engine.classify(_spec(target, parsed.signature_name), parsed.examples, self._timeout)
+        spec = _spec(target, parsed.signature_name)
+        found = yield from self._engine.classify(spec, self._examples(spec, parsed), self._timeout)
         return write.classifications(found.classifications)
 
     def _regress(self, target: Target, body: bytes) -> Steps[bytes]:
         parsed = examples.parse(body)
-        found = yield from self._engine.regress(_spec(target, parsed.signature_name), parsed.examples, self._timeout)
+        spec = _spec(target, parsed.signature_name)
+        found = yield from self._engine.regress(spec, self._examples(spec, parsed), self._timeout)
         return write.regressions(found.values)
+
+    def _examples(self, spec: ModelSpecRef, parsed: examples.ExamplesBody) -> list[bytes]:
+        """The serialized Examples, with seconds in place of the dates that are written as text."""
+        with self._engine.acquire(spec) as handle:
+            dates = self._moments.of(handle.path)
+        return parsed.rewritten(lambda tree: examples_with_seconds(tree, dates)) if dates else parsed.examples
 
     def _status(self, target: Target) -> bytes:
         states = [

@@ -84,7 +84,7 @@ def layout_of(start: str, separator: str, where: object) -> Layout:
     else:
         raise DataUnreadable(f"{where} is empty", "a header and rows", "check how the file was written")
     rest = start.split(line_end, skipped)[skipped]
-    names = next(csv.reader(_lines(rest, line_end), delimiter=separator or ","), [])
+    names = _names(rest, line_end, separator, f"{where}, line {skipped + 1}")
     found = Layout(skipped, separator, line_end, tuple(names))
     below = rest.split(line_end)[found.above - skipped :]
     _refuse_comment(found, below, where)
@@ -92,11 +92,25 @@ def layout_of(start: str, separator: str, where: object) -> Layout:
     return replace(found, blank=blank)
 
 
+def _names(text: str, line_end: str, separator: str, where: str) -> list[str]:
+    """The fields of the first line. Raises ``DataUnreadable`` where it is no such line."""
+    try:
+        return next(csv.reader(_lines(text, line_end), delimiter=separator or ","), [])
+    except csv.Error:
+        pass
+    if "\r" in text.partition("\n")[0].rstrip("\r"):
+        got, wanted = "holds a carriage return (CR) that does not end it", "lines that all end in the same way"
+    else:
+        got, wanted = "is no header: a name is longer than 131,072 characters", "the names of the columns"
+    raise DataUnreadable(f"{where} {got}", wanted, "write the file again, or remove what does not belong there")
+
+
 def _refuse_comment(found: Layout, below: Sequence[str], where: object) -> None:
     """Raise where the first line is a remark: it begins with # and has other fields than the next."""
-    following = next((line for line in below if line.strip(" \t\r")), "")
-    fields = len(next(csv.reader([following], delimiter=found.separator or ","), []))
-    if found.separator and found.names[0].startswith("#") and following and fields != len(found.names):
+    following = next((line.replace("\r", " ") for line in below if line.strip(" \t\r")), "")
+    if not (found.separator and found.names[0].startswith("#") and following):
+        return
+    if len(next(csv.reader([following], delimiter=found.separator), [])) != len(found.names):
         raise DataUnreadable(
             f"{where}: line {found.header_line} begins with # and is no header",
             "the names of the columns in the first line",
@@ -110,7 +124,7 @@ def skipped_only_blank(start: str, line_end: str, skipped: int) -> bool:
 
 
 def _lines(text: str, line_end: str) -> Sequence[str]:
-    return text.split("\r") if line_end == "\r" else text.splitlines(keepends=True)
+    return text.split("\r") if line_end == "\r" else re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
 def unnamed(names: Sequence[str]) -> list[int]:

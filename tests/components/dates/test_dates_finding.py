@@ -140,6 +140,9 @@ def test_days_of_a_spreadsheet():
     [
         (["05:30 PM", "6:15 AM"], "times of day"),
         (["17:30", "18:00"], "times of day"),
+        (["18h39", "7h05"], "times of day ('18h39'), which are not read as numbers: write them as seconds or hours"),
+        (["22.12 Uhr", "8 Uhr"], "times of day"),
+        (["75:24", "181:07"], "times of day or durations"),
         (["1:23:45", "27:00:01"], "times of day or durations"),
         (["P1DT2H", "PT5M"], "durations"),
         (["90 min", "2 h"], "durations with their unit"),

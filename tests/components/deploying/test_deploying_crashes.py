@@ -16,6 +16,7 @@ from schemas.champion import read_champion
 from schemas.errors import StoreError
 from schemas.files import read_json
 from tests.components.deploying.deploying_models import names, run_deploy, servable, whole
+from tests.waiting import LONG_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -50,22 +51,40 @@ def test_two_processes_publish_at_once(tmp_path):
     assert read_champion(store, "churn").version == 20
 
 
+def staged(base: Path) -> set[str]:
+    """What is being copied there, or was when a process was killed."""
+    return {n for n in names(base) if n.startswith(".stage-")} if base.is_dir() else set()
+
+
+def stopped_while_it_copies(process: subprocess.Popen, base: Path) -> bool:
+    """Whether the process was caught, and holds still, with a copy that is not whole in sight."""
+    known, end = staged(base), time.monotonic() + LONG_SECONDS
+    while time.monotonic() < end and process.poll() is None:
+        if staged(base) <= known:
+            continue
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+        if staged(base) - known:
+            return True
+        process.send_signal(signal.SIGCONT)
+    return False
+
+
 def test_kill_9_at_any_moment_leaves_whole_versions_only(tmp_path):
     store, made = tmp_path / "store", servable(tmp_path / "s", size=3_000_000)
     base = store / "serving" / "churn"
-    chance, stages = random.Random(0), 0
-    for attempt in range(12):
-        process = _process(store, made, tmp_path / f"k{attempt}", 1000)
+    chance = random.Random(0)
+    for attempt in range(8):
+        process = _process(store, made, tmp_path / f"k{attempt}", 100_000)
+        caught = attempt % 2 == 0 or stopped_while_it_copies(process, base)
         time.sleep(chance.uniform(0.0, 0.12))
-        process.send_signal(signal.SIGKILL)
-        process.wait(10)
+        process.kill()
+        process.wait()
         process.stdout.close()
-        found = names(base) if base.is_dir() else []
-        stages += any(n.startswith(".stage-") for n in found)
-        assert all(whole(base / n, made) for n in found if n.isdigit())
+        assert caught
+        assert all(whole(base / n, made) for n in names(base) if n.isdigit()) if base.is_dir() else True
         if (store / "champions" / "churn.json").is_file():
             assert whole(Path(read_champion(store, "churn").path), made)
-    assert stages, "no attempt was killed while it copied: the test proves nothing"
     deployment = run_deploy(store, made, tmp_path / "after", keep=1000)
     assert whole(Path(deployment.description["path"]), made)
     assert deployment.description["version"] == max(int(n) for n in names(base) if n.isdigit())

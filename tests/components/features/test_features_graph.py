@@ -14,6 +14,7 @@ from components.features.transform import FeatureTransform
 from schemas.artifacts import Transform
 from schemas.contract import Contract
 from tests.components.features import tabular
+from tests.effort import tries
 
 pytestmark = pytest.mark.slow
 
@@ -104,7 +105,7 @@ STRATEGIES = {
 }
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.fixed_dictionaries({name: st.lists(values, min_size=3, max_size=3) for name, values in STRATEGIES.items()}))
 def test_any_row_is_encoded_the_same(fitted, columns):
     base = tabular.rows(3)

@@ -11,8 +11,7 @@ import pytest
 
 from components.features.settings import PreprocessConfig
 from components.features.transform import FeatureTransform
-from components.train import TrainConfig, train
-from schemas.artifacts import Model
+from components.train import TrainConfig
 from schemas.contract import Contract
 from schemas.files import write_json
 from tests.components.learning.replica_runs import weights
@@ -20,13 +19,13 @@ from tests.components.learning.training_examples import (
     DIGITS,
     PRICES,
     TABLE,
-    context,
     digits,
     examples,
-    fitted,
+    prepared,
     prices,
     small,
     table,
+    trained,
 )
 
 pytestmark = pytest.mark.slow
@@ -36,17 +35,11 @@ STREAM = {"memory_mb": 0.05, "buffer_mb": 0.05}
 """A seventh of the training rows at a time."""
 
 
-def run(root: Path, config: TrainConfig, given, transform, name: str) -> Model:
-    (root / name).mkdir()
-    return train(config, given, transform, root / name, context(root / f"at-{name}"))
-
-
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory) -> dict[str, float]:
     """The best epoch on unsorted rows in memory."""
     root = tmp_path_factory.mktemp("reference")
-    given = examples(root / "examples", TABLE, {"train": table(ROWS, 1), "val": table(2000, 2)})
-    made = run(root, config(), given, fitted(root / "transform", given), "out")
+    made = trained(root, config(), *prepared(root, TABLE, {"train": table(ROWS, 1), "val": table(2000, 2)}))
     assert not made.training["streamed"]
     return made.training["best"]
 
@@ -59,8 +52,7 @@ def config(**settings) -> TrainConfig:
 @pytest.mark.parametrize("by", ["left", "age", "plan name"])
 def test_sorted_rows_train_the_same_model(tmp_path: Path, reference: dict, by: str, group_rows: int | None) -> None:
     frames = {"train": table(ROWS, 1).sort(by), "val": table(2000, 2).sort(by)}
-    given = examples(tmp_path / "examples", TABLE, frames, shards=2, group_rows=group_rows)
-    made = run(tmp_path, config(**STREAM), given, fitted(tmp_path / "transform", given), "out")
+    made = trained(tmp_path, config(**STREAM), *prepared(tmp_path, TABLE, frames, 2, group_rows))
     assert made.training["streamed"]
     assert made.training["rows"] == {"train": ROWS, "val": 2000}
     assert made.training["best"]["val_auc"] == pytest.approx(reference["val_auc"], abs=0.01)
@@ -79,12 +71,11 @@ def test_sorted_rows_train_the_same_model(tmp_path: Path, reference: dict, by: s
 )
 def test_one_batch_a_step_is_trained_and_measured_as_in_memory(tmp_path: Path, contract, frames, settings) -> None:
     """With one batch of all rows order cannot matter, so every number is the same up to rounding."""
-    given = examples(tmp_path / "examples", contract, frames, shards=3, group_rows=50)
-    transform = fitted(tmp_path / "transform", given)
+    data = prepared(tmp_path, contract, frames, 3, 50)
     base = {"model": {"kind": "mlp", "units": [8]}, "epochs": 3, "batch": 10_000, "early_stopping": None} | settings
-    held = run(tmp_path, TrainConfig.model_validate(base), given, transform, "held")
+    held = trained(tmp_path, TrainConfig.model_validate(base), *data, "held")
     memory = {"memory_mb": 0.005, "buffer_mb": 0.02}
-    streamed = run(tmp_path, TrainConfig.model_validate(base | memory), given, transform, "streamed")
+    streamed = trained(tmp_path, TrainConfig.model_validate(base | memory), *data, "streamed")
     assert (held.training["streamed"], streamed.training["streamed"]) == (False, True)
     assert streamed.training["best"] == pytest.approx(held.training["best"], rel=2e-4)
     for one, other in zip(weights(held), weights(streamed), strict=True):
@@ -94,10 +85,9 @@ def test_one_batch_a_step_is_trained_and_measured_as_in_memory(tmp_path: Path, c
 def test_a_large_validation_split_is_sampled_from_all_its_parts(tmp_path: Path) -> None:
     """Sorted by the label, it still holds both classes in their shares."""
     frames = {"train": table(3000, 1), "val": table(4000, 2).sort("left")}
-    given = examples(tmp_path / "examples", TABLE, frames, group_rows=40)
-    transform = fitted(tmp_path / "transform", given)
-    whole = run(tmp_path, config(**STREAM), given, transform, "whole").training
-    some = run(tmp_path, config(**STREAM, validation_rows=1000), given, transform, "some").training
+    data = prepared(tmp_path, TABLE, frames, group_rows=40)
+    whole = trained(tmp_path, config(**STREAM), *data, "whole").training
+    some = trained(tmp_path, config(**STREAM, validation_rows=1000), *data, "some").training
     assert (whole["rows"]["val"], whole["rows_validated"]) == (4000, 4000)
     assert some["rows"]["val"] == 4000
     assert 900 < some["rows_validated"] <= 1000

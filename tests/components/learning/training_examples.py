@@ -9,8 +9,8 @@ import polars as pl
 from components.features.settings import PreprocessConfig
 from components.features.transform import FeatureTransform
 from components.sources.shards import write_shard
-from components.train import TrainConfig
-from schemas.artifacts import CheckedExamples, Transform
+from components.train import TrainConfig, train
+from schemas.artifacts import CheckedExamples, Model, Transform
 from schemas.context import RunContext
 from schemas.contract import Contract
 from schemas.files import write_json
@@ -106,10 +106,30 @@ def fitted(root: Path, given: CheckedExamples) -> Transform:
     return Transform(root)
 
 
+def prepared(
+    root: Path, contract: Contract, frames: dict[str, pl.DataFrame], shards: int = 1, group_rows: int | None = None
+) -> tuple[CheckedExamples, Transform]:
+    """The artifact with these frames, and the transform fitted on it."""
+    given = examples(root / "examples", contract, frames, shards, group_rows)
+    return given, fitted(root / "transform", given)
+
+
 def customers(root: Path, rows: int = 512, shards: int = 1) -> tuple[CheckedExamples, Transform]:
     """``rows`` customers to train on and 200 to validate."""
-    given = examples(root / "examples", TABLE, {"train": table(rows, 1), "val": table(200, 2)}, shards)
-    return given, fitted(root / "transform", given)
+    return prepared(root, TABLE, {"train": table(rows, 1), "val": table(200, 2)}, shards)
+
+
+def trained(
+    root: Path,
+    config: TrainConfig,
+    given: CheckedExamples,
+    transform: Transform,
+    name: str = "out",
+    progress=lambda _: None,
+) -> Model:
+    """A training with a work directory of its own, into ``root / name``."""
+    (root / name).mkdir()
+    return train(config, given, transform, root / name, context(root / f"at-{name}", progress))
 
 
 def context(root: Path, progress=lambda _: None) -> RunContext:

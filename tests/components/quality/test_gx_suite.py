@@ -19,6 +19,7 @@ from components.quality.rules import WHOLE
 from components.quality.run_gx import check_splits, suites_of
 from schemas.contract import Contract, Feature, parse_contract
 from schemas.errors import ContractError, UnknownName
+from tests.effort import tries
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +40,7 @@ CONTRACT = parse_contract(
     label: {name: y, dtype: int, classes: [0, 1]}
     """
 )
-RULES = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+RULES = settings(max_examples=tries(5), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def clean(rows: int = 40, seed: int = 0) -> pl.DataFrame:
@@ -96,7 +97,7 @@ SPOILED = {
 }
 
 
-@settings(RULES, max_examples=14)
+@settings(RULES, max_examples=tries(8))
 @given(data=st.data())
 def test_one_spoiled_cell_is_found_and_nothing_else_is_blamed(data):
     rule = data.draw(st.sampled_from(sorted(SPOILED)))

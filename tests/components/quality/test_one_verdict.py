@@ -26,6 +26,7 @@ from schemas.artifacts import Examples
 from schemas.contract import Contract, Feature, Label
 from schemas.files import write_json
 from schemas.wire import MISSING_INT
+from tests.effort import tries
 
 BIG = 2**53
 FLOATS: list[Any] = [
@@ -313,7 +314,9 @@ def whole(contract: Contract, rows: list[dict[str, Any]]) -> dict[tuple[str, str
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=tries(20), deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 @given(cases())
 def test_four_back_ends_and_plain_python_agree(case):
     contract, kinds, rows = case

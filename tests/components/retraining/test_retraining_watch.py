@@ -17,6 +17,7 @@ from components.retraining.policy import RetrainPolicy
 from components.retraining.watch import claim, confirm, due, look
 from schemas.errors import DataUnreadable
 from schemas.files import read_json
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[3]
 
@@ -333,9 +334,7 @@ def test_several_watchers_killed_again_and_again_start_each_content_once(world, 
                 actors[victim].send_signal(signal.SIGKILL)
                 actors[victim].wait()
                 actors[victim] = start()
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and (left(world) or not read(world.store, "toy").contents):
-            time.sleep(0.1)
+        assert until(lambda: read(world.store, "toy").contents and not left(world), every=0.1)
     finally:
         for actor in actors:
             actor.kill()

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from components.serving.batch_scheduler import BatchScheduler
+from components.serving.batch_scheduler import _COLLECT_SECONDS, BatchScheduler
+from tests.waiting import LONG_SECONDS, until
 
 
 @dataclass
@@ -18,6 +19,7 @@ class Work:
     ran_in: str = ""
     thread: threading.Thread | None = None
     timed_out: bool | None = None
+    ended: float = 0.0
 
     def taken(self, timed_out: bool) -> None:
         self.timed_out = timed_out
@@ -26,7 +28,8 @@ class Work:
         self.thread = threading.current_thread()
         self.ran_in = self.thread.name
         if self.gate is not None:
-            assert self.gate.wait(10)
+            assert self.gate.wait(LONG_SECONDS)
+        self.ended = time.monotonic()
         self.done.set()
 
 
@@ -51,17 +54,17 @@ def test_collected_batches_run_in_the_thread_that_finds_nothing_more() -> None:
 
 def test_a_batch_does_not_wait_for_ever_for_requests_at_hand() -> None:
     scheduler, work = BatchScheduler(), Work()
+    before = time.monotonic()
     add(scheduler, work)
-    assert not scheduler.due
-    time.sleep(0.01)
-    assert scheduler.due
+    assert not scheduler.due or time.monotonic() - before > _COLLECT_SECONDS
+    assert until(lambda: scheduler.due)
 
 
 def test_a_caller_that_blocks_has_its_batch_run_by_a_batch_thread() -> None:
     scheduler, work = BatchScheduler(), Work()
     add(scheduler, work)
     scheduler.run_elsewhere()
-    assert work.done.wait(5)
+    assert work.done.wait(LONG_SECONDS)
     assert work.ran_in.startswith("batch-")
 
 
@@ -70,7 +73,7 @@ def test_a_timed_batch_runs_when_its_time_is_over_and_says_so() -> None:
     started = time.monotonic()
     add(scheduler, work, 0.1)
     assert not scheduler.collecting
-    assert work.done.wait(60)
+    assert work.done.wait(LONG_SECONDS)
     assert time.monotonic() - started >= 0.1
     assert work.timed_out is True
 
@@ -87,11 +90,11 @@ def test_a_timed_batch_that_is_full_does_not_wait() -> None:
 
 def test_the_earlier_of_two_times_comes_first() -> None:
     scheduler, late, early = BatchScheduler(), Work(), Work()
-    add(scheduler, late, 0.4)
-    add(scheduler, early, 0.05)
-    assert early.done.wait(5)
-    assert not late.done.is_set()
-    assert late.done.wait(5)
+    with scheduler.lock:
+        scheduler.add(late, 0.4)
+        scheduler.add(early, 0.05)
+    assert early.done.wait(LONG_SECONDS) and late.done.wait(LONG_SECONDS)
+    assert early.ended < late.ended
 
 
 def test_times_are_looked_at_while_a_timed_batch_runs() -> None:
@@ -99,10 +102,10 @@ def test_times_are_looked_at_while_a_timed_batch_runs() -> None:
     scheduler, first, second = BatchScheduler(2), Work(gate), Work()
     add(scheduler, first, 0.05)
     add(scheduler, second, 0.1)
-    assert second.done.wait(5)
+    assert second.done.wait(LONG_SECONDS)
     assert not first.done.is_set()
     gate.set()
-    assert first.done.wait(5)
+    assert first.done.wait(LONG_SECONDS)
 
 
 def test_no_more_batches_run_at_a_time_than_asked_for() -> None:
@@ -118,7 +121,7 @@ def test_no_more_batches_run_at_a_time_than_asked_for() -> None:
     assert scheduler.due
     assert not next_one.ran_in
     gate.set()
-    assert next_one.done.wait(5)
+    assert next_one.done.wait(LONG_SECONDS)
     assert next_one.ran_in == held.ran_in, "who ends a batch takes the next"
 
 
@@ -129,9 +132,9 @@ def test_batches_that_one_thread_cannot_run_at_once_are_run_beside_it() -> None:
         add(scheduler, work)
     thread = threading.Thread(target=scheduler.run_here, name="mine")
     thread.start()
-    assert works[1].done.wait(5)
+    assert works[1].done.wait(LONG_SECONDS)
     gate.set()
-    thread.join(5)
+    thread.join(LONG_SECONDS)
     assert [works[0].ran_in, works[1].ran_in[:6]] == ["mine", "batch-"]
 
 
@@ -141,9 +144,9 @@ def test_idle_batch_threads_end_and_start_again() -> None:
         work = Work()
         add(scheduler, work)
         scheduler.run_elsewhere()
-        assert work.done.wait(5)
+        assert work.done.wait(LONG_SECONDS)
         assert work.thread is not None
-        work.thread.join(10)
+        work.thread.join(LONG_SECONDS)
         assert not work.thread.is_alive()
         assert scheduler._threads == 0
 
@@ -159,8 +162,8 @@ def test_a_batch_thread_that_cannot_be_started_is_started_later(
         patch.setattr(threading.Thread, "start", refuse)
         add(scheduler, first, 0.01)
     add(scheduler, second, 0.01)
-    assert first.done.wait(5)
-    assert second.done.wait(5)
+    assert first.done.wait(LONG_SECONDS)
+    assert second.done.wait(LONG_SECONDS)
     assert "can't start new thread" in caplog.text
 
 
@@ -168,7 +171,7 @@ def test_a_time_that_never_comes_does_not_stop_the_others() -> None:
     scheduler, never, soon = BatchScheduler(), Work(), Work()
     add(scheduler, never, threading.TIMEOUT_MAX * 2)
     add(scheduler, soon, 0.01)
-    assert soon.done.wait(5)
+    assert soon.done.wait(LONG_SECONDS)
     assert not never.done.is_set()
     with scheduler.lock:
         scheduler._timed.clear()  # so that its thread ends

@@ -17,6 +17,7 @@ from components.serving.batching_config import BatchSettings
 from components.serving.errors import Code, ServingError
 from components.serving.feeds import Array, Feeds
 from components.serving.values import TensorInfo
+from tests.waiting import LONG_SECONDS, until
 
 X = TensorInfo("x:0", 1, "float", np.dtype(np.float32), (-1,))
 
@@ -37,7 +38,7 @@ class Doubling:
         self.runs.append(len(value))
         self.timeouts.append(timeout_seconds)
         if self.gate is not None:
-            assert self.gate.wait(10)
+            assert self.gate.wait(LONG_SECONDS)
         time.sleep(self.seconds)
         if self.error is not None:
             raise ServingError(self.error.code, self.error.text)
@@ -84,13 +85,19 @@ def together(runner: BatchingRunner, requests: Sequence[Feeds], timeout: float |
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(LONG_SECONDS)
     return results
+
+
+def queued(runner: BatchingRunner) -> int:
+    """Rows that wait for a batch to end."""
+    [queue] = runner._queues.values()
+    return sum(batch.rows for batch, _ in queue._waiting)
 
 
 def test_requests_that_come_together_run_together_and_get_their_own_rows() -> None:
     inner = Doubling()
-    results = together(batching(inner, timeout_seconds=0.3), [rows(i, i + 0.5) for i in range(4)])
+    results = together(batching(inner, timeout_seconds=LONG_SECONDS), [rows(i, i + 0.5) for i in range(4)])
     assert inner.runs == [8]
     for i, result in enumerate(results):
         np.testing.assert_array_equal(result, [2 * i, 2 * i + 1])
@@ -115,11 +122,10 @@ def test_what_arrives_while_a_batch_runs_is_put_together() -> None:
     runner = batching(inner)
     first = threading.Thread(target=runner.run, args=(rows(0), ["y:0"], None))
     first.start()
-    while not inner.runs:
-        time.sleep(0.001)
+    assert until(lambda: inner.runs)
     rest = threading.Thread(target=together, args=(runner, [rows(i) for i in range(5)]))
     rest.start()
-    time.sleep(0.2)
+    assert until(lambda: queued(runner) == 5)
     inner.gate.set()
     first.join()
     rest.join()
@@ -184,12 +190,11 @@ def test_a_full_queue_is_unavailable() -> None:
     runner = batching(inner, max_batch_size=1, max_enqueued_batches=2)
     holder = threading.Thread(target=runner.run, args=(rows(0), ["y:0"], None))
     holder.start()
-    while not inner.runs:
-        time.sleep(0.001)
+    assert until(lambda: inner.runs)
     waiting = [threading.Thread(target=runner.run, args=(rows(0), ["y:0"], None)) for _ in range(2)]
     for thread in waiting:
         thread.start()
-    time.sleep(0.1)
+    assert until(lambda: queued(runner) == 2)
     with pytest.raises(ServingError) as caught:
         runner.run(rows(0), ["y:0"], None)
     inner.gate.set()
@@ -228,10 +233,11 @@ def test_outputs_must_have_a_row_for_each_input_row(answer: object, words: str) 
 def test_different_inner_shapes_fail_without_padding_and_fit_with_it() -> None:
     wide = [(X, np.full((1, 3), 7, np.float32))]
     narrow = [(X, np.full((1, 2), 5, np.float32))]
-    results = together(batching(Doubling(), timeout_seconds=0.3), [wide, narrow])
+    settings = {"max_batch_size": 2, "timeout_seconds": LONG_SECONDS}
+    results = together(batching(Doubling(), **settings), [wide, narrow])
     assert {error.code for error in results} == {Code.FAILED_PRECONDITION}
     inner = Doubling()
-    results = together(batching(inner, timeout_seconds=0.3, pad_variable_length=True), [wide, narrow])
+    results = together(batching(inner, **settings, pad_variable_length=True), [wide, narrow])
     assert inner.runs == [2]
     np.testing.assert_array_equal(results[0], [[14, 14, 14]])
     np.testing.assert_array_equal(results[1], [[10, 10, 10]])
@@ -249,21 +255,21 @@ def test_scalars_and_unequal_rows_cannot_be_batched() -> None:
 
 def test_the_latest_deadline_of_a_batch_counts() -> None:
     inner = Doubling()
-    together(batching(inner, timeout_seconds=0.05), [rows(1)], timeout=5)
+    together(batching(inner, timeout_seconds=0.05), [rows(1)], timeout=500)
     together(batching(inner, timeout_seconds=0.05), [rows(1)], timeout=None)
     assert inner.timeouts[0] is not None
-    assert 0 < inner.timeouts[0] <= 5
+    assert 0 < inner.timeouts[0] <= 500
     assert inner.timeouts[1] is None
     inner = Doubling()
-    for other, wanted in ((1.0, 5.0), (None, None)):
-        runner = batching(inner, timeout_seconds=0.3)
-        both = [threading.Thread(target=runner.run, args=(rows(1), ["y:0"], timeout)) for timeout in (5.0, other)]
+    for other, wanted in ((400.0, 500.0), (None, None)):
+        runner = batching(inner, max_batch_size=2, timeout_seconds=LONG_SECONDS)
+        both = [threading.Thread(target=runner.run, args=(rows(1), ["y:0"], timeout)) for timeout in (500.0, other)]
         for thread in both:
             thread.start()
         for thread in both:
             thread.join()
         assert inner.runs[-1] == 2
-        assert inner.timeouts[-1] is None if wanted is None else 0 < inner.timeouts[-1] <= 5
+        assert inner.timeouts[-1] is None if wanted is None else 400 < inner.timeouts[-1] <= 500
     [error] = together(batching(inner, timeout_seconds=0.05), [rows(1)], timeout=0.001)
     assert isinstance(error, ServingError)
     assert error.text == "Run() timeout exceeded while waiting in batching queue"

@@ -11,6 +11,7 @@ from components.serving.client import messages, tensors
 from components.serving.prediction_log import LogSettings, PredictionLogWriter
 from components.serving.values import Classified, Predicted, Regressed
 from schemas.errors import ConfigError
+from tests.waiting import until
 
 X = np.array([1.0, 2.0], np.float32)
 PREDICTED = Predicted("m", 3, "serving_default", {"y": X * 2})
@@ -71,9 +72,7 @@ def test_files_appear_complete_and_by_size(tmp_path: Path) -> None:
 def test_files_appear_by_age_while_nothing_more_comes(tmp_path: Path) -> None:
     log = writer(tmp_path, max_file_seconds=0.05)
     log.log_predict({"x": X}, PREDICTED)
-    end = time.monotonic() + 10
-    while not list(tmp_path.glob("*.tfrecord")) and time.monotonic() < end:
-        time.sleep(0.01)
+    assert until(lambda: list(tmp_path.glob("*.tfrecord")))
     assert len(read(tmp_path)) == 1
     log.close()
 
@@ -81,9 +80,7 @@ def test_files_appear_by_age_while_nothing_more_comes(tmp_path: Path) -> None:
 def test_the_file_that_is_written_is_hidden(tmp_path: Path) -> None:
     log = writer(tmp_path)
     log.log_predict({"x": X}, PREDICTED)
-    end = time.monotonic() + 10
-    while not log.written and time.monotonic() < end:
-        time.sleep(0.01)
+    assert until(lambda: log.written)
     assert [p.name[0] for p in tmp_path.iterdir()] == ["."]
     log.close()
     assert len(read(tmp_path)) == 1

@@ -8,10 +8,13 @@ import polars as pl
 import pytest
 
 from components.features.raw import raw_arrays
+from components.predicting.champion import champion_contract
 from components.quality.row_rules import broken_rules
 from components.serving.client import examples
 from components.serving.errors import Code, ServingError
+from components.serving.moments import Moments
 from components.serving.request_check import ContractCheck
+from schemas.champion import ChampionRecord
 from schemas.contract import Contract
 
 CONTRACT = Contract.model_validate(
@@ -165,6 +168,35 @@ def test_a_broken_contract_is_not_passed_over(tmp_path: Path) -> None:
     with pytest.raises(ServingError) as raised:
         ContractCheck()("m", 1, str(tmp_path), "serving_default", {})
     assert raised.value.code is Code.INTERNAL
+
+
+def test_a_pattern_of_an_earlier_release_is_not_checked_and_that_is_logged(tmp_path: Path, caplog) -> None:
+    """Python's look-ahead and ``\\Z`` beside a model that answers already: every other rule holds as before."""
+    features = {
+        "code": {"dtype": "string", "regex": "(?=a)[a-z]+\\Z", "max_length": 3},
+        "plan": {"dtype": "string", "regex": "[a-z]+$"},
+    }
+    (tmp_path / "assets.extra").mkdir()
+    path = tmp_path / "assets.extra" / "contract.json"
+    path.write_text(json.dumps({"name": "old", "features": features, "label": None}))
+    check = ContractCheck()
+
+    def ask(code: bytes, plan: bytes) -> None:
+        inputs = {n: np.array([v], dtype=object) for n, v in (("code", code), ("plan", plan))}
+        check("old", 1, str(tmp_path), "serving_default", inputs)
+
+    ask(b"zzz", b"gold")
+    told = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert len(told) == 1 and "old version 1: column 'code': the pattern" in told[0] and "is not checked" in told[0]
+    for code, plan, words in ((b"long", b"gold", "'code', row 0"), (b"abc", b"GOLD", "'plan', row 0")):
+        with pytest.raises(ServingError, match=words) as raised:
+            ask(code, plan)
+        assert raised.value.code is Code.INVALID_ARGUMENT
+    moments = Moments().of(str(tmp_path))
+    assert moments == {}
+    record = ChampionRecord("old", "r1", "old", 1, str(tmp_path), "2026-01-01T00:00:00+00:00")
+    contract = champion_contract(record)
+    assert contract.features["code"].regex is None and contract.features["plan"].regex == "[a-z]+$"
 
 
 def long_numbers(tmp_path: Path) -> Path:

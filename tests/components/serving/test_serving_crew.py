@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from components.serving.crew import Crew, before_work, leads
+from tests.waiting import LONG_SECONDS
 
 Event = Callable[[], None]
 
@@ -38,7 +39,7 @@ class Hall:
         event()
         return True
 
-    def do(self, event: Event, seconds: float = 5) -> bool:
+    def do(self, event: Event, seconds: float = LONG_SECONDS) -> bool:
         """Have an event handled; whether it was within this time."""
         done = threading.Event()
         self.events.put(lambda: (event(), done.set()))
@@ -55,7 +56,7 @@ def crew(hall: Hall) -> Iterator[Crew]:
     crew = Crew("crew", 4, hall.wait, hall.handle)
     yield crew
     hall.events.put(None)
-    crew.join(5)
+    crew.join(LONG_SECONDS)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("crew")]
 
 
@@ -71,7 +72,7 @@ def test_work_announced_as_long_is_done_beside_the_next_events(hall: Hall, crew:
 
     def long() -> None:
         before_work(10)
-        gate.wait(60)
+        gate.wait(3 * LONG_SECONDS)
         over.set()
 
     hall.events.put(long)
@@ -85,8 +86,8 @@ def test_work_announced_as_long_is_done_beside_the_next_events(hall: Hall, crew:
 def test_a_leader_that_is_busy_unannounced_is_relieved(hall: Hall, crew: Crew) -> None:
     gate = threading.Event()
     for _ in range(3):
-        hall.events.put(lambda: gate.wait(10))
-    assert hall.do(lambda: None, 2), "three of four threads are stuck"
+        hall.events.put(lambda: gate.wait(3 * LONG_SECONDS))
+    assert hall.do(lambda: None), "three of four threads are stuck"
     assert len(set(hall.names)) == 4
     gate.set()
 
@@ -96,18 +97,18 @@ def test_the_caretaker_wakes_for_the_first_event_after_a_rest(hall: Hall, crew: 
     for _ in range(3):
         time.sleep(0.1)
         gate.clear()
-        hall.events.put(lambda: gate.wait(10))
-        assert hall.do(lambda: None, 2)
+        hall.events.put(lambda: gate.wait(3 * LONG_SECONDS))
+        assert hall.do(lambda: None)
         gate.set()
 
 
 def test_all_threads_busy_and_one_of_them_free_again(hall: Hall, crew: Crew) -> None:
     gates = [threading.Event() for _ in range(4)]
     for gate in gates:
-        hall.events.put(lambda gate=gate: gate.wait(10))
+        hall.events.put(lambda gate=gate: gate.wait(3 * LONG_SECONDS))
     assert not hall.do(lambda: None, 0.3), "there are no more than four threads"
     gates[2].set()
-    assert hall.do(lambda: None, 2)
+    assert hall.do(lambda: None)
     for gate in gates:
         gate.set()
 
@@ -120,7 +121,7 @@ def test_one_thread_waits_at_a_time(hall: Hall, crew: Crew) -> None:
 
     for number in range(300):
         hall.events.put(lambda number=number: sometimes_long(number))
-    assert hall.do(lambda: None, 10)
+    assert hall.do(lambda: None)
     assert hall.most_waiting == 1
     assert len(hall.names) == 301
 
@@ -146,7 +147,7 @@ def test_a_thread_that_cannot_be_started_is_started_later(
         patch.setattr(threading.Thread, "start", refuse)
         assert hall.do(lambda: before_work(1)), "and the thread leads again when it has ended its work"
         assert hall.do(lambda: None)
-    hall.events.put(lambda: (before_work(1), gate.wait(10)))
+    hall.events.put(lambda: (before_work(1), gate.wait(3 * LONG_SECONDS)))
     assert hall.do(lambda: None)
     gate.set()
     assert "can't start new thread" in caplog.text
@@ -161,7 +162,7 @@ def test_whoever_steps_back_says_so_when_nobody_can_follow(hall: Hall) -> None:
     assert alone.is_set()
     assert hall.do(lambda: None)
     hall.events.put(None)
-    crew.join(5)
+    crew.join(LONG_SECONDS)
 
 
 def test_a_thread_knows_whether_it_leads(hall: Hall, crew: Crew) -> None:

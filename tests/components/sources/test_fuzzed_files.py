@@ -7,7 +7,7 @@ import json
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -19,6 +19,7 @@ from components.sources.columns import Column
 from components.sources.images import decode_image
 from schemas.contract import Contract
 from schemas.errors import KilnworksError
+from tests.effort import tries
 
 COLUMNS = {"a": Column("a", "int"), "b": Column("b", "string"), "c": Column("c", "float")}
 CONTRACT = Contract.model_validate(
@@ -91,8 +92,10 @@ def outcome(read):
 
 
 @pytest.mark.parametrize("form", WHOLE)
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=tries(40), deadline=None, suppress_health_check=list(HealthCheck))
 @given(some=changes)
+@example(some=[("change", 0, 1, b"\r")])
+@example(some=[("change", 0, 1, b"\r\x80")])
 def test_tables(tmp_path, form, some):
     path = tmp_path / f"x.{form}"
     path.write_bytes(broken(WHOLE[form], some))
@@ -104,7 +107,7 @@ def test_tables(tmp_path, form, some):
 
 
 @pytest.mark.parametrize("form", IMAGES)
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=tries(40), deadline=None, suppress_health_check=list(HealthCheck))
 @given(some=changes)
 def test_images(form, some):
     found = outcome(lambda: decode_image(broken(IMAGES[form], some), (8, 8, 3), "x"))

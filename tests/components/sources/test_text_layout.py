@@ -21,6 +21,7 @@ from components.sources.files.text import TextFile
 from components.starting.opening import open_table
 from schemas.contract import Contract
 from schemas.errors import DataInvalid, DataUnreadable, KilnworksError
+from tests.effort import tries
 
 ROWS = [("1", "x", "2.5"), ("2", "y, z", "3.5"), ("3", 'say "so"', "4.5")]
 HEADER = ("a", "b", "c")
@@ -74,6 +75,7 @@ def everywhere(path):
         text(header=("", *HEADER), rows=[(str(at), *row) for at, row in enumerate(ROWS)]),
         text(header=(*HEADER, " "), rows=[(*row, "") for row in ROWS]),
         text(header=("u", "u", *HEADER), rows=[("", "", *row) for row in ROWS]),
+        text(header=("n\x85o", "p\u2028q\x0b", *HEADER), rows=[("", "", *row) for row in ROWS]),
     ],
 )
 def test_every_command_reads_the_same(tmp_path, content):
@@ -180,10 +182,27 @@ def test_parts_in_another_order_are_read_by_name(tmp_path):
     assert everywhere(tmp_path) == [[("1", "x", "2.0"), ("3", "y", "4.0")]] * 4
 
 
+@pytest.mark.parametrize(
+    "content", ["\r,b,c\n1,x,2.5\n", "a\r,b,c\n1,x,2.5\n", "\n\ra,b,c\r\n1,x,2.5\r\n", "#a,b\r,c\n1,x,2\n"]
+)
+def test_a_carriage_return_within_the_header_is_named(tmp_path, content):
+    path = tmp_path / "x.csv"
+    path.write_bytes(content.encode())
+    for said in everywhere(path):
+        assert "carriage return" in said, said
+    assert check_file(CONTRACT, path).rows == 0
+
+
+def test_a_carriage_return_within_a_row_stays_in_its_field():
+    assert layout_of("#a,b\n1\r2,3\n", ",", "x").names == ("#a", "b")
+    with pytest.raises(DataUnreadable, match="begins with # and is no header"):
+        layout_of("#a,b\n1\r2,3,4\n", ",", "x")
+
+
 fields = st.text(alphabet='ab,;"\n é', max_size=4)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=tries(60), deadline=None)
 @given(
     rows=st.lists(st.lists(fields, min_size=1, max_size=4), min_size=1, max_size=6),
     end=st.sampled_from(["\n", "\r\n"]),

@@ -19,11 +19,16 @@ from schemas.artifacts import Examples
 from schemas.contract import dump_contract
 from schemas.errors import KilnworksError
 from tests.components.starting.random_tables import Table, tables
+from tests.effort import tries
 
 HURRIED = settings(
-    max_examples=12, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=tries(8),
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )
-THOROUGH = settings(HURRIED, max_examples=25)
+THOROUGH = settings(HURRIED, max_examples=tries(10))
 
 
 def first_look(table: Table, folder: Path) -> Recipe | None:

@@ -169,8 +169,15 @@ def test_a_date_follows_another_column_and_says_so(tmp_path):
     assert any(line.startswith("! made: read as %d/%m/%Y") and "as in paid" in line for line in said(recipe, "dates"))
 
 
+def test_several_offsets_are_named_aloud(tmp_path):
+    texts = [f"{day}T05:00:00{'+02:00' if k % 4 else '-05:00'}" for k, day in enumerate(DAYS)]
+    [line] = said(first_look(tmp_path, texts), "dates")
+    assert line.startswith("! when: moved to UTC") and "'+02:00' in 150 rows, '-05:00' in 50 rows" in line
+
+
 def test_few_times_of_day_are_categories_and_that_is_said(tmp_path):
     recipe = first_look(tmp_path, [f"{8 + k % 10}:00 AM" for k in range(200)])
     assert said(recipe, "dates?") == [
-        "! when: taken as categories (times of day or durations ('8:00 AM'), which are not read as numbers)"
+        "! when: taken as categories (times of day or durations ('8:00 AM'), which are not read as numbers: "
+        "write them as seconds or hours)"
     ]

@@ -66,6 +66,22 @@ def test_a_killed_scheduler_is_started_again_and_goes_on(world):
     whole(run)
 
 
+def test_a_restart_of_everything_fails_no_task_that_can_resume(world):
+    """Neither the one that trains, nor the one that was about to start."""
+    run_id = world.start("sturdy", {**CONF, "model.rate": 0.4})
+    run = in_the_middle(world, run_id, 2)
+    assert "Could not read served logs" not in (log := world.log("sturdy", run_id, "all"))
+    assert "epoch 1" in log
+    waits = world.start("grouped", {"model.epochs": 3, "model.seconds": 1.0})
+    for process in world.airflow.processes.values():
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    world.airflow.start()
+    assert world.finished("sturdy", run_id)["run"] == "success"
+    assert set(world.finished("grouped", waits).values()) == {"success", "skipped"}
+    whole(run)
+
+
 def test_two_schedulers_start_nothing_twice(world):
     """A second scheduler beside the first, while runs are started by several callers at once."""
     import subprocess
@@ -73,8 +89,8 @@ def test_two_schedulers_start_nothing_twice(world):
 
     with (world.airflow.home / "second.log").open("wb") as log:
         second = subprocess.Popen(
-            [sys.executable, "-m", "airflow", "scheduler"],
-            env={**world.airflow.environment(), "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": "0"},
+            [sys.executable, "-m", "airflow", "scheduler", "--skip-serve-logs"],
+            env=world.airflow.environment(),
             cwd=world.airflow.home,
             stdout=log,
             stderr=log,

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from scripts.airflow import postgres
 from scripts.airflow.guard import MARK, belonging, sweeper
 from scripts.airflow.processes import ROOT
 from tests import needed
+from tests.waiting import LONG_SECONDS, until
 
 pytestmark = pytest.mark.e2e
 SLEEPERS = """
@@ -51,20 +51,13 @@ def killed(code, *arguments):
     yield
 
 
-def soon(condition):
-    deadline = time.monotonic() + 20
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return condition()
-
-
 def test_what_carries_a_mark_or_is_at_home_ends_with_its_starter(tmp_path):
     mark = f"test-{os.getpid()}"
     starter = killed(SLEEPERS, mark, tmp_path)
     next(starter)
-    assert soon(lambda: len(belonging(mark, tmp_path)) == 2)
+    assert until(lambda: len(belonging(mark, tmp_path)) == 2)
     next(starter)
-    assert soon(lambda: not belonging(mark, tmp_path))
+    assert until(lambda: not belonging(mark, tmp_path))
 
 
 def test_what_does_neither_goes_on(tmp_path):
@@ -73,7 +66,7 @@ def test_what_does_neither_goes_on(tmp_path):
         assert sweeper(mark, tmp_path).release() == 0
         assert process.poll() is None
         assert sweeper(other, tmp_path).release() == 0
-        assert process.wait(10) == -signal.SIGKILL
+        assert process.wait(LONG_SECONDS) == -signal.SIGKILL
 
 
 def test_the_database_ends_with_its_starter():
@@ -86,4 +79,4 @@ def test_the_database_ends_with_its_starter():
         server = int((Path(folder) / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
         assert Path(f"/proc/{server}").exists()
         next(starter)
-        assert soon(lambda: not Path(f"/proc/{server}").exists())
+        assert until(lambda: not Path(f"/proc/{server}").exists())

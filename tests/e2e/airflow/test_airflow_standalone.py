@@ -13,6 +13,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import psutil
 import pytest
 
 from schemas.champion import read_champion
@@ -38,6 +39,12 @@ def of_this(home: Path) -> list[int]:
         if (at_home or f"AIRFLOW_HOME={home}".encode() in environment.split(b"\0")) and state != "Z":
             found.append(int(folder.name))
     return found
+
+
+def listening(home: Path):
+    """Sockets on which the processes of an Airflow wait for others."""
+    mine = of_this(home)
+    return [s for s in psutil.net_connections("inet") if s.pid in mine and s.status == psutil.CONN_LISTEN]
 
 
 class Started:
@@ -102,13 +109,14 @@ def test_it_says_where_it_is_backfills_and_goes_on_where_it_was_killed(store):
         assert re.search(r"admin +\S{8,}", first.said())
         assert re.search(r"database +PostgreSQL, .*its data stay in .*/airflow/postgres\n", first.said())
         assert (first.home / "passwords.json").stat().st_mode & 0o077 == 0
+        assert {socket.laddr.ip for socket in listening(first.home)} == {"127.0.0.1"}
         backfills_in_order(Client(url, first.home, store))
         assert first.end(signal.SIGKILL) == -signal.SIGKILL
 
     with Started(store) as second:
         assert second.url() == url
         kept = Client(url, second.home, store)
-        assert {run["state"] for run in kept.runs("weekly") if run["run_type"] == "backfill"} == {"success"}
+        assert {(run["run_type"], run["state"]) for run in kept.runs("weekly")} == {("backfill", "success")}
         third = subprocess.run(second.process.args, capture_output=True, text=True, cwd=ROOT, check=False)
         assert (third.returncode, f"already runs in {second.home} at {url}" in third.stdout) == (1, True), third.stdout
         assert of_this(second.home)

@@ -92,11 +92,8 @@ def test_what_a_retry_mends_is_tried_again(world):
     assert world.tasks("sturdy", run_id)["all"]["try_number"] == 2
 
 
-def test_the_schedule_starts_a_run_on_the_rows_of_its_interval(world, tmp_path):
+def test_a_backfill_takes_the_rows_of_its_interval_and_switching_on_starts_nothing(world, tmp_path):
     world.unpause("weekly")
-    run = world.wait("a scheduled run", lambda: world.runs("weekly"))[0]
-    assert run["run_type"] == "scheduled"
-    assert world.finished("weekly", run["dag_run_id"])["run"] in ("success", "failed")
     status, answer = world.call(
         "POST",
         "/api/v2/backfills",
@@ -114,6 +111,25 @@ def test_the_schedule_starts_a_run_on_the_rows_of_its_interval(world, tmp_path):
     made = world.store.run("weekly", backfill["dag_run_id"])
     assert fingerprints(made) == fingerprints(local)
     assert read_json(made.path / "checked" / "values.json") == [1.0, 3.0]
+    assert {run["run_type"] for run in world.runs("weekly")} == {"backfill"}
+
+
+def test_a_pool_that_is_missing_is_told(world):
+    """And the run goes on once it is there."""
+    assert world.call("DELETE", "/api/v2/pools/training")[0] == 204
+    run_id = world.start("grouped", {"model.epochs": 4})
+    try:
+        alert = world.wait("the alert", lambda: [a for a in alerts(world, "grouped") if a["run_id"] == run_id])[0]
+        assert (alert["kind"], alert["task"]) == ("no pool", "learn")
+        assert "airflow pools set training" in alert["text"]
+    finally:
+        made = world.call("POST", "/api/v2/pools", {"name": "training", "slots": 1})[0]
+    assert made == 201
+    assert set(world.finished("grouped", run_id).values()) == {"success", "skipped"}
+
+
+def alerts(world, pipeline):
+    return [read_json(path) for path in (world.store.root / "alerts").glob(f"*-{pipeline}-*.json")]
 
 
 def question(run_id):

@@ -26,6 +26,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tensorflow_serving.apis import predict_pb2
 
+from tests.effort import tries
+
 pytestmark = pytest.mark.e2e
 
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
@@ -197,7 +199,7 @@ def test_calls_beyond_the_thread_quota_are_refused(served: Running) -> None:
     wait_until(lambda: answers(served), 10)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=tries(40), deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_bytes_that_are_no_request(served: Running, data: st.DataObject) -> None:
     """Random bytes, cut and changed requests: every one gets a status, and the next good one an answer."""

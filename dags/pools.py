@@ -1,0 +1,37 @@
+"""Says that a task waits for a pool that does not exist; Airflow's scheduler itself would let it wait without a word.
+
+The plugin makes it a listener, which the scheduler calls when a run begins.
+"""
+
+from typing import Any
+
+from airflow.listeners import hookimpl
+
+from dags import alerts
+
+TAG = "kilnworks"
+"""Of every DAG of ours."""
+
+
+@hookimpl
+def on_dag_run_running(dag_run: Any, msg: str) -> None:
+    """Tell of each pool that tasks of a run name and that is not there."""
+    if TAG not in dag_run.dag.tags:
+        return
+    wanted: dict[str, list[str]] = {}
+    for task in dag_run.dag.tasks:
+        wanted.setdefault(task.pool, []).append(task.task_id)
+    for pool in sorted(wanted.keys() - _pools()):
+        tasks = ", ".join(sorted(wanted[pool]))
+        text = f"{tasks} will wait: there is no pool {pool!r}. To do: airflow pools set {pool} 1 '{pool}'"
+        alerts.tell("no pool", str(dag_run.dag_id), str(dag_run.run_id), tasks, text)
+
+
+def _pools() -> set[str]:
+    """Names of the pools that exist; read beside the scheduler's own transaction."""
+    from airflow.models.pool import Pool
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session(scoped=False) as session:
+        return set(session.scalars(select(Pool.pool)))

@@ -1,0 +1,30 @@
+"""When a pipeline runs by schedule: from the moment on that somebody switches its DAG on, and not for what lay before.
+
+Airflow's own timetables start, without ``catchup``, a run for the last time that has passed. So the first click on
+*Trigger*, which switches a DAG on, would start a second run that nobody asked for.
+"""
+
+import datetime as dt
+
+import pendulum
+from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
+from airflow.timetables.interval import CronDataIntervalTimetable
+
+LATE = dt.timedelta(minutes=5)
+"""How late the scheduler may be for a run that was due, e.g. while Airflow starts; what is older is not made up for."""
+
+
+class NextInterval(CronDataIntervalTimetable):
+    """Data intervals between the times of a cron expression; the first ends after the DAG was switched on."""
+
+    def next_dagrun_info(
+        self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
+    ) -> DagRunInfo | None:
+        """As its base; where nothing has run, the interval that goes on, or ended less than ``LATE`` ago."""
+        if last_automated_data_interval is None and not restriction.catchup:
+            begins = self.infer_manual_data_interval(run_after=pendulum.now("UTC") - LATE).end
+            earliest = max(begins, restriction.earliest) if restriction.earliest else begins
+            restriction = TimeRestriction(earliest, restriction.latest, catchup=True)
+        return super().next_dagrun_info(
+            last_automated_data_interval=last_automated_data_interval, restriction=restriction
+        )

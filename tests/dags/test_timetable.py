@@ -1,0 +1,64 @@
+"""Switching a DAG on starts no run for a time that has passed."""
+
+import datetime as dt
+
+import pytest
+
+pytestmark = pytest.mark.slow
+NAMES = ("toy", "weekly")
+"""Without and with the rows of an interval."""
+
+
+def yearly(moment):
+    """A cron expression that is due at a minute of the year."""
+    return f"{moment.minute} {moment.hour} {moment.day} {moment.month} *"
+
+
+def minute(moment):
+    return moment.replace(second=0, microsecond=0)
+
+
+@pytest.fixture
+def first(project):
+    """The first run by schedule of a definition, as the scheduler works it out."""
+
+    def worked_out(name, **changes):
+        from dataclasses import replace
+
+        from airflow.serialization.serialized_objects import DagSerialization
+
+        from dags.factory import build_dag
+        from pipelines.core.registry import load
+
+        dag = build_dag(replace(load(name), **changes), register=False)
+        read = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+        return read.next_dagrun_info(last_automated_run_info=None)
+
+    return worked_out
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("ago", [dt.timedelta(hours=1), dt.timedelta(days=3), dt.timedelta(days=200)])
+def test_what_was_due_before_the_dag_was_switched_on_is_not_run(first, name, ago):
+    now = dt.datetime.now(dt.UTC)
+    info = first(name, schedule=yearly(now - ago))
+    assert info.run_after > now + dt.timedelta(days=364) - ago
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_due_while_the_scheduler_is_late_is_not_lost(first, name):
+    due = minute(dt.datetime.now(dt.UTC)) - dt.timedelta(minutes=1)
+    assert first(name, schedule=yearly(due)).run_after == due
+
+
+def test_the_first_interval_is_the_one_that_goes_on(first):
+    now = dt.datetime.now(dt.UTC)
+    info = first("weekly", schedule="@weekly")
+    sunday = (now - dt.timedelta(days=(now.weekday() + 1) % 7)).replace(hour=0, minute=0, second=0, microsecond=0)
+    if now - sunday > dt.timedelta(minutes=6):
+        interval = (info.data_interval.start, info.data_interval.end)
+        assert interval == (sunday, sunday + dt.timedelta(days=7))
+
+
+def test_once_is_at_once(first):
+    assert first("toy", schedule="@once").run_after < dt.datetime.now(dt.UTC)
