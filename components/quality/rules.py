@@ -135,8 +135,14 @@ def _missing_rule(name: str, feature: Feature) -> Rule:
             feature.description,
             ("train",),
         )
-    kwargs = {"column": name, "mostly": math.floor((1 - feature.max_missing) * DIGITS) / DIGITS}
-    text = f"is missing in at most {feature.max_missing:.4g} of the rows"
+    return _share_missing(name, feature, expectation, name, {})
+
+
+def _share_missing(name: str, feature: Feature, expectation: str, column: str, about: dict[str, Any]) -> Rule:
+    """Missing in at most ``max_missing`` of the rows; a tensor is, where one of its elements is."""
+    share = feature.max_missing or 0.0
+    kwargs = {"column": column, "mostly": math.floor((1 - share) * DIGITS) / DIGITS, **about}
+    text = f"is missing in at most {share:.4g} of the rows"
     return Rule(f"{name}: share missing", expectation, kwargs, name, text, feature.severity, feature.description)
 
 
@@ -151,6 +157,8 @@ def _tensor_rules(name: str, feature: Feature) -> Iterator[Rule]:
         yield _part_rule(name, "dtype", [dtype], f"is stored as {dtype}", severity, about)
     if feature.dtype == "float" and not feature.nullable:
         yield _part_rule(name, "missing", [0], "has no missing element", severity, about)
+    elif feature.dtype == "float" and feature.max_missing is not None and feature.max_missing < 1:
+        yield _share_missing(name, feature, "expect_column_values_to_be_in_set", f"{name}__missing", {"value_set": [0]})
     for part, text in (("min", "smallest"), ("max", "largest")):
         column = f"{name}__{part}"
         for rule in _between(column, feature.min, feature.max, feature.dtype, feature.unit, severity, about):

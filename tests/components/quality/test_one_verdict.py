@@ -303,7 +303,7 @@ def whole(contract: Contract, rows: list[dict[str, Any]]) -> dict[tuple[str, str
     for name, feature in asked(contract).items():
         gaps = sum(missing(r[name]) for r in rows)
         mark = "!" if feature.severity == "critical" else ""
-        most = 1 if feature.max_missing is None or feature.shape else feature.max_missing
+        most = 1 if feature.max_missing is None else feature.max_missing
         if gaps / len(rows) > most:
             found[name, f"share{mark}"] = gaps
         if feature.unique or name == "id":

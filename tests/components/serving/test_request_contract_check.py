@@ -230,6 +230,16 @@ def test_infinite_numbers_are_refused_even_where_a_column_only_warns(tmp_path: P
         assert f"column {column!r}, row 1: must be a finite number of at most 3.4e+38" in text
 
 
+@pytest.mark.parametrize("rule", [{"allowed": [0.0, 1e300]}, {"max": 1e300}, {"min": -1e300}])
+def test_a_bound_beyond_float32_is_no_trouble(tmp_path: Path, rule: dict[str, object]) -> None:
+    contract = Contract.model_validate({"name": "x", "features": {"size": {"dtype": "float", **rule}}})
+    (tmp_path / "assets.extra").mkdir()
+    (tmp_path / "assets.extra" / "contract.json").write_text(json.dumps(contract.model_dump(mode="json")))
+    ContractCheck()("x", 1, str(tmp_path), "serving_default", {"size": np.zeros(2, np.float32)})
+    if "allowed" in rule:
+        assert "column 'size', row 1: must be one of" in refusal(tmp_path, {"size": np.array([0, 1], np.float32)})
+
+
 def test_long_codes_are_compared_digit_by_digit_and_the_smallest_int64_is_missing(tmp_path: Path) -> None:
     path = long_numbers(tmp_path)
     assert "column 'shop', row 1: must be one of 9007199254740992, 9007199254740993 (got 9007199254740994)" in refusal(

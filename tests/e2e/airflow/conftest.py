@@ -114,7 +114,7 @@ class Client:
         found = self.get(f"/api/v2/dags/{dag}/dagRuns/{urllib.parse.quote(run_id)}/taskInstances")
         return {task["task_id"]: task for task in found["task_instances"]}
 
-    def finished(self, dag: str, run_id: str, seconds: float = 180) -> dict[str, str]:
+    def finished(self, dag: str, run_id: str, seconds: float = 420) -> dict[str, str]:
         """State of each task of a run that ends in time, and of the run under ``run``."""
         self.wait(f"{dag} {run_id}", lambda: self.state(dag, run_id) in ENDED, seconds)
         tasks = {name: task["state"] for name, task in self.tasks(dag, run_id).items()}
