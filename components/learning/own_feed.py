@@ -47,7 +47,11 @@ class OwnFeed(Feed):
     def _checked(self, batch: Any) -> Any:
         """A batch as NumPy arrays. Raises ``ConfigError`` for something else than (x, y) or (x, y, weights)."""
         if not isinstance(batch, list | tuple) or len(batch) not in (2, 3):
-            raise ConfigError(f"{self._path} gives {type(batch).__name__}", "(x, y) or (x, y, weights) for each batch")
+            raise ConfigError(
+                f"{self._path} gives {type(batch).__name__}",
+                "(x, y) or (x, y, weights) for each batch",
+                "yield a tuple, as tf.data and PyDataset do",
+            )
         return tf.nest.map_structure(_array, tuple(batch))
 
     def hold(self, devices: Sequence[str]) -> None:
