@@ -55,8 +55,8 @@ class Tabular(Architecture):
             raise ValueError("tabular has no normalization: members would share its statistics; leave it out")
         return self
 
-    def build(self, encoded: Sequence[EncodedTensor], task: Task) -> Any:
-        """See ``Architecture.build``; the answer is the mean over the members.
+    def network(self, encoded: Sequence[EncodedTensor], task: Task) -> Any:
+        """See ``Architecture.network``; the answer is the mean over the members.
 
         Raises:
             ConfigError: no tensor, or an image among them.
