@@ -9,6 +9,7 @@ from typing import Any
 from components.quality.gx import load_gx
 from components.quality.names import refuse_unknown_checks
 from components.quality.rules import Rule, rules_of
+from components.quality.whole_expectation import needs_whole_ends, whole_between
 from schemas.contract import Contract
 from schemas.errors import ContractError
 
@@ -33,7 +34,8 @@ def compile_suite(name: str, rules: Iterable[Rule]) -> Any:
 def _expectation(rule: Rule) -> Any:
     from great_expectations.expectations.registry import get_expectation_impl
 
-    kind = get_expectation_impl(rule.expectation)
+    whole = needs_whole_ends(rule.expectation, rule.kwargs)
+    kind = whole_between() if whole else get_expectation_impl(rule.expectation)
     _refuse_unknown_arguments(kind, rule)
     notes = f"**{rule.severity}** {rule.text}" + (f". {rule.description}" if rule.description else "")
     meta = {
