@@ -15,16 +15,24 @@ LATE = dt.timedelta(minutes=5)
 
 
 class NextInterval(CronDataIntervalTimetable):
-    """Data intervals between the times of a cron expression; the first ends after the DAG was switched on."""
+    """Data intervals between the times of a cron expression; the first ends after the DAG was switched on.
+
+    Airflow counts the runs of a backfill among those by schedule. So an interval that does not follow the last one is
+    no missed run: it is left out, unless it ended less than ``LATE`` ago.
+    """
 
     def next_dagrun_info(
         self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
     ) -> DagRunInfo | None:
-        """As its base; where nothing has run, the interval that goes on, or ended less than ``LATE`` ago."""
-        if last_automated_data_interval is None and not restriction.catchup:
-            begins = self.infer_manual_data_interval(run_after=pendulum.now("UTC") - LATE).end
-            earliest = max(begins, restriction.earliest) if restriction.earliest else begins
-            restriction = TimeRestriction(earliest, restriction.latest, catchup=True)
-        return super().next_dagrun_info(
-            last_automated_data_interval=last_automated_data_interval, restriction=restriction
-        )
+        """As its base, a missed run made up for; but nothing that lies between a backfill and now."""
+        last = last_automated_data_interval
+        if restriction.catchup:
+            return super().next_dagrun_info(last_automated_data_interval=last, restriction=restriction)
+        if last is not None:
+            follows = super().next_dagrun_info(last_automated_data_interval=last, restriction=restriction)
+            if follows is None or follows.data_interval.start == last.end:
+                return follows
+        begins = self.infer_manual_data_interval(run_after=pendulum.now("UTC") - LATE).end
+        earliest = max(begins, restriction.earliest or begins, last.end if last else begins)
+        ahead = TimeRestriction(earliest, restriction.latest, catchup=True)
+        return super().next_dagrun_info(last_automated_data_interval=None, restriction=ahead)

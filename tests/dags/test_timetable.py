@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+import pendulum
 import pytest
 
 pytestmark = pytest.mark.slow
@@ -62,3 +63,30 @@ def test_the_first_interval_is_the_one_that_goes_on(first):
 
 def test_once_is_at_once(first):
     assert first("toy", schedule="@once").run_after < dt.datetime.now(dt.UTC)
+
+
+@pytest.mark.parametrize("weeks", [2, 5, 60])
+def test_a_backfill_of_old_intervals_is_not_followed_by_a_run_for_the_last_one(weeks):
+    sunday, info = after(weeks)
+    assert info.data_interval.start >= sunday
+
+
+def test_a_run_that_was_missed_by_a_day_is_made_up_for():
+    sunday, info = after(1)
+    assert (info.data_interval.start, info.data_interval.end) == (sunday - dt.timedelta(days=7), sunday)
+
+
+def after(weeks):
+    """Last Sunday, and what comes after an interval that ended so many weeks before it."""
+    from airflow.timetables.base import DataInterval, TimeRestriction
+
+    from dags.timetable import NextInterval
+
+    now = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=6)
+    sunday = (now - dt.timedelta(days=(now.weekday() + 1) % 7)).replace(hour=0, minute=0, second=0, microsecond=0)
+    end = pendulum.instance(sunday - dt.timedelta(weeks=weeks))
+    last = DataInterval(end - dt.timedelta(days=7), end)
+    timetable = NextInterval("0 0 * * 0", timezone="UTC")
+    return sunday, timetable.next_dagrun_info(
+        last_automated_data_interval=last, restriction=TimeRestriction(None, None, catchup=False)
+    )
