@@ -13,12 +13,15 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 LATE = dt.timedelta(minutes=5)
 """How late the scheduler may be for a run that was due, e.g. while Airflow starts; what is older is not made up for."""
 
+MISSED = dt.timedelta(days=1)
+"""How long a run that nothing was there to start, e.g. while the machine was off, is made up for."""
+
 
 class NextInterval(CronDataIntervalTimetable):
     """Data intervals between the times of a cron expression; the first ends after the DAG was switched on.
 
-    Airflow counts the runs of a backfill among those by schedule. So an interval that does not follow the last one is
-    no missed run: it is left out, unless it ended less than ``LATE`` ago.
+    Airflow counts the runs of a backfill among those by schedule. So what counts as a run that was missed is only the
+    interval that follows the last one and ended less than ``MISSED`` ago.
     """
 
     def next_dagrun_info(
@@ -30,7 +33,8 @@ class NextInterval(CronDataIntervalTimetable):
             return super().next_dagrun_info(last_automated_data_interval=last, restriction=restriction)
         if last is not None:
             follows = super().next_dagrun_info(last_automated_data_interval=last, restriction=restriction)
-            if follows is None or follows.data_interval.start == last.end:
+            soon = pendulum.now("UTC") - MISSED
+            if follows is None or (follows.data_interval.start == last.end and follows.data_interval.end > soon):
                 return follows
         begins = self.infer_manual_data_interval(run_after=pendulum.now("UTC") - LATE).end
         earliest = max(begins, restriction.earliest or begins, last.end if last else begins)
