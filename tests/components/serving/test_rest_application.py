@@ -191,7 +191,8 @@ def test_classify_and_regress(engine: HalfPlusTwo) -> None:
     body = b'{"signature_name":"s","examples":[{"x":1.0},{}]}'
     assert call(engine, "POST", "/v1/models/half:classify", body).body == b'{"results":[[["a",0.5]],[["a",0.5]]]}'
     assert call(engine, "POST", "/v1/models/half:regress", body).body == b'{"results":[0.5,0.5]}'
-    assert engine.specs == [ModelSpecRef("half", None, None, "s")] * 2
+    asked = [ModelSpecRef("half", None, None, "s")] * 2
+    assert engine.specs == asked * 2, "each call asks which inputs are dates, then for the answers"
 
 
 def test_order_of_checks(engine: HalfPlusTwo) -> None:
