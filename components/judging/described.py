@@ -56,6 +56,13 @@ def by_class(truth: NDArray[Any], best: NDArray[np.int64], classes: Sequence[str
     actual = np.bincount(truth, minlength=len(classes))
     flagged = np.bincount(best, minlength=len(classes))
     hits = np.bincount(truth[truth == best], minlength=len(classes))
+    return class_rates(hits, flagged, actual, classes)
+
+
+def class_rates(
+    hits: NDArray[np.int64], flagged: NDArray[np.int64], actual: NDArray[np.int64], classes: Sequence[str]
+) -> list[dict[str, Any]]:
+    """The same from counts of each class, [K]: rows found rightly, rows said to be of it, rows of it."""
     return [
         {
             "class": name,
@@ -64,7 +71,7 @@ def by_class(truth: NDArray[Any], best: NDArray[np.int64], classes: Sequence[str
             "recall": float(h / a) if a else None,
             "f1": float(2 * h / (a + f)) if a + f else None,
         }
-        for name, a, f, h in zip(classes, actual, flagged, hits, strict=True)
+        for name, h, f, a in zip(classes, hits, flagged, actual, strict=True)
     ]
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from components.judging import curves, metrics
 from components.judging.calibration import calibration
-from components.judging.described import CURVE_CLASSES
+from components.judging.described import CURVE_CLASSES, class_rates
 from components.judging.intervals import Interval, group_sums, interval_of, random_groups, undefined
 from components.judging.metrics import Floats, ratio
 
@@ -149,16 +149,7 @@ def multilabel_pictures(
 def _by_class(has: NDArray[np.bool_], said: NDArray[np.bool_], classes: Sequence[str]) -> list[dict[str, Any]]:
     """Precision, recall, F1 and rows of each class; None where undefined."""
     hits, flagged, actual = (part.sum(axis=0) for part in (has & said, said, has))
-    return [
-        {
-            "class": name,
-            "rows": int(a),
-            "precision": float(h / f) if f else None,
-            "recall": float(h / a) if a else None,
-            "f1": float(2 * h / (a + f)) if a + f else None,
-        }
-        for name, h, f, a in zip(classes, hits, flagged, actual, strict=True)
-    ]
+    return class_rates(hits, flagged, actual, classes)
 
 
 def usual_classes(truth: Truth, threshold: float) -> dict[str, Any]:
