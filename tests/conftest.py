@@ -1,6 +1,7 @@
 """What every test shares: quiet libraries, and a store in a temporary folder."""
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ hypothesis.settings.load_profile("kilnworks")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False  # as users run it: bytecode of a file that is edited at once must not count
 
 ROOT = Path(__file__).parents[1]
 

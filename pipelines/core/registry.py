@@ -17,6 +17,7 @@ from types import ModuleType
 import pipelines
 from pipelines.core.graph import Pipeline
 from pipelines.core.retraining import check_retraining
+from schemas.closure.loading import search_project
 from schemas.errors import KilnworksError, UnknownName, WiringError
 from schemas.places import project_root
 
@@ -88,8 +89,7 @@ def _open_project(folder: Path) -> None:
     ``from . import shared``, ``from pipelines.shared import ...`` and, for ``shared.py`` beside the folder
     ``pipelines/``, ``import shared``.
     """
-    if str(folder.parent) not in sys.path:
-        sys.path.append(str(folder.parent))
+    search_project()
     pipelines.__path__ = [str(OWN), str(folder)]
     package = sys.modules.get(PROJECT)
     if package is None or list(package.__path__) != [str(folder)]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from schemas.closure.bytecode import distrust_bytecode
 from schemas.closure.modules import find_module
 from schemas.errors import ConfigError, KilnworksError, UnknownName
 from schemas.places import project_root
@@ -54,8 +55,9 @@ def unknown_module(module: str) -> UnknownName:
 
 
 def search_project() -> None:
-    """Let modules of the project folder be found, behind those of every installed package."""
+    """Let modules of the project folder be found as their source stands, behind those of every installed package."""
     root = str(project_root())
+    distrust_bytecode(project_root())
     if root not in sys.path:
         sys.path.append(root)
         importlib.invalidate_caches()

@@ -9,12 +9,13 @@ installed in editable mode, whose version does not change when their source does
 import importlib.metadata
 import importlib.util
 import os
+import pkgutil
 import site
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 from schemas.places import project_root
@@ -37,7 +38,7 @@ def find_module(name: str) -> ModuleSpec | None:
     parent = find_module(name.rpartition(".")[0])
     if parent is None or parent.submodule_search_locations is None:
         return None
-    return PathFinder.find_spec(name, parent.submodule_search_locations) or _loaded(name)
+    return _in_folders(name, parent.submodule_search_locations) or _loaded(name)
 
 
 def source(spec: ModuleSpec) -> tuple[Path, bytes] | None:
@@ -79,6 +80,25 @@ def python_files(folder: Path) -> Iterator[Path]:
     for where, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if name not in HIDDEN and not name.startswith("."))
         yield from (Path(where, name) for name in sorted(files) if name.endswith(".py"))
+
+
+def _in_folders(name: str, folders: Iterable[str]) -> ModuleSpec | None:
+    """A module in folders of its package; the first that has a file, or a namespace of all folders of that name.
+
+    ``PathFinder`` finds no namespace inside of one that is not loaded.
+    """
+    portions: list[str] = []
+    for folder in folders:
+        finder = pkgutil.get_importer(folder)
+        spec = finder.find_spec(name) if finder is not None else None
+        if spec is not None and spec.loader is not None:
+            return spec
+        portions += (spec.submodule_search_locations or ()) if spec is not None else ()
+    if not portions:
+        return None
+    namespace = ModuleSpec(name, None, is_package=True)
+    namespace.submodule_search_locations = portions
+    return namespace
 
 
 def _loaded(name: str) -> ModuleSpec | None:

@@ -13,7 +13,7 @@ from functools import cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
-from schemas.closure.modules import find_module, is_library, places, python_files, source
+from schemas.closure.modules import HIDDEN, find_module, is_library, places, python_files, source
 from schemas.errors import ConfigError
 
 MOST_FILES = 1000
@@ -102,7 +102,10 @@ def _submodules(spec: ModuleSpec, name: str) -> list[str]:
     package = name.removesuffix(EVERY)
     folders = spec.submodule_search_locations or ()
     entries = [entry for folder in folders if Path(folder).is_dir() for entry in sorted(Path(folder).iterdir())]
-    return [package, *(f"{package}.{entry.stem}" for entry in entries if entry.suffix == ".py" or entry.is_dir())]
+    modules = [
+        e for e in entries if e.suffix == ".py" or (e.is_dir() and e.name.isidentifier() and e.name not in HIDDEN)
+    ]
+    return [package, *(f"{package}.{entry.stem}" for entry in modules)]
 
 
 @cache
