@@ -21,6 +21,8 @@ PLAIN = NumberFormat()
 MANY_LEVELS = 10_000
 """Categories with more values than this are not compared with one another."""
 NAMED = 4
+WHOLE = r"^[+-]?\d{16,38}$"
+"""Texts of whole numbers that float64 may round, and Int128 does not."""
 
 
 def spelling_decisions(
@@ -38,6 +40,7 @@ def spelling_decisions(
     return [
         *_converted(frame, kept),
         *_ambiguous(frame, kept),
+        *(d for n, s in kept.items() if s.kind == "number" and not s.integer for d in _rounded(frame[n], s)),
         *(d for n in frame.columns for d in _nearly_numbers(frame[n], specs[n])),
         *(d for n, s in kept.items() if s.kind in ("category", "text") for d in _alike(frame[n])),
         *_alike_names(frame.columns),
@@ -89,6 +92,25 @@ def _ambiguous(frame: pl.DataFrame, specs: Mapping[str, Spec]) -> Iterator[Decis
         why = (
             f"no value decides: from {_span(first, form)}, or from {_span(first, other)}; to choose the other: {option}"
         )
+        yield Decision("numbers?", choice, why, flagged=True)
+
+
+def _rounded(series: pl.Series, spec: Spec) -> Iterator[Decision]:
+    """Whole numbers that no int64 column holds beside the others: which digits float64 drops, and what keeps them."""
+    digits = _filled(series) if series.dtype == pl.String else series.drop_nulls()
+    if digits.dtype == pl.String:
+        digits = spec.number.plain(digits) if spec.number is not None else digits
+        digits = digits.filter(digits.str.contains(WHOLE).fill_null(False))
+    if digits.dtype.is_float():
+        return
+    whole = digits.cast(pl.Int128, strict=False)
+    lost = whole.filter((whole.cast(pl.Float64).cast(pl.Int128, strict=False) != whole).fill_null(False))
+    if lost.len():
+        first = lost[0]
+        choice = (
+            f"{named(series.name)}: {lost.len():,} whole numbers such as {first} are rounded, to {int(float(first))}"
+        )
+        why = "read as float64, which keeps 15 digits; where they are codes, declare the column `dtype: string`"
         yield Decision("numbers?", choice, why, flagged=True)
 
 
