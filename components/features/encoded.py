@@ -4,6 +4,8 @@ from typing import Literal
 
 from schemas.config import Config
 
+NUMERIC, SHARES, CATEGORICAL, IMAGE, SEQUENCE = "numeric", "shares", "categorical", "image", "sequence"
+
 
 class EncodedTensor(Config):
     """One encoded input of the trainable model."""
@@ -13,9 +15,15 @@ class EncodedTensor(Config):
     shape: tuple[int, ...]
     """Shape of one row, without the batch axis; ``()`` for an embedding index."""
     dtype: Literal["float32", "int32"]
-    kind: Literal["numeric", "shares", "categorical", "image", "sequence"]
+    kind: str
     """``numeric`` [D] standardised numbers, indicators and one-hots; ``shares`` [D] each number as the
     share of training values below it, 0 to 1; ``categorical`` [] index to embed;
-    ``image`` [H, W, C]; ``sequence`` [T, ..., C] standardised along the last axis."""
+    ``image`` [H, W, C]; ``sequence`` [T, ..., C] standardised along the last axis. A kind of feature from elsewhere may
+    have one of its own, for an architecture that says that it takes it."""
     vocabulary_size: int | None = None
     """For ``categorical``: number of different indices, index 0 (missing or unknown) included."""
+
+
+def keras_name(name: str) -> str:
+    """A feature name as Keras accepts it: a slash would be read as a scope."""
+    return name.replace("/", "|")

@@ -10,23 +10,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from components.features.plan import ImagePlan, TransformPlan, keras_name
+from components.features.encoded import keras_name
+from components.features.kinds.base import Plan
+from components.features.plan import TransformPlan
+from components.features.raw import raw_input
 
 
-def packed_images(plan: TransformPlan) -> dict[str, ImagePlan]:
-    """The encoded tensors that travel as uint8, by name, with what scales them."""
-    return {keras_name(n): p for n, p in plan.features.items() if isinstance(p, ImagePlan) and p.size is None}
+def packed_plans(plan: TransformPlan) -> dict[str, Plan]:
+    """The encoded tensors that travel as they are sent, by name, with what finishes them."""
+    return {keras_name(n): p for n, p in plan.features.items() if p.packs}
+
+
+def packed_dtypes(plan: TransformPlan) -> dict[str, str]:
+    """See ``FeatureTransform.packed_dtypes``."""
+    packed = {keras_name(n): raw_input(plan.contract.features[n]).dtype for n, p in plan.features.items() if p.packs}
+    return {t.name: packed.get(t.name, t.dtype) for t in plan.encoded}
 
 
 def unpack(plan: TransformPlan, tensors: Mapping[str, Any]) -> dict[str, Any]:
     """Packed tensors as the model takes them, eagerly or inside a TensorFlow graph.
 
-    The same two float32 operations as in ``encode.py``, so the same numbers.
+    The same operations as in ``columns`` of the kind, so the same numbers.
     """
-    import tensorflow as tf
-
-    images = packed_images(plan)
-    return {
-        name: tf.cast(value, tf.float32) * images[name].factor + images[name].offset if name in images else value
-        for name, value in tensors.items()
-    }
+    plans = packed_plans(plan)
+    return {name: plans[name].unpack(value) if name in plans else value for name, value in tensors.items()}

@@ -105,7 +105,6 @@ class FeatureTransform:
     @property
     def packed_dtypes(self) -> dict[str, str]:
         """The dtype of each encoded tensor as ``encode(frame, packed=True)`` gives it, by name, in order."""
-        from components.features.packed import packed_images
+        from components.features.packed import packed_dtypes
 
-        images = packed_images(self.plan)
-        return {t.name: "uint8" if t.name in images else t.dtype for t in self.encoded}
+        return packed_dtypes(self.plan)

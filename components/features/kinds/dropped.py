@@ -1,0 +1,47 @@
+"""Features that the model does not see. They stay inputs of the served one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from components.features.kinds.base import Layers, Observer, Plan, Settled
+from components.features.kinds.built_in import BuiltIn
+from schemas.contract import Feature
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+
+    from components.features.settings import FeatureSettings, PreprocessConfig
+
+
+class DroppedPlan(Plan):
+    """Nothing of the feature reaches the model."""
+
+    kind: Literal["dropped"] = "dropped"
+    reason: str
+
+    def columns(self, name: str, feature: Feature, series: pl.Series, places: np.ndarray) -> None:
+        """Nothing."""
+
+    def layers(self, feature: Feature, raw: Any) -> Layers:
+        """Nothing."""
+        return Layers()
+
+
+class Dropped(BuiltIn):
+    """For ``encode: drop``."""
+
+    @classmethod
+    def encodings(cls, feature: Feature) -> frozenset[str]:
+        """Any feature can be left out."""
+        return frozenset({"drop"})
+
+    @classmethod
+    def of(cls, feature: Feature, own: FeatureSettings, config: PreprocessConfig) -> Self:
+        """Nothing is set."""
+        return cls()
+
+    def observer(self, name: str, feature: Feature) -> Observer:
+        """Learns nothing."""
+        return Settled(DroppedPlan(reason="left out by the settings"))
