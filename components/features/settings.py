@@ -3,33 +3,44 @@
 Each kind of feature brings its own (``kinds/``); here they stand side by side.
 """
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
+from components.features.kinds.base import Kind
 from components.features.kinds.buckets import BucketSettings
 from components.features.kinds.calendar import AllDatetimes
 from components.features.kinds.category import AllCategories, CategorySettings
 from components.features.kinds.image import AllImages, ImageSettings
 from components.features.kinds.number import AllNumbers, NumberSettings
 from components.features.kinds.scalars import Scale
-from schemas.code import Code
+from schemas.code import Code, path_of
+from schemas.updates import explain
 
 __all__ = ["Encoding", "FeatureSettings", "PreprocessConfig", "Scale"]
 
 Encoding = Literal["auto", "numeric", "one_hot", "embedding", "buckets", "calendar", "moment", "drop"]
 
 
-def _word_or_code(value: Any) -> str:
-    return "word" if isinstance(value, str) and ":" not in value else "code"
+def _word_or_code(value: Any) -> Any:
+    """A kind of feature by a word, by ``module:Class``, by the class, or by an object of it with its settings."""
+    if isinstance(value, str) and ":" not in value:
+        if value not in get_args(Encoding):
+            raise ValueError(f"one of {', '.join(get_args(Encoding))}, or module:Class of a kind of your own")
+        return value
+    if isinstance(value, Kind):
+        options = {name: getattr(value, name) for name in value.model_fields_set}
+        return Code(path=path_of(type(value)), options=options)
+    try:
+        return Code.model_validate(value)
+    except ValidationError as error:
+        raise ValueError(explain(error)) from None
 
 
 class FeatureSettings(ImageSettings, CategorySettings, BucketSettings, NumberSettings):
     """What to do with one feature, instead of the rule for its dtype."""
 
-    encode: Annotated[Annotated[Encoding, Tag("word")] | Annotated[Code, Tag("code")], Discriminator(_word_or_code)] = (
-        "auto"
-    )
+    encode: Annotated[Encoding | Code, BeforeValidator(_word_or_code)] = "auto"
     """``auto`` follows the dtype: texts and integers with ``allowed`` become categories, other scalars numbers.
     ``one_hot`` and ``embedding`` ask for a category, ``buckets`` for a category of value ranges. For datetimes,
     ``calendar`` gives month, day of the month, day of the week and time of the day, ``moment`` these and the seconds

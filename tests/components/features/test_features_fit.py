@@ -78,7 +78,7 @@ def test_buckets_are_those_of_kbins_discretizer(tmp_path):
 def test_values_that_repeat_make_fewer_buckets(tmp_path):
     config = PreprocessConfig(features={"x": FeatureSettings(encode="buckets", buckets=4)})
     transform, _ = _fit(tmp_path, {"x": [0.0] * 90 + [1.0] * 10 + [5.0] * 20}, {"x": {"dtype": "float"}}, config)
-    (boundaries,) = (p.boundaries for p in transform.plan.indexed.values())
+    boundaries = transform.plan.features["x"].boundaries
     assert all(a < b for a, b in pairwise(boundaries)) and min(boundaries) > 0
     probe = transform.encode(pl.DataFrame({"x": [-9.0, 0.0, 9.0, None]}))["numeric"]
     assert probe.argmax(axis=1).tolist() == [1, 1, len(boundaries) + 1, 0]

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.features.plan import keras_name
+from components.features.encoded import keras_name
+from components.features.kinds import PLANS
+from components.features.kinds.indexed import IndexedPlan
 from components.features.settings import FeatureSettings, PreprocessConfig
 from components.features.transform import FeatureTransform
 from schemas.artifacts import Transform
@@ -52,11 +54,11 @@ def _same(transform, model, frame):
 
 def test_every_kind_of_encoding_is_covered(fitted):
     transform, _ = fitted
-    kinds = {p.kind for p in transform.plan.features.values()}
-    assert kinds == {"number", "calendar", "category", "buckets", "tensor", "image", "dropped"}
+    assert {p.kind for p in transform.plan.features.values()} == set(PLANS)
     numbers = [n.plan for n in transform.plan.numbers.values()]
     assert {p.scale for p in numbers} == {"standard", "minmax", "log1p", "quantile"}
-    assert {p.output for p in transform.plan.indexed.values()} == {"one_hot", "embedding"}
+    indexed = [p for p in transform.plan.features.values() if isinstance(p, IndexedPlan)]
+    assert {p.output for p in indexed} == {"one_hot", "embedding"}
     assert any(p.factor != 1 for p in numbers)
     assert any(p.origin for p in numbers)
     assert {t.kind for t in transform.encoded} == {"numeric", "shares", "categorical", "image", "sequence"}
@@ -130,12 +132,12 @@ def test_apply_makes_a_functional_graph_of_named_inputs(fitted):
 def test_features_may_be_called_like_the_operations_of_the_graph(fitted, tmp_path):
     import keras
 
-    from components.features.graph import _LAYER_NAMES
+    from components.features.graph import operation_names
 
     model = fitted[1]
 
     used = {re.sub(r"_\d+$", "", o.name) for o in model.operations if not isinstance(o, keras.layers.InputLayer)}
-    assert used <= _LAYER_NAMES
+    assert used <= operation_names()
     names = [*sorted(used), "cast_1", "stack_2", "a/b", "x y"]
     contract = Contract.model_validate({"name": "x", "features": {n: {"dtype": "string"} for n in names}})
     frame = pl.DataFrame({n: ["a", "b"] for n in names})
