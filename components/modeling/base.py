@@ -14,11 +14,12 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from inspect import isabstract
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from components.features.encoded import EncodedTensor
+from components.features.encoded import CATEGORICAL, IMAGE, NUMERIC, SEQUENCE, SHARES, EncodedTensor
 from components.features.transform import FeatureTransform
 from components.tasks.base import Task
 from components.tasks.layer_names import LayerNames
@@ -33,6 +34,8 @@ Normalization = Literal["none", "batch", "layer"]
 
 LARGEST_EMBEDDING = 32
 """Most dimensions that the size rule gives to a categorical feature."""
+FLATTENED = frozenset({NUMERIC, SHARES, IMAGE, SEQUENCE})
+"""Kinds of encoded tensors that are numbers, whatever their axes mean; in a row, the order of axes is not seen."""
 
 
 class Architecture(Config, ABC):
@@ -59,6 +62,10 @@ class Architecture(Config, ABC):
     embedding_size: int | None = Field(default=None, ge=1, le=1024)
     """Dimensions of every embedded category; by default ``embedding_size`` of its vocabulary."""
 
+    takes: ClassVar[frozenset[str]] = frozenset({NUMERIC, SHARES, CATEGORICAL, IMAGE, SEQUENCE})
+    """Kinds of encoded tensors that it reads (``EncodedTensor.kind``); what ``flat`` can put side by side, where an
+    architecture says nothing."""
+
     def network(self, encoded: Sequence[EncodedTensor], task: Task) -> Any:
         """A Keras model with one named input for each encoded tensor (a dict) and the output of ``task``.
 
@@ -70,12 +77,26 @@ class Architecture(Config, ABC):
         """
         import keras
 
-        if not encoded:
-            raise ConfigError("no encoded tensor", "at least one input", "let the preprocessing keep a feature")
+        self.refuse_unread(encoded)
         names = LayerNames({t.name for t in encoded})
         inputs = {t.name: keras.Input(t.shape, dtype=t.dtype, name=t.name) for t in encoded}
         trunk = self.trunk(encoded, inputs, names)
         return keras.Model(inputs, task.head(trunk, names), name=self.kind or type(self).__name__)
+
+    def refuse_unread(self, encoded: Sequence[EncodedTensor]) -> None:
+        """Raise ``ConfigError`` where there is no tensor, or one of a kind that this architecture does not take."""
+        if not encoded:
+            raise ConfigError("no encoded tensor", "at least one input", "let the preprocessing keep a feature")
+        for tensor in encoded:
+            if tensor.kind not in self.takes:
+                others, me = sorted(able(tensor.kind)), self.kind or type(self).__name__
+                raise ConfigError(
+                    f"model {me} cannot take {tensor.name!r}, which is encoded as {tensor.kind}",
+                    f"one of {', '.join(sorted(self.takes))}",
+                    f"use model: {' or '.join(others)}"
+                    if others
+                    else f"write an architecture that takes {tensor.kind}",
+                )
 
     def training(self, model: Any, task: Task) -> Any:
         """What is compiled and trained around the layers of ``model``; by default a twin with the same output.
@@ -133,7 +154,11 @@ class Architecture(Config, ABC):
         return x
 
     def flat(self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames) -> Any:
-        """All given tensors side by side, [N, F]: categories embedded, tensors and images flattened."""
+        """All given tensors side by side, [N, F]: categories embedded, tensors and images flattened.
+
+        Raises:
+            ConfigError: a tensor of another kind.
+        """
         import keras
 
         parts = [self._flat_part(tensor, inputs[tensor.name], names) for tensor in encoded]
@@ -143,7 +168,7 @@ class Architecture(Config, ABC):
         import keras
 
         tag = scope_name(tensor.name)
-        if tensor.kind == "categorical":
+        if tensor.kind == CATEGORICAL:
             if tensor.vocabulary_size is None:
                 raise ConfigError(
                     f"encoded tensor {tensor.name!r} has no vocabulary_size",
@@ -152,7 +177,27 @@ class Architecture(Config, ABC):
                 )
             size = self.embedding_size or embedding_size(tensor.vocabulary_size)
             return keras.layers.Embedding(tensor.vocabulary_size, size, name=names(f"embedding_{tag}"))(x)
+        if tensor.kind not in FLATTENED:
+            raise ConfigError(
+                f"{tensor.name!r} is encoded as {tensor.kind}",
+                f"one of {', '.join(sorted(FLATTENED))} or {CATEGORICAL} to put side by side",
+                f"read {tensor.kind} in the trunk of the architecture",
+            )
         return keras.layers.Flatten(name=names(f"flat_{tag}"))(x) if len(tensor.shape) > 1 else x
+
+
+def able(kind: str) -> set[str]:
+    """Names of the architectures that take a kind of encoded tensor: ours, and those of a project that are imported."""
+    import components.modeling.architectures  # noqa: F401  (makes ours known)
+
+    found: set[str] = set()
+    waiting = Architecture.__subclasses__()
+    while waiting:
+        one = waiting.pop()
+        waiting += one.__subclasses__()
+        if kind in one.takes and not isabstract(one):
+            found.add(str(one.model_fields["kind"].default or one.__name__))
+    return found
 
 
 def embedding_size(vocabulary: int) -> int:

@@ -14,11 +14,11 @@ embedded as in Gorishniy, Rubachev & Babenko (2022), and the linear path is that
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from components.features.encoded import EncodedTensor
+from components.features.encoded import CATEGORICAL, NUMERIC, SEQUENCE, SHARES, EncodedTensor
 from components.modeling.base import Architecture, Initializer, embedding_size, scope_name
 from components.tasks.base import Task
 from components.tasks.layer_names import LayerNames
@@ -31,6 +31,8 @@ LARGEST_NUMBER = 5.0
 
 class Tabular(Architecture):
     """Members in parallel over embedded numbers and categories. Wants ``PreprocessConfig(shares=True)``."""
+
+    takes: ClassVar[frozenset[str]] = frozenset({NUMERIC, SHARES, CATEGORICAL, SEQUENCE})
 
     kind: Literal["tabular"] = "tabular"
     initializer: Initializer = "he_normal"
@@ -63,7 +65,7 @@ class Tabular(Architecture):
         """
         import keras
 
-        _refuse(encoded)
+        self.refuse_unread(encoded)
         names = LayerNames({t.name for t in encoded})
         inputs = {t.name: keras.Input(t.shape, dtype=t.dtype, name=t.name) for t in encoded}
         outputs = self._member_outputs(encoded, inputs, task.outputs, names)
@@ -128,7 +130,7 @@ class Tabular(Architecture):
         from components.modeling.members import PiecewiseLinear
 
         tag = scope_name(tensor.name)
-        if tensor.kind == "shares":
+        if tensor.kind == SHARES:
             pieces = PiecewiseLinear(self.bins, name=names(f"pieces_{tag}"))(x)
             each = keras.layers.EinsumDense(
                 "ndb,dbe->nde",
@@ -140,7 +142,7 @@ class Tabular(Architecture):
                 name=names(f"embedding_{tag}"),
             )(pieces)
             return keras.layers.Flatten(name=names(f"flat_{tag}"))(each)
-        if tensor.kind == "categorical":
+        if tensor.kind == CATEGORICAL:
             size = self.embedding_size or min(self.largest_embedding, embedding_size(_vocabulary(tensor)))
             return keras.layers.Embedding(_vocabulary(tensor), size, name=names(f"embedding_{tag}"))(x)
         return self._clipped(tensor, x, names)
@@ -152,13 +154,13 @@ class Tabular(Architecture):
         parts = []
         for tensor in encoded:
             x, tag = inputs[tensor.name], scope_name(tensor.name)
-            if tensor.kind == "categorical":
+            if tensor.kind == CATEGORICAL:
                 layer = keras.layers.Embedding(
                     _vocabulary(tensor), size, embeddings_initializer="zeros", name=names(f"effect_{tag}")
                 )
                 parts.append(layer(x))
                 continue
-            if tensor.kind != "shares":
+            if tensor.kind != SHARES:
                 flat = self._clipped(tensor, x, names)
                 dense = keras.layers.Dense(
                     size, use_bias=False, kernel_initializer="zeros", name=names(f"effect_{tag}")
@@ -185,12 +187,3 @@ def _vocabulary(tensor: EncodedTensor) -> int:
             "set vocabulary_size where the tensor is encoded",
         )
     return tensor.vocabulary_size
-
-
-def _refuse(encoded: Sequence[EncodedTensor]) -> None:
-    """Raise where there is nothing to learn from, or an image."""
-    if not encoded:
-        raise ConfigError("no encoded tensor", "at least one input", "let the preprocessing keep a feature")
-    images = [t.name for t in encoded if t.kind == "image"]
-    if images:
-        raise ConfigError(f"{images[0]!r} is an image", "numbers and categories", "use model: vision or cnn")
