@@ -55,7 +55,7 @@ def _refuse_other(name: str, feature: Feature, plan: Plan, own: np.ndarray | Non
     wanted = (announced.shape, "packed" if packed else announced.dtype) if announced is not None else None
     if got != wanted:
         raise ConfigError(
-            f"kind {plan.kind!r} gives {_said(got)} for {name!r}",
+            f"kind {plan.title} gives {_said(got)} for {name!r}",
             f"what its tensor() says: {_said(wanted)}",
             "mend columns() or tensor() of the kind",
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -23,7 +24,7 @@ def fit_plan(contract: Contract, files: Sequence[Path], config: PreprocessConfig
     rows = sum(_look(batch, observers) for batch in _batches(files, observers))
     if rows == 0:
         raise DataUnreadable("the training split has no rows", "at least one row", "check the split and its source")
-    features = {name: observer.plan() for name, observer in observers.items()}
+    features: dict[str, Any] = {name: observer.plan() for name, observer in observers.items()}
     plan = TransformPlan(contract=contract, rows=rows, features=features, shares=config.shares)
     if not plan.encoded:
         reasons = "; ".join(f"{n}: {p.reason}" for n, p in features.items() if isinstance(p, DroppedPlan))

@@ -77,7 +77,7 @@ def _refuse_other(name: str, feature: Feature, plan: Plan, made: Layers) -> None
     got = tuple(tuple(x.shape[1:]) if x is not None else None for x in made)
     if got != wanted:
         raise ConfigError(
-            f"kind {plan.kind!r} makes layers of shapes {got} for {name!r} (places, tensor)",
+            f"kind {plan.title} makes layers of shapes {got} for {name!r} (places, tensor)",
             f"what its places() and tensor() say: {wanted}",
             "mend layers(), places() or tensor() of the kind",
         )

@@ -11,12 +11,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from components.features.encoded import EncodedTensor
 from components.features.plan import TransformPlan
 from components.features.settings import PreprocessConfig
 from schemas.artifacts import Transform
 from schemas.contract import Contract
+from schemas.errors import StoreError
 from schemas.files import read_json, write_json
+from schemas.updates import explain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,11 +53,23 @@ class FeatureTransform:
 
     @classmethod
     def load(cls, transform: Transform) -> FeatureTransform:
-        """Read a saved transform; needs no TensorFlow."""
+        """Read a saved transform; needs no TensorFlow.
+
+        Raises:
+            StoreError: the file is no fitted transform.
+            UnknownName: a feature of it has a kind that there is not.
+        """
         content = dict(read_json(transform.path / "transform.json"))
         for derived in DERIVED:
             content.pop(derived, None)
-        return cls(TransformPlan.model_validate(content))
+        try:
+            return cls(TransformPlan.model_validate(content))
+        except ValidationError as error:
+            raise StoreError(
+                f"{transform.path / 'transform.json'} is no fitted transform: {explain(error)}",
+                "what the step preprocess writes",
+                "run the preprocessing again",
+            ) from None
 
     def save(self, directory: Path) -> None:
         """Write ``transform.json`` and ``transform.keras`` (a Keras model: raw inputs -> encoded tensors)."""

@@ -15,8 +15,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from pydantic import field_validator
-
 from components.features.encoded import EncodedTensor
 from schemas.config import Config
 from schemas.contract import Feature
@@ -41,12 +39,7 @@ class Plan(Config, ABC):
     """What was learned for one feature, as plain values; kept in ``transform.json``."""
 
     kind: str = ""
-    """Which kind this is: the name of a built-in one, or ``module:Class`` of a plan from elsewhere, set by itself."""
-
-    @field_validator("kind", mode="before")
-    @classmethod
-    def _found_again_by_its_class(cls, value: Any) -> Any:
-        return value or f"{cls.__module__}:{cls.__qualname__}"
+    """Which kind this is; empty for a plan from elsewhere, which is written with its ``module:Class`` there."""
 
     def numbers(self, name: str) -> dict[str, Number]:
         """Numbers of the block that are standardised together with those of all features, by their name there."""
@@ -59,6 +52,11 @@ class Plan(Config, ABC):
     def tensor(self, name: str, feature: Feature) -> EncodedTensor | None:
         """The tensor that the feature has for itself, called ``keras_name(name)``."""
         return None
+
+    @property
+    def title(self) -> str:
+        """Its name in messages."""
+        return self.kind or type(self).__name__
 
     @abstractmethod
     def columns(self, name: str, feature: Feature, series: pl.Series, places: np.ndarray) -> np.ndarray | None:

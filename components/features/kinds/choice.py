@@ -69,4 +69,4 @@ def _refuse_settings(name: str, feature: Feature, own: FeatureSettings, kind: ty
             if field not in mine and getattr(own, field) != info.default:
                 taken = f"is taken as {kind.takes}" if kind is not None else f"has the kind {own.encode}"
                 got = f"features.{name}.{field} is set, and {name!r} is {feature.dtype} and {taken}"
-                raise ConfigError(got, other.takes, f"leave {field} out")
+                raise ConfigError(got, f"{field} for {other.takes} alone", f"leave {field} out")
