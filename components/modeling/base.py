@@ -62,9 +62,9 @@ class Architecture(Config, ABC):
     embedding_size: int | None = Field(default=None, ge=1, le=1024)
     """Dimensions of every embedded category; by default ``embedding_size`` of its vocabulary."""
 
-    takes: ClassVar[frozenset[str]] = frozenset({NUMERIC, SHARES, CATEGORICAL, IMAGE, SEQUENCE})
+    takes: ClassVar[frozenset[str] | None] = frozenset({NUMERIC, SHARES, CATEGORICAL, IMAGE, SEQUENCE})
     """Kinds of encoded tensors that it reads (``EncodedTensor.kind``); what ``flat`` can put side by side, where an
-    architecture says nothing."""
+    architecture says nothing; None for one that tries whatever there is."""
 
     def network(self, encoded: Sequence[EncodedTensor], task: Task) -> Any:
         """A Keras model with one named input for each encoded tensor (a dict) and the output of ``task``.
@@ -88,14 +88,14 @@ class Architecture(Config, ABC):
         if not encoded:
             raise ConfigError("no encoded tensor", "at least one input", "let the preprocessing keep a feature")
         for tensor in encoded:
-            if tensor.kind not in self.takes:
+            if self.takes is not None and tensor.kind not in self.takes:
                 others, me = sorted(able(tensor.kind)), self.kind or type(self).__name__
                 raise ConfigError(
                     f"model {me} cannot take {tensor.name!r}, which is encoded as {tensor.kind}",
                     f"one of {', '.join(sorted(self.takes))}",
                     f"use model: {' or '.join(others)}"
                     if others
-                    else f"write an architecture that takes {tensor.kind}",
+                    else f"use model: custom, or write an architecture that takes {tensor.kind}",
                 )
 
     def training(self, model: Any, task: Task) -> Any:
@@ -187,7 +187,7 @@ class Architecture(Config, ABC):
 
 
 def able(kind: str) -> set[str]:
-    """Names of the architectures that take a kind of encoded tensor: ours, and those of a project that are imported."""
+    """Names of the architectures that say that they take a kind: ours, and those of a project that are imported."""
     import components.modeling.architectures  # noqa: F401  (makes ours known)
 
     found: set[str] = set()
@@ -195,7 +195,7 @@ def able(kind: str) -> set[str]:
     while waiting:
         one = waiting.pop()
         waiting += one.__subclasses__()
-        if kind in one.takes and not isabstract(one):
+        if one.takes is not None and kind in one.takes and not isabstract(one):
             found.add(str(one.model_fields["kind"].default or one.__name__))
     return found
 

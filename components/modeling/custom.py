@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_serializer, field_validator, model_validator
 
@@ -32,6 +32,8 @@ class CustomModel(Architecture):
     ``outputs`` (width of the answer: classes of a multiclass label, else 1). What it compiled is kept, unless a
     setting of the training says otherwise.
     """
+
+    takes: ClassVar[frozenset[str] | None] = None
 
     kind: Literal["custom"] = "custom"
     build: Code
@@ -69,8 +71,7 @@ class CustomModel(Architecture):
 
         from components.modeling.connecting import answer, arranged
 
-        if not encoded:
-            raise ConfigError("no encoded tensor", "at least one input", "let the preprocessing keep a feature")
+        self.refuse_unread(encoded)
         user = self._built(encoded, task)
         inputs = {t.name: keras.Input(t.shape, dtype=t.dtype, name=t.name) for t in encoded}
         names = LayerNames({*inputs, user.name})

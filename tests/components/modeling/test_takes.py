@@ -55,7 +55,7 @@ def test_the_refusal_names_who_can():
     assert caught.value.fix == "use model: cnn or mlp or vision"
     with pytest.raises(ConfigError) as caught:
         Mlp().network([EncodedTensor(name="graph", shape=(3,), dtype="int32", kind="edges")], TASK)
-    assert caught.value.fix == "write an architecture that takes edges"
+    assert caught.value.fix == "use model: custom, or write an architecture that takes edges"
 
 
 @pytest.mark.slow
