@@ -177,8 +177,8 @@ def test_numbers_that_float32_cannot_hold_are_refused(tmp_path, value):
     [({"dtype": "string"}, {"encode": "numeric"}, "auto, drop, embedding, one_hot"),
      ({"dtype": "float"}, {"encode": "one_hot"}, "auto, buckets, drop, numeric"),
      ({"dtype": "float", "shape": [3]}, {"encode": "buckets"}, "auto, drop"),
-     ({"dtype": "string"}, {"scale": "log1p"}, "for numbers alone"),
-     ({"dtype": "float"}, {"size": [3, 4]}, "for images alone")],
+     ({"dtype": "string"}, {"scale": "log1p"}, "for a number alone"),
+     ({"dtype": "float"}, {"size": [3, 4]}, "for an image alone")],
 )  # fmt: skip
 def test_settings_that_do_not_fit_the_dtype_are_refused(tmp_path, feature, settings, wanted):
     config = PreprocessConfig(features={"a": FeatureSettings(**settings)})
