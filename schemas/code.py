@@ -195,6 +195,12 @@ def source_identity(module: str) -> dict[str, Any]:
     return dict(_source_identity(module))
 
 
+def forget_sources() -> None:
+    """Look at all source anew: modules of the same names now lie elsewhere, or were edited and imported again."""
+    _source_identity.cache_clear()
+    _unseen.cache_clear()
+
+
 @cache
 def _source_identity(module: str) -> Mapping[str, Any]:
     found = source_code([module])

@@ -5,11 +5,26 @@ from pathlib import Path
 
 ROOT_VARIABLE = "KILNWORKS_ROOT"
 STORE_VARIABLE = "KILNWORKS_STORE"
+FOLDERS = ("pipelines", "schemas/contracts")
+"""Folders that make a folder a project: its definitions, and its contracts."""
 
 
 def project_root() -> Path:
-    """The folder that holds a user's own definitions: ``$KILNWORKS_ROOT``, or the current folder."""
-    return Path(os.environ.get(ROOT_VARIABLE) or ".").expanduser().resolve()
+    """The folder that holds a user's own definitions.
+
+    ``$KILNWORKS_ROOT``; else the current folder or the nearest one around it that is a project, such as ``kilnworks
+    init`` makes; else the current folder.
+    """
+    given = os.environ.get(ROOT_VARIABLE)
+    if given:
+        return Path(given).expanduser().resolve()
+    here = Path.cwd().resolve()
+    return next((folder for folder in (here, *here.parents) if is_project(folder)), here)
+
+
+def is_project(folder: Path) -> bool:
+    """Whether a folder is laid out as a project."""
+    return all((folder / name).is_dir() for name in FOLDERS)
 
 
 def store_url(given: str | None = None) -> str:

@@ -13,6 +13,7 @@ MAY_IMPORT = {
     "components": {"components", "schemas"},
     "pipelines": {"pipelines", "components", "schemas"},
     "dags": {"dags", "pipelines", "components", "schemas"},
+    "kilnworks": {"kilnworks", "pipelines", "components", "schemas"},
 }
 HEAVY = {
     "airflow",
@@ -85,7 +86,7 @@ def heavy_after(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
-@pytest.mark.parametrize("module", [*(f"components.{step}" for step in STEPS), "pipelines.cli.app"])
+@pytest.mark.parametrize("module", [*(f"components.{step}" for step in STEPS), "pipelines.cli.app", "kilnworks"])
 def test_opens_without_heavy_libraries(module):
     assert heavy_after(f"import {module}") == "[]\n"
 

@@ -15,6 +15,7 @@ from typer._click.exceptions import ClickException
 from pipelines.cli import live, looking, running, serving, upkeep
 from pipelines.cli.contract import contract_app
 from pipelines.cli.drift import drift
+from pipelines.cli.init import init
 from pipelines.cli.landed import landed
 from pipelines.cli.new import new
 from schemas.errors import EXIT_INTERRUPTED, KilnworksError, StepSkipped
@@ -37,6 +38,7 @@ def _options(
     os.environ["KILNWORKS_TRACEBACK"] = "1" if show_traceback else os.environ.get("KILNWORKS_TRACEBACK", "")
 
 
+app.command("init")(init)
 app.command("new")(new)
 app.command("list")(looking.list_pipelines)
 app.command("show")(looking.show)

@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -89,7 +90,7 @@ def run(
     opened = open_store(store)
     opened.check_writable()
     this = opened.run(name, run_id or new_run_id())
-    command = _command(name, this, settings, store)
+    command = run_words(name, this, settings, store)
     live = wanted_live(promote, train_only, by, reason)
     context = {**live, **landed_files(defined, this)}
     record = this.begin(command, given, trigger="command line", steps=pipeline.outline(), **context)
@@ -105,7 +106,7 @@ def run(
                 outcome = run_all(pipeline, this, selected=selected, listener=listener)
     except (KilnworksError, KeyboardInterrupt):
         _report_failure(console, this)
-        _say(console, f"resume   {_command(name, this, None, store)}")
+        _say(console, f"resume   {run_words(name, this, None, store)}")
         raise
     report = finish_run(this)
     _conclude(console, pipeline, this, outcome)
@@ -137,7 +138,7 @@ def step(
     outline = defined.configured(given).outline()
     trigger = os.environ.get(TRIGGER_VARIABLE, "step")
     context = {**live_from_environment(), **landed_files(defined, this)}
-    record = this.begin(_command(name, this, settings, store), given, trigger=trigger, steps=outline, **context)
+    record = this.begin(run_words(name, this, settings, store), given, trigger=trigger, steps=outline, **context)
     pipeline = opened_as(defined, this, record)
     console = Console(soft_wrap=True)
     _say_replaced(console, defined, pipeline)
@@ -181,7 +182,8 @@ def _overrides_from_environment() -> dict[str, Any]:
     return dict(found)
 
 
-def _command(name: str, run: Run, settings: list[str] | None, store: str | None) -> str:
+def run_words(name: str, run: Run, settings: Sequence[str] | None, store: str | None) -> str:
+    """The command that starts or resumes a run."""
     parts = ["python", "-m", "pipelines", "run", name, "--run-id", run.run_id]
     for setting in settings or []:
         parts += ["--set", setting]

@@ -68,7 +68,7 @@ def predict(
     quiet_libraries()
     from components.predicting.champion import champion_contract, champion_task, in_process, predictions, through_server
 
-    like = _source_of(load_pipeline(name))
+    like = source_of(load_pipeline(name))
     opened = open_store(store)
     opened.pull(f"champions/{name}.json")
     champion = read_champion(opened.root, name)
@@ -131,7 +131,7 @@ def load(
     typer.echo(f"errors      {errors or 'none'}")
 
 
-def _source_of(pipeline: "Pipeline") -> "Source | None":
+def source_of(pipeline: "Pipeline") -> "Source | None":
     """Where the first step that has a source reads from."""
     from components.sources.base import Source
 

@@ -17,6 +17,7 @@ from pipelines.core.held import Held
 from schemas.closure.libraries import versions
 from schemas.closure.modules import find_module
 from schemas.closure.source_code import SourceCode, source_code
+from schemas.code import forget_sources
 from schemas.config import Config
 
 FORMAT = 1
@@ -80,6 +81,13 @@ def code_fingerprint(module: str) -> str:
 def library_versions(module: str) -> dict[str, str]:
     """Versions of the installed packages that ``module`` and our modules below it import, by distribution name."""
     return dict(_libraries(frozenset([module])))
+
+
+def forget_code() -> None:
+    """Look at all code anew: modules of the same names now lie elsewhere, or were edited and imported again."""
+    for known in (_source, _libraries, _digest):
+        known.cache_clear()
+    forget_sources()
 
 
 @cache

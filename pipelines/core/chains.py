@@ -1,5 +1,6 @@
 """Chains that many pipelines share, so that a definition is about ten lines."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ def supervised(
     evaluation: EvaluateConfig = EvaluateConfig(),
     servable: ExportConfig = ExportConfig(),
     deployment: DeployConfig = DeployConfig(),
+    more: Sequence[Step] = (),
     **operations: Any,
 ) -> Pipeline:
     """Rows with a label in, a deployed model out.
@@ -39,6 +41,7 @@ def supervised(
         evaluation: metrics and the gate.
         servable: signatures and the skew check.
         deployment: where versions are published, and how many are kept.
+        more: further steps, such as your own, fed by any of these.
         **operations: further fields of ``Pipeline``: description, schedule, tags, owner.
     """
     return Pipeline(
@@ -56,6 +59,7 @@ def supervised(
                 {"model": "model", "examples": "checked", "evaluation": "evaluation"},
             ),
             Step("deployment", deploy, deployment, {"servable": "servable"}, retries=2),
+            *more,
         ),
         **operations,
     )

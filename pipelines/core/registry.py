@@ -1,30 +1,25 @@
-"""Which pipelines there are: every ``pipelines/NAME.py`` of this package and of the project folder.
+"""Which pipelines there are: every ``pipelines/NAME.py`` of the project folder, and in a clone of ours its examples.
 
-A definition file holds one ``Pipeline`` of the same name. The project folder is ``$KILNWORKS_ROOT``, or the
-current folder; it lays its definitions out as this repository does (``pipelines/``, ``schemas/contracts/``). Relative
-paths in a definition count from the project folder, wherever the process that loads it works.
+A definition file holds one ``Pipeline`` of the same name. The project folder is ``$KILNWORKS_ROOT``, or the folder
+around the current one that lays its definitions out as this repository does (``pipelines/``, ``schemas/contracts/``).
+Relative paths in a definition count from the project folder, wherever the process that loads it works.
 """
 
 import ast
 import contextlib
 import importlib
-import importlib.util
 import sys
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
-import pipelines
 from pipelines.core.graph import Pipeline
+from pipelines.core.project import OWN, PROJECT, open_project
 from pipelines.core.retraining import check_retraining
-from schemas.closure.loading import search_project
 from schemas.errors import KilnworksError, UnknownName, WiringError
 from schemas.places import project_root
 
-OWN = Path(__file__).resolve().parents[1]
-"""Our own definitions. ``pipelines.__file__`` says nothing where a project's folder of that name was found first."""
-PROJECT = "project_pipelines"
-"""The package as whose modules the definitions of the project folder are imported."""
+EXAMPLE_DATA = OWN.parent / "data" / "churn.csv"
+"""Our own definitions are examples whose data lie in a clone of the repository, and nowhere else."""
 
 
 def names() -> list[str]:
@@ -59,8 +54,9 @@ def load(name: str) -> Pipeline:
 
 def _files() -> dict[str, Path]:
     """Name -> file of each definition; those of the project folder come first."""
-    own = OWN
-    folders = [own] if project_root() / "pipelines" == own else [own, project_root() / "pipelines"]
+    examples = [OWN] if EXAMPLE_DATA.is_file() else []
+    theirs = project_root() / "pipelines"
+    folders = examples if theirs in examples else [*examples, theirs]
     return {p.stem: p for folder in folders for p in sorted(folder.glob("*.py")) if not p.stem.startswith("_")}
 
 
@@ -69,7 +65,7 @@ def _module(name: str, path: Path) -> ModuleType:
     try:
         if path.parent == OWN:
             return importlib.import_module(f"pipelines.{name}")
-        _open_project(path.parent)
+        open_project(path.parents[1])
         sys.modules.pop(f"{PROJECT}.{name}", None)
         with contextlib.chdir(project_root()):  # what it opens while it is imported, such as its contract
             return importlib.import_module(f"{PROJECT}.{name}")
@@ -81,23 +77,6 @@ def _module(name: str, path: Path) -> ModuleType:
             "a definition that can be imported",
             "mend it; --traceback in front of the command shows where the error comes from",
         ) from error
-
-
-def _open_project(folder: Path) -> None:
-    """Let definitions import what lies beside them, as in this repository, and what lies in the project folder.
-
-    ``from . import shared``, ``from pipelines.shared import ...`` and, for ``shared.py`` beside the folder
-    ``pipelines/``, ``import shared``.
-    """
-    search_project()
-    pipelines.__path__ = [str(OWN), str(folder)]
-    package = sys.modules.get(PROJECT)
-    if package is None or list(package.__path__) != [str(folder)]:
-        for name in [n for n in sys.modules if n.startswith(f"{PROJECT}.")]:
-            del sys.modules[name]
-        spec = ModuleSpec(PROJECT, None, is_package=True)
-        spec.submodule_search_locations = [str(folder)]
-        sys.modules[PROJECT] = importlib.util.module_from_spec(spec)
 
 
 def _line(error: BaseException, path: Path) -> str:

@@ -1,0 +1,67 @@
+"""Rows as people hold them in Python, and as Kilnworks reads them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from schemas.errors import DataUnreadable
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@contextmanager
+def as_polars(rows: Any) -> Iterator[Path]:
+    """A file with the rows, for as long as the block runs; the file itself where ``rows`` is a path.
+
+    Raises:
+        DataUnreadable: no table, or one whose columns hold values of several types.
+    """
+    if isinstance(rows, str | os.PathLike):
+        yield Path(rows)
+        return
+    frame = _frame(rows)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.parquet"
+        frame.write_parquet(path)
+        yield path
+
+
+def as_given(frame: pl.DataFrame, rows: Any) -> Any:
+    """Answers as a frame of the kind that the rows were."""
+    if not is_pandas(rows):
+        return frame
+    answers = frame.to_pandas()
+    answers.index = rows.index
+    return answers
+
+
+def is_pandas(rows: Any) -> bool:
+    """Whether this is a pandas frame; does not import pandas."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(rows, pandas.DataFrame)
+
+
+def _frame(rows: Any) -> pl.DataFrame:
+    import polars as pl
+
+    if isinstance(rows, pl.LazyFrame):
+        return rows.collect()
+    if isinstance(rows, pl.DataFrame):
+        return rows
+    try:
+        if is_pandas(rows):
+            return pl.from_pandas(rows)
+        if isinstance(rows, Mapping | Sequence):
+            return pl.DataFrame(rows, infer_schema_length=None)
+    except Exception as error:  # of Polars and of pyarrow, each in its own words
+        raise DataUnreadable(f"rows that are no table: {error}", "one type of value in each column") from error
+    raise DataUnreadable(
+        f"rows as {type(rows).__name__}", "a Polars or pandas frame, a mapping of columns, a list of rows, or a path"
+    )

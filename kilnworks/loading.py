@@ -1,0 +1,46 @@
+"""Which pipelines there are in a project, and a handle on one of them."""
+
+import os
+from pathlib import Path
+
+from kilnworks.pipeline import LoadedPipeline, in_project
+from pipelines.core import registry
+from schemas.errors import ConfigError
+from schemas.places import is_project, project_root
+
+
+def load(name: str, *, project: str | os.PathLike[str] | None = None, store: str | None = None) -> LoadedPipeline:
+    """A pipeline of a project.
+
+    Args:
+        name: of the pipeline.
+        project: its folder; by default ``$KILNWORKS_ROOT``, or the project around the current folder.
+        store: folder or URL; by default ``$KILNWORKS_STORE``, or ``store/`` in the project.
+
+    Raises:
+        UnknownName: there is no such pipeline; the message offers the nearest.
+        WiringError: its definition cannot be imported.
+        ConfigError: ``project`` is not one.
+    """
+    loaded = LoadedPipeline(name, _root(project), store)
+    loaded.definition()
+    return loaded
+
+
+def names(project: str | os.PathLike[str] | None = None) -> list[str]:
+    """Names of the pipelines of a project, sorted; imports none of them."""
+    with in_project(_root(project)):
+        return registry.names()
+
+
+def _root(project: str | os.PathLike[str] | None) -> Path:
+    if project is None:
+        return project_root()
+    root = Path(project).expanduser().resolve()
+    if not is_project(root):
+        raise ConfigError(
+            f"{root} is no project",
+            "a folder with pipelines/ and schemas/contracts/",
+            f"make one with: kilnworks init {root}",
+        )
+    return root
