@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from schemas.errors import DataUnreadable
+from schemas.errors import DataUnreadable, KilnworksError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,7 +30,11 @@ def as_polars(rows: Any) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.parquet"
         frame.write_parquet(path)
-        yield path
+        try:
+            yield path
+        except KilnworksError as error:  # nobody knows that file
+            kind, got, *rest = error.__reduce__()[1]
+            raise error.__reduce__()[0](kind, got.replace(f"{path}: ", "").replace(str(path), "rows"), *rest) from error
 
 
 def as_given(frame: pl.DataFrame, rows: Any) -> Any:

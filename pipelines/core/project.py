@@ -23,7 +23,9 @@ OWN = Path(__file__).resolve().parents[1]
 PROJECT = "project_pipelines"
 """The package as whose modules the definitions of the project folder are imported."""
 KEPT = ("__main__", "conftest")
-"""Modules of a project that stay, beside those below its ``tests/``: what runs now."""
+"""Modules of a project that stay, for they run now."""
+RUNNING = ("tests", "dags")
+"""Folders of a project whose modules stay: what runs them, pytest or Airflow, has given them names of its own."""
 PACKAGES = ("schemas", "components", "pipelines", "dags", "kilnworks")
 
 
@@ -83,7 +85,8 @@ def _lies_in(name: str, module: ModuleType, root: Path) -> bool:
     """
     top = name.partition(".")[0]
     places = _places(module)
-    if top in KEPT or not any(p.is_relative_to(root) and not p.is_relative_to(root / "tests") for p in places):
+    inside = [p.relative_to(root) for p in places if p.is_relative_to(root)]
+    if top in KEPT or not inside or inside[0].parts[:1] in [(folder,) for folder in RUNNING]:
         return False
     if top in PACKAGES and any(place.is_relative_to(OWN.parent / top) for place in places):
         return places[0].parent == OWN and places[0].stem not in ("__init__", "__main__")
