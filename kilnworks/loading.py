@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from kilnworks.pipeline import LoadedPipeline, in_project
+from kilnworks.pipeline import LoadedPipeline, project_named
 from pipelines.core import registry
 from schemas.errors import ConfigError
 from schemas.places import is_project, project_root
@@ -29,7 +29,7 @@ def load(name: str, *, project: str | os.PathLike[str] | None = None, store: str
 
 def names(project: str | os.PathLike[str] | None = None) -> list[str]:
     """Names of the pipelines of a project, sorted; imports none of them."""
-    with in_project(_root(project)):
+    with project_named(_root(project)):
         return registry.names()
 
 

@@ -23,7 +23,7 @@ from pipelines.core.execute import run_all
 from pipelines.core.finish import finish_run
 from pipelines.core.graph import Pipeline
 from pipelines.core.owner import follow_published
-from pipelines.core.project import forget_project
+from pipelines.core.project import opened_anew
 from pipelines.core.store import Run, Store, open_store
 from schemas.champion import read_champion
 from schemas.errors import ConfigError
@@ -34,16 +34,23 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def in_project(root: Path) -> Iterator[None]:
+def project_named(root: Path) -> Iterator[None]:
     """Let all that asks for the project folder find this one while the block runs."""
     before = os.environ.get(ROOT_VARIABLE)
     os.environ[ROOT_VARIABLE] = str(root)
     try:
         yield
     finally:
-        os.environ.pop(ROOT_VARIABLE)
+        os.environ.pop(ROOT_VARIABLE, None)
         if before is not None:
             os.environ[ROOT_VARIABLE] = before
+
+
+@contextmanager
+def in_project(root: Path) -> Iterator[None]:
+    """The same, and its modules can be imported, as they are now; afterwards those of the caller are there again."""
+    with project_named(root), opened_anew(root):
+        yield
 
 
 class LoadedPipeline:
@@ -63,13 +70,12 @@ class LoadedPipeline:
     def definition(self) -> Pipeline:
         """The pipeline as its file defines it now."""
         with in_project(self.project):
-            forget_project()
             return registry.load(self.name)
 
     @property
     def store(self) -> Store:
         """Where its runs and models are kept."""
-        with in_project(self.project):
+        with project_named(self.project):
             return open_store(self._store)
 
     def run(
@@ -108,7 +114,7 @@ class LoadedPipeline:
         quiet_libraries()
         given = dict(settings or {})
         with in_project(self.project):
-            defined = self.definition()
+            defined = registry.load(self.name)
             pipeline = defined.configured(given)
             selected = pipeline.between(first, last)
             if not selected:
@@ -190,7 +196,7 @@ class LoadedPipeline:
         store.pull(f"champions/{self.name}.json")
         champion = read_champion(store.root, self.name)
         follow_published(store)
-        like = source_of(self.definition())
+        like = source_of(registry.load(self.name))
         if self._asked is None or self._asked[0] != champion.path:
             self._asked = champion.path, in_process(champion)
         return pl.concat(list(predictions(path, champion_contract(champion), self._asked[1], like)))

@@ -1,6 +1,7 @@
 """Where a project lies, and where its store is: the one answer for the command line, Airflow and the model server."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 ROOT_VARIABLE = "KILNWORKS_ROOT"
@@ -24,7 +25,9 @@ def project_root() -> Path:
 
 def is_project(folder: Path) -> bool:
     """Whether a folder is laid out as a project."""
-    return all((folder / name).is_dir() for name in FOLDERS)
+    with suppress(PermissionError):  # a folder around the project into which one may not look is none
+        return all((folder / name).is_dir() for name in FOLDERS)
+    return False
 
 
 def store_url(given: str | None = None) -> str:

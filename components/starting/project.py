@@ -27,4 +27,5 @@ def _named(path: Path) -> str:
 
 def _filled(path: Path, name: str) -> bytes:
     content = path.read_bytes()
-    return content.replace(b"# NAME\n", f"# {name}\n".encode(), 1) if path.name == "README.md" else content
+    title = f"# {name}\n".encode(errors="replace")
+    return content.replace(b"# NAME\n", title, 1) if path.name == "README.md" else content

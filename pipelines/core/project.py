@@ -1,104 +1,157 @@
 """The modules of one project at a time: what definitions may import, and how another project takes their place.
 
 Two projects in one process may both have a ``shared.py``, a package ``own`` and a pipeline of the same name. So at most
-one project is open: its folder is on ``sys.path``, its definitions are modules of the package ``project_pipelines``.
-Opening another one, or the same one anew, forgets every module that lies in the folder of the one before, and what is
-known of the code behind its steps.
+one project is open: its folder is searched for modules before that of any other project, and its definitions are
+modules of the package ``project_pipelines``. Modules of other places whose names the project has too are set aside,
+such as those that a notebook imported for itself. Closing a project forgets all modules that lie in its folder, puts
+those that were set aside back, and forgets what is known of the code behind its steps.
 """
 
 import importlib
 import importlib.util
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
 import pipelines
 from pipelines.core.cache import forget_code
+from schemas.closure.loading import search_project
 from schemas.closure.modules import is_library
-from schemas.places import is_project, project_root
+from schemas.places import is_project
 
 OWN = Path(__file__).resolve().parents[1]
 """Our own definitions. ``pipelines.__file__`` says nothing where a project's folder of that name was found first."""
 PROJECT = "project_pipelines"
 """The package as whose modules the definitions of the project folder are imported."""
-KEPT = ("__main__", "conftest")
-"""Modules of a project that stay, for they run now."""
 RUNNING = ("tests", "dags")
 """Folders of a project whose modules stay: what runs them, pytest or Airflow, has given them names of its own."""
+KEPT = ("__main__", "conftest", *RUNNING)
+"""Modules that stay wherever they lie, for they run now."""
 PACKAGES = ("schemas", "components", "pipelines", "dags", "kilnworks")
 
 
-_open: Path | None = None
+@dataclass
+class _Open:
+    """The project that is open: its folder, and what was there before it was opened."""
+
+    root: Path
+    path: list[str]
+    aside: dict[str, ModuleType]
+
+
+_open: _Open | None = None
 
 
 def open_project(root: Path) -> None:
     """Let definitions import what lies beside them, as in this repository, and what lies in the project folder.
 
     ``from . import shared``, ``from pipelines.shared import ...`` and, for ``shared.py`` beside the folder
-    ``pipelines/``, ``import shared``.
+    ``pipelines/``, ``import shared``. Another project that is open is closed. Stays open.
 
     Args:
-        root: the project folder.
+        root: the project folder, which ``project_root()`` names.
     """
+    if _open is None or _open.root != root:
+        close_project()
+        _open_with(root, _of_other_places(root))
+
+
+@contextmanager
+def opened_anew(root: Path) -> Iterator[None]:
+    """A project for as long as the block runs, its modules read as they are now; outside nothing is left of it."""
+    close_project()
+    _open_with(root, {**_of_other_places(root), **_lying_in(root)})
+    try:
+        yield
+    finally:
+        close_project()
+
+
+def close_project() -> None:
+    """Leave the process as it was before a project was opened; whoever holds a module keeps it."""
     global _open
-    if _open != root:
-        forget_project()
-        _search(_open, root)
-        importlib.invalidate_caches()
-        _open = root
-    if PROJECT not in sys.modules:
-        spec = ModuleSpec(PROJECT, None, is_package=True)
-        spec.submodule_search_locations = [str(root / "pipelines")]
-        sys.modules[PROJECT] = importlib.util.module_from_spec(spec)
+    if _open is None:
+        return
+    for name in {*_lying_in(_open.root), *(n for n in sys.modules if n.partition(".")[0] == PROJECT)}:
+        del sys.modules[name]
+    sys.modules.update(_open.aside)
+    sys.path[:] = _path_without(_open)
+    pipelines.__path__ = [str(OWN)]
+    importlib.invalidate_caches()
+    forget_code()
+    _open = None
 
 
-def forget_project() -> None:
-    """Forget the modules of the project that is open, so that what was edited since is read when it is loaded again."""
-    root = _open or project_root()
-    if _open is not None or is_project(root):
-        _forget_modules(root)
+def _open_with(root: Path, aside: dict[str, ModuleType]) -> None:
+    global _open
+    _open = _Open(root, list(sys.path), aside)
+    for name in aside:
+        del sys.modules[name]
+    search_project()
+    own = root / "pipelines"
+    pipelines.__path__ = [str(OWN)] if own == OWN else [str(OWN), str(own)]
+    spec = ModuleSpec(PROJECT, None, is_package=True)
+    spec.submodule_search_locations = [str(own)]
+    sys.modules[PROJECT] = importlib.util.module_from_spec(spec)
+    importlib.invalidate_caches()
     forget_code()
 
 
-def _search(before: Path | None, root: Path) -> None:
-    """Look for modules in the folder of the project, and no more in that of the one before."""
-    if before is not None and before != root and str(before) in sys.path:
-        sys.path.remove(str(before))
-    if str(root) not in sys.path:
-        sys.path.append(str(root))
-    own = root / "pipelines"
-    pipelines.__path__ = [str(OWN)] if own == OWN else [str(OWN), str(own)]
+def _path_without(opened: _Open) -> list[str]:
+    """``sys.path`` less what opening a project, or its own code, put there of its folder."""
+    kept = [e for e in sys.path if e in opened.path or not Path(e or ".").resolve().is_relative_to(opened.root)]
+    return opened.path if sorted(kept) == sorted(opened.path) else kept
 
 
-def _forget_modules(root: Path) -> None:
-    """Take the modules of a project out of the process; who holds one keeps it."""
-    for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] == PROJECT or _lies_in(name, module, root):
-            del sys.modules[name]
+def _lying_in(root: Path) -> dict[str, ModuleType]:
+    """The modules of a project: no library that is installed below its folder, and none of ours."""
+    loaded = list(sys.modules.items())
+    tops = {name.partition(".")[0] for name, _ in loaded} - {*sys.stdlib_module_names, *PACKAGES}
+    theirs = {top for top in tops if top in sys.modules and _lies_in(top, sys.modules[top], root)}
+    return {
+        n: m for n, m in loaded if (top := n.partition(".")[0]) in theirs or (top in PACKAGES and _lies_in(n, m, root))
+    }
 
 
 def _lies_in(name: str, module: ModuleType, root: Path) -> bool:
-    """Whether a module is a project's own: no library that is installed below its folder, and none of ours.
-
-    In a clone of this repository the definitions beside ours are the project's.
-    """
+    """Whether a module is a project's own. In a clone of this repository the definitions beside ours are."""
     top = name.partition(".")[0]
     places = _places(module)
     inside = [p.relative_to(root) for p in places if p.is_relative_to(root)]
-    if top in KEPT or not inside or inside[0].parts[:1] in [(folder,) for folder in RUNNING]:
+    if top in ("__main__", "conftest") or not inside or inside[0].parts[:1] in [(folder,) for folder in RUNNING]:
         return False
-    if top in PACKAGES and any(place.is_relative_to(OWN.parent / top) for place in places):
-        return places[0].parent == OWN and places[0].stem not in ("__init__", "__main__")
+    if _is_of_our_packages(top, places):
+        return places[-1].parent == OWN and places[-1].stem not in ("__init__", "__main__")
     return not any(is_library(place, top) for place in places)
 
 
+def _of_other_places(root: Path) -> dict[str, ModuleType]:
+    """Modules that lie elsewhere and have names that the project has too, and with them their whole packages."""
+    if not is_project(root):
+        return {}
+    theirs = {path.stem if path.suffix else path.name for path in root.iterdir()} - {*KEPT, *PACKAGES}
+    loaded = {top: sys.modules[top] for top in theirs if top in sys.modules}
+    foreign = {top for top, module in loaded.items() if _is_elsewhere(top, _places(module), root)}
+    return {name: module for name, module in list(sys.modules.items()) if name.partition(".")[0] in foreign}
+
+
+def _is_elsewhere(top: str, places: list[Path], root: Path) -> bool:
+    return bool(places) and not any(place.is_relative_to(root) or is_library(place, top) for place in places)
+
+
+def _is_of_our_packages(top: str, places: list[Path]) -> bool:
+    return top in PACKAGES and any(place.is_relative_to(OWN.parent / top) for place in places)
+
+
 def _places(module: ModuleType) -> list[Path]:
-    """File of a module, or the folders of a package without one."""
+    """File of a module, or the folders of a package without one; as found, and where links lead."""
     file = getattr(module, "__file__", None)
-    if file:
-        return [Path(file).resolve()]
     try:
-        return [Path(place).resolve() for place in getattr(module, "__path__", None) or ()]
+        found = [Path(file)] if file else [Path(place) for place in getattr(module, "__path__", None) or ()]
     except (TypeError, KeyError):  # a package that makes up its path, or whose parent is gone
         return []
+    return [*(place.absolute() for place in found), *(place.resolve() for place in found)]

@@ -63,9 +63,9 @@ def _files() -> dict[str, Path]:
 def _module(name: str, path: Path) -> ModuleType:
     """Import a definition, that of the project folder anew. Raises ``WiringError`` where it cannot be imported."""
     try:
+        open_project(project_root())
         if path.parent == OWN:
             return importlib.import_module(f"pipelines.{name}")
-        open_project(path.parents[1])
         sys.modules.pop(f"{PROJECT}.{name}", None)
         with contextlib.chdir(project_root()):  # what it opens while it is imported, such as its contract
             return importlib.import_module(f"{PROJECT}.{name}")

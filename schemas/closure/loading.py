@@ -11,7 +11,7 @@ from typing import Any
 from schemas.closure.bytecode import distrust_bytecode
 from schemas.closure.modules import find_module
 from schemas.errors import ConfigError, KilnworksError, UnknownName
-from schemas.places import project_root
+from schemas.places import is_project, project_root
 
 
 def load(path: str) -> Any:
@@ -55,12 +55,24 @@ def unknown_module(module: str) -> UnknownName:
 
 
 def search_project() -> None:
-    """Let modules of the project folder be found as their source stands, behind those of every installed package."""
-    root = str(project_root())
-    distrust_bytecode(project_root())
-    if root not in sys.path:
-        sys.path.append(root)
+    """Let modules of the project folder be found as their source stands, behind those of every installed package.
+
+    The folder of another project that is on ``sys.path``, such as the current one where ``$KILNWORKS_ROOT`` names a
+    project elsewhere, is searched after it.
+    """
+    root = project_root()
+    distrust_bytecode(root)
+    others = [entry for entry in sys.path if _is_other_project(Path(entry or ".").resolve(), root)]
+    wanted = [entry for entry in sys.path if entry not in others]
+    wanted += [*([] if str(root) in wanted else [str(root)]), *others]
+    if wanted != sys.path:
+        sys.path[:] = wanted
         importlib.invalidate_caches()
+
+
+def _is_other_project(folder: Path, root: Path) -> bool:
+    """Whether a folder is a project, neither the one that is meant nor where our own packages lie."""
+    return folder not in (root, Path(__file__).resolve().parents[2]) and is_project(folder)
 
 
 def _names(owner: Any) -> list[str]:

@@ -22,7 +22,7 @@ from schemas.places import project_root
 
 METADATA = (".dist-info", ".egg-info", ".egg")
 """Endings of what installed packages leave beside themselves."""
-OWN = ("schemas", "components", "pipelines", "dags")
+OWN = ("schemas", "components", "pipelines", "dags", "kilnworks")
 """Our own packages, wherever they are installed."""
 HIDDEN = ("site-packages", "dist-packages", "__pycache__")
 """Folders inside a package of ours that hold no source of it."""

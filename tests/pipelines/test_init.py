@@ -21,8 +21,8 @@ def shop(tmp_path, monkeypatch) -> Path:
     """A fresh project."""
     monkeypatch.delenv("KILNWORKS_ROOT", raising=False)
     monkeypatch.delenv("KILNWORKS_STORE", raising=False)
-    assert main(["init", str(tmp_path / "my shop")]) == 0
-    return tmp_path / "my shop"
+    assert main(["init", str(tmp_path / "my Geschäft 店")]) == 0
+    return tmp_path / "my Geschäft 店"
 
 
 def process(folder: Path, *command: str, **environment: str) -> str:
@@ -55,7 +55,7 @@ def test_what_is_made(shop):
         "schemas/contracts/customers.yaml",
         "tests/test_customers.py",
     ]
-    assert (shop / "README.md").read_text().startswith("# my shop\n")
+    assert (shop / "README.md").read_text().startswith("# my Geschäft 店\n")
     for path in shop.rglob("*.py"):
         assert ast.get_docstring(ast.parse(path.read_text())), path
     assert pl.read_csv(shop / "data/customers.csv").height == 1007
@@ -64,14 +64,52 @@ def test_what_is_made(shop):
 def test_what_is_there_is_left_alone(shop, capsys):
     (shop / "README.md").write_text("mine")
     assert main(["init", str(shop)]) == 2
-    assert "not empty" in capsys.readouterr().err and (shop / "README.md").read_text() == "mine"
-    assert not list(shop.parent.glob(".*.partial"))
+    assert "is a project already" in capsys.readouterr().err and (shop / "README.md").read_text() == "mine"
+    (shop.parent / "full").mkdir()
+    (shop.parent / "full/orders.csv").write_text("a")
+    assert main(["init", str(shop.parent / "full")]) == 2
+    assert "not empty: orders.csv" in capsys.readouterr().err
+    assert [path.name for path in (shop.parent / "full").iterdir()] == ["orders.csv"]
+    assert not list(shop.parent.rglob(".kilnworks-init-*"))
 
 
-def test_an_empty_folder_is_taken(tmp_path):
-    (tmp_path / "empty").mkdir()
-    assert main(["init", str(tmp_path / "empty")]) == 0
-    assert (tmp_path / "empty/pipelines/customers.py").is_file()
+def test_the_folder_where_one_is_stays_the_same_one(tmp_path, monkeypatch, capsys):
+    """A shell that works in it goes on; a repository and a virtual environment in it are no obstacle."""
+    monkeypatch.delenv("KILNWORKS_ROOT", raising=False)
+    monkeypatch.chdir(tmp_path)
+    for held in (".git", "venv"):
+        (tmp_path / held).mkdir()
+    (tmp_path / "venv/pyvenv.cfg").write_text("")
+    assert main(["init", "."]) == 0
+    assert Path.cwd() == tmp_path and (Path.cwd() / "pipelines/customers.py").is_file()
+    assert "cd " not in capsys.readouterr().out
+    assert not list(tmp_path.glob(".kilnworks-init-*"))
+
+
+def test_a_file_of_ours_among_hidden_ones_is_not_replaced(tmp_path, capsys):
+    (tmp_path / ".gitignore").write_text("mine")
+    assert main(["init", str(tmp_path)]) == 2
+    assert ".gitignore" in capsys.readouterr().err and (tmp_path / ".gitignore").read_text() == "mine"
+
+
+def test_killed_while_it_writes_nothing_is_there_and_it_can_be_made(tmp_path):
+    code = """
+        import os, pathlib, sys
+        write, left = pathlib.Path.write_bytes, [5]
+        def dying(self, content):
+            left[0] -= 1
+            return os._exit(9) if left[0] == 0 else write(self, content)
+        pathlib.Path.write_bytes = dying
+        from pipelines.cli.app import main
+        main(["init", sys.argv[1]])
+    """
+    for folder in (tmp_path / "new", tmp_path / "there"):
+        (tmp_path / "there").mkdir(exist_ok=True)
+        killed = subprocess.run([sys.executable, "-c", dedent(code), str(folder)], cwd=ROOT, check=False)
+        assert killed.returncode == 9
+        assert not folder.exists() or all(path.name.startswith(".") for path in folder.iterdir())
+        assert main(["init", str(folder)]) == 0
+        assert (folder / "tests/test_customers.py").is_file()
 
 
 def test_a_name_that_would_hide_a_package_is_refused(tmp_path, capsys):
@@ -102,6 +140,18 @@ def test_where_no_project_is_around_the_current_folder_is_meant(tmp_path, monkey
     assert project_root() == tmp_path / "below"
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look into every folder")
+def test_a_folder_around_that_one_may_not_look_into(tmp_path, monkeypatch):
+    monkeypatch.delenv("KILNWORKS_ROOT", raising=False)
+    (tmp_path / "around/below").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "around/below")
+    (tmp_path / "around").chmod(0)
+    try:
+        assert project_root() == tmp_path / "around/below"
+    finally:
+        (tmp_path / "around").chmod(0o755)
+
+
 def test_new_writes_into_the_project_around(shop, monkeypatch, capsys):
     monkeypatch.chdir(shop / "data")
     assert main(["new", "second", "--data", "customers.csv", "--label", "Churn"]) == 0
@@ -130,6 +180,10 @@ NUMBER = """
 
 def numbered(root: Path, number: int) -> Path:
     """A project whose modules have the names of another one's, and all hold its number."""
+    linked = root.with_name(f"linked to {root.name}")
+    linked.mkdir(parents=True)
+    root.mkdir()
+    (root / "own").symlink_to(linked, target_is_directory=True)
     for name in ("shared.py", "later.py", "own/number.py", "own/inside.py", "pipelines/beside.py"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(f"NUMBER = {number}\n")
@@ -148,22 +202,48 @@ def test_two_projects_in_one_process_keep_their_own_modules(tmp_path, monkeypatc
     import kilnworks
 
     monkeypatch.setenv("KILNWORKS_STORE", str(tmp_path / "store"))
-    path, names = list(sys.path), set(sys.modules)
+    path, before, here = list(sys.path), set(sys.modules), Path.cwd()
     one, two = (kilnworks.load("same", project=numbered(tmp_path / f"p{n}", n)) for n in (1, 2))
-    try:
-        assert value(one) == ("done", "1 1 1 1 1")
-        assert value(two) == ("done", "2 2 2 2 2")
-        assert value(one) == ("cached", "1 1 1 1 1")
-        (tmp_path / "p2/own/inside.py").write_text("NUMBER = 77\n")
-        assert value(two) == ("done", "2 2 2 2 77"), "an edit counts without a restart"
-        assert value(one) == ("cached", "1 1 1 1 1")
-        assert len([p for p in sys.path if p in (str(tmp_path / "p1"), str(tmp_path / "p2"))]) == 1
-    finally:
-        sys.path[:] = path
-        for name in {
-            n for n in sys.modules if n.split(".")[0] in ("shared", "later", "own", "project_pipelines")
-        } - names:
-            del sys.modules[name]
+    assert value(one) == ("done", "1 1 1 1 1")
+    assert value(two) == ("done", "2 2 2 2 2")
+    assert value(one) == ("cached", "1 1 1 1 1")
+    (tmp_path / "p2/own/inside.py").write_text("NUMBER = 77\n")
+    assert value(two) == ("done", "2 2 2 2 77"), "an edit counts without a restart"
+    assert value(one) == ("cached", "1 1 1 1 1")
+    left = {name.partition(".")[0] for name in set(sys.modules) - before}
+    assert not left & {"shared", "later", "own", "project_pipelines"}
+    assert sys.path == path and Path.cwd() == here and "KILNWORKS_ROOT" not in os.environ
+
+
+@pytest.mark.parametrize("start", ["-c", "script"])
+def test_a_project_from_within_another_one(tmp_path, start):
+    """The current folder and what the caller has imported are the first project's; it keeps both."""
+    one, two = (numbered(tmp_path / f"p{n}", n) for n in (1, 2))
+    code = f"""
+        import sys
+        from own.number import NUMBER
+        import own.number, shared, kilnworks
+        assert NUMBER == shared.NUMBER == 1
+        mine, path = own.number, list(sys.path)
+        for name, expected in (("p2", "2 2 2 2 2"), ("p1", "1 1 1 1 1"), ("p2", "2 2 2 2 2")):
+            run = kilnworks.load("same", project={str(tmp_path)!r} + "/" + name).run(quiet=True)
+            assert (run.artifact("one").path / "value.txt").read_text() == expected, (name, expected)
+            assert sys.modules["own.number"] is mine and sys.path == path
+        import later
+        assert later.NUMBER == 1
+    """
+    (one / "script.py").write_text(dedent(code))
+    process(one, sys.executable, *(["-c", dedent(code)] if start == "-c" else ["script.py"]))
+    assert not (two / "store").is_symlink() and (two / "store").is_dir()
+
+
+def test_the_project_that_is_named_wins_over_the_one_around(tmp_path):
+    """``python -m`` puts the current folder first in ``sys.path``."""
+    one, two = (numbered(tmp_path / f"p{n}", n) for n in (1, 2))
+    process(one, sys.executable, "-m", "pipelines", "run", "same", KILNWORKS_ROOT=str(two))
+    assert not (one / "store").exists()
+    [made] = two.glob("store/runs/same/*/one/value.txt")
+    assert made.read_text() == "2 2 2 2 2"
 
 
 @pytest.mark.slow
