@@ -184,7 +184,8 @@ class LoadedPipeline:
 
         if quiet:
             return dict(run_all(pipeline, run, fresh=fresh, selected=selected, listener=nobody))
-        with watched(Console(), pipeline) as listener:
+        console = Console(soft_wrap=True, force_jupyter=False)  # lines of one stream; else each is an output of its own
+        with watched(console, pipeline) as listener:
             return dict(run_all(pipeline, run, fresh=fresh, selected=selected, listener=listener))
 
     def _answers(self, path: Path) -> pl.DataFrame:
