@@ -33,8 +33,7 @@ def as_polars(rows: Any) -> Iterator[Path]:
         try:
             yield path
         except KilnworksError as error:  # nobody knows that file
-            kind, got, *rest = error.__reduce__()[1]
-            raise error.__reduce__()[0](kind, got.replace(f"{path}: ", "").replace(str(path), "rows"), *rest) from error
+            raise error.reworded(error.got.replace(f"{path}: ", "").replace(str(path), "rows")) from error
 
 
 def as_given(frame: pl.DataFrame, rows: Any) -> Any:

@@ -6,10 +6,12 @@ from pathlib import Path
 from kilnworks.pipeline import LoadedPipeline, project_named
 from pipelines.core import registry
 from schemas.errors import ConfigError
-from schemas.places import is_project, project_root
+from schemas.places import is_project, project_root, store_folder
 
 
-def load(name: str, *, project: str | os.PathLike[str] | None = None, store: str | None = None) -> LoadedPipeline:
+def load(
+    name: str, *, project: str | os.PathLike[str] | None = None, store: str | os.PathLike[str] | None = None
+) -> LoadedPipeline:
     """A pipeline of a project.
 
     Args:
@@ -22,7 +24,8 @@ def load(name: str, *, project: str | os.PathLike[str] | None = None, store: str
         WiringError: its definition cannot be imported.
         ConfigError: ``project`` is not one.
     """
-    loaded = LoadedPipeline(name, _root(project), store)
+    url = None if store is None else os.fspath(store)
+    loaded = LoadedPipeline(name, _root(project), url if url is None or "://" in url else str(store_folder(url)))
     loaded.definition()
     return loaded
 

@@ -59,6 +59,10 @@ class KilnworksError(Exception):
         """An error goes to another process as it is, whatever its own class takes."""
         return _made_again, (type(self), self.got, self.wanted, self.fix, self.details)
 
+    def reworded(self, got: str) -> "KilnworksError":
+        """The same error, with other words for what was found."""
+        return _made_again(type(self), got, self.wanted, self.fix, self.details)
+
     def record(self) -> dict[str, Any]:
         """The error as JSON-serializable values."""
         return {

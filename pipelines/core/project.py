@@ -32,6 +32,7 @@ RUNNING = ("tests", "dags")
 KEPT = ("__main__", "conftest", *RUNNING)
 """Modules that stay wherever they lie, for they run now."""
 PACKAGES = ("schemas", "components", "pipelines", "dags", "kilnworks")
+"""Our own. Installed in editable mode they may be namespaces of which folders of a project are found first."""
 
 
 @dataclass
@@ -121,8 +122,8 @@ def _lies_in(name: str, module: ModuleType, root: Path) -> bool:
     """Whether a module is a project's own. In a clone of this repository the definitions beside ours are."""
     top = name.partition(".")[0]
     places = _places(module)
-    inside = [p.relative_to(root) for p in places if p.is_relative_to(root)]
-    if top in ("__main__", "conftest") or not inside or inside[0].parts[:1] in [(folder,) for folder in RUNNING]:
+    inside = [place.relative_to(root).parts[:1] for place in places if place.is_relative_to(root)]
+    if name in ("__main__", "conftest", *PACKAGES) or not inside or inside[0] in [(folder,) for folder in RUNNING]:
         return False
     if _is_of_our_packages(top, places):
         return places[-1].parent == OWN and places[-1].stem not in ("__init__", "__main__")

@@ -57,6 +57,14 @@ CHECKS = """
         kilnworks.load("customers", project="own")
     with pytest.raises(UnknownName, match="test"):
         run.rows("tests")
+    import os, pathlib
+    for place in ("other", pathlib.Path("other")):  # counts from where it was loaded
+        elsewhere = kilnworks.load("customers", store=place)
+        os.chdir("own")
+        assert elsewhere.store.root == pathlib.Path("../other").resolve() and elsewhere.runs().is_empty()
+        os.chdir("..")
+    one = customers.predict(test.row(0, named=True))
+    assert one.equals(answers[:1])
     trial = customers.run({"model.batch": 16, "model.epochs": 6}, quiet=True, last="deployment")
     assert trial.outcome["deployment"] == "skipped" and trial.outcome["checked"] == "cached"
     assert "trial" in trial.steps().filter(step="deployment")["reason"].item()
