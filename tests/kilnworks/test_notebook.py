@@ -14,6 +14,12 @@ from pipelines.cli.app import main
 
 ROOT = Path(__file__).parents[2]
 
+KERNEL = """
+    import builtins
+    class ZMQInteractiveShell: pass  # by this name a kernel is known
+    builtins.get_ipython = ZMQInteractiveShell
+"""
+
 CHECKS = """
     import json
     import polars as pl, pytest
@@ -92,7 +98,7 @@ def test_the_notebook_runs_in_a_fresh_project(tmp_path, monkeypatch):
     monkeypatch.delenv("KILNWORKS_ROOT", raising=False)
     assert main(["init", str(tmp_path / "shop")]) == 0
     names = ["churn", "customers", "digits"]
-    code = "\n".join([*cells(), f"NAMES = {names!r}", dedent(CHECKS)])
+    code = "\n".join([dedent(KERNEL), *cells(), f"NAMES = {names!r}", dedent(CHECKS)])
     (tmp_path / "notebook.py").write_text(code)
     clean = {k: v for k, v in os.environ.items() if not k.startswith("KILNWORKS")}
     done = subprocess.run(
@@ -105,3 +111,4 @@ def test_the_notebook_runs_in_a_fresh_project(tmp_path, monkeypatch):
         check=False,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    assert "model: done in" in done.stdout, "lines of the stream; in a kernel, rich gives each an output of its own"
