@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.cli.writing import write_asked
+
 if TYPE_CHECKING:
     from components.tasks.asked import Asked
     from schemas.contract import Contract
@@ -38,12 +40,11 @@ def infer(
     from components.quality.checking.column_specs import parse_decimals
     from components.tasks.asked import as_asked
     from schemas.contract import dump_contract
-    from schemas.files import write_text
 
     wanted = as_asked(task)
     decimals = parse_decimals(decimal or [])
     contract = _inferred(file, label, wanted, time, name, sensitive or [], decimals)
-    write_text(output, dump_contract(contract))
+    write_asked(output, dump_contract(contract))
     columns, target = len(contract.features), contract.label.name if contract.label else "none"
     typer.echo(f"{output}: {columns} features, label {target}, key {contract.key or 'none'}", err=True)
     if not any(f.dtype == "image" for f in contract.features.values()):
@@ -131,7 +132,6 @@ def evolve(
     """Propose the smallest change by which a contract accepts a file, and say what it loosens."""
     from components.quality.contracts_io.evolve import evolve_contract
     from schemas.contract import dump_contract, load_contract
-    from schemas.files import write_text
 
     evolution = evolve_contract(load_contract(contract), file)
     if as_json:
@@ -143,7 +143,7 @@ def evolve(
         print_changes(evolution.changes)
         typer.echo(f"{len(evolution.loosened)} of {len(evolution.changes)} changes loosen the contract")
     if write and evolution.changes:
-        write_text(contract, dump_contract(evolution.contract), durable=True)
+        write_asked(contract, dump_contract(evolution.contract), durable=True)
 
 
 @contract_app.command("import")
@@ -155,10 +155,9 @@ def import_schema(
     """Write the contract that a TensorFlow Metadata schema stands for."""
     from components.quality.contracts_io.tfmd_read import read_schema
     from schemas.contract import dump_contract
-    from schemas.files import write_text
 
     read = read_schema(schema, label)
-    write_text(output, dump_contract(read.contract))
+    write_asked(output, dump_contract(read.contract))
     typer.echo(f"{output}: {len(read.contract.features)} features", err=True)
     _tell_left_out(read.left_out)
 
@@ -171,14 +170,13 @@ def export(
 ) -> None:
     """Write a contract in the format of another tool, and say what that format cannot hold."""
     from schemas.contract import load_contract
-    from schemas.files import write_text
 
     loaded = load_contract(contract)
     text, left_out = _exported(loaded, to)
     if output is None:
         typer.echo(text, nl=False)
     else:
-        write_text(output, text)
+        write_asked(output, text)
         typer.echo(f"{output}: {_FORMATS[to]}, from contract {loaded.name}: {len(loaded.features)} features", err=True)
     _tell_left_out(left_out)
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from pipelines.cli.writing import writable
 from schemas.errors import ConfigError
 from schemas.places import ROOT_VARIABLE, is_project
 from schemas.words import listed
@@ -35,13 +36,9 @@ def init(
 
     root = local(folder).resolve()
     files = project_files(root.name)
-    try:
+    with writable(root):
         _check_free(root, {Path(name).parts[0] for name in files})
         _write(root, files)
-    except OSError as error:
-        raise ConfigError(
-            f"{error.filename or root}: {error.strerror or error}", "a folder that can be written", "choose another"
-        ) from error
     _tell(folder, root)
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from pipelines.cli.decision_lines import decision_lines
 from pipelines.cli.quiet import quiet_libraries
+from pipelines.cli.writing import write_asked
 from schemas.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -81,10 +82,9 @@ def _places(name: str, folder: Path, force: bool) -> tuple[Path, Path]:
 def _write(name: str, recipe: "Recipe", folder: Path, contract: Path, definition: Path) -> None:
     from components.starting.definition import definition as written
     from schemas.contract import dump_contract
-    from schemas.files import write_text
 
-    write_text(contract, dump_contract(recipe.contract))
-    write_text(definition, written(name, recipe, folder, contract))
+    write_asked(contract, dump_contract(recipe.contract))
+    write_asked(definition, written(name, recipe, folder, contract))
 
 
 def _tell(name: str, recipe: "Recipe", folder: Path, contract: Path, definition: Path) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from pipelines.cli.quiet import quiet_libraries
 from pipelines.cli.settings import StoreUrl
+from pipelines.cli.writing import writable
 from pipelines.core.owner import follow_published
 from pipelines.core.registry import load as load_pipeline
 from pipelines.core.store import open_store
@@ -166,8 +167,9 @@ class _replacing:
         self._path, self._scratch = path, path.with_name(f".{path.name}.partial")
 
     def __enter__(self) -> TextIO:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._scratch.open("w", encoding="utf-8")
+        with writable(self._path):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._scratch.open("w", encoding="utf-8")
         return self._file
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

@@ -123,6 +123,23 @@ def test_a_folder_that_cannot_be_made(tmp_path, capsys):
     assert "Traceback" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["new", "second", "--data", "data/customers.csv", "--label", "Churn", "--root", "README.md/below"],
+        ["contract", "infer", "data/customers.csv", "-o", "README.md/below.yaml"],
+        ["contract", "export", "schemas/contracts/customers.yaml", "--to", "gx", "-o", "README.md/below.json"],
+        ["init", "README.md/below"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_what_cannot_be_written_is_said(shop, monkeypatch, capsys, command):
+    monkeypatch.chdir(shop)
+    assert main(command) == 2
+    said = capsys.readouterr().err
+    assert "below" in said and "cannot be written: " in said
+
+
 @pytest.mark.parametrize("below", [".", "own", "data/deep/er"])
 def test_the_project_is_found_from_any_folder_below_it(shop, monkeypatch, below):
     (shop / below).mkdir(parents=True, exist_ok=True)
