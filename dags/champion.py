@@ -1,19 +1,17 @@
-"""Airflow finds here, for each pipeline that publishes, the DAG that moves its champion by hand.
+"""For each pipeline that publishes, the DAG that moves its champion by hand.
 
 Its form asks for a run whose model is to go live, or for a version to go back to, and for the reason. Who triggered it
 is who decided; both stand in the record of the move. The same by ``kilnworks promote`` and ``kilnworks rollback``.
 """
 
-from contextlib import suppress
 from typing import Any
 
 from airflow.sdk import DAG, Param
 from airflow.sdk.definitions.context import Context
 
-from dags.factory import START, wanted
+from dags.factory import START
 from dags.operators import PipelineOperator
 from pipelines.core.graph import Pipeline
-from pipelines.core.registry import load
 from schemas.artifacts import Deployment
 
 SUFFIX = "_champion"
@@ -48,6 +46,7 @@ def build_champion_dag(pipeline: Pipeline) -> DAG:
         start_date=START,
         catchup=False,
         max_active_runs=1,
+        auto_register=False,
         tags=["kilnworks", "release"],
         default_args={"owner": pipeline.owner},
         params={
@@ -71,8 +70,6 @@ def build_champion_dag(pipeline: Pipeline) -> DAG:
     return dag
 
 
-for name in wanted(SUFFIX):
-    with suppress(Exception):
-        pipeline = load(name)
-        if any(issubclass(step.signature.result, Deployment) for step in pipeline.steps):
-            globals()[f"{name}{SUFFIX}"] = build_champion_dag(pipeline)
+def publishes(pipeline: Pipeline) -> bool:
+    """Whether a pipeline has a champion to move."""
+    return any(issubclass(step.signature.result, Deployment) for step in pipeline.steps)

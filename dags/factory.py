@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from airflow.sdk import DAG, BaseOperator, CronTriggerTimetable, Param, TaskGroup, get_parsing_context
+from airflow.sdk import DAG, BaseOperator, CronTriggerTimetable, Param, TaskGroup
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
@@ -27,7 +27,6 @@ from pipelines.core.form import changed, form
 from pipelines.core.graph import Pipeline
 from pipelines.core.operations import Docker, Pod, Python, ThisProcess, stage
 from pipelines.core.promotion import AUTO, WISHES
-from pipelines.core.registry import names
 from pipelines.core.units import Unit
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -40,13 +39,12 @@ RESTARTS = 1
 LONGEST_RETRY = dt.timedelta(hours=1)
 
 
-def build_dag(pipeline: Pipeline, docs: str = "", *, register: bool = True) -> DAG:
+def build_dag(pipeline: Pipeline, docs: str = "") -> DAG:
     """The DAG of a pipeline.
 
     Args:
         pipeline: the definition.
         docs: Markdown, put above the table of its steps.
-        register: whether Airflow takes it as one of the file that is being read.
     """
     with DAG(
         pipeline.name,
@@ -56,7 +54,7 @@ def build_dag(pipeline: Pipeline, docs: str = "", *, register: bool = True) -> D
         start_date=START if pipeline.schedule in AT_ONCE else None,
         catchup=False,
         max_active_runs=1,
-        auto_register=register,
+        auto_register=False,
         tags=sorted({"kilnworks", *pipeline.tags}),
         default_args={"owner": pipeline.owner},
         params=_params(pipeline),
@@ -72,15 +70,6 @@ def build_dag(pipeline: Pipeline, docs: str = "", *, register: bool = True) -> D
         ).as_teardown(on_failure_fail_dagrun=False)
         list(tasks.values()) >> finish
     return dag
-
-
-def wanted(suffix: str = "") -> list[str]:
-    """Names of the pipelines whose DAGs are asked for: all of them, and in a task's process only its own.
-
-    ``suffix`` is what the names of the DAGs have behind that of the pipeline.
-    """
-    asked = get_parsing_context().dag_id
-    return names() if asked is None else [name for name in names() if name + suffix == asked]
 
 
 def _tasks(pipeline: Pipeline) -> dict[str, BaseOperator]:

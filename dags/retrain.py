@@ -1,4 +1,4 @@
-"""Airflow finds here, for each pipeline that retrains on new data, the DAG that starts it exactly once.
+"""For each pipeline that retrains on new data, the DAG that starts it exactly once.
 
 ::
 
@@ -12,7 +12,6 @@ id; where it exists, nothing happens. With ``max_active_runs=1`` it queues behin
 
 import datetime as dt
 import time
-from contextlib import suppress
 from typing import Any
 
 from airflow.sdk import DAG, Asset, AssetWatcher, BaseOperator
@@ -28,7 +27,7 @@ from airflow.sdk.exceptions import (
 from components.retraining.policy import RetrainPolicy
 from components.retraining.watch import claim, confirm, look
 from dags import alerts
-from dags.factory import START, wanted
+from dags.factory import START
 from dags.watcher import LandingTrigger
 from pipelines.core.arrivals import set_spoiled_aside
 from pipelines.core.graph import Pipeline
@@ -36,6 +35,8 @@ from pipelines.core.owner import require_owner
 from pipelines.core.registry import load
 from pipelines.core.store import open_store
 from schemas.errors import KilnworksError
+
+SUFFIX = "_retrain"
 
 
 class DecideOperator(BaseOperator):
@@ -125,13 +126,14 @@ def build_retrain_dag(pipeline: Pipeline, policy: RetrainPolicy) -> DAG:
     """The DAG that starts retrainings of ``pipeline``."""
     name = pipeline.name
     with DAG(
-        f"{name}_retrain",
+        f"{name}{SUFFIX}",
         description=f"Starts {name} once for whatever arrives in {policy.landing}.",
         doc_md=__doc__,
         schedule=[landing_asset(name, policy)],
         start_date=START,
         catchup=False,
         max_active_runs=1,
+        auto_register=False,
         tags=["kilnworks", "retraining"],
         default_args={
             "owner": pipeline.owner,
@@ -144,10 +146,3 @@ def build_retrain_dag(pipeline: Pipeline, policy: RetrainPolicy) -> DAG:
         start = StartOperator(task_id="start", pipeline=name)
         decide >> start >> ConfirmOperator(task_id="confirm", pipeline=name, trigger_rule="none_failed")
     return dag
-
-
-for name in wanted("_retrain"):
-    with suppress(Exception):
-        pipeline = load(name)
-        if pipeline.operations.retrain is not None:
-            globals()[f"{name}_retrain"] = build_retrain_dag(pipeline, pipeline.operations.retrain)

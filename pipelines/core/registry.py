@@ -24,7 +24,7 @@ EXAMPLE_DATA = OWN.parent / "data" / "churn.csv"
 
 def names() -> list[str]:
     """Names of all pipelines, sorted; imports nothing."""
-    return sorted(_files())
+    return sorted(files())
 
 
 def load(name: str) -> Pipeline:
@@ -35,15 +35,15 @@ def load(name: str) -> Pipeline:
         WiringError: its file does not define it.
         ConfigError: its rules for retraining name a setting or data that do not exist.
     """
-    files = _files()
-    if name not in files:
-        raise UnknownName("pipeline", name, files)
-    module = _module(name, files[name])
+    defined = files()
+    if name not in defined:
+        raise UnknownName("pipeline", name, defined)
+    module = _module(name, defined[name])
     found = [value for value in vars(module).values() if isinstance(value, Pipeline) and value.name == name]
     if not found:
         others = sorted({value.name for value in vars(module).values() if isinstance(value, Pipeline)})
         raise WiringError(
-            f"{files[name]} defines no pipeline {name!r}" + (f" but {', '.join(others)}" if others else ""),
+            f"{defined[name]} defines no pipeline {name!r}" + (f" but {', '.join(others)}" if others else ""),
             f"{name.upper()} = Pipeline({name!r}, ...)",
             f"call the file like its pipeline, or _{name}.py if it is no definition",
         )
@@ -52,7 +52,7 @@ def load(name: str) -> Pipeline:
     return pipeline
 
 
-def _files() -> dict[str, Path]:
+def files() -> dict[str, Path]:
     """Name -> file of each definition; those of the project folder come first."""
     examples = [OWN] if EXAMPLE_DATA.is_file() else []
     theirs = project_root() / "pipelines"
@@ -98,7 +98,7 @@ def _message(error: BaseException) -> str:
 
 def docs(name: str) -> str:
     """The text at the top of a definition's file; imports nothing. Raises ``UnknownName``."""
-    files = _files()
-    if name not in files:
-        raise UnknownName("pipeline", name, files)
-    return ast.get_docstring(ast.parse(files[name].read_bytes())) or ""
+    defined = files()
+    if name not in defined:
+        raise UnknownName("pipeline", name, defined)
+    return ast.get_docstring(ast.parse(defined[name].read_bytes())) or ""

@@ -127,7 +127,7 @@ def operator(where):
     from dags.factory import build_dag
 
     toy = replace(load("toy"), operations=Operations(tasks={"model": Task(where=where)}))
-    return build_dag(toy, register=False).get_task("model")
+    return build_dag(toy).get_task("model")
 
 
 @pytest.mark.slow

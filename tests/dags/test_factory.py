@@ -133,7 +133,7 @@ def test_a_pool_is_asked_for(build, toy):
 
 
 ROOT = Path(__file__).parents[2]
-FILES = ["champion", "training", "retrain", "maintenance", "refused"]
+FILES = ["training", "refused"]
 HEAVY = ["tensorflow", "keras", "great_expectations", "mlflow", "pyspark", "pandas", "sklearn"]
 
 
@@ -165,13 +165,14 @@ print(json.dumps(found))
 def test_the_process_of_a_task_builds_its_own_dag_alone(python):
     code = """
 import json
-import dags.training, dags.retrain
-found = [n for m in (dags.training, dags.retrain) for n, v in vars(m).items() if type(v).__name__ == "DAG"]
+import dags.training
+found = [n for n, v in vars(dags.training).items() if type(v).__name__ == "DAG"]
 print(json.dumps(found))
 """
     asked = {"_AIRFLOW_PARSING_CONTEXT_DAG_ID": "arriving_retrain", "_AIRFLOW_PARSING_CONTEXT_TASK_ID": "decide"}
     assert python(code, **asked) == ["arriving_retrain"]
     assert python(code, **{**asked, "_AIRFLOW_PARSING_CONTEXT_DAG_ID": "toy"}) == ["toy"]
+    assert python(code, **{**asked, "_AIRFLOW_PARSING_CONTEXT_DAG_ID": "maintenance"}) == ["maintenance"]
 
 
 def test_each_dag_comes_from_one_file(python):
@@ -185,9 +186,39 @@ print(json.dumps(bags))
 """
     found = python(code.format())
     assert found["refused"] == []
-    assert {"toy", "grouped", "arriving"} <= set(found["training"])
-    assert found["retrain"] == ["arriving_retrain"]
-    assert found["maintenance"] == ["maintenance"]
+    assert {"toy", "grouped", "arriving", "arriving_retrain", "toy_champion", "maintenance"} <= set(found["training"])
+
+
+def test_one_pass_reads_all_definitions(python, tmp_path):
+    """Each definition is imported once, although two files are read; and again once it has changed."""
+    (tmp_path / "pipelines").mkdir()
+    (tmp_path / "pipelines" / "counted.py").write_text(
+        "from pathlib import Path\n"
+        "with (Path(__file__).parents[1] / 'imports').open('a') as log: log.write('x')\n"
+        "raise ValueError('not yet')\n"
+    )
+    code = """
+import json, os, sys
+from pathlib import Path
+root = Path(os.environ["KILNWORKS_ROOT"])
+said = []
+def refused():
+    sys.modules.pop("dags.refused", None)
+    try:
+        import dags.refused
+        said.append("")
+    except Exception as error:
+        said.append(str(error))
+import dags.training
+refused()
+count = len((root / "imports").read_text())
+(root / "pipelines" / "counted.py").write_text("raise ValueError('changed')")
+refused()
+print(json.dumps([count, *said]))
+"""
+    count, before, after = python(code, KILNWORKS_ROOT=str(tmp_path))
+    assert count == 1
+    assert ("not yet" in before, "changed" in after) == (True, True)
 
 
 def test_airflow_reads_the_files_that_define_dags_and_no_others():

@@ -31,7 +31,7 @@ def first(project):
         from dags.factory import build_dag
         from pipelines.core.registry import load
 
-        dag = build_dag(replace(load(name), **changes), register=False)
+        dag = build_dag(replace(load(name), **changes))
         read = DagSerialization.from_dict(DagSerialization.to_dict(dag))
         return read.next_dagrun_info(last_automated_run_info=None)
 

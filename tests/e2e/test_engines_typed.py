@@ -120,7 +120,7 @@ from dags.factory import build_dag
 from dags.operators import InProcessOperator, PipelineOperator
 from pipelines.core.registry import load
 
-dag = build_dag(load("shop"), register=False)
+dag = build_dag(load("shop"))
 for name in ("examples", "checked"):
     task = dag.get_task(name)
     kind = {"process": PipelineOperator, "here": InProcessOperator}[sys.argv[1]]

@@ -1,0 +1,60 @@
+"""Every DAG of every pipeline definition, made in one pass; with the reasons of those that make none.
+
+::
+
+    pipelines/NAME.py -> NAME              the pipeline
+                      -> NAME_retrain      where it retrains on new data
+                      -> NAME_champion     where it publishes
+    the store         -> maintenance
+
+Airflow reads each of its files in a process of its own, every few seconds. So one file, ``training.py``, asks for all
+of this, and what did not load is noted in the store for ``refused.py``, which Airflow shows it by.
+"""
+
+from collections.abc import Iterator
+
+from airflow.sdk import DAG, get_parsing_context
+
+from dags import champion, maintenance, retrain
+from dags.factory import build_dag
+from dags.noted import note
+from pipelines.core.graph import Pipeline
+from pipelines.core.registry import docs, load, names
+from schemas.errors import KilnworksError
+
+
+def all_dags() -> dict[str, DAG]:
+    """DAG id -> DAG. In the process of a task only its own, of the one definition that it needs."""
+    asked = get_parsing_context().dag_id
+    if asked is not None:
+        return {dag.dag_id: dag for dag in _asked(asked)}
+    found: dict[str, DAG] = {maintenance.NAME: maintenance.build_maintenance_dag()}
+    reasons: dict[str, str] = {}
+    for name in names():
+        try:
+            found |= {dag.dag_id: dag for dag in _dags(load(name))}
+        except KilnworksError as error:
+            reasons[name] = error.got
+        except Exception as error:
+            reasons[name] = f"{type(error).__name__}: {error}"
+    note(reasons)
+    return found
+
+
+def _asked(dag_id: str) -> Iterator[DAG]:
+    """The DAG of that id; none where it has gone."""
+    if dag_id == maintenance.NAME:
+        yield maintenance.build_maintenance_dag()
+    for name in names():
+        if dag_id in (name, f"{name}{retrain.SUFFIX}", f"{name}{champion.SUFFIX}"):
+            yield from (dag for dag in _dags(load(name)) if dag.dag_id == dag_id)
+
+
+def _dags(pipeline: Pipeline) -> list[DAG]:
+    """All DAGs of a definition, or none: an error in one of them is one of the definition."""
+    found = [build_dag(pipeline, docs(pipeline.name))]
+    if pipeline.operations.retrain is not None:
+        found.append(retrain.build_retrain_dag(pipeline, pipeline.operations.retrain))
+    if champion.publishes(pipeline):
+        found.append(champion.build_champion_dag(pipeline))
+    return found
