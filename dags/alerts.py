@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow.sdk.definitions.context import Context
@@ -26,6 +26,8 @@ from schemas.files import read_json, write_json
 
 URL_VARIABLE = "KILNWORKS_ALERT_URL"
 POST_SECONDS = 5.0
+SHOWN = 5
+"""Most new files that an alert names."""
 LOG = logging.getLogger(__name__)
 
 
@@ -79,8 +81,15 @@ def _failure(context: Context) -> str:
     outcomes = [run.outcome(step) or {} for step in _steps(context)]
     reasons = [str(o["reason"]) for o in outcomes if o.get("outcome") == "failed" and o.get("reason")]
     lines = [*_headlines(context), *reasons, str(context.get("exception") or "failed")]
-    bad = [f"{file['name']}: {file['bad']}" for file in landed(run) if file.get("bad")] if reasons else []
-    return "; in ".join([lines[0].splitlines()[0], *bad])
+    return lines[0].splitlines()[0] + (_files(landed(run)) if reasons else "")
+
+
+def _files(files: Sequence[Mapping[str, Any]]) -> str:
+    """Which files of a retraining are bad by themselves; where none is, those that are new in it."""
+    bad = "".join(f"; in {file['name']}: {file['bad']}" for file in files if file.get("bad"))
+    new = [str(file["name"]) for file in files if file.get("kind") == "new"]
+    more = f" and {len(new) - SHOWN} more" if len(new) > SHOWN else ""
+    return bad or (f"; new files: {', '.join(new[:SHOWN])}{more}" if new else "")
 
 
 def _headlines(context: Context) -> list[str]:

@@ -78,16 +78,27 @@ def test_what_a_run_failed_by_is_set_aside_and_told_with_the_way_back(decide, pr
     assert later["run_id"] != order["run_id"]
 
 
-def test_the_alert_of_a_failed_retraining_names_the_files_that_are_bad(project):
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        ("age: between 0 and 120, broken in 3 rows", "; in bad.csv: age: between 0 and 120, broken in 3 rows"),
+        ("", "; new files: good.csv, bad.csv"),
+    ],
+)
+def test_the_alert_of_a_failed_retraining_names_the_files(project, wrong, text):
+    """Those that are bad by themselves; all new ones where none is."""
     from dags.alerts import task_failed
     from pipelines.core.store import Store
 
     run = Store(project).run("arriving", "r1")
-    files = [{"name": "good.csv", "bad": ""}, {"name": "bad.csv", "bad": "age: between 0 and 120, broken in 3 rows"}]
+    files = [
+        {"name": "good.csv", "kind": "new", "bad": ""},
+        {"name": "bad.csv", "kind": "new", "bad": wrong},
+        {"name": "old.csv", "kind": "earlier"},
+    ]
     run.begin("", {}, landed={"folder": "", "files": files})
     error = DataInvalid("1 critical rule broken")
     run.record("checked", "failed", reason=error.got, error=error.record())
     ti = SimpleNamespace(dag_id="arriving", task_id="all")
     task_failed({"ti": ti, "task": SimpleNamespace(steps=("checked",)), "run_id": "r1"})
-    text = "1 critical rule broken; in bad.csv: age: between 0 and 120, broken in 3 rows"
-    assert [a["text"] for a in alerts(project)] == [text]
+    assert [a["text"] for a in alerts(project)] == [f"1 critical rule broken{text}"]

@@ -15,7 +15,8 @@ def landed(run: RunRecord) -> dict[str, Any] | None:
         return None
     order = {"new": 0, "base": 1}
     files.sort(key=lambda f: (not f.get("bad"), order.get(str(f.get("kind")), 2), str(f.get("name"))))
-    return {"files": [_file(f) for f in files[:SHOWN]], "more": max(0, len(files) - SHOWN)}
+    bad = any(f.get("bad") for f in files)
+    return {"files": [_file(f) for f in files[:SHOWN]], "more": max(0, len(files) - SHOWN), "bad": bad}
 
 
 def _file(file: dict[str, Any]) -> dict[str, str]:
