@@ -11,13 +11,11 @@ Airflow reads each of its files in a process of its own, every few seconds. So o
 of this, and what did not load is noted in the store for ``refused.py``, which Airflow shows it by.
 """
 
-from collections.abc import Iterator
-
 from airflow.sdk import DAG, get_parsing_context
 
 from dags import champion, maintenance, retrain
 from dags.factory import build_dag
-from dags.noted import note
+from dags.noted import note, stamps
 from pipelines.core.graph import Pipeline
 from pipelines.core.registry import docs, load, names
 from schemas.errors import KilnworksError
@@ -28,26 +26,38 @@ def all_dags() -> dict[str, DAG]:
     asked = get_parsing_context().dag_id
     if asked is not None:
         return {dag.dag_id: dag for dag in _asked(asked)}
+    seen = stamps()
+    found, reasons = read_all()
+    note(seen, reasons)
+    return found
+
+
+def read_all() -> tuple[dict[str, DAG], dict[str, str]]:
+    """DAG id -> DAG, and name of each definition that makes none -> why."""
     found: dict[str, DAG] = {maintenance.NAME: maintenance.build_maintenance_dag()}
     reasons: dict[str, str] = {}
     for name in names():
         try:
-            found |= {dag.dag_id: dag for dag in _dags(load(name))}
+            made = {dag.dag_id: dag for dag in _dags(load(name))}
         except KilnworksError as error:
             reasons[name] = error.got
         except Exception as error:
             reasons[name] = f"{type(error).__name__}: {error}"
-    note(reasons)
-    return found
+        else:
+            taken = sorted(made.keys() & found.keys())
+            if taken:
+                reasons[name] = f"there is another DAG {', '.join(taken)}; give the definition another name"
+            else:
+                found |= made
+    return found, reasons
 
 
-def _asked(dag_id: str) -> Iterator[DAG]:
-    """The DAG of that id; none where it has gone."""
+def _asked(dag_id: str) -> list[DAG]:
+    """The DAG of that id, the first as in ``read_all``; none where it has gone."""
     if dag_id == maintenance.NAME:
-        yield maintenance.build_maintenance_dag()
-    for name in names():
-        if dag_id in (name, f"{name}{retrain.SUFFIX}", f"{name}{champion.SUFFIX}"):
-            yield from (dag for dag in _dags(load(name)) if dag.dag_id == dag_id)
+        return [maintenance.build_maintenance_dag()]
+    owners = [n for n in names() if dag_id in (n, f"{n}{retrain.SUFFIX}", f"{n}{champion.SUFFIX}")]
+    return [dag for name in owners for dag in _dags(load(name)) if dag.dag_id == dag_id][:1]
 
 
 def _dags(pipeline: Pipeline) -> list[DAG]:

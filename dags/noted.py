@@ -1,8 +1,10 @@
 """Why definitions make no DAG: noted by the file that reads them all, for the file that only shows it.
 
 ``STORE/definitions.json`` holds the reasons, and which files they are of; without Airflow, so that reading it is cheap.
+The note saves work and nothing else: where it cannot be kept or read, whoever wants the reasons finds them anew.
 """
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,29 +12,49 @@ from pipelines.core.registry import files
 from pipelines.core.store import open_store
 from schemas.files import read_json, write_json
 
+Stamps = dict[str, list[int]]
+"""Path of each definition -> when it was changed, in nanoseconds, and its bytes."""
+LOG = logging.getLogger(__name__)
 
-def note(reasons: dict[str, str]) -> None:
-    """Keep the reasons, by name of the definition; empty where all of them load."""
-    record = {"files": _files(), "reasons": reasons}
-    if _read() != record:
-        write_json(_path(), record)
+
+def stamps() -> Stamps:
+    """Those of now; a file that has just gone is left out."""
+    found: Stamps = {}
+    for path in files().values():
+        if path.is_file():
+            stat = path.stat()
+            found[str(path)] = [stat.st_mtime_ns, stat.st_size]
+    return found
+
+
+def note(seen: Stamps, reasons: dict[str, str]) -> None:
+    """Keep the reasons, by name of the definition; empty where all of them load.
+
+    Args:
+        seen: stamps from before the definitions were read, so that what changed meanwhile counts as changed.
+        reasons: why each of those that make no DAG makes none.
+    """
+    record = {"files": seen, "reasons": reasons}
+    try:
+        if _read() != record:
+            write_json(_path(), record)
+    except OSError as error:
+        LOG.warning("%s cannot be written, so the definitions are read twice at each parse: %s", _path(), error)
 
 
 def noted() -> dict[str, str] | None:
-    """The reasons; None where a definition has changed since they were noted."""
+    """The reasons; None where there is no note of the definitions as they are."""
     record = _read()
-    return dict(record["reasons"]) if record.get("files") == _files() else None
+    return dict(record["reasons"]) if record.get("files") == stamps() else None
 
 
 def _read() -> dict[str, Any]:
-    return dict(read_json(_path())) if _path().is_file() else {}
+    """The note; empty where there is none, or none that can be read."""
+    try:
+        return dict(read_json(_path()))
+    except (OSError, ValueError):
+        return {}
 
 
 def _path() -> Path:
     return open_store().root / "definitions.json"
-
-
-def _files() -> dict[str, list[int]]:
-    """Path of each definition -> when it was changed, in nanoseconds, and its bytes."""
-    stats = {str(path): path.stat() for path in files().values()}
-    return {path: [stat.st_mtime_ns, stat.st_size] for path, stat in stats.items()}

@@ -5,10 +5,9 @@ from schemas.errors import ConfigError
 
 reasons = noted()
 if reasons is None:
-    from dags.definitions import all_dags
+    from dags.definitions import read_all
 
-    all_dags()
-    reasons = noted()
+    _, reasons = read_all()
 if reasons:
     lines = "\n".join(f"{name}: {reason}" for name, reason in sorted(reasons.items()))
     raise ConfigError(lines, "definitions that load", "correct them; all other pipelines have their DAG")

@@ -1,6 +1,7 @@
 """What the DAG of a pipeline looks like, and what it costs to read it."""
 
 import datetime as dt
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from pipelines.core.operations import Operations, Task
 from pipelines.core.registry import load
+from tests.dags.conftest import PROJECT
 
 pytestmark = pytest.mark.slow
 
@@ -219,6 +221,47 @@ print(json.dumps([count, *said]))
     count, before, after = python(code, KILNWORKS_ROOT=str(tmp_path))
     assert count == 1
     assert ("not yet" in before, "changed" in after) == (True, True)
+
+
+REFUSED = """
+import json
+import dags.training
+try:
+    import dags.refused
+    said = ""
+except Exception as error:
+    said = str(error)
+print(json.dumps([sorted(n for n, v in vars(dags.training).items() if type(v).__name__ == "DAG"), said]))
+"""
+
+
+@pytest.mark.parametrize("in_the_way", ["a folder", "no JSON"])
+def test_a_note_that_cannot_be_kept_or_read_hides_no_dag_and_no_reason(python, project, tmp_path, in_the_way):
+    (tmp_path / "pipelines").mkdir()
+    (tmp_path / "pipelines" / "broken.py").write_text("raise ValueError('not yet')")
+    note = project / "definitions.json"
+    if in_the_way == "a folder":
+        note.mkdir(parents=True)
+    else:
+        project.mkdir()
+        note.write_text('{"files"')
+    found, said = python(REFUSED, KILNWORKS_ROOT=str(tmp_path))
+    assert "maintenance" in found
+    assert "broken" not in found
+    assert "broken: " in said and "not yet" in said
+
+
+@pytest.mark.parametrize("name", ["toy_champion", "maintenance"])
+def test_a_definition_whose_dag_would_be_called_like_another_is_refused_with_that_reason(python, tmp_path, name):
+    shutil.copytree(PROJECT, tmp_path, dirs_exist_ok=True)
+    text = (PROJECT / "pipelines" / "toy.py").read_text()
+    (tmp_path / "pipelines" / f"{name}.py").write_text(text.replace('"toy"', f'"{name}"'))
+    found, said = python(REFUSED, KILNWORKS_ROOT=str(tmp_path))
+    assert {"toy", "toy_champion", "maintenance"} <= set(found)
+    assert f"{name}: there is another DAG {name}" in said
+    code = f"import dags.training, json; print(json.dumps(sorted(dags.training.{name}.task_dict)))"
+    tasks = python(code, KILNWORKS_ROOT=str(tmp_path), _AIRFLOW_PARSING_CONTEXT_DAG_ID=name)
+    assert tasks == (["move"] if name == "toy_champion" else ["prune"])
 
 
 def test_airflow_reads_the_files_that_define_dags_and_no_others():
