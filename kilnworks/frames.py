@@ -16,24 +16,29 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+_KINDS = "give a Polars or pandas frame, a mapping of columns, a list of rows as mappings, or the path of a file"
+
+
 @contextmanager
 def as_polars(rows: Any) -> Iterator[Path]:
     """A file with the rows, for as long as the block runs; the file itself where ``rows`` is a path.
 
     Raises:
-        DataUnreadable: no table, or one whose columns hold values of several types.
+        DataUnreadable: no table, one without rows, or one whose columns hold values of several types.
     """
-    if isinstance(rows, str | os.PathLike):
+    if isinstance(rows, str | os.PathLike) and os.fspath(rows):
         yield Path(rows)
         return
     frame = _frame(rows)
+    if frame.is_empty():
+        raise DataUnreadable("a table without rows", "at least one row", "look at how the rows were selected")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.parquet"
         frame.write_parquet(path)
         try:
             yield path
         except KilnworksError as error:  # nobody knows that file
-            raise error.reworded(error.got.replace(f"{path}: ", "").replace(str(path), "rows")) from error
+            raise error.reworded(error.got.replace(f"{path}: ", "").replace(str(path), "the frame")) from error
 
 
 def as_given(frame: pl.DataFrame, rows: Any) -> Any:
@@ -61,10 +66,11 @@ def _frame(rows: Any) -> pl.DataFrame:
     try:
         if is_pandas(rows):
             return pl.from_pandas(rows)
-        if isinstance(rows, Mapping | Sequence):
+        if isinstance(rows, Mapping | Sequence) and not isinstance(rows, str | bytes):
             return pl.DataFrame(rows, infer_schema_length=None)
     except Exception as error:  # of Polars and of pyarrow, each in its own words
-        raise DataUnreadable(f"rows that are no table: {error}", "one type of value in each column") from error
-    raise DataUnreadable(
-        f"rows as {type(rows).__name__}", "a Polars or pandas frame, a mapping of columns, a list of rows, or a path"
-    )
+        reason = str(error).strip().partition("\n")[0]
+        raise DataUnreadable(
+            f"rows that are no table: {reason}", "one type of value in each column", "convert the column that is named"
+        ) from error
+    raise DataUnreadable(f"rows as {type(rows).__name__}", "rows of a table", _KINDS)

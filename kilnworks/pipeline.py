@@ -118,7 +118,12 @@ class LoadedPipeline:
             pipeline = defined.configured(given)
             selected = pipeline.between(first, last)
             if not selected:
-                raise ConfigError(f"first={first!r}, last={last!r}: no step lies between", "a step before another")
+                have = ", ".join(step.name for step in defined.steps)
+                raise ConfigError(
+                    f"no step lies between first={first!r} and last={last!r}",
+                    f"two steps of which the last needs the first; the steps: {have}",
+                    "change first or last, or leave one out",
+                )
             run = self.store.run(self.name, run_id or new_run_id())
             run.store.check_writable()
             words = run_words(self.name, run, [f"{k}={json.dumps(v, default=str)}" for k, v in given.items()], None)

@@ -86,7 +86,9 @@ class RunResult:
         finished = [step.name for step in made if self._run.manifest(step.name) is not None]
         if not finished:
             raise ConfigError(
-                f"run {self.id} has no finished {kind.__name__.lower()}", "one", "see .steps() for what became of each"
+                f"run {self.id} has no finished {kind.__name__.lower()}",
+                f"a run in which one of these is done: {', '.join(step.name for step in made) or 'no step makes one'}",
+                "see .steps() for what became of each",
             )
         found = self._run.load(finished[-1], kind)
         assert isinstance(found, kind)

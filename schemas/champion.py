@@ -57,7 +57,8 @@ def read_champion(store: Path, pipeline: str) -> ChampionRecord:
     path = champion_path(store, pipeline)
     if not path.is_file():
         known = [p.stem for p in path.parent.glob("*.json")] if path.parent.is_dir() else []
-        raise UnknownName("champion of pipeline", pipeline, known)
+        run = f"run it until a model goes live: python -m pipelines run {pipeline}"
+        raise UnknownName("champion of pipeline", pipeline, known, run)
     record = ChampionRecord(**read_json(path))
     return replace(record, path=str(moved(record.path, record.store, store)), store=str(store))
 

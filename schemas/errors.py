@@ -97,15 +97,23 @@ class ContractError(ConfigError):
 
 
 class UnknownName(ConfigError):
-    """A name that does not exist; the message offers the nearest one that does."""
+    """A name that does not exist; the message offers the nearest one that does.
 
-    def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
+    Args:
+        what: kind of thing.
+        name: what was asked for.
+        known: names that exist.
+        otherwise: what to do where none of them is near.
+    """
+
+    def __init__(self, what: str, name: str, known: Iterable[str], otherwise: str = "") -> None:
         have = sorted(known)
         near = difflib.get_close_matches(name, have, n=1, cutoff=0.5)
+        advice = otherwise or ("choose one of these" if have else "make one first")
         super().__init__(
             f"no {what} {name!r}",
             f"one of {listed(have)}" if have else f"a {what} (there is none yet)",
-            f"did you mean {near[0]!r}?" if near else "choose one of these" if have else "make one first",
+            f"did you mean {near[0]!r}?" if near else advice,
             {"name": name, "known": have},
         )
 

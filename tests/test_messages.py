@@ -4,7 +4,10 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from schemas import errors
+from schemas.champion import read_champion
 from schemas.errors import KilnworksError, UnknownName
 
 ROOT = Path(__file__).parents[1]
@@ -28,7 +31,9 @@ def said_nothing(call: ast.Call) -> list[str]:
 
 
 def calls() -> Iterator[tuple[str, ast.Call]]:
-    for file in (p for room in ("components", "pipelines", "dags", "schemas") for p in (ROOT / room).rglob("*.py")):
+    for file in (
+        p for room in ("components", "pipelines", "dags", "schemas", "kilnworks") for p in (ROOT / room).rglob("*.py")
+    ):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             ours = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in KINDS
             if ours and not any(isinstance(one, ast.Starred) for one in node.args):
@@ -45,3 +50,11 @@ def test_a_name_that_does_not_exist_always_has_an_advice():
     assert UnknownName("pipeline", "churm", ["churn"]).fix == "did you mean 'churn'?"
     assert UnknownName("pipeline", "xyz", ["churn"]).fix == "choose one of these"
     assert UnknownName("pipeline", "xyz", []).fix == "make one first"
+
+
+def test_without_a_champion_the_command_that_makes_one_is_named(tmp_path):
+    """Champions of other pipelines are no choice."""
+    (tmp_path / "champions").mkdir()
+    (tmp_path / "champions/digits.json").write_text("{}")
+    with pytest.raises(UnknownName, match="run houses$"):
+        read_champion(tmp_path, "houses")

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 KINDS = {task.kind for task in TASKS}
 FILES = sorted(
     path
-    for room in ("components", "pipelines", "dags", "schemas")
+    for room in ("components", "pipelines", "dags", "schemas", "kilnworks")
     for path in (ROOT / room).rglob("*.py")
     if not path.is_relative_to(ROOT / "components" / "tasks")
 )
