@@ -56,5 +56,5 @@ def test_without_a_champion_the_command_that_makes_one_is_named(tmp_path):
     """Champions of other pipelines are no choice."""
     (tmp_path / "champions").mkdir()
     (tmp_path / "champions/digits.json").write_text("{}")
-    with pytest.raises(UnknownName, match="run houses$"):
+    with pytest.raises(UnknownName, match=r"run houses$"):
         read_champion(tmp_path, "houses")
