@@ -76,10 +76,15 @@ def predict(
     follow_published(opened)
     contract = champion_contract(champion)
     ask = through_server(champion, server, timeout_seconds) if server else in_process(champion)
+    rows = 0
     with ExitStack() as stack:
         out = stack.enter_context(_replacing(output)) if output else sys.stdout
         for i, frame in enumerate(predictions(file, contract, ask, like, champion_task(champion, contract))):
             out.write(frame.write_csv(include_header=i == 0))
+            rows += frame.height
+    if output:
+        asked = server or f"version {champion.version}, run {champion.run_id}"
+        typer.echo(f"{output}: {rows:,} rows, answered by {name} ({asked})", err=True)
 
 
 def serve(context: typer.Context) -> int:

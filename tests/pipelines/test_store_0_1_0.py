@@ -58,7 +58,7 @@ def kilnworks(shop: Path, *argv: str) -> str:
         [*COMMAND, *argv], cwd=root, env=environment(shop), capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return done.stdout + done.stderr
 
 
 def assert_answers(path: Path, version: int) -> None:
@@ -88,7 +88,8 @@ def test_a_moved_store_names_its_own_champion(opened):
 
 @pytest.mark.slow
 def test_its_champion_predicts_what_it_predicted(opened, tmp_path):
-    kilnworks(opened, "predict", "visits", str(FRESH), "--output", str(tmp_path / "out.csv"))
+    said = kilnworks(opened, "predict", "visits", str(FRESH), "--output", str(tmp_path / "out.csv"))
+    assert f"{tmp_path / 'out.csv'}: 40 rows, answered by visits (version 2, run " in said
     assert_answers(tmp_path / "out.csv", 2)
 
 
