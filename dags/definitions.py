@@ -18,6 +18,7 @@ from dags.factory import build_dag
 from dags.noted import note, stamps
 from pipelines.core.graph import Pipeline
 from pipelines.core.registry import docs, load, names
+from pipelines.core.store import Store, open_store
 from schemas.errors import KilnworksError
 
 
@@ -36,9 +37,10 @@ def read_all() -> tuple[dict[str, DAG], dict[str, str]]:
     """DAG id -> DAG, and name of each definition that makes none -> why."""
     found: dict[str, DAG] = {maintenance.NAME: maintenance.build_maintenance_dag()}
     reasons: dict[str, str] = {}
+    store = open_store()
     for name in names():
         try:
-            made = {dag.dag_id: dag for dag in _dags(load(name))}
+            made = {dag.dag_id: dag for dag in _dags(load(name), store)}
         except KilnworksError as error:
             reasons[name] = error.got
         except Exception as error:
@@ -60,11 +62,14 @@ def _asked(dag_id: str) -> list[DAG]:
     return [dag for name in owners for dag in _dags(load(name)) if dag.dag_id == dag_id][:1]
 
 
-def _dags(pipeline: Pipeline) -> list[DAG]:
-    """All DAGs of a definition, or none: an error in one of them is one of the definition."""
+def _dags(pipeline: Pipeline, store: Store | None = None) -> list[DAG]:
+    """All DAGs of a definition, or none: an error in one of them is one of the definition.
+
+    ``store`` is what their forms offer choices from, if they are read to be shown.
+    """
     found = [build_dag(pipeline, docs(pipeline.name))]
     if pipeline.operations.retrain is not None:
         found.append(retrain.build_retrain_dag(pipeline, pipeline.operations.retrain))
     if champion.publishes(pipeline):
-        found.append(champion.build_champion_dag(pipeline))
+        found.append(champion.build_champion_dag(pipeline, store))
     return found

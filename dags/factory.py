@@ -26,12 +26,18 @@ from pipelines.core.approval import approved_settings
 from pipelines.core.form import changed, form
 from pipelines.core.graph import Pipeline
 from pipelines.core.operations import Docker, Pod, Python, ThisProcess, stage
-from pipelines.core.promotion import AUTO, WISHES
+from pipelines.core.promotion import ASKED, AUTO, NEVER, WISHES
 from pipelines.core.units import Unit
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 LIVE = "live"
 """Name of the form's field about going live; settings have a dot in theirs."""
+WISH_HELP = {
+    AUTO: "the model goes live where the gates are open, unless settings were changed (a trial) or something newer is "
+    "live.",
+    NEVER: "nothing is published.",
+    ASKED: "it goes live in your name although it is a trial or older; gates and approval hold all the same.",
+}
 AT_ONCE = ("@once", "@continuous")
 """Schedules that ask for a run as soon as the DAG is switched on."""
 RESTARTS = 1
@@ -214,11 +220,7 @@ def _live_param() -> Param:
         type="string",
         title="what goes live",
         section="Going live",
-        description=(
-            "auto: the model goes live where the gates are open, unless settings were changed (a trial) or something "
-            "newer is live. train only: nothing is published. promote: it goes live in your name although it is a "
-            "trial or older; gates and approval hold all the same."
-        ),
+        description_md="\n".join(f"* **{kind}**: {text}" for kind, text in WISH_HELP.items()),
     )
 
 

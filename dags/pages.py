@@ -3,6 +3,7 @@
 import datetime as dt
 import html
 from collections.abc import Iterable, Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -14,6 +15,11 @@ from schemas.files import read_json
 
 RUNS_SHOWN = 15
 DECISIONS_SHOWN = 20
+ALERTS_SHOWN = 20
+ALERTS_OPEN = 5
+"""How many alerts are seen without a click."""
+LOOKED_AT = 200
+"""Most decisions of a pipeline that are read."""
 
 STYLE = """
 :root { color-scheme: light dark; --line: light-dark(#d9d4cc, #46413a); --dim: light-dark(#6b645a, #a79f93);
@@ -23,6 +29,7 @@ h1 { font-size: 1.4rem } h2 { font-size: 1.1rem; margin-top: 2rem }
 table { border-collapse: collapse; width: 100% } th { text-align: left; font-weight: 500; color: var(--dim) }
 td, th { padding: .35rem .8rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
 .done, .retrain { color: var(--good) } .failed { color: var(--bad) } .skipped, .wait { color: var(--wait) }
+summary { cursor: pointer; color: var(--dim); padding: .35rem 0 }
 .dim, .nothing { color: var(--dim) } td.number { font-variant-numeric: tabular-nums; white-space: nowrap }
 """
 
@@ -72,26 +79,41 @@ def _run_row(run: Run, summary: Mapping[str, Any]) -> str:
 
 
 def _decisions(store: Store, pipeline: str) -> str:
-    """The newest decisions on retraining."""
-    records = _newest(store.root / "retraining" / pipeline / "decisions")
+    """The newest decision on retraining; those before it folded, equal ones in a row as one line."""
+    records = _newest(store.root / "retraining" / pipeline / "decisions", LOOKED_AT)
     if not records:
         return ""
-    rows = "".join(
-        f"<tr><td class=number>{_time(r['at'])}<td class={r['verdict']}>{r['verdict']}<td>{_text(r['headline'])}</tr>"
-        for r in records
+    lines = [_decision_row(list(alike)) for _, alike in groupby(records, lambda r: str(r["verdict"]))]
+    return f"<h3>Decisions on new data</h3>{_folded(lines[:DECISIONS_SHOWN], 1, 'time<th>verdict<th>why')}"
+
+
+def _decision_row(alike: list[dict[str, Any]]) -> str:
+    """One line for decisions of the same verdict that follow one another, newest first: the newest, and how many."""
+    newest, count = alike[0], len(alike)
+    before = f" <span class=dim>({count} times since {_time(alike[-1]['at'])})</span>" if count > 1 else ""
+    return (
+        f"<tr><td class=number>{_time(newest['at'])}<td class={newest['verdict']}>{newest['verdict']}"
+        f"<td>{_text(newest['headline'])}{before}</tr>"
     )
-    return f"<h3>Decisions on new data</h3><table><tr><th>time<th>verdict<th>why</tr>{rows}</table>"
 
 
 def _alerts(store: Store) -> str:
-    records = _newest(store.root / "alerts")
+    records = _newest(store.root / "alerts", ALERTS_SHOWN)
     if not records:
         return ""
-    rows = "".join(
+    lines = [
         f"<tr><td class=number>{_time(r['at'])}<td>{_run_link(r)}<td>{_text(r['kind'])}<td>{_text(r['text'])}</tr>"
         for r in records
-    )
-    return f"<h2>Alerts</h2><table><tr><th>time<th>run<th>kind<th>what happened</tr>{rows}</table>"
+    ]
+    return f"<h2>Alerts</h2>{_folded(lines, ALERTS_OPEN, 'time<th>run<th>kind<th>what happened')}"
+
+
+def _folded(rows: list[str], shown: int, head: str) -> str:
+    """A table of the first rows; the others are seen by a click."""
+    table = f"<table><tr><th>{head}</tr>{{}}</table>"
+    rest = rows[shown:]
+    more = f"<details><summary>{len(rest)} earlier</summary>{table.format(''.join(rest))}</details>" if rest else ""
+    return table.format("".join(rows[:shown])) + more
 
 
 def _run_link(record: Mapping[str, Any]) -> str:
@@ -99,8 +121,8 @@ def _run_link(record: Mapping[str, Any]) -> str:
     return f"<a href='/kilnworks/run?{query}'>{_text(record['pipeline'])}</a>"
 
 
-def _newest(folder: Path) -> list[dict[str, Any]]:
-    return [read_json(path) for path in sorted(folder.glob("*.json"))[::-1][:DECISIONS_SHOWN]]
+def _newest(folder: Path, count: int) -> list[dict[str, Any]]:
+    return [read_json(path) for path in sorted(folder.glob("*.json"))[::-1][:count]]
 
 
 def _time(seconds: float) -> str:

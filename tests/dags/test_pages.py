@@ -57,3 +57,29 @@ def test_a_run_that_has_not_begun_is_asked_for_again():
 
 def test_the_address_of_a_report_is_quoted(tmp_path):
     assert report_path(Store(Path(tmp_path)).run("churn", "a b#c")) == "/kilnworks/files/churn/a_b_c/report.html"
+
+
+def test_the_newest_decision_is_seen_and_those_before_it_are_folded(tmp_path):
+    """Of decisions of the same verdict in a row the newest is told, with how many there were."""
+    store = Store(tmp_path)
+    run(store, "r1")
+    verdicts = ["wait", "wait", "wait", "retrain", "wait", "wait"]
+    for number, verdict in enumerate(verdicts, 1):
+        record = {"at": 60 * number, "verdict": verdict, "headline": f"decision {number}"}
+        write_json(tmp_path / "retraining" / "churn" / "decisions" / f"{number:06d}-{verdict}.json", record)
+    seen, _, folded = overview(store, ["churn"]).partition("<details>")
+    assert [f"decision {n}" in seen for n in range(1, 7)] == [False] * 5 + [True]
+    assert "(2 times since 1970-01-01 00:05:00)" in seen
+    assert "2 earlier" in folded
+    assert [f"decision {n}" in folded for n in range(1, 7)] == [False, False, True, True, False, False]
+    assert "(3 times since 1970-01-01 00:01:00)" in folded
+
+
+def test_old_alerts_are_folded(tmp_path):
+    for number in range(8):
+        alert = {"at": number, "kind": "failed", "pipeline": "churn", "run_id": "r", "text": f"what {number}{{}}"}
+        write_json(tmp_path / "alerts" / f"{number}.json", alert)
+    seen, _, folded = overview(Store(tmp_path), []).partition("<details>")
+    assert [f"what {n}{{}}" in seen for n in range(8)] == [False] * 3 + [True] * 5
+    assert [f"what {n}{{}}" in folded for n in range(8)] == [True] * 3 + [False] * 5
+    assert "3 earlier" in folded

@@ -66,7 +66,7 @@ class PlainConfig(Config):
 
 def rows(config: RowsConfig, out: Path) -> CheckedExamples:
     """Read the values."""
-    found = [r for f in config.source.files() for r in csv.DictReader(f.open())]
+    found = [r for f in config.source.files() for r in csv.DictReader(f.read_text().splitlines())]
     try:
         values = [float(r["value"]) for r in found if config.window is None or inside(config.window, r["time"])]
     except ValueError as error:
