@@ -5,22 +5,28 @@ time: what the definition says. Each way leaves a decision record in the run.
 """
 
 import datetime as dt
+import subprocess
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.providers.standard.triggers.hitl import HITLTrigger
 from airflow.sdk import Param
 from airflow.sdk.definitions.context import Context
-from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskAwaitingInput
 from airflow.sdk.timezone import utcnow
 
-from dags.place import open_run
-from pipelines.core.approval import question, record_answer
+from dags import pages
+from dags.place import command, environment, open_run
+from pipelines.core.approval import record_answer
+from pipelines.core.compare import champion_of, on_same_rows
 from pipelines.core.form import changed, form
 from pipelines.core.graph import Pipeline
 from pipelines.core.operations import Approval
 from pipelines.core.owner import require_owner
-from schemas.errors import ConfigError
+from pipelines.core.question import question, require_evaluation
+from pipelines.core.store import Run
+from schemas.errors import ConfigError, StoreError
+from schemas.places import project_root
 
 APPROVE, REJECT = "Approve", "Reject"
 COMMENT = "comment"
@@ -56,7 +62,8 @@ class ApprovalOperator(HITLOperator):
         """
         run = open_run(self.pipeline.name, str(context["run_id"]))
         require_owner(run.store, f"asking for {self.step} of {self.pipeline.name}")
-        self.body = question(self.pipeline, run)
+        self._require_evaluation(run)
+        self.body = question(self.pipeline, run, pages.report_path, self._compare(run))
         try:
             return super().execute(context)
         except TaskAwaitingInput as waiting:
@@ -87,6 +94,25 @@ class ApprovalOperator(HITLOperator):
         if not record.passed:
             raise AirflowSkipException(record.headline)
         return None
+
+    def _require_evaluation(self, run: Run) -> None:
+        try:
+            require_evaluation(self.pipeline, run, self.step)
+        except StoreError as error:
+            raise AirflowFailException(str(error)) from None
+
+    def _compare(self, run: Run) -> str:
+        """Have the champion measured on the rows of this run, in a process of its own; returns why that failed."""
+        if champion_of(run) is None or on_same_rows(self.pipeline, run) is not None:
+            return ""
+        line = command(("compare", self.pipeline.name, "--run", run.run_id))
+        self.log.info("$ %s", " ".join(line))
+        done = subprocess.run(
+            line, cwd=project_root(), env=environment(), capture_output=True, text=True, errors="replace", check=False
+        )
+        said = (done.stdout + done.stderr).strip()
+        self.log.info("%s", said)
+        return "" if done.returncode == 0 else (said.splitlines() or [f"exit code {done.returncode}"])[0]
 
     def _form(self, approval: Approval) -> dict[str, Param]:
         """The settings that may be changed, and a comment."""

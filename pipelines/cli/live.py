@@ -12,17 +12,21 @@ from rich.console import Console
 
 from pipelines.cli.quiet import quiet_libraries
 from pipelines.cli.settings import StoreUrl
-from pipelines.core.approval import answer, question, record_answer
+from pipelines.core.approval import answer, record_answer
+from pipelines.core.compare import champion_of, on_same_rows
+from pipelines.core.compare import compare as measure_champion
 from pipelines.core.events import Status
 from pipelines.core.execute import run_step
 from pipelines.core.graph import Pipeline
 from pipelines.core.owner import require_owner
 from pipelines.core.promotion import ASKED, AUTO, NEVER, UNASKED, WISHES, wish
+from pipelines.core.question import question, require_evaluation
 from pipelines.core.registry import load
 from pipelines.core.store import Run, open_store
 from schemas.artifacts import Deployment
 from schemas.champion import ChampionRecord, Decided, read_champion
-from schemas.errors import ConfigError, StoreError
+from schemas.errors import ConfigError, KilnworksError, StoreError
+from schemas.files import read_json
 
 LIVE_VARIABLE = "KILNWORKS_LIVE"
 """What an orchestrator was told about going live: ``auto``, ``train only`` or ``promote``."""
@@ -96,6 +100,19 @@ def rollback(
     _told(champion, decided)
 
 
+def compare(
+    name: Name,
+    run_id: Annotated[str, typer.Option("--run", help="The run whose rows both are measured on.", show_default=False)],
+    store: StoreUrl = None,
+) -> None:
+    """Measure the champion on the rows that a run's model was measured on, and show both; kept in the run."""
+    quiet_libraries()
+    run = open_store(store).find_run(name, run_id)
+    pipeline = load(name).configured(read_json(run.path / "run.json")["overrides"])
+    measure_champion(pipeline, run)
+    _say(question(pipeline, run))
+
+
 def wanted_live(promote: bool, train_only: bool, by: str | None, reason: str) -> dict[str, Any]:
     """``{"live": ...}`` for ``run.json``; empty where nothing was said, so that what was said before holds."""
     if promote and train_only:
@@ -137,11 +154,23 @@ def ask_here(pipeline: Pipeline, run: Run, outcome: Mapping[str, Status]) -> boo
     waiting = [name for name, status in outcome.items() if status == "skipped" and _gate(run, name) == "approval"]
     if not waiting or not sys.stdin.isatty():
         return False
-    _say(question(pipeline, run))
+    require_evaluation(pipeline, run, waiting[0])
+    _say(asked(pipeline, run))
     approved = typer.confirm(f"{pipeline.name}: may {waiting[0]} run?", default=False)
     reason = typer.prompt("why")
     record_answer(run, waiting[0], approved=approved, by=_person(None), comment=reason, settings={})
     return approved
+
+
+def asked(pipeline: Pipeline, run: Run) -> str:
+    """The question, both models on the same rows where that is possible."""
+    if champion_of(run) is None or on_same_rows(pipeline, run) is not None:
+        return question(pipeline, run)
+    try:
+        measure_champion(pipeline, run)
+    except KilnworksError as error:
+        return question(pipeline, run, trouble=error.got)
+    return question(pipeline, run)
 
 
 def closed_gates(run: Run, outcome: Mapping[str, Status]) -> list[str]:
@@ -162,6 +191,7 @@ def _approve(pipeline: Pipeline, run: Run, by: str, reason: str) -> bool:
     for step in wanting:
         given = answer(run, step)
         if given is None or not given.passed:
+            require_evaluation(pipeline, run, step)
             record_answer(run, step, approved=True, by=by, comment=reason, settings={})
     return bool(wanting)
 
@@ -187,8 +217,6 @@ def _person(by: str | None) -> str:
 
 def run_command(run: Run) -> str:
     """The command that a run was started by."""
-    from schemas.files import read_json
-
     return str(read_json(run.path / "run.json").get("command", ""))
 
 

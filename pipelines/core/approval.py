@@ -1,36 +1,18 @@
-"""A person's yes or no before a step: what is asked, and the record of the answer.
+"""A person's yes or no before a step: the record of the answer. What is asked stands in ``question``.
 
-The answer lies in the run as ``approvals/<step>.json``: a decision record with who said it, and the settings that were
-changed in saying it.
+The answer lies in the run as ``approvals/<step>.json``: a decision record with when it was given and who said it, and
+the settings that were changed in saying it.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipelines.core.graph import Pipeline
 from pipelines.core.owner import require_owner
 from pipelines.core.store import Run, now
-from schemas.artifacts import Evaluation
-from schemas.champion import ChampionRecord, read_champion
 from schemas.decision import DecisionRecord
-from schemas.errors import UnknownName
 from schemas.files import read_json, write_json
 
 FOLDER = "approvals"
-
-
-def question(pipeline: Pipeline, run: Run) -> str:
-    """What the person is shown, in Markdown: each metric of the champion beside that of this run, with its interval."""
-    mine = _metrics(pipeline, run)
-    champion = _champion(pipeline, run)
-    theirs = {} if champion is None else _metrics(pipeline, run.store.run(pipeline.name, champion.run_id))
-    live = "There is no champion yet."
-    if champion is not None:
-        live = f"The champion is version {champion.version}, of run `{champion.run_id}`."
-    names = list(dict.fromkeys([*mine, *theirs]))
-    rows = [_row(name, theirs.get(name), mine.get(name)) for name in names]
-    table = ["| metric | champion | this run | change |", "|---|---|---|---|", *rows]
-    return "\n".join([live, "", *(table if rows else ["This run has no evaluation."])])
 
 
 def record_answer(
@@ -81,36 +63,3 @@ def approved_settings(run: Run, steps: Sequence[str]) -> dict[str, Any]:
         if given is not None:
             found |= given.details["settings"]
     return found
-
-
-def _champion(pipeline: Pipeline, run: Run) -> ChampionRecord | None:
-    try:
-        run.store.pull(f"champions/{pipeline.name}.json")
-        return read_champion(run.store.root, pipeline.name)
-    except UnknownName:
-        return None
-
-
-def _metrics(pipeline: Pipeline, run: Run) -> dict[str, dict[str, float]]:
-    """Metric -> value and interval, of the evaluation of a run; empty where it has none."""
-    for step in pipeline.steps:
-        if issubclass(step.signature.result, Evaluation) and run.manifest(step.name) is not None:
-            return dict(Evaluation(run.step_path(step.name)).results.get("metrics", {}))
-    return {}
-
-
-def _row(name: str, theirs: Mapping[str, Any] | None, mine: Mapping[str, Any] | None) -> str:
-    return f"| {name} | {_figure(theirs)} | {_figure(mine)} | {_change(theirs, mine)} |"
-
-
-def _figure(metric: Mapping[str, Any] | None) -> str:
-    if metric is None or metric.get("value") is None:
-        return ""
-    low, high = metric.get("low"), metric.get("high")
-    return f"{metric['value']:.4f}" + (f" ({low:.4f} to {high:.4f})" if low is not None and high is not None else "")
-
-
-def _change(theirs: Mapping[str, Any] | None, mine: Mapping[str, Any] | None) -> str:
-    if theirs is None or mine is None or theirs.get("value") is None or mine.get("value") is None:
-        return ""
-    return f"{mine['value'] - theirs['value']:+.4f}"

@@ -173,7 +173,7 @@ def _make_or_take(
     pipeline: Pipeline, step: Step, run: Run, attempt: "_Attempt", fresh: bool, only_cached: bool
 ) -> Status:
     attempt.started()
-    inputs, lineage = _inputs(step, run)
+    inputs, lineage = inputs_of(step, run)
     fingerprint = step_fingerprint(step.run, step.config, {p: i["fingerprint"] for p, i in lineage.items()})
     kind = step.signature.result
     if run.store.remote is not None:
@@ -250,8 +250,8 @@ def _make(
     attempt.ended("done")
 
 
-def _inputs(step: Step, run: Run) -> tuple[dict[str, Artifact], dict[str, Any]]:
-    """Artifacts for a step, and where each comes from."""
+def inputs_of(step: Step, run: Run) -> tuple[dict[str, Artifact], dict[str, Any]]:
+    """Artifacts for a step, by parameter, and where each comes from."""
     artifacts: dict[str, Artifact] = {}
     lineage: dict[str, Any] = {}
     for parameter, source in step.inputs.items():

@@ -5,7 +5,7 @@ from typing import Any
 
 from components.charts.scale import label, seconds_text
 from components.reporting.reading import RunRecord, StepRecord
-from components.reporting.sections.wording import metric_label
+from components.reporting.sections.wording import metric_label, moment
 from components.reporting.summary import is_champion
 from components.tasks.choose import task_named
 from schemas.json_values import as_dict, as_number
@@ -29,7 +29,7 @@ def overview(run: RunRecord) -> dict[str, Any]:
     return {
         "pipeline": str(run.run.get("pipeline") or run.path.parent.name),
         "run_id": str(run.run.get("run_id") or run.path.name),
-        "started": _moment(str(run.run.get("started") or "")),
+        "started": moment(str(run.run.get("started") or "")),
         "trigger": str(run.run.get("trigger") or ""),
         "command": str(run.run.get("command") or ""),
         "overrides": {str(k): str(v) for k, v in as_dict(run.run.get("overrides")).items()},
@@ -114,9 +114,3 @@ def _tiles(run: RunRecord) -> list[dict[str, str]]:
     note = " · ".join(f"{n} {o}" for o, n in counts.items() if n)
     tiles.append({"label": "Time", "value": seconds_text(run.seconds), "note": note})
     return tiles
-
-
-def _moment(stamp: str) -> str:
-    """An ISO 8601 instant as a person writes it."""
-    date, _, clock = stamp.partition("T")
-    return f"{date} {clock[:8]} UTC" if clock else stamp

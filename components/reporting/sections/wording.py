@@ -13,3 +13,9 @@ def metric_meaning(name: str) -> str:
     """One clause on what the metric says."""
     metric = metric_named(name)
     return metric.meaning if metric else ""
+
+
+def moment(stamp: str) -> str:
+    """An ISO 8601 instant as a person writes it."""
+    date, _, clock = stamp.partition("T")
+    return f"{date} {clock[:8]} UTC" if clock else stamp

@@ -283,3 +283,31 @@ def test_a_run_that_was_not_to_publish_did_not_stop(tmp_path: Path, gate: str, e
     page = Page(render_report(run.path))
     assert ended in page.text and "Make this run again" in page.text
     assert "from where it stopped" not in page.text and "stopped at a gate" not in page.text
+
+
+@pytest.mark.parametrize("passed", [True, False])
+def test_an_approval_is_shown_with_who_when_why_and_what_was_changed(tmp_path: Path, passed: bool) -> None:
+    run = build("done", tmp_path)
+    record = DecisionRecord(
+        gate="approval",
+        passed=passed,
+        rule="a person approves deployment",
+        reason="approved by anna",
+        details={"step": "deployment", "by": "anna", "comment": "as <b>agreed</b>", "settings": {"deployment.keep": 5}},
+    )
+    dump(run.path / "approvals" / "deployment.json", {"at": "2026-01-02T03:04:05.678Z", **record.record()})
+    text = render_report(run.path)
+    page = Page(text)
+    for words in ("anna", "2026-01-02 03:04:05 UTC", "as <b>agreed</b>", "deployment.keep = 5", record.headline):
+        assert words in page.text
+    assert "<b>agreed</b>" not in text
+
+
+def test_a_no_leaves_its_decision_in_a_run_that_has_made_no_other(tmp_path: Path) -> None:
+    run = build("empty", tmp_path)
+    run.outcome("deployment", "skipped", seconds=0.0, reason="approval gate closed: rejected by ben")
+    record = DecisionRecord(gate="approval", passed=False, rule="a person approves deployment", details={"by": "ben"})
+    dump(run.path / "approvals" / "deployment.json", {"at": "2026-01-02T03:04:05.678Z", **record.record()})
+    page = Page(render_report(run.path))
+    assert "gates" in page.ids
+    assert "ben" in page.text

@@ -1,0 +1,146 @@
+"""The champion measured by a run's own evaluation: the same component, settings and rows, only the model is another.
+
+What is found lies in the run as ``comparison.json``::
+
+    {"step", "fingerprint": of the run's evaluation, "champion": {"run_id", "version"}, "metrics": {name: {...}}}
+"""
+
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from pipelines.core.execute import inputs_of
+from pipelines.core.graph import Pipeline, Step
+from pipelines.core.store import Run
+from schemas.artifacts import Evaluation, Model
+from schemas.champion import ChampionRecord, read_champion
+from schemas.context import RunContext
+from schemas.errors import StepSkipped, StoreError, UnknownName
+from schemas.files import read_json, write_json
+
+FILE = "comparison.json"
+
+
+def compare(pipeline: Pipeline, run: Run) -> dict[str, Any]:
+    """Measure the champion on the rows that the model of ``run`` was measured on, and keep the result in the run.
+
+    Args:
+        pipeline: the definition with the settings of the run.
+        run: its evaluation must have finished.
+
+    Raises:
+        StoreError: the run has no evaluation; the champion's run has no model.
+        UnknownName: there is no champion.
+        KilnworksError: the champion cannot be measured on these rows, e.g. because they have other columns.
+    """
+    step = evaluation_of(pipeline, run)
+    if step is None:
+        raise StoreError(
+            f"run {run.run_id} of {run.pipeline} has no evaluation",
+            "a run whose evaluation has finished",
+            f"kilnworks run {run.pipeline} --run-id {run.run_id}",
+        )
+    champion = champion_of(run)
+    if champion is None:
+        raise UnknownName("champion of pipeline", run.pipeline, [])
+    theirs = run.store.run(run.pipeline, champion.run_id)
+    alike = _measured_alike(step, run, theirs)
+    metrics = evaluated(theirs, step) if alike else _measure(step, run, theirs)
+    record = {
+        "step": step.name,
+        "fingerprint": _fingerprint(run, step),
+        "champion": {"run_id": champion.run_id, "version": champion.version},
+        "metrics": metrics,
+    }
+    write_json(run.path / FILE, record, durable=True)
+    run.store.push((run.path / FILE).relative_to(run.store.root).as_posix())
+    return record
+
+
+def on_same_rows(pipeline: Pipeline, run: Run) -> dict[str, Any] | None:
+    """The champion's metrics on the rows of the run's evaluation.
+
+    None where nothing was evaluated or is live, or where this champion was not measured for this evaluation.
+    """
+    step, champion = evaluation_of(pipeline, run), champion_of(run)
+    if step is None or champion is None:
+        return None
+    theirs = run.store.run(run.pipeline, champion.run_id)
+    if _measured_alike(step, run, theirs):
+        return evaluated(theirs, step)
+    run.store.pull((run.path / FILE).relative_to(run.store.root).as_posix())
+    if not (run.path / FILE).is_file():
+        return None
+    record = read_json(run.path / FILE)
+    now = {"run_id": champion.run_id, "version": champion.version}
+    current = (record["fingerprint"], record["champion"]) == (_fingerprint(run, step), now)
+    return dict(record["metrics"]) if current else None
+
+
+def evaluates(pipeline: Pipeline) -> bool:
+    """Whether a definition measures its models at all."""
+    return any(issubclass(step.signature.result, Evaluation) for step in pipeline.steps)
+
+
+def evaluation_of(pipeline: Pipeline, run: Run) -> Step | None:
+    """The first evaluation that has finished in a run."""
+    steps = (step for step in pipeline.steps if issubclass(step.signature.result, Evaluation))
+    return next((step for step in steps if run.manifest(step.name) is not None), None)
+
+
+def champion_of(run: Run) -> ChampionRecord | None:
+    """The live model of a run's pipeline."""
+    run.store.pull(f"champions/{run.pipeline}.json")
+    try:
+        return read_champion(run.store.root, run.pipeline)
+    except UnknownName:
+        return None
+
+
+def _fingerprint(run: Run, step: Step) -> str:
+    return str((run.manifest(step.name) or {}).get("fingerprint", ""))
+
+
+def evaluated(run: Run, step: Step) -> dict[str, Any]:
+    """The metrics that a finished evaluation has found."""
+    return dict(Evaluation(run.step_path(step.name)).results.get("metrics", {}))
+
+
+def _models(step: Step) -> dict[str, str]:
+    """Parameter -> step of this pipeline, for the inputs that are the model."""
+    kinds = step.signature.inputs
+    return {p: source for p, source in step.inputs.items() if isinstance(source, str) and issubclass(kinds[p], Model)}
+
+
+def _measured_alike(step: Step, run: Run, theirs: Run) -> bool:
+    """Whether the champion's own evaluation was of the same rows, code and settings."""
+    mine, other = run.manifest(step.name), theirs.manifest(step.name)
+    if mine is None or other is None:
+        return False
+    models = _models(step)
+    same = ("component", "config", "code")
+    inputs = [
+        {p: origin["fingerprint"] for p, origin in manifest["inputs"].items() if p not in models}
+        for manifest in (mine, other)
+    ]
+    return all(mine.get(key) == other.get(key) for key in same) and inputs[0] == inputs[1]
+
+
+def _measure(step: Step, run: Run, theirs: Run) -> dict[str, Any]:
+    """The metrics of the champion's model in this run's evaluation; a gate that it would not pass closes nothing."""
+    models = _models(step)
+    if not models:
+        raise StoreError(
+            f"{step.component} takes no model", "an evaluation that is given one", "the champion's own figures stand"
+        )
+    inputs, _ = inputs_of(step, run)
+    inputs |= {p: theirs.load(source, step.signature.inputs[p]) for p, source in models.items()}
+    with TemporaryDirectory(prefix="kilnworks-compare-") as folder:
+        out = Path(folder) / step.name
+        out.mkdir()
+        context = RunContext(run.store.root, run.pipeline, run.run_id, step.name, Path(folder) / "work")
+        more = {"context": context} if step.signature.wants_context else {}
+        with suppress(StepSkipped):
+            step.run(step.config, **inputs, out=out, **more)
+        return dict(Evaluation(out).results.get("metrics", {}))
