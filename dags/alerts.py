@@ -1,31 +1,28 @@
-"""What people are told when a run of a DAG goes wrong or is late: the first line of the decision record or error.
+"""What people are told when a run of a DAG goes wrong or is late: columns, rules and rows, or metric and limit.
 
-An alert is logged, kept in the store for the Airflow plugin's page, and posted as JSON to ``$KILNWORKS_ALERT_URL``
-where that is set (a chat's webhook, a pager): ``{"at", "kind", "pipeline", "run_id", "task", "text"}``.
+An alert is logged, kept in the store for the Airflow plugin's page, sent by the connections that are named in
+``$KILNWORKS_ALERT_CONNECTIONS`` (see ``notify``), and posted as JSON to ``$KILNWORKS_ALERT_URL`` where that is set:
+``{"at", "kind", "pipeline", "run_id", "task", "text", "link"}``.
 """
 
 import asyncio
-import json
 import logging
-import os
 import time
-import urllib.error
-import urllib.request
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
+from airflow.sdk.configuration import conf
 from airflow.sdk.definitions.context import Context
 
+from dags import notify
 from dags.place import open_run
 from pipelines.core.arrivals import landed
-from pipelines.core.execute import artifact_path
-from pipelines.core.promotion import UNASKED
+from pipelines.core.reasons import closed_gates, failures
 from pipelines.core.store import open_store
-from schemas.files import read_json, write_json
+from schemas.files import write_json
 
-URL_VARIABLE = "KILNWORKS_ALERT_URL"
-POST_SECONDS = 5.0
 SHOWN = 5
 """Most new files that an alert names."""
 LOG = logging.getLogger(__name__)
@@ -38,7 +35,8 @@ def task_failed(context: Context) -> None:
 
 def gate_closed(context: Context) -> None:
     """Callback of a task that was skipped: told where one of its own gates closed, not for those that follow it."""
-    for headline in _headlines(context):
+    run = open_run(str(context["ti"].dag_id), str(context["run_id"]))
+    for headline in closed_gates(run, _steps(context)):
         _told("gate closed", context, headline)
 
 
@@ -51,23 +49,27 @@ async def deadline_missed(pipeline: str, seconds: float, context: dict[str, Any]
 
 
 def tell(kind: str, pipeline: str, run_id: str, task: str, text: str) -> None:
-    """Log, keep and post one alert. A receiver that does not answer is a warning."""
+    """Log, keep and send one alert. A receiver that does not answer is a warning."""
     at = time.time()
-    alert = {"at": at, "kind": kind, "pipeline": pipeline, "run_id": run_id, "task": task, "text": text}
+    alert = {
+        "at": at,
+        "kind": kind,
+        "pipeline": pipeline,
+        "run_id": run_id,
+        "task": task,
+        "text": text,
+        "link": link(pipeline, run_id),
+    }
     LOG.warning("%s: %s %s: %s", kind, pipeline, task, text)
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(at))
     write_json(open_store().root / "alerts" / f"{stamp}-{pipeline}-{uuid.uuid4().hex[:6]}.json", alert)
-    url = os.environ.get(URL_VARIABLE)
-    if url:
-        _post(url, alert)
+    notify.send(alert)
 
 
-def _post(url: str, alert: dict[str, Any]) -> None:
-    request = urllib.request.Request(url, json.dumps(alert).encode(), {"Content-Type": "application/json"})
-    try:
-        urllib.request.urlopen(request, timeout=POST_SECONDS).close()
-    except (urllib.error.URLError, TimeoutError, ValueError) as error:
-        LOG.warning("the alert was not taken at %s: %s", url, error)
+def link(pipeline: str, run_id: str) -> str:
+    """Address of the run in Airflow's UI; of its DAG where it is of no run."""
+    base = f"{conf.get('api', 'base_url', fallback='http://localhost:8080').rstrip('/')}/dags/{quote(pipeline)}"
+    return f"{base}/runs/{quote(run_id, safe='')}" if run_id else base
 
 
 def _told(kind: str, context: Context, text: str) -> None:
@@ -76,12 +78,11 @@ def _told(kind: str, context: Context, text: str) -> None:
 
 
 def _failure(context: Context) -> str:
-    """The first line of the closed gate's record, else of the failed step's reason, else of the exception."""
+    """The closed gate's record, else the failed step's reason with its details, else the exception; in one line."""
     run = open_run(str(context["ti"].dag_id), str(context["run_id"]))
-    outcomes = [run.outcome(step) or {} for step in _steps(context)]
-    reasons = [str(o["reason"]) for o in outcomes if o.get("outcome") == "failed" and o.get("reason")]
-    lines = [*_headlines(context), *reasons, str(context.get("exception") or "failed")]
-    return lines[0].splitlines()[0] + (_files(landed(run)) if reasons else "")
+    reasons = failures(run, _steps(context))
+    lines = [*closed_gates(run, _steps(context)), *reasons, str(context.get("exception") or "failed").splitlines()[0]]
+    return lines[0] + (_files(landed(run)) if reasons else "")
 
 
 def _files(files: Sequence[Mapping[str, Any]]) -> str:
@@ -90,15 +91,6 @@ def _files(files: Sequence[Mapping[str, Any]]) -> str:
     new = [str(file["name"]) for file in files if file.get("kind") == "new"]
     more = f" and {len(new) - SHOWN} more" if len(new) > SHOWN else ""
     return bad or (f"; new files: {', '.join(new[:SHOWN])}{more}" if new else "")
-
-
-def _headlines(context: Context) -> list[str]:
-    """First lines of the records of the gates that closed in the task's own steps; not those of a mere trial."""
-    run = open_run(str(context["ti"].dag_id), str(context["run_id"]))
-    paths = [artifact_path(run, step) / "decision.json" for step in _steps(context)]
-    records = [read_json(path) for path in paths if path.is_file()]
-    closed = [record for record in records if not record["passed"] and record["gate"] not in UNASKED]
-    return [str(record["headline"]) for record in closed]
 
 
 def _steps(context: Context) -> Sequence[str]:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
 
-from dags import pools
+from dags import notes, pools
 from dags.links import LINKS
 from dags.timetable import NextInterval
 
@@ -42,5 +42,5 @@ class KilnworksPlugin(AirflowPlugin):
         },
     ]
     timetables: ClassVar[list[Any]] = [NextInterval]
-    listeners: ClassVar[list[Any]] = [pools]
+    listeners: ClassVar[list[Any]] = [pools, notes]
     operator_extra_links: ClassVar[list[Any]] = list(LINKS)

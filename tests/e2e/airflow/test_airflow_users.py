@@ -262,3 +262,17 @@ def test_tasks_link_to_the_report(world):
     run = world.runs("sturdy")[0]["dag_run_id"]
     links = world.get(f"/api/v2/dags/sturdy/dagRuns/{urllib.parse.quote(run)}/taskInstances/all/links")
     assert links["extra_links"]["Run report"].startswith("/kilnworks/run?dag_id=sturdy")
+
+
+@pytest.mark.parametrize(
+    ("settings", "note"),
+    [
+        ({"model.fail": "data"}, "column value holds 150"),
+        ({"evaluation.minimum": {"mean": 5}}, "evaluation gate closed: mean 2 is below 5"),
+    ],
+)
+def test_the_page_of_a_run_says_why_it_failed_or_stopped(world, settings, note):
+    run_id = world.start("grouped", settings)
+    world.finished("grouped", run_id)
+    path = f"/api/v2/dags/grouped/dagRuns/{urllib.parse.quote(run_id)}"
+    assert world.wait("the note", lambda: world.get(path)["note"], 20) == note

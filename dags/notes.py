@@ -1,0 +1,38 @@
+"""The note of a DAG run on its page in Airflow: why it failed, or which gate closed.
+
+The plugin makes it a listener, which the scheduler calls when a run ends. A note that somebody wrote stays.
+"""
+
+from typing import Any
+
+from airflow.listeners import hookimpl
+
+from dags.pools import TAG
+from pipelines.core.reasons import closed_gates, failures
+from pipelines.core.store import Store, open_store
+
+
+@hookimpl
+def on_dag_run_failed(dag_run: Any, msg: str) -> None:
+    """Say which step failed and why."""
+    _note(dag_run)
+
+
+@hookimpl
+def on_dag_run_success(dag_run: Any, msg: str) -> None:
+    """Say which gate closed; a run that stops at one has not failed."""
+    _note(dag_run)
+
+
+def _note(dag_run: Any) -> None:
+    if TAG in dag_run.dag.tags and not dag_run.note:
+        text = reasons(str(dag_run.dag_id), str(dag_run.run_id))
+        if text:
+            dag_run.note = text
+
+
+def reasons(pipeline: str, run_id: str) -> str:
+    """What stands in the run, a line each; as this host has it, because the scheduler waits for no other."""
+    run = Store(open_store().root).run(pipeline, run_id)
+    steps = [path.stem for path in sorted(run.path.glob("outcomes/*.json"))]
+    return "\n".join([*failures(run, steps), *closed_gates(run, steps)])

@@ -1,0 +1,40 @@
+"""Why a run went wrong or published nothing, in words for an alert or a note; read from what its steps left."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from pipelines.core.execute import artifact_path
+from pipelines.core.promotion import UNASKED
+from pipelines.core.store import Run
+from schemas.files import read_json
+
+DETAILS = 3
+"""Most further lines of an error that are told: broken rules with column and rows, files, sides of a contradiction."""
+LONGEST = 600
+"""Most characters of a reason."""
+
+
+def failures(run: Run, steps: Iterable[str]) -> list[str]:
+    """The reasons of those of the steps that failed, each in one line."""
+    outcomes = (run.outcome(step) or {} for step in steps)
+    return [in_one_line(str(o["reason"])) for o in outcomes if o.get("outcome") == "failed" and o.get("reason")]
+
+
+def closed_gates(run: Run, steps: Iterable[str]) -> list[str]:
+    """First lines of the records of the gates that closed in the steps; not those of a mere trial."""
+    paths = [artifact_path(run, step) / "decision.json" for step in steps]
+    records: list[dict[str, Any]] = [read_json(path) for path in paths if path.is_file()]
+    return [str(r["headline"]) for r in records if not r["passed"] and r["gate"] not in UNASKED]
+
+
+def in_one_line(reason: str) -> str:
+    r"""The first line of an error and the next few, which say what is meant; how many more there are.
+
+    >>> in_one_line("2 rules broken:\n    age: 3 of 9 rows\n    sex: 1 of 9 rows")
+    '2 rules broken: age: 3 of 9 rows; sex: 1 of 9 rows'
+    """
+    first, *rest = [line.strip() for line in reason.splitlines() if line.strip()] or [""]
+    more = [f"... and {len(rest) - DETAILS} more"] if len(rest) > DETAILS else []
+    told = "; ".join([*rest[:DETAILS], *more])
+    text = f"{first} {told}" if first.endswith(":") and told else "; ".join(filter(None, [first, told]))
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
