@@ -18,7 +18,7 @@ from airflow.sdk.timezone import utcnow
 from dags import pages
 from dags.place import command, environment, open_run
 from pipelines.core.approval import record_answer
-from pipelines.core.compare import champion_of, on_same_rows
+from pipelines.core.compare import unmeasured
 from pipelines.core.form import changed, form
 from pipelines.core.graph import Pipeline
 from pipelines.core.operations import Approval
@@ -103,7 +103,7 @@ class ApprovalOperator(HITLOperator):
 
     def _compare(self, run: Run) -> str:
         """Have the champion measured on the rows of this run, in a process of its own; returns why that failed."""
-        if champion_of(run) is None or on_same_rows(self.pipeline, run) is not None:
+        if not unmeasured(self.pipeline, run):
             return ""
         line = command(("compare", self.pipeline.name, "--run", run.run_id))
         self.log.info("$ %s", " ".join(line))

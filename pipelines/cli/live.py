@@ -13,8 +13,8 @@ from rich.console import Console
 from pipelines.cli.quiet import quiet_libraries
 from pipelines.cli.settings import StoreUrl
 from pipelines.core.approval import answer, record_answer
-from pipelines.core.compare import champion_of, on_same_rows
 from pipelines.core.compare import compare as measure_champion
+from pipelines.core.compare import unmeasured
 from pipelines.core.events import Status
 from pipelines.core.execute import run_step
 from pipelines.core.graph import Pipeline
@@ -164,10 +164,9 @@ def ask_here(pipeline: Pipeline, run: Run, outcome: Mapping[str, Status]) -> boo
 
 def asked(pipeline: Pipeline, run: Run) -> str:
     """The question, both models on the same rows where that is possible."""
-    if champion_of(run) is None or on_same_rows(pipeline, run) is not None:
-        return question(pipeline, run)
     try:
-        measure_champion(pipeline, run)
+        if unmeasured(pipeline, run):
+            measure_champion(pipeline, run)
     except KilnworksError as error:
         return question(pipeline, run, trouble=error.got)
     return question(pipeline, run)

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from pipelines.core.execute import inputs_of
+from pipelines.core.execute import inputs_of, translate
 from pipelines.core.graph import Pipeline, Step
 from pipelines.core.store import Run
 from schemas.artifacts import Evaluation, Model
@@ -78,6 +78,12 @@ def on_same_rows(pipeline: Pipeline, run: Run) -> dict[str, Any] | None:
     return dict(record["metrics"]) if current else None
 
 
+def unmeasured(pipeline: Pipeline, run: Run) -> bool:
+    """Whether there is a champion to measure for a run, and ``compare`` has not done so."""
+    there = evaluation_of(pipeline, run) is not None and champion_of(run) is not None
+    return there and on_same_rows(pipeline, run) is None
+
+
 def evaluates(pipeline: Pipeline) -> bool:
     """Whether a definition measures its models at all."""
     return any(issubclass(step.signature.result, Evaluation) for step in pipeline.steps)
@@ -141,6 +147,9 @@ def _measure(step: Step, run: Run, theirs: Run) -> dict[str, Any]:
         out.mkdir()
         context = RunContext(run.store.root, run.pipeline, run.run_id, step.name, Path(folder) / "work")
         more = {"context": context} if step.signature.wants_context else {}
-        with suppress(StepSkipped):
-            step.run(step.config, **inputs, out=out, **more)
+        try:
+            with suppress(StepSkipped):
+                step.run(step.config, **inputs, out=out, **more)
+        except Exception as error:
+            raise translate(error, step) from error
         return dict(Evaluation(out).results.get("metrics", {}))

@@ -79,7 +79,7 @@ def run_step(
     except SystemExit:
         raise
     except BaseException as error:  # a panic of Polars is no Exception
-        foreseen = _translate(error, step)
+        foreseen = translate(error, step)
         attempt.ended("failed", foreseen)
         raise foreseen from error
 
@@ -224,7 +224,7 @@ def _make(
             raise
         except Exception as error:
             with suppress(OSError):
-                run.keep(step.name, scratch, "failed", _translate(error, step).record())
+                run.keep(step.name, scratch, "failed", translate(error, step).record())
             raise
         manifest = {
             "kind": type(made).__name__,
@@ -293,7 +293,7 @@ def _finished_here(run: Run, step: Step, fingerprint: str, kind: type[Artifact])
     return artifact if artifact.problem() is None else None
 
 
-def _translate(error: BaseException, step: Step) -> KilnworksError:
+def translate(error: BaseException, step: Step) -> KilnworksError:
     """An unforeseen error in the form that people and reports can use."""
     if isinstance(error, KilnworksError):
         return error

@@ -7,7 +7,7 @@ from statistics import fmean
 
 import pytest
 
-from pipelines.core.compare import FILE, compare, on_same_rows
+from pipelines.core.compare import FILE, compare, on_same_rows, unmeasured
 from pipelines.core.execute import run_all
 from pipelines.core.graph import Pipeline, Step
 from pipelines.core.question import question, require_evaluation
@@ -15,7 +15,7 @@ from pipelines.core.store import Store
 from schemas.artifacts import CheckedExamples, Deployment, Evaluation, Model
 from schemas.champion import ChampionRecord, write_champion
 from schemas.config import Config
-from schemas.errors import DataInvalid, StepSkipped, StoreError, UnknownName
+from schemas.errors import DataInvalid, StepFailed, StepSkipped, StoreError, UnknownName
 from schemas.files import write_json
 
 
@@ -47,7 +47,7 @@ def judge(config: JudgeConfig, model: Model, examples: CheckedExamples, out: Pat
     mae = fmean(abs(v - mean) for v in values(examples))
     metric = {"value": mae, "low": mae - config.half_width, "high": mae + config.half_width}
     none = {"value": None, "low": None, "high": None}
-    own = {"value": mean, "low": None, "high": None}
+    own = {"value": mean * mean / mean, "low": None, "high": None}
     write_json(out / "evaluation.json", {"metrics": {"mae": metric, "r2": none, "own": own}})
     if mae > config.most:
         raise StepSkipped(f"mae {mae} is above {config.most}")
@@ -166,6 +166,16 @@ def test_a_gate_that_the_champion_would_not_pass_closes_nothing(store):
     run = ran(store, "new", defined)
     assert compare(defined, run)["metrics"]["mae"]["value"] == error_of([1, 2, 6], [40, 41])
     assert run.manifest("evaluation") is not None
+
+
+def test_an_evaluation_that_breaks_with_the_champion_is_an_error_of_ours(store):
+    run_all(pipeline(0, 0), store.run("meters", "old"), selected=("rows", "model"))
+    live(store, "old")
+    run = ran(store, "new", pipeline(4, 5))
+    assert unmeasured(pipeline(4, 5), run)
+    with pytest.raises(StepFailed, match="raised ZeroDivisionError"):
+        compare(pipeline(4, 5), run)
+    assert not (run.path / FILE).exists()
 
 
 def test_why_the_champion_could_not_be_measured_is_said(store):
