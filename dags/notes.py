@@ -25,7 +25,8 @@ def on_dag_run_success(dag_run: Any, msg: str) -> None:
 
 
 def _note(dag_run: Any) -> None:
-    if TAG in dag_run.dag.tags and not dag_run.note:
+    dag = dag_run.dag  # None where a person has set the state of a run by hand
+    if dag is not None and TAG in dag.tags and not dag_run.note:
         text = reasons(str(dag_run.dag_id), str(dag_run.run_id))
         if text:
             dag_run.note = text

@@ -61,7 +61,15 @@ def test_a_trial_and_a_good_run_say_nothing(run):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dag_run", [ended(note="mine"), ended(tags=["another team"])])
+@pytest.mark.parametrize(
+    "dag_run",
+    [
+        ended(note="mine"),
+        ended(tags=["another team"]),
+        SimpleNamespace(dag_id="toy", run_id="r1", note=None, dag=None),
+    ],
+    ids=["a person's note", "another team's run", "set by hand"],
+)
 def test_a_note_of_a_person_stays_and_the_runs_of_others_are_theirs(run, dag_run):
     from dags.notes import on_dag_run_failed
 
