@@ -1,4 +1,4 @@
-"""Sends an alert to where people look: by Airflow's connections, and to one address of an environment variable.
+"""Sends an alert of a DAG run to where people look: by Airflow's connections, and to one address of the environment.
 
 ::
 
