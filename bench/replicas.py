@@ -63,9 +63,9 @@ def one_by_one(strategy: Any, feed: Any, x: np.ndarray, y: np.ndarray) -> Callab
 
 def in_blocks(strategy: Any, feed: Any, size: int) -> Callable[[], None]:
     """An epoch in blocks."""
-    from components.learning.loop import block_function, parts
+    from components.learning.loop import BlockFunction, parts
 
-    train = block_function(trained(strategy), feed, strategy, jit=False)
+    train = BlockFunction(trained(strategy), feed, strategy, jit=False)
 
     def epoch() -> None:
         blocks = parts(feed.blocks(range(1), size), strategy)

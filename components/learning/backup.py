@@ -1,7 +1,8 @@
 """Where an interrupted training goes on: one file, replaced in one rename at the end of an epoch.
 
-It holds everything that the rest of the run depends on: variables of model and optimizer (learning rate, moments, step
-count, states of random generators among them), the best weights so far, the counters of the callbacks and the history.
+It holds everything that the rest of the run depends on: every variable (``state.State``: weights, learning rates,
+moments, step counts, states of random generators), the phase, the best weights so far, the counters of the callbacks
+and the history.
 The Keras callback of this purpose keeps no counters, overwrites its file in place, and forgets the epoch at its
 second crash when it saves by batches.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,17 +30,19 @@ class Snapshot:
     """The state of a training between two epochs.
 
     Attributes:
-        epoch: epochs that are done.
-        model: values of the model's variables, in order.
-        optimizer: values of the optimizer's variables, in order.
+        phase: number of the running phase, from 0.
+        begins: epochs that were done when it began.
+        epoch: epochs that are done, those of earlier phases among them.
+        variables: values of every variable of ``state.State``, in its order.
         best: values of the model's variables after the best epoch; empty where none was judged yet.
         callbacks: state of each callback by name; JSON-serializable.
-        finished: whether training had decided to stop.
+        finished: whether the phase had decided to stop.
     """
 
+    phase: int
+    begins: int
     epoch: int
-    model: Weights
-    optimizer: Weights
+    variables: Weights
     best: Weights
     callbacks: Mapping[str, Any] = field(default_factory=dict)
     finished: bool = False
@@ -61,12 +64,14 @@ class Backup:
         """
         about = {
             "identity": self._identity,
+            "phase": snapshot.phase,
+            "begins": snapshot.begins,
             "epoch": snapshot.epoch,
             "finished": snapshot.finished,
             "callbacks": snapshot.callbacks,
         }
         arrays = {"about": np.frombuffer(json.dumps(about).encode(), np.uint8)}
-        for group in ("model", "optimizer", "best"):
+        for group in ("variables", "best"):
             arrays |= {f"{group}-{i:05d}": value for i, value in enumerate(getattr(snapshot, group))}
         scratch = self.path.with_suffix(f".{os.getpid()}.partial")
         try:
@@ -95,20 +100,6 @@ class Backup:
             return None
         if about["identity"] != self._identity:
             return None
-        groups = {
-            g: [arrays[n] for n in sorted(arrays) if n.startswith(f"{g}-")] for g in ("model", "optimizer", "best")
-        }
-        return Snapshot(about["epoch"], **groups, callbacks=about["callbacks"], finished=about["finished"])
-
-
-def values(variables: Sequence[Any]) -> Weights:
-    """The values of Keras variables; of mirrored ones, those of the first replica."""
-    import keras
-
-    return [np.array(keras.ops.convert_to_numpy(v)) for v in variables]
-
-
-def assign(variables: Sequence[Any], new: Sequence[np.ndarray]) -> None:
-    """Set Keras variables on every replica."""
-    for variable, value in zip(variables, new, strict=True):
-        variable.assign(value)
+        groups = {g: [arrays[n] for n in sorted(arrays) if n.startswith(f"{g}-")] for g in ("variables", "best")}
+        told = {name: about[name] for name in ("phase", "begins", "epoch", "callbacks", "finished")}
+        return Snapshot(**(told | groups))

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import keras
-import tensorflow as tf
 
-from components.learning.backup import Backup, Snapshot, Weights, assign, values
+from components.learning.backup import Backup, Snapshot, Weights
+from components.learning.loop import losses
 from components.learning.settings import EarlyStopping, ReduceOnPlateau
+from components.learning.state import State, assign, optimizers_of, values
 from schemas.context import Progress
 from schemas.errors import TrainingDiverged, UnknownName
 from schemas.files import write_text
@@ -59,14 +60,20 @@ class Stopping(_Attributes, keras.callbacks.EarlyStopping):
     key = "early_stopping"
     remembered = ("wait", "best", "best_epoch", "stopped_epoch")
 
-    def __init__(self, settings: EarlyStopping, monitor: str, mode: Mode) -> None:
+    def __init__(self, settings: EarlyStopping, monitor: str, mode: Mode, first: int = 0) -> None:
+        """``first``: number of the first epoch of the phase."""
         super().__init__(
             monitor=monitor,
             mode=mode,
             patience=settings.patience,
             min_delta=settings.min_delta,
-            start_from_epoch=settings.start_from_epoch,
+            start_from_epoch=settings.start_from_epoch + first,
         )
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Look, unless the phase does not report the number."""
+        if self.monitor in (logs or {}):
+            super().on_epoch_end(epoch, logs)
 
 
 class Plateau(_Attributes, keras.callbacks.ReduceLROnPlateau):
@@ -86,62 +93,92 @@ class Plateau(_Attributes, keras.callbacks.ReduceLROnPlateau):
             min_lr=settings.min_learning_rate,
         )
 
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Look, unless the phase does not report the number."""
+        if self.monitor in (logs or {}):
+            super().on_epoch_end(epoch, logs)
+
 
 class Checkpoints(_Attributes, keras.callbacks.ModelCheckpoint):
-    """The model after each epoch, or after each better one, as ``epoch-0001.keras`` ..."""
+    """The model that is to be saved after each epoch, or after each better one, as ``epoch-0001.keras`` ..."""
 
     key = "checkpoints"
     remembered = ("best",)
 
-    def __init__(self, directory: Path, which: Literal["best", "every"], monitor: str, mode: Mode) -> None:
+    def __init__(self, model: Any, directory: Path, which: Literal["best", "every"], monitor: str, mode: Mode) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        super().__init__(
-            str(directory / "epoch-{epoch:04d}.keras"), monitor=monitor, mode=mode, save_best_only=which == "best"
-        )
+        path = str(directory / "epoch-{epoch:04d}.keras")
+        super().__init__(path, monitor=monitor, mode=mode, save_best_only=which == "best")
+        self._saved = model
+
+    def set_model(self, model: Any) -> None:
+        """Save another model than the one around it that trains."""
+        super().set_model(self._saved)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Save, unless the better one is wanted and the phase does not report the number."""
+        if not self.save_best_only or self.monitor in (logs or {}):
+            super().on_epoch_end(epoch, logs)
 
 
 class Judge(keras.callbacks.Callback):
-    """Validates after each epoch and keeps the weights of the best one.
+    """Validates after each epoch and keeps the weights of the best one of all phases.
 
-    Adds ``val_*`` and ``learning_rate`` to the logs, so it comes first. With an average of the weights, that is what
-    is validated and kept; training goes on with the weights themselves.
+    Adds ``val_*`` and ``learning_rate`` (``learning_rate_NAME`` of further optimizers) to the logs, so it comes first.
+    With an average of the weights, that is what is validated and kept; training goes on with the weights themselves.
     """
 
     key = "judge"
 
-    def __init__(
-        self,
-        variables: Sequence[Any],
-        measure: Callable[[], dict[str, float]] | None,
-        *,
-        monitor: str,
-        mode: Mode,
-        averaged: bool,
-    ) -> None:
-        """``variables``: all of the model; ``measure``: numbers of the validation split, None without one."""
+    def __init__(self, variables: Sequence[Any], *, monitor: str, mode: Mode) -> None:
+        """``variables``: all of the model that is saved."""
         super().__init__()
-        self._variables, self._measure, self._averaged = variables, measure, averaged
-        self._monitor, self._sign = monitor, 1.0 if mode == "min" else -1.0
+        self._variables, self._monitor, self._sign = variables, monitor, 1.0 if mode == "min" else -1.0
+        self._measure: Callable[[], dict[str, float]] | None = None
+        self._others: Sequence[Any] = ()
+        self._last = True
         self.best: float | None = None
         self.best_epoch = 0
         self.best_weights: Weights = []
 
+    def watch(self, measure: Callable[[], dict[str, float]] | None, others: Sequence[Any], last: bool) -> None:
+        """Begin a phase.
+
+        Args:
+            measure: numbers of the validation split; None without one.
+            others: callbacks that are told when a validation begins and ends.
+            last: whether it is the last phase, which must report what is monitored.
+        """
+        self._measure, self._others, self._last = measure, others, last
+
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Measure, judge, keep."""
         logs = {} if logs is None else logs
-        raw = values(self._variables) if self._averaged else None
+        raw = values(self._variables) if getattr(self.model.optimizer, "use_ema", False) else None
         if raw is not None:
             self.model.optimizer.finalize_variable_values(self.model.trainable_weights)
         if self._measure is not None:
-            logs.update({f"val_{name}": value for name, value in self._measure().items()})
-        logs["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+            logs.update({f"val_{name}": value for name, value in self._measured(self._measure).items()})
+        for name, optimizer in optimizers_of(self.model).items():
+            rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+            logs["learning_rate" if name == "optimizer" else f"learning_rate_{name}"] = rate
         self._keep(epoch, logs)
         if raw is not None:
             assign(self._variables, raw)
 
+    def _measured(self, measure: Callable[[], dict[str, float]]) -> dict[str, float]:
+        for callback in self._others:
+            callback.on_test_begin()
+        found = measure()
+        for callback in self._others:
+            callback.on_test_end(dict(found))
+        return found
+
     def _keep(self, epoch: int, logs: Mapping[str, Any]) -> None:
         if self._monitor not in logs:
-            raise UnknownName("number to monitor", self._monitor, logs)
+            if self._last:
+                raise UnknownName("number to monitor", self._monitor, tuple(logs))
+            return
         value = float(logs[self._monitor])
         if not math.isfinite(value):
             raise TrainingDiverged(
@@ -164,24 +201,30 @@ class Judge(keras.callbacks.Callback):
 
 
 class History(keras.callbacks.Callback):
-    """``history.csv``: a line an epoch (from 1), rewritten at each, so that a failed run has one too."""
+    """``history.csv``: a line an epoch (from 1), rewritten at each, so that a failed run has one too.
+
+    Where there are several phases, ``phase`` names that of the epoch. A phase may report other numbers than another.
+    """
 
     key = "history"
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self._path = path
+        self.phase: str | None = None
         self.rows: list[dict[str, Any]] = []
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Add a line."""
-        self.rows.append({"epoch": epoch + 1, **{k: float(v) for k, v in (logs or {}).items()}})
+        phase = {} if self.phase is None else {"phase": self.phase}
+        self.rows.append({"epoch": epoch + 1, **phase, **{k: float(v) for k, v in (logs or {}).items()}})
         self.write()
 
     def write(self) -> None:
-        """Write the file; a number that is not defined is left empty."""
+        """Write the file; a number that is not defined or not reported is left empty."""
         text = io.StringIO()
-        writer = csv.DictWriter(text, list(self.rows[0]) if self.rows else ["epoch"], lineterminator="\n")
+        names = list(dict.fromkeys(name for row in self.rows for name in row)) or ["epoch"]
+        writer = csv.DictWriter(text, names, lineterminator="\n")
         writer.writeheader()
         writer.writerows({k: "" if v != v else v for k, v in row.items()} for row in self.rows)  # noqa: PLR0124 (NaN)
         write_text(self._path, text.getvalue())
@@ -196,95 +239,86 @@ class History(keras.callbacks.Callback):
 
 
 class Report(keras.callbacks.Callback):
-    """Tells the listener how far training has come, in epochs; knows the running epoch and call, both from 0."""
+    """Tells the listener how far training has come, in epochs; knows the running epoch and step, both from 0."""
 
-    def __init__(self, listener: Callable[[Progress], None], epochs: int, calls: int) -> None:
-        """``calls``: how often an epoch calls TensorFlow."""
+    def __init__(self, listener: Callable[[Progress], None], epochs: int, steps: int) -> None:
+        """``epochs``: of all phases; ``steps``: of an epoch."""
         super().__init__()
-        self._listener, self._epochs, self._calls = listener, epochs, calls
-        self.epoch, self.call, self._note = 0, 0, ""
+        self._listener, self._epochs, self._steps = listener, epochs, steps
+        self.epoch, self.step, self._note = 0, 0, ""
+        self.phase: str | None = None
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Remember the epoch."""
         self.epoch = epoch
 
     def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Remember the call."""
-        self.call = batch
+        """Remember the step."""
+        self.step = batch
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Report the share of the epoch that is done."""
-        loss = (logs or {}).get("loss")
-        now = f"epoch {self.epoch + 1}/{self._epochs}" + ("" if loss is None else f" loss {float(loss):.4g}")
-        done = self.epoch + min(1.0, (batch + 1) / self._calls)
+        numbers = logs or {}
+        now = self._now() + "".join(f" {name} {float(numbers[name]):.4g}" for name in losses(numbers)[:3])
+        done = self.epoch + min(1.0, (batch + 1) / self._steps)
         self._listener(Progress(done, self._epochs, now + self._note))
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Keep the numbers of the validation for the notes of the next epoch."""
         self._note = "".join(f" {k} {float(v):.4g}" for k, v in (logs or {}).items() if k.startswith("val_"))
-        self._listener(Progress(epoch + 1, self._epochs, f"epoch {epoch + 1}/{self._epochs}{self._note}"))
+        self._listener(Progress(epoch + 1, self._epochs, f"{self._now()}{self._note}"))
 
-
-class Scalars(keras.callbacks.Callback):
-    """The numbers of each epoch as TensorBoard reads them.
-
-    Written with TensorFlow's own writer: the Keras callback needs the ``tensorboard`` package to write at all.
-    """
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__()
-        self._writer = tf.summary.create_file_writer(str(directory))
-        plugin = tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars")
-        self._metadata = tf.compat.v1.SummaryMetadata(plugin_data=plugin, data_class="DATA_CLASS_SCALAR")
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Add a point to each curve, at the number of the epoch from 1."""
-        with self._writer.as_default(step=epoch + 1):
-            for name, value in (logs or {}).items():
-                tf.summary.write(name, tf.constant(float(value)), metadata=self._metadata)
-
-    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Finish the file."""
-        self._writer.close()
+    def _now(self) -> str:
+        return f"epoch {self.epoch + 1}/{self._epochs}" + (f" {self.phase}" if self.phase else "")
 
 
 class BackUp(keras.callbacks.Callback):
-    """Saves a snapshot at the end of epochs, and puts one back at the start; comes last."""
+    """Saves a snapshot at the end of epochs, and puts one back at the start of a phase; comes last."""
 
     def __init__(
-        self, backup: Backup, every: int, variables: Sequence[Any], others: Sequence[Any], found: Snapshot | None
+        self,
+        backup: Backup,
+        every: int,
+        phase: tuple[int, int],
+        state: Callable[[], State],
+        others: Sequence[Any],
+        found: Snapshot | None,
     ) -> None:
-        """``others``: the callbacks of the run; ``found``: the snapshot to resume from."""
+        """What to save and when.
+
+        Args:
+            backup: the file.
+            every: epochs between two snapshots.
+            phase: its number, and the epochs done when it began.
+            state: makes the state, called when training begins.
+            others: the callbacks of the phase.
+            found: the snapshot to go on from.
+        """
         super().__init__()
-        self._backup, self._every, self._variables, self._found = backup, every, variables, found
+        self._backup, self._every, self._phase = backup, every, phase
+        self._make, self._found = state, found
         self._judge = next(c for c in others if isinstance(c, Judge))
         self._resumable = [c for c in others if isinstance(c, Resumable)]
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Put the snapshot back."""
+        self._state = self._make()
         if self._found is None:
             return
-        assign(self._variables, self._found.model)
-        assign(self.model.optimizer.variables, self._found.optimizer)
+        self._state.restore(self._found.variables)
         self._judge.best_weights = self._found.best
         for callback in self._resumable:
-            callback.resume(self._found.callbacks[callback.key])
+            if callback.key in self._found.callbacks:
+                callback.resume(self._found.callbacks[callback.key])
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Save, where the epoch is due or training stops."""
+        """Save, where the epoch is due or the phase ends."""
         stops = bool(self.model.stop_training)
-        if (epoch + 1) % self._every and not stops:
+        if (epoch + 1) % self._every and not stops and epoch + 1 != self.params["epochs"]:
             return
-        self._backup.save(
-            Snapshot(
-                epoch + 1,
-                values(self._variables),
-                values(self.model.optimizer.variables),
-                self._judge.best_weights,
-                {c.key: c.state() for c in self._resumable},
-                stops,
-            )
-        )
+        states = {c.key: c.state() for c in self._resumable}
+        variables, best = self._state.values(), self._judge.best_weights
+        self._backup.save(Snapshot(*self._phase, epoch + 1, variables, best, states, stops))
 
 
 def _plain(value: Any) -> Any:

@@ -96,6 +96,11 @@ class MemoryFeed(Feed):
         self._data: Batch | None = batch
         self._columns: list[Columns] = []
 
+    def whole(self) -> Batch:
+        """The split, before it is held."""
+        assert self._data is not None
+        return self._data
+
     def hold(self, devices: Sequence[str]) -> None:
         """Move the arrays into TensorFlow: once, and once more for every further GPU."""
         if self._data is not None:

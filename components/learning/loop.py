@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from components.learning.input_pipeline import Feed
@@ -40,32 +39,6 @@ class LossNotFinite(Exception):
         self.step, self.name, self.loss = step, name, loss
 
 
-def run_epochs(
-    model: Any, train: TrainFunction, items: Iterator[Any], callbacks: Sequence[Any], epochs: range, calls: int
-) -> None:
-    """Train as ``keras.Model.fit`` does: ``calls`` calls of ``train`` an epoch, the callbacks around them.
-
-    ``epochs`` may be empty; then only the start and the end of training are told.
-    """
-    told = keras.callbacks.CallbackList(callbacks, model=model, epochs=epochs.stop, steps=calls)
-    model.stop_training = False
-    told.on_train_begin()
-    logs: Mapping[str, Any] = {}
-    for epoch in epochs:
-        model.reset_metrics()
-        told.on_epoch_begin(epoch)
-        for call in range(calls):
-            told.on_train_batch_begin(call)
-            logs = train(items)
-            told.on_train_batch_end(call, logs)
-            if model.stop_training:
-                break
-        told.on_epoch_end(epoch, logs)
-        if model.stop_training:
-            break
-    told.on_train_end(logs)
-
-
 def parts(blocks: Iterator[Any], strategy: Any | None) -> Iterator[tuple[Any, ...]]:
     """Each block cut into equal parts of its batches, one on the device of each replica of this process."""
     if strategy is None:
@@ -87,35 +60,10 @@ def _part(array: Any, number: int, count: int) -> Any:
     return array[:, number * rows : (number + 1) * rows]
 
 
-def block_function(model: Any, feed: Feed, strategy: Any | None = None, *, jit: bool) -> TrainFunction:
-    """A train function that takes the next of ``parts(feed.blocks(...), strategy)``.
+class BlockFunction:
+    """Trains a compiled model on the next of ``parts(feed.blocks(...), strategy)``; see above."""
 
-    Raises (when called):
-        LossNotFinite: see there.
-        ConfigError: ``train_step`` answers with something else than numbers by name.
-    """
-    steps = _Steps(model, feed, strategy, jit)
-
-    def train(items: Iterator[Any]) -> dict[str, Any]:
-        """All steps of the next block; the means so far."""
-        done, finite, logs = steps.run(next(items))
-        broken = [name for name in losses(logs) if not bool(tf.math.is_finite(tf.cast(logs[name], tf.float32)))]
-        if int(finite) < int(done) or broken:
-            name = (broken or losses(logs))[0]
-            raise LossNotFinite(min(int(finite), int(done) - 1), name, float(logs[name]))
-        return dict(logs)
-
-    return train
-
-
-class _Steps:
-    """The steps of a block as one function of TensorFlow.
-
-    Attributes:
-        run: parts of a block -> how many steps, how many of them before a loss was not finite, and the logs.
-    """
-
-    def __init__(self, model: Any, feed: Feed, strategy: Any | None, jit: bool) -> None:
+    def __init__(self, model: Any, feed: Feed, strategy: Any | None = None, *, jit: bool) -> None:
         self._devices = strategy.extended.worker_devices if strategy else ("",)
         strategy = strategy or tf.distribute.get_strategy()
         self._model, self._feed, self._strategy = model, feed, strategy
@@ -125,9 +73,28 @@ class _Steps:
         self._jit = jit and self._several
         feed.hold(self._devices)
         part = feed.block_signature(feed.batch // strategy.num_replicas_in_sync)
-        self.run = tf.function(self._run, input_signature=[(part,) * len(self._devices)], autograph=False)
+        self._run = tf.function(self._steps, input_signature=[(part,) * len(self._devices)], autograph=False)
 
-    def _run(self, blocks: tuple[Any, ...]) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
+    def __call__(self, items: Iterator[Any]) -> dict[str, Any]:
+        """All steps of the next block; the means so far.
+
+        Raises:
+            LossNotFinite: see there.
+            ConfigError: ``train_step`` answers with something else than numbers by name.
+        """
+        done, finite, logs = self._run(next(items))
+        broken = [name for name in losses(logs) if not bool(tf.math.is_finite(tf.cast(logs[name], tf.float32)))]
+        if int(finite) < int(done) or broken:
+            name = (broken or losses(logs))[0]
+            raise LossNotFinite(min(int(finite), int(done) - 1), name, float(logs[name]))
+        return dict(logs)
+
+    def traced(self) -> Any:
+        """The ``tf.types.experimental.ConcreteFunction`` behind it; makes the variables that a first step makes."""
+        return self._run.get_concrete_function()
+
+    def _steps(self, blocks: tuple[Any, ...]) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
+        """Parts of a block -> its steps, how many of them before a loss was not finite, and the logs."""
         total = tf.shape(tf.nest.flatten(blocks)[0])[0]
 
         def step(index: tf.Tensor, states: Any) -> tuple[tf.Tensor, Any]:
@@ -156,13 +123,17 @@ class _Steps:
     def _one(self, blocks: tuple[Any, ...], states: Any, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """One step on the running replica: [whether losses were finite so far, steps until then], logs [K]."""
         here = self._here()
-        logs = _scalars(self._model, self._train(self._feed.read(blocks[here], index, here)))
+        logs = scalars(self._model, self._train(self._feed.read(blocks[here], index, here)))
         self._names = list(logs)
         finite = states[here][0][0] * tf.cast(tf.reduce_all(tf.math.is_finite([logs[n] for n in losses(logs)])), float)
         return tf.stack([finite, states[here][0][1] + finite]), tf.stack(list(logs.values()))
 
     def _logs(self, values: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
         """The model's metrics where the step answers with those; else what the last step said, mean of replicas."""
+        for metric in self._model.metrics:
+            if not getattr(metric, "built", True):  # compiled, but not used by a train_step of the class's own
+                with tf.init_scope():
+                    metric.build(tf.zeros([1, 1]), tf.zeros([1, 1]))
         means = dict(self._model.get_metrics_result())
         if set(means) == set(self._names):
             return means
@@ -184,12 +155,12 @@ def _flat(logs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         yield from _flat(value) if isinstance(value, Mapping) else [(str(name), value)]
 
 
-def _scalars(model: Any, logs: Any) -> dict[str, tf.Tensor]:
-    """What a ``train_step`` answered with, float32 each."""
+def scalars(model: Any, logs: Any, step: str = "train_step") -> dict[str, tf.Tensor]:
+    """What a ``train_step`` or another ``step`` of a model answered with, float32 each."""
     kind = type(model).__name__
     if not isinstance(logs, Mapping) or not logs:
         raise ConfigError(
-            f"train_step of {kind} returns {logs!r}",
+            f"{step} of {kind} returns {logs!r}",
             "a dict with a number by name, one at least",
             'return what is to be shown and watched, e.g. {"loss": loss}',
         )
@@ -197,7 +168,7 @@ def _scalars(model: Any, logs: Any) -> dict[str, tf.Tensor]:
     for name, value in found.items():
         if value.shape.rank != 0:
             raise ConfigError(
-                f"train_step of {kind} returns {name!r} of shape {value.shape}",
+                f"{step} of {kind} returns {name!r} of shape {value.shape}",
                 "one number by name",
                 "return its mean, or leave it out",
             )

@@ -1,17 +1,20 @@
-"""Numbers of the validation split by a user's own loss and metrics, beside those of the task."""
+"""Numbers of the validation split by a model's own ``test_step``, loss and metrics, beside those of the task."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
 
+from components.learning.loop import scalars
 from components.learning.predict import chunk_rows
 from components.learning.splits import Measure, Validation
 
 
-def with_own(measure: Measure, trained: Any, validation: Validation, fed: Callable[[Any], Any], loss: bool) -> Measure:
+def with_own(
+    measure: Measure, trained: Any, validation: Validation, fed: Callable[[Any], Any], over: set[str] | None
+) -> Measure:
     """``measure``, and what ``trained.test_step`` says on the same rows.
 
     Args:
@@ -19,28 +22,59 @@ def with_own(measure: Measure, trained: Any, validation: Validation, fed: Callab
         trained: the compiled model.
         validation: the rows.
         fed: makes of encoded tensors what ``trained`` takes.
-        loss: whether the loss is the user's own, so that it stands in the place of the task's.
+        over: names for which the step counts although the task gives them too; None for all.
     """
+    own = _tested(trained, validation, fed)
+
+    def numbers() -> dict[str, float]:
+        found, said = measure(), own()
+        if over is None:
+            return {**found, **said}
+        kept = {n: v for n, v in said.items() if n in over or (n not in found and n != "loss")}
+        return {**found, **kept}
+
+    return numbers
+
+
+def _tested(trained: Any, validation: Validation, fed: Callable[[Any], Any]) -> Measure:
+    """The numbers of ``test_step``: the model's metrics where it answers with those, else means over the rows.
+
+    Each replica sees every row, since parts need not be equal.
+    """
+    strategy = trained.distribute_strategy
+
+    def on_all(batch: Any) -> Any:
+        said = strategy.run(lambda own: scalars(trained, trained.test_step(own), "test_step"), (batch,))
+        return strategy.experimental_local_results(said)[0]
+
     step: Any = None
 
     def numbers() -> dict[str, float]:
         nonlocal step
-        found, logs = measure(), {}
         trained.reset_metrics()
-        for arrays, target in validation.parts():
-            size = chunk_rows(arrays)
-            for i in range(0, len(target), size):
-                x = validation.transform.unpack({n: tf.constant(a[i : i + size]) for n, a in arrays.items()})
-                batch = (fed(x), tf.constant(target[i : i + size]))
-                step = step or tf.function(trained.test_step, input_signature=[_any_rows(batch)], autograph=False)
-                logs = step(batch)
-        own = {name: float(value) for name, value in logs.items()}
+        means: dict[str, float] = {}
+        seen = 0
+        for batch in _batches(validation, fed):
+            step = step or tf.function(on_all, input_signature=[_any_rows(batch)], autograph=False)
+            rows = int(tf.nest.flatten(batch[1])[0].shape[0])
+            seen += rows
+            for name, value in step(batch).items():
+                means[name] = means.get(name, 0.0) + (float(value) - means.get(name, 0.0)) * rows / seen
+        metrics = trained.get_metrics_result()
+        found = {n: float(v) for n, v in metrics.items()} if set(metrics) == set(means) else means
         trained.reset_metrics()
-        if not loss:
-            own.pop("loss", None)
-        return {**found, **{n: v for n, v in own.items() if n not in found or n == "loss"}}
+        return found
 
     return numbers
+
+
+def _batches(validation: Validation, fed: Callable[[Any], Any]) -> Iterator[tuple[Any, Any]]:
+    """The rows as the model takes them, in pieces that keep layers small."""
+    for arrays, target in validation.parts():
+        size = chunk_rows(arrays)
+        for i in range(0, len(target), size):
+            x = validation.transform.unpack({n: tf.constant(a[i : i + size]) for n, a in arrays.items()})
+            yield fed(x), tf.constant(target[i : i + size])
 
 
 def _any_rows(batch: Any) -> Any:

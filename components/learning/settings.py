@@ -60,7 +60,8 @@ class FitSettings(TaskSettings, OwnCode):
     reduce_on_plateau: ReduceOnPlateau | None = None
     monitor: str = "val_loss"
     """The number that decides the best epoch, whose weights are kept, and that early stopping and plateau watch:
-    ``loss``, ``val_loss``, or another of the task, such as ``val_accuracy``, ``val_auc`` or ``val_rmse``."""
+    ``loss``, ``val_loss``, or another of the task, such as ``val_accuracy``, ``val_auc`` or ``val_rmse``; or any that
+    the model's own ``train_step`` or ``test_step`` reports (``g_loss``, ``val_distance``), with ``monitor_mode``."""
     devices: Devices = Devices()
     precision: Precision = "float32"
     """What layers compute in; weights, the last layer and the loss stay float32."""
@@ -86,7 +87,7 @@ class FitSettings(TaskSettings, OwnCode):
     checkpoints: Literal["none", "best", "every"] = "none"
     """Which epochs are kept as ``checkpoints/epoch-0001.keras`` besides the best one in ``model.keras``."""
     tensorboard: bool = False
-    """Whether to write the numbers of each epoch to ``tensorboard/`` as well. To look at them, install TensorBoard."""
+    """Whether to write the numbers of each epoch and histograms of the weights to ``tensorboard/`` as well."""
 
     @model_validator(mode="after")
     def _combination_works(self) -> Self:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from components.learning.settings import FitSettings
 from components.learning.shard_feed import ShardFeed
 from components.tasks.base import Task
 from schemas.artifacts import Examples
+from schemas.errors import ConfigError
 
 Measure = Callable[[], dict[str, float]]
 """The numbers of the validation split under the current weights: ``loss`` with penalties, then metrics."""
@@ -37,6 +38,19 @@ class Splits:
     feed: Feed
     validation: Validation | None
     streamed: bool
+
+    def fed(self, make: Callable[[Batch, int, int], Feed] | None, seed: int) -> Splits:
+        """The same with the learner's own feed, where it has one.
+
+        Raises:
+            ConfigError: the split is streamed, and such a feed takes it whole.
+        """
+        if make is None:
+            return self
+        if not isinstance(self.feed, MemoryFeed):
+            raise ConfigError("a model with a feed of its own, and data that are streamed", "a split in memory",
+                              "raise memory_mb")  # fmt: skip
+        return replace(self, feed=make(self.feed.whole(), self.feed.batch, seed))
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from pydantic import Field
 
 from components.features.encoded import CATEGORICAL, IMAGE, NUMERIC, SEQUENCE, SHARES, EncodedTensor
 from components.features.transform import FeatureTransform
+from components.modeling.learner import Learner, Phase
 from components.tasks.base import Task
 from components.tasks.layer_names import LayerNames
 from schemas.config import Config
@@ -114,6 +115,11 @@ class Architecture(Config, ABC):
     def transform(self, fitted: FeatureTransform) -> FeatureTransform:
         """The preprocessing in front of the model; by default the one that was fitted."""
         return fitted
+
+    def learner(self, encoded: Sequence[EncodedTensor], task: Task) -> Learner:
+        """The model and how it is trained: by default in one phase, ``training`` of what ``network`` makes."""
+        model = self.network(encoded, task)
+        return Learner(model, (Phase("fit", self.training(model, task)),))
 
     @abstractmethod
     def trunk(self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames) -> Any:

@@ -172,10 +172,16 @@ def test_checkpoints_and_tensorboard(tmp_path: Path) -> None:
     keras.saving.load_model(every.path / "checkpoints" / "epoch-0002.keras")
     with (every.path / "history.csv").open() as f:
         history = list(csv.DictReader(f))
-    [file] = (every.path / "tensorboard").iterdir()
-    points = {(e.step, v.tag): float(tf.make_ndarray(v.tensor)) for e in events(file, Event) for v in e.summary.value}
+    curves = {}
+    for part, prefix in (("train", ""), ("validation", "val_")):
+        [file] = (every.path / "tensorboard" / part).glob("events.*")
+        for event in events(file, Event):
+            for v in event.summary.value:
+                if v.tag.startswith("epoch_"):
+                    name = prefix + v.tag.removeprefix("epoch_")
+                    curves[event.step + 1, name] = float(tf.make_ndarray(v.tensor))
     expected = {(int(r["epoch"]), k): float(v) for r in history for k, v in r.items() if k != "epoch"}
-    assert points == pytest.approx(expected, rel=1e-6)
+    assert curves == pytest.approx(expected, rel=1e-6)
     diverging = {"optimizer": {"kind": "sgd", "learning_rate": 3.0}, "epochs": 6}
     best = trained(tmp_path, small(checkpoints="best", early_stopping=None, **diverging), given, transform, "best")
     kept = sorted(p.name for p in (best.path / "checkpoints").iterdir())

@@ -9,9 +9,10 @@ from components.learning.backup import Backup, Snapshot
 from schemas.errors import StoreError
 
 SNAPSHOT = Snapshot(
+    1,
+    2,
     3,
-    [np.arange(6, dtype=np.float32).reshape(2, 3), np.array(7, np.int64)],
-    [np.array([0.1], np.float32)],
+    [np.arange(6, dtype=np.float32).reshape(2, 3), np.array(7, np.int64), np.array([0.1], np.float32)],
     [],
     {"early_stopping": {"wait": 2, "best": 0.5}},
     True,
@@ -24,8 +25,9 @@ def test_round_trip(tmp_path: Path) -> None:
     backup.save(SNAPSHOT)
     found = backup.load()
     assert found is not None
-    assert (found.epoch, found.callbacks, found.finished, found.best) == (3, SNAPSHOT.callbacks, True, [])
-    for one, other in zip(found.model + found.optimizer, SNAPSHOT.model + SNAPSHOT.optimizer, strict=True):
+    assert (found.phase, found.begins, found.epoch) == (1, 2, 3)
+    assert (found.callbacks, found.finished, found.best) == (SNAPSHOT.callbacks, True, [])
+    for one, other in zip(found.variables, SNAPSHOT.variables, strict=True):
         np.testing.assert_array_equal(one, other)
         assert one.dtype == other.dtype
     assert [p.name for p in tmp_path.iterdir()] == ["backup.npz"]
@@ -33,10 +35,10 @@ def test_round_trip(tmp_path: Path) -> None:
 
 def test_order_survives_more_than_ten_variables(tmp_path: Path) -> None:
     backup = Backup(tmp_path, "a")
-    backup.save(Snapshot(1, [np.array(i) for i in range(23)], [], []))
+    backup.save(Snapshot(0, 0, 1, [np.array(i) for i in range(23)], []))
     found = backup.load()
     assert found is not None
-    assert [int(v) for v in found.model] == list(range(23))
+    assert [int(v) for v in found.variables] == list(range(23))
 
 
 def test_another_training_is_not_taken_up(tmp_path: Path) -> None:

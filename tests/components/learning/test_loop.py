@@ -44,8 +44,9 @@ def compiled():
 def test_an_epoch_equals_train_on_batch(size: int) -> None:
     import keras
 
+    from components.learning.epochs import run_epochs
     from components.learning.input_pipeline import MemoryFeed
-    from components.learning.loop import block_function, parts, run_epochs
+    from components.learning.loop import BlockFunction, parts
 
     arrays, target, weight = split()
     feed = MemoryFeed((arrays, target, weight), BATCH, seed=3)
@@ -53,8 +54,8 @@ def test_an_epoch_equals_train_on_batch(size: int) -> None:
     ours, keras_own = compiled(), compiled()
     ours.optimizer.build(ours.trainable_variables)
     history = keras.callbacks.History()
-    train, blocks = block_function(ours, feed, jit=False), parts(feed.blocks(range(1), size), None)
-    run_epochs(ours, train, blocks, [history], range(1), calls=-(-feed.steps // size))
+    train, blocks = BlockFunction(ours, feed, jit=False), parts(feed.blocks(range(1), size), None)
+    run_epochs(ours, train, blocks, [history], feed=feed, epochs=range(1), block=size)
     losses = []
     for rows in order:
         logs = keras_own.train_on_batch(
@@ -70,14 +71,14 @@ def test_an_epoch_equals_train_on_batch(size: int) -> None:
 
 def test_it_stops_at_the_step_whose_loss_is_not_finite() -> None:
     from components.learning.input_pipeline import MemoryFeed
-    from components.learning.loop import LossNotFinite, block_function, parts
+    from components.learning.loop import BlockFunction, LossNotFinite, parts
 
     arrays, target, weight = split()
     feed = MemoryFeed((arrays, target, weight), BATCH, seed=3)
     target[feed.permutation(0)[4, 2]] = np.nan
     model = compiled()
     model.optimizer.build(model.trainable_variables)
-    train = block_function(model, feed, jit=False)
+    train = BlockFunction(model, feed, jit=False)
     with pytest.raises(LossNotFinite) as caught:
         train(parts(feed.blocks(range(1), 12), None))
     assert (caught.value.step, caught.value.name) == (4, "loss")
@@ -104,7 +105,7 @@ def test_columns_gather_rows_of_any_structure() -> None:
 def test_steps_of_one_call(batch: int, shape: tuple[int, ...], steps: int) -> None:
     import keras
 
-    from components.learning.fit import steps_per_execution
+    from components.learning.training import steps_per_execution
 
     model = keras.Sequential([keras.Input(shape), keras.layers.Flatten()])
     assert steps_per_execution(model, batch) == steps

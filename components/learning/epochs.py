@@ -1,0 +1,71 @@
+"""The epochs of a phase: ``keras.Model.fit``, with a train function that is already there.
+
+``fit`` keeps a ``train_function`` that a model has and calls it for every ``steps_per_execution`` steps; so every
+callback, ``initial_epoch`` and ``stop_training`` mean what Keras says. What ``fit`` would read is one batch of zeros
+over and over, of which nothing is computed: it shows Keras what a batch looks like. There is no Python in it, so an
+iterator that outlives an error cannot keep a process from ending.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from components.learning.input_pipeline import Feed
+from components.learning.loop import TrainFunction
+
+
+def run_epochs(
+    model: Any,
+    train: TrainFunction,
+    items: Iterator[Any],
+    callbacks: Sequence[Any],
+    *,
+    feed: Feed,
+    epochs: range,
+    block: int,
+    strategy: Any | None = None,
+) -> None:
+    """Train in these epochs; where there are none, only the start and the end of training are told.
+
+    Args:
+        model: a compiled model.
+        train: trains on the next of ``items``, a block of ``block`` steps.
+        items: ``loop.parts`` of the blocks of these epochs.
+        callbacks: of Keras, in the order in which they act.
+        feed: what the blocks come from.
+        epochs: numbers of the epochs, from 0.
+        block: steps of a call.
+        strategy: over the replicas; None without one.
+    """
+    model.train_function = lambda _: train(items)
+    model.steps_per_execution = block
+    try:
+        model.fit(
+            _shown(feed, strategy),
+            epochs=epochs.stop,
+            initial_epoch=epochs.start,
+            steps_per_epoch=feed.steps,
+            callbacks=list(callbacks),
+            shuffle=False,
+            verbose=0,
+        )
+    finally:
+        model.train_function = None
+
+
+def _shown(feed: Feed, strategy: Any | None) -> Any:
+    """A batch of zeros, without end."""
+    replicas = strategy.num_replicas_in_sync if strategy else 1
+    batch = zeros(feed, feed.batch // replicas)
+    if strategy is None:
+        return tf.data.Dataset.from_tensors(batch).repeat()
+    return strategy.distribute_datasets_from_function(lambda _: tf.data.Dataset.from_tensors(batch).repeat())
+
+
+def zeros(feed: Feed, rows: int) -> Any:
+    """A batch of so many rows as the model takes it, all the same and meaning nothing."""
+    block = tf.nest.map_structure(lambda s: tf.zeros([1, *s.shape[1:]], s.dtype), feed.block_signature(rows))
+    return tf.nest.map_structure(tf.zeros_like, feed.read(block, 0))

@@ -1,0 +1,228 @@
+"""The phases of a training, from a snapshot or from the start.
+
+::
+
+    for each phase:  prepare -> compile -> epochs of blocks of steps
+                     after each epoch: judge, plateau, stopping, the user's callbacks, history, progress, backup
+    weights of the best epoch of all phases -> the model
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from components.learning import callbacks as cb
+from components.learning.ahead import Ahead
+from components.learning.backup import Backup, Snapshot
+from components.learning.epochs import run_epochs
+from components.learning.loop import BlockFunction, LossNotFinite, parts
+from components.learning.others import refuse_two_schedules, without_old_backups
+from components.learning.own import compile_model
+from components.learning.settings import FitSettings
+from components.learning.splits import Splits
+from components.learning.state import State, assign, optimizers_of
+from components.learning.strategy import Placement, precision
+from components.modeling.learner import Learner, Phase
+from components.tasks.base import Task
+from schemas.context import RunContext
+from schemas.errors import TrainingDiverged
+
+VALUES_PER_EXECUTION = 2**22
+"""Encoded values that one call on one device handles: enough steps to hide Python, few enough to report progress."""
+LONGEST_EXECUTION = 256
+"""Steps of one call at most."""
+
+
+@dataclass
+class Training:
+    """A learner, and what it is trained with.
+
+    Attributes:
+        settings: of the training.
+        task: what is learned.
+        placement: the devices.
+        splits: the data.
+        learner: what trains.
+        mode: whether the monitored number is to be small or large.
+        callbacks: of the user, for every phase.
+    """
+
+    settings: FitSettings
+    task: Task
+    placement: Placement
+    splits: Splits
+    learner: Learner
+    mode: cb.Mode
+    callbacks: Sequence[Any] = ()
+    measured: Callable[[Any], Callable[[], dict[str, float]] | None] = field(default=lambda _: None, init=False)
+    """Makes of what a phase trains the function that measures the validation split; None without one."""
+    tried: Callable[[Any], None] = field(default=lambda _: None, init=False)
+    """Called with what a phase trains once it is compiled, before its first epoch."""
+    first: int = field(default=0, init=False)
+    seconds: float = field(default=0.0, init=False)
+
+    def __post_init__(self) -> None:
+        feed, s = self.splits.feed, self.settings
+        wanted = s.steps_per_execution or steps_per_execution(self.learner.model, feed.batch // self.placement.replicas)
+        self.block = min(wanted, feed.longest_block)
+        self.jit = jit(s, self.placement)
+        self._theirs = {id(p.trained) for p in self.learner.phases if getattr(p.trained, "compiled", False)}
+        self._lengths = [phase.epochs or s.epochs for phase in self.learner.phases]
+
+    def go(self, out: Path, context: RunContext, identity: str) -> None:
+        """Run the epochs that are left; the model ends with the weights of the best one.
+
+        Raises:
+            TrainingDiverged: a loss is not finite.
+        """
+        backup = Backup(context.work, identity)
+        found = backup.load() if self.settings.backup_epochs else None
+        self.judge = cb.Judge(self.learner.model.variables, monitor=self.settings.monitor, mode=self.mode)
+        self.history = cb.History(out / "history.csv")
+        self.report = cb.Report(context.progress, sum(self._lengths), self.splits.feed.steps)
+        self.first = found.epoch if found else 0
+        if self.settings.backup_epochs:
+            without_old_backups(self.callbacks)
+        start = time.perf_counter()
+        for number, phase in enumerate(self.learner.phases):
+            phase.prepare()
+            if found is None or number >= found.phase:
+                at_it = found if found and number == found.phase else None
+                self._phase(number, phase, out, context, backup, at_it)
+        self.seconds = time.perf_counter() - start
+        self.history.write()
+        assign(self.learner.model.variables, self.judge.best_weights)
+
+    def _phase(
+        self, number: int, phase: Phase, out: Path, context: RunContext, backup: Backup, found: Snapshot | None
+    ) -> None:
+        begins = found.begins if found else len(self.history.rows)
+        ends = begins + self._lengths[number]
+        if number:
+            keras.utils.set_random_seed((self.settings.seed + number) % 2**32)
+        self._compile(phase, self._lengths[number])
+        self.tried(phase.trained)
+        feed, strategy = self.splits.feed, self.placement.strategy
+        train = BlockFunction(phase.trained, feed, strategy, jit=self.jit)
+        chosen = self._callbacks(number, begins, out, context)
+        if self.settings.backup_epochs:
+            every, others = self.settings.backup_epochs, tuple(chosen)
+            chosen.append(cb.BackUp(backup, every, (number, begins), lambda: self._state(phase, train), others, found))
+        first = found.epoch if found else begins
+        epochs = range(first, first if found and found.finished else ends)
+        try:
+            with Ahead(parts(feed.blocks(epochs, self.block), strategy)) as ready:
+                run_epochs(
+                    phase.trained, train, ready, chosen, feed=feed, epochs=epochs, block=self.block, strategy=strategy
+                )
+        except LossNotFinite as error:
+            raise self._diverged(error) from None
+
+    def _compile(self, phase: Phase, epochs: int) -> None:
+        """Optimizer, loss and metrics of the phase, on the replicas."""
+        s, model = self.settings, phase.trained
+        rate: Any = s.optimizer.learning_rate * phase.rate
+        if s.schedule:
+            rate = s.schedule.build(rate, self.splits.feed.steps, epochs)
+        with precision(s.precision), self.placement.scope():
+            if id(model) not in self._theirs:
+                model.compiled = False  # by an earlier phase
+            compile_model(s, model, self.task, rate, jit=self.jit)
+            if model.built:
+                model.optimizer.build(model.trainable_variables)
+            for name, optimizer in phase.optimizers.items():
+                setattr(model, name, optimizer.build(optimizer.learning_rate * phase.rate))
+
+    def _state(self, phase: Phase, train: BlockFunction) -> State:
+        with self.placement.scope():
+            touched = train.traced()
+        models = (self.learner.model, phase.trained, *self.learner.kept)
+        return State(self.placement.strategy, models, tuple(optimizers_of(phase.trained).values()), touched)
+
+    def _callbacks(self, number: int, begins: int, out: Path, context: RunContext) -> list[Any]:
+        """In the order in which they act at the end of an epoch: those of the user see the validation's numbers."""
+        s, phases = self.settings, self.learner.phases
+        phase, several = phases[number], len(phases) > 1
+        refuse_two_schedules(s, self.callbacks)
+        self.judge.watch(self.measured(phase.trained), self.callbacks, number == len(phases) - 1)
+        self.history.phase = self.report.phase = phase.name if several else None
+        chosen: list[Any] = [self.judge]
+        if s.reduce_on_plateau:
+            chosen.append(cb.Plateau(s.reduce_on_plateau, s.monitor, self.mode))
+        if s.early_stopping:
+            chosen.append(cb.Stopping(s.early_stopping, s.monitor, self.mode, begins))
+        chosen += [*self.callbacks, self.history, self.report]
+        if s.checkpoints != "none":
+            folder = context.work / "checkpoints"
+            chosen.append(cb.Checkpoints(self.learner.model, folder, s.checkpoints, s.monitor, self.mode))
+        if s.tensorboard:
+            chosen.append(keras.callbacks.TensorBoard(str(out / "tensorboard"), histogram_freq=1, write_graph=False))
+        return chosen
+
+    def _diverged(self, error: LossNotFinite) -> TrainingDiverged:
+        epoch, step = self.report.epoch + 1, self.report.step + error.step + 1
+        broken = self.splits.feed.not_finite()
+        hint = (
+            f"the encoded input {', '.join(map(repr, broken))} holds NaN or infinite numbers: check the data"
+            if broken
+            else "lower optimizer.learning_rate, set optimizer.clip, or start with a warm-up"
+        )
+        name = "the loss" if error.name == "loss" else error.name
+        return TrainingDiverged(
+            f"{name} is {error.loss} at step {step} of {self.splits.feed.steps} in epoch {epoch}",
+            "a finite loss at every step",
+            hint,
+            {"epoch": epoch, "step": step, "not_finite": broken},
+        )
+
+    def summary(self) -> dict[str, Any]:
+        """What happened, for ``training.json``. Numbers of the best epoch that are not defined are left out."""
+        rows, feed, done = self.history.rows, self.splits.feed, len(self.history.rows) - self.first
+        best = next(row for row in rows if row["epoch"] == self.judge.best_epoch)
+        validation = self.splits.validation
+        phases = [{"name": p.name, "epochs": n} for p, n in zip(self.learner.phases, self._lengths, strict=True)]
+        return {
+            "seed": self.settings.seed,
+            "strategy": self.placement.name,
+            "replicas": self.placement.replicas,
+            "device": self.placement.kind,
+            "placement": self.placement.why,
+            "precision": self.settings.precision,
+            "batch": feed.batch,
+            "steps_per_epoch": feed.steps,
+            "steps_per_execution": self.block,
+            "jit_compile": self.jit,
+            "streamed": self.splits.streamed,
+            "rows": {"train": feed.rows, "val": validation.split_rows if validation else 0},
+            "rows_validated": validation.rows if validation else 0,
+            "parameters": int(self.learner.model.count_params()),
+            "epochs_run": len(rows),
+            "resumed_after": self.first,
+            "stopped_early": len(rows) < sum(self._lengths),
+            "monitor": self.settings.monitor,
+            "best_epoch": self.judge.best_epoch,
+            "best": {k: v for k, v in best.items() if k not in {"epoch", "phase"} and math.isfinite(v)},
+            "seconds": round(self.seconds, 3),
+            "examples_per_second": round(done * feed.steps * feed.batch / self.seconds, 1) if done else 0.0,
+            "phases": phases,
+        }
+
+
+def jit(settings: FitSettings, placement: Placement) -> bool:
+    """Whether XLA compiles the step."""
+    if settings.jit_compile is not None:
+        return settings.jit_compile
+    return placement.kind == "gpu" and placement.replicas == 1 and not settings.deterministic_gpu
+
+
+def steps_per_execution(model: Any, batch: int) -> int:
+    """Steps of one call, 1 to ``LONGEST_EXECUTION``, by the rows of a ``batch`` on one device."""
+    values = batch * sum(math.prod(i.shape[1:]) for i in model.inputs)
+    return max(1, min(LONGEST_EXECUTION, VALUES_PER_EXECUTION // values))

@@ -1,0 +1,161 @@
+"""A training in phases, with optimizers and a critic beside the model, goes on where it was and reports any number."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.train import TrainConfig, train
+from schemas.errors import UnknownName
+from tests.components.learning.replica_runs import weights
+from tests.components.learning.training_examples import context, customers
+
+pytestmark = pytest.mark.slow
+
+SETTINGS = {
+    "epochs": 3,
+    "batch": 32,
+    "steps_per_execution": 3,
+    "reduce_on_plateau": {"patience": 1, "min_delta": 0.05},
+    "seed": 6,
+}
+EPOCHS = 5
+
+
+class CrashError(Exception):
+    """What ends a run."""
+
+
+def config(**settings) -> TrainConfig:
+    from tests.components.learning.toys import TwoPhases
+
+    return TrainConfig.model_validate({"model": TwoPhases(), **SETTINGS, **settings})
+
+
+def lines(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader((path / "history.csv").read_text().splitlines()))
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    """The data, and the training that nobody interrupted, with what it told about its progress."""
+    root = tmp_path_factory.mktemp("phases")
+    given, transform = customers(root / "data", 256)
+    told = []
+    (root / "out").mkdir()
+    made = train(config(), given, transform, root / "out", context(root, told.append))
+    return given, transform, made, told
+
+
+@pytest.mark.parametrize("after", [0.0, 0.2], ids=["before the backup", "after the backup"])
+def test_killed_at_every_epoch_it_ends_with_the_same_bits(straight, tmp_path: Path, after: float) -> None:
+    given, transform, whole, _ = straight
+    for epoch in range(1, EPOCHS + 1):
+        out = tmp_path / f"out-{epoch}"
+        out.mkdir()
+
+        def crash(now, limit=epoch + after) -> None:
+            if now.done >= limit:
+                raise CrashError
+
+        if epoch + after < EPOCHS or not after:
+            with pytest.raises(CrashError):
+                train(config(), given, transform, out, context(tmp_path, crash))
+    out = tmp_path / "out"
+    out.mkdir()
+    made = train(config(), given, transform, out, context(tmp_path))
+    assert made.training["resumed_after"] == EPOCHS - 1
+    assert (out / "history.csv").read_text() == (whole.path / "history.csv").read_text()
+    for one, other in zip(weights(made), weights(whole), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert made.training["best"] == whole.training["best"]
+
+
+def test_what_the_phases_report(straight) -> None:
+    _, _, made, told = straight
+    rows = lines(made.path)
+    assert [r["phase"] for r in rows] == ["duel"] * 2 + ["label"] * 3
+    assert [r["epoch"] for r in rows] == ["1", "2", "3", "4", "5"]
+    assert all(r["g_loss"] and r["c_loss"] and not r["accuracy"] for r in rows[:2])
+    assert all(r["accuracy"] and r["val_auc"] and not r["g_loss"] for r in rows[2:])
+    assert [float(r["rounds"]) for r in rows[:2]] == [8, 16], "256 rows in batches of 32, counted over both epochs"
+    assert [float(r["learning_rate_c_optimizer"]) for r in rows[:2]] == pytest.approx([0.01, 0.01])
+    assert float(rows[2]["learning_rate"]) == pytest.approx(0.0005), "half of the optimizer's"
+    assert made.training["phases"] == [{"name": "duel", "epochs": 2}, {"name": "label", "epochs": 3}]
+    notes = [p.note for p in told]
+    assert any(n.startswith("epoch 1/5 duel g_loss") and " c_loss " in n for n in notes)
+    assert any(n.startswith("epoch 3/5 label loss") for n in notes)
+
+
+def test_a_number_of_the_step_is_monitored(tmp_path: Path) -> None:
+    given, transform = customers(tmp_path / "data", 256)
+    settings = {"monitor": "spread", "monitor_mode": "max", "batch": 64, "epochs": 3, "early_stopping": None}
+    from tests.components.learning.toys import Tested
+
+    (tmp_path / "out").mkdir()
+    made = train(TrainConfig(model=Tested(), **settings), given, transform, tmp_path / "out", context(tmp_path))
+    rows = lines(made.path)
+    best = max(rows, key=lambda r: float(r["spread"]))
+    assert int(best["epoch"]) == made.training["best_epoch"]
+    last = tmp_path / "last"
+    last.mkdir()
+    with pytest.raises(UnknownName, match=r"distance(.|\n)*loss"):
+        train(
+            TrainConfig(model=Tested(), **settings | {"monitor": "distance", "epochs": 1}),
+            given, transform, last, context(last),
+        )  # fmt: skip
+    with pytest.raises(UnknownName, match="number of a binary task"):
+        train(TrainConfig(model=Tested(), monitor="spread"), given, transform, last, context(last))
+
+
+def test_a_test_step_of_the_class_is_used(tmp_path: Path) -> None:
+    """``val_loss`` is what it says; other numbers of the task stay."""
+    from components.features.transform import FeatureTransform
+    from components.learning.arrays import Encoder
+    from components.learning.predict import forward, outputs
+    from components.tasks.choose import choose
+    from tests.components.learning.toys import Tested
+
+    given, transform = customers(tmp_path / "data", 256)
+    (tmp_path / "out").mkdir()
+    made = train(TrainConfig(model=Tested(), epochs=1, batch=64), given, transform, tmp_path / "out", context(tmp_path))
+    import keras
+
+    encoder = Encoder(FeatureTransform.load(transform), choose(given.contract))
+    said = outputs(
+        forward(keras.saving.load_model(made.keras_path, compile=False)), encoder.whole(given.files("val"), 200)
+    )[:, 0]
+    truth = encoder.labels(given.files("val"))
+    [row] = lines(made.path)
+    assert float(row["val_loss"]) == pytest.approx(np.abs(said - truth).mean(), rel=1e-4)
+    assert float(row["val_spread"]) == pytest.approx(np.square(said - truth).mean(), rel=1e-4)
+    assert float(row["val_auc"]) > 0
+
+
+def test_killed_for_real(tmp_path: Path) -> None:
+    """In the second phase, by kill -9, in processes of their own."""
+    customers(tmp_path / "data", 256)
+    settings = {**SETTINGS, "model": {"kind": "tests.components.learning.toys:TwoPhases"}}
+    base = {"data": str(tmp_path / "data"), "config": settings}
+
+    def process(*runs: dict) -> int:
+        (tmp_path / "runs.json").write_text(json.dumps([base | r for r in runs]))
+        command = [sys.executable, "-m", "tests.components.learning.replica_runs", str(tmp_path / "runs.json")]
+        env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+        return subprocess.run(command, check=False, env=env, timeout=500, capture_output=True).returncode
+
+    assert process({"name": "a", "root": "broken", "kill_at": 3.5}) == -signal.SIGKILL
+    assert process({"name": "b", "root": "broken"}, {"name": "c", "root": "straight"}) == 0
+    resumed, whole = tmp_path / "broken/out-b", tmp_path / "straight/out-c"
+    assert json.loads((resumed / "training.json").read_text())["resumed_after"] == 3
+    assert (resumed / "history.csv").read_text() == (whole / "history.csv").read_text()
+    with np.load(resumed / "weights.npz") as one, np.load(whole / "weights.npz") as other:
+        assert one.files == other.files
+        for name in one.files:
+            np.testing.assert_array_equal(one[name], other[name])

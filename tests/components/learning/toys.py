@@ -1,0 +1,93 @@
+"""Models that train in ways of their own."""
+
+import keras
+from keras import ops
+
+from components.modeling.base import Architecture
+from components.modeling.learner import Learner, Phase
+from components.tasks.layer_names import LayerNames
+
+
+class Duel(keras.Model):
+    """A network against a critic that tells its features from noise: two optimizers, three kinds of random numbers."""
+
+    def __init__(self, features, critic) -> None:
+        super().__init__(name="duel")
+        self.features, self.critic = features, critic
+        self.seeds = keras.random.SeedGenerator(5)
+        self.rounds = self.add_weight(shape=(), dtype="int32", initializer="zeros", trainable=False, name="rounds")
+
+    def call(self, inputs, training=False):
+        return self.critic(self.features(inputs, training=training))
+
+    def train_step(self, data):
+        import tensorflow as tf
+
+        inputs = data[0]
+        with tf.GradientTape(persistent=True) as tape:
+            made = self.features(inputs, training=True)
+            noise = keras.random.normal(ops.shape(made), seed=self.seeds) + 0.1 * keras.random.uniform(ops.shape(made))
+            c_loss = ops.mean(self.critic(made)) - ops.mean(self.critic(noise))
+            g_loss = -ops.mean(self.critic(made)) + 0.1 * ops.mean(ops.square(made))
+        for loss, layers, optimizer in (
+            (c_loss, self.critic, self.c_optimizer),
+            (g_loss, self.features, self.optimizer),
+        ):
+            weights = layers.trainable_variables
+            optimizer.apply(tape.gradient(loss, weights), weights)
+        self.rounds.assign_add(1)
+        return {"g_loss": g_loss, "c_loss": c_loss, "rounds": self.rounds}
+
+
+class TwoPhases(Architecture):
+    """First a duel over the features, then the label, on features whose first layer is frozen."""
+
+    kind: str = "two_phases"
+    duel_epochs: int = 2
+
+    def learner(self, encoded, task) -> Learner:
+        from components.learning.optimizers import RmsProp
+
+        names = LayerNames({t.name for t in encoded})
+        inputs = {t.name: keras.Input(t.shape, dtype=t.dtype, name=t.name) for t in encoded}
+        first = keras.layers.Dense(8, "relu", name="first")
+        made = keras.layers.Dropout(0.2, name="dropout")(first(self.flat(encoded, inputs, names)))
+        features = keras.Model(inputs, keras.layers.Dense(4, name="second")(made))
+        critic = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, name="critic")], name="critic")
+        model = keras.Model(inputs, task.head(features.output, names), name=self.kind)
+        duel = Duel(features, critic)
+
+        def freeze() -> None:
+            first.trainable = False
+
+        phases = (
+            Phase("duel", duel, self.duel_epochs, optimizers={"c_optimizer": RmsProp(learning_rate=0.01)}),
+            Phase("label", self.training(model, task), rate=0.5, prepare=freeze),
+        )
+        return Learner(model, phases, kept=(critic,))
+
+    def trunk(self, encoded, inputs, names):
+        raise NotImplementedError
+
+
+class OwnTest(keras.Model):
+    """Reports a number of its own on the training and on the validation split."""
+
+    def train_step(self, data):
+        return {**super().train_step(data), "spread": ops.std(self(data[0]))}
+
+    def test_step(self, data):
+        x, y = data[0], data[1]
+        return {"loss": ops.mean(ops.abs(self(x) - y)), "spread": ops.mean(ops.square(self(x) - y))}
+
+
+class Tested(Architecture):
+    """A network with a ``test_step`` of its own."""
+
+    kind: str = "tested"
+
+    def training(self, model, task):
+        return OwnTest(model.input, model.output)
+
+    def trunk(self, encoded, inputs, names):
+        return self.dense_layers(self.flat(encoded, inputs, names), (4,), names)
