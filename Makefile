@@ -55,6 +55,7 @@ bench: setup ## measure against the bare script, print ratios
 	@$(BIN)/python -m bench.serving
 	@$(BIN)/python -m bench.streaming
 	@$(BIN)/python -m bench.replicas
+	@$(BIN)/python -m bench.loop
 
 airflow: setup ## Airflow standalone with our DAGs; PORT=8080 chooses its port
 	@$(BIN)/python -m scripts.airflow.standalone $(if $(PORT),--port $(PORT))

@@ -153,6 +153,7 @@ def test_mlflow_autolog(data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setenv("MLFLOW_ENABLE_ASYNC_LOGGING", "false")
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+    mlflow.create_experiment("autolog", artifact_location=str(tmp_path / "artifacts"))
     mlflow.set_experiment("autolog")
     mlflow.tensorflow.autolog(log_models=False, log_datasets=False, checkpoint=False)
     try:

@@ -1,0 +1,92 @@
+"""What ``keras.Model.fit`` around the block function costs, and whether it moves a number; part of ``make bench``.
+
+Both ways train the same network on the same blocks, in turn in one process: the bare loop calls the train function and
+nothing else, the other is a phase as it is trained, with the callbacks that every training has.
+
+usage: python -m bench.loop [--rounds N]
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+ROWS, COLUMNS, BATCH, BLOCK, EPOCHS = 200_000, 12, 512, 128, 6
+
+
+def network() -> Any:
+    """A compiled network of two hidden layers."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((COLUMNS,), name="x")
+    hidden = keras.layers.Dense(64, "relu")(keras.layers.Dense(64, "relu")(inputs))
+    model = keras.Model({"x": inputs}, keras.layers.Dense(1, "sigmoid")(hidden))
+    accuracy = keras.metrics.BinaryAccuracy(name="accuracy")
+    model.compile("adam", "binary_crossentropy", metrics=[accuracy], jit_compile=False)
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def bare(feed: Any) -> dict[str, float]:
+    """The loop without ``fit``: the numbers of the last epoch."""
+    from components.learning.loop import BlockFunction, parts
+
+    model = network()
+    train, items = BlockFunction(model, feed, jit=False), parts(feed.blocks(range(EPOCHS), BLOCK), None)
+    logs: dict[str, Any] = {}
+    for _ in range(EPOCHS):
+        model.reset_metrics()
+        for _ in range(-(-feed.steps // BLOCK)):
+            logs = train(items)
+    return {name: float(value) for name, value in logs.items()}
+
+
+def driven(feed: Any) -> dict[str, float]:
+    """The same by ``fit``, with progress reported."""
+    from components.learning.callbacks import Report
+    from components.learning.epochs import run_epochs
+    from components.learning.loop import BlockFunction, parts
+
+    model = network()
+    train, items = BlockFunction(model, feed, jit=False), parts(feed.blocks(range(EPOCHS), BLOCK), None)
+    report = Report(lambda _: None, EPOCHS, feed.steps)
+    run_epochs(model, train, items, [report], feed=feed, epochs=range(EPOCHS), block=BLOCK)
+    return {name: float(model.history.history[name][-1]) for name in ("loss", "accuracy")}
+
+
+def timed(way: Callable[[Any], dict[str, float]], feed: Any) -> tuple[float, dict[str, float]]:
+    """CPU seconds, tracing included, and the numbers."""
+    began = time.process_time()
+    found = way(feed)
+    return time.process_time() - began, found
+
+
+def main() -> None:
+    """Measure and print."""
+    from components.learning.input_pipeline import MemoryFeed
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    random = np.random.default_rng(0)
+    x = random.normal(size=(ROWS, COLUMNS)).astype(np.float32)
+    y = (x[:, :1] + x[:, 1:2] * x[:, 2:3] > 0).astype(np.float32)
+    feed = MemoryFeed(({"x": x}, y), BATCH, 0)
+    timed(bare, feed), timed(driven, feed)
+    pairs = [(timed(bare, feed), timed(driven, feed)) for _ in range(parser.parse_args().rounds)]
+    ratios = sorted(b[0] / a[0] for a, b in pairs)
+    alone, by_fit = (statistics.median(p[i][0] for p in pairs) for i in (0, 1))
+    print("| rows, batch, epochs | bare loop, CPU s | by fit, CPU s | ratio (lowest to highest) | same numbers |")
+    print("|---|---|---|---|---|")
+    same = all(a[1] == b[1] for a, b in pairs)
+    print(
+        f"| {ROWS:,}, {BATCH}, {EPOCHS} | {alone:.2f} | {by_fit:.2f} | {statistics.median(ratios):.3f} "
+        f"({ratios[0]:.3f} to {ratios[-1]:.3f}) | {'to the last digit' if same else 'NO'} |"
+    )
+
+
+if __name__ == "__main__":
+    main()
