@@ -61,9 +61,9 @@ class Training:
     learner: Learner
     mode: cb.Mode
     callbacks: Sequence[Any] = ()
-    measured: Callable[[Any], Callable[[], dict[str, float]] | None] = field(default=lambda _: None, init=False)
+    measured: Callable[[Any], Callable[[], dict[str, float]] | None] | None = None
     """Makes of what a phase trains the function that measures the validation split; None without one."""
-    tried: Callable[[Any], None] = field(default=lambda _: None, init=False)
+    tried: Callable[[Any], None] | None = None
     """Called with what a phase trains once it is compiled, before its first epoch."""
     first: int = field(default=0, init=False)
     seconds: float = field(default=0.0, init=False)
@@ -108,7 +108,8 @@ class Training:
         if number:
             keras.utils.set_random_seed((self.settings.seed + number) % 2**32)
         self._compile(phase, self._lengths[number])
-        self.tried(phase.trained)
+        if self.tried:
+            self.tried(phase.trained)
         feed, strategy = self.splits.feed, self.placement.strategy
         train = BlockFunction(phase.trained, feed, strategy, jit=self.jit)
         chosen = self._callbacks(number, begins, out, context)
@@ -151,7 +152,9 @@ class Training:
         s, phases = self.settings, self.learner.phases
         phase, several = phases[number], len(phases) > 1
         refuse_two_schedules(s, self.callbacks)
-        self.judge.watch(self.measured(phase.trained), self.callbacks, number == len(phases) - 1)
+        self.judge.watch(
+            self.measured(phase.trained) if self.measured else None, self.callbacks, number == len(phases) - 1
+        )
         self.history.phase = self.report.phase = phase.name if several else None
         chosen: list[Any] = [self.judge]
         if s.reduce_on_plateau:

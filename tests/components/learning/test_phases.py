@@ -89,7 +89,7 @@ def test_what_the_phases_report(straight) -> None:
     assert float(rows[2]["learning_rate"]) == pytest.approx(0.0005), "half of the optimizer's"
     assert made.training["phases"] == [{"name": "duel", "epochs": 2}, {"name": "label", "epochs": 3}]
     notes = [p.note for p in told]
-    assert any(n.startswith("epoch 1/5 duel g_loss") and " c_loss " in n for n in notes)
+    assert any(n.startswith("epoch 1/5 duel c_loss") and " g_loss " in n for n in notes)
     assert any(n.startswith("epoch 3/5 label loss") for n in notes)
 
 
