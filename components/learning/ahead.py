@@ -20,8 +20,8 @@ class Ahead(Iterator[Item], Generic[Item]):
 
     ::
 
-        with Ahead(feed.batches(range(3))) as batches:
-            first = next(batches)
+        with Ahead(feed.blocks(range(3), 32)) as blocks:
+            first = next(blocks)
     """
 
     def __init__(self, items: Iterable[Item], count: int = 2) -> None:

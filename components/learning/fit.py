@@ -5,9 +5,8 @@
     devices -> strategy, before TensorFlow makes its first tensor
     labels  -> task: head, loss, weights of the classes
     splits  -> feed (train), measure (val)
-    seed    -> model and optimizer
-    backup  -> where to go on
-    fit     -> epochs of blocks of steps; after each: judge, plateau, stopping, history, backup
+    seed    -> learner: the model, and the phases in which it is trained
+    phases  -> epochs, from the backup or from the start (``training.Training``)
     weights of the best epoch -> model.keras, history.csv, content of training.json
 """
 

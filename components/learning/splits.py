@@ -50,7 +50,9 @@ class Splits:
         if not isinstance(self.feed, MemoryFeed):
             raise ConfigError("a model with a feed of its own, and data that are streamed", "a split in memory",
                               "raise memory_mb")  # fmt: skip
-        return replace(self, feed=make(self.feed.whole(), self.feed.batch, seed))
+        feed = make(self.feed.whole(), self.feed.batch, seed)
+        feed.unpack = self.feed.unpack
+        return replace(self, feed=feed)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from components.train import TrainConfig, train
-from schemas.errors import UnknownName
+from schemas.errors import ConfigError, UnknownName
 from tests.components.learning.replica_runs import weights
 from tests.components.learning.training_examples import context, customers
 
@@ -136,6 +136,22 @@ def test_a_test_step_of_the_class_is_used(tmp_path: Path) -> None:
     assert float(row["val_loss"]) == pytest.approx(np.abs(said - truth).mean(), rel=1e-4)
     assert float(row["val_spread"]) == pytest.approx(np.square(said - truth).mean(), rel=1e-4)
     assert float(row["val_auc"]) > 0
+
+
+def test_a_feed_of_the_learner_is_used(tmp_path: Path) -> None:
+    """Rows in their order and weights that do not move: every epoch has the same loss. Not where data are streamed."""
+    from tests.components.learning.toys import InOrder
+
+    given, transform = customers(tmp_path / "data", 256)
+    settings = {"model": InOrder(), "epochs": 2, "batch": 200, "optimizer": {"kind": "sgd", "learning_rate": 1e-12}}
+    (tmp_path / "out").mkdir()
+    made = train(TrainConfig(**settings), given, transform, tmp_path / "out", context(tmp_path))
+    one, two = lines(made.path)
+    assert one["loss"] == two["loss"], "the same 200 of 256 rows in both epochs"
+    streamed = tmp_path / "streamed"
+    streamed.mkdir()
+    with pytest.raises(ConfigError, match="raise memory_mb"):
+        train(TrainConfig(**settings, memory_mb=0.001), given, transform, streamed, context(streamed))
 
 
 def test_killed_for_real(tmp_path: Path) -> None:

@@ -1,6 +1,9 @@
 """Models that train in ways of their own."""
 
+from dataclasses import replace
+
 import keras
+import numpy as np
 from keras import ops
 
 from components.modeling.base import Architecture
@@ -68,6 +71,24 @@ class TwoPhases(Architecture):
 
     def trunk(self, encoded, inputs, names):
         raise NotImplementedError
+
+
+class InOrder(Architecture):
+    """Trains on the rows in the order of the split, by a feed of its own."""
+
+    kind: str = "in_order"
+
+    def learner(self, encoded, task) -> Learner:
+        from components.learning.input_pipeline import MemoryFeed
+
+        class Ordered(MemoryFeed):
+            def permutation(self, epoch):
+                return np.arange(self.steps * self.batch, dtype=np.int32).reshape(self.steps, self.batch)
+
+        return replace(super().learner(encoded, task), feed=Ordered)
+
+    def trunk(self, encoded, inputs, names):
+        return self.flat(encoded, inputs, names)
 
 
 class OwnTest(keras.Model):
