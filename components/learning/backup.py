@@ -96,10 +96,10 @@ class Backup:
             with self.path.open("rb") as file, np.load(file) as found:
                 arrays = {name: found[name] for name in found.files}
             about = json.loads(arrays.pop("about").tobytes())
+            told = {name: about[name] for name in ("phase", "begins", "epoch", "callbacks", "finished")}
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
             return None
         if about["identity"] != self._identity:
             return None
         groups = {g: [arrays[n] for n in sorted(arrays) if n.startswith(f"{g}-")] for g in ("variables", "best")}
-        told = {name: about[name] for name in ("phase", "begins", "epoch", "callbacks", "finished")}
         return Snapshot(**(told | groups))

@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import keras
 
 from components.learning.backup import Backup, Snapshot, Weights
-from components.learning.loop import losses
+from components.learning.loop import losses, means_of
 from components.learning.settings import EarlyStopping, ReduceOnPlateau
 from components.learning.state import State, assign, optimizers_of, values
 from schemas.context import Progress
@@ -136,6 +136,8 @@ class Judge(keras.callbacks.Callback):
         self._variables, self._monitor, self._sign = variables, monitor, 1.0 if mode == "min" else -1.0
         self._measure: Callable[[], dict[str, float]] | None = None
         self._others: Sequence[Any] = ()
+        self._said: dict[str, Any] = {}
+        self._steps: dict[str, Any] = {}
         self._last = True
         self.best: float | None = None
         self.best_epoch = 0
@@ -149,12 +151,19 @@ class Judge(keras.callbacks.Callback):
             others: callbacks that are told when a validation begins and ends.
             last: whether it is the last phase, which must report what is monitored.
         """
-        self._measure, self._others, self._last = measure, others, last
+        self._measure, self._others, self._last, self._said = measure, others, last, {}
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Remember what the steps said."""
+        self._steps = dict(logs or {})
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Measure, judge, keep."""
         logs = {} if logs is None else logs
-        raw = values(self._variables) if getattr(self.model.optimizer, "use_ema", False) else None
+        unused = {m.name for m in means_of(self.model) if not bool(m.count > 0)}
+        logs.update({name: value for name, value in self._steps.items() if name in unused})
+        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)  # of scaled losses
+        raw = values(self._variables) if getattr(optimizer, "use_ema", False) else None
         if raw is not None:
             self.model.optimizer.finalize_variable_values(self.model.trainable_weights)
         if self._measure is not None:
@@ -162,13 +171,19 @@ class Judge(keras.callbacks.Callback):
         for name, optimizer in optimizers_of(self.model).items():
             rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
             logs["learning_rate" if name == "optimizer" else f"learning_rate_{name}"] = rate
+        self._said = dict(logs)
         self._keep(epoch, logs)
         if raw is not None:
             assign(self._variables, raw)
 
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Tell the callbacks that follow the numbers of the last epoch, the validation's among them, as Keras does."""
+        if logs is not None:
+            logs.update(self._said)
+
     def _measured(self, measure: Callable[[], dict[str, float]]) -> dict[str, float]:
         for callback in self._others:
-            callback.on_test_begin()
+            callback.on_test_begin({})
         found = measure()
         for callback in self._others:
             callback.on_test_end(dict(found))

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from components.learning.input_pipeline import Feed
@@ -134,14 +135,27 @@ class BlockFunction:
             if not getattr(metric, "built", True):  # compiled, but not used by a train_step of the class's own
                 with tf.init_scope():
                     metric.build(tf.zeros([1, 1]), tf.zeros([1, 1]))
-        means = dict(self._model.get_metrics_result())
-        if set(means) == set(self._names):
-            return means
+        means, last = dict(self._model.get_metrics_result()), self._last(values)
+        if set(means) != set(self._names):
+            return last
+        used = {m.name: m.count > 0 for m in means_of(self._model)}
+        return {n: tf.where(used[n], mean, last[n]) if n in used else mean for n, mean in means.items()}
+
+    def _last(self, values: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
         last = values[0]
         if self._several:
             mean = tf.distribute.ReduceOp.MEAN
             last = self._local(lambda: tf.distribute.get_replica_context().all_reduce(mean, values[self._here()]))[0]
         return {name: last[i] for i, name in enumerate(self._names)}
+
+
+def means_of(model: Any) -> list[Any]:
+    """The metrics of a model that are means, the compiled loss first.
+
+    Where its ``count`` is 0 the step does not use it, and what the step says by that name is another number, of which
+    Keras would show 0.
+    """
+    return [m for m in model.metrics if isinstance(m, keras.metrics.Mean)]
 
 
 def losses(logs: Mapping[str, Any]) -> list[str]:

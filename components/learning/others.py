@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from shutil import rmtree
 from typing import Any
 
 import keras
@@ -29,13 +28,15 @@ def refuse_two_schedules(settings: FitSettings, callbacks: Sequence[Any]) -> Non
 
 
 def without_old_backups(callbacks: Sequence[Any]) -> None:
-    """Delete what ``BackupAndRestore`` kept of an earlier run: where to go on is decided by the training's own backup.
+    """Delete what ``BackupAndRestore`` kept of an earlier run or phase: our own backup decides where to go on.
 
-    That one holds more, and two that differ by an epoch would mix two states.
+    That one holds more, and two that differ by an epoch would mix two states. Other files in its folder stay.
     """
     for callback in callbacks:
         if isinstance(callback, keras.callbacks.BackupAndRestore):
             LOG.warning(
                 "BackupAndRestore runs, but is not asked where to go on: every training has a backup, with more"
             )
-            rmtree(Path(str(callback.backup_dir)), ignore_errors=True)
+            for name in ("latest.weights.h5", "training_metadata.json"):
+                for kept in (name, f"{name}.bkp"):
+                    (Path(str(callback.backup_dir)) / kept).unlink(missing_ok=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from components.learning.loop import scalars
+from components.learning.loop import means_of, scalars
 from components.learning.predict import chunk_rows
 from components.learning.splits import Measure, Validation
 
@@ -37,9 +37,9 @@ def with_own(
 
 
 def _tested(trained: Any, validation: Validation, fed: Callable[[Any], Any]) -> Measure:
-    """The numbers of ``test_step``: the model's metrics where it answers with those, else means over the rows.
+    """The numbers of ``test_step``: results of the model's metrics, and of other numbers their means over the rows.
 
-    Each replica sees every row, since parts need not be equal.
+    Each replica sees every row, since parts need not be equal; the first one answers.
     """
     strategy = trained.distribute_strategy
 
@@ -53,19 +53,25 @@ def _tested(trained: Any, validation: Validation, fed: Callable[[Any], Any]) -> 
         nonlocal step
         trained.reset_metrics()
         means: dict[str, float] = {}
+        last: dict[str, float] = {}
         seen = 0
         for batch in _batches(validation, fed):
             step = step or tf.function(on_all, input_signature=[_any_rows(batch)], autograph=False)
             rows = int(tf.nest.flatten(batch[1])[0].shape[0])
             seen += rows
-            for name, value in step(batch).items():
-                means[name] = means.get(name, 0.0) + (float(value) - means.get(name, 0.0)) * rows / seen
-        metrics = trained.get_metrics_result()
-        found = {n: float(v) for n, v in metrics.items()} if set(metrics) == set(means) else means
+            last = {name: float(value) for name, value in step(batch).items()}
+            for name, value in last.items():
+                means[name] = means.get(name, 0.0) + (value - means.get(name, 0.0)) * rows / seen
+        results = _of_metrics(trained)
         trained.reset_metrics()
-        return found
+        return {name: last[name] if name in results else mean for name, mean in means.items()}
 
     return numbers
+
+
+def _of_metrics(trained: Any) -> set[str]:
+    """Names of the model's metrics that have seen rows: the compiled ``loss`` has none where a step leaves it out."""
+    return set(trained.get_metrics_result()) - {m.name for m in means_of(trained) if not bool(m.count > 0)}
 
 
 def _batches(validation: Validation, fed: Callable[[Any], Any]) -> Iterator[tuple[Any, Any]]:

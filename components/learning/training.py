@@ -88,8 +88,6 @@ class Training:
         self.history = cb.History(out / "history.csv")
         self.report = cb.Report(context.progress, sum(self._lengths), self.splits.feed.steps)
         self.first = found.epoch if found else 0
-        if self.settings.backup_epochs:
-            without_old_backups(self.callbacks)
         start = time.perf_counter()
         for number, phase in enumerate(self.learner.phases):
             phase.prepare()
@@ -114,6 +112,7 @@ class Training:
         train = BlockFunction(phase.trained, feed, strategy, jit=self.jit)
         chosen = self._callbacks(number, begins, out, context)
         if self.settings.backup_epochs:
+            without_old_backups(self.callbacks)
             every, others = self.settings.backup_epochs, tuple(chosen)
             chosen.append(cb.BackUp(backup, every, (number, begins), lambda: self._state(phase, train), others, found))
         first = found.epoch if found else begins
@@ -136,7 +135,7 @@ class Training:
             if id(model) not in self._theirs:
                 model.compiled = False  # by an earlier phase
             compile_model(s, model, self.task, rate, jit=self.jit)
-            if model.built:
+            if model.built and model.optimizer is not None:
                 model.optimizer.build(model.trainable_variables)
             for name, optimizer in phase.optimizers.items():
                 setattr(model, name, optimizer.build(optimizer.learning_rate * phase.rate))

@@ -6,10 +6,10 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from components.learning.input_pipeline import Feed
+from components.learning.state import State, optimizers_of
 from components.tasks.base import Task
 from schemas.errors import ConfigError, KilnworksError
 
@@ -21,12 +21,14 @@ def try_one_batch(trained: Any, feed: Feed, task: Task) -> None:
         ConfigError: the step fails; the message holds the batch, the answer and what the task wants.
     """
     batch = _first(feed)
-    variables = [*trained.variables, *trained.optimizer.variables, *trained.metrics_variables]
-    before = [np.asarray(v) for v in variables]
+    state, before = None, []
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # training says it again
-            tf.function(trained.train_step, autograph=False)(batch)
+            step = tf.function(trained.train_step, autograph=False).get_concrete_function(batch)
+            state = State(None, (trained,), tuple(optimizers_of(trained).values()), step)
+            before = state.values()
+            step(*tf.nest.flatten(batch))
     except KilnworksError:
         raise
     except Exception as error:
@@ -37,8 +39,9 @@ def try_one_batch(trained: Any, feed: Feed, task: Task) -> None:
             "make shapes and dtypes of the two sides agree; --traceback in front of the command shows where it failed",
         ) from error
     finally:
-        for variable, value in zip(variables, before, strict=True):
-            variable.assign(value)
+        if state is not None:
+            state.restore(before)
+        trained.reset_metrics()
 
 
 def _first(feed: Feed) -> Any:

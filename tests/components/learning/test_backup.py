@@ -1,5 +1,6 @@
 """A snapshot is there whole, or not at all."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -58,3 +59,10 @@ def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"cannot write the backup of epoch 3(.|\n)*backup_epochs to 0"):
         Backup(tmp_path / "file", "a").save(SNAPSHOT)
+
+
+def test_one_of_an_earlier_release_is_not_taken_up(tmp_path: Path) -> None:
+    """It knows no phases."""
+    about = {"identity": "a", "epoch": 3, "callbacks": {}, "finished": False}
+    np.savez(tmp_path / "backup.npz", about=np.frombuffer(json.dumps(about).encode(), np.uint8))
+    assert Backup(tmp_path, "a").load() is None

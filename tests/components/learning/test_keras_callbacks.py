@@ -48,6 +48,9 @@ def test_files_of_those_that_write(data, tmp_path: Path) -> None:
     from tensorflow.core.util.event_pb2 import Event
 
     board = tmp_path / "board"
+    (tmp_path / "backup").mkdir()
+    (tmp_path / "backup/notes.txt").write_text("of the user")
+    (tmp_path / "backup/latest.weights.h5").write_text("of an earlier run")
     made, history = fitted(
         data,
         tmp_path,
@@ -80,6 +83,7 @@ def test_files_of_those_that_write(data, tmp_path: Path) -> None:
     assert any("kernel" in tag and "histogram" in tag for tag in tags)
     assert {"epoch_loss", "epoch_accuracy"} <= tags
     assert json.loads((tmp_path / "backup/training_metadata.json").read_text())["epoch"] == EPOCHS
+    assert (tmp_path / "backup/notes.txt").read_text() == "of the user"
 
 
 def test_calls_in_order_with_the_numbers_of_epochs_and_steps(data, tmp_path: Path) -> None:
@@ -94,8 +98,8 @@ def test_calls_in_order_with_the_numbers_of_epochs_and_steps(data, tmp_path: Pat
         def on_train_batch_end(self, batch, logs=None):
             calls.append(("step", batch, "loss" in logs))
 
-        def on_test_begin(self, logs=None):
-            calls.append(("test",))
+        def on_test_begin(self, logs):
+            calls.append(("test", *logs))
 
         def on_test_end(self, logs=None):
             calls.append(("tested", "auc" in logs))
@@ -104,13 +108,12 @@ def test_calls_in_order_with_the_numbers_of_epochs_and_steps(data, tmp_path: Pat
             calls.append(("end", epoch, "val_loss" in logs))
 
     told = []
-    some = keras.callbacks.LambdaCallback(
-        on_train_begin=lambda logs: told.append(1), on_train_end=lambda logs: told.append(2)
-    )
-    fitted(data, tmp_path, Told(), some, epochs=2)
+    some = keras.callbacks.LambdaCallback(on_train_begin=lambda logs: told.append(1), on_train_end=told.append)
+    _, rows = fitted(data, tmp_path, Told(), some, epochs=2)
     each = [("step", 3, True), ("step", 7, True), ("test",), ("tested", True)]
     assert calls == [("epoch", 0), *each, ("end", 0, True), ("epoch", 1), *each, ("end", 1, True)]
-    assert told == [1, 2]
+    assert told[0] == 1
+    assert {n: float(v) for n, v in rows[-1].items() if n != "epoch"} == pytest.approx(told[1]), "as Keras ends"
 
 
 def test_those_that_set_the_learning_rate(data, tmp_path: Path) -> None:
@@ -136,11 +139,12 @@ def test_those_that_end_a_training(data, tmp_path: Path) -> None:
         fitted(data, tmp_path, keras.callbacks.TerminateOnNaN(), out="nan", **broken)
 
 
-def test_averaged_weights_are_swapped_in_for_the_validation(data, tmp_path: Path) -> None:
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+def test_averaged_weights_are_swapped_in_for_the_validation(data, tmp_path: Path, precision: str) -> None:
     """``SwapEMAWeights`` gives the numbers that the setting ``ema`` gives."""
     import keras
 
-    averaged = {"optimizer": {"kind": "sgd", "learning_rate": 0.5, "ema": 0.9}}
+    averaged = {"optimizer": {"kind": "sgd", "learning_rate": 0.5, "ema": 0.9}, "precision": precision}
     _, with_setting = fitted(data, tmp_path, out="setting", **averaged)
     _, with_both = fitted(data, tmp_path, keras.callbacks.SwapEMAWeights(), out="both", **averaged)
     assert with_both == with_setting

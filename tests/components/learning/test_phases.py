@@ -42,6 +42,14 @@ def lines(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader((path / "history.csv").read_text().splitlines()))
 
 
+def process(root: Path, *runs: dict) -> int:
+    """Exit status of a process with these trainings."""
+    (root / "runs.json").write_text(json.dumps(runs))
+    command = [sys.executable, "-m", "tests.components.learning.replica_runs", str(root / "runs.json")]
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    return subprocess.run(command, check=False, env=env, timeout=500, capture_output=True).returncode
+
+
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory):
     """The data, and the training that nobody interrupted, with what it told about its progress."""
@@ -138,6 +146,31 @@ def test_a_test_step_of_the_class_is_used(tmp_path: Path) -> None:
     assert float(row["val_auc"]) > 0
 
 
+@pytest.mark.parametrize("devices", [{}, {"strategy": "mirrored", "replicas": 2, "kind": "cpu"}], ids=["1", "2"])
+def test_a_loss_that_no_metric_keeps_is_not_reported_as_0(tmp_path: Path, devices: dict) -> None:
+    """Keras would: its own mean of the loss has seen nothing. Sums count each row of the validation once."""
+    import keras
+
+    from components.features.transform import FeatureTransform
+    from components.learning.arrays import Encoder
+    from components.learning.predict import forward, outputs
+    from components.tasks.choose import choose
+
+    given, transform = customers(tmp_path / "data", 256)
+    settings = {"model": {"kind": "tests.components.learning.toys:Raw"}, "epochs": 1, "batch": 256, "devices": devices}
+    base = {"data": str(tmp_path / "data"), "config": settings}
+    assert process(tmp_path, base | {"name": "a"}) == 0
+    encoder = Encoder(FeatureTransform.load(transform), choose(given.contract))
+    out = tmp_path / "a/out-a"
+    model = forward(keras.saving.load_model(out / "model.keras", compile=False))
+    [row] = lines(out)
+    for split, prefix in (("train", ""), ("val", "val_")):
+        said = outputs(model, encoder.whole(given.files(split), given.rows(split)))[:, 0]
+        truth = encoder.labels(given.files(split))
+        assert float(row[f"{prefix}loss"]) == pytest.approx(np.square(said - truth).mean(), rel=1e-3)
+        assert float(row[f"{prefix}rows"]) == len(truth)
+
+
 def test_a_feed_of_the_learner_is_used(tmp_path: Path) -> None:
     """Rows in their order and weights that do not move: every epoch has the same loss. Not where data are streamed."""
     from tests.components.learning.toys import InOrder
@@ -160,14 +193,8 @@ def test_killed_for_real(tmp_path: Path) -> None:
     settings = {**SETTINGS, "model": {"kind": "tests.components.learning.toys:TwoPhases"}}
     base = {"data": str(tmp_path / "data"), "config": settings}
 
-    def process(*runs: dict) -> int:
-        (tmp_path / "runs.json").write_text(json.dumps([base | r for r in runs]))
-        command = [sys.executable, "-m", "tests.components.learning.replica_runs", str(tmp_path / "runs.json")]
-        env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
-        return subprocess.run(command, check=False, env=env, timeout=500, capture_output=True).returncode
-
-    assert process({"name": "a", "root": "broken", "kill_at": 3.5}) == -signal.SIGKILL
-    assert process({"name": "b", "root": "broken"}, {"name": "c", "root": "straight"}) == 0
+    assert process(tmp_path, base | {"name": "a", "root": "broken", "kill_at": 3.5}) == -signal.SIGKILL
+    assert process(tmp_path, base | {"name": "b", "root": "broken"}, base | {"name": "c", "root": "straight"}) == 0
     resumed, whole = tmp_path / "broken/out-b", tmp_path / "straight/out-c"
     assert json.loads((resumed / "training.json").read_text())["resumed_after"] == 3
     assert (resumed / "history.csv").read_text() == (whole / "history.csv").read_text()

@@ -112,3 +112,41 @@ class Tested(Architecture):
 
     def trunk(self, encoded, inputs, names):
         return self.dense_layers(self.flat(encoded, inputs, names), (4,), names)
+
+
+class RawLoss(keras.Model):
+    """Answers with a loss that no metric keeps, and with a sum that one does."""
+
+    def __init__(self, *args, **options) -> None:
+        super().__init__(*args, **options)
+        self.rows = keras.metrics.Sum(name="rows")
+
+    def train_step(self, data):
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            loss = ops.mean(ops.square(self(data[0], training=True) - data[1]))
+        weights = self.trainable_variables
+        self.optimizer.apply(tape.gradient(loss, weights), weights)
+        return {"loss": loss, **self._counted(data[1])}
+
+    def test_step(self, data):
+        return {"loss": ops.mean(ops.square(self(data[0]) - data[1])), **self._counted(data[1])}
+
+    def _counted(self, target):
+        self.rows.update_state(ops.ones_like(target))
+        return {"rows": self.rows.result()}
+
+
+class Raw(Architecture):
+    """A network with such steps, compiled by itself without metrics."""
+
+    kind: str = "raw"
+
+    def training(self, model, task):
+        trained = RawLoss(model.input, model.output)
+        trained.compile(keras.optimizers.SGD(1e-12), jit_compile=False)
+        return trained
+
+    def trunk(self, encoded, inputs, names):
+        return self.flat(encoded, inputs, names)
