@@ -1,4 +1,4 @@
-"""What happens around epochs. Each callback with a memory can tell it and take it back (``Resumable``)."""
+"""What happens around epochs. Each callback with a memory can tell it and take it back (``resumable.Resumable``)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal
 
 import keras
 
 from components.learning.backup import Backup, Snapshot, Weights
 from components.learning.loop import losses, means_of
+from components.learning.resumable import Attributes, resumable
 from components.learning.settings import EarlyStopping, ReduceOnPlateau
 from components.learning.state import State, assign, optimizers_of, values
 from schemas.context import Progress
@@ -22,39 +23,7 @@ from schemas.files import write_text
 Mode = Literal["min", "max"]
 
 
-@runtime_checkable
-class Resumable(Protocol):
-    """A callback whose memory belongs in the backup."""
-
-    key: str
-    """Name of its state in the backup."""
-
-    def state(self) -> dict[str, Any]:
-        """Its memory; JSON-serializable."""
-        ...
-
-    def resume(self, state: Mapping[str, Any]) -> None:
-        """Take the memory back, after ``on_train_begin``."""
-        ...
-
-
-class _Attributes:
-    """``Resumable`` for a Keras callback whose memory is a few plain attributes."""
-
-    key: str
-    remembered: tuple[str, ...]
-
-    def state(self) -> dict[str, Any]:
-        """The remembered attributes."""
-        return {name: _plain(getattr(self, name)) for name in self.remembered}
-
-    def resume(self, state: Mapping[str, Any]) -> None:
-        """Set the remembered attributes."""
-        for name in self.remembered:
-            setattr(self, name, state[name])
-
-
-class Stopping(_Attributes, keras.callbacks.EarlyStopping):
+class Stopping(Attributes, keras.callbacks.EarlyStopping):
     """Early stopping that a killed run resumes with the patience it had left."""
 
     key = "early_stopping"
@@ -76,7 +45,7 @@ class Stopping(_Attributes, keras.callbacks.EarlyStopping):
             super().on_epoch_end(epoch, logs)
 
 
-class Plateau(_Attributes, keras.callbacks.ReduceLROnPlateau):
+class Plateau(Attributes, keras.callbacks.ReduceLROnPlateau):
     """Reduction of the learning rate that a killed run resumes with the patience it had left."""
 
     key = "reduce_on_plateau"
@@ -99,7 +68,7 @@ class Plateau(_Attributes, keras.callbacks.ReduceLROnPlateau):
             super().on_epoch_end(epoch, logs)
 
 
-class Checkpoints(_Attributes, keras.callbacks.ModelCheckpoint):
+class Checkpoints(Attributes, keras.callbacks.ModelCheckpoint):
     """The model that is to be saved after each epoch, or after each better one, as ``epoch-0001.keras`` ..."""
 
     key = "checkpoints"
@@ -272,19 +241,21 @@ class Report(keras.callbacks.Callback):
         self.step = batch
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Report the share of the epoch that is done."""
-        numbers = logs or {}
-        now = self._now() + "".join(f" {name} {float(numbers[name]):.4g}" for name in losses(numbers)[:3])
-        done = self.epoch + min(1.0, (batch + 1) / self._steps)
-        self._listener(Progress(done, self._epochs, now + self._note))
+        """Report the share of the epoch that is done; the whole of it is reported once it is validated."""
+        if batch + 1 < self._steps:
+            self._listener(Progress(self.epoch + (batch + 1) / self._steps, self._epochs, self._now(logs or {})))
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Keep the numbers of the validation for the notes of the next epoch."""
-        self._note = "".join(f" {k} {float(v):.4g}" for k, v in (logs or {}).items() if k.startswith("val_"))
-        self._listener(Progress(epoch + 1, self._epochs, f"{self._now()}{self._note}"))
+        """Report the epoch, and keep the numbers of its validation for the notes of the next one."""
+        logs = logs or {}
+        self._note = "".join(f" {k} {float(v):.4g}" for k, v in logs.items() if k.startswith("val_"))
+        trained = {k: v for k, v in logs.items() if not k.startswith(("val_", "learning_rate"))}
+        self._listener(Progress(epoch + 1, self._epochs, self._now(trained)))
 
-    def _now(self) -> str:
-        return f"epoch {self.epoch + 1}/{self._epochs}" + (f" {self.phase}" if self.phase else "")
+    def _now(self, numbers: Mapping[str, Any]) -> str:
+        """Epoch, phase, losses of the epoch so far, and numbers of the latest validation."""
+        begins = f"epoch {self.epoch + 1}/{self._epochs}" + (f" {self.phase}" if self.phase else "")
+        return begins + "".join(f" {name} {float(numbers[name]):.4g}" for name in losses(numbers)[:3]) + self._note
 
 
 class BackUp(keras.callbacks.Callback):
@@ -313,7 +284,7 @@ class BackUp(keras.callbacks.Callback):
         self._backup, self._every, self._phase = backup, every, phase
         self._make, self._found = state, found
         self._judge = next(c for c in others if isinstance(c, Judge))
-        self._resumable = [c for c in others if isinstance(c, Resumable)]
+        self._resumable = resumable(others)
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Put the snapshot back."""
@@ -334,7 +305,3 @@ class BackUp(keras.callbacks.Callback):
         states = {c.key: c.state() for c in self._resumable}
         variables, best = self._state.values(), self._judge.best_weights
         self._backup.save(Snapshot(*self._phase, epoch + 1, variables, best, states, stops))
-
-
-def _plain(value: Any) -> Any:
-    return value if value is None or isinstance(value, int) else float(value)

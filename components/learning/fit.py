@@ -64,7 +64,7 @@ def fit(
     """Train; write ``model.keras``, ``task.json`` and ``history.csv``; return the content of ``training.json``.
 
     ``callbacks``: of Keras, besides those of the settings; called after each epoch has been validated and before it is
-    backed up. One with ``key``, ``state`` and ``resume`` (``callbacks.Resumable``) is in the backup.
+    backed up. One with ``key``, ``state`` and ``resume`` (``resumable.Resumable``) is in the backup.
 
     Raises:
         ConfigError: settings that do not work with these data or on these devices.

@@ -171,6 +171,35 @@ def test_mlflow_autolog(data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert client.get_run(run.info.run_id).data.params["epochs"] == str(EPOCHS)
 
 
+def test_patience_of_keras_own_survives_a_kill(data, tmp_path: Path) -> None:
+    """Early stopping and plateau of Keras, given by the user, count on after a kill."""
+    import keras
+
+    class CrashError(Exception):
+        pass
+
+    class Crash(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                raise CrashError
+
+    def given() -> list:
+        never = {"monitor": "val_loss", "min_delta": 100.0}
+        return [
+            keras.callbacks.ReduceLROnPlateau(patience=2, **never),
+            keras.callbacks.EarlyStopping(patience=3, **never),
+        ]
+
+    _, straight = fitted(data, tmp_path / "straight", *given(), epochs=8)
+    with pytest.raises(CrashError):
+        fitted(data, tmp_path / "x", *given(), Crash(), epochs=8)
+    (tmp_path / "x/out").rename(tmp_path / "x/first")
+    made, rows = fitted(data, tmp_path / "x", *given(), epochs=8)
+    assert made["resumed_after"] == 2
+    assert rows == straight
+    assert [float(r["learning_rate"]) for r in rows] == pytest.approx([1e-3, 1e-3, 1e-3, 1e-4])
+
+
 def test_one_with_a_memory_is_in_the_backup(data, tmp_path: Path) -> None:
     """It goes on with what it knew; the weights of a training that is done do not move."""
     import keras

@@ -99,6 +99,10 @@ def test_what_the_phases_report(straight) -> None:
     notes = [p.note for p in told]
     assert any(n.startswith("epoch 1/5 duel c_loss") and " g_loss " in n for n in notes)
     assert any(n.startswith("epoch 3/5 label loss") for n in notes)
+    whole = {p.done: p.note for p in told if p.done == int(p.done)}
+    assert len([p for p in told if p.done in whole]) == len(rows), "an epoch is reported once, when it is validated"
+    for row in rows[2:]:
+        assert f"loss {float(row['loss']):.4g} val_loss {float(row['val_loss']):.4g}" in whole[int(row["epoch"])]
 
 
 def test_a_number_of_the_step_is_monitored(tmp_path: Path) -> None:
