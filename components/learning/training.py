@@ -90,6 +90,8 @@ class Training:
         self.first = found.epoch if found else 0
         start = time.perf_counter()
         for number, phase in enumerate(self.learner.phases):
+            if id(phase.trained) not in self._theirs:
+                phase.trained.compiled = False  # by an earlier phase
             phase.prepare()
             if found is None or number >= found.phase:
                 at_it = found if found and number == found.phase else None
@@ -132,8 +134,6 @@ class Training:
         if s.schedule:
             rate = s.schedule.build(rate, self.splits.feed.steps, epochs)
         with precision(s.precision), self.placement.scope():
-            if id(model) not in self._theirs:
-                model.compiled = False  # by an earlier phase
             compile_model(s, model, self.task, rate, jit=self.jit)
             if model.built and model.optimizer is not None:
                 model.optimizer.build(model.trainable_variables)

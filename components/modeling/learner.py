@@ -40,8 +40,8 @@ class Phase:
             a setting of the training says otherwise.
         epochs: how many at most; None for ``epochs`` of the settings. Early stopping ends the phase, not the training.
         rate: what the learning rates are multiplied by.
-        prepare: called before the phase is compiled, to freeze and thaw layers. A run that goes on later calls it too,
-            so it must not train anything.
+        prepare: called before the phase is compiled, to freeze and thaw layers; it may compile ``trained`` itself. A
+            run that goes on later calls it too, so it must not train anything.
         optimizers: further optimizers by the attribute of ``trained`` that they become, beside the compiled one.
     """
 

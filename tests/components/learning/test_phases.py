@@ -175,6 +175,17 @@ def test_a_loss_that_no_metric_keeps_is_not_reported_as_0(tmp_path: Path, device
         assert float(row[f"{prefix}rows"]) == len(truth)
 
 
+def test_a_phase_may_compile_itself(tmp_path: Path) -> None:
+    from tests.components.learning.toys import Thaw
+
+    given, transform = customers(tmp_path / "data", 256)
+    (tmp_path / "out").mkdir()
+    train(TrainConfig(model=Thaw(), batch=64), given, transform, tmp_path / "out", context(tmp_path))
+    rows = lines(tmp_path / "out")
+    assert [r["phase"] for r in rows] == ["head", "head", "all", "all"]
+    assert [float(r["learning_rate"]) for r in rows] == pytest.approx([0.001, 0.001, 0.125, 0.125])
+
+
 def test_a_feed_of_the_learner_is_used(tmp_path: Path) -> None:
     """Rows in their order and weights that do not move: every epoch has the same loss. Not where data are streamed."""
     from tests.components.learning.toys import InOrder

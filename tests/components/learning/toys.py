@@ -150,3 +150,26 @@ class Raw(Architecture):
 
     def trunk(self, encoded, inputs, names):
         return self.flat(encoded, inputs, names)
+
+
+class Thaw(Architecture):
+    """Compiled by the training, then, with all layers thawed, by the phase itself."""
+
+    kind: str = "thaw"
+
+    def learner(self, encoded, task) -> Learner:
+        model = self.network(encoded, task)
+        trained = self.training(model, task)
+        body = model.get_layer(index=-2)
+
+        def freeze() -> None:
+            body.trainable = False
+
+        def thaw() -> None:
+            body.trainable = True
+            trained.compile(keras.optimizers.SGD(0.125), task.loss(), jit_compile=False)
+
+        return Learner(model, (Phase("head", trained, 2, prepare=freeze), Phase("all", trained, 2, prepare=thaw)))
+
+    def trunk(self, encoded, inputs, names):
+        return keras.layers.Dense(4, "relu")(self.flat(encoded, inputs, names))
