@@ -25,10 +25,11 @@ def try_one_batch(trained: Any, feed: Feed, task: Task) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # training says it again
-            step = tf.function(trained.train_step, autograph=False).get_concrete_function(batch)
-            state = State(None, (trained,), tuple(optimizers_of(trained).values()), step)
+            step = tf.function(trained.train_step, autograph=False)
+            touched = step.get_concrete_function(batch)
+            state = State(None, (trained,), tuple(optimizers_of(trained).values()), touched)
             before = state.values()
-            step(*tf.nest.flatten(batch))
+            step(batch)
     except KilnworksError:
         raise
     except Exception as error:
