@@ -40,7 +40,7 @@ class EvaluateConfig(JudgeSettings):
     def _metrics_are_known(self) -> Self:
         """Names that no task has are refused before anything runs."""
         for name in self.metrics:
-            if metric_named(name) is not None:
+            if metric_named(name, own=False) is not None:
                 raise ValueError(f"metrics: {name!r} is a metric of a task; give yours another name")
         for name in {**self.min, **self.max}:
             if metric_named(name) is None and name not in self.metrics:
@@ -87,7 +87,7 @@ def conclude(
         config: as for ``evaluate``.
         task: of the model.
         contract: says what may be sliced.
-        frame: the label and the columns to slice by, [N] rows.
+        frame: what the task judges by, such as the label, and the columns to slice by, [N] rows.
         answers: the judged answers of the task, such as ``probabilities`` [N, K].
         inputs: fingerprints for the decision record.
         out: a directory to write to.
@@ -96,7 +96,7 @@ def conclude(
     from components.judging.intervals import LEVEL
     from components.judging.slices import RESAMPLES, measure_slices
 
-    truth = _truth(frame, task, config.split)
+    truth = _truth(frame, task, contract, config.split)
     _check_answers(task, answers, len(truth))
     method = {
         "level": LEVEL, "method": "Poisson bootstrap", "resamples": config.resamples, "seed": config.seed,
@@ -139,15 +139,11 @@ def _check(config: EvaluateConfig, contract: Contract, task: "Task", examples: C
         raise UnknownName("split", config.split, examples.splits)
     if examples.rows(config.split) == 0:
         raise StepFailed(f"split {config.split!r} has no rows", "rows to measure on", "change the split or its shares")
-    theirs = examples.contract.label
-    if (
-        contract.label is None
-        or theirs is None
-        or (contract.label.name, contract.label.classes) != (theirs.name, theirs.classes)
-    ):
+    ours, theirs = (label and (label.name, label.classes) for label in (contract.label, examples.contract.label))
+    if ours != theirs:
         raise ConfigError(
             "the model was trained on another label than the examples have",
-            f"label {contract.label.name if contract.label else None!r} with the same classes on both sides",
+            f"label {ours[0] if ours else None!r} with the same classes on both sides",
             "train on these examples, or evaluate on those that the model was made for",
         )
     known = [metric.name for metric in _all_metrics(task, config)]
@@ -160,7 +156,7 @@ def _check(config: EvaluateConfig, contract: Contract, task: "Task", examples: C
 def _predictions(
     model: Model, task: "Task", examples: CheckedExamples, config: EvaluateConfig
 ) -> tuple["pl.DataFrame", "Answers"]:
-    """The label and slice columns of the split, and the model's answers, a few rows at a time."""
+    """The columns of the split to judge and slice by, and the model's answers, a few rows at a time."""
     import numpy as np
     import polars as pl
 
@@ -172,7 +168,8 @@ def _predictions(
     transform = FeatureTransform.load(model.transform)
     encoder = Encoder(transform, type(task))
     run = forward(load_trained(model), transform)
-    columns = list(dict.fromkeys((*([task.label.name] if task.label else []), *config.slices)))
+    needed = [*task.needed(model.contract), *config.slices] or [*model.contract.features][:1]
+    columns = list(dict.fromkeys(needed))
     frames, parts = [], []
     for file in examples.files(config.split):
         for frame in encoder.frames([file], piece_rows(transform)):
@@ -190,7 +187,8 @@ def _metrics(task: "Task", truth: "NDArray[Any]", answers: "Answers", settings: 
     for metric in metrics:
         if metric.of is not None:
             found[metric.name] = resampled(metric, truth, answers, settings.resamples, settings.seed)
-    words = {name: {"title": own.title, "meaning": own.meaning} for name, own in settings.metrics.items()}
+    own = [metric for metric in metrics if metric_named(metric.name, own=False) is None]
+    words = {metric.name: {"title": metric.title, "meaning": metric.meaning} for metric in own}
     return {metric.name: {**found[metric.name].record(), **words.get(metric.name, {})} for metric in metrics}
 
 
@@ -200,16 +198,14 @@ def _all_metrics(task: "Task", settings: JudgeSettings) -> list["Metric"]:
     return [*task.metrics_of(settings.top_k), *own]
 
 
-def _truth(frame: "pl.DataFrame", task: "Task", split: str) -> "NDArray[Any]":
-    """The labels as they are judged."""
+def _truth(frame: "pl.DataFrame", task: "Task", contract: Contract, split: str) -> "NDArray[Any]":
+    """What the answers are compared with."""
     import polars as pl
 
-    if task.label is None:
-        raise ConfigError("the contract has no label", "a label to compare predictions with", "add one to the contract")
-    column = frame[task.label.name]
-    truth, bad = task.truth(column)
+    truth, bad = task.judged_by(frame)
     if bad.any():
-        samples = column.filter(pl.Series(bad)).unique().head(3).to_list()
+        rows = frame.filter(pl.Series(bad)).select(task.needed(contract))
+        samples = [row[0] if len(row) == 1 else row for row in rows.unique().head(3).rows()]
         raise StepFailed(
             f"{bad.sum()} labels of split {split!r} cannot be judged, e.g. {samples}",
             task.wanted,

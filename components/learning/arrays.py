@@ -33,7 +33,7 @@ class Encoder:
     Attributes:
         transform: the fitted preprocessing.
         task: how labels are encoded.
-        columns: features and label, the columns that are read.
+        columns: features, and what the task needs of a row besides them: the columns that are read.
     """
 
     transform: FeatureTransform
@@ -42,12 +42,8 @@ class Encoder:
     @property
     def columns(self) -> list[str]:
         """What is read of each shard."""
-        return [*self.transform.contract.features, *self._label]
-
-    @property
-    def _label(self) -> list[str]:
-        label = self.transform.contract.label
-        return [label.name] if label else []
+        contract = self.transform.contract
+        return [*contract.features, *self.task.needed(contract)]
 
     def encode(self, frame: pl.DataFrame) -> Arrays:
         """The features of these rows, packed."""
@@ -55,9 +51,7 @@ class Encoder:
 
     def label(self, frame: pl.DataFrame) -> np.ndarray:
         """The encoded label of these rows, [rows, ...]."""
-        label = self.transform.contract.label
-        assert label is not None
-        return self.task.encode(label, frame[label.name])
+        return self.task.learned(self.transform.contract, frame)
 
     def labels(self, files: Sequence[Path]) -> np.ndarray:
         """The encoded label of every row, [rows], in the order of the shards."""
@@ -65,7 +59,9 @@ class Encoder:
 
     def label_chunks(self, files: Sequence[Path]) -> Iterator[np.ndarray]:
         """The same in parts."""
-        return map(self.label, _frames(files, self._label, LABEL_ROWS))
+        contract = self.transform.contract
+        columns = self.task.needed(contract) or [*contract.features][:1]  # a column, that there are rows
+        return map(self.label, _frames(files, columns, LABEL_ROWS))
 
     def frames(self, files: Sequence[Path], rows: int) -> Iterator[pl.DataFrame]:
         """The raw rows of the shards in order, at most ``rows`` at a time."""

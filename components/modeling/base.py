@@ -82,7 +82,7 @@ class Architecture(Config, ABC):
         names = LayerNames({t.name for t in encoded})
         inputs = {t.name: keras.Input(t.shape, dtype=t.dtype, name=t.name) for t in encoded}
         trunk = self.trunk(encoded, inputs, names)
-        return keras.Model(inputs, task.head(trunk, names), name=self.kind or type(self).__name__)
+        return keras.Model(inputs, task.head(trunk, names), name=scope_name(self.kind or type(self).__name__))
 
     def refuse_unread(self, encoded: Sequence[EncodedTensor]) -> None:
         """Raise ``ConfigError`` where there is no tensor, or one of a kind that this architecture does not take."""

@@ -3,7 +3,7 @@
 A task is chosen by the contract's label (``choose``), learns a few numbers from the training labels (``fitted``), is
 kept beside the model as ``task.json``, and answers every question that depends on the kind of prediction::
 
-    labels    encode, truth                          what the label column holds, for training and for judging
+    labels    learned, judged_by; encode, truth      what the label column holds, for training and for judging
     training  head, loss, target, metrics, totals    the last layer, and the numbers of an epoch
     serving   served, answers, answered, methods     what is sent, what comes back
     judging   scores, described                      metrics with intervals; curves, baseline
@@ -153,6 +153,22 @@ class Task(Config, ABC):
     @abstractmethod
     def of(cls, contract: Contract) -> Self:
         """The task of a contract before anything was learned: enough to judge, to serve and to show."""
+
+    @classmethod
+    def needed(cls, contract: Contract) -> list[str]:
+        """Columns of the examples that are learned from and judged by, besides the features: the label."""
+        return [labelled(contract).name]
+
+    @classmethod
+    def learned(cls, contract: Contract, frame: pl.DataFrame) -> np.ndarray:
+        """What each row is learned from besides its features, [rows, ...]: the encoded label. Errors as ``encode``."""
+        label = labelled(contract)
+        return cls.encode(label, frame[label.name])
+
+    def judged_by(self, frame: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """What the answers to these rows are compared with, as ``truth`` of the label, and which rows cannot be."""
+        assert self.label is not None
+        return self.truth(frame[self.label.name])
 
     @abstractmethod
     def truth(self, series: pl.Series) -> tuple[np.ndarray, np.ndarray]:

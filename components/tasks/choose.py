@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +81,18 @@ def _loaded(code: Code) -> type[Task]:
     return found
 
 
-def metric_named(name: str) -> Metric | None:
-    """The metric of that name, of whichever task; None where there is none."""
-    return next((metric for task in TASKS if (metric := task.metric(name))), None)
+def metric_named(name: str, own: bool = True) -> Metric | None:
+    """The metric of that name, of whichever task, with ``own`` also of a user's own that was imported; None if none."""
+    tasks = (*TASKS, *_imported(Task.__subclasses__())) if own else TASKS
+    return next((metric for task in tasks if (metric := task.metric(name))), None)
+
+
+def _imported(classes: list[type[Task]]) -> Iterator[type[Task]]:
+    """Those of the classes, and of their subclasses, that can say their metrics."""
+    for task in classes:
+        if not inspect.isabstract(task):
+            yield task
+        yield from _imported(task.__subclasses__())
 
 
 def metric_names() -> list[str]:
