@@ -5,11 +5,13 @@ Pictures of the pages are left in ``$KILNWORKS_SCREENSHOTS`` where that is set.
 
 import json
 import os
+import re
 import urllib.parse
 from pathlib import Path
 
 import pytest
 
+from schemas.champion import moves
 from schemas.files import read_json
 from tests import needed
 
@@ -135,6 +137,32 @@ def test_the_assets_show_what_comes_from_where(page, world, live_run):
     for name in ("grouped.checked", "grouped.model", "grouped.servable", "grouped.deployment"):
         page.get_by_text(name, exact=True).first.wait_for()
     picture(page, "assets")
+
+
+def test_a_champion_is_chosen_from_a_list(page, world, run_id, live_run):
+    """The trial is offered with its figures, nothing is red before something was typed, and the choice goes live."""
+
+    def offered():
+        found = world.get("/api/v2/dags/grouped_champion/details")["params"]["known_run"]
+        return run_id in found["schema"]["enum"] and live_run not in found["schema"]["enum"]
+
+    world.wait("the list of runs", offered, 240)
+    world.unpause("grouped_champion")
+    dialog = opened_form(page, world, "grouped_champion")
+    trigger = dialog.get_by_role("button", name="Trigger")
+    dialog.locator("#element_known_run").click()
+    picture(page, "champion-form")
+    assert trigger.is_enabled(), "a field is wrong before anything was typed"
+    page.get_by_role("option", name=re.compile(f"mean 2.0000, {re.escape(run_id)}")).click()
+    dialog.locator("input[name='element_reason']").fill("fewer epochs do as well")
+    page.keyboard.press("Tab")
+    trigger.click()
+
+    def moved():
+        return [m for m in moves(world.store.root, "grouped") if m["run_id"] == run_id]
+
+    move = world.wait("the move", moved)[-1]
+    assert (move["action"], move["by"], move["reason"]) == ("promote", "admin", "fewer epochs do as well")
 
 
 @pytest.mark.parametrize("dag", ["grouped", "asked", "arriving_retrain"])
