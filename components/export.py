@@ -27,6 +27,8 @@ class ExportConfig(Config):
     """Rows of the split to compare, at most."""
     tolerance: float = Field(default=1e-5, gt=0)
     """Largest difference between exported and trained model: absolute up to 1, relative above."""
+    keras_file: bool = True
+    """Whether ``standalone.keras`` is written beside the SavedModel: raw features in, answers out, for plain Keras."""
     warmup_batches: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = (1, 8)
     """Rows of the warm-up requests, for each signature."""
 
@@ -55,6 +57,7 @@ def export(
     from components.exporting.probes import probed
     from components.exporting.signatures import save
     from components.exporting.skew import beyond_float32, check_skew
+    from components.exporting.standalone import standalone, write_standalone
     from components.exporting.warmup import write_warmup
     from components.features.raw import raw_arrays
     from components.features.transform import FeatureTransform
@@ -77,6 +80,8 @@ def export(
     write_json(servable.saved_model / CONTRACT_FILE, contract.model_dump(mode="json"))
     write_json(servable.saved_model / INPUTS_FILE, described_inputs(contract, examples.files("train")))
     write_task(task, (servable.saved_model / TASK_FILE).parent)
+    if config.keras_file:
+        write_standalone(standalone(task, transform, trained), servable.path)
     _describe(servable, task.kind, contract, evaluation, skew, trained.count_params())
     return servable
 

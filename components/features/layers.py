@@ -24,12 +24,16 @@ class QuantileScaling(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         """``[n]`` float32 to ``[n]`` float32; NaN in gives an unspecified number."""
         knots, shares = np.array(self.knots, np.float32), np.array(self.shares, np.float32)
-        inside = ops.clip(inputs, knots[0], knots[-1])
+        inside = ops.clip(inputs, float(knots[0]), float(knots[-1]))
         right = ops.clip(ops.searchsorted(knots, inside, side="right"), 1, len(knots) - 1)
         left = right - 1
         low, start = ops.take(knots, left), ops.take(shares, left)
         way = (inside - low) / (ops.take(knots, right) - low)
         return start + way * (ops.take(shares, right) - start)
+
+    def in_stock_layers(self, inputs: Any) -> Any:
+        """The operations themselves, for a model that needs no layer of this project."""
+        return self.call(inputs)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Unchanged."""

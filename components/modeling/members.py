@@ -42,6 +42,15 @@ class MemberScale(keras.layers.Layer):
         scaled = spread * self.factor
         return scaled if self.bias is None else scaled + self.bias
 
+    def in_stock_layers(self, inputs: Any) -> Any:
+        """The same as a layer of Keras that multiplies without a sum, with the values of the weights."""
+        equation = "nf,kf->nkf" if len(inputs.shape) == 2 else "nkf,kf->nkf"
+        axes = "kf" if self.bias is not None else None
+        layer = keras.layers.EinsumDense(equation, tuple(self.factor.shape), bias_axes=axes, name=self.name)
+        outputs = layer(inputs)
+        layer.set_weights([w for w in (self.factor, self.bias) if w is not None])
+        return outputs
+
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """[N, K, F]."""
         return (input_shape[0], self.members, input_shape[-1])
@@ -68,6 +77,10 @@ class PiecewiseLinear(keras.layers.Layer):
         start = ops.arange(self.bins, dtype=inputs.dtype)
         return ops.clip(ops.expand_dims(inputs, -1) * self.bins - start, 0.0, 1.0)
 
+    def in_stock_layers(self, inputs: Any) -> Any:
+        """The operations themselves, for a model that needs no layer of this project."""
+        return self.call(inputs)
+
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """[N, D, B]."""
         return (*input_shape, self.bins)
@@ -88,6 +101,10 @@ class SoftClip(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         """Clip."""
         return inputs / ops.sqrt(1.0 + ops.square(inputs / self.limit))
+
+    def in_stock_layers(self, inputs: Any) -> Any:
+        """The operations themselves, for a model that needs no layer of this project."""
+        return self.call(inputs)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Unchanged."""

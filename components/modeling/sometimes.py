@@ -31,6 +31,10 @@ class Sometimes(keras.layers.Layer):
         drawn = keras.random.uniform((ops.shape(image)[0], 1, 1, 1), seed=self.seed_generator)
         return ops.where(drawn < self.rate, augmented, image)
 
+    def in_stock_layers(self, inputs: tuple[Any, Any]) -> Any:
+        """The image as it is: outside of training nothing happens."""
+        return inputs[0]
+
     def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
         """That of the image."""
         return tuple(input_shape[0])

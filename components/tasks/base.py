@@ -261,6 +261,13 @@ class Task(Config, ABC):
     def answers(self, output: Any) -> dict[str, Any]:
         """The served outputs from the model's own, with TensorFlow: in the served graph, and to check it."""
 
+    def answer_layers(self, output: Any) -> dict[str, Any]:
+        """The same as ``answers``, of a Keras tensor and of Keras's own layers, for the file that opens anywhere.
+
+        A task that says nothing gives the model's own output there, by the name of ``Task.output``.
+        """
+        return {self.output: output}
+
     @property
     def class_texts(self) -> tuple[str, ...]:
         """The classes as texts, in the order of the contract; empty where there are none."""

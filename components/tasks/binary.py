@@ -108,9 +108,9 @@ class Binary(OfClasses):
 
     def shares(self, values: Any) -> tuple[Any, Any]:
         """Both probabilities; the score is that of the second class."""
-        import tensorflow as tf
+        from keras import ops
 
-        return tf.concat([1.0 - values, values], axis=1), values[:, 0]
+        return ops.concatenate([1.0 - values, values], axis=1), values[:, 0]
 
     # ---- judging
 

@@ -103,9 +103,17 @@ class OfClasses(Task):
         label = tf.gather(tf.constant(self.class_texts), tf.argmax(probabilities, axis=1))
         return {"probabilities": probabilities, "class": label, "score": score}
 
+    def answer_layers(self, output: Any) -> dict[str, Any]:
+        """See ``Task.answer_layers``; the class by a lookup, since Keras has no operation on texts."""
+        from keras import layers, ops
+
+        probabilities, score = self.shares(output)
+        texts = layers.StringLookup(vocabulary=list(self.class_texts), num_oov_indices=0, mask_token=None, invert=True)
+        return {"probabilities": probabilities, "class": texts(ops.argmax(probabilities, axis=1)), "score": score}
+
     @abstractmethod
     def shares(self, values: Any) -> tuple[Any, Any]:
-        """Probabilities [n, K] and score [n] from the model's output, in float32."""
+        """Probabilities [n, K] and score [n] from the model's output, in float32; of TensorFlow and of Keras tensors."""
 
     def difference(self, name: str, got: np.ndarray, wanted: Mapping[str, np.ndarray]) -> np.ndarray:
         """See ``Task.difference``. A class may be any whose probability is the highest, up to half the distance."""

@@ -115,9 +115,9 @@ class Multiclass(OfClasses):
 
     def shares(self, values: Any) -> tuple[Any, Any]:
         """The score is the highest probability."""
-        import tensorflow as tf
+        from keras import ops
 
-        return values, tf.reduce_max(values, axis=1)
+        return values, ops.max(values, axis=1)
 
     # ---- judging
 

@@ -164,6 +164,10 @@ class Regression(Task):
 
         return {"score": tf.cast(output, tf.float32)[:, 0]}
 
+    def answer_layers(self, output: Any) -> dict[str, Any]:
+        """See ``Task.answer_layers``."""
+        return {"score": output[:, 0]}
+
     def table(self, answers: Answers) -> pl.DataFrame:
         """A column ``value``."""
         import numpy as np
