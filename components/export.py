@@ -28,7 +28,7 @@ class ExportConfig(Config):
     tolerance: float = Field(default=1e-5, gt=0)
     """Largest difference between exported and trained model: absolute up to 1, relative above."""
     keras_file: bool = True
-    """Whether ``standalone.keras`` is written beside the SavedModel: raw features in, answers out, for plain Keras."""
+    """Whether ``standalone.keras`` is written beside the SavedModel: the same for plain Keras, without this project."""
     warmup_batches: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = (1, 8)
     """Rows of the warm-up requests, for each signature."""
 
@@ -37,6 +37,8 @@ def export(
     config: ExportConfig, model: Model, examples: CheckedExamples, evaluation: Evaluation, out: Path
 ) -> Servable:
     """Write the SavedModel, its warm-up file and ``servable.json``, and prove that it answers as the trained model.
+
+    The SavedModel is an MLflow model too (``MLmodel``); beside it ``standalone.keras`` is the same for plain Keras.
 
     The served inputs are the raw features by name, the outputs the answers of the task, such as ``probabilities``
     [n, K], ``class`` and ``score``. See ``components/exporting/signatures.py`` for all signatures.
@@ -54,10 +56,11 @@ def export(
         UnknownName: no such split.
     """
     from components.exporting.inputs import described_inputs
+    from components.exporting.keras_file import write_keras_file
+    from components.exporting.mlflow_model import write_mlflow
     from components.exporting.probes import probed
     from components.exporting.signatures import save
     from components.exporting.skew import beyond_float32, check_skew
-    from components.exporting.standalone import standalone, write_standalone
     from components.exporting.warmup import write_warmup
     from components.features.raw import raw_arrays
     from components.features.transform import FeatureTransform
@@ -80,9 +83,11 @@ def export(
     write_json(servable.saved_model / CONTRACT_FILE, contract.model_dump(mode="json"))
     write_json(servable.saved_model / INPUTS_FILE, described_inputs(contract, examples.files("train")))
     write_task(task, (servable.saved_model / TASK_FILE).parent)
+    write_mlflow(servable.saved_model)
+    described = {"task": task.kind, "parameters": trained.count_params()}
     if config.keras_file:
-        write_standalone(standalone(task, transform, trained), servable.path)
-    _describe(servable, task.kind, contract, evaluation, skew, trained.count_params())
+        described["keras"] = write_keras_file(task, transform, trained, raw, output, config.tolerance, out)
+    _describe(servable, described, contract, evaluation, skew)
     return servable
 
 
@@ -103,17 +108,16 @@ def _rows(examples: CheckedExamples, config: ExportConfig) -> "pl.DataFrame":
 
 
 def _describe(
-    servable: Servable, kind: str, contract: Contract, evaluation: Evaluation, skew: "Skew", parameters: int
+    servable: Servable, described: dict[str, Any], contract: Contract, evaluation: Evaluation, skew: "Skew"
 ) -> None:
     from components.exporting import describe
 
     files = describe.files(servable.saved_model)
     description: dict[str, Any] = {
-        "task": kind,
+        **described,
         "signatures": describe.signatures(servable.saved_model, contract),
         "files": files,
         "bytes": sum(files.values()),
-        "parameters": parameters,
         "skew": {"rows": skew.rows, "max_difference": skew.max_difference, "signatures": skew.signatures},
         "metrics": evaluation.results["metrics"],
         "contract": contract.model_dump(mode="json"),

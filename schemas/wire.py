@@ -6,6 +6,7 @@
                             /inputs.json                    dtype, shape, unit and missing value of each input
                             /task.json                      what is predicted, see ``components/tasks``
                             /tf_serving_warmup_requests     what a server asks the model before others may
+                            /mlflow/                        how MLflow opens it, see ``MLmodel`` above it
 
 Nothing but numbers has a missing value of its own, so one value of each dtype stands for "missing" in a nullable input.
 """
@@ -25,6 +26,8 @@ CONTRACT_FILE = EXTRA / "contract.json"
 INPUTS_FILE = EXTRA / "inputs.json"
 TASK_FILE = EXTRA / "task.json"
 WARMUP_FILE = EXTRA / "tf_serving_warmup_requests"
+MLFLOW_FILE = Path("MLmodel")
+"""What makes the SavedModel one of MLflow's models as well."""
 
 MASK = "(masked)"
 """Stands for a value of a sensitive feature, wherever one would be shown."""

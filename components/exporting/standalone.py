@@ -1,16 +1,16 @@
-"""One Keras file that opens anywhere: raw features in, answers out, of nothing but Keras's own layers.
+"""The whole served model as one Keras model of Keras's own layers: raw features in, answers out.
 
 ::
 
     features by name -> preprocessing -> trained -> answers -> dict of the task's answers
 
-Layers of this project are replaced on the way: those without weights by the Keras operations that they consist of, those
-with weights by a layer of Keras. A layer from elsewhere (of a user's project) stays, and is named with its module.
+Layers of this project are replaced on the way, those without weights by the Keras operations that they consist of,
+those with weights by a layer of Keras (``in_stock_layers``). A layer from elsewhere, as of a user's project, stays.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -23,36 +23,32 @@ if TYPE_CHECKING:
     from components.features.transform import FeatureTransform
     from components.tasks.base import Task
 
-FILE = "standalone.keras"
-HOW = "standalone.py"
-OURS = "components."
+
+OUTPUT = "output"
+"""Name of the model's own output, where the task cannot say its answers in Keras."""
 
 
 def standalone(task: Task, transform: FeatureTransform, trained: keras.Model) -> keras.Model:
-    """The whole served model. Inputs are called as the features, with ``|`` for ``/``.
+    """The whole served model. Inputs are called as the features, with ``|`` for ``/``; it is made for inference.
 
     Args:
-        task: whose answers come out.
+        task: whose answers come out; the model's own output, called ``OUTPUT``, where it cannot say them in Keras
+            (``Task.answer_layers``).
         transform: the fitted preprocessing.
         trained: encoded tensors in, the model's own output out; its weights are shared.
     """
-    contract = transform.contract
-    names = LayerNames({keras_name(n) for n in contract.features})
-    raw = {
-        keras_name(n): keras.Input(shape, dtype=dtype, name=keras_name(n))
-        for n, (dtype, shape) in raw_inputs(contract).items()
+    served = task.served(transform.contract)
+    names = LayerNames({keras_name(n) for n in served.features})
+    inputs = {
+        name: keras.Input(shape, dtype=dtype, name=keras_name(name))
+        for name, (dtype, shape) in raw_inputs(served).items()
     }
     encode = _named(_stock(transform_model(transform.plan)), names("preprocessing"))
-    encoded = encode({input_name(n): raw[keras_name(n)] for n in contract.features})
+    encoded = task.encoded_request({input_name(n): tensor for n, tensor in inputs.items()}, encode)
     output = _named(_stock(trained), names("trained"))(encoded)
-    finish = _finish(task, output, names("answers"))
-    return keras.Model(raw, finish(output), name=contract.name)
-
-
-def foreign_modules(model: keras.Model) -> list[str]:
-    """Modules that must be imported before the file can be read: those of layers that are not Keras's own."""
-    tops = {type(layer).__module__ for layer in model._flatten_layers()}
-    return sorted(module for module in tops if module.partition(".")[0] != "keras")
+    (value,) = output.values() if isinstance(output, Mapping) else (output,)
+    answers = _answers(task, value, names("answers"))
+    return keras.Model({tensor.name: tensor for tensor in inputs.values()}, answers(value), name=served.name)
 
 
 def _stock(model: keras.Model) -> keras.Model:
@@ -61,26 +57,22 @@ def _stock(model: keras.Model) -> keras.Model:
 
 
 def _called(layer: Any, *args: Any, **kwargs: Any) -> Any:
-    if type(layer).__module__.startswith(OURS):
-        return layer.in_stock_layers(*args)
-    return layer(*args, **kwargs)
+    replaced = getattr(layer, "in_stock_layers", None)
+    return layer(*args, **kwargs) if replaced is None else replaced(*args)
 
 
-def _finish(task: Task, output: Any, name: str) -> keras.Model:
+def _answers(task: Task, output: Any, name: str) -> keras.Model:
     """From the model's own output to the answers."""
     given = keras.Input(output.shape[1:], dtype=output.dtype, name="output")
-    return keras.Model(given, task.answer_layers(given), name=name)
+    wide = keras.ops.cast(given, "float32")
+    try:
+        answers = task.answer_layers(wide)
+    except (ValueError, TypeError, AttributeError, NotImplementedError):  # written with functions of TensorFlow alone
+        answers = {OUTPUT: wide}
+    return keras.Model(given, answers, name=name)
 
 
 def _named(model: keras.Model, name: str) -> keras.Model:
     """A model that cannot be taken for an input."""
     model.name = name
     return model
-
-
-def write_standalone(model: keras.Model, folder: Path) -> None:
-    """Write the file, and beside it how it is opened."""
-    model.save(folder / FILE)
-    imports = "".join(f"import {module}  # its layers\n" for module in foreign_modules(model))
-    inputs = ", ".join(f"{tensor.name!r}: {tensor.dtype}{list(tensor.shape[1:])}" for tensor in model.inputs)
-    (folder / HOW).write_text(f"import keras\n{imports}\nmodel = keras.saving.load_model({FILE!r})\n# {{{inputs}}}\n")

@@ -112,9 +112,14 @@ def own_objects(path: Path) -> dict[str, Any]:
 
     Keras itself finds only what was registered by a decorator.
     """
+    return {name: load(place) for name, place in named_objects(path).items()}
+
+
+def named_objects(path: Path) -> dict[str, str]:
+    """Where they are, ``module:name``, by the name under which the file names them; nothing is imported."""
     with zipfile.ZipFile(path) as archive:
         todo: list[Any] = [json.loads(archive.read("config.json"))]
-    found: dict[str, Any] = {}
+    found: dict[str, str] = {}
     while todo:
         node = todo.pop()
         if isinstance(node, list):
@@ -124,7 +129,7 @@ def own_objects(path: Path) -> dict[str, Any]:
             place, name = node.get("module"), node.get("class_name")
             name = node.get("config") if name == "function" else name
             if isinstance(place, str) and isinstance(name, str) and not _of_keras(place):
-                found[str(node.get("registered_name") or name)] = load(f"{place}:{name}")
+                found[str(node.get("registered_name") or name)] = f"{place}:{name}"
     return found
 
 

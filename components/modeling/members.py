@@ -46,7 +46,8 @@ class MemberScale(keras.layers.Layer):
         """The same as a layer of Keras that multiplies without a sum, with the values of the weights."""
         equation = "nf,kf->nkf" if len(inputs.shape) == 2 else "nkf,kf->nkf"
         axes = "kf" if self.bias is not None else None
-        layer = keras.layers.EinsumDense(equation, tuple(self.factor.shape), bias_axes=axes, name=self.name)
+        size, policy = tuple(self.factor.shape), self.dtype_policy
+        layer = keras.layers.EinsumDense(equation, size, bias_axes=axes, dtype=policy, name=self.name)
         outputs = layer(inputs)
         layer.set_weights([w for w in (self.factor, self.bias) if w is not None])
         return outputs

@@ -262,11 +262,12 @@ class Task(Config, ABC):
         """The served outputs from the model's own, with TensorFlow: in the served graph, and to check it."""
 
     def answer_layers(self, output: Any) -> dict[str, Any]:
-        """The same as ``answers``, of a Keras tensor and of Keras's own layers, for the file that opens anywhere.
+        """The same as ``answers``, of a Keras tensor in float32, for the Keras file that opens anywhere.
 
-        A task that says nothing gives the model's own output there, by the name of ``Task.output``.
+        Enough where ``answers`` is written with operators and ``keras.ops``. A task that uses TensorFlow there says it
+        here in layers of Keras, or the file gives the model's own output instead.
         """
-        return {self.output: output}
+        return self.answers(output)
 
     @property
     def class_texts(self) -> tuple[str, ...]:

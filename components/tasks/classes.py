@@ -113,7 +113,7 @@ class OfClasses(Task):
 
     @abstractmethod
     def shares(self, values: Any) -> tuple[Any, Any]:
-        """Probabilities [n, K] and score [n] from the model's output, in float32; of TensorFlow and of Keras tensors."""
+        """Probabilities [n, K] and score [n] from the model's output in float32, of TensorFlow or of Keras."""
 
     def difference(self, name: str, got: np.ndarray, wanted: Mapping[str, np.ndarray]) -> np.ndarray:
         """See ``Task.difference``. A class may be any whose probability is the highest, up to half the distance."""

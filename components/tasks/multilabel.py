@@ -164,6 +164,25 @@ class Multilabel(Task):
         text = tf.strings.regex_replace(joined, last, "")
         return {"probabilities": probabilities, "class": text}
 
+    def answer_layers(self, output: Any) -> dict[str, Any]:
+        """See ``Task.answer_layers``; texts by a lookup, joined by sums, which Keras has of texts as well."""
+        from keras import layers, ops
+
+        said = ops.cast(output > self.threshold, "int32")
+        behind = ops.cast(ops.cumsum(said, axis=1) > said, "int32")  # another one stands before it
+        count = self.outputs
+        place = said * (1 + ops.arange(count, dtype="int32") + count * behind)
+        size = 1 << (count - 1).bit_length()
+        place = ops.pad(place, ((0, 0), (0, size - count))) if size > count else place
+        pieces = ["", *self.class_texts, *(self.label.separator + text for text in self.class_texts)]
+        lookup = layers.StringLookup(vocabulary=pieces, num_oov_indices=0, mask_token=None, invert=True)
+        text = lookup(place)
+        while size > 1:  # neighbours are joined, as vectors: Keras takes the sum with a matrix of one row for a bias
+            size //= 2
+            joined = ops.add(ops.reshape(text[:, 0::2], (-1,)), ops.reshape(text[:, 1::2], (-1,)))
+            text = ops.reshape(joined, (-1, size))
+        return {"probabilities": output, "class": text[:, 0]}
+
     def difference(self, name: str, got: np.ndarray, wanted: Mapping[str, np.ndarray]) -> np.ndarray:
         """See ``Task.difference``. A class may be said or not where its probability is at the threshold."""
         import numpy as np

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from components.tracking.collect import ALIAS, PATH_TAG, RUN_TAG, TrackedRun
+from schemas.wire import MLFLOW_FILE
 
 CONNECT_SECONDS = 3.0
 LIMITS = {
@@ -24,6 +25,8 @@ LIMITS = {
 
 PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306}
 BATCH = 900
+MODEL = "model"
+"""Folder of a published model among the artifacts of its run."""
 
 
 def send_run(run: TrackedRun, uri: str, artifacts: Path) -> str:
@@ -119,7 +122,8 @@ def _log(client: Any, run: TrackedRun, run_id: str) -> None:
 def _register(client: Any, run: TrackedRun, run_id: str) -> None:
     """Register the version that the run published, once, and let the alias follow the live model.
 
-    The source is the run's artifacts, as a server takes no path outside of them; where it is served from is a tag.
+    Where it is served from is a tag; the source is a copy among the run's artifacts, as a server takes no path outside
+    of them.
     """
     from mlflow.exceptions import MlflowException
 
@@ -130,11 +134,23 @@ def _register(client: Any, run: TrackedRun, run_id: str) -> None:
         except MlflowException:
             client.create_registered_model(model)
         if run.version.source not in _versions(client, model):
-            source = client.get_run(run_id).info.artifact_uri
+            source = _uploaded(client, Path(run.version.source), run_id)
             client.create_model_version(model, source, run_id, tags={PATH_TAG: run.version.source})
     live = _versions(client, model).get(run.champion) if run.champion else None
     if live is not None:
         client.set_registered_model_alias(model, ALIAS, live)
+
+
+def _uploaded(client: Any, folder: Path, run_id: str) -> str:
+    """Address of a model among the artifacts of its run, as ``mlflow.pyfunc.load_model`` opens it.
+
+    One that is not here, or that an earlier release exported, has none: then it is the artifacts themselves.
+    """
+    artifacts = str(client.get_run(run_id).info.artifact_uri)
+    if not (folder / MLFLOW_FILE).is_file():
+        return artifacts
+    client.log_artifacts(run_id, str(folder), MODEL)
+    return f"{artifacts}/{MODEL}"
 
 
 def _versions(client: Any, model: str) -> dict[str, str]:

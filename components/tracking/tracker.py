@@ -21,8 +21,8 @@ def track_run(run_dir: Path, store_root: Path) -> str | None:
     """Send the run in ``run_dir`` to ``$MLFLOW_TRACKING_URI``, or to the store's own database.
 
     Parameters, learning curves by epoch, the evaluation, figures, fingerprints as tags, and the published version with
-    the alias ``champion``. The model itself stays where it is served from; MLflow is told the path. Sending a run
-    again updates it.
+    the alias ``champion``, which ``mlflow.pyfunc.load_model("models:/NAME@champion")`` opens: where it is served from,
+    or in the copy that a tracking server has. Sending a run again updates it.
 
     Returns:
         MLflow's id of the run; None, and a warning in the log, where the tracker could not be written.
