@@ -1,7 +1,7 @@
 """How MLflow opens a served model: a pandas frame of raw features in, a frame of answers out.
 
-A copy of this file lies in every exported model, so it imports nothing of this project, but TensorFlow, NumPy and pandas.
-MLflow calls ``_load_pyfunc`` (https://mlflow.org/docs/latest/ml/model/python_model).
+A copy of this file lies in every exported model, so it imports TensorFlow, NumPy and pandas, and nothing of this
+project. MLflow calls ``_load_pyfunc`` (https://mlflow.org/docs/latest/ml/model/python_model).
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BATCH_ROWS = 4096
+EXACT = 2**53
+"""Whole numbers up to here are exact as float64, which pandas makes of a column with missing ones."""
 INPUTS = Path("assets.extra/inputs.json")
 
 
@@ -107,7 +109,8 @@ def _seconds(column: pd.Series) -> Any:
 
     if column.dtype.kind in "iuf":
         return [_whole(value) for value in column]
-    moments = pd.to_datetime(column, utc=True, **({} if column.dtype.kind == "M" else {"format": "ISO8601"}))
+    texts = column.dtype.kind != "M"
+    moments = pd.to_datetime(column, utc=True, format="ISO8601") if texts else pd.to_datetime(column, utc=True)
     return moments.dt.tz_localize(None).to_numpy("datetime64[us]").astype(np.int64) // 1_000_000
 
 
@@ -117,9 +120,12 @@ def _nested(value: Any) -> Any:
 
 
 def _whole(value: Any) -> int:
+    """A whole number; one that came as a float must have all its digits."""
     number = int(value)
     if isinstance(value, float) and number != value:
         raise ValueError(f"got {value}, which is no whole number")
+    if isinstance(value, float) and abs(number) > EXACT:
+        raise ValueError(f"got {value} as a float, which has lost digits; read the column with dtype Int64")
     return number
 
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from components.features.graph import input_name, keras_name, transform_model
+from components.features.encoded import keras_name
+from components.features.graph import input_name, transform_model
 from components.features.raw import raw_inputs
 from components.tasks.layer_names import LayerNames
 

@@ -35,7 +35,28 @@ assert any(a.path == "figures/roc.svg" for a in client.list_artifacts(ids[0], "f
 version = client.get_model_version_by_alias("churn", "champion")
 assert version.run_id == ids[0] and version.tags["kilnworks.path"].endswith("serving/churn/3")
 assert len(client.search_model_versions("name = 'churn'")) == 1
+import mlflow, pandas
+mlflow.set_tracking_uri(uri)
+served = Path(version.tags["kilnworks.path"])
+served.rename(served.with_name("gone"))
+model = mlflow.pyfunc.load_model("models:/churn@champion")
+assert model.predict(pandas.DataFrame({"x": [1.0, -2.5]}))["y"].tolist() == [3.0, -4.0]
 print("read back")
+"""
+
+
+LINE = """
+import sys
+from pathlib import Path
+import tensorflow as tf
+from components.exporting.mlflow_model import write_mlflow
+from schemas.files import write_json
+from schemas.wire import INPUTS_FILE
+folder = Path(sys.argv[1])
+line = tf.function(lambda x: {"y": 2.0 * x + 1.0}, input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+tf.saved_model.save(tf.Module(), str(folder), signatures={"serving_default": line.get_concrete_function()})
+write_json(folder / INPUTS_FILE, {"x": {"dtype": "float32", "shape": [-1]}})
+write_mlflow(folder)
 """
 
 
@@ -77,8 +98,17 @@ def _wait(uri: str, process: subprocess.Popen) -> None:
     raise AssertionError("the server does not answer")
 
 
+def save_line(folder: Path) -> None:
+    """A published model that answers ``2 x + 1``, made in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", LINE, str(folder)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_run_is_tracked_over_http_once_and_read_back(server: str, tmp_path: Path) -> None:
     run = InventedRun(tmp_path / "store").done()
+    save_line(tmp_path / "store/serving/churn/3")
     command = [sys.executable, "-c", TRACK_AND_READ, str(run.path), str(tmp_path / "store"), server]
     environment = {**os.environ, "MLFLOW_TRACKING_URI": server}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)

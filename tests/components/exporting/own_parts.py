@@ -68,3 +68,8 @@ class OfSine(Kind):
 def with_own_layer():
     """Two layers with a class of their own."""
     return keras.Sequential([Sine(), keras.layers.Dense(4, activation="relu"), Sine()])
+
+
+def with_lambda():
+    """A function that no file can hold."""
+    return keras.Sequential([keras.layers.Lambda(lambda x: x * 2.0), keras.layers.Dense(4)])
