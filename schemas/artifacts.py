@@ -162,7 +162,10 @@ class Evaluation(Artifact):
 
 
 class Servable(Artifact):
-    """``model/``: a SavedModel that TensorFlow Serving loads; ``servable.json``: signatures, sizes, skew check."""
+    """``model/``: a SavedModel, for MLflow too; ``servable.json``: signatures, sizes, skew check.
+
+    ``standalone.keras``: the same for plain Keras, opened by ``standalone.py``; where a Keras file can hold the model.
+    """
 
     @property
     def saved_model(self) -> Path:
