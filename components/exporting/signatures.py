@@ -27,6 +27,7 @@ from components.exporting.tf_example import feature_spec, parsed_to_raw
 from components.features.graph import input_name, transform_model
 from components.features.raw import raw_inputs
 from components.features.transform import FeatureTransform
+from components.modeling.inside import inside
 from components.tasks.base import Task
 from schemas.contract import Contract
 
@@ -49,24 +50,10 @@ class Resources(tf.Module):
 
 def resources(model: keras.Model) -> list[Any]:
     """Lookup tables and plain TensorFlow variables anywhere inside a model: what its ``variables`` do not name."""
-    found: dict[int, Any] = {}
-    seen: set[int] = set()
-    todo: list[Any] = [model]
-    while todo:
-        one = todo.pop()
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        if isinstance(one, tf.saved_model.experimental.TrackableResource | tf.Variable):
-            found[id(one)] = one
-        elif isinstance(one, keras.layers.Layer):
-            todo += vars(one).values()
-        elif isinstance(one, Mapping):
-            todo += one.values()
-        elif isinstance(one, list | tuple):
-            todo += one
+    kinds = tf.saved_model.experimental.TrackableResource | tf.Variable
+    found = [one for one in inside(model) if isinstance(one, kinds)]
     known = {id(variable.value) for variable in model.variables}
-    return [one for key, one in found.items() if key not in known]
+    return [one for one in found if id(one) not in known]
 
 
 class Endpoints:

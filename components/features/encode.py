@@ -7,7 +7,7 @@ each column.
 import numpy as np
 import polars as pl
 
-from components.features.encoded import keras_name
+from components.features.encoded import TEXT, keras_name
 from components.features.kinds.base import Plan
 from components.features.kinds.scalars import fill
 from components.features.plan import TransformPlan
@@ -51,7 +51,7 @@ def _encode(plan: TransformPlan, frame: pl.DataFrame, packed: bool) -> dict[str,
 def _refuse_other(name: str, feature: Feature, plan: Plan, own: np.ndarray | None, packed: bool) -> None:
     """Raise where a plan gives another tensor than it announces."""
     announced = plan.tensor(name, feature)
-    got = (own.shape[1:], "packed" if packed else str(own.dtype)) if own is not None else None
+    got = (own.shape[1:], "packed" if packed else _dtype(own)) if own is not None else None
     wanted = (announced.shape, "packed" if packed else announced.dtype) if announced is not None else None
     if got != wanted:
         raise ConfigError(
@@ -59,6 +59,10 @@ def _refuse_other(name: str, feature: Feature, plan: Plan, own: np.ndarray | Non
             f"what its tensor() says: {_said(wanted)}",
             "mend columns() or tensor() of the kind",
         )
+
+
+def _dtype(array: np.ndarray) -> str:
+    return TEXT if array.dtype == object else str(array.dtype)
 
 
 def _said(tensor: tuple[tuple[int, ...], str] | None) -> str:

@@ -5,6 +5,9 @@ from typing import Literal
 from schemas.config import Config
 
 NUMERIC, SHARES, CATEGORICAL, IMAGE, SEQUENCE = "numeric", "shares", "categorical", "image", "sequence"
+AS_SENT = "as_sent"
+TEXT = "string"
+"""The dtype of texts; in NumPy they are objects."""
 
 
 class EncodedTensor(Config):
@@ -14,11 +17,13 @@ class EncodedTensor(Config):
     """Name of the Keras input and key of the dict that ``FeatureTransform.encode`` returns."""
     shape: tuple[int, ...]
     """Shape of one row, without the batch axis; ``()`` for an embedding index."""
-    dtype: Literal["float32", "int32"]
+    dtype: Literal["float32", "int32", "int64", "bool", "uint8", "string"]
+    """``float32`` or ``int32``, except for ``as_sent``."""
     kind: str
     """``numeric`` [D] standardised numbers, indicators and one-hots; ``shares`` [D] each number as the
     share of training values below it, 0 to 1; ``categorical`` [] index to embed;
-    ``image`` [H, W, C]; ``sequence`` [T, ..., C] standardised along the last axis. A kind of feature from elsewhere may
+    ``image`` [H, W, C]; ``sequence`` [T, ..., C] standardised along the last axis; ``as_sent`` what a
+    client sends, in its dtype and shape. A kind of feature from elsewhere may
     have one of its own, for an architecture that says that it takes it."""
     vocabulary_size: int | None = None
     """For ``categorical``: number of different indices, index 0 (missing or unknown) included."""

@@ -19,7 +19,7 @@ from schemas.updates import explain
 
 __all__ = ["Encoding", "FeatureSettings", "PreprocessConfig", "Scale"]
 
-Encoding = Literal["auto", "numeric", "one_hot", "embedding", "buckets", "calendar", "moment", "drop"]
+Encoding = Literal["auto", "numeric", "one_hot", "embedding", "buckets", "calendar", "moment", "as_sent", "drop"]
 
 
 def _word_or_code(value: Any) -> Any:
@@ -44,8 +44,9 @@ class FeatureSettings(ImageSettings, CategorySettings, BucketSettings, NumberSet
     """``auto`` follows the dtype: texts and integers with ``allowed`` become categories, other scalars numbers.
     ``one_hot`` and ``embedding`` ask for a category, ``buckets`` for a category of value ranges. For datetimes,
     ``calendar`` gives month, day of the month, day of the week and time of the day, ``moment`` these and the seconds
-    since 1970, ``numeric`` the seconds alone. ``drop`` leaves the feature out of the model (it stays an input of the
-    served one). ``module:Class`` is a kind of feature of your own (docs/features.md)."""
+    since 1970, ``numeric`` the seconds alone. ``as_sent`` hands the feature on as a client sends it, texts too, for a
+    model of your own that reads it (docs/custom-models.md). ``drop`` leaves the feature out of the model (it stays an
+    input of the served one). ``module:Class`` is a kind of feature of your own (docs/features.md)."""
 
     @model_validator(mode="after")
     def _scale_is_for_numbers(self) -> Self:

@@ -90,6 +90,17 @@ class FeatureTransform:
         """The inputs of the trainable model, in order."""
         return self.plan.encoded
 
+    def as_sent(self) -> FeatureTransform:
+        """The same features as a client sends them, without any encoding; those that the settings drop stay away."""
+        from components.features.kinds import AnyPlan
+        from components.features.kinds.as_sent import AsSentPlan
+        from components.features.kinds.dropped import DroppedPlan
+
+        plans = self.plan.features.items()
+        kept: dict[str, AnyPlan] = {n: p if isinstance(p, DroppedPlan) and p.asked else AsSentPlan() for n, p in plans}
+        plan = TransformPlan(contract=self.contract, rows=self.plan.rows, features=kept)
+        return type(self)(plan)
+
     def raw_inputs(self) -> dict[str, Any]:
         """A new ``keras.Input`` for each feature, as it is served; keys are the names of the features."""
         from components.features.graph import raw_inputs

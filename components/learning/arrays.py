@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from components.features.encoded import TEXT, keras_name
 from components.features.transform import FeatureTransform
 from components.tasks.base import Task
 from schemas.artifacts import Examples
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
     import polars as pl
 
 Arrays = dict[str, np.ndarray]
-"""Encoded tensors by name, ``[rows, *shape]`` each; images that are not resized as uint8."""
+"""Encoded tensors by name, ``[rows, *shape]`` each; images that are not resized as uint8, texts as objects."""
 
 CHUNK_BYTES = 8 * 2**20
 """Encoded bytes of a chunk while a split is read into memory, or through a model."""
+TEXT_BYTES = 128
+"""Guess at the bytes of a text in memory, where rows are only counted out."""
 LABEL_ROWS = 1 << 20
 """Labels that are looked at together where they are not all held."""
 
@@ -80,7 +83,12 @@ class Encoder:
 
 
 def aligned(shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    """An array that begins at a multiple of 64 bytes, as TensorFlow wants it; it copies any other, twice."""
+    """An array that begins at a multiple of 64 bytes, as TensorFlow wants it; it copies any other, twice.
+
+    Texts (``string`` or ``object``) are objects, which it copies in any case.
+    """
+    if dtype in (TEXT, "object"):
+        return np.empty(shape, object)
     size = math.prod(shape) * np.dtype(dtype).itemsize
     raw = np.empty(size + 64, np.uint8)
     start = -raw.ctypes.data % 64
@@ -103,9 +111,28 @@ def row_bytes(transform: FeatureTransform) -> int:
     """Bytes of one encoded row with its target and weight, as it is held."""
     dtypes, label = transform.packed_dtypes, transform.contract.label
     target = 4 * len(label.classes or ()) if label is not None and label.many else 8
-    return sum(np.dtype(dtypes[t.name]).itemsize * math.prod(t.shape) for t in transform.encoded) + target
+    return sum(_value_bytes(dtypes[t.name]) * math.prod(t.shape) for t in transform.encoded) + target
+
+
+def _value_bytes(dtype: str) -> int:
+    return TEXT_BYTES if dtype == TEXT else np.dtype(dtype).itemsize
+
+
+def finite(values: np.ndarray) -> bool:
+    """Whether an encoded tensor holds neither NaN nor infinity; texts and whole numbers never do."""
+    return values.dtype.kind != "f" or bool(np.isfinite(values).all())
 
 
 def split_bytes(examples: Examples, splits: Sequence[str], transform: FeatureTransform) -> int:
-    """Bytes that the encoded splits take together."""
-    return row_bytes(transform) * sum(examples.rows(s) for s in splits if s in examples.splits)
+    """Bytes that the encoded splits take together; of texts, some are looked at."""
+    rows = sum(examples.rows(s) for s in splits if s in examples.splits)
+    return (row_bytes(transform) + _text_bytes(examples, transform)) * rows
+
+
+def _text_bytes(examples: Examples, transform: FeatureTransform) -> int:
+    """Bytes of the texts of a row that are handed on as they are sent, by a few row groups of the training split."""
+    from components.learning.row_groups import row_groups
+
+    by_name = {keras_name(name): name for name in transform.contract.features}
+    texts = [by_name[t.name] for t in transform.encoded if t.dtype == TEXT]
+    return row_groups(examples.files("train"), texts).row_bytes if texts else 0

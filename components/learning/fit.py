@@ -23,6 +23,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from components.features.encoded import AS_SENT, TEXT
 from components.features.transform import FeatureTransform
 from components.judging.metric import Direction
 from components.learning.arrays import Encoder
@@ -32,6 +33,7 @@ from components.learning.own_batches import own_batches
 from components.learning.own_code import OwnCode
 from components.learning.own_numbers import with_own
 from components.learning.settings import FitSettings, check_placed
+from components.learning.shown import TrainingColumns
 from components.learning.splits import Measure, Splits, fits_in_memory, held_splits, streamed_splits
 from components.learning.strategy import Placement, place, precision
 from components.learning.training import Training
@@ -73,8 +75,10 @@ def fit(
     """
     if "train" not in examples.splits or not examples.rows("train"):
         raise DataInvalid("the training split has no rows", "at least two rows", "check the split of the ingest step")
+    settings = _without_compiler_for_texts(settings, transform)
     batch = min(settings.batch, examples.rows("train"))
-    placement = place(settings.devices, batch, images=any(t.kind == "image" for t in transform.encoded))
+    images = any(f.dtype == "image" for f in transform.contract.features.values())
+    placement = place(settings.devices, batch, images=images)
     check_placed(settings.model_copy(update={"batch": batch}), placement.replicas, placement.kind)
     chosen = choose(examples.contract, settings.task, architecture.task)
     mode = _direction(settings, chosen, bool("val" in examples.splits and examples.rows("val")))
@@ -84,13 +88,15 @@ def fit(
         splits = own_batches(settings, settings.data, splits, examples, transform, batch)
     LOG.info("training on %d x %s: %s", placement.replicas, placement.kind, placement.why)
     LOG.info("%d rows are %s", splits.feed.rows, "streamed" if splits.streamed else "held in memory")
-    learner = made(settings, architecture, transform, task, placement)
+    seeing = architecture.shown(TrainingColumns(encoder, examples.files("train"), settings.seed))
+    learner = made(settings, seeing, transform, task, placement)
     splits = splits.fed(learner.feed, settings.seed)
     fed = architecture.fed(learner.model)
     splits.feed.unpack = _composed(fed, splits.feed.unpack)
     training = Training(
         settings, task, placement, splits, learner, mode, [*own_callbacks(settings.callbacks), *callbacks]
     )
+    training.sent = {t.name for t in transform.encoded if t.kind == AS_SENT}
     training.measured = lambda trained: _measured(settings, splits, learner.model, trained, fed)
     if _has_own(settings, architecture) and placement.strategy is None:
         training.tried = lambda trained: try_one_batch(trained, splits.feed, task)
@@ -107,6 +113,17 @@ def fit(
         **training.summary(),
         "config": settings.model_dump(mode="json"),
     }
+
+
+def _without_compiler_for_texts(settings: FitSettings, transform: FeatureTransform) -> FitSettings:
+    """Without XLA where the model takes texts, which that cannot read. Raises ``ConfigError`` where it is asked for."""
+    texts = [t.name for t in transform.encoded if t.dtype == TEXT]
+    if settings.jit_compile and texts:
+        raise ConfigError(
+            f"jit_compile, and the model takes the text {texts[0]!r}", "numbers, which XLA can compile",
+            "leave jit_compile out",
+        )  # fmt: skip
+    return settings.model_copy(update={"jit_compile": False}) if texts else settings
 
 
 def _read(settings: FitSettings, examples: Examples, encoder: Encoder, batch: int, work: Path) -> tuple[Task, Splits]:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from components.learning.arrays import Arrays
+from components.learning.arrays import Arrays, finite
 from components.learning.columns import Columns
 
 Batch = tuple[Arrays, np.ndarray] | tuple[Arrays, np.ndarray, np.ndarray]
@@ -122,7 +122,7 @@ class MemoryFeed(Feed):
     def not_finite(self) -> list[str]:
         """Names of the encoded tensors that hold NaN or infinity."""
         data = self._columns[0].rows(tf.range(self.rows)) if self._data is None else self._data
-        return [name for name, values in data[0].items() if not np.isfinite(np.asarray(values)).all()]
+        return [name for name, values in data[0].items() if not finite(np.asarray(values))]
 
     def permutation(self, epoch: int) -> np.ndarray:
         """Row numbers of the batches of an epoch, int32 [steps, batch]."""

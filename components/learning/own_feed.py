@@ -151,6 +151,8 @@ def _last_is_short(made: tf.data.Dataset, count: int, rows: int) -> bool:
 
 def _array(value: Any) -> np.ndarray:
     array = np.asarray(value)
+    if array.dtype.kind in "US":
+        return array.astype(object)
     return array.astype(np.float32) if array.dtype == np.float64 else array
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from components.learning.arrays import Arrays, Encoder
+from components.learning.arrays import Arrays, Encoder, aligned, finite
 from components.learning.input_pipeline import Batch, Feed
 from components.learning.row_groups import RowGroups, deal
 
@@ -53,7 +53,7 @@ class ShardFeed(Feed):
     def block_signature(self, rows: int) -> Any:
         """The rows themselves."""
         dtypes = self._encoder.transform.packed_dtypes
-        none = {t.name: np.zeros((0, *t.shape), dtypes[t.name]) for t in self._encoder.transform.encoded}
+        none = {t.name: aligned((0, *t.shape), dtypes[t.name]) for t in self._encoder.transform.encoded}
         sample = self._finish(none, np.zeros(0, np.int32))
         return tf.nest.map_structure(lambda a: tf.TensorSpec((None, rows, *a.shape[1:]), a.dtype), sample)
 
@@ -61,7 +61,7 @@ class ShardFeed(Feed):
         """Names of the encoded tensors that hold NaN or infinity; reads the split once more."""
         found: set[str] = set()
         for frame in self._encoder.frames(self._groups.files, max(1, self._piece)):
-            found |= {name for name, values in self._encoder.encode(frame).items() if not np.isfinite(values).all()}
+            found |= {name for name, values in self._encoder.encode(frame).items() if not finite(values)}
         return [t.name for t in self._encoder.transform.encoded if t.name in found]
 
     def _epoch_blocks(self, epoch: int, size: int) -> Iterator[Batch]:

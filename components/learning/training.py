@@ -65,6 +65,8 @@ class Training:
     """Makes of what a phase trains the function that measures the validation split; None without one."""
     tried: Callable[[Any], None] | None = None
     """Called with what a phase trains once it is compiled, before its first epoch."""
+    sent: set[str] = field(default_factory=set)
+    """Inputs that come as they are sent, with NaN where a number is missing."""
     first: int = field(default=0, init=False)
     seconds: float = field(default=0.0, init=False)
 
@@ -171,11 +173,12 @@ class Training:
     def _diverged(self, error: LossNotFinite) -> TrainingDiverged:
         epoch, step = self.report.epoch + 1, self.report.step + error.step + 1
         broken = self.splits.feed.not_finite()
-        hint = (
-            f"the encoded input {', '.join(map(repr, broken))} holds NaN or infinite numbers: check the data"
-            if broken
-            else "lower optimizer.learning_rate, set optimizer.clip, or start with a warm-up"
-        )
+        hint = "lower optimizer.learning_rate, set optimizer.clip, or start with a warm-up"
+        names = ", ".join(map(repr, broken))
+        if self.sent & set(broken):
+            hint = f"let the first layers of the model replace NaN, which is sent where {names} is missing; or {hint}"
+        elif broken:
+            hint = f"the encoded input {names} holds NaN or infinite numbers: check the data"
         name = "the loss" if error.name == "loss" else error.name
         return TrainingDiverged(
             f"{name} is {error.loss} at step {step} of {self.splits.feed.steps} in epoch {epoch}",

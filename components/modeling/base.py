@@ -15,7 +15,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from inspect import isabstract
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -120,6 +120,10 @@ class Architecture(Config, ABC):
         """The model and how it is trained: by default in one phase, ``training`` of what ``network`` makes."""
         model = self.network(encoded, task)
         return Learner(model, (Phase("fit", self.training(model, task)),))
+
+    def shown(self, columns: Mapping[str, Any]) -> Self:
+        """The architecture once it was shown the training rows, [rows, ...] by encoded tensor; by default itself."""
+        return self
 
     @abstractmethod
     def trunk(self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames) -> Any:

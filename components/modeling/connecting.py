@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from components.features.encoded import EncodedTensor
+from components.features.encoded import AS_SENT, CATEGORICAL, TEXT, EncodedTensor
 from components.tasks.base import Task
 from components.tasks.layer_names import LayerNames
 from schemas.errors import ConfigError
@@ -30,6 +30,9 @@ def arranged(user: Any, encoded: Sequence[EncodedTensor], path: str) -> Arrange:
     if declared is None:
         return _undeclared(user, encoded, path)
     if {i.name for i in declared} <= set(names) and _same_sizes(declared, encoded):
+        by_name = {t.name: t for t in encoded}
+        for one in declared:
+            _refuse_dtype(one, by_name[one.name], path)
         return _by_name(user, declared)
     if len(declared) == 1:
         return _single(declared[0], encoded, path)
@@ -66,9 +69,9 @@ def _single(declared: Any, encoded: Sequence[EncodedTensor], path: str) -> Arran
     size = math.prod(d or 1 for d in shape) if None not in shape else None
     widths = [math.prod(t.shape) for t in encoded]
     if len(encoded) == 1 and (encoded[0].shape == shape or size in (None, widths[0])):
+        _refuse_dtype(declared, encoded[0], path)
         return lambda tensors: _shaped(tensors[encoded[0].name], shape, declared.dtype)
-    numbers = all(t.dtype == "float32" for t in encoded)
-    if len(encoded) > 1 and numbers and size == sum(widths) and len(shape) == 1:
+    if len(encoded) > 1 and _are_numbers(encoded) and size == sum(widths) and len(shape) == 1:
         return lambda tensors: _beside([tensors[t.name] for t in encoded], declared.dtype)
     raise ConfigError(
         f"{path} has the input {_inputs_told([declared])}",
@@ -84,13 +87,30 @@ def _undeclared(user: Any, encoded: Sequence[EncodedTensor], path: str) -> Arran
         return lambda tensors: tensors[encoded[0].name]
     if not isinstance(user, keras.Sequential):
         return lambda tensors: {t.name: tensors[t.name] for t in encoded}
-    if all(t.dtype == "float32" for t in encoded):
+    if _are_numbers(encoded):
         return lambda tensors: _beside([tensors[t.name] for t in encoded], "float32")
     raise ConfigError(
         f"{path} is a Sequential model, which takes one tensor",
         f"inputs for: {told(encoded)}",
         "encode categories as one_hot in the preprocessing, or build a Functional model from the parameter 'inputs'",
     )
+
+
+def _are_numbers(encoded: Sequence[EncodedTensor]) -> bool:
+    """Whether all can stand side by side: neither texts nor indices."""
+    return all(t.dtype != TEXT and t.kind != CATEGORICAL for t in encoded)
+
+
+def _refuse_dtype(declared: Any, tensor: EncodedTensor, path: str) -> None:
+    """Raise where an input cannot hold what is handed to it."""
+    text = (declared.dtype == TEXT, tensor.dtype == TEXT)
+    whole = "int" in str(declared.dtype) and tensor.kind == AS_SENT and tensor.dtype == "float32"
+    if text[0] != text[1] or whole:
+        raise ConfigError(
+            f"{path} has the input {_inputs_told([declared])}",
+            f"a dtype that holds {told([tensor])}" + (", NaN where a number is missing" if whole else ""),
+            f"declare it as dtype={tensor.dtype!r}, and convert it in the model",
+        )
 
 
 def _same_sizes(declared: Sequence[Any], encoded: Sequence[EncodedTensor]) -> bool:
@@ -116,8 +136,8 @@ def _shaped(x: Any, shape: tuple[int | None, ...], dtype: str) -> Any:
 def _beside(parts: Sequence[Any], dtype: str) -> Any:
     import keras
 
-    flat = [keras.ops.reshape(x, (-1, math.prod(x.shape[1:]))) for x in parts]
-    return _cast(keras.ops.concatenate(flat, axis=1), dtype)
+    flat = [_cast(keras.ops.reshape(x, (-1, math.prod(x.shape[1:]))), dtype) for x in parts]
+    return keras.ops.concatenate(flat, axis=1)
 
 
 def answer(output: Any, outputs: str, task: Task, names: LayerNames, path: str) -> Any:

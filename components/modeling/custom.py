@@ -10,16 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_serializer, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_serializer, field_validator, model_validator
 
 from components.features.encoded import EncodedTensor
+from components.features.transform import FeatureTransform
 from components.modeling.base import Architecture
+from components.modeling.connecting import answer, arranged, told
 from components.tasks.base import Task
 from components.tasks.layer_names import LayerNames
 from schemas.code import Code, called, with_files, written
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, KilnworksError
 
-OWN = frozenset({"kind", "build", "options", "outputs"})
+OWN = frozenset({"kind", "build", "options", "inputs", "outputs"})
 USER, ARRANGED = "user_model", "arranged_inputs"
 """Attributes of the saved model while it trains: the user's own model, and how that is fed."""
 
@@ -28,9 +30,10 @@ class CustomModel(Architecture):
     """Whatever ``build`` returns: Functional, Sequential or subclassed, compiled or not.
 
     ``build`` is called with its ``options`` and with those of these that it has parameters for: ``inputs`` (a dict of
-    ``keras.Input`` by name, in the order of the data), ``encoded`` (name, shape, dtype and kind of each), ``task`` and
-    ``outputs`` (width of the answer: classes of a multiclass label, else 1). What it compiled is kept, unless a
-    setting of the training says otherwise.
+    ``keras.Input`` by name, in the order of the data), ``encoded`` (name, shape, dtype and kind of each), ``columns``
+    (by name, the training rows [rows, ...] to ``adapt`` layers to, read when asked for), ``task`` and ``outputs``
+    (width of the answer: classes of a multiclass label, else 1). What it compiled is kept, unless a setting of the
+    training says otherwise.
     """
 
     takes: ClassVar[frozenset[str] | None] = None
@@ -40,9 +43,14 @@ class CustomModel(Architecture):
     """The function or class, ``"my_project.models:build_model"``."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Arguments of ``build``. A file is ``{"kind": "bytes", "path": "..."}``."""
+    inputs: Literal["encoded", "raw"] = "encoded"
+    """What the model takes: what the preprocessing makes, or every feature as a client sends it (texts, NaN where a
+    number is missing), for a model with preprocessing layers of its own."""
     outputs: Literal["head", "logits", "features"] = "head"
     """What the model gives: probabilities or values; the same before sigmoid or softmax; or features [N, F], to which
     the head of the task is attached."""
+
+    _columns: Mapping[str, Any] | None = PrivateAttr(default=None)
 
     @field_validator("options")
     @classmethod
@@ -61,6 +69,16 @@ class CustomModel(Architecture):
             raise ValueError(f"the layers of {self.build.path} are its own; give {', '.join(foreign)} in options")
         return self
 
+    def transform(self, fitted: FeatureTransform) -> FeatureTransform:
+        """The fitted one, or none at all in front of a model that takes raw inputs."""
+        return fitted.as_sent() if self.inputs == "raw" else fitted
+
+    def shown(self, columns: Mapping[str, Any]) -> Self:
+        """The same with these training rows at hand."""
+        seeing = self.model_copy()
+        seeing._columns = columns
+        return seeing
+
     def network(self, encoded: Sequence[EncodedTensor], task: Task) -> Any:
         """The user's model between named inputs and the answer of the task.
 
@@ -68,8 +86,6 @@ class CustomModel(Architecture):
             ConfigError: it is no Keras model, or does not fit; the message says both sides.
         """
         import keras
-
-        from components.modeling.connecting import answer, arranged
 
         self.refuse_unread(encoded)
         user = self._built(encoded, task)
@@ -102,10 +118,21 @@ class CustomModel(Architecture):
         given = {
             "inputs": {t.name: keras.Input(t.shape, dtype=t.dtype, name=t.name) for t in encoded},
             "encoded": tuple(encoded),
+            **({"columns": self._columns} if self._columns is not None else {}),
             "task": task,
             "outputs": task.outputs,
         }
-        made = called(self.build.load(), self.build.path, {**self.build.options, **self.options}, given)
+        function = self.build.load()
+        try:
+            made = called(function, self.build.path, {**self.build.options, **self.options}, given)
+        except KilnworksError:
+            raise
+        except Exception as error:
+            raise ConfigError(
+                f"{self.build.path} raises {type(error).__name__}: {str(error).strip()[:500]}",
+                f"a keras.Model for {told(encoded)}",
+                "mend that function; --traceback in front of the command shows the line",
+            ) from error
         if not isinstance(made, keras.Model):
             raise ConfigError(
                 f"{self.build.path} returns {type(made).__name__}", "a keras.Model", "return the model that it builds"
@@ -131,8 +158,6 @@ def note(model: Any, user: Any, arrange: Callable[[dict[str, Any]], Any]) -> Non
 
 def _applied(user: Any, given: Any, encoded: Sequence[EncodedTensor], path: str) -> Any:
     """The output of the user's model. Raises ``ConfigError`` that says what it was given."""
-    from components.modeling.connecting import told
-
     try:
         return user(given)
     except (ValueError, TypeError, KeyError, AttributeError, NotImplementedError) as error:

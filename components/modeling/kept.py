@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.modeling.base import Architecture
 from components.modeling.custom import CustomModel
+from components.modeling.vocabularies import exact_vocabularies
 from schemas.artifacts import Model
 from schemas.closure.loading import imported, load
 from schemas.code import source_identity
@@ -145,7 +146,8 @@ def _as_keras(model: Any, sample: Mapping[str, np.ndarray], path: Path, module: 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model.save(path)
+            with exact_vocabularies(model):
+                model.save(path)
             return _differs(model, _read(path, module), sample)
     except Exception as error:
         return f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200] if str(error).strip() else ''}"
@@ -163,11 +165,11 @@ def _as_weights(
     why: str,
 ) -> None:
     model.save_weights(path)
-    again = build()
     try:
+        again = build()
         again.load_weights(path)
         reason = _differs(model, again, sample)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, ConfigError) as error:
         reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}"
     if reason:
         raise ConfigError(

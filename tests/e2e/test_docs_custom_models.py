@@ -32,15 +32,11 @@ class Slow(keras.callbacks.Callback):
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """The folder that the page describes."""
+    """The first folder that the page describes."""
     from sklearn.datasets import load_iris
 
     folder = tmp_path_factory.mktemp("flowers")
-    blocks = dict(BLOCK.findall((ROOT / "docs/custom-models.md").read_text()))
-    assert set(blocks) == {"my_flowers/models.py", "pipelines/flowers.py"}
-    for name, text in {**blocks, "my_flowers/slow.py": SLOW}.items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text(text)
+    write(folder, {**blocks("my_flowers/models.py", "pipelines/flowers.py"), "my_flowers/slow.py": SLOW})
     values, label = load_iris(return_X_y=True)
     names = ("sepal_length", "sepal_width", "petal_length", "petal_width")
     noise = np.random.default_rng(0).normal(0, 0.05, (4, *values.shape))
@@ -49,6 +45,41 @@ def project(tmp_path_factory):
     frame.with_columns(kinds).write_csv(folder / "flowers.csv")
     kilnworks(folder, "run", "flowers", "--run-id", "first")
     return folder
+
+
+@pytest.fixture(scope="module")
+def reviews(tmp_path_factory):
+    """The folder of a model with its own preprocessing; who sends back wrote so."""
+    folder = tmp_path_factory.mktemp("reviews")
+    write(folder, blocks("my_reviews/models.py", "pipelines/reviews.py"))
+    random = np.random.default_rng(0)
+    words = np.array(["works great", "love it", "broke after a week", "awful support", "for my mother", "the blue one"])
+    said = random.integers(0, 6, (1500, 2))
+    frame = pl.DataFrame(
+        {
+            "text": [", ".join(words[two]) for two in said],
+            "product": [("lamp", "chair", None)[i] for i in random.integers(0, 3, 1500)],
+            "price": [None if i == 0 else round(5.0 * i, 2) for i in random.integers(0, 30, 1500).tolist()],
+            "stars_before": [None if i == 0 else i for i in random.integers(0, 6, 1500).tolist()],
+            "returned": np.where(np.isin(said, (2, 3)).any(axis=1), "yes", "no").astype(str),
+        }
+    )
+    frame.write_csv(folder / "reviews.csv")
+    kilnworks(folder, "run", "reviews", "--run-id", "first")
+    return folder
+
+
+def blocks(*names: str) -> dict[str, str]:
+    """Files that the page shows; it shows no others."""
+    shown = dict(BLOCK.findall((ROOT / "docs/custom-models.md").read_text()))
+    assert len(shown) == 4
+    return {name: shown[name] for name in names}
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -64,8 +95,8 @@ def kilnworks(folder: Path, *argv: str) -> str:
     return done.stdout
 
 
-def step(folder: Path, run: str, name: str, file: str) -> dict:
-    return dict(json.loads((folder / f"store/runs/flowers/{run}/{name}/{file}").read_text()))
+def step(folder: Path, run: str, name: str, file: str, pipeline: str = "flowers") -> dict:
+    return dict(json.loads((folder / f"store/runs/{pipeline}/{run}/{name}/{file}").read_text()))
 
 
 def test_it_learns_and_its_own_numbers_are_in_the_history(project):
@@ -77,10 +108,29 @@ def test_it_learns_and_its_own_numbers_are_in_the_history(project):
 
 
 def test_predicted_here_and_over_grpc_it_answers_the_same(project):
+    rows = pl.read_csv(project / "flowers.csv").head(20)
+    inputs = {n: rows[n].to_numpy().astype(np.float32) for n in rows.columns if n != "kind"}
+    here, answer = both_ways(project, "flowers", inputs)
+    expected = here.select(f"probability_{name}" for name in CLASSES).to_numpy()
+    np.testing.assert_allclose(answer["probabilities"], expected, atol=1e-5)
+
+
+def test_a_model_that_reads_raw_columns_answers_the_same_too(reviews):
+    evaluation = step(reviews, "first", "evaluation", "evaluation.json", "reviews")
+    assert evaluation["metrics"]["accuracy"]["value"] > 0.95
+    rows = pl.read_csv(reviews / "reviews.csv").head(20)
+    numbers = {n: rows[n].cast(pl.Float32).fill_null(float("nan")).to_numpy() for n in ("price", "stars_before")}
+    texts = {n: rows[n].fill_null("").to_numpy().astype(object) for n in ("text", "product")}
+    here, answer = both_ways(reviews, "reviews", {**numbers, **texts})
+    expected = here.select("probability_no", "probability_yes").to_numpy()
+    np.testing.assert_allclose(answer["probabilities"], expected, atol=1e-5)
+
+
+def both_ways(project: Path, name: str, inputs: dict[str, np.ndarray]) -> tuple[pl.DataFrame, dict[str, np.ndarray]]:
+    """What ``predict`` says of the first 20 rows, and what a server answers to the same."""
     from components.serving.client import Client
 
-    rows = pl.read_csv(project / "flowers.csv").head(20)
-    kilnworks(project, "predict", "flowers", str(project / "flowers.csv"), "--output", str(project / "out.csv"))
+    kilnworks(project, "predict", name, str(project / f"{name}.csv"), "--output", str(project / "out.csv"))
     here = pl.read_csv(project / "out.csv").head(20)
     command = [*COMMAND, "serve", "--port=0", "--rest_api_port=0"]
     server = subprocess.Popen(
@@ -88,14 +138,12 @@ def test_predicted_here_and_over_grpc_it_answers_the_same(project):
     )
     try:
         port = json.loads(server.stdout.readline())["grpc_port"]
-        inputs = {n: rows[n].to_numpy().astype(np.float32) for n in rows.columns if n != "kind"}
-        answer = Client(f"127.0.0.1:{port}").predict("flowers", inputs).outputs
+        answer = Client(f"127.0.0.1:{port}").predict(name, inputs).outputs
     finally:
         server.terminate()
         assert server.wait(timeout=60) == 0
         server.stdout.close()
-    expected = here.select(f"probability_{name}" for name in CLASSES).to_numpy()
-    np.testing.assert_allclose(answer["probabilities"], expected, atol=1e-5)
+    return here, answer
 
 
 def test_edited_code_is_run_again_and_nothing_before_it(project):

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, SerializeAsAny
 
+from components.features.kinds.as_sent import AsSent, AsSentPlan
 from components.features.kinds.base import Plan
 from components.features.kinds.buckets import BucketPlan, Buckets
 from components.features.kinds.built_in import BuiltIn
@@ -16,10 +17,10 @@ from components.features.kinds.scalars import NumberPlan
 from components.features.kinds.tensor import Tensor, TensorPlan
 from schemas.config import accept_any
 
-KINDS: tuple[type[BuiltIn], ...] = (Number, Calendar, Category, Buckets, Tensor, Image, Dropped)
+KINDS: tuple[type[BuiltIn], ...] = (Number, Calendar, Category, Buckets, Tensor, Image, AsSent, Dropped)
 """Of every dtype and value of ``encode`` at most one of them takes it."""
 AnyPlan = Annotated[
-    NumberPlan | CalendarPlan | CategoryPlan | BucketPlan | TensorPlan | ImagePlan | DroppedPlan,
+    NumberPlan | CalendarPlan | CategoryPlan | BucketPlan | TensorPlan | ImagePlan | AsSentPlan | DroppedPlan,
     Field(discriminator="kind"),
     SerializeAsAny(),
     accept_any(Plan),

@@ -20,6 +20,8 @@ class DroppedPlan(Plan):
 
     kind: Literal["dropped"] = "dropped"
     reason: str
+    asked: bool = False
+    """Whether the settings say so, and not the data."""
 
     def columns(self, name: str, feature: Feature, series: pl.Series, places: np.ndarray) -> None:
         """Nothing."""
@@ -44,4 +46,4 @@ class Dropped(BuiltIn):
 
     def observer(self, name: str, feature: Feature) -> Observer:
         """Learns nothing."""
-        return Settled(DroppedPlan(reason="left out by the settings"))
+        return Settled(DroppedPlan(reason="left out by the settings", asked=True))

@@ -39,6 +39,7 @@ RICH = {
 
 PICTURES = {"model": {"kind": "cnn", "filters": [4]}, "epochs": 1, "batch": 96}
 STREAMED = {**PLAIN, "memory_mb": 0.01, "buffer_mb": 0.008}
+TEXTS = {**PLAIN, "model": {"kind": "custom", "build": "tests.components.modeling.raw_models:plans", "inputs": "raw"}}
 AUTO = {
     "auto-few": {"kind": "cpu"},
     "auto-enough": {"kind": "cpu", "min_replica_batch": 32},
@@ -84,12 +85,13 @@ def mirrored(tmp_path_factory) -> Path:
     fitted(root / "pictures/transform", examples(root / "pictures/examples", DIGITS, digits()))
     runs.append({"name": "pictures", "data": str(root / "pictures"), "config": PICTURES | TWO})
     runs.append({"name": "streamed", "data": data, "config": STREAMED | TWO})
+    runs.append({"name": "texts", "data": data, "config": TEXTS | TWO})
     runs += [{"name": n, "data": data, "config": PLAIN | {"devices": d}} for n, d in AUTO.items()]
     assert process(root, runs) == 0
     return root
 
 
-@pytest.mark.parametrize("name", [*CLIPPED, "pictures", "streamed"])
+@pytest.mark.parametrize("name", [*CLIPPED, "pictures", "streamed", "texts"])
 def test_same_weights_as_on_one_device(mirrored: Path, tmp_path: Path, name: str) -> None:
     from schemas.artifacts import CheckedExamples, Transform
 
@@ -97,7 +99,7 @@ def test_same_weights_as_on_one_device(mirrored: Path, tmp_path: Path, name: str
     out.mkdir()
     data = mirrored / ("pictures" if name == "pictures" else "data")
     alone = train(
-        TrainConfig.model_validate({**CLIPPED, "pictures": PICTURES, "streamed": STREAMED}[name]),
+        TrainConfig.model_validate({**CLIPPED, "pictures": PICTURES, "streamed": STREAMED, "texts": TEXTS}[name]),
         CheckedExamples(data / "examples"),
         Transform(data / "transform"),
         out,
