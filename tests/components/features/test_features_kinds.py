@@ -197,6 +197,6 @@ def test_a_plan_as_it_was_written_before_kinds_had_files_of_their_own():
     }
     contract = {"name": "x", "features": {name: {"dtype": "float"} for name in plans}}
     read = TransformPlan.model_validate({"contract": contract, "rows": 3, "features": plans, "shares": False})
-    assert read.model_dump(mode="json")["features"] == plans
+    assert read.model_dump(mode="json")["features"] == {**plans, "d": {**plans["d"], "asked": False}}
     assert {type(plan) for plan in read.features.values()} == set(members_of(AnyPlan))
     assert PreprocessConfig.model_validate_json(tabular.SETTINGS.model_dump_json()) == tabular.SETTINGS
