@@ -59,10 +59,17 @@ def run_epochs(
 def _shown(feed: Feed, strategy: Any | None) -> Any:
     """A batch of zeros, without end."""
     replicas = strategy.num_replicas_in_sync if strategy else 1
-    batch = zeros(feed, feed.batch // replicas)
+    batch = _without_lists(zeros(feed, feed.batch // replicas))
     if strategy is None:
         return tf.data.Dataset.from_tensors(batch).repeat()
     return strategy.distribute_datasets_from_function(lambda _: tf.data.Dataset.from_tensors(batch).repeat())
+
+
+def _without_lists(batch: Any) -> Any:
+    """Lists as tuples: ``tf.data`` would make one tensor of a list, whose tensors may differ in shape and dtype."""
+    if isinstance(batch, list | tuple):
+        return tuple(map(_without_lists, batch))
+    return {name: _without_lists(x) for name, x in batch.items()} if isinstance(batch, dict) else batch
 
 
 def zeros(feed: Feed, rows: int) -> Any:
