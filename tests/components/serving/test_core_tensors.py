@@ -39,7 +39,8 @@ def test_arrays_survive_both_forms(data: st.DataObject, as_content: bool) -> Non
     again = to_array(messages.TensorProto.FromString(made.SerializeToString()))
     assert again.dtype == array.dtype
     assert again.shape == array.shape
-    np.testing.assert_array_equal(again, array)
+    lost = array != array  # NaN; of bfloat16 NumPy's own assertion refuses it
+    assert ((again == array) | (lost & (again != again))).all()
     assert bool(made.tensor_content) == (as_content and array.size > 0)
 
 
