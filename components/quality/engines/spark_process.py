@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from components.quality.engines.spark import check_splits_on_spark, parts_on_spark, session
+from components.quality.gx import load_gx
 from components.quality.profile import describe
 from components.quality.run_gx import Checked
 from schemas.contract import Contract
@@ -61,6 +62,7 @@ def judge_on_spark(
             done = subprocess.run(command, input=pickle.dumps(job), stderr=notes, env=_environment(), check=False)
         if not answer.is_file():
             raise _no_answer(done.returncode, log)
+        load_gx()  # as everywhere without PySpark, which may end a process that merely imports it
         came = pickle.loads(answer.read_bytes())
     if isinstance(came, KilnworksError):
         raise came
