@@ -9,6 +9,9 @@ from pipelines.core.cache import FORMAT, Code
 from pipelines.core.store import MANIFEST, Run, load_manifest
 from schemas.config import Config
 
+UNSEEN = "the data or code that its settings name, or its files are gone"
+"""What is in the fingerprint and not in the manifest."""
+
 
 def why_again(run: Run, step: str, config: Config, code: Code, lineage: Mapping[str, Any]) -> str:
     """What is not as it was when the step was made last, in this run or in an earlier one that is here.
@@ -26,7 +29,7 @@ def why_again(run: Run, step: str, config: Config, code: Code, lineage: Mapping[
     earlier = _earlier(run, step)
     if earlier is None:
         return ""
-    changed = list(_changes(earlier, config, code, lineage)) or ["the data that it reads, or its files are gone"]
+    changed = list(_changes(earlier, config, code, lineage)) or [UNSEEN]
     return f"made again, unlike in run {earlier['run_id']}: {', '.join(changed)}"
 
 

@@ -53,7 +53,7 @@ def test_a_lost_file(store):
     reasons(store, "r1", chain())
     (store.run("chain", "r1").step_path("two") / "value.txt").unlink()
     said = reasons(store, "r2", chain())
-    assert said["two"] == "made again, unlike in run r1: the data that it reads, or its files are gone"
+    assert said["two"] == "made again, unlike in run r1: the data or code that its settings name, or its files are gone"
 
 
 def test_code_and_fields_of_another_release(store):
