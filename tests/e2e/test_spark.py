@@ -1,5 +1,6 @@
 """The gate on a Spark cluster of two processes of its own, a master and a worker: the same report as here."""
 
+import importlib.util
 import io
 import os
 import re
@@ -67,9 +68,10 @@ def java() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def master(java: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a standalone cluster; both processes end with the test."""
-    import pyspark
+    spark = importlib.util.find_spec("pyspark")  # found, not loaded: a process keeps what it loads
+    assert spark is not None and spark.origin is not None
 
-    home = Path(pyspark.__file__).parent
+    home = Path(spark.origin).parent
     work = tmp_path_factory.mktemp("spark")
     (work / "spark-defaults.conf").write_text(SMALL)
     os.environ["SPARK_CONF_DIR"] = str(work)
