@@ -42,6 +42,8 @@ class _Open:
     root: Path
     path: list[str]
     aside: dict[str, ModuleType]
+    added: set[str]
+    """Entries of ``sys.path`` that opening put there, and the project's own code."""
 
 
 _open: _Open | None = None
@@ -67,9 +69,21 @@ def opened_anew(root: Path) -> Iterator[None]:
     close_project()
     _open_with(root, {**_of_other_places(root), **_lying_in(root)})
     try:
-        yield
+        with of_its_code():
+            yield
     finally:
         close_project()
+
+
+@contextmanager
+def of_its_code() -> Iterator[None]:
+    """What the block puts on ``sys.path`` is the open project's, and leaves with it."""
+    before = set(sys.path)
+    try:
+        yield
+    finally:
+        if _open is not None:
+            _open.added |= set(sys.path) - before
 
 
 def close_project() -> None:
@@ -89,10 +103,11 @@ def close_project() -> None:
 
 def _open_with(root: Path, aside: dict[str, ModuleType]) -> None:
     global _open
-    _open = _Open(root, list(sys.path), aside)
+    _open = _Open(root, list(sys.path), aside, set())
     for name in aside:
         del sys.modules[name]
-    search_project()
+    with of_its_code():
+        search_project()
     own = root / "pipelines"
     pipelines.__path__ = [str(OWN)] if own == OWN else [str(OWN), str(own)]
     spec = ModuleSpec(PROJECT, None, is_package=True)
@@ -103,8 +118,8 @@ def _open_with(root: Path, aside: dict[str, ModuleType]) -> None:
 
 
 def _path_without(opened: _Open) -> list[str]:
-    """``sys.path`` less what opening a project, or its own code, put there of its folder."""
-    kept = [e for e in sys.path if e in opened.path or not Path(e or ".").resolve().is_relative_to(opened.root)]
+    """``sys.path`` less what opening a project, or its own code, put there; what others put there meanwhile stays."""
+    kept = [entry for entry in sys.path if entry in opened.path or entry not in opened.added]
     return opened.path if sorted(kept) == sorted(opened.path) else kept
 
 

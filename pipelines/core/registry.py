@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from pipelines.core.graph import Pipeline
-from pipelines.core.project import OWN, PROJECT, open_project
+from pipelines.core.project import OWN, PROJECT, of_its_code, open_project
 from pipelines.core.retraining import check_retraining
 from schemas.errors import KilnworksError, UnknownName, WiringError
 from schemas.places import project_root
@@ -67,7 +67,10 @@ def _module(name: str, path: Path) -> ModuleType:
         if path.parent == OWN:
             return importlib.import_module(f"pipelines.{name}")
         sys.modules.pop(f"{PROJECT}.{name}", None)
-        with contextlib.chdir(project_root()):  # what it opens while it is imported, such as its contract
+        with (
+            of_its_code(),
+            contextlib.chdir(project_root()),
+        ):  # what it opens meanwhile, such as its contract
             return importlib.import_module(f"{PROJECT}.{name}")
     except KilnworksError:
         raise

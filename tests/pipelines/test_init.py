@@ -11,6 +11,8 @@ import polars as pl
 import pytest
 
 from pipelines.cli.app import main
+from pipelines.core.project import close_project
+from pipelines.core.registry import load
 from schemas.places import project_root
 
 ROOT = Path(__file__).parents[2]
@@ -238,6 +240,27 @@ def test_two_projects_in_one_process_keep_their_own_modules(tmp_path, monkeypatc
     left = {name.partition(".")[0] for name in set(sys.modules) - before}
     assert not left & {"shared", "later", "own", "project_pipelines"}
     assert sys.path == path and Path.cwd() == here and "KILNWORKS_ROOT" not in os.environ
+
+
+def test_a_path_that_others_added_while_a_project_was_open_stays(tmp_path, monkeypatch):
+    """What the project's own code added leaves with it, wherever it lies."""
+    one, two = (numbered(tmp_path / f"p{n}", n) for n in (1, 2))
+    (tmp_path / "beside").mkdir()
+    own = f"import sys\nsys.path += [{str(one / 'own')!r}, {str(tmp_path / 'beside')!r}]\n"
+    definition = one / "pipelines/same.py"
+    definition.write_text(own + definition.read_text())
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = list(sys.path)
+    try:
+        for root in (one, two):
+            monkeypatch.setenv("KILNWORKS_ROOT", str(root))
+            load("same")
+            if root == one:
+                assert str(one / "own") in sys.path
+                sys.path.insert(0, str(one / "data"))  # as a test runner does
+    finally:
+        close_project()
+    assert sys.path == [str(one / "data"), *before]
 
 
 @pytest.mark.parametrize("start", ["-c", "script", "installed"])
