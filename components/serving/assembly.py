@@ -180,7 +180,13 @@ def rest_options(flags: Flags, default_port: int | None) -> RestOptions | None:
         cors=flags.rest_api_enable_cors_support,
         monitoring_path=read_monitoring_path(Path(monitoring)) if monitoring else None,
         tls=_tls(flags.rest_api_ssl_config_file),
+        allowed_hosts=_names(flags.allowed_hosts),
     )
+
+
+def _names(text: str) -> tuple[str, ...] | None:
+    """Names between commas, in small letters; None for none."""
+    return tuple(name.strip().lower() for name in text.split(",") if name.strip()) or None
 
 
 def _tls(path: str) -> TlsConfig | None:

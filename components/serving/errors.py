@@ -5,6 +5,11 @@ The texts are part of the contract (clients and tests match on them), so they ar
 
 from enum import IntEnum
 
+LONGEST_TEXT = 1024
+"""Characters of an error that gRPC sends, as in TensorFlow Serving."""
+LONGEST_REST_TEXT = 8192
+"""Characters of an error that REST sends; TensorFlow Serving echoes whatever was sent."""
+
 
 class Code(IntEnum):
     """Canonical status codes, numbered as in gRPC; ``Code.NOT_FOUND.name`` is the word that metrics and JSON show."""
@@ -33,7 +38,7 @@ class ServingError(Exception):
 
     Args:
         code: the canonical status code; gRPC sends it as it is, REST maps it to an HTTP status.
-        text: the message, sent to the client word for word (gRPC cuts it at 1024 characters).
+        text: the message, sent to the client word for word (gRPC cuts it at 1024 characters, REST at 8192).
     """
 
     def __init__(self, code: Code, text: str) -> None:
@@ -69,3 +74,8 @@ def unavailable(text: str) -> ServingError:
 def deadline_exceeded(text: str = "Timed out waiting for notification") -> ServingError:
     """The request's time was over before its result was there."""
     return ServingError(Code.DEADLINE_EXCEEDED, text)
+
+
+def cut(text: str, longest: int = LONGEST_TEXT) -> str:
+    """An error text as it is sent, with a mark where it was cut."""
+    return text if len(text) <= longest else text[:longest] + "...TRUNCATED"

@@ -30,7 +30,8 @@ class Flags:
     ``port`` and ``rest_api_port`` None = not given: gRPC on 8500, REST off (8501 when the store is served). Given as 0
     they pick a free port; 0 beside ``grpc_socket_path`` means no TCP. ``grpc_max_threads`` None = 4 for each
     processor, and further calls wait. ``store`` is the folder whose models are served when neither
-    ``model_base_path`` nor ``model_config_file`` is given.
+    ``model_base_path`` nor ``model_config_file`` is given. ``allowed_hosts`` are names in REST's ``Host``, with commas
+    between them (``*.example.org``: all below, ``*``: any); "" = any, but on a loopback address only ``localhost``.
     """
 
     port: int | None = None
@@ -75,6 +76,7 @@ class Flags:
     contract_check: bool = False
     rest_api_ssl_config_file: str = ""
     host: str = "127.0.0.1"
+    allowed_hosts: str = ""
     drain_seconds: float = 10.0
     store: str = ""
 

@@ -21,9 +21,9 @@ from grpc._cython import cygrpc
 
 from components.serving.batch_scheduler import BatchScheduler
 from components.serving.crew import Crew, before_work, leads
-from components.serving.errors import Code, ServingError
+from components.serving.errors import Code, ServingError, cut
 from components.serving.grpc_methods import Method
-from components.serving.grpc_options import GrpcOptions, cut, limited
+from components.serving.grpc_options import GrpcOptions, limited
 from components.serving.memory import LARGE_BYTES, release_free_memory
 from components.serving.steps import begin
 

@@ -1,4 +1,4 @@
-"""What both gRPC servers share: how they listen, what limits them, and how errors are put into words."""
+"""What both gRPC servers share: how they listen, and what limits them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,6 @@ import grpc
 
 from components.serving.options import TlsConfig
 
-LONGEST_ERROR_TEXT = 1024
 _LARGEST_MESSAGE = 2**31 - 1
 _NO_DEADLINE_SECONDS = 10**9
 
@@ -62,11 +61,6 @@ class GrpcOptions:
             root_certificates=self.tls.custom_ca.encode() or None,
             require_client_auth=self.tls.client_verify,
         )
-
-
-def cut(text: str) -> str:
-    """An error text as gRPC sends it: at most 1024 characters, with a mark where it was cut."""
-    return text if len(text) <= LONGEST_ERROR_TEXT else text[:LONGEST_ERROR_TEXT] + "...TRUNCATED"
 
 
 def limited(seconds: float | None) -> float | None:

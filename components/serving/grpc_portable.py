@@ -9,9 +9,9 @@ from typing import Any
 
 import grpc
 
-from components.serving.errors import ServingError
+from components.serving.errors import ServingError, cut
 from components.serving.grpc_methods import Method
-from components.serving.grpc_options import GrpcOptions, cut, limited
+from components.serving.grpc_options import GrpcOptions, limited
 from components.serving.steps import wait_for
 
 _LOG = logging.getLogger(__name__)

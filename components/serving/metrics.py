@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 
 MAX_SERIES = 4096
 """Label sets of one metric; further ones are counted together."""
+MAX_LABEL = 256
+"""Characters of a label value that are kept: some are what a client calls a model."""
 
 LATENCY_BOUNDS: tuple[float, ...] = tuple(10 * 1.8**i for i in range(33))
 """Upper bounds in microseconds; the last bucket takes the rest."""
@@ -135,7 +137,9 @@ class PrometheusMetrics:
 def _known(
     known: "dict[tuple[str, ...], int] | dict[tuple[str, ...], list[int]]", key: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """``key``, or ``other`` in each place when there are too many already."""
+    """``key``, or ``other`` in each place when there are too many already; long values are cut."""
+    if any(len(value) > MAX_LABEL for value in key):
+        key = tuple(value[:MAX_LABEL] for value in key)
     return key if key in known or len(known) < MAX_SERIES else ("other",) * len(key)
 
 

@@ -25,6 +25,8 @@ class RestOptions:
         cors: send ``Access-Control-Allow-*`` headers.
         monitoring_path: where Prometheus reads; None = off.
         tls: serve HTTPS (not in stock); None = plain HTTP.
+        allowed_hosts: names in ``Host``, ``*.example.org`` for all below one; addresses and ``localhost`` always
+            are. None = only those on a loopback address, any on another.
     """
 
     port: int
@@ -34,6 +36,7 @@ class RestOptions:
     cors: bool = False
     monitoring_path: str | None = None
     tls: TlsConfig | None = None
+    allowed_hosts: tuple[str, ...] | None = None
 
 
 class RunningServer(Protocol):

@@ -2,14 +2,19 @@
 
 import resource
 import socket
+from collections.abc import Callable
 from dataclasses import replace
 
 from components.serving.engine import Engine
 from components.serving.metrics import PrometheusMetrics
 from components.serving.options import RestOptions, RunningServer
 from components.serving.rest.application import Application
+from components.serving.rest.hosts import AllowedHosts, default_hosts
 from components.serving.rest.limits import Limits
+from components.serving.rest.messages import Request, Response
+from components.serving.rest.messages import page as error_page
 from components.serving.rest.server import HttpServer
+from components.serving.steps import Steps
 from components.serving.tls import server_context
 from schemas.errors import ConfigError
 
@@ -32,10 +37,22 @@ def start(engine: Engine, options: RestOptions, limits: Limits | None = None) ->
     metrics = engine.metrics
     page = metrics.page if options.monitoring_path and isinstance(metrics, PrometheusMetrics) else None
     tls = server_context(options.tls) if options.tls is not None else None
-    application = Application(engine, options, limits, page)
+    application = _addressed(Application(engine, options, limits, page), options)
     return HttpServer(
         _bind(options.host, options.port), application, max(1, options.threads), limits, tls, engine.batches
     )
+
+
+def _addressed(application: Application, options: RestOptions) -> Callable[[Request], Response | Steps[Response]]:
+    """``application`` for requests that are meant for this server, and a refusal for others."""
+    names = options.allowed_hosts
+    allowed = default_hosts(options.host) if names is None else AllowedHosts(names)
+
+    def answer(request: Request) -> Response | Steps[Response]:
+        refused = allowed.refusal(request)
+        return error_page(refused) if refused else application(request)
+
+    return answer
 
 
 def _within_descriptors(limits: Limits) -> Limits:

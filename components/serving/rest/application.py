@@ -5,11 +5,12 @@ import zlib
 from collections.abc import Callable
 
 from components.serving.engine import Engine
-from components.serving.errors import Code, ServingError, failed_precondition, invalid_argument
+from components.serving.errors import LONGEST_REST_TEXT, Code, ServingError, cut, failed_precondition, invalid_argument
 from components.serving.json_tensors import write
 from components.serving.options import RestOptions
 from components.serving.rest import urls
 from components.serving.rest.api import Api
+from components.serving.rest.hosts import split_target
 from components.serving.rest.limits import Limits
 from components.serving.rest.messages import TEXT, Request, Response, page
 from components.serving.steps import Steps
@@ -57,9 +58,9 @@ class Application:
 
     def __call__(self, request: Request) -> Response | Steps[Response]:
         """The answer to one request, or its steps. Never raises for what a client can send."""
-        path = _path(request.target)
         if request.method not in _METHODS:
             return page(501)
+        _authority, path = split_target(request.target)
         if self._metrics_page is not None and path.partition("?")[0] == self._options.monitoring_path:
             return self._metrics(path, self._metrics_page)
         if not urls.is_api(path):
@@ -85,7 +86,7 @@ class Application:
                 body = yield from self._api.answer(target, self._body(request))
         except ServingError as error:
             code = error.code
-            body = b"" if request.method == "OPTIONS" else write.error(error.text)
+            body = b"" if request.method == "OPTIONS" else write.error(cut(error.text, LONGEST_REST_TEXT))
         metrics = self._engine.metrics
         if code is Code.OK:
             metrics.latency(model, api, "REST", (time.perf_counter() - start) * 1e6)
@@ -110,7 +111,7 @@ class Application:
     def _metrics(self, path: str, metrics_page: Callable[[], str]) -> Response:
         wanted = self._options.monitoring_path
         if path != wanted:
-            return Response(400, f"Unexpected path: {path}. Should be {wanted}".encode(errors="replace"), TEXT)
+            return Response(400, cut(f"Unexpected path: {path}. Should be {wanted}").encode(errors="replace"), TEXT)
         return Response(200, metrics_page().encode(), TEXT)
 
     def _health(self, path: str) -> Response | None:
@@ -128,12 +129,3 @@ def _preflight(request: Request) -> None:
     origin = request.headers.get(b"origin", b"")
     if b"http://" not in origin and b"https://" not in origin:
         raise failed_precondition("Origin header is missing in CORS preflight")
-
-
-def _path(target: str) -> str:
-    """Path and query of a request target, which may also be an absolute URL."""
-    for scheme in ("http://", "https://"):
-        if target[: len(scheme)].lower() == scheme:
-            _host, slash, rest = target[len(scheme) :].partition("/")
-            return slash + rest or "/"
-    return target

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
 
+from components.serving.rest.budget import Share
+
 JSON = b"application/json"
 TEXT = b"text/plain"
 HTML = b"text/html"
@@ -30,10 +32,11 @@ class Request:
     Attributes:
         method: e.g. ``GET``.
         target: path with query, as sent (still %-encoded).
-        headers: by lower-case name; a repeated one keeps its last value.
+        headers: by lower-case name, without trailers.
         body: as sent (maybe compressed).
         keep_alive: whether the client goes on using the connection.
         http_1_0: the client speaks HTTP/1.0, where keeping a connection is said aloud.
+        share: what the body holds of the memory for all bodies; None = it is not counted.
     """
 
     method: str
@@ -42,6 +45,12 @@ class Request:
     body: bytes
     keep_alive: bool
     http_1_0: bool = False
+    share: Share | None = None
+
+    def give_back(self) -> None:
+        """Return what the body holds of the memory for all bodies."""
+        if self.share is not None:
+            self.share.give_back()
 
 
 @dataclass(frozen=True, slots=True)

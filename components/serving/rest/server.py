@@ -27,11 +27,11 @@ from collections.abc import Callable
 from components.serving.batch_scheduler import BatchScheduler
 from components.serving.crew import Crew, before_work, leads
 from components.serving.memory import LARGE_BYTES, release_free_memory
+from components.serving.rest.budget import BodyBudget
 from components.serving.rest.connection import Connection
 from components.serving.rest.limits import Limits
 from components.serving.rest.messages import Request, Response, encode, page
 from components.serving.rest.poller import Poller
-from components.serving.rest.reader import BodyBudget
 from components.serving.steps import Steps, begin
 
 Application = Callable[[Request], Response | Steps[Response]]
@@ -210,6 +210,8 @@ class HttpServer:
         except Exception:
             log.exception("REST request failed: %s", request.method)
             return page(500)
+        finally:
+            request.give_back()
 
     def _accept(self) -> None:
         """Take the connections that wait; the listening socket is armed again unless the server is draining."""

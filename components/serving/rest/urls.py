@@ -52,9 +52,10 @@ def parse(method: str, path: str) -> Target:
 def _version(digits: str | None) -> int | None:
     if digits is None:
         return None
-    if len(digits.lstrip("0")) > 19 or int(digits) >= 2**63:
+    number = digits.lstrip("0") or "0"
+    if len(number) > 19 or int(number) >= 2**63:
         raise invalid_argument(f"Failed to convert version: {digits} to numeric.")
-    return int(digits)
+    return int(number)
 
 
 def _decode(text: str) -> str:

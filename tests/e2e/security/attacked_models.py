@@ -1,0 +1,52 @@
+"""Builds the models that are attacked: ``python attacked_models.py FOLDER``."""
+
+import os
+import sys
+from pathlib import Path
+
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+import tensorflow as tf
+
+INPUTS = 19
+
+
+def with_inputs(**inputs: tuple[tf.DType, list[int | None]]):
+    """A tf.function with these named inputs."""
+    specs = [tf.TensorSpec(shape, dtype, name=name) for name, (dtype, shape) in inputs.items()]
+    return tf.function(input_signature=specs, autograph=False)
+
+
+@with_inputs(x=(tf.float32, None))
+def total(x):
+    return {"y": tf.reduce_sum(x)}
+
+
+@with_inputs(text=(tf.string, None))
+def letters(text):
+    return {"y": tf.reduce_sum(tf.strings.length(text))}
+
+
+@tf.function(
+    input_signature=[{f"x{i}": tf.TensorSpec([None, 1], name=f"x{i}") for i in range(INPUTS)}], autograph=False
+)
+def many(inputs):
+    return {"y": tf.reduce_sum(tf.concat([inputs[f"x{i}"] for i in range(INPUTS)], 1))}
+
+
+@with_inputs(name=(tf.string, []))
+def file_text(name):
+    return {"y": tf.io.read_file(name)}
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    tf.saved_model.save(
+        tf.Module(), str(folder / "m" / "1"), signatures={"serving_default": total, "text": letters, "many": many}
+    )
+    tf.saved_model.save(tf.Module(), str(folder / "reads" / "1"), signatures={"serving_default": file_text})
+
+
+if __name__ == "__main__":
+    main()
