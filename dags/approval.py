@@ -16,6 +16,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, T
 from airflow.sdk.timezone import utcnow
 
 from dags import pages
+from dags.fields import asked
 from dags.place import command, environment, open_run
 from pipelines.core.approval import record_answer
 from pipelines.core.compare import unmeasured
@@ -124,11 +125,8 @@ class ApprovalOperator(HITLOperator):
                 raise ConfigError(
                     f"approval of {self.step}: no setting {name!r}", f"one of {have}", "correct `editable`"
                 )
-        settings = {
-            name: Param(fields[name].default, description=fields[name].help or None, **fields[name].schema)
-            for name in names
-        }
+        settings = {name: asked(fields[name].default, fields[name].schema, fields[name].help) for name in names}
         return {
             **settings,
-            COMMENT: Param("", description="Why; kept in the decision record.", type=["string", "null"]),
+            COMMENT: asked("", {"type": "string"}, "Why; kept in the decision record."),
         }

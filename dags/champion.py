@@ -12,6 +12,7 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException
 
 from dags.factory import START
+from dags.markdown import document
 from dags.operators import PipelineOperator
 from pipelines.core.choices import earlier_versions, promotable
 from pipelines.core.graph import Pipeline
@@ -80,7 +81,7 @@ def build_champion_dag(pipeline: Pipeline, store: Store | None = None) -> DAG:
     with DAG(
         f"{pipeline.name}{SUFFIX}",
         description=f"Promotes a run of {pipeline.name}, or rolls its champion back.",
-        doc_md=__doc__,
+        doc_md=document(__doc__ or ""),
         schedule=None,
         start_date=START,
         catchup=False,
@@ -129,7 +130,7 @@ def _params(pipeline: Pipeline, store: Store | None) -> dict[str, Param]:
         "version": Param(
             None,
             type=["integer", "null"],
-            minimum=1,
+            allOf=[{"minimum": 1}],  # ``minimum`` itself would be applied by the form without a word
             title="version",
             description="roll back: a version by its number.",
             section=BY_NAME,

@@ -17,8 +17,9 @@ from airflow.sdk import DAG, BaseOperator, CronTriggerTimetable, Param, TaskGrou
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
-from dags import alerts, assets, containers
+from dags import alerts, assets, containers, fields
 from dags.approval import ApprovalOperator
+from dags.markdown import document
 from dags.operators import InProcessOperator, PipelineOperator
 from dags.place import open_run
 from dags.timetable import LATE, NextInterval
@@ -137,7 +138,7 @@ def _common(pipeline: Pipeline, unit: Unit) -> dict[str, Any]:
     task = unit.task
     return {
         "task_id": unit.name,
-        "doc_md": "\n\n".join(f"**{s.name}**: {(s.run.__doc__ or s.component).strip()}" for s in unit.steps),
+        "doc_md": "\n\n".join(f"### {s.name}\n\n{document(s.run.__doc__ or s.component)}" for s in unit.steps),
         "pool": task.pool,
         "max_active_tis_per_dag": 1,  # also in a backfill, which has a limit of runs of its own
         "retries": max(unit.retries, RESTARTS),
@@ -201,16 +202,7 @@ def _deadline(pipeline: Pipeline) -> DeadlineAlert | None:
 
 def _params(pipeline: Pipeline) -> dict[str, Param]:
     """The form: what may go live, and one field a setting, in a section for each step."""
-    return {LIVE: _live_param()} | {
-        field.name: Param(
-            field.default,
-            description=field.help or None,
-            title=field.name.partition(".")[2],
-            section=field.step,
-            **_nullable(field.schema, field.default),
-        )
-        for field in form(pipeline)
-    }
+    return {LIVE: _live_param()} | {field.name: fields.param(field) for field in form(pipeline)}
 
 
 def _live_param() -> Param:
@@ -224,19 +216,8 @@ def _live_param() -> Param:
     )
 
 
-def _nullable(schema: Mapping[str, Any], default: Any) -> dict[str, Any]:
-    """The rules of a field; one that may be left empty says so by its type, or the form would insist on a value."""
-    rules = dict(schema)
-    if default is None and "type" not in rules:
-        rules["type"] = ["object", "array", "string", "number", "boolean", "null"]
-    if default == "":
-        rules["type"] = ["string", "null"]
-        rules |= {"enum": [*rules["enum"], None]} if "enum" in rules else {}
-    return rules
-
-
 def _docs(pipeline: Pipeline, docs: str) -> str:
     rows = [f"| `{s.name}` | {s.signature.result.__name__} | {', '.join(s.upstream())} |" for s in pipeline.steps]
     table = "\n".join(["| step | makes | from |", "|---|---|---|", *rows])
     by_hand = f"The same on the command line: `python -m pipelines run {pipeline.name}`"
-    return f"{docs or pipeline.description}\n\n{table}\n\n{by_hand}\n"
+    return f"{document(docs or pipeline.description)}\n\n{table}\n\n{by_hand}\n"

@@ -7,8 +7,11 @@ import datetime as dt
 
 from airflow.sdk import DAG, CronTriggerTimetable, Param
 
+from dags.fields import asked
+from dags.markdown import document
 from dags.operators import PipelineOperator
 from dags.timetable import LATE
+from pipelines.core.form import settings_of
 from pipelines.core.retention import RetentionConfig
 
 NAME = "maintenance"
@@ -19,14 +22,14 @@ def build_maintenance_dag() -> DAG:
     with DAG(
         NAME,
         description="Removes old runs from the store.",
-        doc_md=__doc__,
+        doc_md=document(__doc__ or ""),
         schedule=CronTriggerTimetable("@daily", timezone="UTC", run_immediately=LATE),
         catchup=False,
         max_active_runs=1,
         auto_register=False,
         tags=["kilnworks"],
         default_args={"owner": "kilnworks", "retries": 2, "retry_delay": dt.timedelta(minutes=5)},
-        params={name: Param(**rules) for name, rules in RetentionConfig.model_json_schema()["properties"].items()},
+        params=_params(),
     ) as dag:
         PipelineOperator(
             task_id="prune",
@@ -35,3 +38,7 @@ def build_maintenance_dag() -> DAG:
             env={"KILNWORKS_KEEP_RUNS": "{{ params.runs }}", "KILNWORKS_KEEP_DAYS": "{{ params.days }}"},
         )
     return dag
+
+
+def _params() -> dict[str, Param]:
+    return {f.title: asked(f.default, f.schema, f.help) for f in settings_of(NAME, RetentionConfig())}

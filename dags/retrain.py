@@ -28,6 +28,7 @@ from components.retraining.policy import RetrainPolicy
 from components.retraining.watch import claim, confirm, look
 from dags import alerts
 from dags.factory import START
+from dags.markdown import document
 from dags.watcher import LandingTrigger
 from pipelines.core.arrivals import set_spoiled_aside
 from pipelines.core.graph import Pipeline
@@ -128,7 +129,7 @@ def build_retrain_dag(pipeline: Pipeline, policy: RetrainPolicy) -> DAG:
     with DAG(
         f"{name}{SUFFIX}",
         description=f"Starts {name} once for whatever arrives in {policy.landing}.",
-        doc_md=__doc__,
+        doc_md=document(__doc__ or ""),
         schedule=[landing_asset(name, policy)],
         start_date=START,
         catchup=False,

@@ -92,6 +92,7 @@ class Sgd(Optimizer):
     kind: Literal["sgd"] = "sgd"
     learning_rate: float = Field(default=0.01, gt=0)
     momentum: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the last update that is added to the next one."""
     nesterov: bool = False
     """Whether the gradient is taken where the momentum leads (Nesterov 1983)."""
 
@@ -119,7 +120,9 @@ class RmsProp(Optimizer):
     rho: float = Field(default=0.9, ge=0, lt=1)
     """Momentum of the mean square."""
     momentum: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the last update that is added to the next one."""
     epsilon: float = Field(default=1e-7, gt=0)
+    """Added to the root mean square, so that nothing is divided by 0."""
 
     def keras_class(self) -> Any:
         """``keras.optimizers.RMSprop``."""
@@ -137,8 +140,11 @@ class Adam(Optimizer):
 
     kind: Literal["adam"] = "adam"
     beta_1: float = Field(default=0.9, ge=0, lt=1)
+    """Momentum of the mean of the gradients."""
     beta_2: float = Field(default=0.999, ge=0, lt=1)
+    """Momentum of the mean of their squares."""
     epsilon: float = Field(default=1e-7, gt=0)
+    """Added to the root of that mean, so that nothing is divided by 0."""
 
     def keras_class(self) -> Any:
         """``keras.optimizers.Adam``."""
@@ -158,8 +164,11 @@ class AdamW(Optimizer):
     weight_decay: float = Field(default=0.004, ge=0)
     """Share of each weight taken off a step, times the learning rate."""
     beta_1: float = Field(default=0.9, ge=0, lt=1)
+    """Momentum of the mean of the gradients."""
     beta_2: float = Field(default=0.999, ge=0, lt=1)
+    """Momentum of the mean of their squares."""
     epsilon: float = Field(default=1e-7, gt=0)
+    """Added to the root of that mean, so that nothing is divided by 0."""
 
     def keras_class(self) -> Any:
         """``keras.optimizers.AdamW``."""

@@ -41,6 +41,7 @@ class ReduceOnPlateau(Config):
     cooldown: int = Field(default=0, ge=0)
     """Epochs after a reduction in which none is counted."""
     min_learning_rate: float = Field(default=0.0, ge=0)
+    """Where the learning rate is lowered no further."""
 
 
 class FitSettings(TaskSettings, OwnCode):

@@ -49,6 +49,7 @@ class Architecture(Config, ABC):
     """Which architecture this is; also the name of the Keras model. A class of a user's own needs none: in plain values
     its place stands here, ``my_project.models:MyNet``."""
     activation: Activation = "relu"
+    """What stands between a layer and the next one."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Share of units dropped after each hidden dense layer while training, 0 to 1."""
     l1: float = Field(default=0.0, ge=0)

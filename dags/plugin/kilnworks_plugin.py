@@ -1,4 +1,5 @@
-"""The Airflow plugin: reports in the UI's navigation and beside each DAG run, links on tasks, and the timetable.
+"""The Airflow plugin: reports in the UI's navigation and beside each DAG run, links on tasks, the timetable,
+and a check of the settings that a trigger gives.
 
 Airflow loads it from its plugins folder, which is this one.
 """
@@ -8,6 +9,7 @@ from typing import Any, ClassVar
 from airflow.plugins_manager import AirflowPlugin
 
 from dags import notes, pools
+from dags.guard import Guard
 from dags.links import LINKS
 from dags.timetable import NextInterval
 
@@ -26,6 +28,9 @@ class KilnworksPlugin(AirflowPlugin):
 
     name = "kilnworks"
     fastapi_apps: ClassVar[list[Any]] = [{"app": reports, "url_prefix": PREFIX, "name": "Kilnworks reports"}]
+    fastapi_root_middlewares: ClassVar[list[Any]] = [
+        {"middleware": Guard, "args": [], "kwargs": {}, "name": "Kilnworks settings"}
+    ]
     external_views: ClassVar[list[Any]] = [
         {
             "name": "Pipelines",

@@ -85,8 +85,14 @@ def test_the_form_has_every_setting_with_its_rules(build, toy):
     params = build(toy).params
     epochs = params.get_param("model.epochs")
     assert epochs.value == 2
-    assert epochs.description == "Passes over the rows."
-    assert epochs.schema == {"type": "integer", "minimum": 1, "maximum": 50, "title": "epochs", "section": "model"}
+    assert epochs.schema == {
+        "type": "integer",
+        "allOf": [{"minimum": 1, "maximum": 50}],
+        "title": "epochs",
+        "section": "model",
+        "setting": "model.epochs",
+        "description_md": "Passes over the rows. Whole number from 1 to 50.",
+    }
 
 
 def test_a_text_that_is_empty_by_default_may_be_left_empty(build, toy):

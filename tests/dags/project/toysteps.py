@@ -6,7 +6,7 @@ import json
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -42,7 +42,22 @@ class RowsConfig(Config):
     """Stretch of time."""
 
 
+class Mean(Config):
+    """All values count."""
+
+    kind: Literal["mean"] = "mean"
+
+
+class Trimmed(Config):
+    """The lowest and highest values do not count."""
+
+    kind: Literal["trimmed"] = "trimmed"
+    share: float = Field(default=0.1, ge=0, lt=0.5)
+    """Share of the values that is left out at each end."""
+
+
 class LearnConfig(Config):
+    method: Annotated[Mean | Trimmed, Field(discriminator="kind")] = Mean()
     epochs: int = Field(default=2, ge=1, le=50)
     """Passes over the rows."""
     rate: float | None = Field(default=None, gt=0)
@@ -50,6 +65,7 @@ class LearnConfig(Config):
     seconds: float = 0.0
     """Seconds that an epoch takes."""
     fail: Literal["", "data", "server", "once"] = ""
+    """How it goes wrong."""
     words: tuple[str, ...] = ("", "NA")
     """Texts, one of them empty."""
 
@@ -87,13 +103,23 @@ def learn(config: LearnConfig, examples: CheckedExamples, out: Path, context: Ru
     values = json.loads((examples.path / "values.json").read_text())
     context.work.mkdir(parents=True, exist_ok=True)
     done = sorted(context.work.glob("epoch-*"))
+    history = ["epoch,loss,val_loss"]
     for epoch in range(len(done) + 1, config.epochs + 1):
         time.sleep(config.seconds)
         (context.work / f"epoch-{epoch:04d}").touch()
         context.progress(Progress(epoch, config.epochs, f"epoch {epoch} loss {1 / epoch:.3f}"))
-    (out / "model.json").write_text(json.dumps(sum(values) / len(values)))
+        history.append(f"{epoch},{1 / epoch:.3f},{1 / epoch + 0.1:.3f}")
+        (out / "history.csv").write_text("\n".join(history) + "\n")
+    kept = middle(values, config.method.share if isinstance(config.method, Trimmed) else 0.0)
+    (out / "model.json").write_text(json.dumps(sum(kept) / len(kept)))
     (out / "training.json").write_text(json.dumps({"epochs_run": config.epochs, "parameters": 1, "resumed": len(done)}))
     return Model(out)
+
+
+def middle(values: list[float], share: float) -> list[float]:
+    """The values without that share of them at each end."""
+    cut = int(len(values) * share)
+    return sorted(values)[cut : len(values) - cut]
 
 
 def judge(config: JudgeConfig, model: Model, out: Path) -> Evaluation:

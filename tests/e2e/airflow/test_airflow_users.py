@@ -68,6 +68,16 @@ def test_a_bad_value_is_refused_by_rest_with_the_rule(world):
     assert "less than the minimum of 1" in answer["detail"]
 
 
+def test_a_wrong_name_is_refused_at_once_with_the_nearest(world):
+    before = len(world.runs("sturdy"))
+    status, answer = world.trigger("sturdy", {"model.epoch": 3})
+    assert status == 400
+    assert "sturdy has no setting 'model.epoch'" in answer["detail"]
+    assert "did you mean 'model.epochs'?" in answer["detail"]
+    assert len(world.runs("sturdy")) == before
+    assert world.trigger("sturdy", {"model.epoch": 3}, user="viewer")[0] == 403
+
+
 def test_the_log_shows_every_epoch_and_a_section_for_each_step(world):
     run_id = world.start("sturdy", {"model.epochs": 3, "model.seconds": 0.3})
     world.finished("sturdy", run_id)
