@@ -31,6 +31,7 @@ from components.serving.options import RestOptions, TlsConfig
 from components.serving.prediction_log import LogSettings, PredictionLogWriter
 from components.serving.request_check import ContractCheck
 from components.serving.servable import Servable
+from components.serving.tensor_budget import MEBIBYTE, TensorBudget
 from components.serving.text_protos import read_monitoring_path, read_tls
 from components.serving.tls import server_context
 from components.serving.warmup import warm_up
@@ -64,7 +65,10 @@ def make_engine(flags: Flags) -> Engine:
     )
     log = _prediction_log(flags, metrics)
     check = ContractCheck() if flags.contract_check else None
-    return Engine(ServerCore(loader, settings), metrics, log, check, flags.enable_signature_method_name_check, batches)
+    budget = TensorBudget(flags.max_request_mb * MEBIBYTE, metrics.refused)
+    metrics.request_limit_bytes.set(budget.request_bytes)
+    names = flags.enable_signature_method_name_check
+    return Engine(ServerCore(loader, settings), metrics, log, check, names, batches, budget)
 
 
 def _prediction_log(flags: Flags, metrics: PrometheusMetrics) -> PredictionLogSink | None:
@@ -160,6 +164,7 @@ def grpc_options(flags: Flags) -> GrpcOptions:
         tls=_tls(flags.ssl_config_file),
         channel_arguments=channel_arguments(flags.grpc_channel_arguments),
         health=flags.enable_grpc_healthcheck_service,
+        largest_message=flags.max_request_mb * MEBIBYTE,
     )
 
 
@@ -181,6 +186,7 @@ def rest_options(flags: Flags, default_port: int | None) -> RestOptions | None:
         monitoring_path=read_monitoring_path(Path(monitoring)) if monitoring else None,
         tls=_tls(flags.rest_api_ssl_config_file),
         allowed_hosts=_names(flags.allowed_hosts),
+        max_request_bytes=flags.max_request_mb * MEBIBYTE,
     )
 
 

@@ -29,6 +29,7 @@ from components.serving.inference import run_example_signatures, run_signature
 from components.serving.predict import CLASSIFY_METHOD, check_method_name, input_arrays, output_aliases
 from components.serving.servable import Servable
 from components.serving.steps import Steps
+from components.serving.tensor_budget import TensorBudget, needed, texts_needed
 from components.serving.values import (
     DEFAULT_SIGNATURE,
     Classified,
@@ -37,6 +38,7 @@ from components.serving.values import (
     ModelSpecRef,
     Predicted,
     Regressed,
+    Signature,
     VersionStatus,
 )
 
@@ -59,6 +61,7 @@ class Engine:
         request_check: checks inputs against the data contract; None = no check.
         check_method_names: refuse signatures whose method name does not belong to the call.
         batches: where runs of several requests wait for the requests that a transport has at hand.
+        budget: what the tensors of requests may take.
     """
 
     core: ServerCore
@@ -67,6 +70,7 @@ class Engine:
     request_check: RequestCheck | None = None
     check_method_names: bool = False
     batches: BatchScheduler = field(default_factory=BatchScheduler)
+    budget: TensorBudget = field(default_factory=TensorBudget)
 
     def acquire(self, spec: ModelSpecRef) -> Handle:
         """Resolve and hold a version: ``with engine.acquire(spec) as handle``. NOT_FOUND or INVALID_ARGUMENT."""
@@ -89,6 +93,19 @@ class Engine:
         signature = handle.signature(signature_name)
         if self.check_method_names:
             check_method_name(signature)
+        with self.budget.hold(needed(inputs)):
+            return (yield from self._predict(handle, signature, inputs, output_filter, timeout_seconds, decode))
+
+    def _predict(
+        self,
+        handle: Handle,
+        signature: Signature,
+        inputs: Mapping[str, Any],
+        output_filter: Sequence[str],
+        timeout_seconds: float | None,
+        decode: Callable[[Any], Any],
+    ) -> Steps[Predicted]:
+        """Decode, check, run and log."""
         arrays = input_arrays(signature, inputs, decode)
         aliases = output_aliases(signature, output_filter)
         if self.request_check is not None:
@@ -178,7 +195,8 @@ class Engine:
             for found in fitted:
                 self.request_check(handle.name, handle.version, handle.path, found.name, {"inputs": tensor})
         started = time.perf_counter()
-        outputs = yield from run_example_signatures(handle, fitted, examples, timeout_seconds)
+        with self.budget.hold(texts_needed(examples)):
+            outputs = yield from run_example_signatures(handle, fitted, examples, timeout_seconds)
         self.metrics.runtime(handle.name, api, (time.perf_counter() - started) * 1e6)
         self.metrics.examples(handle.name, len(examples))
         return outputs

@@ -46,6 +46,13 @@ class ServingError(Exception):
         super().__init__(f"{code.name}: {text}")
 
 
+class TooLarge(ServingError):
+    """A request that takes more than one request may: RESOURCE_EXHAUSTED, and 413 over REST."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(Code.RESOURCE_EXHAUSTED, text)
+
+
 def invalid_argument(text: str) -> ServingError:
     """The request itself is wrong."""
     return ServingError(Code.INVALID_ARGUMENT, text)

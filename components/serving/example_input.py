@@ -4,13 +4,14 @@ Like the original, it never parses an Example: the graph does. ``Input`` is read
 of the same wire format in which examples are plain bytes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
 from components.serving.errors import Code, ServingError
+from components.serving.tensor_budget import texts_needed
 
 _FIELD = descriptor_pb2.FieldDescriptorProto
 _PACKAGE = "kilnworks.serving"
@@ -50,8 +51,12 @@ def _message_class() -> Any:
 _SerializedInput = _message_class()
 
 
-def serialized_examples(proto: Any) -> Sequence[bytes]:
+def serialized_examples(proto: Any, check: Callable[[int], None] = lambda size: None) -> Sequence[bytes]:
     """Serialized Examples of an ``Input``, each with the context's bytes in front; empty when there is none.
+
+    Args:
+        proto: the ``Input``.
+        check: told how many bytes the Examples will take before they are made; raises when it is too much.
 
     Raises: ServingError INTERNAL when the input is not what it should be.
     """
@@ -60,6 +65,7 @@ def serialized_examples(proto: Any) -> Sequence[bytes]:
     except DecodeError:
         raise ServingError(Code.INTERNAL, "Error parsing serialized input.") from None
     if message.WhichOneof("kind") == "example_list_with_context":
-        context = message.example_list_with_context.context
-        return [context + example for example in message.example_list_with_context.examples]
+        context, examples = message.example_list_with_context.context, message.example_list_with_context.examples
+        check(texts_needed(examples, len(context)))
+        return [context + example for example in examples]
     return list(message.example_list.examples)

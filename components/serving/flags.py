@@ -19,6 +19,7 @@ _RANGES: dict[str, tuple[int, float]] = {
     "rest_api_num_threads": (1, math.inf),
     "num_load_threads": (0, math.inf),
     "drain_seconds": (0, math.inf),
+    "max_request_mb": (1, 2047),
 }
 _TRUE, _FALSE = ("true", "1"), ("false", "0")
 
@@ -32,6 +33,7 @@ class Flags:
     processor, and further calls wait. ``store`` is the folder whose models are served when neither
     ``model_base_path`` nor ``model_config_file`` is given. ``allowed_hosts`` are names in REST's ``Host``, with commas
     between them (``*.example.org``: all below, ``*``: any); "" = any, but on a loopback address only ``localhost``.
+    ``max_request_mb`` bounds a request as it is sent, unpacked, and as tensors (MiB; the message of gRPC too).
     """
 
     port: int | None = None
@@ -77,6 +79,7 @@ class Flags:
     rest_api_ssl_config_file: str = ""
     host: str = "127.0.0.1"
     allowed_hosts: str = ""
+    max_request_mb: int = 512
     drain_seconds: float = 10.0
     store: str = ""
 

@@ -4,7 +4,7 @@ Nothing here knows how bytes travel. Importing this module imports TensorFlow (i
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -135,7 +135,7 @@ class _Prediction:
 
     def _classify(self, request: Any, call: Call) -> Steps[bytes]:
         spec = spec_ref(request)
-        result = yield from self._engine.classify(spec, serialized_examples(request.input), call.time_remaining())
+        result = yield from self._engine.classify(spec, self._examples(request), call.time_remaining())
         response = classification_pb2.ClassificationResponse()
         _fill_spec(response.model_spec, result.name, result.version, result.signature_name)
         _fill_classes(response.result, result)
@@ -148,7 +148,7 @@ class _Prediction:
 
     def _regress(self, request: Any, call: Call) -> Steps[bytes]:
         spec = spec_ref(request)
-        result = yield from self._engine.regress(spec, serialized_examples(request.input), call.time_remaining())
+        result = yield from self._engine.regress(spec, self._examples(request), call.time_remaining())
         response = regression_pb2.RegressionResponse()
         _fill_spec(response.model_spec, result.name, result.version, result.signature_name)
         _fill_values(response.result, result)
@@ -158,9 +158,7 @@ class _Prediction:
         """MultiInferenceRequest -> MultiInferenceResponse."""
         request = parsed(inference_pb2.MultiInferenceRequest, data)
         tasks = [InferenceTask(ref_of(task.model_spec), task.method_name) for task in request.tasks]
-        results = yield from self._engine.multi_inference(
-            tasks, serialized_examples(request.input), call.time_remaining()
-        )
+        results = yield from self._engine.multi_inference(tasks, self._examples(request), call.time_remaining())
         response = inference_pb2.MultiInferenceResponse()
         for result in results:
             proto = response.results.add()
@@ -170,6 +168,9 @@ class _Prediction:
             else:
                 _fill_values(proto.regression_result, result)
         return response.SerializeToString()
+
+    def _examples(self, request: Any) -> Sequence[bytes]:
+        return serialized_examples(request.input, self._engine.budget.check)
 
     def _counted(self, api: str, model: str, steps: Steps[bytes]) -> Steps[bytes]:
         metrics = self._engine.metrics

@@ -25,6 +25,7 @@ class GrpcOptions:
         tls: serve with TLS; None = plain text.
         channel_arguments: further gRPC settings.
         health: offer ``grpc.health.v1.Health``.
+        largest_message: bytes of a request; more is answered with RESOURCE_EXHAUSTED.
     """
 
     port: int | None = 8500
@@ -34,14 +35,15 @@ class GrpcOptions:
     tls: TlsConfig | None = None
     channel_arguments: Sequence[tuple[str, int | str]] = ()
     health: bool = False
+    largest_message: int = _LARGEST_MESSAGE
 
     def channel_options(self) -> list[tuple[str, int | str]]:
-        """Settings of gRPC: messages up to 2 GiB both ways, a port of our own; what the user gave replaces them.
+        """Settings of gRPC: answers up to 2 GiB, a port of our own; what the user gave replaces them.
 
         Each name comes once: of two, gRPC takes the first.
         """
         ours: dict[str, int | str] = {
-            "grpc.max_receive_message_length": _LARGEST_MESSAGE,
+            "grpc.max_receive_message_length": self.largest_message,
             "grpc.max_send_message_length": _LARGEST_MESSAGE,
             "grpc.so_reuseport": 0,
         }

@@ -46,6 +46,24 @@ class Counter:
             yield f"{self.name}{{{_labels(self.labels, key)}}} {count}"
 
 
+class Gauge:
+    """A number that is set, without labels."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._value: int | None = None
+
+    def set(self, value: int) -> None:
+        """The number from now on."""
+        self._value = value
+
+    def lines(self) -> Iterator[str]:
+        """The exposition of this metric; nothing before it is set."""
+        if self._value is not None:
+            yield f"# TYPE {self.name} gauge"
+            yield f"{self.name} {self._value}"
+
+
 class Histogram:
     """Observations by label values, in buckets."""
 
@@ -100,6 +118,8 @@ class PrometheusMetrics:
         self.example_count_total = Counter(prefix + "request_example_count_total", ("model",))
         self.warmup_latency = Histogram(prefix + "model_warmup_latency", ("model_path", "status"), latency)
         self.warmup_records = Counter(prefix + "model_warmup_records_read", ("model_path", "status"))
+        self.request_limit_bytes = Gauge(":kilnworks:serving:request_limit_bytes")
+        self.requests_refused = Counter(":kilnworks:serving:requests_refused", ("reason",))
         self.prediction_log_records = Counter(":kilnworks:serving:prediction_log_records", ("outcome",))
 
     def request(self, model: str, status: str) -> None:
@@ -128,9 +148,15 @@ class PrometheusMetrics:
         """One sampled request was ``written`` to the prediction log or ``dropped``; stock has no such metric."""
         self.prediction_log_records.add((outcome,))
 
+    def refused(self, reason: str) -> None:
+        """A request that would have cost too much was refused; stock has no such metric."""
+        self.requests_refused.add((reason,))
+
     def page(self) -> str:
         """Everything in Prometheus' text format."""
-        metrics = sorted((m for m in vars(self).values() if isinstance(m, Counter | Histogram)), key=lambda m: m.name)
+        metrics = sorted(
+            (m for m in vars(self).values() if isinstance(m, Counter | Gauge | Histogram)), key=lambda m: m.name
+        )
         return "\n".join(line for metric in metrics for line in metric.lines()) + "\n"
 
 

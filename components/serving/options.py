@@ -27,6 +27,7 @@ class RestOptions:
         tls: serve HTTPS (not in stock); None = plain HTTP.
         allowed_hosts: names in ``Host``, ``*.example.org`` for all below one; addresses and ``localhost`` always
             are. None = only those on a loopback address, any on another.
+        max_request_bytes: of a body, as it comes and unpacked.
     """
 
     port: int
@@ -37,6 +38,7 @@ class RestOptions:
     monitoring_path: str | None = None
     tls: TlsConfig | None = None
     allowed_hosts: tuple[str, ...] | None = None
+    max_request_bytes: int = 512 * 1024 * 1024
 
 
 class RunningServer(Protocol):

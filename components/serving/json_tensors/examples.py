@@ -11,6 +11,7 @@ from typing import Any
 from components.serving.client import messages
 from components.serving.errors import ServingError, invalid_argument
 from components.serving.json_tensors import debug, document, tensors
+from components.serving.tensor_budget import DEFAULT_REQUEST_BYTES, too_large
 
 _KINDS = {"bytes_list": "bytes", "float_list": "float", "int64_list": "int64"}
 
@@ -30,11 +31,12 @@ class ExamplesBody:
         return _serialized(rewrite(self.tree))
 
 
-def parse(body: bytes) -> ExamplesBody:
-    """Read a classify or regress request.
+def parse(body: bytes, most_bytes: int = DEFAULT_REQUEST_BYTES) -> ExamplesBody:
+    """Read a classify or regress request, whose Examples may take ``most_bytes`` together.
 
     Raises:
         ServingError: INVALID_ARGUMENT in the contract's words.
+        TooLarge: the context, which stands in front of every Example, makes them too large.
     """
     tree = document.parse_object(body)
     name = document.signature_name(tree)
@@ -46,6 +48,8 @@ def parse(body: bytes) -> ExamplesBody:
         raise _refused(tree, "Expecting 'examples' value to be an list/array")
     if not rows:
         raise _refused(tree, "'examples' value is an empty array")
+    if len(rows) * len(context) > most_bytes:
+        raise too_large("The Examples with their context take more than", len(rows) * len(context), most_bytes)
     return ExamplesBody(name, [context + serialize(row) for row in rows], tree)
 
 

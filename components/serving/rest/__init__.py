@@ -33,7 +33,7 @@ def start(engine: Engine, options: RestOptions, limits: Limits | None = None) ->
     Raises:
         ConfigError: the port is taken, or the TLS texts cannot be used.
     """
-    limits = _within_descriptors(limits or Limits())
+    limits = _within_descriptors(limits or Limits.of(options.max_request_bytes))
     metrics = engine.metrics
     page = metrics.page if options.monitoring_path and isinstance(metrics, PrometheusMetrics) else None
     tls = server_context(options.tls) if options.tls is not None else None

@@ -10,6 +10,7 @@ from components.serving.json_tensors import examples, predict, write
 from components.serving.moments import Moments, examples_with_seconds, with_seconds
 from components.serving.rest.urls import Target
 from components.serving.steps import Steps
+from components.serving.tensor_budget import DEFAULT_REQUEST_BYTES
 from components.serving.values import DEFAULT_SIGNATURE, ModelSpecRef, Signature
 
 if TYPE_CHECKING:
@@ -17,10 +18,16 @@ if TYPE_CHECKING:
 
 
 class Api:
-    """The five operations. ``timeout_seconds`` bounds each inference; None = no limit."""
+    """The five operations.
 
-    def __init__(self, engine: Engine, timeout_seconds: float | None) -> None:
-        self._engine, self._timeout = engine, timeout_seconds
+    Args:
+        engine: answers.
+        timeout_seconds: of each inference; None = no limit.
+        most_bytes: that what is made of a body may take.
+    """
+
+    def __init__(self, engine: Engine, timeout_seconds: float | None, most_bytes: int = DEFAULT_REQUEST_BYTES) -> None:
+        self._engine, self._timeout, self._most_bytes = engine, timeout_seconds, most_bytes
         self._moments = Moments()
 
     def answer(self, target: Target, body: bytes) -> Steps[bytes]:
@@ -50,13 +57,13 @@ class Api:
         return (lambda tree: with_seconds(tree, dates, only)) if dates else None
 
     def _classify(self, target: Target, body: bytes) -> Steps[bytes]:
-        parsed = examples.parse(body)
+        parsed = examples.parse(body, self._most_bytes)
         spec = _spec(target, parsed.signature_name)
         found = yield from self._engine.classify(spec, self._examples(spec, parsed), self._timeout)
         return write.classifications(found.classifications)
 
     def _regress(self, target: Target, body: bytes) -> Steps[bytes]:
-        parsed = examples.parse(body)
+        parsed = examples.parse(body, self._most_bytes)
         spec = _spec(target, parsed.signature_name)
         found = yield from self._engine.regress(spec, self._examples(spec, parsed), self._timeout)
         return write.regressions(found.values)

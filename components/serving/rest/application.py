@@ -5,7 +5,15 @@ import zlib
 from collections.abc import Callable
 
 from components.serving.engine import Engine
-from components.serving.errors import LONGEST_REST_TEXT, Code, ServingError, cut, failed_precondition, invalid_argument
+from components.serving.errors import (
+    LONGEST_REST_TEXT,
+    Code,
+    ServingError,
+    TooLarge,
+    cut,
+    failed_precondition,
+    invalid_argument,
+)
 from components.serving.json_tensors import write
 from components.serving.options import RestOptions
 from components.serving.rest import urls
@@ -54,7 +62,7 @@ class Application:
         self, engine: Engine, options: RestOptions, limits: Limits, metrics_page: Callable[[], str] | None
     ) -> None:
         self._engine, self._options, self._limits, self._metrics_page = engine, options, limits, metrics_page
-        self._api = Api(engine, options.timeout_ms / 1000 if options.timeout_ms > 0 else None)
+        self._api = Api(engine, options.timeout_ms / 1000 if options.timeout_ms > 0 else None, limits.body_bytes)
 
     def __call__(self, request: Request) -> Response | Steps[Response]:
         """The answer to one request, or its steps. Never raises for what a client can send."""
@@ -74,7 +82,7 @@ class Application:
     def _api_request(self, request: Request, path: str) -> Steps[Response]:
         """A request to the API: every one is counted, and timed when it succeeds."""
         start = time.perf_counter()
-        model, api, code = "", "", Code.OK
+        model, api, code, status = "", "", Code.OK, 200
         content_type: bytes | None = b"application/json"
         try:
             if request.method == "OPTIONS":
@@ -85,13 +93,13 @@ class Application:
                 model, api = target.name, target.api if target.api in _INFERENCE else ""
                 body = yield from self._api.answer(target, self._body(request))
         except ServingError as error:
-            code = error.code
+            code, status = error.code, 413 if isinstance(error, TooLarge) else HTTP_STATUS[error.code]
             body = b"" if request.method == "OPTIONS" else write.error(cut(error.text, LONGEST_REST_TEXT))
         metrics = self._engine.metrics
         if code is Code.OK:
             metrics.latency(model, api, "REST", (time.perf_counter() - start) * 1e6)
         metrics.request(model, code.name)
-        return Response(HTTP_STATUS[code], body, content_type, cors=self._options.cors)
+        return Response(status, body, content_type, cors=self._options.cors)
 
     def _body(self, request: Request) -> bytes:
         """The body, uncompressed if it came compressed."""

@@ -23,7 +23,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def attacked(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
     """The server; every test that uses it also sees that it still answers well."""
     folder = tmp_path_factory.mktemp("attacked")
-    with started(folder, "--model_name=m", f"--model_base_path={models}/m") as server:
+    with started(folder, "--model_name=m", f"--model_base_path={models}/m", "--max_request_mb=64") as server:
         yield server
         assert "Traceback" not in server.log.read_text()
 
