@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import Field
 
+from components.challenging.settings import Challenge
 from components.deploying.availability import wait_available
 from components.deploying.publish import clean, publish, withdraw
 from components.deploying.retention import champions, labelled, surplus
@@ -31,6 +32,8 @@ class DeployConfig(Publishing):
     """Name of the served model; the name of the pipeline by default."""
     base_path: Path | None = None
     """Directory that holds the versions; ``STORE/serving/<model>`` by default."""
+    challenge: Challenge | None = Challenge()
+    """What a new model has to show against the champion, on the same rows; None: nothing."""
 
 
 def deploy(config: DeployConfig, servable: Servable, out: Path, context: RunContext) -> Deployment:
@@ -101,7 +104,12 @@ def _promote(
         "previous": _previous(context),
     }
     write_json(out / "deployment.json", description)
-    facts = {**description, "retention": retention, "metrics": servable.description.get("metrics", {})}
+    facts = {
+        **description,
+        "retention": retention,
+        "metrics": servable.description.get("metrics", {}),
+        "challenge": decided.challenge,
+    }
     _decision(config, servable, context, checks, _reason(context, description, decided), facts).write(out)
     since = datetime.now(UTC).isoformat(timespec="seconds")
     record = ChampionRecord(context.pipeline, context.run_id, model, version, path, since, str(context.store))
@@ -138,7 +146,8 @@ def _reason(context: RunContext, description: dict[str, Any], decided: Decided) 
     previous = description["previous"]
     instead = f"in place of version {previous['version']} (run {previous['run_id']})" if previous else "the first one"
     version = f"version {description['version']} of {description['model']} (run {context.run_id})"
-    return f"{version} is the champion, {instead}; decided by {decided.by}: {decided.reason}"
+    compared = f"; {decided.challenge['text']}" if previous and decided.challenge else ""
+    return f"{version} is the champion, {instead}; decided by {decided.by}: {decided.reason}{compared}"
 
 
 def _retire(config: DeployConfig, context: RunContext, base: Path, model: str) -> dict[str, Any]:
@@ -171,7 +180,7 @@ def _decision(
     return DecisionRecord(
         gate="deployment",
         passed=passed,
-        rule=f"a version becomes the champion once {server}",
+        rule=f"a version becomes the champion once its gates are open and {server}",
         checks=checks,
         reason=reason,
         next_action="" if passed else "look at the server's log, then run the step again",

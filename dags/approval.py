@@ -18,7 +18,7 @@ from airflow.sdk.timezone import utcnow
 from dags import pages
 from dags.fields import asked
 from dags.place import command, environment, open_run
-from pipelines.core.approval import record_answer
+from pipelines.core.approval import NOBODY, record_answer
 from pipelines.core.compare import unmeasured
 from pipelines.core.form import changed, form
 from pipelines.core.graph import Pipeline
@@ -87,7 +87,7 @@ class ApprovalOperator(HITLOperator):
             open_run(self.pipeline.name, str(context["run_id"])),
             self.step,
             approved=answer["chosen_options"] == [APPROVE],
-            by=user["name"] if user else "nobody in time",
+            by=user["name"] if user else NOBODY,
             comment=comment,
             settings=changed(self.pipeline, values),
         )

@@ -6,6 +6,7 @@
     STORE/promotions/<pipeline>/000003.json    each move: who decided, why, what was live before; written first
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -26,11 +27,13 @@ class Decided:
         action: ``deploy``: a run, its gates open; ``promote``, ``rollback``: asked for by name.
         by: a person's name, or ``the gates``.
         reason: in their words, or the rule that was kept.
+        challenge: what came of comparing it with the champion, see ``components.challenging.verdict``.
     """
 
     action: Action = "deploy"
     by: str = "the gates"
     reason: str = "its gates are open and it answers as the trained model does"
+    challenge: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

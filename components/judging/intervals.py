@@ -86,7 +86,7 @@ def multiclass_intervals(
     loss = metrics.log_losses(np.take_along_axis(probability, truth[:, None].astype(np.int64), axis=1)[:, 0])
     columns = {"accuracy": predicted == truth, "log_loss": loss}
     columns[f"top_{top_k}_accuracy"] = metrics.rank_of_truth(truth, probability) < top_k
-    auc, influence, reason = _auc_ovr(truth, probability)
+    auc, influence, reason = auc_ovr(truth, probability)
     columns["influence"] = influence
     group = random_groups(n, rng)
     size, sums = group_sums(group, columns)
@@ -205,7 +205,7 @@ def _binary_reasons(positives: int, negatives: int) -> dict[str, str]:
     return {"precision": "no row was predicted positive"}
 
 
-def _auc_ovr(truth: NDArray[np.integer], probability: NDArray[np.floating]) -> tuple[float, Floats, str]:
+def auc_ovr(truth: NDArray[np.integer], probability: NDArray[np.floating]) -> tuple[float, Floats, str]:
     """Macro one-vs-rest AUC over the classes that occur, each row's influence on it, and what was left out."""
     counts = np.bincount(truth, minlength=probability.shape[1])
     occurring = np.flatnonzero((counts > 0) & (counts < len(truth)))

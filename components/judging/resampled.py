@@ -21,19 +21,20 @@ def resampled(metric: Metric, truth: NDArray[Any], answers: Mapping[str, Any], d
         StepFailed: the function raises or returns no number; ``__cause__`` is the reason.
     """
     rng = np.random.default_rng(seed)
-    value = _value(metric, truth, answers)
+    value = value_of(metric, truth, answers)
     if not np.isfinite(value):
         return undefined(f"{metric.name} is {value} for these rows")
     drawn = []
     for _ in range(min(draws, DRAWS)):
         rows = rng.integers(0, len(truth), len(truth))
-        drawn.append(_value(metric, truth[rows], {name: values[rows] for name, values in answers.items()}))
+        drawn.append(value_of(metric, truth[rows], {name: values[rows] for name, values in answers.items()}))
     kept = np.array([one for one in drawn if np.isfinite(one)] or [value])
     low, high = np.quantile(kept, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(value, min(float(low), value), max(float(high), value))
 
 
-def _value(metric: Metric, truth: NDArray[Any], answers: Mapping[str, Any]) -> float:
+def value_of(metric: Metric, truth: NDArray[Any], answers: Mapping[str, Any]) -> float:
+    """What the function of a metric says of some rows. Raises as ``resampled``."""
     assert metric.of is not None
     try:
         return float(metric.of(truth, answers))

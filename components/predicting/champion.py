@@ -84,11 +84,16 @@ def in_process(champion: ChampionRecord) -> Ask:
     Raises:
         StoreError: the published version is no longer there.
     """
-    import tensorflow as tf
-
     if not (Path(champion.path) / "saved_model.pb").is_file():
         raise StoreError(f"{champion.path} is gone", "a published model", f"run {champion.pipeline} again")
-    with plainly_named(Path(champion.path)) as folder:
+    return asked(Path(champion.path))
+
+
+def asked(saved_model: Path) -> Ask:
+    """A SavedModel, loaded here, and asked by its serving signature."""
+    import tensorflow as tf
+
+    with plainly_named(saved_model) as folder:
         loaded = tf.saved_model.load(str(folder))
     signature = loaded.signatures["serving_default"]
 

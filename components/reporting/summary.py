@@ -12,8 +12,9 @@ def run_summary(run_dir: Path) -> dict[str, Any]:
 
     Returns:
         ``{"pipeline", "run_id", "started", "outcome", "seconds", "steps": {name: outcome}, "metrics": {name: value},
-        "champion": bool, "version": int | None, "reason": str, "report": path | None}``. ``outcome`` is done, skipped,
-        failed, running, unfinished or empty; ``champion`` is true while the model of this run is the live one.
+        "champion": bool, "version": int | None, "challenge": str, "reason": str, "report": path | None}``. Of these
+        ``outcome`` is done, skipped, failed, running, unfinished or empty; ``champion`` is true while the model of this
+        run is the live one; ``challenge`` is what came of comparing it with the champion of its time, e.g. ``worse``.
     """
     run = read_run(run_dir)
     deployment = run.find("deployment.json")
@@ -28,9 +29,17 @@ def run_summary(run_dir: Path) -> dict[str, Any]:
         "metrics": metric_values(run),
         "champion": is_champion(run),
         "version": deployment.get("version"),
+        "challenge": _challenge(run),
         "reason": next((s.reason for s in run.steps if s.outcome in ("failed", "skipped") and s.reason), ""),
         "report": str(report) if report.is_file() else None,
     }
+
+
+def _challenge(run: RunRecord) -> str:
+    """The verdict of the last challenge that the model of a run has made; empty where it made none."""
+    records = [read_object(run.path / "challenges" / f"{step.name}.json") for step in run.steps]
+    verdicts = [str(as_dict(record.get("details")).get("verdict") or "") for record in records if record]
+    return verdicts[-1] if verdicts else ""
 
 
 def metric_values(run: RunRecord) -> dict[str, float]:

@@ -294,6 +294,25 @@ class Task(Config, ABC):
     def scores(self, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> Mapping[str, Interval]:
         """Each of ``metrics_of`` with its interval; ``truth`` as ``truth`` gives it, at least one row."""
 
+    def value(self, metric: Metric, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> float:
+        """One of the metrics without its interval, also one of a user's own; NaN where these rows do not define it."""
+        from components.judging.resampled import value_of
+
+        if metric.of is not None:
+            return value_of(metric, truth, answers)
+        right = self.right(metric.name, truth, answers, settings)
+        return self.measured(metric.name, truth, answers, settings) if right is None else float(right.mean())
+
+    def measured(self, name: str, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> float:
+        """A metric that the task computes itself and that is no share of rows; slow unless a task says it better."""
+        few = settings.model_copy(update={"resamples": 100})
+        found = self.scores(truth, answers, few)[name].value
+        return float("nan") if found is None else found
+
+    def right(self, name: str, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> np.ndarray | None:
+        """Which rows are right, bool [N], where a metric is the share of them; None for other metrics."""
+        return None
+
     @abstractmethod
     def described(self, truth: np.ndarray, answers: Answers) -> dict[str, Any]:
         """Curves, tables and the baseline, for ``evaluation.json``; JSON-serializable and without NaN."""

@@ -123,6 +123,18 @@ class Binary(OfClasses):
         rng = np.random.default_rng(settings.seed)
         return binary_intervals(truth, answers["probabilities"][:, 1], settings.resamples, rng)
 
+    def measured(self, name: str, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> float:
+        """See ``Task.measured``."""
+        from components.judging.values import binary_value
+
+        return binary_value(name, truth, answers["probabilities"][:, 1])
+
+    def right(self, name: str, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> np.ndarray | None:
+        """See ``Task.right``."""
+        from components.judging.values import binary_right
+
+        return binary_right(truth, answers["probabilities"][:, 1]) if name == "accuracy" else None
+
     def described(self, truth: np.ndarray, answers: Answers) -> dict[str, Any]:
         """Curves, thresholds, calibration, confusion; without a model: the more frequent class."""
         from components.judging.described import binary_pictures, confusion, majority

@@ -130,6 +130,18 @@ class Multiclass(OfClasses):
         rng = np.random.default_rng(settings.seed)
         return multiclass_intervals(truth, answers["probabilities"], settings.top_k, settings.resamples, rng)
 
+    def measured(self, name: str, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> float:
+        """See ``Task.measured``."""
+        from components.judging.values import multiclass_value
+
+        return multiclass_value(name, truth, answers["probabilities"])
+
+    def right(self, name: str, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> np.ndarray | None:
+        """See ``Task.right``."""
+        from components.judging.values import multiclass_right
+
+        return multiclass_right(name, truth, answers["probabilities"], settings.top_k)
+
     def described(self, truth: np.ndarray, answers: Answers) -> dict[str, Any]:
         """Curves by class, calibration, confusion; without a model: the most frequent class."""
         from components.judging.described import confusion, majority, multiclass_pictures

@@ -220,6 +220,17 @@ class Multilabel(Task):
         rng = np.random.default_rng(settings.seed)
         return multilabel_intervals(truth, answers["probabilities"], self.threshold, settings.resamples, rng)
 
+    def measured(self, name: str, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> float:
+        """See ``Task.measured``."""
+        from components.judging.values import multilabel_value
+
+        return multilabel_value(name, truth, answers["probabilities"], self.threshold)
+
+    def right(self, name: str, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> np.ndarray | None:
+        """See ``Task.right``."""
+        said = answers["probabilities"] > self.threshold
+        return (said == (truth == 1)).all(axis=1) if name == "subset_accuracy" else None
+
     def described(self, truth: np.ndarray, answers: Answers) -> dict[str, Any]:
         """Curves by class, thresholds, calibration; without a model: the share of each class."""
         from components.judging.multilabel import multilabel_pictures, usual_classes

@@ -185,6 +185,12 @@ class Regression(Task):
 
         return regression_intervals(truth, answers["score"], settings.resamples, np.random.default_rng(settings.seed))
 
+    def measured(self, name: str, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> float:
+        """See ``Task.measured``."""
+        from components.judging.metrics import regression
+
+        return regression(truth, answers["score"])[name]
+
     def described(self, truth: np.ndarray, answers: Answers) -> dict[str, Any]:
         """Residuals; without a model: the mean of the labels."""
         from components.judging.curves import residuals

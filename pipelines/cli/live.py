@@ -13,7 +13,8 @@ from rich.console import Console
 from pipelines.cli.quiet import quiet_libraries
 from pipelines.cli.settings import StoreUrl
 from pipelines.core.approval import answer, record_answer
-from pipelines.core.compare import compare as measure_champion
+from pipelines.core.challenge import NOT_ASKED
+from pipelines.core.compare import compare_and_challenge as measure_champion
 from pipelines.core.compare import unmeasured
 from pipelines.core.events import Status
 from pipelines.core.execute import run_step
@@ -91,7 +92,7 @@ def rollback(
     pipeline = load(name)
     config = pipeline[_deployment(pipeline)].config
     settings = config if isinstance(config, DeployConfig) else DeployConfig()
-    decided = Decided("rollback", _person(by), reason or "asked for")
+    decided = Decided("rollback", _person(by), reason or "asked for", NOT_ASKED.record())
     champion = roll_back(opened.root, name, version, decided, settings)
     if opened.remote is not None:
         opened.remote.push_version(Path(champion.path))

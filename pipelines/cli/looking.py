@@ -84,16 +84,20 @@ def _runs(found: list[Run]) -> Table:
     """One line a run."""
     from components.reporting.summary import run_summary
 
+    summaries = [run_summary(run.path) for run in found]
+    challenged = any(summary["challenge"] for summary in summaries)
     table = Table(box=None, pad_edge=False)
-    for title in ("run", "started", "outcome", "seconds", "metrics", "live"):
+    for title in ("run", "started", "outcome", "seconds", "metrics", *(["challenge"] if challenged else []), "live"):
         table.add_column(title, no_wrap=title in ("run", "started"), overflow="fold")
     shown = 3 if table_console().width >= FULL_WIDTH else 1
-    for run in found:
-        summary = run_summary(run.path)
+    for run, summary in zip(found, summaries, strict=True):
         metrics = "  ".join(f"{k} {v:.4f}" for k, v in list(summary["metrics"].items())[:shown])
         outcome = Text(summary["outcome"], STYLE.get(summary["outcome"], ""))
         live = "champion" if summary["champion"] else ""
-        table.add_row(run.folder, summary["started"][:16], outcome, f"{summary['seconds']:.1f}", metrics, live)
+        verdict = [summary["challenge"]] if challenged else []
+        table.add_row(
+            run.folder, summary["started"][:16], outcome, f"{summary['seconds']:.1f}", metrics, *verdict, live
+        )
     return table
 
 

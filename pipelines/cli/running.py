@@ -34,7 +34,9 @@ from pipelines.core.graph import Pipeline
 from pipelines.core.registry import load
 from pipelines.core.store import Run, open_store
 from pipelines.core.windows import INTERVAL_VARIABLE, interval_settings
+from schemas.decision import FILE_NAME
 from schemas.errors import EXIT_SKIPPED, ConfigError, KilnworksError
+from schemas.files import read_json
 
 Name = Annotated[str, typer.Argument(help="Name of the pipeline.", show_default=False)]
 Settings = Annotated[
@@ -203,6 +205,20 @@ def _conclude(console: Console, pipeline: Pipeline, run: Run, outcome: dict[str,
             fix = (record.get("error") or {}).get("fix")
             if fix:
                 _say(console, f"to do    {fix}")
+        if status == "done" and pipeline[step_name].signature.result.outside:
+            _say_live(console, run, step_name)
+
+
+def _say_live(console: Console, run: Run, step_name: str) -> None:
+    """Say which version is live now, and how it did against the one before."""
+    path = run.step_path(step_name) / FILE_NAME
+    details = read_json(path)["details"] if path.is_file() else {}
+    if details.get("version") is None:
+        return
+    previous, told = details.get("previous"), (details.get("challenge") or {}).get("text", "")
+    before = f"in place of version {previous['version']}" if previous else "the first one"
+    compared = f": {told}" if previous and told else ""
+    _say(console, f"live     version {details['version']} of {details['model']}, {before}{compared}")
 
 
 def _say_replaced(console: Console, defined: Pipeline, configured: Pipeline) -> None:

@@ -13,6 +13,8 @@ from schemas.decision import DecisionRecord
 from schemas.files import read_json, write_json
 
 FOLDER = "approvals"
+NOBODY = "nobody in time"
+"""Who gave the answer that the definition gives where no person did."""
 
 
 def record_answer(

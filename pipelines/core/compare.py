@@ -10,11 +10,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from pipelines.core.execute import inputs_of, translate
+from pipelines.core.challenge import challenge, challenged_step, known
+from pipelines.core.evaluated import champion_of, evaluated, evaluation_of, fingerprint
 from pipelines.core.graph import Pipeline, Step
+from pipelines.core.inputs import inputs_of, translate
 from pipelines.core.store import Run
 from schemas.artifacts import Evaluation, Model
-from schemas.champion import ChampionRecord, read_champion
 from schemas.context import RunContext
 from schemas.errors import StepSkipped, StoreError, UnknownName
 from schemas.files import read_json, write_json
@@ -49,13 +50,21 @@ def compare(pipeline: Pipeline, run: Run) -> dict[str, Any]:
     metrics = evaluated(theirs, step) if alike else _measure(step, run, theirs)
     record = {
         "step": step.name,
-        "fingerprint": _fingerprint(run, step),
+        "fingerprint": fingerprint(run, step),
         "champion": {"run_id": champion.run_id, "version": champion.version},
         "metrics": metrics,
     }
     write_json(run.path / FILE, record, durable=True)
     run.store.push((run.path / FILE).relative_to(run.store.root).as_posix())
     return record
+
+
+def compare_and_challenge(pipeline: Pipeline, run: Run) -> None:
+    """Make the challenge of the champion, where the definition has one, and ``compare``. Raises as both."""
+    step = challenged_step(pipeline, run)
+    if step is not None:
+        challenge(pipeline, step, run)
+    compare(pipeline, run)
 
 
 def on_same_rows(pipeline: Pipeline, run: Run) -> dict[str, Any] | None:
@@ -74,43 +83,16 @@ def on_same_rows(pipeline: Pipeline, run: Run) -> dict[str, Any] | None:
         return None
     record = read_json(run.path / FILE)
     now = {"run_id": champion.run_id, "version": champion.version}
-    current = (record["fingerprint"], record["champion"]) == (_fingerprint(run, step), now)
+    current = (record["fingerprint"], record["champion"]) == (fingerprint(run, step), now)
     return dict(record["metrics"]) if current else None
 
 
 def unmeasured(pipeline: Pipeline, run: Run) -> bool:
-    """Whether there is a champion to measure for a run, and ``compare`` has not done so."""
+    """Whether there is a champion to measure for a run, and ``compare_and_challenge`` has not done so."""
     there = evaluation_of(pipeline, run) is not None and champion_of(run) is not None
-    return there and on_same_rows(pipeline, run) is None
-
-
-def evaluates(pipeline: Pipeline) -> bool:
-    """Whether a definition measures its models at all."""
-    return any(issubclass(step.signature.result, Evaluation) for step in pipeline.steps)
-
-
-def evaluation_of(pipeline: Pipeline, run: Run) -> Step | None:
-    """The first evaluation that has finished in a run."""
-    steps = (step for step in pipeline.steps if issubclass(step.signature.result, Evaluation))
-    return next((step for step in steps if run.manifest(step.name) is not None), None)
-
-
-def champion_of(run: Run) -> ChampionRecord | None:
-    """The live model of a run's pipeline."""
-    run.store.pull(f"champions/{run.pipeline}.json")
-    try:
-        return read_champion(run.store.root, run.pipeline)
-    except UnknownName:
-        return None
-
-
-def _fingerprint(run: Run, step: Step) -> str:
-    return str((run.manifest(step.name) or {}).get("fingerprint", ""))
-
-
-def evaluated(run: Run, step: Step) -> dict[str, Any]:
-    """The metrics that a finished evaluation has found."""
-    return dict(Evaluation(run.step_path(step.name)).results.get("metrics", {}))
+    step = challenged_step(pipeline, run)
+    unchallenged = step is not None and known(pipeline, step, run) is None
+    return there and (unchallenged or on_same_rows(pipeline, run) is None)
 
 
 def _models(step: Step) -> dict[str, str]:

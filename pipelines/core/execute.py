@@ -24,16 +24,15 @@ from typing import Any
 from pipelines.core.cache import FORMAT, step_code, step_fingerprint
 from pipelines.core.events import Listener, Status, StepEvent, nobody
 from pipelines.core.gates import skip_blocked
-from pipelines.core.graph import Champion, Latest, Pipeline, Step
+from pipelines.core.graph import Pipeline, Step
+from pipelines.core.inputs import inputs_of, translate
 from pipelines.core.made_again import why_again
 from pipelines.core.owner import require_owner
 from pipelines.core.promotion import permit
-from pipelines.core.step import Source
 from pipelines.core.store import Run, explained, locked
 from schemas.artifacts import Artifact
-from schemas.champion import read_champion
 from schemas.context import Progress, RunContext
-from schemas.errors import KilnworksError, StepFailed, StepSkipped, StoreError, UnknownName
+from schemas.errors import KilnworksError, StepFailed, StepSkipped, StoreError
 
 
 def run_step(
@@ -250,37 +249,6 @@ def _make(
     attempt.ended("done")
 
 
-def inputs_of(step: Step, run: Run) -> tuple[dict[str, Artifact], dict[str, Any]]:
-    """Artifacts for a step, by parameter, and where each comes from."""
-    artifacts: dict[str, Artifact] = {}
-    lineage: dict[str, Any] = {}
-    for parameter, source in step.inputs.items():
-        origin, name = _origin(source, run)
-        artifacts[parameter] = origin.load(name, step.signature.inputs[parameter])
-        manifest = origin.manifest(name) or {}
-        lineage[parameter] = {
-            "pipeline": origin.pipeline,
-            "run_id": origin.run_id,
-            "step": name,
-            "fingerprint": manifest["fingerprint"],
-        }
-    return artifacts, lineage
-
-
-def _origin(source: Source, run: Run) -> tuple[Run, str]:
-    """Run and step that an input comes from."""
-    if isinstance(source, Champion):
-        run.store.pull(f"champions/{source.pipeline}.json")
-        champion = read_champion(run.store.root, source.pipeline)
-        return run.store.run(source.pipeline, champion.run_id), source.step
-    if isinstance(source, Latest):
-        for earlier in reversed(run.store.runs(source.pipeline)):
-            if earlier.manifest(source.step) is not None:
-                return earlier, source.step
-        raise UnknownName(f"finished step of any run of {source.pipeline}", source.step, [])
-    return run, source
-
-
 def _finished_here(run: Run, step: Step, fingerprint: str, kind: type[Artifact]) -> Artifact | None:
     """The artifact that this run already holds for the step, if it is the one wanted and whole."""
     manifest = run.manifest(step.name)
@@ -291,18 +259,6 @@ def _finished_here(run: Run, step: Step, fingerprint: str, kind: type[Artifact])
     except StoreError:
         return None
     return artifact if artifact.problem() is None else None
-
-
-def translate(error: BaseException, step: Step) -> KilnworksError:
-    """An unforeseen error in the form that people and reports can use."""
-    if isinstance(error, KilnworksError):
-        return error
-    text = f"{type(error).__name__}: {error}".strip()
-    return StepFailed(
-        f"{step.component} raised {text}",
-        "the artifact of a step that has ended",
-        "see the traceback with --traceback; if the input is right, this is a bug worth reporting",
-    )
 
 
 class _Attempt:

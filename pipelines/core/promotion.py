@@ -6,27 +6,32 @@
     wish       the run was told to train only: closed            asked for by name: the next two are not judged
     trial      settings differ from the definition: closed
     order      the model is older than the champion: closed      (a run made again, an older window, an old artifact)
+    challenge  on the same rows it is worse than the champion: closed, unless a person has said yes
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from components.retraining import ledger
 from components.sources.window import Window
-from pipelines.core.approval import answer, approved_settings
+from pipelines.core.approval import NOBODY, answer, approved_settings
+from pipelines.core.challenge import NOT_ASKED, challenge, challenged_step, gate, known, same_model
+from pipelines.core.evaluated import champion_of
 from pipelines.core.graph import Pipeline, Step
 from pipelines.core.store import Run
 from pipelines.core.windows import FIELD as WINDOW
-from schemas.champion import ChampionRecord, Decided, moves, read_champion
+from schemas.champion import Decided, moves
 from schemas.decision import DecisionRecord
-from schemas.errors import StepSkipped, UnknownName
+from schemas.errors import StepSkipped
 from schemas.files import read_json
 
 AUTO, NEVER, ASKED = "auto", "train only", "promote"
 WISHES = (AUTO, NEVER, ASKED)
 """What a run may be told about going live."""
 ORDER = "nothing older than the champion takes its place unless it is asked for"
+UNASKED_YET = "nobody has approved it in this run"
 UNASKED = ("trial", NEVER)
 """Gates that close because nobody asked for more: the run has done what it was to do."""
 
@@ -45,15 +50,19 @@ def permission(pipeline: Pipeline, step: Step, run: Run) -> tuple[Decided, Decis
         run: whose step it is.
     """
     decided, closed = _approval(pipeline, step, run)
-    if closed is not None or not step.signature.result.outside:
+    if not step.signature.result.outside:
         return decided, closed
+    if closed is not None:
+        return decided, _with_figures(closed, pipeline, step, run)
     record = _record(run)
     live = record.get("live") or wish(AUTO)
     if live["wish"] == NEVER:
         return decided, _closed(run, NEVER, "a run that was told to train only publishes nothing", "it was told so")
     if live["wish"] == ASKED:
-        return Decided("promote", live["by"], live["reason"]), None
-    return decided, _trial(step, run, record, pipeline) or _order(step, run)
+        told = (known(pipeline, step, run) or NOT_ASKED).record()
+        return Decided("promote", live["by"], live["reason"], told), None
+    closed = _trial(step, run, record, pipeline) or _order(step, run)
+    return (decided, closed) if closed is not None else _challenge(decided, pipeline, step, run)
 
 
 def permit(pipeline: Pipeline, step: Step, run: Run, out: Path) -> Decided:
@@ -73,12 +82,28 @@ def _approval(pipeline: Pipeline, step: Step, run: Run) -> tuple[Decided, Decisi
     given = answer(run, first)
     if given is not None and given.passed:
         return Decided("deploy", str(given.details["by"]), given.reason), None
-    reason = "nobody has approved it in this run" if given is None else given.reason
+    reason = UNASKED_YET if given is None else given.reason
     command = f"kilnworks run {run.pipeline} --run-id {run.run_id} --approve --reason WHY"
     record = DecisionRecord(
         gate="approval", passed=False, rule=f"a person approves {first}", reason=reason, next_action=command
     )
     return Decided(), record
+
+
+def _with_figures(closed: DecisionRecord, pipeline: Pipeline, step: Step, run: Run) -> DecisionRecord:
+    """The record of a step that waits for a person, with how both models did on the same rows."""
+    if closed.reason != UNASKED_YET or challenged_step(pipeline, run) is None:
+        return closed
+    found = challenge(pipeline, step, run)
+    return closed.model_copy(update={"reason": f"{closed.reason}; {found.text}", "details": found.record()})
+
+
+def _challenge(decided: Decided, pipeline: Pipeline, step: Step, run: Run) -> tuple[Decided, DecisionRecord | None]:
+    """The champion is challenged; a person who has said yes in the knowledge of it is not overruled."""
+    found = challenge(pipeline, step, run)
+    decided = replace(decided, challenge=found.record())
+    by_person = decided.by not in (Decided().by, NOBODY)
+    return decided, None if found.live or by_person else gate(step, run, found)
 
 
 def _trial(step: Step, run: Run, record: Mapping[str, Any], pipeline: Pipeline) -> DecisionRecord | None:
@@ -88,7 +113,7 @@ def _trial(step: Step, run: Run, record: Mapping[str, Any], pipeline: Pipeline) 
     retrain = pipeline.operations.retrain
     if retrain is not None and _was_ordered(run):
         expected.add(retrain.setting)
-    differs = [n for n in record.get("differs", []) if n not in expected and not n.startswith(f"{step.name}.")]
+    differs = [n for n in record.get("differs", []) if n not in expected and not _how_published(n, step)]
     if not differs:
         return None
     return _closed(
@@ -99,6 +124,11 @@ def _trial(step: Step, run: Run, record: Mapping[str, Any], pipeline: Pipeline) 
     )
 
 
+def _how_published(setting: str, step: Step) -> bool:
+    """Whether a setting says how the step publishes; the rule by which it may is another matter."""
+    return setting.startswith(f"{step.name}.") and not setting.startswith(f"{step.name}.challenge")
+
+
 def _was_ordered(run: Run) -> bool:
     """Whether the run was started for new data that had landed."""
     return any(batch.run_id == run.run_id for batch in ledger.read(run.store.root, run.pipeline).batches)
@@ -106,12 +136,12 @@ def _was_ordered(run: Run) -> bool:
 
 def _order(step: Step, run: Run) -> DecisionRecord | None:
     """Closed where the champion is of newer rows, or of a newer run, than what would be published."""
-    champion = _champion(run)
+    champion = champion_of(run)
     if champion is None or champion.run_id == run.run_id:
         return None
     theirs = run.store.run(run.pipeline, champion.run_id)
     makers = _makers(step, run)
-    if _same_artifacts(step, run, theirs):
+    if same_model(step, run, theirs):
         return None
     mine = min(makers, key=_started)
     instead = f"the champion, version {champion.version} of run {champion.run_id}"
@@ -134,20 +164,6 @@ def _makers(step: Step, run: Run) -> list[Run]:
     manifests = [run.manifest(name) or {} for name in step.upstream()]
     makers = [run.store.run(run.pipeline, str(m.get("run_id", run.run_id))) for m in manifests]
     return [maker for maker in makers if _started(maker)] or [run]
-
-
-def _same_artifacts(step: Step, run: Run, theirs: Run) -> bool:
-    """Whether the champion was published from the same artifacts: a lost version is published again."""
-    pairs = [(run.manifest(name), theirs.manifest(name)) for name in step.upstream()]
-    return bool(pairs) and all(a and b and a["fingerprint"] == b["fingerprint"] for a, b in pairs)
-
-
-def _champion(run: Run) -> ChampionRecord | None:
-    run.store.pull(f"champions/{run.pipeline}.json")
-    try:
-        return read_champion(run.store.root, run.pipeline)
-    except UnknownName:
-        return None
 
 
 def _record(run: Run) -> dict[str, Any]:

@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from components.tasks.choose import metric_named
-from pipelines.core.compare import champion_of, evaluated, evaluates, evaluation_of, on_same_rows
+from pipelines.core.challenge import challenged_step, known
+from pipelines.core.compare import on_same_rows
+from pipelines.core.evaluated import champion_of, evaluated, evaluates, evaluation_of
 from pipelines.core.graph import Pipeline, Step
 from pipelines.core.store import Run
 from schemas.errors import StoreError
@@ -30,8 +32,18 @@ def question(pipeline: Pipeline, run: Run, report: Callable[[Run], str] | None =
     alike = on_same_rows(pipeline, run)
     theirs = _own_figures(pipeline, before) if alike is None else alike
     live = f"The champion is version {champion.version}, of run `{champion.run_id}`: {_link(before, report)}. "
-    text = [f"{live}This run: {_link(run, report)}.", "", *_table(step, theirs, mine)]
+    text = [f"{live}This run: {_link(run, report)}.", "", *_verdict(pipeline, run), *_table(step, theirs, mine)]
     return "\n".join([*text, "", _about_rows(alike is not None, trouble)] if theirs and mine else text)
+
+
+def _verdict(pipeline: Pipeline, run: Run) -> list[str]:
+    """What came of the challenge, where the definition has one and it has been made."""
+    step = challenged_step(pipeline, run)
+    found = None if step is None else known(pipeline, step, run)
+    if found is None:
+        return []
+    advice = "lets it go live" if found.live else "would **not** let it go live, and a yes overrules that"
+    return [f"**Challenge**: {found.text}. The rule {advice}.", ""]
 
 
 def require_evaluation(pipeline: Pipeline, run: Run, step: str) -> None:

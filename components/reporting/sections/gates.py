@@ -4,20 +4,23 @@ from typing import Any
 
 from components.charts.scale import label
 from components.reporting.reading import RunRecord, read_object
-from components.reporting.sections.wording import moment
+from components.reporting.sections.wording import metric_label, moment
 from schemas.decision import FILE_NAME
 from schemas.json_values import as_dict, as_list, as_number
 
 
 def gates(run: RunRecord) -> list[dict[str, Any]]:
-    """Every decision record of the run, in the order of the steps; a person's answer before what its step decided."""
+    """Every decision record of the run, in the order of the steps: the challenge, a person's answer, the step's own.
+
+    Of two records of one gate the later one.
+    """
     kept = {step.name: path for step, path in run.holding(FILE_NAME)}
     found = []
     for step in run.steps:
-        for path in (run.path / "approvals" / f"{step.name}.json", kept.get(step.name)):
-            record = {} if path is None else read_object(path)
-            if record:
-                found.append(_decision(step.name, record))
+        aside = [run.path / folder / f"{step.name}.json" for folder in ("challenges", "approvals")]
+        read = [read_object(path) for path in (*aside, kept.get(step.name)) if path is not None]
+        by_gate = {str(record.get("gate")): record for record in read if record}
+        found += [_decision(step.name, record) for record in by_gate.values()]
     return found
 
 
@@ -30,9 +33,32 @@ def _decision(step: str, record: dict[str, Any]) -> dict[str, Any]:
         "rule": str(record.get("rule") or ""),
         "reason": str(record.get("reason") or ""),
         "next_action": str(record.get("next_action") or ""),
+        "models": _models(as_dict(record.get("details"))) if record.get("gate") == "challenge" else None,
         "answer": _answer(record) if record.get("gate") == "approval" else [],
         "checks": [_check(as_dict(c)) for c in as_list(record.get("checks"))],
         "inputs": {str(k): str(v)[:12] for k, v in as_dict(record.get("inputs")).items()},
+    }
+
+
+def _models(found: dict[str, Any]) -> dict[str, Any] | None:
+    """The champion and its challenger side by side; None where they could not be measured."""
+    names = ("champion", "challenger", "difference", "low", "high", "margin", "level", "rows")
+    values = {name: number for name in names if (number := as_number(found.get(name))) is not None}
+    if len(values) < len(names):
+        return None
+    against = as_dict(found.get("against"))
+    return {
+        "metric": metric_label(str(found.get("metric"))),
+        "champion": f"{values['champion']:.4g}",
+        "challenger": f"{values['challenger']:.4g}",
+        "difference": f"{values['difference']:+.4g}",
+        "bounds": f"{values['low']:+.4g} to {values['high']:+.4g}",
+        "margin": f"{values['margin']:.3g}",
+        "level": f"{values['level']:.0%}",
+        "rows": f"{values['rows']:,.0f}",
+        "live": f"version {against.get('version')}, run {against.get('run_id')}",
+        "verdict": str(found.get("verdict") or ""),
+        "method": str(found.get("method") or ""),
     }
 
 

@@ -1,0 +1,135 @@
+"""From a measured difference to a decision, in words for a person and numbers for a machine."""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from components.challenging.paired import Gain
+from components.challenging.settings import Challenge, Rule
+from components.judging.metric import Metric
+
+Word = Literal["better", "not worse", "worse", "undecided", "unmeasured", "first", "same model", "off", "not asked"]
+SHARE_MARGIN = 0.005
+"""Margin of a metric between 0 and 1, where none is given."""
+OTHER_MARGIN = 0.01
+"""Margin of other metrics, as a share of the champion's value."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of comparing a new model with the champion.
+
+    Attributes:
+        verdict: ``better``, ``not worse``, ``worse`` (by more than the margin), ``undecided`` (too few rows to say);
+            ``unmeasured``; or nothing was to compare: ``first``, ``same model``, ``off``, ``not asked`` (by hand).
+        live: whether the rule lets the new model go live.
+        text: all of it in one line.
+        metric, better: what was compared, and whether ``max`` or ``min`` is better; empty where nothing was.
+        champion, challenger: its values on the same rows.
+        difference, low, high: challenger minus champion, and the bounds of that.
+        margin, level, rule, rows, method: as asked for; the rows compared; how the bounds came about.
+        against: ``{"run_id", "version"}`` of the champion.
+    """
+
+    verdict: Word
+    live: bool
+    text: str
+    metric: str = ""
+    better: str = ""
+    champion: float | None = None
+    challenger: float | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    margin: float | None = None
+    level: float | None = None
+    rule: str = ""
+    rows: int | None = None
+    method: str = ""
+    against: dict[str, Any] | None = None
+
+    def record(self) -> dict[str, Any]:
+        """As JSON-serializable values."""
+        return asdict(self)
+
+
+def margin_of(challenge: Challenge, metric: Metric, champion: float) -> float:
+    """The difference that does not matter, in the unit of the metric."""
+    if challenge.margin is not None:
+        return challenge.margin
+    if challenge.rule == "better":
+        return 0.0
+    return SHARE_MARGIN if metric.share else OTHER_MARGIN * abs(champion)
+
+
+def decided(
+    challenge: Challenge, metric: Metric, values: tuple[float, float], gain: Gain, rows: int, split: str
+) -> Verdict:
+    """Hold a measured gain against the rule.
+
+    Args:
+        challenge: the rule, its margin and its level.
+        metric: what was measured.
+        values: of the champion and of the challenger.
+        gain: of the challenger, positive = better.
+        rows: how many were compared.
+        split: of which they are.
+    """
+    margin = margin_of(challenge, metric, values[0])
+    word = _word(challenge.rule, gain, margin)
+    live = {
+        "not_worse": word != "worse",
+        "non_inferior": word in ("better", "not worse"),
+        "better": word == "better",
+    }[challenge.rule]
+    sign = 1 if metric.better == "max" else -1
+    low, high = sorted((sign * gain.low, sign * gain.high))
+    found = Verdict(
+        verdict=word, live=live, text="", metric=metric.name, better=metric.better, champion=values[0],
+        challenger=values[1], difference=values[1] - values[0], low=low, high=high, margin=margin,
+        level=challenge.level, rule=challenge.rule, rows=rows, method=gain.method,
+    )  # fmt: skip
+    return replace(found, text=_text(found, split))
+
+
+def unmeasured(challenge: Challenge, why: str) -> Verdict:
+    """The two could not be compared; the settings say what follows."""
+    live = challenge.unmeasured == "promote"
+    then = "goes live unmeasured" if live else "held, because nothing goes live unmeasured here"
+    return Verdict("unmeasured", live, f"not compared with the champion: {why}; {then}", rule=challenge.rule)
+
+
+def _word(rule: Rule, gain: Gain, margin: float) -> Word:
+    if gain.low > (margin if rule == "better" else 0):
+        return "better"
+    if gain.high < (0 if rule == "better" else -margin):
+        return "worse"
+    return "not worse" if gain.low >= -margin else "undecided"
+
+
+def rule_words(rule: str, metric: str, margin: float | None, level: float | None) -> str:
+    """The rule as a clause."""
+    by = f" by more than {margin:.3g} of {metric}" if margin else f" in {metric}" if metric else ""
+    sure = f", at {level:.0%} confidence" if level is not None else ""
+    said = {
+        "not_worse": "a new model goes live unless it is shown to be worse than the champion",
+        "non_inferior": "a new model goes live once it is shown not to be worse than the champion",
+        "better": "a new model goes live once it is shown to be better than the champion",
+    }
+    return f"{said[rule]}{by}{sure}"
+
+
+def _text(found: Verdict, split: str) -> str:
+    """Both values, the difference with its bounds, and what that means."""
+    assert found.difference is not None and found.rows is not None
+    beyond = f" by more than the margin of {found.margin:.3g}" if found.margin else ""
+    means = {
+        "better": f"shown to be better{beyond if found.rule == 'better' else ''}",
+        "worse": f"shown to be worse{beyond if found.rule != 'better' else ''}",
+        "not worse": f"not worse{beyond}" + (", and not shown to be better" if found.rule == "better" else ""),
+        "undecided": f"neither shown to be worse{beyond} nor shown not to be; more rows would tell"
+        if found.rule != "better"
+        else f"not shown to be better{beyond}",
+    }[found.verdict]
+    rows = f"the same {found.rows:,} {split} row{'' if found.rows == 1 else 's'}"
+    bounds = f"difference {found.difference:+.4g}, {found.level:.0%} bounds {found.low:+.4g} to {found.high:+.4g}"
+    return f"{found.metric} {found.challenger:.4g} against {found.champion:.4g} on {rows}: {means} ({bounds})"
