@@ -77,7 +77,7 @@ def challenged(
         _check_alike(old, new, examples)
         truth, before, now = _answers(challenge, examples, split, old, new)
         values = tuple(m.task.value(metric, truth, a, settings) for m, a in ((old, before), (new, now)))
-        gain = _gain(challenge, metric, settings, truth, (old.task, before), (new.task, now))
+        gain = gain_of(challenge, metric, settings, truth, (old.task, before), (new.task, now))
         if gain.value != gain.value:
             raise Incomparable(f"{metric.name} is not defined for these {len(truth)} rows")
     except Incomparable as error:
@@ -198,7 +198,7 @@ def _frames(challenge: Challenge, examples: CheckedExamples, split: str) -> Iter
         yield from chosen.iter_slices(max(1, min(MOST_PIECE, PIECE_BYTES // max(1, size))))
 
 
-def _gain(
+def gain_of(
     challenge: Challenge,
     metric: Metric,
     settings: JudgeSettings,

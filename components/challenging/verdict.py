@@ -109,7 +109,7 @@ def _word(rule: Rule, gain: Gain, margin: float) -> Word:
 def rule_words(rule: str, metric: str, margin: float | None, level: float | None) -> str:
     """The rule as a clause."""
     by = f" by more than {margin:.3g} of {metric}" if margin else f" in {metric}" if metric else ""
-    sure = f", at {level:.0%} confidence" if level is not None else ""
+    sure = f", at {100 * level:g} % confidence" if level is not None else ""
     said = {
         "not_worse": "a new model goes live unless it is shown to be worse than the champion",
         "non_inferior": "a new model goes live once it is shown not to be worse than the champion",
@@ -119,17 +119,25 @@ def rule_words(rule: str, metric: str, margin: float | None, level: float | None
 
 
 def _text(found: Verdict, split: str) -> str:
-    """Both values, the difference with its bounds, and what that means."""
-    assert found.difference is not None and found.rows is not None
-    beyond = f" by more than the margin of {found.margin:.3g}" if found.margin else ""
-    means = {
-        "better": f"shown to be better{beyond if found.rule == 'better' else ''}",
-        "worse": f"shown to be worse{beyond if found.rule != 'better' else ''}",
-        "not worse": f"not worse{beyond}" + (", and not shown to be better" if found.rule == "better" else ""),
-        "undecided": f"neither shown to be worse{beyond} nor shown not to be; more rows would tell"
-        if found.rule != "better"
-        else f"not shown to be better{beyond}",
-    }[found.verdict]
+    """Both values, what the rule makes of them, and the difference with its bounds and the margin."""
+    assert found.rows is not None and found.level is not None
     rows = f"the same {found.rows:,} {split} row{'' if found.rows == 1 else 's'}"
-    bounds = f"difference {found.difference:+.4g}, {found.level:.0%} bounds {found.low:+.4g} to {found.high:+.4g}"
-    return f"{found.metric} {found.challenger:.4g} against {found.champion:.4g} on {rows}: {means} ({bounds})"
+    bounds = f"{100 * found.level:g} % bounds {found.low:+.2g} to {found.high:+.2g}, margin {found.margin:.2g}"
+    values = f"{found.metric} {found.challenger:.4g} against {found.champion:.4g} on {rows}"
+    return f"{values}: {_means(found)} (difference {found.difference:+.2g}, {bounds})"
+
+
+def _means(found: Verdict) -> str:
+    match found.verdict, found.rule:
+        case "better", _:
+            return "shown to be better"
+        case "worse", _:
+            return "shown to be worse"
+        case _, "better":
+            return "not shown to be better"
+        case "not worse", _:
+            return "not worse"
+        case _, "non_inferior":
+            return "too few rows to show that it is not worse"
+        case _:
+            return "not shown to be worse"

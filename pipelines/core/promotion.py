@@ -59,8 +59,7 @@ def permission(pipeline: Pipeline, step: Step, run: Run) -> tuple[Decided, Decis
     if live["wish"] == NEVER:
         return decided, _closed(run, NEVER, "a run that was told to train only publishes nothing", "it was told so")
     if live["wish"] == ASKED:
-        told = (known(pipeline, step, run) or NOT_ASKED).record()
-        return Decided("promote", live["by"], live["reason"], told), None
+        return Decided("promote", live["by"], live["reason"], _by_name(pipeline, step, run)), None
     closed = _trial(step, run, record, pipeline) or _order(step, run)
     return (decided, closed) if closed is not None else _challenge(decided, pipeline, step, run)
 
@@ -104,6 +103,14 @@ def _challenge(decided: Decided, pipeline: Pipeline, step: Step, run: Run) -> tu
     decided = replace(decided, challenge=found.record())
     by_person = decided.by not in (Decided().by, NOBODY)
     return decided, None if found.live or by_person else gate(step, run, found)
+
+
+def _by_name(pipeline: Pipeline, step: Step, run: Run) -> dict[str, Any]:
+    """What is known of the challenge of a model that a person asked for; nothing is measured for it."""
+    found = known(pipeline, step, run)
+    return (
+        NOT_ASKED if found is None else replace(found, text=f"{found.text}; a person asked for it by name")
+    ).record()
 
 
 def _trial(step: Step, run: Run, record: Mapping[str, Any], pipeline: Pipeline) -> DecisionRecord | None:

@@ -90,7 +90,9 @@ class Shop:
         return self("run", "shop", "--run-id", run_id, *argv)
 
     def live(self) -> tuple[str, int]:
+        """Run and version of the champion, whose move is recorded whole."""
         champion = read_champion(self.store, "shop")
+        self.last_move()
         return champion.run_id, champion.version
 
     def served(self) -> str:
@@ -102,6 +104,10 @@ class Shop:
         move = moves(self.store, "shop")[-1]
         champion = read_champion(self.store, "shop")
         assert (move["run_id"], move["version"]) == (champion.run_id, champion.version), "every move is recorded"
+        assert move["by"] and move["reason"] and move["action"] in ("deploy", "promote", "rollback")
+        by_name = move["action"] in ("promote", "rollback")
+        verdicts = ("not asked",) if by_name else ("first", "same model", "unmeasured")
+        assert move["challenge"]["verdict"] in verdicts, "so is what came of the challenge"
         return move
 
     def gate(self, run_id: str) -> str:
@@ -404,3 +410,15 @@ def test_rollback_without_the_published_folder(shop, capsys):
     shutil.rmtree(shop.store / "serving")
     assert shop("rollback", "shop") == 1
     assert "serving/shop is gone" in capsys.readouterr().err
+
+
+def test_where_nothing_is_measured_the_record_says_so(shop):
+    shop.run("r1")
+    assert shop.last_move()["challenge"]["verdict"] == "first"
+    shop.define(mark="b")
+    shop.run("r2")
+    found = shop.last_move()["challenge"]
+    assert (found["verdict"], found["live"]) == ("unmeasured", True)
+    assert "the run has no evaluation" in found["text"]
+    kept = read_json(shop.store / "runs/shop/r2/challenges/deployment.json")
+    assert kept["passed"] and kept["details"]["text"] == found["text"]

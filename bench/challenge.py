@@ -1,0 +1,114 @@
+"""How often the challenge of the champion is wrong: simulated pairs of models, no training.
+
+Two models give scores to the same rows. Both see the same signal, each with noise of its own, so their errors go
+together as those of a retrained model do. Pairs that are equally good (A/A) must be called worse in at most 5 of 100; a
+model that has lost some of the signal should be found out, the sooner the more rows there are::
+
+    python -m bench.challenge              # 400 pairs a line
+    python -m bench.challenge --pairs 100
+"""
+
+import argparse
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.challenging.both import gain_of
+from components.challenging.settings import Challenge
+from components.challenging.verdict import decided
+from components.judging.settings import JudgeSettings
+from components.tasks.base import Task
+from components.tasks.binary import Binary
+from components.tasks.regression import Regression
+from schemas.contract import Contract
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Truth [N] and the answers of both models."""
+
+    task: Task
+    truth: NDArray[np.generic]
+    champion: dict[str, NDArray[np.floating]]
+    challenger: dict[str, NDArray[np.floating]]
+
+
+def binary_pair(rng: np.random.Generator, rows: int, lost: float) -> Pair:
+    """Scores of a shared signal and own noise; the challenger has lost a share of the signal."""
+    signal = rng.normal(size=rows)
+    truth = (rng.random(rows) < 1 / (1 + np.exp(1.0 - 2.0 * signal))).astype(np.int64)
+
+    def answers(kept: float) -> dict[str, NDArray[np.floating]]:
+        logit = -1.0 + 2.0 * (kept * signal + (1 - kept) * rng.normal(size=rows)) + rng.normal(0, 0.3, rows)
+        score = 1 / (1 + np.exp(-logit))
+        return {"probabilities": np.stack([1 - score, score], axis=1)}
+
+    return Pair(_task("string", ["no", "yes"]), truth, answers(1.0), answers(1.0 - lost))
+
+
+def regression_pair(rng: np.random.Generator, rows: int, lost: float) -> Pair:
+    """Values with errors that the two share in part; the challenger's own are larger by a share."""
+    truth = rng.normal(size=rows)
+    shared = rng.standard_t(5, rows)
+
+    def answers(wider: float) -> dict[str, NDArray[np.floating]]:
+        return {"score": truth + (0.4 * shared + 0.3 * rng.normal(size=rows)) * wider}
+
+    return Pair(_task("float", None), truth, answers(1.0), answers(1.0 + lost))
+
+
+def _task(dtype: str, classes: list[str] | None) -> Task:
+    label = {"name": "y", "dtype": dtype, **({"classes": classes} if classes else {})}
+    contract = Contract.model_validate({"name": "made", "features": {"x": {"dtype": "float"}}, "label": label})
+    return (Binary if classes else Regression).of(contract)
+
+
+MAKERS = {
+    "accuracy": binary_pair,
+    "auc": binary_pair,
+    "log_loss": binary_pair,
+    "rmse": regression_pair,
+    "mae": regression_pair,
+}
+
+
+def verdicts(metric: str, rows: int, pairs: int, challenge: Challenge, lost: float = 0.0, seed: int = 0) -> list[str]:
+    """The verdict of each of so many pairs."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for i in range(pairs):
+        pair = MAKERS[metric](rng, rows, lost)
+        of = pair.task.metric(metric)
+        assert of is not None
+        settings, own = JudgeSettings(), challenge.model_copy(update={"seed": i})
+        sides = (pair.task, pair.champion), (pair.task, pair.challenger)
+        gain = gain_of(own, of, settings, pair.truth, *sides)
+        values = [task.value(of, pair.truth, answers, settings) for task, answers in sides]
+        found.append(decided(own, of, (values[0], values[1]), gain, rows, "test").verdict)
+    return found
+
+
+def main() -> None:
+    """Print the rates."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=int, default=400)
+    parser.add_argument("--resamples", type=int, default=400)
+    given = parser.parse_args()
+    print(f"{given.pairs} pairs a line, {given.resamples} draws; called worse, in %")
+    heads = ("A/A, margin 0", "A/A, default", "lost 5 %", "lost 10 %", "lost 20 %")
+    print(f"{'metric':10} {'rows':>6}" + "".join(f"{head:>15}" for head in heads))
+    for metric in MAKERS:
+        for rows in (100, 500, 2000):
+            shares = [
+                100 * np.mean([v == "worse" for v in verdicts(metric, rows, given.pairs, rule, lost)])
+                for rule, lost in (
+                    (Challenge(margin=0, resamples=given.resamples), 0.0),
+                    *((Challenge(resamples=given.resamples), lost) for lost in (0.0, 0.05, 0.1, 0.2)),
+                )
+            ]
+            print(f"{metric:10} {rows:6}" + "".join(f"{share:15.1f}" for share in shares), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""From a gain to a decision: three rules, and words that say it."""
+
+import pytest
+
+from components.challenging.paired import Gain
+from components.challenging.settings import Challenge
+from components.challenging.verdict import decided, margin_of, unmeasured
+from components.judging.metric import Metric
+
+AUC = Metric("auc", "max", "AUC", "", share=True)
+MAE = Metric("mae", "min", "MAE", "")
+
+
+def judge(rule, low, high, metric=AUC, margin=0.01):
+    value = (low + high) / 2
+    champion = 0.8
+    new = champion + (value if metric.better == "max" else -value)
+    challenge = Challenge(rule=rule, margin=margin)
+    return decided(challenge, metric, (champion, new), Gain(value, low, high, "m"), 100, "test")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "word", "lives"),
+    [
+        (0.02, 0.04, "better", (True, True, True)),
+        (0.002, 0.004, "better", (True, True, False)),
+        (-0.005, 0.005, "not worse", (True, True, False)),
+        (-0.009, -0.001, "not worse", (True, True, False)),
+        (-0.05, 0.03, "undecided", (True, False, False)),
+        (-0.05, -0.005, "undecided", (True, False, False)),
+        (-0.05, -0.02, "worse", (False, False, False)),
+    ],
+)
+def test_three_rules(low, high, word, lives):
+    found = [judge(rule, low, high) for rule in ("not_worse", "non_inferior", "better")]
+    assert found[0].verdict == word
+    assert tuple(one.live for one in found) == lives
+
+
+@pytest.mark.parametrize("rule", ["not_worse", "non_inferior", "better"])
+def test_the_difference_is_told_in_the_unit_of_the_metric(rule):
+    """A gain of a metric that should be small is a fall of its value."""
+    found = judge(rule, -0.3, -0.1, metric=MAE)
+    assert (found.difference, found.low, found.high) == pytest.approx((0.2, 0.1, 0.3))
+    assert not found.live
+    assert found.text.startswith(
+        "mae 1 against 0.8 on the same 100 test rows: shown to be worse" if rule != "better" else "mae"
+    )
+
+
+def test_margins_by_default():
+    assert margin_of(Challenge(), AUC, 0.8) == 0.005
+    assert margin_of(Challenge(), MAE, 250.0) == pytest.approx(2.5)
+    assert margin_of(Challenge(rule="better"), MAE, 250.0) == 0
+    assert margin_of(Challenge(margin=0.0), AUC, 0.8) == 0
+
+
+def test_what_could_not_be_measured_follows_the_setting():
+    assert unmeasured(Challenge(), "no rows").live
+    held = unmeasured(Challenge(unmeasured="hold"), "no rows")
+    assert not held.live and "no rows" in held.text
