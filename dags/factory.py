@@ -24,6 +24,7 @@ from dags.operators import InProcessOperator, PipelineOperator
 from dags.place import open_run
 from dags.timetable import LATE, NextInterval
 from pipelines.core.approval import approved_settings
+from pipelines.core.challenge import asks_models
 from pipelines.core.form import changed, form
 from pipelines.core.graph import Pipeline
 from pipelines.core.operations import Docker, Pod, Python, ThisProcess, stage
@@ -114,11 +115,12 @@ def _task(pipeline: Pipeline, unit: Unit) -> BaseOperator:
     arguments = ("step", pipeline.name, *steps)
     common = _common(pipeline, unit)
     match unit.task.where:
-        case ThisProcess():
+        case ThisProcess() if not any(asks_models(step) for step in unit.steps):
             return InProcessOperator(
                 pipeline=pipeline.name, arguments=arguments, steps=steps, env=_environment(), **common
             )
-        case Python(executable):
+        case ThisProcess() | Python():
+            executable = unit.task.where.executable if isinstance(unit.task.where, Python) else None
             return PipelineOperator(
                 pipeline=pipeline.name,
                 arguments=arguments,

@@ -16,7 +16,16 @@ Shares = NDArray[np.floating]
 
 def binary_value(name: str, truth: Truth, score: Shares) -> float:
     """A binary metric of ``truth`` (0 or 1, [N]) and ``score`` [N]; NaN where these rows do not define it."""
-    return float(metrics.binary(metrics.cells(truth, score))[name])
+    positive = truth == 1
+    match name:
+        case "auc" if positive.any() and not positive.all():
+            return float(metrics.auc_placements(score[positive], score[~positive])[0].mean())
+        case "log_loss":
+            return float(metrics.log_losses(np.where(positive, score, 1 - score)).mean())
+        case "brier":
+            return float(np.square(score.astype(np.float64) - positive).mean())
+        case _:
+            return float(metrics.binary(metrics.cells(truth, score))[name])
 
 
 def binary_right(truth: Truth, score: Shares) -> NDArray[np.bool_]:

@@ -25,6 +25,11 @@ FOLDER = "challenges"
 NOT_ASKED = Verdict("not asked", True, "not compared with the champion: a person asked for it by name")
 
 
+def asks_models(step: Step) -> bool:
+    """Whether a step compares a new model with the champion, for which it needs TensorFlow."""
+    return isinstance(getattr(step.config, "challenge", None), Challenge)
+
+
 def challenge(pipeline: Pipeline, step: Step, run: Run) -> Verdict:
     """Whether the rule of a step that publishes lets the model of a run take the champion's place.
 
@@ -66,7 +71,7 @@ def known(pipeline: Pipeline, step: Step, run: Run) -> Verdict | None:
 
 def challenged_step(pipeline: Pipeline, run: Run) -> Step | None:
     """The step that would publish the model of a run, where that is made and is to be compared with a champion."""
-    steps = [s for s in pipeline.steps if isinstance(getattr(s.config, "challenge", None), Challenge)]
+    steps = [step for step in pipeline.steps if asks_models(step)]
     ready = [s for s in steps if all(run.manifest(name) is not None for name in s.upstream())]
     return ready[-1] if ready and champion_of(run) is not None else None
 

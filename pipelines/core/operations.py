@@ -30,7 +30,8 @@ STAGES: tuple[tuple[type[Artifact], str], ...] = (
 class ThisProcess:
     """In the orchestrator's own task process, which starts at once; not for steps that import TensorFlow.
 
-    That must start in a process that was not forked from another.
+    That must start in a process that was not forked from another; a deployment that challenges the champion imports it
+    too, and gets a fresh process all the same.
     """
 
 

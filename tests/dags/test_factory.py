@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.core.operations import Operations, Task
+from pipelines.churn import CHURN
+from pipelines.core.operations import Operations, Task, ThisProcess
 from pipelines.core.registry import load
 from tests.dags.conftest import PROJECT
 
@@ -47,6 +48,16 @@ def test_what_the_definition_says_is_on_the_dag(build, toy):
     assert dag.tags == {"kilnworks", "test"}
     assert (dag.schedule.expression, dag.catchup, dag.max_active_runs) == ("0 0 * * 0", False, 1)
     assert {task.owner for task in dag.tasks} == {"analysts"}
+
+
+def test_a_deployment_that_asks_both_models_starts_in_a_fresh_process(build):
+    """TensorFlow must not start in a process that was forked from another."""
+    here = Operations(tasks={"deployment": Task(where=ThisProcess()), "checked": Task(where=ThisProcess())})
+    dag = build(replace(CHURN, operations=here))
+    kinds = {name: type(dag.get_task(name)).__name__ for name in ("checked", "deployment")}
+    assert kinds == {"checked": "InProcessOperator", "deployment": "PipelineOperator"}
+    off = CHURN.configured({"deployment.challenge": None})
+    assert type(build(replace(off, operations=here)).get_task("deployment")).__name__ == "InProcessOperator"
 
 
 def test_steps_are_drawn_in_the_box_of_their_stage(build, toy):

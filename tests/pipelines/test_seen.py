@@ -1,0 +1,108 @@
+"""Whether the champion may have learned from the rows that a new model is measured on."""
+
+import csv
+from datetime import datetime, timedelta
+
+import pytest
+
+from components.ingest import IngestConfig, ingest
+from components.sources import ByHash, ByTime, CsvSource
+from components.sources.splits import Shares
+from pipelines.core.execute import run_all
+from pipelines.core.graph import Pipeline, Step
+from pipelines.core.seen import may_have_seen
+from pipelines.core.store import Store
+from schemas.config import Config
+from schemas.contract import Contract
+from tests.pipelines.made_models import JudgeConfig, LearnConfig, check, judge, learn
+
+TREE = {
+    "name": "shop",
+    "features": {"x": {"dtype": "float"}, "day": {"dtype": "datetime"}},
+    "time": "day",
+    "label": {"name": "y", "dtype": "string", "classes": ["no", "yes"]},
+}
+HASHED = ByHash(shares=Shares(train=0.5, val=0.2, test=0.3))
+BY_TIME = ByTime(shares=Shares(train=0.5, val=0.2, test=0.3))
+
+
+@pytest.fixture
+def made(tmp_path):
+    """Two runs, each of so many days from a first one; why the first model may have seen the rows of the second."""
+    store = Store(tmp_path / "store")
+
+    def run(name, first, days, split, tree=TREE):
+        path = tmp_path / f"{name}.csv"
+        with path.open("w") as file:
+            writer = csv.writer(file)
+            writer.writerow(["x", "day", "y"])
+            for i in range(days):
+                day = datetime(2026, 1, 1) + timedelta(days=first + i)
+                writer.writerow([i / 7, day.isoformat(), "yes" if i % 3 else "no"])
+        config = IngestConfig(contract=Contract.model_validate(tree), source=CsvSource(path=str(path)), split=split)
+        pipeline = Pipeline(
+            "shop",
+            (
+                Step("examples", ingest, config),
+                Step("checked", check, Config(), {"examples": "examples"}),
+                Step("model", learn, LearnConfig(), {"examples": "checked"}),
+                Step("evaluation", judge, JudgeConfig(), {"model": "model", "examples": "checked"}),
+            ),
+        )
+        made = store.run("shop", name)
+        run_all(pipeline, made)
+        return made, pipeline["evaluation"]
+
+    def why(champion, challenger, split="test"):
+        old, _ = run("old", *champion)
+        new, step = run("new", *challenger)
+        return may_have_seen(step, new, old, split)
+
+    return why
+
+
+def test_the_same_rows_and_split(made):
+    assert made((0, 90, HASHED), (0, 90, HASHED)) == ""
+
+
+def test_more_rows_under_the_same_hash(made):
+    assert made((0, 90, HASHED), (0, 150, HASHED)) == ""
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (HASHED.model_copy(update={"salt": 3}), "another salt"),
+        (ByHash(shares=Shares(train=0.4, val=0.2, test=0.4)), "another shares"),
+        (HASHED.model_copy(update={"key": "day"}), "another key"),
+        (BY_TIME, "kind"),
+    ],
+)
+def test_another_split(made, other, said):
+    assert said in made((0, 90, HASHED), (0, 90, other))
+
+
+def test_another_column_moves_the_hash_of_whole_rows(made):
+    tree = {**TREE, "features": {"x": {"dtype": "float"}}, "ignore": ["day"]}
+    tree.pop("time")
+    assert "another key" in made((0, 90, HASHED), (0, 90, HASHED, tree))
+
+
+def test_the_past_trains_and_later_rows_test(made):
+    assert made((0, 90, BY_TIME), (0, 150, BY_TIME)) == "", "tested from day 105 on, and the champion ended at day 63"
+
+
+def test_an_older_stretch_of_time(made):
+    assert "the time" in made((60, 100, BY_TIME), (0, 100, BY_TIME))
+
+
+def test_rows_that_are_learned_from(made):
+    assert "train, which a model learns from" in made((0, 90, HASHED), (0, 90, HASHED), "train")
+
+
+def test_a_champion_whose_run_is_gone(made, tmp_path):
+    assert made((0, 90, HASHED), (0, 90, HASHED)) == ""
+    store = Store(tmp_path / "store")
+    new = store.run("shop", "new")
+    step = Step("evaluation", judge, JudgeConfig(), {"model": "model", "examples": "checked"})
+    assert "no longer known" in may_have_seen(step, new, store.run("shop", "gone"), "test")
