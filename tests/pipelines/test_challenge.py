@@ -2,7 +2,9 @@
 
 import csv
 import shutil
+import threading
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,7 +14,9 @@ from components.reporting.report import render_report
 from components.retraining.ledger import Batch, opened
 from pipelines.cli.app import main
 from pipelines.core.challenge import known
+from pipelines.core.execute import run_all
 from pipelines.core.promotion import permission
+from pipelines.core.reasons import closed_gates
 from pipelines.core.registry import load
 from pipelines.core.store import Store
 from schemas.champion import moves, read_champion, write_champion
@@ -87,7 +91,11 @@ class Shop:
         move = moves(self.store, "shop")[-1]
         assert self.live() == run_id
         assert (move["run_id"], move["action"], move["by"]) == (run_id, action, by)
-        assert move["challenge"]["verdict"] == verdict
+        found = move["challenge"]
+        assert found["verdict"] == verdict
+        if found["against"] is not None:
+            before = {name: move["previous"][name] for name in ("run_id", "version")}
+            assert found["against"] == before, "it was compared with what it replaced"
         return move
 
     def held(self, run_id: str) -> dict:
@@ -128,6 +136,8 @@ def test_run_resume_cache_promote_and_rollback(shop, capsys):
     found = shop.held("r3")["details"]
     said = capsys.readouterr().out
     assert "shown to be worse" in said and "to do    kilnworks promote shop --run r3" in said
+    alert = closed_gates(Store.at(str(shop.store)).run("shop", "r3"), ["deployment"])
+    assert len(alert) == 1 and alert[0].startswith("challenge gate closed: auc 0.")
     test = read_json(shop.store / "runs/shop/r3/checked/examples.json")["splits"]["test"]["rows"]
     assert found["rows"] == test and found["champion"] == pytest.approx(1 - found["challenger"])
     assert {p.name for p in (shop.store / "serving/shop").iterdir() if p.name.isdigit()} == {"1", "2"}
@@ -236,6 +246,24 @@ def test_a_verdict_holds_for_one_champion_alone(shop):
     )
     write_champion(store.root, replace(read_champion(store.root, "shop"), run_id="r0", version=7))
     assert known(pipeline, pipeline["deployment"], run) is None
+
+
+def test_two_at_once_each_challenge_what_is_live_then(shop):
+    shop.run("r1")
+    store, threads = Store.at(str(shop.store)), []
+    for run_id, model in (("r2", {"slope": 2.0}), ("r3", {"slope": 3.0})):
+        shop.define(model=model)
+        shop.run(run_id, "--to", "servable")
+        threads.append(threading.Thread(target=run_all, args=(load("shop"), store.run("shop", run_id))))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    made = moves(shop.store, "shop")
+    assert [move["run_id"] for move in made] in (["r1", "r3"], ["r1", "r2", "r3"]), "the newer one is live in the end"
+    shop.moved("r3", "deploy", "the gates", "not worse")
+    for before, move in pairwise(made):
+        assert move["challenge"]["against"] == {"run_id": before["run_id"], "version": before["version"]}
 
 
 @pytest.mark.parametrize(("otherwise", "code"), [("promote", 0), ("hold", 99)])
