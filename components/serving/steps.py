@@ -24,6 +24,18 @@ class Pending(Protocol):
         """Ask for the result and block until it is there."""
 
 
+class Elsewhere:
+    """A ``Pending`` whose ``then`` is called by a thread of its own: the one that asks never goes on itself."""
+
+    def start(self, then: Callable[[], None]) -> None:
+        """Have ``then`` called by another thread."""
+        raise NotImplementedError
+
+    def wait(self) -> None:
+        """Block until the other thread would have been there."""
+        raise NotImplementedError
+
+
 Steps = Generator[Pending, None, T]
 
 
@@ -65,6 +77,9 @@ def _go_on(steps: Steps[T], done: Callable[[T | None, Exception | None], None]) 
             break
         except Exception as error:
             done(None, error)
+            return
+        if isinstance(pending, Elsewhere):
+            pending.start(functools.partial(_go_on, steps, done))
             return
         first = threading.Lock()  # taken by the first of two: the return of start, and the call of then
         pending.start(functools.partial(_go_on_if_second, first, steps, done))

@@ -13,6 +13,8 @@ from components.serving import dtypes
 
 _MOST_BYTES = 2**31 - 1
 _MOST_EXPANDED_BYTES = 2**29
+_AT_ONCE = 65_536
+"""Values that are copied out of a message together."""
 _FIELDS = {
     dtypes.FLOAT: "float_val",
     dtypes.DOUBLE: "double_val",
@@ -137,18 +139,24 @@ def _from_values(number: int, values: Any, count: int) -> "np.ndarray[Any, Any]"
 
 def _typed(number: int, values: Any, dtype: "np.dtype[Any]") -> "np.ndarray[Any, Any]":
     if number == dtypes.STRING:
-        array = np.empty(len(values), object)
-        array[:] = values
-        return array
+        return _copied(values, dtype)
     if number in (dtypes.HALF, dtypes.BFLOAT16):
-        return np.array(values, np.int32).astype(np.uint16).view(dtype)
+        return _copied(values, np.dtype(np.int32)).astype(np.uint16).view(dtype)
     if number == dtypes.COMPLEX64:
         return np.array(values[: len(values) // 2 * 2], np.float32).view(dtype)
     if number == dtypes.COMPLEX128:
         return np.array(values[: len(values) // 2 * 2], np.float64).view(dtype)
     if number in (dtypes.INT8, dtypes.INT16, dtypes.UINT8, dtypes.UINT16):
-        return np.array(values, np.int32).astype(dtype)
-    return np.array(values, dtype)
+        return _copied(values, np.dtype(np.int32)).astype(dtype)
+    return _copied(values, dtype)
+
+
+def _copied(values: Any, dtype: "np.dtype[Any]") -> "np.ndarray[Any, Any]":
+    """Values of a message as an array, part by part: in between others get the interpreter."""
+    array = np.empty(len(values), dtype)
+    for start in range(0, len(values), _AT_ONCE):
+        array[start : start + _AT_ONCE] = values[start : start + _AT_ONCE]
+    return array
 
 
 def _zero(number: int) -> Any:

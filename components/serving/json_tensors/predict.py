@@ -56,11 +56,17 @@ def parse(body: bytes) -> PredictBody:
     Raises:
         ServingError: INVALID_ARGUMENT for a syntax error or a ``signature_name`` that is not a string.
     """
-    short = dense.parse(body)
+    short = parse_short(body)
     if short is not None:
-        return PredictBody(body, short.signature_name, short, None)
+        return short
     tree = document.parse_object(body)
     return PredictBody(body, document.signature_name(tree), None, tree)
+
+
+def parse_short(body: bytes) -> PredictBody | None:
+    """A body that is one regular list of numbers; None for any other."""
+    short = dense.parse(body)
+    return None if short is None else PredictBody(body, short.signature_name, short, None)
 
 
 def _from_tree(tree: dict[str, Any], inputs: Mapping[str, TensorInfo]) -> tuple[dict[str, Array], Form]:

@@ -19,8 +19,9 @@ from components.serving.json_tensors.tensors import Array
 _WRITTEN = frozenset({"float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint32", "uint64", "bool"})
 _TENSORFLOW_NAMES = {"float16": "half"}
 _NON_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
-_AT_ONCE = 65_536
-"""Floats that are formatted together: the numbers of a large tensor never all exist as Python floats."""
+_AT_ONCE = 16_384
+"""Floats that are formatted together: the numbers of a large tensor never all exist as Python floats, and in between
+others get the interpreter."""
 _ESCAPES = {0x22: b'\\"', 0x5C: b"\\\\", 8: b"\\b", 9: b"\\t", 10: b"\\n", 12: b"\\f", 13: b"\\r"}
 
 

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from components.serving.engine import Engine
+from components.serving.json_tensors.apart import Readers
 from components.serving.metrics import PrometheusMetrics
 from components.serving.options import RestOptions, RunningServer
 from components.serving.rest.application import Application
 from components.serving.rest.hosts import AllowedHosts, default_hosts
+from components.serving.rest.large_lane import LargeLane
 from components.serving.rest.limits import Limits
 from components.serving.rest.messages import Request, Response
 from components.serving.rest.messages import page as error_page
@@ -20,6 +22,8 @@ from schemas.errors import ConfigError
 
 _OTHER_DESCRIPTORS = 256
 """Open files that are not REST connections: models, gRPC, logs."""
+_LARGE_AT_A_TIME = 2
+"""Large requests that are answered at a time; each has a process that reads its body."""
 
 
 def start(engine: Engine, options: RestOptions, limits: Limits | None = None) -> RunningServer:
@@ -37,10 +41,11 @@ def start(engine: Engine, options: RestOptions, limits: Limits | None = None) ->
     metrics = engine.metrics
     page = metrics.page if options.monitoring_path and isinstance(metrics, PrometheusMetrics) else None
     tls = server_context(options.tls) if options.tls is not None else None
-    application = _addressed(Application(engine, options, limits, page), options)
-    return HttpServer(
-        _bind(options.host, options.port), application, max(1, options.threads), limits, tls, engine.batches
-    )
+    seconds = options.timeout_ms / 1000 if options.timeout_ms > 0 else None
+    readers = Readers(limits.body_bytes, seconds)
+    application = _addressed(Application(engine, options, limits, page, readers, LargeLane(_LARGE_AT_A_TIME)), options)
+    listening, threads = _bind(options.host, options.port), max(1, options.threads)
+    return HttpServer(listening, application, threads, limits, tls, engine.batches, readers.close)
 
 
 def _addressed(application: Application, options: RestOptions) -> Callable[[Request], Response | Steps[Response]]:

@@ -1,17 +1,22 @@
 """What each URL of the API does: a JSON body in, the engine asked, a JSON body out."""
 
 import json
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
 from components.serving.engine import Engine
 from components.serving.errors import invalid_argument
 from components.serving.json_tensors import examples, predict, write
-from components.serving.moments import Moments, examples_with_seconds, with_seconds
+from components.serving.json_tensors.apart import Readers
+from components.serving.json_tensors.predict import Form
+from components.serving.json_tensors.tensors import Array
+from components.serving.moments import Dates, Moments, examples_with_seconds, with_seconds
 from components.serving.rest.urls import Target
 from components.serving.steps import Steps
 from components.serving.tensor_budget import DEFAULT_REQUEST_BYTES
-from components.serving.values import DEFAULT_SIGNATURE, ModelSpecRef, Signature
+from components.serving.values import DEFAULT_SIGNATURE, ModelSpecRef, Signature, TensorInfo
 
 if TYPE_CHECKING:
     from components.serving.engine import Handle
@@ -24,55 +29,55 @@ class Api:
         engine: answers.
         timeout_seconds: of each inference; None = no limit.
         most_bytes: that what is made of a body may take.
+        readers: read large bodies; None = they are read here.
     """
 
-    def __init__(self, engine: Engine, timeout_seconds: float | None, most_bytes: int = DEFAULT_REQUEST_BYTES) -> None:
-        self._engine, self._timeout, self._most_bytes = engine, timeout_seconds, most_bytes
+    def __init__(
+        self,
+        engine: Engine,
+        timeout_seconds: float | None,
+        most_bytes: int = DEFAULT_REQUEST_BYTES,
+        readers: Readers | None = None,
+    ) -> None:
+        self._engine, self._timeout, self._most_bytes, self._readers = engine, timeout_seconds, most_bytes, readers
         self._moments = Moments()
 
-    def answer(self, target: Target, body: bytes) -> Steps[bytes]:
-        """Body of the answer. Raises ``ServingError``."""
-        if target.api == "predict":
-            return (yield from self._predict(target, body))
-        if target.api == "classify":
-            return (yield from self._classify(target, body))
-        if target.api == "regress":
-            return (yield from self._regress(target, body))
+    def answer(self, target: Target, body: bytes, large: bool = False) -> Steps[bytes]:
+        """Body of the answer; a large body is read in another process. Raises ``ServingError``."""
         if target.api == "metadata":
             return self._metadata(target)
-        return self._status(target)
+        if target.api == "status":
+            return self._status(target)
+        kind = "predict" if target.api == "predict" else "examples"
+        with ExitStack() as stack:
+            reading: _Body
+            if large and self._readers is not None:
+                reading = stack.enter_context(self._readers.reading(kind, body))
+                del body
+            else:
+                reading = _Here(kind, body, self._most_bytes)
+            if target.api == "predict":
+                return (yield from self._predict(target, reading))
+            return (yield from self._of_examples(target, reading))
 
-    def _predict(self, target: Target, body: bytes) -> Steps[bytes]:
-        parsed = predict.parse(body)
-        with self._engine.acquire(_spec(target, parsed.signature_name)) as handle:
-            wanted = _signature(handle, parsed.signature_name).inputs
-            inputs, form = parsed.arrays(wanted, self._dated(handle.path, wanted))
-            predicted = yield from self._engine.predict_on(handle, parsed.signature_name, inputs, (), self._timeout)
+    def _predict(self, target: Target, body: "_Body") -> Steps[bytes]:
+        with self._engine.acquire(_spec(target, body.signature_name)) as handle:
+            wanted = _signature(handle, body.signature_name).inputs
+            dates = {name: told for name, told in self._moments.of(handle.path).items() if name in wanted}
+            inputs, form = body.arrays(wanted, dates, next(iter(wanted)) if len(wanted) == 1 else None)
+            predicted = yield from self._engine.predict_on(handle, body.signature_name, inputs, (), self._timeout)
         return write.predictions(predicted.outputs, form)
 
-    def _dated(self, path: str, inputs: Mapping[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]] | None:
-        """What puts seconds in place of the dates that are written as text; None for a model without dates."""
-        dates = {name: told for name, told in self._moments.of(path).items() if name in inputs}
-        only = next(iter(inputs)) if len(inputs) == 1 else None
-        return (lambda tree: with_seconds(tree, dates, only)) if dates else None
-
-    def _classify(self, target: Target, body: bytes) -> Steps[bytes]:
-        parsed = examples.parse(body, self._most_bytes)
-        spec = _spec(target, parsed.signature_name)
-        found = yield from self._engine.classify(spec, self._examples(spec, parsed), self._timeout)
-        return write.classifications(found.classifications)
-
-    def _regress(self, target: Target, body: bytes) -> Steps[bytes]:
-        parsed = examples.parse(body, self._most_bytes)
-        spec = _spec(target, parsed.signature_name)
-        found = yield from self._engine.regress(spec, self._examples(spec, parsed), self._timeout)
-        return write.regressions(found.values)
-
-    def _examples(self, spec: ModelSpecRef, parsed: examples.ExamplesBody) -> list[bytes]:
-        """The serialized Examples, with seconds in place of the dates that are written as text."""
+    def _of_examples(self, target: Target, body: "_Body") -> Steps[bytes]:
+        spec = _spec(target, body.signature_name)
         with self._engine.acquire(spec) as handle:
             dates = self._moments.of(handle.path)
-        return parsed.rewritten(lambda tree: examples_with_seconds(tree, dates)) if dates else parsed.examples
+        serialized = body.serialized(dates)
+        if target.api == "classify":
+            found = yield from self._engine.classify(spec, serialized, self._timeout)
+            return write.classifications(found.classifications)
+        regressed = yield from self._engine.regress(spec, serialized, self._timeout)
+        return write.regressions(regressed.values)
 
     def _status(self, target: Target) -> bytes:
         states = [
@@ -95,6 +100,36 @@ class Api:
         }
         spec = {"name": found.name, "signature_name": "", "version": str(found.version)}
         return _pretty({"model_spec": spec, "metadata": {"signature_def": {"signature_def": signatures}}})
+
+
+class _Body(Protocol):
+    """A JSON body that has been read as far as the name of its signature."""
+
+    signature_name: str
+
+    def arrays(self, inputs: Mapping[str, TensorInfo], dates: Dates, only: str | None) -> tuple[dict[str, Array], Form]:
+        """The inputs of a predict request, and the form that its answer must have."""
+
+    def serialized(self, dates: Dates) -> list[bytes]:
+        """The serialized Examples of a classify or regress request."""
+
+
+class _Here:
+    """A body that is read in this process."""
+
+    def __init__(self, kind: str, body: bytes, most_bytes: int) -> None:
+        self._parsed: Any = predict.parse(body) if kind == "predict" else examples.parse(body, most_bytes)
+        self.signature_name: str = self._parsed.signature_name
+
+    def arrays(self, inputs: Mapping[str, TensorInfo], dates: Dates, only: str | None) -> tuple[dict[str, Array], Form]:
+        found: tuple[dict[str, Array], Form] = self._parsed.arrays(
+            inputs, partial(with_seconds, dates=dates, only=only) if dates else None
+        )
+        return found
+
+    def serialized(self, dates: Dates) -> list[bytes]:
+        parsed: examples.ExamplesBody = self._parsed
+        return parsed.rewritten(partial(examples_with_seconds, dates=dates)) if dates else parsed.examples
 
 
 def _spec(target: Target, signature_name: str) -> ModelSpecRef:

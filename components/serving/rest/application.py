@@ -1,7 +1,6 @@
 """One HTTP request -> one HTTP answer: paths outside the API, preflights, health, codes, metrics."""
 
 import time
-import zlib
 from collections.abc import Callable
 
 from components.serving.engine import Engine
@@ -12,15 +11,17 @@ from components.serving.errors import (
     TooLarge,
     cut,
     failed_precondition,
-    invalid_argument,
 )
 from components.serving.json_tensors import write
+from components.serving.json_tensors.apart import Readers
 from components.serving.options import RestOptions
 from components.serving.rest import urls
 from components.serving.rest.api import Api
 from components.serving.rest.hosts import split_target
+from components.serving.rest.large_lane import LargeLane
 from components.serving.rest.limits import Limits
 from components.serving.rest.messages import TEXT, Request, Response, page
+from components.serving.rest.unpack import Unpacking
 from components.serving.steps import Steps
 
 HTTP_STATUS: dict[Code, int] = {
@@ -43,9 +44,10 @@ HTTP_STATUS: dict[Code, int] = {
     Code.UNAUTHENTICATED: 401,
 }
 
+LARGE_BYTES = 2 * 1024 * 1024
+"""Bodies above this size are read in another process, by threads that answer nobody else."""
 _METHODS = frozenset({"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"})
 _INFERENCE = frozenset({"predict", "classify", "regress"})
-_GZIP = 16 + zlib.MAX_WBITS
 
 
 class Application:
@@ -56,13 +58,22 @@ class Application:
         options: timeout, CORS, path of the metrics.
         limits: how large an uncompressed body may be.
         metrics_page: text for Prometheus; None = no metrics are served.
+        readers: read large bodies elsewhere; None = they are read like others.
+        large: where large requests are answered.
     """
 
     def __init__(
-        self, engine: Engine, options: RestOptions, limits: Limits, metrics_page: Callable[[], str] | None
+        self,
+        engine: Engine,
+        options: RestOptions,
+        limits: Limits,
+        metrics_page: Callable[[], str] | None,
+        readers: Readers | None = None,
+        large: LargeLane | None = None,
     ) -> None:
         self._engine, self._options, self._limits, self._metrics_page = engine, options, limits, metrics_page
-        self._api = Api(engine, options.timeout_ms / 1000 if options.timeout_ms > 0 else None, limits.body_bytes)
+        self._large = large or LargeLane(2)
+        self._api = Api(engine, _seconds(options), limits.body_bytes, readers)
 
     def __call__(self, request: Request) -> Response | Steps[Response]:
         """The answer to one request, or its steps. Never raises for what a client can send."""
@@ -91,7 +102,7 @@ class Application:
             else:
                 target = urls.parse(request.method, path)
                 model, api = target.name, target.api if target.api in _INFERENCE else ""
-                body = yield from self._api.answer(target, self._body(request))
+                body = yield from self._answer(target, request)
         except ServingError as error:
             code, status = error.code, 413 if isinstance(error, TooLarge) else HTTP_STATUS[error.code]
             body = b"" if request.method == "OPTIONS" else write.error(cut(error.text, LONGEST_REST_TEXT))
@@ -101,20 +112,17 @@ class Application:
         metrics.request(model, code.name)
         return Response(status, body, content_type, cors=self._options.cors)
 
-    def _body(self, request: Request) -> bytes:
-        """The body, uncompressed if it came compressed."""
-        if b"gzip" not in request.headers.get(b"content-encoding", b"").lower() or not request.body:
-            return request.body
-        limit = self._limits.body_bytes
-        unzip = zlib.decompressobj(_GZIP)
-        try:
-            body = unzip.decompress(request.body, limit)
-        except zlib.error as error:
-            raise invalid_argument(f"Unable to uncompress the gzip request body: {error}") from None
-        if not unzip.eof:
-            reason = f"more than {limit} bytes" if unzip.unconsumed_tail else "it ends too early"
-            raise invalid_argument(f"Unable to uncompress the gzip request body: {reason}")
-        return body
+    def _answer(self, target: urls.Target, request: Request) -> Steps[bytes]:
+        """The body of the answer; a large request is answered elsewhere, so that others find a thread."""
+        unpacking = Unpacking(request, self._limits) if _compressed(request) else None
+        body = request.body if unpacking is None else unpacking.body(LARGE_BYTES)
+        if body is not None and len(body) <= LARGE_BYTES:
+            return (yield from self._api.answer(target, body))
+        yield from self._large.enter()
+        with self._large.leaving():
+            if body is None and unpacking is not None:
+                body = unpacking.body()
+            return (yield from self._api.answer(target, body or b"", large=True))
 
     def _metrics(self, path: str, metrics_page: Callable[[], str]) -> Response:
         wanted = self._options.monitoring_path
@@ -131,6 +139,14 @@ class Application:
         if self._engine.ready():
             return Response(200, b'{"status": "ready"}')
         return Response(503, b'{"status": "not ready"}')
+
+
+def _seconds(options: RestOptions) -> float | None:
+    return options.timeout_ms / 1000 if options.timeout_ms > 0 else None
+
+
+def _compressed(request: Request) -> bool:
+    return bool(request.body) and b"gzip" in request.headers.get(b"content-encoding", b"").lower()
 
 
 def _preflight(request: Request) -> None:

@@ -55,6 +55,7 @@ class HttpServer:
         limits: what one client may cost.
         tls: HTTPS with this context; None = plain.
         batches: batches that wait for the requests at hand.
+        stopped: called once nothing is answered any more.
     """
 
     def __init__(
@@ -65,7 +66,9 @@ class HttpServer:
         limits: Limits,
         tls: ssl.SSLContext | None = None,
         batches: BatchScheduler | None = None,
+        stopped: Callable[[], None] = lambda: None,
     ) -> None:
+        self._when_stopped = stopped
         listening.setblocking(False)
         listening.listen(_BACKLOG)
         self.port = int(listening.getsockname()[1])
@@ -99,6 +102,7 @@ class HttpServer:
         for connection in list(self._connections.values()):
             connection.close()
         self._connections.clear()
+        self._when_stopped()
         self._listening.close()
         self._poller.close()
         os.close(self._wake_read)

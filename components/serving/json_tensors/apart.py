@@ -1,0 +1,147 @@
+"""Large bodies are read in processes of their own (``reading_process``), so that nobody else waits for a parser."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from io import FileIO
+from typing import Any, cast
+
+from components.serving.errors import Code, ServingError, TooLarge, deadline_exceeded, unavailable
+from components.serving.json_tensors.frames import receive, receive_arrays, send, send_bytes
+from components.serving.json_tensors.predict import Form
+from components.serving.json_tensors.tensors import Array
+from components.serving.moments import Dates
+from components.serving.values import TensorInfo
+
+_PROGRAM = "from components.serving.json_tensors.reading_process import main; main()"
+_LONGEST_SECONDS = 60.0
+
+
+class Reading:
+    """A body that a process has read; its tensors are made there once the signature is known."""
+
+    def __init__(self, process: "_Process", signature_name: str) -> None:
+        self._process, self.signature_name = process, signature_name
+
+    def arrays(self, inputs: Mapping[str, TensorInfo], dates: Dates, only: str | None) -> tuple[dict[str, Array], Form]:
+        """As ``predict.PredictBody.arrays``, with seconds in place of dates. Raises ``ServingError``."""
+        form = cast(Form, self._process.ask("arrays", inputs, dates, only))
+        return self._process.arrays(), form
+
+    def serialized(self, dates: Dates) -> list[bytes]:
+        """The serialized Examples of a classify or regress request. Raises ``ServingError``."""
+        self._process.ask("serialized", dates)
+        texts: list[bytes] = self._process.arrays()["examples"].tolist()
+        return texts
+
+
+class Readers:
+    """Processes that read bodies, started when they are needed and kept.
+
+    Args:
+        most_bytes: that a request may take.
+        seconds: that reading one body may take; None = a minute.
+    """
+
+    def __init__(self, most_bytes: int, seconds: float | None = None) -> None:
+        self._most_bytes, self._seconds = most_bytes, min(seconds or _LONGEST_SECONDS, _LONGEST_SECONDS)
+        self._idle: list[_Process] = []
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @contextlib.contextmanager
+    def reading(self, kind: str, body: bytes) -> Iterator[Reading]:
+        """Have a body read: ``kind`` is ``"predict"`` or ``"examples"``.
+
+        Raises:
+            ServingError: as the parser words it; TooLarge, DEADLINE_EXCEEDED, or UNAVAILABLE when the process failed.
+        """
+        process = self._take()
+        timer = threading.Timer(self._seconds, process.expire)
+        timer.start()
+        try:
+            yield Reading(process, process.ask(kind, self._most_bytes, body=body))
+        finally:
+            timer.cancel()
+            self._put(process)
+
+    def close(self) -> None:
+        """End all processes."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for process in idle:
+            process.end()
+
+    def _take(self) -> "_Process":
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        try:
+            return _Process()
+        except OSError as error:
+            raise unavailable(f"The process that reads large bodies cannot be started: {error.strerror}") from None
+
+    def _put(self, process: "_Process") -> None:
+        with self._lock:
+            keep = process.well and not self._closed
+            if keep:
+                self._idle.append(process)
+        if not keep:
+            process.end()
+
+
+class _Process:
+    """One process; used by one request at a time. ``well`` is False once it must not be used again."""
+
+    def __init__(self) -> None:
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        self._popen = subprocess.Popen(
+            [sys.executable, "-c", _PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=environment
+        )
+        self._commands, self._answers = cast(FileIO, self._popen.stdin), cast(FileIO, self._popen.stdout)
+        self.well, self._expired = True, False
+
+    def ask(self, name: str, *arguments: Any, body: bytes | None = None) -> Any:
+        """What the process answers to a command. Raises ``ServingError``."""
+        with self._watched():
+            send(self._commands, (name, *arguments))
+            if body is not None:
+                send_bytes(self._commands, body)
+            outcome, *found = receive(self._answers)
+        if outcome == "ok":
+            return found[0]
+        code, text, large = found
+        raise TooLarge(text) if large else ServingError(Code(code), text)
+
+    def arrays(self) -> dict[str, Array]:
+        """The arrays that come behind an answer."""
+        with self._watched():
+            return receive_arrays(self._answers)
+
+    @contextlib.contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Word the end of the process; whatever else ends an exchange half way makes it useless too."""
+        well, self.well = self.well, False
+        try:
+            yield
+        except (EOFError, OSError):
+            if self._expired:
+                raise deadline_exceeded() from None
+            raise unavailable("The process that reads large bodies failed: try again, or send less at once") from None
+        self.well = well
+
+    def expire(self) -> None:
+        """The time of the request is over."""
+        self._expired, self.well = True, False
+        self._popen.kill()
+
+    def end(self) -> None:
+        """End the process."""
+        self._popen.kill()
+        self._popen.wait()
+        self._commands.close()
+        self._answers.close()

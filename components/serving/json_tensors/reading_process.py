@@ -1,0 +1,128 @@
+"""The process that reads large JSON bodies for the server: commands on its standard input, answers on its output.
+
+A parser keeps the interpreter for as long as it works; here it keeps nobody else waiting, and what it takes is bounded
+and is given back to the system.
+"""
+
+import os
+import resource
+import sys
+from collections.abc import Callable
+from functools import partial
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from components.serving.errors import ServingError, TooLarge
+from components.serving.json_tensors import examples, predict
+from components.serving.json_tensors.frames import receive, receive_bytes, send, send_arrays
+from components.serving.memory import release_free_memory
+from components.serving.moments import examples_with_seconds, with_seconds
+from components.serving.tensor_budget import MEBIBYTE
+
+_NICE = 5
+_MOST_TIMES = 6
+"""What Python makes of a JSON text may take so many times what a request may."""
+_COSTS = {b",": 40, b"[": 64, b"{": 240, b'"': 32}
+"""Bytes that Python needs for what such a character stands for, about."""
+
+
+def main() -> None:
+    """Answer commands until there are none."""
+    os.nice(_NICE)
+    with FileIO(0) as commands, FileIO(os.dup(1), "w") as answers:
+        os.dup2(2, 1)
+        reader = _Reader(commands, answers)
+        while True:
+            try:
+                command = receive(commands)
+            except EOFError:
+                return
+            reader.answer(*command)
+
+
+class _Reader:
+    """Answers one command after the other; between the commands of one body it keeps what it read."""
+
+    def __init__(self, commands: FileIO, answers: FileIO) -> None:
+        self._commands, self._answers = commands, answers
+        self._parsed: Any = None
+
+    def answer(self, name: str, *arguments: Any) -> None:
+        """Do what a command asks for and send what came of it, or its error."""
+        done: dict[str, Callable[..., Callable[[], None]]] = {
+            "predict": self._predict,
+            "examples": self._examples,
+            "arrays": self._arrays,
+            "serialized": self._serialized,
+        }
+        try:
+            send_result = done[name](*arguments)
+        except ServingError as error:
+            self._parsed = None
+            send(self._answers, ("error", int(error.code), error.text, isinstance(error, TooLarge)))
+        except MemoryError:
+            self._parsed = None
+            send(self._answers, ("error", 8, "Reading the body takes more memory than a request may take", True))
+        else:
+            send_result()
+        if self._parsed is None:
+            release_free_memory()
+
+    def _predict(self, most_bytes: int) -> Callable[[], None]:
+        body = bytes(receive_bytes(self._commands))
+        _bound_memory(most_bytes)
+        short = predict.parse_short(body)
+        if short is None:
+            _refuse_costly(body, most_bytes)
+        self._parsed = short or predict.parse(body)
+        return partial(send, self._answers, ("ok", self._parsed.signature_name))
+
+    def _examples(self, most_bytes: int) -> Callable[[], None]:
+        body = bytes(receive_bytes(self._commands))
+        _bound_memory(most_bytes)
+        _refuse_costly(body, most_bytes)
+        self._parsed = examples.parse(body, most_bytes)
+        return partial(send, self._answers, ("ok", self._parsed.signature_name))
+
+    def _arrays(self, inputs: Any, dates: Any, only: str | None) -> Callable[[], None]:
+        parsed, self._parsed = self._parsed, None
+        rewrite = partial(with_seconds, dates=dates, only=only) if dates else None
+        arrays, form = parsed.arrays(inputs, rewrite)
+
+        def answer() -> None:
+            send(self._answers, ("ok", form))
+            send_arrays(self._answers, arrays)
+
+        return answer
+
+    def _serialized(self, dates: Any) -> Callable[[], None]:
+        parsed, self._parsed = self._parsed, None
+        texts = parsed.rewritten(partial(examples_with_seconds, dates=dates)) if dates else parsed.examples
+        array = np.empty(len(texts), object)
+        array[:] = texts
+
+        def answer() -> None:
+            send(self._answers, ("ok", ""))
+            send_arrays(self._answers, {"examples": array})
+
+        return answer
+
+
+def _refuse_costly(body: bytes, most_bytes: int) -> None:
+    cost = sum(body.count(character) * size for character, size in _COSTS.items())
+    if cost > _MOST_TIMES * most_bytes:
+        raise TooLarge(
+            f"The values of the body take about {cost} bytes, of at most {_MOST_TIMES * most_bytes}, "
+            f"{_MOST_TIMES} times --max_request_mb={most_bytes / MEBIBYTE:g}"
+        )
+
+
+def _bound_memory(most_bytes: int) -> None:
+    """Let this process take so much and no more, whatever the body holds."""
+    if sys.platform == "linux" and resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        most = pages * resource.getpagesize() + 3 * _MOST_TIMES * most_bytes
+        resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
