@@ -3,7 +3,7 @@
 * A share of rows that are right: rows that both get right, or both wrong, say nothing. Of the others the number won is
   binomial; its exact bounds (Clopper & Pearson 1934) are McNemar's exact test turned round (McNemar 1947).
 * Any other metric: rows are drawn again by Poisson(1) weights (Chamandy et al. 2012), one draw for both models, and the
-  bounds are quantiles of the difference.
+  bounds are quantiles of the difference, by the ranks ``(1 - level)(B + 1)`` and ``level (B + 1)`` of B draws.
 
 Where no row tells two models apart, the rule of three holds: of n rows, ``-ln(1 - level)`` may be of a kind not seen.
 """
@@ -85,7 +85,7 @@ def resampled_gain(
     count = int(np.clip(ROWS_DRAWN // rows, FEWEST_DRAWS, draws))
     found = np.array([_drawn(values, rng, rows, sign) for _ in range(count)])
     kept = found[np.isfinite(found)]
-    low, high = np.quantile(kept, [1 - level, level]) if len(kept) else (value, value)
+    low, high = np.quantile(kept, [1 - level, level], method="weibull") if len(kept) else (value, value)
     method = f"paired Poisson bootstrap, {count} draws"
     return Gain(float(value), min(float(low), value), max(float(high), value), method)
 

@@ -26,6 +26,7 @@ from pipelines.cli.live import (
 from pipelines.cli.quiet import quiet_libraries
 from pipelines.cli.settings import StoreUrl, new_run_id, overrides
 from pipelines.core.arrivals import blaming, landed_files
+from pipelines.core.challenge import check_challenge
 from pipelines.core.events import Status
 from pipelines.core.execute import run_all, run_together
 from pipelines.core.finish import finish_run
@@ -82,6 +83,7 @@ def run(
     defined = load(name)
     given = {**interval_settings(defined, interval), **overrides(settings or [])}
     pipeline = defined.configured(given)
+    check_challenge(pipeline)
     selected = pipeline.between(first, last)
     if not selected:
         raise ConfigError(

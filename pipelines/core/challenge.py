@@ -19,6 +19,7 @@ from pipelines.core.store import Run
 from schemas.artifacts import CheckedExamples, Deployment, Servable
 from schemas.champion import ChampionRecord
 from schemas.decision import DecisionRecord
+from schemas.errors import UnknownName
 from schemas.files import read_json, write_json
 
 FOLDER = "challenges"
@@ -28,6 +29,20 @@ NOT_ASKED = Verdict("not asked", True, "not compared with the champion: a person
 def asks_models(step: Step) -> bool:
     """Whether a step compares a new model with the champion, for which it needs TensorFlow."""
     return isinstance(getattr(step.config, "challenge", None), Challenge)
+
+
+def check_challenge(pipeline: Pipeline) -> None:
+    """Raise ``UnknownName`` where models are to be compared by a metric that no task and no evaluation here has."""
+    from components.tasks.choose import metric_named, metric_names
+
+    own = [name for step in pipeline.steps if isinstance(step.config, JudgeSettings) for name in step.config.metrics]
+    for step in pipeline.steps:
+        settings = getattr(step.config, "challenge", None)
+        name = settings.metric if isinstance(settings, Challenge) else None
+        if name is not None and name not in own and metric_named(name) is None:
+            raise UnknownName(
+                f"metric to compare models by in {pipeline.name}.{step.name}", name, [*own, *metric_names()]
+            )
 
 
 def challenge(pipeline: Pipeline, step: Step, run: Run) -> Verdict:

@@ -14,6 +14,7 @@ from types import ModuleType
 
 from pydantic import ValidationError
 
+from pipelines.core.challenge import check_challenge
 from pipelines.core.graph import Pipeline
 from pipelines.core.project import OWN, PROJECT, of_its_code, open_project
 from pipelines.core.retraining import check_retraining
@@ -52,6 +53,7 @@ def load(name: str) -> Pipeline:
         )
     pipeline = found[0].anchored(project_root())
     check_retraining(pipeline)
+    check_challenge(pipeline)
     return pipeline
 
 

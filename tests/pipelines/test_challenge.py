@@ -248,6 +248,14 @@ def test_a_verdict_holds_for_one_champion_alone(shop):
     assert known(pipeline, pipeline["deployment"], run) is None
 
 
+def test_a_metric_that_nobody_has_is_refused_before_anything_runs(shop, capsys):
+    assert shop.run("r1", "--set", "deployment.challenge.metric=auk") == 2
+    assert "did you mean" in capsys.readouterr().err and not (shop.store / "runs").exists()
+    shop.define(challenge="Challenge(metric='auk')")
+    assert shop.run("r1") == 2
+    assert "shop.deployment" in capsys.readouterr().err
+
+
 def test_two_at_once_each_challenge_what_is_live_then(shop):
     shop.run("r1")
     store, threads = Store.at(str(shop.store)), []

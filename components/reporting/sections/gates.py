@@ -54,7 +54,7 @@ def _models(found: dict[str, Any]) -> dict[str, Any] | None:
         "difference": f"{values['difference']:+.4g}",
         "bounds": f"{values['low']:+.4g} to {values['high']:+.4g}",
         "margin": f"{values['margin']:.3g}",
-        "level": f"{values['level']:.0%}",
+        "level": f"{100 * values['level']:g} %",
         "rows": f"{values['rows']:,.0f}",
         "live": f"version {against.get('version')}, run {against.get('run_id')}",
         "verdict": str(found.get("verdict") or ""),
