@@ -42,6 +42,8 @@ class ApprovalOperator(HITLOperator):
         approval: how it is asked.
     """
 
+    custom_operator_name = "a person decides"
+
     def __init__(self, *, pipeline: Pipeline, step: str, approval: Approval, **kwargs: Any) -> None:
         self.pipeline, self.step = pipeline, step
         kwargs.pop("params", None)  # those of the DAG, which Airflow hands to every operator; these are asked instead

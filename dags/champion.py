@@ -93,6 +93,7 @@ def build_champion_dag(pipeline: Pipeline, store: Store | None = None) -> DAG:
     ) as dag:
         ChampionOperator(
             task_id="move",
+            task_display_name="move: promote or roll back",
             pipeline=pipeline.name,
             arguments=(),
             env={"KILNWORKS_BY": "{{ dag_run.triggering_user_name or 'Airflow' }}"},

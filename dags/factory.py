@@ -74,7 +74,12 @@ def build_dag(pipeline: Pipeline, docs: str = "") -> DAG:
     ) as dag:
         tasks = _tasks(pipeline)
         finish = PipelineOperator(
-            task_id="finish", pipeline=pipeline.name, arguments=("finish", pipeline.name), env=_environment()
+            task_id="finish",
+            task_display_name="finish: report and tracking",
+            doc_md="Writes the report of the run and sends its figures to MLflow, however the other tasks ended.",
+            pipeline=pipeline.name,
+            arguments=("finish", pipeline.name),
+            env=_environment(),
         ).as_teardown(on_failure_fail_dagrun=False)
         list(tasks.values()) >> finish
     return dag
@@ -106,7 +111,14 @@ def _approval(pipeline: Pipeline, unit: Unit) -> BaseOperator | None:
     if unit.task.approval is None:
         return None
     step = unit.steps[0].name
-    return ApprovalOperator(task_id=f"approve_{unit.name}", pipeline=pipeline, step=step, approval=unit.task.approval)
+    title = f"approve: may {step} run?"
+    return ApprovalOperator(
+        task_id=f"approve_{unit.name}",
+        task_display_name=title,
+        pipeline=pipeline,
+        step=step,
+        approval=unit.task.approval,
+    )
 
 
 def _task(pipeline: Pipeline, unit: Unit) -> BaseOperator:
@@ -140,6 +152,7 @@ def _common(pipeline: Pipeline, unit: Unit) -> dict[str, Any]:
     task = unit.task
     return {
         "task_id": unit.name,
+        "task_display_name": _title(unit),
         "doc_md": "\n\n".join(f"### {s.name}\n\n{document(s.run.__doc__ or s.component)}" for s in unit.steps),
         "pool": task.pool,
         "max_active_tis_per_dag": 1,  # also in a backfill, which has a limit of runs of its own
@@ -154,6 +167,12 @@ def _common(pipeline: Pipeline, unit: Unit) -> dict[str, Any]:
         "on_skipped_callback": alerts.gate_closed,
         "post_execute": assets.announce(pipeline, unit.steps),
     }
+
+
+def _title(unit: Unit) -> str:
+    """What a task does, in a line of the graph: its name and its components, such as ``model: train``."""
+    verbs = dict.fromkeys(step.component.rpartition(".")[2] for step in unit.steps)
+    return f"{unit.name}: {', '.join(verbs)}"
 
 
 def _environment() -> dict[str, str]:

@@ -37,10 +37,10 @@ def asked(default: Any, schema: Mapping[str, Any], help_text: str, **look: Any) 
     Args:
         default: what it shows when the form opens.
         schema: rules for a value.
-        help_text: shown below it; code in backticks, nothing else is markup.
+        help_text: shown below it; backticks around code are left out.
         look: ``title``, ``section`` and whatever else Airflow keeps for the form.
     """
-    return Param(default, **_rules(schema, default), **look, description_md=plain(help_text))
+    return Param(default, description=plain(help_text), **_rules(schema, default), **look)
 
 
 def _rules(schema: Mapping[str, Any], default: Any) -> dict[str, Any]:

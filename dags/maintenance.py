@@ -33,6 +33,7 @@ def build_maintenance_dag() -> DAG:
     ) as dag:
         PipelineOperator(
             task_id="prune",
+            task_display_name="prune: remove old runs",
             pipeline=NAME,
             arguments=("prune",),
             env={"KILNWORKS_KEEP_RUNS": "{{ params.runs }}", "KILNWORKS_KEEP_DAYS": "{{ params.days }}"},

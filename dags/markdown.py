@@ -8,17 +8,12 @@ SECTION = re.compile(r"^(Args|Returns|Raises|Yields|Attributes|Example|Examples)
 
 
 def plain(text: str) -> str:
-    r"""One line of text as Markdown: what is code stays code, and nothing else has a meaning.
+    """One line of text without markup: a form sets code in boxes that cover the lines beside them.
 
-    >>> plain("top_<k>_accuracy of ``a*b`` and *.csv")
-    'top\\_\\<k\\>\\_accuracy of `a*b` and \\*.csv'
+    >>> plain("``loss`` or `val_loss`, *.csv")
+    'loss or val_loss, *.csv'
     """
-    parts, at = [], 0
-    for found in CODE.finditer(text):
-        code = found["two"] or found["one"]
-        parts += [_escaped(text[at : found.start()]), f"`{code}`"]
-        at = found.end()
-    return "".join([*parts, _escaped(text[at:])])
+    return CODE.sub(lambda found: found["two"] or found["one"], text)
 
 
 def document(text: str) -> str:
@@ -80,7 +75,3 @@ def _items(text: str) -> str:
 
 def _coded(text: str) -> str:
     return re.sub(r"``(.+?)``", r"`\1`", text, flags=re.DOTALL)
-
-
-def _escaped(text: str) -> str:
-    return re.sub(r"([\\*_<>\[\]#~|])", r"\\\1", text)

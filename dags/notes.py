@@ -1,4 +1,4 @@
-"""The note of a DAG run on its page in Airflow: why it failed, or which gate closed.
+"""The note of a DAG run on its page in Airflow: why it failed, which gate closed, and what it came to.
 
 The plugin makes it a listener, which the scheduler calls when a run ends. A note that somebody wrote stays.
 """
@@ -8,7 +8,7 @@ from typing import Any
 from airflow.listeners import hookimpl
 
 from dags.pools import TAG
-from pipelines.core.reasons import closed_gates, failures
+from pipelines.core.reasons import closed_gates, failures, result
 from pipelines.core.store import Store, open_store
 
 
@@ -20,7 +20,7 @@ def on_dag_run_failed(dag_run: Any, msg: str) -> None:
 
 @hookimpl
 def on_dag_run_success(dag_run: Any, msg: str) -> None:
-    """Say which gate closed; a run that stops at one has not failed."""
+    """Say which gate closed, verdict, version and metrics; a run that stops at a gate has not failed."""
     _note(dag_run)
 
 
@@ -36,4 +36,4 @@ def reasons(pipeline: str, run_id: str) -> str:
     """What stands in the run, a line each; as this host has it, because the scheduler waits for no other."""
     run = Store(open_store().root).run(pipeline, run_id)
     steps = [path.stem for path in sorted(run.path.glob("outcomes/*.json"))]
-    return "\n".join([*failures(run, steps), *closed_gates(run, steps)])
+    return "\n".join(filter(None, [*failures(run, steps), *closed_gates(run, steps), result(run)]))

@@ -17,10 +17,13 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 
 from dags.links import LINKS
 from dags.place import command, environment, open_run
+from pipelines.core.reasons import result
 from pipelines.core.store import now
 from schemas.errors import EXIT_SKIPPED, EXIT_USAGE, KilnworksError, StepSkipped
 from schemas.places import project_root
 
+RESULTS = ("evaluation.json", "deployment.json")
+"""Files of what a run comes to."""
 STOP_SECONDS = 10.0
 """How long a stopped command may take to tidy up before it is killed."""
 
@@ -38,6 +41,7 @@ class PipelineOperator(BaseOperator):
 
     template_fields = ("env",)
     operator_extra_links = LINKS
+    custom_operator_name = "kilnworks"
     ui_color = "#f3e3d3"
 
     def __init__(
@@ -61,6 +65,13 @@ class PipelineOperator(BaseOperator):
         code = self.run_command()
         if code != 0:
             raise verdict(self.pipeline, str(context["run_id"]), self.steps, code, began)
+        self.tell_result(str(context["run_id"]))
+
+    def tell_result(self, run_id: str) -> None:
+        """Log verdict, version and metrics, where a step of the task has made some."""
+        run = open_run(self.pipeline, run_id)
+        if any((run.step_path(step) / name).is_file() for step in self.steps for name in RESULTS):
+            self.log.info("Result: %s", result(run))
 
     def run_command(self) -> int:
         """Run it to its end, or stop it; returns the exit code, negative for the number of a signal."""
@@ -115,6 +126,7 @@ class InProcessOperator(PipelineOperator):
             raise (AirflowException if error.retry_helps else AirflowFailException)(str(error)) from None
         if code != 0:
             raise verdict(self.pipeline, str(context["run_id"]), self.steps, code, began)
+        self.tell_result(str(context["run_id"]))
 
 
 def verdict(pipeline: str, run_id: str, steps: Sequence[str], code: int, began: str) -> AirflowException:

@@ -2,16 +2,18 @@
 
 import datetime as dt
 import html
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from components.reporting.summary import run_summary
-from pipelines.core.records import newest_runs
+from components.charts.spark import trend
+from components.charts.svg import theme
+from components.reporting.reading import read_object
+from dags.summaries import SUMMARIES, Told
 from pipelines.core.store import Run, Store
-from schemas.files import read_json
+from schemas.json_values import as_number
 
 RUNS_SHOWN = 15
 DECISIONS_SHOWN = 20
@@ -20,6 +22,22 @@ ALERTS_OPEN = 5
 """How many alerts are seen without a click."""
 LOOKED_AT = 200
 """Most decisions of a pipeline that are read."""
+
+MOST_LOOKS = 40
+"""How often a page of a run that does not begin loads itself again: for half an hour, ever more slowly."""
+LEAVE = """
+addEventListener("click", event => {
+  const link = event.target.closest("a.airflow");
+  if (!link || parent === window || event.ctrlKey || event.metaKey) return;
+  try {
+    const way = parent.document.createElement("a");
+    way.href = link.getAttribute("href");
+    event.preventDefault();
+    way.click();
+  } catch { /* framed by another site: the link opens here */ }
+});
+"""
+"""Airflow frames a page so that its links stay inside; those to Airflow's own pages are followed around it."""
 
 STYLE = """
 :root { color-scheme: light dark; --line: light-dark(#d9d4cc, #46413a); --dim: light-dark(#6b645a, #a79f93);
@@ -30,28 +48,42 @@ table { border-collapse: collapse; width: 100% } th { text-align: left; font-wei
 td, th { padding: .35rem .8rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
 .done, .retrain { color: var(--good) } .failed { color: var(--bad) } .skipped, .wait { color: var(--wait) }
 summary { cursor: pointer; color: var(--dim); padding: .35rem 0 }
+.trend { display: flex; gap: .8rem; align-items: center; color: var(--dim) } .trend span { width: 160px }
+.live { color: var(--good); font-weight: 600 } .running { color: var(--wait) } details ul { margin: .3rem 0 }
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(380px, 1fr)); gap: 1rem }
+.differs { background: light-dark(#fff6e0, #3a3017) }
 .dim, .nothing { color: var(--dim) } td.number { font-variant-numeric: tabular-nums; white-space: nowrap }
 """
 
 
-def overview(store: Store, pipelines: Iterable[str]) -> str:
-    """Every pipeline: its newest runs, and what was decided on new data."""
-    parts = [f"<h2>{_text(name)}</h2>{_runs(store, name)}{_decisions(store, name)}" for name in pipelines]
-    alerts = _alerts(store)
-    return page("Pipelines", alerts + ("".join(parts) or "<p class=dim>No run yet.</p>"))
+def overview(store: Store, pipelines: Iterable[str], seen: Callable[[str], bool] = lambda _: True) -> str:
+    """Every pipeline: its newest runs, and what was decided on new data; ``seen`` says whose alerts may be shown."""
+    parts = [f"<h2>{text(name)}</h2>{_runs(store, name)}{_decisions(store, name)}" for name in pipelines]
+    body = _alerts(store, seen) + ("".join(parts) or "<p class=dim>No run yet.</p>")
+    return page("Pipelines", body + f"<script>{LEAVE}</script>")
 
 
-def waiting(pipeline: str, run_id: str) -> str:
-    """A page for a run that has not begun; it loads itself again."""
-    return page(pipeline, f"<p>Run <code>{_text(run_id)}</code> has not started a step yet.</p>", refresh_seconds=3)
+def waiting(pipeline: str, run_id: str, looks: int = 0) -> str:
+    """A page for a run that has not begun; it loads itself again, later each time, and not for ever."""
+    said = f"<p>Run <code>{text(run_id)}</code> has not started a step yet.</p>"
+    address = f"run?{urlencode({'dag_id': pipeline, 'run_id': run_id, 'looks': looks + 1})}"
+    if looks >= MOST_LOOKS:
+        again = f"<p><a href='{text(address.partition('&looks')[0])}'>Look again</a></p>"
+        return page(pipeline, said + again)
+    pause = min(2 + looks, 60)
+    return page(pipeline, said, f"<meta http-equiv=refresh content='{pause};url={text(address)}'>")
 
 
-def page(title: str, body: str, refresh_seconds: int = 0) -> str:
-    """A whole page around ``body``, which is HTML already."""
-    refresh = f"<meta http-equiv=refresh content={refresh_seconds}>" if refresh_seconds else ""
+def said(title: str, words: str) -> str:
+    """A page that says why there is nothing to show."""
+    return page(title, f"<p>{text(words)}</p>")
+
+
+def page(title: str, body: str, head: str = "") -> str:
+    """A whole page around ``body``; both are HTML already, and so is what ``head`` adds."""
     return (
-        f"<!doctype html><html lang=en><meta charset=utf-8>{refresh}<title>{_text(title)}</title>"
-        f"<style>{STYLE}</style><body><h1>{_text(title)}</h1>{body}</body></html>"
+        f"<!doctype html><html lang=en><meta charset=utf-8>{head}<title>{text(title)}</title>"
+        f"<style>{theme()}{STYLE}</style><body><h1>{text(title)}</h1>{body}</body></html>"
     )
 
 
@@ -60,21 +92,48 @@ def report_path(run: Run) -> str:
     return f"/kilnworks/files/{quote(run.pipeline)}/{quote(run.folder)}/report.html"
 
 
+def dag_run_link(pipeline: str, run_id: str, words: str) -> str:
+    """A link to the run in Airflow's own pages, which stand around this one."""
+    address = f"/dags/{quote(pipeline)}/runs/{quote(run_id, safe='')}"
+    return f"<a class=airflow href='{text(address)}'>{text(words)}</a>"
+
+
 def _runs(store: Store, pipeline: str) -> str:
-    with newest_runs(store, pipeline, RUNS_SHOWN) as newest:
-        rows = "".join(_run_row(run, run_summary(run.path)) for run in newest)
-    if not rows:
+    newest = SUMMARIES.newest(store, pipeline, RUNS_SHOWN)
+    if not newest:
         return "<p class=dim>No run yet.</p>"
-    return f"<table><tr><th>run<th>started<th>outcome<th>seconds<th>metrics<th>reason</tr>{rows}</table>"
-
-
-def _run_row(run: Run, summary: Mapping[str, Any]) -> str:
-    metrics = "  ".join(f"{name} {value:.4f}" for name, value in list(summary["metrics"].items())[:3])
-    live = " <b>live</b>" if summary["champion"] else ""
+    head = "<th><th>run<th>started<th>verdict<th>version<th>metric<th>seconds<th>"
+    rows = "".join(_run_row(told) for told in newest)
     return (
-        f"<tr><td><a href='{report_path(run)}'>{_text(run.run_id)}</a>{live}"
-        f"<td class=number>{_text(summary['started'][:19])}<td class={summary['outcome']}>{summary['outcome']}"
-        f"<td class=number>{summary['seconds']:.1f}<td class=number>{_text(metrics)}<td>{_text(summary['reason'])}</tr>"
+        f"{_trend(newest)}<form action=compare method=get><input type=hidden name=pipeline value='{text(pipeline)}'>"
+        f"<table><tr>{head}</tr>{rows}</table><p><button>Compare the chosen runs</button></p></form>"
+    )
+
+
+def _trend(newest: Sequence[Told]) -> str:
+    """The metric of the newest run over the runs that have it, from the oldest on."""
+    name = next((told.summary["headline"] for told in newest if told.summary["headline"]), "")
+    values = [told.summary["metrics"].get(name) for told in reversed(newest)]
+    drawn = trend(values, [told.run.run_id for told in reversed(newest)], name)
+    return f"<p class=trend>{text(name)} <span>{drawn}</span></p>" if drawn else ""
+
+
+def _run_row(told: Told) -> str:
+    run, summary = told.run, told.summary
+    name, value = summary["headline"], told.headline
+    metric = "" if value is None else f"{text(name)} {value:.4f}"
+    version = "" if summary["version"] is None else summary["version"]
+    more = "".join(f"<li>{text(n)} {v:.4f}" for n, v in summary["metrics"].items() if n != name)
+    reason = f"<p>{text(summary['reason'])}</p>" if summary["reason"] else ""
+    folded = f"<details><summary>more</summary>{reason}<ul>{more}</ul></details>" if reason or more else ""
+    good = "live" if summary["champion"] else summary["outcome"]
+    started = text(summary["started"][:19].replace("T", " "))
+    address = f"live/{quote(run.pipeline)}/{quote(run.folder)}" if summary["outcome"] == "running" else report_path(run)
+    return (
+        f"<tr><td><input type=checkbox name=run value='{text(run.folder)}' aria-label='compare {text(run.run_id)}'>"
+        f"<td>{dag_run_link(run.pipeline, run.run_id, run.run_id)} <a class=dim href='{address}'>report</a>"
+        f"<td class=number>{started}<td class='{good}'>{text(summary['verdict'])}"
+        f"<td class=number>{version}<td class=number>{metric}<td class=number>{summary['seconds']:.1f}<td>{folded}</tr>"
     )
 
 
@@ -93,16 +152,16 @@ def _decision_row(alike: list[dict[str, Any]]) -> str:
     before = f" <span class=dim>({count} times since {_time(alike[-1]['at'])})</span>" if count > 1 else ""
     return (
         f"<tr><td class=number>{_time(newest['at'])}<td class={newest['verdict']}>{newest['verdict']}"
-        f"<td>{_text(newest['headline'])}{before}</tr>"
+        f"<td>{text(newest['headline'])}{before}</tr>"
     )
 
 
-def _alerts(store: Store) -> str:
-    records = _newest(store.root / "alerts", ALERTS_SHOWN)
+def _alerts(store: Store, seen: Callable[[str], bool]) -> str:
+    records = [r for r in _newest(store.root / "alerts", ALERTS_SHOWN) if seen(str(r.get("pipeline")))]
     if not records:
         return ""
     lines = [
-        f"<tr><td class=number>{_time(r['at'])}<td>{_run_link(r)}<td>{_text(r['kind'])}<td>{_text(r['text'])}</tr>"
+        f"<tr><td class=number>{_time(r['at'])}<td>{_run_link(r)}<td>{text(r['kind'])}<td>{text(r['text'])}</tr>"
         for r in records
     ]
     return f"<h2>Alerts</h2>{_folded(lines, ALERTS_OPEN, 'time<th>run<th>kind<th>what happened')}"
@@ -117,17 +176,23 @@ def _folded(rows: list[str], shown: int, head: str) -> str:
 
 
 def _run_link(record: Mapping[str, Any]) -> str:
+    """The pipeline, with a link to the run's report, and the task, with one to the run itself."""
     query = urlencode({"dag_id": record["pipeline"], "run_id": record["run_id"]})
-    return f"<a href='/kilnworks/run?{query}'>{_text(record['pipeline'])}</a>"
+    report = f"<a href='/kilnworks/run?{query}'>{text(record['pipeline'])}</a>"
+    task, run_id = str(record.get("task") or "run"), str(record["run_id"])
+    return f"{report} {dag_run_link(str(record['pipeline']), run_id, task)}" if run_id else text(record["pipeline"])
 
 
 def _newest(folder: Path, count: int) -> list[dict[str, Any]]:
-    return [read_json(path) for path in sorted(folder.glob("*.json"))[::-1][:count]]
+    """The newest records; one that is damaged is left out."""
+    records = [read_object(path) for path in sorted(folder.glob("*.json"))[::-1][:count]]
+    return [record for record in records if as_number(record.get("at")) is not None]
 
 
 def _time(seconds: float) -> str:
     return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _text(value: object) -> str:
+def text(value: object) -> str:
+    """A value as it may stand in HTML."""
     return html.escape(str(value))

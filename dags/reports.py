@@ -3,32 +3,44 @@
 Every address needs Airflow's own authentication, files too; a file is only ever one of the run that is asked for.
 """
 
+import secrets
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from airflow.api_fastapi.auth.managers.models.resource_details import DagDetails
 from airflow.api_fastapi.core_api.security import get_user
-from fastapi import Depends, FastAPI, HTTPException
+from fastapi import Depends, FastAPI, HTTPException, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from components.reporting.report import REPORT, render_report
-from dags import pages
+from dags import live, pages
+from dags.side_by_side import MOST, side_by_side
+from dags.started import ENDED, state
+from dags.summaries import SUMMARIES
 from pipelines.core.records import whole_run
 from pipelines.core.store import Run, open_store
 from schemas.errors import KilnworksError
 
+POLICY = (
+    "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
+    "script-src 'self' 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
+)
 HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
-        "script-src 'self' 'unsafe-inline'; form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
-    ),
+    "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "private, no-cache",
     "Referrer-Policy": "same-origin",
 }
+FILE_HEADERS = {**HEADERS, "Content-Security-Policy": POLICY.replace("form-action 'self'", "form-action 'none'")}
 """A page from the store may show itself and nothing else: it cannot call Airflow's API in the name of its reader."""
+COMPARED = 100
+"""How many of the newest runs may stand side by side, and are drawn over time."""
+TITLES = {403: "Not yours to see", 404: "Not found", 400: "Not possible", 405: "Not possible"}
 
 app = FastAPI(
     title="Kilnworks reports", dependencies=[Depends(get_user)], docs_url=None, redoc_url=None, openapi_url=None
@@ -41,22 +53,58 @@ def index(user: User) -> HTMLResponse:
     """Every pipeline that the reader may see."""
     store = open_store()
     names = [name for name in store.pipelines() if _may_read(user, name)]
-    return HTMLResponse(pages.overview(store, names), headers=HEADERS)
+    return _page(pages.overview(store, names, lambda name: _may_read(user, name)))
 
 
 @app.get("/run")
-def run(dag_id: str, run_id: str, user: User) -> Response:
+def run(dag_id: str, run_id: str, user: User, looks: int = 0) -> Response:
     """The report of a DAG run; for the DAGs that start retrainings or move the champion, the page of its pipeline."""
     pipeline = dag_id.removesuffix("_retrain").removesuffix("_champion")
     _check(user, dag_id)
     store = open_store()
     if pipeline != dag_id:
-        return HTMLResponse(pages.overview(store, [pipeline]), headers=HEADERS)
+        return _page(pages.overview(store, [pipeline], lambda name: name == pipeline))
     this = store.run(pipeline, run_id)
     store.pull(f"runs/{pipeline}/{this.folder}/run.json")
     if not (this.path / "run.json").is_file():
-        return HTMLResponse(pages.waiting(pipeline, run_id), headers=HEADERS)
+        return _not_begun(dag_id, run_id, looks)
     return RedirectResponse(pages.report_path(this), status_code=303)
+
+
+@app.get("/live")
+def running(dag_id: str, run_id: str, user: User, looks: int = 0) -> Response:
+    """How far a DAG run has come."""
+    _check(user, dag_id)
+    this = open_store().run(dag_id, run_id)
+    if not (this.path / "run.json").is_file():
+        return _not_begun(dag_id, run_id, looks)
+    return RedirectResponse(f"/kilnworks/live/{quote(dag_id)}/{quote(this.folder)}", status_code=303)
+
+
+@app.get("/live/{pipeline}/{folder}")
+def progress(pipeline: str, folder: str, user: User, part: bool = False) -> HTMLResponse:
+    """The same as a page that asks for news, and those news alone."""
+    _check(user, pipeline)
+    this, nonce = _known_run(pipeline, folder), secrets.token_urlsafe(16)
+    with whole_run(this) as seen:
+        if part:
+            return _page(live.content(seen))
+        policy = POLICY.replace("script-src 'self' 'unsafe-inline'", f"script-src 'nonce-{nonce}'; connect-src 'self'")
+        return HTMLResponse(live.live(seen, nonce), headers={**HEADERS, "Content-Security-Policy": policy})
+
+
+@app.get("/compare")
+def compare(pipeline: str, user: User, run: Annotated[list[str] | None, Query()] = None) -> HTMLResponse:
+    """Chosen runs of a pipeline side by side; without a choice the two newest."""
+    _check(user, pipeline)
+    every = SUMMARIES.newest(open_store(), pipeline, COMPARED)
+    folders = [_known_run(pipeline, folder).folder for folder in run or []]
+    chosen = [told for told in reversed(every) if told.run.folder in folders] if folders else every[:2][::-1]
+    if not chosen:
+        raise HTTPException(404, f"{pipeline} has no such run among its newest {COMPARED}")
+    if len(chosen) > MOST:
+        raise HTTPException(400, f"{len(chosen)} runs are chosen; at most {MOST} fit side by side")
+    return _page(side_by_side(chosen, every))
 
 
 @app.get("/files/{pipeline}/{folder}/{name:path}")
@@ -64,14 +112,55 @@ def file(pipeline: str, folder: str, name: str, user: User) -> Response:
     """One file of a run; the report as it is now while the run goes on."""
     _check(user, pipeline)
     this = _known_run(pipeline, folder)
-    this.store.pull(f"runs/{pipeline}/{folder}/{name}")
     if name == REPORT:
         with whole_run(this) as seen:
-            return HTMLResponse(render_report(seen.path), headers=HEADERS)
-    path = (this.path / name).resolve()
-    if not path.is_relative_to(this.path.resolve()) or not path.is_file():
-        raise HTTPException(404, f"run {folder} of {pipeline} has no file {name}")
-    return FileResponse(path, headers=HEADERS)
+            return HTMLResponse(render_report(seen.path), headers=FILE_HEADERS)
+    path = _path(this, name)
+    if path is None:
+        raise HTTPException(404, f"run {folder} of {pipeline} has no file {name!r}")
+    return FileResponse(path, headers=FILE_HEADERS)
+
+
+@app.exception_handler(StarletteHTTPException)
+def refused(request: Request, error: StarletteHTTPException) -> HTMLResponse:
+    """The reason as a page; what asks by a program reads the status."""
+    words = str(error.detail) if error.status_code != 404 or error.detail != "Not Found" else "There is no such page."
+    return HTMLResponse(pages.said(TITLES.get(error.status_code, "Not possible"), words), error.status_code, HEADERS)
+
+
+@app.exception_handler(RequestValidationError)
+def misunderstood(request: Request, error: RequestValidationError) -> HTMLResponse:
+    """An address that lacks something, or gives a word for a number."""
+    parts = "; ".join(f"{'.'.join(map(str, e['loc'][1:]))}: {e['msg'].lower()}" for e in error.errors())
+    return HTMLResponse(pages.said("This address is not complete", parts), 400, HEADERS)
+
+
+def _page(content: str) -> HTMLResponse:
+    return HTMLResponse(content, headers=HEADERS)
+
+
+def _path(this: Run, name: str) -> Path | None:
+    """The file of that name in a run; None for none, for one outside, and for a name that no file can have."""
+    try:
+        this.store.pull(f"runs/{this.pipeline}/{this.folder}/{name}")
+        path = (this.path / name).resolve()
+        return path if path.is_relative_to(this.path.resolve()) and path.is_file() else None
+    except (OSError, ValueError, KilnworksError):
+        return None
+
+
+def _not_begun(dag_id: str, run_id: str, looks: int) -> HTMLResponse:
+    """A page for a run that has written nothing: it waits where something may still come."""
+    now = state(dag_id, run_id)
+    if now is None:
+        raise HTTPException(404, f"{dag_id} is no pipeline of Kilnworks: it has no reports")
+    if now == "":
+        raise HTTPException(404, f"{dag_id} has no run {run_id!r}")
+    if now in ENDED:
+        return _page(
+            pages.said(dag_id, f"Run {run_id} has ended ({now}) before a step began; its tasks' logs say why.")
+        )
+    return _page(pages.waiting(dag_id, run_id, looks))
 
 
 def _known_run(pipeline: str, folder: str) -> Run:
@@ -79,11 +168,11 @@ def _known_run(pipeline: str, folder: str) -> Run:
     try:
         return open_store().find_run(pipeline, folder)
     except (KilnworksError, OSError, ValueError):
-        raise HTTPException(404, f"no run {folder} of {pipeline}") from None
+        raise HTTPException(404, f"no run {folder!r} of {pipeline}") from None
 
 
 def _check(user: BaseUser, dag_id: str) -> None:
-    if Path(dag_id).name != dag_id or not _may_read(user, dag_id):
+    if not dag_id.strip(".") or "\0" in dag_id or Path(dag_id).name != dag_id or not _may_read(user, dag_id):
         raise HTTPException(403, f"you may not see {dag_id}")
 
 

@@ -43,6 +43,8 @@ SUFFIX = "_retrain"
 class DecideOperator(BaseOperator):
     """Looks at the landing folder and claims what is due; hands ``{"run_id", "settings"}`` to the next task."""
 
+    custom_operator_name = "looks at new data"
+
     def __init__(self, *, pipeline: str, policy: RetrainPolicy, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.pipeline, self.policy = pipeline, policy
@@ -76,6 +78,8 @@ class DecideOperator(BaseOperator):
 class StartOperator(BaseOperator):
     """Creates the claimed run of the pipeline's DAG; skipped where it exists."""
 
+    custom_operator_name = "starts a run"
+
     def __init__(self, *, pipeline: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.pipeline = pipeline
@@ -99,6 +103,8 @@ class StartOperator(BaseOperator):
 
 class ConfirmOperator(BaseOperator):
     """Remembers that the claimed run exists, so that it is not started again."""
+
+    custom_operator_name = "keeps the ledger"
 
     def __init__(self, *, pipeline: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -143,7 +149,15 @@ def build_retrain_dag(pipeline: Pipeline, policy: RetrainPolicy) -> DAG:
             "on_failure_callback": alerts.task_failed,
         },
     ) as dag:
-        decide = DecideOperator(task_id="decide", pipeline=name, policy=policy)
-        start = StartOperator(task_id="start", pipeline=name)
-        decide >> start >> ConfirmOperator(task_id="confirm", pipeline=name, trigger_rule="none_failed")
+        decide = DecideOperator(
+            task_id="decide", task_display_name="decide: is a retraining due?", pipeline=name, policy=policy
+        )
+        start = StartOperator(task_id="start", task_display_name="start: create the run", pipeline=name)
+        (
+            decide
+            >> start
+            >> ConfirmOperator(
+                task_id="confirm", task_display_name="confirm: remember it", pipeline=name, trigger_rule="none_failed"
+            )
+        )
     return dag

@@ -4,6 +4,7 @@ The page loads nothing from outside and runs no script; its content security pol
 be read says why, and the others are still there: a report must not hide the error that it was written for.
 """
 
+import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -30,6 +31,8 @@ ASSETS = Path(__file__).parent / "assets"
 REPORT = "report.html"
 REFRESH_SECONDS = 5
 """A page of a run that goes on loads itself again so often."""
+QUIET_SECONDS = 900.0
+"""A run of which nothing was heard for so long is not waited for."""
 
 SECTIONS: dict[str, Callable[[RunRecord], Any]] = {
     "gates": gates,
@@ -56,7 +59,7 @@ def render_report(run_dir: Path) -> str:
         head=overview(run),
         problems=problems(run),
         broken=broken,
-        refresh=REFRESH_SECONDS if run.outcome == "running" else 0,
+        refresh=REFRESH_SECONDS if run.outcome == "running" and _moves(run_dir) else 0,
         **sections,
     )
 
@@ -66,6 +69,12 @@ def write_report(run_dir: Path) -> Path:
     path = run_dir / REPORT
     write_text(path, render_report(run_dir))
     return path
+
+
+def _moves(run_dir: Path) -> bool:
+    """Whether something was written of late; a run that was killed says that it runs for ever."""
+    changed = [path.stat().st_mtime for path in run_dir.glob("outcomes/*.json")]
+    return bool(changed) and time.time() - max(changed) < QUIET_SECONDS
 
 
 def _built(build: Callable[[RunRecord], Any], run: RunRecord) -> tuple[Any, str]:

@@ -1,10 +1,14 @@
 """A run in a few values, for tables on the command line."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from components.reporting.reading import RunRecord, read_object, read_run
-from schemas.json_values import as_dict, as_number
+from schemas.json_values import as_dict, as_list, as_number
+
+METRICS = 5
+"""Most metrics in a line."""
 
 
 def run_summary(run_dir: Path) -> dict[str, Any]:
@@ -30,6 +34,8 @@ def run_summary(run_dir: Path) -> dict[str, Any]:
         "champion": is_champion(run),
         "version": deployment.get("version"),
         "challenge": _challenge(run),
+        "verdict": verdict(run),
+        "headline": headline(run),
         "reason": next((s.reason for s in run.steps if s.outcome in ("failed", "skipped") and s.reason), ""),
         "report": str(report) if report.is_file() else None,
     }
@@ -40,6 +46,44 @@ def _challenge(run: RunRecord) -> str:
     records = [read_object(run.path / "challenges" / f"{step.name}.json") for step in run.steps]
     verdicts = [str(as_dict(record.get("details")).get("verdict") or "") for record in records if record]
     return verdicts[-1] if verdicts else ""
+
+
+def verdict(run: RunRecord) -> str:
+    """What became of a run in a word or two: live, published, failed, or the gate that it stopped at."""
+    if is_champion(run):
+        return "live"
+    if run.outcome in ("failed", "running", "empty"):
+        return {"empty": "not begun"}.get(run.outcome, run.outcome)
+    if run.find("deployment.json").get("version") is not None:
+        return "published"
+    closed = [record for record in _decisions(run) if record.get("passed") is False]
+    gate = str(closed[0].get("gate") or "a gate") if closed else ""
+    return f"stopped: {gate}" if gate else {"done": "trained"}.get(run.outcome, run.outcome)
+
+
+def headline(run: RunRecord) -> str:
+    """The metric that a run is told by: the first that its gate judged, else the first that was measured."""
+    measured = metric_values(run)
+    judged = [as_dict(check).get("name") for r in _decisions(run) for check in as_list(r.get("checks"))]
+    return next((str(name) for name in [*judged, *measured] if name in measured), "")
+
+
+def result_line(summary: Mapping[str, Any]) -> str:
+    """Verdict, version and metrics in one line, for a log or a note; empty where there is nothing to tell.
+
+    >>> result_line({"verdict": "live", "version": 3, "metrics": {"auc": 0.81234}, "headline": "auc"})
+    'live, version 3, auc 0.8123'
+    """
+    version = [] if summary["version"] is None else [f"version {summary['version']}"]
+    names = [name for name in (summary["headline"], *summary["metrics"]) if name]
+    metrics = [f"{name} {summary['metrics'][name]:.4f}" for name in list(dict.fromkeys(names))[:METRICS]]
+    told = [*version, *metrics]
+    return ", ".join([summary["verdict"], *told]) if told else ""
+
+
+def _decisions(run: RunRecord) -> list[dict[str, Any]]:
+    """The records of the gates, in the order of the steps."""
+    return [read_object(step.folder / "decision.json") for step in run.steps if step.folder is not None]
 
 
 def metric_values(run: RunRecord) -> dict[str, float]:

@@ -45,6 +45,15 @@ class KilnworksPlugin(AirflowPlugin):
             "destination": "dag_run",
             "url_route": "run-report",
         },
+        *(
+            {
+                "name": "Epochs",
+                "href": f"{PREFIX}/live?dag_id={{DAG_ID}}&run_id={{RUN_ID}}",
+                "destination": destination,
+                "url_route": route,
+            }
+            for destination, route in (("dag_run", "epochs"), ("task_instance", "task-epochs"))
+        ),
     ]
     timetables: ClassVar[list[Any]] = [NextInterval]
     listeners: ClassVar[list[Any]] = [pools, notes]

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -12,6 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from pipelines.cli.pace import Pace
 from pipelines.core.events import Listener, StepEvent
 from pipelines.core.graph import Pipeline
 from schemas.context import Progress
@@ -76,13 +77,11 @@ class _Row:
     began: float = 0.0
     seconds: float | None = None
     reason: str = ""
+    pace: Pace = field(default_factory=Pace)
 
     def eta(self) -> float | None:
-        """Seconds to go, at the pace so far; None while unknown."""
-        if self.progress is None or not self.progress.total or self.progress.done <= 0:
-            return None
-        elapsed = time.monotonic() - self.began
-        return elapsed * (self.progress.total - self.progress.done) / self.progress.done
+        """Seconds to go, at the pace of the last parts; None while unknown."""
+        return None if self.progress is None else self.pace.to_go(self.progress.total)
 
 
 class _Board:
@@ -99,6 +98,8 @@ class _Board:
             row.began = time.monotonic()
         row.status = event.status
         row.progress = event.progress or row.progress
+        if event.progress is not None:
+            row.pace.news(event.progress.done, time.monotonic() - row.began)
         row.seconds = event.seconds if event.status != "running" else None
         row.reason = event.reason.partition("\n")[0]
 
@@ -120,7 +121,7 @@ def _detail(row: _Row) -> Table | Text:
         grid = Table.grid(padding=(0, 1))
         eta = row.eta()
         note = row.progress.note or f"{row.progress.done:g}/{row.progress.total:g}"
-        left = f"{eta:.0f} s to go" if eta is not None else ""
+        left = f"{_duration(eta)} to go" if eta is not None else ""
         grid.add_row(ProgressBar(row.progress.total, row.progress.done, width=24), note, Text(left, "dim"))
         return grid
     seconds = "" if row.seconds is None or row.status in ("cached", "skipped") else f"{row.seconds:.1f} s"
@@ -134,12 +135,15 @@ class _Lines:
         self._console = console
         self._last = 0.0
         self._parts: dict[str, int] = {}
+        self._paces: dict[str, Pace] = {}
 
     def __call__(self, event: StepEvent) -> None:
         """Print the change."""
         if event.status == "running" and event.progress is not None:
+            pace = self._paces.setdefault(event.step, Pace())
+            pace.news(event.progress.done, event.seconds or 0.0)
             if self._worth_a_line(event.step, event.progress):
-                self._say(f"{event.step}: {_progress_words(event.progress, event.seconds)}")
+                self._say(f"{event.step}: {_progress_words(event.progress, pace)}")
             return
         self._last = time.monotonic()
         seconds = f" in {event.seconds:.1f} s" if event.seconds is not None and event.status == "done" else ""
@@ -159,11 +163,14 @@ class _Lines:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _progress_words(progress: Progress, seconds: float | None) -> str:
+def _progress_words(progress: Progress, pace: Pace) -> str:
     """``3/20 loss 0.41, 12 s to go``."""
     if not progress.total:
         return f"{progress.done:g} {progress.note}".rstrip()
-    left = ""
-    if seconds and 0 < progress.done < progress.total:
-        left = f", {seconds * (progress.total - progress.done) / progress.done:.0f} s to go"
+    seconds = pace.to_go(progress.total)
+    left = "" if seconds is None else f", {_duration(seconds)} to go"
     return f"{progress.done:g}/{progress.total:g} {progress.note}".rstrip() + left
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -135,9 +135,26 @@ def live_from_environment() -> dict[str, Any]:
 
 def opened_as(defined: Pipeline, run: Run, record: Mapping[str, Any]) -> Pipeline:
     """The definition with the settings of a run; the settings by which these differ are noted in the run."""
-    differs = sorted(n for n, v in record["overrides"].items() if defined.configured({n: v}) != defined)
-    run.begin(str(record["command"]), {}, differs=differs)
-    return defined.configured(record["overrides"])
+    settings = record["overrides"]
+    opened = defined.configured(settings)
+    run.begin(str(record["command"]), {}, differs=_differing(defined, opened, settings))
+    return opened
+
+
+def _differing(defined: Pipeline, opened: Pipeline, settings: Mapping[str, Any]) -> list[str]:
+    """The settings without which ``opened`` would be another; they may need one another, as those of a kind do."""
+    if opened == defined:
+        return []
+    found = sorted(name for name in settings if _without(defined, settings, name) != opened)
+    return found or sorted(settings)
+
+
+def _without(defined: Pipeline, settings: Mapping[str, Any], name: str) -> Pipeline | None:
+    """The definition with the other settings alone; None where these do not fit without it."""
+    try:
+        return defined.configured({other: value for other, value in settings.items() if other != name})
+    except ConfigError:
+        return None
 
 
 def approve_here(pipeline: Pipeline, run: Run, by: str | None, reason: str) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from components.reporting.summary import result_line, run_summary
 from pipelines.core.execute import artifact_path
 from pipelines.core.promotion import UNASKED
 from pipelines.core.store import Run
@@ -25,6 +26,11 @@ def closed_gates(run: Run, steps: Iterable[str]) -> list[str]:
     paths = [artifact_path(run, step) / "decision.json" for step in steps]
     records: list[dict[str, Any]] = [read_json(path) for path in paths if path.is_file()]
     return [str(r["headline"]) for r in records if not r["passed"] and r["gate"] not in UNASKED]
+
+
+def result(run: Run) -> str:
+    """What a run came to in one line: verdict, version, metrics; empty where it has neither metrics nor a version."""
+    return result_line(run_summary(run.path))
 
 
 def in_one_line(reason: str) -> str:

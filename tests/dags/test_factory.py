@@ -102,8 +102,8 @@ def test_the_form_has_every_setting_with_its_rules(build, toy):
         "title": "epochs",
         "section": "model",
         "setting": "model.epochs",
-        "description_md": "Passes over the rows. Whole number from 1 to 50.",
     }
+    assert epochs.description == "Passes over the rows. Whole number from 1 to 50."
 
 
 def test_a_text_that_is_empty_by_default_may_be_left_empty(build, toy):

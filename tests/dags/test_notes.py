@@ -7,6 +7,7 @@ import pytest
 from pipelines.core.reasons import LONGEST, in_one_line
 from pipelines.core.store import Store
 from schemas.decision import Comparand, DecisionRecord
+from schemas.files import write_json
 
 
 @pytest.fixture
@@ -47,6 +48,25 @@ def test_a_run_that_stopped_at_a_gate_says_at_which(run):
     dag_run = ended()
     on_dag_run_success(dag_run, "")
     assert dag_run.note == record.headline == "evaluation gate closed: auc 0.71 is below 0.8"
+
+
+@pytest.mark.slow
+def test_a_good_run_says_verdict_version_and_metrics(run, project):
+    from dags.notes import on_dag_run_success
+
+    write_json(run.path / "evaluation" / "manifest.json", {"fingerprint": "f"})
+    write_json(run.path / "evaluation" / "evaluation.json", {"metrics": {"auc": {"value": 0.81234}}})
+    write_json(run.path / "deployment" / "manifest.json", {"fingerprint": "g"})
+    write_json(run.path / "deployment" / "deployment.json", {"version": 3})
+    for step in ("evaluation", "deployment"):
+        run.record(step, "done", seconds=1.0)
+    dag_run = ended()
+    on_dag_run_success(dag_run, "")
+    assert dag_run.note == "published, version 3, auc 0.8123"
+    write_json(project / "champions" / "toy.json", {"run_id": "r1"})
+    dag_run = ended()
+    on_dag_run_success(dag_run, "")
+    assert dag_run.note == "live, version 3, auc 0.8123"
 
 
 @pytest.mark.slow

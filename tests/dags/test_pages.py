@@ -1,10 +1,30 @@
 """The plugin's own pages: what they show, and that nothing of a run can write HTML into them."""
 
+import re
 from pathlib import Path
 
-from dags.pages import overview, report_path, waiting
+from dags.live import content, live
+from dags.pages import MOST_LOOKS, overview, report_path, waiting
+from dags.side_by_side import side_by_side
+from dags.summaries import Summaries
 from pipelines.core.store import Store
+from schemas.decision import Comparand, DecisionRecord
 from schemas.files import write_json
+
+
+def measured(made, auc):
+    """The run with two metrics, of which its gate judged one."""
+    folder = made.path / "evaluation"
+    write_json(folder / "manifest.json", {"fingerprint": "f"})
+    write_json(folder / "evaluation.json", {"metrics": {"log_loss": {"value": 0.5}, "auc": {"value": auc}}})
+    DecisionRecord(
+        gate="evaluation",
+        passed=True,
+        rule="auc at least 0.5",
+        checks=(Comparand(name="auc", measured=auc, comparison=">=", wanted=0.5, passed=True),),
+    ).write(folder)
+    made.record("evaluation", "done", seconds=1.0)
+    return made
 
 
 def run(store: Store, run_id: str, **outcome):
@@ -20,6 +40,8 @@ def test_runs_newest_first_with_outcome_and_reason(tmp_path):
     run(store, "r2", outcome="failed", reason="column age holds 150")
     page = overview(store, ["churn"])
     assert page.index(">r2<") < page.index(">r1<")
+    assert "<details><summary>more</summary><p>column age holds 150</p>" in page
+    assert "class=airflow href='/dags/churn/runs/r1'" in page
     assert "column age holds 150" in page
     assert "href='/kilnworks/files/churn/r1/report.html'" in page
 
@@ -35,13 +57,15 @@ def test_decisions_and_alerts(tmp_path):
     assert "new rows 3 is below 100" in page
     assert "no space left" in page
     assert "/kilnworks/run?dag_id=churn&run_id=a%2Bb" in page
+    assert "<a class=airflow href='/dags/churn/runs/a%2Bb'>model</a>" in page
+    assert "no space left" not in overview(store, ["churn"], lambda name: name != "churn")
 
 
 def test_texts_are_texts(tmp_path):
     store = Store(tmp_path)
     run(store, "r1", outcome="failed", reason="<script>alert(1)</script>")
     page = overview(store, ["churn"])
-    assert "<script>" not in page
+    assert "<script>alert" not in page
     assert "&lt;script&gt;" in page
     assert "<b>" not in waiting("churn", "<b>")
 
@@ -53,6 +77,72 @@ def test_an_empty_store(tmp_path):
 
 def test_a_run_that_has_not_begun_is_asked_for_again():
     assert "http-equiv=refresh" in waiting("churn", "r1")
+
+
+def test_a_run_that_never_begins_is_asked_for_ever_more_seldom_and_not_for_ever():
+    pauses = [int(re.search(r"content='(\d+)", waiting("churn", "r1", looks))[1]) for looks in range(MOST_LOOKS)]
+    assert pauses == sorted(pauses)
+    assert 600 < sum(pauses) < 3600
+    last = waiting("churn", "r1", MOST_LOOKS)
+    assert "http-equiv=refresh" not in last
+    assert "Look again" in last
+
+
+def test_the_metric_that_the_gate_judges_is_told_with_its_course_over_the_runs(tmp_path):
+    store = Store(tmp_path)
+    for number, auc in enumerate([0.7, 0.9, 0.8]):
+        measured(run(store, f"r{number}"), auc)
+    page = overview(store, ["churn"])
+    assert page.count("auc 0.") == 3
+    assert "auc: r0: 0.7, r1: 0.9, r2: 0.8" in page
+    assert "<li>log_loss 0.5000" in page
+
+
+def test_a_summary_is_read_again_only_when_its_run_or_the_champion_changed(tmp_path):
+    store, summaries = Store(tmp_path), Summaries()
+    made = run(store, "r1")
+    first = summaries.newest(store, "churn", 5)[0].summary
+    assert summaries.newest(store, "churn", 5)[0].summary is first
+    made.record("model", "failed", reason="late")
+    assert summaries.newest(store, "churn", 5)[0].summary["outcome"] == "failed"
+    again = summaries.newest(store, "churn", 5)[0].summary
+    write_json(tmp_path / "champions" / "churn.json", {"run_id": "r1"})
+    assert (again["champion"], summaries.newest(store, "churn", 5)[0].summary["verdict"]) == (False, "live")
+
+
+def test_runs_side_by_side_show_what_differs_and_metrics_over_time(tmp_path):
+    store = Store(tmp_path)
+    for number, epochs in enumerate([3, 5, 3]):
+        made = measured(run(store, f"r{number}"), 0.7 + number / 10)
+        config = {"epochs": epochs, "optimizer": {"kind": "adam", "learning_rate": 0.1}}
+        write_json(made.path / "model" / "manifest.json", {"config": config, "fingerprint": str(number)})
+        (made.path / "model" / "history.csv").write_text("epoch,loss,val_loss\n1,1.0,1.1\n2,0.5,0.7\n")
+    every = Summaries().newest(store, "churn", 10)
+    page = side_by_side([every[2], every[1]], every)
+    table = page.partition("Settings that differ")[2].partition("Metrics over time")[0]
+    assert "<th>model.epochs<td class=differs>3<td class=differs>5" in table
+    assert "learning_rate" not in table
+    assert "<th>auc<td class=differs>0.7000<td class=differs>0.8000" in page
+    assert page.count("<circle") == 4, "two metrics, two chosen runs in each"
+    assert "val_loss" in page.partition("<h2>Training")[2]
+    assert "None." in side_by_side([every[2], every[0]], every)
+
+
+def test_a_run_that_goes_on_shows_its_epochs_so_far(tmp_path):
+    made = Store(tmp_path).run("churn", "r1")
+    made.begin("test", {})
+    made.record("model", "running", seconds=3.0, progress={"done": 2, "total": 5, "note": "epoch 2/5 <loss>"})
+    with made.scratch("model") as scratch:
+        (scratch / "history.csv").write_text("epoch,loss,val_loss,learning_rate\n1,0.9,1.0,0.1\n2,0.7,0.8,0.1\n")
+        page = live(made, "n0nce")
+    assert "<progress value='2' max='5'>" in page
+    assert "model: 2 epochs" in page
+    assert page.count("<svg") == 1
+    assert "epoch 2/5 &lt;loss&gt;" in page
+    assert "<script nonce=n0nce>" in page
+    assert "class=goes-on" in page
+    made.record("model", "done", seconds=4.0)
+    assert "class=ended" in content(made)
 
 
 def test_the_address_of_a_report_is_quoted(tmp_path):

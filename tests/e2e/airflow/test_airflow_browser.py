@@ -104,7 +104,9 @@ def test_the_form_refuses_a_number_out_of_range_with_words_and_keeps_what_was_ty
     epochs.fill(typed)
     page.keyboard.press("Tab")
     dialog.get_by_role("button", name="Trigger").click()
-    page.get_by_text(re.compile(rf"model.epochs.*{typed} is (less|greater) than the")).first.wait_for()
+    reason = page.get_by_text(re.compile(rf"model.epochs.*{typed} is (less|greater) than the")).first
+    reason.wait_for()
+    reason.scroll_into_view_if_needed()
     picture(page, f"refused-{typed}")
     assert epochs.input_value() == typed
     assert len(world.runs("grouped")) == before
@@ -123,7 +125,7 @@ def test_another_kind_is_chosen_from_a_list_and_has_its_settings(page, world):
     picture(page, "form-kind")
     dialog.get_by_role("button", name="Trigger").click()
     new = world.wait("the run", lambda: {run["dag_run_id"] for run in world.runs("sturdy")} - before).pop()
-    assert set(world.finished("sturdy", new).values()) == {"success"}
+    assert world.finished("sturdy", new)["run"] == "success"
     overrides = read_json(world.store.run("sturdy", new).path / "run.json")["overrides"]
     assert overrides == {"model.method.kind": "trimmed", "model.method.share": 0.25}
 
@@ -151,6 +153,41 @@ def test_every_pipeline_has_its_place_in_the_navigation(page, world, run_id):
     frame = page.frame_locator("iframe[title='Pipelines']")
     frame.get_by_role("heading", name="grouped").wait_for()
     picture(page, "pipelines")
+
+
+def test_runs_are_chosen_and_stand_side_by_side(page, world, run_id, live_run):
+    page.goto(f"{world.airflow.url}/plugin/kilnworks")
+    frame = page.frame_locator("iframe[title='Pipelines']")
+    for chosen in (run_id, live_run):
+        frame.get_by_label(f"compare {chosen}").check()
+    frame.locator("form", has=frame.get_by_label(f"compare {run_id}")).get_by_role("button").click()
+    frame.get_by_role("heading", name="grouped: 2 runs side by side").wait_for()
+    frame.get_by_role("row", name="model.epochs 3 2").or_(frame.get_by_text("model.epochs")).first.wait_for()
+    picture(page, "compare")
+
+
+def test_the_name_of_a_run_leads_to_its_page_in_airflow(page, world, live_run):
+    page.goto(f"{world.airflow.url}/plugin/kilnworks")
+    page.frame_locator("iframe[title='Pipelines']").get_by_role("link", name=live_run).click()
+    page.wait_for_url(re.compile(rf"/dags/grouped/runs/{re.escape(urllib.parse.quote(live_run, safe=''))}"))
+
+
+def test_the_epochs_of_a_run_that_goes_on_appear_by_themselves(page, world):
+    """The page is opened once; it shows more epochs, and then that the run has ended."""
+    started = world.start("grouped", {"model.epochs": 8, "model.seconds": 1.5})
+    page.goto(f"{world.airflow.url}/dags/grouped/runs/{urllib.parse.quote(started, safe='')}/plugin/epochs")
+    frame = page.frame_locator("iframe[title='Epochs']")
+    frame.get_by_role("heading", name=re.compile("model: [2-7] epochs")).wait_for()
+    picture(page, "epochs")
+    frame.get_by_role("heading", name="model: 8 epochs").wait_for()
+    frame.locator("#live > .ended").wait_for()
+
+
+def test_the_note_of_a_run_says_what_it_came_to(world, live_run):
+    quoted = urllib.parse.quote(live_run, safe="")
+    note = world.get(f"/api/v2/dags/grouped/dagRuns/{quoted}")["note"]
+    assert "version 1" in note and "mean 2.0000" in note
+    assert "Result: " in world.log("grouped", live_run, "learn")
 
 
 def test_the_assets_show_what_comes_from_where(page, world, live_run):

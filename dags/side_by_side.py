@@ -1,0 +1,126 @@
+"""Runs of a DAG side by side, in Airflow: settings that differ, metrics, metrics over time, curves together."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from components.charts.plot import Plot
+from components.charts.scale import nice_domain
+from components.reporting.reading import read_run
+from dags.live import history, points
+from dags.pages import LEAVE, dag_run_link, page, report_path
+from dags.pages import text as _text
+from dags.summaries import Told
+from schemas.json_values import as_dict
+
+CURVES = ("val_loss", "loss")
+"""Of these numbers the first that a run reports is drawn."""
+MOST = 8
+"""Most runs side by side, as there are colours."""
+
+
+def side_by_side(chosen: Sequence[Told], every: Sequence[Told]) -> str:
+    """The page for ``chosen``, oldest first; ``every`` are the newest runs of the pipeline, over which metrics go."""
+    name = chosen[0].run.pipeline
+    heads = "".join(
+        f"<th>{dag_run_link(name, t.run.run_id, t.run.run_id)} <a class=dim href='{report_path(t.run)}'>report</a>"
+        for t in chosen
+    )
+    body = (
+        f"<table><tr><th>{heads}</tr>{''.join(_facts(chosen))}</table>"
+        f"<h2>Settings that differ</h2>{_settings(chosen, heads)}"
+        f"<h2>Metrics over time</h2><div class=charts>{''.join(_over_time(chosen, every))}</div>"
+        f"<h2>Training</h2><div class=charts>{_curves(chosen)}</div><script>{LEAVE}</script>"
+    )
+    return page(f"{name}: {len(chosen)} runs side by side", body)
+
+
+def settings(told: Told) -> dict[str, Any]:
+    """Setting -> value of all steps that have finished, by dotted name."""
+    steps = read_run(told.run.path).steps
+    return dict(_flat({step.name: as_dict(step.manifest.get("config")) for step in steps}, ""))
+
+
+def _facts(chosen: Sequence[Told]) -> Iterator[str]:
+    yield _row("started", [t.summary["started"][:19].replace("T", " ") for t in chosen])
+    yield _row("verdict", [t.summary["verdict"] for t in chosen])
+    yield _row("version", ["" if t.summary["version"] is None else str(t.summary["version"]) for t in chosen])
+    yield _row("seconds", [f"{t.summary['seconds']:.1f}" for t in chosen])
+    for name in dict.fromkeys(name for t in chosen for name in t.summary["metrics"]):
+        values = [t.summary["metrics"].get(name) for t in chosen]
+        yield _row(name, ["" if v is None else f"{v:.4f}" for v in values])
+
+
+def _settings(chosen: Sequence[Told], heads: str) -> str:
+    found = [settings(told) for told in chosen]
+    names = dict.fromkeys(name for values in found for name in values)
+    differ = [name for name in names if any(v.get(name, _NONE) != found[0].get(name, _NONE) for v in found)]
+    if not differ:
+        return "<p class=dim>None.</p>"
+    rows = "".join(_row(name, [_shown(v.get(name, _NONE)) for v in found]) for name in differ)
+    return f"<table><tr><th>{heads}</tr>{rows}</table>"
+
+
+_NONE = object()
+
+
+def _shown(value: Any) -> str:
+    return "" if value is _NONE else str(value)
+
+
+def _row(name: str, values: Sequence[str]) -> str:
+    class_ = " class=differs" if len(set(values)) > 1 else ""
+    return f"<tr><th>{_text(name)}{''.join(f'<td{class_}>{_text(value)}' for value in values)}</tr>"
+
+
+def _flat(values: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        where = f"{path}.{name}" if path else str(name)
+        if isinstance(value, Mapping) and value and where.rpartition(".")[2] != "contract":
+            yield from _flat(value, where)
+        elif where.rpartition(".")[2] != "contract":
+            yield where, value
+
+
+def _over_time(chosen: Sequence[Told], every: Sequence[Told]) -> Iterator[str]:
+    """A chart a metric: all runs from the oldest on, the chosen ones as dots."""
+    ordered = sorted(every, key=lambda t: str(t.summary["started"]))
+    marked = {t.run.folder for t in chosen}
+    for name in dict.fromkeys(name for t in chosen for name in t.summary["metrics"]):
+        have = [(i, t) for i, t in enumerate(ordered, 1) if name in t.summary["metrics"]]
+        values = [(float(i), float(t.summary["metrics"][name])) for i, t in have]
+        dots = [(p, t) for p, (_, t) in zip(values, have, strict=True) if t.run.folder in marked]
+        plot = Plot(
+            name,
+            (1, max(len(ordered), 2)),
+            nice_domain([v for _, v in values]),
+            "run, oldest first",
+            name,
+            integer_x=True,
+        )
+        plot.line(values, 1)
+        plot.points([p for p, _ in dots], 2, [t.run.run_id for _, t in dots], [1.0] * len(dots))
+        yield plot.render()
+
+
+def _curves(chosen: Sequence[Told]) -> str:
+    """The loss of each run by epoch, in one chart."""
+    lines: list[tuple[str, str, list[tuple[float, float]]]] = []
+    for told in chosen:
+        rows = next((r for step in read_run(told.run.path).steps if (r := history(told.run, step))), [])
+        name = next((name for name in CURVES if points(rows, name)), "")
+        if name:
+            lines.append((told.run.run_id, name, points(rows, name)))
+    if not lines:
+        return "<p class=dim>No run reports epochs.</p>"
+    last = max(x for *_, line in lines for x, _ in line)
+    plot = Plot(
+        lines[0][1],
+        (1, max(last, 2)),
+        nice_domain([y for *_, line in lines for _, y in line]),
+        "epoch",
+        lines[0][1],
+        integer_x=True,
+    )
+    for series, (run_id, _, line) in enumerate(lines, 1):
+        plot.line(line, series, run_id)
+    return plot.render()

@@ -1,0 +1,95 @@
+"""The plugin's web server, in this process: odd addresses are refused in words, and nothing outside a run is shown."""
+
+import asyncio
+
+import pytest
+
+from pipelines.core.store import Store
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:Using `httpx` with `starlette.testclient`"),  # that Airflow's libraries import
+]
+
+
+@pytest.fixture(scope="module")
+def ask(airflow_database):
+    """Ask for an address as a person who may see everything."""
+    from airflow.api_fastapi.app import create_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+    from airflow.api_fastapi.core_api.security import get_user
+    from httpx import ASGITransport, AsyncClient
+
+    from dags.reports import app
+
+    create_auth_manager()
+    app.dependency_overrides[get_user] = lambda: SimpleAuthManagerUser(username="admin", role="admin")
+
+    async def asked(address):
+        async with AsyncClient(transport=ASGITransport(app=app), base_url="http://airflow") as client:
+            return await client.get(address)
+
+    yield lambda address: asyncio.run(asked(address))
+    app.dependency_overrides.clear()
+
+
+@pytest.fixture
+def run(project):
+    made = Store(project).run("churn", "r1")
+    made.begin("test", {})
+    made.record("model", "running", seconds=1.0)
+    return made
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/files/churn/r1/run.json%00.html",
+        "/files/churn/r1/%00",
+        "/files/churn/%00/run.json",
+        "/files/churn/r1/" + "x" * 5000,
+        "/files/churn/" + "x" * 5000 + "/run.json",
+        "/files/churn/r1/..%2f..%2f..%2fsecret",
+        "/files/churn/r1/outcomes",
+        "/files/churn/r1/",
+        "/files/churn/r2/run.json",
+        "/files/churn/r1/run.json/more",
+        "/live/churn/r2",
+        "/live/churn/%00",
+        "/compare?pipeline=churn&run=r2",
+        "/compare?pipeline=other",
+        "/nothing",
+        "/run?dag_id=churn&run_id=r2",
+        "/run?dag_id=churn&run_id=%00",
+        "/live?dag_id=stranger&run_id=r1",
+    ],
+)
+def test_what_is_not_there_is_said_in_words(ask, run, address):
+    answer = ask(address)
+    assert answer.status_code == 404, answer.text
+    assert "<h1>Not found</h1>" in answer.text
+    assert "http-equiv" not in answer.text
+
+
+@pytest.mark.parametrize("address", ["/run?dag_id=%00&run_id=r1", "/run?dag_id=..&run_id=r1", "/run?dag_id=&run_id=r"])
+def test_what_is_no_dag_is_refused(ask, run, address):
+    assert ask(address).status_code == 403
+
+
+@pytest.mark.parametrize("address", ["/run", "/run?dag_id=churn", "/run?dag_id=churn&run_id=r1&looks=many"])
+def test_an_address_that_lacks_something_says_what(ask, address):
+    answer = ask(address)
+    assert answer.status_code == 400
+    assert "not complete" in answer.text
+
+
+def test_pages_of_a_run_that_goes_on(ask, run):
+    assert "compare r1" in ask("/").text
+    assert ask("/run?dag_id=churn&run_id=r1").headers["location"] == "/kilnworks/files/churn/r1/report.html"
+    assert ask("/live?dag_id=churn&run_id=r1").headers["location"] == "/kilnworks/live/churn/r1"
+    whole, part = ask("/live/churn/r1"), ask("/live/churn/r1?part=1")
+    assert part.text in whole.text
+    assert "'unsafe-inline'; connect" not in whole.headers["content-security-policy"]
+    assert "script-src 'nonce-" in whole.headers["content-security-policy"]
+    assert ask("/files/churn/r1/run.json").json()["run_id"] == "r1"
+    assert "side by side" in ask("/compare?pipeline=churn&run=r1").text
