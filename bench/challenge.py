@@ -5,7 +5,7 @@ together as those of a retrained model do. Pairs that are equally good (A/A) mus
 model that has lost some of the signal should be found out, the sooner the more rows there are::
 
     python -m bench.challenge              # 400 pairs a line
-    python -m bench.challenge --pairs 100
+    python -m bench.challenge --pairs 100 --metric auc
 """
 
 import argparse
@@ -94,11 +94,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=400)
     parser.add_argument("--resamples", type=int, default=200)
+    parser.add_argument("--metric", choices=list(MAKERS), action="append", help="default: all")
     given = parser.parse_args()
     print(f"{given.pairs} pairs a line, {given.resamples} draws; called worse, in %")
     heads = ("A/A, margin 0", "A/A, default", "lost 10 %", "lost 20 %", "lost 40 %")
     print(f"{'metric':10} {'rows':>6}" + "".join(f"{head:>15}" for head in heads))
-    for metric in MAKERS:
+    for metric in given.metric or MAKERS:
         for rows in (100, 1000):
             shares = [
                 100 * np.mean([v == "worse" for v in verdicts(metric, rows, given.pairs, rule, lost)])

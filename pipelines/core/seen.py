@@ -62,12 +62,18 @@ def _source_of_rows(evaluation: Step, run: Run) -> tuple[Run, str] | None:
         manifest = holder.manifest(name)
         if manifest is None:
             return None
-        above = [(run.store.run(i["pipeline"], i["run_id"]), i["step"]) for i in manifest["inputs"].values()]
+        above = [(_holder(run, origin), origin["step"]) for origin in manifest["inputs"].values()]
         rows = [(r, s) for r, s in above if (r.manifest(s) or {}).get("kind") in ("Examples", "CheckedExamples")]
         if not rows:
             return found
         found = rows[0]
     return None
+
+
+def _holder(run: Run, origin: dict[str, Any]) -> Run:
+    """The run that an input came from; where that was pruned, the one that took its artifact from the cache."""
+    made = run.store.run(origin["pipeline"], origin["run_id"])
+    return run if made.manifest(origin["step"]) is None else made
 
 
 def _plan(manifest: dict[str, Any]) -> dict[str, Any] | None:

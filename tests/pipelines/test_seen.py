@@ -2,6 +2,7 @@
 
 import csv
 from datetime import datetime, timedelta
+from shutil import copytree, rmtree
 
 import pytest
 
@@ -14,6 +15,7 @@ from pipelines.core.seen import may_have_seen
 from pipelines.core.store import Store
 from schemas.config import Config
 from schemas.contract import Contract
+from schemas.files import read_json
 from tests.pipelines.made_models import JudgeConfig, LearnConfig, check, judge, learn
 
 TREE = {
@@ -106,3 +108,21 @@ def test_a_champion_whose_run_is_gone(made, tmp_path):
     new = store.run("shop", "new")
     step = Step("evaluation", judge, JudgeConfig(), {"model": "model", "examples": "checked"})
     assert "no longer known" in may_have_seen(step, new, store.run("shop", "gone"), "test")
+
+
+def test_an_earlier_run_whose_rows_were_taken_from_the_cache_may_be_gone(made, tmp_path):
+    """A run that took its rows from another holds them itself, and knows how they were split."""
+    assert made((0, 90, HASHED), (0, 90, HASHED)) == ""
+    folder = tmp_path / "store/runs/shop"
+    for step in ("examples", "checked"):
+        manifest = folder / "new" / step / "manifest.json"
+        assert read_json(manifest)["run_id"] == "old", "taken from the cache"
+        held = [(folder / "new" / step).resolve(), folder / "new" / step]
+        if held[0] != held[1]:
+            held[1].unlink()
+            copytree(held[0], held[1])
+    rmtree(folder / "old")
+    store = Store(tmp_path / "store")
+    step = Step("evaluation", judge, JudgeConfig(), {"model": "model", "examples": "checked"})
+    new = store.run("shop", "new")
+    assert may_have_seen(step, new, new, "test") == ""
