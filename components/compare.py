@@ -107,10 +107,18 @@ def compare_log(config: CompareLogConfig, baseline: Examples, out: Path) -> Comp
         StepSkipped: more has drifted than ``most_drifted`` allows.
     """
     names = ("requests", f"{config.baseline_split} of the baseline")
-    rows = _all_rows(config.log, list(baseline.contract.features), baseline.contract)
+    contract = _logged(config.log, baseline.contract)
+    rows = _all_rows(config.log, list(contract.features), contract)
     sampled = config.log.sampled()
     told = {"sampling": {**asdict(sampled), "words": sampled.words()}}
-    return _judge(config, rows, baseline, names, out, with_label=False, told=told)
+    return _judge(config, rows, baseline, names, out, with_label=False, told=told, contract=contract)
+
+
+def _logged(source: Source, contract: Contract) -> Contract:
+    """The contract without the sensitive features that a server did not write to its log."""
+    there = set(source.column_names())
+    features = {name: f for name, f in contract.features.items() if name in there or not f.sensitive}
+    return contract if len(features) == len(contract.features) else contract.model_copy(update={"features": features})
 
 
 def _all_rows(source: Source, names: list[str], contract: Contract) -> "Rows":
@@ -142,6 +150,7 @@ def _judge(
     *,
     with_label: bool,
     told: Mapping[str, Any] | None = None,
+    contract: Contract | None = None,
 ) -> Comparison:
     """Compare, keep what was found and what is ``told`` beside it, and decide."""
     from components.quality.moved import FILE, moved
@@ -149,7 +158,7 @@ def _judge(
 
     reference = _rows(baseline, config.baseline_split)
     settings: dict[str, Any] = {"rows": config.rows, "classifier": config.classifier, "with_label": with_label}
-    found = {**moved(new, reference, baseline.contract, names, **settings), **(told or {})}
+    found = {**moved(new, reference, contract or baseline.contract, names, **settings), **(told or {})}
     write_json(out / FILE, {"comparisons": [found]})
     count, limit, domain = len(found["drifted"]), config.most_drifted, found["domain"]
     few = limit is None or count <= limit

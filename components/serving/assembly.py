@@ -74,7 +74,12 @@ def make_engine(flags: Flags) -> Engine:
 def _prediction_log(flags: Flags, metrics: PrometheusMetrics) -> PredictionLogSink | None:
     if not flags.prediction_log_dir:
         return None
-    settings = LogSettings(Path(flags.prediction_log_dir), flags.prediction_log_sampling_rate)
+    settings = LogSettings(
+        Path(flags.prediction_log_dir),
+        flags.prediction_log_sampling_rate,
+        max_total_bytes=flags.prediction_log_max_mb * MEBIBYTE,
+        max_age_seconds=flags.prediction_log_max_days * 86_400,
+    )
     return PredictionLogWriter(settings, count=metrics.prediction_log)
 
 

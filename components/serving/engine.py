@@ -7,7 +7,7 @@ limit; a run that takes longer is cancelled and answered with DEADLINE_EXCEEDED.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from components.serving.batch_scheduler import BatchScheduler
@@ -27,6 +27,7 @@ from components.serving.example_inference import (
 from components.serving.hooks import Metrics, PredictionLogSink, RequestCheck
 from components.serving.inference import run_example_signatures, run_signature
 from components.serving.predict import CLASSIFY_METHOD, check_method_name, input_arrays, output_aliases
+from components.serving.private_inputs import PrivateInputs
 from components.serving.servable import Servable
 from components.serving.steps import Steps
 from components.serving.tensor_budget import TensorBudget, needed, texts_needed
@@ -71,6 +72,7 @@ class Engine:
     check_method_names: bool = False
     batches: BatchScheduler = field(default_factory=BatchScheduler)
     budget: TensorBudget = field(default_factory=TensorBudget)
+    _private: PrivateInputs = field(default_factory=PrivateInputs)
 
     def acquire(self, spec: ModelSpecRef) -> Handle:
         """Resolve and hold a version: ``with engine.acquire(spec) as handle``. NOT_FOUND or INVALID_ARGUMENT."""
@@ -115,7 +117,9 @@ class Engine:
         self.metrics.runtime(handle.name, "Predict", (time.perf_counter() - started) * 1e6)
         predicted = Predicted(handle.name, handle.version, signature.name, dict(zip(aliases, outputs, strict=True)))
         if self.prediction_log is not None and self.prediction_log.sample():
-            self.prediction_log.log_predict(arrays, predicted)
+            private = self._private.of(handle.path)
+            answer = replace(predicted, outputs={}) if private.label else predicted
+            self.prediction_log.log_predict(private.inputs(arrays), answer)
         return predicted
 
     def classify(
@@ -129,10 +133,13 @@ class Engine:
                 "No signature was found with the name: ",
                 lambda signature: fit_classify(signature, self.check_method_names),
             )
+            path = handle.path
             [outputs] = yield from self._run_examples(handle, "Classify", [fitted], examples, timeout_seconds)
             result = Classified(handle.name, handle.version, fitted.name, classes_of(outputs, len(examples)))
         if self.prediction_log is not None and self.prediction_log.sample():
-            self.prediction_log.log_classify(examples, result)
+            private = self._private.of(path)
+            answer = replace(result, classifications=()) if private.label else result
+            self.prediction_log.log_classify(private.examples(examples), answer)
         return result
 
     def regress(
@@ -146,10 +153,13 @@ class Engine:
                 "No signature was found with the name: ",
                 lambda signature: fit_regress(signature, self.check_method_names),
             )
+            path = handle.path
             [outputs] = yield from self._run_examples(handle, "Regress", [fitted], examples, timeout_seconds)
             result = Regressed(handle.name, handle.version, fitted.name, values_of(outputs, len(examples)))
         if self.prediction_log is not None and self.prediction_log.sample():
-            self.prediction_log.log_regress(examples, result)
+            private = self._private.of(path)
+            answer = replace(result, values=()) if private.label else result
+            self.prediction_log.log_regress(private.examples(examples), answer)
         return result
 
     def multi_inference(

@@ -20,6 +20,8 @@ _RANGES: dict[str, tuple[int, float]] = {
     "num_load_threads": (0, math.inf),
     "drain_seconds": (0, math.inf),
     "max_request_mb": (1, 2047),
+    "prediction_log_max_mb": (1, math.inf),
+    "prediction_log_max_days": (0, math.inf),
 }
 _TRUE, _FALSE = ("true", "1"), ("false", "0")
 
@@ -75,6 +77,8 @@ class Flags:
     version: bool = False
     prediction_log_dir: str = ""
     prediction_log_sampling_rate: float = 0.01
+    prediction_log_max_mb: int = 1024
+    prediction_log_max_days: float = 30.0
     contract_check: bool = False
     rest_api_ssl_config_file: str = ""
     host: str = "127.0.0.1"

@@ -145,7 +145,9 @@ class PrometheusMetrics:
         self.warmup_records.add((model_path, status), records)
 
     def prediction_log(self, outcome: str) -> None:
-        """One sampled request was ``written`` to the prediction log or ``dropped``; stock has no such metric."""
+        """One sampled request was ``written`` to the prediction log, ``dropped``, or ``failed`` or ``lost`` on a disk
+        that is full; stock has no such metric.
+        """
         self.prediction_log_records.add((outcome,))
 
     def refused(self, reason: str) -> None:

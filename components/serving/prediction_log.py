@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from components.serving.log_rotation import rotate
 from components.serving.prediction_records import (
     Answer,
     Array,
@@ -25,6 +26,7 @@ from components.serving.prediction_records import (
     predict_record,
     regress_record,
 )
+from components.serving.tensor_budget import needed, texts_needed
 from components.serving.values import Classified, Predicted, Regressed
 from schemas.errors import ConfigError
 
@@ -53,7 +55,9 @@ class LogSettings:
         max_file_bytes: a file is finished once it holds so much.
         max_file_seconds: a file is finished at this age.
         queue_records: records that may wait to be written.
-        queue_bytes: bytes of tensors that may wait to be written.
+        queue_bytes: bytes of tensors, texts included, that may wait to be written.
+        max_total_bytes: of all finished files together; beyond it the oldest are deleted.
+        max_age_seconds: a finished file is deleted at this age.
     """
 
     folder: Path
@@ -62,6 +66,8 @@ class LogSettings:
     max_file_seconds: float = 300.0
     queue_records: int = 4096
     queue_bytes: int = 64 * 1024 * 1024
+    max_total_bytes: int = 1024 * 1024 * 1024
+    max_age_seconds: float = 30 * 86_400.0
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,8 @@ class PredictionLogWriter:
         settings: where and how much.
         open_writer: opens a TFRecord file; None = TensorFlow's writer.
         chance: decides what is sampled.
-        count: told ``"written"`` or ``"dropped"`` for each sampled request.
+        count: told for each sampled request that it was ``"written"``, ``"dropped"`` because too many wait, or
+            ``"failed"`` because the disk took it not; and ``"lost"`` for one that was written to a file that failed.
 
     Raises:
         ConfigError: the folder cannot be written, or the sampling rate is not between 0 and 1.
@@ -116,16 +123,16 @@ class PredictionLogWriter:
 
     def log_predict(self, inputs: Mapping[str, Array], predicted: Predicted) -> None:
         """Write a Predict request and its answer."""
-        size = sum(a.nbytes for a in (*inputs.values(), *predicted.outputs.values()))
+        size = needed(inputs) + needed(predicted.outputs)
         self._put(lambda: predict_record(inputs, predicted), predicted, size)
 
     def log_classify(self, examples: Sequence[bytes], classified: Classified) -> None:
         """Write a Classify request (serialized Examples) and its answer."""
-        self._put(lambda: classify_record(examples, classified), classified, sum(map(len, examples)))
+        self._put(lambda: classify_record(examples, classified), classified, texts_needed(examples))
 
     def log_regress(self, examples: Sequence[bytes], regressed: Regressed) -> None:
         """Write a Regress request (serialized Examples) and its answer."""
-        self._put(lambda: regress_record(examples, regressed), regressed, sum(map(len, examples)))
+        self._put(lambda: regress_record(examples, regressed), regressed, texts_needed(examples))
 
     def close(self) -> None:
         """Write what waits (for at most 10 s) and finish the file that is open."""
@@ -175,8 +182,8 @@ class PredictionLogWriter:
         try:
             self._files.write(waiting.make().SerializeToString())
         except Exception as error:  # TensorFlow's writer has its own errors; none may end this thread
-            self._files.abandon()
-            self._drop(str(error))
+            self._lose()
+            self._drop(str(error), "failed")
         else:
             self.written += 1
             self._count("written")
@@ -187,16 +194,21 @@ class PredictionLogWriter:
         try:
             self._files.finish()
         except Exception as error:
-            self._files.abandon()
+            self._lose()
             log.warning("a prediction log file was lost: %s", error)
+
+    def _lose(self) -> None:
+        """Let go of the file that failed, and count what was in it."""
+        for _ in range(self._files.abandon()):
+            self._count("lost")
 
     def _release(self, size: int) -> None:
         with self._lock:
             self._bytes -= size
 
-    def _drop(self, why: str) -> None:
+    def _drop(self, why: str, outcome: str = "dropped") -> None:
         self.dropped += 1
-        self._count("dropped")
+        self._count(outcome)
         now = time.monotonic()
         if now - self._complained > _COMPLAIN_SECONDS:
             self._complained = now
@@ -211,6 +223,7 @@ class _Files:
         self._writer: RecordWriter | None = None
         self._path = Path()
         self._size, self._number, self._end = 0, 0, 0.0
+        self._records = 0
 
     def seconds_left(self) -> float | None:
         """Until the open file must be finished; None when none is open."""
@@ -224,6 +237,7 @@ class _Files:
             self._open()
         assert self._writer is not None
         self._writer.write(record)
+        self._records += 1
         self._size += len(record) + 16
         if self._size >= self._settings.max_file_bytes:
             self.finish()
@@ -233,28 +247,37 @@ class _Files:
         if self._writer is None:
             return
         self._writer.close()
-        self._writer = None
-        hidden = self._path.with_name(f".{self._path.name}.partial")
-        with hidden.open("rb") as file:
+        with self._hidden.open("rb") as file:
             os.fsync(file.fileno())
-        hidden.replace(self._path)
+        self._hidden.replace(self._path)
+        self._writer = None
+        rotate(self._settings.folder, self._settings.max_total_bytes, self._settings.max_age_seconds)
 
-    def abandon(self) -> None:
-        """Let go of a file that cannot be written; its hidden part stays for a person to look at."""
+    @property
+    def _hidden(self) -> Path:
+        """Where the open file is while it is written."""
+        return self._path.with_name(f".{self._path.name}.partial")
+
+    def abandon(self) -> int:
+        """Delete the file that cannot be written, so that it does not fill the disk; how many records it held."""
         writer, self._writer = self._writer, None
+        records, self._records = self._records, 0
+        self._hidden.unlink(missing_ok=True)
         try:
             if writer is not None:
                 writer.close()
         except Exception as error:
             log.debug("closing a lost prediction log file: %s", error)
+        self._hidden.unlink(missing_ok=True)
+        return records
 
     def _open(self) -> None:
         self._number += 1
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
         name = f"predictions-{stamp}-{os.getpid()}-{self._number:05d}.tfrecord"
         self._path = self._settings.folder / name
-        self._writer = self._open_writer(self._path.with_name(f".{name}.partial"))
-        self._size = 0
+        self._writer = self._open_writer(self._hidden)
+        self._size = self._records = 0
         self._end = time.monotonic() + self._settings.max_file_seconds
 
 

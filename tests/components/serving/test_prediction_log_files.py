@@ -1,5 +1,6 @@
 """The prediction log: what is in the records, when files appear, and that nobody ever waits for it."""
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from components.serving.client import messages, tensors
 from components.serving.prediction_log import LogSettings, PredictionLogWriter
+from components.serving.private_inputs import PrivateInputs
 from components.serving.values import Classified, Predicted, Regressed
 from schemas.errors import ConfigError
 from tests.waiting import until
@@ -166,3 +168,104 @@ def test_tensorflow_reads_the_files(tmp_path: Path) -> None:
     assert len(records) == 5
     found = prediction_log_pb2.PredictionLog.FromString(records[0]).predict_log
     np.testing.assert_array_equal(tf.make_ndarray(found.request.inputs["x"]), X)
+
+
+class Full(Lines):
+    """A disk that is full after two records of a file."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._records = 0
+
+    def write(self, record: bytes) -> None:
+        self._records += 1
+        if self._records > 2:
+            raise OSError(28, "No space left on device")
+        super().write(record)
+
+
+def test_a_full_disk_leaves_nothing_and_is_counted(tmp_path: Path) -> None:
+    outcomes: list[str] = []
+    log = PredictionLogWriter(LogSettings(tmp_path, 1.0), Full, count=outcomes.append)
+    for _ in range(6):
+        log.log_predict({"x": X}, PREDICTED)
+    log.close()
+    assert not list(tmp_path.iterdir())
+    assert sorted(outcomes) == ["failed"] * 2 + ["lost"] * 4 + ["written"] * 4
+
+
+def test_the_oldest_files_go_beyond_the_size_of_all(tmp_path: Path) -> None:
+    log = writer(tmp_path, max_file_bytes=1, max_total_bytes=1200)
+    (tmp_path / "mine.tfrecord").write_bytes(bytes(5000))
+    for i in range(20):
+        log.log_predict({"x": X + i}, PREDICTED)
+    log.close()
+    files = list(tmp_path.glob("predictions-*"))
+    assert 0 < sum(path.stat().st_size for path in files) <= 1200
+    kept = [line for path in files for line in path.read_text().split()]
+    found = [messages.PredictionLog.FromString(bytes.fromhex(line)) for line in kept]
+    firsts = sorted(tensors.from_proto(record.predict_log.request.inputs["x"])[0] for record in found)
+    assert firsts == [float(21 - i) for i in range(len(files), 0, -1)], "the newest"
+    assert (tmp_path / "mine.tfrecord").exists(), "files of others are left alone"
+
+
+def test_old_files_go_and_what_a_killed_server_left(tmp_path: Path) -> None:
+    old, new, left = (
+        tmp_path / name
+        for name in ("predictions-a.tfrecord", "predictions-b.tfrecord", ".predictions-c.tfrecord.partial")
+    )
+    for path in (old, new, left):
+        path.touch()
+    week = time.time() - 7 * 86_400
+    os.utime(old, (week, week))
+    os.utime(left, (week, week))
+    log = writer(tmp_path, max_age_seconds=86_400)
+    log.log_predict({"x": X}, PREDICTED)
+    log.close()
+    assert (old.exists(), new.exists(), left.exists()) == (False, True, False)
+
+
+def test_texts_that_wait_count_by_their_size(tmp_path: Path) -> None:
+    Stuck.free.clear()
+    log = PredictionLogWriter(LogSettings(tmp_path, 1.0, queue_bytes=1_000_000), Stuck)
+    text = np.array([b"a" * 100_000], object)
+    for _ in range(50):
+        log.log_predict({"s": text}, PREDICTED)
+    assert log.dropped >= 50 - 11
+    Stuck.free.set()
+    log.close()
+    assert log.written <= 10
+
+
+def model(folder: Path) -> str:
+    """A version directory whose contract calls ``name`` sensitive."""
+    from schemas.contract import Contract
+
+    features = {"x": {"dtype": "float"}, "name": {"dtype": "string", "sensitive": True}}
+    contract = Contract.model_validate({"name": "people", "features": features})
+    (folder / "assets.extra").mkdir(parents=True)
+    (folder / "assets.extra" / "contract.json").write_text(contract.model_dump_json())
+    return str(folder)
+
+
+def test_sensitive_features_are_not_written_down(tmp_path: Path) -> None:
+    private = PrivateInputs().of(model(tmp_path / "1"))
+    names = np.array([b"Ada", b"Grace"], object)
+    assert private.inputs({"x": X, "name": names}).keys() == {"x"}
+    example = messages.Example()
+    example.features.feature["name"].bytes_list.value.append(b"Ada")
+    example.features.feature["x"].float_list.value.append(1.5)
+    [found] = private.examples([example.SerializeToString()])
+    assert b"Ada" not in found
+    assert messages.Example.FromString(found).features.feature["x"].float_list.value[0] == 1.5
+    packed = np.array([[example.SerializeToString()]], object)
+    assert private.inputs({"examples": packed})["examples"].tolist() == [[found]]
+    assert private.examples([b"\xff\xff"]) == [b""]
+    assert PrivateInputs().of(str(tmp_path / "2")).inputs({"name": names}).keys() == {"name"}, "it has no contract"
+
+
+def test_a_contract_that_cannot_be_read_leaves_out_everything(tmp_path: Path) -> None:
+    path = model(tmp_path / "1")
+    (tmp_path / "1" / "assets.extra" / "contract.json").write_text("{")
+    private = PrivateInputs().of(path)
+    assert (dict(private.inputs({"x": X})), private.label) == ({}, True)
