@@ -24,6 +24,9 @@ from typing import Any
 from airflow.sdk import BaseHook, Connection
 from airflow.sdk.exceptions import AirflowException
 
+from schemas.masking import masked, remember_pair
+from schemas.secret import SecretUrl, shown_url
+
 URL_VARIABLE = "KILNWORKS_ALERT_URL"
 CONNECTIONS_VARIABLE = "KILNWORKS_ALERT_CONNECTIONS"
 POST_SECONDS = 5.0
@@ -36,7 +39,7 @@ def send(alert: Alert) -> None:
     """Send one alert to all that are named. One that cannot be reached is a warning, and the others get theirs."""
     url = os.environ.get(URL_VARIABLE)
     if url:
-        _tried(url, partial(_post, url, alert))
+        _tried(url, lambda: _post(SecretUrl(url).reveal(), alert))
     for name in filter(None, map(str.strip, os.environ.get(CONNECTIONS_VARIABLE, "").split(","))):
         _tried(f"connection {name}", partial(_by_connection, name, alert))
 
@@ -51,11 +54,12 @@ def _tried(name: str, attempt: Callable[[], None]) -> None:
     try:
         attempt()
     except (OSError, ValueError, KeyError, SMTPException, AirflowException) as error:
-        LOG.warning("the alert was not taken by %s: %s: %s", name, type(error).__name__, error)
+        LOG.warning("the alert was not taken by %s: %s: %s", shown_url(name), type(error).__name__, masked(str(error)))
 
 
 def _by_connection(name: str, alert: Alert) -> None:
     connection = BaseHook.get_connection(name)
+    remember_pair(connection.login or "", connection.password or "")
     match connection.conn_type:
         case "slackwebhook":
             token = f"/{connection.password}" if connection.password else ""

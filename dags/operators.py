@@ -14,12 +14,15 @@ from typing import Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.sdk.log import mask_secret
 
+from dags.handed import handed_secrets
 from dags.links import LINKS
 from dags.place import command, environment, open_run
 from pipelines.core.reasons import result
 from pipelines.core.store import now
 from schemas.errors import EXIT_SKIPPED, EXIT_USAGE, KilnworksError, StepSkipped
+from schemas.masking import masked, tell_secrets
 from schemas.places import project_root
 
 RESULTS = ("evaluation.json", "deployment.json")
@@ -76,11 +79,12 @@ class PipelineOperator(BaseOperator):
     def run_command(self) -> int:
         """Run it to its end, or stop it; returns the exit code, negative for the number of a signal."""
         line = command(self.arguments, self.executable)
-        self.log.info("$ %s", " ".join(line))
+        tell_secrets(mask_secret)
+        self.log.info("$ %s", masked(" ".join(line)))
         self._process = subprocess.Popen(
             line,
             cwd=project_root(),
-            env={**environment(), **self.env},
+            env={**environment(), **self.handed(), **self.env},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -90,10 +94,14 @@ class PipelineOperator(BaseOperator):
         try:
             with self._process.stdout or nullcontext() as lines:
                 for text in lines or ():
-                    self.log.info("%s", text.rstrip())
+                    self.log.info("%s", masked(text.rstrip()))
             return self._process.wait()
         finally:
             self.on_kill()
+
+    def handed(self) -> dict[str, str]:
+        """Connections and variables of Airflow that the settings of the steps refer to, for the process alone."""
+        return handed_secrets(self.pipeline, self.steps, self.env.get("KILNWORKS_OVERRIDES", ""))
 
     def on_kill(self) -> None:
         """Stop the command and all that it started: first as Ctrl-C does, then for good."""
@@ -117,8 +125,9 @@ class InProcessOperator(PipelineOperator):
         from pipelines.cli.running import step
 
         began = now()
+        tell_secrets(mask_secret)
         try:
-            with _environment({**environment(), **self.env}), chdir(project_root()):
+            with _environment({**environment(), **self.handed(), **self.env}), chdir(project_root()):
                 code = step(self.pipeline, list(self.steps), run_id=self.env["KILNWORKS_RUN_ID"])
         except StepSkipped as error:
             raise AirflowSkipException(error.got) from None

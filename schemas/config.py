@@ -7,8 +7,12 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict
 
 from schemas.kinds import OpenTo
+from schemas.masking import masked_tree
 from schemas.places import anchored_path
+from schemas.secret import Secret, SecretUrl
 from schemas.updates import updated
+
+__all__ = ["Config", "Secret", "SecretUrl", "accept_any"]
 
 
 class Config(BaseModel):
@@ -35,6 +39,10 @@ class Config(BaseModel):
         found = {name: _anchored(value, root, name in self.path_fields) for name, value in fields.items()}
         moved = {name: value for name, value in found.items() if value is not fields[name]}
         return self.model_copy(update=moved) if moved else self
+
+    def without_secrets(self) -> dict[str, Any]:
+        """JSON-serializable content to print and to store: without secrets, also those in fields of other types."""
+        return dict(masked_tree(self.model_dump(mode="json")))
 
     def identity(self) -> dict[str, Any]:
         """JSON-serializable content that decides what a step makes.
@@ -85,6 +93,8 @@ def _anchored(value: Any, root: Path, is_path: bool) -> Any:
 def _identity(value: Any) -> Any:
     if isinstance(value, Config):
         return {"type": f"{type(value).__module__}:{type(value).__qualname__}", **value.identity()}
+    if isinstance(value, Secret):
+        return value.identity()
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if isinstance(value, Mapping):

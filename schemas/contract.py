@@ -31,7 +31,8 @@ from schemas.magnitudes import EXACT_IN_FLOAT32, as_limit, fits_int64, plain
 from schemas.number_format import NumberFormat
 from schemas.patterns import fault_of
 from schemas.reference import DriftThresholds, Reference
-from schemas.words import escaped, listed, odd
+from schemas.updates import LONGEST_RULE
+from schemas.words import brief, cut, escaped, listed, odd
 
 Dtype = Literal["float", "int", "bool", "string", "datetime", "image"]
 Severity = Literal["critical", "warning"]
@@ -317,7 +318,12 @@ def load_contract(path: Path | str) -> Contract:
     path = Path(path)
     if not path.is_file():
         raise ContractError(f"no contract file {path}", "a YAML file that describes the data", "check the path")
-    return parse_contract(path.read_text(encoding="utf-8"), str(path))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        where = f"byte {error.start} of {path} is no UTF-8"
+        raise ContractError(where, "a YAML file in UTF-8", "save it in UTF-8") from None
+    return parse_contract(text, str(path))
 
 
 def parse_contract(text: str, origin: str = "<text>") -> Contract:
@@ -327,8 +333,12 @@ def parse_contract(text: str, origin: str = "<text>") -> Contract:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{origin}:{mark.line + 1}" if mark else origin
-        problem = getattr(error, "problem", None) or str(error)
+        problem = cut(getattr(error, "problem", None) or str(error), LONGEST_RULE)
         raise ContractError(f"{where}: not valid YAML: {problem}", "a YAML mapping", "correct the file") from None
+    except RecursionError:
+        raise ContractError(
+            f"{origin}: brackets or blanks nested too deep", "a YAML mapping of a few levels", "correct the file"
+        ) from None
     try:
         return Contract.model_validate(tree)
     except ValidationError as error:
@@ -342,15 +352,31 @@ def dump_contract(contract: Contract) -> str:
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """Safe YAML in which a name written twice is an error."""
+    """Safe YAML in which a name written twice is an error, and every error names its line."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """The value of a node. Raises ``MarkedYAMLError`` also for what is no date, no number, or no name of a key."""
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ValueError, OverflowError) as error:
+            kind = str(node.tag).rpartition(":")[2]
+            text = brief(getattr(node, "value", ""), 40)
+            problem = f"{text} is read as {_KINDS.get(kind, kind)} and is none ({cut(str(error), 80)}); quote a text"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from None
+
+
+_KINDS = {"timestamp": "a date", "int": "a whole number", "float": "a number", "binary": "base 64"}
 
 
 def _unique_mapping(loader: yaml.SafeLoader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
         key = loader.construct_object(key_node, deep=True)
+        if isinstance(key, list | dict | set):
+            problem = f"a {type(key).__name__} stands where a name does; quote a name with brackets"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=key_node.start_mark)
         if key in seen:
-            raise yaml.MarkedYAMLError(problem=f"{key!r} is written twice", problem_mark=key_node.start_mark)
+            raise yaml.MarkedYAMLError(problem=f"{brief(key)} is written twice", problem_mark=key_node.start_mark)
         seen.add(key)
     return yaml.SafeLoader.construct_mapping(loader, node, deep=True)
 
@@ -406,7 +432,7 @@ def _contract_error(error: ValidationError, text: str, origin: str) -> ContractE
     location = tuple(p for p in first["loc"] if isinstance(p, int) or not p.startswith("function-"))
     line = _line(text, location)
     path = ".".join(map(str, location)) or "the file"
-    message = first["msg"].removeprefix("Value error, ")
+    message = cut(first["msg"].removeprefix("Value error, "), LONGEST_RULE)
     wanted = message
     fix = "correct this line"
     if first["type"] == "extra_forbidden":
@@ -414,11 +440,11 @@ def _contract_error(error: ValidationError, text: str, origin: str) -> ContractE
         near = difflib.get_close_matches(str(location[-1]), allowed, n=1, cutoff=0.5)
         wanted = f"one of the fields {', '.join(allowed)}"
         fix = f"did you mean {near[0]!r}?" if near else fix
-        return ContractError(f"{origin}:{line}: unknown field {path!r}", wanted, fix)
+        return ContractError(f"{origin}:{line}: unknown field {brief(path)}", wanted, fix)
     got = (
         "nothing"
         if first["type"] == "missing"
-        else repr(first["input"])
+        else brief(first["input"])
         if not isinstance(first["input"], dict)
         else "a mapping"
     )

@@ -26,12 +26,15 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from schemas.words import listed
+from schemas.masking import masked, masked_tree
+from schemas.words import cut, listed
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_SKIPPED = 99
 EXIT_INTERRUPTED = 130
+LONGEST = 20_000
+"""Most characters of each part of a message."""
 
 
 class KilnworksError(Exception):
@@ -42,6 +45,8 @@ class KilnworksError(Exception):
         wanted: what should have been there, e.g. ``"the columns of the contract: age, income"``.
         fix: what the reader can do about it, as a full clause.
         details: values for machines (decision records, reports); JSON-serializable.
+
+    Secrets in the texts are masked, and what is longer than ``LONGEST`` is cut: a library may repeat a whole file.
     """
 
     exit_code = EXIT_FAILED
@@ -49,8 +54,9 @@ class KilnworksError(Exception):
     """Whether the same call may succeed later with nothing changed by a person."""
 
     def __init__(self, got: str, wanted: str = "", fix: str = "", details: Mapping[str, Any] | None = None) -> None:
+        got, wanted, fix = (masked(cut(text, LONGEST)) for text in (got, wanted, fix))
         self.got, self.wanted, self.fix = got, wanted, fix
-        self.details: dict[str, Any] = dict(details or {})
+        self.details: dict[str, Any] = masked_tree(dict(details or {}))
         wanted_text = f"\n  wanted: {wanted}" if wanted else ""
         fix_text = f"\n  to do:  {fix}" if fix else ""
         super().__init__(f"{got}{wanted_text}{fix_text}")

@@ -33,9 +33,13 @@ def as_limit(value: float) -> float:
     """
     if isinstance(value, int) and abs(value) > EXACT and fits_int64(value):
         return value
-    if not math.isfinite(value):
+    try:
+        limit = float(value)
+    except OverflowError:
+        limit = math.inf
+    if not math.isfinite(limit):
         raise ValueError("must be a finite number; leave a limit out where there is none")
-    return float(value)
+    return limit
 
 
 def plain(value: float) -> str:

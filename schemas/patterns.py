@@ -24,6 +24,8 @@ _INSTEAD = (
     (r"\{,", "a repetition needs its least number: `{0,3}`"),
 )
 """What stands in a pattern of another language, and what to write instead."""
+LONGEST = 10_000
+"""Characters of a pattern: what matching costs grows with its length times that of the text."""
 _POSSESSIVE = re.compile(r"(?:\\.|\[(?:\\.|[^\]\\])*\]|[^\\\[])*?[*+?}]\+", re.DOTALL)
 
 
@@ -37,6 +39,8 @@ def fault_of(pattern: str) -> str | None:
     """Why a pattern cannot be used, in words; None where it can."""
     import polars as pl
 
+    if len(pattern) > LONGEST:
+        return f"a pattern has at most {LONGEST:,} characters, this one {len(pattern):,}"
     if _POSSESSIVE.match(pattern):
         return "possessive repetitions such as `a++` are not supported; write `a+`"
     for text in (pattern, anchored(pattern)):

@@ -13,6 +13,12 @@ from pydantic_core import ErrorDetails
 
 from schemas.errors import ConfigError
 from schemas.kinds import KIND, kinds_of, members_of, openings_of, place_of, without_kind
+from schemas.words import brief, cut
+
+MOST_FAULTS = 20
+"""Faults that a message names."""
+LONGEST_RULE = 500
+"""Characters of a rule in a message; a validator may repeat the value."""
 
 C = TypeVar("C", bound=BaseModel)
 
@@ -53,10 +59,13 @@ def explain(error: ValidationError, path: str = "") -> str:
     lines = []
     for e in error.errors(include_url=False):
         where = ".".join(str(part) for part in ((path,) if path else ()) + e["loc"])
-        message = _rule(e, error.title)
-        is_told = e["type"] in ("missing", "extra_forbidden") or isinstance(e["input"], dict | BaseModel)
-        got = "" if is_told else f" (got {e['input']!r})"
+        message = cut(_rule(e, error.title), LONGEST_RULE)
+        is_told = e["type"] in ("missing", "extra_forbidden", "secret_text") or isinstance(e["input"], dict | BaseModel)
+        got = "" if is_told else f" (got {brief(e['input'])})"
         lines.append(f"{where + ': ' if where else ''}{message}{got}")
+        if len(lines) == MOST_FAULTS < error.error_count():
+            lines.append(f"and {error.error_count() - MOST_FAULTS} more")
+            break
     return "; ".join(lines)
 
 

@@ -31,3 +31,5 @@ MLFLOW_FILE = Path("MLmodel")
 
 MASK = "(masked)"
 """Stands for a value of a sensitive feature, wherever one would be shown."""
+HIDDEN = "***"
+"""Stands where a secret would, such as the password of a URL."""

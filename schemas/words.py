@@ -30,6 +30,31 @@ def named(name: str) -> str:
     return name if clear and not any(map(unicodedata.combining, name)) else shown(name)
 
 
+def cut(text: str, most: int) -> str:
+    """The text, or its beginning and how much there was.
+
+    >>> cut("abcdef", 4)
+    'abcd... (6 characters in all)'
+    """
+    return text if len(text) <= most else f"{text[:most]}... ({len(text):,} characters in all)"
+
+
+def brief(value: object, most: int = 200) -> str:
+    """A value of any kind as Python writes it, cut where it is long.
+
+    >>> brief("abc"), brief(10**5000)
+    ("'abc'", 'a number of more than 4,300 digits')
+    """
+    if isinstance(value, str) and len(value) > most:
+        return f"{value[:most]!r}... ({len(value):,} characters in all)"
+    try:
+        return cut(repr(value), most)
+    except ValueError:  # Python writes no longer ones
+        return "a number of more than 4,300 digits"
+    except RecursionError:
+        return f"a {type(value).__name__} that is nested too deep"
+
+
 def listed(names: Iterable[str], most: int | None = None) -> str:
     """Names one behind the other, at most ``most`` of them.
 

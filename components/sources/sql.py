@@ -12,7 +12,9 @@ from pydantic import Field
 
 from components.sources.base import Source, Wanted
 from components.sources.columns import Column
-from schemas.errors import DataUnreadable
+from schemas.config import SecretUrl
+from schemas.errors import ConfigError, DataUnreadable
+from schemas.masking import masked
 from schemas.places import anchored_path
 
 if TYPE_CHECKING:
@@ -22,28 +24,28 @@ if TYPE_CHECKING:
 class SqlSource(Source):
     """The rows of a query, streamed from any database that SQLAlchemy has a driver for.
 
-    Write passwords as ``${NAME}``: they are taken from the environment and stay out of every manifest. Give the query
-    an ``ORDER BY`` where the order of rows matters.
+    Write passwords as ``${NAME}`` or another reference that ``Secret`` knows: they are looked up when the query runs,
+    and are shown and stored nowhere. Give the query an ``ORDER BY`` where the order of rows matters.
     """
 
     location_fields: ClassVar[tuple[str, ...]] = ("url", "query")
 
     kind: Literal["sql"] = "sql"
-    url: str = Field(min_length=1)
+    url: SecretUrl
     """SQLAlchemy URL, e.g. ``postgresql+psycopg2://reader:${PASSWORD}@host/shop`` or ``sqlite:///shop.db``."""
     query: str = Field(min_length=1)
     """A SELECT, or the name of a table."""
 
     def anchored(self, root: Path) -> Self:
         """With the file of a relative ``sqlite:///`` URL below ``root``."""
-        driver, mark, file = self.url.partition(":///")
+        driver, mark, file = self.url.template.partition(":///")
         if not mark or not driver.startswith("sqlite") or file in ("", ":memory:") or file.startswith(("file:", "$")):
             return self
-        return self.model_copy(update={"url": f"{driver}:///{anchored_path(file, root)}"})
+        return self.model_copy(update={"url": SecretUrl(f"{driver}:///{anchored_path(file, root)}")})
 
     def __str__(self) -> str:
         """The address without user and password, for messages."""
-        return f"query of {self.url.rpartition('@')[2]}"
+        return f"query of {masked(str(self.url).rpartition('@')[2])}"
 
     def files(self) -> list[Path]:
         """None: a database is no file."""
@@ -82,17 +84,12 @@ class SqlSource(Source):
     @contextmanager
     def _rows(self) -> Iterator[tuple[list[str], Any]]:
         """Names of the columns and the open result. Raises ``DataUnreadable`` for what the database refuses."""
-        import os
-        import string
-
         import sqlalchemy
 
         try:
-            engine = sqlalchemy.create_engine(string.Template(self.url).substitute(os.environ))
-        except KeyError as error:
-            raise DataUnreadable(
-                f"{self}: the environment has no {error.args[0]}", "a variable of this name", "set it"
-            ) from None
+            engine = sqlalchemy.create_engine(self.url.reveal())
+        except ConfigError as error:
+            raise DataUnreadable(f"{self}: {error.got}", error.wanted, error.fix) from None
         except (sqlalchemy.exc.ArgumentError, ImportError) as error:
             raise DataUnreadable(
                 f"{self}: {error}", "an SQLAlchemy URL whose driver is installed", "correct `url`"

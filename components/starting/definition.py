@@ -25,13 +25,16 @@ from components.sources import (
 from components.sources.paths import local
 from components.starting.recipe import Recipe
 from components.tasks.choose import choose
-from schemas.config import Config
+from schemas.config import Config, Secret
+from schemas.wire import HIDDEN
 from schemas.words import escaped, named
 
 _SOURCES = (CsvSource, ParquetSource, JsonLinesSource, NpzSource, TfdsSource, ImageFolderSource, ImageListSource,
             SqlSource)  # fmt: skip
 _PARTS = (AsGiven, ByHash, ByTime, NumberFormat, Shares)
 _PATHS = ("path", "folder", "data_dir")
+PASSWORD = "DATABASE_PASSWORD"
+"""Environment variable from which a definition takes a password that was typed: no secret is written into it."""
 
 
 def definition(name: str, recipe: Recipe, root: Path, contract: Path) -> str:
@@ -131,6 +134,8 @@ def _value(value: Any, names: set[str], root: Path) -> str:
         return _code(value, names, root)
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_text(k)}: {_value(v, names, root)}" for k, v in value.items()) + "}"
+    if isinstance(value, Secret):
+        return _text(str(value).replace(HIDDEN, f"${{{PASSWORD}}}"))
     if isinstance(value, str):
         return _text(value)
     return repr(value)

@@ -26,6 +26,7 @@ from components.sources.files.layout import refuse_repeated
 from components.sources.paths import find_files, local, missing_file
 from components.sources.sql import SqlSource
 from components.sources.tfds_folders import VARIABLE, full_name, newest_version, prepared_below
+from schemas.config import SecretUrl
 from schemas.errors import ConfigError
 
 Kind = Literal["csv", "jsonl", "parquet", "npz", "sql", "tfds", "images"]
@@ -97,7 +98,7 @@ def open_table(data: str, kind: Kind, query: str | None = None, decimals: Mappin
     if kind == "sql":
         if not query:
             raise ConfigError("a database, and no query", "--query 'SELECT ...' or the name of a table", "add it")
-        return _streamed(SqlSource(url=data, query=query), said)
+        return _streamed(SqlSource(url=SecretUrl(data), query=query), said)
     if kind == "tfds":
         return _streamed(data_set(data), said, "train")
     return _streamed(NpzSource(path=data), said)

@@ -8,7 +8,11 @@ from pathlib import Path
 from components.tracking.collect import TrackedRun, collect
 from components.tracking.schema import read_schema
 from components.tracking.sqlite import WrongRevision, write_run
+from schemas.masking import masked, remember
+from schemas.secret import SecretUrl
 
+CREDENTIALS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+"""Variables from which MLflow takes what it signs in with."""
 LOG = logging.getLogger(__name__)
 
 
@@ -27,12 +31,14 @@ def track_run(run_dir: Path, store_root: Path) -> str | None:
     Returns:
         MLflow's id of the run; None, and a warning in the log, where the tracker could not be written.
     """
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or default_uri(store_root)
+    uri = SecretUrl(os.environ.get("MLFLOW_TRACKING_URI") or default_uri(store_root))
+    for name in CREDENTIALS:
+        remember(os.environ.get(name, ""))
     try:
-        return _send(collect(run_dir), uri, (store_root / "mlflow" / "artifacts").absolute())
+        return _send(collect(run_dir), uri.reveal(), (store_root / "mlflow" / "artifacts").absolute())
     except Exception as error:  # whatever a tracker raises, the run has ended as it has
-        reason = str(error).strip().splitlines()
-        LOG.warning("MLflow at %s was not told of this run: %s", _without_password(uri), reason[0] if reason else error)
+        reason = masked(str(error)).strip().splitlines() or [type(error).__name__]
+        LOG.warning("MLflow at %s was not told of this run: %s", uri, reason[0])
         return None
 
 
@@ -61,9 +67,3 @@ def _installed() -> str:
         return importlib.metadata.version("mlflow")
     except importlib.metadata.PackageNotFoundError:
         return ""
-
-
-def _without_password(uri: str) -> str:
-    """An address that can be shown."""
-    head, at, tail = uri.rpartition("@")
-    return f"{head.partition('://')[0]}://…@{tail}" if at else uri

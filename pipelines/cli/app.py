@@ -9,17 +9,16 @@ from types import FrameType
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from typer._click.exceptions import ClickException
 
 from pipelines.cli import live, looking, running, serving, upkeep
+from pipelines.cli.console import Console, safe
 from pipelines.cli.contract import contract_app
 from pipelines.cli.drift import drift
 from pipelines.cli.init import init
 from pipelines.cli.landed import landed
 from pipelines.cli.new import new
 from schemas.errors import EXIT_INTERRUPTED, KilnworksError, StepSkipped
-from schemas.words import printable
 
 app = typer.Typer(
     name="kilnworks",
@@ -68,12 +67,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         result = app(args=list(sys.argv[1:] if argv is None else argv), standalone_mode=False)
     except StepSkipped as error:
-        errors.print(printable(f"skipped: {error}"))
+        errors.print(f"skipped: {error}")
         return error.exit_code
     except KilnworksError as error:
         if os.environ.get("KILNWORKS_TRACEBACK"):
-            traceback.print_exc()
-        errors.print(printable(f"{type(error).__name__}: {error}"), style="red")
+            sys.stderr.write(safe(traceback.format_exc()))
+        errors.print(f"{type(error).__name__}: {error}", style="red")
         return error.exit_code
     except ClickException as error:
         error.show()

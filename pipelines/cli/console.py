@@ -5,10 +5,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
-from rich.console import Console, Group
+import rich.console
+import typer
+from rich.console import ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
 from rich.progress_bar import ProgressBar
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +20,8 @@ from pipelines.cli.pace import Pace
 from pipelines.core.events import Listener, StepEvent
 from pipelines.core.graph import Pipeline
 from schemas.context import Progress
+from schemas.masking import masked
+from schemas.words import printable
 
 STYLE = {
     "waiting": "dim",
@@ -34,6 +40,44 @@ MOST_LINES = 1000
 """Without a terminal, up to how many parts each gets a line of its own."""
 
 
+class Console(rich.console.Console):
+    """Rich's, for what comes from a person's data: without secrets, with control characters escaped."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """As Rich's."""
+        super().print(*map(_safe, objects), **options)
+
+
+@dataclass(frozen=True)
+class _Safe:
+    """Anything that Rich shows, piece by piece."""
+
+    inside: RenderableType
+
+    def __rich_console__(self, console: rich.console.Console, options: ConsoleOptions) -> RenderResult:
+        for piece in console.render(self.inside, options):
+            yield piece if piece.control else Segment(safe(piece.text), piece.style)
+
+
+def _safe(thing: Any) -> Any:
+    return safe(thing) if isinstance(thing, str) else _Safe(thing)
+
+
+def safe(text: str) -> str:
+    """A text for a terminal."""
+    return printable(masked(text))
+
+
+def say(console: rich.console.Console, line: str) -> None:
+    """Print a line as it is: no markup, no colours, never broken."""
+    console.print(safe(line), markup=False, highlight=False, soft_wrap=True)
+
+
+def echo(text: object, *, err: bool = False) -> None:
+    """Print a line where a pipe may listen."""
+    typer.echo(safe(str(text)), err=err)
+
+
 def table_console() -> Console:
     """For tables: as wide as the terminal; where there is none, as ``COLUMNS`` says or so wide that nothing breaks."""
     console = Console()
@@ -43,7 +87,7 @@ def table_console() -> Console:
 
 
 @contextmanager
-def watched(console: Console, pipeline: Pipeline) -> Iterator[Listener]:
+def watched(console: rich.console.Console, pipeline: Pipeline) -> Iterator[Listener]:
     """A listener for ``run_all`` whose news appear on ``console`` while the block runs."""
     if not console.is_terminal:
         yield _Lines(console)
@@ -53,7 +97,7 @@ def watched(console: Console, pipeline: Pipeline) -> Iterator[Listener]:
         yield board.hear
 
 
-def sectioned(console: Console, listener: Listener) -> Listener:
+def sectioned(console: rich.console.Console, listener: Listener) -> Listener:
     """A listener that folds the lines of each step, in the notation of Airflow's log view, where nobody types."""
     if console.is_terminal:
         return listener
@@ -131,7 +175,7 @@ def _detail(row: _Row) -> Table | Text:
 class _Lines:
     """One line a change; progress whenever a whole part (an epoch) is done, and at least every five seconds."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: rich.console.Console) -> None:
         self._console = console
         self._last = 0.0
         self._parts: dict[str, int] = {}
@@ -160,7 +204,7 @@ class _Lines:
         return True
 
     def _say(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(self._console, line)
 
 
 def _progress_words(progress: Progress, pace: Pace) -> str:

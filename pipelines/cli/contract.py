@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.cli.console import echo
 from pipelines.cli.writing import write_asked
 
 if TYPE_CHECKING:
@@ -46,13 +47,13 @@ def infer(
     contract = _inferred(file, label, wanted, time, name, sensitive or [], decimals)
     write_asked(output, dump_contract(contract))
     columns, target = len(contract.features), contract.label.name if contract.label else "none"
-    typer.echo(f"{output}: {columns} features, label {target}, key {contract.key or 'none'}", err=True)
+    echo(f"{output}: {columns} features, label {target}, key {contract.key or 'none'}", err=True)
     if not any(f.dtype == "image" for f in contract.features.values()):
         from components.starting.of_file import decisions_of_file
         from pipelines.cli.decision_lines import decision_lines
 
         for line, _ in decision_lines(decisions_of_file(file, contract, sensitive or [], decimals)):
-            typer.echo(line, err=True)
+            echo(line, err=True)
 
 
 def _inferred(
@@ -141,7 +142,7 @@ def evolve(
         from pipelines.cli.contract_table import print_changes
 
         print_changes(evolution.changes)
-        typer.echo(f"{len(evolution.loosened)} of {len(evolution.changes)} changes loosen the contract")
+        echo(f"{len(evolution.loosened)} of {len(evolution.changes)} changes loosen the contract")
     if write and evolution.changes:
         write_asked(contract, dump_contract(evolution.contract), durable=True)
 
@@ -158,7 +159,7 @@ def import_schema(
 
     read = read_schema(schema, label)
     write_asked(output, dump_contract(read.contract))
-    typer.echo(f"{output}: {len(read.contract.features)} features", err=True)
+    echo(f"{output}: {len(read.contract.features)} features", err=True)
     _tell_left_out(read.left_out)
 
 
@@ -177,7 +178,7 @@ def export(
         typer.echo(text, nl=False)
     else:
         write_asked(output, text)
-        typer.echo(f"{output}: {_FORMATS[to]}, from contract {loaded.name}: {len(loaded.features)} features", err=True)
+        echo(f"{output}: {_FORMATS[to]}, from contract {loaded.name}: {len(loaded.features)} features", err=True)
     _tell_left_out(left_out)
 
 
@@ -191,9 +192,9 @@ _FORMATS = {
 def _tell_left_out(lines: Sequence[str]) -> None:
     """What another format cannot say, one line each."""
     if lines:
-        typer.echo(f"left out ({len(lines)}):", err=True)
+        echo(f"left out ({len(lines)}):", err=True)
     for line in lines:
-        typer.echo(f"  {line}", err=True)
+        echo(f"  {line}", err=True)
 
 
 def _exported(contract: "Contract", to: str) -> tuple[str, Sequence[str]]:

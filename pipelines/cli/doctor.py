@@ -116,9 +116,9 @@ def _remote(store: Store) -> str:
         return ""
     owner, mine = owner_of(store), this_host(store.root)
     if owner is None:
-        return f"; it mirrors {store.remote.url}, in which no host publishes yet"
+        return f"; it mirrors {store.remote.shown}, in which no host publishes yet"
     here = "this host" if owner.id == mine.id else f"{owner.name}, another host, since {owner.since}"
-    return f"; it mirrors {store.remote.url}, in which {here} publishes"
+    return f"; it mirrors {store.remote.shown}, in which {here} publishes"
 
 
 def _devices() -> Finding:

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.cli.console import table_console, watched
+from pipelines.cli.console import Console, table_console, watched
 from pipelines.cli.quiet import quiet_libraries
 from pipelines.cli.settings import StoreUrl, new_run_id
 from pipelines.core.execute import artifact_path, run_all

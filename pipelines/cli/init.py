@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from pipelines.cli.console import echo
 from pipelines.cli.writing import writable
 from schemas.errors import ConfigError
 from schemas.places import ROOT_VARIABLE, is_project
@@ -91,10 +92,10 @@ def _existing(folder: Path) -> Path:
 def _tell(asked: Path, root: Path) -> None:
     here = Path.cwd()
     shown = asked if (here / asked).resolve() == root else root  # a shell reads no ~ inside quotes
-    typer.echo(f"made     {shown}: an example pipeline (customers), its contract and data, own code, tests, DAGs")
+    echo(f"made     {shown}: an example pipeline (customers), its contract and data, own code, tests, DAGs")
     elsewhere = os.environ.get(ROOT_VARIABLE)
     if elsewhere and Path(elsewhere).expanduser().resolve() != root:
-        typer.echo(f"note     ${ROOT_VARIABLE} names {elsewhere}; while it is set, that project is meant everywhere")
+        echo(f"note     ${ROOT_VARIABLE} names {elsewhere}; while it is set, that project is meant everywhere")
     steps = [*([] if root == here.resolve() else [f"cd {shlex.quote(str(shown))}"]), "kilnworks run customers"]
     for number, step in enumerate([*steps, f"{README} tells the rest"]):
-        typer.echo(f"{'' if number else 'next':<9}{step}")
+        echo(f"{'' if number else 'next':<9}{step}")

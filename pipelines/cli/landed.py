@@ -9,7 +9,7 @@ from rich.text import Text
 from components.retraining import ledger as books
 from components.retraining.aside import bring_back
 from components.retraining.ledger import Ledger, Seen
-from pipelines.cli.console import table_console
+from pipelines.cli.console import echo, table_console
 from pipelines.cli.settings import StoreUrl
 from pipelines.core.owner import require_owner
 from pipelines.core.registry import load
@@ -34,7 +34,7 @@ def landed(
     if back is not None:
         require_owner(opened, f"bringing back {back} for {name}")
         bring_back(opened.root, name, back)
-        typer.echo(f"{back} waits for the next retraining of {name}")
+        echo(f"{back} waits for the next retraining of {name}")
         return
     ledger = books.read(opened.root, name)
     table = Table(box=None, pad_edge=False)

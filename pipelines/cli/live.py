@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
+from pipelines.cli.console import Console
 from pipelines.cli.quiet import quiet_libraries
 from pipelines.cli.settings import StoreUrl
 from pipelines.core.approval import answer, record_answer
@@ -28,6 +28,7 @@ from schemas.artifacts import Deployment
 from schemas.champion import ChampionRecord, Decided, read_champion
 from schemas.errors import ConfigError, KilnworksError, StoreError
 from schemas.files import read_json
+from schemas.wire import HIDDEN
 
 LIVE_VARIABLE = "KILNWORKS_LIVE"
 """What an orchestrator was told about going live: ``auto``, ``train only`` or ``promote``."""
@@ -135,6 +136,13 @@ def live_from_environment() -> dict[str, Any]:
 
 def opened_as(defined: Pipeline, run: Run, record: Mapping[str, Any]) -> Pipeline:
     """The definition with the settings of a run; the settings by which these differ are noted in the run."""
+    hidden = sorted(name for name, value in record["overrides"].items() if HIDDEN in str(value))
+    if hidden:
+        raise ConfigError(
+            f"run {run.run_id} was started with a secret in {', '.join(hidden)}, which is stored nowhere",
+            "the setting with its secret, or with a reference such as ${PASSWORD}",
+            f"give it again: --set '{hidden[0]}=...'",
+        )
     settings = record["overrides"]
     opened = defined.configured(settings)
     run.begin(str(record["command"]), {}, differs=_differing(defined, opened, settings))

@@ -5,12 +5,11 @@ from typing import Annotated, Any
 
 import typer
 import yaml
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from pipelines.cli import doctor as checks
-from pipelines.cli.console import STYLE, table_console
+from pipelines.cli.console import STYLE, Console, echo, table_console
 from pipelines.cli.settings import StoreUrl
 from pipelines.core.finish import report_run
 from pipelines.core.graph import Champion, Latest, Pipeline, Step
@@ -77,7 +76,7 @@ def runs(
             table_console().print(_runs(found))
             return
     load(name)
-    typer.echo(f"no runs yet; start one: python -m pipelines run {name}")
+    echo(f"no runs yet; start one: python -m pipelines run {name}")
 
 
 def _runs(found: list[Run]) -> Table:
@@ -107,7 +106,7 @@ def report(
     store: StoreUrl = None,
 ) -> None:
     """Write the report of a run again and print where it is."""
-    typer.echo(report_run(open_store(store).find_run(name, run_id)))
+    echo(report_run(open_store(store).find_run(name, run_id)))
 
 
 def doctor(store: StoreUrl = None) -> int:
@@ -126,7 +125,7 @@ def doctor(store: StoreUrl = None) -> int:
 
 
 def _settings(step: Step) -> str:
-    tree = step.config.model_dump(mode="json")
+    tree = step.config.without_secrets()
     if isinstance(tree.get("contract"), dict):
         tree["contract"] = f"{tree['contract']['name']} ({len(tree['contract']['features'])} features)"
     if not tree:
@@ -169,7 +168,7 @@ def _as_tree(pipeline: Pipeline) -> dict[str, Any]:
                 "component": s.component,
                 "makes": s.signature.result.__name__,
                 "inputs": {p: _source_name(source) for p, source in s.inputs.items()},
-                "config": s.config.model_dump(mode="json"),
+                "config": s.config.without_secrets(),
             }
             for s in pipeline.steps
         ],

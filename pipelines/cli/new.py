@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
+from pipelines.cli.console import Console
 from pipelines.cli.decision_lines import decision_lines
 from pipelines.cli.quiet import quiet_libraries
 from pipelines.cli.writing import write_asked

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from pipelines.cli.console import sectioned, watched
+from pipelines.cli.console import Console, say, sectioned, watched
 from pipelines.cli.live import (
     Approve,
     By,
@@ -38,6 +37,8 @@ from pipelines.core.windows import INTERVAL_VARIABLE, interval_settings
 from schemas.decision import FILE_NAME
 from schemas.errors import EXIT_SKIPPED, ConfigError, KilnworksError
 from schemas.files import read_json
+from schemas.masking import masked, masked_tree
+from schemas.secret import shown_url
 
 Name = Annotated[str, typer.Argument(help="Name of the pipeline.", show_default=False)]
 Settings = Annotated[
@@ -193,7 +194,15 @@ def run_words(name: str, run: Run, settings: Sequence[str] | None, store: str | 
         parts += ["--set", setting]
     if store:
         parts += ["--store", store]
-    return shlex.join(parts)
+    return masked(shlex.join(map(_shown_word, parts)))
+
+
+def _shown_word(word: str) -> str:
+    """A word of a command without its secrets."""
+    name, equals, value = word.partition("=")
+    if equals and word.isprintable() and "://" not in name:
+        return f"{name}={masked_tree(shown_url(value), name)}"
+    return shown_url(word)
 
 
 def _conclude(console: Console, pipeline: Pipeline, run: Run, outcome: dict[str, Status]) -> None:
@@ -237,4 +246,4 @@ def _say_landed(console: Console, context: dict[str, Any]) -> None:
 
 
 def _say(console: Console, line: str) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    say(console, line)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
+from pipelines.cli.console import echo
 from pipelines.cli.quiet import quiet_libraries
 from pipelines.cli.settings import StoreUrl
 from pipelines.cli.writing import writable
@@ -47,7 +48,7 @@ def config(
     opened = open_store(store)
     follow_published(opened)
     for path in write_serving_config(opened.root, out, models_at):
-        typer.echo(path)
+        echo(path)
 
 
 def predict(
@@ -84,7 +85,7 @@ def predict(
             rows += frame.height
     if output:
         asked = server or f"version {champion.version}, run {champion.run_id}"
-        typer.echo(f"{output}: {rows:,} rows, answered by {name} ({asked})", err=True)
+        echo(f"{output}: {rows:,} rows, answered by {name} ({asked})", err=True)
 
 
 def serve(context: typer.Context) -> int:
@@ -130,11 +131,11 @@ def load(
         seconds=seconds,
         signature=signature,
     )
-    typer.echo(f"{report.protocol}  {report.clients} clients  {report.rows} rows a request  {report.seconds:.1f} s")
-    typer.echo(f"requests/s  {report.requests_per_second:.0f}   ({report.requests} answered)")
-    typer.echo(f"latency ms  p50 {report.p50_ms:.2f}   p95 {report.p95_ms:.2f}   p99 {report.p99_ms:.2f}")
+    echo(f"{report.protocol}  {report.clients} clients  {report.rows} rows a request  {report.seconds:.1f} s")
+    echo(f"requests/s  {report.requests_per_second:.0f}   ({report.requests} answered)")
+    echo(f"latency ms  p50 {report.p50_ms:.2f}   p95 {report.p95_ms:.2f}   p99 {report.p99_ms:.2f}")
     errors = ", ".join(f"{code} x {count}" for code, count in report.errors.items())
-    typer.echo(f"errors      {errors or 'none'}")
+    echo(f"errors      {errors or 'none'}")
 
 
 def source_of(pipeline: "Pipeline") -> "Source | None":

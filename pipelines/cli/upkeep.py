@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from pipelines.cli.console import echo
 from pipelines.cli.settings import StoreUrl
 from pipelines.core.owner import require_owner
 from pipelines.core.retention import RetentionConfig, prune
@@ -28,7 +29,7 @@ def prune_store(
         require_owner(opened, "pruning")
     removed = prune(RetentionConfig(runs=runs, days=days), opened, time.time(), dry=dry)
     for name in removed.runs:
-        typer.echo(f"run {name}")
+        echo(f"run {name}")
     kinds = {"runs": len(removed.runs), "checkpoints": removed.checkpoints, "batches": removed.batches}
     counts = ", ".join(f"{n} {kind}" for kind, n in {**kinds, "alerts": removed.alerts}.items())
-    typer.echo(f"{'would remove' if dry else 'removed'} {counts}: {removed.bytes / 1e6:.1f} MB")
+    echo(f"{'would remove' if dry else 'removed'} {counts}: {removed.bytes / 1e6:.1f} MB")

@@ -33,6 +33,7 @@ from pipelines.core.store import Run, explained, locked
 from schemas.artifacts import Artifact
 from schemas.context import Progress, RunContext
 from schemas.errors import KilnworksError, StepFailed, StepSkipped, StoreError
+from schemas.masking import masked_tree
 
 
 def run_step(
@@ -231,13 +232,13 @@ def _make(
             "run_id": run.run_id,
             "step": step.name,
             "component": step.component,
-            "config": step.config.model_dump(mode="json"),
+            "config": step.config.without_secrets(),
             "inputs": lineage,
             "fingerprint": fingerprint,
             "format": FORMAT,
             "code": code.digest,
             "libraries": dict(code.libraries),
-            "names": dict(code.names),
+            "names": masked_tree(code.names),
             "seconds": round(attempt.seconds(), 4),
             "cpu_seconds": round(time.process_time() - cpu, 4),
             "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),

@@ -21,6 +21,7 @@ from pipelines.core.rules import in_words, kept, rules
 from schemas.contract import Contract
 from schemas.errors import ConfigError
 from schemas.kinds import KIND, kinds_of, members_of, openings_of
+from schemas.masking import masked_tree
 from schemas.updates import updated
 
 OWN = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
@@ -139,7 +140,7 @@ def _fields(place: _Place, config: BaseModel) -> Iterator[Field]:
     properties, definitions = _properties(model)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a config with required settings that are not filled in yet
-        dumped = config.model_dump(mode="json")
+        dumped = masked_tree(config.model_dump(mode="json"))
     for name, info in model.model_fields.items():
         value, here = getattr(config, name, None), place.inside(name)
         declared = Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation

@@ -15,6 +15,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from schemas.secret import Secret
+
 
 @dataclass
 class Held:
@@ -70,7 +72,9 @@ class Held:
 
     def value(self, value: Any, place: str) -> None:
         """Note a value that a function holds."""
-        if isinstance(value, BaseModel) or callable(value):
+        if isinstance(value, Secret):
+            self.classes(value, place)
+        elif isinstance(value, BaseModel) or callable(value):
             self.classes(value, place)
             if isinstance(value, BaseModel):
                 self.names[f"{place}="] = value.model_dump_json()

@@ -7,6 +7,7 @@ from pipelines.core.store import Run
 from schemas.artifacts import Artifact
 from schemas.champion import read_champion
 from schemas.errors import KilnworksError, StepFailed, UnknownName
+from schemas.masking import scrub
 
 
 def inputs_of(step: Step, run: Run) -> tuple[dict[str, Artifact], dict[str, Any]]:
@@ -44,7 +45,7 @@ def translate(error: BaseException, step: Step) -> KilnworksError:
     """An unforeseen error in the form that people and reports can use."""
     if isinstance(error, KilnworksError):
         return error
-    text = f"{type(error).__name__}: {error}".strip()
+    text = f"{type(error).__name__}: {scrub(error)}".strip()
     return StepFailed(
         f"{step.component} raised {text}",
         "the artifact of a step that has ended",

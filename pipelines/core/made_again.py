@@ -8,6 +8,7 @@ from typing import Any
 from pipelines.core.cache import FORMAT, Code
 from pipelines.core.store import MANIFEST, Run, load_manifest
 from schemas.config import Config
+from schemas.masking import masked_tree
 
 UNSEEN = "the data or code that its settings name, or its files are gone"
 """What is in the fingerprint and not in the manifest."""
@@ -34,7 +35,8 @@ def why_again(run: Run, step: str, config: Config, code: Code, lineage: Mapping[
 
 
 def _changes(was: Mapping[str, Any], config: Config, code: Code, lineage: Mapping[str, Any]) -> Iterator[str]:
-    same_code = was["code"] == code.digest and was.get("names", dict(code.names)) == dict(code.names)
+    names = masked_tree(code.names)
+    same_code = was["code"] == code.digest and was.get("names", names) == names
     if was.get("format", 1) != FORMAT:
         yield "how artifacts are laid out"
     if not same_code:
@@ -43,7 +45,7 @@ def _changes(was: Mapping[str, Any], config: Config, code: Code, lineage: Mappin
         before = was["libraries"].get(library)
         if before not in (None, version):
             yield f"{library} {before} -> {version}"
-    settings = sorted(_different(was["config"], config.model_dump(mode="json"), fields=same_code))
+    settings = sorted(_different(was["config"], config.without_secrets(), fields=same_code))
     if settings:
         yield f"settings ({', '.join(settings)})"
     for parameter, given in lineage.items():

@@ -49,7 +49,7 @@ def require_owner(store: Store, action: str) -> None:
     owner = owner_of(store)
     if owner is not None and owner.id != mine.id:
         raise NotTheOwner(
-            f"{action} from this host ({mine.name}): the store {store.remote.url} belongs to {owner.name} since "
+            f"{action} from this host ({mine.name}): the store {store.remote.shown} belongs to {owner.name} since "
             f"{owner.since}, whose version numbers, approvals and ledgers no other host can see",
             f"one host that publishes, approves, retrains and prunes: {owner.name}, with its mirror",
             f"do it there (here, steps before it run with --to STEP); if {owner.name} is gone for good, remove {OWNER} "

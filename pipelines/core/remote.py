@@ -11,12 +11,13 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from schemas.errors import KilnworksError, StoreError
+from schemas.secret import SecretUrl
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,7 +39,7 @@ def _reached(method: Callable[P, R]) -> Callable[P, R]:
         except (KilnworksError, NotImplementedError):
             raise
         except Exception as error:
-            url = getattr(args[0], "url", "")
+            url = getattr(args[0], "shown", "")
             raise StoreError(
                 f"store {url}: {type(error).__name__}: {error}",
                 "a remote store that can be reached, read and written",
@@ -53,18 +54,25 @@ class Remote:
     """One remote folder and its local mirror.
 
     Attributes:
-        url: of the remote folder, e.g. ``s3://bucket/kilnworks``.
+        url: of the remote folder, e.g. ``s3://bucket/kilnworks``; secrets in it as ``SecretUrl`` takes them.
         mirror: the local folder.
     """
 
-    url: str
+    url: str = field(repr=False)
     mirror: Path
+
+    @property
+    def shown(self) -> str:
+        """The URL without its secrets."""
+        return str(SecretUrl(self.url))
 
     @classmethod
     def at(cls, url: str) -> "Remote":
         """The remote at ``url``; its mirror lies in ``$KILNWORKS_MIRROR`` or ``~/.cache/kilnworks``."""
         folder = Path(os.environ.get(MIRROR_VARIABLE, Path.home() / ".cache" / "kilnworks"))
-        return cls(url.rstrip("/"), folder / hashlib.sha256(url.rstrip("/").encode()).hexdigest()[:16])
+        address = url.rstrip("/")
+        name = SecretUrl(address).identity()  # a changed password is no other store
+        return cls(address, folder / hashlib.sha256(name.encode()).hexdigest()[:16])
 
     @cached_property
     def _remote(self) -> tuple[Any, str]:
@@ -72,10 +80,10 @@ class Remote:
         import fsspec
 
         try:
-            fs, folder = fsspec.core.url_to_fs(self.url)
+            fs, folder = fsspec.core.url_to_fs(SecretUrl(self.url).reveal())
         except (ImportError, ValueError) as error:
             raise StoreError(
-                f"store {self.url}: {error}", "a URL that fsspec can open", "install its driver"
+                f"store {self.shown}: {error}", "a URL that fsspec can open", "install its driver"
             ) from error
         return fs, folder.rstrip("/")
 

@@ -31,6 +31,7 @@ from pipelines.core.remote import Remote
 from schemas.artifacts import Artifact
 from schemas.errors import KilnworksError, StoreError, UnknownName
 from schemas.files import read_json, sync_directory, write_json
+from schemas.masking import masked_tree
 from schemas.places import is_remote, store_folder, store_url
 
 MANIFEST = "manifest.json"
@@ -165,7 +166,8 @@ class Run:
         """Open the run, or open it again.
 
         Returns:
-            ``run.json``: the settings in force are those of the earlier start with the new ones over them.
+            ``run.json``: the settings in force are those of the earlier start with the new ones over them. What is
+            secret in the new ones is here, and not in the file.
         """
         record = self.path / "run.json"
         self.store.pull(self._relative("run.json"))
@@ -173,9 +175,10 @@ class Run:
         if record.is_file():
             earlier = read_json(record)
         merged = {**earlier, **context, "command": command, "overrides": {**earlier.get("overrides", {}), **overrides}}
-        if merged != earlier:
+        kept = masked_tree(merged)
+        if kept != earlier:
             with explained(self.store.root):
-                write_json(record, merged)
+                write_json(record, kept)
                 self.store.push(self._relative("run.json"))
         return merged
 

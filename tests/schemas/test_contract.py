@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.contract import Contract, Feature, dump_contract, load_contract, parse_contract
 from schemas.errors import ContractError
+from schemas.patterns import matches
 
 GOOD = """
 name: churn
@@ -85,3 +87,44 @@ def test_every_bundled_contract_is_read(root: Path):
         contract = load_contract(path)
         assert contract.name == path.stem
         assert all(f.description for f in contract.features.values()), path
+
+
+FEATURE = "name: a\nlabel: {name: y, dtype: int, classes: [0, 1]}\nfeatures:\n  x: {dtype: float, min: %s}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[a, b]: 1\n", "a list stands where a name does"),
+        ("{a: 1}: 2\n", "a dict stands where a name does"),
+        ("[" * 3000, "nested too deep"),
+        ("{a: " * 3000, "nested too deep"),
+        (FEATURE % ("9" * 5000), "is read as a whole number and is none"),
+        (FEATURE % ("0x" + "f" * 9000), "a number of more than 4,300 digits"),
+        (FEATURE % "2024-13-45", "is read as a date and is none"),
+        (FEATURE % f"'{'x' * 300_000}'", "(300,000 characters in all)"),
+        (f"{FEATURE % 1}  s: {{dtype: string, regex: '{'(' * 100_000}'}}\n", "at most 10,000 characters"),
+        (f"{FEATURE % 1}  s: {{dtype: string, regex: '((a{{1000}}){{1000}}){{1000}}'}}\n", "size limit"),
+        ("a: &a [*a]\n", "recursive"),
+        ("!!python/object:os.system x", "could not determine a constructor"),
+    ],
+)
+def test_odd_yaml_is_refused_in_one_line(text, says):
+    with pytest.raises(ContractError) as caught:
+        parse_contract(text)
+    assert says in str(caught.value)
+    assert "\n" not in caught.value.got and len(str(caught.value)) < 1_000
+
+
+def test_a_pattern_that_is_catastrophic_elsewhere_takes_linear_time():
+    pattern = "(a+)+$"
+    contract = parse_contract(f"{FEATURE % 1}  s: {{dtype: string, regex: '{pattern}'}}\n")
+    assert contract.features["s"].regex == pattern
+    text = "a" * 100_000 + "!"
+    assert matches(pl.Series([text]), pattern).to_list() == [False]
+
+
+def test_a_contract_in_another_encoding_is_refused(tmp_path):
+    (tmp_path / "c.yaml").write_bytes(b"name: caf\xe9\n")
+    with pytest.raises(ContractError, match="no UTF-8"):
+        load_contract(tmp_path / "c.yaml")

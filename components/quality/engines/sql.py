@@ -6,8 +6,6 @@ character count as missing, as everywhere. Nothing is written: the query is used
 
 from __future__ import annotations
 
-import os
-import string
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +16,7 @@ from components.quality.results import RESULT_FORMAT
 from components.quality.rules import WHOLE, Rule, rules_of
 from components.quality.run_gx import Checked, check_whole, read_results
 from components.quality.suite import compile_suite
+from schemas.config import SecretUrl
 from schemas.contract import Contract
 from schemas.errors import ConfigError, DataInvalid, DataUnreadable
 from schemas.words import listed
@@ -37,11 +36,11 @@ _PYTHON |= {"datetime": "datetime", "date": "datetime"}
 _SQLITE = {"integer": "int", "real": "float", "text": "string", "blob": "bytes"}
 
 
-def check_in_database(url: str, query: str, contract: Contract) -> list[Checked]:
+def check_in_database(url: str | SecretUrl, query: str, contract: Contract) -> list[Checked]:
     """The rules of a contract on a table or query, and on its number of rows.
 
     Args:
-        url: SQLAlchemy URL; ``${NAME}`` is taken from the environment.
+        url: SQLAlchemy URL; with references as ``SecretUrl`` takes them.
         query: a SELECT, or the name of a table.
         contract: of scalar features; a database holds no tensors.
 
@@ -144,19 +143,18 @@ def _batch(engine: Any, connection: Any, source: str, contract: Contract) -> Any
 
 
 @contextmanager
-def _connected(url: str) -> Iterator[tuple[Any, Any]]:
+def _connected(url: str | SecretUrl) -> Iterator[tuple[Any, Any]]:
     """Great Expectations' engine and a connection to the database."""
     load_gx()
     import sqlalchemy
     from great_expectations.execution_engine import SqlAlchemyExecutionEngine
 
-    where = url.rpartition("@")[2]
+    address = url if isinstance(url, SecretUrl) else SecretUrl(url)
+    where = str(address).rpartition("@")[2]
     try:
-        database = sqlalchemy.create_engine(string.Template(url).substitute(os.environ))
+        database = sqlalchemy.create_engine(address.reveal())
         if database.dialect.name == "sqlite":
             sqlalchemy.event.listen(database, "connect", _with_patterns)
-    except KeyError as error:
-        raise ConfigError(f"the environment has no {error.args[0]}", "a variable of this name", "set it") from None
     except (sqlalchemy.exc.ArgumentError, ImportError) as error:
         raise ConfigError(f"{where}: {error}", "an SQLAlchemy URL whose driver is installed", "correct it") from None
     try:
