@@ -24,6 +24,7 @@ from pipelines.core.promotion import ASKED, AUTO, NEVER, UNASKED, WISHES, wish
 from pipelines.core.question import question, require_evaluation
 from pipelines.core.registry import load
 from pipelines.core.store import Run, open_store
+from schemas.access import private_files
 from schemas.artifacts import Deployment
 from schemas.champion import ChampionRecord, Decided, read_champion
 from schemas.errors import ConfigError, KilnworksError, StoreError
@@ -45,6 +46,7 @@ By = Annotated[
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the decision record.")]
 
 
+@private_files()
 def promote(
     name: Name,
     run_id: Annotated[str, typer.Option("--run", help="The run whose model goes live.", show_default=False)],
@@ -74,6 +76,7 @@ def promote(
     _told(read_champion(run.store.root, name), decided)
 
 
+@private_files()
 def rollback(
     name: Name,
     version: Annotated[
@@ -102,6 +105,7 @@ def rollback(
     _told(champion, decided)
 
 
+@private_files()
 def compare(
     name: Name,
     run_id: Annotated[str, typer.Option("--run", help="The run whose rows both are measured on.", show_default=False)],

@@ -16,6 +16,7 @@ from pipelines.core.graph import Champion, Latest, Pipeline, Step
 from pipelines.core.records import newest_runs
 from pipelines.core.registry import load, names
 from pipelines.core.store import Run, open_store
+from schemas.access import private_files
 from schemas.artifacts import Servable
 from schemas.contract import Contract
 from schemas.errors import KilnworksError
@@ -100,6 +101,7 @@ def _runs(found: list[Run]) -> Table:
     return table
 
 
+@private_files()
 def report(
     name: Name,
     run_id: Annotated[str | None, typer.Option("--run", help="Name of the run [default: the newest]")] = None,

@@ -34,6 +34,7 @@ from pipelines.core.graph import Pipeline
 from pipelines.core.registry import load
 from pipelines.core.store import Run, open_store
 from pipelines.core.windows import INTERVAL_VARIABLE, interval_settings
+from schemas.access import private_files
 from schemas.decision import FILE_NAME
 from schemas.errors import EXIT_SKIPPED, ConfigError, KilnworksError
 from schemas.files import read_json
@@ -53,6 +54,7 @@ TRIGGER_VARIABLE = "KILNWORKS_TRIGGER"
 """What started the run, in words, for ``run.json``."""
 
 
+@private_files()
 def run(
     name: Name,
     settings: Settings = None,
@@ -119,6 +121,7 @@ def run(
     return EXIT_SKIPPED if closed_gates(this, outcome) else 0
 
 
+@private_files()
 def step(
     name: Name,
     step_names: Annotated[list[str], typer.Argument(metavar="STEP...", help="Names of the steps.", show_default=False)],
@@ -154,6 +157,7 @@ def step(
     return EXIT_SKIPPED if set(outcome.values()) == {"skipped"} else 0
 
 
+@private_files()
 def finish(
     name: Name,
     run_id: Annotated[str | None, typer.Option("--run-id", envvar="KILNWORKS_RUN_ID", help="Name of the run.")] = None,
