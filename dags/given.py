@@ -13,6 +13,7 @@ from airflow.sdk import Param
 from airflow.sdk.exceptions import ParamValidationError
 
 from pipelines.core.form import OWN
+from pipelines.core.rules import in_words
 from schemas.errors import ConfigError
 
 
@@ -39,7 +40,6 @@ class Fields:
             if field in self.rules:
                 self._check_kind(field, value)
                 self._check_choice(name, field, value, given)
-            if field != name and field in self.rules:
                 self._check_value(name, field, value)
 
     def _field(self, name: str, given: Mapping[str, Any]) -> str | None:
@@ -93,7 +93,7 @@ class Fields:
             Param(value, **self.rules[field]).resolve()
         except ParamValidationError as error:
             said = str(error).splitlines()[0]
-            raise ConfigError(f"{self.dag}: {name}: {said}", "a value in its range", "correct it") from None
+            raise ConfigError(f"{self.dag}: {name}: {said}", _range(self.rules[field]), "correct it") from None
 
     def _unknown(self, name: str, given: Mapping[str, Any]) -> ConfigError:
         names = [n for n, rules in self.rules.items() if not rules.get("choice")]
@@ -104,6 +104,15 @@ class Fields:
                 names.append(str(rules["setting"]))
         wanted = f"one of its {len(names)} settings" if names else "none: this DAG takes no settings"
         return ConfigError(f"{self.dag} has no setting {name!r}", wanted, _near(name, names))
+
+
+def _range(rules: Mapping[str, Any]) -> str:
+    """The range of a value in words, as the help of its field says it."""
+    deeper = [rule for rule in rules.get("allOf", ()) if isinstance(rule, Mapping)]
+    choices = ", ".join(repr(choice) for choice in rules.get("enum", ()))
+    return in_words({**rules, **(deeper[0] if deeper else {})}) or (
+        f"one of {choices}" if choices else "a value of its type"
+    )
 
 
 def _near(name: str, names: list[str]) -> str:

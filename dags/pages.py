@@ -43,14 +43,15 @@ STYLE = """
 :root { color-scheme: light dark; --line: light-dark(#d9d4cc, #46413a); --dim: light-dark(#6b645a, #a79f93);
   --good: light-dark(#2f6b3a, #8fcf9a); --bad: light-dark(#a1322b, #f0938b); --wait: light-dark(#8a5a00, #e0b25a); }
 body { font: 15px/1.5 system-ui, sans-serif; margin: 1.5rem; background: light-dark(#fff, #1b1917); }
-h1 { font-size: 1.4rem } h2 { font-size: 1.1rem; margin-top: 2rem }
+h1 { font-size: 1.4rem; overflow-wrap: anywhere } h2 { font-size: 1.1rem; margin-top: 2rem }
 table { border-collapse: collapse; width: 100% } th { text-align: left; font-weight: 500; color: var(--dim) }
 td, th { padding: .35rem .8rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
+td { overflow-wrap: anywhere }
 .done, .retrain { color: var(--good) } .failed { color: var(--bad) } .skipped, .wait { color: var(--wait) }
 summary { cursor: pointer; color: var(--dim); padding: .35rem 0 }
 .trend { display: flex; gap: .8rem; align-items: center; color: var(--dim) } .trend span { width: 160px }
 .live { color: var(--good); font-weight: 600 } .running { color: var(--wait) } details ul { margin: .3rem 0 }
-.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(380px, 1fr)); gap: 1rem }
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(380px, 100%), 1fr)); gap: 1rem }
 .differs { background: light-dark(#fff6e0, #3a3017) }
 .dim, .nothing { color: var(--dim) } td.number { font-variant-numeric: tabular-nums; white-space: nowrap }
 """

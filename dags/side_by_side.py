@@ -35,16 +35,16 @@ def side_by_side(chosen: Sequence[Told], every: Sequence[Told]) -> str:
 
 
 def settings(told: Told) -> dict[str, Any]:
-    """Setting -> value of all steps that have finished, by dotted name."""
+    """Setting -> value of all steps that have finished, by dotted name; those that were not reached are left out."""
     steps = read_run(told.run.path).steps
-    return dict(_flat({step.name: as_dict(step.manifest.get("config")) for step in steps}, ""))
+    return dict(_flat({step.name: as_dict(step.manifest["config"]) for step in steps if "config" in step.manifest}, ""))
 
 
 def _facts(chosen: Sequence[Told]) -> Iterator[str]:
-    yield _row("started", [t.summary["started"][:19].replace("T", " ") for t in chosen])
+    yield _row("started", [t.summary["started"][:19].replace("T", " ") for t in chosen], marked=False)
     yield _row("verdict", [t.summary["verdict"] for t in chosen])
     yield _row("version", ["" if t.summary["version"] is None else str(t.summary["version"]) for t in chosen])
-    yield _row("seconds", [f"{t.summary['seconds']:.1f}" for t in chosen])
+    yield _row("seconds", [f"{t.summary['seconds']:.1f}" for t in chosen], marked=False)
     for name in dict.fromkeys(name for t in chosen for name in t.summary["metrics"]):
         values = [t.summary["metrics"].get(name) for t in chosen]
         yield _row(name, ["" if v is None else f"{v:.4f}" for v in values])
@@ -52,10 +52,11 @@ def _facts(chosen: Sequence[Told]) -> Iterator[str]:
 
 def _settings(chosen: Sequence[Told], heads: str) -> str:
     found = [settings(told) for told in chosen]
-    names = dict.fromkeys(name for values in found for name in values)
+    reached = set.intersection(*({name.partition(".")[0] for name in values} for values in found))
+    names = [n for n in dict.fromkeys(n for values in found for n in values) if n.partition(".")[0] in reached]
     differ = [name for name in names if any(v.get(name, _NONE) != found[0].get(name, _NONE) for v in found)]
     if not differ:
-        return "<p class=dim>None.</p>"
+        return "<p class=dim>None, in the steps that all of them have finished.</p>"
     rows = "".join(_row(name, [_shown(v.get(name, _NONE)) for v in found]) for name in differ)
     return f"<table><tr><th>{heads}</tr>{rows}</table>"
 
@@ -67,8 +68,8 @@ def _shown(value: Any) -> str:
     return "" if value is _NONE else str(value)
 
 
-def _row(name: str, values: Sequence[str]) -> str:
-    class_ = " class=differs" if len(set(values)) > 1 else ""
+def _row(name: str, values: Sequence[str], *, marked: bool = True) -> str:
+    class_ = " class=differs" if marked and len(set(values)) > 1 else ""
     return f"<tr><th>{_text(name)}{''.join(f'<td{class_}>{_text(value)}' for value in values)}</tr>"
 
 

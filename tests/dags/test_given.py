@@ -24,7 +24,7 @@ def fields():
     "given",
     [
         {},
-        {"model.epochs": 3, "live": "never"},
+        {"model.epochs": 3, "live": "train only"},
         {"model.optimizer.kind": "sgd", "model.optimizer.momentum": 0.9},
         {"model.optimizer.kind": "sgd", "model.optimizer.sgd.momentum": 0.9},
         {"model.optimizer": {"kind": "sgd", "momentum": 0.9}},
@@ -49,6 +49,10 @@ def test_what_the_command_line_would_take_is_taken(fields, given):
         ({"model.optimizer.kind": "sdg"}, "'sdg'.*one of .*sgd.*did you mean 'sgd'"),
         ({"model.optimizer.kind": "sgd", "model.optimizer.momentum": 5}, "5 is greater than or equal to the maximum"),
         ({"": 1}, "no setting ''"),
+        ({"model.epochs": 0}, "model.epochs: 0 is less than the minimum of 1.*whole number from 1 on"),
+        ({"model.label_smoothing": 1.5}, "model.label_smoothing: 1.5 is greater.*number from 0 on and below 1"),
+        ({"model.precision": "float8"}, "'float8' is not one of.*one of 'float32', 'mixed_float16'"),
+        ({"model.batch": "many"}, "'many' is not of type 'integer'.*whole number from 1 on"),
     ],
 )
 def test_what_no_run_could_take_is_refused_with_the_nearest(fields, given, words):

@@ -117,15 +117,18 @@ def test_runs_side_by_side_show_what_differs_and_metrics_over_time(tmp_path):
         config = {"epochs": epochs, "optimizer": {"kind": "adam", "learning_rate": 0.1}}
         write_json(made.path / "model" / "manifest.json", {"config": config, "fingerprint": str(number)})
         (made.path / "model" / "history.csv").write_text("epoch,loss,val_loss\n1,1.0,1.1\n2,0.5,0.7\n")
+    deployed = {"config": {"keep": 3}, "fingerprint": "d"}
+    write_json(store.run("churn", "r1").path / "deployment" / "manifest.json", deployed)  # the others stopped before
     every = Summaries().newest(store, "churn", 10)
     page = side_by_side([every[2], every[1]], every)
     table = page.partition("Settings that differ")[2].partition("Metrics over time")[0]
     assert "<th>model.epochs<td class=differs>3<td class=differs>5" in table
     assert "learning_rate" not in table
+    assert "deployment" not in table
     assert "<th>auc<td class=differs>0.7000<td class=differs>0.8000" in page
     assert page.count("<circle") == 4, "two metrics, two chosen runs in each"
     assert "val_loss" in page.partition("<h2>Training")[2]
-    assert "None." in side_by_side([every[2], every[0]], every)
+    assert "None, in the steps" in side_by_side([every[2], every[0]], every)
 
 
 def test_a_run_that_goes_on_shows_its_epochs_so_far(tmp_path):

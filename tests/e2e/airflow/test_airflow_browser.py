@@ -134,7 +134,7 @@ def test_the_graph_shows_stages_and_tasks(page, world, run_id):
     quoted = urllib.parse.quote(run_id, safe="")
     page.goto(f"{world.airflow.url}/dags/grouped/runs/{quoted}")
     page.get_by_role("button", name="Show Graph").or_(page.get_by_label("Graph")).first.click()
-    for name in ("data", "learning", "release", "finish"):
+    for name in ("data", "learning", "release", "finish: report and tracking"):
         page.get_by_text(name, exact=True).first.wait_for()
     picture(page, "graph")
 
