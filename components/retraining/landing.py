@@ -71,7 +71,7 @@ class Landing:
             self._files.invalidate_cache()
             if _stamp(self._files.info(path)) != stamp or scratch.stat().st_size != stamp.size:
                 return None
-            scratch.chmod(0o444)
+            scratch.chmod(scratch.stat().st_mode & 0o444)
             scratch.replace(blobs / digest.hexdigest())
             return digest.hexdigest()
         except FileNotFoundError:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
+from schemas.access import private_files
 from schemas.errors import StoreError
 from schemas.files import read_json, write_json
 
@@ -129,8 +130,9 @@ def folder(store: Path, pipeline: str) -> Path:
 def opened(store: Path, pipeline: str) -> Iterator[Ledger]:
     """The ledger, for one process at a time; written back, durably, when the block ends without an error."""
     where = folder(store, pipeline)
-    where.mkdir(parents=True, exist_ok=True)
-    with (where / ".lock").open("w") as lock:
+    with private_files():
+        where.mkdir(parents=True, exist_ok=True)
+    with private_files(), (where / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         ledger = read(store, pipeline)
         before = ledger.model_dump_json()
