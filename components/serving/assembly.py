@@ -29,6 +29,7 @@ from components.serving.manager import LoadSettings
 from components.serving.metrics import Counter, PrometheusMetrics
 from components.serving.options import RestOptions, TlsConfig
 from components.serving.prediction_log import LogSettings, PredictionLogWriter
+from components.serving.reload_policy import reload_policy
 from components.serving.request_check import ContractCheck
 from components.serving.servable import Servable
 from components.serving.tensor_budget import MEBIBYTE, TensorBudget
@@ -53,6 +54,7 @@ def make_engine(flags: Flags) -> Engine:
         session_config=_session_config(flags),
         wrap=_wrap(flags, batching, batches),
         warm_up=_warm_up(flags, metrics),
+        unsafe_ops=flags.allow_unsafe_ops,
     )
     settings = CoreSettings(
         poll_seconds=flags.file_system_poll_wait_seconds,
@@ -141,10 +143,11 @@ def _session_config(flags: Flags) -> Any:
 
 
 def service_settings(flags: Flags, engine: Engine) -> ServiceSettings:
-    """How gRPC answers are written."""
+    """How gRPC answers are written, and whose reloads count. Raises ``ConfigError``."""
     return ServiceSettings(
         tensor_content=flags.enable_serialization_as_tensor_content,
         metric_value=lambda name: _metric_value(engine.metrics, name),
+        reload=reload_policy(flags.reload_config, not (flags.model_base_path or flags.model_config_file)),
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from components.serving.reload_policy import reload_policy
 from schemas.errors import ConfigError
 
 _RANGES: dict[str, tuple[int, float]] = {
@@ -36,6 +37,8 @@ class Flags:
     ``model_base_path`` nor ``model_config_file`` is given. ``allowed_hosts`` are names in REST's ``Host``, with commas
     between them (``*.example.org``: all below, ``*``: any); "" = any, but on a loopback address only ``localhost``.
     ``max_request_mb`` bounds a request as it is sent, unpacked, and as tensors (MiB; the message of gRPC too).
+    ``reload_config`` says whose ``HandleReloadConfigRequest`` counts: ``on``, ``off``, ``loopback`` or ``token`` (in
+    ``KILNWORKS_RELOAD_TOKEN``); "" = off for a store, else on. ``allow_unsafe_ops`` loads graphs that reach for files.
     """
 
     port: int | None = None
@@ -84,6 +87,8 @@ class Flags:
     host: str = "127.0.0.1"
     allowed_hosts: str = ""
     max_request_mb: int = 512
+    reload_config: str = ""
+    allow_unsafe_ops: bool = False
     drain_seconds: float = 10.0
     store: str = ""
 
@@ -109,6 +114,7 @@ def parse_flags(argv: Sequence[str]) -> Flags:
 
 def _check(flags: Flags) -> None:
     """Refuse flags that contradict each other, and values that nothing can be done with."""
+    reload_policy(flags.reload_config, of_a_store=True)
     if flags.batching_parameters_file and not flags.enable_batching:
         raise ConfigError(
             "server_options.batching_parameters_file is set without setting server_options.enable_batching to true.",

@@ -196,7 +196,7 @@ class DirectServer:
             return
         self._request_call()
         details = event.call_details
-        call = _Call(event.call, details.deadline)
+        call = _Call(event.call, details.deadline, event.invocation_metadata)
         found = self._methods.get(details.method)
         if found is None:
             call.finish(Code.UNIMPLEMENTED, "", None)
@@ -275,10 +275,10 @@ def _status_of(error: Exception) -> tuple[Code, str]:
 class _Call:
     """One call: what methods may ask about it, and how it ends."""
 
-    __slots__ = ("_active", "_deadline", "_finished", "_watches_close", "core", "large", "sent_initial")
+    __slots__ = ("_active", "_deadline", "_finished", "_told", "_watches_close", "core", "large", "sent_initial")
 
-    def __init__(self, core: Any, deadline: float) -> None:
-        self.core, self._deadline = core, deadline
+    def __init__(self, core: Any, deadline: float, told: Any = ()) -> None:
+        self.core, self._deadline, self._told = core, deadline, told
         self._active, self._finished, self._watches_close = True, False, False
         self.sent_initial = self.large = False
 
@@ -291,6 +291,15 @@ class _Call:
         if not self._watches_close:
             self.watch_close(_ignore)
         return self._active
+
+    def peer(self) -> str:
+        """Where the call comes from."""
+        peer = self.core.peer()
+        return peer.decode("utf-8", "replace") if isinstance(peer, bytes) else str(peer)
+
+    def metadata(self) -> Mapping[str, str]:
+        """What the client sent beside the message; values that are bytes are left out."""
+        return {key: value for key, value in self._told or () if isinstance(value, str)}
 
     def watch_close(self, then: Any) -> None:
         """Notice when the client goes, and call ``then``."""

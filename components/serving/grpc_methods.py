@@ -5,7 +5,7 @@ Nothing here knows how bytes travel. Importing this module imports TensorFlow (i
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from google.protobuf.message import DecodeError
@@ -22,6 +22,7 @@ from tensorflow_serving.apis import (
 from components.serving.engine import Engine
 from components.serving.errors import Code, ServingError, invalid_argument
 from components.serving.example_input import serialized_examples
+from components.serving.reload_policy import ReloadPolicy
 from components.serving.steps import Steps
 from components.serving.tensor_codec import fill_proto, to_array
 from components.serving.values import Classified, InferenceTask, ModelSpecRef, Regressed
@@ -39,6 +40,12 @@ class Call(Protocol):
     def is_active(self) -> bool:
         """Whether the client still waits."""
 
+    def peer(self) -> str:
+        """Where the call comes from, as gRPC writes it."""
+
+    def metadata(self) -> Mapping[str, str]:
+        """What the client sent beside the message, by lower-case name."""
+
 
 Method = Callable[[bytes, Call], bytes | Steps[bytes]]
 
@@ -49,11 +56,13 @@ class ServiceSettings:
 
     Attributes:
         tensor_content: write output tensors as ``tensor_content`` instead of typed fields.
+        reload: whose reloads are carried out.
         metric_value: current value of a metric by its name, for ``metric_names`` of a reload.
     """
 
     tensor_content: bool = False
     metric_value: Callable[[str], int] = lambda name: 0
+    reload: ReloadPolicy = field(default_factory=ReloadPolicy)
 
 
 def methods(engine: Engine, settings: ServiceSettings = ServiceSettings()) -> Mapping[str, Method]:
@@ -238,6 +247,7 @@ class _Management:
 
     def reload(self, data: bytes, call: Call) -> bytes:
         """ReloadConfigRequest -> ReloadConfigResponse; waits until new models are available."""
+        self._settings.reload.check(call)
         request = parsed(model_management_pb2.ReloadConfigRequest, data)
         before = {name: self._settings.metric_value(name) for name in request.metric_names}
         self._engine.core.reload(request.config, call.time_remaining(), lambda: not call.is_active())

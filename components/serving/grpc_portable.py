@@ -122,3 +122,11 @@ class _PortableCall:
     def is_active(self) -> bool:
         """Whether the client still waits."""
         return bool(self._context.is_active())
+
+    def peer(self) -> str:
+        """Where the call comes from."""
+        return str(self._context.peer())
+
+    def metadata(self) -> Mapping[str, str]:
+        """What the client sent beside the message; values that are bytes are left out."""
+        return {key: value for key, value in self._context.invocation_metadata() if isinstance(value, str)}

@@ -7,10 +7,12 @@ import gc
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from components.serving.execution import GraphRunner
 from components.serving.feeds import Runner
+from components.serving.graph_policy import refuse_reaching_out
 from components.serving.saved_model import LoadedModel, load_saved_model
 from components.serving.servable import Servable
 from components.serving.values import Signature
@@ -47,6 +49,7 @@ class SavedModelLoader:
         tags: of the MetaGraph to serve.
         session_config: a ConfigProto or None.
         wrap: puts something in front of the graph (a batching queue): (runner, version directory) -> runner.
+        unsafe_ops: load graphs that read or write files or run Python, too.
         warm_up: replays the warm-up file of a version that is not reachable yet; an error fails the load.
     """
 
@@ -54,9 +57,12 @@ class SavedModelLoader:
     session_config: Any = None
     wrap: Callable[[GraphRunner, str], Runner] = lambda runner, path: runner
     warm_up: Callable[[Servable], None] = lambda servable: None
+    unsafe_ops: bool = True
 
     def __call__(self, model: str, version: int, path: str) -> LoadedVersion:
         """Load one version. Raises ``ServingError``."""
+        if not self.unsafe_ops:
+            refuse_reaching_out(Path(path))
         saved_model = load_saved_model(path, self.tags, self.session_config)
         try:
             loaded = LoadedVersion(saved_model, self.wrap(GraphRunner(saved_model), path))
