@@ -220,9 +220,9 @@ class _Management:
         spec = spec_ref(request)
         if not request.metadata_field:
             raise invalid_argument("GetModelMetadataRequest must specify at least one metadata_field")
-        for field in request.metadata_field:
-            if field != _SIGNATURE_DEF:
-                raise invalid_argument(f"Metadata field {field} is not supported")
+        for name in request.metadata_field:
+            if name != _SIGNATURE_DEF:
+                raise invalid_argument(f"Metadata field {name} is not supported")
         metadata = self._engine.metadata(spec)
         signatures = get_model_metadata_pb2.SignatureDefMap()
         for name, proto in metadata.signature_defs.items():
