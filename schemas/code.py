@@ -94,7 +94,19 @@ class Code(Config):
     def _from_text(cls, value: Any) -> Any:
         if isinstance(value, str):
             return {"path": value}
+        if isinstance(value, Mapping):
+            return cls._of_known_parts(value)
         return {"path": path_of(value)} if callable(value) and not isinstance(value, Config) else value
+
+    @classmethod
+    def _of_known_parts(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        if "path" not in value or not value.keys() <= cls.model_fields.keys():
+            parts = ", ".join(f"{name!r}: ..." for name in cls.model_fields if name != "path")
+            raise ValueError(
+                f"code is written as 'package.module:name', or as {{'path': 'package.module:name', {parts}}}; "
+                f"got {', '.join(map(repr, value)) or 'nothing'}"
+            )
+        return value
 
     @field_validator("path")
     @classmethod

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from schemas.errors import ConfigError
 from schemas.kinds import KIND, kinds_of, members_of, openings_of, place_of, without_kind
@@ -52,10 +53,35 @@ def explain(error: ValidationError, path: str = "") -> str:
     lines = []
     for e in error.errors(include_url=False):
         where = ".".join(str(part) for part in ((path,) if path else ()) + e["loc"])
-        message = e["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-        got = "" if e["type"] == "missing" or isinstance(e["input"], dict | BaseModel) else f" (got {e['input']!r})"
+        message = _rule(e, error.title)
+        is_told = e["type"] in ("missing", "extra_forbidden") or isinstance(e["input"], dict | BaseModel)
+        got = "" if is_told else f" (got {e['input']!r})"
         lines.append(f"{where + ': ' if where else ''}{message}{got}")
     return "; ".join(lines)
+
+
+def _rule(error: ErrorDetails, owner: str) -> str:
+    """The rule that was broken; for a setting that does not exist, the nearest one that does."""
+    if error["type"] == "missing":
+        return "is needed"
+    if error["type"] != "extra_forbidden":
+        return error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    have = sorted(_settings_of(owner)) if len(error["loc"]) == 1 else []
+    near = difflib.get_close_matches(str(error["loc"][-1]), have, n=1, cutoff=0.5)
+    offer = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(have)}" if have else ""
+    return f"there is no such setting{offer}"
+
+
+def _settings_of(name: str) -> set[str]:
+    """Fields of the one class of that name; none where several have it."""
+    found = [kind for kind in _below(BaseModel) if kind.__name__ == name]
+    return set(found[0].model_fields) if len(found) == 1 else set()
+
+
+def _below(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for kind in base.__subclasses__():
+        yield kind
+        yield from _below(kind)
 
 
 class _Update:

@@ -12,11 +12,14 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from pydantic import ValidationError
+
 from pipelines.core.graph import Pipeline
 from pipelines.core.project import OWN, PROJECT, of_its_code, open_project
 from pipelines.core.retraining import check_retraining
 from schemas.errors import KilnworksError, UnknownName, WiringError
 from schemas.places import project_root
+from schemas.updates import explain
 
 EXAMPLE_DATA = OWN.parent / "data" / "churn.csv"
 """Our own definitions are examples whose data lie in a clone of the repository, and nowhere else."""
@@ -67,16 +70,14 @@ def _module(name: str, path: Path) -> ModuleType:
         if path.parent == OWN:
             return importlib.import_module(f"pipelines.{name}")
         sys.modules.pop(f"{PROJECT}.{name}", None)
-        with (
-            of_its_code(),
-            contextlib.chdir(project_root()),
-        ):  # what it opens meanwhile, such as its contract
+        # what a definition opens while it is imported, such as its contract, counts from the project's folder
+        with of_its_code(), contextlib.chdir(project_root()):
             return importlib.import_module(f"{PROJECT}.{name}")
     except KilnworksError:
         raise
     except (Exception, SystemExit) as error:
         raise WiringError(
-            f"{path}{_line(error, path)}: {type(error).__name__}: {_message(error)}",
+            f"{path}{_line(error, path)}: {_message(error)}",
             "a definition that can be imported",
             "mend it; --traceback in front of the command shows where the error comes from",
         ) from error
@@ -96,7 +97,9 @@ def _line(error: BaseException, path: Path) -> str:
 
 
 def _message(error: BaseException) -> str:
-    return error.msg if isinstance(error, SyntaxError) else str(error)
+    if isinstance(error, ValidationError):
+        return f"{error.title}: {explain(error)}"
+    return f"{type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error}"
 
 
 def docs(name: str) -> str:

@@ -136,12 +136,20 @@ def test_show_says_the_units_of_what_is_served(project, capsys, monkeypatch):
         ("# coding: nonsense\n", "unknown encoding: nonsense"),
         ("from schemas.contract import load_contract\nload_contract('nowhere.yaml')\n", "nowhere.yaml"),
         ("from pipelines.core.graph import Pipeline\nX = Pipeline('good', ())\n", "no pipeline 'bad' but good"),
+        (
+            "from components.modeling.mlp import Mlp\nMlp(unitz=(3,))\n",
+            "line 2: Mlp: unitz: there is no such setting; did you mean units?",
+        ),
+        (
+            "from components.ingest import IngestConfig\nIngestConfig(zzz=3)\n",
+            "source: is needed; zzz: there is no such setting; there are check_in",
+        ),
     ],
 )
 def test_one_bad_definition_is_named_and_hides_no_other(project, capsys, text, says):
     (project / "pipelines" / "bad.py").write_text(text)
     code, out, _ = run(capsys, "list")
-    assert code == 0 and "Adds two numbers." in out and says in out
+    assert code == 0 and "Adds two numbers." in out and says in " ".join(out.split())
     assert run(capsys, "show", "small")[0] == 0
     code, _, err = run(capsys, "run", "bad")
     assert code == 2 and says in err and "Traceback" not in err

@@ -67,6 +67,12 @@ def test_options_are_arguments_and_a_file_among_them_is_a_path(shop):
     assert size == 10 and path.read_text() == "abc"
 
 
+@pytest.mark.parametrize("written", [{"code": "codeshop.models:build"}, {"path": "codeshop.models:build", "opts": {}}])
+def test_other_spellings_of_code_are_refused_with_the_right_one(written):
+    with pytest.raises(ValidationError, match=r"or as {'path': 'package.module:name', 'options': ...}; got '"):
+        Code.model_validate(written)
+
+
 def test_an_option_that_the_function_does_not_take_names_the_nearest(shop):
     with pytest.raises(ConfigError, match="did you mean 'width'"):
         Code(path="codeshop.models:build", options={"widht": 5}).call()
