@@ -252,6 +252,11 @@ class Report(keras.callbacks.Callback):
         trained = {k: v for k, v in logs.items() if not k.startswith(("val_", "learning_rate"))}
         self._listener(Progress(epoch + 1, self._epochs, self._now(trained)))
 
+    def on_early_end(self, monitor: str, best: int) -> None:
+        """Report that no further epochs come; ``best``: the epoch whose weights are kept, from 1."""
+        end = f"stopped after epoch {self.epoch + 1}: {monitor} was best in epoch {best}, whose weights are kept"
+        self._listener(Progress(self._epochs, self._epochs, end))
+
     def _now(self, numbers: Mapping[str, Any]) -> str:
         """Epoch, phase, losses of the epoch so far, and numbers of the latest validation."""
         begins = f"epoch {self.epoch + 1}/{self._epochs}" + (f" {self.phase}" if self.phase else "")

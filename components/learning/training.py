@@ -101,6 +101,12 @@ class Training:
         self.seconds = time.perf_counter() - start
         self.history.write()
         assign(self.learner.model.variables, self.judge.best_weights)
+        if self._is_early:
+            self.report.on_early_end(self.settings.monitor, self.judge.best_epoch)
+
+    @property
+    def _is_early(self) -> bool:
+        return len(self.history.rows) < sum(self._lengths)
 
     def _phase(
         self, number: int, phase: Phase, out: Path, context: RunContext, backup: Backup, found: Snapshot | None
@@ -210,7 +216,7 @@ class Training:
             "parameters": int(self.learner.model.count_params()),
             "epochs_run": len(rows),
             "resumed_after": self.first,
-            "stopped_early": len(rows) < sum(self._lengths),
+            "stopped_early": self._is_early,
             "monitor": self.settings.monitor,
             "best_epoch": self.judge.best_epoch,
             "best": {k: v for k, v in best.items() if k not in {"epoch", "phase"} and math.isfinite(v)},

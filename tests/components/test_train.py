@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from components.train import TrainConfig
+from schemas.context import Progress
 from schemas.errors import ConfigError, DataInvalid, TrainingDiverged
 from schemas.files import write_json
 from tests.components.learning.replica_runs import weights
@@ -59,8 +60,9 @@ def test_a_table_is_learned_as_well_as_by_the_model_that_made_it(tmp_path: Path)
     losses = [float(r["val_loss"]) for r in history]
     assert said["best_epoch"] == 1 + int(np.argmin(losses))
     assert said["best"]["val_loss"] == min(losses)
-    assert seen[-1].done == said["epochs_run"]
-    assert seen[-1].total == 30
+    assert said["stopped_early"] and seen[-2].done == said["epochs_run"] < seen[-2].total == 30
+    end = f"stopped after epoch {said['epochs_run']}: val_loss was best in epoch {said['best_epoch']}"
+    assert seen[-1] == Progress(30, 30, f"{end}, whose weights are kept")
     assert [p.done for p in seen] == sorted(p.done for p in seen)
 
 
