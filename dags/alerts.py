@@ -21,6 +21,7 @@ from dags.place import open_run
 from pipelines.core.arrivals import landed
 from pipelines.core.reasons import closed_gates, failures
 from pipelines.core.store import open_store
+from schemas.access import private_files
 from schemas.files import write_json
 
 SHOWN = 5
@@ -62,7 +63,8 @@ def tell(kind: str, pipeline: str, run_id: str, task: str, text: str) -> None:
     }
     LOG.warning("%s: %s %s: %s", kind, pipeline, task, text)
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(at))
-    write_json(open_store().root / "alerts" / f"{stamp}-{pipeline}-{uuid.uuid4().hex[:6]}.json", alert)
+    with private_files():
+        write_json(open_store().root / "alerts" / f"{stamp}-{pipeline}-{uuid.uuid4().hex[:6]}.json", alert)
     notify.send(alert)
 
 

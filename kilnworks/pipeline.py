@@ -25,6 +25,7 @@ from pipelines.core.graph import Pipeline
 from pipelines.core.owner import follow_published
 from pipelines.core.project import opened_anew
 from pipelines.core.store import Run, Store, open_store
+from schemas.access import private_files
 from schemas.champion import read_champion
 from schemas.errors import ConfigError
 from schemas.places import ROOT_VARIABLE
@@ -113,7 +114,7 @@ class LoadedPipeline:
         """
         quiet_libraries()
         given = dict(settings or {})
-        with in_project(self.project):
+        with in_project(self.project), private_files():
             defined = registry.load(self.name)
             pipeline = defined.configured(given)
             selected = pipeline.between(first, last)

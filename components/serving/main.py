@@ -20,6 +20,7 @@ from components.serving.log_filter import RepeatFilter
 from components.serving.options import RestOptions, RunningServer
 from components.serving.store_models import base_paths
 from schemas.errors import EXIT_FAILED, KilnworksError
+from schemas.logs import make_safe
 
 if TYPE_CHECKING:
     from components.serving.grpc_options import GrpcOptions
@@ -95,6 +96,7 @@ def _prepare_process() -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     for handler in logging.getLogger().handlers:
         handler.addFilter(RepeatFilter())
+    make_safe(logging.getLogger())
     for noisy in ("tensorflow", "absl", "h5py"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
 

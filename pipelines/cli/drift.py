@@ -17,6 +17,7 @@ from pipelines.core.finish import finish_run
 from pipelines.core.graph import Champion, Pipeline, Step
 from pipelines.core.registry import load
 from pipelines.core.store import open_store
+from schemas.access import private_files
 from schemas.errors import EXIT_SKIPPED, ConfigError
 from schemas.words import named
 
@@ -27,6 +28,7 @@ SHOWN = 12
 """Features printed, the most moved first; the report has them all."""
 
 
+@private_files()
 def drift(
     name: Annotated[str, typer.Argument(help="Name of the pipeline whose live model is meant.", show_default=False)],
     data: Annotated[

@@ -10,8 +10,10 @@ from pipelines.cli.settings import StoreUrl
 from pipelines.core.owner import require_owner
 from pipelines.core.retention import RetentionConfig, prune
 from pipelines.core.store import open_store
+from schemas.access import private_files
 
 
+@private_files()
 def prune_store(
     runs: Annotated[
         int, typer.Option("--runs", min=1, envvar="KILNWORKS_KEEP_RUNS", help="Newest runs of each pipeline to keep.")
