@@ -12,7 +12,7 @@ from pydantic import Field
 from components.challenging.settings import Challenge
 from components.deploying.availability import wait_available
 from components.deploying.publish import clean, publish, withdraw
-from components.deploying.retention import champions, labelled, surplus
+from components.deploying.retention import labelled, surplus
 from components.deploying.settings import Publishing
 from components.deploying.versions import locked, reserve
 from schemas.artifacts import Deployment, Servable
@@ -21,6 +21,7 @@ from schemas.context import Progress, RunContext
 from schemas.decision import Comparand, DecisionRecord
 from schemas.errors import DeployFailed, ServerUnavailable, StoreError
 from schemas.files import read_json, write_json
+from schemas.published import LOCK, champions
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
@@ -51,12 +52,14 @@ def deploy(config: DeployConfig, servable: Servable, out: Path, context: RunCont
     base = (config.base_path or context.store / "serving" / model).resolve()
     with _writing(base):
         base.mkdir(parents=True, exist_ok=True)
-        (base / ".lock").touch()
+        (base / LOCK).touch()
     with locked(base, config.lock_seconds):
         with _writing(base):
             clean(base)
             decided = context.decide()
-            version = reserve(base, {"pipeline": context.pipeline, "run_id": context.run_id})
+            version = reserve(
+                base, {"pipeline": context.pipeline, "run_id": context.run_id, "store": str(context.store)}
+            )
             publish(servable.saved_model, base, version)
         try:
             _promote(config, servable, out, context, model, base, version, decided)

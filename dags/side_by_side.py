@@ -19,7 +19,7 @@ MOST = 8
 
 
 def side_by_side(chosen: Sequence[Told], every: Sequence[Told]) -> str:
-    """The page for ``chosen``, oldest first; ``every`` are the newest runs of the pipeline, over which metrics go."""
+    """The page for ``chosen``, oldest first; metrics go over ``every``, the runs of the pipeline, newest first."""
     name = chosen[0].run.pipeline
     heads = "".join(
         f"<th>{dag_run_link(name, t.run.run_id, t.run.run_id)} <a class=dim href='{report_path(t.run)}'>report</a>"
@@ -84,7 +84,7 @@ def _flat(values: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
 
 def _over_time(chosen: Sequence[Told], every: Sequence[Told]) -> Iterator[str]:
     """A chart a metric: all runs from the oldest on, the chosen ones as dots."""
-    ordered = sorted(every, key=lambda t: str(t.summary["started"]))
+    ordered = every[::-1]
     marked = {t.run.folder for t in chosen}
     for name in dict.fromkeys(name for t in chosen for name in t.summary["metrics"]):
         have = [(i, t) for i, t in enumerate(ordered, 1) if name in t.summary["metrics"]]

@@ -6,7 +6,7 @@
     STORE/promotions/<pipeline>/000003.json    each move: who decided, why, what was live before; written first
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -88,7 +88,7 @@ def write_champion(store: Path, record: ChampionRecord, decided: Decided = Decid
     """Record the move, then make it: durably, in one rename. What was live before stands in the record."""
     path = champion_path(store, record.pipeline)
     previous = read_json(path) if path.is_file() else None
-    number = len(moves(store, record.pipeline)) + 1
+    number = max((int(path.stem) for path in moves_path(store, record.pipeline).glob("*.json")), default=0) + 1
     move = {**asdict(record), **asdict(decided), "previous": previous}
     write_json(moves_path(store, record.pipeline) / f"{number:06d}.json", move, durable=True)
     write_json(path, asdict(record), durable=True)
@@ -102,4 +102,10 @@ def moves_path(store: Path, pipeline: str) -> Path:
 
 def moves(store: Path, pipeline: str) -> list[dict[str, Any]]:
     """Every move of the pointer, oldest first: a ``ChampionRecord`` and a ``Decided`` in one, and ``previous``."""
-    return [dict(read_json(path)) for path in sorted(moves_path(store, pipeline).glob("*.json"))]
+    return [*newest_moves(store, pipeline)][::-1]
+
+
+def newest_moves(store: Path, pipeline: str) -> Iterator[dict[str, Any]]:
+    """The same, newest first, each read when it is asked for."""
+    for path in sorted(moves_path(store, pipeline).glob("*.json"), reverse=True):
+        yield dict(read_json(path))

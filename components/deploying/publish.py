@@ -5,6 +5,7 @@ from pathlib import Path
 
 from components.deploying.versions import STAGE
 from schemas.files import sync_directory as sync
+from schemas.published import interrupted
 
 
 def publish(source: Path, base: Path, version: int) -> Path:
@@ -34,11 +35,17 @@ def withdraw(base: Path, version: int) -> None:
 
 
 def clean(base: Path) -> list[str]:
-    """Remove stages that killed processes left. Needs the lock: then nobody else has one."""
+    """Remove what killed processes left: stages, and versions that never went live. Needs the lock.
+
+    Returns:
+        The names of what was removed.
+    """
+    for version in (left := interrupted(base)):
+        withdraw(base, version)
     stale = sorted(p.name for p in base.glob(f"{STAGE}*"))
     for name in stale:
         shutil.rmtree(base / name)
-    return stale
+    return [*map(str, left), *stale]
 
 
 def _copy(source: Path, target: Path) -> None:

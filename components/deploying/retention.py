@@ -2,21 +2,13 @@
 
 from pathlib import Path
 
-from components.deploying.versions import published
-from schemas.champion import champion_path, read_champion
 from schemas.errors import RequestInvalid
+from schemas.published import published
 
 
 def surplus(base: Path, keep: int, protected: set[int]) -> list[int]:
     """The versions beyond the newest ``keep`` that nothing protects, ascending."""
     return [v for v in published(base)[:-keep] if v not in protected]
-
-
-def champions(store: Path, base: Path) -> set[int]:
-    """Versions below ``base`` that are the champion of any pipeline of the store."""
-    directory = champion_path(store, "any").parent
-    records = [read_champion(store, path.stem) for path in sorted(directory.glob("*.json"))]
-    return {record.version for record in records if Path(record.path).parent == base}
 
 
 def labelled(server: str, model: str, labels: tuple[str, ...]) -> set[int]:

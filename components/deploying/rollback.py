@@ -10,9 +10,10 @@ from pathlib import Path
 from components.deploying.availability import wait_available
 from components.deploying.publish import clean, publish, withdraw
 from components.deploying.settings import Publishing
-from components.deploying.versions import ledger, locked, published, reserve
+from components.deploying.versions import locked, reserve
 from schemas.champion import ChampionRecord, Decided, moves, read_champion, write_champion
 from schemas.errors import DeployFailed, StoreError, UnknownName
+from schemas.published import ledger, published
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,9 @@ def roll_back(
     with locked(base, settings.lock_seconds):
         clean(base)
         former = _former(store, base, read_champion(store, pipeline), version)
-        new = reserve(base, {"pipeline": pipeline, "run_id": former.run_id, "copy_of": former.version})
+        new = reserve(
+            base, {"pipeline": pipeline, "run_id": former.run_id, "store": str(store), "copy_of": former.version}
+        )
         path = publish(base / str(former.version), base, new)
         try:
             wait_available(settings, champion.model, new)

@@ -5,12 +5,11 @@
     STORE/serving/churn/          the base path, which a model server watches
         1/ 2/ 3/                  published versions: finished directories, never changed
         .stage-4/                 being copied, or left by a killed process; servers ignore names that are no numbers
-        .versions.json            {"highest": 3, "published": [{"version": 1, "pipeline": ..., "run_id": ...}, ...]}
+        .versions.json            the ledger, see schemas.published
         .lock                     held by the one process that publishes or deletes
 """
 
 import fcntl
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,22 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from schemas.errors import DeployFailed
-from schemas.files import read_json, write_json
+from schemas.files import write_json
+from schemas.published import LEDGER, LOCK, ledger, published
 
 STAGE = ".stage-"
-LEDGER = ".versions.json"
 POLL_SECONDS = 0.05
-
-
-def published(base: Path) -> list[int]:
-    """The versions that a server sees, ascending: directories whose names are numbers."""
-    return sorted({int(p.name) for p in base.iterdir() if re.fullmatch(r"[0-9]+", p.name) and p.is_dir()})
-
-
-def ledger(base: Path) -> dict[str, Any]:
-    """``{"highest": int, "published": [...]}``; empty where nothing was ever published."""
-    path = base / LEDGER
-    return dict(read_json(path)) if path.is_file() else {"highest": 0, "published": []}
 
 
 def reserve(base: Path, entry: dict[str, Any]) -> int:
@@ -56,7 +44,7 @@ def locked(base: Path, seconds: float) -> Iterator[None]:
         DeployFailed: another process held it for more than ``seconds``.
     """
     deadline = time.monotonic() + seconds
-    with (base / ".lock").open("a") as file:
+    with (base / LOCK).open("a") as file:
         while not _try_lock(file):
             if time.monotonic() >= deadline:
                 raise DeployFailed(

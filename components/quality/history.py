@@ -43,9 +43,10 @@ def earlier_runs(pipeline_dir: Path, run_id: str, limit: int = RUNS) -> list[Run
         run_id: the run that looks back; runs that began after it do not count.
         limit: most runs.
     """
-    now = _started(pipeline_dir / run_id)
-    began = {p.parent: _started(p.parent) for p in pipeline_dir.glob("*/run.json") if p.parent.name != run_id}
-    earlier = sorted((path for path, at in began.items() if at and (not now or at <= now)), key=lambda p: began[p])
+    now = _order(pipeline_dir / run_id)
+    began = {p.parent: _order(p.parent) for p in pipeline_dir.glob("*/run.json") if p.parent.name != run_id}
+    known = {path: at for path, at in began.items() if any(at)}
+    earlier = sorted((path for path, at in known.items() if not any(now) or at <= now), key=lambda p: began[p])
     found: list[RunQuality] = []
     for path in reversed(earlier):
         quality = run_quality(path)
@@ -95,8 +96,10 @@ def _share(outcome: dict[str, Any]) -> float:
     return 1.0 if outcome.get("share") is None else float(outcome["share"])
 
 
-def _started(run_dir: Path) -> str:
-    return str(_read(run_dir / "run.json").get("started") or "")
+def _order(run_dir: Path) -> tuple[int, str]:
+    """What runs are ordered by, as in ``pipelines.core.store.order_of``; ``(0, "")`` where it is not known."""
+    record = _read(run_dir / "run.json")
+    return int(record.get("number") or 0), str(record.get("started") or "")
 
 
 def _read(path: Path) -> dict[str, Any]:

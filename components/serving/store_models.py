@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from components.serving.version_source import parse_version
+from components.serving.version_source import left_behind, parse_version
 
 
 def base_paths(serving: Path) -> dict[str, str]:
@@ -17,4 +17,5 @@ def base_paths(serving: Path) -> dict[str, str]:
 
 
 def _has_version(folder: Path) -> bool:
-    return any(child.is_dir() and parse_version(child.name) is not None for child in folder.iterdir())
+    found = {parse_version(child.name) for child in folder.iterdir() if child.is_dir()} - {None}
+    return bool(found - set(left_behind(folder)))

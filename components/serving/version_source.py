@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from components.serving.model_config import ServedModel, VersionPolicy
+from schemas.published import interrupted, is_being_changed
 
 _LOG = logging.getLogger(__name__)
 _NUMBER = re.compile(r"[+-]?[0-9]+\Z")
@@ -35,6 +36,9 @@ def aspired_versions(models: Iterable[ServedModel]) -> dict[str, dict[int, str]]
 
 def _versions(model: ServedModel) -> dict[int, str]:
     present = _children(model)
+    for version in left_behind(_local_path(model)):
+        if present.pop(version, None) and model.policy.kind != "specific":
+            _LOG.warning("version %d of model %s is not served: its deployment was killed", version, model.name)
     chosen = choose(model.policy, present)
     if model.policy.kind == "specific":
         for version in sorted(model.policy.versions - chosen.keys()):
@@ -42,6 +46,16 @@ def _versions(model: ServedModel) -> dict[int, str]:
     elif not chosen:
         _LOG.warning("no versions of model %s in %s: version directories are named by numbers", *_name_and_path(model))
     return chosen
+
+
+def left_behind(base: Path) -> list[int]:
+    """Versions whose deployment was killed before they were the champion; none where that cannot be told from here."""
+    try:
+        found = interrupted(base)
+        return [] if not found or is_being_changed(base) else interrupted(base)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        _LOG.warning("the ledger of %s cannot be followed, all its versions count: %s", base, error)
+        return []
 
 
 def _name_and_path(model: ServedModel) -> tuple[str, str]:

@@ -32,6 +32,7 @@ def prune_store(
     removed = prune(RetentionConfig(runs=runs, days=days), opened, time.time(), dry=dry)
     for name in removed.runs:
         echo(f"run {name}")
-    kinds = {"runs": len(removed.runs), "checkpoints": removed.checkpoints, "batches": removed.batches}
-    counts = ", ".join(f"{n} {kind}" for kind, n in {**kinds, "alerts": removed.alerts}.items())
+    counted = ("checkpoints", "batches", "alerts", "leftovers")
+    kinds = {"runs": len(removed.runs), **{kind: getattr(removed, kind) for kind in counted}}
+    counts = ", ".join(f"{n} {kind}" for kind, n in kinds.items())
     echo(f"{'would remove' if dry else 'removed'} {counts}: {removed.bytes / 1e6:.1f} MB")

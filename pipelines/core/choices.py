@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from components.deploying.versions import ledger, published
 from components.reporting.summary import run_summary
 from pipelines.core.graph import Pipeline
 from pipelines.core.store import Run, Store
 from schemas.artifacts import Deployment
 from schemas.champion import ChampionRecord, moves, read_champion
 from schemas.errors import KilnworksError, UnknownName
+from schemas.published import ledger, published
 
 NEWEST = 20
 """Most choices."""

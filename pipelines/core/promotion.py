@@ -20,7 +20,7 @@ from pipelines.core.approval import NOBODY, answer, approved_settings
 from pipelines.core.challenge import NOT_ASKED, challenge, challenged_step, gate, known, same_model
 from pipelines.core.evaluated import champion_of
 from pipelines.core.graph import Pipeline, Step
-from pipelines.core.store import Run
+from pipelines.core.store import Run, order_of
 from pipelines.core.windows import FIELD as WINDOW
 from schemas.champion import Decided, moves
 from schemas.decision import DecisionRecord
@@ -150,20 +150,24 @@ def _order(step: Step, run: Run) -> DecisionRecord | None:
     makers = _makers(step, run)
     if same_model(step, run, theirs):
         return None
-    mine = min(makers, key=_started)
+    mine = min(makers, key=lambda maker: order_of(_record(maker)))
     instead = f"the champion, version {champion.version} of run {champion.run_id}"
     if mine.run_id in {move["run_id"] for move in moves(run.store.root, run.pipeline)}:
         return _closed(
             run, "order", ORDER, f"the model of run {mine.run_id} was live before, and gave way to {instead}"
         )
     ends = _window_end(mine), _window_end(theirs)
-    name, measured, wanted = "the run that made it began", _started(mine), _started(theirs) or champion.since
+    began, numbers = (_started(mine), _started(theirs) or champion.since), (_number(mine), _number(theirs))
     if all(ends) and ends[0] != ends[1]:
-        name, measured, wanted = "its rows end", *ends
-    if not measured or measured >= wanted:
+        is_older, facts = ends[0] < ends[1], f"its rows end {ends[0]}, there {ends[1]}"
+    elif all(numbers):  # clocks may have gone back
+        is_older, facts = numbers[0] < numbers[1], f"it was run number {numbers[0]}, that one number {numbers[1]}"
+    else:
+        is_older, facts = began[0] < began[1], f"the run that made it began {began[0]}, there {began[1]}"
+    if not began[0] or not is_older:
         return None
     which = "this run" if mine.run_id == run.run_id else f"run {mine.run_id}, whose artifact this one took"
-    return _closed(run, "order", ORDER, f"{which} is older than {instead}: {name} {measured}, there {wanted}")
+    return _closed(run, "order", ORDER, f"{which} is older than {instead}: {facts}")
 
 
 def _makers(step: Step, run: Run) -> list[Run]:
@@ -180,6 +184,11 @@ def _record(run: Run) -> dict[str, Any]:
 
 def _started(run: Run) -> str:
     return str(_record(run).get("started", ""))
+
+
+def _number(run: Run) -> int:
+    """Which of its pipeline's runs it is, from 1; 0 where that was not written."""
+    return int(_record(run).get("number", 0))
 
 
 def _window_end(run: Run) -> str:

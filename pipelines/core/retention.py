@@ -2,8 +2,10 @@
 
 Kept in any case: the newest runs of each pipeline, the run of the champion, the runs that either took inputs from, the
 newest finished artifact of every step, and every run that changed within the days to keep. Published versions are the
-business of ``deploy``. What is removed is moved aside in one rename first, so that no reader sees half a run; of a
-remote run, the manifests go first.
+business of ``deploy``. What killed processes left half-written goes once it is a day old.
+
+What is removed is moved aside in one rename first, so that no reader sees half a run; of a remote run, the manifests go
+first.
 """
 
 import shutil
@@ -27,6 +29,8 @@ from schemas.files import read_json
 DAY_SECONDS = 86_400
 LEAST_DAYS = 1.0
 """Nothing younger is ever removed: it may still be written."""
+LEFT = ("partial", "removed")
+"""Endings of what is being written or removed; a killed process leaves it."""
 
 
 class RetentionConfig(Config):
@@ -46,6 +50,7 @@ class Removed:
     checkpoints: int = 0
     batches: int = 0
     alerts: int = 0
+    leftovers: int = 0
     bytes: int = 0
 
 
@@ -69,6 +74,9 @@ def prune(config: RetentionConfig, store: Store, now: float, *, dry: bool = Fals
     batches = [p for p in store.root.glob("retraining/*/batches/*") if _changed(p) < before and not _used(store, p)]
     removed.checkpoints, removed.alerts, removed.batches = len(checkpoints), len(alerts), len(batches)
     _remove([*checkpoints, *alerts, *batches], removed, dry)
+    left = _leftovers(store.root, now - LEAST_DAYS * DAY_SECONDS)
+    removed.leftovers = len(left)
+    _remove(left, removed, dry)
     _remove(_unused_blobs(store, before), removed, dry)
     return removed
 
@@ -172,6 +180,12 @@ def _unused_blobs(store: Store, before: float) -> list[Path]:
         blobs = _children(ledger.parent / "blobs")
         found += [b for b in blobs if b.stat().st_nlink == 1 and b.name not in present and _changed(b) < before]
     return found
+
+
+def _leftovers(root: Path, before: float) -> list[Path]:
+    """What killed processes were writing or removing, anywhere in a store; of nested ones the outermost."""
+    found = {p for ending in LEFT for p in root.rglob(f".*.{ending}") if _changed(p) < before}
+    return sorted(p for p in found if not found & set(p.parents))
 
 
 def _steps(run: Run) -> list[str]:

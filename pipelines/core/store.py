@@ -73,13 +73,23 @@ class Store:
         return sorted(here | set(self.remote.children("runs") if self.remote else ()))
 
     def runs(self, pipeline: str) -> list["Run"]:
-        """All runs of a pipeline, oldest first."""
+        """All runs of a pipeline, oldest first: in the order in which they began, whatever the clocks said.
+
+        Release 0.1.0 wrote no number; its runs come first, by their times.
+        """
+        return [Run(self, pipeline, record["run_id"]) for record in sorted(self._records(pipeline), key=order_of)]
+
+    def next_number(self, pipeline: str) -> int:
+        """The number of the next run of a pipeline, from 1."""
+        return 1 + max((record.get("number", 0) for record in self._records(pipeline)), default=0)
+
+    def _records(self, pipeline: str) -> list[dict[str, Any]]:
+        """``run.json`` of every run of a pipeline."""
         folder = self.root / "runs" / pipeline
         for name in self.remote.children(f"runs/{pipeline}") if self.remote else []:
             self.pull(f"runs/{pipeline}/{name}/run.json")
         found = [p for p in folder.iterdir() if (p / "run.json").is_file()] if folder.is_dir() else []
-        records = sorted((read_json(p / "run.json") for p in found), key=lambda r: (r["started"], r["run_id"]))
-        return [Run(self, pipeline, record["run_id"]) for record in records]
+        return [dict(read_json(p / "run.json")) for p in found]
 
     def find_run(self, pipeline: str, run_id: str | None) -> "Run":
         """The run of that name, or the newest. Raises ``UnknownName``."""
@@ -171,9 +181,11 @@ class Run:
         """
         record = self.path / "run.json"
         self.store.pull(self._relative("run.json"))
-        earlier: dict[str, Any] = {"pipeline": self.pipeline, "run_id": self.run_id, "started": now()}
         if record.is_file():
-            earlier = read_json(record)
+            earlier: dict[str, Any] = read_json(record)
+        else:
+            number = self.store.next_number(self.pipeline)
+            earlier = {"pipeline": self.pipeline, "run_id": self.run_id, "started": now(), "number": number}
         merged = {**earlier, **context, "command": command, "overrides": {**earlier.get("overrides", {}), **overrides}}
         kept = masked_tree(merged)
         if kept != earlier:
@@ -345,6 +357,11 @@ def _is_full(root: Path) -> bool:
 def open_store(url: str | None = None) -> Store:
     """The store at ``url``, at ``$KILNWORKS_STORE``, or in ``store`` in the project's folder."""
     return Store.at(store_url(url))
+
+
+def order_of(record: Mapping[str, Any]) -> tuple[int, str, str]:
+    """What runs are ordered by, from their ``run.json``."""
+    return int(record.get("number", 0)), str(record.get("started", "")), str(record.get("run_id", ""))
 
 
 def clean(run_id: str) -> str:

@@ -9,6 +9,7 @@ from components.deploy import DeployConfig, deploy
 from components.retraining.ledger import Batch, opened
 from components.retraining.policy import RetrainPolicy
 from pipelines.cli.app import main
+from pipelines.core import store as stores
 from pipelines.core.approval import record_answer
 from pipelines.core.execute import run_all
 from pipelines.core.graph import Pipeline, Step
@@ -422,3 +423,15 @@ def test_where_nothing_is_measured_the_record_says_so(shop):
     assert "the run has no evaluation" in found["text"]
     kept = read_json(shop.store / "runs/shop/r2/challenges/deployment.json")
     assert kept["passed"] and kept["details"]["text"] == found["text"]
+
+
+def test_a_clock_that_goes_back_keeps_the_order_of_runs(shop, monkeypatch):
+    """The second run is the newer one, whatever time it was given."""
+    for mark, moment in (("a", "2026-05-01T00:00:00.000Z"), ("b", "2026-04-01T00:00:00.000Z")):
+        monkeypatch.setattr(stores, "now", lambda moment=moment: moment)
+        shop.define(mark=mark)
+        assert shop.run(mark) == 0
+    found = Store(shop.store)
+    assert [run.run_id for run in found.runs("shop")] == ["a", "b"]
+    assert found.find_run("shop", None).run_id == "b"
+    assert shop.live() == ("b", 2)

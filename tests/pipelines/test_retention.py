@@ -202,3 +202,23 @@ def test_what_was_found_in_a_remote_run_is_found_in_one_that_stays(bucket, tmp_p
     assert not (here.root / "runs" / "chain" / "first").exists()
     elsewhere = mirrored(bucket, tmp_path / "there")
     assert elsewhere.lookup(fingerprint, Number).path.parent.name == "r2"
+
+
+def test_what_killed_processes_left_goes_once_it_is_a_day_old(store):
+    run = ran(store, "r0", 0)
+    old, young = run.path / ".two.1-ab.partial", run.path / ".three.1-cd.partial"
+    book = store.root / "retraining/chain/.ledger.json.0a.partial"
+    gone = store.root / "work/.f00.9b.removed"
+    for folder in (old, young, gone):
+        folder.mkdir(parents=True)
+        (folder / ".inner.partial").write_text("half")
+    book.parent.mkdir(parents=True)
+    book.write_text("{")
+    for path in (old / ".inner.partial", gone / ".inner.partial", old, gone, book):
+        age(path, 2)
+    assert prune(CONFIG, store, NOW, dry=True).leftovers == 3
+    assert old.is_dir()
+    removed = prune(CONFIG, store, NOW)
+    assert removed.leftovers == 3 and removed.runs == [] and removed.bytes >= 2 * len("half") + 1
+    assert [path.exists() for path in (old, gone, book, young)] == [False, False, False, True]
+    assert run.load("three", Number).value == 3

@@ -42,6 +42,7 @@ def names(directory: Path) -> list[str]:
 
 if __name__ == "__main__":
     store, source, out, times = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
+    waits = {"server": sys.argv[5]} if sys.argv[5:] else {}
     print("ready", flush=True)
     for i in range(times):
-        run_deploy(store, Servable(source), out / str(i), run=f"{out.name}-{i}", keep=1000)
+        run_deploy(store, Servable(source), out / str(i), run=f"{out.name}-{i}", keep=1000, **waits)

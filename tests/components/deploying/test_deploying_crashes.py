@@ -3,7 +3,9 @@
 import os
 import pwd
 import random
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -12,9 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from components.serving.model_config import ServedModel
+from components.serving.store_models import base_paths
+from components.serving.version_source import aspired_versions
 from schemas.champion import read_champion
 from schemas.errors import StoreError
-from schemas.files import read_json
+from schemas.files import read_json, write_json
+from schemas.published import interrupted, published
 from tests.components.deploying.deploying_models import names, run_deploy, servable, whole
 from tests.waiting import LONG_SECONDS
 
@@ -23,7 +29,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[3]
 
 
-def _process(store, made, out, times):
+def _process(store, made, out, times, *server):
     command = [
         sys.executable,
         "-m",
@@ -32,7 +38,7 @@ def _process(store, made, out, times):
         str(made.path),
         str(out),
     ]
-    process = subprocess.Popen([*command, str(times)], cwd=ROOT, stdout=subprocess.PIPE)
+    process = subprocess.Popen([*command, str(times), *server], cwd=ROOT, stdout=subprocess.PIPE)
     assert process.stdout.readline() == b"ready\n"
     return process
 
@@ -89,6 +95,54 @@ def test_kill_9_at_any_moment_leaves_whole_versions_only(tmp_path):
     assert whole(Path(deployment.description["path"]), made)
     assert deployment.description["version"] == max(int(n) for n in names(base) if n.isdigit())
     assert not [n for n in names(base) if n.startswith(".stage-")]
+
+
+def test_a_version_whose_deployment_was_killed_before_it_was_the_champion_is_not_served(tmp_path):
+    """It is served while its deployment waits for the server to have it, and gone with the next deployment."""
+    store, made = tmp_path / "store", servable(tmp_path / "s")
+    base = store / "serving" / "churn"
+    run_deploy(store, made, tmp_path / "1")
+    with socket.socket() as nobody_answers:
+        nobody_answers.bind(("127.0.0.1", 0))
+        server = f"127.0.0.1:{nobody_answers.getsockname()[1]}"
+        process = _process(store, made, tmp_path / "k", 1, server)
+        while not (base / "2").is_dir():
+            assert process.poll() is None
+            time.sleep(0.01)
+        assert served(base) == {2}
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    assert read_champion(store, "churn").version == 1
+    assert served(base) == {1} and interrupted(base) == [2]
+    assert run_deploy(store, made, tmp_path / "3").description["version"] == 3
+    assert published(base) == [1, 3] and interrupted(base) == []
+
+
+def test_a_killed_first_deployment_is_no_model(tmp_path):
+    store, made = tmp_path / "store", servable(tmp_path / "s")
+    run_deploy(store, made, tmp_path / "1")
+    assert list(base_paths(store / "serving")) == ["churn"]
+    (store / "champions/churn.json").unlink()
+    shutil.rmtree(store / "promotions")
+    assert base_paths(store / "serving") == {}
+
+
+def test_versions_that_others_published_are_served_whatever_the_ledger_says(tmp_path):
+    store, made = tmp_path / "store", servable(tmp_path / "s")
+    base = store / "serving" / "churn"
+    run_deploy(store, made, tmp_path / "1")
+    shutil.copytree(base / "1", base / "2")
+    assert served(base) == {2}
+    earlier = {"highest": 3, "published": [{"version": 3, "pipeline": "churn", "run_id": "r3"}]}  # of release 0.1.0
+    for content in (earlier, [], {"published": [{"version": "x"}]}):
+        write_json(base / ".versions.json", content)
+        assert served(base) == {2}
+
+
+def served(base: Path) -> set[int]:
+    """The versions of a base path that a server with the default policy aspires to."""
+    return set(aspired_versions([ServedModel("churn", str(base))])["churn"])
 
 
 @pytest.fixture

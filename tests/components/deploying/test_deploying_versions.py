@@ -45,7 +45,7 @@ def test_a_number_is_never_used_twice(tmp_path):
     assert run_deploy(store, made, tmp_path / "a").description["version"] == 4
     ledger = read_json(base / ".versions.json")
     assert ledger["highest"] == 4 and [e["version"] for e in ledger["published"]] == [1, 2, 3, 4]
-    assert ledger["published"][0] == {"version": 1, "pipeline": "churn", "run_id": "r1"}
+    assert ledger["published"][0] == {"version": 1, "pipeline": "churn", "run_id": "r1", "store": str(store)}
 
 
 def test_versions_that_others_put_there_count_as_a_server_reads_them(tmp_path):
