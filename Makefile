@@ -19,6 +19,7 @@ $(VENV)/.installed: requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python requirements.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@rm -rf kilnworks.egg-info  # found beside the installed one where the repository is on PYTHONPATH
 	@touch $@
 
 setup: $(VENV)/.installed ## make .venv with the locked packages

@@ -11,7 +11,7 @@ from airflow.sdk import DAG, Param
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException
 
-from dags.factory import START
+from dags.factory import START, where_published
 from dags.markdown import document
 from dags.operators import PipelineOperator
 from pipelines.core.choices import earlier_versions, promotable
@@ -88,7 +88,7 @@ def build_champion_dag(pipeline: Pipeline, store: Store | None = None) -> DAG:
         max_active_runs=1,
         auto_register=False,
         tags=["kilnworks", "release"],
-        default_args={"owner": pipeline.owner},
+        default_args={"owner": pipeline.owner, **where_published(pipeline)},
         params=_params(pipeline, store),
     ) as dag:
         ChampionOperator(

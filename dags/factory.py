@@ -27,9 +27,10 @@ from pipelines.core.approval import approved_settings
 from pipelines.core.challenge import asks_models
 from pipelines.core.form import changed, form
 from pipelines.core.graph import Pipeline
-from pipelines.core.operations import Docker, Pod, Python, ThisProcess, stage
+from pipelines.core.operations import Docker, Pod, Python, Task, ThisProcess, stage
 from pipelines.core.promotion import ASKED, AUTO, NEVER, WISHES
 from pipelines.core.units import Unit
+from schemas.artifacts import Deployment
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 LIVE = "live"
@@ -118,6 +119,7 @@ def _approval(pipeline: Pipeline, unit: Unit) -> BaseOperator | None:
         pipeline=pipeline,
         step=step,
         approval=unit.task.approval,
+        **routed(unit.task),
     )
 
 
@@ -155,8 +157,9 @@ def _common(pipeline: Pipeline, unit: Unit) -> dict[str, Any]:
         "task_display_name": _title(unit),
         "doc_md": "\n\n".join(f"### {s.name}\n\n{document(s.run.__doc__ or s.component)}" for s in unit.steps),
         "pool": task.pool,
+        **routed(task),
         "max_active_tis_per_dag": 1,  # also in a backfill, which has a limit of runs of its own
-        "retries": max(unit.retries, RESTARTS),
+        "retries": max(unit.retries, RESTARTS) if task.retries is None else task.retries,
         "retry_delay": dt.timedelta(seconds=task.retry_seconds),
         "retry_exponential_backoff": 2.0,
         "max_retry_delay": LONGEST_RETRY,
@@ -167,6 +170,18 @@ def _common(pipeline: Pipeline, unit: Unit) -> dict[str, Any]:
         "on_skipped_callback": alerts.gate_closed,
         "post_execute": assets.announce(pipeline, unit.steps),
     }
+
+
+def routed(task: Task) -> dict[str, Any]:
+    """Arguments of an operator that say which executor and workers take it, and before whom."""
+    named = {"queue": task.queue, "executor": task.executor, "executor_config": task.executor_config}
+    return {"priority_weight": task.priority, **{name: value for name, value in named.items() if value is not None}}
+
+
+def where_published(pipeline: Pipeline) -> dict[str, Any]:
+    """The same for tasks that belong on the host of the deployment, which alone may move the champion."""
+    steps = [step.name for step in pipeline.steps if issubclass(step.signature.result, Deployment)]
+    return routed(pipeline.operations.task(steps[0]) if steps else Task())
 
 
 def _title(unit: Unit) -> str:

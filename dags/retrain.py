@@ -27,7 +27,7 @@ from airflow.sdk.exceptions import (
 from components.retraining.policy import RetrainPolicy
 from components.retraining.watch import claim, confirm, look
 from dags import alerts
-from dags.factory import START
+from dags.factory import START, where_published
 from dags.markdown import document
 from dags.watcher import LandingTrigger
 from pipelines.core.arrivals import set_spoiled_aside
@@ -144,6 +144,7 @@ def build_retrain_dag(pipeline: Pipeline, policy: RetrainPolicy) -> DAG:
         tags=["kilnworks", "retraining"],
         default_args={
             "owner": pipeline.owner,
+            **where_published(pipeline),
             "retries": 3,
             "retry_delay": dt.timedelta(seconds=10),
             "on_failure_callback": alerts.task_failed,

@@ -10,7 +10,7 @@ A definition says it once, by name of the step::
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from components.retraining.policy import RetrainPolicy
 from schemas.artifacts import Artifact, Deployment, Evaluation, Examples, Model, Servable, Transform
@@ -121,7 +121,12 @@ class Task:
             imported once; None: the step has its own.
         pool: the pool whose slots bound how many such tasks run at once.
         timeout_seconds: after this long the task is stopped; None for no limit.
+        retries: how often it is tried again at most; None: as the step says, at least once for a killed process.
         retry_seconds: pause before the first retry; each further one is twice as long, up to an hour.
+        queue: whose workers take the task, of an executor that has queues (Celery); None: the default one.
+        executor: name of one of the executors that are configured; None: the first.
+        executor_config: what that executor is told of the task, such as ``{"pod_override": ...}`` of Kubernetes.
+        priority: of tasks that wait for slots of a pool, the one with the higher weight starts first.
         where: process, container or pod.
         approval: a person is asked before the step runs.
     """
@@ -130,7 +135,12 @@ class Task:
     group: str | None = None
     pool: str = "default_pool"
     timeout_seconds: float | None = None
+    retries: int | None = None
     retry_seconds: float = 30.0
+    queue: str | None = None
+    executor: str | None = None
+    executor_config: Mapping[str, Any] | None = None
+    priority: int = 1
     where: Where = Python()
     approval: Approval | None = None
 

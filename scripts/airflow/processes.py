@@ -93,7 +93,7 @@ class Airflow:
                 "executor": "dags.executor.LastEndLocalExecutor",
                 "parallelism": self.parallelism,
                 "dags_folder": ROOT / "dags",
-                "plugins_folder": ROOT / "dags" / "plugin",
+                "plugins_folder": self.home / "plugins",
                 "load_examples": False,
                 "hostname_callable": "scripts.airflow.logs.hostname",
                 "fernet_key": self._secrets["fernet"],

@@ -15,7 +15,6 @@ HOME = tempfile.TemporaryDirectory(prefix="kilnworks-airflow-")
 os.environ["AIRFLOW_HOME"] = HOME.name
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(ROOT / "dags")
-os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(ROOT / "dags" / "plugin")
 
 
 @pytest.fixture(scope="session")

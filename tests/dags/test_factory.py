@@ -50,6 +50,20 @@ def test_what_the_definition_says_is_on_the_dag(build, toy):
     assert {task.owner for task in dag.tasks} == {"analysts"}
 
 
+def test_whose_workers_take_a_task_and_how_often(build, toy):
+    """The DAGs that move the champion belong where the deployment does."""
+    from dags.champion import build_champion_dag
+
+    told = Task(queue="serving", priority=7, executor_config={"pod_override": "big"}, retries=0)
+    routed = replace(toy, operations=replace(toy.operations, tasks={**toy.operations.tasks, "deployment": told}))
+    for task in (build(routed).get_task("deployment"), build_champion_dag(routed).get_task("move")):
+        assert (task.queue, task.priority_weight) == ("serving", 7)
+        assert task.executor_config == {"pod_override": "big"}
+    assert build(routed).get_task("deployment").retries == 0
+    other = build(routed).get_task("model")
+    assert (other.queue, other.priority_weight, other.executor, other.retries) == ("default", 1, None, 2)
+
+
 def test_a_deployment_that_asks_both_models_starts_in_a_fresh_process(build):
     """TensorFlow must not start in a process that was forked from another."""
     here = Operations(tasks={"deployment": Task(where=ThisProcess()), "checked": Task(where=ThisProcess())})

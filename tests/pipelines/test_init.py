@@ -49,6 +49,7 @@ def test_what_is_made(shop):
         ".gitignore",
         "README.md",
         "dags/kilnworks_dags.py",
+        "dags/kilnworks_refused.py",
         "data/README.md",
         "data/customers.csv",
         "own/__init__.py",
