@@ -365,7 +365,7 @@ class _UniqueKeys(yaml.SafeLoader):
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from None
 
 
-_KINDS = {"timestamp": "a date", "int": "a whole number", "float": "a number", "binary": "base 64"}
+_KINDS = {"timestamp": "a date", "int": "a whole number", "float": "a number"}
 
 
 def _unique_mapping(loader: yaml.SafeLoader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

@@ -82,8 +82,9 @@ def too_large(what: str, size: int, limit: int) -> TooLarge:
 
 
 def needed(inputs: Mapping[str, Any]) -> int:
-    """Bytes that the inputs of a request take as tensors: TensorProtos not read yet, or arrays."""
-    return sum([_of_array(value) if isinstance(value, np.ndarray) else _of_proto(value) for value in inputs.values()])
+    """Bytes that the inputs of a request take as tensors: TensorProtos not read yet, or arrays and single values."""
+    values = inputs.values()
+    return sum([_of_proto(v) if hasattr(v, "tensor_shape") else _of_array(np.asarray(v)) for v in values])
 
 
 def texts_needed(texts: Sequence[bytes], in_front: int = 0) -> int:

@@ -16,7 +16,7 @@ from typing import Any
 from pipelines.core.held import Held
 from schemas.closure.libraries import versions
 from schemas.closure.modules import find_module
-from schemas.closure.source_code import SourceCode, source_code
+from schemas.closure.source_code import Part, SourceCode, source_code
 from schemas.code import forget_sources
 from schemas.config import Config
 
@@ -87,12 +87,16 @@ def forget_code() -> None:
     """Look at all code anew: modules of the same names now lie elsewhere, or were edited and imported again."""
     for known in (_source, _libraries, _digest):
         known.cache_clear()
+    _PARTS.clear()
     forget_sources()
+
+
+_PARTS: dict[str, Part] = {}
 
 
 @cache
 def _source(modules: frozenset[str]) -> SourceCode:
-    return source_code(modules)
+    return source_code(modules, _PARTS)
 
 
 @cache

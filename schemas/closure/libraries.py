@@ -12,6 +12,8 @@ _DISTRIBUTION = {
     "tensorflow_serving": "tensorflow-serving-api",
     "sklearn": "scikit-learn",
     "PIL": "pillow",
+    "grpc": "grpcio",
+    "google.protobuf": "protobuf",
 }
 """Saves reading the file lists of all installed packages for what we import ourselves."""
 
@@ -26,7 +28,7 @@ def _versions(library: str) -> tuple[tuple[str, str], ...]:
     direct = _version(_DISTRIBUTION.get(library, library))
     if direct:
         return ((_DISTRIBUTION.get(library, library), direct),)
-    owners = _owners().get(library, [])
+    owners = _owners().get(library.partition(".")[0], [])
     return tuple((name, _version(name)) for name in sorted(set(owners))) or ((library, _content(library)),)
 
 

@@ -61,9 +61,16 @@ def places(spec: ModuleSpec) -> list[Path]:
 
 def is_library(path: Path, top: str) -> bool:
     """Whether a file of the top-level module ``top`` belongs to an installed library."""
-    path = path.resolve()
-    library = _deepest(path, _library_folders(tuple(sys.path)))
-    own = _deepest(path, _own_folders())
+    folder = path.resolve() if path.is_symlink() or not path.is_file() else path.parent
+    return _is_of_library(folder, top, tuple(sys.path), project_root())
+
+
+@cache
+def _is_of_library(folder: Path, top: str, search: tuple[str, ...], root: Path) -> bool:
+    """The same for what lies in a folder; ``search`` is ``sys.path``, ``root`` the project's folder."""
+    path = folder.resolve()
+    library = _deepest(path, _library_folders(search))
+    own = _deepest(path, (root, *_own_folders()))
     if library is None or (own is not None and len(own.parts) > len(library.parts)):
         return False
     return library in _standard_folders() or top in _installed(library)
@@ -124,9 +131,11 @@ def _deepest(path: Path, folders: tuple[Path, ...]) -> Path | None:
     return max(around, key=lambda folder: len(folder.parts), default=None)
 
 
+@cache
 def _own_folders() -> tuple[Path, ...]:
+    """Those of our packages; the project's comes with them."""
     packages = Path(__file__).resolve().parents[2]
-    return (project_root(), *(packages / name for name in OWN))
+    return tuple(packages / name for name in OWN)
 
 
 @cache

@@ -7,7 +7,7 @@ name that is put together when the program runs, all modules of the package that
 import ast
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.machinery import ModuleSpec
@@ -29,7 +29,7 @@ class SourceCode:
 
     Attributes:
         files: module -> SHA-256 of its source; a file of a package that counts as a whole has its path as name.
-        libraries: top-level names of the installed packages that these import.
+        libraries: top-level names of the installed packages that these import; of a shared one, ``google.protobuf``.
     """
 
     files: dict[str, str] = field(default_factory=dict)
@@ -41,31 +41,65 @@ class SourceCode:
         return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def source_code(modules: Iterable[str]) -> SourceCode:
+@dataclass(frozen=True)
+class Part:
+    """What one module adds: its own files and libraries, and the modules that follow from it."""
+
+    found: SourceCode
+    follows: Collection[str]
+
+
+def source_code(modules: Iterable[str], known: dict[str, Part] | None = None) -> SourceCode:
     """The source that the named modules stand on; empty for those of installed libraries.
+
+    Args:
+        modules: their names.
+        known: parts that were read already, by name; those that are read now are added. Several steps of a pipeline
+            stand on the same modules.
 
     Raises:
         ConfigError: a file of ours is no Python, so that what it imports cannot be told.
     """
-    found, seen, whole = SourceCode(), set[str](), set[str]()
+    parts: dict[str, Part] = {} if known is None else known
+    found, seen, merged = SourceCode(), set[str](), set[int]()
     todo = [*modules]
     while todo:
         name = todo.pop()
-        top = name.partition(".")[0]
-        if name in seen or top in whole:
+        if name in seen:
             continue
         seen.add(name)
-        package = find_module(top) if top else None
-        if package is None:
-            continue
-        if _is_foreign(package, top):
-            found.libraries.add(top)
-        elif _is_large(package, top):
-            whole.add(top)
-            todo += _take_whole(package, top, found)
-        else:
-            todo += _take(name, found)
+        if name not in parts:
+            parts[name] = _part(name, parts)
+        part = parts[name]
+        if id(part) not in merged:
+            merged.add(id(part))
+            found.files |= part.found.files
+            found.libraries |= part.found.libraries
+            todo += part.follows
     return found
+
+
+def _part(name: str, parts: dict[str, Part]) -> Part:
+    """What a module adds; all modules of a package that counts as a whole are one part."""
+    top, found = name.partition(".")[0], SourceCode()
+    package = find_module(top) if top else None
+    if package is None:
+        return Part(found, ())
+    if _is_foreign(package, top):
+        found.libraries |= _library(package, name)
+        return Part(found, ())
+    if not _is_large(package, top):
+        return Part(found, _take(name, found))
+    if top not in parts:
+        parts[top] = Part(found, _take_whole(package, top, found))
+    return parts[top]
+
+
+def _library(package: ModuleSpec, name: str) -> set[str]:
+    """The library that a module is of: its top-level name; of a namespace that libraries share, the name below it."""
+    if package.origin is not None or package.submodule_search_locations is None:
+        return {name.partition(".")[0]}
+    return {".".join(name.split(".")[:2])} if "." in name else set()
 
 
 def _is_foreign(spec: ModuleSpec, top: str) -> bool:
@@ -130,6 +164,8 @@ def _take_whole(spec: ModuleSpec, top: str, found: SourceCode) -> set[str]:
     return names - {top}
 
 
+_CALLED = (b"import_module", b"__import__")
+"""Functions that import; a file without these words has no call of them."""
 _IMPORTS: dict[tuple[str, str, bytes], tuple[str, ...]] = {}
 
 
@@ -137,7 +173,9 @@ def _imports(path: Path, content: bytes, name: str, package: str) -> tuple[str, 
     """Every module that a source file may import, at the top or inside a function; remembered by content."""
     key = (name, package, hashlib.sha256(content).digest())
     if key not in _IMPORTS:
-        _IMPORTS[key] = tuple(dict.fromkeys(_read_imports(parsed(path, content), name, package)))
+        tree = parsed(path, content)
+        nodes = ast.walk(tree) if any(word in content for word in _CALLED) else _statements(tree)
+        _IMPORTS[key] = tuple(dict.fromkeys(_read_imports(nodes, name, package)))
     return _IMPORTS[key]
 
 
@@ -155,8 +193,19 @@ def parsed(path: Path, content: bytes) -> ast.Module:
         ) from error
 
 
-def _read_imports(tree: ast.Module, name: str, package: str) -> Iterator[str]:
-    for node in ast.walk(tree):
+def _statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """Every statement, at the top or inside another one; not the expressions, which are most of a tree."""
+    todo: list[ast.AST] = [tree]
+    while todo:
+        node = todo.pop()
+        yield node
+        for inner in ("body", "orelse", "finalbody", "handlers", "cases"):
+            found = getattr(node, inner, ())
+            todo += found if isinstance(found, list) else ()
+
+
+def _read_imports(nodes: Iterable[ast.AST], name: str, package: str) -> Iterator[str]:
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -4,17 +4,11 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).parent / "project"
-ROOT = Path(__file__).parents[2]
-HOME = tempfile.TemporaryDirectory(prefix="kilnworks-airflow-")
-os.environ["AIRFLOW_HOME"] = HOME.name
-os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
-os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(ROOT / "dags")
+from tests.dags.airflow_home import HOME, PROJECT, ROOT
 
 
 @pytest.fixture(scope="session")

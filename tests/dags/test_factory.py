@@ -10,7 +10,7 @@ import pytest
 from pipelines.churn import CHURN
 from pipelines.core.operations import Operations, Task, ThisProcess
 from pipelines.core.registry import load
-from tests.dags.conftest import PROJECT
+from tests.dags.airflow_home import PROJECT
 
 pytestmark = pytest.mark.slow
 

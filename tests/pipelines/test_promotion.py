@@ -69,7 +69,7 @@ def shop(tmp_path, monkeypatch):
     (tmp_path / "pipelines").mkdir()
     monkeypatch.setenv("KILNWORKS_ROOT", str(tmp_path))
     monkeypatch.setenv("KILNWORKS_STORE", str(tmp_path / "store"))
-    monkeypatch.setenv("KILNWORKS_MLFLOW", "off")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
     return Shop(tmp_path)
 
 

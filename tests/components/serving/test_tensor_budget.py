@@ -95,3 +95,9 @@ def test_a_context_counts_for_each_example() -> None:
     made = [b"context" + text for text in texts]
     assert texts_needed(texts, len(b"context")) == sum(map(len, made)) + 3 * TEXT_BYTES
     assert texts_needed(np.array(made, object)) == texts_needed(made)
+
+
+def test_single_values_take_what_an_array_of_one_takes() -> None:
+    """As a model answers a scalar: no array, but a value of numpy, or bytes."""
+    assert needed({"a": np.float32(4), "b": np.int64(1)}) == 12
+    assert needed({"a": b"four", "b": np.bytes_(b"four")}) == needed({"a": np.asarray(b"four")}) * 2

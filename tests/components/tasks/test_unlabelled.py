@@ -48,7 +48,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KILNWORKS_ROOT", str(tmp_path))
     monkeypatch.setenv("KILNWORKS_STORE", str(tmp_path / "store"))
-    monkeypatch.setenv("KILNWORKS_MLFLOW", "off")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
     return tmp_path
 
 

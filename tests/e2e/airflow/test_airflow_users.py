@@ -278,7 +278,10 @@ def test_tasks_link_to_the_report(world):
     ("settings", "note"),
     [
         ({"model.fail": "data"}, "column value holds 150"),
-        ({"evaluation.minimum": {"mean": 5}}, "evaluation gate closed: mean 2 is below 5"),
+        (
+            {"evaluation.minimum": {"mean": 5}},
+            "evaluation gate closed: mean 2 is below 5\nstopped: evaluation, mean 2.0000",
+        ),
     ],
 )
 def test_the_page_of_a_run_says_why_it_failed_or_stopped(world, settings, note):
