@@ -32,9 +32,7 @@ def project(tmp_path, monkeypatch):
 
 
 def fingerprint(seed: int = 0, **inputs: str) -> str:
-    for function in vars(cache).values():
-        if hasattr(function, "cache_clear"):
-            function.cache_clear()
+    cache.forget_code()
     importlib.invalidate_caches()
     component = importlib.import_module("workshop.component")
     return cache.step_fingerprint(component.run, Settings(seed=seed), inputs)
@@ -82,9 +80,7 @@ class Holder(Config):
 
 
 def held(**values) -> str:
-    for function in vars(cache).values():
-        if hasattr(function, "cache_clear"):
-            function.cache_clear()
+    cache.forget_code()
     importlib.invalidate_caches()
     return cache.step_fingerprint(test_settings_and_inputs_count, Holder(**values), {})
 

@@ -1,5 +1,6 @@
 """Steps of a user's own project, in a folder outside of this repository: a change of their code is never overlooked."""
 
+import importlib.metadata
 import json
 import os
 import subprocess
@@ -264,3 +265,19 @@ def test_both_commands_work_in_the_projects_own_folder_and_make_the_same(project
         [sys.executable, "-m", "pipelines", "list"], check=True, cwd=project, env=environment, capture_output=True
     )
     assert b"churn" in listed.stdout and b"star" in listed.stdout
+
+
+def test_a_library_of_a_shared_namespace_counts_by_its_own_version(tmp_path, monkeypatch):
+    """``google`` is many packages; only the one that is imported counts."""
+    from schemas.closure import libraries
+    from schemas.closure.source_code import source_code
+
+    (tmp_path / "asks_google.py").write_text(
+        "import json\nfrom google import protobuf\nfrom google.protobuf import any_pb2\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert source_code(["asks_google"]).libraries == {"google.protobuf"}
+    assert libraries.versions(["google.protobuf"]) == {"protobuf": importlib.metadata.version("protobuf")}
+    monkeypatch.setattr(libraries, "_owners", lambda: {"google": ["google-auth", "protobuf"]})
+    found = libraries.versions(["google.oauth2"])
+    assert set(found) == {"google-auth", "protobuf"}
