@@ -20,7 +20,7 @@ from components.serving.engine import Engine
 from components.serving.errors import ServingError
 from components.serving.execution import GraphRunner
 from components.serving.feeds import Runner
-from components.serving.flags import Flags, channel_arguments
+from components.serving.flags import MOST_THREADS, Flags, channel_arguments
 from components.serving.grpc_methods import ServiceSettings
 from components.serving.grpc_options import GrpcOptions
 from components.serving.hooks import Metrics, PredictionLogSink
@@ -31,6 +31,7 @@ from components.serving.options import RestOptions, TlsConfig
 from components.serving.prediction_log import LogSettings, PredictionLogWriter
 from components.serving.reload_policy import reload_policy
 from components.serving.request_check import ContractCheck
+from components.serving.run_limit import RunLimit
 from components.serving.servable import Servable
 from components.serving.tensor_budget import MEBIBYTE, TensorBudget
 from components.serving.text_protos import read_monitoring_path, read_tls
@@ -53,6 +54,7 @@ def make_engine(flags: Flags) -> Engine:
         tags=[tag for tag in flags.saved_model_tags.split(",") if tag],
         session_config=_session_config(flags),
         wrap=_wrap(flags, batching, batches),
+        limit=_run_limit(flags, metrics).runner,
         warm_up=_warm_up(flags, metrics),
         unsafe_ops=flags.allow_unsafe_ops,
     )
@@ -116,6 +118,16 @@ def _wrap(flags: Flags, common: BatchSettings, batches: BatchScheduler) -> Calla
     return wrap
 
 
+def _run_limit(flags: Flags, metrics: PrometheusMetrics) -> RunLimit:
+    """One model takes half of the threads of either transport at most."""
+    fewest = min(flags.grpc_max_threads or MOST_THREADS, flags.rest_api_num_threads)
+    runs = flags.max_runs_per_model or max(1, fewest // 2)
+    limit = RunLimit(runs, flags.max_waiting_per_model, metrics.refused)
+    metrics.runs_limit.set(runs)
+    metrics.running.read, metrics.waiting.read = limit.running, limit.waiting
+    return limit
+
+
 def _session_config(flags: Flags) -> Any:
     """Threads of a graph: one operation gets half of the processors, because requests run beside each other."""
     config = config_pb2.ConfigProto()
@@ -139,6 +151,7 @@ def _session_config(flags: Flags) -> Any:
     if inter or both:
         config.inter_op_parallelism_threads = inter or both
     config.experimental.disable_thread_spinning = True
+    config.use_per_session_threads = True  # else a graph without end takes the threads of all models
     return config
 
 

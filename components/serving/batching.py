@@ -29,6 +29,7 @@ _WAITING_REQUESTS = 64
 _TIMED_OUT_BATCHES = 16
 """Or so many batches whose time was over before they were full."""
 _PAUSE_SECONDS = 1.0
+_MOST_ALONE = 32
 _PROCESSORS = os.cpu_count() or 1
 
 
@@ -178,11 +179,16 @@ class BatchQueue:
     def _better_alone(self, request: BatchRequest, now: float) -> bool:
         """Whether a request has as many rows as a batch should have, under steady traffic, and no batch waits for it.
 
-        Then it runs as if there were no batching: nothing bounds how many do at a time but the transports' threads.
+        Then it runs as if there were no batching; so many do at a time as a transport has threads at least.
         """
         if not self._steady or now - self._last > _PAUSE_SECONDS:
             return False
-        if self._waiting or len(request.tasks) > 1 or request.rows < self._size.learned(now):
+        if (
+            self._waiting
+            or self._in_flight >= _MOST_ALONE
+            or len(request.tasks) > 1
+            or request.rows < self._size.learned(now)
+        ):
             return False
         self._last = now
         return True

@@ -7,6 +7,8 @@ from enum import IntEnum
 
 LONGEST_TEXT = 1024
 """Characters of an error that gRPC sends, as in TensorFlow Serving."""
+RETRY_AFTER = "grpc-retry-pushback-ms"
+"""Metadata behind an error: when to try again; negative = never (gRPC's proposal A6, retry design)."""
 LONGEST_REST_TEXT = 8192
 """Characters of an error that REST sends; TensorFlow Serving echoes whatever was sent."""
 
@@ -44,6 +46,13 @@ class ServingError(Exception):
     def __init__(self, code: Code, text: str) -> None:
         self.code, self.text = code, text
         super().__init__(f"{code.name}: {text}")
+
+
+class Busy(ServingError):
+    """A request for which there is no place now, and may be one soon: RESOURCE_EXHAUSTED, and 503 over REST."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(Code.RESOURCE_EXHAUSTED, text)
 
 
 class TooLarge(ServingError):

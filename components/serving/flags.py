@@ -21,9 +21,13 @@ _RANGES: dict[str, tuple[int, float]] = {
     "num_load_threads": (0, math.inf),
     "drain_seconds": (0, math.inf),
     "max_request_mb": (1, 2047),
+    "max_runs_per_model": (1, math.inf),
+    "max_waiting_per_model": (0, math.inf),
     "prediction_log_max_mb": (1, math.inf),
     "prediction_log_max_days": (0, math.inf),
 }
+MOST_THREADS = max(32, 4 * (os.cpu_count() or 1))
+"""Threads of a transport at most, where the flag does not say otherwise; they are started when they are needed."""
 _TRUE, _FALSE = ("true", "1"), ("false", "0")
 
 
@@ -32,11 +36,13 @@ class Flags:
     """Every flag and its default. The stock ones come first; those from ``prediction_log_dir`` on are extensions.
 
     ``port`` and ``rest_api_port`` None = not given: gRPC on 8500, REST off (8501 when the store is served). Given as 0
-    they pick a free port; 0 beside ``grpc_socket_path`` means no TCP. ``grpc_max_threads`` None = 4 for each
-    processor, and further calls wait. ``store`` is the folder whose models are served when neither
+    they pick a free port; 0 beside ``grpc_socket_path`` means no TCP. ``grpc_max_threads`` None = as many as are
+    needed. ``store`` is the folder whose models are served when neither
     ``model_base_path`` nor ``model_config_file`` is given. ``allowed_hosts`` are names in REST's ``Host``, with commas
     between them (``*.example.org``: all below, ``*``: any); "" = any, but on a loopback address only ``localhost``.
     ``max_request_mb`` bounds a request as it is sent, unpacked, and as tensors (MiB; the message of gRPC too).
+    ``max_runs_per_model`` requests of a model run at a time (None = half of a transport's threads),
+    ``max_waiting_per_model`` more wait, and further ones are refused at once; batches have bounds of their own.
     ``reload_config`` says whose ``HandleReloadConfigRequest`` counts: ``on``, ``off``, ``loopback`` or ``token`` (in
     ``KILNWORKS_RELOAD_TOKEN``); "" = off for a store, else on. ``allow_unsafe_ops`` loads graphs that reach for files.
     """
@@ -44,7 +50,7 @@ class Flags:
     port: int | None = None
     grpc_socket_path: str = ""
     rest_api_port: int | None = None
-    rest_api_num_threads: int = 4 * (os.cpu_count() or 1)
+    rest_api_num_threads: int = MOST_THREADS
     rest_api_timeout_in_ms: int = 30_000
     rest_api_enable_cors_support: bool = False
     model_name: str = "default"
@@ -87,6 +93,8 @@ class Flags:
     host: str = "127.0.0.1"
     allowed_hosts: str = ""
     max_request_mb: int = 512
+    max_runs_per_model: int | None = None
+    max_waiting_per_model: int = 1000
     reload_config: str = ""
     allow_unsafe_ops: bool = False
     drain_seconds: float = 10.0

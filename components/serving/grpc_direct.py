@@ -11,7 +11,6 @@ import functools
 import inspect
 import logging
 import math
-import os
 import threading
 import time
 from collections.abc import Mapping
@@ -21,7 +20,8 @@ from grpc._cython import cygrpc
 
 from components.serving.batch_scheduler import BatchScheduler
 from components.serving.crew import Crew, before_work, leads
-from components.serving.errors import Code, ServingError, cut
+from components.serving.errors import RETRY_AFTER, Code, ServingError, TooLarge, cut
+from components.serving.flags import MOST_THREADS
 from components.serving.grpc_methods import Method
 from components.serving.grpc_options import GrpcOptions, limited
 from components.serving.memory import LARGE_BYTES, release_free_memory
@@ -30,12 +30,14 @@ from components.serving.steps import begin
 _LOG = logging.getLogger(__name__)
 _CALLS_AHEAD = 4
 """Calls that core may accept before a thread has seen the first of them."""
-_LEAST_MOST_THREADS = 32
+_MOST_THREADS = 4 * MOST_THREADS
+"""Each model takes a bounded part of them."""
 _POLL_AFTER_STOP_SECONDS = 5.0
 _LOOK_SECONDS = 0.005
 _AT_HAND = 0.0
 """Deadline of a poll that does not wait."""
 
+_NO_RETRY = ((RETRY_AFTER, "-1"),)
 _QUEUE_SHUTDOWN = cygrpc.CompletionType.queue_shutdown
 _QUEUE_TIMEOUT = cygrpc.CompletionType.queue_timeout
 
@@ -55,8 +57,8 @@ def _message(data: bytes) -> Any:
     return cygrpc.SendMessageOperation(data, 0)
 
 
-def _status(code: Code, text: str) -> Any:
-    return cygrpc.SendStatusFromServerOperation((), int(code), cut(text).encode("utf-8", "replace"), 0)
+def _status(code: Code, text: str, told: Any = ()) -> Any:
+    return cygrpc.SendStatusFromServerOperation(told, int(code), cut(text).encode("utf-8", "replace"), 0)
 
 
 def _close() -> Any:
@@ -97,7 +99,7 @@ class DirectServer:
         self._methods = {name.encode(): _Known(method) for name, method in methods.items()}
         self._methods |= {name.encode(): _Known(method, watch=True) for name, method in watches.items()}
         self._batches = batches
-        self._limit = options.max_threads
+        self._limit, self._refused = options.max_threads, options.refused
         self._lock = threading.Lock()
         self._running = self._unanswered = 0
         self._watched: set[_Call] = set()
@@ -110,7 +112,7 @@ class DirectServer:
         self._server.start()
         for _ in range(_CALLS_AHEAD):
             self._request_call()
-        most = (options.max_threads or max(_LEAST_MOST_THREADS, 4 * (os.cpu_count() or 1))) + 1
+        most = (options.max_threads or _MOST_THREADS) + 1
         self._crew = Crew("grpc", most, self._wait, self._handle, batches.run_elsewhere)
 
     def _listen(self, options: GrpcOptions) -> int:
@@ -209,7 +211,8 @@ class DirectServer:
         if data is None:
             call.finish(Code.CANCELLED, "the client sent no message", None)
         elif not self._enter():
-            call.finish(Code.RESOURCE_EXHAUSTED, "all server threads are busy", None)
+            self._refused("threads")
+            call.finish(Code.RESOURCE_EXHAUSTED, "all server threads are busy (--grpc_max_threads)", None)
         else:
             call.large = len(data) > LARGE_BYTES
             if call.large or not known.in_steps:
@@ -231,7 +234,7 @@ class DirectServer:
             self._running -= 1
         try:
             if error is not None:
-                call.finish(*_status_of(error), None)
+                call.finish(*_status_of(error), None, _NO_RETRY if isinstance(error, TooLarge) else ())
             elif watch and answer is not None:
                 self._keep_open(call, answer)
             else:
@@ -311,12 +314,12 @@ class _Call:
 
         self.core.start_server_batch((_close(),), closed)
 
-    def finish(self, code: Code, text: str, answer: bytes | None) -> None:
-        """Send the answer or the error. A second call does nothing."""
+    def finish(self, code: Code, text: str, answer: bytes | None, told: Any = ()) -> None:
+        """Send the answer or the error, and metadata behind it. A second call does nothing."""
         if self._finished:
             return
         self._finished = True
-        operations = [_status(code, text)]
+        operations = [_status(code, text, told)]
         if not self.sent_initial:
             operations.append(_initial())
         if answer is not None:

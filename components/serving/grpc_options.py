@@ -1,6 +1,6 @@
 """What both gRPC servers share: how they listen, and what limits them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,9 @@ from components.serving.options import TlsConfig
 
 _LARGEST_MESSAGE = 2**31 - 1
 _NO_DEADLINE_SECONDS = 10**9
+_MOST_PENDING = 2**16
+_UNREQUESTED_SECONDS = 3600
+"""Calls that core holds until the server takes them. Of itself it ends some as CANCELLED from 1000 or 30 s on."""
 
 
 @dataclass(frozen=True)
@@ -21,11 +24,12 @@ class GrpcOptions:
         socket_path: a unix socket as well; "" = none.
         host: address to bind.
         max_threads: calls that run at a time; further ones are answered with RESOURCE_EXHAUSTED. None = as many as
-            four for each processor (at least 32) run at a time and further ones wait.
+            are needed, within what the runs of each model are bounded to.
         tls: serve with TLS; None = plain text.
         channel_arguments: further gRPC settings.
         health: offer ``grpc.health.v1.Health``.
         largest_message: bytes of a request; more is answered with RESOURCE_EXHAUSTED.
+        refused: told ``"threads"`` when a call is refused because ``max_threads`` run.
     """
 
     port: int | None = 8500
@@ -36,6 +40,7 @@ class GrpcOptions:
     channel_arguments: Sequence[tuple[str, int | str]] = ()
     health: bool = False
     largest_message: int = _LARGEST_MESSAGE
+    refused: Callable[[str], None] = lambda reason: None
 
     def channel_options(self) -> list[tuple[str, int | str]]:
         """Settings of gRPC: answers up to 2 GiB, a port of our own; what the user gave replaces them.
@@ -46,6 +51,9 @@ class GrpcOptions:
             "grpc.max_receive_message_length": self.largest_message,
             "grpc.max_send_message_length": _LARGEST_MESSAGE,
             "grpc.so_reuseport": 0,
+            "grpc.server.max_pending_requests": _MOST_PENDING,
+            "grpc.server.max_pending_requests_hard_limit": _MOST_PENDING,
+            "grpc.server_max_unrequested_time_in_server": _UNREQUESTED_SECONDS,
         }
         return list((ours | dict(self.channel_arguments)).items())
 

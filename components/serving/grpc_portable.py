@@ -1,7 +1,6 @@
 """The gRPC server on grpcio's documented interface: used when ``grpc_direct`` does not fit the installed release."""
 
 import logging
-import os
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -9,14 +8,14 @@ from typing import Any
 
 import grpc
 
-from components.serving.errors import ServingError, cut
+from components.serving.errors import RETRY_AFTER, ServingError, TooLarge, cut
+from components.serving.flags import MOST_THREADS
 from components.serving.grpc_methods import Method
 from components.serving.grpc_options import GrpcOptions, limited
 from components.serving.steps import wait_for
 
 _LOG = logging.getLogger(__name__)
 _STATUS = {code.value[0]: code for code in grpc.StatusCode}
-_LEAST_MOST_THREADS = 32
 
 
 class PortableServer:
@@ -32,7 +31,7 @@ class PortableServer:
     """
 
     def __init__(self, methods: Mapping[str, Method], watches: Mapping[str, Method], options: GrpcOptions) -> None:
-        threads = options.max_threads or max(_LEAST_MOST_THREADS, 4 * (os.cpu_count() or 1))
+        threads = options.max_threads or 4 * MOST_THREADS
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="grpc")
         self._server = grpc.server(
             self._pool, options=options.channel_options(), maximum_concurrent_rpcs=options.max_threads
@@ -87,6 +86,8 @@ def _unary(method: Method) -> Any:
         except ServingError as error:
             context.set_code(_STATUS[int(error.code)])
             context.set_details(cut(error.text))
+            if isinstance(error, TooLarge):
+                context.set_trailing_metadata(((RETRY_AFTER, "-1"),))
         except Exception as error:
             _LOG.exception("answering a call")
             context.set_code(grpc.StatusCode.INTERNAL)

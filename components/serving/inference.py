@@ -7,6 +7,7 @@ from components.serving.batching import BatchingRunner
 from components.serving.example_inference import ExampleSignature, example_tensor
 from components.serving.feeds import Feeds, Runner
 from components.serving.predict import input_arrays, output_aliases
+from components.serving.run_limit import LimitedRunner
 from components.serving.servable import Servable
 from components.serving.steps import Steps, wait_for
 from components.serving.tensor_codec import to_array
@@ -34,7 +35,9 @@ def run_signature(
 def _run(
     runner: Runner, feeds: Feeds, fetches: Sequence[str], timeout_seconds: float | None
 ) -> Steps[list["np.ndarray[Any, Any]"]]:
-    """Run at once, or pause until the request has been run in a batch."""
+    """Run at once, or pause until there is a place, or until the request has been run in a batch."""
+    if isinstance(runner, LimitedRunner):
+        return (yield from runner.steps(feeds, fetches, timeout_seconds))
     if not isinstance(runner, BatchingRunner):
         return runner.run(feeds, fetches, timeout_seconds)
     request = runner.request(feeds, fetches, timeout_seconds)

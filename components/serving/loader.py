@@ -49,6 +49,8 @@ class SavedModelLoader:
         tags: of the MetaGraph to serve.
         session_config: a ConfigProto or None.
         wrap: puts something in front of the graph (a batching queue): (runner, version directory) -> runner.
+        limit: bounds how many runs of a model there are at a time: (runner, model) -> runner; not where ``wrap`` gave
+            another runner.
         unsafe_ops: load graphs that read or write files or run Python, too.
         warm_up: replays the warm-up file of a version that is not reachable yet; an error fails the load.
     """
@@ -56,6 +58,7 @@ class SavedModelLoader:
     tags: Sequence[str] = ("serve",)
     session_config: Any = None
     wrap: Callable[[GraphRunner, str], Runner] = lambda runner, path: runner
+    limit: Callable[[Runner, str], Runner] = lambda runner, model: runner
     warm_up: Callable[[Servable], None] = lambda servable: None
     unsafe_ops: bool = True
 
@@ -65,7 +68,9 @@ class SavedModelLoader:
             refuse_reaching_out(Path(path))
         saved_model = load_saved_model(path, self.tags, self.session_config)
         try:
-            loaded = LoadedVersion(saved_model, self.wrap(GraphRunner(saved_model), path))
+            graph = GraphRunner(saved_model)
+            runner = self.wrap(graph, path)
+            loaded = LoadedVersion(saved_model, self.limit(graph, model) if runner is graph else runner)
             self.warm_up(Servable(model, version, path, loaded))
         except BaseException:
             saved_model.close()

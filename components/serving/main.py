@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -152,7 +152,7 @@ class _Process:
         from components.serving.grpc_server import start_grpc
 
         answers = methods(self._engine, service_settings(self._flags, self._engine))
-        grpc_server = start_grpc(answers, grpc, self._engine.batches)
+        grpc_server = start_grpc(answers, replace(grpc, refused=self._engine.metrics.refused), self._engine.batches)
         self._servers.append(grpc_server)
         rest_port = 0
         if rest is not None:

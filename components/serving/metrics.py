@@ -6,7 +6,7 @@ The cost of a request is one dictionary look-up, one lock and one addition for e
 
 import threading
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 MAX_SERIES = 4096
 """Label sets of one metric; further ones are counted together."""
@@ -64,6 +64,22 @@ class Gauge:
             yield f"{self.name} {self._value}"
 
 
+class LiveGauge:
+    """A number for each value of a label, asked for when the page is written."""
+
+    def __init__(self, name: str, label: str) -> None:
+        self.name, self._label = name, label
+        self.read: Callable[[], Mapping[str, int]] = dict
+
+    def lines(self) -> Iterator[str]:
+        """The exposition of this metric."""
+        found = self.read()
+        if found:
+            yield f"# TYPE {self.name} gauge"
+        for value, number in found.items():
+            yield f"{self.name}{{{_labels((self._label,), (value,))}}} {number}"
+
+
 class Histogram:
     """Observations by label values, in buckets."""
 
@@ -119,6 +135,9 @@ class PrometheusMetrics:
         self.warmup_latency = Histogram(prefix + "model_warmup_latency", ("model_path", "status"), latency)
         self.warmup_records = Counter(prefix + "model_warmup_records_read", ("model_path", "status"))
         self.request_limit_bytes = Gauge(":kilnworks:serving:request_limit_bytes")
+        self.runs_limit = Gauge(":kilnworks:serving:model_runs_limit")
+        self.running = LiveGauge(":kilnworks:serving:model_runs", "model_name")
+        self.waiting = LiveGauge(":kilnworks:serving:model_waiting_requests", "model_name")
         self.requests_refused = Counter(":kilnworks:serving:requests_refused", ("reason",))
         self.prediction_log_records = Counter(":kilnworks:serving:prediction_log_records", ("outcome",))
 
@@ -151,13 +170,14 @@ class PrometheusMetrics:
         self.prediction_log_records.add((outcome,))
 
     def refused(self, reason: str) -> None:
-        """A request that would have cost too much was refused; stock has no such metric."""
+        """A request was refused that would have cost too much, or for which there was no place."""
         self.requests_refused.add((reason,))
 
     def page(self) -> str:
         """Everything in Prometheus' text format."""
         metrics = sorted(
-            (m for m in vars(self).values() if isinstance(m, Counter | Gauge | Histogram)), key=lambda m: m.name
+            (m for m in vars(self).values() if isinstance(m, Counter | Gauge | LiveGauge | Histogram)),
+            key=lambda m: m.name,
         )
         return "\n".join(line for metric in metrics for line in metric.lines()) + "\n"
 

@@ -14,7 +14,7 @@ import grpc.aio
 from components.serving.client import calls
 from components.serving.client.calls import Call, VersionState
 from components.serving.client.retry import Policy, Reply, Script, Send, Sleep, call_script, wait_script
-from components.serving.errors import Code
+from components.serving.errors import RETRY_AFTER, Code
 from schemas.errors import ConfigError
 
 P = ParamSpec("P")
@@ -234,4 +234,6 @@ def _method(known: dict[str, Any], channel: Any, call: Call[Any]) -> Any:
 
 def _reply(error: Any) -> Reply:
     """Code and text of a failed call."""
-    return Reply(Code(error.code().value[0]), None, error.details() or "")
+    told = dict(error.trailing_metadata() or ())
+    final = str(told.get(RETRY_AFTER, "")).startswith("-")
+    return Reply(Code(error.code().value[0]), None, error.details() or "", final)

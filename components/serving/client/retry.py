@@ -19,7 +19,9 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Policy:
-    """When a call is tried again. Only UNAVAILABLE is: the server did not take the request.
+    """When a call is tried again: after UNAVAILABLE and RESOURCE_EXHAUSTED.
+
+    Every call of the client only asks: one that was carried out although its answer got lost may be made twice.
 
     Attributes:
         attempts: tries in all, at least 1.
@@ -49,11 +51,12 @@ class Sleep:
 
 @dataclass(frozen=True)
 class Reply:
-    """What came of a ``Send``: an answer, or a code and a text."""
+    """What came of a ``Send``: an answer, or a code and a text; ``final`` = the server says that no retry helps."""
 
     code: Code
     answer: Any = None
     text: str = ""
+    final: bool = False
 
 
 Script = Generator[Send | Sleep, Reply | None, R]
@@ -79,7 +82,7 @@ def call_script(
             return call.read(reply.answer)
         ceiling = min(policy.longest_seconds, policy.first_seconds * 2 ** (attempt - 1))
         wait = chance.uniform(0.0, ceiling)
-        if reply.code is not Code.UNAVAILABLE or attempt >= policy.attempts or clock() + wait >= deadline:
+        if reply.code not in _TRIED_AGAIN or reply.final or attempt >= policy.attempts or clock() + wait >= deadline:
             raise as_error(reply, call, attempt, limit)
         yield Sleep(wait)
         attempt += 1
@@ -130,6 +133,7 @@ def as_error(reply: Reply, call: Call[Any], attempts: int, limit_seconds: float)
     return RequestInvalid(got, "a request that fits the served model", "compare it with the metadata", details)
 
 
+_TRIED_AGAIN = frozenset({Code.UNAVAILABLE, Code.RESOURCE_EXHAUSTED})
 _SERVER_FAILED = frozenset(
     {
         Code.CANCELLED,

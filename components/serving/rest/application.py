@@ -6,6 +6,7 @@ from collections.abc import Callable
 from components.serving.engine import Engine
 from components.serving.errors import (
     LONGEST_REST_TEXT,
+    Busy,
     Code,
     ServingError,
     TooLarge,
@@ -48,6 +49,12 @@ LARGE_BYTES = 2 * 1024 * 1024
 """Bodies above this size are read in another process, by threads that answer nobody else."""
 _METHODS = frozenset({"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"})
 _INFERENCE = frozenset({"predict", "classify", "regress"})
+
+
+def _http_status(error: ServingError) -> int:
+    if isinstance(error, Busy):
+        return 503
+    return 413 if isinstance(error, TooLarge) else HTTP_STATUS[error.code]
 
 
 class Application:
@@ -104,7 +111,7 @@ class Application:
                 model, api = target.name, target.api if target.api in _INFERENCE else ""
                 body = yield from self._answer(target, request)
         except ServingError as error:
-            code, status = error.code, 413 if isinstance(error, TooLarge) else HTTP_STATUS[error.code]
+            code, status = error.code, _http_status(error)
             body = b"" if request.method == "OPTIONS" else write.error(cut(error.text, LONGEST_REST_TEXT))
         metrics = self._engine.metrics
         if code is Code.OK:

@@ -20,14 +20,17 @@ from schemas.errors import ConfigError, RequestInvalid, ServerUnavailable
 class Refused(grpc.RpcError):
     """A failed call as gRPC raises it."""
 
-    def __init__(self, code: grpc.StatusCode, text: str = "no") -> None:
-        self._code, self._text = code, text
+    def __init__(self, code: grpc.StatusCode, text: str = "no", told: tuple[tuple[str, str], ...] = ()) -> None:
+        self._code, self._text, self._told = code, text, told
 
     def code(self) -> grpc.StatusCode:
         return self._code
 
     def details(self) -> str:
         return self._text
+
+    def trailing_metadata(self) -> tuple[tuple[str, str], ...]:
+        return self._told
 
 
 class Clock:
@@ -169,6 +172,19 @@ def test_tried_again_until_the_server_is_back(ask: object) -> None:
     assert len(ask.channel.asked) == 3
 
 
+def test_tried_again_when_there_is_no_place(ask: object) -> None:
+    busy = Refused(grpc.StatusCode.RESOURCE_EXHAUSTED, "busy")
+    assert ask([busy, busy, prediction()], "predict", "m", {"x": [1.0]}).version == 7
+    assert len(ask.channel.asked) == 3
+
+
+def test_not_tried_again_when_the_server_says_that_it_does_not_help(ask: object) -> None:
+    large = Refused(grpc.StatusCode.RESOURCE_EXHAUSTED, "too large", (("grpc-retry-pushback-ms", "-1"),))
+    with pytest.raises(ServerUnavailable, match="too large"):
+        ask([large, prediction()], "predict", "m", {"x": [1.0]})
+    assert len(ask.channel.asked) == 1
+
+
 def test_given_up_after_all_attempts(ask: object) -> None:
     with pytest.raises(ServerUnavailable, match="UNAVAILABLE: down") as raised:
         ask([UNAVAILABLE], "predict", "m", {"x": [1.0]})
@@ -185,7 +201,6 @@ def test_given_up_after_all_attempts(ask: object) -> None:
         ("UNIMPLEMENTED", RequestInvalid),
         ("DEADLINE_EXCEEDED", ServerUnavailable),
         ("INTERNAL", ServerUnavailable),
-        ("RESOURCE_EXHAUSTED", ServerUnavailable),
     ],
 )
 def test_other_errors_are_not_tried_again(ask: object, code: str, error: type[Exception]) -> None:

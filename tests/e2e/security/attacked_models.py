@@ -40,11 +40,21 @@ def file_text(name):
     return {"y": tf.io.read_file(name)}
 
 
+@with_inputs(x=(tf.float32, None))
+def endless(x):
+    return {"y": tf.while_loop(lambda v: v == v, lambda v: (v + 0.0,), (tf.reduce_sum(x),))[0]}
+
+
+@with_inputs(x=(tf.float32, None))
+def slow(x):
+    return {"y": tf.while_loop(lambda i, v: i < 1000, lambda i, v: (i + 1, v + 0.0), (0, tf.reduce_sum(x)))[1]}
+
+
 def main() -> None:
     folder = Path(sys.argv[1])
-    tf.saved_model.save(
-        tf.Module(), str(folder / "m" / "1"), signatures={"serving_default": total, "text": letters, "many": many}
-    )
+    signatures = {"serving_default": total, "text": letters, "many": many, "slow": slow}
+    tf.saved_model.save(tf.Module(), str(folder / "m" / "1"), signatures=signatures)
+    tf.saved_model.save(tf.Module(), str(folder / "endless" / "1"), signatures={"serving_default": endless})
     tf.saved_model.save(tf.Module(), str(folder / "reads" / "1"), signatures={"serving_default": file_text})
 
 
