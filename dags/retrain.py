@@ -52,11 +52,11 @@ class DecideOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Claim. Skipped when nothing is due; asks again in a moment while data still arrives; fails with an alert."""
         try:
-            return self._claimed(str(context["run_id"]))
+            return self._claimed(context)
         except KilnworksError as error:
             raise (AirflowException if error.retry_helps else AirflowFailException)(str(error)) from error
 
-    def _claimed(self, run_id: str) -> dict[str, Any]:
+    def _claimed(self, context: Context) -> dict[str, Any]:
         opened, now = open_store(), time.time()
         require_owner(opened, f"starting a retraining of {self.pipeline}")
         store = opened.root
@@ -64,7 +64,7 @@ class DecideOperator(BaseOperator):
         self.log.info("%s", decision.record.headline)
         for spoiled in set_spoiled_aside(load(self.pipeline), self.policy, opened):
             text = f"{spoiled.name} is set aside: {spoiled.reason}. It lies at {spoiled.lies_at}; {spoiled.bring_back}"
-            alerts.tell("set aside", self.pipeline, run_id, "decide", text)
+            alerts.tell("set aside", str(context["ti"].dag_id), str(context["run_id"]), "decide", text)
         order = claim(self.policy, store, self.pipeline, now)
         if order is not None:
             self.log.info("%s: %d new rows in %s", order.run_id, order.rows, ", ".join(order.files))

@@ -18,6 +18,7 @@ from pipelines.core.compare import compare_and_challenge as measure_champion
 from pipelines.core.compare import unmeasured
 from pipelines.core.events import Status
 from pipelines.core.execute import run_step
+from pipelines.core.finish import finish_run, report_replaced
 from pipelines.core.graph import Pipeline
 from pipelines.core.owner import require_owner
 from pipelines.core.promotion import ASKED, AUTO, NEVER, UNASKED, WISHES, wish
@@ -74,6 +75,7 @@ def promote(
         return
     run_step(pipeline, step, run, fresh=True)
     _told(read_champion(run.store.root, name), decided)
+    _say(f"report   {finish_run(run)}")
 
 
 @private_files()
@@ -103,6 +105,11 @@ def rollback(
     opened.push(f"promotions/{name}")
     opened.push(f"champions/{name}.json")
     _told(champion, decided)
+    back = opened.run(name, champion.run_id)
+    if (back.path / "run.json").is_file():  # a version may outlive its run
+        _say(f"report   {finish_run(back)}")
+    else:
+        report_replaced(opened, name)
 
 
 @private_files()

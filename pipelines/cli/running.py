@@ -31,6 +31,7 @@ from pipelines.core.execute import run_all, run_together
 from pipelines.core.finish import finish_run
 from pipelines.core.gates import skip_rest
 from pipelines.core.graph import Pipeline
+from pipelines.core.opening import opening
 from pipelines.core.registry import load
 from pipelines.core.store import Run, open_store
 from pipelines.core.windows import INTERVAL_VARIABLE, interval_settings
@@ -140,14 +141,15 @@ def step(
     opened = open_store(store)
     opened.check_writable()
     this = opened.run(name, run_id)
-    defined = load(name)
-    interval = interval_settings(defined, os.environ.get(INTERVAL_VARIABLE))
-    given = {**interval, **_overrides_from_environment(), **overrides(settings or [])}
-    outline = defined.configured(given).outline()
-    trigger = os.environ.get(TRIGGER_VARIABLE, "step")
-    context = {**live_from_environment(), **landed_files(defined, this)}
-    record = this.begin(run_words(name, this, settings, store), given, trigger=trigger, steps=outline, **context)
-    pipeline = opened_as(defined, this, record)
+    words, trigger = run_words(name, this, settings, store), os.environ.get(TRIGGER_VARIABLE, "step")
+    with opening(this, step_names, words, trigger):
+        defined = load(name)
+        interval = interval_settings(defined, os.environ.get(INTERVAL_VARIABLE))
+        given = {**interval, **_overrides_from_environment(), **overrides(settings or [])}
+        outline = defined.configured(given).outline()
+        context = {**live_from_environment(), **landed_files(defined, this)}
+        record = this.begin(words, given, trigger=trigger, steps=outline, **context)
+        pipeline = opened_as(defined, this, record)
     console = Console(soft_wrap=True)
     _say_replaced(console, defined, pipeline)
     _say_landed(console, context)

@@ -180,7 +180,7 @@ def _make_or_take(
         kind.fetch_outside(run.store.remote, run.pipeline)
     with locked(run.store.root / "locks" / fingerprint[:32]), locked(run.path / f".{step.name}.lock"):
         if not fresh:
-            found = _finished_here(run, step, fingerprint, kind) or run.store.lookup(fingerprint, kind)
+            found = _finished_here(run, step, fingerprint, kind) or _made_before(run, fingerprint, kind)
             if found is not None:
                 origin = found.path.parent.name
                 run.link(step.name, found)
@@ -196,6 +196,15 @@ def _make_or_take(
             attempt.why = why_again(run, step.name, step.config, step_code(step.run, step.config), lineage)
         _make(pipeline, step, run, attempt, inputs, lineage, fingerprint)
         return "done"
+
+
+def _made_before(run: Run, fingerprint: str, kind: type[Artifact]) -> Artifact | None:
+    """The artifact of another run with that fingerprint; what changes something outside counts for its pipeline alone.
+
+    Two pipelines may publish equal models: each has a champion of its own.
+    """
+    found = run.store.lookup(fingerprint, kind)
+    return None if found is not None and kind.outside and found.path.parents[1] != run.path.parent else found
 
 
 def _make(

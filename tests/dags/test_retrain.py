@@ -71,7 +71,8 @@ def test_what_a_run_failed_by_is_set_aside_and_told_with_the_way_back(decide, pr
     put(decide, "good.csv", "value\n2\n")
     later = decide.execute(context(decide))
     (alert,) = alerts(project)
-    assert (alert["kind"], alert["pipeline"], alert["task"]) == ("set aside", "arriving", "decide")
+    assert (alert["kind"], alert["pipeline"], alert["task"]) == ("set aside", "arriving_retrain", "decide")
+    assert alert["link"].endswith("/dags/arriving_retrain/runs/asset__1"), "the run is one of that DAG"
     for words in ("bad.csv is set aside: run retrain__", error.got, "kilnworks landed arriving --bring-back bad.csv"):
         assert words in alert["text"]
     assert "good.csv" in json.dumps(read_json(project / "retraining" / "arriving" / "ledger.json")["batches"][-1])

@@ -6,9 +6,12 @@ import sys
 
 import pytest
 
+from components.reporting.summary import run_summary
 from pipelines.cli.app import main
 from pipelines.cli.doctor import pins
 from pipelines.cli.quiet import NOTES
+from pipelines.core.reasons import failures
+from pipelines.core.store import Store
 
 DEFINITION = """
 from pipelines.core.graph import Pipeline, Step
@@ -316,6 +319,37 @@ def test_a_step_by_itself_takes_its_settings_from_the_environment(project, capsy
     monkeypatch.setenv("KILNWORKS_OVERRIDES", "nonsense")
     code, _, err = run(capsys, "step", "small", "one")
     assert code == 2 and "not JSON" in err
+
+
+@pytest.mark.parametrize(
+    ("given", "text", "says"),
+    [
+        ('{"one.value": "many"}', None, "got 'many'"),
+        ("nonsense", None, "is not JSON"),
+        ("{}", "SMALL = 1 / 0", "division by zero"),
+    ],
+)
+def test_a_task_that_cannot_begin_leaves_its_reason_in_the_run(project, capsys, monkeypatch, given, text, says):
+    """A wrong setting, or a definition that has been broken meanwhile; better settings begin the same run."""
+    definition = project / "pipelines" / "small.py"
+    whole = definition.read_text()
+    definition.write_text(text or whole)
+    monkeypatch.setenv("KILNWORKS_OVERRIDES", given)
+    assert run(capsys, "step", "small", "one", "two", "--run-id", "r1")[0] == 2
+    this = Store(project / "store").run("small", "r1")
+    assert this.outcome("one")["outcome"] == "failed" and says in this.outcome("one")["reason"]
+    assert run_summary(this.path)["verdict"] == "failed" and says in failures(this, ["one"])[0]
+    definition.write_text(whole)
+    monkeypatch.setenv("KILNWORKS_OVERRIDES", '{"one.value": 40}')
+    assert run(capsys, "step", "small", "one", "two", "--run-id", "r1")[0] == 0
+    assert run_summary(this.path)["steps"]["two"] == "done"
+
+
+@pytest.mark.parametrize(("pipeline", "step"), [("tiny", "one"), ("small", "../one")])
+def test_what_does_not_exist_leaves_nothing(project, capsys, monkeypatch, pipeline, step):
+    monkeypatch.setenv("KILNWORKS_OVERRIDES", "nonsense")
+    assert run(capsys, "step", pipeline, step, "--run-id", "r1")[0] == 2
+    assert not [*(project / "store").rglob("r1")]
 
 
 def test_a_store_that_cannot_be_written_is_refused_at_once(project, capsys):

@@ -1,6 +1,8 @@
 """Every path by which a version can become the champion: who decided, and that it is recorded."""
 
 import json
+import re
+import shutil
 import threading
 
 import pytest
@@ -101,6 +103,12 @@ class Shop:
 
         return Path(read_champion(self.store, "shop").path, "saved_model.pb").read_text()[0]
 
+    def report(self, run_id: str) -> str | None:
+        """What the report of a run says of its version; None where it has published none."""
+        page = (self.store / "runs" / "shop" / run_id / "report.html").read_text()
+        found = re.search(r"version \d+ \(([a-z ]+)\)", page)
+        return found[1] if found else None
+
     def last_move(self) -> dict:
         move = moves(self.store, "shop")[-1]
         champion = read_champion(self.store, "shop")
@@ -177,6 +185,45 @@ def test_promote_publishes_the_model_of_a_trial(shop, capsys):
     assert "promote by ann: it is better" in capsys.readouterr().out
     assert shop("promote", "shop", "--run", "r2") == 0
     assert "already" in capsys.readouterr().out and len(moves(shop.store, "shop")) == 2
+
+
+def test_pipelines_that_publish_equal_models_have_a_champion_each(shop):
+    """Nor does the answer of a definition that asks nobody count for one that asks."""
+    text = (shop.root / "pipelines" / "shop.py").read_text()
+    twin = text.replace('"shop"', '"twin"').replace("SHOP", "TWIN")
+    (shop.root / "pipelines" / "twin.py").write_text(twin)
+    (shop.root / "pipelines" / "strict.py").write_text(
+        twin.replace('"twin"', '"strict"').replace("TWIN", "STRICT").replace("approval=None", "approval=Approval()")
+    )
+    shop.run("r1")
+    assert shop("run", "twin", "--run-id", "t1") == 0
+    assert shop("run", "strict", "--run-id", "s1") == 99
+    store = Store(shop.store)
+    assert store.run("twin", "t1").outcome("servable")["outcome"] == "cached"
+    assert [(read_champion(shop.store, n).run_id, read_champion(shop.store, n).model) for n in ("shop", "twin")] == [
+        ("r1", "shop"),
+        ("t1", "twin"),
+    ]
+    with pytest.raises(UnknownName):
+        read_champion(shop.store, "strict")
+
+
+def test_every_move_is_told_by_the_reports_of_both_runs(shop, capsys):
+    """That of the run which goes live, and that of the run which was live."""
+    shop.run("r1")
+    shop.run("r2", "--set", "servable.mark=b")
+    assert (shop.report("r1"), shop.report("r2")) == ("champion", None)
+    shop("promote", "shop", "--run", "r2", "--reason", "it is better")
+    assert (shop.report("r1"), shop.report("r2")) == ("no longer the champion", "champion")
+    shop("rollback", "shop", "--reason", "it was not")
+    assert (shop.report("r1"), shop.report("r2")) == ("champion", "no longer the champion")
+    assert f"report   {shop.store}/runs/shop/r1/report.html" in capsys.readouterr().out
+    shop.define(mark="c")
+    shop.run("r3")
+    assert (shop.report("r1"), shop.report("r3")) == ("no longer the champion", "champion")
+    shutil.rmtree(shop.store / "runs" / "shop" / "r1")
+    assert shop("rollback", "shop", "--reason", "to a version whose run is gone") == 0
+    assert shop.report("r3") == "no longer the champion"
 
 
 def test_promote_refuses_a_run_whose_gates_are_closed(shop, capsys):
