@@ -18,7 +18,8 @@ def opening(run: Run, steps: list[str], command: str, trigger: str) -> Iterator[
     Args:
         run: of which steps are about to be run.
         steps: their names, as they were typed.
-        command, trigger: what starts or resumes the run, and what started it, for ``run.json``.
+        command: starts or resumes the run, for ``run.json``.
+        trigger: what started it, for the same.
     """
     try:
         yield
