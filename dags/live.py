@@ -66,7 +66,8 @@ def _step(step: StepRecord) -> str:
         bar + _text(progress.get("note") or "") if step.outcome == "running" else _text(step.reason.partition("\n")[0])
     )
     took = "" if step.seconds is None else seconds_text(step.seconds)
-    return f"<tr><td>{_text(step.name)}<td class='{step.outcome}'>{step.outcome}<td>{note}<td class=number>{took}</tr>"
+    outcome = _text(step.outcome)
+    return f"<tr><td>{_text(step.name)}<td class='{outcome}'>{outcome}<td>{note}<td class=number>{took}</tr>"
 
 
 def _epochs(record: RunRecord, run: Run) -> str:

@@ -10,6 +10,7 @@ from airflow.listeners import hookimpl
 from dags.pools import TAG
 from pipelines.core.reasons import closed_gates, failures, result
 from pipelines.core.store import Store, open_store
+from schemas.markdown import escaped
 
 
 @hookimpl
@@ -29,7 +30,7 @@ def _note(dag_run: Any) -> None:
     if dag is not None and TAG in dag.tags and not dag_run.note:
         text = reasons(str(dag_run.dag_id), str(dag_run.run_id))
         if text:
-            dag_run.note = text
+            dag_run.note = escaped(text)  # Airflow reads it as Markdown
 
 
 def reasons(pipeline: str, run_id: str) -> str:

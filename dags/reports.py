@@ -17,7 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from components.reporting.report import REPORT, render_report
+from components.reporting.report import REPORT, refresh_seconds, render_report
 from dags import live, pages
 from dags.side_by_side import MOST, side_by_side
 from dags.started import ENDED, state
@@ -28,16 +28,28 @@ from schemas.errors import KilnworksError
 
 POLICY = (
     "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
-    "script-src 'self' 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
+    "script-src {script}; form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
 )
 HEADERS = {
-    "Content-Security-Policy": POLICY,
+    "Content-Security-Policy": POLICY.format(script=pages.LEAVE_SOURCE),
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "private, no-cache",
     "Referrer-Policy": "same-origin",
 }
-FILE_HEADERS = {**HEADERS, "Content-Security-Policy": POLICY.replace("form-action 'self'", "form-action 'none'")}
-"""A page from the store may show itself and nothing else: it cannot call Airflow's API in the name of its reader."""
+"""Of a page of the plugin's own: the one script that follows links around the frame."""
+FILE_HEADERS = {
+    **HEADERS,
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
+        "script-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors 'self'; "
+        "sandbox allow-same-origin allow-downloads"
+    ),
+}
+"""Of a page from the store: it runs no script, sends no form, and leads nothing but itself to another place.
+
+It keeps its origin, because a frame without one would be asked to log in for each picture and each link; without
+scripts that origin gives it nothing.
+"""
 COMPARED = 100
 """How many of the newest runs may stand side by side, and are drawn over time."""
 TITLES = {403: "Not yours to see", 404: "Not found", 400: "Not possible", 405: "Not possible"}
@@ -89,7 +101,7 @@ def progress(pipeline: str, folder: str, user: User, part: bool = False) -> HTML
     with whole_run(this) as seen:
         if part:
             return _page(live.content(seen))
-        policy = POLICY.replace("script-src 'self' 'unsafe-inline'", f"script-src 'nonce-{nonce}'; connect-src 'self'")
+        policy = POLICY.format(script=f"'nonce-{nonce}'; connect-src 'self'")
         return HTMLResponse(live.live(seen, nonce), headers={**HEADERS, "Content-Security-Policy": policy})
 
 
@@ -114,7 +126,7 @@ def file(pipeline: str, folder: str, name: str, user: User) -> Response:
     this = _known_run(pipeline, folder)
     if name == REPORT:
         with whole_run(this) as seen:
-            return HTMLResponse(render_report(seen.path), headers=FILE_HEADERS)
+            return HTMLResponse(render_report(seen.path), headers={**FILE_HEADERS, **_again(seen.path)})
     path = _path(this, name)
     if path is None:
         raise HTTPException(404, f"run {folder} of {pipeline} has no file {name!r}")
@@ -133,6 +145,12 @@ def misunderstood(request: Request, error: RequestValidationError) -> HTMLRespon
     """An address that lacks something, or gives a word for a number."""
     parts = "; ".join(f"{'.'.join(map(str, e['loc'][1:]))}: {e['msg'].lower()}" for e in error.errors())
     return HTMLResponse(pages.said("This address is not complete", parts), 400, HEADERS)
+
+
+def _again(run_dir: Path) -> dict[str, str]:
+    """Has a report load itself again while its run goes on; a sandbox allows that by a header alone."""
+    seconds = refresh_seconds(run_dir)
+    return {"Refresh": str(seconds)} if seconds else {}
 
 
 def _page(content: str) -> HTMLResponse:

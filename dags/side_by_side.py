@@ -7,7 +7,7 @@ from components.charts.plot import Plot
 from components.charts.scale import nice_domain
 from components.reporting.reading import read_run
 from dags.live import history, points
-from dags.pages import LEAVE, dag_run_link, page, report_path
+from dags.pages import LEAVING, dag_run_link, page, report_path
 from dags.pages import text as _text
 from dags.summaries import Told
 from schemas.json_values import as_dict
@@ -29,7 +29,7 @@ def side_by_side(chosen: Sequence[Told], every: Sequence[Told]) -> str:
         f"<table><tr><th>{heads}</tr>{''.join(_facts(chosen))}</table>"
         f"<h2>Settings that differ</h2>{_settings(chosen, heads)}"
         f"<h2>Metrics over time</h2><div class=charts>{''.join(_over_time(chosen, every))}</div>"
-        f"<h2>Training</h2><div class=charts>{_curves(chosen)}</div><script>{LEAVE}</script>"
+        f"<h2>Training</h2><div class=charts>{_curves(chosen)}</div>{LEAVING}"
     )
     return page(f"{name}: {len(chosen)} runs side by side", body)
 

@@ -59,9 +59,14 @@ def render_report(run_dir: Path) -> str:
         head=overview(run),
         problems=problems(run),
         broken=broken,
-        refresh=REFRESH_SECONDS if run.outcome == "running" and _moves(run_dir) else 0,
+        refresh=_refresh(run),
         **sections,
     )
+
+
+def refresh_seconds(run_dir: Path) -> int:
+    """How often a page of the run in ``run_dir`` loads itself again; 0 where nothing more comes."""
+    return _refresh(read_run(run_dir))
 
 
 def write_report(run_dir: Path) -> Path:
@@ -69,6 +74,10 @@ def write_report(run_dir: Path) -> Path:
     path = run_dir / REPORT
     write_text(path, render_report(run_dir))
     return path
+
+
+def _refresh(run: RunRecord) -> int:
+    return REFRESH_SECONDS if run.outcome == "running" and _moves(run.path) else 0
 
 
 def _moves(run_dir: Path) -> bool:

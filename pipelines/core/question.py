@@ -10,6 +10,7 @@ from pipelines.core.evaluated import champion_of, evaluated, evaluates, evaluati
 from pipelines.core.graph import Pipeline, Step
 from pipelines.core.store import Run
 from schemas.errors import StoreError
+from schemas.markdown import cell, code, escaped
 
 
 def question(pipeline: Pipeline, run: Run, report: Callable[[Run], str] | None = None, trouble: str = "") -> str:
@@ -31,7 +32,7 @@ def question(pipeline: Pipeline, run: Run, report: Callable[[Run], str] | None =
     before = run.store.run(pipeline.name, champion.run_id)
     alike = on_same_rows(pipeline, run)
     theirs = _own_figures(pipeline, before) if alike is None else alike
-    live = f"The champion is version {champion.version}, of run `{champion.run_id}`: {_link(before, report)}. "
+    live = f"The champion is version {champion.version}, of run {code(champion.run_id)}: {_link(before, report)}. "
     text = [f"{live}This run: {_link(run, report)}.", "", *_verdict(pipeline, run), *_table(step, theirs, mine)]
     return "\n".join([*text, "", _about_rows(alike is not None, trouble)] if theirs and mine else text)
 
@@ -43,7 +44,7 @@ def _verdict(pipeline: Pipeline, run: Run) -> list[str]:
     if found is None:
         return []
     advice = "lets it go live" if found.live else "would **not** let it go live, and a yes overrules that"
-    return [f"**Challenge**: {found.text}. The rule {advice}.", ""]
+    return [f"**Challenge**: {escaped(found.text)}. The rule {advice}.", ""]
 
 
 def require_evaluation(pipeline: Pipeline, run: Run, step: str) -> None:
@@ -67,13 +68,13 @@ def _own_figures(pipeline: Pipeline, run: Run) -> dict[str, dict[str, Any]]:
 
 
 def _link(run: Run, report: Callable[[Run], str] | None) -> str:
-    return f"`{run.path / 'report.html'}`" if report is None else f"[report]({report(run)})"
+    return code(str(run.path / "report.html")) if report is None else f"[report]({report(run)})"
 
 
 def _about_rows(alike: bool, trouble: str) -> str:
     if alike:
         return "Both are measured on the same rows, those of this run's evaluation."
-    why = f": {trouble}" if trouble else "."
+    why = f": {escaped(trouble)}" if trouble else "."
     return f"**Each on rows of its own**, so the figures do not say which is better{why}"
 
 
@@ -93,7 +94,7 @@ def _direction(step: Step, name: str) -> int:
 
 
 def _row(name: str, theirs: Mapping[str, Any] | None, mine: Mapping[str, Any] | None, direction: int) -> str:
-    return f"| {name} | {_figure(theirs)} | {_figure(mine)} | {_change(theirs, mine, direction)} |"
+    return f"| {cell(name)} | {_figure(theirs)} | {_figure(mine)} | {_change(theirs, mine, direction)} |"
 
 
 def _figure(metric: Mapping[str, Any] | None) -> str:

@@ -1,6 +1,9 @@
 """The plugin's web server, in this process: odd addresses are refused in words, and nothing outside a run is shown."""
 
 import asyncio
+import base64
+import hashlib
+import re
 
 import pytest
 
@@ -93,3 +96,32 @@ def test_pages_of_a_run_that_goes_on(ask, run):
     assert "script-src 'nonce-" in whole.headers["content-security-policy"]
     assert ask("/files/churn/r1/run.json").json()["run_id"] == "r1"
     assert "side by side" in ask("/compare?pipeline=churn&run=r1").text
+
+
+def test_a_page_of_ours_runs_its_own_script_alone(ask, run):
+    for address in ("/", "/compare?pipeline=churn&run=r1"):
+        answer = ask(address)
+        (script,) = re.findall(r"<script>(.*?)</script>", answer.text, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        assert f"script-src 'sha256-{digest}';" in answer.headers["content-security-policy"]
+        assert "script-src 'self'" not in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("name", ["report.html", "run.json", "checked/data_docs/index.html", "page.html", "x.svg"])
+def test_a_page_from_the_store_is_in_a_sandbox(ask, run, name):
+    """Without scripts, forms, windows, or a way to lead the whole window to another place."""
+    path = run.path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.is_file():
+        path.write_text("<script>fetch('/api/v2/dags')</script>")
+    policy = ask(f"/files/churn/r1/{name}").headers["content-security-policy"]
+    rules = dict(rule.strip().partition(" ")[::2] for rule in policy.split(";"))
+    assert set(rules["sandbox"].split()) == {"allow-same-origin", "allow-downloads"}
+    assert (rules["script-src"], rules["form-action"], rules["base-uri"]) == ("'none'", "'none'", "'none'")
+
+
+def test_a_report_of_a_run_that_goes_on_loads_itself_again(ask, run):
+    """By a header: in a sandbox a page cannot do so itself."""
+    assert ask("/files/churn/r1/report.html").headers["refresh"] == "5"
+    run.record("model", "done", seconds=1.0)
+    assert "refresh" not in ask("/files/churn/r1/report.html").headers

@@ -148,6 +148,66 @@ def test_the_report_is_a_tab_of_the_run(page, world, live_run):
     picture(page, "report")
 
 
+def sent(page, url: str):
+    """Requests to Airflow's API from frames, and addresses that the window came to."""
+    seen = []
+    page.on("request", lambda r: seen.append(r.url) if "/api/v2/" in r.url and r.frame.parent_frame else None)
+    page.on("framenavigated", lambda f: seen.append(f.url) if f.parent_frame is None and url not in f.url else None)
+    return seen
+
+
+PLANTED = """<!doctype html><title>planted</title><h1>planted</h1>
+<meta http-equiv=refresh content="1;url=/kilnworks/moved">
+<p id=was>no script ran</p><style>h1 { color: rgb(1, 2, 3) }</style>
+<img id=own src="picture.svg"><img src=/nothing onerror="parent.fetch('/api/v2/dags')">
+<script>
+document.getElementById("was").textContent = "a script ran";
+parent.fetch("/api/v2/dags/grouped", {method: "PATCH", body: '{"is_paused": true}'}); fetch("/api/v2/dags");
+top.location = "/planted";
+</script>
+<svg onload="parent.fetch('/api/v2/dags')"></svg>
+<a id=script href="javascript:parent.fetch('/api/v2/dags')">script</a>
+<a id=top target=_top href="/dags/planted">top</a>
+<form id=form target=_top action="/api/v2/dags"><button>send</button></form>
+<a id=own-link href="other.html">other</a>"""
+
+
+@pytest.mark.parametrize("where", ["report.html", "planted/page.html"])
+def test_a_page_of_the_store_reaches_neither_the_api_nor_the_window(page, world, live_run, where):
+    """A planted page beside Data Docs, shown where the report is; its own pictures, styles and links still work."""
+    run = world.store.run("grouped", live_run)
+    folder = run.path / "planted"
+    folder.mkdir(exist_ok=True)
+    (folder / "page.html").write_text(PLANTED)
+    (folder / "other.html").write_text("<h1>another page</h1><script>parent.fetch('/api/v2/dags')</script>")
+    (folder / "picture.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg' width='7' height='7'/>")
+    quoted = urllib.parse.quote(live_run, safe="")
+    address = f"/dags/grouped/runs/{quoted}/plugin/run-report"
+    page.goto(f"{world.airflow.url}{address}")
+    frame = page.frame_locator("iframe[title='Run report']")
+    frame.get_by_role("heading", name="Steps").wait_for()
+    seen = sent(page, address)
+    inner = next(f for f in page.frames if f.url.endswith("/report.html"))
+    base = f"{world.airflow.url}/kilnworks/files/grouped/{run.folder}"
+    inner.goto(f"{base}/{where}")
+    if where == "report.html":
+        assert inner.locator("style").count() and inner.locator("h1").inner_text() == "grouped"
+        inner.locator("a[href='#steps']").click()
+    else:
+        assert inner.locator("#was").inner_text() == "no script ran"
+        assert inner.locator("h1").evaluate("e => getComputedStyle(e).color") == "rgb(1, 2, 3)"
+        assert inner.locator("#own").evaluate("e => e.complete && e.naturalWidth") == 7
+        for planted in ("#script", "#top", "#form button"):
+            inner.locator(planted).click(no_wait_after=True)
+        page.wait_for_timeout(2000)  # the refresh of the page would be due after one second
+        assert inner.url.endswith("/planted/page.html")
+        picture(page, "planted")
+        inner.locator("#own-link").click()
+        inner.get_by_role("heading", name="another page").wait_for()
+    assert seen == []
+    assert world.get("/api/v2/dags/grouped")["is_paused"] is False
+
+
 def test_every_pipeline_has_its_place_in_the_navigation(page, world, run_id):
     page.goto(f"{world.airflow.url}/plugin/kilnworks")
     frame = page.frame_locator("iframe[title='Pipelines']")
