@@ -10,6 +10,7 @@ from typing import Any
 
 from pipelines.core.registry import files
 from pipelines.core.store import open_store
+from schemas.access import private_files
 from schemas.files import read_json, write_json
 
 Stamps = dict[str, list[int]]
@@ -37,7 +38,8 @@ def note(seen: Stamps, reasons: dict[str, str]) -> None:
     record = {"files": seen, "reasons": reasons}
     try:
         if _read() != record:
-            write_json(_path(), record)
+            with private_files():
+                write_json(_path(), record)
     except OSError as error:
         LOG.warning("%s cannot be written, so the definitions are read twice at each parse: %s", _path(), error)
 

@@ -28,6 +28,7 @@ from components.serving.prediction_records import (
 )
 from components.serving.tensor_budget import needed, texts_needed
 from components.serving.values import Classified, Predicted, Regressed
+from schemas.access import create_private, make_private_folder
 from schemas.errors import ConfigError
 
 log = logging.getLogger(__name__)
@@ -276,6 +277,7 @@ class _Files:
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
         name = f"predictions-{stamp}-{os.getpid()}-{self._number:05d}.tfrecord"
         self._path = self._settings.folder / name
+        create_private(self._hidden)
         self._writer = self._open_writer(self._hidden)
         self._size = self._records = 0
         self._end = time.monotonic() + self._settings.max_file_seconds
@@ -290,7 +292,7 @@ def _tensorflow_writer(path: Path) -> RecordWriter:
 
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         probe = folder / f".{os.getpid()}.probe"
         probe.touch()
         probe.unlink()

@@ -61,6 +61,9 @@ def predict(
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Write CSV here [default: the screen]")] = None,
     timeout_seconds: Annotated[float, typer.Option(help="How long one request to the server may take.")] = 30.0,
+    for_spreadsheet: Annotated[
+        bool, typer.Option("--for-spreadsheet", help="Put ' before texts that a spreadsheet would run as formulas.")
+    ] = False,
     store: StoreUrl = None,
 ) -> None:
     """Predict for the rows of a file with the live model.
@@ -69,6 +72,7 @@ def predict(
     """
     quiet_libraries()
     from components.predicting.champion import champion_contract, champion_task, in_process, predictions, through_server
+    from components.predicting.spreadsheet import shown_as_text
 
     like = source_of(load_pipeline(name))
     opened = open_store(store)
@@ -81,7 +85,8 @@ def predict(
     with ExitStack() as stack:
         out = stack.enter_context(_replacing(output)) if output else sys.stdout
         for i, frame in enumerate(predictions(file, contract, ask, like, champion_task(champion, contract))):
-            out.write(frame.write_csv(include_header=i == 0))
+            written = shown_as_text(frame) if for_spreadsheet else frame
+            out.write(written.write_csv(include_header=i == 0))
             rows += frame.height
     if output:
         asked = server or f"version {champion.version}, run {champion.run_id}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipelines.core.owner import require_owner
 from pipelines.core.store import Run, now
+from schemas.access import private_files
 from schemas.decision import DecisionRecord
 from schemas.files import read_json, write_json
 
@@ -17,6 +18,7 @@ NOBODY = "nobody in time"
 """Who gave the answer that the definition gives where no person did."""
 
 
+@private_files()
 def record_answer(
     run: Run, step: str, *, approved: bool, by: str, comment: str, settings: Mapping[str, Any]
 ) -> DecisionRecord:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pipelines.core.store import Store, explained, now
+from schemas.access import private_files
 from schemas.errors import NotTheOwner
 from schemas.files import read_json, write_json
 
@@ -78,6 +79,6 @@ def this_host(mirror: Path) -> Host:
     """The host that the mirror stands for."""
     path = mirror / HOST
     if not path.is_file():
-        with explained(mirror):
+        with explained(mirror), private_files():
             write_json(path, {"id": uuid.uuid4().hex}, durable=True)
     return Host(read_json(path)["id"], socket.gethostname(), now())

@@ -16,6 +16,7 @@ from functools import cached_property, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+from schemas.access import private_files
 from schemas.errors import KilnworksError, StoreError
 from schemas.secret import SecretUrl
 
@@ -111,6 +112,7 @@ class Remote:
         return bool(fs.exists(place))
 
     @_reached
+    @private_files()
     def fetch_small(self, relative: str, target: Path, endings: tuple[str, ...], most_bytes: int) -> None:
         """Fetch the files of a remote folder that say what is in it, into a folder of their own."""
         fs, source = self._now(relative)
@@ -140,6 +142,7 @@ class Remote:
             fs.put_file(str(path), target)
 
     @_reached
+    @private_files()
     def pull(self, relative: str) -> None:
         """Fetch a file, always anew, or a folder that is not in the mirror; nothing where the remote has none."""
         fs, source = self._now(relative)
@@ -195,6 +198,7 @@ class Remote:
                     shutil.rmtree(version.rename(aside), ignore_errors=True)
 
     @_reached
+    @private_files()
     def pull_artifact(self, relative: str) -> None:
         """Fetch a finished artifact: only where its manifest is there."""
         fs, place = self._now(relative)

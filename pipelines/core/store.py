@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.core.remote import Remote
+from schemas.access import private_files
 from schemas.artifacts import Artifact
 from schemas.errors import KilnworksError, StoreError, UnknownName
 from schemas.files import read_json, sync_directory, write_json
@@ -120,6 +121,7 @@ class Store:
         artifact = kind(path)
         return artifact if artifact.problem() is None else None
 
+    @private_files()
     def remember(self, fingerprint: str, path: Path) -> None:
         """Let later runs find the artifact at ``path`` by its fingerprint."""
         write_json(self._index(fingerprint), {"path": self._relative(path)})
@@ -130,11 +132,13 @@ class Store:
         if self.remote is not None:
             self.remote.push(relative)
 
+    @private_files()
     def pull(self, relative: str) -> None:
         """Fetch a file or folder into the mirror; nothing for a local store."""
         if self.remote is not None:
             self.remote.pull(relative)
 
+    @private_files()
     def check_writable(self) -> None:
         """Fail early, with the reason, where nothing can be stored."""
         with explained(self.root):
@@ -172,6 +176,7 @@ class Run:
         """Where the finished artifact of a step lies."""
         return self.path / step
 
+    @private_files()
     def begin(self, command: str, overrides: Mapping[str, Any], **context: Any) -> dict[str, Any]:
         """Open the run, or open it again.
 
@@ -223,6 +228,7 @@ class Run:
         self.store.pull(self._relative(f"outcomes/{step}.json"))
         return dict(read_json(path)) if path.is_file() else None
 
+    @private_files()
     def record(self, step: str, outcome: str, **values: Any) -> None:
         """Write the outcome of a step."""
         write_json(self.path / "outcomes" / f"{step}.json", {"step": step, "outcome": outcome, "at": now(), **values})
@@ -269,6 +275,7 @@ class Run:
         self.store.push(self._relative(step))
         return final
 
+    @private_files()
     def keep(self, step: str, scratch: Path, suffix: str, record: dict[str, Any]) -> Path:
         """Keep what a step left when it failed or was skipped, for its report; it never loads as an artifact."""
         target = self.path / f"{step}.{suffix}"
