@@ -308,6 +308,10 @@ class Contract(Config):
         return tuple(dict.fromkeys(c for c in (self.key, self.time, *self.features, label) if c is not None))
 
 
+LONGEST_FILE = 2 * 2**20
+"""Most bytes of a contract file."""
+
+
 def load_contract(path: Path | str) -> Contract:
     """Read a contract file.
 
@@ -318,6 +322,7 @@ def load_contract(path: Path | str) -> Contract:
     path = Path(path)
     if not path.is_file():
         raise ContractError(f"no contract file {path}", "a YAML file that describes the data", "check the path")
+    _require_readable(path.stat().st_size, str(path))
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -328,6 +333,7 @@ def load_contract(path: Path | str) -> Contract:
 
 def parse_contract(text: str, origin: str = "<text>") -> Contract:
     """``load_contract`` for a text already in memory; ``origin`` names it in messages."""
+    _require_readable(len(text), origin)
     try:
         tree = yaml.load(text, _UniqueKeys)
     except yaml.YAMLError as error:
@@ -343,6 +349,16 @@ def parse_contract(text: str, origin: str = "<text>") -> Contract:
         return Contract.model_validate(tree)
     except ValidationError as error:
         raise _contract_error(error, text, origin) from None
+
+
+def _require_readable(size: int, origin: str) -> None:
+    """Refuse a file that is no contract by its size: reading it would take minutes and gigabytes."""
+    if size > LONGEST_FILE:
+        raise ContractError(
+            f"{origin} holds {size / 2**20:.1f} MiB",
+            f"a contract of at most {LONGEST_FILE // 2**20} MiB",
+            "name the contract, not the data; leave long lists of allowed values to a check of your own",
+        )
 
 
 def dump_contract(contract: Contract) -> str:

@@ -9,6 +9,7 @@ import base64
 import html
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -45,6 +46,9 @@ _ITEM = re.compile(
 )
 _KEY = re.compile(rf"(?:.*[_.\-]|)(?:{_LONG_NAMES}|token)|.*[a-z](?-i:Password|Secret|Token)", re.IGNORECASE)
 _KEY_OF_TOKENS = re.compile(r".*(?:pad|oov|unk|mask|start|end|bos|eos|cls|sep|split)[_-]?token", re.IGNORECASE)
+
+_PERCENT = re.compile(r"%[0-9A-F]{2}")
+_HEX = re.compile(r"(\\(?:x(?=[0-9a-f]{2})|u(?=[0-9a-f]{4})|U(?=[0-9a-f]{8})))((?<=x)..|(?<=u).{4}|(?<=U).{8})")
 
 _known: dict[str, None] = {}
 _hearers: list[Callable[[str], object]] = []
@@ -161,9 +165,27 @@ def _pattern() -> re.Pattern[str] | None:
 
 
 def _spellings(secret: str) -> set[str]:
-    """How a secret may be written: as it is, quoted for a URL, in base64, escaped for JSON, Python or HTML."""
+    """How a secret may be written: as it is, quoted for a URL, in base64, escaped for JSON, Python, YAML or HTML.
+
+    A letter outside of ASCII has several forms: composed or not, as it is or by number, in large or small digits.
+    """
+    forms = {secret, *(unicodedata.normalize(form, secret) for form in ("NFC", "NFD"))}
+    return {spelling for form in forms for spelling in _spelled(form)}
+
+
+def _spelled(secret: str) -> set[str]:
     raw = secret.encode("utf-8", "surrogatepass")
     coded = {base64.b64encode(raw).decode(), base64.urlsafe_b64encode(raw).decode()}
-    found = {secret, quote(raw, safe=""), quote(raw), quote_plus(raw), html.escape(secret), repr(secret)[1:-1]}
-    found |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
-    return found | coded | {code.rstrip("=") for code in coded}
+    quoted = {quote(raw, safe=""), quote(raw), quote_plus(raw)}
+    quoted |= {_PERCENT.sub(lambda code: code[0].lower(), text) for text in quoted}
+    found = {secret, html.escape(secret), *(_numbered(text) for text in (secret, html.escape(secret)))}
+    escaped = {repr(secret)[1:-1], ascii(secret)[1:-1]}
+    plain = json.dumps(secret, ensure_ascii=False)[1:-1]
+    escaped |= {json.dumps(secret)[1:-1], plain, "".join(c if c.isascii() else ascii(c)[1:-1] for c in plain)}
+    escaped |= {_HEX.sub(lambda code: code[1] + code[2].upper(), text) for text in escaped}
+    escaped |= {json.dumps(text, ensure_ascii=False)[1:-1] for text in escaped}  # a text in JSON inside of JSON
+    return found | quoted | escaped | coded | {code.rstrip("=") for code in coded}
+
+
+def _numbered(text: str) -> str:
+    return text.encode("ascii", "xmlcharrefreplace").decode()

@@ -128,3 +128,14 @@ def test_a_contract_in_another_encoding_is_refused(tmp_path):
     (tmp_path / "c.yaml").write_bytes(b"name: caf\xe9\n")
     with pytest.raises(ContractError, match="no UTF-8"):
         load_contract(tmp_path / "c.yaml")
+
+
+def test_a_file_that_is_no_contract_by_its_size_is_refused_before_it_is_read(tmp_path):
+    """A sparse file of a gigabyte, which reading would make real, and a text of a few MiB."""
+    with (tmp_path / "data.yaml").open("wb") as file:
+        file.truncate(2**30)
+    long = "name: x\n" + "#" * 2**21
+    for refuse in (lambda: load_contract(tmp_path / "data.yaml"), lambda: parse_contract(long)):
+        with pytest.raises(ContractError, match=r"holds .* MiB") as refused:
+            refuse()
+        assert len(str(refused.value)) < 500

@@ -4,17 +4,20 @@ import base64
 import json
 import logging
 import pickle
+import re
 import time
+import unicodedata
 from urllib.parse import quote
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from schemas import masking
 from schemas.config import Config, Secret, SecretUrl
 from schemas.errors import ConfigError, KilnworksError
 from schemas.logs import SafeFormatter
-from schemas.masking import masked, masked_tree
+from schemas.masking import masked, masked_tree, remember
 
 PLANTED = "Kx7!pl@nted/sec#ret"
 
@@ -188,3 +191,34 @@ def test_masking_is_linear():
 
     for piece in ("://a:", '"password":"', "password=", "authorization: ", "?sig="):
         assert seconds(piece * 16_000) < 40 * (seconds(piece * 1_000) + 0.01), piece
+
+
+OUTSIDE = ("péché-d'été", "пароль-12345", "pa\\ss\u0301wörd", "schlüssel😀x", '<ß&"quoted">')
+
+
+@pytest.mark.parametrize("secret", OUTSIDE)
+def test_letters_outside_of_ascii_are_hidden_in_every_form(secret):
+    """As JSON, YAML, Python, HTML and URLs write them, composed or not, and as JSON inside of JSON."""
+    remember(secret)
+    composed = [unicodedata.normalize(form, secret) for form in ("NFC", "NFD")]
+    for text in (secret, *composed):
+        in_json = json.dumps({"x": text})
+        shown = [
+            text,
+            in_json,
+            json.dumps(in_json),
+            json.dumps({"x": text}, ensure_ascii=False),
+            re.sub(r"(?<=\\u)[0-9a-f]{4}", lambda code: code[0].upper(), in_json),
+            yaml.safe_dump({"x": text}, width=10_000),
+            yaml.dump(text, allow_unicode=False, default_style='"', width=10_000),
+            ascii(text),
+            repr([text]),
+            quote(text),
+            re.sub("%..", lambda code: code[0].lower(), quote(text)),
+            "".join(c if c.isascii() else f"&#{ord(c)};" for c in text),
+        ]
+        for line in shown:
+            hidden = masked(f"before {line} after")
+            assert "***" in hidden, (line, hidden)
+            for code in ("\\u", "\\x", "%c3", "%C3", "&#", "ö", "é", "ß", "п", "😀"):
+                assert code not in hidden, (line, hidden)
