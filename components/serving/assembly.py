@@ -33,6 +33,7 @@ from components.serving.reload_policy import reload_policy
 from components.serving.request_check import ContractCheck
 from components.serving.run_limit import RunLimit
 from components.serving.servable import Servable
+from components.serving.store_bounds import StoreBounds
 from components.serving.tensor_budget import MEBIBYTE, TensorBudget
 from components.serving.text_protos import read_monitoring_path, read_tls
 from components.serving.tls import server_context
@@ -45,8 +46,11 @@ DEFAULT_GRPC_PORT = 8500
 DEFAULT_REST_PORT = 8501
 
 
-def make_engine(flags: Flags) -> Engine:
-    """An engine that serves nothing yet. Raises ``ConfigError`` for files or values that do not fit."""
+def make_engine(flags: Flags, bounds: StoreBounds = StoreBounds()) -> Engine:
+    """An engine that serves nothing yet, and later nothing outside of the bounds.
+
+    Raises: ConfigError for files or values that do not fit.
+    """
     metrics = PrometheusMetrics()
     batching = _common_batching(flags)
     batches = BatchScheduler(batching.threads)
@@ -57,6 +61,7 @@ def make_engine(flags: Flags) -> Engine:
         limit=_run_limit(flags, metrics).runner,
         warm_up=_warm_up(flags, metrics),
         unsafe_ops=flags.allow_unsafe_ops,
+        check=bounds.check_version,
     )
     settings = CoreSettings(
         poll_seconds=flags.file_system_poll_wait_seconds,
@@ -66,6 +71,7 @@ def make_engine(flags: Flags) -> Engine:
             retries=flags.max_num_load_retries,
             retry_seconds=flags.load_retry_interval_micros / 1e6,
         ),
+        check=bounds.check_base_path,
     )
     log = _prediction_log(flags, metrics)
     check = ContractCheck() if flags.contract_check else None

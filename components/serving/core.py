@@ -26,11 +26,13 @@ class CoreSettings:
         poll_seconds: between two looks at the base paths; 0 = one look for each configuration; negative = none.
         labels_for_unavailable: let new labels point to versions that are not available yet.
         load: threads and retries of loads.
+        check: raises ``ServingError`` for a model that may not be served.
     """
 
     poll_seconds: float = 1.0
     labels_for_unavailable: bool = False
     load: LoadSettings = field(default_factory=LoadSettings)
+    check: Callable[[ServedModel], None] = lambda model: None
 
 
 class ServerCore:
@@ -67,6 +69,8 @@ class ServerCore:
             raise unsupported_reload()
         with self._lock:
             models = served_models(config, self._models)
+            for model in models:
+                self._settings.check(model)
             labels = checked_labels(models, self.monitor, self._labels, self._settings.labels_for_unavailable)
             since = self.monitor.events()
             new = {model.name for model in models} - {model.name for model in self._models}

@@ -45,6 +45,8 @@ class Flags:
     ``max_waiting_per_model`` more wait, and further ones are refused at once; batches have bounds of their own.
     ``reload_config`` says whose ``HandleReloadConfigRequest`` counts: ``on``, ``off``, ``loopback`` or ``token`` (in
     ``KILNWORKS_RELOAD_TOKEN``); "" = off for a store, else on. ``allow_unsafe_ops`` loads graphs that reach for files.
+    With ``store``, also beside a configuration, models outside of it are refused, also where a symbolic link leads out
+    of it; ``allow_paths_outside_store`` serves them.
     """
 
     port: int | None = None
@@ -97,6 +99,7 @@ class Flags:
     max_waiting_per_model: int = 1000
     reload_config: str = ""
     allow_unsafe_ops: bool = False
+    allow_paths_outside_store: bool = False
     drain_seconds: float = 10.0
     store: str = ""
 

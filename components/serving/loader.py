@@ -52,6 +52,7 @@ class SavedModelLoader:
         limit: bounds how many runs of a model there are at a time: (runner, model) -> runner; not where ``wrap`` gave
             another runner.
         unsafe_ops: load graphs that read or write files or run Python, too.
+        check: raises ``ServingError`` for a version directory that may not be read.
         warm_up: replays the warm-up file of a version that is not reachable yet; an error fails the load.
     """
 
@@ -61,9 +62,11 @@ class SavedModelLoader:
     limit: Callable[[Runner, str], Runner] = lambda runner, model: runner
     warm_up: Callable[[Servable], None] = lambda servable: None
     unsafe_ops: bool = True
+    check: Callable[[Path], None] = lambda directory: None
 
     def __call__(self, model: str, version: int, path: str) -> LoadedVersion:
         """Load one version. Raises ``ServingError``."""
+        self.check(Path(path))
         if not self.unsafe_ops:
             refuse_reaching_out(Path(path))
         saved_model = load_saved_model(path, self.tags, self.session_config)

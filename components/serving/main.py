@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,6 +18,7 @@ from components.serving.errors import ServingError
 from components.serving.flags import Flags, parse_flags
 from components.serving.log_filter import RepeatFilter
 from components.serving.options import RestOptions, RunningServer
+from components.serving.store_bounds import ALLOWED, StoreBounds, bounds_of
 from components.serving.store_models import base_paths
 from schemas.errors import EXIT_FAILED, KilnworksError
 from schemas.logs import make_safe
@@ -108,9 +109,15 @@ class _Process:
         self._flags, self._stop = flags, stop
         self._store: Path | None = None
         self._refresh: Callable[[], None] = lambda: None
+        found: StoreLike | None = None
         if not flags.model_base_path and not flags.model_config_file:
             found = find_store(flags.store or None)
             self._store, self._refresh = found.root / "serving", found.refresh
+        elif flags.store:
+            found = find_store(flags.store)
+        self._bounds = StoreBounds()
+        if found is not None and not flags.allow_paths_outside_store:
+            self._bounds = bounds_of(found.root)
         self._engine: Any = None
         self._servers: list[RunningServer] = []
 
@@ -124,7 +131,7 @@ class _Process:
 
         grpc = grpc_options(self._flags)
         rest = rest_options(self._flags, None if self._store is None else DEFAULT_REST_PORT)
-        self._engine = make_engine(self._flags)
+        self._engine = make_engine(self._flags, self._bounds)
         try:
             self._engine.core.reload(config, given_up=self._stop.is_set)
             self._start_servers(grpc, rest)
@@ -143,8 +150,16 @@ class _Process:
         if self._flags.model_config_file:
             return read_config_file(Path(self._flags.model_config_file))
         if self._store is not None:
-            return config_of(base_paths(self._store))
+            return config_of(self._in_store(self._store))
         return config_of({self._flags.model_name: self._flags.model_base_path})
+
+    def _in_store(self, store: Path) -> Mapping[str, str]:
+        """The base paths of a store's models; those outside of it are left out."""
+        found = base_paths(store)
+        outside = {name: path for name, path in found.items() if self._bounds.leaves(Path(path))}
+        for name, path in outside.items():
+            _LOG.error("model %s is not served: %s is outside of the store (%s)", name, path, ALLOWED)
+        return {name: path for name, path in found.items() if name not in outside}
 
     def _start_servers(self, grpc: "GrpcOptions", rest: RestOptions | None) -> None:
         from components.serving.assembly import service_settings
@@ -183,7 +198,7 @@ class _Process:
         core = self._engine.core
         self._refresh()
         if self._store is not None:
-            models = base_paths(self._store)
+            models = self._in_store(self._store)
             if models == {model.name: model.base_path for model in core.models()}:
                 return
         core.reload(self._config(), given_up=self._stop.is_set, wait=self._store is None)
