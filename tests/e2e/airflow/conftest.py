@@ -26,6 +26,7 @@ SETTINGS = {
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "15",
     "MLFLOW_TRACKING_URI": "",
+    "KILNWORKS_ALERT_CONNECTIONS": "team_hook",
 }
 """What takes minutes on a calm server is made to happen in seconds."""
 

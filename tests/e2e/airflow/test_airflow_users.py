@@ -1,9 +1,14 @@
 """What people do with a running Airflow: log in, start runs, approve, read reports; and what they may not do."""
 
+import base64
+import json
 import os
 import subprocess
 import sys
+import threading
 import urllib.parse
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 
@@ -220,6 +225,40 @@ def test_a_run_that_is_late_alerts(world):
     assert "has not ended 1 s after" in found[0]["text"]
 
 
+class Hook(BaseHTTPRequestHandler):
+    """A webhook that keeps what it was sent: login and alert."""
+
+    taken: ClassVar[list[tuple[str, dict]]] = []
+
+    def do_POST(self):
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        self.taken.append((self.headers["Authorization"], json.loads(content)))
+        self.send_response(200)
+        self.end_headers()
+
+
+def test_an_alert_of_a_late_run_arrives_by_a_connection(world):
+    """From the triggerer, which has no DAG and no database of its own."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hook)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    hook = {"connection_id": "team_hook", "conn_type": "http", "schema": "http", "host": "127.0.0.1"}
+    hook |= {"port": server.server_port, "login": "bot", "password": "pw"}
+    assert world.call("POST", "/api/v2/connections", hook)[0] == 201
+    try:
+        run_id = world.start("asked", {"live": "train only"})
+        login, alert = world.wait("the alert", lambda: [t for t in Hook.taken if t[1]["run_id"] == run_id])[0]
+        assert login == f"Basic {base64.b64encode(b'bot:pw').decode()}"
+        assert (alert["kind"], alert["text"]) == ("late", "the run has not ended 1 s after it was queued")
+        assert alert["link"].endswith(f"/dags/asked/runs/{urllib.parse.quote(run_id, safe='')}")
+    finally:
+        assert world.call("DELETE", "/api/v2/connections/team_hook")[0] == 204
+        server.shutdown()
+        server.server_close()
+    asked(world, run_id)
+    assert answer(world, run_id, "Reject")[0] == 200
+    world.finished("asked", run_id)
+
+
 def test_assets_say_what_was_made(world):
     events = world.get("/api/v2/assets/events?limit=100&order_by=-timestamp")["asset_events"]
     by_name = {event["name"]: event["extra"] for event in events}
@@ -278,6 +317,7 @@ def test_tasks_link_to_the_report(world):
     ("settings", "note"),
     [
         ({"model.fail": "data"}, "column value holds 150"),
+        ({"evaluation.minimum": {"mean": "high"}}, "minimum.mean: Input should be a valid number"),
         (
             {"evaluation.minimum": {"mean": 5}},
             "evaluation gate closed: mean 2 is below 5\nstopped: evaluation, mean 2.0000",
@@ -288,4 +328,7 @@ def test_the_page_of_a_run_says_why_it_failed_or_stopped(world, settings, note):
     run_id = world.start("grouped", settings)
     world.finished("grouped", run_id)
     path = f"/api/v2/dags/grouped/dagRuns/{urllib.parse.quote(run_id)}"
-    assert world.wait("the note", lambda: world.get(path)["note"], 20) == note
+    found = world.wait("the note", lambda: world.get(path)["note"], 20)
+    assert found.startswith(note)
+    told = [a["text"] for a in alerts(world, "grouped") if a["run_id"] == run_id and a["kind"] == "failed"]
+    assert told == [found] * (world.state("grouped", run_id) == "failed"), "the alert says the same"
