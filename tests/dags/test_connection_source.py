@@ -23,7 +23,11 @@ SOURCE = SqlSource(url="sqlite:///${connection:shop_db.password}", query="select
 SHOP = Pipeline("shop", (Step("examples", ingest, IngestConfig(contract=CONTRACT, source=SOURCE)),))
 """
 CODE = """
-import dags.training, json
+import dags.training, json, sys
+from airflow.models import Connection
+from airflow.utils.session import create_session
+with create_session() as session:
+    session.add(Connection(conn_id="shop_db", conn_type="sqlite", password=sys.argv[1]))
 run = dags.training.shop.test()
 print()
 print(json.dumps([str(run.state), run.run_id]))
@@ -43,11 +47,12 @@ def test_rows_come_through_a_connection_and_nothing_repeats_its_password(airflow
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
         "KILNWORKS_ROOT": str(tmp_path),
         "KILNWORKS_STORE": str(store),
-        "AIRFLOW_CONN_SHOP_DB": json.dumps({"conn_type": "sqlite", "password": str(secret)}),
     }
     before = os.umask(0o022)
     try:
-        done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, env=env, cwd=ROOT, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", CODE, str(secret)], capture_output=True, env=env, cwd=ROOT, check=False
+        )
     finally:
         os.umask(before)
     printed = (done.stdout + done.stderr).decode(errors="replace")
