@@ -49,9 +49,15 @@ def interrupted(base: Path) -> list[int]:
     found = []
     for entry in ledger(base)["published"]:
         version, store = int(entry["version"]), Path(entry.get("store") or "/dev/null")
-        if version in there and store.is_dir() and not _was_live(store, str(entry["pipeline"]), ours, version):
+        if version in there and _is_of(store, ours) and not _was_live(store, str(entry["pipeline"]), ours, version):
             found.append(version)
     return sorted(found)
+
+
+def _is_of(store: Path, base: Path) -> bool:
+    """Whether a store is there, and a base path its own or outside of any: another host's mirror has the ledger too."""
+    around = base.parents[1] if base.parent.name == "serving" else store
+    return store.is_dir() and store.resolve() == around.resolve()
 
 
 def is_being_changed(base: Path) -> bool:
