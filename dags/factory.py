@@ -168,6 +168,7 @@ def _common(pipeline: Pipeline, unit: Unit) -> dict[str, Any]:
         "outlets": assets.outlets(pipeline.name, unit.steps),
         "on_failure_callback": alerts.task_failed,
         "on_skipped_callback": alerts.gate_closed,
+        "on_success_callback": alerts.gate_closed,  # a group whose last step was held has made the others
         "post_execute": assets.announce(pipeline, unit.steps),
     }
 

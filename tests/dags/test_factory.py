@@ -316,3 +316,11 @@ except Exception as error:
     found, message = python(code, KILNWORKS_ROOT=str(tmp_path))
     assert not found
     assert "broken.py line 1: ModuleNotFoundError: No module named 'nothing_of_that_name'" in message
+
+
+def test_a_gate_that_closes_within_a_group_is_told(build):
+    """Such a task has not been skipped: its other steps are made."""
+    from dags import alerts
+
+    task = build(CHURN).get_task("learn")
+    assert [*task.on_success_callback] == [*task.on_skipped_callback] == [alerts.gate_closed]
