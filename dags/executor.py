@@ -3,12 +3,18 @@
 A task that waits for an answer has two processes in one try: the one that asks, and the one that takes the answer. They
 have the same key. The end of the first reaches the scheduler seconds later, and Airflow 3.3 takes it for the end of the
 second: it fails the task as killed from outside (``SchedulerJobRunner.process_executor_events``; apache/airflow#72716).
+
+And its processes hold no connection of the scheduler to the database. They are forked, and outlive a scheduler that is
+killed: with a copy of its connection open, the server never learns that the other end is gone, and what the scheduler
+was writing stays locked. Each scheduler that is started afterwards then waits for those rows, and no task starts.
 """
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from airflow import settings
 from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.local_executor import LocalExecutor
 from airflow.executors.workloads import ExecutorWorkload
@@ -42,3 +48,15 @@ class LastEnd(BaseExecutor):
 
 class LastEndLocalExecutor(LastEnd, LocalExecutor):
     """For ``[core] executor = dags.executor.LastEndLocalExecutor``."""
+
+    def start(self) -> None:
+        """Start the processes; this and each later fork leaves the database's connections to the scheduler."""
+        scheduler = os.getpid()
+        os.register_at_fork(before=lambda: _close_connections(scheduler))
+        super().start()
+
+
+def _close_connections(scheduler: int) -> None:
+    """Close those that nobody uses right now, as SQLAlchemy wants it before a fork; the next use opens one."""
+    if os.getpid() == scheduler and settings.engine is not None:
+        settings.engine.dispose()

@@ -178,6 +178,12 @@ def test_new_writes_into_the_project_around(shop, monkeypatch, capsys):
     assert 'ROOT / "data/customers.csv"' in (shop / "pipelines/second.py").read_text()
 
 
+@pytest.fixture(autouse=True)
+def none_open():
+    """No project that a test before left open, which takes its part of the path with it when another is opened."""
+    close_project()
+
+
 NUMBER = """
     from pathlib import Path
     import shared

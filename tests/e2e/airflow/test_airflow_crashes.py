@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 
+import psutil
 import pytest
 
 from pipelines.core.store import damage
@@ -53,6 +54,19 @@ def test_a_killed_worker_loses_nothing(world):
     os.kill(task_process, signal.SIGKILL)
     assert world.finished("sturdy", run_id)["run"] == "success"
     whole(run)
+
+
+def own_ends(process: psutil.Process) -> set:
+    """Its connections; one that two processes share has the same address in both."""
+    return {connection.laddr for connection in process.net_connections()}
+
+
+def test_no_worker_holds_a_connection_of_the_scheduler_to_the_database(world):
+    """It would keep what a killed scheduler had locked. Workers that took the place of killed ones are meant too."""
+    scheduler = psutil.Process(world.airflow.processes["scheduler"].pid)
+    assert len(workers := scheduler.children()) >= 4
+    world.wait("a connection to the database", lambda: own_ends(scheduler))
+    assert not own_ends(scheduler) & set().union(*map(own_ends, workers))
 
 
 def test_a_killed_scheduler_is_started_again_and_goes_on(world):
