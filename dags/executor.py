@@ -5,8 +5,8 @@ have the same key. The end of the first reaches the scheduler seconds later, and
 second: it fails the task as killed from outside (``SchedulerJobRunner.process_executor_events``; apache/airflow#72716).
 
 And its processes hold no connection of the scheduler to the database. They are forked, and outlive a scheduler that is
-killed: with a copy of its connection open, the server never learns that the other end is gone, and what the scheduler
-was writing stays locked. Each scheduler that is started afterwards then waits for those rows, and no task starts.
+killed: with a copy of its connection open, the server does not learn that the other end is gone, and what the scheduler
+was writing would stay locked for each scheduler that is started afterwards.
 """
 
 import os

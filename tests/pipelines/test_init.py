@@ -18,6 +18,12 @@ from schemas.places import project_root
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.fixture(autouse=True)
+def none_open():
+    """No project that a test before left open, which takes its part of the path with it when another is opened."""
+    close_project()
+
+
 @pytest.fixture
 def shop(tmp_path, monkeypatch) -> Path:
     """A fresh project."""
@@ -177,12 +183,6 @@ def test_new_writes_into_the_project_around(shop, monkeypatch, capsys):
     assert main(["new", "second", "--data", "customers.csv", "--label", "Churn"]) == 0
     assert (shop / "pipelines/second.py").is_file() and (shop / "schemas/contracts/second.yaml").is_file()
     assert 'ROOT / "data/customers.csv"' in (shop / "pipelines/second.py").read_text()
-
-
-@pytest.fixture(autouse=True)
-def none_open():
-    """No project that a test before left open, which takes its part of the path with it when another is opened."""
-    close_project()
 
 
 NUMBER = """

@@ -65,8 +65,8 @@ def test_no_worker_holds_a_connection_of_the_scheduler_to_the_database(world):
     """It would keep what a killed scheduler had locked. Workers that took the place of killed ones are meant too."""
     scheduler = psutil.Process(world.airflow.processes["scheduler"].pid)
     assert len(workers := scheduler.children()) >= 4
-    world.wait("a connection to the database", lambda: own_ends(scheduler))
-    assert not own_ends(scheduler) & set().union(*map(own_ends, workers))
+    connections = world.wait("a connection to the database", lambda: own_ends(scheduler))
+    assert not connections & set().union(*map(own_ends, workers))
 
 
 def test_a_killed_scheduler_is_started_again_and_goes_on(world):
