@@ -116,7 +116,9 @@ def test_what_unpacks_to_too_much_is_too_large(body: bytes, text: str) -> None:
         unpacking(body)[0].body()
 
 
-@pytest.mark.parametrize("body", [b"abc", gzip.compress(b"abc")[:-1], gzip.compress(b"a" * 99)[:12]])
+@pytest.mark.parametrize(
+    "body", [b"abc", gzip.compress(b"abc")[:-1], gzip.compress(b"a" * 99)[:12]], ids=["text", "cut at the end", "cut"]
+)
 def test_what_is_no_gzip_is_refused(body: bytes) -> None:
     with pytest.raises(ServingError) as found:
         unpacking(body)[0].body()
