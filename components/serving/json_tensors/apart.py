@@ -1,6 +1,7 @@
 """Large bodies are read in processes of their own (``reading_process``), so that nobody else waits for a parser."""
 
 import contextlib
+import logging
 import os
 import subprocess
 import sys
@@ -16,8 +17,10 @@ from components.serving.json_tensors.tensors import Array
 from components.serving.moments import Dates
 from components.serving.values import TensorInfo
 
+_LOG = logging.getLogger(__name__)
 _PROGRAM = "from components.serving.json_tensors.reading_process import main; main()"
 _LONGEST_SECONDS = 60.0
+_START_SECONDS = 60.0
 
 
 class Reading:
@@ -43,7 +46,7 @@ class Readers:
 
     Args:
         most_bytes: that a request may take.
-        seconds: that reading one body may take; None = a minute.
+        seconds: that reading one body may take; None = a minute. The start of a process does not count.
     """
 
     def __init__(self, most_bytes: int, seconds: float | None = None) -> None:
@@ -68,6 +71,10 @@ class Readers:
             timer.cancel()
             self._put(process)
 
+    def prepare(self) -> None:
+        """Start one process ahead, without waiting for it: the first large body finds it ready."""
+        threading.Thread(target=self._start_spare, name="spare-reader", daemon=True).start()
+
     def close(self) -> None:
         """End all processes."""
         with self._lock:
@@ -80,10 +87,13 @@ class Readers:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
+        return _started()
+
+    def _start_spare(self) -> None:
         try:
-            return _Process()
-        except OSError as error:
-            raise unavailable(f"The process that reads large bodies cannot be started: {error.strerror}") from None
+            self._put(_started())
+        except ServingError as error:
+            _LOG.warning("%s", error.text)
 
     def _put(self, process: "_Process") -> None:
         with self._lock:
@@ -92,6 +102,26 @@ class Readers:
                 self._idle.append(process)
         if not keep:
             process.end()
+
+
+def _started() -> "_Process":
+    """A process that waits for commands. Raises UNAVAILABLE."""
+    try:
+        process = _Process()
+    except OSError as error:
+        raise unavailable(f"The process that reads large bodies cannot be started: {error.strerror}") from None
+    timer = threading.Timer(_START_SECONDS, process.expire)
+    timer.start()
+    try:
+        process.wait_until_ready()
+    except ServingError:
+        process.end()
+        raise unavailable(
+            "The process that reads large bodies did not start: try again, or send less at once"
+        ) from None
+    finally:
+        timer.cancel()
+    return process
 
 
 class _Process:
@@ -104,6 +134,11 @@ class _Process:
         )
         self._commands, self._answers = cast(FileIO, self._popen.stdin), cast(FileIO, self._popen.stdout)
         self.well, self._expired = True, False
+
+    def wait_until_ready(self) -> None:
+        """Block until the process has imported what it needs. Raises ``ServingError``."""
+        with self._watched():
+            receive(self._answers)
 
     def ask(self, name: str, *arguments: Any, body: bytes | None = None) -> Any:
         """What the process answers to a command. Raises ``ServingError``."""

@@ -35,6 +35,7 @@ def main() -> None:
     with FileIO(0) as commands, FileIO(os.dup(1), "w") as answers:
         os.dup2(2, 1)
         reader = _Reader(commands, answers)
+        send(answers, "ready")
         while True:
             try:
                 command = receive(commands)

@@ -45,6 +45,7 @@ def start(engine: Engine, options: RestOptions, limits: Limits | None = None) ->
     readers = Readers(limits.body_bytes, seconds)
     application = _addressed(Application(engine, options, limits, page, readers, LargeLane(_LARGE_AT_A_TIME)), options)
     listening, threads = _bind(options.host, options.port), max(1, options.threads)
+    readers.prepare()
     return HttpServer(listening, application, threads, limits, tls, engine.batches, readers.close)
 
 

@@ -12,7 +12,7 @@ import pytest
 from json_infos import info
 
 from components.serving.errors import Code, ServingError, TooLarge
-from components.serving.json_tensors import examples, predict
+from components.serving.json_tensors import apart, examples, predict
 from components.serving.json_tensors.apart import Readers
 from components.serving.rest.budget import BodyBudget, Share
 from components.serving.rest.large_lane import LargeLane
@@ -86,9 +86,36 @@ def test_a_process_that_dies_or_takes_too_long_is_replaced() -> None:
         assert reading.arrays({"x": info("string")}, {}, None)[0]["x"].tolist() == [b"a"]
     readers.close()
     hasty = Readers(2**20, seconds=0.0001)
-    with pytest.raises(ServingError) as late, hasty.reading("predict", b'{"instances": ["a"]}'):
-        raise AssertionError("a process does not start so quickly")
+    body = b'{"instances": ["a"' + b',"a"' * 20_000 + b"]}"
+    with pytest.raises(ServingError) as late, hasty.reading("predict", body):
+        raise AssertionError("20,000 texts are not read so quickly")
     assert late.value.code is Code.DEADLINE_EXCEEDED
+
+
+def test_the_start_of_a_process_does_not_count_against_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apart, "_PROGRAM", f"import time; time.sleep(1.5); {apart._PROGRAM}")
+    readers = Readers(2**20, seconds=1)
+    with readers.reading("predict", b'{"instances": ["a"]}') as reading:
+        assert reading.arrays({"x": info("string")}, {}, None)[0]["x"].tolist() == [b"a"]
+    readers.close()
+
+
+def test_a_process_that_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apart, "_PROGRAM", "import sys; sys.exit(3)")
+    with pytest.raises(ServingError, match="did not start") as refused, Readers(2**20).reading("predict", b"{}"):
+        raise AssertionError("nobody reads")
+    assert refused.value.code is Code.UNAVAILABLE
+
+
+def test_a_process_is_started_ahead_and_ends_with_the_readers() -> None:
+    readers = Readers(2**20)
+    readers.prepare()
+    assert until(lambda: readers._idle)
+    (spare,) = readers._idle
+    with readers.reading("predict", b'{"instances": [1]}') as reading:
+        assert reading._process is spare
+    readers.close()
+    assert spare._popen.poll() is not None
 
 
 def unpacking(body: bytes, budget: int = 10**9) -> tuple[Unpacking, Share]:

@@ -58,7 +58,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         f"--model_config_file={folder}/models.config",
         f"--monitoring_config_file={folder}/monitoring.config",
         "--allow_version_labels_for_unavailable_models",
-        "--rest_api_timeout_in_ms=1500",
+        "--rest_api_timeout_in_ms=6000",
         "--rest_api_enable_cors_support=true",
         "--contract_check",
         f"--prediction_log_dir={folder}/log",
