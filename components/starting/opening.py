@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 import polars as pl
 
-from components.quality.checking.column_specs import describe_columns
-from components.quality.checking.reading import one_way, read_file, together
-from components.quality.checking.table import Spec
+from components.quality.screening.columns.column_specs import describe_columns
+from components.quality.screening.columns.table import Spec
+from components.quality.screening.files.reading import one_way, read_file, together
 from components.sources import CsvSource, JsonLinesSource, NpzSource, ParquetSource, TfdsSource
 from components.sources.base import Source
 from components.sources.csv import NULL_TEXTS

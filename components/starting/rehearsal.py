@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from components.quality.row_rules import broken_rows
+from components.quality.rows.row_rules import broken_rows
 from components.sources.assign import make_assigner
 from components.sources.base import Source, Wanted
 from components.sources.columns import contract_columns

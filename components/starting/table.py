@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from components.features.settings import FeatureSettings, PreprocessConfig
-from components.quality.infer import infer_contract
+from components.quality.contracts.infer import infer_contract
 from components.sources.base import Wanted
 from components.sources.columns import contract_columns
 from components.starting import sizes

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import polars as pl
 
-from components.quality.checking.table import Spec, Table
+from components.quality.screening.columns.table import Spec, Table
 from components.sources.splits import Shares
 
 LARGE = 50_000
