@@ -33,3 +33,8 @@ def test_rooms_stand_above_those_that_they_use(folder):
     order = list(table(folder))
     for room, used in table(folder).items():
         assert all(order.index(name) < order.index(room) for name in used), f"{room} uses {used}"
+
+
+def test_folders_of_tests_mirror_rooms():
+    folders = {path.parent.relative_to(ROOT / "tests") for path in (ROOT / "tests/components").rglob("test_*.py")}
+    assert [str(folder) for folder in sorted(folders) if not (ROOT / folder).is_dir()] == []
