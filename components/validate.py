@@ -4,8 +4,6 @@ The examples pass on by hard link; with ``on_bad_rows: quarantine`` without the 
 ``quarantine/``. Reports are written in any case: ``validation.json``, ``profile.json`` and ``data_docs/index.html``.
 """
 
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,7 +14,7 @@ from schemas.artifacts import CheckedExamples, Examples
 from schemas.config import Config
 from schemas.context import Progress, RunContext
 from schemas.contract import Contract
-from schemas.files import read_json, write_json
+from schemas.files import link_or_copy, read_json, write_json
 
 if TYPE_CHECKING:
     from components.quality.expectations.history import RunQuality
@@ -152,17 +150,9 @@ def _pass_on(examples: Examples, aside: "Quarantine | None", out: Path) -> None:
     description = dict(read_json(examples.path / "examples.json"))
     for split in examples.splits:
         for file in examples.files(split):
-            _link(file, out / file.relative_to(examples.path))
+            target = out / file.relative_to(examples.path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if not target.exists():
+                link_or_copy(file, target)
         description["splits"][split]["rows"] = aside.rows(split) if aside else examples.rows(split)
     write_json(out / "examples.json", description)
-
-
-def _link(file: Path, target: Path) -> None:
-    """Link a file; copy where the file system does not link."""
-    if target.exists():
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(file, target)
-    except OSError:
-        shutil.copyfile(file, target)

@@ -8,6 +8,7 @@ Definitions: Fawcett 2006 (ROC), Davis & Goadrich 2006 (average precision as a s
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +84,25 @@ def _auc(c: Cells, positives: Floats, negatives: Floats) -> Floats:
     """Share of pairs in which the positive row has the higher score; ties count half."""
     below = np.cumsum(c.negative, axis=-1) - c.negative / 2
     return ratio((c.positive * below).sum(-1), positives * negatives)
+
+
+def auc(truth: NDArray[Any], score: NDArray[np.floating]) -> float:
+    """Area under the ROC curve: the share of pairs of a positive and a negative row with the positive one higher.
+
+    Counted in whole numbers, so the result is the float nearest to the true share (Mann and Whitney 1947).
+
+    Args:
+        truth: [N]; 1 or True = positive, anything else negative.
+        score: [N], finite; ties count half.
+
+    Returns:
+        0 to 1; NaN where only one class is there.
+    """
+    positive, negative = np.sort(score[truth == 1]), np.sort(score[truth != 1])
+    if not len(positive) or not len(negative):
+        return float("nan")
+    below = sum(int(np.searchsorted(negative, positive, side=side).sum()) for side in ("left", "right"))
+    return below / (2 * len(positive) * len(negative))
 
 
 def _average_precision(c: Cells, positives: Floats) -> Floats:

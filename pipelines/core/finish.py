@@ -4,8 +4,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from pipelines.core.os_errors import explained
 from pipelines.core.records import whole_run
-from pipelines.core.store import Run, Store, explained
+from pipelines.core.store import Run, Store
 from schemas.champion import newest_moves
 from schemas.files import write_json
 

@@ -8,10 +8,11 @@ import pytest
 from scipy import stats as scipy_stats
 from scipy.spatial.distance import jensenshannon
 
+from components.judging.metrics import auc
 from components.quality.drift.chi_squared import chi_squared
 from components.quality.drift.compare import compare
 from components.quality.drift.correction import benjamini_hochberg, holm
-from components.quality.drift.domain_classifier import auc, domain_classifier
+from components.quality.drift.domain_classifier import domain_classifier
 from components.quality.drift.jensen_shannon import jensen_shannon
 from components.quality.drift.kolmogorov_smirnov import kolmogorov_smirnov
 from components.quality.drift.missing_rate import missing_rate
@@ -85,7 +86,7 @@ def test_auc_is_scikit_learns():
 
     r = np.random.default_rng(3)
     y, score = r.integers(0, 2, 500), r.integers(0, 30, 500).astype(float)
-    assert auc(score, y) == pytest.approx(roc_auc_score(y, score))
+    assert auc(y, score) == pytest.approx(roc_auc_score(y, score))
 
 
 @pytest.mark.slow
