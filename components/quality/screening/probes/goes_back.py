@@ -8,7 +8,7 @@ import numpy as np
 from components.quality.screening.columns.kinds import describe
 from components.quality.screening.columns.table import Table
 from components.quality.screening.probes.evidence import Evidence, certain
-from components.quality.screening.probes.probe_advance import steps_of
+from components.quality.screening.probes.steps import steps_of
 from schemas.contract import Advances, Contract
 
 
