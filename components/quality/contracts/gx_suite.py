@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from components.quality.expectations.rules import WHOLE, Rule, rules_of
+from components.quality.expectations.rule import WHOLE, Rule
+from components.quality.expectations.rules import rules_of
 from components.quality.expectations.suite import compile_suite
 from components.sources.cast import FALSE_TEXTS, TRUE_TEXTS
 from schemas.contract import Contract, Feature

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from components.quality.engines.types import rules_for, rules_with_types
 from components.quality.expectations.gx import evaluate, load_gx
 from components.quality.expectations.results import RESULT_FORMAT, SAMPLES
-from components.quality.expectations.rules import WHOLE
+from components.quality.expectations.rule import WHOLE
 from components.quality.expectations.run_gx import Checked, check_whole, read_results, shared_columns
 from components.quality.expectations.suite import compile_suite
 from components.quality.rows.uniqueness import Shared

@@ -13,7 +13,8 @@ from typing import Any
 from components.quality.expectations.gx import evaluate, load_gx
 from components.quality.expectations.outcome import Outcome
 from components.quality.expectations.results import RESULT_FORMAT
-from components.quality.expectations.rules import WHOLE, Rule, rules_of
+from components.quality.expectations.rule import WHOLE, Rule
+from components.quality.expectations.rules import rules_of
 from components.quality.expectations.run_gx import Checked, check_whole, read_results
 from components.quality.expectations.suite import compile_suite
 from schemas.config import SecretUrl

@@ -16,7 +16,7 @@ from components.quality.expectations.gx import load_gx
 from components.quality.expectations.history import RunQuality, worst_failed
 from components.quality.expectations.markup import arrived, carried
 from components.quality.expectations.outcome import Outcome
-from components.quality.expectations.rules import WHOLE
+from components.quality.expectations.rule import WHOLE
 from components.quality.expectations.run_gx import Checked
 from schemas.contract import Contract
 from schemas.files import write_text

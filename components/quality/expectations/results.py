@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.quality.expectations.outcome import Outcome
-from components.quality.expectations.rules import Rule
+from components.quality.expectations.rule import Rule
 from components.quality.rows.mask import columns_of, mask_result
 from schemas.wire import MASK
 

@@ -1,57 +1,26 @@
-"""Contract -> rules: what must hold, for which column, on which splits, and how bad it is when it does not.
-
-A rule is named by an expectation of Great Expectations and its arguments, and knows nothing else of that library.
-"""
+"""Contract -> rules: what must hold, for which column, on which splits, and how bad it is when it does not."""
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
+from components.quality.expectations.rule import (
+    WHOLE,
+    Rule,
+    between,
+    in_set,
+    listed,
+    of_type,
+    present,
+    range_words,
+    unique,
+)
 from components.quality.rows.tensor_columns import part_of
 from schemas.contract import Check, Contract, Feature, Label, Severity
-from schemas.magnitudes import FINITE, FLOAT32_MAX, plain
-from schemas.words import named
-
-WHOLE = "all"
-"""The name under which rules on the whole data set (all splits together) are reported."""
-
-FRAME_TYPES = {"float": "float64", "int": "int64", "bool": "bool", "string": "str", "datetime": "datetime64[us]"}
-"""Dtype of the contract -> type of the values in the checked frame, as pandas and NumPy name it."""
-
-CATEGORY = "CategoricalDtypeType"
-"""The type of the values where texts are held as categories."""
 
 ALMOST_NONE = 1e-12
 DIGITS = 10**12
 """A share of values that must be there is rounded down to so many parts: 1 - 0.29 is a little more than 0.71."""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One thing that must hold.
-
-    Attributes:
-        name: unique within a suite, e.g. ``tenure: min to max``.
-        expectation: snake-case name in Great Expectations.
-        kwargs: its arguments.
-        column: the column of the contract that the rule is about; None for the table.
-        text: the rule in words, e.g. ``is between 0 and 120``.
-        splits: the splits that it holds for; empty for each.
-    """
-
-    name: str
-    expectation: str
-    kwargs: dict[str, Any]
-    column: str | None
-    text: str
-    severity: Severity = "critical"
-    description: str = ""
-    splits: tuple[str, ...] = field(default=())
-
-    def applies_to(self, split: str) -> bool:
-        """Whether the rule is checked on a split."""
-        return split in self.splits if self.splits else split != WHOLE
 
 
 def rules_of(contract: Contract) -> tuple[Rule, ...]:
@@ -62,11 +31,11 @@ def rules_of(contract: Contract) -> tuple[Rule, ...]:
     rules: list[Rule] = []
     if contract.key:
         rules += [
-            _present(contract.key, "critical", "The key names a row."),
-            _unique(contract.key, "critical", "The key names a row."),
+            present(contract.key, "critical", "The key names a row."),
+            unique(contract.key, "critical", "The key names a row."),
         ]
     if contract.time and contract.time not in contract.features and contract.time != contract.key:
-        rules.append(_present(contract.time, "critical", "The time says when a row was made."))
+        rules.append(present(contract.time, "critical", "The time says when a row was made."))
     few, own = few_valued_columns(contract), [check.kwargs.get("column") for check in contract.checks]
     for name, feature in contract.features.items():
         rules += _tensor_rules(name, feature) if feature.shape else _scalar_rules(name, feature, name in few)
@@ -92,15 +61,15 @@ def few_valued_columns(contract: Contract) -> frozenset[str]:
 
 def _scalar_rules(name: str, feature: Feature, few_valued: bool) -> Iterator[Rule]:
     severity, about = feature.severity, feature.description
-    yield _of_type(name, feature.dtype, few_valued, severity, about)
+    yield of_type(name, feature.dtype, few_valued, severity, about)
     yield _missing_rule(name, feature)
     if feature.dtype in ("float", "int"):
-        yield from _between(name, feature.min, feature.max, feature.dtype, feature.unit, severity, about)
+        yield from between(name, feature.min, feature.max, feature.dtype, feature.unit, severity, about)
     if feature.allowed is not None:
-        yield _in_set(name, feature.allowed, severity, about)
+        yield in_set(name, feature.allowed, severity, about)
     if feature.min_length is not None or feature.max_length is not None:
         kwargs = {"column": name, "min_value": feature.min_length, "max_value": feature.max_length}
-        text = f"has {_range_words(feature.min_length, feature.max_length, 'characters')}"
+        text = f"has {range_words(feature.min_length, feature.max_length, 'characters')}"
         yield Rule(f"{name}: length", "expect_column_value_lengths_to_be_between", kwargs, name, text, severity, about)
     if feature.regex is not None:
         kwargs = {"column": name, "regex": feature.regex}
@@ -114,13 +83,13 @@ def _scalar_rules(name: str, feature: Feature, few_valued: bool) -> Iterator[Rul
             about,
         )
     if feature.unique:
-        yield _unique(name, severity, about)
+        yield unique(name, severity, about)
 
 
 def _missing_rule(name: str, feature: Feature) -> Rule:
     """Never missing; missing in at most a share; or at least there once in the training split."""
     if not feature.nullable:
-        return _present(name, feature.severity, feature.description)
+        return present(name, feature.severity, feature.description)
     expectation = "expect_column_values_to_not_be_null"
     if feature.max_missing is None or feature.max_missing == 1:
         kwargs = {"column": name, "mostly": ALMOST_NONE}
@@ -161,7 +130,7 @@ def _tensor_rules(name: str, feature: Feature) -> Iterator[Rule]:
         yield _share_missing(name, feature, "expect_column_values_to_be_in_set", f"{name}__missing", {"value_set": [0]})
     for part, text in (("min", "smallest"), ("max", "largest")):
         column = f"{name}__{part}"
-        for rule in _between(column, feature.min, feature.max, feature.dtype, feature.unit, severity, about):
+        for rule in between(column, feature.min, feature.max, feature.dtype, feature.unit, severity, about):
             words = f"{text} element {rule.text}"
             end = " is finite" if rule.name.endswith(": finite") else ""
             rule_name = f"{name}: {text} element{end}"
@@ -195,10 +164,10 @@ def _label_rules(label: Label, few_valued: bool) -> Iterator[Rule]:
     if label.many:
         yield from _classes_rules(label, about)
         return
-    yield _of_type(label.name, label.dtype, few_valued, "critical", about)
-    yield _present(label.name, "critical", about)
+    yield of_type(label.name, label.dtype, few_valued, "critical", about)
+    yield present(label.name, "critical", about)
     if label.classes is None:
-        yield from _between(label.name, label.min, label.max, label.dtype, label.unit, "critical", about)
+        yield from between(label.name, label.min, label.max, label.dtype, label.unit, "critical", about)
         kwargs: dict[str, Any] = {"column": label.name, "min_value": 2}
         expectation = "expect_column_unique_value_count_to_be_between"
         yield Rule(
@@ -212,27 +181,27 @@ def _label_rules(label: Label, few_valued: bool) -> Iterator[Rule]:
             ("train",),
         )
         return
-    yield _in_set(label.name, label.classes, "critical", about)
+    yield in_set(label.name, label.classes, "critical", about)
     kwargs = {"column": label.name, "value_set": list(label.classes)}
-    text = f"holds every class: {_listed(label.classes)}"
+    text = f"holds every class: {listed(label.classes)}"
     expectation = "expect_column_distinct_values_to_contain_set"
     yield Rule(f"{label.name}: every class", expectation, kwargs, label.name, text, "critical", about)
 
 
 def _classes_rules(label: Label, about: str) -> Iterator[Rule]:
     """Of a label of which a row may have many classes: each is known, and each occurs."""
-    yield _of_type(label.name, "string", False, "critical", about)
-    yield _present(label.name, "critical", about)
+    yield of_type(label.name, "string", False, "critical", about)
+    yield present(label.name, "critical", about)
     kwargs: dict[str, Any] = {"column": label.name, "regex": label.pattern}
     expectation = "expect_column_values_to_match_pattern"
-    text = f"any of {_listed(label.classes or ())}"
+    text = f"any of {listed(label.classes or ())}"
     yield Rule(f"{label.name}: known classes", expectation, kwargs, label.name, text, "critical", about)
 
 
 def _whole_rules(contract: Contract) -> Iterator[Rule]:
     """Rules on the table of splits: one row a split, with its rows and how many of its keys other splits hold too."""
     kwargs: dict[str, Any] = {"column": "rows", "min_value": contract.rows.min, "max_value": contract.rows.max}
-    text = f"the data set has {_range_words(contract.rows.min, contract.rows.max, 'rows')}"
+    text = f"the data set has {range_words(contract.rows.min, contract.rows.max, 'rows')}"
     yield Rule("rows: count", "expect_column_sum_to_be_between", kwargs, None, text, splits=(WHOLE,))
     kwargs = {"column": "rows", "min_value": 1}
     yield Rule(
@@ -243,8 +212,8 @@ def _whole_rules(contract: Contract) -> Iterator[Rule]:
         "each split has rows",
         splits=(WHOLE,),
     )
-    unique = [name for name, feature in contract.features.items() if feature.unique]
-    for name in dict.fromkeys([*([contract.key] if contract.key else []), *unique]):
+    singles = [name for name, feature in contract.features.items() if feature.unique]
+    for name in dict.fromkeys([*([contract.key] if contract.key else []), *singles]):
         kwargs = {"column": f"{name}__shared", "min_value": 0, "max_value": 0}
         text = "no value is in two splits"
         severity = contract.features[name].severity if name in contract.features else "critical"
@@ -279,101 +248,10 @@ def _own_words(check: Check) -> str:
     ends = [end for end in (low, high) if end is not None]
     plain = given.keys() <= {"min_value", "max_value"} and ends and all(isinstance(end, int | float) for end in ends)
     if check.expectation == "expect_column_values_to_be_between" and plain:
-        return f"is {_range_words(low, high, '')}"
+        return f"is {range_words(low, high, '')}"
     values = given.get("value_set")
     if check.expectation == "expect_column_values_to_be_in_set" and len(given) == 1 and isinstance(values, list):
-        return f"is one of {_listed(tuple(values))}"
+        return f"is one of {listed(tuple(values))}"
     arguments = ", ".join(f"{name}={value}" for name, value in given.items())
     words = check.expectation.removeprefix("expect_").replace("_", " ")
     return f"{words} ({arguments})" if arguments else check.expectation
-
-
-def _of_type(name: str, dtype: str, few_valued: bool, severity: Severity, about: str) -> Rule:
-    kwargs = {"column": name, "type_": CATEGORY if few_valued else FRAME_TYPES[dtype]}
-    return Rule(
-        f"{name}: dtype", "expect_column_values_to_be_of_type", kwargs, name, f"is stored as {dtype}", severity, about
-    )
-
-
-def _present(name: str, severity: Severity, about: str) -> Rule:
-    return Rule(
-        f"{name}: present",
-        "expect_column_values_to_not_be_null",
-        {"column": name},
-        name,
-        "is never missing",
-        severity,
-        about,
-    )
-
-
-def _unique(name: str, severity: Severity, about: str) -> Rule:
-    return Rule(
-        f"{name}: unique",
-        "expect_column_values_to_be_unique",
-        {"column": name},
-        name,
-        "is never there twice",
-        severity,
-        about,
-    )
-
-
-def _in_set(name: str, allowed: tuple[Any, ...], severity: Severity, about: str) -> Rule:
-    kwargs = {"column": name, "value_set": list(allowed)}
-    return Rule(
-        f"{name}: allowed",
-        "expect_column_values_to_be_in_set",
-        kwargs,
-        name,
-        f"is one of {_listed(allowed)}",
-        severity,
-        about,
-    )
-
-
-def _between(
-    name: str, low: float | None, high: float | None, dtype: str, unit: str, severity: Severity, about: str
-) -> Iterator[Rule]:
-    """A range, inclusive; floats are finite besides, and whole numbers have whole ends.
-
-    Where a broken range is only a warning, that they are finite is a rule of its own.
-    """
-    apart = severity == "warning" or max(abs(low or 0), abs(high or 0)) > FLOAT32_MAX
-    if dtype == "float" and apart:
-        yield _finite(name, about)
-    finite = dtype == "float" and not apart
-    if low is None and high is None and not finite:
-        return
-    if dtype != "float":
-        low, high = None if low is None else math.ceil(low), None if high is None else math.floor(high)
-    text = f"is {_range_words(low, high, unit)}" if low is not None or high is not None else f"is {FINITE}"
-    kwargs = {
-        "column": name,
-        "min_value": -FLOAT32_MAX if low is None and finite else low,
-        "max_value": FLOAT32_MAX if high is None and finite else high,
-    }
-    yield Rule(f"{name}: range", "expect_column_values_to_be_between", kwargs, name, text, severity, about)
-
-
-def _finite(name: str, about: str) -> Rule:
-    """Always critical: a model cannot answer for an infinite number, whatever is thought of the feature's range."""
-    kwargs = {"column": name, "min_value": -FLOAT32_MAX, "max_value": FLOAT32_MAX}
-    text = f"is {FINITE}"
-    return Rule(f"{name}: finite", "expect_column_values_to_be_between", kwargs, name, text, "critical", about)
-
-
-def _range_words(low: float | None, high: float | None, unit: str) -> str:
-    tail = f" {unit}" if unit else ""
-    if low is not None and low == high:
-        return f"{plain(low)}{tail}"
-    if low is not None and high is not None:
-        return f"between {plain(low)} and {plain(high)}{tail}"
-    if low is not None:
-        return f"at least {plain(low)}{tail}"
-    return f"at most {plain(high)}{tail}" if high is not None else ""
-
-
-def _listed(values: tuple[Any, ...]) -> str:
-    shown = ", ".join(named(str(value)) for value in values[:12])
-    return f"{shown}, ... ({len(values)} values)" if len(values) > 12 else shown

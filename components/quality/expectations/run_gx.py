@@ -31,7 +31,8 @@ from components.quality.expectations.merge import (
 )
 from components.quality.expectations.outcome import Outcome
 from components.quality.expectations.results import RESULT_FORMAT, SAMPLES, outcome_of
-from components.quality.expectations.rules import WHOLE, rules_of
+from components.quality.expectations.rule import WHOLE
+from components.quality.expectations.rules import rules_of
 from components.quality.expectations.split_table import name_offenders, splits_table
 from components.quality.expectations.suite import compile_suite
 from components.quality.rows.batches import Rows

@@ -8,7 +8,8 @@ from typing import Any
 import polars as pl
 
 from components.quality.expectations.outcome import Outcome
-from components.quality.expectations.rules import WHOLE, rules_of
+from components.quality.expectations.rule import WHOLE
+from components.quality.expectations.rules import rules_of
 from components.quality.rows.batches import Rows
 from components.quality.rows.mask import sensitive_columns
 from components.quality.rows.row_rules import broken_rows

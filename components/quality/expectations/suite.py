@@ -8,7 +8,8 @@ from typing import Any
 
 from components.quality.expectations.expectation_names import refuse_unknown_checks
 from components.quality.expectations.gx import load_gx
-from components.quality.expectations.rules import Rule, rules_of
+from components.quality.expectations.rule import Rule
+from components.quality.expectations.rules import rules_of
 from components.quality.expectations.whole_expectation import needs_whole_ends, whole_between
 from schemas.contract import Contract
 from schemas.errors import ContractError

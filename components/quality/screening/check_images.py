@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from components.quality.expectations.outcome import Outcome
-from components.quality.expectations.rules import WHOLE, rules_of
+from components.quality.expectations.rule import WHOLE
+from components.quality.expectations.rules import rules_of
 from components.quality.expectations.run_gx import check_splits
 from components.quality.expectations.sample_rows import sample_rows
 from components.quality.expectations.suite import compile_suite

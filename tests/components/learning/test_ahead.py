@@ -1,13 +1,13 @@
 """Items made ahead: in order, with their errors, and no thread left behind."""
 
 import threading
-import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from components.learning.ahead import Ahead
+from tests.waiting import until
 
 
 @given(st.lists(st.integers()), st.integers(1, 4))
@@ -40,6 +40,6 @@ def test_leaving_early_ends_the_thread(taken: int) -> None:
     with Ahead(items(), 3) as ahead:
         for _ in range(taken):
             next(ahead)
-        time.sleep(0.05)
+        assert until(lambda: len(made) >= taken + 3)
     assert taken <= len(made) <= taken + 4
     assert "ahead" not in {t.name for t in threading.enumerate()}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from components.quality.expectations.data_docs import write_data_docs
 from components.quality.expectations.frames import tensor_columns, to_pandas
-from components.quality.expectations.rules import WHOLE
+from components.quality.expectations.rule import WHOLE
 from components.quality.expectations.run_gx import check_splits, suites_of
 from components.quality.rows.batches import rows_of_frame
 from schemas.contract import Contract, Feature, parse_contract

@@ -1,7 +1,8 @@
 import pytest
 
 from components.quality.expectations.expectation_names import expectation_names, refuse_unknown_checks
-from components.quality.expectations.rules import WHOLE, few_valued_columns, rules_of
+from components.quality.expectations.rule import WHOLE
+from components.quality.expectations.rules import few_valued_columns, rules_of
 from schemas.contract import load_contract, parse_contract
 from schemas.errors import UnknownName
 
