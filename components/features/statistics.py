@@ -27,7 +27,7 @@ class Moments:
 
     @property
     def variance(self) -> float | Array:
-        """Population variance (divided by the count, as ``StandardScaler`` does)."""
+        """Population variance (divided by the count, as ``StandardScaler`` does): a number, or [C] of a tensor."""
         return self.squares / max(self.count, 1)
 
     def merge(self, other: "Moments") -> None:
@@ -131,7 +131,7 @@ class Quantiles:
     weights: Array = field(default_factory=lambda: np.empty(0))
 
     def add(self, batch: Array) -> None:
-        """Take in a batch of float64 without NaN."""
+        """Take in a batch of float64 [rows] without NaN."""
         fresh, counts = np.unique(batch, return_counts=True)
         merged = np.concatenate([self.values, fresh])
         weights = np.concatenate([self.weights, counts.astype(np.float64)])
@@ -141,7 +141,10 @@ class Quantiles:
             self._thin(self.capacity // 2)
 
     def at(self, shares: Array) -> Array:
-        """The values below which the given shares (0 to 1) lie; linear between neighbours, as ``numpy.quantile``."""
+        """The values [S] below which the given shares [S] (0 to 1) lie.
+
+        Linear between neighbours, as ``numpy.quantile``. At least one value was added.
+        """
         ends = np.cumsum(self.weights)
         rank = shares * (ends[-1] - 1)
         below = self._by_rank(ends, np.floor(rank))

@@ -65,7 +65,7 @@ def _side_by_side(columns: list[np.ndarray]) -> tf.Tensor:
 
 
 def as_tensor(array: np.ndarray) -> tf.Tensor:
-    """The array as a tensor; on the processor without a copy where it is ``aligned``, so nobody may write to it."""
+    """The array [...] as a tensor; on the processor not a copy where it is ``aligned``, so nobody may write to it."""
     if array.dtype.kind in "Ob" or array.ctypes.data % 64 or not array.size or tf.config.list_physical_devices("GPU"):
         return tf.constant(array)
     return tf.experimental.dlpack.from_dlpack(array.__dlpack__())

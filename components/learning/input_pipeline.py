@@ -115,7 +115,7 @@ class MemoryFeed(Feed):
         return self._columns[device].rows(block[index])
 
     def arrays(self) -> tuple[Arrays, np.ndarray]:
-        """Encoded tensors as they travel, and targets, of every row."""
+        """Encoded tensors as they travel, [rows, *shape] by name, and targets, [rows, ...], of every row."""
         data = self._columns[0].rows(tf.range(self.rows)) if self._data is None else self._data
         return data[0], data[1]
 

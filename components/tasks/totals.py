@@ -24,7 +24,7 @@ class Totals:
         self.mean: dict[str, float] = {}
 
     def add(self, target: np.ndarray, output: np.ndarray) -> None:
-        """Take in targets (see ``Task.target``) and outputs of the model, at least one row."""
+        """Take in targets (see ``Task.target``) and outputs of the model, [rows, ...] each, at least one row."""
         self.rows += len(target)
         means = {"loss": float(self._loss(target, output)), **self.means(target, output)}
         for name, value in means.items():
@@ -32,7 +32,7 @@ class Totals:
             self.mean[name] = before + (value - before) * (len(target) / self.rows)
 
     def means(self, target: np.ndarray, output: np.ndarray) -> dict[str, float]:
-        """Numbers of these rows that average over rows; a place to keep what others need."""
+        """Numbers of these rows that average over rows, from [rows, ...] each; a place to keep what others need."""
         return {}
 
     def others(self) -> dict[str, float]:

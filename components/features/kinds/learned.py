@@ -79,7 +79,10 @@ def origin_of(feature: Feature, moments: Moments) -> int:
 
 
 def usable_variance(variance: Any, mean: float = 0.0) -> np.ndarray:
-    """1 in place of a variance that is 0 up to rounding: a value that never varied is not blown up when it does."""
+    """1 in place of a variance that is 0 up to rounding: a value that never varied is not blown up when it does.
+
+    ``variance``: of one number, or of each place of a tensor, [C]; up to 1e-14 of the squared ``mean`` counts as 0.
+    """
     return np.where(variance <= 1e-14 * mean * mean, 1.0, variance)
 
 
