@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.learning.arrays import Arrays, finite
-from components.learning.columns import Columns
+from components.learning.row_gather import Columns
 
 Batch = tuple[Arrays, np.ndarray] | tuple[Arrays, np.ndarray, np.ndarray]
 """Encoded tensors, targets and, where classes are weighted, row weights; leading axis ``batch`` or block."""

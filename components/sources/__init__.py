@@ -10,7 +10,7 @@ from pydantic import Field, SerializeAsAny
 
 from components.sources.base import Source, Wanted
 from components.sources.csv import CsvSource
-from components.sources.given import GivenSplits
+from components.sources.existing_splits import GivenSplits
 from components.sources.image_folder import ImageFolderSource
 from components.sources.image_list import ImageListSource
 from components.sources.jsonl import JsonLinesSource

@@ -20,7 +20,7 @@ from components.sources.paths import local
 from components.sources.splits import AsGiven, ByHash
 from components.starting.file_checks import SAME, USUAL, file_checks
 from components.starting.label import NAMES
-from components.starting.opening import Kind
+from components.starting.open_data import Kind
 from components.starting.recipe import Decision, Recipe
 from components.starting.sizes import vision
 from components.starting.times import shares

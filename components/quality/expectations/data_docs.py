@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from components.charts.spark import sparkline
+from components.charts.sparkline import sparkline
 from components.quality.expectations.gx import load_gx
 from components.quality.expectations.history import RunQuality, worst_failed
 from components.quality.expectations.markup import arrived, carried

@@ -18,7 +18,7 @@ from components.sources.columns import Column
 from components.sources.files.layout import layout_of
 from components.sources.files.survey import survey
 from components.sources.files.text import TextFile
-from components.starting.opening import open_table
+from components.starting.open_data import open_table
 from schemas.contract import Contract
 from schemas.errors import DataInvalid, DataUnreadable, KilnworksError
 from tests.effort import tries

@@ -9,7 +9,7 @@ from components.sources import ByHash, ByTime, CsvSource, SqlSource
 from components.starting.columns import left_out
 from components.starting.label import find_label, task_of
 from components.starting.leakage import find_suspects
-from components.starting.opening import kind_of, open_table
+from components.starting.open_data import kind_of, open_table
 from components.starting.start import start
 from schemas.contract import Contract
 from schemas.errors import ConfigError, DataUnreadable, UnknownName

@@ -4,7 +4,7 @@ import json
 
 import polars as pl
 
-from components.charts.spark import sparkline
+from components.charts.sparkline import sparkline
 from components.quality.expectations.history import earlier_runs, worst_failed
 from components.quality.expectations.outcome import Outcome
 from components.quality.expectations.sample_rows import sample_rows

@@ -15,12 +15,12 @@ from typing import Generic, Self, TypeVar
 Item = TypeVar("Item")
 
 
-class Ahead(Iterator[Item], Generic[Item]):
+class Prefetch(Iterator[Item], Generic[Item]):
     """The items in their order; an error in making one is raised where that one would have come.
 
     ::
 
-        with Ahead(feed.blocks(range(3), 32)) as blocks:
+        with Prefetch(feed.blocks(range(3), 32)) as blocks:
             first = next(blocks)
     """
 
@@ -31,7 +31,7 @@ class Ahead(Iterator[Item], Generic[Item]):
         self._error: BaseException | None = None
         self._ended = self._closed = False
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._make, name="ahead", daemon=True)
+        self._thread = threading.Thread(target=self._make, name="prefetch", daemon=True)
 
     def __enter__(self) -> Self:
         """Begin."""

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.learning.ahead import Ahead
+from components.learning.prefetch import Prefetch
 from tests.waiting import until
 
 
 @given(st.lists(st.integers()), st.integers(1, 4))
 def test_the_items_in_their_order(items: list[int], count: int) -> None:
-    with Ahead(items, count) as ahead:
+    with Prefetch(items, count) as ahead:
         assert list(ahead) == items
 
 
@@ -22,7 +22,7 @@ def test_an_error_comes_where_the_item_would_have_come() -> None:
         yield 2
         raise OSError("the disk is gone")
 
-    with Ahead(items()) as ahead:
+    with Prefetch(items()) as ahead:
         assert [next(ahead), next(ahead)] == [1, 2]
         with pytest.raises(OSError, match="the disk is gone"):
             next(ahead)
@@ -37,9 +37,9 @@ def test_leaving_early_ends_the_thread(taken: int) -> None:
             made.append(number)
             yield number
 
-    with Ahead(items(), 3) as ahead:
+    with Prefetch(items(), 3) as ahead:
         for _ in range(taken):
             next(ahead)
         assert until(lambda: len(made) >= taken + 3)
     assert taken <= len(made) <= taken + 4
-    assert "ahead" not in {t.name for t in threading.enumerate()}
+    assert "prefetch" not in {t.name for t in threading.enumerate()}
