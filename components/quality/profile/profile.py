@@ -21,6 +21,8 @@ from components.quality.profile.numbers import Numbers
 from components.quality.profile.texts import Texts, coded
 from components.quality.rows.batches import Batch, Rows, rows_of_files
 from components.quality.rows.tensor_columns import file_columns
+from components.sketches.moments import Moments
+from components.sketches.weighted import Weighted
 from schemas.contract import Contract, Feature
 
 ELEMENTS = 4_000_000
@@ -156,11 +158,10 @@ def _element_numbers(there: pl.Series, alone: bool) -> Numbers:
     found = Numbers.of(pl.Series(values[::step]), alone=alone)
     if step > 1:
         finite = values[np.isfinite(values)]
-        found.weights = found.weights * (len(finite) / max(1.0, float(found.weights.sum())))
-        found.rows, found.infinite = len(finite), len(values) - len(finite)
-        found.low, found.high = float(finite.min()), float(finite.max())
-        found.mean = float(finite.mean(dtype=np.float64))
-        found.squares = float(finite.var(dtype=np.float64)) * len(finite)
+        weights = found.seen.weights * (len(finite) / max(1.0, found.seen.rows))
+        found.seen, found.infinite = Weighted(found.seen.values, weights), len(values) - len(finite)
+        mean, squares = float(finite.mean(dtype=np.float64)), float(finite.var(dtype=np.float64)) * len(finite)
+        found.moments = Moments(len(finite), 0, mean, squares, float(finite.min()), float(finite.max()))
     return found
 
 
@@ -214,7 +215,12 @@ def _times(values: Numbers, sensitive: bool) -> dict[str, Any]:
     if values.rows and not sensitive:
         drawn = values.histogram()
         edges = pl.Series([*drawn["edges"]]).cast(pl.Int64).cast(pl.Datetime("us")).dt.to_string("iso").to_list()
-        ends = pl.Series([int(values.low), int(values.high)]).cast(pl.Datetime("us")).dt.to_string("iso").to_list()
+        ends = (
+            pl.Series([int(values.moments.low), int(values.moments.high)])
+            .cast(pl.Datetime("us"))
+            .dt.to_string("iso")
+            .to_list()
+        )
         found |= {"min": ends[0], "max": ends[1], "histogram": {"edges": edges, "counts": drawn["counts"]}}
     return found
 
@@ -227,7 +233,7 @@ def _classes(part: Part, classes: Sequence[Any], between: str | None = None) -> 
     if isinstance(part.values, Texts):
         pairs = dict(part.values.counts.iter_rows())
     else:
-        pairs = {v.item(): int(w) for v, w in zip(part.values.values, part.values.weights, strict=True)}
+        pairs = {v.item(): int(w) for v, w in zip(part.values.seen.values, part.values.seen.weights, strict=True)}
     if between is not None:
         rows = [(text.split(between), count) for text, count in pairs.items() if isinstance(text, str)]
         pairs = {c: sum(count for parts, count in rows if str(c) in parts) for c in classes}

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from components.quality.profile import numbers as numbers_module
 from components.quality.profile import texts as texts_module
-from components.quality.profile.distinct import HyperLogLog
 from components.quality.profile.images import Prints, duplicates
 from components.quality.profile.numbers import Numbers
 from components.quality.profile.profile import profile_rows
@@ -125,16 +124,6 @@ def test_rare_texts_are_let_go(monkeypatch):
     assert not total.exact and total.rows == 10_000 and total.counts.height == 100
     assert abs(found["distinct"] / whole.n_unique() - 1) < 0.05
     assert found["top_values"][0] == {"value": "w1", "count": int((whole == "w1").sum())}
-
-
-@pytest.mark.parametrize("count", [0, 1, 100, 10_000, 300_000])
-def test_hyperloglog(count):
-    hashes = pl.Series(range(count), dtype=pl.Int64).hash().to_numpy()
-    one, two = HyperLogLog(), HyperLogLog()
-    one.add(hashes[: 2 * count // 3])
-    two.add(hashes[count // 3 :])
-    one.merge(two)
-    assert abs(one.count - count) <= 0.025 * count
 
 
 def measure(label: str, feature: str, frame: pl.DataFrame) -> dict:
