@@ -53,8 +53,8 @@ def ingest(config: IngestConfig, out: Path) -> Examples:
         UnknownName: a check of the contract names no expectation; said here, before anything is read.
     """
     from components.quality.expectations.expectation_names import refuse_unknown_checks
-    from components.sources.assign import make_assigner
     from components.sources.shards import ShardWriter
+    from components.sources.splitting.assign import make_assigner
 
     contract = config.contract
     refuse_unknown_checks(contract)

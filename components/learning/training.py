@@ -22,8 +22,8 @@ from components.learning import callbacks as cb
 from components.learning.backup import Backup, Snapshot
 from components.learning.epochs import run_epochs
 from components.learning.loop import BlockFunction, LossNotFinite, parts
-from components.learning.others import refuse_two_schedules, without_old_backups
-from components.learning.own import compile_model
+from components.learning.own.other_callbacks import refuse_two_schedules, without_old_backups
+from components.learning.own.parts import compile_model
 from components.learning.prefetch import Prefetch
 from components.learning.settings import FitSettings
 from components.learning.splits import Splits

@@ -9,8 +9,8 @@ import polars as pl
 
 from components.sources.base import Source, Wanted
 from components.sources.columns import Column
-from components.sources.hashing import hash_rows, unit_interval
-from components.sources.splits import SPLITS, AsGiven, ByHash, ByTime, Shares
+from components.sources.splitting.hashing import hash_rows, unit_interval
+from components.sources.splitting.splits import SPLITS, AsGiven, ByHash, ByTime, Shares
 from schemas.contract import Contract
 from schemas.errors import ConfigError, DataInvalid, DataUnreadable
 from schemas.words import listed

@@ -11,7 +11,7 @@ import numpy as np
 
 from components.features.transform import FeatureTransform
 from components.learning.input_pipeline import MemoryFeed
-from components.learning.own_feed import OwnFeed
+from components.learning.own.feed import OwnFeed
 from components.learning.settings import FitSettings
 from components.learning.splits import Splits
 from schemas.artifacts import Examples

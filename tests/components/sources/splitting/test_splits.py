@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from components.sources import AsGiven, ByHash, ByTime, CsvSource, GivenSplits, ParquetSource, Shares, Wanted
-from components.sources.assign import make_assigner
 from components.sources.columns import contract_columns
-from components.sources.hashing import hash_rows, unit_interval
+from components.sources.splitting.assign import make_assigner
+from components.sources.splitting.hashing import hash_rows, unit_interval
 from schemas.contract import Contract, parse_contract
 from schemas.errors import ConfigError, DataInvalid
 

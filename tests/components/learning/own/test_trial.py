@@ -13,7 +13,7 @@ def test_every_variable_is_put_back() -> None:
     import keras
 
     from components.learning.input_pipeline import MemoryFeed
-    from components.learning.trial import try_one_batch
+    from components.learning.own.trial import try_one_batch
     from tests.components.learning.toys import Duel
 
     feed = MemoryFeed((np.ones((16, 3), np.float32), np.ones((16, 1), np.float32)), 8, 0, unpack=lambda x: x)
