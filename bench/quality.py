@@ -80,8 +80,8 @@ def measure(contract: str, file: str) -> None:
     """One file in this process; prints a JSON object."""
     import polars as pl
 
-    from components.quality.checking.check import check_file
-    from components.quality.checking.large import scan, slices
+    from components.quality.screening.check import check_file
+    from components.quality.screening.files.large import scan, slices
     from components.quality.stats.summary import merge_into, summarise
     from schemas.contract import load_contract
 
@@ -115,7 +115,7 @@ def measure(contract: str, file: str) -> None:
 
 def main(sizes: list[int]) -> None:
     """Make the files and measure each in a process of its own."""
-    from components.quality.infer import infer_contract
+    from components.quality.contracts.infer import infer_contract
     from schemas.contract import dump_contract
 
     with tempfile.TemporaryDirectory() as name:

@@ -26,7 +26,7 @@ from schemas.files import write_json
 from schemas.words import listed
 
 if TYPE_CHECKING:
-    from components.quality.batches import Rows
+    from components.quality.rows.batches import Rows
 
 
 class _Judged(Config):
@@ -125,7 +125,7 @@ def _all_rows(source: Source, names: list[str], contract: Contract) -> "Rows":
     """These columns of every row of a source, in contract dtypes."""
     import polars as pl
 
-    from components.quality.batches import rows_of_frame
+    from components.quality.rows.batches import rows_of_frame
 
     columns = {n: c for n, c in contract_columns(contract).items() if n in names}
     frames = [frame.select(list(columns)) for frame in source.frames(Wanted(columns, any_extra=True))]
@@ -133,7 +133,7 @@ def _all_rows(source: Source, names: list[str], contract: Contract) -> "Rows":
 
 
 def _rows(examples: Examples, split: str) -> "Rows":
-    from components.quality.batches import rows_of_files
+    from components.quality.rows.batches import rows_of_files
 
     if split not in examples.splits or not examples.rows(split):
         filled = ", ".join(s for s in examples.splits if examples.rows(s))
@@ -153,7 +153,7 @@ def _judge(
     contract: Contract | None = None,
 ) -> Comparison:
     """Compare, keep what was found and what is ``told`` beside it, and decide."""
-    from components.quality.moved import FILE, moved
+    from components.quality.drift.report import FILE, moved
     from schemas.decision import Comparand, DecisionRecord
 
     reference = _rows(baseline, config.baseline_split)

@@ -52,9 +52,9 @@ def ingest(config: IngestConfig, out: Path) -> Examples:
         DataInvalid: a column is missing, renamed or unknown; with ``check_in_database``, a critical rule is broken.
         UnknownName: a check of the contract names no expectation; said here, before anything is read.
     """
-    from components.quality.names import refuse_unknown_checks
-    from components.sources.assign import make_assigner
+    from components.quality.expectations.expectation_names import refuse_unknown_checks
     from components.sources.shards import ShardWriter
+    from components.sources.splitting.assign import make_assigner
 
     contract = config.contract
     refuse_unknown_checks(contract)
@@ -85,9 +85,9 @@ def _check_in_database(source: Source, contract: Contract, out: Path) -> None:
             "a source of kind sql",
             "leave check_in_database out; the step `checked` checks every other source",
         )
-    from components.quality.data_docs import write_data_docs
     from components.quality.engines.sql import check_in_database, rows_checked
-    from components.quality.verdict import refuse_broken, report
+    from components.quality.expectations.data_docs import write_data_docs
+    from components.quality.expectations.verdict import refuse_broken, report
 
     checked = check_in_database(source.url, source.query, contract)
     outcomes = [outcome for one in checked for outcome in one.outcomes]

@@ -8,9 +8,8 @@ speed) and ``history.csv`` (a line an epoch, from 1).
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
-from shutil import copy2, copytree, ignore_patterns
+from shutil import copytree, ignore_patterns
 
 from components.learning.settings import FitSettings
 from components.modeling.architectures import AnyModel
@@ -18,7 +17,7 @@ from components.modeling.mlp import Mlp
 from schemas.artifacts import CheckedExamples, Model, Transform
 from schemas.code import unseen_in
 from schemas.context import RunContext
-from schemas.files import write_json
+from schemas.files import link_or_copy, write_json
 
 LOG = logging.getLogger("kilnworks.data")
 
@@ -51,16 +50,8 @@ def train(
     used = config.model.transform(fitted)
     made = fit(config, config.model, examples, used, out, context)
     if used is fitted:
-        copytree(transform.path, out / "transform", copy_function=_link, ignore=ignore_patterns("manifest.json"))
+        copytree(transform.path, out / "transform", copy_function=link_or_copy, ignore=ignore_patterns("manifest.json"))
     else:
         used.save(out / "transform")
     write_json(out / "training.json", made)
     return Model(out)
-
-
-def _link(source: str, target: str) -> None:
-    """Hard-link; copy where the file system cannot."""
-    try:
-        os.link(source, target)
-    except OSError:
-        copy2(source, target)

@@ -4,8 +4,6 @@ The examples pass on by hard link; with ``on_bad_rows: quarantine`` without the 
 ``quarantine/``. Reports are written in any case: ``validation.json``, ``profile.json`` and ``data_docs/index.html``.
 """
 
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,13 +14,13 @@ from schemas.artifacts import CheckedExamples, Examples
 from schemas.config import Config
 from schemas.context import Progress, RunContext
 from schemas.contract import Contract
-from schemas.files import read_json, write_json
+from schemas.files import link_or_copy, read_json, write_json
 
 if TYPE_CHECKING:
-    from components.quality.batches import Rows
-    from components.quality.history import RunQuality
-    from components.quality.quarantine import Quarantine
-    from components.quality.run_gx import Checked
+    from components.quality.expectations.history import RunQuality
+    from components.quality.expectations.run_gx import Checked
+    from components.quality.rows.batches import Rows
+    from components.quality.rows.quarantine import Quarantine
 
 
 class ValidateConfig(Config):
@@ -50,10 +48,10 @@ def validate(
         DataInvalid: a critical rule is broken, or could not be checked; the reports lie in ``out`` by then.
         ContractError: a check of the contract does not fit Great Expectations.
     """
-    from components.quality.batches import rows_of_files
-    from components.quality.run_gx import suites_of
-    from components.quality.sample_rows import sample_rows
-    from components.quality.verdict import refuse_broken, report
+    from components.quality.expectations.run_gx import suites_of
+    from components.quality.expectations.sample_rows import sample_rows
+    from components.quality.expectations.verdict import refuse_broken, report
+    from components.quality.rows.batches import rows_of_files
 
     contract, splits = examples.contract, examples.splits
     suites = suites_of(contract, splits)
@@ -73,7 +71,7 @@ def validate(
     if config.drift:
         _compare_splits(rows, contract, out)
     if config.data_docs:
-        from components.quality.data_docs import write_data_docs
+        from components.quality.expectations.data_docs import write_data_docs
 
         _tell(context, 3, "data docs")
         write_data_docs(checked, contract, out / "data_docs", shown, _history(out, context))
@@ -92,8 +90,8 @@ def _judge(
 ) -> tuple[list["Checked"], dict[str, Any]]:
     """Results of the rules, and the profile, by the engine that was asked for."""
     if config.engine == "pandas":
-        from components.quality.profile import profile_rows
-        from components.quality.run_gx import check_splits
+        from components.quality.expectations.run_gx import check_splits
+        from components.quality.profile.profile import profile_rows
 
         checked = check_splits(rows, contract, suites)
         _tell(context, 2, "statistics")
@@ -111,7 +109,7 @@ def _tell(context: RunContext | None, done: int, note: str) -> None:
 
 def _compare_splits(rows: Mapping[str, "Rows"], contract: Contract, out: Path) -> None:
     """Each split against ``train``; a split that is an even draw of the same rows has not moved."""
-    from components.quality.moved import FILE, moved
+    from components.quality.drift.report import FILE, moved
 
     filled = {split: one for split, one in rows.items() if one.height}
     others = [split for split in filled if split != "train"] if "train" in filled else []
@@ -122,7 +120,7 @@ def _compare_splits(rows: Mapping[str, "Rows"], contract: Contract, out: Path) -
 
 def _history(out: Path, context: RunContext | None) -> list["RunQuality"]:
     """Earlier runs of the pipeline and, last, this one."""
-    from components.quality.history import earlier_runs, quality_of
+    from components.quality.expectations.history import earlier_runs, quality_of
 
     if context is None:
         return []
@@ -135,7 +133,7 @@ def _set_aside(examples: Examples, out: Path) -> "Quarantine | None":
     """Bad rows set aside where the contract asks for it."""
     if examples.contract.on_bad_rows == "fail":
         return None
-    from components.quality.quarantine import set_aside
+    from components.quality.rows.quarantine import set_aside
 
     return set_aside(examples, out)
 
@@ -152,17 +150,9 @@ def _pass_on(examples: Examples, aside: "Quarantine | None", out: Path) -> None:
     description = dict(read_json(examples.path / "examples.json"))
     for split in examples.splits:
         for file in examples.files(split):
-            _link(file, out / file.relative_to(examples.path))
+            target = out / file.relative_to(examples.path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if not target.exists():
+                link_or_copy(file, target)
         description["splits"][split]["rows"] = aside.rows(split) if aside else examples.rows(split)
     write_json(out / "examples.json", description)
-
-
-def _link(file: Path, target: Path) -> None:
-    """Link a file; copy where the file system does not link."""
-    if target.exists():
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(file, target)
-    except OSError:
-        shutil.copyfile(file, target)

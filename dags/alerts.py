@@ -17,7 +17,7 @@ from airflow.sdk.configuration import conf
 from airflow.sdk.definitions.context import Context
 
 from dags import notify
-from dags.place import open_run
+from dags.project import open_run
 from pipelines.core.arrivals import landed
 from pipelines.core.reasons import closed_gates, failures
 from pipelines.core.store import open_store

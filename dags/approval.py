@@ -17,7 +17,7 @@ from airflow.sdk.timezone import utcnow
 
 from dags import pages
 from dags.fields import asked
-from dags.place import command, environment, open_run
+from dags.project import command, environment, open_run
 from pipelines.core.approval import NOBODY, record_answer
 from pipelines.core.compare import unmeasured
 from pipelines.core.form import changed, form

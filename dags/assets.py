@@ -10,7 +10,7 @@ from typing import Any
 from airflow.sdk import Asset, AssetAlias
 from airflow.sdk.definitions.context import Context
 
-from dags.place import open_run
+from dags.project import open_run
 from pipelines.core.graph import Pipeline, Step
 from pipelines.core.store import Run
 from schemas.artifacts import CheckedExamples, Deployment, Evaluation, Model, Servable

@@ -21,7 +21,7 @@ from dags import alerts, assets, containers, fields
 from dags.approval import ApprovalOperator
 from dags.markdown import document
 from dags.operators import InProcessOperator, PipelineOperator
-from dags.place import open_run
+from dags.project import open_run
 from dags.timetable import LATE, NextInterval
 from pipelines.core.approval import approved_settings
 from pipelines.core.challenge import asks_models

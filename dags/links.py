@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 
 from airflow.sdk import BaseOperatorLink
 
-from dags.place import open_run
-from pipelines.core.finish import TRACKED
+from dags.project import open_run
+from pipelines.core.after_run import TRACKED
 from schemas.files import read_json
 
 MLFLOW_VARIABLE = "KILNWORKS_MLFLOW_URL"

@@ -18,7 +18,7 @@ from airflow.sdk.log import mask_secret
 
 from dags.handed import handed_secrets
 from dags.links import LINKS
-from dags.place import command, environment, open_run
+from dags.project import command, environment, open_run
 from pipelines.core.reasons import result
 from pipelines.core.store import now
 from schemas.errors import EXIT_SKIPPED, EXIT_USAGE, KilnworksError, StepSkipped

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from components.charts.spark import trend
+from components.charts.sparkline import trend
 from components.charts.svg import theme
 from components.reporting.reading import read_object
 from dags.summaries import SUMMARIES, Told

@@ -18,9 +18,9 @@ from pipelines.cli.running import run_words
 from pipelines.cli.serving import source_of
 from pipelines.cli.settings import new_run_id
 from pipelines.core import registry
+from pipelines.core.after_run import finish_run
 from pipelines.core.events import nobody
 from pipelines.core.execute import run_all
-from pipelines.core.finish import finish_run
 from pipelines.core.graph import Pipeline
 from pipelines.core.owner import follow_published
 from pipelines.core.project import opened_anew

@@ -15,24 +15,22 @@ serving signature, the check of requests and the drift baseline. Written as YAML
       - {expectation: expect_column_mean_to_be_between, kwargs: {column: tenure, min_value: 10}, severity: warning}
 """
 
-import difflib
 import math
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from schemas.config import Config
+from schemas.contract_yaml import read_yaml, refused, require_readable, write_yaml
 from schemas.dates import DateFormat, as_date_format
 from schemas.errors import ContractError
 from schemas.magnitudes import EXACT_IN_FLOAT32, as_limit, fits_int64, plain
 from schemas.number_format import NumberFormat
 from schemas.patterns import fault_of
 from schemas.reference import DriftThresholds, Reference
-from schemas.updates import LONGEST_RULE
-from schemas.words import brief, cut, escaped, listed, odd
+from schemas.words import listed
 
 Dtype = Literal["float", "int", "bool", "string", "datetime", "image"]
 Severity = Literal["critical", "warning"]
@@ -308,10 +306,6 @@ class Contract(Config):
         return tuple(dict.fromkeys(c for c in (self.key, self.time, *self.features, label) if c is not None))
 
 
-LONGEST_FILE = 2 * 2**20
-"""Most bytes of a contract file."""
-
-
 def load_contract(path: Path | str) -> Contract:
     """Read a contract file.
 
@@ -322,7 +316,7 @@ def load_contract(path: Path | str) -> Contract:
     path = Path(path)
     if not path.is_file():
         raise ContractError(f"no contract file {path}", "a YAML file that describes the data", "check the path")
-    _require_readable(path.stat().st_size, str(path))
+    require_readable(path.stat().st_size, str(path))
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -333,94 +327,17 @@ def load_contract(path: Path | str) -> Contract:
 
 def parse_contract(text: str, origin: str = "<text>") -> Contract:
     """``load_contract`` for a text already in memory; ``origin`` names it in messages."""
-    _require_readable(len(text), origin)
-    try:
-        tree = yaml.load(text, _UniqueKeys)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{origin}:{mark.line + 1}" if mark else origin
-        problem = cut(getattr(error, "problem", None) or str(error), LONGEST_RULE)
-        raise ContractError(f"{where}: not valid YAML: {problem}", "a YAML mapping", "correct the file") from None
-    except RecursionError:
-        raise ContractError(
-            f"{origin}: brackets or blanks nested too deep", "a YAML mapping of a few levels", "correct the file"
-        ) from None
+    tree = read_yaml(text, origin)
     try:
         return Contract.model_validate(tree)
     except ValidationError as error:
-        raise _contract_error(error, text, origin) from None
-
-
-def _require_readable(size: int, origin: str) -> None:
-    """Refuse a file that is no contract by its size: reading it would take minutes and gigabytes."""
-    if size > LONGEST_FILE:
-        raise ContractError(
-            f"{origin} holds {size / 2**20:.1f} MiB",
-            f"a contract of at most {LONGEST_FILE // 2**20} MiB",
-            "name the contract, not the data; leave long lists of allowed values to a check of your own",
-        )
+        raise refused(error, Contract, text, origin) from None
 
 
 def dump_contract(contract: Contract) -> str:
     """The contract as YAML that ``parse_contract`` reads back to an equal value; defaults are left out."""
     tree = contract.model_dump(mode="json", exclude_defaults=True)
-    return escaped(yaml.dump(tree, Dumper=_FlowLeaves, sort_keys=False, allow_unicode=True, width=120))
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """Safe YAML in which a name written twice is an error, and every error names its line."""
-
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        """The value of a node. Raises ``MarkedYAMLError`` also for what is no date, no number, or no name of a key."""
-        try:
-            return super().construct_object(node, deep=deep)
-        except (ValueError, OverflowError) as error:
-            kind = str(node.tag).rpartition(":")[2]
-            text = brief(getattr(node, "value", ""), 40)
-            problem = f"{text} is read as {_KINDS.get(kind, kind)} and is none ({cut(str(error), 80)}); quote a text"
-            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from None
-
-
-_KINDS = {"timestamp": "a date", "int": "a whole number", "float": "a number"}
-
-
-def _unique_mapping(loader: yaml.SafeLoader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-    seen: set[Any] = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if isinstance(key, list | dict | set):
-            problem = f"a {type(key).__name__} stands where a name does; quote a name with brackets"
-            raise yaml.MarkedYAMLError(problem=problem, problem_mark=key_node.start_mark)
-        if key in seen:
-            raise yaml.MarkedYAMLError(problem=f"{brief(key)} is written twice", problem_mark=key_node.start_mark)
-        seen.add(key)
-    return yaml.SafeLoader.construct_mapping(loader, node, deep=True)
-
-
-_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
-
-
-class _FlowLeaves(yaml.SafeDumper):
-    """Block style outside, ``{...}`` for a feature and ``[...]`` for a list: a contract reads as a table."""
-
-    def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:
-        node = super().represent_mapping(tag, mapping, flow_style)
-        node.flow_style = all(
-            isinstance(v, yaml.ScalarNode | yaml.SequenceNode) or k.value == "advances" for k, v in node.value
-        ) and not {"name", "sketch"} & {k.value for k, _ in node.value}
-        return node
-
-
-_SKETCH = re.compile(r"([A-Za-z0-9+/=]+\n)+")
-
-
-def _quoted_where_needed(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    """Plain text as PyYAML likes it; base 64 as a block; what is not seen, or not for sure, in double quotes."""
-    style = None if not any(map(odd, text)) else "|" if _SKETCH.fullmatch(text) else '"'
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_FlowLeaves.add_representer(str, _quoted_where_needed)
+    return write_yaml(tree)
 
 
 def _allowed_fit(dtype: str, values: tuple[Scalar, ...] | None, field: str) -> None:
@@ -440,67 +357,3 @@ def _allowed_fit(dtype: str, values: tuple[Scalar, ...] | None, field: str) -> N
             raise ValueError(f'{field}: {value!r} is not a {dtype}; quote texts such as "yes" or "1"')
         if dtype == "int" and isinstance(value, int) and not fits_int64(value):
             raise ValueError(f"{field}: {value} has more than 64 bits; use dtype string, and quote it")
-
-
-def _contract_error(error: ValidationError, text: str, origin: str) -> ContractError:
-    """Translate the first pydantic error into a line of the file and what may stand there."""
-    first = error.errors(include_url=False)[0]
-    location = tuple(p for p in first["loc"] if isinstance(p, int) or not p.startswith("function-"))
-    line = _line(text, location)
-    path = ".".join(map(str, location)) or "the file"
-    message = cut(first["msg"].removeprefix("Value error, "), LONGEST_RULE)
-    wanted = message
-    fix = "correct this line"
-    if first["type"] == "extra_forbidden":
-        allowed = _fields_at(location[:-1])
-        near = difflib.get_close_matches(str(location[-1]), allowed, n=1, cutoff=0.5)
-        wanted = f"one of the fields {', '.join(allowed)}"
-        fix = f"did you mean {near[0]!r}?" if near else fix
-        return ContractError(f"{origin}:{line}: unknown field {brief(path)}", wanted, fix)
-    got = (
-        "nothing"
-        if first["type"] == "missing"
-        else brief(first["input"])
-        if not isinstance(first["input"], dict)
-        else "a mapping"
-    )
-    return ContractError(f"{origin}:{line}: {path}: got {got}", wanted, fix)
-
-
-def _fields_at(location: tuple[int | str, ...]) -> list[str]:
-    """Field names allowed at a place of the file."""
-    first = location[0] if location else None
-    if location[-1:] == ("advances",):
-        return sorted(Advances.model_fields)
-    if location[:2] == ("reference", "drift"):
-        return sorted(DriftThresholds.model_fields)
-    models: dict[str, type[Config]] = {
-        "features": Feature,
-        "label": Label,
-        "rows": Rows,
-        "checks": Check,
-        "reference": Reference,
-        "drift": DriftThresholds,
-        "dates": DateFormat,
-        "numbers": NumberFormat,
-    }
-    model = models.get(str(first), Contract)
-    return sorted(model.model_fields)
-
-
-def _line(text: str, location: tuple[int | str, ...]) -> int:
-    """Line (from 1) of the deepest part of ``location`` that stands in the file."""
-    node = yaml.compose(text, yaml.SafeLoader)
-    line = 1
-    for part in location:
-        if isinstance(node, yaml.MappingNode):
-            hit = next(((k, v) for k, v in node.value if k.value == str(part)), None)
-            if hit is None:
-                break
-            line, node = hit[0].start_mark.line + 1, hit[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line + 1
-        else:
-            break
-    return line

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -46,6 +47,19 @@ def plainly_named(folder: Path) -> Iterator[Path]:
         link = Path(place) / "linked"
         link.symlink_to(folder.absolute(), target_is_directory=True)
         yield link
+
+
+def link_or_copy(source: str | Path, target: str | Path) -> None:
+    """Hard-link a file; copy it with its times where the file system cannot link.
+
+    Raises ``FileExistsError`` where ``target`` is there: it may be the same file under another name.
+    """
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def read_json(path: Path) -> Any:

@@ -8,13 +8,13 @@
         .versions.json            {"highest": 3, "published": [{"version": 1, "pipeline": ..., "run_id": ...}, ...]}
 """
 
-import fcntl
 import re
 from pathlib import Path
 from typing import Any
 
 from schemas.champion import champion_path, moved, newest_moves, read_champion
 from schemas.files import read_json
+from schemas.locks import is_held
 
 LEDGER = ".versions.json"
 LOCK = ".lock"
@@ -62,14 +62,7 @@ def _is_of(store: Path, base: Path) -> bool:
 
 def is_being_changed(base: Path) -> bool:
     """Whether a process holds the lock of a base path."""
-    if not (base / LOCK).is_file():
-        return False
-    with (base / LOCK).open("r") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+    return is_held(base / LOCK)
 
 
 def _was_live(store: Path, pipeline: str, base: Path, version: int) -> bool:

@@ -2,7 +2,9 @@
 
 import re
 
-from tests.test_layers import FILES, ROOT, imported
+import pytest
+
+from tests.test_layers import PARTED, ROOT, rooms
 
 PAGE = (ROOT / "docs/architecture.md").read_text()
 
@@ -13,24 +15,26 @@ def test_every_file_that_it_names_exists():
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
 
 
-def test_its_table_of_rooms_is_what_the_imports_say():
-    told = {
-        name: set(filter(None, uses.strip().split(", ")))
-        for name, uses in re.findall(r"^\| `(\w+)` \|[^|]+\|([^|]*)\|$", PAGE, re.MULTILINE)
-    }
-    found: dict[str, set[str]] = {
-        room.name: set() for room in (ROOT / "components").iterdir() if (room / "__init__.py").is_file()
-    }
-    for path in FILES:
-        room = path.relative_to(ROOT).parts[1]
-        if path.is_relative_to(ROOT / "components") and room in found:
-            used = {name.split(".")[1] for name in imported(path) if name.startswith("components.")}
-            found[room] |= (used & found.keys()) - {room}
-    assert told == found
+def table(folder: str) -> dict[str, set[str]]:
+    """Room -> the rooms beside it that it uses, as the table of a folder says, in its order."""
+    section = re.search(rf"^##+ Rooms of `{folder}/`\n(.*?)(?=^#|\Z)", PAGE, re.MULTILINE | re.DOTALL)
+    assert section is not None, f"no table of {folder}"
+    rows = re.findall(r"^\| `(\w+)` \|[^|]+\|([^|]*)\|$", section[1], re.MULTILINE)
+    return {room: set(filter(None, uses.strip().split(", "))) for room, uses in rows}
 
 
-def test_rooms_stand_above_those_that_they_use():
-    order = re.findall(r"^\| `(\w+)` \|[^|]+\|[^|]*\|$", PAGE, re.MULTILINE)
-    for row in re.findall(r"^\| `(\w+)` \|[^|]+\|([^|]*)\|$", PAGE, re.MULTILINE):
-        for used in filter(None, row[1].strip().split(", ")):
-            assert order.index(used) < order.index(row[0]), f"{row[0]} uses {used}"
+@pytest.mark.parametrize("folder", PARTED)
+def test_its_table_of_rooms_is_what_the_imports_say(folder):
+    assert table(folder) == rooms(folder)
+
+
+@pytest.mark.parametrize("folder", PARTED)
+def test_rooms_stand_above_those_that_they_use(folder):
+    order = list(table(folder))
+    for room, used in table(folder).items():
+        assert all(order.index(name) < order.index(room) for name in used), f"{room} uses {used}"
+
+
+def test_folders_of_tests_mirror_rooms():
+    folders = {path.parent.relative_to(ROOT / "tests") for path in (ROOT / "tests/components").rglob("test_*.py")}
+    assert [str(folder) for folder in sorted(folders) if not (ROOT / folder).is_dir()] == []

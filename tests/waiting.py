@@ -3,18 +3,25 @@
 import threading
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 LONG_SECONDS = 120.0
+Found = TypeVar("Found")
+
+
+def first(look: Callable[[], Found], seconds: float = LONG_SECONDS, every: float = 0.02) -> Found | None:
+    """The first true value that a look gives, None where it gives none in time."""
+    end = time.monotonic() + seconds
+    while not (found := look()):
+        if time.monotonic() > end:
+            return None
+        time.sleep(every)
+    return found
 
 
 def until(fact: Callable[[], object], seconds: float = LONG_SECONDS, every: float = 0.02) -> bool:
     """Whether a fact comes about."""
-    end = time.monotonic() + seconds
-    while not fact():
-        if time.monotonic() > end:
-            return False
-        time.sleep(every)
-    return True
+    return first(fact, seconds, every) is not None
 
 
 def ends(call: Callable[[], object], seconds: float = LONG_SECONDS) -> bool:

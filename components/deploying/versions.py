@@ -9,19 +9,17 @@
         .lock                     held by the one process that publishes or deletes
 """
 
-import fcntl
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from schemas.errors import DeployFailed
 from schemas.files import write_json
+from schemas.locks import Held, exclusive
 from schemas.published import LEDGER, LOCK, ledger, published
 
 STAGE = ".stage-"
-POLL_SECONDS = 0.05
 
 
 def reserve(base: Path, entry: dict[str, Any]) -> int:
@@ -43,22 +41,13 @@ def locked(base: Path, seconds: float) -> Iterator[None]:
     Raises:
         DeployFailed: another process held it for more than ``seconds``.
     """
-    deadline = time.monotonic() + seconds
-    with (base / LOCK).open("a") as file:
-        while not _try_lock(file):
-            if time.monotonic() >= deadline:
-                raise DeployFailed(
-                    f"another deployment has held {base} for more than {seconds:g} s",
-                    "one deployment of a model at a time",
-                    "wait for it to end, or look for a process that hangs",
-                )
-            time.sleep(POLL_SECONDS)
+    with ExitStack() as held:
+        try:
+            held.enter_context(exclusive(base / LOCK, seconds))
+        except Held as error:
+            raise DeployFailed(
+                f"another deployment has held {base} for more than {seconds:g} s",
+                "one deployment of a model at a time",
+                "wait for it to end, or look for a process that hangs",
+            ) from error
         yield
-
-
-def _try_lock(file: Any) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

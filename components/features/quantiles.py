@@ -7,7 +7,16 @@ MIDDLE = np.float32(0.5)
 
 
 def interpolate(values: np.ndarray, knots: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Piecewise linear from ascending knots to shares, flat outside; all float32, subnormal ones 0 as in TensorFlow."""
+    """Piecewise linear from ascending knots to shares, flat outside; subnormal results are 0, as in TensorFlow.
+
+    Args:
+        values: float32 [N], without NaN.
+        knots: float32 [K], strictly ascending, K >= 2.
+        shares: float32 [K], 0 to 1, ascending.
+
+    Returns:
+        float32 [N], 0 to 1.
+    """
     inside = np.clip(values, knots[0], knots[-1])
     right = np.clip(np.searchsorted(knots, inside, side="right"), 1, len(knots) - 1)
     left = right - 1

@@ -66,7 +66,10 @@ def raw_arrays(contract: Contract, frame: pl.DataFrame) -> dict[str, np.ndarray]
 
 
 def raw_array(name: str, feature: Feature, series: pl.Series) -> np.ndarray:
-    """One column as a client would send it. Raises as ``raw_arrays``."""
+    """One column as a client would send it, [rows, *shape], in the dtype that ``raw_input`` says.
+
+    Raises as ``raw_arrays``.
+    """
     import polars as pl
 
     dtype, shape = raw_input(feature)

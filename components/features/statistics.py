@@ -1,46 +1,13 @@
 """Mergeable statistics of columns: seen batch by batch, each batch once, in memory that does not grow with the rows."""
 
-import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
+from components.sketches.moments import Moments
+
 Array = np.ndarray
-
-
-@dataclass
-class Moments:
-    """Count, mean, spread and range of the numbers of a column; missing ones (null, NaN) apart.
-
-    Batches are merged by the pairwise update of Chan, Golub and LeVeque (1979), which does not lose digits where the
-    mean is large against the spread. For tensors every value is an array over the last axis.
-    """
-
-    count: int = 0
-    missing: int = 0
-    mean: float | Array = 0.0
-    squares: float | Array = 0.0
-    """Sum of squared differences from the mean."""
-    low: float = math.inf
-    high: float = -math.inf
-
-    @property
-    def variance(self) -> float | Array:
-        """Population variance (divided by the count, as ``StandardScaler`` does)."""
-        return self.squares / max(self.count, 1)
-
-    def merge(self, other: "Moments") -> None:
-        """Take in another batch."""
-        self.missing += other.missing
-        if other.count == 0:
-            return
-        total = self.count + other.count
-        difference = other.mean - self.mean
-        self.squares = self.squares + other.squares + difference * difference * (self.count * other.count / total)
-        self.mean = self.mean + difference * (other.count / total)
-        self.count = total
-        self.low, self.high = min(self.low, other.low), max(self.high, other.high)
 
 
 def scalar_moments(frame: pl.DataFrame) -> dict[str, Moments]:
@@ -116,46 +83,3 @@ class ValueCounts:
             return []
         kept = self.table.filter(pl.col("count") >= minimum).sort("count", "value", descending=[True, False])
         return kept.head(size)["value"].to_list()
-
-
-@dataclass
-class Quantiles:
-    """Quantiles of a stream of numbers: exact up to ``capacity`` different values.
-
-    Beyond that the values are thinned to ``capacity // 2`` at equal steps of the cumulative weight; each thinning
-    moves a rank by at most one part in ``capacity`` (a summary in the manner of Greenwald and Khanna, 2001).
-    """
-
-    capacity: int = 16_384
-    values: Array = field(default_factory=lambda: np.empty(0))
-    weights: Array = field(default_factory=lambda: np.empty(0))
-
-    def add(self, batch: Array) -> None:
-        """Take in a batch of float64 without NaN."""
-        fresh, counts = np.unique(batch, return_counts=True)
-        merged = np.concatenate([self.values, fresh])
-        weights = np.concatenate([self.weights, counts.astype(np.float64)])
-        self.values, where = np.unique(merged, return_inverse=True)
-        self.weights = np.bincount(where, weights=weights, minlength=len(self.values))
-        if len(self.values) > self.capacity:
-            self._thin(self.capacity // 2)
-
-    def at(self, shares: Array) -> Array:
-        """The values below which the given shares (0 to 1) lie; linear between neighbours, as ``numpy.quantile``."""
-        ends = np.cumsum(self.weights)
-        rank = shares * (ends[-1] - 1)
-        below = self._by_rank(ends, np.floor(rank))
-        above = self._by_rank(ends, np.ceil(rank))
-        return np.asarray(below + (above - below) * (rank - np.floor(rank)))
-
-    def _by_rank(self, ends: Array, rank: Array) -> Array:
-        return self.values[np.minimum(np.searchsorted(ends, rank, side="right"), len(self.values) - 1)]
-
-    def _thin(self, size: int) -> None:
-        """Keep ``size`` values, the lowest and highest among them; each stands for the ranks nearest to it."""
-        ends = np.cumsum(self.weights)
-        rank = np.linspace(0, ends[-1] - 1, size)
-        self.values = self._by_rank(ends, rank)
-        edges = np.concatenate([[0.0], (rank[1:] + rank[:-1] + 1) / 2, [ends[-1]]])
-        self.values, where = np.unique(self.values, return_inverse=True)
-        self.weights = np.bincount(where, weights=np.diff(edges), minlength=len(self.values))

@@ -36,7 +36,11 @@ def calibration(probability: NDArray[np.floating], happened: NDArray[np.bool_], 
 
 
 def wilson(share: NDArray[np.floating], n: NDArray[np.integer]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """95 % interval of shares seen in ``n`` trials each."""
+    """95 % interval of shares [B], 0 to 1, seen in ``n`` [B] trials each, n >= 1 (Wilson 1927).
+
+    Returns:
+        Lower and upper ends, [B] each, 0 to 1.
+    """
     z2 = 1.959964**2
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)

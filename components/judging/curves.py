@@ -77,7 +77,10 @@ def score_histogram(c: Cells, bins: int = 20) -> dict[str, list[float]]:
 
 
 def thin(x: Floats, y: Floats) -> NDArray[np.int64]:
-    """Indices of at most about ``POINTS`` points of a curve, even along its length; first and last are kept."""
+    """Indices of at most about ``POINTS`` points of a curve ``x``, ``y`` [P], even along its length.
+
+    The first and the last are kept; int64, ascending.
+    """
     if len(x) <= POINTS:
         return np.arange(len(x))
     length = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))])
@@ -87,16 +90,22 @@ def thin(x: Floats, y: Floats) -> NDArray[np.int64]:
 
 
 def rounded(values: NDArray[np.floating]) -> list[float]:
-    """Plain floats with five digits: enough for a picture, short in a file."""
+    """Values [N] as plain floats with five digits: enough for a picture, short in a file."""
     return [float(f"{v:.5g}") for v in values]
 
 
 def residuals(truth: NDArray[np.floating], predicted: NDArray[np.floating], bins: int = 40) -> dict[str, Any]:
     """Pictures of a regression.
 
-    ``histogram``: counts of prediction minus truth between its 0.5 % and 99.5 % points (the rest in the end bins).
-    ``by_value``: rows sorted by prediction, in up to 20 groups of equal size: mean prediction, and mean, 10 % and
-    90 % points of the truth.
+    Args:
+        truth: [N], finite, N >= 1, in the label's unit.
+        predicted: [N], finite.
+        bins: of the histogram, of equal width.
+
+    Returns:
+        ``histogram``: ``edges`` [bins + 1] and ``counts`` [bins] of prediction minus truth between its 0.5 % and
+        99.5 % points (the rest in the end bins). ``by_value``: rows sorted by prediction, in up to 20 groups of equal
+        size: mean prediction, and mean, 10 % and 90 % points of the truth.
     """
     error = predicted.astype(np.float64) - truth
     low, high = np.quantile(error, [0.005, 0.995])

@@ -17,7 +17,16 @@ CURVE_CLASSES = 20
 
 
 def binary_pictures(truth: NDArray[Any], score: NDArray[np.floating], classes: Sequence[str]) -> dict[str, Any]:
-    """Curves over all thresholds, the table of thresholds, and calibration of scores [N] of the second class."""
+    """Curves over all thresholds, the table of thresholds, and calibration of the second class.
+
+    Args:
+        truth: class numbers, 0 or 1, [N]; N >= 1.
+        score: probability of the second class, [N].
+        classes: names of the two.
+
+    Returns:
+        What ``evaluation.json`` holds of it; curves only where both classes occur.
+    """
     cells = metrics.cells(truth, score)
     drawn: dict[str, Any] = {"scores": curves.score_histogram(cells)}
     if 0 < truth.sum() < len(truth):
@@ -35,7 +44,17 @@ def binary_pictures(truth: NDArray[Any], score: NDArray[np.floating], classes: S
 def multiclass_pictures(
     truth: NDArray[Any], probability: NDArray[np.floating], classes: Sequence[str]
 ) -> dict[str, Any]:
-    """Curves of the most frequent classes, calibration of the most probable one, and numbers by class."""
+    """Curves of the most frequent classes, calibration of the most probable one, and numbers by class.
+
+    Args:
+        truth: class numbers, int [N], 0 to K - 1.
+        probability: [N, K]; rows add up to 1.
+        classes: the names, K of them.
+
+    Returns:
+        ``curves`` of the ``CURVE_CLASSES`` most frequent classes that occur and are not alone, one against the rest;
+        ``calibration``; ``by_class``.
+    """
     counts = np.bincount(truth, minlength=len(classes))
     roc, precision_recall = {}, {}
     for k in sorted(np.argsort(-counts, kind="stable")[:CURVE_CLASSES]):
@@ -52,7 +71,10 @@ def multiclass_pictures(
 
 
 def by_class(truth: NDArray[Any], best: NDArray[np.int64], classes: Sequence[str]) -> list[dict[str, Any]]:
-    """Precision, recall, F1 and rows of each class; None where undefined."""
+    """Precision, recall, F1 (0 to 1; None where undefined) and rows of each class.
+
+    ``truth`` and ``best`` are class numbers [N]: the true one and the one said.
+    """
     actual = np.bincount(truth, minlength=len(classes))
     flagged = np.bincount(best, minlength=len(classes))
     hits = np.bincount(truth[truth == best], minlength=len(classes))
@@ -76,7 +98,10 @@ def class_rates(
 
 
 def confusion(truth: NDArray[Any], best: NDArray[np.int64], classes: Sequence[str]) -> dict[str, Any]:
-    """Matrix (row = truth, column = prediction) and the ten most frequent mistakes."""
+    """Matrix (row = truth, column = prediction) of class numbers [N], and the ten most frequent mistakes.
+
+    The matrix [K, K] is None beyond ``MATRIX_CLASSES`` classes.
+    """
     counts = metrics.confusion(truth, best, len(classes))
     wrong = counts.copy()
     np.fill_diagonal(wrong, 0)
@@ -90,7 +115,10 @@ def confusion(truth: NDArray[Any], best: NDArray[np.int64], classes: Sequence[st
 
 
 def majority(truth: NDArray[Any], classes: Sequence[str]) -> dict[str, Any]:
-    """What one gets without a model: always the most frequent class, with the class shares as probabilities."""
+    """What one gets without a model: always the most frequent class, with the class shares as probabilities.
+
+    ``truth``: class numbers [N], N >= 1. The log loss is in nats.
+    """
     share = np.bincount(truth, minlength=len(classes)) / len(truth)
     seen = share[share > 0]
     return {
@@ -100,7 +128,7 @@ def majority(truth: NDArray[Any], classes: Sequence[str]) -> dict[str, Any]:
 
 
 def always_mean(truth: NDArray[np.floating]) -> dict[str, Any]:
-    """What one gets without a model: always the mean of the labels."""
+    """What one gets without a model: always the mean of the labels [N], N >= 1. Errors are in the label's unit."""
     away = truth - truth.mean()
     return {
         "rule": f"always the mean, {truth.mean():.4g}",

@@ -50,9 +50,15 @@ def undefined(reason: str) -> Interval:
 def binary_intervals(
     truth: NDArray[np.integer], score: NDArray[np.floating], resamples: int, rng: np.random.Generator
 ) -> dict[str, Interval]:
-    """Each binary metric of ``truth`` (0 or 1, [N]) and ``score`` ([N]) with its interval.
+    """Each binary metric with its 95 % interval.
 
     A resample that lost a class leaves the metrics that need it out.
+
+    Args:
+        truth: 0 or 1, [N]; N >= 1.
+        score: probability of class 1, [N], 0 to 1.
+        resamples: draws of weights.
+        rng: decides the draws.
     """
     exact = metrics.cells(truth, score)
     point = metrics.binary(exact)
@@ -80,7 +86,15 @@ def binary_intervals(
 def multiclass_intervals(
     truth: NDArray[np.integer], probability: NDArray[np.floating], top_k: int, resamples: int, rng: np.random.Generator
 ) -> dict[str, Interval]:
-    """Each multiclass metric of ``truth`` (class indices, [N]) and ``probability`` ([N, K]) with its interval."""
+    """Each multiclass metric with its 95 % interval.
+
+    Args:
+        truth: class numbers, [N], 0 to K - 1.
+        probability: [N, K]; rows add up to 1.
+        top_k: the k of ``top_<k>_accuracy``.
+        resamples: draws of weights.
+        rng: decides groups and draws.
+    """
     n, classes = probability.shape
     predicted = probability.argmax(axis=1)
     loss = metrics.log_losses(np.take_along_axis(probability, truth[:, None].astype(np.int64), axis=1)[:, 0])
@@ -108,7 +122,10 @@ def multiclass_intervals(
 def regression_intervals(
     truth: NDArray[np.floating], predicted: NDArray[np.floating], resamples: int, rng: np.random.Generator
 ) -> dict[str, Interval]:
-    """Each regression metric of values [N] with its interval."""
+    """Each regression metric of ``truth`` and ``predicted``, both [N], with its 95 % interval.
+
+    ``resamples`` draws of weights over random groups, which ``rng`` decides. Units as in ``metrics.regression``.
+    """
     point = metrics.regression(truth, predicted)
     error = np.abs(predicted.astype(np.float64) - truth)
     centred = truth - truth.mean()
@@ -156,7 +173,15 @@ def _coarsen(exact: Cells) -> Cells:
 def interval_of(
     value: float, draws: Floats, trials: int | None, reason: str = "", *, keep_reason: bool = False
 ) -> Interval:
-    """Percentile interval of the draws that are defined, opened by the rule of three where they do not vary."""
+    """Percentile interval of the draws that are defined, opened by the rule of three where they do not vary.
+
+    Args:
+        value: the metric of all rows; where it is not finite, the result is ``undefined(reason)``.
+        draws: the metric of each resample, [R]; NaN where one does not define it.
+        trials: rows behind a share, which then lies within 0 and 1; None for other metrics.
+        reason: why the metric, or a part of it, is not defined.
+        keep_reason: say the reason beside a value too.
+    """
     if not np.isfinite(value):
         return undefined(reason)
     kept = draws[np.isfinite(draws)]
@@ -206,7 +231,15 @@ def _binary_reasons(positives: int, negatives: int) -> dict[str, str]:
 
 
 def auc_ovr(truth: NDArray[np.integer], probability: NDArray[np.floating]) -> tuple[float, Floats, str]:
-    """Macro one-vs-rest AUC over the classes that occur, each row's influence on it, and what was left out."""
+    """Macro one-vs-rest AUC over the classes that occur (Fawcett 2006), and what it is made of.
+
+    Args:
+        truth: class numbers, [N], 0 to K - 1.
+        probability: [N, K].
+
+    Returns:
+        the AUC, NaN with one class; the influence of each row on it, [N]; in words what was left out.
+    """
     counts = np.bincount(truth, minlength=probability.shape[1])
     occurring = np.flatnonzero((counts > 0) & (counts < len(truth)))
     if not len(occurring):
@@ -226,7 +259,7 @@ def random_groups(n: int, rng: np.random.Generator) -> NDArray[np.int64]:
 def group_sums(
     group: NDArray[np.int64], columns: Mapping[str, NDArray[np.floating] | NDArray[np.bool_]]
 ) -> tuple[Floats, dict[str, Floats]]:
-    """Rows by group, and the sum of each column by group."""
+    """Rows by group [G], and the sum of each column [N] by group [G]; ``group`` [N] numbers the groups from 0."""
     size = np.bincount(group).astype(np.float64)
     return size, {
         name: np.bincount(group, weights=c, minlength=len(size)).astype(np.float64) for name, c in columns.items()

@@ -8,6 +8,7 @@ Definitions: Fawcett 2006 (ROC), Davis & Goadrich 2006 (average precision as a s
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,13 +41,13 @@ class Cells:
 
 
 def ratio(above: NDArray[np.floating], below: NDArray[np.floating]) -> Floats:
-    """``above / below``; NaN where ``below`` is 0."""
+    """``above / below``, both [...] or of shapes that broadcast; NaN where ``below`` is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(below != 0, np.divide(above, below), np.nan)
 
 
 def log_losses(probability: NDArray[np.floating]) -> Floats:
-    """``-log p`` in nats, with ``p`` kept ``EPSILON`` away from 0 and 1."""
+    """``-log p`` in nats of probabilities [...], with ``p`` kept ``EPSILON`` away from 0 and 1."""
     return -np.log(np.clip(probability.astype(np.float64), EPSILON, 1 - EPSILON))
 
 
@@ -59,7 +60,11 @@ def cells(truth: NDArray[np.integer], score: NDArray[np.floating]) -> Cells:
 
 
 def binary(c: Cells) -> dict[str, Floats]:
-    """Every binary metric over the last axis of ``c``'s weights."""
+    """Every binary metric over the last axis of the weights of ``c``, [...] each.
+
+    All lie within 0 and 1 but ``log_loss``, in nats. NaN where the rows do not define one: what needs both classes
+    where one is missing, precision where no row is flagged.
+    """
     positives, negatives = c.positive.sum(-1), c.negative.sum(-1)
     total = positives + negatives
     above = c.score > THRESHOLD
@@ -83,6 +88,25 @@ def _auc(c: Cells, positives: Floats, negatives: Floats) -> Floats:
     """Share of pairs in which the positive row has the higher score; ties count half."""
     below = np.cumsum(c.negative, axis=-1) - c.negative / 2
     return ratio((c.positive * below).sum(-1), positives * negatives)
+
+
+def auc(truth: NDArray[Any], score: NDArray[np.floating]) -> float:
+    """Area under the ROC curve: the share of pairs of a positive and a negative row with the positive one higher.
+
+    Counted in whole numbers, so the result is the float nearest to the true share (Mann and Whitney 1947).
+
+    Args:
+        truth: [N]; 1 or True = positive, anything else negative.
+        score: [N], finite; ties count half.
+
+    Returns:
+        0 to 1; NaN where only one class is there.
+    """
+    positive, negative = np.sort(score[truth == 1]), np.sort(score[truth != 1])
+    if not len(positive) or not len(negative):
+        return float("nan")
+    below = sum(int(np.searchsorted(negative, positive, side=side).sum()) for side in ("left", "right"))
+    return below / (2 * len(positive) * len(negative))
 
 
 def _average_precision(c: Cells, positives: Floats) -> Floats:
@@ -141,7 +165,11 @@ def auc_influence(truth: NDArray[np.bool_], score: NDArray[np.floating]) -> tupl
 
 
 def regression(truth: NDArray[np.floating], predicted: NDArray[np.floating]) -> dict[str, float]:
-    """Every regression metric of values [N]; ``mape`` is a share (0.1 = 10 %)."""
+    """Every regression metric of values [N], N >= 1, finite.
+
+    ``mae``, ``rmse``, ``median_ae`` are in the label's unit; ``mape`` is a share (0.1 = 10 %), NaN where a label is 0;
+    ``r2`` is 1 at most, NaN where the labels do not vary.
+    """
     error = predicted.astype(np.float64) - truth
     spread = float(((truth - truth.mean()) ** 2).sum())
     zeros = bool((truth == 0).any())

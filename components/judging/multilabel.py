@@ -123,7 +123,14 @@ def average_precision_influence(truth: NDArray[np.bool_], score: NDArray[np.floa
 def multilabel_pictures(
     truth: Truth, probability: NDArray[np.floating], classes: Sequence[str], threshold: float
 ) -> dict[str, Any]:
-    """Curves of the most frequent classes, the table of thresholds over all, calibration, and numbers by class."""
+    """Curves of the most frequent classes, the table of thresholds over all, calibration, and numbers by class.
+
+    Args:
+        truth: 0 or 1, [N, K].
+        probability: [N, K], 0 to 1, each class by itself.
+        classes: the names, K of them.
+        threshold: above which a class is said, 0 to 1.
+    """
     counts = truth.sum(axis=0)
     roc, precision_recall = {}, {}
     for k in sorted(np.argsort(-counts, kind="stable")[:CURVE_CLASSES]):
@@ -153,7 +160,10 @@ def _by_class(has: NDArray[np.bool_], said: NDArray[np.bool_], classes: Sequence
 
 
 def usual_classes(truth: Truth, threshold: float) -> dict[str, Any]:
-    """What one gets without a model: the share of each class as its probability in every row."""
+    """What one gets without a model: the share of each class as its probability in every row.
+
+    ``truth``: 0 or 1, [N, K], N >= 1; a class whose share is above ``threshold`` is said in every row.
+    """
     share = truth.mean(axis=0)
     said = np.broadcast_to(share > threshold, truth.shape)
     seen = np.clip(share, metrics.EPSILON, 1 - metrics.EPSILON)

@@ -17,6 +17,13 @@ DRAWS = 200
 def resampled(metric: Metric, truth: NDArray[Any], answers: Mapping[str, Any], draws: int, seed: int) -> Interval:
     """The metric of all rows, with the 95 % interval of its bootstrap (Efron 1979).
 
+    Args:
+        metric: one with a function, ``of``.
+        truth: as the task gives it, [N, ...].
+        answers: of the model, [N, ...] each.
+        draws: resamples, ``DRAWS`` at most.
+        seed: decides them.
+
     Raises:
         StepFailed: the function raises or returns no number; ``__cause__`` is the reason.
     """
@@ -34,7 +41,7 @@ def resampled(metric: Metric, truth: NDArray[Any], answers: Mapping[str, Any], d
 
 
 def value_of(metric: Metric, truth: NDArray[Any], answers: Mapping[str, Any]) -> float:
-    """What the function of a metric says of some rows. Raises as ``resampled``."""
+    """What the function of a metric says of ``truth`` [N, ...] and ``answers`` [N, ...]. Raises as ``resampled``."""
     assert metric.of is not None
     try:
         return float(metric.of(truth, answers))

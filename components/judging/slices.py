@@ -52,9 +52,15 @@ def measure_slices(
 ) -> list[dict[str, Any]]:
     """Metrics of each frequent value of each column.
 
-    ``measure`` gives the metrics of rows by their numbers. Values with fewer than ``min_rows`` rows, and those beyond
-    the ``VALUES`` most frequent, are only counted.
-    Values of sensitive features are masked.
+    Values with fewer than ``min_rows`` rows, and those beyond the ``VALUES`` most frequent, are only counted. Values of
+    sensitive features are masked.
+
+    Args:
+        frame: the rows that are judged, with these columns.
+        columns: features with few values (``check_columns``).
+        contract: says which of them are sensitive.
+        measure: metrics of the rows with these numbers, int [n].
+        min_rows: fewest rows of a value that is measured.
 
     Returns:
         One entry a column: ``{"column", "left_out", "slices": [{"value", "rows", "metrics"}]}``, largest slice first.

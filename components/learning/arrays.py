@@ -49,7 +49,7 @@ class Encoder:
         return [*contract.features, *self.task.needed(contract)]
 
     def encode(self, frame: pl.DataFrame) -> Arrays:
-        """The features of these rows, packed."""
+        """The features of these rows, packed: [rows, *shape] by name, in the dtypes of ``packed_dtypes``."""
         return self.transform.encode(frame, packed=True)
 
     def label(self, frame: pl.DataFrame) -> np.ndarray:
@@ -61,7 +61,7 @@ class Encoder:
         return np.concatenate(list(self.label_chunks(files)))
 
     def label_chunks(self, files: Sequence[Path]) -> Iterator[np.ndarray]:
-        """The same in parts."""
+        """The same in parts: the encoded labels of at most ``LABEL_ROWS`` rows each, [rows, ...]."""
         contract = self.transform.contract
         columns = self.task.needed(contract) or [*contract.features][:1]  # a column, that there are rows
         return map(self.label, _frames(files, columns, LABEL_ROWS))
@@ -71,7 +71,7 @@ class Encoder:
         return _frames(files, self.columns, rows)
 
     def whole(self, files: Sequence[Path], rows: int) -> Arrays:
-        """Every row of the shards, encoded; holds one chunk besides."""
+        """Every row of the shards (``rows`` in all), encoded, [rows, *shape] by name; holds one chunk besides."""
         dtypes = self.transform.packed_dtypes
         out = {t.name: aligned((rows, *t.shape), dtypes[t.name]) for t in self.transform.encoded}
         at = 0
@@ -83,7 +83,7 @@ class Encoder:
 
 
 def aligned(shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    """An array that begins at a multiple of 64 bytes, as TensorFlow wants it; it copies any other, twice.
+    """An array [*shape] that begins at a multiple of 64 bytes, as TensorFlow wants it; it copies any other, twice.
 
     Texts (``string`` or ``object``) are objects, which it copies in any case.
     """
@@ -119,7 +119,7 @@ def _value_bytes(dtype: str) -> int:
 
 
 def finite(values: np.ndarray) -> bool:
-    """Whether an encoded tensor holds neither NaN nor infinity; texts and whole numbers never do."""
+    """Whether an encoded tensor [...] holds neither NaN nor infinity; texts and whole numbers never do."""
     return values.dtype.kind != "f" or bool(np.isfinite(values).all())
 
 

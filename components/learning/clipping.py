@@ -21,7 +21,14 @@ _CLIP: dict[str, Callable[[list[Any], float], list[Any]]] = {
 
 
 def clipped(base: type, by: Literal["norm", "global_norm", "value"], limit: float) -> type:
-    """A subclass of the Keras optimizer ``base`` that clips the gradient of the global batch."""
+    """A subclass of the Keras optimizer ``base`` that clips the gradient of the global batch.
+
+    Args:
+        base: a class of Keras optimizers.
+        by: ``norm`` limits the L2 norm of each variable's gradient, ``global_norm`` that of all together (Pascanu,
+            Mikolov and Bengio 2013), ``value`` each entry.
+        limit: above 0, in the unit of the gradients.
+    """
 
     class Clipped(base):
         """``base`` with the gradient of the global batch clipped."""

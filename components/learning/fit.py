@@ -28,16 +28,16 @@ from components.features.transform import FeatureTransform
 from components.judging.metric import Direction
 from components.learning.arrays import Encoder
 from components.learning.optimizers import OwnOptimizer
-from components.learning.own import own_callbacks
-from components.learning.own_batches import own_batches
-from components.learning.own_code import OwnCode
-from components.learning.own_numbers import with_own
+from components.learning.own.batches import own_batches
+from components.learning.own.code import OwnCode
+from components.learning.own.numbers import with_own
+from components.learning.own.parts import own_callbacks
+from components.learning.own.trial import try_one_batch
 from components.learning.settings import FitSettings, check_placed
 from components.learning.shown import TrainingColumns
 from components.learning.splits import Measure, Splits, fits_in_memory, held_splits, streamed_splits
 from components.learning.strategy import Placement, place, precision
 from components.learning.training import Training
-from components.learning.trial import try_one_batch
 from components.modeling.base import Architecture
 from components.modeling.custom import CustomModel
 from components.modeling.kept import keep

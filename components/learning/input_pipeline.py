@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.learning.arrays import Arrays, finite
-from components.learning.columns import Columns
+from components.learning.row_gather import Columns
 
 Batch = tuple[Arrays, np.ndarray] | tuple[Arrays, np.ndarray, np.ndarray]
 """Encoded tensors, targets and, where classes are weighted, row weights; leading axis ``batch`` or block."""
@@ -115,7 +115,7 @@ class MemoryFeed(Feed):
         return self._columns[device].rows(block[index])
 
     def arrays(self) -> tuple[Arrays, np.ndarray]:
-        """Encoded tensors as they travel, and targets, of every row."""
+        """Encoded tensors as they travel, [rows, *shape] by name, and targets, [rows, ...], of every row."""
         data = self._columns[0].rows(tf.range(self.rows)) if self._data is None else self._data
         return data[0], data[1]
 

@@ -203,7 +203,7 @@ class OwnOptimizer(Optimizer):
 
     def build(self, rate: Any) -> Any:
         """What ``make`` gives."""
-        from components.learning.own import own_optimizer
+        from components.learning.own.parts import own_optimizer
 
         return own_optimizer(self.make, rate)
 

@@ -52,7 +52,7 @@ def outputs(run: Forward, arrays: Arrays, chunk: int | None = None) -> np.ndarra
 
 
 def chunk_rows(arrays: Mapping[str, np.ndarray]) -> int:
-    """Rows of a chunk: 8 to 16,384, and at least 256 of images up to 64 x 64 x 4."""
+    """Rows of a chunk of these arrays, [rows, ...] each: 8 to 16,384, and at least 256 of images up to 64 x 64 x 4."""
     widest = max(int(np.prod(a.shape[1:])) for a in arrays.values())
     fewest = min(256, max(8, _FEWEST_VALUES // widest))
     return int(np.clip(_CHUNK_BYTES // (4 * _CHANNELS * widest), fewest, 16_384))

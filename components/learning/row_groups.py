@@ -58,7 +58,10 @@ class RowGroups:
         return min(max(1, len(self.rows)), -(-self.total * self.row_bytes // size))
 
     def read(self, chosen: np.ndarray, share: float = 1.0) -> pl.DataFrame:
-        """The rows of these row groups, or a share of each, evenly spread; each column in one piece."""
+        """The rows of these row groups, or a share of each, evenly spread; each column in one piece.
+
+        ``chosen``: numbers of row groups, int [n]; ``share``: above 0, up to 1.
+        """
         import polars as pl
         import pyarrow.parquet as pq
 
@@ -96,7 +99,11 @@ def row_groups(files: Sequence[Path], columns: Sequence[str]) -> RowGroups:
 
 
 def deal(groups: int, rounds: int, random: np.random.Generator) -> list[np.ndarray]:
-    """Numbers of the row groups of each round, ascending: of every ``rounds`` that follow one another, one each."""
+    """Numbers of the row groups of each round, ascending: of every ``rounds`` that follow one another, one each.
+
+    Returns:
+        ``rounds`` arrays, int64 [n]; each group is in one of them.
+    """
     strata = np.arange(-(-groups // rounds) * rounds).reshape(-1, rounds)
     dealt = random.permuted(strata, axis=1).T
     return [one[one < groups] for one in dealt]
@@ -116,7 +123,7 @@ def no_larger(groups: RowGroups, size: int, folder: Path) -> RowGroups:
 
 
 def sample(groups: RowGroups, rows: int, random: np.random.Generator) -> tuple[np.ndarray, float]:
-    """Row groups from all parts of a split, and the share of each that makes about ``rows`` rows, 1 at most."""
+    """Row groups from all parts of a split, int64 [n]; the share of each that makes about ``rows`` rows, 1 at most."""
     count = len(groups.rows)
     chosen = deal(count, max(1, min(groups.total // rows, count // FEWEST)), random)[0]
     return chosen, min(1.0, rows / int(groups.rows[chosen].sum()))

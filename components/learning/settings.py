@@ -11,7 +11,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from components.learning.optimizers import Adam, AnyOptimizer, Schedule
-from components.learning.own_code import OwnCode
+from components.learning.own.code import OwnCode
 from components.learning.strategy import Devices, Precision
 from components.tasks.settings import TaskSettings
 from schemas.config import Config

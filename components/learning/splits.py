@@ -122,7 +122,17 @@ def streamed_splits(
     *,
     weights: np.ndarray | None,
 ) -> Splits:
-    """Both splits read anew in each epoch; ``work`` is for copies of shards whose row groups are too large."""
+    """Both splits read anew in each epoch.
+
+    Args:
+        settings: of the training.
+        examples: whose shards are read.
+        encoder: how.
+        task: how labels become targets.
+        batch: rows of a step, over all replicas.
+        work: for copies of shards whose row groups are too large.
+        weights: of the classes, float32 [K]; None where all rows count the same.
+    """
     memory, columns = StreamMemory.of(settings), encoder.columns
     groups = no_larger(row_groups(examples.files("train"), columns), memory.buffer // FEWEST, work / "train")
     feed = ShardFeed(

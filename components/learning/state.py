@@ -73,6 +73,6 @@ def values(variables: Sequence[Any]) -> Weights:
 
 
 def assign(variables: Sequence[Any], new: Sequence[np.ndarray]) -> None:
-    """Set Keras variables on every replica."""
+    """Set Keras variables on every replica; ``new`` holds one array for each, [*shape of the variable]."""
     for variable, value in zip(variables, new, strict=True):
         variable.assign(value)

@@ -19,12 +19,12 @@ from typing import Any
 import keras
 
 from components.learning import callbacks as cb
-from components.learning.ahead import Ahead
 from components.learning.backup import Backup, Snapshot
 from components.learning.epochs import run_epochs
 from components.learning.loop import BlockFunction, LossNotFinite, parts
-from components.learning.others import refuse_two_schedules, without_old_backups
-from components.learning.own import compile_model
+from components.learning.own.other_callbacks import refuse_two_schedules, without_old_backups
+from components.learning.own.parts import compile_model
+from components.learning.prefetch import Prefetch
 from components.learning.settings import FitSettings
 from components.learning.splits import Splits
 from components.learning.state import State, assign, optimizers_of
@@ -128,7 +128,7 @@ class Training:
         first = found.epoch if found else begins
         epochs = range(first, first if found and found.finished else ends)
         try:
-            with Ahead(parts(feed.blocks(epochs, self.block), strategy)) as ready:
+            with Prefetch(parts(feed.blocks(epochs, self.block), strategy)) as ready:
                 run_epochs(
                     phase.trained, train, ready, chosen, feed=feed, epochs=epochs, block=self.block, strategy=strategy
                 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.predicting.images import image_frames, takes_images
 from components.predicting.separated import separated
-from components.quality.row_rules import Broken, broken_rules
+from components.quality.rows.row_rules import Broken, broken_rules
 from components.sources import CsvSource, JsonLinesSource, NpzSource, ParquetSource
 from components.sources.base import Source, Wanted
 from components.sources.columns import contract_columns

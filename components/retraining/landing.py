@@ -5,7 +5,6 @@ import fnmatch
 import gzip
 import hashlib
 import os
-import shutil
 import uuid
 import zipfile
 import zlib
@@ -17,6 +16,7 @@ from typing import IO, Any
 
 from components.sources.files.endings import gzipped, kind_of_name
 from components.sources.files.folder import why_not
+from schemas.files import link_or_copy
 
 CHUNK = 2**20
 TIMES = ("mtime", "LastModified", "last_modified", "updated", "created", "ETag")
@@ -118,10 +118,7 @@ def link(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     while target.exists():
         target = target.with_name(f"landed-{target.name}")
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
+    link_or_copy(source, target)
 
 
 def fingerprint(contents: Iterable[str]) -> str:

@@ -9,7 +9,6 @@
                                /decisions/*.json    decision records, one for each change of mind
 """
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from pydantic import BaseModel, Field
 from schemas.access import private_files
 from schemas.errors import StoreError
 from schemas.files import read_json, write_json
+from schemas.locks import exclusive
 
 
 class Seen(BaseModel):
@@ -132,8 +132,7 @@ def opened(store: Path, pipeline: str) -> Iterator[Ledger]:
     where = folder(store, pipeline)
     with private_files():
         where.mkdir(parents=True, exist_ok=True)
-    with private_files(), (where / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with private_files(), exclusive(where / ".lock"):
         ledger = read(store, pipeline)
         before = ledger.model_dump_json()
         yield ledger

@@ -10,13 +10,13 @@ from pydantic import Field, SerializeAsAny
 
 from components.sources.base import Source, Wanted
 from components.sources.csv import CsvSource
-from components.sources.given import GivenSplits
 from components.sources.image_folder import ImageFolderSource
 from components.sources.image_list import ImageListSource
 from components.sources.jsonl import JsonLinesSource
 from components.sources.npz import NpzSource
 from components.sources.parquet import ParquetSource
-from components.sources.splits import AnySplit, AsGiven, ByHash, ByTime, Shares
+from components.sources.splitting.existing_splits import GivenSplits
+from components.sources.splitting.splits import AnySplit, AsGiven, ByHash, ByTime, Shares
 from components.sources.sql import SqlSource
 from components.sources.tfds import TfdsSource
 from schemas.config import accept_any

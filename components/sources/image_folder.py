@@ -11,7 +11,7 @@ from components.sources.base import Source, Wanted
 from components.sources.files.folder import folders_in
 from components.sources.image_files import images_below, read_images
 from components.sources.paths import listed, local, missing_file
-from components.sources.splits import NAMES
+from components.sources.splitting.splits import NAMES
 from schemas.errors import DataUnreadable
 
 if TYPE_CHECKING:

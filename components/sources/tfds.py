@@ -13,7 +13,7 @@ from pydantic import Field
 from components.sources.base import Source, Wanted, fingerprint_files
 from components.sources.columns import Column
 from components.sources.paths import local
-from components.sources.splits import NAMES
+from components.sources.splitting.splits import NAMES
 from components.sources.tfds_folders import DEFAULT, INFO, VARIABLE, default_data_dir, full_name
 from schemas.errors import DataUnreadable
 

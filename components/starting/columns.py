@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from components.dates.unread import unread
-from components.quality.checking.table import Spec, Table
+from components.quality.screening.columns.table import Spec, Table
 from schemas.contract import Contract
 from schemas.magnitudes import FINITE
 from schemas.words import shown

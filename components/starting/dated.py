@@ -10,9 +10,9 @@ from components.dates.numbers import are_serials
 from components.dates.reading import read_dates
 from components.dates.unread import unread
 from components.dates.words import UNITS
-from components.quality.checking.offsets import minutes, offsets_of
-from components.quality.checking.offsets import words as offset_words
-from components.quality.checking.table import Spec
+from components.quality.screening.columns.table import Spec
+from components.quality.screening.probes.offsets import minutes, offsets_of
+from components.quality.screening.probes.offsets import words as offset_words
 from components.starting.recipe import Decision
 from schemas.dates import EPOCHS, ISO, DateFormat
 from schemas.words import listed, named, shown

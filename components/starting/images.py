@@ -17,10 +17,10 @@ from components.sources.files.text import TextFile
 from components.sources.image_files import SUFFIXES
 from components.sources.images import FileFacts, open_image
 from components.sources.paths import local
-from components.sources.splits import AsGiven, ByHash
+from components.sources.splitting.splits import AsGiven, ByHash
 from components.starting.file_checks import SAME, USUAL, file_checks
 from components.starting.label import NAMES
-from components.starting.opening import Kind
+from components.starting.open_data import Kind
 from components.starting.recipe import Decision, Recipe
 from components.starting.sizes import vision
 from components.starting.times import shares
@@ -239,7 +239,7 @@ def _contract(
 
 def _split(pictures: Pictures, kinds: int) -> tuple[Config, Decision]:
     """As the folders say, or the first salt by which every class is in every part."""
-    from components.sources.hashing import hash_rows, unit_interval
+    from components.sources.splitting.hashing import hash_rows, unit_interval
 
     if pictures.source.splits():
         return AsGiven(), Decision("split", "as given", f"folders {', '.join(pictures.source.splits())}")

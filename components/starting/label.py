@@ -6,7 +6,7 @@ import re
 
 import polars as pl
 
-from components.quality.checking.table import Spec
+from components.quality.screening.columns.table import Spec
 from components.starting.recipe import Decision
 from components.tasks.asked import CLASSES, NUMBERS, Asked
 from schemas.errors import ConfigError, UnknownName

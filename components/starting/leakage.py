@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from components.tasks.totals import auc
+from components.judging.metrics import auc
 from schemas.magnitudes import FLOAT32_MAX
 
 ROWS = 40_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from components.quality.checking.column_specs import describe_read
-from components.quality.checking.reading import read_file
+from components.quality.screening.columns.column_specs import describe_read
+from components.quality.screening.files.reading import read_file
 from components.starting.dated import date_decisions
 from components.starting.recipe import Decision
 from components.starting.spellings import hidden_decisions, spelling_decisions

@@ -12,7 +12,7 @@ from components.sources.images import FileFacts
 from components.starting.file_checks import file_checks
 from components.starting.images import MIRRORED, SAMPLE, THUMB, side, told_from_mirror
 from components.starting.label import NAMES
-from components.starting.opening import Kind, data_set
+from components.starting.open_data import Kind, data_set
 from components.starting.recipe import Decision, Recipe
 from components.starting.settling import settle
 from components.starting.sizes import vision

@@ -8,7 +8,7 @@ from typing import Any
 from components.features.settings import PreprocessConfig
 from components.modeling.base import Architecture
 from components.sources.base import Source
-from components.sources.splits import ByHash
+from components.sources.splitting.splits import ByHash
 from schemas.config import Config
 from schemas.contract import Contract
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from components.quality.row_rules import broken_rows
-from components.sources.assign import make_assigner
+from components.quality.rows.row_rules import broken_rows
 from components.sources.base import Source, Wanted
 from components.sources.columns import contract_columns
-from components.sources.splits import AnySplit
+from components.sources.splitting.assign import make_assigner
+from components.sources.splitting.splits import AnySplit
 from schemas.contract import Contract, Scalar
 from schemas.words import named, shown
 

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from components.sources.assign import hash_columns
 from components.sources.base import Source
-from components.sources.hashing import hash_each, salted, unit_interval
-from components.sources.splits import AsGiven, ByHash, ByTime, Shares
+from components.sources.splitting.assign import hash_columns
+from components.sources.splitting.hashing import hash_each, salted, unit_interval
+from components.sources.splitting.splits import AsGiven, ByHash, ByTime, Shares
 from components.starting.recipe import Decision
 from components.starting.rehearsal import Parts, Rehearsal, lacking_words, rehearse, usable
 from components.starting.times import shares

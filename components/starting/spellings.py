@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterator, Mapping
 
 import polars as pl
 
-from components.quality.checking.kinds import MISSING_WORDS
-from components.quality.checking.lookalikes import alike
-from components.quality.checking.number_texts import find_formats
-from components.quality.checking.table import Spec
+from components.quality.screening.columns.kinds import MISSING_WORDS
+from components.quality.screening.columns.lookalikes import alike
+from components.quality.screening.columns.number_texts import find_formats
+from components.quality.screening.columns.table import Spec
 from components.starting.label import FEW
 from components.starting.recipe import Decision
 from schemas.errors import ConfigError
@@ -176,7 +176,7 @@ def _class_words(series: pl.Series, spec: Spec) -> Iterator[Decision]:
 
 
 def _classes(series: pl.Series) -> list[str]:
-    from components.quality.infer_rules import absent_classes
+    from components.quality.contracts.infer_rules import absent_classes
 
     absent = absent_classes(series)
     return [v for v in _filled(series).unique().to_list() if v not in absent]

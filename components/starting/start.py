@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from components.starting.opening import kind_of
+from components.starting.open_data import kind_of
 from components.starting.recipe import Recipe
 from components.tasks.asked import Asked
 

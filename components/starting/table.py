@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from components.features.settings import FeatureSettings, PreprocessConfig
-from components.quality.infer import infer_contract
+from components.quality.contracts.infer import infer_contract
 from components.sources.base import Wanted
 from components.sources.columns import contract_columns
 from components.starting import sizes
@@ -22,7 +22,7 @@ from components.starting.columns import codes, left_out
 from components.starting.dated import date_decisions
 from components.starting.label import find_label, refuse_magnitude, task_of
 from components.starting.leakage import Suspect, find_suspects
-from components.starting.opening import Kind, Opened, open_table
+from components.starting.open_data import Kind, Opened, open_table
 from components.starting.recipe import Decision, Recipe
 from components.starting.settling import settle
 from components.starting.spellings import refuse_broken_numbers, spelling_decisions

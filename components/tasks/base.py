@@ -166,7 +166,7 @@ class Task(Config, ABC):
         return cls.encode(label, frame[label.name])
 
     def judged_by(self, frame: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-        """What the answers to these rows are compared with, as ``truth`` of the label, and which rows cannot be."""
+        """What the answers to these rows are compared with, [rows, ...], and which rows cannot be, bool [rows]."""
         assert self.label is not None
         return self.truth(frame[self.label.name])
 
@@ -229,7 +229,7 @@ class Task(Config, ABC):
         """Empty sums of loss and metrics."""
 
     def measure(self, target: np.ndarray, output: np.ndarray) -> dict[str, float]:
-        """Loss (without penalties) and metrics of model outputs against targets; NaN where not defined."""
+        """Loss (without penalties) and metrics of outputs against targets, both [rows, ...]; NaN where not defined."""
         totals = self.totals()
         totals.add(target, output)
         return totals.numbers()
@@ -245,7 +245,7 @@ class Task(Config, ABC):
         return rows
 
     def encoded_rows(self, requests: pl.DataFrame, transform: Any) -> dict[str, np.ndarray]:
-        """What the model takes for these requests; ``transform`` is the fitted ``FeatureTransform``."""
+        """What the model takes for these requests, [rows, *shape] by name, by a fitted ``FeatureTransform``."""
         return dict(transform.encode(requests))
 
     def encoded_request(self, raw: Mapping[str, Any], layers: Any) -> Any:
@@ -292,10 +292,13 @@ class Task(Config, ABC):
 
     @abstractmethod
     def scores(self, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> Mapping[str, Interval]:
-        """Each of ``metrics_of`` with its interval; ``truth`` as ``truth`` gives it, at least one row."""
+        """Each of ``metrics_of`` with its interval; ``truth`` [rows, ...] as ``truth`` gives it, at least one row."""
 
     def value(self, metric: Metric, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> float:
-        """One of the metrics without its interval, also one of a user's own; NaN where these rows do not define it."""
+        """One of the metrics without its interval, also one of a user's own; NaN where these rows do not define it.
+
+        ``truth`` and each of ``answers`` are [rows, ...].
+        """
         from components.judging.resampled import value_of
 
         if metric.of is not None:
@@ -304,7 +307,10 @@ class Task(Config, ABC):
         return self.measured(metric.name, truth, answers, settings) if right is None else float(right.mean())
 
     def measured(self, name: str, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> float:
-        """A metric that the task computes itself and that is no share of rows; slow unless a task says it better."""
+        """A metric of ``truth`` [rows, ...] that the task computes itself and that is no share of rows.
+
+        Slow unless a task says it better.
+        """
         few = settings.model_copy(update={"resamples": 100})
         found = self.scores(truth, answers, few)[name].value
         return float("nan") if found is None else found
@@ -315,7 +321,10 @@ class Task(Config, ABC):
 
     @abstractmethod
     def described(self, truth: np.ndarray, answers: Answers) -> dict[str, Any]:
-        """Curves, tables and the baseline, for ``evaluation.json``; JSON-serializable and without NaN."""
+        """Curves, tables and the baseline of ``truth`` [rows, ...] and the answers, for ``evaluation.json``.
+
+        JSON-serializable and without NaN.
+        """
 
     @classmethod
     def pictures(cls, results: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from components.judging.settings import JudgeSettings
 from components.tasks.base import Answers
 from components.tasks.classes import OfClasses
 from components.tasks.layer_names import LayerNames
-from components.tasks.totals import Totals, auc
+from components.tasks.totals import Totals
 from schemas.contract import Contract
 
 if TYPE_CHECKING:
@@ -167,6 +167,8 @@ class _Totals(Totals):
     def others(self) -> dict[str, float]:
         """Accuracy and AUC."""
         import numpy as np
+
+        from components.judging.metrics import auc
 
         area = auc(np.concatenate(self._truth), np.concatenate(self._scores))
         return {"accuracy": self._right / self.rows, "auc": area}

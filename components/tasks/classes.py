@@ -150,7 +150,7 @@ def texts(values: Any) -> list[str]:
 
 
 def class_index(label: Label, series: pl.Series) -> np.ndarray:
-    """int32 position of every value among the classes; -1 where it is none of them."""
+    """Position of every value among the classes, int32 [rows]; -1 where it is none of them."""
     import polars as pl
 
     classes = list(label.classes or ())

@@ -6,9 +6,10 @@ Array = np.ndarray
 
 
 def of_numbers(got: Array, wanted: Array) -> Array:
-    """Per row: the largest difference of any value, infinite where only one side is finite or shapes differ.
+    """By row [rows] the largest difference of any value of ``got`` and ``wanted``, both [rows, ...].
 
-    Absolute up to 1 and relative above. NaN on both sides, or the same infinity, is no difference.
+    Infinite where only one side is finite or shapes differ. Absolute up to 1 and relative above. NaN on both sides, or
+    the same infinity, is no difference.
     """
     if got.shape != wanted.shape:
         return np.full(max(len(wanted), 1), np.inf)
@@ -21,7 +22,7 @@ def of_numbers(got: Array, wanted: Array) -> Array:
 
 
 def of_texts(got: Array, wanted: Array) -> Array:
-    """Per row: 0 where every value is the same, else infinite."""
+    """By row [rows] 0 where every value of ``got`` and ``wanted``, both [rows, ...], is the same, else infinite."""
     if got.shape != wanted.shape:
         return np.full(max(len(wanted), 1), np.inf)
     return np.where((got == wanted).reshape(len(wanted), -1).all(axis=1), 0.0, np.inf)

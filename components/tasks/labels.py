@@ -43,7 +43,7 @@ class LabelStatistics:
         return found
 
     def add(self, label: np.ndarray) -> None:
-        """Take in some more labels; spreads are merged as by Chan, Golub and LeVeque (1979)."""
+        """Take in some more labels, [rows] or [rows, K]; spreads are merged as by Chan, Golub and LeVeque (1979)."""
         import numpy as np
 
         if not len(label):

@@ -24,7 +24,7 @@ class Totals:
         self.mean: dict[str, float] = {}
 
     def add(self, target: np.ndarray, output: np.ndarray) -> None:
-        """Take in targets (see ``Task.target``) and outputs of the model, at least one row."""
+        """Take in targets (see ``Task.target``) and outputs of the model, [rows, ...] each, at least one row."""
         self.rows += len(target)
         means = {"loss": float(self._loss(target, output)), **self.means(target, output)}
         for name, value in means.items():
@@ -32,7 +32,7 @@ class Totals:
             self.mean[name] = before + (value - before) * (len(target) / self.rows)
 
     def means(self, target: np.ndarray, output: np.ndarray) -> dict[str, float]:
-        """Numbers of these rows that average over rows; a place to keep what others need."""
+        """Numbers of these rows that average over rows, from [rows, ...] each; a place to keep what others need."""
         return {}
 
     def others(self) -> dict[str, float]:
@@ -42,17 +42,3 @@ class Totals:
     def numbers(self) -> dict[str, float]:
         """Loss (without penalties) and metrics; NaN where not defined."""
         return {"loss": self.mean["loss"], **self.others()}
-
-
-def auc(truth: np.ndarray, score: np.ndarray) -> float:
-    """Area under the ROC curve of ``truth`` (0 or 1, [N]) and ``score`` [N], ties counted half; NaN with one class.
-
-    The share of pairs of a positive and a negative row in which the positive one scores higher (Mann & Whitney 1947).
-    """
-    import numpy as np
-
-    positive, negative = np.sort(score[truth == 1]), np.sort(score[truth != 1])
-    if not len(positive) or not len(negative):
-        return float("nan")
-    below = sum(int(np.searchsorted(negative, positive, side=side).sum()) for side in ("left", "right"))
-    return below / (2 * len(positive) * len(negative))

@@ -38,7 +38,7 @@ def infer(
     ] = None,
 ) -> None:
     """Write the contract of a clean file, or of images in folders or named by a table, and say how values are read."""
-    from components.quality.checking.column_specs import parse_decimals
+    from components.quality.screening.columns.column_specs import parse_decimals
     from components.tasks.asked import as_asked
     from schemas.contract import dump_contract
 
@@ -65,7 +65,7 @@ def _inferred(
     sensitive: list[str],
     decimals: Mapping[str, str],
 ) -> "Contract":
-    from components.quality.infer import contract_name, hide, infer_contract
+    from components.quality.contracts.infer import contract_name, hide, infer_contract
     from components.starting.images import annotated, start_with_images
     from components.tasks.asked import NUMBERS
     from schemas.errors import ConfigError, UnknownName
@@ -90,7 +90,7 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Judge a file by a contract; exit code 1 when something critical failed."""
-    from components.quality.checking.check import check_file
+    from components.quality.screening.check import check_file
     from schemas.contract import load_contract
 
     outcome = check_file(load_contract(contract), file)
@@ -111,7 +111,7 @@ def diff(
     as_json: Json = False,
 ) -> None:
     """Show what two contracts say differently, and which accepts more."""
-    from components.quality.contracts_io.diff import diff_contracts
+    from components.quality.contracts.diff import diff_contracts
     from schemas.contract import load_contract
 
     changes = diff_contracts(load_contract(old), load_contract(new))
@@ -131,7 +131,7 @@ def evolve(
     as_json: Json = False,
 ) -> None:
     """Propose the smallest change by which a contract accepts a file, and say what it loosens."""
-    from components.quality.contracts_io.evolve import evolve_contract
+    from components.quality.contracts.evolve import evolve_contract
     from schemas.contract import dump_contract, load_contract
 
     evolution = evolve_contract(load_contract(contract), file)
@@ -154,7 +154,7 @@ def import_schema(
     label: Annotated[str | None, typer.Option(help="Feature to be predicted.")] = None,
 ) -> None:
     """Write the contract that a TensorFlow Metadata schema stands for."""
-    from components.quality.contracts_io.tfmd_read import read_schema
+    from components.quality.contracts.tfmd_read import read_schema
     from schemas.contract import dump_contract
 
     read = read_schema(schema, label)
@@ -202,17 +202,17 @@ def _exported(contract: "Contract", to: str) -> tuple[str, Sequence[str]]:
     from schemas.errors import UnknownName
 
     if to == "tfmd":
-        from components.quality.contracts_io.tfmd import export_schema
+        from components.quality.contracts.tfmd import export_schema
 
         schema = export_schema(contract)
         return schema.text, schema.left_out
     if to == "jsonschema":
-        from components.quality.contracts_io.json_schema import export_json_schema
+        from components.quality.contracts.json_schema import export_json_schema
 
         exported = export_json_schema(contract)
         return json.dumps(exported.tree, indent=2, ensure_ascii=False) + "\n", exported.left_out
     if to == "gx":
-        from components.quality.contracts_io.gx import export_gx
+        from components.quality.contracts.gx_suite import export_gx
 
         suite = export_gx(contract)
         return json.dumps(suite.tree, indent=2, ensure_ascii=False, default=str) + "\n", suite.left_out

@@ -6,8 +6,8 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
-from components.quality.checking.check import Outcome
-from components.quality.contracts_io.diff import Change
+from components.quality.contracts.diff import Change
+from components.quality.screening.check import Outcome
 from pipelines.cli.console import table_console
 from schemas.words import named
 

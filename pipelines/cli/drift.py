@@ -12,8 +12,8 @@ from rich.text import Text
 from pipelines.cli.console import Console, table_console, watched
 from pipelines.cli.quiet import quiet_libraries
 from pipelines.cli.settings import StoreUrl, new_run_id
+from pipelines.core.after_run import finish_run
 from pipelines.core.execute import artifact_path, run_all
-from pipelines.core.finish import finish_run
 from pipelines.core.graph import Champion, Pipeline, Step
 from pipelines.core.registry import load
 from pipelines.core.store import open_store

@@ -12,13 +12,13 @@ import typer
 from pipelines.cli.console import Console
 from pipelines.cli.quiet import quiet_libraries
 from pipelines.cli.settings import StoreUrl
+from pipelines.core.after_run import finish_run, report_replaced
 from pipelines.core.approval import answer, record_answer
 from pipelines.core.challenge import NOT_ASKED
 from pipelines.core.compare import compare_and_challenge as measure_champion
 from pipelines.core.compare import unmeasured
 from pipelines.core.events import Status
 from pipelines.core.execute import run_step
-from pipelines.core.finish import finish_run, report_replaced
 from pipelines.core.graph import Pipeline
 from pipelines.core.owner import require_owner
 from pipelines.core.promotion import ASKED, AUTO, NEVER, UNASKED, WISHES, wish

@@ -11,7 +11,7 @@ from rich.text import Text
 from pipelines.cli import doctor as checks
 from pipelines.cli.console import STYLE, Console, echo, table_console
 from pipelines.cli.settings import StoreUrl
-from pipelines.core.finish import report_run
+from pipelines.core.after_run import report_run
 from pipelines.core.graph import Champion, Latest, Pipeline, Step
 from pipelines.core.records import newest_runs
 from pipelines.core.registry import load, names

@@ -53,7 +53,7 @@ def new(
     quiet_libraries()
     folder = local(root).resolve() if root else project_root()
     contract, definition = _places(name, folder, force)
-    from components.quality.checking.column_specs import parse_decimals
+    from components.quality.screening.columns.column_specs import parse_decimals
     from components.starting.start import start
     from components.tasks.asked import as_asked
 

@@ -24,11 +24,11 @@ from pipelines.cli.live import (
 )
 from pipelines.cli.quiet import quiet_libraries
 from pipelines.cli.settings import StoreUrl, new_run_id, overrides
+from pipelines.core.after_run import finish_run
 from pipelines.core.arrivals import blaming, landed_files
 from pipelines.core.challenge import check_challenge
 from pipelines.core.events import Status
 from pipelines.core.execute import run_all, run_together
-from pipelines.core.finish import finish_run
 from pipelines.core.gates import skip_rest
 from pipelines.core.graph import Pipeline
 from pipelines.core.opening import opening

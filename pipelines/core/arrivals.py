@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from components.ingest import IngestConfig
-from components.quality.one_file import why_spoiled
+from components.quality.rows.spoiled_file import why_spoiled
 from components.retraining import ledger as books
 from components.retraining.aside import Failure, Spoiled, examine
 from components.retraining.policy import RetrainPolicy

@@ -27,9 +27,10 @@ from pipelines.core.gates import skip_blocked
 from pipelines.core.graph import Pipeline, Step
 from pipelines.core.inputs import inputs_of, translate
 from pipelines.core.made_again import why_again
+from pipelines.core.os_errors import explained
 from pipelines.core.owner import require_owner
 from pipelines.core.promotion import permit
-from pipelines.core.store import Run, explained, locked
+from pipelines.core.store import Run, locked
 from schemas.artifacts import Artifact
 from schemas.context import Progress, RunContext
 from schemas.errors import KilnworksError, StepFailed, StepSkipped, StoreError

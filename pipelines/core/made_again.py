@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.core.cache import FORMAT, Code
-from pipelines.core.store import MANIFEST, Run, load_manifest
+from pipelines.core.manifest import MANIFEST, load_manifest
+from pipelines.core.store import Run
 from schemas.config import Config
 from schemas.masking import masked_tree
 

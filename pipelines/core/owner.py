@@ -12,7 +12,8 @@ import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pipelines.core.store import Store, explained, now
+from pipelines.core.os_errors import explained
+from pipelines.core.store import Store, now
 from schemas.access import private_files
 from schemas.errors import NotTheOwner
 from schemas.files import read_json, write_json

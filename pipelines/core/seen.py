@@ -78,7 +78,7 @@ def _holder(run: Run, origin: dict[str, Any]) -> Run:
 
 def _plan(manifest: dict[str, Any]) -> dict[str, Any] | None:
     """How rows find their split: the settings, and the columns that are hashed; None where that is not known."""
-    from components.sources.assign import hash_columns
+    from components.sources.splitting.assign import hash_columns
 
     config = manifest.get("config") or {}
     split, contract = config.get("split"), config.get("contract")

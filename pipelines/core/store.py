@@ -12,32 +12,27 @@
 A step writes into a scratch directory beside its final place; the manifest is written last; then one rename.
 """
 
-import errno
-import fcntl
-import hashlib
 import os
 import re
 import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipelines.core.manifest import MANIFEST, damage, describe_files, load_manifest
+from pipelines.core.os_errors import explained
 from pipelines.core.remote import Remote
 from schemas.access import private_files
 from schemas.artifacts import Artifact
-from schemas.errors import KilnworksError, StoreError, UnknownName
-from schemas.files import read_json, sync_directory, write_json
+from schemas.errors import StoreError, UnknownName
+from schemas.files import link_or_copy, read_json, sync_directory, write_json
+from schemas.locks import exclusive
 from schemas.masking import masked_tree
 from schemas.places import is_remote, store_folder, store_url
-
-MANIFEST = "manifest.json"
-SMALLEST_WRITE = 2**14
-"""Bytes below which a device counts as full."""
 
 
 @dataclass(frozen=True)
@@ -308,57 +303,10 @@ def locked(path: Path) -> Iterator[None]:
     """Hold an exclusive lock between processes for as long as the block runs; freed by the kernel on a crash."""
     with explained(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = path.open("w")
-    with handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with ExitStack() as held:
+        with explained(path.parent):
+            held.enter_context(exclusive(path))
         yield
-
-
-@contextmanager
-def explained(root: Path) -> Iterator[None]:
-    """Turn the operating system's refusals into a ``StoreError`` that says what to do."""
-    try:
-        yield
-    except PermissionError as error:
-        raise StoreError(
-            f"{error.filename or root}: permission denied",
-            "a readable source and a writable store",
-            "change the permissions, or choose another store with --store",
-        ) from error
-    except OSError as error:
-        reasons = {
-            errno.ENOSPC: "no space left on the device",
-            errno.EROFS: "the file system is read-only",
-            errno.EDQUOT: "the disk quota is used up",
-        }
-        if error.errno not in reasons:
-            raise StoreError(
-                f"{error.filename or root}: {error.strerror or error}",
-                "a usable store folder",
-                "choose another with --store",
-            ) from error
-        raise _cannot_write(root, reasons[error.errno]) from error
-    except KilnworksError:
-        raise
-    except Exception as error:  # libraries word a failed write in their own way: the device is asked, not the text
-        if "No space left on device" not in str(error) and not _is_full(root):
-            raise
-        raise _cannot_write(root, "no space left on the device") from error
-
-
-def _cannot_write(root: Path, reason: str) -> StoreError:
-    return StoreError(
-        f"cannot write to the store {root}: {reason}",
-        "free space for the artifacts",
-        "free some, or choose another store with --store; finished steps are kept",
-    )
-
-
-def _is_full(root: Path) -> bool:
-    """Whether what is left on the device of ``root`` is less than one write of a library."""
-    with suppress(OSError):
-        return shutil.disk_usage(root).free < SMALLEST_WRITE
-    return False
 
 
 def open_store(url: str | None = None) -> Store:
@@ -380,56 +328,3 @@ def now() -> str:
     """The time in UTC, to the millisecond, as ISO 8601."""
     stamp = time.time()
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(stamp)) + f".{int(stamp * 1000) % 1000:03d}Z"
-
-
-def load_manifest(path: Path) -> dict[str, Any] | None:
-    """The manifest of a finished artifact, None where there is none."""
-    file = path / MANIFEST
-    return dict(read_json(file)) if file.is_file() else None
-
-
-def describe_files(root: Path) -> dict[str, dict[str, Any]]:
-    """Relative path -> size, sha256 and modification time of every file below ``root``."""
-    paths = sorted(p for p in root.rglob("*") if p.is_file() and p.name != MANIFEST)
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        hashes = list(pool.map(sha256, paths))
-    described = {}
-    for path, digest in zip(paths, hashes, strict=True):
-        stat = path.stat()
-        described[path.relative_to(root).as_posix()] = {
-            "size": stat.st_size,
-            "sha256": digest,
-            "mtime_ns": stat.st_mtime_ns,
-        }
-    return described
-
-
-def damage(path: Path, manifest: dict[str, Any]) -> str | None:
-    """What is wrong with the files of an artifact; None when they are whole.
-
-    Size and modification time are compared first; where the time differs, the content is hashed.
-    """
-    for name, want in manifest["files"].items():
-        file = path / name
-        if not file.is_file():
-            return f"{name} is missing"
-        stat = file.stat()
-        if stat.st_size != want["size"]:
-            return f"{name} has {stat.st_size} bytes instead of {want['size']}"
-        if stat.st_mtime_ns != want["mtime_ns"] and sha256(file) != want["sha256"]:
-            return f"{name} has other content than when it was made"
-    return None
-
-
-def sha256(path: Path) -> str:
-    """Hash of a file's content."""
-    with path.open("rb") as f:
-        return hashlib.file_digest(f, "sha256").hexdigest()
-
-
-def link_or_copy(source: str, target: str) -> None:
-    """Hard link, or copy with its times where links are not possible."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)

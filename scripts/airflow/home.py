@@ -1,6 +1,5 @@
 """What the folder of an Airflow keeps from one start to the next: its port, and that one Airflow at most runs in it."""
 
-import fcntl
 import os
 import socket
 import time
@@ -9,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from schemas.locks import try_to_hold
 from scripts.airflow.processes import StartFailed, free_port
 
 WAIT_SECONDS = 40.0
@@ -31,17 +31,14 @@ def alone(home: Path) -> Iterator[int]:
 
 def _take(lock: IO[str], home: Path) -> None:
     deadline = time.monotonic() + WAIT_SECONDS
-    while True:
-        try:
-            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            starter = lock.read()
-            if Path(f"/proc/{starter}").exists() or time.monotonic() > deadline:
-                port = home / "port"
-                at = f" at http://127.0.0.1:{port.read_text()}" if port.is_file() else ""
-                raise StartFailed(f"an Airflow already runs in {home}{at}: end it, or give another --store") from None
-            time.sleep(0.2)
+    while not try_to_hold(lock):
+        lock.seek(0)
+        starter = lock.read()
+        if Path(f"/proc/{starter}").exists() or time.monotonic() > deadline:
+            port = home / "port"
+            at = f" at http://127.0.0.1:{port.read_text()}" if port.is_file() else ""
+            raise StartFailed(f"an Airflow already runs in {home}{at}: end it, or give another --store")
+        time.sleep(0.2)
 
 
 def settled_port(home: Path, asked: int = 0) -> int:

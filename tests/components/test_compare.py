@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from components.compare import CompareConfig, CompareFileConfig, CompareLogConfig, compare, compare_file, compare_log
-from components.quality.batches import rows_of_frame
-from components.quality.moved import moved
+from components.quality.drift.report import moved
+from components.quality.rows.batches import rows_of_frame
 from components.reporting.reading import read_run
 from components.reporting.sections.drift import drift
 from components.sources import Wanted

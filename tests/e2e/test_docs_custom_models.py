@@ -6,12 +6,13 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+
+from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
 
@@ -163,10 +164,7 @@ def test_killed_it_goes_on_behind_its_last_epoch(project):
     settings = ["--set", 'model.callbacks=["my_flowers.slow:Slow"]', "--set", "model.epochs=9", "--to", "model"]
     command = [*COMMAND, "run", "flowers", "--run-id", "killed", *settings]
     child = subprocess.Popen(command, cwd=ROOT, env=environment(project), stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 300
-    while not list((project / "store").rglob("backup.npz")) and child.poll() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    assert until(lambda: list((project / "store").rglob("backup.npz")) or child.poll() is not None, 300)
     child.send_signal(signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL
     kilnworks(project, *command[len(COMMAND) :])

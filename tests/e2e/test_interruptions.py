@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.core.manifest import damage, load_manifest
 from pipelines.core.registry import load
-from pipelines.core.store import Store, damage, load_manifest
+from pipelines.core.store import Store
 
 pytestmark = pytest.mark.e2e
 

@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.components.reporting.invented_run import InventedRun
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.e2e
@@ -87,15 +87,15 @@ def server(tmp_path: Path) -> Iterator[str]:
 
 
 def _wait(uri: str, process: subprocess.Popen) -> None:
-    for _ in range(240):
+    def answers() -> bool:
         assert process.poll() is None, "the server has ended"
         try:
             with urllib.request.urlopen(f"{uri}/health", timeout=2) as answer:
-                if answer.status == 200:
-                    return
+                return answer.status == 200
         except (urllib.error.URLError, OSError):
-            time.sleep(1)
-    raise AssertionError("the server does not answer")
+            return False
+
+    assert until(answers, 240, every=1), "the server does not answer"
 
 
 def save_line(folder: Path) -> None:

@@ -79,7 +79,7 @@ def test_the_evaluation_beats_the_baseline_and_has_pictures(run) -> None:
 
 
 def test_validation_names_a_class_that_is_none_and_the_profile_counts_each(run) -> None:
-    from components.quality.row_rules import broken_rows
+    from components.quality.rows.row_rules import broken_rows
 
     rows = pl.DataFrame(
         {"chases": [1.0, 1.0], "jokes": [1.0, 1.0], "ghosts": [1.0, 1.0], "genres": ["action", "opera"]}

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from components.tasks.totals import auc
+from components.judging.metrics import auc
 from pipelines.cli.app import main
 from tests.components.starting.starting_tables import table
 

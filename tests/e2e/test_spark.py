@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +23,7 @@ from schemas.contract import parse_contract
 from schemas.errors import DataInvalid
 from schemas.files import read_json
 from tests import needed
+from tests.waiting import first
 
 pytestmark = [
     pytest.mark.e2e,
@@ -99,14 +99,15 @@ def master(java: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
 
 def _awaited(log: Path, pattern: str, processes: list[subprocess.Popen[bytes]], seconds: float = 90) -> str:
     """The first text of a log that matches."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+
+    def look() -> re.Match[str] | None:
         found = re.search(pattern, log.read_text(errors="replace"))
-        if found:
-            return found[0]
-        assert all(p.poll() is None for p in processes), log.read_text(errors="replace")[-2000:]
-        time.sleep(0.2)
-    raise AssertionError(f"no {pattern} in {log.read_text(errors='replace')[-2000:]}")
+        assert found or all(p.poll() is None for p in processes), log.read_text(errors="replace")[-2000:]
+        return found
+
+    found = first(look, seconds, every=0.2)
+    assert found is not None, f"no {pattern} in {log.read_text(errors='replace')[-2000:]}"
+    return found[0]
 
 
 def frame_of(start: int, rows: int, *, spoiled: bool) -> pl.DataFrame:

@@ -9,9 +9,9 @@ import pytest
 import sqlalchemy
 
 from components.ingest import IngestConfig, ingest
-from components.quality.batches import rows_of_frame
 from components.quality.engines.sql import check_in_database
-from components.quality.run_gx import check_splits, suites_of
+from components.quality.expectations.run_gx import check_splits, suites_of
+from components.quality.rows.batches import rows_of_frame
 from components.sources import CsvSource
 from components.sources.sql import SqlSource
 from schemas.contract import parse_contract

@@ -30,7 +30,7 @@ from components.deploy import DeployConfig, deploy
 from components.ingest import IngestConfig, ingest
 from components.retraining.policy import RetrainPolicy
 from components.sources import ByHash, CsvSource
-from components.sources.splits import Shares
+from components.sources.splitting.splits import Shares
 from pipelines.core.graph import Pipeline, Step
 from pipelines.core.operations import Approval, Operations, Task
 from schemas.config import Config

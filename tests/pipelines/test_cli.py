@@ -188,7 +188,7 @@ GATED = Pipeline("gated", (Step("first", gate, Config()), Step("next", behind, C
 
 
 def test_everything_has_one_store_where_none_is_named(project, capsys, monkeypatch, tmp_path_factory):
-    from dags.place import environment, open_run
+    from dags.project import environment, open_run
 
     monkeypatch.delenv("KILNWORKS_STORE")
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))

@@ -11,9 +11,10 @@ from components.retraining.policy import RetrainPolicy
 from components.retraining.watch import claim, confirm, look
 from pipelines.core.execute import run_all
 from pipelines.core.graph import Champion, Pipeline, Step
+from pipelines.core.manifest import damage, load_manifest
 from pipelines.core.remote import Remote
 from pipelines.core.retention import RetentionConfig, prune
-from pipelines.core.store import Store, damage, load_manifest
+from pipelines.core.store import Store
 from schemas.champion import ChampionRecord, write_champion
 from schemas.files import write_json
 from tests.pipelines.chain import AddConfig, MakeConfig, Number, add, chain

@@ -8,7 +8,7 @@ import pytest
 
 from components.ingest import IngestConfig, ingest
 from components.sources import ByHash, ByTime, CsvSource
-from components.sources.splits import Shares
+from components.sources.splitting.splits import Shares
 from pipelines.core.execute import run_all
 from pipelines.core.graph import Pipeline, Step
 from pipelines.core.seen import may_have_seen

@@ -6,7 +6,7 @@ or None where the source has nothing that the mistake could touch.
 
 from collections.abc import Callable
 
-from faults import (
+from tests.quality.faults import (
     conversions,
     formats,
     labels,
@@ -20,7 +20,7 @@ from faults import (
     units,
     writing,
 )
-from faults.batch import FOUND, Batch, Spoiled
+from tests.quality.faults.batch import FOUND, Batch, Spoiled
 
 __all__ = ["FAULTS", "Batch"]
 

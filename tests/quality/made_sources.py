@@ -2,7 +2,8 @@
 
 import numpy as np
 import pandas as pd
-from clean_sources import FIRST, LAST, WORDS, Source, sources
+
+from tests.quality.clean_sources import FIRST, LAST, WORDS, Source, sources
 
 
 def members(rows: int, seed: int) -> pd.DataFrame:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from next_kinds import books, fleets, people, readings
-from next_kinds.kind import FOUND, Series
+
+from tests.quality.next_kinds import books, fleets, people, readings
+from tests.quality.next_kinds.kind import FOUND, Series
 
 KINDS: dict[str, Callable[[np.random.Generator], Series]] = {
     name: kind for module in (books, readings, people, fleets) for name, kind in FOUND[module.__name__].items()

@@ -1,4 +1,4 @@
-"""Write the table of ``docs/data-quality.md``: ``python tests/quality/publish.py [docs/data-quality.md]``."""
+"""Write the table of ``docs/data-quality.md``: ``python -m tests.quality.publish [docs/data-quality.md]``."""
 
 import sys
 import tempfile
@@ -6,12 +6,9 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
-
-from made_sources import all_sources  # noqa: E402
-from next_period import KINDS  # noqa: E402
-from scoring import NextFile, Score, contract_of, score_clean, score_faults, score_next  # noqa: E402
+from tests.quality.made_sources import all_sources
+from tests.quality.next_period import KINDS
+from tests.quality.scoring import NextFile, Score, contract_of, score_clean, score_faults, score_next
 
 BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
 DRAWS = 30
@@ -78,4 +75,4 @@ def main(page: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "data-quality.md")
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path("docs") / "data-quality.md")

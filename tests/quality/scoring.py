@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from clean_sources import Source
-from fault_catalogue import FAULTS, Batch
-from next_period import pairs
 
-from components.quality.checking.check import Outcome, check_file
-from components.quality.infer import infer_contract
+from components.quality.contracts.infer import infer_contract
+from components.quality.screening.check import Outcome, check_file
 from schemas.contract import Contract
+from tests.quality.clean_sources import Source
+from tests.quality.fault_catalogue import FAULTS, Batch
+from tests.quality.next_period import pairs
 
 BATCH = 1000
 """Rows of a spoiled batch, or all that the source has."""

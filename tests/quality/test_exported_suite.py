@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from clean_sources import SOURCES
-from fault_catalogue import FAULTS, Batch
-from scoring import contract_of
 from typer.testing import CliRunner
 
 from pipelines.cli.contract import contract_app
 from schemas.contract import Contract, dump_contract, parse_contract
+from tests.quality.clean_sources import SOURCES
+from tests.quality.fault_catalogue import FAULTS, Batch
+from tests.quality.scoring import contract_of
 
 pytestmark = pytest.mark.slow
 BREAKING = {

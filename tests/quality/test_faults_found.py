@@ -1,12 +1,12 @@
 """The fault catalogue: spoiled batches are found, clean ones are left alone."""
 
 import pytest
-from clean_sources import SOURCES
-from fault_catalogue import FAULTS, Batch
-from made_sources import all_sources
-from scoring import Score, contract_of, score_clean, score_faults, verdict
 
-from components.quality.checking.check import check_file
+from components.quality.screening.check import check_file
+from tests.quality.clean_sources import SOURCES
+from tests.quality.fault_catalogue import FAULTS, Batch
+from tests.quality.made_sources import all_sources
+from tests.quality.scoring import Score, contract_of, score_clean, score_faults, verdict
 
 CLEAN_DRAWS = 210
 TELLING = (

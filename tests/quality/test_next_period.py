@@ -4,12 +4,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from next_faults import later_of, next_faults
-from next_period import KINDS
-from scoring import score_next, verdict
 
-from components.quality.checking.check import check_file
-from components.quality.infer import infer_contract
+from components.quality.contracts.infer import infer_contract
+from components.quality.screening.check import check_file
+from tests.quality.next_faults import later_of, next_faults
+from tests.quality.next_period import KINDS
+from tests.quality.scoring import score_next, verdict
 
 SOME = ("retail_orders", "heat_pump", "water_meters", "monthly_file", "odometers")
 """Kinds that are looked at in every run; `make nightly` takes all."""

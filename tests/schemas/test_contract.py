@@ -139,3 +139,21 @@ def test_a_file_that_is_no_contract_by_its_size_is_refused_before_it_is_read(tmp
         with pytest.raises(ContractError, match=r"holds .* MiB") as refused:
             refuse()
         assert len(str(refused.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("yaml", "allowed"),
+    [
+        ("features: {a: {dtype: int}}\nchcks: []", "checks"),
+        ("features: {advances: {dtype: int, rang: 3}}", "dtype"),
+        ("features: {a: {dtype: int, advances: {wihtin: b}}}", "within"),
+        ("features: {a: {dtype: int}}\nlabel: {name: y, dtype: int, clases: [0, 1]}", "classes"),
+        ("features: {a: {dtype: int}}\nchecks: [{expectation: expect_x, severty: warning}]", "severity"),
+        ("features: {a: {dtype: int}}\ndrift: {psy: 0.1}", "psi"),
+        ("features: {a: {dtype: int}}\nnumbers: {a: {tousands: ','}}", "thousands"),
+    ],
+)
+def test_an_unknown_field_is_answered_by_the_fields_of_its_place(yaml, allowed):
+    with pytest.raises(ContractError) as raised:
+        parse_contract(f"name: told\n{yaml}")
+    assert allowed in raised.value.wanted.removeprefix("one of the fields ").split(", ")

@@ -33,7 +33,7 @@ class IndexedPlan(Plan):
 
     @abstractmethod
     def index(self, name: str, feature: Feature, series: pl.Series) -> np.ndarray:
-        """int32 index of every row."""
+        """Index of every row, int32 [rows], 0 to ``indices - 1``; 0 = missing or unknown."""
 
     @abstractmethod
     def index_layers(self, feature: Feature, raw: Any) -> Any:

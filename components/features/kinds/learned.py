@@ -11,7 +11,9 @@ import numpy as np
 from components.features.kinds.dropped import DroppedPlan
 from components.features.kinds.scalars import NumberPlan, Scale
 from components.features.raw import raw_input
-from components.features.statistics import Moments, Quantiles, scalar_moments
+from components.features.statistics import scalar_moments
+from components.sketches.moments import Moments
+from components.sketches.quantiles import Quantiles
 from schemas.contract import Feature
 from schemas.errors import DataInvalid
 from schemas.magnitudes import EXACT_IN_FLOAT32, FLOAT32_MAX, FLOAT32_TINY
@@ -66,7 +68,7 @@ def unusable(name: str, moments: Moments) -> DroppedPlan | None:
 def number_plan(feature: Feature, scale: Scale, seen: SeenNumbers, indicator: bool, shares: bool) -> NumberPlan:
     """The plan of a number, with knots for the tensor of shares where they are asked for and there are enough."""
     plan = _by_scale(feature, scale, seen, indicator)
-    if not shares or plan.knots or len(seen.quantiles.values) < 3:
+    if not shares or plan.knots or len(seen.quantiles.seen.values) < 3:
         return plan
     knots, share = _knots(seen.quantiles, plan.origin)
     return plan if len(knots) < 2 else plan.model_copy(update={"knots": knots, "shares": share})
@@ -79,7 +81,10 @@ def origin_of(feature: Feature, moments: Moments) -> int:
 
 
 def usable_variance(variance: Any, mean: float = 0.0) -> np.ndarray:
-    """1 in place of a variance that is 0 up to rounding: a value that never varied is not blown up when it does."""
+    """1 in place of a variance that is 0 up to rounding: a value that never varied is not blown up when it does.
+
+    ``variance``: of one number, or of each place of a tensor, [C]; up to 1e-14 of the squared ``mean`` counts as 0.
+    """
     return np.where(variance <= 1e-14 * mean * mean, 1.0, variance)
 
 

@@ -105,7 +105,10 @@ def fill(
 def float32(
     name: str, feature: Feature, series: pl.Series, origin: int, part: CalendarPart | None = None
 ) -> np.ndarray:
-    """The column, or a part of its datetimes, as float32 with NaN where missing, less the origin."""
+    """The column, or a part of its datetimes, as float32 [rows] with NaN where missing, less the origin.
+
+    Raises as ``raw.raw_array``.
+    """
     import numpy as np
 
     raw = raw_array(name, feature, series)
@@ -120,7 +123,17 @@ def float32(
 def standardised(
     values: np.ndarray, mean: tuple[float, ...], variance: tuple[float, ...], missing: np.ndarray | None = None
 ) -> np.ndarray:
-    """``(values - mean) / deviation`` along the last axis (or of a single column), 0 where missing."""
+    """``(values - mean) / deviation`` along the last axis (or of a single column), 0 where missing.
+
+    Args:
+        values: [rows], or [rows, ..., C].
+        mean: one, or one for each of the C places.
+        variance: likewise; at least 0.
+        missing: bool, as ``values``; None = where these are NaN.
+
+    Returns:
+        float32, in the shape of ``values``.
+    """
     import numpy as np
 
     deviation = np.maximum(np.sqrt(np.array(variance, np.float32)), np.float32(EPSILON))

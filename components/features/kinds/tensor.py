@@ -67,7 +67,7 @@ class TensorObserver(Observer):
     """Moments along the last axis."""
 
     def __init__(self, name: str, feature: Feature) -> None:
-        from components.features.statistics import Moments
+        from components.sketches.moments import Moments
 
         self._name, self._feature = name, feature
         self._moments = Moments()

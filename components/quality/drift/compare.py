@@ -130,7 +130,11 @@ def _own(one: OwnStatistic, new: Floats, reference: Floats) -> float:
 
 
 def bins_of(new: Distribution, reference: Distribution) -> tuple[Floats, Floats, list[str]]:
-    """Rows of both in the same few bins, and what the bins are called."""
+    """Rows of both in the same few bins, [B] each, and what the bins are called, B texts.
+
+    Raises:
+        ValueError: one is a histogram and the other counts of categories.
+    """
     if isinstance(new, Histogram) and isinstance(reference, Histogram):
         few = reference.coarse(BINS)
         edges = _told_apart(few.edges.tolist())

@@ -6,16 +6,6 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 
-def holm(log_p: ArrayLike) -> Floats:
-    """log10 of Holm's adjusted p-values [n] (family-wise error; Holm 1979)."""
-    p = np.asarray(log_p, float)
-    order = np.argsort(p)
-    steps = p[order] + np.log10(np.arange(p.size, 0, -1)) if p.size else p
-    adjusted = np.empty(p.size)
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 0.0)
-    return adjusted
-
-
 def benjamini_hochberg(log_p: ArrayLike) -> Floats:
     """log10 of adjusted p-values [n] that bound the false discovery rate (Benjamini and Hochberg 1995)."""
     p = np.asarray(log_p, float)

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from components.judging.metrics import auc
 from components.quality.stats.pvalues import normal_tail
 
 Floats = NDArray[np.float64]
@@ -45,27 +46,16 @@ def domain_classifier(new: pl.DataFrame, reference: pl.DataFrame, seed: int = 0)
             model = HistGradientBoostingClassifier(max_iter=60, max_depth=4, random_state=seed, early_stopping=False)
             model.fit(x[train], y[train])
             score[test] = model.predict_proba(x[test])[:, 1]
-            base = auc(score[test], y[test])
+            base = auc(y[test], score[test])
             for j in range(x.shape[1]):
                 mixed = x[test].copy()
                 mixed[:, j] = np.random.default_rng(j).permutation(mixed[:, j])
-                falls[j] += (base - auc(model.predict_proba(mixed)[:, 1], y[test])) / 2
-    area = float(np.mean([auc(score[fold == f], y[fold == f]) for f in (0, 1)]))
+                falls[j] += (base - auc(y[test], model.predict_proba(mixed)[:, 1])) / 2
+    area = float(np.mean([auc(y[fold == f], score[fold == f]) for f in (0, 1)]))
     error = math.sqrt((y.size + 1) / (12 * float((y == 0).sum()) * float((y == 1).sum())))
     log_p = float(normal_tail((area - 0.5) / error)) if area > 0.5 else 0.0
     ranked = sorted(zip(old.columns, falls.tolist(), strict=True), key=lambda pair: -pair[1])
     return DomainResult(area, log_p, tuple((name, fall) for name, fall in ranked if fall > 0))
-
-
-def auc(score: Floats, y: NDArray[np.int_]) -> float:
-    """Area under the ROC curve by ranks (ties count half); both classes present."""
-    order = np.argsort(score, kind="stable")
-    _, inverse, counts = np.unique(score[order], return_inverse=True, return_counts=True)
-    mid = np.cumsum(counts) - (counts - 1) / 2
-    ranks = np.empty(score.size)
-    ranks[order] = mid[inverse]
-    ones = float((y == 1).sum())
-    return float((ranks[y == 1].sum() - ones * (ones + 1) / 2) / (ones * (y.size - ones)))
 
 
 def _sample(frame: pl.DataFrame, seed: int) -> pl.DataFrame:

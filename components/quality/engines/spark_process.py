@@ -18,9 +18,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from components.quality.engines.spark import check_splits_on_spark, parts_on_spark, session
-from components.quality.gx import load_gx
-from components.quality.profile import describe
-from components.quality.run_gx import Checked
+from components.quality.expectations.gx import load_gx
+from components.quality.expectations.run_gx import Checked
+from components.quality.profile.profile import describe
 from schemas.contract import Contract
 from schemas.errors import KilnworksError, StepFailed
 

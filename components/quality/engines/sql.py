@@ -10,12 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from components.quality.gx import evaluate, load_gx
-from components.quality.outcome import Outcome
-from components.quality.results import RESULT_FORMAT
-from components.quality.rules import WHOLE, Rule, rules_of
-from components.quality.run_gx import Checked, check_whole, read_results
-from components.quality.suite import compile_suite
+from components.quality.expectations.gx import evaluate, load_gx
+from components.quality.expectations.outcome import Outcome
+from components.quality.expectations.results import RESULT_FORMAT
+from components.quality.expectations.rule import WHOLE, Rule
+from components.quality.expectations.rules import rules_of
+from components.quality.expectations.run_gx import Checked, check_whole, read_results
+from components.quality.expectations.suite import compile_suite
 from schemas.config import SecretUrl
 from schemas.contract import Contract
 from schemas.errors import ConfigError, DataInvalid, DataUnreadable

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from components.quality.rules import Rule, rules_of
+from components.quality.expectations.rule import Rule
+from components.quality.expectations.rules import rules_of
 from schemas.contract import Contract
 
 Types = Mapping[str, Sequence[str]]

@@ -29,7 +29,10 @@ class Histogram:
 
     @classmethod
     def of(cls, values: Floats, edges: Floats, times: Floats | None = None) -> Self:
-        """Count values (NaN = missing) between given cut points, each ``times`` if given (then none may be missing)."""
+        """Count values [n] (NaN = missing) between cut points [C].
+
+        ``times`` [n]: how often each counts, 1 by default; then none may be missing.
+        """
         present = values[~np.isnan(values)]
         bins = np.searchsorted(edges, present, side="left")
         counts = np.bincount(bins, times, minlength=edges.size + 1).astype(float)
@@ -37,7 +40,7 @@ class Histogram:
 
     @classmethod
     def quantiles(cls, values: Floats, bins: int = 64) -> Self:
-        """Cut where the values themselves lie: about as many rows in each bin, ends at the smallest and the largest.
+        """Cut where the values [n] (NaN = missing) themselves lie: about as many rows a bin, ends at the extremes.
 
         Ends at 0.1, 0.5 and 1 per cent from either side are cut too. Discrete numbers get a bin each.
         """
@@ -71,7 +74,7 @@ class Histogram:
         return self.on(self.edges[keep])
 
     def on(self, edges: Floats) -> "Histogram":
-        """The same rows over some of the cut points."""
+        """The same rows over some of the cut points, ``edges`` [fewer]."""
         position = np.searchsorted(self.edges, edges)
         cumulative = np.concatenate([[0.0], np.cumsum(self.counts)])
         bounds = np.concatenate([[0.0], cumulative[position + 1], [cumulative[-1]]])

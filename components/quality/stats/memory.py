@@ -10,7 +10,7 @@ def inflation(values: Floats) -> float:
     """Variance of means of neighbouring rows relative to independent rows, >= 1 (batch means; Glynn and Whitt 1991).
 
     ``n`` rows in order count for ``n / inflation`` independent ones. The largest ratio over blocks of 10 rows up to a
-    twentieth of the file is taken; below 1.6 it cannot be told from 1 and is 1. NaN = missing.
+    twentieth of the file is taken; below 1.6 it cannot be told from 1 and is 1. ``values`` [n], NaN = missing.
     """
     present = values[~np.isnan(values)]
     variance = float(present.var()) if present.size else 0.0

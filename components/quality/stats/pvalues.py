@@ -19,7 +19,7 @@ _NORMAL_SD = 40.0
 
 
 def normal_tail(z: ArrayLike) -> Floats:
-    """log10 of the two-sided normal tail beyond ``|z|``."""
+    """log10 of the two-sided normal tail beyond ``|z|``, for scores [...]."""
     return _clip((log_ndtr(-np.abs(np.asarray(z, float))) + math.log(2)) / _LN10)
 
 
@@ -61,10 +61,10 @@ def rate_change(k: int, n: int, K: int, N: int) -> float:
 
 
 def cell_z(k: Floats, n: float, K: Floats, N: float) -> Floats:
-    """Signed root of the deviance of two Poisson rates, cell by cell, with continuity correction.
+    """Signed root of the deviance of two Poisson rates, cell by cell [...], with continuity correction.
 
-    ``k`` of ``n`` new rows and ``K`` of ``N`` reference rows fall into each cell; about standard normal when the rate
-    is one, also for small counts.
+    ``k`` [...] of ``n`` new rows and ``K`` [...] of ``N`` reference rows fall into each cell; about standard normal
+    when the rate is one, also for small counts (deviance residuals; McCullagh and Nelder 1989).
     """
     expected = (k + K) * n / (n + N)
     difference = k - expected
@@ -96,7 +96,7 @@ def homogeneity(new: ArrayLike, reference: ArrayLike, least: float = 5.0) -> flo
 
 
 def pool(new: Floats, reference: Floats, least: float) -> tuple[Floats, Floats]:
-    """Merge neighbouring bins from the left until each is expected to hold ``least`` rows of the smaller sample."""
+    """Merge neighbouring bins [B] from the left until each is expected to hold ``least`` rows of the smaller sample."""
     both = new + reference
     total = float(both.sum())
     if total == 0:

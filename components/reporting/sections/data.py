@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from components.charts.mini_charts import Bins, histogram, top_values
 from components.charts.scale import label
-from components.charts.small import Bins, histogram, top_values
 from components.reporting.reading import RunRecord
 from components.reporting.sections.history import history
 from components.reporting.sections.verdicts import Verdict, read_verdicts

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from components.charts.small import Bins, histogram, top_values
+from components.charts.mini_charts import Bins, histogram, top_values
 from components.reporting.reading import RunRecord, read_object
 from schemas.json_values import as_dict, as_list, as_number
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from components.charts.mini_charts import interval
 from components.charts.scale import label
-from components.charts.small import interval
 from components.reporting.reading import RunRecord
 from components.reporting.sections.wording import metric_label, metric_meaning
 from components.tasks.base import Task

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from components.charts.spark import sparkline
-from components.quality.history import RunQuality, earlier_runs, quality_of, worst_failed
+from components.charts.sparkline import sparkline
+from components.quality.expectations.history import RunQuality, earlier_runs, quality_of, worst_failed
 from components.reporting.reading import RunRecord
 
 COLUMNS = 60

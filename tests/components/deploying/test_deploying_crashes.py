@@ -22,7 +22,7 @@ from schemas.errors import StoreError
 from schemas.files import read_json, write_json
 from schemas.published import interrupted, published
 from tests.components.deploying.deploying_models import names, run_deploy, servable, whole
-from tests.waiting import LONG_SECONDS
+from tests.waiting import LONG_SECONDS, until
 
 pytestmark = pytest.mark.slow
 
@@ -106,9 +106,8 @@ def test_a_version_whose_deployment_was_killed_before_it_was_the_champion_is_not
         nobody_answers.bind(("127.0.0.1", 0))
         server = f"127.0.0.1:{nobody_answers.getsockname()[1]}"
         process = _process(store, made, tmp_path / "k", 1, server)
-        while not (base / "2").is_dir():
-            assert process.poll() is None
-            time.sleep(0.01)
+        assert until(lambda: (base / "2").is_dir() or process.poll() is not None)
+        assert process.poll() is None
         assert served(base) == {2}
         process.kill()
         process.wait()

@@ -87,7 +87,7 @@ def test_it_stops_at_the_step_whose_loss_is_not_finite() -> None:
 def test_columns_gather_rows_of_any_structure() -> None:
     import tensorflow as tf
 
-    from components.learning.columns import Columns
+    from components.learning.row_gather import Columns
 
     arrays, target, weight = split()
     numbers = np.array([5, 0, 199, 5], np.int32)
@@ -117,7 +117,7 @@ def test_a_large_array_becomes_a_tensor_without_a_copy(dtype: str) -> None:
     import tensorflow as tf
 
     from components.learning.arrays import aligned
-    from components.learning.columns import as_tensor
+    from components.learning.row_gather import as_tensor
 
     ours = aligned((1000, 3), dtype)
     ours[:] = 1

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.quality.checking.check import check_file
-from components.quality.contracts_io.evolve import evolve_contract
+from components.quality.contracts.evolve import evolve_contract
 from components.quality.drift.compare import compare
-from components.quality.profile import column_statistics
-from components.quality.profiling.numbers import Numbers
-from components.quality.rules import rules_of
+from components.quality.expectations.rules import rules_of
+from components.quality.profile.numbers import Numbers
+from components.quality.profile.profile import column_statistics
+from components.quality.screening.check import check_file
 from components.quality.stats.summary import summarise
 from schemas.contract import Contract, dump_contract, parse_contract
 from schemas.errors import ContractError

@@ -3,11 +3,11 @@
 import numpy as np
 import polars as pl
 
-from components.quality.batches import rows_of_frame
-from components.quality.moved import moved
-from components.quality.profile import class_counts
-from components.quality.row_rules import broken_rows
-from components.quality.rules import rules_of
+from components.quality.drift.report import moved
+from components.quality.expectations.rules import rules_of
+from components.quality.profile.profile import class_counts
+from components.quality.rows.batches import rows_of_frame
+from components.quality.rows.row_rules import broken_rows
 from schemas.contract import Contract
 
 CONTRACT = Contract.model_validate(

@@ -16,11 +16,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.quality.batches import rows_of_files
-from components.quality.checking.check import check_file
-from components.quality.quarantine import set_aside
-from components.quality.row_rules import broken_rows
-from components.quality.run_gx import check_splits, suites_of
+from components.quality.expectations.run_gx import check_splits, suites_of
+from components.quality.rows.batches import rows_of_files
+from components.quality.rows.quarantine import set_aside
+from components.quality.rows.row_rules import broken_rows
+from components.quality.screening.check import check_file
 from components.serving.request_check import ContractCheck
 from schemas.artifacts import Examples
 from schemas.contract import Contract, Feature, Label

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from components.evaluate import EvaluateConfig
-from components.quality.outcome import Outcome, failures
-from components.quality.profile import column_statistics
+from components.quality.expectations.outcome import Outcome, failures
+from components.quality.profile.profile import column_statistics
 from schemas.contract import parse_contract
 from schemas.decision import DecisionRecord
 from schemas.errors import DataInvalid, StepSkipped

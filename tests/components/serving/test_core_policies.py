@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from fake_loader import publish
 
 from components.serving.model_config import ServedModel, VersionPolicy
 from components.serving.transition import Action, Phase, Snapshot, next_action
 from components.serving.version_source import BasePathMissing, aspired_versions, parse_version
+from tests.components.serving.fake_loader import publish
 
 
 @pytest.mark.parametrize(

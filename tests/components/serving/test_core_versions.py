@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fake_loader import FakeLoader, eventually, publish
 
 from components.serving import states
 from components.serving.core import CoreSettings, ServerCore
@@ -16,6 +15,7 @@ from components.serving.model_config import config_of
 from components.serving.states import StateMonitor
 from components.serving.store_models import base_paths
 from components.serving.values import ModelSpecRef
+from tests.components.serving.fake_loader import FakeLoader, eventually, publish
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from json_infos import NUMPY, infos
 
 from components.serving.errors import ServingError
 from components.serving.json_tensors import dense, predict
+from tests.components.serving.json_infos import NUMPY, infos
 
 
 def arrays(body: object, **dtypes: str) -> dict[str, np.ndarray]:

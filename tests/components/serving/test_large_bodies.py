@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from json_infos import info
 
 from components.serving.errors import Code, ServingError, TooLarge
 from components.serving.json_tensors import apart, examples, predict
@@ -20,6 +19,7 @@ from components.serving.rest.limits import Limits
 from components.serving.rest.messages import Request
 from components.serving.rest.unpack import Unpacking
 from components.serving.steps import begin
+from tests.components.serving.json_infos import info
 from tests.waiting import until
 
 LIMITS = Limits(body_bytes=100_000, unpack_ratio=100, unpack_free_bytes=20_000)

@@ -9,7 +9,7 @@ import pytest
 
 from components.features.raw import raw_arrays
 from components.predicting.champion import champion_contract
-from components.quality.row_rules import broken_rules
+from components.quality.rows.row_rules import broken_rules
 from components.serving.client import examples
 from components.serving.errors import Code, ServingError
 from components.serving.moments import Moments

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from json_infos import infos
 
 from components.serving.client import examples
 from components.serving.errors import Code, ServingError
@@ -13,6 +12,7 @@ from components.serving.json_tensors import predict
 from components.serving.moments import Moments, with_seconds
 from components.serving.request_check import ContractCheck
 from schemas.contract import Contract
+from tests.components.serving.json_infos import infos
 
 CONTRACT = Contract.model_validate(
     {

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from json_infos import infos
 
 from components.serving.errors import Code, ServingError, not_found
 from components.serving.metrics import PrometheusMetrics
@@ -28,6 +27,7 @@ from components.serving.values import (
     Signature,
     VersionStatus,
 )
+from tests.components.serving.json_infos import infos
 
 
 @dataclass

@@ -6,10 +6,10 @@ import polars as pl
 import pytest
 
 from components.predicting.rows import request_frames
-from components.quality.checking.check import check_file
-from components.quality.contracts_io.diff import diff_contracts
-from components.quality.contracts_io.json_schema import export_json_schema
-from components.quality.infer import infer_contract
+from components.quality.contracts.diff import diff_contracts
+from components.quality.contracts.infer import infer_contract
+from components.quality.contracts.json_schema import export_json_schema
+from components.quality.screening.check import check_file
 from components.sources import CsvSource, JsonLinesSource, ParquetSource, Wanted
 from components.sources.columns import contract_columns
 from components.sources.window import as_window, in_window

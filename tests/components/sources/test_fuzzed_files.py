@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from components.quality.checking.check import check_file
-from components.quality.checking.reading import read_file
+from components.quality.screening.check import check_file
+from components.quality.screening.files.reading import read_file
 from components.retraining.landing import count_rows
 from components.sources import CsvSource, JsonLinesSource, NpzSource, ParquetSource, Wanted
 from components.sources.columns import Column

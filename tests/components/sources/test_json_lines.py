@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.quality.checking.reading import read_file
+from components.quality.screening.files.reading import read_file
 from components.sources import JsonLinesSource, Wanted
 from components.sources.columns import Column
-from components.starting.opening import open_table
+from components.starting.open_data import open_table
 from schemas.errors import DataUnreadable
 
 

@@ -17,7 +17,7 @@ from components.sources import CsvSource, JsonLinesSource, NpzSource, ParquetSou
 from components.sources.base import Wanted
 from components.sources.cast import cast_frame
 from components.sources.columns import Column
-from components.sources.hashing import hash_rows
+from components.sources.splitting.hashing import hash_rows
 from schemas.errors import DataUnreadable
 
 EDGES = [2**53 - 1, 2**53, 2**53 + 1, -(2**53) - 1, 2**63 - 1, -(2**63), 0, 9007199254740993]

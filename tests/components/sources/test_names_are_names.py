@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from components.predicting.rows import file_source, request_frames
-from components.quality.checking.check import check_file
-from components.quality.infer import infer_contract
+from components.quality.contracts.infer import infer_contract
+from components.quality.screening.check import check_file
 from components.sources import CsvSource, ImageFolderSource, JsonLinesSource, NpzSource, ParquetSource, Wanted
 from components.sources.columns import Column
 from components.starting.start import start

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from components.quality.checking.check import check_file
+from components.quality.screening.check import check_file
 from components.retraining.landing import count_rows
 from components.sources import CsvSource, JsonLinesSource, Wanted
 from components.sources.columns import Column

@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.predicting.rows import request_frames
-from components.quality.checking.check import check_file
-from components.quality.checking.reading import read_file
+from components.quality.screening.check import check_file
+from components.quality.screening.files.reading import read_file
 from components.sources import CsvSource, Wanted
 from components.sources.columns import Column
 from components.sources.files.layout import layout_of
 from components.sources.files.survey import survey
 from components.sources.files.text import TextFile
-from components.starting.opening import open_table
+from components.starting.open_data import open_table
 from schemas.contract import Contract
 from schemas.errors import DataInvalid, DataUnreadable, KilnworksError
 from tests.effort import tries

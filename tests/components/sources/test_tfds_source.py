@@ -156,7 +156,7 @@ def test_where_tensorflow_datasets_looks_we_look(prepared, monkeypatch):
 
 
 def test_a_first_definition_knows_the_prepared_folder(prepared, tmp_path, monkeypatch):
-    from components.starting.opening import data_set, kind_of
+    from components.starting.open_data import data_set, kind_of
 
     for folder in (prepared, prepared / "shapes", prepared / "shapes/1.0.0"):
         assert kind_of(str(folder)) == "tfds"

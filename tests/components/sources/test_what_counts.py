@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from components.predicting.images import image_frames
-from components.quality.checking.reading import read_file
+from components.quality.screening.files.reading import read_file
 from components.retraining.landing import Landing
 from components.sources import CsvSource, ImageFolderSource, JsonLinesSource, ParquetSource, Wanted
 from components.sources.columns import Column

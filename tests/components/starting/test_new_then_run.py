@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from components.ingest import ingest
-from components.quality.quarantine import set_aside
+from components.quality.rows.quarantine import set_aside
 from components.starting.definition import definition
 from components.starting.recipe import Recipe
 from components.starting.start import start

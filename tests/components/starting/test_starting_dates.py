@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 
 from components.sources import Wanted
-from components.sources.assign import make_assigner
 from components.sources.columns import contract_columns
-from components.sources.splits import ByTime
+from components.sources.splitting.assign import make_assigner
+from components.sources.splitting.splits import ByTime
 from components.starting.start import start
 from schemas.errors import DataUnreadable
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from components.sources import AsGiven, ByHash, ByTime
-from components.sources.hashing import hash_rows, unit_interval
+from components.sources.splitting.hashing import hash_rows, unit_interval
 from components.starting.settling import settle
 from schemas.contract import Contract
 from schemas.errors import ConfigError

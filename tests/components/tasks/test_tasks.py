@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from components.judging.metrics import auc
 from components.tasks.base import Task
 from components.tasks.binary import Binary
 from components.tasks.choose import choose
@@ -10,7 +11,6 @@ from components.tasks.labels import LabelStatistics
 from components.tasks.multiclass import Multiclass
 from components.tasks.regression import Regression
 from components.tasks.settings import TaskSettings
-from components.tasks.totals import auc
 from schemas.contract import Contract
 from schemas.errors import ConfigError, DataInvalid, UnknownName
 from tests.components.learning.training_examples import DIGITS, PRICES, TABLE

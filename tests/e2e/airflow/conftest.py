@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import tempfile
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -16,6 +15,7 @@ from pipelines.core.store import Store
 from scripts.airflow import postgres
 from scripts.airflow.processes import ROOT, Airflow
 from tests import needed
+from tests.waiting import first
 
 PROJECT = ROOT / "tests" / "dags" / "project"
 ENDED = ("success", "failed")
@@ -127,13 +127,9 @@ class Client:
 
     def wait(self, what: str, condition, seconds: float = 120, pause: float = 0.5):
         """The first true value of ``condition``; fails with the words of what was waited for."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            found = condition()
-            if found:
-                return found
-            time.sleep(pause)
-        raise AssertionError(f"waited {seconds:.0f} s in vain for {what}")
+        found = first(condition, seconds, every=pause)
+        assert found is not None, f"waited {seconds:.0f} s in vain for {what}"
+        return found
 
 
 class World(Client):

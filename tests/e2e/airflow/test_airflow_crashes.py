@@ -7,7 +7,7 @@ import threading
 import psutil
 import pytest
 
-from pipelines.core.store import damage
+from pipelines.core.manifest import damage
 from schemas.files import read_json
 from tests.e2e.airflow.conftest import parent, step_process
 

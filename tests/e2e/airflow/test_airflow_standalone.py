@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 import urllib.request
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from scripts.airflow.home import is_free
 from scripts.airflow.processes import ROOT, free_port
 from tests import needed
 from tests.e2e.airflow.conftest import Client
+from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
 
@@ -68,9 +68,7 @@ class Started:
         self.reader.start()
 
     def __enter__(self):
-        deadline = time.monotonic() + 180
-        while "Ctrl-C ends it" not in self.said() and self.process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.5)
+        until(lambda: "Ctrl-C ends it" in self.said() or self.process.poll() is not None, 180, every=0.5)
         return self
 
     def __exit__(self, *_):
@@ -121,9 +119,7 @@ def test_it_says_where_it_is_backfills_and_goes_on_where_it_was_killed(store):
         assert (third.returncode, f"already runs in {second.home} at {url}" in third.stdout) == (1, True), third.stdout
         assert of_this(second.home)
         assert second.end(signal.SIGTERM) == 0
-    deadline = time.monotonic() + 20
-    while of_this(store / "airflow") and time.monotonic() < deadline:
-        time.sleep(0.2)
+    until(lambda: not of_this(store / "airflow"), 20, every=0.2)
     assert of_this(store / "airflow") == []
 
 

@@ -10,11 +10,19 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from core_models import build
-from core_server import Running, example, example_request, failure, predict_request, server, status_request
 
 from components.predicting.champion import through_server
 from schemas.errors import RequestInvalid
+from tests.e2e.serving.core_models import build
+from tests.e2e.serving.core_server import (
+    Running,
+    example,
+    example_request,
+    failure,
+    predict_request,
+    server,
+    status_request,
+)
 
 pytestmark = pytest.mark.e2e
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
-from certificates import self_signed
 
 from components.serving.client import AsyncClient, Client, Options, Policy, Tls, messages
 from schemas.errors import ServerUnavailable
+from tests.e2e.serving.certificates import self_signed
 from tests.waiting import ends
 
 pytestmark = pytest.mark.e2e

@@ -8,7 +8,13 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
-from core_server import (
+from tensorflow.core.framework.tensor_pb2 import TensorProto
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    regression_pb2,
+)
+
+from tests.e2e.serving.core_server import (
     Running,
     conformance_server,
     dims,
@@ -21,12 +27,6 @@ from core_server import (
     status_request,
     tensor,
 )
-from tensorflow.core.framework.tensor_pb2 import TensorProto
-from tensorflow_serving.apis import (
-    get_model_metadata_pb2,
-    regression_pb2,
-)
-
 from tests.waiting import until
 
 pytestmark = pytest.mark.e2e

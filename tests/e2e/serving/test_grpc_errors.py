@@ -5,7 +5,18 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from core_server import (
+from tensorflow.core.framework.tensor_pb2 import TensorProto
+from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    inference_pb2,
+    model_management_pb2,
+    predict_pb2,
+    regression_pb2,
+)
+
+from tests.e2e.serving.core_server import (
     SERVING,
     Running,
     conformance_server,
@@ -18,16 +29,6 @@ from core_server import (
     predict_request,
     reload_request,
     status_request,
-)
-from tensorflow.core.framework.tensor_pb2 import TensorProto
-from tensorflow_serving.apis import (
-    classification_pb2,
-    get_model_metadata_pb2,
-    get_model_status_pb2,
-    inference_pb2,
-    model_management_pb2,
-    predict_pb2,
-    regression_pb2,
 )
 
 pytestmark = pytest.mark.e2e

@@ -13,7 +13,11 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
-from core_server import (
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tensorflow_serving.apis import predict_pb2
+
+from tests.e2e.serving.core_server import (
     Running,
     failure,
     predict_request,
@@ -22,10 +26,6 @@ from core_server import (
     status_request,
     wait_until,
 )
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from tensorflow_serving.apis import predict_pb2
-
 from tests.effort import tries
 
 pytestmark = pytest.mark.e2e

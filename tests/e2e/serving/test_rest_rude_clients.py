@@ -8,10 +8,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from echo_server import LIMITS, answers_well, connect, echo, exchange, listening, read_all
 
 from components.serving.rest.limits import Limits
 from components.serving.rest.server import HttpServer
+from tests.e2e.serving.echo_server import LIMITS, answers_well, connect, echo, exchange, listening, read_all
 from tests.waiting import ends, until
 
 pytestmark = pytest.mark.e2e

@@ -6,9 +6,9 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from echo_server import LIMITS, answers_well, connect, echo, exchange, listening, read_all
 
 from components.serving.rest.server import HttpServer
+from tests.e2e.serving.echo_server import LIMITS, answers_well, connect, echo, exchange, listening, read_all
 
 pytestmark = pytest.mark.e2e
 

@@ -5,13 +5,13 @@ import json
 import ssl
 
 import pytest
-from certificates import self_signed
-from echo_server import LIMITS, connect, echo, listening, read_all
 
 from components.serving.options import TlsConfig
 from components.serving.rest.server import HttpServer
 from components.serving.tls import server_context
 from schemas.errors import ConfigError
+from tests.e2e.serving.certificates import self_signed
+from tests.e2e.serving.echo_server import LIMITS, connect, echo, listening, read_all
 from tests.waiting import until
 
 pytestmark = pytest.mark.e2e

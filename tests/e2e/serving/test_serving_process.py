@@ -15,8 +15,11 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
-from core_models import build
-from core_server import (
+from tensorflow_serving.apis import prediction_log_pb2, prediction_service_pb2_grpc
+
+from components.serving.client import Client
+from tests.e2e.serving.core_models import build
+from tests.e2e.serving.core_server import (
     ROOT,
     Running,
     example,
@@ -28,9 +31,6 @@ from core_server import (
     server,
     wait_until,
 )
-from tensorflow_serving.apis import prediction_log_pb2, prediction_service_pb2_grpc
-
-from components.serving.client import Client
 
 pytestmark = pytest.mark.e2e
 
@@ -201,7 +201,7 @@ def test_warm_up_files_decide_whether_a_version_loads(models: Path, tmp_path: Pa
 
 
 def one_status(running: Running, version: int) -> object:
-    from core_server import status_request
+    from tests.e2e.serving.core_server import status_request
 
     [status] = running.models.GetModelStatus(status_request("m", version=version), timeout=20).model_version_status
     return status

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field, replace
 import grpc
 import numpy as np
 import pytest
-from certificates import self_signed
-from echo_server import LIMITS, connect, listening
 
 from components.serving.batch_scheduler import BatchScheduler
 from components.serving.batching import BatchingRunner
@@ -29,6 +27,8 @@ from components.serving.rest.server import HttpServer
 from components.serving.steps import Steps
 from components.serving.tls import server_context
 from components.serving.values import TensorInfo
+from tests.e2e.serving.certificates import self_signed
+from tests.e2e.serving.echo_server import LIMITS, connect, listening
 
 pytestmark = pytest.mark.e2e
 

@@ -6,7 +6,7 @@ import zipfile
 import numpy as np
 import pandas as pd
 
-from faults.batch import Batch, Spoiled, as_csv, fault
+from tests.quality.faults.batch import Batch, Spoiled, as_csv, fault
 
 
 def lines_of(b: Batch) -> list[bytes]:

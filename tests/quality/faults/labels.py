@@ -1,6 +1,6 @@
 """The label."""
 
-from faults.batch import Batch, Spoiled, fault
+from tests.quality.faults.batch import Batch, Spoiled, fault
 
 
 @fault

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from faults.batch import Batch, Spoiled, fault
+from tests.quality.faults.batch import Batch, Spoiled, fault
 
 
 @fault

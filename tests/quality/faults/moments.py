@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from faults.batch import Batch, Spoiled, fault
+from tests.quality.faults.batch import Batch, Spoiled, fault
 
 
 def _moments(b: Batch, change: Callable[[pd.Series], pd.Series]) -> Spoiled:

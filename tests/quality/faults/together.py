@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from faults.batch import Batch, Spoiled, fault, places_of
+from tests.quality.faults.batch import Batch, Spoiled, fault, places_of
 
 
 @fault

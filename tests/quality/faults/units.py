@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from faults.batch import Batch, Spoiled, fault, places_of
+from tests.quality.faults.batch import Batch, Spoiled, fault, places_of
 
 
 def scaled(b: Batch, factor: float, share: float = 1.0) -> Spoiled:

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from faults.batch import Batch, Spoiled, as_csv, fault, places_of
+from tests.quality.faults.batch import Batch, Spoiled, as_csv, fault, places_of
 
 GERMAN = "bitte nach der Arbeit liefern das Paket kam spät und war beschädigt danke schnelle Antwort"
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from next_kinds.kind import Rng, Series, by_year, kind, moments, odds, season
+from tests.quality.next_kinds.kind import Rng, Series, by_year, kind, moments, odds, season
 
 
 @kind

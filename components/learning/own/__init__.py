@@ -1,0 +1,1 @@
+"""A user's own model, loss, metrics, callbacks, optimizer and batches in a training."""

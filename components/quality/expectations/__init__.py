@@ -1,0 +1,1 @@
+"""Contract -> rules -> Great Expectations suite -> outcomes, verdict and Data Docs."""

@@ -1,0 +1,1 @@
+"""Statistics of every column, made of partial results that merge."""

@@ -1,0 +1,1 @@
+"""The tests: each learns once from clean rows and compares with every file that arrives."""

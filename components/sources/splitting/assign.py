@@ -1,0 +1,220 @@
+"""Carry a split plan out: from a batch of rows to the split of each row."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+
+from components.sources.base import Source, Wanted
+from components.sources.columns import Column
+from components.sources.splitting.hashing import hash_rows, unit_interval
+from components.sources.splitting.splits import SPLITS, AsGiven, ByHash, ByTime, Shares
+from schemas.contract import Contract
+from schemas.errors import ConfigError, DataInvalid, DataUnreadable
+from schemas.words import listed
+
+Parts = dict[str, pl.DataFrame]
+
+
+@dataclass(frozen=True)
+class Assigner:
+    """How rows find their split.
+
+    Attributes:
+        source_splits: parts of the source to read, one after the other; ``(None,)`` where it has none.
+        extra_columns: columns that the plan needs beside those of the contract.
+        assign: from (batch, part of the source) to the rows of each split.
+        splits: the splits that come out, in order.
+    """
+
+    source_splits: tuple[str | None, ...]
+    extra_columns: tuple[str, ...]
+    assign: Callable[[pl.DataFrame, str | None], Parts]
+    splits: tuple[str, ...]
+
+
+def make_assigner(plan: ByHash | ByTime | AsGiven, contract: Contract, source: Source, wanted: Wanted) -> Assigner:
+    """Prepare a plan; ``ByTime`` with shares reads the time column once here.
+
+    Raises:
+        ConfigError: the plan names a column that the contract lacks, or does not go with the source.
+    """
+    if isinstance(plan, AsGiven):
+        return _given(plan, contract, source)
+    if source.splits():
+        raise ConfigError(
+            f"the source comes in parts ({', '.join(source.splits())}) and the split is by {plan.kind}",
+            "split: {kind: given}",
+            "use AsGiven, or a source without parts",
+        )
+    return _by_hash(plan, contract) if isinstance(plan, ByHash) else _by_time(plan, contract, source, wanted)
+
+
+def _by_hash(plan: ByHash, contract: Contract) -> Assigner:
+    columns = hash_columns(plan.key, contract)
+
+    def assign(frame: pl.DataFrame, _: str | None) -> Parts:
+        return _cut(frame, columns, plan.shares, plan.salt)
+
+    return Assigner((None,), (), assign, _present(plan.shares))
+
+
+def hash_columns(key: str | None, contract: Contract) -> tuple[str, ...]:
+    """The key, or every column where there is none."""
+    if key is not None and key not in contract.columns:
+        raise ConfigError(
+            f"split key {key!r} is no column of contract {contract.name!r}",
+            f"one of {listed(contract.columns)}",
+            "correct `key` of the split",
+        )
+    chosen = key or contract.key
+    return (chosen,) if chosen else contract.columns
+
+
+def _cut(frame: pl.DataFrame, columns: tuple[str, ...], shares: Shares, salt: int) -> Parts:
+    """Rows by hash: [0, train) trains, then ``val``, then ``test``."""
+    place = unit_interval(hash_rows(frame, columns, salt))
+    code = np.searchsorted(np.array([shares.train, shares.train + shares.val]), place, side="right")
+    if shares.test == 0:
+        code = np.minimum(code, 1)
+    return _by_code(frame, code, _present(shares))
+
+
+def _by_code(frame: pl.DataFrame, code: np.ndarray, splits: tuple[str, ...]) -> Parts:
+    codes = pl.Series(code)
+    return {name: frame.filter(codes == SPLITS.index(name)) for name in splits}
+
+
+def _present(shares: Shares) -> tuple[str, ...]:
+    return tuple(name for name in SPLITS if getattr(shares, name) > 0)
+
+
+def _by_time(plan: ByTime, contract: Contract, source: Source, wanted: Wanted) -> Assigner:
+    column = plan.column or contract.time
+    if column is None or column not in contract.columns:
+        raise ConfigError(
+            f"a split by time needs a time column; contract {contract.name!r} has {contract.time or 'none'}, "
+            f"the split {plan.column or 'none'}",
+            f"one of {listed(contract.columns)}",
+            "set `time:` in the contract or `column` in the split",
+        )
+    cuts = _given_cuts(plan) if plan.val_from is not None else _share_cuts(plan, column, source, wanted)
+    splits = SPLITS if plan.val_from is not None else _present(plan.shares)
+
+    def assign(frame: pl.DataFrame, _: str | None) -> Parts:
+        """Rows by how many cuts lie at or before their time; those without a time train."""
+        moments = frame.get_column(column)
+        if moments.dtype.is_temporal() != isinstance(cuts[0], datetime):
+            raise ConfigError(
+                f"time column {column!r} holds {moments.dtype}, the cut-off is {cuts[0]!r}",
+                "cut-offs of the same kind as the column",
+                "write the cut-offs of the split as the column is written",
+            )
+        code = np.zeros(frame.height, dtype=np.int64)
+        for cut in cuts:
+            code += (moments >= cut).fill_null(False).to_numpy()
+        return _by_code(frame, code, splits)
+
+    return Assigner((None,), (), assign, splits)
+
+
+def _given_cuts(plan: ByTime) -> list[datetime | float]:
+    return [cut for cut in (plan.val_from, plan.test_from) if cut is not None]
+
+
+def _share_cuts(plan: ByTime, column: str, source: Source, wanted: Wanted) -> list[datetime | float]:
+    """First moments of ``val`` and ``test`` so that the shares come out, as far as equal moments allow."""
+    alone = Wanted({column: wanted.columns[column]}, any_extra=True)
+    moments = pl.concat([f.get_column(column) for f in source.frames(alone)]).drop_nulls().sort()
+    if moments.is_empty():
+        raise DataUnreadable(
+            f"time column {column!r} is missing in every row",
+            "a time in some rows",
+            "correct the data, or split by hash",
+        )
+    rows = len(moments)
+    firsts = (round(plan.shares.train * rows), round((plan.shares.train + plan.shares.val) * rows))
+    never = datetime.max if isinstance(moments[-1], datetime) else float("inf")
+    return [moments[first] if first < rows else never for first in firsts]
+
+
+def _given(plan: AsGiven, contract: Contract, source: Source) -> Assigner:
+    parts = source.splits()
+    if bool(parts) == bool(plan.column):
+        got = (
+            f"a source in parts ({', '.join(parts)}) and a split column"
+            if parts
+            else "neither a split column nor a source in parts"
+        )
+        raise ConfigError(
+            f"split as given: {got}", "one of both", "set the split's `column`, or use a source that has splits"
+        )
+    if plan.column:
+        return _by_column(plan, contract, source)
+    shares = _cut_shares(plan, parts)
+    columns = hash_columns(plan.key, contract)
+
+    def assign(frame: pl.DataFrame, part: str | None) -> Parts:
+        return _cut(frame, columns, shares, plan.salt) if part == "train" else {part or "train": frame}
+
+    made = tuple(name for name in SPLITS if name in parts or name in _present(shares))
+    return Assigner(parts, (), assign, made)
+
+
+def _cut_shares(plan: AsGiven, given: tuple[str, ...]) -> Shares:
+    """What is cut off ``train`` for the splits that are not given."""
+    val = 0.0 if "val" in given else plan.val
+    test = 0.0 if "test" in given else plan.test
+    return Shares(train=1 - val - test, val=val, test=test)
+
+
+def _by_column(plan: AsGiven, contract: Contract, source: Source) -> Assigner:
+    column = str(plan.column)
+    given = _splits_in_column(plan, column, source)
+    shares = _cut_shares(plan, given)
+    columns = hash_columns(plan.key, contract)
+
+    def assign(frame: pl.DataFrame, _: str | None) -> Parts:
+        """Rows by what the column says; what is not given is cut off ``train``."""
+        named = _texts(frame, column).replace_strict(plan.names)
+        rows = frame if column in contract.columns else frame.drop(column)
+        parts = {name: rows.filter(named == name) for name in given if name != "train"}
+        return {**_cut(rows.filter(named == "train"), columns, shares, plan.salt), **parts}
+
+    extra = () if column in contract.columns else (column,)
+    return Assigner((None,), extra, assign, tuple(n for n in SPLITS if n in given or n in _present(shares)))
+
+
+def _splits_in_column(plan: AsGiven, column: str, source: Source) -> tuple[str, ...]:
+    """The splits that the column names, read once; refuses texts without a meaning."""
+    found: set[str | None] = set()
+    for frame in source.frames(Wanted({column: Column(column, "key")}, any_extra=True)):
+        found.update(_texts(frame, column).unique())
+    unknown = sorted((value for value in found if value not in plan.names), key=str)
+    if unknown:
+        raise _unknown_split(column, unknown[:5], plan)
+    return tuple(name for name in SPLITS if name in {plan.names[str(value)] for value in found})
+
+
+def _texts(frame: pl.DataFrame, column: str) -> pl.Series:
+    return frame.get_column(column).cast(pl.String).str.strip_chars().str.to_lowercase()
+
+
+def _unknown_split(column: str, values: list[str | None], plan: AsGiven) -> DataInvalid:
+    shown = ", ".join("missing" if value is None else repr(value) for value in values)
+    failure = {
+        "split": None,
+        "column": column,
+        "rule": "names a split",
+        "severity": "critical",
+        "unexpected": None,
+        "checked": None,
+    }
+    return DataInvalid(
+        f"split column {column!r} holds {shown}",
+        f"one of {', '.join(plan.names)}",
+        "correct the column, or name these values in the split's `names`",
+        [{**failure, "samples": [v for v in values if v is not None]}],
+    )

@@ -1,0 +1,64 @@
+"""What every run ends with, however it went: its report, and its figures in MLflow."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from pipelines.core.os_errors import explained
+from pipelines.core.records import whole_run
+from pipelines.core.store import Run, Store
+from schemas.champion import newest_moves
+from schemas.files import write_json
+
+TRACKED = "mlflow.json"
+"""File of a run that holds MLflow's id of it: ``{"run_id": "..."}``."""
+
+
+def finish_run(run: Run) -> Path:
+    """Write the report of a run and send its figures to the tracker.
+
+    Returns:
+        The report. A tracker that cannot be reached is a warning, never an error. Where the run's model has gone live,
+        the report of the run whose model it replaced is written anew, because that one is no longer the champion.
+    """
+    from components.reporting.report import write_report
+    from components.tracking.tracker import track_run
+
+    with explained(run.store.root), whole_run(run) as seen:
+        report = _kept(write_report(seen.path), run)
+        tracked = track_run(seen.path, run.store.root)
+        if tracked is not None:
+            write_json(run.path / TRACKED, {"run_id": tracked})
+    if _last_move(run.store, run.pipeline).get("run_id") == run.run_id:
+        report_replaced(run.store, run.pipeline)
+    return report
+
+
+def report_run(run: Run) -> Path:
+    """Write the report of a run anew; returns where it is."""
+    from components.reporting.report import write_report
+
+    with explained(run.store.root), whole_run(run) as seen:
+        return _kept(write_report(seen.path), run)
+
+
+def report_replaced(store: Store, pipeline: str) -> None:
+    """Write the report of the run anew whose model the last move replaced; nothing where that run is gone."""
+    run_id = (_last_move(store, pipeline).get("previous") or {}).get("run_id")
+    if run_id and (store.run(pipeline, run_id).path / "run.json").is_file():
+        report_run(store.run(pipeline, run_id))
+
+
+def _last_move(store: Store, pipeline: str) -> dict[str, Any]:
+    """The record of the last move of the champion; empty while there is none."""
+    return next(newest_moves(store.root, pipeline), {})
+
+
+def _kept(report: Path, run: Run) -> Path:
+    """The report in the folder of its run, here and in the remote store."""
+    target = run.path / report.name
+    if report != target:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(report, target)
+    run.store.push(target.relative_to(run.store.root).as_posix())
+    return target
