@@ -28,7 +28,8 @@ from components.serving.loader import SavedModelLoader
 from components.serving.manager import LoadSettings
 from components.serving.metrics import Counter, PrometheusMetrics
 from components.serving.options import RestOptions, TlsConfig
-from components.serving.prediction_log import LogSettings, PredictionLogWriter
+from components.serving.prediction_files import LogSettings
+from components.serving.prediction_log import PredictionLogWriter
 from components.serving.reload_policy import reload_policy
 from components.serving.request_check import ContractCheck
 from components.serving.run_limit import RunLimit
