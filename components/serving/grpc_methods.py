@@ -122,8 +122,9 @@ class _Prediction:
 
     def predict(self, data: bytes, call: Call) -> Steps[bytes]:
         """PredictRequest -> PredictResponse."""
-        request = parsed(predict_pb2.PredictRequest, data)
-        return (yield from self._counted("Predict", request.model_spec.name, self._predict(request, call)))
+        with self._engine.budget.hold_message(data, predict_pb2.PredictRequest.DESCRIPTOR):
+            request = parsed(predict_pb2.PredictRequest, data)
+            return (yield from self._counted("Predict", request.model_spec.name, self._predict(request, call)))
 
     def _predict(self, request: Any, call: Call) -> Steps[bytes]:
         spec = spec_ref(request)
@@ -139,8 +140,9 @@ class _Prediction:
 
     def classify(self, data: bytes, call: Call) -> Steps[bytes]:
         """ClassificationRequest -> ClassificationResponse."""
-        request = parsed(classification_pb2.ClassificationRequest, data)
-        return (yield from self._counted("Classify", request.model_spec.name, self._classify(request, call)))
+        with self._engine.budget.hold_message(data, classification_pb2.ClassificationRequest.DESCRIPTOR):
+            request = parsed(classification_pb2.ClassificationRequest, data)
+            return (yield from self._counted("Classify", request.model_spec.name, self._classify(request, call)))
 
     def _classify(self, request: Any, call: Call) -> Steps[bytes]:
         spec = spec_ref(request)
@@ -152,8 +154,9 @@ class _Prediction:
 
     def regress(self, data: bytes, call: Call) -> Steps[bytes]:
         """RegressionRequest -> RegressionResponse."""
-        request = parsed(regression_pb2.RegressionRequest, data)
-        return (yield from self._counted("Regress", request.model_spec.name, self._regress(request, call)))
+        with self._engine.budget.hold_message(data, regression_pb2.RegressionRequest.DESCRIPTOR):
+            request = parsed(regression_pb2.RegressionRequest, data)
+            return (yield from self._counted("Regress", request.model_spec.name, self._regress(request, call)))
 
     def _regress(self, request: Any, call: Call) -> Steps[bytes]:
         spec = spec_ref(request)
@@ -165,9 +168,10 @@ class _Prediction:
 
     def multi_inference(self, data: bytes, call: Call) -> Steps[bytes]:
         """MultiInferenceRequest -> MultiInferenceResponse."""
-        request = parsed(inference_pb2.MultiInferenceRequest, data)
-        tasks = [InferenceTask(ref_of(task.model_spec), task.method_name) for task in request.tasks]
-        results = yield from self._engine.multi_inference(tasks, self._examples(request), call.time_remaining())
+        with self._engine.budget.hold_message(data, inference_pb2.MultiInferenceRequest.DESCRIPTOR):
+            request = parsed(inference_pb2.MultiInferenceRequest, data)
+            tasks = [InferenceTask(ref_of(task.model_spec), task.method_name) for task in request.tasks]
+            results = yield from self._engine.multi_inference(tasks, self._examples(request), call.time_remaining())
         response = inference_pb2.MultiInferenceResponse()
         for result in results:
             proto = response.results.add()
@@ -214,9 +218,13 @@ class _Management:
     def __init__(self, engine: Engine, settings: ServiceSettings) -> None:
         self._engine, self._settings = engine, settings
 
+    def _parsed(self, kind: Any, data: bytes) -> Any:
+        with self._engine.budget.hold_message(data, kind.DESCRIPTOR):
+            return parsed(kind, data)
+
     def metadata(self, data: bytes, call: Call) -> bytes:
         """GetModelMetadataRequest -> GetModelMetadataResponse."""
-        request = parsed(get_model_metadata_pb2.GetModelMetadataRequest, data)
+        request = self._parsed(get_model_metadata_pb2.GetModelMetadataRequest, data)
         spec = spec_ref(request)
         if not request.metadata_field:
             raise invalid_argument("GetModelMetadataRequest must specify at least one metadata_field")
@@ -234,7 +242,7 @@ class _Management:
 
     def status(self, data: bytes, call: Call) -> bytes:
         """GetModelStatusRequest -> GetModelStatusResponse."""
-        request = parsed(get_model_status_pb2.GetModelStatusRequest, data)
+        request = self._parsed(get_model_status_pb2.GetModelStatusRequest, data)
         response = get_model_status_pb2.GetModelStatusResponse()
         for status in self._engine.status(spec_ref(request)):
             proto = response.model_version_status.add(
@@ -248,7 +256,7 @@ class _Management:
     def reload(self, data: bytes, call: Call) -> bytes:
         """ReloadConfigRequest -> ReloadConfigResponse; waits until new models are available."""
         self._settings.reload.check(call)
-        request = parsed(model_management_pb2.ReloadConfigRequest, data)
+        request = self._parsed(model_management_pb2.ReloadConfigRequest, data)
         before = {name: self._settings.metric_value(name) for name in request.metric_names}
         self._engine.core.reload(request.config, call.time_remaining(), lambda: not call.is_active())
         response = model_management_pb2.ReloadConfigResponse()
