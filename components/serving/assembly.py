@@ -15,6 +15,7 @@ from tensorflow.core.protobuf import config_pb2
 from components.serving.batch_scheduler import BatchScheduler
 from components.serving.batching import BatchingRunner
 from components.serving.batching_config import BatchSettings, common_settings, model_settings
+from components.serving.callers import Callers, CallersFile
 from components.serving.core import CoreSettings, ServerCore
 from components.serving.engine import Engine
 from components.serving.errors import ServingError
@@ -162,12 +163,22 @@ def _session_config(flags: Flags) -> Any:
     return config
 
 
-def service_settings(flags: Flags, engine: Engine) -> ServiceSettings:
-    """How gRPC answers are written, and whose reloads count. Raises ``ConfigError``."""
+def callers_of(flags: Flags) -> Callers | None:
+    """Who may ask; None = anybody. Raises ``ConfigError``."""
+    if not flags.callers_file:
+        return None
+    if not (flags.ssl_config_file and flags.rest_api_ssl_config_file) and flags.host not in ("127.0.0.1", "::1"):
+        _LOG.warning("tokens travel in plain text: give --ssl_config_file and --rest_api_ssl_config_file, or a proxy")
+    return CallersFile(Path(flags.callers_file))
+
+
+def service_settings(flags: Flags, engine: Engine, callers: Callers | None = None) -> ServiceSettings:
+    """How gRPC answers are written, and whose requests count. Raises ``ConfigError``."""
     return ServiceSettings(
         tensor_content=flags.enable_serialization_as_tensor_content,
         metric_value=lambda name: _metric_value(engine.metrics, name),
         reload=reload_policy(flags.reload_config, not (flags.model_base_path or flags.model_config_file)),
+        callers=callers,
     )
 
 
@@ -181,7 +192,7 @@ def _metric_value(metrics: Any, name: str) -> int:
     return 0
 
 
-def grpc_options(flags: Flags) -> GrpcOptions:
+def grpc_options(flags: Flags, callers: Callers | None = None) -> GrpcOptions:
     """How the gRPC server listens. Raises ``ConfigError``."""
     port = DEFAULT_GRPC_PORT if flags.port is None else flags.port
     return GrpcOptions(
@@ -193,10 +204,11 @@ def grpc_options(flags: Flags) -> GrpcOptions:
         channel_arguments=channel_arguments(flags.grpc_channel_arguments),
         health=flags.enable_grpc_healthcheck_service,
         largest_message=flags.max_request_mb * MEBIBYTE,
+        callers=callers,
     )
 
 
-def rest_options(flags: Flags, default_port: int | None) -> RestOptions | None:
+def rest_options(flags: Flags, default_port: int | None, callers: Callers | None = None) -> RestOptions | None:
     """How the REST server listens; None when it is off or has the port of gRPC. Raises ``ConfigError``."""
     port = default_port if flags.rest_api_port is None else flags.rest_api_port
     if port is None:
@@ -215,6 +227,7 @@ def rest_options(flags: Flags, default_port: int | None) -> RestOptions | None:
         tls=_tls(flags.rest_api_ssl_config_file),
         allowed_hosts=_names(flags.allowed_hosts),
         max_request_bytes=flags.max_request_mb * MEBIBYTE,
+        callers=callers,
     )
 
 

@@ -44,7 +44,8 @@ class Flags:
     ``max_runs_per_model`` requests of a model run at a time (None = half of a transport's threads),
     ``max_waiting_per_model`` more wait, and further ones are refused at once; batches have bounds of their own.
     ``reload_config`` says whose ``HandleReloadConfigRequest`` counts: ``on``, ``off``, ``loopback`` or ``token`` (in
-    ``KILNWORKS_RELOAD_TOKEN``); "" = off for a store, else on. ``allow_unsafe_ops`` loads graphs that reach for files.
+    ``KILNWORKS_RELOAD_TOKEN``); "" = off for a store, else on. ``callers_file`` says who may ask which models.
+    ``allow_unsafe_ops`` loads graphs that reach for files.
     With ``store``, also beside a configuration, models outside of it are refused, also where a symbolic link leads out
     of it; ``allow_paths_outside_store`` serves them.
     """
@@ -98,6 +99,7 @@ class Flags:
     max_runs_per_model: int | None = None
     max_waiting_per_model: int = 1000
     reload_config: str = ""
+    callers_file: str = ""
     allow_unsafe_ops: bool = False
     allow_paths_outside_store: bool = False
     drain_seconds: float = 10.0
@@ -131,6 +133,12 @@ def _check(flags: Flags) -> None:
             "server_options.batching_parameters_file is set without setting server_options.enable_batching to true.",
             "--enable_batching beside --batching_parameters_file",
             "add it, or leave the file out",
+        )
+    if flags.callers_file and flags.reload_config == "token":
+        raise ConfigError(
+            "--reload_config=token beside --callers_file",
+            "one of them: both read the Authorization of a call",
+            "use --reload_config=on and write `reload: true` for callers in the file",
         )
     for name, (lowest, highest) in _RANGES.items():
         value = getattr(flags, name)

@@ -127,10 +127,11 @@ class _Process:
 
         config = self._config()
         served_models(config)  # a bad configuration is refused before TensorFlow is imported
-        from components.serving.assembly import DEFAULT_REST_PORT, grpc_options, make_engine, rest_options
+        from components.serving.assembly import DEFAULT_REST_PORT, callers_of, grpc_options, make_engine, rest_options
 
-        grpc = grpc_options(self._flags)
-        rest = rest_options(self._flags, None if self._store is None else DEFAULT_REST_PORT)
+        callers = callers_of(self._flags)
+        grpc = grpc_options(self._flags, callers)
+        rest = rest_options(self._flags, None if self._store is None else DEFAULT_REST_PORT, callers)
         self._engine = make_engine(self._flags, self._bounds)
         try:
             self._engine.core.reload(config, given_up=self._stop.is_set)
@@ -166,7 +167,7 @@ class _Process:
         from components.serving.grpc_methods import methods
         from components.serving.grpc_server import start_grpc
 
-        answers = methods(self._engine, service_settings(self._flags, self._engine))
+        answers = methods(self._engine, service_settings(self._flags, self._engine, grpc.callers))
         grpc_server = start_grpc(answers, replace(grpc, refused=self._engine.metrics.refused), self._engine.batches)
         self._servers.append(grpc_server)
         rest_port = 0
