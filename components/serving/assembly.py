@@ -24,6 +24,7 @@ from components.serving.feeds import Runner
 from components.serving.flags import MOST_THREADS, Flags, channel_arguments
 from components.serving.grpc_methods import ServiceSettings
 from components.serving.grpc_options import GrpcOptions
+from components.serving.health_listener import HealthOptions
 from components.serving.hooks import Metrics, PredictionLogSink
 from components.serving.loader import SavedModelLoader
 from components.serving.manager import LoadSettings
@@ -37,7 +38,7 @@ from components.serving.run_limit import RunLimit
 from components.serving.servable import Servable
 from components.serving.store_bounds import StoreBounds
 from components.serving.tensor_budget import MEBIBYTE, TensorBudget
-from components.serving.text_protos import read_monitoring_path, read_tls
+from components.serving.text_protos import DEFAULT_METRICS_PATH, read_monitoring_path, read_tls
 from components.serving.tls import server_context
 from components.serving.warmup import warm_up
 from schemas.errors import ConfigError
@@ -228,6 +229,17 @@ def rest_options(flags: Flags, default_port: int | None, callers: Callers | None
         allowed_hosts=_names(flags.allowed_hosts),
         max_request_bytes=flags.max_request_mb * MEBIBYTE,
         callers=callers,
+    )
+
+
+def health_options(flags: Flags) -> HealthOptions | None:
+    """How the process that answers health listens; None without one. Raises ``ConfigError``."""
+    if flags.health_port is None:
+        return None
+    monitoring = flags.monitoring_config_file
+    path = read_monitoring_path(Path(monitoring)) if monitoring else None
+    return HealthOptions(
+        flags.health_port, flags.health_host, path or DEFAULT_METRICS_PATH, _names(flags.allowed_hosts)
     )
 
 

@@ -16,6 +16,7 @@ from schemas.errors import ConfigError
 _RANGES: dict[str, tuple[int, float]] = {
     "port": (0, 65_535),
     "rest_api_port": (0, 65_535),
+    "health_port": (0, 65_535),
     "grpc_max_threads": (1, math.inf),
     "rest_api_num_threads": (1, math.inf),
     "num_load_threads": (0, math.inf),
@@ -40,6 +41,7 @@ class Flags:
     needed. ``store`` is the folder whose models are served when neither
     ``model_base_path`` nor ``model_config_file`` is given. ``allowed_hosts`` are names in REST's ``Host``, with commas
     between them (``*.example.org``: all below, ``*``: any); "" = any, but on a loopback address only ``localhost``.
+    ``health_port`` at ``health_host`` answers health and metrics from a process of its own; None = there is none.
     ``max_request_mb`` bounds a request as it is sent, unpacked, and as tensors (MiB; the message of gRPC too).
     ``max_runs_per_model`` requests of a model run at a time (None = half of a transport's threads),
     ``max_waiting_per_model`` more wait, and further ones are refused at once; batches have bounds of their own.
@@ -93,6 +95,8 @@ class Flags:
     prediction_log_max_days: float = 30.0
     contract_check: bool = False
     rest_api_ssl_config_file: str = ""
+    health_port: int | None = None
+    health_host: str = "127.0.0.1"
     host: str = "127.0.0.1"
     allowed_hosts: str = ""
     max_request_mb: int = 512

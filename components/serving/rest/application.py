@@ -14,12 +14,12 @@ from components.serving.errors import (
     cut,
     failed_precondition,
 )
+from components.serving.hosts import split_target
 from components.serving.json_tensors import write
 from components.serving.json_tensors.apart import Readers
 from components.serving.options import RestOptions
 from components.serving.rest import urls
 from components.serving.rest.api import Api
-from components.serving.rest.hosts import split_target
 from components.serving.rest.large_lane import LargeLane
 from components.serving.rest.limits import Limits
 from components.serving.rest.messages import TEXT, Request, Response, page
