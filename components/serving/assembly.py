@@ -15,6 +15,7 @@ from tensorflow.core.protobuf import config_pb2
 from components.serving.batch_scheduler import BatchScheduler
 from components.serving.batching import BatchingRunner
 from components.serving.batching_config import BatchSettings, common_settings, model_settings
+from components.serving.callers import Callers, CallersFile
 from components.serving.core import CoreSettings, ServerCore
 from components.serving.engine import Engine
 from components.serving.errors import ServingError
@@ -23,19 +24,21 @@ from components.serving.feeds import Runner
 from components.serving.flags import MOST_THREADS, Flags, channel_arguments
 from components.serving.grpc_methods import ServiceSettings
 from components.serving.grpc_options import GrpcOptions
+from components.serving.health_listener import HealthOptions
 from components.serving.hooks import Metrics, PredictionLogSink
 from components.serving.loader import SavedModelLoader
 from components.serving.manager import LoadSettings
 from components.serving.metrics import Counter, PrometheusMetrics
 from components.serving.options import RestOptions, TlsConfig
-from components.serving.prediction_log import LogSettings, PredictionLogWriter
+from components.serving.prediction_files import LogSettings
+from components.serving.prediction_log import PredictionLogWriter
 from components.serving.reload_policy import reload_policy
 from components.serving.request_check import ContractCheck
 from components.serving.run_limit import RunLimit
 from components.serving.servable import Servable
 from components.serving.store_bounds import StoreBounds
 from components.serving.tensor_budget import MEBIBYTE, TensorBudget
-from components.serving.text_protos import read_monitoring_path, read_tls
+from components.serving.text_protos import DEFAULT_METRICS_PATH, read_monitoring_path, read_tls
 from components.serving.tls import server_context
 from components.serving.warmup import warm_up
 from schemas.errors import ConfigError
@@ -161,12 +164,22 @@ def _session_config(flags: Flags) -> Any:
     return config
 
 
-def service_settings(flags: Flags, engine: Engine) -> ServiceSettings:
-    """How gRPC answers are written, and whose reloads count. Raises ``ConfigError``."""
+def callers_of(flags: Flags) -> Callers | None:
+    """Who may ask; None = anybody. Raises ``ConfigError``."""
+    if not flags.callers_file:
+        return None
+    if not (flags.ssl_config_file and flags.rest_api_ssl_config_file) and flags.host not in ("127.0.0.1", "::1"):
+        _LOG.warning("tokens travel in plain text: give --ssl_config_file and --rest_api_ssl_config_file, or a proxy")
+    return CallersFile(Path(flags.callers_file))
+
+
+def service_settings(flags: Flags, engine: Engine, callers: Callers | None = None) -> ServiceSettings:
+    """How gRPC answers are written, and whose requests count. Raises ``ConfigError``."""
     return ServiceSettings(
         tensor_content=flags.enable_serialization_as_tensor_content,
         metric_value=lambda name: _metric_value(engine.metrics, name),
         reload=reload_policy(flags.reload_config, not (flags.model_base_path or flags.model_config_file)),
+        callers=callers,
     )
 
 
@@ -180,7 +193,7 @@ def _metric_value(metrics: Any, name: str) -> int:
     return 0
 
 
-def grpc_options(flags: Flags) -> GrpcOptions:
+def grpc_options(flags: Flags, callers: Callers | None = None) -> GrpcOptions:
     """How the gRPC server listens. Raises ``ConfigError``."""
     port = DEFAULT_GRPC_PORT if flags.port is None else flags.port
     return GrpcOptions(
@@ -192,10 +205,11 @@ def grpc_options(flags: Flags) -> GrpcOptions:
         channel_arguments=channel_arguments(flags.grpc_channel_arguments),
         health=flags.enable_grpc_healthcheck_service,
         largest_message=flags.max_request_mb * MEBIBYTE,
+        callers=callers,
     )
 
 
-def rest_options(flags: Flags, default_port: int | None) -> RestOptions | None:
+def rest_options(flags: Flags, default_port: int | None, callers: Callers | None = None) -> RestOptions | None:
     """How the REST server listens; None when it is off or has the port of gRPC. Raises ``ConfigError``."""
     port = default_port if flags.rest_api_port is None else flags.rest_api_port
     if port is None:
@@ -214,6 +228,18 @@ def rest_options(flags: Flags, default_port: int | None) -> RestOptions | None:
         tls=_tls(flags.rest_api_ssl_config_file),
         allowed_hosts=_names(flags.allowed_hosts),
         max_request_bytes=flags.max_request_mb * MEBIBYTE,
+        callers=callers,
+    )
+
+
+def health_options(flags: Flags) -> HealthOptions | None:
+    """How the process that answers health listens; None without one. Raises ``ConfigError``."""
+    if flags.health_port is None:
+        return None
+    monitoring = flags.monitoring_config_file
+    path = read_monitoring_path(Path(monitoring)) if monitoring else None
+    return HealthOptions(
+        flags.health_port, flags.health_host, path or DEFAULT_METRICS_PATH, _names(flags.allowed_hosts)
     )
 
 

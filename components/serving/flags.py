@@ -16,6 +16,7 @@ from schemas.errors import ConfigError
 _RANGES: dict[str, tuple[int, float]] = {
     "port": (0, 65_535),
     "rest_api_port": (0, 65_535),
+    "health_port": (0, 65_535),
     "grpc_max_threads": (1, math.inf),
     "rest_api_num_threads": (1, math.inf),
     "num_load_threads": (0, math.inf),
@@ -40,11 +41,13 @@ class Flags:
     needed. ``store`` is the folder whose models are served when neither
     ``model_base_path`` nor ``model_config_file`` is given. ``allowed_hosts`` are names in REST's ``Host``, with commas
     between them (``*.example.org``: all below, ``*``: any); "" = any, but on a loopback address only ``localhost``.
+    ``health_port`` at ``health_host`` answers health and metrics from a process of its own; None = there is none.
     ``max_request_mb`` bounds a request as it is sent, unpacked, and as tensors (MiB; the message of gRPC too).
     ``max_runs_per_model`` requests of a model run at a time (None = half of a transport's threads),
     ``max_waiting_per_model`` more wait, and further ones are refused at once; batches have bounds of their own.
     ``reload_config`` says whose ``HandleReloadConfigRequest`` counts: ``on``, ``off``, ``loopback`` or ``token`` (in
-    ``KILNWORKS_RELOAD_TOKEN``); "" = off for a store, else on. ``allow_unsafe_ops`` loads graphs that reach for files.
+    ``KILNWORKS_RELOAD_TOKEN``); "" = off for a store, else on. ``callers_file`` says who may ask which models.
+    ``allow_unsafe_ops`` loads graphs that reach for files.
     With ``store``, also beside a configuration, models outside of it are refused, also where a symbolic link leads out
     of it; ``allow_paths_outside_store`` serves them.
     """
@@ -92,12 +95,15 @@ class Flags:
     prediction_log_max_days: float = 30.0
     contract_check: bool = False
     rest_api_ssl_config_file: str = ""
+    health_port: int | None = None
+    health_host: str = "127.0.0.1"
     host: str = "127.0.0.1"
     allowed_hosts: str = ""
     max_request_mb: int = 512
     max_runs_per_model: int | None = None
     max_waiting_per_model: int = 1000
     reload_config: str = ""
+    callers_file: str = ""
     allow_unsafe_ops: bool = False
     allow_paths_outside_store: bool = False
     drain_seconds: float = 10.0
@@ -131,6 +137,12 @@ def _check(flags: Flags) -> None:
             "server_options.batching_parameters_file is set without setting server_options.enable_batching to true.",
             "--enable_batching beside --batching_parameters_file",
             "add it, or leave the file out",
+        )
+    if flags.callers_file and flags.reload_config == "token":
+        raise ConfigError(
+            "--reload_config=token beside --callers_file",
+            "one of them: both read the Authorization of a call",
+            "use --reload_config=on and write `reload: true` for callers in the file",
         )
     for name, (lowest, highest) in _RANGES.items():
         value = getattr(flags, name)

@@ -23,7 +23,7 @@ from components.serving.crew import Crew, before_work, leads
 from components.serving.errors import RETRY_AFTER, Code, ServingError, TooLarge, cut
 from components.serving.flags import MOST_THREADS
 from components.serving.grpc_methods import Method
-from components.serving.grpc_options import GrpcOptions, limited
+from components.serving.grpc_options import HEALTH, GrpcOptions, limited
 from components.serving.memory import LARGE_BYTES, release_free_memory
 from components.serving.steps import begin
 
@@ -100,6 +100,7 @@ class DirectServer:
         self._methods |= {name.encode(): _Known(method, watch=True) for name, method in watches.items()}
         self._batches = batches
         self._limit, self._refused = options.max_threads, options.refused
+        self._callers = options.callers
         self._lock = threading.Lock()
         self._running = self._unanswered = 0
         self._watched: set[_Call] = set()
@@ -200,10 +201,24 @@ class DirectServer:
         details = event.call_details
         call = _Call(event.call, details.deadline, event.invocation_metadata)
         found = self._methods.get(details.method)
+        unknown = self._unknown(details.method, call)
         if found is None:
             call.finish(Code.UNIMPLEMENTED, "", None)
+        elif unknown is not None:
+            call.finish(unknown.code, unknown.text, None, _NO_RETRY)
         else:
             call.core.start_server_batch((_receive(),), functools.partial(self._on_message, call, found))
+
+    def _unknown(self, method: bytes, call: "_Call") -> ServingError | None:
+        """Why a call's message is not even received: its caller is not known. Health stays open."""
+        if self._callers is None or method.startswith(HEALTH):
+            return None
+        try:
+            self._callers.caller(call.metadata().get("authorization", ""))
+        except ServingError as error:
+            self._refused("caller")
+            return error
+        return None
 
     def _on_message(self, call: "_Call", known: "_Known", event: Any) -> None:
         """A call's message is there: compute and answer."""

@@ -19,6 +19,7 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
+from components.serving.callers import ANYBODY, Caller, Callers
 from components.serving.engine import Engine
 from components.serving.errors import Code, ServingError, invalid_argument
 from components.serving.example_input import serialized_examples
@@ -57,12 +58,18 @@ class ServiceSettings:
     Attributes:
         tensor_content: write output tensors as ``tensor_content`` instead of typed fields.
         reload: whose reloads are carried out.
+        callers: who may ask; None = anybody.
         metric_value: current value of a metric by its name, for ``metric_names`` of a reload.
     """
 
     tensor_content: bool = False
     metric_value: Callable[[str], int] = lambda name: 0
     reload: ReloadPolicy = field(default_factory=ReloadPolicy)
+    callers: Callers | None = None
+
+    def caller(self, call: Call) -> Caller:
+        """Who calls. Raises ``ServingError`` UNAUTHENTICATED."""
+        return ANYBODY if self.callers is None else self.callers.caller(call.metadata().get("authorization", ""))
 
 
 def methods(engine: Engine, settings: ServiceSettings = ServiceSettings()) -> Mapping[str, Method]:
@@ -122,11 +129,15 @@ class _Prediction:
 
     def predict(self, data: bytes, call: Call) -> Steps[bytes]:
         """PredictRequest -> PredictResponse."""
-        request = parsed(predict_pb2.PredictRequest, data)
-        return (yield from self._counted("Predict", request.model_spec.name, self._predict(request, call)))
+        caller = self._settings.caller(call)
+        with self._engine.budget.hold_message(data, predict_pb2.PredictRequest.DESCRIPTOR):
+            request = parsed(predict_pb2.PredictRequest, data)
+            steps = self._predict(request, call, caller)
+            return (yield from self._counted("Predict", request.model_spec.name, steps))
 
-    def _predict(self, request: Any, call: Call) -> Steps[bytes]:
+    def _predict(self, request: Any, call: Call, caller: Caller) -> Steps[bytes]:
         spec = spec_ref(request)
+        caller.check(spec.name)
         with self._engine.acquire(spec) as handle:
             predicted = yield from self._engine.predict_on(
                 handle, spec.signature_name, request.inputs, request.output_filter, call.time_remaining(), to_array
@@ -139,11 +150,15 @@ class _Prediction:
 
     def classify(self, data: bytes, call: Call) -> Steps[bytes]:
         """ClassificationRequest -> ClassificationResponse."""
-        request = parsed(classification_pb2.ClassificationRequest, data)
-        return (yield from self._counted("Classify", request.model_spec.name, self._classify(request, call)))
+        caller = self._settings.caller(call)
+        with self._engine.budget.hold_message(data, classification_pb2.ClassificationRequest.DESCRIPTOR):
+            request = parsed(classification_pb2.ClassificationRequest, data)
+            steps = self._classify(request, call, caller)
+            return (yield from self._counted("Classify", request.model_spec.name, steps))
 
-    def _classify(self, request: Any, call: Call) -> Steps[bytes]:
+    def _classify(self, request: Any, call: Call, caller: Caller) -> Steps[bytes]:
         spec = spec_ref(request)
+        caller.check(spec.name)
         result = yield from self._engine.classify(spec, self._examples(request), call.time_remaining())
         response = classification_pb2.ClassificationResponse()
         _fill_spec(response.model_spec, result.name, result.version, result.signature_name)
@@ -152,11 +167,15 @@ class _Prediction:
 
     def regress(self, data: bytes, call: Call) -> Steps[bytes]:
         """RegressionRequest -> RegressionResponse."""
-        request = parsed(regression_pb2.RegressionRequest, data)
-        return (yield from self._counted("Regress", request.model_spec.name, self._regress(request, call)))
+        caller = self._settings.caller(call)
+        with self._engine.budget.hold_message(data, regression_pb2.RegressionRequest.DESCRIPTOR):
+            request = parsed(regression_pb2.RegressionRequest, data)
+            steps = self._regress(request, call, caller)
+            return (yield from self._counted("Regress", request.model_spec.name, steps))
 
-    def _regress(self, request: Any, call: Call) -> Steps[bytes]:
+    def _regress(self, request: Any, call: Call, caller: Caller) -> Steps[bytes]:
         spec = spec_ref(request)
+        caller.check(spec.name)
         result = yield from self._engine.regress(spec, self._examples(request), call.time_remaining())
         response = regression_pb2.RegressionResponse()
         _fill_spec(response.model_spec, result.name, result.version, result.signature_name)
@@ -165,9 +184,13 @@ class _Prediction:
 
     def multi_inference(self, data: bytes, call: Call) -> Steps[bytes]:
         """MultiInferenceRequest -> MultiInferenceResponse."""
-        request = parsed(inference_pb2.MultiInferenceRequest, data)
-        tasks = [InferenceTask(ref_of(task.model_spec), task.method_name) for task in request.tasks]
-        results = yield from self._engine.multi_inference(tasks, self._examples(request), call.time_remaining())
+        caller = self._settings.caller(call)
+        with self._engine.budget.hold_message(data, inference_pb2.MultiInferenceRequest.DESCRIPTOR):
+            request = parsed(inference_pb2.MultiInferenceRequest, data)
+            tasks = [InferenceTask(ref_of(task.model_spec), task.method_name) for task in request.tasks]
+            for task in tasks:
+                caller.check(task.spec.name)
+            results = yield from self._engine.multi_inference(tasks, self._examples(request), call.time_remaining())
         response = inference_pb2.MultiInferenceResponse()
         for result in results:
             proto = response.results.add()
@@ -214,10 +237,16 @@ class _Management:
     def __init__(self, engine: Engine, settings: ServiceSettings) -> None:
         self._engine, self._settings = engine, settings
 
+    def _parsed(self, kind: Any, data: bytes) -> Any:
+        with self._engine.budget.hold_message(data, kind.DESCRIPTOR):
+            return parsed(kind, data)
+
     def metadata(self, data: bytes, call: Call) -> bytes:
         """GetModelMetadataRequest -> GetModelMetadataResponse."""
-        request = parsed(get_model_metadata_pb2.GetModelMetadataRequest, data)
+        caller = self._settings.caller(call)
+        request = self._parsed(get_model_metadata_pb2.GetModelMetadataRequest, data)
         spec = spec_ref(request)
+        caller.check(spec.name)
         if not request.metadata_field:
             raise invalid_argument("GetModelMetadataRequest must specify at least one metadata_field")
         for name in request.metadata_field:
@@ -234,9 +263,11 @@ class _Management:
 
     def status(self, data: bytes, call: Call) -> bytes:
         """GetModelStatusRequest -> GetModelStatusResponse."""
-        request = parsed(get_model_status_pb2.GetModelStatusRequest, data)
+        caller = self._settings.caller(call)
+        spec = spec_ref(self._parsed(get_model_status_pb2.GetModelStatusRequest, data))
+        caller.check(spec.name)
         response = get_model_status_pb2.GetModelStatusResponse()
-        for status in self._engine.status(spec_ref(request)):
+        for status in self._engine.status(spec):
             proto = response.model_version_status.add(
                 version=status.version, state=get_model_status_pb2.ModelVersionStatus.State.Value(status.state)
             )
@@ -247,8 +278,9 @@ class _Management:
 
     def reload(self, data: bytes, call: Call) -> bytes:
         """ReloadConfigRequest -> ReloadConfigResponse; waits until new models are available."""
+        self._settings.caller(call).check_reload()
         self._settings.reload.check(call)
-        request = parsed(model_management_pb2.ReloadConfigRequest, data)
+        request = self._parsed(model_management_pb2.ReloadConfigRequest, data)
         before = {name: self._settings.metric_value(name) for name in request.metric_names}
         self._engine.core.reload(request.config, call.time_remaining(), lambda: not call.is_active())
         response = model_management_pb2.ReloadConfigResponse()

@@ -6,8 +6,11 @@ from typing import Any
 
 import grpc
 
+from components.serving.callers import Callers
 from components.serving.options import TlsConfig
 
+HEALTH = b"/grpc.health.v1.Health/"
+"""Methods that anybody may call."""
 _LARGEST_MESSAGE = 2**31 - 1
 _NO_DEADLINE_SECONDS = 10**9
 _MOST_PENDING = 2**16
@@ -30,6 +33,7 @@ class GrpcOptions:
         health: offer ``grpc.health.v1.Health``.
         largest_message: bytes of a request; more is answered with RESOURCE_EXHAUSTED.
         refused: told ``"threads"`` when a call is refused because ``max_threads`` run.
+        callers: who may ask, looked at before a message is received; None = anybody.
     """
 
     port: int | None = 8500
@@ -41,6 +45,7 @@ class GrpcOptions:
     health: bool = False
     largest_message: int = _LARGEST_MESSAGE
     refused: Callable[[str], None] = lambda reason: None
+    callers: Callers | None = None
 
     def channel_options(self) -> list[tuple[str, int | str]]:
         """Settings of gRPC: answers up to 2 GiB, a port of our own; what the user gave replaces them.

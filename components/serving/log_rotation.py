@@ -1,4 +1,7 @@
-"""How much a prediction log may hold: the oldest finished files go, by their age and by the size of all together."""
+"""How much a prediction log may hold: the oldest finished files go, by their age and by the size of all together.
+
+Files that are being written count too, for what they hold or, the own one, for what it may come to hold.
+"""
 
 import contextlib
 import logging
@@ -15,21 +18,35 @@ log = logging.getLogger(__name__)
 def rotate(folder: Path, max_total_bytes: int, max_age_seconds: float) -> int:
     """Delete finished files beyond either bound, oldest first, and what a killed server left unfinished for a day.
 
+    Args:
+        folder: of the log.
+        max_total_bytes: of all files, those that other servers are writing included.
+        max_age_seconds: since the last change of a finished file.
+
     Returns:
         Number of finished files that were deleted.
     """
-    now, deleted, held = time.time(), 0, 0
+    now, deleted = time.time(), 0
+    held = _sweep(folder, now)
     for path, size, changed in sorted(_files(folder, FINISHED), key=lambda file: (file[2], file[0].name), reverse=True):
         held += size
         if held > max_total_bytes or now - changed > max_age_seconds:
             with contextlib.suppress(OSError):
                 path.unlink()
                 deleted += 1
-    for path, _size, changed in _files(folder, UNFINISHED):
+    return deleted
+
+
+def _sweep(folder: Path, now: float) -> int:
+    """Delete what a killed server left unfinished; bytes of what is still being written."""
+    held = 0
+    for path, size, changed in _files(folder, UNFINISHED):
         if now - changed > _DAY_SECONDS:
             with contextlib.suppress(OSError):
                 path.unlink()
-    return deleted
+        else:
+            held += size
+    return held
 
 
 def _files(folder: Path, pattern: str) -> list[tuple[Path, int, float]]:

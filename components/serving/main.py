@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from components.serving.errors import ServingError
 from components.serving.flags import Flags, parse_flags
+from components.serving.health_listener import HealthListener
 from components.serving.log_filter import RepeatFilter
 from components.serving.options import RestOptions, RunningServer
 from components.serving.store_bounds import ALLOWED, StoreBounds, bounds_of
@@ -119,6 +120,7 @@ class _Process:
         if found is not None and not flags.allow_paths_outside_store:
             self._bounds = bounds_of(found.root)
         self._engine: Any = None
+        self._health: HealthListener | None = None
         self._servers: list[RunningServer] = []
 
     def run(self) -> int:
@@ -127,12 +129,23 @@ class _Process:
 
         config = self._config()
         served_models(config)  # a bad configuration is refused before TensorFlow is imported
-        from components.serving.assembly import DEFAULT_REST_PORT, grpc_options, make_engine, rest_options
+        from components.serving.assembly import (
+            DEFAULT_REST_PORT,
+            callers_of,
+            grpc_options,
+            health_options,
+            make_engine,
+            rest_options,
+        )
 
-        grpc = grpc_options(self._flags)
-        rest = rest_options(self._flags, None if self._store is None else DEFAULT_REST_PORT)
+        callers = callers_of(self._flags)
+        grpc = grpc_options(self._flags, callers)
+        rest = rest_options(self._flags, None if self._store is None else DEFAULT_REST_PORT, callers)
+        health = health_options(self._flags)
         self._engine = make_engine(self._flags, self._bounds)
         try:
+            if health is not None:
+                self._health = HealthListener(health, self._engine.core.ready, self._engine.metrics.page)
             self._engine.core.reload(config, given_up=self._stop.is_set)
             self._start_servers(grpc, rest)
             threading.Thread(target=self._watch, name="config-poll", daemon=True).start()
@@ -166,7 +179,7 @@ class _Process:
         from components.serving.grpc_methods import methods
         from components.serving.grpc_server import start_grpc
 
-        answers = methods(self._engine, service_settings(self._flags, self._engine))
+        answers = methods(self._engine, service_settings(self._flags, self._engine, grpc.callers))
         grpc_server = start_grpc(answers, replace(grpc, refused=self._engine.metrics.refused), self._engine.batches)
         self._servers.append(grpc_server)
         rest_port = 0
@@ -180,6 +193,8 @@ class _Process:
         if not models:
             _LOG.warning("there is no model to serve yet; published ones are taken up from %s", self._store)
         announcement = {"grpc_port": grpc_server.port, "rest_api_port": rest_port, "models": models}
+        if self._health is not None:
+            announcement["health_port"] = self._health.port
         sys.stdout.write(json.dumps(announcement) + "\n")
         sys.stdout.flush()
 
@@ -205,6 +220,8 @@ class _Process:
 
     def _drain(self) -> None:
         """Let running requests finish, then unload everything."""
+        if self._health is not None:
+            self._health.drain()
         waiting = [threading.Thread(target=server.stop, args=(self._flags.drain_seconds,)) for server in self._servers]
         for thread in waiting:
             thread.start()
@@ -213,6 +230,8 @@ class _Process:
         self._engine.core.close(self._flags.drain_seconds)
         if self._engine.prediction_log is not None:
             self._engine.prediction_log.close()
+        if self._health is not None:
+            self._health.stop()
         if any(getattr(server, "stuck", False) for server in self._servers):
             _LOG.warning("a request still runs after %g s: the process ends without it", self._flags.drain_seconds)
             sys.stderr.flush()

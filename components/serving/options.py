@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from components.serving.callers import Callers
+
 
 @dataclass(frozen=True)
 class TlsConfig:
@@ -28,6 +30,7 @@ class RestOptions:
         allowed_hosts: names in ``Host``, ``*.example.org`` for all below one; addresses and ``localhost`` always
             are. None = only those on a loopback address, any on another.
         max_request_bytes: of a body, as it comes and unpacked.
+        callers: who may ask; None = anybody.
     """
 
     port: int
@@ -39,6 +42,7 @@ class RestOptions:
     tls: TlsConfig | None = None
     allowed_hosts: tuple[str, ...] | None = None
     max_request_bytes: int = 512 * 1024 * 1024
+    callers: Callers | None = None
 
 
 class RunningServer(Protocol):

@@ -1,23 +1,21 @@
 """``--prediction_log_dir``: a sample of requests and answers as ``PredictionLog`` records in TFRecord files.
 
 A request never waits for the disk: what was sampled goes into a bounded queue, and when that is full it is dropped
-and counted. One thread writes. A file appears under its name by one rename when it is complete: after
+and counted. One thread writes. A file appears under its name by one rename when it is complete: at
 ``max_file_bytes`` or ``max_file_seconds``, and when the server stops. While it is written its name starts with a dot.
 """
 
 import logging
-import os
 import queue
 import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from components.serving.log_rotation import rotate
+from components.serving.prediction_files import LogFiles, LogSettings, RecordTooLarge, RecordWriter, make_log_folder
 from components.serving.prediction_records import (
     Answer,
     Array,
@@ -28,47 +26,11 @@ from components.serving.prediction_records import (
 )
 from components.serving.tensor_budget import needed, texts_needed
 from components.serving.values import Classified, Predicted, Regressed
-from schemas.access import create_private, make_private_folder
 from schemas.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
 _COMPLAIN_SECONDS = 60.0
-
-
-class RecordWriter(Protocol):
-    """Writes records to one file; ``tf.io.TFRecordWriter`` is one."""
-
-    def write(self, record: bytes) -> Any:
-        """Append one record."""
-
-    def close(self) -> Any:
-        """Finish the file."""
-
-
-@dataclass(frozen=True)
-class LogSettings:
-    """How much is logged, and how the files are cut.
-
-    Attributes:
-        folder: where the files go; made if it is not there.
-        sampling_rate: share of the requests, 0 to 1.
-        max_file_bytes: a file is finished once it holds so much.
-        max_file_seconds: a file is finished at this age.
-        queue_records: records that may wait to be written.
-        queue_bytes: bytes of tensors, texts included, that may wait to be written.
-        max_total_bytes: of all finished files together; beyond it the oldest are deleted.
-        max_age_seconds: a finished file is deleted at this age.
-    """
-
-    folder: Path
-    sampling_rate: float
-    max_file_bytes: int = 64 * 1024 * 1024
-    max_file_seconds: float = 300.0
-    queue_records: int = 4096
-    queue_bytes: int = 64 * 1024 * 1024
-    max_total_bytes: int = 1024 * 1024 * 1024
-    max_age_seconds: float = 30 * 86_400.0
 
 
 @dataclass(frozen=True)
@@ -106,11 +68,11 @@ class PredictionLogWriter:
                 "a share from 0 to 1",
                 "correct --prediction_log_sampling_rate",
             )
-        _make_folder(settings.folder)
+        make_log_folder(settings.folder)
         self.settings = settings
         self.written = self.dropped = 0
         self._chance, self._count = chance or random.Random(), count
-        self._files = _Files(settings, open_writer or _tensorflow_writer)
+        self._files = LogFiles(settings, open_writer)
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(settings.queue_records)
         self._bytes = 0
         self._lock = threading.Lock()
@@ -182,6 +144,8 @@ class PredictionLogWriter:
     def _write(self, waiting: _Waiting) -> None:
         try:
             self._files.write(waiting.make().SerializeToString())
+        except RecordTooLarge as error:
+            self._drop(str(error))
         except Exception as error:  # TensorFlow's writer has its own errors; none may end this thread
             self._lose()
             self._drop(str(error), "failed")
@@ -214,91 +178,3 @@ class PredictionLogWriter:
         if now - self._complained > _COMPLAIN_SECONDS:
             self._complained = now
             log.warning("prediction log: %d records dropped so far (%s)", self.dropped, why)
-
-
-class _Files:
-    """The file that is open, and when it is finished. Used by the writing thread alone."""
-
-    def __init__(self, settings: LogSettings, open_writer: Callable[[Path], RecordWriter]) -> None:
-        self._settings, self._open_writer = settings, open_writer
-        self._writer: RecordWriter | None = None
-        self._path = Path()
-        self._size, self._number, self._end = 0, 0, 0.0
-        self._records = 0
-
-    def seconds_left(self) -> float | None:
-        """Until the open file must be finished; None when none is open."""
-        return None if self._writer is None else max(0.001, self._end - time.monotonic())
-
-    def write(self, record: bytes) -> None:
-        """Append a record, to a new file if need be."""
-        if self._writer is not None and time.monotonic() >= self._end:
-            self.finish()
-        if self._writer is None:
-            self._open()
-        assert self._writer is not None
-        self._writer.write(record)
-        self._records += 1
-        self._size += len(record) + 16
-        if self._size >= self._settings.max_file_bytes:
-            self.finish()
-
-    def finish(self) -> None:
-        """Close the open file, if any, and let it appear."""
-        if self._writer is None:
-            return
-        self._writer.close()
-        with self._hidden.open("rb") as file:
-            os.fsync(file.fileno())
-        self._hidden.replace(self._path)
-        self._writer = None
-        rotate(self._settings.folder, self._settings.max_total_bytes, self._settings.max_age_seconds)
-
-    @property
-    def _hidden(self) -> Path:
-        """Where the open file is while it is written."""
-        return self._path.with_name(f".{self._path.name}.partial")
-
-    def abandon(self) -> int:
-        """Delete the file that cannot be written, so that it does not fill the disk; how many records it held."""
-        writer, self._writer = self._writer, None
-        records, self._records = self._records, 0
-        self._hidden.unlink(missing_ok=True)
-        try:
-            if writer is not None:
-                writer.close()
-        except Exception as error:
-            log.debug("closing a lost prediction log file: %s", error)
-        self._hidden.unlink(missing_ok=True)
-        return records
-
-    def _open(self) -> None:
-        self._number += 1
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-        name = f"predictions-{stamp}-{os.getpid()}-{self._number:05d}.tfrecord"
-        self._path = self._settings.folder / name
-        create_private(self._hidden)
-        self._writer = self._open_writer(self._hidden)
-        self._size = self._records = 0
-        self._end = time.monotonic() + self._settings.max_file_seconds
-
-
-def _tensorflow_writer(path: Path) -> RecordWriter:
-    import tensorflow as tf
-
-    writer: RecordWriter = tf.io.TFRecordWriter(str(path))
-    return writer
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        make_private_folder(folder)
-        probe = folder / f".{os.getpid()}.probe"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise ConfigError(
-            f"the prediction log folder {folder} cannot be written: {error.strerror}",
-            "a folder that this process may write",
-            "correct --prediction_log_dir",
-        ) from None

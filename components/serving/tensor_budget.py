@@ -15,6 +15,7 @@ import numpy as np
 
 from components.serving import dtypes
 from components.serving.errors import TooLarge, unavailable
+from components.serving.message_parts import WALKED_BYTES, parts_needed
 
 MEBIBYTE = 2**20
 DEFAULT_REQUEST_BYTES = 512 * MEBIBYTE
@@ -34,7 +35,7 @@ class TensorBudget:
 
     Attributes:
         request_bytes: of one request.
-        refused: told why, when a request is refused: ``"tensors"`` or ``"memory"``.
+        refused: told why, when a request is refused: ``"message"``, ``"tensors"`` or ``"memory"``.
     """
 
     request_bytes: int = DEFAULT_REQUEST_BYTES
@@ -59,6 +60,16 @@ class TensorBudget:
             return _NOTHING
         self.check(size)
         return self._held(size)
+
+    def hold_message(self, data: bytes, descriptor: Any) -> contextlib.AbstractContextManager[None]:
+        """Reserve what a serialized message takes beside its bytes once it is parsed; raises as ``hold`` does."""
+        if len(data) <= WALKED_BYTES:
+            return _NOTHING
+        size = parts_needed(data, descriptor, self.request_bytes)
+        if size > self.request_bytes:
+            self.refused("message")
+            raise too_large("The parts of the message take at least", size, self.request_bytes)
+        return self.hold(size)
 
     @contextlib.contextmanager
     def _held(self, size: int) -> Iterator[None]:

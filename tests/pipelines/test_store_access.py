@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from components.retraining.ledger import opened
-from components.serving.prediction_log import LogSettings, PredictionLogWriter
+from components.serving.prediction_files import LogSettings
+from components.serving.prediction_log import PredictionLogWriter
 from components.serving.values import Predicted
 from pipelines.cli.app import main
 from pipelines.core.approval import record_answer

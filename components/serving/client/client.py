@@ -50,6 +50,7 @@ class Options:
         timeout_seconds: for one call with all its retries.
         retry: when a call is tried again.
         tls: None = plain text.
+        token: sent as ``authorization: Bearer TOKEN`` to a server that has a callers file; None = none.
         clock: seconds that only grow; handed in by tests.
         chance: where the jitter comes from.
     """
@@ -57,6 +58,7 @@ class Options:
     timeout_seconds: float = 30.0
     retry: Policy = field(default_factory=Policy)
     tls: Tls | None = None
+    token: str | None = field(default=None, repr=False)
     clock: Callable[[], float] = time.monotonic
     chance: random.Random = field(default_factory=random.Random)
 
@@ -106,6 +108,7 @@ class Client:
         self._options = _options(options, timeout_seconds)
         self._channel = _open(target, self._options.tls, grpc) if isinstance(target, str) else target
         self._methods: dict[str, Any] = {}
+        self._told = _told(self._options)
 
     def run(self, call: Call[R]) -> R:
         """Carry out a call with retries; see ``call_script`` for what is raised."""
@@ -144,7 +147,7 @@ class Client:
     def _send(self, step: Send) -> Reply:
         method = _method(self._methods, self._channel, step.call)
         try:
-            return Reply(Code.OK, method(step.call.request, timeout=step.timeout_seconds))
+            return Reply(Code.OK, method(step.call.request, timeout=step.timeout_seconds, **self._told))
         except grpc.RpcError as error:
             return _reply(error)
 
@@ -162,6 +165,7 @@ class AsyncClient:
         self._options = _options(options, timeout_seconds)
         self._channel = _open(target, self._options.tls, grpc.aio) if isinstance(target, str) else target
         self._methods: dict[str, Any] = {}
+        self._told = _told(self._options)
 
     async def run(self, call: Call[R]) -> R:
         """Carry out a call with retries; see ``call_script`` for what is raised."""
@@ -202,7 +206,7 @@ class AsyncClient:
     async def _send(self, step: Send) -> Reply:
         method = _method(self._methods, self._channel, step.call)
         try:
-            return Reply(Code.OK, await method(step.call.request, timeout=step.timeout_seconds))
+            return Reply(Code.OK, await method(step.call.request, timeout=step.timeout_seconds, **self._told))
         except grpc.RpcError as error:
             return _reply(error)
 
@@ -210,6 +214,11 @@ class AsyncClient:
 def _options(options: Options | None, timeout_seconds: float | None) -> Options:
     options = options or Options()
     return options if timeout_seconds is None else replace(options, timeout_seconds=timeout_seconds)
+
+
+def _told(options: Options) -> dict[str, Any]:
+    """What a call says beside its message."""
+    return {} if options.token is None else {"metadata": (("authorization", f"Bearer {options.token}"),)}
 
 
 def _open(target: str, tls: Tls | None, module: Any) -> Any:

@@ -127,6 +127,9 @@ def as_error(reply: Reply, call: Call[Any], attempts: int, limit_seconds: float)
     if reply.code in _SERVER_FAILED:
         got = f"{method}: {reply.code.name}: {reply.text}"
         return ServerUnavailable(got, "a model server that answers", "check that it runs at this address", details)
+    if reply.code in (Code.UNAUTHENTICATED, Code.PERMISSION_DENIED):
+        got = f"{method}: {reply.code.name}: {reply.text}"
+        return RequestInvalid(got, "a caller whom the server's callers file lets ask", "check the token", details)
     got = f"{method}: the server refused the request: {reply.code.name}: {reply.text}"
     if reply.code is Code.NOT_FOUND:
         return RequestInvalid(got, "a model and a version that are served", "look at the status of the model", details)

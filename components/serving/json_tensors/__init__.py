@@ -2,7 +2,6 @@
 
 =============  =====================================================================================
 ``document``   bytes -> Python values; first of duplicate keys wins, text after the object is ignored
-``exact``      the slow parser behind it: words syntax errors and knows ``Inf`` and ``NaN``
 ``dense``      short cut for one regular list of numbers, the body that most clients send
 ``tensors``    values -> arrays by the rules of each dtype
 ``predict``    body of ``:predict``, row and column form

@@ -1,22 +1,30 @@
-"""Bytes -> the JSON object of a request, by the fastest parser that reads it as TensorFlow Serving does.
+"""Bytes -> the JSON object of a request, read as TensorFlow Serving reads it, by two kept parsers.
 
 1. orjson: everything that is strict JSON and has no duplicate keys.
-2. the standard library: ``NaN`` and ``Infinity``, duplicate keys (the first wins), text after the object.
-3. ``exact``: the rest, and the wording of syntax errors.
+2. the standard library: ``NaN`` and ``Infinity``, duplicate keys (the first wins), text after the object, bytes that
+   are not UTF-8 (kept by ``surrogateescape``), and the words for what is no JSON.
 """
 
 import json
 import re
-from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 
-from components.serving.errors import invalid_argument
-from components.serving.json_tensors import debug, exact
+from components.serving.errors import ServingError, invalid_argument
+from components.serving.json_tensors import debug
 
-_NOT_FOR_THE_STANDARD_LIBRARY = re.compile(rb"[eE]\+?[0-9]{3}|[0-9]{19}|\\u[dD][89a-fA-F]|\x00")
-"""Numbers that may not fit 64 bits and lone surrogates, which the standard library reads in its own way."""
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_SPACE = re.compile(r"[ \t\r\n]*")
+_SPELLED_OTHERWISE = re.compile(rb"-NaN|Inf(?!inity)")
+_ODD_WORDS = re.compile(rb'"(?:[^"\\]|\\.)*+"|-NaN|-?Inf(?:inity)?', re.DOTALL)
+"""Strings, which stay, and the numbers that the standard library spells in one way only."""
+_ODD_NUMBERS = re.compile(rb"[0-9]{19}|[eE]\+?[0-9]{3}")
+"""Whole numbers that may not fit 64 bits, and numbers that may not fit a double."""
+_SURROGATES = re.compile(r"\\u[dD][89a-fA-F]")
+_PAIRS_AND_ESCAPES = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u(?![dD][89a-fA-F])|\\[^u]", re.DOTALL
+)
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -34,13 +42,13 @@ def parse_object(body: bytes) -> dict[str, Any]:
 def parse(body: bytes) -> Any:
     """The first JSON value in ``body``: dict, list, str, int, float, bool or None."""
     if not body:
-        raise invalid_argument("JSON Parse error: The document is empty")
+        raise syntax_error("The document is empty")
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return _parse_loosely(body)
+        return parse_loosely(body)
     if body.count(b":") != _keys(value):
-        return _parse_loosely(body)
+        return parse_loosely(body)
     return value
 
 
@@ -54,12 +62,35 @@ def signature_name(document: dict[str, Any]) -> str:
     return name
 
 
-def _parse_loosely(body: bytes) -> Any:
-    """Read what strict JSON forbids and the contract allows."""
-    if _NOT_FOR_THE_STANDARD_LIBRARY.search(body) is None:
-        with suppress(ValueError, RecursionError):
-            return _LOOSE.raw_decode(body.decode().lstrip(" \t\r\n"))[0]
-    return exact.parse(body)
+def syntax_error(reason: str) -> ServingError:
+    """The answer to a body that is not JSON."""
+    return invalid_argument(f"JSON Parse error: {reason}")
+
+
+def parse_loosely(body: bytes) -> Any:
+    """As ``parse``, also what strict JSON forbids and the contract allows. Raises ``ServingError``."""
+    if _SPELLED_OTHERWISE.search(body):
+        body = _ODD_WORDS.sub(_as_the_library_spells, body)
+    text = body.removeprefix(_BYTE_ORDER_MARK).decode("utf-8", "surrogateescape")
+    start = _SPACE.match(text)
+    assert start is not None
+    decoder = _EXACT_NUMBERS if _ODD_NUMBERS.search(body) else _LOOSE
+    try:
+        value, end = decoder.raw_decode(text, start.end())
+    except RecursionError:
+        raise syntax_error("the document is nested too deep") from None
+    except ValueError as error:
+        raise syntax_error(str(error)) from None
+    if _SURROGATES.search(text, 0, end) and _SURROGATES.search(_PAIRS_AND_ESCAPES.sub("", text[:end])):
+        raise syntax_error("a surrogate without its other half in a string")
+    return value
+
+
+def _as_the_library_spells(found: "re.Match[bytes]") -> bytes:
+    word = found[0]
+    if word.startswith(b'"'):
+        return word
+    return b"NaN" if word == b"-NaN" else b"-Infinity" if word.startswith(b"-") else b"Infinity"
 
 
 def _first_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -70,7 +101,26 @@ def _first_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return unique
 
 
+def _whole(digits: str) -> int | float:
+    """A whole number, or a double where 64 bits do not hold it."""
+    if len(digits) <= 20:
+        number = int(digits)
+        if -(2**63) <= number < 2**64:
+            return number
+    return _double(digits)
+
+
+def _double(digits: str) -> float:
+    number = float(digits)
+    return number if abs(number) != float("inf") else _too_big()
+
+
+def _too_big() -> NoReturn:
+    raise ValueError("a number that no double holds")
+
+
 _LOOSE = json.JSONDecoder(object_pairs_hook=_first_wins)
+_EXACT_NUMBERS = json.JSONDecoder(object_pairs_hook=_first_wins, parse_int=_whole, parse_float=_double)
 
 
 def _keys(value: Any) -> int:

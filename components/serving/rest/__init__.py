@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from components.serving.engine import Engine
+from components.serving.hosts import AllowedHosts, default_hosts
 from components.serving.json_tensors.apart import Readers
 from components.serving.metrics import PrometheusMetrics
 from components.serving.options import RestOptions, RunningServer
 from components.serving.rest.application import Application
-from components.serving.rest.hosts import AllowedHosts, default_hosts
 from components.serving.rest.large_lane import LargeLane
 from components.serving.rest.limits import Limits
 from components.serving.rest.messages import Request, Response

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from components.serving.callers import ANYBODY, Caller
 from components.serving.engine import Engine
 from components.serving.errors import (
     LONGEST_REST_TEXT,
@@ -13,12 +14,12 @@ from components.serving.errors import (
     cut,
     failed_precondition,
 )
+from components.serving.hosts import split_target
 from components.serving.json_tensors import write
 from components.serving.json_tensors.apart import Readers
 from components.serving.options import RestOptions
 from components.serving.rest import urls
 from components.serving.rest.api import Api
-from components.serving.rest.hosts import split_target
 from components.serving.rest.large_lane import LargeLane
 from components.serving.rest.limits import Limits
 from components.serving.rest.messages import TEXT, Request, Response, page
@@ -88,7 +89,7 @@ class Application:
             return page(501)
         _authority, path = split_target(request.target)
         if self._metrics_page is not None and path.partition("?")[0] == self._options.monitoring_path:
-            return self._metrics(path, self._metrics_page)
+            return self._metrics(request, path, self._metrics_page)
         if not urls.is_api(path):
             return page(404)
         if path.startswith("/v1/health/") and request.method in ("GET", "HEAD"):
@@ -107,7 +108,9 @@ class Application:
                 body, content_type = b"", None
                 _preflight(request)
             else:
+                caller = self._caller(request)
                 target = urls.parse(request.method, path)
+                caller.check(target.name)
                 model, api = target.name, target.api if target.api in _INFERENCE else ""
                 body = yield from self._answer(target, request)
         except ServingError as error:
@@ -131,7 +134,18 @@ class Application:
                 body = unpacking.body()
             return (yield from self._api.answer(target, body or b"", large=True))
 
-    def _metrics(self, path: str, metrics_page: Callable[[], str]) -> Response:
+    def _caller(self, request: Request) -> Caller:
+        """Who asks. Raises ``ServingError`` UNAUTHENTICATED."""
+        callers = self._options.callers
+        return (
+            ANYBODY if callers is None else callers.caller(request.headers.get(b"authorization", b"").decode("latin-1"))
+        )
+
+    def _metrics(self, request: Request, path: str, metrics_page: Callable[[], str]) -> Response:
+        try:
+            self._caller(request)
+        except ServingError as error:
+            return Response(_http_status(error), error.text.encode(), TEXT)
         wanted = self._options.monitoring_path
         if path != wanted:
             return Response(400, cut(f"Unexpected path: {path}. Should be {wanted}").encode(errors="replace"), TEXT)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 LISTS = frozenset({b"content-encoding", b"expect", b"transfer-encoding"})
 """Headers that may come in several lines, which then count as one list."""
-ONCE = frozenset({b"host", b"content-length"})
+ONCE = frozenset({b"host", b"content-length", b"authorization"})
 """Headers of which a second line makes the request ambiguous."""
 
 _VERSIONS = ("1.0", "1.1")

@@ -16,6 +16,7 @@ _CORS = (
     b"Access-Control-Allow-Methods: POST, GET\r\n"
     b"Access-Control-Allow-Headers: Content-Type\r\n"
 )
+_CHALLENGE = b'WWW-Authenticate: Bearer realm="models"\r\n'
 _CONNECTION = {
     (True, False): b"",
     (True, True): b"Connection: keep-alive\r\n",
@@ -55,7 +56,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One answer. ``cors`` adds the headers that let a browser page of another origin read it."""
+    """One answer. ``cors`` adds the headers that let a browser page of another origin read it; an answer 401 always
+    says that a bearer token is wanted (RFC 9110, 11.6.1).
+    """
 
     status: int
     body: bytes
@@ -73,7 +76,7 @@ def encode(response: Response, request: Request | None, *, keep_alive: bool) -> 
         kind,
         _date(),
         len(response.body),
-        _CORS if response.cors else b"",
+        (_CORS if response.cors else b"") + (_CHALLENGE if response.status == HTTPStatus.UNAUTHORIZED else b""),
         _CONNECTION[keep_alive, old],
         b"" if head else response.body,
     )

@@ -1,45 +1,56 @@
 """Bytes -> JSON values: what is taken, and the words for what is not."""
 
+import contextlib
 import json
+import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.serving.errors import ServingError
-from components.serving.json_tensors import debug, dense, document, exact
+from components.serving.json_tensors import debug, dense, document
 
 SYNTAX = [
-    (b" ", "The document is empty.", 1),
-    (b'{"a":1,}', "Missing a name for object member.", 7),
-    (b"{,}", "Missing a name for object member.", 1),
-    (b'{"a" 1}', "Missing a colon after a name of object member.", 5),
-    (b'{"a":1 "b":2}', "Missing a comma or } after an object member.", 7),
-    (b'{"a":[1 2]}', "Missing a comma or ] after an array element.", 8),
-    (b'{"a":[1,]}', "Invalid value.", 8),
-    (b'{"a":tru}', "Invalid value.", 8),
-    (b'{"a":-x}', "Invalid value.", 6),
-    (b'{"a":01}', "Missing a comma or } after an object member.", 6),
-    (b'{"a":1.}', "Miss fraction part in number.", 7),
-    (b'{"a":1e+}', "Miss exponent in number.", 8),
-    (b'{"a":1e999}', "Number too big to be stored in double.", 5),
-    (b'{"a":"x', "Missing a closing quotation mark in string.", 7),
-    (b'{"a":"\\q"}', "Invalid escape character in string.", 6),
-    (b'{"a":"\\u12x4"}', "Incorrect hex digit after \\u escape in string.", 6),
-    (b'{"a":"\\ud800"}', "The surrogate pair in string is invalid.", 6),
-    (b'{"a":"\\ud800\\u0041"}', "The surrogate pair in string is invalid.", 6),
-    (b'{"a":"\x01"}', "Invalid encoding in string.", 6),
-    (b'{"a"', "Missing a colon after a name of object member.", 4),
-    (b'{"a":', "Invalid value.", 5),
-    (b'{"a":[', "Invalid value.", 6),
+    (b" ", "Expecting value"),
+    (b'{"a":1,}', "Expecting property name enclosed in double quotes|Illegal trailing comma"),
+    (b"{,}", "Expecting property name"),
+    (b'{"a" 1}', "Expecting ':' delimiter"),
+    (b'{"a":1 "b":2}', "Expecting ',' delimiter"),
+    (b'{"a":[1 2]}', "Expecting ',' delimiter"),
+    (b'{"a":[1,]}', "Expecting value|Illegal trailing comma"),
+    (b'{"a":tru}', "Expecting value"),
+    (b'{"a":-x}', "Expecting value"),
+    (b'{"a":01}', "Expecting ',' delimiter"),
+    (b'{"a":1.}', "Expecting ',' delimiter"),
+    (b'{"a":1e+}', "Expecting ',' delimiter"),
+    (b'{"a":1e999}', "a number that no double holds"),
+    (b'{"a":-1' + b"0" * 320 + b"}", "a number that no double holds"),
+    (b'{"a":1' + b"0" * 250 + b"e99}", "a number that no double holds"),
+    (b'{"a":' + b"9" * 5000 + b"}", "a number that no double holds"),
+    (b'{"a":"x', "Unterminated string"),
+    (b'{"a":"\\q"}', r"Invalid \\escape"),
+    (b'{"a":"\\u12x4"}', r"Invalid \\uXXXX escape"),
+    (b'{"a":"\\ud800"}', "a surrogate without its other half"),
+    (b'{"a":"\\udc00"}', "a surrogate without its other half"),
+    (b'{"a":"\\ud800\\u0041"}', "a surrogate without its other half"),
+    (b'{"a":"\\\\\\ud800"}', "a surrogate without its other half"),
+    (b'{"a":"\\ud83d\\ud83d\\ude00"}', "a surrogate without its other half"),
+    (b'{"a":"\x01"}', "Invalid control character"),
+    (b'{"a"', "Expecting ':' delimiter"),
+    (b'{"a":', "Expecting value"),
+    (b'{"a":[', "Expecting value"),
+    (b'{"a":NaNs}', "Expecting ',' delimiter"),
+    (b'{"a":Infinit}', "Expecting ',' delimiter"),
+    (b'{"a":1}'[:6] + b"\0}", "Expecting ',' delimiter"),
 ]
 
 
-@pytest.mark.parametrize(("body", "reason", "offset"), SYNTAX, ids=[s[0].decode("latin-1") for s in SYNTAX])
-def test_a_syntax_error_names_reason_and_byte(body: bytes, reason: str, offset: int) -> None:
-    with pytest.raises(ServingError) as raised:
+@pytest.mark.parametrize(("body", "reason"), SYNTAX, ids=[s[0][:40].decode("latin-1") for s in SYNTAX])
+def test_a_syntax_error_says_what_is_wrong(body: bytes, reason: str) -> None:
+    with pytest.raises(ServingError, match=f"JSON Parse error: ({reason})") as raised:
         document.parse(body)
-    assert raised.value.text == f"JSON Parse error: {reason} at offset: {offset}"
     assert raised.value.code.name == "INVALID_ARGUMENT"
 
 
@@ -70,6 +81,15 @@ def test_not_an_object(body: bytes) -> None:
         (b'{"a":"\\ud83d\\ude00:"}', {"a": "\U0001f600:"}),
         (b'{"a:b":"c:d"}', {"a:b": "c:d"}),
         (b'{"a":"\xff"}', {"a": "\udcff"}),
+        (b'{"a":"\xffInf -NaN","b":-Inf}', {"a": "\udcffInf -NaN", "b": -float("inf")}),
+        (b'{"a\\"Inf":["Inf\\\\",Inf]}', {'a"Inf': ["Inf\\", float("inf")]}),
+        (b'{"a":"\\\\ud800","a":1}', {"a": "\\ud800"}),
+        (b'{"a":"\\ud83d\\ude00\\u0041\\\\udc00","a":1}', {"a": "\U0001f600A\\udc00"}),
+        (
+            b'{"a":[1e99,1E+308,12345678901234567890,-9223372036854775809],"a":1}',
+            {"a": [1e99, 1e308, 12345678901234567890, -(2.0**63)]},
+        ),
+        (b' \t{"a":-0,"a":1}', {"a": 0}),
     ],
 )
 def test_values_that_plain_json_parsers_treat_differently(body: bytes, value: object) -> None:
@@ -83,14 +103,38 @@ def test_not_a_number_is_taken_with_either_sign() -> None:
     assert values[0] != values[0] and values[1] != values[1] and values[2] == 1
 
 
-@pytest.mark.parametrize("depth", [900, 1023, 1100, 10_000, 200_000])
-def test_deep_nesting_is_parsed_or_refused_without_a_crash(depth: int) -> None:
-    closed = b'{"a":' + b"[" * depth + b"]" * depth + b"}"
-    assert list(document.parse(closed)) == ["a"]
-    nested = b'{"a":' * depth + b"1" + b"}" * depth
-    assert list(document.parse(nested)) == ["a"]
+@pytest.mark.parametrize("depth", [900, 1000])
+def test_nesting_beyond_what_a_tensor_has_is_read(depth: int) -> None:
+    assert list(document.parse(b'{"a":' + b"[" * depth + b"]" * depth + b"}")) == ["a"]
+    assert list(document.parse(b'{"a":' * depth + b"1" + b"}" * depth)) == ["a"]
+
+
+@pytest.mark.parametrize("depth", [10_000, 200_000])
+def test_deep_nesting_is_refused_without_a_crash(depth: int) -> None:
+    for body in (b'{"a":' + b"[" * depth + b"]" * depth + b"}", b'{"a":' * depth + b"1" + b"}" * depth):
+        with pytest.raises(ServingError, match="JSON Parse error: the document is nested too deep"):
+            document.parse(body)
     with pytest.raises(ServingError, match="JSON Parse error"):
         document.parse(b'{"a":' + b"[" * depth)
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """The least of three tries."""
+    found = []
+    for _ in range(3):
+        began = time.process_time()
+        with contextlib.suppress(ServingError):
+            work()
+        found.append(time.process_time() - began)
+    return min(found)
+
+
+@pytest.mark.parametrize("unit", [b"{},", b'{"a":1,"a":2},', b"NaN,", b'"a",'])
+def test_what_is_wrong_only_at_the_end_costs_little_more_than_reading_it(unit: bytes) -> None:
+    """A parser of our own, in Python, took 20 to 130 times as long as the standard library for these."""
+    start = b'{"inputs":[' + unit * (2**20 // len(unit))
+    right = cpu_seconds(lambda: json.loads(start + b"1]}"))
+    assert cpu_seconds(lambda: document.parse(start + b"x")) < 15 * right
 
 
 JSON = st.recursive(
@@ -108,7 +152,7 @@ JSON = st.recursive(
 @given(JSON, st.booleans(), st.sampled_from([None, 1]))
 def test_every_parser_agrees_with_the_standard_library(value: object, ascii_only: bool, indent: int | None) -> None:
     body = json.dumps(value, ensure_ascii=ascii_only, indent=indent).encode()
-    for found in (document.parse(body), exact.parse(body), document.parse(body + b" tail")):
+    for found in (document.parse(body), document.parse_loosely(body), document.parse(body + b" tail")):
         assert found == value
         assert json.dumps(found) == json.dumps(value)
 

@@ -213,10 +213,10 @@ def test_long_bodies_are_parsed_in_pieces_to_the_same_values(dtype: str, kind: s
 def test_long_bodies_with_a_number_missing() -> None:
     for hole in (b"1,,1", b"1, ,1", b",1"):
         body = b'{"instances":[' + b"1," * 200_000 + hole + b"]}"
-        assert "JSON Parse error: Invalid value." in error(body, x="float")
+        assert "JSON Parse error: Expecting value" in error(body, x="float")
 
 
-@pytest.mark.parametrize("depth", [65, 300, 10_000])
+@pytest.mark.parametrize("depth", [65, 300, 1000])
 @pytest.mark.parametrize("form", ["instances", "inputs"])
 @pytest.mark.parametrize("leaf", ["", "1"])
 def test_deeper_lists_than_a_tensor_can_have(depth: int, form: str, leaf: str) -> None:

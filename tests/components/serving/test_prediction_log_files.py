@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from components.serving.client import messages, tensors
-from components.serving.prediction_log import LogSettings, PredictionLogWriter
+from components.serving.prediction_files import LogSettings
+from components.serving.prediction_log import PredictionLogWriter
 from components.serving.private_inputs import PrivateInputs
 from components.serving.values import Classified, Predicted, Regressed
 from schemas.errors import ConfigError
@@ -207,6 +208,35 @@ def test_the_oldest_files_go_beyond_the_size_of_all(tmp_path: Path) -> None:
     firsts = sorted(tensors.from_proto(record.predict_log.request.inputs["x"])[0] for record in found)
     assert firsts == [float(21 - i) for i in range(len(files), 0, -1)], "the newest"
     assert (tmp_path / "mine.tfrecord").exists(), "files of others are left alone"
+
+
+class Measured:
+    """A writer of records as they are, which looks at the size of its whole folder after each."""
+
+    most = 0
+
+    def __init__(self, path: Path) -> None:
+        self._file, self._folder = path.open("wb", buffering=0), path.parent
+
+    def write(self, record: bytes) -> None:
+        self._file.write(record + bytes(16))
+        Measured.most = max(Measured.most, sum(path.stat().st_size for path in self._folder.iterdir()))
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def test_the_file_that_is_open_counts_too(tmp_path: Path) -> None:
+    Measured.most = 0
+    (tmp_path / ".predictions-of-another-server.tfrecord.partial").write_bytes(bytes(1000))
+    log = writer(tmp_path, Measured, max_file_bytes=64_000, max_total_bytes=8000)
+    rows = np.arange(100, dtype=np.float32)
+    for _ in range(100):
+        log.log_predict({"x": rows}, PREDICTED)
+    log.log_predict({"x": np.zeros(3000, np.float32)}, PREDICTED)
+    log.close()
+    assert 4000 < Measured.most <= 8000
+    assert (log.written, log.dropped) == (100, 1), "a record that is larger than the log is no reason to end a file"
 
 
 def test_old_files_go_and_what_a_killed_server_left(tmp_path: Path) -> None:

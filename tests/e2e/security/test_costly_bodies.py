@@ -65,6 +65,14 @@ def test_others_are_answered_while_a_large_body_is_read(server: Attacked, body: 
     assert max(visitor.seconds) < max(0.5, took / 6)
 
 
+@pytest.mark.parametrize("unit", [b"{},", b"[],", b'{"a":1,"a":2},', b"Inf,", b'"a",', b"["])
+def test_a_body_that_is_wrong_only_at_its_end(server: Attacked, unit: bytes) -> None:
+    """Just small enough to be read in the server itself."""
+    answer = post(server, b'{"inputs":[' + unit * ((2 * 2**20 - 100) // len(unit)) + b"x")
+    assert answer.status == 400
+    assert json.loads(answer.body)["error"].startswith("JSON Parse error: ")
+
+
 def test_eight_large_bodies_at_a_time_take_what_a_few_take(server: Attacked) -> None:
     body = gzip.compress(numbers(8_000_000), 1)
     server.forget_peak()

@@ -6,7 +6,9 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import grpc
 import pytest
+from tensorflow_serving.apis import model_management_pb2, model_service_pb2_grpc
 
 from components.serving.errors import Code, ServingError
 from components.serving.model_config import ServedModel
@@ -88,6 +90,45 @@ def test_a_config_file_beside_a_store(store: Path, models: Path, tmp_path: Path)
     with started(tmp_path, write(store / "serving" / "m"), f"--store={store}") as server:
         server.answers_well()
     with started(tmp_path, write(models / "m")) as server:
+        server.answers_well()
+
+
+def test_reloads_that_lead_out_of_the_store(store: Path, models: Path, tmp_path: Path) -> None:
+    """By a path, by dots, by a link to a model, to a version and to a file of one, and by a link made meanwhile."""
+    config = tmp_path / "models.config"
+    place = store / "serving"
+    config.write_text(
+        f"model_config_list {{ config {{ name: 'm' base_path: '{place}/m' model_platform: 'tensorflow' }} }}"
+    )
+    flags = [f"--model_config_file={config}", f"--store={store}", "--max_num_load_retries=0", "--reload_config=on"]
+    shutil.copytree(models / "m", place / "later")
+    with started(tmp_path, *flags) as server, grpc.insecure_channel(server.grpc) as channel:
+        stub = model_service_pb2_grpc.ModelServiceStub(channel)
+
+        def reload(path: Path | str) -> str:
+            request = model_management_pb2.ReloadConfigRequest()
+            for name, base in (("m", place / "m"), ("evil", path)):
+                request.config.model_config_list.config.add(name=name, base_path=str(base), model_platform="tensorflow")
+            try:
+                stub.HandleReloadConfigRequest(request, timeout=60)
+            except grpc.RpcError as error:
+                return f"{error.code().name} {error.details()}"
+            return "OK"
+
+        for path in (models / "m", f"{place}/../../../{models.name}/m", f"file://{models}/m", place / "linked"):
+            assert "INVALID_ARGUMENT" in (found := reload(path)) and "is not in the store" in found, found
+        for name in ("version", "file"):
+            assert "did not become available" in (found := reload(place / name)), found
+            assert not served(server, "evil")
+        assert reload(place / "within") == "OK"
+        assert served(server, "evil")
+        (place / "within").unlink()
+        (place / "within").symlink_to(models / "m")
+        (models / "m" / "2").symlink_to(models / "m" / "1")
+        try:
+            assert "is not in the store" in reload(place / "within"), "what the path leads to is looked at anew"
+        finally:
+            (models / "m" / "2").unlink()
         server.answers_well()
 
 

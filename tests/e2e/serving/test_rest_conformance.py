@@ -160,7 +160,7 @@ ELEMENT = "Failed to process element: 0 of 'instances' list. Error: INVALID_ARGU
         (PREDICT, {"inputs": ["x"]}, 400, 'JSON Value: "x" Type: String is not of expected type: float'),
         (PREDICT, {"instances": [[1, 2], [3]]}, 400, "Failed to process element: 1 of 'instances' list. Error: INVALID_ARGUMENT: Expecting tensor size: 2 but got: 1"),
         (PREDICT, b"", 400, "JSON Parse error: The document is empty"),
-        (PREDICT, b'{"instances": [1', 400, "JSON Parse error: Missing a comma or ] after an array element. at offset: 16"),
+        (PREDICT, b'{"instances": [1', 400, "JSON Parse error: Expecting ',' delimiter: line 1 column 17 (char 16)"),
         (PREDICT, b"[1]", 400, "JSON Value: [1] Is not object"),
         (PREDICT, {}, 400, "Missing 'inputs' or 'instances' key"),
         (PREDICT, {"signature_name": "two", "instances": [1]}, 400, "instances is a plain list, but expecting list of objects as multiple input tensors required as per tensorinfo_map"),

@@ -6,14 +6,29 @@ apart by its ``Host``. An address written in digits cannot be made to lead anywh
 
 import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-from components.serving.rest.messages import Request
+from typing import Protocol
 
 _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]{0,5})?", re.ASCII)
 _SCHEME = re.compile(r"https?://", re.ASCII | re.IGNORECASE)
 ANY = "*"
+
+
+class Asked(Protocol):
+    """What is looked at of a request."""
+
+    @property
+    def target(self) -> str:
+        """As sent."""
+
+    @property
+    def headers(self) -> Mapping[bytes, bytes]:
+        """By lower-case name."""
+
+    @property
+    def http_1_0(self) -> bool:
+        """Whether ``Host`` may be missing."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +41,7 @@ class AllowedHosts:
 
     names: Sequence[str] = (ANY,)
 
-    def refusal(self, request: Request) -> int:
+    def refusal(self, request: Asked) -> int:
         """HTTP status for a request that is not for this server: 400 malformed, 421 another's; 0 when it is.
 
         The host is that of the target where it is written there, else of ``Host``, which HTTP/1.1 requires
