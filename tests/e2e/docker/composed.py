@@ -19,6 +19,10 @@ from tests.docker.written import ROOT, compose, script
 
 IMAGE_ROOT = "/opt/kilnworks"
 BIN = Path(sys.executable).parent
+PORTS = ("8080", "5000", "8500", "8501", "9464", "9090", "8974")
+NUMBER = re.compile(rf"(?<!\d)({'|'.join(PORTS)})(?!\d)")
+STOCK = "tensorflow-serving"
+"""It listens on the same ports as our server, in a container of its own."""
 
 
 class Composed:
@@ -26,7 +30,8 @@ class Composed:
 
     def __init__(self, folder: Path, project: Path, replaced: Mapping[str, str] | None = None):
         self.folder, self.services = folder, compose()["services"]
-        self.ports = {port: str(free_port()) for port in ("8080", "5000", "8500", "8501", "9464", "9090", "8974")}
+        self.ports = {port: str(free_port()) for port in PORTS}
+        self.stock = {port: str(free_port()) for port in ("8500", "8501")}
         places = {"/run/secrets": folder / "secrets", IMAGE_ROOT: ROOT, "/project": project}
         places |= {name: folder / name.strip("/") for name in ("/store", "/config", "/mlflow", "/opt/airflow")}
         places["/etc/kilnworks/monitoring.config"] = ROOT / "docker/serve/monitoring.config"
@@ -38,13 +43,14 @@ class Composed:
         self.replaced |= {"0.0.0.0": "127.0.0.1", **(replaced or {})}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def here(self, text: str) -> str:
-        """A text of the compose file, or of the Dockerfile, as it is right on this machine."""
-        text = text.replace("$$", "$")
-        text = re.sub(r"\b(airflow-api-server|mlflow|serve|metrics|tensorflow-serving):(?=\d)", "127.0.0.1:", text)
+    def here(self, text: str, name: str = "") -> str:
+        """A text of the compose file, or of the Dockerfile, as it is right on this machine for a service."""
+        text = re.sub(rf"{STOCK}:(\d+)", lambda match: f"127.0.0.1:{self.stock[match[1]]}", text.replace("$$", "$"))
+        text = re.sub(r"\b(airflow-api-server|mlflow|serve|metrics):(?=\d)", "127.0.0.1:", text)
         for old, new in sorted(self.replaced.items(), key=lambda pair: -len(pair[0])):
             text = re.sub(rf"(?<![\w/.]){re.escape(old)}(?![\w-])", lambda _, new=new: new, text)
-        return re.sub(r"(?<!\d)(8080|5000|8500|8501|9464|9090|8974)(?!\d)", lambda match: self.ports[match[1]], text)
+        ports = {**self.ports, **self.stock} if name == STOCK else self.ports
+        return NUMBER.sub(lambda match: ports[match[1]], text)
 
     def command(self, name: str) -> list[str]:
         """What the container of a service would start."""
@@ -52,21 +58,28 @@ class Composed:
         image = settings(stages(), service["build"]["target"]) if "build" in service else None
         entrypoint = service.get("entrypoint", image.entrypoint if image else [])
         default = image.command if image and "entrypoint" not in service else []
-        return [self.here(str(word)) for word in [*entrypoint, *service.get("command", default)]]
+        return [self.here(str(word), name) for word in [*entrypoint, *service.get("command", default)]]
 
     def health(self, name: str) -> list[str]:
         """The command of its health check."""
         service = self.services[name]
         test = service.get("healthcheck", {}).get("test")
+        if test and "wget" in test:
+            test = [
+                None,
+                "python",
+                str(ROOT / "docker/healthy.py"),
+                test[-1],
+            ]  # these images have it, a machine may not
         found = test[1:] if test else settings(stages(), service["build"]["target"]).health
-        return [self.here(str(word)) for word in found]
+        return [self.here(str(word), name) for word in found]
 
     def environment(self, name: str) -> dict[str, str]:
         """What its processes see: that of the image, then that of the service."""
         service = self.services[name]
         image = settings(stages(), service["build"]["target"]).environment if "build" in service else {}
         given = {**image, **service.get("environment", {})}
-        found = {key: self.here(str(value)) for key, value in given.items() if key != "PATH"}
+        found = {key: self.here(str(value), name) for key, value in given.items() if key != "PATH"}
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "KILNWORKS", "MLFLOW"))}
         path = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "NO_PROXY": "127.0.0.1,localhost"}
         health_port = {"AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": self.ports["8974"]}
@@ -78,11 +91,18 @@ class Composed:
         where = {"cwd": self.folder, "env": self.environment(name)}
         return subprocess.run(full, **where, capture_output=True, text=True, timeout=timeout, check=False)
 
-    def start(self, name: str, **extra: str) -> None:
-        """Start a service, its output in ``NAME.log``."""
+    def start(self, name: str, *more: str, program: tuple[str, ...] = (), **extra: str) -> None:
+        """Start a service, its output in ``NAME.log``.
+
+        Args:
+            name: of the service.
+            more: further arguments, such as ports that a container has by default.
+            program: what the image of others has as its entry point.
+            extra: further variables.
+        """
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                self.command(name),
+                [*program, *self.command(name), *more],
                 cwd=self.folder,
                 env={**self.environment(name), **extra},
                 stdout=log,
