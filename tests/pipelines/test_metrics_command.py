@@ -7,9 +7,14 @@ import subprocess
 import sys
 import urllib.request
 
+import fsspec
 import pytest
 
 from pipelines.cli.app import main
+from pipelines.core.execute import run_all
+from pipelines.core.remote import Remote
+from pipelines.core.store import Store
+from tests.pipelines.chain import chain
 from tests.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -93,3 +98,22 @@ def test_files_for_tensorflow_serving_are_kept_in_step(tmp_path):
     finally:
         process.kill()
         process.communicate()
+
+
+def test_a_store_that_another_host_fills(tmp_path, capsys, monkeypatch):
+    url = f"memory://metrics-{tmp_path.name}"
+    here = Store(tmp_path / "here", Remote(url, tmp_path / "here"))
+    run_all(chain(), here.run("chain", "r1"))
+    here.run("chain", "r1").begin("test", {})
+    monkeypatch.setenv("KILNWORKS_MIRROR", str(tmp_path / "there"))
+    try:
+        assert main(["metrics", "--once", "--store", url]) == 0
+        assert 'kilnworks_last_run_outcome{pipeline="chain",outcome="done"} 1.0' in capsys.readouterr().out
+    finally:
+        fsspec.filesystem("memory").rm(url.removeprefix("memory:/"), recursive=True)
+
+
+def test_a_store_that_cannot_be_reached_is_said_in_words(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("KILNWORKS_MIRROR", str(tmp_path))
+    assert main(["metrics", "--once", "--store", "nosuch://bucket"]) != 0
+    assert "Traceback" not in capsys.readouterr().err
