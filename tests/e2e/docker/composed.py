@@ -45,7 +45,9 @@ class Composed:
 
     def here(self, text: str, name: str = "") -> str:
         """A text of the compose file, or of the Dockerfile, as it is right on this machine for a service."""
-        text = re.sub(rf"{STOCK}:(\d+)", lambda match: f"127.0.0.1:{self.stock[match[1]]}", text.replace("$$", "$"))
+        text = re.sub(r"\$\{(\w+):-(.*?)\}", lambda match: os.environ.get(match[1], match[2]), text)
+        text = re.sub(rf"{STOCK}:(\d+)", lambda match: f"127.0.0.1:{self.stock[match[1]]}", text)
+        text = text.replace("$$", "$")
         text = re.sub(r"\b(airflow-api-server|mlflow|serve|metrics):(?=\d)", "127.0.0.1:", text)
         for old, new in sorted(self.replaced.items(), key=lambda pair: -len(pair[0])):
             text = re.sub(rf"(?<![\w/.]){re.escape(old)}(?![\w-])", lambda _, new=new: new, text)
