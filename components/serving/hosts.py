@@ -52,9 +52,10 @@ class AllowedHosts:
         whole_server = path == "*" and request.method == "OPTIONS"
         if (host is None and not request.http_1_0) or not (path.startswith("/") or whole_server):
             return 400
-        return self._refusal((host or b"").decode("latin-1") if authority is None else authority)
+        return self.refusal_of((host or b"").decode("latin-1") if authority is None else authority)
 
-    def _refusal(self, authority: str) -> int:
+    def refusal_of(self, authority: str) -> int:
+        """The same for a host as a request names it, e.g. ``localhost:8501``."""
         found = _AUTHORITY.fullmatch(authority)
         if found is None:
             return 400

@@ -43,7 +43,7 @@ class Counter:
         if values:
             yield f"# TYPE {self.name} counter"
         for key, count in values:
-            yield f"{self.name}{{{_labels(self.labels, key)}}} {count}"
+            yield f"{self.name}{{{labels_text(self.labels, key)}}} {count}"
 
 
 class Gauge:
@@ -77,7 +77,7 @@ class LiveGauge:
         if found:
             yield f"# TYPE {self.name} gauge"
         for value, number in found.items():
-            yield f"{self.name}{{{_labels((self._label,), (value,))}}} {number}"
+            yield f"{self.name}{{{labels_text((self._label,), (value,))}}} {number}"
 
 
 class Histogram:
@@ -113,7 +113,7 @@ class Histogram:
         if found:
             yield f"# TYPE {self.name} histogram"
         for key, buckets, total in found:
-            labels, seen = _labels(self.labels, key), 0
+            labels, seen = labels_text(self.labels, key), 0
             for limit, count in zip(self._limits, buckets, strict=True):
                 seen += count
                 yield f'{self.name}_bucket{{{labels},le="{limit}"}} {seen}'
@@ -191,7 +191,8 @@ def _known(
     return key if key in known or len(known) < MAX_SERIES else ("other",) * len(key)
 
 
-def _labels(names: Sequence[str], values: Sequence[str]) -> str:
+def labels_text(names: Sequence[str], values: Sequence[str]) -> str:
+    """Labels as the text format writes them: ``model_name="churn",status="OK"``."""
     return ",".join(f'{name}="{_escape(value)}"' for name, value in zip(names, values, strict=True))
 
 

@@ -41,6 +41,26 @@ def write_serving_config(store: Path, out: Path, models_at: str = IMAGE_MODELS) 
     Raises:
         ConfigError: no model has been deployed to this store.
     """
+    texts = serving_texts(store, models_at)
+    for name, text in texts.items():
+        write_text(out / name, text)
+    return tuple(out / name for name in texts)
+
+
+def update_serving_config(store: Path, out: Path, models_at: str = IMAGE_MODELS) -> tuple[Path, ...]:
+    """The same for files that a server reads meanwhile: only those are written, and returned, that have to change.
+
+    ``models.config`` comes last: a server that waits for it finds the others.
+    """
+    texts = {out / name: text for name, text in serving_texts(store, models_at).items()}
+    changed = {path: text for path, text in texts.items() if not path.is_file() or path.read_text() != text}
+    for path, text in reversed(changed.items()):
+        write_text(path, text)
+    return tuple(changed)
+
+
+def serving_texts(store: Path, models_at: str = IMAGE_MODELS) -> dict[str, str]:
+    """Name -> content of each file. Raises ``ConfigError`` where no model has been deployed to the store."""
     models = base_paths(store / "serving")
     if not models:
         raise ConfigError(
@@ -48,14 +68,11 @@ def write_serving_config(store: Path, out: Path, models_at: str = IMAGE_MODELS) 
             "at least one STORE/serving/<model>/<version>",
             "deploy one first: `python -m pipelines run NAME`",
         )
-    texts = {
+    return {
         MODELS_FILE: _models_text({name: f"{models_at.rstrip('/')}/{name}" for name in models}),
         BATCHING_FILE: _text(_batching()),
         MONITORING_FILE: _text(_monitoring()),
     }
-    for name, text in texts.items():
-        write_text(out / name, text)
-    return tuple(out / name for name in texts)
 
 
 def _models_text(models: Mapping[str, str]) -> str:

@@ -17,6 +17,7 @@ from pipelines.cli.contract import contract_app
 from pipelines.cli.drift import drift
 from pipelines.cli.init import init
 from pipelines.cli.landed import landed
+from pipelines.cli.metrics import metrics
 from pipelines.cli.new import new
 from schemas.errors import EXIT_INTERRUPTED, KilnworksError, StepSkipped
 
@@ -55,6 +56,7 @@ app.command("drift")(drift)
 app.command("load")(serving.load)
 app.command("serve", context_settings=serving.PASS_THROUGH, add_help_option=False)(serving.serve)
 app.command("doctor")(looking.doctor)
+app.command("metrics")(metrics)
 app.command("prune")(upkeep.prune_store)
 app.add_typer(serving.serving_app, name="serving")
 app.add_typer(contract_app, name="contract")

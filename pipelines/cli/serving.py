@@ -2,7 +2,8 @@
 
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
@@ -14,9 +15,9 @@ from pipelines.cli.settings import StoreUrl
 from pipelines.cli.writing import writable
 from pipelines.core.owner import follow_published
 from pipelines.core.registry import load as load_pipeline
-from pipelines.core.store import open_store
+from pipelines.core.store import Store, open_store
 from schemas.champion import read_champion
-from schemas.errors import UnknownName
+from schemas.errors import KilnworksError, UnknownName
 
 if TYPE_CHECKING:
     from components.sources.base import Source
@@ -40,15 +41,41 @@ def _group() -> None:
 def config(
     out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path("docker/serving"),
     models_at: Annotated[str, typer.Option(help="Where the server will see STORE/serving.")] = "/models",
+    every: Annotated[
+        float | None,
+        typer.Option(min=0.1, metavar="SECONDS", help="Go on: look so often, and write what has changed in the store."),
+    ] = None,
     store: StoreUrl = None,
 ) -> None:
     """Write models.config, batching.config and monitoring.config for the tensorflow/serving image."""
-    from components.serving.serving_config import write_serving_config
+    from components.serving.serving_config import update_serving_config, write_serving_config
 
     opened = open_store(store)
+    if every is not None:
+        _keep_in_step(lambda: update_serving_config(opened.root, out, models_at), opened, every)
+        return
     follow_published(opened)
     for path in write_serving_config(opened.root, out, models_at):
         echo(path)
+
+
+def _keep_in_step(update: Callable[[], tuple[Path, ...]], store: Store, every: float) -> None:
+    """Update again and again until the process is ended; what hinders it is said once, and tried again."""
+    said = ""
+    with suppress(KeyboardInterrupt):
+        while True:
+            hindered = ""
+            try:
+                follow_published(store)
+                for path in update():
+                    echo(path)
+            except (KilnworksError, OSError) as error:
+                hindered = f"not now: {error}"
+            if hindered != said and hindered:
+                echo(hindered, err=True)
+            said = hindered
+            sys.stdout.flush()
+            time.sleep(every)
 
 
 def predict(

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import yaml
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
@@ -12,7 +11,7 @@ from components.serving.errors import ServingError
 from components.serving.flags import Flags, channel_arguments, parse_flags
 from components.serving.grpc_options import GrpcOptions
 from components.serving.model_config import read_config_file, served_models
-from components.serving.serving_config import write_serving_config
+from components.serving.serving_config import update_serving_config, write_serving_config
 from components.serving.text_protos import message_class, read_monitoring_path, read_text_proto, read_tls
 from schemas.errors import ConfigError
 
@@ -163,10 +162,6 @@ def test_a_broken_model_config_file_is_refused(tmp_path: Path) -> None:
         read_config_file(tmp_path / "models2.config")
 
 
-def compose() -> dict[str, object]:
-    return yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text())["services"]["serving"]
-
-
 def test_the_files_for_the_image_parse_with_the_official_messages(tmp_path: Path) -> None:
     for model in ("churn", "digits"):
         (tmp_path / "store" / "serving" / model / "1").mkdir(parents=True)
@@ -187,19 +182,16 @@ def test_the_files_for_the_image_need_a_model(tmp_path: Path) -> None:
         write_serving_config(tmp_path, tmp_path / "out")
 
 
-def test_the_compose_file_fits_the_files_and_the_flags() -> None:
-    service = compose()
-    assert str(service["image"]).startswith("tensorflow/serving:")
-    flags = parse_flags([str(part) for part in service["command"]])
-    names = {Path(f).name for f in (flags.model_config_file, flags.batching_parameters_file)}
-    assert names | {Path(flags.monitoring_config_file).name} == {
-        "models.config",
-        "batching.config",
-        "monitoring.config",
-    }
-    mounts = dict(str(volume).removesuffix(":ro").rsplit(":", 1)[::-1] for volume in service["volumes"])
-    assert mounts == {"/models": "${KILNWORKS_STORE:-../store}/serving", "/config": "./serving"}
-    assert all(str(port).startswith("127.0.0.1:") for port in service["ports"])
+def test_files_that_a_server_reads_are_written_when_they_change_alone(tmp_path: Path) -> None:
+    (tmp_path / "store" / "serving" / "churn" / "1").mkdir(parents=True)
+    store, out = tmp_path / "store", tmp_path / "out"
+    assert len(update_serving_config(store, out)) == 3
+    before = {path: path.stat().st_mtime_ns for path in out.iterdir()}
+    assert update_serving_config(store, out) == ()
+    assert {path: path.stat().st_mtime_ns for path in out.iterdir()} == before
+    (store / "serving" / "digits" / "1").mkdir(parents=True)
+    assert update_serving_config(store, out) == (out / "models.config",)
+    assert 'name: "digits"' in (out / "models.config").read_text()
 
 
 def test_docker_is_no_package() -> None:
