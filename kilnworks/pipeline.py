@@ -112,7 +112,7 @@ class LoadedPipeline:
         Raises:
             KilnworksError: a step failed. Its report is written; what had finished stays finished.
         """
-        quiet_libraries()
+        quiet_libraries(own_process=False)
         given = dict(settings or {})
         with in_project(self.project), private_files():
             defined = registry.load(self.name)
@@ -153,7 +153,7 @@ class LoadedPipeline:
             RequestInvalid: a row breaks the contract; nothing is predicted.
             DataInvalid: a column is missing.
         """
-        quiet_libraries()
+        quiet_libraries(own_process=False)
         with in_project(self.project), as_polars(rows) as path:
             return as_given(self._answers(path), rows)
 

@@ -224,6 +224,11 @@ class Task(Config, ABC):
             )
         return None
 
+    @property
+    def loss_weighs(self) -> bool:
+        """Whether ``loss`` itself holds the weights of the classes, so that another loss would leave them out."""
+        return False
+
     @abstractmethod
     def totals(self) -> Totals:
         """Empty sums of loss and metrics."""

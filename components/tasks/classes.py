@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from components.tasks.base import Answer, Answers, Task, labelled, refuse_labels
@@ -70,13 +70,7 @@ class OfClasses(Task):
             return None
         if wanted == "balanced":
             return (seen.rows / (len(names) * seen.counts)).astype(np.float32)
-        if set(wanted) != set(names):
-            raise ConfigError(
-                f"class_weight for {listed(sorted(wanted))}",
-                f"one weight for each class: {listed(names)}",
-                "name every class of the contract once",
-            )
-        return np.array([wanted[c] for c in names], np.float32)
+        return np.array(by_class(wanted, names), np.float32)
 
     # ---- serving
 
@@ -134,6 +128,36 @@ class OfClasses(Task):
         import polars as pl
 
         return pl.DataFrame({"class": texts(answers["class"]), **probability_columns(self.class_texts, answers)})
+
+
+def by_class(weights: Mapping[str, float], names: Sequence[str]) -> list[float]:
+    """Weights in the order of the classes. Raises ``ConfigError`` where a class has none, or a name is no class."""
+    if set(weights) != set(names):
+        raise ConfigError(
+            f"class_weight for {listed(sorted(weights))}",
+            f"one weight for each class: {listed(names)}",
+            "name every class of the contract once",
+        )
+    return [weights[c] for c in names]
+
+
+def pair_weights(
+    label: Label, seen: LabelStatistics, settings: TaskSettings
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Weights of rows without and with each class, [K] each; both empty where all count the same.
+
+    ``balanced``: each class is a question of its own, whose two answers weigh as scikit-learn balances two classes,
+    rows / (2 * rows with that answer); one that no row gives weighs 1. By class: the weight of the rows that have it.
+    """
+    wanted, names = settings.class_weight, [str(c) for c in label.classes or ()]
+    if wanted == "none":
+        return (), ()
+    if wanted == "balanced":
+        with_it = [int(count) for count in seen.counts]
+        without = [seen.rows - count for count in with_it]
+        absent, present = ([seen.rows / (2 * n) if n else 1.0 for n in rows] for rows in (without, with_it))
+        return tuple(absent), tuple(present)
+    return (1.0,) * len(names), tuple(by_class(wanted, names))
 
 
 def probability_columns(classes: tuple[str, ...], answers: Answers) -> dict[str, Any]:

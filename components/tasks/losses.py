@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import keras
@@ -21,6 +22,28 @@ class SmoothedCrossentropy(keras.losses.Loss):
         """Loss of each row, [N], in nats."""
         targets = keras.ops.one_hot(keras.ops.cast(keras.ops.reshape(y_true, (-1,)), "int32"), self.classes)
         return keras.losses.categorical_crossentropy(targets, y_pred, label_smoothing=self.smoothing)
+
+
+class WeightedCrossentropy(keras.losses.Loss):
+    """Binary cross-entropy of [N, K], where each pair of a row and a class has a weight; mean over the K classes.
+
+    Args:
+        absent: weight of a pair whose row does not have the class, by class [K].
+        present: weight of one whose row has it, by class [K].
+        smoothing: how far the targets are from 0 and 1: half of it. The weight is that of the true label.
+    """
+
+    def __init__(self, absent: Sequence[float], present: Sequence[float], smoothing: float) -> None:
+        super().__init__(name="weighted_crossentropy")
+        self.absent, self.present, self.smoothing = tuple(absent), tuple(present), smoothing
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Loss of each row, [N], in nats times a weight."""
+        has = keras.ops.cast(y_true, y_pred.dtype)
+        absent, present = (keras.ops.convert_to_tensor(w, y_pred.dtype) for w in (self.absent, self.present))
+        targets = has * (1 - self.smoothing) + 0.5 * self.smoothing
+        each = keras.ops.binary_crossentropy(targets, y_pred)
+        return keras.ops.mean((has * present + (1 - has) * absent) * each, axis=-1)
 
 
 class StandardisedError(keras.losses.Loss):

@@ -11,7 +11,7 @@ from pydantic import Field
 from components.judging.metric import Direction, Metric
 from components.judging.settings import JudgeSettings
 from components.tasks.base import Answer, Answers, Task, labelled, refuse_labels
-from components.tasks.classes import one_of, probability_columns, refuse_absent, texts
+from components.tasks.classes import one_of, pair_weights, probability_columns, refuse_absent, texts
 from components.tasks.labels import LabelStatistics
 from components.tasks.layer_names import LayerNames
 from components.tasks.settings import TaskSettings
@@ -56,6 +56,10 @@ class Multilabel(Task):
     """How far the targets are from 0 and 1: half of it."""
     threshold: float = Field(default=0.5, gt=0, lt=1)
     """The probability above which a class is answered."""
+    absent: tuple[float, ...] = ()
+    """Weights in the training loss of rows that do not have a class, by class [K]; empty where all count the same."""
+    present: tuple[float, ...] = ()
+    """The same of those that have it."""
 
     @classmethod
     def suits(cls, contract: Contract) -> bool:
@@ -77,7 +81,9 @@ class Multilabel(Task):
         """See ``Task.fitted``; every class needs a training row."""
         label = labelled(contract)
         refuse_absent(label, seen)
-        return cls(label=label, smoothing=settings.label_smoothing, threshold=settings.class_threshold)
+        absent, present = pair_weights(label, seen, settings)
+        smoothing, threshold = settings.label_smoothing, settings.class_threshold
+        return cls(label=label, smoothing=smoothing, threshold=threshold, absent=absent, present=present)
 
     @classmethod
     def encode(cls, label: Label, series: pl.Series) -> np.ndarray:
@@ -121,10 +127,24 @@ class Multilabel(Task):
         return keras.layers.Activation("sigmoid", dtype="float32", name=name)
 
     def loss(self) -> Any:
-        """Cross-entropy, mean over rows and classes."""
+        """Cross-entropy, mean over rows and classes, with the weights of the classes."""
+        from components.tasks.losses import WeightedCrossentropy
+
+        return WeightedCrossentropy(self.absent, self.present, self.smoothing) if self.present else self._unweighted()
+
+    def _unweighted(self) -> Any:
         import keras
 
         return keras.losses.BinaryCrossentropy(label_smoothing=self.smoothing)
+
+    def row_weights(self, settings: TaskSettings, seen: LabelStatistics) -> np.ndarray | None:
+        """None: a row may have classes of several weights, so ``loss`` holds them."""
+        return None
+
+    @property
+    def loss_weighs(self) -> bool:
+        """Where the classes have weights."""
+        return bool(self.present)
 
     def target(self, label: np.ndarray) -> np.ndarray:
         """float32 [rows, K]."""
@@ -139,8 +159,8 @@ class Multilabel(Task):
         return [keras.metrics.F1Score(average="micro", threshold=self.threshold, name="f1")]
 
     def totals(self) -> Totals:
-        """Micro F1 and subset accuracy."""
-        return _Totals(self.loss(), self.threshold)
+        """Micro F1 and subset accuracy; the loss without weights."""
+        return _Totals(self._unweighted(), self.threshold)
 
     # ---- serving
 

@@ -18,7 +18,8 @@ class TaskSettings(Config):
     label of the contract says it."""
     class_weight: Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0)]] = "none"
     """Weight of the rows of each class in the training loss: equal, inversely to how often the class occurs, or by
-    class. Validation is not weighted."""
+    class. Where a row may have many classes, of each pair of a row and a class: ``balanced`` between rows with and
+    without it, by class for those with it. Validation is not weighted."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     """Share of the target spread evenly over all classes."""
     class_threshold: float = Field(default=0.5, gt=0, lt=1)

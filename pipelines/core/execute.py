@@ -32,6 +32,7 @@ from pipelines.core.owner import require_owner
 from pipelines.core.promotion import permit
 from pipelines.core.store import Run, locked
 from schemas.artifacts import Artifact
+from schemas.closure.remembered import remembered_imports
 from schemas.context import Progress, RunContext
 from schemas.errors import KilnworksError, StepFailed, StepSkipped, StoreError
 from schemas.masking import masked_tree
@@ -151,7 +152,7 @@ def _run_each(
     taken: Collection[str] = (),
 ) -> dict[str, Status]:
     """The one loop over steps, in the order of the pipeline; those in ``taken`` must exist and are never made."""
-    remember_code(pipeline, names)
+    remember_code(pipeline, names, run.store.root)
     outcome: dict[str, Status] = {}
     for step in pipeline.steps:
         if step.name not in names:
@@ -164,10 +165,11 @@ def _run_each(
     return outcome
 
 
-def remember_code(pipeline: Pipeline, names: Collection[str]) -> None:
+def remember_code(pipeline: Pipeline, names: Collection[str], store: Path) -> None:
     """Look at the code of the steps now: what somebody edits while they run belongs to the next run."""
-    for name in names:
-        step_code(pipeline[name].run, pipeline[name].config)
+    with remembered_imports(store / "imports.json"):
+        for name in names:
+            step_code(pipeline[name].run, pipeline[name].config)
 
 
 def _make_or_take(

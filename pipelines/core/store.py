@@ -8,6 +8,7 @@
                                /<step>.failed/        what a failed step left for its report
     STORE/index/<fingerprint>.json                    where an artifact of that fingerprint lies
     STORE/work/<fingerprint>/                         checkpoints that survive a crash
+    STORE/imports.json                                what source files import; may be removed at any time
 
 A step writes into a scratch directory beside its final place; the manifest is written last; then one rename.
 """

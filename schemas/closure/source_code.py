@@ -166,17 +166,21 @@ def _take_whole(spec: ModuleSpec, top: str, found: SourceCode) -> set[str]:
 
 _CALLED = (b"import_module", b"__import__")
 """Functions that import; a file without these words has no call of them."""
-_IMPORTS: dict[tuple[str, str, bytes], tuple[str, ...]] = {}
+IMPORTS: dict[str, tuple[str, ...]] = {}
+"""``"module package sha256"`` of a source file -> the modules that it may import; ``remembered`` keeps them on disk."""
+USED: set[str] = set()
+"""The keys of ``IMPORTS`` that this process has asked for."""
 
 
 def _imports(path: Path, content: bytes, name: str, package: str) -> tuple[str, ...]:
     """Every module that a source file may import, at the top or inside a function; remembered by content."""
-    key = (name, package, hashlib.sha256(content).digest())
-    if key not in _IMPORTS:
+    key = f"{name} {package} {hashlib.sha256(content).hexdigest()}"
+    USED.add(key)
+    if key not in IMPORTS:
         tree = parsed(path, content)
         nodes = ast.walk(tree) if any(word in content for word in _CALLED) else _statements(tree)
-        _IMPORTS[key] = tuple(dict.fromkeys(_read_imports(nodes, name, package)))
-    return _IMPORTS[key]
+        IMPORTS[key] = tuple(dict.fromkeys(_read_imports(nodes, name, package)))
+    return IMPORTS[key]
 
 
 def parsed(path: Path, content: bytes) -> ast.Module:

@@ -19,6 +19,12 @@ def compile_model(settings: FitSettings, trained: Any, task: Task, rate: Any, *,
     """Compile what is trained; what a user's model compiled itself is kept where no setting says otherwise."""
     loss = _loss(settings.loss) if settings.loss else None
     metrics = [_metric(code) for code in settings.metrics]
+    if task.loss_weighs and (loss is not None or getattr(trained, "compiled", False)):
+        raise ConfigError(
+            f"class_weight for a {task.kind}, and a loss of one's own",
+            "one of the two: where a row may have many classes, the loss of the task holds their weights",
+            "leave class_weight out and weigh in the loss, or leave the loss out",
+        )
     if not getattr(trained, "compiled", False):
         trained.compile(
             optimizer=settings.optimizer.build(rate),

@@ -5,7 +5,6 @@ its start-up time. Spark is left out (its absence is a case that the library pro
 first used. Analytics are off and the log is quiet.
 """
 
-import gc
 import importlib.util
 import logging
 import os
@@ -20,6 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from components.quality.expectations.pattern_expectation import register
+from schemas.collecting import without_collection
 from schemas.errors import ConfigError
 
 LATE = ("altair", "scipy.stats")
@@ -45,7 +45,7 @@ def load_gx(*, spark: bool = False) -> ModuleType:
             )
         return loaded
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
-    with _without_pyspark(leave=spark), _late(LATE), _without_collection(), warnings.catch_warnings():
+    with _without_pyspark(leave=spark), _late(LATE), without_collection(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import great_expectations as gx
         import great_expectations.expectations
@@ -100,18 +100,6 @@ def _without_pyspark(leave: bool) -> Iterator[None]:
         yield
     finally:
         del sys.modules["pyspark"]
-
-
-@contextmanager
-def _without_collection() -> Iterator[None]:
-    """Switch the cyclic garbage collector off meanwhile; it costs a fifth of a large import and finds nothing."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 class _LateModule(ModuleType):

@@ -75,6 +75,8 @@ def hash_columns(key: str | None, contract: Contract) -> tuple[str, ...]:
 
 def _cut(frame: pl.DataFrame, columns: tuple[str, ...], shares: Shares, salt: int) -> Parts:
     """Rows by hash: [0, train) trains, then ``val``, then ``test``."""
+    if shares.train == 1:
+        return {"train": frame}
     place = unit_interval(hash_rows(frame, columns, salt))
     code = np.searchsorted(np.array([shares.train, shares.train + shares.val]), place, side="right")
     if shares.test == 0:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import rankdata
 from sklearn.metrics import (
     accuracy_score,
     average_precision_score,
@@ -39,6 +40,33 @@ def by_scikit_learn(truth: np.ndarray, score: np.ndarray, threshold: float) -> d
     }
 
 
+def by_formula(truth: np.ndarray, score: np.ndarray, threshold: float) -> dict[str, float]:
+    """The same by the formulas, a hundred times as fast; what is drawn below holds it against scikit-learn."""
+    has, said = truth == 1, score > threshold
+    hits, rows = (has & said).sum(axis=0), len(truth)
+    with_it, ranks = has.sum(axis=0), rankdata(score, axis=0)
+    auc = ((ranks * has).sum(axis=0) - with_it * (with_it + 1) / 2) / (with_it * (rows - with_it))
+    return {
+        "micro_f1": 2 * hits.sum() / (said.sum() + has.sum()),
+        "macro_f1": (2 * hits / (said.sum(axis=0) + with_it)).mean(),
+        "micro_precision": hits.sum() / said.sum(),
+        "micro_recall": hits.sum() / has.sum(),
+        "macro_average_precision": np.mean([_average_precision(*one) for one in zip(has.T, score.T, strict=True)]),
+        "macro_auc": auc.mean(),
+        "subset_accuracy": (said == has).all(axis=1).mean(),
+        "hamming_loss": (said != has).mean(),
+        "log_loss": float(-np.log(np.where(has, score.astype(float), 1 - score.astype(float))).mean()),
+    }
+
+
+def _average_precision(has: np.ndarray, score: np.ndarray) -> float:
+    """Precision at each distinct score, times what recall gains there."""
+    order = np.argsort(-score, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1)
+    hits = np.cumsum(has[order])[last]
+    return float((hits / (last + 1) * np.diff(hits, prepend=0)).sum() / has.sum())
+
+
 @pytest.mark.parametrize("threshold", [0.5, 0.3])
 def test_every_metric_is_that_of_scikit_learn(threshold: float) -> None:
     truth, score = data(400)
@@ -51,9 +79,11 @@ def test_intervals_are_those_of_a_plain_bootstrap() -> None:
     truth, score = data(600, seed=3)
     found = multilabel_intervals(truth, score, 0.5, 1000, np.random.default_rng(0))
     random, drawn = np.random.default_rng(1), []
-    for _ in range(400):
+    for i in range(400):
         rows = random.integers(0, len(truth), len(truth))
-        drawn.append(by_scikit_learn(truth[rows], score[rows], 0.5))
+        drawn.append(by_formula(truth[rows], score[rows], 0.5))
+        if i % 40 == 0:
+            assert drawn[-1] == pytest.approx(by_scikit_learn(truth[rows], score[rows], 0.5), rel=1e-9)
     for name, interval in found.items():
         low, high = np.quantile([one[name] for one in drawn], [0.025, 0.975])
         width = high - low

@@ -9,11 +9,13 @@ import pytest
 
 from pipelines.core.manifest import damage
 from schemas.files import read_json
-from tests.e2e.airflow.conftest import parent, step_process
+from tests.e2e.airflow.conftest import ENDED, parent, step_process
 
 pytestmark = pytest.mark.e2e
 CONF = {"model.epochs": 6, "model.seconds": 1.0, "live": "promote"}
 EPOCHS = 6
+WORKERS = 4
+"""Tasks at once, ``Airflow.parallelism``: a process of the scheduler for each."""
 
 
 def in_the_middle(world, run_id, done):
@@ -61,10 +63,27 @@ def own_ends(process: psutil.Process) -> set:
     return {connection.laddr for connection in process.net_connections()}
 
 
+def all_workers(world, scheduler: psutil.Process) -> list[psutil.Process]:
+    """As many as there may be. A killed one is replaced only while a task waits for a worker, so work is started."""
+    going: list[tuple[str, str]] = []
+
+    def workers():
+        found = [child for child in scheduler.children() if "LocalExecutor" in " ".join(child.cmdline())]
+        if len(found) < WORKERS and all(world.state(*one) in ENDED for one in going):
+            going[:] = [(dag, world.start(dag)) for dag in ("sturdy", "grouped", "arriving")]
+        return len(found) >= WORKERS and found
+
+    found = world.wait(f"{WORKERS} workers", workers, 300)
+    for dag, run_id in going:
+        world.finished(dag, run_id)
+    return found
+
+
 def test_no_worker_holds_a_connection_of_the_scheduler_to_the_database(world):
     """It would keep what a killed scheduler had locked. Workers that took the place of killed ones are meant too."""
     scheduler = psutil.Process(world.airflow.processes["scheduler"].pid)
-    assert (workers := scheduler.children())  # those of killed ones come back once there is work for them
+    workers = all_workers(world, scheduler)
+    assert len(workers) >= 4
     connections = world.wait("a connection to the database", lambda: own_ends(scheduler))
     assert not connections & set().union(*map(own_ends, workers))
 
