@@ -10,11 +10,12 @@ from components.modeling.cnn import Cnn
 from components.modeling.custom import CustomModel
 from components.modeling.mlp import Mlp
 from components.modeling.tabular import Tabular
+from components.modeling.text import Text
 from components.modeling.vision import Vision
 from schemas.config import accept_any
 
 AnyModel = Annotated[
-    Mlp | Cnn | Tabular | Vision | Bag | CustomModel,
+    Mlp | Cnn | Tabular | Vision | Bag | Text | CustomModel,
     Field(discriminator="kind"),
     SerializeAsAny(),
     accept_any(Architecture),

@@ -65,6 +65,13 @@ class NgramTensor(EncodedTensor):
     first_piece: int
 
 
+class TokenTensor(EncodedTensor):
+    """Numbers of words as they stand."""
+
+    words: tuple[str, ...] = Field(default=(), exclude=True, repr=False)
+    """The vocabulary, numbered behind padding, unknown and start; empty where words are hashed."""
+
+
 class TextPlan(Plan):
     """How a text becomes numbers; see ``Tokens`` for what each number means."""
 
@@ -103,7 +110,7 @@ class TextPlan(Plan):
         told: dict[str, Any] = {"name": name, "shape": (self.length,), "dtype": "int32", "vocabulary_size": reader.size}
         if self.form == "ngrams":
             return NgramTensor(**told, kind=NGRAMS, first_piece=reader.first_piece)
-        return EncodedTensor(**told, kind=TOKENS)
+        return TokenTensor(**told, kind=TOKENS, words=self.words)
 
     def columns(self, name: str, feature: Feature, series: pl.Series, places: np.ndarray) -> np.ndarray:
         """See ``Plan``: the served layer itself, in batches."""
