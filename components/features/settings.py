@@ -14,12 +14,16 @@ from components.features.kinds.category import AllCategories, CategorySettings
 from components.features.kinds.image import AllImages, ImageSettings
 from components.features.kinds.number import AllNumbers, NumberSettings
 from components.features.kinds.scalars import Scale
+from components.features.kinds.text import TextSettings
 from schemas.code import Code, path_of
 from schemas.updates import explain
 
 __all__ = ["Encoding", "FeatureSettings", "PreprocessConfig", "Scale"]
 
-Encoding = Literal["auto", "numeric", "one_hot", "embedding", "buckets", "calendar", "moment", "as_sent", "drop"]
+Encoding = Literal[
+    "auto", "numeric", "one_hot", "embedding", "buckets", "calendar", "moment", "tokens", "ngrams", "tfidf", "as_sent",
+    "drop",
+]  # fmt: skip
 
 
 def _word_or_code(value: Any) -> Any:
@@ -37,15 +41,17 @@ def _word_or_code(value: Any) -> Any:
         raise ValueError(explain(error)) from None
 
 
-class FeatureSettings(ImageSettings, CategorySettings, BucketSettings, NumberSettings):
+class FeatureSettings(TextSettings, ImageSettings, CategorySettings, BucketSettings, NumberSettings):
     """What to do with one feature, instead of the rule for its dtype."""
 
     encode: Annotated[Encoding | Code, BeforeValidator(_word_or_code)] = "auto"
     """``auto`` follows the dtype: texts and integers with ``allowed`` become categories, other scalars numbers.
     ``one_hot`` and ``embedding`` ask for a category, ``buckets`` for a category of value ranges. For datetimes,
     ``calendar`` gives month, day of the month, day of the week and time of the day, ``moment`` these and the seconds
-    since 1970, ``numeric`` the seconds alone. ``as_sent`` hands the feature on as a client sends it, texts too, for a
-    model of your own that reads it (docs/custom-models.md). ``drop`` leaves the feature out of the model (it stays an
+    since 1970, ``numeric`` the seconds alone. For texts, ``tokens`` gives the words as they stand (what ``auto`` means
+    for ``text: true``), ``ngrams`` each n-gram once, ``tfidf`` a weight for every known n-gram (docs/text.md).
+    ``as_sent`` hands the feature on as a client sends it, texts too, for a model of your own that reads it
+    (docs/custom-models.md). ``drop`` leaves the feature out of the model (it stays an
     input of the served one). ``module:Class`` is a kind of feature of your own (docs/features.md)."""
 
     @model_validator(mode="after")

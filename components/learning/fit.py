@@ -26,7 +26,8 @@ import tensorflow as tf
 from components.features.encoded import AS_SENT, TEXT
 from components.features.transform import FeatureTransform
 from components.judging.metric import Direction
-from components.learning.arrays import Encoder
+from components.learning.arrays import Arrays, Encoder
+from components.learning.input_pipeline import MemoryFeed
 from components.learning.optimizers import OwnOptimizer
 from components.learning.own.batches import own_batches
 from components.learning.own.code import OwnCode
@@ -88,7 +89,7 @@ def fit(
         splits = own_batches(settings, settings.data, splits, examples, transform, batch)
     LOG.info("training on %d x %s: %s", placement.replicas, placement.kind, placement.why)
     LOG.info("%d rows are %s", splits.feed.rows, "streamed" if splits.streamed else "held in memory")
-    seeing = architecture.shown(TrainingColumns(encoder, examples.files("train"), settings.seed))
+    seeing = architecture.shown(TrainingColumns(encoder, examples.files("train"), settings.seed, _held(splits)))
     learner = made(settings, seeing, transform, task, placement)
     splits = splits.fed(learner.feed, settings.seed)
     fed = architecture.fed(learner.model)
@@ -113,6 +114,12 @@ def fit(
         **training.summary(),
         "config": settings.model_dump(mode="json"),
     }
+
+
+def _held(splits: Splits) -> Arrays | None:
+    """The training rows as they travel, where they are in memory."""
+    feed = splits.feed
+    return feed.whole()[0] if type(feed) is MemoryFeed else None
 
 
 def _without_compiler_for_texts(settings: FitSettings, transform: FeatureTransform) -> FitSettings:

@@ -22,9 +22,15 @@ MOST_ROWS = 1_000_000
 class TrainingColumns(Mapping[str, np.ndarray]):
     """The encoded training rows by input, ``[rows, *shape]``, as the model takes them; read when one is asked for."""
 
-    def __init__(self, encoder: Encoder, files: Sequence[Path], seed: int) -> None:
+    def __init__(
+        self, encoder: Encoder, files: Sequence[Path], seed: int, held: Mapping[str, np.ndarray] | None = None
+    ) -> None:
+        """``held``: what was read already of the whole split, by input, as it travels; in the order of the files."""
         self._encoder, self._files, self._seed = encoder, files, seed
-        self._read: dict[str, np.ndarray] = {}
+        dtypes = encoder.transform.packed_dtypes
+        same = {t.name for t in encoder.transform.encoded if dtypes[t.name] == t.dtype}
+        self._read: dict[str, np.ndarray] = {n: v for n, v in (held or {}).items() if n in same}
+        self._whole = bool(self._read)
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in list(self):
@@ -32,6 +38,12 @@ class TrainingColumns(Mapping[str, np.ndarray]):
         if name not in self._read:
             self._read[name] = np.concatenate([self._encoder.transform.encode(f)[name] for f in self._frames()])
         return self._read[name]
+
+    def labels(self) -> np.ndarray:
+        """The label of each of these rows, [rows, ...], as the task learns it."""
+        if self._whole:
+            return self._encoder.labels(self._files)
+        return np.concatenate([self._encoder.label(frame) for frame in self._frames()])
 
     def __iter__(self) -> Iterator[str]:
         return (t.name for t in self._encoder.transform.encoded)

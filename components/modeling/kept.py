@@ -71,7 +71,7 @@ def load_trained(model: Model) -> Any:
     """
     import keras
 
-    from components.modeling import members, sometimes  # noqa: F401 (registers layers that saved models need)
+    from components.modeling import members, ngrams, sequences, sometimes  # noqa: F401 (registers layers that saved models need)
 
     path = model.path / CODE
     if not path.is_file():

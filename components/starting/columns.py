@@ -70,6 +70,8 @@ def _reason(name: str, contract: Contract, series: pl.Series, spec: Spec) -> str
     others = len(series) - most
     if others <= max(RARE_ROWS, RARE_SHARE * len(series)):
         return f"nearly constant: all but {others} of {len(series):,} rows are alike"
+    if name in contract.features and contract.features[name].text:
+        return ""
     return _endless(series, spec) or ((unread(filled) or _text(filled)) if spec.kind == "text" else "")
 
 

@@ -104,7 +104,9 @@ def _home(name: str) -> str:
     if name in {c.__name__ for c in (*_SOURCES, *_PARTS)}:
         return "components.sources"
     return {
+        "Adam": "components.learning.optimizers",
         "AdamW": "components.learning.optimizers",
+        "Bag": "components.modeling.bag",
         "EarlyStopping": "components.learning.settings",
         "FeatureSettings": "components.features.settings",
         "PreprocessConfig": "components.preprocess",

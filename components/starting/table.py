@@ -26,6 +26,7 @@ from components.starting.open_data import Kind, Opened, open_table
 from components.starting.recipe import Decision, Recipe
 from components.starting.settling import settle
 from components.starting.spellings import refuse_broken_numbers, spelling_decisions
+from components.starting.texts import bag, bag_words, text_columns, text_decisions, text_settings
 from components.starting.times import time_column
 from components.tasks.asked import NUMBERS, Asked
 from components.tasks.choose import choose
@@ -93,9 +94,12 @@ def start_with_table(
         *date_decisions(opened.frame, opened.specs),
         *spelling_decisions(opened.frame, opened.specs, label, contract.columns),
         *columns,
+        *text_decisions(contract, typed),
         *suspects,
         *settled.decisions,
-        Decision("model", *_model_words(model, training)),
+        Decision(
+            "model", *(bag_words(contract, training) if text_columns(contract) else _model_words(model, training))
+        ),
     ]
     return Recipe(contract, opened.source, typed.height, model, training, settled.split, transform, tuple(decisions))
 
@@ -191,18 +195,18 @@ def _suspicion(suspect: Suspect, gone: bool, label: str) -> Decision:
 def _model(contract: Contract, typed: pl.DataFrame) -> tuple[Any, dict[str, Any], PreprocessConfig]:
     """Architecture, training and preprocessing for these columns."""
     named = codes(contract, typed)
-    texts = [n for n, f in contract.features.items() if f.dtype == "string"]
+    texts = [n for n, f in contract.features.items() if f.dtype == "string" and not f.text]
     many = [n for n in (*texts, *named) if typed[n].n_unique() > EMBEDDED]
-    model, training = sizes.tabular(
-        round(0.8 * typed.height), len(contract.features), choose(contract).monitor, categories=bool(many)
-    )
-    features = {n: FeatureSettings(encode="embedding") for n in named}
+    rows, monitor, read = round(0.8 * typed.height), choose(contract).monitor, text_columns(contract)
+    tabular = sizes.tabular(rows, len(contract.features), monitor, categories=bool(many))
+    model, training = bag(rows, monitor) if read else tabular
+    features = {n: FeatureSettings(encode="embedding") for n in named} | text_settings(contract, typed)
     time = contract.features.get(contract.time or "")
     if time is not None and time.dtype in ("int", "float"):
         features[str(contract.time)] = FeatureSettings(scale="quantile")
     dates = any(f.dtype == "datetime" for f in contract.features.values())
     transform = PreprocessConfig(
-        shares=True,
+        shares=not read,
         datetimes="moment" if dates else "numeric",
         min_frequency=RARE if many else 1,
         features=features,

@@ -15,12 +15,21 @@ from components.features.kinds.image import Image, ImagePlan
 from components.features.kinds.number import Number
 from components.features.kinds.scalars import NumberPlan
 from components.features.kinds.tensor import Tensor, TensorPlan
+from components.features.kinds.text import Text, TextPlan
 from schemas.config import accept_any
 
-KINDS: tuple[type[BuiltIn], ...] = (Number, Calendar, Category, Buckets, Tensor, Image, AsSent, Dropped)
+KINDS: tuple[type[BuiltIn], ...] = (Number, Calendar, Category, Buckets, Tensor, Image, Text, AsSent, Dropped)
 """Of every dtype and value of ``encode`` at most one of them takes it."""
 AnyPlan = Annotated[
-    NumberPlan | CalendarPlan | CategoryPlan | BucketPlan | TensorPlan | ImagePlan | AsSentPlan | DroppedPlan,
+    NumberPlan
+    | CalendarPlan
+    | CategoryPlan
+    | BucketPlan
+    | TensorPlan
+    | ImagePlan
+    | TextPlan
+    | AsSentPlan
+    | DroppedPlan,
     Field(discriminator="kind"),
     SerializeAsAny(),
     accept_any(Plan),

@@ -118,6 +118,8 @@ class Category(BuiltIn):
         if feature.shape or feature.dtype not in ("int", "string"):
             return frozenset()
         asked = {"one_hot", "embedding"}
+        if feature.text:
+            return frozenset(asked)
         return frozenset(asked if feature.dtype == "int" and feature.allowed is None else {"auto", *asked})
 
     @classmethod

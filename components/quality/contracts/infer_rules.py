@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from components.quality.screening.columns.advance import Advance
 from components.quality.screening.columns.table import Spec, Table
+from components.quality.free_text import why_read
 from components.quality.stats.tails import bounds, ends
 from components.sources.label_texts import absent_labels
 from components.tasks.asked import CLASSES, Asked
@@ -49,7 +50,8 @@ def feature_of(table: Table, column: str, drifts: bool = False, grows: bool = Fa
     allowed = None if grows else closed_list(table, column)
     if spec.boolean:
         return Feature(dtype="bool", nullable=nullable, max_missing=most)
-    return Feature(dtype="string", nullable=nullable, max_missing=most, allowed=allowed)
+    text = spec.kind == "text" and allowed is None and bool(why_read(table.frame[column].cast(pl.String)))
+    return Feature(dtype="string", nullable=nullable, max_missing=most, allowed=allowed, text=text)
 
 
 def advancing_feature(table: Table, column: str, advance: Advance, step: float | None) -> Feature:

@@ -19,6 +19,7 @@ from components.quality.drift.domain_classifier import domain_classifier
 from components.quality.rows.batches import Rows
 from components.quality.stats.counts import Counts
 from components.quality.stats.summary import Summary, summarise
+from components.quality.text_traits import traits, with_traits
 from schemas.contract import Contract, Feature
 from schemas.reference import DriftThresholds
 
@@ -60,6 +61,8 @@ def moved(
         with_label: whether the label is compared too; what is served has none.
     """
     here, there = sample(new, contract, rows, with_label), sample(reference, contract, rows, with_label)
+    here, there = traits(here, there, contract)
+    contract = with_traits(contract)
     compared = _contract_a_class(contract)
     before = summarise(there, compared)
     now = summarise(here, compared, like=before)

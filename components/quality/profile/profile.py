@@ -168,7 +168,10 @@ def _element_numbers(there: pl.Series, alone: bool) -> Numbers:
 def _statistics(name: str, part: Part, contract: Contract) -> dict[str, Any]:
     feature, label = contract.features.get(name), contract.label
     sensitive = feature.sensitive if feature else False
-    found = _tensor_found(part, feature) if feature is not None and feature.shape else _scalar_found(part, sensitive)
+    read = feature.text if feature else False
+    found = (
+        _tensor_found(part, feature) if feature is not None and feature.shape else _scalar_found(part, sensitive, read)
+    )
     if label is not None and name == label.name and label.classes is not None:
         found["classes"] = _classes(part, label.classes, label.separator if label.many else None)
     measured = part.association.measure() if part.association is not None else None
@@ -177,7 +180,8 @@ def _statistics(name: str, part: Part, contract: Contract) -> dict[str, Any]:
     return found
 
 
-def _scalar_found(part: Part, sensitive: bool) -> dict[str, Any]:
+def _scalar_found(part: Part, sensitive: bool, read: bool = False) -> dict[str, Any]:
+    """``read``: a text of which no whole value is shown."""
     common = {
         "kind": part.kind,
         "count": part.count,
@@ -186,7 +190,10 @@ def _scalar_found(part: Part, sensitive: bool) -> dict[str, Any]:
     }
     if part.kind == "datetime" and isinstance(part.values, Numbers):
         return {**common, **_times(part.values, sensitive)}
-    return {**common, **part.values.statistics(sensitive=sensitive)}
+    found = part.values.statistics(sensitive=sensitive)
+    if read:
+        found.pop("top_values", None)
+    return {**common, **found}
 
 
 def _tensor_found(part: Part, feature: Feature) -> dict[str, Any]:
