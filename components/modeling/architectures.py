@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, SerializeAsAny
 
+from components.modeling.autoencoder import Autoencoder
 from components.modeling.base import Architecture
 from components.modeling.cnn import Cnn
 from components.modeling.custom import CustomModel
@@ -13,6 +14,9 @@ from components.modeling.vision import Vision
 from schemas.config import accept_any
 
 AnyModel = Annotated[
-    Mlp | Cnn | Tabular | Vision | CustomModel, Field(discriminator="kind"), SerializeAsAny(), accept_any(Architecture)
+    Mlp | Cnn | Tabular | Vision | Autoencoder | CustomModel,
+    Field(discriminator="kind"),
+    SerializeAsAny(),
+    accept_any(Architecture),
 ]
 """Settings of any architecture: ``{"kind": "mlp", "units": [64, 64]}``, or an object of any subclass."""

@@ -77,7 +77,9 @@ def _text(text: str) -> str:
 
 
 def _title(recipe: Recipe, label: str) -> str:
-    what = choose(recipe.contract).title
+    what = choose(recipe.contract, of_model=recipe.model.task).title
+    if recipe.model.task is not None:
+        return f"{what} among {recipe.rows:,} rows."
     return f"{what} of {named(label)}, from {recipe.rows:,} rows."
 
 
@@ -104,7 +106,9 @@ def _home(name: str) -> str:
     if name in {c.__name__ for c in (*_SOURCES, *_PARTS)}:
         return "components.sources"
     return {
+        "Adam": "components.learning.optimizers",
         "AdamW": "components.learning.optimizers",
+        "Autoencoder": "components.modeling.autoencoder",
         "EarlyStopping": "components.learning.settings",
         "FeatureSettings": "components.features.settings",
         "PreprocessConfig": "components.preprocess",
