@@ -1,5 +1,6 @@
 """The ``evaluate`` step: measure a model on unseen rows, and close the gate when it is not good enough."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -13,6 +14,8 @@ from schemas.errors import ConfigError, StepFailed, StepSkipped, UnknownName
 from schemas.files import read_json, write_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     import polars as pl
     from numpy.typing import NDArray
 
@@ -69,7 +72,9 @@ def evaluate(config: EvaluateConfig, model: Model, examples: CheckedExamples, ou
     _check(config, model.contract, task, examples)
     frame, answers = _predictions(model, task, examples, config)
     inputs = {"model": fingerprint_of(model), "examples": fingerprint_of(examples)}
-    return conclude(config, task, model.contract, frame, answers, {k: v for k, v in inputs.items() if v}, out)
+    known = {k: v for k, v in inputs.items() if v}
+    beside = partial(task.beside, partial(_encoded, model, task, examples), split=config.split)
+    return conclude(config, task, model.contract, frame, answers, known, out, beside)
 
 
 def conclude(
@@ -80,6 +85,7 @@ def conclude(
     answers: "Answers",
     inputs: dict[str, str],
     out: Path,
+    beside: "Callable[[NDArray[Any]], dict[str, Any]]" = lambda truth: {},
 ) -> Evaluation:
     """``evaluate`` from predictions on: measure, decide, write.
 
@@ -91,6 +97,7 @@ def conclude(
         answers: the judged answers of the task, such as ``probabilities`` [N, K].
         inputs: fingerprints for the decision record.
         out: a directory to write to.
+        beside: from the truth to what other methods reach on the same rows.
     """
     from components.judging.gate import decide
     from components.judging.intervals import LEVEL
@@ -102,7 +109,9 @@ def conclude(
         "level": LEVEL, "method": "Poisson bootstrap", "resamples": config.resamples, "seed": config.seed,
     }  # fmt: skip
     measured = _metrics(task, truth, answers, config)
-    results: dict[str, Any] = {"metrics": measured, "interval": method, **task.described(truth, answers)}
+    results: dict[str, Any] = {
+        "metrics": measured, "interval": method, **task.described(truth, answers), **beside(truth),
+    }  # fmt: skip
     record = decide(results["metrics"], config.min, config.max, config.use, inputs, config.split)
     few = config.model_copy(update={"resamples": min(config.resamples, RESAMPLES)})
     sliced = measure_slices(
@@ -176,6 +185,17 @@ def _predictions(
             parts.append(outputs(run, encoder.encode(frame)))
             frames.append(frame.select(columns))
     return pl.concat(frames), answered(task, np.concatenate(parts))
+
+
+def _encoded(model: Model, task: "Task", examples: CheckedExamples, split: str) -> "Iterator[dict[str, NDArray[Any]]]":
+    """The encoded rows of a split, part by part."""
+    from components.features.transform import FeatureTransform
+    from components.learning.arrays import Encoder
+    from components.learning.predict import piece_rows
+
+    transform = FeatureTransform.load(model.transform)
+    encoder = Encoder(transform, type(task))
+    return (transform.encode(frame) for frame in encoder.frames(examples.files(split), piece_rows(transform)))
 
 
 def _metrics(task: "Task", truth: "NDArray[Any]", answers: "Answers", settings: JudgeSettings) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from shutil import copytree
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from components.features.encoded import AS_SENT, TEXT
@@ -34,6 +35,7 @@ from components.learning.own.code import OwnCode
 from components.learning.own.numbers import with_own
 from components.learning.own.parts import own_callbacks
 from components.learning.own.trial import try_one_batch
+from components.learning.predict import forward, outputs, piece_rows
 from components.learning.settings import FitSettings, check_placed
 from components.learning.shown import TrainingColumns
 from components.learning.splits import Measure, Splits, fits_in_memory, held_splits, streamed_splits
@@ -91,7 +93,7 @@ def fit(
     LOG.info("%d rows are %s", splits.feed.rows, "streamed" if splits.streamed else "held in memory")
     seeing = architecture.shown(TrainingColumns(encoder, examples.files("train"), settings.seed, _held(splits)))
     learner = made(settings, seeing, transform, task, placement)
-    splits = splits.fed(learner.feed, settings.seed)
+    splits = splits.only(learner.chosen, settings.seed).fed(learner.feed, settings.seed)
     fed = architecture.fed(learner.model)
     splits.feed.unpack = _composed(fed, splits.feed.unpack)
     training = Training(
@@ -105,6 +107,7 @@ def fit(
     with precision(settings.precision):
         sample = transform.encode(next(encoder.frames(examples.files("train"), SAMPLE_ROWS)))
         keep(architecture, learner.model, lambda: architecture.network(transform.encoded, task), sample, out)
+    task = architecture.calibrated(task, transform, lambda split: _outputs(learner.model, encoder, examples, split))
     write_task(task, out)
     if settings.checkpoints != "none":
         copytree(context.work / "checkpoints", out / "checkpoints")
@@ -120,6 +123,15 @@ def _held(splits: Splits) -> Arrays | None:
     """The training rows as they travel, where they are in memory."""
     feed = splits.feed
     return feed.whole()[0] if type(feed) is MemoryFeed else None
+
+
+def _outputs(model: Any, encoder: Encoder, examples: Examples, split: str) -> np.ndarray | None:
+    """What the trained model gives for the rows of a split, [rows, K]; None where it has none."""
+    if split not in examples.splits or not examples.rows(split):
+        return None
+    run, rows = forward(model, encoder.transform), piece_rows(encoder.transform)
+    frames = encoder.frames(examples.files(split), rows)
+    return np.concatenate([outputs(run, encoder.encode(frame)) for frame in frames])
 
 
 def _without_compiler_for_texts(settings: FitSettings, transform: FeatureTransform) -> FitSettings:

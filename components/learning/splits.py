@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from components.features.transform import FeatureTransform
-from components.learning.arrays import Arrays, Encoder, row_bytes, split_bytes
+from components.learning.arrays import Arrays, Encoder, aligned, row_bytes, split_bytes
 from components.learning.input_pipeline import Batch, Feed, MemoryFeed
 from components.learning.memory import StreamMemory
 from components.learning.predict import forward, outputs
@@ -38,6 +38,23 @@ class Splits:
     feed: Feed
     validation: Validation | None
     streamed: bool
+
+    def only(self, chosen: Callable[[Arrays, int], np.ndarray] | None, seed: int) -> Splits:
+        """The same with those training rows that the learner chooses, where it does.
+
+        Raises:
+            ConfigError: the split is streamed, and rows are chosen among all of it.
+        """
+        if chosen is None:
+            return self
+        if not isinstance(self.feed, MemoryFeed):
+            raise ConfigError("a model that chooses its training rows, and data that are streamed", "a split in memory",
+                              "raise memory_mb, or let it learn from all rows (contamination=0)")  # fmt: skip
+        arrays, *others = self.feed.whole()
+        rows = np.flatnonzero(chosen(arrays, seed))
+        taken = {name: _taken(values, rows) for name, values in arrays.items()}
+        part = cast(Batch, (taken, *(values[rows] for values in others)))
+        return replace(self, feed=MemoryFeed(part, min(self.feed.batch, len(rows)), seed, self.feed.unpack))
 
     def fed(self, make: Callable[[Batch, int, int], Feed] | None, seed: int) -> Splits:
         """The same with the learner's own feed, where it has one.
@@ -85,6 +102,13 @@ class Validation:
             return {**found, "loss": found["loss"] + float(sum(float(p) for p in model.losses))}
 
         return numbers
+
+
+def _taken(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Some rows, in memory that TensorFlow takes as it is."""
+    out = aligned((len(rows), *values.shape[1:]), values.dtype.name)
+    np.take(values, rows, axis=0, out=out)
+    return out
 
 
 def fits_in_memory(settings: FitSettings, examples: Examples, encoder: Encoder) -> bool:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, SerializeAsAny
 
+from components.modeling.autoencoder import Autoencoder
 from components.modeling.bag import Bag
 from components.modeling.base import Architecture
 from components.modeling.cnn import Cnn
@@ -15,7 +16,7 @@ from components.modeling.vision import Vision
 from schemas.config import accept_any
 
 AnyModel = Annotated[
-    Mlp | Cnn | Tabular | Vision | Bag | Text | CustomModel,
+    Mlp | Cnn | Tabular | Vision | Bag | Text | Autoencoder | CustomModel,
     Field(discriminator="kind"),
     SerializeAsAny(),
     accept_any(Architecture),

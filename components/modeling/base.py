@@ -15,7 +15,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from inspect import isabstract
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -26,6 +26,9 @@ from components.tasks.base import Task
 from components.tasks.layer_names import LayerNames
 from schemas.config import Config
 from schemas.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Activation = Literal["relu", "gelu", "elu", "selu", "silu", "leaky_relu", "tanh"]
 Initializer = Literal[
@@ -125,6 +128,13 @@ class Architecture(Config, ABC):
     def shown(self, columns: Mapping[str, Any]) -> Self:
         """The architecture once it was shown the training rows, [rows, ...] by encoded tensor; by default itself."""
         return self
+
+    def calibrated(self, task: Task, transform: FeatureTransform, outputs: Callable[[str], np.ndarray | None]) -> Task:
+        """The task once the model is trained, where it depends on the model's outputs; by default the one it was.
+
+        ``outputs`` gives those of the model for the rows of a split, [rows, K]; None where the split has no row.
+        """
+        return task
 
     @abstractmethod
     def trunk(self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames) -> Any:

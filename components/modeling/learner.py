@@ -64,9 +64,12 @@ class Learner:
             them, such as a target network that a callback moves. What a step reads or writes is there anyway.
         feed: makes of a split in memory (encoded tensors, targets and perhaps weights), the batch size and the seed
             what hands out batches, a ``components.learning.input_pipeline.Feed``; None for rows at random.
+        chosen: says of a split in memory, given its encoded tensors and the seed, which rows are learned from, bool
+            [rows]; None for all.
     """
 
     model: Any
     phases: tuple[Phase, ...]
     kept: tuple[Any, ...] = ()
     feed: Callable[[Any, int, int], Any] | None = None
+    chosen: Callable[[Mapping[str, Any], int], Any] | None = None

@@ -77,7 +77,9 @@ def _text(text: str) -> str:
 
 
 def _title(recipe: Recipe, label: str) -> str:
-    what = choose(recipe.contract).title
+    what = choose(recipe.contract, of_model=recipe.model.task).title
+    if recipe.model.task is not None:
+        return f"{what} among {recipe.rows:,} rows."
     return f"{what} of {named(label)}, from {recipe.rows:,} rows."
 
 
@@ -106,6 +108,7 @@ def _home(name: str) -> str:
     return {
         "Adam": "components.learning.optimizers",
         "AdamW": "components.learning.optimizers",
+        "Autoencoder": "components.modeling.autoencoder",
         "Bag": "components.modeling.bag",
         "EarlyStopping": "components.learning.settings",
         "FeatureSettings": "components.features.settings",

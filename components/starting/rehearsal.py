@@ -70,20 +70,22 @@ def rehearse(contract: Contract, source: Source, parts: Parts, split: AnySplit) 
     rows = dict.fromkeys(assigner.splits, 0)
     labels: dict[str, list[pl.Series]] = {name: [] for name in assigner.splits}
     reasons: dict[str, int] = {}
-    assert contract.label is not None
+    label = contract.label.name if contract.label else None
     for part, frame in parts.items():
         for name, placed in assigner.assign(frame, part).items():
             good, why = usable(contract, placed)
             for what, count in why.items():
                 reasons[what] = reasons.get(what, 0) + count
             rows[name] += int(good.sum())
-            labels[name].append(placed.get_column(contract.label.name).filter(good))
+            if label is not None:
+                labels[name].append(placed.get_column(label).filter(good))
     found = {name: pl.concat(series) for name, series in labels.items() if series}
     return Rehearsal(rows, reasons, _lacking(contract, found))
 
 
 def _lacking(contract: Contract, labels: Mapping[str, pl.Series]) -> dict[str, tuple[Scalar, ...]]:
-    assert contract.label is not None
+    if contract.label is None:
+        return {}
     classes = contract.label.classes
     if classes is None:
         steady = "train" in labels and labels["train"].n_unique() < 2

@@ -141,10 +141,9 @@ def _salt(contract: Contract, frame: pl.DataFrame, cut: Shares) -> int:
 
 def _rare(contract: Contract, rows: pl.DataFrame) -> list[pl.DataFrame]:
     """The rows of each rare class; all rows together where there are few and no classes."""
-    assert contract.label is not None
-    name = contract.label.name
-    if contract.label.classes is None:
+    if contract.label is None or contract.label.classes is None:
         return [rows] if rows.height < RARE_ROWS else []
+    name = contract.label.name
     groups = [rows.filter(pl.col(name) == value) for value in contract.label.classes]
     return [group for group in groups if 0 < group.height < RARE_ROWS]
 
@@ -158,7 +157,8 @@ def _without_classes(
         ConfigError: fewer than two are left, or classes are not what is wrong.
     """
     label = contract.label
-    assert label is not None
+    if label is None:
+        raise _refusal(contract, parts, seen)
     gone = {value for missing in seen.lacking.values() for value in missing}
     left = tuple(c for c in label.classes or () if c not in gone)
     if seen.empty or label.classes is None or len(left) < 2:
@@ -178,12 +178,11 @@ def _dropped(label: str, value: Scalar, rows: int, split: Split) -> Decision:
 
 def _refusal(contract: Contract, parts: Parts, seen: Rehearsal) -> ConfigError:
     label = contract.label
-    assert label is not None
     total = sum(frame.height for frame in parts.values())
     left = sum(seen.rows.values())
     set_aside = "; ".join(f"{count:,}: {what}" for what, count in seen.reasons.items())
     got = [f"{left:,} of {total:,} rows can be used ({set_aside})"] if set_aside else []
-    if label.classes is not None:
+    if label is not None and label.classes is not None:
         rows = pl.concat([frame.get_column(label.name) for frame in parts.values()])
         counts = sorted(((int((rows == c).sum()), c) for c in label.classes), key=lambda pair: pair[0])
         got.append(
@@ -191,9 +190,16 @@ def _refusal(contract: Contract, parts: Parts, seen: Rehearsal) -> ConfigError:
         )
     return ConfigError(
         "; ".join([*got, _trouble(seen)]),
-        f"rows of every class in each of {', '.join(seen.rows)}" if label.classes else "a label that varies",
-        "give more rows, or name another --label",
+        _wanted(contract, seen),
+        "give more rows, or name another --label" if label is not None else "give more rows",
     )
+
+
+def _wanted(contract: Contract, seen: Rehearsal) -> str:
+    splits = ", ".join(seen.rows)
+    if contract.label is None:
+        return f"rows in each of {splits}"
+    return f"rows of every class in each of {splits}" if contract.label.classes else "a label that varies"
 
 
 def _trouble(seen: Rehearsal) -> str:

@@ -23,8 +23,11 @@ def start(
     from components.starting.images import annotated, start_with_images
     from components.starting.pixels import pixel_column, start_with_pixels
     from components.starting.table import start_with_table
+    from components.starting.unlabelled import is_asked, start_unlabelled
 
     kind = kind_of(data)
+    if is_asked(label, task):
+        return start_unlabelled(name, data, kind, label=label, task=task, time=time, query=query, decimals=decimals)
     if kind == "images" or annotated(data, kind):
         return start_with_images(name, data, label=label)
     pixels = pixel_column(data, kind)

@@ -76,9 +76,9 @@ def start_with_table(
     label, guess = find_label(opened.frame, opened.specs, label)
     refuse_broken_numbers(opened.frame[label], opened.specs[label])
     task, why = task_of(opened.specs[label], opened.frame[label], task)
-    inferred, why_time = _inferred(name, opened, label, task, time)
-    contract, columns = _without(inferred, opened, why_time)
-    parts = _typed(opened, contract)
+    inferred, why_time = inferred_contract(name, opened, label, task, time)
+    contract, columns = without_columns(inferred, opened, why_time)
+    parts = typed_parts(opened, contract)
     typed = pl.concat(list(parts.values()))
     if task == NUMBERS:
         refuse_magnitude(typed[label])
@@ -104,7 +104,9 @@ def start_with_table(
     return Recipe(contract, opened.source, typed.height, model, training, settled.split, transform, tuple(decisions))
 
 
-def _inferred(name: str, opened: Opened, label: str, task: Asked, time: str | None) -> tuple[Contract, str]:
+def inferred_contract(
+    name: str, opened: Opened, label: str | None, task: Asked | None, time: str | None
+) -> tuple[Contract, str]:
     """The contract as ``contract infer`` would write it, the time column that was asked for or found, and why."""
     with opened.as_file() as path:
         contract = infer_contract(path, label, task, time, name, specs=opened.specs)
@@ -112,7 +114,7 @@ def _inferred(name: str, opened: Opened, label: str, task: Asked, time: str | No
     return contract if found == contract.time else contract.model_copy(update={"time": found}), why
 
 
-def _without(contract: Contract, opened: Opened, why_time: str) -> tuple[Contract, list[Decision]]:
+def without_columns(contract: Contract, opened: Opened, why_time: str) -> tuple[Contract, list[Decision]]:
     """The contract with rules that warn, and without the columns that a first model does not see."""
     out = left_out(contract, opened.frame, opened.specs)
     absent = {o.name for o in out}
@@ -162,7 +164,7 @@ def _moment(contract: Contract, opened: Opened) -> Feature | None:
     )  # fmt: skip
 
 
-def _typed(opened: Opened, contract: Contract) -> dict[str | None, pl.DataFrame]:
+def typed_parts(opened: Opened, contract: Contract) -> dict[str | None, pl.DataFrame]:
     """All rows as the pipeline will read them, by part: a source that cannot be read so is found out here."""
     wanted = Wanted(contract_columns(contract), frozenset(contract.ignore))
     parts = opened.source.splits() or (None,)

@@ -1,22 +1,28 @@
-"""What a person may ask for when a column is looked at for the first time: ``--task classification`` or ``regression``.
+"""What a person may ask for when a column is looked at for the first time: ``--task classification``, ``anomaly``, ...
 
-Which task that becomes, the label of the contract says (``choose``).
+Which task that becomes, the label of the contract says (``choose``), or the architecture where there is none.
 """
 
 from typing import Literal
 
 from schemas.errors import ConfigError
 
-Asked = Literal["classification", "regression"]
+Asked = Literal["classification", "regression", "anomaly", "clusters"]
 CLASSES: Asked = "classification"
 NUMBERS: Asked = "regression"
+ANOMALY: Asked = "anomaly"
+CLUSTERS: Asked = "clusters"
+UNLABELLED: tuple[Asked, ...] = (ANOMALY, CLUSTERS)
+"""Those that learn from rows alone."""
+NO_LABEL = "none"
+"""What ``--label`` says where there is no label."""
 
 
 def as_asked(text: str | None) -> Asked | None:
     """The option as it was written. Raises ``ConfigError`` for another text."""
-    for known in (CLASSES, NUMBERS):
+    for known in (CLASSES, NUMBERS, *UNLABELLED):
         if text == known:
             return known
     if text is not None:
-        raise ConfigError(f"--task {text}", "classification or regression", "correct the option")
+        raise ConfigError(f"--task {text}", "classification, regression, anomaly or clusters", "correct the option")
     return None

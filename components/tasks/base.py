@@ -15,7 +15,7 @@ No other room asks which task it has. A new task is one file: a subclass with a 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 from components.judging.metric import Direction, Metric, directions
@@ -330,6 +330,15 @@ class Task(Config, ABC):
 
         JSON-serializable and without NaN.
         """
+
+    def beside(
+        self, rows: Callable[[str], Iterator[Mapping[str, np.ndarray]]], truth: np.ndarray, split: str
+    ) -> dict[str, Any]:
+        """What other methods reach on the same rows, for ``evaluation.json``; by default nothing.
+
+        ``rows`` goes through the encoded rows of a split, part by part; ``split`` is the one that ``truth`` is of.
+        """
+        return {}
 
     @classmethod
     def pictures(cls, results: Mapping[str, Any]) -> list[tuple[str, str]]:

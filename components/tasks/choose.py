@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from components.judging.metric import Metric
+from components.tasks.anomaly import Anomaly
 from components.tasks.base import Task
 from components.tasks.binary import Binary
 from components.tasks.multiclass import Multiclass
@@ -19,7 +20,7 @@ from schemas.contract import Contract
 from schemas.errors import ConfigError, UnknownName
 from schemas.files import read_json, write_json
 
-TASKS: tuple[type[Task], ...] = (Multilabel, Binary, Multiclass, Regression)
+TASKS: tuple[type[Task], ...] = (Multilabel, Binary, Multiclass, Regression, Anomaly)
 """The tasks of this package; the first that suits a contract is its task."""
 FILE = "task.json"
 """Where a task lies beside its model."""

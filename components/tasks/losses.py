@@ -65,3 +65,16 @@ class StandardisedError(keras.losses.Loss):
             case "huber":
                 each = keras.ops.where(size <= 1, keras.ops.square(difference) / 2, size - 0.5)
         return keras.ops.mean(each, axis=-1)
+
+
+SMALL_ERROR = 1e-2
+"""Squared error, in squared spreads, below which a smaller one is hardly better."""
+
+
+def log_error(y_true: Any, y_pred: Any) -> Any:
+    """Logarithm of each row's mean squared error, [N], of the squared errors of its columns, [N, D].
+
+    The gradient of a row is divided by its error, so that rows that stay far off hardly count (the likelihood of a
+    heavy-tailed distribution, as in Huber's and Cauchy's estimators). Targets are not looked at.
+    """
+    return keras.ops.log(keras.ops.mean(y_pred, axis=-1) + SMALL_ERROR)

@@ -31,9 +31,10 @@ def new(
             show_default=False,
         ),
     ],
-    label: Annotated[str | None, typer.Option(help="Column to be predicted [default: guessed]")] = None,
+    label: Annotated[str | None, typer.Option(help="Column to be predicted, or none [default: guessed]")] = None,
     task: Annotated[
-        str | None, typer.Option(help="classification or regression [default: seen from the label]")
+        str | None,
+        typer.Option(help="classification or regression [default: seen from the label]; anomaly without one"),
     ] = None,
     time: Annotated[str | None, typer.Option(help="Column that says when a row was made [default: found]")] = None,
     decimal: Annotated[

@@ -1,0 +1,24 @@
+"""Which feature each column of a model belongs to, where the encoded tensors stand side by side."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from components.features.transform import FeatureTransform
+
+
+def feature_columns(transform: FeatureTransform) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Names of the features that have columns, and for each column the position of its feature among them, [D]."""
+    plan = transform.plan
+    numbers = [number.feature for number in plan.numbers.values()]
+    missing = [number.feature for number in plan.numbers.values() if number.plan.indicator]
+    places = [name for name, feature in plan.features.items() for _ in feature.places(name)]
+    owners = [*numbers, *missing, *places]
+    owners += [numbers[place] for place in plan.shared]
+    for name, feature in plan.features.items():
+        tensor = feature.tensor(name, plan.contract.features[name])
+        owners += [name] * math.prod(tensor.shape) if tensor else []
+    features = tuple(name for name in plan.features if name in set(owners))
+    return features, tuple(features.index(name) for name in owners)

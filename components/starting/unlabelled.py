@@ -1,0 +1,180 @@
+"""A first pipeline for rows without a label: what is unlike the others, or which rows belong together.
+
+::
+
+    open -> label to judge by, if one is named -> contract -> columns to leave out -> split -> model
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from components.features.settings import PreprocessConfig
+from components.learning.optimizers import Adam, Schedule
+from components.modeling.autoencoder import Autoencoder
+from components.starting.opening import Kind, open_table
+from components.starting.recipe import Decision, Recipe
+from components.starting.settling import settle
+from components.starting.table import inferred_contract, typed_parts, without_columns
+from components.tasks.asked import ANOMALY, CLASSES, CLUSTERS, NO_LABEL, UNLABELLED, Asked
+from schemas.contract import Contract
+from schemas.errors import ConfigError, UnknownName
+from schemas.words import listed, named
+
+STEPS = 2500
+"""Steps of a training, about."""
+MOST_VALUES = 64
+"""Texts with more values than this are left out: each value is a column of 0 and 1."""
+FEWEST_ROWS = 50
+"""Fewer rows than this do not show what is usual."""
+
+
+def is_asked(label: str | None, task: Asked | None) -> bool:
+    """Whether nothing is to be predicted: by ``--label none``, or by the task."""
+    return label == NO_LABEL or task in UNLABELLED
+
+
+def start_unlabelled(
+    name: str,
+    data: str,
+    kind: Kind,
+    *,
+    label: str | None = None,
+    task: Asked | None = None,
+    time: str | None = None,
+    query: str | None = None,
+    decimals: Mapping[str, str] | None = None,
+) -> Recipe:
+    """Look at a table and decide on a first pipeline that learns from its rows alone.
+
+    Args:
+        name: of the contract.
+        data: path, URL or name.
+        kind: what ``data`` is.
+        label: column of two classes that the model is judged by and never learns from; ``none``, or left out, for
+            none.
+        task: ``anomaly``, by default.
+        time: column that says when a row was made; found where left out. No feature of the model.
+        query: SELECT or table, for a database.
+        decimals: the decimal sign of columns, ``,`` or ``.``; seen from the values where left out.
+
+    Raises:
+        DataUnreadable: the data cannot be read, or has too few rows.
+        UnknownName: a column that does not exist.
+        ConfigError: a task that has a label, a label without two classes, or fewer than two columns are left.
+    """
+    if task == CLUSTERS:
+        raise ConfigError("--task clusters", "anomaly, which is what there is without a label", "use --task anomaly")
+    judge = None if label == NO_LABEL else label
+    if task is not None and task not in UNLABELLED:
+        raise ConfigError(
+            f"--label none and --task {task}", "a column to be predicted", "name it with --label, or leave --task out"
+        )
+    opened = open_table(data, kind, query, decimals)
+    for column in (judge, time):
+        if column is not None and column not in opened.frame.columns:
+            raise UnknownName("column", column, opened.frame.columns)
+    inferred, why_time = inferred_contract(name, opened, judge, CLASSES if judge else None, time)
+    if judge is not None:
+        inferred = _rare_second(inferred, opened.frame[judge])
+    contract, columns = without_columns(inferred, opened, why_time)
+    contract, others = _without_moments_and_texts(contract, opened.frame)
+    _refuse_few(contract, [*columns, *others], opened.frame.height)
+    parts = typed_parts(opened, contract)
+    settled = settle(contract, opened.source, parts)
+    contract, rows = settled.contract, sum(part.height for part in parts.values())
+    model, training = autoencoder(rows)
+    decisions = [
+        Decision("rows", f"{opened.frame.height:,} rows, {len(opened.frame.columns)} columns"),
+        _task(contract, task),
+        Decision("features", f"{len(contract.features)}: {listed(contract.features)}"),
+        *columns,
+        *others,
+        *settled.decisions,
+        Decision("model", *_model_words(model, training)),
+    ]
+    transform = PreprocessConfig(one_hot_up_to=MOST_VALUES) if _has_texts(contract) else PreprocessConfig()
+    return Recipe(contract, opened.source, rows, model, training, settled.split, transform, tuple(decisions))
+
+
+def autoencoder(rows: int) -> tuple[Autoencoder, dict[str, Any]]:
+    """Architecture, and settings of the training by field name."""
+    batch = 64 if rows < 5_000 else 256
+    epochs = int(min(200, max(10, STEPS * batch / max(1, 0.7 * rows))))
+    return Autoencoder(), {
+        "epochs": epochs,
+        "batch": batch,
+        "optimizer": Adam(learning_rate=3e-3),
+        "schedule": Schedule(),
+        "early_stopping": None,
+    }
+
+
+def _task(contract: Contract, task: Asked | None) -> Decision:
+    why = "as asked" if task else "no label: rows unlike the others are looked for"
+    if contract.label is None:
+        return Decision("task", ANOMALY, why)
+    rare = contract.label.classes[1] if contract.label.classes else ""
+    return Decision("task", ANOMALY, f"{why}; judged by {named(contract.label.name)} = {rare}, never learned from")
+
+
+def _model_words(model: Autoencoder, training: Mapping[str, Any]) -> tuple[str, str]:
+    aside = f"the strangest {model.contamination:.0%} of the training rows are not learned from"
+    above = f"a row is an anomaly above the score of {model.quantile:.0%} of the validation rows"
+    return "autoencoder", f"{aside}; {above}; {training['epochs']} epochs in batches of {training['batch']}"
+
+
+def _rare_second(contract: Contract, series: pl.Series) -> Contract:
+    """The contract with the rarer of the two classes last: that of the anomalies.
+
+    Raises:
+        ConfigError: the label has not two classes.
+    """
+    label = contract.label
+    assert label is not None
+    classes = label.classes or ()
+    if len(classes) != 2:
+        what = f"{len(classes)} classes" if classes else "numbers"
+        raise ConfigError(
+            f"--label {label.name} holds {what}", "two values, the rarer one for anomalies", "use --label none"
+        )
+    counts = [int((series.cast(pl.String) == str(value)).sum()) for value in classes]
+    ordered = classes if counts[1] <= counts[0] else (classes[1], classes[0])
+    return contract.model_copy(update={"label": label.model_copy(update={"classes": ordered})})
+
+
+def _without_moments_and_texts(contract: Contract, frame: pl.DataFrame) -> tuple[Contract, list[Decision]]:
+    """The contract without features that move on for ever, and without texts of many values."""
+    gone: dict[str, str] = {}
+    for name, feature in contract.features.items():
+        if feature.dtype == "datetime" or feature.advances is not None or name == contract.time:
+            gone[name] = "it moves on: every later row would be strange"
+        elif feature.dtype == "string" and frame[name].n_unique() > MOST_VALUES:
+            gone[name] = f"{frame[name].n_unique()} different texts; up to {MOST_VALUES} are taken"
+    kept = {n: f for n, f in contract.features.items() if n not in gone}
+    if not kept:
+        reasons = "; ".join(f"{named(n)}: {why}" for n, why in gone.items())
+        raise ConfigError(f"no feature is left ({reasons})", "a column that varies", "give other data")
+    ignore = (*contract.ignore, *(n for n in gone if n != contract.time))
+    changed = contract.model_copy(update={"features": kept, "ignore": ignore})
+    return changed, [Decision("left out", named(n), why) for n, why in gone.items()]
+
+
+def _refuse_few(contract: Contract, decisions: list[Decision], rows: int) -> None:
+    if rows < FEWEST_ROWS:
+        raise ConfigError(f"{rows} rows", f"at least {FEWEST_ROWS}, to see what is usual", "give more rows")
+    if len(contract.features) > 1 or any(feature.shape for feature in contract.features.values()):
+        return
+    out = "; ".join(f"{one.choice}: {one.why}" for one in decisions if one.what == "left out")
+    raise ConfigError(
+        f"one column, {listed(contract.features)}" + (f" (left out: {out})" if out else ""),
+        "at least two columns, of which one tells about the other",
+        "give more columns; `min` and `max` of the contract guard a single number",
+    )
+
+
+def _has_texts(contract: Contract) -> bool:
+    return any(f.dtype == "string" or f.allowed is not None for f in contract.features.values())

@@ -1,0 +1,87 @@
+"""What ``new`` decides about rows without a label, and what it refuses."""
+
+import datetime as dt
+
+import numpy as np
+import polars as pl
+import pytest
+
+from components.sources import ByTime
+from components.starting.start import start
+from components.tasks.asked import as_asked
+from schemas.errors import ConfigError, DataUnreadable, UnknownName
+from tests.components.modeling.dirty_rows import nine_numbers
+
+
+def written(path, rows: int = 400, **more) -> str:
+    numbers, odd = nine_numbers(0, rows, 0.07)
+    columns = {f"n{i}": numbers[:, i] for i in range(9)}
+    label = np.where(odd, "bad", "ok")
+    pl.DataFrame({**columns, **{k: v(rows) if callable(v) else v for k, v in more.items()}, "state": label}).write_csv(
+        path / "rows.csv"
+    )
+    return str(path / "rows.csv")
+
+
+def said(recipe, what):
+    return {d.choice: d.why for d in recipe.decisions if d.what == what}
+
+
+def test_no_label_is_an_autoencoder_and_it_is_said_why(tmp_path):
+    recipe = start("r", written(tmp_path), label="none")
+    assert recipe.contract.label is None and recipe.model.kind == "autoencoder"
+    assert said(recipe, "task")["anomaly"].startswith("no label: rows unlike the others")
+    assert "not learned from" in said(recipe, "model")["autoencoder"]
+    assert "state" in recipe.contract.features  # a column of two texts like any other
+    assert recipe.contract.on_bad_rows == "quarantine"
+
+
+def test_a_label_that_is_named_judges_and_its_rarer_class_is_the_anomaly(tmp_path):
+    recipe = start("r", written(tmp_path), label="state", task="anomaly")
+    assert recipe.contract.label.classes == ("ok", "bad") and "state" not in recipe.contract.features
+    assert said(recipe, "task")["anomaly"] == "as asked; judged by state = bad, never learned from"
+
+
+def test_moments_split_and_are_no_features(tmp_path):
+    start_day = dt.datetime(2026, 1, 1)
+    days = lambda n: [start_day + dt.timedelta(hours=i) for i in range(n)]  # noqa: E731
+    recipe = start("r", written(tmp_path, made_at=days), label="none")
+    assert recipe.contract.time == "made_at" and isinstance(recipe.split, ByTime)
+    assert "made_at" not in recipe.contract.features
+    assert "every later row would be strange" in said(recipe, "left out")["made_at"]
+
+
+def test_constant_columns_texts_and_keys_are_left_out_with_reasons(tmp_path):
+    name = lambda n: [f"a name {i % 200}" for i in range(n)]  # noqa: E731
+    recipe = start("r", written(tmp_path, same=1, name=name), label="none")
+    out = said(recipe, "left out")
+    assert out["same"].startswith("constant") and "name" in out
+    assert not {"same", "name"} & set(recipe.contract.features)
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"a": [float(i % 17) for i in range(200)]}, "one column, a"),
+        ({"a": [float(i % 17) for i in range(200)], "b": [1.0] * 200}, "b: constant"),
+        ({"a": [1.0] * 200, "b": [2.0] * 200}, "no column|no feature"),
+        ({"a": [float(i % 17) for i in range(30)], "b": [float(i % 5) for i in range(30)]}, "30 rows"),
+    ],
+    ids=["one", "one of two", "constants", "few"],
+)
+def test_too_little_is_refused(tmp_path, columns, words):
+    pl.DataFrame(columns).write_csv(tmp_path / "few.csv")
+    with pytest.raises((ConfigError, DataUnreadable), match=words):
+        start("r", str(tmp_path / "few.csv"), label="none")
+
+
+def test_options_that_do_not_fit_are_refused(tmp_path):
+    path = written(tmp_path)
+    with pytest.raises(ConfigError, match="--label none and --task regression"):
+        start("r", path, label="none", task="regression")
+    with pytest.raises(ConfigError, match="two values, the rarer one"):
+        start("r", path, label="n0", task="anomaly")
+    with pytest.raises(UnknownName, match="stat"):
+        start("r", path, label="stat", task="anomaly")
+    with pytest.raises(ConfigError, match="anomaly or clusters"):
+        as_asked("strange")
