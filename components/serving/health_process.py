@@ -106,6 +106,7 @@ class _Listener(ThreadingHTTPServer):
 
 @dataclass(frozen=True)
 class _Asked:
+    method: str
     target: str
     headers: dict[bytes, bytes]
     http_1_0: bool
@@ -138,7 +139,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer a question."""
         headers = {name.lower().encode(): value.encode("latin-1") for name, value in self.headers.items()}
-        refused = self.server.hosts.refusal(_Asked(self.path, headers, self.request_version != "HTTP/1.1"))
+        refused = self.server.hosts.refusal(
+            _Asked(self.command, self.path, headers, self.request_version != "HTTP/1.1")
+        )
         status, kind, text = (refused, "text/plain", "") if refused else self._answer()
         body = text.encode()
         self.send_response(status)

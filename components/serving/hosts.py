@@ -19,6 +19,10 @@ class Asked(Protocol):
     """What is looked at of a request."""
 
     @property
+    def method(self) -> str:
+        """As sent."""
+
+    @property
     def target(self) -> str:
         """As sent."""
 

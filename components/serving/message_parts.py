@@ -55,19 +55,19 @@ def parts_needed(data: bytes, descriptor: Any, most: int) -> int:
         at += 1
         if tag > 0x7F:
             tag, at = _varint(data, at - 1, end)
-        message, part, varint = fields.get(tag >> 3, _UNKNOWN)
-        size += part
+        field = fields.get(tag >> 3, _UNKNOWN)
+        size += field.part
         kind = tag & 7
         if kind != _LENGTH:
             at = _varint(data, at, end)[1] if kind == _VARINT else at + _WIDTHS.get(kind, len(data))
             continue
         length, at = (data[at], at + 1) if at < end and data[at] < 0x80 else _varint(data, at, end)
-        if message is not None and 0 < length <= end - at:
+        if field.message is not None and 0 < length <= end - at:
             outer.append((end, fields))
-            end, fields = at + length, _fields(message)
+            end, fields = at + length, _fields(field.message)
             continue
-        if varint:
-            size += varint * _varints(data, at, min(length, end - at))
+        if field.varint:
+            size += field.varint * _varints(data, at, min(length, end - at))
         at += length
     return size
 

@@ -54,6 +54,8 @@ def test_what_is_answered(watched: Attacked) -> None:
     assert ask(watched, "/v1/health/live", method="POST").status == 501
     assert ask(watched, METRICS, "Host: rebound.example\r\n").status == 421
     assert ask(watched, "/v1/health/live", "").status == 400
+    assert ask(watched, "*").status == 400
+    assert ask(watched, "/v1/health/live", method="HEAD").body == b""
 
 
 def test_a_server_that_is_held_is_answered_for(watched: Attacked) -> None:

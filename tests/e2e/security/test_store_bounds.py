@@ -105,10 +105,12 @@ def test_reloads_that_lead_out_of_the_store(store: Path, models: Path, tmp_path:
     with started(tmp_path, *flags) as server, grpc.insecure_channel(server.grpc) as channel:
         stub = model_service_pb2_grpc.ModelServiceStub(channel)
 
-        def reload(path: Path | str) -> str:
+        def reload(path: Path | str, name: str = "evil") -> str:
             request = model_management_pb2.ReloadConfigRequest()
-            for name, base in (("m", place / "m"), ("evil", path)):
-                request.config.model_config_list.config.add(name=name, base_path=str(base), model_platform="tensorflow")
+            for model, base in (("m", place / "m"), (name, path)):
+                request.config.model_config_list.config.add(
+                    name=model, base_path=str(base), model_platform="tensorflow"
+                )
             try:
                 stub.HandleReloadConfigRequest(request, timeout=60)
             except grpc.RpcError as error:
@@ -118,8 +120,8 @@ def test_reloads_that_lead_out_of_the_store(store: Path, models: Path, tmp_path:
         for path in (models / "m", f"{place}/../../../{models.name}/m", f"file://{models}/m", place / "linked"):
             assert "INVALID_ARGUMENT" in (found := reload(path)) and "is not in the store" in found, found
         for name in ("version", "file"):
-            assert "did not become available" in (found := reload(place / name)), found
-            assert not served(server, "evil")
+            assert "did not become available" in (found := reload(place / name, name)), found
+            assert not served(server, name)
         assert reload(place / "within") == "OK"
         assert served(server, "evil")
         (place / "within").unlink()
