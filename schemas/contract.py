@@ -174,6 +174,9 @@ class Label(Config):
     """Smallest value of a regression label."""
     max: Limit | None = None
     """Largest value of a regression label."""
+    learned: bool = True
+    """Whether a model learns from it. One that is only judged by it, as of anomalies, needs no row of each class in
+    every split."""
     unit: str = ""
     description: str = ""
 

@@ -92,6 +92,7 @@ def _lacking(contract: Contract, labels: Mapping[str, pl.Series]) -> dict[str, t
         return {"train": ()} if steady else {}
     found = {name: set(series.unique().to_list()) for name, series in labels.items()}
     gone = {name: tuple(c for c in classes if c not in there) for name, there in found.items()}
+    gone = gone if contract.label.learned else {name: gone[name] for name in gone if name == "test"}
     return {name: missing for name, missing in gone.items() if missing}
 
 

@@ -143,7 +143,7 @@ def _rare_second(contract: Contract, series: pl.Series) -> Contract:
         )
     counts = [int((series.cast(pl.String) == str(value)).sum()) for value in classes]
     ordered = classes if counts[1] <= counts[0] else (classes[1], classes[0])
-    return contract.model_copy(update={"label": label.model_copy(update={"classes": ordered})})
+    return contract.model_copy(update={"label": label.model_copy(update={"classes": ordered, "learned": False})})
 
 
 def _without_moments_and_texts(contract: Contract, frame: pl.DataFrame) -> tuple[Contract, list[Decision]]:

@@ -36,6 +36,12 @@ def choose(contract: Contract, own: Code | None = None, of_model: type[Task] | N
         return _loaded(own)
     if of_model is not None:
         return of_model
+    if contract.label is not None and not contract.label.learned:
+        raise ConfigError(
+            f"label {contract.label.name!r} has learned: false, and the model learns from it",
+            "a model that only is judged by it, such as an autoencoder; or learned: true",
+            "correct the contract, or the model of the training",
+        )
     for task in TASKS:
         if task.suits(contract):
             return task

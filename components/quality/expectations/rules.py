@@ -182,6 +182,8 @@ def _label_rules(label: Label, few_valued: bool) -> Iterator[Rule]:
         )
         return
     yield in_set(label.name, label.classes, "critical", about)
+    if not label.learned:
+        return
     kwargs = {"column": label.name, "value_set": list(label.classes)}
     text = f"holds every class: {listed(label.classes)}"
     expectation = "expect_column_distinct_values_to_contain_set"
