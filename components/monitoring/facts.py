@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from components.quality.history import RunQuality, run_quality
+from components.quality.expectations.history import RunQuality, run_quality
 from components.reporting.reading import RunRecord, read_object, read_run
 from components.reporting.summary import metric_values
 from schemas.json_values import as_dict, as_list, as_number

@@ -15,7 +15,7 @@ import polars as pl
 from components.features.settings import PreprocessConfig
 from components.learning.optimizers import Adam, Schedule
 from components.modeling.autoencoder import Autoencoder
-from components.starting.opening import Kind, open_table
+from components.starting.open_data import Kind, open_table
 from components.starting.recipe import Decision, Recipe
 from components.starting.settling import settle
 from components.starting.table import inferred_contract, typed_parts, without_columns

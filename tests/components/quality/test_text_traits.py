@@ -6,10 +6,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.quality.batches import Batch, Rows
+from components.quality.rows.batches import Batch, Rows
 from components.quality.free_text import why_read
-from components.quality.moved import moved
-from components.quality.profile import profile_rows
+from components.quality.drift.report import moved
+from components.quality.profile.profile import profile_rows
 from components.quality.text_traits import script, traits, with_traits
 from schemas.contract import Contract
 

@@ -121,7 +121,7 @@ def test_it_is_kept_beside_a_model(tmp_path) -> None:
 
 
 def test_a_label_that_only_judges_need_not_be_in_every_split_and_no_classifier_takes_it() -> None:
-    from components.quality.rules import rules_of
+    from components.quality.expectations.rules import rules_of
 
     judging = Contract.model_validate({**LABELLED.model_dump(), "label": {**LABEL, "learned": False}})
     learned, judged = ({rule.name for rule in rules_of(contract)} for contract in (LABELLED, judging))
