@@ -115,6 +115,7 @@ def fit(
         "contract": examples.contract.model_dump(mode="json"),
         "task": task.kind,
         **training.summary(),
+        **architecture.remarks(learner.model, transform, task),
         "config": settings.model_dump(mode="json"),
     }
 

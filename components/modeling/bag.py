@@ -22,6 +22,7 @@ from pydantic import Field, PrivateAttr
 
 from components.features.encoded import CATEGORICAL, IMAGE, NGRAMS, NUMERIC, SEQUENCE, SHARES, EncodedTensor
 from components.features.kinds.text import NgramTensor
+from components.features.transform import FeatureTransform
 from components.modeling.base import Architecture, scope_name
 from components.modeling.ratios import NgramCounts
 from components.tasks.base import Task
@@ -79,6 +80,13 @@ class Bag(Architecture):
         rows = max((seen.rows for seen in self._seen.values()), default=1)
         prior = 1 / (2 * self.strength * rows * outputs.shape[1])
         return MemberTraining(model.input, outputs, name=model.name, task=task, tables=tables, prior=prior)
+
+    def remarks(self, model: Any, fitted: FeatureTransform, task: Task) -> dict[str, Any]:
+        """``telling``: the n-grams that push each output most."""
+        from components.modeling.telling import telling
+
+        classes = task.label.classes if task.label is not None and task.label.classes else ()
+        return {"telling": telling(model, fitted.plan, tuple(map(str, classes)))}
 
     def trunk(self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames) -> Any:
         """Not used: members have outputs, not features."""

@@ -125,6 +125,10 @@ class Architecture(Config, ABC):
         model = self.network(encoded, task)
         return Learner(model, (Phase("fit", self.training(model, task)),))
 
+    def remarks(self, model: Any, fitted: FeatureTransform, task: Task) -> dict[str, Any]:
+        """What the trained model says of itself, as plain values; stands in ``training.json``. By default nothing."""
+        return {}
+
     def shown(self, columns: Mapping[str, Any]) -> Self:
         """The architecture once it was shown the training rows, [rows, ...] by encoded tensor; by default itself."""
         return self

@@ -97,7 +97,7 @@ def _no_time(contract: Contract) -> str:
 
 def _cut(contract: Contract, parts: Parts) -> Iterator[tuple[Split, Decision]]:
     (frame,) = parts.values()
-    cut = shares(frame.height)
+    cut = shares(frame.height, read=any(f.text for f in contract.features.values()))
     if contract.time is not None:
         words = f"the latest rows judge; {_shares(cut)}"
         yield ByTime(shares=cut), Decision("split", f"by {named(contract.time)}", words)

@@ -10,7 +10,7 @@ from components.features.settings import FeatureSettings
 from components.learning.optimizers import Adam
 from components.learning.settings import EarlyStopping, FitSettings
 from components.modeling.bag import Bag
-from components.quality.free_text import why_read
+from components.quality.profile.free_text import why_read
 from components.starting.recipe import Decision
 from schemas.contract import Contract
 from schemas.words import named

@@ -12,6 +12,8 @@ from components.sources.splitting.splits import Shares
 
 LARGE = 50_000
 """From this many rows on a twentieth is enough to choose by and to judge by."""
+READ = 5_000
+"""The same for texts to be read."""
 _NAMED = re.compile(
     r"^(date|time|timestamp|datetime|ts|day|when|created|created_at|event_?(time|date)|order_?date|"
     r"transaction_?(time|date)|observed_?at|recorded_?at|pickup_datetime|period|month)$",
@@ -39,6 +41,6 @@ def _sorted_words(series: pl.Series, spec: Spec) -> str:
     return "rows are sorted by it" if back == 0 else f"rows follow it but for {back:,} of {steps.size:,} steps"
 
 
-def shares(rows: int) -> Shares:
-    """Parts to learn from, to choose by and to judge by."""
-    return Shares(train=0.9, val=0.05, test=0.05) if rows >= LARGE else Shares()
+def shares(rows: int, *, read: bool = False) -> Shares:
+    """Parts to learn from, to choose by and to judge by; ``read``: texts, of which every row brings new words."""
+    return Shares(train=0.9, val=0.05, test=0.05) if rows >= (READ if read else LARGE) else Shares()

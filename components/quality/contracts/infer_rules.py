@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from components.quality.screening.columns.advance import Advance
 from components.quality.screening.columns.table import Spec, Table
-from components.quality.free_text import why_read
+from components.quality.profile.free_text import why_read
 from components.quality.stats.tails import bounds, ends
 from components.sources.label_texts import absent_labels
 from components.tasks.asked import CLASSES, Asked

@@ -19,7 +19,7 @@ from components.quality.drift.domain_classifier import domain_classifier
 from components.quality.rows.batches import Rows
 from components.quality.stats.counts import Counts
 from components.quality.stats.summary import Summary, summarise
-from components.quality.text_traits import traits, with_traits
+from components.quality.drift.text_traits import traits, with_traits
 from schemas.contract import Contract, Feature
 from schemas.reference import DriftThresholds
 

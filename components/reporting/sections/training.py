@@ -4,9 +4,10 @@ from typing import Any
 
 from components.charts.plot import Plot
 from components.charts.scale import label, nice_domain, seconds_text
+from components.charts.terms import terms
 from components.reporting.reading import RunRecord, read_history
 from components.reporting.sections.wording import metric_label
-from schemas.json_values import as_number
+from schemas.json_values import as_dict, as_list, as_number
 
 FACTS = {
     "epochs_run": "Epochs",
@@ -40,12 +41,21 @@ def training(run: RunRecord) -> dict[str, Any] | None:
     best = as_number(description.get("best_epoch"))
     return {
         "charts": [picture for _, picture in learning_curves(history, best)],
+        "telling": [_telling(as_dict(one)) for one in as_list(description.get("telling")) if as_dict(one).get("terms")],
         "facts": [
             (name, _fact(key, description[key]))
             for key, name in FACTS.items()
             if description.get(key) is not None and (key, description[key]) != ("resumed_after", 0)
         ],
     }
+
+
+def _telling(one: dict[str, Any]) -> tuple[str, str]:
+    """A title and the picture of the n-grams that speak for one side."""
+    kind = "word n-grams" if one.get("of") == "words" else "n-grams of characters"
+    title = f"{one.get('feature')}: {kind} that speak for {one.get('towards')}"
+    pairs = [(str(term), as_number(effect) or 0.0) for term, effect in as_list(one.get("terms"))]
+    return title, terms(pairs, title, 1 if all(effect >= 0 for _, effect in pairs) else 2)
 
 
 def learning_curves(history: History, best: float | None) -> list[tuple[str, str]]:

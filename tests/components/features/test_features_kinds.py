@@ -11,6 +11,7 @@ import pytest
 from components.features.kinds import KINDS, AnyPlan
 from components.features.kinds.as_sent import AsSentPlan
 from components.features.kinds.base import Kind, Layers, Plan, Settled
+from components.features.kinds.text import TextPlan
 from components.features.plan import TransformPlan
 from components.features.settings import Encoding, FeatureSettings, PreprocessConfig
 from components.features.transform import FeatureTransform
@@ -198,5 +199,5 @@ def test_a_plan_as_it_was_written_before_kinds_had_files_of_their_own():
     contract = {"name": "x", "features": {name: {"dtype": "float"} for name in plans}}
     read = TransformPlan.model_validate({"contract": contract, "rows": 3, "features": plans, "shares": False})
     assert read.model_dump(mode="json")["features"] == {**plans, "d": {**plans["d"], "asked": False}}
-    assert {type(plan) for plan in read.features.values()} == set(members_of(AnyPlan)) - {AsSentPlan}
+    assert {type(plan) for plan in read.features.values()} == set(members_of(AnyPlan)) - {AsSentPlan, TextPlan}
     assert PreprocessConfig.model_validate_json(tabular.SETTINGS.model_dump_json()) == tabular.SETTINGS

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from schemas.contract import Contract, Feature
+from schemas.contract import Contract, Dtype, Feature
 
 MOST = 20_000
 """Characters of a text that are looked at."""
@@ -33,9 +33,9 @@ def with_traits(contract: Contract) -> Contract:
         if not feature.text:
             features[name] = feature
             continue
-        told = {"nullable": True, "sensitive": feature.sensitive}
-        features |= {f"{name}: {trait}": Feature(dtype="float", **told) for trait in _NUMBERS}
-        features[f"{name}: script"] = Feature(dtype="string", **told)
+        for trait in (*_NUMBERS, "script"):
+            dtype: Dtype = "string" if trait == "script" else "float"
+            features[f"{name}: {trait}"] = Feature(dtype=dtype, nullable=True, sensitive=feature.sensitive)
     return contract.model_copy(update={"features": features})
 
 

@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 
 from components.quality.rows.batches import Batch, Rows
-from components.quality.free_text import why_read
+from components.quality.profile.free_text import why_read
 from components.quality.drift.report import moved
 from components.quality.profile.profile import profile_rows
-from components.quality.text_traits import script, traits, with_traits
+from components.quality.drift.text_traits import script, traits, with_traits
 from schemas.contract import Contract
 
 WORDS = ["good", "bad", "film", "story", "actor", "music", "scene", "plot", "a", "the", "of", "and"]
@@ -100,11 +100,12 @@ def test_the_profile_has_lengths_and_no_whole_value(sensitive):
         ([f"Person{i} Name{i * 7}" for i in range(200)], False),
         ([f"{i:032x}" for i in range(200)], False),
         (["red", "green", "blue"] * 60, False),
+        ([f"the parcel {i * 7919} of {i}" for i in range(200)], False),
         (["very good indeed", "not so good"] * 60, False),
         (["這部電影很好看" + chr(0x4E00 + i) for i in range(200)], True),
         ([], False),
     ],
-    ids=["sentences", "names", "hashes", "colours", "few-phrases", "chinese", "empty"],
+    ids=["sentences", "names", "hashes", "colours", "numbered", "few-phrases", "chinese", "empty"],
 )
 def test_texts_to_be_read_are_told_from_names_codes_and_categories(texts, read):
     assert bool(why_read(pl.Series(texts, dtype=pl.String))) is read

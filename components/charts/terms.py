@@ -1,0 +1,39 @@
+"""Terms with how much each says: bars beside the words, the longest first."""
+
+from collections.abc import Sequence
+
+from components.charts import svg
+from components.charts.scale import Scale
+
+WIDTH, ROW = 300.0, 18.0
+BEGIN = 124.0
+"""Where bars begin, in pixels; terms stand left of it."""
+
+
+def terms(rows: Sequence[tuple[str, float]], title: str, series: int = 1) -> str:
+    """A bar a term.
+
+    Args:
+        rows: (term, effect); bars are as long as the size of the effect.
+        title: what the picture shows, for those who hear it.
+        series: colour, 1 or 2.
+    """
+    longest = max((abs(effect) for _, effect in rows), default=0) or 1
+    scale = Scale(0, longest, BEGIN, WIDTH - 44)
+    drawn = []
+    for i, (term, effect) in enumerate(rows):
+        y, end = i * ROW, scale(abs(effect))
+        drawn.append(svg.text(BEGIN - 6, y + 13, svg.short(visible(term), 19), "small strong", "end"))
+        bar = svg.element(
+            "rect", x=BEGIN, y=y + 4, width=max(end - BEGIN, 1), height=11, rx=1.5, class_=f"bar s{series}"
+        )
+        drawn.append(svg.titled(bar, f"{visible(term)}: {effect:+.3g}"))
+        drawn.append(svg.text(end + 5, y + 13, f"{effect:+.2f}", "small"))
+    return svg.image("".join(drawn), WIDTH, max(len(rows), 1) * ROW + 2, title, "chart spark")
+
+
+def visible(term: str) -> str:
+    """Spaces at the edges of an n-gram of characters as a mark: it begins or ends a word there."""
+    begin = "\N{OPEN BOX}" if term.startswith(" ") else ""
+    end = "\N{OPEN BOX}" if term.endswith(" ") and len(term) > 1 else ""
+    return f"{begin}{term.strip()}{end}"

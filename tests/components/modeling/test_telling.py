@@ -1,0 +1,45 @@
+"""The n-grams that a report names are those whose effects are the largest, and of a hashed text there are none."""
+
+import numpy as np
+import pytest
+
+from components.charts.terms import terms, visible
+from components.features.kinds.text import TextPlan
+from components.features.plan import TransformPlan
+from components.modeling.bag import Bag
+from components.modeling.telling import telling
+from components.tasks.binary import Binary
+from schemas.contract import Contract
+
+CONTRACT = Contract.model_validate(
+    {
+        "name": "m",
+        "features": {"body": {"dtype": "text"}},
+        "label": {"name": "y", "dtype": "string", "classes": ["ham", "spam"]},
+    }
+)
+
+
+@pytest.mark.parametrize("hashed", [False, True], ids=["words", "hashed"])
+def test_terms_by_effect(hashed):
+    named = {} if hashed else {"words": ("free", "the", "patch"), "pieces": (" fr", "pa")}
+    one = TextPlan(form="ngrams", length=5, characters=(2, 3), most_characters=9, buckets=4 if hashed else 0, **named)
+    plan = TransformPlan(contract=CONTRACT, rows=1, features={"body": one})
+    model = Bag().network(plan.encoded, Binary(label=CONTRACT.label))
+    layer = model.get_layer("effects_body")
+    effects = np.zeros(layer.embeddings.shape, np.float32)
+    effects[3:6] = [[1, 3], [0, 0], [-2, 0]]
+    ratio = np.ones(layer.ratio.shape, np.float32)
+    ratio[3] = 2
+    layer.embeddings.assign(effects)
+    layer.ratio.assign(ratio)
+    found = telling(model, plan, ("ham", "spam"))
+    words = {f["towards"]: f["terms"] for f in found if f["of"] == "words"}
+    assert words == ({} if hashed else {"spam": [["free", 3.5]], "ham": [["patch", -1.0]]})
+
+
+def test_terms_are_escaped_and_edges_shown():
+    drawn = terms([("<b>", 2.0), (" a ", 1.0)], "words")
+    assert "<b>" not in drawn
+    assert "&lt;b&gt;" in drawn
+    assert visible(" a ") == "\N{OPEN BOX}a\N{OPEN BOX}"
