@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-RUN := $(BIN)/python -m pipelines
+RUN := $(BIN)/kilnworks
 PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
 WORKERS ?= 3
 export UV_LINK_MODE ?= copy

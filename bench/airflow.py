@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import measure
-from pipelines.core.store import Store
+from kilnworks.pipelines.core.store import Store
 from scripts.airflow import postgres
 from scripts.airflow.processes import ROOT, Airflow
 
@@ -72,7 +72,7 @@ class Client:
 def locally(name: str, folder: Path) -> float:
     """Wall seconds of a run on the command line, from nothing."""
     shutil.rmtree(folder, ignore_errors=True)
-    command = [sys.executable, "-m", "pipelines", "run", name, "--store", str(folder)]
+    command = [sys.executable, "-m", "kilnworks", "run", name, "--store", str(folder)]
     env = {"KILNWORKS_ROOT": str(PROJECT), "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     return measure.run(command, folder.with_suffix(".log"), env).wall
 

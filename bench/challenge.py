@@ -14,14 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from components.challenging.both import gain_of
-from components.challenging.settings import Challenge
-from components.challenging.verdict import decided
-from components.judging.settings import JudgeSettings
-from components.tasks.base import Task
-from components.tasks.binary import Binary
-from components.tasks.regression import Regression
-from schemas.contract import Contract
+from kilnworks.components.challenging.both import gain_of
+from kilnworks.components.challenging.settings import Challenge
+from kilnworks.components.challenging.verdict import decided
+from kilnworks.components.judging.settings import JudgeSettings
+from kilnworks.components.tasks.base import Task
+from kilnworks.components.tasks.binary import Binary
+from kilnworks.components.tasks.regression import Regression
+from kilnworks.schemas.contract import Contract
 
 
 @dataclass(frozen=True)

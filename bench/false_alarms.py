@@ -76,8 +76,8 @@ class Table:
 
 def verdicts(table: Table, folder: Path) -> list[str]:
     """What six clean draws are judged as; prints the alarms."""
-    from components.quality.contracts.infer import infer_contract
-    from components.quality.screening.check import check_file
+    from kilnworks.components.quality.contracts.infer import infer_contract
+    from kilnworks.components.quality.screening.check import check_file
 
     path, found = folder / "rows.csv", []
     table.draw(table.rows, 0).to_csv(path, index=False)

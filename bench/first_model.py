@@ -104,7 +104,7 @@ def _ours(project: Path, train: str, test: str, words: list[str]) -> tuple[pd.Da
 
     def call(*command: str) -> None:
         subprocess.run(
-            [sys.executable, "-m", "pipelines", *command], cwd=ROOT, env=env, check=True, capture_output=True
+            [sys.executable, "-m", "kilnworks", *command], cwd=ROOT, env=env, check=True, capture_output=True
         )
 
     start = time.perf_counter()

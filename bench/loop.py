@@ -34,7 +34,7 @@ def network() -> Any:
 
 def bare(feed: Any) -> dict[str, float]:
     """The loop without ``fit``: the numbers of the last epoch."""
-    from components.learning.loop import BlockFunction, parts
+    from kilnworks.components.learning.loop import BlockFunction, parts
 
     model = network()
     train, items = BlockFunction(model, feed, jit=False), parts(feed.blocks(range(EPOCHS), BLOCK), None)
@@ -48,9 +48,9 @@ def bare(feed: Any) -> dict[str, float]:
 
 def driven(feed: Any) -> tuple[float, dict[str, float]]:
     """The same by ``fit``: CPU seconds of it over those inside the train function, and the numbers."""
-    from components.learning.callbacks import Report
-    from components.learning.epochs import run_epochs
-    from components.learning.loop import BlockFunction, parts
+    from kilnworks.components.learning.callbacks import Report
+    from kilnworks.components.learning.epochs import run_epochs
+    from kilnworks.components.learning.loop import BlockFunction, parts
 
     model = network()
     train, items = BlockFunction(model, feed, jit=False), parts(feed.blocks(range(EPOCHS), BLOCK), None)
@@ -72,7 +72,7 @@ def driven(feed: Any) -> tuple[float, dict[str, float]]:
 
 def main() -> None:
     """Measure and print."""
-    from components.learning.input_pipeline import MemoryFeed
+    from kilnworks.components.learning.input_pipeline import MemoryFeed
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from pipelines.core.graph import Pipeline, Step
-from schemas.artifacts import Artifact
-from schemas.config import Config
+from kilnworks.pipelines.core.graph import Pipeline, Step
+from kilnworks.schemas.artifacts import Artifact
+from kilnworks.schemas.config import Config
 
 
 class NothingConfig(Config):

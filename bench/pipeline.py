@@ -37,7 +37,7 @@ def bare(size: str, seed: int = 0) -> Figures:
 
 def ours(size: str, store: Path, seed: int = 0) -> Figures:
     """The same job with every guarantee."""
-    command = [sys.executable, "-m", "pipelines", "run", "peers", "--store", str(store)]
+    command = [sys.executable, "-m", "kilnworks", "run", "peers", "--store", str(store)]
     command += ["--set", f"examples.source.train.path={data()}/{size}_train.csv"]
     command += ["--set", f"examples.source.test.path={data()}/{size}_eval.csv"]
     command += ["--set", f"model.seed={seed}", "--promote"]
@@ -55,8 +55,8 @@ def noop_milliseconds() -> float:
     """Milliseconds a step of a six-step pipeline that does nothing, in process; median of 20 runs."""
     sys.path.insert(0, str(HERE))
     from bench.noop import PIPELINE
-    from pipelines.core.execute import run_all
-    from pipelines.core.store import Store
+    from kilnworks.pipelines.core.execute import run_all
+    from kilnworks.pipelines.core.store import Store
 
     times = []
     with tempfile.TemporaryDirectory() as folder:
@@ -69,7 +69,7 @@ def noop_milliseconds() -> float:
 
 def aucs(size: str, seeds: range) -> tuple[list[float], list[float]]:
     """Test AUC by seed, of the bare script and of ours."""
-    from schemas.files import read_json
+    from kilnworks.schemas.files import read_json
 
     theirs, own = [], []
     for seed in seeds:

@@ -80,10 +80,10 @@ def measure(contract: str, file: str) -> None:
     """One file in this process; prints a JSON object."""
     import polars as pl
 
-    from components.quality.screening.check import check_file
-    from components.quality.screening.files.large import scan, slices
-    from components.quality.stats.summary import merge_into, summarise
-    from schemas.contract import load_contract
+    from kilnworks.components.quality.screening.check import check_file
+    from kilnworks.components.quality.screening.files.large import scan, slices
+    from kilnworks.components.quality.stats.summary import merge_into, summarise
+    from kilnworks.schemas.contract import load_contract
 
     rows = int(pl.scan_parquet(file, glob=False).select(pl.len()).collect().item())
     before = peak_mb()
@@ -115,8 +115,8 @@ def measure(contract: str, file: str) -> None:
 
 def main(sizes: list[int]) -> None:
     """Make the files and measure each in a process of its own."""
-    from components.quality.contracts.infer import infer_contract
-    from schemas.contract import dump_contract
+    from kilnworks.components.quality.contracts.infer import infer_contract
+    from kilnworks.schemas.contract import dump_contract
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

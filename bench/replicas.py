@@ -63,7 +63,7 @@ def one_by_one(strategy: Any, feed: Any, x: np.ndarray, y: np.ndarray) -> Callab
 
 def in_blocks(strategy: Any, feed: Any, size: int) -> Callable[[], None]:
     """An epoch in blocks."""
-    from components.learning.loop import BlockFunction, parts
+    from kilnworks.components.learning.loop import BlockFunction, parts
 
     train = BlockFunction(trained(strategy), feed, strategy, jit=False)
 
@@ -85,8 +85,8 @@ def seconds(epoch: Callable[[], None]) -> float:
 
 def main() -> None:
     """Measure and print."""
-    from components.learning.input_pipeline import MemoryFeed
-    from components.learning.strategy import Devices, place
+    from kilnworks.components.learning.input_pipeline import MemoryFeed
+    from kilnworks.components.learning.strategy import Devices, place
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)

@@ -112,7 +112,14 @@ class Reference:
 @contextlib.contextmanager
 def server(model: Path, *flags: str) -> Iterator[dict[str, int]]:
     """A server of the versions in a folder on free ports; yields the ports."""
-    command = [sys.executable, "-m", "components.serving", "--port=0", "--rest_api_port=0", f"--model_name={MODEL}"]
+    command = [
+        sys.executable,
+        "-m",
+        "kilnworks.components.serving",
+        "--port=0",
+        "--rest_api_port=0",
+        f"--model_name={MODEL}",
+    ]
     process = subprocess.Popen(
         [*command, f"--model_base_path={model}", *flags],
         stdout=subprocess.PIPE,

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 import grpc
 import numpy as np
 
-from components.serving.client import messages, tensors
+from kilnworks.components.serving.client import messages, tensors
 
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 WARM_UP_SECONDS = 0.7

@@ -64,7 +64,7 @@ class Replica:
     def start(self) -> None:
         """Start; ``wait`` until it serves."""
         ports = (f"--port={self.grpc_port}", f"--rest_api_port={self.rest_port}")
-        command = [sys.executable, "-m", "pipelines", "serve", *ports]
+        command = [sys.executable, "-m", "kilnworks", "serve", *ports]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, f"--model_config_file={self.models}/models.config"],

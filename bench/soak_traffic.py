@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from bench.soak_servers import MODELS, Replica, expected
-from components.serving.client import Client, Options, Policy
-from schemas.errors import KilnworksError
+from kilnworks.components.serving.client import Client, Options, Policy
+from kilnworks.schemas.errors import KilnworksError
 
 TIMEOUT_SECONDS = 30.0
 BAD_ONE_IN = 10

@@ -24,7 +24,7 @@ import numpy as np
 import polars as pl
 
 from bench.measure import run
-from schemas.contract import Contract
+from kilnworks.schemas.contract import Contract
 
 OUT = Path(__file__).parent / "out" / "streaming"
 CHUNK = 250_000
@@ -94,12 +94,12 @@ def pictures(rows: int, seed: int) -> pl.DataFrame:
 
 def write(name: str, contract: Contract, splits: dict[str, Iterator[pl.DataFrame]]) -> Path:
     """Examples with these rows as ``ingest`` would write them, and the fitted transform beside them."""
-    from components.features.settings import PreprocessConfig
-    from components.features.transform import FeatureTransform
-    from components.ingest import SHARD_BYTES
-    from components.sources.shards import ShardWriter, row_bytes
-    from schemas.artifacts import Examples
-    from schemas.files import write_json
+    from kilnworks.components.features.settings import PreprocessConfig
+    from kilnworks.components.features.transform import FeatureTransform
+    from kilnworks.components.ingest import SHARD_BYTES
+    from kilnworks.components.sources.shards import ShardWriter, row_bytes
+    from kilnworks.schemas.artifacts import Examples
+    from kilnworks.schemas.files import write_json
 
     root, described = OUT / name, {}
     shutil.rmtree(root, ignore_errors=True)
@@ -128,9 +128,9 @@ def trained(data: Path, **settings: Any) -> dict[str, Any]:
 
 def one(data: Path, settings: dict[str, Any]) -> None:
     """Train here, and print ``training.json`` as the last line."""
-    from components.train import TrainConfig, train
-    from schemas.artifacts import CheckedExamples, Transform
-    from schemas.context import RunContext
+    from kilnworks.components.train import TrainConfig, train
+    from kilnworks.schemas.artifacts import CheckedExamples, Transform
+    from kilnworks.schemas.context import RunContext
 
     out, work = data / "out", data / "work"
     for folder in (out, work):
@@ -185,9 +185,9 @@ def memory(tables: tuple[int, ...] = (1_000_000, 10_000_000), images: int = 12_0
 
 def encoded_mb(data: Path) -> float:
     """Size of both encoded splits."""
-    from components.features.transform import FeatureTransform
-    from components.learning.arrays import split_bytes
-    from schemas.artifacts import Examples, Transform
+    from kilnworks.components.features.transform import FeatureTransform
+    from kilnworks.components.learning.arrays import split_bytes
+    from kilnworks.schemas.artifacts import Examples, Transform
 
     transform = FeatureTransform.load(Transform(data / "transform"))
     return split_bytes(Examples(data / "examples"), ("train", "val"), transform) / 2**20

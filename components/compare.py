@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from components.sources import AnySource, Source, Wanted
-from components.sources.columns import contract_columns
-from components.sources.prediction_log import PredictionLogSource
-from schemas.artifacts import Comparison, Examples
-from schemas.config import Config
-from schemas.contract import Contract
-from schemas.errors import ConfigError, StepSkipped
-from schemas.files import write_json
-from schemas.words import listed
+from kilnworks.components.sources import AnySource, Source, Wanted
+from kilnworks.components.sources.columns import contract_columns
+from kilnworks.components.sources.prediction_log import PredictionLogSource
+from kilnworks.schemas.artifacts import Comparison, Examples
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import ConfigError, StepSkipped
+from kilnworks.schemas.files import write_json
+from kilnworks.schemas.words import listed
 
 if TYPE_CHECKING:
-    from components.quality.rows.batches import Rows
+    from kilnworks.components.quality.rows.batches import Rows
 
 
 class _Judged(Config):
@@ -88,7 +88,7 @@ def compare_file(config: CompareFileConfig, baseline: Examples, out: Path) -> Co
         ConfigError: the split is not there or empty.
         StepSkipped: more has drifted than ``most_drifted`` allows.
     """
-    from components.predicting.rows import file_source
+    from kilnworks.components.predicting.rows import file_source
 
     contract = baseline.contract
     source = file_source(Path(config.file), config.like, list(contract.features))
@@ -125,7 +125,7 @@ def _all_rows(source: Source, names: list[str], contract: Contract) -> "Rows":
     """These columns of every row of a source, in contract dtypes."""
     import polars as pl
 
-    from components.quality.rows.batches import rows_of_frame
+    from kilnworks.components.quality.rows.batches import rows_of_frame
 
     columns = {n: c for n, c in contract_columns(contract).items() if n in names}
     frames = [frame.select(list(columns)) for frame in source.frames(Wanted(columns, any_extra=True))]
@@ -133,7 +133,7 @@ def _all_rows(source: Source, names: list[str], contract: Contract) -> "Rows":
 
 
 def _rows(examples: Examples, split: str) -> "Rows":
-    from components.quality.rows.batches import rows_of_files
+    from kilnworks.components.quality.rows.batches import rows_of_files
 
     if split not in examples.splits or not examples.rows(split):
         filled = ", ".join(s for s in examples.splits if examples.rows(s))
@@ -153,8 +153,8 @@ def _judge(
     contract: Contract | None = None,
 ) -> Comparison:
     """Compare, keep what was found and what is ``told`` beside it, and decide."""
-    from components.quality.drift.report import FILE, moved
-    from schemas.decision import Comparand, DecisionRecord
+    from kilnworks.components.quality.drift.report import FILE, moved
+    from kilnworks.schemas.decision import Comparand, DecisionRecord
 
     reference = _rows(baseline, config.baseline_split)
     settings: dict[str, Any] = {"rows": config.rows, "classifier": config.classifier, "with_label": with_label}

@@ -9,19 +9,19 @@ from typing import Any
 
 from pydantic import Field
 
-from components.challenging.settings import Challenge
-from components.deploying.availability import wait_available
-from components.deploying.publish import clean, publish, withdraw
-from components.deploying.retention import labelled, surplus
-from components.deploying.settings import Publishing
-from components.deploying.versions import locked, reserve
-from schemas.artifacts import Deployment, Servable
-from schemas.champion import ChampionRecord, Decided, champion_path, read_champion, write_champion
-from schemas.context import Progress, RunContext
-from schemas.decision import Comparand, DecisionRecord
-from schemas.errors import DeployFailed, ServerUnavailable, StoreError
-from schemas.files import read_json, write_json
-from schemas.published import LOCK, champions
+from kilnworks.components.challenging.settings import Challenge
+from kilnworks.components.deploying.availability import wait_available
+from kilnworks.components.deploying.publish import clean, publish, withdraw
+from kilnworks.components.deploying.retention import labelled, surplus
+from kilnworks.components.deploying.settings import Publishing
+from kilnworks.components.deploying.versions import locked, reserve
+from kilnworks.schemas.artifacts import Deployment, Servable
+from kilnworks.schemas.champion import ChampionRecord, Decided, champion_path, read_champion, write_champion
+from kilnworks.schemas.context import Progress, RunContext
+from kilnworks.schemas.decision import Comparand, DecisionRecord
+from kilnworks.schemas.errors import DeployFailed, ServerUnavailable, StoreError
+from kilnworks.schemas.files import read_json, write_json
+from kilnworks.schemas.published import LOCK, champions
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 

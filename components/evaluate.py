@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, FiniteFloat, model_validator
 
-from components.judging.settings import JudgeSettings
-from components.tasks.choose import metric_named, metric_names, task_of
-from schemas.artifacts import Artifact, CheckedExamples, Evaluation, Model
-from schemas.contract import Contract
-from schemas.errors import ConfigError, StepFailed, StepSkipped, UnknownName
-from schemas.files import read_json, write_json
+from kilnworks.components.judging.settings import JudgeSettings
+from kilnworks.components.tasks.choose import metric_named, metric_names, task_of
+from kilnworks.schemas.artifacts import Artifact, CheckedExamples, Evaluation, Model
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import ConfigError, StepFailed, StepSkipped, UnknownName
+from kilnworks.schemas.files import read_json, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-    from components.judging.metric import Metric
-    from components.tasks.base import Answers, Task
+    from kilnworks.components.judging.metric import Metric
+    from kilnworks.components.tasks.base import Answers, Task
 
 
 class EvaluateConfig(JudgeSettings):
@@ -99,9 +99,9 @@ def conclude(
         out: a directory to write to.
         beside: from the truth to what other methods reach on the same rows.
     """
-    from components.judging.gate import decide
-    from components.judging.intervals import LEVEL
-    from components.judging.slices import RESAMPLES, measure_slices
+    from kilnworks.components.judging.gate import decide
+    from kilnworks.components.judging.intervals import LEVEL
+    from kilnworks.components.judging.slices import RESAMPLES, measure_slices
 
     truth = _truth(frame, task, contract, config.split)
     _check_answers(task, answers, len(truth))
@@ -142,7 +142,7 @@ def fingerprint_of(artifact: Artifact) -> str:
 
 def _check(config: EvaluateConfig, contract: Contract, task: "Task", examples: CheckedExamples) -> None:
     """Refuse settings that do not fit the data before the model is opened."""
-    from components.judging.slices import check_columns
+    from kilnworks.components.judging.slices import check_columns
 
     if config.split not in examples.splits:
         raise UnknownName("split", config.split, examples.splits)
@@ -169,10 +169,10 @@ def _predictions(
     import numpy as np
     import polars as pl
 
-    from components.features.transform import FeatureTransform
-    from components.learning.arrays import Encoder
-    from components.learning.predict import answered, forward, outputs, piece_rows
-    from components.modeling.kept import load_trained
+    from kilnworks.components.features.transform import FeatureTransform
+    from kilnworks.components.learning.arrays import Encoder
+    from kilnworks.components.learning.predict import answered, forward, outputs, piece_rows
+    from kilnworks.components.modeling.kept import load_trained
 
     transform = FeatureTransform.load(model.transform)
     encoder = Encoder(transform, type(task))
@@ -189,9 +189,9 @@ def _predictions(
 
 def _encoded(model: Model, task: "Task", examples: CheckedExamples, split: str) -> "Iterator[dict[str, NDArray[Any]]]":
     """The encoded rows of a split, part by part."""
-    from components.features.transform import FeatureTransform
-    from components.learning.arrays import Encoder
-    from components.learning.predict import piece_rows
+    from kilnworks.components.features.transform import FeatureTransform
+    from kilnworks.components.learning.arrays import Encoder
+    from kilnworks.components.learning.predict import piece_rows
 
     transform = FeatureTransform.load(model.transform)
     encoder = Encoder(transform, type(task))
@@ -200,7 +200,7 @@ def _encoded(model: Model, task: "Task", examples: CheckedExamples, split: str) 
 
 def _metrics(task: "Task", truth: "NDArray[Any]", answers: "Answers", settings: JudgeSettings) -> dict[str, Any]:
     """Every metric with its interval, in the order of the report."""
-    from components.judging.resampled import resampled
+    from kilnworks.components.judging.resampled import resampled
 
     found = dict(task.scores(truth, answers, settings))
     metrics = _all_metrics(task, settings)

@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from schemas.artifacts import CheckedExamples, Evaluation, Model, Servable
-from schemas.config import Config
-from schemas.contract import Contract
-from schemas.errors import DataUnreadable, UnknownName
-from schemas.files import write_json
-from schemas.wire import CONTRACT_FILE, INPUTS_FILE, TASK_FILE
+from kilnworks.schemas.artifacts import CheckedExamples, Evaluation, Model, Servable
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import DataUnreadable, UnknownName
+from kilnworks.schemas.files import write_json
+from kilnworks.schemas.wire import CONTRACT_FILE, INPUTS_FILE, TASK_FILE
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from components.exporting.skew import Skew
+    from kilnworks.components.exporting.skew import Skew
 
 
 class ExportConfig(Config):
@@ -55,18 +55,18 @@ def export(
         DataUnreadable: the split has no rows to check with.
         UnknownName: no such split.
     """
-    from components.exporting.inputs import described_inputs
-    from components.exporting.keras_file import write_keras_file
-    from components.exporting.mlflow_model import write_mlflow
-    from components.exporting.probes import probed
-    from components.exporting.signatures import save
-    from components.exporting.skew import beyond_float32, check_skew
-    from components.exporting.warmup import write_warmup
-    from components.features.raw import raw_arrays
-    from components.features.transform import FeatureTransform
-    from components.learning.predict import forward, outputs
-    from components.modeling.kept import load_trained
-    from components.tasks.choose import task_of, write_task
+    from kilnworks.components.exporting.inputs import described_inputs
+    from kilnworks.components.exporting.keras_file import write_keras_file
+    from kilnworks.components.exporting.mlflow_model import write_mlflow
+    from kilnworks.components.exporting.probes import probed
+    from kilnworks.components.exporting.signatures import save
+    from kilnworks.components.exporting.skew import beyond_float32, check_skew
+    from kilnworks.components.exporting.warmup import write_warmup
+    from kilnworks.components.features.raw import raw_arrays
+    from kilnworks.components.features.transform import FeatureTransform
+    from kilnworks.components.learning.predict import forward, outputs
+    from kilnworks.components.modeling.kept import load_trained
+    from kilnworks.components.tasks.choose import task_of, write_task
 
     task = task_of(model)
     contract = task.served(model.contract)
@@ -110,7 +110,7 @@ def _rows(examples: CheckedExamples, config: ExportConfig) -> "pl.DataFrame":
 def _describe(
     servable: Servable, described: dict[str, Any], contract: Contract, evaluation: Evaluation, skew: "Skew"
 ) -> None:
-    from components.exporting import describe
+    from kilnworks.components.exporting import describe
 
     files = describe.files(servable.saved_model)
     description: dict[str, Any] = {

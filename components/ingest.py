@@ -9,14 +9,14 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from components.sources import AnySource, AnySplit, ByHash, Source, Wanted
-from components.sources.columns import Column, contract_columns
-from components.sources.window import Window, in_window
-from schemas.artifacts import Examples
-from schemas.config import Config
-from schemas.contract import Contract, load_contract
-from schemas.errors import ConfigError
-from schemas.files import write_json
+from kilnworks.components.sources import AnySource, AnySplit, ByHash, Source, Wanted
+from kilnworks.components.sources.columns import Column, contract_columns
+from kilnworks.components.sources.window import Window, in_window
+from kilnworks.schemas.artifacts import Examples
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.contract import Contract, load_contract
+from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.files import write_json
 
 SHARD_BYTES = 512 * 2**20
 
@@ -52,9 +52,9 @@ def ingest(config: IngestConfig, out: Path) -> Examples:
         DataInvalid: a column is missing, renamed or unknown; with ``check_in_database``, a critical rule is broken.
         UnknownName: a check of the contract names no expectation; said here, before anything is read.
     """
-    from components.quality.expectations.expectation_names import refuse_unknown_checks
-    from components.sources.shards import ShardWriter
-    from components.sources.splitting.assign import make_assigner
+    from kilnworks.components.quality.expectations.expectation_names import refuse_unknown_checks
+    from kilnworks.components.sources.shards import ShardWriter
+    from kilnworks.components.sources.splitting.assign import make_assigner
 
     contract = config.contract
     refuse_unknown_checks(contract)
@@ -77,7 +77,7 @@ def ingest(config: IngestConfig, out: Path) -> Examples:
 
 def _check_in_database(source: Source, contract: Contract, out: Path) -> None:
     """Write ``validation.json`` and ``data_docs`` of the table; raise ``DataInvalid`` for a broken critical rule."""
-    from components.sources.sql import SqlSource
+    from kilnworks.components.sources.sql import SqlSource
 
     if not isinstance(source, SqlSource):
         raise ConfigError(
@@ -85,9 +85,9 @@ def _check_in_database(source: Source, contract: Contract, out: Path) -> None:
             "a source of kind sql",
             "leave check_in_database out; the step `checked` checks every other source",
         )
-    from components.quality.engines.sql import check_in_database, rows_checked
-    from components.quality.expectations.data_docs import write_data_docs
-    from components.quality.expectations.verdict import refuse_broken, report
+    from kilnworks.components.quality.engines.sql import check_in_database, rows_checked
+    from kilnworks.components.quality.expectations.data_docs import write_data_docs
+    from kilnworks.components.quality.expectations.verdict import refuse_broken, report
 
     checked = check_in_database(source.url, source.query, contract)
     outcomes = [outcome for one in checked for outcome in one.outcomes]

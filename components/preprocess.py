@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from components.features.settings import FeatureSettings, PreprocessConfig
-from schemas.artifacts import CheckedExamples, Transform
-from schemas.errors import DataUnreadable
+from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
+from kilnworks.schemas.artifacts import CheckedExamples, Transform
+from kilnworks.schemas.errors import DataUnreadable
 
 __all__ = ["FeatureSettings", "PreprocessConfig", "preprocess"]
 
@@ -21,7 +21,7 @@ def preprocess(config: PreprocessConfig, examples: CheckedExamples, out: Path) -
         DataInvalid: an infinite number in a feature.
         DataUnreadable: there is no training split, it has no row, or no feature of it has a value.
     """
-    from components.features.transform import FeatureTransform
+    from kilnworks.components.features.transform import FeatureTransform
 
     if TRAIN not in examples.splits:
         raise DataUnreadable(

@@ -11,13 +11,13 @@ import logging
 from pathlib import Path
 from shutil import copytree, ignore_patterns
 
-from components.learning.settings import FitSettings
-from components.modeling.architectures import AnyModel
-from components.modeling.mlp import Mlp
-from schemas.artifacts import CheckedExamples, Model, Transform
-from schemas.code import unseen_in
-from schemas.context import RunContext
-from schemas.files import link_or_copy, write_json
+from kilnworks.components.learning.settings import FitSettings
+from kilnworks.components.modeling.architectures import AnyModel
+from kilnworks.components.modeling.mlp import Mlp
+from kilnworks.schemas.artifacts import CheckedExamples, Model, Transform
+from kilnworks.schemas.code import unseen_in
+from kilnworks.schemas.context import RunContext
+from kilnworks.schemas.files import link_or_copy, write_json
 
 LOG = logging.getLogger("kilnworks.data")
 
@@ -41,8 +41,8 @@ def train(
         DataInvalid: labels from which nothing can be learned.
         TrainingDiverged: a loss is not finite; says the epoch, the step and what to try.
     """
-    from components.features.transform import FeatureTransform
-    from components.learning.fit import fit
+    from kilnworks.components.features.transform import FeatureTransform
+    from kilnworks.components.learning.fit import fit
 
     for words in unseen_in(config):
         LOG.warning("%s: a change of that is not noticed, and the step stays cached; files belong in options", words)

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from schemas.artifacts import CheckedExamples, Examples
-from schemas.config import Config
-from schemas.context import Progress, RunContext
-from schemas.contract import Contract
-from schemas.files import link_or_copy, read_json, write_json
+from kilnworks.schemas.artifacts import CheckedExamples, Examples
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.context import Progress, RunContext
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.files import link_or_copy, read_json, write_json
 
 if TYPE_CHECKING:
-    from components.quality.expectations.history import RunQuality
-    from components.quality.expectations.run_gx import Checked
-    from components.quality.rows.batches import Rows
-    from components.quality.rows.quarantine import Quarantine
+    from kilnworks.components.quality.expectations.history import RunQuality
+    from kilnworks.components.quality.expectations.run_gx import Checked
+    from kilnworks.components.quality.rows.batches import Rows
+    from kilnworks.components.quality.rows.quarantine import Quarantine
 
 
 class ValidateConfig(Config):
@@ -48,10 +48,10 @@ def validate(
         DataInvalid: a critical rule is broken, or could not be checked; the reports lie in ``out`` by then.
         ContractError: a check of the contract does not fit Great Expectations.
     """
-    from components.quality.expectations.run_gx import suites_of
-    from components.quality.expectations.sample_rows import sample_rows
-    from components.quality.expectations.verdict import refuse_broken, report
-    from components.quality.rows.batches import rows_of_files
+    from kilnworks.components.quality.expectations.run_gx import suites_of
+    from kilnworks.components.quality.expectations.sample_rows import sample_rows
+    from kilnworks.components.quality.expectations.verdict import refuse_broken, report
+    from kilnworks.components.quality.rows.batches import rows_of_files
 
     contract, splits = examples.contract, examples.splits
     suites = suites_of(contract, splits)
@@ -71,7 +71,7 @@ def validate(
     if config.drift:
         _compare_splits(rows, contract, out)
     if config.data_docs:
-        from components.quality.expectations.data_docs import write_data_docs
+        from kilnworks.components.quality.expectations.data_docs import write_data_docs
 
         _tell(context, 3, "data docs")
         write_data_docs(checked, contract, out / "data_docs", shown, _history(out, context))
@@ -90,13 +90,13 @@ def _judge(
 ) -> tuple[list["Checked"], dict[str, Any]]:
     """Results of the rules, and the profile, by the engine that was asked for."""
     if config.engine == "pandas":
-        from components.quality.expectations.run_gx import check_splits
-        from components.quality.profile.profile import profile_rows
+        from kilnworks.components.quality.expectations.run_gx import check_splits
+        from kilnworks.components.quality.profile.profile import profile_rows
 
         checked = check_splits(rows, contract, suites)
         _tell(context, 2, "statistics")
         return checked, profile_rows(rows, contract)
-    from components.quality.engines.spark_process import judge_on_spark
+    from kilnworks.components.quality.engines.spark_process import judge_on_spark
 
     heights = {split: one.height for split, one in rows.items()}
     return judge_on_spark(config.spark_master, files, heights, contract)
@@ -109,7 +109,7 @@ def _tell(context: RunContext | None, done: int, note: str) -> None:
 
 def _compare_splits(rows: Mapping[str, "Rows"], contract: Contract, out: Path) -> None:
     """Each split against ``train``; a split that is an even draw of the same rows has not moved."""
-    from components.quality.drift.report import FILE, moved
+    from kilnworks.components.quality.drift.report import FILE, moved
 
     filled = {split: one for split, one in rows.items() if one.height}
     others = [split for split in filled if split != "train"] if "train" in filled else []
@@ -120,7 +120,7 @@ def _compare_splits(rows: Mapping[str, "Rows"], contract: Contract, out: Path) -
 
 def _history(out: Path, context: RunContext | None) -> list["RunQuality"]:
     """Earlier runs of the pipeline and, last, this one."""
-    from components.quality.expectations.history import earlier_runs, quality_of
+    from kilnworks.components.quality.expectations.history import earlier_runs, quality_of
 
     if context is None:
         return []
@@ -133,7 +133,7 @@ def _set_aside(examples: Examples, out: Path) -> "Quarantine | None":
     """Bad rows set aside where the contract asks for it."""
     if examples.contract.on_bad_rows == "fail":
         return None
-    from components.quality.rows.quarantine import set_aside
+    from kilnworks.components.quality.rows.quarantine import set_aside
 
     return set_aside(examples, out)
 

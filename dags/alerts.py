@@ -16,13 +16,13 @@ from urllib.parse import quote
 from airflow.sdk.configuration import conf
 from airflow.sdk.definitions.context import Context
 
-from dags import notify
-from dags.project import open_run
-from pipelines.core.arrivals import landed
-from pipelines.core.reasons import closed_gates, failures
-from pipelines.core.store import open_store
-from schemas.access import private_files
-from schemas.files import write_json
+from kilnworks.dags import notify
+from kilnworks.dags.project import open_run
+from kilnworks.pipelines.core.arrivals import landed
+from kilnworks.pipelines.core.reasons import closed_gates, failures
+from kilnworks.pipelines.core.store import open_store
+from kilnworks.schemas.access import private_files
+from kilnworks.schemas.files import write_json
 
 SHOWN = 5
 """Most new files that an alert names."""

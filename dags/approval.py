@@ -15,19 +15,19 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskAwaitingInput
 from airflow.sdk.timezone import utcnow
 
-from dags import pages
-from dags.fields import asked
-from dags.project import command, environment, open_run
-from pipelines.core.approval import NOBODY, record_answer
-from pipelines.core.compare import unmeasured
-from pipelines.core.form import changed, form
-from pipelines.core.graph import Pipeline
-from pipelines.core.operations import Approval
-from pipelines.core.owner import require_owner
-from pipelines.core.question import question, require_evaluation
-from pipelines.core.store import Run
-from schemas.errors import ConfigError, StoreError
-from schemas.places import project_root
+from kilnworks.dags import pages
+from kilnworks.dags.fields import asked
+from kilnworks.dags.project import command, environment, open_run
+from kilnworks.pipelines.core.approval import NOBODY, record_answer
+from kilnworks.pipelines.core.compare import unmeasured
+from kilnworks.pipelines.core.form import changed, form
+from kilnworks.pipelines.core.graph import Pipeline
+from kilnworks.pipelines.core.operations import Approval
+from kilnworks.pipelines.core.owner import require_owner
+from kilnworks.pipelines.core.question import question, require_evaluation
+from kilnworks.pipelines.core.store import Run
+from kilnworks.schemas.errors import ConfigError, StoreError
+from kilnworks.schemas.places import project_root
 
 APPROVE, REJECT = "Approve", "Reject"
 COMMENT = "comment"

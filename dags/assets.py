@@ -10,10 +10,10 @@ from typing import Any
 from airflow.sdk import Asset, AssetAlias
 from airflow.sdk.definitions.context import Context
 
-from dags.project import open_run
-from pipelines.core.graph import Pipeline, Step
-from pipelines.core.store import Run
-from schemas.artifacts import CheckedExamples, Deployment, Evaluation, Model, Servable
+from kilnworks.dags.project import open_run
+from kilnworks.pipelines.core.graph import Pipeline, Step
+from kilnworks.pipelines.core.store import Run
+from kilnworks.schemas.artifacts import CheckedExamples, Deployment, Evaluation, Model, Servable
 
 KINDS = (CheckedExamples, Model, Servable)
 """What a step must make for each of its runs to be an event."""

@@ -11,14 +11,14 @@ from airflow.sdk import DAG, Param
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException
 
-from dags.factory import START, where_published
-from dags.markdown import document
-from dags.operators import PipelineOperator
-from pipelines.core.choices import earlier_versions, promotable
-from pipelines.core.graph import Pipeline
-from pipelines.core.store import Store
-from schemas.artifacts import Deployment
-from schemas.errors import ConfigError
+from kilnworks.dags.factory import START, where_published
+from kilnworks.dags.markdown import document
+from kilnworks.dags.operators import PipelineOperator
+from kilnworks.pipelines.core.choices import earlier_versions, promotable
+from kilnworks.pipelines.core.graph import Pipeline
+from kilnworks.pipelines.core.store import Store
+from kilnworks.schemas.artifacts import Deployment
+from kilnworks.schemas.errors import ConfigError
 
 SUFFIX = "_champion"
 PROMOTE, ROLLBACK = "promote", "roll back"

@@ -8,9 +8,9 @@ import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipelines.core.operations import Docker, Pod
-from schemas.errors import EXIT_SKIPPED, ConfigError
-from schemas.places import store_url
+from kilnworks.pipelines.core.operations import Docker, Pod
+from kilnworks.schemas.errors import EXIT_SKIPPED, ConfigError
+from kilnworks.schemas.places import store_url
 
 STORE_MOUNT = "/store"
 """Where the store appears inside of a pod."""
@@ -24,7 +24,7 @@ def docker_arguments(where: Docker, arguments: Sequence[str], env: Mapping[str, 
     store = where.store or store_url()
     found: dict[str, Any] = {
         "image": where.image,
-        "command": ["python", "-m", "pipelines", *arguments],
+        "command": ["python", "-m", "kilnworks", *arguments],
         "environment": {**env, "KILNWORKS_STORE": store},
         "mounts": [{"target": store, "source": store, "type": "bind"}],
         "mount_tmp_dir": False,
@@ -49,7 +49,7 @@ def pod_arguments(where: Pod, name: str, arguments: Sequence[str], env: Mapping[
     Args:
         where: image, resources and place.
         name: of the pipeline and the step; the pod's name begins with it.
-        arguments: what follows ``python -m pipelines``.
+        arguments: what follows ``kilnworks``.
         env: environment variables; templated.
     """
     return {
@@ -67,7 +67,7 @@ def pod_manifest(where: Pod, name: str, arguments: Sequence[str], env: Mapping[s
     container: dict[str, Any] = {
         "name": "base",
         "image": where.image,
-        "command": ["python", "-m", "pipelines", *arguments],
+        "command": ["python", "-m", "kilnworks", *arguments],
         "env": [{"name": key, "value": value} for key, value in variables.items()],
         "envFrom": [{"secretRef": {"name": secret}} for secret in where.secrets],
         "resources": _resources(where),

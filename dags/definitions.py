@@ -13,13 +13,13 @@ of this, and what did not load is noted in the store for ``refused.py``, which A
 
 from airflow.sdk import DAG, get_parsing_context
 
-from dags import champion, maintenance, retrain
-from dags.factory import build_dag
-from dags.noted import note, stamps
-from pipelines.core.graph import Pipeline
-from pipelines.core.registry import docs, load, names
-from pipelines.core.store import Store, open_store
-from schemas.errors import KilnworksError
+from kilnworks.dags import champion, maintenance, retrain
+from kilnworks.dags.factory import build_dag
+from kilnworks.dags.noted import note, stamps
+from kilnworks.pipelines.core.graph import Pipeline
+from kilnworks.pipelines.core.registry import docs, load, names
+from kilnworks.pipelines.core.store import Store, open_store
+from kilnworks.schemas.errors import KilnworksError
 
 
 def all_dags() -> dict[str, DAG]:

@@ -47,7 +47,7 @@ class LastEnd(BaseExecutor):
 
 
 class LastEndLocalExecutor(LastEnd, LocalExecutor):
-    """For ``[core] executor = dags.executor.LastEndLocalExecutor``."""
+    """For ``[core] executor = kilnworks.dags.executor.LastEndLocalExecutor``."""
 
     def start(self) -> None:
         """Start the processes; this and each later fork leaves the database's connections to the scheduler."""

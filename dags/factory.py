@@ -3,7 +3,7 @@
 ::
 
     Pipeline.operations    what is said about running it   -> pools, retries, timeouts, approval, place, deadline
-    Pipeline.units()       what runs in one process        -> one task: python -m pipelines step NAME STEP...
+    Pipeline.units()       what runs in one process        -> one task: kilnworks step NAME STEP...
     form(pipeline)         its settings                    -> the params form; changes travel as JSON in the environment
     teardown task finish   report, MLflow                  -> runs however the others ended, and hides no failure
 """
@@ -17,20 +17,20 @@ from airflow.sdk import DAG, BaseOperator, CronTriggerTimetable, Param, TaskGrou
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
-from dags import alerts, assets, containers, fields
-from dags.approval import ApprovalOperator
-from dags.markdown import document
-from dags.operators import InProcessOperator, PipelineOperator
-from dags.project import open_run
-from dags.timetable import LATE, NextInterval
-from pipelines.core.approval import approved_settings
-from pipelines.core.challenge import asks_models
-from pipelines.core.form import changed, form
-from pipelines.core.graph import Pipeline
-from pipelines.core.operations import Docker, Pod, Python, Task, ThisProcess, stage
-from pipelines.core.promotion import ASKED, AUTO, NEVER, WISHES
-from pipelines.core.units import Unit
-from schemas.artifacts import Deployment
+from kilnworks.dags import alerts, assets, containers, fields
+from kilnworks.dags.approval import ApprovalOperator
+from kilnworks.dags.markdown import document
+from kilnworks.dags.operators import InProcessOperator, PipelineOperator
+from kilnworks.dags.project import open_run
+from kilnworks.dags.timetable import LATE, NextInterval
+from kilnworks.pipelines.core.approval import approved_settings
+from kilnworks.pipelines.core.challenge import asks_models
+from kilnworks.pipelines.core.form import changed, form
+from kilnworks.pipelines.core.graph import Pipeline
+from kilnworks.pipelines.core.operations import Docker, Pod, Python, Task, ThisProcess, stage
+from kilnworks.pipelines.core.promotion import ASKED, AUTO, NEVER, WISHES
+from kilnworks.pipelines.core.units import Unit
+from kilnworks.schemas.artifacts import Deployment
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 LIVE = "live"
@@ -256,5 +256,5 @@ def _live_param() -> Param:
 def _docs(pipeline: Pipeline, docs: str) -> str:
     rows = [f"| `{s.name}` | {s.signature.result.__name__} | {', '.join(s.upstream())} |" for s in pipeline.steps]
     table = "\n".join(["| step | makes | from |", "|---|---|---|", *rows])
-    by_hand = f"The same on the command line: `python -m pipelines run {pipeline.name}`"
+    by_hand = f"The same on the command line: `kilnworks run {pipeline.name}`"
     return f"{document(docs or pipeline.description)}\n\n{table}\n\n{by_hand}\n"

@@ -9,8 +9,8 @@ from typing import Any
 
 from airflow.sdk import Param
 
-from dags.markdown import plain
-from pipelines.core.form import OWN, Field
+from kilnworks.dags.markdown import plain
+from kilnworks.pipelines.core.form import OWN, Field
 
 CORRECTED = ("minimum", "maximum", "minLength", "maxLength")
 """Rules that the form would apply by itself."""

@@ -12,9 +12,9 @@ from typing import Any
 from airflow.sdk import Param
 from airflow.sdk.exceptions import ParamValidationError
 
-from pipelines.core.form import OWN
-from pipelines.core.rules import in_words
-from schemas.errors import ConfigError
+from kilnworks.pipelines.core.form import OWN
+from kilnworks.pipelines.core.rules import in_words
+from kilnworks.schemas.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Fields:
     Attributes:
         dag: its id.
         defaults: name -> what the field shows when the form opens.
-        rules: name -> its JSON schema, with ``setting``, ``choice`` and ``open`` as ``dags.fields`` writes them.
+        rules: name -> its JSON schema, with ``setting``, ``choice`` and ``open`` as ``kilnworks.dags.fields`` writes them.
     """
 
     dag: str

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from schemas.errors import ConfigError
+from kilnworks.schemas.errors import ConfigError
 
 TRIGGER = re.compile(r"/api/v2/dags/(?P<dag>[^/]+)/dagRuns/?$")
 BACKFILL = re.compile(r"/api/v2/backfills(/dry_run)?/?$")
@@ -88,7 +88,7 @@ async def _may_start(scope: Any, dag_id: str) -> bool:
 def _checked(dag_bag: Any, dag_id: str, given: Mapping[str, Any]) -> str | None:
     from airflow.utils.session import create_session
 
-    from dags.given import Fields
+    from kilnworks.dags.given import Fields
 
     with create_session(scoped=False) as session:
         dag = dag_bag.get_latest_version_of_dag(dag_id, session=session)

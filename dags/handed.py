@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from airflow.sdk import BaseHook, Variable
 
-from pipelines.core.registry import load
-from schemas.masking import remember
-from schemas.secret import AIRFLOW_VARIABLE, CONNECTION_VARIABLE
+from kilnworks.pipelines.core.registry import load
+from kilnworks.schemas.masking import remember
+from kilnworks.schemas.secret import AIRFLOW_VARIABLE, CONNECTION_VARIABLE
 
 _REFERENCE = re.compile(r"\$\{(connection|variable):([^{}]+)\}")
 

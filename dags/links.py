@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 
 from airflow.sdk import BaseOperatorLink
 
-from dags.project import open_run
-from pipelines.core.after_run import TRACKED
-from schemas.files import read_json
+from kilnworks.dags.project import open_run
+from kilnworks.pipelines.core.after_run import TRACKED
+from kilnworks.schemas.files import read_json
 
 MLFLOW_VARIABLE = "KILNWORKS_MLFLOW_URL"
 TENSORBOARD_VARIABLE = "KILNWORKS_TENSORBOARD_URL"

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from components.charts.plot import Plot
-from components.charts.scale import nice_domain, seconds_text
-from components.reporting.reading import RunRecord, StepRecord, read_run
-from dags.pages import page, report_path
-from dags.pages import text as _text
-from pipelines.core.store import Run
-from schemas.json_values import as_dict, as_number
+from kilnworks.components.charts.plot import Plot
+from kilnworks.components.charts.scale import nice_domain, seconds_text
+from kilnworks.components.reporting.reading import RunRecord, StepRecord, read_run
+from kilnworks.dags.pages import page, report_path
+from kilnworks.dags.pages import text as _text
+from kilnworks.pipelines.core.store import Run
+from kilnworks.schemas.json_values import as_dict, as_number
 
 EPOCHS_SHOWN = 12
 ENDED = "ended"

@@ -1,18 +1,18 @@
 """The DAG that removes old runs from the store, without touching anything live.
 
-How much is kept is asked in its form. See ``python -m pipelines prune``.
+How much is kept is asked in its form. See ``kilnworks prune``.
 """
 
 import datetime as dt
 
 from airflow.sdk import DAG, CronTriggerTimetable, Param
 
-from dags.fields import asked
-from dags.markdown import document
-from dags.operators import PipelineOperator
-from dags.timetable import LATE
-from pipelines.core.form import settings_of
-from pipelines.core.retention import RetentionConfig
+from kilnworks.dags.fields import asked
+from kilnworks.dags.markdown import document
+from kilnworks.dags.operators import PipelineOperator
+from kilnworks.dags.timetable import LATE
+from kilnworks.pipelines.core.form import settings_of
+from kilnworks.pipelines.core.retention import RetentionConfig
 
 NAME = "maintenance"
 

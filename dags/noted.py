@@ -8,10 +8,10 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from pipelines.core.registry import files
-from pipelines.core.store import open_store
-from schemas.access import private_files
-from schemas.files import read_json, write_json
+from kilnworks.pipelines.core.registry import files
+from kilnworks.pipelines.core.store import open_store
+from kilnworks.schemas.access import private_files
+from kilnworks.schemas.files import read_json, write_json
 
 Stamps = dict[str, list[int]]
 """Path of each definition -> when it was changed, in nanoseconds, and its bytes."""

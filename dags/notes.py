@@ -7,10 +7,10 @@ from typing import Any
 
 from airflow.listeners import hookimpl
 
-from dags.pools import TAG
-from pipelines.core.reasons import closed_gates, failures, result
-from pipelines.core.store import Store, open_store
-from schemas.markdown import escaped
+from kilnworks.dags.pools import TAG
+from kilnworks.pipelines.core.reasons import closed_gates, failures, result
+from kilnworks.pipelines.core.store import Store, open_store
+from kilnworks.schemas.markdown import escaped
 
 
 @hookimpl

@@ -24,8 +24,8 @@ from typing import Any
 from airflow.sdk import BaseHook, Connection
 from airflow.sdk.exceptions import AirflowException
 
-from schemas.masking import masked, remember_pair
-from schemas.secret import SecretUrl, shown_url
+from kilnworks.schemas.masking import masked, remember_pair
+from kilnworks.schemas.secret import SecretUrl, shown_url
 
 URL_VARIABLE = "KILNWORKS_ALERT_URL"
 CONNECTIONS_VARIABLE = "KILNWORKS_ALERT_CONNECTIONS"

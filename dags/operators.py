@@ -16,14 +16,14 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 from airflow.sdk.log import mask_secret
 
-from dags.handed import handed_secrets
-from dags.links import LINKS
-from dags.project import command, environment, open_run
-from pipelines.core.reasons import result
-from pipelines.core.store import now
-from schemas.errors import EXIT_SKIPPED, EXIT_USAGE, KilnworksError, StepSkipped
-from schemas.masking import masked, tell_secrets
-from schemas.places import project_root
+from kilnworks.dags.handed import handed_secrets
+from kilnworks.dags.links import LINKS
+from kilnworks.dags.project import command, environment, open_run
+from kilnworks.pipelines.core.reasons import result
+from kilnworks.pipelines.core.store import now
+from kilnworks.schemas.errors import EXIT_SKIPPED, EXIT_USAGE, KilnworksError, StepSkipped
+from kilnworks.schemas.masking import masked, tell_secrets
+from kilnworks.schemas.places import project_root
 
 RESULTS = ("evaluation.json", "deployment.json")
 """Files of what a run comes to."""
@@ -32,11 +32,11 @@ STOP_SECONDS = 10.0
 
 
 class PipelineOperator(BaseOperator):
-    """Runs ``python -m pipelines ARGUMENTS`` in a fresh process, which TensorFlow needs.
+    """Runs ``kilnworks ARGUMENTS`` in a fresh process, which TensorFlow needs.
 
     Args:
         pipeline: name of the definition.
-        arguments: what follows ``python -m pipelines``.
+        arguments: what follows ``kilnworks``.
         steps: the steps that the command runs; their recorded outcomes explain how it ended.
         env: further environment variables; templated. Data reaches the command by these, never by shell text.
         executable: another Python; None for the one that Airflow runs on.
@@ -122,7 +122,7 @@ class InProcessOperator(PipelineOperator):
 
     def execute(self, context: Context) -> None:
         """Run the steps here. Raises the Airflow exception that fits how they ended."""
-        from pipelines.cli.running import step
+        from kilnworks.pipelines.cli.running import step
 
         began = now()
         tell_secrets(mask_secret)

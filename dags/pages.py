@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from components.charts.sparkline import trend
-from components.charts.svg import theme
-from components.reporting.reading import read_object
-from dags.summaries import SUMMARIES, Told
-from pipelines.core.store import Run, Store
-from schemas.json_values import as_number
+from kilnworks.components.charts.sparkline import trend
+from kilnworks.components.charts.svg import theme
+from kilnworks.components.reporting.reading import read_object
+from kilnworks.dags.summaries import SUMMARIES, Told
+from kilnworks.pipelines.core.store import Run, Store
+from kilnworks.schemas.json_values import as_number
 
 RUNS_SHOWN = 15
 DECISIONS_SHOWN = 20

@@ -8,17 +8,17 @@ from typing import Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
 
-from dags import notes, pools
-from dags.guard import Guard
-from dags.links import LINKS
-from dags.timetable import NextInterval
+from kilnworks.dags import notes, pools
+from kilnworks.dags.guard import Guard
+from kilnworks.dags.links import LINKS
+from kilnworks.dags.timetable import NextInterval
 
 PREFIX = "/kilnworks"
 
 
 async def reports(scope: Any, receive: Any, send: Any) -> None:
     """The web server of the reports, loaded by the first request: each task loads this plugin and needs none of it."""
-    from dags.reports import app
+    from kilnworks.dags.reports import app
 
     await app(scope, receive, send)
 

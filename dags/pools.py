@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow.listeners import hookimpl
 
-from dags import alerts
+from kilnworks.dags import alerts
 
 TAG = "kilnworks"
 """Of every DAG of ours."""

@@ -7,8 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-from pipelines.core.store import Run, open_store
-from schemas.places import ROOT_VARIABLE, STORE_VARIABLE, project_root, store_url
+from kilnworks.pipelines.core.store import Run, open_store
+from kilnworks.schemas.places import ROOT_VARIABLE, STORE_VARIABLE, project_root, store_url
 
 PACKAGES = Path(__file__).resolve().parents[1]
 """Folder that holds the packages ``pipelines``, ``components``, ``schemas`` and ``dags``."""
@@ -33,4 +33,4 @@ def environment() -> dict[str, str]:
 
 def command(arguments: tuple[str, ...], executable: str | None = None) -> list[str]:
     """The command that a person would type."""
-    return [executable or sys.executable, "-m", "pipelines", *arguments]
+    return [executable or sys.executable, "-m", "kilnworks", *arguments]

@@ -1,11 +1,11 @@
 """Airflow shows here, as an import error of this file, the definitions that make no DAG, each with its reason."""
 
-from dags.noted import noted
-from schemas.errors import ConfigError
+from kilnworks.dags.noted import noted
+from kilnworks.schemas.errors import ConfigError
 
 reasons = noted()
 if reasons is None:
-    from dags.definitions import read_all
+    from kilnworks.dags.definitions import read_all
 
     _, reasons = read_all()
 if reasons:

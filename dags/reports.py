@@ -17,14 +17,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from components.reporting.report import REPORT, refresh_seconds, render_report
-from dags import live, pages
-from dags.side_by_side import MOST, side_by_side
-from dags.started import ENDED, state
-from dags.summaries import SUMMARIES
-from pipelines.core.records import whole_run
-from pipelines.core.store import Run, open_store
-from schemas.errors import KilnworksError
+from kilnworks.components.reporting.report import REPORT, refresh_seconds, render_report
+from kilnworks.dags import live, pages
+from kilnworks.dags.side_by_side import MOST, side_by_side
+from kilnworks.dags.started import ENDED, state
+from kilnworks.dags.summaries import SUMMARIES
+from kilnworks.pipelines.core.records import whole_run
+from kilnworks.pipelines.core.store import Run, open_store
+from kilnworks.schemas.errors import KilnworksError
 
 POLICY = (
     "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "

@@ -24,18 +24,18 @@ from airflow.sdk.exceptions import (
     DagRunTriggerException,
 )
 
-from components.retraining.policy import RetrainPolicy
-from components.retraining.watch import claim, confirm, look
-from dags import alerts
-from dags.factory import START, where_published
-from dags.markdown import document
-from dags.watcher import LandingTrigger
-from pipelines.core.arrivals import set_spoiled_aside
-from pipelines.core.graph import Pipeline
-from pipelines.core.owner import require_owner
-from pipelines.core.registry import load
-from pipelines.core.store import open_store
-from schemas.errors import KilnworksError
+from kilnworks.components.retraining.policy import RetrainPolicy
+from kilnworks.components.retraining.watch import claim, confirm, look
+from kilnworks.dags import alerts
+from kilnworks.dags.factory import START, where_published
+from kilnworks.dags.markdown import document
+from kilnworks.dags.watcher import LandingTrigger
+from kilnworks.pipelines.core.arrivals import set_spoiled_aside
+from kilnworks.pipelines.core.graph import Pipeline
+from kilnworks.pipelines.core.owner import require_owner
+from kilnworks.pipelines.core.registry import load
+from kilnworks.pipelines.core.store import open_store
+from kilnworks.schemas.errors import KilnworksError
 
 SUFFIX = "_retrain"
 

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from components.charts.plot import Plot
-from components.charts.scale import nice_domain
-from components.reporting.reading import read_run
-from dags.live import history, points
-from dags.pages import LEAVING, dag_run_link, page, report_path
-from dags.pages import text as _text
-from dags.summaries import Told
-from schemas.json_values import as_dict
+from kilnworks.components.charts.plot import Plot
+from kilnworks.components.charts.scale import nice_domain
+from kilnworks.components.reporting.reading import read_run
+from kilnworks.dags.live import history, points
+from kilnworks.dags.pages import LEAVING, dag_run_link, page, report_path
+from kilnworks.dags.pages import text as _text
+from kilnworks.dags.summaries import Told
+from kilnworks.schemas.json_values import as_dict
 
 CURVES = ("val_loss", "loss")
 """Of these numbers the first that a run reports is drawn."""

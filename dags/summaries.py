@@ -10,9 +10,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from components.reporting.summary import run_summary
-from pipelines.core.records import newest_runs
-from pipelines.core.store import Run, Store
+from kilnworks.components.reporting.summary import run_summary
+from kilnworks.pipelines.core.records import newest_runs
+from kilnworks.pipelines.core.store import Run, Store
 
 REMOTE_SECONDS = 20.0
 MOST = 2000

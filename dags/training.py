@@ -3,6 +3,6 @@
 A definition that does not load is left out here and named by ``refused.py``, so that it takes no other DAG with it.
 """
 
-from dags.definitions import all_dags
+from kilnworks.dags.definitions import all_dags
 
 globals().update(all_dags())

@@ -11,11 +11,11 @@ from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from components.retraining.policy import RetrainPolicy
-from components.retraining.watch import due
-from pipelines.core.owner import require_owner
-from pipelines.core.store import open_store
-from schemas.errors import NotTheOwner
+from kilnworks.components.retraining.policy import RetrainPolicy
+from kilnworks.components.retraining.watch import due
+from kilnworks.pipelines.core.owner import require_owner
+from kilnworks.pipelines.core.store import open_store
+from kilnworks.schemas.errors import NotTheOwner
 
 REMIND_SECONDS = 300.0
 """How long a due run may stay unstarted until the event is made again."""
@@ -35,7 +35,7 @@ class LandingTrigger(BaseEventTrigger):
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Class and arguments, as the triggerer makes it anew after every restart."""
-        return "dags.watcher.LandingTrigger", {"pipeline": self.pipeline, "policy": self.policy}
+        return "kilnworks.dags.watcher.LandingTrigger", {"pipeline": self.pipeline, "policy": self.policy}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look at the folder for ever. An error makes an event too: the run that it starts meets it and says so."""

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from schemas.errors import DataUnreadable, KilnworksError
+from kilnworks.schemas.errors import DataUnreadable, KilnworksError
 
 if TYPE_CHECKING:
     import polars as pl

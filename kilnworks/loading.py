@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 from kilnworks.pipeline import LoadedPipeline, project_named
-from pipelines.core import registry
-from schemas.errors import ConfigError
-from schemas.places import is_project, project_root, store_folder
+from kilnworks.pipelines.core import registry
+from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.places import is_project, project_root, store_folder
 
 
 def load(

@@ -10,25 +10,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kilnworks.frames import as_given, as_polars
+from kilnworks.pipelines.cli.console import watched
+from kilnworks.pipelines.cli.live import opened_as, wanted_live
+from kilnworks.pipelines.cli.quiet import quiet_libraries
+from kilnworks.pipelines.cli.running import run_words
+from kilnworks.pipelines.cli.serving import source_of
+from kilnworks.pipelines.cli.settings import new_run_id
+from kilnworks.pipelines.core import registry
+from kilnworks.pipelines.core.after_run import finish_run
+from kilnworks.pipelines.core.events import nobody
+from kilnworks.pipelines.core.execute import run_all
+from kilnworks.pipelines.core.graph import Pipeline
+from kilnworks.pipelines.core.owner import follow_published
+from kilnworks.pipelines.core.project import opened_anew
+from kilnworks.pipelines.core.store import Run, Store, open_store
 from kilnworks.result import RunResult
-from pipelines.cli.console import watched
-from pipelines.cli.live import opened_as, wanted_live
-from pipelines.cli.quiet import quiet_libraries
-from pipelines.cli.running import run_words
-from pipelines.cli.serving import source_of
-from pipelines.cli.settings import new_run_id
-from pipelines.core import registry
-from pipelines.core.after_run import finish_run
-from pipelines.core.events import nobody
-from pipelines.core.execute import run_all
-from pipelines.core.graph import Pipeline
-from pipelines.core.owner import follow_published
-from pipelines.core.project import opened_anew
-from pipelines.core.store import Run, Store, open_store
-from schemas.access import private_files
-from schemas.champion import read_champion
-from schemas.errors import ConfigError
-from schemas.places import ROOT_VARIABLE
+from kilnworks.schemas.access import private_files
+from kilnworks.schemas.champion import read_champion
+from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.places import ROOT_VARIABLE
 
 if TYPE_CHECKING:
     import polars as pl
@@ -161,7 +161,7 @@ class LoadedPipeline:
         """All runs, the newest first: ``run``, ``started``, ``outcome``, ``seconds``, ``live``, and each metric."""
         import polars as pl
 
-        from components.reporting.summary import run_summary
+        from kilnworks.components.reporting.summary import run_summary
 
         found = [run_summary(run.path) for run in reversed(self.store.runs(self.name))]
         shown = [
@@ -197,7 +197,7 @@ class LoadedPipeline:
     def _answers(self, path: Path) -> pl.DataFrame:
         import polars as pl
 
-        from components.predicting.champion import champion_contract, in_process, predictions
+        from kilnworks.components.predicting.champion import champion_contract, in_process, predictions
 
         store = self.store
         store.pull(f"champions/{self.name}.json")

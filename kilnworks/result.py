@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from pipelines.core.graph import Pipeline
-from pipelines.core.store import Run
-from schemas.artifacts import Artifact, Evaluation, Examples, Model
-from schemas.errors import ConfigError, UnknownName
+from kilnworks.pipelines.core.graph import Pipeline
+from kilnworks.pipelines.core.store import Run
+from kilnworks.schemas.artifacts import Artifact, Evaluation, Examples, Model
+from kilnworks.schemas.errors import ConfigError, UnknownName
 
 if TYPE_CHECKING:
     import polars as pl

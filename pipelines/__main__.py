@@ -1,8 +1,8 @@
-"""The command line: ``python -m pipelines``, also installed as ``kilnworks``."""
+"""The command line: ``kilnworks``, also installed as ``kilnworks``."""
 
 import sys
 
-from pipelines.cli.app import main
+from kilnworks.pipelines.cli.app import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -2,17 +2,17 @@
 
 Expect a test AUC of about 0.84 and an accuracy of about 0.80, in half a minute on two cores::
 
-    python -m pipelines run churn
+    kilnworks run churn
 """
 
-from components.evaluate import EvaluateConfig
-from components.ingest import IngestConfig
-from components.modeling.mlp import Mlp
-from components.sources import CsvSource
-from components.train import TrainConfig
-from pipelines.core.chains import ROOT, supervised
-from pipelines.core.operations import Operations, Task
-from schemas.contract import load_contract
+from kilnworks.components.evaluate import EvaluateConfig
+from kilnworks.components.ingest import IngestConfig
+from kilnworks.components.modeling.mlp import Mlp
+from kilnworks.components.sources import CsvSource
+from kilnworks.components.train import TrainConfig
+from kilnworks.pipelines.core.chains import ROOT, supervised
+from kilnworks.pipelines.core.operations import Operations, Task
+from kilnworks.schemas.contract import load_contract
 
 LEARN = Task(group="learn", pool="training")
 

@@ -2,16 +2,16 @@
 
 Expect a test accuracy of about 0.98, in half a minute on two cores::
 
-    python -m pipelines run digits
+    kilnworks run digits
 """
 
-from components.evaluate import EvaluateConfig
-from components.ingest import IngestConfig
-from components.modeling.cnn import Cnn
-from components.sources import ParquetSource
-from components.train import TrainConfig
-from pipelines.core.chains import ROOT, supervised
-from schemas.contract import load_contract
+from kilnworks.components.evaluate import EvaluateConfig
+from kilnworks.components.ingest import IngestConfig
+from kilnworks.components.modeling.cnn import Cnn
+from kilnworks.components.sources import ParquetSource
+from kilnworks.components.train import TrainConfig
+from kilnworks.pipelines.core.chains import ROOT, supervised
+from kilnworks.schemas.contract import load_contract
 
 DIGITS = supervised(
     "digits",

@@ -3,20 +3,20 @@
 Expect a test average precision of at least 0.94 (0.958, 95 % interval 0.93 to 0.98; the Mahalanobis distance has
 0.934, an isolation forest 0.174), in half a minute on two cores::
 
-    python -m pipelines run sensors
+    kilnworks run sensors
 
 The seven readings of a window lie near a plane, also later when the weather is another one: layers that are not linear,
 and the clip at five spreads, would call all of that weather strange (average precision 0.70).
 """
 
-from components.evaluate import EvaluateConfig
-from components.ingest import IngestConfig
-from components.learning.optimizers import Adam, Schedule
-from components.modeling.autoencoder import Autoencoder
-from components.sources import ByTime, ParquetSource
-from components.train import TrainConfig
-from pipelines.core.chains import ROOT, supervised
-from schemas.contract import load_contract
+from kilnworks.components.evaluate import EvaluateConfig
+from kilnworks.components.ingest import IngestConfig
+from kilnworks.components.learning.optimizers import Adam, Schedule
+from kilnworks.components.modeling.autoencoder import Autoencoder
+from kilnworks.components.sources import ByTime, ParquetSource
+from kilnworks.components.train import TrainConfig
+from kilnworks.pipelines.core.chains import ROOT, supervised
+from kilnworks.schemas.contract import load_contract
 
 SENSORS = supervised(
     "sensors",

@@ -2,20 +2,20 @@
 
 Expect a test accuracy of about 0.985 and an AUC of about 0.999, in two minutes on two cores::
 
-    python -m pipelines run spam
+    kilnworks run spam
 """
 
-from components.evaluate import EvaluateConfig
-from components.features.settings import FeatureSettings
-from components.ingest import IngestConfig
-from components.learning.optimizers import Adam
-from components.learning.settings import EarlyStopping
-from components.modeling.bag import Bag
-from components.preprocess import PreprocessConfig
-from components.sources import ParquetSource
-from components.train import TrainConfig
-from pipelines.core.chains import ROOT, supervised
-from schemas.contract import load_contract
+from kilnworks.components.evaluate import EvaluateConfig
+from kilnworks.components.features.settings import FeatureSettings
+from kilnworks.components.ingest import IngestConfig
+from kilnworks.components.learning.optimizers import Adam
+from kilnworks.components.learning.settings import EarlyStopping
+from kilnworks.components.modeling.bag import Bag
+from kilnworks.components.preprocess import PreprocessConfig
+from kilnworks.components.sources import ParquetSource
+from kilnworks.components.train import TrainConfig
+from kilnworks.pipelines.core.chains import ROOT, supervised
+from kilnworks.schemas.contract import load_contract
 
 NGRAMS = FeatureSettings(encode="ngrams", character_ngrams=(3, 4))
 

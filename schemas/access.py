@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from schemas.errors import ConfigError
+from kilnworks.schemas.errors import ConfigError
 
 ACCESS_VARIABLE = "KILNWORKS_STORE_ACCESS"
 UMASKS = {"owner": 0o077, "group": 0o007}

@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from schemas.champion import moved
-from schemas.contract import Contract
-from schemas.files import read_json
+from kilnworks.schemas.champion import moved
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.files import read_json
 
 
 class SharedStore(Protocol):

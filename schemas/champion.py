@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from schemas.errors import UnknownName
-from schemas.files import read_json, write_json
+from kilnworks.schemas.errors import UnknownName
+from kilnworks.schemas.files import read_json, write_json
 
 PLACES = ("serving", "champions")
 """Folders of a store in which recorded paths lie."""
@@ -27,7 +27,7 @@ class Decided:
         action: ``deploy``: a run, its gates open; ``promote``, ``rollback``: asked for by name.
         by: a person's name, or ``the gates``.
         reason: in their words, or the rule that was kept.
-        challenge: what came of comparing it with the champion, see ``components.challenging.verdict``.
+        challenge: what came of comparing it with the champion, see ``kilnworks.components.challenging.verdict``.
     """
 
     action: Action = "deploy"
@@ -60,7 +60,7 @@ def read_champion(store: Path, pipeline: str) -> ChampionRecord:
     path = champion_path(store, pipeline)
     if not path.is_file():
         known = [p.stem for p in path.parent.glob("*.json")] if path.parent.is_dir() else []
-        run = f"run it until a model goes live: python -m pipelines run {pipeline}"
+        run = f"run it until a model goes live: kilnworks run {pipeline}"
         raise UnknownName("champion of pipeline", pipeline, known, run)
     record = ChampionRecord(**read_json(path))
     return replace(record, path=str(moved(record.path, record.store, store)), store=str(store))

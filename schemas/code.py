@@ -24,15 +24,15 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema
 
-from schemas.closure.libraries import versions
-from schemas.closure.loading import load, search_project, unknown_module
-from schemas.closure.modules import find_module
-from schemas.closure.source_code import source_code
-from schemas.closure.unseen import unseen
-from schemas.config import Config
-from schemas.errors import ConfigError
-from schemas.places import project_root
-from schemas.words import listed
+from kilnworks.schemas.closure.libraries import versions
+from kilnworks.schemas.closure.loading import load, search_project, unknown_module
+from kilnworks.schemas.closure.modules import find_module
+from kilnworks.schemas.closure.source_code import source_code
+from kilnworks.schemas.closure.unseen import unseen
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.places import project_root
+from kilnworks.schemas.words import listed
 
 PATH = re.compile(r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*\Z")
 """``package.module:name``; the name may be dotted."""

@@ -6,11 +6,11 @@ from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from schemas.kinds import OpenTo
-from schemas.masking import masked_tree
-from schemas.places import anchored_path
-from schemas.secret import Secret, SecretUrl
-from schemas.updates import updated
+from kilnworks.schemas.kinds import OpenTo
+from kilnworks.schemas.masking import masked_tree
+from kilnworks.schemas.places import anchored_path
+from kilnworks.schemas.secret import Secret, SecretUrl
+from kilnworks.schemas.updates import updated
 
 __all__ = ["Config", "Secret", "SecretUrl", "accept_any"]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from schemas.champion import Decided
+from kilnworks.schemas.champion import Decided
 
 
 @dataclass(frozen=True)

@@ -22,15 +22,15 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
-from schemas.config import Config
-from schemas.contract_yaml import read_yaml, refused, require_readable, write_yaml
-from schemas.dates import DateFormat, as_date_format
-from schemas.errors import ContractError
-from schemas.magnitudes import EXACT_IN_FLOAT32, as_limit, fits_int64, plain
-from schemas.number_format import NumberFormat
-from schemas.patterns import fault_of
-from schemas.reference import DriftThresholds, Reference
-from schemas.words import listed
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.contract_yaml import read_yaml, refused, require_readable, write_yaml
+from kilnworks.schemas.dates import DateFormat, as_date_format
+from kilnworks.schemas.errors import ContractError
+from kilnworks.schemas.magnitudes import EXACT_IN_FLOAT32, as_limit, fits_int64, plain
+from kilnworks.schemas.number_format import NumberFormat
+from kilnworks.schemas.patterns import fault_of
+from kilnworks.schemas.reference import DriftThresholds, Reference
+from kilnworks.schemas.words import listed
 
 Dtype = Literal["float", "int", "bool", "string", "datetime", "image"]
 Severity = Literal["critical", "warning"]

@@ -7,9 +7,9 @@ from typing import Any, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from schemas.errors import ContractError
-from schemas.updates import LONGEST_RULE
-from schemas.words import brief, cut, escaped, odd
+from kilnworks.schemas.errors import ContractError
+from kilnworks.schemas.updates import LONGEST_RULE
+from kilnworks.schemas.words import brief, cut, escaped, odd
 
 LONGEST_FILE = 2 * 2**20
 """Most bytes of a contract file."""

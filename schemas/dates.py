@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from schemas.config import Config
+from kilnworks.schemas.config import Config
 
 ISO = "iso"
 POSIX_FIRST_YEAR = 1969

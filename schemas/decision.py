@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from schemas.config import Config
-from schemas.files import read_json, write_json
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.files import read_json, write_json
 
 Comparison = Literal[">=", "<=", "==", "is"]
 

@@ -26,8 +26,8 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from schemas.masking import masked, masked_tree
-from schemas.words import cut, listed
+from kilnworks.schemas.masking import masked, masked_tree
+from kilnworks.schemas.words import cut, listed
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2

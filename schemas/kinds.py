@@ -13,8 +13,8 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, GetCoreSchemaHandler, SerializationInfo, SerializerFunctionWrapHandler
 from pydantic_core import core_schema
 
-from schemas.closure.loading import load
-from schemas.errors import ConfigError, UnknownName
+from kilnworks.schemas.closure.loading import load
+from kilnworks.schemas.errors import ConfigError, UnknownName
 
 KIND = "kind"
 """The field by which the members of a union of configs are told apart."""

@@ -3,8 +3,8 @@
 import logging
 from typing import Any
 
-from schemas.masking import masked
-from schemas.words import printable
+from kilnworks.schemas.masking import masked
+from kilnworks.schemas.words import printable
 
 
 def make_safe(logger: logging.Logger) -> None:

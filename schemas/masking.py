@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from schemas.wire import HIDDEN
+from kilnworks.schemas.wire import HIDDEN
 
 LEAST_CHARACTERS = 5
 """Shorter secrets are hidden only by where they stand: texts are full of their characters."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import field_validator, model_validator
 
-from schemas.config import Config
+from kilnworks.schemas.config import Config
 
 if TYPE_CHECKING:
     import polars as pl

@@ -12,9 +12,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from schemas.champion import champion_path, moved, newest_moves, read_champion
-from schemas.files import read_json
-from schemas.locks import is_held
+from kilnworks.schemas.champion import champion_path, moved, newest_moves, read_champion
+from kilnworks.schemas.files import read_json
+from kilnworks.schemas.locks import is_held
 
 LEDGER = ".versions.json"
 LOCK = ".lock"

@@ -12,8 +12,8 @@ from typing import Any
 
 from pydantic import Field
 
-from schemas.code import Code
-from schemas.config import Config
+from kilnworks.schemas.code import Code
+from kilnworks.schemas.config import Config
 
 
 class OwnStatistic(Config):

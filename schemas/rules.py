@@ -11,9 +11,9 @@ All but ``Present`` hold for the values that are there; a missing value (null, N
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from schemas.contract import NUMERIC, Contract, Feature, Scalar, Severity
-from schemas.magnitudes import FINITE, plain
-from schemas.words import named
+from kilnworks.schemas.contract import NUMERIC, Contract, Feature, Scalar, Severity
+from kilnworks.schemas.magnitudes import FINITE, plain
+from kilnworks.schemas.words import named
 
 SHOWN = 10
 """Most allowed values that words list."""

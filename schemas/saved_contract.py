@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from schemas.contract import Contract
-from schemas.patterns import fault_of
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.patterns import fault_of
 
 
 def read_saved(tree: Mapping[str, Any]) -> tuple[Contract, list[str]]:

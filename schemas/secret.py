@@ -20,9 +20,9 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
-from schemas.errors import ConfigError
-from schemas.masking import masked, names_secret, only_references, remember, remember_pair
-from schemas.wire import HIDDEN
+from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.masking import masked, names_secret, only_references, remember, remember_pair
+from kilnworks.schemas.wire import HIDDEN
 
 _REFERENCE = re.compile(r"\$\{([^{}]*)\}")
 _IN_URL = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<braced>[^{}]*)\}|(?P<plain>[A-Za-z_]\w*))")

@@ -11,9 +11,9 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from schemas.errors import ConfigError
-from schemas.kinds import KIND, kinds_of, members_of, openings_of, place_of, without_kind
-from schemas.words import brief, cut
+from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.kinds import KIND, kinds_of, members_of, openings_of, place_of, without_kind
+from kilnworks.schemas.words import brief, cut
 
 MOST_FAULTS = 20
 """Faults that a message names."""
@@ -138,7 +138,7 @@ class _Update:
         raise ConfigError(
             f"{self._owner} has no field {_join(path, next(iter(changes)))!r}",
             f"one of: a plain value {node!r} for {path}",
-            "see `python -m pipelines show NAME`",
+            "see `kilnworks show NAME`",
         )
 
     def _switched(self, node: BaseModel, kind: type[BaseModel], changes: Mapping[str, Any], path: str) -> BaseModel:
@@ -187,7 +187,7 @@ class _Update:
         raise ConfigError(
             f"{self._owner} has no {_join(path, KIND)} {kind!r}",
             f"one of: {', '.join(map(str, have))}",
-            f"did you mean {near[0]!r}?" if near else "see `python -m pipelines show NAME`",
+            f"did you mean {near[0]!r}?" if near else "see `kilnworks show NAME`",
         )
 
     def _made(self, kind: type[C], values: Mapping[str, Any], path: str) -> C:
@@ -205,7 +205,7 @@ class _Update:
 
     def _no_field(self, path: str, have: list[str]) -> ConfigError:
         near = difflib.get_close_matches(path.rpartition(".")[2], have, n=1, cutoff=0.5)
-        fix = f"did you mean {near[0]!r}?" if near else "see `python -m pipelines show NAME`"
+        fix = f"did you mean {near[0]!r}?" if near else "see `kilnworks show NAME`"
         return ConfigError(f"{self._owner} has no field {path!r}", f"one of: {', '.join(have) or 'none'}", fix)
 
 

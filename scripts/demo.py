@@ -12,7 +12,7 @@ from rich.table import Table
 
 ROOT = Path(__file__).parents[1]
 STORE = Path(os.environ.get("KILNWORKS_STORE", ROOT / "store")).resolve()
-COMMAND = [sys.executable, "-m", "pipelines"]
+COMMAND = [sys.executable, "-m", "kilnworks"]
 SAY = Console(highlight=False)
 
 

@@ -65,7 +65,7 @@ def test_bare_names_are_found():
         ".",
         "faults.batch",
     ]
-    assert bare("from tests.quality.clean_sources import orders\nfrom pipelines.core import graph") == []
+    assert bare("from tests.quality.clean_sources import orders\nfrom kilnworks.pipelines.core import graph") == []
 
 
 def pauses(code: str) -> int:

@@ -110,13 +110,17 @@ def heavy_after(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
-@pytest.mark.parametrize("module", [*(f"components.{step}" for step in STEPS), "pipelines.cli.app", "kilnworks"])
+@pytest.mark.parametrize(
+    "module", [*(f"components.{step}" for step in STEPS), "kilnworks.pipelines.cli.app", "kilnworks"]
+)
 def test_opens_without_heavy_libraries(module):
     assert heavy_after(f"import {module}") == "[]\n"
 
 
 def test_definitions_load_without_heavy_libraries():
-    assert heavy_after("from pipelines.core.registry import load, names; [load(n) for n in names()]") == "[]\n"
+    assert (
+        heavy_after("from kilnworks.pipelines.core.registry import load, names; [load(n) for n in names()]") == "[]\n"
+    )
 
 
 def test_airflow_will_look_inside():
@@ -151,6 +155,6 @@ def test_running_a_step_knows_no_kind_of_artifact():
     kinds = {"Deployment", "Examples", "CheckedExamples", "Transform", "Model", "Evaluation", "Servable", "Comparison"}
     for module in ("execute", "gates", "graph", "promotion", "step", "store"):
         path = ROOT / "pipelines" / "core" / f"{module}.py"
-        named = {name.rpartition(".")[2] for name in imported(path) if name.startswith("schemas.artifacts.")}
+        named = {name.rpartition(".")[2] for name in imported(path) if name.startswith("kilnworks.schemas.artifacts.")}
         assert "Artifact" in named or not named, path
         assert not named & kinds, path

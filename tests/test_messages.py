@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from schemas import errors
-from schemas.champion import read_champion
-from schemas.errors import KilnworksError, UnknownName
+from kilnworks.schemas import errors
+from kilnworks.schemas.champion import read_champion
+from kilnworks.schemas.errors import KilnworksError, UnknownName
 
 ROOT = Path(__file__).parents[1]
 KINDS = {

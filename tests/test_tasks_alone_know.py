@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from components.tasks.choose import TASKS
+from kilnworks.components.tasks.choose import TASKS
 
 ROOT = Path(__file__).parents[1]
 KINDS = {task.kind for task in TASKS}

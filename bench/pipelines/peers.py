@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from components.ingest import IngestConfig
-from components.modeling.mlp import Mlp
-from components.preprocess import PreprocessConfig
-from components.sources import AsGiven, CsvSource, GivenSplits
-from components.train import TrainConfig
-from pipelines.core.chains import supervised
-from schemas.contract import load_contract
+from kilnworks.components.ingest import IngestConfig
+from kilnworks.components.modeling.mlp import Mlp
+from kilnworks.components.preprocess import PreprocessConfig
+from kilnworks.components.sources import AsGiven, CsvSource, GivenSplits
+from kilnworks.components.train import TrainConfig
+from kilnworks.pipelines.core.chains import supervised
+from kilnworks.schemas.contract import load_contract
 
 HERE = Path(__file__).parents[1]
 DATA = HERE / "out" / "data"

@@ -7,26 +7,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.challenging.paired import Gain, resampled_gain, share_gain
-from components.challenging.settings import Challenge
-from components.challenging.verdict import Verdict, decided, unmeasured
-from components.judging.metric import Metric
-from components.judging.settings import JudgeSettings
-from components.tasks.base import Task
-from components.tasks.choose import choose, read_task
-from schemas.artifacts import CheckedExamples
-from schemas.contract import Contract
-from schemas.errors import ConfigError, KilnworksError, StepFailed, UnknownName
-from schemas.files import read_json
-from schemas.saved_contract import read_saved
-from schemas.wire import CONTRACT_FILE, TASK_FILE
-from schemas.words import listed
+from kilnworks.components.challenging.paired import Gain, resampled_gain, share_gain
+from kilnworks.components.challenging.settings import Challenge
+from kilnworks.components.challenging.verdict import Verdict, decided, unmeasured
+from kilnworks.components.judging.metric import Metric
+from kilnworks.components.judging.settings import JudgeSettings
+from kilnworks.components.tasks.base import Task
+from kilnworks.components.tasks.choose import choose, read_task
+from kilnworks.schemas.artifacts import CheckedExamples
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import ConfigError, KilnworksError, StepFailed, UnknownName
+from kilnworks.schemas.files import read_json
+from kilnworks.schemas.saved_contract import read_saved
+from kilnworks.schemas.wire import CONTRACT_FILE, TASK_FILE
+from kilnworks.schemas.words import listed
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-    from components.predicting.pieces import Ask
+    from kilnworks.components.predicting.pieces import Ask
 
 PIECE_BYTES = 64 * 2**20
 """Of raw inputs that are asked at once, about."""
@@ -96,7 +96,7 @@ def _metric(challenge: Challenge, task: Task, settings: JudgeSettings) -> Metric
 
 
 def _opened(saved_model: Path) -> Served:
-    from components.predicting.champion import asked
+    from kilnworks.components.predicting.champion import asked
 
     contract, _ = read_saved(read_json(saved_model / CONTRACT_FILE))
     path = saved_model / TASK_FILE
@@ -176,7 +176,7 @@ def _judged(model: Served, frame: pl.DataFrame) -> dict[str, Any]:
     """The answers that the task looks at, for rows of the examples."""
     import numpy as np
 
-    from components.features.raw import raw_arrays
+    from kilnworks.components.features.raw import raw_arrays
 
     answers = model.ask(raw_arrays(model.contract, model.task.requests(frame)))
     return {name: np.asarray(answers[name]) for name in model.task.judged}

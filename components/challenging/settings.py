@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from schemas.config import Config
+from kilnworks.schemas.config import Config
 
 Rule = Literal["not_worse", "non_inferior", "better"]
 Otherwise = Literal["promote", "hold"]

@@ -3,9 +3,9 @@
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from components.challenging.paired import Gain
-from components.challenging.settings import Challenge, Rule
-from components.judging.metric import Metric
+from kilnworks.components.challenging.paired import Gain
+from kilnworks.components.challenging.settings import Challenge, Rule
+from kilnworks.components.judging.metric import Metric
 
 Word = Literal["better", "not worse", "worse", "undecided", "unmeasured", "first", "same model", "off", "not asked"]
 SHARE_MARGIN = 0.005

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from components.charts import svg
-from components.charts.scale import Scale, label, nice_domain, ticks
+from kilnworks.components.charts import svg
+from kilnworks.components.charts.scale import Scale, label, nice_domain, ticks
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 440.0, 150.0, 14.0, 56.0, 30.0
 THICK, APART = 11.0, 9.0

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from components.charts import svg
+from kilnworks.components.charts import svg
 
 BOX_WIDTH, BOX_HEIGHT = 134.0, 78.0
 GAP_X, GAP_Y = 34.0, 26.0

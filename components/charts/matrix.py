@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from components.charts import svg
-from components.charts.scale import label
+from kilnworks.components.charts import svg
+from kilnworks.components.charts.scale import label
 
 
 def matrix(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> str:

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from components.charts import svg
-from components.charts.scale import Scale, label
+from kilnworks.components.charts import svg
+from kilnworks.components.charts.scale import Scale, label
 
 WIDTH, HEIGHT = 300.0, 96.0
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from components.charts import svg
-from components.charts.scale import Scale, label, ticks
+from kilnworks.components.charts import svg
+from kilnworks.components.charts.scale import Scale, label, ticks
 
 Points = Sequence[tuple[float, float]]
 

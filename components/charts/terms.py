@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from components.charts import svg
-from components.charts.scale import Scale
+from kilnworks.components.charts import svg
+from kilnworks.components.charts.scale import Scale
 
 WIDTH, ROW = 300.0, 18.0
 BEGIN = 124.0

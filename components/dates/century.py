@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 
-from schemas.dates import POSIX_FIRST_YEAR
+from kilnworks.schemas.dates import POSIX_FIRST_YEAR
 
 _BIRTH = re.compile(r"birth|born|(^|[_\W])(dob|bday)([_\W]|$)|geburt|naissance|nacimiento", re.I)
 _AHEAD = re.compile(

@@ -9,12 +9,12 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 
-from components.dates.century import first_year
-from components.dates.reading import ISO_FORMATS, read_dates
-from components.dates.spelling import spellings
-from schemas.dates import ISO, DateFormat
-from schemas.errors import DataUnreadable
-from schemas.words import shown
+from kilnworks.components.dates.century import first_year
+from kilnworks.components.dates.reading import ISO_FORMATS, read_dates
+from kilnworks.components.dates.spelling import spellings
+from kilnworks.schemas.dates import ISO, DateFormat
+from kilnworks.schemas.errors import DataUnreadable
+from kilnworks.schemas.words import shown
 
 ENOUGH = 0.95
 """Share of the filled values that are read where a column is one of dates; the others are bad rows."""

@@ -6,8 +6,8 @@ import re
 
 import polars as pl
 
-from components.dates.reading import PER_SECOND, read_dates
-from schemas.dates import DateFormat
+from kilnworks.components.dates.reading import PER_SECOND, read_dates
+from kilnworks.schemas.dates import DateFormat
 
 _NAMED = re.compile(
     r"date|time|stamp|epoch|moment|when|created|updated|(^|[_\W])(ts|day|dt)([_\W]|$)|(_at|_on|At)$", re.I

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from components.dates.outline import around, end_of_day, outline, readable, tidy
-from schemas.dates import EPOCHS, ISO, DateFormat
+from kilnworks.components.dates.outline import around, end_of_day, outline, readable, tidy
+from kilnworks.schemas.dates import EPOCHS, ISO, DateFormat
 
 MOMENT = pl.Datetime("us")
 DAY = 86_400 * 10**6

@@ -6,8 +6,8 @@ import re
 
 import polars as pl
 
-from components.dates.spelling import spellings
-from schemas.words import shown
+from kilnworks.components.dates.spelling import spellings
+from kilnworks.schemas.words import shown
 
 SHARE = 0.95
 """Share of the values that must be of one kind."""

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from components.dates.numbers import counted_in
-from components.dates.reading import read_dates
-from components.dates.spelling import spellings
-from schemas.dates import EPOCHS, ISO, DateFormat
-from schemas.words import named
+from kilnworks.components.dates.numbers import counted_in
+from kilnworks.components.dates.reading import read_dates
+from kilnworks.components.dates.spelling import spellings
+from kilnworks.schemas.dates import EPOCHS, ISO, DateFormat
+from kilnworks.schemas.words import named
 
 UNITS = {"epoch s": "seconds", "epoch ms": "milliseconds", "epoch us": "microseconds", "epoch ns": "nanoseconds"}
 """The unit of each format of numbers since 1970 UTC."""

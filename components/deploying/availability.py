@@ -1,7 +1,7 @@
 """Whether a model server has a published version AVAILABLE."""
 
-from components.deploying.settings import Publishing
-from schemas.errors import DeployFailed, ServerUnavailable
+from kilnworks.components.deploying.settings import Publishing
+from kilnworks.schemas.errors import DeployFailed, ServerUnavailable
 
 
 def wait_available(settings: Publishing, model: str, version: int) -> None:
@@ -12,7 +12,7 @@ def wait_available(settings: Publishing, model: str, version: int) -> None:
     """
     if settings.server is None:
         return
-    from components.serving.client import Client
+    from kilnworks.components.serving.client import Client
 
     try:
         with Client(settings.server) as client:

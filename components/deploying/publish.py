@@ -3,9 +3,9 @@
 import shutil
 from pathlib import Path
 
-from components.deploying.versions import STAGE
-from schemas.files import sync_directory as sync
-from schemas.published import interrupted
+from kilnworks.components.deploying.versions import STAGE
+from kilnworks.schemas.files import sync_directory as sync
+from kilnworks.schemas.published import interrupted
 
 
 def publish(source: Path, base: Path, version: int) -> Path:

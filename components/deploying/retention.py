@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from schemas.errors import RequestInvalid
-from schemas.published import published
+from kilnworks.schemas.errors import RequestInvalid
+from kilnworks.schemas.published import published
 
 
 def surplus(base: Path, keep: int, protected: set[int]) -> list[int]:
@@ -19,7 +19,7 @@ def labelled(server: str, model: str, labels: tuple[str, ...]) -> set[int]:
     Raises:
         ServerUnavailable: the server does not answer.
     """
-    from components.serving.client import Client
+    from kilnworks.components.serving.client import Client
 
     found = set()
     with Client(server) as client:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from components.deploying.availability import wait_available
-from components.deploying.publish import clean, publish, withdraw
-from components.deploying.settings import Publishing
-from components.deploying.versions import locked, reserve
-from schemas.champion import ChampionRecord, Decided, moves, read_champion, write_champion
-from schemas.errors import DeployFailed, StoreError, UnknownName
-from schemas.published import ledger, published
+from kilnworks.components.deploying.availability import wait_available
+from kilnworks.components.deploying.publish import clean, publish, withdraw
+from kilnworks.components.deploying.settings import Publishing
+from kilnworks.components.deploying.versions import locked, reserve
+from kilnworks.schemas.champion import ChampionRecord, Decided, moves, read_champion, write_champion
+from kilnworks.schemas.errors import DeployFailed, StoreError, UnknownName
+from kilnworks.schemas.published import ledger, published
 
 
 @dataclass(frozen=True)

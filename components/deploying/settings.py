@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from schemas.config import Config
+from kilnworks.schemas.config import Config
 
 
 class Publishing(Config):

@@ -5,7 +5,7 @@
     STORE/serving/churn/          the base path, which a model server watches
         1/ 2/ 3/                  published versions: finished directories, never changed
         .stage-4/                 being copied, or left by a killed process; servers ignore names that are no numbers
-        .versions.json            the ledger, see schemas.published
+        .versions.json            the ledger, see kilnworks.schemas.published
         .lock                     held by the one process that publishes or deletes
 """
 
@@ -14,10 +14,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from schemas.errors import DeployFailed
-from schemas.files import write_json
-from schemas.locks import Held, exclusive
-from schemas.published import LEDGER, LOCK, ledger, published
+from kilnworks.schemas.errors import DeployFailed
+from kilnworks.schemas.files import write_json
+from kilnworks.schemas.locks import Held, exclusive
+from kilnworks.schemas.published import LEDGER, LOCK, ledger, published
 
 STAGE = ".stage-"
 

@@ -6,8 +6,8 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from components.exporting.inputs import unit
-from schemas.contract import Contract
+from kilnworks.components.exporting.inputs import unit
+from kilnworks.schemas.contract import Contract
 
 
 def signatures(saved_model: Path, contract: Contract | None = None) -> dict[str, Any]:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from components.dates.iso import moment_text
-from components.features.raw import raw_input
-from schemas.contract import Contract, Feature
-from schemas.dates import WIRE_UNIT
-from schemas.wire import MISSING
+from kilnworks.components.dates.iso import moment_text
+from kilnworks.components.features.raw import raw_input
+from kilnworks.schemas.contract import Contract, Feature
+from kilnworks.schemas.dates import WIRE_UNIT
+from kilnworks.schemas.wire import MISSING
 
 
 def unit(feature: Feature) -> str:

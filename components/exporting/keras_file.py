@@ -15,17 +15,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from components.exporting.inputs import described_features
-from components.exporting.skew import expected_answers
-from components.exporting.standalone import OUTPUT, standalone
-from components.features.encoded import keras_name
-from components.modeling.kept import named_objects, own_objects
-from components.tasks.differences import of_numbers
-from schemas.files import write_text
+from kilnworks.components.exporting.inputs import described_features
+from kilnworks.components.exporting.skew import expected_answers
+from kilnworks.components.exporting.standalone import OUTPUT, standalone
+from kilnworks.components.features.encoded import keras_name
+from kilnworks.components.modeling.kept import named_objects, own_objects
+from kilnworks.components.tasks.differences import of_numbers
+from kilnworks.schemas.files import write_text
 
 if TYPE_CHECKING:
-    from components.features.transform import FeatureTransform
-    from components.tasks.base import Task
+    from kilnworks.components.features.transform import FeatureTransform
+    from kilnworks.components.tasks.base import Task
 
 LOG = logging.getLogger("kilnworks.data")
 FILE, HOW = "standalone.keras", "standalone.py"

@@ -15,9 +15,9 @@ from typing import Any
 
 import yaml
 
-from components.exporting import pyfunc
-from schemas.files import read_json, write_text
-from schemas.wire import EXTRA, INPUTS_FILE, MLFLOW_FILE
+from kilnworks.components.exporting import pyfunc
+from kilnworks.schemas.files import read_json, write_text
+from kilnworks.schemas.wire import EXTRA, INPUTS_FILE, MLFLOW_FILE
 
 FOLDER = EXTRA / "mlflow"
 PACKAGES = ("mlflow", "numpy", "pandas", "tensorflow")

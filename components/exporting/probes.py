@@ -2,8 +2,8 @@
 
 import polars as pl
 
-from schemas.contract import Contract, Feature
-from schemas.magnitudes import FLOAT32_MAX, INT64_MAX, fits_int64
+from kilnworks.schemas.contract import Contract, Feature
+from kilnworks.schemas.magnitudes import FLOAT32_MAX, INT64_MAX, fits_int64
 
 UNSEEN_TEXT = "a value that was never seen"
 COPIES = 4

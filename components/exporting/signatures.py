@@ -23,13 +23,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.exporting.tf_example import feature_spec, parsed_to_raw
-from components.features.graph import input_name, transform_model
-from components.features.raw import raw_inputs
-from components.features.transform import FeatureTransform
-from components.modeling.inside import inside
-from components.tasks.base import Task
-from schemas.contract import Contract
+from kilnworks.components.exporting.tf_example import feature_spec, parsed_to_raw
+from kilnworks.components.features.graph import input_name, transform_model
+from kilnworks.components.features.raw import raw_inputs
+from kilnworks.components.features.transform import FeatureTransform
+from kilnworks.components.modeling.inside import inside
+from kilnworks.components.tasks.base import Task
+from kilnworks.schemas.contract import Contract
 
 PREDICT, EXAMPLES, CLASSIFY, REGRESS = "serving_default", "serve_tf_example", "classify", "regress"
 METHODS = {CLASSIFY: "tensorflow/serving/classify", REGRESS: "tensorflow/serving/regress"}

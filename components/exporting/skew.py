@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from components.exporting.signatures import CLASSIFY, EXAMPLES, PREDICT, REGRESS
-from components.exporting.tf_example import serialize
-from components.serving.saved_model import LoadedModel, load_saved_model
-from components.tasks.base import Task
-from schemas.contract import Contract
-from schemas.errors import SkewDetected
+from kilnworks.components.exporting.signatures import CLASSIFY, EXAMPLES, PREDICT, REGRESS
+from kilnworks.components.exporting.tf_example import serialize
+from kilnworks.components.serving.saved_model import LoadedModel, load_saved_model
+from kilnworks.components.tasks.base import Task
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import SkewDetected
 
 Array = np.ndarray
 BATCH_ROWS = 256

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from components.features.encoded import keras_name
-from components.features.graph import input_name, transform_model
-from components.features.raw import raw_inputs
-from components.tasks.layer_names import LayerNames
+from kilnworks.components.features.encoded import keras_name
+from kilnworks.components.features.graph import input_name, transform_model
+from kilnworks.components.features.raw import raw_inputs
+from kilnworks.components.tasks.layer_names import LayerNames
 
 if TYPE_CHECKING:
-    from components.features.transform import FeatureTransform
-    from components.tasks.base import Task
+    from kilnworks.components.features.transform import FeatureTransform
+    from kilnworks.components.tasks.base import Task
 
 
 OUTPUT = "output"

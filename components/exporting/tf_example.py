@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from components.features.raw import RawInput, raw_input, raw_inputs
-from schemas.contract import Contract, Feature
-from schemas.wire import MISSING, MISSING_INT
+from kilnworks.components.features.raw import RawInput, raw_input, raw_inputs
+from kilnworks.schemas.contract import Contract, Feature
+from kilnworks.schemas.wire import MISSING, MISSING_INT
 
 Array = np.ndarray
 

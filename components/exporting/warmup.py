@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from components.exporting.signatures import CLASSIFY, EXAMPLES, PREDICT, REGRESS
-from components.exporting.tf_example import serialize
-from components.features.raw import raw_inputs
-from schemas.contract import Contract
-from schemas.wire import WARMUP_FILE
+from kilnworks.components.exporting.signatures import CLASSIFY, EXAMPLES, PREDICT, REGRESS
+from kilnworks.components.exporting.tf_example import serialize
+from kilnworks.components.features.raw import raw_inputs
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.wire import WARMUP_FILE
 
 Array = np.ndarray
 

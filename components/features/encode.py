@@ -7,14 +7,14 @@ each column.
 import numpy as np
 import polars as pl
 
-from components.features.encoded import TEXT, keras_name
-from components.features.kinds.base import Plan
-from components.features.kinds.scalars import fill
-from components.features.plan import TransformPlan
-from components.features.raw import raw_array
-from schemas.contract import Feature
-from schemas.errors import ConfigError, DataInvalid
-from schemas.words import listed
+from kilnworks.components.features.encoded import TEXT, keras_name
+from kilnworks.components.features.kinds.base import Plan
+from kilnworks.components.features.kinds.scalars import fill
+from kilnworks.components.features.plan import TransformPlan
+from kilnworks.components.features.raw import raw_array
+from kilnworks.schemas.contract import Feature
+from kilnworks.schemas.errors import ConfigError, DataInvalid
+from kilnworks.schemas.words import listed
 
 
 def encode_frame(plan: TransformPlan, frame: pl.DataFrame, packed: bool = False) -> dict[str, np.ndarray]:

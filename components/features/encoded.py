@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from schemas.config import Config
+from kilnworks.schemas.config import Config
 
 NUMERIC, SHARES, CATEGORICAL, IMAGE, SEQUENCE = "numeric", "shares", "categorical", "image", "sequence"
 AS_SENT = "as_sent"

@@ -6,14 +6,14 @@ from typing import Any
 
 import polars as pl
 
-from components.features.encoded import keras_name
-from components.features.kinds.base import Observer
-from components.features.kinds.choice import kind_of
-from components.features.kinds.dropped import DroppedPlan
-from components.features.plan import TransformPlan
-from components.features.settings import FeatureSettings, PreprocessConfig
-from schemas.contract import Contract
-from schemas.errors import ConfigError, DataUnreadable, UnknownName
+from kilnworks.components.features.encoded import keras_name
+from kilnworks.components.features.kinds.base import Observer
+from kilnworks.components.features.kinds.choice import kind_of
+from kilnworks.components.features.kinds.dropped import DroppedPlan
+from kilnworks.components.features.plan import TransformPlan
+from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import ConfigError, DataUnreadable, UnknownName
 
 BATCH_ROWS = 1 << 18
 

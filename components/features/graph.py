@@ -12,13 +12,13 @@ from typing import Any
 import keras
 from keras import ops
 
-from components.features.encoded import keras_name
-from components.features.kinds.base import Layers, Plan
-from components.features.kinds.scalars import number_layers
-from components.features.plan import TransformPlan
-from components.features.raw import raw_inputs as served_inputs
-from schemas.contract import Contract, Feature
-from schemas.errors import ConfigError
+from kilnworks.components.features.encoded import keras_name
+from kilnworks.components.features.kinds.base import Layers, Plan
+from kilnworks.components.features.kinds.scalars import number_layers
+from kilnworks.components.features.plan import TransformPlan
+from kilnworks.components.features.raw import raw_inputs as served_inputs
+from kilnworks.schemas.contract import Contract, Feature
+from kilnworks.schemas.errors import ConfigError
 
 Tensor = Any
 OWN_LAYERS = frozenset({"get_item", "quantile_scaling"})

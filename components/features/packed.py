@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from components.features.encoded import keras_name
-from components.features.kinds.base import Plan
-from components.features.plan import TransformPlan
-from components.features.raw import raw_input
+from kilnworks.components.features.encoded import keras_name
+from kilnworks.components.features.kinds.base import Plan
+from kilnworks.components.features.plan import TransformPlan
+from kilnworks.components.features.raw import raw_input
 
 
 def packed_plans(plan: TransformPlan) -> dict[str, Plan]:

@@ -1,10 +1,10 @@
 """What was learned from the training split: the whole state of a fitted transform, as plain values."""
 
-from components.features.encoded import NUMERIC, SHARES, EncodedTensor
-from components.features.kinds import AnyPlan
-from components.features.kinds.scalars import Number
-from schemas.config import Config
-from schemas.contract import Contract
+from kilnworks.components.features.encoded import NUMERIC, SHARES, EncodedTensor
+from kilnworks.components.features.kinds import AnyPlan
+from kilnworks.components.features.kinds.scalars import Number
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.contract import Contract
 
 
 class TransformPlan(Config):

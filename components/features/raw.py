@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from schemas import wire
-from schemas.contract import Contract, Feature
-from schemas.errors import DataInvalid
+from kilnworks.schemas import wire
+from kilnworks.schemas.contract import Contract, Feature
+from kilnworks.schemas.errors import DataInvalid
 
 if TYPE_CHECKING:
     import numpy as np

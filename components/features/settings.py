@@ -7,16 +7,16 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from components.features.kinds.base import Kind
-from components.features.kinds.buckets import BucketSettings
-from components.features.kinds.calendar import AllDatetimes
-from components.features.kinds.category import AllCategories, CategorySettings
-from components.features.kinds.image import AllImages, ImageSettings
-from components.features.kinds.number import AllNumbers, NumberSettings
-from components.features.kinds.scalars import Scale
-from components.features.kinds.text import TextSettings
-from schemas.code import Code, path_of
-from schemas.updates import explain
+from kilnworks.components.features.kinds.base import Kind
+from kilnworks.components.features.kinds.buckets import BucketSettings
+from kilnworks.components.features.kinds.calendar import AllDatetimes
+from kilnworks.components.features.kinds.category import AllCategories, CategorySettings
+from kilnworks.components.features.kinds.image import AllImages, ImageSettings
+from kilnworks.components.features.kinds.number import AllNumbers, NumberSettings
+from kilnworks.components.features.kinds.scalars import Scale
+from kilnworks.components.features.kinds.text import TextSettings
+from kilnworks.schemas.code import Code, path_of
+from kilnworks.schemas.updates import explain
 
 __all__ = ["Encoding", "FeatureSettings", "PreprocessConfig", "Scale"]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from components.sketches.moments import Moments
+from kilnworks.components.sketches.moments import Moments
 
 Array = np.ndarray
 

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from components.features.encoded import EncodedTensor
-from components.features.plan import TransformPlan
-from components.features.settings import PreprocessConfig
-from schemas.artifacts import Transform
-from schemas.contract import Contract
-from schemas.errors import StoreError
-from schemas.files import read_json, write_json
-from schemas.updates import explain
+from kilnworks.components.features.encoded import EncodedTensor
+from kilnworks.components.features.plan import TransformPlan
+from kilnworks.components.features.settings import PreprocessConfig
+from kilnworks.schemas.artifacts import Transform
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import StoreError
+from kilnworks.schemas.files import read_json, write_json
+from kilnworks.schemas.updates import explain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,7 +47,7 @@ class FeatureTransform:
             DataInvalid: an infinite number in a feature.
             DataUnreadable: the shards have no row, or no feature has a value.
         """
-        from components.features.fit import fit_plan
+        from kilnworks.components.features.fit import fit_plan
 
         return cls(fit_plan(contract, train_files, config))
 
@@ -73,7 +73,7 @@ class FeatureTransform:
 
     def save(self, directory: Path) -> None:
         """Write ``transform.json`` and ``transform.keras`` (a Keras model: raw inputs -> encoded tensors)."""
-        from components.features.graph import transform_model
+        from kilnworks.components.features.graph import transform_model
 
         directory.mkdir(parents=True, exist_ok=True)
         transform_model(self.plan).save(directory / "transform.keras")
@@ -92,9 +92,9 @@ class FeatureTransform:
 
     def as_sent(self) -> FeatureTransform:
         """The same features as a client sends them, without any encoding; those that the settings drop stay away."""
-        from components.features.kinds import AnyPlan
-        from components.features.kinds.as_sent import AsSentPlan
-        from components.features.kinds.dropped import DroppedPlan
+        from kilnworks.components.features.kinds import AnyPlan
+        from kilnworks.components.features.kinds.as_sent import AsSentPlan
+        from kilnworks.components.features.kinds.dropped import DroppedPlan
 
         plans = self.plan.features.items()
         kept: dict[str, AnyPlan] = {n: p if isinstance(p, DroppedPlan) and p.asked else AsSentPlan() for n, p in plans}
@@ -103,13 +103,13 @@ class FeatureTransform:
 
     def raw_inputs(self) -> dict[str, Any]:
         """A new ``keras.Input`` for each feature, as it is served; keys are the names of the features."""
-        from components.features.graph import raw_inputs
+        from kilnworks.components.features.graph import raw_inputs
 
         return raw_inputs(self.plan.contract)
 
     def apply(self, raw: dict[str, Any]) -> dict[str, Any]:
         """The encoded Keras tensors of raw ones, by name; a Functional graph, used in the served model."""
-        from components.features.graph import encode_graph
+        from kilnworks.components.features.graph import encode_graph
 
         return encode_graph(self.plan, raw)
 
@@ -119,19 +119,19 @@ class FeatureTransform:
         Equal to ``apply`` bit by bit where that runs operation by operation (see ``docs/decisions/0020``). With
         ``packed``, images that are not resized stay uint8, a quarter of the size; ``unpack`` makes the rest.
         """
-        from components.features.encode import encode_frame
+        from kilnworks.components.features.encode import encode_frame
 
         return encode_frame(self.plan, frame, packed)
 
     def unpack(self, tensors: Mapping[str, Any]) -> dict[str, Any]:
         """TensorFlow tensors of ``encode(frame, packed=True)`` as the model takes them; eagerly or inside a graph."""
-        from components.features.packed import unpack
+        from kilnworks.components.features.packed import unpack
 
         return unpack(self.plan, tensors)
 
     @property
     def packed_dtypes(self) -> dict[str, str]:
         """The dtype of each encoded tensor as ``encode(frame, packed=True)`` gives it, by name, in order."""
-        from components.features.packed import packed_dtypes
+        from kilnworks.components.features.packed import packed_dtypes
 
         return packed_dtypes(self.plan)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.judging import curves, metrics
+from kilnworks.components.judging import curves, metrics
 
 BINS = 40
 

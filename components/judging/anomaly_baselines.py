@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from components.judging import metrics
+from kilnworks.components.judging import metrics
 
 Array = np.ndarray
 MOST_ROWS = 100_000

@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from components.charts.bars import bars
-from components.charts.plot import Plot
-from components.charts.scale import nice_domain
-from components.judging.pictures import pictures as of_curves
-from schemas.json_values import as_dict, as_list, as_number
+from kilnworks.components.charts.bars import bars
+from kilnworks.components.charts.plot import Plot
+from kilnworks.components.charts.scale import nice_domain
+from kilnworks.components.judging.pictures import pictures as of_curves
+from kilnworks.schemas.json_values import as_dict, as_list, as_number
 
 FEATURES = 12
 """Features in the picture, at most: those with the largest errors."""

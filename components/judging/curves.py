@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.judging.metrics import Cells, Floats, ratio
+from kilnworks.components.judging.metrics import Cells, Floats, ratio
 
 POINTS = 200
 """Most points of a stored curve."""

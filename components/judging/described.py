@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.judging import curves, metrics
-from components.judging.calibration import calibration
+from kilnworks.components.judging import curves, metrics
+from kilnworks.components.judging.calibration import calibration
 
 MATRIX_CLASSES = 50
 """Beyond this many classes the confusion matrix is left out and the most frequent mistakes stand for it."""

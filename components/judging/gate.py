@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from schemas.decision import Comparand, DecisionRecord
+from kilnworks.schemas.decision import Comparand, DecisionRecord
 
 Use = Literal["value", "low"]
 

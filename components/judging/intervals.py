@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from components.judging import metrics
-from components.judging.metrics import THRESHOLD, Cells, Floats, ratio
+from kilnworks.components.judging import metrics
+from kilnworks.components.judging.metrics import THRESHOLD, Cells, Floats, ratio
 
 LEVEL = 0.95
 CELLS = 512

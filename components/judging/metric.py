@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
-from schemas.code import Code
-from schemas.config import Config
+from kilnworks.schemas.code import Code
+from kilnworks.schemas.config import Config
 
 Direction = Literal["min", "max"]
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.judging import curves, metrics
-from components.judging.calibration import calibration
-from components.judging.described import CURVE_CLASSES, class_rates
-from components.judging.intervals import Interval, group_sums, interval_of, random_groups, undefined
-from components.judging.metrics import Floats, ratio
+from kilnworks.components.judging import curves, metrics
+from kilnworks.components.judging.calibration import calibration
+from kilnworks.components.judging.described import CURVE_CLASSES, class_rates
+from kilnworks.components.judging.intervals import Interval, group_sums, interval_of, random_groups, undefined
+from kilnworks.components.judging.metrics import Floats, ratio
 
 Truth = NDArray[np.integer]
 """1 where a row has a class, [N, K]."""

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from components.charts.matrix import matrix
-from components.charts.plot import Plot
-from components.charts.scale import nice_domain
-from schemas.json_values import as_dict, as_list, as_number
+from kilnworks.components.charts.matrix import matrix
+from kilnworks.components.charts.plot import Plot
+from kilnworks.components.charts.scale import nice_domain
+from kilnworks.schemas.json_values import as_dict, as_list, as_number
 
 UNIT = (0.0, 1.0)
 SERIES = 6

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.judging.intervals import LEVEL, Interval, undefined
-from components.judging.metric import Metric
-from schemas.errors import KilnworksError, StepFailed
+from kilnworks.components.judging.intervals import LEVEL, Interval, undefined
+from kilnworks.components.judging.metric import Metric
+from kilnworks.schemas.errors import KilnworksError, StepFailed
 
 DRAWS = 200
 """Calls of the function behind an interval, at most: it may be slow, and its ends need no more."""

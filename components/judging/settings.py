@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from components.judging.metric import OwnMetric
-from schemas.config import Config
+from kilnworks.components.judging.metric import OwnMetric
+from kilnworks.schemas.config import Config
 
 
 class JudgeSettings(Config):

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.contract import Contract
-from schemas.errors import ConfigError, UnknownName
-from schemas.wire import MASK
-from schemas.words import listed
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import ConfigError, UnknownName
+from kilnworks.schemas.wire import MASK
+from kilnworks.schemas.words import listed
 
 if TYPE_CHECKING:
     import polars as pl

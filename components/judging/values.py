@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from components.judging import metrics
-from components.judging.intervals import auc_ovr
-from components.judging.metrics import THRESHOLD, Floats
-from components.judging.multilabel import COUNTED, average_precision_influence
+from kilnworks.components.judging import metrics
+from kilnworks.components.judging.intervals import auc_ovr
+from kilnworks.components.judging.metrics import THRESHOLD, Floats
+from kilnworks.components.judging.multilabel import COUNTED, average_precision_influence
 
 Truth = NDArray[np.integer]
 Shares = NDArray[np.floating]

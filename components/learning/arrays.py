@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from components.features.encoded import TEXT, keras_name
-from components.features.transform import FeatureTransform
-from components.tasks.base import Task
-from schemas.artifacts import Examples
+from kilnworks.components.features.encoded import TEXT, keras_name
+from kilnworks.components.features.transform import FeatureTransform
+from kilnworks.components.tasks.base import Task
+from kilnworks.schemas.artifacts import Examples
 
 if TYPE_CHECKING:
     import polars as pl
@@ -131,7 +131,7 @@ def split_bytes(examples: Examples, splits: Sequence[str], transform: FeatureTra
 
 def _text_bytes(examples: Examples, transform: FeatureTransform) -> int:
     """Bytes of the texts of a row that are handed on as they are sent, by a few row groups of the training split."""
-    from components.learning.row_groups import row_groups
+    from kilnworks.components.learning.row_groups import row_groups
 
     by_name = {keras_name(name): name for name in transform.contract.features}
     texts = [by_name[t.name] for t in transform.encoded if t.dtype == TEXT]

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from schemas.errors import StoreError
+from kilnworks.schemas.errors import StoreError
 
 Weights = list[np.ndarray]
 

@@ -11,14 +11,14 @@ from typing import Any, Literal
 
 import keras
 
-from components.learning.backup import Backup, Snapshot, Weights
-from components.learning.loop import losses, means_of
-from components.learning.resumable import Attributes, resumable
-from components.learning.settings import EarlyStopping, ReduceOnPlateau
-from components.learning.state import State, assign, optimizers_of, values
-from schemas.context import Progress
-from schemas.errors import TrainingDiverged, UnknownName
-from schemas.files import write_text
+from kilnworks.components.learning.backup import Backup, Snapshot, Weights
+from kilnworks.components.learning.loop import losses, means_of
+from kilnworks.components.learning.resumable import Attributes, resumable
+from kilnworks.components.learning.settings import EarlyStopping, ReduceOnPlateau
+from kilnworks.components.learning.state import State, assign, optimizers_of, values
+from kilnworks.schemas.context import Progress
+from kilnworks.schemas.errors import TrainingDiverged, UnknownName
+from kilnworks.schemas.files import write_text
 
 Mode = Literal["min", "max"]
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from components.learning.input_pipeline import Feed
-from components.learning.loop import TrainFunction
+from kilnworks.components.learning.input_pipeline import Feed
+from kilnworks.components.learning.loop import TrainFunction
 
 
 def run_epochs(

@@ -24,33 +24,33 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from components.features.encoded import AS_SENT, TEXT
-from components.features.transform import FeatureTransform
-from components.judging.metric import Direction
-from components.learning.arrays import Arrays, Encoder
-from components.learning.input_pipeline import MemoryFeed
-from components.learning.optimizers import OwnOptimizer
-from components.learning.own.batches import own_batches
-from components.learning.own.code import OwnCode
-from components.learning.own.numbers import with_own
-from components.learning.own.parts import own_callbacks
-from components.learning.own.trial import try_one_batch
-from components.learning.predict import forward, outputs, piece_rows
-from components.learning.settings import FitSettings, check_placed
-from components.learning.shown import TrainingColumns
-from components.learning.splits import Measure, Splits, fits_in_memory, held_splits, streamed_splits
-from components.learning.strategy import Placement, place, precision
-from components.learning.training import Training
-from components.modeling.base import Architecture
-from components.modeling.custom import CustomModel
-from components.modeling.kept import keep
-from components.modeling.learner import Learner
-from components.tasks.base import Task
-from components.tasks.choose import choose, write_task
-from components.tasks.labels import LabelStatistics
-from schemas.artifacts import Examples
-from schemas.context import RunContext
-from schemas.errors import ConfigError, DataInvalid
+from kilnworks.components.features.encoded import AS_SENT, TEXT
+from kilnworks.components.features.transform import FeatureTransform
+from kilnworks.components.judging.metric import Direction
+from kilnworks.components.learning.arrays import Arrays, Encoder
+from kilnworks.components.learning.input_pipeline import MemoryFeed
+from kilnworks.components.learning.optimizers import OwnOptimizer
+from kilnworks.components.learning.own.batches import own_batches
+from kilnworks.components.learning.own.code import OwnCode
+from kilnworks.components.learning.own.numbers import with_own
+from kilnworks.components.learning.own.parts import own_callbacks
+from kilnworks.components.learning.own.trial import try_one_batch
+from kilnworks.components.learning.predict import forward, outputs, piece_rows
+from kilnworks.components.learning.settings import FitSettings, check_placed
+from kilnworks.components.learning.shown import TrainingColumns
+from kilnworks.components.learning.splits import Measure, Splits, fits_in_memory, held_splits, streamed_splits
+from kilnworks.components.learning.strategy import Placement, place, precision
+from kilnworks.components.learning.training import Training
+from kilnworks.components.modeling.base import Architecture
+from kilnworks.components.modeling.custom import CustomModel
+from kilnworks.components.modeling.kept import keep
+from kilnworks.components.modeling.learner import Learner
+from kilnworks.components.tasks.base import Task
+from kilnworks.components.tasks.choose import choose, write_task
+from kilnworks.components.tasks.labels import LabelStatistics
+from kilnworks.schemas.artifacts import Examples
+from kilnworks.schemas.context import RunContext
+from kilnworks.schemas.errors import ConfigError, DataInvalid
 
 LOG = logging.getLogger(__name__)
 SAMPLE_ROWS = 8

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from components.learning.arrays import Arrays, finite
-from components.learning.row_gather import Columns
+from kilnworks.components.learning.arrays import Arrays, finite
+from kilnworks.components.learning.row_gather import Columns
 
 Batch = tuple[Arrays, np.ndarray] | tuple[Arrays, np.ndarray, np.ndarray]
 """Encoded tensors, targets and, where classes are weighted, row weights; leading axis ``batch`` or block."""

@@ -19,8 +19,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.learning.input_pipeline import Feed
-from schemas.errors import ConfigError
+from kilnworks.components.learning.input_pipeline import Feed
+from kilnworks.schemas.errors import ConfigError
 
 TrainFunction = Callable[[Iterator[Any]], Mapping[str, Any]]
 """Takes its share from the iterator, trains on it, and answers with the running means of the epoch."""

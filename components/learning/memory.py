@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from components.learning.settings import FitSettings
+from kilnworks.components.learning.settings import FitSettings
 
 MIB = 2**20
 LEAST = 64 * MIB

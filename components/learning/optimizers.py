@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
-from schemas.code import Code
-from schemas.config import Config, accept_any
+from kilnworks.schemas.code import Code
+from kilnworks.schemas.config import Config, accept_any
 
 
 class Clip(Config):
@@ -72,7 +72,7 @@ class Optimizer(Config, ABC):
                     self.clip.limit
                 )
         elif self.clip:
-            from components.learning.clipping import clipped
+            from kilnworks.components.learning.clipping import clipped
 
             return clipped(self.keras_class(), self.clip.by, self.clip.limit)(**options)
         return self.keras_class()(**options)
@@ -203,7 +203,7 @@ class OwnOptimizer(Optimizer):
 
     def build(self, rate: Any) -> Any:
         """What ``make`` gives."""
-        from components.learning.own.parts import own_optimizer
+        from kilnworks.components.learning.own.parts import own_optimizer
 
         return own_optimizer(self.make, rate)
 

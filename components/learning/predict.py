@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from components.features.transform import FeatureTransform
-from components.learning.arrays import CHUNK_BYTES, Arrays, row_bytes
-from components.modeling.kept import load_trained
-from components.tasks.base import Task
-from components.tasks.choose import task_of
-from schemas.artifacts import Model
+from kilnworks.components.features.transform import FeatureTransform
+from kilnworks.components.learning.arrays import CHUNK_BYTES, Arrays, row_bytes
+from kilnworks.components.modeling.kept import load_trained
+from kilnworks.components.tasks.base import Task
+from kilnworks.components.tasks.choose import task_of
+from kilnworks.schemas.artifacts import Model
 
 if TYPE_CHECKING:
     import polars as pl

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 import tensorflow as tf
 
-from components.learning.arrays import aligned
+from kilnworks.components.learning.arrays import aligned
 
 
 class Columns:

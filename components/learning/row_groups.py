@@ -82,7 +82,7 @@ def row_groups(files: Sequence[Path], columns: Sequence[str]) -> RowGroups:
     """Look the row groups up; reads a few of them to see how wide a row is."""
     import pyarrow.parquet as pq
 
-    from components.sources.shards import row_bytes
+    from kilnworks.components.sources.shards import row_bytes
 
     places, rows = [np.zeros((0, 2), np.int64)], [np.zeros(0, np.int64)]
     for number, file in enumerate(files):

@@ -10,12 +10,12 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from components.learning.optimizers import Adam, AnyOptimizer, Schedule
-from components.learning.own.code import OwnCode
-from components.learning.strategy import Devices, Precision
-from components.tasks.settings import TaskSettings
-from schemas.config import Config
-from schemas.errors import ConfigError
+from kilnworks.components.learning.optimizers import Adam, AnyOptimizer, Schedule
+from kilnworks.components.learning.own.code import OwnCode
+from kilnworks.components.learning.strategy import Devices, Precision
+from kilnworks.components.tasks.settings import TaskSettings
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.errors import ConfigError
 
 
 class EarlyStopping(Config):

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from components.learning.arrays import Arrays, Encoder, aligned, finite
-from components.learning.input_pipeline import Batch, Feed
-from components.learning.row_groups import RowGroups, deal
+from kilnworks.components.learning.arrays import Arrays, Encoder, aligned, finite
+from kilnworks.components.learning.input_pipeline import Batch, Feed
+from kilnworks.components.learning.row_groups import RowGroups, deal
 
 if TYPE_CHECKING:
     import polars as pl

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from components.learning.arrays import CHUNK_BYTES, Encoder, row_bytes
+from kilnworks.components.learning.arrays import CHUNK_BYTES, Encoder, row_bytes
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,7 +52,7 @@ class TrainingColumns(Mapping[str, np.ndarray]):
         return len(self._encoder.transform.encoded)
 
     def _frames(self) -> Iterator[pl.DataFrame]:
-        from components.learning.row_groups import row_groups, sample
+        from kilnworks.components.learning.row_groups import row_groups, sample
 
         groups = row_groups(self._files, self._encoder.columns)
         chosen, share = sample(groups, MOST_ROWS, np.random.default_rng(self._seed))

@@ -9,17 +9,17 @@ from typing import Any, cast
 
 import numpy as np
 
-from components.features.transform import FeatureTransform
-from components.learning.arrays import Arrays, Encoder, aligned, row_bytes, split_bytes
-from components.learning.input_pipeline import Batch, Feed, MemoryFeed
-from components.learning.memory import StreamMemory
-from components.learning.predict import forward, outputs
-from components.learning.row_groups import FEWEST, RowGroups, no_larger, row_groups, sample
-from components.learning.settings import FitSettings
-from components.learning.shard_feed import ShardFeed
-from components.tasks.base import Task
-from schemas.artifacts import Examples
-from schemas.errors import ConfigError
+from kilnworks.components.features.transform import FeatureTransform
+from kilnworks.components.learning.arrays import Arrays, Encoder, aligned, row_bytes, split_bytes
+from kilnworks.components.learning.input_pipeline import Batch, Feed, MemoryFeed
+from kilnworks.components.learning.memory import StreamMemory
+from kilnworks.components.learning.predict import forward, outputs
+from kilnworks.components.learning.row_groups import FEWEST, RowGroups, no_larger, row_groups, sample
+from kilnworks.components.learning.settings import FitSettings
+from kilnworks.components.learning.shard_feed import ShardFeed
+from kilnworks.components.tasks.base import Task
+from kilnworks.schemas.artifacts import Examples
+from kilnworks.schemas.errors import ConfigError
 
 Measure = Callable[[], dict[str, float]]
 """The numbers of the validation split under the current weights: ``loss`` with penalties, then metrics."""

@@ -8,8 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from components.learning.backup import Weights
-from schemas.errors import StoreError
+from kilnworks.components.learning.backup import Weights
+from kilnworks.schemas.errors import StoreError
 
 
 class State:

@@ -10,8 +10,8 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from schemas.config import Config
-from schemas.errors import ConfigError
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.errors import ConfigError
 
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 

@@ -18,21 +18,21 @@ from typing import Any
 
 import keras
 
-from components.learning import callbacks as cb
-from components.learning.backup import Backup, Snapshot
-from components.learning.epochs import run_epochs
-from components.learning.loop import BlockFunction, LossNotFinite, parts
-from components.learning.own.other_callbacks import refuse_two_schedules, without_old_backups
-from components.learning.own.parts import compile_model
-from components.learning.prefetch import Prefetch
-from components.learning.settings import FitSettings
-from components.learning.splits import Splits
-from components.learning.state import State, assign, optimizers_of
-from components.learning.strategy import Placement, precision
-from components.modeling.learner import Learner, Phase
-from components.tasks.base import Task
-from schemas.context import RunContext
-from schemas.errors import TrainingDiverged
+from kilnworks.components.learning import callbacks as cb
+from kilnworks.components.learning.backup import Backup, Snapshot
+from kilnworks.components.learning.epochs import run_epochs
+from kilnworks.components.learning.loop import BlockFunction, LossNotFinite, parts
+from kilnworks.components.learning.own.other_callbacks import refuse_two_schedules, without_old_backups
+from kilnworks.components.learning.own.parts import compile_model
+from kilnworks.components.learning.prefetch import Prefetch
+from kilnworks.components.learning.settings import FitSettings
+from kilnworks.components.learning.splits import Splits
+from kilnworks.components.learning.state import State, assign, optimizers_of
+from kilnworks.components.learning.strategy import Placement, precision
+from kilnworks.components.modeling.learner import Learner, Phase
+from kilnworks.components.tasks.base import Task
+from kilnworks.schemas.context import RunContext
+from kilnworks.schemas.errors import TrainingDiverged
 
 VALUES_PER_EXECUTION = 2**22
 """Encoded values that one call on one device handles: enough steps to hide Python, few enough to report progress."""

@@ -4,16 +4,16 @@ from typing import Annotated
 
 from pydantic import Field, SerializeAsAny
 
-from components.modeling.autoencoder import Autoencoder
-from components.modeling.bag import Bag
-from components.modeling.base import Architecture
-from components.modeling.cnn import Cnn
-from components.modeling.custom import CustomModel
-from components.modeling.mlp import Mlp
-from components.modeling.tabular import Tabular
-from components.modeling.text import Text
-from components.modeling.vision import Vision
-from schemas.config import accept_any
+from kilnworks.components.modeling.autoencoder import Autoencoder
+from kilnworks.components.modeling.bag import Bag
+from kilnworks.components.modeling.base import Architecture
+from kilnworks.components.modeling.cnn import Cnn
+from kilnworks.components.modeling.custom import CustomModel
+from kilnworks.components.modeling.mlp import Mlp
+from kilnworks.components.modeling.tabular import Tabular
+from kilnworks.components.modeling.text import Text
+from kilnworks.components.modeling.vision import Vision
+from kilnworks.schemas.config import accept_any
 
 AnyModel = Annotated[
     Mlp | Cnn | Tabular | Vision | Bag | Text | Autoencoder | CustomModel,

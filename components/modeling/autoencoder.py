@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, PrivateAttr
 
-from components.features.encoded import IMAGE, NUMERIC, SEQUENCE, EncodedTensor
-from components.modeling.base import Activation, Architecture, scope_name
-from components.modeling.learner import Learner, Phase
-from components.tasks.anomaly import Anomaly
-from components.tasks.base import Task
-from components.tasks.layer_names import LayerNames
-from schemas.errors import ConfigError
+from kilnworks.components.features.encoded import IMAGE, NUMERIC, SEQUENCE, EncodedTensor
+from kilnworks.components.modeling.base import Activation, Architecture, scope_name
+from kilnworks.components.modeling.learner import Learner, Phase
+from kilnworks.components.tasks.anomaly import Anomaly
+from kilnworks.components.tasks.base import Task
+from kilnworks.components.tasks.layer_names import LayerNames
+from kilnworks.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from components.features.transform import FeatureTransform
+    from kilnworks.components.features.transform import FeatureTransform
 
 LEAST_ERROR = 0.1
 """Smallest usual error of a column, in spreads: a smaller one is not told from rounding."""
@@ -64,9 +64,9 @@ class Autoencoder(Architecture):
 
         A few huge values make a standard deviation that the others vanish beside, and in float32 with them.
         """
-        from components.features.kinds.scalars import NumberPlan
-        from components.features.kinds.tensor import TensorPlan
-        from components.features.transform import FeatureTransform
+        from kilnworks.components.features.kinds.scalars import NumberPlan
+        from kilnworks.components.features.kinds.tensor import TensorPlan
+        from kilnworks.components.features.transform import FeatureTransform
 
         def unscaled(plan: Any) -> Any:
             if isinstance(plan, NumberPlan) and plan.scale == "standard":
@@ -80,7 +80,7 @@ class Autoencoder(Architecture):
 
     def shown(self, columns: Mapping[str, Any]) -> Self:
         """The same with medians and spreads of the training rows."""
-        from components.modeling.usual_rows import centre_and_spread, side_by_side
+        from kilnworks.components.modeling.usual_rows import centre_and_spread, side_by_side
 
         rows = side_by_side(columns, list(columns))
         if len(rows) < 2 or not (rows != rows[0]).any():
@@ -125,7 +125,7 @@ class Autoencoder(Architecture):
         """The task with usual errors and threshold."""
         import numpy as np
 
-        from components.modeling.feature_columns import feature_columns
+        from kilnworks.components.modeling.feature_columns import feature_columns
 
         tell: Callable[..., Task] | None = getattr(task, "calibrated", None)
         learned = outputs("train")
@@ -140,7 +140,7 @@ class Autoencoder(Architecture):
 
     def _usual_rows(self, arrays: Mapping[str, Any], seed: int) -> Any:
         """Which training rows are learned from, bool [rows]."""
-        from components.modeling.usual_rows import side_by_side, usual_rows
+        from kilnworks.components.modeling.usual_rows import side_by_side, usual_rows
 
         return usual_rows(side_by_side(arrays, list(arrays)), self.contamination, self.clip, seed)
 
@@ -148,7 +148,7 @@ class Autoencoder(Architecture):
         """Every column in spreads from its median, [N, D]."""
         import keras
 
-        from components.modeling.members import SoftClip
+        from kilnworks.components.modeling.members import SoftClip
 
         flat = self.flat(encoded, inputs, names)
         if self._centre:

@@ -20,14 +20,14 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, PrivateAttr
 
-from components.features.encoded import CATEGORICAL, IMAGE, NGRAMS, NUMERIC, SEQUENCE, SHARES, EncodedTensor
-from components.features.kinds.text import NgramTensor
-from components.features.transform import FeatureTransform
-from components.modeling.base import Architecture, scope_name
-from components.modeling.ratios import NgramCounts
-from components.tasks.base import Task
-from components.tasks.layer_names import LayerNames
-from schemas.errors import ConfigError
+from kilnworks.components.features.encoded import CATEGORICAL, IMAGE, NGRAMS, NUMERIC, SEQUENCE, SHARES, EncodedTensor
+from kilnworks.components.features.kinds.text import NgramTensor
+from kilnworks.components.features.transform import FeatureTransform
+from kilnworks.components.modeling.base import Architecture, scope_name
+from kilnworks.components.modeling.ratios import NgramCounts
+from kilnworks.components.tasks.base import Task
+from kilnworks.components.tasks.layer_names import LayerNames
+from kilnworks.schemas.errors import ConfigError
 
 OUTPUTS = "member_outputs"
 
@@ -73,7 +73,7 @@ class Bag(Architecture):
 
     def training(self, model: Any, task: Task) -> Any:
         """The members before the mean, each with a loss of its own."""
-        from components.modeling.members import MemberTraining
+        from kilnworks.components.modeling.members import MemberTraining
 
         outputs = model.get_layer(LayerNames({i.name for i in model.inputs})(OUTPUTS)).output
         tables = [layer for layer in model.layers if hasattr(layer, "ratio")]
@@ -83,7 +83,7 @@ class Bag(Architecture):
 
     def remarks(self, model: Any, fitted: FeatureTransform, task: Task) -> dict[str, Any]:
         """``telling``: the n-grams that push each output most."""
-        from components.modeling.telling import telling
+        from kilnworks.components.modeling.telling import telling
 
         classes = task.label.classes if task.label is not None and task.label.classes else ()
         return {"telling": telling(model, fitted.plan, tuple(map(str, classes)))}
@@ -120,8 +120,8 @@ class Bag(Architecture):
         """What one text adds to the output of each member, [N, M, O]."""
         from keras import ops
 
-        from components.features.text.tokens import FIRST
-        from components.modeling.ngrams import NgramEffects
+        from kilnworks.components.features.text.tokens import FIRST
+        from kilnworks.components.modeling.ngrams import NgramEffects
 
         tag = scope_name(tensor.name)
         vocabulary = tensor.vocabulary_size or 0

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from components.features.encoded import CATEGORICAL, IMAGE, NUMERIC, SEQUENCE, SHARES, EncodedTensor
-from components.features.transform import FeatureTransform
-from components.modeling.learner import Learner, Phase
-from components.tasks.base import Task
-from components.tasks.layer_names import LayerNames
-from schemas.config import Config
-from schemas.errors import ConfigError
+from kilnworks.components.features.encoded import CATEGORICAL, IMAGE, NUMERIC, SEQUENCE, SHARES, EncodedTensor
+from kilnworks.components.features.transform import FeatureTransform
+from kilnworks.components.modeling.learner import Learner, Phase
+from kilnworks.components.tasks.base import Task
+from kilnworks.components.tasks.layer_names import LayerNames
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -213,7 +213,7 @@ class Architecture(Config, ABC):
 
 def able(kind: str) -> set[str]:
     """Names of the architectures that say that they take a kind: ours, and those of a project that are imported."""
-    import components.modeling.architectures  # noqa: F401  (makes ours known)
+    import kilnworks.components.modeling.architectures  # noqa: F401  (makes ours known)
 
     found: set[str] = set()
     waiting = Architecture.__subclasses__()

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from components.features.encoded import EncodedTensor
-from components.modeling.base import scope_name
-from components.modeling.towers import Towers
-from components.tasks.layer_names import LayerNames
-from schemas.errors import ConfigError
+from kilnworks.components.features.encoded import EncodedTensor
+from kilnworks.components.modeling.base import scope_name
+from kilnworks.components.modeling.towers import Towers
+from kilnworks.components.tasks.layer_names import LayerNames
+from kilnworks.schemas.errors import ConfigError
 
 FLATTEN_UP_TO = 64
 """``pooling="auto"`` keeps up to this many positions of the last feature map, and averages larger ones."""

@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from components.features.encoded import AS_SENT, CATEGORICAL, TEXT, EncodedTensor
-from components.tasks.base import Task
-from components.tasks.layer_names import LayerNames
-from schemas.errors import ConfigError
+from kilnworks.components.features.encoded import AS_SENT, CATEGORICAL, TEXT, EncodedTensor
+from kilnworks.components.tasks.base import Task
+from kilnworks.components.tasks.layer_names import LayerNames
+from kilnworks.schemas.errors import ConfigError
 
 Arrange = Callable[[Mapping[str, Any]], Any]
 """Encoded tensors by name -> what the user's model is called with; works on Keras tensors and in a graph."""

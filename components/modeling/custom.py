@@ -12,14 +12,14 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, PrivateAttr, field_serializer, field_validator, model_validator
 
-from components.features.encoded import EncodedTensor
-from components.features.transform import FeatureTransform
-from components.modeling.base import Architecture
-from components.modeling.connecting import answer, arranged, told
-from components.tasks.base import Task
-from components.tasks.layer_names import LayerNames
-from schemas.code import Code, called, with_files, written
-from schemas.errors import ConfigError, KilnworksError
+from kilnworks.components.features.encoded import EncodedTensor
+from kilnworks.components.features.transform import FeatureTransform
+from kilnworks.components.modeling.base import Architecture
+from kilnworks.components.modeling.connecting import answer, arranged, told
+from kilnworks.components.tasks.base import Task
+from kilnworks.components.tasks.layer_names import LayerNames
+from kilnworks.schemas.code import Code, called, with_files, written
+from kilnworks.schemas.errors import ConfigError, KilnworksError
 
 OWN = frozenset({"kind", "build", "options", "inputs", "outputs"})
 USER, ARRANGED = "user_model", "arranged_inputs"

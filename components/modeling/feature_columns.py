@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from components.features.transform import FeatureTransform
+    from kilnworks.components.features.transform import FeatureTransform
 
 
 def feature_columns(transform: FeatureTransform) -> tuple[tuple[str, ...], tuple[int, ...]]:

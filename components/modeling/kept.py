@@ -15,14 +15,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.modeling.base import Architecture
-from components.modeling.custom import CustomModel
-from components.modeling.vocabularies import exact_vocabularies
-from schemas.artifacts import Model
-from schemas.closure.loading import imported, load
-from schemas.code import source_identity
-from schemas.errors import ConfigError, StoreError
-from schemas.files import read_json, write_json
+from kilnworks.components.modeling.base import Architecture
+from kilnworks.components.modeling.custom import CustomModel
+from kilnworks.components.modeling.vocabularies import exact_vocabularies
+from kilnworks.schemas.artifacts import Model
+from kilnworks.schemas.closure.loading import imported, load
+from kilnworks.schemas.code import source_identity
+from kilnworks.schemas.errors import ConfigError, StoreError
+from kilnworks.schemas.files import read_json, write_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,7 +71,7 @@ def load_trained(model: Model) -> Any:
     """
     import keras
 
-    from components.modeling import members, ngrams, sequences, sometimes  # noqa: F401 (registers layers that saved models need)
+    from kilnworks.components.modeling import members, ngrams, sequences, sometimes  # noqa: F401 (registers layers that saved models need)
 
     path = model.path / CODE
     if not path.is_file():
@@ -89,8 +89,8 @@ def load_trained(model: Model) -> Any:
 
 
 def _rebuilt(model: Model, about: Mapping[str, Any]) -> Any:
-    from components.features.transform import FeatureTransform
-    from components.tasks.choose import task_of
+    from kilnworks.components.features.transform import FeatureTransform
+    from kilnworks.components.tasks.choose import task_of
 
     architecture = CustomModel.model_validate(about["architecture"])
     built = architecture.network(FeatureTransform.load(model.transform).encoded, task_of(model))

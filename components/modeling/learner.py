@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 
 class OptimizerSettings(Protocol):
-    """Settings that build a Keras optimizer, as all of ``components.learning.optimizers`` are."""
+    """Settings that build a Keras optimizer, as all of ``kilnworks.components.learning.optimizers`` are."""
 
     learning_rate: float
 
@@ -63,7 +63,7 @@ class Learner:
         kept: further built models whose variables belong in the backup although no step of the running phase touches
             them, such as a target network that a callback moves. What a step reads or writes is there anyway.
         feed: makes of a split in memory (encoded tensors, targets and perhaps weights), the batch size and the seed
-            what hands out batches, a ``components.learning.input_pipeline.Feed``; None for rows at random.
+            what hands out batches, a ``kilnworks.components.learning.input_pipeline.Feed``; None for rows at random.
         chosen: says of a split in memory, given its encoded tensors and the seed, which rows are learned from, bool
             [rows]; None for all.
     """

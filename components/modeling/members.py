@@ -13,7 +13,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from components.tasks.base import Task
+from kilnworks.components.tasks.base import Task
 
 
 @keras.saving.register_keras_serializable(package="kilnworks")

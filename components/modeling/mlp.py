@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from components.features.encoded import EncodedTensor
-from components.modeling.base import Architecture
-from components.tasks.layer_names import LayerNames
+from kilnworks.components.features.encoded import EncodedTensor
+from kilnworks.components.modeling.base import Architecture
+from kilnworks.components.tasks.layer_names import LayerNames
 
 
 class Mlp(Architecture):

@@ -11,7 +11,7 @@ import keras
 from keras import ops
 
 UNKNOWN, FIRST = 1, 3
-"""The number of an unknown word, and the first of a known one, see ``components.features.text.tokens``."""
+"""The number of an unknown word, and the first of a known one, see ``kilnworks.components.features.text.tokens``."""
 NOTHING = -1e9
 """In place of padding where the largest is looked for."""
 

@@ -18,11 +18,11 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from components.features.encoded import CATEGORICAL, NUMERIC, SEQUENCE, SHARES, EncodedTensor
-from components.modeling.base import Architecture, Initializer, embedding_size, scope_name
-from components.tasks.base import Task
-from components.tasks.layer_names import LayerNames
-from schemas.errors import ConfigError
+from kilnworks.components.features.encoded import CATEGORICAL, NUMERIC, SEQUENCE, SHARES, EncodedTensor
+from kilnworks.components.modeling.base import Architecture, Initializer, embedding_size, scope_name
+from kilnworks.components.tasks.base import Task
+from kilnworks.components.tasks.layer_names import LayerNames
+from kilnworks.schemas.errors import ConfigError
 
 OUTPUTS = "member_outputs"
 LARGEST_NUMBER = 5.0
@@ -75,7 +75,7 @@ class Tabular(Architecture):
 
     def training(self, model: Any, task: Task) -> Any:
         """The members before the mean, each with a loss of its own."""
-        from components.modeling.members import MemberTraining
+        from kilnworks.components.modeling.members import MemberTraining
 
         outputs = model.get_layer(LayerNames({i.name for i in model.inputs})(OUTPUTS)).output
         tables = [layer for layer in model.layers if hasattr(layer, "embeddings")]
@@ -85,7 +85,7 @@ class Tabular(Architecture):
         """The last hidden layer of every member, [N, K, units[-1]]."""
         import keras
 
-        from components.modeling.members import MemberScale
+        from kilnworks.components.modeling.members import MemberScale
 
         x = self._features(encoded, inputs, names)
         for i, width in enumerate(self.units, 1):
@@ -127,7 +127,7 @@ class Tabular(Architecture):
         """One tensor as [N, F]."""
         import keras
 
-        from components.modeling.members import PiecewiseLinear
+        from kilnworks.components.modeling.members import PiecewiseLinear
 
         tag = scope_name(tensor.name)
         if tensor.kind == SHARES:
@@ -172,7 +172,7 @@ class Tabular(Architecture):
         """Numbers as [N, F], none far from 0."""
         import keras
 
-        from components.modeling.members import SoftClip
+        from kilnworks.components.modeling.members import SoftClip
 
         tag = scope_name(tensor.name)
         flat = keras.layers.Flatten(name=names(f"flat_{tag}"))(x) if len(tensor.shape) > 1 else x

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from components.features.kinds.text import TextPlan
-from components.features.plan import TransformPlan
+from kilnworks.components.features.kinds.text import TextPlan
+from kilnworks.components.features.plan import TransformPlan
 
 MOST = 12
 """N-grams that are named for each side of an output."""
@@ -29,9 +29,9 @@ def telling(model: Any, plan: TransformPlan, classes: tuple[str, ...]) -> list[d
         effect is what the term adds to the output before the activation, in a text that holds it alone, in the mean
         over the members that see it.
     """
-    from components.features.encoded import keras_name
-    from components.modeling.base import scope_name
-    from components.modeling.ngrams import NgramEffects
+    from kilnworks.components.features.encoded import keras_name
+    from kilnworks.components.modeling.base import scope_name
+    from kilnworks.components.modeling.ngrams import NgramEffects
 
     layers = {layer.name: layer for layer in model.layers if isinstance(layer, NgramEffects)}
     found: list[dict[str, Any]] = []

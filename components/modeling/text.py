@@ -13,12 +13,12 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from components.features.encoded import CATEGORICAL, IMAGE, NUMERIC, SEQUENCE, SHARES, TOKENS, EncodedTensor
-from components.features.kinds.text import TokenTensor
-from components.modeling.base import Architecture, scope_name
-from components.modeling.vectors import Vectors
-from components.tasks.layer_names import LayerNames
-from schemas.errors import ConfigError
+from kilnworks.components.features.encoded import CATEGORICAL, IMAGE, NUMERIC, SEQUENCE, SHARES, TOKENS, EncodedTensor
+from kilnworks.components.features.kinds.text import TokenTensor
+from kilnworks.components.modeling.base import Architecture, scope_name
+from kilnworks.components.modeling.vectors import Vectors
+from kilnworks.components.tasks.layer_names import LayerNames
+from kilnworks.schemas.errors import ConfigError
 
 Core = Literal["mean", "cnn", "lstm", "gru", "transformer"]
 
@@ -91,7 +91,7 @@ class Text(Architecture):
         """One text [N, T] as a vector [N, F]."""
         import keras
 
-        from components.modeling.sequences import WordNoise
+        from kilnworks.components.modeling.sequences import WordNoise
 
         tag = scope_name(tensor.name)
         if self.word_dropout or self.word_swap:
@@ -126,14 +126,14 @@ class Text(Architecture):
         return layer
 
     def _mean(self, x: Any, numbers: Any, tag: str, names: LayerNames) -> Any:
-        from components.modeling.sequences import PoolWords
+        from kilnworks.components.modeling.sequences import PoolWords
 
         return PoolWords("mean", name=names(f"mean_{tag}"))([x, numbers])
 
     def _cnn(self, x: Any, numbers: Any, tag: str, names: LayerNames) -> Any:
         import keras
 
-        from components.modeling.sequences import BlankPadding, PoolWords
+        from kilnworks.components.modeling.sequences import BlankPadding, PoolWords
 
         x = BlankPadding(name=names(f"blank_{tag}"))([x, numbers])
         found = []
@@ -163,7 +163,7 @@ class Text(Architecture):
     def _transformer(self, x: Any, numbers: Any, tag: str, names: LayerNames) -> Any:
         import keras
 
-        from components.modeling.sequences import Places, PoolWords, Words
+        from kilnworks.components.modeling.sequences import Places, PoolWords, Words
 
         size = x.shape[-1]
         places = Places(name=names(f"places_{tag}"))(numbers)

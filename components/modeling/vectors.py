@@ -16,9 +16,9 @@ from typing import BinaryIO, Literal
 
 import numpy as np
 
-from schemas.code import Bytes
-from schemas.config import Config
-from schemas.errors import DataUnreadable
+from kilnworks.schemas.code import Bytes
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.errors import DataUnreadable
 
 LOG = logging.getLogger("kilnworks.data")
 LITTLE = 0.5

@@ -12,12 +12,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from components.features.encoded import EncodedTensor
-from components.modeling.base import Initializer, Normalization, scope_name
-from components.modeling.towers import Towers
-from components.tasks.layer_names import LayerNames
-from schemas.config import Config
-from schemas.errors import ConfigError
+from kilnworks.components.features.encoded import EncodedTensor
+from kilnworks.components.modeling.base import Initializer, Normalization, scope_name
+from kilnworks.components.modeling.towers import Towers
+from kilnworks.components.tasks.layer_names import LayerNames
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.errors import ConfigError
 
 
 class Augmentation(Config):
@@ -80,7 +80,7 @@ class Vision(Towers):
 
     def _augmented(self, x: Any, tag: str, names: LayerNames) -> Any:
         """Images of which some are changed in training, and none outside of it."""
-        from components.modeling.sometimes import Sometimes
+        from kilnworks.components.modeling.sometimes import Sometimes
 
         changed = x
         for layer in self._augmenting(tag, names):

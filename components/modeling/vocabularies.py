@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from components.modeling.inside import inside
+from kilnworks.components.modeling.inside import inside
 
 
 @contextmanager

@@ -13,9 +13,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import Any
 
-from components.serving.rest.hosts import AllowedHosts, default_hosts
-from schemas.errors import ConfigError
-from schemas.masking import masked
+from kilnworks.components.serving.rest.hosts import AllowedHosts, default_hosts
+from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.masking import masked
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = 10.0

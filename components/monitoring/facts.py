@@ -8,10 +8,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from components.quality.expectations.history import RunQuality, run_quality
-from components.reporting.reading import RunRecord, read_object, read_run
-from components.reporting.summary import metric_values
-from schemas.json_values import as_dict, as_list, as_number
+from kilnworks.components.quality.expectations.history import RunQuality, run_quality
+from kilnworks.components.reporting.reading import RunRecord, read_object, read_run
+from kilnworks.components.reporting.summary import metric_values
+from kilnworks.schemas.json_values import as_dict, as_list, as_number
 
 OUTCOMES = ("done", "skipped", "failed", "running", "unfinished", "empty")
 """What a run may have come to, see ``RunRecord.outcome``."""

@@ -7,8 +7,8 @@ long ago they were. What is not known is left out: no run, no line.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from components.monitoring.facts import OUTCOMES, ChampionFacts, DriftFacts, PipelineFacts, RunFacts
-from components.serving.metrics import labels_text
+from kilnworks.components.monitoring.facts import OUTCOMES, ChampionFacts, DriftFacts, PipelineFacts, RunFacts
+from kilnworks.components.serving.metrics import labels_text
 
 PREFIX = "kilnworks_"
 PIPELINES = f"{PREFIX}pipelines"

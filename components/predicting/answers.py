@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from components.tasks.base import Task
+from kilnworks.components.tasks.base import Task
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,21 +8,21 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.features.raw import raw_arrays
-from components.predicting.answers import answer_frame
-from components.predicting.images import takes_images
-from components.predicting.no_number import refuse_no_number
-from components.predicting.pieces import Arrays, Ask, in_pieces
-from components.predicting.rows import file_source, request_frames, row_words
-from components.sources.base import Source
-from components.tasks.base import Task
-from components.tasks.choose import choose, read_task
-from schemas.champion import ChampionRecord
-from schemas.contract import Contract
-from schemas.errors import StoreError
-from schemas.files import plainly_named, read_json
-from schemas.saved_contract import read_saved
-from schemas.wire import CONTRACT_FILE, TASK_FILE
+from kilnworks.components.features.raw import raw_arrays
+from kilnworks.components.predicting.answers import answer_frame
+from kilnworks.components.predicting.images import takes_images
+from kilnworks.components.predicting.no_number import refuse_no_number
+from kilnworks.components.predicting.pieces import Arrays, Ask, in_pieces
+from kilnworks.components.predicting.rows import file_source, request_frames, row_words
+from kilnworks.components.sources.base import Source
+from kilnworks.components.tasks.base import Task
+from kilnworks.components.tasks.choose import choose, read_task
+from kilnworks.schemas.champion import ChampionRecord
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import StoreError
+from kilnworks.schemas.files import plainly_named, read_json
+from kilnworks.schemas.saved_contract import read_saved
+from kilnworks.schemas.wire import CONTRACT_FILE, TASK_FILE
 
 if TYPE_CHECKING:
     import polars as pl
@@ -114,7 +114,7 @@ def through_server(champion: ChampionRecord, address: str, timeout_seconds: floa
         ServerUnavailable: nothing answers within ``timeout_seconds``.
         RequestInvalid: the server refused the request.
     """
-    from components.serving.client import Client
+    from kilnworks.components.serving.client import Client
 
     client = Client(address, timeout_seconds=timeout_seconds)
     return in_pieces(lambda inputs: client.predict(champion.model, dict(inputs)).outputs, BATCH)

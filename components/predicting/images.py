@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.sources.base import Source
-from components.sources.image_files import SUFFIXES, images_below, present, read_images
-from components.sources.image_list import ImageListSource
-from schemas.errors import DataUnreadable
+from kilnworks.components.sources.base import Source
+from kilnworks.components.sources.image_files import SUFFIXES, images_below, present, read_images
+from kilnworks.components.sources.image_list import ImageListSource
+from kilnworks.schemas.errors import DataUnreadable
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from schemas.contract import Contract
+    from kilnworks.schemas.contract import Contract
 
 FILE = "file"
 """Name of the column that says which answer is of which image."""
@@ -39,7 +39,7 @@ def image_frames(path: Path, contract: Contract, like: Source | None) -> Iterato
     """
     import polars as pl
 
-    from components.sources.columns import Column
+    from kilnworks.components.sources.columns import Column
 
     ((name, feature),) = contract.features.items()
     column = Column(name, "image", feature.shape)

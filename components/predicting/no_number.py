@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import polars as pl
 
-from schemas.errors import RequestInvalid
-from schemas.magnitudes import plain
+from kilnworks.schemas.errors import RequestInvalid
+from kilnworks.schemas.magnitudes import plain
 
 
 def refuse_no_number(rows: pl.DataFrame, answers: pl.DataFrame, place: Callable[[int], str]) -> None:

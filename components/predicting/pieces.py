@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from schemas.errors import RequestInvalid
+from kilnworks.schemas.errors import RequestInvalid
 
 Arrays = Mapping[str, np.ndarray[Any, Any]]
 Ask = Callable[[Arrays], Arrays]

@@ -6,21 +6,21 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.predicting.images import image_frames, takes_images
-from components.predicting.separated import separated
-from components.quality.rows.row_rules import Broken, broken_rules
-from components.sources import CsvSource, JsonLinesSource, NpzSource, ParquetSource
-from components.sources.base import Source, Wanted
-from components.sources.columns import contract_columns
-from components.sources.files.endings import kind_of_name
-from components.sources.files.kinds import kind_of_path
-from components.sources.paths import missing_file
-from schemas.errors import DataUnreadable, RequestInvalid
+from kilnworks.components.predicting.images import image_frames, takes_images
+from kilnworks.components.predicting.separated import separated
+from kilnworks.components.quality.rows.row_rules import Broken, broken_rules
+from kilnworks.components.sources import CsvSource, JsonLinesSource, NpzSource, ParquetSource
+from kilnworks.components.sources.base import Source, Wanted
+from kilnworks.components.sources.columns import contract_columns
+from kilnworks.components.sources.files.endings import kind_of_name
+from kilnworks.components.sources.files.kinds import kind_of_path
+from kilnworks.components.sources.paths import missing_file
+from kilnworks.schemas.errors import DataUnreadable, RequestInvalid
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from schemas.contract import Contract
+    from kilnworks.schemas.contract import Contract
 
 KINDS: Mapping[str, type[CsvSource | JsonLinesSource | NpzSource | ParquetSource]] = {
     "csv": CsvSource,

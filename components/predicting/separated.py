@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from components.sources import CsvSource
-from components.sources.files.endings import TABULATED
-from components.sources.files.text import marked_encoding
+from kilnworks.components.sources import CsvSource
+from kilnworks.components.sources.files.endings import TABULATED
+from kilnworks.components.sources.files.text import marked_encoding
 
 DELIMITERS = ",;\t|"
 

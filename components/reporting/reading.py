@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from schemas.json_values import as_dict, as_list, as_number
+from kilnworks.schemas.json_values import as_dict, as_list, as_number
 
 OUTCOMES = ("done", "cached", "skipped", "failed", "running", "waiting")
 

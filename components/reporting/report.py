@@ -10,19 +10,19 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.charts.svg import theme
-from components.reporting.reading import RunRecord, read_run
-from components.reporting.sections.data import data
-from components.reporting.sections.drift import drift
-from components.reporting.sections.environment import environment
-from components.reporting.sections.evaluation import evaluation
-from components.reporting.sections.gates import gates
-from components.reporting.sections.landed import landed
-from components.reporting.sections.overview import overview, problems
-from components.reporting.sections.serving import serving
-from components.reporting.sections.steps import steps
-from components.reporting.sections.training import training
-from schemas.files import write_text
+from kilnworks.components.charts.svg import theme
+from kilnworks.components.reporting.reading import RunRecord, read_run
+from kilnworks.components.reporting.sections.data import data
+from kilnworks.components.reporting.sections.drift import drift
+from kilnworks.components.reporting.sections.environment import environment
+from kilnworks.components.reporting.sections.evaluation import evaluation
+from kilnworks.components.reporting.sections.gates import gates
+from kilnworks.components.reporting.sections.landed import landed
+from kilnworks.components.reporting.sections.overview import overview, problems
+from kilnworks.components.reporting.sections.serving import serving
+from kilnworks.components.reporting.sections.steps import steps
+from kilnworks.components.reporting.sections.training import training
+from kilnworks.schemas.files import write_text
 
 if TYPE_CHECKING:
     from jinja2 import Template

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from components.reporting.reading import RunRecord, read_object, read_run
-from schemas.json_values import as_dict, as_list, as_number
+from kilnworks.components.reporting.reading import RunRecord, read_object, read_run
+from kilnworks.schemas.json_values import as_dict, as_list, as_number
 
 METRICS = 5
 """Most metrics in a line."""

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from components.retraining import ledger as books
-from components.retraining.landing import link
-from components.retraining.ledger import Aside, Batch, Ledger, opened
-from schemas.errors import UnknownName
-from schemas.files import write_json
+from kilnworks.components.retraining import ledger as books
+from kilnworks.components.retraining.landing import link
+from kilnworks.components.retraining.ledger import Aside, Batch, Ledger, opened
+from kilnworks.schemas.errors import UnknownName
+from kilnworks.schemas.files import write_json
 
 FOLDER = "set_aside"
 REMEMBERED = 20

@@ -14,9 +14,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
-from components.sources.files.endings import gzipped, kind_of_name
-from components.sources.files.folder import why_not
-from schemas.files import link_or_copy
+from kilnworks.components.sources.files.endings import gzipped, kind_of_name
+from kilnworks.components.sources.files.folder import why_not
+from kilnworks.schemas.files import link_or_copy
 
 CHUNK = 2**20
 TIMES = ("mtime", "LastModified", "last_modified", "updated", "created", "ETag")

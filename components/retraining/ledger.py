@@ -15,10 +15,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
-from schemas.access import private_files
-from schemas.errors import StoreError
-from schemas.files import read_json, write_json
-from schemas.locks import exclusive
+from kilnworks.schemas.access import private_files
+from kilnworks.schemas.errors import StoreError
+from kilnworks.schemas.files import read_json, write_json
+from kilnworks.schemas.locks import exclusive
 
 
 class Seen(BaseModel):

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from schemas.config import Config
+from kilnworks.schemas.config import Config
 
 
 class RetrainPolicy(Config):

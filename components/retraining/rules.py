@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from components.retraining.landing import fingerprint
-from components.retraining.ledger import Ledger
-from components.retraining.policy import RetrainPolicy
-from schemas.decision import Comparand, DecisionRecord
+from kilnworks.components.retraining.landing import fingerprint
+from kilnworks.components.retraining.ledger import Ledger
+from kilnworks.components.retraining.policy import RetrainPolicy
+from kilnworks.schemas.decision import Comparand, DecisionRecord
 
 DAY_SECONDS = 86_400
 GATE = "retraining"

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.retraining import ledger as books
-from components.retraining.landing import Landing, Stamp, count_rows, fingerprint, link
-from components.retraining.ledger import Batch, BatchFile, Content, Ledger, Seen, opened
-from components.retraining.policy import RetrainPolicy
-from components.retraining.rules import Decision, decide
-from schemas.errors import DataUnreadable
-from schemas.files import write_json
+from kilnworks.components.retraining import ledger as books
+from kilnworks.components.retraining.landing import Landing, Stamp, count_rows, fingerprint, link
+from kilnworks.components.retraining.ledger import Batch, BatchFile, Content, Ledger, Seen, opened
+from kilnworks.components.retraining.policy import RetrainPolicy
+from kilnworks.components.retraining.rules import Decision, decide
+from kilnworks.schemas.errors import DataUnreadable
+from kilnworks.schemas.files import write_json
 
 
 @dataclass(frozen=True)

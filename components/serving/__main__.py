@@ -1,12 +1,12 @@
-"""``python -m components.serving --port=8500 --model_name=... --model_base_path=...``: the server without the CLI."""
+"""``python -m kilnworks.components.serving --port=8500 --model_name=... --model_base_path=...``: the server without the CLI."""
 
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.serving.main import serve
-from schemas.errors import ConfigError, KilnworksError
-from schemas.places import is_remote, store_folder, store_url
+from kilnworks.components.serving.main import serve
+from kilnworks.schemas.errors import ConfigError, KilnworksError
+from kilnworks.schemas.places import is_remote, store_folder, store_url
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,7 @@ class _Folder:
 def _folder(url: str | None) -> _Folder:
     """The store in a folder. Raises ``ConfigError`` for one that lies elsewhere."""
     if is_remote(store_url(url)):
-        raise ConfigError(
-            f"the store {store_url(url)}", "a folder of this machine", "use `python -m pipelines serve` for it"
-        )
+        raise ConfigError(f"the store {store_url(url)}", "a folder of this machine", "use `kilnworks serve` for it")
     return _Folder(store_folder(store_url(url)))
 
 

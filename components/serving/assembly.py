@@ -12,36 +12,36 @@ from typing import Any
 from google.protobuf import text_format
 from tensorflow.core.protobuf import config_pb2
 
-from components.serving.batch_scheduler import BatchScheduler
-from components.serving.batching import BatchingRunner
-from components.serving.batching_config import BatchSettings, common_settings, model_settings
-from components.serving.callers import Callers, CallersFile
-from components.serving.core import CoreSettings, ServerCore
-from components.serving.engine import Engine
-from components.serving.errors import ServingError
-from components.serving.execution import GraphRunner
-from components.serving.feeds import Runner
-from components.serving.flags import MOST_THREADS, Flags, channel_arguments
-from components.serving.grpc_methods import ServiceSettings
-from components.serving.grpc_options import GrpcOptions
-from components.serving.health_listener import HealthOptions
-from components.serving.hooks import Metrics, PredictionLogSink
-from components.serving.loader import SavedModelLoader
-from components.serving.manager import LoadSettings
-from components.serving.metrics import Counter, PrometheusMetrics
-from components.serving.options import RestOptions, TlsConfig
-from components.serving.prediction_files import LogSettings
-from components.serving.prediction_log import PredictionLogWriter
-from components.serving.reload_policy import reload_policy
-from components.serving.request_check import ContractCheck
-from components.serving.run_limit import RunLimit
-from components.serving.servable import Servable
-from components.serving.store_bounds import StoreBounds
-from components.serving.tensor_budget import MEBIBYTE, TensorBudget
-from components.serving.text_protos import DEFAULT_METRICS_PATH, read_monitoring_path, read_tls
-from components.serving.tls import server_context
-from components.serving.warmup import warm_up
-from schemas.errors import ConfigError
+from kilnworks.components.serving.batch_scheduler import BatchScheduler
+from kilnworks.components.serving.batching import BatchingRunner
+from kilnworks.components.serving.batching_config import BatchSettings, common_settings, model_settings
+from kilnworks.components.serving.callers import Callers, CallersFile
+from kilnworks.components.serving.core import CoreSettings, ServerCore
+from kilnworks.components.serving.engine import Engine
+from kilnworks.components.serving.errors import ServingError
+from kilnworks.components.serving.execution import GraphRunner
+from kilnworks.components.serving.feeds import Runner
+from kilnworks.components.serving.flags import MOST_THREADS, Flags, channel_arguments
+from kilnworks.components.serving.grpc_methods import ServiceSettings
+from kilnworks.components.serving.grpc_options import GrpcOptions
+from kilnworks.components.serving.health_listener import HealthOptions
+from kilnworks.components.serving.hooks import Metrics, PredictionLogSink
+from kilnworks.components.serving.loader import SavedModelLoader
+from kilnworks.components.serving.manager import LoadSettings
+from kilnworks.components.serving.metrics import Counter, PrometheusMetrics
+from kilnworks.components.serving.options import RestOptions, TlsConfig
+from kilnworks.components.serving.prediction_files import LogSettings
+from kilnworks.components.serving.prediction_log import PredictionLogWriter
+from kilnworks.components.serving.reload_policy import reload_policy
+from kilnworks.components.serving.request_check import ContractCheck
+from kilnworks.components.serving.run_limit import RunLimit
+from kilnworks.components.serving.servable import Servable
+from kilnworks.components.serving.store_bounds import StoreBounds
+from kilnworks.components.serving.tensor_budget import MEBIBYTE, TensorBudget
+from kilnworks.components.serving.text_protos import DEFAULT_METRICS_PATH, read_monitoring_path, read_tls
+from kilnworks.components.serving.tls import server_context
+from kilnworks.components.serving.warmup import warm_up
+from kilnworks.schemas.errors import ConfigError
 
 _LOG = logging.getLogger(__name__)
 

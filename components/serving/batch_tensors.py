@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from components.serving.errors import failed_precondition, invalid_argument
+from kilnworks.components.serving.errors import failed_precondition, invalid_argument
 
 Array = np.ndarray[Any, Any]
 

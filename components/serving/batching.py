@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from components.serving import batch_tensors
-from components.serving.batch_scheduler import BatchScheduler, Entry
-from components.serving.batch_size import BatchSize
-from components.serving.batching_config import BatchSettings
-from components.serving.errors import Code, ServingError, invalid_argument, unavailable
-from components.serving.feeds import Array, Feeds, Runner, check_dtypes
+from kilnworks.components.serving import batch_tensors
+from kilnworks.components.serving.batch_scheduler import BatchScheduler, Entry
+from kilnworks.components.serving.batch_size import BatchSize
+from kilnworks.components.serving.batching_config import BatchSettings
+from kilnworks.components.serving.errors import Code, ServingError, invalid_argument, unavailable
+from kilnworks.components.serving.feeds import Array, Feeds, Runner, check_dtypes
 
 _LOG = logging.getLogger(__name__)
 _WAITING_REQUESTS = 64

@@ -6,9 +6,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from components.serving.errors import invalid_argument
-from components.serving.text_protos import read_text_proto
-from schemas.errors import ConfigError
+from kilnworks.components.serving.errors import invalid_argument
+from kilnworks.components.serving.text_protos import read_text_proto
+from kilnworks.schemas.errors import ConfigError
 
 PER_MODEL_FILE = "batching_params.pbtxt"
 

@@ -25,8 +25,8 @@ from typing import Protocol
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from components.serving.errors import Code, ServingError
-from schemas.errors import ConfigError
+from kilnworks.components.serving.errors import Code, ServingError
+from kilnworks.schemas.errors import ConfigError
 
 LOOK_SECONDS = 1.0
 """A changed file counts after so long at most."""

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from components.serving.errors import invalid_argument, not_found
-from components.serving.labels import LabelMap, checked_labels, version_of_label
-from components.serving.manager import Loader, LoadSettings, VersionManager
-from components.serving.model_config import ServedModel, served_models, unsupported_reload
-from components.serving.servable import Servable
-from components.serving.states import StateMonitor
-from components.serving.values import ModelSpecRef, VersionStatus
-from components.serving.version_source import BasePathMissing, aspired_versions
+from kilnworks.components.serving.errors import invalid_argument, not_found
+from kilnworks.components.serving.labels import LabelMap, checked_labels, version_of_label
+from kilnworks.components.serving.manager import Loader, LoadSettings, VersionManager
+from kilnworks.components.serving.model_config import ServedModel, served_models, unsupported_reload
+from kilnworks.components.serving.servable import Servable
+from kilnworks.components.serving.states import StateMonitor
+from kilnworks.components.serving.values import ModelSpecRef, VersionStatus
+from kilnworks.components.serving.version_source import BasePathMissing, aspired_versions
 
 _LOG = logging.getLogger(__name__)
 

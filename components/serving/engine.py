@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from components.serving.batch_scheduler import BatchScheduler
-from components.serving.core import ServerCore
-from components.serving.errors import invalid_argument
-from components.serving.example_inference import (
+from kilnworks.components.serving.batch_scheduler import BatchScheduler
+from kilnworks.components.serving.core import ServerCore
+from kilnworks.components.serving.errors import invalid_argument
+from kilnworks.components.serving.example_inference import (
     ExampleSignature,
     classes_of,
     example_tensor,
@@ -24,14 +24,14 @@ from components.serving.example_inference import (
     unknown_task,
     values_of,
 )
-from components.serving.hooks import Metrics, PredictionLogSink, RequestCheck
-from components.serving.inference import run_example_signatures, run_signature
-from components.serving.predict import CLASSIFY_METHOD, check_method_name, input_arrays, output_aliases
-from components.serving.private_inputs import PrivateInputs
-from components.serving.servable import Servable
-from components.serving.steps import Steps
-from components.serving.tensor_budget import TensorBudget, needed, texts_needed
-from components.serving.values import (
+from kilnworks.components.serving.hooks import Metrics, PredictionLogSink, RequestCheck
+from kilnworks.components.serving.inference import run_example_signatures, run_signature
+from kilnworks.components.serving.predict import CLASSIFY_METHOD, check_method_name, input_arrays, output_aliases
+from kilnworks.components.serving.private_inputs import PrivateInputs
+from kilnworks.components.serving.servable import Servable
+from kilnworks.components.serving.steps import Steps
+from kilnworks.components.serving.tensor_budget import TensorBudget, needed, texts_needed
+from kilnworks.components.serving.values import (
     DEFAULT_SIGNATURE,
     Classified,
     InferenceTask,

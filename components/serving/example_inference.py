@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from components.serving import dtypes
-from components.serving.errors import ServingError, invalid_argument, unimplemented
-from components.serving.predict import CLASSIFY_METHOD, REGRESS_METHOD
-from components.serving.values import DEFAULT_SIGNATURE, Signature, TensorInfo
+from kilnworks.components.serving import dtypes
+from kilnworks.components.serving.errors import ServingError, invalid_argument, unimplemented
+from kilnworks.components.serving.predict import CLASSIFY_METHOD, REGRESS_METHOD
+from kilnworks.components.serving.values import DEFAULT_SIGNATURE, Signature, TensorInfo
 
 Array = np.ndarray[Any, Any]
 Classes = list[list[tuple[bytes, float]]]

@@ -10,8 +10,8 @@ from typing import Any
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
-from components.serving.errors import Code, ServingError
-from components.serving.tensor_budget import texts_needed
+from kilnworks.components.serving.errors import Code, ServingError
+from kilnworks.components.serving.tensor_budget import texts_needed
 
 _FIELD = descriptor_pb2.FieldDescriptorProto
 _PACKAGE = "kilnworks.serving"

@@ -15,10 +15,10 @@ import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2
 from tensorflow.python.client import pywrap_tf_session
 
-from components.serving.crew import before_work
-from components.serving.errors import Code, ServingError, deadline_exceeded, invalid_argument
-from components.serving.feeds import Array, Feeds, check_dtypes
-from components.serving.saved_model import LoadedModel
+from kilnworks.components.serving.crew import before_work
+from kilnworks.components.serving.errors import Code, ServingError, deadline_exceeded, invalid_argument
+from kilnworks.components.serving.feeds import Array, Feeds, check_dtypes
+from kilnworks.components.serving.saved_model import LoadedModel
 
 _IN_CALLING_THREAD = -1
 _LONGEST_TIMEOUT_SECONDS = 10**7

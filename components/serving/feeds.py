@@ -5,9 +5,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from components.serving import dtypes
-from components.serving.errors import invalid_argument
-from components.serving.values import TensorInfo
+from kilnworks.components.serving import dtypes
+from kilnworks.components.serving.errors import invalid_argument
+from kilnworks.components.serving.values import TensorInfo
 
 Array = np.ndarray[Any, Any]
 Feeds = Sequence[tuple[TensorInfo, Array]]

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from components.serving.reload_policy import reload_policy
-from schemas.errors import ConfigError
+from kilnworks.components.serving.reload_policy import reload_policy
+from kilnworks.schemas.errors import ConfigError
 
 _RANGES: dict[str, tuple[int, float]] = {
     "port": (0, 65_535),

@@ -11,9 +11,9 @@ from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
-from components.serving.errors import failed_precondition
-from components.serving.graph_operations import FILES_IN_ATTRIBUTES, FILLS_TABLES, FORBIDDEN, RESTORES, SAVES
-from components.serving.graph_walk import GraphWalk
+from kilnworks.components.serving.errors import failed_precondition
+from kilnworks.components.serving.graph_operations import FILES_IN_ATTRIBUTES, FILLS_TABLES, FORBIDDEN, RESTORES, SAVES
+from kilnworks.components.serving.graph_walk import GraphWalk
 
 _INIT_SIGNATURES = ("__saved_model_init_op", "__saved_model_train_op")
 _INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")

@@ -18,14 +18,14 @@ from typing import Any
 
 from grpc._cython import cygrpc
 
-from components.serving.batch_scheduler import BatchScheduler
-from components.serving.crew import Crew, before_work, leads
-from components.serving.errors import RETRY_AFTER, Code, ServingError, TooLarge, cut
-from components.serving.flags import MOST_THREADS
-from components.serving.grpc_methods import Method
-from components.serving.grpc_options import HEALTH, GrpcOptions, limited
-from components.serving.memory import LARGE_BYTES, release_free_memory
-from components.serving.steps import begin
+from kilnworks.components.serving.batch_scheduler import BatchScheduler
+from kilnworks.components.serving.crew import Crew, before_work, leads
+from kilnworks.components.serving.errors import RETRY_AFTER, Code, ServingError, TooLarge, cut
+from kilnworks.components.serving.flags import MOST_THREADS
+from kilnworks.components.serving.grpc_methods import Method
+from kilnworks.components.serving.grpc_options import HEALTH, GrpcOptions, limited
+from kilnworks.components.serving.memory import LARGE_BYTES, release_free_memory
+from kilnworks.components.serving.steps import begin
 
 _LOG = logging.getLogger(__name__)
 _CALLS_AHEAD = 4

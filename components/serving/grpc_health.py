@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2
 
-from components.serving.errors import Code, ServingError, not_found
-from components.serving.grpc_methods import Call, Method
+from kilnworks.components.serving.errors import Code, ServingError, not_found
+from kilnworks.components.serving.grpc_methods import Call, Method
 
 CHECK = "/grpc.health.v1.Health/Check"
 WATCH = "/grpc.health.v1.Health/Watch"

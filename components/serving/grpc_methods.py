@@ -19,14 +19,14 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from components.serving.callers import ANYBODY, Caller, Callers
-from components.serving.engine import Engine
-from components.serving.errors import Code, ServingError, invalid_argument
-from components.serving.example_input import serialized_examples
-from components.serving.reload_policy import ReloadPolicy
-from components.serving.steps import Steps
-from components.serving.tensor_codec import fill_proto, to_array
-from components.serving.values import Classified, InferenceTask, ModelSpecRef, Regressed
+from kilnworks.components.serving.callers import ANYBODY, Caller, Callers
+from kilnworks.components.serving.engine import Engine
+from kilnworks.components.serving.errors import Code, ServingError, invalid_argument
+from kilnworks.components.serving.example_input import serialized_examples
+from kilnworks.components.serving.reload_policy import ReloadPolicy
+from kilnworks.components.serving.steps import Steps
+from kilnworks.components.serving.tensor_codec import fill_proto, to_array
+from kilnworks.components.serving.values import Classified, InferenceTask, ModelSpecRef, Regressed
 
 Message = TypeVar("Message")
 _SIGNATURE_DEF = "signature_def"

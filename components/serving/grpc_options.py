@@ -6,8 +6,8 @@ from typing import Any
 
 import grpc
 
-from components.serving.callers import Callers
-from components.serving.options import TlsConfig
+from kilnworks.components.serving.callers import Callers
+from kilnworks.components.serving.options import TlsConfig
 
 HEALTH = b"/grpc.health.v1.Health/"
 """Methods that anybody may call."""

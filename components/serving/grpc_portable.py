@@ -8,11 +8,11 @@ from typing import Any
 
 import grpc
 
-from components.serving.errors import RETRY_AFTER, ServingError, TooLarge, cut
-from components.serving.flags import MOST_THREADS
-from components.serving.grpc_methods import Method
-from components.serving.grpc_options import GrpcOptions, limited
-from components.serving.steps import wait_for
+from kilnworks.components.serving.errors import RETRY_AFTER, ServingError, TooLarge, cut
+from kilnworks.components.serving.flags import MOST_THREADS
+from kilnworks.components.serving.grpc_methods import Method
+from kilnworks.components.serving.grpc_options import GrpcOptions, limited
+from kilnworks.components.serving.steps import wait_for
 
 _LOG = logging.getLogger(__name__)
 _STATUS = {code.value[0]: code for code in grpc.StatusCode}

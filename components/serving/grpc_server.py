@@ -3,10 +3,10 @@
 import logging
 from collections.abc import Mapping
 
-from components.serving.batch_scheduler import BatchScheduler
-from components.serving.grpc_methods import Method
-from components.serving.grpc_options import GrpcOptions
-from components.serving.options import RunningServer
+from kilnworks.components.serving.batch_scheduler import BatchScheduler
+from kilnworks.components.serving.grpc_methods import Method
+from kilnworks.components.serving.grpc_options import GrpcOptions
+from kilnworks.components.serving.options import RunningServer
 
 _LOG = logging.getLogger(__name__)
 _NEEDED = (
@@ -37,15 +37,15 @@ def start_grpc(
     """
     watches: Mapping[str, Method] = {}
     if options.health:
-        from components.serving.grpc_health import health_methods
+        from kilnworks.components.serving.grpc_health import health_methods
 
         checks, watches = health_methods()
         methods = {**methods, **checks}
     if not portable and _direct_fits():
-        from components.serving.grpc_direct import DirectServer
+        from kilnworks.components.serving.grpc_direct import DirectServer
 
         return DirectServer(methods, watches, options, batches)
-    from components.serving.grpc_portable import PortableServer
+    from kilnworks.components.serving.grpc_portable import PortableServer
 
     return PortableServer(methods, watches, options)
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from schemas.errors import ConfigError
+from kilnworks.schemas.errors import ConfigError
 
 REPORT_SECONDS = 1.0
-_PROGRAM = "from components.serving.health_process import main; main()"
+_PROGRAM = "from kilnworks.components.serving.health_process import main; main()"
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from components.serving.hosts import AllowedHosts, default_hosts
+from kilnworks.components.serving.hosts import AllowedHosts, default_hosts
 
 SILENT_SECONDS = 60.0
 """A server that has not reported for so long is not alive: its interpreter is stuck."""

@@ -6,7 +6,7 @@ The concrete classes are in ``metrics.py``, ``prediction_log.py`` and ``request_
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from components.serving.values import Classified, Predicted, Regressed
+from kilnworks.components.serving.values import Classified, Predicted, Regressed
 
 if TYPE_CHECKING:
     import numpy as np

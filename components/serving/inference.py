@@ -3,15 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from components.serving.batching import BatchingRunner
-from components.serving.example_inference import ExampleSignature, example_tensor
-from components.serving.feeds import Feeds, Runner
-from components.serving.predict import input_arrays, output_aliases
-from components.serving.run_limit import LimitedRunner
-from components.serving.servable import Servable
-from components.serving.steps import Steps, wait_for
-from components.serving.tensor_codec import to_array
-from components.serving.values import Signature
+from kilnworks.components.serving.batching import BatchingRunner
+from kilnworks.components.serving.example_inference import ExampleSignature, example_tensor
+from kilnworks.components.serving.feeds import Feeds, Runner
+from kilnworks.components.serving.predict import input_arrays, output_aliases
+from kilnworks.components.serving.run_limit import LimitedRunner
+from kilnworks.components.serving.servable import Servable
+from kilnworks.components.serving.steps import Steps, wait_for
+from kilnworks.components.serving.tensor_codec import to_array
+from kilnworks.components.serving.values import Signature
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,9 +6,9 @@ may point anywhere; moving one that is in use still needs an available version.
 
 from collections.abc import Iterable, Mapping
 
-from components.serving.errors import failed_precondition, invalid_argument
-from components.serving.model_config import ServedModel
-from components.serving.states import StateMonitor
+from kilnworks.components.serving.errors import failed_precondition, invalid_argument
+from kilnworks.components.serving.model_config import ServedModel
+from kilnworks.components.serving.states import StateMonitor
 
 LabelMap = Mapping[str, Mapping[str, int]]
 

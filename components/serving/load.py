@@ -18,9 +18,9 @@ from urllib.parse import quote
 import numpy as np
 import orjson
 
-from components.serving.client import SignatureMeta, calls
-from components.serving.load_connection import RestConnection
-from schemas.errors import ConfigError, ServerUnavailable
+from kilnworks.components.serving.client import SignatureMeta, calls
+from kilnworks.components.serving.load_connection import RestConnection
+from kilnworks.schemas.errors import ConfigError, ServerUnavailable
 
 Protocol = Literal["grpc", "rest"]
 Send = Callable[[], Awaitable[str]]

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from components.serving.execution import GraphRunner
-from components.serving.feeds import Runner
-from components.serving.graph_policy import refuse_reaching_out
-from components.serving.saved_model import LoadedModel, load_saved_model
-from components.serving.servable import Servable
-from components.serving.values import Signature
+from kilnworks.components.serving.execution import GraphRunner
+from kilnworks.components.serving.feeds import Runner
+from kilnworks.components.serving.graph_policy import refuse_reaching_out
+from kilnworks.components.serving.saved_model import LoadedModel, load_saved_model
+from kilnworks.components.serving.servable import Servable
+from kilnworks.components.serving.values import Signature
 
 _GC = threading.Lock()
 

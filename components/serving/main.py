@@ -14,18 +14,18 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from components.serving.errors import ServingError
-from components.serving.flags import Flags, parse_flags
-from components.serving.health_listener import HealthListener
-from components.serving.log_filter import RepeatFilter
-from components.serving.options import RestOptions, RunningServer
-from components.serving.store_bounds import ALLOWED, StoreBounds, bounds_of
-from components.serving.store_models import base_paths
-from schemas.errors import EXIT_FAILED, KilnworksError
-from schemas.logs import make_safe
+from kilnworks.components.serving.errors import ServingError
+from kilnworks.components.serving.flags import Flags, parse_flags
+from kilnworks.components.serving.health_listener import HealthListener
+from kilnworks.components.serving.log_filter import RepeatFilter
+from kilnworks.components.serving.options import RestOptions, RunningServer
+from kilnworks.components.serving.store_bounds import ALLOWED, StoreBounds, bounds_of
+from kilnworks.components.serving.store_models import base_paths
+from kilnworks.schemas.errors import EXIT_FAILED, KilnworksError
+from kilnworks.schemas.logs import make_safe
 
 if TYPE_CHECKING:
-    from components.serving.grpc_options import GrpcOptions
+    from kilnworks.components.serving.grpc_options import GrpcOptions
 
 _LOG = logging.getLogger(__name__)
 _HELP = ("--help", "-h", "--helpfull")
@@ -125,11 +125,11 @@ class _Process:
 
     def run(self) -> int:
         """Start, announce, wait, drain."""
-        from components.serving.model_config import served_models
+        from kilnworks.components.serving.model_config import served_models
 
         config = self._config()
         served_models(config)  # a bad configuration is refused before TensorFlow is imported
-        from components.serving.assembly import (
+        from kilnworks.components.serving.assembly import (
             DEFAULT_REST_PORT,
             callers_of,
             grpc_options,
@@ -158,7 +158,7 @@ class _Process:
         return 0
 
     def _config(self) -> Any:
-        from components.serving.model_config import config_of, read_config_file
+        from kilnworks.components.serving.model_config import config_of, read_config_file
 
         if self._flags.model_config_file:
             return read_config_file(Path(self._flags.model_config_file))
@@ -175,16 +175,16 @@ class _Process:
         return {name: path for name, path in found.items() if name not in outside}
 
     def _start_servers(self, grpc: "GrpcOptions", rest: RestOptions | None) -> None:
-        from components.serving.assembly import service_settings
-        from components.serving.grpc_methods import methods
-        from components.serving.grpc_server import start_grpc
+        from kilnworks.components.serving.assembly import service_settings
+        from kilnworks.components.serving.grpc_methods import methods
+        from kilnworks.components.serving.grpc_server import start_grpc
 
         answers = methods(self._engine, service_settings(self._flags, self._engine, grpc.callers))
         grpc_server = start_grpc(answers, replace(grpc, refused=self._engine.metrics.refused), self._engine.batches)
         self._servers.append(grpc_server)
         rest_port = 0
         if rest is not None:
-            from components.serving.rest import start
+            from kilnworks.components.serving.rest import start
 
             rest_server = start(self._engine, rest)
             self._servers.append(rest_server)

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from components.serving.errors import Code, ServingError
-from components.serving.servable import Loaded, Servable
-from components.serving.states import AVAILABLE, END, LOADING, START, UNLOADING, StateMonitor
-from components.serving.transition import Phase, Snapshot, next_action
+from kilnworks.components.serving.errors import Code, ServingError
+from kilnworks.components.serving.servable import Loaded, Servable
+from kilnworks.components.serving.states import AVAILABLE, END, LOADING, START, UNLOADING, StateMonitor
+from kilnworks.components.serving.transition import Phase, Snapshot, next_action
 
 _LOG = logging.getLogger(__name__)
 _TICK_SECONDS = 0.1

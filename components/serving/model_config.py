@@ -10,8 +10,8 @@ from typing import Any
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from components.serving.errors import Code, ServingError, invalid_argument
-from schemas.errors import ConfigError
+from kilnworks.components.serving.errors import Code, ServingError, invalid_argument
+from kilnworks.schemas.errors import ConfigError
 
 PLATFORM = "tensorflow"
 _URI = re.compile(r"[a-zA-Z][0-9a-zA-Z.]*://")

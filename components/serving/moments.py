@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from components.dates.iso import iso_seconds
-from components.serving.errors import invalid_argument
-from schemas.dates import WIRE_UNIT
-from schemas.files import read_json
-from schemas.saved_contract import read_saved
-from schemas.wire import CONTRACT_FILE, MASK, MISSING_INT
+from kilnworks.components.dates.iso import iso_seconds
+from kilnworks.components.serving.errors import invalid_argument
+from kilnworks.schemas.dates import WIRE_UNIT
+from kilnworks.schemas.files import read_json
+from kilnworks.schemas.saved_contract import read_saved
+from kilnworks.schemas.wire import CONTRACT_FILE, MASK, MISSING_INT
 
 Dates = Mapping[str, bool]
 """Inputs that are datetimes, and whether their values are personal."""

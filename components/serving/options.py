@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from components.serving.callers import Callers
+from kilnworks.components.serving.callers import Callers
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class RestOptions:
 
 
 class RunningServer(Protocol):
-    """A started server. REST is started by ``components.serving.rest.start(engine, options) -> RunningServer``."""
+    """A started server. REST is started by ``kilnworks.components.serving.rest.start(engine, options) -> RunningServer``."""
 
     port: int
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from components.serving.errors import Code, ServingError, invalid_argument
-from components.serving.tensor_codec import TensorParseError, to_array
-from components.serving.values import Signature, TensorInfo
+from kilnworks.components.serving.errors import Code, ServingError, invalid_argument
+from kilnworks.components.serving.tensor_codec import TensorParseError, to_array
+from kilnworks.components.serving.values import Signature, TensorInfo
 
 CLASSIFY_METHOD = "tensorflow/serving/classify"
 REGRESS_METHOD = "tensorflow/serving/regress"

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from components.serving.log_rotation import rotate
-from schemas.access import create_private, make_private_folder
-from schemas.errors import ConfigError
+from kilnworks.components.serving.log_rotation import rotate
+from kilnworks.schemas.access import create_private, make_private_folder
+from kilnworks.schemas.errors import ConfigError
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.serving.prediction_files import LogFiles, LogSettings, RecordTooLarge, RecordWriter, make_log_folder
-from components.serving.prediction_records import (
+from kilnworks.components.serving.prediction_files import (
+    LogFiles,
+    LogSettings,
+    RecordTooLarge,
+    RecordWriter,
+    make_log_folder,
+)
+from kilnworks.components.serving.prediction_records import (
     Answer,
     Array,
     classify_record,
@@ -24,9 +30,9 @@ from components.serving.prediction_records import (
     predict_record,
     regress_record,
 )
-from components.serving.tensor_budget import needed, texts_needed
-from components.serving.values import Classified, Predicted, Regressed
-from schemas.errors import ConfigError
+from kilnworks.components.serving.tensor_budget import needed, texts_needed
+from kilnworks.components.serving.values import Classified, Predicted, Regressed
+from kilnworks.schemas.errors import ConfigError
 
 log = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from components.serving.client import messages, tensors
-from components.serving.values import Classified, Predicted, Regressed
-from schemas.errors import KilnworksError
+from kilnworks.components.serving.client import messages, tensors
+from kilnworks.components.serving.values import Classified, Predicted, Regressed
+from kilnworks.schemas.errors import KilnworksError
 
 Array = np.ndarray[Any, Any]
 Answer = Predicted | Classified | Regressed

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, cast, get_args
 from urllib.parse import unquote
 
-from components.serving.errors import Code, ServingError
-from schemas.errors import ConfigError
+from kilnworks.components.serving.errors import Code, ServingError
+from kilnworks.schemas.errors import ConfigError
 
 Who = Literal["on", "off", "loopback", "token"]
 TOKEN_VARIABLE = "KILNWORKS_RELOAD_TOKEN"

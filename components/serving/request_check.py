@@ -15,14 +15,14 @@ from typing import Any, assert_never
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from components.dates.wire import Span, off_unit, unit_of
-from components.serving.client import messages
-from components.serving.errors import Code, ServingError, invalid_argument
-from schemas.contract import Feature
-from schemas.dates import WIRE_UNIT
-from schemas.files import read_json
-from schemas.magnitudes import FINITE, FLOAT32_MAX, fits_int64
-from schemas.rules import (
+from kilnworks.components.dates.wire import Span, off_unit, unit_of
+from kilnworks.components.serving.client import messages
+from kilnworks.components.serving.errors import Code, ServingError, invalid_argument
+from kilnworks.schemas.contract import Feature
+from kilnworks.schemas.dates import WIRE_UNIT
+from kilnworks.schemas.files import read_json
+from kilnworks.schemas.magnitudes import FINITE, FLOAT32_MAX, fits_int64
+from kilnworks.schemas.rules import (
     AtLeast,
     AtMost,
     Finite,
@@ -35,8 +35,8 @@ from schemas.rules import (
     value_rules,
     words,
 )
-from schemas.saved_contract import read_saved
-from schemas.wire import CONTRACT_FILE, INPUTS_FILE, MASK, MISSING_INT
+from kilnworks.schemas.saved_contract import read_saved
+from kilnworks.schemas.wire import CONTRACT_FILE, INPUTS_FILE, MASK, MISSING_INT
 
 Array = np.ndarray[Any, Any]
 Rule = tuple[str, Callable[[Array], Array]]
@@ -302,7 +302,7 @@ def _matches(flat: Array, pattern: str) -> Array:
     """Texts that match a pattern; Polars is imported only where a contract has one."""
     import polars as pl
 
-    from schemas.patterns import matches
+    from kilnworks.schemas.patterns import matches
 
     found: Array = matches(pl.Series([_decoded(v) for v in flat[:, 0].tolist()], dtype=pl.String), pattern).to_numpy()
     return found

@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from components.serving.errors import Busy, ServingError, deadline_exceeded
-from components.serving.feeds import Array, Feeds, Runner
-from components.serving.steps import Elsewhere, Steps, wait_for
+from kilnworks.components.serving.errors import Busy, ServingError, deadline_exceeded
+from kilnworks.components.serving.feeds import Array, Feeds, Runner
+from kilnworks.components.serving.steps import Elsewhere, Steps, wait_for
 
 _BLOCKED_FOR_EACH_RUN = 2
 """Callers that can only wait with a thread of theirs are so many for each run at most."""

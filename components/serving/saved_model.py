@@ -11,11 +11,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from components.serving import dtypes
-from components.serving.errors import Code, ServingError, not_found
-from components.serving.tensor_codec import TensorParseError, to_array
-from components.serving.values import Signature, TensorInfo
-from schemas.files import plainly_named
+from kilnworks.components.serving import dtypes
+from kilnworks.components.serving.errors import Code, ServingError, not_found
+from kilnworks.components.serving.tensor_codec import TensorParseError, to_array
+from kilnworks.components.serving.values import Signature, TensorInfo
+from kilnworks.schemas.files import plainly_named
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from components.serving.errors import failed_precondition
-from components.serving.values import DEFAULT_SIGNATURE, Signature
+from kilnworks.components.serving.errors import failed_precondition
+from kilnworks.components.serving.values import DEFAULT_SIGNATURE, Signature
 
 
 class Loaded(Protocol):

@@ -9,11 +9,11 @@ from typing import Any
 
 from google.protobuf import text_format
 
-from components.serving.model_config import config_of
-from components.serving.store_models import base_paths
-from components.serving.text_protos import DEFAULT_METRICS_PATH, message_class
-from schemas.errors import ConfigError
-from schemas.files import write_text
+from kilnworks.components.serving.model_config import config_of
+from kilnworks.components.serving.store_models import base_paths
+from kilnworks.components.serving.text_protos import DEFAULT_METRICS_PATH, message_class
+from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.files import write_text
 
 MODELS_FILE = "models.config"
 BATCHING_FILE = "batching.config"
@@ -66,7 +66,7 @@ def serving_texts(store: Path, models_at: str = IMAGE_MODELS) -> dict[str, str]:
         raise ConfigError(
             f"{store / 'serving'} holds no published model",
             "at least one STORE/serving/<model>/<version>",
-            "deploy one first: `python -m pipelines run NAME`",
+            "deploy one first: `kilnworks run NAME`",
         )
     return {
         MODELS_FILE: _models_text({name: f"{models_at.rstrip('/')}/{name}" for name in models}),

@@ -7,8 +7,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
-from components.serving.errors import Code, ServingError, deadline_exceeded
-from components.serving.values import VersionStatus
+from kilnworks.components.serving.errors import Code, ServingError, deadline_exceeded
+from kilnworks.components.serving.values import VersionStatus
 
 START, LOADING, AVAILABLE, UNLOADING, END = "START", "LOADING", "AVAILABLE", "UNLOADING", "END"
 _CHECK_SECONDS = 0.25

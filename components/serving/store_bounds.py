@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.serving.errors import ServingError, failed_precondition, invalid_argument
-from components.serving.model_config import ServedModel
+from kilnworks.components.serving.errors import ServingError, failed_precondition, invalid_argument
+from kilnworks.components.serving.model_config import ServedModel
 
 ALLOWED = "--allow_paths_outside_store serves it"
 

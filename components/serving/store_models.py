@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from components.serving.version_source import left_behind, parse_version
+from kilnworks.components.serving.version_source import left_behind, parse_version
 
 
 def base_paths(serving: Path) -> dict[str, str]:

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from components.serving import dtypes
-from components.serving.errors import TooLarge, unavailable
-from components.serving.message_parts import WALKED_BYTES, parts_needed
+from kilnworks.components.serving import dtypes
+from kilnworks.components.serving.errors import TooLarge, unavailable
+from kilnworks.components.serving.message_parts import WALKED_BYTES, parts_needed
 
 MEBIBYTE = 2**20
 DEFAULT_REQUEST_BYTES = 512 * MEBIBYTE

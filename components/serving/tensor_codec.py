@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from components.serving import dtypes
+from kilnworks.components.serving import dtypes
 
 _MOST_BYTES = 2**31 - 1
 _MOST_EXPANDED_BYTES = 2**29

@@ -10,8 +10,8 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
 
-from components.serving.options import TlsConfig
-from schemas.errors import ConfigError
+from kilnworks.components.serving.options import TlsConfig
+from kilnworks.schemas.errors import ConfigError
 
 DEFAULT_METRICS_PATH = "/monitoring/prometheus/metrics"
 

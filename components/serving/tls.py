@@ -4,8 +4,8 @@ import ssl
 import tempfile
 from pathlib import Path
 
-from components.serving.options import TlsConfig
-from schemas.errors import ConfigError
+from kilnworks.components.serving.options import TlsConfig
+from kilnworks.schemas.errors import ConfigError
 
 
 def server_context(config: TlsConfig) -> ssl.SSLContext:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from components.serving.errors import Code
+from kilnworks.components.serving.errors import Code
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from components.serving.model_config import ServedModel, VersionPolicy
-from schemas.published import interrupted, is_being_changed
+from kilnworks.components.serving.model_config import ServedModel, VersionPolicy
+from kilnworks.schemas.published import interrupted, is_being_changed
 
 _LOG = logging.getLogger(__name__)
 _NUMBER = re.compile(r"[+-]?[0-9]+\Z")

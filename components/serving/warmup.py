@@ -14,21 +14,21 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import prediction_log_pb2
 
-from components.serving.errors import Code, ServingError, invalid_argument, unimplemented
-from components.serving.example_inference import (
+from kilnworks.components.serving.errors import Code, ServingError, invalid_argument, unimplemented
+from kilnworks.components.serving.example_inference import (
     find_signature,
     fit_classify,
     fit_method,
     fit_regress,
     unknown_task,
 )
-from components.serving.example_input import serialized_examples
-from components.serving.hooks import Metrics
-from components.serving.inference import run_example_signatures, run_predict
-from components.serving.servable import Servable
-from components.serving.steps import wait_for
-from components.serving.values import DEFAULT_SIGNATURE
-from schemas.wire import WARMUP_FILE
+from kilnworks.components.serving.example_input import serialized_examples
+from kilnworks.components.serving.hooks import Metrics
+from kilnworks.components.serving.inference import run_example_signatures, run_predict
+from kilnworks.components.serving.servable import Servable
+from kilnworks.components.serving.steps import wait_for
+from kilnworks.components.serving.values import DEFAULT_SIGNATURE
+from kilnworks.schemas.wire import WARMUP_FILE
 
 MOST_RECORDS = 1000
 

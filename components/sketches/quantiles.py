@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from components.sketches.weighted import Weighted
+from kilnworks.components.sketches.weighted import Weighted
 
 Floats = NDArray[np.float64]
 

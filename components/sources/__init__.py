@@ -8,19 +8,19 @@ from typing import Annotated
 
 from pydantic import Field, SerializeAsAny
 
-from components.sources.base import Source, Wanted
-from components.sources.csv import CsvSource
-from components.sources.image_folder import ImageFolderSource
-from components.sources.image_list import ImageListSource
-from components.sources.jsonl import JsonLinesSource
-from components.sources.npz import NpzSource
-from components.sources.parquet import ParquetSource
-from components.sources.splitting.existing_splits import GivenSplits
-from components.sources.splitting.splits import AnySplit, AsGiven, ByHash, ByTime, Shares
-from components.sources.sql import SqlSource
-from components.sources.tfds import TfdsSource
-from schemas.config import accept_any
-from schemas.number_format import NumberFormat
+from kilnworks.components.sources.base import Source, Wanted
+from kilnworks.components.sources.csv import CsvSource
+from kilnworks.components.sources.image_folder import ImageFolderSource
+from kilnworks.components.sources.image_list import ImageListSource
+from kilnworks.components.sources.jsonl import JsonLinesSource
+from kilnworks.components.sources.npz import NpzSource
+from kilnworks.components.sources.parquet import ParquetSource
+from kilnworks.components.sources.splitting.existing_splits import GivenSplits
+from kilnworks.components.sources.splitting.splits import AnySplit, AsGiven, ByHash, ByTime, Shares
+from kilnworks.components.sources.sql import SqlSource
+from kilnworks.components.sources.tfds import TfdsSource
+from kilnworks.schemas.config import accept_any
+from kilnworks.schemas.number_format import NumberFormat
 
 AnySource = Annotated[
     CsvSource

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, field_validator
 
-from components.sources.columns import Column, check_columns
-from components.sources.many_classes import gathered, spelled, with_empty_cells
-from schemas.config import Config
-from schemas.dates import DateFormat
-from schemas.errors import DataUnreadable
-from schemas.number_format import NumberFormat
+from kilnworks.components.sources.columns import Column, check_columns
+from kilnworks.components.sources.many_classes import gathered, spelled, with_empty_cells
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.dates import DateFormat
+from kilnworks.schemas.errors import DataUnreadable
+from kilnworks.schemas.number_format import NumberFormat
 
 if TYPE_CHECKING:
     import polars as pl
@@ -121,7 +121,7 @@ class Source(Config):
             DataUnreadable: the source is missing, empty or broken, or a value cannot be held in its dtype.
             DataInvalid: a column is missing or unknown.
         """
-        from components.sources.cast import cast_frame
+        from kilnworks.components.sources.cast import cast_frame
 
         found = self.column_names(split)
         inside = spelled(wanted.columns)

@@ -11,17 +11,17 @@ from decimal import Decimal
 
 import polars as pl
 
-from components.dates.reading import read_dates
-from components.dates.words import advice, wanted_dates
-from components.sources.columns import Column
-from components.sources.label_texts import without_absent
-from components.sources.many_classes import joined
-from components.sources.tensors import cast_tensor
-from schemas.dates import DateFormat
-from schemas.errors import DataUnreadable
-from schemas.magnitudes import EXACT, fits_int64
-from schemas.number_format import NumberFormat
-from schemas.wire import MASK
+from kilnworks.components.dates.reading import read_dates
+from kilnworks.components.dates.words import advice, wanted_dates
+from kilnworks.components.sources.columns import Column
+from kilnworks.components.sources.label_texts import without_absent
+from kilnworks.components.sources.many_classes import joined
+from kilnworks.components.sources.tensors import cast_tensor
+from kilnworks.schemas.dates import DateFormat
+from kilnworks.schemas.errors import DataUnreadable
+from kilnworks.schemas.magnitudes import EXACT, fits_int64
+from kilnworks.schemas.number_format import NumberFormat
+from kilnworks.schemas.wire import MASK
 
 Formats = Callable[[Column], NumberFormat | None]
 """From a column to how its numbers are written in text; None where plainly."""

@@ -6,12 +6,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from components.sources.files.layout import refuse_repeated
-from schemas.contract import Contract, Dtype, Feature, Label, Scalar
-from schemas.dates import DateFormat
-from schemas.errors import DataInvalid
-from schemas.number_format import NumberFormat
-from schemas.words import listed
+from kilnworks.components.sources.files.layout import refuse_repeated
+from kilnworks.schemas.contract import Contract, Dtype, Feature, Label, Scalar
+from kilnworks.schemas.dates import DateFormat
+from kilnworks.schemas.errors import DataInvalid
+from kilnworks.schemas.number_format import NumberFormat
+from kilnworks.schemas.words import listed
 
 _BYTES = {"float": 8, "int": 8, "bool": 1, "string": 24, "datetime": 8, "image": 1, "key": 24, "time": 8}
 

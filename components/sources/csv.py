@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from components.sources.base import Source, Wanted
-from components.sources.columns import Column
-from components.sources.files.endings import ENDINGS
-from components.sources.files.guard import reading
-from components.sources.files.layout import Layout, refuse_repeated
-from components.sources.files.table import scan_rows
-from components.sources.files.text import TextFile
-from components.sources.paths import find_files
-from schemas.errors import DataUnreadable
-from schemas.number_format import NumberFormat
-from schemas.words import listed
+from kilnworks.components.sources.base import Source, Wanted
+from kilnworks.components.sources.columns import Column
+from kilnworks.components.sources.files.endings import ENDINGS
+from kilnworks.components.sources.files.guard import reading
+from kilnworks.components.sources.files.layout import Layout, refuse_repeated
+from kilnworks.components.sources.files.table import scan_rows
+from kilnworks.components.sources.files.text import TextFile
+from kilnworks.components.sources.paths import find_files
+from kilnworks.schemas.errors import DataUnreadable
+from kilnworks.schemas.number_format import NumberFormat
+from kilnworks.schemas.words import listed
 
 if TYPE_CHECKING:
     import polars as pl

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.sources.columns import Column
-from components.sources.files.endings import IMAGES
-from components.sources.files.folder import files_below
-from components.sources.files.notes import say
-from components.sources.paths import listed
-from schemas.errors import DataInvalid, DataUnreadable
+from kilnworks.components.sources.columns import Column
+from kilnworks.components.sources.files.endings import IMAGES
+from kilnworks.components.sources.files.folder import files_below
+from kilnworks.components.sources.files.notes import say
+from kilnworks.components.sources.paths import listed
+from kilnworks.schemas.errors import DataInvalid, DataUnreadable
 
 if TYPE_CHECKING:
     import polars as pl
@@ -53,7 +53,7 @@ def read_images(files: Sequence[Path], column: Column) -> list[pl.Series]:
         DataInvalid: the contract says that the column holds something else.
         DataUnreadable: naming the files that are broken, all at once.
     """
-    from components.sources.images import image_columns
+    from kilnworks.components.sources.images import image_columns
 
     if column.dtype != "image":
         raise _no_image(column)

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from components.sources.base import Source, Wanted
-from components.sources.files.folder import folders_in
-from components.sources.image_files import images_below, read_images
-from components.sources.paths import listed, local, missing_file
-from components.sources.splitting.splits import NAMES
-from schemas.errors import DataUnreadable
+from kilnworks.components.sources.base import Source, Wanted
+from kilnworks.components.sources.files.folder import folders_in
+from kilnworks.components.sources.image_files import images_below, read_images
+from kilnworks.components.sources.paths import listed, local, missing_file
+from kilnworks.components.sources.splitting.splits import NAMES
+from kilnworks.schemas.errors import DataUnreadable
 
 if TYPE_CHECKING:
     import polars as pl

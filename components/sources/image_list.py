@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from components.sources.base import Source, Wanted
-from components.sources.files.table import read_texts
-from components.sources.files.text import TextFile
-from components.sources.image_files import present, read_images
-from components.sources.paths import local, missing_file
-from schemas.errors import DataUnreadable
-from schemas.words import listed
+from kilnworks.components.sources.base import Source, Wanted
+from kilnworks.components.sources.files.table import read_texts
+from kilnworks.components.sources.files.text import TextFile
+from kilnworks.components.sources.image_files import present, read_images
+from kilnworks.components.sources.paths import local, missing_file
+from kilnworks.schemas.errors import DataUnreadable
+from kilnworks.schemas.words import listed
 
 if TYPE_CHECKING:
     import polars as pl

@@ -12,10 +12,10 @@ import numpy as np
 import polars as pl
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from components.sources.columns import Column
-from components.sources.paths import listed
-from schemas.contract import FILE_PARTS
-from schemas.errors import DataUnreadable
+from kilnworks.components.sources.columns import Column
+from kilnworks.components.sources.paths import listed
+from kilnworks.schemas.contract import FILE_PARTS
+from kilnworks.schemas.errors import DataUnreadable
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 

@@ -7,10 +7,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from components.sources.base import Source, Wanted
-from components.sources.files.endings import ENDINGS
-from components.sources.paths import find_files
-from schemas.errors import DataUnreadable
+from kilnworks.components.sources.base import Source, Wanted
+from kilnworks.components.sources.files.endings import ENDINGS
+from kilnworks.components.sources.paths import find_files
+from kilnworks.schemas.errors import DataUnreadable
 
 if TYPE_CHECKING:
     import polars as pl
@@ -39,7 +39,7 @@ class JsonLinesSource(Source):
 
     def column_names(self, split: str | None = None) -> list[str]:
         """The fields of all objects of all files, in the order in which they appear."""
-        from components.sources.files.json_lines import fields
+        from kilnworks.components.sources.files.json_lines import fields
 
         return list(fields(self.files()))
 
@@ -47,7 +47,7 @@ class JsonLinesSource(Source):
         """Batches file by file; a column has one dtype throughout."""
         import polars as pl
 
-        from components.sources.files.json_lines import column, fields, rows
+        from kilnworks.components.sources.files.json_lines import column, fields, rows
 
         files, seen = self.files(), 0
         holds = fields(files)
@@ -61,7 +61,7 @@ class JsonLinesSource(Source):
 
     def place(self, row: int, column: str, split: str | None = None) -> str:
         """``line 17 of FILE``."""
-        from components.sources.files.json_lines import rows
+        from kilnworks.components.sources.files.json_lines import rows
 
         for file in self.files():
             for number, _ in rows(file):

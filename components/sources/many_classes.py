@@ -10,9 +10,9 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from components.sources.columns import Column
-from components.sources.label_texts import ABSENT
-from schemas.contract import NO_CLASS, Label
+from kilnworks.components.sources.columns import Column
+from kilnworks.components.sources.label_texts import ABSENT
+from kilnworks.schemas.contract import NO_CLASS, Label
 
 if TYPE_CHECKING:
     import polars as pl

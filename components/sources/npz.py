@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from components.sources.base import Source, Wanted
-from components.sources.files.content import read_head, refuse_empty, refuse_other
-from components.sources.files.endings import ENDINGS
-from components.sources.files.guard import reading
-from components.sources.paths import find_files
-from schemas.errors import DataUnreadable
+from kilnworks.components.sources.base import Source, Wanted
+from kilnworks.components.sources.files.content import read_head, refuse_empty, refuse_other
+from kilnworks.components.sources.files.endings import ENDINGS
+from kilnworks.components.sources.files.guard import reading
+from kilnworks.components.sources.paths import find_files
+from kilnworks.schemas.errors import DataUnreadable
 
 if TYPE_CHECKING:
     import polars as pl

@@ -4,9 +4,9 @@ import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
-from components.sources.files.folder import Folder, files_below, why_not
-from components.sources.files.notes import say
-from schemas.errors import DataUnreadable
+from kilnworks.components.sources.files.folder import Folder, files_below, why_not
+from kilnworks.components.sources.files.notes import say
+from kilnworks.schemas.errors import DataUnreadable
 
 SHOWN = 5
 """Most files that a message names."""

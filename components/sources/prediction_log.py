@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from components.sources.base import Source, Wanted
-from components.sources.paths import find_files
-from schemas.dates import DateFormat
-from schemas.errors import DataUnreadable
-from schemas.wire import MISSING_INT
+from kilnworks.components.sources.base import Source, Wanted
+from kilnworks.components.sources.paths import find_files
+from kilnworks.schemas.dates import DateFormat
+from kilnworks.schemas.errors import DataUnreadable
+from kilnworks.schemas.wire import MISSING_INT
 
 if TYPE_CHECKING:
     import polars as pl
@@ -99,7 +99,7 @@ class PredictionLogSource(Source):
 
     def _requests(self) -> Iterator[dict[str, Any]]:
         """Arrays by input of every Predict request."""
-        from components.serving.client import tensors
+        from kilnworks.components.serving.client import tensors
 
         for record in self._logged():
             inputs = record.predict_log.request.inputs
@@ -107,7 +107,7 @@ class PredictionLogSource(Source):
 
     def _logged(self) -> Iterator[Any]:
         """The record of every Predict request. Raises ``DataUnreadable`` where there is none."""
-        from components.serving.client import messages
+        from kilnworks.components.serving.client import messages
 
         found = False
         for file in self.files():
@@ -138,7 +138,7 @@ def _series(name: str, values: Any, dtype: str) -> pl.Series:
     import numpy as np
     import polars as pl
 
-    from components.dates.reading import read_dates
+    from kilnworks.components.dates.reading import read_dates
 
     if values.dtype.kind in "OSU":
         texts = [v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for v in values.reshape(-1)]

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from components.sources.base import Source, Wanted
-from components.sources.columns import Column
-from schemas.config import SecretUrl
-from schemas.errors import ConfigError, DataUnreadable
-from schemas.masking import masked
-from schemas.places import anchored_path
+from kilnworks.components.sources.base import Source, Wanted
+from kilnworks.components.sources.columns import Column
+from kilnworks.schemas.config import SecretUrl
+from kilnworks.schemas.errors import ConfigError, DataUnreadable
+from kilnworks.schemas.masking import masked
+from kilnworks.schemas.places import anchored_path
 
 if TYPE_CHECKING:
     import polars as pl

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import polars as pl
 
-from components.sources.columns import Column
-from schemas.errors import DataUnreadable
+from kilnworks.components.sources.columns import Column
+from kilnworks.schemas.errors import DataUnreadable
 
 ELEMENT = {"float": pl.Float32, "int": pl.Int64, "image": pl.UInt8}
 
@@ -88,7 +88,7 @@ def _refuse_lengths(found: pl.Series, flat: pl.Series, column: Column, place: Ca
 
 def _decoded(found: pl.Series, column: Column, place: Callable[[int, str], str]) -> list[pl.Series]:
     """Encoded images (bytes, or a struct with a field ``bytes``) as pixels, and what the files held."""
-    from components.sources.images import image_columns
+    from kilnworks.components.sources.images import image_columns
 
     encoded = found.struct.field("bytes") if isinstance(found.dtype, pl.Struct) else found
     contents = ((c or b"", f"{place(row, column.name)} ({column.name})") for row, c in enumerate(encoded))

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from components.sources.base import Source, Wanted, fingerprint_files
-from components.sources.columns import Column
-from components.sources.paths import local
-from components.sources.splitting.splits import NAMES
-from components.sources.tfds_folders import DEFAULT, INFO, VARIABLE, default_data_dir, full_name
-from schemas.errors import DataUnreadable
+from kilnworks.components.sources.base import Source, Wanted, fingerprint_files
+from kilnworks.components.sources.columns import Column
+from kilnworks.components.sources.paths import local
+from kilnworks.components.sources.splitting.splits import NAMES
+from kilnworks.components.sources.tfds_folders import DEFAULT, INFO, VARIABLE, default_data_dir, full_name
+from kilnworks.schemas.errors import DataUnreadable
 
 if TYPE_CHECKING:
     import polars as pl

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from schemas.errors import DataUnreadable
-from schemas.files import read_json
+from kilnworks.schemas.errors import DataUnreadable
+from kilnworks.schemas.files import read_json
 
 VARIABLE = "TFDS_DATA_DIR"
 """Where tensorflow-datasets itself looks, if set."""

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import AwareDatetime, model_validator
 
-from components.sources.base import Source, Wanted
-from components.sources.columns import Column
-from schemas.config import Config
-from schemas.contract import Contract
-from schemas.dates import DateFormat
-from schemas.errors import ConfigError
+from kilnworks.components.sources.base import Source, Wanted
+from kilnworks.components.sources.columns import Column
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.dates import DateFormat
+from kilnworks.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
     import polars as pl

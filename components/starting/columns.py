@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from components.dates.unread import unread
-from components.quality.screening.columns.table import Spec, Table
-from schemas.contract import Contract
-from schemas.magnitudes import FINITE
-from schemas.words import shown
+from kilnworks.components.dates.unread import unread
+from kilnworks.components.quality.screening.columns.table import Spec, Table
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.magnitudes import FINITE
+from kilnworks.schemas.words import shown
 
 RARE_ROWS = 5
 RARE_SHARE = 0.0005

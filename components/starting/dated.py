@@ -6,16 +6,16 @@ from collections.abc import Iterator, Mapping
 
 import polars as pl
 
-from components.dates.numbers import are_serials
-from components.dates.reading import read_dates
-from components.dates.unread import unread
-from components.dates.words import UNITS
-from components.quality.screening.columns.table import Spec
-from components.quality.screening.probes.offsets import minutes, offsets_of
-from components.quality.screening.probes.offsets import words as offset_words
-from components.starting.recipe import Decision
-from schemas.dates import EPOCHS, ISO, DateFormat
-from schemas.words import listed, named, shown
+from kilnworks.components.dates.numbers import are_serials
+from kilnworks.components.dates.reading import read_dates
+from kilnworks.components.dates.unread import unread
+from kilnworks.components.dates.words import UNITS
+from kilnworks.components.quality.screening.columns.table import Spec
+from kilnworks.components.quality.screening.probes.offsets import minutes, offsets_of
+from kilnworks.components.quality.screening.probes.offsets import words as offset_words
+from kilnworks.components.starting.recipe import Decision
+from kilnworks.schemas.dates import EPOCHS, ISO, DateFormat
+from kilnworks.schemas.words import listed, named, shown
 
 _OFFSET = r"\d{1,2}:\d{2}.*(?:Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)$"
 

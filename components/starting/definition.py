@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from components.features.settings import PreprocessConfig
-from components.sources import (
+from kilnworks.components.features.settings import PreprocessConfig
+from kilnworks.components.sources import (
     AsGiven,
     ByHash,
     ByTime,
@@ -22,12 +22,12 @@ from components.sources import (
     SqlSource,
     TfdsSource,
 )
-from components.sources.paths import local
-from components.starting.recipe import Recipe
-from components.tasks.choose import choose
-from schemas.config import Config, Secret
-from schemas.wire import HIDDEN
-from schemas.words import escaped, named
+from kilnworks.components.sources.paths import local
+from kilnworks.components.starting.recipe import Recipe
+from kilnworks.components.tasks.choose import choose
+from kilnworks.schemas.config import Config, Secret
+from kilnworks.schemas.wire import HIDDEN
+from kilnworks.schemas.words import escaped, named
 
 _SOURCES = (CsvSource, ParquetSource, JsonLinesSource, NpzSource, TfdsSource, ImageFolderSource, ImageListSource,
             SqlSource)  # fmt: skip
@@ -61,7 +61,7 @@ def definition(name: str, recipe: Recipe, root: Path, contract: Path) -> str:
     head = (
         f'"""{_inside_docstring(_title(recipe, label))}\n\nMade by ``kilnworks new``; change what you know better::\n\n'
     )
-    head += f'    python -m pipelines run {name}\n"""\n\n'
+    head += f'    kilnworks run {name}\n"""\n\n'
     body = f"{name.upper()} = supervised(\n" + "".join(f"    {step},\n" for step in steps) + ")\n"
     return head + _imports(names) + "\nROOT = Path(__file__).parents[1]\n\n" + body
 
@@ -90,10 +90,10 @@ def _inside_docstring(text: str) -> str:
 
 def _imports(names: set[str]) -> str:
     modules: dict[str, set[str]] = {
-        "components.ingest": {"IngestConfig"},
-        "components.train": {"TrainConfig"},
-        "pipelines.core.chains": {"supervised"},
-        "schemas.contract": {"load_contract"},
+        "kilnworks.components.ingest": {"IngestConfig"},
+        "kilnworks.components.train": {"TrainConfig"},
+        "kilnworks.pipelines.core.chains": {"supervised"},
+        "kilnworks.schemas.contract": {"load_contract"},
     }
     for name in names:
         modules.setdefault(_home(name), set()).add(name)
@@ -104,19 +104,19 @@ def _imports(names: set[str]) -> str:
 def _home(name: str) -> str:
     """The module from which a definition imports a setting."""
     if name in {c.__name__ for c in (*_SOURCES, *_PARTS)}:
-        return "components.sources"
+        return "kilnworks.components.sources"
     return {
-        "Adam": "components.learning.optimizers",
-        "AdamW": "components.learning.optimizers",
-        "Autoencoder": "components.modeling.autoencoder",
-        "Bag": "components.modeling.bag",
-        "EarlyStopping": "components.learning.settings",
-        "FeatureSettings": "components.features.settings",
-        "PreprocessConfig": "components.preprocess",
-        "Schedule": "components.learning.optimizers",
-        "Tabular": "components.modeling.tabular",
-        "Augmentation": "components.modeling.vision",
-        "Vision": "components.modeling.vision",
+        "Adam": "kilnworks.components.learning.optimizers",
+        "AdamW": "kilnworks.components.learning.optimizers",
+        "Autoencoder": "kilnworks.components.modeling.autoencoder",
+        "Bag": "kilnworks.components.modeling.bag",
+        "EarlyStopping": "kilnworks.components.learning.settings",
+        "FeatureSettings": "kilnworks.components.features.settings",
+        "PreprocessConfig": "kilnworks.components.preprocess",
+        "Schedule": "kilnworks.components.learning.optimizers",
+        "Tabular": "kilnworks.components.modeling.tabular",
+        "Augmentation": "kilnworks.components.modeling.vision",
+        "Vision": "kilnworks.components.modeling.vision",
     }[name]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from components.sources.images import FileFacts
+    from kilnworks.components.sources.images import FileFacts
 
 SAME = 0.95
 """Share of the files from which on their common height or width is the only usual one."""

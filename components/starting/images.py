@@ -10,24 +10,24 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
-from components.sources import ImageFolderSource, ImageListSource
-from components.sources.files.folder import files_below, folders_in
-from components.sources.files.table import read_texts
-from components.sources.files.text import TextFile
-from components.sources.image_files import SUFFIXES
-from components.sources.images import FileFacts, open_image
-from components.sources.paths import local
-from components.sources.splitting.splits import AsGiven, ByHash
-from components.starting.file_checks import SAME, USUAL, file_checks
-from components.starting.label import NAMES
-from components.starting.open_data import Kind
-from components.starting.recipe import Decision, Recipe
-from components.starting.sizes import vision
-from components.starting.times import shares
-from schemas.config import Config
-from schemas.contract import Contract
-from schemas.errors import ConfigError, DataUnreadable, KilnworksError, UnknownName
-from schemas.words import listed
+from kilnworks.components.sources import ImageFolderSource, ImageListSource
+from kilnworks.components.sources.files.folder import files_below, folders_in
+from kilnworks.components.sources.files.table import read_texts
+from kilnworks.components.sources.files.text import TextFile
+from kilnworks.components.sources.image_files import SUFFIXES
+from kilnworks.components.sources.images import FileFacts, open_image
+from kilnworks.components.sources.paths import local
+from kilnworks.components.sources.splitting.splits import AsGiven, ByHash
+from kilnworks.components.starting.file_checks import SAME, USUAL, file_checks
+from kilnworks.components.starting.label import NAMES
+from kilnworks.components.starting.open_data import Kind
+from kilnworks.components.starting.recipe import Decision, Recipe
+from kilnworks.components.starting.sizes import vision
+from kilnworks.components.starting.times import shares
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import ConfigError, DataUnreadable, KilnworksError, UnknownName
+from kilnworks.schemas.words import listed
 
 SAMPLE = 600
 """Images that are opened to see sizes and colours."""
@@ -239,7 +239,7 @@ def _contract(
 
 def _split(pictures: Pictures, kinds: int) -> tuple[Config, Decision]:
     """As the folders say, or the first salt by which every class is in every part."""
-    from components.sources.splitting.hashing import hash_rows, unit_interval
+    from kilnworks.components.sources.splitting.hashing import hash_rows, unit_interval
 
     if pictures.source.splits():
         return AsGiven(), Decision("split", "as given", f"folders {', '.join(pictures.source.splits())}")

@@ -6,12 +6,12 @@ import re
 
 import polars as pl
 
-from components.quality.screening.columns.table import Spec
-from components.starting.recipe import Decision
-from components.tasks.asked import CLASSES, NUMBERS, Asked
-from schemas.errors import ConfigError, UnknownName
-from schemas.magnitudes import FINITE, FLOAT32_MAX, LARGEST_SPREAD
-from schemas.words import named
+from kilnworks.components.quality.screening.columns.table import Spec
+from kilnworks.components.starting.recipe import Decision
+from kilnworks.components.tasks.asked import CLASSES, NUMBERS, Asked
+from kilnworks.schemas.errors import ConfigError, UnknownName
+from kilnworks.schemas.magnitudes import FINITE, FLOAT32_MAX, LARGEST_SPREAD
+from kilnworks.schemas.words import named
 
 NAMES = ("label", "target", "y", "class", "outcome", "response", "churn", "churned", "default", "survived", "species")
 """Names that a label usually has, in lower case, the most usual first."""

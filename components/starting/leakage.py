@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from components.judging.metrics import auc
-from schemas.magnitudes import FLOAT32_MAX
+from kilnworks.components.judging.metrics import auc
+from kilnworks.schemas.magnitudes import FLOAT32_MAX
 
 ROWS = 40_000
 """Rows that are looked at, at most."""

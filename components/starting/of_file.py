@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from components.quality.screening.columns.column_specs import describe_read
-from components.quality.screening.files.reading import read_file
-from components.starting.dated import date_decisions
-from components.starting.recipe import Decision
-from components.starting.spellings import hidden_decisions, spelling_decisions
-from schemas.contract import Contract
+from kilnworks.components.quality.screening.columns.column_specs import describe_read
+from kilnworks.components.quality.screening.files.reading import read_file
+from kilnworks.components.starting.dated import date_decisions
+from kilnworks.components.starting.recipe import Decision
+from kilnworks.components.starting.spellings import hidden_decisions, spelling_decisions
+from kilnworks.schemas.contract import Contract
 
 
 def decisions_of_file(

@@ -13,21 +13,21 @@ from typing import Any, Literal
 
 import polars as pl
 
-from components.quality.screening.columns.column_specs import describe_columns
-from components.quality.screening.columns.table import Spec
-from components.quality.screening.files.reading import one_way, read_file, together
-from components.sources import CsvSource, JsonLinesSource, NpzSource, ParquetSource, TfdsSource
-from components.sources.base import Source
-from components.sources.csv import NULL_TEXTS
-from components.sources.files.endings import ENDINGS
-from components.sources.files.guard import reading
-from components.sources.files.kinds import kind_of_path
-from components.sources.files.layout import refuse_repeated
-from components.sources.paths import find_files, local, missing_file
-from components.sources.sql import SqlSource
-from components.sources.tfds_folders import VARIABLE, full_name, newest_version, prepared_below
-from schemas.config import SecretUrl
-from schemas.errors import ConfigError
+from kilnworks.components.quality.screening.columns.column_specs import describe_columns
+from kilnworks.components.quality.screening.columns.table import Spec
+from kilnworks.components.quality.screening.files.reading import one_way, read_file, together
+from kilnworks.components.sources import CsvSource, JsonLinesSource, NpzSource, ParquetSource, TfdsSource
+from kilnworks.components.sources.base import Source
+from kilnworks.components.sources.csv import NULL_TEXTS
+from kilnworks.components.sources.files.endings import ENDINGS
+from kilnworks.components.sources.files.guard import reading
+from kilnworks.components.sources.files.kinds import kind_of_path
+from kilnworks.components.sources.files.layout import refuse_repeated
+from kilnworks.components.sources.paths import find_files, local, missing_file
+from kilnworks.components.sources.sql import SqlSource
+from kilnworks.components.sources.tfds_folders import VARIABLE, full_name, newest_version, prepared_below
+from kilnworks.schemas.config import SecretUrl
+from kilnworks.schemas.errors import ConfigError
 
 Kind = Literal["csv", "jsonl", "parquet", "npz", "sql", "tfds", "images"]
 
@@ -115,8 +115,8 @@ def data_set(data: str) -> TfdsSource:
 
 def _streamed(source: Source, decimals: Mapping[str, str], split: str | None = None) -> Opened:
     """The rows of a source that is no file of rows."""
-    from components.sources.base import Wanted
-    from components.sources.columns import Column
+    from kilnworks.components.sources.base import Wanted
+    from kilnworks.components.sources.columns import Column
 
     names = source.column_names(split)
     refuse_repeated(names, source)

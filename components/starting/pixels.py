@@ -5,20 +5,20 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from components.sources import NpzSource, TfdsSource
-from components.sources.base import Wanted
-from components.sources.columns import Column, contract_columns
-from components.sources.images import FileFacts
-from components.starting.file_checks import file_checks
-from components.starting.images import MIRRORED, SAMPLE, THUMB, side, told_from_mirror
-from components.starting.label import NAMES
-from components.starting.open_data import Kind, data_set
-from components.starting.recipe import Decision, Recipe
-from components.starting.settling import settle
-from components.starting.sizes import vision
-from schemas.contract import FILE_PARTS, Contract
-from schemas.errors import ConfigError, UnknownName
-from schemas.words import named
+from kilnworks.components.sources import NpzSource, TfdsSource
+from kilnworks.components.sources.base import Wanted
+from kilnworks.components.sources.columns import Column, contract_columns
+from kilnworks.components.sources.images import FileFacts
+from kilnworks.components.starting.file_checks import file_checks
+from kilnworks.components.starting.images import MIRRORED, SAMPLE, THUMB, side, told_from_mirror
+from kilnworks.components.starting.label import NAMES
+from kilnworks.components.starting.open_data import Kind, data_set
+from kilnworks.components.starting.recipe import Decision, Recipe
+from kilnworks.components.starting.settling import settle
+from kilnworks.components.starting.sizes import vision
+from kilnworks.schemas.contract import FILE_PARTS, Contract
+from kilnworks.schemas.errors import ConfigError, UnknownName
+from kilnworks.schemas.words import named
 
 Pixels = NpzSource | TfdsSource
 Shape = tuple[int | None, int | None, int]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from components.features.settings import PreprocessConfig
-from components.modeling.base import Architecture
-from components.sources.base import Source
-from components.sources.splitting.splits import ByHash
-from schemas.config import Config
-from schemas.contract import Contract
+from kilnworks.components.features.settings import PreprocessConfig
+from kilnworks.components.modeling.base import Architecture
+from kilnworks.components.sources.base import Source
+from kilnworks.components.sources.splitting.splits import ByHash
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.contract import Contract
 
 
 @dataclass(frozen=True)

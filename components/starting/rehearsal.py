@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from components.quality.rows.row_rules import broken_rows
-from components.sources.base import Source, Wanted
-from components.sources.columns import contract_columns
-from components.sources.splitting.assign import make_assigner
-from components.sources.splitting.splits import AnySplit
-from schemas.contract import Contract, Scalar
-from schemas.words import named, shown
+from kilnworks.components.quality.rows.row_rules import broken_rows
+from kilnworks.components.sources.base import Source, Wanted
+from kilnworks.components.sources.columns import contract_columns
+from kilnworks.components.sources.splitting.assign import make_assigner
+from kilnworks.components.sources.splitting.splits import AnySplit
+from kilnworks.schemas.contract import Contract, Scalar
+from kilnworks.schemas.words import named, shown
 
 Parts = Mapping[str | None, pl.DataFrame]
 """Rows by part of the source; one part ``None`` where it has none."""

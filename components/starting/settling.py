@@ -15,16 +15,16 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from components.sources.base import Source
-from components.sources.splitting.assign import hash_columns
-from components.sources.splitting.hashing import hash_each, salted, unit_interval
-from components.sources.splitting.splits import AsGiven, ByHash, ByTime, Shares
-from components.starting.recipe import Decision
-from components.starting.rehearsal import Parts, Rehearsal, lacking_words, rehearse, usable
-from components.starting.times import shares
-from schemas.contract import Contract, Scalar
-from schemas.errors import ConfigError
-from schemas.words import named, shown
+from kilnworks.components.sources.base import Source
+from kilnworks.components.sources.splitting.assign import hash_columns
+from kilnworks.components.sources.splitting.hashing import hash_each, salted, unit_interval
+from kilnworks.components.sources.splitting.splits import AsGiven, ByHash, ByTime, Shares
+from kilnworks.components.starting.recipe import Decision
+from kilnworks.components.starting.rehearsal import Parts, Rehearsal, lacking_words, rehearse, usable
+from kilnworks.components.starting.times import shares
+from kilnworks.schemas.contract import Contract, Scalar
+from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.words import named, shown
 
 SALTS = 3000
 """Salts that are tried for rare classes."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.learning.optimizers import AdamW, Schedule
-from components.learning.settings import EarlyStopping, FitSettings
-from components.modeling.tabular import Tabular
-from components.modeling.vision import Augmentation, Vision
+from kilnworks.components.learning.optimizers import AdamW, Schedule
+from kilnworks.components.learning.settings import EarlyStopping, FitSettings
+from kilnworks.components.modeling.tabular import Tabular
+from kilnworks.components.modeling.vision import Augmentation, Vision
 
 LARGE = 8_000_000
 """Numbers of the training split (rows x columns) from which on half the members have to do."""

@@ -7,15 +7,15 @@ from collections.abc import Collection, Iterator, Mapping
 
 import polars as pl
 
-from components.quality.screening.columns.kinds import MISSING_WORDS
-from components.quality.screening.columns.lookalikes import alike
-from components.quality.screening.columns.number_texts import find_formats
-from components.quality.screening.columns.table import Spec
-from components.starting.label import FEW
-from components.starting.recipe import Decision
-from schemas.errors import ConfigError
-from schemas.number_format import NumberFormat
-from schemas.words import listed, named, shown
+from kilnworks.components.quality.screening.columns.kinds import MISSING_WORDS
+from kilnworks.components.quality.screening.columns.lookalikes import alike
+from kilnworks.components.quality.screening.columns.number_texts import find_formats
+from kilnworks.components.quality.screening.columns.table import Spec
+from kilnworks.components.starting.label import FEW
+from kilnworks.components.starting.recipe import Decision
+from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.number_format import NumberFormat
+from kilnworks.schemas.words import listed, named, shown
 
 PLAIN = NumberFormat()
 MANY_LEVELS = 10_000
@@ -176,7 +176,7 @@ def _class_words(series: pl.Series, spec: Spec) -> Iterator[Decision]:
 
 
 def _classes(series: pl.Series) -> list[str]:
-    from components.quality.contracts.infer_rules import absent_classes
+    from kilnworks.components.quality.contracts.infer_rules import absent_classes
 
     absent = absent_classes(series)
     return [v for v in _filled(series).unique().to_list() if v not in absent]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from components.starting.open_data import kind_of
-from components.starting.recipe import Recipe
-from components.tasks.asked import Asked
+from kilnworks.components.starting.open_data import kind_of
+from kilnworks.components.starting.recipe import Recipe
+from kilnworks.components.tasks.asked import Asked
 
 
 def start(
@@ -20,10 +20,10 @@ def start(
     decimals: Mapping[str, str] | None = None,
 ) -> Recipe:
     """Look at data and decide on a first pipeline; see ``start_with_table`` and ``start_with_images``."""
-    from components.starting.images import annotated, start_with_images
-    from components.starting.pixels import pixel_column, start_with_pixels
-    from components.starting.table import start_with_table
-    from components.starting.unlabelled import is_asked, start_unlabelled
+    from kilnworks.components.starting.images import annotated, start_with_images
+    from kilnworks.components.starting.pixels import pixel_column, start_with_pixels
+    from kilnworks.components.starting.table import start_with_table
+    from kilnworks.components.starting.unlabelled import is_asked, start_unlabelled
 
     kind = kind_of(data)
     if is_asked(label, task):

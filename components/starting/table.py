@@ -13,26 +13,26 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from components.features.settings import FeatureSettings, PreprocessConfig
-from components.quality.contracts.infer import infer_contract
-from components.sources.base import Wanted
-from components.sources.columns import contract_columns
-from components.starting import sizes
-from components.starting.columns import codes, left_out
-from components.starting.dated import date_decisions
-from components.starting.label import find_label, refuse_magnitude, task_of
-from components.starting.leakage import Suspect, find_suspects
-from components.starting.open_data import Kind, Opened, open_table
-from components.starting.recipe import Decision, Recipe
-from components.starting.settling import settle
-from components.starting.spellings import refuse_broken_numbers, spelling_decisions
-from components.starting.texts import bag, bag_words, text_columns, text_decisions, text_settings
-from components.starting.times import time_column
-from components.tasks.asked import NUMBERS, Asked
-from components.tasks.choose import choose
-from schemas.contract import Contract, Feature
-from schemas.errors import ConfigError, UnknownName
-from schemas.words import listed, named
+from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
+from kilnworks.components.quality.contracts.infer import infer_contract
+from kilnworks.components.sources.base import Wanted
+from kilnworks.components.sources.columns import contract_columns
+from kilnworks.components.starting import sizes
+from kilnworks.components.starting.columns import codes, left_out
+from kilnworks.components.starting.dated import date_decisions
+from kilnworks.components.starting.label import find_label, refuse_magnitude, task_of
+from kilnworks.components.starting.leakage import Suspect, find_suspects
+from kilnworks.components.starting.open_data import Kind, Opened, open_table
+from kilnworks.components.starting.recipe import Decision, Recipe
+from kilnworks.components.starting.settling import settle
+from kilnworks.components.starting.spellings import refuse_broken_numbers, spelling_decisions
+from kilnworks.components.starting.texts import bag, bag_words, text_columns, text_decisions, text_settings
+from kilnworks.components.starting.times import time_column
+from kilnworks.components.tasks.asked import NUMBERS, Asked
+from kilnworks.components.tasks.choose import choose
+from kilnworks.schemas.contract import Contract, Feature
+from kilnworks.schemas.errors import ConfigError, UnknownName
+from kilnworks.schemas.words import listed, named
 
 MISSING = 0.02
 """Share of missing values from which on a column that had none is worth a warning."""

@@ -1,4 +1,4 @@
-"""A first model for a table with texts to be read: n-grams of words and characters, see ``components.modeling.bag``."""
+"""A first model for a table with texts to be read: n-grams of words and characters, see ``kilnworks.components.modeling.bag``."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any
 
 import polars as pl
 
-from components.features.settings import FeatureSettings
-from components.learning.optimizers import Adam
-from components.learning.settings import EarlyStopping, FitSettings
-from components.modeling.bag import Bag
-from components.quality.profile.free_text import why_read
-from components.starting.recipe import Decision
-from schemas.contract import Contract
-from schemas.words import named
+from kilnworks.components.features.settings import FeatureSettings
+from kilnworks.components.learning.optimizers import Adam
+from kilnworks.components.learning.settings import EarlyStopping, FitSettings
+from kilnworks.components.modeling.bag import Bag
+from kilnworks.components.quality.profile.free_text import why_read
+from kilnworks.components.starting.recipe import Decision
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.words import named
 
 WORK = 2e7, 1e8
 """Characters of all rows up to which n-grams of 2 to 5, and of 3 to 4, characters are worth their time."""

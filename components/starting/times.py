@@ -7,8 +7,8 @@ import re
 import numpy as np
 import polars as pl
 
-from components.quality.screening.columns.table import Spec, Table
-from components.sources.splitting.splits import Shares
+from kilnworks.components.quality.screening.columns.table import Spec, Table
+from kilnworks.components.sources.splitting.splits import Shares
 
 LARGE = 50_000
 """From this many rows on a twentieth is enough to choose by and to judge by."""

@@ -12,17 +12,17 @@ from typing import Any
 
 import polars as pl
 
-from components.features.settings import PreprocessConfig
-from components.learning.optimizers import Adam, Schedule
-from components.modeling.autoencoder import Autoencoder
-from components.starting.open_data import Kind, open_table
-from components.starting.recipe import Decision, Recipe
-from components.starting.settling import settle
-from components.starting.table import inferred_contract, typed_parts, without_columns
-from components.tasks.asked import ANOMALY, CLASSES, CLUSTERS, NO_LABEL, UNLABELLED, Asked
-from schemas.contract import Contract
-from schemas.errors import ConfigError, UnknownName
-from schemas.words import listed, named
+from kilnworks.components.features.settings import PreprocessConfig
+from kilnworks.components.learning.optimizers import Adam, Schedule
+from kilnworks.components.modeling.autoencoder import Autoencoder
+from kilnworks.components.starting.open_data import Kind, open_table
+from kilnworks.components.starting.recipe import Decision, Recipe
+from kilnworks.components.starting.settling import settle
+from kilnworks.components.starting.table import inferred_contract, typed_parts, without_columns
+from kilnworks.components.tasks.asked import ANOMALY, CLASSES, CLUSTERS, NO_LABEL, UNLABELLED, Asked
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import ConfigError, UnknownName
+from kilnworks.schemas.words import listed, named
 
 STEPS = 2500
 """Steps of a training, about."""

@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import Field
 
-from components.judging.metric import Metric
-from components.judging.settings import JudgeSettings
-from components.tasks.base import Answer, Answers, refuse_labels
-from components.tasks.classes import class_index, one_of
-from components.tasks.layer_names import LayerNames
-from components.tasks.totals import Totals
-from components.tasks.unlabelled import Unlabelled
-from schemas.contract import Contract, Label
-from schemas.errors import ConfigError
+from kilnworks.components.judging.metric import Metric
+from kilnworks.components.judging.settings import JudgeSettings
+from kilnworks.components.tasks.base import Answer, Answers, refuse_labels
+from kilnworks.components.tasks.classes import class_index, one_of
+from kilnworks.components.tasks.layer_names import LayerNames
+from kilnworks.components.tasks.totals import Totals
+from kilnworks.components.tasks.unlabelled import Unlabelled
+from kilnworks.schemas.contract import Contract, Label
+from kilnworks.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-    from components.judging.intervals import Interval
+    from kilnworks.components.judging.intervals import Interval
 
 UNLABELLED = "the contract has no label to judge by"
 STEADY = 0.8
@@ -152,7 +152,7 @@ class Anomaly(Unlabelled):
 
     def loss(self) -> Any:
         """What the model says of itself."""
-        from components.tasks.losses import log_error
+        from kilnworks.components.tasks.losses import log_error
 
         return log_error
 
@@ -251,8 +251,8 @@ class Anomaly(Unlabelled):
         """See ``Task.scores``; without a label, what needs one is undefined."""
         import numpy as np
 
-        from components.judging.anomalies import between
-        from components.judging.intervals import binary_intervals, undefined
+        from kilnworks.components.judging.anomalies import between
+        from kilnworks.components.judging.intervals import binary_intervals, undefined
 
         ranked = [metric.name for metric in METRICS if metric.of is None]
         if self.label is None:
@@ -263,8 +263,8 @@ class Anomaly(Unlabelled):
 
     def measured(self, name: str, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> float:
         """See ``Task.measured``."""
-        from components.judging.anomalies import between
-        from components.judging.values import binary_value
+        from kilnworks.components.judging.anomalies import between
+        from kilnworks.components.judging.values import binary_value
 
         if self.label is None:
             return float("nan")
@@ -272,7 +272,7 @@ class Anomaly(Unlabelled):
 
     def described(self, truth: np.ndarray, answers: Answers) -> dict[str, Any]:
         """Scores, the precision-recall curve where there is a label, and errors by feature."""
-        from components.judging.anomalies import described
+        from kilnworks.components.judging.anomalies import described
 
         return described(truth if self.label is not None else None, answers, self.features)
 
@@ -280,14 +280,14 @@ class Anomaly(Unlabelled):
         self, rows: Callable[[str], Iterator[Mapping[str, np.ndarray]]], truth: np.ndarray, split: str
     ) -> dict[str, Any]:
         """What an isolation forest and the Mahalanobis distance reach on the same rows; nothing without a label."""
-        from components.judging.anomaly_baselines import baselines
+        from kilnworks.components.judging.anomaly_baselines import baselines
 
         return baselines(rows("train"), rows(split), truth) if self.label is not None else {}
 
     @classmethod
     def pictures(cls, results: Mapping[str, Any]) -> list[tuple[str, str]]:
         """See ``Task.pictures``."""
-        from components.judging.anomaly_pictures import pictures
+        from kilnworks.components.judging.anomaly_pictures import pictures
 
         return pictures(results)
 

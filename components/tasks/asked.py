@@ -5,7 +5,7 @@ Which task that becomes, the label of the contract says (``choose``), or the arc
 
 from typing import Literal
 
-from schemas.errors import ConfigError
+from kilnworks.schemas.errors import ConfigError
 
 Asked = Literal["classification", "regression", "anomaly", "clusters"]
 CLASSES: Asked = "classification"

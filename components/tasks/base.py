@@ -18,22 +18,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
-from components.judging.metric import Direction, Metric, directions
-from components.judging.settings import JudgeSettings
-from components.tasks.labels import LabelStatistics
-from components.tasks.layer_names import LayerNames
-from components.tasks.settings import TaskSettings
-from schemas.config import Config
-from schemas.contract import Contract, Label
-from schemas.errors import ConfigError, DataInvalid, UnknownName
-from schemas.words import shown
+from kilnworks.components.judging.metric import Direction, Metric, directions
+from kilnworks.components.judging.settings import JudgeSettings
+from kilnworks.components.tasks.labels import LabelStatistics
+from kilnworks.components.tasks.layer_names import LayerNames
+from kilnworks.components.tasks.settings import TaskSettings
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.contract import Contract, Label
+from kilnworks.schemas.errors import ConfigError, DataInvalid, UnknownName
+from kilnworks.schemas.words import shown
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-    from components.judging.intervals import Interval
-    from components.tasks.totals import Totals
+    from kilnworks.components.judging.intervals import Interval
+    from kilnworks.components.tasks.totals import Totals
 
 Answers = Mapping[str, Any]
 """Served outputs by name, ``[n, *shape]`` each."""
@@ -284,7 +284,7 @@ class Task(Config, ABC):
 
         Numbers: absolute up to 1 and relative above, infinite where only one side is finite. Others: 0 or infinite.
         """
-        from components.tasks.differences import of_numbers, of_texts
+        from kilnworks.components.tasks.differences import of_numbers, of_texts
 
         right = wanted[name]
         return of_numbers(got, right) if right.dtype.kind == "f" else of_texts(got, right)
@@ -304,7 +304,7 @@ class Task(Config, ABC):
 
         ``truth`` and each of ``answers`` are [rows, ...].
         """
-        from components.judging.resampled import value_of
+        from kilnworks.components.judging.resampled import value_of
 
         if metric.of is not None:
             return value_of(metric, truth, answers)
@@ -343,7 +343,7 @@ class Task(Config, ABC):
     @classmethod
     def pictures(cls, results: Mapping[str, Any]) -> list[tuple[str, str]]:
         """The pictures that ``evaluation.json`` allows: (file name without ending, SVG)."""
-        from components.judging.pictures import pictures
+        from kilnworks.components.judging.pictures import pictures
 
         return pictures(dict(results))
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from components.judging.metric import Direction, Metric
-from components.judging.settings import JudgeSettings
-from components.tasks.base import Answers
-from components.tasks.classes import OfClasses
-from components.tasks.layer_names import LayerNames
-from components.tasks.totals import Totals
-from schemas.contract import Contract
+from kilnworks.components.judging.metric import Direction, Metric
+from kilnworks.components.judging.settings import JudgeSettings
+from kilnworks.components.tasks.base import Answers
+from kilnworks.components.tasks.classes import OfClasses
+from kilnworks.components.tasks.layer_names import LayerNames
+from kilnworks.components.tasks.totals import Totals
+from kilnworks.schemas.contract import Contract
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from components.judging.intervals import Interval
+    from kilnworks.components.judging.intervals import Interval
 
 METRICS = (
     Metric("auc", "max", "AUC", "chance that a positive row scores above a negative one", share=True),
@@ -118,26 +118,26 @@ class Binary(OfClasses):
         """See ``Task.scores``."""
         import numpy as np
 
-        from components.judging.intervals import binary_intervals
+        from kilnworks.components.judging.intervals import binary_intervals
 
         rng = np.random.default_rng(settings.seed)
         return binary_intervals(truth, answers["probabilities"][:, 1], settings.resamples, rng)
 
     def measured(self, name: str, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> float:
         """See ``Task.measured``."""
-        from components.judging.values import binary_value
+        from kilnworks.components.judging.values import binary_value
 
         return binary_value(name, truth, answers["probabilities"][:, 1])
 
     def right(self, name: str, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> np.ndarray | None:
         """See ``Task.right``."""
-        from components.judging.values import binary_right
+        from kilnworks.components.judging.values import binary_right
 
         return binary_right(truth, answers["probabilities"][:, 1]) if name == "accuracy" else None
 
     def described(self, truth: np.ndarray, answers: Answers) -> dict[str, Any]:
         """Curves, thresholds, calibration, confusion; without a model: the more frequent class."""
-        from components.judging.described import binary_pictures, confusion, majority
+        from kilnworks.components.judging.described import binary_pictures, confusion, majority
 
         predicted, classes = answers["probabilities"], self.class_texts
         return {
@@ -168,7 +168,7 @@ class _Totals(Totals):
         """Accuracy and AUC."""
         import numpy as np
 
-        from components.judging.metrics import auc
+        from kilnworks.components.judging.metrics import auc
 
         area = auc(np.concatenate(self._truth), np.concatenate(self._scores))
         return {"accuracy": self._right / self.rows, "auc": area}

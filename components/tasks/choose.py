@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from components.judging.metric import Metric
-from components.tasks.anomaly import Anomaly
-from components.tasks.base import Task
-from components.tasks.binary import Binary
-from components.tasks.multiclass import Multiclass
-from components.tasks.multilabel import Multilabel
-from components.tasks.regression import Regression
-from schemas.artifacts import Model
-from schemas.code import Code, path_of
-from schemas.contract import Contract
-from schemas.errors import ConfigError, UnknownName
-from schemas.files import read_json, write_json
+from kilnworks.components.judging.metric import Metric
+from kilnworks.components.tasks.anomaly import Anomaly
+from kilnworks.components.tasks.base import Task
+from kilnworks.components.tasks.binary import Binary
+from kilnworks.components.tasks.multiclass import Multiclass
+from kilnworks.components.tasks.multilabel import Multilabel
+from kilnworks.components.tasks.regression import Regression
+from kilnworks.schemas.artifacts import Model
+from kilnworks.schemas.code import Code, path_of
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import ConfigError, UnknownName
+from kilnworks.schemas.files import read_json, write_json
 
 TASKS: tuple[type[Task], ...] = (Multilabel, Binary, Multiclass, Regression, Anomaly)
 """The tasks of this package; the first that suits a contract is its task."""
@@ -84,7 +84,9 @@ def write_task(task: Task, directory: Path) -> None:
 def _loaded(code: Code) -> type[Task]:
     found = code.load()
     if not (isinstance(found, type) and issubclass(found, Task)):
-        raise ConfigError(f"{code.path} is no task", "a subclass of components.tasks.base.Task", "name the class")
+        raise ConfigError(
+            f"{code.path} is no task", "a subclass of kilnworks.components.tasks.base.Task", "name the class"
+        )
     return found
 
 

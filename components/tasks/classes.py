@@ -6,12 +6,12 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from components.tasks.base import Answer, Answers, Task, labelled, refuse_labels
-from components.tasks.labels import LabelStatistics
-from components.tasks.settings import TaskSettings
-from schemas.contract import Contract, Label
-from schemas.errors import ConfigError, DataInvalid
-from schemas.words import listed, named
+from kilnworks.components.tasks.base import Answer, Answers, Task, labelled, refuse_labels
+from kilnworks.components.tasks.labels import LabelStatistics
+from kilnworks.components.tasks.settings import TaskSettings
+from kilnworks.schemas.contract import Contract, Label
+from kilnworks.schemas.errors import ConfigError, DataInvalid
+from kilnworks.schemas.words import listed, named
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
-from schemas.contract import Contract
+from kilnworks.schemas.contract import Contract
 
 if TYPE_CHECKING:
     import numpy as np

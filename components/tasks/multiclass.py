@@ -6,18 +6,18 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from components.judging.metric import Direction, Metric
-from components.judging.settings import JudgeSettings
-from components.tasks.base import Answers
-from components.tasks.classes import OfClasses
-from components.tasks.layer_names import LayerNames
-from components.tasks.totals import Totals
-from schemas.contract import Contract
+from kilnworks.components.judging.metric import Direction, Metric
+from kilnworks.components.judging.settings import JudgeSettings
+from kilnworks.components.tasks.base import Answers
+from kilnworks.components.tasks.classes import OfClasses
+from kilnworks.components.tasks.layer_names import LayerNames
+from kilnworks.components.tasks.totals import Totals
+from kilnworks.schemas.contract import Contract
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from components.judging.intervals import Interval
+    from kilnworks.components.judging.intervals import Interval
 
 METRICS = (
     Metric("accuracy", "max", "Accuracy", "share of rows that are right", share=True),
@@ -91,7 +91,7 @@ class Multiclass(OfClasses):
         """Cross-entropy."""
         import keras
 
-        from components.tasks.losses import SmoothedCrossentropy
+        from kilnworks.components.tasks.losses import SmoothedCrossentropy
 
         if self.smoothing:
             return SmoothedCrossentropy(self.outputs, self.smoothing)
@@ -125,26 +125,26 @@ class Multiclass(OfClasses):
         """See ``Task.scores``."""
         import numpy as np
 
-        from components.judging.intervals import multiclass_intervals
+        from kilnworks.components.judging.intervals import multiclass_intervals
 
         rng = np.random.default_rng(settings.seed)
         return multiclass_intervals(truth, answers["probabilities"], settings.top_k, settings.resamples, rng)
 
     def measured(self, name: str, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> float:
         """See ``Task.measured``."""
-        from components.judging.values import multiclass_value
+        from kilnworks.components.judging.values import multiclass_value
 
         return multiclass_value(name, truth, answers["probabilities"])
 
     def right(self, name: str, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> np.ndarray | None:
         """See ``Task.right``."""
-        from components.judging.values import multiclass_right
+        from kilnworks.components.judging.values import multiclass_right
 
         return multiclass_right(name, truth, answers["probabilities"], settings.top_k)
 
     def described(self, truth: np.ndarray, answers: Answers) -> dict[str, Any]:
         """Curves by class, calibration, confusion; without a model: the most frequent class."""
-        from components.judging.described import confusion, majority, multiclass_pictures
+        from kilnworks.components.judging.described import confusion, majority, multiclass_pictures
 
         predicted, classes = answers["probabilities"], self.class_texts
         return {

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from components.judging.metric import Direction, Metric
-from components.judging.settings import JudgeSettings
-from components.tasks.base import Answer, Answers, Task, labelled, refuse_labels
-from components.tasks.classes import one_of, pair_weights, probability_columns, refuse_absent, texts
-from components.tasks.labels import LabelStatistics
-from components.tasks.layer_names import LayerNames
-from components.tasks.settings import TaskSettings
-from components.tasks.totals import Totals
-from schemas.contract import NO_CLASS, Contract, Label
+from kilnworks.components.judging.metric import Direction, Metric
+from kilnworks.components.judging.settings import JudgeSettings
+from kilnworks.components.tasks.base import Answer, Answers, Task, labelled, refuse_labels
+from kilnworks.components.tasks.classes import one_of, pair_weights, probability_columns, refuse_absent, texts
+from kilnworks.components.tasks.labels import LabelStatistics
+from kilnworks.components.tasks.layer_names import LayerNames
+from kilnworks.components.tasks.settings import TaskSettings
+from kilnworks.components.tasks.totals import Totals
+from kilnworks.schemas.contract import NO_CLASS, Contract, Label
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-    from components.judging.intervals import Interval
+    from kilnworks.components.judging.intervals import Interval
 
 METRICS = (
     Metric("micro_f1", "max", "Micro F1", "F1 over all pairs of a row and a class", share=True),
@@ -128,7 +128,7 @@ class Multilabel(Task):
 
     def loss(self) -> Any:
         """Cross-entropy, mean over rows and classes, with the weights of the classes."""
-        from components.tasks.losses import WeightedCrossentropy
+        from kilnworks.components.tasks.losses import WeightedCrossentropy
 
         return WeightedCrossentropy(self.absent, self.present, self.smoothing) if self.present else self._unweighted()
 
@@ -235,14 +235,14 @@ class Multilabel(Task):
         """See ``Task.scores``."""
         import numpy as np
 
-        from components.judging.multilabel import multilabel_intervals
+        from kilnworks.components.judging.multilabel import multilabel_intervals
 
         rng = np.random.default_rng(settings.seed)
         return multilabel_intervals(truth, answers["probabilities"], self.threshold, settings.resamples, rng)
 
     def measured(self, name: str, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> float:
         """See ``Task.measured``."""
-        from components.judging.values import multilabel_value
+        from kilnworks.components.judging.values import multilabel_value
 
         return multilabel_value(name, truth, answers["probabilities"], self.threshold)
 
@@ -253,7 +253,7 @@ class Multilabel(Task):
 
     def described(self, truth: np.ndarray, answers: Answers) -> dict[str, Any]:
         """Curves by class, thresholds, calibration; without a model: the share of each class."""
-        from components.judging.multilabel import multilabel_pictures, usual_classes
+        from kilnworks.components.judging.multilabel import multilabel_pictures, usual_classes
 
         return {
             **multilabel_pictures(truth, answers["probabilities"], self.class_texts, self.threshold),

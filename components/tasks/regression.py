@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, FiniteFloat
 
-from components.judging.metric import Direction, Metric
-from components.judging.settings import JudgeSettings
-from components.tasks.base import Answer, Answers, Task, labelled, refuse_labels
-from components.tasks.labels import LabelStatistics
-from components.tasks.layer_names import LayerNames
-from components.tasks.settings import RegressionLoss, TaskSettings
-from components.tasks.totals import Totals
-from schemas.contract import Contract, Label
-from schemas.errors import ConfigError, DataInvalid
-from schemas.magnitudes import LARGEST_SPREAD
+from kilnworks.components.judging.metric import Direction, Metric
+from kilnworks.components.judging.settings import JudgeSettings
+from kilnworks.components.tasks.base import Answer, Answers, Task, labelled, refuse_labels
+from kilnworks.components.tasks.labels import LabelStatistics
+from kilnworks.components.tasks.layer_names import LayerNames
+from kilnworks.components.tasks.settings import RegressionLoss, TaskSettings
+from kilnworks.components.tasks.totals import Totals
+from kilnworks.schemas.contract import Contract, Label
+from kilnworks.schemas.errors import ConfigError, DataInvalid
+from kilnworks.schemas.magnitudes import LARGEST_SPREAD
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-    from components.judging.intervals import Interval
+    from kilnworks.components.judging.intervals import Interval
 
 METRICS = (
     Metric("mae", "min", "Mean absolute error", "in units of the label; less is better"),
@@ -131,7 +131,7 @@ class Regression(Task):
 
     def loss(self) -> Any:
         """In standard deviations of the training labels."""
-        from components.tasks.losses import StandardisedError
+        from kilnworks.components.tasks.losses import StandardisedError
 
         return StandardisedError(self.error, self.scale)
 
@@ -181,20 +181,20 @@ class Regression(Task):
         """See ``Task.scores``."""
         import numpy as np
 
-        from components.judging.intervals import regression_intervals
+        from kilnworks.components.judging.intervals import regression_intervals
 
         return regression_intervals(truth, answers["score"], settings.resamples, np.random.default_rng(settings.seed))
 
     def measured(self, name: str, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> float:
         """See ``Task.measured``."""
-        from components.judging.metrics import regression
+        from kilnworks.components.judging.metrics import regression
 
         return regression(truth, answers["score"])[name]
 
     def described(self, truth: np.ndarray, answers: Answers) -> dict[str, Any]:
         """Residuals; without a model: the mean of the labels."""
-        from components.judging.curves import residuals
-        from components.judging.described import always_mean
+        from kilnworks.components.judging.curves import residuals
+        from kilnworks.components.judging.described import always_mean
 
         return {"curves": {"residuals": residuals(truth, answers["score"])}, "baseline": always_mean(truth)}
 

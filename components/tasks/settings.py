@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemas.code import Code
-from schemas.config import Config
+from kilnworks.schemas.code import Code
+from kilnworks.schemas.config import Config
 
 RegressionLoss = Literal["squared", "absolute", "huber"]
 
@@ -14,7 +14,7 @@ class TaskSettings(Config):
     """Choices about labels and loss; each task refuses what it cannot use."""
 
     task: Code | None = None
-    """A task of your own, ``my_project.tasks:Ranking``: a subclass of ``components.tasks.base.Task``. Left out, the
+    """A task of your own, ``my_project.tasks:Ranking``: a subclass of ``kilnworks.components.tasks.base.Task``. Left out, the
     label of the contract says it."""
     class_weight: Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0)]] = "none"
     """Weight of the rows of each class in the training loss: equal, inversely to how often the class occurs, or by

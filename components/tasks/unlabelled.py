@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from components.tasks.base import Task
-from components.tasks.labels import LabelStatistics
-from components.tasks.settings import TaskSettings
-from schemas.contract import Contract, Label
-from schemas.errors import ConfigError
+from kilnworks.components.tasks.base import Task
+from kilnworks.components.tasks.labels import LabelStatistics
+from kilnworks.components.tasks.settings import TaskSettings
+from kilnworks.schemas.contract import Contract, Label
+from kilnworks.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from components.tracking.collect import ALIAS, PATH_TAG, RUN_TAG, TrackedRun
-from schemas.wire import MLFLOW_FILE
+from kilnworks.components.tracking.collect import ALIAS, PATH_TAG, RUN_TAG, TrackedRun
+from kilnworks.schemas.wire import MLFLOW_FILE
 
 CONNECT_SECONDS = 3.0
 LIMITS = {

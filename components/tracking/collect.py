@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from components.charts.svg import standalone
-from components.reporting.reading import RunRecord, read_history, read_object, read_run
-from components.reporting.sections.evaluation import pictures
-from components.reporting.sections.training import learning_curves
-from schemas.json_values import as_dict, as_number
+from kilnworks.components.charts.svg import standalone
+from kilnworks.components.reporting.reading import RunRecord, read_history, read_object, read_run
+from kilnworks.components.reporting.sections.evaluation import pictures
+from kilnworks.components.reporting.sections.training import learning_curves
+from kilnworks.schemas.json_values import as_dict, as_number
 
 ALIAS = "champion"
 RUN_TAG = "kilnworks.run_id"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from schemas.files import write_text
+from kilnworks.schemas.files import write_text
 
 FILE = Path(__file__).parent / "assets" / "mlflow_schema.sql"
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from components.tracking.collect import ALIAS, PATH_TAG, TrackedRun, Version
-from components.tracking.schema import read_schema, revision
-from schemas.files import write_text
+from kilnworks.components.tracking.collect import ALIAS, PATH_TAG, TrackedRun, Version
+from kilnworks.components.tracking.schema import read_schema, revision
+from kilnworks.schemas.files import write_text
 
 BUSY_SECONDS = 5.0
 """How long another writer is waited for."""

@@ -5,11 +5,11 @@ import logging
 import os
 from pathlib import Path
 
-from components.tracking.collect import TrackedRun, collect
-from components.tracking.schema import read_schema
-from components.tracking.sqlite import WrongRevision, write_run
-from schemas.masking import masked, remember
-from schemas.secret import SecretUrl
+from kilnworks.components.tracking.collect import TrackedRun, collect
+from kilnworks.components.tracking.schema import read_schema
+from kilnworks.components.tracking.sqlite import WrongRevision, write_run
+from kilnworks.schemas.masking import masked, remember
+from kilnworks.schemas.secret import SecretUrl
 
 CREDENTIALS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 """Variables from which MLflow takes what it signs in with."""
@@ -50,7 +50,7 @@ def _send(run: TrackedRun, uri: str, artifacts: Path) -> str:
             return write_run(run, database, artifacts)
         except WrongRevision as other:
             LOG.info("%s; MLflow's own client writes it", other)
-    from components.tracking.client import send_run
+    from kilnworks.components.tracking.client import send_run
 
     return send_run(run, uri, artifacts)
 

@@ -11,15 +11,15 @@ from typing import Annotated
 import typer
 from typer._click.exceptions import ClickException
 
-from pipelines.cli import live, looking, running, serving, upkeep
-from pipelines.cli.console import Console, safe
-from pipelines.cli.contract import contract_app
-from pipelines.cli.drift import drift
-from pipelines.cli.init import init
-from pipelines.cli.landed import landed
-from pipelines.cli.metrics import metrics
-from pipelines.cli.new import new
-from schemas.errors import EXIT_INTERRUPTED, KilnworksError, StepSkipped
+from kilnworks.pipelines.cli import live, looking, running, serving, upkeep
+from kilnworks.pipelines.cli.console import Console, safe
+from kilnworks.pipelines.cli.contract import contract_app
+from kilnworks.pipelines.cli.drift import drift
+from kilnworks.pipelines.cli.init import init
+from kilnworks.pipelines.cli.landed import landed
+from kilnworks.pipelines.cli.metrics import metrics
+from kilnworks.pipelines.cli.new import new
+from kilnworks.schemas.errors import EXIT_INTERRUPTED, KilnworksError, StepSkipped
 
 app = typer.Typer(
     name="kilnworks",

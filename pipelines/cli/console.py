@@ -16,12 +16,12 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.cli.pace import Pace
-from pipelines.core.events import Listener, StepEvent
-from pipelines.core.graph import Pipeline
-from schemas.context import Progress
-from schemas.masking import masked
-from schemas.words import printable
+from kilnworks.pipelines.cli.pace import Pace
+from kilnworks.pipelines.core.events import Listener, StepEvent
+from kilnworks.pipelines.core.graph import Pipeline
+from kilnworks.schemas.context import Progress
+from kilnworks.schemas.masking import masked
+from kilnworks.schemas.words import printable
 
 STYLE = {
     "waiting": "dim",

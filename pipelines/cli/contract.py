@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.cli.console import echo
-from pipelines.cli.writing import write_asked
+from kilnworks.pipelines.cli.console import echo
+from kilnworks.pipelines.cli.writing import write_asked
 
 if TYPE_CHECKING:
-    from components.tasks.asked import Asked
-    from schemas.contract import Contract
+    from kilnworks.components.tasks.asked import Asked
+    from kilnworks.schemas.contract import Contract
 
 contract_app = typer.Typer(help="Contracts: what the data looks like.", no_args_is_help=True)
 
@@ -38,9 +38,9 @@ def infer(
     ] = None,
 ) -> None:
     """Write the contract of a clean file, or of images in folders or named by a table, and say how values are read."""
-    from components.quality.screening.columns.column_specs import parse_decimals
-    from components.tasks.asked import as_asked
-    from schemas.contract import dump_contract
+    from kilnworks.components.quality.screening.columns.column_specs import parse_decimals
+    from kilnworks.components.tasks.asked import as_asked
+    from kilnworks.schemas.contract import dump_contract
 
     wanted = as_asked(task)
     decimals = parse_decimals(decimal or [])
@@ -49,8 +49,8 @@ def infer(
     columns, target = len(contract.features), contract.label.name if contract.label else "none"
     echo(f"{output}: {columns} features, label {target}, key {contract.key or 'none'}", err=True)
     if not any(f.dtype == "image" for f in contract.features.values()):
-        from components.starting.of_file import decisions_of_file
-        from pipelines.cli.decision_lines import decision_lines
+        from kilnworks.components.starting.of_file import decisions_of_file
+        from kilnworks.pipelines.cli.decision_lines import decision_lines
 
         for line, _ in decision_lines(decisions_of_file(file, contract, sensitive or [], decimals)):
             echo(line, err=True)
@@ -65,10 +65,10 @@ def _inferred(
     sensitive: list[str],
     decimals: Mapping[str, str],
 ) -> "Contract":
-    from components.quality.contracts.infer import contract_name, hide, infer_contract
-    from components.starting.images import annotated, start_with_images
-    from components.tasks.asked import NUMBERS
-    from schemas.errors import ConfigError, UnknownName
+    from kilnworks.components.quality.contracts.infer import contract_name, hide, infer_contract
+    from kilnworks.components.starting.images import annotated, start_with_images
+    from kilnworks.components.tasks.asked import NUMBERS
+    from kilnworks.schemas.errors import ConfigError, UnknownName
 
     if not file.is_dir() and not (file.suffix.lower() == ".csv" and annotated(str(file), "csv")):
         return infer_contract(file, label, task, time, name, sensitive, decimals=decimals)
@@ -90,14 +90,14 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Judge a file by a contract; exit code 1 when something critical failed."""
-    from components.quality.screening.check import check_file
-    from schemas.contract import load_contract
+    from kilnworks.components.quality.screening.check import check_file
+    from kilnworks.schemas.contract import load_contract
 
     outcome = check_file(load_contract(contract), file)
     if as_json:
         typer.echo(json.dumps(outcome.record(), ensure_ascii=False))
     else:
-        from pipelines.cli.contract_table import print_outcome
+        from kilnworks.pipelines.cli.contract_table import print_outcome
 
         print_outcome(outcome, file)
     if not outcome.success:
@@ -111,14 +111,14 @@ def diff(
     as_json: Json = False,
 ) -> None:
     """Show what two contracts say differently, and which accepts more."""
-    from components.quality.contracts.diff import diff_contracts
-    from schemas.contract import load_contract
+    from kilnworks.components.quality.contracts.diff import diff_contracts
+    from kilnworks.schemas.contract import load_contract
 
     changes = diff_contracts(load_contract(old), load_contract(new))
     if as_json:
         typer.echo(json.dumps([c.record() for c in changes], ensure_ascii=False, default=str))
     else:
-        from pipelines.cli.contract_table import print_changes
+        from kilnworks.pipelines.cli.contract_table import print_changes
 
         print_changes(tuple(changes))
 
@@ -131,15 +131,15 @@ def evolve(
     as_json: Json = False,
 ) -> None:
     """Propose the smallest change by which a contract accepts a file, and say what it loosens."""
-    from components.quality.contracts.evolve import evolve_contract
-    from schemas.contract import dump_contract, load_contract
+    from kilnworks.components.quality.contracts.evolve import evolve_contract
+    from kilnworks.schemas.contract import dump_contract, load_contract
 
     evolution = evolve_contract(load_contract(contract), file)
     if as_json:
         changes = [c.record() for c in evolution.changes]
         typer.echo(json.dumps({"changes": changes, "written": write}, ensure_ascii=False, default=str))
     else:
-        from pipelines.cli.contract_table import print_changes
+        from kilnworks.pipelines.cli.contract_table import print_changes
 
         print_changes(evolution.changes)
         echo(f"{len(evolution.loosened)} of {len(evolution.changes)} changes loosen the contract")
@@ -154,8 +154,8 @@ def import_schema(
     label: Annotated[str | None, typer.Option(help="Feature to be predicted.")] = None,
 ) -> None:
     """Write the contract that a TensorFlow Metadata schema stands for."""
-    from components.quality.contracts.tfmd_read import read_schema
-    from schemas.contract import dump_contract
+    from kilnworks.components.quality.contracts.tfmd_read import read_schema
+    from kilnworks.schemas.contract import dump_contract
 
     read = read_schema(schema, label)
     write_asked(output, dump_contract(read.contract))
@@ -170,7 +170,7 @@ def export(
     output: Annotated[Path | None, typer.Option("-o", "--output", help="A file; by default standard output.")] = None,
 ) -> None:
     """Write a contract in the format of another tool, and say what that format cannot hold."""
-    from schemas.contract import load_contract
+    from kilnworks.schemas.contract import load_contract
 
     loaded = load_contract(contract)
     text, left_out = _exported(loaded, to)
@@ -199,20 +199,20 @@ def _tell_left_out(lines: Sequence[str]) -> None:
 
 def _exported(contract: "Contract", to: str) -> tuple[str, Sequence[str]]:
     """The text in a format, and what of the contract is not in it."""
-    from schemas.errors import UnknownName
+    from kilnworks.schemas.errors import UnknownName
 
     if to == "tfmd":
-        from components.quality.contracts.tfmd import export_schema
+        from kilnworks.components.quality.contracts.tfmd import export_schema
 
         schema = export_schema(contract)
         return schema.text, schema.left_out
     if to == "jsonschema":
-        from components.quality.contracts.json_schema import export_json_schema
+        from kilnworks.components.quality.contracts.json_schema import export_json_schema
 
         exported = export_json_schema(contract)
         return json.dumps(exported.tree, indent=2, ensure_ascii=False) + "\n", exported.left_out
     if to == "gx":
-        from components.quality.contracts.gx_suite import export_gx
+        from kilnworks.components.quality.contracts.gx_suite import export_gx
 
         suite = export_gx(contract)
         return json.dumps(suite.tree, indent=2, ensure_ascii=False, default=str) + "\n", suite.left_out

@@ -6,10 +6,10 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
-from components.quality.contracts.diff import Change
-from components.quality.screening.check import Outcome
-from pipelines.cli.console import table_console
-from schemas.words import named
+from kilnworks.components.quality.contracts.diff import Change
+from kilnworks.components.quality.screening.check import Outcome
+from kilnworks.pipelines.cli.console import table_console
+from kilnworks.schemas.words import named
 
 COLORS = {"critical": "red", "warning": "yellow", "looser": "yellow", "tighter": "green", "different": "cyan"}
 

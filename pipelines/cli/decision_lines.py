@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from schemas.words import printable
+from kilnworks.schemas.words import printable
 
 if TYPE_CHECKING:
-    from components.starting.recipe import Decision
+    from kilnworks.components.starting.recipe import Decision
 
 
 def decision_lines(decisions: Sequence[Decision]) -> Iterator[tuple[str, bool]]:

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.core.owner import owner_of, this_host
-from pipelines.core.store import Store
-from schemas.errors import StoreError
+from kilnworks.pipelines.core.owner import owner_of, this_host
+from kilnworks.pipelines.core.store import Store
+from kilnworks.schemas.errors import StoreError
 
 REQUIREMENTS = Path(__file__).parents[2] / "requirements.txt"
 STACK = (

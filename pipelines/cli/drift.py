@@ -9,20 +9,20 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.cli.console import Console, table_console, watched
-from pipelines.cli.quiet import quiet_libraries
-from pipelines.cli.settings import StoreUrl, new_run_id
-from pipelines.core.after_run import finish_run
-from pipelines.core.execute import artifact_path, run_all
-from pipelines.core.graph import Champion, Pipeline, Step
-from pipelines.core.registry import load
-from pipelines.core.store import open_store
-from schemas.access import private_files
-from schemas.errors import EXIT_SKIPPED, ConfigError
-from schemas.words import named
+from kilnworks.pipelines.cli.console import Console, table_console, watched
+from kilnworks.pipelines.cli.quiet import quiet_libraries
+from kilnworks.pipelines.cli.settings import StoreUrl, new_run_id
+from kilnworks.pipelines.core.after_run import finish_run
+from kilnworks.pipelines.core.execute import artifact_path, run_all
+from kilnworks.pipelines.core.graph import Champion, Pipeline, Step
+from kilnworks.pipelines.core.registry import load
+from kilnworks.pipelines.core.store import open_store
+from kilnworks.schemas.access import private_files
+from kilnworks.schemas.errors import EXIT_SKIPPED, ConfigError
+from kilnworks.schemas.words import named
 
 if TYPE_CHECKING:
-    from components.sources.base import Source
+    from kilnworks.components.sources.base import Source
 
 SHOWN = 12
 """Features printed, the most moved first; the report has them all."""
@@ -58,7 +58,7 @@ def drift(
     run = opened.run(pipeline.name, new_run_id())
     asked = ["--data", str(data)] if data is not None else ["--log", str(log)]
     run.begin(
-        shlex.join(["python", "-m", "pipelines", "drift", name, *asked]),
+        shlex.join(["python", "-m", "kilnworks", "drift", name, *asked]),
         {},
         trigger="command line",
         steps=pipeline.outline(),
@@ -76,9 +76,9 @@ def drift(
 
 def _pipeline(watched_one: Pipeline, data: Path | None, log: Path | None, most: int | None) -> Pipeline:
     """One step: the file or the log against the checked examples of the live model's run."""
-    from components.compare import CompareFileConfig, CompareLogConfig, compare_file, compare_log
-    from components.sources.prediction_log import PredictionLogSource
-    from schemas.artifacts import Examples
+    from kilnworks.components.compare import CompareFileConfig, CompareLogConfig, compare_file, compare_log
+    from kilnworks.components.sources.prediction_log import PredictionLogSource
+    from kilnworks.schemas.artifacts import Examples
 
     made = [step for step in watched_one.steps if issubclass(step.signature.result, Examples)]
     if not made:

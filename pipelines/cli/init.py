@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.console import echo
-from pipelines.cli.writing import writable
-from schemas.errors import ConfigError
-from schemas.places import ROOT_VARIABLE, is_project
-from schemas.words import listed
+from kilnworks.pipelines.cli.console import echo
+from kilnworks.pipelines.cli.writing import writable
+from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.places import ROOT_VARIABLE, is_project
+from kilnworks.schemas.words import listed
 
 PACKAGES = ("components", "dags", "kilnworks", "pipelines", "schemas")
 README = "README.md"
@@ -32,8 +32,8 @@ def init(
     ],
 ) -> None:
     """Make a project folder: an example pipeline with its contract and data, own code, tests, and DAGs for Airflow."""
-    from components.sources.paths import local
-    from components.starting.project import project_files
+    from kilnworks.components.sources.paths import local
+    from kilnworks.components.starting.project import project_files
 
     root = local(folder).resolve()
     files = project_files(root.name)

@@ -6,15 +6,15 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from components.retraining import ledger as books
-from components.retraining.aside import bring_back
-from components.retraining.ledger import Ledger, Seen
-from pipelines.cli.console import echo, table_console
-from pipelines.cli.settings import StoreUrl
-from pipelines.core.owner import require_owner
-from pipelines.core.registry import load
-from pipelines.core.store import open_store
-from schemas.errors import ConfigError
+from kilnworks.components.retraining import ledger as books
+from kilnworks.components.retraining.aside import bring_back
+from kilnworks.components.retraining.ledger import Ledger, Seen
+from kilnworks.pipelines.cli.console import echo, table_console
+from kilnworks.pipelines.cli.settings import StoreUrl
+from kilnworks.pipelines.core.owner import require_owner
+from kilnworks.pipelines.core.registry import load
+from kilnworks.pipelines.core.store import open_store
+from kilnworks.schemas.errors import ConfigError
 
 
 def landed(

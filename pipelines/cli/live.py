@@ -9,28 +9,28 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines.cli.console import Console
-from pipelines.cli.quiet import quiet_libraries
-from pipelines.cli.settings import StoreUrl
-from pipelines.core.after_run import finish_run, report_replaced
-from pipelines.core.approval import answer, record_answer
-from pipelines.core.challenge import NOT_ASKED
-from pipelines.core.compare import compare_and_challenge as measure_champion
-from pipelines.core.compare import unmeasured
-from pipelines.core.events import Status
-from pipelines.core.execute import run_step
-from pipelines.core.graph import Pipeline
-from pipelines.core.owner import require_owner
-from pipelines.core.promotion import ASKED, AUTO, NEVER, UNASKED, WISHES, wish
-from pipelines.core.question import question, require_evaluation
-from pipelines.core.registry import load
-from pipelines.core.store import Run, open_store
-from schemas.access import private_files
-from schemas.artifacts import Deployment
-from schemas.champion import ChampionRecord, Decided, read_champion
-from schemas.errors import ConfigError, KilnworksError, StoreError
-from schemas.files import read_json
-from schemas.wire import HIDDEN
+from kilnworks.pipelines.cli.console import Console
+from kilnworks.pipelines.cli.quiet import quiet_libraries
+from kilnworks.pipelines.cli.settings import StoreUrl
+from kilnworks.pipelines.core.after_run import finish_run, report_replaced
+from kilnworks.pipelines.core.approval import answer, record_answer
+from kilnworks.pipelines.core.challenge import NOT_ASKED
+from kilnworks.pipelines.core.compare import compare_and_challenge as measure_champion
+from kilnworks.pipelines.core.compare import unmeasured
+from kilnworks.pipelines.core.events import Status
+from kilnworks.pipelines.core.execute import run_step
+from kilnworks.pipelines.core.graph import Pipeline
+from kilnworks.pipelines.core.owner import require_owner
+from kilnworks.pipelines.core.promotion import ASKED, AUTO, NEVER, UNASKED, WISHES, wish
+from kilnworks.pipelines.core.question import question, require_evaluation
+from kilnworks.pipelines.core.registry import load
+from kilnworks.pipelines.core.store import Run, open_store
+from kilnworks.schemas.access import private_files
+from kilnworks.schemas.artifacts import Deployment
+from kilnworks.schemas.champion import ChampionRecord, Decided, read_champion
+from kilnworks.schemas.errors import ConfigError, KilnworksError, StoreError
+from kilnworks.schemas.files import read_json
+from kilnworks.schemas.wire import HIDDEN
 
 LIVE_VARIABLE = "KILNWORKS_LIVE"
 """What an orchestrator was told about going live: ``auto``, ``train only`` or ``promote``."""
@@ -89,8 +89,8 @@ def rollback(
     store: StoreUrl = None,
 ) -> None:
     """Publish an earlier version again, under a new number, and make it the champion; recorded with name and reason."""
-    from components.deploy import DeployConfig
-    from components.deploying.rollback import roll_back
+    from kilnworks.components.deploy import DeployConfig
+    from kilnworks.components.deploying.rollback import roll_back
 
     opened = open_store(store)
     opened.check_writable()

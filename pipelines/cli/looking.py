@@ -8,18 +8,18 @@ import yaml
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.cli import doctor as checks
-from pipelines.cli.console import STYLE, Console, echo, table_console
-from pipelines.cli.settings import StoreUrl
-from pipelines.core.after_run import report_run
-from pipelines.core.graph import Champion, Latest, Pipeline, Step
-from pipelines.core.records import newest_runs
-from pipelines.core.registry import load, names
-from pipelines.core.store import Run, open_store
-from schemas.access import private_files
-from schemas.artifacts import Servable
-from schemas.contract import Contract
-from schemas.errors import KilnworksError
+from kilnworks.pipelines.cli import doctor as checks
+from kilnworks.pipelines.cli.console import STYLE, Console, echo, table_console
+from kilnworks.pipelines.cli.settings import StoreUrl
+from kilnworks.pipelines.core.after_run import report_run
+from kilnworks.pipelines.core.graph import Champion, Latest, Pipeline, Step
+from kilnworks.pipelines.core.records import newest_runs
+from kilnworks.pipelines.core.registry import load, names
+from kilnworks.pipelines.core.store import Run, open_store
+from kilnworks.schemas.access import private_files
+from kilnworks.schemas.artifacts import Servable
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import KilnworksError
 
 Name = Annotated[str, typer.Argument(help="Name of the pipeline.", show_default=False)]
 
@@ -77,12 +77,12 @@ def runs(
             table_console().print(_runs(found))
             return
     load(name)
-    echo(f"no runs yet; start one: python -m pipelines run {name}")
+    echo(f"no runs yet; start one: kilnworks run {name}")
 
 
 def _runs(found: list[Run]) -> Table:
     """One line a run."""
-    from components.reporting.summary import run_summary
+    from kilnworks.components.reporting.summary import run_summary
 
     summaries = [run_summary(run.path) for run in found]
     challenged = any(summary["challenge"] for summary in summaries)
@@ -144,7 +144,7 @@ def _contract(pipeline: Pipeline) -> Contract | None:
 
 def _served_inputs(pipeline: Pipeline) -> dict[str, dict[str, Any]]:
     """What each input of the served model is sent as, by feature; empty where nothing is served."""
-    from components.exporting.inputs import described_features
+    from kilnworks.components.exporting.inputs import described_features
 
     contract = _contract(pipeline)
     served = any(step.signature.result is Servable for step in pipeline.steps)

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.console import echo
-from pipelines.cli.settings import StoreUrl
-from pipelines.core.records import newest_runs
-from pipelines.core.store import Store, clean, open_store
-from schemas.files import read_json
-from schemas.logs import make_safe
+from kilnworks.pipelines.cli.console import echo
+from kilnworks.pipelines.cli.settings import StoreUrl
+from kilnworks.pipelines.core.records import newest_runs
+from kilnworks.pipelines.core.store import Store, clean, open_store
+from kilnworks.schemas.files import read_json
+from kilnworks.schemas.logs import make_safe
 
 DEFAULT_PORT = 9464
 """The port that OpenTelemetry's exporters for Prometheus use by default."""
@@ -29,8 +29,8 @@ def metrics(
     store: StoreUrl = None,
 ) -> int:
     """Serve runs, data, drift and live models of the store to Prometheus, at /metrics; until it is ended."""
-    from components.monitoring.exporter import Exporter
-    from components.serving.rest.hosts import AllowedHosts
+    from kilnworks.components.monitoring.exporter import Exporter
+    from kilnworks.components.serving.rest.hosts import AllowedHosts
 
     opened = open_store(store)
     if once:
@@ -56,8 +56,8 @@ def store_page(store: Store, runs: int) -> str:
         StoreError: a remote store cannot be reached.
         OSError: the folder cannot be read.
     """
-    from components.monitoring.facts import PipelineFacts, pipeline_facts
-    from components.monitoring.page import facts_page
+    from kilnworks.components.monitoring.facts import PipelineFacts, pipeline_facts
+    from kilnworks.components.monitoring.page import facts_page
 
     facts: list[PipelineFacts] = []
     for name in store.pipelines():

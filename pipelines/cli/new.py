@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.cli.console import Console
-from pipelines.cli.decision_lines import decision_lines
-from pipelines.cli.quiet import quiet_libraries
-from pipelines.cli.writing import write_asked
-from schemas.errors import ConfigError
+from kilnworks.pipelines.cli.console import Console
+from kilnworks.pipelines.cli.decision_lines import decision_lines
+from kilnworks.pipelines.cli.quiet import quiet_libraries
+from kilnworks.pipelines.cli.writing import write_asked
+from kilnworks.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
-    from components.starting.recipe import Recipe
+    from kilnworks.components.starting.recipe import Recipe
 
 _RESERVED = ("cli_", "contract_", "_")
 """How names of files in ``pipelines/`` begin that are no definitions."""
@@ -48,15 +48,15 @@ def new(
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
 ) -> None:
     """Look at data, write a contract and a pipeline, and say what was decided and why."""
-    from components.sources.paths import local
-    from schemas.places import project_root
+    from kilnworks.components.sources.paths import local
+    from kilnworks.schemas.places import project_root
 
     quiet_libraries()
     folder = local(root).resolve() if root else project_root()
     contract, definition = _places(name, folder, force)
-    from components.quality.screening.columns.column_specs import parse_decimals
-    from components.starting.start import start
-    from components.tasks.asked import as_asked
+    from kilnworks.components.quality.screening.columns.column_specs import parse_decimals
+    from kilnworks.components.starting.start import start
+    from kilnworks.components.tasks.asked import as_asked
 
     wanted = as_asked(task)
 
@@ -81,8 +81,8 @@ def _places(name: str, folder: Path, force: bool) -> tuple[Path, Path]:
 
 
 def _write(name: str, recipe: "Recipe", folder: Path, contract: Path, definition: Path) -> None:
-    from components.starting.definition import definition as written
-    from schemas.contract import dump_contract
+    from kilnworks.components.starting.definition import definition as written
+    from kilnworks.schemas.contract import dump_contract
 
     write_asked(contract, dump_contract(recipe.contract))
     write_asked(definition, written(name, recipe, folder, contract))
@@ -93,7 +93,7 @@ def _tell(name: str, recipe: "Recipe", folder: Path, contract: Path, definition:
     for line, flagged in decision_lines(recipe.decisions):
         console.print(line, style="yellow" if flagged else None)
     console.print(f"\nwritten: {_shown(contract)}\n         {_shown(definition)}")
-    console.print(f"next:    {_prefix(folder)}python -m pipelines run {name}")
+    console.print(f"next:    {_prefix(folder)}kilnworks run {name}")
 
 
 def _shown(path: Path) -> str:
@@ -103,7 +103,7 @@ def _shown(path: Path) -> str:
 
 def _prefix(folder: Path) -> str:
     """What makes the next command find the project, where it would not."""
-    from schemas.places import project_root
+    from kilnworks.schemas.places import project_root
 
     return "" if folder == project_root() else f"KILNWORKS_ROOT={_quoted(os.fspath(folder))} "
 

@@ -16,8 +16,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from types import ModuleType
 
-from schemas.collecting import without_collection
-from schemas.logs import make_safe
+from kilnworks.schemas.collecting import without_collection
+from kilnworks.schemas.logs import make_safe
 
 NOTES = re.compile(
     rb"^(WARNING: All log messages before absl::InitializeLog|To enable the following instructions|[IWE]\d{4} .*"

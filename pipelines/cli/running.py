@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines.cli.console import Console, say, sectioned, watched
-from pipelines.cli.live import (
+from kilnworks.pipelines.cli.console import Console, say, sectioned, watched
+from kilnworks.pipelines.cli.live import (
     Approve,
     By,
     Promote,
@@ -22,25 +22,25 @@ from pipelines.cli.live import (
     opened_as,
     wanted_live,
 )
-from pipelines.cli.quiet import quiet_libraries
-from pipelines.cli.settings import StoreUrl, new_run_id, overrides
-from pipelines.core.after_run import finish_run
-from pipelines.core.arrivals import blaming, landed_files
-from pipelines.core.challenge import check_challenge
-from pipelines.core.events import Status
-from pipelines.core.execute import run_all, run_together
-from pipelines.core.gates import skip_rest
-from pipelines.core.graph import Pipeline
-from pipelines.core.opening import opening
-from pipelines.core.registry import load
-from pipelines.core.store import Run, open_store
-from pipelines.core.windows import INTERVAL_VARIABLE, interval_settings
-from schemas.access import private_files
-from schemas.decision import FILE_NAME
-from schemas.errors import EXIT_SKIPPED, ConfigError, KilnworksError
-from schemas.files import read_json
-from schemas.masking import masked, masked_tree
-from schemas.secret import shown_url
+from kilnworks.pipelines.cli.quiet import quiet_libraries
+from kilnworks.pipelines.cli.settings import StoreUrl, new_run_id, overrides
+from kilnworks.pipelines.core.after_run import finish_run
+from kilnworks.pipelines.core.arrivals import blaming, landed_files
+from kilnworks.pipelines.core.challenge import check_challenge
+from kilnworks.pipelines.core.events import Status
+from kilnworks.pipelines.core.execute import run_all, run_together
+from kilnworks.pipelines.core.gates import skip_rest
+from kilnworks.pipelines.core.graph import Pipeline
+from kilnworks.pipelines.core.opening import opening
+from kilnworks.pipelines.core.registry import load
+from kilnworks.pipelines.core.store import Run, open_store
+from kilnworks.pipelines.core.windows import INTERVAL_VARIABLE, interval_settings
+from kilnworks.schemas.access import private_files
+from kilnworks.schemas.decision import FILE_NAME
+from kilnworks.schemas.errors import EXIT_SKIPPED, ConfigError, KilnworksError
+from kilnworks.schemas.files import read_json
+from kilnworks.schemas.masking import masked, masked_tree
+from kilnworks.schemas.secret import shown_url
 
 Name = Annotated[str, typer.Argument(help="Name of the pipeline.", show_default=False)]
 Settings = Annotated[
@@ -195,7 +195,7 @@ def _overrides_from_environment() -> dict[str, Any]:
 
 def run_words(name: str, run: Run, settings: Sequence[str] | None, store: str | None) -> str:
     """The command that starts or resumes a run."""
-    parts = ["python", "-m", "pipelines", "run", name, "--run-id", run.run_id]
+    parts = ["python", "-m", "kilnworks", "run", name, "--run-id", run.run_id]
     for setting in settings or []:
         parts += ["--set", setting]
     if store:

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from pipelines.cli.console import echo
-from pipelines.cli.quiet import quiet_libraries
-from pipelines.cli.settings import StoreUrl
-from pipelines.cli.writing import writable
-from pipelines.core.owner import follow_published
-from pipelines.core.registry import load as load_pipeline
-from pipelines.core.store import Store, open_store
-from schemas.champion import read_champion
-from schemas.errors import KilnworksError, UnknownName
+from kilnworks.pipelines.cli.console import echo
+from kilnworks.pipelines.cli.quiet import quiet_libraries
+from kilnworks.pipelines.cli.settings import StoreUrl
+from kilnworks.pipelines.cli.writing import writable
+from kilnworks.pipelines.core.owner import follow_published
+from kilnworks.pipelines.core.registry import load as load_pipeline
+from kilnworks.pipelines.core.store import Store, open_store
+from kilnworks.schemas.champion import read_champion
+from kilnworks.schemas.errors import KilnworksError, UnknownName
 
 if TYPE_CHECKING:
-    from components.sources.base import Source
-    from pipelines.core.graph import Pipeline
+    from kilnworks.components.sources.base import Source
+    from kilnworks.pipelines.core.graph import Pipeline
 
 PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Typer settings for commands whose flags another parser reads."""
@@ -48,7 +48,7 @@ def config(
     store: StoreUrl = None,
 ) -> None:
     """Write models.config, batching.config and monitoring.config for the tensorflow/serving image."""
-    from components.serving.serving_config import update_serving_config, write_serving_config
+    from kilnworks.components.serving.serving_config import update_serving_config, write_serving_config
 
     opened = open_store(store)
     if every is not None:
@@ -98,8 +98,14 @@ def predict(
     One CSV line a row: the class and every class's probability, or the value.
     """
     quiet_libraries()
-    from components.predicting.champion import champion_contract, champion_task, in_process, predictions, through_server
-    from components.predicting.spreadsheet import shown_as_text
+    from kilnworks.components.predicting.champion import (
+        champion_contract,
+        champion_task,
+        in_process,
+        predictions,
+        through_server,
+    )
+    from kilnworks.components.predicting.spreadsheet import shown_as_text
 
     like = source_of(load_pipeline(name))
     opened = open_store(store)
@@ -123,7 +129,7 @@ def predict(
 def serve(context: typer.Context) -> int:
     """Serve the models of the store; takes TensorFlow Serving's own flags (`serve --help` lists them)."""
     quiet_libraries()
-    from components.serving.main import serve as start
+    from kilnworks.components.serving.main import serve as start
 
     return start(context.args, _Served)
 
@@ -145,8 +151,8 @@ def load(
 
     Each client sends its next request when the last one is answered. Inputs are made up to fit the signature.
     """
-    from components.serving.client import Client
-    from components.serving.load import inputs_like, run_load
+    from kilnworks.components.serving.client import Client
+    from kilnworks.components.serving.load import inputs_like, run_load
 
     with Client(address) as client:
         signatures = {name: meta for name, meta in client.metadata(model).signatures.items() if meta.inputs}
@@ -172,7 +178,7 @@ def load(
 
 def source_of(pipeline: "Pipeline") -> "Source | None":
     """Where the first step that has a source reads from."""
-    from components.sources.base import Source
+    from kilnworks.components.sources.base import Source
 
     found = (getattr(step.config, "source", None) for step in pipeline.steps)
     return next((source for source in found if isinstance(source, Source)), None)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from schemas.errors import ConfigError
+from kilnworks.schemas.errors import ConfigError
 
 StoreUrl = Annotated[
     str | None,

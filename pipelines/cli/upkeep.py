@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.console import echo
-from pipelines.cli.settings import StoreUrl
-from pipelines.core.owner import require_owner
-from pipelines.core.retention import RetentionConfig, prune
-from pipelines.core.store import open_store
-from schemas.access import private_files
+from kilnworks.pipelines.cli.console import echo
+from kilnworks.pipelines.cli.settings import StoreUrl
+from kilnworks.pipelines.core.owner import require_owner
+from kilnworks.pipelines.core.retention import RetentionConfig, prune
+from kilnworks.pipelines.core.store import open_store
+from kilnworks.schemas.access import private_files
 
 
 @private_files()

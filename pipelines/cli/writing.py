@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from schemas.errors import ConfigError
-from schemas.files import write_text
+from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.files import write_text
 
 
 def write_asked(path: Path, text: str, *, durable: bool = False) -> None:

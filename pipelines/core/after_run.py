@@ -4,11 +4,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from pipelines.core.os_errors import explained
-from pipelines.core.records import whole_run
-from pipelines.core.store import Run, Store
-from schemas.champion import newest_moves
-from schemas.files import write_json
+from kilnworks.pipelines.core.os_errors import explained
+from kilnworks.pipelines.core.records import whole_run
+from kilnworks.pipelines.core.store import Run, Store
+from kilnworks.schemas.champion import newest_moves
+from kilnworks.schemas.files import write_json
 
 TRACKED = "mlflow.json"
 """File of a run that holds MLflow's id of it: ``{"run_id": "..."}``."""
@@ -21,8 +21,8 @@ def finish_run(run: Run) -> Path:
         The report. A tracker that cannot be reached is a warning, never an error. Where the run's model has gone live,
         the report of the run whose model it replaced is written anew, because that one is no longer the champion.
     """
-    from components.reporting.report import write_report
-    from components.tracking.tracker import track_run
+    from kilnworks.components.reporting.report import write_report
+    from kilnworks.components.tracking.tracker import track_run
 
     with explained(run.store.root), whole_run(run) as seen:
         report = _kept(write_report(seen.path), run)
@@ -36,7 +36,7 @@ def finish_run(run: Run) -> Path:
 
 def report_run(run: Run) -> Path:
     """Write the report of a run anew; returns where it is."""
-    from components.reporting.report import write_report
+    from kilnworks.components.reporting.report import write_report
 
     with explained(run.store.root), whole_run(run) as seen:
         return _kept(write_report(seen.path), run)

@@ -7,11 +7,11 @@ the settings that were changed in saying it.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipelines.core.owner import require_owner
-from pipelines.core.store import Run, now
-from schemas.access import private_files
-from schemas.decision import DecisionRecord
-from schemas.files import read_json, write_json
+from kilnworks.pipelines.core.owner import require_owner
+from kilnworks.pipelines.core.store import Run, now
+from kilnworks.schemas.access import private_files
+from kilnworks.schemas.decision import DecisionRecord
+from kilnworks.schemas.files import read_json, write_json
 
 FOLDER = "approvals"
 NOBODY = "nobody in time"

@@ -6,15 +6,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from components.ingest import IngestConfig
-from components.quality.rows.spoiled_file import why_spoiled
-from components.retraining import ledger as books
-from components.retraining.aside import Failure, Spoiled, examine
-from components.retraining.policy import RetrainPolicy
-from pipelines.core.graph import Pipeline
-from pipelines.core.store import Run, Store
-from schemas.errors import DataInvalid, DataUnreadable, KilnworksError
-from schemas.files import read_json, write_json
+from kilnworks.components.ingest import IngestConfig
+from kilnworks.components.quality.rows.spoiled_file import why_spoiled
+from kilnworks.components.retraining import ledger as books
+from kilnworks.components.retraining.aside import Failure, Spoiled, examine
+from kilnworks.components.retraining.policy import RetrainPolicy
+from kilnworks.pipelines.core.graph import Pipeline
+from kilnworks.pipelines.core.store import Run, Store
+from kilnworks.schemas.errors import DataInvalid, DataUnreadable, KilnworksError
+from kilnworks.schemas.files import read_json, write_json
 
 BY_DATA = (DataInvalid.__name__, DataUnreadable.__name__)
 """Errors of a step that say that its data are bad."""

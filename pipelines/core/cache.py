@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from pipelines.core.held import Held
-from schemas.closure.libraries import versions
-from schemas.closure.modules import find_module
-from schemas.closure.source_code import Part, SourceCode, source_code
-from schemas.code import forget_sources
-from schemas.config import Config
+from kilnworks.pipelines.core.held import Held
+from kilnworks.schemas.closure.libraries import versions
+from kilnworks.schemas.closure.modules import find_module
+from kilnworks.schemas.closure.source_code import Part, SourceCode, source_code
+from kilnworks.schemas.code import forget_sources
+from kilnworks.schemas.config import Config
 
 FORMAT = 1
 """Raised when the layout of artifacts changes, so that no older one is taken for a new one."""

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from components.deploy import DeployConfig, deploy
-from components.evaluate import EvaluateConfig, evaluate
-from components.export import ExportConfig, export
-from components.ingest import IngestConfig, ingest
-from components.preprocess import PreprocessConfig, preprocess
-from components.train import TrainConfig, train
-from components.validate import ValidateConfig, validate
-from pipelines.core.graph import Pipeline, Step
+from kilnworks.components.deploy import DeployConfig, deploy
+from kilnworks.components.evaluate import EvaluateConfig, evaluate
+from kilnworks.components.export import ExportConfig, export
+from kilnworks.components.ingest import IngestConfig, ingest
+from kilnworks.components.preprocess import PreprocessConfig, preprocess
+from kilnworks.components.train import TrainConfig, train
+from kilnworks.components.validate import ValidateConfig, validate
+from kilnworks.pipelines.core.graph import Pipeline, Step
 
 ROOT = Path(__file__).parents[2]
 """Root of the repository: where ``data/`` lies, and ``schemas/contracts/``."""

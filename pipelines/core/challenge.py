@@ -8,19 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from components.challenging.settings import Challenge
-from components.challenging.verdict import Verdict, rule_words, unmeasured
-from components.judging.settings import JudgeSettings
-from pipelines.core.evaluated import champion_of, evaluation_of, fingerprint
-from pipelines.core.graph import Pipeline, Step
-from pipelines.core.inputs import inputs_of
-from pipelines.core.seen import may_have_seen
-from pipelines.core.store import Run
-from schemas.artifacts import CheckedExamples, Deployment, Servable
-from schemas.champion import ChampionRecord
-from schemas.decision import DecisionRecord
-from schemas.errors import UnknownName
-from schemas.files import read_json, write_json
+from kilnworks.components.challenging.settings import Challenge
+from kilnworks.components.challenging.verdict import Verdict, rule_words, unmeasured
+from kilnworks.components.judging.settings import JudgeSettings
+from kilnworks.pipelines.core.evaluated import champion_of, evaluation_of, fingerprint
+from kilnworks.pipelines.core.graph import Pipeline, Step
+from kilnworks.pipelines.core.inputs import inputs_of
+from kilnworks.pipelines.core.seen import may_have_seen
+from kilnworks.pipelines.core.store import Run
+from kilnworks.schemas.artifacts import CheckedExamples, Deployment, Servable
+from kilnworks.schemas.champion import ChampionRecord
+from kilnworks.schemas.decision import DecisionRecord
+from kilnworks.schemas.errors import UnknownName
+from kilnworks.schemas.files import read_json, write_json
 
 FOLDER = "challenges"
 NOT_ASKED = Verdict("not asked", True, "not compared with the champion: a person asked for it by name")
@@ -33,7 +33,7 @@ def asks_models(step: Step) -> bool:
 
 def check_challenge(pipeline: Pipeline) -> None:
     """Raise ``UnknownName`` where models are to be compared by a metric that no task and no evaluation here has."""
-    from components.tasks.choose import metric_named, metric_names
+    from kilnworks.components.tasks.choose import metric_named, metric_names
 
     own = [name for step in pipeline.steps if isinstance(step.config, JudgeSettings) for name in step.config.metrics]
     for step in pipeline.steps:
@@ -117,7 +117,7 @@ def _against(found: Verdict) -> str:
 
 
 def _measured(settings: Challenge, pipeline: Pipeline, step: Step, run: Run, champion: ChampionRecord) -> Verdict:
-    from components.challenging.both import challenged
+    from kilnworks.components.challenging.both import challenged
 
     evaluation = evaluation_of(pipeline, run)
     if evaluation is None:

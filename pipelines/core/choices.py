@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from components.reporting.summary import run_summary
-from pipelines.core.graph import Pipeline
-from pipelines.core.store import Run, Store
-from schemas.artifacts import Deployment
-from schemas.champion import ChampionRecord, moves, read_champion
-from schemas.errors import KilnworksError, UnknownName
-from schemas.published import ledger, published
+from kilnworks.components.reporting.summary import run_summary
+from kilnworks.pipelines.core.graph import Pipeline
+from kilnworks.pipelines.core.store import Run, Store
+from kilnworks.schemas.artifacts import Deployment
+from kilnworks.schemas.champion import ChampionRecord, moves, read_champion
+from kilnworks.schemas.errors import KilnworksError, UnknownName
+from kilnworks.schemas.published import ledger, published
 
 NEWEST = 20
 """Most choices."""

@@ -10,15 +10,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from pipelines.core.challenge import challenge, challenged_step, known
-from pipelines.core.evaluated import champion_of, evaluated, evaluation_of, fingerprint
-from pipelines.core.graph import Pipeline, Step
-from pipelines.core.inputs import inputs_of, translate
-from pipelines.core.store import Run
-from schemas.artifacts import Evaluation, Model
-from schemas.context import RunContext
-from schemas.errors import StepSkipped, StoreError, UnknownName
-from schemas.files import read_json, write_json
+from kilnworks.pipelines.core.challenge import challenge, challenged_step, known
+from kilnworks.pipelines.core.evaluated import champion_of, evaluated, evaluation_of, fingerprint
+from kilnworks.pipelines.core.graph import Pipeline, Step
+from kilnworks.pipelines.core.inputs import inputs_of, translate
+from kilnworks.pipelines.core.store import Run
+from kilnworks.schemas.artifacts import Evaluation, Model
+from kilnworks.schemas.context import RunContext
+from kilnworks.schemas.errors import StepSkipped, StoreError, UnknownName
+from kilnworks.schemas.files import read_json, write_json
 
 FILE = "comparison.json"
 

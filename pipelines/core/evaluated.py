@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from pipelines.core.graph import Pipeline, Step
-from pipelines.core.store import Run
-from schemas.artifacts import Evaluation
-from schemas.champion import ChampionRecord, read_champion
-from schemas.errors import UnknownName
+from kilnworks.pipelines.core.graph import Pipeline, Step
+from kilnworks.pipelines.core.store import Run
+from kilnworks.schemas.artifacts import Evaluation
+from kilnworks.schemas.champion import ChampionRecord, read_champion
+from kilnworks.schemas.errors import UnknownName
 
 
 def evaluates(pipeline: Pipeline) -> bool:

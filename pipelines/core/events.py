@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from schemas.context import Progress
+from kilnworks.schemas.context import Progress
 
 Status = Literal["running", "done", "cached", "skipped", "failed"]
 

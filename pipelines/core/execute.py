@@ -21,21 +21,21 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
-from pipelines.core.cache import FORMAT, step_code, step_fingerprint
-from pipelines.core.events import Listener, Status, StepEvent, nobody
-from pipelines.core.gates import skip_blocked
-from pipelines.core.graph import Pipeline, Step
-from pipelines.core.inputs import inputs_of, translate
-from pipelines.core.made_again import why_again
-from pipelines.core.os_errors import explained
-from pipelines.core.owner import require_owner
-from pipelines.core.promotion import permit
-from pipelines.core.store import Run, locked
-from schemas.artifacts import Artifact
-from schemas.closure.remembered import remembered_imports
-from schemas.context import Progress, RunContext
-from schemas.errors import KilnworksError, StepFailed, StepSkipped, StoreError
-from schemas.masking import masked_tree
+from kilnworks.pipelines.core.cache import FORMAT, step_code, step_fingerprint
+from kilnworks.pipelines.core.events import Listener, Status, StepEvent, nobody
+from kilnworks.pipelines.core.gates import skip_blocked
+from kilnworks.pipelines.core.graph import Pipeline, Step
+from kilnworks.pipelines.core.inputs import inputs_of, translate
+from kilnworks.pipelines.core.made_again import why_again
+from kilnworks.pipelines.core.os_errors import explained
+from kilnworks.pipelines.core.owner import require_owner
+from kilnworks.pipelines.core.promotion import permit
+from kilnworks.pipelines.core.store import Run, locked
+from kilnworks.schemas.artifacts import Artifact
+from kilnworks.schemas.closure.remembered import remembered_imports
+from kilnworks.schemas.context import Progress, RunContext
+from kilnworks.schemas.errors import KilnworksError, StepFailed, StepSkipped, StoreError
+from kilnworks.schemas.masking import masked_tree
 
 
 def run_step(

@@ -16,13 +16,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel
 
-from pipelines.core.graph import Pipeline
-from pipelines.core.rules import in_words, kept, rules
-from schemas.contract import Contract
-from schemas.errors import ConfigError
-from schemas.kinds import KIND, kinds_of, members_of, openings_of
-from schemas.masking import masked_tree
-from schemas.updates import updated
+from kilnworks.pipelines.core.graph import Pipeline
+from kilnworks.pipelines.core.rules import in_words, kept, rules
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.kinds import KIND, kinds_of, members_of, openings_of
+from kilnworks.schemas.masking import masked_tree
+from kilnworks.schemas.updates import updated
 
 OWN = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 """Where a class of one's own is: ``module:name``."""

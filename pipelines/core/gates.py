@@ -1,8 +1,8 @@
 """The one rule of closed gates: what hangs on a skipped step is skipped too, however a run is cut into tasks."""
 
-from pipelines.core.events import Listener, StepEvent, nobody
-from pipelines.core.graph import Pipeline
-from pipelines.core.store import Run
+from kilnworks.pipelines.core.events import Listener, StepEvent, nobody
+from kilnworks.pipelines.core.graph import Pipeline
+from kilnworks.pipelines.core.store import Run
 
 
 def skip_blocked(pipeline: Pipeline, name: str, run: Run, listener: Listener = nobody) -> bool:

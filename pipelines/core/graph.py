@@ -7,11 +7,11 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-from pipelines.core.operations import Operations
-from pipelines.core.step import Champion, Latest, Step
-from pipelines.core.units import Unit, units
-from schemas.errors import ConfigError, UnknownName, WiringError
-from schemas.updates import replacements
+from kilnworks.pipelines.core.operations import Operations
+from kilnworks.pipelines.core.step import Champion, Latest, Step
+from kilnworks.pipelines.core.units import Unit, units
+from kilnworks.schemas.errors import ConfigError, UnknownName, WiringError
+from kilnworks.schemas.updates import replacements
 
 __all__ = ["Champion", "Latest", "Pipeline", "Step"]
 

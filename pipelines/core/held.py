@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from schemas.secret import Secret
+from kilnworks.schemas.secret import Secret
 
 
 @dataclass

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from pipelines.core.step import Champion, Latest, Source, Step
-from pipelines.core.store import Run
-from schemas.artifacts import Artifact
-from schemas.champion import read_champion
-from schemas.errors import KilnworksError, StepFailed, UnknownName
-from schemas.masking import scrub
+from kilnworks.pipelines.core.step import Champion, Latest, Source, Step
+from kilnworks.pipelines.core.store import Run
+from kilnworks.schemas.artifacts import Artifact
+from kilnworks.schemas.champion import read_champion
+from kilnworks.schemas.errors import KilnworksError, StepFailed, UnknownName
+from kilnworks.schemas.masking import scrub
 
 
 def inputs_of(step: Step, run: Run) -> tuple[dict[str, Artifact], dict[str, Any]]:

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipelines.core.cache import FORMAT, Code
-from pipelines.core.manifest import MANIFEST, load_manifest
-from pipelines.core.store import Run
-from schemas.config import Config
-from schemas.masking import masked_tree
+from kilnworks.pipelines.core.cache import FORMAT, Code
+from kilnworks.pipelines.core.manifest import MANIFEST, load_manifest
+from kilnworks.pipelines.core.store import Run
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.masking import masked_tree
 
 UNSEEN = "the data or code that its settings name, or its files are gone"
 """What is in the fingerprint and not in the manifest."""

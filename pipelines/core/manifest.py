@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from schemas.files import read_json
+from kilnworks.schemas.files import read_json
 
 MANIFEST = "manifest.json"
 """An artifact is complete if and only if this file is there; it is written last."""

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pipelines.core.registry import names
-from pipelines.core.store import Run
-from schemas.errors import KilnworksError
+from kilnworks.pipelines.core.registry import names
+from kilnworks.pipelines.core.store import Run
+from kilnworks.schemas.errors import KilnworksError
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from components.retraining.policy import RetrainPolicy
-from schemas.artifacts import Artifact, Deployment, Evaluation, Examples, Model, Servable, Transform
+from kilnworks.components.retraining.policy import RetrainPolicy
+from kilnworks.schemas.artifacts import Artifact, Deployment, Evaluation, Examples, Model, Servable, Transform
 
 STAGES: tuple[tuple[type[Artifact], str], ...] = (
     (Examples, "data"),

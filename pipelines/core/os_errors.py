@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from schemas.errors import KilnworksError, StoreError
+from kilnworks.schemas.errors import KilnworksError, StoreError
 
 SMALLEST_WRITE = 2**14
 """Bytes below which a device counts as full."""

@@ -12,11 +12,11 @@ import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pipelines.core.os_errors import explained
-from pipelines.core.store import Store, now
-from schemas.access import private_files
-from schemas.errors import NotTheOwner
-from schemas.files import read_json, write_json
+from kilnworks.pipelines.core.os_errors import explained
+from kilnworks.pipelines.core.store import Store, now
+from kilnworks.schemas.access import private_files
+from kilnworks.schemas.errors import NotTheOwner
+from kilnworks.schemas.files import read_json, write_json
 
 OWNER = "owner.json"
 """In the remote store: who it is."""

@@ -18,10 +18,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pipelines
-from pipelines.core.cache import forget_code
-from schemas.closure.loading import search_project
-from schemas.closure.modules import is_library
-from schemas.places import is_project
+from kilnworks.pipelines.core.cache import forget_code
+from kilnworks.schemas.closure.loading import search_project
+from kilnworks.schemas.closure.modules import is_library
+from kilnworks.schemas.places import is_project
 
 OWN = Path(__file__).resolve().parents[1]
 """Our own definitions. ``pipelines.__file__`` says nothing where a project's folder of that name was found first."""

@@ -14,18 +14,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from components.retraining import ledger
-from components.sources.window import Window
-from pipelines.core.approval import NOBODY, answer, approved_settings
-from pipelines.core.challenge import NOT_ASKED, challenge, challenged_step, gate, known, same_model
-from pipelines.core.evaluated import champion_of
-from pipelines.core.graph import Pipeline, Step
-from pipelines.core.store import Run, order_of
-from pipelines.core.windows import FIELD as WINDOW
-from schemas.champion import Decided, moves
-from schemas.decision import DecisionRecord
-from schemas.errors import StepSkipped
-from schemas.files import read_json
+from kilnworks.components.retraining import ledger
+from kilnworks.components.sources.window import Window
+from kilnworks.pipelines.core.approval import NOBODY, answer, approved_settings
+from kilnworks.pipelines.core.challenge import NOT_ASKED, challenge, challenged_step, gate, known, same_model
+from kilnworks.pipelines.core.evaluated import champion_of
+from kilnworks.pipelines.core.graph import Pipeline, Step
+from kilnworks.pipelines.core.store import Run, order_of
+from kilnworks.pipelines.core.windows import FIELD as WINDOW
+from kilnworks.schemas.champion import Decided, moves
+from kilnworks.schemas.decision import DecisionRecord
+from kilnworks.schemas.errors import StepSkipped
+from kilnworks.schemas.files import read_json
 
 AUTO, NEVER, ASKED = "auto", "train only", "promote"
 WISHES = (AUTO, NEVER, ASKED)

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from components.tasks.choose import metric_named
-from pipelines.core.challenge import challenged_step, known
-from pipelines.core.compare import on_same_rows
-from pipelines.core.evaluated import champion_of, evaluated, evaluates, evaluation_of
-from pipelines.core.graph import Pipeline, Step
-from pipelines.core.store import Run
-from schemas.errors import StoreError
-from schemas.markdown import cell, code, escaped
+from kilnworks.components.tasks.choose import metric_named
+from kilnworks.pipelines.core.challenge import challenged_step, known
+from kilnworks.pipelines.core.compare import on_same_rows
+from kilnworks.pipelines.core.evaluated import champion_of, evaluated, evaluates, evaluation_of
+from kilnworks.pipelines.core.graph import Pipeline, Step
+from kilnworks.pipelines.core.store import Run
+from kilnworks.schemas.errors import StoreError
+from kilnworks.schemas.markdown import cell, code, escaped
 
 
 def question(pipeline: Pipeline, run: Run, report: Callable[[Run], str] | None = None, trouble: str = "") -> str:

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
-from components.reporting.summary import result_line, run_summary
-from pipelines.core.execute import artifact_path
-from pipelines.core.promotion import UNASKED
-from pipelines.core.store import Run
-from schemas.files import read_json
+from kilnworks.components.reporting.summary import result_line, run_summary
+from kilnworks.pipelines.core.execute import artifact_path
+from kilnworks.pipelines.core.promotion import UNASKED
+from kilnworks.pipelines.core.store import Run
+from kilnworks.schemas.files import read_json
 
 DETAILS = 3
 """Most further lines of an error that are told: broken rules with column and rows, files, sides of a contradiction."""

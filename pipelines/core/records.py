@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipelines.core.store import Run, Store
+from kilnworks.pipelines.core.store import Run, Store
 
 FIGURES = (".json",)
 """Endings of the files that hold outcomes, manifests and metrics."""

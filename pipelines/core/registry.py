@@ -14,13 +14,13 @@ from types import ModuleType
 
 from pydantic import ValidationError
 
-from pipelines.core.challenge import check_challenge
-from pipelines.core.graph import Pipeline
-from pipelines.core.project import OWN, PROJECT, of_its_code, open_project
-from pipelines.core.retraining import check_retraining
-from schemas.errors import KilnworksError, UnknownName, WiringError
-from schemas.places import project_root
-from schemas.updates import explain
+from kilnworks.pipelines.core.challenge import check_challenge
+from kilnworks.pipelines.core.graph import Pipeline
+from kilnworks.pipelines.core.project import OWN, PROJECT, of_its_code, open_project
+from kilnworks.pipelines.core.retraining import check_retraining
+from kilnworks.schemas.errors import KilnworksError, UnknownName, WiringError
+from kilnworks.schemas.places import project_root
+from kilnworks.schemas.updates import explain
 
 EXAMPLE_DATA = OWN.parent / "data" / "churn.csv"
 """Our own definitions are examples whose data lie in a clone of the repository, and nowhere else."""

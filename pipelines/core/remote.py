@@ -16,9 +16,9 @@ from functools import cached_property, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from schemas.access import private_files
-from schemas.errors import KilnworksError, StoreError
-from schemas.secret import SecretUrl
+from kilnworks.schemas.access import private_files
+from kilnworks.schemas.errors import KilnworksError, StoreError
+from kilnworks.schemas.secret import SecretUrl
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -19,12 +19,12 @@ from typing import Any
 
 from pydantic import Field
 
-from pipelines.core.remote import Remote
-from pipelines.core.store import Run, Store
-from schemas.champion import read_champion
-from schemas.config import Config
-from schemas.errors import UnknownName
-from schemas.files import read_json
+from kilnworks.pipelines.core.remote import Remote
+from kilnworks.pipelines.core.store import Run, Store
+from kilnworks.schemas.champion import read_champion
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.errors import UnknownName
+from kilnworks.schemas.files import read_json
 
 DAY_SECONDS = 86_400
 LEAST_DAYS = 1.0

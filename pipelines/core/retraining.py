@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from components.sources.paths import missing_file
-from pipelines.core.graph import Pipeline
-from schemas.errors import ConfigError
+from kilnworks.components.sources.paths import missing_file
+from kilnworks.pipelines.core.graph import Pipeline
+from kilnworks.schemas.errors import ConfigError
 
 
 def check_retraining(pipeline: Pipeline) -> None:

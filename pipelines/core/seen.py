@@ -6,11 +6,11 @@ same artifact, and for a split by hash of the same key, salt and shares, whateve
 
 from typing import Any
 
-from pipelines.core.inputs import origin_of
-from pipelines.core.step import Step
-from pipelines.core.store import Run
-from schemas.artifacts import Examples
-from schemas.saved_contract import read_saved
+from kilnworks.pipelines.core.inputs import origin_of
+from kilnworks.pipelines.core.step import Step
+from kilnworks.pipelines.core.store import Run
+from kilnworks.schemas.artifacts import Examples
+from kilnworks.schemas.saved_contract import read_saved
 
 LEARNED = ("train", "val")
 """Splits that a model is made with."""
@@ -78,7 +78,7 @@ def _holder(run: Run, origin: dict[str, Any]) -> Run:
 
 def _plan(manifest: dict[str, Any]) -> dict[str, Any] | None:
     """How rows find their split: the settings, and the columns that are hashed; None where that is not known."""
-    from components.sources.splitting.assign import hash_columns
+    from kilnworks.components.sources.splitting.assign import hash_columns
 
     config = manifest.get("config") or {}
     split, contract = config.get("split"), config.get("contract")

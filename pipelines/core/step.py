@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from schemas.artifacts import Artifact
-from schemas.config import Config
-from schemas.context import RunContext
-from schemas.errors import WiringError
+from kilnworks.schemas.artifacts import Artifact
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.context import RunContext
+from kilnworks.schemas.errors import WiringError
 
 
 @dataclass(frozen=True)

@@ -24,16 +24,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.core.manifest import MANIFEST, damage, describe_files, load_manifest
-from pipelines.core.os_errors import explained
-from pipelines.core.remote import Remote
-from schemas.access import private_files
-from schemas.artifacts import Artifact
-from schemas.errors import StoreError, UnknownName
-from schemas.files import link_or_copy, read_json, sync_directory, write_json
-from schemas.locks import exclusive
-from schemas.masking import masked_tree
-from schemas.places import is_remote, store_folder, store_url
+from kilnworks.pipelines.core.manifest import MANIFEST, damage, describe_files, load_manifest
+from kilnworks.pipelines.core.os_errors import explained
+from kilnworks.pipelines.core.remote import Remote
+from kilnworks.schemas.access import private_files
+from kilnworks.schemas.artifacts import Artifact
+from kilnworks.schemas.errors import StoreError, UnknownName
+from kilnworks.schemas.files import link_or_copy, read_json, sync_directory, write_json
+from kilnworks.schemas.locks import exclusive
+from kilnworks.schemas.masking import masked_tree
+from kilnworks.schemas.places import is_remote, store_folder, store_url
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
-from pipelines.core.operations import Operations, Task
-from pipelines.core.step import Step
-from schemas.errors import UnknownName, WiringError
+from kilnworks.pipelines.core.operations import Operations, Task
+from kilnworks.pipelines.core.step import Step
+from kilnworks.schemas.errors import UnknownName, WiringError
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from components.sources.window import as_window
-from pipelines.core.graph import Pipeline
-from schemas.errors import ConfigError
+from kilnworks.components.sources.window import as_window
+from kilnworks.pipelines.core.graph import Pipeline
+from kilnworks.schemas.errors import ConfigError
 
 INTERVAL_VARIABLE = "KILNWORKS_INTERVAL"
 FIELD = "window"

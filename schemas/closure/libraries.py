@@ -5,7 +5,7 @@ import importlib.metadata
 from collections.abc import Iterable
 from functools import cache
 
-from schemas.closure.modules import find_module, places, python_files
+from kilnworks.schemas.closure.modules import find_module, places, python_files
 
 _DISTRIBUTION = {
     "yaml": "PyYAML",

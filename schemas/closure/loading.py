@@ -8,10 +8,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from schemas.closure.bytecode import distrust_bytecode
-from schemas.closure.modules import find_module
-from schemas.errors import ConfigError, KilnworksError, UnknownName
-from schemas.places import is_project, project_root
+from kilnworks.schemas.closure.bytecode import distrust_bytecode
+from kilnworks.schemas.closure.modules import find_module
+from kilnworks.schemas.errors import ConfigError, KilnworksError, UnknownName
+from kilnworks.schemas.places import is_project, project_root
 
 
 def load(path: str) -> Any:

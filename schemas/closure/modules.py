@@ -18,7 +18,7 @@ from functools import cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
-from schemas.places import project_root
+from kilnworks.schemas.places import project_root
 
 METADATA = (".dist-info", ".egg-info", ".egg")
 """Endings of what installed packages leave beside themselves."""

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from schemas.access import private_files
-from schemas.closure import source_code
-from schemas.files import write_text
+from kilnworks.schemas.access import private_files
+from kilnworks.schemas.closure import source_code
+from kilnworks.schemas.files import write_text
 
 MOST_ENTRIES = 5000
 """Beyond so many, what this process did not ask for is forgotten."""

@@ -13,8 +13,8 @@ from functools import cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
-from schemas.closure.modules import HIDDEN, find_module, is_library, places, python_files, source
-from schemas.errors import ConfigError
+from kilnworks.schemas.closure.modules import HIDDEN, find_module, is_library, places, python_files, source
+from kilnworks.schemas.errors import ConfigError
 
 MOST_FILES = 1000
 """A package of more files counts as a whole: its bytes, and the names of the libraries that its lines import."""

@@ -4,8 +4,8 @@ import ast
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from schemas.closure.modules import find_module, is_ours, source
-from schemas.closure.source_code import parsed, source_code, unknown_module
+from kilnworks.schemas.closure.modules import find_module, is_ours, source
+from kilnworks.schemas.closure.source_code import parsed, source_code, unknown_module
 
 READERS = frozenset(
     {"open", "read_text", "read_bytes", "read_csv", "read_parquet", "read_json", "loadtxt", "genfromtxt", "fromfile",

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from schemas.locks import try_to_hold
+from kilnworks.schemas.locks import try_to_hold
 from scripts.airflow.processes import StartFailed, free_port
 
 WAIT_SECONDS = 40.0

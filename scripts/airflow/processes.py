@@ -90,7 +90,7 @@ class Airflow:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW__")}
         sections: dict[str, dict[str, Any]] = {
             "core": {
-                "executor": "dags.executor.LastEndLocalExecutor",
+                "executor": "kilnworks.dags.executor.LastEndLocalExecutor",
                 "parallelism": self.parallelism,
                 "dags_folder": ROOT / "dags",
                 "plugins_folder": self.home / "plugins",

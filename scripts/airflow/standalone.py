@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from schemas.places import ROOT_VARIABLE, is_remote, project_root, store_folder, store_url
+from kilnworks.schemas.places import ROOT_VARIABLE, is_remote, project_root, store_folder, store_url
 from scripts.airflow.database import choose
 from scripts.airflow.home import alone, settled_port
 from scripts.airflow.processes import ROOT, Airflow, StartFailed

@@ -7,17 +7,24 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.compare import CompareConfig, CompareFileConfig, CompareLogConfig, compare, compare_file, compare_log
-from components.quality.drift.report import moved
-from components.quality.rows.batches import rows_of_frame
-from components.reporting.reading import read_run
-from components.reporting.sections.drift import drift
-from components.sources import Wanted
-from components.sources.columns import contract_columns
-from components.sources.prediction_log import PredictionLogSource
-from schemas.artifacts import Examples
-from schemas.contract import Contract, parse_contract
-from schemas.errors import ConfigError, DataInvalid, DataUnreadable, StepSkipped
+from kilnworks.components.compare import (
+    CompareConfig,
+    CompareFileConfig,
+    CompareLogConfig,
+    compare,
+    compare_file,
+    compare_log,
+)
+from kilnworks.components.quality.drift.report import moved
+from kilnworks.components.quality.rows.batches import rows_of_frame
+from kilnworks.components.reporting.reading import read_run
+from kilnworks.components.reporting.sections.drift import drift
+from kilnworks.components.sources import Wanted
+from kilnworks.components.sources.columns import contract_columns
+from kilnworks.components.sources.prediction_log import PredictionLogSource
+from kilnworks.schemas.artifacts import Examples
+from kilnworks.schemas.contract import Contract, parse_contract
+from kilnworks.schemas.errors import ConfigError, DataInvalid, DataUnreadable, StepSkipped
 
 CONTRACT = parse_contract(
     """
@@ -127,8 +134,8 @@ def test_gate_and_report(tmp_path):
 
 def write_log(path: Path, batches: list[dict[str, np.ndarray]], rate: float | None = None) -> None:
     """TFRecord framing by hand; the checks are not looked at by readers that trust their disk."""
-    from components.serving.prediction_records import describe, predict_record
-    from components.serving.values import Predicted
+    from kilnworks.components.serving.prediction_records import describe, predict_record
+    from kilnworks.components.serving.values import Predicted
 
     with path.open("wb") as f:
         for inputs in batches:
@@ -221,7 +228,7 @@ def test_log_that_is_cut_off(tmp_path):
 
 
 def test_steps_fit_into_a_pipeline():
-    from pipelines.core.graph import Champion, Pipeline, Step
+    from kilnworks.pipelines.core.graph import Champion, Pipeline, Step
 
     log = PredictionLogSource(path="log")
     made = Pipeline(

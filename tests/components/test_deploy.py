@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from components.deploy import DeployConfig
-from schemas.champion import read_champion
-from schemas.decision import read_decision
-from schemas.errors import DeployFailed
-from schemas.files import read_json
+from kilnworks.components.deploy import DeployConfig
+from kilnworks.schemas.champion import read_champion
+from kilnworks.schemas.decision import read_decision
+from kilnworks.schemas.errors import DeployFailed
+from kilnworks.schemas.files import read_json
 from tests.components.deploying.deploying_models import names, run_deploy, servable, whole
 
 
@@ -91,7 +91,7 @@ def test_without_a_server_nothing_heavy_is_imported(tmp_path):
     heavy = {"tensorflow", "keras", "grpc", "polars", "pyarrow", "numpy", "tensorflow_serving"}
     script = (
         "import sys; from pathlib import Path; from tests.components.deploying.deploying_models import run_deploy;"
-        "from schemas.artifacts import Servable;"
+        "from kilnworks.schemas.artifacts import Servable;"
         f"folder = Path({str(tmp_path)!r}); run_deploy(folder / 'store', Servable(folder / 's'), folder / 'o');"
         f"assert not {heavy!r} & set(sys.modules)"
     )

@@ -10,12 +10,12 @@ import polars as pl
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from components.evaluate import EvaluateConfig, evaluate
-from components.tasks.choose import choose
-from schemas.artifacts import CheckedExamples, Model
-from schemas.contract import Contract, parse_contract
-from schemas.decision import read_decision
-from schemas.errors import ConfigError, StepFailed, StepSkipped, UnknownName
+from kilnworks.components.evaluate import EvaluateConfig, evaluate
+from kilnworks.components.tasks.choose import choose
+from kilnworks.schemas.artifacts import CheckedExamples, Model
+from kilnworks.schemas.contract import Contract, parse_contract
+from kilnworks.schemas.decision import read_decision
+from kilnworks.schemas.errors import ConfigError, StepFailed, StepSkipped, UnknownName
 from tests.components.tasks.judged import judged
 
 BINARY = parse_contract("""
@@ -235,7 +235,7 @@ def test_the_same_seed_writes_the_same_bytes(tmp_path: Path) -> None:
 
 def test_importing_the_step_imports_nothing_heavy() -> None:
     code = (
-        "import sys, components.evaluate as e; e.EvaluateConfig(min={'auc': .8});"
+        "import sys, kilnworks.components.evaluate as e; e.EvaluateConfig(min={'auc': .8});"
         "print([m for m in ('numpy','polars','tensorflow','keras','sklearn','mlflow','jinja2') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -245,8 +245,8 @@ def test_importing_the_step_imports_nothing_heavy() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 def test_a_real_model_is_measured_on_every_shard(tmp_path: Path, task: str) -> None:
-    from components.learning.predict import predict
-    from components.preprocess import preprocess
+    from kilnworks.components.learning.predict import predict
+    from kilnworks.components.preprocess import preprocess
     from tests.components.features import tabular
 
     contract = tabular.contract(task)

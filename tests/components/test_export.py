@@ -7,11 +7,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.export import ExportConfig, export
-from components.tasks.choose import task_of
-from components.tasks.differences import of_numbers
-from schemas.errors import DataUnreadable, SkewDetected, UnknownName
-from schemas.files import read_json
+from kilnworks.components.export import ExportConfig, export
+from kilnworks.components.tasks.choose import task_of
+from kilnworks.components.tasks.differences import of_numbers
+from kilnworks.schemas.errors import DataUnreadable, SkewDetected, UnknownName
+from kilnworks.schemas.files import read_json
 from tests.components.features import tabular
 
 slow = pytest.mark.slow
@@ -40,7 +40,7 @@ class Exported:
     """One task, from rows to a servable."""
 
     def __init__(self, folder, task):
-        from components.preprocess import preprocess
+        from kilnworks.components.preprocess import preprocess
 
         self.contract = tabular.contract(task)
         self.frame = tabular.rows(150, seed=7, task=task)
@@ -68,7 +68,7 @@ def _expected(run):
     """Predictions of the Keras model on encoded rows: no code of the export involved."""
     import keras
 
-    from components.features.transform import FeatureTransform
+    from kilnworks.components.features.transform import FeatureTransform
 
     model = keras.saving.load_model(run.model.keras_path, compile=False)
     encoded = FeatureTransform.load(run.model.transform).encode(run.frame)
@@ -77,7 +77,7 @@ def _expected(run):
 
 def test_importing_the_step_imports_nothing_heavy():
     heavy = {"tensorflow", "keras", "polars", "pyarrow", "numpy", "pandas", "grpc"}
-    script = f"import sys, components.export; assert not {heavy!r} & set(sys.modules)"
+    script = f"import sys, kilnworks.components.export; assert not {heavy!r} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
@@ -206,7 +206,7 @@ def test_the_warmup_file_holds_real_requests_of_every_signature(exported):
 
 @slow
 def test_the_servers_loader_runs_every_warmup_request(exported):
-    from components.serving.saved_model import load_saved_model
+    from kilnworks.components.serving.saved_model import load_saved_model
 
     run = exported("multiclass")
     loaded = load_saved_model(str(run.servable.saved_model))
@@ -222,10 +222,10 @@ def test_a_model_that_is_not_the_one_that_was_trained_is_refused(exported, tmp_p
 
     import keras
 
-    from components.exporting.skew import check_skew
-    from components.features.raw import raw_arrays
-    from components.features.transform import FeatureTransform
-    from components.learning.predict import forward, outputs
+    from kilnworks.components.exporting.skew import check_skew
+    from kilnworks.components.features.raw import raw_arrays
+    from kilnworks.components.features.transform import FeatureTransform
+    from kilnworks.components.learning.predict import forward, outputs
 
     run = exported("binary")
     other = tmp_path / "other"
@@ -245,8 +245,8 @@ def test_a_model_that_is_not_the_one_that_was_trained_is_refused(exported, tmp_p
 
 @slow
 def test_skew_of_one_row_or_of_a_wrong_class_or_of_nan_is_found(exported):
-    from components.exporting.skew import check_skew
-    from components.features.raw import raw_arrays
+    from kilnworks.components.exporting.skew import check_skew
+    from kilnworks.components.features.raw import raw_arrays
 
     run = exported("multiclass")
     task = task_of(run.model)
@@ -275,8 +275,8 @@ def test_a_preprocessing_that_differs_is_skew(exported, tmp_path):
     """The served graph is built from the transform; a transform that was changed after training is caught."""
     import shutil
 
-    from schemas.artifacts import Model
-    from schemas.files import write_json
+    from kilnworks.schemas.artifacts import Model
+    from kilnworks.schemas.files import write_json
 
     run = exported("binary")
     changed = tmp_path / "model"
@@ -285,8 +285,8 @@ def test_a_preprocessing_that_differs_is_skew(exported, tmp_path):
     plan["features"]["age"]["mean"] += 5.0
     write_json(changed / "transform" / "transform.json", plan)
     servable = export(ExportConfig(), Model(changed), run.examples, run.evaluation, tmp_path / "servable")
-    from components.exporting.skew import check_skew
-    from components.features.raw import raw_arrays
+    from kilnworks.components.exporting.skew import check_skew
+    from kilnworks.components.features.raw import raw_arrays
 
     raw = raw_arrays(run.contract, run.frame)
     with pytest.raises(SkewDetected, match="serving_default"):

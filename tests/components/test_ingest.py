@@ -6,9 +6,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from components.ingest import IngestConfig, ingest
-from components.sources import AsGiven, ByHash, CsvSource, GivenSplits, ImageFolderSource, ParquetSource
-from schemas.errors import ConfigError, ContractError, DataInvalid, DataUnreadable, UnknownName
+from kilnworks.components.ingest import IngestConfig, ingest
+from kilnworks.components.sources import AsGiven, ByHash, CsvSource, GivenSplits, ImageFolderSource, ParquetSource
+from kilnworks.schemas.errors import ConfigError, ContractError, DataInvalid, DataUnreadable, UnknownName
 from tests.components.sources.data_makers import PEOPLE, image_folder, people, people_frame, write_png
 
 IMAGES = (
@@ -46,7 +46,7 @@ def test_the_same_data_gives_the_same_bytes(tmp_path, monkeypatch):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         make(tmp_path / name, people_frame(2_000), rows_per_shard=600)
-        monkeypatch.setattr("components.sources.base.BATCH_ROWS", 170)
+        monkeypatch.setattr("kilnworks.components.sources.base.BATCH_ROWS", 170)
     one, two = digests(tmp_path / "one" / "out"), digests(tmp_path / "two" / "out")
     assert one == two and len(one) > 4, "where batches end does not show"
 
@@ -171,7 +171,7 @@ def test_unknown_check_is_refused_before_reading(tmp_path):
 
 def test_importing_the_step_imports_nothing_heavy():
     heavy = ["polars", "numpy", "pandas", "pyarrow", "tensorflow", "great_expectations", "PIL", "sklearn"]
-    code = f"import sys, components.ingest, components.validate; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, kilnworks.components.ingest, kilnworks.components.validate; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
     )

@@ -7,14 +7,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.preprocess import PreprocessConfig, preprocess
-from schemas.errors import DataUnreadable
+from kilnworks.components.preprocess import PreprocessConfig, preprocess
+from kilnworks.schemas.errors import DataUnreadable
 from tests.components.features import tabular
 
 
 def test_importing_the_step_imports_nothing_heavy():
     heavy = {"tensorflow", "keras", "polars", "pyarrow", "numpy", "pandas", "grpc"}
-    script = f"import sys, components.preprocess; assert not {heavy!r} & set(sys.modules)"
+    script = f"import sys, kilnworks.components.preprocess; assert not {heavy!r} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
@@ -41,7 +41,7 @@ def test_only_the_training_split_is_learned_from(tmp_path):
     assert transform.description["features"]["s"]["values"] == ["a", "b"]
     assert transform.description["block"] == ["x", "s=?", "s=a", "s=b"]
     assert [t["name"] for t in transform.description["encoded"]] == ["numeric"]
-    from components.features.transform import FeatureTransform
+    from kilnworks.components.features.transform import FeatureTransform
 
     encoded = FeatureTransform.load(transform).encode(train)
     np.testing.assert_allclose(encoded["numeric"], [[-1, 0, 1, 0], [1, 0, 0, 1]])

@@ -7,10 +7,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.train import TrainConfig
-from schemas.context import Progress
-from schemas.errors import ConfigError, DataInvalid, TrainingDiverged
-from schemas.files import write_json
+from kilnworks.components.train import TrainConfig
+from kilnworks.schemas.context import Progress
+from kilnworks.schemas.errors import ConfigError, DataInvalid, TrainingDiverged
+from kilnworks.schemas.files import write_json
 from tests.components.learning.replica_runs import weights
 from tests.components.learning.training_examples import (
     DIGITS,
@@ -71,7 +71,7 @@ def test_the_saved_weights_are_those_of_the_best_epoch(tmp_path: Path) -> None:
     import keras
     from sklearn.metrics import log_loss
 
-    from components.features.transform import FeatureTransform
+    from kilnworks.components.features.transform import FeatureTransform
 
     given, transform = customers(tmp_path)
     config = small(epochs=12, optimizer={"kind": "sgd", "learning_rate": 3.0}, early_stopping=None)

@@ -8,13 +8,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.ingest import IngestConfig, ingest
-from components.sources import AsGiven, CsvSource, GivenSplits, ImageFolderSource, ParquetSource
-from components.validate import ValidateConfig, validate
-from schemas.artifacts import Examples
-from schemas.context import RunContext
-from schemas.contract import load_contract, parse_contract
-from schemas.errors import ContractError, DataInvalid
+from kilnworks.components.ingest import IngestConfig, ingest
+from kilnworks.components.sources import AsGiven, CsvSource, GivenSplits, ImageFolderSource, ParquetSource
+from kilnworks.components.validate import ValidateConfig, validate
+from kilnworks.schemas.artifacts import Examples
+from kilnworks.schemas.context import RunContext
+from kilnworks.schemas.contract import load_contract, parse_contract
+from kilnworks.schemas.errors import ContractError, DataInvalid
 from tests.components.sources.data_makers import image_folder, people, people_frame
 
 pytestmark = pytest.mark.slow

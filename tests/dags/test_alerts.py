@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipelines.core.store import Store
-from schemas.decision import Comparand, DecisionRecord
-from schemas.errors import DataInvalid
-from schemas.files import read_json
+from kilnworks.pipelines.core.store import Store
+from kilnworks.schemas.decision import Comparand, DecisionRecord
+from kilnworks.schemas.errors import DataInvalid
+from kilnworks.schemas.files import read_json
 
 pytestmark = pytest.mark.slow
 
@@ -28,7 +28,7 @@ def alerts(store):
 
 
 def test_a_failed_task_is_told_by_its_error_with_the_columns_rules_and_rows(run, project):
-    from dags.alerts import task_failed
+    from kilnworks.dags.alerts import task_failed
 
     listed = [f"{column} [train]: is between 0 and 120 (3 of 90 rows break it)" for column in "abcde"]
     error = DataInvalid("5 critical rule(s) of contract 'toy' broken:\n    " + "\n    ".join(listed))
@@ -41,14 +41,14 @@ def test_a_failed_task_is_told_by_its_error_with_the_columns_rules_and_rows(run,
 
 
 def test_a_task_that_died_without_a_word_is_told_by_the_exception(run, project):
-    from dags.alerts import task_failed
+    from kilnworks.dags.alerts import task_failed
 
     task_failed(context(exception=RuntimeError("the command ended with signal SIGKILL")))
     assert alerts(project)[0]["text"] == "the command ended with signal SIGKILL"
 
 
 def test_a_closed_gate_is_told_by_its_record_and_those_behind_it_are_not(run, project):
-    from dags.alerts import gate_closed
+    from kilnworks.dags.alerts import gate_closed
 
     check = Comparand(name="auc", measured=0.71, comparison=">=", wanted=0.8, passed=False)
     scratch = run.path / "evaluation.skipped"
@@ -61,7 +61,7 @@ def test_a_closed_gate_is_told_by_its_record_and_those_behind_it_are_not(run, pr
 
 
 def test_an_alert_links_to_its_run(project, monkeypatch):
-    from dags.alerts import tell
+    from kilnworks.dags.alerts import tell
 
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example/team/")
     tell("failed", "toy", "manual__2026-01-02T03:04:05+00:00", "model", "text")
@@ -70,7 +70,7 @@ def test_an_alert_links_to_its_run(project, monkeypatch):
 
 
 def test_a_late_run_is_told(project):
-    from dags.alerts import deadline_missed
+    from kilnworks.dags.alerts import deadline_missed
 
     asyncio.run(deadline_missed("toy", 3600, context={"dag_run": {"dag_run_id": "r9"}}))
     assert [(a["kind"], a["run_id"]) for a in alerts(project)] == [("late", "r9")]

@@ -7,11 +7,11 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 from airflow.sdk.execution_time import task_runner
 
-from dags.approval import APPROVE, REJECT, ApprovalOperator
-from pipelines.core.execute import run_all
-from pipelines.core.registry import load
-from pipelines.core.store import Store
-from schemas.champion import ChampionRecord, write_champion
+from kilnworks.dags.approval import APPROVE, REJECT, ApprovalOperator
+from kilnworks.pipelines.core.execute import run_all
+from kilnworks.pipelines.core.registry import load
+from kilnworks.pipelines.core.store import Store
+from kilnworks.schemas.champion import ChampionRecord, write_champion
 
 
 class Comms:

@@ -6,14 +6,14 @@ import shutil
 import jsonschema
 import pytest
 
-from dags.champion import PROMOTE, ROLLBACK, arguments, build_champion_dag
-from dags.factory import build_dag
-from pipelines.core.execute import run_all
-from pipelines.core.promotion import WISHES
-from pipelines.core.registry import load
-from pipelines.core.store import Store
-from schemas.champion import read_champion
-from schemas.errors import ConfigError
+from kilnworks.dags.champion import PROMOTE, ROLLBACK, arguments, build_champion_dag
+from kilnworks.dags.factory import build_dag
+from kilnworks.pipelines.core.execute import run_all
+from kilnworks.pipelines.core.promotion import WISHES
+from kilnworks.pipelines.core.registry import load
+from kilnworks.pipelines.core.store import Store
+from kilnworks.schemas.champion import read_champion
+from kilnworks.schemas.errors import ConfigError
 
 pytestmark = pytest.mark.slow
 

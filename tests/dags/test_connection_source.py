@@ -8,27 +8,27 @@ import sys
 
 import pytest
 
-from pipelines.core.store import Store
+from kilnworks.pipelines.core.store import Store
 from tests.dags.airflow_home import ROOT
 
 pytestmark = pytest.mark.slow
 DEFINITION = """
-from components.ingest import IngestConfig, ingest
-from components.sources import SqlSource
-from pipelines.core.graph import Pipeline, Step
-from schemas.contract import parse_contract
+from kilnworks.components.ingest import IngestConfig, ingest
+from kilnworks.components.sources import SqlSource
+from kilnworks.pipelines.core.graph import Pipeline, Step
+from kilnworks.schemas.contract import parse_contract
 
 CONTRACT = parse_contract("{name: shop, features: {n: {dtype: int}}}")
 SOURCE = SqlSource(url="sqlite:///${connection:shop_db.password}", query="select n from sold order by n")
 SHOP = Pipeline("shop", (Step("examples", ingest, IngestConfig(contract=CONTRACT, source=SOURCE)),))
 """
 CODE = """
-import dags.training, json, sys
+import kilnworks.dags.training, json, sys
 from airflow.models import Connection
 from airflow.utils.session import create_session
 with create_session() as session:
     session.add(Connection(conn_id="shop_db", conn_type="sqlite", password=sys.argv[1]))
-run = dags.training.shop.test()
+run = kilnworks.dags.training.shop.test()
 print()
 print(json.dumps([str(run.state), run.run_id]))
 """

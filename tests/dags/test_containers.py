@@ -6,10 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from dags.containers import docker_arguments, pod_arguments, pod_manifest
-from pipelines.core.operations import Docker, Operations, Pod, Python, Task
-from pipelines.core.registry import load
-from schemas.errors import ConfigError
+from kilnworks.dags.containers import docker_arguments, pod_arguments, pod_manifest
+from kilnworks.pipelines.core.operations import Docker, Operations, Pod, Python, Task
+from kilnworks.pipelines.core.registry import load
+from kilnworks.schemas.errors import ConfigError
 
 ARGUMENTS = ("step", "churn", "model")
 ENV = {"KILNWORKS_RUN_ID": "{{ run_id }}", "KILNWORKS_OVERRIDES": "{{ overrides(params, run_id) }}"}
@@ -24,7 +24,7 @@ def test_a_container_gets_the_command_the_store_and_its_limits():
     where = Docker("kilnworks:1", cpus=2, memory_gb=4, gpus=1, network="models")
     assert docker_arguments(where, ARGUMENTS, ENV) == {
         "image": "kilnworks:1",
-        "command": ["python", "-m", "pipelines", "step", "churn", "model"],
+        "command": ["python", "-m", "kilnworks", "step", "churn", "model"],
         "environment": {**ENV, "KILNWORKS_STORE": "/srv/store"},
         "mounts": [{"target": "/srv/store", "source": "/srv/store", "type": "bind"}],
         "mount_tmp_dir": False,
@@ -74,7 +74,7 @@ def test_a_pod_gets_the_command_the_store_resources_and_a_gpu():
                 {
                     "name": "base",
                     "image": "registry/kilnworks:1",
-                    "command": ["python", "-m", "pipelines", "step", "churn", "model"],
+                    "command": ["python", "-m", "kilnworks", "step", "churn", "model"],
                     "env": [
                         {"name": "KILNWORKS_RUN_ID", "value": "{{ run_id }}"},
                         {"name": "KILNWORKS_OVERRIDES", "value": "{{ overrides(params, run_id) }}"},
@@ -105,7 +105,7 @@ def test_a_skipped_step_is_a_skipped_pod():
 
 @pytest.mark.slow
 def test_another_python_runs_the_command(project):
-    from dags.factory import build_dag
+    from kilnworks.dags.factory import build_dag
 
     toy = load("toy")
     dag = build_dag(replace(toy, operations=Operations(tasks={"model": Task(where=Python("/opt/gpu/bin/python"))})))
@@ -124,7 +124,7 @@ PROVIDED = pytest.mark.parametrize(
 
 def operator(where):
     """The task of the toy's training, where that is to run."""
-    from dags.factory import build_dag
+    from kilnworks.dags.factory import build_dag
 
     toy = replace(load("toy"), operations=Operations(tasks={"model": Task(where=where)}))
     return build_dag(toy).get_task("model")
@@ -181,7 +181,7 @@ def test_the_provider_asks_the_engine_for_that_container(project):
     assert {"command", "environment"} <= set(task.template_fields)
     assert task.execute({}) is None
     asked, client = task.cli.asked, task.cli
-    assert (asked["Image"], asked["Cmd"]) == ("kilnworks:1", ["python", "-m", "pipelines", "step", "toy", "model"])
+    assert (asked["Image"], asked["Cmd"]) == ("kilnworks:1", ["python", "-m", "kilnworks", "step", "toy", "model"])
     assert f"KILNWORKS_STORE={project}" in asked["Env"]
     host = asked["HostConfig"]
     assert [(m["Source"], m["Target"], m["Type"]) for m in host["Mounts"]] == [(str(project), str(project), "bind")]
@@ -220,7 +220,7 @@ def test_the_provider_makes_that_pod_of_it(project, tmp_path):
     assert "pod_template_dict" in task.template_fields
     pod = task.build_pod_request_obj()
     container = pod.spec.containers[0]
-    assert container.command == ["python", "-m", "pipelines", "step", "toy", "model"]
+    assert container.command == ["python", "-m", "kilnworks", "step", "toy", "model"]
     assert container.resources.limits == {"cpu": "2", "memory": "4096Mi", "nvidia.com/gpu": "1"}
     assert pod.spec.volumes[0].persistent_volume_claim.claim_name == "store"
     assert pod.metadata.name.startswith("toy-model-")

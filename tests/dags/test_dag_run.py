@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipelines.core.store import Run, Store
-from schemas.files import read_json
+from kilnworks.pipelines.core.store import Run, Store
+from kilnworks.schemas.files import read_json
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -28,10 +28,10 @@ CASES = {
 CODE = """
 import json, sys
 from airflow.sdk import DAG
-import dags.training
+import kilnworks.dags.training
 found = {}
 for case, (name, conf) in json.loads(sys.argv[1]).items():
-    run = getattr(dags.training, name).test(run_conf=conf)
+    run = getattr(kilnworks.dags.training, name).test(run_conf=conf)
     tasks = {ti.task_id: ti.state for ti in run.get_task_instances()}
     found[case] = {"state": run.state, "run_id": run.run_id, "tasks": tasks}
 print()
@@ -58,7 +58,7 @@ def runs(airflow_database, tmp_path_factory):
 
 
 def locally(store: Path, name: str, *arguments: str) -> Run:
-    command = [sys.executable, "-m", "pipelines", "run", name, "--run-id", "local", "--store", str(store), *arguments]
+    command = [sys.executable, "-m", "kilnworks", "run", name, "--run-id", "local", "--store", str(store), *arguments]
     done = subprocess.run(command, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return Store(store).run(name, "local")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.core.store import Store
+from kilnworks.pipelines.core.store import Store
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -16,8 +16,8 @@ CONF = {"model.epochs": 1, "evaluation.min": {}}
 CODE = """
 import json, sys
 from airflow.sdk import DAG
-import dags.training
-run = dags.training.churn.test(run_conf=json.loads(sys.argv[1]))
+import kilnworks.dags.training
+run = kilnworks.dags.training.churn.test(run_conf=json.loads(sys.argv[1]))
 print()
 print(json.dumps([run.state, run.run_id]))
 """
@@ -26,7 +26,7 @@ print(json.dumps([run.state, run.run_id]))
 def test_by_airflow_every_artifact_of_the_local_run_is_found_again(airflow_database, tmp_path):
     env = {**os.environ, "PYTHONPATH": str(ROOT), "KILNWORKS_ROOT": str(ROOT), "KILNWORKS_STORE": str(tmp_path)}
     settings = [word for name, value in CONF.items() for word in ("--set", f"{name}={json.dumps(value)}")]
-    local = [sys.executable, "-m", "pipelines", "run", "churn", "--run-id", "local", "--promote", *settings]
+    local = [sys.executable, "-m", "kilnworks", "run", "churn", "--run-id", "local", "--promote", *settings]
     subprocess.run(local, check=True, env=env, cwd=ROOT, capture_output=True)
     command = [sys.executable, "-c", CODE, json.dumps({**CONF, "live": "promote"})]
     done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -5,7 +5,7 @@ from airflow.executors.base_executor import BaseExecutor
 from airflow.models.taskinstancekey import TaskInstanceKey
 from airflow.utils.state import TaskInstanceState
 
-from dags.executor import LastEnd
+from kilnworks.dags.executor import LastEnd
 
 
 class Workload:

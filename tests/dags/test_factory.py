@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.churn import CHURN
-from pipelines.core.operations import Operations, Task, ThisProcess
-from pipelines.core.registry import load
+from kilnworks.pipelines.churn import CHURN
+from kilnworks.pipelines.core.operations import Operations, Task, ThisProcess
+from kilnworks.pipelines.core.registry import load
 from tests.dags.airflow_home import PROJECT
 
 pytestmark = pytest.mark.slow
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def build(project):
-    from dags.factory import build_dag
+    from kilnworks.dags.factory import build_dag
 
     return build_dag
 
@@ -52,7 +52,7 @@ def test_what_the_definition_says_is_on_the_dag(build, toy):
 
 def test_whose_workers_take_a_task_and_how_often(build, toy):
     """The DAGs that move the champion belong where the deployment does."""
-    from dags.champion import build_champion_dag
+    from kilnworks.dags.champion import build_champion_dag
 
     told = Task(queue="serving", priority=7, executor_config={"pod_override": "big"}, retries=0)
     routed = replace(toy, operations=replace(toy.operations, tasks={**toy.operations.tasks, "deployment": told}))
@@ -173,7 +173,7 @@ HEAVY = ["tensorflow", "keras", "great_expectations", "mlflow", "pyspark", "pand
 def test_reading_every_dag_file_loads_nothing_heavy(python):
     code = f"""
 import json, sys
-import dags.training, dags.refused
+import kilnworks.dags.training, kilnworks.dags.refused
 print(json.dumps(sorted(set({HEAVY}) & set(sys.modules))))
 """
     assert python(code) == []
@@ -184,10 +184,10 @@ def test_serialization_is_the_same_in_every_process(python):
 import json
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.models.serialized_dag import SerializedDagModel
-import dags.training
+import kilnworks.dags.training
 found = {}
 for name in ("toy", "grouped"):
-    dag = getattr(dags.training, name)
+    dag = getattr(kilnworks.dags.training, name)
     dag.fileloc = "training.py"
     found[name] = SerializedDagModel.hash(DagSerialization.to_dict(dag))
 print(json.dumps(found))
@@ -198,8 +198,8 @@ print(json.dumps(found))
 def test_the_process_of_a_task_builds_its_own_dag_alone(python):
     code = """
 import json
-import dags.training
-found = [n for n, v in vars(dags.training).items() if type(v).__name__ == "DAG"]
+import kilnworks.dags.training
+found = [n for n, v in vars(kilnworks.dags.training).items() if type(v).__name__ == "DAG"]
 print(json.dumps(found))
 """
     asked = {"_AIRFLOW_PARSING_CONTEXT_DAG_ID": "arriving_retrain", "_AIRFLOW_PARSING_CONTEXT_TASK_ID": "decide"}
@@ -236,13 +236,13 @@ from pathlib import Path
 root = Path(os.environ["KILNWORKS_ROOT"])
 said = []
 def refused():
-    sys.modules.pop("dags.refused", None)
+    sys.modules.pop("kilnworks.dags.refused", None)
     try:
-        import dags.refused
+        import kilnworks.dags.refused
         said.append("")
     except Exception as error:
         said.append(str(error))
-import dags.training
+import kilnworks.dags.training
 refused()
 count = len((root / "imports").read_text())
 (root / "pipelines" / "counted.py").write_text("raise ValueError('changed')")
@@ -256,13 +256,13 @@ print(json.dumps([count, *said]))
 
 REFUSED = """
 import json
-import dags.training
+import kilnworks.dags.training
 try:
-    import dags.refused
+    import kilnworks.dags.refused
     said = ""
 except Exception as error:
     said = str(error)
-print(json.dumps([sorted(n for n, v in vars(dags.training).items() if type(v).__name__ == "DAG"), said]))
+print(json.dumps([sorted(n for n, v in vars(kilnworks.dags.training).items() if type(v).__name__ == "DAG"), said]))
 """
 
 
@@ -290,7 +290,7 @@ def test_a_definition_whose_dag_would_be_called_like_another_is_refused_with_tha
     found, said = python(REFUSED, KILNWORKS_ROOT=str(tmp_path))
     assert {"toy", "toy_champion", "maintenance"} <= set(found)
     assert f"{name}: there is another DAG {name}" in said
-    code = f"import dags.training, json; print(json.dumps(sorted(dags.training.{name}.task_dict)))"
+    code = f"import kilnworks.dags.training, json; print(json.dumps(sorted(kilnworks.dags.training.{name}.task_dict)))"
     tasks = python(code, KILNWORKS_ROOT=str(tmp_path), _AIRFLOW_PARSING_CONTEXT_DAG_ID=name)
     assert tasks == (["move"] if name == "toy_champion" else ["prune"])
 
@@ -307,11 +307,11 @@ def test_a_definition_that_does_not_load_takes_no_other_with_it(python, tmp_path
     (tmp_path / "pipelines" / "broken.py").write_text("import nothing_of_that_name\n")
     code = """
 import json
-import dags.training
+import kilnworks.dags.training
 try:
-    import dags.refused
+    import kilnworks.dags.refused
 except Exception as error:
-    print(json.dumps([hasattr(dags.training, "broken"), str(error)]))
+    print(json.dumps([hasattr(kilnworks.dags.training, "broken"), str(error)]))
 """
     found, message = python(code, KILNWORKS_ROOT=str(tmp_path))
     assert not found
@@ -320,7 +320,7 @@ except Exception as error:
 
 def test_a_gate_that_closes_within_a_group_is_told(build):
     """Such a task has not been skipped: its other steps are made."""
-    from dags import alerts
+    from kilnworks.dags import alerts
 
     task = build(CHURN).get_task("learn")
     assert [*task.on_success_callback] == [*task.on_skipped_callback] == [alerts.gate_closed]

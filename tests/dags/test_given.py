@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipelines.core.registry import load
-from schemas.errors import ConfigError
+from kilnworks.pipelines.core.registry import load
+from kilnworks.schemas.errors import ConfigError
 
 pytestmark = pytest.mark.slow
 ADAM = "model.optimizer.kind is 'adam'"
@@ -12,8 +12,8 @@ ADAM = "model.optimizer.kind is 'adam'"
 @pytest.fixture(scope="module")
 def fields():
     """The form of the shipped definition, as Airflow keeps it."""
-    from dags.factory import build_dag
-    from dags.given import Fields
+    from kilnworks.dags.factory import build_dag
+    from kilnworks.dags.given import Fields
 
     params = build_dag(load("churn")).params
     found = {name: params.get_param(name) for name in params}
@@ -80,7 +80,7 @@ def test_no_field_has_a_rule_that_the_form_would_apply_without_a_word(fields):
 
 
 def test_help_is_a_text_without_raw_markup():
-    from dags.factory import build_dag
+    from kilnworks.dags.factory import build_dag
 
     params = build_dag(load("churn")).params
     for name in params.keys() - {"live"}:

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from dags.guard import Guard, asked
+from kilnworks.dags.guard import Guard, asked
 
 TRIGGER = "/api/v2/dags/churn/dagRuns"
 

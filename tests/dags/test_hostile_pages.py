@@ -5,14 +5,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from components.reporting.report import render_report
-from dags import live
-from dags.pages import overview, said, waiting
-from dags.side_by_side import side_by_side
-from dags.summaries import Summaries
-from pipelines.core.store import Store
-from schemas.files import write_json
-from schemas.markdown import cell, code, escaped
+from kilnworks.components.reporting.report import render_report
+from kilnworks.dags import live
+from kilnworks.dags.pages import overview, said, waiting
+from kilnworks.dags.side_by_side import side_by_side
+from kilnworks.dags.summaries import Summaries
+from kilnworks.pipelines.core.store import Store
+from kilnworks.schemas.files import write_json
+from kilnworks.schemas.markdown import cell, code, escaped
 from tests.hostile import HOSTILE, MARK, harmless
 
 
@@ -91,7 +91,7 @@ def test_a_definition_of_a_link_is_none():
 def test_the_note_of_a_run_is_text(project, text):
     from markdown_it import MarkdownIt
 
-    from dags.notes import on_dag_run_failed
+    from kilnworks.dags.notes import on_dag_run_failed
 
     Store(project).run("toy", "r1").record("model", "failed", reason=text)
     dag_run = SimpleNamespace(dag_id="toy", run_id="r1", note=None, dag=SimpleNamespace(tags={"kilnworks"}))

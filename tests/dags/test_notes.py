@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipelines.core.reasons import LONGEST, in_one_line
-from pipelines.core.store import Store
-from schemas.decision import Comparand, DecisionRecord
-from schemas.files import write_json
+from kilnworks.pipelines.core.reasons import LONGEST, in_one_line
+from kilnworks.pipelines.core.store import Store
+from kilnworks.schemas.decision import Comparand, DecisionRecord
+from kilnworks.schemas.files import write_json
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def closed(run, gate):
 
 @pytest.mark.slow
 def test_a_failed_run_says_which_rules_were_broken(run):
-    from dags.notes import on_dag_run_failed
+    from kilnworks.dags.notes import on_dag_run_failed
 
     run.record("checked", "failed", reason="1 rule(s) broken:\n    age [train]: is below 120 (3 of 9 rows break it)")
     run.record("model", "skipped", reason="step 'checked' failed")
@@ -42,7 +42,7 @@ def test_a_failed_run_says_which_rules_were_broken(run):
 
 @pytest.mark.slow
 def test_a_run_that_stopped_at_a_gate_says_at_which(run):
-    from dags.notes import on_dag_run_success
+    from kilnworks.dags.notes import on_dag_run_success
 
     record = closed(run, "evaluation")
     dag_run = ended()
@@ -52,7 +52,7 @@ def test_a_run_that_stopped_at_a_gate_says_at_which(run):
 
 @pytest.mark.slow
 def test_a_good_run_says_verdict_version_and_metrics(run, project):
-    from dags.notes import on_dag_run_success
+    from kilnworks.dags.notes import on_dag_run_success
 
     write_json(run.path / "evaluation" / "manifest.json", {"fingerprint": "f"})
     write_json(run.path / "evaluation" / "evaluation.json", {"metrics": {"auc": {"value": 0.81234}}})
@@ -71,7 +71,7 @@ def test_a_good_run_says_verdict_version_and_metrics(run, project):
 
 @pytest.mark.slow
 def test_a_trial_and_a_good_run_say_nothing(run):
-    from dags.notes import on_dag_run_success
+    from kilnworks.dags.notes import on_dag_run_success
 
     run.record("checked", "done", seconds=1.0)
     closed(run, "trial")
@@ -91,7 +91,7 @@ def test_a_trial_and_a_good_run_say_nothing(run):
     ids=["a person's note", "another team's run", "set by hand"],
 )
 def test_a_note_of_a_person_stays_and_the_runs_of_others_are_theirs(run, dag_run):
-    from dags.notes import on_dag_run_failed
+    from kilnworks.dags.notes import on_dag_run_failed
 
     run.record("checked", "failed", reason="bad")
     before = dag_run.note

@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from pipelines.core.store import Store
-from schemas.files import read_json
+from kilnworks.pipelines.core.store import Store
+from kilnworks.schemas.files import read_json
 
 pytestmark = pytest.mark.slow
 
@@ -75,7 +75,7 @@ def tell(project, monkeypatch):
     """Tell one alert by connections of these contents; the others of the environment stay."""
 
     def told(**connections):
-        from dags import alerts
+        from kilnworks.dags import alerts
 
         for name, content in connections.items():
             monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(content))
@@ -145,7 +145,7 @@ def test_one_receiver_that_fails_keeps_it_from_no_other(tell, web, project, capl
 
 
 def test_a_connection_that_does_not_exist_is_a_warning(project, monkeypatch, caplog):
-    from dags import alerts
+    from kilnworks.dags import alerts
 
     monkeypatch.setenv("KILNWORKS_ALERT_CONNECTIONS", "nobody_made_this")
     alerts.tell("failed", "toy", "r1", "model", "text")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.core.store import Store, now
-from schemas.errors import ConfigError, DataInvalid, DeployFailed, StepFailed, StoreError, TrainingDiverged
+from kilnworks.pipelines.core.store import Store, now
+from kilnworks.schemas.errors import ConfigError, DataInvalid, DeployFailed, StepFailed, StoreError, TrainingDiverged
 from tests.waiting import LONG_SECONDS, until
 
 pytestmark = pytest.mark.slow
@@ -20,7 +20,7 @@ def run(project):
 
 
 def verdict(code, began, run_id="r1"):
-    from dags.operators import verdict as judged
+    from kilnworks.dags.operators import verdict as judged
 
     return judged("toy", run_id, ["checked", "model"], code, began)
 
@@ -84,7 +84,7 @@ time.sleep(600)
 
 
 def test_a_stopped_task_stops_all_that_it_started(project, tmp_path, monkeypatch):
-    from dags import operators
+    from kilnworks.dags import operators
 
     pid_file = tmp_path / "pid"
     monkeypatch.setattr(operators, "command", lambda *_: [sys.executable, "-c", SLEEPER, str(pid_file)])
@@ -109,7 +109,7 @@ def alive(pid: int) -> bool:
 
 
 def test_the_command_gets_the_environment_and_every_line_is_logged(project, monkeypatch, caplog):
-    from dags import operators
+    from kilnworks.dags import operators
 
     code = "import os; print(os.environ['KILNWORKS_RUN_ID']); print(os.environ['KILNWORKS_STORE'])"
     monkeypatch.setattr(operators, "command", lambda *_: [sys.executable, "-c", code])

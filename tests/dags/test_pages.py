@@ -3,13 +3,13 @@
 import re
 from pathlib import Path
 
-from dags.live import content, live
-from dags.pages import MOST_LOOKS, overview, report_path, waiting
-from dags.side_by_side import side_by_side
-from dags.summaries import Summaries
-from pipelines.core.store import Store
-from schemas.decision import Comparand, DecisionRecord
-from schemas.files import write_json
+from kilnworks.dags.live import content, live
+from kilnworks.dags.pages import MOST_LOOKS, overview, report_path, waiting
+from kilnworks.dags.side_by_side import side_by_side
+from kilnworks.dags.summaries import Summaries
+from kilnworks.pipelines.core.store import Store
+from kilnworks.schemas.decision import Comparand, DecisionRecord
+from kilnworks.schemas.files import write_json
 
 
 def measured(made, auc):

@@ -9,7 +9,7 @@ from textwrap import dedent
 
 import pytest
 
-from pipelines.cli.app import main
+from kilnworks.pipelines.cli.app import main
 
 pytestmark = pytest.mark.slow
 READ = """

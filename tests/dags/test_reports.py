@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from pipelines.core.store import Store
+from kilnworks.pipelines.core.store import Store
 
 pytestmark = [
     pytest.mark.slow,
@@ -23,7 +23,7 @@ def ask(airflow_database):
     from airflow.api_fastapi.core_api.security import get_user
     from httpx import ASGITransport, AsyncClient
 
-    from dags.reports import app
+    from kilnworks.dags.reports import app
 
     create_auth_manager()
     app.dependency_overrides[get_user] = lambda: SimpleAuthManagerUser(username="admin", role="admin")

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from schemas.errors import DataInvalid
-from schemas.files import read_json
+from kilnworks.schemas.errors import DataInvalid
+from kilnworks.schemas.files import read_json
 
 pytestmark = pytest.mark.slow
 RULES = {"settle_seconds": 0, "coalesce_seconds": 0, "cool_down_seconds": 0, "max_per_day": 100}
@@ -15,8 +15,8 @@ RULES = {"settle_seconds": 0, "coalesce_seconds": 0, "cool_down_seconds": 0, "ma
 @pytest.fixture
 def decide(project, tmp_path, monkeypatch):
     """The first task of a pipeline that retrains, with no pauses."""
-    from dags.retrain import build_retrain_dag
-    from pipelines.core.registry import load
+    from kilnworks.dags.retrain import build_retrain_dag
+    from kilnworks.pipelines.core.registry import load
 
     landing = tmp_path / "landing"
     landing.mkdir()
@@ -60,8 +60,8 @@ def test_every_task_of_the_dag_tells_that_it_failed(decide):
 
 
 def test_what_a_run_failed_by_is_set_aside_and_told_with_the_way_back(decide, project):
-    from components.retraining.watch import confirm
-    from pipelines.core.store import Store
+    from kilnworks.components.retraining.watch import confirm
+    from kilnworks.pipelines.core.store import Store
 
     put(decide, "bad.csv", "value\nx\n")
     order = decide.execute(context(decide))
@@ -88,8 +88,8 @@ def test_what_a_run_failed_by_is_set_aside_and_told_with_the_way_back(decide, pr
 )
 def test_the_alert_of_a_failed_retraining_names_the_files(project, wrong, text):
     """Those that are bad by themselves; all new ones where none is."""
-    from dags.alerts import task_failed
-    from pipelines.core.store import Store
+    from kilnworks.dags.alerts import task_failed
+    from kilnworks.pipelines.core.store import Store
 
     run = Store(project).run("arriving", "r1")
     files = [

@@ -28,8 +28,8 @@ def first(project):
 
         from airflow.serialization.serialized_objects import DagSerialization
 
-        from dags.factory import build_dag
-        from pipelines.core.registry import load
+        from kilnworks.dags.factory import build_dag
+        from kilnworks.pipelines.core.registry import load
 
         dag = build_dag(replace(load(name), **changes))
         read = DagSerialization.from_dict(DagSerialization.to_dict(dag))
@@ -82,7 +82,7 @@ def after(end, cron):
     """What comes after an interval that ended then."""
     from airflow.timetables.base import DataInterval, TimeRestriction
 
-    from dags.timetable import NextInterval
+    from kilnworks.dags.timetable import NextInterval
 
     last = DataInterval(pendulum.instance(end - dt.timedelta(days=1)), pendulum.instance(end))
     return NextInterval(cron, timezone="UTC").next_dagrun_info(

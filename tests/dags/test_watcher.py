@@ -12,8 +12,8 @@ RULES = {"settle_seconds": 0, "coalesce_seconds": 0, "cool_down_seconds": 0, "po
 
 @pytest.fixture
 def trigger(project, tmp_path):
-    from components.retraining.policy import RetrainPolicy
-    from dags.watcher import LandingTrigger
+    from kilnworks.components.retraining.policy import RetrainPolicy
+    from kilnworks.dags.watcher import LandingTrigger
 
     (tmp_path / "landing").mkdir()
     policy = RetrainPolicy(landing=str(tmp_path / "landing"), **RULES)
@@ -44,7 +44,7 @@ def put(trigger, name, text="value\n1\n"):
 
 def test_it_is_made_anew_from_what_it_is_serialized_to(trigger):
     path, arguments = trigger.serialize()
-    assert path == "dags.watcher.LandingTrigger"
+    assert path == "kilnworks.dags.watcher.LandingTrigger"
     assert type(trigger)(**arguments).serialize() == (path, arguments)
 
 
@@ -53,8 +53,8 @@ def test_nothing_new_makes_no_event(trigger):
 
 
 def test_one_event_for_what_is_due_and_the_next_after_it_was_claimed(trigger, project):
-    from components.retraining.policy import RetrainPolicy
-    from components.retraining.watch import claim, confirm
+    from kilnworks.components.retraining.policy import RetrainPolicy
+    from kilnworks.components.retraining.watch import claim, confirm
 
     put(trigger, "a.csv")
 
@@ -74,7 +74,7 @@ def test_an_event_that_nobody_acts_on_is_not_repeated_at_every_look(trigger):
 
 
 def test_it_is_made_again_as_a_reminder(trigger, monkeypatch):
-    from dags import watcher
+    from kilnworks.dags import watcher
 
     monkeypatch.setattr(watcher, "REMIND_SECONDS", 0.05)
     put(trigger, "a.csv")
@@ -100,7 +100,7 @@ def test_an_error_is_told_once_by_an_event_and_survived(trigger, project):
 
 
 def test_another_host_that_owns_the_store_is_no_error(trigger, project):
-    from schemas.files import write_json
+    from kilnworks.schemas.files import write_json
 
     put(trigger, "a.csv")
     write_json(project / "owner.json", {"host": "other", "mirror": "/elsewhere", "since": "2026-01-01"})

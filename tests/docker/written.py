@@ -8,8 +8,8 @@ from types import ModuleType
 
 import yaml
 
-from components.monitoring.page import ORDER, PIPELINES, PREFIX
-from components.serving.metrics import Counter, Gauge, Histogram, LiveGauge, PrometheusMetrics
+from kilnworks.components.monitoring.page import ORDER, PIPELINES, PREFIX
+from kilnworks.components.serving.metrics import Counter, Gauge, Histogram, LiveGauge, PrometheusMetrics
 
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "docker"

@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipelines.cli.app import main
-from schemas.champion import read_champion
+from kilnworks.pipelines.cli.app import main
+from kilnworks.schemas.champion import read_champion
 from tests.components.modeling.dirty_rows import nine_numbers
 
 pytestmark = pytest.mark.e2e
@@ -56,15 +56,15 @@ def test_other_rows_are_scored_far_better_than_by_a_forest(project) -> None:
 
 
 def test_the_server_answers_as_keras_does(project) -> None:
-    from components.learning.predict import predict
-    from components.serving.client import Client
-    from schemas.artifacts import Model
+    from kilnworks.components.learning.predict import predict
+    from kilnworks.components.serving.client import Client
+    from kilnworks.schemas.artifacts import Model
 
     champion = read_champion(project / "store", "nine")
     rows = pl.read_csv(project / "train.csv")[:50].cast(pl.Float32)
     keras = predict(Model(project / "store/runs/nine" / champion.run_id / "model"), rows)
     flags = ["--port=0", "--rest_api_port=0", "--model_name=nine", f"--model_base_path={Path(champion.path).parent}"]
-    command = [sys.executable, "-m", "components.serving", *flags]
+    command = [sys.executable, "-m", "kilnworks.components.serving", *flags]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         announced = json.loads(process.stdout.readline())

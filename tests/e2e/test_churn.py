@@ -9,12 +9,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.cli.app import main
+from kilnworks.pipelines.cli.app import main
 from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
 
-COMMAND = [sys.executable, "-m", "pipelines"]
+COMMAND = [sys.executable, "-m", "kilnworks"]
 
 
 def kilnworks(root: Path, store: Path, *argv: str, code: int = 0) -> subprocess.CompletedProcess[str]:

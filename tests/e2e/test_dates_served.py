@@ -13,9 +13,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.serving.client import Client
-from schemas.errors import RequestInvalid
-from schemas.files import read_json
+from kilnworks.components.serving.client import Client
+from kilnworks.schemas.errors import RequestInvalid
+from kilnworks.schemas.files import read_json
 from tests.e2e.test_new import kilnworks, quick
 
 pytestmark = pytest.mark.e2e
@@ -51,7 +51,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def ports(project: Path) -> Iterator[dict[str, int]]:
     flags = ["--store=" + str(project / "store"), "--port=0", "--rest_api_port=0", "--contract_check=true"]
-    command = [sys.executable, "-m", "components.serving", *flags]
+    command = [sys.executable, "-m", "kilnworks.components.serving", *flags]
     with (project / "server.log").open("w") as log:
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
         try:

@@ -17,7 +17,7 @@ from tests.waiting import until
 pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).parents[2]
-COMMAND = [sys.executable, "-m", "pipelines"]
+COMMAND = [sys.executable, "-m", "kilnworks"]
 BLOCK = re.compile(r"^`([\w/]+\.py)`\n\n```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 CLASSES = ("setosa", "versicolor", "virginica")
 SLOW = """
@@ -129,7 +129,7 @@ def test_a_model_that_reads_raw_columns_answers_the_same_too(reviews):
 
 def both_ways(project: Path, name: str, inputs: dict[str, np.ndarray]) -> tuple[pl.DataFrame, dict[str, np.ndarray]]:
     """What ``predict`` says of the first 20 rows, and what a server answers to the same."""
-    from components.serving.client import Client
+    from kilnworks.components.serving.client import Client
 
     kilnworks(project, "predict", name, str(project / f"{name}.csv"), "--output", str(project / "out.csv"))
     here = pl.read_csv(project / "out.csv").head(20)

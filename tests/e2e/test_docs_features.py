@@ -35,7 +35,7 @@ def project(tmp_path_factory):
 
 def _kilnworks(project, *arguments):
     environment = {**os.environ, "KILNWORKS_ROOT": str(project), "TF_CPP_MIN_LOG_LEVEL": "2"}
-    command = [sys.executable, "-m", "pipelines", *arguments]
+    command = [sys.executable, "-m", "kilnworks", *arguments]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -44,7 +44,7 @@ def _kilnworks(project, *arguments):
 @pytest.fixture(scope="module")
 def run(project):
     """What the command on the page printed."""
-    (command,) = re.findall(r"```bash\npython -m pipelines (.*?)\n```", PAGE.read_text())
+    (command,) = re.findall(r"```bash\nkilnworks (.*?)\n```", PAGE.read_text())
     return _kilnworks(project, *command.split())
 
 

@@ -15,13 +15,13 @@ PAGE = ROOT / "docs/serving.md"
 DEFINITION = """
 from pathlib import Path
 
-from components.evaluate import EvaluateConfig
-from components.ingest import IngestConfig
-from components.modeling.mlp import Mlp
-from components.sources import CsvSource
-from components.train import TrainConfig
-from pipelines.core.chains import supervised
-from schemas.contract import parse_contract
+from kilnworks.components.evaluate import EvaluateConfig
+from kilnworks.components.ingest import IngestConfig
+from kilnworks.components.modeling.mlp import Mlp
+from kilnworks.components.sources import CsvSource
+from kilnworks.components.train import TrainConfig
+from kilnworks.pipelines.core.chains import supervised
+from kilnworks.schemas.contract import parse_contract
 
 CONTRACT = parse_contract('''
 name: rooms
@@ -61,7 +61,7 @@ def project(tmp_path_factory):
     (folder / "rooms.csv").write_text("\n".join(["temperature,room,at,heated", *lines]) + "\n")
     environment = {**os.environ, "KILNWORKS_ROOT": str(folder), "TF_CPP_MIN_LOG_LEVEL": "3"}
     environment.pop("MLFLOW_TRACKING_URI", None)
-    command = [sys.executable, "-m", "pipelines", "run", "rooms"]
+    command = [sys.executable, "-m", "kilnworks", "run", "rooms"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder

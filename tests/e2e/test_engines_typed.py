@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.files import read_json
+from kilnworks.schemas.files import read_json
 from tests import needed
 
 pytestmark = pytest.mark.e2e
@@ -21,12 +21,12 @@ spark.sql.shuffle.partitions 2
 spark.sql.adaptive.enabled false
 """
 SHOP = '''
-from components.evaluate import EvaluateConfig
-from components.ingest import IngestConfig
-from components.sources import SqlSource
-from components.train import TrainConfig
-from pipelines.core.chains import supervised
-from schemas.contract import parse_contract
+from kilnworks.components.evaluate import EvaluateConfig
+from kilnworks.components.ingest import IngestConfig
+from kilnworks.components.sources import SqlSource
+from kilnworks.components.train import TrainConfig
+from kilnworks.pipelines.core.chains import supervised
+from kilnworks.schemas.contract import parse_contract
 
 SHOP = supervised(
     "shop",
@@ -71,8 +71,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def typed(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """``python -m pipelines ...`` in the project folder."""
-    return python(project, "-m", "pipelines", *words)
+    """``kilnworks ...`` in the project folder."""
+    return python(project, "-m", "kilnworks", *words)
 
 
 def python(project: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -116,9 +116,9 @@ def test_spark_by_steps_of_one_process(project):
 
 TASK = """
 import sys
-from dags.factory import build_dag
-from dags.operators import InProcessOperator, PipelineOperator
-from pipelines.core.registry import load
+from kilnworks.dags.factory import build_dag
+from kilnworks.dags.operators import InProcessOperator, PipelineOperator
+from kilnworks.pipelines.core.registry import load
 
 dag = build_dag(load("shop"))
 for name in ("examples", "checked"):

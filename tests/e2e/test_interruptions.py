@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.core.manifest import damage, load_manifest
-from pipelines.core.registry import load
-from pipelines.core.store import Store
+from kilnworks.pipelines.core.manifest import damage, load_manifest
+from kilnworks.pipelines.core.registry import load
+from kilnworks.pipelines.core.store import Store
 
 pytestmark = pytest.mark.e2e
 
@@ -21,7 +21,7 @@ FAST = ["--set", "model.epochs=2", "--set", "evaluation.min={}", "--set", "check
 
 
 def command(store: Path) -> list[str]:
-    return [sys.executable, "-m", "pipelines", "run", "churn", "--run-id", "r", "--store", str(store), *FAST]
+    return [sys.executable, "-m", "kilnworks", "run", "churn", "--run-id", "r", "--store", str(store), *FAST]
 
 
 def stop_at(step: str, store: Path, how: signal.Signals) -> tuple[int, str]:
@@ -63,7 +63,7 @@ def test_stopped_at_every_step_it_resumes_to_the_end(tmp_path, stops):
         assert code in ({signal.SIGINT: 130, signal.SIGKILL: -signal.SIGKILL}[how], 0), printed
         assert "Traceback" not in printed
         if code == 130:
-            assert "resume   python -m pipelines run churn --run-id r" in printed
+            assert "resume   kilnworks run churn --run-id r" in printed
             assert not list(store.rglob("*.partial"))
         check_nothing_is_half_there(store)
     done = subprocess.run(command(store), cwd=ROOT, capture_output=True, text=True, check=False)

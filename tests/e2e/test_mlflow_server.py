@@ -22,7 +22,7 @@ TRACK_AND_READ = """
 import sys, warnings
 from pathlib import Path
 warnings.simplefilter("ignore")
-from components.tracking.tracker import track_run
+from kilnworks.components.tracking.tracker import track_run
 run, store, uri = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 ids = [track_run(run, store) for _ in range(2)]
 assert ids[0] and ids[0] == ids[1], ids
@@ -49,9 +49,9 @@ LINE = """
 import sys
 from pathlib import Path
 import tensorflow as tf
-from components.exporting.mlflow_model import write_mlflow
-from schemas.files import write_json
-from schemas.wire import INPUTS_FILE
+from kilnworks.components.exporting.mlflow_model import write_mlflow
+from kilnworks.schemas.files import write_json
+from kilnworks.schemas.wire import INPUTS_FILE
 folder = Path(sys.argv[1])
 line = tf.function(lambda x: {"y": 2.0 * x + 1.0}, input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
 tf.saved_model.save(tf.Module(), str(folder), signatures={"serving_default": line.get_concrete_function()})

@@ -11,15 +11,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.evaluate import EvaluateConfig
-from components.ingest import IngestConfig
-from components.modeling.mlp import Mlp
-from components.sources import CsvSource
-from components.train import TrainConfig
-from pipelines.core.chains import supervised
-from pipelines.core.execute import run_all
-from pipelines.core.store import Store
-from schemas.contract import parse_contract
+from kilnworks.components.evaluate import EvaluateConfig
+from kilnworks.components.ingest import IngestConfig
+from kilnworks.components.modeling.mlp import Mlp
+from kilnworks.components.sources import CsvSource
+from kilnworks.components.train import TrainConfig
+from kilnworks.pipelines.core.chains import supervised
+from kilnworks.pipelines.core.execute import run_all
+from kilnworks.pipelines.core.store import Store
+from kilnworks.schemas.contract import parse_contract
 
 pytestmark = pytest.mark.e2e
 
@@ -65,7 +65,7 @@ def run(tmp_path_factory):
 
 
 def test_the_evaluation_beats_the_baseline_and_has_pictures(run) -> None:
-    from components.tasks.multilabel import Multilabel
+    from kilnworks.components.tasks.multilabel import Multilabel
 
     found = json.loads((run.step_path("evaluation") / "evaluation.json").read_text())
     assert found["task"] == "multilabel"
@@ -79,7 +79,7 @@ def test_the_evaluation_beats_the_baseline_and_has_pictures(run) -> None:
 
 
 def test_validation_names_a_class_that_is_none_and_the_profile_counts_each(run) -> None:
-    from components.quality.rows.row_rules import broken_rows
+    from kilnworks.components.quality.rows.row_rules import broken_rows
 
     rows = pl.DataFrame(
         {"chases": [1.0, 1.0], "jokes": [1.0, 1.0], "ghosts": [1.0, 1.0], "genres": ["action", "opera"]}
@@ -94,11 +94,11 @@ def test_validation_names_a_class_that_is_none_and_the_profile_counts_each(run) 
 
 
 def test_the_server_answers_over_grpc_and_rest(run) -> None:
-    from components.serving.client import Client
+    from kilnworks.components.serving.client import Client
 
     base = json.loads((run.step_path("deployment") / "deployment.json").read_text())["path"]
     flags = ["--port=0", "--rest_api_port=0", "--model_name=films", f"--model_base_path={Path(base).parent}"]
-    command = [sys.executable, "-m", "components.serving", *flags]
+    command = [sys.executable, "-m", "kilnworks.components.serving", *flags]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     rows = {"chases": [3.0, -3.0, 3.0], "jokes": [3.0, -3.0, -3.0], "ghosts": [-3.0, -3.0, -3.0]}
     try:
@@ -127,8 +127,8 @@ def _post(url: str, body: dict) -> dict:
 
 
 def test_predictions_of_a_file(run, tmp_path: Path) -> None:
-    from components.predicting.champion import champion_contract, champion_task, in_process, predictions
-    from schemas.champion import read_champion
+    from kilnworks.components.predicting.champion import champion_contract, champion_task, in_process, predictions
+    from kilnworks.schemas.champion import read_champion
 
     file = tmp_path / "new.csv"
     file.write_text("chases,jokes,ghosts\n3,3,-3\n-3,-3,-3\n")

@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from components.judging.metrics import auc
-from pipelines.cli.app import main
+from kilnworks.components.judging.metrics import auc
+from kilnworks.pipelines.cli.app import main
 from tests.components.starting.starting_tables import table
 
 pytestmark = pytest.mark.e2e
@@ -22,7 +22,7 @@ def kilnworks(project: Path, *words: str) -> str:
     """Run a command in a project folder; returns what it printed."""
     root = Path(__file__).parents[2]
     env = {**os.environ, "KILNWORKS_ROOT": str(project), "KILNWORKS_STORE": str(project / "store")}
-    command = [sys.executable, "-m", "pipelines", *words]
+    command = [sys.executable, "-m", "kilnworks", *words]
     done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -55,7 +55,7 @@ def test_a_table(tmp_path, here):
     rows = table(1500).drop("receipt")
     rows.write_csv(tmp_path / "orders.csv", separator=";")
     said = kilnworks(tmp_path, "new", "orders", "--data", str(tmp_path / "orders.csv"), "--label", "bought")
-    assert "nearly constant" in said and "by seen_at" in said and "python -m pipelines run orders" in said
+    assert "nearly constant" in said and "by seen_at" in said and "kilnworks run orders" in said
     assert 'path=str(ROOT / "orders.csv")' in (tmp_path / "pipelines/orders.py").read_text()
     quick(tmp_path, "orders")
     kilnworks(tmp_path, "run", "orders")

@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.cli.app import main
-from pipelines.core.chains import ROOT
+from kilnworks.pipelines.cli.app import main
+from kilnworks.pipelines.core.chains import ROOT
 
 pytestmark = pytest.mark.e2e
 

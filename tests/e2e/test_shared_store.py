@@ -24,11 +24,11 @@ URL = "s3://bucket/kilnworks"
 DEFINITION = """
     import shutil
     from pathlib import Path
-    from components.deploy import DeployConfig, deploy
-    from pipelines.core.graph import Pipeline, Step
-    from schemas.artifacts import Evaluation, Servable
-    from schemas.config import Config
-    from schemas.files import write_json
+    from kilnworks.components.deploy import DeployConfig, deploy
+    from kilnworks.pipelines.core.graph import Pipeline, Step
+    from kilnworks.schemas.artifacts import Evaluation, Servable
+    from kilnworks.schemas.config import Config
+    from kilnworks.schemas.files import write_json
 
     class Given(Config):
         model: str = {model!r}
@@ -58,7 +58,7 @@ class Host:
     environment: dict[str, str]
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", "pipelines", *arguments]
+        command = [sys.executable, "-m", "kilnworks", *arguments]
         pipe = subprocess.PIPE
         return subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=pipe, stderr=pipe, text=True)
 

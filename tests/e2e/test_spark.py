@@ -15,13 +15,13 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from components.ingest import IngestConfig, ingest
-from components.sources import AsGiven, GivenSplits, ParquetSource
-from components.validate import ValidateConfig, validate
-from schemas.artifacts import Examples
-from schemas.contract import parse_contract
-from schemas.errors import DataInvalid
-from schemas.files import read_json
+from kilnworks.components.ingest import IngestConfig, ingest
+from kilnworks.components.sources import AsGiven, GivenSplits, ParquetSource
+from kilnworks.components.validate import ValidateConfig, validate
+from kilnworks.schemas.artifacts import Examples
+from kilnworks.schemas.contract import parse_contract
+from kilnworks.schemas.errors import DataInvalid
+from kilnworks.schemas.files import read_json
 from tests import needed
 from tests.waiting import first
 

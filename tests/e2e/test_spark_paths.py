@@ -5,8 +5,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from components.quality.engines.spark_process import judge_on_spark
-from schemas.contract import parse_contract
+from kilnworks.components.quality.engines.spark_process import judge_on_spark
+from kilnworks.schemas.contract import parse_contract
 from tests import needed
 
 pytestmark = [pytest.mark.e2e, pytest.mark.filterwarnings("ignore")]

@@ -8,15 +8,15 @@ import polars as pl
 import pytest
 import sqlalchemy
 
-from components.ingest import IngestConfig, ingest
-from components.quality.engines.sql import check_in_database
-from components.quality.expectations.run_gx import check_splits, suites_of
-from components.quality.rows.batches import rows_of_frame
-from components.sources import CsvSource
-from components.sources.sql import SqlSource
-from schemas.contract import parse_contract
-from schemas.errors import ConfigError, DataInvalid, DataUnreadable
-from schemas.files import read_json
+from kilnworks.components.ingest import IngestConfig, ingest
+from kilnworks.components.quality.engines.sql import check_in_database
+from kilnworks.components.quality.expectations.run_gx import check_splits, suites_of
+from kilnworks.components.quality.rows.batches import rows_of_frame
+from kilnworks.components.sources import CsvSource
+from kilnworks.components.sources.sql import SqlSource
+from kilnworks.schemas.contract import parse_contract
+from kilnworks.schemas.errors import ConfigError, DataInvalid, DataUnreadable
+from kilnworks.schemas.files import read_json
 from tests import needed
 
 pytestmark = [pytest.mark.e2e, pytest.mark.filterwarnings("ignore")]

@@ -11,15 +11,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.evaluate import EvaluateConfig
-from components.ingest import IngestConfig
-from components.preprocess import PreprocessConfig
-from components.sources import CsvSource
-from components.starting.start import start
-from components.train import TrainConfig
-from pipelines.core.chains import supervised
-from pipelines.core.execute import run_all
-from pipelines.core.store import Store
+from kilnworks.components.evaluate import EvaluateConfig
+from kilnworks.components.ingest import IngestConfig
+from kilnworks.components.preprocess import PreprocessConfig
+from kilnworks.components.sources import CsvSource
+from kilnworks.components.starting.start import start
+from kilnworks.components.train import TrainConfig
+from kilnworks.pipelines.core.chains import supervised
+from kilnworks.pipelines.core.execute import run_all
+from kilnworks.pipelines.core.store import Store
 
 pytestmark = pytest.mark.e2e
 
@@ -83,7 +83,7 @@ def test_a_slice_beats_the_baseline_and_nothing_is_skewed(run):
 
 
 def test_the_report_names_what_tells_and_no_whole_mail(run, recipe):
-    from components.reporting.report import render_report
+    from kilnworks.components.reporting.report import render_report
 
     page = render_report(run.path)
     assert "What tells the most" in page
@@ -99,7 +99,7 @@ def test_the_report_names_what_tells_and_no_whole_mail(run, recipe):
 def served(run):
     base = json.loads((run.step_path("deployment") / "deployment.json").read_text())["path"]
     flags = ["--port=0", "--rest_api_port=0", "--model_name=mails", f"--model_base_path={Path(base).parent}"]
-    command = [sys.executable, "-m", "components.serving", *flags]
+    command = [sys.executable, "-m", "kilnworks.components.serving", *flags]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         yield json.loads(process.stdout.readline())
@@ -125,11 +125,11 @@ def _asked(texts):
 def test_grpc_and_rest_answer_what_keras_answers(run, served):
     import tensorflow as tf
 
-    from components.features.graph import input_name, transform_model
-    from components.features.transform import FeatureTransform
-    from components.modeling.kept import load_trained
-    from components.serving.client import Client
-    from schemas.artifacts import Model
+    from kilnworks.components.features.graph import input_name, transform_model
+    from kilnworks.components.features.transform import FeatureTransform
+    from kilnworks.components.modeling.kept import load_trained
+    from kilnworks.components.serving.client import Client
+    from kilnworks.schemas.artifacts import Model
 
     artifact = Model(run.step_path("model"))
     transform = FeatureTransform.load(artifact.transform)

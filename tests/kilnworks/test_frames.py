@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from kilnworks.frames import as_given, as_polars
-from schemas.errors import DataUnreadable, RequestInvalid
+from kilnworks.schemas.errors import DataUnreadable, RequestInvalid
 
 ROWS = pl.DataFrame({"age": [30, None], "city": ["Köln", "Rome"]})
 

@@ -10,7 +10,7 @@ from textwrap import dedent
 
 import pytest
 
-from pipelines.cli.app import main
+from kilnworks.pipelines.cli.app import main
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,7 +24,7 @@ CHECKS = """
     import json
     import polars as pl, pytest
     from sklearn.metrics import roc_auc_score
-    from schemas.errors import ConfigError, DataInvalid, DataUnreadable, RequestInvalid, UnknownName
+    from kilnworks.schemas.errors import ConfigError, DataInvalid, DataUnreadable, RequestInvalid, UnknownName
 
     test = run.rows("test")
     recorded = json.loads((run.folder / "evaluation/evaluation.json").read_text())

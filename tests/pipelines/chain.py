@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from pipelines.core.graph import Pipeline, Step
-from schemas.artifacts import Artifact
-from schemas.config import Config
-from schemas.context import Progress, RunContext
-from schemas.errors import DataInvalid, StepSkipped
+from kilnworks.pipelines.core.graph import Pipeline, Step
+from kilnworks.schemas.artifacts import Artifact
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.context import Progress, RunContext
+from kilnworks.schemas.errors import DataInvalid, StepSkipped
 
 
 class Number(Artifact):

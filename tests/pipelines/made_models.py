@@ -3,12 +3,12 @@
 from pathlib import Path
 from shutil import copytree
 
-from components.judging.settings import JudgeSettings
-from schemas.artifacts import CheckedExamples, Evaluation, Examples, Model, Servable
-from schemas.config import Config
-from schemas.contract import Contract
-from schemas.files import read_json, write_json
-from schemas.wire import CONTRACT_FILE, TASK_FILE
+from kilnworks.components.judging.settings import JudgeSettings
+from kilnworks.schemas.artifacts import CheckedExamples, Evaluation, Examples, Model, Servable
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.files import read_json, write_json
+from kilnworks.schemas.wire import CONTRACT_FILE, TASK_FILE
 
 TREE = {
     "name": "shop",
@@ -58,8 +58,8 @@ def export(config: Config, model: Model, evaluation: Evaluation, out: Path) -> S
     """A SavedModel in the form that a trained one has."""
     import tensorflow as tf
 
-    from components.tasks.binary import Binary
-    from components.tasks.choose import write_task
+    from kilnworks.components.tasks.binary import Binary
+    from kilnworks.components.tasks.choose import write_task
 
     told = read_json(model.path / "training.json")
     name, saved = told["takes"], out / "model"

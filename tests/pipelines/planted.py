@@ -4,8 +4,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from schemas.artifacts import Artifact
-from schemas.config import Config, Secret, SecretUrl
+from kilnworks.schemas.artifacts import Artifact
+from kilnworks.schemas.config import Config, Secret, SecretUrl
 
 
 class Called(Artifact):

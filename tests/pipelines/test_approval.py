@@ -2,9 +2,9 @@
 
 import pytest
 
-from pipelines.core.approval import approved_settings, record_answer
-from pipelines.core.store import Store
-from schemas.files import read_json
+from kilnworks.pipelines.core.approval import approved_settings, record_answer
+from kilnworks.pipelines.core.store import Store
+from kilnworks.schemas.files import read_json
 
 
 @pytest.fixture

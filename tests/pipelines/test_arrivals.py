@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from components.reporting.report import render_report
-from components.retraining.aside import bring_back
-from components.retraining.ledger import folder, read
-from components.retraining.watch import claim, confirm, look
-from pipelines.cli.app import main
-from pipelines.core.arrivals import set_spoiled_aside
-from pipelines.core.registry import load
-from pipelines.core.store import Store
-from schemas.errors import ConfigError, UnknownName
-from schemas.files import read_json
+from kilnworks.components.reporting.report import render_report
+from kilnworks.components.retraining.aside import bring_back
+from kilnworks.components.retraining.ledger import folder, read
+from kilnworks.components.retraining.watch import claim, confirm, look
+from kilnworks.pipelines.cli.app import main
+from kilnworks.pipelines.core.arrivals import set_spoiled_aside
+from kilnworks.pipelines.core.registry import load
+from kilnworks.pipelines.core.store import Store
+from kilnworks.schemas.errors import ConfigError, UnknownName
+from kilnworks.schemas.files import read_json
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = """
@@ -27,14 +27,14 @@ features:
 label: {name: bought, dtype: string, classes: ["no", "yes"]}
 """
 DEFINITION = """
-from components.ingest import IngestConfig
-from components.retraining.policy import RetrainPolicy
-from components.sources import CsvSource
-from components.train import TrainConfig
-from components.modeling.mlp import Mlp
-from pipelines.core.chains import supervised
-from pipelines.core.operations import Operations
-from schemas.contract import load_contract
+from kilnworks.components.ingest import IngestConfig
+from kilnworks.components.retraining.policy import RetrainPolicy
+from kilnworks.components.sources import CsvSource
+from kilnworks.components.train import TrainConfig
+from kilnworks.components.modeling.mlp import Mlp
+from kilnworks.pipelines.core.chains import supervised
+from kilnworks.pipelines.core.operations import Operations
+from kilnworks.schemas.contract import load_contract
 
 SHOP = supervised(
     "shop",

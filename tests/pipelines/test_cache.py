@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import Field, SerializeAsAny
 
-from pipelines.core import cache
-from schemas.config import Config
+from kilnworks.pipelines.core import cache
+from kilnworks.schemas.config import Config
 
 
 class Settings(Config):
@@ -62,7 +62,7 @@ def test_library_versions_count(project):
 @pytest.fixture
 def configs(tmp_path, monkeypatch):
     """Two modules with a config class of the same name each, one that stands on a third."""
-    text = "from schemas.config import Config\nimport standing\n\n\nclass Part(Config):\n    size: int = 1\n"
+    text = "from kilnworks.schemas.config import Config\nimport standing\n\n\nclass Part(Config):\n    size: int = 1\n"
     (tmp_path / "left_part.py").write_text(text)
     (tmp_path / "right_part.py").write_text(text.replace("import standing\n", ""))
     (tmp_path / "standing.py").write_text("x = 1\n")

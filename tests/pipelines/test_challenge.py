@@ -10,31 +10,31 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from components.reporting.report import render_report
-from components.retraining.ledger import Batch, opened
-from pipelines.cli.app import main
-from pipelines.core.challenge import known
-from pipelines.core.execute import run_all
-from pipelines.core.promotion import permission
-from pipelines.core.reasons import closed_gates
-from pipelines.core.registry import load
-from pipelines.core.store import Store
-from schemas.champion import moves, read_champion, write_champion
-from schemas.files import read_json
+from kilnworks.components.reporting.report import render_report
+from kilnworks.components.retraining.ledger import Batch, opened
+from kilnworks.pipelines.cli.app import main
+from kilnworks.pipelines.core.challenge import known
+from kilnworks.pipelines.core.execute import run_all
+from kilnworks.pipelines.core.promotion import permission
+from kilnworks.pipelines.core.reasons import closed_gates
+from kilnworks.pipelines.core.registry import load
+from kilnworks.pipelines.core.store import Store
+from kilnworks.schemas.champion import moves, read_champion, write_champion
+from kilnworks.schemas.files import read_json
 
 pytestmark = pytest.mark.slow
 
 DEFINITION = """
-from components.challenging.settings import Challenge
-from components.deploy import DeployConfig, deploy
-from components.ingest import IngestConfig, ingest
-from components.retraining.policy import RetrainPolicy
-from components.sources import ByHash, CsvSource
-from components.sources.splitting.splits import Shares
-from pipelines.core.graph import Pipeline, Step
-from pipelines.core.operations import Approval, Operations, Task
-from schemas.config import Config
-from schemas.contract import Contract
+from kilnworks.components.challenging.settings import Challenge
+from kilnworks.components.deploy import DeployConfig, deploy
+from kilnworks.components.ingest import IngestConfig, ingest
+from kilnworks.components.retraining.policy import RetrainPolicy
+from kilnworks.components.sources import ByHash, CsvSource
+from kilnworks.components.sources.splitting.splits import Shares
+from kilnworks.pipelines.core.graph import Pipeline, Step
+from kilnworks.pipelines.core.operations import Approval, Operations, Task
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.contract import Contract
 from tests.pipelines.made_models import TREE, JudgeConfig, LearnConfig, check, export, judge, learn
 
 SPLIT = ByHash(shares=Shares(train=0.4, val=0.1, test=0.5), salt={salt})
@@ -197,7 +197,7 @@ def test_a_yes_overrules_in_the_name_of_who_said_it(shop, capsys):
 
 
 def test_nobody_in_time_is_no_person(shop):
-    from pipelines.core.approval import NOBODY, record_answer
+    from kilnworks.pipelines.core.approval import NOBODY, record_answer
 
     shop.run("r1")
     shop.define(model=BAD, approval="Approval()")

@@ -6,15 +6,15 @@ import sys
 
 import pytest
 
-from components.reporting.summary import run_summary
-from pipelines.cli.app import main
-from pipelines.cli.doctor import pins
-from pipelines.cli.quiet import NOTES
-from pipelines.core.reasons import failures
-from pipelines.core.store import Store
+from kilnworks.components.reporting.summary import run_summary
+from kilnworks.pipelines.cli.app import main
+from kilnworks.pipelines.cli.doctor import pins
+from kilnworks.pipelines.cli.quiet import NOTES
+from kilnworks.pipelines.core.reasons import failures
+from kilnworks.pipelines.core.store import Store
 
 DEFINITION = """
-from pipelines.core.graph import Pipeline, Step
+from kilnworks.pipelines.core.graph import Pipeline, Step
 from tests.pipelines.chain import AddConfig, MakeConfig, add, make
 
 SMALL = Pipeline(
@@ -32,12 +32,12 @@ SMALL = Pipeline(
 DATED = """
 from pathlib import Path
 
-from components.ingest import IngestConfig
-from components.sources import CsvSource
-from components.train import TrainConfig
-from components.modeling.mlp import Mlp
-from pipelines.core.chains import supervised
-from schemas.contract import load_contract
+from kilnworks.components.ingest import IngestConfig
+from kilnworks.components.sources import CsvSource
+from kilnworks.components.train import TrainConfig
+from kilnworks.components.modeling.mlp import Mlp
+from kilnworks.pipelines.core.chains import supervised
+from kilnworks.schemas.contract import load_contract
 
 ROOT = Path(__file__).parents[1]
 DATED = supervised(
@@ -56,7 +56,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setenv("KILNWORKS_ROOT", str(tmp_path))
     monkeypatch.setenv("KILNWORKS_STORE", str(tmp_path / "store"))
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr("pipelines.cli.running.finish_run", lambda run: run.path / "report.html")
+    monkeypatch.setattr("kilnworks.pipelines.cli.running.finish_run", lambda run: run.path / "report.html")
     return tmp_path
 
 
@@ -137,14 +137,17 @@ def test_show_says_the_units_of_what_is_served(project, capsys, monkeypatch):
         ("import sys\nsys.exit(3)\n", "bad.py line 2: SystemExit"),
         ("1 / 0\n", "bad.py line 1: ZeroDivisionError"),
         ("# coding: nonsense\n", "unknown encoding: nonsense"),
-        ("from schemas.contract import load_contract\nload_contract('nowhere.yaml')\n", "nowhere.yaml"),
-        ("from pipelines.core.graph import Pipeline\nX = Pipeline('good', ())\n", "no pipeline 'bad' but good"),
+        ("from kilnworks.schemas.contract import load_contract\nload_contract('nowhere.yaml')\n", "nowhere.yaml"),
         (
-            "from components.modeling.mlp import Mlp\nMlp(unitz=(3,))\n",
+            "from kilnworks.pipelines.core.graph import Pipeline\nX = Pipeline('good', ())\n",
+            "no pipeline 'bad' but good",
+        ),
+        (
+            "from kilnworks.components.modeling.mlp import Mlp\nMlp(unitz=(3,))\n",
             "line 2: Mlp: unitz: there is no such setting; did you mean units?",
         ),
         (
-            "from components.ingest import IngestConfig\nIngestConfig(zzz=3)\n",
+            "from kilnworks.components.ingest import IngestConfig\nIngestConfig(zzz=3)\n",
             "source: is needed; zzz: there is no such setting; there are check_in",
         ),
     ],
@@ -161,10 +164,10 @@ def test_one_bad_definition_is_named_and_hides_no_other(project, capsys, text, s
 def test_a_gate_of_its_own_is_told_apart_from_those_behind_it_whatever_its_words(project, capsys):
     definition = """
 from pathlib import Path
-from pipelines.core.graph import Pipeline, Step
-from schemas.artifacts import Artifact
-from schemas.config import Config
-from schemas.errors import StepSkipped
+from kilnworks.pipelines.core.graph import Pipeline, Step
+from kilnworks.schemas.artifacts import Artifact
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.errors import StepSkipped
 
 
 def gate(config: Config, out: Path) -> Artifact:
@@ -188,7 +191,7 @@ GATED = Pipeline("gated", (Step("first", gate, Config()), Step("next", behind, C
 
 
 def test_everything_has_one_store_where_none_is_named(project, capsys, monkeypatch, tmp_path_factory):
-    from dags.project import environment, open_run
+    from kilnworks.dags.project import environment, open_run
 
     monkeypatch.delenv("KILNWORKS_STORE")
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
@@ -203,9 +206,9 @@ def test_a_setting_that_asks_for_another_class_is_said(project, capsys):
 from pathlib import Path
 from typing import Annotated, Literal
 from pydantic import Field
-from pipelines.core.graph import Pipeline, Step
-from schemas.artifacts import Artifact
-from schemas.config import Config
+from kilnworks.pipelines.core.graph import Pipeline, Step
+from kilnworks.schemas.artifacts import Artifact
+from kilnworks.schemas.config import Config
 
 
 class Big(Config):
@@ -268,7 +271,7 @@ def test_a_failure_prints_the_command_that_resumes_and_the_settings_are_remember
     code, out, err = run(capsys, "run", "small", "--run-id", "r1", "--set", "two.fail=invalid", "--set", "one.value=7")
     assert code == 1
     assert "DataInvalid: bad" in err and "wanted: good" in err and "to do:  mend it" in err
-    assert "resume   python -m pipelines run small --run-id r1" in out
+    assert "resume   kilnworks run small --run-id r1" in out
     code, out, _ = run(capsys, "run", "small", "--run-id", "r1", "--set", "two.fail=''")
     assert code == 0 and "one: cached" in out
     assert (project / "store/runs/small/r1/three/value.txt").read_text() == "9"
@@ -360,7 +363,7 @@ def test_a_store_that_cannot_be_written_is_refused_at_once(project, capsys):
 
 @pytest.mark.parametrize("argv", [["list"], ["show", "churn"], ["--help"]])
 def test_looking_loads_nothing_heavy(root, argv):
-    code = f"import sys; from pipelines.cli.app import main; main({argv!r}); heavy = "
+    code = f"import sys; from kilnworks.pipelines.cli.app import main; main({argv!r}); heavy = "
     code += "{'tensorflow', 'great_expectations', 'mlflow', 'airflow', 'polars', 'pandas'} & set(sys.modules)"
     code += "; assert not heavy, heavy"
     subprocess.run([sys.executable, "-c", code], cwd=root, check=True, capture_output=True)
@@ -378,7 +381,7 @@ def test_doctor_names_the_offending_pin(project, capsys, monkeypatch, tmp_path):
         "keras==0.1\n    # via kilnworks\nnumpy==1.0 ; python_version < '3'\nnumpy==2.0 ; python_version >= '3'\n"
     )
     assert pins(lock) == {"keras": "0.1", "numpy": "2.0"}
-    monkeypatch.setattr("pipelines.cli.doctor.REQUIREMENTS", lock)
+    monkeypatch.setattr("kilnworks.pipelines.cli.doctor.REQUIREMENTS", lock)
     code, out, _ = run(capsys, "doctor")
     assert code == 1 and "pip install keras==0.1" in out
 

@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipelines.cli.app import main
-from schemas.champion import ChampionRecord, write_champion
+from kilnworks.pipelines.cli.app import main
+from kilnworks.schemas.champion import ChampionRecord, write_champion
 
 CONTRACT = """
 name: small
@@ -15,9 +15,9 @@ features:
 label: {name: y, dtype: int, classes: [0, 1]}
 """
 DEFINITION = """
-from components.ingest import IngestConfig, ingest
-from components.sources import CsvSource
-from pipelines.core.graph import Pipeline, Step
+from kilnworks.components.ingest import IngestConfig, ingest
+from kilnworks.components.sources import CsvSource
+from kilnworks.pipelines.core.graph import Pipeline, Step
 
 EXAMPLES = IngestConfig(contract="FOLDER/small.yaml", source=CsvSource(path="FOLDER/a.csv"))
 SMALL = Pipeline("small", (Step("examples", ingest, EXAMPLES),))
@@ -41,7 +41,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setenv("KILNWORKS_STORE", str(tmp_path / "store"))
     monkeypatch.setenv("COLUMNS", "200")
     for place in ("running", "drift"):
-        monkeypatch.setattr(f"pipelines.cli.{place}.finish_run", lambda run: run.path / "report.html")
+        monkeypatch.setattr(f"kilnworks.pipelines.cli.{place}.finish_run", lambda run: run.path / "report.html")
     assert main(["run", "small", "--run-id", "r1"]) == 0
     write_champion(
         tmp_path / "store", ChampionRecord("small", "r1", "small", 1, "nowhere", "2026-01-01T00:00:00+00:00")
@@ -75,8 +75,8 @@ def test_a_file_that_changed_is_read_again(project, capsys):
 
 
 def test_what_share_of_the_requests_a_log_holds_is_said(project, capsys):
-    from components.serving.prediction_records import describe, predict_record
-    from components.serving.values import Predicted
+    from kilnworks.components.serving.prediction_records import describe, predict_record
+    from kilnworks.components.serving.values import Predicted
 
     asked, answer = rows(1), Predicted("small", 1, "serving_default", {"score": np.zeros(1)})
     (project / "log").mkdir()
@@ -121,8 +121,8 @@ def sold(path, seed: int, factor: float = 1.0) -> pl.DataFrame:
 
 def log_of(folder, frame: pl.DataFrame) -> None:
     """What a server would log of these rows: seconds since 1970, and numbers."""
-    from components.serving.prediction_records import describe, predict_record
-    from components.serving.values import Predicted
+    from kilnworks.components.serving.prediction_records import describe, predict_record
+    from kilnworks.components.serving.values import Predicted
 
     answer = Predicted("sold", 1, "serving_default", {"score": np.zeros(1)})
     folder.mkdir()
@@ -141,13 +141,13 @@ def test_formats_and_odd_names_in_a_file_and_in_a_log(tmp_path, monkeypatch, cap
     monkeypatch.setenv("KILNWORKS_STORE", str(folder / f"store {place}"))
     monkeypatch.setenv("COLUMNS", "200")
     for command in ("running", "drift"):
-        monkeypatch.setattr(f"pipelines.cli.{command}.finish_run", lambda run: run.path / "report.html")
+        monkeypatch.setattr(f"kilnworks.pipelines.cli.{command}.finish_run", lambda run: run.path / "report.html")
     data = folder / f"{place}.csv"
     sold(data, 0)
     (folder / "sold.yaml").write_text(FORMATS, encoding="utf-8")
     given = {"contract": str(folder / "sold.yaml"), "source": {"kind": "csv", "path": str(data), "separator": ";"}}
     (folder / "pipelines" / "sold.py").write_text(
-        "from components.ingest import IngestConfig, ingest\nfrom pipelines.core.graph import Pipeline, Step\n"
+        "from kilnworks.components.ingest import IngestConfig, ingest\nfrom kilnworks.pipelines.core.graph import Pipeline, Step\n"
         f"SOLD = Pipeline('sold', (Step('examples', ingest, IngestConfig.model_validate({given!r})),))\n",
         encoding="utf-8",
     )

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.core.execute import run_all, run_step
-from pipelines.core.graph import Champion, Latest, Pipeline, Step
-from pipelines.core.store import Store
-from schemas.champion import ChampionRecord, write_champion
-from schemas.errors import DataInvalid, StepFailed, StepSkipped, StoreError, UnknownName
+from kilnworks.pipelines.core.execute import run_all, run_step
+from kilnworks.pipelines.core.graph import Champion, Latest, Pipeline, Step
+from kilnworks.pipelines.core.store import Store
+from kilnworks.schemas.champion import ChampionRecord, write_champion
+from kilnworks.schemas.errors import DataInvalid, StepFailed, StepSkipped, StoreError, UnknownName
 from tests.pipelines.chain import AddConfig, MakeConfig, Number, add, chain
 
 
@@ -177,8 +177,8 @@ def test_concurrent_runs_do_not_corrupt_each_other(store):
 SLOW = """
 import sys, time
 from pathlib import Path
-from pipelines.core import store as s
-from pipelines.core.execute import run_all
+from kilnworks.pipelines.core import store as s
+from kilnworks.pipelines.core.execute import run_all
 from tests.pipelines import chain
 where = sys.argv[2]
 def die(*_, **__):

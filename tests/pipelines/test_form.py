@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field
 
-from pipelines.core.form import changed, form
-from pipelines.core.graph import Pipeline, Step
-from pipelines.core.registry import load
-from schemas.config import Config
-from schemas.errors import ConfigError
+from kilnworks.pipelines.core.form import changed, form
+from kilnworks.pipelines.core.graph import Pipeline, Step
+from kilnworks.pipelines.core.registry import load
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.errors import ConfigError
 from tests.pipelines.chain import Number
 
 
@@ -168,15 +168,15 @@ def test_a_name_that_is_no_setting_reaches_the_check_of_names():
 
 
 def test_the_form_filled_in_as_it_is_shown_changes_no_class_of_ones_own():
-    from components.features.settings import FeatureSettings
-    from components.ingest import IngestConfig
-    from components.learning.optimizers import Adam
-    from components.modeling.mlp import Mlp
-    from components.preprocess import PreprocessConfig
-    from components.sources import CsvSource, GivenSplits
-    from components.train import TrainConfig
-    from pipelines.core.chains import supervised
-    from schemas.contract import Contract
+    from kilnworks.components.features.settings import FeatureSettings
+    from kilnworks.components.ingest import IngestConfig
+    from kilnworks.components.learning.optimizers import Adam
+    from kilnworks.components.modeling.mlp import Mlp
+    from kilnworks.components.preprocess import PreprocessConfig
+    from kilnworks.components.sources import CsvSource, GivenSplits
+    from kilnworks.components.train import TrainConfig
+    from kilnworks.pipelines.core.chains import supervised
+    from kilnworks.schemas.contract import Contract
 
     class My(Mlp):
         extra: int = 7

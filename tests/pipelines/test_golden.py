@@ -16,19 +16,19 @@ from typing import Any
 
 import pytest
 
-from components.ingest import IngestConfig
-from components.modeling.mlp import Mlp
-from components.modeling.tabular import Tabular
-from components.preprocess import PreprocessConfig
-from components.sources import CsvSource
-from components.train import TrainConfig
-from pipelines.churn import CHURN
-from pipelines.core.chains import ROOT, supervised
-from pipelines.core.execute import run_all
-from pipelines.core.graph import Pipeline
-from pipelines.core.store import Store
-from pipelines.digits import DIGITS
-from schemas.contract import Contract
+from kilnworks.components.ingest import IngestConfig
+from kilnworks.components.modeling.mlp import Mlp
+from kilnworks.components.modeling.tabular import Tabular
+from kilnworks.components.preprocess import PreprocessConfig
+from kilnworks.components.sources import CsvSource
+from kilnworks.components.train import TrainConfig
+from kilnworks.pipelines.churn import CHURN
+from kilnworks.pipelines.core.chains import ROOT, supervised
+from kilnworks.pipelines.core.execute import run_all
+from kilnworks.pipelines.core.graph import Pipeline
+from kilnworks.pipelines.core.store import Store
+from kilnworks.pipelines.digits import DIGITS
+from kilnworks.schemas.contract import Contract
 
 pytestmark = pytest.mark.slow
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipelines.core.graph import Champion, Pipeline, Step
-from schemas.errors import ConfigError, UnknownName, WiringError
+from kilnworks.pipelines.core.graph import Champion, Pipeline, Step
+from kilnworks.schemas.errors import ConfigError, UnknownName, WiringError
 from tests.pipelines.chain import AddConfig, MakeConfig, Number, add, chain, make, other
 
 

@@ -10,10 +10,10 @@ from textwrap import dedent
 import polars as pl
 import pytest
 
-from pipelines.cli.app import main
-from pipelines.core.project import close_project
-from pipelines.core.registry import load
-from schemas.places import project_root
+from kilnworks.pipelines.cli.app import main
+from kilnworks.pipelines.core.project import close_project
+from kilnworks.pipelines.core.registry import load
+from kilnworks.schemas.places import project_root
 
 ROOT = Path(__file__).parents[2]
 
@@ -109,7 +109,7 @@ def test_killed_while_it_writes_nothing_is_there_and_it_can_be_made(tmp_path):
             left[0] -= 1
             return os._exit(9) if left[0] == 0 else write(self, content)
         pathlib.Path.write_bytes = dying
-        from pipelines.cli.app import main
+        from kilnworks.pipelines.cli.app import main
         main(["init", sys.argv[1]])
     """
     for folder in (tmp_path / "new", tmp_path / "there"):
@@ -191,9 +191,9 @@ NUMBER = """
     from own.number import NUMBER
     from . import beside
     from pipelines.beside import NUMBER as NAMED
-    from pipelines.core.graph import Pipeline, Step
-    from schemas.artifacts import Artifact
-    from schemas.config import Config
+    from kilnworks.pipelines.core.graph import Pipeline, Step
+    from kilnworks.schemas.artifacts import Artifact
+    from kilnworks.schemas.config import Config
 
     def write(config: Config, out: Path) -> Artifact:
         import later
@@ -301,7 +301,7 @@ def test_a_project_from_within_another_one(tmp_path, start):
 def test_the_project_that_is_named_wins_over_the_one_around(tmp_path):
     """``python -m`` puts the current folder first in ``sys.path``."""
     one, two = (numbered(tmp_path / f"p{n}", n) for n in (1, 2))
-    process(one, sys.executable, "-m", "pipelines", "run", "same", KILNWORKS_ROOT=str(two))
+    process(one, sys.executable, "-m", "kilnworks", "run", "same", KILNWORKS_ROOT=str(two))
     assert not (one / "store").exists()
     [made] = two.glob("store/runs/same/*/one/value.txt")
     assert made.read_text() == "2 2 2 2 2 2"
@@ -310,7 +310,7 @@ def test_the_project_that_is_named_wins_over_the_one_around(tmp_path):
 @pytest.mark.slow
 def test_the_example_and_its_own_tests_pass(shop):
     """From a folder below the project; what its README says."""
-    kilnworks = (sys.executable, "-m", "pipelines")
+    kilnworks = (sys.executable, "-m", "kilnworks")
     said = process(shop / "own", *kilnworks, "run", "customers", "--set", "checked.data_docs=false", "--promote")
     assert "8 done" in said
     [table] = shop.glob("store/runs/customers/*/leavers/leavers.csv")

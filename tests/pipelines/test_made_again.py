@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipelines.core.execute import run_all
-from pipelines.core.store import Store
+from kilnworks.pipelines.core.execute import run_all
+from kilnworks.pipelines.core.store import Store
 from tests.pipelines.chain import AddConfig, MakeConfig, chain
 
 
@@ -58,7 +58,7 @@ def test_a_lost_file(store):
 
 def test_code_and_fields_of_another_release(store):
     """A field that a release has added is part of its code; nobody has set it."""
-    from schemas.files import read_json, write_json
+    from kilnworks.schemas.files import read_json, write_json
 
     reasons(store, "r1", chain())
     path = store.run("chain", "r1").step_path("two") / "manifest.json"
@@ -70,7 +70,7 @@ def test_code_and_fields_of_another_release(store):
 
 
 def test_a_library_of_another_version(store):
-    from schemas.files import read_json, write_json
+    from kilnworks.schemas.files import read_json, write_json
 
     reasons(store, "r1", chain())
     path = store.run("chain", "r1").step_path("one") / "manifest.json"

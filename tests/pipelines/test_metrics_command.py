@@ -10,10 +10,10 @@ import urllib.request
 import fsspec
 import pytest
 
-from pipelines.cli.app import main
-from pipelines.core.execute import run_all
-from pipelines.core.remote import Remote
-from pipelines.core.store import Store
+from kilnworks.pipelines.cli.app import main
+from kilnworks.pipelines.core.execute import run_all
+from kilnworks.pipelines.core.remote import Remote
+from kilnworks.pipelines.core.store import Store
 from tests.pipelines.chain import chain
 from tests.waiting import until
 
@@ -35,7 +35,7 @@ def store_with_runs(folder):
 
 
 def started(*arguments):
-    command = [sys.executable, "-m", "pipelines", *map(str, arguments)]
+    command = [sys.executable, "-m", "kilnworks", *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

@@ -6,7 +6,7 @@ import random
 import polars as pl
 import pytest
 
-from pipelines.cli.app import main
+from kilnworks.pipelines.cli.app import main
 
 pytestmark = pytest.mark.slow
 R = random.Random(3)

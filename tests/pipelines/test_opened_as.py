@@ -2,10 +2,10 @@
 
 import pytest
 
-from pipelines.cli.live import opened_as
-from pipelines.core.graph import Pipeline, Step
-from pipelines.core.store import Store
-from schemas.files import read_json
+from kilnworks.pipelines.cli.live import opened_as
+from kilnworks.pipelines.core.graph import Pipeline, Step
+from kilnworks.pipelines.core.store import Store
+from kilnworks.schemas.files import read_json
 from tests.pipelines.test_form import Large, Settings, Small, work
 
 DEFINED = Pipeline("p", (Step("model", work, Settings(model=Small(units=(4,)))),))

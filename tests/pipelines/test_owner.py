@@ -8,19 +8,19 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from components.deploy import DeployConfig, deploy
-from pipelines.core.approval import approved_settings, record_answer
-from pipelines.core.execute import run_all, run_step
-from pipelines.core.graph import Pipeline, Step
-from pipelines.core.owner import OWNER, follow_published, owner_of, require_owner
-from pipelines.core.records import newest_runs, whole_run
-from pipelines.core.remote import Remote
-from pipelines.core.store import Store
-from schemas.artifacts import Evaluation, Servable
-from schemas.champion import read_champion
-from schemas.config import Config
-from schemas.errors import NotTheOwner, StoreError
-from schemas.files import write_json
+from kilnworks.components.deploy import DeployConfig, deploy
+from kilnworks.pipelines.core.approval import approved_settings, record_answer
+from kilnworks.pipelines.core.execute import run_all, run_step
+from kilnworks.pipelines.core.graph import Pipeline, Step
+from kilnworks.pipelines.core.owner import OWNER, follow_published, owner_of, require_owner
+from kilnworks.pipelines.core.records import newest_runs, whole_run
+from kilnworks.pipelines.core.remote import Remote
+from kilnworks.pipelines.core.store import Store
+from kilnworks.schemas.artifacts import Evaluation, Servable
+from kilnworks.schemas.champion import read_champion
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.errors import NotTheOwner, StoreError
+from kilnworks.schemas.files import write_json
 
 
 class MakeConfig(Config):
@@ -131,7 +131,7 @@ def test_a_host_that_took_over_goes_on_with_the_numbers(hosts, url):
 
 
 def test_the_doctor_says_who_publishes(hosts):
-    from pipelines.cli.doctor import _store as checked
+    from kilnworks.pipelines.cli.doctor import _store as checked
 
     here, there = hosts
     assert "no host publishes yet" in checked(here).found
@@ -158,7 +158,7 @@ def test_an_approval_is_for_the_owner_and_its_settings_reach_every_host(hosts):
 
 
 def test_another_host_sees_runs_figures_and_what_is_live(hosts):
-    from components.reporting.summary import run_summary
+    from kilnworks.components.reporting.summary import run_summary
 
     here, there = hosts
     run(here, "r1")

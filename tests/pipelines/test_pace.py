@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.cli.pace import Pace
+from kilnworks.pipelines.cli.pace import Pace
 
 
 def told(times, total, start=0.0):

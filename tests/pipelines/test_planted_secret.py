@@ -7,10 +7,10 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from pipelines.cli.app import main
-from pipelines.core.form import changed, form
-from pipelines.core.registry import load
-from schemas import masking
+from kilnworks.pipelines.cli.app import main
+from kilnworks.pipelines.core.form import changed, form
+from kilnworks.pipelines.core.registry import load
+from kilnworks.schemas import masking
 
 PLANTED = "Zq8!plant@ed/sec ret"
 SPELLED = {
@@ -21,7 +21,7 @@ SPELLED = {
     json.dumps(PLANTED)[1:-1],
 }
 DEFINITION = """
-from pipelines.core.graph import Pipeline, Step
+from kilnworks.pipelines.core.graph import Pipeline, Step
 from tests.pipelines.planted import CallConfig, call
 
 SHOP = Pipeline("shop", (Step("call", call, CallConfig(URL)),), description="Asks a shop.")

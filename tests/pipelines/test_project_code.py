@@ -13,9 +13,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 STEP = """
 from pathlib import Path
-from pipelines.core.graph import Pipeline, Step
-from schemas.artifacts import Artifact
-from schemas.config import Config
+from kilnworks.pipelines.core.graph import Pipeline, Step
+from kilnworks.schemas.artifacts import Artifact
+from kilnworks.schemas.config import Config
 
 
 class Settings(Config):
@@ -73,7 +73,9 @@ def write(path: Path, text: str) -> None:
 
 def run(project: Path, *names: str, **environment: str) -> dict[str, tuple[str, str]]:
     """Run the definitions in a fresh process; name -> how the step ended, and what it wrote."""
-    code = f"import sys; from pipelines.cli.app import main; sys.exit(max(main(['run', n]) for n in {names!r}))"
+    code = (
+        f"import sys; from kilnworks.pipelines.cli.app import main; sys.exit(max(main(['run', n]) for n in {names!r}))"
+    )
     store = project / "store"
     env = {**os.environ, "KILNWORKS_ROOT": str(project), "KILNWORKS_STORE": str(store), **environment}
     command = [sys.executable, "-c", code]
@@ -105,8 +107,8 @@ def test_what_is_edited_while_a_run_goes_on_belongs_to_the_next(project):
     """The second step's module is loaded when the run begins, and changed by somebody while the first step runs."""
     second = """
         from pathlib import Path
-        from schemas.artifacts import Artifact
-        from schemas.config import Config
+        from kilnworks.schemas.artifacts import Artifact
+        from kilnworks.schemas.config import Config
 
         def second(config: Config, first: Artifact, out: Path) -> Artifact:
             (out / "value.txt").write_text("old")
@@ -115,9 +117,9 @@ def test_what_is_edited_while_a_run_goes_on_belongs_to_the_next(project):
     definition = """
         from pathlib import Path
         import later
-        from pipelines.core.graph import Pipeline, Step
-        from schemas.artifacts import Artifact
-        from schemas.config import Config
+        from kilnworks.pipelines.core.graph import Pipeline, Step
+        from kilnworks.schemas.artifacts import Artifact
+        from kilnworks.schemas.config import Config
 
         def first(config: Config, out: Path) -> Artifact:
             source = Path(later.__file__)
@@ -136,8 +138,8 @@ def test_what_is_edited_while_a_run_goes_on_belongs_to_the_next(project):
 def test_what_a_function_was_made_with_counts(project):
     factory = """
         from pathlib import Path
-        from schemas.artifacts import Artifact
-        from schemas.config import Config
+        from kilnworks.schemas.artifacts import Artifact
+        from kilnworks.schemas.config import Config
 
         def maker(number, suffix=""):
             def make(config: Config, out: Path) -> Artifact:
@@ -147,8 +149,8 @@ def test_what_a_function_was_made_with_counts(project):
     """
     definition = """
         from factory import maker
-        from pipelines.core.graph import Pipeline, Step
-        from schemas.config import Config
+        from kilnworks.pipelines.core.graph import Pipeline, Step
+        from kilnworks.schemas.config import Config
 
         P = Pipeline("made", (Step("one", maker({number}), Config()),))
     """
@@ -231,8 +233,8 @@ def test_a_project_installed_in_editable_mode_counts_by_its_source(project, tmp_
     ],
 )
 def test_a_file_that_is_no_python_is_named(tmp_path, monkeypatch, content, says):
-    from schemas.closure.source_code import source_code
-    from schemas.errors import ConfigError
+    from kilnworks.schemas.closure.source_code import source_code
+    from kilnworks.schemas.errors import ConfigError
 
     (tmp_path / "lazy_importer.py").write_text("def f():\n    import not_python\n")
     (tmp_path / "not_python.py").write_bytes(content)
@@ -243,7 +245,7 @@ def test_a_file_that_is_no_python_is_named(tmp_path, monkeypatch, content, says)
 
 
 def test_a_declared_encoding_is_read(tmp_path, monkeypatch):
-    from schemas.closure.source_code import source_code
+    from kilnworks.schemas.closure.source_code import source_code
 
     (tmp_path / "old_writing.py").write_bytes("# coding: latin-1\nimport beyond\nx = 'ä'\n".encode("latin-1"))
     (tmp_path / "beyond.py").write_text("x = 1\n")
@@ -256,21 +258,21 @@ def test_both_commands_work_in_the_projects_own_folder_and_make_the_same(project
     """There the folder ``pipelines/`` of the project is found before the package of that name."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("KILNWORKS") and k != "PYTHONPATH"}
     kilnworks = str(Path(sys.executable).with_name("kilnworks"))
-    for command, ended in (([sys.executable, "-m", "pipelines"], "1 done"), ([kilnworks], "1 cached")):
+    for command, ended in (([sys.executable, "-m", "kilnworks"], "1 done"), ([kilnworks], "1 cached")):
         done = subprocess.run(
             [*command, "run", "relative"], check=False, cwd=project, env=environment, capture_output=True, text=True
         )
         assert done.returncode == 0 and ended in done.stdout, done.stdout + done.stderr
     listed = subprocess.run(
-        [sys.executable, "-m", "pipelines", "list"], check=True, cwd=project, env=environment, capture_output=True
+        [sys.executable, "-m", "kilnworks", "list"], check=True, cwd=project, env=environment, capture_output=True
     )
     assert b"churn" in listed.stdout and b"star" in listed.stdout
 
 
 def test_a_library_of_a_shared_namespace_counts_by_its_own_version(tmp_path, monkeypatch):
     """``google`` is many packages; only the one that is imported counts."""
-    from schemas.closure import libraries
-    from schemas.closure.source_code import source_code
+    from kilnworks.schemas.closure import libraries
+    from kilnworks.schemas.closure.source_code import source_code
 
     (tmp_path / "asks_google.py").write_text(
         "import json\nfrom google import protobuf\nfrom google.protobuf import any_pb2\n"

@@ -7,28 +7,28 @@ import threading
 
 import pytest
 
-from components.deploy import DeployConfig, deploy
-from components.retraining.ledger import Batch, opened
-from components.retraining.policy import RetrainPolicy
-from pipelines.cli.app import main
-from pipelines.core import store as stores
-from pipelines.core.approval import record_answer
-from pipelines.core.execute import run_all
-from pipelines.core.graph import Pipeline, Step
-from pipelines.core.operations import Approval, Operations, Task
-from pipelines.core.store import Store
-from schemas.artifacts import Servable
-from schemas.champion import moves, read_champion
-from schemas.config import Config
-from schemas.errors import UnknownName
-from schemas.files import read_json, write_json
+from kilnworks.components.deploy import DeployConfig, deploy
+from kilnworks.components.retraining.ledger import Batch, opened
+from kilnworks.components.retraining.policy import RetrainPolicy
+from kilnworks.pipelines.cli.app import main
+from kilnworks.pipelines.core import store as stores
+from kilnworks.pipelines.core.approval import record_answer
+from kilnworks.pipelines.core.execute import run_all
+from kilnworks.pipelines.core.graph import Pipeline, Step
+from kilnworks.pipelines.core.operations import Approval, Operations, Task
+from kilnworks.pipelines.core.store import Store
+from kilnworks.schemas.artifacts import Servable
+from kilnworks.schemas.champion import moves, read_champion
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.errors import UnknownName
+from kilnworks.schemas.files import read_json, write_json
 from tests.components.deploying.deploying_models import FILES
 
 DEFINITION = """
-from components.deploy import DeployConfig, deploy
-from components.retraining.policy import RetrainPolicy
-from pipelines.core.graph import Pipeline, Step
-from pipelines.core.operations import Approval, Operations, Task
+from kilnworks.components.deploy import DeployConfig, deploy
+from kilnworks.components.retraining.policy import RetrainPolicy
+from kilnworks.pipelines.core.graph import Pipeline, Step
+from kilnworks.pipelines.core.operations import Approval, Operations, Task
 from tests.pipelines.test_promotion import ExportConfig, export
 
 SHOP = Pipeline(

@@ -7,16 +7,16 @@ from statistics import fmean
 
 import pytest
 
-from pipelines.core.compare import FILE, compare, on_same_rows, unmeasured
-from pipelines.core.execute import run_all
-from pipelines.core.graph import Pipeline, Step
-from pipelines.core.question import question, require_evaluation
-from pipelines.core.store import Store
-from schemas.artifacts import CheckedExamples, Deployment, Evaluation, Model
-from schemas.champion import ChampionRecord, write_champion
-from schemas.config import Config
-from schemas.errors import DataInvalid, StepFailed, StepSkipped, StoreError, UnknownName
-from schemas.files import write_json
+from kilnworks.pipelines.core.compare import FILE, compare, on_same_rows, unmeasured
+from kilnworks.pipelines.core.execute import run_all
+from kilnworks.pipelines.core.graph import Pipeline, Step
+from kilnworks.pipelines.core.question import question, require_evaluation
+from kilnworks.pipelines.core.store import Store
+from kilnworks.schemas.artifacts import CheckedExamples, Deployment, Evaluation, Model
+from kilnworks.schemas.champion import ChampionRecord, write_champion
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.errors import DataInvalid, StepFailed, StepSkipped, StoreError, UnknownName
+from kilnworks.schemas.files import write_json
 
 
 class RowsConfig(Config):

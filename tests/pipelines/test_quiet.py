@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.cli.quiet import LARGE
+from kilnworks.pipelines.cli.quiet import LARGE
 
 ROOT = Path(__file__).parents[2]
 IMPORT = """
 import gc
-from pipelines.cli.quiet import quiet_libraries
+from kilnworks.pipelines.cli.quiet import quiet_libraries
 quiet_libraries({arguments})
 import {library}
 print({library}.COLLECTING, gc.isenabled(), gc.get_freeze_count() > 0)
@@ -32,7 +32,7 @@ def test_collector_rests_and_hides_only_in_a_process_of_our_own(tmp_path, librar
 def test_an_import_that_fails_leaves_the_collector_on(tmp_path):
     (tmp_path / "keras.py").write_text("raise ImportError('no')\n")
     code = (
-        "import gc\nfrom pipelines.cli.quiet import quiet_libraries\nquiet_libraries()\n"
+        "import gc\nfrom kilnworks.pipelines.cli.quiet import quiet_libraries\nquiet_libraries()\n"
         "try:\n    import keras\nexcept ImportError as error:\n    print(error, gc.isenabled())\n"
     )
     env = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
@@ -43,7 +43,7 @@ def test_an_import_that_fails_leaves_the_collector_on(tmp_path):
 def test_notes_of_tensorflow_are_held_back_and_other_lines_pass(tmp_path):
     lines = "I0000 00:00:1 2 port.cc:153] oneDNN custom operations are on.", "something else"
     (tmp_path / "tensorflow.py").write_text(f"import os\nos.write(2, {(chr(10).join(lines) + chr(10)).encode()!r})\n")
-    code = "from pipelines.cli.quiet import quiet_libraries\nquiet_libraries()\nimport tensorflow\n"
+    code = "from kilnworks.pipelines.cli.quiet import quiet_libraries\nquiet_libraries()\nimport tensorflow\n"
     env = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert done.stderr.splitlines() == ["something else"]

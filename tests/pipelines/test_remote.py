@@ -6,10 +6,10 @@ import uuid
 import fsspec
 import pytest
 
-from pipelines.core.execute import run_all
-from pipelines.core.remote import Remote
-from pipelines.core.store import Store
-from schemas.errors import StoreError
+from kilnworks.pipelines.core.execute import run_all
+from kilnworks.pipelines.core.remote import Remote
+from kilnworks.pipelines.core.store import Store
+from kilnworks.schemas.errors import StoreError
 from tests.pipelines.chain import MakeConfig, Number, chain
 
 

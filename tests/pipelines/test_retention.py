@@ -7,16 +7,16 @@ import uuid
 import fsspec
 import pytest
 
-from components.retraining.policy import RetrainPolicy
-from components.retraining.watch import claim, confirm, look
-from pipelines.core.execute import run_all
-from pipelines.core.graph import Champion, Pipeline, Step
-from pipelines.core.manifest import damage, load_manifest
-from pipelines.core.remote import Remote
-from pipelines.core.retention import RetentionConfig, prune
-from pipelines.core.store import Store
-from schemas.champion import ChampionRecord, write_champion
-from schemas.files import write_json
+from kilnworks.components.retraining.policy import RetrainPolicy
+from kilnworks.components.retraining.watch import claim, confirm, look
+from kilnworks.pipelines.core.execute import run_all
+from kilnworks.pipelines.core.graph import Champion, Pipeline, Step
+from kilnworks.pipelines.core.manifest import damage, load_manifest
+from kilnworks.pipelines.core.remote import Remote
+from kilnworks.pipelines.core.retention import RetentionConfig, prune
+from kilnworks.pipelines.core.store import Store
+from kilnworks.schemas.champion import ChampionRecord, write_champion
+from kilnworks.schemas.files import write_json
 from tests.pipelines.chain import AddConfig, MakeConfig, Number, add, chain
 
 NOW = time.time()

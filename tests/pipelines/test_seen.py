@@ -6,16 +6,16 @@ from shutil import copytree, rmtree
 
 import pytest
 
-from components.ingest import IngestConfig, ingest
-from components.sources import ByHash, ByTime, CsvSource
-from components.sources.splitting.splits import Shares
-from pipelines.core.execute import run_all
-from pipelines.core.graph import Pipeline, Step
-from pipelines.core.seen import may_have_seen
-from pipelines.core.store import Store
-from schemas.config import Config
-from schemas.contract import Contract
-from schemas.files import read_json
+from kilnworks.components.ingest import IngestConfig, ingest
+from kilnworks.components.sources import ByHash, ByTime, CsvSource
+from kilnworks.components.sources.splitting.splits import Shares
+from kilnworks.pipelines.core.execute import run_all
+from kilnworks.pipelines.core.graph import Pipeline, Step
+from kilnworks.pipelines.core.seen import may_have_seen
+from kilnworks.pipelines.core.store import Store
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.files import read_json
 from tests.pipelines.made_models import JudgeConfig, LearnConfig, check, judge, learn
 
 TREE = {

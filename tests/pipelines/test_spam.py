@@ -5,10 +5,10 @@ import json
 import polars as pl
 import pytest
 
-from pipelines.core.chains import ROOT
-from pipelines.core.execute import run_all
-from pipelines.core.store import Store
-from pipelines.spam import SPAM
+from kilnworks.pipelines.core.chains import ROOT
+from kilnworks.pipelines.core.execute import run_all
+from kilnworks.pipelines.core.store import Store
+from kilnworks.pipelines.spam import SPAM
 
 
 def test_no_two_mails_have_the_same_letters():

@@ -12,10 +12,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipelines.core.store import Store
-from schemas.artifacts import CheckedExamples, Deployment, Evaluation, Examples, Model, Servable, Transform
-from schemas.champion import read_champion
-from schemas.files import read_json
+from kilnworks.pipelines.core.store import Store
+from kilnworks.schemas.artifacts import CheckedExamples, Deployment, Evaluation, Examples, Model, Servable, Transform
+from kilnworks.schemas.champion import read_champion
+from kilnworks.schemas.files import read_json
 
 KEPT = Path(__file__).with_name("store_0_1_0")
 FRESH = KEPT / "fresh.csv"
@@ -28,7 +28,7 @@ CHAIN = {
     "servable": Servable,
     "deployment": Deployment,
 }
-COMMAND = [sys.executable, "-m", "pipelines"]
+COMMAND = [sys.executable, "-m", "kilnworks"]
 
 
 @pytest.fixture(scope="module")

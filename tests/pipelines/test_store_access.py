@@ -8,19 +8,19 @@ import time
 import numpy as np
 import pytest
 
-from components.retraining.ledger import opened
-from components.serving.prediction_files import LogSettings
-from components.serving.prediction_log import PredictionLogWriter
-from components.serving.values import Predicted
-from pipelines.cli.app import main
-from pipelines.core.approval import record_answer
-from pipelines.core.owner import this_host
-from pipelines.core.store import Store
-from schemas.access import create_private, make_private_folder, private_files
+from kilnworks.components.retraining.ledger import opened
+from kilnworks.components.serving.prediction_files import LogSettings
+from kilnworks.components.serving.prediction_log import PredictionLogWriter
+from kilnworks.components.serving.values import Predicted
+from kilnworks.pipelines.cli.app import main
+from kilnworks.pipelines.core.approval import record_answer
+from kilnworks.pipelines.core.owner import this_host
+from kilnworks.pipelines.core.store import Store
+from kilnworks.schemas.access import create_private, make_private_folder, private_files
 from tests.components.serving.test_prediction_log_files import Lines
 
 DEFINITION = """
-from pipelines.core.graph import Pipeline, Step
+from kilnworks.pipelines.core.graph import Pipeline, Step
 from tests.pipelines.planted import CallConfig, call
 
 SHOP = Pipeline("shop", (Step("call", call, CallConfig(url="sqlite://")),))

@@ -2,10 +2,10 @@
 
 import pytest
 
-from pipelines.core.execute import run_together
-from pipelines.core.gates import skip_rest
-from pipelines.core.store import Store
-from schemas.errors import DataInvalid, UnknownName
+from kilnworks.pipelines.core.execute import run_together
+from kilnworks.pipelines.core.gates import skip_rest
+from kilnworks.pipelines.core.store import Store
+from kilnworks.schemas.errors import DataInvalid, UnknownName
 from tests.pipelines.chain import AddConfig, chain
 
 

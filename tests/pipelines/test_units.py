@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from pipelines.core.operations import Approval, Operations, Python, Task, stage
-from pipelines.core.registry import load
-from schemas.artifacts import CheckedExamples, Deployment, Model
-from schemas.errors import UnknownName, WiringError
+from kilnworks.pipelines.core.operations import Approval, Operations, Python, Task, stage
+from kilnworks.pipelines.core.registry import load
+from kilnworks.schemas.artifacts import CheckedExamples, Deployment, Model
+from kilnworks.schemas.errors import UnknownName, WiringError
 from tests.pipelines.chain import Number, chain
 
 TOGETHER = Task(group="pair")

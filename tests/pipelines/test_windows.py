@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from components.sources.window import Window
-from pipelines.core.graph import Pipeline, Step
-from pipelines.core.windows import interval_settings
-from schemas.config import Config
-from schemas.errors import ConfigError
+from kilnworks.components.sources.window import Window
+from kilnworks.pipelines.core.graph import Pipeline, Step
+from kilnworks.pipelines.core.windows import interval_settings
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.errors import ConfigError
 from tests.pipelines.chain import Number, chain
 
 

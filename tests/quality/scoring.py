@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from components.quality.contracts.infer import infer_contract
-from components.quality.screening.check import Outcome, check_file
-from schemas.contract import Contract
+from kilnworks.components.quality.contracts.infer import infer_contract
+from kilnworks.components.quality.screening.check import Outcome, check_file
+from kilnworks.schemas.contract import Contract
 from tests.quality.clean_sources import Source
 from tests.quality.fault_catalogue import FAULTS, Batch
 from tests.quality.next_period import pairs

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from pipelines.cli.contract import contract_app
-from schemas.contract import Contract, dump_contract, parse_contract
+from kilnworks.pipelines.cli.contract import contract_app
+from kilnworks.schemas.contract import Contract, dump_contract, parse_contract
 from tests.quality.clean_sources import SOURCES
 from tests.quality.fault_catalogue import FAULTS, Batch
 from tests.quality.scoring import contract_of

@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.quality.screening.check import check_file
+from kilnworks.components.quality.screening.check import check_file
 from tests.quality.clean_sources import SOURCES
 from tests.quality.fault_catalogue import FAULTS, Batch
 from tests.quality.made_sources import all_sources

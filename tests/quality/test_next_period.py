@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from components.quality.contracts.infer import infer_contract
-from components.quality.screening.check import check_file
+from kilnworks.components.quality.contracts.infer import infer_contract
+from kilnworks.components.quality.screening.check import check_file
 from tests.quality.next_faults import later_of, next_faults
 from tests.quality.next_period import KINDS
 from tests.quality.scoring import score_next, verdict

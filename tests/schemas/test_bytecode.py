@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from schemas.closure.modules import find_module
-from schemas.closure.source_code import source_code
+from kilnworks.schemas.closure.modules import find_module
+from kilnworks.schemas.closure.source_code import source_code
 
 ROOT = Path(__file__).parents[2]
-IMPORT = "from schemas.code import Code; print(Code.model_validate({code!r}).load()())"
+IMPORT = "from kilnworks.schemas.code import Code; print(Code.model_validate({code!r}).load()())"
 
 
 def say(folder: Path, code: str = "said:word") -> str:

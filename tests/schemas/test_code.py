@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from schemas.code import Bytes, Code, called, codes_in, unseen_in
-from schemas.config import Config
-from schemas.errors import ConfigError, UnknownName
+from kilnworks.schemas.code import Bytes, Code, called, codes_in, unseen_in
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.errors import ConfigError, UnknownName
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,7 +50,7 @@ def shop(tmp_path, monkeypatch):
 
 
 def identity_in_a_fresh_process(shop: Path, value: str) -> dict:
-    text = f"import json; from schemas.code import Code; print(json.dumps(Code.model_validate({value!r}).identity()))"
+    text = f"import json; from kilnworks.schemas.code import Code; print(json.dumps(Code.model_validate({value!r}).identity()))"
     env = {"KILNWORKS_ROOT": str(shop), "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", text], env=env, capture_output=True, text=True, check=True)
     return dict(json.loads(done.stdout))
@@ -133,7 +133,7 @@ def test_other_texts_are_no_code(text):
 
 
 def test_a_function_stands_for_its_name_and_a_lambda_is_refused():
-    assert Code.model_validate(called) == Code(path="schemas.code:called")
+    assert Code.model_validate(called) == Code(path="kilnworks.schemas.code:called")
     with pytest.raises(ValidationError, match="cannot be found by name"):
         Code.model_validate(lambda: None)
 

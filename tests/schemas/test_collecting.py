@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from schemas.collecting import without_collection
+from kilnworks.schemas.collecting import without_collection
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from schemas.config import Config
-from schemas.errors import ConfigError
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.errors import ConfigError
 
 
 class Inner(Config):

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.contract import Contract, Feature, dump_contract, load_contract, parse_contract
-from schemas.errors import ContractError
-from schemas.patterns import matches
+from kilnworks.schemas.contract import Contract, Feature, dump_contract, load_contract, parse_contract
+from kilnworks.schemas.errors import ContractError
+from kilnworks.schemas.patterns import matches
 
 GOOD = """
 name: churn

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.decision import Comparand, DecisionRecord, read_decision
+from kilnworks.schemas.decision import Comparand, DecisionRecord, read_decision
 
 
 def record(**changes: object) -> DecisionRecord:

@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from schemas.errors import ConfigError, DataInvalid, KilnworksError, UnknownName
+from kilnworks.schemas.errors import ConfigError, DataInvalid, KilnworksError, UnknownName
 
 
 @pytest.mark.parametrize(

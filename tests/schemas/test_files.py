@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from schemas.files import link_or_copy
+from kilnworks.schemas.files import link_or_copy
 
 
 def test_it_links(tmp_path):

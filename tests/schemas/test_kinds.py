@@ -11,16 +11,16 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from components.ingest import IngestConfig
-from components.learning.optimizers import Adam, Optimizer, Sgd
-from components.modeling.base import Architecture
-from components.modeling.mlp import Mlp
-from components.sources import CsvSource, GivenSplits, Source
-from components.train import TrainConfig, train
-from pipelines.core.form import changed, form
-from pipelines.core.graph import Champion, Pipeline, Step
-from schemas.contract import Contract
-from schemas.errors import ConfigError, UnknownName
+from kilnworks.components.ingest import IngestConfig
+from kilnworks.components.learning.optimizers import Adam, Optimizer, Sgd
+from kilnworks.components.modeling.base import Architecture
+from kilnworks.components.modeling.mlp import Mlp
+from kilnworks.components.sources import CsvSource, GivenSplits, Source
+from kilnworks.components.train import TrainConfig, train
+from kilnworks.pipelines.core.form import changed, form
+from kilnworks.pipelines.core.graph import Champion, Pipeline, Step
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import ConfigError, UnknownName
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = Contract.model_validate({"name": "c", "features": {"a": {"dtype": "float"}}})
@@ -140,8 +140,8 @@ def test_an_object_of_another_base_is_refused():
 
 PROJECT = """
 from typing import Any
-from components.modeling.base import Architecture
-from components.sources import Source
+from kilnworks.components.modeling.base import Architecture
+from kilnworks.components.sources import Source
 
 class MyNet(Architecture):
     width: int = 8
@@ -154,7 +154,7 @@ def test_a_process_that_never_met_the_class_finds_it_by_its_place(tmp_path):
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop/models.py").write_text(PROJECT)
     code = (
-        "from components.train import TrainConfig as T\n"
+        "from kilnworks.components.train import TrainConfig as T\n"
         "c = T.model_validate({'model': {'kind': 'shop.models:MyNet', 'width': 3}})\n"
         "d = T().updated({'model.kind': 'shop.models:MyNet', 'model.width': 4, 'model.l2': 0.5})\n"
         "print(type(c.model).__name__, c.model.width, type(d.model).__name__, d.model.width, d.model.l2)\n"

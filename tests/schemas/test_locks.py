@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from schemas.locks import Held, exclusive, is_held, try_to_hold
+from kilnworks.schemas.locks import Held, exclusive, is_held, try_to_hold
 from tests.waiting import ends, until
 
 HOLDER = """
 import sys
 from pathlib import Path
-from schemas.locks import exclusive
+from kilnworks.schemas.locks import exclusive
 with exclusive(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from schemas.number_format import NumberFormat
+from kilnworks.schemas.number_format import NumberFormat
 
 
 def read(form, *texts):

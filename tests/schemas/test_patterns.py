@@ -3,8 +3,8 @@
 import polars as pl
 import pytest
 
-from schemas.errors import ContractError
-from schemas.patterns import fault_of, matches
+from kilnworks.schemas.errors import ContractError
+from kilnworks.schemas.patterns import fault_of, matches
 
 CONTRACT = "name: c\nfeatures:\n  a: {{dtype: string, regex: '{pattern}'}}\n"
 
@@ -29,7 +29,7 @@ CONTRACT = "name: c\nfeatures:\n  a: {{dtype: string, regex: '{pattern}'}}\n"
     ],
 )
 def test_a_pattern_of_another_language_is_refused_when_the_contract_is_made(pattern, words):
-    from schemas.contract import parse_contract
+    from kilnworks.schemas.contract import parse_contract
 
     with pytest.raises(ContractError, match=r"<text>:3: features\.a\.regex") as error:
         parse_contract(CONTRACT.format(pattern=pattern))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.files import plainly_named
+from kilnworks.schemas.files import plainly_named
 
 NAMES = ("a[1]", "a*", "a?", "a{1,2}", "a\\b")
 
@@ -26,7 +26,7 @@ def test_other_folders_are_themselves(tmp_path):
 def test_a_server_loads_a_model_from_folders_of_any_name(tmp_path):
     import tensorflow as tf
 
-    from components.serving.saved_model import load_saved_model
+    from kilnworks.components.serving.saved_model import load_saved_model
 
     module = tf.Module()
     module.weight = tf.Variable(2.0)

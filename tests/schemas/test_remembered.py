@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from schemas.closure import remembered, source_code
-from schemas.closure.remembered import remembered_imports
-from schemas.closure.source_code import source_code as read
+from kilnworks.schemas.closure import remembered, source_code
+from kilnworks.schemas.closure.remembered import remembered_imports
+from kilnworks.schemas.closure.source_code import source_code as read
 
 ROOT = Path(__file__).parents[2]
 DIGEST = """
 import ast, sys
-from schemas.closure import source_code
-from schemas.closure.remembered import remembered_imports
+from kilnworks.schemas.closure import source_code
+from kilnworks.schemas.closure.remembered import remembered_imports
 from pathlib import Path
 parsed = []
 real = ast.parse

@@ -13,11 +13,11 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from schemas import masking
-from schemas.config import Config, Secret, SecretUrl
-from schemas.errors import ConfigError, KilnworksError
-from schemas.logs import SafeFormatter
-from schemas.masking import masked, masked_tree, remember
+from kilnworks.schemas import masking
+from kilnworks.schemas.config import Config, Secret, SecretUrl
+from kilnworks.schemas.errors import ConfigError, KilnworksError
+from kilnworks.schemas.logs import SafeFormatter
+from kilnworks.schemas.masking import masked, masked_tree, remember
 
 PLANTED = "Kx7!pl@nted/sec#ret"
 

@@ -7,20 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, SerializeAsAny
 
-from components.features.settings import FeatureSettings
-from components.ingest import IngestConfig
-from components.learning.optimizers import Adam, Optimizer, Sgd
-from components.modeling.architectures import AnyModel
-from components.modeling.base import Architecture
-from components.modeling.cnn import Cnn
-from components.modeling.mlp import Mlp
-from components.preprocess import PreprocessConfig
-from components.sources import CsvSource, GivenSplits, ParquetSource, Source
-from components.train import TrainConfig
-from schemas.config import Config
-from schemas.contract import Contract
-from schemas.errors import ConfigError
-from schemas.updates import replacements
+from kilnworks.components.features.settings import FeatureSettings
+from kilnworks.components.ingest import IngestConfig
+from kilnworks.components.learning.optimizers import Adam, Optimizer, Sgd
+from kilnworks.components.modeling.architectures import AnyModel
+from kilnworks.components.modeling.base import Architecture
+from kilnworks.components.modeling.cnn import Cnn
+from kilnworks.components.modeling.mlp import Mlp
+from kilnworks.components.preprocess import PreprocessConfig
+from kilnworks.components.sources import CsvSource, GivenSplits, ParquetSource, Source
+from kilnworks.components.train import TrainConfig
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.updates import replacements
 
 CONTRACT = Contract.model_validate({"name": "c", "features": {"a": {"dtype": "float"}}})
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from schemas.wire import MISSING, MISSING_INT
+from kilnworks.schemas.wire import MISSING, MISSING_INT
 
 ROOT = Path(__file__).parents[2]
 FACTS = {

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import words
-from schemas.contract import Contract, dump_contract, parse_contract
-from schemas.errors import UnknownName
-from schemas.words import listed, named, printable, shown
+from kilnworks.schemas import words
+from kilnworks.schemas.contract import Contract, dump_contract, parse_contract
+from kilnworks.schemas.errors import UnknownName
+from kilnworks.schemas.words import listed, named, printable, shown
 
 NAMES = [
     "a b",

@@ -2,6 +2,6 @@
 
 from dataclasses import replace
 
-from pipelines.core.registry import load
+from kilnworks.pipelines.core.registry import load
 
 CHURN_GROUPED = replace(load("churn"), name="churn_grouped", schedule=None)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from pipelines.core.operations import Operations
-from pipelines.core.registry import load
+from kilnworks.pipelines.core.operations import Operations
+from kilnworks.pipelines.core.registry import load
 
 CHURN_STEPS = replace(load("churn"), name="churn_steps", schedule=None, operations=Operations())

@@ -4,19 +4,19 @@ from typing import Annotated
 
 from pydantic import Field, SerializeAsAny
 
-from components.features.kinds.as_sent import AsSent, AsSentPlan
-from components.features.kinds.base import Plan
-from components.features.kinds.buckets import BucketPlan, Buckets
-from components.features.kinds.built_in import BuiltIn
-from components.features.kinds.calendar import Calendar, CalendarPlan
-from components.features.kinds.category import Category, CategoryPlan
-from components.features.kinds.dropped import Dropped, DroppedPlan
-from components.features.kinds.image import Image, ImagePlan
-from components.features.kinds.number import Number
-from components.features.kinds.scalars import NumberPlan
-from components.features.kinds.tensor import Tensor, TensorPlan
-from components.features.kinds.text import Text, TextPlan
-from schemas.config import accept_any
+from kilnworks.components.features.kinds.as_sent import AsSent, AsSentPlan
+from kilnworks.components.features.kinds.base import Plan
+from kilnworks.components.features.kinds.buckets import BucketPlan, Buckets
+from kilnworks.components.features.kinds.built_in import BuiltIn
+from kilnworks.components.features.kinds.calendar import Calendar, CalendarPlan
+from kilnworks.components.features.kinds.category import Category, CategoryPlan
+from kilnworks.components.features.kinds.dropped import Dropped, DroppedPlan
+from kilnworks.components.features.kinds.image import Image, ImagePlan
+from kilnworks.components.features.kinds.number import Number
+from kilnworks.components.features.kinds.scalars import NumberPlan
+from kilnworks.components.features.kinds.tensor import Tensor, TensorPlan
+from kilnworks.components.features.kinds.text import Text, TextPlan
+from kilnworks.schemas.config import accept_any
 
 KINDS: tuple[type[BuiltIn], ...] = (Number, Calendar, Category, Buckets, Tensor, Image, Text, AsSent, Dropped)
 """Of every dtype and value of ``encode`` at most one of them takes it."""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from components.features.encoded import AS_SENT, EncodedTensor, keras_name
-from components.features.kinds.base import Layers, Observer, Plan, Settled
-from components.features.kinds.built_in import BuiltIn
-from components.features.raw import raw_array, raw_input
-from schemas.contract import Feature
+from kilnworks.components.features.encoded import AS_SENT, EncodedTensor, keras_name
+from kilnworks.components.features.kinds.base import Layers, Observer, Plan, Settled
+from kilnworks.components.features.kinds.built_in import BuiltIn
+from kilnworks.components.features.raw import raw_array, raw_input
+from kilnworks.schemas.contract import Feature
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-    from components.features.settings import FeatureSettings, PreprocessConfig
+    from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
 
 
 class AsSentPlan(Plan):

@@ -15,15 +15,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from components.features.encoded import EncodedTensor
-from schemas.config import Config
-from schemas.contract import Feature
+from kilnworks.components.features.encoded import EncodedTensor
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.contract import Feature
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-    from components.features.kinds.scalars import Number
+    from kilnworks.components.features.kinds.scalars import Number
 
 
 class Layers(NamedTuple):

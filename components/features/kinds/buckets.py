@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from components.features.kinds.base import Observer, Plan
-from components.features.kinds.built_in import BuiltIn
-from components.features.kinds.dropped import DroppedPlan
-from components.features.kinds.indexed import IndexedPlan, Output
-from components.features.kinds.scalars import float32, layer_float32
-from schemas.config import Config
-from schemas.contract import Feature
+from kilnworks.components.features.kinds.base import Observer, Plan
+from kilnworks.components.features.kinds.built_in import BuiltIn
+from kilnworks.components.features.kinds.dropped import DroppedPlan
+from kilnworks.components.features.kinds.indexed import IndexedPlan, Output
+from kilnworks.components.features.kinds.scalars import float32, layer_float32
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.contract import Feature
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-    from components.features.settings import FeatureSettings, PreprocessConfig
+    from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
 
 
 class BucketSettings(Config):
@@ -96,20 +96,20 @@ class BucketObserver(Observer):
     """Moments and quantiles of a number."""
 
     def __init__(self, kind: Buckets, name: str, feature: Feature) -> None:
-        from components.features.kinds.learned import SeenNumbers
+        from kilnworks.components.features.kinds.learned import SeenNumbers
 
         self._kind, self._name, self._feature = kind, name, feature
         self._seen = SeenNumbers()
 
     def look(self, values: pl.Series) -> None:
         """See ``Observer``."""
-        from components.features.kinds.learned import as_float64
+        from kilnworks.components.features.kinds.learned import as_float64
 
         self._seen.look(as_float64(values), quantiles=True)
 
     def plan(self) -> Plan:
         """Boundaries at equal steps of the cumulative share, each once."""
-        from components.features.kinds.learned import origin_of, unusable
+        from kilnworks.components.features.kinds.learned import origin_of, unusable
 
         useless = unusable(self._name, self._seen.moments)
         if useless is not None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from components.features.kinds.base import Kind
-from schemas.config import Config
-from schemas.contract import Feature
+from kilnworks.components.features.kinds.base import Kind
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.contract import Feature
 
 if TYPE_CHECKING:
-    from components.features.settings import FeatureSettings, PreprocessConfig
+    from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
 
 
 class BuiltIn(Kind):

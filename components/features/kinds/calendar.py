@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from components.features.calendar import PARTS, CalendarPart, calendar_part
-from components.features.kinds.base import Observer, Plan
-from components.features.kinds.built_in import BuiltIn
-from components.features.kinds.dropped import DroppedPlan
-from components.features.kinds.scalars import Number, NumberPlan, ScalarsPlan
-from schemas.config import Config
-from schemas.contract import Feature
+from kilnworks.components.features.calendar import PARTS, CalendarPart, calendar_part
+from kilnworks.components.features.kinds.base import Observer, Plan
+from kilnworks.components.features.kinds.built_in import BuiltIn
+from kilnworks.components.features.kinds.dropped import DroppedPlan
+from kilnworks.components.features.kinds.scalars import Number, NumberPlan, ScalarsPlan
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.contract import Feature
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from components.features.settings import FeatureSettings, PreprocessConfig
+    from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
 
 
 class AllDatetimes(Config):
@@ -80,7 +80,7 @@ class CalendarObserver(Observer):
         import numpy as np
         import polars as pl
 
-        from components.features.kinds.learned import SeenNumbers
+        from kilnworks.components.features.kinds.learned import SeenNumbers
 
         seconds = values.drop_nulls().cast(pl.Datetime("us")).dt.epoch("s").to_numpy()
         parts: tuple[CalendarPart, ...] = ("moment", *PARTS) if self._kind.moment else PARTS
@@ -95,7 +95,7 @@ class CalendarObserver(Observer):
         The moment itself is a share of the training moments, so that later ones count as the last, and no trend goes
         on.
         """
-        from components.features.kinds.learned import number_plan
+        from kilnworks.components.features.kinds.learned import number_plan
 
         plans: dict[CalendarPart, NumberPlan] = {}
         for part, seen in self._parts.items():

@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from components.features.kinds.base import Observer, Plan
-from components.features.kinds.built_in import BuiltIn
-from components.features.kinds.dropped import DroppedPlan
-from components.features.kinds.indexed import IndexedPlan, Output
-from components.features.raw import MISSING_INT, raw_array, raw_input
-from schemas.config import Config
-from schemas.contract import Feature
-from schemas.errors import DataInvalid
-from schemas.magnitudes import EXACT_IN_FLOAT32
+from kilnworks.components.features.kinds.base import Observer, Plan
+from kilnworks.components.features.kinds.built_in import BuiltIn
+from kilnworks.components.features.kinds.dropped import DroppedPlan
+from kilnworks.components.features.kinds.indexed import IndexedPlan, Output
+from kilnworks.components.features.raw import MISSING_INT, raw_array, raw_input
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.contract import Feature
+from kilnworks.schemas.errors import DataInvalid
+from kilnworks.schemas.magnitudes import EXACT_IN_FLOAT32
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-    from components.features.settings import FeatureSettings, PreprocessConfig
+    from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
 
 UNKNOWN_TEXT = "\N{REPLACEMENT CHARACTER}unknown"
 """Names index 0 in the vocabulary that Keras shows; never a value of a vocabulary itself."""
@@ -141,7 +141,7 @@ class CategoryObserver(Observer):
     """How often each value occurs."""
 
     def __init__(self, kind: Category, feature: Feature) -> None:
-        from components.features.statistics import ValueCounts
+        from kilnworks.components.features.statistics import ValueCounts
 
         self._kind, self._feature = kind, feature
         self._counts = ValueCounts()

@@ -2,15 +2,15 @@
 
 from pydantic import ValidationError
 
-from components.features.kinds import KINDS
-from components.features.kinds.base import Kind
-from components.features.kinds.built_in import BuiltIn
-from components.features.kinds.dropped import Dropped
-from components.features.settings import FeatureSettings, PreprocessConfig
-from schemas.code import Code
-from schemas.contract import Feature
-from schemas.errors import ConfigError
-from schemas.updates import explain
+from kilnworks.components.features.kinds import KINDS
+from kilnworks.components.features.kinds.base import Kind
+from kilnworks.components.features.kinds.built_in import BuiltIn
+from kilnworks.components.features.kinds.dropped import Dropped
+from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
+from kilnworks.schemas.code import Code
+from kilnworks.schemas.contract import Feature
+from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.updates import explain
 
 
 def kind_of(name: str, feature: Feature, own: FeatureSettings, config: PreprocessConfig) -> Kind:
@@ -48,7 +48,7 @@ def _foreign(name: str, feature: Feature, code: Code) -> Kind:
     if not isinstance(kind, Kind):
         raise ConfigError(
             f"features.{name}.encode: {code.path} gives a {type(kind).__name__}",
-            "a subclass of components.features.kinds.base.Kind",
+            "a subclass of kilnworks.components.features.kinds.base.Kind",
             "see docs/features.md",
         )
     instead = kind.refused(feature)

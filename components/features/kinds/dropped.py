@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from components.features.kinds.base import Layers, Observer, Plan, Settled
-from components.features.kinds.built_in import BuiltIn
-from schemas.contract import Feature
+from kilnworks.components.features.kinds.base import Layers, Observer, Plan, Settled
+from kilnworks.components.features.kinds.built_in import BuiltIn
+from kilnworks.schemas.contract import Feature
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-    from components.features.settings import FeatureSettings, PreprocessConfig
+    from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
 
 
 class DroppedPlan(Plan):

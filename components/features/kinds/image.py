@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from components.features.encoded import IMAGE, EncodedTensor, keras_name
-from components.features.kinds.base import Layers, Observer, Plan, Settled
-from components.features.kinds.built_in import BuiltIn
-from components.features.raw import raw_array
-from schemas.config import Config
-from schemas.contract import Feature
+from kilnworks.components.features.encoded import IMAGE, EncodedTensor, keras_name
+from kilnworks.components.features.kinds.base import Layers, Observer, Plan, Settled
+from kilnworks.components.features.kinds.built_in import BuiltIn
+from kilnworks.components.features.raw import raw_array
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.contract import Feature
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-    from components.features.settings import FeatureSettings, PreprocessConfig
+    from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
 
 BRIGHTEST = 255.0
 """Largest pixel of an image whose contract names none."""
@@ -71,7 +71,7 @@ class ImagePlan(Plan):
         """See ``Plan``."""
         from keras import layers, ops
 
-        from components.features.layers import resizing
+        from kilnworks.components.features.layers import resizing
 
         if self.size is not None:
             raw = resizing(self.size)(ops.cast(raw, "float32"))
@@ -122,7 +122,7 @@ def _resized(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """The Keras layer itself, in batches: its interpolation has no equal in NumPy."""
     import numpy as np
 
-    from components.features.layers import resizing
+    from kilnworks.components.features.layers import resizing
 
     layer = resizing(size)
     out = np.empty((len(images), *size, images.shape[-1]), np.float32)

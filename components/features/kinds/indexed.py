@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Literal
 
-from components.features.encoded import CATEGORICAL, EncodedTensor, keras_name
-from components.features.kinds.base import Layers, Plan
-from schemas.contract import Feature
+from kilnworks.components.features.encoded import CATEGORICAL, EncodedTensor, keras_name
+from kilnworks.components.features.kinds.base import Layers, Plan
+from kilnworks.schemas.contract import Feature
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from components.features.kinds.dropped import DroppedPlan
-from components.features.kinds.scalars import NumberPlan, Scale
-from components.features.raw import raw_input
-from components.features.statistics import scalar_moments
-from components.sketches.moments import Moments
-from components.sketches.quantiles import Quantiles
-from schemas.contract import Feature
-from schemas.errors import DataInvalid
-from schemas.magnitudes import EXACT_IN_FLOAT32, FLOAT32_MAX, FLOAT32_TINY
+from kilnworks.components.features.kinds.dropped import DroppedPlan
+from kilnworks.components.features.kinds.scalars import NumberPlan, Scale
+from kilnworks.components.features.raw import raw_input
+from kilnworks.components.features.statistics import scalar_moments
+from kilnworks.components.sketches.moments import Moments
+from kilnworks.components.sketches.quantiles import Quantiles
+from kilnworks.schemas.contract import Feature
+from kilnworks.schemas.errors import DataInvalid
+from kilnworks.schemas.magnitudes import EXACT_IN_FLOAT32, FLOAT32_MAX, FLOAT32_TINY
 
 if TYPE_CHECKING:
     import polars as pl

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from components.features.kinds.base import Observer, Plan
-from components.features.kinds.built_in import BuiltIn
-from components.features.kinds.scalars import Scale
-from schemas.config import Config
-from schemas.contract import Feature
+from kilnworks.components.features.kinds.base import Observer, Plan
+from kilnworks.components.features.kinds.built_in import BuiltIn
+from kilnworks.components.features.kinds.scalars import Scale
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.contract import Feature
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from components.features.settings import FeatureSettings, PreprocessConfig
+    from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
 
 
 class NumberSettings(Config):
@@ -73,14 +73,14 @@ class NumberObserver(Observer):
     """Moments of a number, of its logarithm, and quantiles, as far as the settings need them."""
 
     def __init__(self, kind: Number, name: str, feature: Feature) -> None:
-        from components.features.kinds.learned import SeenNumbers
+        from kilnworks.components.features.kinds.learned import SeenNumbers
 
         self._kind, self._name, self._feature = kind, name, feature
         self._seen = SeenNumbers()
 
     def look(self, values: pl.Series) -> None:
         """See ``Observer``."""
-        from components.features.kinds.learned import as_float64
+        from kilnworks.components.features.kinds.learned import as_float64
 
         kind = self._kind
         quantiles = kind.shares or kind.scale == "quantile"
@@ -88,7 +88,7 @@ class NumberObserver(Observer):
 
     def plan(self) -> Plan:
         """See ``Observer``."""
-        from components.features.kinds.learned import number_plan, unusable
+        from kilnworks.components.features.kinds.learned import number_plan, unusable
 
         kind, moments = self._kind, self._seen.moments
         missing = kind.indicator and self._feature.nullable and moments.missing > 0

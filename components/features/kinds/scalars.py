@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import Field
 
-from components.features.calendar import CalendarPart, calendar_part
-from components.features.kinds.base import Layers, Plan
-from components.features.raw import MISSING_INT, misses_by_value, raw_array
-from schemas.contract import Contract, Feature
+from kilnworks.components.features.calendar import CalendarPart, calendar_part
+from kilnworks.components.features.kinds.base import Layers, Plan
+from kilnworks.components.features.raw import MISSING_INT, misses_by_value, raw_array
+from kilnworks.schemas.contract import Contract, Feature
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,7 +87,7 @@ def fill(
     """
     import numpy as np
 
-    from components.features.quantiles import MIDDLE, interpolate
+    from kilnworks.components.features.quantiles import MIDDLE, interpolate
 
     flag = len(numbers)
     for place, (name, part, number) in enumerate(numbers):
@@ -147,7 +147,7 @@ def _scaled(values: np.ndarray, plan: NumberPlan) -> np.ndarray:
     """What comes before mean and variance."""
     import numpy as np
 
-    from components.features.quantiles import interpolate
+    from kilnworks.components.features.quantiles import interpolate
 
     if plan.scale == "log1p":
         wide = values.astype(np.float64)
@@ -206,7 +206,7 @@ def _scaled_layers(values: Any, plan: NumberPlan) -> Any:
     """What comes before factor, mean and variance."""
     from keras import ops
 
-    from components.features.layers import QuantileScaling
+    from kilnworks.components.features.layers import QuantileScaling
 
     if plan.scale == "log1p":
         wide = ops.cast(values, "float64")
@@ -220,8 +220,8 @@ def _share_layers(column: Any, plan: NumberPlan) -> Any:
     """The share of training values below; the middle where missing."""
     from keras import ops
 
-    from components.features.layers import QuantileScaling
-    from components.features.quantiles import MIDDLE
+    from kilnworks.components.features.layers import QuantileScaling
+    from kilnworks.components.features.quantiles import MIDDLE
 
     share = QuantileScaling(plan.knots, plan.shares, dtype="float32")(column)
     return ops.where(ops.isnan(column), float(MIDDLE), share)

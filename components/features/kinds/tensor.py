@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from components.features.encoded import NUMERIC, SEQUENCE, EncodedTensor, keras_name
-from components.features.kinds.base import Layers, Observer, Plan
-from components.features.kinds.built_in import BuiltIn
-from components.features.kinds.scalars import standardised
-from components.features.raw import raw_array
-from schemas.contract import Feature
+from kilnworks.components.features.encoded import NUMERIC, SEQUENCE, EncodedTensor, keras_name
+from kilnworks.components.features.kinds.base import Layers, Observer, Plan
+from kilnworks.components.features.kinds.built_in import BuiltIn
+from kilnworks.components.features.kinds.scalars import standardised
+from kilnworks.components.features.raw import raw_array
+from kilnworks.schemas.contract import Feature
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-    from components.features.settings import FeatureSettings, PreprocessConfig
+    from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
 
 
 class TensorPlan(Plan):
@@ -67,14 +67,14 @@ class TensorObserver(Observer):
     """Moments along the last axis."""
 
     def __init__(self, name: str, feature: Feature) -> None:
-        from components.sketches.moments import Moments
+        from kilnworks.components.sketches.moments import Moments
 
         self._name, self._feature = name, feature
         self._moments = Moments()
 
     def look(self, values: pl.Series) -> None:
         """See ``Observer``."""
-        from components.features.statistics import tensor_moments
+        from kilnworks.components.features.statistics import tensor_moments
 
         self._moments.merge(tensor_moments(raw_array(self._name, self._feature, values)))
 
@@ -82,7 +82,7 @@ class TensorObserver(Observer):
         """See ``Observer``."""
         import numpy as np
 
-        from components.features.kinds.learned import unusable, usable_variance
+        from kilnworks.components.features.kinds.learned import unusable, usable_variance
 
         useless = unusable(self._name, self._moments)
         if useless is not None:

@@ -1,6 +1,6 @@
 """Texts to be read: words and n-grams, by a vocabulary of the training split or by a hash.
 
-Both paths run one layer (``components.features.text.tokens``): a tokenizer is not written twice.
+Both paths run one layer (``kilnworks.components.features.text.tokens``): a tokenizer is not written twice.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, PrivateAttr
 
-from components.features.encoded import NGRAMS, NUMERIC, TOKENS, EncodedTensor, keras_name
-from components.features.kinds.base import Layers, Observer, Plan
-from components.features.kinds.built_in import BuiltIn
-from components.features.kinds.dropped import DroppedPlan
-from schemas.config import Config
-from schemas.contract import Feature
+from kilnworks.components.features.encoded import NGRAMS, NUMERIC, TOKENS, EncodedTensor, keras_name
+from kilnworks.components.features.kinds.base import Layers, Observer, Plan
+from kilnworks.components.features.kinds.built_in import BuiltIn
+from kilnworks.components.features.kinds.dropped import DroppedPlan
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.contract import Feature
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-    from components.features.settings import FeatureSettings, PreprocessConfig
-    from components.features.text.tokens import Tokens
+    from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
+    from kilnworks.components.features.text.tokens import Tokens
 
 Form = Literal["tokens", "ngrams", "tfidf"]
 """The words in their order, each n-gram once, or a weight for every entry of the vocabulary."""
@@ -95,7 +95,7 @@ class TextPlan(Plan):
 
     def reader(self) -> Tokens:
         """The layer that reads texts, made anew."""
-        from components.features.text.tokens import Tokens
+        from kilnworks.components.features.text.tokens import Tokens
 
         return Tokens(
             self.words, self.pieces, self.length, self.word_ngrams, self.characters, self.form != "tokens", self.lower,
@@ -134,7 +134,7 @@ class TextPlan(Plan):
 
     def _applied_layers(self) -> Any:
         """From texts to the tensor."""
-        from components.features.text.tokens import TfIdf
+        from kilnworks.components.features.text.tokens import TfIdf
 
         reader = self.reader()
         reader.build(None)
@@ -189,7 +189,7 @@ class TextObserver(Observer):
     """Counts the n-grams of the training texts."""
 
     def __init__(self, name: str, kind: Text) -> None:
-        from components.features.text.counting import Counted
+        from kilnworks.components.features.text.counting import Counted
 
         self._name, self._kind, self._first = name, kind, kind.first_plan()
         self._counted = Counted(self._first.reader(), LONGEST[kind.form])

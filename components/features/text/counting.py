@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     import polars as pl
 
-    from components.features.text.tokens import Tokens
+    from kilnworks.components.features.text.tokens import Tokens
 
 BATCH = 512
 """Texts that are read at once."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import keras
 
-from components.features.text.nfc import composed
+from kilnworks.components.features.text.nfc import composed
 
 PADDING, UNKNOWN, START, FIRST = 0, 1, 2, 3
 """Numbers with a meaning of their own, and that of the first entry of the vocabulary."""

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from components.features.transform import FeatureTransform
-from components.learning.input_pipeline import MemoryFeed
-from components.learning.own.feed import OwnFeed
-from components.learning.settings import FitSettings
-from components.learning.splits import Splits
-from schemas.artifacts import Examples
-from schemas.code import Code, called
-from schemas.errors import ConfigError
+from kilnworks.components.features.transform import FeatureTransform
+from kilnworks.components.learning.input_pipeline import MemoryFeed
+from kilnworks.components.learning.own.feed import OwnFeed
+from kilnworks.components.learning.settings import FitSettings
+from kilnworks.components.learning.splits import Splits
+from kilnworks.schemas.artifacts import Examples
+from kilnworks.schemas.code import Code, called
+from kilnworks.schemas.errors import ConfigError
 
 
 def own_batches(

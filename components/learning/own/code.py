@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from schemas.code import Code
-from schemas.config import Config
+from kilnworks.schemas.code import Code
+from kilnworks.schemas.config import Config
 
 
 class OwnCode(Config):

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from components.learning.input_pipeline import Feed
-from schemas.errors import ConfigError
+from kilnworks.components.learning.input_pipeline import Feed
+from kilnworks.schemas.errors import ConfigError
 
 Make = Callable[[int], Any]
 """Number of an epoch, from 0 -> its batches."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from components.learning.loop import means_of, scalars
-from components.learning.predict import chunk_rows
-from components.learning.splits import Measure, Validation
+from kilnworks.components.learning.loop import means_of, scalars
+from kilnworks.components.learning.predict import chunk_rows
+from kilnworks.components.learning.splits import Measure, Validation
 
 
 def with_own(

@@ -9,8 +9,8 @@ from typing import Any
 
 import keras
 
-from components.learning.settings import FitSettings
-from schemas.errors import ConfigError
+from kilnworks.components.learning.settings import FitSettings
+from kilnworks.schemas.errors import ConfigError
 
 LOG = logging.getLogger(__name__)
 

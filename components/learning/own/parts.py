@@ -9,10 +9,10 @@ from typing import Any
 
 import keras
 
-from components.learning.settings import FitSettings
-from components.tasks.base import Task
-from schemas.code import Code, called, handed
-from schemas.errors import ConfigError
+from kilnworks.components.learning.settings import FitSettings
+from kilnworks.components.tasks.base import Task
+from kilnworks.schemas.code import Code, called, handed
+from kilnworks.schemas.errors import ConfigError
 
 
 def compile_model(settings: FitSettings, trained: Any, task: Task, rate: Any, *, jit: bool) -> None:

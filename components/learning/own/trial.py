@@ -8,10 +8,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from components.learning.input_pipeline import Feed
-from components.learning.state import State, optimizers_of
-from components.tasks.base import Task
-from schemas.errors import ConfigError, KilnworksError
+from kilnworks.components.learning.input_pipeline import Feed
+from kilnworks.components.learning.state import State, optimizers_of
+from kilnworks.components.tasks.base import Task
+from kilnworks.schemas.errors import ConfigError, KilnworksError
 
 
 def try_one_batch(trained: Any, feed: Feed, task: Task) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from schemas.contract import Contract, Feature, Label
+from kilnworks.schemas.contract import Contract, Feature, Label
 
 Direction = Literal["looser", "tighter", "different"]
 

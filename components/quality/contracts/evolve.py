@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from components.quality.contracts.diff import Change, diff_contracts
-from components.quality.screening.check import check_file
-from components.quality.screening.columns.table import Table
-from components.quality.screening.contract_rules import specs_of
-from components.quality.screening.files.reading import read_file
-from components.quality.screening.probes.evidence import Failure
-from schemas.contract import Contract, Feature
-from schemas.errors import DataInvalid, DataUnreadable
-from schemas.magnitudes import as_limit
+from kilnworks.components.quality.contracts.diff import Change, diff_contracts
+from kilnworks.components.quality.screening.check import check_file
+from kilnworks.components.quality.screening.columns.table import Table
+from kilnworks.components.quality.screening.contract_rules import specs_of
+from kilnworks.components.quality.screening.files.reading import read_file
+from kilnworks.components.quality.screening.probes.evidence import Failure
+from kilnworks.schemas.contract import Contract, Feature
+from kilnworks.schemas.errors import DataInvalid, DataUnreadable
+from kilnworks.schemas.magnitudes import as_limit
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from components.quality.expectations.rule import WHOLE, Rule
-from components.quality.expectations.rules import rules_of
-from components.quality.expectations.suite import compile_suite
-from components.sources.cast import FALSE_TEXTS, TRUE_TEXTS
-from schemas.contract import Contract, Feature
-from schemas.patterns import anchored
-from schemas.rules import learned_columns
+from kilnworks.components.quality.expectations.rule import WHOLE, Rule
+from kilnworks.components.quality.expectations.rules import rules_of
+from kilnworks.components.quality.expectations.suite import compile_suite
+from kilnworks.components.sources.cast import FALSE_TEXTS, TRUE_TEXTS
+from kilnworks.schemas.contract import Contract, Feature
+from kilnworks.schemas.patterns import anchored
+from kilnworks.schemas.rules import learned_columns
 
 NUMBERS = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64"]
 NUMBERS += [f"{kind}{bits}Dtype" for kind in ("Int", "UInt") for bits in (8, 16, 32, 64)]

@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from components.quality.contracts.infer_rules import absent_classes, advancing_feature, feature_of, label_of
-from components.quality.screening.columns.column_specs import describe_read
-from components.quality.screening.columns.table import Spec, Table
-from components.quality.screening.files.reading import read_file
-from components.quality.screening.judgement import advances_of, learn
-from components.tasks.asked import CLASSES, NUMBERS, Asked
-from schemas.contract import Contract, Feature, Label, Rows
-from schemas.dates import DateFormat
-from schemas.errors import ConfigError, DataUnreadable, UnknownName
-from schemas.number_format import NumberFormat
-from schemas.reference import Reference, pack_statistics
-from schemas.words import listed, named
+from kilnworks.components.quality.contracts.infer_rules import absent_classes, advancing_feature, feature_of, label_of
+from kilnworks.components.quality.screening.columns.column_specs import describe_read
+from kilnworks.components.quality.screening.columns.table import Spec, Table
+from kilnworks.components.quality.screening.files.reading import read_file
+from kilnworks.components.quality.screening.judgement import advances_of, learn
+from kilnworks.components.tasks.asked import CLASSES, NUMBERS, Asked
+from kilnworks.schemas.contract import Contract, Feature, Label, Rows
+from kilnworks.schemas.dates import DateFormat
+from kilnworks.schemas.errors import ConfigError, DataUnreadable, UnknownName
+from kilnworks.schemas.number_format import NumberFormat
+from kilnworks.schemas.reference import Reference, pack_statistics
+from kilnworks.schemas.words import listed, named
 
 SENSITIVE = {"sensitive": True, "allowed": None, "min": None, "max": None}
 LEAST_ROWS = 20

@@ -6,15 +6,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from components.quality.screening.columns.advance import Advance
-from components.quality.screening.columns.table import Spec, Table
-from components.quality.profile.free_text import why_read
-from components.quality.stats.tails import bounds, ends
-from components.sources.label_texts import absent_labels
-from components.tasks.asked import CLASSES, Asked
-from schemas.contract import Advances, Dtype, Feature, Label, Scalar
-from schemas.errors import ConfigError
-from schemas.magnitudes import EXACT_IN_FLOAT32
+from kilnworks.components.quality.profile.free_text import why_read
+from kilnworks.components.quality.screening.columns.advance import Advance
+from kilnworks.components.quality.screening.columns.table import Spec, Table
+from kilnworks.components.quality.stats.tails import bounds, ends
+from kilnworks.components.sources.label_texts import absent_labels
+from kilnworks.components.tasks.asked import CLASSES, Asked
+from kilnworks.schemas.contract import Advances, Dtype, Feature, Label, Scalar
+from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.magnitudes import EXACT_IN_FLOAT32
 
 Floats = NDArray[np.float64]
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from components.dates.words import wanted_dates
-from schemas.contract import Contract, Feature
-from schemas.dates import EPOCHS, DateFormat
-from schemas.patterns import anchored
-from schemas.rules import learned_columns
+from kilnworks.components.dates.words import wanted_dates
+from kilnworks.schemas.contract import Contract, Feature
+from kilnworks.schemas.dates import EPOCHS, DateFormat
+from kilnworks.schemas.patterns import anchored
+from kilnworks.schemas.rules import learned_columns
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.contract import Contract, Feature
-from schemas.rules import learned_columns
+from kilnworks.schemas.contract import Contract, Feature
+from kilnworks.schemas.rules import learned_columns
 
 CONTRACT_TAG, FEATURE_TAG = "kilnworks.contract ", "kilnworks.feature "
 """What an annotation with JSON of ours begins with."""

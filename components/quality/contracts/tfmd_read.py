@@ -14,9 +14,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from components.quality.contracts.tfmd import CONTRACT_TAG, FEATURE_TAG, UNIX_SECONDS, from_json
-from schemas.contract import Contract, Dtype, Feature, Label
-from schemas.errors import ConfigError, ContractError
+from kilnworks.components.quality.contracts.tfmd import CONTRACT_TAG, FEATURE_TAG, UNIX_SECONDS, from_json
+from kilnworks.schemas.contract import Contract, Dtype, Feature, Label
+from kilnworks.schemas.errors import ConfigError, ContractError
 
 _FIELDS = {"name", "type", "presence", "shape", "value_count", "domain", "lifecycle_stage", "annotation", "deprecated"}
 _FIELDS |= {"unique_constraints", "int_domain", "float_domain", "string_domain", "bool_domain", "time_domain"}
@@ -184,7 +184,7 @@ class _Reader:
         return {k: v for k, v in ends.items() if math.isfinite(v)}
 
     def _bool(self, dtype: Dtype, domain: Any) -> tuple[Dtype, dict[str, Any]]:
-        from components.sources.cast import FALSE_TEXTS, TRUE_TEXTS
+        from kilnworks.components.sources.cast import FALSE_TEXTS, TRUE_TEXTS
 
         yes, no = domain.true_value, domain.false_value
         if dtype == "string" and yes and no and not (yes.lower() in TRUE_TEXTS and no.lower() in FALSE_TEXTS):

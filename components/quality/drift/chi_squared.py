@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from components.quality.stats.pvalues import chi2_tail, pool
+from kilnworks.components.quality.stats.pvalues import chi2_tail, pool
 
 Floats = NDArray[np.float64]
 

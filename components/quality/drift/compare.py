@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.quality.drift.chi_squared import chi_squared
-from components.quality.drift.correction import benjamini_hochberg
-from components.quality.drift.jensen_shannon import jensen_shannon
-from components.quality.drift.kolmogorov_smirnov import kolmogorov_smirnov
-from components.quality.drift.missing_rate import missing_rate
-from components.quality.drift.new_categories import new_categories
-from components.quality.drift.psi import psi
-from components.quality.stats.counts import Counts
-from components.quality.stats.histogram import Histogram
-from components.quality.stats.summary import Distribution
-from schemas.errors import ConfigError
-from schemas.magnitudes import plain
-from schemas.reference import DriftThresholds, OwnStatistic
+from kilnworks.components.quality.drift.chi_squared import chi_squared
+from kilnworks.components.quality.drift.correction import benjamini_hochberg
+from kilnworks.components.quality.drift.jensen_shannon import jensen_shannon
+from kilnworks.components.quality.drift.kolmogorov_smirnov import kolmogorov_smirnov
+from kilnworks.components.quality.drift.missing_rate import missing_rate
+from kilnworks.components.quality.drift.new_categories import new_categories
+from kilnworks.components.quality.drift.psi import psi
+from kilnworks.components.quality.stats.counts import Counts
+from kilnworks.components.quality.stats.histogram import Histogram
+from kilnworks.components.quality.stats.summary import Distribution
+from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.magnitudes import plain
+from kilnworks.schemas.reference import DriftThresholds, OwnStatistic
 
 Floats = NDArray[np.float64]
 

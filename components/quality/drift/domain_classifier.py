@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from components.judging.metrics import auc
-from components.quality.stats.pvalues import normal_tail
+from kilnworks.components.judging.metrics import auc
+from kilnworks.components.quality.stats.pvalues import normal_tail
 
 Floats = NDArray[np.float64]
 

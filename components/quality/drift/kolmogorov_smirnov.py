@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from components.quality.stats.histogram import Histogram
-from components.quality.stats.pvalues import ks_tail
+from kilnworks.components.quality.stats.histogram import Histogram
+from kilnworks.components.quality.stats.pvalues import ks_tail
 
 
 def kolmogorov_smirnov(new: Histogram, reference: Histogram) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """Change of the share of missing values."""
 
-from components.quality.stats.pvalues import rate_change
+from kilnworks.components.quality.stats.pvalues import rate_change
 
 
 def missing_rate(new_missing: int, new_rows: int, missing: int, rows: int) -> tuple[float, float]:

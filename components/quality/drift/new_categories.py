@@ -1,7 +1,7 @@
 """Categories that the reference does not have."""
 
-from components.quality.stats.counts import Counts
-from components.quality.stats.pvalues import rate_increase
+from kilnworks.components.quality.stats.counts import Counts
+from kilnworks.components.quality.stats.pvalues import rate_increase
 
 
 def new_categories(new: Counts, reference: Counts) -> tuple[float, float, list[str]]:

@@ -14,14 +14,14 @@ from typing import Any
 
 import polars as pl
 
-from components.quality.drift.compare import FeatureDrift, compare
-from components.quality.drift.domain_classifier import domain_classifier
-from components.quality.rows.batches import Rows
-from components.quality.stats.counts import Counts
-from components.quality.stats.summary import Summary, summarise
-from components.quality.drift.text_traits import traits, with_traits
-from schemas.contract import Contract, Feature
-from schemas.reference import DriftThresholds
+from kilnworks.components.quality.drift.compare import FeatureDrift, compare
+from kilnworks.components.quality.drift.domain_classifier import domain_classifier
+from kilnworks.components.quality.drift.text_traits import traits, with_traits
+from kilnworks.components.quality.rows.batches import Rows
+from kilnworks.components.quality.stats.counts import Counts
+from kilnworks.components.quality.stats.summary import Summary, summarise
+from kilnworks.schemas.contract import Contract, Feature
+from kilnworks.schemas.reference import DriftThresholds
 
 FILE = "drift.json"
 ROWS = 50_000

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from schemas.contract import Contract, Dtype, Feature
+from kilnworks.schemas.contract import Contract, Dtype, Feature
 
 MOST = 20_000
 """Characters of a text that are looked at."""

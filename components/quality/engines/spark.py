@@ -16,18 +16,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.quality.engines.types import rules_for, rules_with_types
-from components.quality.expectations.gx import evaluate, load_gx
-from components.quality.expectations.results import RESULT_FORMAT, SAMPLES
-from components.quality.expectations.rule import WHOLE
-from components.quality.expectations.run_gx import Checked, check_whole, read_results, shared_columns
-from components.quality.expectations.suite import compile_suite
-from components.quality.rows.uniqueness import Shared
-from schemas.contract import Contract
-from schemas.errors import ConfigError, StepFailed
+from kilnworks.components.quality.engines.types import rules_for, rules_with_types
+from kilnworks.components.quality.expectations.gx import evaluate, load_gx
+from kilnworks.components.quality.expectations.results import RESULT_FORMAT, SAMPLES
+from kilnworks.components.quality.expectations.rule import WHOLE
+from kilnworks.components.quality.expectations.run_gx import Checked, check_whole, read_results, shared_columns
+from kilnworks.components.quality.expectations.suite import compile_suite
+from kilnworks.components.quality.rows.uniqueness import Shared
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import ConfigError, StepFailed
 
 if TYPE_CHECKING:
-    from components.quality.profile.profile import Part
+    from kilnworks.components.quality.profile.profile import Part
 
 ROOT = Path(__file__).parents[3]
 TYPES = {
@@ -134,7 +134,7 @@ class _Sender:
         import polars as pl
         import pyarrow as pa
 
-        from components.quality.profile.profile import parts_of_frame
+        from kilnworks.components.quality.profile.profile import parts_of_frame
 
         contract = Contract.model_validate_json(self._contract)
         for batch in batches:

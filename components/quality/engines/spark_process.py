@@ -17,12 +17,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from components.quality.engines.spark import check_splits_on_spark, parts_on_spark, session
-from components.quality.expectations.gx import load_gx
-from components.quality.expectations.run_gx import Checked
-from components.quality.profile.profile import describe
-from schemas.contract import Contract
-from schemas.errors import KilnworksError, StepFailed
+from kilnworks.components.quality.engines.spark import check_splits_on_spark, parts_on_spark, session
+from kilnworks.components.quality.expectations.gx import load_gx
+from kilnworks.components.quality.expectations.run_gx import Checked
+from kilnworks.components.quality.profile.profile import describe
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import KilnworksError, StepFailed
 
 Judged = tuple[list[Checked], dict[str, Any]]
 """Results of the rules by split, and the profile."""

@@ -10,17 +10,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from components.quality.expectations.gx import evaluate, load_gx
-from components.quality.expectations.outcome import Outcome
-from components.quality.expectations.results import RESULT_FORMAT
-from components.quality.expectations.rule import WHOLE, Rule
-from components.quality.expectations.rules import rules_of
-from components.quality.expectations.run_gx import Checked, check_whole, read_results
-from components.quality.expectations.suite import compile_suite
-from schemas.config import SecretUrl
-from schemas.contract import Contract
-from schemas.errors import ConfigError, DataInvalid, DataUnreadable
-from schemas.words import listed
+from kilnworks.components.quality.expectations.gx import evaluate, load_gx
+from kilnworks.components.quality.expectations.outcome import Outcome
+from kilnworks.components.quality.expectations.results import RESULT_FORMAT
+from kilnworks.components.quality.expectations.rule import WHOLE, Rule
+from kilnworks.components.quality.expectations.rules import rules_of
+from kilnworks.components.quality.expectations.run_gx import Checked, check_whole, read_results
+from kilnworks.components.quality.expectations.suite import compile_suite
+from kilnworks.schemas.config import SecretUrl
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import ConfigError, DataInvalid, DataUnreadable
+from kilnworks.schemas.words import listed
 
 SPLIT = "train"
 """A table has no splits; it is checked like the split that a model learns from."""

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from components.quality.expectations.rule import Rule
-from components.quality.expectations.rules import rules_of
-from schemas.contract import Contract
+from kilnworks.components.quality.expectations.rule import Rule
+from kilnworks.components.quality.expectations.rules import rules_of
+from kilnworks.schemas.contract import Contract
 
 Types = Mapping[str, Sequence[str]]
 """Dtype of the contract -> names of the engine's types that hold it."""

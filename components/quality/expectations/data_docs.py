@@ -11,15 +11,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from components.charts.sparkline import sparkline
-from components.quality.expectations.gx import load_gx
-from components.quality.expectations.history import RunQuality, worst_failed
-from components.quality.expectations.markup import arrived, carried
-from components.quality.expectations.outcome import Outcome
-from components.quality.expectations.rule import WHOLE
-from components.quality.expectations.run_gx import Checked
-from schemas.contract import Contract
-from schemas.files import write_text
+from kilnworks.components.charts.sparkline import sparkline
+from kilnworks.components.quality.expectations.gx import load_gx
+from kilnworks.components.quality.expectations.history import RunQuality, worst_failed
+from kilnworks.components.quality.expectations.markup import arrived, carried
+from kilnworks.components.quality.expectations.outcome import Outcome
+from kilnworks.components.quality.expectations.rule import WHOLE
+from kilnworks.components.quality.expectations.run_gx import Checked
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.files import write_text
 
 ASSETS = Path(__file__).parent / "assets" / "data_docs"
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'"

@@ -4,8 +4,8 @@ import importlib.util
 from functools import cache
 from pathlib import Path
 
-from schemas.contract import Contract
-from schemas.errors import UnknownName
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import UnknownName
 
 
 @cache

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from components.quality.expectations.rules import few_valued_columns
-from schemas.contract import Contract, Feature
+from kilnworks.components.quality.expectations.rules import few_valued_columns
+from kilnworks.schemas.contract import Contract, Feature
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,9 +18,9 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from components.quality.expectations.pattern_expectation import register
-from schemas.collecting import without_collection
-from schemas.errors import ConfigError
+from kilnworks.components.quality.expectations.pattern_expectation import register
+from kilnworks.schemas.collecting import without_collection
+from kilnworks.schemas.errors import ConfigError
 
 LATE = ("altair", "scipy.stats")
 """Packages that only few expectations and charts use."""

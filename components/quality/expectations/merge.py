@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from components.quality.expectations.results import SAMPLES
+from kilnworks.components.quality.expectations.results import SAMPLES
 
 Kind = Literal["row", "schema", "distinct", "total", "unique", "whole"]
 

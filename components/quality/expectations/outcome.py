@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from schemas.config import Config
-from schemas.contract import Severity
-from schemas.words import named, shown
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.contract import Severity
+from kilnworks.schemas.words import named, shown
 
 SHOWN = 5
 

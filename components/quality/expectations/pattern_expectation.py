@@ -1,4 +1,4 @@
-"""An expectation of our own: texts match a regular expression in the one language of ``schemas.patterns``.
+"""An expectation of our own: texts match a regular expression in the one language of ``kilnworks.schemas.patterns``.
 
 The library's own takes the language of whatever runs it: of Python or RE2 on pandas, of Java on Spark, of the database
 in SQL, with other meanings of the end of a text, of digits and of letters. This one asks Polars, also in the workers of
@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from schemas.patterns import anchored, matches
+from kilnworks.schemas.patterns import anchored, matches
 
 NAME = "expect_column_values_to_match_pattern"
 

@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from components.quality.expectations.outcome import Outcome
-from components.quality.expectations.rule import Rule
-from components.quality.rows.mask import columns_of, mask_result
-from schemas.wire import MASK
+from kilnworks.components.quality.expectations.outcome import Outcome
+from kilnworks.components.quality.expectations.rule import Rule
+from kilnworks.components.quality.rows.mask import columns_of, mask_result
+from kilnworks.schemas.wire import MASK
 
 SAMPLES = 10
 RESULT_FORMAT = {"result_format": "SUMMARY", "partial_unexpected_count": SAMPLES}

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from schemas.contract import Severity
-from schemas.magnitudes import FINITE, FLOAT32_MAX, plain
-from schemas.words import named
+from kilnworks.schemas.contract import Severity
+from kilnworks.schemas.magnitudes import FINITE, FLOAT32_MAX, plain
+from kilnworks.schemas.words import named
 
 WHOLE = "all"
 """The name under which rules on the whole data set (all splits together) are reported."""

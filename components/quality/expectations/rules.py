@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from components.quality.expectations.rule import (
+from kilnworks.components.quality.expectations.rule import (
     WHOLE,
     Rule,
     between,
@@ -15,8 +15,8 @@ from components.quality.expectations.rule import (
     range_words,
     unique,
 )
-from components.quality.rows.tensor_columns import part_of
-from schemas.contract import Check, Contract, Feature, Label, Severity
+from kilnworks.components.quality.rows.tensor_columns import part_of
+from kilnworks.schemas.contract import Check, Contract, Feature, Label, Severity
 
 ALMOST_NONE = 1e-12
 DIGITS = 10**12

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from components.quality.expectations.frames import checked_frame, to_pandas
-from components.quality.expectations.gx import evaluate, pandas_engine
-from components.quality.expectations.merge import (
+from kilnworks.components.quality.expectations.frames import checked_frame, to_pandas
+from kilnworks.components.quality.expectations.gx import evaluate, pandas_engine
+from kilnworks.components.quality.expectations.merge import (
     ORDERED,
     TOTALS,
     WHOLE_ROWS,
@@ -29,17 +29,17 @@ from components.quality.expectations.merge import (
     total_result,
     unique_result,
 )
-from components.quality.expectations.outcome import Outcome
-from components.quality.expectations.results import RESULT_FORMAT, SAMPLES, outcome_of
-from components.quality.expectations.rule import WHOLE
-from components.quality.expectations.rules import rules_of
-from components.quality.expectations.split_table import name_offenders, splits_table
-from components.quality.expectations.suite import compile_suite
-from components.quality.rows.batches import Rows
-from components.quality.rows.mask import columns_of, sensitive_columns
-from components.quality.rows.tensor_columns import file_columns, stored_column
-from components.quality.rows.uniqueness import Shared, repeats, shared
-from schemas.contract import Contract
+from kilnworks.components.quality.expectations.outcome import Outcome
+from kilnworks.components.quality.expectations.results import RESULT_FORMAT, SAMPLES, outcome_of
+from kilnworks.components.quality.expectations.rule import WHOLE
+from kilnworks.components.quality.expectations.rules import rules_of
+from kilnworks.components.quality.expectations.split_table import name_offenders, splits_table
+from kilnworks.components.quality.expectations.suite import compile_suite
+from kilnworks.components.quality.rows.batches import Rows
+from kilnworks.components.quality.rows.mask import columns_of, sensitive_columns
+from kilnworks.components.quality.rows.tensor_columns import file_columns, stored_column
+from kilnworks.components.quality.rows.uniqueness import Shared, repeats, shared
+from kilnworks.schemas.contract import Contract
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +73,7 @@ def check_splits(splits: Mapping[str, Rows], contract: Contract, suites: Mapping
 
 def suites_of(contract: Contract, splits: tuple[str, ...]) -> dict[str, Any]:
     """The suites of a contract, by split and for the whole; wrong checks are refused here, before any data is read."""
-    from components.quality.expectations.expectation_names import refuse_unknown_checks
+    from kilnworks.components.quality.expectations.expectation_names import refuse_unknown_checks
 
     refuse_unknown_checks(contract)
     rules = rules_of(contract)

@@ -7,16 +7,16 @@ from typing import Any
 
 import polars as pl
 
-from components.quality.expectations.outcome import Outcome
-from components.quality.expectations.rule import WHOLE
-from components.quality.expectations.rules import rules_of
-from components.quality.rows.batches import Rows
-from components.quality.rows.mask import sensitive_columns
-from components.quality.rows.row_rules import broken_rows
-from components.quality.rows.tensor_columns import file_columns
-from components.quality.rows.uniqueness import repeats
-from schemas.contract import Contract
-from schemas.wire import MASK
+from kilnworks.components.quality.expectations.outcome import Outcome
+from kilnworks.components.quality.expectations.rule import WHOLE
+from kilnworks.components.quality.expectations.rules import rules_of
+from kilnworks.components.quality.rows.batches import Rows
+from kilnworks.components.quality.rows.mask import sensitive_columns
+from kilnworks.components.quality.rows.row_rules import broken_rows
+from kilnworks.components.quality.rows.tensor_columns import file_columns
+from kilnworks.components.quality.rows.uniqueness import repeats
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.wire import MASK
 
 FILE = "sample_rows.json"
 SHOWN = 5

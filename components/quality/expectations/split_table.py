@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from components.quality.expectations.outcome import Outcome
-from components.quality.rows.uniqueness import Shared
-from schemas.wire import MASK
+from kilnworks.components.quality.expectations.outcome import Outcome
+from kilnworks.components.quality.rows.uniqueness import Shared
+from kilnworks.schemas.wire import MASK
 
 
 def splits_table(rows: Mapping[str, int], shared: Mapping[str, Shared | None]) -> pl.DataFrame:

@@ -6,13 +6,13 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-from components.quality.expectations.expectation_names import refuse_unknown_checks
-from components.quality.expectations.gx import load_gx
-from components.quality.expectations.rule import Rule
-from components.quality.expectations.rules import rules_of
-from components.quality.expectations.whole_expectation import needs_whole_ends, whole_between
-from schemas.contract import Contract
-from schemas.errors import ContractError
+from kilnworks.components.quality.expectations.expectation_names import refuse_unknown_checks
+from kilnworks.components.quality.expectations.gx import load_gx
+from kilnworks.components.quality.expectations.rule import Rule
+from kilnworks.components.quality.expectations.rules import rules_of
+from kilnworks.components.quality.expectations.whole_expectation import needs_whole_ends, whole_between
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import ContractError
 
 
 def suite_of(contract: Contract, split: str) -> Any:

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
-from components.quality.expectations.outcome import Outcome, failures
-from schemas.contract import Contract
-from schemas.errors import DataInvalid
+from kilnworks.components.quality.expectations.outcome import Outcome, failures
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import DataInvalid
 
 
 def report(

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from components.sketches.distinct import HyperLogLog
-from components.sketches.moments import Moments
-from components.sketches.weighted import Weighted
-from schemas.magnitudes import as_limit
+from kilnworks.components.sketches.distinct import HyperLogLog
+from kilnworks.components.sketches.moments import Moments
+from kilnworks.components.sketches.weighted import Weighted
+from kilnworks.schemas.magnitudes import as_limit
 
 QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 BINS = 20

@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from components.quality.profile import association
-from components.quality.profile.association import Association, Target
-from components.quality.profile.images import Prints, duplicates
-from components.quality.profile.numbers import Numbers
-from components.quality.profile.texts import Texts, coded
-from components.quality.rows.batches import Batch, Rows, rows_of_files
-from components.quality.rows.tensor_columns import file_columns
-from components.sketches.moments import Moments
-from components.sketches.weighted import Weighted
-from schemas.contract import Contract, Feature
+from kilnworks.components.quality.profile import association
+from kilnworks.components.quality.profile.association import Association, Target
+from kilnworks.components.quality.profile.images import Prints, duplicates
+from kilnworks.components.quality.profile.numbers import Numbers
+from kilnworks.components.quality.profile.texts import Texts, coded
+from kilnworks.components.quality.rows.batches import Batch, Rows, rows_of_files
+from kilnworks.components.quality.rows.tensor_columns import file_columns
+from kilnworks.components.sketches.moments import Moments
+from kilnworks.components.sketches.weighted import Weighted
+from kilnworks.schemas.contract import Contract, Feature
 
 ELEMENTS = 4_000_000
 """Elements of a batch of float tensors that are sorted; evenly spread over all."""

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from components.sketches.distinct import HyperLogLog
+from kilnworks.components.sketches.distinct import HyperLogLog
 
 TOP = 10
 KEPT = 1_000_000

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from schemas.contract import Contract
+from kilnworks.schemas.contract import Contract
 
 BATCH_ROWS = 1_000_000
 BATCH_BYTES = 256 * 2**20

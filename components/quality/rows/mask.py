@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from components.quality.rows.tensor_columns import PARTS
-from schemas.contract import Contract
-from schemas.wire import MASK
+from kilnworks.components.quality.rows.tensor_columns import PARTS
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.wire import MASK
 
 COLUMN_ARGUMENTS = ("column", "column_A", "column_B")
 VALUES = ("partial_unexpected_list", "partial_unexpected_index_list", "unexpected_list", "partial_missing_list")

@@ -12,11 +12,11 @@ from typing import Any
 
 import polars as pl
 
-from components.quality.rows.batches import rows_of_files
-from components.quality.rows.row_rules import Broken, broken_rows
-from components.sources.shards import write_shard
-from schemas.artifacts import Examples
-from schemas.contract import Contract
+from kilnworks.components.quality.rows.batches import rows_of_files
+from kilnworks.components.quality.rows.row_rules import Broken, broken_rows
+from kilnworks.components.sources.shards import write_shard
+from kilnworks.schemas.artifacts import Examples
+from kilnworks.schemas.contract import Contract
 
 FOLDER = "quarantine"
 REASONS, POSITION = "quarantine_reasons", "quarantine_row"

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, assert_never
 
 import polars as pl
 
-from schemas.contract import Feature, Severity
-from schemas.magnitudes import FLOAT32_MAX, fits_int64
-from schemas.patterns import matches
-from schemas.rules import (
+from kilnworks.schemas.contract import Feature, Severity
+from kilnworks.schemas.magnitudes import FLOAT32_MAX, fits_int64
+from kilnworks.schemas.patterns import matches
+from kilnworks.schemas.rules import (
     AtLeast,
     AtMost,
     Finite,
@@ -30,11 +30,11 @@ from schemas.rules import (
     value_rules,
     words,
 )
-from schemas.wire import MASK
-from schemas.words import named
+from kilnworks.schemas.wire import MASK
+from kilnworks.schemas.words import named
 
 if TYPE_CHECKING:
-    from schemas.contract import Contract
+    from kilnworks.schemas.contract import Contract
 
 SHOWN = 3
 

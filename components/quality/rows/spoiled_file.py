@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from components.sources import Source, Wanted
-from components.sources.columns import contract_columns
-from schemas.contract import Contract
-from schemas.errors import DataInvalid, DataUnreadable
+from kilnworks.components.sources import Source, Wanted
+from kilnworks.components.sources.columns import contract_columns
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import DataInvalid, DataUnreadable
 
 if TYPE_CHECKING:
-    from components.quality.rows.row_rules import Broken
+    from kilnworks.components.quality.rows.row_rules import Broken
 
 SHOWN = 5
 """Most rules that are named."""
@@ -29,7 +29,7 @@ def why_spoiled(source: Source, contract: Contract) -> str:
 def _bad_rows(source: Source, contract: Contract) -> str:
     import polars as pl
 
-    from components.quality.rows.row_rules import broken_rows
+    from kilnworks.components.quality.rows.row_rules import broken_rows
 
     wanted = Wanted(contract_columns(contract), frozenset(contract.ignore))
     found: dict[tuple[str, str], list[str]] = {}

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from schemas.contract import FILE_PARTS, Contract
+from kilnworks.schemas.contract import FILE_PARTS, Contract
 
 PARTS = ("dtype", "size", "height", "width", "channels", "missing", "min", "max")
 

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from components.quality.rows.batches import Rows
+from kilnworks.components.quality.rows.batches import Rows
 
 PART_ROWS = 8_000_000
 """About how many hashes are held at once."""

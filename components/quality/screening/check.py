@@ -7,8 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from components.quality.screening.columns.table import Spec, Table
-from components.quality.screening.contract_rules import (
+from kilnworks.components.quality.screening.columns.table import Spec, Table
+from kilnworks.components.quality.screening.contract_rules import (
     Tally,
     add,
     evidence_of,
@@ -20,15 +20,15 @@ from components.quality.screening.contract_rules import (
     unique_columns,
     values_unique,
 )
-from components.quality.screening.files.large import height, is_large, repeats_of, scan, slices, spread
-from components.quality.screening.files.reading import FileFacts, read_file
-from components.quality.screening.judgement import SAMPLE, compare_table
-from components.quality.screening.probes.evidence import Evidence, Failure, certain, judge
-from components.quality.screening.probes.goes_back import going_back
-from schemas.contract import Contract
-from schemas.errors import DataInvalid, DataUnreadable
-from schemas.wire import MASK
-from schemas.words import listed
+from kilnworks.components.quality.screening.files.large import height, is_large, repeats_of, scan, slices, spread
+from kilnworks.components.quality.screening.files.reading import FileFacts, read_file
+from kilnworks.components.quality.screening.judgement import SAMPLE, compare_table
+from kilnworks.components.quality.screening.probes.evidence import Evidence, Failure, certain, judge
+from kilnworks.components.quality.screening.probes.goes_back import going_back
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import DataInvalid, DataUnreadable
+from kilnworks.schemas.wire import MASK
+from kilnworks.schemas.words import listed
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def _check_table(contract: Contract, path: Path) -> tuple[int, list[Failure], in
 
 def _check_images(contract: Contract, path: Path) -> tuple[int, list[Failure], int]:
     """The same for images; Great Expectations is loaded only here."""
-    from components.quality.screening.check_images import check_images
+    from kilnworks.components.quality.screening.check_images import check_images
 
     return check_images(contract, path)
 

@@ -5,20 +5,27 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from components.quality.expectations.outcome import Outcome
-from components.quality.expectations.rule import WHOLE
-from components.quality.expectations.rules import rules_of
-from components.quality.expectations.run_gx import check_splits
-from components.quality.expectations.sample_rows import sample_rows
-from components.quality.expectations.suite import compile_suite
-from components.quality.rows.batches import Rows, rows_of_files
-from components.quality.screening.probes.evidence import Failure
-from components.sources import ImageFolderSource, ImageListSource, JsonLinesSource, NpzSource, ParquetSource, Wanted
-from components.sources.base import Source
-from components.sources.columns import contract_columns
-from components.sources.shards import ShardWriter
-from schemas.contract import Contract
-from schemas.errors import DataInvalid
+from kilnworks.components.quality.expectations.outcome import Outcome
+from kilnworks.components.quality.expectations.rule import WHOLE
+from kilnworks.components.quality.expectations.rules import rules_of
+from kilnworks.components.quality.expectations.run_gx import check_splits
+from kilnworks.components.quality.expectations.sample_rows import sample_rows
+from kilnworks.components.quality.expectations.suite import compile_suite
+from kilnworks.components.quality.rows.batches import Rows, rows_of_files
+from kilnworks.components.quality.screening.probes.evidence import Failure
+from kilnworks.components.sources import (
+    ImageFolderSource,
+    ImageListSource,
+    JsonLinesSource,
+    NpzSource,
+    ParquetSource,
+    Wanted,
+)
+from kilnworks.components.sources.base import Source
+from kilnworks.components.sources.columns import contract_columns
+from kilnworks.components.sources.shards import ShardWriter
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import DataInvalid
 
 BATCH = "batch"
 """What the rows are called beside the splits of a pipeline."""

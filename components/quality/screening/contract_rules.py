@@ -1,6 +1,6 @@
 """The rules that a contract itself writes down, checked row by row: missing, range, allowed values, lengths, pattern.
 
-They are the rules of ``schemas.rules`` on the values as a source would read them, so that a file is judged here as a
+They are the rules of ``kilnworks.schemas.rules`` on the values as a source would read them, so that a file is judged here as a
 run judges it. Breaches are counted part by part and the counts add up, so that a file of any size can be checked in
 slices.
 """
@@ -12,20 +12,20 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from components.quality.rows.row_rules import breaks, with_gaps
-from components.quality.screening.columns.table import Spec, Table
-from components.quality.screening.probes.evidence import Evidence, certain
-from components.quality.screening.probes.probe import first_rows
-from components.quality.stats.pvalues import rate_increase
-from components.quality.stats.tails import stray
-from components.sources.cast import cast_frame, fit
-from components.sources.columns import contract_columns
-from components.sources.csv import NULL_TEXTS
-from schemas.contract import Contract, Feature, Severity
-from schemas.errors import DataUnreadable
-from schemas.magnitudes import FINITE
-from schemas.rules import Matches, OneOf, Present, ValueRule, learned_columns, severity_of, value_rules, words
-from schemas.words import listed
+from kilnworks.components.quality.rows.row_rules import breaks, with_gaps
+from kilnworks.components.quality.screening.columns.table import Spec, Table
+from kilnworks.components.quality.screening.probes.evidence import Evidence, certain
+from kilnworks.components.quality.screening.probes.probe import first_rows
+from kilnworks.components.quality.stats.pvalues import rate_increase
+from kilnworks.components.quality.stats.tails import stray
+from kilnworks.components.sources.cast import cast_frame, fit
+from kilnworks.components.sources.columns import contract_columns
+from kilnworks.components.sources.csv import NULL_TEXTS
+from kilnworks.schemas.contract import Contract, Feature, Severity
+from kilnworks.schemas.errors import DataUnreadable
+from kilnworks.schemas.magnitudes import FINITE
+from kilnworks.schemas.rules import Matches, OneOf, Present, ValueRule, learned_columns, severity_of, value_rules, words
+from kilnworks.schemas.words import listed
 
 Flags = NDArray[np.bool_]
 

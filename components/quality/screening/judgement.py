@@ -8,25 +8,25 @@ import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from components.quality.screening.columns.advance import Advance, find_advances
-from components.quality.screening.columns.axis import Axis, find_axis
-from components.quality.screening.columns.drifts import find_drifts, find_growing, widen
-from components.quality.screening.columns.table import Table
-from components.quality.screening.files.reading import FileFacts
-from components.quality.screening.probes.evidence import Evidence, certain
-from components.quality.screening.probes.probe import Batch, Learned, Probe
-from components.quality.screening.probes.probe_advance import AdvanceProbe
-from components.quality.screening.probes.probe_categories import CategoryProbe
-from components.quality.screening.probes.probe_file import FileProbe
-from components.quality.screening.probes.probe_missing import MissingProbe
-from components.quality.screening.probes.probe_numbers import NumberProbe
-from components.quality.screening.probes.probe_order import OrderProbe, find_stream
-from components.quality.screening.probes.probe_relations import RelationProbe
-from components.quality.screening.probes.probe_rows import RowProbe, copies, repeats
-from components.quality.screening.probes.probe_texts import TextProbe
-from components.quality.screening.probes.probe_together import TogetherProbe
-from components.quality.screening.probes.stretches import beyond_usual, ends_of, passage_of, usual_changes
-from schemas.contract import Contract
+from kilnworks.components.quality.screening.columns.advance import Advance, find_advances
+from kilnworks.components.quality.screening.columns.axis import Axis, find_axis
+from kilnworks.components.quality.screening.columns.drifts import find_drifts, find_growing, widen
+from kilnworks.components.quality.screening.columns.table import Table
+from kilnworks.components.quality.screening.files.reading import FileFacts
+from kilnworks.components.quality.screening.probes.evidence import Evidence, certain
+from kilnworks.components.quality.screening.probes.probe import Batch, Learned, Probe
+from kilnworks.components.quality.screening.probes.probe_advance import AdvanceProbe
+from kilnworks.components.quality.screening.probes.probe_categories import CategoryProbe
+from kilnworks.components.quality.screening.probes.probe_file import FileProbe
+from kilnworks.components.quality.screening.probes.probe_missing import MissingProbe
+from kilnworks.components.quality.screening.probes.probe_numbers import NumberProbe
+from kilnworks.components.quality.screening.probes.probe_order import OrderProbe, find_stream
+from kilnworks.components.quality.screening.probes.probe_relations import RelationProbe
+from kilnworks.components.quality.screening.probes.probe_rows import RowProbe, copies, repeats
+from kilnworks.components.quality.screening.probes.probe_texts import TextProbe
+from kilnworks.components.quality.screening.probes.probe_together import TogetherProbe
+from kilnworks.components.quality.screening.probes.stretches import beyond_usual, ends_of, passage_of, usual_changes
+from kilnworks.schemas.contract import Contract
 
 PROBES: tuple[Probe, ...] = (
     FileProbe(),

@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from components.quality.stats.counts import Counts
-from components.quality.stats.histogram import Histogram
-from schemas.contract import Contract, Dtype
+from kilnworks.components.quality.stats.counts import Counts
+from kilnworks.components.quality.stats.histogram import Histogram
+from kilnworks.schemas.contract import Contract, Dtype
 
 Distribution = Histogram | Counts
 Summary = dict[str, Distribution]

@@ -5,8 +5,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from components.quality.stats.memory import inflation
-from components.quality.stats.pvalues import rate_increase
+from kilnworks.components.quality.stats.memory import inflation
+from kilnworks.components.quality.stats.pvalues import rate_increase
 
 Floats = NDArray[np.float64]
 

@@ -10,15 +10,15 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from components.charts.mini_charts import Bins, histogram, top_values
-from components.charts.scale import label
-from components.reporting.reading import RunRecord
-from components.reporting.sections.history import history
-from components.reporting.sections.verdicts import Verdict, read_verdicts
-from schemas.contract import FILE_PARTS
-from schemas.json_values import as_dict, as_list, as_number
-from schemas.magnitudes import EXACT
-from schemas.wire import MASK
+from kilnworks.components.charts.mini_charts import Bins, histogram, top_values
+from kilnworks.components.charts.scale import label
+from kilnworks.components.reporting.reading import RunRecord
+from kilnworks.components.reporting.sections.history import history
+from kilnworks.components.reporting.sections.verdicts import Verdict, read_verdicts
+from kilnworks.schemas.contract import FILE_PARTS
+from kilnworks.schemas.json_values import as_dict, as_list, as_number
+from kilnworks.schemas.magnitudes import EXACT
+from kilnworks.schemas.wire import MASK
 
 VALUES = 6
 """Frequent values shown by feature; every class of a label up to ``CLASSES``."""

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from components.charts.mini_charts import Bins, histogram, top_values
-from components.reporting.reading import RunRecord, read_object
-from schemas.json_values import as_dict, as_list, as_number
+from kilnworks.components.charts.mini_charts import Bins, histogram, top_values
+from kilnworks.components.reporting.reading import RunRecord, read_object
+from kilnworks.schemas.json_values import as_dict, as_list, as_number
 
 DRAWN = 12
 """Features of a comparison that are drawn; the others are only named."""

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from components.reporting.reading import RunRecord
-from schemas.json_values import as_dict
+from kilnworks.components.reporting.reading import RunRecord
+from kilnworks.schemas.json_values import as_dict
 
 
 def environment(run: RunRecord) -> dict[str, Any] | None:

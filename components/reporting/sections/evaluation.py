@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from components.charts.mini_charts import interval
-from components.charts.scale import label
-from components.reporting.reading import RunRecord
-from components.reporting.sections.wording import metric_label, metric_meaning
-from components.tasks.base import Task
-from components.tasks.choose import metric_named, task_named
-from schemas.json_values import as_dict, as_list, as_number
+from kilnworks.components.charts.mini_charts import interval
+from kilnworks.components.charts.scale import label
+from kilnworks.components.reporting.reading import RunRecord
+from kilnworks.components.reporting.sections.wording import metric_label, metric_meaning
+from kilnworks.components.tasks.base import Task
+from kilnworks.components.tasks.choose import metric_named, task_named
+from kilnworks.schemas.json_values import as_dict, as_list, as_number
 
 UNIT = (0.0, 1.0)
 

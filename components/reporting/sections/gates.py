@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from components.charts.scale import label
-from components.reporting.reading import RunRecord, read_object
-from components.reporting.sections.wording import metric_label, moment
-from schemas.decision import FILE_NAME
-from schemas.json_values import as_dict, as_list, as_number
+from kilnworks.components.charts.scale import label
+from kilnworks.components.reporting.reading import RunRecord, read_object
+from kilnworks.components.reporting.sections.wording import metric_label, moment
+from kilnworks.schemas.decision import FILE_NAME
+from kilnworks.schemas.json_values import as_dict, as_list, as_number
 
 
 def gates(run: RunRecord) -> list[dict[str, Any]]:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from components.charts.sparkline import sparkline
-from components.quality.expectations.history import RunQuality, earlier_runs, quality_of, worst_failed
-from components.reporting.reading import RunRecord
+from kilnworks.components.charts.sparkline import sparkline
+from kilnworks.components.quality.expectations.history import RunQuality, earlier_runs, quality_of, worst_failed
+from kilnworks.components.reporting.reading import RunRecord
 
 COLUMNS = 60
 

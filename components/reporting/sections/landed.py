@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from components.reporting.reading import RunRecord
-from schemas.json_values import as_dict, as_list, as_number
+from kilnworks.components.reporting.reading import RunRecord
+from kilnworks.schemas.json_values import as_dict, as_list, as_number
 
 SHOWN = 50
 

@@ -3,12 +3,12 @@
 import textwrap
 from typing import Any
 
-from components.charts.scale import label, seconds_text
-from components.reporting.reading import RunRecord, StepRecord
-from components.reporting.sections.wording import metric_label, moment
-from components.reporting.summary import is_champion
-from components.tasks.choose import task_named
-from schemas.json_values import as_dict, as_number
+from kilnworks.components.charts.scale import label, seconds_text
+from kilnworks.components.reporting.reading import RunRecord, StepRecord
+from kilnworks.components.reporting.sections.wording import metric_label, moment
+from kilnworks.components.reporting.summary import is_champion
+from kilnworks.components.tasks.choose import task_named
+from kilnworks.schemas.json_values import as_dict, as_number
 
 HEADLINES = {
     "done": "finished",

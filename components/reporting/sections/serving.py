@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from components.charts.scale import bytes_text, label
-from components.reporting.reading import RunRecord
-from components.reporting.summary import is_champion
-from schemas.json_values import as_dict, as_list, as_number
+from kilnworks.components.charts.scale import bytes_text, label
+from kilnworks.components.reporting.reading import RunRecord
+from kilnworks.components.reporting.summary import is_champion
+from kilnworks.schemas.json_values import as_dict, as_list, as_number
 
 
 def serving(run: RunRecord) -> dict[str, Any] | None:

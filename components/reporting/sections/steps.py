@@ -3,11 +3,11 @@
 import json
 from typing import Any
 
-from components.charts.lineage import Node, lineage
-from components.charts.scale import bytes_text, label, seconds_text
-from components.reporting.reading import RunRecord, StepRecord
-from components.reporting.sections.overview import progress
-from schemas.json_values import as_dict, as_number
+from kilnworks.components.charts.lineage import Node, lineage
+from kilnworks.components.charts.scale import bytes_text, label, seconds_text
+from kilnworks.components.reporting.reading import RunRecord, StepRecord
+from kilnworks.components.reporting.sections.overview import progress
+from kilnworks.schemas.json_values import as_dict, as_number
 
 
 def steps(run: RunRecord) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from components.charts.plot import Plot
-from components.charts.scale import label, nice_domain, seconds_text
-from components.charts.terms import terms
-from components.reporting.reading import RunRecord, read_history
-from components.reporting.sections.wording import metric_label
-from schemas.json_values import as_dict, as_list, as_number
+from kilnworks.components.charts.plot import Plot
+from kilnworks.components.charts.scale import label, nice_domain, seconds_text
+from kilnworks.components.charts.terms import terms
+from kilnworks.components.reporting.reading import RunRecord, read_history
+from kilnworks.components.reporting.sections.wording import metric_label
+from kilnworks.schemas.json_values import as_dict, as_list, as_number
 
 FACTS = {
     "epochs_run": "Epochs",

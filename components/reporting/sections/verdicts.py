@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from components.charts.scale import label
-from components.reporting.reading import RunRecord
-from schemas.json_values import as_dict, as_list, as_number
+from kilnworks.components.charts.scale import label
+from kilnworks.components.reporting.reading import RunRecord
+from kilnworks.schemas.json_values import as_dict, as_list, as_number
 
 SAMPLES = 5
 """Sample values shown by rule."""

@@ -1,6 +1,6 @@
 """Metric names as a reader knows them."""
 
-from components.tasks.choose import metric_named
+from kilnworks.components.tasks.choose import metric_named
 
 
 def metric_label(name: str) -> str:

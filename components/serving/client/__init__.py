@@ -3,9 +3,9 @@
 ``Client`` blocks, ``AsyncClient`` is its twin for asyncio. Both speak TensorFlow Serving's gRPC.
 """
 
-from components.serving.client.calls import ModelMeta, Prediction, SignatureMeta, TensorMeta, VersionState
-from components.serving.client.client import AsyncClient, Client, Options, Tls
-from components.serving.client.retry import Policy
+from kilnworks.components.serving.client.calls import ModelMeta, Prediction, SignatureMeta, TensorMeta, VersionState
+from kilnworks.components.serving.client.client import AsyncClient, Client, Options, Tls
+from kilnworks.components.serving.client.retry import Policy
 
 __all__ = [
     "AsyncClient",

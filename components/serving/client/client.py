@@ -11,11 +11,11 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 import grpc
 import grpc.aio
 
-from components.serving.client import calls
-from components.serving.client.calls import Call, VersionState
-from components.serving.client.retry import Policy, Reply, Script, Send, Sleep, call_script, wait_script
-from components.serving.errors import RETRY_AFTER, Code
-from schemas.errors import ConfigError
+from kilnworks.components.serving.client import calls
+from kilnworks.components.serving.client.calls import Call, VersionState
+from kilnworks.components.serving.client.retry import Policy, Reply, Script, Send, Sleep, call_script, wait_script
+from kilnworks.components.serving.errors import RETRY_AFTER, Code
+from kilnworks.schemas.errors import ConfigError
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from components.serving.client import messages
-from components.serving.client.moments import as_seconds
-from schemas.errors import RequestInvalid
+from kilnworks.components.serving.client import messages
+from kilnworks.components.serving.client.moments import as_seconds
+from kilnworks.schemas.errors import RequestInvalid
 
 
 def serialize(row: Mapping[str, Any]) -> bytes:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from components.serving.client import calls
-from components.serving.client.calls import Call, VersionState
-from components.serving.errors import Code
-from schemas.errors import KilnworksError, RequestInvalid, ServerUnavailable
+from kilnworks.components.serving.client import calls
+from kilnworks.components.serving.client.calls import Call, VersionState
+from kilnworks.components.serving.errors import Code
+from kilnworks.schemas.errors import KilnworksError, RequestInvalid, ServerUnavailable
 
 R = TypeVar("R")
 

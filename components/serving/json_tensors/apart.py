@@ -10,15 +10,15 @@ from collections.abc import Iterator, Mapping
 from io import FileIO
 from typing import Any, cast
 
-from components.serving.errors import Code, ServingError, TooLarge, deadline_exceeded, unavailable
-from components.serving.json_tensors.frames import receive, receive_arrays, send, send_bytes
-from components.serving.json_tensors.predict import Form
-from components.serving.json_tensors.tensors import Array
-from components.serving.moments import Dates
-from components.serving.values import TensorInfo
+from kilnworks.components.serving.errors import Code, ServingError, TooLarge, deadline_exceeded, unavailable
+from kilnworks.components.serving.json_tensors.frames import receive, receive_arrays, send, send_bytes
+from kilnworks.components.serving.json_tensors.predict import Form
+from kilnworks.components.serving.json_tensors.tensors import Array
+from kilnworks.components.serving.moments import Dates
+from kilnworks.components.serving.values import TensorInfo
 
 _LOG = logging.getLogger(__name__)
-_PROGRAM = "from components.serving.json_tensors.reading_process import main; main()"
+_PROGRAM = "from kilnworks.components.serving.json_tensors.reading_process import main; main()"
 _LONGEST_SECONDS = 60.0
 _START_SECONDS = 60.0
 

@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 
 import orjson
 
-from components.serving.errors import ServingError, invalid_argument
-from components.serving.json_tensors import debug
+from kilnworks.components.serving.errors import ServingError, invalid_argument
+from kilnworks.components.serving.json_tensors import debug
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _SPACE = re.compile(r"[ \t\r\n]*")

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
-from components.serving.errors import ServingError, invalid_argument
-from components.serving.json_tensors import debug, dense, document, tensors
-from components.serving.json_tensors.tensors import Array
-from components.serving.values import TensorInfo
+from kilnworks.components.serving.errors import ServingError, invalid_argument
+from kilnworks.components.serving.json_tensors import debug, dense, document, tensors
+from kilnworks.components.serving.json_tensors.tensors import Array
+from kilnworks.components.serving.values import TensorInfo
 
 Form = Literal["row", "column"]
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import orjson
 
-from components.serving.errors import invalid_argument
-from components.serving.json_tensors.predict import Form
-from components.serving.json_tensors.tensors import Array
+from kilnworks.components.serving.errors import invalid_argument
+from kilnworks.components.serving.json_tensors.predict import Form
+from kilnworks.components.serving.json_tensors.tensors import Array
 
 _WRITTEN = frozenset({"float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint32", "uint64", "bool"})
 _TENSORFLOW_NAMES = {"float16": "half"}

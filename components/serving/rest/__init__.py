@@ -5,20 +5,20 @@ import socket
 from collections.abc import Callable
 from dataclasses import replace
 
-from components.serving.engine import Engine
-from components.serving.hosts import AllowedHosts, default_hosts
-from components.serving.json_tensors.apart import Readers
-from components.serving.metrics import PrometheusMetrics
-from components.serving.options import RestOptions, RunningServer
-from components.serving.rest.application import Application
-from components.serving.rest.large_lane import LargeLane
-from components.serving.rest.limits import Limits
-from components.serving.rest.messages import Request, Response
-from components.serving.rest.messages import page as error_page
-from components.serving.rest.server import HttpServer
-from components.serving.steps import Steps
-from components.serving.tls import server_context
-from schemas.errors import ConfigError
+from kilnworks.components.serving.engine import Engine
+from kilnworks.components.serving.hosts import AllowedHosts, default_hosts
+from kilnworks.components.serving.json_tensors.apart import Readers
+from kilnworks.components.serving.metrics import PrometheusMetrics
+from kilnworks.components.serving.options import RestOptions, RunningServer
+from kilnworks.components.serving.rest.application import Application
+from kilnworks.components.serving.rest.large_lane import LargeLane
+from kilnworks.components.serving.rest.limits import Limits
+from kilnworks.components.serving.rest.messages import Request, Response
+from kilnworks.components.serving.rest.messages import page as error_page
+from kilnworks.components.serving.rest.server import HttpServer
+from kilnworks.components.serving.steps import Steps
+from kilnworks.components.serving.tls import server_context
+from kilnworks.schemas.errors import ConfigError
 
 _OTHER_DESCRIPTORS = 256
 """Open files that are not REST connections: models, gRPC, logs."""

@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable
 
-from components.serving.callers import ANYBODY, Caller
-from components.serving.engine import Engine
-from components.serving.errors import (
+from kilnworks.components.serving.callers import ANYBODY, Caller
+from kilnworks.components.serving.engine import Engine
+from kilnworks.components.serving.errors import (
     LONGEST_REST_TEXT,
     Busy,
     Code,
@@ -14,17 +14,17 @@ from components.serving.errors import (
     cut,
     failed_precondition,
 )
-from components.serving.hosts import split_target
-from components.serving.json_tensors import write
-from components.serving.json_tensors.apart import Readers
-from components.serving.options import RestOptions
-from components.serving.rest import urls
-from components.serving.rest.api import Api
-from components.serving.rest.large_lane import LargeLane
-from components.serving.rest.limits import Limits
-from components.serving.rest.messages import TEXT, Request, Response, page
-from components.serving.rest.unpack import Unpacking
-from components.serving.steps import Steps
+from kilnworks.components.serving.hosts import split_target
+from kilnworks.components.serving.json_tensors import write
+from kilnworks.components.serving.json_tensors.apart import Readers
+from kilnworks.components.serving.options import RestOptions
+from kilnworks.components.serving.rest import urls
+from kilnworks.components.serving.rest.api import Api
+from kilnworks.components.serving.rest.large_lane import LargeLane
+from kilnworks.components.serving.rest.limits import Limits
+from kilnworks.components.serving.rest.messages import TEXT, Request, Response, page
+from kilnworks.components.serving.rest.unpack import Unpacking
+from kilnworks.components.serving.steps import Steps
 
 HTTP_STATUS: dict[Code, int] = {
     Code.OK: 200,

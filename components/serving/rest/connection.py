@@ -6,9 +6,9 @@ import ssl
 import threading
 import time
 
-from components.serving.rest.budget import BodyBudget
-from components.serving.rest.limits import Limits
-from components.serving.rest.reader import RequestReader
+from kilnworks.components.serving.rest.budget import BodyBudget
+from kilnworks.components.serving.rest.limits import Limits
+from kilnworks.components.serving.rest.reader import RequestReader
 
 CHUNK = 256 * 1024
 """Bytes read at once."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
 
-from components.serving.rest.budget import Share
+from kilnworks.components.serving.rest.budget import Share
 
 JSON = b"application/json"
 TEXT = b"text/plain"

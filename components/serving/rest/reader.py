@@ -5,10 +5,10 @@ from collections import deque
 
 import httptools
 
-from components.serving.rest import head_rules
-from components.serving.rest.budget import BodyBudget, Share
-from components.serving.rest.limits import Limits
-from components.serving.rest.messages import Request
+from kilnworks.components.serving.rest import head_rules
+from kilnworks.components.serving.rest.budget import BodyBudget, Share
+from kilnworks.components.serving.rest.limits import Limits
+from kilnworks.components.serving.rest.messages import Request
 
 _LARGE = 64 * 1024
 """Bodies above this many bytes are counted against the common budget."""

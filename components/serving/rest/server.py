@@ -24,15 +24,15 @@ import threading
 import time
 from collections.abc import Callable
 
-from components.serving.batch_scheduler import BatchScheduler
-from components.serving.crew import Crew, before_work, leads
-from components.serving.memory import LARGE_BYTES, release_free_memory
-from components.serving.rest.budget import BodyBudget
-from components.serving.rest.connection import Connection
-from components.serving.rest.limits import Limits
-from components.serving.rest.messages import Request, Response, encode, page
-from components.serving.rest.poller import Poller
-from components.serving.steps import Steps, begin
+from kilnworks.components.serving.batch_scheduler import BatchScheduler
+from kilnworks.components.serving.crew import Crew, before_work, leads
+from kilnworks.components.serving.memory import LARGE_BYTES, release_free_memory
+from kilnworks.components.serving.rest.budget import BodyBudget
+from kilnworks.components.serving.rest.connection import Connection
+from kilnworks.components.serving.rest.limits import Limits
+from kilnworks.components.serving.rest.messages import Request, Response, encode, page
+from kilnworks.components.serving.rest.poller import Poller
+from kilnworks.components.serving.steps import Steps, begin
 
 Application = Callable[[Request], Response | Steps[Response]]
 

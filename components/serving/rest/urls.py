@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote_to_bytes
 
-from components.serving.errors import invalid_argument
+from kilnworks.components.serving.errors import invalid_argument
 
 Api = Literal["predict", "classify", "regress", "status", "metadata"]
 

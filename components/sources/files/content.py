@@ -6,8 +6,8 @@ import gzip
 import zlib
 from pathlib import Path
 
-from components.sources.files.endings import Kind, gzipped
-from schemas.errors import DataUnreadable
+from kilnworks.components.sources.files.endings import Kind, gzipped
+from kilnworks.schemas.errors import DataUnreadable
 
 HEAD = 65536
 FEW = 4

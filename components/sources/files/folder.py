@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.sources.files.endings import IMAGES
+from kilnworks.components.sources.files.endings import IMAGES
 
 SYSTEM = frozenset(
     {"thumbs.db", "desktop.ini", "ehthumbs.db", "@eadir", "$recycle.bin", "system volume information", "lost+found"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from schemas.errors import DataUnreadable, KilnworksError
+from kilnworks.schemas.errors import DataUnreadable, KilnworksError
 
 LONGEST = 200
 """Characters of a library's words that are shown."""

@@ -16,9 +16,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
-from components.sources.files.content import MARKS, cut_off, read_head, refuse_empty, refuse_other
-from components.sources.files.endings import gzipped
-from schemas.errors import DataUnreadable
+from kilnworks.components.sources.files.content import MARKS, cut_off, read_head, refuse_empty, refuse_other
+from kilnworks.components.sources.files.endings import gzipped
+from kilnworks.schemas.errors import DataUnreadable
 
 if TYPE_CHECKING:
     import polars as pl

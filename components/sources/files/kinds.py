@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from components.sources.files.content import detect, read_head, refuse_empty
-from components.sources.files.endings import ENDINGS, IMAGES, Kind, all_endings, kind_of_name
-from components.sources.files.folder import files_below
-from schemas.errors import DataUnreadable
+from kilnworks.components.sources.files.content import detect, read_head, refuse_empty
+from kilnworks.components.sources.files.endings import ENDINGS, IMAGES, Kind, all_endings, kind_of_name
+from kilnworks.components.sources.files.folder import files_below
+from kilnworks.schemas.errors import DataUnreadable
 
 _ORDER: tuple[Kind, ...] = ("parquet", "csv", "jsonl")
 

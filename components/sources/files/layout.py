@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from schemas.errors import DataInvalid, DataUnreadable
+from kilnworks.schemas.errors import DataInvalid, DataUnreadable
 
 _SEP = re.compile(r"(?:sep|SEP)=(.)")
 PLACEHOLDER = "\0column "

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from components.sources.files.layout import Layout
-from schemas.errors import DataUnreadable
+from kilnworks.components.sources.files.layout import Layout
+from kilnworks.schemas.errors import DataUnreadable
 
 QUOTE, CR = 34, 13
 SHOWN = 5

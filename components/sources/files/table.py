@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from components.sources.files.guard import reading
-from components.sources.files.layout import Layout, refuse_repeated, unnamed_words
-from components.sources.files.notes import say
-from components.sources.files.text import TextFile
+from kilnworks.components.sources.files.guard import reading
+from kilnworks.components.sources.files.layout import Layout, refuse_repeated, unnamed_words
+from kilnworks.components.sources.files.notes import say
+from kilnworks.components.sources.files.text import TextFile
 
 if TYPE_CHECKING:
     import polars as pl

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from components.sources.files.content import HEAD, MARKS, cut_off, read_head, refuse_empty, refuse_other
-from components.sources.files.endings import gzipped
-from components.sources.files.layout import Layout, layout_of
-from schemas.errors import DataUnreadable
+from kilnworks.components.sources.files.content import HEAD, MARKS, cut_off, read_head, refuse_empty, refuse_other
+from kilnworks.components.sources.files.endings import gzipped
+from kilnworks.components.sources.files.layout import Layout, layout_of
+from kilnworks.schemas.errors import DataUnreadable
 
 if TYPE_CHECKING:
-    from components.sources.files.survey import Survey
+    from kilnworks.components.sources.files.survey import Survey
 
 CHUNK = 2**18
 """Bytes that are looked at together."""
@@ -59,14 +59,14 @@ class TextFile:
 
     def inspect(self, layout: Layout) -> Survey:
         """Count the fields of every line. Raises ``DataUnreadable`` for bytes of another encoding."""
-        from components.sources.files.survey import survey
+        from kilnworks.components.sources.files.survey import survey
 
         with self._reading() as chunks:
             return survey(chunks, layout)
 
     def refuse_ragged(self, layout: Layout) -> None:
         """Raise ``DataUnreadable`` for lines with another number of fields, open quotes, or bytes that are 0."""
-        from components.sources.files.survey import refuse_ragged
+        from kilnworks.components.sources.files.survey import refuse_ragged
 
         refuse_ragged(self.inspect(layout), layout, self.path)
 

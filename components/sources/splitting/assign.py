@@ -7,13 +7,13 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from components.sources.base import Source, Wanted
-from components.sources.columns import Column
-from components.sources.splitting.hashing import hash_rows, unit_interval
-from components.sources.splitting.splits import SPLITS, AsGiven, ByHash, ByTime, Shares
-from schemas.contract import Contract
-from schemas.errors import ConfigError, DataInvalid, DataUnreadable
-from schemas.words import listed
+from kilnworks.components.sources.base import Source, Wanted
+from kilnworks.components.sources.columns import Column
+from kilnworks.components.sources.splitting.hashing import hash_rows, unit_interval
+from kilnworks.components.sources.splitting.splits import SPLITS, AsGiven, ByHash, ByTime, Shares
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import ConfigError, DataInvalid, DataUnreadable
+from kilnworks.schemas.words import listed
 
 Parts = dict[str, pl.DataFrame]
 

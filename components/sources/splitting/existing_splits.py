@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, SerializeAsAny
 
-from components.sources.base import Source, Wanted
-from components.sources.csv import CsvSource
-from components.sources.image_folder import ImageFolderSource
-from components.sources.jsonl import JsonLinesSource
-from components.sources.npz import NpzSource
-from components.sources.parquet import ParquetSource
-from schemas.config import accept_any
-from schemas.errors import ConfigError
+from kilnworks.components.sources.base import Source, Wanted
+from kilnworks.components.sources.csv import CsvSource
+from kilnworks.components.sources.image_folder import ImageFolderSource
+from kilnworks.components.sources.jsonl import JsonLinesSource
+from kilnworks.components.sources.npz import NpzSource
+from kilnworks.components.sources.parquet import ParquetSource
+from kilnworks.schemas.config import accept_any
+from kilnworks.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
     import polars as pl

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from schemas.config import Config
+from kilnworks.schemas.config import Config
 
 SPLITS = ("train", "val", "test")
 

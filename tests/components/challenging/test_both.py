@@ -6,19 +6,19 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.challenging.both import challenged
-from components.challenging.settings import Challenge
-from components.judging.settings import JudgeSettings
-from components.tasks.binary import Binary
-from components.tasks.choose import write_task
-from components.tasks.multiclass import Multiclass
-from components.tasks.multilabel import Multilabel
-from components.tasks.regression import Regression
-from schemas.artifacts import CheckedExamples
-from schemas.contract import Contract
-from schemas.errors import StepFailed, UnknownName
-from schemas.files import write_json
-from schemas.wire import CONTRACT_FILE, TASK_FILE
+from kilnworks.components.challenging.both import challenged
+from kilnworks.components.challenging.settings import Challenge
+from kilnworks.components.judging.settings import JudgeSettings
+from kilnworks.components.tasks.binary import Binary
+from kilnworks.components.tasks.choose import write_task
+from kilnworks.components.tasks.multiclass import Multiclass
+from kilnworks.components.tasks.multilabel import Multilabel
+from kilnworks.components.tasks.regression import Regression
+from kilnworks.schemas.artifacts import CheckedExamples
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import StepFailed, UnknownName
+from kilnworks.schemas.files import write_json
+from kilnworks.schemas.wire import CONTRACT_FILE, TASK_FILE
 from tests.components.tasks.reconstruction import Reconstruction
 
 pytestmark = pytest.mark.slow

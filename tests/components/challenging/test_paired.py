@@ -11,8 +11,8 @@ from scipy.stats.mstats import mquantiles
 from sklearn.metrics import roc_auc_score
 
 from bench.challenge import verdicts
-from components.challenging.paired import resampled_gain, share_gain
-from components.challenging.settings import Challenge
+from kilnworks.components.challenging.paired import resampled_gain, share_gain
+from kilnworks.components.challenging.settings import Challenge
 
 
 def rights(both: int, won: int, lost: int, neither: int) -> tuple[np.ndarray, np.ndarray]:

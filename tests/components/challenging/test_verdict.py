@@ -2,10 +2,10 @@
 
 import pytest
 
-from components.challenging.paired import Gain
-from components.challenging.settings import Challenge
-from components.challenging.verdict import decided, margin_of, unmeasured
-from components.judging.metric import Metric
+from kilnworks.components.challenging.paired import Gain
+from kilnworks.components.challenging.settings import Challenge
+from kilnworks.components.challenging.verdict import decided, margin_of, unmeasured
+from kilnworks.components.judging.metric import Metric
 
 AUC = Metric("auc", "max", "AUC", "", share=True)
 MAE = Metric("mae", "min", "MAE", "")

@@ -5,12 +5,12 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from components.charts import svg
-from components.charts.lineage import Node, layers, lineage
-from components.charts.matrix import matrix
-from components.charts.mini_charts import Bins, histogram, interval, top_values
-from components.charts.plot import Plot
-from components.charts.scale import Scale, bytes_text, label, nice_domain, seconds_text, ticks
+from kilnworks.components.charts import svg
+from kilnworks.components.charts.lineage import Node, layers, lineage
+from kilnworks.components.charts.matrix import matrix
+from kilnworks.components.charts.mini_charts import Bins, histogram, interval, top_values
+from kilnworks.components.charts.plot import Plot
+from kilnworks.components.charts.scale import Scale, bytes_text, label, nice_domain, seconds_text, ticks
 
 SVG = "{http://www.w3.org/2000/svg}"
 EVIL = '"><script>alert(1)</script>'

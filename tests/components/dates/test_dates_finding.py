@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.dates import finding
-from components.dates.century import first_year
-from components.dates.finding import find_dates
-from components.dates.numbers import are_serials, find_number_dates
-from components.dates.reading import read_dates
-from components.dates.spelling import spellings
-from components.dates.unread import unread
-from schemas.errors import DataUnreadable
+from kilnworks.components.dates import finding
+from kilnworks.components.dates.century import first_year
+from kilnworks.components.dates.finding import find_dates
+from kilnworks.components.dates.numbers import are_serials, find_number_dates
+from kilnworks.components.dates.reading import read_dates
+from kilnworks.components.dates.spelling import spellings
+from kilnworks.components.dates.unread import unread
+from kilnworks.schemas.errors import DataUnreadable
 
 TODAY = date(2026, 11, 28)
 DAYS = [date(2023, 1, 1) + timedelta(days=5 * k) for k in range(150)]

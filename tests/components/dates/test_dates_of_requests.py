@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.dates.iso import iso_seconds, moment_text
-from components.dates.reading import read_dates
-from components.dates.wire import Span, off_unit, unit_of
-from schemas.dates import DateFormat
+from kilnworks.components.dates.iso import iso_seconds, moment_text
+from kilnworks.components.dates.reading import read_dates
+from kilnworks.components.dates.wire import Span, off_unit, unit_of
+from kilnworks.schemas.dates import DateFormat
 
 MOMENTS = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30))
 CLOCKS = ["", " 5:07", "T05:07", "T05:07:09", " 05:07:09.25", "T05:07:09,999999Z", "T24:00", "T24:00:01", "T05:07:60"]

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from components.dates.reading import read_dates
-from schemas.dates import DateFormat
+from kilnworks.components.dates.reading import read_dates
+from kilnworks.schemas.dates import DateFormat
 
 DAYS = ("%d.%m.%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%b-%Y", "%B %d, %Y", "%A, %d %B %Y", "%Y%m%d", "%Y-%j", "%d/%m/%Y")
 CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", " %H:%M:%S.%f")

@@ -3,10 +3,10 @@
 import sys
 from pathlib import Path
 
-from components.deploy import DeployConfig, deploy
-from schemas.artifacts import Deployment, Servable
-from schemas.context import RunContext
-from schemas.files import write_json
+from kilnworks.components.deploy import DeployConfig, deploy
+from kilnworks.schemas.artifacts import Deployment, Servable
+from kilnworks.schemas.context import RunContext
+from kilnworks.schemas.files import write_json
 
 FILES = ("saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001", "assets/words.txt")
 

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from components.serving.model_config import ServedModel
-from components.serving.store_models import base_paths
-from components.serving.version_source import aspired_versions
-from schemas.champion import read_champion
-from schemas.errors import StoreError
-from schemas.files import read_json, write_json
-from schemas.published import interrupted, published
+from kilnworks.components.serving.model_config import ServedModel
+from kilnworks.components.serving.store_models import base_paths
+from kilnworks.components.serving.version_source import aspired_versions
+from kilnworks.schemas.champion import read_champion
+from kilnworks.schemas.errors import StoreError
+from kilnworks.schemas.files import read_json, write_json
+from kilnworks.schemas.published import interrupted, published
 from tests.components.deploying.deploying_models import names, run_deploy, servable, whole
 from tests.waiting import LONG_SECONDS, until
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from schemas.champion import read_champion
+from kilnworks.schemas.champion import read_champion
 from tests.components.deploying.deploying_models import run_deploy
 from tests.components.features import tabular
 
@@ -21,8 +21,8 @@ ROOT = Path(__file__).parents[3]
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A model of every kind of feature, exported twice with different weights, and the rows it is asked about."""
-    from components.export import ExportConfig, export
-    from components.preprocess import preprocess
+    from kilnworks.components.export import ExportConfig, export
+    from kilnworks.components.preprocess import preprocess
 
     folder = tmp_path_factory.mktemp("made")
     frame = tabular.rows(40, seed=3)
@@ -46,7 +46,7 @@ def server():
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         flags = [f"--port={port}", "--model_name=kinds", f"--model_base_path={base}"]
-        command = [sys.executable, "-m", "components.serving", *flags]
+        command = [sys.executable, "-m", "kilnworks.components.serving", *flags]
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         running.append(process)
         return json.loads(process.stdout.readline())
@@ -59,9 +59,9 @@ def server():
 
 
 def test_the_server_takes_up_what_is_deployed_and_answers_as_the_model_does(tmp_path, made, server):
-    from components.features.raw import raw_arrays
-    from components.learning.predict import predict
-    from components.serving.client import Client
+    from kilnworks.components.features.raw import raw_arrays
+    from kilnworks.components.learning.predict import predict
+    from kilnworks.components.serving.client import Client
 
     frame, models, servables = made
     store = tmp_path / "store"

@@ -4,9 +4,9 @@ from concurrent import futures
 
 import pytest
 
-from schemas.champion import read_champion
-from schemas.decision import read_decision
-from schemas.errors import DeployFailed
+from kilnworks.schemas.champion import read_champion
+from kilnworks.schemas.decision import read_decision
+from kilnworks.schemas.errors import DeployFailed
 from tests.components.deploying.deploying_models import names, run_deploy, servable
 
 pytestmark = pytest.mark.e2e
@@ -18,7 +18,7 @@ class Server:
     def __init__(self):
         import grpc
 
-        from components.serving.client import messages
+        from kilnworks.components.serving.client import messages
 
         self.messages, self.grpc = messages, grpc
         self.states, self.labels, self.asked = {}, {}, []

@@ -1,7 +1,7 @@
 """Version numbers and retention: nothing is reused, nothing live is deleted."""
 
-from schemas.champion import ChampionRecord, write_champion
-from schemas.files import read_json
+from kilnworks.schemas.champion import ChampionRecord, write_champion
+from kilnworks.schemas.files import read_json
 from tests.components.deploying.deploying_models import names, run_deploy, servable
 
 

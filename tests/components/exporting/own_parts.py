@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 import keras
 from keras import ops
 
-from components.features.encoded import NUMERIC, EncodedTensor, keras_name
-from components.features.kinds.base import Kind, Layers, Plan, Settled
-from components.tasks.regression import Regression
+from kilnworks.components.features.encoded import NUMERIC, EncodedTensor, keras_name
+from kilnworks.components.features.kinds.base import Kind, Layers, Plan, Settled
+from kilnworks.components.tasks.regression import Regression
 from tests.components.exporting.own_layers import Sine
 
 

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from components.features.settings import PreprocessConfig
-from components.modeling.base import Architecture
-from components.tasks.base import Task
-from components.tasks.choose import choose, write_task
-from schemas.artifacts import Model, Servable
-from schemas.contract import Contract
-from schemas.files import write_json
+from kilnworks.components.features.settings import PreprocessConfig
+from kilnworks.components.modeling.base import Architecture
+from kilnworks.components.tasks.base import Task
+from kilnworks.components.tasks.choose import choose, write_task
+from kilnworks.schemas.artifacts import Model, Servable
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.files import write_json
 from tests.components.features import tabular
 
 ROOT = Path(__file__).parents[3]
@@ -90,10 +90,10 @@ def exported(
     """A model with random weights, kept as training keeps it, and exported."""
     import keras
 
-    from components.export import ExportConfig, export
-    from components.features.transform import FeatureTransform
-    from components.modeling.kept import keep
-    from components.preprocess import preprocess
+    from kilnworks.components.export import ExportConfig, export
+    from kilnworks.components.features.transform import FeatureTransform
+    from kilnworks.components.modeling.kept import keep
+    from kilnworks.components.preprocess import preprocess
 
     made = tabular.examples(folder / "examples", contract, {"train": [frame], "test": [frame.head(40)]})
     transform = preprocess(settings or PreprocessConfig(), made, folder / "transform")

@@ -8,7 +8,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_argument_names_are_identifiers_that_differ_in_more_than_case():
-    from components.exporting.signatures import argument_names
+    from kilnworks.components.exporting.signatures import argument_names
     from tests.components.features import tabular
 
     names = [
@@ -39,8 +39,8 @@ def test_names_of_all_kinds_survive_into_the_saved_signature(tmp_path):
     import polars as pl
     import tensorflow as tf
 
-    from components.export import ExportConfig, export
-    from components.preprocess import PreprocessConfig, preprocess
+    from kilnworks.components.export import ExportConfig, export
+    from kilnworks.components.preprocess import PreprocessConfig, preprocess
     from tests.components.features import tabular
 
     names = ["age", "Age", "a b", "1st", "_x", "ü", "class", "äö", "cast", "examples", "inputs"]

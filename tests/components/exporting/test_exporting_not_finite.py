@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from components.exporting.skew import LARGEST, _refuse_not_finite, beyond_float32
-from schemas.errors import SkewDetected
+from kilnworks.components.exporting.skew import LARGEST, _refuse_not_finite, beyond_float32
+from kilnworks.schemas.errors import SkewDetected
 
 WANTED = {"class": np.array([b"a", b"b", b"a"], object), "score": np.array([0.5, np.nan, np.inf], np.float32)}
 

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from components.exporting.probes import UNSEEN_TEXT, probed
+from kilnworks.components.exporting.probes import UNSEEN_TEXT, probed
 from tests.components.features import tabular
 
 

@@ -16,11 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.exporting.inputs import described_features
-from components.exporting.pyfunc import ServedModel, tensor
-from components.features.raw import raw_array
-from components.tracking.tracker import track_run
-from schemas.contract import Contract
+from kilnworks.components.exporting.inputs import described_features
+from kilnworks.components.exporting.pyfunc import ServedModel, tensor
+from kilnworks.components.features.raw import raw_array
+from kilnworks.components.tracking.tracker import track_run
+from kilnworks.schemas.contract import Contract
 from tests.components.exporting.portable import exported
 from tests.components.features import tabular
 from tests.components.reporting.invented_run import InventedRun
@@ -186,7 +186,7 @@ def _frame(rows: pl.DataFrame) -> pd.DataFrame:
 
 
 def _network():
-    from components.modeling.mlp import Mlp
+    from kilnworks.components.modeling.mlp import Mlp
 
     return Mlp(units=(8,))
 
@@ -201,7 +201,7 @@ def _served(servable, rows):
 
 @pytest.mark.slow
 def test_more_rows_than_a_batch_keep_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from components.exporting import pyfunc
+    from kilnworks.components.exporting import pyfunc
 
     rows = tabular.rows(50)
     servable = exported(tmp_path, tabular.contract(), rows, _network(), tabular.SETTINGS)

@@ -12,14 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.features.raw import raw_arrays
-from components.features.settings import FeatureSettings, PreprocessConfig
-from components.modeling.custom import CustomModel
-from components.modeling.mlp import Mlp
-from components.modeling.tabular import Tabular
-from components.modeling.vision import Augmentation, Vision
-from components.tasks.choose import read_task
-from schemas.contract import Contract, Feature
+from kilnworks.components.features.raw import raw_arrays
+from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
+from kilnworks.components.modeling.custom import CustomModel
+from kilnworks.components.modeling.mlp import Mlp
+from kilnworks.components.modeling.tabular import Tabular
+from kilnworks.components.modeling.vision import Augmentation, Vision
+from kilnworks.components.tasks.choose import read_task
+from kilnworks.schemas.contract import Contract, Feature
 from tests.components.exporting import own_parts
 from tests.components.exporting.portable import Elsewhere, exported
 from tests.components.features import tabular
@@ -193,7 +193,7 @@ def test_many_classes_are_one_text_as_they_are_served(bits):
     import keras
     import tensorflow as tf
 
-    from components.tasks.multilabel import Multilabel
+    from kilnworks.components.tasks.multilabel import Multilabel
 
     task = Multilabel.of(contract({"x": {"dtype": "float"}}, MANY))
     given = keras.Input((5,))
@@ -226,11 +226,15 @@ def test_what_a_keras_file_cannot_hold_is_left_out_and_the_export_goes_on(servab
 def test_every_layer_of_the_project_says_itself_in_stock_layers():
     import keras
 
-    import components.features.layers
-    import components.modeling.members
-    import components.modeling.sometimes
+    import kilnworks.components.features.layers
+    import kilnworks.components.modeling.members
+    import kilnworks.components.modeling.sometimes
 
-    modules = (components.features.layers, components.modeling.members, components.modeling.sometimes)
+    modules = (
+        kilnworks.components.features.layers,
+        kilnworks.components.modeling.members,
+        kilnworks.components.modeling.sometimes,
+    )
     classes = {c for m in modules for _, c in inspect.getmembers(m, inspect.isclass) if c.__module__ == m.__name__}
     layers = {c for c in classes if issubclass(c, keras.layers.Layer) and not issubclass(c, keras.Model)}
     assert len(layers) == 5 and all(hasattr(one, "in_stock_layers") for one in layers)

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from components.features.settings import FeatureSettings, PreprocessConfig
-from components.tasks.choose import choose
-from schemas.artifacts import CheckedExamples, Evaluation, Model, Transform
-from schemas.contract import Contract
-from schemas.files import write_json
+from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
+from kilnworks.components.tasks.choose import choose
+from kilnworks.schemas.artifacts import CheckedExamples, Evaluation, Model, Transform
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.files import write_json
 
 FEATURES: dict[str, dict[str, Any]] = {
     "age": {"dtype": "float", "nullable": True, "min": 0},
@@ -114,7 +114,7 @@ def as_tensors(of: Contract, frame: pl.DataFrame) -> dict[str, Any]:
     """The rows as TensorFlow tensors of the served dtypes, by feature name."""
     import tensorflow as tf
 
-    from components.features.raw import raw_arrays, raw_inputs
+    from kilnworks.components.features.raw import raw_arrays, raw_inputs
 
     raw = raw_arrays(of, frame)
     return {
@@ -147,7 +147,7 @@ def untrained(directory: Path, transform: Transform, seed: int = 1) -> Model:
 
     import keras
 
-    from components.features.transform import FeatureTransform
+    from kilnworks.components.features.transform import FeatureTransform
 
     keras.utils.set_random_seed(seed)
     fitted = FeatureTransform.load(transform)

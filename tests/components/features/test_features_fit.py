@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from components.features.settings import FeatureSettings, PreprocessConfig
-from components.features.transform import FeatureTransform
-from schemas.contract import Contract
-from schemas.errors import ConfigError, DataInvalid, DataUnreadable, UnknownName
+from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
+from kilnworks.components.features.transform import FeatureTransform
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import ConfigError, DataInvalid, DataUnreadable, UnknownName
 from tests.components.features import tabular
 
 
@@ -220,10 +220,10 @@ def test_a_feature_called_numeric_keeps_its_name(tmp_path):
 def test_fitting_and_encoding_need_no_tensorflow(tmp_path):
     made = tabular.examples(tmp_path, tabular.contract(), {"train": [tabular.rows(50)]})
     script = (
-        "import sys; from pathlib import Path; from components.features.transform import FeatureTransform;"
+        "import sys; from pathlib import Path; from kilnworks.components.features.transform import FeatureTransform;"
         "assert 'polars' not in sys.modules and 'numpy' not in sys.modules;"
-        "from components.features.settings import *; "
-        "from schemas.artifacts import CheckedExamples; import polars as pl;"
+        "from kilnworks.components.features.settings import *; "
+        "from kilnworks.schemas.artifacts import CheckedExamples; import polars as pl;"
         f"e = CheckedExamples(Path({str(tmp_path)!r}));"
         "c = PreprocessConfig(); t = FeatureTransform.fit(e.contract, e.files('train'), c);"
         "t.encode(pl.read_parquet(e.files('train')));"

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.features.encoded import keras_name
-from components.features.kinds import AnyPlan
-from components.features.kinds.indexed import IndexedPlan
-from components.features.settings import FeatureSettings, PreprocessConfig
-from components.features.transform import FeatureTransform
-from schemas.artifacts import Transform
-from schemas.contract import Contract
-from schemas.kinds import members_of
+from kilnworks.components.features.encoded import keras_name
+from kilnworks.components.features.kinds import AnyPlan
+from kilnworks.components.features.kinds.indexed import IndexedPlan
+from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
+from kilnworks.components.features.transform import FeatureTransform
+from kilnworks.schemas.artifacts import Transform
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.kinds import members_of
 from tests.components.features import tabular
 from tests.effort import tries
 
@@ -43,7 +43,7 @@ def fitted(tmp_path_factory):
 
 
 def _graph(transform, model, frame):
-    from components.features.graph import input_name
+    from kilnworks.components.features.graph import input_name
 
     raw = tabular.as_tensors(transform.contract, frame)
     return {n: _array(v) for n, v in model({input_name(n): tensor for n, tensor in raw.items()}).items()}
@@ -85,7 +85,7 @@ def test_the_saved_graph_equals_the_columnar_encoding(fitted, n):
 def test_inside_a_compiled_function_both_agree_to_the_last_bit_or_so(fitted):
     import tensorflow as tf
 
-    from components.features.graph import input_name
+    from kilnworks.components.features.graph import input_name
 
     transform, model = fitted
     frame = tabular.rows(300, seed=5)
@@ -150,7 +150,7 @@ def test_apply_makes_a_functional_graph_of_named_inputs(fitted):
 def test_features_may_be_called_like_the_operations_of_the_graph(fitted, tmp_path):
     import keras
 
-    from components.features.graph import operation_names
+    from kilnworks.components.features.graph import operation_names
 
     model = fitted[1]
 
@@ -175,7 +175,7 @@ def test_layers_stay_in_float32_under_mixed_precision(fitted):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        from components.features.graph import transform_model
+        from kilnworks.components.features.graph import transform_model
 
         _same(transform, transform_model(transform.plan), frame)
     finally:

@@ -8,18 +8,18 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.features.kinds import KINDS, AnyPlan
-from components.features.kinds.as_sent import AsSentPlan
-from components.features.kinds.base import Kind, Layers, Plan, Settled
-from components.features.kinds.text import TextPlan
-from components.features.plan import TransformPlan
-from components.features.settings import Encoding, FeatureSettings, PreprocessConfig
-from components.features.transform import FeatureTransform
-from schemas.artifacts import Transform
-from schemas.code import Code
-from schemas.contract import Contract, Dtype, Feature
-from schemas.errors import ConfigError, StoreError, UnknownName
-from schemas.kinds import members_of
+from kilnworks.components.features.kinds import KINDS, AnyPlan
+from kilnworks.components.features.kinds.as_sent import AsSentPlan
+from kilnworks.components.features.kinds.base import Kind, Layers, Plan, Settled
+from kilnworks.components.features.kinds.text import TextPlan
+from kilnworks.components.features.plan import TransformPlan
+from kilnworks.components.features.settings import Encoding, FeatureSettings, PreprocessConfig
+from kilnworks.components.features.transform import FeatureTransform
+from kilnworks.schemas.artifacts import Transform
+from kilnworks.schemas.code import Code
+from kilnworks.schemas.contract import Contract, Dtype, Feature
+from kilnworks.schemas.errors import ConfigError, StoreError, UnknownName
+from kilnworks.schemas.kinds import members_of
 from tests.components.features import tabular
 
 

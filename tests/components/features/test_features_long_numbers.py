@@ -8,11 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.features.raw import MISSING_INT, raw_array, raw_input
-from components.features.settings import FeatureSettings, PreprocessConfig
-from components.features.transform import FeatureTransform
-from schemas.contract import Contract, Feature
-from schemas.errors import DataInvalid
+from kilnworks.components.features.raw import MISSING_INT, raw_array, raw_input
+from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
+from kilnworks.components.features.transform import FeatureTransform
+from kilnworks.schemas.contract import Contract, Feature
+from kilnworks.schemas.errors import DataInvalid
 from tests.components.features import tabular
 
 CODES = st.lists(

@@ -6,10 +6,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.features.calendar import calendar_part
-from components.features.settings import FeatureSettings, PreprocessConfig
-from components.features.transform import FeatureTransform
-from schemas.errors import ConfigError
+from kilnworks.components.features.calendar import calendar_part
+from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
+from kilnworks.components.features.transform import FeatureTransform
+from kilnworks.schemas.errors import ConfigError
 from tests.components.features import tabular
 
 EPOCH = datetime.datetime(1970, 1, 1)

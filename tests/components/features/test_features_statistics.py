@@ -5,8 +5,8 @@ import polars as pl
 import pytest
 from sklearn.preprocessing import StandardScaler
 
-from components.features.statistics import ValueCounts, scalar_moments, tensor_moments
-from components.sketches.moments import Moments
+from kilnworks.components.features.statistics import ValueCounts, scalar_moments, tensor_moments
+from kilnworks.components.sketches.moments import Moments
 
 
 def _in_batches(values, sizes):

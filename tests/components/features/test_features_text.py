@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.features.settings import FeatureSettings, PreprocessConfig
-from components.features.transform import FeatureTransform
-from schemas.contract import Contract, Feature
-from schemas.errors import ConfigError
+from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
+from kilnworks.components.features.transform import FeatureTransform
+from kilnworks.schemas.contract import Contract, Feature
+from kilnworks.schemas.errors import ConfigError
 
 TEXTS = [
     "A good film, a very good film!",
@@ -48,7 +48,7 @@ def encoded(transform: FeatureTransform, texts: list[str | None]) -> np.ndarray:
 def served(transform: FeatureTransform, texts: list[Any]) -> np.ndarray:
     import tensorflow as tf
 
-    from components.features.graph import transform_model
+    from kilnworks.components.features.graph import transform_model
 
     return np.asarray(transform_model(transform.plan)({"body": tf.constant(texts, tf.string)})["body"])
 
@@ -59,7 +59,7 @@ def ngrams(tmp_path_factory):
 
 
 def words_of(texts: list[str]) -> list[list[str]]:
-    from components.features.text.tokens import Tokens
+    from kilnworks.components.features.text.tokens import Tokens
 
     grams, _ = Tokens().grams(texts)
     return [[word.decode() for word in text] for text in grams.to_list()]
@@ -88,7 +88,7 @@ def test_words(text, words):
 def test_marks_are_composed_as_pythons_unicodedata_composes_them():
     import tensorflow as tf
 
-    from components.features.text.nfc import composed
+    from kilnworks.components.features.text.nfc import composed
 
     apart = [
         f"x{unicodedata.normalize('NFD', chr(point))}y"
@@ -106,7 +106,7 @@ def test_marks_are_composed_as_pythons_unicodedata_composes_them():
 def test_composing_takes_empty_texts_and_batches(texts):
     import tensorflow as tf
 
-    from components.features.text.nfc import composed
+    from kilnworks.components.features.text.nfc import composed
 
     got = [text.decode() for text in composed(tf.constant(texts, tf.string)).numpy()]
     assert got == [unicodedata.normalize("NFC", text) for text in texts]
@@ -202,7 +202,7 @@ def test_rare_words_and_a_full_vocabulary_are_unknown(tmp_path):
 
 
 def test_a_text_without_words_is_left_out(tmp_path):
-    from schemas.errors import DataUnreadable
+    from kilnworks.schemas.errors import DataUnreadable
 
     with pytest.raises(DataUnreadable, match="no word in the training split"):
         fitted(tmp_path, ["", " ", None], encode="tokens")

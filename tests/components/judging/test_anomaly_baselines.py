@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from components.judging.anomaly_baselines import baselines, mahalanobis
+from kilnworks.components.judging.anomaly_baselines import baselines, mahalanobis
 
 
 def test_the_distance_is_that_of_the_covariance() -> None:

@@ -5,8 +5,8 @@ import pytest
 from sklearn import metrics as reference
 from sklearn.calibration import calibration_curve
 
-from components.judging import curves, metrics
-from components.judging.calibration import calibration, wilson
+from kilnworks.components.judging import curves, metrics
+from kilnworks.components.judging.calibration import calibration, wilson
 
 
 def case(n: int, *, ties: bool = False) -> tuple[np.ndarray, np.ndarray]:

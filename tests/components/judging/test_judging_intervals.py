@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from components.judging import metrics
-from components.judging.intervals import CELLS, binary_intervals, multiclass_intervals, regression_intervals
-from components.judging.metrics import auc_placements
+from kilnworks.components.judging import metrics
+from kilnworks.components.judging.intervals import CELLS, binary_intervals, multiclass_intervals, regression_intervals
+from kilnworks.components.judging.metrics import auc_placements
 
 
 def draw(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:

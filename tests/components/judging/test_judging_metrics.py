@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from components.judging import metrics
+from kilnworks.components.judging import metrics
 
 
 def binary_case(seed: int, n: int, *, ties: bool = False) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from components.judging.multilabel import average_precision_influence, multilabel_intervals, usual_classes
+from kilnworks.components.judging.multilabel import average_precision_influence, multilabel_intervals, usual_classes
 
 
 def data(rows: int, classes: int = 4, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -9,11 +9,11 @@ import polars as pl
 import pytest
 from sklearn.metrics import fbeta_score, matthews_corrcoef
 
-from components.evaluate import EvaluateConfig, conclude
-from components.judging.metric import Metric, OwnMetric
-from components.tasks.binary import Binary
-from schemas.contract import parse_contract
-from schemas.errors import StepFailed, StepSkipped, UnknownName
+from kilnworks.components.evaluate import EvaluateConfig, conclude
+from kilnworks.components.judging.metric import Metric, OwnMetric
+from kilnworks.components.tasks.binary import Binary
+from kilnworks.schemas.contract import parse_contract
+from kilnworks.schemas.errors import StepFailed, StepSkipped, UnknownName
 from tests.components.judging.own_metrics import mcc
 
 HERE = "tests.components.judging.own_metrics"

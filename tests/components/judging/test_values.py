@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from components.judging.settings import JudgeSettings
-from components.tasks.binary import Binary
-from components.tasks.multiclass import Multiclass
-from components.tasks.multilabel import Multilabel
-from components.tasks.regression import Regression
-from schemas.contract import Contract
+from kilnworks.components.judging.settings import JudgeSettings
+from kilnworks.components.tasks.binary import Binary
+from kilnworks.components.tasks.multiclass import Multiclass
+from kilnworks.components.tasks.multilabel import Multilabel
+from kilnworks.components.tasks.regression import Regression
+from kilnworks.schemas.contract import Contract
 
 
 def task(kind, **label):

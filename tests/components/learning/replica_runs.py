@@ -23,9 +23,9 @@ def weights(model) -> list[np.ndarray]:
 
 def main(file: Path) -> None:
     """Run everything that the file names, in order."""
-    from components.train import TrainConfig, train
-    from schemas.artifacts import CheckedExamples, Transform
-    from schemas.errors import KilnworksError
+    from kilnworks.components.train import TrainConfig, train
+    from kilnworks.schemas.artifacts import CheckedExamples, Transform
+    from kilnworks.schemas.errors import KilnworksError
     from tests.components.learning.training_examples import context
 
     for run in json.loads(file.read_text()):

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.learning.backup import Backup, Snapshot
-from schemas.errors import StoreError
+from kilnworks.components.learning.backup import Backup, Snapshot
+from kilnworks.schemas.errors import StoreError
 
 SNAPSHOT = Snapshot(
     1,

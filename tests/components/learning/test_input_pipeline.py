@@ -26,12 +26,12 @@ def numbered(tmp_path_factory):
 
 def feeds(numbered, seed: int = 5, buffer: int = 50, piece: int = 64):
     """The feeds, and the whole split; ``buffer`` and ``piece`` count rows."""
-    from components.features.transform import FeatureTransform
-    from components.learning.arrays import Encoder
-    from components.learning.input_pipeline import MemoryFeed
-    from components.learning.row_groups import row_groups
-    from components.learning.shard_feed import ShardFeed
-    from components.tasks.binary import Binary
+    from kilnworks.components.features.transform import FeatureTransform
+    from kilnworks.components.learning.arrays import Encoder
+    from kilnworks.components.learning.input_pipeline import MemoryFeed
+    from kilnworks.components.learning.row_groups import row_groups
+    from kilnworks.components.learning.shard_feed import ShardFeed
+    from kilnworks.components.tasks.binary import Binary
 
     given, transform = numbered
     encoder = Encoder(FeatureTransform.load(transform), Binary)
@@ -123,7 +123,7 @@ def test_every_part_of_an_epoch_holds_rows_of_every_part_of_the_source(numbered)
 
 
 def test_no_more_than_the_buffer_is_read_at_once(numbered) -> None:
-    from components.learning.row_groups import RowGroups
+    from kilnworks.components.learning.row_groups import RowGroups
 
     _, feed, _ = feeds(numbered, buffer=50)
     heights = []
@@ -152,7 +152,7 @@ def test_an_error_of_the_reader_is_raised(numbered, tmp_path: Path) -> None:
 
 
 def test_values_that_are_not_finite_are_named() -> None:
-    from components.learning.input_pipeline import MemoryFeed
+    from kilnworks.components.learning.input_pipeline import MemoryFeed
 
     arrays = {"good": np.zeros(4, np.int32), "bad": np.array([0, 1, np.nan, 2], np.float32)}
     assert MemoryFeed((arrays, np.zeros(4)), 2, 0).not_finite() == ["bad"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from schemas.errors import ConfigError, TrainingDiverged
+from kilnworks.schemas.errors import ConfigError, TrainingDiverged
 from tests.components.learning.training_examples import context, customers, small
 
 pytestmark = pytest.mark.slow
@@ -23,8 +23,8 @@ def data(tmp_path_factory):
 
 def fitted(data, root: Path, *callbacks, out: str = "out", **settings) -> tuple[dict, list[dict]]:
     """``training.json`` and the lines of ``history.csv`` of a training with these callbacks."""
-    from components.features.transform import FeatureTransform
-    from components.learning.fit import fit
+    from kilnworks.components.features.transform import FeatureTransform
+    from kilnworks.components.learning.fit import fit
 
     given, transform = data
     config = small(**{"epochs": EPOCHS, "batch": BATCH, "steps_per_execution": 4, "early_stopping": None} | settings)

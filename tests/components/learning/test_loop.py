@@ -26,8 +26,8 @@ def split(seed: int = 0) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]
 def compiled():
     import keras
 
-    from components.features.encoded import EncodedTensor
-    from components.modeling.mlp import Mlp
+    from kilnworks.components.features.encoded import EncodedTensor
+    from kilnworks.components.modeling.mlp import Mlp
 
     keras.utils.set_random_seed(7)
     tensors = (
@@ -44,9 +44,9 @@ def compiled():
 def test_an_epoch_equals_train_on_batch(size: int) -> None:
     import keras
 
-    from components.learning.epochs import run_epochs
-    from components.learning.input_pipeline import MemoryFeed
-    from components.learning.loop import BlockFunction, parts
+    from kilnworks.components.learning.epochs import run_epochs
+    from kilnworks.components.learning.input_pipeline import MemoryFeed
+    from kilnworks.components.learning.loop import BlockFunction, parts
 
     arrays, target, weight = split()
     feed = MemoryFeed((arrays, target, weight), BATCH, seed=3)
@@ -70,8 +70,8 @@ def test_an_epoch_equals_train_on_batch(size: int) -> None:
 
 
 def test_it_stops_at_the_step_whose_loss_is_not_finite() -> None:
-    from components.learning.input_pipeline import MemoryFeed
-    from components.learning.loop import BlockFunction, LossNotFinite, parts
+    from kilnworks.components.learning.input_pipeline import MemoryFeed
+    from kilnworks.components.learning.loop import BlockFunction, LossNotFinite, parts
 
     arrays, target, weight = split()
     feed = MemoryFeed((arrays, target, weight), BATCH, seed=3)
@@ -87,7 +87,7 @@ def test_it_stops_at_the_step_whose_loss_is_not_finite() -> None:
 def test_columns_gather_rows_of_any_structure() -> None:
     import tensorflow as tf
 
-    from components.learning.row_gather import Columns
+    from kilnworks.components.learning.row_gather import Columns
 
     arrays, target, weight = split()
     numbers = np.array([5, 0, 199, 5], np.int32)
@@ -105,7 +105,7 @@ def test_columns_gather_rows_of_any_structure() -> None:
 def test_steps_of_one_call(batch: int, shape: tuple[int, ...], steps: int) -> None:
     import keras
 
-    from components.learning.training import steps_per_execution
+    from kilnworks.components.learning.training import steps_per_execution
 
     model = keras.Sequential([keras.Input(shape), keras.layers.Flatten()])
     assert steps_per_execution(model, batch) == steps
@@ -116,8 +116,8 @@ def test_a_large_array_becomes_a_tensor_without_a_copy(dtype: str) -> None:
     """A split in memory is there once; another array than ours is copied and may be changed afterwards."""
     import tensorflow as tf
 
-    from components.learning.arrays import aligned
-    from components.learning.row_gather import as_tensor
+    from kilnworks.components.learning.arrays import aligned
+    from kilnworks.components.learning.row_gather import as_tensor
 
     ours = aligned((1000, 3), dtype)
     ours[:] = 1

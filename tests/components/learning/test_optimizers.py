@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from components.learning.optimizers import AnyOptimizer, Schedule
+from kilnworks.components.learning.optimizers import AnyOptimizer, Schedule
 
 pytestmark = pytest.mark.slow
 

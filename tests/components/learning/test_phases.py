@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.train import TrainConfig, train
-from schemas.errors import ConfigError, UnknownName
+from kilnworks.components.train import TrainConfig, train
+from kilnworks.schemas.errors import ConfigError, UnknownName
 from tests.components.learning.replica_runs import weights
 from tests.components.learning.training_examples import context, customers
 
@@ -128,10 +128,10 @@ def test_a_number_of_the_step_is_monitored(tmp_path: Path) -> None:
 
 def test_a_test_step_of_the_class_is_used(tmp_path: Path) -> None:
     """``val_loss`` is what it says; other numbers of the task stay."""
-    from components.features.transform import FeatureTransform
-    from components.learning.arrays import Encoder
-    from components.learning.predict import forward, outputs
-    from components.tasks.choose import choose
+    from kilnworks.components.features.transform import FeatureTransform
+    from kilnworks.components.learning.arrays import Encoder
+    from kilnworks.components.learning.predict import forward, outputs
+    from kilnworks.components.tasks.choose import choose
     from tests.components.learning.toys import Tested
 
     given, transform = customers(tmp_path / "data", 256)
@@ -155,10 +155,10 @@ def test_a_loss_that_no_metric_keeps_is_not_reported_as_0(tmp_path: Path, device
     """Keras would: its own mean of the loss has seen nothing. Sums count each row of the validation once."""
     import keras
 
-    from components.features.transform import FeatureTransform
-    from components.learning.arrays import Encoder
-    from components.learning.predict import forward, outputs
-    from components.tasks.choose import choose
+    from kilnworks.components.features.transform import FeatureTransform
+    from kilnworks.components.learning.arrays import Encoder
+    from kilnworks.components.learning.predict import forward, outputs
+    from kilnworks.components.tasks.choose import choose
 
     given, transform = customers(tmp_path / "data", 256)
     settings = {"model": {"kind": "tests.components.learning.toys:Raw"}, "epochs": 1, "batch": 256, "devices": devices}

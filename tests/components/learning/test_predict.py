@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.train import train
+from kilnworks.components.train import train
 from tests.components.learning.training_examples import (
     DIGITS,
     PRICES,
@@ -31,14 +31,14 @@ def trained(root: Path, given, transform, **settings):
 def by_keras(model, frame: pl.DataFrame) -> np.ndarray:
     import keras
 
-    from components.features.transform import FeatureTransform
+    from kilnworks.components.features.transform import FeatureTransform
 
     loaded = keras.saving.load_model(model.keras_path)
     return loaded.predict(FeatureTransform.load(model.transform).encode(frame), verbose=0)
 
 
 def test_binary_has_a_column_for_each_class(tmp_path: Path) -> None:
-    from components.learning.predict import predict
+    from kilnworks.components.learning.predict import predict
 
     model = trained(tmp_path, *customers(tmp_path, 128))
     frame = table(333, 5)
@@ -52,7 +52,7 @@ def test_binary_has_a_column_for_each_class(tmp_path: Path) -> None:
 
 
 def test_multiclass(tmp_path: Path) -> None:
-    from components.learning.predict import predict
+    from kilnworks.components.learning.predict import predict
 
     frames = digits()
     given = examples(tmp_path / "examples", DIGITS, {s: f[:300] for s, f in frames.items()})
@@ -63,7 +63,7 @@ def test_multiclass(tmp_path: Path) -> None:
 
 
 def test_regression_is_in_the_unit_of_the_label(tmp_path: Path) -> None:
-    from components.learning.predict import predict
+    from kilnworks.components.learning.predict import predict
 
     given = examples(tmp_path / "examples", PRICES, {"train": prices(100, 1), "val": prices(50, 2)})
     model = trained(tmp_path, given, fitted(tmp_path / "transform", given))
@@ -75,7 +75,7 @@ def test_regression_is_in_the_unit_of_the_label(tmp_path: Path) -> None:
 
 
 def test_chunks_are_small_for_large_images() -> None:
-    from components.learning.predict import chunk_rows
+    from kilnworks.components.learning.predict import chunk_rows
 
     assert chunk_rows({"x": np.zeros((1, 10), np.float32)}) == 16_384
     assert chunk_rows({"x": np.zeros((1, 28, 28, 1), np.float32)}) == 2**28 // (4 * 64 * 784)
@@ -86,8 +86,8 @@ def test_chunks_are_small_for_large_images() -> None:
 
 def test_a_split_is_measured_in_small_pieces_of_whole_chunks(tmp_path: Path) -> None:
     """So that predictions are those of all rows at once, and memory does not grow with a shard."""
-    from components.features.transform import FeatureTransform
-    from components.learning.predict import chunk_rows, piece_rows
+    from kilnworks.components.features.transform import FeatureTransform
+    from kilnworks.components.learning.predict import chunk_rows, piece_rows
 
     given = examples(tmp_path / "examples", DIGITS, {s: f[:300] for s, f in digits().items()})
     transform = FeatureTransform.load(fitted(tmp_path / "transform", given))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.learning.prefetch import Prefetch
+from kilnworks.components.learning.prefetch import Prefetch
 from tests.waiting import until
 
 

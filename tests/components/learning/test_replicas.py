@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.train import TrainConfig, train
-from schemas.errors import ConfigError
+from kilnworks.components.train import TrainConfig, train
+from kilnworks.schemas.errors import ConfigError
 from tests.components.learning.replica_runs import weights
 from tests.components.learning.training_examples import DIGITS, context, customers, digits, examples, fitted, small
 
@@ -93,7 +93,7 @@ def mirrored(tmp_path_factory) -> Path:
 
 @pytest.mark.parametrize("name", [*CLIPPED, "pictures", "streamed", "texts"])
 def test_same_weights_as_on_one_device(mirrored: Path, tmp_path: Path, name: str) -> None:
-    from schemas.artifacts import CheckedExamples, Transform
+    from kilnworks.schemas.artifacts import CheckedExamples, Transform
 
     out = tmp_path / "out"
     out.mkdir()

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.train import TrainConfig, train
+from kilnworks.components.train import TrainConfig, train
 from tests.components.learning.replica_runs import weights
 from tests.components.learning.training_examples import context, customers
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.learning.row_groups import deal, no_larger, row_groups, sample
-from components.sources.shards import write_shard
+from kilnworks.components.learning.row_groups import deal, no_larger, row_groups, sample
+from kilnworks.components.sources.shards import write_shard
 
 
 def shards(folder: Path, heights: list[int], group_rows: int, text: int = 1) -> list[Path]:
@@ -86,7 +86,7 @@ def test_a_sample_stands_for_the_whole(total: int, wanted: int) -> None:
     """Of rows in order: about as many as asked for, from all parts."""
     heights = [7] * (total // 7)
     places = np.array([(0, i) for i in range(len(heights))])
-    from components.learning.row_groups import RowGroups
+    from kilnworks.components.learning.row_groups import RowGroups
 
     groups = RowGroups((), (), places, np.array(heights), 8)
     chosen, share = sample(groups, wanted, np.random.default_rng(0))

@@ -7,9 +7,9 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from components.learning.settings import FitSettings, check_placed, problems
-from components.train import TrainConfig
-from schemas.errors import ConfigError, UnknownName
+from kilnworks.components.learning.settings import FitSettings, check_placed, problems
+from kilnworks.components.train import TrainConfig
+from kilnworks.schemas.errors import ConfigError, UnknownName
 
 TWO = {"devices": {"strategy": "mirrored", "replicas": 2, "kind": "cpu"}}
 
@@ -69,7 +69,7 @@ def test_config_survives_json() -> None:
 
 def test_importing_the_step_loads_nothing_heavy() -> None:
     code = (
-        "import sys, components.train\n"
+        "import sys, kilnworks.components.train\n"
         "heavy = {'tensorflow', 'keras', 'numpy', 'polars', 'pandas', 'pyarrow', 'sklearn'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from components.learning.strategy import Devices, worth
+from kilnworks.components.learning.strategy import Devices, worth
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.features.settings import PreprocessConfig
-from components.features.transform import FeatureTransform
-from components.train import TrainConfig
-from schemas.contract import Contract
-from schemas.files import write_json
+from kilnworks.components.features.settings import PreprocessConfig
+from kilnworks.components.features.transform import FeatureTransform
+from kilnworks.components.train import TrainConfig
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.files import write_json
 from tests.components.learning.replica_runs import weights
 from tests.components.learning.training_examples import (
     DIGITS,
@@ -98,9 +98,9 @@ def test_images_travel_as_bytes(tmp_path: Path) -> None:
     """What the feed holds is uint8, and the model gets what the transform would have given, bit by bit."""
     import tensorflow as tf
 
-    from components.learning.arrays import Encoder
-    from components.learning.input_pipeline import MemoryFeed
-    from components.tasks.multiclass import Multiclass
+    from kilnworks.components.learning.arrays import Encoder
+    from kilnworks.components.learning.input_pipeline import MemoryFeed
+    from kilnworks.components.tasks.multiclass import Multiclass
 
     given = examples(tmp_path / "examples", DIGITS, digits())
     plan = FeatureTransform.fit(DIGITS, given.files("train"), PreprocessConfig(image_scale="signed")).plan
@@ -121,13 +121,13 @@ def test_images_travel_as_bytes(tmp_path: Path) -> None:
 GROWTH = """
 import json, resource, sys
 from pathlib import Path
-from components.features.transform import FeatureTransform
-from components.learning.arrays import Encoder
-from components.learning.settings import FitSettings
-from components.learning.splits import streamed_splits
-from components.tasks.labels import LabelStatistics
-from components.tasks.binary import Binary
-from schemas.artifacts import Examples, Transform
+from kilnworks.components.features.transform import FeatureTransform
+from kilnworks.components.learning.arrays import Encoder
+from kilnworks.components.learning.settings import FitSettings
+from kilnworks.components.learning.splits import streamed_splits
+from kilnworks.components.tasks.labels import LabelStatistics
+from kilnworks.components.tasks.binary import Binary
+from kilnworks.schemas.artifacts import Examples, Transform
 
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 

@@ -7,11 +7,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.learning.splits import Splits
-from components.train import TrainConfig, train
-from schemas.artifacts import CheckedExamples, Transform
-from schemas.contract import Contract
-from schemas.errors import ConfigError
+from kilnworks.components.learning.splits import Splits
+from kilnworks.components.train import TrainConfig, train
+from kilnworks.schemas.artifacts import CheckedExamples, Transform
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import ConfigError
 from tests.components.learning.replica_runs import weights
 from tests.components.learning.test_replicas import TWO, process, saved
 from tests.components.learning.training_examples import context, examples, fitted
@@ -54,7 +54,7 @@ def test_strange_rows_are_left_out_and_the_task_is_calibrated(alone) -> None:
 
 
 def test_the_threshold_is_the_quantile_of_the_validation_scores(alone) -> None:
-    from components.learning.predict import predict
+    from kilnworks.components.learning.predict import predict
 
     frame = pl.concat(pl.read_parquet(f) for f in CheckedExamples(alone.path.parent / "data/examples").files("val"))
     scores = predict(alone, frame)["score"]

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from components.modeling.base import Architecture
-from components.modeling.learner import Learner, Phase
-from components.tasks.layer_names import LayerNames
+from kilnworks.components.modeling.base import Architecture
+from kilnworks.components.modeling.learner import Learner, Phase
+from kilnworks.components.tasks.layer_names import LayerNames
 
 
 class Duel(keras.Model):
@@ -49,7 +49,7 @@ class TwoPhases(Architecture):
     duel_epochs: int = 2
 
     def learner(self, encoded, task) -> Learner:
-        from components.learning.optimizers import RmsProp
+        from kilnworks.components.learning.optimizers import RmsProp
 
         names = LayerNames({t.name for t in encoded})
         inputs = {t.name: keras.Input(t.shape, dtype=t.dtype, name=t.name) for t in encoded}
@@ -79,7 +79,7 @@ class InOrder(Architecture):
     kind: str = "in_order"
 
     def learner(self, encoded, task) -> Learner:
-        from components.learning.input_pipeline import MemoryFeed
+        from kilnworks.components.learning.input_pipeline import MemoryFeed
 
         class Ordered(MemoryFeed):
             def permutation(self, epoch):

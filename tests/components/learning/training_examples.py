@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from components.features.settings import PreprocessConfig
-from components.features.transform import FeatureTransform
-from components.sources.shards import write_shard
-from components.train import TrainConfig, train
-from schemas.artifacts import CheckedExamples, Model, Transform
-from schemas.context import RunContext
-from schemas.contract import Contract
-from schemas.files import write_json
+from kilnworks.components.features.settings import PreprocessConfig
+from kilnworks.components.features.transform import FeatureTransform
+from kilnworks.components.sources.shards import write_shard
+from kilnworks.components.train import TrainConfig, train
+from kilnworks.schemas.artifacts import CheckedExamples, Model, Transform
+from kilnworks.schemas.context import RunContext
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.files import write_json
 
 PLANS = [f"plan {i:02d}" for i in range(25)]
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from components.features.encoded import EncodedTensor
-from components.modeling.autoencoder import Autoencoder
-from components.modeling.usual_rows import centre_and_spread, soft_clipped
-from components.tasks.anomaly import Anomaly
-from schemas.errors import ConfigError
+from kilnworks.components.features.encoded import EncodedTensor
+from kilnworks.components.modeling.autoencoder import Autoencoder
+from kilnworks.components.modeling.usual_rows import centre_and_spread, soft_clipped
+from kilnworks.components.tasks.anomaly import Anomaly
+from kilnworks.schemas.errors import ConfigError
 
 pytestmark = pytest.mark.slow
 

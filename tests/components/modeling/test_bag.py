@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from components.features.encoded import EncodedTensor
-from components.features.kinds.text import NgramTensor
-from components.modeling.bag import Bag
-from components.modeling.ratios import NgramCounts
-from components.tasks.binary import Binary
-from components.tasks.multiclass import Multiclass
-from components.tasks.multilabel import Multilabel
-from components.tasks.regression import Regression
-from schemas.contract import Label
-from schemas.errors import ConfigError
+from kilnworks.components.features.encoded import EncodedTensor
+from kilnworks.components.features.kinds.text import NgramTensor
+from kilnworks.components.modeling.bag import Bag
+from kilnworks.components.modeling.ratios import NgramCounts
+from kilnworks.components.tasks.binary import Binary
+from kilnworks.components.tasks.multiclass import Multiclass
+from kilnworks.components.tasks.multilabel import Multilabel
+from kilnworks.components.tasks.regression import Regression
+from kilnworks.schemas.contract import Label
+from kilnworks.schemas.errors import ConfigError
 
 TEXT = NgramTensor(name="body", shape=(6,), dtype="int32", kind="ngrams", vocabulary_size=9, first_piece=6)
 NUMBERS = EncodedTensor(name="numeric", shape=(2,), dtype="float32", kind="numeric")
@@ -59,7 +59,7 @@ def test_groups_are_classes_or_large_numbers(labels, groups):
 def test_outputs_are_those_of_a_loop_over_the_texts():
     import keras
 
-    from components.modeling.ngrams import NgramEffects
+    from kilnworks.components.modeling.ngrams import NgramEffects
 
     layer = NgramEffects(9, 2, 3, 6)
     layer.build((None, 6))

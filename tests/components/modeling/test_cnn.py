@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from components.features.encoded import EncodedTensor
-from components.modeling.cnn import Cnn
-from schemas.errors import ConfigError
+from kilnworks.components.features.encoded import EncodedTensor
+from kilnworks.components.modeling.cnn import Cnn
+from kilnworks.schemas.errors import ConfigError
 from tests.components.tasks.some_tasks import multiclass
 
 pytestmark = pytest.mark.slow

@@ -7,11 +7,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.evaluate import EvaluateConfig, evaluate
-from components.export import ExportConfig, export
-from components.train import TrainConfig, train
-from schemas.contract import Contract
-from schemas.errors import ConfigError, StoreError
+from kilnworks.components.evaluate import EvaluateConfig, evaluate
+from kilnworks.components.export import ExportConfig, export
+from kilnworks.components.train import TrainConfig, train
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import ConfigError, StoreError
 from tests.components.learning.training_examples import DIGITS, PRICES, context, digits, examples, prices
 from tests.components.modeling import wild_models
 
@@ -49,7 +49,7 @@ class Data:
     """Examples and a fitted transform."""
 
     def __init__(self, root, contract, frames):
-        from components.preprocess import PreprocessConfig, preprocess
+        from kilnworks.components.preprocess import PreprocessConfig, preprocess
 
         self.contract, self.root = contract, root
         self.examples = examples(root / "examples", contract, frames)
@@ -175,7 +175,7 @@ def test_own_loss_metric_optimizer_and_callback_take_part(table):
 
 def by_hand(model, data, gamma):
     """Focal loss and F2 of the validation split with NumPy, from the answers of the kept model."""
-    from components.learning.predict import predict
+    from kilnworks.components.learning.predict import predict
 
     frame = pl.read_parquet(data.examples.files("val"))
     p, y = predict(model, frame)["probabilities"][:, 1].astype(float), (frame["left"] == "yes").to_numpy()
@@ -216,7 +216,7 @@ def test_a_compiled_model_keeps_what_it_compiled_unless_a_setting_says_otherwise
 
 
 def test_a_model_kept_as_weights_is_refused_once_its_code_has_changed(table):
-    from components.modeling.kept import load_trained
+    from kilnworks.components.modeling.kept import load_trained
 
     model = table.train(model=custom("with_lambda"), epochs=1)
     about = json.loads((model.path / "code.json").read_text())

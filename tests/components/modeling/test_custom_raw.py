@@ -8,20 +8,20 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.evaluate import EvaluateConfig, evaluate
-from components.export import ExportConfig, export
-from components.features.settings import FeatureSettings, PreprocessConfig
-from components.features.transform import FeatureTransform
-from components.learning.arrays import Encoder, split_bytes
-from components.learning.predict import predict
-from components.learning.shown import TrainingColumns
-from components.modeling.inside import inside
-from components.modeling.kept import load_trained
-from components.preprocess import preprocess
-from components.tasks.binary import Binary
-from components.train import TrainConfig, train
-from schemas.contract import Contract
-from schemas.errors import ConfigError, TrainingDiverged
+from kilnworks.components.evaluate import EvaluateConfig, evaluate
+from kilnworks.components.export import ExportConfig, export
+from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
+from kilnworks.components.features.transform import FeatureTransform
+from kilnworks.components.learning.arrays import Encoder, split_bytes
+from kilnworks.components.learning.predict import predict
+from kilnworks.components.learning.shown import TrainingColumns
+from kilnworks.components.modeling.inside import inside
+from kilnworks.components.modeling.kept import load_trained
+from kilnworks.components.preprocess import preprocess
+from kilnworks.components.tasks.binary import Binary
+from kilnworks.components.train import TrainConfig, train
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import ConfigError, TrainingDiverged
 from tests.components.learning.training_examples import context, examples
 
 pytestmark = pytest.mark.slow

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from components.features.encoded import EncodedTensor
-from components.modeling.base import embedding_size, scope_name
-from components.modeling.mlp import Mlp
-from components.tasks.base import Task
-from schemas.errors import ConfigError
+from kilnworks.components.features.encoded import EncodedTensor
+from kilnworks.components.modeling.base import embedding_size, scope_name
+from kilnworks.components.modeling.mlp import Mlp
+from kilnworks.components.tasks.base import Task
+from kilnworks.schemas.errors import ConfigError
 from tests.components.tasks.some_tasks import binary, multiclass, regression
 
 TENSORS = (

@@ -4,15 +4,15 @@ from typing import ClassVar
 
 import pytest
 
-from components.features.encoded import EncodedTensor
-from components.modeling.base import Architecture
-from components.modeling.cnn import Cnn
-from components.modeling.mlp import Mlp
-from components.modeling.tabular import Tabular
-from components.modeling.vision import Vision
-from components.tasks.regression import Regression
-from schemas.contract import Label
-from schemas.errors import ConfigError
+from kilnworks.components.features.encoded import EncodedTensor
+from kilnworks.components.modeling.base import Architecture
+from kilnworks.components.modeling.cnn import Cnn
+from kilnworks.components.modeling.mlp import Mlp
+from kilnworks.components.modeling.tabular import Tabular
+from kilnworks.components.modeling.vision import Vision
+from kilnworks.components.tasks.regression import Regression
+from kilnworks.schemas.contract import Label
+from kilnworks.schemas.errors import ConfigError
 
 TOKENS = EncodedTensor(name="words", shape=(7,), dtype="int32", kind="tokens")
 IMAGE = EncodedTensor(name="photo", shape=(8, 8, 1), dtype="float32", kind="image")

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from components.charts.terms import terms, visible
-from components.features.kinds.text import TextPlan
-from components.features.plan import TransformPlan
-from components.modeling.bag import Bag
-from components.modeling.telling import telling
-from components.tasks.binary import Binary
-from schemas.contract import Contract
+from kilnworks.components.charts.terms import terms, visible
+from kilnworks.components.features.kinds.text import TextPlan
+from kilnworks.components.features.plan import TransformPlan
+from kilnworks.components.modeling.bag import Bag
+from kilnworks.components.modeling.telling import telling
+from kilnworks.components.tasks.binary import Binary
+from kilnworks.schemas.contract import Contract
 
 CONTRACT = Contract.model_validate(
     {

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from components.modeling.usual_rows import centre_and_spread, soft_clipped, usual_rows
+from kilnworks.components.modeling.usual_rows import centre_and_spread, soft_clipped, usual_rows
 from tests.components.modeling.dirty_rows import nine_numbers
 
 

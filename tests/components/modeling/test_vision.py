@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from components.features.encoded import EncodedTensor
-from components.modeling.vision import Augmentation, Vision
-from schemas.errors import ConfigError
+from kilnworks.components.features.encoded import EncodedTensor
+from kilnworks.components.modeling.vision import Augmentation, Vision
+from kilnworks.schemas.errors import ConfigError
 from tests.components.tasks.some_tasks import multiclass
 
 pytestmark = pytest.mark.slow
@@ -54,7 +54,7 @@ def test_refused() -> None:
 
 
 def test_some_images_stay_as_they_are() -> None:
-    from components.modeling.sometimes import Sometimes
+    from kilnworks.components.modeling.sometimes import Sometimes
 
     image, changed = np.zeros((4000, 2, 2, 1), np.float32), np.ones((4000, 2, 2, 1), np.float32)
     layer = Sometimes(0.3)

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from components.monitoring.exporter import CONTENT_TYPE, Exporter
-from components.serving.rest.hosts import AllowedHosts
-from schemas.errors import ConfigError, StoreError
+from kilnworks.components.monitoring.exporter import CONTENT_TYPE, Exporter
+from kilnworks.components.serving.rest.hosts import AllowedHosts
+from kilnworks.schemas.errors import ConfigError, StoreError
 from tests.waiting import until
 
 
@@ -93,7 +93,7 @@ def test_a_page_that_cannot_be_made_is_an_error_that_says_why_and_the_next_may_b
 
 
 def test_a_client_that_sends_nothing_holds_up_nobody_and_is_let_go(monkeypatch):
-    monkeypatch.setattr("components.monitoring.exporter._Handler.timeout", 0.5)
+    monkeypatch.setattr("kilnworks.components.monitoring.exporter._Handler.timeout", 0.5)
     with serving(lambda: "a 1\n") as exporter:
         silent = [socket.create_connection(exporter.server_address[:2]) for _ in range(20)]
         try:

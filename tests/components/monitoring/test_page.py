@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from components.monitoring.facts import OUTCOMES, moment, pipeline_facts
-from components.monitoring.page import MAX_SERIES, PREFIX, facts_page
-from components.reporting.reading import read_run
-from schemas.files import write_json
+from kilnworks.components.monitoring.facts import OUTCOMES, moment, pipeline_facts
+from kilnworks.components.monitoring.page import MAX_SERIES, PREFIX, facts_page
+from kilnworks.components.reporting.reading import read_run
+from kilnworks.schemas.files import write_json
 from tests import needed
 
 LINE = re.compile(r'^(kilnworks_\w+)(?:\{((?:[a-z_]+="(?:[^"\\]|\\.)*",?)*)\})? (\S+)$')
@@ -136,7 +136,9 @@ def test_a_file_that_is_half_there_leaves_a_page(tmp_path, name):
 def test_what_changes_is_read_again_and_nothing_else(tmp_path, monkeypatch):
     done, going = made_run(tmp_path, "r1"), made_run(tmp_path, "r2", "running")
     read = []
-    monkeypatch.setattr("components.monitoring.facts.read_run", lambda path: read.append(path.name) or read_run(path))
+    monkeypatch.setattr(
+        "kilnworks.components.monitoring.facts.read_run", lambda path: read.append(path.name) or read_run(path)
+    )
 
     def outcome():
         page = facts_page([pipeline_facts("churn", [going, done], tmp_path / "none")])

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.predicting.champion import predictions
-from schemas.contract import Contract
-from schemas.errors import RequestInvalid
+from kilnworks.components.predicting.champion import predictions
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import RequestInvalid
 
 CONTRACT = Contract.model_validate(
     {

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.predicting.pieces import in_pieces
-from schemas.errors import RequestInvalid
+from kilnworks.components.predicting.pieces import in_pieces
+from kilnworks.schemas.errors import RequestInvalid
 
 
 class Server:

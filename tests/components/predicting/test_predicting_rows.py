@@ -4,15 +4,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.predicting.answers import answer_frame
-from components.predicting.champion import champion_contract, in_process, predictions
-from components.predicting.rows import request_frames
-from components.tasks.binary import Binary
-from components.tasks.regression import Regression
-from schemas.champion import ChampionRecord
-from schemas.contract import Contract
-from schemas.errors import DataInvalid, DataUnreadable, RequestInvalid, StoreError
-from schemas.files import write_json
+from kilnworks.components.predicting.answers import answer_frame
+from kilnworks.components.predicting.champion import champion_contract, in_process, predictions
+from kilnworks.components.predicting.rows import request_frames
+from kilnworks.components.tasks.binary import Binary
+from kilnworks.components.tasks.regression import Regression
+from kilnworks.schemas.champion import ChampionRecord
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import DataInvalid, DataUnreadable, RequestInvalid, StoreError
+from kilnworks.schemas.files import write_json
 
 CONTRACT = Contract.model_validate(
     {

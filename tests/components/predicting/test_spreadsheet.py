@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.predicting.spreadsheet import shown_as_text
+from kilnworks.components.predicting.spreadsheet import shown_as_text
 
 FORMULAS = [
     "=1+1",

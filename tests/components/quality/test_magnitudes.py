@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.quality.contracts.evolve import evolve_contract
-from components.quality.drift.compare import compare
-from components.quality.expectations.rules import rules_of
-from components.quality.profile.numbers import Numbers
-from components.quality.profile.profile import column_statistics
-from components.quality.screening.check import check_file
-from components.quality.stats.summary import summarise
-from schemas.contract import Contract, dump_contract, parse_contract
-from schemas.errors import ContractError
-from schemas.reference import DriftThresholds
+from kilnworks.components.quality.contracts.evolve import evolve_contract
+from kilnworks.components.quality.drift.compare import compare
+from kilnworks.components.quality.expectations.rules import rules_of
+from kilnworks.components.quality.profile.numbers import Numbers
+from kilnworks.components.quality.profile.profile import column_statistics
+from kilnworks.components.quality.screening.check import check_file
+from kilnworks.components.quality.stats.summary import summarise
+from kilnworks.schemas.contract import Contract, dump_contract, parse_contract
+from kilnworks.schemas.errors import ContractError
+from kilnworks.schemas.reference import DriftThresholds
 
 WHOLE = st.one_of(st.integers(2**53 - 4, 2**53 + 4), st.integers(-(2**63), 2**63 - 1), st.integers(-5, 5))
 HUGE = st.floats(allow_nan=False, allow_infinity=False)

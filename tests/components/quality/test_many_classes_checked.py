@@ -3,12 +3,12 @@
 import numpy as np
 import polars as pl
 
-from components.quality.drift.report import moved
-from components.quality.expectations.rules import rules_of
-from components.quality.profile.profile import class_counts
-from components.quality.rows.batches import rows_of_frame
-from components.quality.rows.row_rules import broken_rows
-from schemas.contract import Contract
+from kilnworks.components.quality.drift.report import moved
+from kilnworks.components.quality.expectations.rules import rules_of
+from kilnworks.components.quality.profile.profile import class_counts
+from kilnworks.components.quality.rows.batches import rows_of_frame
+from kilnworks.components.quality.rows.row_rules import broken_rows
+from kilnworks.schemas.contract import Contract
 
 CONTRACT = Contract.model_validate(
     {

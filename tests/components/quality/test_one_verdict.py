@@ -16,16 +16,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.quality.expectations.run_gx import check_splits, suites_of
-from components.quality.rows.batches import rows_of_files
-from components.quality.rows.quarantine import set_aside
-from components.quality.rows.row_rules import broken_rows
-from components.quality.screening.check import check_file
-from components.serving.request_check import ContractCheck
-from schemas.artifacts import Examples
-from schemas.contract import Contract, Feature, Label
-from schemas.files import write_json
-from schemas.wire import MISSING_INT
+from kilnworks.components.quality.expectations.run_gx import check_splits, suites_of
+from kilnworks.components.quality.rows.batches import rows_of_files
+from kilnworks.components.quality.rows.quarantine import set_aside
+from kilnworks.components.quality.rows.row_rules import broken_rows
+from kilnworks.components.quality.screening.check import check_file
+from kilnworks.components.serving.request_check import ContractCheck
+from kilnworks.schemas.artifacts import Examples
+from kilnworks.schemas.contract import Contract, Feature, Label
+from kilnworks.schemas.files import write_json
+from kilnworks.schemas.wire import MISSING_INT
 from tests.effort import tries
 
 BIG = 2**53

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from components.evaluate import EvaluateConfig
-from components.quality.expectations.outcome import Outcome, failures
-from components.quality.profile.profile import column_statistics
-from schemas.contract import parse_contract
-from schemas.decision import DecisionRecord
-from schemas.errors import DataInvalid, StepSkipped
+from kilnworks.components.evaluate import EvaluateConfig
+from kilnworks.components.quality.expectations.outcome import Outcome, failures
+from kilnworks.components.quality.profile.profile import column_statistics
+from kilnworks.schemas.contract import parse_contract
+from kilnworks.schemas.decision import DecisionRecord
+from kilnworks.schemas.errors import DataInvalid, StepSkipped
 from tests.components.tasks.judged import judged
 
 EVIL = "<script>alert(1)</script>"
@@ -32,17 +32,17 @@ label: {{name: Churn, dtype: string, classes: ["No", "Yes"], description: Left w
 """)
 
 CHAIN = {
-    "examples": ("Examples", "components.ingest.ingest", {}),
-    "checked": ("CheckedExamples", "components.validate.validate", {"examples": "examples"}),
-    "transform": ("Transform", "components.preprocess.preprocess", {"examples": "checked"}),
-    "model": ("Model", "components.train.train", {"examples": "checked", "transform": "transform"}),
-    "evaluation": ("Evaluation", "components.evaluate.evaluate", {"model": "model", "examples": "checked"}),
+    "examples": ("Examples", "kilnworks.components.ingest.ingest", {}),
+    "checked": ("CheckedExamples", "kilnworks.components.validate.validate", {"examples": "examples"}),
+    "transform": ("Transform", "kilnworks.components.preprocess.preprocess", {"examples": "checked"}),
+    "model": ("Model", "kilnworks.components.train.train", {"examples": "checked", "transform": "transform"}),
+    "evaluation": ("Evaluation", "kilnworks.components.evaluate.evaluate", {"model": "model", "examples": "checked"}),
     "servable": (
         "Servable",
-        "components.export.export",
+        "kilnworks.components.export.export",
         {"model": "model", "examples": "checked", "evaluation": "evaluation"},
     ),
-    "deployment": ("Deployment", "components.deploy.deploy", {"servable": "servable"}),
+    "deployment": ("Deployment", "kilnworks.components.deploy.deploy", {"servable": "servable"}),
 }
 SECONDS = dict(zip(CHAIN, (0.21, 1.73, 0.94, 38.2, 1.12, 4.4, 0.31), strict=True))
 
@@ -66,7 +66,7 @@ class InventedRun:
             "pipeline": pipeline,
             "run_id": run_id,
             "started": "2026-01-02T03:04:05.678Z",
-            "command": f"python -m pipelines run {pipeline} --run-id {run_id} --set model.epochs=12",
+            "command": f"kilnworks run {pipeline} --run-id {run_id} --set model.epochs=12",
             "overrides": {"model.epochs": 12},
             "trigger": "command line",
         }

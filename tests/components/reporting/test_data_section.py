@@ -1,6 +1,6 @@
 """The facts of a column, as short as a card is narrow."""
 
-from components.reporting.sections.data import _facts
+from kilnworks.components.reporting.sections.data import _facts
 
 TEXT = {"distinct": 5000, "words": {"mean": 7.25, "vocabulary": 12345}}
 CLASSES = {"distinct": 3, "words": {"mean": 1.195, "vocabulary": 4}}

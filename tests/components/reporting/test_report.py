@@ -13,11 +13,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.evaluate import EvaluateConfig
-from components.reporting.report import render_report, write_report
-from schemas.contract import parse_contract
-from schemas.decision import DecisionRecord
-from schemas.errors import StepSkipped
+from kilnworks.components.evaluate import EvaluateConfig
+from kilnworks.components.reporting.report import render_report, write_report
+from kilnworks.schemas.contract import parse_contract
+from kilnworks.schemas.decision import DecisionRecord
+from kilnworks.schemas.errors import StepSkipped
 from tests.components.reporting.invented_run import CHAIN, EVIL, InventedRun, dump, fingerprint
 from tests.components.tasks.judged import judged
 
@@ -116,7 +116,7 @@ def test_a_done_run_shows_numbers_lineage_signature_and_command(tmp_path: Path) 
     page = Page(render_report(run.path))
     for words in (
         "finished",
-        "python -m pipelines run churn --run-id 20260102-030405 --set model.epochs=12",
+        "kilnworks run churn --run-id 20260102-030405 --set model.epochs=12",
         "champion",
         "best epoch 9",
         "What another threshold would give",
@@ -264,7 +264,7 @@ def test_writing_replaces_the_page_in_one_rename(tmp_path: Path) -> None:
 def test_the_report_needs_no_heavy_library(tmp_path: Path) -> None:
     run = build("done", tmp_path)
     code = (
-        "import sys; from pathlib import Path; from components.reporting.report import write_report;"
+        "import sys; from pathlib import Path; from kilnworks.components.reporting.report import write_report;"
         f"write_report(Path({str(run.path)!r}));"
         "heavy = ('numpy', 'polars', 'pandas', 'matplotlib', 'tensorflow', 'mlflow', 'sklearn');"
         "print([m for m in heavy if m in sys.modules])"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from components.reporting.reading import read_history, read_run
-from components.reporting.summary import run_summary
-from schemas.json_values import as_number
+from kilnworks.components.reporting.reading import read_history, read_run
+from kilnworks.components.reporting.summary import run_summary
+from kilnworks.schemas.json_values import as_number
 from tests.components.reporting.invented_run import CHAIN, InventedRun, dump
 
 

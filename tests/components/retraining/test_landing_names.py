@@ -7,12 +7,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.retraining.landing import count_rows
-from components.retraining.policy import RetrainPolicy
-from components.retraining.watch import claim, look
-from components.sources import CsvSource, Wanted
-from components.sources.columns import contract_columns
-from schemas.contract import parse_contract
+from kilnworks.components.retraining.landing import count_rows
+from kilnworks.components.retraining.policy import RetrainPolicy
+from kilnworks.components.retraining.watch import claim, look
+from kilnworks.components.sources import CsvSource, Wanted
+from kilnworks.components.sources.columns import contract_columns
+from kilnworks.schemas.contract import parse_contract
 
 NAMES = (
     "a[1]",

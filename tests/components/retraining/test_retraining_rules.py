@@ -2,10 +2,10 @@
 
 import pytest
 
-from components.retraining.landing import fingerprint
-from components.retraining.ledger import Batch, Content, Ledger, Seen
-from components.retraining.policy import RetrainPolicy
-from components.retraining.rules import decide
+from kilnworks.components.retraining.landing import fingerprint
+from kilnworks.components.retraining.ledger import Batch, Content, Ledger, Seen
+from kilnworks.components.retraining.policy import RetrainPolicy
+from kilnworks.components.retraining.rules import decide
 
 NOON = 1_800_000_000 - 1_800_000_000 % 86_400 + 43_200
 POLICY = RetrainPolicy(

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from components.retraining.landing import Landing, count_rows
-from components.retraining.ledger import folder, read
-from components.retraining.policy import RetrainPolicy
-from components.retraining.watch import claim, confirm, due, look
-from schemas.errors import DataUnreadable
-from schemas.files import read_json
+from kilnworks.components.retraining.landing import Landing, count_rows
+from kilnworks.components.retraining.ledger import folder, read
+from kilnworks.components.retraining.policy import RetrainPolicy
+from kilnworks.components.retraining.watch import claim, confirm, due, look
+from kilnworks.schemas.errors import DataUnreadable
+from kilnworks.schemas.files import read_json
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[3]
@@ -298,8 +298,8 @@ def test_rows_by_kind_of_file(tmp_path):
 ACTOR = """
 import sys, time
 from pathlib import Path
-from components.retraining.policy import RetrainPolicy
-from components.retraining.watch import claim, confirm, look
+from kilnworks.components.retraining.policy import RetrainPolicy
+from kilnworks.components.retraining.watch import claim, confirm, look
 landing, store, log = map(Path, sys.argv[1:4])
 policy = RetrainPolicy(
     landing=str(landing), settle_seconds=0, coalesce_seconds=0, cool_down_seconds=0, max_per_day=10**6

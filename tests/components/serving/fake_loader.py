@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from components.serving.errors import Code, ServingError
+from kilnworks.components.serving.errors import Code, ServingError
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from components.serving.values import TensorInfo
+from kilnworks.components.serving.values import TensorInfo
 
 NUMPY = {
     "float": np.float32,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from components.serving.steps import Steps, begin, wait_for
+from kilnworks.components.serving.steps import Steps, begin, wait_for
 
 
 @dataclass

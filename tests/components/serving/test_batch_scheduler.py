@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from components.serving.batch_scheduler import _COLLECT_SECONDS, BatchScheduler
+from kilnworks.components.serving.batch_scheduler import _COLLECT_SECONDS, BatchScheduler
 from tests.waiting import LONG_SECONDS, until
 
 

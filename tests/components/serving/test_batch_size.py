@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from components.serving.batch_size import ANY, BatchSize
+from kilnworks.components.serving.batch_size import ANY, BatchSize
 
 
 def run(

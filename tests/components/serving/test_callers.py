@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from components.serving.callers import ANYBODY, CallersFile
-from components.serving.errors import Code, ServingError
-from schemas.errors import ConfigError
+from kilnworks.components.serving.callers import ANYBODY, CallersFile
+from kilnworks.components.serving.errors import Code, ServingError
+from kilnworks.schemas.errors import ConfigError
 
 
 def digest(token: str) -> str:

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from components.serving import batch_tensors
-from components.serving.batch_scheduler import BatchScheduler, BatchWork, Entry
-from components.serving.batching import BatchingRunner
-from components.serving.batching_config import BatchSettings
-from components.serving.errors import Code, ServingError
-from components.serving.feeds import Array, Feeds
-from components.serving.values import TensorInfo
+from kilnworks.components.serving import batch_tensors
+from kilnworks.components.serving.batch_scheduler import BatchScheduler, BatchWork, Entry
+from kilnworks.components.serving.batching import BatchingRunner
+from kilnworks.components.serving.batching_config import BatchSettings
+from kilnworks.components.serving.errors import Code, ServingError
+from kilnworks.components.serving.feeds import Array, Feeds
+from kilnworks.components.serving.values import TensorInfo
 from tests.waiting import LONG_SECONDS, until
 
 X = TensorInfo("x:0", 1, "float", np.dtype(np.float32), (-1,))

@@ -6,14 +6,14 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from components.serving.batching_config import BatchSettings, batch_settings, common_settings, model_settings
-from components.serving.errors import ServingError
-from components.serving.flags import Flags, channel_arguments, parse_flags
-from components.serving.grpc_options import GrpcOptions
-from components.serving.model_config import read_config_file, served_models
-from components.serving.serving_config import update_serving_config, write_serving_config
-from components.serving.text_protos import message_class, read_monitoring_path, read_text_proto, read_tls
-from schemas.errors import ConfigError
+from kilnworks.components.serving.batching_config import BatchSettings, batch_settings, common_settings, model_settings
+from kilnworks.components.serving.errors import ServingError
+from kilnworks.components.serving.flags import Flags, channel_arguments, parse_flags
+from kilnworks.components.serving.grpc_options import GrpcOptions
+from kilnworks.components.serving.model_config import read_config_file, served_models
+from kilnworks.components.serving.serving_config import update_serving_config, write_serving_config
+from kilnworks.components.serving.text_protos import message_class, read_monitoring_path, read_text_proto, read_tls
+from kilnworks.schemas.errors import ConfigError
 
 ROOT = Path(__file__).parents[3]
 

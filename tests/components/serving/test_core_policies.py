@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from components.serving.model_config import ServedModel, VersionPolicy
-from components.serving.transition import Action, Phase, Snapshot, next_action
-from components.serving.version_source import BasePathMissing, aspired_versions, parse_version
+from kilnworks.components.serving.model_config import ServedModel, VersionPolicy
+from kilnworks.components.serving.transition import Action, Phase, Snapshot, next_action
+from kilnworks.components.serving.version_source import BasePathMissing, aspired_versions, parse_version
 from tests.components.serving.fake_loader import publish
 
 

@@ -7,14 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from components.serving import dtypes
-from components.serving.client import messages
-from components.serving.errors import Code, ServingError
-from components.serving.example_input import serialized_examples
-from components.serving.feeds import check_dtypes
-from components.serving.predict import input_arrays, output_aliases
-from components.serving.tensor_codec import TensorParseError, fill_proto, to_array
-from components.serving.values import Signature, TensorInfo
+from kilnworks.components.serving import dtypes
+from kilnworks.components.serving.client import messages
+from kilnworks.components.serving.errors import Code, ServingError
+from kilnworks.components.serving.example_input import serialized_examples
+from kilnworks.components.serving.feeds import check_dtypes
+from kilnworks.components.serving.predict import input_arrays, output_aliases
+from kilnworks.components.serving.tensor_codec import TensorParseError, fill_proto, to_array
+from kilnworks.components.serving.values import Signature, TensorInfo
 
 NUMPY = (np.float32, np.float64, np.float16, ml_dtypes.bfloat16, np.int8, np.int16, np.int32, np.int64)
 NUMPY = (*NUMPY, np.uint8, np.uint16, np.uint32, np.uint64, np.bool_)

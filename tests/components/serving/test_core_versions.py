@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from components.serving import states
-from components.serving.core import CoreSettings, ServerCore
-from components.serving.errors import Code, ServingError
-from components.serving.manager import LoadSettings, VersionManager
-from components.serving.model_config import config_of
-from components.serving.states import StateMonitor
-from components.serving.store_models import base_paths
-from components.serving.values import ModelSpecRef
+from kilnworks.components.serving import states
+from kilnworks.components.serving.core import CoreSettings, ServerCore
+from kilnworks.components.serving.errors import Code, ServingError
+from kilnworks.components.serving.manager import LoadSettings, VersionManager
+from kilnworks.components.serving.model_config import config_of
+from kilnworks.components.serving.states import StateMonitor
+from kilnworks.components.serving.store_models import base_paths
+from kilnworks.components.serving.values import ModelSpecRef
 from tests.components.serving.fake_loader import FakeLoader, eventually, publish
 
 

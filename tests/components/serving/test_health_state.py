@@ -2,7 +2,7 @@
 
 import json
 
-from components.serving.health_process import SILENT_SECONDS, State
+from kilnworks.components.serving.health_process import SILENT_SECONDS, State
 
 METRICS = "/monitoring/prometheus/metrics"
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.serving.client import messages
-from components.serving.errors import ServingError
-from components.serving.json_tensors import examples, write
+from kilnworks.components.serving.client import messages
+from kilnworks.components.serving.errors import ServingError
+from kilnworks.components.serving.json_tensors import examples, write
 
 
 def read(body: bytes) -> object:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.serving.errors import ServingError
-from components.serving.json_tensors import debug, dense, document
+from kilnworks.components.serving.errors import ServingError
+from kilnworks.components.serving.json_tensors import debug, dense, document
 
 SYNTAX = [
     (b" ", "Expecting value"),

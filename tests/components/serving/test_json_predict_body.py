@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.serving.errors import ServingError
-from components.serving.json_tensors import dense, predict
+from kilnworks.components.serving.errors import ServingError
+from kilnworks.components.serving.json_tensors import dense, predict
 from tests.components.serving.json_infos import NUMPY, infos
 
 

@@ -10,15 +10,15 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from components.serving.errors import Code, ServingError, TooLarge
-from components.serving.json_tensors import apart, examples, predict
-from components.serving.json_tensors.apart import Readers
-from components.serving.rest.budget import BodyBudget, Share
-from components.serving.rest.large_lane import LargeLane
-from components.serving.rest.limits import Limits
-from components.serving.rest.messages import Request
-from components.serving.rest.unpack import Unpacking
-from components.serving.steps import begin
+from kilnworks.components.serving.errors import Code, ServingError, TooLarge
+from kilnworks.components.serving.json_tensors import apart, examples, predict
+from kilnworks.components.serving.json_tensors.apart import Readers
+from kilnworks.components.serving.rest.budget import BodyBudget, Share
+from kilnworks.components.serving.rest.large_lane import LargeLane
+from kilnworks.components.serving.rest.limits import Limits
+from kilnworks.components.serving.rest.messages import Request
+from kilnworks.components.serving.rest.unpack import Unpacking
+from kilnworks.components.serving.steps import begin
 from tests.components.serving.json_infos import info
 from tests.waiting import until
 

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensorflow_serving.apis import classification_pb2, inference_pb2, predict_pb2
 
-from components.serving.errors import TooLarge
-from components.serving.message_parts import WALKED_BYTES, parts_needed
-from components.serving.tensor_budget import TensorBudget
+from kilnworks.components.serving.errors import TooLarge
+from kilnworks.components.serving.message_parts import WALKED_BYTES, parts_needed
+from kilnworks.components.serving.tensor_budget import TensorBudget
 
 ENDLESS = 2**60
 MESSAGE, MAP, TEXT, NUMBER = 64, 64, 48, 32

@@ -5,7 +5,7 @@ import threading
 
 import numpy as np
 
-from components.serving.metrics import LATENCY_BOUNDS, MAX_SERIES, Counter, PrometheusMetrics
+from kilnworks.components.serving.metrics import LATENCY_BOUNDS, MAX_SERIES, Counter, PrometheusMetrics
 
 LINE = re.compile(r'^([a-zA-Z_:][a-zA-Z0-9_:]*)\{((?:[a-zA-Z_]+="(?:[^"\\]|\\.)*",?)*)\} (\S+)$')
 

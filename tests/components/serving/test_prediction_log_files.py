@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.serving.client import messages, tensors
-from components.serving.prediction_files import LogSettings
-from components.serving.prediction_log import PredictionLogWriter
-from components.serving.private_inputs import PrivateInputs
-from components.serving.values import Classified, Predicted, Regressed
-from schemas.errors import ConfigError
+from kilnworks.components.serving.client import messages, tensors
+from kilnworks.components.serving.prediction_files import LogSettings
+from kilnworks.components.serving.prediction_log import PredictionLogWriter
+from kilnworks.components.serving.private_inputs import PrivateInputs
+from kilnworks.components.serving.values import Classified, Predicted, Regressed
+from kilnworks.schemas.errors import ConfigError
 from tests.waiting import until
 
 X = np.array([1.0, 2.0], np.float32)
@@ -269,7 +269,7 @@ def test_texts_that_wait_count_by_their_size(tmp_path: Path) -> None:
 
 def model(folder: Path) -> str:
     """A version directory whose contract calls ``name`` sensitive."""
-    from schemas.contract import Contract
+    from kilnworks.schemas.contract import Contract
 
     features = {"x": {"dtype": "float"}, "name": {"dtype": "string", "sensitive": True}}
     contract = Contract.model_validate({"name": "people", "features": features})

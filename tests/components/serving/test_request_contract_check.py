@@ -7,15 +7,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.features.raw import raw_arrays
-from components.predicting.champion import champion_contract
-from components.quality.rows.row_rules import broken_rules
-from components.serving.client import examples
-from components.serving.errors import Code, ServingError
-from components.serving.moments import Moments
-from components.serving.request_check import ContractCheck
-from schemas.champion import ChampionRecord
-from schemas.contract import Contract
+from kilnworks.components.features.raw import raw_arrays
+from kilnworks.components.predicting.champion import champion_contract
+from kilnworks.components.quality.rows.row_rules import broken_rules
+from kilnworks.components.serving.client import examples
+from kilnworks.components.serving.errors import Code, ServingError
+from kilnworks.components.serving.moments import Moments
+from kilnworks.components.serving.request_check import ContractCheck
+from kilnworks.schemas.champion import ChampionRecord
+from kilnworks.schemas.contract import Contract
 
 CONTRACT = Contract.model_validate(
     {

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.serving.client import examples
-from components.serving.errors import Code, ServingError
-from components.serving.json_tensors import predict
-from components.serving.moments import Moments, with_seconds
-from components.serving.request_check import ContractCheck
-from schemas.contract import Contract
+from kilnworks.components.serving.client import examples
+from kilnworks.components.serving.errors import Code, ServingError
+from kilnworks.components.serving.json_tensors import predict
+from kilnworks.components.serving.moments import Moments, with_seconds
+from kilnworks.components.serving.request_check import ContractCheck
+from kilnworks.schemas.contract import Contract
 from tests.components.serving.json_infos import infos
 
 CONTRACT = Contract.model_validate(

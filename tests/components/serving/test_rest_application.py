@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.serving.errors import Code, ServingError, not_found
-from components.serving.metrics import PrometheusMetrics
-from components.serving.options import RestOptions
-from components.serving.rest.application import HTTP_STATUS, Application
-from components.serving.rest.limits import Limits
-from components.serving.rest.messages import Request, Response
-from components.serving.steps import Steps, wait_for
-from components.serving.values import (
+from kilnworks.components.serving.errors import Code, ServingError, not_found
+from kilnworks.components.serving.metrics import PrometheusMetrics
+from kilnworks.components.serving.options import RestOptions
+from kilnworks.components.serving.rest.application import HTTP_STATUS, Application
+from kilnworks.components.serving.rest.limits import Limits
+from kilnworks.components.serving.rest.messages import Request, Response
+from kilnworks.components.serving.steps import Steps, wait_for
+from kilnworks.components.serving.values import (
     Classified,
     Metadata,
     ModelSpecRef,

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import grpc
 import pytest
 
-from components.serving.batch_scheduler import BatchScheduler
-from components.serving.errors import Code, ServingError
-from components.serving.feeds import Array, Feeds
-from components.serving.grpc_options import GrpcOptions
-from components.serving.grpc_server import start_grpc
-from components.serving.run_limit import LimitedRunner, RunLimit
-from components.serving.steps import Steps, begin
+from kilnworks.components.serving.batch_scheduler import BatchScheduler
+from kilnworks.components.serving.errors import Code, ServingError
+from kilnworks.components.serving.feeds import Array, Feeds
+from kilnworks.components.serving.grpc_options import GrpcOptions
+from kilnworks.components.serving.grpc_server import start_grpc
+from kilnworks.components.serving.run_limit import LimitedRunner, RunLimit
+from kilnworks.components.serving.steps import Steps, begin
 from tests.waiting import LONG_SECONDS, until
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from components.serving.crew import Crew, before_work, leads
+from kilnworks.components.serving.crew import Crew, before_work, leads
 from tests.waiting import LONG_SECONDS
 
 Event = Callable[[], None]

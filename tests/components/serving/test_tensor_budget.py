@@ -8,9 +8,9 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.serving.errors import Code, ServingError
-from components.serving.tensor_budget import TEXT_BYTES, TensorBudget, needed, texts_needed
-from components.serving.tensor_codec import to_array
+from kilnworks.components.serving.errors import Code, ServingError
+from kilnworks.components.serving.tensor_budget import TEXT_BYTES, TensorBudget, needed, texts_needed
+from kilnworks.components.serving.tensor_codec import to_array
 
 SERVED = (
     tf.float32,

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from components.sketches.distinct import HyperLogLog
+from kilnworks.components.sketches.distinct import HyperLogLog
 
 
 @pytest.mark.parametrize("count", [0, 1, 100, 10_000, 300_000])

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.sketches.quantiles import Quantiles
+from kilnworks.components.sketches.quantiles import Quantiles
 
 
 @settings(max_examples=50, deadline=None)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.sketches.weighted import Weighted
+from kilnworks.components.sketches.weighted import Weighted
 
 WHOLE = st.integers(-(2**62), 2**62)
 ROWS = st.one_of(

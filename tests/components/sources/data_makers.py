@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
-from schemas.contract import Contract, parse_contract
+from kilnworks.schemas.contract import Contract, parse_contract
 
 PEOPLE = """
 name: people

@@ -3,10 +3,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from components.sources import CsvSource, NumberFormat, Wanted
-from components.sources.columns import Column
-from schemas.config import Config
-from schemas.errors import DataInvalid, DataUnreadable
+from kilnworks.components.sources import CsvSource, NumberFormat, Wanted
+from kilnworks.components.sources.columns import Column
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.errors import DataInvalid, DataUnreadable
 
 COLUMNS = {n: Column(n, d) for n, d in (("a", "int"), ("b", "float"), ("c", "string"))}
 WANTED = Wanted(COLUMNS)
@@ -182,7 +182,7 @@ def test_small_batches_give_the_same_rows(tmp_path, monkeypatch):
     text = "a,b,c\n" + "".join(f"{n},{n / 2},t{n}\n" for n in range(2_000))
     source = write(tmp_path / "x.csv", text)
     whole = read(source)
-    monkeypatch.setattr("components.sources.base.BATCH_ROWS", 300)
+    monkeypatch.setattr("kilnworks.components.sources.base.BATCH_ROWS", 300)
     batches = list(source.frames(WANTED))
     assert len(batches) > 3 and pl.concat(batches).equals(whole)
 
@@ -191,7 +191,7 @@ def test_a_bad_value_in_a_late_batch_does_not_lose_or_double_rows(tmp_path, monk
     lines = [f"{n},{n / 2},t{n}" for n in range(3_000)]
     lines[2_500] = "2500,NA,t2500"
     source = write(tmp_path / "x.csv", "a,b,c\n" + "\n".join(lines) + "\n")
-    monkeypatch.setattr("components.sources.base.BATCH_ROWS", 300)
+    monkeypatch.setattr("kilnworks.components.sources.base.BATCH_ROWS", 300)
     frame = read(source)
     assert frame["a"].to_list() == list(range(3_000))
     assert frame["b"].null_count() == 1 and frame["b"][2_500] is None

@@ -5,16 +5,16 @@ from datetime import datetime
 import polars as pl
 import pytest
 
-from components.predicting.rows import request_frames
-from components.quality.contracts.diff import diff_contracts
-from components.quality.contracts.infer import infer_contract
-from components.quality.contracts.json_schema import export_json_schema
-from components.quality.screening.check import check_file
-from components.sources import CsvSource, JsonLinesSource, ParquetSource, Wanted
-from components.sources.columns import contract_columns
-from components.sources.window import as_window, in_window
-from schemas.contract import Contract, dump_contract, parse_contract
-from schemas.errors import ContractError, DataUnreadable
+from kilnworks.components.predicting.rows import request_frames
+from kilnworks.components.quality.contracts.diff import diff_contracts
+from kilnworks.components.quality.contracts.infer import infer_contract
+from kilnworks.components.quality.contracts.json_schema import export_json_schema
+from kilnworks.components.quality.screening.check import check_file
+from kilnworks.components.sources import CsvSource, JsonLinesSource, ParquetSource, Wanted
+from kilnworks.components.sources.columns import contract_columns
+from kilnworks.components.sources.window import as_window, in_window
+from kilnworks.schemas.contract import Contract, dump_contract, parse_contract
+from kilnworks.schemas.errors import ContractError, DataUnreadable
 
 KINDS = {".csv": CsvSource, ".jsonl": JsonLinesSource, ".parquet": ParquetSource}
 TEXTS = ["01/02/98", "12/31/00", "1/5/24"]

@@ -11,14 +11,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from components.quality.screening.check import check_file
-from components.quality.screening.files.reading import read_file
-from components.retraining.landing import count_rows
-from components.sources import CsvSource, JsonLinesSource, NpzSource, ParquetSource, Wanted
-from components.sources.columns import Column
-from components.sources.images import decode_image
-from schemas.contract import Contract
-from schemas.errors import KilnworksError
+from kilnworks.components.quality.screening.check import check_file
+from kilnworks.components.quality.screening.files.reading import read_file
+from kilnworks.components.retraining.landing import count_rows
+from kilnworks.components.sources import CsvSource, JsonLinesSource, NpzSource, ParquetSource, Wanted
+from kilnworks.components.sources.columns import Column
+from kilnworks.components.sources.images import decode_image
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import KilnworksError
 from tests.effort import tries
 
 COLUMNS = {"a": Column("a", "int"), "b": Column("b", "string"), "c": Column("c", "float")}

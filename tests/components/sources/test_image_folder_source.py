@@ -5,10 +5,10 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from components.sources import ImageFolderSource, Wanted
-from components.sources.columns import Column
-from components.sources.images import FileFacts, decode_image
-from schemas.errors import DataInvalid, DataUnreadable
+from kilnworks.components.sources import ImageFolderSource, Wanted
+from kilnworks.components.sources.columns import Column
+from kilnworks.components.sources.images import FileFacts, decode_image
+from kilnworks.schemas.errors import DataInvalid, DataUnreadable
 from tests.components.sources.data_makers import image_folder, write_png
 
 WANTED = Wanted({"image": Column("image", "image", (6, 8, 3)), "label": Column("label", "string")})

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.quality.screening.files.reading import read_file
-from components.sources import JsonLinesSource, Wanted
-from components.sources.columns import Column
-from components.starting.open_data import open_table
-from schemas.errors import DataUnreadable
+from kilnworks.components.quality.screening.files.reading import read_file
+from kilnworks.components.sources import JsonLinesSource, Wanted
+from kilnworks.components.sources.columns import Column
+from kilnworks.components.starting.open_data import open_table
+from kilnworks.schemas.errors import DataUnreadable
 
 
 def write(path, rows, end="\n"):
@@ -49,7 +49,7 @@ def test_a_field_may_first_appear_anywhere(tmp_path, first):
     ],
 )
 def test_types_that_widen_late(tmp_path, monkeypatch, late, dtype, expected):
-    monkeypatch.setattr("components.sources.base.BATCH_ROWS", 500)
+    monkeypatch.setattr("kilnworks.components.sources.base.BATCH_ROWS", 500)
     path = write(tmp_path / "x.jsonl", [*[{"a": 1}] * 1200, {"a": late}])
     found = read(path, a=dtype)["a"].to_list()
     assert [str(v) for v in found] == [*["1"] * 1200, str(late)] if expected is None else found == expected

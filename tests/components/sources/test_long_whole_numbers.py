@@ -13,12 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.sources import CsvSource, JsonLinesSource, NpzSource, ParquetSource, Source, SqlSource
-from components.sources.base import Wanted
-from components.sources.cast import cast_frame
-from components.sources.columns import Column
-from components.sources.splitting.hashing import hash_rows
-from schemas.errors import DataUnreadable
+from kilnworks.components.sources import CsvSource, JsonLinesSource, NpzSource, ParquetSource, Source, SqlSource
+from kilnworks.components.sources.base import Wanted
+from kilnworks.components.sources.cast import cast_frame
+from kilnworks.components.sources.columns import Column
+from kilnworks.components.sources.splitting.hashing import hash_rows
+from kilnworks.schemas.errors import DataUnreadable
 
 EDGES = [2**53 - 1, 2**53, 2**53 + 1, -(2**53) - 1, 2**63 - 1, -(2**63), 0, 9007199254740993]
 WHOLE = st.one_of(st.sampled_from(EDGES), st.integers(-(2**63), 2**63 - 1))

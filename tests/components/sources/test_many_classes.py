@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.sources import CsvSource, JsonLinesSource, ParquetSource
-from components.sources.base import Source, Wanted
-from components.sources.columns import contract_columns
-from components.sources.many_classes import joined
-from schemas.contract import Contract, Label
+from kilnworks.components.sources import CsvSource, JsonLinesSource, ParquetSource
+from kilnworks.components.sources.base import Source, Wanted
+from kilnworks.components.sources.columns import contract_columns
+from kilnworks.components.sources.many_classes import joined
+from kilnworks.schemas.contract import Contract, Label
 
 CLASSES = ("a", "b", "c")
 ROWS = [["a"], ["c", "a"], [], ["b", "b"], None]

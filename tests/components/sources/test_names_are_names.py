@@ -10,14 +10,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.predicting.rows import file_source, request_frames
-from components.quality.contracts.infer import infer_contract
-from components.quality.screening.check import check_file
-from components.sources import CsvSource, ImageFolderSource, JsonLinesSource, NpzSource, ParquetSource, Wanted
-from components.sources.columns import Column
-from components.starting.start import start
-from schemas.contract import Contract
-from schemas.errors import DataUnreadable
+from kilnworks.components.predicting.rows import file_source, request_frames
+from kilnworks.components.quality.contracts.infer import infer_contract
+from kilnworks.components.quality.screening.check import check_file
+from kilnworks.components.sources import CsvSource, ImageFolderSource, JsonLinesSource, NpzSource, ParquetSource, Wanted
+from kilnworks.components.sources.columns import Column
+from kilnworks.components.starting.start import start
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import DataUnreadable
 from tests.components.sources.data_makers import image_folder
 
 ROOT = Path(__file__).parents[3]

@@ -8,13 +8,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from components.quality.screening.check import check_file
-from components.retraining.landing import count_rows
-from components.sources import CsvSource, JsonLinesSource, Wanted
-from components.sources.columns import Column
-from components.sources.files.guard import reading
-from schemas.contract import parse_contract
-from schemas.errors import DataUnreadable, StoreError
+from kilnworks.components.quality.screening.check import check_file
+from kilnworks.components.retraining.landing import count_rows
+from kilnworks.components.sources import CsvSource, JsonLinesSource, Wanted
+from kilnworks.components.sources.columns import Column
+from kilnworks.components.sources.files.guard import reading
+from kilnworks.schemas.contract import parse_contract
+from kilnworks.schemas.errors import DataUnreadable, StoreError
 
 CONTRACT = parse_contract("{name: t, features: {x: {dtype: int}}, label: null}")
 
@@ -63,7 +63,7 @@ def test_every_reader_of_a_cut_archive_says_so(tmp_path, form):
 @pytest.mark.parametrize("form", ["csv.gz", "jsonl.gz"])
 def test_no_command_takes_a_cut_archive_for_ctrl_c(tmp_path, form):
     file = cut(tmp_path / f"rows.{form}")
-    command = [sys.executable, "-m", "pipelines", "contract", "infer", str(file), "-o", str(tmp_path / "t.yaml")]
+    command = [sys.executable, "-m", "kilnworks", "contract", "infer", str(file), "-o", str(tmp_path / "t.yaml")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "is cut off" in done.stderr and "to do:" in done.stderr
@@ -74,7 +74,7 @@ def test_an_end_of_input_that_no_reader_caught_is_not_called_interrupted(monkeyp
     """``click`` turns every ``EOFError`` into an abort; only a person's own end of input is one."""
     import typer
 
-    from pipelines.cli import app
+    from kilnworks.pipelines.cli import app
 
     def broken(**_: object) -> None:
         raise typer.Abort from EOFError("cut")

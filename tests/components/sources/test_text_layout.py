@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.predicting.rows import request_frames
-from components.quality.screening.check import check_file
-from components.quality.screening.files.reading import read_file
-from components.sources import CsvSource, Wanted
-from components.sources.columns import Column
-from components.sources.files.layout import layout_of
-from components.sources.files.survey import survey
-from components.sources.files.text import TextFile
-from components.starting.open_data import open_table
-from schemas.contract import Contract
-from schemas.errors import DataInvalid, DataUnreadable, KilnworksError
+from kilnworks.components.predicting.rows import request_frames
+from kilnworks.components.quality.screening.check import check_file
+from kilnworks.components.quality.screening.files.reading import read_file
+from kilnworks.components.sources import CsvSource, Wanted
+from kilnworks.components.sources.columns import Column
+from kilnworks.components.sources.files.layout import layout_of
+from kilnworks.components.sources.files.survey import survey
+from kilnworks.components.sources.files.text import TextFile
+from kilnworks.components.starting.open_data import open_table
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import DataInvalid, DataUnreadable, KilnworksError
 from tests.effort import tries
 
 ROWS = [("1", "x", "2.5"), ("2", "y, z", "3.5"), ("3", 'say "so"', "4.5")]

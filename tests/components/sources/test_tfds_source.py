@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.ingest import IngestConfig, ingest
-from components.sources import AsGiven, TfdsSource, Wanted
-from components.sources.columns import Column
-from schemas.contract import parse_contract
-from schemas.errors import DataInvalid, DataUnreadable
+from kilnworks.components.ingest import IngestConfig, ingest
+from kilnworks.components.sources import AsGiven, TfdsSource, Wanted
+from kilnworks.components.sources.columns import Column
+from kilnworks.schemas.contract import parse_contract
+from kilnworks.schemas.errors import DataInvalid, DataUnreadable
 
 pytestmark = pytest.mark.slow
 
@@ -99,7 +99,7 @@ def test_every_row_comes_and_values_are_right(prepared):
 
 
 def test_small_batches(prepared, monkeypatch):
-    monkeypatch.setattr("components.sources.base.BATCH_ROWS", 77)
+    monkeypatch.setattr("kilnworks.components.sources.base.BATCH_ROWS", 77)
     batches = list(source(prepared).frames(Wanted(COLUMNS), "test"))
     assert [b.height for b in batches] == [77, 77, 77, 69]
 
@@ -156,7 +156,7 @@ def test_where_tensorflow_datasets_looks_we_look(prepared, monkeypatch):
 
 
 def test_a_first_definition_knows_the_prepared_folder(prepared, tmp_path, monkeypatch):
-    from components.starting.open_data import data_set, kind_of
+    from kilnworks.components.starting.open_data import data_set, kind_of
 
     for folder in (prepared, prepared / "shapes", prepared / "shapes/1.0.0"):
         assert kind_of(str(folder)) == "tfds"
@@ -173,7 +173,7 @@ def test_a_first_definition_knows_the_prepared_folder(prepared, tmp_path, monkey
 
 
 def test_of_several_versions_the_newest_is_taken(tmp_path):
-    from components.sources.tfds_folders import newest_version
+    from kilnworks.components.sources.tfds_folders import newest_version
 
     for version in ("1.9.0", "1.10.0", "incomplete.X_2.0.0"):
         place = tmp_path / "shapes" / version
@@ -232,7 +232,7 @@ def test_images_of_any_size_are_resized_and_known_by_their_files(tmp_path):
 
 
 def test_a_first_contract_for_images_of_any_size(tmp_path, monkeypatch):
-    from components.starting.start import start
+    from kilnworks.components.starting.start import start
 
     (tmp_path / "tensorflow_datasets").mkdir()
     photos(tmp_path / "tensorflow_datasets", 60)

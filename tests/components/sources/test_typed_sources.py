@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.sources import JsonLinesSource, NpzSource, ParquetSource, Wanted
-from components.sources.columns import Column, contract_columns
-from schemas.errors import DataInvalid, DataUnreadable
+from kilnworks.components.sources import JsonLinesSource, NpzSource, ParquetSource, Wanted
+from kilnworks.components.sources.columns import Column, contract_columns
+from kilnworks.schemas.errors import DataInvalid, DataUnreadable
 from tests.components.sources.data_makers import people, people_frame
 
 

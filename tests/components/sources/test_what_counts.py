@@ -5,16 +5,16 @@ import logging
 import polars as pl
 import pytest
 
-from components.predicting.images import image_frames
-from components.quality.screening.files.reading import read_file
-from components.retraining.landing import Landing
-from components.sources import CsvSource, ImageFolderSource, JsonLinesSource, ParquetSource, Wanted
-from components.sources.columns import Column
-from components.sources.files.folder import files_below
-from components.sources.files.notes import say
-from components.starting.start import start
-from schemas.contract import Contract
-from schemas.errors import DataUnreadable
+from kilnworks.components.predicting.images import image_frames
+from kilnworks.components.quality.screening.files.reading import read_file
+from kilnworks.components.retraining.landing import Landing
+from kilnworks.components.sources import CsvSource, ImageFolderSource, JsonLinesSource, ParquetSource, Wanted
+from kilnworks.components.sources.columns import Column
+from kilnworks.components.sources.files.folder import files_below
+from kilnworks.components.sources.files.notes import say
+from kilnworks.components.starting.start import start
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import DataUnreadable
 from tests.components.sources.data_makers import image_folder, write_png
 
 HIDDEN = (

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import ValidationError
 
-from components.ingest import IngestConfig, ingest
-from components.sources import ByTime, CsvSource
-from components.sources.window import SourceInWindow, Window, as_window
-from schemas.contract import parse_contract
-from schemas.errors import ConfigError
+from kilnworks.components.ingest import IngestConfig, ingest
+from kilnworks.components.sources import ByTime, CsvSource
+from kilnworks.components.sources.window import SourceInWindow, Window, as_window
+from kilnworks.schemas.contract import parse_contract
+from kilnworks.schemas.errors import ConfigError
 
 CONTRACT = parse_contract("{name: t, time: at, features: {x: {dtype: int}}}")
 ROWS = "at,x\n2026-01-01 00:00:00,1\n2026-01-31 23:59:59,2\n2026-02-01 00:00:00,3\n,4\n2026-02-02 00:00:00,5\n"

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from components.sources.base import Source, Wanted
+from kilnworks.components.sources.base import Source, Wanted
 
 
 class FrameSource(Source):

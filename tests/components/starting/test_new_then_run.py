@@ -9,15 +9,15 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from components.ingest import ingest
-from components.quality.rows.quarantine import set_aside
-from components.starting.definition import definition
-from components.starting.recipe import Recipe
-from components.starting.start import start
-from components.validate import ValidateConfig, validate
-from schemas.artifacts import Examples
-from schemas.contract import dump_contract
-from schemas.errors import KilnworksError
+from kilnworks.components.ingest import ingest
+from kilnworks.components.quality.rows.quarantine import set_aside
+from kilnworks.components.starting.definition import definition
+from kilnworks.components.starting.recipe import Recipe
+from kilnworks.components.starting.start import start
+from kilnworks.components.validate import ValidateConfig, validate
+from kilnworks.schemas.artifacts import Examples
+from kilnworks.schemas.contract import dump_contract
+from kilnworks.schemas.errors import KilnworksError
 from tests.components.starting.random_tables import Table, tables
 from tests.effort import tries
 

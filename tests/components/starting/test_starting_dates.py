@@ -6,12 +6,12 @@ from datetime import date, datetime, timedelta
 import polars as pl
 import pytest
 
-from components.sources import Wanted
-from components.sources.columns import contract_columns
-from components.sources.splitting.assign import make_assigner
-from components.sources.splitting.splits import ByTime
-from components.starting.start import start
-from schemas.errors import DataUnreadable
+from kilnworks.components.sources import Wanted
+from kilnworks.components.sources.columns import contract_columns
+from kilnworks.components.sources.splitting.assign import make_assigner
+from kilnworks.components.sources.splitting.splits import ByTime
+from kilnworks.components.starting.start import start
+from kilnworks.schemas.errors import DataUnreadable
 
 R = random.Random(0)
 DAYS = [date(1998, 1, 1) + timedelta(days=8 * k) for k in range(200)]

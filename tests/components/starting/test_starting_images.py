@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from components.sources import AsGiven, ImageFolderSource, ImageListSource
-from components.starting.start import start
-from schemas.errors import ConfigError, DataUnreadable, UnknownName
+from kilnworks.components.sources import AsGiven, ImageFolderSource, ImageListSource
+from kilnworks.components.starting.start import start
+from kilnworks.schemas.errors import ConfigError, DataUnreadable, UnknownName
 
 
 def arrow(right: bool, random: np.random.Generator, size=(20, 24)) -> Image.Image:
@@ -63,8 +63,8 @@ def test_a_table_names_the_images(tmp_path, inside):
     assert isinstance(recipe.source, ImageListSource)
     assert (recipe.source.file, recipe.contract.label.name) == ("name", "kind")
     assert recipe.contract.ignore == ("by",)
-    from components.sources.base import Wanted
-    from components.sources.columns import contract_columns
+    from kilnworks.components.sources.base import Wanted
+    from kilnworks.components.sources.columns import contract_columns
 
     frames = recipe.source.frames(Wanted(contract_columns(recipe.contract), frozenset(recipe.contract.ignore)))
     frame = pl.concat(list(frames))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from components.starting.table import start_with_table
-from schemas.errors import ConfigError
+from kilnworks.components.starting.table import start_with_table
+from kilnworks.schemas.errors import ConfigError
 
 
 def table(folder: Path, x: float, y: float, head: str = "mass,tone,y") -> str:

@@ -6,11 +6,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.sources import AsGiven, ByHash, ByTime
-from components.sources.splitting.hashing import hash_rows, unit_interval
-from components.starting.settling import settle
-from schemas.contract import Contract
-from schemas.errors import ConfigError
+from kilnworks.components.sources import AsGiven, ByHash, ByTime
+from kilnworks.components.sources.splitting.hashing import hash_rows, unit_interval
+from kilnworks.components.starting.settling import settle
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import ConfigError
 from tests.components.starting.frame_source import FrameSource
 
 

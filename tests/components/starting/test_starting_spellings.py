@@ -7,11 +7,11 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from components.sources import Wanted
-from components.sources.columns import contract_columns
-from components.starting.start import start
-from schemas.errors import ConfigError
-from schemas.number_format import NumberFormat
+from kilnworks.components.sources import Wanted
+from kilnworks.components.sources.columns import contract_columns
+from kilnworks.components.starting.start import start
+from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.number_format import NumberFormat
 
 COMMAS = NumberFormat(thousands=",")
 

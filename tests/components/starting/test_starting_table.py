@@ -4,16 +4,16 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.quality.contracts.infer import infer_contract
-from components.sources import ByHash, ByTime, CsvSource, SqlSource
-from components.starting.columns import left_out
-from components.starting.label import find_label, task_of
-from components.starting.leakage import find_suspects
-from components.starting.open_data import kind_of, open_table
-from components.starting.start import start
-from schemas.contract import Contract
-from schemas.errors import ConfigError, DataUnreadable, UnknownName
-from schemas.number_format import NumberFormat
+from kilnworks.components.quality.contracts.infer import infer_contract
+from kilnworks.components.sources import ByHash, ByTime, CsvSource, SqlSource
+from kilnworks.components.starting.columns import left_out
+from kilnworks.components.starting.label import find_label, task_of
+from kilnworks.components.starting.leakage import find_suspects
+from kilnworks.components.starting.open_data import kind_of, open_table
+from kilnworks.components.starting.start import start
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import ConfigError, DataUnreadable, UnknownName
+from kilnworks.schemas.number_format import NumberFormat
 from tests.components.starting.starting_tables import table
 
 COMMA = NumberFormat(decimal=",")
@@ -91,7 +91,7 @@ def test_numbers_with_a_decimal_comma_and_words_for_missing(tmp_path):
     ],
 )
 def test_label_guess(columns, wanted):
-    from components.quality.screening.columns.kinds import describe
+    from kilnworks.components.quality.screening.columns.kinds import describe
 
     frame = pl.DataFrame({n: v * 30 for n, v in columns.items()})
     specs = {n: describe(n, frame[n]) for n in frame.columns}
@@ -114,7 +114,7 @@ def test_label_guess(columns, wanted):
     ],
 )
 def test_task(values, asked, wanted):
-    from components.quality.screening.columns.kinds import describe
+    from kilnworks.components.quality.screening.columns.kinds import describe
 
     series = pl.Series("y", values)
     assert task_of(describe("y", series), series, asked)[0] == wanted

@@ -6,10 +6,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.sources import ByTime
-from components.starting.start import start
-from components.tasks.asked import as_asked
-from schemas.errors import ConfigError, DataUnreadable, UnknownName
+from kilnworks.components.sources import ByTime
+from kilnworks.components.starting.start import start
+from kilnworks.components.tasks.asked import as_asked
+from kilnworks.schemas.errors import ConfigError, DataUnreadable, UnknownName
 from tests.components.modeling.dirty_rows import nine_numbers
 
 

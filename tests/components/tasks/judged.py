@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from components.evaluate import EvaluateConfig, conclude
-from components.tasks.choose import choose
-from schemas.artifacts import Evaluation
-from schemas.contract import Contract
+from kilnworks.components.evaluate import EvaluateConfig, conclude
+from kilnworks.components.tasks.choose import choose
+from kilnworks.schemas.artifacts import Evaluation
+from kilnworks.schemas.contract import Contract
 
 
 def judged(

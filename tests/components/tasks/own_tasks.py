@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from components.tasks.binary import Binary
+from kilnworks.components.tasks.binary import Binary
 
 
 class Careful(Binary):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from components.judging.metric import Metric
-from components.judging.settings import JudgeSettings
-from components.modeling.base import Architecture
-from components.tasks.base import Answer, Answers, Task
-from components.tasks.layer_names import LayerNames
-from components.tasks.totals import Totals
-from components.tasks.unlabelled import Unlabelled
+from kilnworks.components.judging.metric import Metric
+from kilnworks.components.judging.settings import JudgeSettings
+from kilnworks.components.modeling.base import Architecture
+from kilnworks.components.tasks.base import Answer, Answers, Task
+from kilnworks.components.tasks.layer_names import LayerNames
+from kilnworks.components.tasks.totals import Totals
+from kilnworks.components.tasks.unlabelled import Unlabelled
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,9 +1,9 @@
 """Tasks as tests of models want them: with a label and nothing learned."""
 
-from components.tasks.binary import Binary
-from components.tasks.multiclass import Multiclass
-from components.tasks.regression import Regression
-from schemas.contract import Label
+from kilnworks.components.tasks.binary import Binary
+from kilnworks.components.tasks.multiclass import Multiclass
+from kilnworks.components.tasks.regression import Regression
+from kilnworks.schemas.contract import Label
 
 
 def binary() -> Binary:

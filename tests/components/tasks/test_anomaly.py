@@ -4,13 +4,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.evaluate import EvaluateConfig, conclude
-from components.tasks.anomaly import Anomaly
-from components.tasks.choose import choose, read_task, write_task
-from components.tasks.labels import LabelStatistics
-from components.tasks.settings import TaskSettings
-from schemas.contract import Contract
-from schemas.errors import ConfigError, StepSkipped
+from kilnworks.components.evaluate import EvaluateConfig, conclude
+from kilnworks.components.tasks.anomaly import Anomaly
+from kilnworks.components.tasks.choose import choose, read_task, write_task
+from kilnworks.components.tasks.labels import LabelStatistics
+from kilnworks.components.tasks.settings import TaskSettings
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import ConfigError, StepSkipped
 
 FEATURES = {"a": {"dtype": "float"}, "b": {"dtype": "float"}, "c": {"dtype": "float"}}
 PLAIN = Contract.model_validate({"name": "p", "features": FEATURES})
@@ -121,7 +121,7 @@ def test_it_is_kept_beside_a_model(tmp_path) -> None:
 
 
 def test_a_label_that_only_judges_need_not_be_in_every_split_and_no_classifier_takes_it() -> None:
-    from components.quality.expectations.rules import rules_of
+    from kilnworks.components.quality.expectations.rules import rules_of
 
     judging = Contract.model_validate({**LABELLED.model_dump(), "label": {**LABEL, "learned": False}})
     learned, judged = ({rule.name for rule in rules_of(contract)} for contract in (LABELLED, judging))

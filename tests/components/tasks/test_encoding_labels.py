@@ -4,9 +4,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.tasks.choose import choose
-from schemas.contract import Contract
-from schemas.errors import DataInvalid
+from kilnworks.components.tasks.choose import choose
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import DataInvalid
 
 LABELS = {
     "binary": {"name": "y", "dtype": "string", "classes": ["no", "yes"]},

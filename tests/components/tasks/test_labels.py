@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.tasks.labels import LabelStatistics
+from kilnworks.components.tasks.labels import LabelStatistics
 from tests.components.learning.training_examples import DIGITS, PRICES
 
 VALUES = st.floats(-1e9, 1e9, width=32)

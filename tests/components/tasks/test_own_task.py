@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.tasks.choose import choose, read_task, task_of, write_task
-from schemas.code import Code
-from schemas.errors import ConfigError, UnknownName
-from schemas.files import read_json
+from kilnworks.components.tasks.choose import choose, read_task, task_of, write_task
+from kilnworks.schemas.code import Code
+from kilnworks.schemas.errors import ConfigError, UnknownName
+from kilnworks.schemas.files import read_json
 from tests.components.learning.training_examples import TABLE, context, customers, small
 from tests.components.tasks.own_tasks import Careful
 
@@ -35,11 +35,11 @@ def test_what_is_no_task_is_refused() -> None:
 def test_it_is_trained_judged_and_served(tmp_path: Path) -> None:
     import keras
 
-    from components.evaluate import EvaluateConfig, evaluate
-    from components.export import ExportConfig, export
-    from components.exporting.skew import expected_answers
-    from components.serving.saved_model import load_saved_model
-    from components.train import train
+    from kilnworks.components.evaluate import EvaluateConfig, evaluate
+    from kilnworks.components.export import ExportConfig, export
+    from kilnworks.components.exporting.skew import expected_answers
+    from kilnworks.components.serving.saved_model import load_saved_model
+    from kilnworks.components.train import train
 
     given, transform = customers(tmp_path, 256)
     (tmp_path / "model").mkdir()

@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from components.judging.metrics import auc
-from components.tasks.base import Task
-from components.tasks.binary import Binary
-from components.tasks.choose import choose
-from components.tasks.labels import LabelStatistics
-from components.tasks.multiclass import Multiclass
-from components.tasks.regression import Regression
-from components.tasks.settings import TaskSettings
-from schemas.contract import Contract
-from schemas.errors import ConfigError, DataInvalid, UnknownName
+from kilnworks.components.judging.metrics import auc
+from kilnworks.components.tasks.base import Task
+from kilnworks.components.tasks.binary import Binary
+from kilnworks.components.tasks.choose import choose
+from kilnworks.components.tasks.labels import LabelStatistics
+from kilnworks.components.tasks.multiclass import Multiclass
+from kilnworks.components.tasks.regression import Regression
+from kilnworks.components.tasks.settings import TaskSettings
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import ConfigError, DataInvalid, UnknownName
 from tests.components.learning.training_examples import DIGITS, PRICES, TABLE
 
 pytestmark = pytest.mark.slow

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from components.tasks.choose import choose
-from components.tasks.labels import LabelStatistics
-from components.tasks.settings import TaskSettings
-from schemas.contract import Contract
+from kilnworks.components.tasks.choose import choose
+from kilnworks.components.tasks.labels import LabelStatistics
+from kilnworks.components.tasks.settings import TaskSettings
+from kilnworks.schemas.contract import Contract
 from tests.components.learning.training_examples import DIGITS, PRICES, TABLE
 
 pytestmark = pytest.mark.slow

@@ -7,24 +7,24 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.tasks.choose import choose
-from components.tasks.unlabelled import Unlabelled
-from pipelines.cli.app import main
-from schemas.champion import read_champion
-from schemas.contract import Contract
-from schemas.errors import ConfigError
+from kilnworks.components.tasks.choose import choose
+from kilnworks.components.tasks.unlabelled import Unlabelled
+from kilnworks.pipelines.cli.app import main
+from kilnworks.schemas.champion import read_champion
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import ConfigError
 from tests.components.tasks.reconstruction import Autoencoder, Reconstruction
 
 DEFINITION = """
 from pathlib import Path
 
-from components.evaluate import EvaluateConfig
-from components.ingest import IngestConfig
-from components.sources import CsvSource
-from components.learning.optimizers import Adam
-from components.train import TrainConfig
-from pipelines.core.chains import supervised
-from schemas.contract import load_contract
+from kilnworks.components.evaluate import EvaluateConfig
+from kilnworks.components.ingest import IngestConfig
+from kilnworks.components.sources import CsvSource
+from kilnworks.components.learning.optimizers import Adam
+from kilnworks.components.train import TrainConfig
+from kilnworks.pipelines.core.chains import supervised
+from kilnworks.schemas.contract import load_contract
 from tests.components.tasks.reconstruction import Autoencoder
 
 ROOT = Path(__file__).parents[1]

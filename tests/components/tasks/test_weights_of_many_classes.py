@@ -7,13 +7,13 @@ import polars as pl
 import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
-from components.learning.predict import predict
-from components.tasks.choose import choose
-from components.tasks.labels import LabelStatistics
-from components.tasks.multilabel import Multilabel
-from components.tasks.settings import TaskSettings
-from schemas.contract import NO_CLASS, Contract
-from schemas.errors import ConfigError
+from kilnworks.components.learning.predict import predict
+from kilnworks.components.tasks.choose import choose
+from kilnworks.components.tasks.labels import LabelStatistics
+from kilnworks.components.tasks.multilabel import Multilabel
+from kilnworks.components.tasks.settings import TaskSettings
+from kilnworks.schemas.contract import NO_CLASS, Contract
+from kilnworks.schemas.errors import ConfigError
 from tests.components.learning.training_examples import prepared, small, trained
 
 pytestmark = pytest.mark.slow

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from components.tracking.schema import FILE, read_schema
-from components.tracking.tracker import track_run
+from kilnworks.components.tracking.schema import FILE, read_schema
+from kilnworks.components.tracking.tracker import track_run
 from tests.components.reporting.invented_run import InventedRun
 
 pytestmark = pytest.mark.slow
@@ -23,7 +23,7 @@ SCRIPT = textwrap.dedent("""
     from pathlib import Path
     warnings.simplefilter("ignore")
     run, store, folder = map(Path, sys.argv[1:])
-    from components.tracking.tracker import track_run
+    from kilnworks.components.tracking.tracker import track_run
 
     def read(uri):
         from mlflow import MlflowClient
@@ -56,7 +56,7 @@ SCRIPT = textwrap.dedent("""
         database.execute("UPDATE alembic_version SET version_num = 'another'")
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/other.db"
     answer["outdated"] = track_run(run, store)
-    from components.tracking.schema import write_schema
+    from kilnworks.components.tracking.schema import write_schema
     write_schema(folder / "schema.sql")
     print(json.dumps(answer))
 """)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from components.tracking import sqlite as tracking_sqlite
-from components.tracking.collect import collect, flatten, key, milliseconds
-from components.tracking.tracker import track_run
+from kilnworks.components.tracking import sqlite as tracking_sqlite
+from kilnworks.components.tracking.collect import collect, flatten, key, milliseconds
+from kilnworks.components.tracking.tracker import track_run
 from tests.components.reporting.invented_run import InventedRun, dump, fingerprint
 
 
@@ -205,7 +205,7 @@ def test_nothing_is_half_there_when_writing_fails(tmp_path: Path, caplog: pytest
 def test_tracking_imports_neither_mlflow_nor_what_it_brings(tmp_path: Path) -> None:
     run = InventedRun(tmp_path).done()
     code = (
-        "import sys; from pathlib import Path; from components.tracking.tracker import track_run;"
+        "import sys; from pathlib import Path; from kilnworks.components.tracking.tracker import track_run;"
         f"assert track_run(Path({str(run.path)!r}), Path({str(tmp_path)!r}));"
         "print([m for m in ('mlflow','sqlalchemy','alembic','numpy','pandas','polars') if m in sys.modules])"
     )

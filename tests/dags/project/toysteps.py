@@ -10,13 +10,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from components.sources.window import Window
-from schemas.artifacts import CheckedExamples, Deployment, Evaluation, Model, Servable
-from schemas.champion import ChampionRecord, champion_path, write_champion
-from schemas.config import Config
-from schemas.context import Progress, RunContext
-from schemas.decision import Comparand, DecisionRecord
-from schemas.errors import DataInvalid, ServerUnavailable, StepSkipped
+from kilnworks.components.sources.window import Window
+from kilnworks.schemas.artifacts import CheckedExamples, Deployment, Evaluation, Model, Servable
+from kilnworks.schemas.champion import ChampionRecord, champion_path, write_champion
+from kilnworks.schemas.config import Config
+from kilnworks.schemas.context import Progress, RunContext
+from kilnworks.schemas.decision import Comparand, DecisionRecord
+from kilnworks.schemas.errors import DataInvalid, ServerUnavailable, StepSkipped
 
 
 class Lines(Config):

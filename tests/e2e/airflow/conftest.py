@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.core.store import Store
+from kilnworks.pipelines.core.store import Store
 from scripts.airflow import postgres
 from scripts.airflow.processes import ROOT, Airflow
 from tests import needed
@@ -158,7 +158,7 @@ def step_process(pipeline: str) -> int:
             words = (folder / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if words[1:5] == [b"-m", b"pipelines", b"step", pipeline.encode()]:
+        if words[1:5] == [b"-m", b"kilnworks", b"step", pipeline.encode()]:
             return int(folder.name)
     return 0
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from schemas.files import read_json
+from kilnworks.schemas.files import read_json
 
 pytestmark = pytest.mark.e2e
 
@@ -32,7 +32,7 @@ def rows(world, run):
 
 
 def checked():
-    from schemas.artifacts import CheckedExamples
+    from kilnworks.schemas.artifacts import CheckedExamples
 
     return CheckedExamples
 

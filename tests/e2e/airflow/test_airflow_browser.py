@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from schemas.champion import moves
-from schemas.files import read_json
+from kilnworks.schemas.champion import moves
+from kilnworks.schemas.files import read_json
 from tests import needed
 
 pytestmark = pytest.mark.e2e

@@ -7,8 +7,8 @@ import threading
 import psutil
 import pytest
 
-from pipelines.core.manifest import damage
-from schemas.files import read_json
+from kilnworks.pipelines.core.manifest import damage
+from kilnworks.schemas.files import read_json
 from tests.e2e.airflow.conftest import ENDED, parent, step_process
 
 pytestmark = pytest.mark.e2e

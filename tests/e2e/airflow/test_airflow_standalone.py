@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from schemas.champion import read_champion
+from kilnworks.schemas.champion import read_champion
 from scripts.airflow import postgres
 from scripts.airflow.home import is_free
 from scripts.airflow.processes import ROOT, free_port

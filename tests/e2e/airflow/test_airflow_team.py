@@ -9,8 +9,8 @@ from textwrap import dedent
 
 import pytest
 
-from pipelines.cli.app import main
-from schemas.champion import read_champion
+from kilnworks.pipelines.cli.app import main
+from kilnworks.schemas.champion import read_champion
 from scripts.airflow import postgres
 from scripts.airflow.processes import ROOT, Airflow
 from tests import needed

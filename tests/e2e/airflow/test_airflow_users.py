@@ -12,9 +12,9 @@ from typing import ClassVar
 
 import pytest
 
-from pipelines.core.store import Store
-from schemas.champion import moves
-from schemas.files import read_json
+from kilnworks.pipelines.core.store import Store
+from kilnworks.schemas.champion import moves
+from kilnworks.schemas.files import read_json
 from scripts.airflow.processes import ROOT
 from tests.e2e.airflow.conftest import PROJECT
 
@@ -204,7 +204,7 @@ def test_a_person_approves_with_changes_then_rejects_the_next(world):
 def locally_again(world, name, run_id):
     """Make a run again by the command that its report offers."""
     env = {**os.environ, "KILNWORKS_ROOT": str(PROJECT), "KILNWORKS_STORE": str(world.store.root)}
-    command = [sys.executable, "-m", "pipelines", "run", name, "--run-id", run_id]
+    command = [sys.executable, "-m", "kilnworks", "run", name, "--run-id", run_id]
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
 
 

@@ -19,7 +19,7 @@ from tests.waiting import until
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
 COMPONENTS = ("airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer")
 DEFINITION = """
-    from pipelines.core.graph import Pipeline, Step
+    from kilnworks.pipelines.core.graph import Pipeline, Step
     from chain import AddConfig, MakeConfig, add, make
 
     SMALL = Pipeline("small", (Step("one", make, MakeConfig()), Step("two", add, AddConfig(), {"number": "one"})))

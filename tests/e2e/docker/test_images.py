@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.cli.doctor import pins
+from kilnworks.pipelines.cli.doctor import pins
 from scripts.images.dockerfile import ROOT
 from scripts.images.roots import Builder, Image
 from tests import needed
@@ -43,7 +43,7 @@ def project(tmp_path) -> Path:
     for place in ("pipelines", "schemas/contracts"):
         (folder / place).mkdir(parents=True)
     (folder / "pipelines" / "nothing.py").write_text(
-        "from pipelines.core.graph import Pipeline\n\nNOTHING = Pipeline('nothing', ())\n"
+        "from kilnworks.pipelines.core.graph import Pipeline\n\nNOTHING = Pipeline('nothing', ())\n"
     )
     return folder
 

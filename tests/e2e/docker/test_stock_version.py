@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from pipelines.cli.app import main
-from schemas.champion import read_champion
+from kilnworks.pipelines.cli.app import main
+from kilnworks.schemas.champion import read_champion
 from tests.docker.written import service
 
 OLDEST_WITHOUT = (3, 13)

@@ -13,7 +13,7 @@ import grpc
 import pytest
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-from schemas.champion import read_champion
+from kilnworks.schemas.champion import read_champion
 from tests import needed
 from tests.docker.written import PROMETHEUS, ROOT, queries
 from tests.e2e.docker.composed import STOCK, Composed

@@ -77,10 +77,10 @@ class Attacked:
 
 @contextlib.contextmanager
 def started(folder: Path, *flags: str) -> Iterator[Attacked]:
-    """``python -m pipelines serve`` on free ports with metrics; asked to stop at the end, it must exit with 0."""
+    """``kilnworks serve`` on free ports with metrics; asked to stop at the end, it must exit with 0."""
     log, monitoring = folder / "stderr", folder / "monitoring.config"
     monitoring.write_text("prometheus_config { enable: true }")
-    command = [sys.executable, "-m", "pipelines", "serve", "--port=0", "--rest_api_port=0"]
+    command = [sys.executable, "-m", "kilnworks", "serve", "--port=0", "--rest_api_port=0"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "", "KILNWORKS_STORE": str(folder)}
     with log.open("w") as errors:
         process = subprocess.Popen(

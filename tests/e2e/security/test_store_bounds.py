@@ -10,9 +10,9 @@ import grpc
 import pytest
 from tensorflow_serving.apis import model_management_pb2, model_service_pb2_grpc
 
-from components.serving.errors import Code, ServingError
-from components.serving.model_config import ServedModel
-from components.serving.store_bounds import StoreBounds, bounds_of
+from kilnworks.components.serving.errors import Code, ServingError
+from kilnworks.components.serving.model_config import ServedModel
+from kilnworks.components.serving.store_bounds import StoreBounds, bounds_of
 from tests.e2e.security.attacked_server import Attacked, started
 
 pytestmark = pytest.mark.e2e

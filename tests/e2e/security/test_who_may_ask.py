@@ -15,8 +15,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import get_model_status_pb2, inference_pb2, model_management_pb2, predict_pb2
 
-from components.serving.client import Client, Options, Tls
-from schemas.errors import RequestInvalid
+from kilnworks.components.serving.client import Client, Options, Tls
+from kilnworks.schemas.errors import RequestInvalid
 from tests.e2e.security.attacked_server import Attacked, started
 from tests.e2e.security.authority import Authority, written
 from tests.waiting import until

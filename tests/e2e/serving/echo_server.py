@@ -6,9 +6,9 @@ import socket
 import time
 from contextlib import suppress
 
-from components.serving.rest.limits import Limits
-from components.serving.rest.messages import Request, Response
-from components.serving.rest.server import HttpServer
+from kilnworks.components.serving.rest.limits import Limits
+from kilnworks.components.serving.rest.messages import Request, Response
+from kilnworks.components.serving.rest.server import HttpServer
 
 LIMITS = Limits(
     header_bytes=8192,

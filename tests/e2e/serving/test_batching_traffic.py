@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from components.predicting.champion import through_server
-from schemas.errors import RequestInvalid
+from kilnworks.components.predicting.champion import through_server
+from kilnworks.schemas.errors import RequestInvalid
 from tests.e2e.serving.core_models import build
 from tests.e2e.serving.core_server import (
     Running,

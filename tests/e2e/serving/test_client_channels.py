@@ -12,8 +12,8 @@ import grpc
 import numpy as np
 import pytest
 
-from components.serving.client import AsyncClient, Client, Options, Policy, Tls, messages
-from schemas.errors import ServerUnavailable
+from kilnworks.components.serving.client import AsyncClient, Client, Options, Policy, Tls, messages
+from kilnworks.schemas.errors import ServerUnavailable
 from tests.e2e.serving.certificates import self_signed
 from tests.waiting import ends
 

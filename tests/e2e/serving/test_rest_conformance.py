@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.serving.client import AsyncClient, Client
-from components.serving.load import inputs_like, run_load
-from schemas.errors import ConfigError, RequestInvalid, ServerUnavailable, UnknownName
+from kilnworks.components.serving.client import AsyncClient, Client
+from kilnworks.components.serving.load import inputs_like, run_load
+from kilnworks.schemas.errors import ConfigError, RequestInvalid, ServerUnavailable, UnknownName
 
 pytestmark = pytest.mark.e2e
 
@@ -347,7 +347,7 @@ def test_load(served: Served, protocol: str) -> None:
 
 
 def test_the_load_command_says_why_a_signature_cannot_be_loaded(served: Served) -> None:
-    from pipelines.cli.serving import load
+    from kilnworks.pipelines.cli.serving import load
 
     with pytest.raises(RequestInvalid, match=r"Could not parse example|required but could not be found"):
         load(served.grpc, "half", signature="regress")

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from components.serving.rest.limits import Limits
-from components.serving.rest.server import HttpServer
+from kilnworks.components.serving.rest.limits import Limits
+from kilnworks.components.serving.rest.server import HttpServer
 from tests.e2e.serving.echo_server import LIMITS, answers_well, connect, echo, exchange, listening, read_all
 from tests.waiting import ends, until
 

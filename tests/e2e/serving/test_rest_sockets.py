@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from components.serving.rest.server import HttpServer
+from kilnworks.components.serving.rest.server import HttpServer
 from tests.e2e.serving.echo_server import LIMITS, answers_well, connect, echo, exchange, listening, read_all
 
 pytestmark = pytest.mark.e2e

@@ -6,10 +6,10 @@ import ssl
 
 import pytest
 
-from components.serving.options import TlsConfig
-from components.serving.rest.server import HttpServer
-from components.serving.tls import server_context
-from schemas.errors import ConfigError
+from kilnworks.components.serving.options import TlsConfig
+from kilnworks.components.serving.rest.server import HttpServer
+from kilnworks.components.serving.tls import server_context
+from kilnworks.schemas.errors import ConfigError
 from tests.e2e.serving.certificates import self_signed
 from tests.e2e.serving.echo_server import LIMITS, connect, echo, listening, read_all
 from tests.waiting import until

@@ -17,7 +17,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2, prediction_service_pb2_grpc
 
-from components.serving.client import Client
+from kilnworks.components.serving.client import Client
 from tests.e2e.serving.core_models import build
 from tests.e2e.serving.core_server import (
     ROOT,
@@ -210,7 +210,14 @@ def one_status(running: Running, version: int) -> object:
 def test_the_store_is_served_and_a_stop_lets_requests_finish(models: Path, tmp_path: Path) -> None:
     serving = tmp_path / "store" / "serving"
     shutil.copytree(models / "live" / "1", serving / "first" / "1")
-    command = [sys.executable, "-m", "components.serving", f"--store={tmp_path}/store", "--port=0", "--rest_api_port=0"]
+    command = [
+        sys.executable,
+        "-m",
+        "kilnworks.components.serving",
+        f"--store={tmp_path}/store",
+        "--port=0",
+        "--rest_api_port=0",
+    ]
     with (tmp_path / "stderr").open("w") as errors:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=ROOT)
     try:
@@ -245,8 +252,8 @@ def test_a_request_without_end_does_not_hold_the_process(models: Path) -> None:
 
 
 def test_rest_on_the_port_of_grpc_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
-    from components.serving.assembly import rest_options
-    from components.serving.flags import Flags
+    from kilnworks.components.serving.assembly import rest_options
+    from kilnworks.components.serving.flags import Flags
 
     assert rest_options(Flags(rest_api_port=8500), None) is None
     assert rest_options(Flags(port=7, rest_api_port=7), None) is None
@@ -279,7 +286,13 @@ def test_a_server_that_cannot_start_says_why(models: Path, flags: list[str], wor
     broken = models / "broken" / "1"
     broken.mkdir(parents=True, exist_ok=True)
     (models / "junk.ssl").write_text('server_key: "k" server_cert: "c"')
-    command = [sys.executable, "-m", "components.serving", "--port=0", *[f.format(models=models) for f in flags]]
+    command = [
+        sys.executable,
+        "-m",
+        "kilnworks.components.serving",
+        "--port=0",
+        *[f.format(models=models) for f in flags],
+    ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
     assert done.returncode in (1, 2)
     assert done.stdout == ""
@@ -296,13 +309,13 @@ def test_a_stop_before_the_first_model_is_there(models: Path, tmp_path: Path) ->
 
 
 def test_the_portable_server_answers_alike(models: Path) -> None:
-    from components.serving.assembly import make_engine
-    from components.serving.flags import Flags
-    from components.serving.grpc_methods import methods
-    from components.serving.grpc_options import GrpcOptions
-    from components.serving.grpc_portable import PortableServer
-    from components.serving.grpc_server import start_grpc
-    from components.serving.model_config import config_of
+    from kilnworks.components.serving.assembly import make_engine
+    from kilnworks.components.serving.flags import Flags
+    from kilnworks.components.serving.grpc_methods import methods
+    from kilnworks.components.serving.grpc_options import GrpcOptions
+    from kilnworks.components.serving.grpc_portable import PortableServer
+    from kilnworks.components.serving.grpc_server import start_grpc
+    from kilnworks.components.serving.model_config import config_of
 
     engine = make_engine(Flags())
     engine.core.reload(config_of({"m": str(models / "m")}), 60)

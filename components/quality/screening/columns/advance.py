@@ -14,9 +14,9 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from components.quality.screening.columns.axis import LEAST, SORTED, Axis, is_sorted
-from components.quality.screening.columns.date_parts import find_part
-from components.quality.screening.columns.table import Table
+from kilnworks.components.quality.screening.columns.axis import LEAST, SORTED, Axis, is_sorted
+from kilnworks.components.quality.screening.columns.date_parts import find_part
+from kilnworks.components.quality.screening.columns.table import Table
 
 Floats = NDArray[np.float64]
 Form = Literal["number", "date", "text", "part", "cycle", "constant"]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.quality.screening.columns.table import Table
+from kilnworks.components.quality.screening.columns.table import Table
 
 Floats = NDArray[np.float64]
 

@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import polars as pl
 
-from components.quality.screening.columns.kinds import describe
-from components.quality.screening.columns.like_dates import with_like_dates
-from components.quality.screening.columns.number_texts import BARE, find_formats
-from components.quality.screening.columns.table import Spec
-from components.quality.screening.files.reading import FileFacts
-from schemas.errors import ConfigError, UnknownName
-from schemas.number_format import NumberFormat
-from schemas.words import named, shown
+from kilnworks.components.quality.screening.columns.kinds import describe
+from kilnworks.components.quality.screening.columns.like_dates import with_like_dates
+from kilnworks.components.quality.screening.columns.number_texts import BARE, find_formats
+from kilnworks.components.quality.screening.columns.table import Spec
+from kilnworks.components.quality.screening.files.reading import FileFacts
+from kilnworks.schemas.errors import ConfigError, UnknownName
+from kilnworks.schemas.number_format import NumberFormat
+from kilnworks.schemas.words import named, shown
 
 PLAIN = NumberFormat()
 

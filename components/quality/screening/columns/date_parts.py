@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 
-from components.quality.screening.columns.table import Table
+from kilnworks.components.quality.screening.columns.table import Table
 
 Whole = Callable[[pl.Expr], pl.Expr]
 

@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from components.dates.reading import read_dates
-from schemas.dates import DateFormat
+from kilnworks.components.dates.reading import read_dates
+from kilnworks.schemas.dates import DateFormat
 
 
 def parse_dates(series: pl.Series, how: DateFormat) -> NDArray[np.float64]:

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from components.quality.screening.columns.axis import Axis
-from components.quality.screening.columns.table import Table
+from kilnworks.components.quality.screening.columns.axis import Axis
+from kilnworks.components.quality.screening.columns.table import Table
 
 Floats = NDArray[np.float64]
 

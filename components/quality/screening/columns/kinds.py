@@ -6,14 +6,14 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from components.dates.finding import find_dates
-from components.dates.numbers import find_number_dates
-from components.dates.unread import unread
-from components.quality.screening.columns.number_texts import find_formats, likelier, thousands_points
-from components.quality.screening.columns.table import Kind, Spec
-from schemas.errors import DataUnreadable
-from schemas.magnitudes import EXACT, INT64_MAX, INT64_MIN
-from schemas.number_format import NumberFormat
+from kilnworks.components.dates.finding import find_dates
+from kilnworks.components.dates.numbers import find_number_dates
+from kilnworks.components.dates.unread import unread
+from kilnworks.components.quality.screening.columns.number_texts import find_formats, likelier, thousands_points
+from kilnworks.components.quality.screening.columns.table import Kind, Spec
+from kilnworks.schemas.errors import DataUnreadable
+from kilnworks.schemas.magnitudes import EXACT, INT64_MAX, INT64_MIN
+from kilnworks.schemas.number_format import NumberFormat
 
 MISSING_WORDS: frozenset[str] = frozenset(
     [

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from components.quality.screening.columns.table import Spec
-from schemas.dates import DateFormat
+from kilnworks.components.quality.screening.columns.table import Spec
+from kilnworks.schemas.dates import DateFormat
 
 
 def with_like_dates(specs: Mapping[str, Spec]) -> dict[str, Spec]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from schemas.number_format import APOSTROPHES, BLANKS, MINUS, NumberFormat, ascii_digits
-from schemas.words import shown
+from kilnworks.schemas.number_format import APOSTROPHES, BLANKS, MINUS, NumberFormat, ascii_digits
+from kilnworks.schemas.words import shown
 
 _CURRENCIES = """
 USD EUR GBP JPY CHF CNY INR AUD CAD NZD SGD HKD SEK NOK DKK ISK PLN CZK HUF RON BGN TRY RUB UAH BRL MXN ARS CLP COP PEN

@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from components.quality.screening.columns.dates import parse_dates
-from schemas.dates import ISO, DateFormat
-from schemas.magnitudes import EXACT, FLOAT32_MAX
-from schemas.number_format import NumberFormat
+from kilnworks.components.quality.screening.columns.dates import parse_dates
+from kilnworks.schemas.dates import ISO, DateFormat
+from kilnworks.schemas.magnitudes import EXACT, FLOAT32_MAX
+from kilnworks.schemas.number_format import NumberFormat
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from components.quality.screening.columns.table import Kind, Table
+from kilnworks.components.quality.screening.columns.table import Kind, Table
 
 Floats = NDArray[np.float64]
 

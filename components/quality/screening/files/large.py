@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from components.quality.screening.files.reading import FileFacts
-from components.quality.screening.files.text_file import TextFacts
-from components.sources.files.endings import gzipped, kind_of_name
-from components.sources.files.guard import reading
-from components.sources.files.layout import refuse_repeated
-from components.sources.files.table import scan_rows
-from components.sources.files.text import TextFile
-from components.sources.parquet import parquet_schema
-from schemas.errors import DataUnreadable
+from kilnworks.components.quality.screening.files.reading import FileFacts
+from kilnworks.components.quality.screening.files.text_file import TextFacts
+from kilnworks.components.sources.files.endings import gzipped, kind_of_name
+from kilnworks.components.sources.files.guard import reading
+from kilnworks.components.sources.files.layout import refuse_repeated
+from kilnworks.components.sources.files.table import scan_rows
+from kilnworks.components.sources.files.text import TextFile
+from kilnworks.components.sources.parquet import parquet_schema
+from kilnworks.schemas.errors import DataUnreadable
 
 BYTES = 512 * 2**20
 """Text files above this size, in bytes, are not held in memory as a whole."""

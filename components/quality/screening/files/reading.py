@@ -15,18 +15,18 @@ from typing import Any
 
 import polars as pl
 
-from components.quality.screening.files.text_file import TextFacts, inspect_text, lines_above
-from components.sources.files.content import cut_off, read_head, refuse_empty, refuse_other
-from components.sources.files.endings import ENDINGS, Kind, gzipped
-from components.sources.files.guard import reading
-from components.sources.files.json_lines import column, fields, rows
-from components.sources.files.kinds import kind_inside, kind_of_path
-from components.sources.files.layout import Layout, layout_of, refuse_repeated, unnamed_words
-from components.sources.files.notes import say
-from components.sources.files.survey import refuse_ragged, survey
-from components.sources.parquet import parquet_schema
-from components.sources.paths import find_files
-from schemas.errors import DataUnreadable
+from kilnworks.components.quality.screening.files.text_file import TextFacts, inspect_text, lines_above
+from kilnworks.components.sources.files.content import cut_off, read_head, refuse_empty, refuse_other
+from kilnworks.components.sources.files.endings import ENDINGS, Kind, gzipped
+from kilnworks.components.sources.files.guard import reading
+from kilnworks.components.sources.files.json_lines import column, fields, rows
+from kilnworks.components.sources.files.kinds import kind_inside, kind_of_path
+from kilnworks.components.sources.files.layout import Layout, layout_of, refuse_repeated, unnamed_words
+from kilnworks.components.sources.files.notes import say
+from kilnworks.components.sources.files.survey import refuse_ragged, survey
+from kilnworks.components.sources.parquet import parquet_schema
+from kilnworks.components.sources.paths import find_files
+from kilnworks.schemas.errors import DataUnreadable
 
 Format = Kind
 
@@ -143,9 +143,9 @@ def _nested(value: Any) -> Any:
 
 def _read_npz(path: Path) -> pl.DataFrame:
     """Arrays of one value a row; others are passed over."""
-    from components.sources.base import Wanted
-    from components.sources.columns import Column
-    from components.sources.npz import NpzSource
+    from kilnworks.components.sources.base import Wanted
+    from kilnworks.components.sources.columns import Column
+    from kilnworks.components.sources.npz import NpzSource
 
     source = NpzSource(path=str(path))
     names = source.column_names()

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.sources.files.content import MARKS
-from components.sources.files.layout import layout_of
+from kilnworks.components.sources.files.content import MARKS
+from kilnworks.components.sources.files.layout import layout_of
 
 DELIMITERS = ",;\t|"
 START = 2**20

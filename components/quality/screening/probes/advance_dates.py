@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from components.quality.screening.columns.advance import Advance
-from components.quality.screening.probes.evidence import Evidence, certain, suspicious
-from components.quality.screening.probes.gaps import learn_gaps, no_gaps
-from components.quality.screening.probes.probe import Batch, Learned, first_rows
-from components.quality.stats.pvalues import rate_increase
+from kilnworks.components.quality.screening.columns.advance import Advance
+from kilnworks.components.quality.screening.probes.evidence import Evidence, certain, suspicious
+from kilnworks.components.quality.screening.probes.gaps import learn_gaps, no_gaps
+from kilnworks.components.quality.screening.probes.probe import Batch, Learned, first_rows
+from kilnworks.components.quality.stats.pvalues import rate_increase
 
 Floats = NDArray[np.float64]
 DAY = 86400.0

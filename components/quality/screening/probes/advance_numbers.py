@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from components.quality.screening.columns.advance import Advance
-from components.quality.screening.probes.evidence import Evidence, certain, suspicious
-from components.quality.screening.probes.probe import Batch, Learned
-from components.quality.screening.probes.probe_rows import counts_rows
-from components.quality.screening.probes.steps import Steps, steps_in
-from components.quality.stats.pvalues import rate_increase
+from kilnworks.components.quality.screening.columns.advance import Advance
+from kilnworks.components.quality.screening.probes.evidence import Evidence, certain, suspicious
+from kilnworks.components.quality.screening.probes.probe import Batch, Learned
+from kilnworks.components.quality.screening.probes.probe_rows import counts_rows
+from kilnworks.components.quality.screening.probes.steps import Steps, steps_in
+from kilnworks.components.quality.stats.pvalues import rate_increase
 
 Floats = NDArray[np.float64]
 JUMP = 100.0

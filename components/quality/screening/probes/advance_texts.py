@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from components.quality.screening.columns.advance import Advance, cycle_of, ordered_texts, usual_outline
-from components.quality.screening.columns.date_parts import disagrees
-from components.quality.screening.probes.evidence import Evidence
-from components.quality.screening.probes.probe import Batch, Learned, first_rows
-from components.quality.stats.pvalues import rate_increase
+from kilnworks.components.quality.screening.columns.advance import Advance, cycle_of, ordered_texts, usual_outline
+from kilnworks.components.quality.screening.columns.date_parts import disagrees
+from kilnworks.components.quality.screening.probes.evidence import Evidence
+from kilnworks.components.quality.screening.probes.probe import Batch, Learned, first_rows
+from kilnworks.components.quality.stats.pvalues import rate_increase
 
 Floats = NDArray[np.float64]
 KNOWN = 500

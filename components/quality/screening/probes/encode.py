@@ -9,8 +9,8 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from components.quality.screening.probes.probe import Batch
-from components.quality.stats.histogram import Histogram
+from kilnworks.components.quality.screening.probes.probe import Batch
+from kilnworks.components.quality.stats.histogram import Histogram
 
 Codes = NDArray[np.int16]
 Floats = NDArray[np.float64]

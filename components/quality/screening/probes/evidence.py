@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from schemas.contract import Severity
+from kilnworks.schemas.contract import Severity
 
 
 @dataclass(frozen=True)

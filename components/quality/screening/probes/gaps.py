@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.quality.screening.probes.evidence import Evidence
+from kilnworks.components.quality.screening.probes.evidence import Evidence
 
 Floats = NDArray[np.float64]
 DAY = 86400.0

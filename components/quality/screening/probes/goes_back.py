@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from components.quality.screening.columns.kinds import describe
-from components.quality.screening.columns.table import Table
-from components.quality.screening.probes.evidence import Evidence, certain
-from components.quality.screening.probes.steps import steps_of
-from schemas.contract import Advances, Contract
+from kilnworks.components.quality.screening.columns.kinds import describe
+from kilnworks.components.quality.screening.columns.table import Table
+from kilnworks.components.quality.screening.probes.evidence import Evidence, certain
+from kilnworks.components.quality.screening.probes.steps import steps_of
+from kilnworks.schemas.contract import Advances, Contract
 
 
 def going_back(contract: Contract, table: Table) -> Iterator[Evidence]:

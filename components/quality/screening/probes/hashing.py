@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from components.quality.screening.columns.table import Table
+from kilnworks.components.quality.screening.columns.table import Table
 
 Hashes = NDArray[np.uint64]
 

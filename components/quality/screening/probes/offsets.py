@@ -7,9 +7,9 @@ from typing import Any
 
 import polars as pl
 
-from components.quality.screening.columns.table import Table
-from components.quality.screening.probes.evidence import Evidence, certain, suspicious
-from components.quality.screening.probes.probe import first_rows
+from kilnworks.components.quality.screening.columns.table import Table
+from kilnworks.components.quality.screening.probes.evidence import Evidence, certain, suspicious
+from kilnworks.components.quality.screening.probes.probe import first_rows
 
 _CLOCK = r"\d{1,2}:\d{2}"
 _OFFSET = r"\d{1,2}:\d{2}.*?(Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)$"

@@ -8,12 +8,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from components.quality.screening.columns.advance import Advance
-from components.quality.screening.columns.axis import Axis, is_sorted
-from components.quality.screening.columns.table import Table
-from components.quality.screening.files.reading import FileFacts
-from components.quality.screening.probes.evidence import Evidence
-from components.quality.screening.probes.hashing import local_hashes
+from kilnworks.components.quality.screening.columns.advance import Advance
+from kilnworks.components.quality.screening.columns.axis import Axis, is_sorted
+from kilnworks.components.quality.screening.columns.table import Table
+from kilnworks.components.quality.screening.files.reading import FileFacts
+from kilnworks.components.quality.screening.probes.evidence import Evidence
+from kilnworks.components.quality.screening.probes.hashing import local_hashes
 
 Learned = dict[str, Any]
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from components.quality.screening.columns.advance import Advance
-from components.quality.screening.probes.advance_dates import compare_date, learn_date
-from components.quality.screening.probes.advance_numbers import compare_number, learn_number
-from components.quality.screening.probes.advance_texts import (
+from kilnworks.components.quality.screening.columns.advance import Advance
+from kilnworks.components.quality.screening.probes.advance_dates import compare_date, learn_date
+from kilnworks.components.quality.screening.probes.advance_numbers import compare_number, learn_number
+from kilnworks.components.quality.screening.probes.advance_texts import (
     compare_cycle,
     compare_part,
     compare_text,
@@ -13,8 +13,8 @@ from components.quality.screening.probes.advance_texts import (
     learn_part,
     learn_text,
 )
-from components.quality.screening.probes.evidence import Evidence
-from components.quality.screening.probes.probe import Batch, Learned
+from kilnworks.components.quality.screening.probes.evidence import Evidence
+from kilnworks.components.quality.screening.probes.probe import Batch, Learned
 
 _LEARN = {
     "number": learn_number,

@@ -9,12 +9,12 @@ from zlib import crc32
 import numpy as np
 import polars as pl
 
-from components.quality.drift.psi import psi
-from components.quality.screening.columns.views import Categories, category_views
-from components.quality.screening.probes.evidence import Evidence
-from components.quality.screening.probes.probe import Batch, Learned
-from components.quality.stats.memory import inflation
-from components.quality.stats.pvalues import cell_z, homogeneity, normal_tail, rate_increase
+from kilnworks.components.quality.drift.psi import psi
+from kilnworks.components.quality.screening.columns.views import Categories, category_views
+from kilnworks.components.quality.screening.probes.evidence import Evidence
+from kilnworks.components.quality.screening.probes.probe import Batch, Learned
+from kilnworks.components.quality.stats.memory import inflation
+from kilnworks.components.quality.stats.pvalues import cell_z, homogeneity, normal_tail, rate_increase
 
 LEVELS = 3000
 """Most levels whose counts are remembered; of columns with more, new ones are not looked for."""

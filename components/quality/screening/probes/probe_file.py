@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from components.quality.screening.files.text_file import TextFacts
-from components.quality.screening.probes.evidence import Evidence, certain, suspicious
-from components.quality.screening.probes.offsets import compare_offsets, learn_offsets
-from components.quality.screening.probes.probe import Batch, Learned, first_rows
-from schemas.words import listed
+from kilnworks.components.quality.screening.files.text_file import TextFacts
+from kilnworks.components.quality.screening.probes.evidence import Evidence, certain, suspicious
+from kilnworks.components.quality.screening.probes.offsets import compare_offsets, learn_offsets
+from kilnworks.components.quality.screening.probes.probe import Batch, Learned, first_rows
+from kilnworks.schemas.words import listed
 
 NEARLY_ALL = 0.75
 """Share of the columns of texts whose names a row holds that is the header once more."""

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
-from components.dates.finding import find_dates
-from components.quality.screening.columns.kinds import MISSING_WORDS
-from components.quality.screening.columns.table import Table
-from components.quality.screening.probes.evidence import Evidence, certain, suspicious
-from components.quality.screening.probes.probe import Batch, Learned, first_rows
-from components.quality.stats.memory import inflation
-from components.quality.stats.pvalues import rate_change, rate_increase
-from schemas.dates import ISO
+from kilnworks.components.dates.finding import find_dates
+from kilnworks.components.quality.screening.columns.kinds import MISSING_WORDS
+from kilnworks.components.quality.screening.columns.table import Table
+from kilnworks.components.quality.screening.probes.evidence import Evidence, certain, suspicious
+from kilnworks.components.quality.screening.probes.probe import Batch, Learned, first_rows
+from kilnworks.components.quality.stats.memory import inflation
+from kilnworks.components.quality.stats.pvalues import rate_change, rate_increase
+from kilnworks.schemas.dates import ISO
 
 
 class MissingProbe:

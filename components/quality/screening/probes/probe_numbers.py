@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from components.quality.drift.psi import psi
-from components.quality.screening.columns.views import Numbers, number_views
-from components.quality.screening.probes.evidence import Evidence
-from components.quality.screening.probes.probe import Batch, Learned, first_rows
-from components.quality.stats.histogram import Histogram
-from components.quality.stats.memory import inflation
-from components.quality.stats.pvalues import homogeneity, ks_tail, normal_tail, rate_change, rate_increase
-from components.quality.stats.tails import bounds, stray
+from kilnworks.components.quality.drift.psi import psi
+from kilnworks.components.quality.screening.columns.views import Numbers, number_views
+from kilnworks.components.quality.screening.probes.evidence import Evidence
+from kilnworks.components.quality.screening.probes.probe import Batch, Learned, first_rows
+from kilnworks.components.quality.stats.histogram import Histogram
+from kilnworks.components.quality.stats.memory import inflation
+from kilnworks.components.quality.stats.pvalues import homogeneity, ks_tail, normal_tail, rate_change, rate_increase
+from kilnworks.components.quality.stats.tails import bounds, stray
 
 Floats = NDArray[np.float64]
 

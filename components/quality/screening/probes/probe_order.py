@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.quality.screening.columns.table import Table
-from components.quality.screening.probes.evidence import Evidence
-from components.quality.screening.probes.gaps import DAY, learn_gaps, no_gaps
-from components.quality.screening.probes.probe import Batch, Learned
-from components.quality.stats.pvalues import normal_tail, rate_increase
+from kilnworks.components.quality.screening.columns.table import Table
+from kilnworks.components.quality.screening.probes.evidence import Evidence
+from kilnworks.components.quality.screening.probes.gaps import DAY, learn_gaps, no_gaps
+from kilnworks.components.quality.screening.probes.probe import Batch, Learned
+from kilnworks.components.quality.stats.pvalues import normal_tail, rate_increase
 
 Floats = NDArray[np.float64]
 MOMENTS = 8

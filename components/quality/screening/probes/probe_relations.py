@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.quality.screening.columns.drifts import goes_with
-from components.quality.screening.columns.views import Numbers
-from components.quality.screening.probes.evidence import Evidence
-from components.quality.screening.probes.probe import Batch, Learned
-from components.quality.screening.probes.probe_numbers import compare_numbers, learn_numbers, mild
-from components.quality.stats.pvalues import rate_increase
+from kilnworks.components.quality.screening.columns.drifts import goes_with
+from kilnworks.components.quality.screening.columns.views import Numbers
+from kilnworks.components.quality.screening.probes.evidence import Evidence
+from kilnworks.components.quality.screening.probes.probe import Batch, Learned
+from kilnworks.components.quality.screening.probes.probe_numbers import compare_numbers, learn_numbers, mild
+from kilnworks.components.quality.stats.pvalues import rate_increase
 
 Floats = NDArray[np.float64]
 

@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from components.quality.screening.columns.table import Table
-from components.quality.screening.probes.evidence import Evidence, certain, suspicious
-from components.quality.screening.probes.hashing import hash_column, hash_rows, local_hashes, pack, seen
-from components.quality.screening.probes.probe import Batch, Learned, first_rows
-from components.quality.stats.pvalues import chi2_tail, normal_tail, rate_increase
+from kilnworks.components.quality.screening.columns.table import Table
+from kilnworks.components.quality.screening.probes.evidence import Evidence, certain, suspicious
+from kilnworks.components.quality.screening.probes.hashing import hash_column, hash_rows, local_hashes, pack, seen
+from kilnworks.components.quality.screening.probes.probe import Batch, Learned, first_rows
+from kilnworks.components.quality.stats.pvalues import chi2_tail, normal_tail, rate_increase
 
 Flags = NDArray[np.bool_]
 _LOOK_UP = 50_000

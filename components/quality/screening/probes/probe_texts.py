@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
-from components.quality.screening.probes.evidence import Evidence
-from components.quality.screening.probes.probe import Batch, Learned
-from components.quality.stats.pvalues import normal_tail, rate_change
+from kilnworks.components.quality.screening.probes.evidence import Evidence
+from kilnworks.components.quality.screening.probes.probe import Batch, Learned
+from kilnworks.components.quality.stats.pvalues import normal_tail, rate_change
 
 _BROKEN = "\u00c3[\u0080-\u00bf\u0152-\u02dc\u2013-\u2122]|\u00e2\u20ac|\u00c2[\u0080-\u00bf]|\u00ef\u00bb\u00bf"
 

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.quality.screening.probes.encode import Codes, Coding, encode, learn_codings, one_hot
-from components.quality.screening.probes.evidence import Evidence
-from components.quality.screening.probes.probe import Batch, Learned
-from components.quality.screening.probes.stretches import TOGETHER
-from components.quality.stats.memory import inflation
-from components.quality.stats.pvalues import cell_z, chi2_tail, normal_tail, rate_increase
+from kilnworks.components.quality.screening.probes.encode import Codes, Coding, encode, learn_codings, one_hot
+from kilnworks.components.quality.screening.probes.evidence import Evidence
+from kilnworks.components.quality.screening.probes.probe import Batch, Learned
+from kilnworks.components.quality.screening.probes.stretches import TOGETHER
+from kilnworks.components.quality.stats.memory import inflation
+from kilnworks.components.quality.stats.pvalues import cell_z, chi2_tail, normal_tail, rate_increase
 
 Floats = NDArray[Any]
 

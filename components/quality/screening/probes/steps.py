@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from components.quality.screening.columns.advance import Advance, group_codes
-from components.quality.screening.columns.table import Table
-from components.quality.screening.probes.probe import Batch
+from kilnworks.components.quality.screening.columns.advance import Advance, group_codes
+from kilnworks.components.quality.screening.columns.table import Table
+from kilnworks.components.quality.screening.probes.probe import Batch
 
 Floats = NDArray[np.float64]
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.quality.screening.columns.axis import Axis
-from components.quality.screening.columns.table import Table
-from components.quality.screening.probes.evidence import Evidence
+from kilnworks.components.quality.screening.columns.axis import Axis
+from kilnworks.components.quality.screening.columns.table import Table
+from kilnworks.components.quality.screening.probes.evidence import Evidence
 
 Learn = Callable[[Table], Any]
 Compare = Callable[[Any, Table], Iterable[Evidence]]

@@ -12,8 +12,8 @@ def test_every_variable_is_put_back() -> None:
     """Those of a second optimizer and of the generators of random numbers, too, so that training is as without."""
     import keras
 
-    from components.learning.input_pipeline import MemoryFeed
-    from components.learning.own.trial import try_one_batch
+    from kilnworks.components.learning.input_pipeline import MemoryFeed
+    from kilnworks.components.learning.own.trial import try_one_batch
     from tests.components.learning.toys import Duel
 
     feed = MemoryFeed((np.ones((16, 3), np.float32), np.ones((16, 1), np.float32)), 8, 0, unpack=lambda x: x)

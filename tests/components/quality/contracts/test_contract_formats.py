@@ -6,17 +6,17 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from components.quality.contracts.diff import diff_contracts
-from components.quality.contracts.evolve import evolve_contract
-from components.quality.contracts.infer import infer_contract
-from components.quality.contracts.json_schema import export_json_schema
-from components.quality.contracts.tfmd import export_schema
-from components.quality.contracts.tfmd_read import import_schema
-from components.quality.expectations.gx import load_gx
-from components.quality.screening.check import check_file
-from pipelines.cli.contract import contract_app
-from schemas.contract import Contract, Feature, Label, dump_contract, load_contract
-from schemas.errors import ConfigError, ContractError, DataInvalid
+from kilnworks.components.quality.contracts.diff import diff_contracts
+from kilnworks.components.quality.contracts.evolve import evolve_contract
+from kilnworks.components.quality.contracts.infer import infer_contract
+from kilnworks.components.quality.contracts.json_schema import export_json_schema
+from kilnworks.components.quality.contracts.tfmd import export_schema
+from kilnworks.components.quality.contracts.tfmd_read import import_schema
+from kilnworks.components.quality.expectations.gx import load_gx
+from kilnworks.components.quality.screening.check import check_file
+from kilnworks.pipelines.cli.contract import contract_app
+from kilnworks.schemas.contract import Contract, Feature, Label, dump_contract, load_contract
+from kilnworks.schemas.errors import ConfigError, ContractError, DataInvalid
 
 BASE = Contract(
     name="base",

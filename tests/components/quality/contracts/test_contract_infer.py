@@ -4,14 +4,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.dates.finding import find_dates
-from components.quality.contracts.infer import infer_contract
-from components.quality.contracts.infer_rules import limits
-from components.quality.screening.columns.dates import parse_dates
-from components.quality.screening.columns.kinds import describe
-from schemas.contract import dump_contract, parse_contract
-from schemas.dates import DateFormat
-from schemas.errors import ConfigError, DataUnreadable, UnknownName
+from kilnworks.components.dates.finding import find_dates
+from kilnworks.components.quality.contracts.infer import infer_contract
+from kilnworks.components.quality.contracts.infer_rules import limits
+from kilnworks.components.quality.screening.columns.dates import parse_dates
+from kilnworks.components.quality.screening.columns.kinds import describe
+from kilnworks.schemas.contract import dump_contract, parse_contract
+from kilnworks.schemas.dates import DateFormat
+from kilnworks.schemas.errors import ConfigError, DataUnreadable, UnknownName
 from tests.quality.clean_sources import orders, patients
 
 

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
-from components.quality.contracts.json_schema import export_json_schema
-from components.quality.contracts.tfmd import export_schema
-from components.quality.contracts.tfmd_read import import_schema
-from pipelines.cli.contract import contract_app
-from schemas.contract import Contract, Feature, Label, Rows, load_contract
-from schemas.errors import ContractError
+from kilnworks.components.quality.contracts.json_schema import export_json_schema
+from kilnworks.components.quality.contracts.tfmd import export_schema
+from kilnworks.components.quality.contracts.tfmd_read import import_schema
+from kilnworks.pipelines.cli.contract import contract_app
+from kilnworks.schemas.contract import Contract, Feature, Label, Rows, load_contract
+from kilnworks.schemas.errors import ContractError
 
 SHARES = [None, 0.0, 0.29, 1 / 3, 0.5, 1.0]
 

@@ -8,22 +8,22 @@ import pytest
 from scipy import stats as scipy_stats
 from scipy.spatial.distance import jensenshannon
 
-from components.judging.metrics import auc
-from components.quality.drift.chi_squared import chi_squared
-from components.quality.drift.compare import compare
-from components.quality.drift.correction import benjamini_hochberg
-from components.quality.drift.domain_classifier import domain_classifier
-from components.quality.drift.jensen_shannon import jensen_shannon
-from components.quality.drift.kolmogorov_smirnov import kolmogorov_smirnov
-from components.quality.drift.missing_rate import missing_rate
-from components.quality.drift.new_categories import new_categories
-from components.quality.drift.psi import psi
-from components.quality.stats.counts import Counts
-from components.quality.stats.histogram import Histogram
-from components.quality.stats.summary import merge, summarise
-from schemas.contract import Contract, Feature, Label, dump_contract, parse_contract
-from schemas.errors import ConfigError
-from schemas.reference import DriftThresholds
+from kilnworks.components.judging.metrics import auc
+from kilnworks.components.quality.drift.chi_squared import chi_squared
+from kilnworks.components.quality.drift.compare import compare
+from kilnworks.components.quality.drift.correction import benjamini_hochberg
+from kilnworks.components.quality.drift.domain_classifier import domain_classifier
+from kilnworks.components.quality.drift.jensen_shannon import jensen_shannon
+from kilnworks.components.quality.drift.kolmogorov_smirnov import kolmogorov_smirnov
+from kilnworks.components.quality.drift.missing_rate import missing_rate
+from kilnworks.components.quality.drift.new_categories import new_categories
+from kilnworks.components.quality.drift.psi import psi
+from kilnworks.components.quality.stats.counts import Counts
+from kilnworks.components.quality.stats.histogram import Histogram
+from kilnworks.components.quality.stats.summary import merge, summarise
+from kilnworks.schemas.contract import Contract, Feature, Label, dump_contract, parse_contract
+from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.reference import DriftThresholds
 
 A, B = np.array([20.0, 30, 0, 50]), np.array([100.0, 300, 40, 560])
 

@@ -6,12 +6,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.quality.rows.batches import Batch, Rows
-from components.quality.profile.free_text import why_read
-from components.quality.drift.report import moved
-from components.quality.profile.profile import profile_rows
-from components.quality.drift.text_traits import script, traits, with_traits
-from schemas.contract import Contract
+from kilnworks.components.quality.drift.report import moved
+from kilnworks.components.quality.drift.text_traits import script, traits, with_traits
+from kilnworks.components.quality.profile.free_text import why_read
+from kilnworks.components.quality.profile.profile import profile_rows
+from kilnworks.components.quality.rows.batches import Batch, Rows
+from kilnworks.schemas.contract import Contract
 
 WORDS = ["good", "bad", "film", "story", "actor", "music", "scene", "plot", "a", "the", "of", "and"]
 

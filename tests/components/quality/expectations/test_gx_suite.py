@@ -12,13 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.quality.expectations.data_docs import write_data_docs
-from components.quality.expectations.frames import tensor_columns, to_pandas
-from components.quality.expectations.rule import WHOLE
-from components.quality.expectations.run_gx import check_splits, suites_of
-from components.quality.rows.batches import rows_of_frame
-from schemas.contract import Contract, Feature, parse_contract
-from schemas.errors import ContractError, UnknownName
+from kilnworks.components.quality.expectations.data_docs import write_data_docs
+from kilnworks.components.quality.expectations.frames import tensor_columns, to_pandas
+from kilnworks.components.quality.expectations.rule import WHOLE
+from kilnworks.components.quality.expectations.run_gx import check_splits, suites_of
+from kilnworks.components.quality.rows.batches import rows_of_frame
+from kilnworks.schemas.contract import Contract, Feature, parse_contract
+from kilnworks.schemas.errors import ContractError, UnknownName
 from tests.effort import tries
 
 pytestmark = pytest.mark.slow
@@ -323,7 +323,7 @@ def test_log_and_standard_output_stay_quiet(capfd, caplog):
 def test_import_leaves_out_spark_and_puts_off_charts_and_statistics():
     code = """if True:
         import os, sys
-        from components.quality.expectations.gx import load_gx
+        from kilnworks.components.quality.expectations.gx import load_gx
         gx = load_gx()
         assert os.environ["GX_ANALYTICS_ENABLED"] == "false"
         import inspect

@@ -4,14 +4,14 @@ import json
 
 import polars as pl
 
-from components.charts.sparkline import sparkline
-from components.quality.expectations.history import earlier_runs, worst_failed
-from components.quality.expectations.outcome import Outcome
-from components.quality.expectations.sample_rows import sample_rows
-from components.quality.rows.batches import rows_of_frame
-from components.reporting.reading import read_run
-from components.reporting.sections.history import history
-from schemas.contract import parse_contract
+from kilnworks.components.charts.sparkline import sparkline
+from kilnworks.components.quality.expectations.history import earlier_runs, worst_failed
+from kilnworks.components.quality.expectations.outcome import Outcome
+from kilnworks.components.quality.expectations.sample_rows import sample_rows
+from kilnworks.components.quality.rows.batches import rows_of_frame
+from kilnworks.components.reporting.reading import read_run
+from kilnworks.components.reporting.sections.history import history
+from kilnworks.schemas.contract import parse_contract
 
 
 def a_run(root, name: str, day: int, share: float | None, missing: float, step: str = "checked"):

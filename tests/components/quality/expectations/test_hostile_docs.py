@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.quality.expectations.data_docs import write_data_docs
-from components.quality.expectations.markup import arrived, carried
-from components.quality.expectations.run_gx import check_splits, suites_of
-from components.quality.rows.batches import rows_of_frame
-from schemas.contract import Contract, parse_contract
+from kilnworks.components.quality.expectations.data_docs import write_data_docs
+from kilnworks.components.quality.expectations.markup import arrived, carried
+from kilnworks.components.quality.expectations.run_gx import check_splits, suites_of
+from kilnworks.components.quality.rows.batches import rows_of_frame
+from kilnworks.schemas.contract import Contract, parse_contract
 from tests.hostile import HOSTILE, MARK, Read, harmless
 
 pytestmark = pytest.mark.slow

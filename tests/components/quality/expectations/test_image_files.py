@@ -10,11 +10,11 @@ from click.testing import Result
 from PIL import Image
 from typer.testing import CliRunner
 
-from components.ingest import IngestConfig, ingest
-from components.quality.expectations.run_gx import check_splits, suites_of
-from components.quality.rows.batches import rows_of_frame
-from components.reporting.sections.data import _facts
-from components.sources import (
+from kilnworks.components.ingest import IngestConfig, ingest
+from kilnworks.components.quality.expectations.run_gx import check_splits, suites_of
+from kilnworks.components.quality.rows.batches import rows_of_frame
+from kilnworks.components.reporting.sections.data import _facts
+from kilnworks.components.sources import (
     AsGiven,
     ByHash,
     GivenSplits,
@@ -24,13 +24,13 @@ from components.sources import (
     ParquetSource,
     Wanted,
 )
-from components.sources.columns import contract_columns
-from components.starting.file_checks import usual_range
-from components.validate import ValidateConfig, validate
-from pipelines.cli.contract import contract_app
-from schemas.artifacts import Examples
-from schemas.contract import Contract, load_contract, parse_contract
-from schemas.errors import ContractError, DataInvalid
+from kilnworks.components.sources.columns import contract_columns
+from kilnworks.components.starting.file_checks import usual_range
+from kilnworks.components.validate import ValidateConfig, validate
+from kilnworks.pipelines.cli.contract import contract_app
+from kilnworks.schemas.artifacts import Examples
+from kilnworks.schemas.contract import Contract, load_contract, parse_contract
+from kilnworks.schemas.errors import ContractError, DataInvalid
 
 GREY = """
 name: grey

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.quality.expectations.merge import kind_of
-from components.quality.expectations.outcome import Outcome
-from components.quality.expectations.run_gx import check_splits, suites_of
-from components.quality.rows.batches import rows_of_frame
-from components.quality.rows.uniqueness import repeats, shared
-from schemas.contract import parse_contract
+from kilnworks.components.quality.expectations.merge import kind_of
+from kilnworks.components.quality.expectations.outcome import Outcome
+from kilnworks.components.quality.expectations.run_gx import check_splits, suites_of
+from kilnworks.components.quality.rows.batches import rows_of_frame
+from kilnworks.components.quality.rows.uniqueness import repeats, shared
+from kilnworks.schemas.contract import parse_contract
 
 CONTRACT = parse_contract(
     """
@@ -116,6 +116,6 @@ def test_shared_against_a_loop(splits):
 
 def test_parts_of_the_hash_range_add_up(monkeypatch):
     frame = pl.DataFrame({"k": [i % 700 for i in range(1_000)]})
-    monkeypatch.setattr("components.quality.rows.uniqueness.PART_ROWS", 90)
+    monkeypatch.setattr("kilnworks.components.quality.rows.uniqueness.PART_ROWS", 90)
     assert repeats(rows_of_frame(frame, 128), "k", 5).rows == 600
     assert shared({"a": rows_of_frame(frame), "b": rows_of_frame(frame.head(10))}, "k", 5).rows == {"a": 20, "b": 10}

@@ -1,10 +1,10 @@
 import pytest
 
-from components.quality.expectations.expectation_names import expectation_names, refuse_unknown_checks
-from components.quality.expectations.rule import WHOLE
-from components.quality.expectations.rules import few_valued_columns, rules_of
-from schemas.contract import load_contract, parse_contract
-from schemas.errors import UnknownName
+from kilnworks.components.quality.expectations.expectation_names import expectation_names, refuse_unknown_checks
+from kilnworks.components.quality.expectations.rule import WHOLE
+from kilnworks.components.quality.expectations.rules import few_valued_columns, rules_of
+from kilnworks.schemas.contract import load_contract, parse_contract
+from kilnworks.schemas.errors import UnknownName
 
 
 def rule(contract, name):

@@ -3,12 +3,12 @@
 import pandas as pd
 import pytest
 
-from components.quality.expectations.gx import evaluate, pandas_engine
-from components.quality.expectations.results import RESULT_FORMAT
-from components.quality.expectations.rules import rules_of
-from components.quality.expectations.suite import compile_suite
-from components.quality.expectations.whole_expectation import needs_whole_ends
-from schemas.contract import Contract, Feature
+from kilnworks.components.quality.expectations.gx import evaluate, pandas_engine
+from kilnworks.components.quality.expectations.results import RESULT_FORMAT
+from kilnworks.components.quality.expectations.rules import rules_of
+from kilnworks.components.quality.expectations.suite import compile_suite
+from kilnworks.components.quality.expectations.whole_expectation import needs_whole_ends
+from kilnworks.schemas.contract import Contract, Feature
 
 END = 2**53 + 1
 

@@ -10,9 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.quality.profile.numbers import QUANTILES
-from components.quality.profile.profile import class_counts, column_statistics, profile_splits, tensor_statistics
-from schemas.contract import Feature, parse_contract
+from kilnworks.components.quality.profile.numbers import QUANTILES
+from kilnworks.components.quality.profile.profile import (
+    class_counts,
+    column_statistics,
+    profile_splits,
+    tensor_statistics,
+)
+from kilnworks.schemas.contract import Feature, parse_contract
 
 numbers = st.lists(st.one_of(st.none(), st.floats(width=64, allow_infinity=True, allow_nan=False)), max_size=60)
 

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.quality.profile import numbers as numbers_module
-from components.quality.profile import texts as texts_module
-from components.quality.profile.images import Prints, duplicates
-from components.quality.profile.numbers import Numbers
-from components.quality.profile.profile import profile_rows
-from components.quality.profile.texts import Texts
-from components.quality.rows.batches import rows_of_frame
-from schemas.contract import parse_contract
+from kilnworks.components.quality.profile import numbers as numbers_module
+from kilnworks.components.quality.profile import texts as texts_module
+from kilnworks.components.quality.profile.images import Prints, duplicates
+from kilnworks.components.quality.profile.numbers import Numbers
+from kilnworks.components.quality.profile.profile import profile_rows
+from kilnworks.components.quality.profile.texts import Texts
+from kilnworks.components.quality.rows.batches import rows_of_frame
+from kilnworks.schemas.contract import parse_contract
 
 CONTRACT = parse_contract(
     """

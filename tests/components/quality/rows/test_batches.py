@@ -4,8 +4,8 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.quality.rows.batches import rows_of_files, rows_of_frame
-from schemas.contract import Contract, Feature
+from kilnworks.components.quality.rows.batches import rows_of_files, rows_of_frame
+from kilnworks.schemas.contract import Contract, Feature
 
 CONTRACT = Contract(name="c", features={"x": Feature(dtype="int")})
 

@@ -6,14 +6,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from components.ingest import IngestConfig, ingest
-from components.reporting.report import write_report
-from components.sources import AsGiven, CsvSource, GivenSplits, ParquetSource
-from components.tracking.collect import collect
-from components.validate import ValidateConfig, validate
-from schemas.context import RunContext
-from schemas.contract import parse_contract
-from schemas.errors import DataInvalid, DataUnreadable
+from kilnworks.components.ingest import IngestConfig, ingest
+from kilnworks.components.reporting.report import write_report
+from kilnworks.components.sources import AsGiven, CsvSource, GivenSplits, ParquetSource
+from kilnworks.components.tracking.collect import collect
+from kilnworks.components.validate import ValidateConfig, validate
+from kilnworks.schemas.context import RunContext
+from kilnworks.schemas.contract import parse_contract
+from kilnworks.schemas.errors import DataInvalid, DataUnreadable
 
 CONTRACT = """
 name: people

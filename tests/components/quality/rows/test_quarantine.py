@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.quality.rows.quarantine import POSITION, REASONS, set_aside
-from schemas.artifacts import Examples
-from schemas.contract import Contract, Feature, Label
+from kilnworks.components.quality.rows.quarantine import POSITION, REASONS, set_aside
+from kilnworks.schemas.artifacts import Examples
+from kilnworks.schemas.contract import Contract, Feature, Label
 
 CONTRACT = Contract(
     name="c",

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.quality.rows.row_rules import broken_rules
-from schemas.contract import Contract, Feature
-from schemas.wire import MASK
+from kilnworks.components.quality.rows.row_rules import broken_rules
+from kilnworks.schemas.contract import Contract, Feature
+from kilnworks.schemas.wire import MASK
 
 FEATURES = {
     "age": Feature(dtype="int", min=0, max=120, unit="years"),

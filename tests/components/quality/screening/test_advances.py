@@ -10,23 +10,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from components.quality.contracts.diff import diff_contracts
-from components.quality.contracts.evolve import evolve_contract
-from components.quality.contracts.gx_suite import export_gx
-from components.quality.contracts.infer import infer_contract
-from components.quality.contracts.json_schema import export_json_schema
-from components.quality.contracts.tfmd import export_schema
-from components.quality.contracts.tfmd_read import import_schema
-from components.quality.drift.compare import compare
-from components.quality.drift.report import advancing
-from components.quality.screening.check import check_file
-from components.quality.screening.columns.advance import ordered_texts, usual_outline
-from components.quality.screening.judgement import advances_of
-from components.quality.stats.summary import summarise
-from pipelines.cli.contract import contract_app
-from schemas.contract import Advances, Contract, Feature, dump_contract, parse_contract
-from schemas.errors import ContractError
-from schemas.reference import DriftThresholds
+from kilnworks.components.quality.contracts.diff import diff_contracts
+from kilnworks.components.quality.contracts.evolve import evolve_contract
+from kilnworks.components.quality.contracts.gx_suite import export_gx
+from kilnworks.components.quality.contracts.infer import infer_contract
+from kilnworks.components.quality.contracts.json_schema import export_json_schema
+from kilnworks.components.quality.contracts.tfmd import export_schema
+from kilnworks.components.quality.contracts.tfmd_read import import_schema
+from kilnworks.components.quality.drift.compare import compare
+from kilnworks.components.quality.drift.report import advancing
+from kilnworks.components.quality.screening.check import check_file
+from kilnworks.components.quality.screening.columns.advance import ordered_texts, usual_outline
+from kilnworks.components.quality.screening.judgement import advances_of
+from kilnworks.components.quality.stats.summary import summarise
+from kilnworks.pipelines.cli.contract import contract_app
+from kilnworks.schemas.contract import Advances, Contract, Feature, dump_contract, parse_contract
+from kilnworks.schemas.errors import ContractError
+from kilnworks.schemas.reference import DriftThresholds
 from tests.quality.clean_sources import orders
 from tests.quality.next_period import KINDS
 
@@ -127,7 +127,7 @@ def test_diff_names_the_field_and_evolve_keeps_it(contract_of, tmp_path):
 
 def test_a_contract_made_before_the_field_means_the_same(tmp_path):
     """Statistics without axis, advances and usual changes: levels of dates are compared as ever."""
-    from schemas.reference import Reference, pack_statistics
+    from kilnworks.schemas.reference import Reference, pack_statistics
 
     orders(800, 0).to_csv(tmp_path / "clean.csv", index=False)
     made = infer_contract(tmp_path / "clean.csv", label="returned")

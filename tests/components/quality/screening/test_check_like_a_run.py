@@ -6,10 +6,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.quality.contracts.infer import infer_contract
-from components.quality.screening.check import check_file
-from components.quality.screening.files import large
-from schemas.contract import Contract, Feature, Label
+from kilnworks.components.quality.contracts.infer import infer_contract
+from kilnworks.components.quality.screening.check import check_file
+from kilnworks.components.quality.screening.files import large
+from kilnworks.schemas.contract import Contract, Feature, Label
 
 CONTRACT = Contract(
     name="c",

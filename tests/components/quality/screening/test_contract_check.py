@@ -7,15 +7,15 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from components.quality.contracts.infer import infer_contract
-from components.quality.screening.check import check_file
-from components.quality.screening.files import large
-from components.quality.screening.files.text_file import inspect_text
-from components.quality.screening.probes.evidence import Evidence, certain, judge, suspicious
-from components.quality.stats.memory import inflation
-from components.quality.stats.tails import bounds
-from pipelines.cli.contract import contract_app
-from schemas.contract import Contract, Feature, Label, dump_contract
+from kilnworks.components.quality.contracts.infer import infer_contract
+from kilnworks.components.quality.screening.check import check_file
+from kilnworks.components.quality.screening.files import large
+from kilnworks.components.quality.screening.files.text_file import inspect_text
+from kilnworks.components.quality.screening.probes.evidence import Evidence, certain, judge, suspicious
+from kilnworks.components.quality.stats.memory import inflation
+from kilnworks.components.quality.stats.tails import bounds
+from kilnworks.pipelines.cli.contract import contract_app
+from kilnworks.schemas.contract import Contract, Feature, Label, dump_contract
 from tests.quality.clean_sources import orders
 
 ORDER = "rows are in no order of this column"

@@ -6,9 +6,9 @@ from datetime import date, timedelta
 import polars as pl
 import pytest
 
-from components.quality.contracts.infer import infer_contract
-from components.quality.screening.columns.column_specs import describe_columns
-from schemas.errors import DataUnreadable
+from kilnworks.components.quality.contracts.infer import infer_contract
+from kilnworks.components.quality.screening.columns.column_specs import describe_columns
+from kilnworks.schemas.errors import DataUnreadable
 
 R = random.Random(3)
 DAYS = [date(2023, 1, 1) + timedelta(days=k) for k in range(700)]

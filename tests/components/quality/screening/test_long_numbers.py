@@ -6,9 +6,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from components.quality.contracts.infer import infer_contract
-from components.quality.screening.check import check_file
-from schemas.contract import dump_contract, parse_contract
+from kilnworks.components.quality.contracts.infer import infer_contract
+from kilnworks.components.quality.screening.check import check_file
+from kilnworks.schemas.contract import dump_contract, parse_contract
 
 ROWS = 240
 

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.quality.screening.columns.column_specs import describe_columns, parse_decimals
-from components.quality.screening.columns.kinds import describe
-from components.quality.screening.columns.lookalikes import alike, normal
-from components.quality.screening.columns.number_texts import find_formats
-from components.sources.label_texts import absent_labels, without_absent
-from schemas.errors import ConfigError, UnknownName
-from schemas.number_format import NumberFormat
+from kilnworks.components.quality.screening.columns.column_specs import describe_columns, parse_decimals
+from kilnworks.components.quality.screening.columns.kinds import describe
+from kilnworks.components.quality.screening.columns.lookalikes import alike, normal
+from kilnworks.components.quality.screening.columns.number_texts import find_formats
+from kilnworks.components.sources.label_texts import absent_labels, without_absent
+from kilnworks.schemas.errors import ConfigError, UnknownName
+from kilnworks.schemas.number_format import NumberFormat
 
 R = random.Random(3)
 FRACTIONS = [f"{R.uniform(1, 99):.2f}" for _ in range(40)]

@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.quality.contracts.infer import infer_contract
-from components.quality.screening.check import check_file
-from components.quality.screening.probes.offsets import minutes, offsets_of
+from kilnworks.components.quality.contracts.infer import infer_contract
+from kilnworks.components.quality.screening.check import check_file
+from kilnworks.components.quality.screening.probes.offsets import minutes, offsets_of
 
 Write = Callable[[int, datetime], str]
 MIXED = "times with and without an offset from UTC are mixed"

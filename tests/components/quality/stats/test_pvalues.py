@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from components.quality.stats.pvalues import (
+from kilnworks.components.quality.stats.pvalues import (
     cell_z,
     chi2_tail,
     homogeneity,

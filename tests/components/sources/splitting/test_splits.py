@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.sources import AsGiven, ByHash, ByTime, CsvSource, GivenSplits, ParquetSource, Shares, Wanted
-from components.sources.columns import contract_columns
-from components.sources.splitting.assign import make_assigner
-from components.sources.splitting.hashing import hash_rows, unit_interval
-from schemas.contract import Contract, parse_contract
-from schemas.errors import ConfigError, DataInvalid
+from kilnworks.components.sources import AsGiven, ByHash, ByTime, CsvSource, GivenSplits, ParquetSource, Shares, Wanted
+from kilnworks.components.sources.columns import contract_columns
+from kilnworks.components.sources.splitting.assign import make_assigner
+from kilnworks.components.sources.splitting.hashing import hash_rows, unit_interval
+from kilnworks.schemas.contract import Contract, parse_contract
+from kilnworks.schemas.errors import ConfigError, DataInvalid
 
 KEYED = parse_contract("{name: k, key: id, features: {x: {dtype: float}}}")
 KEYLESS = parse_contract("{name: n, features: {x: {dtype: float, nullable: true}, t: {dtype: string, nullable: true}}}")

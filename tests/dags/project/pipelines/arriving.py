@@ -3,9 +3,9 @@
 import os
 from dataclasses import replace
 
-from components.retraining.policy import RetrainPolicy
-from pipelines.core.operations import Operations, Task
-from pipelines.core.registry import load
+from kilnworks.components.retraining.policy import RetrainPolicy
+from kilnworks.pipelines.core.operations import Operations, Task
+from kilnworks.pipelines.core.registry import load
 
 LANDING = os.environ.get("TOY_LANDING", "/nonexistent/landing")
 

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from pipelines.core.operations import Operations, Task, ThisProcess
-from pipelines.core.registry import load
+from kilnworks.pipelines.core.operations import Operations, Task, ThisProcess
+from kilnworks.pipelines.core.registry import load
 
 TOY = load("toy")
 LEARN = Task(group="learn", pool="training", timeout_seconds=600, retry_seconds=1)

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from pipelines.core.operations import Operations, Task
-from pipelines.core.registry import load
+from kilnworks.pipelines.core.operations import Operations, Task
+from kilnworks.pipelines.core.registry import load
 
 ALL = Task(group="all", retry_seconds=1)
 TOY = load("toy")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from toysteps import JudgeConfig, LearnConfig, Lines, PlainConfig, RowsConfig, judge, learn, pack, publish, rows
 
-from pipelines.core.graph import Pipeline, Step
+from kilnworks.pipelines.core.graph import Pipeline, Step
 
 DATA = Path(__file__).parents[1] / "data" / "values.csv"
 

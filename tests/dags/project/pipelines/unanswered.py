@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from pipelines.core.operations import Approval, Operations, Task
-from pipelines.core.registry import load
+from kilnworks.pipelines.core.operations import Approval, Operations, Task
+from kilnworks.pipelines.core.registry import load
 
 MAKE = Task(group="make")
 TOY = load("toy")

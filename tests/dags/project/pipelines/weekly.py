@@ -3,8 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-from pipelines.core.operations import Operations, Task
-from pipelines.core.registry import load
+from kilnworks.pipelines.core.operations import Operations, Task
+from kilnworks.pipelines.core.registry import load
 
 DATA = Path(__file__).parents[1] / "data" / "weeks.csv"
 ALL = Task(group="all")
