@@ -24,7 +24,8 @@ class Fields:
     Attributes:
         dag: its id.
         defaults: name -> what the field shows when the form opens.
-        rules: name -> its JSON schema, with ``setting``, ``choice`` and ``open`` as ``kilnworks.dags.fields`` writes them.
+        rules: name -> its JSON schema, with ``setting``, ``choice`` and ``open`` as ``kilnworks.dags.fields`` writes
+            them.
     """
 
     dag: str

@@ -5,13 +5,9 @@ Nothing here needs Airflow; the words "airflow" and "dag" keep its safe-mode dis
 
 import os
 import sys
-from pathlib import Path
 
 from kilnworks.pipelines.core.store import Run, open_store
-from kilnworks.schemas.places import ROOT_VARIABLE, STORE_VARIABLE, project_root, store_url
-
-PACKAGES = Path(__file__).resolve().parents[1]
-"""Folder that holds the packages ``pipelines``, ``components``, ``schemas`` and ``dags``."""
+from kilnworks.schemas.places import ROOT_VARIABLE, STORE_VARIABLE, project_root, store_url, with_clone
 
 
 def open_run(pipeline: str, run_id: str) -> Run:
@@ -21,12 +17,11 @@ def open_run(pipeline: str, run_id: str) -> Run:
 
 def environment() -> dict[str, str]:
     """What a process of ours needs beside the environment of Airflow itself."""
-    path = [str(PACKAGES), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {
         **os.environ,
         STORE_VARIABLE: store_url(),
         ROOT_VARIABLE: str(project_root()),
-        "PYTHONPATH": os.pathsep.join(path),
+        **with_clone(),
         "PYTHONUNBUFFERED": "1",
     }
 

@@ -60,12 +60,14 @@ def _frame(rows: Any) -> pl.DataFrame:
     import polars as pl
 
     if isinstance(rows, pl.LazyFrame):
-        return rows.collect()
+        collected: pl.DataFrame = rows.collect()
+        return collected
     if isinstance(rows, pl.DataFrame):
         return rows
     try:
         if is_pandas(rows):
-            return pl.from_pandas(rows)
+            frame: pl.DataFrame = pl.from_pandas(rows)
+            return frame
         if isinstance(rows, Mapping | Sequence) and not isinstance(rows, str | bytes):
             return pl.DataFrame(rows, infer_schema_length=None)
     except Exception as error:  # of Polars and of pyarrow, each in its own words

@@ -1,4 +1,4 @@
-"""The command line: ``kilnworks``, also installed as ``kilnworks``."""
+"""In a clone, ``python -m pipelines`` is ``python -m kilnworks``."""
 
 import sys
 

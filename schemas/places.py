@@ -6,6 +6,13 @@ from pathlib import Path
 
 ROOT_VARIABLE = "KILNWORKS_ROOT"
 STORE_VARIABLE = "KILNWORKS_STORE"
+ROOMS = ("components", "dags", "pipelines", "schemas")
+"""Our own packages below ``kilnworks``; in a clone of the repository links to the folders beside it."""
+_PACKAGES = Path(__file__).resolve().parents[1]
+CLONE = _PACKAGES if (_PACKAGES / "kilnworks" / "schemas").is_symlink() else None
+"""Root of the repository, where the code runs from a clone of it; None where it is installed."""
+OWN_FOLDERS = (_PACKAGES,) if CLONE is None else tuple(CLONE / name for name in ("kilnworks", *ROOMS))
+"""Folders of our own code; links are followed."""
 FOLDERS = ("pipelines", "schemas/contracts")
 """Folders that make a folder a project: its definitions, and its contracts."""
 
@@ -49,3 +56,10 @@ def anchored_path(path: str, root: Path) -> str:
     """A path of a definition, counted from ``root``; one that is absolute, begins with ``~`` or is a URL stays."""
     stays = not path or "://" in path or path.startswith("~") or Path(path).is_absolute()
     return path if stays else str(root / path)
+
+
+def with_clone() -> dict[str, str]:
+    """``PYTHONPATH`` for another process of this Python, where ours is not installed but lies in a clone."""
+    if CLONE is None:
+        return {}
+    return {"PYTHONPATH": os.pathsep.join([str(CLONE), *filter(None, [os.environ.get("PYTHONPATH")])])}

@@ -1,6 +1,7 @@
 """The rules that keep the rooms apart, as tests."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ MAY_IMPORT = {
     "dags": {"dags", "pipelines", "components", "schemas"},
     "kilnworks": {"kilnworks", "pipelines", "components", "schemas"},
 }
+ROOMS = ("components", "dags", "pipelines", "schemas")
 HEAVY = {
     "airflow",
     "grpc",
@@ -32,7 +34,9 @@ HEAVY = {
     "tensorflow_datasets",
     "tensorflow_serving",
 }
-FILES = sorted(path for room in MAY_IMPORT for path in (ROOT / room).rglob("*.py"))
+DOORS = [ROOT / room / "__init__.py" for room in ROOMS]
+"""They only see to it that short names mean the same modules."""
+FILES = sorted(path for room in MAY_IMPORT for path in (ROOT / room).rglob("*.py") if path not in DOORS)
 PARTED = ("components", "components/quality", "components/quality/screening")
 """Folders whose rooms are told apart in ``docs/architecture.md``, one table each."""
 FEW_FILES = sorted(f"components/{room.parent.name}" for room in (ROOT / "components").glob("*/__init__.py"))
@@ -43,7 +47,7 @@ STEPS = sorted(path.stem for path in (ROOT / "components").glob("*.py") if path.
 
 
 def imported(path: Path) -> set[str]:
-    """Modules that a file imports, anywhere in it."""
+    """Modules that a file imports, anywhere in it; ours without ``kilnworks.`` in front."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -51,7 +55,9 @@ def imported(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are written in full"
             found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return found
+    short = {name for name in found if name.partition(".")[0] in ROOMS}
+    assert short == set(), f"{path}: ours are imported from kilnworks"
+    return {re.sub(rf"^kilnworks\.({'|'.join(ROOMS)})\b", r"\1", name) for name in found}
 
 
 def circles(uses: dict[str, set[str]]) -> dict[str, set[str]]:
@@ -111,7 +117,7 @@ def heavy_after(code: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "module", [*(f"components.{step}" for step in STEPS), "kilnworks.pipelines.cli.app", "kilnworks"]
+    "module", [*(f"kilnworks.components.{step}" for step in STEPS), "kilnworks.pipelines.cli.app", "kilnworks"]
 )
 def test_opens_without_heavy_libraries(module):
     assert heavy_after(f"import {module}") == "[]\n"
@@ -137,8 +143,18 @@ def test_docker_folder_does_not_shadow_the_docker_sdk():
 
 
 def test_rooms_open_without_importing():
-    assert (ROOT / "components" / "__init__.py").read_text() == ""
-    assert (ROOT / "pipelines" / "__init__.py").read_text() == ""
+    assert [{line.partition("  #")[0] for line in door.read_text().splitlines()} for door in DOORS] == [
+        {"import kilnworks"}
+    ] * len(ROOMS)
+    assert (
+        heavy_after("import kilnworks.components, kilnworks.pipelines; assert 'pydantic' not in sys.modules") == "[]\n"
+    )
+
+
+def test_each_folder_is_linked_below_the_one_name():
+    assert {room: (ROOT / "kilnworks" / room).readlink() for room in ROOMS} == {
+        room: Path("..") / room for room in ROOMS
+    }
 
 
 @pytest.mark.parametrize("folder", ["components/quality", "pipelines/core"])
@@ -155,6 +171,6 @@ def test_running_a_step_knows_no_kind_of_artifact():
     kinds = {"Deployment", "Examples", "CheckedExamples", "Transform", "Model", "Evaluation", "Servable", "Comparison"}
     for module in ("execute", "gates", "graph", "promotion", "step", "store"):
         path = ROOT / "pipelines" / "core" / f"{module}.py"
-        named = {name.rpartition(".")[2] for name in imported(path) if name.startswith("kilnworks.schemas.artifacts.")}
+        named = {name.rpartition(".")[2] for name in imported(path) if name.startswith("schemas.artifacts.")}
         assert "Artifact" in named or not named, path
         assert not named & kinds, path

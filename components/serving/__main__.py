@@ -1,4 +1,4 @@
-"""``python -m kilnworks.components.serving --port=8500 --model_name=... --model_base_path=...``: the server without the CLI."""
+"""``python -m kilnworks.components.serving --port=8500 --model_name=... --model_base_path=...``: without the CLI."""
 
 import sys
 from dataclasses import dataclass

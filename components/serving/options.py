@@ -46,7 +46,7 @@ class RestOptions:
 
 
 class RunningServer(Protocol):
-    """A started server. REST is started by ``kilnworks.components.serving.rest.start(engine, options) -> RunningServer``."""
+    """A started server, such as ``kilnworks.components.serving.rest.start(engine, options)`` returns."""
 
     port: int
 

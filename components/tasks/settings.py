@@ -14,8 +14,8 @@ class TaskSettings(Config):
     """Choices about labels and loss; each task refuses what it cannot use."""
 
     task: Code | None = None
-    """A task of your own, ``my_project.tasks:Ranking``: a subclass of ``kilnworks.components.tasks.base.Task``. Left out, the
-    label of the contract says it."""
+    """A task of your own, ``my_project.tasks:Ranking``: a subclass of ``kilnworks.components.tasks.base.Task``. Left
+    out, the label of the contract says it."""
     class_weight: Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0)]] = "none"
     """Weight of the rows of each class in the training loss: equal, inversely to how often the class occurs, or by
     class. Where a row may have many classes, of each pair of a row and a class: ``balanced`` between rows with and

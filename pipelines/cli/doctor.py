@@ -12,8 +12,10 @@ from pathlib import Path
 from kilnworks.pipelines.core.owner import owner_of, this_host
 from kilnworks.pipelines.core.store import Store
 from kilnworks.schemas.errors import StoreError
+from kilnworks.schemas.places import CLONE
 
-REQUIREMENTS = Path(__file__).parents[2] / "requirements.txt"
+REQUIREMENTS = (CLONE or Path()) / "requirements.txt"
+"""The lock of a clone."""
 STACK = (
     "tensorflow",
     "keras",
@@ -48,7 +50,8 @@ class Finding:
 
 def check_all(store: Store) -> list[Finding]:
     """Every check, in the order in which a person would mend things."""
-    return [_python(), *_packages(REQUIREMENTS), _memory(), _disk(store), _store(store), _devices()]
+    packages = _installed() if CLONE is None else _packages(REQUIREMENTS)
+    return [_python(), *packages, _memory(), _disk(store), _store(store), _devices()]
 
 
 def pins(requirements: Path) -> dict[str, str]:
@@ -68,6 +71,26 @@ def pins(requirements: Path) -> dict[str, str]:
     return found
 
 
+def _installed() -> Iterator[Finding]:
+    """Packages beside an installed Kilnworks, by what it says of itself that it needs."""
+    from packaging.requirements import Requirement
+
+    needed = map(Requirement, importlib.metadata.requires("kilnworks") or ())
+    for requirement in needed:
+        if requirement.name not in STACK or (requirement.marker and not requirement.marker.evaluate({"extra": ""})):
+            continue
+        found = _version(requirement.name)
+        good = requirement.specifier.contains(found) if found else False
+        yield Finding(requirement.name, found or "not installed", good, f"pip install '{requirement}'")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
 def _python() -> Finding:
     version = sys.version.split()[0]
     return Finding("Python", version, (3, 11) <= sys.version_info[:2] < (3, 14), "use Python 3.11, 3.12 or 3.13")
@@ -79,10 +102,7 @@ def _packages(requirements: Path) -> Iterator[Finding]:
         return
     wanted = pins(requirements)
     for name in STACK:
-        try:
-            found = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found = "not installed"
+        found = _version(name) or "not installed"
         yield Finding(name, found, found == wanted.get(name), f"pip install {name}=={wanted.get(name)}")
 
 

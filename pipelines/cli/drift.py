@@ -58,7 +58,7 @@ def drift(
     run = opened.run(pipeline.name, new_run_id())
     asked = ["--data", str(data)] if data is not None else ["--log", str(log)]
     run.begin(
-        shlex.join(["python", "-m", "kilnworks", "drift", name, *asked]),
+        shlex.join(["kilnworks", "drift", name, *asked]),
         {},
         trigger="command line",
         steps=pipeline.outline(),

@@ -15,7 +15,6 @@ from kilnworks.schemas.errors import ConfigError
 from kilnworks.schemas.places import ROOT_VARIABLE, is_project
 from kilnworks.schemas.words import listed
 
-PACKAGES = ("components", "dags", "kilnworks", "pipelines", "schemas")
 README = "README.md"
 SCRATCH = ".kilnworks-init-"
 """Beginning of the folder in which the files are written, until all are there."""
@@ -45,8 +44,8 @@ def init(
 
 def _check_free(root: Path, names: set[str]) -> None:
     """Raise ``ConfigError`` where something is in the way, or where the folder's name would hide a package."""
-    if root.name in PACKAGES:
-        raise ConfigError(f"a project called {root.name!r}", "a name that is none of our packages'", "choose another")
+    if root.name == "kilnworks":
+        raise ConfigError(f"a project called {root.name!r}", "a name that is not our package's", "choose another")
     if not os.path.lexists(root):
         return
     if not root.is_dir():

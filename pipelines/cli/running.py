@@ -195,7 +195,7 @@ def _overrides_from_environment() -> dict[str, Any]:
 
 def run_words(name: str, run: Run, settings: Sequence[str] | None, store: str | None) -> str:
     """The command that starts or resumes a run."""
-    parts = ["python", "-m", "kilnworks", "run", name, "--run-id", run.run_id]
+    parts = ["kilnworks", "run", name, "--run-id", run.run_id]
     for setting in settings or []:
         parts += ["--set", setting]
     if store:

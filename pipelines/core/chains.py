@@ -13,7 +13,7 @@ from kilnworks.components.train import TrainConfig, train
 from kilnworks.components.validate import ValidateConfig, validate
 from kilnworks.pipelines.core.graph import Pipeline, Step
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 """Root of the repository: where ``data/`` lies, and ``schemas/contracts/``."""
 
 

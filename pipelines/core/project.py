@@ -17,22 +17,19 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
-import pipelines
 from kilnworks.pipelines.core.cache import forget_code
 from kilnworks.schemas.closure.loading import search_project
-from kilnworks.schemas.closure.modules import is_library
-from kilnworks.schemas.places import is_project
+from kilnworks.schemas.closure.modules import is_library, is_ours
+from kilnworks.schemas.places import CLONE, ROOMS, is_project
 
 OWN = Path(__file__).resolve().parents[1]
-"""Our own definitions. ``pipelines.__file__`` says nothing where a project's folder of that name was found first."""
+"""Our own definitions."""
 PROJECT = "project_pipelines"
 """The package as whose modules the definitions of the project folder are imported."""
 RUNNING = ("tests", "dags")
 """Folders of a project whose modules stay: what runs them, pytest or Airflow, has given them names of its own."""
-KEPT = ("__main__", "conftest", *RUNNING)
+KEPT = ("__main__", "conftest", "kilnworks", *RUNNING)
 """Modules that stay wherever they lie, for they run now."""
-PACKAGES = ("schemas", "components", "pipelines", "dags", "kilnworks")
-"""Our own. Installed in editable mode they may be namespaces of which folders of a project are found first."""
 
 
 @dataclass
@@ -95,7 +92,6 @@ def close_project() -> None:
         del sys.modules[name]
     sys.modules.update(_open.aside)
     sys.path[:] = _path_without(_open)
-    pipelines.__path__ = [str(OWN)]
     importlib.invalidate_caches()
     forget_code()
     _open = None
@@ -108,48 +104,69 @@ def _open_with(root: Path, aside: dict[str, ModuleType]) -> None:
         del sys.modules[name]
     with of_its_code():
         search_project()
-    own = root / "pipelines"
-    pipelines.__path__ = [str(OWN)] if own == OWN else [str(OWN), str(own)]
-    spec = ModuleSpec(PROJECT, None, is_package=True)
-    spec.submodule_search_locations = [str(own)]
-    sys.modules[PROJECT] = importlib.util.module_from_spec(spec)
+    _package(PROJECT, root / "pipelines")
+    if root != CLONE:
+        _find_before_ours(root)
     importlib.invalidate_caches()
     forget_code()
+
+
+def _find_before_ours(root: Path) -> None:
+    """Let packages of the project that have the name of a folder of the clone be found although they lack a file."""
+    for name in ROOMS:
+        folder = root / name
+        if name not in sys.modules and any(folder.glob("*.py")) and not (folder / "__init__.py").is_file():
+            _package(name, folder)
+
+
+def _package(name: str, folder: Path) -> None:
+    """A package without a file of its own."""
+    spec = ModuleSpec(name, None, is_package=True)
+    spec.submodule_search_locations = [str(folder)]
+    sys.modules[name] = importlib.util.module_from_spec(spec)
 
 
 def _path_without(opened: _Open) -> list[str]:
     """``sys.path`` less what opening a project, or its own code, put there; what others put there meanwhile stays."""
     kept = [entry for entry in sys.path if entry in opened.path or entry not in opened.added]
-    return opened.path if sorted(kept) == sorted(opened.path) else kept
+    first = next((place for place, entry in enumerate(kept) if entry in opened.path), len(kept))
+    known = [entry for entry in opened.path if entry in kept]
+    return [*kept[:first], *known, *(entry for entry in kept[first:] if entry not in opened.path)]
 
 
 def _lying_in(root: Path) -> dict[str, ModuleType]:
-    """The modules of a project: no library that is installed below its folder, and none of ours."""
+    """The modules of a project: no library that is installed below its folder, and none of ours.
+
+    In a clone of this repository the definitions beside ours are a project's.
+    """
     loaded = list(sys.modules.items())
-    tops = {name.partition(".")[0] for name, _ in loaded} - {*sys.stdlib_module_names, *PACKAGES}
+    tops = {name.partition(".")[0] for name, _ in loaded} - sys.stdlib_module_names
     theirs = {top for top in tops if top in sys.modules and _lies_in(top, sys.modules[top], root)}
-    return {
-        n: m for n, m in loaded if (top := n.partition(".")[0]) in theirs or (top in PACKAGES and _lies_in(n, m, root))
-    }
+    return {n: m for n, m in loaded if n.partition(".")[0] in theirs or (root == CLONE and _is_definition(n, m))}
 
 
-def _lies_in(name: str, module: ModuleType, root: Path) -> bool:
-    """Whether a module is a project's own. In a clone of this repository the definitions beside ours are."""
-    top = name.partition(".")[0]
+def _lies_in(top: str, module: ModuleType, root: Path) -> bool:
+    """Whether a top-level module is a project's own."""
     places = _places(module)
     inside = [place.relative_to(root).parts[:1] for place in places if place.is_relative_to(root)]
-    if name in ("__main__", "conftest", *PACKAGES) or not inside or inside[0] in [(folder,) for folder in RUNNING]:
+    if top in KEPT or not inside or inside[0] in [(folder,) for folder in RUNNING]:
         return False
-    if _is_of_our_packages(top, places):
-        return places[-1].parent == OWN and places[-1].stem not in ("__init__", "__main__")
-    return not any(is_library(place, top) for place in places)
+    return not any(is_ours(place) or is_library(place, top) for place in places)
+
+
+def _is_definition(name: str, module: ModuleType) -> bool:
+    """Whether a module is a definition beside ours, or one that it shares with others."""
+    if name.partition(".")[0] not in ("kilnworks", "pipelines"):
+        return False
+    places = _places(module)
+    return bool(places) and places[-1].parent == OWN and places[-1].stem not in ("__init__", "__main__")
 
 
 def _of_other_places(root: Path) -> dict[str, ModuleType]:
     """Modules that lie elsewhere and have names that the project has too, and with them their whole packages."""
     if not is_project(root):
         return {}
-    theirs = {path.stem if path.suffix else path.name for path in root.iterdir()} - {*KEPT, *PACKAGES}
+    theirs = {path.stem if path.suffix else path.name for path in root.iterdir()} - {*KEPT}
     loaded = {top: sys.modules[top] for top in theirs if top in sys.modules}
     foreign = {top for top, module in loaded.items() if _is_elsewhere(top, _places(module), root)}
     return {name: module for name, module in list(sys.modules.items()) if name.partition(".")[0] in foreign}
@@ -157,10 +174,6 @@ def _of_other_places(root: Path) -> dict[str, ModuleType]:
 
 def _is_elsewhere(top: str, places: list[Path], root: Path) -> bool:
     return bool(places) and not any(place.is_relative_to(root) or is_library(place, top) for place in places)
-
-
-def _is_of_our_packages(top: str, places: list[Path]) -> bool:
-    return top in PACKAGES and any(place.is_relative_to(OWN.parent / top) for place in places)
 
 
 def _places(module: ModuleType) -> list[Path]:

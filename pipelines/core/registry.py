@@ -18,8 +18,9 @@ from kilnworks.pipelines.core.challenge import check_challenge
 from kilnworks.pipelines.core.graph import Pipeline
 from kilnworks.pipelines.core.project import OWN, PROJECT, of_its_code, open_project
 from kilnworks.pipelines.core.retraining import check_retraining
+from kilnworks.schemas.closure.modules import find_module
 from kilnworks.schemas.errors import KilnworksError, UnknownName, WiringError
-from kilnworks.schemas.places import project_root
+from kilnworks.schemas.places import ROOMS, project_root
 from kilnworks.schemas.updates import explain
 
 EXAMPLE_DATA = OWN.parent / "data" / "churn.csv"
@@ -70,7 +71,7 @@ def _module(name: str, path: Path) -> ModuleType:
     try:
         open_project(project_root())
         if path.parent == OWN:
-            return importlib.import_module(f"pipelines.{name}")
+            return importlib.import_module(f"kilnworks.pipelines.{name}")
         sys.modules.pop(f"{PROJECT}.{name}", None)
         # what a definition opens while it is imported, such as its contract, counts from the project's folder
         with of_its_code(), contextlib.chdir(project_root()):
@@ -81,8 +82,16 @@ def _module(name: str, path: Path) -> ModuleType:
         raise WiringError(
             f"{path}{_line(error, path)}: {_message(error)}",
             "a definition that can be imported",
-            "mend it; --traceback in front of the command shows where the error comes from",
+            _mend(error),
         ) from error
+
+
+def _mend(error: BaseException) -> str:
+    """What to do about a definition that cannot be imported; our packages had other names once."""
+    missing = error.name if isinstance(error, ModuleNotFoundError) and error.name else ""
+    if missing.partition(".")[0] in ROOMS and find_module(f"kilnworks.{missing}") is not None:
+        return f"write kilnworks.{missing} in place of {missing}: our packages lie below kilnworks"
+    return "mend it; --traceback in front of the command shows where the error comes from"
 
 
 def _line(error: BaseException, path: Path) -> str:

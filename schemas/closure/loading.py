@@ -58,7 +58,7 @@ def search_project() -> None:
     """Let modules of the project folder be found as their source stands, behind those of every installed package.
 
     The folder of another project that is on ``sys.path``, such as the current one where ``$KILNWORKS_ROOT`` names a
-    project elsewhere, is searched after it.
+    project elsewhere, or a clone of this repository, is searched after it.
     """
     root = project_root()
     distrust_bytecode(root)
@@ -71,8 +71,8 @@ def search_project() -> None:
 
 
 def _is_other_project(folder: Path, root: Path) -> bool:
-    """Whether a folder is a project, neither the one that is meant nor where our own packages lie."""
-    return folder not in (root, Path(__file__).resolve().parents[2]) and is_project(folder)
+    """Whether a folder is a project, and not the one that is meant."""
+    return folder != root and is_project(folder)
 
 
 def _names(owner: Any) -> list[str]:

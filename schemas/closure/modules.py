@@ -18,12 +18,10 @@ from functools import cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
-from kilnworks.schemas.places import project_root
+from kilnworks.schemas.places import OWN_FOLDERS, project_root
 
 METADATA = (".dist-info", ".egg-info", ".egg")
 """Endings of what installed packages leave beside themselves."""
-OWN = ("schemas", "components", "pipelines", "dags", "kilnworks")
-"""Our own packages, wherever they are installed."""
 HIDDEN = ("site-packages", "dist-packages", "__pycache__")
 """Folders inside a package of ours that hold no source of it."""
 
@@ -70,7 +68,7 @@ def _is_of_library(folder: Path, top: str, search: tuple[str, ...], root: Path) 
     """The same for what lies in a folder; ``search`` is ``sys.path``, ``root`` the project's folder."""
     path = folder.resolve()
     library = _deepest(path, _library_folders(search))
-    own = _deepest(path, (root, *_own_folders()))
+    own = _deepest(path, (root, *OWN_FOLDERS))
     if library is None or (own is not None and len(own.parts) > len(library.parts)):
         return False
     return library in _standard_folders() or top in _installed(library)
@@ -78,8 +76,7 @@ def _is_of_library(folder: Path, top: str, search: tuple[str, ...], root: Path) 
 
 def is_ours(path: Path) -> bool:
     """Whether a file belongs to this package itself."""
-    packages = Path(__file__).resolve().parents[2]
-    return any(path.resolve().is_relative_to(packages / name) for name in OWN)
+    return any(path.resolve().is_relative_to(folder) for folder in OWN_FOLDERS)
 
 
 def python_files(folder: Path) -> Iterator[Path]:
@@ -129,13 +126,6 @@ def _found(name: str) -> ModuleSpec | None:
 def _deepest(path: Path, folders: tuple[Path, ...]) -> Path | None:
     around = [folder for folder in folders if path.is_relative_to(folder)]
     return max(around, key=lambda folder: len(folder.parts), default=None)
-
-
-@cache
-def _own_folders() -> tuple[Path, ...]:
-    """Those of our packages; the project's comes with them."""
-    packages = Path(__file__).resolve().parents[2]
-    return tuple(packages / name for name in OWN)
 
 
 @cache

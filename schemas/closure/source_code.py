@@ -18,6 +18,8 @@ from kilnworks.schemas.errors import ConfigError
 
 MOST_FILES = 1000
 """A package of more files counts as a whole: its bytes, and the names of the libraries that its lines import."""
+OURS = "kilnworks"
+"""Our own package: what its own file offers to a notebook stands on everything, and no step stands on that."""
 EVERY = ".*"
 """Behind the name of a package: every module in it."""
 _IMPORT_LINE = re.compile(rb"^[ \t]*(?:import|from)[ \t]+([A-Za-z_]\w*)", re.MULTILINE)
@@ -110,6 +112,8 @@ def _is_foreign(spec: ModuleSpec, top: str) -> bool:
 def _take(name: str, found: SourceCode) -> list[str]:
     """Note a module; returns the modules that it may import, and the packages around it."""
     top, parents = name.partition(".")[0], [name.rpartition(".")[0]]
+    if name == OURS:
+        return []
     spec = find_module(name.removesuffix(EVERY))
     if spec is None:
         return parents
@@ -149,6 +153,8 @@ def _count(folder: Path) -> int:
 
 
 def _is_large(spec: ModuleSpec, top: str) -> bool:
+    if top == OURS:
+        return False
     folders = [] if spec.submodule_search_locations is None else places(spec)
     return sum(_count(folder) for folder in folders if not is_library(folder, top)) > MOST_FILES
 

@@ -56,6 +56,8 @@ class Airflow:
         project: folder with the pipelines' definitions (``$KILNWORKS_ROOT``).
         settings: further environment variables for all processes.
         parallelism: most tasks at once.
+        python: the interpreter whose Airflow it is.
+        modules: folders on ``PYTHONPATH``: that of ``scripts``, and of Kilnworks where the interpreter lacks it.
         holds: descriptors that stay open until nothing of it runs any more (see ``Guard``).
     """
 
@@ -66,6 +68,8 @@ class Airflow:
     project: Path = ROOT
     settings: Mapping[str, str] = field(default_factory=dict)
     parallelism: int = 4
+    python: str = sys.executable
+    modules: tuple[Path, ...] = (ROOT,)
     holds: tuple[int, ...] = ()
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
@@ -86,7 +90,7 @@ class Airflow:
 
     def environment(self) -> dict[str, str]:
         """What every process of this Airflow, and every command about it, needs."""
-        path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        path = [*map(str, self.modules), *filter(None, [os.environ.get("PYTHONPATH")])]
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW__")}
         sections: dict[str, dict[str, Any]] = {
             "core": {
@@ -142,7 +146,7 @@ class Airflow:
     def prepare(self) -> None:
         """Make or upgrade the database, and the pools."""
         pools = [("training", 1, "trainings at once"), ("gpu", max(1, gpus()), "tasks with a GPU at once")]
-        command = [sys.executable, "-c", PREPARE, json.dumps(pools)]
+        command = [self.python, "-c", PREPARE, json.dumps(pools)]
         done = subprocess.run(
             command, env=self.environment(), cwd=self.home, capture_output=True, text=True, check=False
         )
@@ -167,7 +171,7 @@ class Airflow:
         """Start one component, with its output in ``home/NAME.log``; not waited for."""
         with (self.home / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", *self._command(name)],
+                [self.python, "-m", *self._command(name)],
                 env=self.environment(),
                 cwd=self.home,
                 stdout=log,

@@ -147,7 +147,8 @@ def test_formats_and_odd_names_in_a_file_and_in_a_log(tmp_path, monkeypatch, cap
     (folder / "sold.yaml").write_text(FORMATS, encoding="utf-8")
     given = {"contract": str(folder / "sold.yaml"), "source": {"kind": "csv", "path": str(data), "separator": ";"}}
     (folder / "pipelines" / "sold.py").write_text(
-        "from kilnworks.components.ingest import IngestConfig, ingest\nfrom kilnworks.pipelines.core.graph import Pipeline, Step\n"
+        "from kilnworks.components.ingest import IngestConfig, ingest\n"
+        "from kilnworks.pipelines.core.graph import Pipeline, Step\n"
         f"SOLD = Pipeline('sold', (Step('examples', ingest, IngestConfig.model_validate({given!r})),))\n",
         encoding="utf-8",
     )

@@ -1,8 +1,10 @@
 """The numbers of four pipelines, to the last digit: a change that moves one of them does it on purpose.
 
-``golden/NAME.json`` holds what two epochs of each gave: the learning curve, the evaluation, and what is served. After a
-change that is meant to move numbers, write them anew with ``python -m tests.pipelines.test_golden`` and say why they
-moved. What was added since is not looked at; what was there stays.
+``golden/NAME.json`` holds what two epochs of each gave on each kind of machine, all by the same code: the learning
+curve, the evaluation, and what is served. After a change that is meant to move numbers, write them anew on each with
+``python -m tests.pipelines.test_golden`` and say why they moved. What was added since is not looked at; what was there
+stays. On a machine of another kind only the curve and the metrics are compared, and not to the last digit: a row that
+changes its place moves a point of a curve, or a bin, by one row of few.
 """
 
 import csv
@@ -86,6 +88,11 @@ def measured(name: str, folder: Path) -> dict[str, Any]:
     return {"history": curve, "evaluation": evaluation, "servable": {k: servable[k] for k in SERVED}}
 
 
+def rough(numbers: dict[str, Any]) -> dict[str, Any]:
+    """What can be compared on a machine of another kind."""
+    return {"history": numbers["history"], "evaluation": {"metrics": numbers["evaluation"]["metrics"]}}
+
+
 def moved(old: Any, new: Any, exact: bool, at: str = "") -> Iterator[str]:
     """Where ``new`` differs from ``old``."""
     if isinstance(old, dict):
@@ -112,12 +119,15 @@ def moved(old: Any, new: Any, exact: bool, at: str = "") -> Iterator[str]:
 @pytest.mark.parametrize("name", sorted(PIPELINES))
 def test_not_a_digit_has_moved(name: str, tmp_path: Path) -> None:
     golden = json.loads((GOLDEN / f"{name}.json").read_text())
-    differences = list(moved(golden["numbers"], measured(name, tmp_path), golden["machine"] == machine()))
+    here = machine()
+    held = golden.get(here) or rough(next(iter(golden.values())))
+    differences = list(moved(held, measured(name, tmp_path), here in golden))
     assert not differences, "\n".join(differences[:20])
 
 
 if __name__ == "__main__":
     for asked in sys.argv[1:] or PIPELINES:
         with TemporaryDirectory() as scratch:
-            tree = {"machine": machine(), "numbers": measured(asked, Path(scratch))}
-            (GOLDEN / f"{asked}.json").write_text(json.dumps(tree) + "\n")
+            file = GOLDEN / f"{asked}.json"
+            held = json.loads(file.read_text()) if file.is_file() else {}
+            file.write_text(json.dumps(held | {machine(): measured(asked, Path(scratch))}) + "\n")

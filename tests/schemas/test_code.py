@@ -50,7 +50,8 @@ def shop(tmp_path, monkeypatch):
 
 
 def identity_in_a_fresh_process(shop: Path, value: str) -> dict:
-    text = f"import json; from kilnworks.schemas.code import Code; print(json.dumps(Code.model_validate({value!r}).identity()))"
+    read = f"Code.model_validate({value!r})"
+    text = f"import json; from kilnworks.schemas.code import Code; print(json.dumps({read}.identity()))"
     env = {"KILNWORKS_ROOT": str(shop), "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", text], env=env, capture_output=True, text=True, check=True)
     return dict(json.loads(done.stdout))

@@ -25,11 +25,11 @@ from kilnworks.components.quality.expectations.suite import compile_suite
 from kilnworks.components.quality.rows.uniqueness import Shared
 from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.errors import ConfigError, StepFailed
+from kilnworks.schemas.places import CLONE
 
 if TYPE_CHECKING:
     from kilnworks.components.quality.profile.profile import Part
 
-ROOT = Path(__file__).parents[3]
 TYPES = {
     "float": ("DoubleType", "FloatType"),
     "int": ("LongType", "IntegerType"),
@@ -62,7 +62,7 @@ def session(master: str) -> Iterator[Any]:
         "spark.ui.enabled": "false",
         "spark.sql.session.timeZone": "UTC",
         "spark.ui.showConsoleProgress": "false",
-        "spark.executorEnv.PYTHONPATH": str(ROOT),
+        **({} if CLONE is None else {"spark.executorEnv.PYTHONPATH": str(CLONE)}),
         "spark.driver.host": os.environ.get("SPARK_DRIVER_HOST", "127.0.0.1"),
         "spark.log.level": "ERROR",
     }

@@ -97,7 +97,7 @@ def _share(outcome: dict[str, Any]) -> float:
 
 
 def _order(run_dir: Path) -> tuple[int, str]:
-    """What runs are ordered by, as in ``kilnworks.pipelines.core.store.order_of``; ``(0, "")`` where it is not known."""
+    """What runs are ordered by, as in ``kilnworks.pipelines.core.store.order_of``; ``(0, "")`` where unknown."""
     record = _read(run_dir / "run.json")
     return int(record.get("number") or 0), str(record.get("started") or "")
 

@@ -1,8 +1,8 @@
 """The rules that a contract itself writes down, checked row by row: missing, range, allowed values, lengths, pattern.
 
-They are the rules of ``kilnworks.schemas.rules`` on the values as a source would read them, so that a file is judged here as a
-run judges it. Breaches are counted part by part and the counts add up, so that a file of any size can be checked in
-slices.
+They are the rules of ``kilnworks.schemas.rules`` on the values as a source would read them, so that a file is judged
+here as a run judges it. Breaches are counted part by part and the counts add up, so that a file of any size can be
+checked in slices.
 """
 
 from collections.abc import Iterator

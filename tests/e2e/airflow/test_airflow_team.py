@@ -1,4 +1,7 @@
-"""A team's own Airflow, set up as docs/airflow.md says: its DAGs in a bundle beside ours, its plugin, LocalExecutor."""
+"""A team's own Airflow, set up as docs/airflow.md says: its DAGs in a bundle beside ours, its plugin, LocalExecutor.
+
+Kilnworks is installed from a wheel, and the team has packages by all four names of our folders.
+"""
 
 import json
 import re
@@ -15,17 +18,23 @@ from scripts.airflow import postgres
 from scripts.airflow.processes import ROOT, Airflow
 from tests import needed
 from tests.e2e.airflow.conftest import Client
+from tests.installed import python_with, wheel
 
 pytestmark = pytest.mark.e2e
 THEIR_DAG = """
     from airflow.sdk import DAG, task
-    from theirs import GREETING
+    from components.words import GREETING
+    from dags.factory import PLACE
+    from pipelines import NUMBER
+    from schemas.errors import Refused
+
+    assert issubclass(Refused, Exception)
 
     with DAG("hello", schedule=None):
 
         @task
         def say():
-            print(GREETING)
+            print(GREETING, PLACE, NUMBER)
 
         say()
 """
@@ -54,7 +63,13 @@ def team():
     folder.chmod(0o755)  # the database server runs as a user of its own
     files = {
         "dags/hello.py": THEIR_DAG,
-        "dags/theirs.py": "GREETING = 'as ever'\n",
+        "own/components/__init__.py": "",
+        "own/components/words.py": "GREETING = 'as ever'\n",
+        "own/dags/__init__.py": "",
+        "own/dags/factory.py": "PLACE = 'in Ulm'\n",
+        "own/pipelines/__init__.py": "NUMBER = 7\n",
+        "own/schemas/__init__.py": "",
+        "own/schemas/errors.py": "class Refused(Exception): ...\n",
         "airflow/plugins/one.py": THEIR_PLUGIN,
     }
     for name, text in files.items():
@@ -71,7 +86,17 @@ def team():
     database = postgres.Postgres(folder / "postgres", durable=False)
     database.start()
     store = folder / "store"
-    airflow = Airflow(folder / "airflow", store, database.url, project=folder / "models", settings=settings)
+    (folder / "helpers").mkdir()
+    (folder / "helpers" / "scripts").symlink_to(ROOT / "scripts")
+    airflow = Airflow(
+        folder / "airflow",
+        store,
+        database.url,
+        project=folder / "models",
+        settings=settings,
+        python=str(python_with(wheel(folder / "built"), folder / "environment")),
+        modules=(folder / "helpers", folder / "own"),
+    )
     try:
         airflow.start()
         yield Client(airflow.url, airflow.home, store)
@@ -90,7 +115,7 @@ def test_their_dags_and_ours_run_side_by_side(team):
         team.unpause(dag)
     theirs, ours = team.start("hello"), team.start("customers", {"model.epochs": 2, "live": "promote"})
     assert team.finished("hello", theirs)["run"] == "success"
-    assert "as ever" in team.log("hello", theirs, "say")
+    assert "as ever in Ulm 7" in team.log("hello", theirs, "say")
     assert team.finished("customers", ours)["run"] == "success"
     assert read_champion(team.store.root, "customers").run_id == ours
     status, page = team.call("GET", "/kilnworks/")
