@@ -1,4 +1,4 @@
-"""A first model for a table with texts to be read: n-grams of words and characters, see ``kilnworks.components.modeling.bag``."""
+"""A first model for a table with texts to be read: n-grams of words and characters, as ``modeling/bag.py`` has them."""
 
 from __future__ import annotations
 
