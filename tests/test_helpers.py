@@ -16,6 +16,7 @@ OURS = {"schemas", "components", "pipelines", "dags", "kilnworks", "scripts", "b
 
 
 PAUSES = {
+    "components/monitoring/test_exporter.py": (1, "a page that takes some time"),
     "waiting.py": (1, "the one loop that looks again"),
     "components/deploying/test_deploying_crashes.py": (1, "kill -9 at a random moment"),
     "components/retraining/test_retraining_watch.py": (1, "kill -9 at a random moment"),

@@ -14,7 +14,7 @@ BINS = 40
 
 
 def between(score: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Scores from 0 up as numbers between 0 and 1 in the same order, 1 becoming 0.5."""
+    """Scores [N] from 0 up as numbers [N] between 0 and 1 in the same order, 1 becoming 0.5."""
     wide = score.astype(np.float64)
     return np.asarray(wide / (wide + 1))
 
@@ -62,6 +62,7 @@ def by_feature(
 ) -> list[dict[str, Any]]:
     """Mean error of each feature among the rows that are called anomalies and among the others, largest first.
 
+    ``errors`` is [N, F] with F ``features``; ``called`` [N] says which rows are called anomalies.
     ``strangest`` counts the anomalies of which the feature has the largest error.
     """
     worst = np.bincount(errors[called].argmax(axis=1), minlength=len(features)) if called.any() else None

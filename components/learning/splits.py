@@ -40,7 +40,7 @@ class Splits:
     streamed: bool
 
     def only(self, chosen: Callable[[Arrays, int], np.ndarray] | None, seed: int) -> Splits:
-        """The same with those training rows that the learner chooses, where it does.
+        """The same with those training rows that the learner chooses, where it does: of arrays [N, ...] those it says.
 
         Raises:
             ConfigError: the split is streamed, and rows are chosen among all of it.

@@ -24,7 +24,7 @@ from kilnworks.components.features.encoded import CATEGORICAL, IMAGE, NGRAMS, NU
 from kilnworks.components.features.kinds.text import NgramTensor
 from kilnworks.components.features.transform import FeatureTransform
 from kilnworks.components.modeling.base import Architecture, scope_name
-from kilnworks.components.modeling.ratios import NgramCounts
+from kilnworks.components.modeling.texts.ratios import NgramCounts
 from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.schemas.errors import ConfigError
@@ -83,7 +83,7 @@ class Bag(Architecture):
 
     def remarks(self, model: Any, fitted: FeatureTransform, task: Task) -> dict[str, Any]:
         """``telling``: the n-grams that push each output most."""
-        from kilnworks.components.modeling.telling import telling
+        from kilnworks.components.modeling.texts.telling import telling
 
         classes = task.label.classes if task.label is not None and task.label.classes else ()
         return {"telling": telling(model, fitted.plan, tuple(map(str, classes)))}
@@ -121,7 +121,7 @@ class Bag(Architecture):
         from keras import ops
 
         from kilnworks.components.features.text.tokens import FIRST
-        from kilnworks.components.modeling.ngrams import NgramEffects
+        from kilnworks.components.modeling.texts.ngrams import NgramEffects
 
         tag = scope_name(tensor.name)
         vocabulary = tensor.vocabulary_size or 0

@@ -71,7 +71,9 @@ def load_trained(model: Model) -> Any:
     """
     import keras
 
-    from kilnworks.components.modeling import members, ngrams, sequences, sometimes  # noqa: F401 (registers layers that saved models need)
+    # these register layers that saved models need
+    from kilnworks.components.modeling import members, sometimes  # noqa: F401
+    from kilnworks.components.modeling.texts import ngrams, sequences  # noqa: F401
 
     path = model.path / CODE
     if not path.is_file():

@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from kilnworks.components.features.encoded import CATEGORICAL, IMAGE, NUMERIC, SEQUENCE, SHARES, TOKENS, EncodedTensor
 from kilnworks.components.features.kinds.text import TokenTensor
 from kilnworks.components.modeling.base import Architecture, scope_name
-from kilnworks.components.modeling.vectors import Vectors
+from kilnworks.components.modeling.texts.vectors import Vectors
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.schemas.errors import ConfigError
 
@@ -91,7 +91,7 @@ class Text(Architecture):
         """One text [N, T] as a vector [N, F]."""
         import keras
 
-        from kilnworks.components.modeling.sequences import WordNoise
+        from kilnworks.components.modeling.texts.sequences import WordNoise
 
         tag = scope_name(tensor.name)
         if self.word_dropout or self.word_swap:
@@ -126,14 +126,14 @@ class Text(Architecture):
         return layer
 
     def _mean(self, x: Any, numbers: Any, tag: str, names: LayerNames) -> Any:
-        from kilnworks.components.modeling.sequences import PoolWords
+        from kilnworks.components.modeling.texts.sequences import PoolWords
 
         return PoolWords("mean", name=names(f"mean_{tag}"))([x, numbers])
 
     def _cnn(self, x: Any, numbers: Any, tag: str, names: LayerNames) -> Any:
         import keras
 
-        from kilnworks.components.modeling.sequences import BlankPadding, PoolWords
+        from kilnworks.components.modeling.texts.sequences import BlankPadding, PoolWords
 
         x = BlankPadding(name=names(f"blank_{tag}"))([x, numbers])
         found = []
@@ -163,7 +163,7 @@ class Text(Architecture):
     def _transformer(self, x: Any, numbers: Any, tag: str, names: LayerNames) -> Any:
         import keras
 
-        from kilnworks.components.modeling.sequences import Places, PoolWords, Words
+        from kilnworks.components.modeling.texts.sequences import Places, PoolWords, Words
 
         size = x.shape[-1]
         places = Places(name=names(f"places_{tag}"))(numbers)

@@ -36,7 +36,7 @@ def test_an_edit_within_the_second_of_the_import_is_run(tmp_path, name):
     write(tmp_path / name, "old", 1e9)
     now = compiled(tmp_path, name, code).stat().st_mtime
     write(tmp_path / name, "old", now)
-    assert say(tmp_path, code) == "old"
+    os.utime(compiled(tmp_path, name, code), (now, now))  # however long the process took
     write(tmp_path / name, "new", now)
     assert say(tmp_path, code) == "new"
 

@@ -23,7 +23,7 @@ MARKS = r"[\p{M}\x{1161}-\x{1175}\x{11A8}-\x{11C2}]"
 
 @cache
 def pairs() -> tuple[np.ndarray, np.ndarray]:
-    """The pairs that Unicode composes, int64 ascending, and what each becomes, int32."""
+    """The pairs that Unicode composes, int64 [P] ascending, and what each becomes, int32 [P]."""
     found: dict[int, int] = {}
     for point in range(0x110000):
         text = chr(point)

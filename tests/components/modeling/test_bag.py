@@ -6,7 +6,7 @@ import pytest
 from kilnworks.components.features.encoded import EncodedTensor
 from kilnworks.components.features.kinds.text import NgramTensor
 from kilnworks.components.modeling.bag import Bag
-from kilnworks.components.modeling.ratios import NgramCounts
+from kilnworks.components.modeling.texts.ratios import NgramCounts
 from kilnworks.components.tasks.binary import Binary
 from kilnworks.components.tasks.multiclass import Multiclass
 from kilnworks.components.tasks.multilabel import Multilabel
@@ -59,7 +59,7 @@ def test_groups_are_classes_or_large_numbers(labels, groups):
 def test_outputs_are_those_of_a_loop_over_the_texts():
     import keras
 
-    from kilnworks.components.modeling.ngrams import NgramEffects
+    from kilnworks.components.modeling.texts.ngrams import NgramEffects
 
     layer = NgramEffects(9, 2, 3, 6)
     layer.build((None, 6))

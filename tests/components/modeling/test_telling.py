@@ -7,7 +7,7 @@ from kilnworks.components.charts.terms import terms, visible
 from kilnworks.components.features.kinds.text import TextPlan
 from kilnworks.components.features.plan import TransformPlan
 from kilnworks.components.modeling.bag import Bag
-from kilnworks.components.modeling.telling import telling
+from kilnworks.components.modeling.texts.telling import telling
 from kilnworks.components.tasks.binary import Binary
 from kilnworks.schemas.contract import Contract
 

@@ -8,7 +8,7 @@ import pytest
 from kilnworks.components.features.encoded import EncodedTensor
 from kilnworks.components.features.kinds.text import TokenTensor
 from kilnworks.components.modeling.text import Text
-from kilnworks.components.modeling.vectors import Vectors
+from kilnworks.components.modeling.texts.vectors import Vectors
 from kilnworks.components.tasks.binary import Binary
 from kilnworks.schemas.contract import Label
 from kilnworks.schemas.errors import ConfigError, DataUnreadable
@@ -80,7 +80,7 @@ def test_text_beside_numbers():
 def test_noise_keeps_start_padding_and_words():
     import keras
 
-    from kilnworks.components.modeling.sequences import WordNoise
+    from kilnworks.components.modeling.texts.sequences import WordNoise
 
     keras.utils.set_random_seed(0)
     numbers = np.array([[2, *range(3, 20), 0, 0]] * 200, np.int32)

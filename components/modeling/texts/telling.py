@@ -31,7 +31,7 @@ def telling(model: Any, plan: TransformPlan, classes: tuple[str, ...]) -> list[d
     """
     from kilnworks.components.features.encoded import keras_name
     from kilnworks.components.modeling.base import scope_name
-    from kilnworks.components.modeling.ngrams import NgramEffects
+    from kilnworks.components.modeling.texts.ngrams import NgramEffects
 
     layers = {layer.name: layer for layer in model.layers if isinstance(layer, NgramEffects)}
     found: list[dict[str, Any]] = []
