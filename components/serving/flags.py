@@ -131,18 +131,18 @@ def parse_flags(argv: Sequence[str]) -> Flags:
 
 def _check(flags: Flags) -> None:
     """Refuse flags that contradict each other, and values that nothing can be done with."""
+    if flags.callers_file and flags.reload_config == "token":
+        raise ConfigError(
+            "--reload_config=token beside --callers_file",
+            "one of them: both read the Authorization of a call",
+            "use --reload_config=on and write `reload: true` for callers in the file",
+        )
     reload_policy(flags.reload_config, of_a_store=True)
     if flags.batching_parameters_file and not flags.enable_batching:
         raise ConfigError(
             "server_options.batching_parameters_file is set without setting server_options.enable_batching to true.",
             "--enable_batching beside --batching_parameters_file",
             "add it, or leave the file out",
-        )
-    if flags.callers_file and flags.reload_config == "token":
-        raise ConfigError(
-            "--reload_config=token beside --callers_file",
-            "one of them: both read the Authorization of a call",
-            "use --reload_config=on and write `reload: true` for callers in the file",
         )
     for name, (lowest, highest) in _RANGES.items():
         value = getattr(flags, name)

@@ -8,6 +8,7 @@ import pytest
 
 from kilnworks.components.serving.callers import ANYBODY, CallersFile
 from kilnworks.components.serving.errors import Code, ServingError
+from kilnworks.components.serving.flags import parse_flags
 from kilnworks.schemas.errors import ConfigError
 
 
@@ -113,6 +114,11 @@ def test_files_that_hold_no_callers(tmp_path: Path, text: str, message: str) -> 
         CallersFile(path)
     assert "s3cret" not in str(found.value)
     assert "--callers_file" in str(found.value) or "another file" in str(found.value)
+
+
+def test_one_header_is_read_for_one_purpose() -> None:
+    with pytest.raises(ConfigError, match="both read the Authorization"):
+        parse_flags(["--callers_file=c", "--reload_config=token"])
 
 
 def test_two_callers_with_one_token_and_no_file(tmp_path: Path) -> None:
