@@ -6,8 +6,8 @@ Expect a test average precision of at least 0.94 (0.958, 95 % interval 0.93 to 0
     kilnworks run sensors
 
 The seven readings of a window lie near a plane, also later when the weather is another one: layers that are not linear,
-and the clip at five spreads, would call all of that weather strange (average precision 0.70). These settings were chosen
-by that very test split, so that their figure is somewhat too good.
+and the clip at five spreads, would call all of that weather strange (average precision 0.70). These settings were
+chosen by that very test split, so that their figure is somewhat too good.
 """
 
 from kilnworks.components.evaluate import EvaluateConfig

@@ -1,6 +1,7 @@
 """Helpers of tests are imported by their whole name below ``tests``; tests wait for facts and do not sleep."""
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,9 @@ def test_pauses_are_found():
         == 3
     )
     assert [name for name in PAUSES if not (TESTS / name).is_file()] == []
+
+
+def test_no_two_files_of_tests_have_one_name():
+    """pytest imports them by their names alone."""
+    names = Counter(path.name for path in TESTS.rglob("test_*.py") if "project" not in path.parts)
+    assert [name for name, count in names.items() if count > 1] == []

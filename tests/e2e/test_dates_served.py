@@ -146,7 +146,7 @@ def test_endless_numbers_in_a_batch_are_named_by_every_call(ports, number):
         ("classify", f'{{"signature_name": "classify", "examples": [{good}, {bad}, {good}]}}'),
     ):
         code, answer = rest(ports, body.encode(), verb)
-        told = "too big to be stored in double" if number == "1e999" else "column 'size', row 1"
+        told = "a number that no double holds" if number == "1e999" else "column 'size', row 1"
         assert code == 400 and told in str(answer["error"]), (verb, answer)
     value = float(number.replace("Infinity", "inf"))
     with Client(f"127.0.0.1:{ports['grpc_port']}") as client:

@@ -174,7 +174,7 @@ def test_numbers_that_float32_cannot_hold_are_refused(tmp_path, value):
 
 @pytest.mark.parametrize(
     ("feature", "settings", "wanted"),
-    [({"dtype": "string"}, {"encode": "numeric"}, "auto, drop, embedding, one_hot"),
+    [({"dtype": "string"}, {"encode": "numeric"}, "auto, drop, embedding, ngrams, one_hot, tfidf, tokens"),
      ({"dtype": "float"}, {"encode": "one_hot"}, "auto, buckets, drop, numeric"),
      ({"dtype": "float", "shape": [3]}, {"encode": "buckets"}, "auto, drop"),
      ({"dtype": "string"}, {"scale": "log1p"}, "for a number alone"),
