@@ -17,14 +17,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-import numpy as np
 from pydantic import Field, PrivateAttr
 
 from kilnworks.components.features.encoded import CATEGORICAL, IMAGE, NGRAMS, NUMERIC, SEQUENCE, SHARES, EncodedTensor
 from kilnworks.components.features.kinds.text import NgramTensor
 from kilnworks.components.features.transform import FeatureTransform
 from kilnworks.components.modeling.base import Architecture, scope_name
-from kilnworks.components.modeling.texts.ratios import NgramCounts
 from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.schemas.errors import ConfigError
@@ -44,11 +42,15 @@ class Bag(Architecture):
     """How far the data outweigh the prior that nothing matters: ``C`` of scikit-learn's ``LogisticRegression``. The
     loss of each member grows by its squared effects / (2 * strength * training rows)."""
 
-    _seen: dict[str, NgramCounts] = PrivateAttr(default_factory=dict)
-    """By tensor, what the training rows say."""
+    _seen: dict[str, Any] = PrivateAttr(default_factory=dict)
+    """By tensor, what the training rows say: ``NgramCounts``."""
 
     def shown(self, columns: Mapping[str, Any]) -> Self:
         """With the weights of n-grams in these training rows."""
+        import numpy as np
+
+        from kilnworks.components.modeling.texts.ratios import NgramCounts
+
         seeing = self.model_copy()
         labels = columns.labels() if hasattr(columns, "labels") else None
         texts = {n: columns[n] for n in columns if columns[n].dtype == np.int32 and columns[n].ndim == 2}
