@@ -12,13 +12,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, Literal
-
-import numpy as np
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from kilnworks.schemas.code import Bytes
 from kilnworks.schemas.config import Config
 from kilnworks.schemas.errors import DataUnreadable
+
+if TYPE_CHECKING:
+    import numpy as np
 
 LOG = logging.getLogger("kilnworks.data")
 LITTLE = 0.5
@@ -51,6 +52,8 @@ class Vectors(Config):
         Raises:
             DataUnreadable: the file is not written so, or has no word of the vocabulary.
         """
+        import numpy as np
+
         wanted = {word: place for place, word in enumerate(words)}
         found: dict[int, np.ndarray] = {}
         total, count = None, 0
@@ -100,6 +103,8 @@ def _head(file: BinaryIO, path: Path) -> tuple[int, int]:
 
 def _lines(file: BinaryIO, path: Path, dimensions: int | None) -> Iterator[tuple[str, np.ndarray]]:
     """Words and numbers, a line each. A word may hold spaces: the numbers are the last ones."""
+    import numpy as np
+
     for number, raw in enumerate(file, 1 if dimensions is None else 2):
         line = raw.decode("utf-8", "replace").rstrip()
         if not line:
@@ -121,6 +126,8 @@ def _lines(file: BinaryIO, path: Path, dimensions: int | None) -> Iterator[tuple
 
 def _binary(file: BinaryIO, path: Path, rows: int, dimensions: int) -> Iterator[tuple[str, np.ndarray]]:
     """Words and little-endian float32."""
+    import numpy as np
+
     for number in range(rows):
         word = bytearray()
         while (byte := file.read(1)) not in (b" ", b"") and len(word) <= LONGEST_WORD:
