@@ -1,6 +1,6 @@
 """Which mails are spam? Subject and body as texts, through an ensemble of linear models over n-grams.
 
-Expect a test accuracy of about 0.985 and an AUC of about 0.999, in two minutes on two cores::
+Expect a test accuracy of about 0.985 and an AUC of about 0.999, in a minute on two cores::
 
     kilnworks run spam
 """
