@@ -130,7 +130,7 @@ def test_a_champion_whose_run_is_gone_is_live_all_the_same(tmp_path):
 def test_a_file_that_is_half_there_leaves_a_page(tmp_path, name):
     run = made_run(tmp_path, "r1", drift={"comparisons": []}, validation={"rows": {"train": 1}})
     (run / name).write_text('{"comparisons": [{"fea')
-    samples(facts_page([pipeline_facts("churn", [run], tmp_path / "none")]))
+    assert samples(facts_page([pipeline_facts("churn", [run], tmp_path / "none")]))
 
 
 def test_what_changes_is_read_again_and_nothing_else(tmp_path, monkeypatch):
