@@ -56,12 +56,12 @@ def make_engine(flags: Flags, bounds: StoreBounds = StoreBounds()) -> Engine:
     """
     metrics = PrometheusMetrics()
     batching = _common_batching(flags)
-    batches = BatchScheduler(batching.threads)
+    batches, runs = BatchScheduler(batching.threads), _run_limit(flags, metrics)
     loader = SavedModelLoader(
         tags=[tag for tag in flags.saved_model_tags.split(",") if tag],
         session_config=_session_config(flags),
-        wrap=_wrap(flags, batching, batches),
-        limit=_run_limit(flags, metrics).runner,
+        wrap=_wrap(flags, batching, batches, runs),
+        limit=runs.runner,
         warm_up=_warm_up(flags, metrics),
         unsafe_ops=flags.allow_unsafe_ops,
         check=bounds.check_version,
@@ -115,14 +115,16 @@ def _common_batching(flags: Flags) -> BatchSettings:
         ) from None
 
 
-def _wrap(flags: Flags, common: BatchSettings, batches: BatchScheduler) -> Callable[[GraphRunner, str], Runner]:
+def _wrap(
+    flags: Flags, common: BatchSettings, batches: BatchScheduler, runs: RunLimit
+) -> Callable[[GraphRunner, str, str], Runner]:
     """What stands in front of a graph: nothing, or a batching queue."""
     if not flags.enable_batching:
-        return lambda runner, path: runner
+        return lambda runner, path, model: runner
 
-    def wrap(runner: GraphRunner, path: str) -> Runner:
+    def wrap(runner: GraphRunner, path: str, model: str) -> Runner:
         settings = model_settings(path) if flags.enable_per_model_batching_parameters else common
-        return runner if settings is None else BatchingRunner(runner, settings, batches)
+        return runner if settings is None else BatchingRunner(runner, settings, batches, runs.of(model))
 
     return wrap
 

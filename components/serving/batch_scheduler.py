@@ -4,10 +4,12 @@
 
     collected  open until no further request is at hand: the transport's thread that finds none runs it  (``run_here``)
     timed      open until it is full or its time to wait is over: a batch thread sees to that
-    ready      runs as soon as fewer than ``threads`` batches run; takes up requests until then, unless it is full
+    ready      runs as soon as fewer than ``threads`` batches of its model run; takes up requests until then, unless it
+               is full
 
-A thread that ends a batch, its answers included, takes the next ready one. Batch threads exist only while there is
-something for them: timed batches, batches of callers that block, and ready ones beside a thread that is busy.
+A model whose graph never ends holds its own ``threads`` threads and no other model's. A thread that ends a batch, its
+answers included, takes the next ready one. Batch threads exist only while there is something for them: timed batches,
+batches of callers that block, and ready ones beside a thread that is busy.
 """
 
 import heapq
@@ -15,7 +17,7 @@ import itertools
 import logging
 import threading
 import time
-from collections import deque
+from collections import Counter, defaultdict, deque
 from enum import Enum
 from typing import Protocol
 
@@ -45,16 +47,17 @@ class BatchWork(Protocol):
 class Entry:
     """A batch in the scheduler; the heap of times may keep an entry longer than its batch."""
 
-    __slots__ = ("state", "timed_out", "work")
+    __slots__ = ("model", "state", "timed_out", "work")
 
-    def __init__(self, work: BatchWork) -> None:
+    def __init__(self, work: BatchWork, model: str) -> None:
         self.work: BatchWork | None = work
+        self.model = model
         self.state = _State.OPEN
         self.timed_out = False
 
 
 class BatchScheduler:
-    """Runs at most ``threads`` batches at a time. Methods that need ``lock`` say so."""
+    """Runs at most ``threads`` batches of a model at a time. Methods that need ``lock`` say so."""
 
     def __init__(self, threads: int = 1) -> None:
         self.lock = threading.Lock()
@@ -64,7 +67,9 @@ class BatchScheduler:
         self._collected: list[Entry] = []
         self._collected_since = 0.0
         self._timed: list[tuple[float, int, Entry]] = []
-        self._ready: deque[Entry] = deque()
+        self._ready: deque[Entry] = deque()  # with those that run, ``threads`` of a model at most
+        self._placed: Counter[str] = Counter()  # of each model, ready or running
+        self._held: defaultdict[str, deque[Entry]] = defaultdict(deque)  # ready but for the limit, in order
         self._number = itertools.count()
 
     @property
@@ -79,12 +84,12 @@ class BatchScheduler:
             bool(self._collected) and time.monotonic() - self._collected_since > _COLLECT_SECONDS
         )
 
-    def add(self, work: BatchWork, wait_seconds: float) -> Entry:
-        """Add a batch that runs after ``wait_seconds`` at the latest; 0 = as soon as nothing more is at hand.
+    def add(self, work: BatchWork, wait_seconds: float, model: str = "") -> Entry:
+        """Add a model's batch that runs after ``wait_seconds`` at the latest; 0 = as soon as nothing more is at hand.
 
         With the lock.
         """
-        entry = Entry(work)
+        entry = Entry(work, model)
         if wait_seconds > 0:
             heapq.heappush(self._timed, (time.monotonic() + wait_seconds, next(self._number), entry))
             self._call_thread()
@@ -98,18 +103,23 @@ class BatchScheduler:
         """A batch is full: it need not wait any longer. With the lock."""
         if entry.state is _State.OPEN:
             entry.state = _State.READY
-            self._ready.append(entry)
+            if self._placed[entry.model] < self._most:
+                self._placed[entry.model] += 1
+                self._ready.append(entry)
+            else:
+                self._held[entry.model].append(entry)
 
     def run_here(self) -> None:
         """Run what is ready in this thread, collected batches too; blocks for as long as batches come up."""
         with self.lock:
             self._close_collected()
-            work = self._take()
-        while work is not None:
+            taken = self._take()
+        while taken is not None:
+            work, model = taken
             work.run()
             with self.lock:
-                self._ended()
-                work = self._take()
+                self._ended(model)
+                taken = self._take()
 
     def run_elsewhere(self) -> None:
         """Have batch threads run what is ready, collected batches too."""
@@ -118,9 +128,17 @@ class BatchScheduler:
             if self._ready:
                 self._call_thread()
 
-    def _ended(self) -> None:
+    def _ended(self, model: str) -> None:
         """A batch has run. Requests that came up with its answers are waited for by nobody. With the lock."""
         self._running -= 1
+        held = self._held.get(model)
+        if held:
+            self._ready.append(held.popleft())
+        else:
+            self._held.pop(model, None)
+            self._placed[model] -= 1
+            if not self._placed[model]:
+                del self._placed[model]
         self._close_collected()
 
     def _close_collected(self) -> None:
@@ -129,29 +147,32 @@ class BatchScheduler:
         for entry in collected:
             self.make_ready(entry)
 
-    def _take(self) -> BatchWork | None:
-        """The next batch to run, counted as running; a batch thread is called when there are more. With the lock."""
+    def _take(self) -> tuple[BatchWork, str] | None:
+        """The next batch to run, and its model, counted as running. With the lock.
+
+        A batch thread is called when there are more.
+        """
         now = time.monotonic() if self._timed else 0.0
         while self._timed and (self._timed[0][0] <= now or self._timed[0][2].state is not _State.OPEN):
             entry = heapq.heappop(self._timed)[2]
             entry.timed_out = entry.state is _State.OPEN
             self.make_ready(entry)
-        if not self._ready or self._running >= self._most:
+        if not self._ready:
             return None
         entry = self._ready.popleft()
         work, entry.work, entry.state = entry.work, None, _State.TAKEN
+        assert work is not None
         self._running += 1
-        if work is not None:
-            work.taken(entry.timed_out)
-        if self._ready and self._running < self._most:
+        work.taken(entry.timed_out)
+        if self._ready:
             self._call_thread()
-        return work
+        return work, entry.model
 
     def _call_thread(self) -> None:
         """See to it that a batch thread looks at what there is. With the lock."""
         if self._idle:
             self._wake.notify()
-        elif self._threads < self._most:
+        elif self._threads < self._most + self._running:
             self._threads += 1
             try:
                 threading.Thread(target=self._work, name=f"batch-{next(self._number)}", daemon=True).start()
@@ -161,21 +182,22 @@ class BatchScheduler:
 
     def _work(self) -> None:
         """A batch thread's life."""
-        while (work := self._next()) is not None:
+        while (taken := self._next()) is not None:
+            work, model = taken
             work.run()
-            del work  # with its tensors, before the wait for the next
+            del taken, work  # with its tensors, before the wait for the next
             with self.lock:
-                self._ended()
+                self._ended(model)
 
-    def _next(self) -> BatchWork | None:
+    def _next(self) -> tuple[BatchWork, str] | None:
         """Wait for a batch to run; None when there has been none for a while."""
         with self.lock:
             while True:
-                work = self._take()
-                if work is not None:
+                taken = self._take()
+                if taken is not None:
                     if self._timed and not self._idle:
                         self._call_thread()  # somebody has to look at the times while this thread is busy
-                    return work
+                    return taken
                 seconds = _IDLE_SECONDS
                 if self._timed:
                     seconds = min(max(0.0, self._timed[0][0] - time.monotonic()), _IDLE_SECONDS)

@@ -22,6 +22,7 @@ from kilnworks.components.serving.batch_size import BatchSize
 from kilnworks.components.serving.batching_config import BatchSettings
 from kilnworks.components.serving.errors import Code, ServingError, invalid_argument, unavailable
 from kilnworks.components.serving.feeds import Array, Feeds, Runner, check_dtypes
+from kilnworks.components.serving.run_limit import ModelLimit
 
 _LOG = logging.getLogger(__name__)
 _WAITING_REQUESTS = 64
@@ -29,7 +30,6 @@ _WAITING_REQUESTS = 64
 _TIMED_OUT_BATCHES = 16
 """Or so many batches whose time was over before they were full."""
 _PAUSE_SECONDS = 1.0
-_MOST_ALONE = 32
 _PROCESSORS = os.cpu_count() or 1
 
 
@@ -153,9 +153,15 @@ class BatchQueue:
     """Requests of one model version with the same inputs and outputs."""
 
     def __init__(
-        self, runner: Runner, fetches: Sequence[str], settings: BatchSettings, scheduler: BatchScheduler
+        self,
+        runner: Runner,
+        fetches: Sequence[str],
+        settings: BatchSettings,
+        scheduler: BatchScheduler,
+        alone: ModelLimit,
     ) -> None:
         self._runner, self._fetches, self._settings, self.scheduler = runner, list(fetches), settings, scheduler
+        self._alone = alone
         self._waiting: deque[tuple[_Batch, Entry]] = deque()
         self._size = BatchSize()
         self._count = threading.Lock()
@@ -171,27 +177,23 @@ class BatchQueue:
         now = time.monotonic()
         deadline = None if timeout_seconds is None else now + timeout_seconds
         request = BatchRequest(self, self._parts(feeds, rows), deadline)
-        if self._better_alone(request, now):
-            self.run_together(request.tasks, rows)
+        if self._better_alone(request, now) and self._alone.enter_now():
+            try:
+                self._last = now
+                self.run_together(request.tasks, rows)
+            finally:
+                self._alone.leave()
             request.pending = False
         return request
 
     def _better_alone(self, request: BatchRequest, now: float) -> bool:
         """Whether a request has as many rows as a batch should have, under steady traffic, and no batch waits for it.
 
-        Then it runs as if there were no batching; so many do at a time as a transport has threads at least.
+        Then it runs as if there were no batching, within the limit of its model.
         """
         if not self._steady or now - self._last > _PAUSE_SECONDS:
             return False
-        if (
-            self._waiting
-            or self._in_flight >= _MOST_ALONE
-            or len(request.tasks) > 1
-            or request.rows < self._size.learned(now)
-        ):
-            return False
-        self._last = now
-        return True
+        return not (self._waiting or len(request.tasks) > 1 or request.rows < self._size.learned(now))
 
     def _parts(self, feeds: Feeds, rows: int) -> list[tuple[Feeds, int]]:
         """A request that is too large for one run is cut into several; the sizes of the parts are the run's limit."""
@@ -217,7 +219,7 @@ class BatchQueue:
                     if waiting:
                         scheduler.make_ready(waiting[-1][1])
                     batch = _Batch(self, min(limit, self._size.wanted(self._last)) if self._steady else limit)
-                    waiting.append((batch, scheduler.add(batch, wait_seconds)))
+                    waiting.append((batch, scheduler.add(batch, wait_seconds, self._alone.model)))
                 waiting[-1][0].add(task, request)
             if waiting[-1][0].rows >= waiting[-1][0].wanted:
                 scheduler.make_ready(waiting[-1][1])
@@ -308,12 +310,19 @@ def _remaining(tasks: Sequence[_Task]) -> float | None:
 
 
 class BatchingRunner:
-    """A runner that batches: one queue for each set of inputs and outputs that is asked for."""
+    """A runner that batches: one queue for each set of inputs and outputs that is asked for.
+
+    Args:
+        runner: of one version.
+        settings: of its queues.
+        scheduler: runs the batches of all models.
+        alone: of the model; bounds the requests that are better run alone.
+    """
 
     _MOST_QUEUES = 64
 
-    def __init__(self, runner: Runner, settings: BatchSettings, scheduler: BatchScheduler) -> None:
-        self._runner, self._settings, self._scheduler = runner, settings, scheduler
+    def __init__(self, runner: Runner, settings: BatchSettings, scheduler: BatchScheduler, alone: ModelLimit) -> None:
+        self._runner, self._settings, self._scheduler, self._alone = runner, settings, scheduler, alone
         self._lock = threading.Lock()
         self._queues: dict[tuple[Any, ...], BatchQueue] = {}
 
@@ -341,5 +350,5 @@ class BatchingRunner:
             if key not in self._queues:
                 if len(self._queues) >= self._MOST_QUEUES:
                     self._queues.pop(next(iter(self._queues)))
-                self._queues[key] = BatchQueue(self._runner, fetches, self._settings, self._scheduler)
+                self._queues[key] = BatchQueue(self._runner, fetches, self._settings, self._scheduler, self._alone)
             return self._queues[key]

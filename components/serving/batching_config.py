@@ -21,7 +21,7 @@ class BatchSettings:
         max_batch_size: rows of one request, and of one batch, at most.
         timeout_seconds: how long the first request of a batch waits for companions, at most.
         max_enqueued_batches: batches that may wait, at least 1; further requests are refused.
-        threads: batches that run at a time (of all models together); requests that run alone are none.
+        threads: batches of a model that run at a time; requests that run alone are none.
         allowed_sizes: a batch is filled up to the next of these, ascending, the last one is ``max_batch_size``.
         pad_variable_length: make inputs of different inner shapes equal by padding.
         split: cut requests that are larger than ``max_execution_size`` into parts.

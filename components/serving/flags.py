@@ -44,7 +44,8 @@ class Flags:
     ``health_port`` at ``health_host`` answers health and metrics from a process of its own; None = there is none.
     ``max_request_mb`` bounds a request as it is sent, unpacked, and as tensors (MiB; the message of gRPC too).
     ``max_runs_per_model`` requests of a model run at a time (None = half of a transport's threads),
-    ``max_waiting_per_model`` more wait, and further ones are refused at once; batches have bounds of their own.
+    ``max_waiting_per_model`` more wait, and further ones are refused at once; batches run in as many threads of each
+    model as their parameters say.
     ``reload_config`` says whose ``HandleReloadConfigRequest`` counts: ``on``, ``off``, ``loopback`` or ``token`` (in
     ``KILNWORKS_RELOAD_TOKEN``); "" = off for a store, else on. ``callers_file`` says who may ask which models.
     ``allow_unsafe_ops`` loads graphs that reach for files.

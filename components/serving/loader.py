@@ -48,7 +48,7 @@ class SavedModelLoader:
     Attributes:
         tags: of the MetaGraph to serve.
         session_config: a ConfigProto or None.
-        wrap: puts something in front of the graph (a batching queue): (runner, version directory) -> runner.
+        wrap: puts something in front of the graph (a batching queue): (runner, version directory, model) -> runner.
         limit: bounds how many runs of a model there are at a time: (runner, model) -> runner; not where ``wrap`` gave
             another runner.
         unsafe_ops: load graphs that read or write files or run Python, too.
@@ -58,7 +58,7 @@ class SavedModelLoader:
 
     tags: Sequence[str] = ("serve",)
     session_config: Any = None
-    wrap: Callable[[GraphRunner, str], Runner] = lambda runner, path: runner
+    wrap: Callable[[GraphRunner, str, str], Runner] = lambda runner, path, model: runner
     limit: Callable[[Runner, str], Runner] = lambda runner, model: runner
     warm_up: Callable[[Servable], None] = lambda servable: None
     unsafe_ops: bool = True
@@ -72,7 +72,7 @@ class SavedModelLoader:
         saved_model = load_saved_model(path, self.tags, self.session_config)
         try:
             graph = GraphRunner(saved_model)
-            runner = self.wrap(graph, path)
+            runner = self.wrap(graph, path, model)
             loaded = LoadedVersion(saved_model, self.limit(graph, model) if runner is graph else runner)
             self.warm_up(Servable(model, version, path, loaded))
         except BaseException:

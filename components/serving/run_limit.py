@@ -33,11 +33,14 @@ class RunLimit:
         self._models: dict[str, ModelLimit] = {}
         self._lock = threading.Lock()
 
+    def of(self, model: str) -> "ModelLimit":
+        """The limit of all versions of that model."""
+        with self._lock:
+            return self._models.get(model) or self._models.setdefault(model, self._make(model))
+
     def runner(self, runner: Runner, model: str) -> "LimitedRunner":
         """A runner of a version of that model, bounded."""
-        with self._lock:
-            limit = self._models.get(model) or self._models.setdefault(model, self._make(model))
-        return LimitedRunner(runner, limit)
+        return LimitedRunner(runner, self.of(model))
 
     def running(self) -> Mapping[str, int]:
         """Runs at the moment, by model."""
@@ -65,14 +68,18 @@ class ModelLimit:
         """Requests that wait."""
         return len(self._queue)
 
+    def enter_now(self) -> bool:
+        """Count a run if there is room for one, which ``leave`` gives back."""
+        with self._lock:
+            free = self.running < self._runs
+            self.running += free
+            return free
+
     def enter(self, deadline: float | None) -> "Place | None":
         """Count a run: None, or a place in the queue. Raises ``ServingError`` RESOURCE_EXHAUSTED."""
-        with self._lock:
-            if self.running < self._runs:
-                self.running += 1
-                return None
-            full = len(self._queue) >= self._waiting
-        if full:
+        if self.enter_now():
+            return None
+        if len(self._queue) >= self._waiting:
             raise self.refusal()
         return Place(self, deadline)
 
@@ -88,9 +95,8 @@ class ModelLimit:
         """Wait for a run; one that is free by now is taken."""
         with self._lock:
             free = self.running < self._runs
-            if free:
-                self.running += 1
-            else:
+            self.running += free
+            if not free:
                 self._queue.append(place)
                 self._watch(place.deadline)
         if free:

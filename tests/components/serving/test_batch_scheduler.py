@@ -33,9 +33,9 @@ class Work:
         self.done.set()
 
 
-def add(scheduler: BatchScheduler, work: Work, wait_seconds: float = 0.0) -> object:
+def add(scheduler: BatchScheduler, work: Work, wait_seconds: float = 0.0, model: str = "") -> object:
     with scheduler.lock:
-        return scheduler.add(work, wait_seconds)
+        return scheduler.add(work, wait_seconds, model)
 
 
 HERE = threading.current_thread().name
@@ -109,7 +109,7 @@ def test_times_are_looked_at_while_a_timed_batch_runs() -> None:
     assert first.done.wait(LONG_SECONDS)
 
 
-def test_no_more_batches_run_at_a_time_than_asked_for() -> None:
+def test_no_more_batches_of_a_model_run_at_a_time_than_asked_for() -> None:
     gate = threading.Event()
     scheduler, held, next_one = BatchScheduler(1), Work(gate), Work()
     add(scheduler, held)
@@ -119,11 +119,32 @@ def test_no_more_batches_run_at_a_time_than_asked_for() -> None:
     add(scheduler, next_one)
     scheduler.run_here()
     time.sleep(0.05)
-    assert scheduler.due
+    assert not scheduler.due, "there is nothing that another thread could run"
     assert not next_one.ran_in
     gate.set()
     assert next_one.done.wait(LONG_SECONDS)
     assert next_one.ran_in == held.ran_in, "who ends a batch takes the next"
+
+
+@pytest.mark.parametrize("wait_seconds", [0.0, 0.01], ids=["at hand", "timed"])
+def test_a_model_whose_batches_never_end_holds_no_thread_of_another(wait_seconds: float) -> None:
+    gate = threading.Event()
+    scheduler, endless = BatchScheduler(2), [Work(gate) for _ in range(5)]
+    for work in endless:
+        add(scheduler, work, wait_seconds, "endless")
+    scheduler.run_elsewhere()
+    assert until(lambda: sum(bool(work.ran_in) for work in endless) == 2)
+    others = [Work() for _ in range(3)]
+    for number, work in enumerate(others):
+        add(scheduler, work, wait_seconds, f"m{number}")
+    scheduler.run_elsewhere()
+    assert all(work.done.wait(LONG_SECONDS) for work in others)
+    assert sum(bool(work.ran_in) for work in endless) == 2
+    gate.set()
+    assert all(work.done.wait(LONG_SECONDS) for work in endless)
+    ended = [work.ended for work in endless[2:]]
+    assert ended == sorted(ended), "in order"
+    assert until(lambda: not scheduler._placed and not scheduler._held)
 
 
 def test_batches_that_one_thread_cannot_run_at_once_are_run_beside_it() -> None:

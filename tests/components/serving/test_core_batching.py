@@ -16,6 +16,7 @@ from kilnworks.components.serving.batching import BatchingRunner
 from kilnworks.components.serving.batching_config import BatchSettings
 from kilnworks.components.serving.errors import Code, ServingError
 from kilnworks.components.serving.feeds import Array, Feeds
+from kilnworks.components.serving.run_limit import RunLimit
 from kilnworks.components.serving.values import TensorInfo
 from tests.waiting import LONG_SECONDS, until
 
@@ -55,16 +56,17 @@ class Noting(BatchScheduler):
         super().__init__(slots)
         self.waits: list[float] = []
 
-    def add(self, batch: BatchWork, wait_seconds: float) -> Entry:
+    def add(self, batch: BatchWork, wait_seconds: float, model: str = "") -> Entry:
         self.waits.append(wait_seconds)
-        return super().add(batch, wait_seconds)
+        return super().add(batch, wait_seconds, model)
 
 
 def batching(
-    inner: Doubling, slots: int = 1, scheduler: BatchScheduler | None = None, **settings: object
+    inner: Doubling, slots: int = 1, scheduler: BatchScheduler | None = None, alone: int = 32, **settings: object
 ) -> BatchingRunner:
     made = {"max_batch_size": 8, "max_execution_size": settings.get("max_batch_size", 8), **settings}
-    return BatchingRunner(inner, BatchSettings(**made), scheduler or BatchScheduler(slots))
+    limit = RunLimit(alone, 0).of("m")
+    return BatchingRunner(inner, BatchSettings(**made), scheduler or BatchScheduler(slots), limit)
 
 
 def rows(*values: float) -> Feeds:
@@ -156,6 +158,23 @@ def test_a_lone_client_has_its_rows_filled_up_and_does_not_wait() -> None:
     assert set(scheduler.waits) <= {0.0}
     assert results == [[2.0 * i] for i in range(50)]
     assert set(inner.runs) == {4}, "allowed sizes hold for requests that run alone"
+
+
+@pytest.mark.parametrize(("running", "batches"), [(0, 0), (1, 1)], ids=["room", "full"])
+def test_a_request_that_is_better_alone_joins_a_batch_where_its_model_has_no_room(
+    monkeypatch: pytest.MonkeyPatch, running: int, batches: int
+) -> None:
+    scheduler = Noting()
+    runner = batching(Doubling(), scheduler=scheduler, alone=1)
+    runner.run(rows(1), ["y:0"], None)
+    [queue] = runner._queues.values()
+    queue._alone.running = running
+    monkeypatch.setattr(queue, "_better_alone", lambda request, now: True)
+    scheduler.waits.clear()
+    for _ in range(3):
+        np.testing.assert_array_equal(runner.run(rows(1, 2), ["y:0"], None)[0], [2, 4])
+    assert len(scheduler.waits) == 3 * batches
+    assert queue._alone.running == running
 
 
 def test_dear_runs_are_still_put_together_under_steady_traffic() -> None:

@@ -23,6 +23,12 @@ def total(x):
     return {"y": tf.reduce_sum(x)}
 
 
+@with_inputs(x=(tf.float32, [None]))
+def rows(x):
+    """An answer for each row, as batching wants it."""
+    return {"y": 2 * x}
+
+
 @with_inputs(text=(tf.string, None))
 def letters(text):
     return {"y": tf.reduce_sum(tf.strings.length(text))}
@@ -86,7 +92,7 @@ def main() -> None:
     tf.saved_model.save(words, str(folder / "words" / "1"), signatures={"serving_default": words.word})
     for name, function in (("saves", saving), ("prints", printing)):
         tf.saved_model.save(tf.Module(), str(folder / name / "1"), signatures={"serving_default": function})
-    signatures = {"serving_default": total, "text": letters, "many": many, "slow": slow}
+    signatures = {"serving_default": total, "text": letters, "many": many, "slow": slow, "rows": rows}
     tf.saved_model.save(tf.Module(), str(folder / "m" / "1"), signatures=signatures)
     tf.saved_model.save(tf.Module(), str(folder / "endless" / "1"), signatures={"serving_default": endless})
     tf.saved_model.save(tf.Module(), str(folder / "reads" / "1"), signatures={"serving_default": file_text})

@@ -1,5 +1,6 @@
 """A model that computes without end, and more calls than can be taken: others are answered, nobody is cut off."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,15 +28,20 @@ def request(model: str, signature: str = "") -> bytes:
     return message.SerializeToString()
 
 
-@pytest.fixture
-def busy(models: Path, tmp_path: Path) -> Iterator[Attacked]:
-    config = tmp_path / "models.config"
+def config_of(models: Path, folder: Path) -> Path:
+    """A configuration file that serves a good model, ``m``, and one without end."""
+    config = folder / "models.config"
     lines = [
         f"config {{ name: '{n}' base_path: '{models}/{n}' model_platform: 'tensorflow' }}" for n in ("m", "endless")
     ]
     config.write_text("model_config_list {" + "\n".join(lines) + "}")
+    return config
+
+
+@pytest.fixture
+def busy(models: Path, tmp_path: Path) -> Iterator[Attacked]:
     flags = (f"--max_runs_per_model={RUNS}", f"--max_waiting_per_model={WAITING}", "--drain_seconds=1")
-    with started(tmp_path, f"--model_config_file={config}", *flags) as server:
+    with started(tmp_path, f"--model_config_file={config_of(models, tmp_path)}", *flags) as server:
         yield server
 
 
@@ -67,5 +73,35 @@ def test_a_model_without_end_leaves_the_others_alone(busy: Attacked) -> None:
             assert len(predict(request("m"), timeout=timeout)) > 0
         assert busy.status(endless) == 503
         busy.answers_well()
+        for call in lost:
+            call.cancel()
+
+
+def test_batches_of_a_model_without_end_leave_the_others_alone(models: Path, tmp_path: Path) -> None:
+    batching = tmp_path / "batching.config"
+    batching.write_text("num_batch_threads { value: 2 } max_enqueued_batches { value: 4 } max_batch_size { value: 4 }")
+    flags = (
+        "--enable_batching",
+        f"--batching_parameters_file={batching}",
+        f"--max_runs_per_model={RUNS}",
+        "--drain_seconds=1",
+    )
+    config = config_of(models, tmp_path)
+    with (
+        started(tmp_path, f"--model_config_file={config}", *flags) as server,
+        grpc.insecure_channel(server.grpc) as channel,
+    ):
+        predict = channel.unary_unary(METHOD)
+        assert len(predict(request("m", "rows"), timeout=30)) > 0
+        lost = [predict.future(request("endless")) for _ in range(200)]
+        assert until(lambda: any(call.done() for call in lost), 60), "a full queue refuses"
+        for timeout in (None, 30):
+            for _ in range(100):  # after which traffic is steady
+                assert len(predict.future(request("m", "rows"), timeout=timeout).result(timeout=60)) > 0
+        body = b'{"signature_name":"rows","instances":[1.0,2.0]}'
+        [answer] = server.send(PREDICT + CLOSE + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        assert json.loads(answer.body) == {"predictions": [2.0, 4.0]}
+        codes = Counter(call.code() for call in lost if call.done())
+        assert set(codes) == {grpc.StatusCode.UNAVAILABLE}, codes
         for call in lost:
             call.cancel()

@@ -24,6 +24,7 @@ from kilnworks.components.serving.grpc_options import GrpcOptions
 from kilnworks.components.serving.options import TlsConfig
 from kilnworks.components.serving.rest.messages import Request, Response
 from kilnworks.components.serving.rest.server import HttpServer
+from kilnworks.components.serving.run_limit import RunLimit
 from kilnworks.components.serving.steps import Steps
 from kilnworks.components.serving.tls import server_context
 from kilnworks.components.serving.values import TensorInfo
@@ -62,7 +63,7 @@ class Doubler:
     inner: Doubling = field(default_factory=Doubling)
 
     def __post_init__(self) -> None:
-        self.runner = BatchingRunner(self.inner, self.settings, self.scheduler)
+        self.runner = BatchingRunner(self.inner, self.settings, self.scheduler, RunLimit(32, 0).of("m"))
 
     def __call__(self, request: Request) -> Steps[Response]:
         if request.target.startswith("/slow"):
@@ -179,7 +180,7 @@ def test_thousands_of_refusals_of_one_connection(client: Client) -> None:
     settings = replace(SETTINGS, max_batch_size=1, max_execution_size=1, max_enqueued_batches=1)
     with rest(threads=1, settings=settings, slots=1) as (server, doubler):
         with doubler.scheduler.lock:
-            doubler.scheduler._running = 1  # as if another model's batch ran
+            doubler.scheduler._running = doubler.scheduler._placed["m"] = 1  # as if another batch of the model ran
         first, http = client(connect(server)), client(connect(server))
         first.sock.sendall(post(7))
         while not doubler.runner._queues:
@@ -188,7 +189,7 @@ def test_thousands_of_refusals_of_one_connection(client: Client) -> None:
         http.sock.sendall(b"".join(post(number) for number in range(2000)))
         assert {http.answer()[0] for _ in range(2000)} == {503}
         with doubler.scheduler.lock:
-            doubler.scheduler._running = 0
+            doubler.scheduler._ended("m")
         doubler.scheduler.run_here()
         assert first.answer() == (200, b"14")
         http.double(21)
