@@ -37,11 +37,10 @@ HEAVY = {
 DOORS = [ROOT / room / "__init__.py" for room in ROOMS]
 """They only see to it that short names mean the same modules."""
 FILES = sorted(path for room in MAY_IMPORT for path in (ROOT / room).rglob("*.py") if path not in DOORS)
-PARTED = ("components", "components/quality", "components/quality/screening")
+PARTED = ("components", "components/quality", "components/quality/screening", "components/serving")
 """Folders whose rooms are told apart in ``docs/architecture.md``, one table each."""
 FEW_FILES = sorted(f"components/{room.parent.name}" for room in (ROOT / "components").glob("*/__init__.py"))
-FEW_FILES.remove("components/serving")
-"""Rooms whose folders have at most ``MOST_FILES`` files side by side; ``serving`` still holds several ideas."""
+"""Rooms whose folders have at most ``MOST_FILES`` files side by side."""
 MOST_FILES = 25
 STEPS = sorted(path.stem for path in (ROOT / "components").glob("*.py") if path.stem != "__init__")
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from kilnworks.components.exporting.signatures import CLASSIFY, EXAMPLES, PREDICT, REGRESS
 from kilnworks.components.exporting.tf_example import serialize
-from kilnworks.components.serving.saved_model import LoadedModel, load_saved_model
+from kilnworks.components.serving.loading.saved_model import LoadedModel, load_saved_model
 from kilnworks.components.tasks.base import Task
 from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.errors import SkewDetected

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import Any
 
-from kilnworks.components.serving.hosts import AllowedHosts, default_hosts
+from kilnworks.components.serving.settings.hosts import AllowedHosts, default_hosts
 from kilnworks.schemas.errors import ConfigError
 from kilnworks.schemas.masking import masked
 

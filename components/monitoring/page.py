@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from kilnworks.components.monitoring.facts import OUTCOMES, ChampionFacts, DriftFacts, PipelineFacts, RunFacts
-from kilnworks.components.serving.metrics import labels_text
+from kilnworks.components.serving.inference.metrics import labels_text
 
 PREFIX = "kilnworks_"
 PIPELINES = f"{PREFIX}pipelines"

@@ -4,7 +4,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from kilnworks.components.serving.main import serve
+from kilnworks.components.serving.process.main import serve
 from kilnworks.schemas.errors import ConfigError, KilnworksError
 from kilnworks.schemas.places import is_remote, store_folder, store_url
 

@@ -30,7 +30,7 @@ def metrics(
 ) -> int:
     """Serve runs, data, drift and live models of the store to Prometheus, at /metrics; until it is ended."""
     from kilnworks.components.monitoring.exporter import Exporter
-    from kilnworks.components.serving.hosts import AllowedHosts
+    from kilnworks.components.serving.settings.hosts import AllowedHosts
 
     opened = open_store(store)
     if once:

@@ -48,7 +48,7 @@ def config(
     store: StoreUrl = None,
 ) -> None:
     """Write models.config, batching.config and monitoring.config for the tensorflow/serving image."""
-    from kilnworks.components.serving.serving_config import update_serving_config, write_serving_config
+    from kilnworks.components.serving.versions.serving_config import update_serving_config, write_serving_config
 
     opened = open_store(store)
     if every is not None:
@@ -129,7 +129,7 @@ def predict(
 def serve(context: typer.Context) -> int:
     """Serve the models of the store; takes TensorFlow Serving's own flags (`serve --help` lists them)."""
     quiet_libraries()
-    from kilnworks.components.serving.main import serve as start
+    from kilnworks.components.serving.process.main import serve as start
 
     return start(context.args, _Served)
 
@@ -152,7 +152,7 @@ def load(
     Each client sends its next request when the last one is answered. Inputs are made up to fit the signature.
     """
     from kilnworks.components.serving.client import Client
-    from kilnworks.components.serving.load import inputs_like, run_load
+    from kilnworks.components.serving.load.closed_loop import inputs_like, run_load
 
     with Client(address) as client:
         signatures = {name: meta for name, meta in client.metadata(model).signatures.items() if meta.inputs}

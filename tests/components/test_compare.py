@@ -134,8 +134,8 @@ def test_gate_and_report(tmp_path):
 
 def write_log(path: Path, batches: list[dict[str, np.ndarray]], rate: float | None = None) -> None:
     """TFRecord framing by hand; the checks are not looked at by readers that trust their disk."""
-    from kilnworks.components.serving.prediction_records import describe, predict_record
-    from kilnworks.components.serving.values import Predicted
+    from kilnworks.components.serving.prediction_log.records import describe, predict_record
+    from kilnworks.components.serving.wire.values import Predicted
 
     with path.open("wb") as f:
         for inputs in batches:

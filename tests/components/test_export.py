@@ -206,7 +206,7 @@ def test_the_warmup_file_holds_real_requests_of_every_signature(exported):
 
 @slow
 def test_the_servers_loader_runs_every_warmup_request(exported):
-    from kilnworks.components.serving.saved_model import load_saved_model
+    from kilnworks.components.serving.loading.saved_model import load_saved_model
 
     run = exported("multiclass")
     loaded = load_saved_model(str(run.servable.saved_model))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from kilnworks.components.serving.flags import parse_flags
-from kilnworks.components.serving.serving_config import BATCHING_FILE, MODELS_FILE, MONITORING_FILE
-from kilnworks.components.serving.text_protos import DEFAULT_METRICS_PATH, read_monitoring_path
+from kilnworks.components.serving.settings.flags import parse_flags
+from kilnworks.components.serving.settings.text_protos import DEFAULT_METRICS_PATH, read_monitoring_path
+from kilnworks.components.serving.versions.serving_config import BATCHING_FILE, MODELS_FILE, MONITORING_FILE
 from scripts.images.dockerfile import settings, stages
 from tests.docker.written import DOCKER, OURS, ROOT, compose, script, service
 

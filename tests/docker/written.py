@@ -9,7 +9,7 @@ from types import ModuleType
 import yaml
 
 from kilnworks.components.monitoring.page import ORDER, PIPELINES, PREFIX
-from kilnworks.components.serving.metrics import Counter, Gauge, Histogram, LiveGauge, PrometheusMetrics
+from kilnworks.components.serving.inference.metrics import Counter, Gauge, Histogram, LiveGauge, PrometheusMetrics
 
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "docker"

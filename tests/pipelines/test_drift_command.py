@@ -75,8 +75,8 @@ def test_a_file_that_changed_is_read_again(project, capsys):
 
 
 def test_what_share_of_the_requests_a_log_holds_is_said(project, capsys):
-    from kilnworks.components.serving.prediction_records import describe, predict_record
-    from kilnworks.components.serving.values import Predicted
+    from kilnworks.components.serving.prediction_log.records import describe, predict_record
+    from kilnworks.components.serving.wire.values import Predicted
 
     asked, answer = rows(1), Predicted("small", 1, "serving_default", {"score": np.zeros(1)})
     (project / "log").mkdir()
@@ -121,8 +121,8 @@ def sold(path, seed: int, factor: float = 1.0) -> pl.DataFrame:
 
 def log_of(folder, frame: pl.DataFrame) -> None:
     """What a server would log of these rows: seconds since 1970, and numbers."""
-    from kilnworks.components.serving.prediction_records import describe, predict_record
-    from kilnworks.components.serving.values import Predicted
+    from kilnworks.components.serving.prediction_log.records import describe, predict_record
+    from kilnworks.components.serving.wire.values import Predicted
 
     answer = Predicted("sold", 1, "serving_default", {"score": np.zeros(1)})
     folder.mkdir()

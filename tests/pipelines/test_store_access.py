@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from kilnworks.components.retraining.ledger import opened
-from kilnworks.components.serving.prediction_files import LogSettings
-from kilnworks.components.serving.prediction_log import PredictionLogWriter
-from kilnworks.components.serving.values import Predicted
+from kilnworks.components.serving.prediction_log.files import LogSettings
+from kilnworks.components.serving.prediction_log.writer import PredictionLogWriter
+from kilnworks.components.serving.wire.values import Predicted
 from kilnworks.pipelines.cli.app import main
 from kilnworks.pipelines.core.approval import record_answer
 from kilnworks.pipelines.core.owner import this_host
 from kilnworks.pipelines.core.store import Store
 from kilnworks.schemas.access import create_private, make_private_folder, private_files
-from tests.components.serving.test_prediction_log_files import Lines
+from tests.components.serving.prediction_log.test_prediction_log_files import Lines
 
 DEFINITION = """
 from kilnworks.pipelines.core.graph import Pipeline, Step

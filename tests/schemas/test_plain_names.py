@@ -26,7 +26,7 @@ def test_other_folders_are_themselves(tmp_path):
 def test_a_server_loads_a_model_from_folders_of_any_name(tmp_path):
     import tensorflow as tf
 
-    from kilnworks.components.serving.saved_model import load_saved_model
+    from kilnworks.components.serving.loading.saved_model import load_saved_model
 
     module = tf.Module()
     module.weight = tf.Variable(2.0)

@@ -14,8 +14,8 @@ from kilnworks.components.serving.errors import Code, ServingError, TooLarge, de
 from kilnworks.components.serving.json_tensors.frames import receive, receive_arrays, send, send_bytes
 from kilnworks.components.serving.json_tensors.predict import Form
 from kilnworks.components.serving.json_tensors.tensors import Array
-from kilnworks.components.serving.moments import Dates
-from kilnworks.components.serving.values import TensorInfo
+from kilnworks.components.serving.wire.moments import Dates
+from kilnworks.components.serving.wire.values import TensorInfo
 
 _LOG = logging.getLogger(__name__)
 _PROGRAM = "from kilnworks.components.serving.json_tensors.reading_process import main; main()"

@@ -7,7 +7,7 @@ from typing import Any, Literal, NoReturn
 from kilnworks.components.serving.errors import ServingError, invalid_argument
 from kilnworks.components.serving.json_tensors import debug, dense, document, tensors
 from kilnworks.components.serving.json_tensors.tensors import Array
-from kilnworks.components.serving.values import TensorInfo
+from kilnworks.components.serving.wire.values import TensorInfo
 
 Form = Literal["row", "column"]
 

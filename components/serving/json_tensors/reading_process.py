@@ -18,9 +18,9 @@ import numpy as np
 from kilnworks.components.serving.errors import ServingError, TooLarge
 from kilnworks.components.serving.json_tensors import examples, predict
 from kilnworks.components.serving.json_tensors.frames import receive, receive_bytes, send, send_arrays
-from kilnworks.components.serving.memory import release_free_memory
-from kilnworks.components.serving.moments import examples_with_seconds, with_seconds
-from kilnworks.components.serving.tensor_budget import MEBIBYTE
+from kilnworks.components.serving.wire.memory import release_free_memory
+from kilnworks.components.serving.wire.moments import examples_with_seconds, with_seconds
+from kilnworks.components.serving.wire.tensor_budget import MEBIBYTE
 
 _NICE = 5
 _MOST_TIMES = 6

@@ -14,7 +14,7 @@ import numpy as np
 
 from kilnworks.components.serving.errors import ServingError, invalid_argument, unimplemented
 from kilnworks.components.serving.json_tensors import debug
-from kilnworks.components.serving.values import TensorInfo
+from kilnworks.components.serving.wire.values import TensorInfo
 
 MAX_RANK = 64
 """numpy's limit; a deeper list is not a tensor here."""

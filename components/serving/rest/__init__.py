@@ -5,19 +5,19 @@ import socket
 from collections.abc import Callable
 from dataclasses import replace
 
-from kilnworks.components.serving.engine import Engine
-from kilnworks.components.serving.hosts import AllowedHosts, default_hosts
+from kilnworks.components.serving.batching.resumable import Steps
+from kilnworks.components.serving.inference.engine import Engine
+from kilnworks.components.serving.inference.metrics import PrometheusMetrics
 from kilnworks.components.serving.json_tensors.apart import Readers
-from kilnworks.components.serving.metrics import PrometheusMetrics
-from kilnworks.components.serving.options import RestOptions, RunningServer
 from kilnworks.components.serving.rest.application import Application
 from kilnworks.components.serving.rest.large_lane import LargeLane
 from kilnworks.components.serving.rest.limits import Limits
 from kilnworks.components.serving.rest.messages import Request, Response
 from kilnworks.components.serving.rest.messages import page as error_page
 from kilnworks.components.serving.rest.server import HttpServer
-from kilnworks.components.serving.steps import Steps
-from kilnworks.components.serving.tls import server_context
+from kilnworks.components.serving.settings.hosts import AllowedHosts, default_hosts
+from kilnworks.components.serving.settings.options import RestOptions, RunningServer
+from kilnworks.components.serving.settings.tls import server_context
 from kilnworks.schemas.errors import ConfigError
 
 _OTHER_DESCRIPTORS = 256

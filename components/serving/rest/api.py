@@ -6,20 +6,20 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from kilnworks.components.serving.engine import Engine
+from kilnworks.components.serving.batching.resumable import Steps
 from kilnworks.components.serving.errors import invalid_argument
+from kilnworks.components.serving.inference.engine import Engine
 from kilnworks.components.serving.json_tensors import examples, predict, write
 from kilnworks.components.serving.json_tensors.apart import Readers
 from kilnworks.components.serving.json_tensors.predict import Form
 from kilnworks.components.serving.json_tensors.tensors import Array
-from kilnworks.components.serving.moments import Dates, Moments, examples_with_seconds, with_seconds
 from kilnworks.components.serving.rest.urls import Target
-from kilnworks.components.serving.steps import Steps
-from kilnworks.components.serving.tensor_budget import DEFAULT_REQUEST_BYTES
-from kilnworks.components.serving.values import DEFAULT_SIGNATURE, ModelSpecRef, Signature, TensorInfo
+from kilnworks.components.serving.wire.moments import Dates, Moments, examples_with_seconds, with_seconds
+from kilnworks.components.serving.wire.tensor_budget import DEFAULT_REQUEST_BYTES
+from kilnworks.components.serving.wire.values import DEFAULT_SIGNATURE, ModelSpecRef, Signature, TensorInfo
 
 if TYPE_CHECKING:
-    from kilnworks.components.serving.engine import Handle
+    from kilnworks.components.serving.inference.engine import Handle
 
 
 class Api:

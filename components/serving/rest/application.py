@@ -3,8 +3,7 @@
 import time
 from collections.abc import Callable
 
-from kilnworks.components.serving.callers import ANYBODY, Caller
-from kilnworks.components.serving.engine import Engine
+from kilnworks.components.serving.batching.resumable import Steps
 from kilnworks.components.serving.errors import (
     LONGEST_REST_TEXT,
     Busy,
@@ -14,17 +13,18 @@ from kilnworks.components.serving.errors import (
     cut,
     failed_precondition,
 )
-from kilnworks.components.serving.hosts import split_target
+from kilnworks.components.serving.inference.engine import Engine
 from kilnworks.components.serving.json_tensors import write
 from kilnworks.components.serving.json_tensors.apart import Readers
-from kilnworks.components.serving.options import RestOptions
 from kilnworks.components.serving.rest import urls
 from kilnworks.components.serving.rest.api import Api
 from kilnworks.components.serving.rest.large_lane import LargeLane
 from kilnworks.components.serving.rest.limits import Limits
 from kilnworks.components.serving.rest.messages import TEXT, Request, Response, page
 from kilnworks.components.serving.rest.unpack import Unpacking
-from kilnworks.components.serving.steps import Steps
+from kilnworks.components.serving.settings.callers import ANYBODY, Caller
+from kilnworks.components.serving.settings.hosts import split_target
+from kilnworks.components.serving.settings.options import RestOptions
 
 HTTP_STATUS: dict[Code, int] = {
     Code.OK: 200,

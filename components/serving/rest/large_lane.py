@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from kilnworks.components.serving.batching.resumable import Elsewhere, Steps
 from kilnworks.components.serving.errors import unavailable
-from kilnworks.components.serving.steps import Elsewhere, Steps
 
 _MOST_WAITING = 64
 

@@ -24,15 +24,15 @@ import threading
 import time
 from collections.abc import Callable
 
-from kilnworks.components.serving.batch_scheduler import BatchScheduler
-from kilnworks.components.serving.crew import Crew, before_work, leads
-from kilnworks.components.serving.memory import LARGE_BYTES, release_free_memory
+from kilnworks.components.serving.batching.leader_followers import Crew, before_work, leads
+from kilnworks.components.serving.batching.resumable import Steps, begin
+from kilnworks.components.serving.batching.scheduler import BatchScheduler
 from kilnworks.components.serving.rest.budget import BodyBudget
 from kilnworks.components.serving.rest.connection import Connection
 from kilnworks.components.serving.rest.limits import Limits
 from kilnworks.components.serving.rest.messages import Request, Response, encode, page
 from kilnworks.components.serving.rest.poller import Poller
-from kilnworks.components.serving.steps import Steps, begin
+from kilnworks.components.serving.wire.memory import LARGE_BYTES, release_free_memory
 
 Application = Callable[[Request], Response | Steps[Response]]
 

@@ -5,7 +5,7 @@ import zlib
 from kilnworks.components.serving.errors import TooLarge, invalid_argument, unavailable
 from kilnworks.components.serving.rest.limits import Limits
 from kilnworks.components.serving.rest.messages import Request
-from kilnworks.components.serving.tensor_budget import too_large
+from kilnworks.components.serving.wire.tensor_budget import too_large
 
 _GZIP = 16 + zlib.MAX_WBITS
 _PIECE = 1024 * 1024

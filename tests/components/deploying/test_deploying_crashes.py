@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from kilnworks.components.serving.model_config import ServedModel
-from kilnworks.components.serving.store_models import base_paths
-from kilnworks.components.serving.version_source import aspired_versions
+from kilnworks.components.serving.versions.model_config import ServedModel
+from kilnworks.components.serving.versions.store_models import base_paths
+from kilnworks.components.serving.versions.version_source import aspired_versions
 from kilnworks.schemas.champion import read_champion
 from kilnworks.schemas.errors import StoreError
 from kilnworks.schemas.files import read_json, write_json

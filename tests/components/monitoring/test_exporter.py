@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from kilnworks.components.monitoring.exporter import CONTENT_TYPE, Exporter
-from kilnworks.components.serving.hosts import AllowedHosts
+from kilnworks.components.serving.settings.hosts import AllowedHosts
 from kilnworks.schemas.errors import ConfigError, StoreError
 from tests.waiting import until
 

@@ -21,7 +21,7 @@ from kilnworks.components.quality.rows.batches import rows_of_files
 from kilnworks.components.quality.rows.quarantine import set_aside
 from kilnworks.components.quality.rows.row_rules import broken_rows
 from kilnworks.components.quality.screening.check import check_file
-from kilnworks.components.serving.request_check import ContractCheck
+from kilnworks.components.serving.inference.request_check import ContractCheck
 from kilnworks.schemas.artifacts import Examples
 from kilnworks.schemas.contract import Contract, Feature, Label
 from kilnworks.schemas.files import write_json

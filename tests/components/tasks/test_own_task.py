@@ -38,7 +38,7 @@ def test_it_is_trained_judged_and_served(tmp_path: Path) -> None:
     from kilnworks.components.evaluate import EvaluateConfig, evaluate
     from kilnworks.components.export import ExportConfig, export
     from kilnworks.components.exporting.skew import expected_answers
-    from kilnworks.components.serving.saved_model import load_saved_model
+    from kilnworks.components.serving.loading.saved_model import load_saved_model
     from kilnworks.components.train import train
 
     given, transform = customers(tmp_path, 256)

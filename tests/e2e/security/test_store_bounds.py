@@ -11,8 +11,8 @@ import pytest
 from tensorflow_serving.apis import model_management_pb2, model_service_pb2_grpc
 
 from kilnworks.components.serving.errors import Code, ServingError
-from kilnworks.components.serving.model_config import ServedModel
-from kilnworks.components.serving.store_bounds import StoreBounds, bounds_of
+from kilnworks.components.serving.versions.model_config import ServedModel
+from kilnworks.components.serving.versions.store_bounds import StoreBounds, bounds_of
 from tests.e2e.security.attacked_server import Attacked, started
 
 pytestmark = pytest.mark.e2e

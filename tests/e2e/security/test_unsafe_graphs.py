@@ -19,9 +19,9 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from kilnworks.components.serving import graph_operations
 from kilnworks.components.serving.errors import ServingError
-from kilnworks.components.serving.graph_policy import refuse_reaching_out
+from kilnworks.components.serving.loading import graph_operations
+from kilnworks.components.serving.loading.graph_policy import refuse_reaching_out
 from tests.e2e.security.attacked_server import Attacked, started
 
 pytestmark = pytest.mark.e2e

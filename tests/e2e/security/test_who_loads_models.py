@@ -8,8 +8,8 @@ import pytest
 from tensorflow_serving.apis import model_management_pb2, model_service_pb2_grpc
 
 from kilnworks.components.serving.errors import Code, ServingError
-from kilnworks.components.serving.graph_policy import refuse_reaching_out
-from kilnworks.components.serving.reload_policy import ReloadPolicy, reload_policy
+from kilnworks.components.serving.loading.graph_policy import refuse_reaching_out
+from kilnworks.components.serving.settings.reload_policy import ReloadPolicy, reload_policy
 from kilnworks.schemas.errors import ConfigError
 from tests.e2e.security.attacked_server import Attacked, started
 

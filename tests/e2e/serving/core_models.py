@@ -11,7 +11,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from kilnworks.components.serving.main import serve
+from kilnworks.components.serving.process.main import serve
 
 F32, I64, TEXT = tf.float32, tf.int64, tf.string
 

@@ -10,7 +10,7 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 import tensorflow as tf
 
-from kilnworks.components.serving.main import serve
+from kilnworks.components.serving.process.main import serve
 
 CONTRACT = {"name": "half", "features": {"x": {"dtype": "float", "min": -1e9, "max": 1000.0, "unit": "kg"}}}
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from kilnworks.components.serving.client import AsyncClient, Client
-from kilnworks.components.serving.load import inputs_like, run_load
+from kilnworks.components.serving.load.closed_loop import inputs_like, run_load
 from kilnworks.schemas.errors import ConfigError, RequestInvalid, ServerUnavailable, UnknownName
 
 pytestmark = pytest.mark.e2e

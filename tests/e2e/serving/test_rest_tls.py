@@ -6,9 +6,9 @@ import ssl
 
 import pytest
 
-from kilnworks.components.serving.options import TlsConfig
 from kilnworks.components.serving.rest.server import HttpServer
-from kilnworks.components.serving.tls import server_context
+from kilnworks.components.serving.settings.options import TlsConfig
+from kilnworks.components.serving.settings.tls import server_context
 from kilnworks.schemas.errors import ConfigError
 from tests.e2e.serving.certificates import self_signed
 from tests.e2e.serving.echo_server import LIMITS, connect, echo, listening, read_all

@@ -252,8 +252,8 @@ def test_a_request_without_end_does_not_hold_the_process(models: Path) -> None:
 
 
 def test_rest_on_the_port_of_grpc_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
-    from kilnworks.components.serving.assembly import rest_options
-    from kilnworks.components.serving.flags import Flags
+    from kilnworks.components.serving.process.assembly import rest_options
+    from kilnworks.components.serving.settings.flags import Flags
 
     assert rest_options(Flags(rest_api_port=8500), None) is None
     assert rest_options(Flags(port=7, rest_api_port=7), None) is None
@@ -309,13 +309,13 @@ def test_a_stop_before_the_first_model_is_there(models: Path, tmp_path: Path) ->
 
 
 def test_the_portable_server_answers_alike(models: Path) -> None:
-    from kilnworks.components.serving.assembly import make_engine
-    from kilnworks.components.serving.flags import Flags
-    from kilnworks.components.serving.grpc_methods import methods
-    from kilnworks.components.serving.grpc_options import GrpcOptions
-    from kilnworks.components.serving.grpc_portable import PortableServer
-    from kilnworks.components.serving.grpc_server import start_grpc
-    from kilnworks.components.serving.model_config import config_of
+    from kilnworks.components.serving.grpc.methods import methods
+    from kilnworks.components.serving.grpc.options import GrpcOptions
+    from kilnworks.components.serving.grpc.portable import PortableServer
+    from kilnworks.components.serving.grpc.server import start_grpc
+    from kilnworks.components.serving.process.assembly import make_engine
+    from kilnworks.components.serving.settings.flags import Flags
+    from kilnworks.components.serving.versions.model_config import config_of
 
     engine = make_engine(Flags())
     engine.core.reload(config_of({"m": str(models / "m")}), 60)

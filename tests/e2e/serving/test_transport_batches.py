@@ -13,21 +13,21 @@ import grpc
 import numpy as np
 import pytest
 
-from kilnworks.components.serving.batch_scheduler import BatchScheduler
-from kilnworks.components.serving.batching import BatchingRunner
-from kilnworks.components.serving.batching_config import BatchSettings
-from kilnworks.components.serving.crew import before_work
+from kilnworks.components.serving.batching.leader_followers import before_work
+from kilnworks.components.serving.batching.parameters import BatchSettings
+from kilnworks.components.serving.batching.resumable import Steps
+from kilnworks.components.serving.batching.run_limit import RunLimit
+from kilnworks.components.serving.batching.runner import BatchingRunner
+from kilnworks.components.serving.batching.scheduler import BatchScheduler
 from kilnworks.components.serving.errors import ServingError
-from kilnworks.components.serving.feeds import Array, Feeds
-from kilnworks.components.serving.grpc_direct import DirectServer
-from kilnworks.components.serving.grpc_options import GrpcOptions
-from kilnworks.components.serving.options import TlsConfig
+from kilnworks.components.serving.grpc.direct import DirectServer
+from kilnworks.components.serving.grpc.options import GrpcOptions
 from kilnworks.components.serving.rest.messages import Request, Response
 from kilnworks.components.serving.rest.server import HttpServer
-from kilnworks.components.serving.run_limit import RunLimit
-from kilnworks.components.serving.steps import Steps
-from kilnworks.components.serving.tls import server_context
-from kilnworks.components.serving.values import TensorInfo
+from kilnworks.components.serving.settings.options import TlsConfig
+from kilnworks.components.serving.settings.tls import server_context
+from kilnworks.components.serving.wire.feeds import Array, Feeds
+from kilnworks.components.serving.wire.values import TensorInfo
 from tests.e2e.serving.certificates import self_signed
 from tests.e2e.serving.echo_server import LIMITS, connect, listening
 

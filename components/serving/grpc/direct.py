@@ -1,0 +1,344 @@
+"""The gRPC server on gRPC core's completion queue, without the layers of Python between core and the methods.
+
+A crew of threads polls one queue. The thread that finds a request computes and sends the answer itself: no request is
+handed from thread to thread. An empty method costs about a third of the processor time that ``grpc.server`` takes for
+it. Where requests are put together, the thread takes all that are at hand, runs the batch and answers each of them.
+The queue is grpcio's own building block but not its documented interface, so ``portable`` does the same with
+documented means, should a release change it.
+"""
+
+import functools
+import inspect
+import logging
+import math
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from grpc._cython import cygrpc
+
+from kilnworks.components.serving.batching.leader_followers import Crew, before_work, leads
+from kilnworks.components.serving.batching.resumable import begin
+from kilnworks.components.serving.batching.scheduler import BatchScheduler
+from kilnworks.components.serving.errors import RETRY_AFTER, Code, ServingError, TooLarge, cut
+from kilnworks.components.serving.grpc.methods import Method
+from kilnworks.components.serving.grpc.options import HEALTH, GrpcOptions, limited
+from kilnworks.components.serving.settings.flags import MOST_THREADS
+from kilnworks.components.serving.wire.memory import LARGE_BYTES, release_free_memory
+
+_LOG = logging.getLogger(__name__)
+_CALLS_AHEAD = 4
+"""Calls that core may accept before a thread has seen the first of them."""
+_MOST_THREADS = 4 * MOST_THREADS
+"""Each model takes a bounded part of them."""
+_POLL_AFTER_STOP_SECONDS = 5.0
+_LOOK_SECONDS = 0.005
+_AT_HAND = 0.0
+"""Deadline of a poll that does not wait."""
+
+_NO_RETRY = ((RETRY_AFTER, "-1"),)
+_QUEUE_SHUTDOWN = cygrpc.CompletionType.queue_shutdown
+_QUEUE_TIMEOUT = cygrpc.CompletionType.queue_timeout
+
+
+# An operation belongs to one batch: it holds C memory that core fills and that is freed when the batch has ended.
+
+
+def _receive() -> Any:
+    return cygrpc.ReceiveMessageOperation(0)
+
+
+def _initial() -> Any:
+    return cygrpc.SendInitialMetadataOperation((), 0)
+
+
+def _message(data: bytes) -> Any:
+    return cygrpc.SendMessageOperation(data, 0)
+
+
+def _status(code: Code, text: str, told: Any = ()) -> Any:
+    return cygrpc.SendStatusFromServerOperation(told, int(code), cut(text).encode("utf-8", "replace"), 0)
+
+
+def _close() -> Any:
+    return cygrpc.ReceiveCloseOnServerOperation(0)
+
+
+def _ignore(event: Any) -> None:
+    """What is done when a batch has ended that nothing waits for."""
+
+
+def _give_memory_back(event: Any) -> None:
+    """What is done when the answer to a large request has been sent."""
+    release_free_memory()
+
+
+class DirectServer:
+    """A running gRPC server.
+
+    ``port`` is the TCP port in use (0 without TCP). After ``stop``, ``stuck`` says that a method still computes.
+
+    Args:
+        methods: unary methods by full name.
+        watches: methods that send one answer and keep the call open.
+        options: how to listen.
+        batches: batches that wait for the requests at hand.
+
+    Raises:
+        OSError: an address cannot be bound.
+    """
+
+    def __init__(
+        self,
+        methods: Mapping[str, Method],
+        watches: Mapping[str, Method],
+        options: GrpcOptions,
+        batches: BatchScheduler,
+    ) -> None:
+        self._methods = {name.encode(): _Known(method) for name, method in methods.items()}
+        self._methods |= {name.encode(): _Known(method, watch=True) for name, method in watches.items()}
+        self._batches = batches
+        self._limit, self._refused = options.max_threads, options.refused
+        self._callers = options.callers
+        self._lock = threading.Lock()
+        self._running = self._unanswered = 0
+        self._watched: set[_Call] = set()
+        self._stopping = self._closed = self.stuck = False
+        self._stopped = threading.Event()
+        self._queue = cygrpc.CompletionQueue()
+        self._server = cygrpc.Server(tuple(options.channel_options()), False)
+        self._server.register_completion_queue(self._queue)
+        self.port = self._listen(options)
+        self._server.start()
+        for _ in range(_CALLS_AHEAD):
+            self._request_call()
+        most = (options.max_threads or _MOST_THREADS) + 1
+        self._crew = Crew("grpc", most, self._wait, self._handle, batches.run_elsewhere)
+
+    def _listen(self, options: GrpcOptions) -> int:
+        port, credentials = 0, options.credentials()
+        for address in options.addresses():
+            secure = () if credentials is None else (credentials._credentials,)
+            try:
+                bound = self._server.add_http2_port(address.encode(), *secure)
+            except RuntimeError:
+                bound = 0
+            if not bound:
+                raise OSError(f"cannot listen on {address}")
+            port = port or (0 if address.startswith("unix:") else int(bound))
+        return port
+
+    def stop(self, grace_seconds: float) -> None:
+        """Accept nothing new, let running calls finish within ``grace_seconds``, then close."""
+        with self._lock:
+            if self._stopping:
+                return
+            self._stopping = True
+            watched = list(self._watched)
+        self._server.shutdown(self._queue, self._on_shutdown)
+        for call in watched:
+            call.finish(Code.UNAVAILABLE, "the server is stopping", None)
+        end = time.monotonic() + grace_seconds
+        if not self._stopped.wait(grace_seconds):
+            self._server.cancel_all_calls()
+            self._stopped.wait(_POLL_AFTER_STOP_SECONDS)
+        self._close_queue(max(end, time.monotonic() + _POLL_AFTER_STOP_SECONDS))
+
+    def _close_queue(self, end: float) -> None:
+        """Shut the queue down once no thread works on an event: core aborts when a batch is started after that.
+
+        A thread that computes beyond ``end`` (the client of its call has long gone) leaves the queue open.
+        """
+        self._closed = True
+        while self._computes() and time.monotonic() < end:
+            time.sleep(_LOOK_SECONDS)
+        self.stuck = self._computes()
+        if not self.stuck:
+            self._queue.shutdown()
+            self._crew.join(_POLL_AFTER_STOP_SECONDS)
+
+    def _computes(self) -> bool:
+        """Whether a thread works on an event or a batch."""
+        return self._unanswered > 0 or self._crew.handles
+
+    def _request_call(self) -> None:
+        """Ask core for one more call; a server that is stopping asks for none."""
+        if self._stopping:
+            return
+        try:
+            self._server.request_call(self._queue, self._queue, self._on_request)
+        except ValueError:
+            if not self._stopping:
+                raise
+
+    def _wait(self) -> Any:
+        """The next event of the queue; a timeout when a batch waits for the requests at hand, and there is none."""
+        return self._queue.poll(_AT_HAND if self._batches.collecting else None)
+
+    def _handle(self, event: Any) -> bool:
+        """Handle an event; False when the queue is closed. A batch that this thread leaves behind has to run."""
+        kind, batches = event.completion_type, self._batches
+        if kind == _QUEUE_SHUTDOWN:
+            return False
+        try:
+            if kind != _QUEUE_TIMEOUT and not self._closed:
+                event.tag(event)
+        except Exception:
+            _LOG.exception("answering a call")
+        if kind == _QUEUE_TIMEOUT or batches.due or (batches.collecting and not leads()):
+            batches.run_here()
+        return True
+
+    def _on_shutdown(self, event: Any) -> None:
+        self._stopped.set()
+
+    def _on_request(self, event: Any) -> None:
+        """A call came in: ask for the next one, then for this one's message."""
+        if not event.success:
+            return
+        self._request_call()
+        details = event.call_details
+        call = _Call(event.call, details.deadline, event.invocation_metadata)
+        found = self._methods.get(details.method)
+        unknown = self._unknown(details.method, call)
+        if found is None:
+            call.finish(Code.UNIMPLEMENTED, "", None)
+        elif unknown is not None:
+            call.finish(unknown.code, unknown.text, None, _NO_RETRY)
+        else:
+            call.core.start_server_batch((_receive(),), functools.partial(self._on_message, call, found))
+
+    def _unknown(self, method: bytes, call: "_Call") -> ServingError | None:
+        """Why a call's message is not even received: its caller is not known. Health stays open."""
+        if self._callers is None or method.startswith(HEALTH):
+            return None
+        try:
+            self._callers.caller(call.metadata().get("authorization", ""))
+        except ServingError as error:
+            self._refused("caller")
+            return error
+        return None
+
+    def _on_message(self, call: "_Call", known: "_Known", event: Any) -> None:
+        """A call's message is there: compute and answer."""
+        data = event.batch_operations[0].message()
+        if data is None:
+            call.finish(Code.CANCELLED, "the client sent no message", None)
+        elif not self._enter():
+            self._refused("threads")
+            call.finish(Code.RESOURCE_EXHAUSTED, "all server threads are busy (--grpc_max_threads)", None)
+        else:
+            call.large = len(data) > LARGE_BYTES
+            if call.large or not known.in_steps:
+                before_work(math.inf)
+            begin(lambda: known.method(data, call), functools.partial(self._computed, call, known.watch))
+
+    def _enter(self) -> bool:
+        """Count a running call; False when too many run."""
+        with self._lock:
+            if self._limit is not None and self._running >= self._limit:
+                return False
+            self._running += 1
+            self._unanswered += 1
+            return True
+
+    def _computed(self, call: "_Call", watch: bool, answer: bytes | None, error: Exception | None) -> None:
+        """Answer. The call is counted as over before its answer goes out: the client may ask again at once."""
+        with self._lock:
+            self._running -= 1
+        try:
+            if error is not None:
+                call.finish(*_status_of(error), None, _NO_RETRY if isinstance(error, TooLarge) else ())
+            elif watch and answer is not None:
+                self._keep_open(call, answer)
+            else:
+                call.finish(Code.OK, "", answer)
+        finally:
+            with self._lock:
+                self._unanswered -= 1
+
+    def _keep_open(self, call: "_Call", answer: bytes) -> None:
+        """Send an answer and leave the call open until the client goes or the server stops."""
+
+        def gone(event: Any) -> None:
+            with self._lock:
+                self._watched.discard(call)
+            call.finish(Code.CANCELLED, "", None)
+
+        with self._lock:
+            self._watched.add(call)
+        call.watch_close(gone)
+        call.sent_initial = True
+        call.core.start_server_batch((_initial(), _message(answer)), _ignore)
+
+
+class _Known:
+    """A method: whether its calls stay open after the answer, and whether it pauses while a batch comes together."""
+
+    __slots__ = ("in_steps", "method", "watch")
+
+    def __init__(self, method: Method, watch: bool = False) -> None:
+        self.method, self.watch = method, watch
+        self.in_steps = inspect.isgeneratorfunction(method)
+
+
+def _status_of(error: Exception) -> tuple[Code, str]:
+    if isinstance(error, ServingError):
+        return error.code, error.text
+    _LOG.error("answering a call", exc_info=error)
+    return Code.INTERNAL, f"{type(error).__name__}: {error}"
+
+
+class _Call:
+    """One call: what methods may ask about it, and how it ends."""
+
+    __slots__ = ("_active", "_deadline", "_finished", "_told", "_watches_close", "core", "large", "sent_initial")
+
+    def __init__(self, core: Any, deadline: float, told: Any = ()) -> None:
+        self.core, self._deadline, self._told = core, deadline, told
+        self._active, self._finished, self._watches_close = True, False, False
+        self.sent_initial = self.large = False
+
+    def time_remaining(self) -> float | None:
+        """Seconds until the client's deadline; None without one."""
+        return limited(self._deadline - time.time())
+
+    def is_active(self) -> bool:
+        """Whether the client still waits; watching for that starts with the first question."""
+        if not self._watches_close:
+            self.watch_close(_ignore)
+        return self._active
+
+    def peer(self) -> str:
+        """Where the call comes from."""
+        peer = self.core.peer()
+        return peer.decode("utf-8", "replace") if isinstance(peer, bytes) else str(peer)
+
+    def metadata(self) -> Mapping[str, str]:
+        """What the client sent beside the message; values that are bytes are left out."""
+        return {key: value for key, value in self._told or () if isinstance(value, str)}
+
+    def watch_close(self, then: Any) -> None:
+        """Notice when the client goes, and call ``then``."""
+        self._watches_close = True
+
+        def closed(event: Any) -> None:
+            self._active = False
+            then(event)
+
+        self.core.start_server_batch((_close(),), closed)
+
+    def finish(self, code: Code, text: str, answer: bytes | None, told: Any = ()) -> None:
+        """Send the answer or the error, and metadata behind it. A second call does nothing."""
+        if self._finished:
+            return
+        self._finished = True
+        operations = [_status(code, text, told)]
+        if not self.sent_initial:
+            operations.append(_initial())
+        if answer is not None:
+            operations.append(_message(answer))
+        if not self._watches_close:
+            operations.append(_close())
+        self.core.start_server_batch(operations, _give_memory_back if self.large else _ignore)

@@ -1,0 +1,38 @@
+"""``grpc.health.v1.Health``: SERVING for the server as a whole and for stock's two short service names."""
+
+from collections.abc import Mapping
+
+from google.protobuf.message import DecodeError
+from grpc_health.v1 import health_pb2
+
+from kilnworks.components.serving.errors import Code, ServingError, not_found
+from kilnworks.components.serving.grpc.methods import Call, Method
+
+CHECK = "/grpc.health.v1.Health/Check"
+WATCH = "/grpc.health.v1.Health/Watch"
+_KNOWN = ("", "ModelService", "PredictionService")
+_RESPONSE = health_pb2.HealthCheckResponse
+
+
+def health_methods() -> tuple[Mapping[str, Method], Mapping[str, Method]]:
+    """(unary methods, methods that send one answer and keep the call open until one side goes)."""
+    return {CHECK: _check}, {WATCH: _watch}
+
+
+def _check(data: bytes, call: Call) -> bytes:
+    if _service(data) not in _KNOWN:
+        raise not_found("service name unknown")
+    return bytes(_RESPONSE(status=_RESPONSE.SERVING).SerializeToString())
+
+
+def _watch(data: bytes, call: Call) -> bytes:
+    known = _service(data) in _KNOWN
+    status = _RESPONSE.SERVING if known else _RESPONSE.SERVICE_UNKNOWN
+    return bytes(_RESPONSE(status=status).SerializeToString())
+
+
+def _service(data: bytes) -> str:
+    try:
+        return str(health_pb2.HealthCheckRequest.FromString(data).service)
+    except (DecodeError, UnicodeDecodeError):
+        raise ServingError(Code.INTERNAL, "could not decode the request") from None

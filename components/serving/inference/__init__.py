@@ -1,0 +1,1 @@
+"""What a request asks for, computed by a version: the engine behind both transports."""

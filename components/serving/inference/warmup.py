@@ -1,0 +1,109 @@
+"""Replays a model's warm-up file before the version becomes available; any error fails the load.
+
+The file is ``<version>/assets.extra/tf_serving_warmup_requests``: at most 1000 ``PredictionLog`` records, of which
+only the requests count; model names and versions in them are ignored, signatures are honoured. Importing this module
+imports TensorFlow.
+"""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow_serving.apis import prediction_log_pb2
+
+from kilnworks.components.serving.batching.resumable import wait_for
+from kilnworks.components.serving.errors import Code, ServingError, invalid_argument, unimplemented
+from kilnworks.components.serving.inference.example_inference import (
+    find_signature,
+    fit_classify,
+    fit_method,
+    fit_regress,
+    unknown_task,
+)
+from kilnworks.components.serving.inference.hooks import Metrics
+from kilnworks.components.serving.inference.inference import run_example_signatures, run_predict
+from kilnworks.components.serving.versions.servable import Servable
+from kilnworks.components.serving.wire.example_input import serialized_examples
+from kilnworks.components.serving.wire.values import DEFAULT_SIGNATURE
+from kilnworks.schemas.wire import WARMUP_FILE
+
+MOST_RECORDS = 1000
+
+
+def warm_up(servable: Servable, iterations: int, metrics: Metrics) -> None:
+    """Run every request of a version's warm-up file; nothing happens without a file.
+
+    Args:
+        servable: the version, not yet reachable.
+        iterations: how often each request is run.
+        metrics: told how long it took.
+
+    Raises: ServingError when the file or one of its requests fails.
+    """
+    path = Path(servable.path) / WARMUP_FILE
+    if not path.is_file():
+        return
+    started, records = time.perf_counter(), 0
+    status = Code.OK
+    try:
+        for log in _records(path):
+            for _ in range(iterations):
+                _replay(servable, log)
+            records += 1
+            if records > MOST_RECORDS:
+                raise invalid_argument(f"Number of warmup records exceeds the maximum ({MOST_RECORDS}) at {path}")
+    except ServingError as error:
+        status = error.code
+        raise
+    finally:
+        metrics.warmup(servable.path, status.name, records, (time.perf_counter() - started) * 1e6)
+
+
+def _records(path: Path) -> Iterator[Any]:
+    try:
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            try:
+                yield prediction_log_pb2.PredictionLog.FromString(record)
+            except DecodeError:
+                raise invalid_argument(f"Failed to parse warmup record: {record!r} from {path}") from None
+    except tf.errors.DataLossError as error:
+        raise ServingError(
+            Code.DATA_LOSS, f"{error.message}. Please verify your warmup data is in TFRecord format."
+        ) from None
+    except tf.errors.OpError as error:
+        raise ServingError(Code(error.error_code), error.message) from None
+
+
+def _replay(servable: Servable, log: Any) -> None:
+    kind = log.WhichOneof("log_type")
+    if kind == "predict_log":
+        request = log.predict_log.request
+        run_predict(servable, request.model_spec.signature_name, request.inputs, tuple(request.output_filter))
+    elif kind == "classify_log":
+        _replay_examples(servable, log.classify_log.request, fit_classify)
+    elif kind == "regress_log":
+        _replay_examples(servable, log.regress_log.request, fit_regress)
+    elif kind == "multi_inference_log":
+        _replay_tasks(servable, log.multi_inference_log.request)
+    elif kind is not None:
+        number = log.DESCRIPTOR.fields_by_name[kind].number
+        raise unimplemented(f"Unsupported log_type for warmup: {number}")
+
+
+def _replay_examples(servable: Servable, request: Any, fit: Any) -> None:
+    name = request.model_spec.signature_name
+    fitted = find_signature(servable.signatures, name, "No signature was found with the name: ", fit)
+    wait_for(run_example_signatures(servable, [fitted], serialized_examples(request.input)))
+
+
+def _replay_tasks(servable: Servable, request: Any) -> None:
+    fitted = []
+    for task in request.tasks:
+        name = task.model_spec.signature_name or DEFAULT_SIGNATURE
+        if name not in servable.signatures:
+            raise unknown_task(name)
+        fitted.append(fit_method(task.method_name, False)(servable.signatures[name]))
+    wait_for(run_example_signatures(servable, fitted, serialized_examples(request.input)))

@@ -1,0 +1,1 @@
+"""What a server takes: a load of many clients, measured."""

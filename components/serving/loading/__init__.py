@@ -1,0 +1,1 @@
+"""SavedModels: which graphs are let in, how they are loaded and run."""

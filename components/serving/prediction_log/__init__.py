@@ -1,0 +1,1 @@
+"""A sample of requests and answers in files, without what is private."""

@@ -1,0 +1,1 @@
+"""Which models and versions are served, and what is loaded and unloaded for that."""
