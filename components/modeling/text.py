@@ -9,16 +9,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from kilnworks.components.features.encoded import CATEGORICAL, IMAGE, NUMERIC, SEQUENCE, SHARES, TOKENS, EncodedTensor
 from kilnworks.components.features.kinds.text import TokenTensor
 from kilnworks.components.modeling.base import Architecture, scope_name
+from kilnworks.components.modeling.texts.synonyms import Synonyms
 from kilnworks.components.modeling.texts.vectors import Vectors
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.schemas.errors import ConfigError
+
+if TYPE_CHECKING:
+    from kilnworks.components.features.transform import FeatureTransform
+    from kilnworks.components.tasks.base import Task
 
 Core = Literal["mean", "cnn", "lstm", "gru", "transformer"]
 
@@ -57,6 +62,8 @@ class Text(Architecture):
     """Augmentation: share of the words that become unknown in training."""
     word_swap: float = Field(default=0.0, ge=0, lt=1)
     """Augmentation: share of the words that change places with the next one in training."""
+    synonyms: Synonyms | None = None
+    """Augmentation: words that may stand for one another in training."""
     vectors: Vectors | None = None
     """Pretrained vectors to begin with."""
 
@@ -94,6 +101,8 @@ class Text(Architecture):
         from kilnworks.components.modeling.texts.sequences import WordNoise
 
         tag = scope_name(tensor.name)
+        if self.synonyms is not None:
+            numbers = self._synonyms(self.synonyms, tensor, names(f"synonyms_{tag}"))(numbers)
         if self.word_dropout or self.word_swap:
             numbers = WordNoise(self.word_dropout, self.word_swap, name=names(f"noise_{tag}"))(numbers)
         x = self._embedding(tensor, tag, names)(numbers)
@@ -111,12 +120,7 @@ class Text(Architecture):
         name = names(f"words_{tag}")
         if self.vectors is None:
             return keras.layers.Embedding(size, self.word_size, mask_zero=masks, name=name)
-        words = tensor.words if isinstance(tensor, TokenTensor) else ()
-        if not words:
-            raise ConfigError(
-                f"vectors for {tensor.name!r}, whose words are hashed", "a text with a vocabulary",
-                "leave hash_buckets out; of a sensitive text no vocabulary is kept",
-            )  # fmt: skip
+        words = _words(tensor, "vectors")
         matrix, _ = self.vectors.matrix(words, size - len(words))
         layer = keras.layers.Embedding(
             size, matrix.shape[1], mask_zero=masks, trainable=not self.vectors.frozen, name=name
@@ -124,6 +128,29 @@ class Text(Architecture):
         layer.build(None)
         layer.embeddings.assign(matrix)
         return layer
+
+    def _synonyms(self, synonyms: Synonyms, tensor: EncodedTensor, name: str) -> Any:
+        """The layer that replaces words, with its table."""
+        from kilnworks.components.modeling.texts.sequences import SynonymNoise
+
+        words = _words(tensor, "synonyms")
+        table = synonyms.table(words, (tensor.vocabulary_size or 0) - len(words))
+        layer = SynonymNoise(synonyms.share, *table.shape, name=name)
+        layer.build(None)
+        layer.table.assign(table)
+        return layer
+
+    def remarks(self, model: Any, fitted: FeatureTransform, task: Task) -> dict[str, Any]:
+        """``vectors``: for each text, the share of the words of its vocabulary that have a pretrained vector."""
+        if self.vectors is None:
+            return {}
+        covered = []
+        for tensor in fitted.encoded:
+            if isinstance(tensor, TokenTensor) and tensor.words:
+                size = tensor.vocabulary_size or 0
+                _, coverage = self.vectors.matrix(tensor.words, size - len(tensor.words))
+                covered.append({"feature": tensor.name, "words": len(tensor.words), "coverage": coverage})
+        return {"vectors": covered}
 
     def _mean(self, x: Any, numbers: Any, tag: str, names: LayerNames) -> Any:
         from kilnworks.components.modeling.texts.sequences import PoolWords
@@ -192,3 +219,14 @@ class Text(Architecture):
         if self.dropout:
             narrow = keras.layers.Dropout(self.dropout, name=names(f"dropout_b_{tag}"))(narrow)
         return keras.layers.Add(name=names(f"block_{tag}"))([x, narrow])
+
+
+def _words(tensor: EncodedTensor, wanted: str) -> tuple[str, ...]:
+    """The vocabulary of a text. Raises ``ConfigError`` where it has none."""
+    words = tensor.words if isinstance(tensor, TokenTensor) else ()
+    if not words:
+        raise ConfigError(
+            f"{wanted} for {tensor.name!r}, whose words are hashed", "a text with a vocabulary",
+            "leave hash_buckets out; of a sensitive text no vocabulary is kept",
+        )  # fmt: skip
+    return words

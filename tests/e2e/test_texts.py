@@ -12,13 +12,19 @@ import polars as pl
 import pytest
 
 from kilnworks.components.evaluate import EvaluateConfig
+from kilnworks.components.features.settings import FeatureSettings
 from kilnworks.components.ingest import IngestConfig
+from kilnworks.components.modeling.text import Text
+from kilnworks.components.modeling.texts.synonyms import Synonyms
+from kilnworks.components.modeling.texts.vectors import Vectors
 from kilnworks.components.preprocess import PreprocessConfig
+from kilnworks.components.reporting.report import write_report
 from kilnworks.components.sources import CsvSource
 from kilnworks.components.starting.start import start
 from kilnworks.components.train import TrainConfig
 from kilnworks.pipelines.core.chains import supervised
 from kilnworks.pipelines.core.execute import run_all
+from kilnworks.pipelines.core.graph import Pipeline
 from kilnworks.pipelines.core.store import Store
 
 pytestmark = pytest.mark.e2e
@@ -174,3 +180,48 @@ def _post(url: str, body: dict) -> dict:
     request = urllib.request.Request(url, json.dumps(body).encode())
     with urllib.request.urlopen(request, timeout=60) as answer:
         return json.loads(answer.read())
+
+
+GLOVE = "money 1 0 0\nfree 0.9 0.1 0\nmeeting 0 1 0\nlist 0 0.9 0.1\n"
+
+
+def of_mails(recipe, model: Text, epochs: int, **training: object) -> Pipeline:
+    """A slice of the mails by their first sixty words."""
+    return supervised(
+        "mails",
+        IngestConfig(contract=recipe.contract, source=recipe.source, split=recipe.split),
+        TrainConfig(model=model, epochs=epochs, batch=32, **training),
+        transform=PreprocessConfig(features={"body": FeatureSettings(encode="tokens", text_length=60)}),
+        evaluation=EvaluateConfig(resamples=200),
+    )
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("core", ["mean", "lstm", "gru", "transformer"])
+def test_each_way_of_reading_words_learns_from_real_mails(recipe, tmp_path, core):
+    run = Store(tmp_path / "store").run("mails", "one")
+    run.begin("test", {})
+    run_all(of_mails(recipe, Text(core=core), 10), run)
+    found = json.loads((run.step_path("evaluation") / "evaluation.json").read_text())
+    assert found["metrics"]["auc"]["low"] > 0.6
+
+
+def test_vectors_synonyms_and_noise_on_real_mails(recipe, tmp_path):
+    """Better than the baseline, and the report says how many words have a vector."""
+    (tmp_path / "glove.txt").write_text(GLOVE)
+    (tmp_path / "synonyms.txt").write_text("free, gratis\nmoney, cash, dollars\nmail, message, email\n")
+    model = Text(
+        core="cnn", word_dropout=0.1, word_swap=0.1,
+        vectors=Vectors(file=str(tmp_path / "glove.txt"), frozen=False),
+        synonyms=Synonyms(file=str(tmp_path / "synonyms.txt"), share=0.3),
+    )  # fmt: skip
+    pipeline = of_mails(recipe, model, 6, optimizer={"kind": "adam", "learning_rate": 0.005})
+    run = Store(tmp_path / "store").run("mails", "one")
+    run.begin("test", {})
+    run_all(pipeline, run)
+    found = json.loads((run.step_path("evaluation") / "evaluation.json").read_text())
+    assert found["metrics"]["auc"]["low"] > 0.6
+    [covered] = json.loads((run.step_path("model") / "training.json").read_text())["vectors"]
+    assert covered["feature"] == "body"
+    assert 2 <= round(covered["coverage"] * covered["words"]) <= 4
+    assert f"of {covered['words']:,} words" in write_report(run.path).read_text()

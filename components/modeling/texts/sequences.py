@@ -137,3 +137,49 @@ class WordNoise(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """What the constructor takes."""
         return {**super().get_config(), "drop": self.drop, "swap": self.swap}
+
+
+@keras.saving.register_keras_serializable(package="kilnworks")
+class SynonymNoise(keras.layers.Layer):
+    """Augmentation, in training only: words are replaced by others of the same meaning (Wei & Zou 2019).
+
+    Its one weight, ``table`` int32 [rows, most], holds the numbers that may stand for each, from the left, then 0.
+
+    Args:
+        share: of the words that have a synonym, 0 to 1.
+        rows: numbers that there are.
+        most: synonyms of a word, at most.
+    """
+
+    def __init__(self, share: float, rows: int, most: int, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "dtype": "int32"})
+        self.share, self.rows, self.most = share, rows, most
+        self.seed_generator = keras.random.SeedGenerator()
+
+    def build(self, input_shape: Any) -> None:
+        """Make the table, empty."""
+        shape = (self.rows, self.most)
+        self.table = self.add_weight(name="table", shape=shape, dtype="int32", initializer="zeros", trainable=False)
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Numbers [N, T] to numbers."""
+        if not training:
+            return inputs
+        choices = ops.take(self.table, inputs, axis=0)
+        count = ops.sum(ops.cast(choices > 0, "int32"), axis=-1)
+        drawn = [keras.random.uniform(ops.shape(inputs), seed=self.seed_generator, dtype="float32") for _ in range(2)]
+        place = ops.minimum(ops.cast(drawn[1] * ops.cast(count, "float32"), "int32"), ops.maximum(count - 1, 0))
+        other = ops.squeeze(ops.take_along_axis(choices, ops.expand_dims(place, -1), axis=-1), -1)
+        return ops.where(ops.logical_and(drawn[0] < self.share, count > 0), other, inputs)
+
+    def in_stock_layers(self, inputs: Any) -> Any:
+        """The numbers as they are: outside of training nothing happens."""
+        return inputs
+
+    def compute_output_spec(self, inputs: Any, training: bool = False) -> Any:
+        """[N, T] int32."""
+        return keras.KerasTensor(inputs.shape, "int32")
+
+    def get_config(self) -> dict[str, Any]:
+        """What the constructor takes."""
+        return {**super().get_config(), "share": self.share, "rows": self.rows, "most": self.most}

@@ -9,6 +9,7 @@ r"""Pretrained vectors of words, read from a file: the text of GloVe, the text a
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -52,33 +53,12 @@ class Vectors(Config):
         Raises:
             DataUnreadable: the file is not written so, or has no word of the vocabulary.
         """
-        import numpy as np
+        path = self.file.file
+        state = path.stat()
+        return _matrix(self, path, (state.st_mtime_ns, state.st_size), tuple(words), offset)
 
-        wanted = {word: place for place, word in enumerate(words)}
-        found: dict[int, np.ndarray] = {}
-        total, count = None, 0
-        for word, vector in self._read(self.file.file):
-            total = vector.astype(np.float64) if total is None else total + vector
-            count += 1
-            place = wanted.get(word)
-            if place is not None and place not in found:
-                found[place] = vector
-        if total is None or not found:
-            raise DataUnreadable(
-                f"{self.file.path} has {count:,} vectors, and none of the {len(words):,} words of the vocabulary",
-                "vectors of words of this language, in lower case where the texts are",
-                "check the file and its format",
-            )
-        out = np.tile((total / count).astype(np.float32), (offset + len(words), 1))
-        out[:offset] = 0
-        for place, vector in found.items():
-            out[offset + place] = vector
-        coverage = len(found) / len(words)
-        say = LOG.warning if coverage < LITTLE else LOG.info
-        say("%s has vectors for %.0f%% of %s words", self.file.path, 100 * coverage, f"{len(words):,}")
-        return out, coverage
-
-    def _read(self, path: Path) -> Iterator[tuple[str, np.ndarray]]:
+    def read(self, path: Path) -> Iterator[tuple[str, np.ndarray]]:
+        """Words and vectors, float32 [dimensions], in the order of the file. Raises ``DataUnreadable``."""
         with path.open("rb") as file:
             if self.format == "glove":
                 yield from _lines(file, path, None)
@@ -88,6 +68,39 @@ class Vectors(Config):
                 yield from _lines(file, path, dimensions)
             else:
                 yield from _binary(file, path, rows, dimensions)
+
+
+@functools.lru_cache(maxsize=2)
+def _matrix(
+    vectors: Vectors, path: Path, state: tuple[int, int], words: tuple[str, ...], offset: int
+) -> tuple[np.ndarray, float]:
+    """``Vectors.matrix``; read once for a model and for what is said of it. ``state``: of the file, as it is now."""
+    import numpy as np
+
+    wanted = {word: place for place, word in enumerate(words)}
+    found: dict[int, np.ndarray] = {}
+    total, count = None, 0
+    for word, vector in vectors.read(path):
+        total = vector.astype(np.float64) if total is None else total + vector
+        count += 1
+        place = wanted.get(word)
+        if place is not None and place not in found:
+            found[place] = vector
+    if total is None or not found:
+        raise DataUnreadable(
+            f"{vectors.file.path} has {count:,} vectors, and none of the {len(words):,} words of the vocabulary",
+            "vectors of words of this language, in lower case where the texts are",
+            "check the file and its format",
+        )
+    out = np.tile((total / count).astype(np.float32), (offset + len(words), 1))
+    out[:offset] = 0
+    for place, vector in found.items():
+        out[offset + place] = vector
+    out.setflags(write=False)
+    coverage = len(found) / len(words)
+    say = LOG.warning if coverage < LITTLE else LOG.info
+    say("%s has vectors for %.0f%% of %s words", vectors.file.path, 100 * coverage, f"{len(words):,}")
+    return out, coverage
 
 
 def _head(file: BinaryIO, path: Path) -> tuple[int, int]:

@@ -46,8 +46,15 @@ def training(run: RunRecord) -> dict[str, Any] | None:
             (name, _fact(key, description[key]))
             for key, name in FACTS.items()
             if description.get(key) is not None and (key, description[key]) != ("resumed_after", 0)
-        ],
+        ]
+        + [_covered(as_dict(one)) for one in as_list(description.get("vectors"))],
     }
+
+
+def _covered(one: dict[str, Any]) -> tuple[str, str]:
+    """How many words of a text have a pretrained vector."""
+    share, words = as_number(one.get("coverage")) or 0.0, as_number(one.get("words")) or 0
+    return f"Pretrained vectors, {one.get('feature')}", f"for {share:.0%} of {words:,.0f} words"
 
 
 def _telling(one: dict[str, Any]) -> tuple[str, str]:

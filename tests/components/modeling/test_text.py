@@ -8,6 +8,7 @@ import pytest
 from kilnworks.components.features.encoded import EncodedTensor
 from kilnworks.components.features.kinds.text import TokenTensor
 from kilnworks.components.modeling.text import Text
+from kilnworks.components.modeling.texts.synonyms import Synonyms
 from kilnworks.components.modeling.texts.vectors import Vectors
 from kilnworks.components.tasks.binary import Binary
 from kilnworks.schemas.contract import Label
@@ -94,6 +95,48 @@ def test_noise_keeps_start_padding_and_words():
     np.testing.assert_array_equal(np.asarray(WordNoise(0.5, 0.5)(numbers, training=False)), numbers)
 
 
+GROUPS = "# of one meaning\nw0, w1,w2\nw1\tw9\nnobody, w3\nw4\n"
+
+
+def test_the_table_of_synonyms(tmp_path):
+    (tmp_path / "s.txt").write_text(GROUPS, "utf-8-sig")
+    table = Synonyms(file=str(tmp_path / "s.txt")).table(WORDS, 3)
+    told = {WORDS[i - 3]: [WORDS[n - 3] for n in row if n] for i, row in enumerate(table.tolist()) if any(row)}
+    assert told == {"w0": ["w1", "w2"], "w1": ["w0", "w2", "w9"], "w2": ["w0", "w1"], "w9": ["w1"]}
+
+
+def test_words_are_replaced_by_each_of_their_synonyms_in_training_alone(tmp_path):
+    import keras
+
+    keras.utils.set_random_seed(0)
+    (tmp_path / "s.txt").write_text(GROUPS)
+    model = Text(synonyms=Synonyms(file=str(tmp_path / "s.txt"), share=0.5), **SMALL).network([TOKENS], TASK)
+    layer = model.get_layer("synonyms_body")
+    numbers = np.tile(np.array([[2, 3, 4, 7, 12, 0, 0, 0]], np.int32), (4000, 1))
+    changed = np.asarray(layer(numbers, training=True))
+    shares = [{int(n): float((column == n).mean()) for n in np.unique(column)} for column in changed.T]
+    assert [set(one) for one in shares] == [{2}, {3, 4, 5}, {3, 4, 5, 12}, {7}, {4, 12}, {0}, {0}, {0}]
+    for place, wanted in ((1, {3: 1 / 2, 4: 1 / 4, 5: 1 / 4}), (2, {4: 1 / 2, 3: 1 / 6, 5: 1 / 6, 12: 1 / 6})):
+        assert shares[place] == pytest.approx(wanted, abs=0.04)
+    np.testing.assert_array_equal(np.asarray(layer(numbers, training=False)), numbers)
+    model.save(tmp_path / "m.keras")
+    again = keras.saving.load_model(tmp_path / "m.keras").get_layer("synonyms_body")
+    np.testing.assert_array_equal(np.asarray(again.table), np.asarray(layer.table))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"w0\nw1\n", "two of the 17 words"), (b"", "two of the 17 words"), (b"w0,\xff\xfe", "byte 3 is no UTF-8")],
+    ids=["no groups", "empty", "bytes"],
+)
+def test_a_broken_file_of_synonyms_is_refused_in_words(tmp_path, content, said):
+    (tmp_path / "s.txt").write_bytes(content)
+    with pytest.raises(DataUnreadable, match=said):
+        Synonyms(file=str(tmp_path / "s.txt")).table(WORDS, 3)
+    with pytest.raises(ConfigError, match="no file"):
+        Synonyms(file=str(tmp_path / "other.txt")).table(WORDS, 3)
+
+
 def written(path, form, rows):
     head = b"" if form == "glove" else f"{len(rows)} 3\n".encode()
     if form == "word2vec_binary":
@@ -144,5 +187,7 @@ def test_a_network_of_words_without_a_text_says_what_to_do():
     hashed = TOKENS.model_copy(update={"words": ()})
     with pytest.raises(ConfigError, match="whose words are hashed"):
         Text(vectors=Vectors(file="x")).network([hashed], TASK)
+    with pytest.raises(ConfigError, match="synonyms for 'body', whose words are hashed"):
+        Text(synonyms=Synonyms(file="x")).network([hashed], TASK)
     with pytest.raises(ValueError, match="not divisible by 4 heads"):
         Text(core="transformer", word_size=30)
