@@ -205,6 +205,7 @@ def _read(connection: http.client.HTTPConnection, answer: http.client.HTTPRespon
             sock.settimeout(_left(deadline))
         part = answer.read1(_AT_ONCE)
         if not part:
+            answer.close()  # so that the connection takes the next request
             return b"".join(parts).decode("utf-8", "surrogateescape")
         parts.append(part)
 
