@@ -20,17 +20,17 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 BLOCK = """
 import sys
+from importlib.machinery import PathFinder
 
 REFUSED = frozenset({refused!r})
+found = PathFinder.find_spec
 
 
-class Refuse:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in REFUSED:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+def find_spec(name, path=None, target=None):
+    return None if name.partition(".")[0] in REFUSED else found(name, path, target)
 
 
-sys.meta_path.insert(0, Refuse())
+PathFinder.find_spec = find_spec  # what other finders ask as well
 """
 
 
@@ -85,12 +85,20 @@ def refused(*extras: str) -> list[str]:
 
 def ran(code: str, *extras: str, folder: Path, ok: bool = True) -> str:
     """What a program prints where only these extras are installed."""
+    process = started(code, *extras, folder=folder)
+    out, err = process.communicate(timeout=300)
+    assert (process.returncode == 0) == ok, out + err
+    return out + err
+
+
+def started(code: str, *extras: str, folder: Path) -> "subprocess.Popen[str]":
+    """The same as a process that has begun, with pipes."""
     whole = BLOCK.format(refused=refused(*extras)) + code
     env = {**os.environ, "PYTHONPATH": str(ROOT), "KILNWORKS_STORE": str(folder / "store"), "COLUMNS": "200"}
     command = [sys.executable, "-c", whole]
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300, check=False)
-    assert (done.returncode == 0) == ok, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    return subprocess.Popen(
+        command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def command(*words: str) -> str:

@@ -74,6 +74,25 @@ def test_it_asks_a_server(python, served, tmp_path, transport):
     assert {"kilnworks", "tensorflow", "pydantic"}.isdisjoint(modules)
 
 
+def test_its_command_asks(python, served, tmp_path):
+    def said(*words: str, given: str = "", ok: int = 0) -> str:
+        command = [str(python.with_name("kilnworks-client")), *words]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=alone(), input=given, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == ok, done.stderr
+        return done.stdout + done.stderr
+
+    assert [one["version"] for one in json.loads(said("status", served.grpc, "half"))] == [2, 1]
+    told = json.loads(said("metadata", f"http://{served.rest}", "half", "--version", "1"))
+    assert told["signatures"]["serving_default"]["inputs"] == {"x": {"dtype": "float32", "shape": [-1]}}
+    answer = said("predict", served.grpc, "half", "--label", "stable", given='{"x": [1, 2.0]}')
+    assert json.loads(answer) == {"version": 1, "outputs": {"y": [2.5, 3.0]}}
+    assert "RequestInvalid" in said("status", served.grpc, "no", ok=1)
+    assert "no JSON on standard input" in said("predict", served.grpc, "half", given="{", ok=2)
+    assert "name the inputs" in said("predict", served.grpc, "half", given="[1]", ok=2)
+
+
 def test_importing_it_takes_little_more_than_what_it_stands_on(python, tmp_path):
     """Twice that at most, the best of three each; it is about 1.2 times."""
     needed = "numpy, grpc.aio, google.protobuf.message_factory"
