@@ -16,6 +16,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "sqlalchemy": ("data", "postgres"),
     "threadpoolctl": ("data",),
     "pandas": ("data",),
+    "PIL": ("data",),
     "tensorflow": ("train", "serve"),
     "keras": ("train",),
     "tensorflow_datasets": ("train",),
@@ -49,6 +50,8 @@ def missing_extra(error: BaseException, who: str) -> ExtraMissing | None:
         return None
     extra = next((name for name in EXTRAS[module] if name in who.split()), EXTRAS[module][0])
     return ExtraMissing(
-        f"{who} needs the extra {extra!r} ({module} is not installed): pip install 'kilnworks[{extra}]'",
-        details={"extra": extra, "module": module},
+        f"{who} needs {module}, which is not installed",
+        f"the extra {extra!r}",
+        f"pip install 'kilnworks[{extra}]'",
+        {"extra": extra, "module": module},
     )

@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -101,6 +102,6 @@ def started(code: str, *extras: str, folder: Path) -> "subprocess.Popen[str]":
     )
 
 
-def command(*words: str) -> str:
-    """Code that runs one command of ours."""
-    return f"from kilnworks.pipelines.cli.app import main\nsys.exit(main({json.dumps(words)}))\n"
+def command(*commands: Sequence[str]) -> str:
+    """Code that runs commands of ours, each given as its words; ends with the worst exit code."""
+    return f"from kilnworks.pipelines.cli.app import main\nsys.exit(max(map(main, {json.dumps(commands)})))\n"

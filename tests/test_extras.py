@@ -94,14 +94,15 @@ def test_an_extra_leaves_out_what_others_need(extras, lacks):
     assert lacks <= set(refused(*extras))
 
 
+@pytest.mark.slow
 def test_plain_kilnworks_shows_what_there_is(tmp_path):
-    assert "churn" in ran(command("list"), folder=tmp_path)
-    assert "MonthlyCharges" in ran(command("show", "churn"), folder=tmp_path)
-    assert "no runs yet" in ran(command("runs", "churn"), folder=tmp_path)
-    said = ran(command("load", "127.0.0.1:9", "churn"), folder=tmp_path, ok=False)
+    said = ran(command(["list"], ["show", "churn"], ["runs", "churn"]), folder=tmp_path)
+    assert "churn" in said and "MonthlyCharges" in said and "no runs yet" in said
+    said = ran(command(["load", "127.0.0.1:9", "churn"]), folder=tmp_path, ok=False)
     assert "ServerUnavailable" in said and "Traceback" not in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "who", "extra"),
     [
@@ -115,11 +116,19 @@ def test_plain_kilnworks_shows_what_there_is(tmp_path):
     ],
     ids=["serve", "run", "contract"],
 )
-def test_a_missing_extra_is_told_in_one_line(tmp_path, words, who, extra):
-    said = ran(command(*words), folder=tmp_path, ok=False)
-    (line,) = [line for line in said.splitlines() if line.startswith("ExtraMissing")]
-    assert f"{who} needs the extra '{extra}'" in line and line.endswith(f"pip install 'kilnworks[{extra}]'")
+def test_a_missing_extra_is_told_and_not_traced(tmp_path, words, who, extra):
+    said = ran(command(words), folder=tmp_path, ok=False)
+    got, wanted, fix = said[said.index("ExtraMissing: ") :].splitlines()[:3]
+    assert got.startswith(f"ExtraMissing: {who} needs ") and got.endswith(", which is not installed")
+    assert wanted == f"  wanted: the extra '{extra}'" and fix == f"  to do:  pip install 'kilnworks[{extra}]'"
     assert "Traceback" not in said
+
+
+def test_a_definition_that_imports_what_is_not_there_is_told_the_extra(tmp_path):
+    """Its error names the file and the line; the mend is the extra."""
+    error = ModuleNotFoundError("No module named 'keras'", name="keras.layers")
+    found = missing_extra(error, "the definition")
+    assert found is not None and (found.exit_code, found.details) == (2, {"extra": "train", "module": "keras"})
 
 
 def test_other_modules_that_are_missing_are_no_extra():

@@ -94,7 +94,7 @@ def _mend(error: BaseException) -> str:
         return f"write kilnworks.{missing} in place of {missing}: our packages lie below kilnworks"
     extra = missing_extra(error, "the definition")
     if extra is not None:
-        return extra.got
+        return extra.fix
     return "mend it; --traceback in front of the command shows where the error comes from"
 
 

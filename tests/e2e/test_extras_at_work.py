@@ -51,15 +51,15 @@ def asked(address: str) -> int:
 
 def test_rows_are_checked_where_nothing_trains(tmp_path):
     """The first step that needs TensorFlow says so; what was checked stays."""
-    said = ran(command("run", "churn", *QUICK), "data", folder=tmp_path, ok=False)
-    assert "needs the extra 'train'" in said and "pip install 'kilnworks[train]'" in said and "Traceback" not in said
+    said = ran(command(["run", "churn", *QUICK]), "data", folder=tmp_path, ok=False)
+    assert "the extra 'train'" in said and "pip install 'kilnworks[train]'" in said and "Traceback" not in said
     (checked,) = (tmp_path / "store/runs/churn").glob("*/checked/manifest.json")
     assert json.loads(checked.read_text())["kind"] == "CheckedExamples"
 
 
 def test_what_was_trained_is_served_where_nothing_trains(store):
     flags = ("serve", "--port=0", "--rest_api_port=0")
-    with announced(started(command(*flags), "serve", folder=store)) as ports:
+    with announced(started(command(flags), "serve", folder=store)) as ports:
         for address in (f"127.0.0.1:{ports['grpc_port']}", f"http://127.0.0.1:{ports['rest_api_port']}"):
             assert asked(address) == 2
 
