@@ -7,6 +7,7 @@
     |   + WiringError        the steps of a pipeline do not fit together
     |   + ContractError      a contract file is wrong: names the line and what is allowed there
     |   + UnknownName        no such pipeline, step, run or model: names the nearest that exists
+    |   + ExtraMissing       a package is not installed: names the extra that brings it
     + StepSkipped            a gate is closed: nothing downstream runs (exit code 99)
     + StepFailed             a step ran and its result must not be used (exit code 1)
     |   + DataUnreadable     the source is missing, empty or broken
@@ -122,6 +123,10 @@ class UnknownName(ConfigError):
             f"did you mean {near[0]!r}?" if near else advice,
             {"name": name, "known": have},
         )
+
+
+class ExtraMissing(ConfigError):
+    """A package that a command or a step needs is not installed; see ``schemas.extras``."""
 
 
 class StepSkipped(KilnworksError):

@@ -25,8 +25,8 @@ HEAD = """# Why things are as they are
 One decision a file, listed by `python -m scripts.decisions`. A new one has the next free number and the form of the
 newest: title, date, status, **Options** with what was measured, **Look again when**. A decision that no longer holds
 stays, as *superseded by* the one that took its place. Records of release 0.1.0 said less: their dates are those of the
-commits, their options were put together later from their own text, and a figure that was not kept is not made up. Numbers are
-given once and kept, since code and commits name them; one that is missing was kept free for a decision that never came.
+commits, their options were put together later from their own text, and a figure that was not kept is not made up.
+Numbers are given once and kept, since code and commits name them; one that is missing was never given.
 
 | | decision | date | status |
 |---|---|---|---|

@@ -1,4 +1,4 @@
-"""Kilnworks as others install it: a wheel, built from this clone, in an environment that does not know the clone."""
+"""Kilnworks as others install it: wheels, built from this clone, in environments that do not know the clone."""
 
 import os
 import shutil
@@ -9,8 +9,12 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("components", "dags", "kilnworks", "pipelines", "schemas", "pyproject.toml", "README.md", "LICENSE")
+PARTS = (
+    *("components", "dags", "kilnworks", "kilnworks_client", "pipelines", "schemas"),
+    *("pyproject.toml", "README.md", "LICENSE"),
+)
 UV = Path(sys.executable).with_name("uv")
+_CACHES = shutil.ignore_patterns("__pycache__")
 
 
 def wheel(folder: Path) -> Path:
@@ -18,22 +22,59 @@ def wheel(folder: Path) -> Path:
     source = folder / "source"
     for name in PARTS:
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=_CACHES)
         else:
             shutil.copy(ROOT / name, source / name)
-    command = [str(UV), "build", "--quiet", "--wheel", "--out-dir", str(folder / "wheels"), str(source)]
-    subprocess.run(command, check=True)
-    (made,) = (folder / "wheels").glob("*.whl")
+    return _built(source, folder / "wheels")
+
+
+def client_wheel(folder: Path) -> Path:
+    """The wheel of the client alone."""
+    source = folder / "client"
+    shutil.copytree(ROOT / "kilnworks_client", source, ignore=_CACHES)
+    return _built(source, folder / "client_wheels")
+
+
+def _built(source: Path, out: Path) -> Path:
+    subprocess.run([str(UV), "build", "--quiet", "--wheel", "--out-dir", str(out), str(source)], check=True)
+    (made,) = out.glob("*.whl")
     return made
 
 
 def python_with(built: Path, folder: Path) -> Path:
     """The interpreter of a new environment that has the wheel, and all else from the environment that runs this."""
-    venv.create(folder, with_pip=False, symlinks=True)
-    python = folder / "bin" / "python"
-    command = [str(UV), "pip", "install", "--quiet", "--no-deps", "--python", str(python), str(built)]
-    subprocess.run(command, check=True, env={**os.environ, "UV_LINK_MODE": "copy"})
+    python = _environment(folder)
+    _install(python, "--no-deps", str(built))
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     others = folder / "lib" / version / "site-packages" / "others.pth"
     others.write_text(sysconfig.get_paths()["purelib"] + "\n")  # .pth files in there are not read: no clone
     return python
+
+
+def python_with_only(folder: Path, *wanted: str) -> Path:
+    """The interpreter of a new environment that has what is wanted, in the versions of the lock, and nothing else."""
+    python = _environment(folder)
+    _install(python, "--constraint", str(ROOT / "requirements.txt"), *wanted)
+    return python
+
+
+def distributions(python: Path) -> set[str]:
+    """Names of what an environment has."""
+    code = "from importlib.metadata import distributions as d; print(*(one.name.lower() for one in d()))"
+    return set(subprocess.run([str(python), "-c", code], capture_output=True, text=True, check=True).stdout.split())
+
+
+def alone() -> dict[str, str]:
+    """The environment of a process that is to see nothing of this clone."""
+    unwanted = ("PYTHONPATH", "VIRTUAL_ENV", "KILNWORKS_ROOT", "KILNWORKS_STORE")
+    return {name: value for name, value in os.environ.items() if name not in unwanted}
+
+
+def _environment(folder: Path) -> Path:
+    venv.create(folder, with_pip=False, symlinks=True)
+    return folder / "bin" / "python"
+
+
+def _install(python: Path, *words: str) -> None:
+    command = [str(UV), "pip", "install", "--quiet", "--python", str(python), *words]
+    subprocess.run(command, check=True, env={**os.environ, "UV_LINK_MODE": "copy"})

@@ -10,8 +10,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 MAY_IMPORT = {
+    "kilnworks_client": {"kilnworks_client"},
     "schemas": {"schemas"},
-    "components": {"components", "schemas"},
+    "components": {"components", "schemas", "kilnworks_client"},
     "pipelines": {"pipelines", "components", "schemas"},
     "dags": {"dags", "pipelines", "components", "schemas"},
     "kilnworks": {"kilnworks", "pipelines", "components", "schemas"},
@@ -84,6 +85,19 @@ def test_inside_components_steps_use_rooms_and_nobody_uses_steps(path):
     used = {name.split(".")[1] for name in imported(path) if name.startswith("components.")}
     own = path.stem if path.parent == ROOT / "components" else None
     assert used & set(STEPS) - {own} == set()
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if p.is_relative_to(ROOT / "kilnworks_client")], ids=label)
+def test_the_client_imports_what_its_distribution_asks_for(path):
+    tops = {name.partition(".")[0] for name in imported(path)}
+    assert tops - sys.stdlib_module_names <= {"kilnworks_client", "numpy", "grpc", "google"}
+
+
+def test_one_place_of_ours_catches_errors_of_the_client():
+    """Elsewhere what the client raises is ours already, or a tensor that is left out of a log."""
+    catching = {label(path) for path in FILES if "kilnworks_client.errors" in imported(path)}
+    ours = {name for name in catching if not name.startswith("kilnworks_client/")}
+    assert {Path(name).name for name in ours} == {"client.py", "prediction_records.py"}
 
 
 def rooms(folder: str) -> dict[str, set[str]]:

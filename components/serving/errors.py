@@ -3,36 +3,29 @@
 The texts are part of the contract (clients and tests match on them), so they are written where they are raised.
 """
 
-from enum import IntEnum
+from kilnworks_client.codes import RETRY_AFTER, Code
+
+__all__ = [
+    "LONGEST_REST_TEXT",
+    "LONGEST_TEXT",
+    "RETRY_AFTER",
+    "Busy",
+    "Code",
+    "ServingError",
+    "TooLarge",
+    "cut",
+    "deadline_exceeded",
+    "failed_precondition",
+    "invalid_argument",
+    "not_found",
+    "unavailable",
+    "unimplemented",
+]
 
 LONGEST_TEXT = 1024
 """Characters of an error that gRPC sends, as in TensorFlow Serving."""
-RETRY_AFTER = "grpc-retry-pushback-ms"
-"""Metadata behind an error: when to try again; negative = never (gRPC's proposal A6, retry design)."""
 LONGEST_REST_TEXT = 8192
 """Characters of an error that REST sends; TensorFlow Serving echoes whatever was sent."""
-
-
-class Code(IntEnum):
-    """Canonical status codes, numbered as in gRPC; ``Code.NOT_FOUND.name`` is the word that metrics and JSON show."""
-
-    OK = 0
-    CANCELLED = 1
-    UNKNOWN = 2
-    INVALID_ARGUMENT = 3
-    DEADLINE_EXCEEDED = 4
-    NOT_FOUND = 5
-    ALREADY_EXISTS = 6
-    PERMISSION_DENIED = 7
-    RESOURCE_EXHAUSTED = 8
-    FAILED_PRECONDITION = 9
-    ABORTED = 10
-    OUT_OF_RANGE = 11
-    UNIMPLEMENTED = 12
-    INTERNAL = 13
-    UNAVAILABLE = 14
-    DATA_LOSS = 15
-    UNAUTHENTICATED = 16
 
 
 class ServingError(Exception):

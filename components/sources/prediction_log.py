@@ -99,15 +99,17 @@ class PredictionLogSource(Source):
 
     def _requests(self) -> Iterator[dict[str, Any]]:
         """Arrays by input of every Predict request."""
-        from kilnworks.components.serving.client import tensors
+        from kilnworks.components.serving.client import our_errors, tensors
 
         for record in self._logged():
             inputs = record.predict_log.request.inputs
-            yield {name: tensors.from_proto(inputs[name]) for name in inputs}
+            with our_errors():
+                arrays = {name: tensors.from_proto(inputs[name]) for name in inputs}
+            yield arrays
 
     def _logged(self) -> Iterator[Any]:
         """The record of every Predict request. Raises ``DataUnreadable`` where there is none."""
-        from kilnworks.components.serving.client import messages
+        from kilnworks_client import messages
 
         found = False
         for file in self.files():

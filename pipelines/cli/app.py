@@ -20,6 +20,7 @@ from kilnworks.pipelines.cli.landed import landed
 from kilnworks.pipelines.cli.metrics import metrics
 from kilnworks.pipelines.cli.new import new
 from kilnworks.schemas.errors import EXIT_INTERRUPTED, KilnworksError, StepSkipped
+from kilnworks.schemas.extras import missing_extra
 
 app = typer.Typer(
     name="kilnworks",
@@ -66,16 +67,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 1 failed, 2 usage, 99 skipped, 130 interrupted."""
     signal.signal(signal.SIGTERM, _interrupt)
     errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    words = list(sys.argv[1:] if argv is None else argv)
     try:
-        result = app(args=list(sys.argv[1:] if argv is None else argv), standalone_mode=False)
+        result = app(args=words, standalone_mode=False)
     except StepSkipped as error:
         errors.print(f"skipped: {error}")
         return error.exit_code
     except KilnworksError as error:
-        if os.environ.get("KILNWORKS_TRACEBACK"):
-            sys.stderr.write(safe(traceback.format_exc()))
-        errors.print(f"{type(error).__name__}: {error}", style="red")
-        return error.exit_code
+        return _say(errors, error)
+    except ModuleNotFoundError as error:
+        missing = missing_extra(error, f"kilnworks {_command(words)}".strip())
+        if missing is None:
+            raise
+        return _say(errors, missing)
     except ClickException as error:
         error.show()
         return error.exit_code
@@ -85,6 +89,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         errors.print("interrupted")
         return EXIT_INTERRUPTED
     return result if isinstance(result, int) else 0
+
+
+def _say(errors: Console, error: KilnworksError) -> int:
+    if os.environ.get("KILNWORKS_TRACEBACK"):
+        sys.stderr.write(safe(traceback.format_exc()))
+    errors.print(f"{type(error).__name__}: {error}", style="red")
+    return error.exit_code
+
+
+def _command(words: Sequence[str]) -> str:
+    """The command among the words of a line: ``serve``, ``contract infer``."""
+    plain = [word for word in words if not word.startswith("-")]
+    return " ".join(plain[: 2 if plain[:1] and plain[0] in ("contract", "serving") else 1])
 
 
 def _interrupt(_: int, __: FrameType | None) -> None:

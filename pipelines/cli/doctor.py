@@ -12,6 +12,7 @@ from pathlib import Path
 from kilnworks.pipelines.core.owner import owner_of, this_host
 from kilnworks.pipelines.core.store import Store
 from kilnworks.schemas.errors import StoreError
+from kilnworks.schemas.extras import ALONE
 from kilnworks.schemas.places import CLONE
 
 REQUIREMENTS = (CLONE or Path()) / "requirements.txt"
@@ -72,14 +73,19 @@ def pins(requirements: Path) -> dict[str, str]:
 
 
 def _installed() -> Iterator[Finding]:
-    """Packages beside an installed Kilnworks, by what it says of itself that it needs."""
+    """Packages beside an installed Kilnworks, by what it says of itself that it needs; extras are no must."""
     from packaging.requirements import Requirement
 
-    needed = map(Requirement, importlib.metadata.requires("kilnworks") or ())
-    for requirement in needed:
-        if requirement.name not in STACK or (requirement.marker and not requirement.marker.evaluate({"extra": ""})):
+    seen = set()
+    for requirement in map(Requirement, importlib.metadata.requires("kilnworks") or ()):
+        extras = [e for e in ("", *ALONE) if requirement.marker is None or requirement.marker.evaluate({"extra": e})]
+        if requirement.name not in STACK or requirement.name in seen or not extras:
             continue
+        seen.add(requirement.name)
         found = _version(requirement.name)
+        if found is None and extras[0]:
+            yield Finding(requirement.name, f"not installed; with the extra {extras[0]!r}", True)
+            continue
         good = requirement.specifier.contains(found) if found else False
         yield Finding(requirement.name, found or "not installed", good, f"pip install '{requirement}'")
 

@@ -7,6 +7,7 @@ from kilnworks.pipelines.core.store import Run
 from kilnworks.schemas.artifacts import Artifact
 from kilnworks.schemas.champion import read_champion
 from kilnworks.schemas.errors import KilnworksError, StepFailed, UnknownName
+from kilnworks.schemas.extras import missing_extra
 from kilnworks.schemas.masking import scrub
 
 
@@ -45,6 +46,9 @@ def translate(error: BaseException, step: Step) -> KilnworksError:
     """An unforeseen error in the form that people and reports can use."""
     if isinstance(error, KilnworksError):
         return error
+    missing = missing_extra(error, f"step {step.name}")
+    if missing is not None:
+        return missing
     text = f"{type(error).__name__}: {scrub(error)}".strip()
     return StepFailed(
         f"{step.component} raised {text}",

@@ -20,6 +20,7 @@ from kilnworks.pipelines.core.project import OWN, PROJECT, of_its_code, open_pro
 from kilnworks.pipelines.core.retraining import check_retraining
 from kilnworks.schemas.closure.modules import find_module
 from kilnworks.schemas.errors import KilnworksError, UnknownName, WiringError
+from kilnworks.schemas.extras import missing_extra
 from kilnworks.schemas.places import ROOMS, project_root
 from kilnworks.schemas.updates import explain
 
@@ -91,6 +92,9 @@ def _mend(error: BaseException) -> str:
     missing = error.name if isinstance(error, ModuleNotFoundError) and error.name else ""
     if missing.partition(".")[0] in ROOMS and find_module(f"kilnworks.{missing}") is not None:
         return f"write kilnworks.{missing} in place of {missing}: our packages lie below kilnworks"
+    extra = missing_extra(error, "the definition")
+    if extra is not None:
+        return extra.fix
     return "mend it; --traceback in front of the command shows where the error comes from"
 
 

@@ -5,12 +5,24 @@ import subprocess
 
 import pytest
 
+from kilnworks.schemas.extras import ALONE
 from scripts.images.dockerfile import DOCKERFILE, lineage, settings, stages
 from tests import needed
 from tests.docker.written import OURS, ROOT
 
 STAGES = stages()
-PACKAGES = {"schemas", "components", "pipelines", "dags", "kilnworks"}
+PACKAGES = {"schemas", "components", "pipelines", "dags", "kilnworks", "kilnworks_client"}
+EXTRAS = {
+    "pipeline-packages": {"train", "airflow", "postgres", "mlflow", "spark"},
+    "serve-packages": {"serve"},
+}
+"""Stage -> the extras of its environment."""
+ENVIRONMENTS = {
+    "worker": "pipeline-packages",
+    "airflow": "pipeline-packages",
+    "serve": "serve-packages",
+    "client": "client-packages",
+}
 
 
 def test_the_linter_has_nothing_to_say():
@@ -18,11 +30,22 @@ def test_the_linter_has_nothing_to_say():
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_four_targets_of_one_environment():
-    assert list(STAGES) == ["packages", "runtime", *OURS]
-    for name in OURS:
-        assert [stage.name for stage in lineage(STAGES, name)] == ["runtime", name]
-        assert not STAGES[name].changes_files(), "the layers of the environment are shared"
+@pytest.mark.parametrize("name", OURS)
+def test_a_target_has_one_environment_and_those_of_pipelines_share_its_layers(name):
+    chain = lineage(STAGES, name)
+    places = [one.value.split()[0] for stage in chain for one in stage.instructions if one.word == "COPY"]
+    assert set(places) == {f"--from={ENVIRONMENTS[name]}"}
+    shared = ["runtime", "pipelines"] if ENVIRONMENTS[name] == "pipeline-packages" else ["runtime"]
+    assert [stage.name for stage in chain] == [*shared, name]
+    assert STAGES[name].changes_files() == ("pipelines" not in shared)
+
+
+def test_an_environment_holds_its_extras_and_pipelines_have_all_but_the_server():
+    for name in set(ENVIRONMENTS.values()):
+        text = "".join(one.value for stage in lineage(STAGES, name) for one in stage.instructions)
+        assert set(re.findall(r"--extra (\w+)", text)) == EXTRAS.get(name, set())
+        assert ("./kilnworks_client" in text) == (name == "client-packages")
+    assert EXTRAS["pipeline-packages"] | EXTRAS["serve-packages"] | {"data"} == set(ALONE)
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -46,7 +69,9 @@ def test_every_base_is_pinned_and_every_package_comes_from_the_lock():
 
 
 def test_the_build_sees_our_packages_and_nothing_else():
-    copied = [one.value.split() for one in STAGES["packages"].instructions if one.word == "COPY"]
+    stages_with_files = [STAGES[name] for name in ("builder", "code", "client-packages")]
+    instructions = [one for stage in stages_with_files for one in stage.instructions]
+    copied = [one.value.split() for one in instructions if one.word == "COPY"]
     sources = {name for words in copied for name in words[:-1]}
     ignored = (DOCKERFILE.parent / "Dockerfile.dockerignore").read_text().splitlines()
     assert "*" in ignored and {line[1:] for line in ignored if line.startswith("!")} == sources

@@ -1,13 +1,12 @@
 """The wheel beside a project that has packages of its own by the names of our folders."""
 
-import os
 import subprocess
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from tests.installed import python_with, wheel
+from tests.installed import alone, python_with, wheel
 
 pytestmark = pytest.mark.e2e
 OURS = ("components", "dags", "pipelines", "schemas")
@@ -40,10 +39,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 def ask(python: Path, folder: Path, *words: str, ok: bool = True) -> str:
     """Run the interpreter; what it printed."""
-    unwanted = ("PYTHONPATH", "VIRTUAL_ENV", "KILNWORKS_ROOT", "KILNWORKS_STORE")
-    env = {name: value for name, value in os.environ.items() if name not in unwanted}
     done = subprocess.run(
-        [str(python), *words], cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False
+        [str(python), *words], cwd=folder, env=alone(), capture_output=True, text=True, timeout=300, check=False
     )
     assert (done.returncode == 0) == ok, done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -51,7 +48,7 @@ def ask(python: Path, folder: Path, *words: str, ok: bool = True) -> str:
 
 def test_a_wheel_holds_one_package_with_all_its_files(installed):
     names = zipfile.ZipFile(installed[0]).namelist()
-    assert {name.partition("/")[0] for name in names if ".dist-info" not in name} == {"kilnworks"}
+    assert {name.partition("/")[0] for name in names if ".dist-info" not in name} == {"kilnworks", "kilnworks_client"}
     root = Path(__file__).parents[2]
     wanted = {
         f"kilnworks/{path.relative_to(root)}"

@@ -12,7 +12,9 @@ from kilnworks.schemas.errors import UnknownName
 def expectation_names() -> frozenset[str]:
     """Snake-case names; the library keeps one expectation a file."""
     spec = importlib.util.find_spec("great_expectations")
-    folders = list(spec.submodule_search_locations or []) if spec else []
+    if spec is None:
+        raise ModuleNotFoundError("No module named 'great_expectations'", name="great_expectations")
+    folders = list(spec.submodule_search_locations or [])
     files = [file for folder in folders for file in (Path(folder) / "expectations" / "core").glob("expect_*.py")]
     return frozenset(file.stem for file in files)
 

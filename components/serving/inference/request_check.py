@@ -16,7 +16,6 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from kilnworks.components.dates.wire import Span, off_unit, unit_of
-from kilnworks.components.serving.client import messages
 from kilnworks.components.serving.errors import Code, ServingError, invalid_argument
 from kilnworks.schemas.contract import Feature
 from kilnworks.schemas.dates import WIRE_UNIT
@@ -37,6 +36,7 @@ from kilnworks.schemas.rules import (
 )
 from kilnworks.schemas.saved_contract import read_saved
 from kilnworks.schemas.wire import CONTRACT_FILE, INPUTS_FILE, MASK, MISSING_INT
+from kilnworks_client import messages
 
 Array = np.ndarray[Any, Any]
 Rule = tuple[str, Callable[[Array], Array]]

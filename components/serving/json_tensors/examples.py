@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from kilnworks.components.serving.client import messages
 from kilnworks.components.serving.errors import ServingError, invalid_argument
 from kilnworks.components.serving.json_tensors import debug, document, tensors
 from kilnworks.components.serving.wire.tensor_budget import DEFAULT_REQUEST_BYTES, too_large
+from kilnworks_client import messages
 
 _KINDS = {"bytes_list": "bytes", "float_list": "float", "int64_list": "int64"}
 

@@ -18,7 +18,7 @@ from urllib.parse import quote
 import numpy as np
 import orjson
 
-from kilnworks.components.serving.client import SignatureMeta, calls
+from kilnworks.components.serving.client import SignatureMeta, calls, our_errors
 from kilnworks.components.serving.load.connection import RestConnection
 from kilnworks.schemas.errors import ConfigError, ServerUnavailable
 
@@ -114,7 +114,8 @@ def run_load(
     """
     _check(address, protocol, clients, seconds)
     run = _run_grpc if protocol == "grpc" else _run_rest
-    request = calls.predict(model, inputs, signature=signature).request
+    with our_errors():
+        request = calls.predict(model, inputs, signature=signature).request
     bounds = _Bounds(clients, seconds, warmup_seconds, max_requests, timeout_seconds)
     tally, took = asyncio.run(run(address, request, inputs, bounds))
     if not tally.requests:

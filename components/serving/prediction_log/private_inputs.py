@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from kilnworks.components.serving.client import messages
 from kilnworks.components.serving.json_tensors.tensors import Array
 from kilnworks.schemas.files import read_json
 from kilnworks.schemas.saved_contract import read_saved
 from kilnworks.schemas.wire import CONTRACT_FILE
+from kilnworks_client import messages
 
 _KEPT = 64
 

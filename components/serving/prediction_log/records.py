@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from kilnworks.components.serving.client import messages, tensors
 from kilnworks.components.serving.wire.values import Classified, Predicted, Regressed
-from kilnworks.schemas.errors import KilnworksError
+from kilnworks_client import messages, tensors
+from kilnworks_client.errors import ClientError
 
 Array = np.ndarray[Any, Any]
 Answer = Predicted | Classified | Regressed
@@ -69,5 +69,5 @@ def _fill_tensor(proto: Any, array: Array) -> None:
     """A tensor of a dtype that has no plain values (bfloat16, complex) is left empty."""
     try:
         tensors.to_proto(array, proto)
-    except KilnworksError:
+    except ClientError:
         proto.Clear()

@@ -57,8 +57,8 @@ def team(tmp_path_factory):
 
 
 def kilnworks(team, *arguments):
-    """What the client's container does with such a command."""
-    done = team.run("client", [*team.command("client")[:1], *arguments])
+    """What a container of the worker's image does with such a command."""
+    done = team.run("metrics", ["kilnworks", *arguments])
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     return done.stdout
 

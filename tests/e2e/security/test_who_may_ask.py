@@ -15,8 +15,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import get_model_status_pb2, inference_pb2, model_management_pb2, predict_pb2
 
-from kilnworks.components.serving.client import Client, Options, Tls
-from kilnworks.schemas.errors import RequestInvalid
+from kilnworks.components.serving.client import Client, Options, Policy, Tls
+from kilnworks.schemas.errors import RequestInvalid, ServerUnavailable
 from tests.e2e.security.attacked_server import Attacked, started
 from tests.e2e.security.authority import Authority, written
 from tests.waiting import until
@@ -206,10 +206,18 @@ def test_only_who_may_reload_does(guarded: Guarded, models: Path) -> None:
     assert guarded.call(method, both, bearer(OPERATORS))[0] == "OK"
 
 
-def test_our_client_sends_its_token(guarded: Guarded) -> None:
+@pytest.mark.parametrize("transport", ["grpc", "rest"])
+def test_our_client_sends_its_certificate_and_its_token(guarded: Guarded, transport: str) -> None:
     cert, key = guarded.authority.signed("client")
-    tls = Tls(guarded.authority.certificate.encode(), key.encode(), cert.encode())
-    with Client(guarded.server.grpc, options=Options(tls=tls, token=SHOP)) as client:
+    roots = guarded.authority.certificate.encode()
+    rest = f"https://127.0.0.1:{guarded.server.ports['rest_api_port']}"
+    address = guarded.server.grpc if transport == "grpc" else rest
+    once = Policy(attempts=1)
+    without = Options(tls=Tls(roots), token=SHOP, retry=once)
+    with Client(address, options=without) as client, pytest.raises(ServerUnavailable):
+        client.status("m")
+    tls = Tls(roots, key.encode(), cert.encode())
+    with Client(address, options=Options(tls=tls, token=SHOP, retry=once)) as client:
         assert client.predict("m", {"x": [1.0, 2.0]}).outputs["y"] == 3.0
         with pytest.raises(RequestInvalid, match=r"may not ask model n\n.*callers file.*\n.*check the token"):
             client.predict("n", {"x": [1.0]})

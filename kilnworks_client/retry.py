@@ -9,10 +9,10 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from kilnworks.components.serving.client import calls
-from kilnworks.components.serving.client.calls import Call, VersionState
-from kilnworks.components.serving.errors import Code
-from kilnworks.schemas.errors import KilnworksError, RequestInvalid, ServerUnavailable
+from kilnworks_client import calls
+from kilnworks_client.calls import Call, VersionState
+from kilnworks_client.codes import Code
+from kilnworks_client.errors import ClientError, RequestInvalid, ServerUnavailable
 
 R = TypeVar("R")
 
@@ -117,7 +117,7 @@ def wait_script(
         yield Sleep(poll_seconds)
 
 
-def as_error(reply: Reply, call: Call[Any], attempts: int, limit_seconds: float) -> KilnworksError:
+def as_error(reply: Reply, call: Call[Any], attempts: int, limit_seconds: float) -> ClientError:
     """The exception for a reply that is not OK."""
     method = call.path.rpartition("/")[2]
     details = {"code": reply.code.name, "text": reply.text, "attempts": attempts}

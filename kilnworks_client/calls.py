@@ -9,9 +9,9 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from kilnworks.components.serving.client import examples as example_protos
-from kilnworks.components.serving.client import messages, tensors
-from kilnworks.schemas.errors import RequestInvalid
+from kilnworks_client import examples as example_protos
+from kilnworks_client import messages, tensors
+from kilnworks_client.errors import RequestInvalid
 
 R = TypeVar("R")
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from kilnworks.components.serving.client import AsyncClient, Client, Options, Policy, messages, tensors
-from kilnworks.components.serving.client import examples as example_protos
-from kilnworks.schemas.errors import ConfigError, RequestInvalid, ServerUnavailable
+from kilnworks_client import AsyncClient, Client, Options, Policy, messages, tensors
+from kilnworks_client import examples as example_protos
+from kilnworks_client.errors import ConfigError, RequestInvalid, ServerUnavailable
 
 
 class Refused(grpc.RpcError):
@@ -234,7 +234,7 @@ def test_waits_grow_and_stay_within_the_deadline() -> None:
         clock.now += seconds
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(ServerUnavailable):
-        patch.setattr("kilnworks.components.serving.client.client.time.sleep", sleep)
+        patch.setattr("kilnworks_client.client.time.sleep", sleep)
         client.status("m")
     assert waits[:5] == [1.0, 2.0, 4.0, 8.0, 8.0]
     assert clock.now <= 60.0
@@ -295,7 +295,7 @@ def test_what_cannot_be_sent_is_named() -> None:
 
 
 def test_importing_the_client_loads_no_tensorflow() -> None:
-    code = "import sys, kilnworks.components.serving.client as c; print(sorted({m.split('.')[0] for m in sys.modules}))"
+    code = "import sys, kilnworks_client as c; print(sorted({m.split('.')[0] for m in sys.modules}))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     for heavy in ("'tensorflow'", "'keras'", "'pydantic'", "'polars'", "'pandas'"):
         assert heavy not in found

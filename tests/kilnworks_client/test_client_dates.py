@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kilnworks.components.serving.client import examples, messages, tensors
-from kilnworks.schemas.errors import RequestInvalid
+from kilnworks_client import examples, messages, tensors
+from kilnworks_client.errors import RequestInvalid
 
 MOMENTS = st.datetimes(datetime(1700, 1, 1), datetime(2200, 1, 1))
 

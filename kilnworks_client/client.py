@@ -1,21 +1,22 @@
 """The blocking client and its asyncio twin: the same calls and the same script, two ways to wait."""
 
 import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import grpc
 import grpc.aio
 
-from kilnworks.components.serving.client import calls
-from kilnworks.components.serving.client.calls import Call, VersionState
-from kilnworks.components.serving.client.retry import Policy, Reply, Script, Send, Sleep, call_script, wait_script
-from kilnworks.components.serving.errors import RETRY_AFTER, Code
-from kilnworks.schemas.errors import ConfigError
+from kilnworks_client import calls
+from kilnworks_client.calls import Call, VersionState
+from kilnworks_client.codes import RETRY_AFTER, Code
+from kilnworks_client.errors import ConfigError
+from kilnworks_client.options import Options, Tls
+from kilnworks_client.rest import AsyncRestChannel, RestChannel
+from kilnworks_client.retry import Reply, Script, Send, Sleep, call_script, wait_script
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -31,36 +32,6 @@ _CHANNEL_OPTIONS = (
     ("grpc.enable_retries", 0),
 )
 """Pings every five minutes: more often than that stock servers hang up."""
-
-
-@dataclass(frozen=True)
-class Tls:
-    """How to trust the server and be trusted: PEM bytes; None = the system's roots, and no certificate of ours."""
-
-    roots: bytes | None = None
-    key: bytes | None = None
-    certificate: bytes | None = None
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a client behaves.
-
-    Attributes:
-        timeout_seconds: for one call with all its retries.
-        retry: when a call is tried again.
-        tls: None = plain text.
-        token: sent as ``authorization: Bearer TOKEN`` to a server that has a callers file; None = none.
-        clock: seconds that only grow; handed in by tests.
-        chance: where the jitter comes from.
-    """
-
-    timeout_seconds: float = 30.0
-    retry: Policy = field(default_factory=Policy)
-    tls: Tls | None = None
-    token: str | None = field(default=None, repr=False)
-    clock: Callable[[], float] = time.monotonic
-    chance: random.Random = field(default_factory=random.Random)
 
 
 def _blocking(build: Callable[P, Call[R]]) -> Callable[Concatenate["Client", P], R]:
@@ -84,7 +55,7 @@ def _awaiting(build: Callable[P, Call[R]]) -> Callable[Concatenate["AsyncClient"
 
 
 class Client:
-    """Asks a model server over gRPC; works with the embedded server and with TensorFlow Serving.
+    """Asks a model server over gRPC or REST; works with the embedded server and with TensorFlow Serving.
 
     Use as a context manager, or ``close`` it. May be used from several threads::
 
@@ -92,8 +63,9 @@ class Client:
             client.predict("churn", {"tenure": [3, 40]}).outputs["probabilities"]
 
     Args:
-        target: ``host:port``, ``unix:/path``, or a channel (any object with ``unary_unary`` and ``close``, so that
-            tests can hand in a fake); a channel that was handed in is closed too.
+        target: ``host:port`` or ``unix:/path`` for gRPC, ``http://host:port`` or ``https://host:port`` for REST, or a
+            channel (any object with ``unary_unary`` and ``close``, so that tests can hand in a fake); a channel that
+            was handed in is closed too. Over REST the version in a ``Prediction`` is 0 unless one was asked for.
         timeout_seconds: for one call with all its retries; None = that of ``options``.
         options: timeouts, retries and TLS.
     """
@@ -106,7 +78,7 @@ class Client:
 
     def __init__(self, target: Any, timeout_seconds: float | None = None, options: Options | None = None) -> None:
         self._options = _options(options, timeout_seconds)
-        self._channel = _open(target, self._options.tls, grpc) if isinstance(target, str) else target
+        self._channel = _channel(target, self._options.tls, grpc, RestChannel)
         self._methods: dict[str, Any] = {}
         self._told = _told(self._options)
 
@@ -163,7 +135,7 @@ class AsyncClient:
 
     def __init__(self, target: Any, timeout_seconds: float | None = None, options: Options | None = None) -> None:
         self._options = _options(options, timeout_seconds)
-        self._channel = _open(target, self._options.tls, grpc.aio) if isinstance(target, str) else target
+        self._channel = _channel(target, self._options.tls, grpc.aio, AsyncRestChannel)
         self._methods: dict[str, Any] = {}
         self._told = _told(self._options)
 
@@ -221,10 +193,14 @@ def _told(options: Options) -> dict[str, Any]:
     return {} if options.token is None else {"metadata": (("authorization", f"Bearer {options.token}"),)}
 
 
-def _open(target: str, tls: Tls | None, module: Any) -> Any:
-    """A channel of ``grpc`` or ``grpc.aio``. Connects when first used."""
+def _channel(target: Any, tls: Tls | None, module: Any, rest: Callable[[str, Tls | None], Any]) -> Any:
+    """A channel that was given, or one of ``grpc``, ``grpc.aio`` or REST, which connects when first used."""
+    if not isinstance(target, str):
+        return target
     if not target:
         raise ConfigError("an empty server address", "host:port", "name the server, e.g. 127.0.0.1:8500")
+    if target.lower().startswith(("http://", "https://")):
+        return rest(target, tls)
     if tls is None:
         return module.insecure_channel(target, options=_CHANNEL_OPTIONS)
     credentials = grpc.ssl_channel_credentials(tls.roots, tls.key, tls.certificate)

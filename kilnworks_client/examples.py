@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from kilnworks.components.serving.client import messages
-from kilnworks.components.serving.client.moments import as_seconds
-from kilnworks.schemas.errors import RequestInvalid
+from kilnworks_client import messages
+from kilnworks_client.errors import RequestInvalid
+from kilnworks_client.moments import as_seconds
 
 
 def serialize(row: Mapping[str, Any]) -> bytes:
