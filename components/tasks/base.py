@@ -70,6 +70,9 @@ class Task(Config, ABC):
     """What a first model watches."""
     headline: ClassVar[tuple[str, ...]] = ()
     """The metrics that stand at the top of a report."""
+    compared: ClassVar[tuple[str, ...]] = ()
+    """The metrics by which a model is held against simple ones: the first has to be better than a constant's, the
+    others not worse. Empty: the task has no simple models."""
     judged: ClassVar[tuple[str, ...]]
     """The answers that ``scores`` and ``described`` look at."""
     output: ClassVar[str]
@@ -337,6 +340,15 @@ class Task(Config, ABC):
         """What other methods reach on the same rows, for ``evaluation.json``; by default nothing.
 
         ``rows`` goes through the encoded rows of a split, part by part; ``split`` is the one that ``truth`` is of.
+        """
+        return {}
+
+    def simple_models(self, rows: Any, truth: np.ndarray) -> Mapping[str, Callable[[Any], Answers]]:
+        """Models without a network by name, from encoded rows to judged answers, each [n, ...]; by default none.
+
+        Args:
+            rows: encoded training rows as one matrix, float32 [N, D], dense or sparse in rows.
+            truth: as ``judged_by`` gives it, [N, ...].
         """
         return {}
 

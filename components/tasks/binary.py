@@ -38,6 +38,7 @@ class Binary(OfClasses):
     trained: ClassVar[Mapping[str, Direction]] = {"accuracy": "max"}
     validated: ClassVar[Mapping[str, Direction]] = {"accuracy": "max", "auc": "max"}
     headline: ClassVar[tuple[str, ...]] = ("auc", "f1")
+    compared: ClassVar[tuple[str, ...]] = ("auc", "log_loss")
     methods: ClassVar[Mapping[Literal["classify", "regress"], str]] = {
         "classify": "probabilities",
         "regress": "score",

@@ -26,6 +26,8 @@ def evaluation(run: RunRecord) -> dict[str, Any] | None:
         "method": f"{method.get('method', 'bootstrap')}, {method.get('resamples', '')} resamples",
         "baseline": str(as_dict(results.get("baseline")).get("rule") or ""),
         "metrics": metric_rows(results),
+        "simple": [*as_dict(results.get("simple"))],
+        "gains": [_gain_row(name, metric, results) for name, metric in _gains(results)],
         "charts": [picture for _, picture in pictures(results)],
         "by_class": [_class_row(as_dict(c)) for c in as_list(results.get("by_class"))],
         "mistakes": [as_dict(m) for m in as_list(as_dict(results.get("confusion")).get("mistakes"))],
@@ -42,6 +44,7 @@ def pictures(results: dict[str, Any]) -> list[tuple[str, str]]:
 def metric_rows(results: dict[str, Any]) -> list[dict[str, Any]]:
     """A row a metric: value, interval as text and as a picture, what no model would reach, and the gate's limit."""
     baseline = as_dict(as_dict(results.get("baseline")).get("metrics"))
+    simple = {n: as_dict(as_dict(s).get("metrics")) for n, s in as_dict(results.get("simple")).items()}
     limits = {str(as_dict(c).get("name")): as_dict(c) for c in as_list(as_dict(results.get("gate")).get("checks"))}
     rows = []
     for name, metric in as_dict(results.get("metrics")).items():
@@ -62,11 +65,29 @@ def metric_rows(results: dict[str, Any]) -> list[dict[str, Any]]:
                 "reason": str(as_dict(metric).get("reason") or ""),
                 "picture": drawn,
                 "baseline": _short(baseline.get(name)),
+                "simple": [_short(metrics.get(name)) for metrics in simple.values()],
                 "limit": f"{sign} {label(limit)}" if limit is not None else "",
                 "passed": bool(check.get("passed", True)),
             }
         )
     return rows
+
+
+def _gains(results: dict[str, Any]) -> list[tuple[str, str]]:
+    """Each simple model with each metric by which ours was held against it."""
+    simple = as_dict(results.get("simple"))
+    return [(name, metric) for name, one in simple.items() for metric in as_dict(as_dict(one).get("gains"))]
+
+
+def _gain_row(name: str, metric: str, results: dict[str, Any]) -> dict[str, str]:
+    """How much better ours is than one simple model, and what that says."""
+    gain = as_dict(as_dict(as_dict(as_dict(results.get("simple")).get(name)).get("gains")).get(metric))
+    value, low, high = (as_number(gain.get(key)) for key in ("value", "low", "high"))
+    if value is None or low is None or high is None:
+        return {"over": name, "metric": metric_label(metric), "gain": "undefined", "interval": "", "says": ""}
+    says = "better" if low > 0 else "worse" if high < 0 else "no difference beyond chance"
+    interval = f"{low:+.3g} to {high:+.3g}"
+    return {"over": name, "metric": metric_label(metric), "gain": f"{value:+.3g}", "interval": interval, "says": says}
 
 
 def _slices(entry: dict[str, Any], results: dict[str, Any]) -> dict[str, Any]:
