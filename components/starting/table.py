@@ -19,17 +19,19 @@ from kilnworks.components.sources.base import Wanted
 from kilnworks.components.sources.columns import contract_columns
 from kilnworks.components.starting import sizes
 from kilnworks.components.starting.both_splits import compare_splits
-from kilnworks.components.starting.columns import codes, left_out
+from kilnworks.components.starting.columns import LeftOut, codes, left_out
 from kilnworks.components.starting.dated import date_decisions
 from kilnworks.components.starting.label import find_label, refuse_magnitude, task_of
 from kilnworks.components.starting.leakage import Suspect, find_suspects
 from kilnworks.components.starting.open_data import Kind, Opened, open_table
 from kilnworks.components.starting.overlap import without_what_runs_out
+from kilnworks.components.starting.positive import with_positive
 from kilnworks.components.starting.recipe import Decision, Recipe
 from kilnworks.components.starting.settling import settle
 from kilnworks.components.starting.spellings import refuse_broken_numbers, spelling_decisions
 from kilnworks.components.starting.texts import bag, bag_words, text_columns, text_decisions, text_settings
 from kilnworks.components.starting.times import NONE, TimeColumn, is_none, time_column
+from kilnworks.components.starting.unsupported import refuse_label, refuse_many_classes, split_column
 from kilnworks.components.tasks.asked import NUMBERS, Asked
 from kilnworks.components.tasks.choose import choose
 from kilnworks.schemas.contract import Contract, Feature
@@ -54,6 +56,7 @@ def start_with_table(
     time: str | None = None,
     query: str | None = None,
     decimals: Mapping[str, str] | None = None,
+    positive: str | None = None,
 ) -> Recipe:
     """Look at a table and decide on a first pipeline.
 
@@ -66,6 +69,7 @@ def start_with_table(
         time: column that says when a row was made; found where left out.
         query: SELECT or table, for a database.
         decimals: the decimal sign of columns, ``,`` or ``.``; seen from the values where left out.
+        positive: of two classes the one that is looked for; the rarer one where left out.
 
     Raises:
         DataUnreadable: the data cannot be read, or has too few rows.
@@ -76,9 +80,12 @@ def start_with_table(
     if time is not None and time not in opened.frame.columns and not is_none(time, opened.frame):
         raise UnknownName("column", time, [*opened.frame.columns, NONE])
     label, guess = find_label(opened.frame, opened.specs, label)
+    refuse_label(opened.frame, label)
     refuse_broken_numbers(opened.frame[label], opened.specs[label])
     task, why = task_of(opened.specs[label], opened.frame[label], task)
     inferred, moment = inferred_contract(name, opened, label, task, time)
+    refuse_many_classes(inferred, opened.frame)
+    inferred, told = with_positive(inferred, opened.frame, positive)
     contract, columns = without_columns(inferred, opened, moment)
     parts = typed_parts(opened, contract)
     typed = pl.concat(list(parts.values()))
@@ -93,6 +100,7 @@ def start_with_table(
     decisions += [
         Decision("rows", f"{opened.frame.height:,} rows, {len(opened.frame.columns)} columns"),
         Decision("task", *_task_words(contract, typed, why)),
+        *told,
         Decision("features", f"{len(contract.features)}: {listed(contract.features)}"),
         *date_decisions(opened.frame, opened.specs),
         *spelling_decisions(opened.frame, opened.specs, label, contract.columns),
@@ -134,6 +142,11 @@ def inferred_contract(
 def without_columns(contract: Contract, opened: Opened, time: TimeColumn) -> tuple[Contract, list[Decision]]:
     """The contract with rules that warn, and without the columns that a first model does not see."""
     out = left_out(contract, opened.frame, opened.specs)
+    split = split_column(opened.frame)
+    if split is not None and split in contract.features and all(o.name != split for o in out):
+        out.append(
+            LeftOut(split, "it names the split of a row; `split=AsGiven(column=...)` of the definition keeps it")
+        )
     absent = {o.name for o in out}
     features = {n: _lenient(f) for n, f in contract.features.items() if n not in absent}
     moment = _moment(contract, opened)
