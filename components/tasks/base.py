@@ -101,6 +101,11 @@ class Task(Config, ABC):
         return next((m for m in cls.metrics_of(1) if m.name == name), None)
 
     @classmethod
+    def headlines(cls, results: Mapping[str, Any]) -> tuple[str, ...]:
+        """The metrics that stand at the top of a report, for what ``evaluation.json`` holds."""
+        return cls.headline
+
+    @classmethod
     def reported(cls, validation: bool) -> dict[str, Direction]:
         """The numbers of an epoch in order, with their directions: ``loss``, ``accuracy``, ``val_loss``, ..."""
         of_training: dict[str, Direction] = {"loss": "min", **cls.trained}

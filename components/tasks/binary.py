@@ -31,6 +31,10 @@ METRICS = (
 )
 
 
+RARE = 0.2
+"""Share of the positive class below which its average precision comes first: AUC says little of few rows."""
+
+
 class Binary(OfClasses):
     """Probability [N, 1] of the second class of the contract."""
 
@@ -55,6 +59,12 @@ class Binary(OfClasses):
     def metrics_of(cls, top_k: int) -> tuple[Metric, ...]:
         """See ``Task.metrics_of``."""
         return METRICS
+
+    @classmethod
+    def headlines(cls, results: Mapping[str, Any]) -> tuple[str, ...]:
+        """Of a rare class those that are about it: average precision, beside AUC and F1."""
+        share = results.get("prevalence")
+        return ("average_precision", *cls.headline) if share is not None and share < RARE else cls.headline
 
     # ---- training
 

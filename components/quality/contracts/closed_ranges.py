@@ -12,7 +12,7 @@ Floats = NDArray[np.float64]
 Range = tuple[float | None, float | None]
 
 _WHOLE: tuple[tuple[str, tuple[tuple[float, float], ...]], ...] = (
-    (r"months?|mon|mm", ((1, 12), (0, 11))),
+    (r"(month|mon|mm)", ((1, 12), (0, 11))),
     (r"(week_?days?|day_?of_?(the_?)?week|dow|wday)", ((1, 7), (0, 6))),
     (r"(day_?of_?(the_?)?month|mday|day)", ((1, 31),)),
     (r"(day_?of_?(the_?)?year|yday|doy)", ((1, 366),)),
@@ -70,7 +70,7 @@ def _named(pattern: str, words: str) -> bool:
 
 def _fills(present: Floats, low: float, high: float) -> bool:
     """Whether the values are of this range and not of a smaller thing that has the name: ages of 1 to 3 months."""
-    return high > 100 or high - low < 12 or present.max() - present.min() >= 0.3 * (high - low)
+    return high > 100 or high - low < 12 or low < 0 or present.max() - present.min() >= 0.3 * (high - low)
 
 
 def _clock(present: Floats) -> bool:
