@@ -81,10 +81,14 @@ def evaluate(config: EvaluateConfig, model: Model, examples: CheckedExamples, ou
     """
     task = task_of(model)
     _check(config, model.contract, task, examples)
-    frame, answers = _predictions(model, task, examples, config)
+    frame, answers, told = _predictions(model, task, examples, config)
     inputs = {"model": fingerprint_of(model), "examples": fingerprint_of(examples)}
     known = {k: v for k, v in inputs.items() if v}
-    beside = partial(task.beside, partial(_encoded, model, task, examples), split=config.split)
+    others = partial(task.beside, partial(_encoded, model, task, examples), split=config.split)
+
+    def beside(truth: "NDArray[Any]") -> dict[str, Any]:
+        return {**others(truth=truth), "explained": told}
+
     simple = _simple(model, task, examples, config)
     return conclude(config, task, model.contract, frame, answers, known, out, beside, simple)
 
@@ -181,13 +185,14 @@ def _check(config: EvaluateConfig, contract: Contract, task: "Task", examples: C
 
 def _predictions(
     model: Model, task: "Task", examples: CheckedExamples, config: EvaluateConfig
-) -> tuple["pl.DataFrame", "Answers"]:
-    """The columns of the split to judge and slice by, and the model's answers, a few rows at a time."""
+) -> tuple["pl.DataFrame", "Answers", dict[str, Any]]:
+    """The columns of the split to judge and slice by, the model's answers, and what it leans on."""
     import numpy as np
     import polars as pl
 
     from kilnworks.components.features.transform import FeatureTransform
     from kilnworks.components.learning.arrays import Encoder
+    from kilnworks.components.learning.explained import ROWS, explained
     from kilnworks.components.learning.predict import answered, forward, outputs, piece_rows
     from kilnworks.components.modeling.kept import load_trained
 
@@ -196,12 +201,19 @@ def _predictions(
     run = forward(load_trained(model), transform)
     needed = [*task.needed(model.contract), *config.slices] or [*model.contract.features][:1]
     columns = list(dict.fromkeys(needed))
-    frames, parts = [], []
+    stride = max(1, examples.rows(config.split) // ROWS[1])
+    frames, parts, some = [], [], []
     for file in examples.files(config.split):
         for frame in encoder.frames([file], piece_rows(transform)):
             parts.append(outputs(run, encoder.encode(frame)))
             frames.append(frame.select(columns))
-    return pl.concat(frames), answered(task, np.concatenate(parts))
+            some.append(frame[::stride])
+
+    def ask(rows: "pl.DataFrame") -> "Answers":
+        return answered(task, outputs(run, encoder.encode(rows)))
+
+    told = explained(task, model.contract, pl.concat(some), ask, config)
+    return pl.concat(frames), answered(task, np.concatenate(parts)), told
 
 
 def _simple(model: Model, task: "Task", examples: CheckedExamples, config: EvaluateConfig) -> "Mapping[str, Answers]":

@@ -357,6 +357,10 @@ class Task(Config, ABC):
         """
         return {}
 
+    def told(self, answers: Answers) -> Any:
+        """The one number a row [n] of judged answers that a curve is drawn of; None where there is none."""
+        return None
+
     @classmethod
     def pictures(cls, results: Mapping[str, Any]) -> list[tuple[str, str]]:
         """The pictures that ``evaluation.json`` allows: (file name without ending, SVG)."""

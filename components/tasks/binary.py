@@ -125,6 +125,10 @@ class Binary(OfClasses):
 
     # ---- judging
 
+    def told(self, answers: Answers) -> Any:
+        """The probability of the second class."""
+        return answers["probabilities"][:, 1]
+
     def scores(self, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> Mapping[str, Interval]:
         """See ``Task.scores``."""
         import numpy as np
