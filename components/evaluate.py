@@ -14,7 +14,7 @@ from kilnworks.schemas.errors import ConfigError, StepFailed, StepSkipped, Unkno
 from kilnworks.schemas.files import read_json, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     import polars as pl
     from numpy.typing import NDArray
@@ -34,6 +34,11 @@ class EvaluateConfig(JudgeSettings):
     """Largest value that passes, inclusive, by metric, e.g. ``{"log_loss": 0.5}``."""
     use: Literal["value", "low"] = "value"
     """What the gate judges: the measured ``value``, or with ``low`` the worse end of its 95 % interval."""
+    better_than: tuple[Literal["constant", "linear"], ...] = ()
+    """Simple models, learned from the same training rows, that the gate holds the model against: ``constant`` (it must
+    be shown to be better) and ``linear`` (it must not be shown to be worse), both beyond chance."""
+    simple_rows: int = Field(default=50_000, ge=0)
+    """Training rows that the simple models learn from, at most; 0: there are none."""
     slices: tuple[str, ...] = ()
     """Features with few values; the metrics are measured again for each value."""
     slice_min_rows: int = Field(default=30, ge=1)
@@ -48,6 +53,12 @@ class EvaluateConfig(JudgeSettings):
         for name in {**self.min, **self.max}:
             if metric_named(name) is None and name not in self.metrics:
                 raise UnknownName("metric", name, [*self.metrics, *metric_names()])
+        return self
+
+    @model_validator(mode="after")
+    def _simple_models_are_made(self) -> Self:
+        if self.better_than and not self.simple_rows:
+            raise ValueError("better_than needs simple models: leave simple_rows above 0")
         return self
 
     @model_validator(mode="after")
@@ -70,11 +81,16 @@ def evaluate(config: EvaluateConfig, model: Model, examples: CheckedExamples, ou
     """
     task = task_of(model)
     _check(config, model.contract, task, examples)
-    frame, answers = _predictions(model, task, examples, config)
+    frame, answers, told = _predictions(model, task, examples, config)
     inputs = {"model": fingerprint_of(model), "examples": fingerprint_of(examples)}
     known = {k: v for k, v in inputs.items() if v}
-    beside = partial(task.beside, partial(_encoded, model, task, examples), split=config.split)
-    return conclude(config, task, model.contract, frame, answers, known, out, beside)
+    others = partial(task.beside, partial(_encoded, model, task, examples), split=config.split)
+
+    def beside(truth: "NDArray[Any]") -> dict[str, Any]:
+        return {**others(truth=truth), "explained": told}
+
+    simple = _simple(model, task, examples, config)
+    return conclude(config, task, model.contract, frame, answers, known, out, beside, simple)
 
 
 def conclude(
@@ -86,6 +102,7 @@ def conclude(
     inputs: dict[str, str],
     out: Path,
     beside: "Callable[[NDArray[Any]], dict[str, Any]]" = lambda truth: {},
+    simple: "Mapping[str, Answers] | None" = None,
 ) -> Evaluation:
     """``evaluate`` from predictions on: measure, decide, write.
 
@@ -98,7 +115,9 @@ def conclude(
         inputs: fingerprints for the decision record.
         out: a directory to write to.
         beside: from the truth to what other methods reach on the same rows.
+        simple: what simple models answer to the same rows, by their names.
     """
+    from kilnworks.components.challenging.simple import checks, compared
     from kilnworks.components.judging.gate import decide
     from kilnworks.components.judging.intervals import LEVEL
     from kilnworks.components.judging.slices import RESAMPLES, measure_slices
@@ -111,8 +130,10 @@ def conclude(
     measured = _metrics(task, truth, answers, config)
     results: dict[str, Any] = {
         "metrics": measured, "interval": method, **task.described(truth, answers), **beside(truth),
+        "simple": compared(task, truth, answers, simple or {}, config),
     }  # fmt: skip
-    record = decide(results["metrics"], config.min, config.max, config.use, inputs, config.split)
+    more = checks(task, results["simple"], config.better_than, measured)
+    record = decide(measured, config.min, config.max, config.use, inputs, config.split, more)
     few = config.model_copy(update={"resamples": min(config.resamples, RESAMPLES)})
     sliced = measure_slices(
         frame,
@@ -164,13 +185,14 @@ def _check(config: EvaluateConfig, contract: Contract, task: "Task", examples: C
 
 def _predictions(
     model: Model, task: "Task", examples: CheckedExamples, config: EvaluateConfig
-) -> tuple["pl.DataFrame", "Answers"]:
-    """The columns of the split to judge and slice by, and the model's answers, a few rows at a time."""
+) -> tuple["pl.DataFrame", "Answers", dict[str, Any]]:
+    """The columns of the split to judge and slice by, the model's answers, and what it leans on."""
     import numpy as np
     import polars as pl
 
     from kilnworks.components.features.transform import FeatureTransform
     from kilnworks.components.learning.arrays import Encoder
+    from kilnworks.components.learning.explained import ROWS, explained
     from kilnworks.components.learning.predict import answered, forward, outputs, piece_rows
     from kilnworks.components.modeling.kept import load_trained
 
@@ -179,12 +201,40 @@ def _predictions(
     run = forward(load_trained(model), transform)
     needed = [*task.needed(model.contract), *config.slices] or [*model.contract.features][:1]
     columns = list(dict.fromkeys(needed))
-    frames, parts = [], []
+    stride = max(1, examples.rows(config.split) // ROWS[1])
+    frames, parts, some = [], [], []
     for file in examples.files(config.split):
         for frame in encoder.frames([file], piece_rows(transform)):
             parts.append(outputs(run, encoder.encode(frame)))
             frames.append(frame.select(columns))
-    return pl.concat(frames), answered(task, np.concatenate(parts))
+            some.append(frame[::stride])
+
+    def ask(rows: "pl.DataFrame") -> "Answers":
+        return answered(task, outputs(run, encoder.encode(rows)))
+
+    told = explained(task, model.contract, pl.concat(some), ask, config)
+    return pl.concat(frames), answered(task, np.concatenate(parts)), told
+
+
+def _simple(model: Model, task: "Task", examples: CheckedExamples, config: EvaluateConfig) -> "Mapping[str, Answers]":
+    """What simple models answer to the rows of the split."""
+    if not (config.simple_rows and "train" in examples.splits):
+        return {}
+    from kilnworks.components.challenging.simple import simple_answers
+    from kilnworks.components.features.transform import FeatureTransform
+    from kilnworks.components.learning.arrays import Encoder
+    from kilnworks.components.learning.predict import piece_rows
+
+    transform = FeatureTransform.load(model.transform)
+    encoder, rows = Encoder(transform, type(task)), piece_rows(transform)
+    return simple_answers(
+        task,
+        transform,
+        lambda split: encoder.frames(examples.files(split), rows),
+        config.split,
+        examples.rows("train"),
+        config.simple_rows,
+    )
 
 
 def _encoded(model: Model, task: "Task", examples: CheckedExamples, split: str) -> "Iterator[dict[str, NDArray[Any]]]":

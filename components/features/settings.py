@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from kilnworks.components.features.kinds.base import Kind
 from kilnworks.components.features.kinds.buckets import BucketSettings
-from kilnworks.components.features.kinds.calendar import AllDatetimes
+from kilnworks.components.features.kinds.calendar import AllDatetimes, CalendarSettings
 from kilnworks.components.features.kinds.category import AllCategories, CategorySettings
 from kilnworks.components.features.kinds.image import AllImages, ImageSettings
 from kilnworks.components.features.kinds.number import AllNumbers, NumberSettings
@@ -41,7 +41,7 @@ def _word_or_code(value: Any) -> Any:
         raise ValueError(explain(error)) from None
 
 
-class FeatureSettings(TextSettings, ImageSettings, CategorySettings, BucketSettings, NumberSettings):
+class FeatureSettings(TextSettings, ImageSettings, CategorySettings, BucketSettings, CalendarSettings, NumberSettings):
     """What to do with one feature, instead of the rule for its dtype."""
 
     encode: Annotated[Encoding | Code, BeforeValidator(_word_or_code)] = "auto"

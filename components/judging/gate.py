@@ -1,6 +1,6 @@
 """The absolute gate: a model that is not good enough in itself goes no further."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from kilnworks.schemas.decision import Comparand, DecisionRecord
@@ -15,6 +15,7 @@ def decide(
     use: Use,
     inputs: Mapping[str, str],
     split: str,
+    more: Sequence[Comparand] = (),
 ) -> DecisionRecord:
     """Hold metrics against limits.
 
@@ -26,22 +27,27 @@ def decide(
             against a smallest value, the high end against a largest one.
         inputs: fingerprints of what is judged, by name.
         split: where it was measured.
+        more: comparisons with other models that were made on the same rows.
     """
     checks = [_check(n, measured[n], limit, use, at_least=True) for n, limit in lower.items()]
     checks += [_check(n, measured[n], limit, use, at_least=False) for n, limit in upper.items()]
+    checks += more
     passed = all(check.passed for check in checks)
     limits = [f"{name} at least {limit:g}" for name, limit in lower.items()]
     limits += [f"{name} at most {limit:g}" for name, limit in upper.items()]
     by = "the measured value" if use == "value" else "the worse end of the 95 % interval"
+    rules = [f"{' and '.join(limits)} on {split}, judged by {by}"] if limits else []
+    rules += [f"on {split}: {', '.join(check.name for check in more)}"] if more else []
     return DecisionRecord(
         gate="evaluation",
         passed=passed,
-        rule=f"{' and '.join(limits)} on {split}, judged by {by}" if limits else "no limits are set",
+        rule="; ".join(rules) or "no limits are set",
         checks=tuple(checks),
         next_action=(
             "the model may be exported"
             if passed
             else "nothing is exported; improve the data or the model, or change the evaluation's limits `min` and `max`"
+            + (", or `better_than`" if more else "")
         ),
         inputs=dict(inputs),
     )

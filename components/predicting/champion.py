@@ -79,14 +79,21 @@ def champion_task(champion: ChampionRecord, contract: Contract) -> Task:
 
 
 def in_process(champion: ChampionRecord) -> Ask:
-    """The live SavedModel, loaded here.
+    """The live SavedModel, loaded here once it is asked: what is wrong with rows is said before.
 
     Raises:
         StoreError: the published version is no longer there.
     """
     if not (Path(champion.path) / "saved_model.pb").is_file():
         raise StoreError(f"{champion.path} is gone", "a published model", f"run {champion.pipeline} again")
-    return asked(Path(champion.path))
+    opened: list[Ask] = []
+
+    def ask(inputs: Arrays) -> Arrays:
+        if not opened:
+            opened.append(asked(Path(champion.path)))
+        return opened[0](inputs)
+
+    return ask
 
 
 def asked(saved_model: Path) -> Ask:

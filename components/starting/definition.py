@@ -33,6 +33,8 @@ _SOURCES = (CsvSource, ParquetSource, JsonLinesSource, NpzSource, TfdsSource, Im
             SqlSource)  # fmt: skip
 _PARTS = (AsGiven, ByHash, ByTime, NumberFormat, Shares)
 _PATHS = ("path", "folder", "data_dir")
+BETTER_THAN = '("constant", "linear")'
+"""What the gate of a first pipeline holds the model against."""
 PASSWORD = "DATABASE_PASSWORD"
 """Environment variable from which a definition takes a password that was typed: no secret is written into it."""
 
@@ -55,6 +57,9 @@ def definition(name: str, recipe: Recipe, root: Path, contract: Path) -> str:
     training = [f"model={_code(recipe.model, names, root)}"]
     training += [f"{key}={_value(value, names, root)}" for key, value in recipe.training.items()]
     steps = [_text(name), _call("IngestConfig", examples), _call("TrainConfig", training)]
+    if choose(recipe.contract, of_model=recipe.model.task).compared:
+        names.add("EvaluateConfig")
+        steps.append(f"evaluation=EvaluateConfig(better_than={BETTER_THAN})")
     if recipe.transform != PreprocessConfig():
         steps.append(f"transform={_code(recipe.transform, names, root)}")
     steps.append(f"description={_text(_title(recipe, label))}")
@@ -110,6 +115,7 @@ def _home(name: str) -> str:
         "AdamW": "kilnworks.components.learning.optimizers",
         "Autoencoder": "kilnworks.components.modeling.autoencoder",
         "Bag": "kilnworks.components.modeling.bag",
+        "EvaluateConfig": "kilnworks.components.evaluate",
         "EarlyStopping": "kilnworks.components.learning.settings",
         "FeatureSettings": "kilnworks.components.features.settings",
         "PreprocessConfig": "kilnworks.components.preprocess",

@@ -8,6 +8,7 @@ import polars as pl
 
 from kilnworks.components.quality.screening.columns.table import Spec
 from kilnworks.components.starting.recipe import Decision
+from kilnworks.components.starting.unsupported import refuse_guess, split_column
 from kilnworks.components.tasks.asked import CLASSES, NUMBERS, Asked
 from kilnworks.schemas.errors import ConfigError, UnknownName
 from kilnworks.schemas.magnitudes import FINITE, FLOAT32_MAX, LARGEST_SPREAD
@@ -25,11 +26,13 @@ def find_label(frame: pl.DataFrame, specs: dict[str, Spec], wanted: str | None) 
 
     Raises:
         UnknownName: no such column.
+        ConfigError: nobody named it, and nothing tells which one it is.
     """
     if wanted is not None:
         if wanted not in frame.columns:
             raise UnknownName("column", wanted, frame.columns)
         return wanted, None
+    split = split_column(frame)
     lower = {name.lower(): name for name in reversed(frame.columns)}
     for name in NAMES:
         if name in lower:
@@ -38,8 +41,10 @@ def find_label(frame: pl.DataFrame, specs: dict[str, Spec], wanted: str | None) 
     if named:
         return named[-1], _guessed(named[-1], "its name is that of a label")
     possible = [n for n in frame.columns if specs[n].kind in ("number", "category") and frame[n].n_unique() > 1]
+    possible = [name for name in possible if name != split]
     if not possible:
         raise ConfigError("no column can be a label", "numbers or classes", "name it with --label")
+    refuse_guess(frame, specs, possible[-1])
     return possible[-1], _guessed(possible[-1], "it is the last column of numbers or classes")
 
 

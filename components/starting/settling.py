@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -44,15 +44,21 @@ class Settled:
     decisions: tuple[Decision, ...]
 
 
-def settle(contract: Contract, source: Source, parts: Parts) -> Settled:
+def settle(contract: Contract, source: Source, parts: Parts, others: Sequence[str] = ()) -> Settled:
     """Choose the split; leave out classes that it cannot hold.
+
+    Args:
+        contract: of the rows.
+        source: of the rows, read for the cuts of a split by time.
+        parts: all rows in contract dtypes.
+        others: columns of dates besides the contract's time column that could say when a row was made.
 
     Raises:
         ConfigError: no split goes through: too few rows, one class, or a label that does not vary.
     """
     dropped: list[Decision] = []
     while True:
-        split, decision, seen = _best(contract, source, parts)
+        split, decision, seen = _best(contract, source, parts, others)
         if seen.good:
             break
         contract, lines = _without_classes(contract, parts, seen, split)
@@ -71,9 +77,9 @@ def _aside(bad: int, total: int, seen: Rehearsal) -> Decision:
     return Decision("set aside", f"{bad:,} of {total:,} rows, {bad / total:.2%}", reasons)
 
 
-def _best(contract: Contract, source: Source, parts: Parts) -> tuple[Split, Decision, Rehearsal]:
+def _best(contract: Contract, source: Source, parts: Parts, others: Sequence[str]) -> tuple[Split, Decision, Rehearsal]:
     """The first plan that goes through, else the last one that was tried."""
-    plans = _given(contract, source, parts) if source.splits() else _cut(contract, parts)
+    plans = _given(contract, source, parts) if source.splits() else _cut(contract, parts, others)
     split, decision = next(plans)
     seen = rehearse(contract, source, parts, split)
     for other, instead in plans:
@@ -87,23 +93,24 @@ def _best(contract: Contract, source: Source, parts: Parts) -> tuple[Split, Deci
     return split, decision, seen
 
 
-def _no_time(contract: Contract) -> str:
-    """Why the rows are not split by time, and which columns of dates a person may name for it."""
-    dates = [name for name, feature in contract.features.items() if feature.dtype == "datetime"]
-    return "there is no time column" + (
-        f"; --time {' or '.join(map(named, dates[:3]))} splits by time" if dates else ""
-    )
+def _no_time(contract: Contract, others: Sequence[str]) -> tuple[str, bool]:
+    """Why the rows are not split by time, and whether a person should name one of several columns of dates."""
+    if not others and any(feature.dtype == "datetime" for feature in contract.features.values()):
+        return "no column is said to be the time of a row", False
+    if not others:
+        return "there is no time column", False
+    return f"not by time; --time {' or '.join(map(named, others[:3]))} lets the latest rows judge", True
 
 
-def _cut(contract: Contract, parts: Parts) -> Iterator[tuple[Split, Decision]]:
+def _cut(contract: Contract, parts: Parts, others: Sequence[str]) -> Iterator[tuple[Split, Decision]]:
     (frame,) = parts.values()
     cut = shares(frame.height, read=any(f.text for f in contract.features.values()))
     if contract.time is not None:
         words = f"the latest rows judge; {_shares(cut)}"
         yield ByTime(shares=cut), Decision("split", f"by {named(contract.time)}", words)
     salt = _salt(contract, frame, cut)
-    why = _no_time(contract) if contract.time is None else "not by time"
-    yield ByHash(shares=cut, salt=salt), Decision("split", "by hash", f"{why}; {_shares(cut)}")
+    why, asks = _no_time(contract, others) if contract.time is None else ("not by time", False)
+    yield ByHash(shares=cut, salt=salt), Decision("split", "by hash", f"{why}; {_shares(cut)}", flagged=asks)
 
 
 def _given(contract: Contract, source: Source, parts: Parts) -> Iterator[tuple[Split, Decision]]:

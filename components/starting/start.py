@@ -18,6 +18,7 @@ def start(
     time: str | None = None,
     query: str | None = None,
     decimals: Mapping[str, str] | None = None,
+    positive: str | None = None,
 ) -> Recipe:
     """Look at data and decide on a first pipeline; see ``start_with_table`` and ``start_with_images``."""
     from kilnworks.components.starting.images import annotated, start_with_images
@@ -33,4 +34,6 @@ def start(
     pixels = pixel_column(data, kind)
     if pixels is not None:
         return start_with_pixels(name, data, kind, *pixels, label=label)
-    return start_with_table(name, data, kind, label=label, task=task, time=time, query=query, decimals=decimals)
+    return start_with_table(
+        name, data, kind, label=label, task=task, time=time, query=query, decimals=decimals, positive=positive
+    )

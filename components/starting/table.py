@@ -18,16 +18,20 @@ from kilnworks.components.quality.contracts.infer import infer_contract
 from kilnworks.components.sources.base import Wanted
 from kilnworks.components.sources.columns import contract_columns
 from kilnworks.components.starting import sizes
-from kilnworks.components.starting.columns import codes, left_out
+from kilnworks.components.starting.both_splits import compare_splits
+from kilnworks.components.starting.columns import LeftOut, codes, left_out
 from kilnworks.components.starting.dated import date_decisions
 from kilnworks.components.starting.label import find_label, refuse_magnitude, task_of
 from kilnworks.components.starting.leakage import Suspect, find_suspects
 from kilnworks.components.starting.open_data import Kind, Opened, open_table
+from kilnworks.components.starting.overlap import without_what_runs_out
+from kilnworks.components.starting.positive import with_positive
 from kilnworks.components.starting.recipe import Decision, Recipe
 from kilnworks.components.starting.settling import settle
 from kilnworks.components.starting.spellings import refuse_broken_numbers, spelling_decisions
 from kilnworks.components.starting.texts import bag, bag_words, text_columns, text_decisions, text_settings
-from kilnworks.components.starting.times import time_column
+from kilnworks.components.starting.times import NONE, TimeColumn, is_none, time_column
+from kilnworks.components.starting.unsupported import refuse_label, refuse_many_classes, split_column
 from kilnworks.components.tasks.asked import NUMBERS, Asked
 from kilnworks.components.tasks.choose import choose
 from kilnworks.schemas.contract import Contract, Feature
@@ -52,6 +56,7 @@ def start_with_table(
     time: str | None = None,
     query: str | None = None,
     decimals: Mapping[str, str] | None = None,
+    positive: str | None = None,
 ) -> Recipe:
     """Look at a table and decide on a first pipeline.
 
@@ -64,6 +69,7 @@ def start_with_table(
         time: column that says when a row was made; found where left out.
         query: SELECT or table, for a database.
         decimals: the decimal sign of columns, ``,`` or ``.``; seen from the values where left out.
+        positive: of two classes the one that is looked for; the rarer one where left out.
 
     Raises:
         DataUnreadable: the data cannot be read, or has too few rows.
@@ -71,32 +77,39 @@ def start_with_table(
         ConfigError: label and task do not fit, or no feature is left.
     """
     opened = open_table(data, kind, query, decimals)
-    if time is not None and time not in opened.frame.columns:
-        raise UnknownName("column", time, opened.frame.columns)
+    if time is not None and time not in opened.frame.columns and not is_none(time, opened.frame):
+        raise UnknownName("column", time, [*opened.frame.columns, NONE])
     label, guess = find_label(opened.frame, opened.specs, label)
+    refuse_label(opened.frame, label)
     refuse_broken_numbers(opened.frame[label], opened.specs[label])
     task, why = task_of(opened.specs[label], opened.frame[label], task)
-    inferred, why_time = inferred_contract(name, opened, label, task, time)
-    contract, columns = without_columns(inferred, opened, why_time)
+    inferred, moment = inferred_contract(name, opened, label, task, time)
+    refuse_many_classes(inferred, opened.frame)
+    inferred, told = with_positive(inferred, opened.frame, positive)
+    contract, columns = without_columns(inferred, opened, moment)
     parts = typed_parts(opened, contract)
     typed = pl.concat(list(parts.values()))
     if task == NUMBERS:
         refuse_magnitude(typed[label])
     contract, suspects = _without_copies(contract, typed)
-    settled = settle(contract, opened.source, parts)
-    contract = settled.contract
-    model, training, transform = _model(contract, typed)
+    settled = settle(contract, opened.source, parts, others=moment.others)
+    kept = without_what_runs_out(settled.contract, opened.source, parts, settled.split)
+    contract = kept.contract
+    model, training, transform = _model(contract, typed, kept.features)
     decisions = [guess] if guess else []
     decisions += [
         Decision("rows", f"{opened.frame.height:,} rows, {len(opened.frame.columns)} columns"),
         Decision("task", *_task_words(contract, typed, why)),
+        *told,
         Decision("features", f"{len(contract.features)}: {listed(contract.features)}"),
         *date_decisions(opened.frame, opened.specs),
         *spelling_decisions(opened.frame, opened.specs, label, contract.columns),
         *columns,
         *text_decisions(contract, typed),
         *suspects,
+        *kept.decisions,
         *settled.decisions,
+        *_both_splits(settled.contract, typed, moment),
         Decision(
             "model", *(bag_words(contract, training) if text_columns(contract) else _model_words(model, training))
         ),
@@ -104,19 +117,36 @@ def start_with_table(
     return Recipe(contract, opened.source, typed.height, model, training, settled.split, transform, tuple(decisions))
 
 
+def _both_splits(contract: Contract, typed: pl.DataFrame, moment: TimeColumn) -> list[Decision]:
+    """What a split by time and one by hash give, where there is a column of dates."""
+    possible = [name for name in (moment.name, *moment.others) if name is not None and name in contract.columns]
+    return compare_splits(contract, typed, possible[0]) if possible else []
+
+
 def inferred_contract(
     name: str, opened: Opened, label: str | None, task: Asked | None, time: str | None
-) -> tuple[Contract, str]:
-    """The contract as ``contract infer`` would write it, the time column that was asked for or found, and why."""
+) -> tuple[Contract, TimeColumn]:
+    """The contract as ``contract infer`` would write it, with the time column that was asked for or found."""
+    none = is_none(time, opened.frame)
     with opened.as_file() as path:
-        contract = infer_contract(path, label, task, time, name, specs=opened.specs)
-    found, why = time_column(opened.frame, opened.specs, time, contract.time)
-    return contract if found == contract.time else contract.model_copy(update={"time": found}), why
+        contract = infer_contract(path, label, task, None if none else time, name, specs=opened.specs)
+    found = time_column(opened.frame, opened.specs, time, contract.time)
+    if found.name == contract.time:
+        return contract, found
+    changes: dict[str, Any] = {"time": found.name}
+    if contract.time is not None and (moment := _moment(contract, opened)) is not None:
+        changes["features"] = {contract.time: moment.model_copy(update={"advances": None}), **contract.features}
+    return contract.model_copy(update=changes), found
 
 
-def without_columns(contract: Contract, opened: Opened, why_time: str) -> tuple[Contract, list[Decision]]:
+def without_columns(contract: Contract, opened: Opened, time: TimeColumn) -> tuple[Contract, list[Decision]]:
     """The contract with rules that warn, and without the columns that a first model does not see."""
     out = left_out(contract, opened.frame, opened.specs)
+    split = split_column(opened.frame)
+    if split is not None and split in contract.features and all(o.name != split for o in out):
+        out.append(
+            LeftOut(split, "it names the split of a row; `split=AsGiven(column=...)` of the definition keeps it")
+        )
     absent = {o.name for o in out}
     features = {n: _lenient(f) for n, f in contract.features.items() if n not in absent}
     moment = _moment(contract, opened)
@@ -137,7 +167,10 @@ def without_columns(contract: Contract, opened: Opened, why_time: str) -> tuple[
     decisions += [Decision("left out", named(n), why) for n, why in opened.left_out.items()]
     decisions += [Decision("advances", named(n), ADVANCES) for n, f in features.items() if f.advances is not None]
     if contract.time is not None:
-        decisions.append(Decision("time", named(contract.time), why_time))
+        decisions.append(Decision("time", named(contract.time), time.why, flagged=time.flagged))
+    if time.name is not None and time.others:
+        why = f"dates, too; --time {named(time.others[0])} splits by another"
+        decisions.append(Decision("time?", listed(map(named, time.others)), why, flagged=True))
     return Contract.model_validate({**contract.model_dump(), **changes}), decisions
 
 
@@ -194,7 +227,9 @@ def _suspicion(suspect: Suspect, gone: bool, label: str) -> Decision:
     return Decision("leak?", named(suspect.name), f"{evidence}; is it known before the label is?", flagged=True)
 
 
-def _model(contract: Contract, typed: pl.DataFrame) -> tuple[Any, dict[str, Any], PreprocessConfig]:
+def _model(
+    contract: Contract, typed: pl.DataFrame, dates_kept: Mapping[str, FeatureSettings]
+) -> tuple[Any, dict[str, Any], PreprocessConfig]:
     """Architecture, training and preprocessing for these columns."""
     named = codes(contract, typed)
     texts = [n for n, f in contract.features.items() if f.dtype == "string" and not f.text]
@@ -206,6 +241,7 @@ def _model(contract: Contract, typed: pl.DataFrame) -> tuple[Any, dict[str, Any]
     time = contract.features.get(contract.time or "")
     if time is not None and time.dtype in ("int", "float"):
         features[str(contract.time)] = FeatureSettings(scale="quantile")
+    features |= dates_kept
     dates = any(f.dtype == "datetime" for f in contract.features.values())
     transform = PreprocessConfig(
         shares=not read,

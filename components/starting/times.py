@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -21,22 +22,90 @@ _NAMED = re.compile(
 )
 
 
-def time_column(
-    frame: pl.DataFrame, specs: dict[str, Spec], wanted: str | None, inferred: str | None
-) -> tuple[str | None, str]:
-    """The column that says when a row was made, and why it is taken for that; None where there is none."""
+_NO_ROW_TIME = re.compile(
+    r"birth|(^|_)(dob|born|deceased|died)(_|$)|(^|_)(expir\w*|due|until|valid_to|ends?|end_date|deadline)(_|$)", re.I
+)
+"""Names of dates that say something else than when a row was made."""
+NONE = "none"
+"""What ``--time`` says where rows have no order in time."""
+APART = 0.5
+"""Rows come in the order of a column, or in clusters, where neighbours are less than this share as far apart in rank as
+rows by chance are."""
+
+
+@dataclass(frozen=True)
+class TimeColumn:
+    """The column that says when a row was made.
+
+    Attributes:
+        name: of the column; None where there is none, or where nothing tells which one.
+        why: the evidence, in a clause.
+        flagged: whether a person should say it.
+        others: further columns of dates that it could be.
+    """
+
+    name: str | None
+    why: str = ""
+    flagged: bool = False
+    others: tuple[str, ...] = ()
+
+
+def time_column(frame: pl.DataFrame, specs: dict[str, Spec], wanted: str | None, inferred: str | None) -> TimeColumn:
+    """Which column says when a row was made, and why it is taken for that.
+
+    Args:
+        frame: all rows, in the types of the file.
+        specs: what each column holds.
+        wanted: as a person says it; ``none`` for no column.
+        inferred: a column of dates that the rows are sorted by, as ``infer_contract`` sees it.
+    """
+    dates = [n for n in frame.columns if specs[n].kind == "datetime"]
+    if is_none(wanted, frame):
+        return TimeColumn(None, "as asked")
     if wanted is not None:
-        return wanted, "as asked"
+        return TimeColumn(wanted, "as asked")
     if inferred is not None:
-        return inferred, _sorted_words(frame[inferred], specs[inferred])
-    named = [n for n in frame.columns if specs[n].kind == "datetime" and _NAMED.match(n)]
-    return (named[0], "it holds dates and is named so") if len(named) == 1 else (None, "")
+        return TimeColumn(inferred, _sorted_words(frame[inferred], specs[inferred]))
+    possible = [n for n in dates if not _NO_ROW_TIME.search(n)]
+    named = [n for n in possible if _NAMED.match(n)]
+    others = tuple(possible)
+    if len(named) == 1:
+        return TimeColumn(named[0], "it holds dates and is named so", others=tuple(n for n in others if n != named[0]))
+    near = {n: apart for n in possible if (apart := _neighbours(frame[n], specs[n])) < APART}
+    if near:
+        best = min(near, key=lambda n: near[n])
+        why = f"rows that follow each other are close in it; --time {NONE} splits by hash"
+        return TimeColumn(best, why, flagged=True, others=tuple(n for n in others if n != best))
+    if len(possible) == 1:
+        why = f"the one column of dates, though the rows are in no order; --time {NONE} splits by hash"
+        return TimeColumn(possible[0], why, flagged=True)
+    return TimeColumn(None, others=tuple(possible or dates))
+
+
+def is_none(wanted: str | None, frame: pl.DataFrame) -> bool:
+    """Whether a person says that no column is the time; a column of that name is a column."""
+    return wanted == NONE and NONE not in frame.columns
+
+
+def _neighbours(series: pl.Series, spec: Spec) -> float:
+    """How far rows that follow each other are apart in rank, as a share of what chance gives, about [0, 1]."""
+    moments = _moments(series, spec)
+    if len(moments) < 2 or moments.min() == moments.max():
+        return 1.0
+    ranks = pl.Series(moments).rank("average").to_numpy()
+    spread = np.abs(ranks - np.random.default_rng(0).permutation(ranks)).mean()
+    return float(np.abs(np.diff(ranks)).mean() / spread) if spread else 1.0
+
+
+def _moments(series: pl.Series, spec: Spec) -> np.ndarray:
+    """The moments of a column that are known, in the order of the rows."""
+    moments = Table(pl.DataFrame([series]), {series.name: spec}).numbers(series.name)
+    return np.asarray(moments[~np.isnan(moments)])
 
 
 def _sorted_words(series: pl.Series, spec: Spec) -> str:
     """How far the rows come in the order of their moments."""
-    moments = Table(pl.DataFrame([series]), {series.name: spec}).numbers(series.name)
-    steps = np.diff(moments[~np.isnan(moments)])
+    steps = np.diff(_moments(series, spec))
     back = int((steps < 0).sum())
     return "rows are sorted by it" if back == 0 else f"rows follow it but for {back:,} of {steps.size:,} steps"
 

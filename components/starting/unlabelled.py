@@ -19,6 +19,7 @@ from kilnworks.components.starting.open_data import Kind, open_table
 from kilnworks.components.starting.recipe import Decision, Recipe
 from kilnworks.components.starting.settling import settle
 from kilnworks.components.starting.table import inferred_contract, typed_parts, without_columns
+from kilnworks.components.starting.times import is_none
 from kilnworks.components.tasks.asked import ANOMALY, CLASSES, CLUSTERS, NO_LABEL, UNLABELLED, Asked
 from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.errors import ConfigError, UnknownName
@@ -74,13 +75,14 @@ def start_unlabelled(
             f"--label none and --task {task}", "a column to be predicted", "name it with --label, or leave --task out"
         )
     opened = open_table(data, kind, query, decimals)
-    for column in (judge, time):
+    asked = None if is_none(time, opened.frame) else time
+    for column in (judge, asked):
         if column is not None and column not in opened.frame.columns:
             raise UnknownName("column", column, opened.frame.columns)
-    inferred, why_time = inferred_contract(name, opened, judge, CLASSES if judge else None, time)
+    inferred, moment = inferred_contract(name, opened, judge, CLASSES if judge else None, time)
     if judge is not None:
         inferred = _rare_second(inferred, opened.frame[judge])
-    contract, columns = without_columns(inferred, opened, why_time)
+    contract, columns = without_columns(inferred, opened, moment)
     contract, others = _without_moments_and_texts(contract, opened.frame)
     _refuse_few(contract, [*columns, *others], opened.frame.height)
     parts = typed_parts(opened, contract)

@@ -70,6 +70,9 @@ class Task(Config, ABC):
     """What a first model watches."""
     headline: ClassVar[tuple[str, ...]] = ()
     """The metrics that stand at the top of a report."""
+    compared: ClassVar[tuple[str, ...]] = ()
+    """The metrics by which a model is held against simple ones: the first has to be better than a constant's, the
+    others not worse. Empty: the task has no simple models."""
     judged: ClassVar[tuple[str, ...]]
     """The answers that ``scores`` and ``described`` look at."""
     output: ClassVar[str]
@@ -96,6 +99,11 @@ class Task(Config, ABC):
     def metric(cls, name: str) -> Metric | None:
         """The metric of that name; None where it has none."""
         return next((m for m in cls.metrics_of(1) if m.name == name), None)
+
+    @classmethod
+    def headlines(cls, results: Mapping[str, Any]) -> tuple[str, ...]:
+        """The metrics that stand at the top of a report, for what ``evaluation.json`` holds."""
+        return cls.headline
 
     @classmethod
     def reported(cls, validation: bool) -> dict[str, Direction]:
@@ -339,6 +347,19 @@ class Task(Config, ABC):
         ``rows`` goes through the encoded rows of a split, part by part; ``split`` is the one that ``truth`` is of.
         """
         return {}
+
+    def simple_models(self, rows: Any, truth: np.ndarray) -> Mapping[str, Callable[[Any], Answers]]:
+        """Models without a network by name, from encoded rows to judged answers, each [n, ...]; by default none.
+
+        Args:
+            rows: encoded training rows as one matrix, float32 [N, D], dense or sparse in rows.
+            truth: as ``judged_by`` gives it, [N, ...].
+        """
+        return {}
+
+    def told(self, answers: Answers) -> Any:
+        """The one number a row [n] of judged answers that a curve is drawn of; None where there is none."""
+        return None
 
     @classmethod
     def pictures(cls, results: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -31,6 +31,10 @@ METRICS = (
 )
 
 
+RARE = 0.2
+"""Share of the positive class below which its average precision comes first: AUC says little of few rows."""
+
+
 class Binary(OfClasses):
     """Probability [N, 1] of the second class of the contract."""
 
@@ -38,6 +42,7 @@ class Binary(OfClasses):
     trained: ClassVar[Mapping[str, Direction]] = {"accuracy": "max"}
     validated: ClassVar[Mapping[str, Direction]] = {"accuracy": "max", "auc": "max"}
     headline: ClassVar[tuple[str, ...]] = ("auc", "f1")
+    compared: ClassVar[tuple[str, ...]] = ("auc", "log_loss")
     methods: ClassVar[Mapping[Literal["classify", "regress"], str]] = {
         "classify": "probabilities",
         "regress": "score",
@@ -54,6 +59,12 @@ class Binary(OfClasses):
     def metrics_of(cls, top_k: int) -> tuple[Metric, ...]:
         """See ``Task.metrics_of``."""
         return METRICS
+
+    @classmethod
+    def headlines(cls, results: Mapping[str, Any]) -> tuple[str, ...]:
+        """Of a rare class those that are about it: average precision, beside AUC and F1."""
+        share = results.get("prevalence")
+        return ("average_precision", *cls.headline) if share is not None and share < RARE else cls.headline
 
     # ---- training
 
@@ -113,6 +124,10 @@ class Binary(OfClasses):
         return ops.concatenate([1.0 - values, values], axis=1), values[:, 0]
 
     # ---- judging
+
+    def told(self, answers: Answers) -> Any:
+        """The probability of the second class."""
+        return answers["probabilities"][:, 1]
 
     def scores(self, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> Mapping[str, Interval]:
         """See ``Task.scores``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from kilnworks.components.tasks.base import Answer, Answers, Task, labelled, refuse_labels
@@ -122,6 +122,16 @@ class OfClasses(Task):
             return np.full(max(len(probabilities), 1), np.inf)
         gap = probabilities.max(axis=1) - probabilities[np.arange(len(answered)), answered]
         return np.where(answered < 0, np.inf, np.where(np.isnan(gap), 0.0, gap / 2))
+
+    def simple_models(self, rows: Any, truth: np.ndarray) -> Mapping[str, Callable[[Any], Answers]]:
+        """The class shares of the training rows, and logistic regression."""
+        from kilnworks.components.judging.simple_models import of_classes
+
+        def answering(model: Callable[[Any], np.ndarray]) -> Callable[[Any], Answers]:
+            return lambda some: {"probabilities": model(some)}
+
+        models = of_classes(rows, truth, len(self.class_texts))
+        return {name: answering(model) for name, model in models.items()}
 
     def table(self, answers: Answers) -> pl.DataFrame:
         """Columns ``class`` and ``probability_<class>``."""

@@ -41,6 +41,7 @@ class Multiclass(OfClasses):
     trained: ClassVar[Mapping[str, Direction]] = {"accuracy": "max"}
     validated: ClassVar[Mapping[str, Direction]] = {"accuracy": "max"}
     headline: ClassVar[tuple[str, ...]] = ("accuracy", "macro_f1")
+    compared: ClassVar[tuple[str, ...]] = ("macro_f1", "log_loss")
     score_words: ClassVar[str] = "the probability of the most probable class"
 
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, FiniteFloat
@@ -43,6 +43,7 @@ class Regression(Task):
     validated: ClassVar[Mapping[str, Direction]] = {"mae": "min", "rmse": "min"}
     monitor: ClassVar[str] = "val_rmse"
     headline: ClassVar[tuple[str, ...]] = ("mae", "r2")
+    compared: ClassVar[tuple[str, ...]] = ("rmse",)
     judged: ClassVar[tuple[str, ...]] = ("score",)
     methods: ClassVar[Mapping[Literal["classify", "regress"], str]] = {"regress": "score"}
 
@@ -177,6 +178,10 @@ class Regression(Task):
 
     # ---- judging
 
+    def told(self, answers: Answers) -> Any:
+        """The value."""
+        return answers["score"]
+
     def scores(self, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> Mapping[str, Interval]:
         """See ``Task.scores``."""
         import numpy as np
@@ -190,6 +195,15 @@ class Regression(Task):
         from kilnworks.components.judging.metrics import regression
 
         return regression(truth, answers["score"])[name]
+
+    def simple_models(self, rows: Any, truth: np.ndarray) -> Mapping[str, Callable[[Any], Answers]]:
+        """The mean of the training labels, and ridge regression."""
+        from kilnworks.components.judging.simple_models import of_numbers
+
+        def answering(model: Callable[[Any], np.ndarray]) -> Callable[[Any], Answers]:
+            return lambda some: {"score": model(some)}
+
+        return {name: answering(model) for name, model in of_numbers(rows, truth).items()}
 
     def described(self, truth: np.ndarray, answers: Answers) -> dict[str, Any]:
         """Residuals; without a model: the mean of the labels."""

@@ -32,12 +32,12 @@ STYLE = {
     "failed": "bold red",
 }
 MARK = {"waiting": "·", "running": "▸", "done": "✓", "cached": "≡", "skipped": "↷", "failed": "✗"}
-QUIET_SECONDS = 5.0
+QUIET_SECONDS = 30.0
 """Without a terminal, how long a running step may say nothing."""
 WIDTH_IN_FILES = 160
 """Columns of a table that goes to a file or a pipe."""
-MOST_LINES = 1000
-"""Without a terminal, up to how many parts each gets a line of its own."""
+MOST_LINES = 20
+"""Without a terminal, about how many lines a running step gets, however many parts (epochs) it has."""
 
 
 class Console(rich.console.Console):
@@ -173,7 +173,10 @@ def _detail(row: _Row) -> Table | Text:
 
 
 class _Lines:
-    """One line a change; progress whenever a whole part (an epoch) is done, and at least every five seconds."""
+    """One line a change; progress at most once a part (an epoch) and about ``MOST_LINES`` times in all.
+
+    A part that takes longer than ``QUIET_SECONDS`` is heard of meanwhile.
+    """
 
     def __init__(self, console: rich.console.Console) -> None:
         self._console = console
@@ -195,8 +198,9 @@ class _Lines:
         self._say(f"{event.step}: {event.status}{seconds}{reason}")
 
     def _worth_a_line(self, step: str, progress: Progress) -> bool:
-        few = progress.total is not None and progress.total <= MOST_LINES
-        whole = few and int(progress.done) > self._parts.get(step, 0)
+        stride = max(1, -(-int(progress.total) // MOST_LINES)) if progress.total else 0
+        before, now = self._parts.get(step, 0), int(progress.done)
+        whole = bool(stride) and now > before and (now // stride > before // stride or now >= (progress.total or 0))
         if not whole and time.monotonic() - self._last < QUIET_SECONDS:
             return False
         self._parts[step] = int(progress.done)

@@ -36,7 +36,12 @@ def new(
         str | None,
         typer.Option(help="classification or regression [default: seen from the label]; anomaly without one"),
     ] = None,
-    time: Annotated[str | None, typer.Option(help="Column that says when a row was made [default: found]")] = None,
+    time: Annotated[
+        str | None, typer.Option(help="Column that says when a row was made, or none [default: found]")
+    ] = None,
+    positive: Annotated[
+        str | None, typer.Option(help="Of two classes the one that is looked for [default: the rarer one]")
+    ] = None,
     decimal: Annotated[
         list[str] | None,
         typer.Option(help="Decimal sign of a column, price=, or price=.; may be repeated [default: found]"),
@@ -61,7 +66,7 @@ def new(
     wanted = as_asked(task)
 
     decimals = parse_decimals(decimal or [])
-    recipe = start(name, data, label=label, task=wanted, time=time, query=query, decimals=decimals)
+    recipe = start(name, data, label=label, task=wanted, time=time, query=query, decimals=decimals, positive=positive)
     _write(name, recipe, folder, contract, definition)
     _tell(name, recipe, folder, contract, definition)
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from kilnworks.components.reporting.results import result_lines
 from kilnworks.pipelines.cli.console import Console, say, sectioned, watched
 from kilnworks.pipelines.cli.live import (
     Approve,
@@ -49,6 +50,8 @@ Settings = Annotated[
 RunId = Annotated[str | None, typer.Option("--run-id", help="Name of the run; one that exists is resumed.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Make the steps again even where nothing has changed.")]
 
+EVALUATION = "evaluation.json"
+"""What a step leaves whose numbers are said."""
 OVERRIDES_VARIABLE = "KILNWORKS_OVERRIDES"
 """Settings as one JSON object: ``{"model.epochs": 3}``."""
 TRIGGER_VARIABLE = "KILNWORKS_TRIGGER"
@@ -156,6 +159,8 @@ def step(
     with watched(console, pipeline) as listener, blaming(pipeline, this):
         heard = sectioned(console, listener) if len(step_names) > 1 else listener
         outcome = run_together(pipeline, step_names, this, fresh=fresh, listener=heard)
+    if any(path for name in outcome for path in this.path.glob(f"{name}*/{EVALUATION}")):
+        _say_results(console, this)
     return EXIT_SKIPPED if set(outcome.values()) == {"skipped"} else 0
 
 
@@ -215,6 +220,7 @@ def _conclude(console: Console, pipeline: Pipeline, run: Run, outcome: dict[str,
     """Say what came of it: counts, and why a gate is closed."""
     counts = {status: list(outcome.values()).count(status) for status in ("done", "cached", "skipped")}
     _say(console, f"run      {run.run_id}: " + ", ".join(f"{n} {status}" for status, n in counts.items() if n))
+    _say_results(console, run)
     for step_name, status in outcome.items():
         record = run.outcome(step_name) or {}
         if status == "skipped" and not record.get("blocked_by"):
@@ -224,6 +230,12 @@ def _conclude(console: Console, pipeline: Pipeline, run: Run, outcome: dict[str,
                 _say(console, f"to do    {fix}")
         if status == "done" and pipeline[step_name].signature.result.outside:
             _say_live(console, run, step_name)
+
+
+def _say_results(console: Console, run: Run) -> None:
+    """Say the numbers that matter: metrics with intervals, simple models, the gate."""
+    for word, told in result_lines(run.path):
+        _say(console, f"{word:<8} {told}")
 
 
 def _say_live(console: Console, run: Run, step_name: str) -> None:

@@ -95,7 +95,7 @@ def predict(
 ) -> None:
     """Predict for the rows of a file with the live model.
 
-    One CSV line a row: the class and every class's probability, or the value.
+    One CSV line a row: the key or the number of the row, then the class and every class's probability, or the value.
     """
     quiet_libraries()
     from kilnworks.components.predicting.champion import (
@@ -106,6 +106,7 @@ def predict(
         through_server,
     )
     from kilnworks.components.predicting.spreadsheet import shown_as_text
+    from kilnworks.components.predicting.told_apart import told_apart
 
     like = source_of(load_pipeline(name))
     opened = open_store(store)
@@ -117,7 +118,8 @@ def predict(
     rows = 0
     with ExitStack() as stack:
         out = stack.enter_context(_replacing(output)) if output else sys.stdout
-        for i, frame in enumerate(predictions(file, contract, ask, like, champion_task(champion, contract))):
+        answers = predictions(file, contract, ask, like, champion_task(champion, contract))
+        for i, frame in enumerate(told_apart(answers, file, contract, like)):
             written = shown_as_text(frame) if for_spreadsheet else frame
             out.write(written.write_csv(include_header=i == 0))
             rows += frame.height

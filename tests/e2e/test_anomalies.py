@@ -47,7 +47,7 @@ def test_other_rows_are_scored_far_better_than_by_a_forest(project) -> None:
     odd = written(project / "test.csv", 1, 3000)
     assert main(["predict", "nine", str(project / "test.csv"), "--output", str(project / "answers.csv")]) == 0
     found = pl.read_csv(project / "answers.csv")
-    assert found.columns == ["score", "anomaly", "strangest"] and found.height == 3000
+    assert found.columns == ["row", "score", "anomaly", "strangest"] and found.height == 3000
     assert ((found["score"] > 1) == (found["anomaly"] == 1)).all()
     train, test = (pl.read_csv(project / f"{part}.csv").to_numpy() for part in ("train", "test"))
     forest = average_precision_score(odd, -IsolationForest(random_state=0).fit(train).score_samples(test))

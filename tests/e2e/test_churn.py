@@ -153,7 +153,8 @@ def test_served_and_local_predictions_agree(store, root, server, tmp_path):
             root, store, "predict", "churn", str(tmp_path / f"rows.{kind}"), "--server", address, "--output", str(out)
         )
         served, local = pl.read_csv(out), pl.read_csv(tmp_path / "local.csv")
-        assert served.columns == ["class", "probability_No", "probability_Yes"] and served.height == 500
+        key = "customerID" if kind == "csv" else "row"
+        assert served.columns == [key, "class", "probability_No", "probability_Yes"] and served.height == 500
         assert served["class"].to_list() == local["class"].to_list()
         assert (served["probability_Yes"] - local["probability_Yes"]).abs().max() < 1e-5
 

@@ -66,7 +66,10 @@ def test_a_table(tmp_path, here):
         frame.write_csv(tmp_path / "fresh.csv", separator=";")
         call("predict", "orders", str(tmp_path / "fresh.csv"), "--output", str(tmp_path / "out.csv"))
         answers = pl.read_csv(tmp_path / "out.csv")
-        assert answers.columns == ["class", "probability_no", "probability_yes"] and answers.height == 400
+        told = answers.columns[0], answers.columns[1:]
+        first = "order_id" if "order_id" in frame.columns else "row"
+        assert told == (first, ["class", "probability_no", "probability_yes"]) and answers.height == 400
+        assert answers[first].to_list() == (frame[first].to_list() if first in frame.columns else [*range(1, 401)])
         truth = (fresh["bought"] == "yes").to_numpy().astype(int)
         assert auc(truth, answers["probability_yes"].to_numpy()) > 0.65
 

@@ -27,6 +27,15 @@ class AllDatetimes(Config):
     """What ``encode: auto`` means for datetimes."""
 
 
+class CalendarSettings(Config):
+    """What can be set of one datetime."""
+
+    parts: tuple[CalendarPart, ...] | None = Field(default=None, min_length=1)
+    """The parts that ``calendar`` and ``moment`` give, of ``moment``, ``month``, ``day``, ``weekday`` and
+    ``time of day``; None: all of them. A part that runs out of what was seen, as the month does where the rows span
+    less than a year, is better left out."""
+
+
 class CalendarPlan(ScalarsPlan):
     """A datetime as several numbers; the first has the indicator."""
 
@@ -48,6 +57,8 @@ class Calendar(BuiltIn):
 
     moment: bool = False
     """Whether the moment itself comes too."""
+    parts: tuple[CalendarPart, ...] | None = None
+    """See ``CalendarSettings``."""
     indicator: bool = True
     """See ``AllNumbers.missing_indicator``."""
     shares: bool = False
@@ -61,7 +72,9 @@ class Calendar(BuiltIn):
     @classmethod
     def of(cls, feature: Feature, own: FeatureSettings, config: PreprocessConfig) -> Self:
         """Which parts, by ``encode``; the rest for all numbers."""
-        return cls(moment=own.encode == "moment", indicator=config.missing_indicator, shares=config.shares)
+        return cls(
+            moment=own.encode == "moment", parts=own.parts, indicator=config.missing_indicator, shares=config.shares
+        )
 
     def observer(self, name: str, feature: Feature) -> Observer:
         """Moments and quantiles of every part."""
@@ -84,7 +97,8 @@ class CalendarObserver(Observer):
 
         seconds = values.drop_nulls().cast(pl.Datetime("us")).dt.epoch("s").to_numpy()
         parts: tuple[CalendarPart, ...] = ("moment", *PARTS) if self._kind.moment else PARTS
-        for part in parts:
+        wanted = self._kind.parts
+        for part in parts if wanted is None else [part for part in parts if part in wanted]:
             seen = self._parts.setdefault(part, SeenNumbers())
             seen.look(pl.Series(part, calendar_part(seconds, part).astype(np.float64)), quantiles=True)
             seen.moments.missing += values.null_count()

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kilnworks.components.quality.contracts.closed_ranges import closed_range, guarded
 from kilnworks.components.quality.profile.free_text import why_read
 from kilnworks.components.quality.screening.columns.advance import Advance
 from kilnworks.components.quality.screening.columns.table import Spec, Table
@@ -43,7 +44,7 @@ def feature_of(table: Table, column: str, drifts: bool = False, grows: bool = Fa
         codes = _codes(table.numbers(column)) if spec.integer and not drifts and not grows else None
         if codes is not None:
             return Feature(dtype=dtype, nullable=nullable, max_missing=most, allowed=codes, unit=unit)
-        low, high = _natural(table.numbers(column)) if drifts else limits(table.numbers(column))
+        low, high = _range(table, column, drifts)
         return Feature(dtype=dtype, nullable=nullable, max_missing=most, min=low, max=high, unit=unit)
     if spec.kind == "datetime":
         return Feature(dtype="datetime", nullable=nullable, max_missing=most)
@@ -52,6 +53,15 @@ def feature_of(table: Table, column: str, drifts: bool = False, grows: bool = Fa
         return Feature(dtype="bool", nullable=nullable, max_missing=most)
     text = spec.kind == "text" and allowed is None and bool(why_read(table.frame[column].cast(pl.String)))
     return Feature(dtype="string", nullable=nullable, max_missing=most, allowed=allowed, text=text)
+
+
+def _range(table: Table, column: str, drifts: bool) -> tuple[float | None, float | None]:
+    """Smallest and largest value of numbers: by what they are, else by what was seen."""
+    values, whole = table.numbers(column), table.specs[column].integer
+    known = closed_range(column, values, whole=whole)
+    if known is not None:
+        return known
+    return _natural(values) if drifts else guarded(limits(values), values)
 
 
 def advancing_feature(table: Table, column: str, advance: Advance, step: float | None) -> Feature:
@@ -66,6 +76,9 @@ def advancing_feature(table: Table, column: str, advance: Advance, step: float |
         dtype = "datetime"
     elif spec.boolean:
         dtype = "bool"
+    known = closed_range(column, table.numbers(column), whole=True) if spec.kind == "number" and spec.integer else None
+    if known is not None:
+        return Feature(dtype=dtype, nullable=nullable, max_missing=most, min=known[0], max=known[1], advances=advances)
     low = 0.0 if spec.kind == "number" and float(np.nanmin(table.numbers(column))) >= 0 else None
     unit = spec.number.unit if spec.number else ""
     return Feature(dtype=dtype, nullable=nullable, max_missing=most, min=low, unit=unit, advances=advances)

@@ -3,7 +3,9 @@
 from typing import Any
 
 from kilnworks.components.charts.mini_charts import interval
-from kilnworks.components.charts.scale import label
+from kilnworks.components.charts.plot import Plot
+from kilnworks.components.charts.scale import label, nice_domain
+from kilnworks.components.charts.terms import terms
 from kilnworks.components.reporting.reading import RunRecord
 from kilnworks.components.reporting.sections.wording import metric_label, metric_meaning
 from kilnworks.components.tasks.base import Task
@@ -11,6 +13,8 @@ from kilnworks.components.tasks.choose import metric_named, task_named
 from kilnworks.schemas.json_values import as_dict, as_list, as_number
 
 UNIT = (0.0, 1.0)
+BARS = 12
+"""Features that have a bar."""
 
 
 def evaluation(run: RunRecord) -> dict[str, Any] | None:
@@ -26,6 +30,9 @@ def evaluation(run: RunRecord) -> dict[str, Any] | None:
         "method": f"{method.get('method', 'bootstrap')}, {method.get('resamples', '')} resamples",
         "baseline": str(as_dict(results.get("baseline")).get("rule") or ""),
         "metrics": metric_rows(results),
+        "simple": [*as_dict(results.get("simple"))],
+        "gains": [_gain_row(name, metric, results) for name, metric in _gains(results)],
+        "explained": _explained(as_dict(results.get("explained"))),
         "charts": [picture for _, picture in pictures(results)],
         "by_class": [_class_row(as_dict(c)) for c in as_list(results.get("by_class"))],
         "mistakes": [as_dict(m) for m in as_list(as_dict(results.get("confusion")).get("mistakes"))],
@@ -42,6 +49,7 @@ def pictures(results: dict[str, Any]) -> list[tuple[str, str]]:
 def metric_rows(results: dict[str, Any]) -> list[dict[str, Any]]:
     """A row a metric: value, interval as text and as a picture, what no model would reach, and the gate's limit."""
     baseline = as_dict(as_dict(results.get("baseline")).get("metrics"))
+    simple = {n: as_dict(as_dict(s).get("metrics")) for n, s in as_dict(results.get("simple")).items()}
     limits = {str(as_dict(c).get("name")): as_dict(c) for c in as_list(as_dict(results.get("gate")).get("checks"))}
     rows = []
     for name, metric in as_dict(results.get("metrics")).items():
@@ -62,11 +70,61 @@ def metric_rows(results: dict[str, Any]) -> list[dict[str, Any]]:
                 "reason": str(as_dict(metric).get("reason") or ""),
                 "picture": drawn,
                 "baseline": _short(baseline.get(name)),
+                "simple": [_short(metrics.get(name)) for metrics in simple.values()],
                 "limit": f"{sign} {label(limit)}" if limit is not None else "",
                 "passed": bool(check.get("passed", True)),
             }
         )
     return rows
+
+
+def _explained(found: dict[str, Any]) -> dict[str, Any] | None:
+    """Bars of the features by importance, and a curve of each of the strongest."""
+    features = [
+        (str(as_dict(f).get("name")), as_number(as_dict(f).get("fall")) or 0.0) for f in as_list(found.get("features"))
+    ]
+    if not features:
+        return None
+    metric = metric_label(str(found.get("metric")))
+    title = f"fall of {metric} without the feature"
+    curves = [(str(as_dict(one).get("name")), _dependence(as_dict(one))) for one in as_list(found.get("partial"))]
+    return {
+        "metric": metric,
+        "rows": f"{as_number(found.get('rows')) or 0:,.0f}",
+        "bars": terms(features[:BARS], title, 1),
+        "more": max(0, len(features) - BARS),
+        "curves": curves,
+    }
+
+
+def _dependence(one: dict[str, Any]) -> str:
+    """The mean answer by the values of a feature: a line for numbers, bars for others."""
+    x, y = as_list(one.get("x")), [as_number(value) or 0.0 for value in as_list(one.get("y"))]
+    title = f"mean answer by {one.get('name')}"
+    numbers = [as_number(value) for value in x if not isinstance(value, bool | str)]
+    if len(numbers) < len(x) or any(value is None for value in numbers):
+        return terms([(str(name), value) for name, value in zip(x, y, strict=True)], title, 2)
+    points = [(float(value or 0), mean) for value, mean in zip(numbers, y, strict=True)]
+    plot = Plot(title, (points[0][0], points[-1][0]), nice_domain(y), str(one.get("name")))
+    plot.line(points, 1, "mean answer")
+    return plot.render()
+
+
+def _gains(results: dict[str, Any]) -> list[tuple[str, str]]:
+    """Each simple model with each metric by which ours was held against it."""
+    simple = as_dict(results.get("simple"))
+    return [(name, metric) for name, one in simple.items() for metric in as_dict(as_dict(one).get("gains"))]
+
+
+def _gain_row(name: str, metric: str, results: dict[str, Any]) -> dict[str, str]:
+    """How much better ours is than one simple model, and what that says."""
+    gain = as_dict(as_dict(as_dict(as_dict(results.get("simple")).get(name)).get("gains")).get(metric))
+    value, low, high = (as_number(gain.get(key)) for key in ("value", "low", "high"))
+    if value is None or low is None or high is None:
+        return {"over": name, "metric": metric_label(metric), "gain": "undefined", "interval": "", "says": ""}
+    says = "better" if low > 0 else "worse" if high < 0 else "no difference beyond chance"
+    interval = f"{low:+.3g} to {high:+.3g}"
+    return {"over": name, "metric": metric_label(metric), "gain": f"{value:+.3g}", "interval": interval, "says": says}
 
 
 def _slices(entry: dict[str, Any], results: dict[str, Any]) -> dict[str, Any]:

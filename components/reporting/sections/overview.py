@@ -5,9 +5,9 @@ from typing import Any
 
 from kilnworks.components.charts.scale import label, seconds_text
 from kilnworks.components.reporting.reading import RunRecord, StepRecord
+from kilnworks.components.reporting.results import headlines
 from kilnworks.components.reporting.sections.wording import metric_label, moment
 from kilnworks.components.reporting.summary import is_champion
-from kilnworks.components.tasks.choose import task_named
 from kilnworks.schemas.json_values import as_dict, as_number
 
 HEADLINES = {
@@ -91,13 +91,16 @@ def _tiles(run: RunRecord) -> list[dict[str, str]]:
     tiles = []
     evaluation = run.find("evaluation.json")
     metrics = as_dict(evaluation.get("metrics"))
-    task = task_named(str(evaluation.get("task")))
-    for name in task.headline if task else tuple(metrics)[:2]:
+    for name in headlines(evaluation):
         metric = as_dict(metrics.get(name))
         value, low, high = (as_number(metric.get(k)) for k in ("value", "low", "high"))
         if value is not None:
             note = f"{label(round(low, 4))} to {label(round(high, 4))}" if low is not None and high is not None else ""
             tiles.append({"label": metric_label(name), "value": f"{value:.4g}", "note": note})
+    share, positive = as_number(evaluation.get("prevalence")), evaluation.get("positive")
+    if share is not None and positive:
+        note = f"of the {evaluation.get('split', '')} rows; the metrics are about it"
+        tiles.append({"label": str(positive), "value": f"{share:.1%}", "note": note})
     rows = {
         name: as_number(as_dict(s).get("rows")) for name, s in as_dict(run.find("examples.json").get("splits")).items()
     }

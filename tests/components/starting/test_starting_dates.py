@@ -72,13 +72,14 @@ def test_dates_that_may_be_the_time_column_are_named(tmp_path):
     frame = pl.DataFrame(
         {
             "signed": [day.strftime("%d.%m.%Y") for day in R.sample(DAYS, len(DAYS))],
+            "paid": [day.strftime("%d.%m.%Y") for day in R.sample(DAYS, len(DAYS))],
             "size": [R.random() for _ in DAYS],
             "sold": [R.choice(["no", "yes"]) for _ in DAYS],
         }
     )
     frame.write_csv(tmp_path / "visits.csv")
     (line,) = said(start("t", str(tmp_path / "visits.csv"), label="sold"), "split")
-    assert "there is no time column; --time signed splits by time" in line
+    assert "not by time; --time signed or paid lets the latest rows judge" in line
 
 
 def test_rows_that_are_nearly_sorted_are_called_so(tmp_path):

@@ -1,0 +1,63 @@
+"""The numbers that matter of a run, in a few lines for a terminal, a pipe or a log."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from kilnworks.components.reporting.reading import read_run
+from kilnworks.components.reporting.sections.wording import metric_label
+from kilnworks.components.tasks.choose import task_named
+from kilnworks.schemas.json_values import as_dict, as_number
+
+
+def result_lines(run_dir: Path) -> list[tuple[str, str]]:
+    """A word and what it is about: ``result``, ``against`` simple models, ``gate``; nothing before an evaluation.
+
+    Args:
+        run_dir: of a run in any state.
+    """
+    run = read_run(run_dir)
+    results = run.find("evaluation.json")
+    return [*_measured(results), *_against(results), *_gate(results)] if results else []
+
+
+def headlines(results: dict[str, Any]) -> tuple[str, ...]:
+    """The metrics that an evaluation is told by, the most telling first."""
+    task = task_named(str(results.get("task")))
+    return task.headlines(results) if task else tuple(as_dict(results.get("metrics")))[:2]
+
+
+def _measured(results: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    parts = []
+    for name in headlines(results):
+        metric = as_dict(as_dict(results.get("metrics")).get(name))
+        value, low, high = (as_number(metric.get(key)) for key in ("value", "low", "high"))
+        if value is not None and low is not None and high is not None:
+            parts.append(f"{metric_label(name)} {value:.4g} ({low:.4g} to {high:.4g})")
+        else:
+            parts.append(f"{metric_label(name)} undefined")
+    rows = as_number(results.get("rows")) or 0
+    share, positive = as_number(results.get("prevalence")), results.get("positive")
+    of = f", of which {share:.1%} are {positive}" if share is not None and positive else ""
+    yield "result", f"{', '.join(parts)} on {rows:,.0f} {results.get('split', '')} rows{of}"
+
+
+def _against(results: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    parts = []
+    for name, one in as_dict(results.get("simple")).items():
+        measured = as_dict(as_dict(one).get("metrics"))
+        gains = as_dict(as_dict(one).get("gains"))
+        for metric in [*gains][:1]:
+            value, gain = as_number(measured.get(metric)), as_dict(gains[metric])
+            low, high = (as_number(gain.get(key)) for key in ("low", "high"))
+            if value is not None and low is not None and high is not None:
+                parts.append(f"{name} {metric_label(metric)} {value:.4g} (gain {low:+.2g} to {high:+.2g})")
+    if parts:
+        yield "against", "; ".join(parts)
+
+
+def _gate(results: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The rule of the evaluation's gate where it is open; a closed one is told with its reasons elsewhere."""
+    gate = as_dict(results.get("gate"))
+    if gate and gate.get("passed"):
+        yield "gate", f"open: {gate.get('rule') or ''}"

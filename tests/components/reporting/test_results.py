@@ -1,0 +1,80 @@
+"""The numbers that a run ends with, on a terminal, in a pipe and in Airflow's log."""
+
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from kilnworks.components.evaluate import EvaluateConfig, conclude
+from kilnworks.components.reporting.report import render_report
+from kilnworks.components.reporting.results import result_lines
+from kilnworks.components.tasks.choose import choose
+from kilnworks.pipelines.cli.console import MOST_LINES, Console, watched
+from kilnworks.pipelines.core.events import StepEvent
+from kilnworks.schemas.context import Progress
+from kilnworks.schemas.contract import parse_contract
+from tests.components.reporting.invented_run import InventedRun
+
+FRAUD = parse_contract("""
+name: fraud
+features: {x: {dtype: float}}
+label: {name: kind, dtype: string, classes: ["fine", "fraud"]}
+""")
+
+
+def judged_run(folder: Path) -> tuple[Path, np.ndarray, np.ndarray]:
+    """A run with an evaluation of rows of which few are fraud; truth and score."""
+    r = np.random.default_rng(0)
+    truth = r.random(900) < 0.06
+    score = 1 / (1 + np.exp(-(2.0 * truth - 3 + r.normal(size=900))))
+    answers = np.stack([1 - score, score], axis=1)
+    constant = np.tile([0.94, 0.06], (900, 1))
+    frame = pl.DataFrame({"kind": np.where(truth, "fraud", "fine")})
+    run = folder / "runs" / "fraud" / "r1"
+    out = run / "evaluation"
+    out.mkdir(parents=True)
+    (run / "run.json").write_text('{"pipeline": "fraud", "run_id": "r1"}')
+    config = EvaluateConfig(resamples=200, better_than=("constant",))
+    simple = {"constant": {"probabilities": constant}}
+    conclude(config, choose(FRAUD).of(FRAUD), FRAUD, frame, {"probabilities": answers}, {}, out, simple=simple)
+    (out / "manifest.json").write_text('{"kind": "Evaluation"}')
+    return run, truth, score
+
+
+def test_a_run_ends_with_its_numbers_those_of_the_rare_class_first(tmp_path):
+    run, truth, score = judged_run(tmp_path)
+    told = dict(result_lines(run))
+    precision, area = average_precision_score(truth, score), roc_auc_score(truth, score)
+    assert told["result"].startswith(f"Average precision {precision:.4g} (") and f"AUC {area:.4g} (" in told["result"]
+    assert told["result"].endswith(f"on 900 test rows, of which {truth.mean():.1%} are fraud")
+    assert re.fullmatch(r"constant AUC 0\.5 \(gain \+0\.\d+ to \+0\.\d+\)", told["against"])
+    assert told["gate"].startswith("open: on test: gain in auc over the constant model")
+    page = render_report(run)
+    assert re.search(r">fraud</div><div class=\"v\">" + f"{truth.mean():.1%}", page)
+    assert page.index("Average precision") < page.index("AUC")
+
+
+def test_before_an_evaluation_there_is_nothing_to_say(tmp_path):
+    assert result_lines(tmp_path) == []
+
+
+def test_a_balanced_class_is_told_by_auc(tmp_path):
+    run = InventedRun(tmp_path)
+    run.evaluation()
+    assert dict(result_lines(run.path))["result"].startswith("AUC ")
+
+
+def test_a_pipe_gets_few_lines_of_many_epochs_and_the_last_one():
+    for epochs, most in ((200, MOST_LINES + 2), (5, 5), (60, MOST_LINES + 2)):
+        text = io.StringIO()
+        with watched(Console(file=text, force_terminal=False), None) as hear:
+            hear(StepEvent("model", "running"))
+            for tenth in range(10 * epochs + 1):
+                note = f"epoch {tenth // 10}"
+                hear(StepEvent("model", "running", Progress(tenth / 10, epochs, note), tenth / 10))
+        lines = text.getvalue().splitlines()[1:]
+        assert epochs // -(-epochs // MOST_LINES) - 1 <= len(lines) <= most
+        assert lines[-1].startswith(f"model: {epochs}/{epochs} epoch {epochs}")

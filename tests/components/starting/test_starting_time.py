@@ -1,0 +1,110 @@
+"""Which column says when a row was made, what a split by it runs out of, and what both splits would promise."""
+
+import datetime
+
+import numpy as np
+import polars as pl
+import pytest
+
+from kilnworks.components.sources import ByHash, ByTime
+from kilnworks.components.starting.both_splits import compare_splits
+from kilnworks.components.starting.start import start
+from kilnworks.schemas.errors import UnknownName
+from tests.components.starting.times_tables import flights
+
+DAY = datetime.date(2024, 1, 1)
+
+
+def said(recipe, what):
+    return {d.choice: d for d in recipe.decisions if d.what == what}
+
+
+def look(folder, frame, **asked):
+    frame.write_csv(folder / "rows.csv")
+    return start("rows", str(folder / "rows.csv"), label="late", **asked)
+
+
+@pytest.fixture(scope="module")
+def flown(tmp_path_factory):
+    """The recipe for shuffled rows of 200 days."""
+    return look(tmp_path_factory.mktemp("flown"), flights())
+
+
+def test_the_one_column_of_dates_is_the_time_though_rows_are_shuffled(flown):
+    assert flown.contract.time == "flown" and isinstance(flown.split, ByTime)
+    line = said(flown, "time")["flown"]
+    assert line.flagged and "the one column of dates" in line.why and "--time none" in line.why
+
+
+def test_columns_that_run_out_are_left_out_and_those_that_come_again_stay(flown):
+    assert list(flown.contract.features) == ["flown", "day", "weekday", "hour", "distance"]
+    out = said(flown, "left out")
+    assert {"month", "reading", "frame"} <= set(out) and all("runs out" in out[n].why for n in ("month", "frame"))
+    assert out["frame"].why == "it runs out: 100% of the later rows have values that no row to learn from shows"
+    assert {"month", "reading", "frame"} <= set(flown.contract.ignore)
+    settings = flown.transform.features["flown"]
+    assert settings.parts == ("moment", "day", "weekday", "time of day") and "month of flown" in out
+
+
+def test_both_figures_are_said_where_the_splits_differ(flown):
+    (line,) = said(flown, "time matters")
+    words = line.split()
+    assert words[0] == "AUC" and float(words[1]) < 0.6 < 0.68 < float(words[4])
+
+
+def test_nothing_is_said_of_rows_without_a_level_of_their_own(tmp_path):
+    r = np.random.default_rng(0)
+    frame = flights(days=150, per_day=10).with_columns(
+        late=pl.Series(np.where(r.random(1500) < 0.3, "yes", "no")), frame=pl.lit("N1")
+    )
+    recipe = look(tmp_path, frame)
+    assert not said(recipe, "time matters")
+    hand = compare_splits(
+        recipe.contract, pl.DataFrame(schema={"flown": pl.Datetime("us"), "late": pl.String}), "flown"
+    )
+    assert hand == []
+
+
+def test_a_whole_year_and_more_keeps_its_months(tmp_path):
+    recipe = look(tmp_path, flights(days=800, per_day=3))
+    assert "month" in recipe.contract.features and "flown" not in recipe.transform.features
+
+
+def test_no_time_is_as_asked_and_keeps_the_date_as_a_feature(tmp_path):
+    for frame in (flights(60), flights(60, shuffled=False)):
+        recipe = look(tmp_path, frame, time="none")
+        assert recipe.contract.time is None and isinstance(recipe.split, ByHash)
+        assert recipe.contract.features["flown"].dtype == "datetime"
+        (line,) = said(recipe, "split").values()
+        assert "there is no time column" not in line.why and "no column is said to be the time" in line.why
+    with pytest.raises(UnknownName, match="no column 'flow'"):
+        look(tmp_path, flights(60), time="flow")
+
+
+def two_dates(n: int, *, clustered: bool) -> pl.DataFrame:
+    """Rows with two columns of dates; with ``clustered`` rows come in days of ``booked``, the days in no order."""
+    r = np.random.default_rng(0)
+    days = np.repeat(r.permutation(n // 10), 10) if clustered else r.permutation(n) // 10
+    later = days + r.integers(0, 900, n)
+    booked, checked = ([(DAY + datetime.timedelta(days=int(d))).isoformat() for d in each] for each in (days, later))
+    late = np.where(r.random(n) < 0.4, "yes", "no")
+    return pl.DataFrame({"booked": booked, "checked": checked, "size": r.normal(size=n).round(3), "late": late})
+
+
+def test_rows_in_clusters_tell_which_of_several_dates_is_the_time(tmp_path):
+    recipe = look(tmp_path, two_dates(1000, clustered=True))
+    assert recipe.contract.time == "booked" and said(recipe, "time")["booked"].flagged
+    assert "checked" in said(recipe, "time?")
+
+
+def test_one_of_several_dates_is_asked_for(tmp_path):
+    recipe = look(tmp_path, two_dates(1000, clustered=False))
+    (line,) = said(recipe, "split").values()
+    assert recipe.contract.time is None and line.flagged and "--time booked or checked" in line.why
+
+
+def test_a_date_of_birth_is_no_time_of_a_row(tmp_path):
+    frame = two_dates(1000, clustered=False).drop("checked").rename({"booked": "date_of_birth"})
+    recipe = look(tmp_path, frame)
+    (line,) = said(recipe, "split").values()
+    assert recipe.contract.time is None and "--time date_of_birth" in line.why

@@ -1,0 +1,98 @@
+"""What is refused by name, and which class is looked for."""
+
+import datetime
+
+import numpy as np
+import polars as pl
+import pytest
+
+from kilnworks.components.starting.start import start
+from kilnworks.schemas.errors import ConfigError, UnknownName
+
+R = np.random.default_rng(0)
+N = 400
+
+
+def look(folder, columns, **asked):
+    pl.DataFrame(columns).write_csv(folder / "rows.csv")
+    return start("rows", str(folder / "rows.csv"), **asked)
+
+
+def rows(**more):
+    return {"size": R.normal(size=N).round(3), "shop": [f"s{k}" for k in R.integers(0, 9, N)], **more}
+
+
+def test_a_column_that_names_the_split_is_neither_label_nor_feature(tmp_path):
+    parts = [["train", "val", "test"][k] for k in R.integers(0, 3, N)]
+    bought = R.choice(["no", "yes"], N)
+    recipe = look(tmp_path, rows(bought=bought, split=parts))
+    assert recipe.contract.label.name == "bought" and "split" in recipe.contract.ignore
+    (line,) = [d for d in recipe.decisions if d.choice == "split" and d.what == "left out"]
+    assert "names the split of a row" in line.why
+    with pytest.raises(ConfigError, match="names the split of each row"):
+        look(tmp_path, rows(bought=bought, split=parts), label="split")
+
+
+def test_boxes_are_refused(tmp_path):
+    boxes = [f"[{a}, {b}, {a + 10}, {b + 12}]" for a, b in R.integers(0, 6, (N, 2))]
+    with pytest.raises(ConfigError, match="boxes in pictures"):
+        look(tmp_path, rows(where=boxes), label="where")
+    corners = {name: R.integers(0, 90, N) for name in ("xmin", "ymin", "xmax", "ymax")}
+    with pytest.raises(ConfigError, match="boxes in pictures"):
+        look(tmp_path, rows(**corners))
+
+
+def test_a_series_without_a_label_is_refused_and_with_one_it_is_learned(tmp_path):
+    start_at = datetime.date(2023, 1, 1)
+    days = [(start_at + datetime.timedelta(days=k)).isoformat() for k in range(N)]
+    table = {"day": days, "load": R.normal(50, 9, N).round(2), "warm": R.normal(9, 4, N).round(1)}
+    with pytest.raises(ConfigError, match="a series: load, warm at steady steps of day, and no horizon"):
+        look(tmp_path, table)
+    assert look(tmp_path, table, label="load").contract.label.name == "load"
+    uneven = [(start_at + datetime.timedelta(days=int(k))).isoformat() for k in np.cumsum(R.integers(0, 9, N))]
+    assert look(tmp_path, {**table, "day": uneven}).contract.label.name == "warm"
+
+
+def test_columns_without_names_are_no_guess(tmp_path):
+    table = {f"column_{k}": R.normal(size=N).round(3) for k in range(4)}
+    with pytest.raises(ConfigError, match="columns without names, such as column_3"):
+        look(tmp_path, table)
+    assert look(tmp_path, table, label="column_2").contract.label.name == "column_2"
+
+
+def test_more_classes_than_a_tenth_of_the_rows_are_refused(tmp_path):
+    for kinds, fits in ((20, True), (90, False)):
+        table = rows(kind=[f"k{k % kinds}" for k in range(N)])
+        if fits:
+            assert len(look(tmp_path, table, label="kind").contract.label.classes) == kinds
+            continue
+        with pytest.raises(ConfigError, match="90 classes in 400 rows"):
+            look(tmp_path, table, label="kind")
+
+
+@pytest.mark.parametrize(
+    ("values", "asked", "wanted"),
+    [
+        (["good"] * 300 + ["awful"] * 100, None, "awful"),
+        (["no"] * 300 + ["yes"] * 100, None, "yes"),
+        (["no"] * 190 + ["yes"] * 210, None, "yes"),
+        (["0"] * 60 + ["1"] * 340, None, 0),
+        (["true"] * 340 + ["false"] * 60, None, False),
+        (["no"] * 300 + ["yes"] * 100, "no", "no"),
+    ],
+)
+def test_the_rarer_class_is_looked_for_or_the_one_that_is_asked(tmp_path, values, asked, wanted):
+    table = rows(outcome=[values[k] for k in R.permutation(N)])
+    recipe = look(tmp_path, table, label="outcome", positive=asked)
+    assert recipe.contract.label.classes[1] == wanted and len(recipe.contract.label.classes) == 2
+    (line,) = [d for d in recipe.decisions if d.what == "positive"]
+    share = sum(str(v).lower() == str(wanted).lower() for v in values) / N
+    assert f"{share:.1%} of the rows" in line.why
+
+
+def test_a_class_that_there_is_not_is_refused(tmp_path):
+    table = rows(outcome=R.choice(["no", "yes"], N))
+    with pytest.raises(UnknownName, match="did you mean 'yes'"):
+        look(tmp_path, table, label="outcome", positive="yess")
+    with pytest.raises(ConfigError, match="a label with two classes"):
+        look(tmp_path, rows(), label="size", positive="yes")
