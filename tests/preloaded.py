@@ -136,7 +136,8 @@ if __name__ == "__main__":
     if role == "ask":
         code = ask(place, words)
         if code < 0:
-            signal.signal(-code, signal.SIG_DFL)
+            if -code != signal.SIGKILL:  # which has no handler to take away
+                signal.signal(-code, signal.SIG_DFL)
             os.kill(os.getpid(), -code)
         sys.exit(code)
     from kilnworks.pipelines.cli.quiet import LARGE, quiet_libraries

@@ -37,6 +37,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "says.py").write_text(SAYS)
     (tmp_path / "waits.py").write_text(WAITS)
     (tmp_path / "loaded.py").write_text("import sys; print({'tensorflow', 'great_expectations'} <= set(sys.modules))")
+    (tmp_path / "dies.py").write_text("import os, sys; os.kill(os.getpid(), int(sys.argv[1]))")
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere/beside.py").write_text("HERE = __file__")
     return tmp_path
@@ -72,3 +73,11 @@ def test_a_signal_ends_the_module(folder: Path, sent: signal.Signals, code: int,
     module = Path("/proc", (folder / "process").read_text().strip())
     assert until(lambda: not module.exists())
     assert (folder / "ended").exists() == whole
+
+
+@pytest.mark.parametrize("own", [signal.SIGKILL, signal.SIGABRT])
+def test_a_module_that_dies_of_a_signal_is_told_by_it(folder: Path, own: signal.Signals) -> None:
+    done = subprocess.run(
+        [*preloaded.python(), "-m", "dies", str(int(own))], cwd=folder, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (-own, b"")
