@@ -12,6 +12,7 @@ Derived from the JSON schemas of the step configs, so that the form refuses what
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import BaseModel
@@ -155,6 +156,7 @@ def _fields(place: _Place, config: BaseModel) -> Iterator[Field]:
             yield Field(here.name, here.step, dumped.get(name), help_, kept(found), here.setting, here.choice)
 
 
+@cache
 def _properties(model: type[BaseModel]) -> tuple[dict[str, Any], dict[str, Any]]:
     """JSON schema of each field, and what their references name; of a class that holds itself too."""
     schema = model.model_json_schema()

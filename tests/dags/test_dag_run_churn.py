@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from kilnworks.pipelines.core.store import Store
+from tests import preloaded
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -26,7 +27,7 @@ print(json.dumps([run.state, run.run_id]))
 def test_by_airflow_every_artifact_of_the_local_run_is_found_again(airflow_database, tmp_path):
     env = {**os.environ, "PYTHONPATH": str(ROOT), "KILNWORKS_ROOT": str(ROOT), "KILNWORKS_STORE": str(tmp_path)}
     settings = [word for name, value in CONF.items() for word in ("--set", f"{name}={json.dumps(value)}")]
-    local = [sys.executable, "-m", "kilnworks", "run", "churn", "--run-id", "local", "--promote", *settings]
+    local = [*preloaded.python(), "-m", "kilnworks", "run", "churn", "--run-id", "local", "--promote", *settings]
     subprocess.run(local, check=True, env=env, cwd=ROOT, capture_output=True)
     command = [sys.executable, "-c", CODE, json.dumps({**CONF, "live": "promote"})]
     done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=False)

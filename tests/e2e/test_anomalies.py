@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 import urllib.request
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 from kilnworks.pipelines.cli.app import main
 from kilnworks.schemas.champion import read_champion
+from tests import preloaded
 from tests.components.modeling.dirty_rows import nine_numbers
 
 pytestmark = pytest.mark.e2e
@@ -64,7 +64,7 @@ def test_the_server_answers_as_keras_does(project) -> None:
     rows = pl.read_csv(project / "train.csv")[:50].cast(pl.Float32)
     keras = predict(Model(project / "store/runs/nine" / champion.run_id / "model"), rows)
     flags = ["--port=0", "--rest_api_port=0", "--model_name=nine", f"--model_base_path={Path(champion.path).parent}"]
-    command = [sys.executable, "-m", "kilnworks.components.serving", *flags]
+    command = [*preloaded.python(), "-m", "kilnworks.components.serving", *flags]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         announced = json.loads(process.stdout.readline())

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from kilnworks.pipelines.cli.app import main
+from tests import preloaded
 from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
@@ -21,7 +22,13 @@ def kilnworks(root: Path, store: Path, *argv: str, code: int = 0) -> subprocess.
     """Run one command to its end and check its exit code."""
     env = {**os.environ, "KILNWORKS_STORE": str(store)}
     done = subprocess.run(
-        [*COMMAND, *argv], cwd=root, env=env, capture_output=True, text=True, timeout=300, check=False
+        [*preloaded.python(), *COMMAND[1:], *argv],
+        cwd=root,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
@@ -131,7 +138,7 @@ def test_killed_in_training_it_resumes_and_ends_the_same(root, tmp_path):
 @pytest.fixture(scope="module")
 def server(store, root):
     """The embedded server over the store; its ports."""
-    command = [*COMMAND, "serve", "--store", str(store), "--port=0", "--rest_api_port=0"]
+    command = [*preloaded.python(), *COMMAND[1:], "serve", "--store", str(store), "--port=0", "--rest_api_port=0"]
     child = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         yield json.loads(child.stdout.readline())

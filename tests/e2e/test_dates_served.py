@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import pytest
 from kilnworks.components.serving.client import Client
 from kilnworks.schemas.errors import RequestInvalid
 from kilnworks.schemas.files import read_json
+from tests import preloaded
 from tests.e2e.test_new import kilnworks, quick
 
 pytestmark = pytest.mark.e2e
@@ -51,7 +51,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def ports(project: Path) -> Iterator[dict[str, int]]:
     flags = ["--store=" + str(project / "store"), "--port=0", "--rest_api_port=0", "--contract_check=true"]
-    command = [sys.executable, "-m", "kilnworks.components.serving", *flags]
+    command = [*preloaded.python(), "-m", "kilnworks.components.serving", *flags]
     with (project / "server.log").open("w") as log:
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
         try:

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tests import preloaded
 from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
@@ -90,7 +91,13 @@ def environment(folder: Path) -> dict[str, str]:
 
 def kilnworks(folder: Path, *argv: str) -> str:
     done = subprocess.run(
-        [*COMMAND, *argv], cwd=ROOT, env=environment(folder), capture_output=True, text=True, timeout=300, check=False
+        [*preloaded.python(), *COMMAND[1:], *argv],
+        cwd=ROOT,
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -133,7 +140,7 @@ def both_ways(project: Path, name: str, inputs: dict[str, np.ndarray]) -> tuple[
 
     kilnworks(project, "predict", name, str(project / f"{name}.csv"), "--output", str(project / "out.csv"))
     here = pl.read_csv(project / "out.csv").head(20)
-    command = [*COMMAND, "serve", "--port=0", "--rest_api_port=0"]
+    command = [*preloaded.python(), *COMMAND[1:], "serve", "--port=0", "--rest_api_port=0"]
     server = subprocess.Popen(
         command, cwd=ROOT, env=environment(project), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )

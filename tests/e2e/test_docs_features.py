@@ -4,12 +4,13 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+
+from tests import preloaded
 
 pytestmark = [pytest.mark.slow, pytest.mark.e2e]
 
@@ -35,7 +36,7 @@ def project(tmp_path_factory):
 
 def _kilnworks(project, *arguments):
     environment = {**os.environ, "KILNWORKS_ROOT": str(project), "TF_CPP_MIN_LOG_LEVEL": "2"}
-    command = [sys.executable, "-m", "kilnworks", *arguments]
+    command = [*preloaded.python(), "-m", "kilnworks", *arguments]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import preloaded
+
 pytestmark = [pytest.mark.slow, pytest.mark.e2e]
 
 ROOT = Path(__file__).parents[2]
@@ -61,7 +63,7 @@ def project(tmp_path_factory):
     (folder / "rooms.csv").write_text("\n".join(["temperature,room,at,heated", *lines]) + "\n")
     environment = {**os.environ, "KILNWORKS_ROOT": str(folder), "TF_CPP_MIN_LOG_LEVEL": "3"}
     environment.pop("MLFLOW_TRACKING_URI", None)
-    command = [sys.executable, "-m", "kilnworks", "run", "rooms"]
+    command = [*preloaded.python(), "-m", "kilnworks", "run", "rooms"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kilnworks.schemas.files import read_json
-from tests import needed
+from tests import needed, preloaded
 
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).parents[2]
@@ -72,14 +72,19 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def typed(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """``kilnworks ...`` in the project folder."""
-    return python(project, "-m", "kilnworks", *words)
+    return started(preloaded.python(), project, "-m", "kilnworks", *words)
 
 
 def python(project: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """``python ...`` in the project folder, with a Java for Spark."""
+    """``python ...`` in the project folder."""
+    return started([sys.executable], project, *words, **environment)
+
+
+def started(begin: list[str], project: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A process in the project folder, with a Java for Spark."""
     env = {**os.environ, "PYTHONPATH": str(ROOT), "KILNWORKS_ROOT": str(project), "JAVA_HOME": needed.java()}
     env |= {"SPARK_CONF_DIR": str(project / "conf"), "SPARK_LOCAL_IP": "127.0.0.1", **environment}
-    return subprocess.run([sys.executable, *words], cwd=project, env=env, capture_output=True, text=True, check=False)
+    return subprocess.run([*begin, *words], cwd=project, env=env, capture_output=True, text=True, check=False)
 
 
 def outcomes(project: Path, run: str) -> dict[tuple[str, str], tuple[bool, int | None]]:

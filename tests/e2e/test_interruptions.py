@@ -12,6 +12,7 @@ import pytest
 from kilnworks.pipelines.core.manifest import damage, load_manifest
 from kilnworks.pipelines.core.registry import load
 from kilnworks.pipelines.core.store import Store
+from tests import preloaded
 
 pytestmark = pytest.mark.e2e
 
@@ -20,13 +21,14 @@ STEPS = [step.name for step in load("churn").steps]
 FAST = ["--set", "model.epochs=2", "--set", "evaluation.min={}", "--set", "checked.data_docs=false", "--promote"]
 
 
-def command(store: Path) -> list[str]:
-    return [sys.executable, "-m", "kilnworks", "run", "churn", "--run-id", "r", "--store", str(store), *FAST]
+def command(store: Path, how: signal.Signals = signal.SIGINT) -> list[str]:
+    python = [sys.executable] if how == signal.SIGKILL else preloaded.python()
+    return [*python, "-m", "kilnworks", "run", "churn", "--run-id", "r", "--store", str(store), *FAST]
 
 
 def stop_at(step: str, store: Path, how: signal.Signals) -> tuple[int, str]:
     """Run until ``step`` begins, send the signal; exit code and what was printed."""
-    child = subprocess.Popen(command(store), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    child = subprocess.Popen(command(store, how), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     printed, sent = [], False
     for line in child.stdout:
         printed.append(line)

@@ -3,7 +3,6 @@
 import csv
 import json
 import subprocess
-import sys
 import urllib.request
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from kilnworks.pipelines.core.chains import supervised
 from kilnworks.pipelines.core.execute import run_all
 from kilnworks.pipelines.core.store import Store
 from kilnworks.schemas.contract import parse_contract
+from tests import preloaded
 
 pytestmark = pytest.mark.e2e
 
@@ -98,7 +98,7 @@ def test_the_server_answers_over_grpc_and_rest(run) -> None:
 
     base = json.loads((run.step_path("deployment") / "deployment.json").read_text())["path"]
     flags = ["--port=0", "--rest_api_port=0", "--model_name=films", f"--model_base_path={Path(base).parent}"]
-    command = [sys.executable, "-m", "kilnworks.components.serving", *flags]
+    command = [*preloaded.python(), "-m", "kilnworks.components.serving", *flags]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     rows = {"chases": [3.0, -3.0, 3.0], "jokes": [3.0, -3.0, -3.0], "ghosts": [-3.0, -3.0, -3.0]}
     try:

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from PIL import Image
 
 from kilnworks.components.judging.metrics import auc
 from kilnworks.pipelines.cli.app import main
+from tests import preloaded
 from tests.components.starting.starting_tables import table
 
 pytestmark = pytest.mark.e2e
@@ -22,7 +22,7 @@ def kilnworks(project: Path, *words: str) -> str:
     """Run a command in a project folder; returns what it printed."""
     root = Path(__file__).parents[2]
     env = {**os.environ, "KILNWORKS_ROOT": str(project), "KILNWORKS_STORE": str(project / "store")}
-    command = [sys.executable, "-m", "kilnworks", *words]
+    command = [*preloaded.python(), "-m", "kilnworks", *words]
     done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

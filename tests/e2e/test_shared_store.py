@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 import tensorflow as tf
+
+from tests import preloaded
 
 s3fs = pytest.importorskip("s3fs")
 moto = pytest.importorskip("moto.server")
@@ -57,13 +59,13 @@ class Host:
 
     environment: dict[str, str]
 
-    def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", "kilnworks", *arguments]
+    def start(self, *arguments: str, python: Sequence[str] = (sys.executable,)) -> "subprocess.Popen[str]":
+        command = [*python, "-m", "kilnworks", *arguments]
         pipe = subprocess.PIPE
         return subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=pipe, stderr=pipe, text=True)
 
     def run(self, *arguments: str) -> tuple[int, str]:
-        process = self.start(*arguments)
+        process = self.start(*arguments, python=preloaded.python())
         out, err = process.communicate(timeout=300)
         return process.returncode, out + err
 

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -26,6 +25,7 @@ from kilnworks.pipelines.core.chains import supervised
 from kilnworks.pipelines.core.execute import run_all
 from kilnworks.pipelines.core.graph import Pipeline
 from kilnworks.pipelines.core.store import Store
+from tests import preloaded
 
 pytestmark = pytest.mark.e2e
 
@@ -105,7 +105,7 @@ def test_the_report_names_what_tells_and_no_whole_mail(run, recipe):
 def served(run):
     base = json.loads((run.step_path("deployment") / "deployment.json").read_text())["path"]
     flags = ["--port=0", "--rest_api_port=0", "--model_name=mails", f"--model_base_path={Path(base).parent}"]
-    command = [sys.executable, "-m", "kilnworks.components.serving", *flags]
+    command = [*preloaded.python(), "-m", "kilnworks.components.serving", *flags]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         yield json.loads(process.stdout.readline())

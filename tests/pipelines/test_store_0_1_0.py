@@ -16,6 +16,7 @@ from kilnworks.pipelines.core.store import Store
 from kilnworks.schemas.artifacts import CheckedExamples, Deployment, Evaluation, Examples, Model, Servable, Transform
 from kilnworks.schemas.champion import read_champion
 from kilnworks.schemas.files import read_json
+from tests import preloaded
 
 KEPT = Path(__file__).with_name("store_0_1_0")
 FRESH = KEPT / "fresh.csv"
@@ -55,7 +56,13 @@ def kilnworks(shop: Path, *argv: str) -> str:
     """What a command prints that must succeed."""
     root = Path(__file__).parents[2]
     done = subprocess.run(
-        [*COMMAND, *argv], cwd=root, env=environment(shop), capture_output=True, text=True, timeout=300, check=False
+        [*preloaded.python(), *COMMAND[1:], *argv],
+        cwd=root,
+        env=environment(shop),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -144,7 +151,7 @@ def test_what_must_be_made_again_is_made_again_and_said(shop):
 def test_its_champion_is_served(opened, tmp_path):
     with (tmp_path / "log").open("w") as log:
         server = subprocess.Popen(
-            [*COMMAND, "serve", "--port=0", "--rest_api_port=0"],
+            [*preloaded.python(), *COMMAND[1:], "serve", "--port=0", "--rest_api_port=0"],
             cwd=Path(__file__).parents[2],
             env=environment(opened),
             stdout=subprocess.PIPE,

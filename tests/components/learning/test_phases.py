@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ import pytest
 
 from kilnworks.components.train import TrainConfig, train
 from kilnworks.schemas.errors import ConfigError, UnknownName
+from tests import preloaded
 from tests.components.learning.replica_runs import weights
 from tests.components.learning.training_examples import context, customers
 
@@ -45,7 +45,7 @@ def lines(path: Path) -> list[dict[str, str]]:
 def process(root: Path, *runs: dict) -> int:
     """Exit status of a process with these trainings."""
     (root / "runs.json").write_text(json.dumps(runs))
-    command = [sys.executable, "-m", "tests.components.learning.replica_runs", str(root / "runs.json")]
+    command = [*preloaded.python(), "-m", "tests.components.learning.replica_runs", str(root / "runs.json")]
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     return subprocess.run(command, check=False, env=env, timeout=500, capture_output=True).returncode
 

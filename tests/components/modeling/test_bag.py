@@ -110,6 +110,7 @@ def test_a_bag_without_a_text_says_what_to_do():
 def test_the_members_are_trained_to_the_logistic_regression_of_scikit_learn():
     """With the same prior, the plain member of words ends where scikit-learn's solver ends."""
     import keras
+    import tensorflow as tf
     from sklearn.linear_model import LogisticRegression
 
     keras.utils.set_random_seed(0)
@@ -131,7 +132,8 @@ def test_the_members_are_trained_to_the_logistic_regression_of_scikit_learn():
     model = bag.network([text], task)
     trained = bag.training(model, task)
     trained.compile(keras.optimizers.Adam(0.1), task.loss())
-    trained.fit({"t": numbers}, y[:, None].astype("float32"), batch_size=rows, epochs=400, verbose=0)
+    steps = tf.data.Dataset.from_tensors(({"t": numbers}, y[:, None].astype("float32"))).repeat(400)
+    trained.fit(steps, shuffle=False, verbose=0)
     layer = model.get_layer("effects_t")
     idf = np.asarray(layer.idf)
     dense = np.zeros((rows, vocabulary))

@@ -1,0 +1,150 @@
+"""Commands in processes of their own that find TensorFlow and Great Expectations loaded.
+
+Loading both takes longer than most commands do. ``python()`` stands for ``[sys.executable]`` before ``-m MODULE
+WORDS``: a small program that hands its words, folder, environment and streams to a process that has loaded both and
+has run nothing of either. That one forks, and the fork runs the module as a fresh interpreter would. The small program
+passes SIGINT and SIGTERM on and ends as the module ends; where it is killed, so is the module, a moment later. What
+looks at how a process starts, at what it imports or at its hash seed, or sends it SIGKILL, starts it the usual way.
+"""
+
+import atexit
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+STREAMS = (0, 1, 2)
+
+
+def python() -> list[str]:
+    """The beginning of a command; the first call starts the process that is forked, which ends with this one."""
+    return [sys.executable, "-I", "-S", __file__, "ask", _address()] if sys.platform == "linux" else [sys.executable]
+
+
+@cache
+def _address() -> str:
+    folder = tempfile.TemporaryDirectory(prefix="kilnworks-preloaded-")
+    path, log = f"{folder.name}/socket", Path(folder.name, "log")
+    command = [sys.executable, "-m", "tests.preloaded", "listen", path]
+    with log.open("w") as errors:
+        listener = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
+    assert listener.stdin is not None and listener.stdout is not None
+    with listener.stdout as told:
+        assert told.readline(), log.read_text()
+
+    def end() -> None:
+        listener.communicate()  # closes its input
+        folder.cleanup()
+
+    atexit.register(end)
+    return path
+
+
+def ask(address: str, words: list[str]) -> int:
+    """Let a module run with our streams; its exit code, or minus the signal that ended it."""
+    request = json.dumps({"words": words, "folder": str(Path.cwd()), "environment": dict(os.environ)}).encode()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.connect(address)
+        socket.send_fds(listener, [len(request).to_bytes(4, "big")], STREAMS)
+        listener.sendall(request)
+        with listener.makefile("r") as told:
+            module = int(told.readline())
+
+            def pass_on(number: int, frame: FrameType | None) -> None:
+                os.kill(module, number)
+
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, pass_on)
+            return int(told.readline())
+
+
+def listen(address: str) -> dict[str, Any] | None:
+    """Fork for each that asks, until the input ends; returns in a fork what it is to run, and None at the end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for those who asked
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        listener.listen()
+        os.write(1, b"ready\n")
+        while True:
+            if 0 in select.select([listener, 0], [], [])[0]:
+                return None
+            asked, _ = listener.accept()
+            if os.fork() == 0:
+                return _forked(asked)
+            asked.close()
+
+
+def _forked(asked: socket.socket) -> dict[str, Any]:
+    """Fork once more; the one waits and tells, the other returns with its streams in place."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    size, streams, _, _ = socket.recv_fds(asked, 4, len(STREAMS))
+    with asked.makefile("rb") as stream:
+        request: dict[str, Any] = json.loads(stream.read(int.from_bytes(size, "big")))
+    module = os.fork()
+    if module:
+        for stream in streams:
+            os.close(stream)
+        _wait(module, asked)
+    asked.close()
+    for stream, place in zip(streams, STREAMS, strict=True):
+        os.dup2(stream, place)
+        os.close(stream)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    return request
+
+
+def _wait(module: int, asked: socket.socket) -> None:
+    """Tell the number of the process and how it ends; kill it where nobody listens any more. Does not return."""
+    try:
+        asked.sendall(f"{module}\n".encode())
+        ended = os.pidfd_open(module)
+        if ended not in select.select([asked, ended], [], [])[0]:
+            os.kill(module, signal.SIGKILL)
+        code = os.waitstatus_to_exitcode(os.waitpid(module, 0)[1])
+        asked.sendall(f"{code}\n".encode())
+    finally:
+        os._exit(0)
+
+
+def become(words: list[str], folder: str, environment: dict[str, str]) -> None:
+    """Run ``-m MODULE WORDS`` as ``python`` would in that folder and environment."""
+    flag, module, *rest = words
+    assert flag == "-m", words
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    before = [folder, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
+    sys.path[:] = [*before, *(place for place in sys.path if place not in (str(ROOT), "", *before))]
+    sys.argv = [module, *rest]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    role, place, *words = sys.argv[1:]
+    if role == "ask":
+        code = ask(place, words)
+        if code < 0:
+            if -code != signal.SIGKILL:  # which has no handler to take away
+                signal.signal(-code, signal.SIG_DFL)
+            os.kill(os.getpid(), -code)
+        sys.exit(code)
+    from kilnworks.pipelines.cli.quiet import LARGE, quiet_libraries
+
+    quiet_libraries()
+    for library in LARGE:
+        import_module(library)
+    asked_for = listen(place)
+    if asked_for is not None:
+        become(**asked_for)

@@ -1,0 +1,83 @@
+"""A forked command is to its module what a fresh interpreter is."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import preloaded
+from tests.waiting import until
+
+pytestmark = pytest.mark.slow
+
+SAYS = """
+import json, os, pathlib, sys
+import beside
+print(json.dumps([sys.argv, os.getcwd(), dict(os.environ), sys.path[:2], __name__, beside.HERE, sys.stdin.read()]))
+print("an error", file=sys.stderr)
+sys.exit(7)
+"""
+WAITS = """
+import atexit, os, pathlib, sys, time
+atexit.register(pathlib.Path("ended").touch)
+pathlib.Path("process").write_text(f"{os.getpid()}\\n")
+try:
+    print("waits", flush=True)
+    time.sleep(600)
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "says.py").write_text(SAYS)
+    (tmp_path / "waits.py").write_text(WAITS)
+    (tmp_path / "loaded.py").write_text("import sys; print({'tensorflow', 'great_expectations'} <= set(sys.modules))")
+    (tmp_path / "dies.py").write_text("import os, sys; os.kill(os.getpid(), int(sys.argv[1]))")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/beside.py").write_text("HERE = __file__")
+    return tmp_path
+
+
+def test_words_folder_environment_path_streams_and_code_are_those_of_an_interpreter(folder: Path) -> None:
+    environment = {"PYTHONPATH": str(folder / "elsewhere"), "WORD": "Geschäft 店", "PATH": os.environ["PATH"]}
+    plain, forked = (
+        subprocess.run(
+            [*python, "-m", "says", "one", "--two=ü"],
+            cwd=folder, env=environment, input="given", capture_output=True, text=True, check=False,
+        )
+        for python in ([sys.executable], preloaded.python())
+    )  # fmt: skip
+    assert plain.returncode == 7 and '"given"' in plain.stdout
+    assert (forked.returncode, forked.stdout, forked.stderr) == (plain.returncode, plain.stdout, plain.stderr)
+
+
+def test_the_libraries_are_loaded(folder: Path) -> None:
+    said = subprocess.run([*preloaded.python(), "-m", "loaded"], cwd=folder, capture_output=True, text=True, check=True)
+    assert said.stdout == "True\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "whole"), [(signal.SIGINT, 130, True), (signal.SIGTERM, -15, False), (signal.SIGKILL, -9, False)]
+)
+def test_a_signal_ends_the_module(folder: Path, sent: signal.Signals, code: int, whole: bool) -> None:
+    command = [*preloaded.python(), "-m", "waits"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "waits\n"
+        process.send_signal(sent)
+        assert process.wait() == code
+    module = Path("/proc", (folder / "process").read_text().strip())
+    assert until(lambda: not module.exists())
+    assert (folder / "ended").exists() == whole
+
+
+@pytest.mark.parametrize("own", [signal.SIGKILL, signal.SIGABRT])
+def test_a_module_that_dies_of_a_signal_is_told_by_it(folder: Path, own: signal.Signals) -> None:
+    done = subprocess.run(
+        [*preloaded.python(), "-m", "dies", str(int(own))], cwd=folder, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (-own, b"")
