@@ -61,9 +61,10 @@ def project(tmp_path_factory):
     (folder / "rooms.csv").write_text("\n".join(["temperature,room,at,heated", *lines]) + "\n")
     environment = {**os.environ, "KILNWORKS_ROOT": str(folder), "TF_CPP_MIN_LOG_LEVEL": "3"}
     environment.pop("MLFLOW_TRACKING_URI", None)
-    command = [sys.executable, "-m", "kilnworks", "run", "rooms"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    for arguments in (["run", "rooms"], ["mlflow", "--once"]):
+        command = [sys.executable, "-m", "kilnworks", *arguments]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
 
