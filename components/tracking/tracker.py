@@ -1,69 +1,61 @@
-"""Send a run to MLflow. The store is the truth: a tracker that cannot be reached is a warning, never an error."""
+"""Send runs to MLflow. The store is the truth: a tracker that cannot be reached is a warning, never an error."""
 
-import importlib.metadata
 import logging
 import os
 from pathlib import Path
 
-from kilnworks.components.tracking.collect import TrackedRun, collect
-from kilnworks.components.tracking.schema import read_schema
-from kilnworks.components.tracking.sqlite import WrongRevision, write_run
+from kilnworks.components.tracking.collect import collect
 from kilnworks.schemas.masking import masked, remember
 from kilnworks.schemas.secret import SecretUrl
 
+VARIABLE = "MLFLOW_TRACKING_URI"
+"""Where a tracking server is, as for MLflow itself; every run is sent there when it has ended."""
 CREDENTIALS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 """Variables from which MLflow takes what it signs in with."""
 LOG = logging.getLogger(__name__)
 
 
 def default_uri(store: Path) -> str:
-    """The database that a store brings along."""
+    """The database of MLflow that a store may hold, which ``kilnworks mlflow`` fills."""
     return f"sqlite:///{(store / 'mlflow' / 'mlflow.db').absolute()}"
 
 
-def track_run(run_dir: Path, store_root: Path) -> str | None:
-    """Send the run in ``run_dir`` to ``$MLFLOW_TRACKING_URI``, or to the store's own database.
+def default_artifacts(store: Path) -> Path:
+    """Where the files of runs lie of which that database knows."""
+    return (store / "mlflow" / "artifacts").absolute()
 
-    Parameters, learning curves by epoch, the evaluation, figures, fingerprints as tags, and the published version with
-    the alias ``champion``, which ``mlflow.pyfunc.load_model("models:/NAME@champion")`` opens: where it is served from,
-    or in the copy that a tracking server has. Sending a run again updates it.
 
-    Returns:
-        MLflow's id of the run; None, and a warning in the log, where the tracker could not be written.
-    """
-    uri = SecretUrl(os.environ.get("MLFLOW_TRACKING_URI") or default_uri(store_root))
+def configured() -> SecretUrl | None:
+    """The tracking server that the surroundings name; None where they name none."""
     for name in CREDENTIALS:
         remember(os.environ.get(name, ""))
+    given = os.environ.get(VARIABLE)
+    return SecretUrl(given) if given else None
+
+
+def track_run(run_dir: Path) -> str | None:
+    """Send the run in ``run_dir`` to ``$MLFLOW_TRACKING_URI``; nothing, and no MLflow, where that is not set.
+
+    Settings that differ from the defaults, learning curves by epoch, the evaluation, the data set, figures,
+    fingerprints as tags, and a copy of the published version with the alias ``champion``, which
+    ``mlflow.pyfunc.load_model("models:/NAME@champion")`` opens on any machine. Sending a run again updates it.
+
+    Returns:
+        MLflow's id of the run; None where no server is named and, with a warning in the log, where it did not take it.
+    """
+    uri = configured()
+    if uri is None:
+        return None
+    from kilnworks.components.tracking.client import connected
+
     try:
-        return _send(collect(run_dir), uri.reveal(), (store_root / "mlflow" / "artifacts").absolute())
+        with connected(uri.reveal()) as tracker:
+            return tracker.send(collect(run_dir))
     except Exception as error:  # whatever a tracker raises, the run has ended as it has
-        reason = masked(str(error)).strip().splitlines() or [type(error).__name__]
-        LOG.warning("MLflow at %s was not told of this run: %s", uri, reason[0])
+        LOG.warning("MLflow at %s was not told of this run: %s", uri, in_a_line(error))
         return None
 
 
-def _send(run: TrackedRun, uri: str, artifacts: Path) -> str:
-    """The short way where it leads there, else by MLflow's client."""
-    database = _sqlite_file(uri)
-    if database is not None and (database.is_file() or _installed() in ("", read_schema().mlflow)):
-        try:
-            return write_run(run, database, artifacts)
-        except WrongRevision as other:
-            LOG.info("%s; MLflow's own client writes it", other)
-    from kilnworks.components.tracking.client import send_run
-
-    return send_run(run, uri, artifacts)
-
-
-def _sqlite_file(uri: str) -> Path | None:
-    """The file behind ``sqlite:///relative`` or ``sqlite:////absolute``; None for every other address."""
-    scheme, _, path = uri.partition(":///")
-    return Path(path) if scheme == "sqlite" and path and "?" not in path else None
-
-
-def _installed() -> str:
-    """Version of MLflow here; empty where it is not installed."""
-    try:
-        return importlib.metadata.version("mlflow")
-    except importlib.metadata.PackageNotFoundError:
-        return ""
+def in_a_line(error: Exception) -> str:
+    """What a tracker raised, in one line without secrets."""
+    return (masked(str(error)).strip().splitlines() or [type(error).__name__])[0]

@@ -19,6 +19,7 @@ from kilnworks.pipelines.cli.init import init
 from kilnworks.pipelines.cli.landed import landed
 from kilnworks.pipelines.cli.metrics import metrics
 from kilnworks.pipelines.cli.new import new
+from kilnworks.pipelines.cli.tracking import mlflow
 from kilnworks.schemas.errors import EXIT_INTERRUPTED, KilnworksError, StepSkipped
 from kilnworks.schemas.extras import missing_extra
 
@@ -58,6 +59,7 @@ app.command("load")(serving.load)
 app.command("serve", context_settings=serving.PASS_THROUGH, add_help_option=False)(serving.serve)
 app.command("doctor")(looking.doctor)
 app.command("metrics")(metrics)
+app.command("mlflow")(mlflow)
 app.command("prune")(upkeep.prune_store)
 app.add_typer(serving.serving_app, name="serving")
 app.add_typer(contract_app, name="contract")

@@ -1,4 +1,4 @@
-"""What every run ends with, however it went: its report, and its figures in MLflow."""
+"""What every run ends with, however it went: its report, and its figures in MLflow where a server is configured."""
 
 import shutil
 from pathlib import Path
@@ -15,10 +15,10 @@ TRACKED = "mlflow.json"
 
 
 def finish_run(run: Run) -> Path:
-    """Write the report of a run and send its figures to the tracker.
+    """Write the report of a run, and send its figures to the tracking server where one is configured.
 
     Returns:
-        The report. A tracker that cannot be reached is a warning, never an error. Where the run's model has gone live,
+        The report. A server that cannot be reached is a warning, never an error. Where the run's model has gone live,
         the report of the run whose model it replaced is written anew, because that one is no longer the champion.
     """
     from kilnworks.components.reporting.report import write_report
@@ -26,7 +26,7 @@ def finish_run(run: Run) -> Path:
 
     with explained(run.store.root), whole_run(run) as seen:
         report = _kept(write_report(seen.path), run)
-        tracked = track_run(seen.path, run.store.root)
+        tracked = track_run(seen.path)
         if tracked is not None:
             write_json(run.path / TRACKED, {"run_id": tracked})
     if _last_move(run.store, run.pipeline).get("run_id") == run.run_id:

@@ -34,6 +34,7 @@ from kilnworks.pipelines.core.store import Run, locked
 from kilnworks.schemas.artifacts import Artifact
 from kilnworks.schemas.closure.remembered import remembered_imports
 from kilnworks.schemas.context import Progress, RunContext
+from kilnworks.schemas.defaults import not_default
 from kilnworks.schemas.errors import KilnworksError, StepFailed, StepSkipped, StoreError
 from kilnworks.schemas.masking import masked_tree
 
@@ -245,6 +246,7 @@ def _make(
             "step": step.name,
             "component": step.component,
             "config": step.config.without_secrets(),
+            "not_default": not_default(step.config),
             "inputs": lineage,
             "fingerprint": fingerprint,
             "format": FORMAT,

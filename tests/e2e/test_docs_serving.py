@@ -63,9 +63,10 @@ def project(tmp_path_factory):
     (folder / "rooms.csv").write_text("\n".join(["temperature,room,at,heated", *lines]) + "\n")
     environment = {**os.environ, "KILNWORKS_ROOT": str(folder), "TF_CPP_MIN_LOG_LEVEL": "3"}
     environment.pop("MLFLOW_TRACKING_URI", None)
-    command = [*preloaded.python(), "-m", "kilnworks", "run", "rooms"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    for arguments in (["run", "rooms"], ["mlflow", "--once"]):
+        command = [*preloaded.python(), "-m", "kilnworks", *arguments]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
 

@@ -81,12 +81,25 @@ def test_a_planted_secret_is_nowhere(place, fails, project, monkeypatch, capfd):
     fields = form(load("shop"))
     assert leaks(repr(fields)) == []
     assert changed(load("shop"), {field.name: field.default for field in fields}) == {}
-    assert (root / "store/mlflow/mlflow.db").is_file()
     (run,) = (root / "store/runs/shop").iterdir()
     if not fails:
         shown = json.loads((run / "call/manifest.json").read_text())["config"]
         assert "***" in json.dumps(shown) or "${SHOP_PASSWORD}" in json.dumps(shown)
         assert (run / "call/used.txt").read_text() == {"option": "2"}.get(place, "1" if place != "reference" else "11")
+
+
+@pytest.mark.slow
+def test_a_planted_secret_is_not_brought_into_mlflow(project, monkeypatch, capfd):
+    monkeypatch.setenv("SHOP_PASSWORD", PLANTED)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for place in ("user part", "reference"):
+        root = project(PLACES[place].format(raw=PLANTED, quoted=quote(PLANTED, safe="")) + ", fails=False")
+        assert main(["run", "shop"]) == 0
+    assert main(["mlflow", "--once"]) == 0
+    said = "".join(capfd.readouterr())
+    assert "shop: 2 brought in" in said
+    assert (root / "store/mlflow/mlflow.db").is_file()
+    assert "Zq8" not in said and leaks(said, root / "store") == []
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,9 @@ from hypothesis import strategies as st
 from kilnworks.components.exporting.inputs import described_features
 from kilnworks.components.exporting.pyfunc import ServedModel, tensor
 from kilnworks.components.features.raw import raw_array
-from kilnworks.components.tracking.tracker import track_run
+from kilnworks.components.tracking.client import connected
+from kilnworks.components.tracking.collect import collect
+from kilnworks.components.tracking.tracker import default_artifacts, default_uri
 from kilnworks.schemas.contract import Contract
 from tests.components.exporting.portable import exported
 from tests.components.features import tabular
@@ -151,10 +153,10 @@ def test_mlflow_opens_a_model_by_its_folder_and_the_live_one_by_its_alias(tmp_pa
     servable = exported(tmp_path, tabular.contract(), rows, _network(), tabular.SETTINGS)
     store = tmp_path / "store"
     run = InventedRun(store).done()
+    default_artifacts(store).mkdir(parents=True)
     shutil.copytree(servable.saved_model, store / "serving/churn/3", dirs_exist_ok=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        assert track_run(run.path, store)
+    with connected(default_uri(store), default_artifacts(store)) as tracker:
+        tracker.send(collect(run.path))
     frame = _frame(rows.head(30)).set_index(pd.Index(range(100, 130)))
     frame["opened"] = frame["opened"].map(lambda m: None if pd.isna(m) else m.isoformat())
     frame.to_pickle(tmp_path / "rows.pickle")
