@@ -1,0 +1,278 @@
+"""Kept transports in place of ours: the same engine behind each, as a share of the concrete function's own speed.
+
+``python -m bench.transports [--rounds 3] [--seconds 1.0] [--only grpc] [--idle 10000]``
+
+Each variant is a process of its own on the loopback interface; in every round each of them is asked in turn between two
+measurements of the function in this process (``bench.serving``). Those that this project does not install are left out
+(``pip install granian`` brings the last two).
+"""
+
+import argparse
+import asyncio
+import contextlib
+import importlib.util
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from bench.serving import MODEL, POINTS, ROOT, Measured, Point, Reference, export_models, measure
+
+THREADS = 16
+IDLE_SECONDS = 60.0
+NEEDED = {"uvicorn-threads": "uvicorn", "uvicorn-loop": "uvicorn", "granian-asgi": "granian", "granian-wsgi": "granian"}
+VARIANTS = {
+    "grpc": ("direct", "grpc.server", "grpc.aio-threads", "grpc.aio-loop"),
+    "rest": ("ours", "uvicorn-threads", "uvicorn-loop", "granian-asgi", "granian-wsgi"),
+}
+
+
+def engine():
+    """The engine with the digits model, loaded."""
+    from kilnworks.components.serving.process.assembly import make_engine
+    from kilnworks.components.serving.settings.flags import Flags
+    from kilnworks.components.serving.versions.model_config import config_of
+
+    made = make_engine(Flags())
+    made.core.reload(config_of({MODEL: os.environ["BENCH_MODEL"]}), 60)
+    return made
+
+
+def answering() -> Callable:
+    """The REST application: one request -> one response; blocks."""
+    from kilnworks.components.serving.batching.resumable import wait_for
+    from kilnworks.components.serving.rest.application import Application
+    from kilnworks.components.serving.rest.limits import Limits
+    from kilnworks.components.serving.rest.messages import Response
+    from kilnworks.components.serving.settings.options import RestOptions
+
+    application = Application(engine(), RestOptions(0, THREADS), Limits(), None)
+
+    def answer(request):
+        found = application(request)
+        return found if isinstance(found, Response) else wait_for(found)
+
+    return answer
+
+
+def asgi(in_threads: bool) -> Callable:
+    """The application for a server of ASGI; a run is computed in a thread, or in the loop (where it blocks others)."""
+    from kilnworks.components.serving.rest.messages import Request
+
+    answer, pool = answering(), ThreadPoolExecutor(THREADS)
+
+    async def application(scope, receive, send):
+        if scope["type"] != "http":
+            return
+        body, more = b"", True
+        while more:
+            event = await receive()
+            body, more = body + event.get("body", b""), event.get("more_body", False)
+        request = Request(scope["method"], scope["path"], dict(scope["headers"]), body, True)
+        if in_threads:
+            response = await asyncio.get_running_loop().run_in_executor(pool, answer, request)
+        else:
+            response = answer(request)
+        headers = [(b"content-type", response.content_type or b""), (b"content-length", b"%d" % len(response.body))]
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": response.body})
+
+    return application
+
+
+def wsgi() -> Callable:
+    """The application for a server of WSGI, which calls it in a thread."""
+    from kilnworks.components.serving.rest.messages import Request
+
+    answer = answering()
+
+    def application(environ, start_response):
+        request = Request(environ["REQUEST_METHOD"], environ["PATH_INFO"], {}, environ["wsgi.input"].read(), True)
+        response = answer(request)
+        headers = [("content-type", "application/json"), ("content-length", str(len(response.body)))]
+        start_response(f"{response.status} -", headers)
+        return [response.body]
+
+    return application
+
+
+def serve_rest(variant: str, port: int) -> None:
+    """Serve until the process is ended."""
+    if variant == "ours":
+        from kilnworks.components.serving import rest
+        from kilnworks.components.serving.settings.options import RestOptions
+
+        running = rest.start(engine(), RestOptions(port, THREADS, host="127.0.0.1"))
+        threading.Event().wait()
+        running.stop(1)
+    elif variant.startswith("uvicorn"):
+        import uvicorn
+
+        application = asgi(in_threads=variant.endswith("threads"))
+        uvicorn.run(application, port=port, log_level="error", loop="uvloop", http="httptools", lifespan="off")
+    elif variant == "granian-asgi":
+        from granian.server.embed import Server
+
+        asyncio.run(Server(asgi(True), port=port, interface="asgi", log_enabled=False, backlog=2048).serve())
+    else:
+        from granian import Granian
+
+        options = {"interface": "wsgi", "blocking_threads": THREADS, "log_enabled": False, "factory": True}
+        Granian("bench.transports:wsgi", port=port, backlog=2048, **options).serve()
+
+
+def serve_grpc(variant: str, port: int) -> None:
+    """Serve until the process is ended."""
+    from kilnworks.components.serving.grpc.methods import methods
+    from kilnworks.components.serving.grpc.options import GrpcOptions
+    from kilnworks.components.serving.grpc.server import start_grpc
+
+    made, options = engine(), GrpcOptions(port)
+    if variant in ("direct", "grpc.server"):
+        running = start_grpc(methods(made), options, made.batches, portable=variant == "grpc.server")
+        threading.Event().wait()
+        running.stop(1)  # never reached: a server of grpcio that nobody holds ends
+    asyncio.run(serve_aio(methods(made), options, in_threads=variant.endswith("threads")))
+
+
+async def serve_aio(methods: dict[str, Callable], options, in_threads: bool) -> None:
+    """The methods behind ``grpc.aio``."""
+    import grpc
+
+    from kilnworks.components.serving.batching.resumable import wait_for
+    from kilnworks.components.serving.grpc.portable import _PortableCall
+
+    pool = ThreadPoolExecutor(THREADS)
+
+    def handler(method):
+        def compute(data, context):
+            answer = method(data, _PortableCall(context))
+            return answer if isinstance(answer, bytes) else wait_for(answer)
+
+        async def answer(data, context):
+            if in_threads:
+                return await asyncio.get_running_loop().run_in_executor(pool, compute, data, context)
+            return compute(data, context)
+
+        return grpc.unary_unary_rpc_method_handler(answer)
+
+    class Handlers(grpc.GenericRpcHandler):
+        def service(self, details):
+            return handlers.get(details.method)
+
+    handlers = {name: handler(method) for name, method in methods.items()}
+    server = grpc.aio.server(options=options.channel_options())
+    server.add_generic_rpc_handlers((Handlers(),))
+    server.add_insecure_port(options.addresses()[0])
+    await server.start()
+    await server.wait_for_termination()
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def reachable(port: int) -> bool:
+    """Whether somebody listens."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+@contextlib.contextmanager
+def server(protocol: str, variant: str, model: Path) -> Iterator[tuple[subprocess.Popen, int]]:
+    """A process that serves one variant; yields it and its port."""
+    port = free_port()
+    command = [sys.executable, "-m", "bench.transports", "--serve", protocol, variant, str(port)]
+    environment = {**os.environ, "BENCH_MODEL": str(model)}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 90
+        while not reachable(port) and time.monotonic() < until and process.poll() is None:
+            time.sleep(0.2)
+        yield process, port
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def line(point: Point, variant: str, runs: Sequence[Measured]) -> str:
+    """A line of the table."""
+    ratios = [run.ratio for run in runs]
+    middle, errors = statistics.median(ratios), sum(run.errors for run in runs)
+    enough = "yes" if middle >= point.target and not errors else "no"
+    spread = f"**{middle:.2f}** ({min(ratios):.2f} - {max(ratios):.2f})"
+    return f"| {variant} | {point.batch} | {point.clients} | {spread} | {point.target:.2f} | {enough} | {errors} |"
+
+
+def idle(port: int, count: int) -> str:
+    """How many connections stay open beside each other, and how long one request takes meanwhile."""
+    held: list[socket.socket] = []
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            while len(held) < count:
+                held.append(stack.enter_context(socket.create_connection(("127.0.0.1", port), 5)))
+        started = time.perf_counter()
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/models/{MODEL}", timeout=IDLE_SECONDS) as answer:
+                told = f"{answer.status} after {(time.perf_counter() - started) * 1e3:.0f} ms"
+        except OSError as error:
+            told = f"none: {error}"
+    return f"{len(held)} idle connections, answer {told}"
+
+
+def compare(protocol: str, arguments: argparse.Namespace, model: Path, reference: Reference) -> None:
+    """Measure the variants of one protocol, and print the table."""
+    points = [point for point in POINTS if point.protocol == protocol]
+    variants = [v for v in VARIANTS[protocol] if v not in NEEDED or importlib.util.find_spec(NEEDED[v])]
+    key = "grpc_port" if protocol == "grpc" else "rest_api_port"
+    print(f"\n| {protocol} | batch | clients | ratio (lowest - highest) | to reach | reached | errors |")
+    print("|---|---|---|---|---|---|---|", flush=True)
+    with contextlib.ExitStack() as stack:
+        ports = {v: stack.enter_context(server(protocol, v, model))[1] for v in variants}
+        for point in points:
+            runs: dict[str, list[Measured]] = {variant: [] for variant in variants}
+            for _ in range(arguments.rounds):
+                for variant, port in ports.items():
+                    runs[variant].append(measure(point, {key: port}, reference, arguments.seconds))
+            for variant in variants:
+                print(line(point, variant, runs[variant]), flush=True)
+        for variant, port in ports.items():
+            if protocol == "rest" and arguments.idle:
+                print(f"{variant}: {idle(port, arguments.idle)}", flush=True)
+
+
+def main() -> None:
+    """Compare, or serve one variant (for the comparison)."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=1.0)
+    parser.add_argument("--only", choices=sorted(VARIANTS), help="only this protocol")
+    parser.add_argument("--idle", type=int, default=0, help="idle connections to hold open")
+    parser.add_argument("--serve", nargs=3, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if arguments.serve:
+        protocol, variant, port = arguments.serve
+        return serve_grpc(variant, int(port)) if protocol == "grpc" else serve_rest(variant, int(port))
+    with tempfile.TemporaryDirectory() as temporary:
+        export_models(Path(temporary))
+        reference = Reference(Path(temporary))
+        for protocol in VARIANTS:
+            if arguments.only in (None, protocol):
+                compare(protocol, arguments, Path(temporary) / MODEL, reference)
+
+
+if __name__ == "__main__":
+    main()
