@@ -170,12 +170,12 @@ def _predictions(
     import polars as pl
 
     from kilnworks.components.features.transform import FeatureTransform
-    from kilnworks.components.learning.arrays import Encoder
     from kilnworks.components.learning.predict import answered, forward, outputs, piece_rows
+    from kilnworks.components.learning.windows import encoder_of
     from kilnworks.components.modeling.kept import load_trained
 
     transform = FeatureTransform.load(model.transform)
-    encoder = Encoder(transform, type(task))
+    encoder = encoder_of(transform, type(task), examples)
     run = forward(load_trained(model), transform)
     needed = [*task.needed(model.contract), *config.slices] or [*model.contract.features][:1]
     columns = list(dict.fromkeys(needed))
@@ -190,11 +190,11 @@ def _predictions(
 def _encoded(model: Model, task: "Task", examples: CheckedExamples, split: str) -> "Iterator[dict[str, NDArray[Any]]]":
     """The encoded rows of a split, part by part."""
     from kilnworks.components.features.transform import FeatureTransform
-    from kilnworks.components.learning.arrays import Encoder
     from kilnworks.components.learning.predict import piece_rows
+    from kilnworks.components.learning.windows import encoder_of
 
     transform = FeatureTransform.load(model.transform)
-    encoder = Encoder(transform, type(task))
+    encoder = encoder_of(transform, type(task), examples)
     return (transform.encode(frame) for frame in encoder.frames(examples.files(split), piece_rows(transform)))
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from kilnworks.components.exporting.skew import Skew
+    from kilnworks.components.features.transform import FeatureTransform
+    from kilnworks.components.tasks.base import Task
 
 
 class ExportConfig(Config):
@@ -70,10 +72,10 @@ def export(
 
     task = task_of(model)
     contract = task.served(model.contract)
-    rows = probed(contract, task.requests(_rows(examples, config)))
+    transform = FeatureTransform.load(model.transform)
+    rows = probed(contract, task.requests(_rows(task, transform, examples, config)))
     raw = raw_arrays(contract, rows)
     trained = load_trained(model)
-    transform = FeatureTransform.load(model.transform)
     servable = Servable(out)
     save(task, transform, trained, servable.saved_model)
     output = outputs(forward(trained), task.encoded_rows(rows, transform))
@@ -91,11 +93,19 @@ def export(
     return servable
 
 
-def _rows(examples: CheckedExamples, config: ExportConfig) -> "pl.DataFrame":
+def _rows(
+    task: "Task", transform: "FeatureTransform", examples: CheckedExamples, config: ExportConfig
+) -> "pl.DataFrame":
     import polars as pl
+
+    from kilnworks.components.learning.windows import WindowEncoder, encoder_of
 
     if config.split not in examples.splits:
         raise UnknownName("split", config.split, examples.splits)
+    encoder = encoder_of(transform, type(task), examples)
+    if isinstance(encoder, WindowEncoder):
+        windows = next(encoder.frames(examples.files(config.split), config.skew_rows))
+        return windows.select(list(transform.contract.features))
     columns = list(examples.contract.features)
     rows = pl.scan_parquet(examples.files(config.split), glob=False).select(columns).head(config.skew_rows).collect()
     if rows.is_empty():
