@@ -57,6 +57,7 @@ def export(
         DataUnreadable: the split has no rows to check with.
         UnknownName: no such split.
     """
+    from kilnworks.components.exporting.history import write_history
     from kilnworks.components.exporting.inputs import described_inputs
     from kilnworks.components.exporting.keras_file import write_keras_file
     from kilnworks.components.exporting.mlflow_model import write_mlflow
@@ -85,6 +86,8 @@ def export(
     write_json(servable.saved_model / CONTRACT_FILE, contract.model_dump(mode="json"))
     write_json(servable.saved_model / INPUTS_FILE, described_inputs(contract, examples.files("train")))
     write_task(task, (servable.saved_model / TASK_FILE).parent)
+    if examples.contract.series is not None:
+        write_history(servable.saved_model, examples)
     write_mlflow(servable.saved_model)
     described = {"task": task.kind, "parameters": trained.count_params()}
     if config.keras_file:

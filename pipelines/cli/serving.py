@@ -99,10 +99,8 @@ def predict(
     """
     quiet_libraries()
     from kilnworks.components.predicting.champion import (
-        champion_contract,
-        champion_task,
         in_process,
-        predictions,
+        predicted,
         through_server,
     )
     from kilnworks.components.predicting.spreadsheet import shown_as_text
@@ -112,12 +110,11 @@ def predict(
     opened.pull(f"champions/{name}.json")
     champion = read_champion(opened.root, name)
     follow_published(opened)
-    contract = champion_contract(champion)
     ask = through_server(champion, server, timeout_seconds) if server else in_process(champion)
     rows = 0
     with ExitStack() as stack:
         out = stack.enter_context(_replacing(output)) if output else sys.stdout
-        for i, frame in enumerate(predictions(file, contract, ask, like, champion_task(champion, contract))):
+        for i, frame in enumerate(predicted(file, champion, ask, like)):
             written = shown_as_text(frame) if for_spreadsheet else frame
             out.write(written.write_csv(include_header=i == 0))
             rows += frame.height
