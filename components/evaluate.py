@@ -191,13 +191,13 @@ def _predictions(
     import polars as pl
 
     from kilnworks.components.features.transform import FeatureTransform
-    from kilnworks.components.learning.arrays import Encoder
     from kilnworks.components.learning.explained import ROWS, explained
     from kilnworks.components.learning.predict import answered, forward, outputs, piece_rows
+    from kilnworks.components.learning.windows import encoder_of
     from kilnworks.components.modeling.kept import load_trained
 
     transform = FeatureTransform.load(model.transform)
-    encoder = Encoder(transform, type(task))
+    encoder = encoder_of(transform, type(task), examples)
     run = forward(load_trained(model), transform)
     needed = [*task.needed(model.contract), *config.slices] or [*model.contract.features][:1]
     columns = list(dict.fromkeys(needed))
@@ -212,13 +212,14 @@ def _predictions(
     def ask(rows: "pl.DataFrame") -> "Answers":
         return answered(task, outputs(run, encoder.encode(rows)))
 
-    told = explained(task, model.contract, pl.concat(some), ask, config)
+    windows = model.contract.series is not None
+    told = {} if windows else explained(task, model.contract, pl.concat(some), ask, config)
     return pl.concat(frames), answered(task, np.concatenate(parts)), told
 
 
 def _simple(model: Model, task: "Task", examples: CheckedExamples, config: EvaluateConfig) -> "Mapping[str, Answers]":
     """What simple models answer to the rows of the split."""
-    if not (config.simple_rows and "train" in examples.splits):
+    if not (config.simple_rows and "train" in examples.splits) or model.contract.series is not None:
         return {}
     from kilnworks.components.challenging.simple import simple_answers
     from kilnworks.components.features.transform import FeatureTransform
@@ -240,11 +241,11 @@ def _simple(model: Model, task: "Task", examples: CheckedExamples, config: Evalu
 def _encoded(model: Model, task: "Task", examples: CheckedExamples, split: str) -> "Iterator[dict[str, NDArray[Any]]]":
     """The encoded rows of a split, part by part."""
     from kilnworks.components.features.transform import FeatureTransform
-    from kilnworks.components.learning.arrays import Encoder
     from kilnworks.components.learning.predict import piece_rows
+    from kilnworks.components.learning.windows import encoder_of
 
     transform = FeatureTransform.load(model.transform)
-    encoder = Encoder(transform, type(task))
+    encoder = encoder_of(transform, type(task), examples)
     return (transform.encode(frame) for frame in encoder.frames(examples.files(split), piece_rows(transform)))
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from kilnworks.components.exporting.skew import Skew
+    from kilnworks.components.features.transform import FeatureTransform
+    from kilnworks.components.tasks.base import Task
 
 
 class ExportConfig(Config):
@@ -55,6 +57,7 @@ def export(
         DataUnreadable: the split has no rows to check with.
         UnknownName: no such split.
     """
+    from kilnworks.components.exporting.history import write_history
     from kilnworks.components.exporting.inputs import described_inputs
     from kilnworks.components.exporting.keras_file import write_keras_file
     from kilnworks.components.exporting.mlflow_model import write_mlflow
@@ -70,10 +73,10 @@ def export(
 
     task = task_of(model)
     contract = task.served(model.contract)
-    rows = probed(contract, task.requests(_rows(examples, config)))
+    transform = FeatureTransform.load(model.transform)
+    rows = probed(contract, task.requests(_rows(task, transform, examples, config)))
     raw = raw_arrays(contract, rows)
     trained = load_trained(model)
-    transform = FeatureTransform.load(model.transform)
     servable = Servable(out)
     save(task, transform, trained, servable.saved_model)
     output = outputs(forward(trained), task.encoded_rows(rows, transform))
@@ -83,6 +86,8 @@ def export(
     write_json(servable.saved_model / CONTRACT_FILE, contract.model_dump(mode="json"))
     write_json(servable.saved_model / INPUTS_FILE, described_inputs(contract, examples.files("train")))
     write_task(task, (servable.saved_model / TASK_FILE).parent)
+    if examples.contract.series is not None:
+        write_history(servable.saved_model, examples)
     write_mlflow(servable.saved_model)
     described = {"task": task.kind, "parameters": trained.count_params()}
     if config.keras_file:
@@ -91,11 +96,19 @@ def export(
     return servable
 
 
-def _rows(examples: CheckedExamples, config: ExportConfig) -> "pl.DataFrame":
+def _rows(
+    task: "Task", transform: "FeatureTransform", examples: CheckedExamples, config: ExportConfig
+) -> "pl.DataFrame":
     import polars as pl
+
+    from kilnworks.components.learning.windows import WindowEncoder, encoder_of
 
     if config.split not in examples.splits:
         raise UnknownName("split", config.split, examples.splits)
+    encoder = encoder_of(transform, type(task), examples)
+    if isinstance(encoder, WindowEncoder):
+        windows = next(encoder.frames(examples.files(config.split), config.skew_rows))
+        return windows.select(list(transform.contract.features))
     columns = list(examples.contract.features)
     rows = pl.scan_parquet(examples.files(config.split), glob=False).select(columns).head(config.skew_rows).collect()
     if rows.is_empty():

@@ -197,7 +197,7 @@ class LoadedPipeline:
     def _answers(self, path: Path) -> pl.DataFrame:
         import polars as pl
 
-        from kilnworks.components.predicting.champion import champion_contract, in_process, predictions
+        from kilnworks.components.predicting.champion import in_process, predicted
 
         store = self.store
         store.pull(f"champions/{self.name}.json")
@@ -206,4 +206,4 @@ class LoadedPipeline:
         like = source_of(registry.load(self.name))
         if self._asked is None or self._asked[0] != champion.path:
             self._asked = champion.path, in_process(champion)
-        return pl.concat(list(predictions(path, champion_contract(champion), self._asked[1], like)))
+        return pl.concat(list(predicted(path, champion, self._asked[1], like)))

@@ -30,6 +30,7 @@ from kilnworks.schemas.magnitudes import EXACT_IN_FLOAT32, as_limit, fits_int64,
 from kilnworks.schemas.number_format import NumberFormat
 from kilnworks.schemas.patterns import fault_of
 from kilnworks.schemas.reference import DriftThresholds, Reference
+from kilnworks.schemas.series import Series
 from kilnworks.schemas.words import listed
 
 Dtype = Literal["float", "int", "bool", "string", "datetime", "image"]
@@ -244,6 +245,8 @@ class Contract(Config):
     """Column that names a row: never missing, never twice, never a feature."""
     time: str | None = None
     """Column that says when a row was made; splits and drift windows follow it."""
+    series: Series | None = None
+    """That rows are moments of a series, whose label is forecast; left out where rows stand for themselves."""
     dates: dict[str, DateFormat] = Field(default_factory=dict)
     """How columns of dates are written where that is not ISO 8601: ``{sold: {format: "%d.%m.%Y"}}``."""
     ignore: tuple[str, ...] = ()
@@ -312,6 +315,25 @@ class Contract(Config):
                 raise ValueError(f"numbers: there is no column {name!r}; there are: {listed(self.columns)}")
             if dtypes.get(name, "int") not in ("int", "float"):
                 raise ValueError(f"numbers: column {name!r} has dtype {dtypes[name]}, not int or float")
+        return self
+
+    @model_validator(mode="after")
+    def _series_has_its_columns(self) -> Self:
+        if self.series is None:
+            return self
+        if self.time is None:
+            raise ValueError("series needs time: the column that says when a row was measured")
+        if self.label is None or self.label.classes is not None:
+            raise ValueError("series needs a label without classes: the number that is forecast")
+        for name in (*self.series.ahead, *([self.series.group] if self.series.group else [])):
+            if name not in self.features:
+                raise ValueError(f"series: there is no feature {name!r}; there are: {listed(self.features)}")
+        for name, feature in self.features.items():
+            if name == self.series.group:
+                if feature.dtype != "string":
+                    raise ValueError(f"series: the group {name!r} has dtype {feature.dtype}, wanted string")
+            elif feature.dtype not in ("float", "int", "bool") or feature.shape:
+                raise ValueError(f"series: feature {name!r} is no plain number; ignore it, or write it as numbers")
         return self
 
     @property

@@ -25,6 +25,10 @@ EXTRA = Path("assets.extra")
 CONTRACT_FILE = EXTRA / "contract.json"
 INPUTS_FILE = EXTRA / "inputs.json"
 TASK_FILE = EXTRA / "task.json"
+SERIES_FILE = EXTRA / "series.yaml"
+"""Of a model that forecasts: the contract of the rows that its windows are made of."""
+HISTORY_FILE = EXTRA / "history.parquet"
+"""Of a model that forecasts: the last window of rows of each group."""
 WARMUP_FILE = EXTRA / "tf_serving_warmup_requests"
 MLFLOW_FILE = Path("MLmodel")
 """What makes the SavedModel one of MLflow's models as well."""

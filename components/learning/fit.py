@@ -41,6 +41,7 @@ from kilnworks.components.learning.shown import TrainingColumns
 from kilnworks.components.learning.splits import Measure, Splits, fits_in_memory, held_splits, streamed_splits
 from kilnworks.components.learning.strategy import Placement, place, precision
 from kilnworks.components.learning.training import Training
+from kilnworks.components.learning.windows import WindowEncoder, encoder_of, window_splits
 from kilnworks.components.modeling.base import Architecture
 from kilnworks.components.modeling.custom import CustomModel
 from kilnworks.components.modeling.kept import keep
@@ -85,8 +86,11 @@ def fit(
     check_placed(settings.model_copy(update={"batch": batch}), placement.replicas, placement.kind)
     chosen = choose(examples.contract, settings.task, architecture.task)
     mode = _direction(settings, chosen, bool("val" in examples.splits and examples.rows("val")))
-    encoder = Encoder(transform, chosen)
-    task, splits = _read(settings, examples, encoder, batch, context.work / "row-groups")
+    encoder = encoder_of(transform, chosen, examples)
+    if isinstance(encoder, WindowEncoder):
+        task, splits = window_splits(settings, encoder, batch)
+    else:
+        task, splits = _read(settings, examples, encoder, batch, context.work / "row-groups")
     if settings.data:
         splits = own_batches(settings, settings.data, splits, examples, transform, batch)
     LOG.info("training on %d x %s: %s", placement.replicas, placement.kind, placement.why)

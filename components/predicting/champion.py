@@ -14,6 +14,8 @@ from kilnworks.components.predicting.images import takes_images
 from kilnworks.components.predicting.no_number import refuse_no_number
 from kilnworks.components.predicting.pieces import Arrays, Ask, in_pieces
 from kilnworks.components.predicting.rows import file_source, request_frames, row_words
+from kilnworks.components.predicting.series import continued
+from kilnworks.components.predicting.told_apart import told_apart
 from kilnworks.components.sources.base import Source
 from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.choose import choose, read_task
@@ -22,7 +24,7 @@ from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.errors import StoreError
 from kilnworks.schemas.files import plainly_named, read_json
 from kilnworks.schemas.saved_contract import read_saved
-from kilnworks.schemas.wire import CONTRACT_FILE, TASK_FILE
+from kilnworks.schemas.wire import CONTRACT_FILE, SERIES_FILE, TASK_FILE
 
 if TYPE_CHECKING:
     import polars as pl
@@ -48,6 +50,16 @@ def predictions(
             refuse_no_number(rows, answers, partial(_place, path, contract, like, seen))
             seen += rows.height
             yield answers.select(*names, *answers.columns)
+
+
+def predicted(path: Path, champion: ChampionRecord, ask: Ask, like: Source | None = None) -> Iterator[pl.DataFrame]:
+    """``predictions`` of the live model, each row told apart; of one that forecasts, for rows that go on where its training data end."""
+    if (Path(champion.path) / SERIES_FILE).is_file():
+        yield continued(path, Path(champion.path), ask, like)
+        return
+    contract = champion_contract(champion)
+    answers = predictions(path, contract, ask, like, champion_task(champion, contract))
+    yield from told_apart(answers, path, contract, like)
 
 
 def _place(path: Path, contract: Contract, like: Source | None, seen: int, row: int) -> str:

@@ -83,6 +83,8 @@ def _text(text: str) -> str:
 
 def _title(recipe: Recipe, label: str) -> str:
     what = choose(recipe.contract, of_model=recipe.model.task).title
+    if recipe.contract.series is not None:
+        return f"{what} of {named(label)}, {recipe.contract.series.horizon} steps ahead, from {recipe.rows:,} rows."
     if recipe.model.task is not None:
         return f"{what} among {recipe.rows:,} rows."
     return f"{what} of {named(label)}, from {recipe.rows:,} rows."
@@ -117,6 +119,7 @@ def _home(name: str) -> str:
         "Bag": "kilnworks.components.modeling.bag",
         "EvaluateConfig": "kilnworks.components.evaluate",
         "EarlyStopping": "kilnworks.components.learning.settings",
+        "Forecast": "kilnworks.components.modeling.forecast",
         "FeatureSettings": "kilnworks.components.features.settings",
         "PreprocessConfig": "kilnworks.components.preprocess",
         "Schedule": "kilnworks.components.learning.optimizers",

@@ -19,6 +19,8 @@ def start(
     query: str | None = None,
     decimals: Mapping[str, str] | None = None,
     positive: str | None = None,
+    horizon: int | None = None,
+    ahead: tuple[str, ...] = (),
 ) -> Recipe:
     """Look at data and decide on a first pipeline; see ``start_with_table`` and ``start_with_images``."""
     from kilnworks.components.starting.images import annotated, start_with_images
@@ -27,6 +29,12 @@ def start(
     from kilnworks.components.starting.unlabelled import is_asked, start_unlabelled
 
     kind = kind_of(data)
+    if horizon is not None:
+        from kilnworks.components.starting.series import start_with_series
+
+        return start_with_series(
+            name, data, kind, horizon=horizon, ahead=ahead, label=label, time=time, query=query, decimals=decimals
+        )
     if is_asked(label, task):
         return start_unlabelled(name, data, kind, label=label, task=task, time=time, query=query, decimals=decimals)
     if kind == "images" or annotated(data, kind):

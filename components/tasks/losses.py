@@ -78,3 +78,22 @@ def log_error(y_true: Any, y_pred: Any) -> Any:
     heavy-tailed distribution, as in Huber's and Cauchy's estimators). Targets are not looked at.
     """
     return keras.ops.log(keras.ops.mean(y_pred, axis=-1) + SMALL_ERROR)
+
+
+class Pinball(keras.losses.Loss):
+    """Pinball loss (Koenker & Bassett 1978) of values [N, H] against their quantiles [N, H, Q], over ``scale``.
+
+    Args:
+        shares: of each quantile, the share of values below it, [Q].
+        scale: a usual deviation, in the unit of the values.
+    """
+
+    def __init__(self, shares: Sequence[float], scale: float) -> None:
+        super().__init__(name="pinball")
+        self.shares, self.scale = tuple(shares), scale
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Loss of each row, [N]."""
+        shares = keras.ops.convert_to_tensor(self.shares, y_pred.dtype)
+        apart = (keras.ops.expand_dims(keras.ops.cast(y_true, y_pred.dtype), -1) - y_pred) / self.scale
+        return keras.ops.mean(keras.ops.maximum(shares * apart, (shares - 1) * apart), axis=(-2, -1))

@@ -17,6 +17,7 @@ from kilnworks.schemas.errors import ConfigError
 if TYPE_CHECKING:
     from kilnworks.components.starting.recipe import Recipe
 
+FORECAST = "forecast"
 _RESERVED = ("cli_", "contract_", "_")
 """How names of files in ``pipelines/`` begin that are no definitions."""
 
@@ -46,6 +47,12 @@ def new(
         list[str] | None,
         typer.Option(help="Decimal sign of a column, price=, or price=.; may be repeated [default: found]"),
     ] = None,
+    horizon: Annotated[
+        int | None, typer.Option(min=1, max=10_000, help="Rows are moments of a series: forecast so many steps ahead.")
+    ] = None,
+    known_ahead: Annotated[
+        str | None, typer.Option(help="Columns that are known for the steps ahead, such as temp,humidity.")
+    ] = None,
     query: Annotated[str | None, typer.Option(help="SELECT, or name of a table, for a database.")] = None,
     root: Annotated[
         Path | None, typer.Option(help="Project folder [default: $KILNWORKS_ROOT or the current one]")
@@ -63,10 +70,16 @@ def new(
     from kilnworks.components.starting.start import start
     from kilnworks.components.tasks.asked import as_asked
 
-    wanted = as_asked(task)
+    wanted = None if task == FORECAST else as_asked(task)
 
     decimals = parse_decimals(decimal or [])
-    recipe = start(name, data, label=label, task=wanted, time=time, query=query, decimals=decimals, positive=positive)
+    ahead = tuple(one.strip() for one in (known_ahead or "").split(",") if one.strip())
+    if horizon is None and (ahead or task == FORECAST):
+        raise ConfigError(f"--{'known-ahead' if ahead else 'task forecast'} alone", "--horizon too", "add --horizon 24")
+    recipe = start(
+        name, data, label=label, task=wanted, time=time, query=query, decimals=decimals,
+        positive=positive, horizon=horizon, ahead=ahead,
+    )  # fmt: skip
     _write(name, recipe, folder, contract, definition)
     _tell(name, recipe, folder, contract, definition)
 

@@ -98,28 +98,19 @@ def predict(
     One CSV line a row: the key or the number of the row, then the class and every class's probability, or the value.
     """
     quiet_libraries()
-    from kilnworks.components.predicting.champion import (
-        champion_contract,
-        champion_task,
-        in_process,
-        predictions,
-        through_server,
-    )
+    from kilnworks.components.predicting.champion import in_process, predicted, through_server
     from kilnworks.components.predicting.spreadsheet import shown_as_text
-    from kilnworks.components.predicting.told_apart import told_apart
 
     like = source_of(load_pipeline(name))
     opened = open_store(store)
     opened.pull(f"champions/{name}.json")
     champion = read_champion(opened.root, name)
     follow_published(opened)
-    contract = champion_contract(champion)
     ask = through_server(champion, server, timeout_seconds) if server else in_process(champion)
     rows = 0
     with ExitStack() as stack:
         out = stack.enter_context(_replacing(output)) if output else sys.stdout
-        answers = predictions(file, contract, ask, like, champion_task(champion, contract))
-        for i, frame in enumerate(told_apart(answers, file, contract, like)):
+        for i, frame in enumerate(predicted(file, champion, ask, like)):
             written = shown_as_text(frame) if for_spreadsheet else frame
             out.write(written.write_csv(include_header=i == 0))
             rows += frame.height

@@ -1,0 +1,153 @@
+"""What a forecast sees: the steps of the history, and each step ahead with what is known of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from keras import layers, ops
+
+from kilnworks.components.tasks.forecast import Forecasting
+from kilnworks.components.tasks.layer_names import LayerNames
+from kilnworks.schemas.series import DAY
+
+LEAST_SPREAD = 0.05
+"""Spread of a window, in that of the training labels, that is added to its own."""
+FARTHEST = 10.0
+"""Spreads from the mean at which a feature is cut."""
+SHORTEST_SLOT = 1800
+"""Seconds of the slots that a day is cut into, at least."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Keras tensors of one forecast.
+
+    Attributes:
+        history: [N, window, D].
+        ahead: [N, horizon, E].
+        base: what the last days say of each step, in the window's spreads, [N, horizon, 1].
+        level: mean of the window, [N, 1, 1].
+        spread: standard deviation of the window, [N, 1, 1].
+    """
+
+    history: Any
+    ahead: Any
+    base: Any
+    level: Any
+    spread: Any
+
+    @classmethod
+    def of(cls, task: Forecasting, raw: Mapping[str, Any], days: int, names: LayerNames) -> Steps:
+        """From what is sent, by name of the column; ``days`` back are looked at hour by hour."""
+        series = task.series
+        window, horizon = series.window, series.horizon
+        known, values, level, spread = _level(task, raw[task.label.name])
+        numbers = {name: _standard(raw[name], *task.usual[name]) for name in task.usual}
+        calendar = _calendar(raw[task.time], series.seconds, np.arange(-window, horizon))
+        places = _same_step(window, horizon, series.day if series.day > 1 else 1, days)
+        lags = [ops.take(values, p, axis=1) for p in places]
+        missing = [1.0 - ops.take(known, p, axis=1) for p in places[:2]]
+        ahead = [_last(x[:, window:]) for name, x in numbers.items() if name in series.ahead]
+        before = [_last(ops.take(numbers[name], p, axis=1)) for name in series.ahead for p in (places[0], places[-1])]
+        recent = [
+            ops.tile(ops.expand_dims(values[:, -k : -k + 1 or None], 1), (1, horizon, 1))
+            for k in (1, 2, 3)
+            if k <= window
+        ]
+        back = [_last(x) for x in lags]
+        steps = [
+            *ahead,
+            *before,
+            *back,
+            *map(_last, missing),
+            *recent,
+            calendar[:, window:],
+            _progress(values, horizon),
+        ]
+        if series.group:
+            steps.append(_group(task, raw[series.group], horizon, names))
+        history = [_last(values), _last(known), *(_last(x[:, :window]) for x in numbers.values()), calendar[:, :window]]
+        base = layers.Dense(1, use_bias=False, kernel_initializer=_mean(len(back)), name=names("last_days"))(
+            ops.concatenate(back, axis=-1) if len(back) > 1 else back[0]
+        )
+        return cls(ops.concatenate(history, axis=-1), ops.concatenate(steps, axis=-1), base, level, spread)
+
+    def quantiles(self, each: Any) -> Any:
+        """Low, median and high in the unit of the label, [N, horizon, 3], of three free numbers a step."""
+        median = self.base + each[:, :, 1:2]
+        low, high = median - ops.softplus(each[:, :, 0:1]), median + ops.softplus(each[:, :, 2:3])
+        return ops.concatenate([low, median, high], axis=-1) * self.spread + self.level
+
+
+def _level(task: Forecasting, raw: Any) -> tuple[Any, Any, Any, Any]:
+    """Which steps are known, their values in the window's spreads, its mean and its spread."""
+    there = ops.isfinite(raw)
+    known = ops.cast(there, "float32")
+    standard = (ops.where(there, raw, ops.full_like(raw, task.offset)) - task.offset) / task.scale
+    count = ops.maximum(ops.sum(known, axis=1, keepdims=True), 1.0)
+    mean = ops.sum(standard * known, axis=1, keepdims=True) / count
+    variance = ops.sum(ops.square(standard - mean) * known, axis=1, keepdims=True) / count
+    spread = ops.sqrt(variance + LEAST_SPREAD**2)
+    values = ops.clip((standard - mean) * known / spread, -FARTHEST, FARTHEST)
+    level = ops.expand_dims(mean * task.scale + task.offset, -1)
+    return known, values, level, ops.expand_dims(spread * task.scale, -1)
+
+
+def _standard(raw: Any, mean: float, deviation: float) -> Any:
+    """A feature in its training spreads; a missing value is the mean."""
+    there = ops.isfinite(raw)
+    values = ops.where(there, raw, ops.full_like(raw, mean))
+    return ops.clip((values - mean) / deviation, -FARTHEST, FARTHEST)
+
+
+def _last(x: Any) -> Any:
+    return ops.expand_dims(x, -1)
+
+
+def _calendar(time: Any, seconds: int, steps: np.ndarray) -> Any:
+    """Hour, weekday and time of the year of each step, [N, steps, D]; of a step of a day and longer no hour."""
+    moments = ops.expand_dims(time, -1) + np.asarray(steps * seconds, np.int64)
+    days, within = ops.floor_divide(moments, DAY), ops.mod(moments, DAY)
+    weekday = ops.one_hot(ops.cast(ops.mod(days + 3, 7), "int32"), 7)
+    parts = [weekday]
+    turn = ops.cast(days, "float32") * (2 * math.pi / 365.2425)
+    parts += [_last(ops.sin(turn)), _last(ops.cos(turn))]
+    if seconds < DAY:
+        slot = max(SHORTEST_SLOT, seconds)
+        parts.append(ops.one_hot(ops.cast(ops.floor_divide(within, slot), "int32"), math.ceil(DAY / slot)))
+    return ops.concatenate(parts, axis=-1)
+
+
+def _same_step(window: int, horizon: int, season: int, most: int) -> list[np.ndarray]:
+    """For each forecast step the places of the same time of 1, 2, ... days before, as far as all lie in the window."""
+    steps, found = np.arange(horizon), []
+    for back in range(1, most + 1):
+        places = window + steps - season * (steps // season + back)
+        if places.min() < 0 and found:
+            break
+        found.append(np.maximum(places, 0).astype(np.int32))
+    return found
+
+
+def _progress(values: Any, horizon: int) -> Any:
+    """How far ahead a step is, 0 to 1, [N, horizon, 1]."""
+    zero = ops.zeros_like(values[:, :1, None])
+    return ops.tile(zero, (1, horizon, 1)) + np.linspace(0, 1, horizon, dtype=np.float32)[None, :, None]
+
+
+def _group(task: Forecasting, raw: Any, horizon: int, names: LayerNames) -> Any:
+    """A learned vector of the group at each step."""
+    number = layers.StringLookup(vocabulary=list(task.groups), name=names("group_number"))(raw)
+    size = min(16, max(2, len(task.groups) // 2))
+    vector = layers.Embedding(len(task.groups) + 1, size, name=names("group_vector"))(number)
+    return layers.RepeatVector(horizon, name=names("group_repeated"))(vector)
+
+
+def _mean(count: int) -> Any:
+    from keras import initializers
+
+    return initializers.Constant(1.0 / count)

@@ -1,0 +1,145 @@
+"""A file that continues a series: one answer a row, each block of steps from what lay before it (rolling origin)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from kilnworks.components.predicting.pieces import Ask
+from kilnworks.components.predicting.rows import file_source
+from kilnworks.components.series.grid import Grid
+from kilnworks.components.sources.base import Source, Wanted
+from kilnworks.components.sources.columns import contract_columns
+from kilnworks.schemas.contract import Contract, load_contract
+from kilnworks.schemas.errors import DataInvalid, RequestInvalid, StoreError
+from kilnworks.schemas.series import DAY, Series
+from kilnworks.schemas.wire import HISTORY_FILE, SERIES_FILE
+
+ANSWERS = ("forecast", "low", "high")
+
+
+def continued(path: Path, version: Path, ask: Ask, like: Source | None = None) -> pl.DataFrame:
+    """Answers for the rows of a file that goes on where the training data end, in order.
+
+    Columns ``forecast``, ``low`` and ``high``; where the file lacks the label, ``from_forecasts`` says by 1 which rows
+    are forecast from forecasts: all behind the first block.
+
+    Args:
+        path: of the rows; with the label, each block of ``horizon`` rows is forecast from the values before it.
+        version: the published model.
+        ask: the model.
+        like: how the training data were read.
+
+    Raises:
+        RequestInvalid: the file does not continue the training data.
+        DataInvalid: its moments lie beside the step, or come twice.
+        StoreError: the model was published without its history.
+    """
+    if not (version / HISTORY_FILE).is_file():
+        raise StoreError(
+            f"{version / HISTORY_FILE} is gone", "a published model that forecasts", "run the pipeline again"
+        )
+    contract, history = load_contract(version / SERIES_FILE), pl.read_parquet(version / HISTORY_FILE)
+    rows, labelled = _read(path, contract, like)
+    return rolled(contract, history, rows, ask, labelled=labelled)
+
+
+def _read(path: Path, contract: Contract, like: Source | None) -> tuple[pl.DataFrame, bool]:
+    """The rows of a file in the dtypes of the contract, and whether they hold the label."""
+    assert contract.label is not None
+    columns = contract_columns(contract)
+    without = {n: c for n, c in columns.items() if n != contract.label.name}
+    try:
+        frames = list(file_source(path, like, list(columns)).frames(Wanted(columns, any_extra=True)))
+        return pl.concat(frames), True
+    except DataInvalid:
+        frames = list(file_source(path, like, list(without)).frames(Wanted(without, any_extra=True)))
+    empty = pl.lit(None, pl.Float64).alias(contract.label.name)
+    return pl.concat(frames).with_columns(empty), False
+
+
+def rolled(contract: Contract, history: pl.DataFrame, rows: pl.DataFrame, ask: Ask, *, labelled: bool) -> pl.DataFrame:
+    """``continued`` from frames: ``history`` and ``rows`` hold the columns of the contract."""
+    assert contract.series is not None and contract.label is not None and contract.time is not None
+    series, time, group = contract.series, contract.time, contract.series.group
+    first = rows[time].min()
+    if first is None:
+        raise RequestInvalid("no row with a moment", f"rows that go on with {time!r}", "give a file with rows")
+    keys = [c for c in (group, time) if c]
+    grid = Grid.of(
+        contract, [history.filter(pl.col(time) < first).select(contract.columns), rows.select(contract.columns)]
+    )
+    values, answers = grid.values.copy(), np.full((len(grid.values), 3), np.nan)
+    marks = np.zeros(len(values), np.int64)
+    for start in np.unique(grid.first):
+        _forecast(grid, series, values, answers, marks, int(start), ask, labelled)
+    found = pl.DataFrame({
+        time: pl.from_epoch(pl.Series(grid.seconds), "s").cast(pl.Datetime("us")),
+        **({group: pl.Series(grid.group.tolist(), dtype=pl.String)} if group else {}),
+        **{name: answers[:, at] for at, name in enumerate(ANSWERS)},
+        **({} if labelled else {"from_forecasts": marks}),
+    })  # fmt: skip
+    asked = rows.select(pl.col(time).cast(pl.Datetime("us")), *([pl.col(group).fill_null("")] if group else []))
+    return asked.join(found, on=keys, how="left", maintain_order="left").drop(keys)
+
+
+def _forecast(
+    grid: Grid, series: Series, values: np.ndarray, answers: np.ndarray, marks: np.ndarray, start: int, ask: Ask,
+    labelled: bool,
+) -> None:  # fmt: skip
+    """The answers of one group; ``values`` take in forecasts where there is no label."""
+    end = int(grid.last[start]) + 1
+    places = np.arange(start, end)
+    origin = int(places[grid.split[start:end] == 1][0])
+    if not np.isfinite(values[max(start, origin - series.window) : origin, 0]).any():
+        raise RequestInvalid(
+            f"no value in the {series.window} steps before {_moment(grid, origin)}",
+            "a file that goes on where the training data end",
+            "put the rows between them into the file, with their labels",
+        )
+    blocks = _blocks(grid, series, origin, end)
+    for at in range(0, len(blocks), 256 if labelled else 1):
+        some = blocks[at : at + (256 if labelled else 1)]
+        got = ask(_windows(grid, series, values, [b for b, _ in some], start, end))
+        for row, (first, last) in enumerate(some):
+            for column, name in enumerate(ANSWERS):
+                answers[first:last, column] = got[name][row, : last - first]
+            if not labelled:
+                values[first:last, 0] = got["forecast"][row, : last - first]
+                marks[first:last] = int(first > origin)
+
+
+def _blocks(grid: Grid, series: Series, origin: int, end: int) -> list[tuple[int, int]]:
+    """First place and the one behind the last of each block: from midnight on, where the step divides a day."""
+    found, at = [], origin
+    while at < end:
+        size = series.horizon
+        if at == origin and DAY % series.seconds == 0:
+            into = int(grid.seconds[at] % DAY) // series.seconds % series.horizon
+            size -= into
+        found.append((at, min(end, at + size)))
+        at += size
+    return found
+
+
+def _windows(
+    grid: Grid, series: Series, values: np.ndarray, origins: list[int], start: int, end: int
+) -> dict[str, np.ndarray]:
+    """Windows before some origins, as they are sent; NaN beyond the ends of the group."""
+    contract = grid.contract
+    places = np.array(origins)[:, None] + np.arange(-series.window, series.horizon)
+    taken = values[np.clip(places, start, end - 1)]
+    taken[(places < start) | (places >= end)] = np.nan
+    sent = {str(contract.time): grid.seconds[origins]}
+    for at, name in enumerate(grid.names):
+        steps = None if name in series.ahead else series.window
+        sent[name] = np.ascontiguousarray(taken[:, :steps, at])
+    if series.group:
+        sent[series.group] = grid.group[origins]
+    return sent
+
+
+def _moment(grid: Grid, place: int) -> str:
+    return str(pl.from_epoch(pl.Series([int(grid.seconds[place])]), "s")[0])

@@ -1,0 +1,1 @@
+"""Series: moments on a regular grid, and windows as views of it."""
