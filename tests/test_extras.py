@@ -16,7 +16,13 @@ PLACES = {
     ("schemas", "pipelines", "kilnworks", "kilnworks_client"): (),
     ("components/dates", "components/charts", "components/monitoring", "components/reporting"): (),
     ("components/sources", "components/quality", "components/sketches", "components/retraining"): ("data",),
-    ("components/features", "components/modeling", "components/learning", "components/exporting"): ("train",),
+    (
+        "components/features",
+        "components/series",
+        "components/modeling",
+        "components/learning",
+        "components/exporting",
+    ): ("train",),
     ("components/tasks", "components/judging", "components/starting", "components/challenging"): ("train",),
     ("components/predicting", "components/deploying"): ("train",),
     ("components/serving",): ("serve",),
@@ -25,6 +31,7 @@ PLACES = {
 }
 """Folders -> the extra with which their files work, anywhere in them."""
 ELSEWHERE = {
+    "pipelines/cli": {"mlflow"},
     "components/quality": {"pyspark", "py4j", "tensorflow_metadata"},
     "components/sources": {"tensorflow", "tensorflow_datasets"},
 }

@@ -27,7 +27,7 @@ PAUSES = {
     "components/serving/versions/fake_loader.py": (1, "looks again"),
     "kilnworks_client/test_serving_client.py": (1, "gives way to the loop"),
     "components/serving/versions/test_core_versions.py": (4, "that nothing happens"),
-    "components/serving/inference/test_run_limit.py": (1, "a run of some length"),
+    "components/serving/batching/test_run_limit.py": (1, "a run of some length"),
     "components/serving/batching/test_core_batching.py": (1, "a run of some length"),
     "components/serving/batching/test_serving_crew.py": (2, "a rest of the caretaker; a run of some length"),
     "components/serving/batching/test_batch_scheduler.py": (2, "looks again; that nothing happens"),

@@ -97,7 +97,7 @@ def test_one_place_of_ours_catches_errors_of_the_client():
     """Elsewhere what the client raises is ours already, or a tensor that is left out of a log."""
     catching = {label(path) for path in FILES if "kilnworks_client.errors" in imported(path)}
     ours = {name for name in catching if not name.startswith("kilnworks_client/")}
-    assert {Path(name).name for name in ours} == {"client.py", "prediction_records.py"}
+    assert {Path(name).name for name in ours} == {"client.py", "records.py"}
 
 
 def rooms(folder: str) -> dict[str, set[str]]:
