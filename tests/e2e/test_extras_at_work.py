@@ -61,6 +61,10 @@ def test_what_was_trained_is_served_where_nothing_trains(store):
     with announced(started(command(flags), "serve", folder=store)) as ports:
         for address in (f"127.0.0.1:{ports['grpc_port']}", f"http://127.0.0.1:{ports['rest_api_port']}"):
             assert asked(address) == 2
+        program = ran(command(["show", "churn", "--client"]), folder=store)
+        assert '"localhost:8500"' in program
+        answer = ran(program.replace("localhost:8500", f"127.0.0.1:{ports['grpc_port']}"), folder=store)
+        assert "'probabilities': array([[" in answer
 
 
 @pytest.mark.nightly
