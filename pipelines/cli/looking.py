@@ -19,7 +19,7 @@ from kilnworks.pipelines.core.store import Run, open_store
 from kilnworks.schemas.access import private_files
 from kilnworks.schemas.artifacts import Servable
 from kilnworks.schemas.contract import Contract
-from kilnworks.schemas.errors import KilnworksError
+from kilnworks.schemas.errors import ConfigError, KilnworksError
 
 Name = Annotated[str, typer.Argument(help="Name of the pipeline.", show_default=False)]
 
@@ -49,9 +49,13 @@ def _row(name: str) -> tuple[str, str, str | Text]:
 def show(
     name: Name,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_client: Annotated[bool, typer.Option("--client", help="Print a program that asks its served model.")] = False,
 ) -> None:
     """Show the steps of a pipeline and every setting in force; any of them can be given to --set."""
     pipeline = load(name)
+    if as_client:
+        typer.echo(_client(pipeline))
+        return
     if as_json:
         typer.echo(json.dumps(_as_tree(pipeline), indent=2))
         return
@@ -140,6 +144,18 @@ def _contract(pipeline: Pipeline) -> Contract | None:
     """The contract of the data that the pipeline reads, if it reads any."""
     found = (getattr(step.config, "contract", None) for step in pipeline.steps)
     return next((contract for contract in found if isinstance(contract, Contract)), None)
+
+
+def _client(pipeline: Pipeline) -> str:
+    """A program that asks the served model. Raises ``ConfigError`` where none is served."""
+    from kilnworks.pipelines.cli.client_example import client_example
+
+    served = _served_inputs(pipeline)
+    if not served:
+        raise ConfigError(
+            f"pipeline {pipeline.name!r} serves no model", "a pipeline with a step that exports one", "choose another"
+        )
+    return client_example(pipeline.name, served)
 
 
 def _served_inputs(pipeline: Pipeline) -> dict[str, dict[str, Any]]:
