@@ -5,18 +5,17 @@ TensorFlow is therefore wrapped: what it writes is held back, and lines other th
 garbage collector rests while large libraries are imported, and in a process of our own never looks at them again.
 """
 
-import importlib.abc
-import importlib.machinery
 import logging
 import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from types import ModuleType
+from functools import partial
 
 from kilnworks.schemas.collecting import without_collection
+from kilnworks.schemas.import_hooks import around_first_imports
 from kilnworks.schemas.logs import make_safe
 
 NOTES = re.compile(
@@ -42,47 +41,17 @@ def quiet_libraries(*, own_process: bool = True) -> None:
     for handler in logging.getLogger().handlers:
         handler.setLevel(logging.WARNING)
     make_safe(logging.getLogger())
-    if not set(LARGE) <= set(sys.modules) and not any(isinstance(f, _Finder) for f in sys.meta_path):
-        sys.meta_path.insert(0, _Finder(own_process))
+    around_first_imports(LARGE, partial(_importing, hide=own_process))
 
 
-class _Finder(importlib.abc.MetaPathFinder):
-    """Finds the large libraries, with a loader that lets the collector rest and holds TensorFlow's notes back."""
-
-    def __init__(self, own_process: bool) -> None:
-        self._own_process = own_process
-
-    def find_spec(
-        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        """The wrapped spec of a large library, None for everything else."""
-        if name not in LARGE:
-            return None
-        spec = importlib.machinery.PathFinder.find_spec(name, path)
-        if spec is not None and spec.loader is not None:
-            spec.loader = _Loader(spec.loader, self._own_process)
-        return spec
-
-
-class _Loader(importlib.abc.Loader):
-    def __init__(self, loader: importlib.abc.Loader, own_process: bool) -> None:
-        self._loader = loader
-        self._own_process = own_process
-
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
-        """As the real loader does."""
-        return self._loader.create_module(spec)
-
-    def exec_module(self, module: ModuleType) -> None:
-        """As the real loader does, without collections, and with TensorFlow's notes held back."""
-        first = module.__name__ == "tensorflow"
-        with without_collection(hide=self._own_process), _filtered_errors() if first else nullcontext():
-            self._loader.exec_module(module)
-        if first:
-            logging.getLogger("tensorflow").setLevel(logging.ERROR)
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._loader, name)
+@contextmanager
+def _importing(name: str, hide: bool) -> Iterator[None]:
+    """Around the execution of a large library: no collections, and TensorFlow's notes held back."""
+    first = name == "tensorflow"
+    with without_collection(hide=hide), _filtered_errors() if first else nullcontext():
+        yield
+    if first:
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 @contextmanager

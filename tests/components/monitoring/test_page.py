@@ -6,12 +6,14 @@ import subprocess
 from datetime import UTC, datetime
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from kilnworks.components.monitoring.facts import OUTCOMES, moment, pipeline_facts
 from kilnworks.components.monitoring.page import MAX_SERIES, PREFIX, facts_page
 from kilnworks.components.reporting.reading import read_run
 from kilnworks.schemas.files import write_json
 from tests import needed
+from tests.components.reporting.invented_run import InventedRun
 
 LINE = re.compile(r'^(kilnworks_\w+)(?:\{((?:[a-z_]+="(?:[^"\\]|\\.)*",?)*)\})? (\S+)$')
 STARTED = "2026-03-01T10:00:00.500Z"
@@ -106,6 +108,17 @@ def test_what_a_run_says_of_itself(tmp_path):
         [needed.promtool(), "check", "metrics"], input=page, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout + done.stderr) == (0, ""), "promtool also lints names and help"
+
+
+def test_the_reader_of_prometheus_finds_gauges_with_a_meaning(tmp_path):
+    run = InventedRun(tmp_path).done()
+    page = facts_page([pipeline_facts("churn", [run.path], tmp_path / "champions/churn.json", run.path)])
+    families = list(text_string_to_metric_families(page))
+    assert len(families) > 10 and {family.type for family in families} == {"gauge"}
+    assert all(family.documentation and family.name.startswith(PREFIX) for family in families)
+    read = {(s.name, *s.labels.values()): s.value for family in families for s in family.samples}
+    assert read["kilnworks_champion_version", "churn", "churn"] == 3
+    assert len(read) == len(samples(page))
 
 
 def test_the_newest_that_knows_is_asked(tmp_path):

@@ -4,6 +4,7 @@ import re
 import threading
 
 import numpy as np
+from prometheus_client.parser import text_string_to_metric_families
 
 from kilnworks.components.serving.inference.metrics import LATENCY_BOUNDS, MAX_SERIES, Counter, PrometheusMetrics
 
@@ -47,6 +48,27 @@ def test_names_and_labels_of_the_contract() -> None:
     assert found[':tensorflow:serving:model_warmup_records_read{model_path="/m/1",status="OK"}'] == 2
     assert "# TYPE :tensorflow:serving:request_count counter\n" in page
     assert "# TYPE :tensorflow:serving:request_latency histogram\n" in page
+
+
+def test_the_reader_of_prometheus_finds_every_metric_under_its_name_and_kind() -> None:
+    metrics = PrometheusMetrics()
+    metrics.request('a"b\\c\nd', "OK")
+    metrics.latency("m", "predict", "REST", 20.0)
+    metrics.examples("m", 3)
+    metrics.request_limit_bytes.set(7)
+    metrics.running.read = lambda: {"m": 2}
+    families = {family.name: family for family in text_string_to_metric_families(metrics.page())}
+    counted = families[":tensorflow:serving:request_count"]
+    assert counted.type == "counter"
+    [sample] = counted.samples
+    assert sample.name == f"{counted.name}_total", "the reader calls every counter so, whatever its name is on the page"
+    assert (sample.labels["model_name"], sample.value) == ('a"b\\c\nd', 1)
+    latency = families[":tensorflow:serving:request_latency"]
+    buckets = [s.value for s in latency.samples if s.name.endswith("_bucket")]
+    assert latency.type == "histogram" and buckets == sorted(buckets) and (buckets[0], buckets[-1]) == (0, 1)
+    assert {s.name for s in latency.samples if s.value == 20} == {":tensorflow:serving:request_latency_sum"}
+    assert families[":kilnworks:serving:request_limit_bytes"].samples[0].value == 7
+    assert families[":kilnworks:serving:model_runs"].samples[0].labels == {"model_name": "m"}
 
 
 def test_buckets_against_numpy() -> None:
