@@ -1,5 +1,6 @@
 """What every test shares: quiet libraries, and a store in a temporary folder."""
 
+import gc
 import os
 import sys
 from collections import Counter
@@ -19,6 +20,7 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False  # as users run it: bytecode of a file that is edited at once must not count
 
+gc.disable()  # until all is collected: the imports make a million objects that stay
 ROOT = Path(__file__).parents[1]
 
 
@@ -48,6 +50,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log):
     """Workers get files, or folders whose tests share an Airflow."""
     config.option.loadscopereorder = False
     return distribution.ByUnit(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """The collector looks at what the tests make, not again and again at what was there before them."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

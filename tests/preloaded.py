@@ -25,6 +25,8 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 STREAMS = (0, 1, 2)
+ENVIRONMENT = dict(os.environ)
+"""As it was before any test changed it: the libraries read theirs when they are imported."""
 
 
 def python() -> list[str]:
@@ -38,7 +40,9 @@ def _address() -> str:
     path, log = f"{folder.name}/socket", Path(folder.name, "log")
     command = [sys.executable, "-m", "tests.preloaded", "listen", path]
     with log.open("w") as errors:
-        listener = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
+        listener = subprocess.Popen(
+            command, cwd=ROOT, env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
+        )
     assert listener.stdin is not None and listener.stdout is not None
     with listener.stdout as told:
         assert told.readline(), log.read_text()

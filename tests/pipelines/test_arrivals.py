@@ -265,6 +265,7 @@ def test_the_file_that_holds_the_bad_rows_is_named_in_the_run_and_in_its_report(
     assert project.run(later) == 0
 
 
+@pytest.mark.slow
 def test_the_example_of_the_docs_works_word_by_word_from_anywhere(tmp_path, monkeypatch):
     text = (ROOT / "docs" / "airflow.md").read_text()
     code = next(block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "RetrainPolicy(" in block)

@@ -162,6 +162,7 @@ def _compete(root: Path, number: int) -> None:
     run_all(chain(one=MakeConfig(value=41)), Store(root).run("chain", f"c{number % 2}"))
 
 
+@pytest.mark.slow
 def test_concurrent_runs_do_not_corrupt_each_other(store):
     context = multiprocessing.get_context("spawn")
     workers = [context.Process(target=_compete, args=(store.root, i)) for i in range(4)]

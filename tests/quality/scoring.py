@@ -60,18 +60,25 @@ def verdict(outcome: Outcome) -> str:
     return "critical" if not outcome.success else "warning" if outcome.failures else ""
 
 
-def score_faults(
-    source: Source, contract: Contract, clean: pd.DataFrame, folder: Path, score: Score, some: slice = slice(None)
-) -> None:
-    """Every fault (or ``some``) that the source has a place for, each on a fresh batch of its own."""
-    for number, (name, spoil) in list(enumerate(FAULTS.items()))[some]:
-        frame = source.draw(min(source.rows, BATCH), 100 + number).reset_index(drop=True)
-        spoiled = spoil(Batch(frame, clean, source.label, np.random.default_rng(number)))
-        if spoiled is None:
-            continue
-        path = folder / "batch.csv"
-        path.write_bytes(spoiled) if isinstance(spoiled, bytes) else spoiled.to_csv(path, index=False)
-        score.faults.setdefault(name, {})[source.name] = verdict(check_file(contract, path)) or "missed"
+def score_faults(source: Source, contract: Contract, clean: pd.DataFrame, folder: Path, score: Score) -> None:
+    """Every fault that the source has a place for, each on a fresh batch of its own."""
+    for number in range(len(FAULTS)):
+        score_fault(number, source, contract, clean, folder, score)
+
+
+def score_fault(
+    number: int, source: Source, contract: Contract, clean: pd.DataFrame, folder: Path, score: Score
+) -> bool:
+    """One fault on a fresh batch; whether the source has a place for it."""
+    name, spoil = list(FAULTS.items())[number]
+    frame = source.draw(min(source.rows, BATCH), 100 + number).reset_index(drop=True)
+    spoiled = spoil(Batch(frame, clean, source.label, np.random.default_rng(number)))
+    if spoiled is None:
+        return False
+    path = folder / "batch.csv"
+    path.write_bytes(spoiled) if isinstance(spoiled, bytes) else spoiled.to_csv(path, index=False)
+    score.faults.setdefault(name, {})[source.name] = verdict(check_file(contract, path)) or "missed"
+    return True
 
 
 def score_clean(source: Source, contract: Contract, folder: Path, draws: int, score: Score) -> None:

@@ -6,7 +6,7 @@ from kilnworks.components.quality.screening.check import check_file
 from tests.quality.clean_sources import SOURCES
 from tests.quality.fault_catalogue import FAULTS, Batch
 from tests.quality.made_sources import all_sources
-from tests.quality.scoring import Score, contract_of, score_clean, score_faults, verdict
+from tests.quality.scoring import Score, contract_of, score_clean, score_fault, score_faults, verdict
 
 CLEAN_DRAWS = 210
 TELLING = (
@@ -25,6 +25,7 @@ def test_the_catalogue_is_large_enough():
     assert len(FAULTS) >= 40
 
 
+@pytest.mark.slow
 def test_faults_that_simple_profiles_miss_stop_the_pipeline(tmp_path):
     import numpy as np
 
@@ -42,13 +43,16 @@ def test_faults_that_simple_profiles_miss_stop_the_pipeline(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_slice_of_the_faults_is_found_and_clean_rows_left_alone(tmp_path):
-    """Every fifth kind on each source, another fifth on the next."""
-    score = Score()
-    for number, source in enumerate(all_sources()):
-        contract, clean = contract_of(source, tmp_path)
-        score_faults(source, contract, clean, tmp_path, score, slice(number % 5, None, 5))
+def test_each_fault_is_found_on_one_source_and_clean_rows_left_alone(tmp_path):
+    """Each on the first source that has a place for it, the next fault from the next source on."""
+    score, sources = Score(), all_sources()
+    known = [(source, *contract_of(source, tmp_path)) for source in sources]
+    for number in range(len(FAULTS)):
+        first = number % len(sources)
+        assert any(score_fault(number, *one, tmp_path, score) for one in known[first:] + known[:first])
+    for source, contract, _ in known:
         score_clean(source, contract, tmp_path, 3, score)
+    assert len(score.faults) == len(FAULTS)
     assert score.share("critical", "warning") >= 0.9
     assert score.share("critical") >= 0.8
     assert score.clean_share("critical") <= 0.03, score.alarms

@@ -19,6 +19,7 @@ def test_there_are_enough_kinds():
     assert len(KINDS) >= 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SOME)
 def test_the_next_period_is_not_a_fault(kind, tmp_path):
     assert [p for p in score_next(kind, 0, tmp_path) if p.verdict == "critical"] == []

@@ -49,6 +49,7 @@ def test_a_row_more_or_less_is_never_ruled_out_by_few_rows():
     assert (gain.value, gain.low, gain.high) == (0, pytest.approx(-3 / 20, rel=0.002), pytest.approx(3 / 20, rel=0.002))
 
 
+@pytest.mark.slow
 def test_one_draw_of_rows_for_both_models():
     """The bounds of an AUC difference, drawn in a loop of its own, with the areas of another library."""
     rng = np.random.default_rng(5)
@@ -97,6 +98,7 @@ def test_many_rows_are_drawn_fewer_times():
     assert len(calls) == 201
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", ["accuracy", "auc", "rmse"])
 def test_models_as_good_as_the_champion_are_seldom_called_worse(metric):
     """A/A pairs without a margin: 5 of 100 are expected; more than 11 have a chance of 4 in 1,000."""

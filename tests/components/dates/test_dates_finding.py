@@ -27,6 +27,7 @@ def found(texts, name="when"):
     return find_dates(name, pl.Series(texts, dtype=pl.String), TODAY)
 
 
+@pytest.mark.slow
 @given(
     st.sampled_from(
         ["%m/%d/%y", "%d/%m/%Y", "%d.%m.%y", "%y-%m-%d", "%b %d, %Y", "%d-%b-%y", "%Y%m%d", "%m/%d/%Y %I:%M %p",

@@ -29,6 +29,7 @@ def test_seconds_are_those_of_python(moment, minutes):
     assert iso_seconds(zoned.isoformat(sep=" ")) == known
 
 
+@pytest.mark.slow
 @given(st.one_of(st.builds(str.__add__, DAYS, st.sampled_from(CLOCKS)), st.text("0123456789-/:T .Z+", max_size=30)))
 def test_a_request_reads_what_a_file_reads(text):
     moment = read_dates(pl.Series([text]), DateFormat())

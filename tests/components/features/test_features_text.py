@@ -15,6 +15,7 @@ from kilnworks.components.features.settings import FeatureSettings, PreprocessCo
 from kilnworks.components.features.transform import FeatureTransform
 from kilnworks.schemas.contract import Contract, Feature
 from kilnworks.schemas.errors import ConfigError
+from tests.effort import tries
 
 TEXTS = [
     "A good film, a very good film!",
@@ -112,7 +113,7 @@ def test_composing_takes_empty_texts_and_batches(texts):
     assert got == [unicodedata.normalize("NFC", text) for text in texts]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(st.text(max_size=80), min_size=1, max_size=6))
 def test_any_unicode_gives_the_same_numbers_served_and_encoded(ngrams, texts):
     texts = [text.encode("utf-8", "ignore").decode() for text in texts]
@@ -147,6 +148,7 @@ def test_words_as_they_stand_with_padding_unknown_and_start(tmp_path):
                                   [[2, 4, 3, 0], [2, 1, 0, 0], [2, 0, 0, 0], [2, 3, 3, 3]])  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word_ngrams", [1, 2])
 def test_tfidf_is_that_of_scikit_learn(tmp_path, word_ngrams):
     from sklearn.feature_extraction.text import TfidfVectorizer

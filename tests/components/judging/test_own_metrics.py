@@ -38,6 +38,7 @@ def measured(config: EvaluateConfig, out: Path, task: Binary | None = None) -> d
     return json.loads((out / "evaluation.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_function_of_ones_own_is_measured_gated_and_sliced(tmp_path: Path) -> None:
     truth, frame, probabilities = data()
     own = {

@@ -52,6 +52,7 @@ def test_a_saved_network_answers_the_same(core, tmp_path):
     np.testing.assert_array_equal(answers(again, numbers), answers(model, numbers))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("core", ["cnn", "gru", "transformer"])
 def test_the_order_of_words_is_learned_where_a_bag_sees_none(core):
     """``3`` right before ``4`` counts, ``4`` before ``3`` does not: the words are the same."""

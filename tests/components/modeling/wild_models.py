@@ -131,7 +131,7 @@ def application():
     inputs = keras.Input((8, 8, 1))
     x = layers.Resizing(32, 32)(inputs)
     x = layers.Concatenate()([x, x, x])
-    base = keras.applications.MobileNetV2((32, 32, 3), alpha=0.35, include_top=False, weights=None, pooling="avg")
+    base = keras.applications.MobileNet((32, 32, 3), alpha=0.25, include_top=False, weights=None, pooling="avg")
     return keras.Model(inputs, base(x))
 
 

@@ -42,6 +42,7 @@ def test_the_contract_survives_yaml(inferred):
     assert len(readable.splitlines()) < 40
 
 
+@pytest.mark.slow
 def test_patients_are_understood(tmp_path):
     path = tmp_path / "p-1.csv"
     patients(1000, 0).to_csv(path, index=False)
@@ -53,6 +54,7 @@ def test_patients_are_understood(tmp_path):
     assert contract.label is not None and contract.label.classes == (0, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["parquet", "jsonl"])
 def test_other_formats_give_the_same_contract(tmp_path, inferred, suffix):
     frame = pl.from_pandas(orders(2000, 0))
@@ -94,6 +96,7 @@ def test_mistakes_are_named(tmp_path):
         infer_contract(path)
 
 
+@pytest.mark.slow
 def test_sensitive_values_are_not_kept(tmp_path):
     path = tmp_path / "x.csv"
     frame = patients(300, 0)

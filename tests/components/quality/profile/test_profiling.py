@@ -69,6 +69,7 @@ def alike(a, b, where=""):
         assert a == b, (where, a, b)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(rows=st.integers(1, 60), batch=st.integers(1, 25), seed=st.integers(0, 999))
 def test_batches_merge_into_the_whole(rows, batch, seed):

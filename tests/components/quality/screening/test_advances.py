@@ -125,6 +125,7 @@ def test_diff_names_the_field_and_evolve_keeps_it(contract_of, tmp_path):
     assert evolved.features["starts"] == before.features["starts"]
 
 
+@pytest.mark.slow
 def test_a_contract_made_before_the_field_means_the_same(tmp_path):
     """Statistics without axis, advances and usual changes: levels of dates are compared as ever."""
     from kilnworks.schemas.reference import Reference, pack_statistics

@@ -97,6 +97,7 @@ def test_no_file_is_a_failure(home):
     assert json.loads(_run("check", home / "contract.yaml", home / "none.csv", "--json").stdout)["success"] is False
 
 
+@pytest.mark.slow
 def test_a_rule_can_be_switched_off(home):
     contract = infer_contract(home / "clean.csv", label="returned")
     assert contract.reference is not None
@@ -107,6 +108,7 @@ def test_a_rule_can_be_switched_off(home):
     assert check_file(contract.model_copy(update={"reference": off}), home / "no_note.csv").success
 
 
+@pytest.mark.slow
 def test_sensitive_values_are_not_shown(home, tmp_path):
     contract = infer_contract(home / "clean.csv", label="returned")
     hidden = contract.features["city"].model_copy(update={"sensitive": True})
