@@ -9,6 +9,8 @@ Points = Sequence[tuple[float, float]]
 
 WIDTH, HEIGHT = 440.0, 308.0
 LEFT, RIGHT, TOP, BOTTOM = 58.0, 14.0, 60.0, 46.0
+LEGEND_ROW = 16.0
+"""How far rows of a legend are apart."""
 
 
 class Plot:
@@ -104,9 +106,12 @@ class Plot:
 
     def render(self) -> str:
         """The picture as SVG text."""
-        content = [svg.text(LEFT, 18, self.title, "title"), *self._axes(), *self._marks, *self._legend_row()]
+        legend, lower = self._legend_rows()
+        inside = "".join([*self._axes(), *self._marks])
+        moved = svg.element("g", inside, transform=f"translate(0 {svg.number(lower)})") if lower else inside
+        content = [svg.text(LEFT, 18, self.title, "title"), moved, *legend]
         described = f"{self.title}; {self._y_label} by {self._x_label}" if self._x_label else self.title
-        return svg.image("".join(content), WIDTH, self.height, described)
+        return svg.image("".join(content), WIDTH, self.height + lower, described)
 
     def _axes(self) -> list[str]:
         left, right, bottom, top = self.x.start, self.x.end, self.y.start, self.y.end
@@ -127,17 +132,18 @@ class Plot:
         drawn.append(svg.text(13, (top + bottom) / 2, self._y_label, anchor="middle", transform=turned))
         return drawn
 
-    def _legend_row(self) -> list[str]:
-        drawn, x = [], LEFT
+    def _legend_rows(self) -> tuple[list[str], float]:
+        """Every name, in as many rows as they need, and how far what is below moves down."""
+        drawn, x, y = [], LEFT, 34.0
         for class_, name, shape in self._legend:
             words = svg.short(name, 28)
             width = 26 + 6.6 * len(words)
             if x + width > WIDTH and x > LEFT:
-                break
+                x, y = LEFT, y + LEGEND_ROW
             if shape == "line":
-                drawn.append(svg.element("line", x1=x, x2=x + 16, y1=34, y2=34, class_=class_))
+                drawn.append(svg.element("line", x1=x, x2=x + 16, y1=y, y2=y, class_=class_))
             else:
-                drawn.append(svg.element("rect", x=x + 2, y=29, width=11, height=11, rx=2, class_=class_))
-            drawn.append(svg.text(x + 21, 38, words, "small strong"))
+                drawn.append(svg.element("rect", x=x + 2, y=y - 5, width=11, height=11, rx=2, class_=class_))
+            drawn.append(svg.text(x + 21, y + 4, words, "small strong"))
             x += width + 8
-        return drawn
+        return drawn, y - 34.0

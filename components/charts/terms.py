@@ -10,13 +10,14 @@ BEGIN = 124.0
 """Where bars begin, in pixels; terms stand left of it."""
 
 
-def terms(rows: Sequence[tuple[str, float]], title: str, series: int = 1) -> str:
+def terms(rows: Sequence[tuple[str, float]], title: str, series: int = 1, form: str = "+.2f") -> str:
     """A bar a term.
 
     Args:
         rows: (term, effect); bars are as long as the size of the effect.
         title: what the picture shows, for those who hear it.
         series: colour, 1 or 2.
+        form: how the effect is written, as for ``format``.
     """
     longest = max((abs(effect) for _, effect in rows), default=0) or 1
     scale = Scale(0, longest, BEGIN, WIDTH - 44)
@@ -28,7 +29,7 @@ def terms(rows: Sequence[tuple[str, float]], title: str, series: int = 1) -> str
             "rect", x=BEGIN, y=y + 4, width=max(end - BEGIN, 1), height=11, rx=1.5, class_=f"bar s{series}"
         )
         drawn.append(svg.titled(bar, f"{visible(term)}: {effect:+.3g}"))
-        drawn.append(svg.text(end + 5, y + 13, f"{effect:+.2f}", "small"))
+        drawn.append(svg.text(end + 5, y + 13, format(effect, form), "small"))
     return svg.image("".join(drawn), WIDTH, max(len(rows), 1) * ROW + 2, title, "chart spark")
 
 

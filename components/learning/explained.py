@@ -59,16 +59,15 @@ def explained(task: Task, contract: Contract, rows: pl.DataFrame, ask: Ask, sett
     rng = np.random.default_rng(settings.seed)
     shuffled = [some.with_columns(some[name][rng.permutation(some.height)].alias(name)) for name in names]
     values = [task.value(metric, truth, part, settings) for part in _asked(ask, shuffled)]
-    falls = sorted(
-        ((name, sign * (whole - value)) for name, value in zip(names, values, strict=True)), key=lambda p: -p[1]
-    )
-    found = [{"name": name, "fall": float(fall)} for name, fall in falls if np.isfinite(fall)]
-    strongest = [one["name"] for one in found if one["fall"] > 0 and _drawable(contract.features[str(one["name"])])]
+    lost = [(name, sign * (whole - value)) for name, value in zip(names, values, strict=True)]
+    falls = sorted(((name, fall) for name, fall in lost if np.isfinite(fall)), key=lambda pair: -pair[1])
+    found = [{"name": name, "fall": float(fall)} for name, fall in falls]
+    strongest = [name for name, fall in falls if fall > 0 and _drawable(contract.features[name])]
     return {
         "metric": metric.name,
         "rows": some.height,
         "features": found,
-        "partial": _partial(task, some.head(AVERAGED), [str(name) for name in strongest[:DRAWN]], ask),
+        "partial": _partial(task, some.head(AVERAGED), strongest[:DRAWN], ask),
     }
 
 

@@ -152,6 +152,8 @@ def _value(value: Any, names: set[str], root: Path) -> str:
         return _text(str(value).replace(HIDDEN, f"${{{PASSWORD}}}"))
     if isinstance(value, str):
         return _text(value)
+    if isinstance(value, tuple):
+        return f"({', '.join(_value(v, names, root) for v in value)}{',' if len(value) == 1 else ''})"
     return repr(value)
 
 

@@ -19,9 +19,9 @@ from kilnworks.components.sources.base import Source
 from kilnworks.components.sources.splitting.assign import hash_columns
 from kilnworks.components.sources.splitting.hashing import hash_each, salted, unit_interval
 from kilnworks.components.sources.splitting.splits import AsGiven, ByHash, ByTime, Shares
+from kilnworks.components.starting.moments.times import shares
 from kilnworks.components.starting.recipe import Decision
 from kilnworks.components.starting.rehearsal import Parts, Rehearsal, lacking_words, rehearse, usable
-from kilnworks.components.starting.times import shares
 from kilnworks.schemas.contract import Contract, Scalar
 from kilnworks.schemas.errors import ConfigError
 from kilnworks.schemas.words import named, shown

@@ -18,19 +18,19 @@ from kilnworks.components.quality.contracts.infer import infer_contract
 from kilnworks.components.sources.base import Wanted
 from kilnworks.components.sources.columns import contract_columns
 from kilnworks.components.starting import sizes
-from kilnworks.components.starting.both_splits import compare_splits
 from kilnworks.components.starting.columns import LeftOut, codes, left_out
 from kilnworks.components.starting.dated import date_decisions
 from kilnworks.components.starting.label import find_label, refuse_magnitude, task_of
 from kilnworks.components.starting.leakage import Suspect, find_suspects
+from kilnworks.components.starting.moments.both_splits import compare_splits
+from kilnworks.components.starting.moments.overlap import without_what_runs_out
+from kilnworks.components.starting.moments.times import NONE, TimeColumn, is_none, time_column
 from kilnworks.components.starting.open_data import Kind, Opened, open_table
-from kilnworks.components.starting.overlap import without_what_runs_out
 from kilnworks.components.starting.positive import with_positive
 from kilnworks.components.starting.recipe import Decision, Recipe
 from kilnworks.components.starting.settling import settle
 from kilnworks.components.starting.spellings import refuse_broken_numbers, spelling_decisions
 from kilnworks.components.starting.texts import bag, bag_words, text_columns, text_decisions, text_settings
-from kilnworks.components.starting.times import NONE, TimeColumn, is_none, time_column
 from kilnworks.components.starting.unsupported import refuse_label, refuse_many_classes, split_column
 from kilnworks.components.tasks.asked import NUMBERS, Asked
 from kilnworks.components.tasks.choose import choose

@@ -15,11 +15,11 @@ import polars as pl
 from kilnworks.components.features.settings import PreprocessConfig
 from kilnworks.components.learning.optimizers import Adam, Schedule
 from kilnworks.components.modeling.autoencoder import Autoencoder
+from kilnworks.components.starting.moments.times import is_none
 from kilnworks.components.starting.open_data import Kind, open_table
 from kilnworks.components.starting.recipe import Decision, Recipe
 from kilnworks.components.starting.settling import settle
 from kilnworks.components.starting.table import inferred_contract, typed_parts, without_columns
-from kilnworks.components.starting.times import is_none
 from kilnworks.components.tasks.asked import ANOMALY, CLASSES, CLUSTERS, NO_LABEL, UNLABELLED, Asked
 from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.errors import ConfigError, UnknownName

@@ -87,27 +87,27 @@ def _explained(found: dict[str, Any]) -> dict[str, Any] | None:
         return None
     metric = metric_label(str(found.get("metric")))
     title = f"fall of {metric} without the feature"
-    curves = [(str(as_dict(one).get("name")), _dependence(as_dict(one))) for one in as_list(found.get("partial"))]
+    curves = [_dependence(as_dict(one)) for one in as_list(found.get("partial"))]
     return {
         "metric": metric,
         "rows": f"{as_number(found.get('rows')) or 0:,.0f}",
-        "bars": terms(features[:BARS], title, 1),
+        "bars": terms(features[:BARS], title, 1, ".2g"),
         "more": max(0, len(features) - BARS),
         "curves": curves,
     }
 
 
-def _dependence(one: dict[str, Any]) -> str:
-    """The mean answer by the values of a feature: a line for numbers, bars for others."""
+def _dependence(one: dict[str, Any]) -> tuple[str, str]:
+    """The mean answer by the values of a feature: bars under a caption, or for numbers a plot with its own title."""
     x, y = as_list(one.get("x")), [as_number(value) or 0.0 for value in as_list(one.get("y"))]
     title = f"mean answer by {one.get('name')}"
     numbers = [as_number(value) for value in x if not isinstance(value, bool | str)]
     if len(numbers) < len(x) or any(value is None for value in numbers):
-        return terms([(str(name), value) for name, value in zip(x, y, strict=True)], title, 2)
+        return title, terms([(str(name), value) for name, value in zip(x, y, strict=True)], title, 2, ".3g")
     points = [(float(value or 0), mean) for value, mean in zip(numbers, y, strict=True)]
     plot = Plot(title, (points[0][0], points[-1][0]), nice_domain(y), str(one.get("name")))
-    plot.line(points, 1, "mean answer")
-    return plot.render()
+    plot.line(points, 1)
+    return "", plot.render()
 
 
 def _gains(results: dict[str, Any]) -> list[tuple[str, str]]:

@@ -85,5 +85,6 @@ def test_classes_have_importance_and_no_curve():
 def test_the_section_draws_bars_and_curves():
     drawn = _explained(explained(choose(HOUSES).of(HOUSES), HOUSES, rows(), formula, SETTINGS))
     assert drawn is not None and drawn["metric"] == "Root mean squared error"
-    assert [name for name, _ in drawn["curves"]] == ["a", "town"] and "north" in drawn["curves"][1][1]
+    assert [caption for caption, _ in drawn["curves"]] == ["", "mean answer by town"]
+    assert "mean answer by a" in drawn["curves"][0][1] and "north" in drawn["curves"][1][1]
     assert drawn["bars"].count("<rect") == 4 and _explained({}) is None

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from kilnworks.components.sources import ByHash, ByTime
-from kilnworks.components.starting.both_splits import compare_splits
+from kilnworks.components.starting.moments.both_splits import compare_splits
 from kilnworks.components.starting.start import start
 from kilnworks.schemas.errors import UnknownName
 from tests.components.starting.times_tables import flights
