@@ -271,13 +271,15 @@ def compare(protocol: str, arguments: argparse.Namespace, model: Path, reference
     print("|---|---|---|---|---|---|---|---|", flush=True)
     with contextlib.ExitStack() as stack:
         started = {v: stack.enter_context(server(protocol, v, model)) for v in variants}
-        ports = {v: (process.pid, port) for v, (process, port) in started.items()}
+        ports = {v: (process.pid, port) for v, (process, port) in started.items() if process.poll() is None}
+        for variant in set(variants) - ports.keys():
+            print(f"{variant}: did not start", flush=True)
         for point in points:
-            runs: dict[str, list[tuple[Measured, float]]] = {variant: [] for variant in variants}
+            runs: dict[str, list[tuple[Measured, float]]] = {variant: [] for variant in ports}
             for _ in range(arguments.rounds):
                 for variant, served in ports.items():
                     runs[variant].append(measured(point, served, key, reference, arguments.seconds))
-            for variant in variants:
+            for variant in ports:
                 print(line(point, variant, runs[variant]), flush=True)
         for variant, (_, port) in ports.items():
             if protocol == "rest" and arguments.idle:
