@@ -1,10 +1,11 @@
 """Kept transports in place of ours: the same engine behind each, as a share of the concrete function's own speed.
 
-``python -m bench.transports [--rounds 3] [--seconds 1.0] [--only grpc] [--idle 10000]``
+``python -m bench.transports [--rounds 3] [--seconds 1.0] [--only grpc] [--clients 4] [--idle 10000]``
 
 Each variant is a process of its own on the loopback interface; in every round each of them is asked in turn between two
-measurements of the function in this process (``bench.serving``). Those that this project does not install are left out
-(``pip install granian`` brings the last two).
+measurements of the function in this process (``bench.serving``). Ratios need a quiet machine; the processor time that a
+server takes for a request, in those that the function takes for a call, says the same on a busy one. Variants that this
+project does not install are left out (``pip install granian`` brings the last two).
 """
 
 import argparse
@@ -24,7 +25,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
+
 from bench.serving import MODEL, POINTS, ROOT, Measured, Point, Reference, export_models, measure
+from bench.serving_load import WARM_UP_SECONDS
 
 THREADS = 16
 IDLE_SECONDS = 60.0
@@ -207,13 +211,37 @@ def server(protocol: str, variant: str, model: Path) -> Iterator[tuple[subproces
         process.wait(30)
 
 
-def line(point: Point, variant: str, runs: Sequence[Measured]) -> str:
+def processor_seconds(process: psutil.Process) -> float:
+    """What a process and its children have computed so far, in every thread."""
+    return sum(p.cpu_times().user + p.cpu_times().system for p in [process, *process.children(recursive=True)])
+
+
+def measured(point: Point, served: tuple[int, int], key: str, reference: Reference, seconds: float):
+    """One run, and the server's processor time for a request over that of a call of the function."""
+    process, port = psutil.Process(served[0]), served[1]
+    cost = cost_of_a_call(reference, point.batch)
+    before = processor_seconds(process)
+    run = measure(point, {key: port}, reference, seconds)
+    requests = run.rate * (seconds + WARM_UP_SECONDS)
+    return run, (processor_seconds(process) - before) / requests / cost
+
+
+def cost_of_a_call(reference: Reference, batch: int) -> float:
+    """Processor seconds of this process for a call of the function, in every thread."""
+    before, started = time.process_time(), time.perf_counter()
+    rate = reference.rate(batch)
+    return (time.process_time() - before) / (rate * (time.perf_counter() - started))
+
+
+def line(point: Point, variant: str, runs: Sequence[tuple[Measured, float]]) -> str:
     """A line of the table."""
-    ratios = [run.ratio for run in runs]
-    middle, errors = statistics.median(ratios), sum(run.errors for run in runs)
+    ratios, costs = [run.ratio for run, _ in runs], [cost for _, cost in runs]
+    middle, errors = statistics.median(ratios), sum(run.errors for run, _ in runs)
     enough = "yes" if middle >= point.target and not errors else "no"
     spread = f"**{middle:.2f}** ({min(ratios):.2f} - {max(ratios):.2f})"
-    return f"| {variant} | {point.batch} | {point.clients} | {spread} | {point.target:.2f} | {enough} | {errors} |"
+    cost = f"{statistics.median(costs):.2f} ({min(costs):.2f} - {max(costs):.2f})"
+    cells = (variant, point.batch, point.clients, spread, f"{point.target:.2f}", enough, cost, errors)
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 def idle(port: int, count: int) -> str:
@@ -234,21 +262,26 @@ def idle(port: int, count: int) -> str:
 
 def compare(protocol: str, arguments: argparse.Namespace, model: Path, reference: Reference) -> None:
     """Measure the variants of one protocol, and print the table."""
-    points = [point for point in POINTS if point.protocol == protocol]
+    points = [p for p in POINTS if p.protocol == protocol and arguments.clients in (None, p.clients)]
     variants = [v for v in VARIANTS[protocol] if v not in NEEDED or importlib.util.find_spec(NEEDED[v])]
     key = "grpc_port" if protocol == "grpc" else "rest_api_port"
-    print(f"\n| {protocol} | batch | clients | ratio (lowest - highest) | to reach | reached | errors |")
-    print("|---|---|---|---|---|---|---|", flush=True)
+    print(
+        f"\n| {protocol} | batch | clients | ratio (lowest - highest) | to reach | reached | processor time | errors |"
+    )
+    print("|---|---|---|---|---|---|---|---|", flush=True)
     with contextlib.ExitStack() as stack:
-        ports = {v: stack.enter_context(server(protocol, v, model))[1] for v in variants}
+        started = {v: stack.enter_context(server(protocol, v, model)) for v in variants}
+        ports = {v: (process.pid, port) for v, (process, port) in started.items() if process.poll() is None}
+        for variant in set(variants) - ports.keys():
+            print(f"{variant}: did not start", flush=True)
         for point in points:
-            runs: dict[str, list[Measured]] = {variant: [] for variant in variants}
+            runs: dict[str, list[tuple[Measured, float]]] = {variant: [] for variant in ports}
             for _ in range(arguments.rounds):
-                for variant, port in ports.items():
-                    runs[variant].append(measure(point, {key: port}, reference, arguments.seconds))
-            for variant in variants:
+                for variant, served in ports.items():
+                    runs[variant].append(measured(point, served, key, reference, arguments.seconds))
+            for variant in ports:
                 print(line(point, variant, runs[variant]), flush=True)
-        for variant, port in ports.items():
+        for variant, (_, port) in ports.items():
             if protocol == "rest" and arguments.idle:
                 print(f"{variant}: {idle(port, arguments.idle)}", flush=True)
 
@@ -259,6 +292,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--only", choices=sorted(VARIANTS), help="only this protocol")
+    parser.add_argument("--clients", type=int, help="only points of so many clients")
     parser.add_argument("--idle", type=int, default=0, help="idle connections to hold open")
     parser.add_argument("--serve", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

@@ -22,8 +22,8 @@ from kilnworks.components.serving.batching.leader_followers import Crew, before_
 from kilnworks.components.serving.batching.resumable import begin
 from kilnworks.components.serving.batching.scheduler import BatchScheduler
 from kilnworks.components.serving.errors import RETRY_AFTER, Code, ServingError, TooLarge, cut
-from kilnworks.components.serving.grpc.methods import Method
-from kilnworks.components.serving.grpc.options import HEALTH, GrpcOptions, limited
+from kilnworks.components.serving.grpc.methods import Method, limited
+from kilnworks.components.serving.grpc.options import HEALTH, GrpcOptions
 from kilnworks.components.serving.settings.flags import MOST_THREADS
 from kilnworks.components.serving.wire.memory import LARGE_BYTES, release_free_memory
 
@@ -58,7 +58,9 @@ def _message(data: bytes) -> Any:
 
 
 def _status(code: Code, text: str, told: Any = ()) -> Any:
-    return cygrpc.SendStatusFromServerOperation(told, int(code), cut(text).encode("utf-8", "replace"), 0)
+    return cygrpc.SendStatusFromServerOperation(
+        told, int(code), cut(text).encode("utf-8", "replace") if text else b"", 0
+    )
 
 
 def _close() -> Any:

@@ -29,6 +29,7 @@ from kilnworks.components.serving.wire.tensor_codec import fill_proto, to_array
 from kilnworks.components.serving.wire.values import Classified, InferenceTask, ModelSpecRef, Regressed
 
 Message = TypeVar("Message")
+_NO_DEADLINE_SECONDS = 10**9
 _SIGNATURE_DEF = "signature_def"
 
 
@@ -70,6 +71,11 @@ class ServiceSettings:
     def caller(self, call: Call) -> Caller:
         """Who calls. Raises ``ServingError`` UNAUTHENTICATED."""
         return ANYBODY if self.callers is None else self.callers.caller(call.metadata().get("authorization", ""))
+
+
+def limited(seconds: float | None) -> float | None:
+    """Seconds to a deadline; None when gRPC reports its far future, which stands for no deadline."""
+    return None if seconds is None or seconds > _NO_DEADLINE_SECONDS else seconds
 
 
 def methods(engine: Engine, settings: ServiceSettings = ServiceSettings()) -> Mapping[str, Method]:

@@ -12,7 +12,6 @@ from kilnworks.components.serving.settings.options import TlsConfig
 HEALTH = b"/grpc.health.v1.Health/"
 """Methods that anybody may call."""
 _LARGEST_MESSAGE = 2**31 - 1
-_NO_DEADLINE_SECONDS = 10**9
 _MOST_PENDING = 2**16
 _UNREQUESTED_SECONDS = 3600
 """Calls that core holds until the server takes them. Of itself it ends some as CANCELLED from 1000 or 30 s on."""
@@ -76,8 +75,3 @@ class GrpcOptions:
             root_certificates=self.tls.custom_ca.encode() or None,
             require_client_auth=self.tls.client_verify,
         )
-
-
-def limited(seconds: float | None) -> float | None:
-    """Seconds to a deadline; None when gRPC reports its far future, which stands for no deadline."""
-    return None if seconds is None or seconds > _NO_DEADLINE_SECONDS else seconds

@@ -10,8 +10,8 @@ import grpc
 
 from kilnworks.components.serving.batching.resumable import wait_for
 from kilnworks.components.serving.errors import RETRY_AFTER, ServingError, TooLarge, cut
-from kilnworks.components.serving.grpc.methods import Method
-from kilnworks.components.serving.grpc.options import GrpcOptions, limited
+from kilnworks.components.serving.grpc.methods import Method, limited
+from kilnworks.components.serving.grpc.options import GrpcOptions
 from kilnworks.components.serving.settings.flags import MOST_THREADS
 
 _LOG = logging.getLogger(__name__)

@@ -21,16 +21,17 @@ from kilnworks.components.serving.inference.example_inference import (
     fit_classify,
     fit_method,
     fit_regress,
+    run_example_signatures,
     unknown_task,
     values_of,
 )
 from kilnworks.components.serving.inference.hooks import Metrics, PredictionLogSink, RequestCheck
-from kilnworks.components.serving.inference.inference import run_example_signatures, run_signature
 from kilnworks.components.serving.inference.predict import (
     CLASSIFY_METHOD,
     check_method_name,
     input_arrays,
     output_aliases,
+    run_signature,
 )
 from kilnworks.components.serving.prediction_log.private_inputs import PrivateInputs
 from kilnworks.components.serving.versions.core import ServerCore

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from kilnworks.components.serving.batching.resumable import Steps
 from kilnworks.components.serving.errors import ServingError, invalid_argument, unimplemented
-from kilnworks.components.serving.inference.predict import CLASSIFY_METHOD, REGRESS_METHOD
+from kilnworks.components.serving.inference.predict import CLASSIFY_METHOD, REGRESS_METHOD, run
+from kilnworks.components.serving.versions.servable import Servable
 from kilnworks.components.serving.wire import dtypes
 from kilnworks.components.serving.wire.values import DEFAULT_SIGNATURE, Signature, TensorInfo
 
@@ -168,3 +170,19 @@ def _dtype(tensor: Array) -> str:
 def unknown_task(name: str) -> ServingError:
     """A MultiInference task asks for a signature that is not there."""
     return invalid_argument(f"Requested signature not found in model graph: {name}")
+
+
+def run_example_signatures(
+    servable: Servable,
+    fitted: Sequence[ExampleSignature],
+    examples: Sequence[bytes],
+    timeout_seconds: float | None = None,
+) -> Steps[list[dict[str, Array]]]:
+    """One run that feeds the same Examples to every signature; outputs by alias for each. Raises ``ServingError``."""
+    tensor = example_tensor(examples)
+    inputs = {found.input.name: found.input for found in fitted}
+    names = sorted({info.name for found in fitted for info in found.outputs.values()})
+    feeds = [(inputs[name], tensor) for name in sorted(inputs)]
+    values = yield from run(servable.runner, feeds, names, timeout_seconds)
+    by_name = dict(zip(names, values, strict=True))
+    return [{alias: by_name[info.name] for alias, info in found.outputs.items()} for found in fitted]

@@ -1,11 +1,19 @@
-"""Predict: checks a request against its signature, in the contract's order, and says what to feed and to fetch."""
+"""Predict: checks a request against its signature, in the contract's order, and runs it. For engine and warm-up."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from kilnworks.components.serving.batching.resumable import Steps, wait_for
+from kilnworks.components.serving.batching.runner import BatchingRunner
 from kilnworks.components.serving.errors import Code, ServingError, invalid_argument
+from kilnworks.components.serving.inference.run_limit import LimitedRunner
+from kilnworks.components.serving.versions.servable import Servable
+from kilnworks.components.serving.wire.feeds import Feeds, Runner
 from kilnworks.components.serving.wire.tensor_codec import TensorParseError, to_array
 from kilnworks.components.serving.wire.values import Signature, TensorInfo
+
+if TYPE_CHECKING:
+    import numpy as np
 
 CLASSIFY_METHOD = "tensorflow/serving/classify"
 REGRESS_METHOD = "tensorflow/serving/regress"
@@ -96,3 +104,49 @@ def output_aliases(signature: Signature, output_filter: Sequence[str]) -> list[s
             raise invalid_argument(f"duplicate output tensor alias: {alias}")
         chosen.append(alias)
     return chosen
+
+
+def run_signature(
+    servable: Servable,
+    signature: Signature,
+    arrays: Mapping[str, "np.ndarray[Any, Any]"],
+    aliases: Sequence[str],
+    timeout_seconds: float | None = None,
+) -> Steps[list["np.ndarray[Any, Any]"]]:
+    """The outputs of these aliases for a value of every input. Raises ``ServingError``."""
+    infos, outputs = signature.inputs, signature.outputs
+    feeds = [(infos[alias], value) for alias, value in arrays.items()]
+    if len(feeds) > 1:  # TensorFlow numbers arguments by tensor name
+        feeds.sort(key=lambda feed: feed[0].name)
+    return (yield from run(servable.runner, feeds, [outputs[alias].name for alias in aliases], timeout_seconds))
+
+
+def run(
+    runner: Runner, feeds: Feeds, fetches: Sequence[str], timeout_seconds: float | None
+) -> Steps[list["np.ndarray[Any, Any]"]]:
+    """Run at once, or pause until there is a place, or until the request has been run in a batch.
+
+    Raises ``ServingError``.
+    """
+    if isinstance(runner, LimitedRunner):
+        return (yield from runner.steps(feeds, fetches, timeout_seconds))
+    if not isinstance(runner, BatchingRunner):
+        return runner.run(feeds, fetches, timeout_seconds)
+    request = runner.request(feeds, fetches, timeout_seconds)
+    if request.pending:
+        yield request
+    return request.outputs()
+
+
+def run_predict(
+    servable: Servable,
+    signature_name: str,
+    inputs: Mapping[str, Any],
+    output_filter: Sequence[str] = (),
+    decode: Callable[[Any], Any] = to_array,
+) -> dict[str, "np.ndarray[Any, Any]"]:
+    """Predict without counting or logging it. Raises ``ServingError``."""
+    signature = servable.signature(signature_name)
+    arrays = input_arrays(signature, inputs, decode)
+    aliases = output_aliases(signature, output_filter)
+    return dict(zip(aliases, wait_for(run_signature(servable, signature, arrays, aliases)), strict=True))

@@ -21,10 +21,11 @@ from kilnworks.components.serving.inference.example_inference import (
     fit_classify,
     fit_method,
     fit_regress,
+    run_example_signatures,
     unknown_task,
 )
 from kilnworks.components.serving.inference.hooks import Metrics
-from kilnworks.components.serving.inference.inference import run_example_signatures, run_predict
+from kilnworks.components.serving.inference.predict import run_predict
 from kilnworks.components.serving.versions.servable import Servable
 from kilnworks.components.serving.wire.example_input import serialized_examples
 from kilnworks.components.serving.wire.values import DEFAULT_SIGNATURE
