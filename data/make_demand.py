@@ -29,14 +29,24 @@ def demand() -> pl.DataFrame:
     workday = ((day + 5) % 7 < 5) & ~np.isin(day, free)
     season = -np.cos(2 * np.pi * (day - 15) / 365.25)
     weather = np.repeat(_kept(rng.normal(0, 1.6, DAYS), 0.8), 24)
-    temperature = 11 + 9 * season + 4 * np.sin(2 * np.pi * (of_day - 9) / 24) + weather + _kept(rng.normal(0, 0.3, len(hours)), 0.8)
+    temperature = (
+        11
+        + 9 * season
+        + 4 * np.sin(2 * np.pi * (of_day - 9) / 24)
+        + weather
+        + _kept(rng.normal(0, 0.3, len(hours)), 0.8)
+    )
     temperature = temperature.round(1)
     profile = np.where(workday, _profile(of_day, True), _profile(of_day, False))
     felt = 2.2 * np.maximum(15 - temperature, 0) + 5.0 * np.maximum(temperature - 22, 0) * (1 + 0.4 * workday)
     growth = 1 + 0.06 * hours / len(hours)
     load = growth * (180 + profile + felt) + _kept(rng.normal(0, NOISE, len(hours)), KEPT)
-    start = pl.datetime_range(pl.datetime(2022, 1, 1), pl.datetime(2022, 1, 1) + pl.duration(hours=len(hours) - 1), "1h", eager=True)
-    return pl.DataFrame({"hour": start, "demand": load.round(1), "temperature": temperature, "workday": workday.astype(np.int64)})
+    start = pl.datetime_range(
+        pl.datetime(2022, 1, 1), pl.datetime(2022, 1, 1) + pl.duration(hours=len(hours) - 1), "1h", eager=True
+    )
+    return pl.DataFrame(
+        {"hour": start, "demand": load.round(1), "temperature": temperature, "workday": workday.astype(np.int64)}
+    )
 
 
 def floor() -> float:
@@ -61,4 +71,4 @@ def _kept(new: np.ndarray, share: float) -> np.ndarray:
 if __name__ == "__main__":
     out = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
     demand().write_parquet(out / "demand.parquet", compression="zstd", statistics=False)
-    print(f"errors that nobody can foresee: {floor():.2f} MW")
+    sys.stdout.write(f"errors that nobody can foresee: {floor():.2f} MW\n")

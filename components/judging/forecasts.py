@@ -26,7 +26,12 @@ def described(truth: NDArray[Any], answers: Mapping[str, Any]) -> dict[str, Any]
         for h in np.unique(hours)
     ]
     by_step = [
-        {"step": k + 1, "mae": _mean(error[:, k]), "naive": _mean(naive[known[:, k], k]), "coverage": _mean(inside[:, k])}
+        {
+            "step": k + 1,
+            "mae": _mean(error[:, k]),
+            "naive": _mean(naive[known[:, k], k]),
+            "coverage": _mean(inside[:, k]),
+        }
         for k in range(truth.shape[2])
     ]
     return {

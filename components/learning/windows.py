@@ -47,7 +47,9 @@ class WindowEncoder(Encoder):
         import polars as pl
 
         contract = self.examples.contract
-        parts = [pl.scan_parquet(self.examples.files(s), glob=False).select(contract.columns).collect() for s in self.parts]
+        parts = [
+            pl.scan_parquet(self.examples.files(s), glob=False).select(contract.columns).collect() for s in self.parts
+        ]
         return Grid.of(contract, parts)
 
     @property
@@ -123,8 +125,10 @@ def window_splits(settings: FitSettings, encoder: WindowEncoder, batch: int) -> 
     known = grid.values[inside, 0]
     known = known[np.isfinite(known)]
     seen = LabelStatistics.of(contract, [known])
-    task = cast(type[Forecasting], encoder.task).fitted(contract, seen, settings).taught(
-        _usual(grid, train), tuple(sorted({str(g) for g in grid.group[inside]})), grid.seasonal_error(train)
+    task = (
+        cast(type[Forecasting], encoder.task)
+        .fitted(contract, seen, settings)
+        .taught(_usual(grid, train), tuple(sorted({str(g) for g in grid.group[inside]})), grid.seasonal_error(train))
     )
     feed = WindowFeed(grid, origins, min(batch, len(origins)), settings.seed)
     if "val" not in encoder.parts:

@@ -75,8 +75,12 @@ class Forecast(Architecture):
             [seen.ahead, keras.layers.RepeatVector(task.series.horizon, name=names("code_repeated"))(code)]
         )  # fmt: skip
         if self.decoder == "gru":
-            state = None if code is None else keras.layers.Dense(self.width, activation="tanh", name=names("state"))(code)
-            read = keras.layers.GRU(self.width, return_sequences=True, name=names("decoder"))(steps, initial_state=state)
+            state = (
+                None if code is None else keras.layers.Dense(self.width, activation="tanh", name=names("state"))(code)
+            )
+            read = keras.layers.GRU(self.width, return_sequences=True, name=names("decoder"))(
+                steps, initial_state=state
+            )
             steps = keras.layers.Concatenate(name=names("decoded"))([steps, read])
         deep = self.dense_layers(steps, self.units, names)
         each = keras.layers.Dense(3, dtype="float32", name=names("each_step"))(deep)

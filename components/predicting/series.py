@@ -38,7 +38,9 @@ def continued(path: Path, version: Path, ask: Ask, like: Source | None = None) -
         StoreError: the model was published without its history.
     """
     if not (version / HISTORY_FILE).is_file():
-        raise StoreError(f"{version / HISTORY_FILE} is gone", "a published model that forecasts", "run the pipeline again")
+        raise StoreError(
+            f"{version / HISTORY_FILE} is gone", "a published model that forecasts", "run the pipeline again"
+        )
     contract, history = load_contract(version / SERIES_FILE), pl.read_parquet(version / HISTORY_FILE)
     rows, labelled = _read(path, contract, like)
     return rolled(contract, history, rows, ask, labelled=labelled)
@@ -58,9 +60,7 @@ def _read(path: Path, contract: Contract, like: Source | None) -> tuple[pl.DataF
     return pl.concat(frames).with_columns(empty), False
 
 
-def rolled(
-    contract: Contract, history: pl.DataFrame, rows: pl.DataFrame, ask: Ask, *, labelled: bool
-) -> pl.DataFrame:
+def rolled(contract: Contract, history: pl.DataFrame, rows: pl.DataFrame, ask: Ask, *, labelled: bool) -> pl.DataFrame:
     """``continued`` from frames: ``history`` and ``rows`` hold the columns of the contract."""
     assert contract.series is not None and contract.label is not None and contract.time is not None
     series, time, group = contract.series, contract.time, contract.series.group
@@ -68,7 +68,9 @@ def rolled(
     if first is None:
         raise RequestInvalid("no row with a moment", f"rows that go on with {time!r}", "give a file with rows")
     keys = [c for c in (group, time) if c]
-    grid = Grid.of(contract, [history.filter(pl.col(time) < first).select(contract.columns), rows.select(contract.columns)])
+    grid = Grid.of(
+        contract, [history.filter(pl.col(time) < first).select(contract.columns), rows.select(contract.columns)]
+    )
     values, answers = grid.values.copy(), np.full((len(grid.values), 3), np.nan)
     marks = np.zeros(len(values), np.int64)
     for start in np.unique(grid.first):

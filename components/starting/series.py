@@ -103,9 +103,11 @@ def start_with_series(
         *columns,
         *left,
         Decision("split", f"by {named(contract.time or '')}", f"the latest rows judge; {SHARES.train:.0%} train"),
-        Decision("model", f"forecast by {model.core}", f"{training['epochs']} epochs in batches of {training['batch']}"),
+        Decision("model", f"forecast by {model.core}", _words_of(training)),
     ]  # fmt: skip
-    return Recipe(contract, opened.source, typed.height, model, training, ByTime(shares=SHARES), decisions=tuple(decisions))
+    return Recipe(
+        contract, opened.source, typed.height, model, training, ByTime(shares=SHARES), decisions=tuple(decisions)
+    )
 
 
 def _group(contract: Contract, typed: pl.DataFrame) -> str | None:
@@ -184,6 +186,10 @@ def _refuse_short(rows: Any, series: Series) -> None:
             f"at least {fewest} of each series",
             "give more rows, or a smaller --horizon",
         )
+
+
+def _words_of(training: Mapping[str, Any]) -> str:
+    return f"{training['epochs']} epochs in batches of {training['batch']}"
 
 
 def _model(rows: int) -> tuple[Forecast, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What comes next in a series: the median of each step ahead, with the ends of an interval that holds 80 % of what comes.
+"""What comes next in a series: the median of each step ahead, and an interval that is to hold 80 % of what comes.
 
 A row is a window: the history up to a moment, and ``horizon`` steps behind it. Nothing that was measured behind that
 moment is looked at, unless the contract says that it is known ahead.
@@ -63,7 +63,9 @@ METRICS = (
     Metric("rmse", "min", "Root mean squared error", "in units of the label; less is better", of=_rmse),
     Metric("mase", "min", "MASE", "error over that of last season's value in training; below 1 is better", of=_mase),
     Metric("relative_mae", "min", "Against last season", "error over that of last season's value, here", of=_relative),
-    Metric("coverage", "max", "Coverage", "share of values between low and high; 0.8 is wanted", share=True, of=_coverage),
+    Metric(
+        "coverage", "max", "Coverage", "share of values between low and high; 0.8 is wanted", share=True, of=_coverage
+    ),
 )
 
 

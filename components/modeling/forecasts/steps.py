@@ -53,9 +53,21 @@ class Steps:
         missing = [1.0 - ops.take(known, p, axis=1) for p in places[:2]]
         ahead = [_last(x[:, window:]) for name, x in numbers.items() if name in series.ahead]
         before = [_last(ops.take(numbers[name], p, axis=1)) for name in series.ahead for p in (places[0], places[-1])]
-        recent = [ops.tile(ops.expand_dims(values[:, -k:-k + 1 or None], 1), (1, horizon, 1)) for k in (1, 2, 3) if k <= window]
+        recent = [
+            ops.tile(ops.expand_dims(values[:, -k : -k + 1 or None], 1), (1, horizon, 1))
+            for k in (1, 2, 3)
+            if k <= window
+        ]
         back = [_last(x) for x in lags]
-        steps = [*ahead, *before, *back, *map(_last, missing), *recent, calendar[:, window:], _progress(values, horizon)]
+        steps = [
+            *ahead,
+            *before,
+            *back,
+            *map(_last, missing),
+            *recent,
+            calendar[:, window:],
+            _progress(values, horizon),
+        ]
         if series.group:
             steps.append(_group(task, raw[series.group], horizon, names))
         history = [_last(values), _last(known), *(_last(x[:, :window]) for x in numbers.values()), calendar[:, :window]]

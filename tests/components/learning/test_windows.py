@@ -17,7 +17,7 @@ def grid():
     rng = np.random.default_rng(1)
     frame = rows(200, place=["a"] * 200)
     noise = {name: rng.normal(size=200) for name in ("y", "wind", "rain")}
-    return Grid.of(contract(window=48, group="place"), [frame.with_columns(**{n: v for n, v in noise.items()})])
+    return Grid.of(contract(window=48, group="place"), [frame.with_columns(**noise)])
 
 
 def network(core, grid, decoder="dense", units=(8,)):

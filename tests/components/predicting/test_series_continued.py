@@ -32,7 +32,9 @@ def test_without_the_label_forecasts_go_on_from_forecasts_and_say_so():
     whole = rows(148)
     file = whole[100:].with_columns(y=pl.lit(None, pl.Float64))
     seen = []
-    found = rolled(contract(), whole[:100], file, lambda i: (seen.append(i["y"].copy()), last_value(i))[1], labelled=False)
+    found = rolled(
+        contract(), whole[:100], file, lambda i: (seen.append(i["y"].copy()), last_value(i))[1], labelled=False
+    )
     assert found["forecast"].to_list() == [99.0] * 48
     assert found["from_forecasts"].to_list() == [0] * 2 + [1] * 46
     assert len(seen) == 9
