@@ -86,8 +86,9 @@ def start_with_series(
         raise ConfigError(f"--known-ahead {lost[0]}", f"one of {listed(contract.features)}", "correct the option")
     series = Series(step=_words(step), window=_window(step, horizon), horizon=horizon, group=group, ahead=ahead)
     _refuse_short(typed.height if group is None else typed[group].value_counts()["count"].min(), series)
+    spare = [inferred.key] if inferred.key and inferred.key != inferred.time else []
     contract = Contract.model_validate({**contract.model_dump(), "series": series.model_dump(), "key": None,
-                                        "ignore": (*contract.ignore, *([inferred.key] if inferred.key and inferred.key != inferred.time else []))})  # fmt: skip
+                                        "ignore": (*contract.ignore, *spare)})  # fmt: skip
     model, training = _model(typed.height)
     past = [n for n in contract.features if n not in (*ahead, group)]
     decisions = [
