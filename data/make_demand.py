@@ -71,4 +71,4 @@ def _kept(new: np.ndarray, share: float) -> np.ndarray:
 if __name__ == "__main__":
     out = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
     demand().write_parquet(out / "demand.parquet", compression="zstd", statistics=False)
-    print(f"errors that nobody can foresee: {floor():.2f} MW")
+    sys.stdout.write(f"errors that nobody can foresee: {floor():.2f} MW\n")

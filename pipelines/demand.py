@@ -25,7 +25,7 @@ DEMAND = supervised(
     ),
     TrainConfig(
         model=Forecast(core="gru", width=24, units=(64, 64)),
-        epochs=8,
+        epochs=4,
         batch=128,
         optimizer=Adam(learning_rate=3e-3),
         schedule=Schedule(),

@@ -119,6 +119,8 @@ def _check_alike(old: Served, new: Served, examples: CheckedExamples) -> None:
     told = [(label and (label.name, label.classes)) for label in (old.task.label, new.task.label)]
     if told[0] != told[1]:
         raise Incomparable("the champion predicts another label, or other classes")
+    if getattr(old.task, "series", None) != getattr(new.task, "series", None):
+        raise Incomparable("the champion forecasts another series: step, window, horizon, group or what is known ahead")
     theirs, here = old.contract.features, examples.contract
     missing = [name for name in theirs if name not in here.features and name not in new.contract.features]
     if missing:
@@ -188,6 +190,11 @@ def _frames(challenge: Challenge, examples: CheckedExamples, split: str) -> Iter
 
     if split not in examples.splits:
         raise ConfigError(f"no split {split!r}", listed(examples.splits), "correct `split` of the evaluation")
+    if examples.contract.series is not None:
+        from kilnworks.components.series.splits import split_windows
+
+        yield from split_windows(examples, split, MOST_PIECE)
+        return
     stride = -(-examples.rows(split) // challenge.rows)
     seen = 0
     for file in examples.files(split):

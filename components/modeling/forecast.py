@@ -47,12 +47,13 @@ class Forecast(Architecture):
 
     def transform(self, fitted: FeatureTransform) -> FeatureTransform:
         """Windows as a client sends them: levels and spreads are made in the model."""
+        from kilnworks.components.features.kinds import AnyPlan
         from kilnworks.components.features.kinds.as_sent import AsSentPlan
         from kilnworks.components.features.plan import TransformPlan
         from kilnworks.components.features.transform import FeatureTransform
 
         contract = windowed(fitted.contract)
-        plans = {name: AsSentPlan() for name in contract.features}
+        plans: dict[str, AnyPlan] = {name: AsSentPlan() for name in contract.features}
         return FeatureTransform(TransformPlan(contract=contract, rows=fitted.plan.rows, features=plans))
 
     def trunk(self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames) -> Any:

@@ -128,7 +128,7 @@ class Grid:
     def _frame(self, origins: np.ndarray) -> pl.DataFrame:
         import polars as pl
 
-        series, label, time = _of(self.contract)
+        series, _, time = _of(self.contract)
         taken = self.view()[origins - series.window] if len(origins) else np.zeros(
             (0, series.window + series.horizon, len(self.names)), np.float32
         )  # fmt: skip

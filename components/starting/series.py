@@ -86,8 +86,9 @@ def start_with_series(
         raise ConfigError(f"--known-ahead {lost[0]}", f"one of {listed(contract.features)}", "correct the option")
     series = Series(step=_words(step), window=_window(step, horizon), horizon=horizon, group=group, ahead=ahead)
     _refuse_short(typed.height if group is None else typed[group].value_counts()["count"].min(), series)
+    spare = [inferred.key] if inferred.key and inferred.key != inferred.time else []
     contract = Contract.model_validate({**contract.model_dump(), "series": series.model_dump(), "key": None,
-                                        "ignore": (*contract.ignore, *([inferred.key] if inferred.key and inferred.key != inferred.time else []))})  # fmt: skip
+                                        "ignore": (*contract.ignore, *spare)})  # fmt: skip
     model, training = _model(typed.height)
     past = [n for n in contract.features if n not in (*ahead, group)]
     decisions = [
@@ -103,7 +104,7 @@ def start_with_series(
         *columns,
         *left,
         Decision("split", f"by {named(contract.time or '')}", f"the latest rows judge; {SHARES.train:.0%} train"),
-        Decision("model", f"forecast by {model.core}", f"{training['epochs']} epochs in batches of {training['batch']}"),
+        Decision("model", f"forecast by {model.core}", _words_of(training)),
     ]  # fmt: skip
     return Recipe(
         contract, opened.source, typed.height, model, training, ByTime(shares=SHARES), decisions=tuple(decisions)
@@ -186,6 +187,10 @@ def _refuse_short(rows: Any, series: Series) -> None:
             f"at least {fewest} of each series",
             "give more rows, or a smaller --horizon",
         )
+
+
+def _words_of(training: Mapping[str, Any]) -> str:
+    return f"{training['epochs']} epochs in batches of {training['batch']}"
 
 
 def _model(rows: int) -> tuple[Forecast, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What comes next in a series: the median of each step ahead, with the ends of an interval that holds 80 % of what comes.
+"""What comes next in a series: the median of each step ahead, and an interval that is to hold 80 % of what comes.
 
 A row is a window: the history up to a moment, and ``horizon`` steps behind it. Nothing that was measured behind that
 moment is looked at, unless the contract says that it is known ahead.
@@ -154,14 +154,14 @@ class Forecasting(Task):
 
         parts = [self.encode(self.label, frame[name]).astype(np.float64) for name in (AHEAD, BEFORE, HOUR)]
         truth = np.stack([*parts, np.full_like(parts[0], self.seasonal_error)], axis=1)
-        return truth, ~np.isfinite(truth[:, 0]).all(axis=1)
+        return truth, np.asarray(~np.isfinite(truth[:, 0]).all(axis=1))
 
     def truth(self, series: pl.Series) -> tuple[np.ndarray, np.ndarray]:
         """What each window is followed by, and which are not followed by numbers alone."""
         import numpy as np
 
         values = self.encode(self.label, series)
-        return values, ~np.isfinite(values).all(axis=1)
+        return values, np.asarray(~np.isfinite(values).all(axis=1))
 
     @property
     def wanted(self) -> str:

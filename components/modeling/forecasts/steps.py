@@ -124,7 +124,7 @@ def _calendar(time: Any, seconds: int, steps: np.ndarray) -> Any:
 
 def _same_step(window: int, horizon: int, season: int, most: int) -> list[np.ndarray]:
     """For each forecast step the places of the same time of 1, 2, ... days before, as far as all lie in the window."""
-    steps, found = np.arange(horizon), []
+    steps, found = np.arange(horizon), list[np.ndarray]()
     for back in range(1, most + 1):
         places = window + steps - season * (steps // season + back)
         if places.min() < 0 and found:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kilnworks.components.serving.batching.resumable import Steps, wait_for
+from kilnworks.components.serving.batching.run_limit import LimitedRunner
 from kilnworks.components.serving.batching.runner import BatchingRunner
 from kilnworks.components.serving.errors import Code, ServingError, invalid_argument
-from kilnworks.components.serving.inference.run_limit import LimitedRunner
 from kilnworks.components.serving.versions.servable import Servable
 from kilnworks.components.serving.wire.feeds import Feeds, Runner
 from kilnworks.components.serving.wire.tensor_codec import TensorParseError, to_array
