@@ -53,7 +53,10 @@ def predictions(
 
 
 def predicted(path: Path, champion: ChampionRecord, ask: Ask, like: Source | None = None) -> Iterator[pl.DataFrame]:
-    """``predictions`` of the live model, each row told apart; of one that forecasts, for rows that go on where its training data end."""
+    """``predictions`` of the live model, with what tells the rows apart.
+
+    One that forecasts answers rows that go on where its training data end.
+    """
     if (Path(champion.path) / SERIES_FILE).is_file():
         yield continued(path, Path(champion.path), ask, like)
         return
