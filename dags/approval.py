@@ -18,7 +18,7 @@ from airflow.sdk.timezone import utcnow
 from kilnworks.dags import pages
 from kilnworks.dags.fields import asked
 from kilnworks.dags.project import command, environment, open_run
-from kilnworks.pipelines.core.approval import NOBODY, record_answer
+from kilnworks.pipelines.core.approval import NOBODY, record_answer, record_question
 from kilnworks.pipelines.core.compare import unmeasured
 from kilnworks.pipelines.core.form import changed, form
 from kilnworks.pipelines.core.graph import Pipeline
@@ -67,6 +67,7 @@ class ApprovalOperator(HITLOperator):
         require_owner(run.store, f"asking for {self.step} of {self.pipeline.name}")
         self._require_evaluation(run)
         self.body = question(self.pipeline, run, pages.report_path, self._compare(run))
+        record_question(run, self.step)
         try:
             return super().execute(context)
         except TaskAwaitingInput as waiting:

@@ -75,8 +75,13 @@ class Summaries:
 def _stamp(run: Run) -> tuple[int, ...]:
     """Changes with whatever a summary is made of."""
     pointer = run.store.root / "champions" / f"{run.pipeline}.json"
-    paths = [run.path / "run.json", run.path, pointer, *sorted((run.path / "outcomes").glob("*.json"))]
+    paths = [run.path / "run.json", run.path, pointer, *_records(run)]
     return tuple(_changed(path) for path in paths)
+
+
+def _records(run: Run) -> list[Path]:
+    """Outcomes of steps, questions and answers."""
+    return [path for folder in ("outcomes", "approvals") for path in sorted((run.path / folder).glob("*.json"))]
 
 
 def _changed(path: Path) -> int:

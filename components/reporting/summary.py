@@ -49,16 +49,24 @@ def _challenge(run: RunRecord) -> str:
 
 
 def verdict(run: RunRecord) -> str:
-    """What became of a run in a word or two: live, published, failed, or the gate that it stopped at."""
+    """What became of a run in a word or two: live, published, failed, a gate that stopped it, or what it waits for."""
     if is_champion(run):
         return "live"
     if run.outcome in ("failed", "running", "empty"):
         return {"empty": "not begun"}.get(run.outcome, run.outcome)
     if run.find("deployment.json").get("version") is not None:
         return "published"
+    if waits_for_approval(run):
+        return "waits for approval"
     closed = [record for record in _decisions(run) if record.get("passed") is False]
     gate = str(closed[0].get("gate") or "a gate") if closed else ""
     return f"stopped: {gate}" if gate else {"done": "trained"}.get(run.outcome, run.outcome)
+
+
+def waits_for_approval(run: RunRecord) -> bool:
+    """Whether a person was asked for a step that has neither an answer nor an outcome."""
+    asked = [s.name for s in run.steps if s.outcome == "waiting" and _aside(run, f"{s.name}.asked")]
+    return any(not _aside(run, name) for name in asked)
 
 
 def headline(run: RunRecord) -> str:
@@ -82,8 +90,14 @@ def result_line(summary: Mapping[str, Any]) -> str:
 
 
 def _decisions(run: RunRecord) -> list[dict[str, Any]]:
-    """The records of the gates, in the order of the steps."""
-    return [read_object(step.folder / "decision.json") for step in run.steps if step.folder is not None]
+    """The records of the gates, in the order of the steps; a person's answer after that of its step."""
+    kept = [read_object(step.folder / "decision.json") if step.folder is not None else {} for step in run.steps]
+    answers = [_aside(run, step.name) for step in run.steps]
+    return [record for pair in zip(kept, answers, strict=True) for record in pair if record]
+
+
+def _aside(run: RunRecord, name: str) -> dict[str, Any]:
+    return read_object(run.path / "approvals" / f"{name}.json")
 
 
 def metric_values(run: RunRecord) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """A person's yes or no before a step: the record of the answer. What is asked stands in ``question``.
 
 The answer lies in the run as ``approvals/<step>.json``: a decision record with when it was given and who said it, and
-the settings that were changed in saying it.
+the settings that were changed in saying it. ``approvals/<step>.asked.json`` says since when it is waited for.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +16,15 @@ from kilnworks.schemas.files import read_json, write_json
 FOLDER = "approvals"
 NOBODY = "nobody in time"
 """Who gave the answer that the definition gives where no person did."""
+
+
+@private_files()
+def record_question(run: Run, step: str) -> None:
+    """Keep since when a person is asked for a step, so that tables of runs can say what a run waits for."""
+    require_owner(run.store, f"asking for {step} of {run.pipeline}")
+    path = run.path / FOLDER / f"{step}.asked.json"
+    write_json(path, {"at": now(), "step": step}, durable=True)
+    run.store.push(path.relative_to(run.store.root).as_posix())
 
 
 @private_files()

@@ -7,6 +7,7 @@ from kilnworks.dags.live import content, live
 from kilnworks.dags.pages import MOST_LOOKS, overview, report_path, waiting
 from kilnworks.dags.side_by_side import side_by_side
 from kilnworks.dags.summaries import Summaries
+from kilnworks.pipelines.core.approval import record_answer, record_question
 from kilnworks.pipelines.core.store import Store
 from kilnworks.schemas.decision import Comparand, DecisionRecord
 from kilnworks.schemas.files import write_json
@@ -44,6 +45,24 @@ def test_runs_newest_first_with_outcome_and_reason(tmp_path):
     assert "class=airflow href='/dags/churn/runs/r1'" in page
     assert "column age holds 150" in page
     assert "href='/kilnworks/files/churn/r1/report.html'" in page
+
+
+def test_a_run_says_that_it_waits_for_a_person_and_what_the_answer_was(tmp_path):
+    """Also where the page has been read before."""
+    store, read = Store(tmp_path), Summaries()
+    made = store.run("churn", "r1")
+    made.begin("test", {}, steps=[{"name": "model", "inputs": []}, {"name": "deployment", "inputs": ["model"]}])
+    made.record("model", "done", seconds=1.0)
+
+    def told():
+        return read.newest(store, "churn", 1)[0].summary["verdict"]
+
+    assert told() == "unfinished"
+    record_question(made, "deployment")
+    assert told() == "waits for approval"
+    assert "<td class='unfinished'>waits for approval" in overview(store, ["churn"])
+    record_answer(made, "deployment", approved=False, by="ana", comment="too late", settings={})
+    assert told() == "stopped: approval"
 
 
 def test_decisions_and_alerts(tmp_path):

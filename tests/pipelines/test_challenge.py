@@ -11,6 +11,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from kilnworks.components.reporting.report import render_report
+from kilnworks.components.reporting.summary import run_summary
 from kilnworks.components.retraining.ledger import Batch, opened
 from kilnworks.pipelines.cli.app import main
 from kilnworks.pipelines.core.challenge import known
@@ -136,6 +137,7 @@ def test_run_resume_cache_promote_and_rollback(shop, capsys):
     found = shop.held("r3")["details"]
     said = capsys.readouterr().out
     assert "shown to be worse" in said and "to do    kilnworks promote shop --run r3" in said
+    assert run_summary(shop.store / "runs" / "shop" / "r3")["verdict"] == "stopped: challenge"
     alert = closed_gates(Store.at(str(shop.store)).run("shop", "r3"), ["deployment"])
     assert len(alert) == 1 and alert[0].startswith("challenge gate closed: auc 0.")
     test = read_json(shop.store / "runs/shop/r3/checked/examples.json")["splits"]["test"]["rows"]
