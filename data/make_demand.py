@@ -2,8 +2,8 @@
 
 usage: python data/make_demand.py [OUT]     (OUT defaults to this folder)
 
-No measured hourly series with a free licence is in a package that can be pinned; so this one is drawn, and is honest
-about it: profile of the day + heating and cooling + growth + holidays + errors of which nothing can be known.
+Half-hourly demand of Victoria, the usual example, comes in a package whose licence does not allow it here; so this one
+is drawn, and is honest about it: profile of the day + heating and cooling + growth + holidays + errors of which nothing can be known.
 """
 
 import sys

@@ -10,7 +10,7 @@ from kilnworks.components.charts.plot import Plot
 
 def pictures(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(file name without ending, SVG) of what ``forecasts.described`` wrote."""
-    told = results.get("forecast")
+    told = results.get("ahead")
     if not told:
         return []
     found = [(f"forecast_{name}", _window(name, one)) for name, one in told["windows"].items()]

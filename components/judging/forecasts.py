@@ -35,7 +35,7 @@ def described(truth: NDArray[Any], answers: Mapping[str, Any]) -> dict[str, Any]
         for k in range(truth.shape[2])
     ]
     return {
-        "forecast": {"by_step": by_step, "by_hour": by_hour, "windows": _windows(truth, answers, error.mean(axis=1))},
+        "ahead": {"by_step": by_step, "by_hour": by_hour, "windows": _windows(truth, answers, error.mean(axis=1))},
         "baseline": {"method": "the value of a season before", "mae": _mean(naive[known])},
     }
 

@@ -41,7 +41,7 @@ from kilnworks.components.learning.shown import TrainingColumns
 from kilnworks.components.learning.splits import Measure, Splits, fits_in_memory, held_splits, streamed_splits
 from kilnworks.components.learning.strategy import Placement, place, precision
 from kilnworks.components.learning.training import Training
-from kilnworks.components.learning.windows import WindowEncoder, encoder_of, window_splits
+from kilnworks.components.learning.windows import WindowEncoder, encoder_of, window_splits, with_margin
 from kilnworks.components.modeling.base import Architecture
 from kilnworks.components.modeling.custom import CustomModel
 from kilnworks.components.modeling.kept import keep
@@ -112,6 +112,8 @@ def fit(
         sample = transform.encode(next(encoder.frames(examples.files("train"), SAMPLE_ROWS)))
         keep(architecture, learner.model, lambda: architecture.network(transform.encoded, task), sample, out)
     task = architecture.calibrated(task, transform, lambda split: _outputs(learner.model, encoder, examples, split))
+    if isinstance(encoder, WindowEncoder):
+        task = with_margin(task, encoder, lambda split: _outputs(learner.model, encoder, examples, split))
     write_task(task, out)
     if settings.checkpoints != "none":
         copytree(context.work / "checkpoints", out / "checkpoints")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -103,7 +103,7 @@ def encoder_of(transform: FeatureTransform, task: type[Task], examples: Examples
     Raises:
         ConfigError: a forecast without a series, or a series with another task.
     """
-    series, forecasts = examples.contract.series is not None, issubclass(task, Forecasting)
+    series, forecasts = examples.contract.series is not None, task.takes_windows
     if series != forecasts:
         raise ConfigError(
             "a model that forecasts, and a contract without series" if forecasts
@@ -111,6 +111,15 @@ def encoder_of(transform: FeatureTransform, task: type[Task], examples: Examples
             "series: {step, window, horizon} and a model that forecasts, Forecast()", "correct one of both",
         )  # fmt: skip
     return WindowEncoder(transform, task, examples) if series else Encoder(transform, task)
+
+
+def with_margin(task: Task, encoder: WindowEncoder, outputs: Callable[[str], np.ndarray | None]) -> Task:
+    """The task with an interval as wide as the validation windows ask for; as it is without any."""
+    given = outputs("val")
+    if given is None:
+        return task
+    windows = next(encoder.frames(encoder.examples.files("val"), 1 << 30))
+    return cast("Forecasting", task).with_margin(given, encoder.label(windows))
 
 
 def window_splits(settings: FitSettings, encoder: WindowEncoder, batch: int) -> tuple[Task, Splits]:

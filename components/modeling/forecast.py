@@ -12,7 +12,7 @@ forecast at its level. Dilated causal convolutions: Bai, Kolter & Koltun 2018; e
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import Field
 
@@ -67,7 +67,7 @@ class Forecast(Architecture):
         from kilnworks.components.modeling.forecasts.steps import Steps
 
         self.refuse_unread(encoded)
-        assert isinstance(task, Forecasting)
+        task = cast("Forecasting", task)
         names = LayerNames({t.name for t in encoded})
         inputs = {t.name: keras.Input(t.shape, dtype=t.dtype, name=t.name) for t in encoded}
         seen = Steps.of(task, {name: inputs[keras_name(name)] for name in self._names(task)}, self.days, names)

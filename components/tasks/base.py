@@ -75,6 +75,8 @@ class Task(Config, ABC):
     others not worse. Empty: the task has no simple models."""
     judged: ClassVar[tuple[str, ...]]
     """The answers that ``scores`` and ``described`` look at."""
+    takes_windows: ClassVar[bool] = False
+    """Whether a row is a window of a series, not a row of the data."""
     output: ClassVar[str]
     """Name of the output layer."""
     methods: ClassVar[Mapping[Literal["classify", "regress"], str]] = {}

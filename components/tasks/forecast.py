@@ -79,6 +79,7 @@ class Forecasting(Task):
     headline: ClassVar[tuple[str, ...]] = ("mae", "relative_mae", "coverage")
     judged: ClassVar[tuple[str, ...]] = ("forecast", "low", "high")
     output: ClassVar[str] = "quantiles"
+    takes_windows: ClassVar[bool] = True
 
     label: Label
     series: Series
@@ -130,6 +131,14 @@ class Forecasting(Task):
         """The task with what the training split says of features, groups and seasons."""
         found = {"usual": dict(usual), "groups": groups}
         return self.model_copy(update={**found, "seasonal_error": seasonal_error or self.scale})
+
+    def with_margin(self, quantiles: np.ndarray, truth: np.ndarray) -> Self:
+        """The task with the margin that these windows ask for, [rows, horizon, 3] and [rows, horizon]."""
+        import numpy as np
+
+        outside = np.maximum(quantiles[:, :, 0] - truth, truth - quantiles[:, :, 2]).astype(np.float64).ravel()
+        share = min(1.0, (HIGH - LOW) * (len(outside) + 1) / len(outside))
+        return self.model_copy(update={"margin": float(np.quantile(outside, share, method="higher"))})
 
     # ---- labels
 
