@@ -3,7 +3,8 @@
 usage: python data/make_demand.py [OUT]     (OUT defaults to this folder)
 
 Half-hourly demand of Victoria, the usual example, comes in a package whose licence does not allow it here; so this one
-is drawn, and is honest about it: profile of the day + heating and cooling + growth + holidays + errors of which nothing can be known.
+is drawn, and is honest about it: profile of the day + heating and cooling + growth + holidays + errors of which nothing
+can be known.
 """
 
 import sys

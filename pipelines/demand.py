@@ -2,7 +2,8 @@
 
 The data are generated, with a known floor. Expect a mean absolute error of at most 15.5 MW (14.8, 95 % interval 14.0 to
 15.5; last week's value has 21.2, and 13.1 is the best that anybody could reach over all hours of a day), and 0.76 of
-the values between low and high (0.74 to 0.79; 0.80 is wanted). Half a minute on two cores. Temperature and working days are known ahead::
+the values between low and high (0.74 to 0.79; 0.80 is wanted), in half a minute on two cores. Temperature and working
+days are known ahead::
 
     kilnworks run demand
 """

@@ -114,7 +114,10 @@ def encoder_of(transform: FeatureTransform, task: type[Task], examples: Examples
 
 
 def with_margin(task: Task, encoder: WindowEncoder, outputs: Callable[[str], np.ndarray | None]) -> Task:
-    """The task with an interval as wide as the validation windows ask for; as it is without any."""
+    """The task with an interval as wide as the validation windows ask for; as it is without any.
+
+    ``outputs`` gives the model's quantiles for a split, [windows, horizon, 3].
+    """
     given = outputs("val")
     if given is None:
         return task
