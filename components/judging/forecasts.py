@@ -36,8 +36,17 @@ def described(truth: NDArray[Any], answers: Mapping[str, Any]) -> dict[str, Any]
     ]
     return {
         "ahead": {"by_step": by_step, "by_hour": by_hour, "windows": _windows(truth, answers, error.mean(axis=1))},
-        "baseline": {"method": "the value of a season before", "mae": _mean(naive[known])},
+        "baseline": {"rule": "the value of a season before", "metrics": _seasonal(naive, truth[:, 3], known)},
     }
+
+
+def _seasonal(naive: NDArray[Any], scale: NDArray[Any], known: NDArray[Any]) -> dict[str, float]:
+    """Metrics of the value of a season before, over the steps where there is one."""
+    if not known.any():
+        return {}
+    errors = naive[known]
+    found = {"mae": errors.mean(), "rmse": (errors**2).mean() ** 0.5, "mase": (errors / scale[known]).mean()}
+    return {**{name: float(value) for name, value in found.items()}, "relative_mae": 1.0}
 
 
 def _windows(truth: NDArray[Any], answers: Mapping[str, Any], error: NDArray[Any]) -> dict[str, Any]:
