@@ -29,6 +29,16 @@ SETTINGS = {
     "KILNWORKS_ALERT_CONNECTIONS": "team_hook",
 }
 """What takes minutes on a calm server is made to happen in seconds."""
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+"""Of the browser: no sandbox where a test runs as root, and nothing that asks the network."""
 
 
 @pytest.fixture(scope="session")
@@ -170,3 +180,31 @@ def parent(pid: int) -> int:
 
 
 os.environ.setdefault("NO_PROXY", "127.0.0.1,localhost")
+
+
+@pytest.fixture(scope="module")
+def page(world):
+    """A page of a browser that has logged in."""
+    from playwright.sync_api import sync_playwright
+
+    browser_path = needed.browser()
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=browser_path, args=list(FLAGS))
+        page = browser.new_page(viewport={"width": 1400, "height": 900})
+        page.set_default_timeout(60_000)
+        page.goto(world.airflow.url)
+        page.fill("input[name=username]", "admin")
+        page.fill("input[name=password]", world.airflow.passwords["admin"])
+        page.click("button[type=submit]")
+        page.wait_for_url(f"{world.airflow.url}/")
+        yield page
+        browser.close()
+
+
+def picture(page, name):
+    """Leave a picture where somebody wants to look."""
+    folder = os.environ.get("KILNWORKS_SCREENSHOTS")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.wait_for_timeout(1500)
+        page.screenshot(path=Path(folder) / f"airflow-{name}.png")

@@ -4,55 +4,16 @@ Pictures of the pages are left in ``$KILNWORKS_SCREENSHOTS`` where that is set.
 """
 
 import json
-import os
 import re
 import urllib.parse
-from pathlib import Path
 
 import pytest
 
 from kilnworks.schemas.champion import moves
 from kilnworks.schemas.files import read_json
-from tests import needed
+from tests.e2e.airflow.conftest import picture
 
 pytestmark = pytest.mark.e2e
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
-
-@pytest.fixture(scope="module")
-def page(world):
-    """A page of a browser that has logged in."""
-    from playwright.sync_api import sync_playwright
-
-    browser_path = needed.browser()
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=browser_path, args=list(FLAGS))
-        page = browser.new_page(viewport={"width": 1400, "height": 900})
-        page.set_default_timeout(60_000)
-        page.goto(world.airflow.url)
-        page.fill("input[name=username]", "admin")
-        page.fill("input[name=password]", world.airflow.passwords["admin"])
-        page.click("button[type=submit]")
-        page.wait_for_url(f"{world.airflow.url}/")
-        yield page
-        browser.close()
-
-
-def picture(page, name):
-    """Leave a picture where somebody wants to look."""
-    folder = os.environ.get("KILNWORKS_SCREENSHOTS")
-    if folder:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        page.wait_for_timeout(1500)
-        page.screenshot(path=Path(folder) / f"airflow-{name}.png")
 
 
 def opened_form(page, world, dag):

@@ -7,6 +7,7 @@ import pytest
 from kilnworks.components.reporting.report import render_report
 from kilnworks.schemas.champion import moves
 from kilnworks.schemas.files import read_json
+from tests.e2e.airflow.conftest import picture
 
 pytestmark = pytest.mark.e2e
 
@@ -23,7 +24,14 @@ def note(world, dag, run_id):
     return world.get(f"/api/v2/dags/{dag}/dagRuns/{urllib.parse.quote(run_id)}")["note"]
 
 
-def test_a_worse_model_is_held_and_everything_says_why(world, slope):
+def pipelines(page, world, text, name):
+    """The page *Pipelines* says it."""
+    page.goto(f"{world.airflow.url}/plugin/kilnworks")
+    page.frame_locator("iframe[title='Pipelines']").get_by_text(text).first.wait_for()
+    picture(page, name)
+
+
+def test_a_worse_model_is_held_and_everything_says_why(page, world, slope):
     world.unpause("challenged")
     good = world.start("challenged")
     assert set(world.finished("challenged", good).values()) == {"success"}
@@ -42,9 +50,10 @@ def test_a_worse_model_is_held_and_everything_says_why(world, slope):
     said = world.wait("the note", lambda: note(world, "challenged", bad), 30)
     assert said.startswith("challenge gate closed: auc 0."), said
     assert "stopped: deployment" in world.log("challenged", bad, "all")
-    page = render_report(run.path)
-    assert "version 1, run " + good in page
-    assert f"kilnworks promote challenged --run {bad}" in page
+    report = render_report(run.path)
+    assert "version 1, run " + good in report
+    assert f"kilnworks promote challenged --run {bad}" in report
+    pipelines(page, world, "stopped: challenge", "held")
     assert not (world.store.root / "serving" / "challenged" / "2").exists()
 
     world.unpause("challenged_champion")
@@ -55,7 +64,7 @@ def test_a_worse_model_is_held_and_everything_says_why(world, slope):
     assert last["challenge"]["verdict"] == "worse"
 
 
-def test_the_question_shows_both_models_on_the_same_rows(world, slope):
+def test_the_question_shows_both_models_on_the_same_rows(page, world, slope):
     world.unpause("weighed")
 
     def asked(run_id):
@@ -81,6 +90,10 @@ def test_the_question_shows_both_models_on_the_same_rows(world, slope):
     second = world.start("weighed")
     path, body = asked(second)
     assert "**Challenge**: auc" in body and "shown to be worse" in body, body
+    page.goto(f"{world.airflow.url}/dags/weighed/runs/{second}/tasks/approve_deployment/required_actions")
+    page.get_by_text("shown to be worse").first.wait_for()
+    picture(page, "question")
+    pipelines(page, world, "waits for approval", "waiting")
     answered(path, "Reject", "it is worse")
     states = world.finished("weighed", second)
     assert (states["run"], states["deployment"]) == ("success", "skipped")
