@@ -348,7 +348,7 @@ def load_contract(path: Path | str) -> Contract:
 
     Raises:
         ContractError: the file is missing, is not YAML, or breaks a rule; the message names the line,
-            the value found, and what is allowed there.
+            the value found, and what is allowed there; or its statistics do not lie beside it.
     """
     path = Path(path)
     if not path.is_file():
@@ -359,7 +359,10 @@ def load_contract(path: Path | str) -> Contract:
     except UnicodeDecodeError as error:
         where = f"byte {error.start} of {path} is no UTF-8"
         raise ContractError(where, "a YAML file in UTF-8", "save it in UTF-8") from None
-    return parse_contract(text, str(path))
+    contract = parse_contract(text, str(path))
+    if contract.reference is None:
+        return contract
+    return contract.model_copy(update={"reference": contract.reference.read(path.parent)})
 
 
 def parse_contract(text: str, origin: str = "<text>") -> Contract:

@@ -1,19 +1,29 @@
 """What the clean data looked like, in numbers: the part of a contract that a program reads and a person need not.
 
+In a contract that a command wrote it lies in a file beside it, ``NAME-<hash>.statistics``, whose content the contract
+names by its SHA-256: a contract that was copied alone, or beside another one's statistics, is refused.
+
 It holds counts, quantiles, frequent values, tables of pairs and short fingerprints of keys and rows (40 bits), from
 which ``contract check`` judges whether a batch may be another draw of the same source. Of features given as
 ``--sensitive`` it holds nothing.
 """
 
 import base64
+import hashlib
 import json
 import zlib
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 from pydantic import Field
 
 from kilnworks.schemas.code import Code
 from kilnworks.schemas.config import Config
+from kilnworks.schemas.errors import ContractError
+
+SUFFIX = ".statistics"
+LONGEST = 8 * 2**20
+"""Most bytes of a file of statistics."""
 
 
 class OwnStatistic(Config):
@@ -54,6 +64,15 @@ class DriftThresholds(Config):
         return {**plain, **{one.statistic.path: one.threshold for one in self.own}}
 
 
+class StatisticsFile(Config):
+    """Where the statistics lie, and what they are."""
+
+    file: str = Field(pattern=r"^[^/\\\x00]+$")
+    """Name of a file beside the contract."""
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """Of its content, in hexadecimal digits."""
+
+
 class Reference(Config):
     """Statistics of the clean data and what to make of them."""
 
@@ -65,10 +84,42 @@ class Reference(Config):
     """From where drift counts."""
     sketch: str = ""
     """The statistics: JSON, compressed (zlib) and written as base 64. Made by ``contract infer``."""
+    statistics_file: StatisticsFile | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Where ``sketch`` lies instead; ``load_contract`` puts it back in its place."""
+
+    def read(self, folder: Path) -> Self:
+        """With the statistics of the file in the folder of the contract; as it is where they are in it.
+
+        Raises:
+            ContractError: the file is missing, or its content is another one.
+        """
+        named = self.statistics_file
+        if named is None:
+            return self
+        path = folder / named.file
+        fix = "copy it together with the contract, or write both anew by `kilnworks contract infer`"
+        if not path.is_file() or path.stat().st_size > LONGEST:
+            raise ContractError(f"no file {path}", "the statistics that the contract names, beside it", fix)
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != named.sha256:
+            raise ContractError(f"{path} is not the file that the contract was written with", "its own content", fix)
+        return self.model_copy(update={"sketch": content.decode("ascii"), "statistics_file": None})
+
+    def apart(self, stem: str) -> tuple[Self, str, str]:
+        """Without the statistics; the name of the file for them, of a contract with that stem; and its content."""
+        found = hashlib.sha256(self.sketch.encode("ascii")).hexdigest()
+        name = f"{stem}-{found[:8]}{SUFFIX}"
+        named = StatisticsFile(file=name, sha256=found)
+        return self.model_copy(update={"sketch": "", "statistics_file": named}), name, self.sketch
 
     @property
     def statistics(self) -> dict[str, Any]:
-        """The content of ``sketch``."""
+        """The content of ``sketch``. Raises ``ContractError`` where it was not read from its file."""
+        if self.statistics_file is not None:
+            raise ContractError(
+                f"statistics in {self.statistics_file.file}, which was not read", "a contract with its statistics",
+                "read the contract from its file, by load_contract",
+            )  # fmt: skip
         return dict(json.loads(zlib.decompress(base64.b64decode(self.sketch)))) if self.sketch else {}
 
 

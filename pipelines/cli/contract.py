@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kilnworks.pipelines.cli.console import echo
-from kilnworks.pipelines.cli.writing import write_asked
+from kilnworks.pipelines.cli.writing import write_asked, write_contract
 
 if TYPE_CHECKING:
     from kilnworks.components.tasks.asked import Asked
@@ -40,12 +40,11 @@ def infer(
     """Write the contract of a clean file, or of images in folders or named by a table, and say how values are read."""
     from kilnworks.components.quality.screening.columns.column_specs import parse_decimals
     from kilnworks.components.tasks.asked import as_asked
-    from kilnworks.schemas.contract import dump_contract
 
     wanted = as_asked(task)
     decimals = parse_decimals(decimal or [])
     contract = _inferred(file, label, wanted, time, name, sensitive or [], decimals)
-    write_asked(output, dump_contract(contract))
+    write_contract(output, contract)
     columns, target = len(contract.features), contract.label.name if contract.label else "none"
     echo(f"{output}: {columns} features, label {target}, key {contract.key or 'none'}", err=True)
     if not any(f.dtype == "image" for f in contract.features.values()):
@@ -132,7 +131,7 @@ def evolve(
 ) -> None:
     """Propose the smallest change by which a contract accepts a file, and say what it loosens."""
     from kilnworks.components.quality.contracts.evolve import evolve_contract
-    from kilnworks.schemas.contract import dump_contract, load_contract
+    from kilnworks.schemas.contract import load_contract
 
     evolution = evolve_contract(load_contract(contract), file)
     if as_json:
@@ -144,7 +143,7 @@ def evolve(
         print_changes(evolution.changes)
         echo(f"{len(evolution.loosened)} of {len(evolution.changes)} changes loosen the contract")
     if write and evolution.changes:
-        write_asked(contract, dump_contract(evolution.contract), durable=True)
+        write_contract(contract, evolution.contract, durable=True)
 
 
 @contract_app.command("import")
@@ -155,10 +154,9 @@ def import_schema(
 ) -> None:
     """Write the contract that a TensorFlow Metadata schema stands for."""
     from kilnworks.components.quality.contracts.tfmd_read import read_schema
-    from kilnworks.schemas.contract import dump_contract
 
     read = read_schema(schema, label)
-    write_asked(output, dump_contract(read.contract))
+    write_contract(output, read.contract)
     echo(f"{output}: {len(read.contract.features)} features", err=True)
     _tell_left_out(read.left_out)
 

@@ -11,7 +11,7 @@ import typer
 from kilnworks.pipelines.cli.console import Console
 from kilnworks.pipelines.cli.decision_lines import decision_lines
 from kilnworks.pipelines.cli.quiet import quiet_libraries
-from kilnworks.pipelines.cli.writing import write_asked
+from kilnworks.pipelines.cli.writing import write_asked, write_contract
 from kilnworks.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -100,9 +100,8 @@ def _places(name: str, folder: Path, force: bool) -> tuple[Path, Path]:
 
 def _write(name: str, recipe: "Recipe", folder: Path, contract: Path, definition: Path) -> None:
     from kilnworks.components.starting.definition import definition as written
-    from kilnworks.schemas.contract import dump_contract
 
-    write_asked(contract, dump_contract(recipe.contract))
+    write_contract(contract, recipe.contract)
     write_asked(definition, written(name, recipe, folder, contract))
 
 

@@ -318,7 +318,7 @@ def test_the_example_and_its_own_tests_pass(shop):
     assert left["rows"].sum() == pl.concat(map(pl.read_parquet, table.parent.parent.glob("checked/train/*"))).height
     assert left["left"].is_sorted() and left.height == 3
     answers = process(shop / "data", *kilnworks, "predict", "customers", "customers.csv").splitlines()
-    assert answers[0] == "class,probability_No,probability_Yes" and len(answers) == 1008
+    assert answers[0] == "customerID,class,probability_No,probability_Yes" and len(answers) == 1008
     code = (shop / "own/leavers.py").read_text().replace('.sort("left")', '.sort("left", descending=True)')
     (shop / "own/leavers.py").write_text(code)
     again = process(shop, *kilnworks, "run", "customers", "--set", "checked.data_docs=false", "--to", "leavers")

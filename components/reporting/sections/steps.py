@@ -9,6 +9,9 @@ from kilnworks.components.reporting.reading import RunRecord, StepRecord
 from kilnworks.components.reporting.sections.overview import progress
 from kilnworks.schemas.json_values import as_dict, as_number
 
+SKETCH = "sketch"
+"""Setting with the statistics of a contract, see ``kilnworks.schemas.reference``."""
+
 
 def steps(run: RunRecord) -> dict[str, Any]:
     """The graph, the table, and the settings of each step."""
@@ -45,7 +48,9 @@ def _row(step: StepRecord) -> dict[str, Any]:
         "inputs": _inputs(step),
         "reason": step.reason if step.outcome != "running" else "",
         "progress": progress(step),
-        "config": json.dumps(manifest.get("config"), indent=2, default=str) if manifest.get("config") else "",
+        "config": json.dumps(for_people(manifest.get("config")), indent=2, default=str)
+        if manifest.get("config")
+        else "",
     }
 
 
@@ -68,3 +73,10 @@ def _inputs(step: StepRecord) -> list[dict[str, str]]:
             }
         )
     return found
+
+
+def for_people(config: Any) -> Any:
+    """Settings without the statistics of a contract, which only programs read."""
+    if isinstance(config, dict):
+        return {name: "..." if name == SKETCH and value else for_people(value) for name, value in config.items()}
+    return [for_people(one) for one in config] if isinstance(config, list) else config
