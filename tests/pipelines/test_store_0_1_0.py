@@ -69,9 +69,9 @@ def kilnworks(shop: Path, *argv: str) -> str:
 
 
 def assert_answers(path: Path, version: int) -> None:
-    """What is in the file is what that version answered when it was made."""
+    """What is in the file is what that version answered when it was made; the key in front came later."""
     given, recorded = pl.read_csv(path), pl.read_csv(KEPT / f"predictions-{version}.csv")
-    assert given.columns == recorded.columns and given["class"].to_list() == recorded["class"].to_list()
+    assert given.columns == ["visit", *recorded.columns] and given["class"].to_list() == recorded["class"].to_list()
     probabilities = [name for name in recorded.columns if name != "class"]
     np.testing.assert_allclose(
         given.select(probabilities).to_numpy(), recorded.select(probabilities).to_numpy(), rtol=1e-5
