@@ -17,6 +17,12 @@ TREE = {
 }
 
 
+class DrawConfig(Config):
+    """Where the rows are."""
+
+    path: str
+
+
 class LearnConfig(Config):
     """A model that gives ``sigmoid(slope * x + bias)``."""
 
@@ -30,6 +36,17 @@ class JudgeConfig(JudgeSettings):
     """Which rows are judged."""
 
     split: str = "test"
+
+
+def draw(config: DrawConfig, out: Path) -> Examples:
+    """The rows of a CSV file, half of them to test on. A form of all that ``ingest`` takes is long to read."""
+    from kilnworks.components.ingest import IngestConfig, ingest
+    from kilnworks.components.sources import ByHash, CsvSource
+    from kilnworks.components.sources.splitting.splits import Shares
+
+    split = ByHash(shares=Shares(train=0.4, val=0.1, test=0.5))
+    contract, source = Contract.model_validate(TREE), CsvSource(path=config.path)
+    return ingest(IngestConfig(contract=contract, source=source, split=split), out)
 
 
 def check(config: Config, examples: Examples, out: Path) -> CheckedExamples:
@@ -52,6 +69,11 @@ def judge(config: JudgeConfig, model: Model, examples: CheckedExamples, out: Pat
         out / "evaluation.json", {"task": "binary", "metrics": {"auc": {"value": slope, "low": None, "high": None}}}
     )
     return Evaluation(out)
+
+
+def grade(config: Config, model: Model, examples: CheckedExamples, out: Path) -> Evaluation:
+    """``judge`` with nothing to set."""
+    return judge(JudgeConfig(), model, examples, out)
 
 
 def export(config: Config, model: Model, evaluation: Evaluation, out: Path) -> Servable:
