@@ -32,14 +32,13 @@ def _measured(results: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name in headlines(results):
         metric = as_dict(as_dict(results.get("metrics")).get(name))
         value, low, high = (as_number(metric.get(key)) for key in ("value", "low", "high"))
-        if value is not None and low is not None and high is not None:
-            parts.append(f"{metric_label(name)} {value:.4g} ({low:.4g} to {high:.4g})")
-        else:
-            parts.append(f"{metric_label(name)} undefined")
-    rows = as_number(results.get("rows")) or 0
+        within = "" if low is None or high is None else f" ({low:.4g} to {high:.4g})"
+        parts.append(f"{metric_label(name)} {'undefined' if value is None else f'{value:.4g}{within}'}")
+    rows = as_number(results.get("rows"))
     share, positive = as_number(results.get("prevalence")), results.get("positive")
     of = f", of which {share:.1%} are {positive}" if share is not None and positive else ""
-    yield "result", f"{', '.join(parts)} on {rows:,.0f} {results.get('split', '')} rows{of}"
+    on = "" if rows is None else f" on {rows:,.0f} {results.get('split') or 'judged'} rows{of}"
+    yield "result", f"{', '.join(parts)}{on}"
 
 
 def _against(results: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -67,6 +67,16 @@ def test_a_balanced_class_is_told_by_auc(tmp_path):
     assert dict(result_lines(run.path))["result"].startswith("AUC ")
 
 
+def test_a_value_without_an_interval_is_told_and_so_is_one_that_is_not_defined(tmp_path):
+    """An evaluation of one's own need not say how many rows it judged."""
+    out = tmp_path / "evaluation"
+    out.mkdir()
+    (tmp_path / "run.json").write_text('{"pipeline": "p", "run_id": "r"}')
+    (out / "manifest.json").write_text('{"kind": "Evaluation"}')
+    (out / "evaluation.json").write_text('{"metrics": {"auc": {"value": 0.75, "low": null}, "f1": {"value": null}}}')
+    assert result_lines(tmp_path) == [("result", "AUC 0.75, F1 undefined")]
+
+
 def test_a_pipe_gets_few_lines_of_many_epochs_and_the_last_one():
     for epochs, most in ((200, MOST_LINES + 2), (5, 5), (60, MOST_LINES + 2)):
         text = io.StringIO()
