@@ -24,7 +24,7 @@ WORDS = supervised(
     ),
     TrainConfig(
         model=SkipGram(),
-        epochs=10,
+        epochs=5,
         batch=32,
         optimizer=Adam(learning_rate=5e-3),
         schedule=Schedule(),

@@ -108,8 +108,8 @@ class SkipGram(Architecture):
         if len(encoded) > 1 or not isinstance(one, TokenTensor) or not one.words:
             raise ConfigError(
                 f"model skipgram for {', '.join(t.name for t in encoded)}", "one text, with a vocabulary",
-                "ignore the other features in the contract, leave hash_buckets out; of a sensitive text no vocabulary is "
-                "kept",
+                "ignore the other features in the contract, leave hash_buckets out; of a sensitive text no vocabulary "
+                "is kept",
             )  # fmt: skip
         return one
 

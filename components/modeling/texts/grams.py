@@ -146,7 +146,7 @@ class SkipGrams(keras.layers.Layer):
             layer = keras.layers.Embedding(*table.shape, name=f"{self.name}_{name}")
             layer.build(None)
             layer.set_weights([ops.convert_to_numpy(table)])
-            return layer  # type: ignore[no-any-return]
+            return layer
 
         unit = ops.convert_to_numpy(_unit(self.vectors)).T
         alike = keras.layers.Dense(self.size, use_bias=False, name=f"{self.name}_alike")

@@ -68,7 +68,7 @@ class WordVectors:
         return self._near(self[word], {word}, count)
 
     def analogy(self, a: str, b: str, c: str, count: int = 10) -> list[tuple[str, float]]:
-        """What is to ``c`` as ``b`` to ``a``: the words nearest to b - a + c, each of length 1; errors as for ``[]``."""
+        """What is to ``c`` as ``b`` to ``a``: the words nearest to b - a + c, each of length 1; errors as ``[]``."""
         one, other, third = (_unit(self[word]) for word in (a, b, c))
         return self._near(other - one + third, {a, b, c}, count)
 

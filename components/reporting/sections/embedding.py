@@ -25,8 +25,9 @@ def embedding(found: Mapping[str, Any]) -> dict[str, Any] | None:
     words, dimensions, share = (as_number(found.get(name)) or 0.0 for name in ("words", "dimensions", "share"))
     return {
         "map": word_map(placed),
-        "note": f"{words:,.0f} words in {dimensions:,.0f} dimensions. The map shows the {len(placed)} most frequent ones "
-        f"on the two directions in which they differ most, {share:.0%} of their variance; words without room are dots.",
+        "note": f"{words:,.0f} words in {dimensions:,.0f} dimensions. The map shows the {len(placed)} most frequent "
+        f"ones on the two directions in which they differ most, {share:.0%} of their variance; words without "
+        f"room are dots.",
         "nearest": [_row(as_dict(one)) for one in as_list(found.get("nearest"))],
     }
 
@@ -39,7 +40,7 @@ def _row(one: Mapping[str, Any]) -> tuple[str, str]:
 
 def word_map(placed: list[tuple[str, float, float]]) -> str:
     """Words at their places as SVG; the more frequent ones come first and take the room."""
-    across, up = ([row[i] for row in placed] for i in (1, 2))
+    across, up = [x for _, x, _ in placed], [y for _, _, y in placed]
     plot = Plot("Map of words", nice_domain(across), nice_domain(up), "first component", "second", height=HEIGHT)
     notes = [word for word, *_ in placed]
     dots = list(zip(across, up, strict=True))
