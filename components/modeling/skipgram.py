@@ -92,8 +92,10 @@ class SkipGram(Architecture):
 
     def calibrated(self, task: Task, transform: FeatureTransform, outputs: Callable[[str], np.ndarray | None]) -> Task:
         """The task with the words."""
-        told = {"words": self._text(transform.encoded).words, "dimensions": self.dimensions, "count": self.nearest}
-        return task.model_copy(update=told) if isinstance(task, WordEmbedding) else task
+        tell: Callable[..., Task] | None = getattr(task, "with_words", None)
+        if tell is None:
+            return task  # of one's own, that answers with something else
+        return tell(self._text(transform.encoded).words, self.dimensions, self.nearest)
 
     def remarks(self, model: Any, fitted: FeatureTransform, task: Task) -> dict[str, Any]:
         """``embedding``: a map of the most frequent words, and the nearest ones of some."""

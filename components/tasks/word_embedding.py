@@ -7,8 +7,8 @@ is learned from, and judged by on texts that were not.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import Field
 
@@ -75,6 +75,10 @@ class WordEmbedding(Unlabelled):
     def metrics_of(cls, top_k: int) -> tuple[Metric, ...]:
         """See ``Task.metrics_of``."""
         return METRICS
+
+    def with_words(self, words: Sequence[str], dimensions: int, count: int) -> Self:
+        """The task of a trained model: its vocabulary, the most frequent word first, and what it answers."""
+        return self.model_copy(update={"words": tuple(words), "dimensions": dimensions, "count": count})
 
     # ---- training
 

@@ -43,9 +43,7 @@ def model(architecture: SkipGram, texts: np.ndarray):
     import keras
 
     keras.utils.set_random_seed(1)
-    task = WordEmbedding.of(CONTRACT).model_copy(
-        update={"words": WORDS, "dimensions": architecture.dimensions, "count": architecture.nearest}
-    )
+    task = WordEmbedding.of(CONTRACT).with_words(WORDS, architecture.dimensions, architecture.nearest)
     learner = architecture.shown({"body": texts}).learner([TEXT], task)
     return learner, task
 
