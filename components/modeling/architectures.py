@@ -11,13 +11,14 @@ from kilnworks.components.modeling.cnn import Cnn
 from kilnworks.components.modeling.custom import CustomModel
 from kilnworks.components.modeling.forecast import Forecast
 from kilnworks.components.modeling.mlp import Mlp
+from kilnworks.components.modeling.skipgram import SkipGram
 from kilnworks.components.modeling.tabular import Tabular
 from kilnworks.components.modeling.text import Text
 from kilnworks.components.modeling.vision import Vision
 from kilnworks.schemas.config import accept_any
 
 AnyModel = Annotated[
-    Mlp | Cnn | Tabular | Vision | Bag | Text | Autoencoder | Forecast | CustomModel,
+    Mlp | Cnn | Tabular | Vision | Bag | Text | SkipGram | Autoencoder | Forecast | CustomModel,
     Field(discriminator="kind"),
     SerializeAsAny(),
     accept_any(Architecture),

@@ -73,7 +73,7 @@ def load_trained(model: Model) -> Any:
 
     # these register layers that saved models need
     from kilnworks.components.modeling import members, sometimes  # noqa: F401
-    from kilnworks.components.modeling.texts import ngrams, sequences  # noqa: F401
+    from kilnworks.components.modeling.texts import grams, ngrams, sequences  # noqa: F401
 
     path = model.path / CODE
     if not path.is_file():

@@ -15,13 +15,14 @@ from kilnworks.components.tasks.forecast import Forecasting
 from kilnworks.components.tasks.multiclass import Multiclass
 from kilnworks.components.tasks.multilabel import Multilabel
 from kilnworks.components.tasks.regression import Regression
+from kilnworks.components.tasks.word_embedding import WordEmbedding
 from kilnworks.schemas.artifacts import Model
 from kilnworks.schemas.code import Code, path_of
 from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.errors import ConfigError, UnknownName
 from kilnworks.schemas.files import read_json, write_json
 
-TASKS: tuple[type[Task], ...] = (Forecasting, Multilabel, Binary, Multiclass, Regression, Anomaly)
+TASKS: tuple[type[Task], ...] = (Forecasting, Multilabel, Binary, Multiclass, Regression, Anomaly, WordEmbedding)
 """The tasks of this package; the first that suits a contract is its task."""
 FILE = "task.json"
 """Where a task lies beside its model."""

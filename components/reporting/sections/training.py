@@ -6,6 +6,7 @@ from kilnworks.components.charts.plot import Plot
 from kilnworks.components.charts.scale import label, nice_domain, seconds_text
 from kilnworks.components.charts.terms import terms
 from kilnworks.components.reporting.reading import RunRecord, read_history
+from kilnworks.components.reporting.sections.embedding import embedding
 from kilnworks.components.reporting.sections.wording import metric_label
 from kilnworks.schemas.json_values import as_dict, as_list, as_number
 
@@ -42,6 +43,7 @@ def training(run: RunRecord) -> dict[str, Any] | None:
     return {
         "charts": [picture for _, picture in learning_curves(history, best)],
         "telling": [_telling(as_dict(one)) for one in as_list(description.get("telling")) if as_dict(one).get("terms")],
+        "embedding": embedding(as_dict(description.get("embedding"))),
         "facts": [
             (name, _fact(key, description[key]))
             for key, name in FACTS.items()
