@@ -15,6 +15,7 @@ import polars as pl
 from kilnworks.components.features.settings import PreprocessConfig
 from kilnworks.components.learning.optimizers import Adam, Schedule
 from kilnworks.components.modeling.autoencoder import Autoencoder
+from kilnworks.components.modeling.clusters import Clusters
 from kilnworks.components.starting.moments.times import is_none
 from kilnworks.components.starting.open_data import Kind, open_table
 from kilnworks.components.starting.recipe import Decision, Recipe
@@ -55,9 +56,9 @@ def start_unlabelled(
         name: of the contract.
         data: path, URL or name.
         kind: what ``data`` is.
-        label: column of two classes that the model is judged by and never learns from; ``none``, or left out, for
-            none.
-        task: ``anomaly``, by default.
+        label: column of classes that the model is judged by and never learns from, two for anomalies; ``none``, or
+            left out, for none.
+        task: ``anomaly``, by default, or ``clusters``.
         time: column that says when a row was made; found where left out. No feature of the model.
         query: SELECT or table, for a database.
         decimals: the decimal sign of columns, ``,`` or ``.``; seen from the values where left out.
@@ -67,8 +68,6 @@ def start_unlabelled(
         UnknownName: a column that does not exist.
         ConfigError: a task that has a label, a label without two classes, or fewer than two columns are left.
     """
-    if task == CLUSTERS:
-        raise ConfigError("--task clusters", "anomaly, which is what there is without a label", "use --task anomaly")
     judge = None if label == NO_LABEL else label
     if task is not None and task not in UNLABELLED:
         raise ConfigError(
@@ -81,17 +80,17 @@ def start_unlabelled(
             raise UnknownName("column", column, opened.frame.columns)
     inferred, moment = inferred_contract(name, opened, judge, CLASSES if judge else None, time)
     if judge is not None:
-        inferred = _rare_second(inferred, opened.frame[judge])
+        inferred = _judging(inferred) if task == CLUSTERS else _rare_second(inferred, opened.frame[judge])
     contract, columns = without_columns(inferred, opened, moment)
     contract, others = _without_moments_and_texts(contract, opened.frame)
     _refuse_few(contract, [*columns, *others], opened.frame.height)
     parts = typed_parts(opened, contract)
     settled = settle(contract, opened.source, parts)
     contract, rows = settled.contract, sum(part.height for part in parts.values())
-    model, training = autoencoder(rows)
+    model, training = clusters() if task == CLUSTERS else autoencoder(rows)
     decisions = [
         Decision("rows", f"{opened.frame.height:,} rows, {len(opened.frame.columns)} columns"),
-        _task(contract, task),
+        _grouping(contract) if task == CLUSTERS else _task(contract, task),
         Decision("features", f"{len(contract.features)}: {listed(contract.features)}"),
         *columns,
         *others,
@@ -115,6 +114,30 @@ def autoencoder(rows: int) -> tuple[Autoencoder, dict[str, Any]]:
     }
 
 
+def clusters() -> tuple[Clusters, dict[str, Any]]:
+    """Architecture, and settings of the training by field name."""
+    return Clusters(), {"early_stopping": None}
+
+
+def _grouping(contract: Contract) -> Decision:
+    label = contract.label
+    judged = f"; compared with {named(label.name)}, never learned from" if label is not None else ""
+    return Decision("task", CLUSTERS, f"as asked: which rows belong together{judged}")
+
+
+def _judging(contract: Contract) -> Contract:
+    """The contract with a label that is only compared with.
+
+    Raises:
+        ConfigError: the label has no classes.
+    """
+    label = contract.label
+    assert label is not None
+    if not label.classes:
+        raise ConfigError(f"--label {label.name} holds numbers", "classes to compare with", "use --label none")
+    return contract.model_copy(update={"label": label.model_copy(update={"learned": False})})
+
+
 def _task(contract: Contract, task: Asked | None) -> Decision:
     why = "as asked" if task else "no label: rows unlike the others are looked for"
     if contract.label is None:
@@ -123,7 +146,9 @@ def _task(contract: Contract, task: Asked | None) -> Decision:
     return Decision("task", ANOMALY, f"{why}; judged by {named(contract.label.name)} = {rare}, never learned from")
 
 
-def _model_words(model: Autoencoder, training: Mapping[str, Any]) -> tuple[str, str]:
+def _model_words(model: Autoencoder | Clusters, training: Mapping[str, Any]) -> tuple[str, str]:
+    if isinstance(model, Clusters):
+        return "clusters", f"k-means; of 2 to {model.most} clusters, the number with the largest silhouette"
     aside = f"the strangest {model.contamination:.0%} of the training rows are not learned from"
     above = f"a row is an anomaly above the score of {model.quantile:.0%} of the validation rows"
     return "autoencoder", f"{aside}; {above}; {training['epochs']} epochs in batches of {training['batch']}"
