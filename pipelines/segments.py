@@ -1,6 +1,7 @@
 """Which customers are alike? Nobody tells the model.
 
-Expect a test silhouette of about 0.4, in half a minute on two cores::
+Expect a test silhouette of about 0.436 (95 % interval 0.420 to 0.451; columns that are shuffled each by itself have
+0.154) and a stability of about 0.98, with six clusters, in half a minute on two cores::
 
     kilnworks run segments
 """

@@ -66,7 +66,7 @@ def start_unlabelled(
     Raises:
         DataUnreadable: the data cannot be read, or has too few rows.
         UnknownName: a column that does not exist.
-        ConfigError: a task that has a label, a label without two classes, or fewer than two columns are left.
+        ConfigError: a task that has a label, a label of other classes than the task's, or fewer than two columns are left.
     """
     judge = None if label == NO_LABEL else label
     if task is not None and task not in UNLABELLED:
@@ -78,6 +78,8 @@ def start_unlabelled(
     for column in (judge, asked):
         if column is not None and column not in opened.frame.columns:
             raise UnknownName("column", column, opened.frame.columns)
+    if judge is not None and task == CLUSTERS:
+        _refuse_measures(judge, opened.frame[judge])
     inferred, moment = inferred_contract(name, opened, judge, CLASSES if judge else None, time)
     if judge is not None:
         inferred = _judging(inferred) if task == CLUSTERS else _rare_second(inferred, opened.frame[judge])
@@ -125,16 +127,17 @@ def _grouping(contract: Contract) -> Decision:
     return Decision("task", CLUSTERS, f"as asked: which rows belong together{judged}")
 
 
-def _judging(contract: Contract) -> Contract:
-    """The contract with a label that is only compared with.
+def _refuse_measures(label: str, series: pl.Series) -> None:
+    """Raise ``ConfigError`` where a label to compare with holds fractions: they are no classes."""
+    numbers = series.cast(pl.Float64, strict=False)
+    if bool(((numbers % 1) != 0).fill_null(False).any()):
+        raise ConfigError(f"--label {label} holds fractions", "classes to compare with", "use --label none")
 
-    Raises:
-        ConfigError: the label has no classes.
-    """
+
+def _judging(contract: Contract) -> Contract:
+    """The contract with a label that is only compared with."""
     label = contract.label
     assert label is not None
-    if not label.classes:
-        raise ConfigError(f"--label {label.name} holds numbers", "classes to compare with", "use --label none")
     return contract.model_copy(update={"label": label.model_copy(update={"learned": False})})
 
 

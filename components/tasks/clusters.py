@@ -123,6 +123,19 @@ class Clustering(Unlabelled):
         return [contract.label.name] if contract.label is not None else []
 
     @classmethod
+    def learned(cls, contract: Contract, frame: pl.DataFrame) -> np.ndarray:
+        """Zeros, int32 [rows], whatever the label says."""
+        import numpy as np
+
+        return np.zeros(frame.height, np.int32)
+
+    def target(self, label: np.ndarray) -> np.ndarray:
+        """Zeros, float32 [rows, 1]."""
+        import numpy as np
+
+        return label.astype(np.float32)[:, None]
+
+    @classmethod
     def encode(cls, label: Label, series: pl.Series) -> np.ndarray:
         """Positions among the classes, int32 [rows]."""
         import numpy as np
