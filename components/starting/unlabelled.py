@@ -66,7 +66,7 @@ def start_unlabelled(
     Raises:
         DataUnreadable: the data cannot be read, or has too few rows.
         UnknownName: a column that does not exist.
-        ConfigError: a task that has a label, a label of other classes than the task's, or fewer than two columns are left.
+        ConfigError: a task that has a label, a label of other classes than the task's, or fewer than two columns.
     """
     judge = None if label == NO_LABEL else label
     if task is not None and task not in UNLABELLED:
