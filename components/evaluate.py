@@ -291,7 +291,7 @@ def _check_answers(task: "Task", answers: "Answers", rows: int) -> None:
 
     shapes = {answer.name: (rows, *answer.shape) for answer in task.answered}
     for name in task.judged:
-        if answers[name].shape != shapes[name]:
+        if name in shapes and answers[name].shape != shapes[name]:
             raise StepFailed(
                 f"{name} of shape {list(answers[name].shape)}", f"shape {list(shapes[name])}", "check the model's head"
             )

@@ -86,6 +86,10 @@ class Plot:
             dot = svg.element("circle", cx=x, cy=y, r=radius, class_=f"dot s{series}")
             self._marks.append(svg.titled(dot, note))
 
+    def name(self, series: int, name: str) -> None:
+        """What the dots of ``series`` (1 to 8) are, for the legend."""
+        self._legend.append((f"bar s{series}", name, "box"))
+
     def whiskers(self, x: Sequence[float], low: Sequence[float], high: Sequence[float], series: int) -> None:
         """Upright intervals."""
         for at, bottom, top in zip(x, low, high, strict=True):

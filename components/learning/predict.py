@@ -65,8 +65,8 @@ def piece_rows(transform: FeatureTransform) -> int:
 
 
 def answered(task: Task, output: np.ndarray) -> dict[str, np.ndarray]:
-    """The served answers that follow from model outputs [rows, K]; those that are judged, as arrays."""
-    run = tf.function(lambda values: {name: task.answers(values)[name] for name in task.judged}, autograph=False)
+    """The answers that follow from model outputs [rows, K]; those that are judged, as arrays."""
+    run = tf.function(lambda values: {name: task.looked_at(values)[name] for name in task.judged}, autograph=False)
     return {name: np.asarray(values) for name, values in run(tf.constant(output)).items()}
 
 

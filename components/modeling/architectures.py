@@ -7,6 +7,7 @@ from pydantic import Field, SerializeAsAny
 from kilnworks.components.modeling.autoencoder import Autoencoder
 from kilnworks.components.modeling.bag import Bag
 from kilnworks.components.modeling.base import Architecture
+from kilnworks.components.modeling.clusters import Clusters
 from kilnworks.components.modeling.cnn import Cnn
 from kilnworks.components.modeling.custom import CustomModel
 from kilnworks.components.modeling.forecast import Forecast
@@ -18,7 +19,7 @@ from kilnworks.components.modeling.vision import Vision
 from kilnworks.schemas.config import accept_any
 
 AnyModel = Annotated[
-    Mlp | Cnn | Tabular | Vision | Bag | Text | SkipGram | Autoencoder | Forecast | CustomModel,
+    Mlp | Cnn | Tabular | Vision | Bag | Text | SkipGram | Autoencoder | Clusters | Forecast | CustomModel,
     Field(discriminator="kind"),
     SerializeAsAny(),
     accept_any(Architecture),

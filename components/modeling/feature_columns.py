@@ -22,3 +22,18 @@ def feature_columns(transform: FeatureTransform) -> tuple[tuple[str, ...], tuple
         owners += [name] * math.prod(tensor.shape) if tensor else []
     features = tuple(name for name in plan.features if name in set(owners))
     return features, tuple(features.index(name) for name in owners)
+
+
+def column_names(transform: FeatureTransform) -> tuple[str, ...]:
+    """A name for each column, in the order of ``feature_columns``: ``tenure``, ``Contract=One year``, ``image 12``."""
+    plan = transform.plan
+    numbers = list(plan.numbers)
+    names = [*numbers, *(f"{key} is missing" for key, number in plan.numbers.items() if number.plan.indicator)]
+    for name, feature in plan.features.items():
+        names += feature.places(name)
+    names += [f"{numbers[place]} by rank" for place in plan.shared]
+    for name, feature in plan.features.items():
+        tensor = feature.tensor(name, plan.contract.features[name])
+        size = math.prod(tensor.shape) if tensor else 0
+        names += [name] if size == 1 else [f"{name} {place}" for place in range(size)]
+    return tuple(names)

@@ -117,6 +117,7 @@ def _home(name: str) -> str:
         "AdamW": "kilnworks.components.learning.optimizers",
         "Autoencoder": "kilnworks.components.modeling.autoencoder",
         "Bag": "kilnworks.components.modeling.bag",
+        "Clusters": "kilnworks.components.modeling.clusters",
         "EvaluateConfig": "kilnworks.components.evaluate",
         "EarlyStopping": "kilnworks.components.learning.settings",
         "Forecast": "kilnworks.components.modeling.forecast",

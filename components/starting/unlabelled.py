@@ -15,6 +15,7 @@ import polars as pl
 from kilnworks.components.features.settings import PreprocessConfig
 from kilnworks.components.learning.optimizers import Adam, Schedule
 from kilnworks.components.modeling.autoencoder import Autoencoder
+from kilnworks.components.modeling.clusters import Clusters
 from kilnworks.components.starting.moments.times import is_none
 from kilnworks.components.starting.open_data import Kind, open_table
 from kilnworks.components.starting.recipe import Decision, Recipe
@@ -55,9 +56,9 @@ def start_unlabelled(
         name: of the contract.
         data: path, URL or name.
         kind: what ``data`` is.
-        label: column of two classes that the model is judged by and never learns from; ``none``, or left out, for
-            none.
-        task: ``anomaly``, by default.
+        label: column of classes that the model is judged by and never learns from, two for anomalies; ``none``, or
+            left out, for none.
+        task: ``anomaly``, by default, or ``clusters``.
         time: column that says when a row was made; found where left out. No feature of the model.
         query: SELECT or table, for a database.
         decimals: the decimal sign of columns, ``,`` or ``.``; seen from the values where left out.
@@ -65,10 +66,8 @@ def start_unlabelled(
     Raises:
         DataUnreadable: the data cannot be read, or has too few rows.
         UnknownName: a column that does not exist.
-        ConfigError: a task that has a label, a label without two classes, or fewer than two columns are left.
+        ConfigError: a task that has a label, a label of other classes than the task's, or fewer than two columns.
     """
-    if task == CLUSTERS:
-        raise ConfigError("--task clusters", "anomaly, which is what there is without a label", "use --task anomaly")
     judge = None if label == NO_LABEL else label
     if task is not None and task not in UNLABELLED:
         raise ConfigError(
@@ -79,19 +78,21 @@ def start_unlabelled(
     for column in (judge, asked):
         if column is not None and column not in opened.frame.columns:
             raise UnknownName("column", column, opened.frame.columns)
+    if judge is not None and task == CLUSTERS:
+        _refuse_measures(judge, opened.frame[judge])
     inferred, moment = inferred_contract(name, opened, judge, CLASSES if judge else None, time)
     if judge is not None:
-        inferred = _rare_second(inferred, opened.frame[judge])
+        inferred = _judging(inferred) if task == CLUSTERS else _rare_second(inferred, opened.frame[judge])
     contract, columns = without_columns(inferred, opened, moment)
     contract, others = _without_moments_and_texts(contract, opened.frame)
     _refuse_few(contract, [*columns, *others], opened.frame.height)
     parts = typed_parts(opened, contract)
     settled = settle(contract, opened.source, parts)
     contract, rows = settled.contract, sum(part.height for part in parts.values())
-    model, training = autoencoder(rows)
+    model, training = clusters() if task == CLUSTERS else autoencoder(rows)
     decisions = [
         Decision("rows", f"{opened.frame.height:,} rows, {len(opened.frame.columns)} columns"),
-        _task(contract, task),
+        _grouping(contract) if task == CLUSTERS else _task(contract, task),
         Decision("features", f"{len(contract.features)}: {listed(contract.features)}"),
         *columns,
         *others,
@@ -115,6 +116,31 @@ def autoencoder(rows: int) -> tuple[Autoencoder, dict[str, Any]]:
     }
 
 
+def clusters() -> tuple[Clusters, dict[str, Any]]:
+    """Architecture, and settings of the training by field name."""
+    return Clusters(), {"early_stopping": None}
+
+
+def _grouping(contract: Contract) -> Decision:
+    label = contract.label
+    judged = f"; compared with {named(label.name)}, never learned from" if label is not None else ""
+    return Decision("task", CLUSTERS, f"as asked: which rows belong together{judged}")
+
+
+def _refuse_measures(label: str, series: pl.Series) -> None:
+    """Raise ``ConfigError`` where a label to compare with holds fractions: they are no classes."""
+    numbers = series.cast(pl.Float64, strict=False)
+    if bool(((numbers % 1) != 0).fill_null(False).any()):
+        raise ConfigError(f"--label {label} holds fractions", "classes to compare with", "use --label none")
+
+
+def _judging(contract: Contract) -> Contract:
+    """The contract with a label that is only compared with."""
+    label = contract.label
+    assert label is not None
+    return contract.model_copy(update={"label": label.model_copy(update={"learned": False})})
+
+
 def _task(contract: Contract, task: Asked | None) -> Decision:
     why = "as asked" if task else "no label: rows unlike the others are looked for"
     if contract.label is None:
@@ -123,7 +149,9 @@ def _task(contract: Contract, task: Asked | None) -> Decision:
     return Decision("task", ANOMALY, f"{why}; judged by {named(contract.label.name)} = {rare}, never learned from")
 
 
-def _model_words(model: Autoencoder, training: Mapping[str, Any]) -> tuple[str, str]:
+def _model_words(model: Autoencoder | Clusters, training: Mapping[str, Any]) -> tuple[str, str]:
+    if isinstance(model, Clusters):
+        return "clusters", f"k-means; of 2 to {model.most} clusters, the number with the largest silhouette"
     aside = f"the strangest {model.contamination:.0%} of the training rows are not learned from"
     above = f"a row is an anomaly above the score of {model.quantile:.0%} of the validation rows"
     return "autoencoder", f"{aside}; {above}; {training['epochs']} epochs in batches of {training['batch']}"

@@ -74,7 +74,7 @@ class Task(Config, ABC):
     """The metrics by which a model is held against simple ones: the first has to be better than a constant's, the
     others not worse. Empty: the task has no simple models."""
     judged: ClassVar[tuple[str, ...]]
-    """The answers that ``scores`` and ``described`` look at."""
+    """What ``scores`` and ``described`` look at, of ``looked_at``."""
     takes_windows: ClassVar[bool] = False
     """Whether a row is a window of a series, not a row of the data."""
     output: ClassVar[str]
@@ -275,6 +275,10 @@ class Task(Config, ABC):
     @abstractmethod
     def answers(self, output: Any) -> dict[str, Any]:
         """The served outputs from the model's own, with TensorFlow: in the served graph, and to check it."""
+
+    def looked_at(self, output: Any) -> dict[str, Any]:
+        """What is judged, by name: by default what is served. A task may look at more of the model's output."""
+        return self.answers(output)
 
     def answer_layers(self, output: Any) -> dict[str, Any]:
         """The same as ``answers``, of a Keras tensor in float32, for the Keras file that opens anywhere.

@@ -11,6 +11,7 @@ from kilnworks.components.judging.metric import Metric
 from kilnworks.components.tasks.anomaly import Anomaly
 from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.binary import Binary
+from kilnworks.components.tasks.clusters import Clustering
 from kilnworks.components.tasks.forecast import Forecasting
 from kilnworks.components.tasks.multiclass import Multiclass
 from kilnworks.components.tasks.multilabel import Multilabel
@@ -22,7 +23,16 @@ from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.errors import ConfigError, UnknownName
 from kilnworks.schemas.files import read_json, write_json
 
-TASKS: tuple[type[Task], ...] = (Forecasting, Multilabel, Binary, Multiclass, Regression, Anomaly, WordEmbedding)
+TASKS: tuple[type[Task], ...] = (
+    Forecasting,
+    Multilabel,
+    Binary,
+    Multiclass,
+    Regression,
+    Anomaly,
+    WordEmbedding,
+    Clustering,
+)
 """The tasks of this package; the first that suits a contract is its task."""
 FILE = "task.json"
 """Where a task lies beside its model."""

@@ -35,7 +35,7 @@ def new(
     label: Annotated[str | None, typer.Option(help="Column to be predicted, or none [default: guessed]")] = None,
     task: Annotated[
         str | None,
-        typer.Option(help="classification or regression [default: seen from the label]; anomaly without one"),
+        typer.Option(help="classification or regression [default: seen from the label]; anomaly or clusters without"),
     ] = None,
     time: Annotated[
         str | None, typer.Option(help="Column that says when a row was made, or none [default: found]")

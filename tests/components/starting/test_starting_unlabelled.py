@@ -85,3 +85,19 @@ def test_options_that_do_not_fit_are_refused(tmp_path):
         start("r", path, label="stat", task="anomaly")
     with pytest.raises(ConfigError, match="anomaly or clusters"):
         as_asked("strange")
+
+
+def test_clusters_are_for_those_who_ask_and_a_label_is_compared_with(tmp_path):
+    from kilnworks.components.starting.definition import definition
+
+    recipe = start("r", written(tmp_path), label="none", task="clusters")
+    assert recipe.model.kind == "clusters" and recipe.contract.label is None
+    assert said(recipe, "task")["clusters"] == "as asked: which rows belong together"
+    assert "largest silhouette" in said(recipe, "model")["clusters"]
+    judged = start("r", written(tmp_path), label="state", task="clusters")
+    assert judged.contract.label.classes == ("bad", "ok") and judged.contract.label.learned is False
+    assert said(judged, "task")["clusters"].endswith("compared with state, never learned from")
+    assert "model=Clusters()" in definition("r", judged, tmp_path, tmp_path / "schemas/contracts/r.yaml")
+    measured = lambda n: np.random.default_rng(0).normal(size=n)  # noqa: E731
+    with pytest.raises(ConfigError, match="--label measured holds fractions"):
+        start("r", written(tmp_path, measured=measured), label="measured", task="clusters")
