@@ -16,6 +16,7 @@ from typing import Any
 from airflow.sdk import DAG, BaseOperator, CronTriggerTimetable, Param, TaskGroup
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
+from airflow.sdk.definitions.param import ParamsDict
 
 from kilnworks.dags import alerts, assets, containers, fields
 from kilnworks.dags.approval import ApprovalOperator
@@ -66,7 +67,6 @@ def build_dag(pipeline: Pipeline, docs: str = "") -> DAG:
         auto_register=False,
         tags=sorted({"kilnworks", *pipeline.tags}),
         default_args={"owner": pipeline.owner},
-        params=_params(pipeline),
         deadline=_deadline(pipeline),
         user_defined_macros={
             "overrides": lambda params, run_id: _overrides(pipeline, params, run_id),
@@ -83,6 +83,7 @@ def build_dag(pipeline: Pipeline, docs: str = "") -> DAG:
             env=_environment(),
         ).as_teardown(on_failure_fail_dagrun=False)
         list(tasks.values()) >> finish
+    dag.params = ParamsDict(_params(pipeline))  # last: each task would begin with a deep copy of the whole form
     return dag
 
 
