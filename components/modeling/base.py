@@ -94,7 +94,7 @@ class Architecture(Config, ABC):
             raise ConfigError("no encoded tensor", "at least one input", "let the preprocessing keep a feature")
         for tensor in encoded:
             if self.takes is not None and tensor.kind not in self.takes:
-                others, me = sorted(able(tensor.kind)), self.kind or type(self).__name__
+                others, me = sorted(able(tensor.kind, self.task)), self.kind or type(self).__name__
                 raise ConfigError(
                     f"model {me} cannot take {tensor.name!r}, which is encoded as {tensor.kind}",
                     f"one of {', '.join(sorted(self.takes))}",
@@ -211,8 +211,11 @@ class Architecture(Config, ABC):
         return keras.layers.Flatten(name=names(f"flat_{tag}"))(x) if len(tensor.shape) > 1 else x
 
 
-def able(kind: str) -> set[str]:
-    """Names of the architectures that say that they take a kind: ours, and those of a project that are imported."""
+def able(kind: str, task: type[Task] | None = None) -> set[str]:
+    """Names of the architectures that say that they take a kind: ours, and those of a project that are imported.
+
+    ``task``: only those that are made for the same one; None, for whichever the label asks for.
+    """
     import kilnworks.components.modeling.architectures  # noqa: F401  (makes ours known)
 
     found: set[str] = set()
@@ -220,7 +223,7 @@ def able(kind: str) -> set[str]:
     while waiting:
         one = waiting.pop()
         waiting += one.__subclasses__()
-        if one.takes is not None and kind in one.takes and not isabstract(one):
+        if one.takes is not None and kind in one.takes and one.task is task and not isabstract(one):
             found.add(str(one.model_fields["kind"].default or one.__name__))
     return found
 
