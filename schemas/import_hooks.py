@@ -17,15 +17,16 @@ from typing import Any
 
 @contextmanager
 def absent(name: str) -> Iterator[None]:
-    """Make ``import NAME`` fail while the block runs, unless it is loaded already."""
-    if name in sys.modules:
-        yield
-        return
+    """Make ``import NAME`` and that of its parts fail while the block runs, also where it is loaded already."""
+    loaded = {n: module for n, module in sys.modules.items() if n.partition(".")[0] == name}
+    for one in loaded:
+        del sys.modules[one]
     sys.modules[name] = None  # type: ignore[assignment]
     try:
         yield
     finally:
         del sys.modules[name]
+        sys.modules.update(loaded)
 
 
 @contextmanager

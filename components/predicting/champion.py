@@ -52,8 +52,10 @@ def predictions(
             yield answers.select(*names, *answers.columns)
 
 
-def predicted(path: Path, champion: ChampionRecord, ask: Ask, like: Source | None = None) -> Iterator[pl.DataFrame]:
-    """``predictions`` of the live model, with what tells the rows apart.
+def predicted(
+    path: Path, champion: ChampionRecord, ask: Ask, like: Source | None = None, *, apart: bool = False
+) -> Iterator[pl.DataFrame]:
+    """``predictions`` of the live model; with ``apart`` behind what tells the rows apart.
 
     One that forecasts answers rows that go on where its training data end.
     """
@@ -62,7 +64,7 @@ def predicted(path: Path, champion: ChampionRecord, ask: Ask, like: Source | Non
         return
     contract = champion_contract(champion)
     answers = predictions(path, contract, ask, like, champion_task(champion, contract))
-    yield from told_apart(answers, path, contract, like)
+    yield from told_apart(answers, path, contract, like) if apart else answers
 
 
 def _place(path: Path, contract: Contract, like: Source | None, seen: int, row: int) -> str:

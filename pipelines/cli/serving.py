@@ -110,7 +110,7 @@ def predict(
     rows = 0
     with ExitStack() as stack:
         out = stack.enter_context(_replacing(output)) if output else sys.stdout
-        for i, frame in enumerate(predicted(file, champion, ask, like)):
+        for i, frame in enumerate(predicted(file, champion, ask, like, apart=True)):
             written = shown_as_text(frame) if for_spreadsheet else frame
             out.write(written.write_csv(include_header=i == 0))
             rows += frame.height
