@@ -41,7 +41,7 @@ def continued(path: Path, version: Path, ask: Ask, like: Source | None = None) -
         raise StoreError(
             f"{version / HISTORY_FILE} is gone", "a published model that forecasts", "run the pipeline again"
         )
-    contract, history = load_contract(version / SERIES_FILE), pl.read_parquet(version / HISTORY_FILE)
+    contract, history = load_contract(version / SERIES_FILE), pl.read_parquet(version / HISTORY_FILE, glob=False)
     rows, labelled = _read(path, contract, like)
     return rolled(contract, history, rows, ask, labelled=labelled)
 
