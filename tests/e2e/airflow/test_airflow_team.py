@@ -5,9 +5,7 @@ Kilnworks is installed from a wheel, and the team has packages by all four names
 
 import json
 import re
-import shlex
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 from textwrap import dedent
@@ -56,27 +54,6 @@ def bundles(**folders: Path) -> str:
     return json.dumps([{**bundle, "kwargs": {"path": str(folders[bundle["name"]])}} for bundle in told])
 
 
-class Team(Client):
-    """Their Airflow as they see it: by REST, and by its commands."""
-
-    def __init__(self, airflow: Airflow):
-        super().__init__(airflow.url, airflow.home, airflow.store)
-        self.airflow = airflow
-
-    def command(self, line: str) -> None:
-        """A command of ``airflow``, as it is typed."""
-        command = [self.airflow.python, "-m", *shlex.split(line)]
-        done = subprocess.run(command, env=self.airflow.environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-
-
-def commands() -> list[str]:
-    """Every whole command of ``airflow`` that the docs say, in a block or in a sentence."""
-    text = (ROOT / "docs/airflow.md").read_text().replace("\\\n", " ")
-    found = re.findall(r"(?m)^ *(airflow [a-z].*)$|`(airflow [a-z][^`]*)`", text)
-    return [line for pair in found for line in pair if len(line.split()) > 3]
-
-
 @pytest.fixture(scope="module")
 def team():
     """Their Airflow, running."""
@@ -122,7 +99,7 @@ def team():
     )
     try:
         airflow.start()
-        yield Team(airflow)
+        yield Client(airflow.url, airflow.home, store)
     finally:
         airflow.stop()
         database.stop()
@@ -143,14 +120,3 @@ def test_their_dags_and_ours_run_side_by_side(team):
     assert read_champion(team.store.root, "customers").run_id == ours
     status, page = team.call("GET", "/kilnworks/")
     assert status == 200 and "customers" in page
-
-
-def test_the_commands_of_the_docs_do_what_they_say(team):
-    told = commands()
-    assert {line.split()[1] for line in told} == {"pools", "connections"}, told
-    for line in told:
-        team.command(line)
-    pool = team.get("/api/v2/pools/training")
-    assert (pool["slots"], pool["description"]) == (1, "trainings at once")
-    kinds = {one["connection_id"]: one["conn_type"] for one in team.get("/api/v2/connections")["connections"]}
-    assert {"team_chat": "slackwebhook", "ops_mail": "smtp"}.items() <= kinds.items()
