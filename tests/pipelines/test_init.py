@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 
 from kilnworks.pipelines.cli.app import main
-from kilnworks.pipelines.core.project import close_project
+from kilnworks.pipelines.core.project import close_project, open_project
 from kilnworks.pipelines.core.registry import load
-from kilnworks.schemas.places import project_root
+from kilnworks.schemas.places import CLONE, project_root
 
 ROOT = Path(__file__).parents[2]
 
@@ -247,6 +247,18 @@ def test_two_projects_in_one_process_keep_their_own_modules(tmp_path, monkeypatc
     left = {name.partition(".")[0] for name in set(sys.modules) - before}
     assert not left & {"shared", "later", "own", "project_pipelines"}
     assert sys.path == path and Path.cwd() == here and "KILNWORKS_ROOT" not in os.environ
+
+
+def test_what_ours_offers_stays_the_same_when_a_project_is_left(tmp_path):
+    """The folder of this repository is a project too; what was imported of our client before is what is there after."""
+    import kilnworks_client
+
+    try:
+        open_project(CLONE)
+        open_project(numbered(tmp_path / "p1", 1))
+    finally:
+        close_project()
+    assert sys.modules["kilnworks_client"] is kilnworks_client
 
 
 def test_a_path_that_others_added_while_a_project_was_open_stays(tmp_path, monkeypatch):
