@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -31,17 +32,19 @@ ENVIRONMENT = dict(os.environ)
 
 def python() -> list[str]:
     """The beginning of a command; the first call starts the process that is forked, which ends with this one."""
-    return [sys.executable, "-I", "-S", __file__, "ask", _address()] if sys.platform == "linux" else [sys.executable]
+    return [sys.executable, "-I", "-S", __file__, "ask", address()] if sys.platform == "linux" else [sys.executable]
 
 
 @cache
-def _address() -> str:
+def address(libraries: tuple[str, ...] = (), settings: tuple[tuple[str, str], ...] = ()) -> str:
+    """Where a process listens that has loaded these libraries, by default all large ones, with these settings."""
     folder = tempfile.TemporaryDirectory(prefix="kilnworks-preloaded-")
     path, log = f"{folder.name}/socket", Path(folder.name, "log")
-    command = [sys.executable, "-m", "tests.preloaded", "listen", path]
+    command = [sys.executable, "-m", "tests.preloaded", "listen", path, *libraries]
+    environment = {**ENVIRONMENT, **dict(settings)}
     with log.open("w") as errors:
         listener = subprocess.Popen(
-            command, cwd=ROOT, env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
+            command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
         )
     assert listener.stdin is not None and listener.stdout is not None
     with listener.stdout as told:
@@ -55,30 +58,39 @@ def _address() -> str:
     return path
 
 
-def ask(address: str, words: list[str]) -> int:
+def ask(place: str, words: list[str]) -> int:
     """Let a module run with our streams; its exit code, or minus the signal that ended it."""
-    request = json.dumps({"words": words, "folder": str(Path.cwd()), "environment": dict(os.environ)}).encode()
+    passed = (signal.SIGINT, signal.SIGTERM)
+    signal.pthread_sigmask(signal.SIG_BLOCK, passed)  # until it is known to whom they are passed on
+    request = {"words": words, "folder": str(Path.cwd()), "environment": dict(os.environ)}
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.connect(address)
-        socket.send_fds(listener, [len(request).to_bytes(4, "big")], STREAMS)
-        listener.sendall(request)
+        listener.connect(place)
+        send(listener, request, STREAMS)
         with listener.makefile("r") as told:
             module = int(told.readline())
 
             def pass_on(number: int, frame: FrameType | None) -> None:
                 os.kill(module, number)
 
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in passed:
                 signal.signal(number, pass_on)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, passed)
             return int(told.readline())
 
 
-def listen(address: str) -> dict[str, Any] | None:
+def send(listener: socket.socket, request: dict[str, Any], streams: Sequence[int]) -> None:
+    """Ask for a module: its words, folder and environment, and descriptors of what it reads, prints and says."""
+    encoded = json.dumps(request).encode()
+    socket.send_fds(listener, [len(encoded).to_bytes(4, "big")], list(streams))
+    listener.sendall(encoded)
+
+
+def listen(place: str) -> dict[str, Any] | None:
     """Fork for each that asks, until the input ends; returns in a fork what it is to run, and None at the end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for those who asked
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(address)
+        listener.bind(place)
         listener.listen()
         os.write(1, b"ready\n")
         while True:
@@ -147,7 +159,7 @@ if __name__ == "__main__":
     from kilnworks.pipelines.cli.quiet import LARGE, quiet_libraries
 
     quiet_libraries()
-    for library in LARGE:
+    for library in words or LARGE:
         import_module(library)
     asked_for = listen(place)
     if asked_for is not None:

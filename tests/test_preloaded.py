@@ -1,5 +1,6 @@
 """A forked command is to its module what a fresh interpreter is."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import preloaded
+from tests.forked import Forked
 from tests.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -81,3 +83,35 @@ def test_a_module_that_dies_of_a_signal_is_told_by_it(folder: Path, own: signal.
         [*preloaded.python(), "-m", "dies", str(int(own))], cwd=folder, capture_output=True, check=False
     )
     assert (done.returncode, done.stderr) == (-own, b"")
+
+
+def test_a_forked_server_is_the_process_itself(folder: Path) -> None:
+    (folder / "elsewhere/server.py").write_text("""
+import json, os, signal, sys
+print(json.dumps([os.getpid(), sys.argv[1:], os.getcwd(), dict(os.environ), "tensorflow" in sys.modules]), flush=True)
+print("an error", file=sys.stderr)
+signal.pause()
+""")
+    environment = {"PYTHONPATH": str(folder / "elsewhere"), "WORD": "店"}
+    with (folder / "log").open("w") as errors:
+        ended = [Forked(["server", "--one=ü"], cwd=folder, env=environment, stderr=errors) for _ in range(2)]
+    for process, stop, code in zip(ended, ("terminate", "kill"), (-signal.SIGTERM, -signal.SIGKILL), strict=True):
+        said = json.loads(process.stdout.readline())
+        assert said == [process.pid, ["--one=ü"], str(folder), environment, True]
+        assert process.poll() is None
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.01)
+        getattr(process, stop)()
+        assert process.wait(60) == process.returncode == process.poll() == code
+        process.kill()  # which is no error
+        assert process.stdout.read() == ""
+        process.stdout.close()
+    assert (folder / "log").read_text() == "an error\n" * 2
+
+
+def test_a_forked_server_that_exits_says_how(folder: Path) -> None:
+    with (folder / "log").open("w") as errors:
+        process = Forked(["says"], cwd=folder, env={"PYTHONPATH": str(folder / "elsewhere")}, stderr=errors)
+    assert process.wait(60) == 7
+    assert "__main__" in process.stdout.read()
+    process.stdout.close()

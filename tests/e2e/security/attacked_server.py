@@ -4,8 +4,6 @@ import contextlib
 import json
 import os
 import socket
-import subprocess
-import sys
 import threading
 import time
 import urllib.request
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.security.answers import Answer, read_answers
+from tests.forked import Forked
 
 ROOT = Path(__file__).parents[3]
 PREDICT = b"POST /v1/models/m:predict HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -27,7 +26,7 @@ BODY = b'{"inputs":[1.0,2.0]}'
 class Attacked:
     """A running server."""
 
-    process: subprocess.Popen[str]
+    process: Forked
     ports: dict[str, Any]
     log: Path
 
@@ -80,19 +79,13 @@ def started(folder: Path, *flags: str) -> Iterator[Attacked]:
     """``kilnworks serve`` on free ports with metrics; asked to stop at the end, it must exit with 0."""
     log, monitoring = folder / "stderr", folder / "monitoring.config"
     monitoring.write_text("prometheus_config { enable: true }")
-    command = [sys.executable, "-m", "kilnworks", "serve", "--port=0", "--rest_api_port=0"]
+    command = ["kilnworks", "serve", "--port=0", "--rest_api_port=0"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "", "KILNWORKS_STORE": str(folder)}
     with log.open("w") as errors:
-        process = subprocess.Popen(
-            [*command, f"--monitoring_config_file={monitoring}", *flags],
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            cwd=folder,
-            env=environment,
-        )
+        words = [*command, f"--monitoring_config_file={monitoring}", *flags]
+        process = Forked(words, cwd=folder, env=environment, stderr=errors)
     try:
-        line = process.stdout.readline() if process.stdout else ""
+        line = process.stdout.readline()
         if not line:
             raise AssertionError(f"exit code {process.wait(30)}: {log.read_text()[-3000:]}")
         yield Attacked(process, json.loads(line), log)
@@ -101,8 +94,7 @@ def started(folder: Path, *flags: str) -> Iterator[Attacked]:
     finally:
         process.kill()
         process.wait()
-        if process.stdout:
-            process.stdout.close()
+        process.stdout.close()
 
 
 class Visitor(threading.Thread):

@@ -26,15 +26,18 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
+from tests.forked import Forked
+
 ROOT = Path(__file__).parents[3]
 SERVING = "tensorflow/serving/"
+Process = subprocess.Popen[str] | Forked
 
 
 @dataclass
 class Running:
     """A server that answers."""
 
-    process: subprocess.Popen[str]
+    process: Process
     ports: dict[str, Any]
     channel: grpc.Channel
     log: Path
@@ -131,19 +134,21 @@ def conformance_server(folder: Path) -> Iterator[Running]:
 @contextlib.contextmanager
 def launched(
     folder: Path, *flags: str, env: Mapping[str, str] | None = None, name: str = "stderr"
-) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+) -> Iterator[tuple[Process, Path]]:
     """The process alone, whatever becomes of it."""
     log = folder / name
     ports = [f for f in ("--port=0",) if not any(flag.startswith("--port") for flag in flags)]
     with log.open("w") as errors:
-        process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("core_models.py")), str(folder), *ports, *flags],
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            cwd=ROOT,
-            env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(folder), **(env or {})},
-        )
+        words = ["tests.e2e.serving.core_models", str(folder), *ports, *flags]
+        environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(folder)}
+        process: Process
+        if env is None:
+            process = Forked(words, cwd=ROOT, env=environment, stderr=errors)
+        else:  # some of it is read when TensorFlow is imported
+            command = [sys.executable, "-m", *words]
+            process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=ROOT, env={**environment, **env}
+            )
         try:
             yield process, log
         finally:

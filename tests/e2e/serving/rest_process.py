@@ -2,14 +2,14 @@
 
 import http.client
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.forked import Forked
 
 ROOT = Path(__file__).parents[3]
 
@@ -20,7 +20,7 @@ class Served:
 
     grpc: str
     rest: str
-    process: subprocess.Popen[str]
+    process: Forked
     log: Path
 
     def ask(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, object]:
@@ -54,15 +54,9 @@ def serving(folder: Path) -> Iterator[Served]:
         "--prediction_log_sampling_rate=1",
     ]
     with (folder / "stderr").open("w") as errors:
-        process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("rest_models.py")), str(folder), *flags],
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            cwd=ROOT,
-            env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(folder)},
-        )
-        assert process.stdout is not None
+        words = ["tests.e2e.serving.rest_models", str(folder), *flags]
+        environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(folder)}
+        process = Forked(words, cwd=ROOT, env=environment, stderr=errors)
         line = process.stdout.readline()
         if not line:
             pytest.fail((folder / "stderr").read_text()[-3000:])
