@@ -3,13 +3,13 @@
 import json
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kilnworks.schemas.champion import read_champion
+from tests import preloaded
 from tests.components.deploying.deploying_models import run_deploy
 from tests.components.features import tabular
 
@@ -46,7 +46,7 @@ def server():
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         flags = [f"--port={port}", "--model_name=kinds", f"--model_base_path={base}"]
-        command = [sys.executable, "-m", "kilnworks.components.serving", *flags]
+        command = [*preloaded.python(), "-m", "kilnworks.components.serving", *flags]
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         running.append(process)
         return json.loads(process.stdout.readline())

@@ -3,11 +3,11 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests import preloaded
 from tests.components.learning.training_examples import customers
 
 pytestmark = pytest.mark.slow
@@ -39,6 +39,6 @@ def begun(root: Path, data: Path) -> subprocess.Popen:
     root.mkdir()
     runs = [{"name": f"r{i}", "data": str(data), "config": DIVERGING} for i in range(3)]
     (root / "runs.json").write_text(json.dumps(runs))
-    command = [sys.executable, "-m", "tests.components.learning.replica_runs", str(root / "runs.json")]
+    command = [*preloaded.python(), "-m", "tests.components.learning.replica_runs", str(root / "runs.json")]
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     return subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)

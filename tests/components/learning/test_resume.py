@@ -5,13 +5,14 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kilnworks.components.train import TrainConfig, train
+from kilnworks.schemas.artifacts import Model
+from tests import preloaded
 from tests.components.learning.replica_runs import weights
 from tests.components.learning.training_examples import context, customers
 
@@ -28,10 +29,10 @@ CONFIG = {
 }
 
 
-def killed(root: Path, runs: list[dict]) -> int:
+def run(root: Path, runs: list[dict]) -> int:
     """Exit status of a process with these runs."""
     (root / "runs.json").write_text(json.dumps(runs))
-    command = [sys.executable, "-m", "tests.components.learning.replica_runs", str(root / "runs.json")]
+    command = [*preloaded.python(), "-m", "tests.components.learning.replica_runs", str(root / "runs.json")]
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     return subprocess.run(command, check=False, env=env, timeout=300, capture_output=True).returncode
 
@@ -46,25 +47,17 @@ STREAMED = {"memory_mb": 0.01, "buffer_mb": 0.008}
 
 
 @pytest.mark.parametrize("memory", [{}, STREAMED], ids=["held", "streamed"])
-def test_killed_twice_in_the_middle_of_an_epoch(tmp_path: Path, memory: dict, request: pytest.FixtureRequest) -> None:
-    if "tensorflow" in sys.modules:  # loaded by another test, perhaps with other kernels than a new process would use
-        test = f"{__file__}::{request.node.name}"
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", test]
-        done = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False)
-        assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout + done.stderr
-        return
+def test_killed_twice_in_the_middle_of_an_epoch(tmp_path: Path, memory: dict) -> None:
+    """All trainings run in processes that have run nothing else, so that all use the same kernels."""
     data = tmp_path / "data"
-    given, transform = customers(data)
-    config = TrainConfig.model_validate(CONFIG | memory)
-    run = {"root": "broken", "data": str(data), "config": CONFIG | memory}
-    assert killed(tmp_path, [{**run, "name": "first", "kill_at": 1.5}]) == -signal.SIGKILL
-    assert killed(tmp_path, [{**run, "name": "second", "kill_at": 3.5}]) == -signal.SIGKILL
+    customers(data)
+    one = {"root": "broken", "data": str(data), "config": CONFIG | memory}
+    assert run(tmp_path, [{**one, "name": "first", "kill_at": 1.5}]) == -signal.SIGKILL
+    assert run(tmp_path, [{**one, "name": "second", "kill_at": 3.5}]) == -signal.SIGKILL
+    assert run(tmp_path, [{**one, "name": "resumed"}, {**one, "name": "whole", "root": "straight"}]) == 0
 
-    resumed, whole = tmp_path / "resumed", tmp_path / "whole"
-    resumed.mkdir()
-    whole.mkdir()
-    after = train(config, given, transform, resumed, context(tmp_path / "broken"))
-    straight = train(config, given, transform, whole, context(tmp_path / "straight"))
+    resumed, whole = tmp_path / "broken" / "out-resumed", tmp_path / "straight" / "out-whole"
+    after, straight = Model(resumed), Model(whole)
 
     assert after.training["streamed"] == straight.training["streamed"] == bool(memory)
     assert after.training["resumed_after"] == 3

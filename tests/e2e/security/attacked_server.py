@@ -1,4 +1,4 @@
-"""A model server as users start it, and what an attacker has: sockets, and a look at the process from outside."""
+"""A model server by the command of users, and what an attacker has: sockets, and a look at the process from outside."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""One server for all attacks, started as users start it."""
+"""One server for all attacks."""
 
 import subprocess
 import sys
