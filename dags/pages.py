@@ -72,7 +72,7 @@ def overview(store: Store, pipelines: Iterable[str], seen: Callable[[str], bool]
 
 
 def waiting(pipeline: str, run_id: str, looks: int = 0, wanted: str = "run") -> str:
-    """Stands in for a page (``run``, ``live``) of a run that has not begun; asks for it later each time, not for ever."""
+    """Stands in for a page (``run``, ``live``) of a run that has not begun; asks later each time, not for ever."""
     said = f"<p>Run <code>{text(run_id)}</code> has not started a step yet.</p>"
     address = f"{wanted}?{urlencode({'dag_id': pipeline, 'run_id': run_id, 'looks': looks + 1})}"
     if looks >= MOST_LOOKS:
