@@ -41,6 +41,8 @@ addEventListener("click", event => {
 """
 LEAVE_SOURCE = f"'sha256-{base64.b64encode(hashlib.sha256(LEAVE.encode()).digest()).decode()}'"
 """It as a policy names it."""
+NOTHING_YET = """<p class=dim>No run yet. Choose a pipeline under
+<a class=airflow href='/dags/?tags=kilnworks'>Dags</a> and click <i>Trigger</i>.</p>"""
 LEAVING = f"<script>{LEAVE}</script>"
 """Airflow frames a page so that its links stay inside; those to Airflow's own pages are followed around it."""
 
@@ -53,7 +55,7 @@ table { border-collapse: collapse; width: 100% } th { text-align: left; font-wei
 td, th { padding: .35rem .8rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
 td { overflow-wrap: anywhere }
 .done, .retrain { color: var(--good) } .failed { color: var(--bad) } .skipped, .wait { color: var(--wait) }
-summary { cursor: pointer; color: var(--dim); padding: .35rem 0 }
+summary { cursor: pointer; color: var(--dim); padding: .35rem 0 } td summary { padding: 0 }
 .trend { display: flex; gap: .8rem; align-items: center; color: var(--dim) } .trend span { width: 160px }
 .live { color: var(--good); font-weight: 600 } .running { color: var(--wait) } details ul { margin: .3rem 0 }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(380px, 100%), 1fr)); gap: 1rem }
@@ -65,14 +67,14 @@ summary { cursor: pointer; color: var(--dim); padding: .35rem 0 }
 def overview(store: Store, pipelines: Iterable[str], seen: Callable[[str], bool] = lambda _: True) -> str:
     """Every pipeline: its newest runs, and what was decided on new data; ``seen`` says whose alerts may be shown."""
     parts = [f"<h2>{text(name)}</h2>{_runs(store, name)}{_decisions(store, name)}" for name in pipelines]
-    body = _alerts(store, seen) + ("".join(parts) or "<p class=dim>No run yet.</p>")
+    body = _alerts(store, seen) + ("".join(parts) or NOTHING_YET)
     return page("Pipelines", body + LEAVING)
 
 
-def waiting(pipeline: str, run_id: str, looks: int = 0) -> str:
-    """A page for a run that has not begun; it loads itself again, later each time, and not for ever."""
+def waiting(pipeline: str, run_id: str, looks: int = 0, wanted: str = "run") -> str:
+    """Stands in for a page (``run``, ``live``) of a run that has not begun; asks later each time, not for ever."""
     said = f"<p>Run <code>{text(run_id)}</code> has not started a step yet.</p>"
-    address = f"run?{urlencode({'dag_id': pipeline, 'run_id': run_id, 'looks': looks + 1})}"
+    address = f"{wanted}?{urlencode({'dag_id': pipeline, 'run_id': run_id, 'looks': looks + 1})}"
     if looks >= MOST_LOOKS:
         again = f"<p><a href='{text(address.partition('&looks')[0])}'>Look again</a></p>"
         return page(pipeline, said + again)

@@ -89,7 +89,7 @@ def running(dag_id: str, run_id: str, user: User, looks: int = 0) -> Response:
     _check(user, dag_id)
     this = open_store().run(dag_id, run_id)
     if not (this.path / "run.json").is_file():
-        return _not_begun(dag_id, run_id, looks)
+        return _not_begun(dag_id, run_id, looks, "live")
     return RedirectResponse(f"/kilnworks/live/{quote(dag_id)}/{quote(this.folder)}", status_code=303)
 
 
@@ -167,7 +167,7 @@ def _path(this: Run, name: str) -> Path | None:
         return None
 
 
-def _not_begun(dag_id: str, run_id: str, looks: int) -> HTMLResponse:
+def _not_begun(dag_id: str, run_id: str, looks: int, wanted: str = "run") -> HTMLResponse:
     """A page for a run that has written nothing: it waits where something may still come."""
     now = state(dag_id, run_id)
     if now is None:
@@ -178,7 +178,7 @@ def _not_begun(dag_id: str, run_id: str, looks: int) -> HTMLResponse:
         return _page(
             pages.said(dag_id, f"Run {run_id} has ended ({now}) before a step began; its tasks' logs say why.")
         )
-    return _page(pages.waiting(dag_id, run_id, looks))
+    return _page(pages.waiting(dag_id, run_id, looks, wanted))
 
 
 def _known_run(pipeline: str, folder: str) -> Run:

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import hashlib
+import html
 import re
 
 import pytest
@@ -84,6 +85,17 @@ def test_an_address_that_lacks_something_says_what(ask, address):
     answer = ask(address)
     assert answer.status_code == 400
     assert "not complete" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"), [("run", "/kilnworks/files/churn/r1/report.html"), ("live", "/kilnworks/live/churn/r1")]
+)
+def test_the_page_that_waits_leads_to_the_one_that_was_asked_for(ask, project, monkeypatch, wanted, found):
+    """The tab *Epochs* of a run that has not begun shows its epochs later, not its report."""
+    monkeypatch.setattr("kilnworks.dags.reports.state", lambda *_: "queued")
+    [again] = re.findall(r"content='\d+;url=([^']+)'", ask(f"/{wanted}?dag_id=churn&run_id=r1").text)
+    Store(project).run("churn", "r1").begin("test", {})
+    assert ask(f"/{html.unescape(again)}").headers["location"] == found
 
 
 def test_pages_of_a_run_that_goes_on(ask, run):
