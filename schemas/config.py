@@ -16,7 +16,7 @@ __all__ = ["Config", "Secret", "SecretUrl", "accept_any"]
 
 
 class Config(BaseModel):
-    """Frozen settings. An unknown name is an error; every field's description says its unit.
+    """Frozen settings. An unknown name is an error; the text below every field says its unit (``field_texts``).
 
     Subclasses are written next to the component that they set. ``identity`` is what counts for the
     fingerprint of a step: two configs with the same identity make the same artifact.
@@ -26,7 +26,6 @@ class Config(BaseModel):
         frozen=True,
         extra="forbid",
         validate_default=True,
-        use_attribute_docstrings=True,
         polymorphic_serialization=True,
     )
 

@@ -15,7 +15,6 @@ serving signature, the check of requests and the drift baseline. Written as YAML
       - {expectation: expect_column_mean_to_be_between, kwargs: {column: tenure, min_value: 10}, severity: warning}
 """
 
-import math
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -23,10 +22,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from kilnworks.schemas.config import Config
+from kilnworks.schemas.consistency import NO_CLASS, check_feature, check_label
 from kilnworks.schemas.contract_yaml import read_yaml, refused, require_readable, write_yaml
 from kilnworks.schemas.dates import DateFormat, as_date_format
 from kilnworks.schemas.errors import ContractError
-from kilnworks.schemas.magnitudes import EXACT_IN_FLOAT32, as_limit, fits_int64, plain
+from kilnworks.schemas.magnitudes import EXACT_IN_FLOAT32, as_limit
 from kilnworks.schemas.number_format import NumberFormat
 from kilnworks.schemas.patterns import fault_of
 from kilnworks.schemas.reference import DriftThresholds, Reference
@@ -41,7 +41,6 @@ Limit = Annotated[int | float, AfterValidator(as_limit)]
 
 FILE_PARTS = ("height", "width", "channels", "dtype")
 """What is known of the file that an image came from, in columns ``<feature>__height`` ... beside the pixels."""
-NUMERIC: frozenset[str] = frozenset({"float", "int", "image"})
 
 
 class Advances(Config):
@@ -119,31 +118,7 @@ class Feature(Config):
 
     @model_validator(mode="after")
     def _rules_fit_the_dtype(self) -> Self:
-        if self.advances is not None and (self.dtype == "image" or self.shape):
-            raise ValueError("advances is for single values, not for images or arrays")
-        if (self.min is not None or self.max is not None) and self.dtype not in NUMERIC:
-            raise ValueError(f"min and max are for {sorted(NUMERIC)}, not for dtype {self.dtype}")
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"min {plain(self.min)} is above max {plain(self.max)}")
-        ends = (self.min, self.max)
-        if self.dtype == "int" and None not in ends and math.ceil(ends[0] or 0) > math.floor(ends[1] or 0):
-            raise ValueError(f"there is no whole number between min {self.min} and max {self.max}")
-        lengths = (self.min_length, self.max_length, self.regex)
-        if any(v is not None for v in lengths) and self.dtype != "string":
-            raise ValueError(f"min_length, max_length and regex are for dtype string, not {self.dtype}")
-        if self.text and (self.dtype != "string" or self.allowed is not None or self.advances is not None):
-            raise ValueError("text: true is for dtype string without allowed values: a text is read, not looked up")
-        if self.min_length is not None and self.max_length is not None and self.min_length > self.max_length:
-            raise ValueError(f"min_length {self.min_length} is above max_length {self.max_length}")
-        if self.max_missing is not None and not self.nullable:
-            raise ValueError("max_missing needs nullable: true")
-        if self.dtype == "image" and len(self.shape) != 3:
-            raise ValueError("an image needs shape: [height, width, channels]")
-        if self.shape and self.dtype not in NUMERIC:
-            raise ValueError(f"a shape is for {sorted(NUMERIC)}, not for dtype {self.dtype}")
-        if self.shape and (self.allowed is not None or self.unique):
-            raise ValueError("allowed and unique are for single values; a value with a shape has min and max")
-        _allowed_fit(self.dtype, self.allowed, "allowed")
+        check_feature(self)
         return self
 
     @property
@@ -151,10 +126,6 @@ class Feature(Config):
         """Whether a whole number may go beyond what float32 holds exactly, by ``min``, ``max`` or ``allowed``."""
         ends = [*(self.allowed or ()), self.min, self.max] if self.dtype == "int" and not self.shape else []
         return any(isinstance(end, int | float) and abs(end) > EXACT_IN_FLOAT32 for end in ends)
-
-
-NO_CLASS = "(none)"
-"""How a row without any class is written, where a row may have many."""
 
 
 class Label(Config):
@@ -183,31 +154,7 @@ class Label(Config):
 
     @model_validator(mode="after")
     def _classes_or_numbers(self) -> Self:
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"min {self.min:g} is above max {self.max:g}")
-        if self.classes is None and self.dtype not in ("int", "float"):
-            raise ValueError(f"a label of dtype {self.dtype} needs classes: [...]")
-        if self.classes is not None:
-            if len(self.classes) < 2 or len(set(self.classes)) != len(self.classes):
-                raise ValueError("classes needs at least two different values")
-            if self.min is not None or self.max is not None:
-                raise ValueError("min and max are for a label without classes")
-            _allowed_fit(self.dtype, self.classes, "classes")
-        return self
-
-    @model_validator(mode="after")
-    def _many_can_be_written(self) -> Self:
-        if not self.many:
-            if self.columns:
-                raise ValueError("columns is for a label with many: true")
-            return self
-        if self.classes is None or self.dtype not in ("string", "int"):
-            raise ValueError("many: true needs classes: [...] of dtype string or int")
-        if self.columns and len(self.columns) != len(self.classes):
-            raise ValueError(f"columns names {len(self.columns)} columns for {len(self.classes)} classes")
-        for text in map(str, self.classes):
-            if self.separator in text or text == NO_CLASS or text != text.strip():
-                raise ValueError(f"class {text!r} cannot be told apart in a cell; choose another separator or name")
+        check_label(self)
         return self
 
     @property
@@ -378,22 +325,3 @@ def dump_contract(contract: Contract) -> str:
     """The contract as YAML that ``parse_contract`` reads back to an equal value; defaults are left out."""
     tree = contract.model_dump(mode="json", exclude_defaults=True)
     return write_yaml(tree)
-
-
-def _allowed_fit(dtype: str, values: tuple[Scalar, ...] | None, field: str) -> None:
-    kinds: dict[str, tuple[type, ...]] = {"string": (str,), "bool": (bool,), "int": (int,), "float": (int, float)}
-    if values is None:
-        return
-    if dtype not in kinds:
-        raise ValueError(f"{field} is for {sorted(kinds)}, not for dtype {dtype}")
-    if not values:
-        raise ValueError(f"{field} needs at least one value")
-    for value in values:
-        if value == "":
-            raise ValueError(f"{field}: an empty text counts as missing; leave it out and say nullable: true")
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"{field}: {value} is no value that can be told apart; leave it out")
-        if not isinstance(value, kinds[dtype]) or (isinstance(value, bool) and dtype != "bool"):
-            raise ValueError(f'{field}: {value!r} is not a {dtype}; quote texts such as "yes" or "1"')
-        if dtype == "int" and isinstance(value, int) and not fits_int64(value):
-            raise ValueError(f"{field}: {value} has more than 64 bits; use dtype string, and quote it")

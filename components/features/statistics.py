@@ -1,7 +1,5 @@
 """Mergeable statistics of columns: seen batch by batch, each batch once, in memory that does not grow with the rows."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import polars as pl
 
@@ -50,36 +48,3 @@ def tensor_moments(values: Array) -> Moments:
     count = int(counts.mean())
     scaled = squares * (count / counts)
     return Moments(count, missing, mean, scaled, float(np.nanmin(flat)), float(np.nanmax(flat)))
-
-
-@dataclass
-class ValueCounts:
-    """How often each value occurs; null and empty texts are left out.
-
-    More than ``limit`` different values drop the rarest half, so that memory stays bounded; ``approximate`` then says
-    that counts of rare values may be too low. Frequent values, the ones that a vocabulary keeps, stay in any case.
-    """
-
-    limit: int = 2_000_000
-    approximate: bool = False
-    table: pl.DataFrame | None = None
-
-    def add(self, values: pl.Series) -> None:
-        """Take in a batch of texts or integers."""
-        counts = values.alias("value").drop_nulls().value_counts(name="count")
-        if counts.schema["value"] == pl.String:
-            counts = counts.filter(pl.col("value") != "")
-        table = counts if self.table is None else pl.concat([self.table, counts])
-        if self.table is not None:
-            table = table.group_by("value").agg(pl.col("count").sum())
-        if table.height > self.limit:
-            self.approximate = True
-            table = table.sort("count", "value", descending=[True, False]).head(self.limit // 2)
-        self.table = table
-
-    def most_frequent(self, minimum: int, size: int) -> list[int] | list[str]:
-        """At most ``size`` values that occur at least ``minimum`` times; most frequent first, ties in natural order."""
-        if self.table is None:
-            return []
-        kept = self.table.filter(pl.col("count") >= minimum).sort("count", "value", descending=[True, False])
-        return kept.head(size)["value"].to_list()

@@ -1,1 +1,1 @@
-"""What is known of a column in bounded memory and adds up: moments, weighted values, different values."""
+"""What is known of a column in bounded memory and adds up: moments, weighted values, counts, different values."""

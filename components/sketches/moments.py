@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,15 @@ class Moments:
     """Sum of squared differences from the mean."""
     low: float = math.inf
     high: float = -math.inf
+
+    @classmethod
+    def of(cls, values: Array) -> Self:
+        """Those of numbers [rows], without NaN."""
+        if not len(values):
+            return cls()
+        wide = values.astype(np.float64)
+        mean = wide.mean()
+        return cls(len(wide), 0, mean, np.square(wide - mean).sum(), float(wide.min()), float(wide.max()))
 
     @property
     def variance(self) -> Real | Array:

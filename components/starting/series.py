@@ -69,15 +69,40 @@ def start_with_series(
             raise UnknownName("column", column, opened.frame.columns)
     label, guess = find_label(opened.frame, opened.specs, label)
     inferred, why_time = inferred_contract(name, opened, label, NUMBERS, time)
+    _refuse_unfit(inferred, label, horizon)
+    contract, columns = without_columns(inferred, opened, why_time)
+    typed = pl.concat(list(typed_parts(opened, contract).values()))
+    refuse_magnitude(typed[label])
+    spare = [inferred.key] if inferred.key and inferred.key != inferred.time else []
+    contract, left = _as_series(contract, typed, horizon, ahead, spare)
+    model, training = _model(typed.height)
+    decisions = [
+        *([guess] if guess else []),
+        Decision("rows", f"{typed.height:,} rows, {len(opened.frame.columns)} columns"),
+        *_decided(contract),
+        *columns,
+        *left,
+        Decision("split", f"by {named(contract.time or '')}", f"the latest rows judge; {SHARES.train:.0%} train"),
+        Decision("model", f"forecast by {model.core}", _words_of(training)),
+    ]
+    return Recipe(
+        contract, opened.source, typed.height, model, training, ByTime(shares=SHARES), decisions=tuple(decisions)
+    )
+
+
+def _refuse_unfit(inferred: Contract, label: str, horizon: int) -> None:
     if inferred.time is None or inferred.label is None or inferred.label.classes is not None:
         raise ConfigError(
             f"--horizon {horizon}, and no column of moments" if inferred.time is None else f"{label!r} is no number",
             "a column that says when each row was measured, and a number to forecast",
             "name them with --time and --label",
         )
-    contract, columns = without_columns(inferred, opened, why_time)
-    typed = pl.concat(list(typed_parts(opened, contract).values()))
-    refuse_magnitude(typed[label])
+
+
+def _as_series(
+    contract: Contract, typed: pl.DataFrame, horizon: int, ahead: tuple[str, ...], spare: list[str]
+) -> tuple[Contract, list[Decision]]:
+    """The contract of a series, and what it leaves out besides the columns ``spare``."""
     group = _group(contract, typed)
     step = _step(contract, typed, group)
     contract, left = _numbers_only(contract, group)
@@ -86,29 +111,25 @@ def start_with_series(
         raise ConfigError(f"--known-ahead {lost[0]}", f"one of {listed(contract.features)}", "correct the option")
     series = Series(step=_words(step), window=_window(step, horizon), horizon=horizon, group=group, ahead=ahead)
     _refuse_short(typed.height if group is None else typed[group].value_counts()["count"].min(), series)
-    spare = [inferred.key] if inferred.key and inferred.key != inferred.time else []
-    contract = Contract.model_validate({**contract.model_dump(), "series": series.model_dump(), "key": None,
-                                        "ignore": (*contract.ignore, *spare)})  # fmt: skip
-    model, training = _model(typed.height)
+    changes = {"series": series.model_dump(), "key": None, "ignore": (*contract.ignore, *spare)}
+    return Contract.model_validate({**contract.model_dump(), **changes}), left
+
+
+def _decided(contract: Contract) -> list[Decision]:
+    """What the series of a contract is."""
+    series, label = contract.series, contract.label
+    assert series is not None and label is not None
+    ahead, group = series.ahead, series.group
     past = [n for n in contract.features if n not in (*ahead, group)]
-    decisions = [
-        *([guess] if guess else []),
-        Decision("rows", f"{typed.height:,} rows, {len(opened.frame.columns)} columns"),
-        Decision("task", f"forecast of {named(label)}", f"{horizon} steps ahead, as asked"),
+    known = "as asked" if ahead else "columns that are known beforehand are named with --known-ahead"
+    return [
+        Decision("task", f"forecast of {named(label.name)}", f"{series.horizon} steps ahead, as asked"),
         Decision("step", series.step, "the most frequent distance between moments"),
         *([Decision("group", named(group), "moments repeat, and within it they do not")] if group else []),
         Decision("window", f"{series.window} steps", "the history that a forecast looks back on"),
-        Decision("known ahead", listed(ahead) if ahead else "the calendar alone", "as asked" if ahead else
-                 "columns that are known beforehand are named with --known-ahead"),
+        Decision("known ahead", listed(ahead) if ahead else "the calendar alone", known),
         *([Decision("known past", listed(past))] if past else []),
-        *columns,
-        *left,
-        Decision("split", f"by {named(contract.time or '')}", f"the latest rows judge; {SHARES.train:.0%} train"),
-        Decision("model", f"forecast by {model.core}", _words_of(training)),
-    ]  # fmt: skip
-    return Recipe(
-        contract, opened.source, typed.height, model, training, ByTime(shares=SHARES), decisions=tuple(decisions)
-    )
+    ]
 
 
 def _group(contract: Contract, typed: pl.DataFrame) -> str | None:

@@ -14,12 +14,10 @@ from pydantic import Field
 
 from kilnworks.components.judging.metric import Metric
 from kilnworks.components.judging.settings import JudgeSettings
-from kilnworks.components.tasks.base import Answer, Answers, refuse_labels
-from kilnworks.components.tasks.classes import class_index, one_of
-from kilnworks.components.tasks.layer_names import LayerNames
+from kilnworks.components.tasks.base import Answer, Answers
+from kilnworks.components.tasks.reference import Compared
 from kilnworks.components.tasks.totals import Totals
-from kilnworks.components.tasks.unlabelled import Unlabelled
-from kilnworks.schemas.contract import Contract, Label
+from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -49,7 +47,7 @@ METRICS = (
 )
 
 
-class Anomaly(Unlabelled):
+class Anomaly(Compared):
     """Squared errors of the columns, [N, D], of which a score is made."""
 
     kind: ClassVar[str] = "anomaly"
@@ -68,11 +66,6 @@ class Anomaly(Unlabelled):
     """Root mean squared error of a row, in usual errors, whose score is 1."""
 
     @classmethod
-    def suits(cls, contract: Contract) -> bool:
-        """Never by itself: an architecture says that it looks for anomalies."""
-        return False
-
-    @classmethod
     def metrics_of(cls, top_k: int) -> tuple[Metric, ...]:
         """See ``Task.metrics_of``."""
         return METRICS
@@ -89,66 +82,12 @@ class Anomaly(Unlabelled):
             )
         return cls(label=label)
 
-    # ---- labels: judged by, never learned from
-
-    @classmethod
-    def needed(cls, contract: Contract) -> list[str]:
-        """The label, where there is one."""
-        return [contract.label.name] if contract.label is not None else []
-
-    @classmethod
-    def learned(cls, contract: Contract, frame: pl.DataFrame) -> np.ndarray:
-        """Zeros, int32 [rows], whatever the label says."""
-        import numpy as np
-
-        return np.zeros(frame.height, np.int32)
-
-    @classmethod
-    def encode(cls, label: Label, series: pl.Series) -> np.ndarray:
-        """1 for an anomaly and 0 for another row, int32 [rows]."""
-        import numpy as np
-
-        found = class_index(label, series)
-        refuse_labels(label, series, found < 0, one_of(label))
-        return found.astype(np.int32, copy=False)
-
-    def judged_by(self, frame: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-        """1 for an anomaly, int64 [rows], and rows whose label is neither; zeros without a label."""
-        if self.label is not None:
-            return self.truth(frame[self.label.name])
-        import numpy as np
-
-        return np.zeros(frame.height, np.int64), np.zeros(frame.height, bool)
-
-    def truth(self, series: pl.Series) -> tuple[np.ndarray, np.ndarray]:
-        """See ``judged_by``."""
-        import numpy as np
-
-        assert self.label is not None
-        found = class_index(self.label, series)
-        return found.astype(np.int64), found < 0
-
-    @property
-    def wanted(self) -> str:
-        """One of the two classes."""
-        return one_of(self.label) if self.label is not None else "no label"
-
-    def target(self, label: np.ndarray) -> np.ndarray:
-        """Zeros, float32 [rows, 1]."""
-        import numpy as np
-
-        return label.astype(np.float32)[:, None]
-
     # ---- training
 
     @property
     def outputs(self) -> int:
         """Columns, as far as they are known."""
         return max(1, len(self.usual))
-
-    def head(self, features: Any, names: LayerNames) -> Any:
-        """The errors as they are, in float32."""
-        return self.finishing(names(self.output))(features)
 
     def loss(self) -> Any:
         """What the model says of itself."""

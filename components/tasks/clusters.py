@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from kilnworks.components.judging.cluster_settings import How
 from kilnworks.components.judging.metric import Metric
 from kilnworks.components.judging.settings import JudgeSettings
-from kilnworks.components.tasks.base import Answer, Answers, refuse_labels
-from kilnworks.components.tasks.classes import class_index, one_of
-from kilnworks.components.tasks.layer_names import LayerNames
+from kilnworks.components.tasks.base import Answer, Answers
+from kilnworks.components.tasks.reference import Compared
 from kilnworks.components.tasks.totals import Totals
-from kilnworks.components.tasks.unlabelled import Unlabelled
-from kilnworks.schemas.contract import Contract, Label
+from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -61,7 +59,7 @@ def row_loss(y_true: Any, y_pred: Any) -> Any:
     return -y_pred[:, 0]
 
 
-class Clustering(Unlabelled):
+class Clustering(Compared):
     """``measures`` [N, 1 + 2 K + D]: the best density, K densities, K squared distances and the row itself."""
 
     kind: ClassVar[str] = "clusters"
@@ -89,11 +87,6 @@ class Clustering(Unlabelled):
     are too few."""
 
     @classmethod
-    def suits(cls, contract: Contract) -> bool:
-        """Never by itself: an architecture says that it finds clusters."""
-        return False
-
-    @classmethod
     def metrics_of(cls, top_k: int) -> tuple[Metric, ...]:
         """See ``Task.metrics_of``."""
         return METRICS
@@ -115,66 +108,12 @@ class Clustering(Unlabelled):
             )
         return cls(label=label)
 
-    # ---- labels: compared with, never learned from
-
-    @classmethod
-    def needed(cls, contract: Contract) -> list[str]:
-        """The label, where there is one."""
-        return [contract.label.name] if contract.label is not None else []
-
-    @classmethod
-    def learned(cls, contract: Contract, frame: pl.DataFrame) -> np.ndarray:
-        """Zeros, int32 [rows], whatever the label says."""
-        import numpy as np
-
-        return np.zeros(frame.height, np.int32)
-
-    def target(self, label: np.ndarray) -> np.ndarray:
-        """Zeros, float32 [rows, 1]."""
-        import numpy as np
-
-        return label.astype(np.float32)[:, None]
-
-    @classmethod
-    def encode(cls, label: Label, series: pl.Series) -> np.ndarray:
-        """Positions among the classes, int32 [rows]."""
-        import numpy as np
-
-        found = class_index(label, series)
-        refuse_labels(label, series, found < 0, one_of(label))
-        return found.astype(np.int32, copy=False)
-
-    def judged_by(self, frame: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-        """Positions among the classes, int64 [rows], and rows whose label is none of them; zeros without a label."""
-        if self.label is not None:
-            return self.truth(frame[self.label.name])
-        import numpy as np
-
-        return np.zeros(frame.height, np.int64), np.zeros(frame.height, bool)
-
-    def truth(self, series: pl.Series) -> tuple[np.ndarray, np.ndarray]:
-        """See ``judged_by``."""
-        import numpy as np
-
-        assert self.label is not None
-        found = class_index(self.label, series)
-        return found.astype(np.int64), found < 0
-
-    @property
-    def wanted(self) -> str:
-        """One of the classes."""
-        return one_of(self.label) if self.label is not None else "no label"
-
     # ---- training
 
     @property
     def outputs(self) -> int:
         """Width of what the model gives."""
         return 1 + 2 * self.count + len(self.columns)
-
-    def head(self, features: Any, names: LayerNames) -> Any:
-        """What the layers say, in float32."""
-        return self.finishing(names(self.output))(features)
 
     def loss(self) -> Any:
         """What the model says of itself."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import inf
 from typing import TYPE_CHECKING
 
 from kilnworks.schemas.contract import Contract
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from kilnworks.components.sketches.moments import Moments
 
 
 @dataclass
@@ -20,42 +21,54 @@ class LabelStatistics:
     Attributes:
         rows: labels seen.
         counts: int64 [K], rows that have each class; empty for values.
-        mean, variance: of values; the variance is divided by ``rows``.
-        low, high: smallest and largest value.
+        values: moments of values.
     """
 
     rows: int
     counts: np.ndarray
-    mean: float = 0.0
-    variance: float = 0.0
-    low: float = inf
-    high: float = -inf
+    values: Moments
 
     @classmethod
     def of(cls, contract: Contract, parts: Iterable[np.ndarray]) -> LabelStatistics:
         """The statistics of encoded labels: class indices or values [rows], or 0 and 1 for each class [rows, K]."""
         import numpy as np
 
+        from kilnworks.components.sketches.moments import Moments
+
         label = contract.label
-        found = cls(0, np.zeros(len(label.classes or ()) if label else 0, np.int64))
+        found = cls(0, np.zeros(len(label.classes or ()) if label else 0, np.int64), Moments())
         for part in parts:
             found.add(part)
         return found
 
     def add(self, label: np.ndarray) -> None:
-        """Take in some more labels, [rows] or [rows, K]; spreads are merged as by Chan, Golub and LeVeque (1979)."""
+        """Take in some more labels, [rows] or [rows, K]."""
         import numpy as np
 
-        if not len(label):
-            return
         self.rows += len(label)
         if len(self.counts):
             several = label.ndim > 1
             each = label.sum(axis=0, dtype=np.int64) if several else np.bincount(label, minlength=len(self.counts))
             self.counts += each
-            return
-        values = label.astype(np.float64)
-        share, apart = len(label) / self.rows, float(values.mean()) - self.mean
-        self.variance += share * (float(values.var()) - self.variance + apart * apart * (1 - share))
-        self.mean += share * apart
-        self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
+        else:
+            self.values.merge(type(self.values).of(label))
+
+    @property
+    def mean(self) -> float:
+        """Of values."""
+        return float(self.values.mean)
+
+    @property
+    def variance(self) -> float:
+        """Of values, divided by ``rows``."""
+        return float(self.values.variance)
+
+    @property
+    def low(self) -> float:
+        """Smallest value."""
+        return self.values.low
+
+    @property
+    def high(self) -> float:
+        """Largest value."""
+        return self.values.high

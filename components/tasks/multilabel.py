@@ -16,7 +16,8 @@ from kilnworks.components.tasks.labels import LabelStatistics
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.components.tasks.settings import TaskSettings
 from kilnworks.components.tasks.totals import Totals
-from kilnworks.schemas.contract import NO_CLASS, Contract, Label
+from kilnworks.schemas.consistency import NO_CLASS
+from kilnworks.schemas.contract import Contract, Label
 
 if TYPE_CHECKING:
     import numpy as np

@@ -21,6 +21,7 @@ from kilnworks.pipelines.core.graph import Pipeline
 from kilnworks.pipelines.core.rules import in_words, kept, rules
 from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.field_texts import field_texts
 from kilnworks.schemas.kinds import KIND, kinds_of, members_of, openings_of
 from kilnworks.schemas.masking import masked_tree
 from kilnworks.schemas.updates import updated
@@ -211,8 +212,9 @@ def _help(model: type[BaseModel], name: str, found: Mapping[str, Any], declared:
 def _meaning(model: type[BaseModel], name: str, found: Mapping[str, Any]) -> str:
     """The text of the field; where it has none that of a base class, or of the config that stands in it."""
     classes = [base for base in model.__mro__ if issubclass(base, BaseModel)]
-    bases = [base.model_fields[name] for base in classes if name in base.model_fields]
-    texts = [*(info.description for info in bases), found.get("description")]
+    bases = [base for base in classes if name in base.model_fields]
+    said = [base.model_fields[name].description or field_texts(base).get(name) for base in bases]
+    texts = [*said, found.get("description")]
     text = next((str(text) for text in texts if text), "")
     return " ".join(text.partition("\n\n")[0].split())
 

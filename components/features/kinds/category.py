@@ -141,14 +141,14 @@ class CategoryObserver(Observer):
     """How often each value occurs."""
 
     def __init__(self, kind: Category, feature: Feature) -> None:
-        from kilnworks.components.features.statistics import ValueCounts
+        from kilnworks.components.sketches.counts import ValueCounts
 
         self._kind, self._feature = kind, feature
         self._counts = ValueCounts()
 
     def look(self, values: pl.Series) -> None:
         """See ``Observer``."""
-        self._counts.add(_as_served(values, self._feature))
+        self._counts = self._counts.added(_as_served(values, self._feature))
 
     def plan(self) -> Plan:
         """The vocabulary."""

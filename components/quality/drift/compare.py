@@ -16,9 +16,9 @@ from kilnworks.components.quality.drift.kolmogorov_smirnov import kolmogorov_smi
 from kilnworks.components.quality.drift.missing_rate import missing_rate
 from kilnworks.components.quality.drift.new_categories import new_categories
 from kilnworks.components.quality.drift.psi import psi
-from kilnworks.components.quality.stats.counts import Counts
 from kilnworks.components.quality.stats.histogram import Histogram
 from kilnworks.components.quality.stats.summary import Distribution
+from kilnworks.components.sketches.counts import ValueCounts
 from kilnworks.schemas.errors import ConfigError
 from kilnworks.schemas.magnitudes import plain
 from kilnworks.schemas.reference import DriftThresholds, OwnStatistic
@@ -104,7 +104,7 @@ def _statistics(
     values["chi_squared"], log_p["chi_squared"] = chi_squared(a, b)
     if isinstance(new, Histogram) and isinstance(reference, Histogram):
         values["kolmogorov_smirnov"], log_p["kolmogorov_smirnov"] = kolmogorov_smirnov(new, reference)
-    elif isinstance(new, Counts) and isinstance(reference, Counts):
+    elif isinstance(new, ValueCounts) and isinstance(reference, ValueCounts):
         values["new_categories"], log_p["new_categories"], _ = new_categories(new, reference)
     return {**values, **{one.statistic.path: _own(one, a, b) for one in own}}, log_p
 
@@ -140,7 +140,7 @@ def bins_of(new: Distribution, reference: Distribution) -> tuple[Floats, Floats,
         edges = _told_apart(few.edges.tolist())
         names = [f"<= {edges[0]}", *(f"{a} .. {b}" for a, b in pairwise(edges)), f"> {edges[-1]}"]
         return new.on(few.edges).counts, few.counts, names if edges else ["all"]
-    if not (isinstance(new, Counts) and isinstance(reference, Counts)):
+    if not (isinstance(new, ValueCounts) and isinstance(reference, ValueCounts)):
         raise ValueError("a histogram and counts of categories cannot be compared")
     novel = max((n for n in new.levels if n not in reference.levels), key=lambda n: new.levels[n], default=None)
     names = [*list(reference.levels)[:TOP], "other" if novel is None else f"other, e.g. {novel}"]

@@ -1,10 +1,10 @@
 """Categories that the reference does not have."""
 
-from kilnworks.components.quality.stats.counts import Counts
 from kilnworks.components.quality.stats.pvalues import rate_increase
+from kilnworks.components.sketches.counts import ValueCounts
 
 
-def new_categories(new: Counts, reference: Counts) -> tuple[float, float, list[str]]:
+def new_categories(new: ValueCounts, reference: ValueCounts) -> tuple[float, float, list[str]]:
     """Share of rows with an unknown category, log10 p, and those categories, the most frequent first.
 
     As many as the reference has categories of a single row are to be expected (Good 1953). Where the reference has

@@ -18,8 +18,8 @@ from kilnworks.components.quality.drift.compare import FeatureDrift, compare
 from kilnworks.components.quality.drift.domain_classifier import domain_classifier
 from kilnworks.components.quality.drift.text_traits import traits, with_traits
 from kilnworks.components.quality.rows.batches import Rows
-from kilnworks.components.quality.stats.counts import Counts
 from kilnworks.components.quality.stats.summary import Summary, summarise
+from kilnworks.components.sketches.counts import ValueCounts
 from kilnworks.schemas.contract import Contract, Feature
 from kilnworks.schemas.reference import DriftThresholds
 
@@ -116,7 +116,7 @@ def _record(one: FeatureDrift, before: Summary, contract: Contract) -> dict[str,
     record = one.record()
     if feature is not None and feature.sensitive:
         record["bins"] = [f"bin {i + 1}" for i in range(len(one.bins))]
-    record["kind"] = "category" if isinstance(before[one.feature], Counts) else "number"
+    record["kind"] = "category" if isinstance(before[one.feature], ValueCounts) else "number"
     record["score"] = min(one.score, 1e6)
     record["log_p"] = {name: max(value, -1e6) for name, value in one.log_p.items()}
     return record

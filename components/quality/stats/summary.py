@@ -6,14 +6,17 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kilnworks.components.quality.stats.counts import Counts
 from kilnworks.components.quality.stats.histogram import Histogram
+from kilnworks.components.sketches.counts import ValueCounts
 from kilnworks.schemas.contract import Contract, Dtype
 
-Distribution = Histogram | Counts
+Distribution = Histogram | ValueCounts
 Summary = dict[str, Distribution]
 
 BINS = 64
+LEVELS = 10_000
+"""Most categories that are counted one by one; the rest is counted together."""
+NO_COUNTS = ValueCounts(most=LEVELS, kept=LEVELS)
 
 
 def summarise(frame: pl.DataFrame, contract: Contract, like: Mapping[str, Distribution] | None = None) -> Summary:
@@ -52,15 +55,14 @@ def merge_two(a: Distribution, b: Distribution) -> Distribution:
     """The distribution of both parts. Raises ``ValueError`` where one is a histogram and the other is not."""
     if isinstance(a, Histogram) and isinstance(b, Histogram):
         return a.merge(b)
-    if isinstance(a, Counts) and isinstance(b, Counts):
-        return a.merge(b)
+    if isinstance(a, ValueCounts) and isinstance(b, ValueCounts):
+        return a.merged(b)
     raise ValueError("a histogram and counts of categories do not add up")
 
 
 def _distribution(series: pl.Series, dtype: Dtype, like: Distribution | None) -> Distribution:
     if dtype in ("string", "bool"):
-        texts = series.cast(pl.String)
-        return Counts.of(texts.replace("", None))
+        return NO_COUNTS.of(series.cast(pl.String))
     edges = like.edges if isinstance(like, Histogram) else None
     if series.dtype.is_temporal():
         series = series.cast(pl.Datetime("us")).cast(pl.Int64) / 1e6

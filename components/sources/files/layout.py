@@ -97,12 +97,12 @@ def _names(text: str, line_end: str, separator: str, where: str) -> list[str]:
     try:
         return next(csv.reader(_lines(text, line_end), delimiter=separator or ","), [])
     except csv.Error:
-        pass
-    if "\r" in text.partition("\n")[0].rstrip("\r"):
-        got, wanted = "holds a carriage return (CR) that does not end it", "lines that all end in the same way"
-    else:
-        got, wanted = "is no header: a name is longer than 131,072 characters", "the names of the columns"
-    raise DataUnreadable(f"{where} {got}", wanted, "write the file again, or remove what does not belong there")
+        if "\r" in text.partition("\n")[0].rstrip("\r"):
+            got, wanted = "holds a carriage return (CR) that does not end it", "lines that all end in the same way"
+        else:
+            got, wanted = "is no header: a name is longer than 131,072 characters", "the names of the columns"
+        fix = "write the file again, or remove what does not belong there"
+        raise DataUnreadable(f"{where} {got}", wanted, fix) from None
 
 
 def _refuse_comment(found: Layout, below: Sequence[str], where: object) -> None:

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from sklearn.preprocessing import StandardScaler
 
-from kilnworks.components.features.statistics import ValueCounts, scalar_moments, tensor_moments
+from kilnworks.components.features.statistics import scalar_moments, tensor_moments
 from kilnworks.components.sketches.moments import Moments
 
 
@@ -45,25 +45,3 @@ def test_tensor_moments_are_those_of_each_place_of_the_last_axis():
     np.testing.assert_allclose(merged.mean, kept.mean(axis=0), rtol=1e-12)
     np.testing.assert_allclose(merged.variance, kept.var(axis=0), rtol=1e-10)
     assert merged.missing == 1
-
-
-def test_counts_are_those_of_all_rows_most_frequent_first():
-    batches = [["b", "a", None, ""], ["a", "c", "c", "b"], ["a"]]
-    counts = ValueCounts()
-    for batch in batches:
-        counts.add(pl.Series(batch, dtype=pl.String))
-    assert counts.most_frequent(1, 10) == ["a", "b", "c"]
-    assert counts.most_frequent(2, 10) == ["a", "b", "c"]
-    assert counts.most_frequent(3, 10) == ["a"]
-    assert counts.most_frequent(1, 2) == ["a", "b"]
-    assert not counts.approximate
-
-
-def test_too_many_different_values_keep_the_frequent_ones_in_bounded_memory():
-    counts = ValueCounts(limit=100)
-    for start in range(0, 5000, 50):
-        counts.add(pl.Series([f"rare{i}" for i in range(start, start + 50)] + ["often", "often", "also"]))
-        assert counts.table.height <= 100
-    assert counts.approximate
-    assert counts.most_frequent(2, 10)[:2] == ["often", "also"]
-    assert counts.table.filter(pl.col("value") == "often")["count"].item() == 200

@@ -18,9 +18,9 @@ from kilnworks.components.quality.drift.kolmogorov_smirnov import kolmogorov_smi
 from kilnworks.components.quality.drift.missing_rate import missing_rate
 from kilnworks.components.quality.drift.new_categories import new_categories
 from kilnworks.components.quality.drift.psi import psi
-from kilnworks.components.quality.stats.counts import Counts
 from kilnworks.components.quality.stats.histogram import Histogram
 from kilnworks.components.quality.stats.summary import merge, summarise
+from kilnworks.components.sketches.counts import ValueCounts
 from kilnworks.schemas.contract import Contract, Feature, Label, dump_contract, parse_contract
 from kilnworks.schemas.errors import ConfigError
 from kilnworks.schemas.reference import DriftThresholds
@@ -63,11 +63,15 @@ def test_missing_rate():
     assert 10**log_p == pytest.approx(2 * scipy_stats.fisher_exact([[30, 70], [10, 90]], "greater").pvalue)
 
 
+def counted(levels):
+    return ValueCounts(pl.DataFrame({"value": list(levels), "count": list(levels.values())}))
+
+
 def test_new_categories_allows_for_as_many_as_were_seen_once():
-    reference = Counts({"a": 500, "b": 490, **{f"x{i}": 1 for i in range(10)}})
-    share, log_p, names = new_categories(Counts({"a": 90, "y1": 1}), reference)
+    reference = counted({"a": 500, "b": 490, **{f"x{i}": 1 for i in range(10)}})
+    share, log_p, names = new_categories(counted({"a": 90, "y1": 1}), reference)
     assert share == pytest.approx(1 / 91) and names == ["y1"] and log_p > -1
-    assert new_categories(Counts({"a": 60, "y1": 30}), reference)[1] < -10
+    assert new_categories(counted({"a": 60, "y1": 30}), reference)[1] < -10
 
 
 def test_benjamini_hochberg():
@@ -126,13 +130,19 @@ def _frame(n, seed, shift=0.0):
     )
 
 
+def plain(distribution):
+    if isinstance(distribution, Histogram):
+        return distribution.to_json()
+    return distribution.levels, distribution.other, distribution.missing
+
+
 def test_parts_of_a_summary_add_up_to_the_whole():
     whole = _frame(900, 0)
     reference = summarise(_frame(2000, 1), CONTRACT)
     parts = merge([summarise(whole[i : i + 100], CONTRACT, like=reference) for i in range(0, 900, 100)])
     direct = summarise(whole, CONTRACT, like=reference)
     for name, distribution in direct.items():
-        assert parts[name].to_json() == distribution.to_json(), name
+        assert plain(parts[name]) == plain(distribution), name
 
 
 def test_drift_ranks_the_feature_that_moved_first_and_leaves_the_others_alone():

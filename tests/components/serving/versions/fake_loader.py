@@ -1,12 +1,12 @@
 """A loader that loads nothing, and version folders that are empty."""
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from kilnworks.components.serving.errors import Code, ServingError
+from tests.waiting import until
 
 
 @dataclass
@@ -39,11 +39,8 @@ class FakeLoaded:
         self.loader.closed.append(self.version)
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 10) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
+def eventually(condition: Callable[[], bool]) -> None:
+    assert until(condition, every=0.005)
 
 
 def publish(base: Path, *versions: int | str) -> None:
