@@ -131,7 +131,7 @@ def check_search(pipeline: Pipeline) -> None:
 def _fixed(pipeline: Pipeline) -> set[str]:
     """Settings by which the objective would mean something else from trial to trial."""
     config = trained_step(pipeline).config
-    objective = pipeline.search.objective or getattr(config, "monitor", "")
+    objective = pipeline.search.objective or str(getattr(config, "monitor", ""))
     losses = set(TaskSettings.model_fields) | {"loss"} if objective.endswith("loss") else set()
     return FIXED | losses
 

@@ -15,9 +15,11 @@ handed out is decided by one process at a time.
 """
 
 import json
+import random
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
@@ -140,10 +142,15 @@ class Study:
             plan: what is tried.
             default: setting -> value of the definition, where all of them lie in the space; else empty.
         """
+        waiting = combinations(plan) if plan.search.sampler == "grid" else []
         (self.folder / "trials").mkdir(parents=True, exist_ok=True)
         with locked(self.folder / "ask.lock"):
             made = self._opened(plan)
-            made.enqueue_trial(_fixed(plan, default), user_attrs={"default": True})
+            fixed = _fixed(plan, default)
+            made.enqueue_trial(fixed, user_attrs={"default": True, "fixed": fixed})
+            for values in waiting:
+                fixed = _fixed(plan, values)
+                made.enqueue_trial(fixed, user_attrs={"fixed": fixed})
             write_json(self.folder / SEARCH, {**plan.record(), "study": self.name, "begun": now()})
 
     @cached_property
@@ -169,7 +176,7 @@ class Study:
             self._close_lost()
             if self.counted() >= trials or self._exhausted():
                 return None
-            trial = self.optuna.ask()
+            trial = self.inner.ask()
             lock = self._lock(trial.number).open("a")
             try_to_hold(lock)
             return Taken(trial, lock)
@@ -182,10 +189,10 @@ class Study:
             taken.trial.set_user_attr("overrides", overrides)
             taken.trial.set_user_attr("reason", reason)
             if value is not None:
-                self.optuna.tell(taken.trial, value)
+                self.inner.tell(taken.trial, value)
                 self._write_best()
             else:
-                self.optuna.tell(taken.trial, state=TrialState.FAIL if reason else TrialState.PRUNED)
+                self.inner.tell(taken.trial, state=TrialState.FAIL if reason else TrialState.PRUNED)
 
     def run_id(self, number: int) -> str:
         """The run of a trial."""
@@ -193,7 +200,7 @@ class Study:
 
     def trials(self) -> list["optuna.trial.FrozenTrial"]:
         """Every trial that counts, in order: without those that were lost and handed out again."""
-        found = self.optuna.get_trials(deepcopy=False)
+        found = self.inner.get_trials(deepcopy=False)
         again = {trial.user_attrs.get("again") for trial in found}
         return [trial for trial in found if trial.number not in again]
 
@@ -208,7 +215,7 @@ class Study:
         return dict(read_json(path)) if path.is_file() else None
 
     @cached_property
-    def optuna(self) -> "optuna.Study":
+    def inner(self) -> "optuna.Study":
         """Optuna's study."""
         kept = self.record
         space = {name: _dimension(content) for name, content in kept["space"].items()}
@@ -226,38 +233,36 @@ class Study:
         made = optuna.create_study(
             storage=storage,
             study_name=self.name,
-            sampler=sampler(plan.search, plan.dimensions),
+            sampler=sampler(plan.search),
             pruner=pruner(plan.search, plan.epochs),
             direction="minimize" if plan.direction == "min" else "maximize",
             load_if_exists=True,
         )
-        self.__dict__["optuna"] = made
+        self.__dict__["inner"] = made
         return made
 
     def _close_lost(self) -> None:
         """Close the trials whose process is gone, and hand their settings out again."""
         from optuna.trial import TrialState
 
-        again = {trial.user_attrs.get("again") for trial in self.optuna.get_trials(deepcopy=False)}
-        for trial in self.optuna.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        again = {trial.user_attrs.get("again") for trial in self.inner.get_trials(deepcopy=False)}
+        for trial in self.inner.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             if not is_held(self._lock(trial.number)) and trial.number not in again:
-                kept = {"default": True} if trial.user_attrs.get("default") else {}
-                self.optuna.enqueue_trial(trial.params, user_attrs={**kept, "again": trial.number})
-                self.optuna.tell(trial.number, state=TrialState.FAIL)
+                kept = {key: value for key, value in trial.user_attrs.items() if key in ("default", "fixed")}
+                values = {**kept.get("fixed", {}), **trial.params}
+                self.inner.enqueue_trial(values, user_attrs={**kept, "again": trial.number})
+                self.inner.tell(trial.number, state=TrialState.FAIL)
 
     def _exhausted(self) -> bool:
         """Whether a grid has no combination left."""
-        import optuna
-
-        chooser = self.optuna.sampler
-        waiting = any(trial.state.name == "WAITING" for trial in self.optuna.get_trials(deepcopy=False))
-        return isinstance(chooser, optuna.samplers.GridSampler) and not waiting and chooser.is_exhausted(self.optuna)
+        waiting = any(trial.state.name == "WAITING" for trial in self.inner.get_trials(deepcopy=False))
+        return self.record["search"]["sampler"] == "grid" and not waiting
 
     def _lock(self, number: int) -> Path:
         return self.folder / "trials" / f"{number:04d}.lock"
 
     def _write_best(self) -> None:
-        best = self.optuna.best_trial
+        best = self.inner.best_trial
         default = next((t for t in self.trials() if t.user_attrs.get("default") and t.value is not None), None)
         content = {
             "study": self.name, "trial": best.number, "run_id": self.run_id(best.number), "value": best.value,
@@ -269,25 +274,35 @@ class Study:
         self.store.push(f"{FOLDER}/{self.pipeline}/{self.name}/{BEST}")
 
 
-def sampler(search: Search, dimensions: dict[str, Dimension]) -> Any:
-    """Optuna's sampler. Raises ``ConfigError`` where a grid is asked for and a setting lists no values."""
+def sampler(search: Search) -> Any:
+    """Optuna's sampler; every combination of a grid is handed in beforehand."""
     import optuna
 
-    if search.sampler == "random":
-        return optuna.samplers.RandomSampler(search.seed)
     if search.sampler == "tpe":
         return optuna.samplers.TPESampler(seed=search.seed)
+    return optuna.samplers.RandomSampler(search.seed)
+
+
+def combinations(plan: Plan) -> list[dict[str, Any]]:
+    """Every combination of the listed values, as many as there may be trials, in an order that the seed decides.
+
+    Raises:
+        ConfigError: a setting lists no values.
+    """
     listed: dict[str, list[Any]] = {}
-    for name, dimension in dimensions.items():
+    for name, dimension in plan.dimensions.items():
         values = dimension.listed()
         if values is None:
+            low, high = dimension.bounds()
             raise ConfigError(
-                f"sampler grid, and {name} is any number from {dimension.bounds()[0]:g} to {dimension.bounds()[1]:g}",
+                f"sampler grid, and {name} is any number from {low:g} to {high:g}",
                 "values in a list, Choice(values=(...)), or whole numbers",
                 "list the values of that setting, or use another sampler",
             )
-        listed[name] = [_text(v) for v in values] if isinstance(dimension, Choice) else values
-    return optuna.samplers.GridSampler(listed, seed=search.seed)
+        listed[name] = values
+    found = [dict(zip(listed, values, strict=True)) for values in product(*listed.values())]
+    random.Random(plan.search.seed).shuffle(found)
+    return found[: plan.search.trials]
 
 
 def pruner(search: Search, epochs: int) -> Any:
