@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -15,6 +14,7 @@ from kilnworks.pipelines.core.store import Store
 from kilnworks.pipelines.tuning.study import Study
 from kilnworks.schemas.artifacts import Examples
 from kilnworks.schemas.files import read_json
+from tests.waiting import until
 
 SHORT = ["--set", "model.epochs=3", "--set", "model.batch=512"]
 
@@ -115,9 +115,7 @@ def test_killed_in_the_middle_it_goes_on_where_it_was(searched, tmp_path):
         if line.startswith("trial    0"):
             break
     killed = Study.newest(Store(searched[0]), "churn")
-    end = time.monotonic() + 60
-    while killed.counted() < 2 and time.monotonic() < end:
-        time.sleep(0.01)
+    assert until(lambda: killed.counted() >= 2)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     before = killed.counted()
