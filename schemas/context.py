@@ -3,7 +3,7 @@
 A component asks for it by a parameter ``context: RunContext``; most need none.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,11 +12,15 @@ from kilnworks.schemas.champion import Decided
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a step has come; ``total`` is None where it is not known in advance."""
+    """How far a step has come; ``total`` is None where it is not known in advance.
+
+    ``numbers``: those of an epoch that has just ended, by name; empty at any other time.
+    """
 
     done: float
     total: float | None
     note: str = ""
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
 
 def ignore(_: Progress) -> None:

@@ -24,6 +24,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "tensorflow_metadata": ("train",),
     "tensorboard": ("train",),
     "ml_dtypes": ("train", "serve"),
+    "optuna": ("train",),
     "grpc_health": ("serve",),
     "httptools": ("serve",),
     "airflow": ("airflow",),

@@ -32,6 +32,7 @@ PLACES = {
 """Folders -> the extra with which their files work, anywhere in them."""
 ELSEWHERE = {
     "pipelines/cli": {"mlflow"},
+    "pipelines/tuning": {"optuna"},
     "components/quality": {"pyspark", "py4j", "tensorflow_metadata"},
     "components/sources": {"tensorflow", "tensorflow_datasets"},
 }

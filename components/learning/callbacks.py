@@ -250,7 +250,8 @@ class Report(keras.callbacks.Callback):
         logs = logs or {}
         self._note = "".join(f" {k} {float(v):.4g}" for k, v in logs.items() if k.startswith("val_"))
         trained = {k: v for k, v in logs.items() if not k.startswith(("val_", "learning_rate"))}
-        self._listener(Progress(epoch + 1, self._epochs, self._now(trained)))
+        numbers = {name: float(value) for name, value in logs.items()}
+        self._listener(Progress(epoch + 1, self._epochs, self._now(trained), numbers))
 
     def on_early_end(self, monitor: str, best: int) -> None:
         """Report that no further epochs come; ``best``: the epoch whose weights are kept, from 1."""

@@ -23,6 +23,7 @@ from kilnworks.components.tasks.anomaly import Anomaly
 from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.search import Choice, Dimension
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,6 +56,11 @@ class Autoencoder(Architecture):
     (Vincent, Larochelle, Bengio & Manzagol 2008)."""
     clip: float = Field(default=5.0, gt=0)
     """How far from the median a column can be, in spreads, after the soft clip."""
+
+    space: ClassVar[Mapping[str, Dimension]] = {
+        "units": Choice(values=((16,), (32,), (64, 32))),
+        "noise": Choice(values=(0.0, 0.1, 0.3)),
+    }
 
     _centre: tuple[float, ...] = PrivateAttr(default=())
     _spread: tuple[float, ...] = PrivateAttr(default=())

@@ -22,10 +22,11 @@ from pydantic import Field, PrivateAttr
 from kilnworks.components.features.encoded import CATEGORICAL, IMAGE, NGRAMS, NUMERIC, SEQUENCE, SHARES, EncodedTensor
 from kilnworks.components.features.kinds.text import NgramTensor
 from kilnworks.components.features.transform import FeatureTransform
-from kilnworks.components.modeling.base import Architecture, scope_name
+from kilnworks.components.modeling.base import DROPOUTS, Architecture, scope_name
 from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.search import Choice, Dimension, Float
 
 OUTPUTS = "member_outputs"
 
@@ -41,6 +42,12 @@ class Bag(Architecture):
     strength: float = Field(default=4.0, gt=0)
     """How far the data outweigh the prior that nothing matters: ``C`` of scikit-learn's ``LogisticRegression``. The
     loss of each member grows by its squared effects / (2 * strength * training rows)."""
+
+    space: ClassVar[Mapping[str, Dimension]] = {
+        "units": Choice(values=((), (64,), (128,))),
+        "strength": Float(low=0.5, high=16.0, log=True),
+        "dropout": DROPOUTS,
+    }
 
     _seen: dict[str, Any] = PrivateAttr(default_factory=dict)
     """By tensor, what the training rows say: ``NgramCounts``."""

@@ -26,6 +26,7 @@ from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.schemas.config import Config
 from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.search import Choice, Dimension, Float
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,6 +41,12 @@ LARGEST_EMBEDDING = 32
 """Most dimensions that the size rule gives to a categorical feature."""
 FLATTENED = frozenset({NUMERIC, SHARES, IMAGE, SEQUENCE})
 """Kinds of encoded tensors that are numbers, whatever their axes mean; in a row, the order of axes is not seen."""
+
+
+PENALTIES = Choice(values=(0.0, 1e-5, 1e-4, 1e-3))
+"""Of ``l2``, in the spaces of architectures."""
+DROPOUTS = Float(low=0.0, high=0.5)
+"""Of ``dropout``, in the spaces of architectures."""
 
 
 class Architecture(Config, ABC):
@@ -70,6 +77,9 @@ class Architecture(Config, ABC):
     takes: ClassVar[frozenset[str] | None] = frozenset({NUMERIC, SHARES, CATEGORICAL, IMAGE, SEQUENCE})
     """Kinds of encoded tensors that it reads (``EncodedTensor.kind``); what ``flat`` can put side by side, where an
     architecture says nothing; None for one that tries whatever there is."""
+
+    space: ClassVar[Mapping[str, Dimension]] = {}
+    """What a search tries where the definition says nothing: setting of the architecture -> values."""
 
     def network(self, encoded: Sequence[EncodedTensor], task: Task) -> Any:
         """A Keras model with one named input for each encoded tensor (a dict) and the output of ``task``.

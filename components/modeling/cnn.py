@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from kilnworks.components.features.encoded import EncodedTensor
-from kilnworks.components.modeling.base import scope_name
+from kilnworks.components.modeling.base import DROPOUTS, PENALTIES, scope_name
 from kilnworks.components.modeling.towers import Towers
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.search import Choice, Dimension
 
 FLATTEN_UP_TO = 64
 """``pooling="auto"`` keeps up to this many positions of the last feature map, and averages larger ones."""
@@ -33,6 +34,12 @@ class Cnn(Towers):
     """How the last feature map becomes a vector; ``auto``: ``flatten`` up to 8x8 positions, else ``average``."""
     units: tuple[Annotated[int, Field(ge=1)], ...] = (64,)
     """Width of each dense layer, in order."""
+
+    space: ClassVar[Mapping[str, Dimension]] = {
+        "filters": Choice(values=((16, 32), (32, 64), (32, 64, 128))),
+        "dropout": DROPOUTS,
+        "l2": PENALTIES,
+    }
 
     def trunk(self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames) -> Any:
         """The last dense layer [N, units[-1]].

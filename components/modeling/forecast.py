@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 from pydantic import Field
 
 from kilnworks.components.features.encoded import AS_SENT, EncodedTensor, keras_name
-from kilnworks.components.modeling.base import Architecture, scope_name
+from kilnworks.components.modeling.base import DROPOUTS, Architecture, scope_name
 from kilnworks.components.series.served import windowed
 from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.forecast import Forecasting
 from kilnworks.components.tasks.layer_names import LayerNames
+from kilnworks.schemas.search import Choice, Dimension
 
 if TYPE_CHECKING:
     from kilnworks.components.features.transform import FeatureTransform
@@ -44,6 +45,12 @@ class Forecast(Architecture):
     """Whether the steps ahead are each for themselves, or read one after the other, from the code on."""
     days: int = Field(default=7, ge=1, le=28)
     """Days back whose same hour each step sees, as far as the window goes."""
+
+    space: ClassVar[Mapping[str, Dimension]] = {
+        "core": Choice(values=("gru", "tcn", "none")),
+        "width": Choice(values=(16, 32, 64)),
+        "dropout": DROPOUTS,
+    }
 
     def transform(self, fitted: FeatureTransform) -> FeatureTransform:
         """Windows as a client sends them: levels and spreads are made in the model."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from kilnworks.components.features.encoded import EncodedTensor
-from kilnworks.components.modeling.base import Architecture
+from kilnworks.components.modeling.base import DROPOUTS, PENALTIES, Architecture
 from kilnworks.components.tasks.layer_names import LayerNames
+from kilnworks.schemas.search import Choice, Dimension
 
 
 class Mlp(Architecture):
@@ -18,6 +19,12 @@ class Mlp(Architecture):
     kind: Literal["mlp"] = "mlp"
     units: tuple[Annotated[int, Field(ge=1)], ...] = (64, 64)
     """Width of each hidden layer, in order; empty for a linear model."""
+
+    space: ClassVar[Mapping[str, Dimension]] = {
+        "units": Choice(values=((64,), (64, 32), (128, 64), (256, 128))),
+        "dropout": DROPOUTS,
+        "l2": PENALTIES,
+    }
 
     def trunk(self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames) -> Any:
         """The last hidden layer [N, units[-1]]."""

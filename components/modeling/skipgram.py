@@ -22,6 +22,7 @@ from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.components.tasks.word_embedding import WordEmbedding
 from kilnworks.schemas.errors import ConfigError, DataInvalid
+from kilnworks.schemas.search import Dimension, Float
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,6 +48,8 @@ class SkipGram(Architecture):
     """Share of all words above which a word counts less; 0 for none."""
     nearest: int = Field(default=10, ge=1, le=100)
     """Words that are answered as the nearest ones."""
+
+    space: ClassVar[Mapping[str, Dimension]] = {"subsampling": Float(low=1e-4, high=1e-2, log=True)}
 
     _counts: tuple[int, ...] = PrivateAttr(default=())
     _usual: float = PrivateAttr(default=1.0)

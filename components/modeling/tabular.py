@@ -19,10 +19,11 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from kilnworks.components.features.encoded import CATEGORICAL, NUMERIC, SEQUENCE, SHARES, EncodedTensor
-from kilnworks.components.modeling.base import Architecture, Initializer, embedding_size, scope_name
+from kilnworks.components.modeling.base import DROPOUTS, Architecture, Initializer, embedding_size, scope_name
 from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.search import Choice, Dimension
 
 OUTPUTS = "member_outputs"
 LARGEST_NUMBER = 5.0
@@ -50,6 +51,12 @@ class Tabular(Architecture):
     prior: float = Field(default=0.0, ge=0)
     """Weight of the sum of squared embeddings of categories in the training loss. About 1 / rows suits categories of
     which many values are rare."""
+
+    space: ClassVar[Mapping[str, Dimension]] = {
+        "units": Choice(values=((64, 64), (128, 128), (256, 128))),
+        "dropout": DROPOUTS,
+        "members": Choice(values=(8, 16, 32)),
+    }
 
     @model_validator(mode="after")
     def _no_normalization(self) -> Self:

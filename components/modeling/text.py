@@ -15,11 +15,12 @@ from pydantic import Field, model_validator
 
 from kilnworks.components.features.encoded import CATEGORICAL, IMAGE, NUMERIC, SEQUENCE, SHARES, TOKENS, EncodedTensor
 from kilnworks.components.features.kinds.text import TokenTensor
-from kilnworks.components.modeling.base import Architecture, scope_name
+from kilnworks.components.modeling.base import DROPOUTS, Architecture, scope_name
 from kilnworks.components.modeling.texts.synonyms import Synonyms
 from kilnworks.components.modeling.texts.vectors import Vectors
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.search import Choice, Dimension
 
 if TYPE_CHECKING:
     from kilnworks.components.features.transform import FeatureTransform
@@ -66,6 +67,12 @@ class Text(Architecture):
     """Augmentation: words that may stand for one another in training."""
     vectors: Vectors | None = None
     """Pretrained vectors to begin with."""
+
+    space: ClassVar[Mapping[str, Dimension]] = {
+        "core": Choice(values=("mean", "cnn", "gru")),
+        "word_size": Choice(values=(32, 64, 128)),
+        "dropout": DROPOUTS,
+    }
 
     @model_validator(mode="after")
     def _heads_share_a_word(self) -> Self:

@@ -8,16 +8,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from kilnworks.components.features.encoded import EncodedTensor
-from kilnworks.components.modeling.base import Initializer, Normalization, scope_name
+from kilnworks.components.modeling.base import DROPOUTS, Initializer, Normalization, scope_name
 from kilnworks.components.modeling.towers import Towers
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.schemas.config import Config
 from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.search import Choice, Dimension
 
 
 class Augmentation(Config):
@@ -48,6 +49,12 @@ class Vision(Towers):
     filters: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(32, 64, 128), min_length=1)
     """Channels of each block, in order; each block but the first halves the side."""
     augmentation: Augmentation = Augmentation()
+
+    space: ClassVar[Mapping[str, Dimension]] = {
+        "filters": Choice(values=((16, 32, 64), (32, 64, 128))),
+        "dropout": DROPOUTS,
+        "augmentation.rotation": Choice(values=(0.0, 10.0, 20.0)),
+    }
 
     def trunk(self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames) -> Any:
         """Features of every image, and other features beside them, [N, F].

@@ -20,6 +20,7 @@ from kilnworks.pipelines.cli.landed import landed
 from kilnworks.pipelines.cli.metrics import metrics
 from kilnworks.pipelines.cli.new import new
 from kilnworks.pipelines.cli.tracking import mlflow
+from kilnworks.pipelines.cli.tune import tune
 from kilnworks.schemas.errors import EXIT_INTERRUPTED, KilnworksError, StepSkipped
 from kilnworks.schemas.extras import missing_extra
 
@@ -47,6 +48,7 @@ app.command("show")(looking.show)
 app.command("run")(running.run)
 app.command("step")(running.step)
 app.command("finish")(running.finish)
+app.command("tune")(tune)
 app.command("compare")(live.compare)
 app.command("promote")(live.promote)
 app.command("rollback")(live.rollback)

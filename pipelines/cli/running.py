@@ -25,6 +25,7 @@ from kilnworks.pipelines.cli.live import (
 )
 from kilnworks.pipelines.cli.quiet import quiet_libraries
 from kilnworks.pipelines.cli.settings import StoreUrl, new_run_id, overrides
+from kilnworks.pipelines.cli.tune import best_settings
 from kilnworks.pipelines.core.after_run import finish_run
 from kilnworks.pipelines.core.arrivals import blaming, landed_files
 from kilnworks.pipelines.core.challenge import check_challenge
@@ -74,6 +75,7 @@ def run(
     fresh: Fresh = False,
     run_id: RunId = None,
     store: StoreUrl = None,
+    best: Annotated[bool, typer.Option("--best", help="With the best settings of its newest search (tune).")] = False,
     promote: Promote = False,
     train_only: TrainOnly = False,
     approve: Approve = False,
@@ -87,8 +89,9 @@ def run(
     """
     quiet_libraries()
     console = Console()
-    defined = load(name)
-    given = {**interval_settings(defined, interval), **overrides(settings or [])}
+    defined, opened = load(name), open_store(store)
+    found = best_settings(opened, name) if best else {}
+    given = {**found, **interval_settings(defined, interval), **overrides(settings or [])}
     pipeline = defined.configured(given)
     check_challenge(pipeline)
     selected = pipeline.between(first, last)
@@ -98,7 +101,6 @@ def run(
             "a step and one that hangs on it",
             f"see the order of the steps: kilnworks show {name}",
         )
-    opened = open_store(store)
     opened.check_writable()
     this = opened.run(name, run_id or new_run_id())
     command = run_words(name, this, settings, store)

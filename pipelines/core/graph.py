@@ -11,6 +11,7 @@ from kilnworks.pipelines.core.operations import Operations
 from kilnworks.pipelines.core.step import Champion, Latest, Step
 from kilnworks.pipelines.core.units import Unit, units
 from kilnworks.schemas.errors import ConfigError, UnknownName, WiringError
+from kilnworks.schemas.search import Search
 from kilnworks.schemas.updates import replacements
 
 __all__ = ["Champion", "Latest", "Pipeline", "Step"]
@@ -27,6 +28,7 @@ class Pipeline:
         schedule: a cron text or preset of Airflow, None for runs by hand only.
         tags, owner: shown in the Airflow UI.
         operations: how an orchestrator runs the steps; changes nothing of what they make.
+        search: what ``kilnworks tune`` tries; changes nothing of what the steps make.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Pipeline:
     tags: tuple[str, ...] = ()
     owner: str = "kilnworks"
     operations: Operations = field(default_factory=Operations)
+    search: Search = field(default_factory=Search)
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():

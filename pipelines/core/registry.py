@@ -18,6 +18,7 @@ from kilnworks.pipelines.core.challenge import check_challenge
 from kilnworks.pipelines.core.graph import Pipeline
 from kilnworks.pipelines.core.project import OWN, PROJECT, of_its_code, open_project
 from kilnworks.pipelines.core.retraining import check_retraining
+from kilnworks.pipelines.core.space import check_search
 from kilnworks.schemas.closure.modules import find_module
 from kilnworks.schemas.errors import KilnworksError, UnknownName, WiringError
 from kilnworks.schemas.extras import missing_extra
@@ -56,6 +57,7 @@ def load(name: str) -> Pipeline:
     pipeline = found[0].anchored(project_root())
     check_retraining(pipeline)
     check_challenge(pipeline)
+    check_search(pipeline)
     return pipeline
 
 

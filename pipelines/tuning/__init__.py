@@ -1,0 +1,1 @@
+"""Searching for better settings: what is tried, by whom, what came of it."""
