@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from kilnworks.components.judging.cluster_settings import How
 from kilnworks.components.judging.metric import Metric
 from kilnworks.components.judging.settings import JudgeSettings
-from kilnworks.components.tasks.base import Answer, Answers, refuse_labels
-from kilnworks.components.tasks.classes import class_index, one_of
+from kilnworks.components.tasks.base import Answer, Answers
+from kilnworks.components.tasks.beside_classes import BesideClasses
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.components.tasks.totals import Totals
-from kilnworks.components.tasks.unlabelled import Unlabelled
-from kilnworks.schemas.contract import Contract, Label
-from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.contract import Contract
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,7 +59,7 @@ def row_loss(y_true: Any, y_pred: Any) -> Any:
     return -y_pred[:, 0]
 
 
-class Clustering(Unlabelled):
+class Clustering(BesideClasses):
     """``measures`` [N, 1 + 2 K + D]: the best density, K densities, K squared distances and the row itself."""
 
     kind: ClassVar[str] = "clusters"
@@ -69,6 +67,7 @@ class Clustering(Unlabelled):
     headline: ClassVar[tuple[str, ...]] = ("silhouette", "stability")
     judged: ClassVar[tuple[str, ...]] = ("cluster", "distance", "columns")
     output: ClassVar[str] = "fits"
+    compares: ClassVar[str] = "clusters"
 
     how: How = How()
     """How the clusters were found."""
@@ -102,68 +101,6 @@ class Clustering(Unlabelled):
     def headlines(cls, results: Mapping[str, Any]) -> tuple[str, ...]:
         """With a label, what it says too."""
         return (*cls.headline, "adjusted_rand") if results.get("label") else cls.headline
-
-    @classmethod
-    def of(cls, contract: Contract) -> Self:
-        """See ``Task.of``. Raises ``ConfigError`` for a label that is not one class a row."""
-        label = contract.label
-        if label is not None and (label.many or not label.classes):
-            raise ConfigError(
-                f"label {label.name!r} to compare clusters with",
-                "one of some classes a row; or no label",
-                "give `classes` of the label, or take the label out of the contract",
-            )
-        return cls(label=label)
-
-    # ---- labels: compared with, never learned from
-
-    @classmethod
-    def needed(cls, contract: Contract) -> list[str]:
-        """The label, where there is one."""
-        return [contract.label.name] if contract.label is not None else []
-
-    @classmethod
-    def learned(cls, contract: Contract, frame: pl.DataFrame) -> np.ndarray:
-        """Zeros, int32 [rows], whatever the label says."""
-        import numpy as np
-
-        return np.zeros(frame.height, np.int32)
-
-    def target(self, label: np.ndarray) -> np.ndarray:
-        """Zeros, float32 [rows, 1]."""
-        import numpy as np
-
-        return label.astype(np.float32)[:, None]
-
-    @classmethod
-    def encode(cls, label: Label, series: pl.Series) -> np.ndarray:
-        """Positions among the classes, int32 [rows]."""
-        import numpy as np
-
-        found = class_index(label, series)
-        refuse_labels(label, series, found < 0, one_of(label))
-        return found.astype(np.int32, copy=False)
-
-    def judged_by(self, frame: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-        """Positions among the classes, int64 [rows], and rows whose label is none of them; zeros without a label."""
-        if self.label is not None:
-            return self.truth(frame[self.label.name])
-        import numpy as np
-
-        return np.zeros(frame.height, np.int64), np.zeros(frame.height, bool)
-
-    def truth(self, series: pl.Series) -> tuple[np.ndarray, np.ndarray]:
-        """See ``judged_by``."""
-        import numpy as np
-
-        assert self.label is not None
-        found = class_index(self.label, series)
-        return found.astype(np.int64), found < 0
-
-    @property
-    def wanted(self) -> str:
-        """One of the classes."""
-        return one_of(self.label) if self.label is not None else "no label"
 
     # ---- training
 
