@@ -185,7 +185,7 @@ class Codes(BesideClasses):
         return {"linear_accuracy": linear_accuracy(answers["codes"], truth, settings.resamples, settings.seed)}
 
     def described(self, truth: np.ndarray, answers: Answers) -> dict[str, Any]:
-        """The mean of the training rows and the columns themselves as the baseline; some rows beside what they become."""
+        """The mean of the training rows and the columns themselves as the baseline; some rows drawn."""
         from kilnworks.components.judging.codes import described
 
         label = truth if self.label is not None else None

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from kilnworks.components.modeling.generative.divergence import Divergence
     from kilnworks.components.modeling.generative.machines import Machines
 
+ROUNDING = 1e-4
+"""How far beyond 0 and 1 a scaled number may lie."""
 LIKELY = 1e-3
 """Means of columns are taken for at least so far from 0 and 1, where biases follow from them."""
 
@@ -97,7 +99,7 @@ class Boltzmann(Architecture, ABC):
 
         for name in columns:
             low, high = float(np.min(columns[name])), float(np.max(columns[name]))
-            if self.visible == "bernoulli" and not (0 <= low and high <= 1):
+            if self.visible == "bernoulli" and not (low >= -ROUNDING and high <= 1 + ROUNDING):
                 raise ConfigError(
                     f"{name!r} from {low:.4g} to {high:.4g} for Bernoulli units",
                     "numbers between 0 and 1",
@@ -154,6 +156,12 @@ class Boltzmann(Architecture, ABC):
 
         return tuple(phase(level) for level in range(last + 1))
 
+    def remarks(self, model: Any, fitted: FeatureTransform, task: Task) -> dict[str, Any]:
+        """``filters``: what the hidden units with the largest kernels look at, where the rows are one image."""
+        from kilnworks.components.modeling.generative.ranges import filters
+
+        return filters(model.get_layer("machines").kernels[0], fitted.encoded)
+
 
 class Rbm(Boltzmann):
     """A restricted Boltzmann machine, or a stack of them: rows to codes and back."""
@@ -187,12 +195,6 @@ class Rbm(Boltzmann):
         tensors = transform.encoded
         shape = tensors[0].shape if len(tensors) == 1 else ()
         return tell(self.units[-1], column_names(transform), shape, learned, self.visible)
-
-    def remarks(self, model: Any, fitted: FeatureTransform, task: Task) -> dict[str, Any]:
-        """``filters``: what the hidden units with the largest kernels look at, where the rows are one image."""
-        from kilnworks.components.modeling.generative.ranges import filters
-
-        return filters(model.get_layer("machines").kernels[0], fitted.encoded)
 
     def _made(self, encoded: Sequence[EncodedTensor], task: Task) -> tuple[Any, Any, Machines]:
         import keras

@@ -21,7 +21,7 @@ from keras import ops
 from kilnworks.components.modeling.generative.machines import Machines
 
 
-@dataclass(frozen=True)
+@dataclass
 class Descent:
     """Stochastic gradient descent with momentum, for a phase of its own.
 
@@ -67,14 +67,14 @@ class Divergence(keras.Model):
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """A step along the difference of the two correlations."""
-        kernel, hidden_bias, visible_bias = weights = self.machines.weights_of(self._level)
+        weights = self.machines.weights_of(self._level)
         visible = self.machines.below(self(data[0], training=False), self._level)
         hidden = self.machines.hidden(visible, self._level)
         free, freed, drawn = self._ran(self._drawn(hidden) if self.chains is None else self.chains)
         if self.chains is not None:
             self.chains.assign(drawn)
         slopes = (
-            _correlation(free, freed) - _correlation(visible, hidden) + self._decay * kernel,
+            _correlation(free, freed) - _correlation(visible, hidden) + self._decay * weights[0],
             ops.mean(freed, axis=0) - ops.mean(hidden, axis=0),
             ops.mean(free, axis=0) - ops.mean(visible, axis=0),
         )

@@ -25,14 +25,19 @@ def between_0_and_1(plan: Any) -> Any:
 
 
 def filters(kernel: Any, encoded: Sequence[EncodedTensor]) -> dict[str, Any]:
-    """``{"filters": {"pictures": [count][H][W], "limit"}}`` of a kernel [D, H units]; empty where rows are no image."""
+    """``{"filters": {"strip", "units"}}`` of a kernel [D, H units]; empty where rows are no grey image.
+
+    Bright is what turns a unit on, dark what turns it off.
+    """
     import numpy as np
+
+    from kilnworks.components.judging.strips import strip
 
     if len(encoded) != 1 or encoded[0].kind != IMAGE or encoded[0].shape[2] != 1:
         return {}
-    values = np.asarray(kernel)
+    values = np.array(kernel.numpy())
     strong = np.argsort(-(values**2).sum(axis=0), kind="stable")[:MOST]
     height, width, _ = encoded[0].shape
     pictures = values[:, strong].T.reshape(-1, height, width)
     limit = float(np.quantile(np.abs(pictures), 0.98)) or 1.0
-    return {"filters": {"pictures": np.round(pictures / limit, 3).tolist(), "units": int(values.shape[1])}}
+    return {"filters": {"strip": strip(0.5 + pictures / limit / 2, 10), "units": int(values.shape[1])}}
