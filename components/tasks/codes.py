@@ -177,7 +177,7 @@ class Codes(BesideClasses):
 
     def scores(self, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> Mapping[str, Interval]:
         """How well the codes tell the label; undefined without one."""
-        from kilnworks.components.judging.codes import linear_accuracy
+        from kilnworks.components.judging.codes.measures import linear_accuracy
         from kilnworks.components.judging.intervals import undefined
 
         if self.label is None:
@@ -186,7 +186,7 @@ class Codes(BesideClasses):
 
     def described(self, truth: np.ndarray, answers: Answers) -> dict[str, Any]:
         """The mean of the training rows and the columns themselves as the baseline; some rows drawn."""
-        from kilnworks.components.judging.codes import described
+        from kilnworks.components.judging.codes.measures import described
 
         label = truth if self.label is not None else None
         return described(answers, label, self.mean, self.spread, self.shape)
@@ -194,6 +194,6 @@ class Codes(BesideClasses):
     @classmethod
     def pictures(cls, results: Mapping[str, Any]) -> list[tuple[str, str]]:
         """See ``Task.pictures``."""
-        from kilnworks.components.judging.code_pictures import pictures
+        from kilnworks.components.judging.codes.pictures import pictures
 
         return pictures(results)

@@ -31,7 +31,7 @@ def filters(kernel: Any, encoded: Sequence[EncodedTensor]) -> dict[str, Any]:
     """
     import numpy as np
 
-    from kilnworks.components.judging.strips import strip
+    from kilnworks.components.judging.codes.strips import strip
 
     if len(encoded) != 1 or encoded[0].kind != IMAGE or encoded[0].shape[2] != 1:
         return {}

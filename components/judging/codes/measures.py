@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from kilnworks.components.judging.codes.strips import strip
 from kilnworks.components.judging.intervals import Interval, interval_of, undefined
-from kilnworks.components.judging.strips import strip
 
 Array = np.ndarray
 FOLDS = 5
