@@ -18,7 +18,7 @@ def sheets(title: str, rows: Sequence[tuple[str, Mapping[str, Any]]], tallest: f
 
     Args:
         title: above them.
-        rows: words, and a strip as ``kilnworks.components.judging.codes.strips.strip`` makes it: ``png`` (base64), ``width``
+        rows: words, and what ``judging.codes.strips.strip`` makes of pictures: ``png`` (base64), ``width``
             and ``height`` in pixels.
         tallest: height of a strip, at most.
     """
