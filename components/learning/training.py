@@ -61,8 +61,8 @@ class Training:
     learner: Learner
     mode: cb.Mode
     callbacks: Sequence[Any] = ()
-    measured: Callable[[Any], Callable[[], dict[str, float]] | None] | None = None
-    """Makes of what a phase trains the function that measures the validation split; None without one."""
+    measured: Callable[[Phase], Callable[[], dict[str, float]] | None] | None = None
+    """Makes of a phase the function that measures the validation split; None without one."""
     tried: Callable[[Any], None] | None = None
     """Called with what a phase trains once it is compiled, before its first epoch."""
     sent: set[str] = field(default_factory=set)
@@ -159,9 +159,7 @@ class Training:
         s, phases = self.settings, self.learner.phases
         phase, several = phases[number], len(phases) > 1
         refuse_two_schedules(s, self.callbacks)
-        self.judge.watch(
-            self.measured(phase.trained) if self.measured else None, self.callbacks, number == len(phases) - 1
-        )
+        self.judge.watch(self.measured(phase) if self.measured else None, self.callbacks, number == len(phases) - 1)
         self.history.phase = self.report.phase = phase.name if several else None
         chosen: list[Any] = [self.judge]
         if s.reduce_on_plateau:

@@ -43,6 +43,8 @@ class Phase:
         prepare: called before the phase is compiled, to freeze and thaw layers; it may compile ``trained`` itself. A
             run that goes on later calls it too, so it must not train anything.
         optimizers: further optimizers by the attribute of ``trained`` that they become, beside the compiled one.
+        judged: whether an epoch of it may be the best one, and early stopping looks at it. One that is not reports of
+            the validation split what the ``test_step`` of ``trained`` says, and nothing of the task.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Phase:
     rate: float = 1.0
     prepare: Callable[[], None] = nothing
     optimizers: Mapping[str, OptimizerSettings] = field(default_factory=dict)
+    judged: bool = True
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,8 @@ from kilnworks.components.judging.cluster_settings import How
 from kilnworks.components.judging.metric import Metric
 from kilnworks.components.judging.settings import JudgeSettings
 from kilnworks.components.tasks.base import Answer, Answers
-from kilnworks.components.tasks.reference import Compared
+from kilnworks.components.tasks.beside_classes import BesideClasses
 from kilnworks.components.tasks.totals import Totals
-from kilnworks.schemas.contract import Contract
-from kilnworks.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,7 +57,7 @@ def row_loss(y_true: Any, y_pred: Any) -> Any:
     return -y_pred[:, 0]
 
 
-class Clustering(Compared):
+class Clustering(BesideClasses):
     """``measures`` [N, 1 + 2 K + D]: the best density, K densities, K squared distances and the row itself."""
 
     kind: ClassVar[str] = "clusters"
@@ -67,6 +65,7 @@ class Clustering(Compared):
     headline: ClassVar[tuple[str, ...]] = ("silhouette", "stability")
     judged: ClassVar[tuple[str, ...]] = ("cluster", "distance", "columns")
     output: ClassVar[str] = "fits"
+    compares: ClassVar[str] = "clusters"
 
     how: How = How()
     """How the clusters were found."""
@@ -95,18 +94,6 @@ class Clustering(Compared):
     def headlines(cls, results: Mapping[str, Any]) -> tuple[str, ...]:
         """With a label, what it says too."""
         return (*cls.headline, "adjusted_rand") if results.get("label") else cls.headline
-
-    @classmethod
-    def of(cls, contract: Contract) -> Self:
-        """See ``Task.of``. Raises ``ConfigError`` for a label that is not one class a row."""
-        label = contract.label
-        if label is not None and (label.many or not label.classes):
-            raise ConfigError(
-                f"label {label.name!r} to compare clusters with",
-                "one of some classes a row; or no label",
-                "give `classes` of the label, or take the label out of the contract",
-            )
-        return cls(label=label)
 
     # ---- training
 

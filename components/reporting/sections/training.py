@@ -4,6 +4,7 @@ from typing import Any
 
 from kilnworks.components.charts.plot import Plot
 from kilnworks.components.charts.scale import label, nice_domain, seconds_text
+from kilnworks.components.charts.sheets import sheets
 from kilnworks.components.charts.terms import terms
 from kilnworks.components.reporting.reading import RunRecord, read_history
 from kilnworks.components.reporting.sections.embedding import embedding
@@ -42,6 +43,7 @@ def training(run: RunRecord) -> dict[str, Any] | None:
     best = as_number(description.get("best_epoch"))
     return {
         "charts": [picture for _, picture in learning_curves(history, best)],
+        "filters": _filters(as_dict(description.get("filters"))),
         "telling": [_telling(as_dict(one)) for one in as_list(description.get("telling")) if as_dict(one).get("terms")],
         "embedding": embedding(as_dict(description.get("embedding"))),
         "facts": [
@@ -51,6 +53,13 @@ def training(run: RunRecord) -> dict[str, Any] | None:
         ]
         + [_covered(as_dict(one)) for one in as_list(description.get("vectors"))],
     }
+
+
+def _filters(found: dict[str, Any]) -> str:
+    """What hidden units look at; empty where rows are no images."""
+    units = as_number(found.get("units")) or 0
+    title = f"What hidden units look at ({units:,.0f} units, the strongest ones)"
+    return sheets(title, [("", as_dict(found.get("strip")))], 300.0)
 
 
 def _covered(one: dict[str, Any]) -> tuple[str, str]:

@@ -99,9 +99,9 @@ def examples(
     return CheckedExamples(root)
 
 
-def fitted(root: Path, given: CheckedExamples) -> Transform:
+def fitted(root: Path, given: CheckedExamples, config: PreprocessConfig | None = None) -> Transform:
     """The fitted transform as training reads it: its plan, without the Keras graph."""
-    plan = FeatureTransform.fit(given.contract, given.files("train"), PreprocessConfig()).plan
+    plan = FeatureTransform.fit(given.contract, given.files("train"), config or PreprocessConfig()).plan
     write_json(root / "transform.json", plan.model_dump(mode="json"))
     return Transform(root)
 

@@ -1,0 +1,1 @@
+"""What an evaluation says of codes, and pictures side by side."""

@@ -1,0 +1,1 @@
+"""Models that learn how rows are distributed: Boltzmann machines, generators against critics."""
