@@ -50,17 +50,15 @@ def engine():
 
 def answering() -> Callable:
     """The REST application: one request -> one response; blocks."""
-    from kilnworks.components.serving.batching.resumable import wait_for
+    from kilnworks.components.serving.batching.turns import waited
     from kilnworks.components.serving.rest.application import Application
     from kilnworks.components.serving.rest.limits import Limits
-    from kilnworks.components.serving.rest.messages import Response
     from kilnworks.components.serving.settings.options import RestOptions
 
     application = Application(engine(), RestOptions(0, THREADS), Limits(), None)
 
     def answer(request):
-        found = application(request)
-        return found if isinstance(found, Response) else wait_for(found)
+        return waited(application(request))
 
     return answer
 
@@ -149,15 +147,14 @@ async def serve_aio(methods: dict[str, Callable], options, in_threads: bool) -> 
     """The methods behind ``grpc.aio``."""
     import grpc
 
-    from kilnworks.components.serving.batching.resumable import wait_for
+    from kilnworks.components.serving.batching.turns import waited
     from kilnworks.components.serving.grpc.portable import _PortableCall
 
     pool = ThreadPoolExecutor(THREADS)
 
     def handler(method):
         def compute(data, context):
-            answer = method(data, _PortableCall(context))
-            return answer if isinstance(answer, bytes) else wait_for(answer)
+            return waited(method(data, _PortableCall(context)))
 
         async def answer(data, context):
             if in_threads:

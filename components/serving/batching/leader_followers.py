@@ -5,7 +5,6 @@ anything to another, and none competes with another for the interpreter's lock. 
 steps back, and a follower leads; a caretaker relieves a leader that is busy for longer than anyone had expected.
 """
 
-import functools
 import logging
 import threading
 import time
@@ -18,28 +17,6 @@ _LOG = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.01
 """A leader that is busy with one event for so long, or for twice as long, is relieved."""
-LONG_SECONDS = 0.0003
-"""Work that is expected to take longer is done by a thread that no longer leads.
-
-To change the leader costs a switch of threads; to lead while a graph runs leaves the other processors idle.
-"""
-_MINE = threading.local()
-
-
-def before_work(seconds: float) -> None:
-    """Let another thread wait for events if this one leads a crew and will be busy for too long for that.
-
-    Called from wherever work begins that may be long; ``seconds`` is how long it is expected to take.
-    """
-    about_to_work = getattr(_MINE, "about_to_work", None)
-    if about_to_work is not None:
-        about_to_work(seconds)
-
-
-def leads() -> bool:
-    """Whether this thread will wait for the next event of its crew; False in a thread that is in none."""
-    asked = getattr(_MINE, "leads", None)
-    return asked is not None and bool(asked())
 
 
 class Crew(Generic[Event]):
@@ -82,6 +59,18 @@ class Crew(Generic[Event]):
         """Whether any thread handles an event."""
         return any(turn % 2 for turn in self._turns)
 
+    @property
+    def leads(self) -> bool:
+        """Whether this thread will wait for the next event; False in a thread that is not of the crew."""
+        leader = self._leader
+        return leader is not None and self._threads[leader].ident == threading.get_ident()
+
+    def step_back(self) -> None:
+        """If this thread leads, let another one wait for events: called before work that may be long."""
+        leader = self._leader
+        if leader is not None and self._threads[leader].ident == threading.get_ident():
+            self._relieve(leader)
+
     def join(self, seconds: float) -> None:
         """Wait for the threads' end, each at most so long."""
         for thread in [*self._threads, self._caretaker]:
@@ -102,8 +91,6 @@ class Crew(Generic[Event]):
 
     def _work(self, number: int) -> None:
         """A thread's life."""
-        _MINE.about_to_work = functools.partial(self._about_to_work, number)
-        _MINE.leads = lambda: self._leader == number
         turns, wait = self._turns, self._wait
         going_on = True
         self._become_leader(number)
@@ -113,7 +100,10 @@ class Crew(Generic[Event]):
             if self._caretaker_sleeps:
                 self._caretaker_sleeps = False
                 self._care.release()
-            going_on = self._handled(event)
+            try:
+                going_on = self._handle(event)
+            except Exception:
+                _LOG.exception("%s: handling an event", self._name)
             del event
             turns[number] += 1
             if self._leader != number and going_on:
@@ -123,17 +113,6 @@ class Crew(Generic[Event]):
         self._ended = True
         self._care.release()
         self._relieve(number)
-
-    def _handled(self, event: Event) -> bool:
-        try:
-            return self._handle(event)
-        except Exception:
-            _LOG.exception("%s: handling an event", self._name)
-            return True
-
-    def _about_to_work(self, number: int, seconds: float) -> None:
-        if seconds > LONG_SECONDS:
-            self._relieve(number)
 
     def _become_leader(self, number: int) -> None:
         """Follow until nobody leads."""

@@ -19,8 +19,8 @@ import numpy as np
 from kilnworks.components.serving.batching import batch_tensors
 from kilnworks.components.serving.batching.batch_size import BatchSize
 from kilnworks.components.serving.batching.parameters import BatchSettings
-from kilnworks.components.serving.batching.run_limit import ModelLimit
 from kilnworks.components.serving.batching.scheduler import BatchScheduler, Entry
+from kilnworks.components.serving.batching.turns import Later, ModelLimit, RunTimes, stay, waited
 from kilnworks.components.serving.errors import Code, ServingError, invalid_argument, unavailable
 from kilnworks.components.serving.wire.feeds import Array, Feeds, Runner, check_dtypes
 
@@ -45,7 +45,7 @@ class _Task:
 
 
 class BatchRequest:
-    """A request's way through a queue: started once, then ``outputs`` has its result. See ``steps.Pending``.
+    """A request's way through a queue: started once, then ``outputs`` has its result. See ``turns.Waiting``.
 
     Attributes:
         tasks: its parts, at least one.
@@ -129,10 +129,10 @@ class _Batch:
         """No longer in the queue."""
         self._queue.leave(timed_out)
 
-    def run(self) -> None:
+    def run(self, step_back: Callable[[], None]) -> None:
         """Run all tasks; each gets its rows of the outputs, or the error."""
         try:
-            self._queue.run_together(self._tasks, self.rows)
+            self._queue.run_together(self._tasks, self.rows, step_back)
         except ServingError as error:
             self._fail(error.code, error.text)
         except Exception as error:
@@ -163,14 +163,16 @@ class BatchQueue:
         self._runner, self._fetches, self._settings, self.scheduler = runner, list(fetches), settings, scheduler
         self._alone = alone
         self._waiting: deque[tuple[_Batch, Entry]] = deque()
-        self._size = BatchSize()
+        self._size, self._times, self._names = BatchSize(), RunTimes(), tuple(fetches)
         self._count = threading.Lock()
         self._in_flight = 0
         self._last = 0.0
         self._seen = self._timed_out = 0
         self._steady = False
 
-    def request(self, feeds: Feeds, timeout_seconds: float | None) -> BatchRequest:
+    def request(
+        self, feeds: Feeds, timeout_seconds: float | None, step_back: Callable[[], None] = stay
+    ) -> BatchRequest:
         """A checked request: yet to be started, or run already where it is better alone. Raises ``ServingError``."""
         rows = batch_tensors.row_count([value for _, value in feeds])
         check_dtypes(feeds)
@@ -180,7 +182,7 @@ class BatchQueue:
         if self._better_alone(request, now) and self._alone.enter_now():
             try:
                 self._last = now
-                self.run_together(request.tasks, rows)
+                self.run_together(request.tasks, rows, step_back)
             finally:
                 self._alone.leave()
             request.pending = False
@@ -262,7 +264,7 @@ class BatchQueue:
         elif open_rows + rows > limit and batches >= most:
             raise unavailable(f"{full}currently {batches} batches enqueued and max_enqueued_batches is {most}")
 
-    def run_together(self, tasks: Sequence[_Task], rows: int) -> None:
+    def run_together(self, tasks: Sequence[_Task], rows: int, step_back: Callable[[], None]) -> None:
         """Run tasks of so many rows in all; each gets its rows of the outputs. Raises ``ServingError``."""
         settings = self._settings
         timeout = _remaining(tasks)
@@ -277,6 +279,8 @@ class BatchQueue:
             for i, (info, _) in enumerate(tasks[0].feeds)
         ]
         sizes = [task.rows for task in tasks]
+        if self._times.is_long(self._names):
+            step_back()
         for output in self._timed(feeds, timeout, rows):
             for task, part in zip(tasks, batch_tensors.split(output, sizes, total), strict=True):
                 task.outputs.append(part)
@@ -294,6 +298,7 @@ class BatchQueue:
             with self._count:
                 beside = max(beside, self._in_flight)
                 self._in_flight -= 1
+        self._times.learn(self._names, seconds)
         self._size.learn(max(1, rows), seconds * min(1.0, _PROCESSORS / beside))
         return outputs
 
@@ -326,18 +331,22 @@ class BatchingRunner:
         self._lock = threading.Lock()
         self._queues: dict[tuple[Any, ...], BatchQueue] = {}
 
-    def request(self, feeds: Feeds, fetches: Sequence[str], timeout_seconds: float | None) -> BatchRequest:
-        """What is to be run in a batch; starting it is the caller's. Raises ``ServingError``."""
+    def begin(
+        self,
+        feeds: Feeds,
+        fetches: Sequence[str],
+        timeout_seconds: float | None,
+        step_back: Callable[[], None] = stay,
+    ) -> list[Array] | Later[list[Array]]:
+        """The fetched tensors, at once or once their batch has run. Raises ``ServingError``."""
         key = (*[info.name for info, _ in feeds], None, *fetches)
         queue = self._queues.get(key) or self._add_queue(key, fetches)
-        return queue.request(feeds, timeout_seconds)
+        request = queue.request(feeds, timeout_seconds, step_back)
+        return Later(request, request.outputs) if request.pending else request.outputs()
 
     def run(self, feeds: Feeds, fetches: Sequence[str], timeout_seconds: float | None) -> list[Array]:
-        """Compute the fetched tensors in a batch; blocks. Raises ``ServingError``."""
-        request = self.request(feeds, fetches, timeout_seconds)
-        if request.pending:
-            request.wait()
-        return request.outputs()
+        """The same, blocking."""
+        return waited(self.begin(feeds, fetches, timeout_seconds))
 
     def close(self) -> None:
         """Forget the queues; nobody waits in them when a version is unloaded."""

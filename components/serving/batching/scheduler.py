@@ -18,8 +18,11 @@ import logging
 import threading
 import time
 from collections import Counter, defaultdict, deque
+from collections.abc import Callable
 from enum import Enum
 from typing import Protocol
+
+from kilnworks.components.serving.batching.turns import stay
 
 _LOG = logging.getLogger(__name__)
 _COLLECT_SECONDS = 0.002
@@ -40,8 +43,8 @@ class BatchWork(Protocol):
     def taken(self, timed_out: bool) -> None:
         """It will run now: nothing may be added. Called with the scheduler's lock."""
 
-    def run(self) -> None:
-        """Run, and tell whoever waits; never raises."""
+    def run(self, step_back: Callable[[], None]) -> None:
+        """Run, and tell whoever waits; never raises. ``step_back`` is called before a run that may be long."""
 
 
 class Entry:
@@ -57,31 +60,31 @@ class Entry:
 
 
 class BatchScheduler:
-    """Runs at most ``threads`` batches of a model at a time. Methods that need ``lock`` say so."""
+    """Runs at most ``threads`` batches of a model at a time. Methods that need ``lock`` say so.
+
+    Attributes:
+        collected: batches that run once no further request is at hand.
+        ready: those that run as soon as a thread takes them; of a model, with those that run, ``threads`` at most.
+    """
 
     def __init__(self, threads: int = 1) -> None:
         self.lock = threading.Lock()
         self._wake = threading.Condition(self.lock)
         self._most, self._running = threads, 0
         self._threads = self._idle = 0
-        self._collected: list[Entry] = []
+        self.collected: list[Entry] = []
         self._collected_since = 0.0
         self._timed: list[tuple[float, int, Entry]] = []
-        self._ready: deque[Entry] = deque()  # with those that run, ``threads`` of a model at most
+        self.ready: deque[Entry] = deque()
         self._placed: Counter[str] = Counter()  # of each model, ready or running
         self._held: defaultdict[str, deque[Entry]] = defaultdict(deque)  # ready but for the limit, in order
         self._number = itertools.count()
 
     @property
-    def collecting(self) -> bool:
-        """Whether a batch is open that runs once no further request is at hand."""
-        return bool(self._collected)
-
-    @property
     def due(self) -> bool:
         """Whether to ``run_here`` although there may be more at hand: a batch is ready, or collects for too long."""
-        return bool(self._ready) or (
-            bool(self._collected) and time.monotonic() - self._collected_since > _COLLECT_SECONDS
+        return bool(self.ready) or (
+            bool(self.collected) and time.monotonic() - self._collected_since > _COLLECT_SECONDS
         )
 
     def add(self, work: BatchWork, wait_seconds: float, model: str = "") -> Entry:
@@ -94,9 +97,9 @@ class BatchScheduler:
             heapq.heappush(self._timed, (time.monotonic() + wait_seconds, next(self._number), entry))
             self._call_thread()
         else:
-            if not self._collected:
+            if not self.collected:
                 self._collected_since = time.monotonic()
-            self._collected.append(entry)
+            self.collected.append(entry)
         return entry
 
     def make_ready(self, entry: Entry) -> None:
@@ -105,18 +108,18 @@ class BatchScheduler:
             entry.state = _State.READY
             if self._placed[entry.model] < self._most:
                 self._placed[entry.model] += 1
-                self._ready.append(entry)
+                self.ready.append(entry)
             else:
                 self._held[entry.model].append(entry)
 
-    def run_here(self) -> None:
+    def run_here(self, step_back: Callable[[], None] = stay) -> None:
         """Run what is ready in this thread, collected batches too; blocks for as long as batches come up."""
         with self.lock:
             self._close_collected()
             taken = self._take()
         while taken is not None:
             work, model = taken
-            work.run()
+            work.run(step_back)
             with self.lock:
                 self._ended(model)
                 taken = self._take()
@@ -125,7 +128,7 @@ class BatchScheduler:
         """Have batch threads run what is ready, collected batches too."""
         with self.lock:
             self._close_collected()
-            if self._ready:
+            if self.ready:
                 self._call_thread()
 
     def _ended(self, model: str) -> None:
@@ -133,7 +136,7 @@ class BatchScheduler:
         self._running -= 1
         held = self._held.get(model)
         if held:
-            self._ready.append(held.popleft())
+            self.ready.append(held.popleft())
         else:
             self._held.pop(model, None)
             self._placed[model] -= 1
@@ -143,7 +146,7 @@ class BatchScheduler:
 
     def _close_collected(self) -> None:
         """Collected batches are ready. With the lock."""
-        collected, self._collected = self._collected, []
+        collected, self.collected = self.collected, []
         for entry in collected:
             self.make_ready(entry)
 
@@ -157,14 +160,14 @@ class BatchScheduler:
             entry = heapq.heappop(self._timed)[2]
             entry.timed_out = entry.state is _State.OPEN
             self.make_ready(entry)
-        if not self._ready:
+        if not self.ready:
             return None
-        entry = self._ready.popleft()
+        entry = self.ready.popleft()
         work, entry.work, entry.state = entry.work, None, _State.TAKEN
         assert work is not None
         self._running += 1
         work.taken(entry.timed_out)
-        if self._ready:
+        if self.ready:
             self._call_thread()
         return work, entry.model
 
@@ -184,7 +187,7 @@ class BatchScheduler:
         """A batch thread's life."""
         while (taken := self._next()) is not None:
             work, model = taken
-            work.run()
+            work.run(stay)
             del taken, work  # with its tensors, before the wait for the next
             with self.lock:
                 self._ended(model)
@@ -204,6 +207,6 @@ class BatchScheduler:
                 self._idle += 1
                 called = self._wake.wait(seconds)
                 self._idle -= 1
-                if not (called or self._timed or self._ready):
+                if not (called or self._timed or self.ready):
                     self._threads -= 1
                     return None

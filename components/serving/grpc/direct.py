@@ -8,19 +8,17 @@ documented means, should a release change it.
 """
 
 import functools
-import inspect
 import logging
-import math
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from grpc._cython import cygrpc
 
-from kilnworks.components.serving.batching.leader_followers import Crew, before_work, leads
-from kilnworks.components.serving.batching.resumable import begin
+from kilnworks.components.serving.batching.leader_followers import Crew
 from kilnworks.components.serving.batching.scheduler import BatchScheduler
+from kilnworks.components.serving.batching.turns import Later
 from kilnworks.components.serving.errors import RETRY_AFTER, Code, ServingError, TooLarge, cut
 from kilnworks.components.serving.grpc.methods import Method, limited
 from kilnworks.components.serving.grpc.options import HEALTH, GrpcOptions
@@ -113,10 +111,10 @@ class DirectServer:
         self._server.register_completion_queue(self._queue)
         self.port = self._listen(options)
         self._server.start()
-        for _ in range(_CALLS_AHEAD):
-            self._request_call()
         most = (options.max_threads or _MOST_THREADS) + 1
         self._crew = Crew("grpc", most, self._wait, self._handle, batches.run_elsewhere)
+        for _ in range(_CALLS_AHEAD):
+            self._request_call()
 
     def _listen(self, options: GrpcOptions) -> int:
         port, credentials = 0, options.credentials()
@@ -176,7 +174,7 @@ class DirectServer:
 
     def _wait(self) -> Any:
         """The next event of the queue; a timeout when a batch waits for the requests at hand, and there is none."""
-        return self._queue.poll(_AT_HAND if self._batches.collecting else None)
+        return self._queue.poll(_AT_HAND if self._batches.collected else None)
 
     def _handle(self, event: Any) -> bool:
         """Handle an event; False when the queue is closed. A batch that this thread leaves behind has to run."""
@@ -188,8 +186,8 @@ class DirectServer:
                 event.tag(event)
         except Exception:
             _LOG.exception("answering a call")
-        if kind == _QUEUE_TIMEOUT or batches.due or (batches.collecting and not leads()):
-            batches.run_here()
+        if (batches.ready or batches.collected) and (kind == _QUEUE_TIMEOUT or batches.due or not self._crew.leads):
+            batches.run_here(self._crew.step_back)
         return True
 
     def _on_shutdown(self, event: Any) -> None:
@@ -201,7 +199,7 @@ class DirectServer:
             return
         self._request_call()
         details = event.call_details
-        call = _Call(event.call, details.deadline, event.invocation_metadata)
+        call = _Call(event.call, details.deadline, event.invocation_metadata, self._crew.step_back)
         found = self._methods.get(details.method)
         unknown = self._unknown(details.method, call)
         if found is None:
@@ -232,9 +230,23 @@ class DirectServer:
             call.finish(Code.RESOURCE_EXHAUSTED, "all server threads are busy (--grpc_max_threads)", None)
         else:
             call.large = len(data) > LARGE_BYTES
-            if call.large or not known.in_steps:
-                before_work(math.inf)
-            begin(lambda: known.method(data, call), functools.partial(self._computed, call, known.watch))
+            if call.large:
+                call.step_back()
+            self._answer(call, known.watch, functools.partial(known.method, data, call))
+
+    def _answer(self, call: "_Call", watch: bool, compute: Callable[[], bytes | Later[bytes]]) -> None:
+        """Compute and answer; what has to wait is answered by whoever ends the wait."""
+        answer, failed = None, None
+        try:
+            found = compute()
+            if isinstance(found, Later):
+                if not found.begin(functools.partial(self._answer, call, watch, found.answer)):
+                    return
+                found = found.answer()
+            answer = found
+        except Exception as error:
+            failed = error
+        self._computed(call, watch, answer, failed)
 
     def _enter(self) -> bool:
         """Count a running call; False when too many run."""
@@ -276,13 +288,12 @@ class DirectServer:
 
 
 class _Known:
-    """A method: whether its calls stay open after the answer, and whether it pauses while a batch comes together."""
+    """A method, and whether its calls stay open after the answer."""
 
-    __slots__ = ("in_steps", "method", "watch")
+    __slots__ = ("method", "watch")
 
     def __init__(self, method: Method, watch: bool = False) -> None:
         self.method, self.watch = method, watch
-        self.in_steps = inspect.isgeneratorfunction(method)
 
 
 def _status_of(error: Exception) -> tuple[Code, str]:
@@ -295,10 +306,20 @@ def _status_of(error: Exception) -> tuple[Code, str]:
 class _Call:
     """One call: what methods may ask about it, and how it ends."""
 
-    __slots__ = ("_active", "_deadline", "_finished", "_told", "_watches_close", "core", "large", "sent_initial")
+    __slots__ = (
+        "_active",
+        "_deadline",
+        "_finished",
+        "_told",
+        "_watches_close",
+        "core",
+        "large",
+        "sent_initial",
+        "step_back",
+    )
 
-    def __init__(self, core: Any, deadline: float, told: Any = ()) -> None:
-        self.core, self._deadline, self._told = core, deadline, told
+    def __init__(self, core: Any, deadline: float, told: Any, step_back: Callable[[], None]) -> None:
+        self.core, self._deadline, self._told, self.step_back = core, deadline, told, step_back
         self._active, self._finished, self._watches_close = True, False, False
         self.sent_initial = self.large = False
 

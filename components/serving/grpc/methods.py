@@ -19,16 +19,20 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from kilnworks.components.serving.batching.resumable import Steps
+from kilnworks.components.serving.batching.turns import Later, answered
 from kilnworks.components.serving.errors import Code, ServingError, invalid_argument
 from kilnworks.components.serving.inference.engine import Engine
+from kilnworks.components.serving.inference.example_inference import classify, multi_inference, regress
+from kilnworks.components.serving.inference.predict import predict
 from kilnworks.components.serving.settings.callers import ANYBODY, Caller, Callers
 from kilnworks.components.serving.settings.reload_policy import ReloadPolicy
 from kilnworks.components.serving.wire.example_input import serialized_examples
+from kilnworks.components.serving.wire.message_parts import WALKED_BYTES
 from kilnworks.components.serving.wire.tensor_codec import fill_proto, to_array
-from kilnworks.components.serving.wire.values import Classified, InferenceTask, ModelSpecRef, Regressed
+from kilnworks.components.serving.wire.values import Classified, InferenceTask, ModelSpecRef, Predicted, Regressed
 
 Message = TypeVar("Message")
+Result = TypeVar("Result")
 _NO_DEADLINE_SECONDS = 10**9
 _SIGNATURE_DEF = "signature_def"
 
@@ -48,8 +52,12 @@ class Call(Protocol):
     def metadata(self) -> Mapping[str, str]:
         """What the client sent beside the message, by lower-case name."""
 
+    def step_back(self) -> None:
+        """Called before work that may take long: another thread takes the next requests."""
 
-Method = Callable[[bytes, Call], bytes | Steps[bytes]]
+
+Method = Callable[[bytes, Call], "bytes | Later[bytes]"]
+"""An answer, or one that has to wait."""
 
 
 @dataclass(frozen=True)
@@ -132,95 +140,130 @@ class _Prediction:
 
     def __init__(self, engine: Engine, settings: ServiceSettings) -> None:
         self._engine, self._settings = engine, settings
+        self._callers = settings.callers
 
-    def predict(self, data: bytes, call: Call) -> Steps[bytes]:
+    def _answered(
+        self,
+        call: Call,
+        data: bytes,
+        kind: Any,
+        api: str,
+        run: Callable[[Any, Caller | None], Result | Later[Result]],
+        write: Callable[[Result], bytes],
+    ) -> bytes | Later[bytes]:
+        """Read a message, run it and write the answer; a call of an ``api`` is counted."""
+        caller = None if self._callers is None else self._settings.caller(call)
+        hold = None
+        if len(data) > WALKED_BYTES:
+            hold = self._engine.budget.hold_message(data, kind.DESCRIPTOR)
+            hold.__enter__()
+        try:
+            request = parsed(kind, data)
+        except ServingError:
+            if hold is not None:
+                hold.__exit__(None, None, None)
+            raise
+        metrics, started = self._engine.metrics, time.perf_counter()
+
+        def over(error: BaseException | None) -> None:
+            if hold is not None:
+                hold.__exit__(None, None, None)
+            if not api:
+                return
+            model = request.model_spec.name
+            if error is None:
+                metrics.latency(model, api, "GRPC", (time.perf_counter() - started) * 1e6)
+                metrics.request(model, Code.OK.name)
+            elif isinstance(error, ServingError):
+                metrics.request(model, error.code.name)
+
+        return answered(lambda: run(request, caller), write, over)
+
+    def predict(self, data: bytes, call: Call) -> bytes | Later[bytes]:
         """PredictRequest -> PredictResponse."""
-        caller = self._settings.caller(call)
-        with self._engine.budget.hold_message(data, predict_pb2.PredictRequest.DESCRIPTOR):
-            request = parsed(predict_pb2.PredictRequest, data)
-            steps = self._predict(request, call, caller)
-            return (yield from self._counted("Predict", request.model_spec.name, steps))
 
-    def _predict(self, request: Any, call: Call, caller: Caller) -> Steps[bytes]:
-        spec = spec_ref(request)
-        caller.check(spec.name)
-        with self._engine.acquire(spec) as handle:
-            predicted = yield from self._engine.predict_on(
-                handle, spec.signature_name, request.inputs, request.output_filter, call.time_remaining(), to_array
-            )
+        def run(request: Any, caller: Caller | None) -> Predicted | Later[Predicted]:
+            spec = spec_ref(request)
+            if caller is not None:
+                caller.check(spec.name)
+            inputs, outputs = request.inputs, request.output_filter
+            return predict(self._engine, spec, inputs, outputs, call.time_remaining(), to_array, call.step_back)
+
+        return self._answered(call, data, predict_pb2.PredictRequest, "Predict", run, self._predicted)
+
+    def _predicted(self, found: Predicted) -> bytes:
         response = predict_pb2.PredictResponse()
-        _fill_spec(response.model_spec, predicted.name, predicted.version, predicted.signature_name)
-        for alias, array in predicted.outputs.items():
+        _fill_spec(response.model_spec, found.name, found.version, found.signature_name)
+        for alias, array in found.outputs.items():
             fill_proto(response.outputs[alias], array, self._settings.tensor_content)
-        return response.SerializeToString()
+        return bytes(response.SerializeToString())
 
-    def classify(self, data: bytes, call: Call) -> Steps[bytes]:
+    def classify(self, data: bytes, call: Call) -> bytes | Later[bytes]:
         """ClassificationRequest -> ClassificationResponse."""
-        caller = self._settings.caller(call)
-        with self._engine.budget.hold_message(data, classification_pb2.ClassificationRequest.DESCRIPTOR):
-            request = parsed(classification_pb2.ClassificationRequest, data)
-            steps = self._classify(request, call, caller)
-            return (yield from self._counted("Classify", request.model_spec.name, steps))
 
-    def _classify(self, request: Any, call: Call, caller: Caller) -> Steps[bytes]:
-        spec = spec_ref(request)
-        caller.check(spec.name)
-        result = yield from self._engine.classify(spec, self._examples(request), call.time_remaining())
-        response = classification_pb2.ClassificationResponse()
-        _fill_spec(response.model_spec, result.name, result.version, result.signature_name)
-        _fill_classes(response.result, result)
-        return response.SerializeToString()
+        def run(request: Any, caller: Caller | None) -> Classified | Later[Classified]:
+            spec = spec_ref(request)
+            if caller is not None:
+                caller.check(spec.name)
+            return classify(self._engine, spec, self._examples(request), call.time_remaining(), call.step_back)
 
-    def regress(self, data: bytes, call: Call) -> Steps[bytes]:
+        kind = classification_pb2.ClassificationRequest
+        return self._answered(call, data, kind, "Classify", run, _classified)
+
+    def regress(self, data: bytes, call: Call) -> bytes | Later[bytes]:
         """RegressionRequest -> RegressionResponse."""
-        caller = self._settings.caller(call)
-        with self._engine.budget.hold_message(data, regression_pb2.RegressionRequest.DESCRIPTOR):
-            request = parsed(regression_pb2.RegressionRequest, data)
-            steps = self._regress(request, call, caller)
-            return (yield from self._counted("Regress", request.model_spec.name, steps))
 
-    def _regress(self, request: Any, call: Call, caller: Caller) -> Steps[bytes]:
-        spec = spec_ref(request)
-        caller.check(spec.name)
-        result = yield from self._engine.regress(spec, self._examples(request), call.time_remaining())
-        response = regression_pb2.RegressionResponse()
-        _fill_spec(response.model_spec, result.name, result.version, result.signature_name)
-        _fill_values(response.result, result)
-        return response.SerializeToString()
+        def run(request: Any, caller: Caller | None) -> Regressed | Later[Regressed]:
+            spec = spec_ref(request)
+            if caller is not None:
+                caller.check(spec.name)
+            return regress(self._engine, spec, self._examples(request), call.time_remaining(), call.step_back)
 
-    def multi_inference(self, data: bytes, call: Call) -> Steps[bytes]:
+        return self._answered(call, data, regression_pb2.RegressionRequest, "Regress", run, _regressed)
+
+    def multi_inference(self, data: bytes, call: Call) -> bytes | Later[bytes]:
         """MultiInferenceRequest -> MultiInferenceResponse."""
-        caller = self._settings.caller(call)
-        with self._engine.budget.hold_message(data, inference_pb2.MultiInferenceRequest.DESCRIPTOR):
-            request = parsed(inference_pb2.MultiInferenceRequest, data)
+
+        def run(
+            request: Any, caller: Caller | None
+        ) -> list[Classified | Regressed] | Later[list[Classified | Regressed]]:
             tasks = [InferenceTask(ref_of(task.model_spec), task.method_name) for task in request.tasks]
             for task in tasks:
-                caller.check(task.spec.name)
-            results = yield from self._engine.multi_inference(tasks, self._examples(request), call.time_remaining())
-        response = inference_pb2.MultiInferenceResponse()
-        for result in results:
-            proto = response.results.add()
-            _fill_spec(proto.model_spec, result.name, result.version, result.signature_name)
-            if isinstance(result, Classified):
-                _fill_classes(proto.classification_result, result)
-            else:
-                _fill_values(proto.regression_result, result)
-        return response.SerializeToString()
+                if caller is not None:
+                    caller.check(task.spec.name)
+            examples = self._examples(request)
+            return multi_inference(self._engine, tasks, examples, call.time_remaining(), call.step_back)
+
+        return self._answered(call, data, inference_pb2.MultiInferenceRequest, "", run, _inferred)
 
     def _examples(self, request: Any) -> Sequence[bytes]:
         return serialized_examples(request.input, self._engine.budget.check)
 
-    def _counted(self, api: str, model: str, steps: Steps[bytes]) -> Steps[bytes]:
-        metrics = self._engine.metrics
-        started = time.perf_counter()
-        try:
-            answer = yield from steps
-        except ServingError as error:
-            metrics.request(model, error.code.name)
-            raise
-        metrics.latency(model, api, "GRPC", (time.perf_counter() - started) * 1e6)
-        metrics.request(model, Code.OK.name)
-        return answer
+
+def _classified(found: Classified) -> bytes:
+    response = classification_pb2.ClassificationResponse()
+    _fill_spec(response.model_spec, found.name, found.version, found.signature_name)
+    _fill_classes(response.result, found)
+    return bytes(response.SerializeToString())
+
+
+def _regressed(found: Regressed) -> bytes:
+    response = regression_pb2.RegressionResponse()
+    _fill_spec(response.model_spec, found.name, found.version, found.signature_name)
+    _fill_values(response.result, found)
+    return bytes(response.SerializeToString())
+
+
+def _inferred(results: Sequence[Classified | Regressed]) -> bytes:
+    response = inference_pb2.MultiInferenceResponse()
+    for result in results:
+        proto = response.results.add()
+        _fill_spec(proto.model_spec, result.name, result.version, result.signature_name)
+        if isinstance(result, Classified):
+            _fill_classes(proto.classification_result, result)
+        else:
+            _fill_values(proto.regression_result, result)
+    return bytes(response.SerializeToString())
 
 
 def _fill_classes(proto: Any, result: Classified) -> None:
@@ -243,14 +286,15 @@ class _Management:
     def __init__(self, engine: Engine, settings: ServiceSettings) -> None:
         self._engine, self._settings = engine, settings
 
-    def _parsed(self, kind: Any, data: bytes) -> Any:
+    def _parsed(self, kind: Any, data: bytes, call: Call) -> Any:
+        call.step_back()
         with self._engine.budget.hold_message(data, kind.DESCRIPTOR):
             return parsed(kind, data)
 
     def metadata(self, data: bytes, call: Call) -> bytes:
         """GetModelMetadataRequest -> GetModelMetadataResponse."""
         caller = self._settings.caller(call)
-        request = self._parsed(get_model_metadata_pb2.GetModelMetadataRequest, data)
+        request = self._parsed(get_model_metadata_pb2.GetModelMetadataRequest, data, call)
         spec = spec_ref(request)
         caller.check(spec.name)
         if not request.metadata_field:
@@ -270,7 +314,7 @@ class _Management:
     def status(self, data: bytes, call: Call) -> bytes:
         """GetModelStatusRequest -> GetModelStatusResponse."""
         caller = self._settings.caller(call)
-        spec = spec_ref(self._parsed(get_model_status_pb2.GetModelStatusRequest, data))
+        spec = spec_ref(self._parsed(get_model_status_pb2.GetModelStatusRequest, data, call))
         caller.check(spec.name)
         response = get_model_status_pb2.GetModelStatusResponse()
         for status in self._engine.status(spec):
@@ -284,9 +328,10 @@ class _Management:
 
     def reload(self, data: bytes, call: Call) -> bytes:
         """ReloadConfigRequest -> ReloadConfigResponse; waits until new models are available."""
+        call.step_back()
         self._settings.caller(call).check_reload()
         self._settings.reload.check(call)
-        request = self._parsed(model_management_pb2.ReloadConfigRequest, data)
+        request = self._parsed(model_management_pb2.ReloadConfigRequest, data, call)
         before = {name: self._settings.metric_value(name) for name in request.metric_names}
         self._engine.core.reload(request.config, call.time_remaining(), lambda: not call.is_active())
         response = model_management_pb2.ReloadConfigResponse()

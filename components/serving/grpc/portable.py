@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 
-from kilnworks.components.serving.batching.resumable import wait_for
+from kilnworks.components.serving.batching.turns import waited
 from kilnworks.components.serving.errors import RETRY_AFTER, ServingError, TooLarge, cut
 from kilnworks.components.serving.grpc.methods import Method, limited
 from kilnworks.components.serving.grpc.options import GrpcOptions
@@ -74,8 +74,7 @@ class _Handlers(grpc.GenericRpcHandler):
 
 def _answer(method: Method, data: bytes, context: Any) -> bytes:
     """The method's answer; this thread waits for it."""
-    answer = method(data, _PortableCall(context))
-    return answer if isinstance(answer, bytes) else wait_for(answer)
+    return waited(method(data, _PortableCall(context)))
 
 
 def _unary(method: Method) -> Any:
@@ -123,6 +122,9 @@ class _PortableCall:
     def is_active(self) -> bool:
         """Whether the client still waits."""
         return bool(self._context.is_active())
+
+    def step_back(self) -> None:
+        """Nothing: the threads of grpcio wait for no requests."""
 
     def peer(self) -> str:
         """Where the call comes from."""

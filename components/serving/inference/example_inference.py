@@ -1,113 +1,42 @@
-"""Classify and Regress: which signatures fit, and how output tensors become classes and values.
+"""Classify, Regress and MultiInference: serialized Examples in, classes and values out. Counted and logged."""
 
-Used alone and, several at a time, by MultiInference.
-"""
-
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from kilnworks.components.serving.batching.resumable import Steps
-from kilnworks.components.serving.errors import ServingError, invalid_argument, unimplemented
-from kilnworks.components.serving.inference.predict import CLASSIFY_METHOD, REGRESS_METHOD, run
+from kilnworks.components.serving.batching.turns import Later, answered, stay
+from kilnworks.components.serving.errors import invalid_argument
+from kilnworks.components.serving.inference.engine import Engine
+from kilnworks.components.serving.inference.example_signatures import (
+    CLASSES,
+    OUTPUTS,
+    SCORES,
+    Classes,
+    ExampleSignature,
+    find_signature,
+    fit_classify,
+    fit_method,
+    fit_regress,
+    unknown_task,
+)
+from kilnworks.components.serving.inference.predict import CLASSIFY_METHOD
 from kilnworks.components.serving.versions.servable import Servable
 from kilnworks.components.serving.wire import dtypes
-from kilnworks.components.serving.wire.values import DEFAULT_SIGNATURE, Signature, TensorInfo
+from kilnworks.components.serving.wire.tensor_budget import texts_needed
+from kilnworks.components.serving.wire.values import (
+    DEFAULT_SIGNATURE,
+    Classified,
+    InferenceTask,
+    ModelSpecRef,
+    Regressed,
+)
 
 Array = np.ndarray[Any, Any]
-Classes = list[list[tuple[bytes, float]]]
-
-INPUTS, OUTPUTS, CLASSES, SCORES = "inputs", "outputs", "classes", "scores"
-
-
-@dataclass(frozen=True)
-class ExampleSignature:
-    """A signature that takes serialized Examples: its input tensor and the outputs to fetch, by alias."""
-
-    name: str
-    input: TensorInfo
-    outputs: dict[str, TensorInfo]
-
-
-def find_signature(
-    signatures: Any, name: str, missing: str, fit: Callable[[Signature], ExampleSignature]
-) -> ExampleSignature:
-    """A signature by name ("" = default) that fits. ``missing`` is the text before an unknown name."""
-    wanted = name or DEFAULT_SIGNATURE
-    if wanted not in signatures:
-        raise invalid_argument(f"{missing}{wanted}")
-    return fit(signatures[wanted])
-
-
-def fit_classify(signature: Signature, check_method: bool = False) -> ExampleSignature:
-    """Check that a signature can serve Classify. Raises ``ServingError`` INVALID_ARGUMENT."""
-    if check_method:
-        _check_method(signature, CLASSIFY_METHOD, "classification")
-    _check_one_input(signature)
-    if len(signature.outputs) not in (1, 2):
-        raise invalid_argument(f"Expected one or two output Tensors, found {len(signature.outputs)}")
-    if INPUTS not in signature.inputs:
-        raise invalid_argument(f"No classification inputs found in SignatureDef: {debug_string(signature)}")
-    outputs = {alias: signature.outputs[alias] for alias in (CLASSES, SCORES) if alias in signature.outputs}
-    if not outputs:
-        raise invalid_argument(
-            f'Expected classification signature outputs to contain at least one of "{CLASSES}" or "{SCORES}". '
-            f"Signature was: {debug_string(signature)}"
-        )
-    return ExampleSignature(signature.name, signature.inputs[INPUTS], outputs)
-
-
-def fit_regress(signature: Signature, check_method: bool = False) -> ExampleSignature:
-    """Check that a signature can serve Regress. Raises ``ServingError`` INVALID_ARGUMENT."""
-    if check_method:
-        _check_method(signature, REGRESS_METHOD, "regression")
-    _check_one_input(signature)
-    if len(signature.outputs) != 1:
-        raise invalid_argument("Expected one output Tensor.")
-    if INPUTS not in signature.inputs:
-        raise invalid_argument(f"No regression inputs found in SignatureDef: {debug_string(signature)}")
-    if OUTPUTS not in signature.outputs:
-        raise invalid_argument(f"No regression outputs found in SignatureDef: {debug_string(signature)}")
-    return ExampleSignature(signature.name, signature.inputs[INPUTS], {OUTPUTS: signature.outputs[OUTPUTS]})
-
-
-def fit_method(method_name: str, check_method: bool) -> Callable[[Signature], ExampleSignature]:
-    """The check that belongs to a MultiInference task's method."""
-    if method_name == CLASSIFY_METHOD:
-        return lambda signature: fit_classify(signature, check_method)
-    if method_name == REGRESS_METHOD:
-        return lambda signature: fit_regress(signature, check_method)
-    raise unimplemented(f"Unsupported signature method_name: {method_name}")
-
-
-def _check_method(signature: Signature, wanted: str, kind: str) -> None:
-    if signature.method_name != wanted:
-        raise invalid_argument(f"Expected {kind} signature method_name to be {wanted}. Was: {signature.method_name}")
-
-
-def _check_one_input(signature: Signature) -> None:
-    if len(signature.inputs) != 1:
-        raise invalid_argument("Expected one input Tensor.")
-
-
-def debug_string(signature: Signature) -> str:
-    """A signature in the words of its proto's debug text."""
-    parts = [_tensor_debug("inputs", alias, info) for alias, info in signature.inputs.items()]
-    parts += [_tensor_debug("outputs", alias, info) for alias, info in signature.outputs.items()]
-    return "".join(parts) + (f'method_name: "{signature.method_name}"\n' if signature.method_name else "")
-
-
-def _tensor_debug(field: str, alias: str, info: TensorInfo) -> str:
-    if info.shape is None:
-        inner = "      unknown_rank: true\n"
-    else:
-        inner = "".join(f"      dim {{\n        size: {size}\n      }}\n" for size in info.shape)
-    return (
-        f'{field} {{\n  key: "{alias}"\n  value {{\n    name: "{info.name}"\n    dtype: '
-        f"{dtypes.proto_name(info.dtype)}\n    tensor_shape {{\n{inner}    }}\n  }}\n}}\n"
-    )
+_NO_SIGNATURE = "No signature was found with the name: "
 
 
 def example_tensor(examples: Sequence[bytes]) -> Array:
@@ -167,22 +96,164 @@ def _dtype(tensor: Array) -> str:
     return dtypes.proto_name(dtypes.number_of(tensor.dtype))
 
 
-def unknown_task(name: str) -> ServingError:
-    """A MultiInference task asks for a signature that is not there."""
-    return invalid_argument(f"Requested signature not found in model graph: {name}")
-
-
 def run_example_signatures(
     servable: Servable,
     fitted: Sequence[ExampleSignature],
     examples: Sequence[bytes],
     timeout_seconds: float | None = None,
-) -> Steps[list[dict[str, Array]]]:
+    step_back: Callable[[], None] = stay,
+) -> list[dict[str, Array]] | Later[list[dict[str, Array]]]:
     """One run that feeds the same Examples to every signature; outputs by alias for each. Raises ``ServingError``."""
     tensor = example_tensor(examples)
     inputs = {found.input.name: found.input for found in fitted}
     names = sorted({info.name for found in fitted for info in found.outputs.values()})
     feeds = [(inputs[name], tensor) for name in sorted(inputs)]
-    values = yield from run(servable.runner, feeds, names, timeout_seconds)
-    by_name = dict(zip(names, values, strict=True))
-    return [{alias: by_name[info.name] for alias, info in found.outputs.items()} for found in fitted]
+
+    def by_alias(values: list[Array]) -> list[dict[str, Array]]:
+        by_name = dict(zip(names, values, strict=True))
+        return [{alias: by_name[info.name] for alias, info in found.outputs.items()} for found in fitted]
+
+    return answered(lambda: servable.runner.begin(feeds, names, timeout_seconds, step_back), by_alias, _nothing)
+
+
+def _nothing(error: BaseException | None) -> None:
+    """What is given back of a run that holds nothing."""
+
+
+def _give_back(hold: AbstractContextManager[None]) -> None:
+    hold.__exit__(None, None, None)
+
+
+def _counted(
+    engine: Engine,
+    servable: Servable,
+    api: str,
+    fitted: Sequence[ExampleSignature],
+    examples: Sequence[bytes],
+    timeout_seconds: float | None,
+    step_back: Callable[[], None],
+) -> list[dict[str, Array]] | Later[list[dict[str, Array]]]:
+    """One run for all signatures, checked and counted."""
+    if engine.request_check is not None and examples:
+        tensor = example_tensor(examples)
+        for found in fitted:
+            engine.request_check(servable.name, servable.version, servable.path, found.name, {"inputs": tensor})
+    started = time.perf_counter()
+    hold = engine.budget.hold(texts_needed(examples))
+    hold.__enter__()
+
+    def count(outputs: list[dict[str, Array]]) -> list[dict[str, Array]]:
+        engine.metrics.runtime(servable.name, api, (time.perf_counter() - started) * 1e6)
+        engine.metrics.examples(servable.name, len(examples))
+        return outputs
+
+    return answered(
+        lambda: run_example_signatures(servable, fitted, examples, timeout_seconds, step_back),
+        count,
+        lambda error: _give_back(hold),
+    )
+
+
+def classify(
+    engine: Engine,
+    spec: ModelSpecRef,
+    examples: Sequence[bytes],
+    timeout_seconds: float | None = None,
+    step_back: Callable[[], None] = stay,
+) -> Classified | Later[Classified]:
+    """Classify serialized Examples (a context is already put in front of each). See ``predict``."""
+    servable = engine.core.acquire(spec)
+    fitted: list[ExampleSignature] = []
+
+    def begin() -> list[dict[str, Array]] | Later[list[dict[str, Array]]]:
+        fit = lambda signature: fit_classify(signature, engine.check_method_names)  # noqa: E731
+        fitted.append(find_signature(servable.signatures, spec.signature_name, _NO_SIGNATURE, fit))
+        return _counted(engine, servable, "Classify", fitted, examples, timeout_seconds, step_back)
+
+    def finish(found: list[dict[str, Array]]) -> Classified:
+        classes = classes_of(found[0], len(examples))
+        result = Classified(servable.name, servable.version, fitted[0].name, classes)
+        if engine.prediction_log is not None and engine.prediction_log.sample():
+            private = engine.private.of(servable.path)
+            answer = replace(result, classifications=()) if private.label else result
+            engine.prediction_log.log_classify(private.examples(examples), answer)
+        return result
+
+    return answered(begin, finish, lambda error: servable.release())
+
+
+def regress(
+    engine: Engine,
+    spec: ModelSpecRef,
+    examples: Sequence[bytes],
+    timeout_seconds: float | None = None,
+    step_back: Callable[[], None] = stay,
+) -> Regressed | Later[Regressed]:
+    """Regress serialized Examples. See ``predict``."""
+    servable = engine.core.acquire(spec)
+    fitted: list[ExampleSignature] = []
+
+    def begin() -> list[dict[str, Array]] | Later[list[dict[str, Array]]]:
+        fit = lambda signature: fit_regress(signature, engine.check_method_names)  # noqa: E731
+        fitted.append(find_signature(servable.signatures, spec.signature_name, _NO_SIGNATURE, fit))
+        return _counted(engine, servable, "Regress", fitted, examples, timeout_seconds, step_back)
+
+    def finish(found: list[dict[str, Array]]) -> Regressed:
+        result = Regressed(servable.name, servable.version, fitted[0].name, values_of(found[0], len(examples)))
+        if engine.prediction_log is not None and engine.prediction_log.sample():
+            private = engine.private.of(servable.path)
+            answer = replace(result, values=()) if private.label else result
+            engine.prediction_log.log_regress(private.examples(examples), answer)
+        return result
+
+    return answered(begin, finish, lambda error: servable.release())
+
+
+def multi_inference(
+    engine: Engine,
+    tasks: Sequence[InferenceTask],
+    examples: Sequence[bytes],
+    timeout_seconds: float | None = None,
+    step_back: Callable[[], None] = stay,
+) -> list[Classified | Regressed] | Later[list[Classified | Regressed]]:
+    """Several classifications and regressions of one model in one run, on the version of the first spec."""
+    servable = engine.core.acquire(tasks[0].spec if tasks else ModelSpecRef(""))
+    fitted: list[ExampleSignature] = []
+
+    def begin() -> list[dict[str, Array]] | Later[list[dict[str, Array]]]:
+        fitted.extend(_fit_tasks(engine, servable, tasks))
+        return _counted(engine, servable, "MultiInference", fitted, examples, timeout_seconds, step_back)
+
+    def finish(outputs: list[dict[str, Array]]) -> list[Classified | Regressed]:
+        return [
+            _result(servable, task, found, tensors, len(examples))
+            for task, found, tensors in zip(tasks, fitted, outputs, strict=True)
+        ]
+
+    return answered(begin, finish, lambda error: servable.release())
+
+
+def _fit_tasks(engine: Engine, servable: Servable, tasks: Sequence[InferenceTask]) -> list[ExampleSignature]:
+    fitted: list[ExampleSignature] = []
+    seen: set[str] = set()
+    for task in tasks:
+        name = task.spec.signature_name or DEFAULT_SIGNATURE
+        if not task.spec.name:
+            raise invalid_argument("Found ModelSpec with an empty model name.")
+        if task.spec.name != servable.name:
+            raise invalid_argument("All ModelSpecs in a MultiInferenceRequest must access the same model name.")
+        if name in seen:
+            raise invalid_argument(f"Duplicate evaluation of signature: {name}")
+        seen.add(name)
+        if name not in servable.signatures:
+            raise unknown_task(name)
+        fitted.append(fit_method(task.method_name, engine.check_method_names)(servable.signatures[name]))
+    return fitted
+
+
+def _result(
+    servable: Servable, task: InferenceTask, found: ExampleSignature, outputs: dict[str, Array], count: int
+) -> Classified | Regressed:
+    if task.method_name == CLASSIFY_METHOD:
+        return Classified(servable.name, servable.version, found.name, classes_of(outputs, count))
+    return Regressed(servable.name, servable.version, found.name, values_of(outputs, count))

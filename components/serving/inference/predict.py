@@ -1,19 +1,23 @@
-"""Predict: checks a request against its signature, in the contract's order, and runs it. For engine and warm-up."""
+"""Predict: checks a request against its signature, in the contract's order, runs it, counts and logs it."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from kilnworks.components.serving.batching.resumable import Steps, wait_for
-from kilnworks.components.serving.batching.run_limit import LimitedRunner
-from kilnworks.components.serving.batching.runner import BatchingRunner
+from kilnworks.components.serving.batching.turns import Later, answered, stay, waited
 from kilnworks.components.serving.errors import Code, ServingError, invalid_argument
+from kilnworks.components.serving.inference.engine import Engine
 from kilnworks.components.serving.versions.servable import Servable
-from kilnworks.components.serving.wire.feeds import Feeds, Runner
-from kilnworks.components.serving.wire.tensor_codec import TensorParseError, to_array
-from kilnworks.components.serving.wire.values import Signature, TensorInfo
+from kilnworks.components.serving.wire.tensor_budget import UNCOUNTED_BYTES
+from kilnworks.components.serving.wire.tensor_codec import TensorParseError, needed, to_array
+from kilnworks.components.serving.wire.values import ModelSpecRef, Predicted, Signature, TensorInfo
 
 if TYPE_CHECKING:
     import numpy as np
+
+Arrays = Mapping[str, "np.ndarray[Any, Any]"]
 
 CLASSIFY_METHOD = "tensorflow/serving/classify"
 REGRESS_METHOD = "tensorflow/serving/regress"
@@ -106,36 +110,102 @@ def output_aliases(signature: Signature, output_filter: Sequence[str]) -> list[s
     return chosen
 
 
+def predict(
+    engine: Engine,
+    spec: ModelSpecRef,
+    inputs: Mapping[str, Any],
+    output_filter: Sequence[str] = (),
+    timeout_seconds: float | None = None,
+    decode: Callable[[Any], Any] = to_array,
+    step_back: Callable[[], None] = stay,
+) -> Predicted | Later[Predicted]:
+    """Run a signature of a version. Dtypes must match, shapes are not checked.
+
+    Args:
+        engine: what is served.
+        spec: the model.
+        inputs: values by alias as the request holds them; strings as object arrays of bytes.
+        output_filter: aliases of the outputs wanted; none = all.
+        timeout_seconds: None = no limit; a run that takes longer is cancelled and answered with DEADLINE_EXCEEDED.
+        decode: makes an array of a value, when it is its turn.
+        step_back: called before a run that may be long.
+
+    Raises:
+        ServingError: the contract's code and text.
+    """
+    servable = engine.core.acquire(spec)
+    return predict_on(engine, servable, spec.signature_name, inputs, output_filter, timeout_seconds, decode, step_back)
+
+
+def predict_on(
+    engine: Engine,
+    servable: Servable,
+    signature_name: str,
+    inputs: Mapping[str, Any],
+    output_filter: Sequence[str],
+    timeout_seconds: float | None,
+    decode: Callable[[Any], Any],
+    step_back: Callable[[], None],
+) -> Predicted | Later[Predicted]:
+    """The same on a version that is held, and given back in any case."""
+    hold: AbstractContextManager[None] | None = None
+    signature: Signature
+    arrays: Arrays
+    aliases: list[str]
+    started = 0.0
+
+    def begin() -> "list[np.ndarray[Any, Any]] | Later[list[np.ndarray[Any, Any]]]":
+        nonlocal hold, signature, arrays, aliases, started
+        signature = servable.signature(signature_name)
+        if engine.check_method_names:
+            check_method_name(signature)
+        size = needed(inputs)
+        if size > UNCOUNTED_BYTES or size > engine.budget.request_bytes:
+            taken = engine.budget.hold(size)
+            taken.__enter__()
+            hold = taken
+        arrays = input_arrays(signature, inputs, decode)
+        aliases = output_aliases(signature, output_filter)
+        if engine.request_check is not None:
+            engine.request_check(servable.name, servable.version, servable.path, signature.name, arrays)
+        started = time.perf_counter()
+        return run_signature(servable, signature, arrays, aliases, timeout_seconds, step_back)
+
+    def finish(outputs: "list[np.ndarray[Any, Any]]") -> Predicted:
+        engine.metrics.runtime(servable.name, "Predict", (time.perf_counter() - started) * 1e6)
+        found = dict(zip(aliases, outputs, strict=True))
+        predicted = Predicted(servable.name, servable.version, signature.name, found)
+        if engine.prediction_log is not None and engine.prediction_log.sample():
+            private = engine.private.of(servable.path)
+            answer = replace(predicted, outputs={}) if private.label else predicted
+            engine.prediction_log.log_predict(private.inputs(arrays), answer)
+        return predicted
+
+    def over(error: BaseException | None) -> None:
+        if hold is not None:
+            hold.__exit__(None, None, None)
+        servable.release()
+
+    return answered(begin, finish, over)
+
+
 def run_signature(
     servable: Servable,
     signature: Signature,
-    arrays: Mapping[str, "np.ndarray[Any, Any]"],
+    arrays: Arrays,
     aliases: Sequence[str],
     timeout_seconds: float | None = None,
-) -> Steps[list["np.ndarray[Any, Any]"]]:
+    step_back: Callable[[], None] = stay,
+) -> "list[np.ndarray[Any, Any]] | Later[list[np.ndarray[Any, Any]]]":
     """The outputs of these aliases for a value of every input. Raises ``ServingError``."""
     infos, outputs = signature.inputs, signature.outputs
     feeds = [(infos[alias], value) for alias, value in arrays.items()]
     if len(feeds) > 1:  # TensorFlow numbers arguments by tensor name
         feeds.sort(key=lambda feed: feed[0].name)
-    return (yield from run(servable.runner, feeds, [outputs[alias].name for alias in aliases], timeout_seconds))
-
-
-def run(
-    runner: Runner, feeds: Feeds, fetches: Sequence[str], timeout_seconds: float | None
-) -> Steps[list["np.ndarray[Any, Any]"]]:
-    """Run at once, or pause until there is a place, or until the request has been run in a batch.
-
-    Raises ``ServingError``.
-    """
-    if isinstance(runner, LimitedRunner):
-        return (yield from runner.steps(feeds, fetches, timeout_seconds))
-    if not isinstance(runner, BatchingRunner):
-        return runner.run(feeds, fetches, timeout_seconds)
-    request = runner.request(feeds, fetches, timeout_seconds)
-    if request.pending:
-        yield request
-    return request.outputs()
+    fetches = [outputs[alias].name for alias in aliases]
+    found: list[np.ndarray[Any, Any]] | Later[list[np.ndarray[Any, Any]]]
+    found = servable.runner.begin(feeds, fetches, timeout_seconds, step_back)
+    return found
 
 
 def run_predict(
@@ -144,9 +214,10 @@ def run_predict(
     inputs: Mapping[str, Any],
     output_filter: Sequence[str] = (),
     decode: Callable[[Any], Any] = to_array,
-) -> dict[str, "np.ndarray[Any, Any]"]:
-    """Predict without counting or logging it. Raises ``ServingError``."""
+) -> "dict[str, np.ndarray[Any, Any]]":
+    """Predict without counting or logging it; blocks. Raises ``ServingError``."""
     signature = servable.signature(signature_name)
     arrays = input_arrays(signature, inputs, decode)
     aliases = output_aliases(signature, output_filter)
-    return dict(zip(aliases, wait_for(run_signature(servable, signature, arrays, aliases)), strict=True))
+    outputs: list[np.ndarray[Any, Any]] = waited(run_signature(servable, signature, arrays, aliases))
+    return dict(zip(aliases, outputs, strict=True))

@@ -14,14 +14,14 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import prediction_log_pb2
 
-from kilnworks.components.serving.batching.resumable import wait_for
+from kilnworks.components.serving.batching.turns import waited
 from kilnworks.components.serving.errors import Code, ServingError, invalid_argument, unimplemented
-from kilnworks.components.serving.inference.example_inference import (
+from kilnworks.components.serving.inference.example_inference import run_example_signatures
+from kilnworks.components.serving.inference.example_signatures import (
     find_signature,
     fit_classify,
     fit_method,
     fit_regress,
-    run_example_signatures,
     unknown_task,
 )
 from kilnworks.components.serving.inference.hooks import Metrics
@@ -97,7 +97,7 @@ def _replay(servable: Servable, log: Any) -> None:
 def _replay_examples(servable: Servable, request: Any, fit: Any) -> None:
     name = request.model_spec.signature_name
     fitted = find_signature(servable.signatures, name, "No signature was found with the name: ", fit)
-    wait_for(run_example_signatures(servable, [fitted], serialized_examples(request.input)))
+    waited(run_example_signatures(servable, [fitted], serialized_examples(request.input)))
 
 
 def _replay_tasks(servable: Servable, request: Any) -> None:
@@ -107,4 +107,4 @@ def _replay_tasks(servable: Servable, request: Any) -> None:
         if name not in servable.signatures:
             raise unknown_task(name)
         fitted.append(fit_method(task.method_name, False)(servable.signatures[name]))
-    wait_for(run_example_signatures(servable, fitted, serialized_examples(request.input)))
+    waited(run_example_signatures(servable, fitted, serialized_examples(request.input)))

@@ -6,7 +6,6 @@ imports TensorFlow.
 """
 
 import threading
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +14,6 @@ import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2
 from tensorflow.python.client import pywrap_tf_session
 
-from kilnworks.components.serving.batching.leader_followers import before_work
 from kilnworks.components.serving.errors import Code, ServingError, deadline_exceeded, invalid_argument
 from kilnworks.components.serving.loading.saved_model import LoadedModel
 from kilnworks.components.serving.wire.feeds import Array, Feeds, check_dtypes
@@ -23,10 +21,6 @@ from kilnworks.components.serving.wire.feeds import Array, Feeds, check_dtypes
 _IN_CALLING_THREAD = -1
 _LONGEST_TIMEOUT_SECONDS = 10**7
 _MOST_CALLABLES = 64
-_FIRST_SECONDS = 0.01
-"""How long the first run is expected to take."""
-_LEARN_LONGER, _LEARN_SHORTER = 0.1, 0.5
-"""How much of an error of the expected time one run corrects: a run may take longer because of others beside it."""
 
 _Key = tuple[tuple[str, ...], tuple[str, ...]]
 """Names of the tensors that are fed, and of those that are fetched."""
@@ -40,7 +34,6 @@ class GraphRunner:
         self._lock = threading.Lock()
         self._callables: dict[_Key, Any] = {}
         self._outputs: dict[str, Any] = {}
-        self._seconds: dict[_Key, float] = {}
 
     def run(self, feeds: Feeds, fetches: Sequence[str], timeout_seconds: float | None) -> list[Array]:
         """Compute the fetched tensors.
@@ -53,32 +46,23 @@ class GraphRunner:
         Raises:
             ServingError: INVALID_ARGUMENT for a wrong dtype, DEADLINE_EXCEEDED, or the kernel's code and text.
         """
-        check_dtypes(feeds)
+        for info, value in feeds:
+            if value.dtype is not info.numpy_dtype:
+                check_dtypes(feeds)
+                break
         key = (tuple([info.name for info, _ in feeds]), tuple(fetches))
-        expected = self._seconds.get(key, _FIRST_SECONDS)
-        before_work(expected)
-        started = time.perf_counter()
         try:
             if timeout_seconds is None or timeout_seconds > _LONGEST_TIMEOUT_SECONDS:
                 return [_array(value) for value in self._run_callable(key, feeds)]
             return [_array(value) for value in self._run_limited(feeds, fetches, timeout_seconds)]
         except Exception as error:
             raise serving_error(error) from None
-        finally:
-            self._learn(key, expected, time.perf_counter() - started)
-
-    def _learn(self, key: _Key, expected: float, seconds: float) -> None:
-        if len(self._seconds) >= _MOST_CALLABLES and key not in self._seconds:
-            self._seconds.clear()
-        rate = _LEARN_LONGER if seconds > expected else _LEARN_SHORTER
-        self._seconds[key] = expected + rate * (seconds - expected)
 
     def close(self) -> None:
         """Forget the prepared callables."""
         with self._lock:
             self._callables.clear()
             self._outputs.clear()
-            self._seconds.clear()
 
     def _run_callable(self, key: _Key, feeds: Feeds) -> list[Array]:
         call = self._callables.get(key) or self._make_callable(key)

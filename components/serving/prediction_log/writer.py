@@ -30,7 +30,8 @@ from kilnworks.components.serving.prediction_log.records import (
     predict_record,
     regress_record,
 )
-from kilnworks.components.serving.wire.tensor_budget import needed, texts_needed
+from kilnworks.components.serving.wire.tensor_budget import texts_needed
+from kilnworks.components.serving.wire.tensor_codec import needed
 from kilnworks.components.serving.wire.values import Classified, Predicted, Regressed
 from kilnworks.schemas.errors import ConfigError
 

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import replace
 
-from kilnworks.components.serving.batching.resumable import Steps
+from kilnworks.components.serving.batching.turns import Later
 from kilnworks.components.serving.inference.engine import Engine
 from kilnworks.components.serving.inference.metrics import PrometheusMetrics
 from kilnworks.components.serving.json_tensors.apart import Readers
@@ -49,12 +49,12 @@ def start(engine: Engine, options: RestOptions, limits: Limits | None = None) ->
     return HttpServer(listening, application, threads, limits, tls, engine.batches, readers.close)
 
 
-def _addressed(application: Application, options: RestOptions) -> Callable[[Request], Response | Steps[Response]]:
+def _addressed(application: Application, options: RestOptions) -> Callable[[Request], Response | Later[Response]]:
     """``application`` for requests that are meant for this server, and a refusal for others."""
     names = options.allowed_hosts
     allowed = default_hosts(options.host) if names is None else AllowedHosts(names)
 
-    def answer(request: Request) -> Response | Steps[Response]:
+    def answer(request: Request) -> Response | Later[Response]:
         refused = allowed.refusal(request)
         return error_page(refused) if refused else application(request)
 

@@ -1,14 +1,15 @@
 """What each URL of the API does: a JSON body in, the engine asked, a JSON body out."""
 
 import json
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from kilnworks.components.serving.batching.resumable import Steps
+from kilnworks.components.serving.batching.turns import Later, answered, stay, waited
 from kilnworks.components.serving.errors import invalid_argument
 from kilnworks.components.serving.inference.engine import Engine
+from kilnworks.components.serving.inference.example_inference import classify, regress
+from kilnworks.components.serving.inference.predict import predict_on
 from kilnworks.components.serving.json_tensors import examples, predict, write
 from kilnworks.components.serving.json_tensors.apart import Readers
 from kilnworks.components.serving.json_tensors.predict import Form
@@ -19,7 +20,7 @@ from kilnworks.components.serving.wire.tensor_budget import DEFAULT_REQUEST_BYTE
 from kilnworks.components.serving.wire.values import DEFAULT_SIGNATURE, ModelSpecRef, Signature, TensorInfo
 
 if TYPE_CHECKING:
-    from kilnworks.components.serving.inference.engine import Handle
+    from kilnworks.components.serving.versions.servable import Servable
 
 
 class Api:
@@ -42,42 +43,54 @@ class Api:
         self._engine, self._timeout, self._most_bytes, self._readers = engine, timeout_seconds, most_bytes, readers
         self._moments = Moments()
 
-    def answer(self, target: Target, body: bytes, large: bool = False) -> Steps[bytes]:
+    def answer(
+        self, target: Target, body: bytes, step_back: Callable[[], None] = stay, large: bool = False
+    ) -> bytes | Later[bytes]:
         """Body of the answer; a large body is read in another process. Raises ``ServingError``."""
         if target.api == "metadata":
             return self._metadata(target)
         if target.api == "status":
             return self._status(target)
         kind = "predict" if target.api == "predict" else "examples"
-        with ExitStack() as stack:
-            reading: _Body
-            if large and self._readers is not None:
-                reading = stack.enter_context(self._readers.reading(kind, body))
-                del body
-            else:
-                reading = _Here(kind, body, self._most_bytes)
-            if target.api == "predict":
-                return (yield from self._predict(target, reading))
-            return (yield from self._of_examples(target, reading))
+        inferred = self._predict if target.api == "predict" else self._of_examples
+        if not large or self._readers is None:
+            return inferred(target, _Here(kind, body, self._most_bytes), step_back)
+        with self._readers.reading(kind, body) as reading:
+            del body
+            return waited(inferred(target, reading, step_back))
 
-    def _predict(self, target: Target, body: "_Body") -> Steps[bytes]:
-        with self._engine.acquire(_spec(target, body.signature_name)) as handle:
+    def _predict(self, target: Target, body: "_Body", step_back: Callable[[], None]) -> bytes | Later[bytes]:
+        handle = self._engine.core.acquire(_spec(target, body.signature_name))
+        try:
             wanted = _signature(handle, body.signature_name).inputs
             dates = {name: told for name, told in self._moments.of(handle.path).items() if name in wanted}
             inputs, form = body.arrays(wanted, dates, next(iter(wanted)) if len(wanted) == 1 else None)
-            predicted = yield from self._engine.predict_on(handle, body.signature_name, inputs, (), self._timeout)
-        return write.predictions(predicted.outputs, form)
+        except BaseException:
+            handle.release()
+            raise
+        name, timeout = body.signature_name, self._timeout
+        return answered(
+            lambda: predict_on(self._engine, handle, name, inputs, (), timeout, _as_it_is, step_back),
+            lambda predicted: write.predictions(predicted.outputs, form),
+            _nothing,
+        )
 
-    def _of_examples(self, target: Target, body: "_Body") -> Steps[bytes]:
+    def _of_examples(self, target: Target, body: "_Body", step_back: Callable[[], None]) -> bytes | Later[bytes]:
         spec = _spec(target, body.signature_name)
-        with self._engine.acquire(spec) as handle:
+        with self._engine.core.acquire(spec) as handle:
             dates = self._moments.of(handle.path)
         serialized = body.serialized(dates)
         if target.api == "classify":
-            found = yield from self._engine.classify(spec, serialized, self._timeout)
-            return write.classifications(found.classifications)
-        regressed = yield from self._engine.regress(spec, serialized, self._timeout)
-        return write.regressions(regressed.values)
+            return answered(
+                lambda: classify(self._engine, spec, serialized, self._timeout, step_back),
+                lambda found: write.classifications(found.classifications),
+                _nothing,
+            )
+        return answered(
+            lambda: regress(self._engine, spec, serialized, self._timeout, step_back),
+            lambda found: write.regressions(found.values),
+            _nothing,
+        )
 
     def _status(self, target: Target) -> bytes:
         states = [
@@ -132,11 +145,20 @@ class _Here:
         return parsed.rewritten(partial(examples_with_seconds, dates=dates)) if dates else parsed.examples
 
 
+def _nothing(error: BaseException | None) -> None:
+    """What is given back here: nothing is held."""
+
+
+def _as_it_is(value: Any) -> Any:
+    """The array of an input: it has been read already."""
+    return value
+
+
 def _spec(target: Target, signature_name: str) -> ModelSpecRef:
     return ModelSpecRef(target.name, target.version, target.label, signature_name)
 
 
-def _signature(handle: "Handle", name: str) -> Signature:
+def _signature(handle: "Servable", name: str) -> Signature:
     """The signature whose inputs the body must fill; REST words its absence differently from gRPC."""
     found = handle.signatures.get(name or DEFAULT_SIGNATURE)
     if found is None:

@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
-from kilnworks.components.serving.batching.resumable import Steps
+from kilnworks.components.serving.batching.turns import Later, waited
 from kilnworks.components.serving.errors import (
     LONGEST_REST_TEXT,
     Busy,
@@ -20,7 +22,7 @@ from kilnworks.components.serving.rest import urls
 from kilnworks.components.serving.rest.api import Api
 from kilnworks.components.serving.rest.large_lane import LargeLane
 from kilnworks.components.serving.rest.limits import Limits
-from kilnworks.components.serving.rest.messages import TEXT, Request, Response, page
+from kilnworks.components.serving.rest.messages import JSON, TEXT, Request, Response, page
 from kilnworks.components.serving.rest.unpack import Unpacking
 from kilnworks.components.serving.settings.callers import ANYBODY, Caller
 from kilnworks.components.serving.settings.hosts import split_target
@@ -83,8 +85,8 @@ class Application:
         self._large = large or LargeLane(2)
         self._api = Api(engine, _seconds(options), limits.body_bytes, readers)
 
-    def __call__(self, request: Request) -> Response | Steps[Response]:
-        """The answer to one request, or its steps. Never raises for what a client can send."""
+    def __call__(self, request: Request) -> Response | Later[Response]:
+        """The answer to one request, at once or later. Never raises for what a client can send."""
         if request.method not in _METHODS:
             return page(501)
         _authority, path = split_target(request.target)
@@ -98,41 +100,58 @@ class Application:
                 return health
         return self._api_request(request, path)
 
-    def _api_request(self, request: Request, path: str) -> Steps[Response]:
+    def _api_request(self, request: Request, path: str) -> Response | Later[Response]:
         """A request to the API: every one is counted, and timed when it succeeds."""
-        start = time.perf_counter()
-        model, api, code, status = "", "", Code.OK, 200
-        content_type: bytes | None = b"application/json"
+        asked = _Asked(time.perf_counter())
+        return self._responded(request, asked, lambda: self._begin(request, path, asked))
+
+    def _begin(self, request: Request, path: str, asked: "_Asked") -> bytes | Later[bytes]:
+        """Read a request and run it."""
+        if request.method == "OPTIONS":
+            _preflight(request)
+            return b""
+        caller = None if self._options.callers is None else self._caller(request)
+        target = urls.parse(request.method, path)
+        if caller is not None:
+            caller.check(target.name)
+        asked.model, asked.api = target.name, target.api if target.api in _INFERENCE else ""
+        return self._answer(target, request)
+
+    def _responded(
+        self, request: Request, asked: "_Asked", begin: Callable[[], bytes | Later[bytes]]
+    ) -> Response | Later[Response]:
+        """The answer to what ``begin`` finds, or to its error."""
+        code, status = Code.OK, 200
         try:
-            if request.method == "OPTIONS":
-                body, content_type = b"", None
-                _preflight(request)
-            else:
-                caller = self._caller(request)
-                target = urls.parse(request.method, path)
-                caller.check(target.name)
-                model, api = target.name, target.api if target.api in _INFERENCE else ""
-                body = yield from self._answer(target, request)
+            body = begin()
+            if isinstance(body, Later):
+                return Later(body.waiting, partial(self._at_last, request, asked, body.answer))
         except ServingError as error:
             code, status = error.code, _http_status(error)
             body = b"" if request.method == "OPTIONS" else write.error(cut(error.text, LONGEST_REST_TEXT))
         metrics = self._engine.metrics
         if code is Code.OK:
-            metrics.latency(model, api, "REST", (time.perf_counter() - start) * 1e6)
-        metrics.request(model, code.name)
+            metrics.latency(asked.model, asked.api, "REST", (time.perf_counter() - asked.started) * 1e6)
+        metrics.request(asked.model, code.name)
+        content_type = None if request.method == "OPTIONS" else JSON
         return Response(status, body, content_type, cors=self._options.cors)
 
-    def _answer(self, target: urls.Target, request: Request) -> Steps[bytes]:
+    def _at_last(self, request: Request, asked: "_Asked", answer: Callable[[], bytes]) -> Response:
+        return waited(self._responded(request, asked, answer))
+
+    def _answer(self, target: urls.Target, request: Request) -> bytes | Later[bytes]:
         """The body of the answer; a large request is answered elsewhere, so that others find a thread."""
         unpacking = Unpacking(request, self._limits) if _compressed(request) else None
         body = request.body if unpacking is None else unpacking.body(LARGE_BYTES)
         if body is not None and len(body) <= LARGE_BYTES:
-            return (yield from self._api.answer(target, body))
-        yield from self._large.enter()
-        with self._large.leaving():
-            if body is None and unpacking is not None:
-                body = unpacking.body()
-            return (yield from self._api.answer(target, body or b"", large=True))
+            return self._api.answer(target, body, request.step_back)
+        return self._large.run(lambda: self._large_answer(target, body, unpacking))
+
+    def _large_answer(self, target: urls.Target, body: bytes | None, unpacking: Unpacking | None) -> bytes:
+        """In a thread of the lane, which may wait."""
+        if body is None and unpacking is not None:
+            body = unpacking.body()
+        return waited(self._api.answer(target, body or b"", large=True))
 
     def _caller(self, request: Request) -> Caller:
         """Who asks. Raises ``ServingError`` UNAUTHENTICATED."""
@@ -160,6 +179,15 @@ class Application:
         if self._engine.ready():
             return Response(200, b'{"status": "ready"}')
         return Response(503, b'{"status": "not ready"}')
+
+
+@dataclass(slots=True)
+class _Asked:
+    """What is counted of a request: the model's name, the operation, and when it began."""
+
+    started: float
+    model: str = ""
+    api: str = ""
 
 
 def _seconds(options: RestOptions) -> float | None:

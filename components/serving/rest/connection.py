@@ -5,6 +5,7 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Callable
 
 from kilnworks.components.serving.rest.budget import BodyBudget
 from kilnworks.components.serving.rest.limits import Limits
@@ -48,10 +49,12 @@ class Connection:
         "wants_write",
     )
 
-    def __init__(self, connected: socket.socket, limits: Limits, budget: BodyBudget) -> None:
+    def __init__(
+        self, connected: socket.socket, limits: Limits, budget: BodyBudget, step_back: Callable[[], None]
+    ) -> None:
         self.socket = connected
         self.fd = connected.fileno()
-        self.reader = RequestReader(limits, budget)
+        self.reader = RequestReader(limits, budget, step_back)
         self.busy = self.closing = self.lingering = self.wants_write = self.drained = self.ended = False
         self.turn_of: int | None = None
         self._limits = limits

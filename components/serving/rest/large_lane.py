@@ -2,12 +2,13 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import Generic, TypeVar
 
-from kilnworks.components.serving.batching.resumable import Elsewhere, Steps
+from kilnworks.components.serving.batching.turns import Later
 from kilnworks.components.serving.errors import unavailable
 
+T = TypeVar("T")
 _MOST_WAITING = 64
 
 
@@ -19,23 +20,20 @@ class LargeLane:
         self._waiting: deque[Callable[[], None]] = deque()
         self._lock = threading.Lock()
 
-    def enter(self) -> Steps[None]:
-        """Go on once it is this request's turn; then ``leaving`` must follow. Raises UNAVAILABLE when too many wait."""
+    def run(self, work: Callable[[], T]) -> Later[T]:
+        """What ``work`` returns, once it was its turn. Raises ``ServingError`` UNAVAILABLE when too many wait."""
         if len(self._waiting) >= _MOST_WAITING:
             raise unavailable("Too many large requests wait: try again later")
-        yield _Turn(self)
+        turn = _Turn(self, work)
+        return Later(turn, turn.result)
 
-    @contextmanager
-    def leaving(self) -> Iterator[None]:
-        """Let the next one go on afterwards."""
-        try:
-            yield
-        finally:
-            with self._lock:
-                then = self._waiting.popleft() if self._waiting else None
-                self._running -= then is None
-            if then is not None:
-                _start(then)
+    def leave(self) -> None:
+        """A request is over: the next one has its turn."""
+        with self._lock:
+            then = self._waiting.popleft() if self._waiting else None
+            self._running -= then is None
+        if then is not None:
+            _start(then)
 
     def ask(self, then: Callable[[], None]) -> None:
         """Call ``then`` in a thread of its own, now or when another request leaves."""
@@ -49,21 +47,38 @@ class LargeLane:
             _start(then)
 
 
-class _Turn(Elsewhere):
-    """The pause until it is a request's turn."""
+class _Turn(Generic[T]):
+    """A request's turn in a thread of the lane."""
 
-    def __init__(self, lane: LargeLane) -> None:
-        self._lane = lane
+    def __init__(self, lane: LargeLane, work: Callable[[], T]) -> None:
+        self._lane, self._work = lane, work
+        self._found: list[T] = []
+        self._error: Exception | None = None
 
     def start(self, then: Callable[[], None]) -> None:
-        """Go on in a thread of the lane."""
-        self._lane.ask(then)
+        """Have the work done."""
+
+        def go() -> None:
+            try:
+                self._found.append(self._work())
+            except Exception as error:
+                self._error = error
+            self._lane.leave()
+            then()
+
+        self._lane.ask(go)
 
     def wait(self) -> None:
-        """Block until it is this request's turn."""
-        turn = threading.Event()
-        self._lane.ask(turn.set)
-        turn.wait()
+        """Have the work done and block until it is."""
+        over = threading.Event()
+        self.start(over.set)
+        over.wait()
+
+    def result(self) -> T:
+        """What came of it. Raises what went wrong."""
+        if self._error is not None:
+            raise self._error
+        return self._found.pop()
 
 
 def _start(then: Callable[[], None]) -> None:

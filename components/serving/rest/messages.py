@@ -1,10 +1,12 @@
 """HTTP messages: what a request holds, and an answer as bytes."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
 
+from kilnworks.components.serving.batching.turns import stay
 from kilnworks.components.serving.rest.budget import Share
 
 JSON = b"application/json"
@@ -38,6 +40,7 @@ class Request:
         keep_alive: whether the client goes on using the connection.
         http_1_0: the client speaks HTTP/1.0, where keeping a connection is said aloud.
         share: what the body holds of the memory for all bodies; None = it is not counted.
+        step_back: called before work that may take long: another thread takes the next requests.
     """
 
     method: str
@@ -47,6 +50,7 @@ class Request:
     keep_alive: bool
     http_1_0: bool = False
     share: Share | None = None
+    step_back: Callable[[], None] = stay
 
     def give_back(self) -> None:
         """Return what the body holds of the memory for all bodies."""

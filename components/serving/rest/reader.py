@@ -2,6 +2,7 @@
 
 import contextlib
 from collections import deque
+from collections.abc import Callable
 
 import httptools
 
@@ -31,7 +32,8 @@ class RequestReader:
         in_headers, in_body: a request has begun and its headers, or its body, are not complete.
     """
 
-    def __init__(self, limits: Limits, budget: BodyBudget) -> None:
+    def __init__(self, limits: Limits, budget: BodyBudget, step_back: Callable[[], None]) -> None:
+        self._step_back = step_back
         self.requests: deque[Request] = deque()
         self.refused = 0
         self.expects_continue = False
@@ -138,7 +140,8 @@ class RequestReader:
         keep_alive, old = self._parser.should_keep_alive(), self._parser.get_http_version() == "1.0"
         share, self._share = self._share, Share(self._budget)
         self._chunks = []
-        self.requests.append(Request(method, target, self._headers, body, keep_alive, old, share))
+        told = self._headers
+        self.requests.append(Request(method, target, told, body, keep_alive, old, share, self._step_back))
 
     def _keep(self, name: bytes, value: bytes) -> None:
         """Note a header; of a repeated one that holds no list the last line counts."""

@@ -16,17 +16,17 @@ that finds none runs the batch. A caretaker thread ends connections whose time i
 import errno
 import functools
 import logging
-import math
 import os
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable
+from enum import Enum
 
-from kilnworks.components.serving.batching.leader_followers import Crew, before_work, leads
-from kilnworks.components.serving.batching.resumable import Steps, begin
+from kilnworks.components.serving.batching.leader_followers import Crew
 from kilnworks.components.serving.batching.scheduler import BatchScheduler
+from kilnworks.components.serving.batching.turns import Later
 from kilnworks.components.serving.rest.budget import BodyBudget
 from kilnworks.components.serving.rest.connection import Connection
 from kilnworks.components.serving.rest.limits import Limits
@@ -34,7 +34,7 @@ from kilnworks.components.serving.rest.messages import Request, Response, encode
 from kilnworks.components.serving.rest.poller import Poller
 from kilnworks.components.serving.wire.memory import LARGE_BYTES, release_free_memory
 
-Application = Callable[[Request], Response | Steps[Response]]
+Application = Callable[[Request], Response | Later[Response]]
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +43,15 @@ _ACCEPT_AT_ONCE = 64
 _CARE_SECONDS = 0.25
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+class _Next(Enum):
+    """What a connection waits for."""
+
+    READ = "the socket can be read"
+    WRITE = "the socket can be written"
+    ANSWER = "the answer to a request"
+    OVER = "nothing"
 
 
 class HttpServer:
@@ -81,8 +90,8 @@ class HttpServer:
         self._draining = self._stopped = self._accept_paused = False
         self._wake_read, self._wake_write = os.pipe()
         self._poller.add_for_all(self._wake_read)
-        self._poller.add(self._listening_fd)
         self._crew = Crew("rest", threads, self._wait, self._handle, self._batches.run_elsewhere)
+        self._poller.add(self._listening_fd)
         self._caretaker = threading.Thread(target=self._care, name="rest-care", daemon=True)
         self._caretaker.start()
 
@@ -110,7 +119,7 @@ class HttpServer:
 
     def _wait(self) -> int | None:
         """A socket that is ready; None when a batch waits only for the requests at hand, and there is none."""
-        return self._poller.wait(0.0 if self._batches.collecting else None)
+        return self._poller.wait(0.0 if self._batches.collected else None)
 
     def _handle(self, fd: int | None) -> bool:
         """Do what a socket that is ready asks for; False when it tells to stop."""
@@ -120,59 +129,63 @@ class HttpServer:
             self._accept()
         elif fd is not None and (connection := self._connections.get(fd)) is not None:
             self._attend(connection)
-        if fd is None or self._batches.due or (self._batches.collecting and not leads()):
-            self._batches.run_here()
+        batches = self._batches
+        if (batches.ready or batches.collected) and (fd is None or batches.due or not self._crew.leads):
+            batches.run_here(self._crew.step_back)
         return True
 
     def _attend(self, connection: Connection) -> None:
         """Go as far with a connection as it goes without waiting."""
         me = threading.get_ident()
         connection.busy, connection.turn_of = True, me
-        try:
-            begin(lambda: self._advance(connection), functools.partial(self._attended, connection))
-        except Exception:
-            log.exception("a REST connection failed")
+        self._settle(connection, connection.flush)
         if connection.turn_of == me:
             connection.turn_of = None
 
-    def _attended(self, connection: Connection, waits_to_write: bool | None, error: Exception | None) -> None:
-        """A connection went as far as it can: wait for its socket again, or close it."""
-        if error is not None and not isinstance(error, OSError):
-            log.error("a REST connection failed", exc_info=error)
-        if error is not None or waits_to_write is None or self._stopped:
+    def _settle(self, connection: Connection, first: Callable[[], bool]) -> None:
+        """Do ``first`` and go as far as possible; then wait for the socket again, or close it."""
+        try:
+            then = self._advance(connection) if first() else _Next.WRITE
+        except OSError:
+            then = _Next.OVER
+        except Exception:
+            log.exception("a REST connection failed")
+            then = _Next.OVER
+        if then is _Next.ANSWER:
+            return
+        if then is _Next.OVER or self._stopped:
             self._connections.pop(connection.fd, None)
             connection.close()
             return
         connection.set_deadline()
         connection.busy = False
-        self._poller.arm(connection.fd, write=waits_to_write)  # of which another thread may know at once
+        self._poller.arm(connection.fd, write=then is _Next.WRITE)  # of which another thread may know at once
 
-    def _advance(self, connection: Connection) -> Steps[bool | None]:
-        """Write, answer and read until the socket has no more: True = waits to write, False = to read, None = over.
+    def _advance(self, connection: Connection) -> "_Next":
+        """Answer, write and read until the socket has no more.
 
-        After a pause in a batch, whose other requests want their answers too, only this one is finished: a thread of
+        After a wait for a batch, whose other requests want their answers too, only one request is finished: a thread of
         the crew goes on, woken by the socket, which can be written.
         """
-        if not connection.flush():
-            return True
         while True:
-            if not (yield from self._answer_all(connection)):
-                return True
+            then = self._answer_all(connection)
+            if then is not None:
+                return then
             if connection.closing:
                 if not connection.reader.refused:
-                    return None
+                    return _Next.OVER
                 if not connection.lingering:
                     connection.linger()
             if connection.drained:
                 connection.drained = False
-                return False
+                return _Next.READ
             if not connection.in_turn:
-                return True
+                return _Next.WRITE
             data = connection.receive()
             if data is None:
-                return connection.wants_write
+                return _Next.WRITE if connection.wants_write else _Next.READ
             if not data:
-                return None
+                return _Next.OVER
             if not connection.lingering:
                 self._feed(connection, data)
 
@@ -183,39 +196,63 @@ class HttpServer:
             reader.expects_continue = False
             connection.send(_CONTINUE)
 
-    def _answer_all(self, connection: Connection) -> Steps[bool]:
-        """Answer every complete request; False while an answer waits to be written, or requests for another thread."""
+    def _answer_all(self, connection: Connection) -> "_Next | None":
+        """Answer every complete request; what to wait for if that is not done."""
         reader = connection.reader
         while reader.requests and not connection.closing:
             request = reader.requests.popleft()
-            response = yield from self._answer(request)
-            keep_alive = request.keep_alive and not response.close and not self._draining
-            connection.closing = not keep_alive
-            large = len(request.body) > LARGE_BYTES
-            data = encode(response, request, keep_alive=keep_alive)
-            del request, response
-            written = connection.send(data)
-            if large:
-                del data
-                release_free_memory()
-            if not written or (reader.requests and not connection.in_turn):
-                return False
+            response = self._begin(connection, request)
+            if response is None:
+                return _Next.ANSWER  # by now another thread may be at work on the connection
+            if not self._send(connection, request, response):
+                return _Next.WRITE
         if reader.refused and not connection.closing:
             connection.closing = True
-            return connection.send(encode(page(reader.refused), None, keep_alive=False))
-        return True
+            if not connection.send(encode(page(reader.refused), None, keep_alive=False)):
+                return _Next.WRITE
+        return None
 
-    def _answer(self, request: Request) -> Steps[Response]:
+    def _begin(self, connection: Connection, request: Request) -> Response | None:
+        """The answer to a request; None when it has to wait, and whoever ends the wait goes on."""
         if len(request.body) > LARGE_BYTES:
-            before_work(math.inf)
+            self._crew.step_back()
         try:
-            response = self._application(request)
-            return response if isinstance(response, Response) else (yield from response)
+            found = self._application(request)
         except Exception:
-            log.exception("REST request failed: %s", request.method)
-            return page(500)
-        finally:
+            return self._failed(request)
+        if not isinstance(found, Later):
             request.give_back()
+            return found
+        if not found.begin(functools.partial(self._go_on, connection, request, found)):
+            return None
+        return self._end(request, found)
+
+    def _end(self, request: Request, later: Later[Response]) -> Response:
+        """The answer to a request whose wait is over."""
+        try:
+            response = later.answer()
+        except Exception:
+            return self._failed(request)
+        request.give_back()
+        return response
+
+    def _failed(self, request: Request) -> Response:
+        log.exception("REST request failed: %s", request.method)
+        request.give_back()
+        return page(500)
+
+    def _go_on(self, connection: Connection, request: Request, later: Later[Response]) -> None:
+        """In the thread that ended a wait."""
+        self._settle(connection, lambda: self._send(connection, request, self._end(request, later)))
+
+    def _send(self, connection: Connection, request: Request, response: Response) -> bool:
+        """Write an answer; False while it waits to be written, or further requests wait for another thread."""
+        keep_alive = request.keep_alive and not response.close and not self._draining
+        connection.closing = not keep_alive
+        written = connection.send(encode(response, request, keep_alive=keep_alive))
+        if len(request.body) > LARGE_BYTES:
+            release_free_memory()
+        return written and (connection.in_turn or not connection.reader.requests)
 
     def _accept(self) -> None:
         """Take the connections that wait; the listening socket is armed again unless the server is draining."""
@@ -244,7 +281,7 @@ class HttpServer:
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._tls is not None:
             connected = self._tls.wrap_socket(connected, server_side=True, do_handshake_on_connect=False)
-        connection = Connection(connected, self._limits, self._budget)
+        connection = Connection(connected, self._limits, self._budget, self._crew.step_back)
         self._connections[connection.fd] = connection
         self._poller.add(connection.fd)
 

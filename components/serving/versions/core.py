@@ -2,15 +2,15 @@
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from kilnworks.components.serving.errors import invalid_argument, not_found
-from kilnworks.components.serving.versions.labels import LabelMap, checked_labels, version_of_label
+from kilnworks.components.serving.errors import not_found
+from kilnworks.components.serving.versions.labels import checked_labels
 from kilnworks.components.serving.versions.manager import Loader, LoadSettings, VersionManager
 from kilnworks.components.serving.versions.model_config import ServedModel, served_models, unsupported_reload
-from kilnworks.components.serving.versions.servable import Servable
+from kilnworks.components.serving.versions.servable import LabelMap
 from kilnworks.components.serving.versions.states import StateMonitor
 from kilnworks.components.serving.versions.version_source import BasePathMissing, aspired_versions
 from kilnworks.components.serving.wire.values import ModelSpecRef, VersionStatus
@@ -42,9 +42,10 @@ class ServerCore:
         self._settings = settings
         self.monitor = StateMonitor()
         self._manager = VersionManager(load, self.monitor, settings.load)
+        self.served = self._manager.served
+        self.acquire = self.served.acquire
         self._lock = threading.Lock()
         self._models: tuple[ServedModel, ...] = ()
-        self._labels: LabelMap = {}
         self._wake = threading.Event()
         self._closed = False
         self._thread = threading.Thread(target=self._poll, name="base-path-poll", daemon=True)
@@ -71,35 +72,16 @@ class ServerCore:
             models = served_models(config, self._models)
             for model in models:
                 self._settings.check(model)
-            labels = checked_labels(models, self.monitor, self._labels, self._settings.labels_for_unavailable)
+            labels = checked_labels(models, self.monitor, self.served.labels, self._settings.labels_for_unavailable)
             since = self.monitor.events()
             new = {model.name for model in models} - {model.name for model in self._models}
             gone = {model.name for model in self._models} - {model.name for model in models}
-            self._models, self._labels = models, labels
+            self._models, self.served.labels = models, labels
             for name in gone:
                 self._manager.aspire(name, {})
         self._wake.set()
         if wait:
             self.monitor.wait_until_available(sorted(new), since, timeout_seconds, given_up)
-
-    def acquire(self, spec: ModelSpecRef) -> Servable:
-        """A held version for a request: ``with core.acquire(spec) as servable``.
-
-        Raises: ServingError INVALID_ARGUMENT (no name, unknown label) or NOT_FOUND.
-        """
-        version = self._version(spec)
-        servable = self._manager.acquire(spec.name, version)
-        if servable is None:
-            wanted = f"Latest({spec.name})" if version is None else f"Specific({spec.name}, {version})"
-            raise not_found(f"Servable not found for request: {wanted}")
-        return servable
-
-    def _version(self, spec: ModelSpecRef) -> int | None:
-        if not spec.name:
-            raise invalid_argument("ModelSpec has no name specified.")
-        if spec.version is None and spec.label is not None:
-            return version_of_label(self._labels, spec.name, spec.label)
-        return spec.version
 
     def status(self, spec: ModelSpecRef) -> tuple[VersionStatus, ...]:
         """States of a model's versions, newest first, or of the one named. A label is ignored.
@@ -122,12 +104,11 @@ class ServerCore:
 
     def labels(self) -> LabelMap:
         """Labels in force, by model."""
-        return self._labels
+        return self.served.labels
 
     def ready(self) -> bool:
         """Whether every configured model has a version that can be called."""
-        serving: Mapping[str, Any] = self._manager.serving()
-        return all(model.name in serving for model in self._models)
+        return all(model.name in self.served.models for model in self._models)
 
     def close(self, timeout_seconds: float = 10.0) -> None:
         """Stop polling and unload everything."""

@@ -4,13 +4,12 @@ A label may be set only to a version that can be called. With ``allow_unavailabl
 may point anywhere; moving one that is in use still needs an available version.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from kilnworks.components.serving.errors import failed_precondition, invalid_argument
+from kilnworks.components.serving.errors import failed_precondition
 from kilnworks.components.serving.versions.model_config import ServedModel
+from kilnworks.components.serving.versions.servable import LabelMap
 from kilnworks.components.serving.versions.states import StateMonitor
-
-LabelMap = Mapping[str, Mapping[str, int]]
 
 
 def checked_labels(
@@ -32,11 +31,3 @@ def checked_labels(
                 )
             labels.setdefault(model.name, {})[label] = version
     return labels
-
-
-def version_of_label(labels: LabelMap, model: str, label: str) -> int:
-    """The version that a label stands for. Raises ``ServingError`` INVALID_ARGUMENT for an unknown one."""
-    version = labels.get(model, {}).get(label)
-    if version is None:
-        raise invalid_argument(f"Unrecognized servable version label: {label}")
-    return version

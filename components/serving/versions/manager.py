@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from kilnworks.components.serving.errors import Code, ServingError
-from kilnworks.components.serving.versions.servable import Loaded, Servable
+from kilnworks.components.serving.versions.servable import Loaded, ModelVersions, Servable, Served
 from kilnworks.components.serving.versions.states import AVAILABLE, END, LOADING, START, UNLOADING, StateMonitor
 from kilnworks.components.serving.versions.transition import Phase, Snapshot, next_action
 
@@ -36,14 +36,6 @@ class LoadSettings:
     retry_seconds: float = 60.0
 
 
-@dataclass(frozen=True)
-class ModelVersions:
-    """Versions of one model that can be called; ``latest`` has the highest number."""
-
-    by_number: Mapping[int, Servable]
-    latest: Servable
-
-
 @dataclass
 class _Managed:
     """One version under management; only the manager thread and its helpers change it, under the lock."""
@@ -66,6 +58,9 @@ class VersionManager:
         load: makes a ``Loaded`` of (model, version, path); raises ``ServingError``.
         monitor: where states are published.
         settings: threads and retries.
+
+    Attributes:
+        served: what requests ask.
     """
 
     def __init__(self, load: Loader, monitor: StateMonitor, settings: LoadSettings = LoadSettings()) -> None:
@@ -73,7 +68,7 @@ class VersionManager:
         self._changed = threading.Condition(threading.RLock())
         self._managed: dict[str, dict[int, _Managed]] = {}
         self._pending: dict[str, Mapping[int, str]] = {}
-        self._serving: Mapping[str, ModelVersions] = {}
+        self.served = Served()
         self._closed = False
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="load")
         self._thread = threading.Thread(target=self._manage, name="version-manager", daemon=True)
@@ -84,20 +79,6 @@ class VersionManager:
         with self._changed:
             self._pending[model] = dict(versions)
             self._changed.notify_all()
-
-    def acquire(self, model: str, version: int | None = None) -> Servable | None:
-        """A version that can be called, already held; None when there is none. ``version`` None = the highest."""
-        while True:
-            versions = self._serving.get(model)
-            if versions is None:
-                return None
-            servable = versions.latest if version is None else versions.by_number.get(version)
-            if servable is None or servable.retain():
-                return servable
-
-    def serving(self) -> Mapping[str, ModelVersions]:
-        """What can be called now."""
-        return self._serving
 
     def close(self, timeout_seconds: float = 10.0) -> None:
         """Unload everything, waiting at most this long for running requests; then stop."""
@@ -263,4 +244,4 @@ class VersionManager:
             }
             if ready:
                 serving[model] = ModelVersions(ready, ready[max(ready)])
-        self._serving = serving
+        self.served.models = serving

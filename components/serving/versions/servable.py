@@ -1,12 +1,19 @@
-"""One loaded version: its signatures, what runs it, and how many requests hold it."""
+"""What may be called now: loaded versions, their labels, and how many requests hold each of them.
+
+A request asks here once, for a version that stays loaded until the request gives it back.
+"""
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from kilnworks.components.serving.errors import failed_precondition
-from kilnworks.components.serving.wire.values import DEFAULT_SIGNATURE, Signature
+from kilnworks.components.serving.errors import failed_precondition, invalid_argument, not_found
+from kilnworks.components.serving.wire.values import DEFAULT_SIGNATURE, ModelSpecRef, Signature
+
+LabelMap = Mapping[str, Mapping[str, int]]
+"""Versions by model and label."""
 
 
 class Loaded(Protocol):
@@ -76,3 +83,47 @@ class Servable:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+@dataclass(frozen=True)
+class ModelVersions:
+    """Versions of one model that can be called; ``latest`` has the highest number."""
+
+    by_number: Mapping[int, Servable]
+    latest: Servable
+
+
+class Served:
+    """What can be called now. Both maps are immutable and replaced whole by those who load and label versions."""
+
+    def __init__(self) -> None:
+        self.models: Mapping[str, ModelVersions] = {}
+        self.labels: LabelMap = {}
+
+    def acquire(self, spec: ModelSpecRef) -> Servable:
+        """A held version for a request: ``with served.acquire(spec) as servable``.
+
+        Raises: ServingError INVALID_ARGUMENT (no name, unknown label) or NOT_FOUND.
+        """
+        name, version = spec.name, spec.version
+        if not name:
+            raise invalid_argument("ModelSpec has no name specified.")
+        if version is None and spec.label is not None:
+            version = self.labels.get(name, {}).get(spec.label)
+            if version is None:
+                raise invalid_argument(f"Unrecognized servable version label: {spec.label}")
+        servable = self.held(name, version)
+        if servable is None:
+            wanted = f"Latest({name})" if version is None else f"Specific({name}, {version})"
+            raise not_found(f"Servable not found for request: {wanted}")
+        return servable
+
+    def held(self, model: str, version: int | None = None) -> Servable | None:
+        """A version that can be called, already held; None when there is none. ``version`` None = the highest."""
+        while True:
+            versions = self.models.get(model)
+            if versions is None:
+                return None
+            servable = versions.latest if version is None else versions.by_number.get(version)
+            if servable is None or servable.retain():
+                return servable

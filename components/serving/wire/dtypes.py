@@ -38,7 +38,7 @@ _NAMES = {
     UINT64: "uint64",
 }
 
-_NUMPY: dict[int, "np.dtype[Any]"] = {
+NUMPY: dict[int, "np.dtype[Any]"] = {
     FLOAT: np.dtype(np.float32),
     DOUBLE: np.dtype(np.float64),
     INT32: np.dtype(np.int32),
@@ -57,7 +57,7 @@ _NUMPY: dict[int, "np.dtype[Any]"] = {
     UINT64: np.dtype(np.uint64),
 }
 
-_FROM_NUMPY = {dtype: number for number, dtype in _NUMPY.items()}
+NUMBERS = {dtype: number for number, dtype in NUMPY.items()}
 _OPAQUE = np.dtype(np.void)
 
 
@@ -73,16 +73,16 @@ def proto_name(number: int) -> str:
 
 def numpy_dtype(number: int) -> "np.dtype[Any]":
     """The numpy type of a DataType; ``void`` for types that no request can carry (resources, quantized ones)."""
-    return _NUMPY.get(number, _OPAQUE)
+    return NUMPY.get(number, _OPAQUE)
 
 
 def is_servable(number: int) -> bool:
     """Whether tensors of this type can be in requests and answers."""
-    return number in _NUMPY
+    return number in NUMPY
 
 
 def number_of(dtype: "np.dtype[Any]") -> int:
     """The DataType of a numpy type; 0 (DT_INVALID) when there is none. Bytes and text count as strings."""
     if dtype.kind in "SU":
         return STRING
-    return _FROM_NUMPY.get(dtype, 0)
+    return NUMBERS.get(dtype, 0)

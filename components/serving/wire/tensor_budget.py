@@ -5,16 +5,12 @@ front of many Examples. A number takes the bytes of its dtype, a text what Pytho
 """
 
 import contextlib
-import math
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from kilnworks.components.serving.errors import TooLarge, unavailable
-from kilnworks.components.serving.wire import dtypes
 from kilnworks.components.serving.wire.message_parts import WALKED_BYTES, parts_needed
 
 MEBIBYTE = 2**20
@@ -23,9 +19,8 @@ TEXT_BYTES = 64
 """What a text takes beside its bytes: an object and a pointer to it, and a string of TensorFlow."""
 _REQUESTS_AT_A_TIME = 4
 """The tensors of all requests that run may take so many times what those of one may."""
-_SMALL = MEBIBYTE
-"""Requests below this size are not counted together: as many as the server has threads do not matter."""
-_MOST_SIZE = 2**31 - 1
+UNCOUNTED_BYTES = MEBIBYTE - 1
+"""Requests up to this size are not counted together: as many as the server has threads do not matter."""
 _NOTHING = contextlib.nullcontext()
 
 
@@ -56,7 +51,7 @@ class TensorBudget:
             TooLarge: it is more than one request may take.
             ServingError: UNAVAILABLE when the requests that run take too much together.
         """
-        if size < _SMALL and size <= self.request_bytes:
+        if size <= UNCOUNTED_BYTES and size <= self.request_bytes:
             return _NOTHING
         self.check(size)
         return self._held(size)
@@ -92,47 +87,6 @@ def too_large(what: str, size: int, limit: int) -> TooLarge:
     return TooLarge(f"{what} {size} bytes, of at most {limit} (--max_request_mb={mebibytes:g})")
 
 
-def needed(inputs: Mapping[str, Any]) -> int:
-    """Bytes that the inputs of a request take as tensors: TensorProtos not read yet, or arrays and single values."""
-    values = inputs.values()
-    return sum([_of_proto(v) if hasattr(v, "tensor_shape") else _of_array(np.asarray(v)) for v in values])
-
-
 def texts_needed(texts: Sequence[bytes], in_front: int = 0) -> int:
     """Bytes that texts take, each with so many bytes in front."""
     return sum(map(len, texts)) + len(texts) * (TEXT_BYTES + in_front)
-
-
-def _of_array(array: "np.ndarray[Any, Any]") -> int:
-    if array.dtype != object:
-        return array.nbytes
-    return array.size * TEXT_BYTES + sum(map(_length, array.flat))
-
-
-def _length(value: Any) -> int:
-    return len(value) if isinstance(value, bytes | str) else 0
-
-
-def _of_proto(proto: Any) -> int:
-    """Bytes of a TensorProto; 0 for one that no tensor can be made of, which says so when it is read."""
-    sizes = [dim.size for dim in proto.tensor_shape.dim]
-    if any(not 0 <= size <= _MOST_SIZE for size in sizes) or proto.tensor_shape.unknown_rank:
-        return 0
-    count = math.prod(sizes)
-    if proto.dtype != dtypes.STRING:
-        return count * dtypes.numpy_dtype(proto.dtype).itemsize
-    return count * TEXT_BYTES + _of_texts(proto, count)
-
-
-def _of_texts(proto: Any, count: int) -> int:
-    """Bytes of the texts themselves; the last one counts as often as it is repeated."""
-    if proto.tensor_content:
-        return len(proto.tensor_content)
-    texts = proto.string_val
-    if not texts:
-        return 0
-    return _lengths(texts) + max(0, count - len(texts)) * len(texts[-1])
-
-
-def _lengths(texts: Iterable[bytes]) -> int:
-    return sum(map(len, texts))

@@ -5,11 +5,13 @@ of which the last one is repeated over the shape.
 """
 
 import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from kilnworks.components.serving.wire import dtypes
+from kilnworks.components.serving.wire.tensor_budget import TEXT_BYTES
 
 _MOST_BYTES = 2**31 - 1
 _MOST_EXPANDED_BYTES = 2**29
@@ -57,7 +59,7 @@ def to_array(proto: Any) -> "np.ndarray[Any, Any]":
         raise TensorParseError(f"type {number}")
     shape = _shape(proto.tensor_shape)
     count = math.prod(shape)
-    if max(shape, default=1) > _MOST_BYTES or count * dtypes.numpy_dtype(number).itemsize > _MOST_BYTES:
+    if max(shape, default=1) > _MOST_BYTES or count * dtypes.NUMPY[number].itemsize > _MOST_BYTES:
         raise TensorParseError(f"shape {shape}")
     if proto.tensor_content:
         flat = _from_content(number, proto.tensor_content, count)
@@ -81,7 +83,7 @@ def _shape(proto: Any) -> tuple[int, ...]:
 def _from_content(number: int, content: bytes, count: int) -> "np.ndarray[Any, Any]":
     if number == dtypes.STRING:
         return _strings_from_content(content, count)
-    dtype = dtypes.numpy_dtype(number)
+    dtype = dtypes.NUMPY[number]
     if len(content) != count * dtype.itemsize:
         raise TensorParseError(f"{len(content)} bytes for {count} elements")
     return np.frombuffer(content, dtype)
@@ -123,7 +125,7 @@ def _from_values(number: int, values: Any, count: int) -> "np.ndarray[Any, Any]"
 
     A few bytes must not become gigabytes: what is repeated stays below half a gigabyte.
     """
-    dtype = dtypes.numpy_dtype(number)
+    dtype = dtypes.NUMPY[number]
     given = _typed(number, values, dtype)
     if len(given) == count:
         return given
@@ -168,7 +170,7 @@ def fill_proto(proto: Any, array: "np.ndarray[Any, Any]", as_content: bool = Fal
 
     Raises: TensorParseError when the array's type is not one of TensorFlow's.
     """
-    number = dtypes.number_of(array.dtype)
+    number = dtypes.NUMBERS.get(array.dtype) or dtypes.number_of(array.dtype)
     if number == 0:
         raise TensorParseError(f"numpy type {array.dtype}")
     proto.dtype = number
@@ -201,3 +203,44 @@ def _as_bytes(value: Any) -> bytes:
 
 def _values(number: int, flat: "np.ndarray[Any, Any]") -> list[Any]:
     return flat.view(np.uint16).tolist() if number in (dtypes.HALF, dtypes.BFLOAT16) else flat.tolist()
+
+
+def needed(inputs: Mapping[str, Any]) -> int:
+    """Bytes that the inputs of a request take as tensors: TensorProtos not read yet, or arrays and single values."""
+    values = inputs.values()
+    return sum([_of_proto(v) if hasattr(v, "tensor_shape") else _of_array(np.asarray(v)) for v in values])
+
+
+def _of_array(array: "np.ndarray[Any, Any]") -> int:
+    if array.dtype != object:
+        return array.nbytes
+    return array.size * TEXT_BYTES + sum(map(_length, array.flat))
+
+
+def _length(value: Any) -> int:
+    return len(value) if isinstance(value, bytes | str) else 0
+
+
+def _of_proto(proto: Any) -> int:
+    """Bytes of a TensorProto; 0 for one that no tensor can be made of, which says so when it is read."""
+    sizes = [dim.size for dim in proto.tensor_shape.dim]
+    if any(not 0 <= size <= _MOST_BYTES for size in sizes) or proto.tensor_shape.unknown_rank:
+        return 0
+    count = math.prod(sizes)
+    if proto.dtype != dtypes.STRING:
+        return count * dtypes.NUMPY[proto.dtype].itemsize if proto.dtype in dtypes.NUMPY else 0
+    return count * TEXT_BYTES + _of_texts(proto, count)
+
+
+def _of_texts(proto: Any, count: int) -> int:
+    """Bytes of the texts themselves; the last one counts as often as it is repeated."""
+    if proto.tensor_content:
+        return len(proto.tensor_content)
+    texts = proto.string_val
+    if not texts:
+        return 0
+    return _lengths(texts) + max(0, count - len(texts)) * len(texts[-1])
+
+
+def _lengths(texts: Iterable[bytes]) -> int:
+    return sum(map(len, texts))

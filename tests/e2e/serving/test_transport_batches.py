@@ -1,6 +1,5 @@
 """Batches between real sockets and a runner that only counts: none is left lying, none keeps a stranger waiting."""
 
-import math
 import socket
 import ssl
 import threading
@@ -13,12 +12,10 @@ import grpc
 import numpy as np
 import pytest
 
-from kilnworks.components.serving.batching.leader_followers import before_work
 from kilnworks.components.serving.batching.parameters import BatchSettings
-from kilnworks.components.serving.batching.resumable import Steps
-from kilnworks.components.serving.batching.run_limit import RunLimit
 from kilnworks.components.serving.batching.runner import BatchingRunner
 from kilnworks.components.serving.batching.scheduler import BatchScheduler
+from kilnworks.components.serving.batching.turns import Later, RunLimit, answered
 from kilnworks.components.serving.errors import ServingError
 from kilnworks.components.serving.grpc.direct import DirectServer
 from kilnworks.components.serving.grpc.options import GrpcOptions
@@ -65,22 +62,27 @@ class Doubler:
     def __post_init__(self) -> None:
         self.runner = BatchingRunner(self.inner, self.settings, self.scheduler, RunLimit(32, 0).of("m"))
 
-    def __call__(self, request: Request) -> Steps[Response]:
+    def __call__(self, request: Request) -> Response | Later[Response]:
         if request.target.startswith("/slow"):
-            before_work(math.inf)  # as the runner of a graph does
+            request.step_back()  # as the runner of a graph does
             self.slow.set()
             assert self.gates[request.target == "/slow-2"].wait(10)
             return Response(200, b"slow")
+        found = self.doubled(request.body)
+        if isinstance(found, Later):
+            return Later(found.waiting, lambda: self.response(found.answer))
+        return Response(200, found)
+
+    def response(self, answer: Callable[[], bytes]) -> Response:
         try:
-            return Response(200, (yield from self.doubled(request.body)))
+            return Response(200, answer())
         except ServingError as error:
             return Response(503, error.text.encode())
 
-    def doubled(self, body: bytes) -> Steps[bytes]:
-        pending = self.runner.request([(X, np.array([float(body[:8])], np.float32))], ["y:0"], None)
-        if pending.pending:
-            yield pending
-        return b"%d" % pending.outputs()[0][0]
+    def doubled(self, body: bytes) -> bytes | Later[bytes]:
+        feeds = [(X, np.array([float(body[:8])], np.float32))]
+        begin = lambda: self.runner.begin(feeds, ["y:0"], None)  # noqa: E731
+        return answered(begin, lambda outputs: b"%d" % outputs[0][0], lambda error: None)
 
 
 SETTINGS = BatchSettings(max_batch_size=64, max_execution_size=64, timeout_seconds=0.001, max_enqueued_batches=100)
@@ -234,10 +236,10 @@ def test_grpc_requests_of_any_size(size: int) -> None:
     doubler = Doubler(scheduler, SETTINGS)
     options = GrpcOptions(port=0, host="127.0.0.1")
 
-    def method(data: bytes, call: object) -> Steps[bytes]:
+    def method(data: bytes, call: object) -> bytes | Later[bytes]:
         if len(data) > 8:
             time.sleep(0.005)  # as long as a large tensor takes to read
-        return (yield from doubler.doubled(data))
+        return doubler.doubled(data)
 
     server = DirectServer({"/test/Double": method}, {}, options, scheduler)
     unlimited = [("grpc.max_send_message_length", -1)]

@@ -24,7 +24,7 @@ class Work:
     def taken(self, timed_out: bool) -> None:
         self.timed_out = timed_out
 
-    def run(self) -> None:
+    def run(self, step_back: object) -> None:
         self.thread = threading.current_thread()
         self.ran_in = self.thread.name
         if self.gate is not None:
@@ -45,11 +45,11 @@ def test_collected_batches_run_in_the_thread_that_finds_nothing_more() -> None:
     scheduler, first, second = BatchScheduler(), Work(), Work()
     add(scheduler, first)
     add(scheduler, second)
-    assert scheduler.collecting
+    assert scheduler.collected
     assert not first.done.is_set()
     scheduler.run_here()
     assert (first.ran_in, second.ran_in) == (HERE, HERE)
-    assert not (scheduler.collecting or scheduler.due)
+    assert not (scheduler.collected or scheduler.due)
 
 
 def test_a_batch_does_not_wait_for_ever_for_requests_at_hand() -> None:
@@ -72,7 +72,7 @@ def test_a_timed_batch_runs_when_its_time_is_over_and_says_so() -> None:
     scheduler, work = BatchScheduler(), Work()
     started = time.monotonic()
     add(scheduler, work, 0.1)
-    assert not scheduler.collecting
+    assert not scheduler.collected
     assert work.done.wait(LONG_SECONDS)
     assert time.monotonic() - started >= 0.1
     assert work.timed_out is True

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import grpc
 import pytest
 
-from kilnworks.components.serving.batching.resumable import Steps, begin
-from kilnworks.components.serving.batching.run_limit import LimitedRunner, RunLimit
 from kilnworks.components.serving.batching.scheduler import BatchScheduler
+from kilnworks.components.serving.batching.turns import Later, LimitedRunner, RunLimit, answered
 from kilnworks.components.serving.errors import Code, ServingError
 from kilnworks.components.serving.grpc.options import GrpcOptions
 from kilnworks.components.serving.grpc.server import start_grpc
@@ -46,12 +45,26 @@ class Asked:
         self.over = threading.Event()
         self.error: Exception | None = None
 
-        def done(answer: object, error: Exception | None) -> None:
-            self.error = error
-            self.over.set()
+        threading.Thread(target=self._ask, args=(runner, timeout), daemon=True).start()
 
-        target = lambda: begin(lambda: runner.steps([], [], timeout), done)  # noqa: E731
-        threading.Thread(target=target, daemon=True).start()
+    def _ask(self, runner: LimitedRunner, timeout: float | None) -> None:
+        try:
+            found = runner.begin([], [], timeout)
+        except ServingError as error:
+            self.error = error
+        else:
+            if isinstance(found, Later):
+                if found.begin(lambda: self._end(found)):
+                    self._end(found)
+                return
+        self.over.set()
+
+    def _end(self, later: Later[list[Array]]) -> None:
+        try:
+            later.answer()
+        except ServingError as error:
+            self.error = error
+        self.over.set()
 
     @property
     def code(self) -> Code:
@@ -129,9 +142,8 @@ def test_a_flood_of_calls_is_answered_or_refused(portable: bool) -> None:
     limit = RunLimit(4, 1500)
     runner = limit.runner(Slow(), "m")
 
-    def method(data: bytes, call: object) -> Steps[bytes]:
-        yield from runner.steps([], [], None)
-        return data
+    def method(data: bytes, call: object) -> bytes | Later[bytes]:
+        return answered(lambda: runner.begin([], [], None), lambda outputs: data, lambda error: None)
 
     server = start_grpc({"/test/Echo": method}, GrpcOptions(port=0), BatchScheduler(1), portable)
     with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:

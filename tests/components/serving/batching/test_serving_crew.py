@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from kilnworks.components.serving.batching.leader_followers import Crew, before_work, leads
+from kilnworks.components.serving.batching.leader_followers import Crew
 from tests.waiting import LONG_SECONDS
 
 Event = Callable[[], None]
@@ -62,7 +62,7 @@ def crew(hall: Hall) -> Iterator[Crew]:
 
 def test_short_events_stay_with_one_thread(hall: Hall, crew: Crew) -> None:
     for _ in range(200):
-        assert hall.do(lambda: before_work(0.0001))
+        assert hall.do(lambda: None)
     assert set(hall.names) == {"crew-0"}
     assert not crew.handles
 
@@ -71,7 +71,7 @@ def test_work_announced_as_long_is_done_beside_the_next_events(hall: Hall, crew:
     gate, over = threading.Event(), threading.Event()
 
     def long() -> None:
-        before_work(10)
+        crew.step_back()
         gate.wait(3 * LONG_SECONDS)
         over.set()
 
@@ -116,7 +116,7 @@ def test_all_threads_busy_and_one_of_them_free_again(hall: Hall, crew: Crew) -> 
 def test_one_thread_waits_at_a_time(hall: Hall, crew: Crew) -> None:
     def sometimes_long(number: int) -> None:
         if number % 7 == 0:
-            before_work(1)
+            crew.step_back()
             time.sleep(0.002)
 
     for number in range(300):
@@ -145,9 +145,9 @@ def test_a_thread_that_cannot_be_started_is_started_later(
     gate = threading.Event()
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
-        assert hall.do(lambda: before_work(1)), "and the thread leads again when it has ended its work"
+        assert hall.do(crew.step_back), "and the thread leads again when it has ended its work"
         assert hall.do(lambda: None)
-    hall.events.put(lambda: (before_work(1), gate.wait(3 * LONG_SECONDS)))
+    hall.events.put(lambda: (crew.step_back(), gate.wait(3 * LONG_SECONDS)))
     assert hall.do(lambda: None)
     gate.set()
     assert "can't start new thread" in caplog.text
@@ -156,9 +156,9 @@ def test_a_thread_that_cannot_be_started_is_started_later(
 def test_whoever_steps_back_says_so_when_nobody_can_follow(hall: Hall) -> None:
     alone = threading.Event()
     crew = Crew("crew", 1, hall.wait, hall.handle, alone.set)
-    assert hall.do(lambda: before_work(0.0001))
+    assert hall.do(lambda: None)
     assert not alone.is_set()
-    assert hall.do(lambda: before_work(1))
+    assert hall.do(crew.step_back)
     assert alone.is_set()
     assert hall.do(lambda: None)
     hall.events.put(None)
@@ -167,14 +167,14 @@ def test_whoever_steps_back_says_so_when_nobody_can_follow(hall: Hall) -> None:
 
 def test_a_thread_knows_whether_it_leads(hall: Hall, crew: Crew) -> None:
     found: list[bool] = []
-    assert hall.do(lambda: (found.append(leads()), before_work(1), found.append(leads())))
+    assert hall.do(lambda: (found.append(crew.leads), crew.step_back(), found.append(crew.leads)))
     assert found == [True, False]
-    assert not leads()
+    assert not crew.leads
 
 
-def test_long_work_outside_of_a_crew_changes_no_leader(hall: Hall, crew: Crew) -> None:
+def test_a_thread_that_is_not_of_the_crew_changes_no_leader(hall: Hall, crew: Crew) -> None:
     assert hall.do(lambda: None)
-    before_work(100)
+    crew.step_back()
     assert hall.do(lambda: None)
     assert hall.names == ["crew-0", "crew-0"]
     assert len(crew._threads) == 1

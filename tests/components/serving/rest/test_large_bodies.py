@@ -10,7 +10,6 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from kilnworks.components.serving.batching.resumable import begin
 from kilnworks.components.serving.errors import Code, ServingError, TooLarge
 from kilnworks.components.serving.json_tensors import apart, examples, predict
 from kilnworks.components.serving.json_tensors.apart import Readers
@@ -161,14 +160,13 @@ def test_what_is_unpacked_counts_with_the_bodies_of_all() -> None:
 def test_few_large_requests_at_a_time_and_the_others_hold_no_thread() -> None:
     lane, go, inside, done = LargeLane(2), threading.Event(), [], []
 
-    def steps():
-        yield from lane.enter()
-        with lane.leaving():
-            inside.append(threading.current_thread())
-            assert go.wait(60)
+    def work() -> None:
+        inside.append(threading.current_thread())
+        assert go.wait(60)
 
     for _ in range(7):
-        begin(steps, lambda answer, error: done.append(error))
+        later = lane.run(work)
+        assert not later.begin(lambda later=later: done.append(later.answer()))
     assert until(lambda: len(inside) == 2)
     assert not done
     go.set()

@@ -2,28 +2,28 @@
 
 import gzip
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kilnworks.components.serving.batching.resumable import Steps, wait_for
+from kilnworks.components.serving.batching.turns import waited
 from kilnworks.components.serving.errors import Code, ServingError, not_found
 from kilnworks.components.serving.inference.metrics import PrometheusMetrics
 from kilnworks.components.serving.rest.application import HTTP_STATUS, Application
 from kilnworks.components.serving.rest.limits import Limits
 from kilnworks.components.serving.rest.messages import Request, Response
 from kilnworks.components.serving.settings.options import RestOptions
+from kilnworks.components.serving.versions.servable import Servable
+from kilnworks.components.serving.wire.feeds import Feeds
+from kilnworks.components.serving.wire.tensor_budget import TensorBudget
 from kilnworks.components.serving.wire.values import (
-    Classified,
     Metadata,
     ModelSpecRef,
-    Predicted,
-    Regressed,
     Signature,
     VersionStatus,
 )
@@ -39,38 +39,44 @@ class HalfPlusTwo:
     timeouts: list[float | None] = field(default_factory=list)
     raises: Exception | None = None
     is_ready: bool = True
+    budget: TensorBudget = field(default_factory=TensorBudget)
+    core: "HalfPlusTwo | None" = None
 
-    name, version, path = "half", 7, "/models/half/7"
+    check_method_names, request_check, prediction_log = False, None, None
 
-    @property
-    def signatures(self) -> Mapping[str, Signature]:
-        return {"serving_default": Signature("serving_default", infos(x="float"), infos(y="float"), "", {})}
+    def __post_init__(self) -> None:
+        self.core = self
 
-    @contextmanager
-    def acquire(self, spec: ModelSpecRef) -> Iterator["HalfPlusTwo"]:
+    def acquire(self, spec: ModelSpecRef) -> Servable:
         self.specs.append(spec)
         if spec.name != "half":
             raise not_found(f"Servable not found for request: Latest({spec.name})")
-        yield self
+        return _held(self)
 
-    def predict_on(
-        self, handle: object, signature: str, inputs: Mapping[str, np.ndarray], outputs: object, timeout: float | None
-    ) -> Steps[Predicted]:
-        yield from ()
+    @property
+    def signatures(self) -> Mapping[str, Signature]:
+        examples, scores, values = (
+            infos(inputs="string"),
+            infos(classes="string", scores="float"),
+            infos(outputs="float"),
+        )
+        plain = Signature("serving_default", infos(x="float"), infos(y="float"), "", {})
+        return {
+            "serving_default": plain,
+            "classes": Signature("classes", examples, scores, "", {}),
+            "values": Signature("values", examples, values, "", {}),
+        }
+
+    def begin(self, feeds: Feeds, fetches: list[str], timeout: float | None, step_back: object) -> list[np.ndarray]:
+        """The run of a graph."""
         self.timeouts.append(timeout)
         if self.raises:
             raise self.raises
-        return Predicted("half", 7, signature, {"y": inputs["x"] / 2 + 2})
-
-    def classify(self, spec: ModelSpecRef, examples: list[bytes], timeout: float | None) -> Steps[Classified]:
-        yield from ()
-        self.specs.append(spec)
-        return Classified("half", 7, "", [[(b"a", 0.5)] for _ in examples])
-
-    def regress(self, spec: ModelSpecRef, examples: list[bytes], timeout: float | None) -> Steps[Regressed]:
-        yield from ()
-        self.specs.append(spec)
-        return Regressed("half", 7, "", [0.5 for _ in examples])
+        rows = len(feeds[0][1])
+        found = {"outputs": np.full(rows, 0.5, np.float32), "scores": np.full((rows, 1), 0.5, np.float32)}
+        found["classes"] = np.full((rows, 1), b"a", object)
+        names = [name.partition(":")[0] for name in fetches]
+        return [feeds[0][1] / 2 + 2 if name == "y" else found[name] for name in names]
 
     def status(self, spec: ModelSpecRef) -> tuple[VersionStatus, ...]:
         self.specs.append(spec)
@@ -84,6 +90,12 @@ class HalfPlusTwo:
 
     def ready(self) -> bool:
         return self.is_ready
+
+
+def _held(engine: HalfPlusTwo) -> Servable:
+    servable = Servable("half", 7, "/models/half/7", SimpleNamespace(signatures=engine.signatures, runner=engine))
+    assert servable.retain()
+    return servable
 
 
 @pytest.fixture
@@ -102,7 +114,7 @@ def call(
     rest = RestOptions(port=0, threads=1, **options)
     application = Application(engine, rest, Limits(body_bytes=10_000), engine.metrics.page)
     answer = application(Request(method, target, headers or {}, body, True))
-    return answer if isinstance(answer, Response) else wait_for(answer)
+    return waited(answer)
 
 
 def error(response: Response) -> str:
@@ -188,11 +200,12 @@ def test_status_and_metadata(engine: HalfPlusTwo) -> None:
 
 
 def test_classify_and_regress(engine: HalfPlusTwo) -> None:
-    body = b'{"signature_name":"s","examples":[{"x":1.0},{}]}'
-    assert call(engine, "POST", "/v1/models/half:classify", body).body == b'{"results":[[["a",0.5]],[["a",0.5]]]}'
-    assert call(engine, "POST", "/v1/models/half:regress", body).body == b'{"results":[0.5,0.5]}'
-    asked = [ModelSpecRef("half", None, None, "s")] * 2
-    assert engine.specs == asked * 2, "each call asks which inputs are dates, then for the answers"
+    body = b'{"signature_name":"%s","examples":[{"x":1.0},{}]}'
+    classes = call(engine, "POST", "/v1/models/half:classify", body % b"classes")
+    assert classes.body == b'{"results":[[["a",0.5]],[["a",0.5]]]}'
+    assert call(engine, "POST", "/v1/models/half:regress", body % b"values").body == b'{"results":[0.5,0.5]}'
+    asked = [ModelSpecRef("half", None, None, name) for name in ("classes", "classes", "values", "values")]
+    assert engine.specs == asked, "each call asks which inputs are dates, then for the answers"
 
 
 def test_order_of_checks(engine: HalfPlusTwo) -> None:

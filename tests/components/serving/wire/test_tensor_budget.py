@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kilnworks.components.serving.errors import Code, ServingError
-from kilnworks.components.serving.wire.tensor_budget import TEXT_BYTES, TensorBudget, needed, texts_needed
-from kilnworks.components.serving.wire.tensor_codec import to_array
+from kilnworks.components.serving.wire.tensor_budget import TEXT_BYTES, TensorBudget, texts_needed
+from kilnworks.components.serving.wire.tensor_codec import needed, to_array
 
 SERVED = (
     tf.float32,

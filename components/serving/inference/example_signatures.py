@@ -1,0 +1,107 @@
+"""Which signatures fit Classify and Regress."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from kilnworks.components.serving.errors import ServingError, invalid_argument, unimplemented
+from kilnworks.components.serving.inference.predict import CLASSIFY_METHOD, REGRESS_METHOD
+from kilnworks.components.serving.wire import dtypes
+from kilnworks.components.serving.wire.values import DEFAULT_SIGNATURE, Signature, TensorInfo
+
+Classes = list[list[tuple[bytes, float]]]
+
+INPUTS, OUTPUTS, CLASSES, SCORES = "inputs", "outputs", "classes", "scores"
+
+
+@dataclass(frozen=True)
+class ExampleSignature:
+    """A signature that takes serialized Examples: its input tensor and the outputs to fetch, by alias."""
+
+    name: str
+    input: TensorInfo
+    outputs: dict[str, TensorInfo]
+
+
+def find_signature(
+    signatures: Any, name: str, missing: str, fit: Callable[[Signature], ExampleSignature]
+) -> ExampleSignature:
+    """A signature by name ("" = default) that fits. ``missing`` is the text before an unknown name."""
+    wanted = name or DEFAULT_SIGNATURE
+    if wanted not in signatures:
+        raise invalid_argument(f"{missing}{wanted}")
+    return fit(signatures[wanted])
+
+
+def fit_classify(signature: Signature, check_method: bool = False) -> ExampleSignature:
+    """Check that a signature can serve Classify. Raises ``ServingError`` INVALID_ARGUMENT."""
+    if check_method:
+        _check_method(signature, CLASSIFY_METHOD, "classification")
+    _check_one_input(signature)
+    if len(signature.outputs) not in (1, 2):
+        raise invalid_argument(f"Expected one or two output Tensors, found {len(signature.outputs)}")
+    if INPUTS not in signature.inputs:
+        raise invalid_argument(f"No classification inputs found in SignatureDef: {debug_string(signature)}")
+    outputs = {alias: signature.outputs[alias] for alias in (CLASSES, SCORES) if alias in signature.outputs}
+    if not outputs:
+        raise invalid_argument(
+            f'Expected classification signature outputs to contain at least one of "{CLASSES}" or "{SCORES}". '
+            f"Signature was: {debug_string(signature)}"
+        )
+    return ExampleSignature(signature.name, signature.inputs[INPUTS], outputs)
+
+
+def fit_regress(signature: Signature, check_method: bool = False) -> ExampleSignature:
+    """Check that a signature can serve Regress. Raises ``ServingError`` INVALID_ARGUMENT."""
+    if check_method:
+        _check_method(signature, REGRESS_METHOD, "regression")
+    _check_one_input(signature)
+    if len(signature.outputs) != 1:
+        raise invalid_argument("Expected one output Tensor.")
+    if INPUTS not in signature.inputs:
+        raise invalid_argument(f"No regression inputs found in SignatureDef: {debug_string(signature)}")
+    if OUTPUTS not in signature.outputs:
+        raise invalid_argument(f"No regression outputs found in SignatureDef: {debug_string(signature)}")
+    return ExampleSignature(signature.name, signature.inputs[INPUTS], {OUTPUTS: signature.outputs[OUTPUTS]})
+
+
+def fit_method(method_name: str, check_method: bool) -> Callable[[Signature], ExampleSignature]:
+    """The check that belongs to a MultiInference task's method."""
+    if method_name == CLASSIFY_METHOD:
+        return lambda signature: fit_classify(signature, check_method)
+    if method_name == REGRESS_METHOD:
+        return lambda signature: fit_regress(signature, check_method)
+    raise unimplemented(f"Unsupported signature method_name: {method_name}")
+
+
+def _check_method(signature: Signature, wanted: str, kind: str) -> None:
+    if signature.method_name != wanted:
+        raise invalid_argument(f"Expected {kind} signature method_name to be {wanted}. Was: {signature.method_name}")
+
+
+def _check_one_input(signature: Signature) -> None:
+    if len(signature.inputs) != 1:
+        raise invalid_argument("Expected one input Tensor.")
+
+
+def debug_string(signature: Signature) -> str:
+    """A signature in the words of its proto's debug text."""
+    parts = [_tensor_debug("inputs", alias, info) for alias, info in signature.inputs.items()]
+    parts += [_tensor_debug("outputs", alias, info) for alias, info in signature.outputs.items()]
+    return "".join(parts) + (f'method_name: "{signature.method_name}"\n' if signature.method_name else "")
+
+
+def _tensor_debug(field: str, alias: str, info: TensorInfo) -> str:
+    if info.shape is None:
+        inner = "      unknown_rank: true\n"
+    else:
+        inner = "".join(f"      dim {{\n        size: {size}\n      }}\n" for size in info.shape)
+    return (
+        f'{field} {{\n  key: "{alias}"\n  value {{\n    name: "{info.name}"\n    dtype: '
+        f"{dtypes.proto_name(info.dtype)}\n    tensor_shape {{\n{inner}    }}\n  }}\n}}\n"
+    )
+
+
+def unknown_task(name: str) -> ServingError:
+    """A MultiInference task asks for a signature that is not there."""
+    return invalid_argument(f"Requested signature not found in model graph: {name}")
