@@ -22,6 +22,7 @@ class LabelStatistics:
         counts: int64 [K], rows that have each class; empty for values.
         mean, variance: of values; the variance is divided by ``rows``.
         low, high: smallest and largest value.
+        log_mean, log_variance: of the logarithms of values; NaN where one is 0 or less.
     """
 
     rows: int
@@ -30,6 +31,8 @@ class LabelStatistics:
     variance: float = 0.0
     low: float = inf
     high: float = -inf
+    log_mean: float = 0.0
+    log_variance: float = 0.0
 
     @classmethod
     def of(cls, contract: Contract, parts: Iterable[np.ndarray]) -> LabelStatistics:
@@ -55,7 +58,15 @@ class LabelStatistics:
             self.counts += each
             return
         values = label.astype(np.float64)
-        share, apart = len(label) / self.rows, float(values.mean()) - self.mean
-        self.variance += share * (float(values.var()) - self.variance + apart * apart * (1 - share))
-        self.mean += share * apart
+        share = len(label) / self.rows
+        self.mean, self.variance = _merged(self.mean, self.variance, values, share)
         self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
+        logs = np.log(values) if self.low > 0 else np.full(1, np.nan)
+        self.log_mean, self.log_variance = _merged(self.log_mean, self.log_variance, logs, share)
+
+
+def _merged(mean: float, variance: float, values: np.ndarray, share: float) -> tuple[float, float]:
+    """Mean and variance with further ``values`` [n], which are a ``share`` of all; see ``LabelStatistics.add``."""
+    apart = float(values.mean()) - mean
+    variance += share * (float(values.var()) - variance + apart * apart * (1 - share))
+    return mean + share * apart, variance
