@@ -20,14 +20,11 @@ from pydantic import Field, model_validator
 
 from kilnworks.components.features.encoded import CATEGORICAL, NUMERIC, SEQUENCE, SHARES, EncodedTensor
 from kilnworks.components.modeling.base import Architecture, Initializer, embedding_size, scope_name
-from kilnworks.components.modeling.learner import Learner, Phase
 from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.schemas.errors import ConfigError
 
-OUTPUTS, LINEAR = "member_outputs", "linear"
-LINEAR_RATE = 10.0
-"""Learning rate of the linear phase, as a multiple of the optimizer's."""
+OUTPUTS = "member_outputs"
 LARGEST_NUMBER = 5.0
 """Standard deviations that a number cannot exceed after the soft clip."""
 
@@ -54,11 +51,6 @@ class Tabular(Architecture):
     """Weight of the sum of squared embeddings of categories in the training loss. About 1 / rows suits categories of
     which many values are rare."""
 
-    linear_first: bool = False
-    """Whether the linear path is trained alone before, in a phase of its own whose learning rate is ``LINEAR_RATE``
-    times as high. The members then add to it, from 0 on; where they do not make validation better, the linear model is
-    kept."""
-
     @model_validator(mode="after")
     def _no_normalization(self) -> Self:
         if self.normalization != "none":
@@ -83,26 +75,10 @@ class Tabular(Architecture):
 
     def training(self, model: Any, task: Task) -> Any:
         """The members before the mean, each with a loss of its own."""
-        return self._training(model, task, OUTPUTS)
-
-    def learner(self, encoded: Sequence[EncodedTensor], task: Task) -> Learner:
-        """See ``Architecture.learner``; with ``linear_first`` in two phases, ``linear`` and ``members``."""
-        model = self.network(encoded, task)
-        members = self.training(model, task)
-        if not self.linear_first:
-            return Learner(model, (Phase("fit", members),))
-        line = self._training(model, task, LINEAR)
-        return Learner(model, (Phase("linear", line, rate=LINEAR_RATE), Phase("members", members)))
-
-    def _training(self, model: Any, task: Task, layer: str) -> Any:
-        """Trains what a layer says, [N, K, O]."""
-        import keras
-
         from kilnworks.components.modeling.members import MemberTraining
 
-        outputs = model.get_layer(LayerNames({i.name for i in model.inputs})(layer)).output
-        needed = keras.Model(model.input, outputs).layers
-        tables = [one for one in needed if hasattr(one, "embeddings")]
+        outputs = model.get_layer(LayerNames({i.name for i in model.inputs})(OUTPUTS)).output
+        tables = [layer for layer in model.layers if hasattr(layer, "embeddings")]
         return MemberTraining(model.input, outputs, name=model.name, task=task, tables=tables, prior=self.prior)
 
     def trunk(self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames) -> Any:
@@ -135,14 +111,9 @@ class Tabular(Architecture):
 
         hidden = self.trunk(encoded, inputs, names)
         deep = keras.layers.EinsumDense(
-            "nkd,kdo->nko",
-            (self.members, size),
-            bias_axes="ko",
-            kernel_initializer="zeros" if self.linear_first else "glorot_uniform",
-            dtype="float32",
-            name=names("member_heads"),
+            "nkd,kdo->nko", (self.members, size), bias_axes="ko", dtype="float32", name=names("member_heads")
         )(hidden)
-        linear = keras.layers.Reshape((1, size), name=names(LINEAR))(self._linear(encoded, inputs, size, names))
+        linear = keras.layers.Reshape((1, size), name=names("linear"))(self._linear(encoded, inputs, size, names))
         return keras.layers.Add(dtype="float32", name=names(OUTPUTS))([deep, linear])
 
     def _features(self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames) -> Any:
@@ -192,7 +163,7 @@ class Tabular(Architecture):
             if tensor.kind != SHARES:
                 flat = self._clipped(tensor, x, names)
                 dense = keras.layers.Dense(
-                    size, use_bias=self.linear_first, kernel_initializer="zeros", name=names(f"effect_{tag}")
+                    size, use_bias=False, kernel_initializer="zeros", name=names(f"effect_{tag}")
                 )
                 parts.append(dense(flat))
         return keras.layers.Add(name=names("effects"))(parts) if len(parts) > 1 else parts[0]

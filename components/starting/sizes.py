@@ -13,13 +13,13 @@ LARGE = 8_000_000
 """Numbers of the training split (rows x columns) from which on half the members have to do."""
 SMALL = 10_000
 """Rows of the training split below which several networks are trained again on all rows, and their mean answers."""
-NETWORKS = 4
+NETWORKS = 2
 WORK = 1e11
 """Rows x pixels x squared channels of all epochs together: a few minutes on two cores."""
 
 
 def tabular(
-    rows: int, columns: int, monitor: str, *, categories: bool, log: bool = False, later: bool = False
+    rows: int, columns: int, monitor: str, *, categories: bool, log: bool = False
 ) -> tuple[Tabular, dict[str, Any]]:
     """Architecture, and settings of the training by field name, for a table.
 
@@ -28,14 +28,13 @@ def tabular(
         columns: features.
         monitor: the number that says which epoch is the best.
         categories: whether a feature is a category of many values, whose rare ones need a prior.
-        later: whether the rows that judge are later ones, for which a linear model may be the better one.
         log: whether the logarithm of the label is learned, in which the epoch is chosen, too.
     """
     members = 16 if rows * columns <= LARGE else 8
     bins = 32 if columns <= 60 else 16
     size = 12 if columns <= 60 else 6
     prior = min(1e-2, 8.0 / rows) if categories else 0.0
-    model = Tabular(members=members, bins=bins, number_size=size, prior=float(f"{prior:.1g}"), linear_first=later)
+    model = Tabular(members=members, bins=bins, number_size=size, prior=float(f"{prior:.1g}"))
     batch = 128 if rows < 5_000 else 256 if rows < 50_000 else 1024
     return model, {
         "epochs": 60,

@@ -17,7 +17,6 @@ from kilnworks.components.features.settings import FeatureSettings, PreprocessCo
 from kilnworks.components.quality.contracts.infer import infer_contract
 from kilnworks.components.sources.base import Wanted
 from kilnworks.components.sources.columns import contract_columns
-from kilnworks.components.sources.splitting.splits import ByTime
 from kilnworks.components.starting import sizes
 from kilnworks.components.starting.columns import LeftOut, codes, left_out
 from kilnworks.components.starting.dated import date_decisions
@@ -96,8 +95,7 @@ def start_with_table(
     settled = settle(contract, opened.source, parts, others=moment.others)
     kept = without_what_runs_out(settled.contract, opened.source, parts, settled.split)
     contract = kept.contract
-    by_time = isinstance(settled.split, ByTime)
-    model, training, transform = _model(contract, typed, kept.features, by_time)
+    model, training, transform = _model(contract, typed, kept.features)
     decisions = [guess] if guess else []
     decisions += [
         Decision("rows", f"{opened.frame.height:,} rows, {len(opened.frame.columns)} columns"),
@@ -230,7 +228,7 @@ def _suspicion(suspect: Suspect, gone: bool, label: str) -> Decision:
 
 
 def _model(
-    contract: Contract, typed: pl.DataFrame, dates_kept: Mapping[str, FeatureSettings], by_time: bool
+    contract: Contract, typed: pl.DataFrame, dates_kept: Mapping[str, FeatureSettings]
 ) -> tuple[Any, dict[str, Any], PreprocessConfig]:
     """Architecture, training and preprocessing for these columns."""
     named = codes(contract, typed)
@@ -238,7 +236,7 @@ def _model(
     many = [n for n in (*texts, *named) if typed[n].n_unique() > EMBEDDED]
     rows, monitor, read = round(0.8 * typed.height), choose(contract).monitor, text_columns(contract)
     log = contract.label is not None and contract.label.classes is None and asks_for_log(typed[contract.label.name])
-    tabular = sizes.tabular(rows, len(contract.features), monitor, categories=bool(many), log=log, later=by_time)
+    tabular = sizes.tabular(rows, len(contract.features), monitor, categories=bool(many), log=log)
     model, training = bag(rows, monitor) if read else tabular
     features = {n: FeatureSettings(encode="embedding") for n in named} | text_settings(contract, typed)
     time = contract.features.get(contract.time or "")
@@ -276,5 +274,4 @@ def _model_words(model: Any, training: dict[str, Any]) -> tuple[str, str]:
     prior = f", prior {model.prior:g} on categories" if model.prior else ""
     again = f"; then {training['refit']} networks on all rows, whose mean answers" if "refit" in training else ""
     log = "; learns the logarithm of the label" if "label_scale" in training else ""
-    words = f"a linear model first, then {words}" if model.linear_first else words
     return "tabular", f"{words}{prior}; batches of {training['batch']}, stops early{again}{log}"

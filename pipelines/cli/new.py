@@ -54,7 +54,8 @@ def new(
         str | None, typer.Option(help="Columns that are known for the steps ahead, such as temp,humidity.")
     ] = None,
     budget: Annotated[
-        float | None, typer.Option(min=0.1, metavar="MINUTES", help="Minutes that the training may take [default: any].")
+        float | None,
+        typer.Option(min=0.1, metavar="MINUTES", help="Minutes that the training may take [default: any]."),
     ] = None,
     query: Annotated[str | None, typer.Option(help="SELECT, or name of a table, for a database.")] = None,
     root: Annotated[

@@ -166,25 +166,3 @@ def test_refused() -> None:
         Tabular().network([], HEADS[0])
     with pytest.raises(ValueError, match="members would share its statistics"):
         Tabular(normalization="batch")
-
-
-def test_the_linear_phase_trains_the_linear_path_alone_and_the_members_begin_at_nothing() -> None:
-    import keras
-
-    keras.utils.set_random_seed(0)
-    config = Tabular(members=3, units=(8,), bins=4, number_size=2, linear_first=True)
-    head = binary()
-    learner = config.learner(TENSORS, head)
-    line, members = learner.phases
-    assert (line.name, members.name, line.rate) == ("linear", "members", 10.0)
-    names = {v.path.split("/")[0] for v in line.trained.trainable_variables}
-    assert names
-    assert all(name.startswith("effect_") for name in names), names
-    given = rows()
-    np.testing.assert_allclose(learner.model(given).numpy(), 0.5, atol=1e-6)
-    random = np.random.default_rng(2)
-    for variable in line.trained.trainable_variables:
-        variable.assign(random.normal(size=variable.shape))
-    lines = line.trained(given).numpy()[:, 0]
-    np.testing.assert_allclose(learner.model(given).numpy(), 1 / (1 + np.exp(-lines)), atol=1e-5)
-    assert len(members.trained.trainable_variables) > len(line.trained.trainable_variables)
