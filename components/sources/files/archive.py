@@ -80,17 +80,17 @@ def _around(folder: Path) -> Path:
 
 
 def _write(path: Path, folder: Path) -> None:
-    limit, total, count = max(SMALL, RATIO * path.stat().st_size), 0, 0
-    for name, handle in _members(path):
+    size, total = path.stat().st_size, 0
+    limit = min(MOST_BYTES, max(SMALL, RATIO * size))
+    for count, (name, handle) in enumerate(_members(path), 1):
         place = _place(path, name, folder)
-        count += 1
         place.parent.mkdir(parents=True, exist_ok=True)
         with place.open("xb") as out:
             while piece := handle.read(_PIECE):
                 total += len(piece)
-                if total > min(limit, MOST_BYTES) or count > MOST_FILES:
+                if total > limit or count > MOST_FILES:
                     raise DataUnreadable(
-                        f"{path} holds more than {total:,} bytes or {count:,} files, from {path.stat().st_size:,} bytes",
+                        f"{path} holds more than {limit:,} bytes or {MOST_FILES:,} files, in {size:,}",
                         f"at most {RATIO} times its size, {MOST_BYTES // 2**30} GiB and {MOST_FILES:,} files",
                         "unpack it yourself, if you trust it, and name the folder",
                     )
