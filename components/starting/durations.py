@@ -1,4 +1,4 @@
-"""How long ``run`` will take on this machine, told within about a factor of two, and a budget for its training.
+"""How long ``run`` will take on this machine, roughly, and a budget for its training.
 
 Operations of all epochs over those that this machine does in a second, measured for a fraction of a second, plus what
 the other steps take (imports, checks, export), which goes by the speed of Python.
@@ -19,9 +19,9 @@ STOPS = 25
 OTHER_STEPS = 45.0
 """Seconds of the other steps on a machine of ``LOOPS``."""
 LOOPS = 3.0e7
-"""Turns of an empty loop a second for which ``OTHER_STEPS`` was measured."""
+"""Turns of an empty loop a second to which ``OTHER_STEPS`` belongs; both assumed, like those of ``DENSE``."""
 DENSE, CONVOLVED = 0.18, 0.10
-"""Share of the speed of a large product of matrices that a training of small layers reaches, as measured."""
+"""Share of the speed of a large product of matrices that a training of small layers reaches; assumed, and not yet held against runs."""
 PASSES = 3
 """A step passes through the layers three times: forward, and back for the inputs and for the weights."""
 SIDE = 768
