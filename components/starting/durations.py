@@ -21,7 +21,8 @@ OTHER_STEPS = 45.0
 LOOPS = 3.0e7
 """Turns of an empty loop a second to which ``OTHER_STEPS`` belongs; both assumed, like those of ``DENSE``."""
 DENSE, CONVOLVED = 0.18, 0.10
-"""Share of the speed of a large product of matrices that a training of small layers reaches; assumed, and not yet held against runs."""
+"""Share of the speed of a large product of matrices that a training of small layers reaches; assumed, and not yet held
+against runs."""
 PASSES = 3
 """A step passes through the layers three times: forward, and back for the inputs and for the weights."""
 SIDE = 768
