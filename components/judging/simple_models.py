@@ -29,17 +29,23 @@ def of_classes(x: Matrix, truth: np.ndarray, classes: int) -> dict[str, Model]:
     return models
 
 
-def of_numbers(x: Matrix, truth: np.ndarray) -> dict[str, Model]:
-    """Models of numbers ``truth`` [rows], at least one row: from rows [N, D] to values [N]."""
+def of_numbers(x: Matrix, truth: np.ndarray, log: bool = False) -> dict[str, Model]:
+    """Models of numbers ``truth`` [rows], at least one row: from rows [N, D] to values [N].
+
+    ``log``: whether the linear model is one of the logarithms.
+    """
     from sklearn.linear_model import Ridge
 
     mean = float(truth.mean())
-    spread = float(truth.std()) or 1.0
-    fitted = Ridge().fit(x, (truth - mean) / spread)
-    return {
-        CONSTANT: lambda rows: np.full(rows.shape[0], mean),
-        LINEAR: lambda rows: np.asarray(fitted.predict(rows), np.float64) * spread + mean,
-    }
+    learned = np.log(truth) if log else truth
+    offset, spread = float(learned.mean()), float(learned.std()) or 1.0
+    fitted = Ridge().fit(x, (learned - offset) / spread)
+
+    def linear(rows: Matrix) -> np.ndarray:
+        values = np.asarray(fitted.predict(rows), np.float64) * spread + offset
+        return np.exp(values) if log else values
+
+    return {CONSTANT: lambda rows: np.full(rows.shape[0], mean), LINEAR: linear}
 
 
 def _logistic(x: Matrix, truth: np.ndarray, classes: int) -> Model:

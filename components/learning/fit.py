@@ -36,6 +36,8 @@ from kilnworks.components.learning.own.numbers import with_own
 from kilnworks.components.learning.own.parts import own_callbacks
 from kilnworks.components.learning.own.trial import try_one_batch
 from kilnworks.components.learning.predict import forward, outputs, piece_rows
+from kilnworks.components.learning.rounds.averaged import averaged
+from kilnworks.components.learning.rounds.refit import Again, part_of, refit, refuse_refit
 from kilnworks.components.learning.settings import FitSettings, check_placed
 from kilnworks.components.learning.shown import TrainingColumns
 from kilnworks.components.learning.splits import Measure, Splits, fits_in_memory, held_splits, streamed_splits
@@ -97,9 +99,11 @@ def fit(
     LOG.info("%d rows are %s", splits.feed.rows, "streamed" if splits.streamed else "held in memory")
     seeing = architecture.shown(TrainingColumns(encoder, examples.files("train"), settings.seed, _held(splits)))
     learner = made(settings, seeing, transform, task, placement)
+    refuse_refit(settings, splits, learner)
     splits = splits.only(learner.chosen, settings.seed).fed(learner.feed, settings.seed)
     fed = architecture.fed(learner.model)
-    splits.feed.unpack = _composed(fed, splits.feed.unpack)
+    unpack = splits.feed.unpack
+    splits.feed.unpack = _composed(fed, unpack)
     training = Training(
         settings, task, placement, splits, learner, mode, [*own_callbacks(settings.callbacks), *callbacks]
     )
@@ -107,21 +111,33 @@ def fit(
     training.measured = lambda phase: _measured(settings, splits, learner.model, phase, fed)
     if _has_own(settings, architecture) and placement.strategy is None:
         training.tried = lambda trained: try_one_batch(trained, splits.feed, task)
-    training.go(out, context, _identity(settings, architecture, transform, splits))
+    identity = _identity(settings, architecture, transform, splits)
+    training.go(out, part_of(context, 0, settings.refit + 1) if settings.refit else context, identity)
+    model, summary = learner.model, training.summary()
+    if settings.refit:
+        again = Again(
+            training,
+            lambda seed: made(settings.model_copy(update={"seed": seed}), seeing, transform, task, placement),
+            lambda one: _composed(architecture.fed(one.model), unpack),
+        )
+        left = None if settings.budget_minutes is None else 60 * settings.budget_minutes - training.seconds
+        models, summary["refit"] = refit(again, context, identity, left)
+        with precision(settings.precision):
+            model = averaged(models, task.output) if models else model
     with precision(settings.precision):
         sample = transform.encode(next(encoder.frames(examples.files("train"), SAMPLE_ROWS)))
-        keep(architecture, learner.model, lambda: architecture.network(transform.encoded, task), sample, out)
-    task = architecture.calibrated(task, transform, lambda split: _outputs(learner.model, encoder, examples, split))
+        keep(architecture, model, lambda: architecture.network(transform.encoded, task), sample, out)
+    task = architecture.calibrated(task, transform, lambda split: _outputs(model, encoder, examples, split))
     if isinstance(encoder, WindowEncoder):
-        task = with_margin(task, encoder, lambda split: _outputs(learner.model, encoder, examples, split))
+        task = with_margin(task, encoder, lambda split: _outputs(model, encoder, examples, split))
     write_task(task, out)
     if settings.checkpoints != "none":
         copytree(context.work / "checkpoints", out / "checkpoints")
     return {
         "contract": examples.contract.model_dump(mode="json"),
         "task": task.kind,
-        **training.summary(),
-        **architecture.remarks(learner.model, transform, task),
+        **summary,
+        **architecture.remarks(model, transform, task),
         "config": settings.model_dump(mode="json"),
     }
 

@@ -54,6 +54,12 @@ class FitSettings(TaskSettings, OwnCode):
     a batch are left out, other ones in each epoch."""
     seed: int = Field(default=0, ge=0, lt=2**32)
     """Decides initial weights, order of rows and dropout; two runs on the CPU are bit-equal."""
+    budget_minutes: float | None = Field(default=None, gt=0)
+    """Minutes that the training may take: it ends after the last epoch that fits, with the best weights so far; one
+    epoch is always trained. Where ``refit`` is set, half of it is for finding the best epoch."""
+    refit: int = Field(default=0, ge=0, le=32)
+    """Networks that are trained once more, on training and validation rows together, for as many epochs as were best;
+    the model answers with the mean of their answers. 0: the weights of the best epoch are kept."""
     optimizer: AnyOptimizer = Adam()
     schedule: Schedule | None = None
     """Course of the learning rate; constant where left out."""
@@ -119,6 +125,11 @@ def problems(settings: FitSettings, replicas: int, kind: Literal["gpu", "cpu"]) 
         )
     if settings.schedule and settings.schedule.warmup_epochs >= settings.epochs:
         yield f"warmup_epochs {settings.schedule.warmup_epochs:g} leaves nothing of {settings.epochs} epochs"
+    if settings.refit and settings.reduce_on_plateau:
+        yield (
+            "refit and reduce_on_plateau exclude each other: on all rows there is no validation that could tell a "
+            "plateau; leave one out, or use a schedule"
+        )
     if settings.deterministic_gpu and settings.jit_compile:
         yield "deterministic_gpu and jit_compile exclude each other: XLA has operations that are not deterministic"
     if replicas == 1:

@@ -33,11 +33,13 @@ class Splits:
         feed: the training split.
         validation: the validation split; None without rows.
         streamed: whether shards are read anew in each epoch.
+        everything: makes of both splits one feed, in the order that a seed decides; None where that cannot be.
     """
 
     feed: Feed
     validation: Validation | None
     streamed: bool
+    everything: Callable[[int], MemoryFeed] | None = None
 
     def only(self, chosen: Callable[[Arrays, int], np.ndarray] | None, seed: int) -> Splits:
         """The same with those training rows that the learner chooses, where it does: of arrays [N, ...] those it says.
@@ -111,6 +113,13 @@ def _taken(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return out
 
 
+def _joined(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Rows of both, in memory that TensorFlow takes as it is."""
+    out = aligned((len(one) + len(other), *one.shape[1:]), one.dtype.name)
+    np.concatenate([one, other], out=out)
+    return out
+
+
 def fits_in_memory(settings: FitSettings, examples: Examples, encoder: Encoder) -> bool:
     """Whether the encoded splits may be held."""
     return split_bytes(examples, _named(examples), encoder.transform) <= settings.memory_mb * 2**20
@@ -127,13 +136,22 @@ def held_splits(
     weights: np.ndarray | None,
 ) -> Splits:
     """Both splits encoded in memory; ``label`` [rows] of the training split, ``weights`` of the classes."""
-    arrays = encoder.whole(examples.files("train"), len(label))
-    feed = MemoryFeed(_finish(task, weights)(arrays, label), batch, settings.seed, encoder.transform.unpack)
+    arrays, finish = encoder.whole(examples.files("train"), len(label)), _finish(task, weights)
+    feed = MemoryFeed(finish(arrays, label), batch, settings.seed, encoder.transform.unpack)
     if "val" not in _named(examples):
         return Splits(feed, None, False)
-    target = task.target(encoder.labels(examples.files("val")))
+    others = encoder.labels(examples.files("val"))
+    target = task.target(others)
     held = encoder.whole(examples.files("val"), len(target))
-    return Splits(feed, Validation(len(target), len(target), task, encoder.transform, lambda: [(held, target)]), False)
+    validation = Validation(len(target), len(target), task, encoder.transform, lambda: [(held, target)])
+    if not settings.refit:
+        return Splits(feed, validation, False)
+
+    def everything(seed: int) -> MemoryFeed:
+        both = {name: _joined(arrays[name], held[name]) for name in arrays}
+        return MemoryFeed(finish(both, np.concatenate([label, others])), batch, seed, encoder.transform.unpack)
+
+    return Splits(feed, validation, False, everything)
 
 
 def streamed_splits(

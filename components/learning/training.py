@@ -25,6 +25,7 @@ from kilnworks.components.learning.loop import BlockFunction, LossNotFinite, par
 from kilnworks.components.learning.own.other_callbacks import refuse_two_schedules, without_old_backups
 from kilnworks.components.learning.own.parts import compile_model
 from kilnworks.components.learning.prefetch import Prefetch
+from kilnworks.components.learning.rounds.budget import Budget
 from kilnworks.components.learning.settings import FitSettings
 from kilnworks.components.learning.splits import Splits
 from kilnworks.components.learning.state import State, assign, optimizers_of
@@ -52,6 +53,7 @@ class Training:
         learner: what trains.
         mode: whether the monitored number is to be small or large.
         callbacks: of the user, for every phase.
+        lengths: epochs of each phase, where they are known; the weights of the last one are then kept.
     """
 
     settings: FitSettings
@@ -61,6 +63,7 @@ class Training:
     learner: Learner
     mode: cb.Mode
     callbacks: Sequence[Any] = ()
+    lengths: Sequence[int] = ()
     measured: Callable[[Phase], Callable[[], dict[str, float]] | None] | None = None
     """Makes of a phase the function that measures the validation split; None without one."""
     tried: Callable[[Any], None] | None = None
@@ -76,7 +79,8 @@ class Training:
         self.block = min(wanted, feed.longest_block)
         self.jit = jit(s, self.placement)
         self._theirs = {id(p.trained) for p in self.learner.phases if getattr(p.trained, "compiled", False)}
-        self._lengths = [phase.epochs or s.epochs for phase in self.learner.phases]
+        self._lengths = list(self.lengths) or [phase.epochs or s.epochs for phase in self.learner.phases]
+        self.budget = Budget(60 * s.budget_minutes * (0.5 if s.refit else 1)) if s.budget_minutes else None
 
     def go(self, out: Path, context: RunContext, identity: str) -> None:
         """Run the epochs that are left; the model ends with the weights of the best one.
@@ -86,12 +90,15 @@ class Training:
         """
         backup = Backup(context.work, identity)
         found = backup.load() if self.settings.backup_epochs else None
-        self.judge = cb.Judge(self.learner.model.variables, monitor=self.settings.monitor, mode=self.mode)
+        judge = cb.Last if self.lengths else cb.Judge
+        self.judge = judge(self.learner.model.variables, monitor=self.settings.monitor, mode=self.mode)
         self.history = cb.History(out / "history.csv")
         self.report = cb.Report(context.progress, sum(self._lengths), self.splits.feed.steps)
         self.first = found.epoch if found else 0
         start = time.perf_counter()
         for number, phase in enumerate(self.learner.phases):
+            if not self._lengths[number] or (self.budget and self.budget.over):
+                break
             if id(phase.trained) not in self._theirs:
                 phase.trained.compiled = False  # by an earlier phase
             phase.prepare()
@@ -101,7 +108,7 @@ class Training:
         self.seconds = time.perf_counter() - start
         self.history.write()
         assign(self.learner.model.variables, self.judge.best_weights)
-        if self._is_early:
+        if self._is_early and not self.lengths:
             self.report.on_early_end(self.settings.monitor, self.judge.best_epoch)
 
     @property
@@ -166,6 +173,8 @@ class Training:
             chosen.append(cb.Plateau(s.reduce_on_plateau, s.monitor, self.mode))
         if s.early_stopping:
             chosen.append(cb.Stopping(s.early_stopping, s.monitor, self.mode, begins))
+        if self.budget:
+            chosen.append(self.budget)
         chosen += [*self.callbacks, self.history, self.report]
         if s.checkpoints != "none":
             folder = context.work / "checkpoints"
@@ -190,6 +199,12 @@ class Training:
             hint,
             {"epoch": epoch, "step": step, "not_finite": broken},
         )
+
+    def best_lengths(self) -> list[int]:
+        """Epochs of each phase until the best one: none of the phases after it."""
+        names, rows = [p.name for p in self.learner.phases], self.history.rows
+        done = [row.get("phase", names[0]) for row in rows[: self.judge.best_epoch]]
+        return [done.count(name) for name in names]
 
     def summary(self) -> dict[str, Any]:
         """What happened, for ``training.json``. Numbers of the best epoch that are not defined are left out."""
@@ -221,6 +236,7 @@ class Training:
             "seconds": round(self.seconds, 3),
             "examples_per_second": round(done * feed.steps * feed.batch / self.seconds, 1) if done else 0.0,
             "phases": phases,
+            **({"budget": self.budget.summary()} if self.budget else {}),
         }
 
 

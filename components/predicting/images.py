@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from kilnworks.components.sources.base import Source
+from kilnworks.components.sources.files.archive import is_archive, unpacked
 from kilnworks.components.sources.image_files import SUFFIXES, images_below, present, read_images
 from kilnworks.components.sources.image_list import ImageListSource
 from kilnworks.schemas.errors import DataUnreadable
@@ -14,6 +17,7 @@ from kilnworks.schemas.errors import DataUnreadable
 if TYPE_CHECKING:
     import polars as pl
 
+    from kilnworks.components.sources.columns import Column
     from kilnworks.schemas.contract import Contract
 
 FILE = "file"
@@ -30,20 +34,28 @@ def image_frames(path: Path, contract: Contract, like: Source | None) -> Iterato
     """Pixels in the contract's shape, and the name of each file, in the order of the names or of the table.
 
     Args:
-        path: a folder, an image, or a CSV file with a column of files as the training data had it.
+        path: a folder, an archive of one, an image, or a CSV file with a column of files as the training data had it.
         contract: with one feature, the image.
         like: how the training data were read.
 
     Raises:
         DataUnreadable: no image is there, or one is broken.
     """
-    import polars as pl
-
     from kilnworks.components.sources.columns import Column
 
     ((name, feature),) = contract.features.items()
     column = Column(name, "image", feature.shape)
-    root, files = _files(path, like)
+    with ExitStack() as stack:
+        if is_archive(path):
+            scratch = stack.enter_context(TemporaryDirectory(prefix="kilnworks-"))
+            path = unpacked(path, Path(scratch))
+        yield from _read(*_files(path, like), column)
+
+
+def _read(root: Path, files: list[Path], column: Column) -> Iterator[pl.DataFrame]:
+    """Names and pixels, ``BATCH`` images at a time."""
+    import polars as pl
+
     for start in range(0, len(files), BATCH):
         some = files[start : start + BATCH]
         pixels = read_images(some, column)[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import polars as pl
 
 from kilnworks.components.quality.screening.columns.table import Spec
@@ -18,7 +19,25 @@ NAMES = ("label", "target", "y", "class", "outcome", "response", "churn", "churn
 """Names that a label usually has, in lower case, the most usual first."""
 FEW = 20
 """Whole numbers with at most this many different values are classes."""
+WIDE = 10.0
+"""Largest over smallest number from which on a label may be learned by its logarithm."""
+CLEARLY = 0.05
+"""Gain in log likelihood a row, in nats, from which on it is."""
 _NAMED = re.compile(r"^(is_)?(label|target|class|outcome|response|y)(_|$)|(_|^)(label|target|class|outcome)$", re.I)
+
+
+def asks_for_log(values: pl.Series) -> bool:
+    """Whether numbers are usual in their logarithm rather than in their unit, as prices are: all above 0, and skewed.
+
+    By the likelihood of a normal distribution of the values and of their logarithms (Box & Cox 1964), where the largest
+    is at least ``WIDE`` times the smallest.
+    """
+    numbers = values.cast(pl.Float64).drop_nulls().to_numpy()
+    numbers = numbers[np.isfinite(numbers)]
+    if len(numbers) < 2 or numbers.min() <= 0 or numbers.max() < WIDE * numbers.min():
+        return False
+    logs = np.log(numbers)
+    return bool(np.log(logs.std()) + logs.mean() < np.log(numbers.std()) - CLEARLY)
 
 
 def find_label(frame: pl.DataFrame, specs: dict[str, Spec], wanted: str | None) -> tuple[str, Decision | None]:

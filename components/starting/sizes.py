@@ -11,11 +11,16 @@ from kilnworks.components.modeling.vision import Augmentation, Vision
 
 LARGE = 8_000_000
 """Numbers of the training split (rows x columns) from which on half the members have to do."""
+SMALL = 10_000
+"""Rows of the training split below which several networks are trained again on all rows, and their mean answers."""
+NETWORKS = 2
 WORK = 1e11
 """Rows x pixels x squared channels of all epochs together: a few minutes on two cores."""
 
 
-def tabular(rows: int, columns: int, monitor: str, *, categories: bool) -> tuple[Tabular, dict[str, Any]]:
+def tabular(
+    rows: int, columns: int, monitor: str, *, categories: bool, log: bool = False
+) -> tuple[Tabular, dict[str, Any]]:
     """Architecture, and settings of the training by field name, for a table.
 
     Args:
@@ -23,6 +28,7 @@ def tabular(rows: int, columns: int, monitor: str, *, categories: bool) -> tuple
         columns: features.
         monitor: the number that says which epoch is the best.
         categories: whether a feature is a category of many values, whose rare ones need a prior.
+        log: whether the logarithm of the label is learned, in which the epoch is chosen, too.
     """
     members = 16 if rows * columns <= LARGE else 8
     bins = 32 if columns <= 60 else 16
@@ -35,7 +41,9 @@ def tabular(rows: int, columns: int, monitor: str, *, categories: bool) -> tuple
         "batch": batch,
         "optimizer": AdamW(learning_rate=1e-3, weight_decay=3e-4),
         "early_stopping": EarlyStopping(patience=6 if rows < 100_000 else 3),
-        **({"monitor": monitor} if monitor != FitSettings.model_fields["monitor"].default else {}),
+        **({"refit": NETWORKS} if rows < SMALL else {}),
+        **({"label_scale": "log"} if log else {}),
+        **({"monitor": monitor} if monitor != FitSettings.model_fields["monitor"].default and not log else {}),
     }
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from kilnworks.components.sources.files.archive import is_archive, unpacked
+from kilnworks.components.sources.paths import local
 from kilnworks.components.starting.open_data import kind_of
 from kilnworks.components.starting.recipe import Recipe
 from kilnworks.components.tasks.asked import Asked
@@ -22,12 +24,17 @@ def start(
     horizon: int | None = None,
     ahead: tuple[str, ...] = (),
 ) -> Recipe:
-    """Look at data and decide on a first pipeline; see ``start_with_table`` and ``start_with_images``."""
+    """Look at data and decide on a first pipeline; see ``start_with_table`` and ``start_with_images``.
+
+    An archive of images is unpacked beside itself, and the pipeline reads the folder.
+    """
     from kilnworks.components.starting.images import annotated, start_with_images
     from kilnworks.components.starting.pixels import pixel_column, start_with_pixels
     from kilnworks.components.starting.table import start_with_table
     from kilnworks.components.starting.unlabelled import is_asked, start_unlabelled
 
+    if "://" not in data and is_archive(local(data)):
+        data = str(unpacked(local(data)))
     kind = kind_of(data)
     if horizon is not None:
         from kilnworks.components.starting.series import start_with_series

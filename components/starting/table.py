@@ -20,7 +20,7 @@ from kilnworks.components.sources.columns import contract_columns
 from kilnworks.components.starting import sizes
 from kilnworks.components.starting.columns import LeftOut, codes, left_out
 from kilnworks.components.starting.dated import date_decisions
-from kilnworks.components.starting.label import find_label, refuse_magnitude, task_of
+from kilnworks.components.starting.label import asks_for_log, find_label, refuse_magnitude, task_of
 from kilnworks.components.starting.leakage import Suspect, find_suspects
 from kilnworks.components.starting.moments.both_splits import compare_splits
 from kilnworks.components.starting.moments.overlap import without_what_runs_out
@@ -235,7 +235,8 @@ def _model(
     texts = [n for n, f in contract.features.items() if f.dtype == "string" and not f.text]
     many = [n for n in (*texts, *named) if typed[n].n_unique() > EMBEDDED]
     rows, monitor, read = round(0.8 * typed.height), choose(contract).monitor, text_columns(contract)
-    tabular = sizes.tabular(rows, len(contract.features), monitor, categories=bool(many))
+    log = contract.label is not None and contract.label.classes is None and asks_for_log(typed[contract.label.name])
+    tabular = sizes.tabular(rows, len(contract.features), monitor, categories=bool(many), log=log)
     model, training = bag(rows, monitor) if read else tabular
     features = {n: FeatureSettings(encode="embedding") for n in named} | text_settings(contract, typed)
     time = contract.features.get(contract.time or "")
@@ -271,4 +272,6 @@ def _task_words(contract: Contract, typed: pl.DataFrame, why: str) -> tuple[str,
 def _model_words(model: Any, training: dict[str, Any]) -> tuple[str, str]:
     words = f"{model.members} members x {len(model.units)} layers of {model.units[0]}, numbers in {model.bins} pieces"
     prior = f", prior {model.prior:g} on categories" if model.prior else ""
-    return "tabular", f"{words}{prior}; batches of {training['batch']}, stops early"
+    again = f"; then {training['refit']} networks on all rows, whose mean answers" if "refit" in training else ""
+    log = "; learns the logarithm of the label" if "label_scale" in training else ""
+    return "tabular", f"{words}{prior}; batches of {training['batch']}, stops early{again}{log}"

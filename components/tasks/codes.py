@@ -15,9 +15,7 @@ from kilnworks.components.judging.metric import Metric
 from kilnworks.components.judging.settings import JudgeSettings
 from kilnworks.components.tasks.base import Answer, Answers
 from kilnworks.components.tasks.beside_classes import BesideClasses
-from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.components.tasks.totals import Totals
-from kilnworks.schemas.contract import Contract
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,11 +67,6 @@ class Codes(BesideClasses):
     """Mean free energy of the training rows, in nats."""
 
     @classmethod
-    def suits(cls, contract: Contract) -> bool:
-        """Never by itself: an architecture says that it finds codes."""
-        return False
-
-    @classmethod
     def metrics_of(cls, top_k: int) -> tuple[Metric, ...]:
         """See ``Task.metrics_of``."""
         return METRICS
@@ -89,10 +82,6 @@ class Codes(BesideClasses):
     def outputs(self) -> int:
         """Width of what the model gives."""
         return TOLD + self.count + 2 * len(self.columns)
-
-    def head(self, features: Any, names: LayerNames) -> Any:
-        """As it is, in float32."""
-        return self.finishing(names(self.output))(features)
 
     def loss(self) -> Any:
         """The squared difference of rows and reconstruction."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import nan
 from typing import TYPE_CHECKING
 
 from kilnworks.schemas.contract import Contract
@@ -22,11 +23,13 @@ class LabelStatistics:
         rows: labels seen.
         counts: int64 [K], rows that have each class; empty for values.
         values: moments of values.
+        logs: moments of the logarithms of values, while all are above 0.
     """
 
     rows: int
     counts: np.ndarray
     values: Moments
+    logs: Moments
 
     @classmethod
     def of(cls, contract: Contract, parts: Iterable[np.ndarray]) -> LabelStatistics:
@@ -36,7 +39,7 @@ class LabelStatistics:
         from kilnworks.components.sketches.moments import Moments
 
         label = contract.label
-        found = cls(0, np.zeros(len(label.classes or ()) if label else 0, np.int64), Moments())
+        found = cls(0, np.zeros(len(label.classes or ()) if label else 0, np.int64), Moments(), Moments())
         for part in parts:
             found.add(part)
         return found
@@ -50,8 +53,10 @@ class LabelStatistics:
             several = label.ndim > 1
             each = label.sum(axis=0, dtype=np.int64) if several else np.bincount(label, minlength=len(self.counts))
             self.counts += each
-        else:
-            self.values.merge(type(self.values).of(label))
+            return
+        self.values.merge(type(self.values).of(label))
+        if self.low > 0:
+            self.logs.merge(type(self.logs).of(np.log(label.astype(np.float64))))
 
     @property
     def mean(self) -> float:
@@ -72,3 +77,13 @@ class LabelStatistics:
     def high(self) -> float:
         """Largest value."""
         return self.values.high
+
+    @property
+    def log_mean(self) -> float:
+        """Of the logarithms of values; NaN where one is 0 or less."""
+        return float(self.logs.mean) if self.low > 0 else nan
+
+    @property
+    def log_variance(self) -> float:
+        """Of the logarithms of values, divided by ``rows``; NaN where one is 0 or less."""
+        return float(self.logs.variance) if self.low > 0 else nan

@@ -47,15 +47,24 @@ class WeightedCrossentropy(keras.losses.Loss):
 
 
 class StandardisedError(keras.losses.Loss):
-    """Error of values [N, 1] in standard deviations of the training labels, whatever their unit."""
+    """Error of values [N, 1] in standard deviations of the training labels, whatever their unit.
 
-    def __init__(self, kind: Literal["squared", "absolute", "huber"], scale: float) -> None:
+    Args:
+        kind: what is made of an error.
+        scale: a standard deviation, with ``log`` of the logarithms.
+        log: whether the error is that of the logarithm; values and labels are then above 0.
+    """
+
+    def __init__(self, kind: Literal["squared", "absolute", "huber"], scale: float, log: bool = False) -> None:
         super().__init__(name=f"{kind}_error")
-        self.kind, self.scale = kind, scale
+        self.kind, self.scale, self.log = kind, scale, log
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Loss of each row, [N]. Huber's bends at one standard deviation."""
-        difference = (keras.ops.cast(y_true, y_pred.dtype) - y_pred) / self.scale
+        truth = keras.ops.cast(y_true, y_pred.dtype)
+        if self.log:
+            truth, y_pred = (keras.ops.log(keras.ops.maximum(y, keras.config.epsilon() ** 4)) for y in (truth, y_pred))
+        difference = (truth - y_pred) / self.scale
         size = keras.ops.abs(difference)
         match self.kind:
             case "squared":

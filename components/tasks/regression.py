@@ -54,6 +54,8 @@ class Regression(Task):
     """Standard deviation of the training labels, in their unit."""
     error: RegressionLoss = "squared"
     """What the loss makes of a difference."""
+    log: bool = False
+    """Whether the layers learn the logarithm of the label; ``offset`` and ``scale`` are then of the logarithms."""
 
     @classmethod
     def suits(cls, contract: Contract) -> bool:
@@ -79,7 +81,15 @@ class Regression(Task):
             raise ConfigError(
                 "label_smoothing for a regression", "label_smoothing 0 (it is for classes)", "leave label_smoothing out"
             )
-        return cls(label=label, offset=seen.mean, scale=math.sqrt(seen.variance), error=settings.regression_loss)
+        log = settings.label_scale == "log"
+        if log and seen.low <= 0:
+            raise ConfigError(
+                f"label_scale 'log', and a label {label.name!r} of {seen.low:g}",
+                "labels above 0 in every training row",
+                "set label_scale to plain, or correct the label",
+            )
+        mean, variance = (seen.log_mean, seen.log_variance) if log else (seen.mean, seen.variance)
+        return cls(label=label, offset=mean, scale=math.sqrt(variance), error=settings.regression_loss, log=log)
 
     @classmethod
     def encode(cls, label: Label, series: pl.Series) -> np.ndarray:
@@ -122,19 +132,28 @@ class Regression(Task):
 
     def finished(self, outputs: Any) -> Any:
         """Back in the unit of the label."""
-        return outputs * self.scale + self.offset
+        import keras
+
+        values = outputs * self.scale + self.offset
+        return keras.ops.exp(values) if self.log else values
 
     def finishing(self, name: str) -> Any:
         """The same as a layer."""
         import keras
 
-        return keras.layers.Rescaling(self.scale, self.offset, dtype="float32", name=name)
+        scaled = keras.layers.Rescaling(
+            self.scale, self.offset, dtype="float32", name=f"{name}_log" if self.log else name
+        )
+        if not self.log:
+            return scaled
+        power = keras.layers.Activation("exponential", dtype="float32", name=f"{name}_power")
+        return keras.Sequential([scaled, power], name=name)
 
     def loss(self) -> Any:
         """In standard deviations of the training labels."""
         from kilnworks.components.tasks.losses import StandardisedError
 
-        return StandardisedError(self.error, self.scale)
+        return StandardisedError(self.error, self.scale, log=self.log)
 
     def target(self, label: np.ndarray) -> np.ndarray:
         """float32 [rows, 1]."""
@@ -197,13 +216,13 @@ class Regression(Task):
         return regression(truth, answers["score"])[name]
 
     def simple_models(self, rows: Any, truth: np.ndarray) -> Mapping[str, Callable[[Any], Answers]]:
-        """The mean of the training labels, and ridge regression."""
+        """The mean of the training labels, and ridge regression (of their logarithms, where the layers learn those)."""
         from kilnworks.components.judging.simple_models import of_numbers
 
         def answering(model: Callable[[Any], np.ndarray]) -> Callable[[Any], Answers]:
             return lambda some: {"score": model(some)}
 
-        return {name: answering(model) for name, model in of_numbers(rows, truth).items()}
+        return {name: answering(model) for name, model in of_numbers(rows, truth, log=self.log).items()}
 
     def described(self, truth: np.ndarray, answers: Answers) -> dict[str, Any]:
         """Residuals; without a model: the mean of the labels."""

@@ -26,3 +26,6 @@ class TaskSettings(Config):
     """Where a row may have many classes: the probability above which a class is answered."""
     regression_loss: RegressionLoss = "squared"
     """For regressions, in standard deviations of the training labels."""
+    label_scale: Literal["plain", "log"] = "plain"
+    """For regressions of labels above 0: whether errors count in the unit of the label, or in its logarithm, that is as
+    a share of it. The model answers in the unit of the label either way."""

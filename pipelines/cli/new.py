@@ -53,6 +53,10 @@ def new(
     known_ahead: Annotated[
         str | None, typer.Option(help="Columns that are known for the steps ahead, such as temp,humidity.")
     ] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(min=0.1, metavar="MINUTES", help="Minutes that the training may take [default: any]."),
+    ] = None,
     query: Annotated[str | None, typer.Option(help="SELECT, or name of a table, for a database.")] = None,
     root: Annotated[
         Path | None, typer.Option(help="Project folder [default: $KILNWORKS_ROOT or the current one]")
@@ -67,6 +71,7 @@ def new(
     folder = local(root).resolve() if root else project_root()
     contract, definition = _places(name, folder, force)
     from kilnworks.components.quality.screening.columns.column_specs import parse_decimals
+    from kilnworks.components.starting.durations import timed
     from kilnworks.components.starting.start import start
     from kilnworks.components.tasks.asked import as_asked
 
@@ -80,6 +85,7 @@ def new(
         name, data, label=label, task=wanted, time=time, query=query, decimals=decimals,
         positive=positive, horizon=horizon, ahead=ahead,
     )  # fmt: skip
+    recipe = timed(recipe, budget)
     _write(name, recipe, folder, contract, definition)
     _tell(name, recipe, folder, contract, definition)
 

@@ -35,3 +35,10 @@ def test_classes() -> None:
     found = LabelStatistics.of(DIGITS, parts)
     assert found.rows == 4
     assert found.counts.tolist() == [1, 0, 0, 2, 0, 0, 0, 0, 0, 1]
+
+
+@given(st.lists(st.lists(st.floats(2**-10, 2**20, width=32), max_size=9), min_size=1, max_size=4).filter(any))
+def test_logarithms_of_values_above_0(parts: list[list[float]]) -> None:
+    found = LabelStatistics.of(PRICES, [np.array(p, np.float32) for p in parts])
+    logs = np.log(np.concatenate([np.array(p, np.float32).astype(np.float64) for p in parts]))
+    assert (found.log_mean, found.log_variance) == pytest.approx((logs.mean(), logs.var()), rel=1e-9, abs=1e-9)

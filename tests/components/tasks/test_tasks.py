@@ -145,3 +145,30 @@ def test_what_can_be_monitored() -> None:
 def test_a_contract_without_classes_is_a_regression() -> None:
     contract = Contract.model_validate({**PRICES.model_dump(), "name": "other"})
     assert made(contract, np.array([1.0, 2.0], np.float32), regression_loss="huber").output == "value"
+
+
+def test_a_regression_of_logarithms_answers_in_the_unit_of_the_label() -> None:
+    label = np.array([100.0, 200.0, 800.0], np.float32)
+    task = made(PRICES, label, label_scale="log")
+    assert task.offset == pytest.approx(np.log(label).mean(), rel=1e-6)
+    assert task.scale == pytest.approx(np.log(label).std(), rel=1e-6)
+    outputs = np.array([[-1.0], [0.5], [2.0]], np.float32)
+    values = np.exp(outputs * np.log(label).std() + np.log(label).mean())
+    np.testing.assert_allclose(np.asarray(task.finished(outputs)), values, rtol=1e-5)
+    np.testing.assert_allclose(np.asarray(task.finishing("value")(outputs)), values, rtol=1e-5)
+    found = task.measure(task.target(label), values)
+    error = (np.log(label) - np.log(values[:, 0])) / np.log(label).std()
+    assert found["loss"] == pytest.approx(np.square(error).mean(), rel=1e-4)
+    assert found["rmse"] == pytest.approx(np.sqrt(np.square(values[:, 0] - label).mean()), rel=1e-4)
+    with pytest.raises(ConfigError, match=r"label .price. of 0"):
+        made(PRICES, np.array([0.0, 1.0, 2.0], np.float32), label_scale="log")
+
+
+def test_the_linear_model_beside_a_regression_of_logarithms_is_one_of_logarithms() -> None:
+    random = np.random.default_rng(0)
+    x = random.normal(size=(400, 2)).astype(np.float32)
+    truth = np.exp(x @ np.array([1.0, -0.5]) + 3)
+    task = made(PRICES, truth.astype(np.float32), label_scale="log")
+    models = task.simple_models(x, truth)
+    np.testing.assert_allclose(models["linear"](x)["score"], truth, rtol=0.1)
+    np.testing.assert_allclose(models["constant"](x)["score"], truth.mean())

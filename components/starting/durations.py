@@ -1,0 +1,105 @@
+"""How long ``run`` will take on this machine, roughly, and a budget for its training.
+
+Operations of all epochs over those that this machine does in a second, measured for a fraction of a second, plus what
+the other steps take (imports, checks, export), which goes by the speed of Python.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from itertools import pairwise
+
+from kilnworks.components.modeling.tabular import Tabular
+from kilnworks.components.modeling.vision import Vision
+from kilnworks.components.starting.recipe import Decision, Recipe
+
+STOPS = 25
+"""Epochs until early stopping ends the training of a table, about."""
+OTHER_STEPS = 45.0
+"""Seconds of the other steps on a machine of ``LOOPS``."""
+LOOPS = 3.0e7
+"""Turns of an empty loop a second to which ``OTHER_STEPS`` belongs; both assumed, like those of ``DENSE``."""
+DENSE, CONVOLVED = 0.18, 0.10
+"""Share of the speed of a large product of matrices that a training of small layers reaches; assumed, and not yet held
+against runs."""
+PASSES = 3
+"""A step passes through the layers three times: forward, and back for the inputs and for the weights."""
+SIDE = 768
+"""Of the matrices whose product is timed."""
+
+
+def timed(recipe: Recipe, budget: float | None) -> Recipe:
+    """The recipe with a budget for its training, in minutes, and what ``run`` will take as a last decision.
+
+    Of architectures whose work is not known beforehand only the budget is told.
+    """
+    training = dict(recipe.training)
+    if budget is not None:
+        training["budget_minutes"] = budget
+    work = operations(recipe)
+    if work is None:
+        told = Decision("time", f"the training ends within {_words(60 * budget)}", "as asked") if budget else None
+    else:
+        dense, loops = speed()
+        others, fitting = OTHER_STEPS * LOOPS / loops, work / dense
+        bounded = min(fitting, 60 * budget) if budget is not None else fitting
+        cut = "" if bounded == fitting else f", which would take {_words(fitting)} without the budget"
+        why = f"{_words(bounded)} of it training{cut}; as fast as this machine is now"
+        told = Decision("duration", f"run takes about {_words(bounded + others)}", why)
+    decisions = (*recipe.decisions, *([told] if told else []))
+    return replace(recipe, training=training, decisions=decisions)
+
+
+def operations(recipe: Recipe) -> float | None:
+    """Multiplications and additions of the training, weighed by how well they run; None where nothing is known."""
+    model, training, rows = recipe.model, recipe.training, 0.8 * recipe.rows
+    epochs = float(training.get("epochs", 30))
+    if isinstance(model, Tabular):
+        epochs = min(epochs, STOPS) * (1 + 1.1 * training.get("refit", 0))
+        width = len(recipe.contract.features) * model.number_size
+        sizes = [width, *model.units]
+        layers = model.members * sum(a * b for a, b in pairwise(sizes))
+        return epochs * rows * 2 * PASSES * layers / DENSE
+    if isinstance(model, Vision):
+        (feature,) = recipe.contract.features.values()
+        height, width, channels = feature.shape
+        epochs *= 1 + training.get("refit", 0)
+        return epochs * rows * 2 * PASSES * _convolved(height * width, channels, model.filters) / CONVOLVED
+    return None
+
+
+def _convolved(pixels: int, channels: int, filters: tuple[int, ...]) -> float:
+    """Multiplications of the convolutions of ``Vision`` for one image."""
+    found = pixels * 9.0 * channels * filters[0]
+    before = filters[0]
+    for block, width in enumerate(filters):
+        at = pixels / 4**block
+        found += at * 9 * width * (before + width)
+        before = width
+    return found
+
+
+def speed() -> tuple[float, float]:
+    """Operations a second of products of float32 matrices, and turns a second of a loop of Python; best of three."""
+    import numpy as np
+
+    matrix = np.random.default_rng(0).random((SIDE, SIDE), np.float32)
+    products, loops = [], []
+    for _ in range(3):
+        start = time.perf_counter()
+        matrix @ matrix
+        products.append(time.perf_counter() - start)
+        start = time.perf_counter()
+        for _ in range(300_000):
+            pass
+        loops.append(time.perf_counter() - start)
+    return 2.0 * SIDE**3 / min(products), 300_000 / min(loops)
+
+
+def _words(seconds: float) -> str:
+    """``20 s``, ``3 min``; never more exact than it is known."""
+    if seconds < 90:
+        return f"{max(10, 10 * round(seconds / 10))} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"

@@ -1,0 +1,97 @@
+"""Networks trained again on all rows: what they are, how they are averaged, killed, and kept within a budget."""
+
+import numpy as np
+import pytest
+
+from kilnworks.components.features.transform import FeatureTransform
+from kilnworks.components.modeling.kept import load_trained
+from kilnworks.components.modeling.mlp import Mlp
+from kilnworks.components.train import TrainConfig, train
+from kilnworks.schemas.errors import ConfigError
+from tests.components.learning.replica_runs import weights
+from tests.components.learning.training_examples import TABLE, context, customers, prepared, table, trained
+
+pytestmark = pytest.mark.slow
+
+QUICK = {"model": Mlp(units=(8,)), "epochs": 4, "batch": 32, "optimizer": {"kind": "adam", "learning_rate": 0.01}}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return customers(tmp_path_factory.mktemp("refit") / "data", 256)
+
+
+@pytest.fixture(scope="module")
+def whole(data, tmp_path_factory):
+    """Two networks on all rows."""
+    return trained(tmp_path_factory.mktemp("whole"), TrainConfig(**QUICK, refit=2), *data)
+
+
+def rows(made) -> dict[str, np.ndarray]:
+    transform = FeatureTransform.load(made.transform)
+    return dict(transform.encode(table(50, 9)))
+
+
+def test_each_is_what_training_on_all_rows_for_the_best_epochs_gives_and_the_answer_is_their_mean(
+    data, whole, tmp_path
+) -> None:
+    told = whole.training["refit"]
+    best = whole.training["best_epoch"]
+    assert told == {"networks": 2, "epochs": best, "rows": 456, "seconds": told["seconds"]}
+    both = table(256, 1).vstack(table(200, 2))
+    given, _ = prepared(tmp_path / "both", TABLE, {"train": both})
+    alone = []
+    for seed in (1, 2):
+        config = TrainConfig(**{**QUICK, "epochs": best}, seed=seed, monitor="loss", early_stopping=None)
+        made = trained(tmp_path, config, given, data[1], f"alone-{seed}")
+        assert made.training["best_epoch"] == best, "the loss falls, so the last epoch is kept"
+        alone.append(load_trained(made)(rows(whole), training=False).numpy())
+    got = load_trained(whole)(rows(whole), training=False).numpy()
+    np.testing.assert_allclose(got, np.mean(alone, axis=0), atol=1e-6)
+    assert np.abs(alone[0] - alone[1]).max() > 1e-3
+
+
+@pytest.mark.parametrize("after", [0.6, 1.3, 2.6], ids=["choosing", "first network", "second network"])
+def test_killed_at_any_place_it_ends_with_the_same_bits(data, whole, tmp_path, after) -> None:
+    def crash(now) -> None:
+        if now.done >= after:
+            raise KeyboardInterrupt
+
+    config = TrainConfig(**QUICK, refit=2)
+    for out, progress in (("one", crash), ("two", lambda _: None)):
+        (tmp_path / out).mkdir()
+        try:
+            made = train(config, *data, tmp_path / out, context(tmp_path, progress))
+        except KeyboardInterrupt:
+            assert out == "one"
+    for one, other in zip(weights(made), weights(whole), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_progress_never_goes_back(data, tmp_path) -> None:
+    seen: list = []
+    trained(tmp_path, TrainConfig(**QUICK, refit=1), *data, progress=seen.append)
+    done = [p.done for p in seen]
+    assert done == sorted(done)
+    assert done[-1] == seen[-1].total == 2
+    assert any(p.note.startswith("network 1 on all rows: epoch 1/") for p in seen)
+
+
+def test_without_time_the_best_epoch_is_kept_and_said(data, tmp_path) -> None:
+    plain = trained(tmp_path, TrainConfig(**{**QUICK, "epochs": 1}), *data, "plain")
+    made = trained(tmp_path, TrainConfig(**QUICK, refit=3, budget_minutes=1e-4), *data, "hurried")
+    assert made.training["refit"]["networks"] == 0
+    assert made.training["budget"]["over"] is True
+    assert made.training["epochs_run"] == 1, "one epoch is always trained"
+    for one, other in zip(weights(made), weights(plain), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_what_cannot_be_trained_on_all_rows_is_refused(data, tmp_path) -> None:
+    alone, transform = prepared(tmp_path, TABLE, {"train": table(100, 1)})
+    with pytest.raises(ConfigError, match="no validation rows"):
+        trained(tmp_path, TrainConfig(**QUICK, monitor="loss", refit=1), alone, transform)
+    with pytest.raises(ConfigError, match="streamed"):
+        trained(tmp_path, TrainConfig(**QUICK, refit=1, memory_mb=0.001), *data, "streamed")
+    with pytest.raises(ValueError, match="refit and reduce_on_plateau"):
+        TrainConfig(**QUICK, refit=1, reduce_on_plateau={})

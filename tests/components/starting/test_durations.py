@@ -1,0 +1,63 @@
+"""How long ``run`` is said to take: by the work of the layers, counted against Keras, and by a budget."""
+
+import pytest
+
+from kilnworks.components.modeling.bag import Bag
+from kilnworks.components.modeling.tabular import Tabular
+from kilnworks.components.modeling.vision import Vision
+from kilnworks.components.sources import CsvSource
+from kilnworks.components.starting import durations
+from kilnworks.components.starting.durations import operations, timed
+from kilnworks.components.starting.recipe import Recipe
+from tests.components.learning.training_examples import DIGITS, TABLE
+
+
+def recipe(model=None, contract=TABLE, **training) -> Recipe:
+    return Recipe(contract, CsvSource(path="rows.csv"), 1000, model or Tabular(), {"epochs": 60, **training})
+
+
+@pytest.mark.slow
+def test_products_of_an_image_are_those_of_its_convolutions() -> None:
+    from kilnworks.components.features.encoded import EncodedTensor
+    from tests.components.tasks.some_tasks import multiclass
+
+    model = Vision(filters=(4, 8, 16))
+    built = model.network([EncodedTensor(name="x", shape=(16, 16, 1), dtype="float32", kind="image")], multiclass(3))
+    convolutions = [layer for layer in built.layers if layer.name.startswith("conv2d") and "around" not in layer.name]
+    exact = sum(
+        layer.kernel.shape.num_elements() * layer.output.shape[1] * layer.output.shape[2] for layer in convolutions
+    )
+    assert durations._convolved(16 * 16, 1, (4, 8, 16)) == exact
+
+
+def test_work_grows_with_rows_members_and_networks_on_all_rows() -> None:
+    one = operations(recipe())
+    assert one is not None
+    assert operations(recipe(Tabular(members=32))) == pytest.approx(2 * one)
+    assert operations(recipe(refit=2)) == pytest.approx(3.2 * one)
+    assert operations(recipe(epochs=5)) == pytest.approx(one * 5 / durations.STOPS)
+    assert operations(recipe(Vision(), DIGITS)) is not None
+    assert operations(recipe(Bag())) is None
+
+
+def test_it_is_said_by_the_speed_of_this_machine(monkeypatch) -> None:
+    work = operations(recipe())
+    assert work is not None
+    monkeypatch.setattr(durations, "speed", lambda: (work / 120, durations.LOOPS))
+    made = timed(recipe(), None)
+    (told,) = made.decisions
+    assert (told.what, told.choice) == ("duration", "run takes about 3 min")
+    assert told.why.startswith("2 min of it training;")
+    assert "budget_minutes" not in made.training
+    hurried = timed(recipe(), 0.5)
+    assert hurried.training["budget_minutes"] == 0.5
+    assert hurried.decisions[0].choice == "run takes about 80 s"
+    assert "2 min without the budget" in hurried.decisions[0].why
+    assert timed(recipe(Bag()), None).decisions == ()
+    assert timed(recipe(Bag()), 2.0).decisions[0].choice == "the training ends within 2 min"
+
+
+def test_the_speed_is_measured_in_less_than_a_person_notices() -> None:
+    products, loops = durations.speed()
+    assert products > 1e7
+    assert loops > 1e4

@@ -1,0 +1,35 @@
+"""How a first model is trained: again on all rows where there are few, by logarithms where a label asks for it."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from kilnworks.components.starting import sizes
+from kilnworks.components.starting.label import asks_for_log
+
+PRICES = np.random.default_rng(0).lognormal(12, 0.8, 3000)
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        (PRICES, True),
+        (np.random.default_rng(0).normal(100, 10, 3000), False),
+        (np.random.default_rng(0).uniform(1, 100, 3000), False),
+        (PRICES - PRICES.min(), False),
+        (np.full(10, 3.0), False),
+        (np.exp(np.log(PRICES) / 10), False),
+    ],
+    ids=["prices", "around a mean", "evenly spread", "one of them 0", "never another", "hardly wider than their mean"],
+)
+def test_a_label_asks_for_its_logarithm(values: np.ndarray, wanted: bool) -> None:
+    assert asks_for_log(pl.Series(values)) is wanted
+
+
+def test_few_rows_are_learned_again_whole() -> None:
+    _, training = sizes.tabular(2_000, 10, "val_rmse", categories=False, log=True)
+    assert training["refit"] == sizes.NETWORKS
+    assert (training["label_scale"], "monitor" in training) == ("log", False)
+    _, training = sizes.tabular(20_000, 10, "val_rmse", categories=False)
+    assert "refit" not in training
+    assert training["monitor"] == "val_rmse"
