@@ -81,7 +81,9 @@ def evaluate(config: EvaluateConfig, model: Model, examples: CheckedExamples, ou
     """
     task = task_of(model)
     _check(config, model.contract, task, examples)
-    frame, answers, told = _predictions(model, task, examples, config)
+    frame, answers, told, seen = _predictions(model, task, examples, config)
+    if seen:
+        write_json(out / "looks.json", seen)
     inputs = {"model": fingerprint_of(model), "examples": fingerprint_of(examples)}
     known = {k: v for k, v in inputs.items() if v}
     others = partial(task.beside, partial(_encoded, model, task, examples), split=config.split)
@@ -185,20 +187,22 @@ def _check(config: EvaluateConfig, contract: Contract, task: "Task", examples: C
 
 def _predictions(
     model: Model, task: "Task", examples: CheckedExamples, config: EvaluateConfig
-) -> tuple["pl.DataFrame", "Answers", dict[str, Any]]:
-    """The columns of the split to judge and slice by, the model's answers, and what it leans on."""
+) -> tuple["pl.DataFrame", "Answers", dict[str, Any], dict[str, Any]]:
+    """The columns of the split to judge and slice by, the model's answers, what it leans on, and where it looks."""
     import numpy as np
     import polars as pl
 
     from kilnworks.components.features.transform import FeatureTransform
     from kilnworks.components.learning.explained import ROWS, explained
+    from kilnworks.components.learning.looking import looks
     from kilnworks.components.learning.predict import answered, forward, outputs, piece_rows
     from kilnworks.components.learning.windows import encoder_of
     from kilnworks.components.modeling.kept import load_trained
 
     transform = FeatureTransform.load(model.transform)
     encoder = encoder_of(transform, type(task), examples)
-    run = forward(load_trained(model), transform)
+    trained = load_trained(model)
+    run = forward(trained, transform)
     needed = [*task.needed(model.contract), *config.slices] or [*model.contract.features][:1]
     columns = list(dict.fromkeys(needed))
     stride = max(1, examples.rows(config.split) // ROWS[1])
@@ -213,8 +217,11 @@ def _predictions(
         return answered(task, outputs(run, encoder.encode(rows)))
 
     windows = model.contract.series is not None
-    told = {} if windows else explained(task, model.contract, pl.concat(some), ask, config)
-    return pl.concat(frames), answered(task, np.concatenate(parts)), told
+    rows = pl.concat(some)
+    told = {} if windows else explained(task, model.contract, rows, ask, config)
+    settings = model.training.get("config", {}).get("model", {})
+    seen = {} if windows else looks(trained, transform, task, rows, ask, settings)
+    return pl.concat(frames), answered(task, np.concatenate(parts)), told, seen
 
 
 def _simple(model: Model, task: "Task", examples: CheckedExamples, config: EvaluateConfig) -> "Mapping[str, Answers]":

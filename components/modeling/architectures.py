@@ -15,11 +15,12 @@ from kilnworks.components.modeling.mlp import Mlp
 from kilnworks.components.modeling.skipgram import SkipGram
 from kilnworks.components.modeling.tabular import Tabular
 from kilnworks.components.modeling.text import Text
+from kilnworks.components.modeling.transfer import Transfer
 from kilnworks.components.modeling.vision import Vision
 from kilnworks.schemas.config import accept_any
 
 AnyModel = Annotated[
-    Mlp | Cnn | Tabular | Vision | Bag | Text | SkipGram | Autoencoder | Clusters | Forecast | CustomModel,
+    Mlp | Cnn | Tabular | Vision | Transfer | Bag | Text | SkipGram | Autoencoder | Clusters | Forecast | CustomModel,
     Field(discriminator="kind"),
     SerializeAsAny(),
     accept_any(Architecture),

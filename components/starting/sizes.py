@@ -7,7 +7,8 @@ from typing import Any
 from kilnworks.components.learning.optimizers import AdamW, Schedule
 from kilnworks.components.learning.settings import EarlyStopping, FitSettings
 from kilnworks.components.modeling.tabular import Tabular
-from kilnworks.components.modeling.vision import Augmentation, Vision
+from kilnworks.components.modeling.images.augmentation import Augmentation
+from kilnworks.components.modeling.vision import Vision
 
 LARGE = 8_000_000
 """Numbers of the training split (rows x columns) from which on half the members have to do."""

@@ -1,0 +1,44 @@
+"""What fruit is it? 675 photographs are few to learn to see from, and enough for a network that sees already.
+
+Photographs and weights are fetched once::
+
+    python data/make_groceries.py
+
+Expect RESULT::
+
+    kilnworks run groceries
+"""
+
+from kilnworks.components.evaluate import EvaluateConfig
+from kilnworks.components.ingest import IngestConfig
+from kilnworks.components.learning.optimizers import Adam
+from kilnworks.components.modeling.images.augmentation import Augmentation
+from kilnworks.components.modeling.transfer import Transfer
+from kilnworks.components.sources import AsGiven, ParquetSource
+from kilnworks.components.train import TrainConfig
+from kilnworks.pipelines.core.chains import ROOT, supervised
+from kilnworks.schemas.contract import load_contract
+
+GROCERIES = supervised(
+    "groceries",
+    IngestConfig(
+        contract=load_contract(ROOT / "schemas/contracts/groceries.yaml"),
+        source=ParquetSource(path=str(ROOT / "data/groceries.parquet")),
+        split=AsGiven(column="split"),
+    ),
+    TrainConfig(
+        model=Transfer(
+            weights=str(ROOT / "data/mobilenet_v2.pth"),
+            augmentation=Augmentation(flip="horizontal"),
+            fine_tune=3,
+            fine_tune_epochs=4,
+        ),
+        epochs=5,
+        batch=32,
+        optimizer=Adam(learning_rate=1e-3),
+        early_stopping=None,
+    ),
+    evaluation=EvaluateConfig(min={"accuracy": 0.82}, simple_rows=0),
+    description="Which fruit a photograph shows.",
+    tags=("example", "images"),
+)
