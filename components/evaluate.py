@@ -206,12 +206,14 @@ def _predictions(
     needed = [*task.needed(model.contract), *config.slices] or [*model.contract.features][:1]
     columns = list(dict.fromkeys(needed))
     stride = max(1, examples.rows(config.split) // ROWS[1])
-    frames, parts, some = [], [], []
+    frames, parts, some, places, count = [], [], [], [], 0
     for file in examples.files(config.split):
         for frame in encoder.frames([file], piece_rows(transform)):
             parts.append(outputs(run, encoder.encode(frame)))
             frames.append(frame.select(columns))
             some.append(frame[::stride])
+            places.append(np.arange(count, count + frame.height)[::stride])
+            count += frame.height
 
     def ask(rows: "pl.DataFrame") -> "Answers":
         return answered(task, outputs(run, encoder.encode(rows)))
@@ -220,8 +222,10 @@ def _predictions(
     rows = pl.concat(some)
     told = {} if windows else explained(task, model.contract, rows, ask, config)
     settings = model.training.get("config", {}).get("model", {})
-    seen = {} if windows else looks(trained, transform, task, rows, ask, settings)
-    return pl.concat(frames), answered(task, np.concatenate(parts)), told, seen
+    answers = answered(task, np.concatenate(parts))
+    of_rows = {name: values[np.concatenate(places)] for name, values in answers.items()} if not windows else {}
+    seen = {} if windows else looks(trained, transform, task, rows, of_rows, settings)
+    return pl.concat(frames), answers, told, seen
 
 
 def _simple(model: Model, task: "Task", examples: CheckedExamples, config: EvaluateConfig) -> "Mapping[str, Answers]":

@@ -30,10 +30,8 @@ def finetune(
     """
     if not isinstance(config.model, Transfer):
         raise ConfigError(
-            f"the step finetune with model {config.model.kind or type(config.model).__name__}",
+            f"the step finetune with model {config.model.kind}",
             'model {"kind": "transfer", "base": "own"}',
             "use that, or the step train",
         )
-    return train(
-        config.model_copy(update={"model": config.model.handed(base)}), examples, transform, out, context
-    )
+    return train(config.model_copy(update={"model": config.model.handed(base)}), examples, transform, out, context)

@@ -17,6 +17,7 @@ from kilnworks.components.modeling.transfer import Transfer
 from kilnworks.components.sources import AsGiven, ParquetSource
 from kilnworks.components.train import TrainConfig
 from kilnworks.pipelines.core.chains import ROOT, supervised
+from kilnworks.schemas.code import Bytes
 from kilnworks.schemas.contract import load_contract
 
 GROCERIES = supervised(
@@ -28,14 +29,15 @@ GROCERIES = supervised(
     ),
     TrainConfig(
         model=Transfer(
-            weights=str(ROOT / "data/mobilenet_v2.pth"),
-            augmentation=Augmentation(flip="horizontal"),
+            weights=Bytes(path=str(ROOT / "data/mobilenet_v2.pth")),
+            augmentation=Augmentation(flip="horizontal", rate=0.5),
             fine_tune=3,
             fine_tune_epochs=4,
         ),
-        epochs=5,
+        epochs=8,
         batch=32,
-        optimizer=Adam(learning_rate=1e-3),
+        optimizer=Adam(learning_rate=2e-3),
+        label_smoothing=0.1,
         early_stopping=None,
     ),
     evaluation=EvaluateConfig(min={"accuracy": 0.82}, simple_rows=0),

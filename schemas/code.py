@@ -68,7 +68,11 @@ class Bytes(Config):
         raise ConfigError(
             f"no file {self.path}",
             f"a file in the current folder or in the project folder {project_root()}",
-            f"run: {command}" if command else f"did you mean {written.with_name(near[0])}?" if near else "check the path",
+            f"run: {command}"
+            if command
+            else f"did you mean {written.with_name(near[0])}?"
+            if near
+            else "check the path",
         )
 
     def identity(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,7 +37,7 @@ def looks(
     transform: FeatureTransform,
     task: Task,
     rows: pl.DataFrame,
-    ask: Callable[[pl.DataFrame], Answers],
+    answers: Answers,
     settings: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Content of ``looks.json``; empty for a model of anything but images, or of images that must not be shown.
@@ -47,7 +47,7 @@ def looks(
         transform: in front of it.
         task: of the model.
         rows: some that were judged, with features and label.
-        ask: from raw rows to judged answers.
+        answers: the judged answers to them, [rows, ...].
         settings: of the architecture, as plain values; of ``augmentation``, where it has one, a sheet is drawn.
     """
     images = [t.name for t in transform.encoded if t.kind == IMAGE]
@@ -57,21 +57,22 @@ def looks(
     found: dict[str, Any] = {"image": name}
     if isinstance(settings.get("augmentation"), Mapping):
         augmentation = Augmentation.model_validate(settings["augmentation"])
-        found["changes"] = sheet(augmentation, _unit(transform.contract, name, rows[:: _every(rows, CHANGED)][:CHANGED]))
-    heat = _heat(model, transform, task, name, rows, ask)
+        found["changes"] = sheet(
+            augmentation, _unit(transform.contract, name, rows[:: _every(rows, CHANGED)][:CHANGED])
+        )
+    heat = _heat(model, transform, task, name, rows, answers)
     return {**found, **({"heat": heat} if heat else {})}
 
 
 def _heat(
-    model: Any, transform: FeatureTransform, task: Task, name: str, rows: pl.DataFrame, ask: Callable[..., Answers]
+    model: Any, transform: FeatureTransform, task: Task, name: str, rows: pl.DataFrame, answers: Answers
 ) -> list[dict[str, Any]]:
     from kilnworks.components.modeling.images.gradcam import grad_cam
 
     if not task.class_texts:
         return []
     truth, bad = task.judged_by(rows)
-    rows, truth = rows.filter(~bad), truth[~bad]
-    probabilities = np.asarray(ask(rows)["probabilities"])
+    rows, truth, probabilities = rows.filter(~bad), truth[~bad], np.asarray(answers["probabilities"])[~bad]
     said = probabilities.argmax(axis=1)
     if truth.ndim > 1:
         right = truth[np.arange(len(said)), said] > 0

@@ -48,5 +48,5 @@ def mixing(augmentation: Augmentation, model: Any) -> Any:
     from kilnworks.components.modeling.images.mixing import Mixing
 
     images = [tensor.name for tensor in model.inputs if len(tensor.shape) == 4]
-    options = {"images": images, "mix": augmentation.mixup, "cut": augmentation.cutmix}
-    return Mixing(model.input, model.output, name=model.name, **options)
+    mix, cut = augmentation.mixup, augmentation.cutmix
+    return Mixing(model.input, model.output, name=model.name, images=images, mix=mix, cut=cut)

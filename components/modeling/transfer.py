@@ -45,7 +45,7 @@ BASE = "base"
 
 
 class Transfer(Towers):
-    """Transfer learning (Yosinski et al. 2014): for photographs of which there are hundreds, not hundreds of thousands."""
+    """Transfer learning (Yosinski et al. 2014): for photographs of which there are hundreds and not millions."""
 
     kind: Literal["transfer"] = "transfer"
     base: BaseName = "mobilenet_v2"
@@ -55,9 +55,9 @@ class Transfer(Towers):
     wrote without the head, for ``mobilenet_v2`` also a ``.pth`` of torchvision, for ``own`` a ``.keras``. None only
     for ``own`` in the step ``finetune``, which hands a model in."""
     scaling: Scaling | None = None
-    """What the base takes, of pixels from 0 to 1: those (``unit``), -1 to 1 (``signed``), by mean and spread of ImageNet
-    (``torch``), blue, green, red without means (``caffe``), 0 to 255 (``pixels``). None: what is known of the base;
-    ``unit`` for a ``.keras`` of one's own."""
+    """What the base takes, of pixels from 0 to 1: those (``unit``), -1 to 1 (``signed``), by mean and spread of
+    ImageNet (``torch``), blue, green, red without means (``caffe``), 0 to 255 (``pixels``). None: what is known of the
+    base; ``unit`` for a ``.keras`` of one's own."""
     pooling: Literal["average", "max"] = "average"
     """How the last map becomes a vector."""
     units: tuple[Annotated[int, Field(ge=1)], ...] = ()
@@ -71,7 +71,7 @@ class Transfer(Towers):
     paper of the base calls so; of a network of one's own, each convolution."""
     fine_tune_epochs: int | None = Field(default=None, ge=1)
     """Epochs of the second phase; None for as many as the first has."""
-    fine_tune_rate: float = Field(default=0.1, gt=0, le=1)
+    fine_tune_rate: float = Field(default=0.02, gt=0, le=1)
     """What the learning rate is multiplied by in the second phase."""
 
     _given: Path | None = PrivateAttr(default=None)
@@ -208,7 +208,7 @@ class Transfer(Towers):
         from kilnworks.components.modeling.images.blocks import freeze
 
         if self.base != "own":
-            base = load_base(self.base, self._file, (*image.shape[:2], 3))
+            base = load_base(self.base, self._file, (image.shape[0], image.shape[1], 3))
         else:
             file = self._given or self._file
             if file is None:

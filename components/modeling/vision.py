@@ -20,6 +20,8 @@ from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.schemas.errors import ConfigError
 
+__all__ = ["Augmentation", "Vision"]
+
 
 class Vision(Towers):
     """A residual network of the size that small sets of small images can teach (He et al. 2016)."""

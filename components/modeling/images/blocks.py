@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 NAMED = re.compile(r"^(block_?\d+[a-z]?|conv\d+_block\d+|expanded_conv(?:_\d+)?|features_\d+)(?=_)")
-"""How layers of a block are called in ``keras.applications`` and, for torch's weights, here: ``block_16_expand``,
-``block5_conv1``, ``block7a_se_reduce``, ``conv5_block3_2_conv``, ``expanded_conv_10_project``, ``features_17_conv_2``."""
+"""How layers of a block are called in ``keras.applications`` and, for torch's weights, here:
+``block_16_expand``, ``block5_conv1``, ``block7a_se_reduce``, ``conv5_block3_2_conv``, ``expanded_conv_10_project``,
+``features_17_conv_2``."""
 
 
 def layers_of(model: Any) -> Iterator[Any]:
@@ -57,4 +58,3 @@ def thaw(model: Any, count: int) -> None:
     for block in blocks(model)[-count:] if count else []:
         for layer in block:
             layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
-

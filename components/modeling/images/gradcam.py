@@ -41,7 +41,9 @@ def grad_cam(model: Any, images: Mapping[str, np.ndarray], classes: np.ndarray) 
     others = [given[tensor.name] for tensor in beside]
     with tf.GradientTape() as tape:
         tape.watch(seen)
-        logits = tf.matmul(tf.cast(behind([seen, *others], training=False), tf.float32), tf.cast(last.kernel, tf.float32))
+        logits = tf.matmul(
+            tf.cast(behind([seen, *others], training=False), tf.float32), tf.cast(last.kernel, tf.float32)
+        )
         chosen = _of_class(logits, classes)
     slope = tape.gradient(chosen, seen)
     weights = tf.reduce_mean(tf.cast(slope, tf.float32), axis=(1, 2), keepdims=True)

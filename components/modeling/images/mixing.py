@@ -59,7 +59,7 @@ class Mixing(keras.Model):
     def __init__(
         self, *args: Any, images: Collection[str] = (), mix: float = 0.0, cut: float = 0.0, **kwargs: Any
     ) -> None:
-        """``images``: names of the inputs that are mixed; ``mix``, ``cut``: parameters of the two Betas, 0 for never."""
+        """``images``: names of the inputs that are mixed; ``mix``, ``cut``: parameters of the Betas, 0 for never."""
         super().__init__(*args, **kwargs)
         self.images, self.mix, self.cut = tuple(images), mix, cut
         self.random = keras.random.SeedGenerator()
@@ -122,4 +122,3 @@ class Mixing(keras.Model):
             corner = ops.cast(ops.floor(place * (sides + 1 - ops.cast(size, "float32"))), "int32")
             mixed[name], left = cutmix(x[name], order, corner, size)
         return mixed, left
-

@@ -1,7 +1,7 @@
 """The tensors of a torch checkpoint (``.pth``, ``.pt``), read without torch.
 
-Both layouts of ``torch.save``: the ZIP archive of today, and the pickles in a row of before torch 1.6. A checkpoint is a
-pickle, and a pickle calls whatever it names: here it may name the types of storages, the function that puts a tensor
+Both layouts of ``torch.save``: the ZIP archive of today, and the pickles in a row of before torch 1.6. A checkpoint is
+a pickle, and a pickle calls whatever it names: here it may name the types of storages, the function that puts a tensor
 together and the ordered dict, and nothing else. What those say is checked against the bytes that are there.
 """
 
@@ -65,7 +65,10 @@ class TensorView(NamedTuple):
 
     def array(self) -> np.ndarray:
         """The numbers, in C order. Raises ``ValueError`` where they lie outside of the storage."""
-        values, last = self.storage.values, self.offset + sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True))
+        values, last = (
+            self.storage.values,
+            self.offset + sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True)),
+        )
         if values is None:
             raise ValueError("a tensor without its numbers")
         if 0 in self.shape:
@@ -142,7 +145,8 @@ def _pickles(path: Path) -> Any:
         found = reader.load()
         for key in _Reader(file).load():
             storage = reader.storages[key]
-            count = int.from_bytes(file.read(8), "little", signed=True)
+            head = file.read(8)
+            count = int.from_bytes(head, "little", signed=True) if len(head) == 8 else -1
             content = file.read(storage.count * storage.dtype.itemsize)
             if count != storage.count or len(content) != storage.count * storage.dtype.itemsize:
                 raise ValueError(f"{len(content):,} of {storage.count * storage.dtype.itemsize:,} bytes of {key!r}")
