@@ -194,9 +194,9 @@ def _predictions(
 
     from kilnworks.components.features.transform import FeatureTransform
     from kilnworks.components.learning.explained import ROWS, explained
-    from kilnworks.components.learning.looking import looks
     from kilnworks.components.learning.predict import answered, forward, outputs, piece_rows
     from kilnworks.components.learning.windows import encoder_of
+    from kilnworks.components.modeling.images.looking import looks
     from kilnworks.components.modeling.kept import load_trained
 
     transform = FeatureTransform.load(model.transform)

@@ -13,7 +13,7 @@ from kilnworks.components.evaluate import EvaluateConfig
 from kilnworks.components.ingest import IngestConfig
 from kilnworks.components.learning.optimizers import Adam
 from kilnworks.components.modeling.images.augmentation import Augmentation
-from kilnworks.components.modeling.transfer import Transfer
+from kilnworks.components.modeling.images.transfer import Transfer
 from kilnworks.components.sources import AsGiven, ParquetSource
 from kilnworks.components.train import TrainConfig
 from kilnworks.pipelines.core.chains import ROOT, supervised
@@ -30,9 +30,9 @@ GROCERIES = supervised(
     TrainConfig(
         model=Transfer(
             weights=Bytes(path=str(ROOT / "data/mobilenet_v2.pth")),
-            augmentation=Augmentation(flip="horizontal", rate=0.5),
+            augmentation=Augmentation(flip="horizontal", shift=0, rotation=0, zoom=0, contrast=0),
             fine_tune=3,
-            fine_tune_epochs=4,
+            fine_tune_epochs=6,
         ),
         epochs=8,
         batch=32,

@@ -11,11 +11,11 @@ from kilnworks.components.modeling.clusters import Clusters
 from kilnworks.components.modeling.cnn import Cnn
 from kilnworks.components.modeling.custom import CustomModel
 from kilnworks.components.modeling.forecast import Forecast
+from kilnworks.components.modeling.images.transfer import Transfer
 from kilnworks.components.modeling.mlp import Mlp
 from kilnworks.components.modeling.skipgram import SkipGram
 from kilnworks.components.modeling.tabular import Tabular
 from kilnworks.components.modeling.text import Text
-from kilnworks.components.modeling.transfer import Transfer
 from kilnworks.components.modeling.vision import Vision
 from kilnworks.schemas.config import accept_any
 

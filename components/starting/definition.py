@@ -127,7 +127,7 @@ def _home(name: str) -> str:
         "Tabular": "kilnworks.components.modeling.tabular",
         "Augmentation": "kilnworks.components.modeling.images.augmentation",
         "Bytes": "kilnworks.schemas.code",
-        "Transfer": "kilnworks.components.modeling.transfer",
+        "Transfer": "kilnworks.components.modeling.images.transfer",
         "Vision": "kilnworks.components.modeling.vision",
     }[name]
 

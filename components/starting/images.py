@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
-from kilnworks.components.modeling.transfer import Transfer
+from kilnworks.components.modeling.images.transfer import Transfer
 from kilnworks.components.modeling.vision import Vision
 from kilnworks.components.sources import ImageFolderSource, ImageListSource
 from kilnworks.components.sources.files.folder import files_below, folders_in

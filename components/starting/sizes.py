@@ -7,8 +7,8 @@ from typing import Any
 from kilnworks.components.learning.optimizers import Adam, AdamW, Schedule
 from kilnworks.components.learning.settings import EarlyStopping, FitSettings
 from kilnworks.components.modeling.images.augmentation import Augmentation
+from kilnworks.components.modeling.images.transfer import Transfer
 from kilnworks.components.modeling.tabular import Tabular
-from kilnworks.components.modeling.transfer import Transfer
 from kilnworks.components.modeling.vision import Vision
 from kilnworks.schemas.code import Bytes
 

@@ -7,10 +7,9 @@ from typing import Any
 from kilnworks.components.deploy import DeployConfig, deploy
 from kilnworks.components.evaluate import EvaluateConfig, evaluate
 from kilnworks.components.export import ExportConfig, export
-from kilnworks.components.finetune import finetune
 from kilnworks.components.ingest import IngestConfig, ingest
 from kilnworks.components.preprocess import PreprocessConfig, preprocess
-from kilnworks.components.train import TrainConfig, train
+from kilnworks.components.train import TrainConfig, finetune, train
 from kilnworks.components.validate import ValidateConfig, validate
 from kilnworks.pipelines.core.graph import Champion, Latest, Pipeline, Step
 

@@ -22,7 +22,7 @@ from kilnworks.components.evaluate import EvaluateConfig
 from kilnworks.components.ingest import IngestConfig
 from kilnworks.components.learning.optimizers import Adam
 from kilnworks.components.modeling.images.augmentation import Augmentation
-from kilnworks.components.modeling.transfer import Transfer
+from kilnworks.components.modeling.images.transfer import Transfer
 from kilnworks.components.sources import ImageFolderSource
 from kilnworks.components.train import TrainConfig
 from kilnworks.pipelines.core.chains import supervised

@@ -7,12 +7,11 @@ import pytest
 from pydantic import ValidationError
 
 from kilnworks.components.features.encoded import EncodedTensor
-from kilnworks.components.finetune import finetune
 from kilnworks.components.learning.optimizers import Adam
 from kilnworks.components.learning.predict import predict
+from kilnworks.components.modeling.images.transfer import Transfer
 from kilnworks.components.modeling.kept import load_trained
-from kilnworks.components.modeling.transfer import Transfer
-from kilnworks.components.train import TrainConfig
+from kilnworks.components.train import TrainConfig, finetune
 from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.errors import ConfigError
 from tests.components.learning.training_examples import context, digits, prepared, trained
