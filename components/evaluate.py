@@ -81,7 +81,9 @@ def evaluate(config: EvaluateConfig, model: Model, examples: CheckedExamples, ou
     """
     task = task_of(model)
     _check(config, model.contract, task, examples)
-    frame, answers, told = _predictions(model, task, examples, config)
+    frame, answers, told, seen = _predictions(model, task, examples, config)
+    if seen:
+        write_json(out / "looks.json", seen)
     inputs = {"model": fingerprint_of(model), "examples": fingerprint_of(examples)}
     known = {k: v for k, v in inputs.items() if v}
     others = partial(task.beside, partial(_encoded, model, task, examples), split=config.split)
@@ -185,8 +187,8 @@ def _check(config: EvaluateConfig, contract: Contract, task: "Task", examples: C
 
 def _predictions(
     model: Model, task: "Task", examples: CheckedExamples, config: EvaluateConfig
-) -> tuple["pl.DataFrame", "Answers", dict[str, Any]]:
-    """The columns of the split to judge and slice by, the model's answers, and what it leans on."""
+) -> tuple["pl.DataFrame", "Answers", dict[str, Any], dict[str, Any]]:
+    """The columns of the split to judge and slice by, the model's answers, what it leans on, and where it looks."""
     import numpy as np
     import polars as pl
 
@@ -194,27 +196,36 @@ def _predictions(
     from kilnworks.components.learning.explained import ROWS, explained
     from kilnworks.components.learning.predict import answered, forward, outputs, piece_rows
     from kilnworks.components.learning.windows import encoder_of
+    from kilnworks.components.modeling.images.looking import looks
     from kilnworks.components.modeling.kept import load_trained
 
     transform = FeatureTransform.load(model.transform)
     encoder = encoder_of(transform, type(task), examples)
-    run = forward(load_trained(model), transform)
+    trained = load_trained(model)
+    run = forward(trained, transform)
     needed = [*task.needed(model.contract), *config.slices] or [*model.contract.features][:1]
     columns = list(dict.fromkeys(needed))
     stride = max(1, examples.rows(config.split) // ROWS[1])
-    frames, parts, some = [], [], []
+    frames, parts, some, places, count = [], [], [], [], 0
     for file in examples.files(config.split):
         for frame in encoder.frames([file], piece_rows(transform)):
             parts.append(outputs(run, encoder.encode(frame)))
             frames.append(frame.select(columns))
             some.append(frame[::stride])
+            places.append(np.arange(count, count + frame.height)[::stride])
+            count += frame.height
 
     def ask(rows: "pl.DataFrame") -> "Answers":
         return answered(task, outputs(run, encoder.encode(rows)))
 
     windows = model.contract.series is not None
-    told = {} if windows else explained(task, model.contract, pl.concat(some), ask, config)
-    return pl.concat(frames), answered(task, np.concatenate(parts)), told
+    rows = pl.concat(some)
+    told = {} if windows else explained(task, model.contract, rows, ask, config)
+    settings = model.training.get("config", {}).get("model", {})
+    answers = answered(task, np.concatenate(parts))
+    of_rows = {name: values[np.concatenate(places)] for name, values in answers.items()} if not windows else {}
+    seen = {} if windows else looks(trained, transform, task, rows, of_rows, settings)
+    return pl.concat(frames), answers, told, seen
 
 
 def _simple(model: Model, task: "Task", examples: CheckedExamples, config: EvaluateConfig) -> "Mapping[str, Answers]":

@@ -1,4 +1,4 @@
-"""Train: checked examples and a fitted transform in, the best model out.
+"""Train and finetune: checked examples and a fitted transform in, the best model out.
 
 ``model.keras`` takes encoded tensors by name and gives ``probability`` [N, 1], ``probabilities`` [N, K] or ``value``
 [N, 1]. Beside it: ``transform/`` (hard links), ``training.json`` (settings, devices, best epoch,
@@ -13,10 +13,12 @@ from shutil import copytree, ignore_patterns
 
 from kilnworks.components.learning.settings import FitSettings
 from kilnworks.components.modeling.architectures import AnyModel
+from kilnworks.components.modeling.images.transfer import Transfer
 from kilnworks.components.modeling.mlp import Mlp
 from kilnworks.schemas.artifacts import CheckedExamples, Model, Transform
 from kilnworks.schemas.code import unseen_in
 from kilnworks.schemas.context import RunContext
+from kilnworks.schemas.errors import ConfigError
 from kilnworks.schemas.files import link_or_copy, write_json
 
 LOG = logging.getLogger("kilnworks.data")
@@ -55,3 +57,26 @@ def train(
         used.save(out / "transform")
     write_json(out / "training.json", made)
     return Model(out)
+
+
+def finetune(
+    config: TrainConfig, examples: CheckedExamples, transform: Transform, base: Model, out: Path, context: RunContext
+) -> Model:
+    """Train a head, and perhaps the last blocks, on top of the layers of a trained model; otherwise as ``train``.
+
+    ::
+
+        Step("model", finetune, TrainConfig(model=Transfer(base="own")),
+             {"examples": "checked", "transform": "transform", "base": Champion("digits", "model")})
+
+    Raises:
+        ConfigError: the architecture is not ``transfer`` with base ``own``, or ``base`` takes other images.
+        DataInvalid, TrainingDiverged: as ``train``.
+    """
+    if not isinstance(config.model, Transfer):
+        raise ConfigError(
+            f"the step finetune with model {config.model.kind}",
+            'model {"kind": "transfer", "base": "own"}',
+            "use that, or the step train",
+        )
+    return train(config.model_copy(update={"model": config.model.handed(base)}), examples, transform, out, context)

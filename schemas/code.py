@@ -31,7 +31,7 @@ from kilnworks.schemas.closure.source_code import source_code
 from kilnworks.schemas.closure.unseen import unseen
 from kilnworks.schemas.config import Config
 from kilnworks.schemas.errors import ConfigError
-from kilnworks.schemas.places import project_root
+from kilnworks.schemas.places import fetched_by, project_root
 from kilnworks.schemas.words import listed
 
 PATH = re.compile(r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*\Z")
@@ -64,10 +64,15 @@ class Bytes(Config):
         folder = (project_root() / written).parent
         names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
         near = difflib.get_close_matches(written.name, names, n=1, cutoff=0.5)
+        command = fetched_by(written)
         raise ConfigError(
             f"no file {self.path}",
             f"a file in the current folder or in the project folder {project_root()}",
-            f"did you mean {written.with_name(near[0])}?" if near else "check the path",
+            f"run: {command}"
+            if command
+            else f"did you mean {written.with_name(near[0])}?"
+            if near
+            else "check the path",
         )
 
     def identity(self) -> dict[str, Any]:

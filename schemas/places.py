@@ -13,8 +13,16 @@ CLONE = _PACKAGES if (_PACKAGES / "kilnworks" / "schemas").is_symlink() else Non
 """Root of the repository, where the code runs from a clone of it; None where it is installed."""
 OWN_FOLDERS = (_PACKAGES,) if CLONE is None else tuple(CLONE / name for name in ("kilnworks", *ROOMS))
 """Folders of our own code; links are followed."""
+FETCHED = {"groceries.parquet": "data/make_groceries.py", "mobilenet_v2.pth": "data/make_groceries.py"}
+"""Files of examples that are too large to travel with the code, and the script that fetches each."""
 FOLDERS = ("pipelines", "schemas/contracts")
 """Folders that make a folder a project: its definitions, and its contracts."""
+
+
+def fetched_by(path: Path) -> str:
+    """The command that fetches a file of an example that is not there; empty for any other file."""
+    script = FETCHED.get(path.name)
+    return f"python {path.parent.parent / script}" if script and path.parent.name == "data" else ""
 
 
 def project_root() -> Path:

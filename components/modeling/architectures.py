@@ -12,6 +12,7 @@ from kilnworks.components.modeling.cnn import Cnn
 from kilnworks.components.modeling.custom import CustomModel
 from kilnworks.components.modeling.forecast import Forecast
 from kilnworks.components.modeling.generative.boltzmann import Dbn, Rbm
+from kilnworks.components.modeling.images.transfer import Transfer
 from kilnworks.components.modeling.mlp import Mlp
 from kilnworks.components.modeling.skipgram import SkipGram
 from kilnworks.components.modeling.tabular import Tabular
@@ -20,7 +21,20 @@ from kilnworks.components.modeling.vision import Vision
 from kilnworks.schemas.config import accept_any
 
 AnyModel = Annotated[
-    Mlp | Cnn | Tabular | Vision | Bag | Text | SkipGram | Autoencoder | Clusters | Forecast | Rbm | Dbn | CustomModel,
+    Mlp
+    | Cnn
+    | Tabular
+    | Vision
+    | Transfer
+    | Bag
+    | Text
+    | SkipGram
+    | Autoencoder
+    | Clusters
+    | Forecast
+    | Rbm
+    | Dbn
+    | CustomModel,
     Field(discriminator="kind"),
     SerializeAsAny(),
     accept_any(Architecture),

@@ -8,6 +8,7 @@ from typing import Any
 
 from kilnworks.components.features.encoded import EncodedTensor
 from kilnworks.components.modeling.base import Architecture
+from kilnworks.components.modeling.images.augmentation import Augmentation
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.schemas.errors import ConfigError
 
@@ -38,3 +39,14 @@ class Towers(Architecture):
     @abstractmethod
     def tower(self, image: EncodedTensor, x: Any, names: LayerNames) -> Any:
         """One image [N, H, W, C] as a vector [N, F]."""
+
+
+def mixing(augmentation: Augmentation, model: Any) -> Any:
+    """What trains the layers of ``model`` on mixed images; None where nothing is mixed."""
+    if not augmentation.mixes:
+        return None
+    from kilnworks.components.modeling.images.mixing import Mixing
+
+    images = [tensor.name for tensor in model.inputs if len(tensor.shape) == 4]
+    mix, cut = augmentation.mixup, augmentation.cutmix
+    return Mixing(model.input, model.output, name=model.name, images=images, mix=mix, cut=cut)

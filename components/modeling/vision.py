@@ -14,28 +14,14 @@ from pydantic import Field
 
 from kilnworks.components.features.encoded import EncodedTensor
 from kilnworks.components.modeling.base import DROPOUTS, Initializer, Normalization, scope_name
-from kilnworks.components.modeling.towers import Towers
+from kilnworks.components.modeling.images.augmentation import Augmentation
+from kilnworks.components.modeling.towers import Towers, mixing
+from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.layer_names import LayerNames
-from kilnworks.schemas.config import Config
 from kilnworks.schemas.errors import ConfigError
 from kilnworks.schemas.search import Choice, Dimension
 
-
-class Augmentation(Config):
-    """Random changes that leave the class of an image as it is; each image gets others in every epoch."""
-
-    flip: Literal["none", "horizontal", "vertical", "horizontal_and_vertical"] = "none"
-    """Axes along which an image may be mirrored."""
-    shift: float = Field(default=0.1, ge=0, lt=1)
-    """Largest shift in each direction, as a share of the side."""
-    rotation: float = Field(default=10.0, ge=0, le=180)
-    """Largest turn in either direction, in degrees."""
-    zoom: float = Field(default=0.1, ge=0, lt=1)
-    """Largest change of the size, as a share of it."""
-    contrast: float = Field(default=0.2, ge=0, lt=1)
-    """Largest change of the contrast, as a share of it."""
-    rate: float = Field(default=0.7, ge=0, le=1)
-    """Share of images that are changed in an epoch, 0 to 1; the others stay as they are."""
+__all__ = ["Augmentation", "Vision"]
 
 
 class Vision(Towers):
@@ -49,6 +35,11 @@ class Vision(Towers):
     filters: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(32, 64, 128), min_length=1)
     """Channels of each block, in order; each block but the first halves the side."""
     augmentation: Augmentation = Augmentation()
+    """How images are changed while it trains."""
+
+    def training(self, model: Any, task: Task) -> Any:
+        """See ``Architecture.training``; with mixup or cutmix, what mixes images."""
+        return mixing(self.augmentation, model) or super().training(model, task)
 
     space: ClassVar[Mapping[str, Dimension]] = {
         "filters": Choice(values=((16, 32, 64), (32, 64, 128))),
@@ -79,39 +70,11 @@ class Vision(Towers):
                 "set fewer filters, or a larger size in the preprocessing",
             )
         tag = scope_name(image.name)
-        x = self._augmented(x, tag, names)
+        x = self.augmentation.changed(x, tag, names)
         x = self._convolved(x, self.filters[0], 3, 1, f"{tag}_stem", names)
         for block, filters in enumerate(self.filters):
             x = self._block(x, filters, 1 if block == 0 else 2, f"{tag}_{block + 1}", names)
         return keras.layers.GlobalAveragePooling2D(name=names(f"vector_{tag}"))(x)
-
-    def _augmented(self, x: Any, tag: str, names: LayerNames) -> Any:
-        """Images of which some are changed in training, and none outside of it."""
-        from kilnworks.components.modeling.sometimes import Sometimes
-
-        changed = x
-        for layer in self._augmenting(tag, names):
-            changed = layer(changed)
-        if changed is x:
-            return x
-        return Sometimes(self.augmentation.rate, name=names(f"augmented_{tag}"))((x, changed))
-
-    def _augmenting(self, tag: str, names: LayerNames) -> list[Any]:
-        """Layers that do nothing outside of training."""
-        from keras import layers
-
-        a, chosen = self.augmentation, []
-        if a.flip != "none":
-            chosen.append(layers.RandomFlip(a.flip, name=names(f"flip_{tag}")))
-        if a.shift:
-            chosen.append(layers.RandomTranslation(a.shift, a.shift, "nearest", name=names(f"shift_{tag}")))
-        if a.rotation:
-            chosen.append(layers.RandomRotation(a.rotation / 360, "nearest", name=names(f"rotation_{tag}")))
-        if a.zoom:
-            chosen.append(layers.RandomZoom(a.zoom, fill_mode="nearest", name=names(f"zoom_{tag}")))
-        if a.contrast:
-            chosen.append(layers.RandomContrast(a.contrast, value_range=(0, 1), name=names(f"contrast_{tag}")))
-        return chosen
 
     def _block(self, x: Any, filters: int, stride: int, tag: str, names: LayerNames) -> Any:
         """Two convolutions and a way around them."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from kilnworks.components.sources.files.folder import Folder, files_below, why_not
 from kilnworks.components.sources.files.notes import say
 from kilnworks.schemas.errors import DataUnreadable
+from kilnworks.schemas.places import fetched_by
 
 SHOWN = 5
 """Most files that a message names."""
@@ -92,4 +93,6 @@ def missing_file(path: Path) -> DataUnreadable:
     wanted_name = path.relative_to(folder).parts[0] if path.is_relative_to(folder) and path != folder else path.name
     like = difflib.get_close_matches(wanted_name, names, n=1, cutoff=0.5)
     fix = f"did you mean {folder / like[0]}?" if like else f"check the path (relative ones count from {Path.cwd()})"
+    command = fetched_by(path)
+    fix = f"run: {command}" if command else fix
     return DataUnreadable(f"no file or folder {path}", "a file or folder that exists", fix)

@@ -125,7 +125,9 @@ def _home(name: str) -> str:
         "PreprocessConfig": "kilnworks.components.preprocess",
         "Schedule": "kilnworks.components.learning.optimizers",
         "Tabular": "kilnworks.components.modeling.tabular",
-        "Augmentation": "kilnworks.components.modeling.vision",
+        "Augmentation": "kilnworks.components.modeling.images.augmentation",
+        "Bytes": "kilnworks.schemas.code",
+        "Transfer": "kilnworks.components.modeling.images.transfer",
         "Vision": "kilnworks.components.modeling.vision",
     }[name]
 

@@ -10,6 +10,8 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
+from kilnworks.components.modeling.images.transfer import Transfer
+from kilnworks.components.modeling.vision import Vision
 from kilnworks.components.sources import ImageFolderSource, ImageListSource
 from kilnworks.components.sources.files.folder import files_below, folders_in
 from kilnworks.components.sources.files.table import read_texts
@@ -23,7 +25,8 @@ from kilnworks.components.starting.label import NAMES
 from kilnworks.components.starting.moments.times import shares
 from kilnworks.components.starting.open_data import Kind
 from kilnworks.components.starting.recipe import Decision, Recipe
-from kilnworks.components.starting.sizes import vision
+from kilnworks.components.starting.sizes import transfer, vision
+from kilnworks.components.starting.weights import FEWEST, PHOTOGRAPH, hint, weights_at_hand
 from kilnworks.schemas.config import Config
 from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.errors import ConfigError, DataUnreadable, KilnworksError, UnknownName
@@ -86,16 +89,24 @@ def start_with_images(name: str, data: str, *, label: str | None = None) -> Reci
         raise ConfigError(f"one class, {listed(classes) or 'none'}", "at least two", "add images of others")
     facts, coloured, thumbs, chosen = _sample(pictures.files)
     sizes = [(one.height, one.width) for one in facts]
-    shape = (*side(sizes), 3 if coloured else 1)
+    photographs = coloured and float(np.median(sizes)) >= PHOTOGRAPH
+    weights = weights_at_hand() if photographs else None
+    shape = (*side(sizes, 160 if weights else 64), 3 if coloured else 1)
     flips = told_from_mirror(thumbs, np.array(pictures.labels)[chosen]) < MIRRORED
     contract = _contract(name, pictures, classes, shape, facts)
-    model, training = vision(len(pictures.files), shape, flips=flips)
+    count = len(pictures.files)
+    model: Transfer | Vision
+    model, training = transfer(weights, flips=flips) if weights else vision(count, shape, flips=flips)
     split, splitting = _split(pictures, len(classes))
     rarest = min(classes, key=pictures.labels.count)
     low, high = np.min(sizes, axis=0), np.max(sizes, axis=0)
     seen = f"found {low[0]} x {low[1]} to {high[0]} x {high[1]} pixels, {'' if coloured else 'not '}coloured"
     rare = f"rarest: {rarest}, {pictures.labels.count(rarest)} images"
-    blocks = f"blocks of {', '.join(map(str, model.filters))} channels, {training['epochs']} epochs"
+    if isinstance(model, Vision):
+        blocks = f"blocks of {', '.join(map(str, model.filters))} channels, {training['epochs']} epochs"
+        blocks += hint() if photographs and count <= FEWEST else ""
+    else:
+        blocks = f"MobileNetV2 that learned from ImageNet, then its last {model.fine_tune} blocks"
     shown = listed(classes, 6)
     decisions = (
         Decision("rows", f"{len(pictures.files):,} images"),
@@ -104,7 +115,7 @@ def start_with_images(name: str, data: str, *, label: str | None = None) -> Reci
         *(Decision("left out", c, "a column beside file and label") for c in pictures.others),
         splitting,
         Decision("augment", "shifts, turns, zoom, contrast" + (", flips" if flips else ""), _flip_words(flips)),
-        Decision("model", "vision", blocks),
+        Decision("model", model.kind, blocks),
     )
     return Recipe(contract, pictures.source, len(pictures.files), model, training, split, decisions=decisions)
 
@@ -190,13 +201,13 @@ def _sample(files: list[Path]) -> tuple[list[FileFacts], bool, np.ndarray, np.nd
     return found, colours >= USUAL * len(found), np.stack(thumbs), chosen
 
 
-def side(sizes: list[tuple[int, int]]) -> tuple[int, int]:
-    """Height and width that the model sees: the usual size up to 64 pixels, else 64 to the longer side's shape."""
+def side(sizes: list[tuple[int, int]], most: int = 64) -> tuple[int, int]:
+    """Height and width that the model sees: the usual size up to ``most`` pixels, else that for the longer side."""
     height, width = (int(np.median([s[i] for s in sizes])) for i in (0, 1))
     largest = max(height, width)
-    if largest <= 64 and sizes.count((height, width)) >= SAME * len(sizes):
+    if largest <= most and sizes.count((height, width)) >= SAME * len(sizes):
         return max(height, 8), max(width, 8)
-    scale = min(1.0, 64 / largest)
+    scale = min(1.0, most / largest)
     return max(16, 8 * round(height * scale / 8)), max(16, 8 * round(width * scale / 8))
 
 

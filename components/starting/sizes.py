@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from kilnworks.components.learning.optimizers import AdamW, Schedule
+from kilnworks.components.learning.optimizers import Adam, AdamW, Schedule
 from kilnworks.components.learning.settings import EarlyStopping, FitSettings
+from kilnworks.components.modeling.images.augmentation import Augmentation
+from kilnworks.components.modeling.images.transfer import Transfer
 from kilnworks.components.modeling.tabular import Tabular
-from kilnworks.components.modeling.vision import Augmentation, Vision
+from kilnworks.components.modeling.vision import Vision
+from kilnworks.schemas.code import Bytes
 
 LARGE = 8_000_000
 """Numbers of the training split (rows x columns) from which on half the members have to do."""
@@ -69,3 +72,16 @@ def vision(rows: int, shape: tuple[int, ...], *, flips: bool) -> tuple[Vision, d
         "early_stopping": None,
         "label_smoothing": 0.05,
     }
+
+
+def transfer(weights: Bytes, *, flips: bool) -> tuple[Transfer, dict[str, Any]]:
+    """Architecture, and settings of the training by field name, for photographs where weights are at hand.
+
+    Args:
+        weights: of torchvision's MobileNetV2.
+        flips: whether a mirrored image is as likely as the image.
+    """
+    augmentation = Augmentation(flip="horizontal" if flips else "none")
+    model = Transfer(weights=weights, augmentation=augmentation, fine_tune=3, fine_tune_epochs=4)
+    settings = {"epochs": 5, "batch": 32, "optimizer": Adam(learning_rate=2e-3), "early_stopping": None}
+    return model, {**settings, "label_smoothing": 0.1}

@@ -9,9 +9,9 @@ from kilnworks.components.evaluate import EvaluateConfig, evaluate
 from kilnworks.components.export import ExportConfig, export
 from kilnworks.components.ingest import IngestConfig, ingest
 from kilnworks.components.preprocess import PreprocessConfig, preprocess
-from kilnworks.components.train import TrainConfig, train
+from kilnworks.components.train import TrainConfig, finetune, train
 from kilnworks.components.validate import ValidateConfig, validate
-from kilnworks.pipelines.core.graph import Pipeline, Step
+from kilnworks.pipelines.core.graph import Champion, Latest, Pipeline, Step
 
 ROOT = Path(__file__).resolve().parents[2]
 """Root of the repository: where ``data/`` lies, and ``schemas/contracts/``."""
@@ -27,6 +27,7 @@ def supervised(
     evaluation: EvaluateConfig = EvaluateConfig(),
     servable: ExportConfig = ExportConfig(),
     deployment: DeployConfig = DeployConfig(),
+    base: Champion | Latest | None = None,
     more: Sequence[Step] = (),
     **operations: Any,
 ) -> Pipeline:
@@ -41,6 +42,7 @@ def supervised(
         evaluation: metrics and the gate.
         servable: signatures and the skew check.
         deployment: where versions are published, and how many are kept.
+        base: a trained model of images whose layers the model stands on, such as ``Champion("digits", "model")``.
         more: further steps, such as your own, fed by any of these.
         **operations: further fields of ``Pipeline``: description, schedule, tags, owner.
     """
@@ -50,7 +52,7 @@ def supervised(
             Step("examples", ingest, examples, retries=2),
             Step("checked", validate, validation, {"examples": "examples"}),
             Step("transform", preprocess, transform, {"examples": "checked"}),
-            Step("model", train, model, {"examples": "checked", "transform": "transform"}, retries=1),
+            _trained(model, base),
             Step("evaluation", evaluate, evaluation, {"model": "model", "examples": "checked"}),
             Step(
                 "servable",
@@ -63,3 +65,11 @@ def supervised(
         ),
         **operations,
     )
+
+
+def _trained(model: TrainConfig, base: Champion | Latest | None) -> Step:
+    """The step that makes the model."""
+    inputs: dict[str, Any] = {"examples": "checked", "transform": "transform"}
+    if base is None:
+        return Step("model", train, model, inputs, retries=1)
+    return Step("model", finetune, model, {**inputs, "base": base}, retries=1)

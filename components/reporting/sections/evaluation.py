@@ -7,6 +7,7 @@ from kilnworks.components.charts.plot import Plot
 from kilnworks.components.charts.scale import label, nice_domain
 from kilnworks.components.charts.terms import terms
 from kilnworks.components.reporting.reading import RunRecord
+from kilnworks.components.reporting.sections.looks import looks
 from kilnworks.components.reporting.sections.wording import metric_label, metric_meaning
 from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.choose import metric_named, task_named
@@ -34,6 +35,7 @@ def evaluation(run: RunRecord) -> dict[str, Any] | None:
         "gains": [_gain_row(name, metric, results) for name, metric in _gains(results)],
         "explained": _explained(as_dict(results.get("explained"))),
         "charts": [picture for _, picture in pictures(results)],
+        "looks": looks(run.find("looks.json")),
         "by_class": [_class_row(as_dict(c)) for c in as_list(results.get("by_class"))],
         "mistakes": [as_dict(m) for m in as_list(as_dict(results.get("confusion")).get("mistakes"))],
         "slices": [_slices(as_dict(s), results) for s in as_list(results.get("slices"))],

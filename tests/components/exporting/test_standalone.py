@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from kilnworks.components.features.raw import raw_arrays
 from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
 from kilnworks.components.modeling.custom import CustomModel
+from kilnworks.components.modeling.images.augmentation import Augmentation
 from kilnworks.components.modeling.mlp import Mlp
 from kilnworks.components.modeling.tabular import Tabular
-from kilnworks.components.modeling.vision import Augmentation, Vision
+from kilnworks.components.modeling.vision import Vision
 from kilnworks.components.tasks.choose import read_task
 from kilnworks.schemas.contract import Contract, Feature
 from tests.components.exporting import own_parts

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from kilnworks.components.sources import AsGiven, ImageFolderSource, ImageListSource
+from kilnworks.components.starting.definition import definition
 from kilnworks.components.starting.start import start
 from kilnworks.schemas.errors import ConfigError, DataUnreadable, UnknownName
 
@@ -104,3 +105,32 @@ def test_refused(tmp_path):
     (broken / "a" / "000.png").write_bytes(b"no image")
     with pytest.raises(DataUnreadable, match=r"000\.png"):
         start("x", str(broken))
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_photographs_stand_on_weights_that_a_project_has(tmp_path, monkeypatch, there: bool) -> None:
+    monkeypatch.setenv("KILNWORKS_ROOT", str(tmp_path))
+    random = np.random.default_rng(0)
+    for name in ("a", "b"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for i in range(30):
+            arrow(i % 2 == 0, random, (120, 200)).save(tmp_path / "data" / name / f"{i:03d}.png")
+    if there:
+        (tmp_path / "weights").mkdir()
+        (tmp_path / "weights/mobilenet_v2.pth").write_bytes(b"any")
+    recipe = start("arrows", str(tmp_path / "data"))
+    (model,) = (one for one in recipe.decisions if one.what == "model")
+    if not there:
+        assert model.choice == "vision" and "weights/mobilenet_v2.pth" in model.why
+        assert recipe.contract.features["image"].shape == (40, 64, 3)
+        return
+    assert (model.choice, recipe.model.fine_tune) == ("transfer", 3) and "ImageNet" in model.why
+    assert recipe.contract.features["image"].shape == (96, 160, 3)
+    text = definition("arrows", recipe, tmp_path, tmp_path / "schemas/contracts/arrows.yaml")
+    assert 'weights=Bytes(path=str(ROOT / "weights/mobilenet_v2.pth"))' in text
+    place = tmp_path / "pipelines/arrows.py"
+    code = next(line for line in text.splitlines() if "model=" in line).strip().rstrip(",").removeprefix("model=")
+    imports = "\n".join(line for line in text.splitlines() if line.startswith("from"))
+    made: dict = {"__file__": str(place)}
+    exec(f"{imports}\nROOT = Path(__file__).parents[1]\nmodel = {code}", made)
+    assert made["model"] == recipe.model

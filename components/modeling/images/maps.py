@@ -1,0 +1,27 @@
+"""The maps of a Keras model of images: what its convolutions hand on, before they become a vector."""
+
+from __future__ import annotations
+
+from typing import Any
+
+RANK = 4
+
+
+def maps_of(model: Any) -> list[Any]:
+    """Tensors [N, H, W, C] of the graph of a model that stand between two of its layers, or at its end, in order.
+
+    Those inside of models that it holds are not among them.
+    """
+    inputs = {id(tensor) for tensor in model.inputs}
+    taken = [tensor for layer in model.layers if not hasattr(layer, "layers") for tensor in _taken(layer)]
+    tensors = [*taken, *model.outputs]
+    return [t for t in tensors if len(getattr(t, "shape", ())) == RANK and id(t) not in inputs]
+
+
+def _taken(layer: Any) -> list[Any]:
+    """What a layer is called with; nothing for an input."""
+    try:
+        found = layer.input
+    except (AttributeError, ValueError):  # never called, or more than once
+        return []
+    return list(found) if isinstance(found, list | tuple) else [found]
