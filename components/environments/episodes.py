@@ -47,6 +47,7 @@ class World:
         self._id, self._env = environment.id, environment.make()
         self.first, self.actions = actions_of(self._env)
         self.dtypes = dtypes_of(self._env.observation_space)
+        self._last: Any = None
 
     @property
     def inside(self) -> Any:
@@ -55,7 +56,12 @@ class World:
 
     def reset(self, seed: int) -> dict[str, np.ndarray]:
         """Begin an episode; its observation by feature."""
-        return arrays_of(self._asked(lambda: self._env.reset(seed=seed))[0], self.dtypes)
+        self._last = self._asked(lambda: self._env.reset(seed=seed))[0]
+        return arrays_of(self._last, self.dtypes)
+
+    def holds(self) -> bool:
+        """Whether the last observation lies in the environment's own space."""
+        return bool(self._env.observation_space.contains(self._last))
 
     def step(self, action: int) -> tuple[dict[str, np.ndarray], float, bool, bool]:
         """Do the action of this number, from 0: observation by feature, reward, terminated, truncated.
@@ -66,6 +72,7 @@ class World:
         observation, reward, terminated, truncated, _ = self._asked(lambda: self._env.step(self.first + action))
         if not math.isfinite(reward):
             raise StepFailed(f"environment {self._id} gives reward {reward}", "a finite number", "mend its step()")
+        self._last = observation
         return arrays_of(observation, self.dtypes), float(reward), bool(terminated), bool(truncated)
 
     def _asked(self, work: Callable[[], Any]) -> Any:

@@ -10,6 +10,7 @@ from kilnworks.components.modeling.base import Architecture
 from kilnworks.components.modeling.clusters import Clusters
 from kilnworks.components.modeling.cnn import Cnn
 from kilnworks.components.modeling.custom import CustomModel
+from kilnworks.components.modeling.dqn import Dqn
 from kilnworks.components.modeling.forecast import Forecast
 from kilnworks.components.modeling.mlp import Mlp
 from kilnworks.components.modeling.skipgram import SkipGram
@@ -19,7 +20,7 @@ from kilnworks.components.modeling.vision import Vision
 from kilnworks.schemas.config import accept_any
 
 AnyModel = Annotated[
-    Mlp | Cnn | Tabular | Vision | Bag | Text | SkipGram | Autoencoder | Clusters | Forecast | CustomModel,
+    Mlp | Cnn | Tabular | Vision | Bag | Text | SkipGram | Autoencoder | Clusters | Forecast | Dqn | CustomModel,
     Field(discriminator="kind"),
     SerializeAsAny(),
     accept_any(Architecture),
