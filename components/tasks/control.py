@@ -102,11 +102,24 @@ class Control(Unlabelled):
         return self.model_copy(update={"environment": environment, "episodes": episodes, "discount": discount})
 
     @classmethod
-    def encode(cls, label: Label, series: pl.Series) -> np.ndarray:
-        """Zeros, float32 [rows]: nothing is learned from what was done."""
+    def learned(cls, contract: Contract, frame: pl.DataFrame) -> np.ndarray:
+        """Zeros, int32 [rows], whatever was done."""
         import numpy as np
 
-        return np.zeros(len(series), np.float32)
+        return np.zeros(frame.height, np.int32)
+
+    def target(self, label: np.ndarray) -> np.ndarray:
+        """Zeros, float32 [rows, 1]."""
+        import numpy as np
+
+        return label.astype(np.float32)[:, None]
+
+    @classmethod
+    def encode(cls, label: Label, series: pl.Series) -> np.ndarray:
+        """Zeros, int32 [rows]: nothing is learned from what was done."""
+        import numpy as np
+
+        return np.zeros(len(series), np.int32)
 
     # ---- training
 
