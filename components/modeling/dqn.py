@@ -144,7 +144,7 @@ class Dqn(Architecture):
         model, target = self.network(encoded, task), self.network(encoded, task)
         trained = QLearning(
             model, target, double=self.double, target_every=self.target_every,
-            memory=self.memory if self.priority else 1,
+            memory=self.memory if self.priority else 0,
         )  # fmt: skip
         plays = Plays(
             environment=self.environment, environments=self.environments, steps=self.steps, per_step=self.play,

@@ -23,13 +23,14 @@ class QLearning(keras.Model):
             target: another one of the same form; becomes equal to ``online`` now and then.
             double: whether ``online`` chooses the later action that ``target`` values (van Hasselt et al. 2016).
             target_every: steps from one copy to the next.
-            memory: places of the replay; ``errors`` [memory] holds the last absolute error of each.
+            memory: places of the replay; ``errors`` [memory] holds the last absolute error of each. 0: none are held.
         """
         super().__init__(name="q_learning")
         self.online, self.target, self._double, self._every = online, target, double, target_every
         target.trainable = False
         target.set_weights(online.get_weights())
         self.updates = self.add_weight(shape=(), dtype="int64", initializer="zeros", trainable=False, name="updates")
+        self._judges = memory > 0
         self.errors = self.add_weight(shape=(memory,), initializer="zeros", trainable=False, name="errors")
         self._loss, self._value = keras.metrics.Mean(name="loss"), keras.metrics.Mean(name="value")
         self.built = True
@@ -61,7 +62,8 @@ class QLearning(keras.Model):
             scaled = self.optimizer.scale_loss(loss)
         variables = self.online.trainable_variables
         self.optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables, strict=True))
-        self.errors.assign(tf.tensor_scatter_nd_update(self.errors, told["place"][:, None], tf.abs(goals - value)))
+        if self._judges:
+            self.errors.assign(tf.tensor_scatter_nd_update(self.errors, told["place"][:, None], tf.abs(goals - value)))
         self._follow()
         self._loss.update_state(loss)
         self._value.update_state(value)
