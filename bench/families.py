@@ -25,6 +25,7 @@ FAMILIES = {
     "demand": "series: GRU and quantiles",
     "sensors": "anomalies: autoencoder",
     "segments": "clusters: k-means",
+    "cartpole": "control: deep Q-learning",
 }
 """Pipelines, and the family that each stands for."""
 

@@ -96,9 +96,7 @@ def evaluate(config: EvaluateConfig, model: Model, examples: CheckedExamples, ou
     return conclude(config, task, model.contract, frame, answers, known, out, beside, simple)
 
 
-def _tried(
-    model: Model, task: "Task", config: EvaluateConfig
-) -> "Callable[[dict[str, str], Path], Evaluation] | None":
+def _tried(model: Model, task: "Task", config: EvaluateConfig) -> "Callable[[dict[str, str], Path], Evaluation] | None":
     """Concludes from what came of using the model; None where the task is judged by rows."""
     import polars as pl
 
@@ -116,9 +114,7 @@ def _tried(
         return None
     answers, told = found
     trials = pl.DataFrame({"trial": range(len(next(iter(answers.values()))))})
-    return lambda inputs, out: conclude(
-        config, task, model.contract, trials, answers, inputs, out, lambda truth: told
-    )
+    return lambda inputs, out: conclude(config, task, model.contract, trials, answers, inputs, out, lambda truth: told)
 
 
 def conclude(

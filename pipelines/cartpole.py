@@ -1,7 +1,7 @@
 """Keep a pole upright on a cart: push left or right, learned by trial.
 
-Expect a mean return of 475 or more (500 is the most; random actions earn about 22) in 100 greedy episodes, in less than
-three minutes on two cores::
+Expect a mean return of 475 or more (500 is the most, and what one run of seed 0 reached; random actions earn about 24)
+in 100 greedy episodes, in less than three minutes on two cores::
 
     kilnworks run cartpole
 """

@@ -1,7 +1,7 @@
 """The way through a small world of squares, learned by trial; the optimum is known by dynamic programming.
 
-Expect the optimum: a return of 8 in every episode (20 for the goal, 12 steps at 1; random actions earn about -46), and
-values within 0.5 of the exact ones, in less than a minute on two cores::
+Expect the optimum: a return of 8 in every episode (20 for the goal, 12 steps at 1; random actions earn about -70), in
+about a minute on two cores::
 
     kilnworks run gridworld
 """

@@ -74,10 +74,10 @@ class Feed(ABC):
     def _epoch_blocks(self, epoch: int, size: int) -> Iterator[Any]: ...
 
     def state(self) -> Mapping[str, np.ndarray]:
-        """What it remembers at the end of an epoch besides its numbers, [...] by name, for the backup; by default none."""
+        """What it remembers from one epoch to the next, [...] by name, for the backup; by default nothing."""
         return {}
 
-    def resume(self, state: Mapping[str, np.ndarray]) -> None:
+    def resume(self, state: Mapping[str, np.ndarray]) -> None:  # noqa: B027 (most remember nothing)
         """Take back what ``state`` gave, [...] by name, before the first block."""
 
     def _random(self, epoch: int) -> np.random.Generator:

@@ -23,11 +23,14 @@ def start(
     ahead: tuple[str, ...] = (),
 ) -> Recipe:
     """Look at data and decide on a first pipeline; see ``start_with_table`` and ``start_with_images``."""
+    from kilnworks.components.starting.environment import is_environment, start_with_environment
     from kilnworks.components.starting.images import annotated, start_with_images
     from kilnworks.components.starting.pixels import pixel_column, start_with_pixels
     from kilnworks.components.starting.table import start_with_table
     from kilnworks.components.starting.unlabelled import is_asked, start_unlabelled
 
+    if is_environment(data):
+        return start_with_environment(name, data, label=label, task=task)
     kind = kind_of(data)
     if horizon is not None:
         from kilnworks.components.starting.series import start_with_series

@@ -362,7 +362,7 @@ class Task(Config, ABC):
         ``run`` is the model, from encoded tensors [n, *shape] by name to its outputs [n, K].
 
         Returns:
-            What ``metrics_of`` looks at, [trials, ...] by name, and more for ``evaluation.json``; None: rows are judged.
+            What ``metrics_of`` looks at, [trials, ...] by name, and more for ``evaluation.json``; None for rows.
         """
         return None
 

@@ -165,7 +165,7 @@ class ReplayFeed(Feed):
         beta = priority.at(self.replay.played) if priority else 0.0
         places, weights = self.replay.draw(count, self.batch, beta, rng)
         taken = self.replay.taken(places)
-        before, later = ({n[len(p):]: v for n, v in taken.items() if n.startswith(p)} for p in ("before.", "later."))
+        before, later = ({n[len(p) :]: v for n, v in taken.items() if n.startswith(p)} for p in ("before.", "later."))
         self._waiting = np.unique(places)
         told = {"later": later, **{n: taken[n] for n in ("action", "reward", "discount")}, "place": places}
         return before, told, weights

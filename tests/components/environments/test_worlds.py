@@ -1,6 +1,7 @@
 """Environments by name, their spaces as contracts, episodes, and the exact optimum of a small world."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +16,10 @@ from kilnworks.components.judging.played import policy_value
 from kilnworks.components.sources.base import Wanted
 from kilnworks.components.sources.columns import contract_columns
 from kilnworks.components.sources.environment import EnvironmentSource
-from kilnworks.schemas.contract import parse_contract
+from kilnworks.schemas.contract import load_contract
 from kilnworks.schemas.errors import ConfigError, DataInvalid, KilnworksError, StepFailed
 
+ROOT = Path(__file__).parents[3]
 GRID = "kilnworks.components.environments.grid:GridWorld"
 SMALL = ("S.", "XG")
 
@@ -133,9 +135,7 @@ def test_a_source_plays_and_its_rows_fit_its_contract():
     assert first[0]["observation"].dtype.shape == (4,)
     assert source.fingerprint() != source.model_copy(update={"episodes": 7}).fingerprint()
     assert source.fingerprint() != EnvironmentSource(id="CartPole-v0", episodes=6).fingerprint()
-    assert parse_contract((__import__("pathlib").Path("schemas/contracts/cartpole.yaml")).read_text()).features == (
-        contract.features
-    )
+    assert load_contract(ROOT / "schemas/contracts/cartpole.yaml").features == contract.features
 
 
 def test_an_observation_outside_of_its_space_is_refused():
