@@ -109,7 +109,8 @@ def _tried(model: Model, task: "Task", config: EvaluateConfig) -> "Callable[[dic
         return None
     if config.slices:
         raise ConfigError(f"slices of a {task.kind}", "none: it is judged by trials, not by rows", "leave slices out")
-    found = task.tried(forward(load_trained(model), FeatureTransform.load(model.transform)), config)
+    run = forward(load_trained(model), FeatureTransform.load(model.transform))
+    found = task.tried(lambda arrays: run(dict(arrays)), config)
     if found is None:
         return None
     answers, told = found

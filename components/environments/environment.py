@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib.metadata
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from pydantic import Field, field_serializer, field_validator, model_validator
 
@@ -34,9 +34,7 @@ class Environment(Config):
     @model_validator(mode="before")
     @classmethod
     def _from_text(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return {"id": value}
-        return getattr(value, "environment", value)  # a source that plays in one
+        return {"id": value} if isinstance(value, str) else value
 
     @field_validator("options")
     @classmethod
@@ -96,7 +94,7 @@ class Environment(Config):
         import gymnasium
 
         try:
-            mode = {"render_mode": "rgb_array"} if pixels else {}
+            mode: dict[str, Any] = {"render_mode": "rgb_array"} if pixels else {}
             return gymnasium.make(self.id, disable_env_checker=True, **mode, **self.options)
         except (gymnasium.error.NameNotFound, gymnasium.error.NamespaceNotFound, gymnasium.error.VersionNotFound):
             known = sorted(gymnasium.registry)
@@ -106,3 +104,13 @@ class Environment(Config):
             "a name of Gymnasium's registry, such as CartPole-v1, or module:name of your own",
             f"did you mean {near[0]!r}?" if near else "check the name",
         )
+
+
+@runtime_checkable
+class PlaysIn(Protocol):
+    """What plays in an environment, such as the source of an ingest step."""
+
+    @property
+    def environment(self) -> Environment:
+        """Which one."""
+        ...

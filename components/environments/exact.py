@@ -40,10 +40,10 @@ def value_iteration(outcomes: Outcomes, discount: float) -> np.ndarray:
     ]  # fmt: skip
     row, share, after, reward, kept = (np.array(column) for column in zip(*flat, strict=True))
     paid = np.bincount(row, share * reward, states * actions)
-    values = np.zeros((states, actions))
+    values: np.ndarray = np.zeros((states, actions))
     for _ in range(SWEEPS):
         later = np.bincount(row, share * kept * values.max(axis=1)[after], states * actions)
-        new = (paid + later).reshape(states, actions)
+        new: np.ndarray = (paid + later).reshape(states, actions)
         moved = float(np.abs(new - values).max())
         values = new
         if moved < TOLERANCE:

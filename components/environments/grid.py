@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -15,14 +15,14 @@ COLOURS = {".": (238, 238, 232), "#": (70, 74, 82), "X": (196, 78, 60), "G": (72
 ME, SIDE = (44, 86, 160), 24
 
 
-class GridWorld(gymnasium.Env[int, int]):
+class GridWorld(gymnasium.Env[Any, Any]):
     """Walk from ``S`` to ``G``. A step costs 1; the goal pays 20 and a pit costs 20, and both end the episode.
 
     The observation is the number of the square, row by row. A wall or the edge leaves one where one is. ``P[s][a]`` is
     a list of ``(probability, next square, reward, terminated)``, as Gymnasium's toy texts have it.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 4}
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 4}  # noqa: RUF012 (as the base class has it)
 
     def __init__(self, map: tuple[str, ...] = MAP, slip: float = 0.0, render_mode: str | None = None) -> None:
         """The world of a map.

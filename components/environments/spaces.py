@@ -111,8 +111,9 @@ def _feature(name: str, space: Any) -> Feature:
             whole = np.issubdtype(space.dtype, np.integer)
             low, high = (float(end) if np.isfinite(end) else None for end in (space.low.min(), space.high.max()))
             bounded = bool(np.isfinite(space.low).all() and np.isfinite(space.high).all())
-            ends = {"min": low, "max": high} if bounded else {}
-            return Feature(dtype="int" if whole else "float", shape=space.shape, **ends)
+            if not bounded:
+                low = high = None
+            return Feature(dtype="int" if whole else "float", shape=space.shape, min=low, max=high)
     raise ConfigError(
         f"{name!r} is observed as {space}", "Box, Discrete, MultiDiscrete, MultiBinary, or a Dict of these",
         "wrap the environment, e.g. with gymnasium.wrappers.FlattenObservation",

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
-from kilnworks.components.environments.environment import Environment
+from kilnworks.components.environments.environment import Environment, PlaysIn
 from kilnworks.components.features.encoded import AS_SENT, EncodedTensor
 from kilnworks.components.features.transform import FeatureTransform
 from kilnworks.components.modeling.base import Architecture, scope_name
@@ -35,9 +35,9 @@ FILTERS = ((32, 8, 4), (64, 4, 2), (64, 3, 1))
 class Dqn(Architecture):
     """A deep Q-network: observations [N, ...] by feature in, the value of every action [N, A] out.
 
-    Mnih et al. 2015; double Q-learning (van Hasselt, Guez & Silver 2016), duelling heads (Wang et al. 2016), prioritized
-    replay (Schaul et al. 2016) and n-step returns (Sutton & Barto 2018) are on by default. For environments of some
-    actions with observations that tell where one stands; where actions are continuous, it cannot be used.
+    Mnih et al. 2015; double Q-learning (van Hasselt, Guez & Silver 2016), duelling heads (Wang et al. 2016),
+    prioritized replay (Schaul et al. 2016) and n-step returns (Sutton & Barto 2018) are on by default. For environments
+    of some actions with observations that tell where one stands; where actions are continuous, it cannot be used.
     """
 
     task: ClassVar[type[Task] | None] = Control
@@ -78,6 +78,11 @@ class Dqn(Architecture):
     """Greedy episodes by which ``evaluate`` judges."""
 
     _scales: Mapping[str, Any] = PrivateAttr(default={})
+
+    @field_validator("environment", mode="before")
+    @classmethod
+    def _of_a_source(cls, value: Any) -> Any:
+        return value.environment if isinstance(value, PlaysIn) else value
 
     @model_validator(mode="after")
     def _memory_holds_the_start(self) -> Self:

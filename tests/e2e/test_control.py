@@ -1,4 +1,4 @@
-"""From an environment to a policy over gRPC and REST: ``new``, ``run``; and the pipelines ``gridworld`` and ``cartpole``."""
+"""From an environment to a policy over gRPC and REST: ``new``, ``run``; pipelines ``gridworld`` and ``cartpole``."""
 
 import json
 import subprocess
