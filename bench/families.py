@@ -26,6 +26,7 @@ FAMILIES = {
     "sensors": "anomalies: autoencoder",
     "digits_rbm": "deep belief network: one machine, logistic regression",
     "segments": "clusters: k-means",
+    "cartpole": "control: deep Q-learning",
 }
 """Pipelines, and the family that each stands for."""
 

@@ -81,11 +81,14 @@ def evaluate(config: EvaluateConfig, model: Model, examples: CheckedExamples, ou
     """
     task = task_of(model)
     _check(config, model.contract, task, examples)
+    inputs = {"model": fingerprint_of(model), "examples": fingerprint_of(examples)}
+    known = {k: v for k, v in inputs.items() if v}
+    tried = _tried(model, task, config)
+    if tried is not None:
+        return tried(known, out)
     frame, answers, told, seen = _predictions(model, task, examples, config)
     if seen:
         write_json(out / "looks.json", seen)
-    inputs = {"model": fingerprint_of(model), "examples": fingerprint_of(examples)}
-    known = {k: v for k, v in inputs.items() if v}
     others = partial(task.beside, partial(_encoded, model, task, examples), split=config.split)
 
     def beside(truth: "NDArray[Any]") -> dict[str, Any]:
@@ -93,6 +96,28 @@ def evaluate(config: EvaluateConfig, model: Model, examples: CheckedExamples, ou
 
     simple = _simple(model, task, examples, config)
     return conclude(config, task, model.contract, frame, answers, known, out, beside, simple)
+
+
+def _tried(model: Model, task: "Task", config: EvaluateConfig) -> "Callable[[dict[str, str], Path], Evaluation] | None":
+    """Concludes from what came of using the model; None where the task is judged by rows."""
+    import polars as pl
+
+    from kilnworks.components.features.transform import FeatureTransform
+    from kilnworks.components.learning.predict import forward
+    from kilnworks.components.modeling.kept import load_trained
+    from kilnworks.components.tasks.base import Task
+
+    if type(task).tried is Task.tried:
+        return None
+    if config.slices:
+        raise ConfigError(f"slices of a {task.kind}", "none: it is judged by trials, not by rows", "leave slices out")
+    run = forward(load_trained(model), FeatureTransform.load(model.transform))
+    found = task.tried(lambda arrays: run(dict(arrays)), config)
+    if found is None:
+        return None
+    answers, told = found
+    trials = pl.DataFrame({"trial": range(len(next(iter(answers.values()))))})
+    return lambda inputs, out: conclude(config, task, model.contract, trials, answers, inputs, out, lambda truth: told)
 
 
 def conclude(
@@ -301,7 +326,7 @@ def _check_answers(task: "Task", answers: "Answers", rows: int) -> None:
     import numpy as np
 
     shapes = {answer.name: (rows, *answer.shape) for answer in task.answered}
-    for name in task.judged:
+    for name in answers:
         if name in shapes and answers[name].shape != shapes[name]:
             raise StepFailed(
                 f"{name} of shape {list(answers[name].shape)}", f"shape {list(shapes[name])}", "check the model's head"

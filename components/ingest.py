@@ -28,7 +28,7 @@ class IngestConfig(Config):
     """The contract, or the path of its YAML file."""
     source: AnySource
     """Where the raw data lies; ``kind`` is csv, parquet, jsonl, npz, tfds, sql, image_folder,
-    image_list or splits."""
+    image_list, environment or splits."""
     split: AnySplit = ByHash()
     """How rows find their split; ``kind`` is hash, time or given."""
     window: Window | None = None

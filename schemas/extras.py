@@ -19,6 +19,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "PIL": ("data",),
     "tensorflow": ("train", "serve"),
     "keras": ("train",),
+    "gymnasium": ("train",),
     "tensorflow_datasets": ("train",),
     "tensorflow_serving": ("train", "serve"),
     "tensorflow_metadata": ("train",),

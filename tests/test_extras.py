@@ -24,7 +24,7 @@ PLACES = {
         "components/exporting",
     ): ("train",),
     ("components/tasks", "components/judging", "components/starting", "components/challenging"): ("train",),
-    ("components/predicting", "components/deploying"): ("train",),
+    ("components/predicting", "components/deploying", "components/environments"): ("train",),
     ("components/serving",): ("serve",),
     ("components/tracking",): ("mlflow",),
     ("dags",): ("airflow",),

@@ -1,8 +1,8 @@
 """Where an interrupted training goes on: one file, replaced in one rename at the end of an epoch.
 
 It holds everything that the rest of the run depends on: every variable (``state.State``: weights, learning rates,
-moments, step counts, states of random generators), the phase, the best weights so far, the counters of the callbacks
-and the history.
+moments, step counts, states of random generators), the phase, the best weights so far, the counters of the callbacks,
+the history, and what a feed remembers, such as the transitions of a game.
 The Keras callback of this purpose keeps no counters, overwrites its file in place, and forgets the epoch at its
 second crash when it saves by batches.
 """
@@ -37,6 +37,7 @@ class Snapshot:
         best: values of the model's variables after the best epoch; empty where none was judged yet.
         callbacks: state of each callback by name; JSON-serializable.
         finished: whether the phase had decided to stop.
+        feed: what the feed remembers, by name.
     """
 
     phase: int
@@ -46,6 +47,7 @@ class Snapshot:
     best: Weights
     callbacks: Mapping[str, Any] = field(default_factory=dict)
     finished: bool = False
+    feed: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 class Backup:
@@ -73,6 +75,7 @@ class Backup:
         arrays = {"about": np.frombuffer(json.dumps(about).encode(), np.uint8)}
         for group in ("variables", "best"):
             arrays |= {f"{group}-{i:05d}": value for i, value in enumerate(getattr(snapshot, group))}
+        arrays |= {f"feed-{name}": value for name, value in snapshot.feed.items()}
         scratch = self.path.with_suffix(f".{os.getpid()}.partial")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,4 +105,5 @@ class Backup:
         if about["identity"] != self._identity:
             return None
         groups = {g: [arrays[n] for n in sorted(arrays) if n.startswith(f"{g}-")] for g in ("variables", "best")}
-        return Snapshot(**(told | groups))
+        feed = {n.removeprefix("feed-"): arrays[n] for n in arrays if n.startswith("feed-")}
+        return Snapshot(**(told | groups), feed=feed)

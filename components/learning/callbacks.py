@@ -16,6 +16,7 @@ from kilnworks.components.learning.loop import losses, means_of
 from kilnworks.components.learning.resumable import Attributes, resumable
 from kilnworks.components.learning.settings import EarlyStopping, ReduceOnPlateau
 from kilnworks.components.learning.state import State, assign, optimizers_of, values
+from kilnworks.components.modeling.feeding import Feed
 from kilnworks.schemas.context import Progress
 from kilnworks.schemas.errors import TrainingDiverged, UnknownName
 from kilnworks.schemas.files import write_text
@@ -279,7 +280,7 @@ class BackUp(keras.callbacks.Callback):
         backup: Backup,
         every: int,
         phase: tuple[int, int],
-        state: Callable[[], State],
+        kept: tuple[Callable[[], State], Feed],
         others: Sequence[Any],
         found: Snapshot | None,
     ) -> None:
@@ -289,13 +290,13 @@ class BackUp(keras.callbacks.Callback):
             backup: the file.
             every: epochs between two snapshots.
             phase: its number, and the epochs done when it began.
-            state: makes the state, called when training begins.
+            kept: makes the state, called when training begins; and what feeds the training.
             others: the callbacks of the phase.
             found: the snapshot to go on from.
         """
         super().__init__()
         self._backup, self._every, self._phase = backup, every, phase
-        self._make, self._found = state, found
+        (self._make, self._feed), self._found = kept, found
         self._judge = next(c for c in others if isinstance(c, Judge))
         self._resumable = resumable(others)
 
@@ -305,6 +306,7 @@ class BackUp(keras.callbacks.Callback):
         if self._found is None:
             return
         self._state.restore(self._found.variables)
+        self._feed.resume(self._found.feed)
         self._judge.best_weights = self._found.best
         for callback in self._resumable:
             if callback.key in self._found.callbacks:
@@ -317,4 +319,4 @@ class BackUp(keras.callbacks.Callback):
             return
         states = {c.key: c.state() for c in self._resumable}
         variables, best = self._state.values(), self._judge.best_weights
-        self._backup.save(Snapshot(*self._phase, epoch + 1, variables, best, states, stops))
+        self._backup.save(Snapshot(*self._phase, epoch + 1, variables, best, states, stops, self._feed.state()))

@@ -13,8 +13,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from kilnworks.components.learning.input_pipeline import Feed
 from kilnworks.components.learning.loop import TrainFunction
+from kilnworks.components.modeling.feeding import Feed
 
 
 def run_epochs(

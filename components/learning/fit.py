@@ -108,7 +108,7 @@ def fit(
         settings, task, placement, splits, learner, mode, [*own_callbacks(settings.callbacks), *callbacks]
     )
     training.sent = {t.name for t in transform.encoded if t.kind == AS_SENT}
-    training.measured = lambda phase: _measured(settings, splits, learner.model, phase, fed)
+    training.measured = lambda phase: learner.measured or _measured(settings, splits, learner.model, phase, fed)
     if _has_own(settings, architecture) and placement.strategy is None:
         training.tried = lambda trained: try_one_batch(trained, splits.feed, task)
     identity = _identity(settings, architecture, transform, splits)

@@ -19,7 +19,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kilnworks.components.learning.input_pipeline import Feed
+from kilnworks.components.modeling.feeding import Feed
 from kilnworks.schemas.errors import ConfigError
 
 TrainFunction = Callable[[Iterator[Any]], Mapping[str, Any]]

@@ -9,8 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from kilnworks.components.learning.arrays import Arrays, Encoder, aligned, finite
-from kilnworks.components.learning.input_pipeline import Batch, Feed
+from kilnworks.components.learning.input_pipeline import Batch
 from kilnworks.components.learning.row_groups import RowGroups, deal
+from kilnworks.components.modeling.feeding import Feed
 
 if TYPE_CHECKING:
     import polars as pl

@@ -11,12 +11,13 @@ import numpy as np
 
 from kilnworks.components.features.transform import FeatureTransform
 from kilnworks.components.learning.arrays import Arrays, Encoder, aligned, row_bytes, split_bytes
-from kilnworks.components.learning.input_pipeline import Batch, Feed, MemoryFeed
+from kilnworks.components.learning.input_pipeline import Batch, MemoryFeed
 from kilnworks.components.learning.memory import StreamMemory
 from kilnworks.components.learning.predict import forward, outputs
 from kilnworks.components.learning.row_groups import FEWEST, RowGroups, no_larger, row_groups, sample
 from kilnworks.components.learning.settings import FitSettings
 from kilnworks.components.learning.shard_feed import ShardFeed
+from kilnworks.components.modeling.feeding import Feed
 from kilnworks.components.tasks.base import Task
 from kilnworks.schemas.artifacts import Examples
 from kilnworks.schemas.errors import ConfigError

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -131,11 +132,13 @@ class Training:
         if self.settings.backup_epochs:
             without_old_backups(self.callbacks)
             every, others = self.settings.backup_epochs, tuple(chosen)
-            chosen.append(cb.BackUp(backup, every, (number, begins), lambda: self._state(phase, train), others, found))
+            kept = (lambda: self._state(phase, train), feed)
+            chosen.append(cb.BackUp(backup, every, (number, begins), kept, others, found))
         first = found.epoch if found else begins
         epochs = range(first, first if found and found.finished else ends)
         try:
-            with Prefetch(parts(feed.blocks(epochs, self.block), strategy)) as ready:
+            blocks = parts(feed.blocks(epochs, self.block), strategy)
+            with nullcontext(blocks) if feed.synchronous else Prefetch(blocks) as ready:
                 run_epochs(
                     phase.trained, train, ready, chosen, feed=feed, epochs=epochs, block=self.block, strategy=strategy
                 )

@@ -10,6 +10,7 @@ from kilnworks.components.modeling.base import Architecture
 from kilnworks.components.modeling.clusters import Clusters
 from kilnworks.components.modeling.cnn import Cnn
 from kilnworks.components.modeling.custom import CustomModel
+from kilnworks.components.modeling.dqn import Dqn
 from kilnworks.components.modeling.forecast import Forecast
 from kilnworks.components.modeling.generative.boltzmann import Dbn, Rbm
 from kilnworks.components.modeling.images.transfer import Transfer
@@ -34,6 +35,7 @@ AnyModel = Annotated[
     | Forecast
     | Rbm
     | Dbn
+    | Dqn
     | CustomModel,
     Field(discriminator="kind"),
     SerializeAsAny(),

@@ -10,6 +10,7 @@ from pydantic import Field, SerializeAsAny
 
 from kilnworks.components.sources.base import Source, Wanted
 from kilnworks.components.sources.csv import CsvSource
+from kilnworks.components.sources.environment import EnvironmentSource
 from kilnworks.components.sources.image_folder import ImageFolderSource
 from kilnworks.components.sources.image_list import ImageListSource
 from kilnworks.components.sources.jsonl import JsonLinesSource
@@ -31,6 +32,7 @@ AnySource = Annotated[
     | ImageFolderSource
     | ImageListSource
     | SqlSource
+    | EnvironmentSource
     | GivenSplits,
     Field(discriminator="kind"),
     SerializeAsAny(),
@@ -44,6 +46,7 @@ __all__ = [
     "ByHash",
     "ByTime",
     "CsvSource",
+    "EnvironmentSource",
     "GivenSplits",
     "ImageFolderSource",
     "ImageListSource",

@@ -12,6 +12,7 @@ from kilnworks.components.sources import (
     ByHash,
     ByTime,
     CsvSource,
+    EnvironmentSource,
     ImageFolderSource,
     ImageListSource,
     JsonLinesSource,
@@ -30,7 +31,7 @@ from kilnworks.schemas.wire import HIDDEN
 from kilnworks.schemas.words import escaped, named
 
 _SOURCES = (CsvSource, ParquetSource, JsonLinesSource, NpzSource, TfdsSource, ImageFolderSource, ImageListSource,
-            SqlSource)  # fmt: skip
+            SqlSource, EnvironmentSource)  # fmt: skip
 _PARTS = (AsGiven, ByHash, ByTime, NumberFormat, Shares)
 _PATHS = ("path", "folder", "data_dir")
 BETTER_THAN = '("constant", "linear")'
@@ -85,6 +86,8 @@ def _title(recipe: Recipe, label: str) -> str:
     what = choose(recipe.contract, of_model=recipe.model.task).title
     if recipe.contract.series is not None:
         return f"{what} of {named(label)}, {recipe.contract.series.horizon} steps ahead, from {recipe.rows:,} rows."
+    if isinstance(recipe.source, EnvironmentSource):
+        return f"{what} to take in {recipe.source.id}, learned by play."
     if recipe.model.task is not None:
         return f"{what} among {recipe.rows:,} rows."
     return f"{what} of {named(label)}, from {recipe.rows:,} rows."
@@ -118,6 +121,8 @@ def _home(name: str) -> str:
         "Autoencoder": "kilnworks.components.modeling.autoencoder",
         "Bag": "kilnworks.components.modeling.bag",
         "Clusters": "kilnworks.components.modeling.clusters",
+        "Dqn": "kilnworks.components.modeling.dqn",
+        "Environment": "kilnworks.components.environments.environment",
         "EvaluateConfig": "kilnworks.components.evaluate",
         "EarlyStopping": "kilnworks.components.learning.settings",
         "Forecast": "kilnworks.components.modeling.forecast",

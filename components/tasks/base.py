@@ -295,6 +295,18 @@ class Task(Numbers, ABC):
         """
         return {}
 
+    def tried(
+        self, run: Callable[[Mapping[str, np.ndarray]], np.ndarray], settings: JudgeSettings
+    ) -> tuple[Answers, dict[str, Any]] | None:
+        """What is judged instead of answers to rows, where a model is judged by what comes of using it.
+
+        ``run`` is the model, from encoded tensors [n, *shape] by name to its outputs [n, K].
+
+        Returns:
+            What ``metrics_of`` looks at, [trials, ...] by name, and more for ``evaluation.json``; None for rows.
+        """
+        return None
+
     def simple_models(self, rows: Any, truth: np.ndarray) -> Mapping[str, Callable[[Any], Answers]]:
         """Models without a network by name, from encoded rows to judged answers, each [n, ...]; by default none.
 

@@ -13,6 +13,7 @@ from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.binary import Binary
 from kilnworks.components.tasks.clusters import Clustering
 from kilnworks.components.tasks.codes import Codes
+from kilnworks.components.tasks.control import Control
 from kilnworks.components.tasks.forecast import Forecasting
 from kilnworks.components.tasks.multiclass import Multiclass
 from kilnworks.components.tasks.multilabel import Multilabel
@@ -34,6 +35,7 @@ TASKS: tuple[type[Task], ...] = (
     WordEmbedding,
     Clustering,
     Codes,
+    Control,
 )
 """The tasks of this package; the first that suits a contract is its task."""
 FILE = "task.json"

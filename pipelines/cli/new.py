@@ -28,7 +28,7 @@ def new(
         str,
         typer.Option(
             help="CSV, Parquet, JSON lines or .npz file; folder of images by class, or with an annotation file; "
-            "SQLAlchemy URL; or TFDS name.",
+            "SQLAlchemy URL; TFDS name; or gym: and the name of an environment, gym:CartPole-v1.",
             show_default=False,
         ),
     ],

@@ -99,11 +99,13 @@ def test_the_notebook_runs_in_a_fresh_project(tmp_path, monkeypatch):
     monkeypatch.delenv("KILNWORKS_ROOT", raising=False)
     assert main(["init", str(tmp_path / "shop")]) == 0
     names = [
+        "cartpole",
         "churn",
         "customers",
         "demand",
         "digits",
         "digits_rbm",
+        "gridworld",
         "groceries",
         "segments",
         "sensors",

@@ -175,7 +175,7 @@ def _domain(name: str, values: list[float | None]) -> tuple[float, float]:
     known = [v for v in values if v is not None]
     if metric is not None and metric.most is not None:
         return min(0.0, *known), metric.most
-    return min(0.0, *known), max(known) * 1.25 or 1.0
+    return min(0.0, *known), max(0.0, *known) * 1.25 or 1.0
 
 
 def _short(value: Any) -> str:
