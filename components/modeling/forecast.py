@@ -2,19 +2,22 @@
 
 ::
 
-    history, past  -> in the window's own mean and spread -> GRU | LSTM | dilated convolutions -> code
+    history, past  -> in the window's own mean and spread -> GRU | LSTM | convolutions | transformer -> code
     each step      -> calendar, what is known ahead, the same hour of the last days, code -> dense -> three quantiles
+    several members: dense layers of their own, each with a loss of its own -> mean of their quantiles
 
 Level and spread are those of the window (instance normalization: Kim et al. 2022), so that a series that grows is
-forecast at its level. Dilated causal convolutions: Bai, Kolter & Koltun 2018; encoder and decoder: Cho et al. 2014.
+forecast at its level. Dilated causal convolutions: Bai, Kolter & Koltun 2018; encoder and decoder: Cho et al. 2014; a
+transformer over patches of the history: Nie et al. 2023.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, cast
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from kilnworks.components.features.encoded import AS_SENT, EncodedTensor, keras_name
 from kilnworks.components.modeling.base import DROPOUTS, Architecture, scope_name
@@ -27,6 +30,8 @@ from kilnworks.schemas.search import Choice, Dimension
 if TYPE_CHECKING:
     from kilnworks.components.features.transform import FeatureTransform
 
+MEMBERS = "quantiles_of_members"
+
 
 class Forecast(Architecture):
     """Quantiles of each step ahead."""
@@ -35,16 +40,28 @@ class Forecast(Architecture):
     takes: ClassVar[frozenset[str] | None] = frozenset({AS_SENT})
 
     kind: Literal["forecast"] = "forecast"
-    core: Literal["gru", "lstm", "tcn", "none"] = "gru"
+    core: Literal["gru", "lstm", "tcn", "transformer", "none"] = "gru"
     """What reads the history; ``none`` looks at the same hour of the last days alone."""
     width: int = Field(default=32, ge=1, le=1024)
-    """Units of the recurrent layer, or filters of the convolutions."""
+    """Units of the recurrent layer, filters of the convolutions, or dimensions of a patch."""
     units: tuple[Annotated[int, Field(ge=1)], ...] = (64, 64)
     """Width of each dense layer of a step ahead; empty for a linear model."""
     decoder: Literal["dense", "gru"] = "dense"
     """Whether the steps ahead are each for themselves, or read one after the other, from the code on."""
     days: int = Field(default=7, ge=1, le=28)
     """Days back whose same hour each step sees, as far as the window goes."""
+    members: int = Field(default=1, ge=1, le=64)
+    """Sets of dense layers, whose mean is answered; the cost grows with it."""
+    root: bool = False
+    """Whether the network sees and forecasts square roots of the label, whose noise is alike at all levels where it
+    counts something (Bartlett 1936); the loss stays that of the label. Of a number below 0 the root of its size is
+    taken, with its sign."""
+    patch: int = Field(default=12, ge=1)
+    """For ``transformer``: steps of a patch."""
+    layers: int = Field(default=2, ge=1, le=24)
+    """For ``transformer``: blocks above one another."""
+    heads: int = Field(default=4, ge=1)
+    """For ``transformer``: heads of the attention; they share ``width``."""
 
     space: ClassVar[Mapping[str, Dimension]] = {
         "core": Choice(values=("gru", "tcn", "none")),
@@ -77,7 +94,9 @@ class Forecast(Architecture):
         task = cast("Forecasting", task)
         names = LayerNames({t.name for t in encoded})
         inputs = {t.name: keras.Input(t.shape, dtype=t.dtype, name=t.name) for t in encoded}
-        seen = Steps.of(task, {name: inputs[keras_name(name)] for name in self._names(task)}, self.days, names)
+        seen = Steps.of(
+            task, {name: inputs[keras_name(name)] for name in self._names(task)}, self.days, names, self.root
+        )
         code = self._code(seen.history, names)
         steps = seen.ahead if code is None else keras.layers.Concatenate(name=names("steps"))(
             [seen.ahead, keras.layers.RepeatVector(task.series.horizon, name=names("code_repeated"))(code)]
@@ -90,9 +109,53 @@ class Forecast(Architecture):
                 steps, initial_state=state
             )
             steps = keras.layers.Concatenate(name=names("decoded"))([steps, read])
-        deep = self.dense_layers(steps, self.units, names)
-        each = keras.layers.Dense(3, dtype="float32", name=names("each_step"))(deep)
-        return keras.Model(inputs, task.head(seen.quantiles(each), names), name=scope_name(self.kind))
+        each = seen.quantiles(self._each(steps, names))
+        if self.members > 1:
+            each = keras.layers.Identity(dtype="float32", name=names(MEMBERS))(each)
+            each = keras.layers.Identity(name=names("mean_of_members"))(keras.ops.mean(each, axis=1))
+        return keras.Model(inputs, task.head(each, names), name=scope_name(self.kind))
+
+    def training(self, model: Any, task: Task) -> Any:
+        """See ``Architecture.training``: each member with a loss of its own."""
+        if self.members == 1:
+            return super().training(model, task)
+        from kilnworks.components.modeling.members import MemberTraining
+
+        outputs = model.get_layer(LayerNames({i.name for i in model.inputs})(MEMBERS)).output
+        return MemberTraining(model.input, outputs, name=model.name, task=task)
+
+    def _each(self, steps: Any, names: LayerNames) -> Any:
+        """Three free numbers of each step [N, horizon, 3]; of several members [N, members, horizon, 3]."""
+        import keras
+
+        if self.members == 1:
+            deep = self.dense_layers(steps, self.units, names)
+            return keras.layers.Dense(3, dtype="float32", name=names("each_step"))(deep)
+        x = steps
+        for i, width in enumerate(self.units, 1):
+            x = self._of_members(x, width, names(f"members_dense_{i}"), activation=self.activation,
+                                 kernel_regularizer=self.regularizer())  # fmt: skip
+            if self.dropout:
+                x = keras.layers.Dropout(self.dropout, name=names(f"dropout_{i}"))(x)
+        return self._of_members(x, 3, names("members_each_step"), dtype="float32")
+
+    def _of_members(self, x: Any, size: int, name: str, **options: Any) -> Any:
+        """A dense layer of each member: [N, horizon, D] or [N, members, horizon, D] to [N, members, horizon, size]."""
+        import keras
+
+        limit = math.sqrt(6 / (x.shape[-1] + size))
+        return keras.layers.EinsumDense(
+            "nhd,kdu->nkhu" if len(x.shape) == 3 else "nkhd,kdu->nkhu", (self.members, x.shape[-2], size),
+            bias_axes="ku", kernel_initializer=keras.initializers.RandomUniform(-limit, limit), name=name, **options,
+        )(x)  # fmt: skip
+
+    @model_validator(mode="after")
+    def _heads_share_a_patch(self) -> Self:
+        if self.core == "transformer" and self.width % self.heads:
+            raise ValueError(f"width {self.width} is not divisible by {self.heads} heads")
+        if self.members > 1 and self.normalization != "none":
+            raise ValueError("several members have no normalization: they would share its statistics; leave it out")
+        return self
 
     @staticmethod
     def _names(task: Forecasting) -> list[str]:
@@ -110,6 +173,10 @@ class Forecast(Architecture):
                 return keras.layers.LSTM(self.width, name=names("history_lstm"))(history)
             case "tcn":
                 return self._convolved(history, names)
+            case "transformer":
+                from kilnworks.components.modeling.forecasts.attention import attended
+
+                return attended(history, self.width, self.patch, self.layers, self.heads, self.dropout, names)
         return None
 
     def _convolved(self, x: Any, names: LayerNames) -> Any:

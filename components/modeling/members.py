@@ -117,7 +117,7 @@ class SoftClip(keras.layers.Layer):
 
 
 class MemberTraining(keras.Model):
-    """Trains members' outputs [N, K, O], before the activation of the head, each against the label.
+    """Trains members' outputs [N, K, O] or [N, K, O, P], before the activation of the head, each against the label.
 
     The loss is the mean over rows and members, plus the prior on embedding tables; metrics look at the mean answer.
     It wraps the layers of a model while that is trained, and is not saved itself.
@@ -133,7 +133,7 @@ class MemberTraining(keras.Model):
     ) -> Any:
         """Every member as a row of its own."""
         members = y_pred.shape[1]
-        answers = self.task.finished(ops.reshape(y_pred, (-1, y_pred.shape[2])))
+        answers = self.task.finished(ops.reshape(y_pred, (-1, *y_pred.shape[2:])))
         weight = None if sample_weight is None else ops.repeat(sample_weight, members, axis=0)
         loss = super().compute_loss(x, ops.repeat(y, members, axis=0), answers, weight, training)
         for table in self.tables if self.prior else ():

@@ -29,7 +29,7 @@ from kilnworks.schemas.words import listed, named
 SHARES = Shares(train=0.8, val=0.1, test=0.1)
 LONGEST_WINDOW = 672
 """Steps of history at most, unless the horizon is longer."""
-STEPS = 900
+STEPS = 450
 """Steps of a training, about."""
 
 
@@ -75,7 +75,7 @@ def start_with_series(
     refuse_magnitude(typed[label])
     spare = [inferred.key] if inferred.key and inferred.key != inferred.time else []
     contract, left = _as_series(contract, typed, horizon, ahead, spare)
-    model, training = _model(typed.height)
+    model, training = _model(typed.height, _counts(typed[label]))
     decisions = [
         *([guess] if guess else []),
         Decision("rows", f"{typed.height:,} rows, {len(opened.frame.columns)} columns"),
@@ -83,8 +83,10 @@ def start_with_series(
         *columns,
         *left,
         Decision("split", f"by {named(contract.time or '')}", f"the latest rows judge; {SHARES.train:.0%} train"),
-        Decision("model", f"forecast by {model.core}", _words_of(training)),
-    ]
+        Decision("model", f"forecast by {model.members} networks over the last days", _words_of(training)),
+        *([Decision("roots", named(label), "whole numbers from 0 on: square roots vary alike at all levels")]
+          if model.root else []),
+    ]  # fmt: skip
     return Recipe(
         contract, opened.source, typed.height, model, training, ByTime(shares=SHARES), decisions=tuple(decisions)
     )
@@ -214,9 +216,16 @@ def _words_of(training: Mapping[str, Any]) -> str:
     return f"{training['epochs']} epochs in batches of {training['batch']}"
 
 
-def _model(rows: int) -> tuple[Forecast, dict[str, Any]]:
-    """Architecture, and settings of the training by field name."""
+def _counts(label: pl.Series) -> bool:
+    """Whether a label counts something: whole numbers, none below 0."""
+    values = label.drop_nulls().cast(pl.Float64)
+    return bool(len(values) and values.min() >= 0 and (values == values.round()).all())  # type: ignore[operator]
+
+
+def _model(rows: int, counts: bool) -> tuple[Forecast, dict[str, Any]]:
+    """Architecture, and settings of the training by field name (decision 272)."""
     batch = 64 if rows < 5_000 else 128
     epochs = int(np.clip(STEPS * batch / (SHARES.train * rows), 3, 60))
-    return Forecast(), {"epochs": epochs, "batch": batch, "optimizer": Adam(learning_rate=3e-3),
-                        "schedule": Schedule(), "early_stopping": None}  # fmt: skip
+    model = Forecast(core="none", units=(96, 96), members=4, root=counts)
+    return model, {"epochs": epochs, "batch": batch, "optimizer": Adam(learning_rate=3e-3),
+                   "schedule": Schedule(), "early_stopping": None}  # fmt: skip

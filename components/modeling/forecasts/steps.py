@@ -32,6 +32,7 @@ class Steps:
         base: what the last days say of each step, in the window's spreads, [N, horizon, 1].
         level: mean of the window, [N, 1, 1].
         spread: standard deviation of the window, [N, 1, 1].
+        root: whether level and spread are those of square roots of the label.
     """
 
     history: Any
@@ -39,13 +40,14 @@ class Steps:
     base: Any
     level: Any
     spread: Any
+    root: bool = False
 
     @classmethod
-    def of(cls, task: Forecasting, raw: Mapping[str, Any], days: int, names: LayerNames) -> Steps:
+    def of(cls, task: Forecasting, raw: Mapping[str, Any], days: int, names: LayerNames, root: bool = False) -> Steps:
         """From what is sent, by name of the column; ``days`` back are looked at hour by hour."""
         series = task.series
         window, horizon = series.window, series.horizon
-        known, values, level, spread = _level(task, raw[task.label.name])
+        known, values, level, spread = _level(task, raw[task.label.name], root)
         numbers = {name: _standard(raw[name], *task.usual[name]) for name in task.usual}
         calendar = _calendar(raw[task.time], series.seconds, np.arange(-window, horizon))
         places = _same_step(window, horizon, series.day if series.day > 1 else 1, days)
@@ -74,27 +76,42 @@ class Steps:
         base = layers.Dense(1, use_bias=False, kernel_initializer=_mean(len(back)), name=names("last_days"))(
             ops.concatenate(back, axis=-1) if len(back) > 1 else back[0]
         )
-        return cls(ops.concatenate(history, axis=-1), ops.concatenate(steps, axis=-1), base, level, spread)
+        return cls(ops.concatenate(history, axis=-1), ops.concatenate(steps, axis=-1), base, level, spread, root)
 
     def quantiles(self, each: Any) -> Any:
-        """Low, median and high in the unit of the label, [N, horizon, 3], of three free numbers a step."""
-        median = self.base + each[:, :, 1:2]
-        low, high = median - ops.softplus(each[:, :, 0:1]), median + ops.softplus(each[:, :, 2:3])
-        return ops.concatenate([low, median, high], axis=-1) * self.spread + self.level
+        """Low, median and high in the unit of the label, [..., horizon, 3], of three free numbers a step.
+
+        ``each``: [N, horizon, 3], or [N, members, horizon, 3].
+        """
+        of_member = len(each.shape) == 4
+        base, spread, level = (ops.expand_dims(x, 1) if of_member else x for x in (self.base, self.spread, self.level))
+        median = base + each[..., 1:2]
+        low, high = median - ops.softplus(each[..., 0:1]), median + ops.softplus(each[..., 2:3])
+        found = ops.concatenate([low, median, high], axis=-1) * spread + level
+        return found * ops.abs(found) if self.root else found
 
 
-def _level(task: Forecasting, raw: Any) -> tuple[Any, Any, Any, Any]:
+def signed_root(x: Any) -> Any:
+    """The square root of a number's size, with its sign."""
+    return ops.sign(x) * ops.sqrt(ops.abs(x))
+
+
+def _level(task: Forecasting, raw: Any, root: bool) -> tuple[Any, Any, Any, Any]:
     """Which steps are known, their values in the window's spreads, its mean and its spread."""
     there = ops.isfinite(raw)
+    offset, scale = task.offset, task.scale
+    if root:
+        raw = signed_root(ops.where(there, raw, ops.full_like(raw, offset)))
+        offset, scale = math.copysign(abs(offset) ** 0.5, offset), scale / (2 * max(abs(offset), scale) ** 0.5)
     known = ops.cast(there, "float32")
-    standard = (ops.where(there, raw, ops.full_like(raw, task.offset)) - task.offset) / task.scale
+    standard = (ops.where(there, raw, ops.full_like(raw, offset)) - offset) / scale
     count = ops.maximum(ops.sum(known, axis=1, keepdims=True), 1.0)
     mean = ops.sum(standard * known, axis=1, keepdims=True) / count
     variance = ops.sum(ops.square(standard - mean) * known, axis=1, keepdims=True) / count
     spread = ops.sqrt(variance + LEAST_SPREAD**2)
     values = ops.clip((standard - mean) * known / spread, -FARTHEST, FARTHEST)
-    level = ops.expand_dims(mean * task.scale + task.offset, -1)
-    return known, values, level, ops.expand_dims(spread * task.scale, -1)
+    level = ops.expand_dims(mean * scale + offset, -1)
+    return known, values, level, ops.expand_dims(spread * scale, -1)
 
 
 def _standard(raw: Any, mean: float, deviation: float) -> Any:

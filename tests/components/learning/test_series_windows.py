@@ -20,7 +20,7 @@ def grid():
     return Grid.of(contract(window=48, group="place"), [frame.with_columns(**noise)])
 
 
-def network(core, grid, decoder="dense", units=(8,)):
+def network(core, grid, decoder="dense", units=(8,), **options):
     from kilnworks.components.features.kinds.as_sent import AsSentPlan
     from kilnworks.components.features.plan import TransformPlan
 
@@ -28,7 +28,7 @@ def network(core, grid, decoder="dense", units=(8,)):
     plan = TransformPlan(contract=served, rows=1, features={n: AsSentPlan() for n in served.features})
     task = Forecasting.of(grid.contract).taught({"wind": (0.1, 0.9), "rain": (0.0, 1.1)}, ("a",), 1.0)
     tf.keras.utils.set_random_seed(3)
-    return Forecast(core=core, width=4, units=units, decoder=decoder).network(plan.encoded, task), task
+    return Forecast(core=core, width=4, units=units, decoder=decoder, **options).network(plan.encoded, task), task
 
 
 def sent(grid, origins):
@@ -57,7 +57,7 @@ def test_gathered_windows_are_those_of_a_loop(grid):
     np.testing.assert_array_equal(next(feed.blocks(range(1), 2)), block)
 
 
-@pytest.mark.parametrize("core", ["none", "gru", "lstm", "tcn"])
+@pytest.mark.parametrize("core", ["none", "gru", "lstm", "tcn", "transformer"])
 def test_a_changed_future_row_moves_no_prediction(grid, core):
     from dataclasses import replace
 
@@ -74,7 +74,9 @@ def test_a_changed_future_row_moves_no_prediction(grid, core):
     assert np.abs(model(sent(replace(grid, values=known), [100])) - before).max() > 1e-4
 
 
-@pytest.mark.parametrize(("core", "decoder"), [("gru", "dense"), ("none", "gru"), ("tcn", "gru")])
+@pytest.mark.parametrize(
+    ("core", "decoder"), [("gru", "dense"), ("none", "gru"), ("tcn", "gru"), ("transformer", "dense")]
+)
 def test_missing_steps_and_unseen_groups_have_finite_answers_in_order(grid, core, decoder, tmp_path):
     model, task = network(core, grid, decoder)
     inputs = sent(grid, [100, 120])

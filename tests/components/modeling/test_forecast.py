@@ -1,0 +1,58 @@
+"""Members of a forecast, and forecasts of square roots, against loops and formulas by hand."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from kilnworks.components.modeling.forecast import Forecast
+from kilnworks.components.modeling.forecasts.steps import Steps
+from tests.components.learning.test_series_windows import grid, network, sent  # noqa: F401  (a fixture)
+
+
+@pytest.mark.parametrize("root", [False, True])
+def test_members_answer_with_their_mean_and_learn_each_by_itself(grid, root, tmp_path):  # noqa: F811
+    model, task = network("none", grid, members=3, root=root)
+    inputs = sent(grid, [100, 120])
+    trained = Forecast(core="none", members=3).training(model, task)
+    each = np.asarray(trained(inputs))
+    assert each.shape == (2, 3, 6, 3)
+    assert np.abs(each[:, 0] - each[:, 1]).max() > 1e-3, "members begin apart"
+    np.testing.assert_allclose(model(inputs), each.mean(axis=1), rtol=1e-5, atol=1e-6)
+    truth = np.random.default_rng(0).normal(size=(2, 6)).astype(np.float32)
+    losses = []
+    for row in range(2):
+        for member in range(3):
+            for step in range(6):
+                for share, quantile in zip((0.1, 0.5, 0.9), each[row, member, step], strict=True):
+                    apart = (truth[row, step] - quantile) / task.scale
+                    losses.append(max(share * apart, (share - 1) * apart))
+    trained.compile(loss=task.loss())
+    found = trained.compute_loss(None, ops.convert_to_tensor(truth), ops.convert_to_tensor(each))
+    assert float(found) == pytest.approx(np.mean(losses), rel=1e-5)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(again(inputs), model(inputs))
+
+
+@pytest.mark.parametrize(("level", "wanted"), [(3.0, [2.6054, 9.0, 19.2400]), (-3.0, [-19.2400, -9.0, -2.6054])])
+def test_roots_are_squared_again_with_their_sign(level, wanted):
+    seen = Steps(None, None, np.zeros((1, 1, 1), "f"), np.full((1, 1, 1), level, "f"), np.full((1, 1, 1), 2, "f"), True)
+    spread = 2 * np.log(2)  # softplus of 0, times the spread of the window
+    by_hand = [np.sign(q) * q * q for q in (level - spread, level, level + spread)]
+    got = np.asarray(seen.quantiles(np.zeros((1, 1, 3), "f")))[0, 0]
+    np.testing.assert_allclose(got, by_hand, rtol=1e-5)
+    np.testing.assert_allclose(got, wanted, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"core": "transformer", "width": 30, "heads": 4}, "width 30 is not divisible by 4 heads"),
+        ({"members": 2, "normalization": "layer"}, "several members have no normalization"),
+    ],
+    ids=["heads", "normalization"],
+)
+def test_settings_that_do_not_fit_are_refused(options, told):
+    with pytest.raises(Exception, match=told):
+        Forecast(**options)

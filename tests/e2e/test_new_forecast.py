@@ -1,0 +1,47 @@
+"""``new --horizon`` on a raw file of hourly counts, then ``run`` and ``predict`` of a file that goes on."""
+
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from kilnworks.pipelines.cli.app import main
+from kilnworks.schemas.files import read_json
+
+pytestmark = pytest.mark.e2e
+
+HOURS = 3000
+
+
+def counts(hours: int) -> pl.DataFrame:
+    """Counts that follow the hour and the temperature, with a gap of a day."""
+    rng = np.random.default_rng(4)
+    at = [datetime(2024, 1, 1) + timedelta(hours=h) for h in range(hours)]
+    temperature = 10 + np.cumsum(rng.normal(0, 0.5, hours)) * 0.3
+    day = 1 + np.sin(2 * np.pi * (np.arange(hours) % 24) / 24)
+    rides = rng.poisson(np.maximum(1, 200 * day * np.exp(0.08 * (temperature - 10))))
+    frame = pl.DataFrame({"hour": at, "rides": rides, "temperature": temperature.round(2)})
+    return pl.concat([frame[:300], frame[324:]])
+
+
+def test_counts_are_forecast_from_a_raw_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("KILNWORKS_ROOT", str(tmp_path))
+    monkeypatch.setenv("KILNWORKS_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+    rows = counts(HOURS)
+    rows[:-48].write_csv(tmp_path / "hours.csv")
+    asked = ["--label", "rides", "--horizon", "24", "--known-ahead", "temperature"]
+    assert main(["new", "bikes", "--data", str(tmp_path / "hours.csv"), *asked]) == 0, capsys.readouterr().err
+    written = (tmp_path / "pipelines/bikes.py").read_text()
+    assert "members=4" in written and "root=True" in written, written
+    assert main(["run", "bikes", "--run-id", "one", "--set", "model.epochs=6", "--promote"]) == 0
+    found = read_json(tmp_path / "store/runs/bikes/one/evaluation/evaluation.json")
+    assert found["metrics"]["relative_mae"]["high"] < 1, "better than the value of a season before"
+    rows[-48:].write_csv(tmp_path / "next.csv")
+    assert main(["predict", "bikes", str(tmp_path / "next.csv"), "--output", str(tmp_path / "out.csv")]) == 0
+    told = pl.read_csv(tmp_path / "out.csv")
+    assert told.columns[-3:] == ["forecast", "low", "high"] and told.height == 48
+    assert (told["low"] <= told["forecast"]).all() and (told["low"] >= 0).all()
+    apart = (told["forecast"] - rows[-48:]["rides"]).abs().mean()
+    assert apart < (rows["rides"][-48:] - rows["rides"][-48 - 168 : -168]).abs().mean()
