@@ -10,8 +10,8 @@ from kilnworks.components.evaluate import EvaluateConfig
 from kilnworks.components.ingest import IngestConfig
 from kilnworks.components.learning.optimizers import Adam
 from kilnworks.components.learning.settings import EarlyStopping
+from kilnworks.components.modeling.control.dqn import Dqn
 from kilnworks.components.modeling.control.settings import Exploration
-from kilnworks.components.modeling.dqn import Dqn
 from kilnworks.components.sources import EnvironmentSource
 from kilnworks.components.train import TrainConfig
 from kilnworks.pipelines.core.chains import ROOT, supervised

@@ -16,7 +16,7 @@ from kilnworks.components.learning.loop import losses, means_of
 from kilnworks.components.learning.resumable import Attributes, resumable
 from kilnworks.components.learning.settings import EarlyStopping, ReduceOnPlateau
 from kilnworks.components.learning.state import State, assign, optimizers_of, values
-from kilnworks.components.modeling.feeding import Feed
+from kilnworks.components.modeling.feeds.feed import Feed
 from kilnworks.schemas.context import Progress
 from kilnworks.schemas.errors import TrainingDiverged, UnknownName
 from kilnworks.schemas.files import write_text

@@ -14,7 +14,7 @@ from typing import Any
 import tensorflow as tf
 
 from kilnworks.components.learning.loop import TrainFunction
-from kilnworks.components.modeling.feeding import Feed
+from kilnworks.components.modeling.feeds.feed import Feed
 
 
 def run_epochs(

@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from kilnworks.components.learning.arrays import Arrays, finite
 from kilnworks.components.learning.row_gather import Columns
-from kilnworks.components.modeling.feeding import Feed, Unpack
+from kilnworks.components.modeling.feeds.feed import Feed, Unpack
 
 Batch = tuple[Arrays, np.ndarray] | tuple[Arrays, np.ndarray, np.ndarray]
 """Encoded tensors, targets and, where classes are weighted, row weights; leading axis ``batch`` or block."""

@@ -19,7 +19,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kilnworks.components.modeling.feeding import Feed
+from kilnworks.components.modeling.feeds.feed import Feed
 from kilnworks.schemas.errors import ConfigError
 
 TrainFunction = Callable[[Iterator[Any]], Mapping[str, Any]]

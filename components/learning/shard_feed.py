@@ -11,7 +11,7 @@ import tensorflow as tf
 from kilnworks.components.learning.arrays import Arrays, Encoder, aligned, finite
 from kilnworks.components.learning.input_pipeline import Batch
 from kilnworks.components.learning.row_groups import RowGroups, deal
-from kilnworks.components.modeling.feeding import Feed
+from kilnworks.components.modeling.feeds.feed import Feed
 
 if TYPE_CHECKING:
     import polars as pl

@@ -17,7 +17,7 @@ from kilnworks.components.learning.predict import forward, outputs
 from kilnworks.components.learning.row_groups import FEWEST, RowGroups, no_larger, row_groups, sample
 from kilnworks.components.learning.settings import FitSettings
 from kilnworks.components.learning.shard_feed import ShardFeed
-from kilnworks.components.modeling.feeding import Feed
+from kilnworks.components.modeling.feeds.feed import Feed
 from kilnworks.components.tasks.base import Task
 from kilnworks.schemas.artifacts import Examples
 from kilnworks.schemas.errors import ConfigError

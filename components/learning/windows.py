@@ -15,7 +15,7 @@ from kilnworks.components.features.encoded import keras_name
 from kilnworks.components.learning.arrays import Arrays, Encoder
 from kilnworks.components.learning.settings import FitSettings
 from kilnworks.components.learning.splits import Splits, Validation
-from kilnworks.components.modeling.feeding import Feed
+from kilnworks.components.modeling.feeds.feed import Feed
 from kilnworks.components.series.grid import Grid
 from kilnworks.components.series.served import AHEAD
 from kilnworks.components.tasks.base import Task

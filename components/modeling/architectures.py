@@ -9,8 +9,8 @@ from kilnworks.components.modeling.bag import Bag
 from kilnworks.components.modeling.base import Architecture
 from kilnworks.components.modeling.clusters import Clusters
 from kilnworks.components.modeling.cnn import Cnn
+from kilnworks.components.modeling.control.dqn import Dqn
 from kilnworks.components.modeling.custom import CustomModel
-from kilnworks.components.modeling.dqn import Dqn
 from kilnworks.components.modeling.forecast import Forecast
 from kilnworks.components.modeling.generative.boltzmann import Dbn, Rbm
 from kilnworks.components.modeling.images.transfer import Transfer

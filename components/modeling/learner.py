@@ -66,7 +66,7 @@ class Learner:
         kept: further built models whose variables belong in the backup although no step of the running phase touches
             them, such as a target network that a callback moves. What a step reads or writes is there anyway.
         feed: makes of a split in memory (encoded tensors, targets and perhaps weights), the batch size and the seed
-            what hands out batches, a ``feeding.Feed``; None for rows at random.
+            what hands out batches, a ``feeds.feed.Feed``; None for rows at random.
         chosen: says of a split in memory, given its encoded tensors and the seed, which rows are learned from, bool
             [rows]; None for all.
         measured: numbers of the model as it now is, such as what a policy earns, instead of those of the validation

@@ -121,7 +121,7 @@ def _home(name: str) -> str:
         "Autoencoder": "kilnworks.components.modeling.autoencoder",
         "Bag": "kilnworks.components.modeling.bag",
         "Clusters": "kilnworks.components.modeling.clusters",
-        "Dqn": "kilnworks.components.modeling.dqn",
+        "Dqn": "kilnworks.components.modeling.control.dqn",
         "Environment": "kilnworks.components.environments.environment",
         "EvaluateConfig": "kilnworks.components.evaluate",
         "EarlyStopping": "kilnworks.components.learning.settings",

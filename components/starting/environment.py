@@ -5,7 +5,7 @@ from __future__ import annotations
 from kilnworks.components.environments.episodes import World, play, random_policy
 from kilnworks.components.learning.optimizers import Adam
 from kilnworks.components.learning.settings import EarlyStopping
-from kilnworks.components.modeling.dqn import Dqn
+from kilnworks.components.modeling.control.dqn import Dqn
 from kilnworks.components.sources.environment import EnvironmentSource
 from kilnworks.components.starting.recipe import Decision, Recipe
 from kilnworks.schemas.errors import ConfigError

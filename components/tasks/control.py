@@ -192,7 +192,7 @@ class Control(Unlabelled):
         self, run: Callable[[Mapping[str, np.ndarray]], np.ndarray], settings: JudgeSettings
     ) -> tuple[Answers, dict[str, Any]] | None:
         """Greedy episodes, random ones beside them, and the optimum where the world says what actions lead to."""
-        from kilnworks.components.judging.played import judged_play
+        from kilnworks.components.judging.control.played import judged_play
 
         if self.environment is None:
             raise ConfigError("a policy without an environment", "one that was trained", "train it again")
@@ -211,6 +211,6 @@ class Control(Unlabelled):
     @classmethod
     def pictures(cls, results: Mapping[str, Any]) -> list[tuple[str, str]]:
         """See ``Task.pictures``."""
-        from kilnworks.components.judging.play_pictures import pictures
+        from kilnworks.components.judging.control.pictures import pictures
 
         return pictures(results)

@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from kilnworks.components.learning.state import State, optimizers_of
-from kilnworks.components.modeling.feeding import Feed
+from kilnworks.components.modeling.feeds.feed import Feed
 from kilnworks.components.tasks.base import Task
 from kilnworks.schemas.errors import ConfigError, KilnworksError
 

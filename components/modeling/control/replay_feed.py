@@ -16,7 +16,7 @@ from kilnworks.components.modeling.control.n_step import Rewards
 from kilnworks.components.modeling.control.q_learning import QLearning
 from kilnworks.components.modeling.control.replay import Replay
 from kilnworks.components.modeling.control.settings import Exploration, Priority
-from kilnworks.components.modeling.feeding import Feed
+from kilnworks.components.modeling.feeds.feed import Feed
 
 LONGEST = 32
 """Training steps between which the actor's weights do not change, at most."""

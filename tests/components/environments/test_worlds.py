@@ -12,7 +12,7 @@ from kilnworks.components.environments.episodes import play, random_policy
 from kilnworks.components.environments.exact import value_iteration
 from kilnworks.components.environments.grid import GridWorld
 from kilnworks.components.environments.spaces import contract_of
-from kilnworks.components.judging.played import policy_value
+from kilnworks.components.judging.control.played import policy_value
 from kilnworks.components.sources.base import Wanted
 from kilnworks.components.sources.columns import contract_columns
 from kilnworks.components.sources.environment import EnvironmentSource

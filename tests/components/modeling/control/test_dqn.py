@@ -7,7 +7,7 @@ import pytest
 from kilnworks.components.environments.exact import value_iteration
 from kilnworks.components.environments.grid import GridWorld
 from kilnworks.components.features.encoded import EncodedTensor
-from kilnworks.components.modeling.dqn import Dqn
+from kilnworks.components.modeling.control.dqn import Dqn
 from kilnworks.components.sources.base import Wanted
 from kilnworks.components.sources.columns import contract_columns
 from kilnworks.components.sources.environment import EnvironmentSource

@@ -1,0 +1,1 @@
+"""What hands out batches of training rows."""
