@@ -3,7 +3,7 @@
 import gzip
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -25,9 +25,15 @@ from kilnworks.components.serving.wire.values import (
     Metadata,
     ModelSpecRef,
     Signature,
+    TensorInfo,
     VersionStatus,
 )
 from tests.components.serving.json_tensors.json_infos import infos
+
+
+def _named(**kinds: str) -> dict[str, TensorInfo]:
+    """Tensors that are called as their alias."""
+    return {alias: replace(one, name=f"{alias}:0") for alias, one in infos(**kinds).items()}
 
 
 @dataclass
@@ -56,11 +62,11 @@ class HalfPlusTwo:
     @property
     def signatures(self) -> Mapping[str, Signature]:
         examples, scores, values = (
-            infos(inputs="string"),
-            infos(classes="string", scores="float"),
-            infos(outputs="float"),
+            _named(inputs="string"),
+            _named(classes="string", scores="float"),
+            _named(outputs="float"),
         )
-        plain = Signature("serving_default", infos(x="float"), infos(y="float"), "", {})
+        plain = Signature("serving_default", _named(x="float"), _named(y="float"), "", {})
         return {
             "serving_default": plain,
             "classes": Signature("classes", examples, scores, "", {}),
