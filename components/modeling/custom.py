@@ -35,7 +35,8 @@ class CustomModel(Architecture):
     (width of the answer: classes of a multiclass label, else 1). What it compiled is kept, unless a setting of the
     training says otherwise.
 
-    Tensors [N, ...] in; the answer, logits [N, K] or features [N, F] out. Use it for a network that none of the others is.
+    Tensors [N, ...] in; the answer, logits [N, K] or features [N, F] out. Use it for a network that none of the
+    others is.
     """
 
     takes: ClassVar[frozenset[str] | None] = None

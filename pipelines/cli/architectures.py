@@ -19,8 +19,9 @@ WORDS = {
     "sequence": "sequences",
     "tokens": "texts as words",
     "ngrams": "texts as n-grams",
+    "as_sent": "columns as they are sent",
 }
-"""Kinds of encoded tensors in words; what is taken as it is sent is said by the task."""
+"""Kinds of encoded tensors in words."""
 
 
 def architectures(
@@ -47,10 +48,9 @@ def _described() -> Iterator[dict[str, Any]]:
     for model in members_of(AnyModel):
         task: Any = getattr(model, "task", None)
         takes = getattr(model, "takes", None)
-        listed = sorted({WORDS[kind] for kind in takes if kind in WORDS}) if takes else []
         yield {
             "kind": kinds_of(model)[0],
-            "takes": listed or ["anything" if takes is None else task.title.lower()],
+            "takes": ["anything"] if takes is None else sorted({WORDS.get(kind, kind) for kind in takes}),
             "task": task.kind if task else "",
             "words": " ".join(inspect.cleandoc(model.__doc__ or "").split()).replace("``", ""),
             "settings": {

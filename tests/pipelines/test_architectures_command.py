@@ -35,7 +35,8 @@ def test_each_says_shapes_source_and_when_to_use_it(listed, kind):
 
 def test_kinds_of_data_are_those_that_the_architecture_reads(listed):
     assert listed["cnn"]["takes"] == ["categories", "images", "numbers", "numbers as shares", "sequences"]
-    assert listed["forecast"]["takes"] == ["forecast"] and listed["custom"]["takes"] == ["anything"]
+    assert listed["forecast"]["takes"] == ["columns as they are sent"] and listed["custom"]["takes"] == ["anything"]
+    assert listed["forecast"]["task"] == "forecast" and listed["mlp"]["task"] == ""
     assert listed["mlp"]["settings"]["units"] == [64, 64]
 
 
