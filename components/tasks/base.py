@@ -66,6 +66,8 @@ class Task(Numbers, ABC):
     """What ``scores`` and ``described`` look at, of ``looked_at``."""
     takes_windows: ClassVar[bool] = False
     """Whether a row is a window of a series, not a row of the data."""
+    unit: ClassVar[str] = "rows"
+    """What is judged one by one."""
     output: ClassVar[str]
     """Name of the output layer."""
     methods: ClassVar[Mapping[Literal["classify", "regress"], str]] = {}
