@@ -281,6 +281,10 @@ class Task(Numbers, ABC):
         """Which rows are right, bool [N], where a metric is the share of them; None for other metrics."""
         return None
 
+    def influence(self, name: str, truth: np.ndarray, answers: Answers) -> tuple[float, np.ndarray] | None:
+        """A metric and the influence of each row on it, [N], mean 0; None where it is only known as a whole."""
+        return None
+
     @abstractmethod
     def described(self, truth: np.ndarray, answers: Answers) -> dict[str, Any]:
         """Curves, tables and the baseline of ``truth`` [rows, ...] and the answers, for ``evaluation.json``.
