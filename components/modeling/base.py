@@ -80,6 +80,8 @@ class Architecture(Config, ABC):
 
     space: ClassVar[Mapping[str, Dimension]] = {}
     """What a search tries where the definition says nothing: setting of the architecture -> values."""
+    by_optimizer: ClassVar[bool] = True
+    """Whether the optimizer of the training moves any weight; else its learning rate is nothing to search over."""
 
     def network(self, encoded: Sequence[EncodedTensor], task: Task) -> Any:
         """A Keras model with one named input for each encoded tensor (a dict) and the output of ``task``.

@@ -139,14 +139,14 @@ def _fixed(pipeline: Pipeline) -> set[str]:
 
 
 def _default(pipeline: Pipeline) -> dict[str, Dimension]:
-    """The architecture's own space, and the learning rate."""
+    """The architecture's own space, and the learning rate where it counts."""
     step = trained_step(pipeline)
     model, optimizer = getattr(step.config, "model", None), getattr(step.config, "optimizer", None)
     if not isinstance(model, Architecture) or not model.space:
         return {}
     space = {f"{step.name}.model.{name}": dimension for name, dimension in model.space.items()}
     rate = getattr(optimizer, "learning_rate", None)
-    if rate is not None:
+    if rate is not None and model.by_optimizer:
         rates = Float(low=rate / RATES, high=rate * RATES, log=True)
         space[f"{step.name}.optimizer.learning_rate"] = rates
     return space

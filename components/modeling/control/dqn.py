@@ -22,6 +22,7 @@ from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.control import Control
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.search import Choice, Dimension
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,6 +77,12 @@ class Dqn(Architecture):
     """Greedy episodes after each epoch, for ``val_return``; always the same seeds."""
     test_episodes: int = Field(default=100, ge=2)
     """Greedy episodes by which ``evaluate`` judges."""
+
+    space: ClassVar[Mapping[str, Dimension]] = {
+        "units": Choice(values=((64, 64), (128, 128), (256, 256))),
+        "n_step": Choice(values=(1, 3, 5)),
+        "target_every": Choice(values=(100, 250, 1000)),
+    }
 
     _scales: Mapping[str, Any] = PrivateAttr(default={})
 

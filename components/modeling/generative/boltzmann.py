@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, PrivateAttr
 
 from kilnworks.components.features.encoded import IMAGE, NUMERIC, SEQUENCE, SHARES, EncodedTensor
-from kilnworks.components.modeling.base import Architecture, scope_name
+from kilnworks.components.modeling.base import DROPOUTS, Architecture, scope_name
 from kilnworks.components.modeling.learner import Learner, Phase
 from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.codes import Codes
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.search import Choice, Dimension, Float
 from kilnworks.schemas.words import listed
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 ROUNDING = 1e-4
 """How far beyond 0 and 1 a scaled number may lie."""
+RATES = Float(low=0.01, high=0.5, log=True)
+"""Of ``divergence_rate``, in the spaces of both."""
 LIKELY = 1e-3
 """Means of columns are taken for at least so far from 0 and 1, where biases follow from them."""
 
@@ -171,8 +174,16 @@ class Rbm(Boltzmann):
     """
 
     task: ClassVar[type[Task] | None] = Codes
+    by_optimizer: ClassVar[bool] = False
 
     kind: Literal["rbm"] = "rbm"
+
+    space: ClassVar[Mapping[str, Dimension]] = {
+        "divergence_rate": RATES,
+        "momentum": Choice(values=(0.0, 0.5, 0.9)),
+        "decay": Choice(values=(0.0, 1e-4, 1e-3)),
+        "k": Choice(values=(1, 3)),
+    }
 
     def network(self, encoded: Sequence[EncodedTensor], task: Task) -> Any:
         """See ``Architecture.network``; the output is that of ``Machines``."""
@@ -222,6 +233,12 @@ class Dbn(Boltzmann):
     """Whether the machines go on learning with the head; else only the head learns from the label."""
     rate: float = Field(default=1.0, gt=0)
     """What the learning rate of the training is multiplied by in ``fit``, the phase with the label."""
+
+    space: ClassVar[Mapping[str, Dimension]] = {
+        "units": Choice(values=((100,), (200,), (200, 100))),
+        "divergence_rate": RATES,
+        "dropout": DROPOUTS,
+    }
 
     def network(self, encoded: Sequence[EncodedTensor], task: Task) -> Any:
         """See ``Architecture.network``."""

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
 from kilnworks.components.features.encoded import EncodedTensor
 from kilnworks.components.features.kinds.image import BRIGHTEST, ImagePlan
 from kilnworks.components.features.transform import FeatureTransform
-from kilnworks.components.modeling.base import scope_name
+from kilnworks.components.modeling.base import DROPOUTS, scope_name
 from kilnworks.components.modeling.images.augmentation import Augmentation
 from kilnworks.components.modeling.images.bases import (
     BaseName,
@@ -36,6 +36,7 @@ from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.schemas.code import Bytes
 from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.search import Choice, Dimension
 
 if TYPE_CHECKING:
     from kilnworks.schemas.artifacts import Model
@@ -77,6 +78,12 @@ class Transfer(Towers):
     """Epochs of the second phase; None for as many as the first has."""
     fine_tune_rate: float = Field(default=0.02, gt=0, le=1)
     """What the learning rate is multiplied by in the second phase."""
+
+    space: ClassVar[Mapping[str, Dimension]] = {
+        "units": Choice(values=((), (64,), (256,))),
+        "dropout": DROPOUTS,
+        "fine_tune": Choice(values=(0, 1, 2)),
+    }
 
     _given: Path | None = PrivateAttr(default=None)
     _plan: ImagePlan | None = PrivateAttr(default=None)

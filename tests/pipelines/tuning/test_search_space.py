@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from kilnworks.components.modeling.architectures import AnyModel
+from kilnworks.components.modeling.generative.boltzmann import Rbm
 from kilnworks.pipelines.core.registry import load
 from kilnworks.pipelines.core.space import Space
 from kilnworks.schemas.errors import ConfigError, UnknownName
@@ -15,6 +16,8 @@ from kilnworks.schemas.search import Choice, Float, Int, Search
 RATE = "model.optimizer.learning_rate"
 WITHOUT = {"clusters", "custom"}
 """Architectures that are fitted without epochs, or whose settings are a user's own."""
+NEEDED = {"transfer": {"weights": "imagenet"}, "dqn": {"environment": "CartPole-v1"}}
+"""Settings that an architecture cannot do without."""
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +36,7 @@ def test_each_architecture_has_a_space_of_settings_that_it_takes(churn, kind):
         assert not model.space
         return
     assert model.space
-    made = model()
+    made = model(**NEEDED.get(kind, {}))
     for name, dimension in model.space.items():
         for value in dimension.bounds():
             made.updated({name: value})
@@ -44,6 +47,23 @@ def test_without_a_space_in_the_definition_it_is_the_architectures_and_the_learn
     assert not space.declared
     assert set(space.dimensions) == {"model.model.units", "model.model.dropout", "model.model.l2", RATE}
     assert space.dimensions[RATE] == Float(low=1e-4, high=1e-2, log=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("digits_rbm", {"units", "divergence_rate", "dropout"}),
+        ("gridworld", {"units", "n_step", "target_every"}),
+        ("groceries", {"units", "dropout", "fine_tune"}),
+    ],
+)
+def test_spaces_of_examples_are_what_their_architecture_offers(name, settings):
+    assert set(Space.of(load(name)).dimensions) == {*(f"model.model.{setting}" for setting in settings), RATE}
+
+
+def test_the_learning_rate_is_left_out_where_no_optimizer_of_the_training_learns(churn):
+    machine = churn.configured({"model.model.kind": "rbm"})
+    assert set(Space.of(machine).dimensions) == {f"model.model.{setting}" for setting in Rbm.space}
 
 
 @pytest.mark.parametrize(
