@@ -174,6 +174,7 @@ def conclude(
         "split": config.split,
         "rows": len(truth),
         "label": task.label.name if task.label else "",
+        **({} if task.unit == "rows" else {"unit": task.unit}),
     }
     write_json(out / "evaluation.json", {**head, **results, "slices": sliced, "gate": record.record()})
     record.write(out)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Rows = NDArray[np.intp]
+Influence = NDArray[np.floating]
 FEWEST_DRAWS = 200
 ROWS_DRAWN = 20_000_000
 """Rows of all draws together, about; fewer draws are made of many rows, whose bounds need fewer."""
@@ -88,6 +89,27 @@ def resampled_gain(
     low, high = np.quantile(kept, [1 - level, level], method="weibull") if len(kept) else (value, value)
     method = f"paired Poisson bootstrap, {count} draws"
     return Gain(float(value), min(float(low), value), max(float(high), value), method)
+
+
+def influenced_gain(
+    before: tuple[float, Influence], now: tuple[float, Influence], sign: int, draws: int, seed: int, level: float
+) -> Gain:
+    """The gain in a metric of which the influence of each row is known: the same draws, without the metric of each.
+
+    Args:
+        before: the metric of the old model, and the influence of every row on it, [N], mean 0.
+        now: the same of the new model.
+        sign: 1 where a large value is better, -1 where a small one is.
+        draws: how many.
+        seed: of the draws.
+        level: confidence of each bound.
+    """
+    value, each = sign * (now[0] - before[0]), sign * (now[1] - before[1])
+    rng = np.random.default_rng(seed)
+    weights = (rng.poisson(1.0, len(each)) for _ in range(draws))
+    found = [value + float(drawn @ each) / max(1, int(drawn.sum())) for drawn in weights]
+    low, high = np.quantile(found, [1 - level, level], method="weibull")
+    return Gain(value, min(float(low), value), max(float(high), value), f"paired Poisson bootstrap, {draws} draws")
 
 
 def _drawn(values: Callable[[Rows], tuple[float, float]], rng: np.random.Generator, rows: int, sign: int) -> float:

@@ -28,6 +28,21 @@ def binary_value(name: str, truth: Truth, score: Shares) -> float:
             return float(metrics.binary(metrics.cells(truth, score))[name])
 
 
+def binary_influence(name: str, truth: Truth, score: Shares) -> tuple[float, Floats] | None:
+    """A binary metric, and the influence of each row on it, [N]: to first order, resampling adds the mean influence.
+
+    None for metrics that have no such form here, and where the rows do not define it.
+    """
+    positive = truth == 1
+    match name:
+        case "auc" if positive.any() and not positive.all():
+            return metrics.auc_influence(positive, score)
+        case "log_loss":
+            each = metrics.log_losses(np.where(positive, score, 1 - score))
+            return float(each.mean()), each - each.mean()
+    return None
+
+
 def binary_right(truth: Truth, score: Shares) -> NDArray[np.bool_]:
     """Rows whose more probable class is the true one, [N]."""
     return (score > THRESHOLD) == (truth == 1)

@@ -35,7 +35,11 @@ LEAST_ERROR = 0.1
 
 
 class Autoencoder(Architecture):
-    """Dense layers down to a code and up again. Categories are taken as one-hot columns only."""
+    """Dense layers down to a code and up again. Categories are taken as one-hot columns only.
+
+    Columns [N, D] in, the squared error of each [N, D] out (Hawkins, He, Williams & Baxter 2002). Use it to find rows
+    that are unlike the others, without a label; a few per cent of strange rows among the training rows do no harm.
+    """
 
     task: ClassVar[type[Task] | None] = Anomaly
     takes: ClassVar[frozenset[str] | None] = frozenset({NUMERIC, SEQUENCE, IMAGE})

@@ -32,7 +32,11 @@ OUTPUTS = "member_outputs"
 
 
 class Bag(Architecture):
-    """Linear members over n-grams. Wants ``FeatureSettings(encode="ngrams")`` for each text."""
+    """Linear members over n-grams. Wants ``FeatureSettings(encode="ngrams")`` for each text.
+
+    N-grams [N, T] of each text, and other columns, in; the mean of two members a text [N, K] out (Wang & Manning 2012).
+    Use it for texts first: it learns in seconds, and what words say without their order is most of what there is.
+    """
 
     takes: ClassVar[frozenset[str]] = frozenset({NGRAMS, NUMERIC, SHARES, CATEGORICAL, IMAGE, SEQUENCE})
 

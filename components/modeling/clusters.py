@@ -28,7 +28,11 @@ TRIED = "silhouettes"
 
 
 class Clusters(How, Architecture):
-    """k-means or a mixture of Gaussians on the encoded rows. Categories are taken as one-hot columns only."""
+    """k-means or a mixture of Gaussians on the encoded rows. Categories are taken as one-hot columns only.
+
+    Columns [N, D] in, densities and squared distances [N, K] to each cluster out (Lloyd 1982; Dempster, Laird & Rubin
+    1977). Use it to find rows that belong together, without a label.
+    """
 
     task: ClassVar[type[Task] | None] = Clustering
     takes: ClassVar[frozenset[str] | None] = frozenset({NUMERIC, SEQUENCE, IMAGE})

@@ -19,7 +19,11 @@ FLATTEN_UP_TO = 64
 
 
 class Cnn(Towers):
-    """Blocks of ``convolutions`` x (convolution, normalization, activation) and max pooling for each image."""
+    """Blocks of ``convolutions`` x (convolution, normalization, activation) and max pooling for each image.
+
+    Images [N, H, W, C] and whatever stands beside them in, features [N, units[-1]] out (LeCun, Bottou, Bengio & Haffner
+    1998). Use it for small images of which there are thousands, where training has to be quick.
+    """
 
     kind: Literal["cnn"] = "cnn"
     filters: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(32, 64), min_length=1)

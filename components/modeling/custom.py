@@ -34,6 +34,9 @@ class CustomModel(Architecture):
     (by name, the training rows [rows, ...] to ``adapt`` layers to, read when asked for), ``task`` and ``outputs``
     (width of the answer: classes of a multiclass label, else 1). What it compiled is kept, unless a setting of the
     training says otherwise.
+
+    Tensors [N, ...] in; the answer, logits [N, K] or features [N, F] out. Use it for a network that none of the
+    others is.
     """
 
     takes: ClassVar[frozenset[str] | None] = None

@@ -34,7 +34,12 @@ MEMBERS = "quantiles_of_members"
 
 
 class Forecast(Architecture):
-    """Quantiles of each step ahead."""
+    """Quantiles of each step ahead.
+
+    History [N, window] and what is known ahead [N, window + horizon] in, quantiles [N, horizon, 3] out. Cores: GRU,
+    LSTM (Hochreiter & Schmidhuber 1997), dilated convolutions (Bai, Kolter & Koltun 2018), transformer over patches
+    (Nie et al. 2023), or none: the last days alone. Use it for numbers on a regular grid of moments.
+    """
 
     task: ClassVar[type[Task] | None] = Forecasting
     takes: ClassVar[frozenset[str] | None] = frozenset({AS_SENT})

@@ -14,7 +14,11 @@ from kilnworks.schemas.search import Choice, Dimension
 
 
 class Mlp(Architecture):
-    """Numbers, embedded categories and flattened tensors concatenated, then dense layers."""
+    """Numbers, embedded categories and flattened tensors concatenated, then dense layers.
+
+    Encoded tensors [N], [N, D] or [N, ..., C] in, features [N, units[-1]] for the head out (Rumelhart, Hinton &
+    Williams 1986). Use it for tables where a small, plain network is enough, and as the first thing to compare with.
+    """
 
     kind: Literal["mlp"] = "mlp"
     units: tuple[Annotated[int, Field(ge=1)], ...] = (64, 64)

@@ -32,7 +32,11 @@ if TYPE_CHECKING:
 
 
 class SkipGram(Architecture):
-    """Vectors of the words of one text, ``FeatureSettings(encode="tokens")``, which ``text: true`` gives it."""
+    """Vectors of the words of one text, ``FeatureSettings(encode="tokens")``, which ``text: true`` gives it.
+
+    Words [N, T] in, their mean vector [N, dimensions] and the nearest words out (Mikolov, Sutskever, Chen, Corrado &
+    Dean 2013). Use it to see which words stand for alike things, and for vectors to begin another network with.
+    """
 
     task: ClassVar[type[Task] | None] = WordEmbedding
     takes: ClassVar[frozenset[str] | None] = frozenset({TOKENS})

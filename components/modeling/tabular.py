@@ -31,7 +31,11 @@ LARGEST_NUMBER = 5.0
 
 
 class Tabular(Architecture):
-    """Members in parallel over embedded numbers and categories. Wants ``PreprocessConfig(shares=True)``."""
+    """Members in parallel over embedded numbers and categories. Wants ``PreprocessConfig(shares=True)``.
+
+    Encoded columns [N], [N, D] in, the mean of ``members`` outputs [N, K] out (Gorishniy, Kotelnikov & Babenko 2025).
+    Use it for tables: it is what ``kilnworks new`` chooses.
+    """
 
     takes: ClassVar[frozenset[str]] = frozenset({NUMERIC, SHARES, CATEGORICAL, SEQUENCE})
 

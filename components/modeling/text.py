@@ -30,7 +30,12 @@ Core = Literal["mean", "cnn", "lstm", "gru", "transformer"]
 
 
 class Text(Architecture):
-    """A network over words. Wants ``FeatureSettings(encode="tokens")`` for each text, which ``text: true`` gives it."""
+    """A network over words. Wants ``FeatureSettings(encode="tokens")`` for each text, which ``text: true`` gives it.
+
+    Words [N, T] of each text, and other columns, in; features [N, units[-1]] out. Cores: mean of embeddings,
+    convolutions (Kim 2014), LSTM or GRU (Hochreiter & Schmidhuber 1997; Cho et al. 2014), transformer encoder
+    (Vaswani et al. 2017). Use it where the order of words counts, or with pretrained vectors.
+    """
 
     takes: ClassVar[frozenset[str]] = frozenset({TOKENS, NUMERIC, SHARES, CATEGORICAL, IMAGE, SEQUENCE})
 

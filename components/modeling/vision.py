@@ -25,7 +25,12 @@ __all__ = ["Augmentation", "Vision"]
 
 
 class Vision(Towers):
-    """A residual network of the size that small sets of small images can teach (He et al. 2016)."""
+    """A residual network of the size that small sets of small images can teach (He et al. 2016).
+
+    Images [N, H, W, C] and whatever stands beside them in, features [N, filters[-1]] out; images change while it
+    trains. Use it for images of up to about a hundred pixels a side, where no network is at hand that saw others
+    before.
+    """
 
     kind: Literal["vision"] = "vision"
     initializer: Initializer = "he_normal"

@@ -37,7 +37,8 @@ def _measured(results: dict[str, Any]) -> Iterator[tuple[str, str]]:
     rows = as_number(results.get("rows"))
     share, positive = as_number(results.get("prevalence")), results.get("positive")
     of = f", of which {share:.1%} are {positive}" if share is not None and positive else ""
-    on = "" if rows is None else f" on {rows:,.0f} {results.get('split') or 'judged'} rows{of}"
+    unit = results.get("unit") or f"{results.get('split') or 'judged'} rows"
+    on = "" if rows is None else f" on {rows:,.0f} {unit}{of}"
     yield "result", f"{', '.join(parts)}{on}"
 
 

@@ -29,8 +29,8 @@ def start(
     An archive of images is unpacked beside itself, and the pipeline reads the folder.
     """
     from kilnworks.components.starting.environment import is_environment, start_with_environment
-    from kilnworks.components.starting.images import annotated, start_with_images
-    from kilnworks.components.starting.pixels import pixel_column, start_with_pixels
+    from kilnworks.components.starting.pictures.images import annotated, start_with_images
+    from kilnworks.components.starting.pictures.pixels import pixel_column, start_with_pixels
     from kilnworks.components.starting.table import start_with_table
     from kilnworks.components.starting.unlabelled import is_asked, start_unlabelled
 

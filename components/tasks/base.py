@@ -66,6 +66,8 @@ class Task(Numbers, ABC):
     """What ``scores`` and ``described`` look at, of ``looked_at``."""
     takes_windows: ClassVar[bool] = False
     """Whether a row is a window of a series, not a row of the data."""
+    unit: ClassVar[str] = "rows"
+    """What is judged one by one."""
     output: ClassVar[str]
     """Name of the output layer."""
     methods: ClassVar[Mapping[Literal["classify", "regress"], str]] = {}
@@ -277,6 +279,10 @@ class Task(Numbers, ABC):
 
     def right(self, name: str, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> np.ndarray | None:
         """Which rows are right, bool [N], where a metric is the share of them; None for other metrics."""
+        return None
+
+    def influence(self, name: str, truth: np.ndarray, answers: Answers) -> tuple[float, np.ndarray] | None:
+        """A metric and the influence of each row on it, [N], mean 0; None where it is only known as a whole."""
         return None
 
     @abstractmethod

@@ -150,6 +150,12 @@ class Binary(OfClasses):
 
         return binary_right(truth, answers["probabilities"][:, 1]) if name == "accuracy" else None
 
+    def influence(self, name: str, truth: np.ndarray, answers: Answers) -> tuple[float, np.ndarray] | None:
+        """See ``Task.influence``."""
+        from kilnworks.components.judging.values import binary_influence
+
+        return binary_influence(name, truth, answers["probabilities"][:, 1])
+
     def described(self, truth: np.ndarray, answers: Answers) -> dict[str, Any]:
         """Curves, thresholds, calibration, confusion; without a model: the more frequent class."""
         from kilnworks.components.judging.described import binary_pictures, confusion, majority

@@ -61,6 +61,7 @@ class Control(Unlabelled):
     monitor: ClassVar[str] = "val_return"
     headline: ClassVar[tuple[str, ...]] = ("mean_return", "low_return")
     judged: ClassVar[tuple[str, ...]] = ("values",)
+    unit: ClassVar[str] = "episodes"
     output: ClassVar[str] = "values"
 
     environment: Environment | None = None

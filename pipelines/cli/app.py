@@ -12,6 +12,7 @@ import typer
 from typer._click.exceptions import ClickException
 
 from kilnworks.pipelines.cli import live, looking, running, serving, upkeep
+from kilnworks.pipelines.cli.architectures import architectures
 from kilnworks.pipelines.cli.console import Console, safe
 from kilnworks.pipelines.cli.contract import contract_app
 from kilnworks.pipelines.cli.drift import drift
@@ -45,6 +46,7 @@ app.command("init")(init)
 app.command("new")(new)
 app.command("list")(looking.list_pipelines)
 app.command("show")(looking.show)
+app.command("architectures")(architectures)
 app.command("run")(running.run)
 app.command("step")(running.step)
 app.command("finish")(running.finish)

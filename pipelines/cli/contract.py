@@ -65,7 +65,7 @@ def _inferred(
     decimals: Mapping[str, str],
 ) -> "Contract":
     from kilnworks.components.quality.contracts.infer import contract_name, hide, infer_contract
-    from kilnworks.components.starting.images import annotated, start_with_images
+    from kilnworks.components.starting.pictures.images import annotated, start_with_images
     from kilnworks.components.tasks.asked import NUMBERS
     from kilnworks.schemas.errors import ConfigError, UnknownName
 

@@ -28,7 +28,9 @@ def trained_step(pipeline: Pipeline) -> Step:
     found = [s for s in pipeline.steps if isinstance(s.config, FitSettings) and issubclass(s.signature.result, Model)]
     if len(found) != 1:
         names = ", ".join(step.name for step in found) or "none"
-        raise ConfigError(f"steps of {pipeline.name} that train: {names}", "one", "tune a pipeline that trains one")
+        raise ConfigError(
+            f"steps of {pipeline.name} that train: {names}", "one step that trains", "tune a pipeline that has one"
+        )
     return found[0]
 
 

@@ -67,7 +67,11 @@ def test_the_policy_earns_the_optimum(project) -> None:
     best = found["optimum"]
     assert found["metrics"]["mean_return"]["low"] == best["mean_return"] == 16
     assert best["policy_value"] == pytest.approx(best["value"], rel=1e-9)
-    assert found["baseline"]["metrics"]["mean_return"] < 0 and len(found["play"]["frames"]) == 4
+    assert (
+        found["unit"] == "episodes"
+        and found["baseline"]["metrics"]["mean_return"] < 0
+        and len(found["play"]["frames"]) == 4
+    )
     report = (project / "store/runs/maze/one/report.html").read_text()
     assert "Returns of episodes" in report and "First episode" in report and "data:image/png;base64," in report
 

@@ -37,8 +37,8 @@ class Dqn(Architecture):
     """A deep Q-network: observations [N, ...] by feature in, the value of every action [N, A] out.
 
     Mnih et al. 2015; double Q-learning (van Hasselt, Guez & Silver 2016), duelling heads (Wang et al. 2016),
-    prioritized replay (Schaul et al. 2016) and n-step returns (Sutton & Barto 2018) are on by default. For environments
-    of some actions with observations that tell where one stands; where actions are continuous, it cannot be used.
+    prioritized replay (Schaul et al. 2016) and n-step returns (Sutton & Barto 2018) are on by default. Use it for
+    environments of some actions with observations that tell where one stands, not where actions are continuous.
     """
 
     task: ClassVar[type[Task] | None] = Control

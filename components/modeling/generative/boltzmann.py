@@ -167,7 +167,11 @@ class Boltzmann(Architecture, ABC):
 
 
 class Rbm(Boltzmann):
-    """A restricted Boltzmann machine, or a stack of them: rows to codes and back."""
+    """A restricted Boltzmann machine, or a stack of them: rows to codes and back.
+
+    Columns [N, D] in, codes [N, units], their reconstruction [N, D] and free energy [N] out (Hinton 2002; persistent
+    chains: Tieleman 2008). Use it for codes of rows without a label, and to see what a network can say without one.
+    """
 
     task: ClassVar[type[Task] | None] = Codes
     by_optimizer: ClassVar[bool] = False
@@ -218,7 +222,11 @@ class Rbm(Boltzmann):
 
 
 class Dbn(Boltzmann):
-    """A deep belief network: machines that learn from rows alone, then the head of the task, and all of it together."""
+    """A deep belief network: machines that learn from rows alone, then the head of the task, and all of it together.
+
+    Columns [N, D] in, the codes of the last machine [N, units] for the head out (Hinton, Osindero & Teh 2006). Use it
+    where few rows have a label, and many do not.
+    """
 
     kind: Literal["dbn"] = "dbn"
     fine_tune: bool = True

@@ -46,7 +46,11 @@ BASE = "base"
 
 
 class Transfer(Towers):
-    """Transfer learning (Yosinski et al. 2014): for photographs of which there are hundreds and not millions."""
+    """Transfer learning (Yosinski et al. 2014): for photographs of which there are hundreds and not millions.
+
+    Images [N, H, W, C] and whatever stands beside them in, the base's last map as a vector [N, F] for the head out. Use
+    it where a network is at hand that learned from images of the same kind, from ImageNet for photographs.
+    """
 
     kind: Literal["transfer"] = "transfer"
     base: BaseName = "mobilenet_v2"

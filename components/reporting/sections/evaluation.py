@@ -25,8 +25,8 @@ def evaluation(run: RunRecord) -> dict[str, Any] | None:
         return None
     method = as_dict(results.get("interval"))
     return {
-        "split": str(results.get("split") or ""),
         "rows": f"{as_number(results.get('rows')) or 0:,.0f}",
+        "unit": str(results.get("unit") or f"rows of split {results.get('split') or ''}"),
         "label": str(results.get("label") or ""),
         "method": f"{method.get('method', 'bootstrap')}, {method.get('resamples', '')} resamples",
         "baseline": str(as_dict(results.get("baseline")).get("rule") or ""),

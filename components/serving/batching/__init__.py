@@ -1,1 +1,1 @@
-"""Requests that arrive together run as one batch; the threads and the pauses which that takes."""
+"""Requests that arrive together run as one batch; the threads and the waits which that takes."""

@@ -10,6 +10,7 @@ is refused at once.
 """
 
 import functools
+import logging
 import threading
 import time
 from collections import deque
@@ -17,11 +18,13 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, Protocol, TypeVar, cast
 
-from kilnworks.components.serving.errors import Busy, ServingError, deadline_exceeded
+from kilnworks.components.serving.errors import Busy, ServingError, deadline_exceeded, unavailable
 from kilnworks.components.serving.wire.feeds import Array, Feeds, Runner
 
 T = TypeVar("T")
 U = TypeVar("U")
+
+_LOG = logging.getLogger(__name__)
 
 _BLOCKED_FOR_EACH_RUN = 2
 """Callers that can only wait with a thread of theirs are so many for each run at most."""
@@ -205,8 +208,8 @@ class ModelLimit:
             if not free:
                 self._queue.append(place)
                 self._watch(place.deadline)
-        if free:
-            self._pool.submit(place.go)
+        if free and not self._started(place):
+            self.leave()
 
     def block(self, by: int) -> bool:
         """Count a caller that waits with its thread (1), or one that no longer does (-1); False when too many do."""
@@ -218,12 +221,22 @@ class ModelLimit:
 
     def leave(self) -> None:
         """A run is over: the oldest request that waits has its place."""
-        with self._lock:
-            following = self._queue.popleft() if self._queue else None
-            if following is None:
-                self.running -= 1
-        if following is not None:
-            self._pool.submit(following.go)
+        while True:
+            with self._lock:
+                following = self._queue.popleft() if self._queue else None
+                if following is None:
+                    self.running -= 1
+            if following is None or self._started(following):
+                return
+
+    def _started(self, place: "Place") -> bool:
+        """Have a thread run it; False when the system gives none, and it has been refused."""
+        try:
+            self._pool.submit(place.go)
+        except RuntimeError as error:  # the pool keeps it, and may find a thread at any time
+            _LOG.error("no thread for a run of model %s: %s", self.model, error)
+            return not place.fail(unavailable(f"There is no thread for a run of model {self.model}: try again later"))
+        return True
 
     def _watch(self, deadline: float | None) -> None:
         """See to it that somebody looks when this deadline is over. With the lock."""
@@ -234,7 +247,11 @@ class ModelLimit:
         self._clock_at = deadline
         self._clock = threading.Timer(max(0.0, deadline - time.monotonic()), self._expire)
         self._clock.daemon = True
-        self._clock.start()
+        try:
+            self._clock.start()
+        except RuntimeError as error:  # it is told when it would run
+            self._clock = None
+            _LOG.error("no thread that looks at deadlines of model %s: %s", self.model, error)
 
     def _expire(self) -> None:
         """Answer those whose time is over: they have waited long enough."""
@@ -259,7 +276,8 @@ class Place:
     """
 
     def __init__(self, limit: ModelLimit, run: Callable[[float | None], list[Array]], deadline: float | None) -> None:
-        self._limit, self._run, self.deadline = limit, run, deadline
+        self._limit, self.deadline = limit, deadline
+        self._run = [run]  # taken once: by who runs it, or by who refuses it
         self._then: Callable[[], None] | None = None
         self._outputs: list[Array] = []
         self._error: Exception | None = None
@@ -280,18 +298,27 @@ class Place:
         self._limit.block(-1)
 
     def go(self) -> None:
-        """Run, in this thread."""
+        """Run, in this thread, unless it was refused."""
+        try:
+            run = self._run.pop()
+        except IndexError:
+            return
         left = None if self.deadline is None else self.deadline - time.monotonic()
         try:
-            self._outputs = self._run(left)
+            self._outputs = run(left)
         except Exception as error:
             self._error = error
         self._over()
 
-    def fail(self, error: ServingError) -> None:
-        """It may not run."""
+    def fail(self, error: ServingError) -> bool:
+        """Refuse it; False when it runs already."""
+        try:
+            self._run.pop()
+        except IndexError:
+            return False
         self._error = error
         self._over()
+        return True
 
     def _over(self) -> None:
         then, self._then = self._then, None

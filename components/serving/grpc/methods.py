@@ -159,7 +159,7 @@ class _Prediction:
             hold.__enter__()
         try:
             request = parsed(kind, data)
-        except ServingError:
+        except BaseException:
             if hold is not None:
                 hold.__exit__(None, None, None)
             raise

@@ -9,7 +9,7 @@
 
 A request is read, answered and written by one thread without being handed on: that is the shortest way, and an idle
 connection costs no thread. Sockets never block, so a slow client keeps nobody but itself waiting. Where requests are
-put together, an answer pauses until its batch has run, and the worker takes the next socket that is at hand; the one
+put together, an answer waits until its batch has run, and the worker takes the next socket that is at hand; the one
 that finds none runs the batch. A caretaker thread ends connections whose time is over.
 """
 
@@ -204,7 +204,9 @@ class HttpServer:
             response = self._begin(connection, request)
             if response is None:
                 return _Next.ANSWER  # by now another thread may be at work on the connection
-            if not self._send(connection, request, response):
+            data, large = self._encoded(connection, request, response), len(request.body) > LARGE_BYTES
+            del request, response
+            if not self._send(connection, data, large):
                 return _Next.WRITE
         if reader.refused and not connection.closing:
             connection.closing = True
@@ -223,7 +225,7 @@ class HttpServer:
         if not isinstance(found, Later):
             request.give_back()
             return found
-        if not found.begin(functools.partial(self._go_on, connection, request, found)):
+        if not found.begin(functools.partial(self._go_on, connection, [(request, found)])):
             return None
         return self._end(request, found)
 
@@ -241,16 +243,27 @@ class HttpServer:
         request.give_back()
         return page(500)
 
-    def _go_on(self, connection: Connection, request: Request, later: Later[Response]) -> None:
-        """In the thread that ended a wait."""
-        self._settle(connection, lambda: self._send(connection, request, self._end(request, later)))
+    def _go_on(self, connection: Connection, waited: list[tuple[Request, Later[Response]]]) -> None:
+        """In the thread that ended a wait; the request is let go before its answer is sent."""
 
-    def _send(self, connection: Connection, request: Request, response: Response) -> bool:
-        """Write an answer; False while it waits to be written, or further requests wait for another thread."""
+        def send() -> bool:
+            request, later = waited.pop()
+            data, large = self._encoded(connection, request, self._end(request, later)), len(request.body) > LARGE_BYTES
+            del request, later
+            return self._send(connection, data, large)
+
+        self._settle(connection, send)
+
+    def _encoded(self, connection: Connection, request: Request, response: Response) -> bytes:
+        """An answer as bytes, after which the connection may have to end."""
         keep_alive = request.keep_alive and not response.close and not self._draining
         connection.closing = not keep_alive
-        written = connection.send(encode(response, request, keep_alive=keep_alive))
-        if len(request.body) > LARGE_BYTES:
+        return encode(response, request, keep_alive=keep_alive)
+
+    def _send(self, connection: Connection, data: bytes, large: bool) -> bool:
+        """Write an answer; False while it waits to be written, or further requests wait for another thread."""
+        written = connection.send(data)
+        if large:
             release_free_memory()
         return written and (connection.in_turn or not connection.reader.requests)
 

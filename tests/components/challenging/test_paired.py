@@ -11,8 +11,9 @@ from scipy.stats.mstats import mquantiles
 from sklearn.metrics import roc_auc_score
 
 from bench.challenge import verdicts
-from kilnworks.components.challenging.paired import resampled_gain, share_gain
+from kilnworks.components.challenging.paired import influenced_gain, resampled_gain, share_gain
 from kilnworks.components.challenging.settings import Challenge
+from kilnworks.components.judging.values import binary_influence, binary_value
 
 
 def rights(both: int, won: int, lost: int, neither: int) -> tuple[np.ndarray, np.ndarray]:
@@ -66,6 +67,24 @@ def test_one_draw_of_rows_for_both_models():
         found.append(roc_auc_score(truth, new, sample_weight=weight) - roc_auc_score(truth, old, sample_weight=weight))
     assert gain.value == pytest.approx(roc_auc_score(truth, new) - roc_auc_score(truth, old))
     assert (gain.low, gain.high) == pytest.approx(tuple(mquantiles(found, [0.05, 0.95], 0, 0)))
+
+
+@pytest.mark.parametrize(("metric", "sign"), [("auc", 1), ("log_loss", -1)])
+def test_the_influence_of_rows_gives_the_bounds_that_the_metric_of_each_draw_gives(metric, sign):
+    """To a tenth of their distance, for models that err together."""
+    rng = np.random.default_rng(3)
+    truth = (rng.random(2000) < 0.3).astype(int)
+    shared = truth + rng.normal(0, 1.2, 2000)
+    old, new = (1 / (1 + np.exp(0.5 - shared - rng.normal(0, width, 2000))) for width in (0.8, 0.5))
+
+    def values(rows):
+        return binary_value(metric, truth[rows], old[rows]), binary_value(metric, truth[rows], new[rows])
+
+    each = resampled_gain(values, 2000, sign, 600, 7, 0.975)
+    quick = influenced_gain(*(binary_influence(metric, truth, s) for s in (old, new)), sign, 600, 7, 0.975)
+    tenth = (each.high - each.low) / 10
+    assert quick.value == pytest.approx(each.value)
+    assert (quick.low, quick.high) == pytest.approx((each.low, each.high), abs=tenth)
 
 
 def test_less_is_better_turns_the_gain_round():

@@ -25,7 +25,7 @@ from kilnworks.components.sources import (
     Wanted,
 )
 from kilnworks.components.sources.columns import contract_columns
-from kilnworks.components.starting.file_checks import usual_range
+from kilnworks.components.starting.pictures.file_checks import usual_range
 from kilnworks.components.validate import ValidateConfig, validate
 from kilnworks.pipelines.cli.contract import contract_app
 from kilnworks.schemas.artifacts import Examples

@@ -131,6 +131,27 @@ def test_an_error_gives_the_place_back() -> None:
     assert limit.running() == {"m": 0}
 
 
+def test_without_a_thread_who_waits_is_refused_and_the_place_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    limit, gated = RunLimit(1, 10), Gated()
+    runner = limit.runner(gated, "m")
+    first = Asked(runner)
+    assert until(lambda: gated.now == 1, LONG_SECONDS)
+    second = Asked(runner)
+    assert until(lambda: limit.waiting() == {"m": 1}, LONG_SECONDS)
+
+    def none_left(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", none_left)
+        gated.gate.set()
+        assert first.code is Code.OK, "it has its answer"
+        assert second.code is Code.UNAVAILABLE
+    assert limit.running() == {"m": 0}
+    assert [Asked(runner).code for _ in range(3)] == [Code.OK] * 3
+    assert until(lambda: limit.running() == {"m": 0}, LONG_SECONDS)
+
+
 @pytest.mark.e2e
 @pytest.mark.parametrize("portable", [False, True], ids=["direct", "portable"])
 def test_a_flood_of_calls_is_answered_or_refused(portable: bool) -> None:

@@ -173,3 +173,35 @@ def test_few_large_requests_at_a_time_and_the_others_hold_no_thread() -> None:
     assert until(lambda: len(done) == 7)
     assert done == [None] * 7
     assert len(set(inside)) == 7 and threading.current_thread() not in inside
+
+
+def test_without_a_thread_large_requests_are_refused_and_the_lane_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    lane, go, codes = LargeLane(1), threading.Event(), []
+
+    def ask() -> None:
+        later = lane.run(lambda: go.wait(60))
+
+        def end() -> None:
+            try:
+                codes.append(later.answer())
+            except ServingError as error:
+                codes.append(error.code)
+
+        if later.begin(end):
+            end()
+
+    ask()
+    ask()
+    ask()
+
+    def none_left(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", none_left)
+        go.set()
+        assert until(lambda: len(codes) == 3)
+        ask()
+    assert sorted(codes, key=str) == sorted([True] + 3 * [Code.UNAVAILABLE], key=str)
+    ask()
+    assert until(lambda: codes[4:] == [True]), "the places are free again"

@@ -9,10 +9,10 @@ from kilnworks.components.sources import NpzSource, TfdsSource
 from kilnworks.components.sources.base import Wanted
 from kilnworks.components.sources.columns import Column, contract_columns
 from kilnworks.components.sources.images import FileFacts
-from kilnworks.components.starting.file_checks import file_checks
-from kilnworks.components.starting.images import MIRRORED, SAMPLE, THUMB, side, told_from_mirror
 from kilnworks.components.starting.label import NAMES
 from kilnworks.components.starting.open_data import Kind, data_set
+from kilnworks.components.starting.pictures.file_checks import file_checks
+from kilnworks.components.starting.pictures.images import MIRRORED, SAMPLE, THUMB, side, told_from_mirror
 from kilnworks.components.starting.recipe import Decision, Recipe
 from kilnworks.components.starting.settling import settle
 from kilnworks.components.starting.sizes import vision

@@ -20,13 +20,13 @@ from kilnworks.components.sources.image_files import SUFFIXES
 from kilnworks.components.sources.images import FileFacts, open_image
 from kilnworks.components.sources.paths import local
 from kilnworks.components.sources.splitting.splits import AsGiven, ByHash
-from kilnworks.components.starting.file_checks import SAME, USUAL, file_checks
 from kilnworks.components.starting.label import NAMES
 from kilnworks.components.starting.moments.times import shares
 from kilnworks.components.starting.open_data import Kind
+from kilnworks.components.starting.pictures.file_checks import SAME, USUAL, file_checks
+from kilnworks.components.starting.pictures.weights import FEWEST, PHOTOGRAPH, hint, weights_at_hand
 from kilnworks.components.starting.recipe import Decision, Recipe
 from kilnworks.components.starting.sizes import transfer, vision
-from kilnworks.components.starting.weights import FEWEST, PHOTOGRAPH, hint, weights_at_hand
 from kilnworks.schemas.config import Config
 from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.errors import ConfigError, DataUnreadable, KilnworksError, UnknownName

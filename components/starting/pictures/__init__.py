@@ -1,0 +1,1 @@
+"""A first look at images: files in folders, or pixels in columns."""
