@@ -235,7 +235,7 @@ class Dbn(Boltzmann):
     """What the learning rate of the training is multiplied by in ``fit``, the phase with the label."""
 
     space: ClassVar[Mapping[str, Dimension]] = {
-        "units": Choice(values=((100,), (200,), (200, 100))),
+        "units": Choice(values=((100,), (200,), (400,))),
         "divergence_rate": RATES,
         "dropout": DROPOUTS,
     }
