@@ -22,8 +22,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from kilnworks.components.modeling.images.mobilenet_v2 import mobilenet_v2
-from kilnworks.components.modeling.images.torch_file import read_torch_file
 from kilnworks.schemas.errors import ConfigError
 
 BaseName = Literal[
@@ -116,6 +114,9 @@ def load_base(base: BaseName, file: Path | None, shape: tuple[int, int, int]) ->
             "set a larger size in the preprocessing",
         )
     if file is not None and file.suffix in TORCH:
+        from kilnworks.components.modeling.images.mobilenet_v2 import mobilenet_v2
+        from kilnworks.components.modeling.images.torch_file import read_torch_file
+
         return mobilenet_v2(shape, read_torch_file(file), file.name)
     one = PUBLISHED[base]
     make = getattr(keras.applications, one.function)
