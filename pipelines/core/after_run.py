@@ -1,6 +1,7 @@
 """What every run ends with, however it went: its report, and its figures in MLflow where a server is configured."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,15 @@ def finish_run(run: Run) -> Path:
     from kilnworks.components.reporting.report import write_report
     from kilnworks.components.tracking.tracker import track_run
 
+    live = _last_move(run.store, run.pipeline)
     with explained(run.store.root), whole_run(run) as seen:
         report = _kept(write_report(seen.path), run)
         tracked = track_run(seen.path)
         if tracked is not None:
             write_json(run.path / TRACKED, {"run_id": tracked})
-    if _last_move(run.store, run.pipeline).get("run_id") == run.run_id:
-        report_replaced(run.store, run.pipeline)
+    if _last_move(run.store, run.pipeline) != live:  # another process has moved the champion while it was written
+        report_run(run)
+    _report_before(run.store, run.pipeline, _last_move(run.store, run.pipeline, run.run_id))
     return report
 
 
@@ -44,14 +47,20 @@ def report_run(run: Run) -> Path:
 
 def report_replaced(store: Store, pipeline: str) -> None:
     """Write the report of the run anew whose model the last move replaced; nothing where that run is gone."""
-    run_id = (_last_move(store, pipeline).get("previous") or {}).get("run_id")
+    _report_before(store, pipeline, _last_move(store, pipeline))
+
+
+def _report_before(store: Store, pipeline: str, move: Mapping[str, Any]) -> None:
+    """Write the report of the run anew that was live before a move."""
+    run_id = (move.get("previous") or {}).get("run_id")
     if run_id and (store.run(pipeline, run_id).path / "run.json").is_file():
         report_run(store.run(pipeline, run_id))
 
 
-def _last_move(store: Store, pipeline: str) -> dict[str, Any]:
-    """The record of the last move of the champion; empty while there is none."""
-    return next(newest_moves(store.root, pipeline), {})
+def _last_move(store: Store, pipeline: str, run_id: str | None = None) -> dict[str, Any]:
+    """The record of the last move of the champion, or of the last to the model of a run; empty where there is none."""
+    made = newest_moves(store.root, pipeline)
+    return next((move for move in made if run_id in (None, move["run_id"])), {})
 
 
 def _kept(report: Path, run: Run) -> Path:

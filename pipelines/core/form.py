@@ -74,13 +74,10 @@ class Field:
 def form(pipeline: Pipeline) -> tuple[Field, ...]:
     """Every setting of every step, in the order of the steps; not the contract, which is changed in its own file.
 
-    Settings of kinds that are not in force come behind those of their step.
+    Settings of kinds that are not in force come last of all, so that no long list of them stands before the next step.
     """
-    return tuple(
-        field
-        for step in pipeline.steps
-        for field in sorted(settings_of(step.name, step.config), key=lambda field: bool(field.choice))
-    )
+    fields = [field for step in pipeline.steps for field in settings_of(step.name, step.config)]
+    return tuple(sorted(fields, key=lambda field: bool(field.choice)))
 
 
 def settings_of(step: str, config: BaseModel) -> tuple[Field, ...]:

@@ -61,7 +61,8 @@ def looks(
             augmentation, _unit(transform.contract, name, rows[:: _every(rows, CHANGED)][:CHANGED])
         )
     heat = _heat(model, transform, task, name, rows, answers)
-    return {**found, **({"heat": heat} if heat else {})}
+    found |= {"heat": heat} if heat else {}
+    return found if len(found) > 1 else {}
 
 
 def _heat(
@@ -69,7 +70,7 @@ def _heat(
 ) -> list[dict[str, Any]]:
     from kilnworks.components.modeling.images.gradcam import grad_cam
 
-    if not task.class_texts:
+    if not task.class_texts or "probabilities" not in answers:
         return []
     truth, bad = task.judged_by(rows)
     rows, truth, probabilities = rows.filter(~bad), truth[~bad], np.asarray(answers["probabilities"])[~bad]

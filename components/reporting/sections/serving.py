@@ -1,10 +1,12 @@
 """What a client can ask of the exported model, and where it was published."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from kilnworks.components.charts.scale import bytes_text, label
 from kilnworks.components.reporting.reading import RunRecord
 from kilnworks.components.reporting.summary import is_champion
+from kilnworks.schemas.champion import moves
 from kilnworks.schemas.json_values import as_dict, as_list, as_number
 
 
@@ -74,4 +76,17 @@ def _deployment(run: RunRecord, deployment: dict[str, Any]) -> list[tuple[str, s
         ("Published as", f"{deployment.get('model', '')} version {deployment.get('version', '')} ({state})"),
         ("Path", str(deployment.get("path", ""))),
     ]
-    return facts + [("Server", str(s)) for s in as_list(deployment.get("servers")) or [deployment.get("server")] if s]
+    servers = [s for s in as_list(deployment.get("servers")) or [deployment.get("server")] if s]
+    return [*facts, *(("Server", str(s)) for s in servers), *_moves(run)]
+
+
+def _moves(run: RunRecord) -> Iterator[tuple[str, str]]:
+    """Each time that the model of the run went live or gave way to another: when, by what, who decided and why."""
+    pipeline, mine = str(run.run.get("pipeline") or run.path.parent.name), run.run.get("run_id") or run.path.name
+    for move in moves(run.path.parents[2], pipeline):
+        which = f"version {move['version']}"
+        decided = f"{move['action']} by {move['by']}: {move['reason']} ({move['since']})"
+        if move["run_id"] == mine:
+            yield "Went live", f"as {which}; {decided}"
+        elif as_dict(move["previous"]).get("run_id") == mine:
+            yield "Gave way", f"to {which} of run {move['run_id']}; {decided}"
