@@ -63,7 +63,8 @@ def _step(step: StepRecord, run: Run) -> str:
     outcome, note = _text(step.outcome), _text(step.reason.partition("\n")[0])
     if step.outcome == "running":
         note = _progress(as_dict(step.record.get("progress")), len(_rows_so_far(run, step)))
-    return f"<tr><td>{_text(step.name)}<td class='{outcome}'>{outcome}<td>{note}<td class=number>{took}</tr>"
+    told = f"<td class=words>{_text(step.name)}<td class='words {outcome}'>{outcome}<td>{note}"
+    return f"<tr>{told}<td class=number>{took}</tr>"
 
 
 def _progress(progress: Mapping[str, Any], epochs: int) -> str:
