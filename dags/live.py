@@ -52,22 +52,28 @@ def content(run: Run) -> str:
     """What changes of it."""
     record = read_run(run.path)
     ended = record.outcome not in ("running", "unfinished", "empty")
-    steps = "".join(_step(step) for step in record.steps)
+    steps = "".join(_step(step, run) for step in record.steps)
     report = f"<p><a href='{report_path(run)}'>{'Report' if ended else 'Report so far'}</a></p>"
     table = f"<table><tr><th>step<th>state<th>progress<th>time</tr>{steps}</table>"
     return f"<div class={ENDED if ended else 'goes-on'}>{table}{_epochs(record, run)}{report}</div>"
 
 
-def _step(step: StepRecord) -> str:
-    progress = as_dict(step.record.get("progress"))
-    done, total = as_number(progress.get("done")), as_number(progress.get("total"))
-    bar = f"<progress value='{done:g}' max='{total:g}'></progress> " if done is not None and total else ""
-    note = (
-        bar + _text(progress.get("note") or "") if step.outcome == "running" else _text(step.reason.partition("\n")[0])
-    )
+def _step(step: StepRecord, run: Run) -> str:
     took = "" if step.seconds is None else seconds_text(step.seconds)
-    outcome = _text(step.outcome)
-    return f"<tr><td>{_text(step.name)}<td class='{outcome}'>{outcome}<td>{note}<td class=number>{took}</tr>"
+    outcome, note = _text(step.outcome), _text(step.reason.partition("\n")[0])
+    if step.outcome == "running":
+        note = _progress(as_dict(step.record.get("progress")), len(_rows_so_far(run, step)))
+    told = f"<td class=words>{_text(step.name)}<td class='words {outcome}'>{outcome}<td>{note}"
+    return f"<tr>{told}<td class=number>{took}</tr>"
+
+
+def _progress(progress: Mapping[str, Any], epochs: int) -> str:
+    """A bar and a note. Progress is written once a second at most; the history of quicker epochs is ahead of it."""
+    done, total, note = as_number(progress.get("done")), as_number(progress.get("total")), progress.get("note") or ""
+    if done is not None and total and done < epochs <= total:
+        done, note = epochs, f"epoch {epochs}/{total:g}"
+    bar = f"<progress value='{done:g}' max='{total:g}'></progress> " if done is not None and total else ""
+    return bar + _text(note)
 
 
 def _epochs(record: RunRecord, run: Run) -> str:
@@ -81,9 +87,18 @@ def _epochs(record: RunRecord, run: Run) -> str:
 
 def history(run: Run, step: StepRecord) -> list[dict[str, str]]:
     """Lines of ``history.csv`` of a step, also of one that still runs; empty where it writes none."""
-    begun = sorted(run.path.glob(f".{step.name}.*.partial/history.csv"), key=_changed)
     kept = [] if step.folder is None else [step.folder / "history.csv"]
-    for path in [*reversed(begun), *kept]:
+    return _rows_so_far(run, step) or _first(kept)
+
+
+def _rows_so_far(run: Run, step: StepRecord) -> list[dict[str, str]]:
+    """Lines of the history that a running step has written."""
+    return _first(sorted(run.path.glob(f".{step.name}.*.partial/history.csv"), key=_changed)[::-1])
+
+
+def _first(paths: list[Path]) -> list[dict[str, str]]:
+    """Lines of the first file that can be read."""
+    for path in paths:
         try:
             with path.open(newline="", encoding="utf-8") as lines:
                 return [row for row in csv.DictReader(lines) if as_number(row.get("epoch")) is not None]

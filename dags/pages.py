@@ -53,7 +53,7 @@ body { font: 15px/1.5 system-ui, sans-serif; margin: 1.5rem; background: light-d
 h1 { font-size: 1.4rem; overflow-wrap: anywhere } h2 { font-size: 1.1rem; margin-top: 2rem }
 table { border-collapse: collapse; width: 100% } th { text-align: left; font-weight: 500; color: var(--dim) }
 td, th { padding: .35rem .8rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
-td { overflow-wrap: anywhere }
+td { overflow-wrap: anywhere } td.words { overflow-wrap: normal }
 .done, .retrain { color: var(--good) } .failed { color: var(--bad) } .skipped, .wait { color: var(--wait) }
 summary { cursor: pointer; color: var(--dim); padding: .35rem 0 } td summary { padding: 0 }
 .trend { display: flex; gap: .8rem; align-items: center; color: var(--dim) } .trend span { width: 160px }
@@ -172,7 +172,8 @@ def _alerts(store: Store, seen: Callable[[str], bool]) -> str:
 
 def _alert_row(alert: Mapping[str, Any]) -> str:
     kind, what = text(alert.get("kind", "")), text(alert.get("text", ""))
-    return f"<tr><td class=number>{_time(alert['at'])}<td>{_run_link(alert)}<td>{kind}<td>{what}</tr>"
+    run = f"<td class=words>{_run_link(alert)}<td class=words>{kind}"
+    return f"<tr><td class=number>{_time(alert['at'])}{run}<td>{what}</tr>"
 
 
 def _folded(rows: list[str], shown: int, head: str) -> str:

@@ -168,6 +168,20 @@ def test_a_run_that_goes_on_shows_its_epochs_so_far(tmp_path):
     assert "class=ended" in content(made)
 
 
+def test_the_progress_is_not_behind_the_epochs_that_are_shown(tmp_path):
+    """It is written once a second at most, the history at each epoch; a history of more rows than epochs is another."""
+    made = Store(tmp_path).run("churn", "r1")
+    made.begin("test", {})
+    made.record("model", "running", seconds=1.0, progress={"done": 1, "total": 8, "note": "epoch 1/8 loss 0.9"})
+    with made.scratch("model") as scratch:
+        rows = [f"{epoch},0.5\n" for epoch in range(1, 10)]
+        (scratch / "history.csv").write_text("".join(["epoch,loss\n", *rows[:6]]))
+        page = content(made)
+        assert "<progress value='6' max='8'></progress> epoch 6/8" in page and "model: 6 epochs" in page
+        (scratch / "history.csv").write_text("".join(["epoch,loss\n", *rows]))
+        assert "<progress value='1' max='8'></progress> epoch 1/8 loss 0.9" in content(made)
+
+
 def test_the_address_of_a_report_is_quoted(tmp_path):
     assert report_path(Store(Path(tmp_path)).run("churn", "a b#c")) == "/kilnworks/files/churn/a_b_c/report.html"
 
