@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 OBSERVATION, ACTION = "observation", "action"
 """The feature of an observation that has no parts with names, and the label."""
+SEEN = "What is seen before the action."
+"""Of each feature: an environment says no more of its observations."""
 
 
 def contract_of(name: str, environment: Any, described: str) -> Contract:
@@ -43,7 +45,10 @@ def contract_of(name: str, environment: Any, described: str) -> Contract:
     return Contract(
         name=name,
         description=described,
-        features={key: _feature(key, space) for key, space in parts(environment.observation_space).items()},
+        features={
+            key: _feature(key, space).model_copy(update={"description": SEEN})
+            for key, space in parts(environment.observation_space).items()
+        },
         label=Label(
             name=ACTION, dtype="int", classes=tuple(range(first, first + count)), learned=False,
             description="What was done; a policy learns from rewards, not from this.",
