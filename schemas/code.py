@@ -11,13 +11,14 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
+    AfterValidator,
     Field,
     GetJsonSchemaHandler,
+    PlainSerializer,
     SerializerFunctionWrapHandler,
-    field_serializer,
     field_validator,
     model_serializer,
     model_validator,
@@ -36,6 +37,34 @@ from kilnworks.schemas.words import listed
 
 PATH = re.compile(r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*\Z")
 """``package.module:name``; the name may be dotted."""
+
+
+def with_files(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as given, with ``{"kind": "bytes", "path": ...}`` at any depth read as ``Bytes``."""
+    return {name: _read(value) for name, value in options.items()}
+
+
+def _read(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return Bytes.model_validate(value) if value.get("kind") == "bytes" else with_files(value)
+    return [_read(inside) for inside in value] if isinstance(value, list | tuple) else value
+
+
+def written(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as plain values, configs in full."""
+    return {name: _written(value) for name, value in options.items()}
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, Config):
+        return value.model_dump()
+    if isinstance(value, Mapping):
+        return written(value)
+    return [_written(inside) for inside in value] if isinstance(value, list | tuple) else value
+
+
+Options = Annotated[dict[str, Any], AfterValidator(with_files), PlainSerializer(written)]
+"""Arguments of a user's own code, in which files may stand."""
 
 
 class Bytes(Config):
@@ -90,7 +119,7 @@ class Code(Config):
 
     path: str
     """``module:name``, as an import would find it; modules of the project folder are found too."""
-    options: dict[str, Any] = Field(default_factory=dict)
+    options: Options = Field(default_factory=dict)
     """Arguments that it is called with. A file belongs here as ``{"kind": "bytes", "path": "..."}``: it is handed over
     as a path, and counts by its content."""
 
@@ -119,15 +148,6 @@ class Code(Config):
         if not PATH.match(value):
             raise ValueError("code is named as 'package.module:name', for instance 'my_project.models:build_model'")
         return value
-
-    @field_validator("options")
-    @classmethod
-    def _known_values(cls, value: dict[str, Any]) -> dict[str, Any]:
-        return with_files(value)
-
-    @field_serializer("options")
-    def _options_in_full(self, options: dict[str, Any]) -> dict[str, Any]:
-        return written(options)
 
     @model_serializer(mode="wrap")
     def _as_text(self, handler: SerializerFunctionWrapHandler) -> Any:
@@ -235,30 +255,6 @@ def path_of(thing: Callable[..., Any]) -> str:
     if not module or module == "__main__" or not name or "<" in name:
         raise ValueError(f"{name or thing!r} cannot be found by name; write it at the top of a module of its own")
     return f"{module}:{name}"
-
-
-def with_files(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options as given, with ``{"kind": "bytes", "path": ...}`` at any depth read as ``Bytes``."""
-    return {name: _read(value) for name, value in options.items()}
-
-
-def _read(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return Bytes.model_validate(value) if value.get("kind") == "bytes" else with_files(value)
-    return [_read(inside) for inside in value] if isinstance(value, list | tuple) else value
-
-
-def written(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options as plain values, configs in full."""
-    return {name: _written(value) for name, value in options.items()}
-
-
-def _written(value: Any) -> Any:
-    if isinstance(value, Config):
-        return value.model_dump()
-    if isinstance(value, Mapping):
-        return written(value)
-    return [_written(inside) for inside in value] if isinstance(value, list | tuple) else value
 
 
 def called(function: Any, path: str, options: Mapping[str, Any], given: Mapping[str, Any]) -> Any:

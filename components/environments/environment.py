@@ -6,9 +6,9 @@ import difflib
 import importlib.metadata
 from typing import Any, Protocol, runtime_checkable
 
-from pydantic import Field, field_serializer, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from kilnworks.schemas.code import PATH, Code, with_files, written
+from kilnworks.schemas.code import PATH, Code, Options
 from kilnworks.schemas.config import Config
 from kilnworks.schemas.errors import ConfigError, KilnworksError
 
@@ -25,7 +25,7 @@ class Environment(Config):
 
     id: str
     """A name in Gymnasium's registry, or ``module:name`` of a class or function that makes an environment."""
-    options: dict[str, Any] = Field(default_factory=dict)
+    options: Options = Field(default_factory=dict)
     """Arguments that it is made with."""
     max_steps: int | None = Field(default=None, ge=1)
     """Steps after which an episode is cut (truncated, which is no end); by default the limit that the environment is
@@ -35,15 +35,6 @@ class Environment(Config):
     @classmethod
     def _from_text(cls, value: Any) -> Any:
         return {"id": value} if isinstance(value, str) else value
-
-    @field_validator("options")
-    @classmethod
-    def _known_values(cls, value: dict[str, Any]) -> dict[str, Any]:
-        return with_files(value)
-
-    @field_serializer("options")
-    def _options_in_full(self, options: dict[str, Any]) -> dict[str, Any]:
-        return written(options)
 
     @property
     def code(self) -> Code | None:

@@ -113,17 +113,13 @@ def fit(
         training.tried = lambda trained: try_one_batch(trained, splits.feed, task)
     identity = _identity(settings, architecture, transform, splits)
     training.go(out, part_of(context, 0, settings.refit + 1) if settings.refit else context, identity)
-    model, summary = learner.model, training.summary()
-    if settings.refit:
-        again = Again(
-            training,
-            lambda seed: made(settings.model_copy(update={"seed": seed}), seeing, transform, task, placement),
-            lambda one: _composed(architecture.fed(one.model), unpack),
-        )
-        left = None if settings.budget_minutes is None else 60 * settings.budget_minutes - training.seconds
-        models, summary["refit"] = refit(again, context, identity, left)
-        with precision(settings.precision):
-            model = averaged(models, task.output) if models else model
+    summary = training.summary()
+    again = Again(
+        training,
+        lambda seed: made(settings.model_copy(update={"seed": seed}), seeing, transform, task, placement),
+        lambda one: _composed(architecture.fed(one.model), unpack),
+    )
+    model = _refitted(settings, learner.model, again, context, identity, summary) if settings.refit else learner.model
     with precision(settings.precision):
         sample = transform.encode(next(encoder.frames(examples.files("train"), SAMPLE_ROWS)))
         keep(architecture, model, lambda: architecture.network(transform.encoded, task), sample, out)
@@ -140,6 +136,16 @@ def fit(
         **architecture.remarks(model, transform, task),
         "config": settings.model_dump(mode="json"),
     }
+
+
+def _refitted(
+    settings: FitSettings, model: Any, again: Again, context: RunContext, identity: str, summary: dict[str, Any]
+) -> Any:
+    """The mean of networks that learn from all rows, once the best epoch is known; ``model`` where no time is left."""
+    left = None if settings.budget_minutes is None else 60 * settings.budget_minutes - again.chosen.seconds
+    models, summary["refit"] = refit(again, context, identity, left)
+    with precision(settings.precision):
+        return averaged(models, again.chosen.task.output) if models else model
 
 
 def _held(splits: Splits) -> Arrays | None:

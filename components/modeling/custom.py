@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, PrivateAttr, field_serializer, field_validator, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from kilnworks.components.features.encoded import EncodedTensor
 from kilnworks.components.features.transform import FeatureTransform
@@ -18,7 +18,7 @@ from kilnworks.components.modeling.base import Architecture
 from kilnworks.components.modeling.connecting import answer, arranged, told
 from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.layer_names import LayerNames
-from kilnworks.schemas.code import Code, called, with_files, written
+from kilnworks.schemas.code import Code, Options, called
 from kilnworks.schemas.errors import ConfigError, KilnworksError
 
 OWN = frozenset({"kind", "build", "options", "inputs", "outputs"})
@@ -44,7 +44,7 @@ class CustomModel(Architecture):
     kind: Literal["custom"] = "custom"
     build: Code
     """The function or class, ``"my_project.models:build_model"``."""
-    options: dict[str, Any] = Field(default_factory=dict)
+    options: Options = Field(default_factory=dict)
     """Arguments of ``build``. A file is ``{"kind": "bytes", "path": "..."}``."""
     inputs: Literal["encoded", "raw"] = "encoded"
     """What the model takes: what the preprocessing makes, or every feature as a client sends it (texts, NaN where a
@@ -54,15 +54,6 @@ class CustomModel(Architecture):
     the head of the task is attached."""
 
     _columns: Mapping[str, Any] | None = PrivateAttr(default=None)
-
-    @field_validator("options")
-    @classmethod
-    def _known_values(cls, value: dict[str, Any]) -> dict[str, Any]:
-        return with_files(value)
-
-    @field_serializer("options")
-    def _options_in_full(self, options: dict[str, Any]) -> dict[str, Any]:
-        return written(options)
 
     @model_validator(mode="after")
     def _decides_by_itself(self) -> Self:

@@ -6,11 +6,9 @@ be read says why, and the others are still there: a report must not hide the err
 
 import time
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from kilnworks.components.charts.svg import theme
 from kilnworks.components.reporting.reading import RunRecord, read_run
 from kilnworks.components.reporting.sections.data import data
 from kilnworks.components.reporting.sections.drift import drift
@@ -22,12 +20,9 @@ from kilnworks.components.reporting.sections.overview import overview, problems
 from kilnworks.components.reporting.sections.serving import serving
 from kilnworks.components.reporting.sections.steps import steps
 from kilnworks.components.reporting.sections.training import training
+from kilnworks.components.reporting.templates import template
 from kilnworks.schemas.files import write_text
 
-if TYPE_CHECKING:
-    from jinja2 import Template
-
-ASSETS = Path(__file__).parent / "assets"
 REPORT = "report.html"
 REFRESH_SECONDS = 5
 """A page of a run that goes on loads itself again so often."""
@@ -55,7 +50,7 @@ def render_report(run_dir: Path) -> str:
         sections[name], problem = _built(build, run)
         if problem:
             broken[name] = problem
-    return _template().render(
+    return template("report.html.j2").render(
         head=overview(run),
         problems=problems(run),
         broken=broken,
@@ -92,20 +87,3 @@ def _built(build: Callable[[RunRecord], Any], run: RunRecord) -> tuple[Any, str]
         return build(run), ""
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError, ArithmeticError) as error:
         return None, f"{type(error).__name__}: {error}"
-
-
-@cache
-def _template() -> "Template":
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(
-        loader=FileSystemLoader(ASSETS),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals["style"] = Markup((ASSETS / "report.css").read_text(encoding="utf-8") + theme())
-    environment.filters["svg"] = Markup
-    return environment.get_template("report.html.j2")

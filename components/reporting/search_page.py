@@ -2,21 +2,15 @@
 
 import json
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kilnworks.components.charts.bars import bars
 from kilnworks.components.charts.parallel import Axis, parallel
 from kilnworks.components.charts.plot import Plot
 from kilnworks.components.charts.scale import nice_domain, seconds_text
-from kilnworks.components.charts.svg import theme
+from kilnworks.components.reporting.templates import template
 from kilnworks.schemas.files import write_text
-
-if TYPE_CHECKING:
-    from jinja2 import Template
-
-ASSETS = Path(__file__).parent / "assets"
 
 
 def write_search(path: Path, results: Mapping[str, Any]) -> Path:
@@ -34,7 +28,7 @@ def render_search(results: Mapping[str, Any]) -> str:
     """The page as text."""
     done = [trial for trial in results["trials"] if trial["value"] is not None]
     shown = [{**trial, "text": setting_words(trial["settings"])} for trial in results["trials"]]
-    return _template().render(
+    return template("search.html.j2").render(
         r={**results, "trials": sorted(shown, key=lambda trial: _rank(trial, results["direction"]))},
         counts={state: sum(t["state"] == state for t in shown) for state in ("done", "stopped", "failed")},
         seconds=seconds_text(sum(trial["seconds"] or 0.0 for trial in shown)),
@@ -116,20 +110,3 @@ def _rank(trial: Mapping[str, Any], direction: str) -> tuple[int, float]:
     if trial["value"] is None:
         return 1, float(trial["number"])
     return 0, trial["value"] if direction == "min" else -trial["value"]
-
-
-@cache
-def _template() -> "Template":
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(
-        loader=FileSystemLoader(ASSETS),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals["style"] = Markup((ASSETS / "report.css").read_text(encoding="utf-8") + theme())
-    environment.filters["svg"] = Markup
-    return environment.get_template("search.html.j2")

@@ -14,7 +14,8 @@ from kilnworks.pipelines.core.graph import Pipeline
 from kilnworks.pipelines.core.registry import load
 from kilnworks.pipelines.core.space import Space
 from kilnworks.pipelines.core.store import Store, open_store
-from kilnworks.pipelines.tuning.study import FOLDER, Plan, Study, finished
+from kilnworks.pipelines.tuning.plan import Plan
+from kilnworks.pipelines.tuning.study import FOLDER, Study, finished
 from kilnworks.schemas.access import private_files
 from kilnworks.schemas.errors import ConfigError
 from kilnworks.schemas.search import Search

@@ -15,20 +15,18 @@ handed out is decided by one process at a time.
 """
 
 import json
-import random
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any
 
-from kilnworks.pipelines.core.space import Space, trained_step
 from kilnworks.pipelines.core.store import Store, clean, locked, now
+from kilnworks.pipelines.tuning.plan import Plan, as_text, combinations, fixed_values, pruner, sampler
 from kilnworks.schemas.errors import ConfigError, StepFailed, UnknownName
 from kilnworks.schemas.files import read_json, write_json
 from kilnworks.schemas.locks import is_held, try_to_hold
-from kilnworks.schemas.search import Choice, Dimension, Int, Search
+from kilnworks.schemas.search import Choice, Dimension, Int
 
 if TYPE_CHECKING:
     import optuna
@@ -38,54 +36,6 @@ BEST = "best.json"
 SEARCH = "search.json"
 WAIT_SECONDS = 100.0
 """How long a process waits for another one's writing."""
-Direction = Literal["min", "max"]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a search does; the same for all processes that work on it.
-
-    Attributes:
-        pipeline: its name.
-        settings: of every trial, over those of the definition.
-        search: how values are chosen, and how many trials there are.
-        dimensions: setting -> values.
-        objective: number of the best epoch by which trials are compared.
-        direction: whether that is to be small or large.
-        epochs: of a trial at most.
-    """
-
-    pipeline: str
-    settings: dict[str, Any]
-    search: Search
-    dimensions: dict[str, Dimension]
-    objective: str
-    direction: Direction
-    epochs: int
-
-    @classmethod
-    def of(cls, space: Space, settings: dict[str, Any]) -> "Plan":
-        """The plan for a pipeline that is configured already. Raises ``ConfigError``, ``UnknownName``."""
-        search, config = space.pipeline.search, trained_step(space.pipeline).config
-        objective = search.objective or str(getattr(config, "monitor", ""))
-        return cls(
-            space.pipeline.name,
-            settings,
-            search,
-            dict(space.dimensions),
-            objective,
-            _direction(space, objective),
-            int(getattr(config, "epochs", 1)),
-        )
-
-    def record(self) -> dict[str, Any]:
-        """As JSON-serializable values."""
-        dumped = self.search.model_dump(mode="json", exclude={"space"})
-        space = {name: dimension.model_dump(mode="json") for name, dimension in self.dimensions.items()}
-        return {
-            "pipeline": self.pipeline, "settings": self.settings, "search": dumped, "space": space,
-            "objective": self.objective, "direction": self.direction, "epochs": self.epochs,
-        }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -108,7 +58,7 @@ class Taken:
     def value(self, name: str, dimension: Dimension) -> Any:
         """What this trial has for a setting."""
         if isinstance(dimension, Choice):
-            texts = [_text(value) for value in dimension.values]
+            texts = [as_text(value) for value in dimension.values]
             return dimension.values[texts.index(str(self.trial.suggest_categorical(name, texts)))]
         if isinstance(dimension, Int):
             if dimension.log:
@@ -146,10 +96,10 @@ class Study:
         (self.folder / "trials").mkdir(parents=True, exist_ok=True)
         with locked(self.folder / "ask.lock"):
             made = self._opened(plan)
-            fixed = _fixed(plan, default)
+            fixed = fixed_values(plan, default)
             made.enqueue_trial(fixed, user_attrs={"default": True, "fixed": fixed})
             for values in waiting:
-                fixed = _fixed(plan, values)
+                fixed = fixed_values(plan, values)
                 made.enqueue_trial(fixed, user_attrs={"fixed": fixed})
             write_json(self.folder / SEARCH, {**plan.record(), "study": self.name, "begun": now()})
 
@@ -164,8 +114,8 @@ class Study:
         for name in ("space", "objective", "settings"):
             if json.loads(json.dumps(asked[name], default=str)) != kept[name]:
                 raise ConfigError(
-                    f"search {self.name} was begun with another {name}: {_text(kept[name])}",
-                    f"the one that the definition has now: {_text(asked[name])}",
+                    f"search {self.name} was begun with another {name}: {as_text(kept[name])}",
+                    f"the one that the definition has now: {as_text(asked[name])}",
                     f"begin a new one: kilnworks tune {self.pipeline}",
                 )
         self._opened(plan)
@@ -217,12 +167,7 @@ class Study:
     @cached_property
     def inner(self) -> "optuna.Study":
         """Optuna's study."""
-        kept = self.record
-        space = {name: _dimension(content) for name, content in kept["space"].items()}
-        search = Search.model_validate({**kept["search"], "space": space})
-        settings, epochs = dict(kept["settings"]), int(kept["epochs"])
-        plan = Plan(self.pipeline, settings, search, space, kept["objective"], kept["direction"], epochs)
-        return self._opened(plan)
+        return self._opened(Plan.of_record(self.record))
 
     def _opened(self, plan: Plan) -> "optuna.Study":
         import optuna
@@ -274,46 +219,6 @@ class Study:
         self.store.push(f"{FOLDER}/{self.pipeline}/{self.name}/{BEST}")
 
 
-def sampler(search: Search) -> Any:
-    """Optuna's sampler; every combination of a grid is handed in beforehand."""
-    import optuna
-
-    if search.sampler == "tpe":
-        return optuna.samplers.TPESampler(seed=search.seed)
-    return optuna.samplers.RandomSampler(search.seed)
-
-
-def combinations(plan: Plan) -> list[dict[str, Any]]:
-    """Every combination of the listed values, as many as there may be trials, in an order that the seed decides.
-
-    Raises:
-        ConfigError: a setting lists no values.
-    """
-    listed: dict[str, list[Any]] = {}
-    for name, dimension in plan.dimensions.items():
-        values = dimension.listed()
-        if values is None:
-            low, high = dimension.bounds()
-            raise ConfigError(
-                f"sampler grid, and {name} is any number from {low:g} to {high:g}",
-                "values in a list, Choice(values=(...)), or whole numbers",
-                "list the values of that setting, or use another sampler",
-            )
-        listed[name] = values
-    found = [dict(zip(listed, values, strict=True)) for values in product(*listed.values())]
-    random.Random(plan.search.seed).shuffle(found)
-    return found[: plan.search.trials]
-
-
-def pruner(search: Search, epochs: int) -> Any:
-    """Optuna's pruner; its resource is epochs."""
-    import optuna
-
-    if search.pruner == "none" or epochs < 2:
-        return optuna.pruners.NopPruner()
-    return optuna.pruners.HyperbandPruner(min_resource=1, max_resource=epochs)
-
-
 def finished(study: Study) -> dict[str, Any]:
     """``best.json`` of a search that is over. Raises ``StepFailed`` where no trial of it has a value."""
     best = study.best()
@@ -325,39 +230,3 @@ def finished(study: Study) -> dict[str, Any]:
         "at least one training that ends",
         f"correct the settings that are tried, then: kilnworks tune {study.pipeline}",
     )
-
-
-def _fixed(plan: Plan, default: dict[str, Any]) -> dict[str, Any]:
-    """Values of the definition as Optuna keeps them."""
-    return {
-        name: _text(value) if isinstance(plan.dimensions[name], Choice) else value for name, value in default.items()
-    }
-
-
-def _dimension(content: dict[str, Any]) -> Dimension:
-    return Search.model_validate({"space": {"it": content}}).space["it"]
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, default=str)
-
-
-def _direction(space: Space, objective: str) -> Direction:
-    """Whether the objective is to be small or large. Raises ``UnknownName``, ``ConfigError``."""
-    from kilnworks.components.tasks.choose import choose
-    from kilnworks.schemas.contract import Contract
-
-    config: Any = trained_step(space.pipeline).config
-    if objective == config.monitor and config.monitor_mode != "auto":
-        mode: Direction = config.monitor_mode
-        return mode
-    contracts = (getattr(step.config, "contract", None) for step in space.pipeline.steps)
-    contract = next((found for found in contracts if isinstance(found, Contract)), None)
-    if contract is None:
-        raise ConfigError(
-            f"whether {objective} is to be small or large is not known",
-            "a step with a contract, or monitor_mode",
-            "set monitor_mode of the training to min or max",
-        )
-    found: Direction = choose(contract, config.task, config.model.task).direction(objective, validation=True)
-    return found

@@ -10,7 +10,7 @@ Hinton, Osindero & Teh 2006; Hinton 2012 for the usual settings.
 
 from __future__ import annotations
 
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
@@ -114,6 +114,19 @@ class Boltzmann(Architecture, ABC):
         seeing._centre, seeing._spread = tuple(rows.mean(axis=0)), tuple(np.where(spread > 1e-6, spread, 1.0))
         return seeing
 
+    def network(self, encoded: Sequence[EncodedTensor], task: Task) -> Any:
+        """See ``Architecture.network``."""
+        return self._made(encoded, task)[0]
+
+    def trunk(self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames) -> Any:
+        """The codes, [N, units[-1]]."""
+        rows, stack = self.machines(encoded, inputs, names, False)
+        return stack(rows)
+
+    @abstractmethod
+    def _made(self, encoded: Sequence[EncodedTensor], task: Task) -> tuple[Any, Any, Machines]:
+        """The Keras model, the rows as the first machine takes them, and the machines."""
+
     def machines(
         self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames, tells: bool
     ) -> tuple[Any, Machines]:
@@ -185,15 +198,6 @@ class Rbm(Boltzmann):
         "k": Choice(values=(1, 3)),
     }
 
-    def network(self, encoded: Sequence[EncodedTensor], task: Task) -> Any:
-        """See ``Architecture.network``; the output is that of ``Machines``."""
-        return self._made(encoded, task)[0]
-
-    def trunk(self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames) -> Any:
-        """The codes, [N, units[-1]]."""
-        rows, stack = self.machines(encoded, inputs, names, False)
-        return stack(rows)
-
     def learner(self, encoded: Sequence[EncodedTensor], task: Task) -> Learner:
         """A phase for each machine."""
         model, rows, stack = self._made(encoded, task)
@@ -239,15 +243,6 @@ class Dbn(Boltzmann):
         "divergence_rate": RATES,
         "dropout": DROPOUTS,
     }
-
-    def network(self, encoded: Sequence[EncodedTensor], task: Task) -> Any:
-        """See ``Architecture.network``."""
-        return self._made(encoded, task)[0]
-
-    def trunk(self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames) -> Any:
-        """The codes, [N, units[-1]]."""
-        rows, stack = self.machines(encoded, inputs, names, False)
-        return stack(rows)
 
     def learner(self, encoded: Sequence[EncodedTensor], task: Task) -> Learner:
         """A phase for each machine, then one with the label."""

@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from kilnworks.pipelines.core.store import Store
-from kilnworks.pipelines.tuning.study import Plan, Study, finished
+from kilnworks.pipelines.tuning.plan import Plan
+from kilnworks.pipelines.tuning.study import Study, finished
 from kilnworks.schemas.errors import ConfigError, StepFailed, UnknownName
 from kilnworks.schemas.search import Choice, Float, Int, Search
 
