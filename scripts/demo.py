@@ -1,5 +1,6 @@
 """``make demo``: the churn pipeline on the bundled data, a model server on free ports, one prediction over gRPC."""
 
+import csv
 import json
 import os
 import subprocess
@@ -14,6 +15,8 @@ ROOT = Path(__file__).parents[1]
 STORE = Path(os.environ.get("KILNWORKS_STORE", ROOT / "store")).resolve()
 COMMAND = [sys.executable, "-m", "kilnworks"]
 SAY = Console(highlight=False)
+CHANCE = "probability_"
+"""How the columns of an answer begin that say how probable a class is."""
 
 
 def main() -> int:
@@ -57,13 +60,10 @@ def ask(address: str) -> str:
         row.write_text("\n".join(raw[:2]) + "\n")
         command = [*COMMAND, "predict", "churn", str(row), "--server", address, "--output", str(answer)]
         subprocess.run([*command, "--store", str(STORE)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-        head, line = answer.read_text().splitlines()
-        chosen, *chances = line.split(",")
-        shown = (
-            f"{n.removeprefix('probability_')} {float(c):.3f}"
-            for n, c in zip(head.split(",")[1:], chances, strict=True)
-        )
-        return f"{chosen}  ({', '.join(shown)})"
+        with answer.open(newline="") as file:
+            told = next(csv.DictReader(file))
+    chances = {name.removeprefix(CHANCE): float(value) for name, value in told.items() if name.startswith(CHANCE)}
+    return f"{told['class']}  ({', '.join(f'{name} {chance:.3f}' for name, chance in chances.items())})"
 
 
 def conclude(champion: dict[str, str], prediction: str) -> None:
