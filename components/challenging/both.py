@@ -220,6 +220,7 @@ def gain_of(
             return share_gain(right[0], right[1], challenge.level)
 
     def values(rows: Any) -> tuple[float, float]:
+        """The metric of both models over these rows, with repeats."""
         some = truth[rows]
         before, now = (
             task.value(metric, some, {name: answer[rows] for name, answer in answers.items()}, settings)

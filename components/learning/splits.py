@@ -98,6 +98,7 @@ class Validation:
         run = forward(model, self.transform)
 
         def numbers() -> dict[str, float]:
+            """The numbers of the whole split, the penalties of the model in the loss."""
             totals = self.task.totals()
             for arrays, target in self.parts():
                 totals.add(target, outputs(run, arrays))

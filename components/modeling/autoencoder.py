@@ -79,6 +79,7 @@ class Autoencoder(Architecture):
         from kilnworks.components.features.transform import FeatureTransform
 
         def unscaled(plan: Any) -> Any:
+            """The plan of a column with its spread left in."""
             if isinstance(plan, NumberPlan) and plan.scale == "standard":
                 return plan.model_copy(update={"variance": 1.0})
             if isinstance(plan, TensorPlan):

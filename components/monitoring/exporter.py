@@ -83,6 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
     server_version, sys_version = "kilnworks", ""
 
     def do_GET(self) -> None:
+        """Answer ``/metrics`` and the like; another host's name is refused."""
         refused = self.server.allowed.refusal_of(self.headers.get("Host") or "")
         path = self.path.partition("?")[0]
         if refused:

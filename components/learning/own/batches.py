@@ -28,6 +28,7 @@ def own_batches(
     names = [t.name for t in transform.encoded]
 
     def make(epoch: int) -> Any:
+        """The user's batches of an epoch."""
         if not isinstance(found, type) and (not callable(found) or hasattr(found, "__iter__")):
             return found
         given = _Given(rows, batch=batch, epoch=epoch, seed=settings.seed, files=list(examples.files("train")))

@@ -27,6 +27,7 @@ def with_own(
     own = _tested(trained, validation, fed)
 
     def numbers() -> dict[str, float]:
+        """Those of the task, and those that the user adds to or puts over them."""
         found, said = measure(), own()
         if over is None:
             return {**found, **said}
@@ -50,6 +51,7 @@ def _tested(trained: Any, validation: Validation, fed: Callable[[Any], Any]) -> 
     step: Any = None
 
     def numbers() -> dict[str, float]:
+        """What the user's own step says of the validation split."""
         nonlocal step
         trained.reset_metrics()
         means: dict[str, float] = {}

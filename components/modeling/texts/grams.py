@@ -143,6 +143,7 @@ class SkipGrams(keras.layers.Layer):
         """The same by layers of Keras, with the values of the weights."""
 
         def held(name: str, table: Any) -> Callable[[Any], Any]:
+            """A layer that looks a fixed table up."""
             layer = keras.layers.Embedding(*table.shape, name=f"{self.name}_{name}")
             layer.build(None)
             layer.set_weights([ops.convert_to_numpy(table)])

@@ -166,6 +166,7 @@ class _Prediction:
         metrics, started = self._engine.metrics, time.perf_counter()
 
         def over(error: BaseException | None) -> None:
+            """Give back what the request holds, and count how it ended."""
             if hold is not None:
                 hold.__exit__(None, None, None)
             if not api:
@@ -183,6 +184,7 @@ class _Prediction:
         """PredictRequest -> PredictResponse."""
 
         def run(request: Any, caller: Caller | None) -> Predicted | Later[Predicted]:
+            """Predict, where the caller may."""
             spec = spec_ref(request)
             if caller is not None:
                 caller.check(spec.name)
@@ -202,6 +204,7 @@ class _Prediction:
         """ClassificationRequest -> ClassificationResponse."""
 
         def run(request: Any, caller: Caller | None) -> Classified | Later[Classified]:
+            """Classify, where the caller may."""
             spec = spec_ref(request)
             if caller is not None:
                 caller.check(spec.name)
@@ -214,6 +217,7 @@ class _Prediction:
         """RegressionRequest -> RegressionResponse."""
 
         def run(request: Any, caller: Caller | None) -> Regressed | Later[Regressed]:
+            """Regress, where the caller may."""
             spec = spec_ref(request)
             if caller is not None:
                 caller.check(spec.name)

@@ -171,6 +171,7 @@ def classify(
         return _counted(engine, servable, "Classify", fitted, examples, timeout_seconds, step_back)
 
     def finish(found: list[dict[str, Array]]) -> Classified:
+        """The answer from the outputs of the run; logged where it is sampled."""
         classes = classes_of(found[0], len(examples))
         result = Classified(servable.name, servable.version, fitted[0].name, classes)
         if engine.prediction_log is not None and engine.prediction_log.sample():
@@ -199,6 +200,7 @@ def regress(
         return _counted(engine, servable, "Regress", fitted, examples, timeout_seconds, step_back)
 
     def finish(found: list[dict[str, Array]]) -> Regressed:
+        """The answer from the outputs of the run; logged where it is sampled."""
         result = Regressed(servable.name, servable.version, fitted[0].name, values_of(found[0], len(examples)))
         if engine.prediction_log is not None and engine.prediction_log.sample():
             private = engine.private.of(servable.path)
@@ -225,6 +227,7 @@ def multi_inference(
         return _counted(engine, servable, "MultiInference", fitted, examples, timeout_seconds, step_back)
 
     def finish(outputs: list[dict[str, Array]]) -> list[Classified | Regressed]:
+        """The answers of the tasks, in their order."""
         return [
             _result(servable, task, found, tensors, len(examples))
             for task, found, tensors in zip(tasks, fitted, outputs, strict=True)

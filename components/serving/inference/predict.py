@@ -155,6 +155,7 @@ def predict_on(
     started = 0.0
 
     def begin() -> "list[np.ndarray[Any, Any]] | Later[list[np.ndarray[Any, Any]]]":
+        """Read the inputs and run, now or later."""
         nonlocal hold, signature, arrays, aliases, started
         signature = servable.signature(signature_name)
         if engine.check_method_names:
@@ -172,6 +173,7 @@ def predict_on(
         return run_signature(servable, signature, arrays, aliases, timeout_seconds, step_back)
 
     def finish(outputs: "list[np.ndarray[Any, Any]]") -> Predicted:
+        """The answer from the outputs of the run; logged where it is sampled."""
         engine.metrics.runtime(servable.name, "Predict", (time.perf_counter() - started) * 1e6)
         found = dict(zip(aliases, outputs, strict=True))
         predicted = Predicted(servable.name, servable.version, signature.name, found)

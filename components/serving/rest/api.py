@@ -135,6 +135,7 @@ class _Here:
         self.signature_name: str = self._parsed.signature_name
 
     def arrays(self, inputs: Mapping[str, TensorInfo], dates: Dates, only: str | None) -> tuple[dict[str, Array], Form]:
+        """The inputs as arrays, and the form in which they were sent."""
         found: tuple[dict[str, Array], Form] = self._parsed.arrays(
             inputs, partial(with_seconds, dates=dates, only=only) if dates else None
         )

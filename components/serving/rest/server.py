@@ -247,6 +247,7 @@ class HttpServer:
         """In the thread that ended a wait; the request is let go before its answer is sent."""
 
         def send() -> bool:
+            """Send the answer; whether the connection goes on."""
             request, later = waited.pop()
             data, large = self._encoded(connection, request, self._end(request, later)), len(request.body) > LARGE_BYTES
             del request, later

@@ -116,6 +116,7 @@ def _likeliest(table: Table, names: list[str]) -> list[str]:
     running = [v for v in numbers if np.unique(v[~np.isnan(v)]).size > 0.9 * v.size]
 
     def rank(name: str) -> tuple[float, float, float]:
+        """What a column is ordered by: the smallest comes first."""
         values = table.numbers(name)
         low, high = np.nanquantile(values, [0.005, 0.995])
         alike = max((_alike(values, k) for k in running), default=0.0)
