@@ -27,6 +27,7 @@ FAMILIES = {
     "digits_rbm": "deep belief network: one machine, logistic regression",
     "segments": "clusters: k-means",
     "cartpole": "control: deep Q-learning",
+    "gridworld": "control: deep Q-learning, in a world whose optimum is known",
 }
 """Pipelines, and the family that each stands for."""
 
