@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -19,13 +19,11 @@ from airflow.sdk.definitions.context import Context
 from kilnworks.dags import notify
 from kilnworks.dags.project import open_run
 from kilnworks.pipelines.core.arrivals import landed
-from kilnworks.pipelines.core.reasons import closed_gates, failures
+from kilnworks.pipelines.core.reasons import blamed, closed_gates, failures
 from kilnworks.pipelines.core.store import open_store
 from kilnworks.schemas.access import private_files
 from kilnworks.schemas.files import write_json
 
-SHOWN = 5
-"""Most new files that an alert names."""
 LOG = logging.getLogger(__name__)
 
 
@@ -84,15 +82,7 @@ def _failure(context: Context) -> str:
     run = open_run(str(context["ti"].dag_id), str(context["run_id"]))
     reasons = failures(run, _steps(context))
     lines = [*closed_gates(run, _steps(context)), *reasons, str(context.get("exception") or "failed").splitlines()[0]]
-    return lines[0] + (_files(landed(run)) if reasons else "")
-
-
-def _files(files: Sequence[Mapping[str, Any]]) -> str:
-    """Which files of a retraining are bad by themselves; where none is, those that are new in it."""
-    bad = "".join(f"; in {file['name']}: {file['bad']}" for file in files if file.get("bad"))
-    new = [str(file["name"]) for file in files if file.get("kind") == "new"]
-    more = f" and {len(new) - SHOWN} more" if len(new) > SHOWN else ""
-    return bad or (f"; new files: {', '.join(new[:SHOWN])}{more}" if new else "")
+    return lines[0] + (blamed(landed(run)) if reasons else "")
 
 
 def _steps(context: Context) -> Sequence[str]:

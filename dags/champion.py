@@ -11,8 +11,10 @@ from airflow.sdk import DAG, Param
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException
 
+from kilnworks.dags import alerts
 from kilnworks.dags.factory import START, where_published
 from kilnworks.dags.markdown import document
+from kilnworks.dags.names import CHAMPION
 from kilnworks.dags.operators import PipelineOperator
 from kilnworks.pipelines.core.choices import earlier_versions, promotable
 from kilnworks.pipelines.core.graph import Pipeline
@@ -20,7 +22,6 @@ from kilnworks.pipelines.core.store import Store
 from kilnworks.schemas.artifacts import Deployment
 from kilnworks.schemas.errors import ConfigError
 
-SUFFIX = "_champion"
 PROMOTE, ROLLBACK = "promote", "roll back"
 BY_NAME = "What is not in the lists"
 """Section of the form for what has just been made, or is too old to be listed."""
@@ -79,7 +80,7 @@ def build_champion_dag(pipeline: Pipeline, store: Store | None = None) -> DAG:
             chosen before is given and may have left the list since.
     """
     with DAG(
-        f"{pipeline.name}{SUFFIX}",
+        f"{pipeline.name}{CHAMPION}",
         description=f"Promotes a run of {pipeline.name}, or rolls its champion back.",
         doc_md=document(__doc__ or ""),
         schedule=None,
@@ -88,7 +89,11 @@ def build_champion_dag(pipeline: Pipeline, store: Store | None = None) -> DAG:
         max_active_runs=1,
         auto_register=False,
         tags=["kilnworks", "release"],
-        default_args={"owner": pipeline.owner, **where_published(pipeline)},
+        default_args={
+            "owner": pipeline.owner,
+            **where_published(pipeline),
+            "on_failure_callback": alerts.task_failed,
+        },
         params=_params(pipeline, store),
     ) as dag:
         ChampionOperator(

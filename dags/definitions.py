@@ -15,6 +15,7 @@ from airflow.sdk import DAG, get_parsing_context
 
 from kilnworks.dags import champion, maintenance, retrain
 from kilnworks.dags.factory import build_dag
+from kilnworks.dags.names import CHAMPION, RETRAIN
 from kilnworks.dags.noted import note, stamps
 from kilnworks.pipelines.core.graph import Pipeline
 from kilnworks.pipelines.core.registry import docs, load, names
@@ -58,7 +59,7 @@ def _asked(dag_id: str) -> list[DAG]:
     """The DAG of that id, the first as in ``read_all``; none where it has gone."""
     if dag_id == maintenance.NAME:
         return [maintenance.build_maintenance_dag()]
-    owners = [n for n in names() if dag_id in (n, f"{n}{retrain.SUFFIX}", f"{n}{champion.SUFFIX}")]
+    owners = [n for n in names() if dag_id in (n, f"{n}{RETRAIN}", f"{n}{CHAMPION}")]
     return [dag for name in owners for dag in _dags(load(name)) if dag.dag_id == dag_id][:1]
 
 

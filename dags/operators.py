@@ -7,6 +7,7 @@ task's ``retries``. The log shows every line of the command as it comes, one at 
 import os
 import signal
 import subprocess
+from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import chdir, contextmanager, nullcontext, suppress
 from typing import Any
@@ -27,6 +28,8 @@ from kilnworks.schemas.places import project_root
 
 RESULTS = ("evaluation.json", "deployment.json")
 """Files of what a run comes to."""
+LAST_LINES = 3
+"""How many lines of a command are told where no step says why it failed: got, wanted, to do."""
 STOP_SECONDS = 10.0
 """How long a stopped command may take to tidy up before it is killed."""
 
@@ -61,13 +64,14 @@ class PipelineOperator(BaseOperator):
         self.pipeline, self.arguments, self.steps = pipeline, tuple(arguments), tuple(steps)
         self.env, self.executable = dict(env or {}), executable
         self._process: subprocess.Popen[str] | None = None
+        self._said: deque[str] = deque(maxlen=LAST_LINES)
 
     def execute(self, context: Context) -> None:
         """Run the command. Raises the Airflow exception that fits how it ended."""
         began = now()
         code = self.run_command()
         if code != 0:
-            raise verdict(self.pipeline, str(context["run_id"]), self.steps, code, began)
+            raise verdict(self.pipeline, str(context["run_id"]), self.steps, code, began, "; ".join(self._said))
         self.tell_result(str(context["run_id"]))
 
     def tell_result(self, run_id: str) -> None:
@@ -94,7 +98,9 @@ class PipelineOperator(BaseOperator):
         try:
             with self._process.stdout or nullcontext() as lines:
                 for text in lines or ():
-                    self.log.info("%s", masked(text.rstrip()))
+                    told = masked(text.rstrip())
+                    self.log.info("%s", told)
+                    self._said.append(told.strip())
             return self._process.wait()
         finally:
             self.on_kill()
@@ -138,7 +144,9 @@ class InProcessOperator(PipelineOperator):
         self.tell_result(str(context["run_id"]))
 
 
-def verdict(pipeline: str, run_id: str, steps: Sequence[str], code: int, began: str) -> AirflowException:
+def verdict(
+    pipeline: str, run_id: str, steps: Sequence[str], code: int, began: str, said: str = ""
+) -> AirflowException:
     """The exception that tells Airflow how a command ended.
 
     Args:
@@ -147,6 +155,7 @@ def verdict(pipeline: str, run_id: str, steps: Sequence[str], code: int, began: 
         steps: those that the command was to run; their recorded outcomes explain the end.
         code: exit code, not 0; negative for the number of a signal.
         began: time before the command started; older outcomes are those of an earlier attempt.
+        said: its last lines, told where no step has left a reason.
     """
     run = open_run(pipeline, run_id)
     outcomes = [o for o in (run.outcome(step) for step in steps) if o is not None and o["at"] >= began]
@@ -156,9 +165,9 @@ def verdict(pipeline: str, run_id: str, steps: Sequence[str], code: int, began: 
     failed = next((o for o in outcomes if o["outcome"] == "failed"), None)
     if failed is None:
         if code == EXIT_USAGE:
-            return AirflowFailException("a setting is wrong; the log says which")
+            return AirflowFailException(said or "a setting is wrong; the log says which")
         ending = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        return AirflowException(f"the command ended with {ending}; the log says what came before")
+        return AirflowException(f"the command ended with {ending}; {said or 'the log says what came before'}")
     error = failed.get("error") or {}
     text = f"{failed['step']}: {failed['reason']}" + (f" | to do: {error['fix']}" if error.get("fix") else "")
     return AirflowException(text) if error.get("retry_helps") else AirflowFailException(text)

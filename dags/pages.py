@@ -5,7 +5,7 @@ import datetime as dt
 import hashlib
 import html
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -15,6 +15,7 @@ from kilnworks.components.charts.svg import theme
 from kilnworks.components.reporting.reading import read_object
 from kilnworks.dags.summaries import SUMMARIES, Told
 from kilnworks.pipelines.core.store import Run, Store
+from kilnworks.schemas.champion import newest_moves
 from kilnworks.schemas.json_values import as_number
 
 RUNS_SHOWN = 15
@@ -66,7 +67,8 @@ summary { cursor: pointer; color: var(--dim); padding: .35rem 0 } td summary { p
 
 def overview(store: Store, pipelines: Iterable[str], seen: Callable[[str], bool] = lambda _: True) -> str:
     """Every pipeline: its newest runs, and what was decided on new data; ``seen`` says whose alerts may be shown."""
-    parts = [f"<h2>{text(name)}</h2>{_runs(store, name)}{_decisions(store, name)}" for name in pipelines]
+    parts = [f"<h2>{text(name)}</h2>{_runs(store, name)}{_moves(store, name)}{_decisions(store, name)}"
+             for name in pipelines]  # fmt: skip
     body = _alerts(store, seen) + ("".join(parts) or NOTHING_YET)
     return page("Pipelines", body + LEAVING)
 
@@ -142,6 +144,21 @@ def _run_row(told: Told) -> str:
         f"<td>{dag_run_link(run.pipeline, run.run_id, run.run_id)} <a class=dim href='{address}'>report</a>"
         f"<td class=number>{started}<td class='{text(good)}'>{text(summary['verdict'])}"
         f"<td class=number>{version}<td class=number>{metric}<td class=number>{summary['seconds']:.1f}<td>{folded}</tr>"
+    )
+
+
+def _moves(store: Store, pipeline: str) -> str:
+    """The newest move of the champion: who let what go live, and why; those before it folded."""
+    lines = [_move_row(pipeline, move) for move in islice(newest_moves(store.root, pipeline), DECISIONS_SHOWN)]
+    return f"<h3>What went live</h3>{_folded(lines, 1, 'time<th>version<th>run<th>by<th>why')}" if lines else ""
+
+
+def _move_row(pipeline: str, move: Mapping[str, Any]) -> str:
+    since, back = text(str(move["since"])[:19].replace("T", " ")), " (rolled back)" * (move["action"] == "rollback")
+    return (
+        f"<tr><td class=number>{since}<td class=words>{text(move['version'])}{back}"
+        f"<td>{dag_run_link(pipeline, str(move['run_id']), str(move['run_id']))}"
+        f"<td class=words>{text(move['by'])}<td class=words>{text(move['reason'])}</tr>"
     )
 
 

@@ -1,21 +1,26 @@
 """Says that a task waits for a pool that does not exist; Airflow's scheduler itself would let it wait without a word.
 
-The plugin makes it a listener, which the scheduler calls when a run begins.
+The plugin makes it a listener, which the scheduler calls when a run begins. The alert is sent by a thread of its own:
+looking up a connection of Airflow ends the transaction of the thread that asks. In the scheduler's own thread that is
+the one that starts the run, which would be started, and told of, again several times a second.
 """
 
+from threading import Thread
 from typing import Any
 
 from airflow.listeners import hookimpl
 
 from kilnworks.dags import alerts
+from kilnworks.dags.names import TAG
+from kilnworks.schemas.markdown import escaped
 
-TAG = "kilnworks"
-"""Of every DAG of ours."""
+WAITS = "waits: "
+"""What the note of a run begins with that waits for a pool; the note at its end replaces it."""
 
 
 @hookimpl
 def on_dag_run_running(dag_run: Any, msg: str) -> None:
-    """Tell of each pool that tasks of a run name and that is not there."""
+    """Tell of each pool that tasks of a run name and that is not there, also in the note of the run."""
     if TAG not in dag_run.dag.tags:
         return
     wanted: dict[str, list[str]] = {}
@@ -24,7 +29,10 @@ def on_dag_run_running(dag_run: Any, msg: str) -> None:
     for pool in sorted(wanted.keys() - _pools()):
         tasks = ", ".join(sorted(wanted[pool]))
         text = f"{tasks} will wait: there is no pool {pool!r}. To do: airflow pools set {pool} 1 '{pool}'"
-        alerts.tell("no pool", str(dag_run.dag_id), str(dag_run.run_id), tasks, text)
+        told = ("no pool", str(dag_run.dag_id), str(dag_run.run_id), tasks, text)
+        Thread(target=alerts.tell, args=told, name="alert").start()
+        if not dag_run.note:
+            dag_run.note = escaped(f"{WAITS}{text}")
 
 
 def _pools() -> set[str]:

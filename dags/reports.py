@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from kilnworks.components.reporting.report import REPORT, refresh_seconds, render_report
 from kilnworks.dags import live, pages
+from kilnworks.dags.names import pipeline_of
 from kilnworks.dags.side_by_side import MOST, side_by_side
 from kilnworks.dags.started import ENDED, state
 from kilnworks.dags.summaries import SUMMARIES
@@ -71,7 +72,7 @@ def index(user: User) -> HTMLResponse:
 @app.get("/run")
 def run(dag_id: str, run_id: str, user: User, looks: int = 0) -> Response:
     """The report of a DAG run; for the DAGs that start retrainings or move the champion, the page of its pipeline."""
-    pipeline = dag_id.removesuffix("_retrain").removesuffix("_champion")
+    pipeline = pipeline_of(dag_id)
     _check(user, dag_id)
     store = open_store()
     if pipeline != dag_id:

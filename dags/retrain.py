@@ -29,6 +29,7 @@ from kilnworks.components.retraining.watch import claim, confirm, look
 from kilnworks.dags import alerts
 from kilnworks.dags.factory import START, where_published
 from kilnworks.dags.markdown import document
+from kilnworks.dags.names import RETRAIN
 from kilnworks.dags.watcher import LandingTrigger
 from kilnworks.pipelines.core.arrivals import set_spoiled_aside
 from kilnworks.pipelines.core.graph import Pipeline
@@ -36,8 +37,6 @@ from kilnworks.pipelines.core.owner import require_owner
 from kilnworks.pipelines.core.registry import load
 from kilnworks.pipelines.core.store import open_store
 from kilnworks.schemas.errors import KilnworksError
-
-SUFFIX = "_retrain"
 
 
 class DecideOperator(BaseOperator):
@@ -133,7 +132,7 @@ def build_retrain_dag(pipeline: Pipeline, policy: RetrainPolicy) -> DAG:
     """The DAG that starts retrainings of ``pipeline``."""
     name = pipeline.name
     with DAG(
-        f"{name}{SUFFIX}",
+        f"{name}{RETRAIN}",
         description=f"Starts {name} once for whatever arrives in {policy.landing}.",
         doc_md=document(__doc__ or ""),
         schedule=[landing_asset(name, policy)],

@@ -1,9 +1,10 @@
 """Why a run went wrong or published nothing, in words for an alert or a note; read from what its steps left."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kilnworks.components.reporting.summary import result_line, run_summary
+from kilnworks.pipelines.core.approval import answer
 from kilnworks.pipelines.core.execute import artifact_path
 from kilnworks.pipelines.core.promotion import UNASKED
 from kilnworks.pipelines.core.store import Run
@@ -11,6 +12,8 @@ from kilnworks.schemas.files import read_json
 
 DETAILS = 3
 """Most further lines of an error that are told: broken rules with column and rows, files, sides of a contradiction."""
+SHOWN = 5
+"""Most new files that are named."""
 LONGEST = 600
 """Most characters of a reason."""
 
@@ -26,6 +29,27 @@ def closed_gates(run: Run, steps: Iterable[str]) -> list[str]:
     paths = [artifact_path(run, step) / "decision.json" for step in steps]
     records: list[dict[str, Any]] = [read_json(path) for path in paths if path.is_file()]
     return [str(r["headline"]) for r in records if not r["passed"] and r["gate"] not in UNASKED]
+
+
+def rejections(run: Run, steps: Iterable[str]) -> list[str]:
+    """Who rejected which of the steps, when asked, and with which comment; a line each."""
+    answers = (answer(run, step) for step in steps)
+    return [given.headline for given in answers if given is not None and not given.passed]
+
+
+def blamed(files: Sequence[Mapping[str, Any]]) -> str:
+    """Which files of a retraining are bad by themselves; where none is, those that are new in it.
+
+    Args:
+        files: as ``run.json`` names them, see ``arrivals.landed``.
+
+    >>> blamed([{"name": "a.csv", "kind": "base"}, {"name": "b.csv", "kind": "new"}])
+    '; new files: b.csv'
+    """
+    bad = "".join(f"; in {file['name']}: {file['bad']}" for file in files if file.get("bad"))
+    new = [str(file["name"]) for file in files if file.get("kind") == "new"]
+    more = f" and {len(new) - SHOWN} more" if len(new) > SHOWN else ""
+    return bad or (f"; new files: {', '.join(new[:SHOWN])}{more}" if new else "")
 
 
 def result(run: Run) -> str:

@@ -1,11 +1,14 @@
 """The note of a run on its page: why it failed, or which gate closed."""
 
+import datetime as dt
 from types import SimpleNamespace
 
 import pytest
 
+from kilnworks.pipelines.core.approval import record_answer
 from kilnworks.pipelines.core.reasons import LONGEST, in_one_line
 from kilnworks.pipelines.core.store import Store
+from kilnworks.schemas.champion import ChampionRecord, Decided, write_champion
 from kilnworks.schemas.decision import Comparand, DecisionRecord
 from kilnworks.schemas.files import write_json
 
@@ -15,8 +18,12 @@ def run(project):
     return Store(project).run("toy", "r1")
 
 
-def ended(note=None, tags=("kilnworks",)):
-    return SimpleNamespace(dag_id="toy", run_id="r1", note=note, dag=SimpleNamespace(tags=set(tags)))
+BEGAN = dt.datetime(2026, 11, 29, 12, 0, 0, 700_000, tzinfo=dt.UTC)
+
+
+def ended(note=None, tags=("kilnworks",), dag_id="toy"):
+    dag = SimpleNamespace(tags=set(tags))
+    return SimpleNamespace(dag_id=dag_id, run_id="r1", note=note, dag=dag, start_date=BEGAN)
 
 
 def closed(run, gate):
@@ -78,6 +85,72 @@ def test_a_trial_and_a_good_run_say_nothing(run):
     dag_run = ended()
     on_dag_run_success(dag_run, "")
     assert dag_run.note is None
+
+
+@pytest.mark.slow
+def test_a_rejection_is_told_with_who_and_why(run):
+    from kilnworks.dags.notes import on_dag_run_success
+
+    record_answer(run, "deployment", approved=False, by="ana", comment="too late", settings={})
+    run.record("deployment", "skipped", reason="rejected")
+    dag_run = ended(note="waits: model will wait")
+    on_dag_run_success(dag_run, "")
+    assert dag_run.note.splitlines()[0] == "approval gate closed: rejected by ana: too late"
+
+
+@pytest.mark.slow
+def test_a_failed_retraining_names_its_new_files(run):
+    from kilnworks.dags.notes import on_dag_run_failed
+
+    files = [{"name": "base.csv", "kind": "base"}, {"name": "new.csv", "kind": "new"}]
+    write_json(run.path / "run.json", {"landed": {"files": files}})
+    run.record("checked", "failed", reason="column age holds 150")
+    dag_run = ended()
+    on_dag_run_failed(dag_run, "")
+    assert dag_run.note == "column age holds 150; new files: new.csv"
+
+
+def live(store, version, since, decided):
+    path = str(store / "serving" / "toy" / str(version))
+    write_champion(store, ChampionRecord("toy", f"r{version}", "toy", version, path, since), decided)
+
+
+@pytest.mark.slow
+def test_a_move_of_the_champion_is_told_in_the_note_of_its_run(project):
+    from kilnworks.dags.notes import on_dag_run_success
+
+    live(project, 1, "2026-11-29T11:59:00+00:00", Decided("promote", "bo", "long ago"))
+    early = ended(dag_id="toy_champion")
+    on_dag_run_success(early, "")
+    assert early.note is None, "a move of before"
+    live(project, 2, "2026-11-29T12:00:00+00:00", Decided("rollback", "ana", "the new one was worse"))
+    dag_run = ended(dag_id="toy_champion")
+    on_dag_run_success(dag_run, "")
+    assert dag_run.note == "rolled back to run r2, live as version 2, by ana: the new one was worse"
+
+
+@pytest.mark.slow
+def test_a_move_that_was_refused_says_what_its_alert_says(project):
+    from kilnworks.dags.notes import on_dag_run_failed
+
+    alert = {"at": BEGAN.timestamp(), "run_id": "r1", "text": "no run of toy 'x'"}
+    write_json(project / "alerts" / "20261129T120001-toy_champion-aa.json", alert)
+    write_json(project / "alerts" / "20261129T120002-toy_champion-bb.json", {**alert, "run_id": "r2", "text": "other"})
+    dag_run = ended(dag_id="toy_champion")
+    on_dag_run_failed(dag_run, "")
+    assert dag_run.note == "no run of toy 'x'"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("later", "note"), [(0.5, "retraining gate passed: 3 new rows"), (-60.0, None)])
+def test_what_was_decided_on_new_data_is_the_note_of_that_run(project, later, note):
+    from kilnworks.dags.notes import on_dag_run_success
+
+    record = {"at": BEGAN.timestamp() + later, "headline": "retraining gate passed: 3 new rows"}
+    write_json(project / "retraining" / "toy" / "decisions" / "000001.json", record)
+    dag_run = ended(dag_id="toy_retrain")
+    on_dag_run_success(dag_run, "")
+    assert dag_run.note == note
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from kilnworks.dags.side_by_side import side_by_side
 from kilnworks.dags.summaries import Summaries
 from kilnworks.pipelines.core.approval import record_answer, record_question
 from kilnworks.pipelines.core.store import Store
+from kilnworks.schemas.champion import ChampionRecord, Decided, write_champion
 from kilnworks.schemas.decision import Comparand, DecisionRecord
 from kilnworks.schemas.files import write_json
 
@@ -78,6 +79,20 @@ def test_decisions_and_alerts(tmp_path):
     assert "/kilnworks/run?dag_id=churn&run_id=a%2Bb" in page
     assert "<a class=airflow href='/dags/churn/runs/a%2Bb'>model</a>" in page
     assert "no space left" not in overview(store, ["churn"], lambda name: name != "churn")
+
+
+def test_who_let_what_go_live_stands_with_the_runs(tmp_path):
+    store = Store(tmp_path)
+    run(store, "r1")
+    for version, since, decided in (
+        (1, "2026-11-29T10:00:00+00:00", Decided()),
+        (2, "2026-11-29T11:00:00+00:00", Decided("promote", "<ana>", "better in spring")),
+        (1, "2026-11-29T12:00:00+00:00", Decided("rollback", "bo", "it was not")),
+    ):
+        write_champion(store.root, ChampionRecord("churn", f"r{version}", "churn", version, "", since), decided)
+    shown, _, folded = overview(store, ["churn"]).partition("What went live")[2].partition("2 earlier")
+    assert re.findall(r"<td[^>]*>([^<]+)", shown) == ["2026-11-29 12:00:00", "1 (rolled back)", "bo", "it was not"]
+    assert folded.index("&lt;ana&gt;") < folded.index("the gates")
 
 
 def test_texts_are_texts(tmp_path):

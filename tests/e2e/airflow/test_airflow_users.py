@@ -130,17 +130,21 @@ def test_a_backfill_takes_the_rows_of_its_interval_and_switching_on_starts_nothi
 
 
 def test_a_pool_that_is_missing_is_told(world):
-    """And the run goes on once it is there."""
+    """Once, though its connection is not there; also in the note of the run, which goes on once the pool is there."""
     assert world.call("DELETE", "/api/v2/pools/training")[0] == 204
     run_id = world.start("grouped", {"model.epochs": 4})
+    path = f"/api/v2/dags/grouped/dagRuns/{urllib.parse.quote(run_id)}"
     try:
-        alert = world.wait("the alert", lambda: [a for a in alerts(world, "grouped") if a["run_id"] == run_id])[0]
+        world.wait("what comes before", lambda: world.tasks("grouped", run_id)["checked"]["state"] == "success")
+        (alert,) = world.wait("the alert", lambda: [a for a in alerts(world, "grouped") if a["run_id"] == run_id])
         assert (alert["kind"], alert["task"]) == ("no pool", "learn")
         assert "airflow pools set training" in alert["text"]
+        assert world.get(path)["note"] == f"waits: {alert['text']}"
     finally:
         made = world.call("POST", "/api/v2/pools", {"name": "training", "slots": 1})[0]
     assert made == 201
     assert set(world.finished("grouped", run_id).values()) == {"success", "skipped"}
+    world.wait("the note of its end", lambda: world.get(path)["note"] == "a trial, finished, mean 2.0000", 20)
 
 
 def alerts(world, pipeline):
@@ -188,6 +192,7 @@ def test_a_person_approves_with_changes_then_rejects_the_next(world):
     assert (states["run"], states["approve_deployment"], states["deployment"]) == ("success", "skipped", "skipped")
     assert world.tasks("asked", second)["approve_deployment"]["try_number"] == 1
     assert "rejected by admin: not now" in world.store.run("asked", second).outcome("deployment")["reason"]
+    assert "rejected by admin: not now" in note(world, "asked", second)
     assert read_json(world.store.root / "champions" / "asked.json")["run_id"] == first
     again = locally_again(world, "asked", second)
     assert again.returncode == 99 and "rejected by admin: not now" in again.stdout
@@ -196,9 +201,19 @@ def test_a_person_approves_with_changes_then_rejects_the_next(world):
     assert set(world.finished("asked_champion", moved).values()) == {"success"}
     moved = world.start("asked_champion", {"action": "roll back", "reason": "it was not"})
     assert set(world.finished("asked_champion", moved).values()) == {"success"}
+    assert note(world, "asked_champion", moved).endswith("live as version 3, by admin: it was not")
+    refused = world.start("asked_champion", {"action": "promote", "run": "nobody", "reason": "to see"})
+    assert world.finished("asked_champion", refused)["run"] == "failed"
+    assert "no run of asked 'nobody'" in note(world, "asked_champion", refused)
     told = [(m["action"], m["run_id"], m["by"], m["reason"]) for m in moves(world.store.root, "asked")[-2:]]
     assert told == [("promote", second, "admin", "needed after all"), ("rollback", first, "admin", "it was not")]
     assert world.trigger("asked_champion", {"action": "promote"})[0] == 400, "a reason is asked for"
+
+
+def note(world, dag, run_id):
+    """The note of a run that has ended."""
+    path = f"/api/v2/dags/{dag}/dagRuns/{urllib.parse.quote(run_id)}"
+    return world.wait("the note", lambda: world.get(path)["note"], 20)
 
 
 def locally_again(world, name, run_id):
@@ -314,7 +329,7 @@ def test_tasks_link_to_the_report(world):
 
 
 @pytest.mark.parametrize(
-    ("settings", "note"),
+    ("settings", "begins"),
     [
         ({"model.fail": "data"}, "column value holds 150"),
         ({"evaluation.minimum": {"mean": "high"}}, "minimum.mean: Input should be a valid number"),
@@ -324,11 +339,10 @@ def test_tasks_link_to_the_report(world):
         ),
     ],
 )
-def test_the_page_of_a_run_says_why_it_failed_or_stopped(world, settings, note):
+def test_the_page_of_a_run_says_why_it_failed_or_stopped(world, settings, begins):
     run_id = world.start("grouped", settings)
     world.finished("grouped", run_id)
-    path = f"/api/v2/dags/grouped/dagRuns/{urllib.parse.quote(run_id)}"
-    found = world.wait("the note", lambda: world.get(path)["note"], 20)
-    assert found.startswith(note)
+    found = note(world, "grouped", run_id)
+    assert found.startswith(begins)
     told = [a["text"] for a in alerts(world, "grouped") if a["run_id"] == run_id and a["kind"] == "failed"]
     assert told == [found] * (world.state("grouped", run_id) == "failed"), "the alert says the same"
