@@ -13,8 +13,8 @@ from xdist.scheduler import LoadScopeScheduling
 
 TOGETHER = ("tests/dags/", "tests/e2e/airflow/", "tests/e2e/security/")
 """Folders with fixtures of a session that take long to make."""
-APART = ("test_airflow_guard.py", "test_airflow_standalone.py")
-"""Files in these folders that use none of those fixtures."""
+APART = ("test_airflow_guard.py", "test_airflow_parsing.py", "test_airflow_standalone.py", "test_airflow_team.py")
+"""Files in these folders that use none of those fixtures: the Airflow of the others need not stand by meanwhile."""
 MARKS = ("e2e", "slow")
 """In this order; tests with neither come last."""
 

@@ -22,6 +22,7 @@ class Item:
         ("tests/schemas/test_words.py::test_a", "tests/schemas/test_words.py"),
         ("tests/e2e/airflow/test_airflow_users.py::test_a[::b]", "tests/e2e/airflow/"),
         ("tests/e2e/airflow/test_airflow_guard.py::test_a", "tests/e2e/airflow/test_airflow_guard.py"),
+        ("tests/e2e/airflow/test_airflow_team.py::test_a", "tests/e2e/airflow/test_airflow_team.py"),
         ("tests/dags/test_pages.py::test_a", "tests/dags/"),
     ],
 )

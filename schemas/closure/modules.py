@@ -26,17 +26,41 @@ HIDDEN = ("site-packages", "dist-packages", "__pycache__")
 """Folders inside a package of ours that hold no source of it."""
 
 
+class Search:
+    """One look at where modules lie: each is looked for once, at the path and in the project of the first moment."""
+
+    def __init__(self) -> None:
+        self._path, self._root = tuple(sys.path), project_root()
+        self._modules: dict[str, ModuleSpec | None] = {}
+        self._libraries: dict[tuple[Path, str], bool] = {}
+
+    def module(self, name: str) -> ModuleSpec | None:
+        """Where a module would be imported from; None where there is none, or it is part of Python."""
+        if name not in self._modules:
+            self._modules[name] = self._look(name)
+        return self._modules[name]
+
+    def _look(self, name: str) -> ModuleSpec | None:
+        around, _, inner = name.rpartition(".")
+        if not around:
+            part = inner in sys.builtin_module_names or inner in sys.stdlib_module_names
+            return None if part else _loaded(name) or _found(name)
+        parent = self.module(around)
+        if parent is None or parent.submodule_search_locations is None:
+            return None
+        return _in_folders(name, parent.submodule_search_locations) or _loaded(name)
+
+    def is_library(self, path: Path, top: str) -> bool:
+        """Whether a file of the top-level module ``top`` belongs to an installed library."""
+        if (path, top) not in self._libraries:
+            folder = path.resolve() if path.is_symlink() or not path.is_file() else path.parent
+            self._libraries[path, top] = _is_of_library(folder, top, self._path, self._root)
+        return self._libraries[path, top]
+
+
 def find_module(name: str) -> ModuleSpec | None:
     """Where a module would be imported from; None where there is none, or it is part of Python."""
-    top, _, inner = name.partition(".")
-    if top in sys.builtin_module_names or top in sys.stdlib_module_names:
-        return None
-    if not inner:
-        return _loaded(name) or _found(name)
-    parent = find_module(name.rpartition(".")[0])
-    if parent is None or parent.submodule_search_locations is None:
-        return None
-    return _in_folders(name, parent.submodule_search_locations) or _loaded(name)
+    return Search().module(name)
 
 
 def source(spec: ModuleSpec) -> tuple[Path, bytes] | None:
@@ -59,8 +83,7 @@ def places(spec: ModuleSpec) -> list[Path]:
 
 def is_library(path: Path, top: str) -> bool:
     """Whether a file of the top-level module ``top`` belongs to an installed library."""
-    folder = path.resolve() if path.is_symlink() or not path.is_file() else path.parent
-    return _is_of_library(folder, top, tuple(sys.path), project_root())
+    return Search().is_library(path, top)
 
 
 @cache

@@ -13,7 +13,7 @@ from functools import cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
-from kilnworks.schemas.closure.modules import HIDDEN, find_module, is_library, places, python_files, source
+from kilnworks.schemas.closure.modules import HIDDEN, Search, places, python_files, source
 from kilnworks.schemas.errors import ConfigError
 
 MOST_FILES = 1000
@@ -63,7 +63,7 @@ def source_code(modules: Iterable[str], known: dict[str, Part] | None = None) ->
         ConfigError: a file of ours is no Python, so that what it imports cannot be told.
     """
     parts: dict[str, Part] = {} if known is None else known
-    found, seen, merged = SourceCode(), set[str](), set[int]()
+    found, seen, merged, search = SourceCode(), set[str](), set[int](), Search()
     todo = [*modules]
     while todo:
         name = todo.pop()
@@ -71,7 +71,7 @@ def source_code(modules: Iterable[str], known: dict[str, Part] | None = None) ->
             continue
         seen.add(name)
         if name not in parts:
-            parts[name] = _part(name, parts)
+            parts[name] = _part(name, parts, search)
         part = parts[name]
         if id(part) not in merged:
             merged.add(id(part))
@@ -81,19 +81,19 @@ def source_code(modules: Iterable[str], known: dict[str, Part] | None = None) ->
     return found
 
 
-def _part(name: str, parts: dict[str, Part]) -> Part:
+def _part(name: str, parts: dict[str, Part], search: Search) -> Part:
     """What a module adds; all modules of a package that counts as a whole are one part."""
     top, found = name.partition(".")[0], SourceCode()
-    package = find_module(top) if top else None
+    package = search.module(top) if top else None
     if package is None:
         return Part(found, ())
-    if _is_foreign(package, top):
+    if _is_foreign(package, top, search):
         found.libraries |= _library(package, name)
         return Part(found, ())
-    if not _is_large(package, top):
-        return Part(found, _take(name, found))
+    if not _is_large(package, top, search):
+        return Part(found, _take(name, found, search))
     if top not in parts:
-        parts[top] = Part(found, _take_whole(package, top, found))
+        parts[top] = Part(found, _take_whole(package, top, found, search))
     return parts[top]
 
 
@@ -104,20 +104,20 @@ def _library(package: ModuleSpec, name: str) -> set[str]:
     return {".".join(name.split(".")[:2])} if "." in name else set()
 
 
-def _is_foreign(spec: ModuleSpec, top: str) -> bool:
+def _is_foreign(spec: ModuleSpec, top: str, search: Search) -> bool:
     """Whether a module, or every part of a package, belongs to an installed library."""
-    return bool(places(spec)) and all(is_library(place, top) for place in places(spec))
+    return bool(places(spec)) and all(search.is_library(place, top) for place in places(spec))
 
 
-def _take(name: str, found: SourceCode) -> list[str]:
+def _take(name: str, found: SourceCode, search: Search) -> list[str]:
     """Note a module; returns the modules that it may import, and the packages around it."""
     top, parents = name.partition(".")[0], [name.rpartition(".")[0]]
     if name == OURS:
         return []
-    spec = find_module(name.removesuffix(EVERY))
+    spec = search.module(name.removesuffix(EVERY))
     if spec is None:
         return parents
-    if _is_foreign(spec, top):
+    if _is_foreign(spec, top, search):
         found.libraries.add(top)
         return []
     if name.endswith(EVERY):
@@ -152,18 +152,18 @@ def _count(folder: Path) -> int:
     return sum(1 for _, _file in zip(range(MOST_FILES + 1), python_files(folder), strict=False))
 
 
-def _is_large(spec: ModuleSpec, top: str) -> bool:
+def _is_large(spec: ModuleSpec, top: str, search: Search) -> bool:
     if top == OURS:
         return False
     folders = [] if spec.submodule_search_locations is None else places(spec)
-    return sum(_count(folder) for folder in folders if not is_library(folder, top)) > MOST_FILES
+    return sum(_count(folder) for folder in folders if not search.is_library(folder, top)) > MOST_FILES
 
 
-def _take_whole(spec: ModuleSpec, top: str, found: SourceCode) -> set[str]:
+def _take_whole(spec: ModuleSpec, top: str, found: SourceCode, search: Search) -> set[str]:
     """Note every file of a package without reading its syntax; returns the top-level names that it may import."""
     names: set[str] = set()
     for folder in places(spec):
-        for path in () if is_library(folder, top) else python_files(folder):
+        for path in () if search.is_library(folder, top) else python_files(folder):
             content = path.read_bytes()
             found.files[f"{top}/{path.relative_to(folder).as_posix()}"] = hashlib.sha256(content).hexdigest()
             names |= {name.decode() for name in _IMPORT_LINE.findall(content)}

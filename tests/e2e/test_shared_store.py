@@ -3,9 +3,8 @@
 import json
 import os
 import subprocess
-import sys
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
@@ -59,13 +58,13 @@ class Host:
 
     environment: dict[str, str]
 
-    def start(self, *arguments: str, python: Sequence[str] = (sys.executable,)) -> "subprocess.Popen[str]":
-        command = [*python, "-m", "kilnworks", *arguments]
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        command = [*preloaded.python(), "-m", "kilnworks", *arguments]
         pipe = subprocess.PIPE
         return subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=pipe, stderr=pipe, text=True)
 
     def run(self, *arguments: str) -> tuple[int, str]:
-        process = self.start(*arguments, python=preloaded.python())
+        process = self.start(*arguments)
         out, err = process.communicate(timeout=300)
         return process.returncode, out + err
 

@@ -14,6 +14,7 @@ from kilnworks.pipelines.cli.app import main
 from kilnworks.pipelines.core.project import close_project, open_project
 from kilnworks.pipelines.core.registry import load
 from kilnworks.schemas.places import CLONE, project_root
+from tests import preloaded
 
 ROOT = Path(__file__).parents[2]
 
@@ -322,7 +323,7 @@ def test_the_project_that_is_named_wins_over_the_one_around(tmp_path):
 @pytest.mark.slow
 def test_the_example_and_its_own_tests_pass(shop):
     """From a folder below the project; what its README says."""
-    kilnworks = (sys.executable, "-m", "kilnworks")
+    kilnworks = (*preloaded.python(), "-m", "kilnworks")
     said = process(shop / "own", *kilnworks, "run", "customers", "--set", "checked.data_docs=false", "--promote")
     assert "8 done" in said
     [table] = shop.glob("store/runs/customers/*/leavers/leavers.csv")
@@ -335,7 +336,7 @@ def test_the_example_and_its_own_tests_pass(shop):
     (shop / "own/leavers.py").write_text(code)
     again = process(shop, *kilnworks, "run", "customers", "--set", "checked.data_docs=false", "--to", "leavers")
     assert "leavers: done" in again and "its code" in again and "checked: cached" in again
-    assert "3 passed" in process(shop, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    assert "3 passed" in process(shop, *preloaded.python(), "-m", "pytest", "-q", "-p", "no:cacheprovider")
 
 
 @pytest.mark.slow

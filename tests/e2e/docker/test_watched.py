@@ -14,7 +14,7 @@ import pytest
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from kilnworks.schemas.champion import read_champion
-from tests import needed
+from tests import needed, preloaded
 from tests.docker.written import PROMETHEUS, ROOT, queries
 from tests.e2e.docker.composed import STOCK, Composed
 from tests.waiting import until
@@ -57,8 +57,8 @@ def team(tmp_path_factory):
 
 
 def kilnworks(team, *arguments):
-    """What a container of the worker's image does with such a command."""
-    done = team.run("metrics", ["kilnworks", *arguments])
+    """What a container of the worker's image does with such a command, in a process that finds TensorFlow loaded."""
+    done = team.run("metrics", [*preloaded.python(), "-m", "kilnworks", *arguments])
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     return done.stdout
 

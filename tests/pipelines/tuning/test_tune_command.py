@@ -14,6 +14,7 @@ from kilnworks.pipelines.core.store import Store
 from kilnworks.pipelines.tuning.study import Study
 from kilnworks.schemas.artifacts import Examples
 from kilnworks.schemas.files import read_json
+from tests import preloaded
 from tests.waiting import until
 
 SHORT = ["--set", "model.epochs=3", "--set", "model.batch=512"]
@@ -119,7 +120,7 @@ def test_killed_in_the_middle_it_goes_on_where_it_was(searched, tmp_path):
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     before = killed.counted()
-    again = [sys.executable, "-m", "kilnworks", "tune", "churn", "--resume"]
+    again = [*preloaded.python(), "-m", "kilnworks", "tune", "churn", "--resume"]
     told = subprocess.run(
         [*again, "--trials", "4"], env=environment, capture_output=True, text=True, timeout=300, check=False
     )
