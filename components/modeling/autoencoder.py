@@ -5,6 +5,9 @@
     columns -> in spreads from the median, softly clipped -> encoder -> code -> decoder -> columns again
             -> squared difference of each column [N, D]
 
+    pictures among them: convolutions to the encoder, transposed convolutions from the decoder
+    variational: the code is drawn around a mean while training, and its divergence is part of the loss
+
 Anomaly detection by replicator networks: Hawkins, He, Williams & Baxter 2002. A linear path beside the layers lets
 relations between columns that are sums be learned in a few epochs.
 """
@@ -35,10 +38,11 @@ LEAST_ERROR = 0.1
 
 
 class Autoencoder(Architecture):
-    """Dense layers down to a code and up again. Categories are taken as one-hot columns only.
+    """Dense layers, and convolutions for pictures, down to a code and up again. Categories as one-hot columns only.
 
-    Columns [N, D] in, the squared error of each [N, D] out (Hawkins, He, Williams & Baxter 2002). Use it to find rows
-    that are unlike the others, without a label; a few per cent of strange rows among the training rows do no harm.
+    Columns [N, D] in, the squared error of each [N, D] out (Hawkins, He, Williams & Baxter 2002; variational: Kingma &
+    Welling 2014). Use it to find rows that are unlike the others, without a label; a few per cent of strange rows among
+    the training rows do no harm.
     """
 
     task: ClassVar[type[Task] | None] = Anomaly
@@ -58,6 +62,16 @@ class Autoencoder(Architecture):
     noise: float = Field(default=0.0, ge=0)
     """Standard deviation of noise on what goes in while training, in spreads: what comes out is to be without it
     (Vincent, Larochelle, Bengio & Manzagol 2008)."""
+    variational: bool = False
+    """Whether the code of a row is a normal distribution, drawn from while training, its divergence from a standard one
+    being part of the loss (Kingma & Welling 2014). The score is that of what is made of its mean."""
+    beta: float = Field(default=1.0, ge=0)
+    """For ``variational``: weight of the divergence (Higgins et al. 2017); 1 is the evidence lower bound."""
+    filters: tuple[Annotated[int, Field(ge=1)], ...] = (16, 32)
+    """For pictures: channels of each convolution, in order, each of which halves the side; up again in reverse. Empty:
+    pixels are columns like others."""
+    kernel: int = Field(default=3, ge=1, le=15)
+    """For pictures: side of the square kernels, in pixels."""
     clip: float = Field(default=5.0, gt=0)
     """How far from the median a column can be, in spreads, after the soft clip."""
 
@@ -117,14 +131,22 @@ class Autoencoder(Architecture):
                 "at least two, of which one tells about the other",
                 "give more features; `min` and `max` of the contract guard a single number",
             )
-        made = self._made(rows, names)
+        made = self._made(encoded, rows, names)
         apart = keras.layers.Subtract(dtype="float32", name=names("column_apart"))([rows, made])
         square = keras.layers.Multiply(dtype="float32", name=names("column_square"))([apart, apart])
         return keras.Model(inputs, task.head(square, names), name=scope_name(self.kind))
 
     def trunk(self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames) -> Any:
         """The code, [N, code]."""
-        return self._encoded(self._clipped(encoded, inputs, names), names)
+        return self._encoded(encoded, self._clipped(encoded, inputs, names), names)
+
+    def training(self, model: Any, task: Task) -> Any:
+        """See ``Architecture.training``; with the divergence of the codes, where they are distributions."""
+        if not self.variational:
+            return super().training(model, task)
+        from kilnworks.components.modeling.reconstruction.variational import trained_with_divergence
+
+        return trained_with_divergence(model, self.beta)
 
     def learner(self, encoded: Sequence[EncodedTensor], task: Task) -> Learner:
         """One phase over the usual rows."""
@@ -169,27 +191,56 @@ class Autoencoder(Architecture):
             )(flat)
         return SoftClip(self.clip, dtype="float32", name=names("clipped"))(flat)
 
-    def _encoded(self, rows: Any, names: LayerNames) -> Any:
+    def _encoded(self, encoded: Sequence[EncodedTensor], rows: Any, names: LayerNames) -> Any:
         """Rows to code."""
         import keras
 
         if self.noise:
             rows = keras.layers.GaussianNoise(self.noise, name=names("noise"))(rows)
         size = self.code or min(32, max(1, round(0.4 * rows.shape[-1])))
-        deep = keras.layers.Dense(size, kernel_initializer=self.initializer, name=names("code_deep"))(
-            self.dense_layers(rows, self.units, names)
-        )
+        hidden = self.dense_layers(self._read(encoded, rows, names), self.units, names)
+        deep = keras.layers.Dense(size, kernel_initializer=self.initializer, name=names("code_deep"))(hidden)
         straight = keras.layers.Dense(size, use_bias=False, name=names("code_straight"))(rows)
-        return keras.layers.Add(name=names("code"))([deep, straight])
+        code = keras.layers.Add(name=names("code"))([deep, straight])
+        if not self.variational:
+            return code
+        from kilnworks.components.modeling.reconstruction.variational import sampled
 
-    def _made(self, rows: Any, names: LayerNames) -> Any:
+        return sampled(code, keras.layers.Dense(size, name=names("code_spread"))(hidden), names)
+
+    def _read(self, encoded: Sequence[EncodedTensor], rows: Any, names: LayerNames) -> Any:
+        """What the dense layers of the encoder see: columns, and what the convolutions make of pictures."""
+        import keras
+
+        from kilnworks.components.modeling.reconstruction.columns import parts, taken
+        from kilnworks.components.modeling.reconstruction.pictures import read
+
+        found = []
+        for i, part in enumerate(parts(encoded, bool(self.filters)), 1):
+            x = taken(rows, part)
+            if part.shape:
+                x = read(x, part.shape, self.filters, self.kernel, str(i), self.activated, names)
+            found.append(x)
+        return keras.layers.Concatenate(name=names("columns_read"))(found) if len(found) > 1 else found[0]
+
+    def _made(self, encoded: Sequence[EncodedTensor], rows: Any, names: LayerNames) -> Any:
         """Rows to rows again."""
         import keras
 
-        code, wide = self._encoded(rows, names), rows.shape[-1]
+        from kilnworks.components.modeling.reconstruction.columns import parts
+        from kilnworks.components.modeling.reconstruction.pictures import drawn
+
+        code, wide = self._encoded(encoded, rows, names), rows.shape[-1]
         x = code
         for i, width in enumerate(reversed(self.units), 1):
             x = self.activated(x, keras.layers.Dense, f"up_{i}", names, units=width)
-        deep = keras.layers.Dense(wide, dtype="float32", name=names("made_deep"))(x)
+        found = []
+        for i, part in enumerate(parts(encoded, bool(self.filters)), 1):
+            if part.shape:
+                found.append(drawn(x, part.shape, self.filters, self.kernel, str(i), self.activated, names))
+            else:
+                size, tag = part.end - part.start, "made_deep" if i == 1 else f"made_deep_{i}"
+                found.append(keras.layers.Dense(size, dtype="float32", name=names(tag))(x))
+        deep = keras.layers.Concatenate(name=names("columns_made"))(found) if len(found) > 1 else found[0]
         straight = keras.layers.Dense(wide, use_bias=False, dtype="float32", name=names("made_straight"))(code)
         return keras.layers.Add(dtype="float32", name=names("made"))([deep, straight])

@@ -85,6 +85,20 @@ def test_the_server_answers_as_keras_does(project) -> None:
         process.stdout.close()
 
 
+def test_a_code_that_is_drawn_answers_with_its_mean_once_it_is_served(project) -> None:
+    from sklearn.metrics import average_precision_score
+
+    assert main(["run", "nine", "--run-id", "drawn", "--set", "model.model.variational=true"]) == 0
+    servable = json.loads((project / "store/runs/nine/drawn/servable/servable.json").read_text())
+    assert servable["skew"]["max_difference"] <= 1e-5 and servable["keras_file"]["file"] == "standalone.keras"
+    odd = written(project / "other.csv", 2, 3000)
+    for name in ("once.csv", "again.csv"):
+        assert main(["predict", "nine", str(project / "other.csv"), "--output", str(project / name)]) == 0
+    once = pl.read_csv(project / "once.csv")
+    assert once.equals(pl.read_csv(project / "again.csv"))
+    assert average_precision_score(odd, once["score"]) > 10 * odd.mean()
+
+
 def test_a_file_with_a_missing_column_is_refused(project, capsys) -> None:
     pl.read_csv(project / "train.csv").drop("n3").write_csv(project / "less.csv")
     assert main(["predict", "nine", str(project / "less.csv"), "--output", str(project / "none.csv")]) != 0

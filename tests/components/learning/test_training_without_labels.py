@@ -20,6 +20,8 @@ from tests.components.modeling.dirty_rows import nine_numbers
 pytestmark = pytest.mark.slow
 
 NAMES = tuple(f"n{i}" for i in range(9))
+VARIATIONAL = {"model": {"kind": "autoencoder", "units": [8], "variational": True, "noise": 0.1}}
+"""Codes and noise are drawn at random, also after a training was killed."""
 LABEL = {"name": "odd", "dtype": "string", "classes": ["no", "yes"]}
 CONTRACT = Contract.model_validate({"name": "nine", "features": {n: {"dtype": "float"} for n in NAMES}, "label": LABEL})
 CONFIG = {"model": {"kind": "autoencoder", "units": [8]}, "epochs": 4, "batch": 64, "seed": 1, "early_stopping": None}
@@ -71,7 +73,10 @@ def test_labels_change_nothing(alone, tmp_path) -> None:
 def test_replicas_and_a_killed_training(alone, tmp_path) -> None:
     given = str(data(tmp_path / "data"))
     assert process(tmp_path, [{"name": "a", "root": "cut", "data": given, "config": CONFIG, "kill_at": 2.5}]) < 0
+    drawn = CONFIG | VARIATIONAL
+    assert process(tmp_path, [{"name": "c", "root": "drawn", "data": given, "config": drawn, "kill_at": 2.5}]) < 0
     runs = [{"name": "two", "data": given, "config": CONFIG | TWO}]
+    runs += [{"name": n, "root": n2, "data": given, "config": drawn} for n, n2 in (("d", "drawn"), ("e", "whole"))]
     assert process(tmp_path, [{"name": "b", "root": "cut", "data": given, "config": CONFIG}]) == 0
     assert process(tmp_path, runs) == 0
     cut = tmp_path / "cut/out-b"
@@ -83,6 +88,11 @@ def test_replicas_and_a_killed_training(alone, tmp_path) -> None:
     assert json.loads((together / "training.json").read_text())["replicas"] == 2
     for one, two in zip(weights(alone), saved(together), strict=True):
         np.testing.assert_allclose(one, two, rtol=0, atol=1e-5)
+    resumed, whole = tmp_path / "drawn/out-d", tmp_path / "whole/out-e"
+    assert json.loads((resumed / "training.json").read_text())["resumed_after"] == 2
+    assert (resumed / "history.csv").read_text() == (whole / "history.csv").read_text()
+    for one, two in zip(saved(resumed), saved(whole), strict=True):
+        np.testing.assert_array_equal(one, two)
 
 
 def test_rows_that_are_streamed_are_not_chosen_among(alone) -> None:

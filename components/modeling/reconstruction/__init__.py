@@ -1,0 +1,1 @@
+"""Parts of autoencoders: how pictures are read and drawn, and codes that are distributions."""
