@@ -83,7 +83,7 @@ def evaluate(config: EvaluateConfig, model: Model, examples: CheckedExamples, ou
     _check(config, model.contract, task, examples)
     inputs = {"model": fingerprint_of(model), "examples": fingerprint_of(examples)}
     known = {k: v for k, v in inputs.items() if v}
-    tried = _tried(model, task, config)
+    tried = _tried(model, task, examples, config)
     if tried is not None:
         return tried(known, out)
     frame, answers, told, seen = _predictions(model, task, examples, config)
@@ -98,26 +98,53 @@ def evaluate(config: EvaluateConfig, model: Model, examples: CheckedExamples, ou
     return conclude(config, task, model.contract, frame, answers, known, out, beside, simple)
 
 
-def _tried(model: Model, task: "Task", config: EvaluateConfig) -> "Callable[[dict[str, str], Path], Evaluation] | None":
+def _tried(
+    model: Model, task: "Task", examples: CheckedExamples, config: EvaluateConfig
+) -> "Callable[[dict[str, str], Path], Evaluation] | None":
     """Concludes from what came of using the model; None where the task is judged by rows."""
     import polars as pl
 
-    from kilnworks.components.features.transform import FeatureTransform
     from kilnworks.components.learning.predict import forward
     from kilnworks.components.modeling.kept import load_trained
-    from kilnworks.components.tasks.base import Task
+    from kilnworks.components.tasks.base import Beside, Task
 
     if type(task).tried is Task.tried:
         return None
     if config.slices:
         raise ConfigError(f"slices of a {task.kind}", "none: it is judged by trials, not by rows", "leave slices out")
-    run = forward(load_trained(model), FeatureTransform.load(model.transform))
-    found = task.tried(lambda arrays: run(dict(arrays)), config)
+    run = forward(load_trained(model))
+    beside = Beside(model.path, config.split, partial(_some_rows, model, task, examples))
+    found = task.tried(lambda arrays: run(dict(arrays)), config, beside)
     if found is None:
         return None
     answers, told = found
     trials = pl.DataFrame({"trial": range(len(next(iter(answers.values()))))})
     return lambda inputs, out: conclude(config, task, model.contract, trials, answers, inputs, out, lambda truth: told)
+
+
+def _some_rows(
+    model: Model, task: "Task", examples: CheckedExamples, split: str, most: int
+) -> "tuple[dict[str, NDArray[Any]], NDArray[Any]]":
+    """The encoded tensors of a split and what is learned besides, of at most so many rows, evenly spread."""
+    import numpy as np
+
+    from kilnworks.components.features.transform import FeatureTransform
+    from kilnworks.components.learning.predict import piece_rows
+    from kilnworks.components.learning.windows import encoder_of
+
+    if split not in examples.splits or not examples.rows(split):
+        raise StepFailed(f"split {split!r} has no rows", "rows to compare with", "change the split or its shares")
+    transform = FeatureTransform.load(model.transform)
+    encoder = encoder_of(transform, type(task), examples)
+    stride, count = -(-examples.rows(split) // most), 0
+    arrays, labels = [], []
+    for frame in encoder.frames(examples.files(split), piece_rows(transform)):
+        some = frame[(-count) % stride :: stride]
+        count += frame.height
+        if some.height:
+            arrays.append(transform.encode(some))
+            labels.append(type(task).learned(model.contract, some))
+    return {name: np.concatenate([part[name] for part in arrays]) for name in arrays[0]}, np.concatenate(labels)
 
 
 def conclude(

@@ -16,6 +16,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -108,7 +109,7 @@ def fit(
         settings, task, placement, splits, learner, mode, [*own_callbacks(settings.callbacks), *callbacks]
     )
     training.sent = {t.name for t in transform.encoded if t.kind == AS_SENT}
-    training.measured = lambda phase: learner.measured or _measured(settings, splits, learner.model, phase, fed)
+    training.measured = lambda phase: _measured(settings, splits, learner, phase, fed)
     if _has_own(settings, architecture) and placement.strategy is None:
         training.tried = lambda trained: try_one_batch(trained, splits.feed, task)
     identity = _identity(settings, architecture, transform, splits)
@@ -127,6 +128,7 @@ def fit(
     if isinstance(encoder, WindowEncoder):
         task = with_margin(task, encoder, lambda split: _outputs(model, encoder, examples, split))
     write_task(task, out)
+    told = learner.finished(out) if learner.finished else {}
     if settings.checkpoints != "none":
         copytree(context.work / "checkpoints", out / "checkpoints")
     return {
@@ -134,6 +136,7 @@ def fit(
         "task": task.kind,
         **summary,
         **architecture.remarks(model, transform, task),
+        **told,
         "config": settings.model_dump(mode="json"),
     }
 
@@ -233,10 +236,12 @@ def _composed(fed: Callable[[dict[str, Any]], Any], unpack: Callable[[Any], Any]
 
 
 def _measured(
-    settings: FitSettings, splits: Splits, model: Any, phase: Phase, fed: Callable[[Any], Any]
+    settings: FitSettings, splits: Splits, learner: Learner, phase: Phase, fed: Callable[[Any], Any]
 ) -> Measure | None:
     """The numbers of the validation split: of the task, and of a user's own loss, metrics and ``test_step``."""
     validation = splits.validation
+    if learner.measured is not None and phase.judged:
+        return partial(learner.measured, validation)
     if validation is None:
         return None
     trained = phase.trained
@@ -244,7 +249,7 @@ def _measured(
     own_step = type(trained).test_step is not keras.Model.test_step
     if not phase.judged:
         return with_own(dict, trained, validation, fed, over=None) if own_step else None
-    task = validation.measure(model)
+    task = validation.measure(learner.model)
     if not (settings.loss or settings.metrics or itself or own_step):
         return task
     loss = bool(settings.loss) or itself

@@ -13,6 +13,7 @@ from kilnworks.components.modeling.control.dqn import Dqn
 from kilnworks.components.modeling.custom import CustomModel
 from kilnworks.components.modeling.forecast import Forecast
 from kilnworks.components.modeling.generative.boltzmann import Dbn, Rbm
+from kilnworks.components.modeling.generative.gan import Dcgan, WganGp
 from kilnworks.components.modeling.images.transfer import Transfer
 from kilnworks.components.modeling.mlp import Mlp
 from kilnworks.components.modeling.skipgram import SkipGram
@@ -35,6 +36,8 @@ AnyModel = Annotated[
     | Forecast
     | Rbm
     | Dbn
+    | Dcgan
+    | WganGp
     | Dqn
     | CustomModel,
     Field(discriminator="kind"),

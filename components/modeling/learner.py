@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 
@@ -70,7 +71,9 @@ class Learner:
         chosen: says of a split in memory, given its encoded tensors and the seed, which rows are learned from, bool
             [rows]; None for all.
         measured: numbers of the model as it now is, such as what a policy earns, instead of those of the validation
-            split; None for that.
+            split, which it is given (``learning.splits.Validation``; None without rows); None for that.
+        finished: called with the folder of the model once it has the weights of the best epoch; writes what else is to
+            lie there, and answers with what else stands in ``training.json``.
     """
 
     model: Any
@@ -78,4 +81,5 @@ class Learner:
     kept: tuple[Any, ...] = ()
     feed: Callable[[Any, int, int], Any] | None = None
     chosen: Callable[[Mapping[str, Any], int], Any] | None = None
-    measured: Callable[[], dict[str, float]] | None = None
+    measured: Callable[[Any], dict[str, float]] | None = None
+    finished: Callable[[Path], dict[str, Any]] | None = None

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 from kilnworks.components.judging.metric import Metric
@@ -55,6 +56,21 @@ class Answer(NamedTuple):
     dtype: str
     shape: tuple[int | None, ...]
     meaning: str
+
+
+class Beside(NamedTuple):
+    """What lies beside a model that is judged by trials.
+
+    Attributes:
+        model: the folder of the model.
+        split: the rows that it is judged on.
+        rows: of a split, and how many at most, the encoded tensors [n, *shape] by name, unpacked, and ``Task.learned``
+            of the same rows, [n, ...]; evenly spread.
+    """
+
+    model: Path
+    split: str
+    rows: Callable[[str, int], tuple[Mapping[str, np.ndarray], np.ndarray]]
 
 
 class Task(Numbers, ABC):
@@ -302,11 +318,11 @@ class Task(Numbers, ABC):
         return {}
 
     def tried(
-        self, run: Callable[[Mapping[str, np.ndarray]], np.ndarray], settings: JudgeSettings
+        self, run: Callable[[Mapping[str, np.ndarray]], np.ndarray], settings: JudgeSettings, beside: Beside
     ) -> tuple[Answers, dict[str, Any]] | None:
         """What is judged instead of answers to rows, where a model is judged by what comes of using it.
 
-        ``run`` is the model, from encoded tensors [n, *shape] by name to its outputs [n, K].
+        ``run`` is the model, from its inputs [n, *shape] by name to its outputs [n, K].
 
         Returns:
             What ``metrics_of`` looks at, [trials, ...] by name, and more for ``evaluation.json``; None for rows.

@@ -15,6 +15,7 @@ from kilnworks.components.tasks.clusters import Clustering
 from kilnworks.components.tasks.codes import Codes
 from kilnworks.components.tasks.control import Control
 from kilnworks.components.tasks.forecast import Forecasting
+from kilnworks.components.tasks.generation.generation import Generation
 from kilnworks.components.tasks.multiclass import Multiclass
 from kilnworks.components.tasks.multilabel import Multilabel
 from kilnworks.components.tasks.regression import Regression
@@ -36,6 +37,7 @@ TASKS: tuple[type[Task], ...] = (
     Clustering,
     Codes,
     Control,
+    Generation,
 )
 """The tasks of this package; the first that suits a contract is its task."""
 FILE = "task.json"

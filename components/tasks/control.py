@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from kilnworks.components.environments.environment import Environment
 from kilnworks.components.judging.metric import Direction, Metric
 from kilnworks.components.judging.settings import JudgeSettings
-from kilnworks.components.tasks.base import Answer, Answers
+from kilnworks.components.tasks.base import Answer, Answers, Beside
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.components.tasks.totals import Totals
 from kilnworks.components.tasks.unlabelled import Unlabelled
@@ -190,7 +190,7 @@ class Control(Unlabelled):
     # ---- judging
 
     def tried(
-        self, run: Callable[[Mapping[str, np.ndarray]], np.ndarray], settings: JudgeSettings
+        self, run: Callable[[Mapping[str, np.ndarray]], np.ndarray], settings: JudgeSettings, beside: Beside
     ) -> tuple[Answers, dict[str, Any]] | None:
         """Greedy episodes, random ones beside them, and the optimum where the world says what actions lead to."""
         from kilnworks.components.judging.control.played import judged_play

@@ -52,6 +52,8 @@ def refuse_refit(settings: FitSettings, splits: Splits, learner: Learner) -> Non
         why = "data that are streamed, made by code of one's own, or windows of a series"
     elif learner.chosen is not None or learner.feed is not None:
         why = "a model that chooses or feeds its rows itself"
+    elif learner.measured is not None:
+        why = "a model that is not judged by validation rows"
     if settings.refit and why:
         raise ConfigError(f"refit={settings.refit}, and {why}", "rows in memory, and a validation split",
                           "leave refit out")  # fmt: skip

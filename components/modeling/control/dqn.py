@@ -165,7 +165,7 @@ class Dqn(Architecture):
         )  # fmt: skip
         values = acting(model)
 
-        def measured() -> dict[str, float]:
+        def measured(validation: Any) -> dict[str, float]:
             played = play(self.environment, greedy(values), self.validation_episodes, VALIDATED)
             return {"return": float(played.returns.mean()), "length": float(played.lengths.mean())}
 

@@ -1,0 +1,164 @@
+"""Generated images judged: beside held-out ones, training ones and noise, by the features of a network of our own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kilnworks.components.judging.codes.strips import strip
+from kilnworks.components.judging.generation.frechet import between, moments
+from kilnworks.components.judging.generation.measures import classes_seen, copies, nearest
+from kilnworks.schemas.errors import StepFailed, StoreError
+
+Array = np.ndarray
+Look = Callable[[Array], tuple[Array, Array]]
+"""Images [N, H, W, C], -1 to 1, to features [N, D] and, with classes, their probabilities [N, K]; else [N, 0]."""
+JUDGE = "judge.keras"
+"""The network whose features are compared, beside the model."""
+SHOWN = 10
+"""Images in a row of a picture."""
+CHUNK = 256
+FEWEST = 20
+"""Held-out images, at least."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """Real images and their classes.
+
+    Attributes:
+        values: [N, H, W, C], -1 to 1.
+        classes: number of the class of each, int [N]; zeros without a label.
+    """
+
+    values: Array
+    classes: Array
+
+
+def judge_of(folder: Path) -> Look:
+    """The network beside a model.
+
+    Raises:
+        StoreError: there is none.
+    """
+    import keras
+
+    if not (folder / JUDGE).is_file():
+        raise StoreError(f"no {JUDGE} beside the model", "the network that it was judged by while it was trained",
+                         "run the training again")  # fmt: skip
+    return looking(keras.saving.load_model(folder / JUDGE, compile=False))
+
+
+def looking(judge: Any) -> Look:
+    """A Keras model with ``features`` and ``probabilities`` as a function of images."""
+    import tensorflow as tf
+
+    (name,) = [given.name for given in judge.inputs]
+    spec = tf.TensorSpec((None, *judge.inputs[0].shape[1:]), tf.float32)
+    run = tf.function(lambda images: judge({name: images}, training=False), input_signature=[spec], autograph=False)
+
+    def look(images: Array) -> tuple[Array, Array]:
+        """Part by part."""
+        parts = [run(tf.constant(images[i : i + CHUNK], tf.float32)) for i in range(0, len(images), CHUNK)]
+        first, second = (np.concatenate([np.asarray(part[n]) for part in parts]) for n in ("features", "probabilities"))
+        return first, second
+
+    return look
+
+
+def judged(
+    made: Array, asked: Array, held_out: Images, training: Images, look: Look, classes: tuple[str, ...], seed: int
+) -> tuple[dict[str, Array], dict[str, Any]]:
+    """What the metrics look at, [N, ...] by name, and more for ``evaluation.json``.
+
+    Args:
+        made: generated images, [N, H, W, C], -1 to 1; as many as held-out ones.
+        asked: the class that each was asked for, int [N].
+        held_out: real ones that nothing was learned from.
+        training: real ones that were learned from.
+        look: the network.
+        classes: their names; empty without a label.
+        seed: of the noise.
+    """
+    rows = len(held_out.values)
+    if rows < FEWEST:
+        raise StepFailed(f"{rows} images to compare with", f"at least {FEWEST}", "give a larger split to the evaluation")
+    features, probabilities = look(made)
+    real, real_told = look(held_out.values)
+    apart, which = nearest(made, training.values)
+    usual, _ = nearest(held_out.values, training.values)
+    target = moments(real)
+    answers = {
+        "generated": features, "real": real, "asked": asked, "told": _told(probabilities), "real_told": _told(real_told),
+        "apart": apart, "usual": usual,
+    }  # fmt: skip
+    baselines = _baselines(training.values, held_out.values.shape, target, look, seed)
+    noise = baselines["noise"]["frechet_distance"]
+    answers["noise"] = np.full(rows, noise)
+    found: dict[str, Any] = {
+        "baseline": {"rule": "noise: every pixel drawn by itself, dark to bright", "metrics": baselines["noise"]},
+        "baselines": {name: {"metrics": metrics} for name, metrics in baselines.items()},
+        "judge": {
+            "features": int(features.shape[1]),
+            "of": "a classifier of the training rows" if classes else "principal components of the training rows",
+            **({"accuracy": float((_told(real_told) == held_out.classes).mean())} if classes else {}),
+        },
+        "distances": {"generated": float(np.median(apart)), "held_out": float(np.median(usual)),
+                      "copies": copies(apart, usual)},
+        "generated": _by_class(made, asked, classes),
+        "nearest": _beside_nearest(made, training.values, apart, which),
+    }  # fmt: skip
+    if classes:
+        found["classes_told"] = {
+            "classes": list(classes),
+            "generated": np.bincount(answers["told"], minlength=len(classes)).tolist(),
+            "real": np.bincount(answers["real_told"], minlength=len(classes)).tolist(),
+            "seen": classes_seen(answers["told"], answers["real_told"], len(classes)),
+        }
+    return answers, found
+
+
+def _told(probabilities: Array) -> Array:
+    return probabilities.argmax(axis=1) if probabilities.shape[1] else np.zeros(len(probabilities), np.int64)
+
+
+def _baselines(training: Array, shape: tuple[int, ...], target: Any, look: Look, seed: int) -> dict[str, Any]:
+    """The distance of what is no model from the same held-out rows, with as many images each."""
+    rng = np.random.default_rng(seed)
+    some = training[rng.permutation(len(training))[: shape[0]]]
+    mixed = some.reshape(len(some), -1)
+    others = {
+        "noise": rng.uniform(-1, 1, shape).astype(np.float32),
+        "pixels of training rows, each drawn by itself": rng.permuted(mixed, axis=0).reshape(some.shape),
+        "training rows": some,
+    }
+    found: dict[str, Any] = {}
+    for name, images in others.items():
+        apart = between(moments(look(images)[0]), target)
+        found[name] = {"frechet_distance": apart}
+    noise = found["noise"]["frechet_distance"]
+    for one in found.values():
+        one["relative_distance"] = one["frechet_distance"] / noise if noise else None
+    return found
+
+
+def _by_class(made: Array, asked: Array, classes: tuple[str, ...]) -> list[Mapping[str, Any]]:
+    """Some images of each class that was asked for; some of all where none is."""
+    if not classes:
+        return [{"class": "", "strip": strip(_seen(made[: 4 * SHOWN]), SHOWN)}]
+    groups = [(name, made[asked == place][:SHOWN]) for place, name in enumerate(classes)]
+    return [{"class": name, "strip": strip(_seen(images))} for name, images in groups if len(images)]
+
+
+def _beside_nearest(made: Array, training: Array, apart: Array, which: Array) -> dict[str, Any]:
+    """The generated images that come nearest to a training image, above those."""
+    some = np.argsort(apart, kind="stable")[:SHOWN]
+    return {"generated": strip(_seen(made[some])), "training": strip(_seen(training[which[some]]))}
+
+
+def _seen(images: Array) -> Array:
+    return (images + 1) / 2

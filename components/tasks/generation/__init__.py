@@ -1,0 +1,1 @@
+"""Tasks that make rows instead of answering to them."""

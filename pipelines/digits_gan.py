@@ -1,0 +1,26 @@
+"""Handwritten digits that nobody wrote: a generative adversarial network that makes an image of the digit asked for.
+
+Expect PLACEHOLDER, in a minute on two cores::
+
+    kilnworks run digits_gan
+"""
+
+from kilnworks.components.evaluate import EvaluateConfig
+from kilnworks.components.ingest import IngestConfig
+from kilnworks.components.modeling.generative.gan import Dcgan
+from kilnworks.components.sources import ParquetSource
+from kilnworks.components.train import TrainConfig
+from kilnworks.pipelines.core.chains import ROOT, supervised
+from kilnworks.schemas.contract import load_contract
+
+DIGITS_GAN = supervised(
+    "digits_gan",
+    IngestConfig(
+        contract=load_contract(ROOT / "schemas/contracts/digits.yaml"),
+        source=ParquetSource(path=str(ROOT / "data/digits.parquet")),
+    ),
+    TrainConfig(model=Dcgan(generator_rate=5e-4), epochs=100, batch=64, monitor="val_distance", early_stopping=None),
+    evaluation=EvaluateConfig(max={"relative_distance": 0.1}, min={"classes_seen": 1.0}, use="low"),
+    description="Images of handwritten digits, one of the digit that is asked for.",
+    tags=("example", "images"),
+)
