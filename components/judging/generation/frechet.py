@@ -50,7 +50,9 @@ def frechet_interval(generated: Array, real: Array, resamples: int, seed: int) -
     value = frechet(generated, real)
     drawn = np.array(
         [
-            frechet(generated[rng.integers(0, len(generated), len(generated))], real[rng.integers(0, len(real), len(real))])
+            frechet(
+                generated[rng.integers(0, len(generated), len(generated))], real[rng.integers(0, len(real), len(real))]
+            )
             for _ in range(resamples)
         ]
     )

@@ -86,7 +86,9 @@ def judged(
     """
     rows = len(held_out.values)
     if rows < FEWEST:
-        raise StepFailed(f"{rows} images to compare with", f"at least {FEWEST}", "give a larger split to the evaluation")
+        raise StepFailed(
+            f"{rows} images to compare with", f"at least {FEWEST}", "give a larger split to the evaluation"
+        )
     features, probabilities = look(made)
     real, real_told = look(held_out.values)
     apart, which = nearest(made, training.values)
