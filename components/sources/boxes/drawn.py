@@ -1,0 +1,118 @@
+"""What an annotation file says of one image, in pixels, and how it becomes boxes in shares."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from kilnworks.components.sources.image_files import images_below
+from kilnworks.components.sources.paths import listed
+from kilnworks.schemas.boxes import Box
+from kilnworks.schemas.errors import DataUnreadable
+
+ASPECT = 0.02
+"""How far the ratio of an annotated height and width may be from that of the image, to be of the same image."""
+
+
+class PixelBox(NamedTuple):
+    """A box in pixels from the top left corner."""
+
+    name: str
+    xmin: float
+    ymin: float
+    xmax: float
+    ymax: float
+
+
+@dataclass
+class Annotated:
+    """An image as an annotation file tells of it.
+
+    Attributes:
+        file: its name there.
+        boxes: in pixels.
+        height, width: of the image that was annotated, where the file says it; else 0.
+    """
+
+    file: str
+    boxes: list[PixelBox] = field(default_factory=list)
+    height: float = 0.0
+    width: float = 0.0
+
+    def shares(self, height: int, width: int, *, clip: bool) -> list[Box]:
+        """The boxes in shares of the sides, given those of the image as it lies there, in pixels.
+
+        Sides that were annotated count, where the image was only enlarged or reduced since. ``clip`` cuts boxes at the
+        edges, and leaves out what lies outside altogether.
+        """
+        high, wide = float(height), float(width)
+        if self.height > 0 and self.width > 0 and _alike(self.height / self.width, height / width):
+            high, wide = self.height, self.width
+        found = [Box(b.name, b.ymin / high, b.xmin / wide, b.ymax / high, b.xmax / wide) for b in self.boxes]
+        if not clip:
+            return found
+        pairs = [(box, box.clipped()) for box in found]
+        return [cut for box, cut in pairs if not (cut.empty and not box.empty)]
+
+
+def _alike(one: float, other: float) -> bool:
+    return abs(math.log(one / other)) < ASPECT
+
+
+class Images:
+    """Image files below a folder, found by the names that annotation files give them."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.files = images_below(root)
+        self._by_path = {file.relative_to(root).as_posix(): file for file in self.files}
+        self._by_name: dict[str, list[Path]] = {}
+        self._by_stem: dict[str, list[Path]] = {}
+        for file in self.files:
+            self._by_name.setdefault(file.name, []).append(file)
+            self._by_stem.setdefault(file.stem, []).append(file)
+
+    def of(self, names: Iterable[str]) -> list[Path]:
+        """The file of each name: by its path below the folder, else by its name, else without its ending.
+
+        Raises:
+            DataUnreadable: images that are missing, or of whose name there are several, all at once.
+        """
+        found = {name: self._hits(name) for name in names}
+        absent = [name for name, hits in found.items() if not hits]
+        if absent:
+            raise DataUnreadable(
+                f"{len(absent)} of {len(found)} annotated images are not below {self.root}: {listed(absent)}",
+                "every image that the annotations name",
+                "check `folder`, or take the annotations of these images out",
+            )
+        twice = [name for name, hits in found.items() if len(hits) > 1]
+        if twice:
+            raise DataUnreadable(
+                f"several images below {self.root} are called {listed(twice)}",
+                "one image for each name",
+                "write the path below the folder into the annotations, or set `folder`",
+            )
+        return [hits[0] for hits in found.values()]
+
+    def _hits(self, name: str) -> list[Path]:
+        path = Path(name.replace("\\", "/"))
+        exact = self._by_path.get(path.as_posix())
+        return [exact] if exact else self._by_name.get(path.name) or self._by_stem.get(path.stem) or []
+
+
+def upright_size(file: Path) -> tuple[int, int]:
+    """Height and width of an image as it is to be seen, from its header. Raises ``DataUnreadable`` for no image."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(file) as opened:
+            turned = opened.getexif().get(0x0112, 1) >= 5
+            return (opened.width, opened.height) if turned else (opened.height, opened.width)
+    except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
+        raise DataUnreadable(
+            f"{file}: {type(error).__name__}", "an image that can be read", "replace or remove it"
+        ) from None
