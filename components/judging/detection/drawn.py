@@ -81,7 +81,7 @@ def pairs(
     """Images [N, H, W, C] from 0 to 1 with the best, median and worst F1 at the score with the best F1 of all.
 
     Returns:
-        ``{"group", "truth", "found", "words"}`` of each: true boxes, those missed in red; found ones, wrong ones in red.
+        ``{"group", "truth", "found", "words"}`` of each: true boxes, and found ones; red is missed or wrong.
     """
     cut = best_cut(Matched.of(truth, answers, len(classes), (0.5,)))["score"] or 0.0
     rows = [{name: np.asarray(answers[name][i][: int(answers["count"][i])]) for name in ("boxes", "scores", "labels")}

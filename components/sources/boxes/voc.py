@@ -7,17 +7,11 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from kilnworks.components.sources.boxes.drawn import Annotated, PixelBox
-from kilnworks.components.sources.files.folder import files_below
 from kilnworks.components.sources.paths import listed
 from kilnworks.schemas.errors import DataUnreadable
 
 LARGEST = 20 * 2**20
 """Bytes of a file that is read."""
-
-
-def voc_files(root: Path) -> list[Path]:
-    """The XML files below a folder, in order."""
-    return list(files_below(root, (".xml",)).files)
 
 
 def read_voc(files: list[Path]) -> list[Annotated]:
@@ -53,7 +47,7 @@ def _read(file: Path) -> Annotated:
         raise ValueError(f"begins with <{root.tag}>, not <annotation>")
     name = (root.findtext("filename") or "").strip() or file.stem
     boxes = [_box(one) for one in root.iter("object")]
-    return Annotated(name, boxes, _positive(root, "size/height"), _positive(root, "size/width"))
+    return Annotated(name, boxes, _positive(root, "size/height"), _positive(root, "size/width"), file.parent)
 
 
 def _box(one: ElementTree.Element) -> PixelBox:
