@@ -262,7 +262,7 @@ def _predictions(
     frames, parts, some, places, count = [], [], [], [], 0
     for file in examples.files(config.split):
         for frame in encoder.frames([file], piece_rows(transform)):
-            parts.append(outputs(run, encoder.encode(frame)))
+            parts.append(answered(task, outputs(run, encoder.encode(frame))))
             frames.append(frame.select(columns))
             some.append(frame[::stride])
             places.append(np.arange(count, count + frame.height)[::stride])
@@ -275,7 +275,7 @@ def _predictions(
     rows = pl.concat(some)
     told = {} if windows else explained(task, model.contract, rows, ask, config)
     settings = model.training.get("config", {}).get("model", {})
-    answers = answered(task, np.concatenate(parts))
+    answers = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     of_rows = {name: values[np.concatenate(places)] for name, values in answers.items()} if not windows else {}
     seen = {} if windows else looks(trained, transform, task, rows, of_rows, settings)
     return pl.concat(frames), answers, told, seen

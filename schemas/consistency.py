@@ -51,11 +51,13 @@ def check_label(label: Label) -> None:
     if label.classes is None and label.dtype not in ("int", "float"):
         raise ValueError(f"a label of dtype {label.dtype} needs classes: [...]")
     if label.classes is not None:
-        if len(label.classes) < 2 or len(set(label.classes)) != len(label.classes):
+        if len(label.classes) < (2 if label.boxes is None else 1) or len(set(label.classes)) != len(label.classes):
             raise ValueError("classes needs at least two different values")
         if label.min is not None or label.max is not None:
             raise ValueError("min and max are for a label without classes")
         allowed_fit(label.dtype, label.classes, "classes")
+    if label.boxes is not None and (label.many or label.classes is None or label.dtype != "string"):
+        raise ValueError("boxes needs classes: [...] of texts, one of them for each box, and no many: true")
     _many_can_be_written(label)
 
 

@@ -21,6 +21,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
+from kilnworks.schemas.boxes import MOST_BOXES, box_pattern
 from kilnworks.schemas.config import Config
 from kilnworks.schemas.consistency import NO_CLASS, check_feature, check_label
 from kilnworks.schemas.contract_yaml import read_yaml, refused, require_readable, write_yaml
@@ -146,11 +147,22 @@ class Label(Config):
     """Smallest value of a regression label."""
     max: Limit | None = None
     """Largest value of a regression label."""
+    boxes: int | None = Field(default=None, ge=1, le=2000)
+    """Most boxes of a row, where the label is boxes in the image of a row, each of one of the classes; ``dtype: boxes``
+    is short for ``dtype: string, boxes: 100``. A cell is one text (``schemas/boxes.py``): class, top, left, bottom and
+    right of each, in shares of the height and width, from the top left corner. A row may have none."""
     learned: bool = True
     """Whether a model learns from it. One that is only judged by it, as of anomalies, needs no row of each class in
     every split."""
     unit: str = ""
     description: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _boxes_in_one_word(cls, tree: Any) -> Any:
+        if isinstance(tree, dict) and tree.get("dtype") == "boxes":
+            return {**tree, "dtype": "string", "boxes": tree.get("boxes", MOST_BOXES)}
+        return tree
 
     @model_validator(mode="after")
     def _classes_or_numbers(self) -> Self:
@@ -158,8 +170,19 @@ class Label(Config):
         return self
 
     @property
+    def several(self) -> bool:
+        """Whether a row may have more than one class."""
+        return self.many or self.boxes is not None
+
+    @property
     def pattern(self) -> str:
-        """What a row of a label with ``many`` looks like: the classes once each, in their order, or ``NO_CLASS``."""
+        """What a row of a label of ``several`` classes looks like.
+
+        With ``many`` the classes once each, in their order, or ``NO_CLASS``; of boxes, those that are inside of the
+        image, not empty and of a class.
+        """
+        if self.boxes is not None:
+            return box_pattern(tuple(str(c) for c in self.classes or ()))
         one = "|".join(re.escape(str(c)) for c in self.classes or ())
         return f"^(?:{re.escape(NO_CLASS)}|(?:{one})(?:{re.escape(self.separator)}(?:{one}))*)$"
 

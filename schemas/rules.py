@@ -136,7 +136,7 @@ def learned_columns(contract: Contract) -> dict[str, Feature]:
     columns |= contract.features
     if contract.label is not None:
         label = contract.label
-        if label.many:
+        if label.several:
             columns[label.name] = Feature(dtype="string", regex=label.pattern, description=label.description)
             return columns
         columns[label.name] = Feature(

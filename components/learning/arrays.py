@@ -110,7 +110,9 @@ def _frames(files: Sequence[Path], columns: Sequence[str], rows: int) -> Iterato
 def row_bytes(transform: FeatureTransform) -> int:
     """Bytes of one encoded row with its target and weight, as it is held."""
     dtypes, label = transform.packed_dtypes, transform.contract.label
-    target = 4 * len(label.classes or ()) if label is not None and label.many else 8
+    target = 8
+    if label is not None and label.several:
+        target = 4 * (5 * label.boxes if label.boxes is not None else len(label.classes or ()))
     return sum(_value_bytes(dtypes[t.name]) * math.prod(t.shape) for t in transform.encoded) + target
 
 

@@ -93,7 +93,7 @@ def fit(
     if isinstance(encoder, WindowEncoder):
         task, splits = window_splits(settings, encoder, batch)
     else:
-        task, splits = _read(settings, examples, encoder, batch, context.work / "row-groups")
+        task, splits = _read(settings, architecture, examples, encoder, batch, context.work / "row-groups")
     if settings.data:
         splits = own_batches(settings, settings.data, splits, examples, transform, batch)
     LOG.info("training on %d x %s: %s", placement.replicas, placement.kind, placement.why)
@@ -177,12 +177,14 @@ def _without_compiler_for_texts(settings: FitSettings, transform: FeatureTransfo
     return settings.model_copy(update={"jit_compile": False}) if texts else settings
 
 
-def _read(settings: FitSettings, examples: Examples, encoder: Encoder, batch: int, work: Path) -> tuple[Task, Splits]:
+def _read(
+    settings: FitSettings, architecture: Architecture, examples: Examples, encoder: Encoder, batch: int, work: Path
+) -> tuple[Task, Splits]:
     """What the labels tell, and both splits: in memory where they fit, else streamed."""
     files, held = examples.files("train"), fits_in_memory(settings, examples, encoder)
     label = encoder.labels(files) if held else None
     seen = LabelStatistics.of(examples.contract, encoder.label_chunks(files) if label is None else [label])
-    task = encoder.task.fitted(examples.contract, seen, settings)
+    task = architecture.adapted(encoder.task.fitted(examples.contract, seen, settings))
     weights = task.row_weights(settings, seen)
     if label is None:
         return task, streamed_splits(settings, examples, encoder, task, batch, work, weights=weights)

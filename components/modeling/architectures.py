@@ -11,6 +11,7 @@ from kilnworks.components.modeling.clusters import Clusters
 from kilnworks.components.modeling.cnn import Cnn
 from kilnworks.components.modeling.control.dqn import Dqn
 from kilnworks.components.modeling.custom import CustomModel
+from kilnworks.components.modeling.detection.detector import Detector
 from kilnworks.components.modeling.forecast import Forecast
 from kilnworks.components.modeling.generative.boltzmann import Dbn, Rbm
 from kilnworks.components.modeling.generative.gan import Dcgan, WganGp
@@ -28,6 +29,7 @@ AnyModel = Annotated[
     | Tabular
     | Vision
     | Transfer
+    | Detector
     | Bag
     | Text
     | SkipGram

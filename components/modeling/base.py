@@ -141,6 +141,10 @@ class Architecture(Config, ABC):
         """What the trained model says of itself, as plain values; stands in ``training.json``. By default nothing."""
         return {}
 
+    def adapted(self, task: Task) -> Task:
+        """The task as this architecture learns it, once the labels were seen; by default itself."""
+        return task
+
     def shown(self, columns: Mapping[str, Any]) -> Self:
         """The architecture once it was shown the training rows, [rows, ...] by encoded tensor; by default itself."""
         return self

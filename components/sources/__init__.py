@@ -9,6 +9,8 @@ from typing import Annotated
 from pydantic import Field, SerializeAsAny
 
 from kilnworks.components.sources.base import Source, Wanted
+from kilnworks.components.sources.boxes.scenes import ScenesSource
+from kilnworks.components.sources.boxes.source import BoxesSource
 from kilnworks.components.sources.csv import CsvSource
 from kilnworks.components.sources.environment import EnvironmentSource
 from kilnworks.components.sources.image_folder import ImageFolderSource
@@ -31,6 +33,8 @@ AnySource = Annotated[
     | TfdsSource
     | ImageFolderSource
     | ImageListSource
+    | BoxesSource
+    | ScenesSource
     | SqlSource
     | EnvironmentSource
     | GivenSplits,
@@ -43,6 +47,7 @@ __all__ = [
     "AnySource",
     "AnySplit",
     "AsGiven",
+    "BoxesSource",
     "ByHash",
     "ByTime",
     "CsvSource",
@@ -54,6 +59,7 @@ __all__ = [
     "NpzSource",
     "NumberFormat",
     "ParquetSource",
+    "ScenesSource",
     "Shares",
     "Source",
     "SqlSource",

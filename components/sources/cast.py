@@ -13,6 +13,7 @@ import polars as pl
 
 from kilnworks.components.dates.reading import read_dates
 from kilnworks.components.dates.words import advice, wanted_dates
+from kilnworks.components.sources.boxes.cells import as_boxes
 from kilnworks.components.sources.columns import Column
 from kilnworks.components.sources.label_texts import without_absent
 from kilnworks.components.sources.many_classes import joined
@@ -65,6 +66,9 @@ def cast_frame(
             found = found.cast(pl.String).str.replace(r"\.0+$", "")
         if column.shape:
             done += cast_tensor(found, column, place)
+            continue
+        if column.many is not None and column.many.boxes is not None:
+            done.append(as_boxes(found, column, place))
             continue
         if column.many is not None:
             done.append(joined(found, column.many))

@@ -28,7 +28,7 @@ class Column:
         written: how a column of dates writes them; None for ISO 8601.
         label: whether it is what the model is to predict: texts such as ``NA`` mean that it is missing.
         classes: of a label.
-        many: of a label of which a row may have many classes.
+        many: a label of which a row may have many classes, or boxes.
         number: how its numbers are written in text; None where plainly.
     """
 
@@ -65,7 +65,7 @@ def _column(contract: Contract, name: str, optional: bool) -> Column:
     feature: Feature | None = contract.features.get(name)
     if feature is not None:
         return Column(name, feature.dtype, feature.shape, optional, feature.sensitive, contract.dates.get(name))
-    if contract.label is not None and name == contract.label.name and contract.label.many:
+    if contract.label is not None and name == contract.label.name and contract.label.several:
         return Column(
             name, "string", (), optional, label=True, classes=contract.label.classes or (), many=contract.label
         )

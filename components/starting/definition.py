@@ -9,6 +9,7 @@ from typing import Any
 from kilnworks.components.features.settings import PreprocessConfig
 from kilnworks.components.sources import (
     AsGiven,
+    BoxesSource,
     ByHash,
     ByTime,
     CsvSource,
@@ -31,7 +32,7 @@ from kilnworks.schemas.wire import HIDDEN
 from kilnworks.schemas.words import escaped, named
 
 _SOURCES = (CsvSource, ParquetSource, JsonLinesSource, NpzSource, TfdsSource, ImageFolderSource, ImageListSource,
-            SqlSource, EnvironmentSource)  # fmt: skip
+            BoxesSource, SqlSource, EnvironmentSource)  # fmt: skip
 _PARTS = (AsGiven, ByHash, ByTime, NumberFormat, Shares)
 _PATHS = ("path", "folder", "data_dir")
 BETTER_THAN = '("constant", "linear")'
@@ -88,6 +89,8 @@ def _title(recipe: Recipe, label: str) -> str:
         return f"{what} of {named(label)}, {recipe.contract.series.horizon} steps ahead, from {recipe.rows:,} rows."
     if isinstance(recipe.source, EnvironmentSource):
         return f"{what} to take in {recipe.source.id}, learned by play."
+    if isinstance(recipe.source, BoxesSource):
+        return f"{what} of things in {recipe.rows:,} images."
     if recipe.model.task is not None:
         return f"{what} among {recipe.rows:,} rows."
     return f"{what} of {named(label)}, from {recipe.rows:,} rows."
@@ -121,6 +124,7 @@ def _home(name: str) -> str:
         "Autoencoder": "kilnworks.components.modeling.autoencoder",
         "Bag": "kilnworks.components.modeling.bag",
         "Clusters": "kilnworks.components.modeling.clusters",
+        "Detector": "kilnworks.components.modeling.detection.detector",
         "Dqn": "kilnworks.components.modeling.control.dqn",
         "Environment": "kilnworks.components.environments.environment",
         "EvaluateConfig": "kilnworks.components.evaluate",

@@ -28,7 +28,7 @@ def with_positive(contract: Contract, frame: pl.DataFrame, wanted: str | None) -
     """
     label = contract.label
     classes = (label.classes or ()) if label else ()
-    if label is None or len(classes) != 2 or label.many:
+    if label is None or len(classes) != 2 or label.several:
         if wanted is not None:
             got = f"--positive {wanted}, and a label with {len(classes)} classes"
             raise ConfigError(got, "a label with two classes", "leave --positive out")

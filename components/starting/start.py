@@ -28,6 +28,7 @@ def start(
 
     An archive of images is unpacked beside itself, and the pipeline reads the folder.
     """
+    from kilnworks.components.starting.boxes.first import boxes_at, start_with_boxes
     from kilnworks.components.starting.environment import is_environment, start_with_environment
     from kilnworks.components.starting.pictures.images import annotated, start_with_images
     from kilnworks.components.starting.pictures.pixels import pixel_column, start_with_pixels
@@ -38,6 +39,9 @@ def start(
         return start_with_environment(name, data, label=label, task=task)
     if "://" not in data and is_archive(local(data)):
         data = str(unpacked(local(data)))
+    boxed = boxes_at(data) if label is None and task is None and horizon is None else None
+    if boxed is not None:
+        return start_with_boxes(name, boxed)
     kind = kind_of(data)
     if horizon is not None:
         from kilnworks.components.starting.series import start_with_series

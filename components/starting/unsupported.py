@@ -82,7 +82,7 @@ def refuse_label(frame: pl.DataFrame, label: str) -> None:
         raise ConfigError(
             f"label {named(label)}: boxes in pictures",
             "classes or numbers",
-            "finding objects in pictures is not supported; predict a class of the whole picture",
+            "give the folder of the pictures with their boxes, or the file of boxes beside them (docs/detection.md)",
         )
 
 

@@ -74,7 +74,7 @@ class Anomaly(Compared):
     def of(cls, contract: Contract) -> Self:
         """See ``Task.of``. Raises ``ConfigError`` for a label that does not tell anomalies from other rows."""
         label = contract.label
-        if label is not None and (label.many or len(label.classes or ()) != 2):
+        if label is not None and (label.several or len(label.classes or ()) != 2):
             raise ConfigError(
                 f"label {label.name!r} for anomalies",
                 "two classes, of which the second one is that of the anomalies; or no label",

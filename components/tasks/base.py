@@ -342,6 +342,19 @@ class Task(Numbers, ABC):
         """The one number a row [n] of judged answers that a curve is drawn of; None where there is none."""
         return None
 
+    def drawn(self, images: np.ndarray, truth: np.ndarray, answers: Answers) -> list[dict[str, Any]]:
+        """Pictures of some judged images with what was answered, for the report; by default none.
+
+        Args:
+            images: [n, H, W, C] from 0 to 1.
+            truth: as ``judged_by`` gives it, [n, ...].
+            answers: the judged ones, [n, ...] each.
+
+        Returns:
+            ``{"group", "truth", "found", "words"}``: ``truth`` and ``found`` are URLs of the data of a picture.
+        """
+        return []
+
     @classmethod
     def pictures(cls, results: Mapping[str, Any]) -> list[tuple[str, str]]:
         """The pictures that ``evaluation.json`` allows: (file name without ending, SVG)."""

@@ -19,7 +19,7 @@ class BesideClasses(Compared):
     def of(cls, contract: Contract) -> Self:
         """See ``Task.of``. Raises ``ConfigError`` for a label that is not one class a row."""
         label = contract.label
-        if label is not None and (label.many or not label.classes):
+        if label is not None and (label.several or not label.classes):
             raise ConfigError(
                 f"label {label.name!r} to compare {cls.compares} with",
                 "one of some classes a row; or no label",

@@ -14,6 +14,7 @@ from kilnworks.components.tasks.binary import Binary
 from kilnworks.components.tasks.clusters import Clustering
 from kilnworks.components.tasks.codes import Codes
 from kilnworks.components.tasks.control import Control
+from kilnworks.components.tasks.detection.task import Detection
 from kilnworks.components.tasks.forecast import Forecasting
 from kilnworks.components.tasks.generation.generation import Generation
 from kilnworks.components.tasks.multiclass import Multiclass
@@ -28,6 +29,7 @@ from kilnworks.schemas.files import read_json, write_json
 
 TASKS: tuple[type[Task], ...] = (
     Forecasting,
+    Detection,
     Multilabel,
     Binary,
     Multiclass,

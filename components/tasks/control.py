@@ -90,7 +90,7 @@ class Control(Unlabelled):
     def of(cls, contract: Contract) -> Self:
         """See ``Task.of``. Raises ``ConfigError`` where the label does not say what can be done."""
         label = contract.label
-        if label is None or label.many or label.dtype != "int" or not label.classes:
+        if label is None or label.several or label.dtype != "int" or not label.classes:
             raise ConfigError(
                 f"contract {contract.name!r} does not say what can be done",
                 "label: {name: action, dtype: int, classes: [0, 1, ...], learned: false}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import nan
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from kilnworks.components.sketches.moments import Moments
+
+SIZES = 20_000
+"""Boxes whose sizes are kept."""
 
 
 @dataclass
@@ -24,12 +27,14 @@ class LabelStatistics:
         counts: int64 [K], rows that have each class; empty for values.
         values: moments of values.
         logs: moments of the logarithms of values, while all are above 0.
+        sizes: height and width of boxes, [n, 2] each, of the first ``SIZES``.
     """
 
     rows: int
     counts: np.ndarray
     values: Moments
     logs: Moments
+    sizes: list[np.ndarray] = field(default_factory=list)
 
     @classmethod
     def of(cls, contract: Contract, parts: Iterable[np.ndarray]) -> LabelStatistics:
@@ -45,10 +50,15 @@ class LabelStatistics:
         return found
 
     def add(self, label: np.ndarray) -> None:
-        """Take in some more labels, [rows] or [rows, K]."""
+        """Take in some more labels, [rows] or [rows, K], or boxes [rows, boxes, 5]."""
         import numpy as np
 
         self.rows += len(label)
+        if label.ndim == 3:
+            boxes = label[label[..., 4] >= 0]
+            self.counts += np.bincount(boxes[:, 4].astype(np.int64), minlength=len(self.counts))
+            self.sizes.append((boxes[:, 2:4] - boxes[:, :2])[: max(0, SIZES - sum(map(len, self.sizes)))])
+            return
         if len(self.counts):
             several = label.ndim > 1
             each = label.sum(axis=0, dtype=np.int64) if several else np.bincount(label, minlength=len(self.counts))

@@ -62,7 +62,17 @@ def looks(
         )
     heat = _heat(model, transform, task, name, rows, answers)
     found |= {"heat": heat} if heat else {}
+    drawn = _drawn(transform.contract, name, task, rows, answers)
+    found |= {"drawn": drawn} if drawn else {}
     return found if len(found) > 1 else {}
+
+
+def _drawn(contract: Contract, name: str, task: Task, rows: pl.DataFrame, answers: Answers) -> list[dict[str, Any]]:
+    """What the task draws into the images."""
+    if type(task).drawn is Task.drawn:
+        return []
+    truth, bad = task.judged_by(rows)
+    return task.drawn(_unit(contract, name, rows), truth, answers) if not bad.any() else []
 
 
 def _heat(

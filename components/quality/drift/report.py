@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -94,8 +95,14 @@ def sample(rows: Rows, contract: Contract, most: int, with_label: bool) -> pl.Da
 def _a_column_a_class(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     """A label of many classes as one of true and false a class: combinations are hardly ever the same."""
     label = contract.label
-    if label is None or not label.many:
+    if label is None or not label.several:
         return frame
+    if label.boxes is not None:
+        return frame.drop(label.name).with_columns(
+            frame.get_column(label.name).str.contains(f"[{json.dumps(c, ensure_ascii=False)},", literal=True)
+            .cast(pl.String).alias(f"{label.name}: {c}")
+            for c in label.classes or ()
+        )  # fmt: skip
     each = frame.get_column(label.name).str.split(label.separator)
     columns = [each.list.contains(str(c)).cast(pl.String).alias(f"{label.name}: {c}") for c in label.classes or ()]
     return frame.drop(label.name).with_columns(columns)
@@ -104,7 +111,7 @@ def _a_column_a_class(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
 def _contract_a_class(contract: Contract) -> Contract:
     """The contract of ``_a_column_a_class``."""
     label = contract.label
-    if label is None or not label.many:
+    if label is None or not label.several:
         return contract
     columns = {f"{label.name}: {c}": Feature(dtype="string") for c in label.classes or ()}
     return contract.model_copy(update={"features": {**contract.features, **columns}, "label": None})

@@ -16,6 +16,7 @@ from kilnworks.components.quality.expectations.rule import (
     unique,
 )
 from kilnworks.components.quality.rows.tensor_columns import part_of
+from kilnworks.schemas.boxes import box_patterns
 from kilnworks.schemas.contract import Check, Contract, Feature, Label, Severity
 
 ALMOST_NONE = 1e-12
@@ -53,7 +54,7 @@ def few_valued_columns(contract: Contract) -> frozenset[str]:
     by_text = {
         n for n, f in contract.features.items() if f.regex or f.min_length is not None or f.max_length is not None
     }
-    if contract.label is not None and contract.label.dtype == "string" and not contract.label.many:
+    if contract.label is not None and contract.label.dtype == "string" and not contract.label.several:
         found.add(contract.label.name)
     own = {value for check in contract.checks for value in check.kwargs.values() if isinstance(value, str)}
     return frozenset(found - by_text - own)
@@ -161,6 +162,9 @@ def _part_rule(name: str, part: str, allowed: list[Any], text: str, severity: Se
 
 def _label_rules(label: Label, few_valued: bool) -> Iterator[Rule]:
     about = label.description or "What the model is to predict."
+    if label.boxes is not None:
+        yield from _box_rules(label, about)
+        return
     if label.many:
         yield from _classes_rules(label, about)
         return
@@ -198,6 +202,21 @@ def _classes_rules(label: Label, about: str) -> Iterator[Rule]:
     expectation = "expect_column_values_to_match_pattern"
     text = f"any of {listed(label.classes or ())}"
     yield Rule(f"{label.name}: known classes", expectation, kwargs, label.name, text, "critical", about)
+
+
+def _box_rules(label: Label, about: str) -> Iterator[Rule]:
+    """Of a label of boxes: a row may have none; each is inside of the image, has an area, and is of a known class."""
+    yield of_type(label.name, "string", False, "critical", about)
+    yield present(label.name, "critical", about)
+    inside, filled, known = box_patterns(tuple(str(c) for c in label.classes or ()))
+    for name, pattern, text in (
+        ("inside the image", inside, "has every box inside the image"),
+        ("not empty", filled, "has no box without height or width"),
+        ("known classes", known, f"has boxes of {listed(label.classes or ())} alone"),
+    ):
+        kwargs: dict[str, Any] = {"column": label.name, "regex": pattern}
+        expectation = "expect_column_values_to_match_pattern"
+        yield Rule(f"{label.name}: {name}", expectation, kwargs, label.name, text, "critical", about)
 
 
 def _whole_rules(contract: Contract) -> Iterator[Rule]:

@@ -6,7 +6,7 @@ column of a batch whatever the number of rows. Sensitive features keep counts an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ from kilnworks.components.quality.rows.batches import Batch, Rows, rows_of_files
 from kilnworks.components.quality.rows.tensor_columns import file_columns
 from kilnworks.components.sketches.moments import Moments
 from kilnworks.components.sketches.weighted import Weighted
-from kilnworks.schemas.contract import Contract, Feature
+from kilnworks.schemas import boxes
+from kilnworks.schemas.contract import Contract, Feature, Label
 
 ELEMENTS = 4_000_000
 """Elements of a batch of float tensors that are sorted; evenly spread over all."""
@@ -104,7 +105,7 @@ def _parts_of(rows: Rows, contract: Contract) -> dict[str, Part]:
 
 def _parts_of_batch(batch: Batch, columns: Sequence[str], contract: Contract, alone: bool) -> dict[str, Part]:
     label = contract.label if contract.label and contract.label.name in columns else None
-    target = Target.of(batch.column(label.name), label.classes) if label and not label.many else None
+    target = Target.of(batch.column(label.name), label.classes) if label and not label.several else None
     names = [n for n in [*contract.features, *([label.name] if label else [])] if n in columns]
     found = {
         name: _part(
@@ -173,7 +174,9 @@ def _statistics(name: str, part: Part, contract: Contract) -> dict[str, Any]:
         _tensor_found(part, feature) if feature is not None and feature.shape else _scalar_found(part, sensitive, read)
     )
     if label is not None and name == label.name and label.classes is not None:
-        found["classes"] = _classes(part, label.classes, label.separator if label.many else None)
+        if label.boxes is not None:
+            found.pop("top_values", None)  # each is the boxes of one image
+        found["classes"] = _classes(part, label.classes, _classes_in(label))
     measured = part.association.measure() if part.association is not None else None
     if measured is not None and label is not None:
         found["association"] = {"with": label.name, "measure": measured[0], "value": measured[1]}
@@ -232,17 +235,26 @@ def _times(values: Numbers, sensitive: bool) -> dict[str, Any]:
     return found
 
 
-def _classes(part: Part, classes: Sequence[Any], between: str | None = None) -> list[dict[str, Any]]:
+def _classes_in(label: Label) -> Callable[[str], Collection[str]] | None:
+    """From a cell to the classes in it, where there may be several."""
+    if label.boxes is not None:
+        return lambda text: {box.name for box in boxes.read(text)}
+    return (lambda text: text.split(label.separator)) if label.many else None
+
+
+def _classes(
+    part: Part, classes: Sequence[Any], within: Callable[[str], Collection[str]] | None = None
+) -> list[dict[str, Any]]:
     """Rows of each class of the contract, in its order; values that are no class are left out.
 
-    ``between``: what stands between the classes of a row that may have many.
+    ``within``: from the cell of a row that may have several to its classes.
     """
     if isinstance(part.values, Texts):
         pairs = dict(part.values.counts.iter_rows())
     else:
         pairs = {v.item(): int(w) for v, w in zip(part.values.seen.values, part.values.seen.weights, strict=True)}
-    if between is not None:
-        rows = [(text.split(between), count) for text, count in pairs.items() if isinstance(text, str)]
+    if within is not None:
+        rows = [(within(text), count) for text, count in pairs.items() if isinstance(text, str)]
         pairs = {c: sum(count for parts, count in rows if str(c) in parts) for c in classes}
     counts = [int(pairs.get(c, 0)) for c in classes]
     return [{"value": c, "count": n, "share": _share(n, part.count)} for c, n in zip(classes, counts, strict=True)]

@@ -15,9 +15,16 @@ def looks(found: Mapping[str, Any]) -> dict[str, Any] | None:
     changes = as_dict(found.get("changes"))
     rows = [[_url(one) for one in as_list(row)] for row in as_list(changes.get("rows"))]
     columns = [str(name) for name in as_list(changes.get("columns"))]
-    if not heat and not any(rows):
+    drawn = [_drawn(as_dict(one)) for one in as_list(found.get("drawn"))]
+    if not heat and not any(rows) and not drawn:
         return None
-    return {"heat": heat, "columns": columns, "rows": rows}
+    return {"heat": heat, "columns": columns, "rows": rows, "drawn": drawn}
+
+
+def _drawn(one: dict[str, Any]) -> dict[str, str]:
+    """An image twice: with what is true, and with what was found."""
+    return {"truth": _url(one.get("truth")), "found": _url(one.get("found")), "group": str(one.get("group")),
+            "words": str(one.get("words"))}  # fmt: skip
 
 
 def _pair(one: Mapping[str, Any]) -> dict[str, Any]:

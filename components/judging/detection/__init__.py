@@ -1,0 +1,1 @@
+"""How found boxes are held against true ones."""

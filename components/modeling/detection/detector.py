@@ -1,0 +1,248 @@
+"""Objects in images: residual blocks, a pyramid of their maps, and one of three heads on it.
+
+::
+
+    image -> stem (stride 2) -> blocks (4, 8, 16, ...) -> pyramid: each map, plus the coarser one doubled
+          -> at every position and usual shape of a box: how far the box is from there, and what it is
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from kilnworks.components.features.encoded import IMAGE, EncodedTensor
+from kilnworks.components.modeling.base import Architecture, Initializer, scope_name
+from kilnworks.components.modeling.detection.anchors import STRIDES, anchors_of, levels_of
+from kilnworks.components.tasks.base import Task
+from kilnworks.components.tasks.detection.losses import Head
+from kilnworks.components.tasks.detection.task import Detection
+from kilnworks.components.tasks.layer_names import LayerNames
+from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.search import Choice, Dimension
+
+PRIOR = 0.01
+"""Probability of a class before anything was learned (Lin et al. 2017)."""
+SMALLEST = 32
+"""Side of the smallest image, in pixels."""
+
+
+class Detector(Architecture):
+    """A backbone with a pyramid (Lin et al. 2017), and a head of RetinaNet, SSD or YOLO.
+
+    One image [N, H, W, C] in; boxes, anchors and logits [N, A, 8 + C] out, of which served answers are made. Use it
+    where boxes say what is where. Anchors have the usual shapes of the training boxes.
+    """
+
+    task: ClassVar[type[Task] | None] = Detection
+    takes: ClassVar[frozenset[str] | None] = frozenset({IMAGE})
+
+    kind: Literal["detector"] = "detector"
+    initializer: Initializer = "he_normal"
+    head: Head = "retina"
+    """How classes are learned: ``retina``, focal loss (Lin et al. 2017); ``ssd``, softmax with hard negatives (Liu et
+    al. 2016); ``yolo``, objectness and classes (Redmon & Farhadi 2018)."""
+    filters: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(32, 64, 128, 128), min_length=2, max_length=5)
+    """Channels of the stem, at half the side, and of each block, which halves it again: 4, 8, 16 ... pixels apart."""
+    pyramid: int = Field(default=64, ge=1)
+    """Channels of each map of the pyramid."""
+    depth: int = Field(default=2, ge=0, le=6)
+    """Convolutions of the head before its last one."""
+    flip: Literal["none", "horizontal", "both"] = "horizontal"
+    """How images are mirrored while it trains: ``both`` where up and down mean nothing; ``none`` for letters."""
+    crop: float = Field(default=0.4, ge=0, le=1.5)
+    """How far images are enlarged or reduced while it trains, as a logarithm, each with a part that is drawn; 0 for
+    not at all."""
+    most: int = Field(default=100, ge=1, le=1000)
+    """Boxes that are answered at most."""
+    overlap: float = Field(default=0.5, gt=0, lt=1)
+    """Intersection over union above which the less sure of two boxes of one class is left out."""
+    least_score: float = Field(default=0.05, ge=0, lt=1)
+    """The score above which a box is answered."""
+
+    space: ClassVar[Mapping[str, Dimension]] = {
+        "pyramid": Choice(values=(32, 64, 96)),
+        "head": Choice(values=("retina", "ssd", "yolo")),
+        "crop": Choice(values=(0.2, 0.4, 0.7)),
+    }
+
+    def adapted(self, task: Task) -> Task:
+        """See ``Architecture.adapted``: which head it is, and how boxes are chosen."""
+        told = {"how": self.head, "most": self.most, "overlap": self.overlap, "least_score": self.least_score}
+        return task.model_copy(update=told) if isinstance(task, Detection) else task
+
+    def training(self, model: Any, task: Task) -> Any:
+        """See ``Architecture.training``; what changes images with their boxes."""
+        from kilnworks.components.modeling.detection.changes import Moving
+
+        (image,) = model.inputs
+        return Moving(model.input, model.output, name=model.name, image=image.name, flip=self.flip, crop=self.crop)
+
+    def network(self, encoded: Sequence[EncodedTensor], task: Task) -> Any:
+        """See ``Architecture.network``.
+
+        Raises:
+            ConfigError: not one image alone, one that is too small, or another task.
+        """
+        import keras
+
+        self.refuse_unread(encoded)
+        _refuse(encoded, task)
+        names = LayerNames({t.name for t in encoded})
+        inputs = {t.name: keras.Input(t.shape, dtype=t.dtype, name=t.name) for t in encoded}
+        assert isinstance(task, Detection)
+        said = self._said(encoded[0], inputs[encoded[0].name], task, names)
+        return keras.Model(inputs, task.head(said, names), name=scope_name(self.kind))
+
+    def trunk(self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames) -> Any:
+        """The finest map of the backbone as a vector: for whoever reads features; ``network`` does not need it."""
+        import keras
+
+        maps = self._backbone(inputs[encoded[0].name], STRIDES[0], names)
+        return keras.layers.GlobalAveragePooling2D(name=names("vector"))(maps[STRIDES[0]])
+
+    def _said(self, image: EncodedTensor, x: Any, task: Detection, names: LayerNames) -> Any:
+        """What is said of each anchor, [N, A, 8 + C]."""
+        from keras import layers
+
+        from kilnworks.components.modeling.detection.layers import Boxes
+
+        size = (image.shape[0], image.shape[1])
+        levels = levels_of(task.shapes, size)
+        maps = self._pyramid(self._backbone(x, max(levels), names), min(levels), names)
+        towers = [self._tower(part, names) for part in ("class", "box")]
+        says: dict[str, list[Any]] = {"class": [], "box": []}
+        for stride, shapes in levels.items():
+            for part, tower, width in zip(says, towers, (task.logits, 4), strict=True):
+                tag = f"{part}_{stride}"
+                last = layers.Conv2D(
+                    len(shapes) * width,
+                    3,
+                    padding="same",
+                    kernel_initializer="random_normal" if part == "class" else "glorot_uniform",
+                    bias_initializer=self._bias(part, len(shapes), task),
+                    dtype="float32",
+                    name=names(tag),
+                )
+                y = maps[stride]
+                for layer in tower:
+                    y = layer(y)
+                says[part].append(layers.Reshape((-1, width), name=names(f"rows_{tag}"))(last(y)))
+        joined = {
+            part: layers.Concatenate(axis=1, name=names(f"all_{part}"))(found) if len(found) > 1 else found[0]
+            for part, found in says.items()
+        }
+        boxes = Boxes(anchors_of(levels, size), dtype="float32", name=names("boxes"))(joined["box"])
+        return layers.Concatenate(axis=-1, name=names("said"), dtype="float32")([boxes, joined["class"]])
+
+    def _bias(self, part: str, shapes: int, task: Detection) -> Any:
+        """At first hardly any anchor is taken for something."""
+        from kilnworks.components.modeling.detection.layers import Fixed
+
+        if part == "box":
+            return "zeros"
+        rare = -math.log((1 - PRIOR) / PRIOR)
+        classes = task.logits - (self.head != "retina")
+        one = {"retina": [rare] * classes, "ssd": [-rare] + [0.0] * classes, "yolo": [rare] + [0.0] * classes}
+        return Fixed(one[self.head] * shapes)
+
+    def _backbone(self, x: Any, coarsest: int, names: LayerNames) -> dict[int, Any]:
+        """Maps by stride, at least up to the coarsest one that is needed."""
+        x = self._convolved(x, self.filters[0], 3, 2, "stem", names)
+        maps, stride, channels = {}, 2, list(self.filters[1:])
+        while channels or stride < coarsest:
+            width = channels.pop(0) if channels else self.filters[-1]
+            stride *= 2
+            x = self._block(x, width, stride, names)
+            maps[stride] = x
+        return maps
+
+    def _pyramid(self, maps: Mapping[int, Any], finest: int, names: LayerNames) -> dict[int, Any]:
+        """Each map of ``pyramid`` channels, with what the coarser ones saw."""
+        from keras import layers
+
+        from kilnworks.components.modeling.detection.layers import Grown
+
+        found: dict[int, Any] = {}
+        above: Any = None
+        for stride in sorted((s for s in maps if s >= finest), reverse=True):
+            side = layers.Conv2D(
+                self.pyramid, 1, kernel_regularizer=self.regularizer(), name=names(f"lateral_{stride}")
+            )(maps[stride])
+            if above is not None:
+                grown = Grown(name=names(f"grown_{stride}"))([above, side])
+                side = layers.Add(name=names(f"joined_{stride}"))([side, grown])
+            above = side
+            found[stride] = self._convolved(side, self.pyramid, 3, 1, f"smooth_{stride}", names)
+        return found
+
+    def _tower(self, part: str, names: LayerNames) -> list[Any]:
+        """Layers that all maps share."""
+        from keras import layers
+
+        found: list[Any] = []
+        for i in range(1, self.depth + 1):
+            found.append(
+                layers.Conv2D(
+                    self.pyramid,
+                    3,
+                    padding="same",
+                    activation=self.activation,
+                    kernel_initializer=self.initializer,
+                    kernel_regularizer=self.regularizer(),
+                    name=names(f"{part}_tower_{i}"),
+                )
+            )
+        return found
+
+    def _block(self, x: Any, filters: int, stride: int, names: LayerNames) -> Any:
+        """Two convolutions, the first of which halves the side, and a way around them (He et al. 2016)."""
+        from keras import layers
+
+        y = self._convolved(x, filters, 3, 2, f"{stride}_1", names)
+        y = self._convolved(y, filters, 3, 1, f"{stride}_2", names, activate=False)
+        around = self._convolved(x, filters, 1, 2, f"{stride}_around", names, activate=False)
+        return layers.Activation(self.activation, name=names(f"activation_{stride}"))(
+            layers.Add(name=names(f"sum_{stride}"))([around, y])
+        )
+
+    def _convolved(
+        self, x: Any, filters: int, kernel: int, stride: int, tag: str, names: LayerNames, *, activate: bool = True
+    ) -> Any:
+        """Convolution, batch normalization and activation."""
+        import tensorflow as tf
+        from keras import layers
+
+        x = layers.Conv2D(
+            filters,
+            kernel,
+            stride,
+            padding="same",
+            use_bias=False,
+            kernel_initializer=self.initializer,
+            kernel_regularizer=self.regularizer(),
+            name=names(f"conv2d_{tag}"),
+        )(x)
+        several = tf.distribute.get_strategy().num_replicas_in_sync > 1
+        x = layers.BatchNormalization(momentum=0.9, synchronized=several, name=names(f"normalization_{tag}"))(x)
+        return layers.Activation(self.activation, name=names(f"activation_{tag}"))(x) if activate else x
+
+
+def _refuse(encoded: Sequence[EncodedTensor], task: Task) -> None:
+    if len(encoded) != 1:
+        raise ConfigError(
+            f"model detector for {', '.join(t.name for t in encoded)}", "one image alone", "ignore the other features"
+        )
+    if min(encoded[0].shape[:2]) < SMALLEST:
+        raise ConfigError(
+            f"image {encoded[0].name!r} is {encoded[0].shape[0]} x {encoded[0].shape[1]} pixels",
+            f"at least {SMALLEST} x {SMALLEST}",
+            "set a larger size in the preprocessing",
+        )
+    if not isinstance(task, Detection):
+        raise ConfigError(
+            f"model detector for a {task.kind} task", "a label of boxes", "give the label dtype: boxes in the contract"
+        )

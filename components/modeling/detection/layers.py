@@ -1,0 +1,72 @@
+"""Layers of a detector that Keras does not have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+LARGEST = 4.0
+"""How far the logarithm of a size may go from that of its anchor."""
+
+
+@keras.saving.register_keras_serializable("kilnworks")
+class Boxes(keras.layers.Layer):
+    """Boxes from how far they are from their anchors, and the anchors beside them: [N, A, 4] -> [N, A, 8].
+
+    Centres move by a share of the anchor's sides, sizes by their logarithm (Girshick et al. 2014).
+    """
+
+    def __init__(self, anchors: Any, **kwargs: Any) -> None:
+        """``anchors`` [A, 4], top, left, bottom, right in shares."""
+        super().__init__(**kwargs)
+        self.anchors = np.asarray(anchors, np.float32)
+
+    def call(self, offsets: Any) -> Any:
+        """See the class."""
+        moved = ops.cast(offsets, "float32")
+        size = ops.convert_to_tensor(self.anchors[:, 2:] - self.anchors[:, :2])
+        centre = ops.convert_to_tensor((self.anchors[:, 2:] + self.anchors[:, :2]) / 2)
+        half = size * ops.exp(ops.clip(moved[..., 2:], -LARGEST, LARGEST)) / 2
+        middle = centre + moved[..., :2] * size
+        fixed = ops.broadcast_to(ops.convert_to_tensor(self.anchors)[None], ops.shape(moved))
+        return ops.concatenate([middle - half, middle + half, fixed], axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """As plain values."""
+        return {**super().get_config(), "anchors": self.anchors.tolist()}
+
+
+@keras.saving.register_keras_serializable("kilnworks")
+class Grown(keras.layers.Layer):
+    """A map doubled in height and width by repeating, cut to that of a finer one: ``[coarse, fine]`` -> coarse."""
+
+    def call(self, maps: Any) -> Any:
+        """See the class."""
+        coarse, fine = maps
+        doubled = ops.repeat(ops.repeat(coarse, 2, axis=1), 2, axis=2)
+        return doubled[:, : fine.shape[1], : fine.shape[2]]
+
+    def compute_output_shape(self, shapes: Any) -> Any:
+        """That of the finer map, with the channels of the coarse one."""
+        coarse, fine = shapes
+        return (coarse[0], fine[1], fine[2], coarse[3])
+
+
+@keras.saving.register_keras_serializable("kilnworks")
+class Fixed(keras.initializers.Initializer):
+    """The given values, one for each output of a layer."""
+
+    def __init__(self, values: Any) -> None:
+        """``values`` [outputs]."""
+        self.values = [float(value) for value in values]
+
+    def __call__(self, shape: Any, dtype: Any = None) -> Any:
+        """The values."""
+        return ops.reshape(ops.convert_to_tensor(self.values, dtype=dtype), shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """As plain values."""
+        return {"values": self.values}

@@ -1,0 +1,1 @@
+"""Boxes in images: annotation files of three kinds, and scenes that are drawn."""

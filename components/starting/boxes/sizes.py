@@ -1,0 +1,61 @@
+"""How large images become, and how long a detector trains, from the boxes and from how many images there are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from kilnworks.components.learning.optimizers import AdamW, Schedule
+from kilnworks.components.modeling.detection.detector import Detector
+
+BOX = 20.0
+"""Side of the usual box that a model should see, in pixels: about three steps of the finest map and more."""
+SIDES = (96, 320)
+"""Longer side of what the model sees, in pixels, at least and at most."""
+GROWN = 1.5
+"""How far images are enlarged, at most, where boxes are small."""
+STEP = 16
+"""Sides are multiples of it, so that all maps fit on each other."""
+PER_PIXEL = 3.1e4
+"""Multiplications of a training step for each pixel of an image, about."""
+WORK = 6e12
+"""Multiplications of a training: a few minutes on two cores."""
+EPOCHS = (12, 150)
+
+
+def side_of(sizes: list[tuple[int, int]], boxes: np.ndarray) -> tuple[int, int]:
+    """Height and width that the model sees.
+
+    Args:
+        sizes: height and width of images, in pixels.
+        boxes: height and width of boxes, in pixels, [n, 2].
+    """
+    height, width = (float(np.median([size[i] for size in sizes])) for i in (0, 1))
+    usual = float(np.median(np.sqrt(boxes.prod(axis=1))))
+    longer = max(height, width)
+    wanted = float(np.clip(longer * BOX / usual, SIDES[0], SIDES[1]))
+    scale = min(wanted / longer, GROWN if usual < BOX else 1.0)
+    return max(2 * STEP, STEP * round(height * scale / STEP)), max(2 * STEP, STEP * round(width * scale / STEP))
+
+
+def detector(images: int, shape: tuple[int, ...], most: int, flip: Any) -> tuple[Detector, dict[str, Any]]:
+    """Architecture, and settings of the training by field name.
+
+    Args:
+        images: of the training split, about.
+        shape: height, width and channels that the model sees.
+        most: boxes of an image, at most.
+        flip: how images may be mirrored.
+    """
+    epochs = int(np.clip(WORK / (PER_PIXEL * shape[0] * shape[1] * max(1, images)), *EPOCHS))
+    found = int(min(300, max(20, 10 * round(most * 0.15))))
+    model = Detector(filters=(24, 48, 96, 96), pyramid=48, depth=1, flip=flip, crop=0.4, most=found)
+    return model, {
+        "epochs": epochs,
+        "batch": 4 if images < 100 else 8 if images < 500 else 16,
+        "optimizer": AdamW(learning_rate=2e-3, weight_decay=1e-3),
+        "schedule": Schedule(warmup_epochs=min(2.0, epochs / 10), final=0.01),
+        "early_stopping": None,
+        "monitor": "val_map50",
+    }

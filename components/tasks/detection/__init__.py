@@ -1,0 +1,1 @@
+"""Object detection: what is learned from boxes, and what is answered."""
