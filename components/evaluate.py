@@ -86,13 +86,13 @@ def evaluate(config: EvaluateConfig, model: Model, examples: CheckedExamples, ou
     tried = _tried(model, task, config)
     if tried is not None:
         return tried(known, out)
-    frame, answers, told, seen = _predictions(model, task, examples, config)
+    frame, answers, plain, told, seen = _predictions(model, task, examples, config)
     if seen:
         write_json(out / "looks.json", seen)
     others = partial(task.beside, partial(_encoded, model, task, examples), split=config.split)
 
     def beside(truth: "NDArray[Any]") -> dict[str, Any]:
-        return {**others(truth=truth), "explained": told}
+        return {**others(truth=truth), "explained": told, **_uncalibrated(task, truth, plain, config)}
 
     simple = _simple(model, task, examples, config)
     return conclude(config, task, model.contract, frame, answers, known, out, beside, simple)
@@ -213,8 +213,8 @@ def _check(config: EvaluateConfig, contract: Contract, task: "Task", examples: C
 
 def _predictions(
     model: Model, task: "Task", examples: CheckedExamples, config: EvaluateConfig
-) -> tuple["pl.DataFrame", "Answers", dict[str, Any], dict[str, Any]]:
-    """The columns of the split to judge and slice by, the model's answers, what it leans on, and where it looks."""
+) -> tuple["pl.DataFrame", "Answers", "Answers", dict[str, Any], dict[str, Any]]:
+    """The columns to judge and slice by; the answers, also without calibration; what it leans on; where it looks."""
     import numpy as np
     import polars as pl
 
@@ -248,10 +248,21 @@ def _predictions(
     rows = pl.concat(some)
     told = {} if windows else explained(task, model.contract, rows, ask, config)
     settings = model.training.get("config", {}).get("model", {})
-    answers = answered(task, np.concatenate(parts))
+    output = np.concatenate(parts)
+    answers = answered(task, output)
+    plain = answers if task.plain is task else answered(task.plain, output)
     of_rows = {name: values[np.concatenate(places)] for name, values in answers.items()} if not windows else {}
     seen = {} if windows else looks(trained, transform, task, rows, of_rows, settings)
-    return pl.concat(frames), answers, told, seen
+    return pl.concat(frames), answers, plain, told, seen
+
+
+def _uncalibrated(task: "Task", truth: "NDArray[Any]", plain: "Answers", settings: JudgeSettings) -> dict[str, Any]:
+    """Reliability and the metrics that calibration changes, before it; empty where there is none."""
+    if task.plain is task:
+        return {}
+    names = [name for name in ("log_loss", "brier") if task.metric(name) is not None]
+    values = {name: task.plain.measured(name, truth, plain, settings) for name in names}
+    return {"uncalibrated": {"calibration": task.plain.described(truth, plain)["calibration"], "metrics": values}}
 
 
 def _simple(model: Model, task: "Task", examples: CheckedExamples, config: EvaluateConfig) -> "Mapping[str, Answers]":
