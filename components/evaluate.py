@@ -86,13 +86,13 @@ def evaluate(config: EvaluateConfig, model: Model, examples: CheckedExamples, ou
     tried = _tried(model, task, examples, config)
     if tried is not None:
         return tried(known, out)
-    frame, answers, told, seen = _predictions(model, task, examples, config)
+    frame, answers, plain, told, seen = _predictions(model, task, examples, config)
     if seen:
         write_json(out / "looks.json", seen)
     others = partial(task.beside, partial(_encoded, model, task, examples), split=config.split)
 
     def beside(truth: "NDArray[Any]") -> dict[str, Any]:
-        return {**others(truth=truth), "explained": told}
+        return {**others(truth=truth), "explained": told, **_uncalibrated(task, truth, plain, config)}
 
     simple = _simple(model, task, examples, config)
     return conclude(config, task, model.contract, frame, answers, known, out, beside, simple)
@@ -240,8 +240,8 @@ def _check(config: EvaluateConfig, contract: Contract, task: "Task", examples: C
 
 def _predictions(
     model: Model, task: "Task", examples: CheckedExamples, config: EvaluateConfig
-) -> tuple["pl.DataFrame", "Answers", dict[str, Any], dict[str, Any]]:
-    """The columns of the split to judge and slice by, the model's answers, what it leans on, and where it looks."""
+) -> tuple["pl.DataFrame", "Answers", "Answers", dict[str, Any], dict[str, Any]]:
+    """The columns to judge and slice by; the answers, also without calibration; what it leans on; where it looks."""
     import numpy as np
     import polars as pl
 
@@ -259,10 +259,13 @@ def _predictions(
     needed = [*task.needed(model.contract), *config.slices] or [*model.contract.features][:1]
     columns = list(dict.fromkeys(needed))
     stride = max(1, examples.rows(config.split) // ROWS[1])
-    frames, parts, some, places, count = [], [], [], [], 0
+    frames, parts, plain, some, places, count = [], [], [], [], [], 0
     for file in examples.files(config.split):
         for frame in encoder.frames([file], piece_rows(transform)):
-            parts.append(answered(task, outputs(run, encoder.encode(frame))))
+            output = outputs(run, encoder.encode(frame))
+            parts.append(answered(task, output))
+            if task.plain is not task:
+                plain.append(answered(task.plain, output))
             frames.append(frame.select(columns))
             some.append(frame[::stride])
             places.append(np.arange(count, count + frame.height)[::stride])
@@ -271,14 +274,27 @@ def _predictions(
     def ask(rows: "pl.DataFrame") -> "Answers":
         return answered(task, outputs(run, encoder.encode(rows)))
 
+    def together(parts: "list[Answers]") -> "Answers":
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
     windows = model.contract.series is not None
     rows = pl.concat(some)
     told = {} if windows else explained(task, model.contract, rows, ask, config)
     settings = model.training.get("config", {}).get("model", {})
-    answers = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    answers = together(parts)
+    uncalibrated = answers if task.plain is task else together(plain)
     of_rows = {name: values[np.concatenate(places)] for name, values in answers.items()} if not windows else {}
     seen = {} if windows else looks(trained, transform, task, rows, of_rows, settings)
-    return pl.concat(frames), answers, told, seen
+    return pl.concat(frames), answers, uncalibrated, told, seen
+
+
+def _uncalibrated(task: "Task", truth: "NDArray[Any]", plain: "Answers", settings: JudgeSettings) -> dict[str, Any]:
+    """Reliability and the metrics that calibration changes, before it; empty where there is none."""
+    if task.plain is task:
+        return {}
+    names = [name for name in ("log_loss", "brier") if task.metric(name) is not None]
+    values = {name: task.plain.measured(name, truth, plain, settings) for name in names}
+    return {"uncalibrated": {"calibration": task.plain.described(truth, plain)["calibration"], "metrics": values}}
 
 
 def _simple(model: Model, task: "Task", examples: CheckedExamples, config: EvaluateConfig) -> "Mapping[str, Answers]":

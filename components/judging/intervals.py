@@ -48,7 +48,11 @@ def undefined(reason: str) -> Interval:
 
 
 def binary_intervals(
-    truth: NDArray[np.integer], score: NDArray[np.floating], resamples: int, rng: np.random.Generator
+    truth: NDArray[np.integer],
+    score: NDArray[np.floating],
+    resamples: int,
+    rng: np.random.Generator,
+    threshold: float = THRESHOLD,
 ) -> dict[str, Interval]:
     """Each binary metric with its 95 % interval.
 
@@ -59,11 +63,12 @@ def binary_intervals(
         score: probability of class 1, [N], 0 to 1.
         resamples: draws of weights.
         rng: decides the draws.
+        threshold: rows with a score above it count as class 1.
     """
     exact = metrics.cells(truth, score)
-    point = metrics.binary(exact)
-    coarse = _coarsen(exact)
-    rounded = metrics.binary(coarse)
+    point = metrics.binary(exact, threshold)
+    coarse = _coarsen(exact, threshold)
+    rounded = metrics.binary(coarse, threshold)
     drawn = metrics.binary(
         Cells(
             coarse.score,
@@ -71,10 +76,11 @@ def binary_intervals(
             rng.poisson(coarse.negative, (resamples, len(coarse.score))).astype(np.float64),
             coarse.positive_loss,
             coarse.negative_loss,
-        )
+        ),
+        threshold,
     )
     positives = int(truth.sum())
-    counts = _binary_counts(positives, len(truth) - positives, int((score > THRESHOLD).sum()))
+    counts = _binary_counts(positives, len(truth) - positives, int((score > threshold).sum()))
     reasons = _binary_reasons(positives, len(truth) - positives)
     out = {}
     for name, value in point.items():
@@ -148,13 +154,13 @@ def regression_intervals(
     return {name: out[name] for name in point}
 
 
-def _coarsen(exact: Cells) -> Cells:
+def _coarsen(exact: Cells, threshold: float) -> Cells:
     """At most about ``CELLS`` cells of equal row counts, none across the decision threshold."""
     if len(exact.score) <= CELLS:
         return exact
     weight = exact.positive + exact.negative
     quantile = ((np.cumsum(weight) - weight / 2) * CELLS / weight.sum()).astype(np.int64)
-    key = quantile * 2 + (exact.score > THRESHOLD)
+    key = quantile * 2 + (exact.score > threshold)
     starts = np.flatnonzero(np.diff(key, prepend=-1))
 
     def total(column: Floats) -> Floats:

@@ -59,15 +59,15 @@ def cells(truth: NDArray[np.integer], score: NDArray[np.floating]) -> Cells:
     return Cells(distinct, positive, negative, log_losses(distinct), log_losses(1 - distinct))
 
 
-def binary(c: Cells) -> dict[str, Floats]:
+def binary(c: Cells, threshold: float = THRESHOLD) -> dict[str, Floats]:
     """Every binary metric over the last axis of the weights of ``c``, [...] each.
 
     All lie within 0 and 1 but ``log_loss``, in nats. NaN where the rows do not define one: what needs both classes
-    where one is missing, precision where no row is flagged.
+    where one is missing, precision where no row is flagged. Rows with a score above ``threshold`` are.
     """
     positives, negatives = c.positive.sum(-1), c.negative.sum(-1)
     total = positives + negatives
-    above = c.score > THRESHOLD
+    above = c.score > threshold
     tp, fp = c.positive[..., above].sum(-1), c.negative[..., above].sum(-1)
     recall, specificity = ratio(tp, positives), ratio(negatives - fp, negatives)
     defined = (positives > 0) & (negatives > 0)

@@ -24,10 +24,13 @@ def pictures(results: dict[str, Any]) -> list[tuple[str, str]]:
         )
     if as_list(as_dict(results.get("calibration")).get("bins")):
         drawn.append(("calibration", _calibration(as_dict(results["calibration"]))))
+    before = as_dict(as_dict(results.get("uncalibrated")).get("calibration"))
+    if as_list(before.get("bins")):
+        drawn.append(("uncalibrated", _calibration(before, "Before calibration")))
     if as_dict(curves.get("scores")):
         drawn.append(("scores", _scores(as_dict(curves["scores"]), results)))
     if as_list(results.get("thresholds")):
-        drawn.append(("thresholds", _thresholds([as_dict(t) for t in results["thresholds"]])))
+        drawn.append(("thresholds", _thresholds([as_dict(t) for t in results["thresholds"]], results)))
     confusion = as_dict(results.get("confusion"))
     if as_list(confusion.get("matrix")):
         drawn.append(("confusion", matrix([str(n) for n in as_list(confusion.get("labels"))], confusion["matrix"])))
@@ -68,9 +71,9 @@ def _precision_recall(curves: dict[str, Any], results: dict[str, Any]) -> str:
     return plot.render()
 
 
-def _calibration(calibration: dict[str, Any]) -> str:
+def _calibration(calibration: dict[str, Any], words: str = "Calibration") -> str:
     error = as_number(calibration.get("ece"))
-    title = f"Calibration, expected error {error:.3f}" if error is not None else "Calibration"
+    title = f"{words}, expected error {error:.3f}" if error is not None else words
     plot = Plot(title, UNIT, UNIT, f"predicted: {calibration.get('of', 'probability')}", "came true")
     bins = [as_dict(b) for b in as_list(calibration.get("bins"))]
     plot.guide([(0, 0), (1, 1)], "perfect")
@@ -99,17 +102,21 @@ def _scores(scores: dict[str, Any], results: dict[str, Any]) -> str:
     plot = Plot("Scores by true class", UNIT, top, f"probability of {positive}", "rows")
     plot.bars(edges, no, 1, other, over=True)
     plot.bars(edges, yes, 2, positive, over=True)
-    plot.mark_x(0.5, "threshold")
+    plot.mark_x(_in_use(results), "threshold")
     return plot.render()
 
 
-def _thresholds(table: list[dict[str, Any]]) -> str:
+def _thresholds(table: list[dict[str, Any]], results: dict[str, Any]) -> str:
     plot = Plot("What another threshold would give", UNIT, UNIT, "threshold", "share")
     for series, name in enumerate(("precision", "recall", "f1", "flagged"), start=1):
         points = [(as_number(t.get("threshold")) or 0, as_number(t.get(name))) for t in table]
         plot.line([(x, y) for x, y in points if y is not None], series, name, dashed=name == "flagged")
-    plot.mark_x(0.5, "in use")
+    plot.mark_x(_in_use(results), "in use")
     return plot.render()
+
+
+def _in_use(results: dict[str, Any]) -> float:
+    return as_number(results.get("threshold")) or 0.5
 
 
 def _predicted_actual(by: dict[str, Any], results: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ Truth = NDArray[np.integer]
 Shares = NDArray[np.floating]
 
 
-def binary_value(name: str, truth: Truth, score: Shares) -> float:
+def binary_value(name: str, truth: Truth, score: Shares, threshold: float = THRESHOLD) -> float:
     """A binary metric of ``truth`` (0 or 1, [N]) and ``score`` [N]; NaN where these rows do not define it."""
     positive = truth == 1
     match name:
@@ -25,7 +25,7 @@ def binary_value(name: str, truth: Truth, score: Shares) -> float:
         case "brier":
             return float(np.square(score.astype(np.float64) - positive).mean())
         case _:
-            return float(metrics.binary(metrics.cells(truth, score))[name])
+            return float(metrics.binary(metrics.cells(truth, score), threshold)[name])
 
 
 def binary_influence(name: str, truth: Truth, score: Shares) -> tuple[float, Floats] | None:
@@ -43,9 +43,9 @@ def binary_influence(name: str, truth: Truth, score: Shares) -> tuple[float, Flo
     return None
 
 
-def binary_right(truth: Truth, score: Shares) -> NDArray[np.bool_]:
-    """Rows whose more probable class is the true one, [N]."""
-    return (score > THRESHOLD) == (truth == 1)
+def binary_right(truth: Truth, score: Shares, threshold: float = THRESHOLD) -> NDArray[np.bool_]:
+    """Rows whose class by the threshold is the true one, [N]."""
+    return (score > threshold) == (truth == 1)
 
 
 def multiclass_right(name: str, truth: Truth, probability: Shares, top_k: int) -> NDArray[np.bool_] | None:

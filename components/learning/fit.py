@@ -39,6 +39,7 @@ from kilnworks.components.learning.own.trial import try_one_batch
 from kilnworks.components.learning.predict import forward, outputs, piece_rows
 from kilnworks.components.learning.rounds.averaged import averaged
 from kilnworks.components.learning.rounds.refit import Again, part_of, refit, refuse_refit
+from kilnworks.components.learning.rounds.settled import refuse_settling, settled
 from kilnworks.components.learning.settings import FitSettings, check_placed
 from kilnworks.components.learning.shown import TrainingColumns
 from kilnworks.components.learning.splits import Measure, Splits, fits_in_memory, held_splits, streamed_splits
@@ -88,6 +89,7 @@ def fit(
     placement = place(settings.devices, batch, images=images)
     check_placed(settings.model_copy(update={"batch": batch}), placement.replicas, placement.kind)
     chosen = choose(examples.contract, settings.task, architecture.task)
+    refuse_settling(settings, chosen, examples)
     mode = _direction(settings, chosen, bool("val" in examples.splits and examples.rows("val")))
     encoder = encoder_of(transform, chosen, examples)
     if isinstance(encoder, WindowEncoder):
@@ -127,6 +129,12 @@ def fit(
     task = architecture.calibrated(task, transform, lambda split: _outputs(model, encoder, examples, split))
     if isinstance(encoder, WindowEncoder):
         task = with_margin(task, encoder, lambda split: _outputs(model, encoder, examples, split))
+    task, told = settled(
+        settings,
+        task,
+        lambda split: _outputs(model, encoder, examples, split),
+        lambda split: encoder.labels(examples.files(split)),
+    )
     write_task(task, out)
     told = learner.finished(out) if learner.finished else {}
     if settings.checkpoints != "none":

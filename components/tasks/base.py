@@ -89,6 +89,9 @@ class Task(Numbers, ABC):
     methods: ClassVar[Mapping[Literal["classify", "regress"], str]] = {}
     """Further methods of the server, and the answer that each gives."""
 
+    settles: ClassVar[tuple[str, ...]] = ()
+    """Which of the settings ``operating_point`` and ``calibration`` it takes."""
+
     label: Label | None = None
     """What the contract said of the label."""
 
@@ -201,6 +204,26 @@ class Task(Numbers, ABC):
     @abstractmethod
     def totals(self) -> Totals:
         """Empty sums of loss and metrics."""
+
+    def settled(
+        self, settings: TaskSettings, output: np.ndarray | None, learned: np.ndarray | None
+    ) -> tuple[Self, dict[str, Any]]:
+        """With what validation rows tell once the model is trained, and how, for ``training.json``.
+
+        Args:
+            settings: those of ``settles``.
+            output: of the model, [rows, K]; None where there are no validation rows.
+            learned: as ``learned`` gives it, [rows].
+
+        Raises:
+            DataInvalid: the rows tell too little.
+        """
+        return self, {}
+
+    @property
+    def plain(self) -> Self:
+        """The same without what corrects the model's output; itself where there is nothing of it."""
+        return self
 
     def measure(self, target: np.ndarray, output: np.ndarray) -> dict[str, float]:
         """Loss (without penalties) and metrics of outputs against targets, both [rows, ...]; NaN where not defined."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+from pydantic import Field
 
 from kilnworks.components.judging.metric import Direction, Metric
+from kilnworks.components.judging.operating.points import Fixed, chosen
 from kilnworks.components.judging.settings import JudgeSettings
-from kilnworks.components.tasks.base import Answers
+from kilnworks.components.tasks.base import Answer, Answers
 from kilnworks.components.tasks.classes import OfClasses
 from kilnworks.components.tasks.layer_names import LayerNames
+from kilnworks.components.tasks.settings import TaskSettings
 from kilnworks.components.tasks.totals import Totals
 from kilnworks.schemas.contract import Contract
 
@@ -48,6 +52,10 @@ class Binary(OfClasses):
         "regress": "score",
     }
     score_words: ClassVar[str] = "the probability of the second class"
+    settles: ClassVar[tuple[str, ...]] = ("operating_point", "calibration")
+
+    threshold: float = Field(default=0.5, gt=0, lt=1)
+    """The probability above which the second class is answered."""
 
     @classmethod
     def suits(cls, contract: Contract) -> bool:
@@ -115,7 +123,50 @@ class Binary(OfClasses):
         """Accuracy and AUC."""
         return _Totals(self.loss())
 
+    def settled(
+        self, settings: TaskSettings, output: np.ndarray | None, learned: np.ndarray | None
+    ) -> tuple[Self, dict[str, Any]]:
+        """See ``Task.settled``: calibrated first, then with the threshold of the operating point."""
+        calibrated, made = super().settled(settings, output, learned)
+        point = settings.operating_point
+        if isinstance(point, Fixed):
+            return calibrated.model_copy(update={"threshold": point.value}), made
+        assert output is not None and learned is not None
+        import numpy as np
+
+        score = np.asarray(calibrated._calibrated(output.astype(np.float32)))[:, 0]
+        threshold, told = chosen(point, learned, score)
+        return calibrated.model_copy(update={"threshold": threshold}), {**made, "operating_point": told}
+
     # ---- serving
+
+    @property
+    def answered(self) -> tuple[Answer, ...]:
+        """See ``OfClasses.answered``; the class by the threshold."""
+        second = self.class_texts[1]
+        meaning = f"{second!r} where its probability is above {self.threshold:.4g}, else {self.class_texts[0]!r}"
+        return tuple(a._replace(meaning=meaning) if a.name == "class" else a for a in super().answered)
+
+    def places(self, probabilities: Any) -> Any:
+        """1 where the second class is above the threshold."""
+        from keras import ops
+
+        return ops.cast(probabilities[:, 1] > self.threshold, "int32")
+
+    def difference(self, name: str, got: np.ndarray, wanted: Mapping[str, np.ndarray]) -> np.ndarray:
+        """See ``Task.difference``. Either class may be answered at the threshold, up to the distance from it."""
+        import numpy as np
+
+        if name != "class":
+            return super().difference(name, got, wanted)
+        right = wanted[name]
+        if got.shape != right.shape:
+            return np.full(max(len(right), 1), np.inf)
+        probabilities = wanted["probabilities"]
+        away = np.abs(probabilities[:, 1].astype(np.float64) - self.threshold)
+        away = np.where(np.isnan(away), 0.0, away) / self._steepness(probabilities, away.shape)
+        known = np.isin(got, [text.encode() for text in self.class_texts])
+        return np.where(got == right, 0.0, np.where(known, away, np.inf))
 
     def shares(self, values: Any) -> tuple[Any, Any]:
         """Both probabilities; the score is that of the second class."""
@@ -136,19 +187,20 @@ class Binary(OfClasses):
         from kilnworks.components.judging.intervals import binary_intervals
 
         rng = np.random.default_rng(settings.seed)
-        return binary_intervals(truth, answers["probabilities"][:, 1], settings.resamples, rng)
+        return binary_intervals(truth, answers["probabilities"][:, 1], settings.resamples, rng, self.threshold)
 
     def measured(self, name: str, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> float:
         """See ``Task.measured``."""
         from kilnworks.components.judging.values import binary_value
 
-        return binary_value(name, truth, answers["probabilities"][:, 1])
+        return binary_value(name, truth, answers["probabilities"][:, 1], self.threshold)
 
     def right(self, name: str, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> np.ndarray | None:
         """See ``Task.right``."""
         from kilnworks.components.judging.values import binary_right
 
-        return binary_right(truth, answers["probabilities"][:, 1]) if name == "accuracy" else None
+        said = answers["probabilities"][:, 1]
+        return binary_right(truth, said, self.threshold) if name == "accuracy" else None
 
     def influence(self, name: str, truth: np.ndarray, answers: Answers) -> tuple[float, np.ndarray] | None:
         """See ``Task.influence``."""
@@ -163,7 +215,8 @@ class Binary(OfClasses):
         predicted, classes = answers["probabilities"], self.class_texts
         return {
             **binary_pictures(truth, predicted[:, 1], classes),
-            "confusion": confusion(truth, predicted.argmax(axis=1), classes),
+            "threshold": self.threshold,
+            "confusion": confusion(truth, (predicted[:, 1] > self.threshold).astype(int), classes),
             "baseline": majority(truth, classes),
         }
 

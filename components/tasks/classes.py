@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
+from kilnworks.components.judging.operating.calibrators import AnyCalibration
 from kilnworks.components.tasks.base import Answer, Answers, Task, labelled, refuse_labels
 from kilnworks.components.tasks.labels import LabelStatistics
 from kilnworks.components.tasks.settings import TaskSettings
@@ -22,11 +23,14 @@ class OfClasses(Task):
     """One of the classes of the label for each row."""
 
     title: ClassVar[str] = "The class"
+    settles: ClassVar[tuple[str, ...]] = ("calibration",)
     judged: ClassVar[tuple[str, ...]] = ("probabilities",)
 
     label: Label
     smoothing: float = 0.0
     """Share of the target spread evenly over all classes."""
+    calibration: AnyCalibration | None = None
+    """How the model's probabilities are corrected."""
 
     @classmethod
     def of(cls, contract: Contract) -> Self:
@@ -93,35 +97,76 @@ class OfClasses(Task):
         """See ``Task.answers``."""
         import tensorflow as tf
 
-        probabilities, score = self.shares(tf.cast(output, tf.float32))
-        label = tf.gather(tf.constant(self.class_texts), tf.argmax(probabilities, axis=1))
+        probabilities, score = self.shares(self._calibrated(tf.cast(output, tf.float32)))
+        label = tf.gather(tf.constant(self.class_texts), self.places(probabilities))
         return {"probabilities": probabilities, "class": label, "score": score}
 
     def answer_layers(self, output: Any) -> dict[str, Any]:
         """See ``Task.answer_layers``; the class by a lookup, since Keras has no operation on texts."""
-        from keras import layers, ops
+        from keras import layers
 
-        probabilities, score = self.shares(output)
+        probabilities, score = self.shares(self._calibrated(output))
         texts = layers.StringLookup(vocabulary=list(self.class_texts), num_oov_indices=0, mask_token=None, invert=True)
-        return {"probabilities": probabilities, "class": texts(ops.argmax(probabilities, axis=1)), "score": score}
+        return {"probabilities": probabilities, "class": texts(self.places(probabilities)), "score": score}
+
+    def places(self, probabilities: Any) -> Any:
+        """The place of the class that is answered, int [n], from probabilities [n, K], of TensorFlow or of Keras."""
+        from keras import ops
+
+        return ops.argmax(probabilities, axis=1)
+
+    def _calibrated(self, values: Any) -> Any:
+        return values if self.calibration is None else self.calibration.applied(values)
+
+    @property
+    def plain(self) -> Self:
+        """Without calibration."""
+        return self if self.calibration is None else self.model_copy(update={"calibration": None})
+
+    def settled(
+        self, settings: TaskSettings, output: np.ndarray | None, learned: np.ndarray | None
+    ) -> tuple[Self, dict[str, Any]]:
+        """See ``Task.settled``: calibrated."""
+        if settings.calibration == "none" or output is None or learned is None:
+            return self, {}
+        from kilnworks.components.judging.operating.calibrators import fitted
+
+        calibration = fitted(settings.calibration, learned, output, self.class_texts)
+        made: dict[str, Any] = {"method": calibration.kind, "rows": len(learned)}
+        if calibration.kind == "temperature":
+            made["temperature"] = calibration.temperature
+        return self.model_copy(update={"calibration": calibration}), {"calibration": made}
 
     @abstractmethod
     def shares(self, values: Any) -> tuple[Any, Any]:
         """Probabilities [n, K] and score [n] from the model's output in float32, of TensorFlow or of Keras."""
 
     def difference(self, name: str, got: np.ndarray, wanted: Mapping[str, np.ndarray]) -> np.ndarray:
-        """See ``Task.difference``. A class may be any whose probability is the highest, up to half the distance."""
+        """See ``Task.difference``. A class may be any whose probability is the highest, up to half the distance.
+
+        Of calibrated answers: how far the model's own output would be, where the calibration is steep.
+        """
         import numpy as np
 
         if name != "class":
-            return super().difference(name, got, wanted)
+            away = super().difference(name, got, wanted)
+            return away if self.calibration is None else away / self._steepness(wanted[name], away.shape)
         place = {text.encode(): i for i, text in enumerate(self.class_texts)}
         answered = np.array([place.get(text, -1) for text in got.tolist()])
         probabilities = wanted["probabilities"]
         if len(answered) != len(probabilities):
             return np.full(max(len(probabilities), 1), np.inf)
         gap = probabilities.max(axis=1) - probabilities[np.arange(len(answered)), answered]
-        return np.where(answered < 0, np.inf, np.where(np.isnan(gap), 0.0, gap / 2))
+        gap = np.where(np.isnan(gap), 0.0, gap / 2) / self._steepness(probabilities, gap.shape)
+        return np.where(answered < 0, np.inf, gap)
+
+    def _steepness(self, values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """By how much the calibration makes a difference larger, at these answers [n, ...]; of each row, ``shape``."""
+        import numpy as np
+
+        if self.calibration is None or values.dtype.kind != "f" or shape != values.shape[:1]:
+            return np.ones(shape)
+        return self.calibration.steepness(values).reshape(len(values), -1).max(axis=1)
 
     def simple_models(self, rows: Any, truth: np.ndarray) -> Mapping[str, Callable[[Any], Answers]]:
         """The class shares of the training rows, and logistic regression."""

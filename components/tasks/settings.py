@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from kilnworks.components.judging.operating.calibrators import Method
+from kilnworks.components.judging.operating.points import AnyPoint, Fixed
 from kilnworks.schemas.code import Code
 from kilnworks.schemas.config import Config
 
@@ -24,6 +26,13 @@ class TaskSettings(Config):
     """Share of the target spread evenly over all classes."""
     class_threshold: float = Field(default=0.5, gt=0, lt=1)
     """Where a row may have many classes: the probability above which a class is answered."""
+    operating_point: AnyPoint = Fixed()
+    """Where one of two classes is answered: the probability above which it is the second one. A rule is applied to the
+    validation rows once the model is trained: least cost of mistakes, largest F-beta, precision at recall, recall at
+    precision. The served ``class`` goes by it."""
+    calibration: Method = "none"
+    """Where one class is answered: how probabilities are corrected by the validation rows once the model is trained, so
+    that they come true as often as they say. ``temperature`` learns one number, ``isotonic`` a rising curve."""
     regression_loss: RegressionLoss = "squared"
     """For regressions, in standard deviations of the training labels."""
     label_scale: Literal["plain", "log"] = "plain"

@@ -8,6 +8,7 @@ from kilnworks.components.charts.scale import label, nice_domain
 from kilnworks.components.charts.terms import terms
 from kilnworks.components.reporting.reading import RunRecord
 from kilnworks.components.reporting.sections.looks import looks
+from kilnworks.components.reporting.sections.operating import operating
 from kilnworks.components.reporting.sections.wording import metric_label, metric_meaning
 from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.choose import metric_named, task_named
@@ -35,6 +36,7 @@ def evaluation(run: RunRecord) -> dict[str, Any] | None:
         "gains": [_gain_row(name, metric, results) for name, metric in _gains(results)],
         "explained": _explained(as_dict(results.get("explained"))),
         "charts": [picture for _, picture in pictures(results)],
+        "operating": operating(run),
         "looks": looks(run.find("looks.json")),
         "by_class": [_class_row(as_dict(c)) for c in as_list(results.get("by_class"))],
         "mistakes": [as_dict(m) for m in as_list(as_dict(results.get("confusion")).get("mistakes"))],

@@ -1,0 +1,1 @@
+"""From probabilities to decisions: calibration, and the threshold above which a row counts as positive."""
