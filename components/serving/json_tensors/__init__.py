@@ -2,7 +2,7 @@
 
 =============  =====================================================================================
 ``document``   bytes -> Python values; first of duplicate keys wins, text after the object is ignored
-``dense``      short cut for one regular list of numbers, the body that most clients send
+``dense``      short cut for one regular list of numbers, both ways: what most clients send and get
 ``tensors``    values -> arrays by the rules of each dtype
 ``predict``    body of ``:predict``, row and column form
 ``examples``   body of ``:classify`` and ``:regress`` -> serialized ``tf.Example``

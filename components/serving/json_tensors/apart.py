@@ -11,9 +11,8 @@ from io import FileIO
 from typing import Any, cast
 
 from kilnworks.components.serving.errors import Code, ServingError, TooLarge, deadline_exceeded, unavailable
+from kilnworks.components.serving.json_tensors.dense import Array, Form
 from kilnworks.components.serving.json_tensors.frames import receive, receive_arrays, send, send_bytes
-from kilnworks.components.serving.json_tensors.predict import Form
-from kilnworks.components.serving.json_tensors.tensors import Array
 from kilnworks.components.serving.wire.moments import Dates
 from kilnworks.components.serving.wire.values import TensorInfo
 

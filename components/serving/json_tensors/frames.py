@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from kilnworks.components.serving.json_tensors.tensors import Array
+from kilnworks.components.serving.json_tensors.dense import Array
 
 _LENGTH = struct.Struct("<Q")
 _PIECE = 1024 * 1024

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn
+from typing import Any, NoReturn
 
 from kilnworks.components.serving.errors import ServingError, invalid_argument
 from kilnworks.components.serving.json_tensors import debug, dense, document, tensors
-from kilnworks.components.serving.json_tensors.tensors import Array
+from kilnworks.components.serving.json_tensors.dense import Array, Form
 from kilnworks.components.serving.wire.values import TensorInfo
-
-Form = Literal["row", "column"]
 
 
 @dataclass(frozen=True)
@@ -41,11 +39,9 @@ class PredictBody:
         if not inputs:
             name = self.signature_name or "DEFAULT"
             raise invalid_argument(f"Failed to get input map for signature: {name}")
-        if self.dense is not None and len(inputs) == 1:
-            ((alias, info),) = inputs.items()
-            array = tensors.from_numbers(self.dense.values, self.dense.shape, info)
-            if array is not None:
-                return {alias: array}, "row" if self.dense.key == "instances" else "column"
+        short = None if self.dense is None else self.dense.arrays(inputs)
+        if short is not None:
+            return short
         tree = self.tree if self.tree is not None else document.parse_object(self.body)
         return _from_tree(tree if rewrite is None else rewrite(tree), inputs)
 
@@ -56,17 +52,19 @@ def parse(body: bytes) -> PredictBody:
     Raises:
         ServingError: INVALID_ARGUMENT for a syntax error or a ``signature_name`` that is not a string.
     """
-    short = parse_short(body)
-    if short is not None:
-        return short
-    tree = document.parse_object(body)
-    return PredictBody(body, document.signature_name(tree), None, tree)
+    return parse_short(body) or parse_tree(body)
 
 
 def parse_short(body: bytes) -> PredictBody | None:
     """A body that is one regular list of numbers; None for any other."""
     short = dense.parse(body)
     return None if short is None else PredictBody(body, short.signature_name, short, None)
+
+
+def parse_tree(body: bytes) -> PredictBody:
+    """As ``parse``, without the short cut."""
+    tree = document.parse_object(body)
+    return PredictBody(body, document.signature_name(tree), None, tree)
 
 
 def _from_tree(tree: dict[str, Any], inputs: Mapping[str, TensorInfo]) -> tuple[dict[str, Array], Form]:

@@ -14,31 +14,18 @@ import numpy as np
 
 from kilnworks.components.serving.errors import ServingError, invalid_argument, unimplemented
 from kilnworks.components.serving.json_tensors import debug
+from kilnworks.components.serving.json_tensors.dense import RANGES, Array, from_flat
 from kilnworks.components.serving.wire.values import TensorInfo
 
 MAX_RANK = 64
 """numpy's limit; a deeper list is not a tensor here."""
-
-Array = np.ndarray[Any, Any]
-
-_INT32 = (-(2**31), 2**31 - 1)
-_RANGES: dict[str, tuple[int, int]] = {
-    "int8": _INT32,
-    "int16": _INT32,
-    "int32": _INT32,
-    "uint8": _INT32,
-    "int64": (-(2**63), 2**63 - 1),
-    "uint32": (0, 2**32 - 1),
-    "uint64": (0, 2**64 - 1),
-}
-"""JSON integers that a dtype takes; what is beyond 8 or 16 bits wraps, as in TensorFlow Serving."""
 
 _LEAVES: dict[str, frozenset[type]] = {
     "float": frozenset({int, float}),
     "double": frozenset({int, float}),
     "bool": frozenset({bool}),
     "string": frozenset({str, dict}),
-    **{name: frozenset({int}) for name in _RANGES},
+    **{name: frozenset({int}) for name in RANGES},
 }
 
 
@@ -101,19 +88,8 @@ def from_leaves(leaves: list[Any], shape: tuple[int, ...], info: TensorInfo) -> 
     array[:] = leaves
     if info.dtype_name == "string":
         return array.reshape(shape)
-    wide = np.int64 if _RANGES.get(info.dtype_name) == _INT32 else info.numpy_dtype
+    wide = np.int64 if RANGES.get(info.dtype_name) == RANGES["int32"] else info.numpy_dtype
     return array.astype(wide).astype(info.numpy_dtype).reshape(shape)
-
-
-def from_numbers(values: "list[int | float] | Array", shape: tuple[int, ...], info: TensorInfo) -> Array | None:
-    """An array from flat numbers; None when this dtype does not take them all."""
-    if info.dtype_name not in _LEAVES or not _LEAVES[info.dtype_name] & {int, float}:
-        return None
-    whole = values.dtype == np.int64 if isinstance(values, np.ndarray) else set(map(type, values)) == {int}
-    if info.dtype_name in _RANGES and not whole:
-        return None
-    array = _from_flat(values, info)
-    return None if array is None else array.reshape(shape)
 
 
 def is_base64(value: Any) -> bool:
@@ -150,7 +126,7 @@ def _all_at_once(value: Any, shape: tuple[int, ...], info: TensorInfo) -> Array 
     allowed = _LEAVES.get(info.dtype_name)
     if flat is None or allowed is None or not set(map(type, flat)) <= allowed:
         return None
-    array = _from_flat(flat, info)
+    array = _strings(flat) if info.dtype_name == "string" else from_flat(flat, info)
     return None if array is None else array.reshape(shape)
 
 
@@ -166,29 +142,6 @@ def _flatten(value: Any, shape: tuple[int, ...]) -> list[Any] | None:
             return None
         flat = list(chain.from_iterable(flat))
     return flat
-
-
-def _from_flat(flat: "list[Any] | Array", info: TensorInfo) -> Array | None:
-    """One conversion for all leaves, whose types are known to fit; None when a value does not."""
-    if isinstance(flat, list) and info.dtype_name == "string":
-        return _strings(flat)
-    try:
-        if info.dtype_name in _RANGES:
-            return _integers(flat, info)
-        with np.errstate(over="ignore"):
-            return np.asarray(flat, info.numpy_dtype)
-    except OverflowError:
-        return None
-
-
-def _integers(flat: "list[int] | Array", info: TensorInfo) -> Array | None:
-    low, high = _RANGES[info.dtype_name]
-    if isinstance(flat, np.ndarray) and low == 0 and flat.size and flat.min() < 0:
-        return None
-    wide = np.array(flat, np.uint64 if high > 2**63 else np.int64)
-    if wide.size and (high <= 2**32 and (wide.min() < low or wide.max() > high)):
-        return None
-    return wide.astype(info.numpy_dtype, copy=False)
 
 
 def _strings(flat: list[Any]) -> Array | None:
@@ -238,8 +191,8 @@ def _leaf(value: Any, info: TensorInfo) -> Any:
         raise unimplemented(f"Conversion of JSON Value: {debug.quote(value)} to type: {dtype}")
     if type(value) not in _LEAVES[dtype]:
         raise _type_error(value, dtype)
-    if dtype in _RANGES:
-        low, high = _RANGES[dtype]
+    if dtype in RANGES:
+        low, high = RANGES[dtype]
         if not low <= value <= high:
             raise _type_error(value, dtype)
     return encode_text(value) if dtype == "string" else value

@@ -1,11 +1,10 @@
 """Answers as JSON: predictions in row or column form, classifications, regressions, errors.
 
-Integers and booleans are written by orjson straight from the array. Floats are written here, digit for digit as by
-TensorFlow Serving, and so are strings that are not UTF-8.
+Integers and booleans are written by orjson straight from the array, floats as in ``dense``, and strings that are not
+UTF-8 byte for byte as they are.
 """
 
 import base64
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,15 +12,9 @@ import numpy as np
 import orjson
 
 from kilnworks.components.serving.errors import invalid_argument
-from kilnworks.components.serving.json_tensors.predict import Form
-from kilnworks.components.serving.json_tensors.tensors import Array
+from kilnworks.components.serving.json_tensors.dense import WRITTEN, Array, Form, lists
 
-_WRITTEN = frozenset({"float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint32", "uint64", "bool"})
 _TENSORFLOW_NAMES = {"float16": "half"}
-_NON_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
-_AT_ONCE = 16_384
-"""Floats that are formatted together: the numbers of a large tensor never all exist as Python floats, and in between
-others get the interpreter."""
 _ESCAPES = {0x22: b'\\"', 0x5C: b"\\\\", 8: b"\\b", 9: b"\\t", 10: b"\\n", 12: b"\\f", 13: b"\\r"}
 
 
@@ -66,31 +59,6 @@ def error(text: str) -> bytes:
     return _dump({"error": _text(text.encode("utf-8", "surrogateescape"))})
 
 
-def decimals(flat: Array) -> list[str]:
-    """Floats [n] as TensorFlow Serving writes them: ``%g``, or 9 (float64: 17) digits where that loses some."""
-    texts: list[str] = []
-    for start in range(0, flat.size, _AT_ONCE):
-        texts += _decimals(flat[start : start + _AT_ONCE])
-    return texts
-
-
-def _decimals(flat: Array) -> list[str]:
-    numbers = tuple(flat.tolist())
-    texts = _formatted("%g,", numbers)
-    with np.errstate(over="ignore"):
-        kept = np.array([float(text) for text in texts]).astype(flat.dtype) == flat
-    if not kept.all():
-        full = _formatted("%.9g," if flat.itemsize == 4 else "%.17g,", numbers)
-        texts = [short if same else long for short, long, same in zip(texts, full, kept.tolist(), strict=True)]
-    for i in np.flatnonzero((np.trunc(flat) == flat) | np.isnan(flat)).tolist():
-        texts[i] = _NON_FINITE.get(texts[i]) or (texts[i] if "e" in texts[i] else texts[i] + ".0")
-    return texts
-
-
-def _formatted(form: str, numbers: tuple[float, ...]) -> list[str]:
-    return (form * len(numbers) % numbers).split(",")[:-1]
-
-
 def _dump(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
 
@@ -110,10 +78,10 @@ def _value(array: Array, alias: str) -> Any:
     if array.dtype == object:
         return _strings(array.tolist(), alias.endswith("_bytes"))
     name = array.dtype.name
-    if name not in _WRITTEN:
+    if name not in WRITTEN:
         raise invalid_argument(f"Failed to write JSON value for tensor type: {_TENSORFLOW_NAMES.get(name, name)}")
     if array.dtype.kind == "f":
-        return orjson.Fragment(_lists(array, 0)[0])
+        return orjson.Fragment(lists(array, 0)[0])
     return np.ascontiguousarray(array) if array.ndim else array[()]
 
 
@@ -121,17 +89,8 @@ def _items(array: Array, alias: str) -> Sequence[Any]:
     """The rows of a tensor ``[n, ...]``, each in a form that ``_dump`` takes."""
     value = _value(array, alias)
     if isinstance(value, orjson.Fragment):
-        return [orjson.Fragment(row) for row in _lists(array, 1)]
+        return [orjson.Fragment(row) for row in lists(array, 1)]
     return list(value)
-
-
-def _lists(array: Array, depth: int) -> list[str]:
-    """The texts of the float arrays that stand ``depth`` dimensions deep."""
-    texts = decimals(array.ravel())
-    for level in range(array.ndim - 1, depth - 1, -1):
-        size, count = array.shape[level], math.prod(array.shape[:level])
-        texts = [f"[{','.join(texts[i * size : (i + 1) * size])}]" for i in range(count)]
-    return texts
 
 
 def _strings(value: Any, as_base64: bool) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from kilnworks.components.serving.json_tensors.tensors import Array
+from kilnworks.components.serving.json_tensors.dense import Array
 from kilnworks.schemas.files import read_json
 from kilnworks.schemas.saved_contract import read_saved
 from kilnworks.schemas.wire import CONTRACT_FILE

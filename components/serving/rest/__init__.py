@@ -2,18 +2,14 @@
 
 import resource
 import socket
-from collections.abc import Callable
 from dataclasses import replace
 
-from kilnworks.components.serving.batching.turns import Later
 from kilnworks.components.serving.inference.engine import Engine
 from kilnworks.components.serving.inference.metrics import PrometheusMetrics
 from kilnworks.components.serving.json_tensors.apart import Readers
 from kilnworks.components.serving.rest.application import Application
 from kilnworks.components.serving.rest.large_lane import LargeLane
 from kilnworks.components.serving.rest.limits import Limits
-from kilnworks.components.serving.rest.messages import Request, Response
-from kilnworks.components.serving.rest.messages import page as error_page
 from kilnworks.components.serving.rest.server import HttpServer
 from kilnworks.components.serving.settings.hosts import AllowedHosts, default_hosts
 from kilnworks.components.serving.settings.options import RestOptions, RunningServer
@@ -43,22 +39,12 @@ def start(engine: Engine, options: RestOptions, limits: Limits | None = None) ->
     tls = server_context(options.tls) if options.tls is not None else None
     seconds = options.timeout_ms / 1000 if options.timeout_ms > 0 else None
     readers = Readers(limits.body_bytes, seconds)
-    application = _addressed(Application(engine, options, limits, page, readers, LargeLane(_LARGE_AT_A_TIME)), options)
+    hosts = default_hosts(options.host) if options.allowed_hosts is None else AllowedHosts(options.allowed_hosts)
+    lane = LargeLane(_LARGE_AT_A_TIME)
+    application = Application(engine, options, limits, page, readers, lane, hosts)
     listening, threads = _bind(options.host, options.port), max(1, options.threads)
     readers.prepare()
     return HttpServer(listening, application, threads, limits, tls, engine.batches, readers.close)
-
-
-def _addressed(application: Application, options: RestOptions) -> Callable[[Request], Response | Later[Response]]:
-    """``application`` for requests that are meant for this server, and a refusal for others."""
-    names = options.allowed_hosts
-    allowed = default_hosts(options.host) if names is None else AllowedHosts(names)
-
-    def answer(request: Request) -> Response | Later[Response]:
-        refused = allowed.refusal(request)
-        return error_page(refused) if refused else application(request)
-
-    return answer
 
 
 def _within_descriptors(limits: Limits) -> Limits:

@@ -1,63 +1,43 @@
-"""One HTTP request -> one HTTP answer: paths outside the API, preflights, health, codes, metrics."""
+"""One HTTP request -> one HTTP answer: whose it is, what its URL asks for, the prediction, codes and counts."""
 
+import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any, Literal
+from urllib.parse import unquote_to_bytes
 
-from kilnworks.components.serving.batching.turns import Later, waited
-from kilnworks.components.serving.errors import (
-    LONGEST_REST_TEXT,
-    Busy,
-    Code,
-    ServingError,
-    TooLarge,
-    cut,
-    failed_precondition,
-)
+from kilnworks.components.serving.batching.turns import Later, answered, stay, waited
+from kilnworks.components.serving.errors import LONGEST_REST_TEXT, Code, ServingError, cut, invalid_argument
 from kilnworks.components.serving.inference.engine import Engine
-from kilnworks.components.serving.json_tensors import write
-from kilnworks.components.serving.json_tensors.apart import Readers
-from kilnworks.components.serving.rest import urls
+from kilnworks.components.serving.inference.predict import predict_on
+from kilnworks.components.serving.json_tensors import dense, predict, write
+from kilnworks.components.serving.json_tensors.apart import Readers, Reading
 from kilnworks.components.serving.rest.api import Api
 from kilnworks.components.serving.rest.large_lane import LargeLane
 from kilnworks.components.serving.rest.limits import Limits
-from kilnworks.components.serving.rest.messages import JSON, TEXT, Request, Response, page
+from kilnworks.components.serving.rest.messages import JSON, Request, Response, page, status_of
+from kilnworks.components.serving.rest.pages import Pages, preflight
 from kilnworks.components.serving.rest.unpack import Unpacking
-from kilnworks.components.serving.settings.callers import ANYBODY, Caller
-from kilnworks.components.serving.settings.hosts import split_target
+from kilnworks.components.serving.settings.callers import Caller
+from kilnworks.components.serving.settings.hosts import AllowedHosts, split_target
 from kilnworks.components.serving.settings.options import RestOptions
-
-HTTP_STATUS: dict[Code, int] = {
-    Code.OK: 200,
-    Code.CANCELLED: 499,
-    Code.UNKNOWN: 500,
-    Code.INVALID_ARGUMENT: 400,
-    Code.DEADLINE_EXCEEDED: 504,
-    Code.NOT_FOUND: 404,
-    Code.ALREADY_EXISTS: 409,
-    Code.PERMISSION_DENIED: 403,
-    Code.RESOURCE_EXHAUSTED: 429,
-    Code.FAILED_PRECONDITION: 400,
-    Code.ABORTED: 409,
-    Code.OUT_OF_RANGE: 400,
-    Code.UNIMPLEMENTED: 501,
-    Code.INTERNAL: 500,
-    Code.UNAVAILABLE: 503,
-    Code.DATA_LOSS: 500,
-    Code.UNAUTHENTICATED: 401,
-}
+from kilnworks.components.serving.wire.values import DEFAULT_SIGNATURE, ModelSpecRef, Signature
 
 LARGE_BYTES = 2 * 1024 * 1024
 """Bodies above this size are read in another process, by threads that answer nobody else."""
 _METHODS = frozenset({"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"})
 _INFERENCE = frozenset({"predict", "classify", "regress"})
+_MOST_HOSTS = 64
 
+Asks = Literal["predict", "classify", "regress", "status", "metadata"]
 
-def _http_status(error: ServingError) -> int:
-    if isinstance(error, Busy):
-        return 503
-    return 413 if isinstance(error, TooLarge) else HTTP_STATUS[error.code]
+_MODELS = "/v1/models"
+_FLAGS = re.ASCII | re.IGNORECASE
+_WHICH = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
+_POST = re.compile(rf"{_MODELS}/(?P<name>[^/:]+){_WHICH}:(?P<api>classify|regress|predict)", _FLAGS)
+_GET = re.compile(rf"{_MODELS}(?:/(?P<name>[^/:]+))?{_WHICH}(?:/(?P<api>metadata))?", _FLAGS)
 
 
 class Application:
@@ -70,6 +50,7 @@ class Application:
         metrics_page: text for Prometheus; None = no metrics are served.
         readers: read large bodies elsewhere; None = they are read like others.
         large: where large requests are answered.
+        hosts: names under which this server answers; None = any.
     """
 
     def __init__(
@@ -80,54 +61,67 @@ class Application:
         metrics_page: Callable[[], str] | None,
         readers: Readers | None = None,
         large: LargeLane | None = None,
+        hosts: AllowedHosts | None = None,
     ) -> None:
-        self._engine, self._options, self._limits, self._metrics_page = engine, options, limits, metrics_page
+        self._engine, self._options, self._limits, self._readers = engine, options, limits, readers
+        self._timeout = options.timeout_ms / 1000 if options.timeout_ms > 0 else None
         self._large = large or LargeLane(2)
-        self._api = Api(engine, _seconds(options), limits.body_bytes, readers)
+        self._api = Api(engine, self._timeout, limits.body_bytes)
+        self._pages = Pages(engine, options, metrics_page)
+        self._hosts = hosts
+        self._right_hosts: set[bytes | None] = set()
 
     def __call__(self, request: Request) -> Response | Later[Response]:
         """The answer to one request, at once or later. Never raises for what a client can send."""
-        if request.method not in _METHODS:
-            return page(501)
-        _authority, path = split_target(request.target)
-        if self._metrics_page is not None and path.partition("?")[0] == self._options.monitoring_path:
-            return self._metrics(request, path, self._metrics_page)
-        if not urls.is_api(path):
-            return page(404)
-        if path.startswith("/v1/health/") and request.method in ("GET", "HEAD"):
-            health = self._health(path)
-            if health is not None:
-                return health
-        return self._api_request(request, path)
-
-    def _api_request(self, request: Request, path: str) -> Response | Later[Response]:
-        """A request to the API: every one is counted, and timed when it succeeds."""
+        refused = 0 if self._hosts is None else self._refusal(request, self._hosts)
+        if refused or request.method not in _METHODS:
+            return page(refused or 501)
+        path = request.target if request.target[:1] == "/" else split_target(request.target)[1]
+        if path[: len(_MODELS)].lower() != _MODELS or path.partition("?")[0] == self._options.monitoring_path:
+            other = self._pages.answer(request, path)
+            if other is not None:
+                return other
         asked = _Asked(time.perf_counter())
         return self._responded(request, asked, lambda: self._begin(request, path, asked))
+
+    def _refusal(self, request: Request, hosts: AllowedHosts) -> int:
+        """HTTP status for a request that is meant for another server, else 0; a host that was right stays right."""
+        host, origin_form = request.headers.get(b"host"), request.target[:1] == "/"
+        if origin_form and host in self._right_hosts:
+            return 0
+        refused = hosts.refusal(request)
+        if origin_form and not refused and host is not None and len(self._right_hosts) < _MOST_HOSTS:
+            self._right_hosts.add(host)
+        return refused
 
     def _begin(self, request: Request, path: str, asked: "_Asked") -> bytes | Later[bytes]:
         """Read a request and run it."""
         if request.method == "OPTIONS":
-            _preflight(request)
+            preflight(request)
             return b""
-        caller = None if self._options.callers is None else self._caller(request)
-        target = urls.parse(request.method, path)
+        caller: Caller | None = None if self._options.callers is None else self._pages.caller(request)
+        asks, spec = parse_target(request.method, path)
         if caller is not None:
-            caller.check(target.name)
-        asked.model, asked.api = target.name, target.api if target.api in _INFERENCE else ""
-        return self._answer(target, request)
+            caller.check(spec.name)
+        asked.model, asked.api = spec.name, asks if asks in _INFERENCE else ""
+        compressed = bool(request.body) and b"gzip" in request.headers.get(b"content-encoding", b"").lower()
+        unpacking = Unpacking(request, self._limits) if compressed else None
+        body = request.body if unpacking is None else unpacking.body(LARGE_BYTES)
+        if body is not None and len(body) <= LARGE_BYTES:
+            return self._answer(asks, spec, body, request.step_back)
+        return self._large.run(lambda: self._large_answer(asks, spec, body, unpacking))
 
     def _responded(
         self, request: Request, asked: "_Asked", begin: Callable[[], bytes | Later[bytes]]
     ) -> Response | Later[Response]:
-        """The answer to what ``begin`` finds, or to its error."""
+        """The answer to what ``begin`` finds, or to its error: every one is counted, and timed when it succeeds."""
         code, status = Code.OK, 200
         try:
             body = begin()
             if isinstance(body, Later):
                 return Later(body.waiting, partial(self._at_last, request, asked, body.answer))
         except ServingError as error:
-            code, status = error.code, _http_status(error)
+            code, status = error.code, status_of(error)
             body = b"" if request.method == "OPTIONS" else write.error(cut(error.text, LONGEST_REST_TEXT))
         metrics = self._engine.metrics
         if code is Code.OK:
@@ -139,46 +133,46 @@ class Application:
     def _at_last(self, request: Request, asked: "_Asked", answer: Callable[[], bytes]) -> Response:
         return waited(self._responded(request, asked, answer))
 
-    def _answer(self, target: urls.Target, request: Request) -> bytes | Later[bytes]:
-        """The body of the answer; a large request is answered elsewhere, so that others find a thread."""
-        unpacking = Unpacking(request, self._limits) if _compressed(request) else None
-        body = request.body if unpacking is None else unpacking.body(LARGE_BYTES)
-        if body is not None and len(body) <= LARGE_BYTES:
-            return self._api.answer(target, body, request.step_back)
-        return self._large.run(lambda: self._large_answer(target, body, unpacking))
+    def _answer(
+        self, asks: Asks, spec: ModelSpecRef, body: bytes, step_back: Callable[[], None] = stay
+    ) -> bytes | Later[bytes]:
+        """The body of the answer. Raises ``ServingError``."""
+        if asks == "predict":
+            return self._predict(spec, dense.parse(body) or predict.parse_tree(body), step_back)
+        if asks in _INFERENCE:
+            return self._api.infer_examples(asks, spec, self._api.read_examples(body), step_back)
+        return self._api.metadata(spec) if asks == "metadata" else self._api.status(spec)
 
-    def _large_answer(self, target: urls.Target, body: bytes | None, unpacking: Unpacking | None) -> bytes:
-        """In a thread of the lane, which may wait."""
+    def _large_answer(self, asks: Asks, spec: ModelSpecRef, body: bytes | None, unpacking: Unpacking | None) -> bytes:
+        """In a thread of the lane, which may wait; the body is read in another process."""
         if body is None and unpacking is not None:
             body = unpacking.body()
-        return waited(self._api.answer(target, body or b"", large=True))
+        if asks not in _INFERENCE or self._readers is None:
+            return waited(self._answer(asks, spec, body or b""))
+        with self._readers.reading("predict" if asks == "predict" else "examples", body or b"") as reading:
+            del body
+            if asks == "predict":
+                return waited(self._predict(spec, reading, stay))
+            return waited(self._api.infer_examples(asks, spec, reading, stay))
 
-    def _caller(self, request: Request) -> Caller:
-        """Who asks. Raises ``ServingError`` UNAUTHENTICATED."""
-        callers = self._options.callers
-        return (
-            ANYBODY if callers is None else callers.caller(request.headers.get(b"authorization", b"").decode("latin-1"))
-        )
-
-    def _metrics(self, request: Request, path: str, metrics_page: Callable[[], str]) -> Response:
+    def _predict(
+        self, spec: ModelSpecRef, read: dense.Dense | predict.PredictBody | Reading, step_back: Callable[[], None]
+    ) -> bytes | Later[bytes]:
+        """Predict on a body whose tensors are made once the signature is known."""
+        name, timeout = read.signature_name, self._timeout
+        servable = self._engine.core.acquire(replace(spec, signature_name=name) if name else spec)
         try:
-            self._caller(request)
-        except ServingError as error:
-            return Response(_http_status(error), error.text.encode(), TEXT)
-        wanted = self._options.monitoring_path
-        if path != wanted:
-            return Response(400, cut(f"Unexpected path: {path}. Should be {wanted}").encode(errors="replace"), TEXT)
-        return Response(200, metrics_page().encode(), TEXT)
-
-    def _health(self, path: str) -> Response | None:
-        """Readiness and liveness for orchestrators; stock has no such URL."""
-        if path == "/v1/health/live":
-            return Response(200, b'{"status": "live"}')
-        if path != "/v1/health/ready":
-            return None
-        if self._engine.ready():
-            return Response(200, b'{"status": "ready"}')
-        return Response(503, b'{"status": "not ready"}')
+            wanted = _signature(servable.signatures.get(name or DEFAULT_SIGNATURE), name).inputs
+            found = read.arrays(wanted) if isinstance(read, dense.Dense) else None
+            inputs, form = found or self._api.inputs(read, wanted, servable.path)
+        except BaseException:
+            servable.release()
+            raise
+        return answered(
+            lambda: predict_on(self._engine, servable, name, inputs, (), timeout, _as_it_is, step_back),
+            lambda predicted: dense.write(predicted.outputs, form) or write.predictions(predicted.outputs, form),
+            _nothing,
+        )
 
 
 @dataclass(slots=True)
@@ -190,15 +184,54 @@ class _Asked:
     api: str = ""
 
 
-def _seconds(options: RestOptions) -> float | None:
-    return options.timeout_ms / 1000 if options.timeout_ms > 0 else None
+def parse_target(method: str, path: str) -> tuple[Asks, ModelSpecRef]:
+    """What a URL of the API asks for, and which model, version or label it names ("" = no model).
+
+    Args:
+        method: e.g. ``POST``.
+        path: with the query string, which no URL of the API has.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT for a method or path that the API does not have.
+    """
+    pattern = {"POST": _POST, "GET": _GET}.get(method)
+    found = pattern.fullmatch(path) if pattern else None
+    if found is None:
+        raise invalid_argument(f"Malformed request: {method} {path}")
+    name = _decode(found["name"] or "")
+    if not name:
+        raise invalid_argument("Missing model name in request.")
+    asks: Asks = (found["api"] or "status").lower()  # type: ignore[assignment]
+    label = None if found["label"] is None else _decode(found["label"])
+    return asks, ModelSpecRef(name, _version(found["version"]), label)
 
 
-def _compressed(request: Request) -> bool:
-    return bool(request.body) and b"gzip" in request.headers.get(b"content-encoding", b"").lower()
+def _version(digits: str | None) -> int | None:
+    if digits is None:
+        return None
+    number = digits.lstrip("0") or "0"
+    if len(number) > 19 or int(number) >= 2**63:
+        raise invalid_argument(f"Failed to convert version: {digits} to numeric.")
+    return int(number)
 
 
-def _preflight(request: Request) -> None:
-    origin = request.headers.get(b"origin", b"")
-    if b"http://" not in origin and b"https://" not in origin:
-        raise failed_precondition("Origin header is missing in CORS preflight")
+def _decode(text: str) -> str:
+    if "%" not in text:
+        return text
+    return unquote_to_bytes(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+
+
+def _signature(found: Signature | None, name: str) -> Signature:
+    """The signature whose inputs the body must fill; REST words its absence differently from gRPC."""
+    if found is None:
+        raise invalid_argument(f'Serving signature name: "{name or DEFAULT_SIGNATURE}" not found in signature def')
+    return found
+
+
+def _nothing(error: BaseException | None) -> None:
+    """What is given back here: nothing is held."""
+
+
+def _as_it_is(value: Any) -> Any:
+    """The array of an input: it has been read already."""
+    return value

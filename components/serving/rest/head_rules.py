@@ -6,6 +6,8 @@ LISTS = frozenset({b"content-encoding", b"expect", b"transfer-encoding"})
 """Headers that may come in several lines, which then count as one list."""
 ONCE = frozenset({b"host", b"content-length", b"authorization"})
 """Headers of which a second line makes the request ambiguous."""
+RULED = frozenset({b"expect", b"transfer-encoding"})
+"""A request of HTTP/1.1 without any of these headers breaks no rule of these."""
 
 _VERSIONS = ("1.0", "1.1")
 _CONTINUE = b"100-continue"
@@ -38,3 +40,9 @@ def expects_continue(version: str, headers: Mapping[bytes, bytes]) -> bool:
 
 def _expectations(headers: Mapping[bytes, bytes]) -> set[bytes]:
     return {part.strip() for part in headers.get(b"expect", b"").lower().split(b",")} - {b""}
+
+
+def without_upgrade(method: bytes, target: bytes, headers: Mapping[bytes, bytes]) -> bytes:
+    """The head of a request as if it did not offer another protocol (RFC 9110, 7.8)."""
+    kept = (b"%b: %b\r\n" % header for header in headers.items() if header[0] not in (b"upgrade", b"connection"))
+    return b"%b %b HTTP/1.1\r\n%b\r\n" % (method, target, b"".join(kept))

@@ -1,31 +1,39 @@
-"""HTTP messages: what a request holds, and an answer as bytes."""
+"""HTTP messages as values: what a request holds, what an answer says, and the answers to errors."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from email.utils import formatdate
 from http import HTTPStatus
 
 from kilnworks.components.serving.batching.turns import stay
+from kilnworks.components.serving.errors import Busy, Code, ServingError, TooLarge
 from kilnworks.components.serving.rest.budget import Share
 
 JSON = b"application/json"
 TEXT = b"text/plain"
 HTML = b"text/html"
 
-_CORS = (
-    b"Access-Control-Allow-Origin: *\r\n"
-    b"Access-Control-Allow-Methods: POST, GET\r\n"
-    b"Access-Control-Allow-Headers: Content-Type\r\n"
-)
-_CHALLENGE = b'WWW-Authenticate: Bearer realm="models"\r\n'
-_CONNECTION = {
-    (True, False): b"",
-    (True, True): b"Connection: keep-alive\r\n",
-    (False, False): b"Connection: close\r\n",
-    (False, True): b"Connection: close\r\n",
+STATUS_LINES = {status.value: f"{status.value} {status.phrase}".encode() for status in HTTPStatus} | {
+    499: b"499 Client Closed Request"
 }
-_REASONS = {status.value: status.phrase for status in HTTPStatus} | {499: "Client Closed Request"}
+HTTP_STATUS: dict[Code, int] = {
+    Code.OK: 200,
+    Code.CANCELLED: 499,
+    Code.UNKNOWN: 500,
+    Code.INVALID_ARGUMENT: 400,
+    Code.DEADLINE_EXCEEDED: 504,
+    Code.NOT_FOUND: 404,
+    Code.ALREADY_EXISTS: 409,
+    Code.PERMISSION_DENIED: 403,
+    Code.RESOURCE_EXHAUSTED: 429,
+    Code.FAILED_PRECONDITION: 400,
+    Code.ABORTED: 409,
+    Code.OUT_OF_RANGE: 400,
+    Code.UNIMPLEMENTED: 501,
+    Code.INTERNAL: 500,
+    Code.UNAVAILABLE: 503,
+    Code.DATA_LOSS: 500,
+    Code.UNAUTHENTICATED: 401,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,43 +79,16 @@ class Response:
     close: bool = False
 
 
-def encode(response: Response, request: Request | None, *, keep_alive: bool) -> bytes:
-    """The answer as bytes; without a body when the request was ``HEAD``. ``request`` None = it could not be read."""
-    head, old = (request.method == "HEAD", request.http_1_0) if request is not None else (False, False)
-    kind = b"" if response.content_type is None else b"Content-Type: %b\r\n" % response.content_type
-    return b"HTTP/1.1 %b\r\n%bDate: %b\r\nContent-Length: %d\r\n%b%b\r\n%b" % (
-        _status_line(response.status),
-        kind,
-        _date(),
-        len(response.body),
-        (_CORS if response.cors else b"") + (_CHALLENGE if response.status == HTTPStatus.UNAUTHORIZED else b""),
-        _CONNECTION[keep_alive, old],
-        b"" if head else response.body,
-    )
-
-
 def page(status: int) -> Response:
     """The HTML page of an error that never reached the API; the connection is closed behind it."""
-    line = _status_line(status).decode()
+    line = STATUS_LINES[status].decode()
     reason = line.partition(" ")[2]
     text = f"<HTML><HEAD>\n<TITLE>{line}</TITLE>\n</HEAD><BODY>\n<H1>{reason}</H1>\n</BODY></HTML>\n"
     return Response(status, text.encode(), HTML, close=True)
 
 
-def _status_line(status: int) -> bytes:
-    return b"%d %b" % (status, _REASONS.get(status, "Unknown").encode())
-
-
-class _DateCache:
-    """The Date header, made once a second."""
-
-    second = 0
-    text = b""
-
-
-def _date() -> bytes:
-    now = int(time.time())
-    if now != _DateCache.second:
-        _DateCache.text = formatdate(now, usegmt=True).encode()
-        _DateCache.second = now
-    return _DateCache.text
+def status_of(error: ServingError) -> int:
+    """The HTTP status of an error of the API."""
+    if isinstance(error, Busy):
+        return 503
+    return 413 if isinstance(error, TooLarge) else HTTP_STATUS[error.code]

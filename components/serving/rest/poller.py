@@ -1,68 +1,39 @@
 """Waiting for sockets, one event at a time: each socket reports once and is silent until it is armed again.
 
-So that many threads may wait on one poller and each event wakes exactly one of them. Linux has epoll; macOS and the
-BSDs have kqueue.
+So that many threads may wait on one poller and each event wakes exactly one of them. Linux has epoll, which is used as
+it is; macOS and the BSDs have kqueue, which gets the methods of epoll that the server needs.
 """
 
 import select
 import sys
 
 if sys.platform == "linux":
+    READ = select.EPOLLIN | select.EPOLLONESHOT
+    WRITE = select.EPOLLOUT | select.EPOLLONESHOT
+    ALWAYS = select.EPOLLIN  # reported by every poll, for as long as it can be read
 
-    class Poller:
-        """epoll with one-shot events. Every method may be called from any thread."""
-
-        def __init__(self) -> None:
-            self._epoll = select.epoll()
-            self._read = select.EPOLLIN | select.EPOLLONESHOT
-            self._write = select.EPOLLOUT | select.EPOLLONESHOT
-
-        def add(self, fd: int) -> None:
-            """Watch a new socket for reading, once."""
-            self._epoll.register(fd, self._read)
-
-        def arm(self, fd: int, *, write: bool = False) -> None:
-            """Watch a socket that has reported, for reading (or writing), once more."""
-            self._epoll.modify(fd, self._write if write else self._read)
-
-        def add_for_all(self, fd: int) -> None:
-            """Watch ``fd`` for ever: once it is readable, every ``wait`` returns it."""
-            self._epoll.register(fd, select.EPOLLIN)
-
-        def wait(self, seconds: float | None = None) -> int | None:
-            """A socket that is ready within ``seconds`` (None = without end); None when there is none."""
-            found = self._epoll.poll(seconds, 1)
-            return found[0][0] if found else None
-
-        def close(self) -> None:
-            """Free the poller."""
-            self._epoll.close()
+    Poller = select.epoll
 
 else:
+    READ, WRITE, ALWAYS = 1, 2, 3
 
     class Poller:
-        """kqueue with one-shot events. Every method may be called from any thread."""
+        """kqueue with the methods of ``select.epoll``. Every method may be called from any thread."""
 
         def __init__(self) -> None:
             self._kqueue = select.kqueue()
 
-        def add(self, fd: int) -> None:
-            """Watch a new socket for reading, once."""
-            self.arm(fd)
+        def register(self, fd: int, events: int) -> None:
+            """Watch a socket for what it is armed for."""
+            kind = select.KQ_FILTER_WRITE if events == WRITE else select.KQ_FILTER_READ
+            once = 0 if events == ALWAYS else select.KQ_EV_ONESHOT
+            self._kqueue.control([select.kevent(fd, kind, select.KQ_EV_ADD | once)], 0)
 
-        def arm(self, fd: int, *, write: bool = False) -> None:
-            """Watch a socket that has reported, for reading (or writing), once more."""
-            kind = select.KQ_FILTER_WRITE if write else select.KQ_FILTER_READ
-            self._kqueue.control([select.kevent(fd, kind, select.KQ_EV_ADD | select.KQ_EV_ONESHOT)], 0)
+        modify = register
 
-        def add_for_all(self, fd: int) -> None:
-            """Watch ``fd`` for ever: once it is readable, every ``wait`` returns it."""
-            self._kqueue.control([select.kevent(fd, select.KQ_FILTER_READ, select.KQ_EV_ADD)], 0)
-
-        def wait(self, seconds: float | None = None) -> int | None:
-            """A socket that is ready within ``seconds`` (None = without end); None when there is none."""
-            found = self._kqueue.control(None, 1, seconds)
-            return int(found[0].ident) if found else None
+        def poll(self, seconds: float | None, most: int) -> list[tuple[int, int]]:
+            """At most so many sockets that are ready within ``seconds`` (None = without end)."""
+            return [(int(found.ident), 0) for found in self._kqueue.control(None, most, seconds)]
 
         def close(self) -> None:
             """Free the poller."""

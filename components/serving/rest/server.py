@@ -10,10 +10,9 @@
 A request is read, answered and written by one thread without being handed on: that is the shortest way, and an idle
 connection costs no thread. Sockets never block, so a slow client keeps nobody but itself waiting. Where requests are
 put together, an answer waits until its batch has run, and the worker takes the next socket that is at hand; the one
-that finds none runs the batch. A caretaker thread ends connections whose time is over.
+that finds none runs the batch.
 """
 
-import errno
 import functools
 import logging
 import os
@@ -22,27 +21,38 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
+from email.utils import formatdate
 from enum import Enum
+from http import HTTPStatus
 
 from kilnworks.components.serving.batching.leader_followers import Crew
 from kilnworks.components.serving.batching.scheduler import BatchScheduler
 from kilnworks.components.serving.batching.turns import Later
-from kilnworks.components.serving.rest.budget import BodyBudget
+from kilnworks.components.serving.rest.acceptor import Acceptor
 from kilnworks.components.serving.rest.connection import Connection
 from kilnworks.components.serving.rest.limits import Limits
-from kilnworks.components.serving.rest.messages import Request, Response, encode, page
-from kilnworks.components.serving.rest.poller import Poller
+from kilnworks.components.serving.rest.messages import STATUS_LINES, Request, Response, page
+from kilnworks.components.serving.rest.poller import ALWAYS, READ, WRITE, Poller
 from kilnworks.components.serving.wire.memory import LARGE_BYTES, release_free_memory
 
 Application = Callable[[Request], Response | Later[Response]]
 
 log = logging.getLogger(__name__)
 
-_BACKLOG = 4096
-_ACCEPT_AT_ONCE = 64
-_CARE_SECONDS = 0.25
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_CORS = (
+    b"Access-Control-Allow-Origin: *\r\n"
+    b"Access-Control-Allow-Methods: POST, GET\r\n"
+    b"Access-Control-Allow-Headers: Content-Type\r\n"
+)
+_CHALLENGE = b'WWW-Authenticate: Bearer realm="models"\r\n'
+_CONNECTION = {
+    (True, False): b"",
+    (True, True): b"Connection: keep-alive\r\n",
+    (False, False): b"Connection: close\r\n",
+    (False, True): b"Connection: close\r\n",
+}
+"""By whether the connection goes on, and whether the client speaks HTTP/1.0."""
 
 
 class _Next(Enum):
@@ -77,58 +87,48 @@ class HttpServer:
         batches: BatchScheduler | None = None,
         stopped: Callable[[], None] = lambda: None,
     ) -> None:
-        self._when_stopped = stopped
-        listening.setblocking(False)
-        listening.listen(_BACKLOG)
-        self.port = int(listening.getsockname()[1])
-        self._listening_fd = listening.fileno()
-        self._listening, self._application, self._limits, self._tls = listening, application, limits, tls
+        self._application, self._when_stopped = application, stopped
         self._batches = batches or BatchScheduler()
-        self._budget = BodyBudget(limits.waiting_body_bytes)
-        self._connections: dict[int, Connection] = {}
         self._poller = Poller()
-        self._draining = self._stopped = self._accept_paused = False
+        self._stopped = False
         self._wake_read, self._wake_write = os.pipe()
-        self._poller.add_for_all(self._wake_read)
+        self._poller.register(self._wake_read, ALWAYS)
         self._crew = Crew("rest", threads, self._wait, self._handle, self._batches.run_elsewhere)
-        self._poller.add(self._listening_fd)
-        self._caretaker = threading.Thread(target=self._care, name="rest-care", daemon=True)
-        self._caretaker.start()
+        self._acceptor = Acceptor(listening, self._poller, limits, tls, self._crew.step_back)
+        self._connections, self.port = self._acceptor.connections, self._acceptor.port
+        self._acceptor.open()
 
     def stop(self, grace_seconds: float) -> None:
         """Accept nothing new, let running requests finish within ``grace_seconds``, then close everything."""
         if self._stopped:
             return
-        self._draining = True
+        self._acceptor.draining = True
         end = time.monotonic() + grace_seconds
         while self._connections and time.monotonic() < end:
-            self._shut(lambda connection: connection.idle)
+            self._acceptor.shut(lambda connection: connection.idle)
             time.sleep(0.01)
         self._stopped = True
         os.write(self._wake_write, b"x")
         self._crew.join(5.0)
-        self._caretaker.join(5.0)
-        for connection in list(self._connections.values()):
-            connection.close()
-        self._connections.clear()
+        self._acceptor.close()
         self._when_stopped()
-        self._listening.close()
         self._poller.close()
         os.close(self._wake_read)
         os.close(self._wake_write)
 
     def _wait(self) -> int | None:
         """A socket that is ready; None when a batch waits only for the requests at hand, and there is none."""
-        return self._poller.wait(0.0 if self._batches.collected else None)
+        ready = self._poller.poll(0.0 if self._batches.collected else None, 1)
+        return ready[0][0] if ready else None
 
     def _handle(self, fd: int | None) -> bool:
         """Do what a socket that is ready asks for; False when it tells to stop."""
         if fd == self._wake_read:
             return False
-        if fd == self._listening_fd:
-            self._accept()
-        elif fd is not None and (connection := self._connections.get(fd)) is not None:
+        if fd is not None and (connection := self._connections.get(fd)) is not None:
             self._attend(connection)
+        elif fd is not None and fd == self._acceptor.fd:
+            self._acceptor.accept()
         batches = self._batches
         if (batches.ready or batches.collected) and (fd is None or batches.due or not self._crew.leads):
             batches.run_here(self._crew.step_back)
@@ -159,9 +159,9 @@ class HttpServer:
             return
         connection.set_deadline()
         connection.busy = False
-        self._poller.arm(connection.fd, write=then is _Next.WRITE)  # of which another thread may know at once
+        self._poller.modify(connection.fd, WRITE if then is _Next.WRITE else READ)  # another thread may know at once
 
-    def _advance(self, connection: Connection) -> "_Next":
+    def _advance(self, connection: Connection) -> _Next:
         """Answer, write and read until the socket has no more.
 
         After a wait for a batch, whose other requests want their answers too, only one request is finished: a thread of
@@ -172,7 +172,7 @@ class HttpServer:
             if then is not None:
                 return then
             if connection.closing:
-                if not connection.reader.refused:
+                if not connection.refused:
                     return _Next.OVER
                 if not connection.lingering:
                     connection.linger()
@@ -186,21 +186,17 @@ class HttpServer:
                 return _Next.WRITE if connection.wants_write else _Next.READ
             if not data:
                 return _Next.OVER
-            if not connection.lingering:
-                self._feed(connection, data)
+            if connection.lingering:
+                continue
+            connection.feed(data)
+            if connection.expects_continue:
+                connection.expects_continue = False
+                connection.send(_CONTINUE)
 
-    def _feed(self, connection: Connection, data: bytes) -> None:
-        reader = connection.reader
-        reader.feed(data)
-        if reader.expects_continue:
-            reader.expects_continue = False
-            connection.send(_CONTINUE)
-
-    def _answer_all(self, connection: Connection) -> "_Next | None":
+    def _answer_all(self, connection: Connection) -> _Next | None:
         """Answer every complete request; what to wait for if that is not done."""
-        reader = connection.reader
-        while reader.requests and not connection.closing:
-            request = reader.requests.popleft()
+        while connection.requests and not connection.closing:
+            request = connection.requests.popleft()
             response = self._begin(connection, request)
             if response is None:
                 return _Next.ANSWER  # by now another thread may be at work on the connection
@@ -208,9 +204,9 @@ class HttpServer:
             del request, response
             if not self._send(connection, data, large):
                 return _Next.WRITE
-        if reader.refused and not connection.closing:
+        if connection.refused and not connection.closing:
             connection.closing = True
-            if not connection.send(encode(page(reader.refused), None, keep_alive=False)):
+            if not connection.send(encode(page(connection.refused), None, keep_alive=False)):
                 return _Next.WRITE
         return None
 
@@ -222,12 +218,12 @@ class HttpServer:
             found = self._application(request)
         except Exception:
             return self._failed(request)
-        if not isinstance(found, Later):
+        if isinstance(found, Later):
+            waits = not found.begin(functools.partial(self._go_on, connection, [(request, found)]))
+            return None if waits else self._end(request, found)
+        if request.share is not None:
             request.give_back()
-            return found
-        if not found.begin(functools.partial(self._go_on, connection, [(request, found)])):
-            return None
-        return self._end(request, found)
+        return found
 
     def _end(self, request: Request, later: Later[Response]) -> Response:
         """The answer to a request whose wait is over."""
@@ -257,7 +253,7 @@ class HttpServer:
 
     def _encoded(self, connection: Connection, request: Request, response: Response) -> bytes:
         """An answer as bytes, after which the connection may have to end."""
-        keep_alive = request.keep_alive and not response.close and not self._draining
+        keep_alive = request.keep_alive and not response.close and not self._acceptor.draining
         connection.closing = not keep_alive
         return encode(response, request, keep_alive=keep_alive)
 
@@ -266,56 +262,25 @@ class HttpServer:
         written = connection.send(data)
         if large:
             release_free_memory()
-        return written and (connection.in_turn or not connection.reader.requests)
+        return written and (connection.in_turn or not connection.requests)
 
-    def _accept(self) -> None:
-        """Take the connections that wait; the listening socket is armed again unless the server is draining."""
-        try:
-            for _ in range(_ACCEPT_AT_ONCE):
-                connected, _address = self._listening.accept()
-                self._welcome(connected)
-        except BlockingIOError:
-            log.debug("no further connection waits")
-        except OSError as error:
-            if error.errno in _NO_DESCRIPTORS:
-                self._evict()
-                self._accept_paused = True
-                return
-        if not self._draining:
-            self._poller.arm(self._listening_fd)
 
-    def _welcome(self, connected: socket.socket) -> None:
-        if self._draining:
-            connected.close()
-            return
-        if len(self._connections) >= self._limits.connections and not self._evict():
-            connected.close()
-            return
-        connected.setblocking(False)
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self._tls is not None:
-            connected = self._tls.wrap_socket(connected, server_side=True, do_handshake_on_connect=False)
-        connection = Connection(connected, self._limits, self._budget, self._crew.step_back)
-        self._connections[connection.fd] = connection
-        self._poller.add(connection.fd)
+def encode(response: Response, request: Request | None, *, keep_alive: bool) -> bytes:
+    """The answer as bytes; without a body when the request was ``HEAD``. ``request`` None = it could not be read."""
+    head, old = (request.method == "HEAD", request.http_1_0) if request is not None else (False, False)
+    kind = b"" if response.content_type is None else b"Content-Type: %b\r\n" % response.content_type
+    return b"HTTP/1.1 %b\r\n%bDate: %b\r\nContent-Length: %d\r\n%b%b\r\n%b" % (
+        STATUS_LINES[response.status],
+        kind,
+        _date(int(time.time())),
+        len(response.body),
+        (_CORS if response.cors else b"") + (_CHALLENGE if response.status == HTTPStatus.UNAUTHORIZED else b""),
+        _CONNECTION[keep_alive, old],
+        b"" if head else response.body,
+    )
 
-    def _care(self) -> None:
-        """The caretaker: end what took too long, resume accepting after a shortage of descriptors."""
-        while not self._stopped:
-            time.sleep(_CARE_SECONDS)
-            self._shut(lambda c: not (c.busy or c.ended) and c.deadline < time.monotonic())
-            if self._accept_paused and not self._draining:
-                self._accept_paused = False
-                self._poller.arm(self._listening_fd)
 
-    def _evict(self) -> bool:
-        """End the idle connections that have waited longest, a sixteenth of all; False when none is idle."""
-        idle = sorted((c for c in list(self._connections.values()) if c.idle), key=lambda c: c.deadline)
-        for connection in idle[: max(1, len(self._connections) // 16)]:
-            connection.shut()
-        return bool(idle)
-
-    def _shut(self, over: Callable[[Connection], bool]) -> None:
-        for connection in list(self._connections.values()):
-            if over(connection):
-                connection.shut()
+@functools.lru_cache(maxsize=1)
+def _date(second: int) -> bytes:
+    """The Date header, made once a second."""
+    return formatdate(second, usegmt=True).encode()

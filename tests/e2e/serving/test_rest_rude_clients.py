@@ -89,7 +89,7 @@ def test_large_bodies_share_a_budget(server: HttpServer) -> None:
         first.sendall(b"a" * 100_000)
         assert b'"size": 3500000' in first.recv(4096)
     answers_well(server)
-    assert server._budget.used == 0
+    assert server._acceptor.budget.used == 0
 
 
 def test_ten_thousand_connections_opened_and_closed(server: HttpServer) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kilnworks.components.serving.client import messages
 from kilnworks.components.serving.errors import ServingError
-from kilnworks.components.serving.json_tensors import examples, write
+from kilnworks.components.serving.json_tensors import dense, examples, write
 
 
 def read(body: bytes) -> object:
@@ -38,8 +38,25 @@ def test_decimal_is_the_c_formats(value: float, single: bool) -> None:
     if type(number)(text) != number:
         text = ("%.9g" if single else "%.17g") % number
     wanted = text if "." in text or "e" in text else text + ".0"
-    assert write.decimals(np.array([number])) == [wanted]
+    assert dense.decimals(np.array([number])) == [wanted]
     assert type(number)(wanted) == number
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.sampled_from([*sorted(dense.WRITTEN), "float16", "object", "complex64"]),
+    st.lists(st.integers(0, 3), max_size=3),
+    st.sampled_from(["row", "column"]),
+    st.integers(0, 2**32 - 1),
+)
+def test_the_short_way_writes_what_the_general_one_does(dtype: str, shape: list[int], form: str, seed: int) -> None:
+    numbers = np.random.default_rng(seed).normal(0, 50, shape)
+    array = np.array(numbers).astype(dtype)
+    short = dense.write({"y": array}, form)
+    assert (short is not None) == (dtype in dense.WRITTEN and (form == "column" or bool(shape)))
+    if short is not None:
+        assert short == write.predictions({"y": array}, form)
+    assert dense.write({"y": array, "z": array}, form) is None
 
 
 def test_floats_are_written_digit_for_digit_as_by_the_original() -> None:

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from kilnworks.components.serving.batching.turns import waited
 from kilnworks.components.serving.errors import Code, ServingError, not_found
 from kilnworks.components.serving.inference.metrics import PrometheusMetrics
-from kilnworks.components.serving.rest.application import HTTP_STATUS, Application
+from kilnworks.components.serving.rest.application import Application
 from kilnworks.components.serving.rest.limits import Limits
-from kilnworks.components.serving.rest.messages import Request, Response
+from kilnworks.components.serving.rest.messages import HTTP_STATUS, Request, Response
+from kilnworks.components.serving.settings.hosts import AllowedHosts
 from kilnworks.components.serving.settings.options import RestOptions
 from kilnworks.components.serving.versions.servable import Servable
 from kilnworks.components.serving.wire.feeds import Feeds
@@ -275,6 +276,25 @@ def test_health(engine: HalfPlusTwo) -> None:
     engine.is_ready = False
     assert call(engine, "GET", "/v1/health/ready").status == 503
     assert call(engine, "GET", "/v1/health/other").status == 400
+
+
+def test_a_host_is_right_by_itself_only(engine: HalfPlusTwo) -> None:
+    """A right host is remembered; one beside a right host in the target is not asked about, and stays wrong."""
+    application = Application(engine, RestOptions(0, 1), Limits(), None, hosts=AllowedHosts(("api.example",)))
+
+    def status(target: str, host: bytes | None) -> int:
+        headers = {} if host is None else {b"host": host}
+        return waited(application(Request("GET", target, headers, b"", True))).status
+
+    live = "/v1/health/live"
+    assert [status(live, b"api.example") for _ in range(2)] == [200, 200]
+    assert status("http://api.example" + live, b"evil.example") == 200
+    assert [status(live, b"evil.example") for _ in range(2)] == [421, 421]
+    assert status("http://evil.example" + live, b"api.example") == 421
+    assert status("*", b"api.example") == 400
+    assert status(live, None) == 400
+    for number in range(300):
+        assert status(live, f"127.0.1.{number % 250}:{number}".encode()) == 200
 
 
 def test_monitoring_path(engine: HalfPlusTwo) -> None:
