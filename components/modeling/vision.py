@@ -3,18 +3,22 @@
 ::
 
     image -> augmentation -> stem -> blocks (halving the side, more channels each) -> mean over positions -> dropout
+                   |
+                   +------> histograms of oriented gradients -> dense layer       with ``gradients``: the mean of both
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from kilnworks.components.features.encoded import EncodedTensor
+from kilnworks.components.features.encoded import IMAGE, EncodedTensor
 from kilnworks.components.modeling.base import DROPOUTS, Initializer, Normalization, scope_name
 from kilnworks.components.modeling.images.augmentation import Augmentation
+from kilnworks.components.modeling.images.maps import CONVOLVED
+from kilnworks.components.modeling.tabular import OUTPUTS
 from kilnworks.components.modeling.towers import Towers, mixing
 from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.layer_names import LayerNames
@@ -22,6 +26,11 @@ from kilnworks.schemas.errors import ConfigError
 from kilnworks.schemas.search import Choice, Dimension
 
 __all__ = ["Augmentation", "Vision"]
+
+CELLS = 8
+"""Cells along the shorter side of an image, of the histograms."""
+HIDDEN_INPUTS, HIDDEN_UNITS = 0.3, 0.5
+"""Share of the histograms, and of the units behind them, that are dropped while training."""
 
 
 class Vision(Towers):
@@ -41,10 +50,45 @@ class Vision(Towers):
     """Channels of each block, in order; each block but the first halves the side."""
     augmentation: Augmentation = Augmentation()
     """How images are changed while it trains."""
+    gradients: int = Field(default=0, ge=0, le=4096)
+    """Units of a second model, which reads histograms of oriented gradients (Dalal & Triggs 2005) of the same changed
+    images and learns by a loss of its own; the answer is the mean of both. It helps where there are few images: 256
+    below some thousand. 0 for none."""
+
+    @model_validator(mode="after")
+    def _unmixed(self) -> Self:
+        if self.gradients and self.augmentation.mixes:
+            raise ValueError("gradients with mixup or cutmix: the models have losses of their own; leave one out")
+        return self
+
+    def network(self, encoded: Sequence[EncodedTensor], task: Task) -> Any:
+        """See ``Architecture.network``; with ``gradients`` the answer is the mean over both models."""
+        if not self.gradients:
+            return super().network(encoded, task)
+        import keras
+
+        self.refuse_unread(encoded)
+        names = LayerNames({t.name for t in encoded})
+        inputs = {t.name: keras.Input(t.shape, dtype=t.dtype, name=t.name) for t in encoded}
+        changed = self._changed(encoded, inputs, names)
+        parts = [self._features(encoded, changed, names), self._of_gradients(encoded, changed, names)]
+        heads = [
+            keras.layers.Dense(task.outputs, dtype="float32", name=names(head))(x)
+            for head, x in zip((CONVOLVED, "gradients_head"), parts, strict=True)
+        ]
+        rows = [keras.layers.Reshape((1, task.outputs), name=names(f"member_{i}"))(x) for i, x in enumerate(heads, 1)]
+        outputs = keras.layers.Concatenate(axis=1, dtype="float32", name=names(OUTPUTS))(rows)
+        pooled = keras.layers.GlobalAveragePooling1D(dtype="float32", name=names(task.output))
+        return keras.Model(inputs, pooled(task.finishing(names("member_answers"))(outputs)), name=self.kind)
 
     def training(self, model: Any, task: Task) -> Any:
         """See ``Architecture.training``; with mixup or cutmix, what mixes images."""
-        return mixing(self.augmentation, model) or super().training(model, task)
+        if not self.gradients:
+            return mixing(self.augmentation, model) or super().training(model, task)
+        from kilnworks.components.modeling.members import MemberTraining
+
+        outputs = model.get_layer(LayerNames({i.name for i in model.inputs})(OUTPUTS)).output
+        return MemberTraining(model.input, outputs, name=model.name, task=task)
 
     space: ClassVar[Mapping[str, Dimension]] = {
         "filters": Choice(values=((16, 32, 64), (32, 64, 128))),
@@ -58,6 +102,18 @@ class Vision(Towers):
         Raises:
             ConfigError: no input is an image, or one is too small for this many blocks.
         """
+        return self._features(encoded, self._changed(encoded, inputs, names), names)
+
+    def _changed(
+        self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames
+    ) -> dict[str, Any]:
+        """The inputs, of which images are changed in training."""
+        images = [t for t in encoded if t.kind == IMAGE]
+        changed = {t.name: self.augmentation.changed(inputs[t.name], scope_name(t.name), names) for t in images}
+        return {**inputs, **changed}
+
+    def _features(self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames) -> Any:
+        """What the blocks see, and other features beside them, [N, F]."""
         import keras
 
         joined = self.joined(encoded, inputs, names)
@@ -67,7 +123,7 @@ class Vision(Towers):
         """One image [N, H, W, C] as a vector [N, filters[-1]]."""
         import keras
 
-        side, needed = min(image.shape[:2]), 2 ** (len(self.filters) - 1)
+        side, needed = min(image.shape[:2]), max(2 ** (len(self.filters) - 1), 4 if self.gradients else 1)
         if side < needed:
             raise ConfigError(
                 f"image {image.name!r} is {image.shape[0]} x {image.shape[1]} pixels",
@@ -75,11 +131,33 @@ class Vision(Towers):
                 "set fewer filters, or a larger size in the preprocessing",
             )
         tag = scope_name(image.name)
-        x = self.augmentation.changed(x, tag, names)
         x = self._convolved(x, self.filters[0], 3, 1, f"{tag}_stem", names)
         for block, filters in enumerate(self.filters):
             x = self._block(x, filters, 1 if block == 0 else 2, f"{tag}_{block + 1}", names)
         return keras.layers.GlobalAveragePooling2D(name=names(f"vector_{tag}"))(x)
+
+    def _of_gradients(self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames) -> Any:
+        """Dense units [N, gradients] on the histograms of all images, and on other features beside them."""
+        from keras import layers
+
+        from kilnworks.components.modeling.images.gradients import OrientedGradients
+
+        parts, others = [], [t for t in encoded if t.kind != IMAGE]
+        for image in (t for t in encoded if t.kind == IMAGE):
+            tag, cell = scope_name(image.name), max(2, min(image.shape[:2]) // CELLS)
+            x = OrientedGradients(cell, dtype="float32", name=names(f"gradients_{tag}"))(inputs[image.name])
+            x = layers.BatchNormalization(momentum=0.95, name=names(f"gradients_normalization_{tag}"))(x)
+            parts.append(layers.Dropout(HIDDEN_INPUTS, name=names(f"gradients_dropout_{tag}"))(x))
+        parts += [self.flat(others, inputs, names)] if others else []
+        joined = layers.Concatenate(name=names("gradients_joined"))(parts) if len(parts) > 1 else parts[0]
+        hidden = layers.Dense(
+            self.gradients,
+            self.activation,
+            kernel_initializer=self.initializer,
+            kernel_regularizer=self.regularizer(),
+            name=names("gradients_units"),
+        )(joined)
+        return layers.Dropout(HIDDEN_UNITS, name=names("gradients_units_dropout"))(hidden)
 
     def _block(self, x: Any, filters: int, stride: int, tag: str, names: LayerNames) -> Any:
         """Two convolutions and a way around them."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from kilnworks.components.learning.optimizers import Adam, AdamW, Schedule
 from kilnworks.components.learning.settings import EarlyStopping, FitSettings
-from kilnworks.components.modeling.images.augmentation import Augmentation
+from kilnworks.components.modeling.images.augmentation import Augmentation, Flips
 from kilnworks.components.modeling.images.transfer import Transfer
 from kilnworks.components.modeling.tabular import Tabular
 from kilnworks.components.modeling.vision import Vision
@@ -17,8 +17,10 @@ LARGE = 8_000_000
 SMALL = 10_000
 """Rows of the training split below which several networks are trained again on all rows, and their mean answers."""
 NETWORKS = 2
-WORK = 1e11
-"""Rows x pixels x squared channels of all epochs together: a few minutes on two cores."""
+WORK = 3e10
+"""Rows x pixels x squared channels of all epochs together: less than four minutes on two cores."""
+FEW_IMAGES, SMALLEST, GRADIENTS = 5_000, 16, 256
+"""Images below which, and pixels a side from which on, a second model of so many units reads gradients."""
 
 
 def tabular(
@@ -50,20 +52,21 @@ def tabular(
     }
 
 
-def vision(rows: int, shape: tuple[int, ...], *, flips: bool) -> tuple[Vision, dict[str, Any]]:
+def vision(rows: int, shape: tuple[int, ...], *, flips: Flips) -> tuple[Vision, dict[str, Any]]:
     """Architecture, and settings of the training by field name, for images.
 
     Args:
         rows: images, about.
         shape: height, width and channels in pixels.
-        flips: whether a mirrored image is as likely as the image.
+        flips: axes along which a mirrored image is as likely as the image.
     """
     pixels = shape[0] * shape[1]
     filters: tuple[int, ...] = (16, 32, 64) if pixels > 1_200 else (32, 64, 128)
     filters = (*filters, filters[-1]) if min(shape[:2]) >= 48 else filters
     budget = WORK / max(1, rows * pixels * filters[0] ** 2)
     epochs = int(min(100, max(8, budget)))
-    model = Vision(filters=filters, augmentation=Augmentation(flip="horizontal" if flips else "none"))
+    gradients = GRADIENTS if rows < FEW_IMAGES and min(shape[:2]) >= SMALLEST else 0
+    model = Vision(filters=filters, augmentation=Augmentation(flip=flips), gradients=gradients)
     return model, {
         "epochs": epochs,
         "batch": 16 if rows < 1_000 else 32 if rows < 4_000 else 64,
@@ -74,14 +77,14 @@ def vision(rows: int, shape: tuple[int, ...], *, flips: bool) -> tuple[Vision, d
     }
 
 
-def transfer(weights: Bytes, *, flips: bool) -> tuple[Transfer, dict[str, Any]]:
+def transfer(weights: Bytes, *, flips: Flips) -> tuple[Transfer, dict[str, Any]]:
     """Architecture, and settings of the training by field name, for photographs where weights are at hand.
 
     Args:
         weights: of torchvision's MobileNetV2.
-        flips: whether a mirrored image is as likely as the image.
+        flips: axes along which a mirrored image is as likely as the image.
     """
-    augmentation = Augmentation(flip="horizontal" if flips else "none")
+    augmentation = Augmentation(flip=flips)
     model = Transfer(weights=weights, augmentation=augmentation, fine_tune=3, fine_tune_epochs=4)
     settings = {"epochs": 5, "batch": 32, "optimizer": Adam(learning_rate=2e-3), "early_stopping": None}
     return model, {**settings, "label_smoothing": 0.1}

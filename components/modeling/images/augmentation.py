@@ -17,6 +17,7 @@ from pydantic import Field
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.schemas.config import Config
 
+Flips = Literal["none", "horizontal", "vertical", "horizontal_and_vertical"]
 ERASED = (0.02, 0.2)
 """Smallest and largest share of an image that is erased."""
 
@@ -24,7 +25,7 @@ ERASED = (0.02, 0.2)
 class Augmentation(Config):
     """Random changes that leave the class of an image as it is; each image gets others in every epoch."""
 
-    flip: Literal["none", "horizontal", "vertical", "horizontal_and_vertical"] = "none"
+    flip: Flips = "none"
     """Axes along which an image may be mirrored."""
     shift: float = Field(default=0.1, ge=0, lt=1)
     """Largest shift in each direction, as a share of the side."""

@@ -4,7 +4,8 @@
 
     weight of a channel = mean over positions of  d logit / d map        map = relu(sum of weights * channels)
 
-The logit is what the last layer says of a class before softmax or sigmoid, so that other classes do not matter.
+The logit is what the last layer says of a class before softmax or sigmoid, so that other classes do not matter. Where
+convolutions are one of several models that answer together (``vision`` with ``gradients``), it is theirs.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from kilnworks.components.modeling.images.maps import maps_of
+from kilnworks.components.modeling.images.maps import CONVOLVED, maps_of
 
 
 def grad_cam(model: Any, images: Mapping[str, np.ndarray], classes: np.ndarray) -> np.ndarray | None:
     """Heat of each position of the last map, 0 to 1, float32 [N, h, w]; None where a model has another form.
 
     Args:
-        model: a Keras model of one image, and what else there is beside it, whose last layer is dense.
+        model: a Keras model of one image, and what else there is beside it; its last layer, or a head of it, is dense.
         images: what it takes, [N, ...] by name.
         classes: whose logit is looked at, int [N]; where the layer has one unit, 1 for it and 0 for its opposite.
 
@@ -30,7 +31,8 @@ def grad_cam(model: Any, images: Mapping[str, np.ndarray], classes: np.ndarray) 
     import keras
     import tensorflow as tf
 
-    last, maps = model.layers[-1], [tensor for tensor in maps_of(model) if min(tensor.shape[1:3]) > 1]
+    last = next((layer for layer in model.layers if layer.name.startswith(CONVOLVED)), model.layers[-1])
+    maps = [tensor for tensor in maps_of(model) if min(tensor.shape[1:3]) > 1]
     several = sum(len(tensor.shape) == len(maps[-1].shape) for tensor in model.inputs) > 1 if maps else False
     if not isinstance(last, keras.layers.Dense) or not maps or several:
         return None

@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 RANK = 4
+CONVOLVED = "convolved_head"
+"""Layer that says what convolutions say, where other models answer beside them."""
 
 
 def maps_of(model: Any) -> list[Any]:
     """Tensors [N, H, W, C] of the graph of a model that stand between two of its layers, or at its end, in order.
 
-    Those inside of models that it holds are not among them.
+    Those inside of models that it holds are not among them; one that several layers take stands where the first is.
     """
     inputs = {id(tensor) for tensor in model.inputs}
     taken = [tensor for layer in model.layers if not hasattr(layer, "layers") for tensor in _taken(layer)]
-    tensors = [*taken, *model.outputs]
+    tensors = {id(tensor): tensor for tensor in [*taken, *model.outputs]}.values()
     return [t for t in tensors if len(getattr(t, "shape", ())) == RANK and id(t) not in inputs]
 
 

@@ -24,6 +24,7 @@ from kilnworks.components.starting.label import NAMES
 from kilnworks.components.starting.moments.times import shares
 from kilnworks.components.starting.open_data import Kind
 from kilnworks.components.starting.pictures.file_checks import SAME, USUAL, file_checks
+from kilnworks.components.starting.pictures.flips import THUMB, flip_words, harmless_flips
 from kilnworks.components.starting.pictures.weights import FEWEST, PHOTOGRAPH, hint, weights_at_hand
 from kilnworks.components.starting.recipe import Decision, Recipe
 from kilnworks.components.starting.sizes import transfer, vision
@@ -34,12 +35,6 @@ from kilnworks.schemas.words import listed
 
 SAMPLE = 600
 """Images that are opened to see sizes and colours."""
-MIRRORED = 0.85
-"""Share of the images of a class that may be told from their mirror images before no image is flipped."""
-LEAST = 20
-"""Images of a class from which on that is tried."""
-THUMB = 12
-"""Side of the thumbnails on which that is tried, in pixels."""
 FEW_PER_CLASS = 2
 
 
@@ -92,7 +87,7 @@ def start_with_images(name: str, data: str, *, label: str | None = None) -> Reci
     photographs = coloured and float(np.median(sizes)) >= PHOTOGRAPH
     weights = weights_at_hand() if photographs else None
     shape = (*side(sizes, 160 if weights else 64), 3 if coloured else 1)
-    flips = told_from_mirror(thumbs, np.array(pictures.labels)[chosen]) < MIRRORED
+    flips = harmless_flips(thumbs, np.array(pictures.labels)[chosen])
     contract = _contract(name, pictures, classes, shape, facts)
     count = len(pictures.files)
     model: Transfer | Vision
@@ -104,6 +99,7 @@ def start_with_images(name: str, data: str, *, label: str | None = None) -> Reci
     rare = f"rarest: {rarest}, {pictures.labels.count(rarest)} images"
     if isinstance(model, Vision):
         blocks = f"blocks of {', '.join(map(str, model.filters))} channels, {training['epochs']} epochs"
+        blocks += ", and a second model on oriented gradients" if model.gradients else ""
         blocks += hint() if photographs and count <= FEWEST else ""
     else:
         blocks = f"MobileNetV2 that learned from ImageNet, then its last {model.fine_tune} blocks"
@@ -114,14 +110,10 @@ def start_with_images(name: str, data: str, *, label: str | None = None) -> Reci
         Decision("size", f"{shape[0]} x {shape[1]} x {shape[2]}", seen),
         *(Decision("left out", c, "a column beside file and label") for c in pictures.others),
         splitting,
-        Decision("augment", "shifts, turns, zoom, contrast" + (", flips" if flips else ""), _flip_words(flips)),
+        Decision("augment", *flip_words(flips)),
         Decision("model", model.kind, blocks),
     )
     return Recipe(contract, pictures.source, len(pictures.files), model, training, split, decisions=decisions)
-
-
-def _flip_words(flips: bool) -> str:
-    return "a mirrored image is as likely" if flips else "some class differs from its mirror image: no flips"
 
 
 def _in_folder(root: Path, label: str | None) -> Pictures:
@@ -209,25 +201,6 @@ def side(sizes: list[tuple[int, int]], most: int = 64) -> tuple[int, int]:
         return max(height, 8), max(width, 8)
     scale = min(1.0, most / largest)
     return max(16, 8 * round(height * scale / 8)), max(16, 8 * round(width * scale / 8))
-
-
-def told_from_mirror(thumbs: np.ndarray, labels: np.ndarray) -> float:
-    """Share of the images of a class that can be told from their mirror images; of the class where that is largest.
-
-    By ridge regression on thumbnails [N, THUMB, THUMB], learned on one half of the class and judged on the other.
-    """
-    flat = thumbs - thumbs.mean(axis=(1, 2), keepdims=True)
-    odd = (flat - flat[:, :, ::-1]).reshape(len(flat), -1)
-    shares = [_told(odd[labels == k]) for k in np.unique(labels) if (labels == k).sum() >= LEAST]
-    return max(shares, default=1.0)
-
-
-def _told(odd: np.ndarray) -> float:
-    """Share of the second half on the positive side of what separates the first half from its negative."""
-    half = len(odd) // 2
-    gram = odd[:half].T @ odd[:half]
-    gram += (0.1 * np.trace(gram) / len(gram) + 1e-6) * np.eye(len(gram))
-    return float((odd[half:] @ np.linalg.solve(gram, odd[:half].sum(axis=0)) > 0).mean())
 
 
 def _contract(

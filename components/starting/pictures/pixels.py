@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from kilnworks.components.modeling.vision import Vision
 from kilnworks.components.sources import NpzSource, TfdsSource
 from kilnworks.components.sources.base import Wanted
 from kilnworks.components.sources.columns import Column, contract_columns
@@ -12,7 +13,8 @@ from kilnworks.components.sources.images import FileFacts
 from kilnworks.components.starting.label import NAMES
 from kilnworks.components.starting.open_data import Kind, data_set
 from kilnworks.components.starting.pictures.file_checks import file_checks
-from kilnworks.components.starting.pictures.images import MIRRORED, SAMPLE, THUMB, side, told_from_mirror
+from kilnworks.components.starting.pictures.flips import THUMB, flip_words, harmless_flips
+from kilnworks.components.starting.pictures.images import SAMPLE, side
 from kilnworks.components.starting.recipe import Decision, Recipe
 from kilnworks.components.starting.settling import settle
 from kilnworks.components.starting.sizes import vision
@@ -67,7 +69,7 @@ def start_with_pixels(
     contract = _contract(name, source, names, image, shape, labels, facts)
     parts = _parts(source, Wanted(contract_columns(contract), frozenset(contract.ignore)))
     typed = pl.concat(list(parts.values()))
-    flips = told_from_mirror(*_thumbs(typed, image, shape, chosen)) < MIRRORED
+    flips = harmless_flips(*_thumbs(typed, image, shape, chosen))
     model, training = vision(typed.height, shape, flips=flips)
     settled = settle(contract, source, parts)
     decisions = [guess] if guess else []
@@ -75,10 +77,14 @@ def start_with_pixels(
         Decision("rows", f"{typed.height:,} images of {' x '.join(map(str, shape))}"),
         Decision("task", f"{labels.n_unique()} classes of {named(chosen)}"),
         *settled.decisions,
-        Decision("augment", "shifts, turns, zoom, contrast" + (", flips" if flips else "")),
-        Decision("model", "vision", f"{training['epochs']} epochs"),
+        Decision("augment", *flip_words(flips)),
+        Decision("model", "vision", _words(model, training["epochs"])),
     ]
     return Recipe(settled.contract, source, typed.height, model, training, settled.split, decisions=tuple(decisions))
+
+
+def _words(model: Vision, epochs: int) -> str:
+    return f"{epochs} epochs" + (", and a second model on oriented gradients" if model.gradients else "")
 
 
 def _facts(source: Pixels, image: str, sides: Shape) -> list[FileFacts]:

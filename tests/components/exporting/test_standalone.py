@@ -73,7 +73,7 @@ def made(name):
             r = np.random.default_rng(1)
             pixels = r.integers(0, 256, (60, 192)).tolist()
             frame = pl.DataFrame({"photo": pixels, "area": r.normal(size=60), "label": r.choice([3, 1, 2], 60)})
-            model = Vision(filters=(4, 8), augmentation=Augmentation(flip="horizontal"))
+            model = Vision(filters=(4, 8), augmentation=Augmentation(flip="horizontal"), gradients=8)
             return contract(PHOTO, tabular.LABELS["multiclass"]), frame, model
         case "own task":
             return regression(own_parts.Doubled, Mlp(units=(4,)))

@@ -9,6 +9,7 @@ from PIL import Image
 
 from kilnworks.components.sources import AsGiven, ImageFolderSource, ImageListSource
 from kilnworks.components.starting.definition import definition
+from kilnworks.components.starting.pictures.flips import THUMB, harmless_flips
 from kilnworks.components.starting.start import start
 from kilnworks.schemas.errors import ConfigError, DataUnreadable, UnknownName
 
@@ -44,7 +45,19 @@ def test_folders_by_class(tmp_path):
 
 def test_flips_where_mirror_images_are_as_likely(tmp_path):
     both = folder(tmp_path / "data", {"a": 40, "b": 40}, right=lambda i: i % 2 == 0)
-    assert start("arrows", str(both)).model.augmentation.flip == "horizontal"
+    assert start("arrows", str(both)).model.augmentation.flip in ("horizontal", "horizontal_and_vertical")
+
+
+@pytest.mark.parametrize(
+    ("down", "across", "wanted"),
+    [(1, 0, "horizontal"), (0, 1, "vertical"), (1, 1, "none"), (0, 0, "horizontal_and_vertical")],
+)
+def test_flips_along_axes_in_which_nothing_has_a_direction(down: int, across: int, wanted: str) -> None:
+    """Noise that gets brighter downwards or to the right: that is not so in a mirror image."""
+    side = np.linspace(-1, 1, THUMB)
+    slope = down * side[:, None] + across * side[None]
+    images = np.random.default_rng(3).normal(size=(400, THUMB, THUMB)) + 2 * slope
+    assert harmless_flips(images.astype(np.float32), np.repeat(["a", "b"], 200)) == wanted
 
 
 def test_folders_by_split(tmp_path):

@@ -33,3 +33,11 @@ def test_few_rows_are_learned_again_whole() -> None:
     _, training = sizes.tabular(20_000, 10, "val_rmse", categories=False)
     assert "refit" not in training
     assert training["monitor"] == "val_rmse"
+
+
+def test_few_images_have_a_second_model() -> None:
+    assert sizes.vision(2_071, (64, 64, 1), flips="none")[0].gradients == sizes.GRADIENTS
+    assert sizes.vision(1_797, (8, 8, 1), flips="none")[0].gradients == 0
+    model, training = sizes.vision(60_000, (28, 28, 1), flips="horizontal")
+    assert (model.gradients, model.augmentation.flip) == (0, "horizontal")
+    assert training["epochs"] == 8
