@@ -39,4 +39,4 @@ def classes_seen(told: Array, real: Array, classes: int) -> float:
     often = np.bincount(real, minlength=classes) / max(1, len(real))
     found = np.bincount(told, minlength=classes) / max(1, len(told))
     there = often > 0
-    return float((found >= TENTH * often)[there & (found > 0)].sum() / max(1, there.sum()))
+    return float((there & (found > 0) & (found >= TENTH * often - 1e-9)).sum() / max(1, there.sum()))

@@ -164,7 +164,9 @@ class Gan(Architecture, ABC):
         frame = Frame.of(shape)
         one, average = (generator(self.noise, classes, frame, self.filters, self._normalized) for _ in range(2))
         other = critic(classes, frame, self.filters, self._critic_normalization, self.dropout)
-        return Adversarial(one, average, other, noise=self.noise, classes=classes, momentum=self.average, **self._rules())
+        return Adversarial(
+            one, average, other, noise=self.noise, classes=classes, momentum=self.average, **self._rules()
+        )
 
     def _served(self, told: Generation, generator: Any) -> Any:
         """Seeds, and classes as they are sent, to pixels in the unit of the contract."""
@@ -202,7 +204,9 @@ class Gan(Architecture, ABC):
                               "a scale of the loss each", "set precision")  # fmt: skip
         if len(encoded) != 1:
             names = ", ".join(tensor.name for tensor in encoded)
-            raise ConfigError(f"model {self.kind} of {names}", "one image", 'drop the others: FeatureSettings(encoding="drop")')
+            raise ConfigError(
+                f"model {self.kind} of {names}", "one image", 'drop the others: FeatureSettings(encoding="drop")'
+            )
         if min(encoded[0].shape[:2]) < SMALLEST:
             raise ConfigError(f"images of {encoded[0].shape[0]} x {encoded[0].shape[1]} pixels",
                               f"at least {SMALLEST} x {SMALLEST}", "use larger ones")  # fmt: skip
@@ -239,7 +243,10 @@ class Dcgan(Gan):
     def _optimizers(self) -> dict[str, Any]:
         from kilnworks.components.modeling.generative.adversarial import Descent
 
-        return {"generating": Descent(self.generator_rate, 0.5, 0.999), "criticising": Descent(self.critic_rate, 0.5, 0.999)}
+        return {
+            "generating": Descent(self.generator_rate, 0.5, 0.999),
+            "criticising": Descent(self.critic_rate, 0.5, 0.999),
+        }
 
     @property
     def _critic_normalization(self) -> CriticNormalization:
@@ -272,7 +279,10 @@ class WganGp(Gan):
     def _optimizers(self) -> dict[str, Any]:
         from kilnworks.components.modeling.generative.adversarial import Descent
 
-        return {"generating": Descent(self.generator_rate, 0.0, 0.9), "criticising": Descent(self.critic_rate, 0.0, 0.9)}
+        return {
+            "generating": Descent(self.generator_rate, 0.0, 0.9),
+            "criticising": Descent(self.critic_rate, 0.0, 0.9),
+        }
 
     @property
     def _critic_normalization(self) -> CriticNormalization:

@@ -52,7 +52,10 @@ def classifier(name: str, shape: tuple[int, int, int], classes: int, features: i
     told = keras.layers.Dense(features, name="features")(keras.layers.Flatten(name="flat")(x))
     x = keras.layers.Dropout(0.3, name="dropout")(keras.layers.ReLU(name="activation")(told))
     probabilities = keras.layers.Dense(classes, activation="softmax", dtype="float32", name="probabilities")(x)
-    outputs = {"features": keras.layers.Identity(dtype="float32", name="compared")(told), "probabilities": probabilities}
+    outputs = {
+        "features": keras.layers.Identity(dtype="float32", name="compared")(told),
+        "probabilities": probabilities,
+    }
     trained = keras.Model({name: image}, probabilities, name="judge_training")
     trained.compile(keras.optimizers.Adam(1e-3), keras.losses.SparseCategoricalCrossentropy(), metrics=["accuracy"])
     return keras.Model({name: image}, outputs, name="judge"), trained

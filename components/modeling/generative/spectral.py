@@ -35,7 +35,9 @@ class SpectralConv2D(keras.layers.Conv2D):
     def build(self, input_shape: Any) -> None:
         """The kernel, and the vector that follows it."""
         super().build(input_shape)
-        self.right = self.add_weight(shape=(1, self.filters), initializer="random_normal", trainable=False, name="right")
+        self.right = self.add_weight(
+            shape=(1, self.filters), initializer="random_normal", trainable=False, name="right"
+        )
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """[N, H, W, C] to [N, H', W', filters]."""

@@ -207,7 +207,9 @@ class Generation(Unlabelled):
     @property
     def answered(self) -> tuple[Answer, ...]:
         """The image."""
-        return (Answer("image", "float32", self.shape, f"pixels from 0 to {self.brightest:g}, as the contract has them"),)
+        return (
+            Answer("image", "float32", self.shape, f"pixels from 0 to {self.brightest:g}, as the contract has them"),
+        )
 
     def answers(self, output: Any) -> dict[str, Any]:
         """See ``Task.answers``."""
