@@ -188,7 +188,7 @@ def test_features_without_a_label_are_principal_components() -> None:
 def test_batch_normalization_in_the_critic_is_refused_with_the_reason(kind: type) -> None:
     with pytest.raises(ValidationError, match="no batch normalization in the critic: it ties the rows"):
         kind(critic_normalization="batch")
-    with pytest.raises(ValidationError, match="l2 0.1: nothing looks at it here"):
+    with pytest.raises(ValidationError, match=r"l2 0\.1: nothing looks at it here"):
         kind(l2=0.1)
 
 
