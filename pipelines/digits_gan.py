@@ -8,7 +8,7 @@ Expect PLACEHOLDER, in a minute on two cores::
 from kilnworks.components.evaluate import EvaluateConfig
 from kilnworks.components.ingest import IngestConfig
 from kilnworks.components.modeling.generative.gan import Dcgan
-from kilnworks.components.sources import ParquetSource
+from kilnworks.components.sources import ByHash, ParquetSource, Shares
 from kilnworks.components.train import TrainConfig
 from kilnworks.pipelines.core.chains import ROOT, supervised
 from kilnworks.schemas.contract import load_contract
@@ -18,6 +18,7 @@ DIGITS_GAN = supervised(
     IngestConfig(
         contract=load_contract(ROOT / "schemas/contracts/digits.yaml"),
         source=ParquetSource(path=str(ROOT / "data/digits.parquet")),
+        split=ByHash(shares=Shares(train=0.6, val=0.15, test=0.25)),
     ),
     TrainConfig(model=Dcgan(generator_rate=5e-4), epochs=100, batch=64, monitor="val_distance", early_stopping=None),
     evaluation=EvaluateConfig(max={"relative_distance": 0.1}, min={"classes_seen": 1.0}, use="low"),

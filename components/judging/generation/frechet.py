@@ -41,21 +41,19 @@ def between(one: tuple[Array, Array], other: tuple[Array, Array]) -> float:
 
 
 def frechet_interval(generated: Array, real: Array, resamples: int, seed: int) -> Interval:
-    """The distance of features [N, D] and [M, D] with its 95 % interval.
+    """The distance of features, [N, D] each, with its 95 % interval.
 
-    Both sets are drawn again, with replacement. Rows that occur twice make covariances poorer and so draws larger than
-    the value they are about; their mean is moved onto it.
+    Pairs of a generated and a real row, which have the same class where one was asked for, are drawn again. Rows that
+    occur twice make covariances poorer, and so draws larger than the value they are about: their mean is moved onto it.
     """
+    from threadpoolctl import threadpool_limits
+
     rng = np.random.default_rng(seed)
-    value = frechet(generated, real)
-    drawn = np.array(
-        [
-            frechet(
-                generated[rng.integers(0, len(generated), len(generated))], real[rng.integers(0, len(real), len(real))]
-            )
-            for _ in range(resamples)
-        ]
-    )
+    rows = len(real)
+    with threadpool_limits(1):
+        value = frechet(generated, real)
+        draws = (rng.integers(0, rows, rows) for _ in range(resamples))
+        drawn = np.array([frechet(generated[some], real[some]) for some in draws])
     low, high = np.quantile(drawn - drawn.mean(), [0.025, 0.975])
     return Interval(value, max(0.0, value + float(low)), value + float(high))
 

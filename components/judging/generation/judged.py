@@ -98,7 +98,7 @@ def judged(
         "generated": features, "real": real, "asked": asked, "told": _told(probabilities), "real_told": _told(real_told),
         "apart": apart, "usual": usual,
     }  # fmt: skip
-    baselines = _baselines(training.values, held_out.values.shape, target, look, seed)
+    baselines = _baselines(training, held_out, target, look, seed)
     noise = baselines["noise"]["frechet_distance"]
     answers["noise"] = np.full(rows, noise)
     found: dict[str, Any] = {
@@ -128,23 +128,31 @@ def _told(probabilities: Array) -> Array:
     return probabilities.argmax(axis=1) if probabilities.shape[1] else np.zeros(len(probabilities), np.int64)
 
 
-def _baselines(training: Array, shape: tuple[int, ...], target: Any, look: Look, seed: int) -> dict[str, Any]:
-    """The distance of what is no model from the same held-out rows, with as many images each."""
+def _baselines(training: Images, held_out: Images, target: Any, look: Look, seed: int) -> dict[str, Any]:
+    """The distance of what is no model from the same held-out rows, with as many images each, of the same classes."""
     rng = np.random.default_rng(seed)
-    some = training[rng.permutation(len(training))[: shape[0]]]
+    some = training.values[_alike(training.classes, held_out.classes, rng)]
     mixed = some.reshape(len(some), -1)
     others = {
-        "noise": rng.uniform(-1, 1, shape).astype(np.float32),
+        "noise": rng.uniform(-1, 1, some.shape).astype(np.float32),
         "pixels of training rows, each drawn by itself": rng.permuted(mixed, axis=0).reshape(some.shape),
         "training rows": some,
     }
-    found: dict[str, Any] = {}
-    for name, images in others.items():
-        apart = between(moments(look(images)[0]), target)
-        found[name] = {"frechet_distance": apart}
-    noise = found["noise"]["frechet_distance"]
-    for one in found.values():
-        one["relative_distance"] = one["frechet_distance"] / noise if noise else None
+    apart = {name: between(moments(look(images)[0]), target) for name, images in others.items()}
+    return {
+        name: {"frechet_distance": one, **({"relative_distance": one / apart["noise"]} if apart["noise"] else {})}
+        for name, one in apart.items()
+    }
+
+
+def _alike(training: Array, held_out: Array, rng: np.random.Generator) -> Array:
+    """Places of training rows of the class of each held-out one, int [N]; each once as long as there are others."""
+    found = np.empty(len(held_out), np.int64)
+    for one in np.unique(held_out):
+        wanted = np.flatnonzero(held_out == one)
+        there = np.flatnonzero(training == one)
+        there = there if len(there) else np.arange(len(training))
+        found[wanted] = np.resize(rng.permutation(there), len(wanted))
     return found
 
 

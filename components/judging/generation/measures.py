@@ -35,8 +35,8 @@ def copies(generated: Array, held_out: Array) -> float:
 
 
 def classes_seen(told: Array, real: Array, classes: int) -> float:
-    """Share of the classes among real rows that are also among generated ones; by what is told of them, int [N], [M]."""
+    """Share of the classes among real rows that generated ones have too; by what is told of them, int [N] and [M]."""
     often = np.bincount(real, minlength=classes) / max(1, len(real))
     found = np.bincount(told, minlength=classes) / max(1, len(told))
     there = often > 0
-    return float((found >= TENTH * often)[there & (found > 0)].sum() / max(1, there.sum()))
+    return float((there & (found > 0) & (found >= TENTH * often - 1e-9)).sum() / max(1, there.sum()))

@@ -200,8 +200,11 @@ class Gan(Architecture, ABC):
 
         self.refuse_unread(encoded)
         if keras.config.dtype_policy().name == "mixed_float16":
-            raise ConfigError(f"model {self.kind} in mixed_float16", "float32 or mixed_bfloat16: two networks would need "
-                              "a scale of the loss each", "set precision")  # fmt: skip
+            raise ConfigError(
+                f"model {self.kind} in mixed_float16",
+                "float32 or mixed_bfloat16: two networks would need a scale of the loss each",
+                "set precision",
+            )
         if len(encoded) != 1:
             names = ", ".join(tensor.name for tensor in encoded)
             raise ConfigError(
@@ -216,8 +219,11 @@ class Gan(Architecture, ABC):
         """How many are asked for; 0 for none."""
         found = len(task.class_texts)
         if self.conditional and not found:
-            raise ConfigError(f"model {self.kind} with conditional=True, and no label", "a label with classes in the contract",
-                              "add one, or leave conditional out")  # fmt: skip
+            raise ConfigError(
+                f"model {self.kind} with conditional=True, and no label",
+                "a label with classes in the contract",
+                "add one, or leave conditional out",
+            )
         return found if self.conditional is not False else 0
 
 

@@ -44,6 +44,7 @@ def training(run: RunRecord) -> dict[str, Any] | None:
     return {
         "charts": [picture for _, picture in learning_curves(history, best)],
         "filters": _filters(as_dict(description.get("filters"))),
+        "samples": _samples(as_list(description.get("samples"))),
         "telling": [_telling(as_dict(one)) for one in as_list(description.get("telling")) if as_dict(one).get("terms")],
         "embedding": embedding(as_dict(description.get("embedding"))),
         "facts": [
@@ -60,6 +61,15 @@ def _filters(found: dict[str, Any]) -> str:
     units = as_number(found.get("units")) or 0
     title = f"What hidden units look at ({units:,.0f} units, the strongest ones)"
     return sheets(title, [("", as_dict(found.get("strip")))], 300.0)
+
+
+def _samples(found: list[Any]) -> str:
+    """What a generator makes of the same seeds from epoch to epoch; empty where nothing is generated."""
+    rows = [as_dict(one) for one in found]
+    named = [
+        (f"epoch {as_number(one.get('epoch')):.0f}" if as_number(one.get("epoch")) else "best", one) for one in rows
+    ]
+    return sheets("What is made of the same seeds", [(words, as_dict(one.get("strip"))) for words, one in named], 40.0)
 
 
 def _covered(one: dict[str, Any]) -> tuple[str, str]:

@@ -1,0 +1,78 @@
+"""A GAN on small images: killed and resumed bit by bit, two replicas, and what it refuses of the data."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kilnworks.components.train import TrainConfig, train
+from kilnworks.schemas.errors import ConfigError
+from tests.components.learning.replica_runs import weights
+from tests.components.learning.test_replicas import TWO, numbers, process, saved
+from tests.components.learning.training_examples import DIGITS, context, digits, examples, fitted
+
+pytestmark = pytest.mark.slow
+
+MODEL = {"noise": 5, "filters": 2, "judge_epochs": 1, "judge_features": 4}
+SETTINGS = {"epochs": 2, "batch": 32, "seed": 3, "monitor": "val_distance", "early_stopping": None}
+
+
+class CrashError(Exception):
+    """What ends a run."""
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory):
+    """Small digits, encoded."""
+    root = tmp_path_factory.mktemp("digits")
+    made = examples(root / "examples", DIGITS, digits())
+    return made, fitted(root / "transform", made), root
+
+
+@pytest.mark.parametrize("kind", ["dcgan", "wgan_gp"])
+def test_killed_at_every_epoch_it_ends_with_the_same_bits(given, tmp_path: Path, kind: str) -> None:
+    config = TrainConfig.model_validate({"model": {"kind": kind, **MODEL}, **SETTINGS})
+    (tmp_path / "whole").mkdir()
+    whole = train(config, *given[:2], tmp_path / "whole", context(tmp_path / "w"))
+    for epoch in (1, 2):
+        out = tmp_path / f"out-{epoch}"
+        out.mkdir()
+
+        def crash(now, limit=epoch + 0.2) -> None:
+            if now.done >= limit:
+                raise CrashError
+
+        with pytest.raises(CrashError):
+            train(config, *given[:2], out, context(tmp_path / "cut", crash))
+    (tmp_path / "out").mkdir()
+    made = train(config, *given[:2], tmp_path / "out", context(tmp_path / "cut"))
+    assert made.training["resumed_after"] == 2
+    assert (made.path / "history.csv").read_text() == (whole.path / "history.csv").read_text()
+    for one, other in zip(weights(made), weights(whole), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert made.training["samples"] == whole.training["samples"], "also the images of epochs before the kill"
+    assert [one["epoch"] for one in made.training["samples"]] == [1, 2, 0]
+    assert (made.path / "judge.keras").is_file()
+    task = json.loads((made.path / "task.json").read_text())
+    assert (task["kind"], task["noise"], task["conditional"]) == ("generation", 5, True)
+    assert made.training["best"].keys() >= {"val_distance", "val_classes_seen", "generator_loss", "critic_loss"}
+    assert made.training["best_epoch"] > 1, "the phase of the features is not judged"
+
+
+def test_two_replicas_draw_other_seeds_and_keep_the_same_weights(given, tmp_path: Path) -> None:
+    config = {"model": {"kind": "wgan_gp", **MODEL, "critic_steps": 2}, **SETTINGS, **TWO}
+    assert process(tmp_path, [{"name": "two", "data": str(given[2]), "config": config}]) == 0
+    out = tmp_path / "two/out-two"
+    assert not (out / "error.json").exists()
+    assert all(np.isfinite(one).all() for one in saved(out))
+    assert all(np.isfinite(row["val_distance"]) for row in numbers(out)[1:] if "val_distance" in row)
+
+
+def test_what_decides_the_best_epoch_has_to_be_there(given, tmp_path: Path) -> None:
+    loss = TrainConfig.model_validate({"model": {"kind": "dcgan", **MODEL}, **SETTINGS, "monitor": "val_accuracy"})
+    with pytest.raises(ConfigError, match=r"val_accuracy(.|\n)*val_distance"):
+        train(loss, *given[:2], tmp_path / "out", context(tmp_path))
+    again = TrainConfig.model_validate({"model": {"kind": "dcgan", **MODEL}, **SETTINGS, "refit": 1})
+    with pytest.raises(ConfigError, match="not judged by validation rows"):
+        train(again, *given[:2], tmp_path / "out", context(tmp_path))
