@@ -23,9 +23,9 @@ SCENES = supervised(
         split=AsGiven(),
     ),
     TrainConfig(
-        model=Detector(filters=(24, 48, 96, 96), pyramid=48, depth=1, flip="none", crop=0.2, most=20),
-        epochs=16,
-        batch=32,
+        model=Detector(filters=(24, 48, 96, 96), pyramid=48, flip="none", crop=0.1, most=20),
+        epochs=20,
+        batch=16,
         optimizer=Adam(learning_rate=2e-3),
         schedule=Schedule(warmup_epochs=0.5),
         early_stopping=None,

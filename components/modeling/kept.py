@@ -73,6 +73,7 @@ def load_trained(model: Model) -> Any:
 
     # these register layers that saved models need
     from kilnworks.components.modeling import members, sometimes  # noqa: F401
+    from kilnworks.components.modeling.detection import layers  # noqa: F401
     from kilnworks.components.modeling.generative import machines  # noqa: F401
     from kilnworks.components.modeling.texts import grams, ngrams, sequences  # noqa: F401
 

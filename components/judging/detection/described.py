@@ -91,9 +91,8 @@ def _curve(matched: Matched, number: int) -> dict[str, list[float]]:
     own = matched.number == number
     right, total = np.cumsum(matched.right[0, own]), int(matched.truths[:, number].sum())
     precision, recall = right / np.arange(1, len(right) + 1), right / total
-    chosen = (
-        np.unique(np.linspace(0, len(right) - 1, min(POINTS, len(right))).round().astype(int)) if len(right) else []
-    )
+    count = min(POINTS, len(right))
+    chosen = np.unique(np.linspace(0, max(0, len(right) - 1), count).round().astype(int))
     return {
         "recall": [round(float(recall[i]), 4) for i in chosen],
         "precision": [round(float(precision[i]), 4) for i in chosen],

@@ -164,8 +164,6 @@ class Detector(Architecture):
         """Each map of ``pyramid`` channels, with what the coarser ones saw."""
         from keras import layers
 
-        from kilnworks.components.modeling.detection.layers import Grown
-
         found: dict[int, Any] = {}
         above: Any = None
         for stride in sorted((s for s in maps if s >= finest), reverse=True):
@@ -173,7 +171,10 @@ class Detector(Architecture):
                 self.pyramid, 1, kernel_regularizer=self.regularizer(), name=names(f"lateral_{stride}")
             )(maps[stride])
             if above is not None:
-                grown = Grown(name=names(f"grown_{stride}"))([above, side])
+                grown = layers.UpSampling2D(name=names(f"grown_{stride}"))(above)
+                high, wide = (grown.shape[i] - side.shape[i] for i in (1, 2))
+                if high or wide:
+                    grown = layers.Cropping2D(((0, high), (0, wide)), name=names(f"cut_{stride}"))(grown)
                 side = layers.Add(name=names(f"joined_{stride}"))([side, grown])
             above = side
             found[stride] = self._convolved(side, self.pyramid, 3, 1, f"smooth_{stride}", names)

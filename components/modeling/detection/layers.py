@@ -34,25 +34,13 @@ class Boxes(keras.layers.Layer):
         fixed = ops.broadcast_to(ops.convert_to_tensor(self.anchors)[None], ops.shape(moved))
         return ops.concatenate([middle - half, middle + half, fixed], axis=-1)
 
+    def in_stock_layers(self, inputs: Any) -> Any:
+        """The operations themselves, for a model that needs no layer of this project."""
+        return self.call(inputs)
+
     def get_config(self) -> dict[str, Any]:
         """As plain values."""
         return {**super().get_config(), "anchors": self.anchors.tolist()}
-
-
-@keras.saving.register_keras_serializable("kilnworks")
-class Grown(keras.layers.Layer):
-    """A map doubled in height and width by repeating, cut to that of a finer one: ``[coarse, fine]`` -> coarse."""
-
-    def call(self, maps: Any) -> Any:
-        """See the class."""
-        coarse, fine = maps
-        doubled = ops.repeat(ops.repeat(coarse, 2, axis=1), 2, axis=2)
-        return doubled[:, : fine.shape[1], : fine.shape[2]]
-
-    def compute_output_shape(self, shapes: Any) -> Any:
-        """That of the finer map, with the channels of the coarse one."""
-        coarse, fine = shapes
-        return (coarse[0], fine[1], fine[2], coarse[3])
 
 
 @keras.saving.register_keras_serializable("kilnworks")
