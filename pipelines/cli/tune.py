@@ -9,12 +9,11 @@ from kilnworks.pipelines.cli.console import Console, say
 from kilnworks.pipelines.cli.live import Name
 from kilnworks.pipelines.cli.quiet import quiet_libraries
 from kilnworks.pipelines.cli.settings import StoreUrl, new_run_id, overrides
-from kilnworks.pipelines.core.form import form
 from kilnworks.pipelines.core.graph import Pipeline
 from kilnworks.pipelines.core.registry import load
 from kilnworks.pipelines.core.space import Space
 from kilnworks.pipelines.core.store import Store, open_store
-from kilnworks.pipelines.tuning.plan import Plan
+from kilnworks.pipelines.tuning.plan import Plan, default_of
 from kilnworks.pipelines.tuning.study import FOLDER, Study, finished
 from kilnworks.schemas.access import private_files
 from kilnworks.schemas.errors import ConfigError
@@ -77,7 +76,7 @@ def _begun(store: Store, name: str, given: dict[str, Any], settings: list[str]) 
     space = Space.of(pipeline)
     plan = Plan.of(space, fixed)
     study = Study(store, name, new_run_id())
-    study.begin(plan, _default(space))
+    study.begin(plan, default_of(space))
     return study, space, pipeline.search.trials
 
 
@@ -106,20 +105,6 @@ def _searching(pipeline: Pipeline, given: dict[str, Any]) -> Pipeline:
         return pipeline
     search: Search = pipeline.search.updated(given)
     return replace(pipeline, search=search)
-
-
-def _default(space: Space) -> dict[str, Any]:
-    """What the definition has for each setting of the space; empty where one of them lies outside."""
-    defaults = {field.name: field.default for field in form(space.pipeline)}
-    found: dict[str, Any] = {}
-    for name, dimension in space.dimensions.items():
-        value, listed = defaults[name], dimension.listed()
-        tried = [list(v) if isinstance(v, tuple) else v for v in listed] if listed is not None else None
-        inside = value in tried if tried is not None else dimension.bounds()[0] <= value <= dimension.bounds()[1]
-        if not inside:
-            return {}
-        found[name] = value
-    return found
 
 
 def _say_plan(console: Console, study: Study, space: Space, total: int) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, Literal, Self
 
+from kilnworks.pipelines.core.form import form
 from kilnworks.pipelines.core.space import Space, trained_step
 from kilnworks.schemas.errors import ConfigError
 from kilnworks.schemas.search import Choice, Dimension, Search
@@ -113,6 +114,20 @@ def fixed_values(plan: Plan, default: dict[str, Any]) -> dict[str, Any]:
     return {
         name: as_text(value) if isinstance(plan.dimensions[name], Choice) else value for name, value in default.items()
     }
+
+
+def default_of(space: Space) -> dict[str, Any]:
+    """What the definition has for each setting of the space; empty where one of them lies outside."""
+    defaults = {field.name: field.default for field in form(space.pipeline)}
+    found: dict[str, Any] = {}
+    for name, dimension in space.dimensions.items():
+        value, listed = defaults[name], dimension.listed()
+        tried = [list(v) if isinstance(v, tuple) else v for v in listed] if listed is not None else None
+        inside = value in tried if tried is not None else dimension.bounds()[0] <= value <= dimension.bounds()[1]
+        if not inside:
+            return {}
+        found[name] = value
+    return found
 
 
 def as_text(value: Any) -> str:

@@ -70,9 +70,10 @@ class Taken:
 class Study:
     """A search in a store."""
 
-    def __init__(self, store: Store, pipeline: str, name: str) -> None:
+    def __init__(self, store: Store, pipeline: str, name: str, folder: Path | None = None) -> None:
+        """``folder``: where it lies; by default among the searches of the pipeline, where ``run --best`` looks."""
         self.store, self.pipeline, self.name = store, pipeline, name
-        self.folder = store.root / FOLDER / pipeline / clean(name)
+        self.folder = folder or store.root / FOLDER / pipeline / clean(name)
 
     @classmethod
     def newest(cls, store: Store, pipeline: str, name: str | None = None) -> "Study":
@@ -148,6 +149,10 @@ class Study:
         """The run of a trial."""
         return f"tune-{self.name}-{number:04d}"
 
+    def shared(self, name: str) -> str:
+        """Where a file of the search lies in the store."""
+        return str((self.folder / name).relative_to(self.store.root))
+
     def trials(self) -> list["optuna.trial.FrozenTrial"]:
         """Every trial that counts, in order: without those that were lost and handed out again."""
         found = self.inner.get_trials(deepcopy=False)
@@ -161,7 +166,7 @@ class Study:
     def best(self) -> dict[str, Any] | None:
         """``best.json``; None while no trial has finished."""
         path = self.folder / BEST
-        self.store.pull(f"{FOLDER}/{self.pipeline}/{self.name}/{BEST}")
+        self.store.pull(self.shared(BEST))
         return dict(read_json(path)) if path.is_file() else None
 
     @cached_property
@@ -216,7 +221,7 @@ class Study:
             "default": None if default is None else default.value,
         }  # fmt: skip
         write_json(self.folder / BEST, content)
-        self.store.push(f"{FOLDER}/{self.pipeline}/{self.name}/{BEST}")
+        self.store.push(self.shared(BEST))
 
 
 def finished(study: Study) -> dict[str, Any]:

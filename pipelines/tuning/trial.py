@@ -1,5 +1,6 @@
 """One trial: a run of the pipeline with other settings, up to the step that trains."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,9 +80,14 @@ def _trained(
 
 def objective_of(training: dict[str, Any], name: str) -> float:
     """A number of the best epoch. Raises ``UnknownName``."""
-    if name not in training["best"]:
-        raise UnknownName("number of an epoch to search by", name, training["best"])
-    return float(training["best"][name])
+    return number_of(training["best"], name)
+
+
+def number_of(numbers: Mapping[str, float], name: str) -> float:
+    """One of the numbers of an epoch. Raises ``UnknownName``."""
+    if name not in numbers:
+        raise UnknownName("number of an epoch to search by", name, numbers)
+    return float(numbers[name])
 
 
 @dataclass

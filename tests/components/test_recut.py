@@ -1,0 +1,115 @@
+"""Rows cut anew: every row of the pool where it belongs, test rows nowhere, shares that hold one another."""
+
+import polars as pl
+import pytest
+
+from kilnworks.components.cutting.settings import Fold, Share
+from kilnworks.components.recut import RecutConfig, recut
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import ConfigError, DataInvalid
+from tests.components.learning.training_examples import examples
+
+CONTRACT = Contract.model_validate(
+    {
+        "name": "visits",
+        "key": "id",
+        "time": "day",
+        "features": {"shop": {"dtype": "string"}, "x": {"dtype": "float"}},
+        "label": {"name": "left", "dtype": "string", "classes": ["no", "yes"]},
+    }
+)
+
+
+def rows(begin, count):
+    """Rows numbered from ``begin``: a day each, seven shops in turn, a fifth of them leave."""
+    numbers = range(begin, begin + count)
+    return pl.DataFrame(
+        {
+            "id": [f"r{n:03d}" for n in numbers],
+            "day": pl.Series([n * 86_400_000_000 for n in numbers]).cast(pl.Datetime("us")),
+            "shop": [f"s{n % 7}" for n in numbers],
+            "x": [float(n) for n in numbers],
+            "left": ["yes" if n % 5 == 0 else "no" for n in numbers],
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory):
+    frames = {"train": rows(0, 40), "val": rows(40, 20), "test": rows(60, 10)}
+    return examples(tmp_path_factory.mktemp("given"), CONTRACT, frames, shards=3)
+
+
+def cut(given, folder, **how):
+    made = recut(RecutConfig(cut=Fold(**how) if "folds" in how else Share(**how)), given, folder)
+    return {s: pl.concat([pl.read_parquet(f) for f in made.files(s)]) for s in made.splits if made.rows(s)}
+
+
+def ids(frame):
+    return set(frame["id"])
+
+
+def test_every_row_of_training_and_validation_validates_once_and_no_test_row_is_there(given, tmp_path):
+    validated = []
+    for fold in range(4):
+        folder = tmp_path / str(fold)
+        folder.mkdir()
+        parts = cut(given, folder, by="stratified", folds=4, fold=fold)
+        assert set(parts) == {"train", "val"} and ids(parts["train"]) | ids(parts["val"]) == ids(rows(0, 60))
+        assert not ids(parts["train"]) & ids(parts["val"])
+        assert (parts["val"]["left"] == "yes").sum() == 3
+        assert parts["train"]["x"].is_sorted(), "rows keep their order"
+        validated += list(parts["val"]["id"])
+    assert sorted(validated) == sorted(ids(rows(0, 60)))
+
+
+def test_an_outer_fold_tests_and_its_rows_are_in_no_inner_fold(given, tmp_path):
+    tested, seen = set(), []
+    for outer in range(3):
+        validated = set()
+        for fold in range(2):
+            folder = tmp_path / f"{outer}{fold}"
+            folder.mkdir()
+            parts = cut(given, folder, by="grouped", column="shop", folds=2, fold=fold, outer=3, outer_fold=outer)
+            shops = {name: set(part["shop"]) for name, part in parts.items()}
+            assert not shops["test"] & (shops["train"] | shops["val"]) and not shops["train"] & shops["val"]
+            validated |= ids(parts["val"])
+            tests = ids(parts["test"])
+        assert validated | tests == ids(rows(0, 60)) and not validated & tests
+        tested |= tests
+        seen.append(len(tests))
+    assert tested == ids(rows(0, 60)) and sum(seen) == 60
+
+
+def test_by_time_a_fold_trains_on_what_was_before(given, tmp_path):
+    parts = cut(given, tmp_path, by="time", column="day", folds=4, fold=1)
+    assert parts["train"]["x"].to_list() == list(range(24)) and parts["val"]["x"].to_list() == list(range(24, 36))
+
+
+def test_a_share_holds_the_smaller_one_and_leaves_other_splits_as_they_are(given, tmp_path):
+    found = {}
+    for share in (0.25, 0.5):
+        folder = tmp_path / str(share)
+        folder.mkdir()
+        found[share] = cut(given, folder, share=share, seed=1)
+        assert found[share]["val"].equals(rows(40, 20)) and found[share]["test"].equals(rows(60, 10))
+    assert len(found[0.25]["train"]) == 10 and ids(found[0.25]["train"]) < ids(found[0.5]["train"])
+
+
+def test_a_fold_of_one_class_says_which_and_what_to_do(given, tmp_path):
+    with pytest.raises(DataInvalid) as refused:
+        cut(given, tmp_path, by="grouped", column="left", folds=2)
+    assert "fold 1 of 2 (grouped): in " in refused.value.got and "--by stratified" in refused.value.fix
+
+
+def test_a_column_that_the_contract_lacks(given, tmp_path):
+    with pytest.raises(ConfigError, match="which contract 'visits' lacks"):
+        cut(given, tmp_path, by="grouped", column="town", folds=2)
+
+
+@pytest.mark.parametrize(
+    "how", [{"by": "grouped"}, {"by": "plain", "column": "shop"}, {"folds": 3, "fold": 3}, {"outer_fold": 1}]
+)
+def test_folds_that_are_none(how):
+    with pytest.raises(ValueError):
+        Fold(**how)

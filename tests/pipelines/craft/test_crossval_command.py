@@ -1,0 +1,165 @@
+"""``crossval`` as a user calls it: folds train as runs, the mean is the folds', and test rows are not read."""
+
+import os
+import signal
+import statistics
+import subprocess
+import sys
+
+import pytest
+
+from kilnworks.pipelines.cli.app import main
+from kilnworks.pipelines.cli.craft.crossval import fold_of
+from kilnworks.pipelines.core.registry import load
+from kilnworks.pipelines.core.store import Store
+from kilnworks.pipelines.craft.crossval import Crossval, summary
+from kilnworks.pipelines.tuning.study import Study
+from kilnworks.schemas.artifacts import Examples
+from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.files import read_json
+from tests.waiting import until
+
+SHORT = ["--set", "model.epochs=2", "--set", "model.batch=1024"]
+
+
+@pytest.fixture(scope="module")
+def crossed(tmp_path_factory):
+    """Three folds of churn, and the splits that were read after the data had been checked."""
+    folder, read = tmp_path_factory.mktemp("crossed"), []
+    files = Examples.files
+
+    def noted(self, split):
+        read.append(split)
+        return files(self, split)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("KILNWORKS_STORE", str(folder))
+        assert main(["run", "churn", "--to", "checked", *SHORT]) == 0
+        patched.setattr(Examples, "files", noted)
+        assert main(["crossval", "churn", "--folds", "3", *SHORT]) == 0
+    return folder, read
+
+
+def test_the_mean_is_that_of_what_each_training_tells(crossed):
+    this = Crossval.newest(Store(crossed[0]), "churn")
+    results = read_json(this.folder / "results.json")
+    losses = []
+    for place in (1, 2, 3):
+        run = this.store.run("churn", this.run_id(f"f{place}"))
+        losses.append(read_json(run.step_path("model") / "training.json")["best"]["val_loss"])
+    told = results["summary"]["val_loss"]
+    assert told["mean"] == pytest.approx(statistics.fmean(losses))
+    assert told["sd"] == pytest.approx(statistics.stdev(losses)) and told["sd"] > 0
+    assert this.fold.by == "stratified" and [fold["rows"]["val"] for fold in results["folds"]] == [2117, 2116, 2116]
+
+
+def test_the_test_rows_are_not_read(crossed):
+    assert crossed[1] and set(crossed[1]) <= {"train", "val"}
+
+
+def test_preprocessing_is_learned_from_the_training_rows_of_each_fold(crossed):
+    this = Crossval.newest(Store(crossed[0]), "churn")
+    plans = []
+    for place in (1, 2, 3):
+        run = this.store.run("churn", this.run_id(f"f{place}"))
+        made = Examples(run.step_path("cut"))
+        frame = [made.rows("train"), made.rows("val")]
+        plans.append((read_json(run.step_path("transform") / "transform.json"), frame))
+    assert all(plans[0][0] != other for other, _ in plans[1:])
+
+
+def test_all_steps_of_a_second_look_are_taken_from_the_store(crossed, monkeypatch, capsys):
+    monkeypatch.setenv("KILNWORKS_STORE", str(crossed[0]))
+    before = read_json(Crossval.newest(Store(crossed[0]), "churn").folder / "results.json")
+    assert main(["crossval", "churn", "--resume"]) == 0
+    again = read_json(Crossval.newest(Store(crossed[0]), "churn").folder / "results.json")
+    assert again["folds"] == before["folds"], "seconds of the training included"
+    assert "standard deviation over folds" in capsys.readouterr().out
+
+
+def test_the_page_shows_the_folds(crossed):
+    page = (Crossval.newest(Store(crossed[0]), "churn").folder / "report.html").read_text()
+    assert "Curves by fold" in page and "no confidence interval" in page and "<script" not in page
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["churn", "--by", "sideways"], "one of plain, stratified, grouped, time"),
+        (["churn", "--by", "grouped"], "--column NAME"),
+        (["churn", "--column", "Contract"], "--by grouped"),
+        (["churn", "--trials", "3"], "--trials without --outer"),
+        (["cartpole"], "cartpole learns by play"),
+        (["churn", "--resume", "--folds", "4"], "--folds with a cross-validation that was begun before"),
+        (["churn", "--resume"], "begin one: kilnworks crossval churn"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_is_trained(tmp_path, monkeypatch, capsys, words, says):
+    monkeypatch.setenv("KILNWORKS_STORE", str(tmp_path))
+    assert main(["crossval", *words]) == 2
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "by", "column"),
+    [
+        ("churn", {}, "stratified", None),
+        ("churn", {"examples.split": {"kind": "hash", "key": "Contract"}}, "grouped", "Contract"),
+        ("demand", {}, "time", "hour"),
+        ("segments", {}, "plain", None),
+    ],
+)
+def test_folds_follow_the_definition(name, settings, by, column):
+    fold = fold_of(load(name).configured(settings), {})
+    assert (fold.by, fold.column) == (by, column)
+
+
+def test_numbers_that_a_fold_lacks_are_left_out_of_the_mean():
+    told = summary([{"a": 1.0, "b": 2.0}, {"a": 4.0}])
+    assert list(told) == ["a"] and told["a"] == {"mean": 2.5, "sd": statistics.stdev([1, 4]), "low": 1.0, "high": 4.0}
+
+
+@pytest.mark.slow
+def test_nested_folds_measure_the_settings_that_each_search_chose(crossed, monkeypatch, capsys):
+    monkeypatch.setenv("KILNWORKS_STORE", str(crossed[0]))
+    assert main(["crossval", "churn", "--folds", "2", "--outer", "2", "--trials", "2", *SHORT]) == 0
+    this = Crossval.newest(Store(crossed[0]), "churn")
+    results = read_json(this.folder / "results.json")
+    rows = [one["rows"] for one in results["outer"]]
+    pool = sum(
+        Examples(this.store.run("churn", this.run_id("o1")).step_path("checked")).rows(s) for s in ("train", "val")
+    )
+    assert sum(rows) == pool, "each row of the pool is judged once"
+    for one in results["outer"]:
+        best = read_json(this.folder / f"outer{one['outer']}" / "best.json")
+        folds = [this.store.run("churn", this.run_id(f"o{one['outer']}-t{best['trial']:04d}-f{f}")) for f in (1, 2)]
+        losses = [read_json(run.step_path("model") / "training.json")["best"]["val_loss"] for run in folds]
+        assert best["value"] == pytest.approx(statistics.fmean(losses)) == one["inner"]
+    with pytest.raises(ConfigError, match="search of churn"):
+        Study.newest(Store(crossed[0]), "churn")
+    assert "outer    2 of 2" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle_it_goes_on_where_it_was(crossed, tmp_path):
+    """SIGKILL while the second fold trains; --resume takes the first one from the store and ends with all."""
+    environment = {**os.environ, "KILNWORKS_STORE": str(crossed[0])}
+    command = [sys.executable, "-m", "kilnworks", "crossval", "churn"]
+    process = subprocess.Popen(
+        [*command, "--folds", "2", "--seed", "5", "--set", "model.epochs=30"],
+        env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    for line in process.stdout:
+        if line.startswith("fold     1"):
+            break
+    this = Crossval.newest(Store(crossed[0]), "churn")
+    assert until((this.store.run("churn", this.run_id("f2")).path / "run.json").is_file)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert not (this.folder / "results.json").exists()
+    told = subprocess.run(
+        [*command, "--resume"], env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert told.returncode == 0, told.stderr
+    results = read_json(this.folder / "results.json")
+    assert len(results["folds"]) == 2 and results["name"] == this.name
