@@ -321,6 +321,7 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=600)
 @given(
     st.lists(PIECES, max_size=25).map(b"".join) | st.binary(max_size=80),
@@ -336,6 +337,7 @@ def test_any_body_gets_a_worded_answer(body: bytes, start: bytes, api: str) -> N
         assert error(response)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=300)
 @given(
     st.sampled_from(["GET", "POST", "OPTIONS", "PUT"]),
