@@ -33,8 +33,9 @@ programs: setup ## find a browser, Java, PostgreSQL, Prometheus ... for the test
 test: programs ## the whole suite
 	$(PYTEST) -m "not nightly" -n $(WORKERS) $(PYTEST_ARGS)
 
+test-fast: WORKERS = 2
 test-fast: setup ## the quick tests
-	$(PYTEST) -m "not slow and not e2e and not nightly" -n $(WORKERS) $(PYTEST_ARGS)
+	$(PYTEST) -m "not slow and not e2e and not nightly" --ignore tests/e2e -n $(WORKERS) $(PYTEST_ARGS)
 
 nightly: programs ## the whole suite, with whole catalogues and full results
 	KILNWORKS_NIGHTLY=1 $(PYTEST) -n $(WORKERS) --timeout 3600 $(PYTEST_ARGS)

@@ -18,11 +18,13 @@ def test_the_configuration_and_the_rules_are_right():
     assert done.returncode == 0 and f"{len(rules())} rules found" in done.stdout, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_each_alert_is_raised_where_it_is_due_and_not_elsewhere():
     done = promtool("test", "rules", "rules.test.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_the_tests_of_the_rules_can_fail(tmp_path):
     text = (PROMETHEUS / "rules.yaml").read_text()
     (tmp_path / "rules.yaml").write_text(text.replace("> 0.01", "> 0.5").replace("6 * 3600", "7 * 3600"))
@@ -31,6 +33,7 @@ def test_the_tests_of_the_rules_can_fail(tmp_path):
     assert done.returncode != 0 and "ModelServerErrors" in done.stderr and "RunDoesNotEnd" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
 def test_a_rule_asks_for_what_is_emitted_and_is_tested_both_ways(rule):
     names = metric_names(rule["expr"])

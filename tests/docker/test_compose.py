@@ -42,6 +42,7 @@ def test_what_a_team_runs_is_there():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_name_leads_somewhere(name):
     found, whole = service(name), compose()
@@ -87,6 +88,7 @@ def test_secrets_are_files_that_the_script_makes_and_git_does_not_see(tmp_path):
             assert not spelled or re.search(r"^(cat )?/(run/secrets|opt/airflow)/", str(value)), key
 
 
+@pytest.mark.slow
 def test_volumes_are_owned_by_the_account_of_our_images():
     """A volume takes the owner of the folder it is first mounted over: one of ours has to be that folder."""
     made = next(one.value for one in stages()["runtime"].instructions if one.word == "RUN")

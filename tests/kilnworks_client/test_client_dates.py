@@ -17,6 +17,7 @@ def known(moment: datetime) -> int:
     return (moment - datetime(1970, 1, 1)) // timedelta(seconds=1)
 
 
+@pytest.mark.slow
 @given(st.lists(MOMENTS, min_size=1, max_size=5), st.sampled_from(["s", "ms", "us", "ns"]))
 def test_every_unit_of_numpy_and_python_dates_are_seconds(moments, unit):
     wanted = [known(moment) for moment in moments]

@@ -265,6 +265,7 @@ def test_an_address_is_needed() -> None:
         Client("")
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150)
 @given(
     st.sampled_from([name for name, _ in tensors.DTYPES.values()]).flatmap(

@@ -141,6 +141,7 @@ def test_rules_that_name_nothing_are_refused_when_the_definition_is_loaded(proje
     assert "does not load" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_retraining_names_its_files(project):
     project.put("landing/a.csv", range(100, 130))
     first = project.order()
@@ -154,6 +155,7 @@ def test_a_retraining_names_its_files(project):
     assert ">b.csv<" in project.report(second)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
@@ -207,6 +209,7 @@ def test_few_bad_rows_are_left_to_the_quarantine_where_the_contract_has_one(proj
     assert list(project.aside) == ["bad.csv"]
 
 
+@pytest.mark.slow
 def test_what_only_the_run_can_tell_sets_aside_what_was_new(project):
     """Keys that are in the base already: each file is good by itself."""
     project.put("landing/a.csv", range(100, 130))
@@ -222,6 +225,7 @@ def test_what_only_the_run_can_tell_sets_aside_what_was_new(project):
     assert set(project.record(later)) == {"shop.csv", "a.csv", "later.csv"}
 
 
+@pytest.mark.slow
 def test_files_of_a_run_that_succeeds_after_all_are_used_again(project):
     project.contract(CONTRACT + "rows: {min: 200}\n")
     project.put("landing/few.csv", range(100, 110))
@@ -247,6 +251,7 @@ def test_what_was_brought_back_from_a_failed_run_makes_a_run_of_its_own(project)
     assert again.run_id != failed.run_id
 
 
+@pytest.mark.slow
 def test_the_file_that_holds_the_bad_rows_is_named_in_the_run_and_in_its_report(project):
     """A contract that became stricter makes an old file the bad one."""
     project.put("landing/old.csv", range(100, 130), age=110)

@@ -85,6 +85,7 @@ def held(**values) -> str:
     return cache.step_fingerprint(test_settings_and_inputs_count, Holder(**values), {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("put", [lambda x: {"part": x}, lambda x: {"several": [x]}, lambda x: {"named": {"a": x}}])
 @pytest.mark.parametrize("file", ["left_part.py", "standing.py"])
 def test_a_class_of_the_config_counts_with_all_it_imports(configs, put, file):

@@ -129,6 +129,7 @@ def test_show_says_the_units_of_what_is_served(project, capsys, monkeypatch):
     assert served["when"]["unit"] == "seconds since 1970-01-01 UTC"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -290,6 +291,7 @@ def test_slices_and_fresh(project, capsys):
     assert code == 0 and "two: cached" in out and "three: done" in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
@@ -324,6 +326,7 @@ def test_a_step_by_itself_takes_its_settings_from_the_environment(project, capsy
     assert code == 2 and "not JSON" in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "text", "says"),
     [
@@ -361,6 +364,7 @@ def test_a_store_that_cannot_be_written_is_refused_at_once(project, capsys):
     assert code == 1 and "StoreError" in err and "--store" in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("argv", [["list"], ["show", "churn"], ["--help"]])
 def test_looking_loads_nothing_heavy(root, argv):
     code = f"import sys; from kilnworks.pipelines.cli.app import main; main({argv!r}); heavy = "

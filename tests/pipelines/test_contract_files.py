@@ -33,6 +33,7 @@ def beside(path):
     return sorted(p for p in path.parent.iterdir() if p != path)
 
 
+@pytest.mark.slow
 def test_a_person_reads_the_contract_and_a_program_the_statistics(written, table):
     text = written.read_text()
     assert max(map(len, text.splitlines())) <= 130 and len(text.splitlines()) < 30, text
@@ -46,6 +47,7 @@ def test_a_person_reads_the_contract_and_a_program_the_statistics(written, table
     assert main(["contract", "check", str(written), str(table)]) == 0
 
 
+@pytest.mark.slow
 def test_a_contract_that_was_copied_alone_is_refused(written, tmp_path, capsys):
     shutil.copy(written, tmp_path / "alone.yaml")
     with pytest.raises(ContractError, match=r"(?s)no file .*shop-.*copy it together with the contract"):
@@ -56,6 +58,7 @@ def test_a_contract_that_was_copied_alone_is_refused(written, tmp_path, capsys):
     assert load_contract(tmp_path / "alone.yaml") == load_contract(written)
 
 
+@pytest.mark.slow
 def test_statistics_of_another_contract_are_refused(written):
     [statistics] = beside(written)
     statistics.write_bytes(statistics.read_bytes()[:-10])
@@ -63,18 +66,21 @@ def test_statistics_of_another_contract_are_refused(written):
         load_contract(written)
 
 
+@pytest.mark.slow
 def test_a_name_leads_to_no_other_folder(written):
     text = written.read_text().replace("file: shop-", "file: ../shop-")
     with pytest.raises(ContractError, match="statistics_file"):
         parse_contract(text, "shop.yaml")
 
 
+@pytest.mark.slow
 def test_statistics_that_were_not_read_are_not_taken_for_none(written):
     reference = parse_contract(written.read_text(), "shop.yaml").reference
     with pytest.raises(ContractError, match="load_contract"):
         _ = reference.statistics
 
 
+@pytest.mark.slow
 def test_the_older_form_is_read_and_written_again_in_two_files(table, tmp_path):
     path = tmp_path / "old.yaml"
     path.write_text(dump_contract(infer_contract(table, "sold")))
@@ -84,6 +90,7 @@ def test_the_older_form_is_read_and_written_again_in_two_files(table, tmp_path):
     assert load_contract(path) == before and "sketch" not in path.read_text()
 
 
+@pytest.mark.slow
 def test_writing_again_leaves_one_file_of_statistics_and_those_of_others(written, table, tmp_path):
     [first] = beside(written)
     other = written.with_name("shop-old.statistics")
@@ -94,6 +101,7 @@ def test_writing_again_leaves_one_file_of_statistics_and_those_of_others(written
     assert load_contract(written).reference.rows == 200
 
 
+@pytest.mark.slow
 def test_a_kill_between_both_files_leaves_the_contract_that_was_there(written, table, monkeypatch):
     before = load_contract(written)
     pl.read_csv(table).head(200).write_csv(table)

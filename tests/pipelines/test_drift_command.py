@@ -49,6 +49,7 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_what_moved_is_named_and_can_close_a_gate(project, capsys):
     rows(1, shift=1.0).drop("y").write_csv(project / "new.csv")
     assert main(["drift", "small", "--data", str(project / "new.csv")]) == 0
@@ -59,12 +60,14 @@ def test_what_moved_is_named_and_can_close_a_gate(project, capsys):
     assert "skipped" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_rows_of_the_same_source_have_not_moved(project, capsys):
     rows(2).write_csv(project / "new.csv")
     assert main(["drift", "small", "--data", str(project / "new.csv"), "--most", "0"]) == 0
     assert "0 of 3 features have moved" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_file_that_changed_is_read_again(project, capsys):
     rows(2).write_csv(project / "new.csv")
     main(["drift", "small", "--data", str(project / "new.csv")])
@@ -74,6 +77,7 @@ def test_a_file_that_changed_is_read_again(project, capsys):
     assert "0 of 3 features" in out and "1 of 3 features" in out
 
 
+@pytest.mark.slow
 def test_what_share_of_the_requests_a_log_holds_is_said(project, capsys):
     from kilnworks.components.serving.prediction_log.records import describe, predict_record
     from kilnworks.components.serving.wire.values import Predicted
@@ -91,6 +95,7 @@ def test_what_share_of_the_requests_a_log_holds_is_said(project, capsys):
     assert "20 of about 2,000 requests, taken by chance at a rate of 0.01 of requests" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("argv", [[], ["--data", "a.csv", "--log", "log"]])
 def test_a_file_or_a_log_is_wanted(project, capsys, argv):
     assert main(["drift", "small", *argv]) == 2
@@ -133,6 +138,7 @@ def log_of(folder, frame: pl.DataFrame) -> None:
     (folder / "a.tfrecord").write_bytes(len(data).to_bytes(8, "little") + b"\0" * 4 + data + b"\0" * 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["pr [1]", "pr*", "Büro {a,b}, 2#%20"])
 def test_formats_and_odd_names_in_a_file_and_in_a_log(tmp_path, monkeypatch, capsys, place):
     folder = tmp_path / place

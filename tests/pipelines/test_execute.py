@@ -195,6 +195,7 @@ run_all(chain.chain(), s.Store(Path(sys.argv[1])).run("chain", "r1"))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["component", "manifest", "rename"])
 def test_killed_at_any_point_nothing_half_written_counts(store, root, where):
     child = subprocess.Popen(

@@ -102,6 +102,7 @@ def test_a_file_of_ours_among_hidden_ones_is_not_replaced(tmp_path, capsys):
     assert ".gitignore" in capsys.readouterr().err and (tmp_path / ".gitignore").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_killed_while_it_writes_nothing_is_there_and_it_can_be_made(tmp_path):
     code = """
         import os, pathlib, sys
@@ -133,6 +134,7 @@ def test_a_folder_that_cannot_be_made(tmp_path, capsys):
     assert "Traceback" not in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [
@@ -232,6 +234,7 @@ def value(loaded) -> tuple[str, str]:
     return run.outcome["one"], (run.artifact("one").path / "value.txt").read_text()
 
 
+@pytest.mark.slow
 def test_two_projects_in_one_process_keep_their_own_modules(tmp_path, monkeypatch):
     """Modules of the same names: beside the definition, in a package, imported late; one store for both."""
     import kilnworks
@@ -283,6 +286,7 @@ def test_a_path_that_others_added_while_a_project_was_open_stays(tmp_path, monke
     assert sys.path == [str(one / "data"), *before]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["-c", "script", "installed"])
 def test_a_project_from_within_another_one(tmp_path, start):
     """The current folder and what the caller has imported are the first project's; it keeps both.
@@ -311,6 +315,7 @@ def test_a_project_from_within_another_one(tmp_path, start):
     assert not (two / "store").is_symlink() and (two / "store").is_dir()
 
 
+@pytest.mark.slow
 def test_the_project_that_is_named_wins_over_the_one_around(tmp_path):
     """``python -m`` puts the current folder first in ``sys.path``."""
     one, two = (numbered(tmp_path / f"p{n}", n) for n in (1, 2))

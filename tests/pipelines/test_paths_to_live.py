@@ -343,6 +343,7 @@ def test_no_kind_of_path_is_left_out():
     assert {path.kind for path in with_champion} == EVERY_KIND
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: f"{path.kind}: {path.name}")
 def test_who_decided_and_that_it_is_recorded(shop, path):
     path.before(shop)

@@ -67,6 +67,7 @@ PLACES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("fails", [False, True], ids=["works", "fails"])
 def test_a_planted_secret_is_nowhere(place, fails, project, monkeypatch, capfd):
@@ -102,6 +103,7 @@ def test_a_planted_secret_is_not_brought_into_mlflow(project, monkeypatch, capfd
     assert "Zq8" not in said and leaks(said, root / "store") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "setting",
     [f"call.url=postgresql://me:{PLANTED}@h/d", f"call.token={PLANTED}", f"call.options.api_key={PLANTED}"],

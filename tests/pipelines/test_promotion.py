@@ -134,6 +134,7 @@ def test_a_run_goes_live_and_says_who_decided(shop):
     assert (move["action"], move["by"], move["previous"]) == ("deploy", "the gates", None)
 
 
+@pytest.mark.slow
 def test_a_newer_run_takes_the_place_of_the_champion(shop):
     shop.run("r1")
     shop.define(mark="b")
@@ -328,6 +329,7 @@ def test_without_a_yes_nothing_goes_live(shop, capsys):
     assert not (shop.store / "champions" / "shop.json").exists()
 
 
+@pytest.mark.slow
 def test_a_yes_on_the_command_line(shop, capsys):
     shop.define(approval="Approval()")
     shop.run("r1")

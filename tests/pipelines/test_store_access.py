@@ -27,6 +27,7 @@ SHOP = Pipeline("shop", (Step("call", call, CallConfig(url="sqlite://")),))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("access", "closed"), [(None, 0o077), ("group", 0o007), ("system", 0o022)])
 def test_modes_of_a_store(access, closed, tmp_path, monkeypatch):
     (tmp_path / "pipelines").mkdir()

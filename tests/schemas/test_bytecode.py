@@ -28,6 +28,7 @@ def write(path: Path, word: str, seconds: float) -> None:
     os.utime(path, (seconds, seconds))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["said.py", "package/said.py", "space/said.py"])
 def test_an_edit_within_the_second_of_the_import_is_run(tmp_path, name):
     code = name.removesuffix(".py").replace("/", ".") + ":word"

@@ -85,6 +85,7 @@ def test_a_parameter_that_nothing_is_given_for_is_named():
     assert "inputs, task" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_change_anywhere_below_is_another_identity_and_another_file_is_not(shop):
     before = identity_in_a_fresh_process(shop, "codeshop.models:build")
     (shop / "codeshop/broken.py").write_text("x = 2\n")
@@ -100,6 +101,7 @@ def test_an_installed_library_counts_by_its_version():
     assert Code(path="pydantic:BaseModel").identity()["libraries"] == {"pydantic": pydantic.VERSION}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "error", "says"),
     [
@@ -178,6 +180,7 @@ VALUES = st.recursive(
 CODES = st.builds(lambda p, o: Code(path=p, options=o), NAMES, st.dictionaries(st.text(max_size=4), VALUES, max_size=3))
 
 
+@pytest.mark.slow
 @given(st.builds(lambda one, several: Holder(one=one, several=several, file="x"), CODES, st.lists(CODES, max_size=3)))
 def test_written_and_read_again_it_is_the_same(holder):
     assert Holder.model_validate(holder.model_dump(mode="json")) == holder

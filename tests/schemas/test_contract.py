@@ -92,6 +92,7 @@ def test_every_bundled_contract_is_read(root: Path):
 FEATURE = "name: a\nlabel: {name: y, dtype: int, classes: [0, 1]}\nfeatures:\n  x: {dtype: float, min: %s}\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "says"),
     [

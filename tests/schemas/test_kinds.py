@@ -101,6 +101,7 @@ def test_plain_values_by_path_make_what_they_were_written_from(before, after):
     assert by_field == wanted and type(by_field.model) is type(after)
 
 
+@pytest.mark.slow
 @given(MODELS, NUMBERS)
 def test_as_a_form_only_what_was_changed_is_sent_back(model, epochs):
     inputs = {"examples": Champion("other", "checked"), "transform": Champion("other", "transform")}

@@ -56,6 +56,7 @@ def test_an_unknown_name_lists_names_unambiguously():
 text = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 
 
+@pytest.mark.slow
 @given(st.lists(text, min_size=3, max_size=6, unique=True), st.lists(text, min_size=2, max_size=5, unique=True))
 def test_whatever_names_and_values_there_are_a_contract_comes_back(names, values):
     tree = {

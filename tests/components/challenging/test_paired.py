@@ -69,6 +69,7 @@ def test_one_draw_of_rows_for_both_models():
     assert (gain.low, gain.high) == pytest.approx(tuple(mquantiles(found, [0.05, 0.95], 0, 0)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("metric", "sign"), [("auc", 1), ("log_loss", -1)])
 def test_the_influence_of_rows_gives_the_bounds_that_the_metric_of_each_draw_gives(metric, sign):
     """To a tenth of their distance, for models that err together."""
@@ -111,6 +112,7 @@ def test_what_is_not_defined_has_no_gain():
     assert np.isnan(resampled_gain(lambda rows: (float("nan"), 1.0), 10, 1, 200, 0, 0.95).value)
 
 
+@pytest.mark.slow
 def test_many_rows_are_drawn_fewer_times():
     calls = []
     resampled_gain(lambda rows: (calls.append(len(rows)) or 0.0, 0.0), 100_000, 1, 1000, 0, 0.95)
@@ -127,6 +129,7 @@ def test_models_as_good_as_the_champion_are_seldom_called_worse(metric):
     assert verdicts(metric, 120, pairs, Challenge(resamples=200), seed=3).count("worse") <= 5, "with the default margin"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", ["accuracy", "auc", "rmse"])
 def test_a_model_that_has_lost_much_is_found_out(metric):
     lost = 1.0 if metric == "rmse" else 0.6

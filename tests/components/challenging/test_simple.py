@@ -61,6 +61,7 @@ def answers_of(
     return simple_answers(choose(contract).of(contract), transform, frames, "test", train.height, most)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encode", ["one_hot", "embedding"])
 def test_the_linear_model_finds_the_line_that_the_rows_were_made_by(tmp_path, encode):
     (train, _), (test, probability) = loans(4000, 0), loans(3000, 1)
@@ -92,6 +93,7 @@ def test_ridge_is_the_least_squares_of_the_training_rows(tmp_path):
     assert found["constant"]["score"] == pytest.approx(np.full(200, train["price"].mean()))
 
 
+@pytest.mark.slow
 def test_texts_are_counted_and_rows_are_spread(tmp_path):
     words = {"cold": "ice snow frost", "mild": "rain cloud wind", "warm": "sun beach sand"}
     r = np.random.default_rng(0)
@@ -116,6 +118,7 @@ def gate_of(answers: np.ndarray, tmp_path: Path) -> list[str]:
     return [check.name for check in found if not check.passed]
 
 
+@pytest.mark.slow
 def test_the_gate_wants_more_than_a_constant_and_no_less_than_a_line(tmp_path):
     test, probability = loans(2000, 1)
     noise = np.random.default_rng(5).uniform(0.1, 0.5, 2000)

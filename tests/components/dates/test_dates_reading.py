@@ -20,6 +20,7 @@ def read(text: str | None, form: str = "iso", first_year: int | None = None) -> 
     return read_dates(pl.Series([text], dtype=pl.String), DateFormat(format=form, first_year=first_year))[0]
 
 
+@pytest.mark.slow
 @given(MOMENTS, st.sampled_from(DAYS), st.sampled_from(CLOCKS))
 def test_what_python_writes_is_read_back(moment, day, clock):
     written = moment.strftime(day + clock).replace(moment.strftime("%Y"), f"{moment.year:04d}")
@@ -27,6 +28,7 @@ def test_what_python_writes_is_read_back(moment, day, clock):
     assert read(written, (day + clock).replace(".%f", "%.f")) == known
 
 
+@pytest.mark.slow
 @given(MOMENTS, st.integers(-14 * 60, 14 * 60), st.sampled_from(["T", " "]))
 def test_iso_8601_is_moved_to_utc(moment, minutes, between):
     zoned = moment.replace(tzinfo=timezone(timedelta(minutes=minutes)))
@@ -38,6 +40,7 @@ def test_iso_8601_is_moved_to_utc(moment, minutes, between):
     assert read(moment.isoformat(sep=between)) == moment
 
 
+@pytest.mark.slow
 @given(st.dates(date(1900, 1, 1), date(2100, 12, 31)), st.integers(1900, 2001))
 def test_two_digit_years_lie_within_their_hundred(day, first):
     found = read(day.strftime("%m/%d/%y"), "%m/%d/%y", first)

@@ -106,6 +106,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 @given(st.data(), st.sampled_from(sorted(KINDS)), st.booleans())
 def test_a_frame_of_pandas_is_sent_as_one_of_polars(data, dtype, nullable):
     dtype_, cells = KINDS[dtype]

@@ -217,6 +217,7 @@ def test_a_feature_called_numeric_keeps_its_name(tmp_path):
     assert sorted(transform.encode(frame)) == ["numeric", "numeric_block"]
 
 
+@pytest.mark.slow
 def test_fitting_and_encoding_need_no_tensorflow(tmp_path):
     made = tabular.examples(tmp_path, tabular.contract(), {"train": [tabular.rows(50)]})
     script = (

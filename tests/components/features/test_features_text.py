@@ -113,6 +113,7 @@ def test_composing_takes_empty_texts_and_batches(texts):
     assert got == [unicodedata.normalize("NFC", text) for text in texts]
 
 
+@pytest.mark.slow
 @settings(max_examples=tries(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(st.text(max_size=80), min_size=1, max_size=6))
 def test_any_unicode_gives_the_same_numbers_served_and_encoded(ngrams, texts):
@@ -125,6 +126,7 @@ def test_any_unicode_gives_the_same_numbers_served_and_encoded(ngrams, texts):
         assert len(known) == len(set(known.tolist())), "each n-gram once"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encode", ["tokens", "ngrams", "tfidf"])
 def test_missing_bytes_that_are_no_text_and_very_long_ones_have_an_answer(tmp_path, encode):
     transform = fitted(tmp_path, [*TEXTS, None], encode=encode, min_texts=1)
@@ -139,6 +141,7 @@ def test_missing_bytes_that_are_no_text_and_very_long_ones_have_an_answer(tmp_pa
     np.testing.assert_array_equal(long[0], long[1])
 
 
+@pytest.mark.slow
 def test_words_as_they_stand_with_padding_unknown_and_start(tmp_path):
     transform = fitted(tmp_path, ["a b", "a b c", "a"], encode="tokens")
     (tensor,) = transform.encoded
@@ -167,6 +170,7 @@ def _ngrams(words: list[str], most: int) -> list[str]:
     return [" ".join(words[i : i + n]) for n in range(1, most + 1) for i in range(len(words) - n + 1)]
 
 
+@pytest.mark.slow
 def test_ngrams_of_characters_are_those_of_scikit_learn(tmp_path):
     from sklearn.feature_extraction.text import CountVectorizer
 
@@ -176,6 +180,7 @@ def test_ngrams_of_characters_are_those_of_scikit_learn(tmp_path):
     assert set(plan.pieces) == set(wanted)
 
 
+@pytest.mark.slow
 def test_the_vocabulary_does_not_depend_on_shards_or_batches(tmp_path):
     texts = [f"word{i % 7} again {i % 3}" for i in range(1500)]
     pl.DataFrame({"body": texts}).write_parquet(tmp_path / "a.parquet")
@@ -187,6 +192,7 @@ def test_the_vocabulary_does_not_depend_on_shards_or_batches(tmp_path):
     assert parts.plan == whole
 
 
+@pytest.mark.slow
 def test_of_a_sensitive_text_no_word_is_stored(tmp_path):
     transform = fitted(tmp_path, TEXTS, encode="ngrams", feature={"sensitive": True})
     plan = transform.plan.features["body"]
@@ -195,6 +201,7 @@ def test_of_a_sensitive_text_no_word_is_stored(tmp_path):
     np.testing.assert_array_equal(encoded(transform, TEXTS), served(transform, TEXTS))
 
 
+@pytest.mark.slow
 def test_rare_words_and_a_full_vocabulary_are_unknown(tmp_path):
     texts = ["a b c"] * 3 + ["a b"] * 2 + ["d"]
     plan = fitted(tmp_path, texts, encode="tokens", max_terms=2).plan.features["body"]
@@ -203,6 +210,7 @@ def test_rare_words_and_a_full_vocabulary_are_unknown(tmp_path):
     assert plan.words == ("a", "b", "c")
 
 
+@pytest.mark.slow
 def test_a_text_without_words_is_left_out(tmp_path):
     from kilnworks.schemas.errors import DataUnreadable
 
@@ -210,6 +218,7 @@ def test_a_text_without_words_is_left_out(tmp_path):
         fitted(tmp_path, ["", " ", None], encode="tokens")
 
 
+@pytest.mark.slow
 def test_a_saved_transform_is_read_again(tmp_path, ngrams):
     content = ngrams.plan.model_dump(mode="json")
     again = FeatureTransform(type(ngrams.plan).model_validate(content))
@@ -240,6 +249,7 @@ def test_settings_of_a_text_mean_nothing_for_others(tmp_path):
         assert said in str(caught.value)
 
 
+@pytest.mark.slow
 def test_idf_is_the_formula(tmp_path):
     plan = fitted(tmp_path, ["a b", "a", "a", "c"], encode="tfidf", word_ngrams=1, min_texts=1).plan.features["body"]
     assert plan.words[0] == "a"

@@ -19,12 +19,14 @@ def groups(n: int = 300, apart: float = 8.0) -> np.ndarray:
     return np.repeat([[0.0, 0.0], [apart, apart], [-apart, apart]], n // 3, axis=0) + draw.normal(size=(n, 2))
 
 
+@pytest.mark.slow
 def test_groups_that_lie_apart_are_found_by_any_half_and_one_heap_is_not() -> None:
     assert steadiness(groups(), 3, How()) == (1.0, 1.0, 1.0)
     mean, low, high = steadiness(groups(apart=0.0), 5, How())
     assert low < mean < high and mean < 0.8
 
 
+@pytest.mark.slow
 def test_a_mixture_is_as_steady_and_two_fits_are_the_same_bit_by_bit() -> None:
     how = How(method="gaussian_mixture")
     assert steadiness(groups(), 3, how)[0] == pytest.approx(1.0)

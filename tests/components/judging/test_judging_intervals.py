@@ -37,6 +37,7 @@ def test_widths_agree_with_the_normal_approximation_and_delong(n: int) -> None:
     assert half(found["log_loss"]) == pytest.approx(1.96 * loss.std() / math.sqrt(n), rel=0.08)
 
 
+@pytest.mark.slow
 def test_gathered_cells_give_the_interval_of_a_plain_bootstrap() -> None:
     rng = np.random.default_rng(3)
     truth, score = draw(rng, 3000)
@@ -62,6 +63,7 @@ def test_the_point_is_exact_however_the_rows_are_gathered() -> None:
         assert interval.low < interval.value < interval.high
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_truth_about_95_times_in_100() -> None:
     rng = np.random.default_rng(0)
     truth, score = draw(rng, 2_000_000)
@@ -74,6 +76,7 @@ def test_intervals_cover_the_truth_about_95_times_in_100() -> None:
     assert all(0.90 <= share <= 0.985 for share in covered.values()), covered
 
 
+@pytest.mark.slow
 def test_multiclass_widths_agree_with_a_plain_bootstrap() -> None:
     rng = np.random.default_rng(1)
     n, k = 1500, 4

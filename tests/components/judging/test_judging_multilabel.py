@@ -75,6 +75,7 @@ def test_every_metric_is_that_of_scikit_learn(threshold: float) -> None:
     assert {name: interval.value for name, interval in found.items()} == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_intervals_are_those_of_a_plain_bootstrap() -> None:
     truth, score = data(600, seed=3)
     found = multilabel_intervals(truth, score, 0.5, 1000, np.random.default_rng(0))
@@ -91,6 +92,7 @@ def test_intervals_are_those_of_a_plain_bootstrap() -> None:
         assert interval.high == pytest.approx(high, abs=0.25 * width), name
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 6)), min_size=3, max_size=25))
 def test_the_influence_on_average_precision_is_its_derivative(rows: list[tuple[bool, int]]) -> None:

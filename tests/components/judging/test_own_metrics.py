@@ -70,6 +70,7 @@ def test_options_count_and_reach_the_function(tmp_path: Path) -> None:
     assert found["metrics"]["half"]["value"] == pytest.approx(fbeta_score(truth, probabilities[:, 1] > 0.5, beta=0.5))
 
 
+@pytest.mark.slow
 def test_the_interval_is_that_of_the_same_metric_of_the_house(tmp_path: Path) -> None:
     own = {"own_f1": {"code": {"path": f"{HERE}:f2", "options": {"beta": 1.0}}, "better": "max"}}
     metrics = measured(EvaluateConfig.model_validate({"metrics": own}), tmp_path)["metrics"]

@@ -57,6 +57,7 @@ def test_gathered_windows_are_those_of_a_loop(grid):
     np.testing.assert_array_equal(next(feed.blocks(range(1), 2)), block)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("core", ["none", "gru", "lstm", "tcn", "transformer"])
 def test_a_changed_future_row_moves_no_prediction(grid, core):
     from dataclasses import replace
@@ -74,6 +75,7 @@ def test_a_changed_future_row_moves_no_prediction(grid, core):
     assert np.abs(model(sent(replace(grid, values=known), [100])) - before).max() > 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("core", "decoder"), [("gru", "dense"), ("none", "gru"), ("tcn", "gru"), ("transformer", "dense")]
 )

@@ -107,6 +107,7 @@ def test_a_bag_without_a_text_says_what_to_do():
     assert 'encode="ngrams"' in str(caught.value)
 
 
+@pytest.mark.slow
 def test_the_members_are_trained_to_the_logistic_regression_of_scikit_learn():
     """With the same prior, the plain member of words ends where scikit-learn's solver ends."""
     import keras

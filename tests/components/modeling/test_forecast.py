@@ -10,6 +10,7 @@ from kilnworks.components.modeling.forecasts.steps import Steps
 from tests.components.learning.test_series_windows import grid, network, sent  # noqa: F401  (a fixture)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("root", [False, True])
 def test_members_answer_with_their_mean_and_learn_each_by_itself(grid, root, tmp_path):  # noqa: F811
     model, task = network("none", grid, members=3, root=root)

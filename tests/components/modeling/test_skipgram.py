@@ -135,6 +135,7 @@ def learned():
     return learner.model, task, WordVectors.inside(learner.model, WORDS)
 
 
+@pytest.mark.slow
 def test_neighbours_are_those_that_were_planted_and_those_of_the_reference(learned) -> None:
     planted = [set(range(i // EACH * EACH, i // EACH * EACH + EACH)) - {i} for i in range(len(WORDS))]
     assert neighbours(ppmi_vectors(corpus(), 5)) == planted

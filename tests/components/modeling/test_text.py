@@ -26,6 +26,7 @@ def answers(model, numbers):
     return np.asarray(model({"body": np.asarray(numbers, np.int32)}, training=False))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("core", CORES)
 def test_padding_is_not_seen_and_an_empty_text_has_an_answer(core):
     import keras
@@ -41,6 +42,7 @@ def test_padding_is_not_seen_and_an_empty_text_has_an_answer(core):
     assert np.isfinite(answers(long, wide)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("core", CORES)
 def test_a_saved_network_answers_the_same(core, tmp_path):
     import keras

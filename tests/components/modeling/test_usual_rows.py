@@ -29,6 +29,7 @@ def test_the_clip_is_that_of_the_layer() -> None:
     assert found[:, 0] == pytest.approx([0, 1 / np.sqrt(1.04), 5, -5])
 
 
+@pytest.mark.slow
 def test_anomalies_that_lie_close_together_are_not_learned_from() -> None:
     rows, odd = nine_numbers(0, 4000, 0.07)
     kept = usual_rows(rows, 0.15, 5.0, seed=0)

@@ -53,6 +53,7 @@ def test_without_a_key_rows_are_numbered_on_over_batches(tmp_path):
     assert found.columns == ["row", "value"] and found["row"].to_list() == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.slow
 def test_a_bad_file_is_told_before_tensorflow_is_loaded(tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"never opened")
     pl.DataFrame({"age": [30, 150]}).write_csv(tmp_path / "rows.csv")

@@ -261,6 +261,7 @@ def test_writing_replaces_the_page_in_one_rename(tmp_path: Path) -> None:
     assert not list(run.path.glob(".*partial"))
 
 
+@pytest.mark.slow
 def test_the_report_needs_no_heavy_library(tmp_path: Path) -> None:
     run = build("done", tmp_path)
     code = (

@@ -51,6 +51,7 @@ def text(first: int, rows: int) -> str:
     return "day;price\n" + "".join(f"{line}\n" for line in lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", ["in [1]", "in*", "Eingang-ä {a,b}", "in%20b#c"])
 def test_what_landed_is_what_a_run_reads(tmp_path, folder):
     landing = tmp_path / folder

@@ -16,6 +16,7 @@ def texts(values):
     return pl.Series(values, dtype=pl.String)
 
 
+@pytest.mark.slow
 @given(st.lists(TEXTS, max_size=5))
 def test_batches_count_as_all_rows_do(batches):
     found = ValueCounts()

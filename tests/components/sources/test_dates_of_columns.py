@@ -56,6 +56,7 @@ def test_each_source_and_the_rows_to_predict_are_read_alike(tmp_path, ending, va
     assert check_file(of, path).success
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", list(KINDS))
 @pytest.mark.parametrize("late", ["13/02/24", "02/30/24", "01/02/2024", "soon"])
 def test_a_later_file_that_does_not_fit_is_refused_with_place_and_value(tmp_path, ending, late):
@@ -131,6 +132,7 @@ def test_a_contract_says_the_format_reads_it_back_and_shows_the_difference():
         parse_contract(dump_contract(of).replace("when: {format", "size: {format"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
 def test_infer_writes_the_format_and_check_reads_other_kinds_of_file_by_it(tmp_path, ending):
     days = pl.date_range(datetime(1998, 1, 1), datetime(2002, 5, 12), "8d", eager=True)

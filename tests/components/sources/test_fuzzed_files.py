@@ -91,6 +91,7 @@ def outcome(read):
         return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", WHOLE)
 @settings(max_examples=tries(40), deadline=None, suppress_health_check=list(HealthCheck))
 @given(some=changes)

@@ -27,6 +27,7 @@ def read(path, **dtypes):
     return pl.concat(source.frames(Wanted({name: Column(name, dtype) for name, dtype in dtypes.items()})))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [1, 1000, 10_500])
 def test_a_field_may_first_appear_anywhere(tmp_path, first):
     rows = [{"a": at, **({"late": at / 2} if at >= first else {})} for at in range(11_000)]

@@ -60,6 +60,7 @@ def read(source: Source, dtype: Any) -> list[Any]:
     return pl.concat([frame.select("x") for frame in frames])["x"].to_list()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("made", [csv, jsonl, parquet, sql])
 @FEW
 @given(values=st.lists(st.one_of(st.none(), WHOLE), min_size=1, max_size=12))
@@ -81,6 +82,7 @@ def test_arrays_keep_every_digit(values: list[int], unsigned: list[int], tmp_pat
     assert read(NpzSource(path=str(tmp_path / "b.npz")), "key") == unsigned
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("made", [csv, jsonl, parquet])
 @FEW
 @given(values=st.lists(UNSIGNED, min_size=1, max_size=12))

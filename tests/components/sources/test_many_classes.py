@@ -49,6 +49,7 @@ def test_a_column_for_each_class(tmp_path: Path) -> None:
     assert read(source, columns=("is_a", "is_b", "is_c")) == EXPECTED
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(st.sampled_from([*CLASSES, "other"]), max_size=5), max_size=8))
 def test_a_text_is_its_own_spelling(rows: list[list[str]]) -> None:
     label = contract().label

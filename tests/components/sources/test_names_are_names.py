@@ -61,6 +61,7 @@ def write(path: Path, values: list[int]) -> None:
             np.savez(handle, x=np.array(values), y=np.array(values))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", NAMES)
 def test_files_and_folders_of_every_name(tmp_path, monkeypatch, name, form):
@@ -85,6 +86,7 @@ def test_files_and_folders_of_every_name(tmp_path, monkeypatch, name, form):
         assert read["x"].to_list() == [7, 8]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_predict_and_check_read_the_file_of_that_name(tmp_path, form):
     contract = Contract.model_validate(
@@ -130,6 +132,7 @@ def test_images_and_contracts(tmp_path, name):
     assert infer_contract(tmp_path / f"{name}.csv").reference.rows == 30
 
 
+@pytest.mark.slow
 def test_no_reader_of_polars_takes_a_path_for_a_pattern():
     """``glob=False`` in every call, in the whole tree."""
     wrong = []

@@ -55,6 +55,7 @@ def everywhere(path):
     return told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [

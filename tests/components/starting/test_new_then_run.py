@@ -69,6 +69,7 @@ def refuse_gaps(examples: Examples, files: dict[str, list[Path]]) -> None:
     assert splits["train"][contract.label.name].n_unique() > 1
 
 
+@pytest.mark.slow
 @given(tables())
 @HURRIED
 def test_rows_of_a_first_pipeline_are_enough_in_every_split(table):
@@ -96,6 +97,7 @@ def test_a_first_pipeline_passes_the_gate(table):
         refuse_gaps(checked, {split: checked.files(split) for split in checked.splits})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gap", ["?", "NA", ""])
 @pytest.mark.parametrize("first", [1, 2**60])
 def test_a_running_number_with_gaps_is_no_key(tmp_path, gap, first):

@@ -44,6 +44,7 @@ def parts(recipe) -> dict[str, list[datetime]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["%m/%d/%y", "%d-%b-%y", "%b %d, %Y", "%d/%m/%Y", "%m/%d/%Y %I:%M %p", "%Y%m%d"])
 def test_the_latest_rows_judge_whatever_way_dates_are_written(tmp_path, form):
     days = R.sample(DAYS, len(DAYS))
@@ -55,12 +56,14 @@ def test_the_latest_rows_judge_whatever_way_dates_are_written(tmp_path, form):
     assert any(form in line for line in said(recipe, "dates"))
 
 
+@pytest.mark.slow
 def test_two_digit_years_are_said_aloud(tmp_path):
     recipe = first_look(tmp_path, [day.strftime("%m/%d/%y") for day in DAYS])
     assert any(line.startswith("! when: two-digit years are 1969 to 2068") for line in said(recipe, "dates"))
     assert said(recipe, "time") == ["when (rows are sorted by it)"]
 
 
+@pytest.mark.slow
 def test_sorted_is_said_of_sorted_rows_alone(tmp_path):
     recipe = first_look(tmp_path, [day.isoformat() for day in R.sample(DAYS, len(DAYS))])
     assert said(recipe, "time") == ["when (it holds dates and is named so)"]
@@ -68,6 +71,7 @@ def test_sorted_is_said_of_sorted_rows_alone(tmp_path):
     assert said(asked, "time") == ["when (as asked)"]
 
 
+@pytest.mark.slow
 def test_dates_that_may_be_the_time_column_are_named(tmp_path):
     frame = pl.DataFrame(
         {
@@ -82,6 +86,7 @@ def test_dates_that_may_be_the_time_column_are_named(tmp_path):
     assert "not by time; --time signed or paid lets the latest rows judge" in line
 
 
+@pytest.mark.slow
 def test_rows_that_are_nearly_sorted_are_called_so(tmp_path):
     days = [date(2001, 1, 1) + timedelta(days=k) for k in range(3000)]
     days[1500], days[1501] = days[1501], days[1500]
@@ -89,6 +94,7 @@ def test_rows_that_are_nearly_sorted_are_called_so(tmp_path):
     assert said(recipe, "time") == ["when (rows follow it but for 1 of 2,999 steps)"]
 
 
+@pytest.mark.slow
 def test_what_reads_both_ways_is_said_with_both_readings_and_how_to_change_it(tmp_path):
     early = [day for day in DAYS if day.day <= 12]
     recipe = first_look(tmp_path, [day.strftime("%m/%d/%Y") for day in R.sample(early * 2, 2 * len(early))])
@@ -97,6 +103,7 @@ def test_what_reads_both_ways_is_said_with_both_readings_and_how_to_change_it(tm
     assert "`dates: {when: ...}` in the contract" in line
 
 
+@pytest.mark.slow
 def test_contradictory_rows_and_impossible_days_are_refused_with_their_rows(tmp_path):
     texts = [day.strftime("%d/%m/%Y") for day in DAYS]
     with pytest.raises(DataUnreadable, match="in two ways"):
@@ -105,6 +112,7 @@ def test_contradictory_rows_and_impossible_days_are_refused_with_their_rows(tmp_
         first_look(tmp_path, [*texts, "31/04/2024"])
 
 
+@pytest.mark.slow
 def test_numbers_since_1970_are_named_with_their_unit(tmp_path):
     recipe = first_look(tmp_path, [1_704_067_200_000 + 3_600_000 * k for k in range(200)])
     assert recipe.contract.dates["when"].format == "epoch ms" and recipe.contract.time == "when"
@@ -112,6 +120,7 @@ def test_numbers_since_1970_are_named_with_their_unit(tmp_path):
     assert max(parts(recipe)["train"]) < min(parts(recipe)["val"])
 
 
+@pytest.mark.slow
 def test_days_of_a_spreadsheet_are_flagged_and_offsets_are_said(tmp_path):
     serials = first_look(tmp_path, [45_292 + R.randrange(300) for _ in range(200)])
     assert said(serials, "dates?")[0].startswith("! when: numbers like the days of a spreadsheet")
@@ -135,6 +144,7 @@ def test_other_texts_about_time_are_left_out_in_words(tmp_path, text, words):
     assert any(words in line for line in said(recipe, "left out"))
 
 
+@pytest.mark.slow
 def test_typed_times_and_durations_are_left_out_in_words_and_dates_of_zeros_are_missing(tmp_path):
     moments = [datetime(2024, 1, 1) + timedelta(minutes=17 * k) for k in range(200)]
     frame = pl.DataFrame(
@@ -155,6 +165,7 @@ def test_typed_times_and_durations_are_left_out_in_words_and_dates_of_zeros_are_
     assert said(zeros, "dates") == ["when: 0000-00-00 means missing (4 of 200 rows)"]
 
 
+@pytest.mark.slow
 def test_a_date_follows_another_column_and_says_so(tmp_path):
     frame = pl.DataFrame(
         {
@@ -170,6 +181,7 @@ def test_a_date_follows_another_column_and_says_so(tmp_path):
     assert any(line.startswith("! made: read as %d/%m/%Y") and "as in paid" in line for line in said(recipe, "dates"))
 
 
+@pytest.mark.slow
 def test_several_offsets_are_named_aloud(tmp_path):
     texts = [f"{day}T05:00:00{'+02:00' if k % 4 else '-05:00'}" for k, day in enumerate(DAYS)]
     [line] = said(first_look(tmp_path, texts), "dates")

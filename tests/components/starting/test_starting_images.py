@@ -120,6 +120,7 @@ def test_refused(tmp_path):
         start("x", str(broken))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("there", [False, True])
 def test_photographs_stand_on_weights_that_a_project_has(tmp_path, monkeypatch, there: bool) -> None:
     monkeypatch.setenv("KILNWORKS_ROOT", str(tmp_path))

@@ -53,6 +53,7 @@ def test_a_class_of_two_rows_is_left_out_and_said():
     assert [d.choice for d in done.decisions if d.what == "set aside"] == ["2 of 202 rows, 0.99%"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("labels", "words"),
     [

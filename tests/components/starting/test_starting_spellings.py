@@ -41,6 +41,7 @@ def as_run(recipe) -> pl.DataFrame:
     return pl.concat(list(recipe.source.frames(wanted)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("label", ["price", "sold"])
 def test_thousands_of_a_label_or_feature_are_read_as_pandas_reads_them(tmp_path, label):
     recipe = first_look(tmp_path, rows(), label)
@@ -85,6 +86,7 @@ def test_units_marks_and_decimal_commas_of_one_file_are_each_said(tmp_path):
     assert f"'{columns['mass'][0]}' is {known[0]:.15g}" in lines[1] and "the unit kg changes no value" in lines[1]
 
 
+@pytest.mark.slow
 def test_digits_of_other_scripts_are_read_and_said(tmp_path):
     wide = {ord("0") + k: 0xFF10 + k for k in range(10)}
     arabic = {ord("0") + k: 0x0660 + k for k in range(10)}

@@ -32,6 +32,7 @@ def said(recipe, what):
     return {d.choice: d.why for d in recipe.decisions if d.what == what}
 
 
+@pytest.mark.slow
 def test_label_task_and_features(odd):
     label = odd.contract.label
     assert (label.name, label.classes) == ("bought", ("no", "yes"))
@@ -139,6 +140,7 @@ def test_suspects_by_task():
     assert find_suspects(small, "y", ["copy"], classes=False) == []
 
 
+@pytest.mark.slow
 def test_sqlite(tmp_path):
     import sqlite3
 
@@ -173,6 +175,7 @@ def test_what_data_may_be(tmp_path):
     assert {o.name for o in left_out(contract, opened.frame, opened.specs)} == {"order_id", "version", "flag", "remark"}
 
 
+@pytest.mark.slow
 def test_names_that_differ_in_nothing_but_capitals_are_named(tmp_path):
     rows = [f"{i},{i * i % 97},{'yes' if i % 3 else 'no'}" for i in range(200)]
     (tmp_path / "t.csv").write_text("\n".join(["Size,size,sold", *rows]) + "\n")
@@ -180,6 +183,7 @@ def test_names_that_differ_in_nothing_but_capitals_are_named(tmp_path):
     assert [d.choice for d in found] == ["'Size' and 'size' are different columns"] and found[0].flagged
 
 
+@pytest.mark.slow
 def test_a_running_number_that_some_rows_lack_is_no_other_value_in_every_row(tmp_path):
     random = np.random.default_rng(0)
     frame = pl.DataFrame({"run": range(5, 205), "x": random.normal(size=200), "y": random.integers(0, 2, 200)})

@@ -30,6 +30,7 @@ def flown(tmp_path_factory):
     return look(tmp_path_factory.mktemp("flown"), flights())
 
 
+@pytest.mark.slow
 def test_the_one_column_of_dates_is_the_time_though_rows_are_shuffled(flown):
     assert flown.contract.time == "flown" and isinstance(flown.split, ByTime)
     line = said(flown, "time")["flown"]
@@ -52,6 +53,7 @@ def test_both_figures_are_said_where_the_splits_differ(flown):
     assert words[0] == "AUC" and float(words[1]) < 0.6 < 0.68 < float(words[4])
 
 
+@pytest.mark.slow
 def test_nothing_is_said_of_rows_without_a_level_of_their_own(tmp_path):
     r = np.random.default_rng(0)
     frame = flights(days=150, per_day=10).with_columns(
@@ -65,11 +67,13 @@ def test_nothing_is_said_of_rows_without_a_level_of_their_own(tmp_path):
     assert hand == []
 
 
+@pytest.mark.slow
 def test_a_whole_year_and_more_keeps_its_months(tmp_path):
     recipe = look(tmp_path, flights(days=800, per_day=3))
     assert "month" in recipe.contract.features and "flown" not in recipe.transform.features
 
 
+@pytest.mark.slow
 def test_no_time_is_as_asked_and_keeps_the_date_as_a_feature(tmp_path):
     for frame in (flights(60), flights(60, shuffled=False)):
         recipe = look(tmp_path, frame, time="none")
@@ -91,18 +95,21 @@ def two_dates(n: int, *, clustered: bool) -> pl.DataFrame:
     return pl.DataFrame({"booked": booked, "checked": checked, "size": r.normal(size=n).round(3), "late": late})
 
 
+@pytest.mark.slow
 def test_rows_in_clusters_tell_which_of_several_dates_is_the_time(tmp_path):
     recipe = look(tmp_path, two_dates(1000, clustered=True))
     assert recipe.contract.time == "booked" and said(recipe, "time")["booked"].flagged
     assert "checked" in said(recipe, "time?")
 
 
+@pytest.mark.slow
 def test_one_of_several_dates_is_asked_for(tmp_path):
     recipe = look(tmp_path, two_dates(1000, clustered=False))
     (line,) = said(recipe, "split").values()
     assert recipe.contract.time is None and line.flagged and "--time booked or checked" in line.why
 
 
+@pytest.mark.slow
 def test_a_date_of_birth_is_no_time_of_a_row(tmp_path):
     frame = two_dates(1000, clustered=False).drop("checked").rename({"booked": "date_of_birth"})
     recipe = look(tmp_path, frame)

@@ -42,6 +42,7 @@ def test_a_label_that_is_named_judges_and_its_rarer_class_is_the_anomaly(tmp_pat
     assert said(recipe, "task")["anomaly"] == "as asked; judged by state = bad, never learned from"
 
 
+@pytest.mark.slow
 def test_moments_split_and_are_no_features(tmp_path):
     start_day = dt.datetime(2026, 1, 1)
     days = lambda n: [start_day + dt.timedelta(hours=i) for i in range(n)]  # noqa: E731

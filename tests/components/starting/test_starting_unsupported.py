@@ -42,6 +42,7 @@ def test_boxes_are_refused(tmp_path):
         look(tmp_path, rows(**corners))
 
 
+@pytest.mark.slow
 def test_a_series_without_a_label_is_refused_and_with_one_it_is_learned(tmp_path):
     start_at = datetime.date(2023, 1, 1)
     days = [(start_at + datetime.timedelta(days=k)).isoformat() for k in range(N)]

@@ -41,6 +41,7 @@ def evaluated(contract: Contract, config: EvaluateConfig, out) -> tuple[dict[str
     return answers, conclude(config, task, contract, frame, answers, {}, out).results, group
 
 
+@pytest.mark.slow
 def test_metrics_are_those_of_scikit_learn(tmp_path) -> None:
     from sklearn import metrics
 
@@ -57,6 +58,7 @@ def test_metrics_are_those_of_scikit_learn(tmp_path) -> None:
     assert Clustering.headlines(results)[-1] == "adjusted_rand"
 
 
+@pytest.mark.slow
 def test_what_is_typical_is_far_from_the_mean_of_all(tmp_path) -> None:
     answers, results, _ = evaluated(PLAIN, EvaluateConfig(), tmp_path)
     rows = answers["columns"].astype(float)
@@ -71,6 +73,7 @@ def test_what_is_typical_is_far_from_the_mean_of_all(tmp_path) -> None:
     assert [name for name, _ in Clustering.pictures(results)] == ["principal_components", "tsne", "typical"]
 
 
+@pytest.mark.slow
 def test_the_view_is_that_of_a_principal_component_analysis(tmp_path) -> None:
     from sklearn.decomposition import PCA
 
@@ -82,6 +85,7 @@ def test_the_view_is_that_of_a_principal_component_analysis(tmp_path) -> None:
     assert view["cluster"] == answers["cluster"].tolist()
 
 
+@pytest.mark.slow
 def test_without_a_label_what_needs_one_is_undefined_and_no_limit_on_it_passes(tmp_path) -> None:
     _, results, _ = evaluated(PLAIN, EvaluateConfig(), tmp_path)
     assert results["metrics"]["adjusted_rand"]["value"] is None

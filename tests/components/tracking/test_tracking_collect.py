@@ -89,6 +89,7 @@ def test_the_state_changes_when_a_run_goes_on_and_only_then(tmp_path: Path) -> N
     assert collect(run.path) == collect(run.path)
 
 
+@pytest.mark.slow
 def test_without_a_server_nothing_is_sent_and_mlflow_is_not_imported(tmp_path: Path) -> None:
     run = InventedRun(tmp_path).done()
     code = (

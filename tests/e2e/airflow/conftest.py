@@ -29,8 +29,8 @@ SETTINGS = {
     "MLFLOW_TRACKING_URI": "",
     "KILNWORKS_ALERT_CONNECTIONS": "team_hook",
 }
-"""What takes minutes on a calm server is made to happen in seconds. Definitions are read less often than ``make airflow``
-reads them: of what an idle Airflow computes, half is that."""
+"""What takes minutes on a calm server is made to happen in seconds. Definitions are read half as often as by ``make
+airflow``: reading them is most of what an Airflow computes that stands by."""
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",

@@ -70,6 +70,7 @@ def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Walk, int,
         engine.core.close()
 
 
+@pytest.mark.slow
 def test_over_grpc(ports: tuple[Walk, int, int]) -> None:
     walk, port, _ = ports
     request = predict_request("m", x=[1.0, 2.0]).SerializeToString()
@@ -84,6 +85,7 @@ def test_over_grpc(ports: tuple[Walk, int, int]) -> None:
     assert len(found) <= FEW_GRPC, sorted(found)
 
 
+@pytest.mark.slow
 def test_over_rest(ports: tuple[Walk, int, int]) -> None:
     walk, _, port = ports
     body = json.dumps({"instances": [1.0, 2.0]}).encode()

@@ -42,6 +42,7 @@ def searched(tmp_path_factory):
     return folder, read
 
 
+@pytest.mark.slow
 def test_the_best_trial_has_the_lowest_loss_that_its_own_training_tells(searched):
     study = Study.newest(Store(searched[0]), "churn")
     trials = [trial for trial in study.trials() if trial.state.name == "COMPLETE"]
@@ -86,6 +87,7 @@ def test_the_page_shows_every_trial_with_its_settings_and_escapes_what_it_shows(
     assert "<b>x</b>" not in render_search(told) and "&lt;b&gt;x&lt;/b&gt;" in render_search(told)
 
 
+@pytest.mark.slow
 def test_a_search_is_made_longer(searched, monkeypatch, capsys):
     monkeypatch.setenv("KILNWORKS_STORE", str(searched[0]))
     assert tune("--resume", "--trials", "6") == 0

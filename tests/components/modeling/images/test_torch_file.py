@@ -96,6 +96,7 @@ def test_no_checkpoint(tmp_path: Path, content: bytes) -> None:
         read_torch_file(tmp_path / "a.pth")
 
 
+@pytest.mark.slow
 @BOTH
 @settings(max_examples=150)
 @given(cut=st.integers(0, 900), place=st.integers(0, 900), byte=st.integers(0, 255))

@@ -58,6 +58,7 @@ def test_ends_that_say_nothing_are_drawn_in():
     assert guarded((-40.0, 30.0), np.array([-3.0, 8.0])) == (-40.0, 30.0)
 
 
+@pytest.mark.slow
 def test_months_that_go_on_have_their_range(tmp_path):
     days = np.arange(np.datetime64("2023-01-01"), np.datetime64("2023-12-01"))
     frame = pl.DataFrame({"on": days, "load": R.normal(size=len(days)), "y": R.choice(["a", "b"], len(days))})

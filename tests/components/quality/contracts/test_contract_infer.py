@@ -22,6 +22,7 @@ def inferred(tmp_path_factory):
     return infer_contract(path, label="returned")
 
 
+@pytest.mark.slow
 def test_orders_are_understood(inferred):
     f = inferred.features
     assert inferred.name == "orders" and inferred.key == "order_id"

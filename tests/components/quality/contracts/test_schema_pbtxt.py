@@ -51,6 +51,7 @@ LABELS = [
 ]
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     st.dictionaries(st.sampled_from(["a", "b c", "ä"]), features(), min_size=1),

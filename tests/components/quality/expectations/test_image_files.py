@@ -93,6 +93,7 @@ def encoded_in_parquet(folder: Path, out: Path) -> ParquetSource:
     return ParquetSource(path=str(out))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["folder", "list", "parquet"])
 def test_odd_files_are_warned_of_and_named(tmp_path, kind):
     folder = grey_folder(tmp_path / "images")
@@ -110,6 +111,7 @@ def test_odd_files_are_warned_of_and_named(tmp_path, kind):
     assert {row["cells"][one["names"].index("file")] for one in shown for row in one["rows"]} == set(ODD)
 
 
+@pytest.mark.slow
 def test_a_contract_says_what_files_it_takes(tmp_path):
     contract = with_checks(
         "{expectation: expect_column_values_to_be_between, kwargs: {column: image__width, max_value: 19}}",
@@ -131,6 +133,7 @@ def test_a_contract_says_what_files_it_takes(tmp_path):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_rows", [7, 1000])
 def test_checks_see_the_files_whatever_the_batches(tmp_path, batch_rows):
     between = "{{expectation: expect_column_{}_to_be_between, kwargs: {{column: image__{}, {}: {}}}}}"
@@ -153,6 +156,7 @@ def test_checks_see_the_files_whatever_the_batches(tmp_path, batch_rows):
     }
 
 
+@pytest.mark.slow
 def test_pixels_without_files_are_checked_as_they_are(tmp_path):
     pixels = np.zeros((60, 8, 8), dtype=np.uint8)
     np.savez(tmp_path / "a.npz", image=pixels, id=np.arange(60), label=np.array(["dark", "light"] * 30))
@@ -179,6 +183,7 @@ def test_profile_and_report_tell_of_the_files(tmp_path):
     assert facts["file channels"] == ["1, 3"]
 
 
+@pytest.mark.slow
 def test_sizes_of_sensitive_images_are_masked(tmp_path):
     contract = parse_contract(GREY.replace("shape: [8, 8, 1]", "shape: [8, 8, 1], sensitive: true"))
     source = ImageFolderSource(path=str(grey_folder(tmp_path / "images")))
@@ -231,6 +236,7 @@ def test_infer_learns_what_files_are_usual(tmp_path):
     assert contract.name == "images" and contract.label.classes == ("dark", "light")
 
 
+@pytest.mark.slow
 def test_check_of_a_folder_names_what_is_odd(tmp_path):
     folder = grey_folder(tmp_path / "images")
     (tmp_path / "c.yaml").write_text(GREY)
@@ -280,6 +286,7 @@ def test_usual_sizes():
     assert ((later < low) | (later > high)).mean() < 0.002 and low > 8 and high < 3000
 
 
+@pytest.mark.slow
 def test_rows_set_aside_keep_what_their_files_held(tmp_path):
     contract = GREY.replace("shape: [8, 8, 1]", "shape: [8, 8, 1], min: 20")
     contract = parse_contract(contract + "on_bad_rows: quarantine\nmax_quarantined: 0.1")

@@ -104,6 +104,7 @@ def test_repeats_against_a_loop(values, batch):
     assert set(found.values) <= twice and len(found.values) == min(3, len(twice))
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(st.one_of(st.none(), st.integers(0, 9)), max_size=12), min_size=1, max_size=3))
 def test_shared_against_a_loop(splits):
     rows = {f"s{i}": rows_of_frame(pl.DataFrame({"k": pl.Series(v, dtype=pl.Int64)}), 4) for i, v in enumerate(splits)}

@@ -22,6 +22,7 @@ from kilnworks.schemas.contract import Feature, parse_contract
 numbers = st.lists(st.one_of(st.none(), st.floats(width=64, allow_infinity=True, allow_nan=False)), max_size=60)
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(values=numbers)
 def test_numbers_against_numpy(values):

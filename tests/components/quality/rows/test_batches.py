@@ -1,6 +1,7 @@
 """Batches hold every row once and in order, whatever the shards."""
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,6 +11,7 @@ from kilnworks.schemas.contract import Contract, Feature
 CONTRACT = Contract(name="c", features={"x": Feature(dtype="int")})
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(heights=st.lists(st.integers(0, 9), min_size=1, max_size=5), size=st.integers(1, 12))
 def test_batches_hold_every_row_in_order(tmp_path_factory, heights, size):

@@ -63,6 +63,7 @@ def examples_of(path, splits: dict[str, list[list[dict]]], contract=CONTRACT) ->
     return Examples(path)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     train=st.lists(st.lists(ROW, max_size=6), min_size=1, max_size=3),

@@ -49,6 +49,7 @@ def breaks(name: str, value) -> set[str]:
     return found
 
 
+@pytest.mark.slow
 @given(st.lists(st.fixed_dictionaries(values), max_size=12))
 def test_rows_found_are_those_that_a_loop_finds(rows):
     frame = pl.DataFrame(rows, schema=SCHEMA)

@@ -59,6 +59,7 @@ def _told(outcome, column):
     return {(f.severity, f.rule) for f in outcome.failures if f.column == column}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "column", "form", "within"),
     [
@@ -80,6 +81,7 @@ def test_each_form_is_found(contract_of, kind, column, form, within):
     assert (found.form, found.within) == (form, within)
 
 
+@pytest.mark.slow
 def test_what_does_not_advance_is_not_found(contract_of):
     assert "born" not in advances_of(contract_of("admissions").reference.statistics)  # births fade out
     assert set(advances_of(contract_of("heat_pump").reference.statistics)) == {
@@ -97,6 +99,7 @@ def test_the_contract_says_it_in_words(contract_of):
     assert parse_contract(text) == pump
 
 
+@pytest.mark.slow
 def test_numbers_that_drift_have_no_largest_value_and_growing_sets_no_list(contract_of):
     prices = contract_of("daily_prices")
     assert [prices.features[n].max for n in ("open", "high", "low", "close")] == [None] * 4
@@ -143,12 +146,14 @@ def test_a_contract_made_before_the_field_means_the_same(tmp_path):
     assert not _check(contract, orders(800, 1).drop(columns="total"), tmp_path).success
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["heat_pump", "water_meters", "quarter_of_sales", "monthly_file", "positions"])
 def test_the_next_period_passes(contract_of, kind, tmp_path):
     later = _series(kind).between(0, 1)
     assert _check(contract_of(kind), later, tmp_path).success
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "column", "change", "rule"),
     [
@@ -239,6 +244,7 @@ def test_texts_are_ordered_as_their_numbers_are(versions):
     assert [versions[i] for i in np.argsort(found, kind="stable")] == sorted(versions)
 
 
+@pytest.mark.slow
 def test_exports_name_what_they_cannot_say_and_a_round_trip_keeps_it():
     feature = Feature(dtype="float", min=0.0, advances=Advances(by="time", within="h", step=1.5))
     contract = Contract(name="c", features={"m": feature, "h": Feature(dtype="string")})

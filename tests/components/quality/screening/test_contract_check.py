@@ -42,6 +42,7 @@ def _spoiled(home, tmp_path, change):
     return result.exit_code, json.loads(result.stdout)["failures"]
 
 
+@pytest.mark.slow
 def test_fresh_rows_and_the_clean_file_itself_pass(home):
     for name in ("fresh.csv", "clean.csv"):
         result = _run("check", home / "contract.yaml", home / name, "--json")
@@ -70,6 +71,7 @@ def test_the_table_for_a_person_shows_rows(home, tmp_path):
     assert "ZZ" in result.stdout and "572" in result.stdout and "critical" in result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [
@@ -202,6 +204,7 @@ def test_neighbours_that_resemble_each_other_count_for_less():
     assert 9 < inflation(series) < 45, "the exact value for an autoregression of 0.9 is 19"
 
 
+@pytest.mark.slow
 def test_a_sorted_file_is_shown(home, tmp_path):
     code, failures = _spoiled(home, tmp_path, lambda f: f.sort("weight_kg"))
     assert code == 0
@@ -245,6 +248,7 @@ def test_old_rows_with_one_column_changed_are_known(home, tmp_path):
     assert code == 1 and {"column": None, "rule": rule, "severity": "critical"} in failures
 
 
+@pytest.mark.slow
 def test_days_with_many_rows_each_go_on(tmp_path):
     r = np.random.default_rng(6)
 

@@ -46,6 +46,7 @@ def test_rows_sorted_by_one_column_decide_for_another():
     assert specs["made"].by_order and specs["due"].as_in == "made" and specs["due"].date_format == "%d/%m/%Y"
 
 
+@pytest.mark.slow
 def test_the_contract_has_it(tmp_path):
     form = "%d/%m/%Y"
     frame = pl.DataFrame({"start": written(EARLY, form), "end": written(DAYS, form)})

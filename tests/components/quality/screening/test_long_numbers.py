@@ -33,6 +33,7 @@ def write(frame: pl.DataFrame, path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
 @pytest.mark.parametrize(
     ("first", "dtype"),
@@ -65,6 +66,7 @@ def test_consecutive_long_ids_are_a_key_and_fresh_ones_pass(
     assert [f.rows[0] for f in found.failures if f.rule.startswith("keys are unique")] == [ROWS - 11]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
 def test_long_codes_that_repeat_are_a_closed_list_of_texts(suffix: str, tmp_path: Path) -> None:
     """Neighbours beyond 2**53 stay apart, and one that was never seen is named with its digits."""
@@ -79,6 +81,7 @@ def test_long_codes_that_repeat_are_a_closed_list_of_texts(suffix: str, tmp_path
     assert check_file(contract, write(frame, tmp_path / f"same{suffix}")).success
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
 def test_classes_that_float64_merges_stay_two(suffix: str, tmp_path: Path) -> None:
     """As 9007199254740992 and 9007199254740993 do."""
@@ -91,6 +94,7 @@ def test_classes_that_float64_merges_stay_two(suffix: str, tmp_path: Path) -> No
     assert parse_contract(dump_contract(contract)).label == contract.label
 
 
+@pytest.mark.slow
 def test_amounts_stay_numbers_and_moments_are_dates(tmp_path: Path) -> None:
     """Long whole numbers of all lengths are amounts; those of a column of moments count nanoseconds since 1970."""
     draw = random.Random(5)

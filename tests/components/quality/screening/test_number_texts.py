@@ -25,6 +25,7 @@ def found(*texts):
     return find_formats(pl.Series("a", list(texts), dtype=pl.String))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("texts", "form", "values"),
     [
@@ -92,6 +93,7 @@ def test_three_digits_behind_the_only_mark_read_two_ways(sign, forms):
     assert spec.other is not None and spec.other != (spec.number or NumberFormat())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("thousands", "decimal"), [(",", "."), (".", ","), ("'", "."), (" ", ","), ("_", ".")])
 @given(st.lists(st.integers(-(10**9), 10**9), min_size=5, max_size=30))
 def test_numbers_come_back_as_pandas_reads_them(thousands, decimal, cents):

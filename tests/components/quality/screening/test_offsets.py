@@ -39,6 +39,7 @@ def table(path: Path, write: Write, later: int) -> Path:
 BARE, UTC, EAST, WEST = at(""), at("Z"), at("+02:00"), at("-05:00")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("clean", "new", "rule", "severity"),
     [
@@ -75,6 +76,7 @@ def test_offsets_are_counted_as_they_are_written():
     assert offsets_of(texts) == {"+01:00": 1, "Z": 1, "": 1}
 
 
+@pytest.mark.slow
 def test_a_category_that_is_called_as_its_column_is_no_header(tmp_path):
     """The column ``c`` holds a, b and c; a whole header among the rows is still found."""
     contract = infer_contract(table(tmp_path / "clean.csv", BARE, 0))

@@ -56,6 +56,7 @@ def test_one_client_teaches_nothing_about_many() -> None:
     assert size.learned(0.0) == ANY
 
 
+@pytest.mark.slow
 def test_what_was_learned_is_tried_again_and_ever_more_seldom() -> None:
     size = BatchSize()
     now, trials = 0.0, []

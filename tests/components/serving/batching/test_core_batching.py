@@ -323,6 +323,7 @@ def test_heavy_traffic_loses_nothing() -> None:
     assert not wrong
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [None, ServingError(Code.INVALID_ARGUMENT, "kernel")])
 def test_a_request_leaves_nothing_for_the_garbage_collector(error: ServingError | None) -> None:
     """A server freezes the collector's older generations, and tensors are large."""

@@ -18,6 +18,7 @@ def read(body: bytes) -> object:
     return json.loads(body)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(st.lists(st.floats(width=32), min_size=1, max_size=8), st.booleans())
 def test_float32_comes_back_bit_for_bit(values: list[float], row: bool) -> None:

@@ -129,6 +129,7 @@ def cpu_seconds(work: Callable[[], object]) -> float:
     return min(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", [b"{},", b'{"a":1,"a":2},', b"NaN,", b'"a",'])
 def test_what_is_wrong_only_at_the_end_costs_little_more_than_reading_it(unit: bytes) -> None:
     """A parser of our own, in Python, took 20 to 130 times as long as the standard library for these."""
@@ -148,6 +149,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(JSON, st.booleans(), st.sampled_from([None, 1]))
 def test_every_parser_agrees_with_the_standard_library(value: object, ascii_only: bool, indent: int | None) -> None:
@@ -157,6 +159,7 @@ def test_every_parser_agrees_with_the_standard_library(value: object, ascii_only
         assert json.dumps(found) == json.dumps(value)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=300)
 @given(st.binary(max_size=60) | st.text(alphabet='{}[]",:0123.eE+-NaInfty \\utrls', max_size=60).map(str.encode))
 def test_random_bytes_give_a_value_or_a_worded_error(body: bytes) -> None:
@@ -172,6 +175,7 @@ def test_random_bytes_give_a_value_or_a_worded_error(body: bytes) -> None:
 BODY = b'{"instances": [[[1, 2.5], [-3e2, 4]], [[5, 6], [7, 8]]]}'
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=500)
 @given(st.data())
 def test_the_short_cut_takes_nothing_that_json_refuses(data: st.DataObject) -> None:

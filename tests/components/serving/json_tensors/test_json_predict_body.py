@@ -189,6 +189,7 @@ def test_forms_and_shapes() -> None:
     np.testing.assert_array_equal(mixed["b"], np.array([[np.nan], [2]], np.float32))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float", "double", "int8", "int32", "int64", "uint32", "uint64"])
 @pytest.mark.parametrize("kind", ["int", "negative", "wide", "fraction"])
 def test_long_bodies_are_parsed_in_pieces_to_the_same_values(dtype: str, kind: str) -> None:
@@ -236,6 +237,7 @@ LEAF = st.none() | st.booleans() | st.integers(-(2**65), 2**65) | st.floats(widt
 NESTED = st.recursive(LEAF | st.integers(0, 200), lambda inner: st.lists(inner, min_size=0, max_size=3), max_leaves=12)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=400)
 @given(NESTED, st.sampled_from(sorted(set(NUMPY) - {"half", "uint16"})))
 def test_column_form_against_a_walk_by_hand(value: object, dtype: str) -> None:
@@ -249,6 +251,7 @@ def test_column_form_against_a_walk_by_hand(value: object, dtype: str) -> None:
         np.testing.assert_array_equal(found, wanted)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(st.lists(NESTED, min_size=1, max_size=3), st.sampled_from(["float", "int32", "string", "bool"]))
 def test_row_form_against_a_walk_by_hand(items: list[object], dtype: str) -> None:

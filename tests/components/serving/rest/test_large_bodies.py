@@ -31,6 +31,7 @@ def readers() -> Iterator[Readers]:
     found.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
@@ -75,6 +76,7 @@ def test_values_that_cost_more_than_a_request_may_are_refused_before_they_are_ma
         raise AssertionError("10 MB of lists")
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_or_takes_too_long_is_replaced() -> None:
     readers = Readers(2**20, seconds=60)
     with pytest.raises(ServingError) as died, readers.reading("predict", b'{"instances": ["a"]}') as reading:
@@ -91,6 +93,7 @@ def test_a_process_that_dies_or_takes_too_long_is_replaced() -> None:
     assert late.value.code is Code.DEADLINE_EXCEEDED
 
 
+@pytest.mark.slow
 def test_the_start_of_a_process_does_not_count_against_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apart, "_PROGRAM", f"import time; time.sleep(1.5); {apart._PROGRAM}")
     readers = Readers(2**20, seconds=1)
@@ -106,6 +109,7 @@ def test_a_process_that_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch) 
     assert refused.value.code is Code.UNAVAILABLE
 
 
+@pytest.mark.slow
 def test_a_process_is_started_ahead_and_ends_with_the_readers() -> None:
     readers = Readers(2**20)
     readers.prepare()

@@ -341,6 +341,7 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=600)
 @given(
     st.lists(PIECES, max_size=25).map(b"".join) | st.binary(max_size=80),
@@ -356,6 +357,7 @@ def test_any_body_gets_a_worded_answer(body: bytes, start: bytes, api: str) -> N
         assert error(response)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=300)
 @given(
     st.sampled_from(["GET", "POST", "OPTIONS", "PUT"]),

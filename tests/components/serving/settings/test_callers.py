@@ -86,6 +86,7 @@ def test_a_changed_file_counts_and_a_wrong_one_changes_nothing(
     assert (code(known, "Bearer three"), code(known, "Bearer two")) == ("OK", "UNAUTHENTICATED")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -274,6 +274,7 @@ def test_names_that_look_like_paths_are_only_names(core: ServerCore, tmp_path: P
         assert caught.value.code is Code.NOT_FOUND
 
 
+@pytest.mark.slow
 def test_traffic_never_misses_while_versions_come_and_go(core: ServerCore, loader: FakeLoader, tmp_path: Path) -> None:
     publish(tmp_path, 1)
     core.reload(config("m", tmp_path), 10)

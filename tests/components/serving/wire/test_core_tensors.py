@@ -27,6 +27,7 @@ def proto(dtype: int, *shape: int, **fields: object) -> object:
     return made
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(data=st.data(), as_content=st.booleans())
 def test_arrays_survive_both_forms(data: st.DataObject, as_content: bool) -> None:

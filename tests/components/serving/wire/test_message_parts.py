@@ -81,6 +81,7 @@ def test_numbers_may_stand_alone_and_fields_may_be_unknown() -> None:
     assert parts_needed(inputs, predict_pb2.PredictRequest.DESCRIPTOR, ENDLESS) > 0
 
 
+@pytest.mark.slow
 def test_the_walk_ends_when_it_has_seen_enough() -> None:
     data = b"\x12\x80\x80\x80\x01\x0a\xfb\xff\x7f" + b"\x0a\x00" * 1_048_574
     kind = classification_pb2.ClassificationRequest.DESCRIPTOR
@@ -89,6 +90,7 @@ def test_the_walk_ends_when_it_has_seen_enough() -> None:
     assert parts_needed(data, kind, 10_000) <= 10_000 + MESSAGE
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=300)
 @given(st.binary(max_size=200), st.integers(0, 200))
 def test_any_bytes_are_walked_to_an_end(data: bytes, cut: int) -> None:
@@ -98,6 +100,7 @@ def test_any_bytes_are_walked_to_an_end(data: bytes, cut: int) -> None:
             assert parts_needed(one, message.DESCRIPTOR, ENDLESS) >= 0
 
 
+@pytest.mark.slow
 def test_a_message_of_many_parts_is_refused_before_it_is_parsed() -> None:
     reasons: list[str] = []
     budget = TensorBudget(2**24, reasons.append)

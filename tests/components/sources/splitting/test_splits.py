@@ -40,6 +40,7 @@ def rows_of(parts: dict[str, pl.DataFrame]) -> list[tuple[str, tuple]]:
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=12)
 
 
+@pytest.mark.slow
 @QUIET
 @given(keys=st.lists(texts, min_size=1, max_size=60, unique=True), seed=st.integers(0, 9))
 def test_by_hash_is_a_partition_and_does_not_see_the_order(tmp_path, keys, seed):
@@ -69,6 +70,7 @@ def test_without_a_key_equal_rows_stay_together(tmp_path, rows):
     assert all(len(home) == 1 for home in homes.values())
 
 
+@pytest.mark.slow
 @QUIET
 @given(days=st.lists(st.integers(0, 40), min_size=3, max_size=60), gaps=st.integers(0, 2))
 def test_by_time_is_a_partition_in_order_and_keeps_moments_together(tmp_path, days, gaps):
