@@ -33,6 +33,7 @@ class Search:
         self._path, self._root = tuple(sys.path), project_root()
         self._modules: dict[str, ModuleSpec | None] = {}
         self._libraries: dict[tuple[Path, str], bool] = {}
+        self._foreign: dict[str, bool] = {}
 
     def module(self, name: str) -> ModuleSpec | None:
         """Where a module would be imported from; None where there is none, or it is part of Python."""
@@ -56,6 +57,13 @@ class Search:
             folder = path.resolve() if path.is_symlink() or not path.is_file() else path.parent
             self._libraries[path, top] = _is_of_library(folder, top, self._path, self._root)
         return self._libraries[path, top]
+
+    def is_foreign(self, spec: ModuleSpec, top: str) -> bool:
+        """Whether a module of the top-level module ``top``, or every part of a package, is an installed library's."""
+        if spec.name not in self._foreign:
+            found = places(spec)
+            self._foreign[spec.name] = bool(found) and all(self.is_library(place, top) for place in found)
+        return self._foreign[spec.name]
 
 
 def find_module(name: str) -> ModuleSpec | None:

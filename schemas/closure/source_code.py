@@ -87,7 +87,7 @@ def _part(name: str, parts: dict[str, Part], search: Search) -> Part:
     package = search.module(top) if top else None
     if package is None:
         return Part(found, ())
-    if _is_foreign(package, top, search):
+    if search.is_foreign(package, top):
         found.libraries |= _library(package, name)
         return Part(found, ())
     if not _is_large(package, top, search):
@@ -104,11 +104,6 @@ def _library(package: ModuleSpec, name: str) -> set[str]:
     return {".".join(name.split(".")[:2])} if "." in name else set()
 
 
-def _is_foreign(spec: ModuleSpec, top: str, search: Search) -> bool:
-    """Whether a module, or every part of a package, belongs to an installed library."""
-    return bool(places(spec)) and all(search.is_library(place, top) for place in places(spec))
-
-
 def _take(name: str, found: SourceCode, search: Search) -> list[str]:
     """Note a module; returns the modules that it may import, and the packages around it."""
     top, parents = name.partition(".")[0], [name.rpartition(".")[0]]
@@ -117,7 +112,7 @@ def _take(name: str, found: SourceCode, search: Search) -> list[str]:
     spec = search.module(name.removesuffix(EVERY))
     if spec is None:
         return parents
-    if _is_foreign(spec, top, search):
+    if search.is_foreign(spec, top):
         found.libraries.add(top)
         return []
     if name.endswith(EVERY):

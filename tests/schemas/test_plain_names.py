@@ -33,4 +33,7 @@ def test_a_server_loads_a_model_from_folders_of_any_name(tmp_path):
     module.ask = tf.function(lambda x: {"y": module.weight * x}, input_signature=[tf.TensorSpec([], tf.float32)])
     for name in NAMES:
         tf.saved_model.save(module, str(tmp_path / name / "1"))
-        load_saved_model(str(tmp_path / name / "1"))
+        loaded = load_saved_model(str(tmp_path / name / "1"))
+        asked = loaded.signature_defs["serving_default"]
+        assert loaded.session.run(asked.outputs["y"].name, {asked.inputs["x"].name: 3.0}) == 6.0
+        loaded.close()

@@ -19,6 +19,8 @@ def test_the_first_row_without_a_number_is_named() -> None:
 def test_rows_that_are_excused_pass() -> None:
     _refuse_not_finite(WANTED, np.array([False, True, True]))
     _refuse_not_finite({"score": np.array([1.0])}, None)
+    with pytest.raises(SkewDetected, match="row 1"):
+        _refuse_not_finite(WANTED, np.array([True, False, True]))
 
 
 def test_only_numbers_whose_square_overflows_excuse() -> None:

@@ -76,6 +76,7 @@ def test_trials_until_the_number_is_reached_and_the_best_is_kept(tmp_path):
     assert Study.newest(Store(tmp_path), "hill").best() == best
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_loses_no_trial_and_none_counts_twice(tmp_path):
     study = begun(tmp_path)
     first = study.take(3)
@@ -106,6 +107,7 @@ def test_a_lost_default_is_handed_out_as_the_default(tmp_path):
         assert again.is_default and values_of(again) == {"model.x": 0.5, "model.n": 2, "model.units": (16, 8)}
 
 
+@pytest.mark.slow
 def test_processes_side_by_side_do_no_trial_twice_and_none_too_many(tmp_path):
     begun(tmp_path)
     started = [

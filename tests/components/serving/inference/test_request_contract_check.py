@@ -131,7 +131,10 @@ def test_what_only_arrays_can_hold(served: Path) -> None:
 def test_a_wrong_dtype_is_left_to_the_signature(served: Path) -> None:
     good = inputs([GOOD])
     texts = np.array([b"x"], object)
-    ContractCheck()("m", 1, str(served), "", {**good, "age": texts, "pair": texts, "plan": np.array([5])})
+    wrong = {**good, "age": texts, "pair": texts, "plan": np.array([5])}
+    ContractCheck()("m", 1, str(served), "", wrong)
+    text = refusal(served, {**wrong, "income": np.array([-1.0], np.float32)})
+    assert "column 'income', row 0" in text and text.count("column ") == 1, "the other columns are checked"
 
 
 def test_many_problems_are_counted(served: Path) -> None:
