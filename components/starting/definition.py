@@ -13,6 +13,7 @@ from kilnworks.components.sources import (
     ByTime,
     CsvSource,
     EnvironmentSource,
+    GivenSplits,
     ImageFolderSource,
     ImageListSource,
     JsonLinesSource,
@@ -31,7 +32,7 @@ from kilnworks.schemas.wire import HIDDEN
 from kilnworks.schemas.words import escaped, named
 
 _SOURCES = (CsvSource, ParquetSource, JsonLinesSource, NpzSource, TfdsSource, ImageFolderSource, ImageListSource,
-            SqlSource, EnvironmentSource)  # fmt: skip
+            SqlSource, EnvironmentSource, GivenSplits)  # fmt: skip
 _PARTS = (AsGiven, ByHash, ByTime, NumberFormat, Shares)
 _PATHS = ("path", "folder", "data_dir")
 BETTER_THAN = '("constant", "linear")'

@@ -68,4 +68,5 @@ def _in_range(series: pl.Series, part: str) -> bool:
     """Whether nearly all values are whole numbers that the part may have."""
     numbers = series.cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False).fill_null(-1.0)
     low, high = RANGE[part]
-    return float(((numbers >= low) & (numbers <= high) & (numbers == numbers.floor())).mean() or 0.0) >= KNOWN
+    good = int(((numbers >= low) & (numbers <= high) & (numbers == numbers.floor())).sum())
+    return good >= KNOWN * len(series)
