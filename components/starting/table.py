@@ -169,7 +169,9 @@ def without_columns(contract: Contract, opened: Opened, time: TimeColumn) -> tup
     }
     decisions = [Decision("left out", named(o.name), o.reason) for o in out if o.name not in opened.source.moments]
     decisions += [Decision("left out", named(n), why) for n, why in opened.left_out.items()]
-    decisions += [Decision("advances", named(n), ADVANCES) for n, f in features.items() if f.advances is not None]
+    parts = {part for made in opened.source.moments.values() for part in made}
+    moving = [n for n, f in features.items() if f.advances is not None and n not in parts]
+    decisions += [Decision("advances", named(n), ADVANCES) for n in moving]
     if contract.time is not None:
         decisions.append(Decision("time", named(contract.time), time.why, flagged=time.flagged))
     if time.name is not None and time.others:

@@ -65,7 +65,8 @@ def archive_of(data: str) -> NpzSource | GivenSplits:
         parts.setdefault(PARTS[part], {})[column] = name
     if "train" not in parts or len(parts) < 2 or any(p.keys() != parts["train"].keys() for p in parts.values()):
         return NpzSource(path=data)
-    return GivenSplits(**{part: NpzSource(path=data, arrays=arrays) for part, arrays in parts.items()})
+    sources = {part: NpzSource(path=data, arrays=arrays) for part, arrays in parts.items()}
+    return GivenSplits(train=sources["train"], val=sources.get("val"), test=sources.get("test"))
 
 
 def start_with_pixels(
