@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kilnworks.components.predicting.images import image_frames, takes_images
+from kilnworks.components.predicting.named_arrays import with_named_arrays
 from kilnworks.components.predicting.separated import separated
 from kilnworks.components.quality.rows.row_rules import Broken, broken_rules
 from kilnworks.components.sources import CsvSource, JsonLinesSource, NpzSource, ParquetSource
@@ -51,7 +52,7 @@ def request_frames(path: Path, contract: Contract, like: Source | None = None) -
         return
     columns = {name: column for name, column in contract_columns(contract).items() if name in contract.features}
     seen = 0
-    source = file_source(path, like, list(columns))
+    source = with_named_arrays(file_source(path, like, list(columns)), contract)
     for frame in source.frames(Wanted(columns, any_extra=True)):
         broken = [b for b in broken_rules(contract, frame) if b.severity == "critical"]
         if broken:
@@ -81,7 +82,7 @@ def file_source(path: Path, like: Source | None = None, names: Collection[str] =
         raise DataUnreadable(f"folder {path} holds images", "a table of the model's features", "name another")
     made = KINDS[kind]
     if isinstance(like, made):
-        source = like.model_copy(update={"path": str(path)})
+        source = like.model_copy(update={"path": str(path), **({"arrays": {}} if kind == "npz" else {})})
     else:
         written: dict[str, Any] = {}
         if like is not None:

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, field_validator
 
+from kilnworks.components.dates.parts import FEWEST, MOST
 from kilnworks.components.sources.columns import Column, check_columns
+from kilnworks.components.sources.made_moments import in_parts, with_moments
 from kilnworks.components.sources.many_classes import gathered, spelled, with_empty_cells
 from kilnworks.schemas.config import Config
 from kilnworks.schemas.dates import DateFormat
@@ -65,6 +67,18 @@ class Source(Config):
     number_formats: dict[str, NumberFormat] = Field(default_factory=dict)
     """How numbers are written in this source, by column, where that is neither plainly ``-1234.5`` nor what the
     contract's ``numbers`` say: ``{"price": NumberFormat(thousands=",")}``. A text that is not written so is refused."""
+
+    moments: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Columns of dates that are made of columns of their parts, in this order: ``{"date": ("year", "month", "day")}``;
+    hour, minute and second may follow. A row whose parts are no day has none."""
+
+    @field_validator("moments")
+    @classmethod
+    def _known_parts(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        for name, parts in value.items():
+            if not FEWEST <= len(parts) <= MOST or len(set(parts)) != len(parts) or name in parts:
+                raise ValueError(f"{name!r} of {len(parts)} columns: year, month, day, and down to second; each once")
+        return value
 
     @field_validator("datetime_formats")
     @classmethod
@@ -124,7 +138,7 @@ class Source(Config):
         from kilnworks.components.sources.cast import cast_frame
 
         found = self.column_names(split)
-        inside = spelled(wanted.columns)
+        inside = in_parts(spelled(wanted.columns), self.moments)
         check_columns(found, inside, wanted.ignore, str(self), wanted.any_extra)
         names = [name for name in inside if name in found]
         columns = _with_formats(inside, self.datetime_formats)
@@ -137,7 +151,7 @@ class Source(Config):
 
             known = with_empty_cells(batch, wanted.columns) if self.empty_is_null else batch
             frame = cast_frame(known, columns, place, self.absent_texts(), self.number_format)
-            frame = gathered(frame, wanted.columns)
+            frame = with_moments(gathered(frame, wanted.columns), wanted.columns, self.moments)
             schema = schema or frame.schema
             _refuse_change(schema, frame.schema, place)
             yield frame

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import Field
+
 from kilnworks.components.sources.base import Source, Wanted
 from kilnworks.components.sources.files.content import read_head, refuse_empty, refuse_other
 from kilnworks.components.sources.files.endings import ENDINGS
 from kilnworks.components.sources.files.guard import reading
 from kilnworks.components.sources.paths import find_files
-from kilnworks.schemas.errors import DataUnreadable
+from kilnworks.schemas.errors import DataUnreadable, UnknownName
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,6 +28,9 @@ class NpzSource(Source):
     kind: Literal["npz"] = "npz"
     path: str
     """The file; relative to the current directory, in a definition to the project."""
+    arrays: dict[str, str] = Field(default_factory=dict)
+    """Arrays to read, by the name of their column: ``{"image": "x_train", "label": "y_train"}``; others are left alone.
+    Empty: all, under their own names."""
 
     def __str__(self) -> str:
         """The path, for messages."""
@@ -39,8 +44,16 @@ class NpzSource(Source):
         return found
 
     def column_names(self, split: str | None = None) -> list[str]:
-        """The names of the arrays."""
-        return list(self._arrays([]))
+        """The names of the arrays, or those that ``arrays`` gives them.
+
+        Raises:
+            UnknownName: ``arrays`` names one that is not there.
+        """
+        found = list(self._arrays([]))
+        for array in self.arrays.values():
+            if array not in found:
+                raise UnknownName(f"array in {self.path}", array, found)
+        return list(self.arrays) or found
 
     def shapes(self) -> dict[str, tuple[tuple[int, ...], Any]]:
         """Shape and NumPy dtype of every array. Raises ``DataUnreadable`` where one cannot be read."""
@@ -102,7 +115,9 @@ class NpzSource(Source):
             file.open("rb") as handle,  # NumPy leaves a broken one open
             np.load(handle, allow_pickle=False) as archive,
         ):
-            return {name: self._array(archive, name) for name in names} if names else dict.fromkeys(archive.files)
+            if not names:
+                return dict.fromkeys(archive.files)
+            return {name: self._array(archive, self.arrays.get(name, name)) for name in names}
 
     def _array(self, archive: Any, name: str) -> Any:
         """One array in the byte order of this machine."""

@@ -14,6 +14,7 @@ from kilnworks.components.sources import (
     ByTime,
     CsvSource,
     EnvironmentSource,
+    GivenSplits,
     ImageFolderSource,
     ImageListSource,
     JsonLinesSource,
@@ -32,7 +33,7 @@ from kilnworks.schemas.wire import HIDDEN
 from kilnworks.schemas.words import escaped, named
 
 _SOURCES = (CsvSource, ParquetSource, JsonLinesSource, NpzSource, TfdsSource, ImageFolderSource, ImageListSource,
-            BoxesSource, SqlSource, EnvironmentSource)  # fmt: skip
+            BoxesSource, SqlSource, EnvironmentSource, GivenSplits)  # fmt: skip
 _PARTS = (AsGiven, ByHash, ByTime, NumberFormat, Shares)
 _PATHS = ("path", "folder", "data_dir")
 BETTER_THAN = '("constant", "linear")'

@@ -24,6 +24,7 @@ from kilnworks.components.starting.label import asks_for_log, find_label, refuse
 from kilnworks.components.starting.leakage import Suspect, find_suspects
 from kilnworks.components.starting.moments.both_splits import compare_splits
 from kilnworks.components.starting.moments.overlap import without_what_runs_out
+from kilnworks.components.starting.moments.parts import with_parts_joined
 from kilnworks.components.starting.moments.times import NONE, TimeColumn, is_none, time_column
 from kilnworks.components.starting.open_data import Kind, Opened, open_table
 from kilnworks.components.starting.positive import with_positive
@@ -81,6 +82,7 @@ def start_with_table(
         raise UnknownName("column", time, [*opened.frame.columns, NONE])
     label, guess = find_label(opened.frame, opened.specs, label)
     refuse_label(opened.frame, label)
+    opened = with_parts_joined(opened, label) if time is None else opened
     refuse_broken_numbers(opened.frame[label], opened.specs[label])
     task, why = task_of(opened.specs[label], opened.frame[label], task)
     inferred, moment = inferred_contract(name, opened, label, task, time)
@@ -102,6 +104,7 @@ def start_with_table(
         Decision("task", *_task_words(contract, typed, why)),
         *told,
         Decision("features", f"{len(contract.features)}: {listed(contract.features)}"),
+        *(Decision("dates", f"{named(n)}: made of {listed(map(named, p))}") for n, p in opened.source.moments.items()),
         *date_decisions(opened.frame, opened.specs),
         *spelling_decisions(opened.frame, opened.specs, label, contract.columns),
         *columns,
@@ -147,7 +150,7 @@ def without_columns(contract: Contract, opened: Opened, time: TimeColumn) -> tup
         out.append(
             LeftOut(split, "it names the split of a row; `split=AsGiven(column=...)` of the definition keeps it")
         )
-    absent = {o.name for o in out}
+    absent = {o.name for o in out} | opened.source.moments.keys()
     features = {n: _lenient(f) for n, f in contract.features.items() if n not in absent}
     moment = _moment(contract, opened)
     if contract.time is not None and moment is not None:
@@ -155,7 +158,8 @@ def without_columns(contract: Contract, opened: Opened, time: TimeColumn) -> tup
     if not features:
         reasons = "; ".join(f"{named(o.name)}: {o.reason}" for o in out)
         raise ConfigError(f"no feature is left ({reasons})", "a column that varies and repeats", "give other data")
-    ignore = tuple(n for n in opened.frame.columns if n in absent and n != contract.key) + tuple(opened.left_out)
+    ignored = absent - opened.source.moments.keys() - {contract.key}
+    ignore = tuple(n for n in opened.frame.columns if n in ignored) + tuple(opened.left_out)
     changes: dict[str, Any] = {
         "features": features,
         "ignore": ignore,
@@ -163,9 +167,11 @@ def without_columns(contract: Contract, opened: Opened, time: TimeColumn) -> tup
         "description": f"{opened.frame.height:,} rows from {opened.source}. Look through it: what is known of a column "
         "(unit, meaning, hard limits) makes the guard better.",
     }
-    decisions = [Decision("left out", named(o.name), o.reason) for o in out]
+    decisions = [Decision("left out", named(o.name), o.reason) for o in out if o.name not in opened.source.moments]
     decisions += [Decision("left out", named(n), why) for n, why in opened.left_out.items()]
-    decisions += [Decision("advances", named(n), ADVANCES) for n, f in features.items() if f.advances is not None]
+    parts = {part for made in opened.source.moments.values() for part in made}
+    moving = [n for n, f in features.items() if f.advances is not None and n not in parts]
+    decisions += [Decision("advances", named(n), ADVANCES) for n in moving]
     if contract.time is not None:
         decisions.append(Decision("time", named(contract.time), time.why, flagged=time.flagged))
     if time.name is not None and time.others:
@@ -184,8 +190,8 @@ def _lenient(feature: Feature) -> Feature:
 
 
 def _moment(contract: Contract, opened: Opened) -> Feature | None:
-    """The time column as a feature: the season and the hour matter; None where there is none."""
-    if contract.time is None or contract.time in contract.features:
+    """The time column as a feature: the season and the hour matter; None where there is none, or its parts are."""
+    if contract.time is None or contract.time in {*contract.features, *opened.source.moments}:
         return None
     spec = opened.specs[contract.time]
     if spec.kind == "key":

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import polars as pl
 
 from kilnworks.components.modeling.vision import Vision
-from kilnworks.components.sources import NpzSource, TfdsSource
+from kilnworks.components.sources import GivenSplits, NpzSource, TfdsSource
 from kilnworks.components.sources.base import Wanted
 from kilnworks.components.sources.columns import Column, contract_columns
 from kilnworks.components.sources.images import FileFacts
@@ -22,7 +24,9 @@ from kilnworks.schemas.contract import FILE_PARTS, Contract
 from kilnworks.schemas.errors import ConfigError, UnknownName
 from kilnworks.schemas.words import named
 
-Pixels = NpzSource | TfdsSource
+Pixels = NpzSource | TfdsSource | GivenSplits
+PARTS = {"train": "train", "test": "test", "val": "val", "valid": "val", "validation": "val"}
+"""Words before or behind the name of an array that say of which part it is."""
 Shape = tuple[int | None, int | None, int]
 """Height and width, None where they vary, and channels."""
 
@@ -33,7 +37,10 @@ def pixel_column(data: str, kind: Kind) -> tuple[str, Shape] | None:
     Images are uint8 [N, H, W] or [N, H, W, C] with 1, 3 or 4 channels; in a data set height and width may vary.
     """
     if kind == "npz":
-        shapes = {n: (shape[1:], dtype) for n, (shape, dtype) in NpzSource(path=data).shapes().items()}
+        archive = archive_of(data)
+        first = archive.train if isinstance(archive, GivenSplits) else archive
+        assert isinstance(first, NpzSource)
+        shapes = {n: (shape[1:], dtype) for n, (shape, dtype) in first.shapes().items()}
         shown = {n: (*s, 1) if len(s) == 2 else s for n, (s, dtype) in shapes.items() if dtype == np.uint8}
     elif kind == "tfds":
         import tensorflow_datasets as tfds
@@ -44,6 +51,22 @@ def pixel_column(data: str, kind: Kind) -> tuple[str, Shape] | None:
         return None
     found = [(n, s) for n, s in shown.items() if len(s) == 3 and s[2] in (1, 3, 4)]
     return found[0] if found else None
+
+
+def archive_of(data: str) -> NpzSource | GivenSplits:
+    """An archive; in parts, where its arrays are called ``x_train``, ``y_train``, ``x_test``, ``y_test`` or alike."""
+    names = NpzSource(path=data).column_names()
+    parts: dict[str, dict[str, str]] = {}
+    for name in names:
+        match = re.fullmatch(rf"(.+)_({'|'.join(PARTS)})|({'|'.join(PARTS)})_(.+)", name)
+        if match is None:
+            return NpzSource(path=data)
+        column, part = (match[1], match[2]) if match[1] else (match[4], match[3])
+        parts.setdefault(PARTS[part], {})[column] = name
+    if "train" not in parts or len(parts) < 2 or any(p.keys() != parts["train"].keys() for p in parts.values()):
+        return NpzSource(path=data)
+    sources = {part: NpzSource(path=data, arrays=arrays) for part, arrays in parts.items()}
+    return GivenSplits(train=sources["train"], val=sources.get("val"), test=sources.get("test"))
 
 
 def start_with_pixels(
@@ -59,7 +82,7 @@ def start_with_pixels(
         sides: height, width and channels in pixels.
         label: column of the classes; guessed where left out.
     """
-    source: Pixels = NpzSource(path=data) if kind == "npz" else data_set(data)
+    source: Pixels = archive_of(data) if kind == "npz" else data_set(data)
     names = source.column_names(source.splits()[0] if source.splits() else None)
     chosen, guess = _label(names, image, label)
     labels = _rows(source, Wanted({chosen: Column(chosen, "key")}, any_extra=True))[chosen]

@@ -7,6 +7,7 @@ import pytest
 from kilnworks.components.predicting.answers import answer_frame
 from kilnworks.components.predicting.champion import champion_contract, in_process, predictions
 from kilnworks.components.predicting.rows import request_frames
+from kilnworks.components.sources import NpzSource
 from kilnworks.components.tasks.binary import Binary
 from kilnworks.components.tasks.regression import Regression
 from kilnworks.schemas.champion import ChampionRecord
@@ -49,6 +50,20 @@ def test_a_broken_rule_names_row_column_rule_and_value(tmp_path):
     text = str(caught.value)
     assert "column 'age', row 2 (got 150): must be at most 120" in text
     assert "column 'plan', row 2 (got z): must be one of a, b" in text
+
+
+def test_an_array_of_the_right_form_may_have_any_name(tmp_path, caplog):
+    features = {"image": {"dtype": "image", "shape": [2, 3, 1], "min": 0, "max": 255}, "age": {"dtype": "float"}}
+    contract = Contract.model_validate({"name": "c", "features": features, "label": CONTRACT.label})
+    pixels, age = np.arange(24, dtype=np.uint8).reshape(4, 2, 3), np.ones(4)
+    np.savez(tmp_path / "a.npz", arr_0=pixels, age=age, other=np.ones((4, 5)))
+    (frame,) = request_frames(tmp_path / "a.npz", contract, NpzSource(path="seen.npz", arrays={"image": "x_train"}))
+    assert frame["image"].to_numpy().reshape(4, 2, 3).tolist() == pixels.tolist()
+    assert frame["age"].to_list() == [1.0] * 4
+    assert "array 'arr_0' is taken for 'image'" in caplog.text
+    np.savez(tmp_path / "b.npz", arr_0=pixels, arr_1=pixels, age=age)
+    with pytest.raises(DataInvalid, match="image"):
+        list(request_frames(tmp_path / "b.npz", contract))
 
 
 def test_a_broken_warning_rule_goes_on(tmp_path):

@@ -34,8 +34,10 @@ def test_work_grows_with_rows_members_and_networks_on_all_rows() -> None:
     one = operations(recipe())
     assert one is not None
     assert operations(recipe(Tabular(members=32))) == pytest.approx(2 * one)
-    assert operations(recipe(refit=2)) == pytest.approx(3.2 * one)
+    again = 2 * durations.ON_ALL_ROWS * durations.BEST / durations.STOPS
+    assert operations(recipe(refit=2)) == pytest.approx((1 + again) * one)
     assert operations(recipe(epochs=5)) == pytest.approx(one * 5 / durations.STOPS)
+    assert operations(recipe(epochs=5, refit=1)) == pytest.approx(one * 5 * 2.125 / durations.STOPS)
     assert operations(recipe(Vision(), DIGITS)) is not None
     assert operations(recipe(Bag())) is None
 

@@ -111,6 +111,19 @@ def test_arrays(tmp_path, grey):
         start("arrays", str(tmp_path / "x.npz"), label="sort")
 
 
+def test_arrays_in_parts(tmp_path):
+    """As the archives of Keras's own data sets are."""
+    random, rows = np.random.default_rng(0), {"train": 200, "test": 60}
+    arrays = {f"x_{part}": random.integers(0, 255, (n, 16, 16), dtype=np.uint8) for part, n in rows.items()}
+    np.savez(tmp_path / "x.npz", **arrays, **{f"y_{part}": np.arange(n) % 3 for part, n in rows.items()})
+    recipe = start("arrays", str(tmp_path / "x.npz"))
+    assert isinstance(recipe.split, AsGiven)
+    assert (list(recipe.contract.features), recipe.contract.label.name, recipe.rows) == (["x"], "y", 260)
+    place = tmp_path / "pipelines/arrays.py"
+    text = definition("arrays", recipe, tmp_path, tmp_path / "schemas/contracts/arrays.yaml")
+    assert 'arrays={"x": "x_train", "y": "y_train"}' in text.replace("'", '"'), place
+
+
 def test_refused(tmp_path):
     with pytest.raises(ConfigError, match="one class, a"):
         start("x", str(folder(tmp_path / "one", {"a": 5})))
