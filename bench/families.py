@@ -23,6 +23,7 @@ FAMILIES = {
     "spam": "texts: bags of n-grams",
     "words": "words: skip-gram",
     "demand": "series: GRU and quantiles",
+    "vowels": "sequences: dilated convolutions",
     "sensors": "anomalies: autoencoder",
     "digits_rbm": "deep belief network: one machine, logistic regression",
     "segments": "clusters: k-means",

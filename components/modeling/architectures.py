@@ -17,6 +17,7 @@ from kilnworks.components.modeling.generative.boltzmann import Dbn, Rbm
 from kilnworks.components.modeling.generative.gan import Dcgan, WganGp
 from kilnworks.components.modeling.images.transfer import Transfer
 from kilnworks.components.modeling.mlp import Mlp
+from kilnworks.components.modeling.sequential.sequence import SequenceModel
 from kilnworks.components.modeling.skipgram import SkipGram
 from kilnworks.components.modeling.tabular import Tabular
 from kilnworks.components.modeling.text import Text
@@ -36,6 +37,7 @@ AnyModel = Annotated[
     | Autoencoder
     | Clusters
     | Forecast
+    | SequenceModel
     | Rbm
     | Dbn
     | Dcgan

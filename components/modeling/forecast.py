@@ -21,6 +21,7 @@ from pydantic import Field, model_validator
 
 from kilnworks.components.features.encoded import AS_SENT, EncodedTensor, keras_name
 from kilnworks.components.modeling.base import DROPOUTS, Architecture, scope_name
+from kilnworks.components.modeling.forecasts.settings import SeriesAugmentation
 from kilnworks.components.series.served import windowed
 from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.forecast import Forecasting
@@ -61,6 +62,8 @@ class Forecast(Architecture):
     """Whether the network sees and forecasts square roots of the label, whose noise is alike at all levels where it
     counts something (Bartlett 1936); the loss stays that of the label. Of a number below 0 the root of its size is
     taken, with its sign."""
+    augmentation: SeriesAugmentation = SeriesAugmentation()
+    """How windows are changed while it trains, and what comes next with them."""
     patch: int = Field(default=12, ge=1)
     """For ``transformer``: steps of a patch."""
     layers: int = Field(default=2, ge=1, le=24)
@@ -121,13 +124,20 @@ class Forecast(Architecture):
         return keras.Model(inputs, task.head(each, names), name=scope_name(self.kind))
 
     def training(self, model: Any, task: Task) -> Any:
-        """See ``Architecture.training``: each member with a loss of its own."""
-        if self.members == 1:
+        """See ``Architecture.training``: each member with a loss of its own, on windows that are changed."""
+        if self.members == 1 and not self.augmentation.changes:
             return super().training(model, task)
+        from kilnworks.components.modeling.forecasts.changes import ChangedMembers, ChangedSeries
         from kilnworks.components.modeling.members import MemberTraining
 
+        name, label = model.name, cast("Forecasting", task).label.name
+        changed: dict[str, Any] = {"history": keras_name(label), "changes": self.augmentation}
+        if self.members == 1:
+            return ChangedSeries(model.input, model.output, name=name, **changed)
         outputs = model.get_layer(LayerNames({i.name for i in model.inputs})(MEMBERS)).output
-        return MemberTraining(model.input, outputs, name=model.name, task=task)
+        if not self.augmentation.changes:
+            return MemberTraining(model.input, outputs, name=name, task=task)
+        return ChangedMembers(model.input, outputs, name=name, task=task, **changed)
 
     def _each(self, steps: Any, names: LayerNames) -> Any:
         """Three free numbers of each step [N, horizon, 3]; of several members [N, members, horizon, 3]."""

@@ -133,6 +133,8 @@ def _home(name: str) -> str:
         "Forecast": "kilnworks.components.modeling.forecast",
         "FeatureSettings": "kilnworks.components.features.settings",
         "PreprocessConfig": "kilnworks.components.preprocess",
+        "SequenceAugmentation": "kilnworks.components.modeling.sequential.settings",
+        "SequenceModel": "kilnworks.components.modeling.sequential.sequence",
         "Schedule": "kilnworks.components.learning.optimizers",
         "Tabular": "kilnworks.components.modeling.tabular",
         "Augmentation": "kilnworks.components.modeling.images.augmentation",

@@ -32,6 +32,7 @@ def start(
     from kilnworks.components.starting.environment import is_environment, start_with_environment
     from kilnworks.components.starting.pictures.images import annotated, start_with_images
     from kilnworks.components.starting.pictures.pixels import pixel_column, start_with_pixels
+    from kilnworks.components.starting.sequences.shapes import sequence_columns
     from kilnworks.components.starting.table import start_with_table
     from kilnworks.components.starting.unlabelled import is_asked, start_unlabelled
 
@@ -56,6 +57,11 @@ def start(
     pixels = pixel_column(data, kind)
     if pixels is not None:
         return start_with_pixels(name, data, kind, *pixels, label=label)
+    shapes = sequence_columns(data, kind)
+    if shapes:
+        from kilnworks.components.starting.sequences.start import start_with_sequences
+
+        return start_with_sequences(name, data, kind, shapes, label=label)
     return start_with_table(
         name, data, kind, label=label, task=task, time=time, query=query, decimals=decimals, positive=positive
     )

@@ -90,7 +90,7 @@ def test_a_code_that_is_drawn_answers_with_its_mean_once_it_is_served(project) -
 
     assert main(["run", "nine", "--run-id", "drawn", "--set", "model.model.variational=true"]) == 0
     servable = json.loads((project / "store/runs/nine/drawn/servable/servable.json").read_text())
-    assert servable["skew"]["max_difference"] <= 1e-5 and servable["keras_file"]["file"] == "standalone.keras"
+    assert servable["skew"]["max_difference"] <= 1e-5 and servable["keras"]["file"] == "standalone.keras"
     odd = written(project / "other.csv", 2, 3000)
     for name in ("once.csv", "again.csv"):
         assert main(["predict", "nine", str(project / "other.csv"), "--output", str(project / name)]) == 0

@@ -33,15 +33,19 @@ def attended(
         bias_initializer="random_normal", name=names(f"{tag}_places"),
     )(x)  # fmt: skip
     for i in range(1, blocks + 1):
-        x = _block(x, width, heads, dropout, f"{tag}_{i}", names)
+        x = block(x, width, heads, dropout, f"{tag}_{i}", names)
     x = layers.LayerNormalization(name=names(f"{tag}_normed"))(x)
     return layers.GlobalAveragePooling1D(name=names(f"{tag}_mean"))(x)
 
 
-def _block(x: Any, width: int, heads: int, dropout: float, tag: str, names: LayerNames) -> Any:
+def block(x: Any, width: int, heads: int, dropout: float, tag: str, names: LayerNames, seen: Any = None) -> Any:
+    """Attention and two dense layers, each normalized before and added to what came in: [N, T, width] as it is.
+
+    ``seen``: bool [N, 1, T], which steps may be looked at; by default all.
+    """
     normed = layers.LayerNormalization(name=names(f"normed_a_{tag}"))(x)
     attention = layers.MultiHeadAttention(heads, width // heads, dropout=dropout, name=names(f"attention_{tag}"))
-    x = layers.Add(name=names(f"attended_{tag}"))([x, attention(normed, normed)])
+    x = layers.Add(name=names(f"attended_{tag}"))([x, attention(normed, normed, attention_mask=seen)])
     normed = layers.LayerNormalization(name=names(f"normed_b_{tag}"))(x)
     narrow = layers.Dense(width, name=names(f"narrow_{tag}"))(
         layers.Dense(2 * width, "gelu", name=names(f"wide_{tag}"))(normed)

@@ -57,3 +57,57 @@ def test_roots_are_squared_again_with_their_sign(level, wanted):
 def test_settings_that_do_not_fit_are_refused(options, told):
     with pytest.raises(Exception, match=told):
         Forecast(**options)
+
+
+@pytest.mark.parametrize("members", [1, 3])
+def test_what_comes_next_changes_along_with_the_history(grid, members):  # noqa: F811
+    from kilnworks.components.modeling.forecasts.settings import SeriesAugmentation
+
+    model, task = network("none", grid, members=members)
+    changes = SeriesAugmentation(scaling=0.4, rate=0.6)
+    trained = Forecast(core="none", members=members, augmentation=changes).training(model, task)
+    inputs = {name: ops.tile(value, (300, *[1] * (len(value.shape) - 1))) for name, value in sent(grid, [100]).items()
+              if value.dtype != "string"}  # fmt: skip
+    history = np.array(inputs["y"])
+    history[:, 5] = np.nan
+    target = np.random.default_rng(2).normal(size=(300, 6)).astype(np.float32)
+    found, later = trained.changed({**inputs, "y": ops.convert_to_tensor(history)}, ops.convert_to_tensor(target))
+    factor = np.asarray(later) / target
+    np.testing.assert_allclose(factor, np.repeat(factor[:, :1], 6, axis=1), rtol=1e-4)
+    wanted = history * factor[:, :1]
+    np.testing.assert_allclose(np.asarray(found["y"]), wanted, rtol=1e-4)
+    same = np.isclose(factor[:, 0], 1, atol=1e-6)
+    assert same.mean() == pytest.approx(0.4, abs=0.1)
+    logarithms = np.log(factor[~same, 0])
+    assert logarithms.std() == pytest.approx(0.4, rel=0.2) and abs(logarithms.mean()) < 0.12
+    for name in set(inputs) - {"y"}:
+        assert found[name] is inputs[name]
+
+
+def test_noise_is_on_the_history_alone_and_in_the_deviation_of_its_window(grid):  # noqa: F811
+    from kilnworks.components.modeling.forecasts.settings import SeriesAugmentation
+
+    model, task = network("none", grid)
+    trained = Forecast(core="none", augmentation=SeriesAugmentation(jitter=0.5, rate=1)).training(model, task)
+    history = np.random.default_rng(0).normal(5, 3, (400, 48)).astype(np.float32)
+    history[:, 7] = np.nan
+    target = ops.zeros((400, 6))
+    found, later = trained.changed({"y": ops.convert_to_tensor(history)}, target)
+    assert later is target
+    noise = (np.asarray(found["y"]) - history) / np.nanstd(history, axis=1, keepdims=True)
+    assert np.isnan(noise[:, 7]).all()
+    assert np.nanstd(noise) == pytest.approx(0.5, rel=0.03) and abs(np.nanmean(noise)) < 0.02
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_a_changed_training_trains_the_same_layers(grid, members):  # noqa: F811
+    from kilnworks.components.modeling.forecasts.settings import SeriesAugmentation
+
+    model, task = network("none", grid, members=members)
+    changes = SeriesAugmentation(jitter=0.1, scaling=0.2)
+    trained = Forecast(core="none", members=members, augmentation=changes).training(model, task)
+    trained.compile(keras.optimizers.Adam(1e-2), task.loss(), run_eagerly=True)
+    before = [np.array(w) for w in model.get_weights()]
+    logs = trained.train_step((sent(grid, [100, 120]), ops.ones((2, 6))))
+    assert np.isfinite(float(logs["loss"]))
+    assert any(np.abs(a - b).max() > 0 for a, b in zip(before, model.get_weights(), strict=True))

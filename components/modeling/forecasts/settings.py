@@ -1,0 +1,23 @@
+"""Random changes of a series while a forecast trains: what comes next changes along with what was."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from kilnworks.schemas.config import Config
+
+
+class SeriesAugmentation(Config):
+    """Random changes of windows; each gets others in every epoch."""
+
+    jitter: float = Field(default=0.0, ge=0, le=1)
+    """Standard deviation of noise on each value of the history, in deviations of its window; what comes next stays."""
+    scaling: float = Field(default=0.0, ge=0, lt=1)
+    """Standard deviation, in logarithms, of what history and all that comes next are multiplied by together."""
+    rate: float = Field(default=0.7, ge=0, le=1)
+    """Share of windows that are changed in an epoch, 0 to 1; the others stay as they are."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything is changed."""
+        return bool(self.jitter or self.scaling)

@@ -1,0 +1,1 @@
+"""Networks for a sequence of numbers in each row."""

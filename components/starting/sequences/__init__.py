@@ -1,0 +1,1 @@
+"""A first pipeline for rows that hold a sequence of numbers."""
