@@ -26,6 +26,7 @@ FAMILIES = {
     "vowels": "sequences: dilated convolutions",
     "sensors": "anomalies: autoencoder",
     "digits_rbm": "deep belief network: one machine, logistic regression",
+    "digits_gan": "generation: DCGAN, of the class asked for",
     "segments": "clusters: k-means",
     "cartpole": "control: deep Q-learning",
     "gridworld": "control: deep Q-learning, in a world whose optimum is known",

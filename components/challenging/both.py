@@ -73,6 +73,8 @@ def challenged(
     try:
         if metric is None:
             raise Incomparable(f"a {new.task.kind} task has no metric")
+        if type(new.task).tried is not Task.tried:
+            raise Incomparable(f"a {new.task.kind} is judged by trials of its own, not by answers to the same rows")
         old = _of_champion(champion)
         _check_alike(old, new, examples)
         truth, before, now = _answers(challenge, examples, split, old, new)

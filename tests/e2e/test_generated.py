@@ -123,6 +123,14 @@ def test_images_of_a_file_of_seeds(project) -> None:
     assert found.height == 10 and len(found["image"][0]) == 64
 
 
+def test_a_new_version_is_not_held_against_the_live_one_by_rows(project, capsys) -> None:
+    file = project / "pipelines/made.py"
+    file.write_text(file.read_text().replace("epochs=8,", "epochs=3,"))
+    assert main(["run", "made", "--run-id", "two"]) == 0
+    assert "judged by trials of its own" in capsys.readouterr().out
+    assert read_champion(project / "store", "made").run_id == "two"
+
+
 @pytest.mark.nightly
 def test_digits_gan_in_full(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("KILNWORKS_STORE", str(tmp_path / "store"))

@@ -95,8 +95,8 @@ def judged(
     usual, _ = nearest(held_out.values, training.values)
     target = moments(real)
     answers = {
-        "generated": features, "real": real, "asked": asked, "told": _told(probabilities), "real_told": _told(real_told),
-        "apart": apart, "usual": usual,
+        "generated": features, "real": real, "asked": asked,
+        "told": _told(probabilities), "real_told": _told(real_told), "apart": apart, "usual": usual,
     }  # fmt: skip
     baselines = _baselines(training, held_out, target, look, seed)
     noise = baselines["noise"]["frechet_distance"]

@@ -56,5 +56,7 @@ def _over(distance: Interval, noise: float) -> Interval:
     """The distance in units of that of noise, which is taken for known."""
     if not noise:
         return undefined("noise is as near as real images")
-    parts = (distance.value, distance.low, distance.high)
-    return Interval(*(None if part is None else part / noise for part in parts))
+    value, low, high = (
+        None if part is None else part / noise for part in (distance.value, distance.low, distance.high)
+    )
+    return Interval(value, low, high)
