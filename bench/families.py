@@ -20,6 +20,7 @@ from kilnworks.schemas.files import read_json
 FAMILIES = {
     "churn": "table: ensemble of dense networks",
     "digits": "pictures: convolutional network",
+    "scenes": "objects in pictures: detector with a pyramid",
     "spam": "texts: bags of n-grams",
     "words": "words: skip-gram",
     "demand": "series: GRU and quantiles",

@@ -92,7 +92,7 @@ def _curve(matched: Matched, number: int) -> dict[str, list[float]]:
     right, total = np.cumsum(matched.right[0, own]), int(matched.truths[:, number].sum())
     precision, recall = right / np.arange(1, len(right) + 1), right / total
     count = min(POINTS, len(right))
-    chosen = np.unique(np.linspace(0, max(0, len(right) - 1), count).round().astype(int))
+    chosen: np.ndarray = np.unique(np.linspace(0, max(0, len(right) - 1), count).round().astype(int))
     return {
         "recall": [round(float(recall[i]), 4) for i in chosen],
         "precision": [round(float(precision[i]), 4) for i in chosen],

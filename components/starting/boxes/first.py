@@ -46,7 +46,7 @@ def boxes_at(data: str) -> BoxesSource | None:
         return None
     place = local(data)
     if place.is_file():
-        return BoxesSource(path=str(place), **_images_near(place)) if is_annotation(place) else None
+        return BoxesSource(path=str(place), folder=_images_near(place)) if is_annotation(place) else None
     if not place.is_dir() or not files_below(place, SUFFIXES).files:
         return None
     found = annotations_below(place)
@@ -116,10 +116,10 @@ def start_with_boxes(name: str, source: BoxesSource) -> Recipe:
 _FLIPS = {"none": "", "horizontal": ", mirror images", "both": ", mirror images, also upside down"}
 
 
-def _images_near(table: Path) -> dict[str, str]:
-    """Where images lie, for an annotation file that has none beside it or below: the folder above."""
+def _images_near(table: Path) -> str:
+    """Where images lie, for an annotation file that has none beside it or below: the folder above; else empty."""
     here = table.parent
-    return {} if files_below(here, SUFFIXES).files else {"folder": str(here.parent)}
+    return "" if files_below(here, SUFFIXES).files else str(here.parent)
 
 
 def _mended(source: BoxesSource, marked: Marked) -> tuple[BoxesSource, list[Decision]]:
