@@ -14,7 +14,7 @@ from kilnworks.schemas.errors import ConfigError, StepFailed, StepSkipped, Unkno
 from kilnworks.schemas.files import read_json, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import polars as pl
     from numpy.typing import NDArray
@@ -274,7 +274,7 @@ def _predictions(
     def ask(rows: "pl.DataFrame") -> "Answers":
         return answered(task, outputs(run, encoder.encode(rows)))
 
-    def together(parts: "list[Answers]") -> "Answers":
+    def together(parts: "Sequence[Answers]") -> "Answers":
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     windows = model.contract.series is not None

@@ -19,7 +19,7 @@ from kilnworks.components.sources.paths import local
 from kilnworks.components.sources.splitting.splits import AsGiven, ByHash, Shares
 from kilnworks.components.starting.boxes.sizes import detector, side_of
 from kilnworks.components.starting.pictures.file_checks import USUAL, file_checks
-from kilnworks.components.starting.pictures.images import THUMB, told_from_mirror
+from kilnworks.components.starting.pictures.flips import THUMB, told_from_mirror
 from kilnworks.components.starting.recipe import Decision, Recipe
 from kilnworks.schemas.boxes import Box
 from kilnworks.schemas.config import Config
