@@ -17,13 +17,13 @@ ROOMS = ("components", "schemas", "pipelines", "dags")
 BORROWED = {
     "typer._click.exceptions.ClickException": ("typer", "0.29.1", "the base of Typer's errors of usage: cli/app.py"),
     "_validate": ("great_expectations", "1.24.1", "the verdict of an aggregate expectation: expectations/merge.py"),
-    "_make_callable_from_options": ("tensorflow", "2.21.0", "Session's callables: serving/execution.py"),
-    "_as_tf_output": ("tensorflow", "2.21.0", "the C handle of an output: serving/execution.py"),
-    "pywrap_tf_session": ("tensorflow", "2.21.0", "a run that can be cancelled: serving/execution.py"),
+    "_make_callable_from_options": ("tensorflow", "2.21.0", "Session's callables: loading/execution.py"),
+    "_as_tf_output": ("tensorflow", "2.21.0", "the C handle of an output: loading/execution.py"),
+    "pywrap_tf_session": ("tensorflow", "2.21.0", "a run that can be cancelled: loading/execution.py"),
     "graph_validate": ("great_expectations", "1.24.1", "many rules in one pass: expectations/gx.py"),
     "_process_workloads": ("apache-airflow", "3.3.2", "what an executor overrides: dags/executor.py"),
-    "_credentials": ("grpcio", "1.85.1", "the C object of server credentials: serving/grpc_direct.py"),
-    "grpc._cython.cygrpc": ("grpcio", "1.85.1", "the completion queue: serving/grpc_direct.py"),
+    "_credentials": ("grpcio", "1.85.1", "the C object of server credentials: grpc/direct.py"),
+    "grpc._cython.cygrpc": ("grpcio", "1.85.1", "the completion queue: grpc/direct.py"),
 }
 """Private name -> distribution, version, and what it is for; also names without ``_`` that nobody documents."""
 PUBLIC = {"_exit"}

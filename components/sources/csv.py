@@ -69,10 +69,6 @@ class CsvSource(Source):
         """The CSV files, sorted by name."""
         return find_files(self.path, ENDINGS["csv"])
 
-    def date_formats(self) -> dict[str, str]:
-        """Those set as ``datetime_formats``."""
-        return self.datetime_formats
-
     def absent_texts(self) -> tuple[str, ...]:
         """The texts set as ``null_values``."""
         return self.null_values

@@ -73,11 +73,6 @@ def step_fingerprint(run: Callable[..., Any], config: Config, inputs: Mapping[st
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def code_fingerprint(module: str) -> str:
-    """Hash of the source of ``module`` and of every module of ours that it imports, directly or not."""
-    return _digest(frozenset([module]))
-
-
 def library_versions(module: str) -> dict[str, str]:
     """Versions of the installed packages that ``module`` and our modules below it import, by distribution name."""
     return dict(_libraries(frozenset([module])))

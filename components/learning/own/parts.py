@@ -55,11 +55,6 @@ def _compiled_metrics(trained: Any) -> Any:
     return getattr(getattr(trained, "_compile_metrics", None), "_user_metrics", None)
 
 
-def names_of(metrics: Sequence[Code]) -> list[str]:
-    """What own metrics are called in the logs."""
-    return [str(getattr(m, "name", None) or getattr(m, "__name__", "")) for m in map(_metric, metrics)]
-
-
 def own_callbacks(codes: Sequence[Code]) -> list[keras.callbacks.Callback]:
     """The callbacks, in order. Raises ``ConfigError`` for something else."""
     return [_made(code, keras.callbacks.Callback, "callback") for code in codes]

@@ -6,24 +6,10 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-from kilnworks.components.quality.expectations.expectation_names import refuse_unknown_checks
 from kilnworks.components.quality.expectations.gx import load_gx
 from kilnworks.components.quality.expectations.rule import Rule
-from kilnworks.components.quality.expectations.rules import rules_of
 from kilnworks.components.quality.expectations.whole_expectation import needs_whole_ends, whole_between
-from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.errors import ContractError
-
-
-def suite_of(contract: Contract, split: str) -> Any:
-    """The ``ExpectationSuite`` of a contract for one split (``all``: for the table of splits).
-
-    Raises:
-        UnknownName: a check of the contract names no expectation.
-        ContractError: a check has an argument that its expectation does not take, or lacks one.
-    """
-    refuse_unknown_checks(contract)
-    return compile_suite(f"{contract.name} {split}", [r for r in rules_of(contract) if r.applies_to(split)])
 
 
 def compile_suite(name: str, rules: Iterable[Rule]) -> Any:

@@ -6,7 +6,6 @@ next batch; and no batch grows larger than pays (``batch_size``). When a batch r
 ``scheduler``.
 """
 
-import logging
 import os
 import threading
 import time
@@ -14,139 +13,22 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from kilnworks.components.serving.batching import batch_tensors
+from kilnworks.components.serving.batching.batch import Batch, BatchRequest, Task
 from kilnworks.components.serving.batching.batch_size import BatchSize
 from kilnworks.components.serving.batching.parameters import BatchSettings
+from kilnworks.components.serving.batching.places import ModelLimit
 from kilnworks.components.serving.batching.scheduler import BatchScheduler, Entry
-from kilnworks.components.serving.batching.turns import Later, ModelLimit, RunTimes, stay, waited
+from kilnworks.components.serving.batching.turns import Later, RunTimes, stay, waited
 from kilnworks.components.serving.errors import Code, ServingError, invalid_argument, unavailable
 from kilnworks.components.serving.wire.feeds import Array, Feeds, Runner, check_dtypes
 
-_LOG = logging.getLogger(__name__)
 _WAITING_REQUESTS = 64
 """So many requests after a pause, traffic is steady; whoever tries a few requests sees stock's waiting."""
 _TIMED_OUT_BATCHES = 16
 """Or so many batches whose time was over before they were full."""
 _PAUSE_SECONDS = 1.0
 _PROCESSORS = os.cpu_count() or 1
-
-
-class _Task:
-    """One request, or a part of one, in a queue."""
-
-    __slots__ = ("deadline", "error", "feeds", "outputs", "rows")
-
-    def __init__(self, feeds: Feeds, rows: int, deadline: float | None) -> None:
-        self.feeds, self.rows, self.deadline = feeds, rows, deadline
-        self.outputs: list[Array] = []
-        self.error: tuple[Code, str] | None = None  # not the exception, whose traceback would hold the whole batch
-
-
-class BatchRequest:
-    """A request's way through a queue: started once, then ``outputs`` has its result. See ``turns.Waiting``.
-
-    Attributes:
-        tasks: its parts, at least one.
-        rows: of all of them.
-        pending: it has not run yet.
-    """
-
-    __slots__ = ("_left", "_queue", "_then", "pending", "rows", "tasks")
-
-    def __init__(self, queue: "BatchQueue", parts: Sequence[tuple[Feeds, int]], deadline: float | None) -> None:
-        self._queue = queue
-        self.tasks = [_Task(feeds, rows, deadline) for feeds, rows in parts]
-        self._left = len(self.tasks)
-        self.pending = True
-        self._then: Callable[[], None] | None = None
-        self.rows = sum(rows for _, rows in parts)
-
-    def start(self, then: Callable[[], None]) -> None:
-        """Join the queue; to be refused by it is a result, too."""
-        self._then = then
-        try:
-            self._queue.add(self)
-            return
-        except ServingError as error:
-            self.tasks[0].error = error.code, error.text
-        except Exception as error:
-            _LOG.exception("putting a request into a batch")
-            self.tasks[0].error = Code.INTERNAL, f"{type(error).__name__}: {error}"
-        self._over()
-
-    def wait(self) -> None:
-        """Join the queue and block until the result is there."""
-        done = threading.Lock()
-        done.acquire()
-        self.start(done.release)
-        self._queue.scheduler.run_elsewhere()
-        done.acquire()
-
-    def part_done(self) -> None:
-        """One of the tasks is over; the last one ends the wait."""
-        if len(self.tasks) > 1:
-            with self._queue.scheduler.lock:
-                self._left -= 1
-                if self._left:
-                    return
-        self._over()
-
-    def _over(self) -> None:
-        then, self._then = self._then, None
-        if then is not None:
-            then()
-
-    def outputs(self) -> list[Array]:
-        """The result. Raises ``ServingError``."""
-        for task in self.tasks:
-            if task.error is not None:
-                raise ServingError(*task.error)
-        if len(self.tasks) == 1:
-            return self.tasks[0].outputs
-        return [np.concatenate(parts) for parts in zip(*(task.outputs for task in self.tasks), strict=True)]
-
-
-class _Batch:
-    """Tasks that run together; what the scheduler runs."""
-
-    __slots__ = ("_queue", "_requests", "_tasks", "rows", "wanted")
-
-    def __init__(self, queue: "BatchQueue", wanted: int) -> None:
-        self._queue, self.wanted = queue, wanted
-        self.rows = 0
-        self._tasks: list[_Task] = []
-        self._requests: list[BatchRequest] = []
-
-    def add(self, task: _Task, request: BatchRequest) -> None:
-        """Put a task of a request into the batch. With the scheduler's lock."""
-        self._tasks.append(task)
-        self._requests.append(request)
-        self.rows += task.rows
-
-    def taken(self, timed_out: bool) -> None:
-        """No longer in the queue."""
-        self._queue.leave(timed_out)
-
-    def run(self, step_back: Callable[[], None]) -> None:
-        """Run all tasks; each gets its rows of the outputs, or the error."""
-        try:
-            self._queue.run_together(self._tasks, self.rows, step_back)
-        except ServingError as error:
-            self._fail(error.code, error.text)
-        except Exception as error:
-            _LOG.exception("running a batch")
-            self._fail(Code.INTERNAL, f"{type(error).__name__}: {error}")
-        for request in self._requests:
-            try:
-                request.part_done()
-            except Exception:
-                _LOG.exception("answering a request of a batch")
-
-    def _fail(self, code: Code, text: str) -> None:
-        for task in self._tasks:
-            task.error = code, text
 
 
 class BatchQueue:
@@ -162,7 +44,7 @@ class BatchQueue:
     ) -> None:
         self._runner, self._fetches, self._settings, self.scheduler = runner, list(fetches), settings, scheduler
         self._alone = alone
-        self._waiting: deque[tuple[_Batch, Entry]] = deque()
+        self._waiting: deque[tuple[Batch, Entry]] = deque()
         self._size, self._times, self._names = BatchSize(), RunTimes(), tuple(fetches)
         self._count = threading.Lock()
         self._in_flight = 0
@@ -220,13 +102,13 @@ class BatchQueue:
                 if not waiting or not self._takes(waiting[-1][0], task):
                     if waiting:
                         scheduler.make_ready(waiting[-1][1])
-                    batch = _Batch(self, min(limit, self._size.wanted(self._last)) if self._steady else limit)
+                    batch = Batch(self, min(limit, self._size.wanted(self._last)) if self._steady else limit)
                     waiting.append((batch, scheduler.add(batch, wait_seconds, self._alone.model)))
                 waiting[-1][0].add(task, request)
             if waiting[-1][0].rows >= waiting[-1][0].wanted:
                 scheduler.make_ready(waiting[-1][1])
 
-    def _takes(self, batch: _Batch, task: _Task) -> bool:
+    def _takes(self, batch: Batch, task: Task) -> bool:
         """Whether a task joins a batch: one that is large enough grows only where too many wait already."""
         if batch.rows + task.rows > self._settings.max_execution_size:
             return False
@@ -264,7 +146,7 @@ class BatchQueue:
         elif open_rows + rows > limit and batches >= most:
             raise unavailable(f"{full}currently {batches} batches enqueued and max_enqueued_batches is {most}")
 
-    def run_together(self, tasks: Sequence[_Task], rows: int, step_back: Callable[[], None]) -> None:
+    def run_together(self, tasks: Sequence[Task], rows: int, step_back: Callable[[], None]) -> None:
         """Run tasks of so many rows in all; each gets its rows of the outputs. Raises ``ServingError``."""
         settings = self._settings
         timeout = _remaining(tasks)
@@ -303,7 +185,7 @@ class BatchQueue:
         return outputs
 
 
-def _remaining(tasks: Sequence[_Task]) -> float | None:
+def _remaining(tasks: Sequence[Task]) -> float | None:
     """The latest deadline decides; None when a task has none. Raises ``ServingError`` when all are over."""
     deadlines = [task.deadline for task in tasks]
     if any(deadline is None for deadline in deadlines):

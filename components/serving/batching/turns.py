@@ -1,33 +1,23 @@
 """A request's run: at once, or when it is its turn.
 
 A request is answered by plain functions in three parts: it is read, run, and its answer written. The only place where
-it may wait is in front of its run: for a batch (``runner``), for a place of its model (here), or, over REST, for the
-lane of large bodies (``large_lane``). What waits gives back a ``Later`` in place of its answer; no thread is held.
-
-There are so many runs of one model at a time: a graph that never ends leaves the threads of the others alone. A request
-beyond that waits until a run of its model is over, its deadline is, or the server stops; where too many wait already it
-is refused at once.
+it may wait is in front of its run: for a batch (``runner``), for a place of its model (``places``), or, over REST, for
+the lane of large bodies (``large_lane``). What waits gives back a ``Later`` in place of its answer; no thread is held.
 """
 
 import functools
-import logging
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Generic, Protocol, TypeVar, cast
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, Protocol, TypeVar, cast
 
-from kilnworks.components.serving.errors import Busy, ServingError, deadline_exceeded, unavailable
 from kilnworks.components.serving.wire.feeds import Array, Feeds, Runner
 
 T = TypeVar("T")
 U = TypeVar("U")
 
-_LOG = logging.getLogger(__name__)
-
-_BLOCKED_FOR_EACH_RUN = 2
-"""Callers that can only wait with a thread of theirs are so many for each run at most."""
 LONG_SECONDS = 0.0003
 """A run that is expected to take longer is done by a thread that no longer waits for requests.
 
@@ -131,211 +121,51 @@ class RunTimes:
         self._seconds[fetches] = expected + rate * (seconds - expected)
 
 
-class RunLimit:
-    """The limits of all models of a server, by name: all versions of a model share one.
+class Runs(ABC):
+    """The runs of one model, of which there are so many at a time.
 
-    Args:
-        runs: of a model at a time, at least 1.
-        waiting: requests of a model that wait for one; 0 = none.
-        refused: told ``"runs"`` when a request is refused.
+    Attributes:
+        running: how many there are.
+        queue: who waits for one, in order.
+        lock: of both.
     """
 
-    def __init__(self, runs: int, waiting: int, refused: Callable[[str], None] = lambda reason: None) -> None:
-        self._make = functools.partial(ModelLimit, runs=runs, waiting=waiting, refused=refused)
-        self._models: dict[str, ModelLimit] = {}
-        self._lock = threading.Lock()
-
-    def of(self, model: str) -> "ModelLimit":
-        """The limit of all versions of that model."""
-        with self._lock:
-            return self._models.get(model) or self._models.setdefault(model, self._make(model))
-
-    def runner(self, runner: Runner, model: str) -> "LimitedRunner":
-        """A runner of a version of that model, bounded."""
-        return LimitedRunner(runner, self.of(model))
-
-    def running(self) -> Mapping[str, int]:
-        """Runs at the moment, by model."""
-        return {name: limit.running for name, limit in sorted(self._models.copy().items())}
-
-    def waiting(self) -> Mapping[str, int]:
-        """Requests that wait at the moment, by model."""
-        return {name: limit.queued for name, limit in sorted(self._models.copy().items())}
-
-
-class ModelLimit:
-    """Counts the runs of a model; who has to wait is in ``_queue``, in order."""
-
-    def __init__(self, model: str, runs: int, waiting: int, refused: Callable[[str], None]) -> None:
-        self.model, self._runs, self._waiting, self._refused = model, runs, waiting, refused
-        self.running = self._blocked = 0
-        self._lock = threading.Lock()
-        self._queue: deque[Place] = deque()
-        self._pool = ThreadPoolExecutor(runs, thread_name_prefix=f"runs-{model}")
-        self._clock: threading.Timer | None = None
-        self._clock_at = 0.0
-
-    @property
-    def queued(self) -> int:
-        """Requests that wait."""
-        return len(self._queue)
+    def __init__(self, most: int) -> None:
+        self.most, self.running = most, 0
+        self.queue: deque[Any] = deque()
+        self.lock = threading.Lock()
 
     def enter_now(self) -> bool:
         """Count a run if there is room for one, which ``leave`` gives back."""
-        with self._lock:
-            free = self.running < self._runs
+        with self.lock:
+            free = self.running < self.most
             self.running += free
             return free
 
-    def check_room(self) -> None:
-        """Raise ``ServingError`` RESOURCE_EXHAUSTED when too many wait already."""
-        if len(self._queue) >= self._waiting:
-            raise self.refusal()
-
-    def refusal(self) -> ServingError:
-        """The answer to a request for which there is no place."""
-        self._refused("runs")
-        return Busy(
-            f"{self._runs} requests of model {self.model} run and {len(self._queue)} wait (--max_runs_per_model="
-            f"{self._runs}, --max_waiting_per_model={self._waiting}): try again later",
-        )
-
-    def join(self, place: "Place") -> None:
-        """Wait for a run; one that is free by now is taken."""
-        with self._lock:
-            free = self.running < self._runs
-            self.running += free
-            if not free:
-                self._queue.append(place)
-                self._watch(place.deadline)
-        if free and not self._started(place):
-            self.leave()
-
-    def block(self, by: int) -> bool:
-        """Count a caller that waits with its thread (1), or one that no longer does (-1); False when too many do."""
-        with self._lock:
-            if by > 0 and self._blocked >= _BLOCKED_FOR_EACH_RUN * self._runs:
-                return False
-            self._blocked += by
-            return True
-
     def leave(self) -> None:
         """A run is over: the oldest request that waits has its place."""
-        while True:
-            with self._lock:
-                following = self._queue.popleft() if self._queue else None
-                if following is None:
-                    self.running -= 1
-            if following is None or self._started(following):
+        with self.lock:
+            if not self.queue:
+                self.running -= 1
                 return
+        self.hand_on()
 
-    def _started(self, place: "Place") -> bool:
-        """Have a thread run it; False when the system gives none, and it has been refused."""
-        try:
-            self._pool.submit(place.go)
-        except RuntimeError as error:  # the pool keeps it, and may find a thread at any time
-            _LOG.error("no thread for a run of model %s: %s", self.model, error)
-            return not place.fail(unavailable(f"There is no thread for a run of model {self.model}: try again later"))
-        return True
+    @abstractmethod
+    def hand_on(self) -> None:
+        """Give the place of a run that is over to one that waits, if any still does."""
 
-    def _watch(self, deadline: float | None) -> None:
-        """See to it that somebody looks when this deadline is over. With the lock."""
-        if deadline is None or (self._clock is not None and self._clock_at <= deadline):
-            return
-        if self._clock is not None:
-            self._clock.cancel()
-        self._clock_at = deadline
-        self._clock = threading.Timer(max(0.0, deadline - time.monotonic()), self._expire)
-        self._clock.daemon = True
-        try:
-            self._clock.start()
-        except RuntimeError as error:  # it is told when it would run
-            self._clock = None
-            _LOG.error("no thread that looks at deadlines of model %s: %s", self.model, error)
+    @abstractmethod
+    def later(self, run: Callable[[float | None], list[Array]], timeout_seconds: float | None) -> Later[list[Array]]:
+        """What ``run`` computes within its time once there is a place, which it gives back.
 
-    def _expire(self) -> None:
-        """Answer those whose time is over: they have waited long enough."""
-        now = time.monotonic()
-        with self._lock:
-            over = {place for place in self._queue if place.deadline is not None and place.deadline <= now}
-            kept = [place for place in self._queue if place not in over]
-            self._queue = deque(kept)
-            self._clock = None
-            self._watch(min((place.deadline for place in kept if place.deadline is not None), default=None))
-        for place in over:
-            place.fail(deadline_exceeded())
-
-
-class Place:
-    """A run's place in the queue of its model.
-
-    Args:
-        limit: of the model.
-        run: computes within a time (seconds; None = no limit) and gives the place back.
-        deadline: of the request, by the monotonic clock; None = none.
-    """
-
-    def __init__(self, limit: ModelLimit, run: Callable[[float | None], list[Array]], deadline: float | None) -> None:
-        self._limit, self.deadline = limit, deadline
-        self._run = [run]  # taken once: by who runs it, or by who refuses it
-        self._then: Callable[[], None] | None = None
-        self._outputs: list[Array] = []
-        self._error: Exception | None = None
-
-    def start(self, then: Callable[[], None]) -> None:
-        """Join the queue."""
-        self._then = then
-        self._limit.join(self)
-
-    def wait(self) -> None:
-        """Join the queue and block; at most a few may, for all others lack the thread."""
-        if not self._limit.block(1):
-            self._error = self._limit.refusal()
-            return
-        done = threading.Event()
-        self.start(done.set)
-        done.wait()
-        self._limit.block(-1)
-
-    def go(self) -> None:
-        """Run, in this thread, unless it was refused."""
-        try:
-            run = self._run.pop()
-        except IndexError:
-            return
-        left = None if self.deadline is None else self.deadline - time.monotonic()
-        try:
-            self._outputs = run(left)
-        except Exception as error:
-            self._error = error
-        self._over()
-
-    def fail(self, error: ServingError) -> bool:
-        """Refuse it; False when it runs already."""
-        try:
-            self._run.pop()
-        except IndexError:
-            return False
-        self._error = error
-        self._over()
-        return True
-
-    def _over(self) -> None:
-        then, self._then = self._then, None
-        if then is not None:
-            then()
-
-    def outputs(self) -> list[Array]:
-        """The result. Raises what went wrong."""
-        if self._error is not None:
-            raise self._error
-        return self._outputs
+        Raises ``ServingError`` RESOURCE_EXHAUSTED when too many wait already.
+        """
 
 
 class LimitedRunner:
     """A runner of one version, bounded together with those of the other versions of its model."""
 
-    def __init__(self, runner: Runner, limit: ModelLimit) -> None:
+    def __init__(self, runner: Runner, limit: Runs) -> None:
         self._runner, self._limit = runner, limit
         self._times = RunTimes()
 
@@ -349,10 +179,7 @@ class LimitedRunner:
         """The fetched tensors, at once or when there is a place. Raises ``ServingError``."""
         if self._limit.enter_now():
             return self._run(feeds, fetches, step_back, timeout_seconds)
-        self._limit.check_room()
-        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-        place = Place(self._limit, functools.partial(self._run, feeds, fetches, stay), deadline)
-        return Later(place, place.outputs)
+        return self._limit.later(functools.partial(self._run, feeds, fetches, stay), timeout_seconds)
 
     def _run(
         self, feeds: Feeds, fetches: Sequence[str], step_back: Callable[[], None], timeout_seconds: float | None

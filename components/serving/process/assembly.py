@@ -13,9 +13,9 @@ from google.protobuf import text_format
 from tensorflow.core.protobuf import config_pb2
 
 from kilnworks.components.serving.batching.parameters import BatchSettings, common_settings, model_settings
+from kilnworks.components.serving.batching.places import RunLimit
 from kilnworks.components.serving.batching.runner import BatchingRunner
 from kilnworks.components.serving.batching.scheduler import BatchScheduler
-from kilnworks.components.serving.batching.turns import RunLimit
 from kilnworks.components.serving.errors import ServingError
 from kilnworks.components.serving.grpc.methods import ServiceSettings
 from kilnworks.components.serving.grpc.options import GrpcOptions

@@ -76,11 +76,6 @@ def numpy_dtype(number: int) -> "np.dtype[Any]":
     return NUMPY.get(number, _OPAQUE)
 
 
-def is_servable(number: int) -> bool:
-    """Whether tensors of this type can be in requests and answers."""
-    return number in NUMPY
-
-
 def number_of(dtype: "np.dtype[Any]") -> int:
     """The DataType of a numpy type; 0 (DT_INVALID) when there is none. Bytes and text count as strings."""
     if dtype.kind in "SU":

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from kilnworks.components.serving.batching.parameters import BatchSettings
+from kilnworks.components.serving.batching.places import RunLimit
 from kilnworks.components.serving.batching.runner import BatchingRunner
 from kilnworks.components.serving.batching.scheduler import BatchScheduler
-from kilnworks.components.serving.batching.turns import Later, RunLimit, answered
+from kilnworks.components.serving.batching.turns import Later, answered
 from kilnworks.components.serving.errors import ServingError
 from kilnworks.components.serving.grpc.direct import DirectServer
 from kilnworks.components.serving.grpc.options import GrpcOptions

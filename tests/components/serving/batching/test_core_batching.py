@@ -12,9 +12,9 @@ import pytest
 
 from kilnworks.components.serving.batching import batch_tensors
 from kilnworks.components.serving.batching.parameters import BatchSettings
+from kilnworks.components.serving.batching.places import RunLimit
 from kilnworks.components.serving.batching.runner import BatchingRunner
 from kilnworks.components.serving.batching.scheduler import BatchScheduler, BatchWork, Entry
-from kilnworks.components.serving.batching.turns import RunLimit
 from kilnworks.components.serving.errors import Code, ServingError
 from kilnworks.components.serving.wire.feeds import Array, Feeds
 from kilnworks.components.serving.wire.values import TensorInfo

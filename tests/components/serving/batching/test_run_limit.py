@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import grpc
 import pytest
 
+from kilnworks.components.serving.batching.places import RunLimit
 from kilnworks.components.serving.batching.scheduler import BatchScheduler
-from kilnworks.components.serving.batching.turns import Later, LimitedRunner, RunLimit, answered
+from kilnworks.components.serving.batching.turns import Later, LimitedRunner, answered
 from kilnworks.components.serving.errors import Code, ServingError
 from kilnworks.components.serving.grpc.options import GrpcOptions
 from kilnworks.components.serving.grpc.server import start_grpc
