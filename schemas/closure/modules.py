@@ -14,7 +14,7 @@ import site
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, cached_property
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
@@ -27,10 +27,9 @@ HIDDEN = ("site-packages", "dist-packages", "__pycache__")
 
 
 class Search:
-    """One look at where modules lie: each is looked for once, at the path and in the project of the first moment."""
+    """One look at where modules lie: each is looked for once, and so are the project's folder and ``sys.path``."""
 
     def __init__(self) -> None:
-        self._path, self._root = tuple(sys.path), project_root()
         self._modules: dict[str, ModuleSpec | None] = {}
         self._libraries: dict[tuple[Path, str], bool] = {}
         self._foreign: dict[str, bool] = {}
@@ -55,8 +54,12 @@ class Search:
         """Whether a file of the top-level module ``top`` belongs to an installed library."""
         if (path, top) not in self._libraries:
             folder = path.resolve() if path.is_symlink() or not path.is_file() else path.parent
-            self._libraries[path, top] = _is_of_library(folder, top, self._path, self._root)
+            self._libraries[path, top] = _is_of_library(folder, top, *self._around)
         return self._libraries[path, top]
+
+    @cached_property
+    def _around(self) -> tuple[tuple[str, ...], Path]:
+        return tuple(sys.path), project_root()
 
     def is_foreign(self, spec: ModuleSpec, top: str) -> bool:
         """Whether a module of the top-level module ``top``, or every part of a package, is an installed library's."""

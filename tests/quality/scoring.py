@@ -1,5 +1,6 @@
 """Running the fault catalogue: every fault on every source it can touch, and clean draws of every source."""
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,10 +50,16 @@ class Score:
 
 
 def contract_of(source: Source, folder: Path) -> tuple[Contract, pd.DataFrame]:
-    """The contract inferred from the clean file of a source, and its rows."""
+    """The contract inferred from the clean file of a source, and its rows; in a process once for the same bytes."""
     clean = source.draw(source.rows, 0)
     clean.to_csv(folder / "clean.csv", index=False)
-    return infer_contract(folder / "clean.csv", label=source.label), clean
+    key = hashlib.sha256((folder / "clean.csv").read_bytes()).hexdigest() + str(source.label)
+    if key not in _INFERRED:
+        _INFERRED[key] = infer_contract(folder / "clean.csv", label=source.label)
+    return _INFERRED[key].model_copy(deep=True), clean
+
+
+_INFERRED: dict[str, Contract] = {}
 
 
 def verdict(outcome: Outcome) -> str:

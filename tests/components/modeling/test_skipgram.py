@@ -142,6 +142,7 @@ def test_neighbours_are_those_that_were_planted_and_those_of_the_reference(learn
     assert neighbours(learned[2].matrix) == planted
 
 
+@pytest.mark.slow
 def test_texts_of_the_same_topics_are_foretold_better_than_by_frequency(learned) -> None:
     told = np.asarray(learned[0]({"body": corpus(401)[350:]}))
     answers = {name: np.asarray(v) for name, v in learned[1].answers(told).items()}
@@ -152,6 +153,7 @@ def test_texts_of_the_same_topics_are_foretold_better_than_by_frequency(learned)
     assert values["skipgram_loss"] / baseline["skipgram_loss"] == pytest.approx(values["relative_loss"], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_word_is_answered_with_its_vector_and_its_neighbours(learned) -> None:
     trained, task, vectors = learned
     texts = np.zeros((3, LENGTH), np.int32)
@@ -172,6 +174,7 @@ def test_a_word_is_answered_with_its_vector_and_its_neighbours(learned) -> None:
     assert task.difference("nearest", answers["nearest"], answers).max() == 0
 
 
+@pytest.mark.slow
 def test_keras_alone_answers_the_same(learned) -> None:
     import keras
 
@@ -182,6 +185,7 @@ def test_keras_alone_answers_the_same(learned) -> None:
     assert np.asarray(stock(corpus(9))) == pytest.approx(np.asarray(trained({"body": corpus(9)})), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_vectors_are_written_as_glove_and_begin_another_model(learned, tmp_path: Path) -> None:
     vectors = learned[2]
     vectors.write(tmp_path / "vectors.txt")

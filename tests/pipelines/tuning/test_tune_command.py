@@ -56,10 +56,12 @@ def test_the_best_trial_has_the_lowest_loss_that_its_own_training_tells(searched
     assert best["default"] == losses[0] and study.counted() == 5
 
 
+@pytest.mark.slow
 def test_the_test_rows_are_not_read(searched):
     assert searched[1] and {split for _, split in searched[1]} <= {"train", "val"}
 
 
+@pytest.mark.slow
 def test_a_run_with_the_best_settings_takes_every_step_from_the_search(searched, monkeypatch, capsys):
     monkeypatch.setenv("KILNWORKS_STORE", str(searched[0]))
     assert main(["run", "churn", "--best", "--to", "model"]) == 0
@@ -69,6 +71,7 @@ def test_a_run_with_the_best_settings_takes_every_step_from_the_search(searched,
     assert [run.outcome(step)["outcome"] for step in steps] == ["cached"] * 4
 
 
+@pytest.mark.slow
 def test_the_page_shows_every_trial_with_its_settings_and_escapes_what_it_shows(searched):
     study = Study.newest(Store(searched[0]), "churn")
     page = (study.folder / "report.html").read_text()

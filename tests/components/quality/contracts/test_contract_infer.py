@@ -36,6 +36,7 @@ def test_orders_are_understood(inferred):
     assert "order_id" not in f
 
 
+@pytest.mark.slow
 def test_the_contract_survives_yaml(inferred):
     text = dump_contract(inferred)
     assert parse_contract(text) == inferred
