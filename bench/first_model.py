@@ -107,8 +107,9 @@ def _ours(project: Path, train: str, test: str, words: list[str], seed: int) -> 
 
     start = time.perf_counter()
     call("new", "first", "--data", str(project / train), *words)
-    call("run", "first", "--set", f"model.seed={seed}", "--set", "evaluation.better_than=[]")
+    call("run", "first", "--run-id", "one", "--set", f"model.seed={seed}", "--set", "evaluation.better_than=[]")
     seconds = time.perf_counter() - start
+    call("promote", "first", "--run", "one")  # a run with other settings than the definition's is a trial
     call("predict", "first", str(project / test), "--output", str(project / "answers.csv"))
     return pd.read_csv(project / "answers.csv"), seconds
 

@@ -17,10 +17,10 @@ from kilnworks.components.starting.recipe import Decision, Recipe
 STOPS, BEST = 20, 13
 """Epochs until early stopping ends the training of a table, and until its best one, which networks on all rows have,
 about."""
-OTHER_STEPS = 45.0
+OTHER_STEPS = 25.0
 """Seconds of the other steps on a machine of ``LOOPS``."""
-LOOPS = 3.0e7
-"""Turns of an empty loop a second to which ``OTHER_STEPS`` belongs; both assumed, like those of ``DENSE``."""
+LOOPS = 3.4e7
+"""Turns of an empty loop a second to which ``OTHER_STEPS`` belongs."""
 DENSE, CONVOLVED = 0.24, 0.16
 """Share of the speed of a large product of matrices that a training of small layers reaches."""
 ON_ALL_ROWS = 1.125

@@ -17,6 +17,8 @@ LARGE = 8_000_000
 SMALL = 10_000
 """Rows of the training split below which several networks are trained again on all rows, and their mean answers."""
 NETWORKS = 2
+FEW = 2_000
+"""Rows of the training split below which an epoch has so few steps that batches are smaller, and epochs more."""
 WORK = 3e10
 """Rows x pixels x squared channels of all epochs together: less than four minutes on two cores."""
 FEW_IMAGES, SMALLEST, GRADIENTS = 5_000, 16, 256
@@ -40,12 +42,12 @@ def tabular(
     size = 12 if columns <= 60 else 6
     prior = min(1e-2, 8.0 / rows) if categories else 0.0
     model = Tabular(members=members, bins=bins, number_size=size, prior=float(f"{prior:.1g}"))
-    batch = 128 if rows < 5_000 else 256 if rows < 50_000 else 1024
+    batch = 32 if rows < FEW else 128 if rows < 5_000 else 256 if rows < 50_000 else 1024
     return model, {
-        "epochs": 60,
+        "epochs": 150 if rows < FEW else 60,
         "batch": batch,
         "optimizer": AdamW(learning_rate=1e-3, weight_decay=3e-4),
-        "early_stopping": EarlyStopping(patience=6 if rows < 100_000 else 3),
+        "early_stopping": EarlyStopping(patience=12 if rows < FEW else 6 if rows < 100_000 else 3),
         **({"refit": NETWORKS} if rows < SMALL else {}),
         **({"label_scale": "log"} if log else {}),
         **({"monitor": monitor} if monitor != FitSettings.model_fields["monitor"].default and not log else {}),

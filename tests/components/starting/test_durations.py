@@ -48,12 +48,12 @@ def test_it_is_said_by_the_speed_of_this_machine(monkeypatch) -> None:
     monkeypatch.setattr(durations, "speed", lambda: (work / 120, durations.LOOPS))
     made = timed(recipe(), None)
     (told,) = made.decisions
-    assert (told.what, told.choice) == ("duration", "run takes about 3 min")
+    assert (told.what, told.choice) == ("duration", "run takes about 2 min")
     assert told.why.startswith("2 min of it training;")
     assert "budget_minutes" not in made.training
     hurried = timed(recipe(), 0.5)
     assert hurried.training["budget_minutes"] == 0.5
-    assert hurried.decisions[0].choice == "run takes about 80 s"
+    assert hurried.decisions[0].choice == "run takes about 60 s"
     assert "2 min without the budget" in hurried.decisions[0].why
     assert timed(recipe(Bag()), None).decisions == ()
     assert timed(recipe(Bag()), 2.0).decisions[0].choice == "the training ends within 2 min"

@@ -35,6 +35,13 @@ def test_few_rows_are_learned_again_whole() -> None:
     assert training["monitor"] == "val_rmse"
 
 
+def test_epochs_of_few_steps_are_many() -> None:
+    _, few = sizes.tabular(1_000, 10, "val_rmse", categories=False)
+    _, more = sizes.tabular(4_000, 10, "val_rmse", categories=False)
+    assert (few["batch"], few["epochs"], few["early_stopping"].patience) == (32, 150, 12)
+    assert (more["batch"], more["epochs"], more["early_stopping"].patience) == (128, 60, 6)
+
+
 def test_few_images_have_a_second_model() -> None:
     assert sizes.vision(2_071, (64, 64, 1), flips="none")[0].gradients == sizes.GRADIENTS
     assert sizes.vision(1_797, (8, 8, 1), flips="none")[0].gradients == 0
