@@ -131,7 +131,7 @@ class Forecast(Architecture):
         from kilnworks.components.modeling.members import MemberTraining
 
         name, label = model.name, cast("Forecasting", task).label.name
-        changed: dict[str, Any] = {"history": keras_name(label), "changes": self.augmentation}
+        changed: dict[str, Any] = {"past": keras_name(label), "changes": self.augmentation}
         if self.members == 1:
             return ChangedSeries(model.input, model.output, name=name, **changed)
         outputs = model.get_layer(LayerNames({i.name for i in model.inputs})(MEMBERS)).output

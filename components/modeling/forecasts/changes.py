@@ -25,10 +25,10 @@ def deviation(history: Any) -> Any:
 class ChangedSeries(keras.Model):
     """Trains on changed windows; it wraps the layers of a model while that is trained, and is not saved itself."""
 
-    def __init__(self, *args: Any, history: str = "", changes: SeriesAugmentation | None = None, **kwargs: Any) -> None:
-        """``history``: name of the input that is the label's past."""
+    def __init__(self, *args: Any, past: str = "", changes: SeriesAugmentation | None = None, **kwargs: Any) -> None:
+        """``past``: name of the input that is the label's past."""
         super().__init__(*args, **kwargs)
-        self.history, self.changes = history, changes or SeriesAugmentation()
+        self.past, self.changes = past, changes or SeriesAugmentation()
         self.random = keras.random.SeedGenerator()
 
     def train_step(self, data: Any) -> Mapping[str, Any]:
@@ -40,7 +40,7 @@ class ChangedSeries(keras.Model):
 
     def changed(self, x: dict[str, Any], y: Any) -> tuple[dict[str, Any], Any]:
         """Inputs by name and what comes next, [N, horizon], changed together; missing values stay missing."""
-        history = ops.cast(x[self.history], "float32")
+        history = ops.cast(x[self.past], "float32")
         rows = ops.shape(history)[0]
         some = ops.cast(keras.random.uniform((rows, 1), seed=self.random) < self.changes.rate, "float32")
         if self.changes.jitter:
@@ -49,7 +49,7 @@ class ChangedSeries(keras.Model):
         if self.changes.scaling:
             factor = ops.exp(some * self.changes.scaling * keras.random.normal((rows, 1), seed=self.random))
             history, y = history * factor, ops.cast(y, "float32") * factor
-        return {**x, self.history: history}, y
+        return {**x, self.past: history}, y
 
 
 class ChangedMembers(ChangedSeries, MemberTraining):
