@@ -121,6 +121,8 @@ def _home(name: str) -> str:
         "Autoencoder": "kilnworks.components.modeling.autoencoder",
         "Bag": "kilnworks.components.modeling.bag",
         "Clusters": "kilnworks.components.modeling.clusters",
+        "Dcgan": "kilnworks.components.modeling.generative.gan",
+        "Rbm": "kilnworks.components.modeling.generative.boltzmann",
         "Dqn": "kilnworks.components.modeling.control.dqn",
         "Environment": "kilnworks.components.environments.environment",
         "EvaluateConfig": "kilnworks.components.evaluate",
