@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from kilnworks.components.features.settings import PreprocessConfig
+from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
 from kilnworks.components.learning.optimizers import Adam, Schedule
 from kilnworks.components.modeling.autoencoder import Autoencoder
 from kilnworks.components.modeling.clusters import Clusters
@@ -105,7 +105,7 @@ def start_unlabelled(
     ]
     transform = PreprocessConfig(one_hot_up_to=MOST_VALUES) if _has_texts(contract) else PreprocessConfig()
     if task == CODES:
-        transform = transform.model_copy(update={"scale": "minmax"})
+        transform = transform.model_copy(update={"features": _between_0_and_1(contract)})
     return Recipe(contract, opened.source, rows, model, training, settled.split, transform, tuple(decisions))
 
 
@@ -131,6 +131,12 @@ def codes(rows: int) -> tuple[Rbm, dict[str, Any]]:
     """Architecture, and settings of the training by field name."""
     epochs = int(min(100, max(5, STEPS * 32 / max(1, 0.7 * rows))))
     return Rbm(units=(32,), divergence_epochs=epochs), {"batch": 32}
+
+
+def _between_0_and_1(contract: Contract) -> dict[str, FeatureSettings]:
+    """Settings of every number: hidden units are on or off, and so are those that they see."""
+    numbers = (n for n, f in contract.features.items() if f.dtype in ("float", "int", "bool") and f.allowed is None)
+    return {name: FeatureSettings(scale="minmax") for name in numbers}
 
 
 def _compared(contract: Contract, task: Asked | None) -> Decision:
