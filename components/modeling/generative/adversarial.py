@@ -82,6 +82,11 @@ class Adversarial(keras.Model):
         classes = tf.zeros([tf.shape(images)[0], self._classes]) if self._classes else None
         return self.critic(_with(images, classes), training=training)
 
+    def moved_by(self, optimizer: str) -> list[Any]:
+        """The variables that an optimizer moves, by its name."""
+        network = self.generator if optimizer == "generating" else self.critic
+        return list(network.trainable_variables)
+
     def train_step(self, data: Any) -> dict[str, Any]:
         """Turns of the critic, one of the generator."""
         (images,) = data[0].values()

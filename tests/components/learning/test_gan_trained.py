@@ -59,11 +59,16 @@ def test_killed_while_the_networks_fight_it_ends_with_the_same_bits(given, tmp_p
 
 def test_two_replicas_draw_other_seeds_and_keep_the_same_weights(given, tmp_path: Path) -> None:
     config = {"model": {"kind": "wgan_gp", **MODEL, "critic_steps": 2}, **SETTINGS, **TWO}
-    chains = {"model": {"kind": "rbm", "units": [4], "chains": 8, "divergence_epochs": 1}, "batch": 32, **TWO}
-    runs = [{"name": name, "data": str(given[2]), "config": one} for name, one in (("two", config), ("chains", chains))]
+    machine = {"kind": "rbm", "units": [4], "divergence_epochs": 1}
+    chains, free = ({"model": machine | more, "batch": 32, **TWO} for more in ({"chains": 8}, {}))
+    runs = [
+        {"name": name, "data": str(given[2]), "config": one}
+        for name, one in (("two", config), ("chains", chains), ("free", free))
+    ]
     assert process(tmp_path, runs) == 0
     refused = json.loads((tmp_path / "chains/out-chains/error.json").read_text())
     assert "chains=8 on 2 replicas" in json.dumps(refused), "each would have persistent chains of its own"
+    assert all(np.isfinite(one).all() for one in saved(tmp_path / "free/out-free")), "without them it learns on both"
     out = tmp_path / "two/out-two"
     assert not (out / "error.json").exists()
     assert all(np.isfinite(one).all() for one in saved(out))

@@ -106,7 +106,10 @@ def test_clusters_are_for_those_who_ask_and_a_label_is_compared_with(tmp_path):
 def test_codes_are_for_those_who_ask_and_numbers_come_between_0_and_1(tmp_path):
     recipe = start("r", written(tmp_path), label="state", task="codes")
     assert recipe.model.kind == "rbm" and recipe.contract.label.learned is False
-    assert said(recipe, "task")["codes"] == "as asked: what goes together in the rows; compared with state, never learned from"
+    assert (
+        said(recipe, "task")["codes"]
+        == "as asked: what goes together in the rows; compared with state, never learned from"
+    )
     scales = {name: one.scale for name, one in recipe.transform.features.items()}
     assert scales == {f"n{i}": "minmax" for i in range(9)}
     with pytest.raises(ConfigError, match="--task generation, and .* holds no images"):
