@@ -112,5 +112,5 @@ def test_codes_are_for_those_who_ask_and_numbers_come_between_0_and_1(tmp_path):
     )
     scales = {name: one.scale for name, one in recipe.transform.features.items()}
     assert scales == {f"n{i}": "minmax" for i in range(9)}
-    with pytest.raises(ConfigError, match="--task generation, and .* holds no images"):
+    with pytest.raises(ConfigError, match=r"--task generation, and .* holds no images"):
         start("r", written(tmp_path), task="generation")
