@@ -1,7 +1,7 @@
 """Handwritten digits that nobody wrote: a generative adversarial network that makes an image of the digit asked for.
 
-Expect a Fréchet distance of about 0.7 from held-out digits (0.71, 95 % interval 0.38 to 1.09), where noise has 60 and as
-many training rows have 0.45; all ten digits are made, 0.99 of them the one that was asked for. In two minutes on two
+Expect a Fréchet distance of about 0.7 from held-out digits (0.71, 95 % interval 0.38 to 1.09), where noise has 60 and
+as many training rows have 0.45; all ten digits are made, 0.99 of them the one that was asked for. In two minutes on two
 cores::
 
     kilnworks run digits_gan

@@ -156,7 +156,10 @@ class Training:
             if model.built and model.optimizer is not None:
                 model.optimizer.build(model.trainable_variables)
             for name, optimizer in phase.optimizers.items():
-                setattr(model, name, optimizer.build(optimizer.learning_rate * phase.rate))
+                made = optimizer.build(optimizer.learning_rate * phase.rate)
+                setattr(model, name, made)
+                if hasattr(model, "moved_by"):
+                    made.build(model.moved_by(name))
 
     def _state(self, phase: Phase, train: BlockFunction) -> State:
         with self.placement.scope():

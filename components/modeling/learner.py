@@ -43,7 +43,9 @@ class Phase:
         rate: what the learning rates are multiplied by.
         prepare: called before the phase is compiled, to freeze and thaw layers; it may compile ``trained`` itself. A
             run that goes on later calls it too, so it must not train anything.
-        optimizers: further optimizers by the attribute of ``trained`` that they become, beside the compiled one.
+        optimizers: further optimizers by the attribute of ``trained`` that they become, beside the compiled one. Where
+            it has a method ``moved_by``, from that name to variables, they are built for those: on several replicas an
+            optimizer cannot make its variables inside of a step.
         judged: whether an epoch of it may be the best one, and early stopping looks at it. One that is not reports of
             the validation split what the ``test_step`` of ``trained`` says, and nothing of the task.
     """

@@ -126,6 +126,8 @@ def _home(name: str) -> str:
         "Bag": "kilnworks.components.modeling.bag",
         "Clusters": "kilnworks.components.modeling.clusters",
         "Detector": "kilnworks.components.modeling.detection.detector",
+        "Dcgan": "kilnworks.components.modeling.generative.gan",
+        "Rbm": "kilnworks.components.modeling.generative.boltzmann",
         "Dqn": "kilnworks.components.modeling.control.dqn",
         "Environment": "kilnworks.components.environments.environment",
         "EvaluateConfig": "kilnworks.components.evaluate",

@@ -8,7 +8,8 @@ from kilnworks.components.sources.files.archive import is_archive, unpacked
 from kilnworks.components.sources.paths import local
 from kilnworks.components.starting.open_data import kind_of
 from kilnworks.components.starting.recipe import Recipe
-from kilnworks.components.tasks.asked import Asked
+from kilnworks.components.tasks.asked import GENERATION, Asked
+from kilnworks.schemas.errors import ConfigError
 
 
 def start(
@@ -30,6 +31,7 @@ def start(
     """
     from kilnworks.components.starting.boxes.first import boxes_at, start_with_boxes
     from kilnworks.components.starting.environment import is_environment, start_with_environment
+    from kilnworks.components.starting.pictures.generated import generating
     from kilnworks.components.starting.pictures.images import annotated, start_with_images
     from kilnworks.components.starting.pictures.pixels import pixel_column, start_with_pixels
     from kilnworks.components.starting.sequences.shapes import sequence_columns
@@ -52,11 +54,15 @@ def start(
         )
     if is_asked(label, task):
         return start_unlabelled(name, data, kind, label=label, task=task, time=time, query=query, decimals=decimals)
+    pictures: Recipe | None = None
     if kind == "images" or annotated(data, kind):
-        return start_with_images(name, data, label=label)
-    pixels = pixel_column(data, kind)
-    if pixels is not None:
-        return start_with_pixels(name, data, kind, *pixels, label=label)
+        pictures = start_with_images(name, data, label=label)
+    elif (pixels := pixel_column(data, kind)) is not None:
+        pictures = start_with_pixels(name, data, kind, *pixels, label=label)
+    if task == GENERATION:
+        return generating(_pictures(pictures, data))
+    if pictures is not None:
+        return pictures
     shapes = sequence_columns(data, kind)
     if shapes:
         from kilnworks.components.starting.sequences.start import start_with_sequences
@@ -65,3 +71,14 @@ def start(
     return start_with_table(
         name, data, kind, label=label, task=task, time=time, query=query, decimals=decimals, positive=positive
     )
+
+
+def _pictures(recipe: Recipe | None, data: str) -> Recipe:
+    """Raises ``ConfigError`` where the data are no images."""
+    if recipe is None:
+        raise ConfigError(
+            f"--task generation, and {data} holds no images",
+            "a folder of images by class, an annotated table of them, or a file of pixels",
+            "give images, or leave --task out",
+        )
+    return recipe

@@ -12,16 +12,17 @@ from typing import Any
 
 import polars as pl
 
-from kilnworks.components.features.settings import PreprocessConfig
+from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
 from kilnworks.components.learning.optimizers import Adam, Schedule
 from kilnworks.components.modeling.autoencoder import Autoencoder
 from kilnworks.components.modeling.clusters import Clusters
+from kilnworks.components.modeling.generative.boltzmann import Rbm
 from kilnworks.components.starting.moments.times import is_none
 from kilnworks.components.starting.open_data import Kind, open_table
 from kilnworks.components.starting.recipe import Decision, Recipe
 from kilnworks.components.starting.settling import settle
 from kilnworks.components.starting.table import inferred_contract, typed_parts, without_columns
-from kilnworks.components.tasks.asked import ANOMALY, CLASSES, CLUSTERS, NO_LABEL, UNLABELLED, Asked
+from kilnworks.components.tasks.asked import ANOMALY, CLASSES, CLUSTERS, CODES, NO_LABEL, UNLABELLED, Asked
 from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.errors import ConfigError, UnknownName
 from kilnworks.schemas.words import listed, named
@@ -32,6 +33,8 @@ NOISE = 0.1
 """Of the autoencoder, in spreads: without it, trained on nothing but usual rows, it learns to copy strange ones."""
 MOST_VALUES = 64
 """Texts with more values than this are left out: each value is a column of 0 and 1."""
+COMPARED = (CLUSTERS, CODES)
+"""Tasks whose answers are compared with a label of classes, where there is one."""
 FEWEST_ROWS = 50
 """Fewer rows than this do not show what is usual."""
 
@@ -60,7 +63,7 @@ def start_unlabelled(
         kind: what ``data`` is.
         label: column of classes that the model is judged by and never learns from, two for anomalies; ``none``, or
             left out, for none.
-        task: ``anomaly``, by default, or ``clusters``.
+        task: ``anomaly``, by default, ``clusters`` or ``codes``.
         time: column that says when a row was made; found where left out. No feature of the model.
         query: SELECT or table, for a database.
         decimals: the decimal sign of columns, ``,`` or ``.``; seen from the values where left out.
@@ -80,21 +83,22 @@ def start_unlabelled(
     for column in (judge, asked):
         if column is not None and column not in opened.frame.columns:
             raise UnknownName("column", column, opened.frame.columns)
-    if judge is not None and task == CLUSTERS:
+    if judge is not None and task in COMPARED:
         _refuse_measures(judge, opened.frame[judge])
     inferred, moment = inferred_contract(name, opened, judge, CLASSES if judge else None, time)
     if judge is not None:
-        inferred = _judging(inferred) if task == CLUSTERS else _rare_second(inferred, opened.frame[judge])
+        inferred = _judging(inferred) if task in COMPARED else _rare_second(inferred, opened.frame[judge])
     contract, columns = without_columns(inferred, opened, moment)
     contract, others = _without_moments_and_texts(contract, opened.frame)
     _refuse_few(contract, [*columns, *others], opened.frame.height)
     parts = typed_parts(opened, contract)
     settled = settle(contract, opened.source, parts)
     contract, rows = settled.contract, sum(part.height for part in parts.values())
-    model, training = clusters() if task == CLUSTERS else autoencoder(rows)
+    made = {CLUSTERS: clusters, CODES: lambda: codes(rows)}
+    model, training = made.get(task or ANOMALY, lambda: autoencoder(rows))()
     decisions = [
         Decision("rows", f"{opened.frame.height:,} rows, {len(opened.frame.columns)} columns"),
-        _grouping(contract) if task == CLUSTERS else _task(contract, task),
+        _compared(contract, task) if task in COMPARED else _task(contract, task),
         Decision("features", f"{len(contract.features)}: {listed(contract.features)}"),
         *columns,
         *others,
@@ -102,6 +106,8 @@ def start_unlabelled(
         Decision("model", *_model_words(model, training)),
     ]
     transform = PreprocessConfig(one_hot_up_to=MOST_VALUES) if _has_texts(contract) else PreprocessConfig()
+    if task == CODES:
+        transform = transform.model_copy(update={"features": _between_0_and_1(contract)})
     return Recipe(contract, opened.source, rows, model, training, settled.split, transform, tuple(decisions))
 
 
@@ -123,10 +129,23 @@ def clusters() -> tuple[Clusters, dict[str, Any]]:
     return Clusters(), {"early_stopping": None}
 
 
-def _grouping(contract: Contract) -> Decision:
+def codes(rows: int) -> tuple[Rbm, dict[str, Any]]:
+    """Architecture, and settings of the training by field name."""
+    epochs = int(min(100, max(5, STEPS * 32 / max(1, 0.7 * rows))))
+    return Rbm(units=(32,), divergence_epochs=epochs), {"batch": 32}
+
+
+def _between_0_and_1(contract: Contract) -> dict[str, FeatureSettings]:
+    """Settings of every number: hidden units are on or off, and so are those that they see."""
+    numbers = (n for n, f in contract.features.items() if f.dtype in ("float", "int", "bool") and f.allowed is None)
+    return {name: FeatureSettings(scale="minmax") for name in numbers}
+
+
+def _compared(contract: Contract, task: Asked | None) -> Decision:
     label = contract.label
     judged = f"; compared with {named(label.name)}, never learned from" if label is not None else ""
-    return Decision("task", CLUSTERS, f"as asked: which rows belong together{judged}")
+    what = "which rows belong together" if task == CLUSTERS else "what goes together in the rows"
+    return Decision("task", str(task), f"as asked: {what}{judged}")
 
 
 def _refuse_measures(label: str, series: pl.Series) -> None:
@@ -151,9 +170,11 @@ def _task(contract: Contract, task: Asked | None) -> Decision:
     return Decision("task", ANOMALY, f"{why}; judged by {named(contract.label.name)} = {rare}, never learned from")
 
 
-def _model_words(model: Autoencoder | Clusters, training: Mapping[str, Any]) -> tuple[str, str]:
+def _model_words(model: Autoencoder | Clusters | Rbm, training: Mapping[str, Any]) -> tuple[str, str]:
     if isinstance(model, Clusters):
         return "clusters", f"k-means; of 2 to {model.most} clusters, the number with the largest silhouette"
+    if isinstance(model, Rbm):
+        return "rbm", f"{model.units[0]} hidden units that are on or off; {model.divergence_epochs} epochs"
     aside = f"the strangest {model.contamination:.0%} of the training rows are not learned from"
     above = f"a row is an anomaly above the score of {model.quantile:.0%} of the validation rows"
     return "autoencoder", f"{aside}; {above}; {training['epochs']} epochs in batches of {training['batch']}"

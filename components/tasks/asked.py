@@ -7,22 +7,26 @@ from typing import Literal
 
 from kilnworks.schemas.errors import ConfigError
 
-Asked = Literal["classification", "regression", "anomaly", "clusters"]
+Asked = Literal["classification", "regression", "anomaly", "clusters", "codes", "generation"]
 CLASSES: Asked = "classification"
 NUMBERS: Asked = "regression"
 ANOMALY: Asked = "anomaly"
 CLUSTERS: Asked = "clusters"
-UNLABELLED: tuple[Asked, ...] = (ANOMALY, CLUSTERS)
-"""Those that learn from rows alone."""
+CODES: Asked = "codes"
+GENERATION: Asked = "generation"
+UNLABELLED: tuple[Asked, ...] = (ANOMALY, CLUSTERS, CODES)
+"""Those that learn from rows of a table alone."""
 NO_LABEL = "none"
 """What ``--label`` says where there is no label."""
 
 
 def as_asked(text: str | None) -> Asked | None:
     """The option as it was written. Raises ``ConfigError`` for another text."""
-    for known in (CLASSES, NUMBERS, *UNLABELLED):
+    for known in (CLASSES, NUMBERS, *UNLABELLED, GENERATION):
         if text == known:
             return known
     if text is not None:
-        raise ConfigError(f"--task {text}", "classification, regression, anomaly or clusters", "correct the option")
+        raise ConfigError(
+            f"--task {text}", "classification, regression, anomaly, clusters, codes or generation", "correct the option"
+        )
     return None

@@ -35,7 +35,10 @@ def new(
     label: Annotated[str | None, typer.Option(help="Column to be predicted, or none [default: guessed]")] = None,
     task: Annotated[
         str | None,
-        typer.Option(help="classification or regression [default: seen from the label]; anomaly or clusters without"),
+        typer.Option(
+            help="classification or regression [default: seen from the label]; anomaly, clusters or codes "
+            "without; generation of images"
+        ),
     ] = None,
     time: Annotated[
         str | None, typer.Option(help="Column that says when a row was made, or none [default: found]")

@@ -77,8 +77,15 @@ class Adversarial(keras.Model):
         self.built = True
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """Images of seeds (and classes)."""
-        return self.average(inputs, training=False)
+        """Scores [N, 1] of a batch of images, as of no class: under a strategy Keras calls what it trains with one."""
+        (images,) = inputs.values()
+        classes = tf.zeros([tf.shape(images)[0], self._classes]) if self._classes else None
+        return self.critic(_with(images, classes), training=training)
+
+    def moved_by(self, optimizer: str) -> list[Any]:
+        """The variables that an optimizer moves, by its name."""
+        network = self.generator if optimizer == "generating" else self.critic
+        return list(network.trainable_variables)
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Turns of the critic, one of the generator."""

@@ -84,7 +84,7 @@ class Boltzmann(Architecture, ABC):
             raise ConfigError(
                 f"{listed(wrong)}, scaled otherwise than between 0 and 1, for Bernoulli units",
                 "numbers between 0 and 1",
-                'set PreprocessConfig(scale="minmax") (or FeatureSettings(scale="minmax") of a feature); or '
+                'set FeatureSettings(scale="minmax") of each, in PreprocessConfig(features={...}); or '
                 'visible="gaussian" of the model',
             )
         plans = {name: between_0_and_1(plan) for name, plan in fitted.plan.features.items()}

@@ -65,6 +65,10 @@ class Divergence(keras.Model):
             wide = machines.units[level]
             self.chains = self.add_weight(shape=(chains, wide), initializer="zeros", trainable=False, name="chains")
 
+    def moved_by(self, optimizer: str) -> list[Any]:
+        """The variables that its one optimizer moves."""
+        return list(self.machines.weights_of(self._level))
+
     def train_step(self, data: Any) -> dict[str, Any]:
         """A step along the difference of the two correlations."""
         weights = self.machines.weights_of(self._level)

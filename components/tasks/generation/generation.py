@@ -196,9 +196,13 @@ class Generation(Unlabelled):
 
     def encoded_rows(self, requests: pl.DataFrame, transform: Any) -> dict[str, np.ndarray]:
         """As they are sent: the model looks classes up itself."""
-        from kilnworks.components.features.raw import raw_arrays
+        import numpy as np
 
-        return raw_arrays(self.served(transform.contract), requests)
+        found = {SEED: np.asarray(requests[SEED].to_numpy(), np.float32)}
+        if self.conditional:
+            classes = requests[CLASS].to_numpy()
+            found[CLASS] = classes.astype(object) if classes.dtype.kind not in "iu" else classes.astype(np.int64)
+        return found
 
     def encoded_request(self, raw: Mapping[str, Any], layers: Any) -> Any:
         """As they are sent."""

@@ -161,3 +161,16 @@ def test_photographs_stand_on_weights_that_a_project_has(tmp_path, monkeypatch, 
     made: dict = {"__file__": str(place)}
     exec(f"{imports}\nROOT = Path(__file__).parents[1]\nmodel = {code}", made)
     assert made["model"] == recipe.model
+
+
+def test_images_are_made_where_that_is_asked_for(tmp_path):
+    root = folder(tmp_path, {"left": 210, "right": 210})
+    recipe = start("arrows", str(root), task="generation")
+    assert recipe.model.kind == "dcgan" and recipe.training["monitor"] == "val_distance"
+    assert recipe.split.shares.test == 0.25
+    assert {d.what for d in recipe.decisions} >= {"rows", "task", "model", "aside"}
+    text = definition("arrows", recipe, tmp_path, tmp_path / "arrows.yaml")
+    assert "Dcgan(" in text and "val_distance" in text
+    few = folder(tmp_path / "few", {"left": 10, "right": 10})
+    with pytest.raises(ConfigError, match="20 images to learn to make more of"):
+        start("arrows", str(few), task="generation")

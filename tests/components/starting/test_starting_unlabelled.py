@@ -102,3 +102,16 @@ def test_clusters_are_for_those_who_ask_and_a_label_is_compared_with(tmp_path):
     measured = lambda n: np.random.default_rng(0).normal(size=n)  # noqa: E731
     with pytest.raises(ConfigError, match="--label measured holds fractions"):
         start("r", written(tmp_path, measured=measured), label="measured", task="clusters")
+
+
+def test_codes_are_for_those_who_ask_and_numbers_come_between_0_and_1(tmp_path):
+    recipe = start("r", written(tmp_path), label="state", task="codes")
+    assert recipe.model.kind == "rbm" and recipe.contract.label.learned is False
+    assert (
+        said(recipe, "task")["codes"]
+        == "as asked: what goes together in the rows; compared with state, never learned from"
+    )
+    scales = {name: one.scale for name, one in recipe.transform.features.items()}
+    assert scales == {f"n{i}": "minmax" for i in range(9)}
+    with pytest.raises(ConfigError, match=r"--task generation, and .* holds no images"):
+        start("r", written(tmp_path), task="generation")
