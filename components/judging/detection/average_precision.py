@@ -120,7 +120,7 @@ class Matched:
         return found
 
     def metrics(self, weight: Floats | None = None) -> dict[str, float]:
-        """``map50``, ``map`` and ``recall50``; NaN where no image has a box."""
+        """``map50``, ``map`` and ``recall50``, of images that count ``weight`` [N] times; NaN where none has a box."""
         each = np.ones(len(self.truths)) if weight is None else weight
         table, total = self.by_class(each), float((each @ self.truths).sum())
         if not total:

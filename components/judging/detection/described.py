@@ -55,7 +55,10 @@ def best_cut(matched: Matched) -> dict[str, float | None]:
 
 
 def baseline(truth: np.ndarray, classes: int) -> dict[str, Any]:
-    """What boxes of the mean size of each class, put evenly over every image without looking, reach."""
+    """What boxes of the mean size of each class, put evenly over every image without looking, reach.
+
+    ``truth``: true boxes, [N, G, 5], class -1 for none; ``classes``: how many there are.
+    """
     real = truth[..., 4] >= 0
     counts = np.bincount(truth[real][:, 4].astype(np.int64), minlength=classes)
     places = (np.arange(GRID) + 0.5) / GRID

@@ -139,14 +139,14 @@ class Detector(Architecture):
         return layers.Concatenate(axis=-1, name=names("said"), dtype="float32")([boxes, joined["class"]])
 
     def _bias(self, part: str, shapes: int, task: Detection) -> Any:
-        """At first hardly any anchor is taken for something."""
+        """At first hardly any anchor is taken for something; of ``ssd``, hard negatives see to that."""
         from kilnworks.components.modeling.detection.layers import Fixed
 
         if part == "box":
             return "zeros"
         rare = -math.log((1 - PRIOR) / PRIOR)
         classes = task.logits - (self.head != "retina")
-        one = {"retina": [rare] * classes, "ssd": [-rare] + [0.0] * classes, "yolo": [rare] + [0.0] * classes}
+        one = {"retina": [rare] * classes, "ssd": [0.0] * task.logits, "yolo": [rare] + [0.0] * classes}
         return Fixed(one[self.head] * shapes)
 
     def _backbone(self, x: Any, coarsest: int, names: LayerNames) -> dict[int, Any]:

@@ -65,7 +65,7 @@ def test_each_head_learns_and_is_read_back(few, tmp_path, head) -> None:
     assert task.how == head
     assert 2 <= len(task.shapes) <= 9
     model = keras.saving.load_model(made.keras_path, compile=False)
-    output = model(np.zeros((3, 64, 64, 1), np.float32))
+    output = model({"image": np.zeros((3, 64, 64, 1), np.float32)})
     found = {name: np.asarray(values) for name, values in task.answers(output).items()}
     assert {name: values.shape for name, values in found.items()} == {
         "boxes": (3, 10, 4), "classes": (3, 10), "scores": (3, 10), "count": (3,),

@@ -1,0 +1,119 @@
+"""``new`` finds boxes by itself, and chooses size, shapes and mirror images from them."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kilnworks.components.sources import AsGiven
+from kilnworks.components.starting.boxes.first import boxes_at
+from kilnworks.components.starting.boxes.sizes import detector, side_of
+from kilnworks.components.starting.definition import definition
+from kilnworks.components.starting.start import start
+from kilnworks.schemas.errors import ConfigError, DataUnreadable
+from tests.components.sources.boxes.annotated import BOXES, write_coco, write_csv, write_images, write_voc
+
+MANY = {f"{i:02}.png": BOXES["a.png"] if i % 2 else BOXES["b.png"] for i in range(12)}
+
+
+def said(recipe) -> dict[str, str]:
+    return {one.what: f"{one.choice} {one.why}" for one in recipe.decisions}
+
+
+@pytest.mark.parametrize("kind", ["csv", "voc", "coco"])
+def test_boxes_are_found_beside_their_images(tmp_path, kind) -> None:
+    write_images(tmp_path / "images", tuple(MANY))
+    {"csv": write_csv, "coco": write_coco, "voc": lambda place, boxes: write_voc(place.with_suffix(""), boxes)}[kind](
+        tmp_path / {"csv": "boxes.csv", "coco": "boxes.json", "voc": "xml"}[kind], MANY
+    )
+    recipe = start("pets", str(tmp_path))
+    label = recipe.contract.label
+    assert label.classes == ("cat", "dog")
+    assert label.boxes == 3  # a quarter more than the most, and one
+    assert recipe.rows == 12
+    assert "18 boxes, up to 2 in an image" in said(recipe)["task"]
+    written = definition("pets", recipe, tmp_path, tmp_path / "pets.yaml")
+    compile(written, "pets.py", "exec")
+    assert "BoxesSource(" in written and "Detector(" in written and "boxes of things in 12 images" in written
+    if kind != "voc":
+        file = tmp_path / {"csv": "boxes.csv", "coco": "boxes.json"}[kind]
+        assert start("pets", str(file)).contract.label == label
+
+
+def test_every_part_has_images_and_every_class_is_learned(tmp_path) -> None:
+    import polars as pl
+
+    from kilnworks.components.sources.splitting.hashing import hash_rows, unit_interval
+
+    write_images(tmp_path, tuple(MANY))
+    write_csv(tmp_path / "boxes.csv", {**MANY, "03.png": [("bird", 1, 1, 9, 9)]})
+    recipe = start("pets", str(tmp_path))
+    shares = recipe.split.shares
+    place = unit_interval(hash_rows(pl.DataFrame({"key": sorted(MANY)}), ("key",), recipe.split.salt))
+    code = np.searchsorted([shares.train, shares.train + shares.val], place, side="right")
+    assert set(code) == {0, 1, 2}
+    assert code[sorted(MANY).index("03.png")] == 0
+
+
+def test_boxes_that_reach_out_are_told_and_cut(tmp_path) -> None:
+    write_images(tmp_path, tuple(MANY))
+    wrong = {**MANY, "00.png": [("cat", -3, 2, 20, 20), ("dog", 5, 5, 5, 9)]}
+    write_csv(tmp_path / "boxes.csv", wrong)
+    recipe = start("pets", str(tmp_path))
+    assert recipe.source.mend
+    assert "1 reach out of the image; 1 have no height or width" in said(recipe)["boxes"]
+    assert [one.flagged for one in recipe.decisions if one.what == "boxes"] == [True]
+
+
+def test_folders_of_splits_are_kept(tmp_path) -> None:
+    for split in ("train", "valid", "test"):
+        write_images(tmp_path / split, tuple(MANY))
+        write_voc(tmp_path / split, MANY)
+    recipe = start("pets", str(tmp_path))
+    assert recipe.split == AsGiven()
+    assert recipe.rows == 36
+
+
+def test_what_is_in_a_box_decides_on_mirror_images(tmp_path) -> None:
+    def drawn(folder, paint) -> str:
+        folder.mkdir()
+        rng, lines = np.random.default_rng(0), ["image,xmin,ymin,xmax,ymax,label"]
+        for i in range(40):
+            pixels = rng.integers(0, 50, (64, 64))
+            for name in ("a", "b"):
+                y, x = rng.integers(0, 40, 2)
+                paint(pixels[y : y + 20, x : x + 20], name)
+                lines.append(f"{i}.png,{x},{y},{x + 20},{y + 20},{name}")
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{i}.png")
+        (folder / "boxes.csv").write_text("\n".join(lines))
+        return said(start("things", str(folder)))["augment"]
+
+    def arrow(part, name) -> None:
+        part[:, : 10 if name == "a" else 5] = 250
+
+    def disc(part, name) -> None:
+        part[(np.mgrid[0:20, 0:20][0] - 9.5) ** 2 + (np.mgrid[0:20, 0:20][1] - 9.5) ** 2 < 80] = 250
+
+    assert "mirror images," not in drawn(tmp_path / "arrows", arrow)
+    assert "also upside down" in drawn(tmp_path / "discs", disc)
+
+
+def test_sizes_follow_the_boxes() -> None:
+    assert side_of([(400, 400)] * 3, np.full((5, 2), 30.0)) == (272, 272)
+    assert side_of([(256, 256)] * 3, np.full((5, 2), 12.0)) == (320, 320)  # small ones are enlarged
+    assert side_of([(600, 800)] * 3, np.full((5, 2), 300.0)) == (64, 96)
+    assert side_of([(3000, 2000)] * 3, np.full((5, 2), 20.0)) == (320, 208)
+    few, many = (detector(count, (256, 256, 3), 40, "both")[1] for count in (20, 2000))
+    assert few["epochs"] == 147 and many["epochs"] == 12
+    assert detector(20, (256, 256, 3), 40, "both")[0].most == 60
+
+
+def test_what_cannot_be_learned_is_refused(tmp_path) -> None:
+    write_images(tmp_path, ("a.png", "b.png"))
+    write_csv(tmp_path / "boxes.csv", {name: BOXES[name] for name in ("a.png", "b.png")})
+    with pytest.raises(ConfigError, match="2 annotated images"):
+        start("pets", str(tmp_path))
+    write_csv(tmp_path / "boxes.csv", {"a.png": [], "b.png": []})
+    with pytest.raises(DataUnreadable, match="no image has a box"):
+        start("pets", str(tmp_path))
+    (tmp_path / "boxes.csv").unlink()
+    assert boxes_at(str(tmp_path)) is None
