@@ -14,13 +14,15 @@ from kilnworks.schemas.champion import Decided
 class Progress:
     """How far a step has come; ``total`` is None where it is not known in advance.
 
-    ``numbers``: those of an epoch that has just ended, by name; empty at any other time.
+    ``numbers``: those of an epoch that has just ended, by name; empty at any other time. ``unjudged``: epochs before it
+    that did not report the number by which epochs are judged, as those of a phase that learns without the label.
     """
 
     done: float
     total: float | None
     note: str = ""
     numbers: Mapping[str, float] = field(default_factory=dict)
+    unjudged: int = 0
 
 
 def ignore(_: Progress) -> None:

@@ -16,6 +16,7 @@ PLACES = {
     ("schemas", "pipelines", "kilnworks", "kilnworks_client"): (),
     ("components/dates", "components/charts", "components/monitoring", "components/reporting"): (),
     ("components/sources", "components/quality", "components/sketches", "components/retraining"): ("data",),
+    ("components/cutting",): ("data",),
     (
         "components/features",
         "components/series",

@@ -233,10 +233,12 @@ class History(keras.callbacks.Callback):
 class Report(keras.callbacks.Callback):
     """Tells the listener how far training has come, in epochs; knows the running epoch and step, both from 0."""
 
-    def __init__(self, listener: Callable[[Progress], None], epochs: int, steps: int) -> None:
-        """``epochs``: of all phases; ``steps``: of an epoch."""
+    def __init__(
+        self, listener: Callable[[Progress], None], epochs: int, steps: int, unjudged: Callable[[], int] = lambda: 0
+    ) -> None:
+        """``epochs``: of all phases; ``steps``: of an epoch; ``unjudged``: epochs done without what is monitored."""
         super().__init__()
-        self._listener, self._epochs, self._steps = listener, epochs, steps
+        self._listener, self._epochs, self._steps, self._unjudged = listener, epochs, steps, unjudged
         self.epoch, self.step, self._note = 0, 0, ""
         self.phase: str | None = None
 
@@ -259,7 +261,7 @@ class Report(keras.callbacks.Callback):
         self._note = "".join(f" {k} {float(v):.4g}" for k, v in logs.items() if k.startswith("val_"))
         trained = {k: v for k, v in logs.items() if not k.startswith(("val_", "learning_rate"))}
         numbers = {name: float(value) for name, value in logs.items()}
-        self._listener(Progress(epoch + 1, self._epochs, self._now(trained), numbers))
+        self._listener(Progress(epoch + 1, self._epochs, self._now(trained), numbers, self._unjudged()))
 
     def on_early_end(self, monitor: str, best: int) -> None:
         """Report that no further epochs come; ``best``: the epoch whose weights are kept, from 1."""

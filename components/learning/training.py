@@ -22,6 +22,7 @@ import keras
 from kilnworks.components.learning import callbacks as cb
 from kilnworks.components.learning.backup import Backup, Snapshot
 from kilnworks.components.learning.epochs import run_epochs
+from kilnworks.components.learning.health.callback import Health
 from kilnworks.components.learning.loop import BlockFunction, LossNotFinite, parts
 from kilnworks.components.learning.own.other_callbacks import refuse_two_schedules, without_old_backups
 from kilnworks.components.learning.own.parts import compile_model
@@ -94,7 +95,9 @@ class Training:
         judge = cb.Last if self.lengths else cb.Judge
         self.judge = judge(self.learner.model.variables, monitor=self.settings.monitor, mode=self.mode)
         self.history = cb.History(out / "history.csv")
-        self.report = cb.Report(context.progress, sum(self._lengths), self.splits.feed.steps)
+        self.report = cb.Report(context.progress, sum(self._lengths), self.splits.feed.steps, self._unjudged)
+        looks = self.settings.health if not self.lengths else "off"
+        self.health = None if looks == "off" else Health(out / "health.json", looks == "every")
         self.first = found.epoch if found else 0
         start = time.perf_counter()
         for number, phase in enumerate(self.learner.phases):
@@ -115,6 +118,9 @@ class Training:
     @property
     def _is_early(self) -> bool:
         return len(self.history.rows) < sum(self._lengths)
+
+    def _unjudged(self) -> int:
+        return sum(self.settings.monitor not in row for row in self.history.rows)
 
     def _phase(
         self, number: int, phase: Phase, out: Path, context: RunContext, backup: Backup, found: Snapshot | None
@@ -181,6 +187,9 @@ class Training:
             chosen.append(cb.Stopping(s.early_stopping, s.monitor, self.mode, begins))
         if self.budget:
             chosen.append(self.budget)
+        if self.health:
+            self.health.watch(phase.trained, self.splits.feed, self.placement.strategy is not None)
+            chosen.append(self.health)
         chosen += [*self.callbacks, self.history, self.report]
         if s.checkpoints != "none":
             folder = context.work / "checkpoints"

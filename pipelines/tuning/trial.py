@@ -92,7 +92,11 @@ def number_of(numbers: Mapping[str, float], name: str) -> float:
 
 @dataclass
 class _Watch:
-    """Tells the study the number of each epoch, and stops the trial where it lags behind."""
+    """Tells the study the number of each epoch, and stops the trial where it lags behind.
+
+    Epochs count from the first that is judged: Hyperband compares trials at the same epoch, and one whose first phase
+    learns without the label would be as far with its first number as others with their tenth.
+    """
 
     study: Study
     taken: Taken
@@ -107,7 +111,7 @@ class _Watch:
         numbers = event.progress.numbers if event.progress is not None and event.step == self.step else {}
         if self.objective not in numbers:
             return
-        self.epochs = round(event.progress.done)  # type: ignore[union-attr]
+        self.epochs = round(event.progress.done) - event.progress.unjudged  # type: ignore[union-attr]
         trial = self.taken.trial
         trial.report(numbers[self.objective], self.epochs)
         if not self.taken.is_default and trial.should_prune():

@@ -8,6 +8,7 @@ from kilnworks.components.charts.sheets import sheets
 from kilnworks.components.charts.terms import terms
 from kilnworks.components.reporting.reading import RunRecord, read_history
 from kilnworks.components.reporting.sections.embedding import embedding
+from kilnworks.components.reporting.sections.health import health
 from kilnworks.components.reporting.sections.wording import metric_label
 from kilnworks.schemas.json_values import as_dict, as_list, as_number
 
@@ -43,6 +44,7 @@ def training(run: RunRecord) -> dict[str, Any] | None:
     best = as_number(description.get("best_epoch"))
     return {
         "charts": [picture for _, picture in learning_curves(history, best)],
+        "health": health(run.find("health.json")),
         "filters": _filters(as_dict(description.get("filters"))),
         "samples": _samples(as_list(description.get("samples"))),
         "telling": [_telling(as_dict(one)) for one in as_list(description.get("telling")) if as_dict(one).get("terms")],

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kilnworks.components.modeling.generative.boltzmann import Dbn
 from kilnworks.components.train import TrainConfig, train
 from kilnworks.schemas.errors import ConfigError, UnknownName
 from tests import preloaded
 from tests.components.learning.replica_runs import weights
-from tests.components.learning.training_examples import context, customers
+from tests.components.learning.training_examples import PRICES, context, customers, prepared, prices, trained
 
 pytestmark = pytest.mark.slow
 
@@ -103,6 +104,16 @@ def test_what_the_phases_report(straight) -> None:
     assert len([p for p in told if p.done in whole]) == len(rows), "an epoch is reported once, when it is validated"
     for row in rows[2:]:
         assert f"loss {float(row['loss']):.4g} val_loss {float(row['val_loss']):.4g}" in whole[int(row["epoch"])]
+
+
+def test_epochs_of_a_phase_that_is_not_judged_are_told_apart(straight, tmp_path: Path) -> None:
+    assert {p.unjudged for p in straight[3] if p.numbers} == {0}, "both phases report what is monitored"
+    given, transform = prepared(tmp_path, PRICES, {"train": prices(128, 1), "val": prices(64, 2)})
+    told = []
+    deep = TrainConfig(model=Dbn(units=(4,), visible="gaussian"), epochs=2, batch=64, early_stopping=None)
+    trained(tmp_path, deep, given, transform, progress=told.append)
+    counted = {p.done: p.unjudged for p in told if p.numbers}
+    assert counted == {epoch: min(epoch, 10) for epoch in range(1, 13)}, "ten epochs of the machine have no label"
 
 
 def test_a_number_of_the_step_is_monitored(tmp_path: Path) -> None:

@@ -8,9 +8,12 @@ import sys
 
 import pytest
 
+from kilnworks.pipelines.core.events import StepEvent
 from kilnworks.pipelines.core.store import Store
 from kilnworks.pipelines.tuning.plan import Plan
 from kilnworks.pipelines.tuning.study import Study, finished
+from kilnworks.pipelines.tuning.trial import _Watch
+from kilnworks.schemas.context import Progress
 from kilnworks.schemas.errors import ConfigError, StepFailed, UnknownName
 from kilnworks.schemas.search import Choice, Float, Int, Search
 
@@ -160,3 +163,16 @@ def test_the_highest_is_best_where_the_objective_is_to_be_high(tmp_path):
     for value in (0.7, 0.9, 0.8):
         study.tell(study.take(3), value, {})
     assert json.loads((study.folder / "best.json").read_text())["value"] == 0.9
+
+
+def test_epochs_before_the_first_judged_one_are_not_hyperbands(tmp_path):
+    """A trial whose first ten epochs learn without the label is at its first epoch when it says its first number."""
+    taken = begun(tmp_path).take(3)
+    watch = _Watch(Study.newest(Store(tmp_path), "hill"), taken, "model")
+    watch(StepEvent("model", "running", Progress(10, 20, "", {"loss": 3.0}, 10)))
+    watch(StepEvent("model", "running", Progress(11, 20, "", {"val_loss": 0.7}, 10)))
+    watch(StepEvent("model", "running", Progress(12, 20, "", {"val_loss": 0.6}, 10)))
+    with taken.lock:
+        assert watch.epochs == 2
+    (trial,) = Study.newest(Store(tmp_path), "hill").inner.get_trials()
+    assert trial.intermediate_values == {1: 0.7, 2: 0.6}

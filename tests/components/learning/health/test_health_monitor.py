@@ -1,0 +1,163 @@
+"""Planted faults of a training are each named, a healthy training has none, and looking changes no bit of it."""
+
+import json
+import logging
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from kilnworks.components.learning.health.findings import findings
+from kilnworks.components.learning.health.measure import Probe, measurable
+from kilnworks.components.learning.optimizers import Adam
+from kilnworks.components.modeling.base import Architecture
+from kilnworks.components.modeling.mlp import Mlp
+from kilnworks.components.train import TrainConfig
+from tests.components.learning.training_examples import customers, trained
+
+
+class Tower(Architecture):
+    """Ten layers of sigmoids."""
+
+    kind: str = "tower"
+
+    def trunk(self, encoded, inputs, names):
+        x = self.flat(encoded, inputs, names)
+        for _ in range(10):
+            x = keras.layers.Dense(16, "sigmoid")(x)
+        return x
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return customers(tmp_path_factory.mktemp("health"), 512)
+
+
+def health_of(
+    data, root: Path, name: str, model: Architecture = Mlp(units=(16, 8)), epochs: int = 4, rate: float = 1e-3, **more
+):
+    optimizer = more.pop("optimizer", Adam(learning_rate=rate))
+    config = TrainConfig(
+        model=model,
+        epochs=epochs,
+        batch=32,
+        optimizer=optimizer,
+        early_stopping=None,
+        backup_epochs=0,
+        **{"health": "every", **more},
+    )
+    made = trained(root, config, *data, name)
+    path = made.path / "health.json"
+    return (json.loads(path.read_text()) if path.is_file() else None), made
+
+
+def kinds(told) -> set[str]:
+    return {one["kind"] for one in told["findings"]}
+
+
+def test_a_healthy_training_has_no_finding_and_looks_change_no_bit(data, tmp_path):
+    told, made = health_of(data, tmp_path, "healthy")
+    assert told["findings"] == [] and [look["epoch"] for look in told["looks"]][:3] == [1, 2, 3]
+    none, without = health_of(data, tmp_path, "without", health="off")
+    assert none is None and (made.path / "history.csv").read_bytes() == (without.path / "history.csv").read_bytes()
+
+
+def test_by_itself_it_looks_after_the_first_epoch_and_within_its_share(data, tmp_path):
+    told, _ = health_of(data, tmp_path, "auto", health="auto", epochs=6)
+    assert told["looks"][0]["epoch"] == 1
+    assert len(told["looks"]) == 1 or told["share"] < 0.04, "further looks only where they are cheap"
+
+
+@pytest.mark.parametrize(
+    ("fault", "settings", "kind"),
+    [
+        ("rate 100 times too high", {"rate": 0.1}, "rate_too_high"),
+        ("rate 100 times too low", {"rate": 1e-5}, "rate_too_low"),
+        ("tower", {"model": Tower()}, "vanishing_gradients"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_planted_fault_is_named_while_it_trains(data, tmp_path, caplog, fault, settings, kind):
+    with caplog.at_level(logging.WARNING, "kilnworks.data"):
+        told, _ = health_of(data, tmp_path, "out", **settings)
+    assert kind in kinds(told)
+    said = next(one for one in told["findings"] if one["kind"] == kind)
+    assert any(said["remedy"] in record.getMessage() for record in caplog.records), "with its remedy, at once"
+
+
+def network(kernel="glorot_uniform", bias="zeros", activation="relu"):
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((4,), name="x")
+    hidden = keras.layers.Dense(10, activation, kernel_initializer=kernel, bias_initializer=bias, name="hidden")(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(1, name="last")(hidden))
+    model.compile("sgd", "mse")
+    return model
+
+
+def looked(model):
+    random = np.random.default_rng(0)
+    batch = random.normal(size=(32, 4)).astype("float32"), random.normal(size=(32, 1)).astype("float32")
+    return Probe(model, batch).look(), batch
+
+
+def named(layers) -> dict[str, str]:
+    look = {"epoch": 1, "steps": 10, "loss": 1.0, "layers": layers}
+    return {one.kind: one.layer for one in findings([look])}
+
+
+def test_a_dead_layer_and_zero_weights_are_named_with_the_layer():
+    assert named(looked(network(bias=keras.initializers.Constant(-99.0)))[0]) == {"dead_units": "hidden"}
+    assert named(looked(network(kernel="zeros"))[0])["same_units"] == "hidden"
+    assert named(looked(network())[0]) == {}
+
+
+def test_a_saturated_layer_is_named():
+    layers, _ = looked(network(kernel=keras.initializers.RandomNormal(stddev=50.0), activation="tanh"))
+    assert named(layers) == {"saturated": "hidden"}
+
+
+def test_gradients_are_those_of_a_formula():
+    """Of a mean squared error through one linear layer: 2 X'(Xw + b - y) / n."""
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, keras.layers.Dense(1, name="last")(inputs))
+    model.compile("sgd", "mse")
+    told, (x, y) = looked(model)
+    kernel, bias = (np.asarray(w) for w in model.get_layer("last").get_weights())
+    gradient = 2 * x.T @ (x @ kernel + bias - y) / len(x)
+    assert told["last"]["gradient"] == pytest.approx(np.sqrt(np.mean(gradient**2)), rel=1e-5)
+    assert told["last"]["moved"] == 0 and told["last"]["weight"] == pytest.approx(np.sqrt(np.mean(kernel**2)), rel=1e-5)
+
+
+def test_how_far_weights_moved_is_the_length_of_their_way():
+    model = network()
+    probe = Probe(model, looked(model)[1])
+    layer = model.get_layer("hidden")
+    kernel, bias = layer.get_weights()
+    layer.set_weights([kernel * 1.5, bias])
+    assert probe.look()["hidden"]["moved"] == pytest.approx(0.5, rel=1e-5)
+
+
+def looks_of(norms, losses):
+    one = {"weight": 1.0, "moved": 0.01, "alike": False, "hidden": False, "dead": None, "saturated": None}
+    return [
+        {"epoch": i + 1, "steps": 100, "loss": loss, "layers": {"a": {**one, "gradient": norm}}}
+        for i, (norm, loss) in enumerate(zip(norms, losses, strict=True))
+    ]
+
+
+def test_a_gradient_that_explodes_is_named_where_the_loss_rises():
+    assert [f.kind for f in findings(looks_of([1, 1.2, 0.9, 40], [1, 0.9, 0.8, 3]))] == ["exploding_gradients"]
+    assert findings(looks_of([1, 1.2, 0.9, 40], [1, 0.9, 0.8, 0.7])) == []
+    assert findings(looks_of([1, 1.2, 0.9, 1.1], [1, 0.9, 0.8, 3])) == []
+
+
+def test_a_model_with_a_step_of_its_own_is_left_alone():
+    class Own(keras.Model):
+        def train_step(self, data):
+            return {}
+
+    inputs = keras.Input((4,))
+    assert not measurable(Own(inputs, keras.layers.Dense(1)(inputs)))
+    assert measurable(network())
