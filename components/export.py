@@ -31,6 +31,9 @@ class ExportConfig(Config):
     """Largest difference between exported and trained model: absolute up to 1, relative above."""
     keras_file: bool = True
     """Whether ``standalone.keras`` is written beside the SavedModel: the same for plain Keras, without this project."""
+    explain: bool = False
+    """Whether the served model has a signature ``explain``, too: how much each feature moved the answer (integrated
+    gradients). It costs about 200 times as much as an answer, and only when it is asked."""
     warmup_batches: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = (1, 8)
     """Rows of the warm-up requests, for each signature."""
 
@@ -78,10 +81,17 @@ def export(
     raw = raw_arrays(contract, rows)
     trained = load_trained(model)
     servable = Servable(out)
-    save(task, transform, trained, servable.saved_model)
+    explainer = _explainer(task, transform, trained, examples) if config.explain else None
+    save(task, transform, trained, servable.saved_model, explainer)
     output = outputs(forward(trained), task.encoded_rows(rows, transform))
     excused = beyond_float32(raw) | (model.training.get("precision", "float32") != "float32")
     skew = check_skew(servable.saved_model, task, contract, raw, output, config.tolerance, excused)
+    if explainer is not None:
+        from kilnworks.components.exporting.explained import check_explained
+
+        skew.signatures["explain"] = check_explained(
+            servable.saved_model, explainer, raw, task.encoded_rows(rows, transform), config.tolerance
+        )
     write_warmup(servable.saved_model, contract, contract.name, raw, config.warmup_batches)
     write_json(servable.saved_model / CONTRACT_FILE, contract.model_dump(mode="json"))
     write_json(servable.saved_model / INPUTS_FILE, described_inputs(contract, examples.files("train")))
@@ -118,6 +128,13 @@ def _rows(
             "name another split in the settings of the export step",
         )
     return rows
+
+
+def _explainer(task: "Task", transform: "FeatureTransform", trained: Any, examples: CheckedExamples) -> Any:
+    from kilnworks.components.explaining.attributions import Attributions, training_rows
+
+    rows = training_rows(examples, list(transform.contract.features))
+    return Attributions(task, transform, trained, rows)
 
 
 def _describe(

@@ -7,6 +7,7 @@ signature                     inputs                     outputs                
 ``serve_tf_example``          ``examples`` (serialized)  the same                                    predict
 ``classify`` (where it fits)  ``inputs`` (serialized)    ``classes``, ``scores`` [n, K]              classify
 ``regress`` (where it fits)   ``inputs`` (serialized)    ``outputs`` [n]                             regress
+``explain`` (on request)      one a served feature       ``attributions`` [n, F], ``value`` ...      predict
 ============================  =========================  ==========================================  ==============
 
 What is sent is ``Task.served``, what comes back ``Task.answers``, and the further methods are ``Task.methods``.
@@ -32,6 +33,7 @@ from kilnworks.components.tasks.base import Task
 from kilnworks.schemas.contract import Contract
 
 PREDICT, EXAMPLES, CLASSIFY, REGRESS = "serving_default", "serve_tf_example", "classify", "regress"
+EXPLAIN = "explain"
 METHODS = {CLASSIFY: "tensorflow/serving/classify", REGRESS: "tensorflow/serving/regress"}
 _RESERVED = frozenset({"self", "args", "kwargs", *keyword.kwlist})
 
@@ -59,8 +61,10 @@ def resources(model: keras.Model) -> list[Any]:
 class Endpoints:
     """One traced function a signature."""
 
-    def __init__(self, task: Task, contract: Contract, transform: keras.Model, model: keras.Model) -> None:
-        """``contract``: of what is served."""
+    def __init__(
+        self, task: Task, contract: Contract, transform: keras.Model, model: keras.Model, explainer: Any = None
+    ) -> None:
+        """``contract``: of what is served; ``explainer``: an ``explaining.attributions.Attributions``, or None."""
         self._task, self._contract = task, contract
         self._transform = transform
         self._model = model
@@ -70,6 +74,8 @@ class Endpoints:
             for argument, (dtype, shape) in zip(self._names.values(), raw_inputs(contract).values(), strict=True)
         }
         self._predict = tf.function(self._answer, input_signature=[spec], autograph=False)
+        self._explainer = explainer
+        self._explain = tf.function(self._attributed, input_signature=[spec], autograph=False)
 
     def signatures(self) -> dict[str, Any]:
         """The traced function of each signature."""
@@ -77,6 +83,8 @@ class Endpoints:
             PREDICT: self._predict.get_concrete_function(),
             EXAMPLES: self._on_examples("examples", lambda outputs: outputs),
         }
+        if self._explainer is not None:
+            found[EXPLAIN] = self._explain.get_concrete_function()
         finish = {CLASSIFY: self._classified, REGRESS: self._regressed}
         chosen = [name for name in finish if name in self._task.methods]
         return found | {name: self._on_examples("inputs", finish[name]) for name in chosen}
@@ -86,6 +94,11 @@ class Endpoints:
         output = self._model(self._task.encoded_request(inputs, self._transform), training=False)
         (values,) = output.values() if isinstance(output, Mapping) else (output,)
         return self._task.answers(values)
+
+    def _attributed(self, raw: Mapping[str, Any]) -> dict[str, Any]:
+        inputs = {input_name(name): raw[argument] for name, argument in self._names.items()}
+        answers: dict[str, Any] = self._explainer.answers(self._task.encoded_request(inputs, self._transform))
+        return answers
 
     def _on_examples(self, alias: str, finish: Any) -> Any:
         def serve(examples: Any) -> Any:
@@ -124,11 +137,14 @@ def argument_names(contract: Contract) -> dict[str, str]:
     return names
 
 
-def save(task: Task, transform: FeatureTransform, model: keras.Model, directory: Path) -> None:
-    """Write preprocessing and model as one SavedModel with its signatures, method names and aliases."""
+def save(task: Task, transform: FeatureTransform, model: keras.Model, directory: Path, explainer: Any = None) -> None:
+    """Write preprocessing and model as one SavedModel with its signatures, method names and aliases.
+
+    ``explainer``: an ``explaining.attributions.Attributions`` for the signature ``explain``; None: there is none.
+    """
     layers = transform_model(transform.plan)
     served = task.served(transform.contract)
-    signatures = Endpoints(task, served, layers, model).signatures()
+    signatures = Endpoints(task, served, layers, model, explainer).signatures()
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     tf.saved_model.save(Resources(layers, model), str(directory), signatures=signatures, options=options)
     _finish(directory, argument_names(served))
@@ -147,8 +163,9 @@ def _finish(directory: Path, arguments: Mapping[str, str]) -> None:
             meta.signature_def[name].method_name = method
     renamed = {argument: name for name, argument in arguments.items() if name != argument}
     for argument, name in renamed.items():
-        inputs = meta.signature_def[PREDICT].inputs
-        inputs[name].CopyFrom(inputs.pop(argument))
+        for signature in {PREDICT, EXPLAIN} & set(meta.signature_def):
+            inputs = meta.signature_def[signature].inputs
+            inputs[name].CopyFrom(inputs.pop(argument))
     for node in meta.object_graph_def.nodes:
         if node.WhichOneof("kind") == "bare_concrete_function":
             words = node.bare_concrete_function.argument_keywords

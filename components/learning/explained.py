@@ -34,7 +34,9 @@ Ask = Callable[["pl.DataFrame"], Answers]
 """From raw rows to judged answers."""
 
 
-def explained(task: Task, contract: Contract, rows: pl.DataFrame, ask: Ask, settings: JudgeSettings) -> dict[str, Any]:
+def explained(
+    task: Task, contract: Contract, rows: pl.DataFrame, ask: Ask, settings: JudgeSettings, resamples: int = 0
+) -> dict[str, Any]:
     """Importance and partial dependence for ``explained`` of ``evaluation.json``; empty where nothing can be shuffled.
 
     Args:
@@ -43,10 +45,12 @@ def explained(task: Task, contract: Contract, rows: pl.DataFrame, ask: Ask, sett
         rows: some that are judged, with features and label.
         ask: the model.
         settings: seed, and ``top_k`` of the metrics.
+        resamples: bootstrap samples of the rows, the same for all features, behind an interval of each fall; 0: none.
 
     Returns:
-        ``{"metric", "rows", "features": [{"name", "fall"}], "partial": [{"name", "x", "y"}]}``; the strongest first. A
-        fall is positive where the model is worse without the feature; ``x`` are numbers or texts.
+        ``{"metric", "rows", "features": [{"name", "fall", "low", "high"}], "partial": [{"name", "x", "y"}]}``; the
+        strongest first, ends only with ``resamples``. A fall is positive where the model is worse without the feature;
+        ``x`` are numbers or texts.
     """
     names = [n for n, f in contract.features.items() if not f.shape and n in rows.columns][:MOST]
     if len(names) < 2 or not task.compared or not rows.height:
@@ -55,13 +59,34 @@ def explained(task: Task, contract: Contract, rows: pl.DataFrame, ask: Ask, sett
     some = rows.head(int(np.clip(ASKED // len(names), *ROWS)))
     truth, bad = task.judged_by(some)
     some, truth = some.filter(~bad), truth[~bad]
-    sign, whole = (1 if metric.better == "max" else -1), task.value(metric, truth, ask(some), settings)
+    sign, answers = (1 if metric.better == "max" else -1), ask(some)
+    whole = task.value(metric, truth, answers, settings)
     rng = np.random.default_rng(settings.seed)
     shuffled = [some.with_columns(some[name][rng.permutation(some.height)].alias(name)) for name in names]
-    values = [task.value(metric, truth, part, settings) for part in _asked(ask, shuffled)]
+    parts = _asked(ask, shuffled)
+    values = [task.value(metric, truth, part, settings) for part in parts]
+
+    def fell(name: str) -> dict[str, float]:
+        """The 95 % interval of the fall by one feature."""
+        part, draws = parts[names.index(name)], np.random.default_rng([settings.seed, 1])
+        found = []
+        for _ in range(resamples):
+            at = draws.integers(0, len(truth), len(truth))
+            before, after = (
+                task.value(metric, truth[at], {n: values[at] for n, values in one.items()}, settings)
+                for one in (answers, part)
+            )
+            found.append(sign * (before - after))
+        known = np.array(found)[np.isfinite(found)] if found else np.empty(0)
+        return (
+            dict(zip(("low", "high"), map(float, np.quantile(known, [0.025, 0.975])), strict=True))
+            if len(known)
+            else {}
+        )
+
     lost = [(name, sign * (whole - value)) for name, value in zip(names, values, strict=True)]
     falls = sorted(((name, fall) for name, fall in lost if np.isfinite(fall)), key=lambda pair: -pair[1])
-    found = [{"name": name, "fall": float(fall)} for name, fall in falls]
+    found = [{"name": name, "fall": float(fall), **fell(name)} for name, fall in falls]
     strongest = [name for name, fall in falls if fall > 0 and _drawable(contract.features[name])]
     return {
         "metric": metric.name,

@@ -89,6 +89,8 @@ class Task(Numbers, ABC):
     methods: ClassVar[Mapping[Literal["classify", "regress"], str]] = {}
     """Further methods of the server, and the answer that each gives."""
 
+    explains: ClassVar[bool] = False
+    """Whether one of the model's outputs [n, K] is what an answer rests on, so that features can be credited for it."""
     settles: ClassVar[tuple[str, ...]] = ()
     """Which of the settings ``operating_point`` and ``calibration`` it takes."""
 

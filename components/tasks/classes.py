@@ -24,6 +24,7 @@ class OfClasses(Task):
 
     title: ClassVar[str] = "The class"
     settles: ClassVar[tuple[str, ...]] = ("calibration",)
+    explains: ClassVar[bool] = True
     judged: ClassVar[tuple[str, ...]] = ("probabilities",)
 
     label: Label

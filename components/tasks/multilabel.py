@@ -48,6 +48,7 @@ class Multilabel(Task):
     trained: ClassVar[Mapping[str, Direction]] = {"f1": "max"}
     validated: ClassVar[Mapping[str, Direction]] = {"f1": "max", "subset_accuracy": "max"}
     headline: ClassVar[tuple[str, ...]] = ("micro_f1", "subset_accuracy")
+    explains: ClassVar[bool] = True
     judged: ClassVar[tuple[str, ...]] = ("probabilities",)
     output: ClassVar[str] = "probabilities"
     methods: ClassVar[Mapping[Literal["classify", "regress"], str]] = {"classify": "probabilities"}

@@ -44,6 +44,7 @@ class Regression(Task):
     monitor: ClassVar[str] = "val_rmse"
     headline: ClassVar[tuple[str, ...]] = ("mae", "r2")
     compared: ClassVar[tuple[str, ...]] = ("rmse",)
+    explains: ClassVar[bool] = True
     judged: ClassVar[tuple[str, ...]] = ("score",)
     methods: ClassVar[Mapping[Literal["classify", "regress"], str]] = {"regress": "score"}
 

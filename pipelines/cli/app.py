@@ -16,6 +16,7 @@ from kilnworks.pipelines.cli.architectures import architectures
 from kilnworks.pipelines.cli.console import Console, safe
 from kilnworks.pipelines.cli.contract import contract_app
 from kilnworks.pipelines.cli.craft.crossval import crossval
+from kilnworks.pipelines.cli.craft.explain import explain
 from kilnworks.pipelines.cli.drift import drift
 from kilnworks.pipelines.cli.init import init
 from kilnworks.pipelines.cli.landed import landed
@@ -60,6 +61,7 @@ app.command("landed")(landed)
 app.command("runs")(looking.runs)
 app.command("report")(looking.report)
 app.command("predict")(serving.predict)
+app.command("explain")(explain)
 app.command("drift")(drift)
 app.command("load")(serving.load)
 app.command("serve", context_settings=serving.PASS_THROUGH, add_help_option=False)(serving.serve)

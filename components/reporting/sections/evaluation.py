@@ -91,7 +91,7 @@ def _explained(found: dict[str, Any]) -> dict[str, Any] | None:
         return None
     metric = metric_label(str(found.get("metric")))
     title = f"fall of {metric} without the feature"
-    curves = [_dependence(as_dict(one)) for one in as_list(found.get("partial"))]
+    curves = [dependence(as_dict(one)) for one in as_list(found.get("partial"))]
     return {
         "metric": metric,
         "rows": f"{as_number(found.get('rows')) or 0:,.0f}",
@@ -101,7 +101,7 @@ def _explained(found: dict[str, Any]) -> dict[str, Any] | None:
     }
 
 
-def _dependence(one: dict[str, Any]) -> tuple[str, str]:
+def dependence(one: dict[str, Any]) -> tuple[str, str]:
     """The mean answer by the values of a feature: bars under a caption, or for numbers a plot with its own title."""
     x, y = as_list(one.get("x")), [as_number(value) or 0.0 for value in as_list(one.get("y"))]
     title = f"mean answer by {one.get('name')}"

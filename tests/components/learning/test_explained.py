@@ -54,6 +54,10 @@ def test_the_fall_is_that_of_the_formula_and_curves_are_its_lines():
     assert fall["a"] == pytest.approx(3 * 2 * math.sqrt(2), rel=0.08)
     assert fall["town"] == pytest.approx(10 * math.sqrt(0.5), rel=0.08)
     assert (fall["hidden"], fall["idle"]) == (pytest.approx(math.sqrt(2), rel=0.08), 0)
+    with_bounds = explained(choose(HOUSES).of(HOUSES), HOUSES, frame, formula, SETTINGS, 100)["features"]
+    assert {one["name"]: one["fall"] for one in with_bounds} == fall
+    assert all(one["low"] <= one["fall"] <= one["high"] for one in with_bounds) and with_bounds[-1]["high"] == 0
+    assert with_bounds[0]["high"] - with_bounds[0]["low"] < 0.25 * fall["a"]
     curves = {one["name"]: one for one in found["partial"]}
     assert list(curves) == ["a", "town"]
     some = frame.head(200)

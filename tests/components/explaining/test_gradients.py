@@ -1,0 +1,132 @@
+"""Integrated gradients: complete, exact for a linear model, and those of the served signature."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kilnworks.components.explaining.attributions import Attributions
+from kilnworks.components.explaining.gradients import Gradients
+from kilnworks.components.export import ExportConfig, export
+from kilnworks.components.features.raw import raw_arrays
+from kilnworks.components.features.transform import FeatureTransform
+from kilnworks.components.modeling.kept import load_trained
+from kilnworks.components.preprocess import preprocess
+from kilnworks.components.serving.loading.saved_model import load_saved_model
+from kilnworks.components.tasks.choose import task_of
+from kilnworks.schemas.errors import ConfigError
+from tests.components.features import tabular
+
+pytestmark = pytest.mark.slow
+RANDOM = np.random.default_rng(0)
+
+
+def test_words_categories_and_numbers_together_are_complete() -> None:
+    keras.utils.set_random_seed(0)
+    numbers, plan = keras.Input((3,), name="numeric"), keras.Input((), dtype="int32", name="plan")
+    words = keras.Input((5,), dtype="int32", name="words")
+    read = keras.layers.LSTM(6)(keras.layers.Embedding(20, 8, mask_zero=True)(words))
+    x = keras.layers.Concatenate()([numbers, keras.layers.Embedding(6, 4)(plan), read])
+    out = keras.layers.Dense(3, "softmax")(keras.layers.Dense(16, "tanh")(x))
+    model = keras.Model({"numeric": numbers, "plan": plan, "words": words}, out)
+    rows = {
+        "numeric": RANDOM.normal(size=(40, 3)).astype(np.float32),
+        "plan": RANDOM.integers(0, 6, 40).astype(np.int32),
+        "words": np.pad(RANDOM.integers(1, 20, (40, 3)), ((0, 0), (0, 2))).astype(np.int32),
+    }
+    gradients = Gradients(model, {"numeric": rows["numeric"].mean(0)}, rows)
+    found, value, base = gradients.explained({name: tf.constant(values) for name, values in rows.items()})
+    together = sum(np.asarray(one).reshape(40, -1).sum(1) for one in found.values())
+    np.testing.assert_allclose(together, value - base, atol=1e-5)
+    np.testing.assert_allclose(value, np.asarray(model(rows)).max(1), atol=1e-6)
+    assert np.asarray(found["words"])[:, 3:].max() == 0, "padding says nothing"
+    assert all(np.abs(one).max() > 1e-3 for one in found.values())
+
+
+def test_of_a_linear_model_they_are_weight_times_distance_from_the_mean() -> None:
+    given = keras.Input((4,), name="numeric")
+    model = keras.Model({"numeric": given}, keras.layers.Dense(1)(given))
+    rows = RANDOM.normal(2, 3, (50, 4)).astype(np.float32)
+    found, _, base = Gradients(model, {"numeric": rows.mean(0)}, {"numeric": rows}).explained(
+        {"numeric": tf.constant(rows)}
+    )
+    weight = model.get_weights()[0][:, 0]
+    np.testing.assert_allclose(found["numeric"], weight * (rows - rows.mean(0)), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(base, np.full(50, (rows @ weight).mean()), rtol=1e-4, atol=1e-4)
+
+
+def test_a_way_through_a_curve_is_that_of_many_small_steps() -> None:
+    keras.utils.set_random_seed(1)
+    given = keras.Input((3,), name="numeric")
+    hidden = keras.layers.Dense(32, "relu")(given)
+    model = keras.Model({"numeric": given}, keras.layers.Dense(1, "sigmoid")(hidden))
+    rows, base = RANDOM.normal(0, 2, (20, 3)).astype(np.float32), np.array([0.3, -0.2, 0.1], np.float32)
+    found = Gradients(model, {"numeric": base}, {"numeric": rows}).explained({"numeric": tf.constant(rows)})[0]
+    total = np.zeros_like(rows)
+    for share in (np.arange(2000) + 0.5) / 2000:
+        at = tf.constant(base + np.float32(share) * (rows - base))
+        with tf.GradientTape() as tape:
+            tape.watch(at)
+            said = model({"numeric": at})
+        total += np.asarray(tape.gradient(said, at)) / 2000
+    np.testing.assert_allclose(found["numeric"], total * (rows - base), atol=5e-3)
+
+
+def test_an_input_that_goes_nowhere_is_refused() -> None:
+    plan = keras.Input((), dtype="int32", name="plan")
+    out = keras.layers.Dense(1)(keras.ops.one_hot(plan + 1, 5))
+    with pytest.raises(ConfigError, match="input 'plan' of the model holds no numbers"):
+        Gradients(keras.Model({"plan": plan}, out), {}, {"plan": np.zeros(3, np.int32)})
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """A binary table with the signature, and what lies around it."""
+    folder = tmp_path_factory.mktemp("explained")
+    contract, frame = tabular.contract("binary"), tabular.rows(100, seed=7, task="binary")
+    splits = {"train": [tabular.rows(300, task="binary")], "test": [frame]}
+    given = tabular.examples(folder / "examples", contract, splits)
+    model = tabular.untrained(folder / "model", preprocess(tabular.SETTINGS, given, folder / "transform"))
+    evaluation = tabular.evaluated(folder / "evaluation")
+    servable = export(ExportConfig(explain=True, keras_file=False), model, given, evaluation, folder / "servable")
+    return model, frame, splits["train"][0], servable
+
+
+def test_the_served_signature_credits_every_feature_and_is_complete(served) -> None:
+    model, frame, train, servable = served
+    loaded = load_saved_model(str(servable.saved_model))
+    try:
+        signature = loaded.signature_defs["explain"]
+        feeds = {signature.inputs[n].name: v for n, v in raw_arrays(model.contract, frame).items()}
+        got = loaded.session.run({n: one.name for n, one in signature.outputs.items()}, feeds)
+    finally:
+        loaded.close()
+    features = list(model.contract.features)
+    assert got["attributions"].shape == (100, len(features))
+    np.testing.assert_allclose(got["attributions"].sum(1), got["value"] - got["baseline"], atol=4e-3)
+    transform, trained = FeatureTransform.load(model.transform), load_trained(model)
+    np.testing.assert_allclose(got["value"], np.asarray(trained(transform.encode(frame)))[:, 0], atol=1e-5)
+    assert (got["class"] == task_of(model).class_texts[1].encode()).all()
+    assert servable.description["skew"]["signatures"]["explain"] <= 1e-3
+    assert servable.description["signatures"]["explain"]["inputs"].keys() == set(features)
+    changed = frame.with_columns(frame[features[0]].shuffle(seed=1))
+    ours = Attributions(task_of(model), transform, trained, train)
+    before, after = (
+        np.asarray(ours.answers({n: tf.constant(v) for n, v in transform.encode(rows).items()})["attributions"])
+        for rows in (frame, changed)
+    )
+    assert np.abs(before[:, 0] - after[:, 0]).max() > 1e-4
+
+
+def test_what_has_no_single_output_is_refused(served) -> None:
+    model, _, train, _ = served
+    transform = FeatureTransform.load(model.transform)
+
+    class Other(type(task_of(model))):  # type: ignore[misc]
+        """As a task of codes is."""
+
+        explains = False
+
+    task = Other.model_construct(**task_of(model).model_dump())
+    with pytest.raises(ConfigError, match="explanations of a binary"):
+        Attributions(task, transform, load_trained(model), train)
