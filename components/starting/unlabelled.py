@@ -94,8 +94,7 @@ def start_unlabelled(
     parts = typed_parts(opened, contract)
     settled = settle(contract, opened.source, parts)
     contract, rows = settled.contract, sum(part.height for part in parts.values())
-    made = {CLUSTERS: clusters, CODES: lambda: codes(rows)}
-    model, training = made.get(task or ANOMALY, lambda: autoencoder(rows))()
+    model, training = _learned(task, rows)
     decisions = [
         Decision("rows", f"{opened.frame.height:,} rows, {len(opened.frame.columns)} columns"),
         _compared(contract, task) if task in COMPARED else _task(contract, task),
@@ -109,6 +108,13 @@ def start_unlabelled(
     if task == CODES:
         transform = transform.model_copy(update={"features": _between_0_and_1(contract)})
     return Recipe(contract, opened.source, rows, model, training, settled.split, transform, tuple(decisions))
+
+
+def _learned(task: str | None, rows: int) -> tuple[Autoencoder | Clusters | Rbm, dict[str, Any]]:
+    """Architecture of a task, and settings of the training by field name."""
+    if task == CLUSTERS:
+        return clusters()
+    return codes(rows) if task == CODES else autoencoder(rows)
 
 
 def autoencoder(rows: int) -> tuple[Autoencoder, dict[str, Any]]:

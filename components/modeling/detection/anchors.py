@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 STRIDES = (4, 8, 16, 32)
 """Pixels between positions of the maps of the pyramid."""
@@ -28,6 +30,8 @@ def levels_of(shapes: Sequence[Shape], size: tuple[int, int]) -> dict[int, list[
 
 def anchors_of(levels: dict[int, list[Shape]], size: tuple[int, int]) -> np.ndarray:
     """Every anchor ``[top, left, bottom, right]`` in shares, float32 [A, 4]: by stride, row, column, shape."""
+    import numpy as np
+
     parts = []
     for stride, shapes in levels.items():
         down, across = map_size(size, stride)

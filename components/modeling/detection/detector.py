@@ -18,7 +18,7 @@ from kilnworks.components.features.encoded import IMAGE, EncodedTensor
 from kilnworks.components.modeling.base import Architecture, Initializer, scope_name
 from kilnworks.components.modeling.detection.anchors import STRIDES, anchors_of, levels_of
 from kilnworks.components.tasks.base import Task
-from kilnworks.components.tasks.detection.losses import Head
+from kilnworks.components.tasks.detection.heads import Head
 from kilnworks.components.tasks.detection.task import Detection
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.schemas.errors import ConfigError

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from kilnworks.components.tasks.detection.losses import Head, class_scores
+from kilnworks.components.tasks.detection.heads import Head
+from kilnworks.components.tasks.detection.losses import class_scores
 
 CANDIDATES = 1000
 """Anchors with the best scores that are looked at."""

@@ -13,14 +13,13 @@ anchors of an image is divided by its positives.
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 from keras import ops
 
 from kilnworks.components.tasks.detection.geometry import giou, pairwise_iou
-
-Head = Literal["retina", "ssd", "yolo"]
+from kilnworks.components.tasks.detection.heads import Head
 
 POSITIVE, NEGATIVE = 0.5, 0.4
 ALPHA, GAMMA = 0.25, 2.0

@@ -11,7 +11,7 @@ from kilnworks.components.judging.metric import Direction, Metric
 from kilnworks.components.judging.settings import JudgeSettings
 from kilnworks.components.tasks.base import Answer, Answers, Task, labelled, refuse_labels
 from kilnworks.components.tasks.classes import refuse_absent
-from kilnworks.components.tasks.detection.losses import Head
+from kilnworks.components.tasks.detection.heads import Head
 from kilnworks.components.tasks.labels import LabelStatistics
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.components.tasks.settings import TaskSettings

@@ -1,0 +1,5 @@
+"""The names of the heads of a detector, apart from what computes with them: a definition reads them without Keras."""
+
+from typing import Literal
+
+Head = Literal["retina", "ssd", "yolo"]
