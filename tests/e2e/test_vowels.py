@@ -41,8 +41,7 @@ def project(tmp_path_factory):
         patch.setenv("KILNWORKS_STORE", str(folder / "store"))
         patch.setenv("MLFLOW_TRACKING_URI", "")
         assert main(["new", "turns", "--data", str(folder / "train.npz"), "--label", "turn"]) == 0
-        assert main(["run", "turns", "--run-id", "one", "--set", "model.epochs=20"]) == 0
-        assert main(["promote", "turns", "one"]) == 0
+        assert main(["run", "turns", "--run-id", "one", "--set", "model.epochs=20", "--promote"]) == 0
         yield folder
 
 
