@@ -87,7 +87,13 @@ def test_a_seed_and_a_class_go_in_and_an_image_comes_out(project) -> None:
     wanted = np.asarray(
         model({"seed": keras.ops.convert_to_tensor(seeds), "class": keras.ops.convert_to_tensor(classes)})
     )
-    flags = ["--port=0", "--rest_api_port=0", "--model_name=made", f"--model_base_path={Path(champion.path).parent}"]
+    flags = [
+        "--port=0",
+        "--rest_api_port=0",
+        "--contract_check",
+        "--model_name=made",
+        f"--model_base_path={Path(champion.path).parent}",
+    ]
     command = [*preloaded.python(), "-m", "kilnworks.components.serving", *flags]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:

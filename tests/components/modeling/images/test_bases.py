@@ -41,7 +41,7 @@ def test_torch_takes_mean_and_spread() -> None:
         ("mobilenet_v3_small", 13, "conv_1"),
         ("mobilenet_v3_large", 17, "conv_1"),
         ("efficientnet_b0", 18, "top_conv"),
-    ],  # fmt: skip
+    ],
 )
 def test_weights_of_keras_come_back_and_blocks_are_counted(
     tmp_path, base: bases.BaseName, count: int, last: str
