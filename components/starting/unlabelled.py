@@ -94,7 +94,7 @@ def start_unlabelled(
     parts = typed_parts(opened, contract)
     settled = settle(contract, opened.source, parts)
     contract, rows = settled.contract, sum(part.height for part in parts.values())
-    model, training = _learned(task, rows)
+    model, training = _model(task, rows)
     decisions = [
         Decision("rows", f"{opened.frame.height:,} rows, {len(opened.frame.columns)} columns"),
         _compared(contract, task) if task in COMPARED else _task(contract, task),
@@ -108,13 +108,6 @@ def start_unlabelled(
     if task == CODES:
         transform = transform.model_copy(update={"features": _between_0_and_1(contract)})
     return Recipe(contract, opened.source, rows, model, training, settled.split, transform, tuple(decisions))
-
-
-def _learned(task: str | None, rows: int) -> tuple[Autoencoder | Clusters | Rbm, dict[str, Any]]:
-    """Architecture of a task, and settings of the training by field name."""
-    if task == CLUSTERS:
-        return clusters()
-    return codes(rows) if task == CODES else autoencoder(rows)
 
 
 def autoencoder(rows: int) -> tuple[Autoencoder, dict[str, Any]]:
@@ -139,6 +132,12 @@ def codes(rows: int) -> tuple[Rbm, dict[str, Any]]:
     """Architecture, and settings of the training by field name."""
     epochs = int(min(100, max(5, STEPS * 32 / max(1, 0.7 * rows))))
     return Rbm(units=(32,), divergence_epochs=epochs), {"batch": 32}
+
+
+def _model(task: Asked | None, rows: int) -> tuple[Autoencoder | Clusters | Rbm, dict[str, Any]]:
+    if task == CLUSTERS:
+        return clusters()
+    return codes(rows) if task == CODES else autoencoder(rows)
 
 
 def _between_0_and_1(contract: Contract) -> dict[str, FeatureSettings]:

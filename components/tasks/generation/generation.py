@@ -222,12 +222,14 @@ class Generation(Unlabelled):
         return {"image": ops.reshape(ops.cast(output, "float32"), (-1, *self.shape))}
 
     def table(self, answers: Answers) -> pl.DataFrame:
-        """Columns ``mean``, the mean pixel, and ``image``, all of them from top to bottom."""
+        """Columns ``mean``, the mean pixel, and ``image``, all of them from top to bottom as a text of numbers."""
         import numpy as np
         import polars as pl
 
         rows = np.asarray(answers["image"]).astype(np.float64).reshape(-1, self.outputs)
-        return pl.DataFrame({"mean": rows.mean(axis=1), "image": pl.Series(rows.round(3).tolist())})
+        return pl.DataFrame(
+            {"mean": rows.mean(axis=1), "image": [" ".join(f"{pixel:.4g}" for pixel in row) for row in rows]}
+        )
 
     # ---- judging
 

@@ -34,7 +34,14 @@ def test_torch_takes_mean_and_spread() -> None:
 
 @pytest.mark.parametrize(
     ("base", "count", "last"),
-    [("mobilenet_v2", 19, "Conv_1"), ("vgg16", 5, "block5_conv1"), ("resnet50", 17, "conv5_block3_1_conv")],
+    [
+        ("mobilenet_v2", 19, "Conv_1"),
+        ("vgg16", 5, "block5_conv1"),
+        ("resnet50", 17, "conv5_block3_1_conv"),
+        ("mobilenet_v3_small", 13, "conv_1"),
+        ("mobilenet_v3_large", 17, "conv_1"),
+        ("efficientnet_b0", 18, "top_conv"),
+    ],
 )
 def test_weights_of_keras_come_back_and_blocks_are_counted(
     tmp_path, base: bases.BaseName, count: int, last: str
