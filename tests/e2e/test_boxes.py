@@ -62,6 +62,8 @@ def test_the_definition_and_the_evaluation(project) -> None:
     assert map50["value"] > found["baseline"]["metrics"]["map50"] + 0.2
     looks = json.loads((project / "store/runs/discs/one/evaluation/looks.json").read_text())
     assert {one["group"] for one in looks["drawn"]} <= {"best", "median", "worst"}
+    servable = json.loads((project / "store/runs/discs/one/servable/servable.json").read_text())
+    assert servable["keras"]["file"] == "standalone.keras" and not servable["keras"]["needs"]
     report = (project / "store/runs/discs/one/report.html").read_text()
     assert "What was found" in report and "mAP50" in report and "Precision and recall" in report
 
@@ -126,7 +128,7 @@ def test_boxes_that_break_a_rule_stop_the_run(project, tmp_path, capsys) -> None
     path = ["--set", f"examples.source.path={bad}", "--set", f"examples.source.folder={bad}"]
     assert main(["run", "discs", "--run-id", "bad", *path]) != 0
     told = capsys.readouterr().err
-    for rule in ("inside the image", "not empty", "known classes"):
+    for rule in ("has every box inside the image", "has no box without height or width", "has boxes of disc alone"):
         assert rule in told
     (bad / "002.png").unlink()
     assert main(["run", "discs", "--run-id", "gone", *path]) != 0
