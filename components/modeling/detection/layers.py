@@ -27,11 +27,11 @@ class Boxes(keras.layers.Layer):
     def call(self, offsets: Any) -> Any:
         """See the class."""
         moved = ops.cast(offsets, "float32")
-        size = ops.convert_to_tensor(self.anchors[:, 2:] - self.anchors[:, :2])
-        centre = ops.convert_to_tensor((self.anchors[:, 2:] + self.anchors[:, :2]) / 2)
-        half = size * ops.exp(ops.clip(moved[..., 2:], -LARGEST, LARGEST)) / 2
-        middle = centre + moved[..., :2] * size
-        fixed = ops.broadcast_to(ops.convert_to_tensor(self.anchors)[None], ops.shape(moved))
+        size = self.anchors[:, 2:] - self.anchors[:, :2]
+        centre = (self.anchors[:, 2:] + self.anchors[:, :2]) / 2
+        half = ops.exp(ops.clip(moved[..., 2:], -LARGEST, LARGEST)) * (size / 2)
+        middle = moved[..., :2] * size + centre
+        fixed = ops.zeros_like(moved) + self.anchors
         return ops.concatenate([middle - half, middle + half, fixed], axis=-1)
 
     def in_stock_layers(self, inputs: Any) -> Any:
