@@ -90,7 +90,8 @@ def _rows(task: Task, contract: Contract, transform: FeatureTransform, trained: 
 
     encoded = transform.encode(some)
     why = Attributions(task, transform, trained, training_rows_of(known))
-    told = {n: np.asarray(v) for n, v in why.answers({n: tf.constant(v) for n, v in encoded.items()}).items()}
+    answers = tf.function(why.answers, autograph=False)({n: tf.constant(v) for n, v in encoded.items()})
+    told = {n: np.asarray(v) for n, v in answers.items()}
     within = why.within(encoded)
     output = outputs(forward(trained), encoded)
     served = {name: np.asarray(v) for name, v in task.answers(tf.constant(output)).items()}

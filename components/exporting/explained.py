@@ -39,7 +39,8 @@ def check_explained(
     """
     import tensorflow as tf
 
-    wanted = explainer.answers({name: tf.constant(values[:ROWS]) for name, values in encoded.items()})
+    run = tf.function(explainer.answers, autograph=False)  # traced once: 64 gradients, one after the other, are slow
+    wanted = run({name: tf.constant(values[:ROWS]) for name, values in encoded.items()})
     model = load_saved_model(str(saved_model))
     try:
         signature = model.signature_defs[EXPLAIN]
