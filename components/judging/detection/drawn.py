@@ -22,7 +22,10 @@ SHOWN = 3
 
 
 def listed_boxes(answers: Mapping[str, Any], classes: Sequence[str]) -> list[str]:
-    """Of each image (served or judged answers) a JSON list of ``{"class", "score", "top", "left", "bottom", "right"}``, sides in shares."""
+    """Of each image a JSON list of ``{"class", "score", "top", "left", "bottom", "right"}``, sides in shares.
+
+    ``answers`` are those that are served, or those that are judged, of ``classes`` [K].
+    """
     boxes, scores = np.asarray(answers["boxes"]), np.asarray(answers["scores"])
     names = np.asarray(classes, object)[np.asarray(answers["labels"]).astype(int)] if "labels" in answers else None
     said = np.asarray(answers["classes"]) if names is None else names
