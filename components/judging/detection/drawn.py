@@ -22,13 +22,18 @@ SHOWN = 3
 
 
 def listed_boxes(answers: Mapping[str, Any], classes: Sequence[str]) -> list[str]:
-    """Of each image a JSON list of ``{"class", "score", "top", "left", "bottom", "right"}``, sides in shares."""
-    boxes, scores, labels = (np.asarray(answers[name]) for name in ("boxes", "scores", "labels"))
+    """Of each image a JSON list of ``{"class", "score", "top", "left", "bottom", "right"}``, sides in shares.
+
+    ``answers`` are those that are served, or those that are judged, of ``classes`` [K].
+    """
+    boxes, scores = np.asarray(answers["boxes"]), np.asarray(answers["scores"])
+    names = np.asarray(classes, object)[np.asarray(answers["labels"]).astype(int)] if "labels" in answers else None
+    said = np.asarray(answers["classes"]) if names is None else names
     found = []
     for row, count in enumerate(np.asarray(answers["count"])):
         own = [
             {
-                "class": classes[int(labels[row, i])],
+                "class": text.decode() if isinstance(text := said[row, i], bytes) else str(text),
                 "score": round(float(scores[row, i]), 4),
                 **{
                     side: round(float(v), 5)

@@ -140,14 +140,17 @@ class Detector(Architecture):
 
     def _bias(self, part: str, shapes: int, task: Detection) -> Any:
         """At first hardly any anchor is taken for something; of ``ssd``, hard negatives see to that."""
+        import keras
+
         from kilnworks.components.modeling.detection.layers import Fixed
 
         if part == "box":
             return "zeros"
         rare = -math.log((1 - PRIOR) / PRIOR)
         classes = task.logits - (self.head != "retina")
-        one = {"retina": [rare] * classes, "ssd": [0.0] * task.logits, "yolo": [rare] + [0.0] * classes}
-        return Fixed(one[self.head] * shapes)
+        if self.head == "retina":
+            return keras.initializers.Constant(rare)
+        return Fixed(([rare] + [0.0] * classes) * shapes) if self.head == "yolo" else "zeros"
 
     def _backbone(self, x: Any, coarsest: int, names: LayerNames) -> dict[int, Any]:
         """Maps by stride, at least up to the coarsest one that is needed."""
