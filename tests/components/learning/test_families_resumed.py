@@ -78,6 +78,7 @@ def trained(tmp_path_factory) -> Path:
         runs.append({"name": "whole", "root": f"whole-{name}", "data": str(root / name), "config": random})
         for kind, more in (("one", {}), ("two", TWO)):
             runs.append({"name": kind, "root": f"{kind}-{name}", "data": str(root / name), "config": plain | more})
+    runs.sort(key=lambda run: "devices" not in run["config"])  # devices are split before TensorFlow starts
     assert process(root, runs) == 0
     return root
 
