@@ -1,4 +1,4 @@
-"""The names of our DAGs in Airflow: each pipeline has its own, one that retrains it, and one that moves its champion."""
+"""The names of our DAGs in Airflow: each pipeline has one, one that retrains it, and one that moves its champion."""
 
 TAG = "kilnworks"
 """Of every DAG of ours."""

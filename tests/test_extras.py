@@ -25,7 +25,7 @@ PLACES = {
         "components/exporting",
     ): ("train",),
     ("components/tasks", "components/judging", "components/starting", "components/challenging"): ("train",),
-    ("components/predicting", "components/deploying", "components/environments"): ("train",),
+    ("components/predicting", "components/deploying", "components/environments", "components/explaining"): ("train",),
     ("components/serving",): ("serve",),
     ("components/tracking",): ("mlflow",),
     ("dags",): ("airflow",),

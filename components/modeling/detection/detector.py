@@ -9,8 +9,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import Field
 
@@ -71,8 +71,8 @@ class Detector(Architecture):
 
     def adapted(self, task: Task) -> Task:
         """See ``Architecture.adapted``: which head it is, and how boxes are chosen."""
-        told = {"how": self.head, "most": self.most, "overlap": self.overlap, "least_score": self.least_score}
-        return task.model_copy(update=told) if isinstance(task, Detection) else task
+        tell: Callable[..., Task] | None = getattr(task, "found_by", None)
+        return tell(self.head, self.most, self.overlap, self.least_score) if tell else task
 
     def training(self, model: Any, task: Task) -> Any:
         """See ``Architecture.training``; what changes images with their boxes."""
@@ -85,16 +85,15 @@ class Detector(Architecture):
         """See ``Architecture.network``.
 
         Raises:
-            ConfigError: not one image alone, one that is too small, or another task.
+            ConfigError: not one image alone, or one that is too small.
         """
         import keras
 
         self.refuse_unread(encoded)
-        _refuse(encoded, task)
+        _refuse(encoded)
         names = LayerNames({t.name for t in encoded})
         inputs = {t.name: keras.Input(t.shape, dtype=t.dtype, name=t.name) for t in encoded}
-        assert isinstance(task, Detection)
-        said = self._said(encoded[0], inputs[encoded[0].name], task, names)
+        said = self._said(encoded[0], inputs[encoded[0].name], cast(Detection, task), names)
         return keras.Model(inputs, task.head(said, names), name=scope_name(self.kind))
 
     def trunk(self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames) -> Any:
@@ -235,7 +234,7 @@ class Detector(Architecture):
         return layers.Activation(self.activation, name=names(f"activation_{tag}"))(x) if activate else x
 
 
-def _refuse(encoded: Sequence[EncodedTensor], task: Task) -> None:
+def _refuse(encoded: Sequence[EncodedTensor]) -> None:
     if len(encoded) != 1:
         raise ConfigError(
             f"model detector for {', '.join(t.name for t in encoded)}", "one image alone", "ignore the other features"
@@ -245,8 +244,4 @@ def _refuse(encoded: Sequence[EncodedTensor], task: Task) -> None:
             f"image {encoded[0].name!r} is {encoded[0].shape[0]} x {encoded[0].shape[1]} pixels",
             f"at least {SMALLEST} x {SMALLEST}",
             "set a larger size in the preprocessing",
-        )
-    if not isinstance(task, Detection):
-        raise ConfigError(
-            f"model detector for a {task.kind} task", "a label of boxes", "give the label dtype: boxes in the contract"
         )

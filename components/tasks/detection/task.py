@@ -56,6 +56,10 @@ class Detection(Task):
     least_score: float = Field(default=0.05, ge=0, lt=1)
     """The score above which a box is answered."""
 
+    def found_by(self, how: Head, most: int, overlap: float, least_score: float) -> Self:
+        """The task with the head of a detector, and how its boxes are chosen."""
+        return self.model_copy(update={"how": how, "most": most, "overlap": overlap, "least_score": least_score})
+
     @classmethod
     def suits(cls, contract: Contract) -> bool:
         """A label with boxes."""
