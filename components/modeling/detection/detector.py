@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal, cast
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -93,7 +93,7 @@ class Detector(Architecture):
         _refuse(encoded)
         names = LayerNames({t.name for t in encoded})
         inputs = {t.name: keras.Input(t.shape, dtype=t.dtype, name=t.name) for t in encoded}
-        said = self._said(encoded[0], inputs[encoded[0].name], cast(Detection, task), names)
+        said = self._said(encoded[0], inputs[encoded[0].name], task, names)
         return keras.Model(inputs, task.head(said, names), name=scope_name(self.kind))
 
     def trunk(self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames) -> Any:
@@ -103,7 +103,7 @@ class Detector(Architecture):
         maps = self._backbone(inputs[encoded[0].name], STRIDES[0], names)
         return keras.layers.GlobalAveragePooling2D(name=names("vector"))(maps[STRIDES[0]])
 
-    def _said(self, image: EncodedTensor, x: Any, task: Detection, names: LayerNames) -> Any:
+    def _said(self, image: EncodedTensor, x: Any, task: Any, names: LayerNames) -> Any:
         """What is said of each anchor, [N, A, 8 + C]."""
         from keras import layers
 
@@ -137,7 +137,7 @@ class Detector(Architecture):
         boxes = Boxes(anchors_of(levels, size), dtype="float32", name=names("boxes"))(joined["box"])
         return layers.Concatenate(axis=-1, name=names("said"), dtype="float32")([boxes, joined["class"]])
 
-    def _bias(self, part: str, shapes: int, task: Detection) -> Any:
+    def _bias(self, part: str, shapes: int, task: Any) -> Any:
         """At first hardly any anchor is taken for something; of ``ssd``, hard negatives see to that."""
         import keras
 

@@ -18,7 +18,7 @@ from kilnworks.components.tasks.settings import TaskSettings
 from kilnworks.components.tasks.totals import Totals
 from kilnworks.schemas.boxes import read
 from kilnworks.schemas.contract import Contract, Label
-from kilnworks.schemas.errors import DataInvalid
+from kilnworks.schemas.errors import ConfigError, DataInvalid
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,7 +73,7 @@ class Detection(Task):
     @classmethod
     def of(cls, contract: Contract) -> Self:
         """See ``Task.of``."""
-        return cls(label=labelled(contract))
+        return cls(label=_boxed(contract))
 
     @classmethod
     def fitted(cls, contract: Contract, seen: LabelStatistics, settings: TaskSettings) -> Self:
@@ -82,7 +82,7 @@ class Detection(Task):
 
         from kilnworks.components.tasks.detection.shapes import usual_shapes
 
-        label = labelled(contract)
+        label = _boxed(contract)
         if not seen.counts.sum():
             raise DataInvalid("no image of the training split has a box", "boxes to learn from", "check the label")
         refuse_absent(label, seen)
@@ -284,3 +284,15 @@ class _Totals(Totals):
         answers = {name: np.concatenate([part[name] for part in self._answers]) for name in self._task.judged}
         matched = Matched.of(np.concatenate(self._truth), answers, len(self._task.class_texts), (0.5,))
         return {"map50": matched.metrics()["map50"]}
+
+
+def _boxed(contract: Contract) -> Label:
+    """The label of a contract. Raises ``ConfigError`` where it is none of boxes."""
+    label = labelled(contract)
+    if label.boxes is None:
+        raise ConfigError(
+            f"a detector for label {label.name!r}, which is no boxes",
+            "a label of boxes",
+            "give the label dtype: boxes in the contract, or take another model",
+        )
+    return label

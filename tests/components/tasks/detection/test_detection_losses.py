@@ -9,6 +9,10 @@ import pytest
 from kilnworks.components.tasks.detection.geometry import giou, pairwise_iou
 from kilnworks.components.tasks.detection.losses import ALPHA, BOX, FEWEST, GAMMA, HARD, DetectionLoss, class_scores
 from kilnworks.components.tasks.detection.shapes import overlaps, usual_shapes
+from kilnworks.components.tasks.detection.task import Detection
+from kilnworks.pipelines.core.chains import ROOT
+from kilnworks.schemas.contract import load_contract
+from kilnworks.schemas.errors import ConfigError
 
 
 def overlap(a, b):
@@ -141,3 +145,8 @@ def test_shapes_are_nearer_than_those_of_quantiles():
     assert (np.diff(shapes.prod(axis=1)) >= 0).all()
     assert usual_shapes(sizes[:1]).tolist() == sizes[:1].tolist()
     assert usual_shapes(sizes).tolist() == shapes.tolist()
+
+
+def test_a_detector_wants_boxes():
+    with pytest.raises(ConfigError, match="a detector for label 'digit', which is no boxes"):
+        Detection.of(load_contract(ROOT / "schemas/contracts/digits.yaml"))
