@@ -81,7 +81,8 @@ def _failure(context: Context) -> str:
     """The closed gate's record, else the failed step's reason with its details, else the exception; in one line."""
     run = open_run(str(context["ti"].dag_id), str(context["run_id"]))
     reasons = failures(run, _steps(context))
-    lines = [*closed_gates(run, _steps(context)), *reasons, str(context.get("exception") or "failed").splitlines()[0]]
+    said = str(context.get("exception") or "").strip() or "failed"
+    lines = [*closed_gates(run, _steps(context)), *reasons, said.splitlines()[0]]
     return lines[0] + (blamed(landed(run)) if reasons else "")
 
 

@@ -1,8 +1,13 @@
-"""Docstrings as the Markdown that Airflow's pages show; here for every DAG, task and field of a form."""
+"""Docstrings and notes as the Markdown that Airflow's pages show; here for every DAG, task, field and run."""
 
 import inspect
 import re
 
+from kilnworks.schemas.markdown import escaped
+from kilnworks.schemas.masking import masked
+
+LONGEST_NOTE = 1000
+"""Characters that the database of Airflow keeps of a note; PostgreSQL refuses a longer one, and the scheduler ends."""
 CODE = re.compile(r"``(?P<two>.+?)``|`(?P<one>[^`]+)`", re.DOTALL)
 SECTION = re.compile(r"^(Args|Returns|Raises|Yields|Attributes|Example|Examples):$")
 
@@ -14,6 +19,16 @@ def plain(text: str) -> str:
     'loss or val_loss, *.csv'
     """
     return CODE.sub(lambda found: found["two"] or found["one"], text)
+
+
+def note(text: str) -> str:
+    r"""A text as the note of a run: without secrets and elements, cut, of characters that every database takes.
+
+    >>> note("<b> \0"), len(note("x" * 5000))
+    ('\\<b> ', 1000)
+    """
+    made = escaped(masked(text.replace("\0", "")).encode("utf-8", "replace").decode())
+    return made if len(made) <= LONGEST_NOTE else f"{made[: LONGEST_NOTE - 3]}..."
 
 
 def document(text: str) -> str:

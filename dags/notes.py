@@ -3,18 +3,22 @@
 The plugin makes it a listener, which the scheduler calls when a run ends. A note that somebody wrote stays.
 """
 
+from itertools import takewhile
 from typing import Any
 
 from airflow.listeners import hookimpl
 
-from kilnworks.components.reporting.reading import read_object
+from kilnworks.components.reporting.reading import read_moves, read_object
+from kilnworks.dags.markdown import note
 from kilnworks.dags.names import CHAMPION, RETRAIN, TAG, pipeline_of
-from kilnworks.dags.pools import WAITS
+from kilnworks.dags.pools import KIND, WAITS
 from kilnworks.pipelines.core.arrivals import landed
 from kilnworks.pipelines.core.reasons import blamed, closed_gates, failures, rejections, result
 from kilnworks.pipelines.core.store import Store, open_store
-from kilnworks.schemas.champion import newest_moves
-from kilnworks.schemas.markdown import escaped
+from kilnworks.schemas.json_values import as_number
+
+MOST_ALERTS = 100
+"""How many of the newest alerts of a DAG are looked through for those of a run: the scheduler waits meanwhile."""
 
 
 @hookimpl
@@ -33,17 +37,18 @@ def _note(dag_run: Any) -> None:
     dag = dag_run.dag  # None where a person has set the state of a run by hand
     if dag is not None and TAG in dag.tags and (not dag_run.note or dag_run.note.startswith(WAITS)):
         text = _text(dag_run)
-        if text:
-            dag_run.note = escaped(text)  # Airflow reads it as Markdown
+        if text or dag_run.note:
+            dag_run.note = note(text) or None  # it waits no longer
 
 
 def _text(dag_run: Any) -> str:
     """What a run came to; as this host has it, because the scheduler waits for no other."""
     name, store = str(dag_run.dag_id), Store(open_store().root)
-    if name.endswith(CHAMPION):
-        return _moved(store, pipeline_of(name), dag_run) or _alert(store, name, str(dag_run.run_id))
-    if name.endswith(RETRAIN):
-        return _alert(store, name, str(dag_run.run_id)) or _decided(store, pipeline_of(name), dag_run)
+    pipeline = pipeline_of(name, store.pipelines())
+    if name == f"{pipeline}{CHAMPION}":
+        return _moved(store, pipeline, dag_run) or _alert(store, name, str(dag_run.run_id))
+    if name == f"{pipeline}{RETRAIN}":
+        return _alert(store, name, str(dag_run.run_id)) or _decided(store, pipeline, dag_run)
     return reasons(store, name, str(dag_run.run_id))
 
 
@@ -57,10 +62,11 @@ def reasons(store: Store, pipeline: str, run_id: str) -> str:
 
 
 def _moved(store: Store, pipeline: str, dag_run: Any) -> str:
-    """The move of the champion that was made while the run went on."""
+    """The move of the champion that somebody made while the run went on; not what the gates let go live meanwhile."""
     began = dag_run.start_date.isoformat(timespec="seconds")
-    move = next(newest_moves(store.root, pipeline), None)
-    if move is None or str(move["since"]) < began:
+    since = takewhile(lambda move: str(move["since"]) >= began, read_moves(store.root, pipeline))
+    move = next((move for move in since if move["action"] != "deploy"), None)
+    if move is None:
         return ""
     done = {"promote": "promoted", "rollback": "rolled back to"}.get(str(move["action"]), str(move["action"]))
     return f"{done} run {move['run_id']}, live as version {move['version']}, by {move['by']}: {move['reason']}"
@@ -70,10 +76,12 @@ def _decided(store: Store, pipeline: str, dag_run: Any) -> str:
     """What was decided on new data while the run went on."""
     newest = sorted((store.root / "retraining" / pipeline / "decisions").glob("*.json"))[-1:]
     records = [read_object(path) for path in newest]
-    return "".join(str(r["headline"]) for r in records if r and r["at"] >= dag_run.start_date.timestamp())
+    began = dag_run.start_date.timestamp()
+    return "".join(str(r.get("headline", "")) for r in records if (as_number(r.get("at")) or 0.0) >= began)
 
 
 def _alert(store: Store, dag_id: str, run_id: str) -> str:
-    """What was last told of a run by an alert."""
-    found = [read_object(path) for path in sorted((store.root / "alerts").glob(f"*-{dag_id}-*.json"))]
-    return next((str(a["text"]) for a in found[::-1] if a and a["run_id"] == run_id), "")
+    """What was last told of a run by an alert; not that it waited."""
+    newest = sorted((store.root / "alerts").glob(f"*-{dag_id}-*.json"), reverse=True)[:MOST_ALERTS]
+    found = (alert for alert in map(read_object, newest) if alert.get("run_id") == run_id)
+    return next((str(alert.get("text", "")) for alert in found if alert.get("kind") != KIND), "")

@@ -20,11 +20,12 @@ from airflow.sdk.log import mask_secret
 from kilnworks.dags.handed import handed_secrets
 from kilnworks.dags.links import LINKS
 from kilnworks.dags.project import command, environment, open_run
-from kilnworks.pipelines.core.reasons import result
+from kilnworks.pipelines.core.reasons import LONGEST, result
 from kilnworks.pipelines.core.store import now
 from kilnworks.schemas.errors import EXIT_SKIPPED, EXIT_USAGE, KilnworksError, StepSkipped
 from kilnworks.schemas.masking import masked, tell_secrets
 from kilnworks.schemas.places import project_root
+from kilnworks.schemas.words import cut
 
 RESULTS = ("evaluation.json", "deployment.json")
 """Files of what a run comes to."""
@@ -100,7 +101,8 @@ class PipelineOperator(BaseOperator):
                 for text in lines or ():
                     told = masked(text.rstrip())
                     self.log.info("%s", told)
-                    self._said.append(told.strip())
+                    if told.strip():
+                        self._said.append(cut(told.strip(), LONGEST))
             return self._process.wait()
         finally:
             self.on_kill()

@@ -12,10 +12,9 @@ from urllib.parse import quote, urlencode
 
 from kilnworks.components.charts.sparkline import trend
 from kilnworks.components.charts.svg import theme
-from kilnworks.components.reporting.reading import read_object
+from kilnworks.components.reporting.reading import read_moves, read_object
 from kilnworks.dags.summaries import SUMMARIES, Told
 from kilnworks.pipelines.core.store import Run, Store
-from kilnworks.schemas.champion import newest_moves
 from kilnworks.schemas.json_values import as_number
 
 RUNS_SHOWN = 15
@@ -67,8 +66,9 @@ summary { cursor: pointer; color: var(--dim); padding: .35rem 0 } td summary { p
 
 def overview(store: Store, pipelines: Iterable[str], seen: Callable[[str], bool] = lambda _: True) -> str:
     """Every pipeline: its newest runs, and what was decided on new data; ``seen`` says whose alerts may be shown."""
-    parts = [f"<h2>{text(name)}</h2>{_runs(store, name)}{_moves(store, name)}{_decisions(store, name)}"
-             for name in pipelines]  # fmt: skip
+    parts = [
+        f"<h2>{text(name)}</h2>{_runs(store, name)}{_moves(store, name)}{_decisions(store, name)}" for name in pipelines
+    ]
     body = _alerts(store, seen) + ("".join(parts) or NOTHING_YET)
     return page("Pipelines", body + LEAVING)
 
@@ -149,7 +149,7 @@ def _run_row(told: Told) -> str:
 
 def _moves(store: Store, pipeline: str) -> str:
     """The newest move of the champion: who let what go live, and why; those before it folded."""
-    lines = [_move_row(pipeline, move) for move in islice(newest_moves(store.root, pipeline), DECISIONS_SHOWN)]
+    lines = [_move_row(pipeline, move) for move in islice(read_moves(store.root, pipeline), DECISIONS_SHOWN)]
     return f"<h3>What went live</h3>{_folded(lines, 1, 'time<th>version<th>run<th>by<th>why')}" if lines else ""
 
 

@@ -11,9 +11,11 @@ from typing import Any
 from airflow.listeners import hookimpl
 
 from kilnworks.dags import alerts
+from kilnworks.dags.markdown import note
 from kilnworks.dags.names import TAG
-from kilnworks.schemas.markdown import escaped
 
+KIND = "no pool"
+"""Of the alert."""
 WAITS = "waits: "
 """What the note of a run begins with that waits for a pool; the note at its end replaces it."""
 
@@ -26,13 +28,15 @@ def on_dag_run_running(dag_run: Any, msg: str) -> None:
     wanted: dict[str, list[str]] = {}
     for task in dag_run.dag.tasks:
         wanted.setdefault(task.pool, []).append(task.task_id)
+    missing: list[str] = []
     for pool in sorted(wanted.keys() - _pools()):
         tasks = ", ".join(sorted(wanted[pool]))
         text = f"{tasks} will wait: there is no pool {pool!r}. To do: airflow pools set {pool} 1 '{pool}'"
-        told = ("no pool", str(dag_run.dag_id), str(dag_run.run_id), tasks, text)
+        missing.append(text)
+        told = (KIND, str(dag_run.dag_id), str(dag_run.run_id), tasks, text)
         Thread(target=alerts.tell, args=told, name="alert").start()
-        if not dag_run.note:
-            dag_run.note = escaped(f"{WAITS}{text}")
+    if missing and not dag_run.note:
+        dag_run.note = note(f"{WAITS}{'; '.join(missing)}")
 
 
 def _pools() -> set[str]:

@@ -72,9 +72,10 @@ def index(user: User) -> HTMLResponse:
 @app.get("/run")
 def run(dag_id: str, run_id: str, user: User, looks: int = 0) -> Response:
     """The report of a DAG run; for the DAGs that start retrainings or move the champion, the page of its pipeline."""
-    pipeline = pipeline_of(dag_id)
-    _check(user, dag_id)
     store = open_store()
+    pipeline = pipeline_of(dag_id, store.pipelines())
+    _check(user, dag_id)
+    _check(user, pipeline)
     if pipeline != dag_id:
         return _page(pages.overview(store, [pipeline], lambda name: name == pipeline))
     this = store.run(pipeline, run_id)

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from kilnworks.schemas.champion import moves_path
 from kilnworks.schemas.json_values import as_dict, as_list, as_number
 
 OUTCOMES = ("done", "cached", "skipped", "failed", "running", "waiting")
@@ -130,6 +131,16 @@ def read_run(path: Path) -> RunRecord:
             )
         )
     return RunRecord(path, run, tuple(_inputs_first(steps)))
+
+
+MOVE = frozenset({"since", "action", "run_id", "version", "by", "reason"})
+"""What a record of a move of the champion holds at least."""
+
+
+def read_moves(store: Path, pipeline: str) -> Iterator[dict[str, Any]]:
+    """The moves of a pipeline's champion, newest first, each read when it is asked for; a damaged one is left out."""
+    paths = sorted(moves_path(store, pipeline).glob("*.json"), reverse=True)
+    return (move for move in map(read_object, paths) if move.keys() >= MOVE)
 
 
 def read_object(path: Path) -> dict[str, Any]:

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from kilnworks.components.reporting.reading import read_object
 from kilnworks.components.reporting.summary import result_line, run_summary
 from kilnworks.pipelines.core.approval import answer
 from kilnworks.pipelines.core.execute import artifact_path
 from kilnworks.pipelines.core.promotion import UNASKED
 from kilnworks.pipelines.core.store import Run
-from kilnworks.schemas.files import read_json
 
 DETAILS = 3
 """Most further lines of an error that are told: broken rules with column and rows, files, sides of a contradiction."""
@@ -26,9 +26,9 @@ def failures(run: Run, steps: Iterable[str]) -> list[str]:
 
 def closed_gates(run: Run, steps: Iterable[str]) -> list[str]:
     """First lines of the records of the gates that closed in the steps; not those of a mere trial."""
-    paths = [artifact_path(run, step) / "decision.json" for step in steps]
-    records: list[dict[str, Any]] = [read_json(path) for path in paths if path.is_file()]
-    return [str(r["headline"]) for r in records if not r["passed"] and r["gate"] not in UNASKED]
+    records = [read_object(artifact_path(run, step) / "decision.json") for step in steps]
+    closed = [record for record in records if record.get("passed") is False]
+    return [str(record.get("headline", "")) for record in closed if record.get("gate") not in UNASKED]
 
 
 def rejections(run: Run, steps: Iterable[str]) -> list[str]:

@@ -47,6 +47,13 @@ def test_a_task_that_died_without_a_word_is_told_by_the_exception(run, project):
     assert alerts(project)[0]["text"] == "the command ended with signal SIGKILL"
 
 
+def test_an_exception_without_words_is_told_too(run, project):
+    from kilnworks.dags.alerts import task_failed
+
+    task_failed(context(exception=TimeoutError()))
+    assert [a["text"] for a in alerts(project)] == ["failed"]
+
+
 def test_a_closed_gate_is_told_by_its_record_and_those_behind_it_are_not(run, project):
     from kilnworks.dags.alerts import gate_closed
 

@@ -154,6 +154,69 @@ def test_what_was_decided_on_new_data_is_the_note_of_that_run(project, later, no
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("text", ["{", "[]", '{"since": "2026-11-29T13:00:00+00:00", "at": "?", "run_id": "r1"}'])
+@pytest.mark.parametrize("dag_id", ["toy_champion", "toy_retrain"])
+def test_a_record_that_is_damaged_is_no_note(project, dag_id, text):
+    from kilnworks.dags.notes import on_dag_run_failed
+
+    for name in ("promotions/toy/000001", f"alerts/20261129T120001-{dag_id}-aa", "retraining/toy/decisions/000001"):
+        path = project / f"{name}.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    dag_run = ended(dag_id=dag_id)
+    on_dag_run_failed(dag_run, "")
+    assert dag_run.note is None
+
+
+@pytest.mark.slow
+def test_what_the_gates_let_go_live_meanwhile_was_not_moved_by_hand(project):
+    from kilnworks.dags.notes import on_dag_run_success
+
+    live(project, 1, "2026-11-29T12:00:01+00:00", Decided("promote", "ana", "better"))
+    live(project, 2, "2026-11-29T12:00:02+00:00", Decided())
+    dag_run = ended(dag_id="toy_champion")
+    on_dag_run_success(dag_run, "")
+    assert dag_run.note == "promoted run r1, live as version 1, by ana: better"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dag_id", ["tennis_champion", "tennis_retrain"])
+def test_a_pipeline_may_be_called_as_other_dags_are(project, dag_id):
+    from kilnworks.dags.notes import on_dag_run_failed
+
+    Store(project).run(dag_id, "r1").record("checked", "failed", reason="column age holds 150")
+    live(project, 1, "2026-11-29T12:00:01+00:00", Decided("promote", "ana", "better"))
+    dag_run = ended(dag_id=dag_id)
+    on_dag_run_failed(dag_run, "")
+    assert dag_run.note == "column age holds 150"
+
+
+@pytest.mark.slow
+def test_a_run_that_waited_says_so_no_longer(project):
+    from kilnworks.dags.notes import on_dag_run_success
+
+    alert = {"kind": "no pool", "run_id": "r1", "text": "decide will wait"}
+    write_json(project / "alerts" / "20261129T120001-toy_retrain-aa.json", alert)
+    dag_run = ended(note="waits: decide will wait", dag_id="toy_retrain")
+    on_dag_run_success(dag_run, "")
+    assert dag_run.note is None
+
+
+@pytest.mark.slow
+def test_a_note_is_one_that_every_database_takes(run):
+    """PostgreSQL refuses more than 1,000 characters and a NUL, no driver takes a half of a surrogate pair."""
+    from kilnworks.dags.notes import on_dag_run_failed
+
+    for step in range(5):
+        run.record(f"step{step}", "failed", reason=f"file \udcff\0 token=s3cretvalue <{'x' * 500}")
+    dag_run = ended()
+    on_dag_run_failed(dag_run, "")
+    assert dag_run.note.startswith("file ? token=*** \\<xxx")
+    assert len(dag_run.note) == 1000 and dag_run.note.endswith("...")
+    assert "\0" not in dag_run.note and dag_run.note.encode()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "dag_run",
     [

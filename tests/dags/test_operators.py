@@ -123,6 +123,19 @@ def test_the_command_gets_the_environment_and_every_line_is_logged(project, monk
     assert os.environ.get("KILNWORKS_RUN_ID") is None
 
 
+def test_the_last_lines_of_a_command_are_told_without_empty_ones(project, monkeypatch):
+    from airflow.sdk.exceptions import AirflowFailException
+
+    from kilnworks.dags import operators
+
+    code = "print('first\\n\\ngot\\n\\n' + 'x' * 5000 + '\\ntoken=s3cretvalue\\n\\n'); raise SystemExit(2)"
+    monkeypatch.setattr(operators, "command", lambda *_: [sys.executable, "-c", code])
+    task = operators.PipelineOperator(task_id="t", pipeline="toy", arguments=())
+    with pytest.raises(AirflowFailException) as raised:
+        task.execute({"run_id": "r1"})
+    assert str(raised.value) == f"got; {'x' * 600}... (5,000 characters in all); token=***"
+
+
 class Recorder:
     def __init__(self, lines):
         self._lines = lines

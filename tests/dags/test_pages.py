@@ -93,6 +93,9 @@ def test_who_let_what_go_live_stands_with_the_runs(tmp_path):
     shown, _, folded = overview(store, ["churn"]).partition("What went live")[2].partition("2 earlier")
     assert re.findall(r"<td[^>]*>([^<]+)", shown) == ["2026-11-29 12:00:00", "1 (rolled back)", "bo", "it was not"]
     assert folded.index("&lt;ana&gt;") < folded.index("the gates")
+    (tmp_path / "promotions" / "churn" / "000004.json").write_text('{"since": ')
+    write_json(tmp_path / "promotions" / "churn" / "000005.json", {"since": "2026-11-29T13:00:00+00:00"})
+    assert f"What went live{shown}" in overview(store, ["churn"]), "damaged records are left out"
 
 
 def test_texts_are_texts(tmp_path):

@@ -98,6 +98,13 @@ def test_the_page_that_waits_leads_to_the_one_that_was_asked_for(ask, project, m
     assert ask(f"/{html.unescape(again)}").headers["location"] == found
 
 
+def test_a_pipeline_that_is_called_as_other_dags_are_has_reports(ask, run, project):
+    assert "churn/runs/r1" in ask("/run?dag_id=churn_champion&run_id=r1").text
+    Store(project).run("churn_champion", "r1").begin("test", {})
+    found = ask("/run?dag_id=churn_champion&run_id=r1")
+    assert (found.status_code, found.headers["location"]) == (303, "/kilnworks/files/churn_champion/r1/report.html")
+
+
 def test_pages_of_a_run_that_goes_on(ask, run):
     assert "compare r1" in ask("/").text
     assert ask("/run?dag_id=churn&run_id=r1").headers["location"] == "/kilnworks/files/churn/r1/report.html"

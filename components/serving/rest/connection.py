@@ -70,8 +70,9 @@ class Connection:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing has begun: no request half read, no answer half written."""
-        return not (self.ended or self.busy or self._pending or self.in_headers or self.in_body)
+        """Whether nothing has begun: no request half read or not answered, no answer half written."""
+        begun = self._pending or self.in_headers or self.in_body or self.requests
+        return not (self.ended or self.busy or begun)
 
     @property
     def in_turn(self) -> bool:

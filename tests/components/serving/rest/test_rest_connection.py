@@ -53,6 +53,15 @@ def test_requests_behind_one_another_have_bodies_of_their_own(connection: Connec
     assert [request.body for request in connection.requests] == [b"one", b"", b"three"]
 
 
+def test_a_connection_with_requests_to_answer_is_not_idle(connection: Connection) -> None:
+    assert connection.idle
+    connection.feed(post(b"one") + post(b"two"))
+    connection.requests.popleft()
+    assert not connection.idle, "it would be ended when others need its place, or the server stops"
+    connection.requests.popleft()
+    assert connection.idle
+
+
 def test_large_bodies_of_all_connections_are_counted_together(connection: Connection, budget: BodyBudget) -> None:
     connection.feed(post(bytes(180_000)))
     assert (connection.refused, budget.used) == (0, 180_000)
