@@ -7,7 +7,7 @@ from kilnworks.schemas.markdown import escaped
 from kilnworks.schemas.masking import masked
 
 LONGEST_NOTE = 1000
-"""Characters that the database of Airflow keeps of a note; PostgreSQL refuses a longer one, and the scheduler ends."""
+"""Characters of a note that Airflow's database has room for; PostgreSQL refuses a longer one, in the scheduler."""
 CODE = re.compile(r"``(?P<two>.+?)``|`(?P<one>[^`]+)`", re.DOTALL)
 SECTION = re.compile(r"^(Args|Returns|Raises|Yields|Attributes|Example|Examples):$")
 

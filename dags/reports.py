@@ -77,7 +77,7 @@ def run(dag_id: str, run_id: str, user: User, looks: int = 0) -> Response:
     _check(user, dag_id)
     _check(user, pipeline)
     if pipeline != dag_id:
-        return _page(pages.overview(store, [pipeline], lambda name: name == pipeline))
+        return _page(pages.overview(store, [pipeline], lambda name: name in (pipeline, dag_id)))
     this = store.run(pipeline, run_id)
     store.pull(f"runs/{pipeline}/{this.folder}/run.json")
     if not (this.path / "run.json").is_file():

@@ -9,6 +9,7 @@ import re
 import pytest
 
 from kilnworks.pipelines.core.store import Store
+from kilnworks.schemas.files import write_json
 
 pytestmark = [
     pytest.mark.slow,
@@ -99,7 +100,9 @@ def test_the_page_that_waits_leads_to_the_one_that_was_asked_for(ask, project, m
 
 
 def test_a_pipeline_that_is_called_as_other_dags_are_has_reports(ask, run, project):
-    assert "churn/runs/r1" in ask("/run?dag_id=churn_champion&run_id=r1").text
+    write_json(project / "alerts" / "1.json", {"at": 1.0, "pipeline": "churn_champion", "text": "no such run"})
+    shown = ask("/run?dag_id=churn_champion&run_id=r1").text
+    assert "churn/runs/r1" in shown and "no such run" in shown
     Store(project).run("churn_champion", "r1").begin("test", {})
     found = ask("/run?dag_id=churn_champion&run_id=r1")
     assert (found.status_code, found.headers["location"]) == (303, "/kilnworks/files/churn_champion/r1/report.html")

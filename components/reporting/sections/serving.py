@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from kilnworks.components.charts.scale import bytes_text, label
-from kilnworks.components.reporting.reading import RunRecord
+from kilnworks.components.reporting.reading import RunRecord, read_moves
 from kilnworks.components.reporting.summary import is_champion
-from kilnworks.schemas.champion import moves
 from kilnworks.schemas.json_values import as_dict, as_list, as_number
 
 
@@ -83,10 +82,10 @@ def _deployment(run: RunRecord, deployment: dict[str, Any]) -> list[tuple[str, s
 def _moves(run: RunRecord) -> Iterator[tuple[str, str]]:
     """Each time that the model of the run went live or gave way to another: when, by what, who decided and why."""
     pipeline, mine = str(run.run.get("pipeline") or run.path.parent.name), run.run.get("run_id") or run.path.name
-    for move in moves(run.path.parents[2], pipeline):
+    for move in reversed([*read_moves(run.path.parents[2], pipeline)]):
         which = f"version {move['version']}"
         decided = f"{move['action']} by {move['by']}: {move['reason']} ({move['since']})"
         if move["run_id"] == mine:
             yield "Went live", f"as {which}; {decided}"
-        elif as_dict(move["previous"]).get("run_id") == mine:
+        elif as_dict(move.get("previous")).get("run_id") == mine:
             yield "Gave way", f"to {which} of run {move['run_id']}; {decided}"

@@ -78,7 +78,7 @@ class _Reader:
         short = predict.parse_short(body)
         if short is None:
             _refuse_costly(body, most_bytes)
-        self._parsed = short or predict.parse(body)
+        self._parsed = short or predict.parse_tree(body)
         return partial(send, self._answers, ("ok", self._parsed.signature_name))
 
     def _examples(self, most_bytes: int) -> Callable[[], None]:
