@@ -23,7 +23,9 @@ ALERTS_SHOWN = 20
 ALERTS_OPEN = 5
 """How many alerts are seen without a click."""
 LOOKED_AT = 200
-"""Most decisions of a pipeline that are read."""
+"""Most decisions of a pipeline, and alerts of all, that are read."""
+LATEST = dt.datetime.max.replace(tzinfo=dt.UTC).timestamp()
+"""The last moment that has a date."""
 
 MOST_LOOKS = 40
 """How often a page of a run that does not begin loads itself again: for half an hour, ever more slowly."""
@@ -180,10 +182,10 @@ def _decision_row(alike: list[dict[str, Any]]) -> str:
 
 
 def _alerts(store: Store, seen: Callable[[str], bool]) -> str:
-    records = [r for r in _newest(store.root / "alerts", ALERTS_SHOWN) if seen(str(r.get("pipeline")))]
+    records = [r for r in _newest(store.root / "alerts", LOOKED_AT) if seen(str(r.get("pipeline")))]
     if not records:
         return ""
-    lines = [_alert_row(record) for record in records]
+    lines = [_alert_row(record) for record in records[:ALERTS_SHOWN]]
     return f"<h2>Alerts</h2>{_folded(lines, ALERTS_OPEN, 'time<th>run<th>kind<th>what happened')}"
 
 
@@ -213,11 +215,12 @@ def _run_link(record: Mapping[str, Any]) -> str:
 def _newest(folder: Path, count: int) -> list[dict[str, Any]]:
     """The newest records; one that is damaged is left out."""
     records = [read_object(path) for path in sorted(folder.glob("*.json"))[::-1][:count]]
-    return [record for record in records if as_number(record.get("at")) is not None]
+    moments = [as_number(record.get("at")) for record in records]
+    return [r for r, at in zip(records, moments, strict=True) if at is not None and 0 <= at < LATEST]
 
 
 def _time(seconds: float) -> str:
-    return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return dt.datetime.fromtimestamp(float(seconds), dt.UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def text(value: object) -> str:

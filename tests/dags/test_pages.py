@@ -79,6 +79,16 @@ def test_decisions_and_alerts(tmp_path):
     assert "/kilnworks/run?dag_id=churn&run_id=a%2Bb" in page
     assert "<a class=airflow href='/dags/churn/runs/a%2Bb'>model</a>" in page
     assert "no space left" not in overview(store, ["churn"], lambda name: name != "churn")
+    for number in range(30):
+        write_json(tmp_path / "alerts" / f"y{number}.json", {**alert, "pipeline": "other", "text": "no memory"})
+    assert overview(store, ["churn"]).count("no memory") == 20
+    assert "no space left" in overview(store, ["churn"], lambda name: name == "churn"), "behind those of others"
+
+
+def test_a_record_with_a_moment_that_has_no_date_is_left_out(tmp_path):
+    for name, at in (("1", "soon"), ("2", 1e300), ("3", -1e300), ("4", None), ("5", "60"), ("6", 60)):
+        write_json(tmp_path / "alerts" / f"{name}.json", {"at": at, "text": f"alert {name}"})
+    assert sorted(re.findall(r"alert \d", overview(Store(tmp_path), []))) == ["alert 5", "alert 6"]
 
 
 def test_who_let_what_go_live_stands_with_the_runs(tmp_path):
