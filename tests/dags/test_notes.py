@@ -169,6 +169,19 @@ def test_a_record_that_is_damaged_is_no_note(project, dag_id, text):
 
 
 @pytest.mark.slow
+def test_a_gate_whose_record_is_damaged_hides_no_other_reason(run):
+    from kilnworks.dags.notes import on_dag_run_failed
+
+    run.record("model", "failed", reason="no space left")
+    for name in ("model/decision.json", "approvals/model.json"):
+        (run.path / name).parent.mkdir()
+        (run.path / name).write_text("{")
+    dag_run = ended()
+    on_dag_run_failed(dag_run, "")
+    assert dag_run.note == "no space left"
+
+
+@pytest.mark.slow
 def test_what_the_gates_let_go_live_meanwhile_was_not_moved_by_hand(project):
     from kilnworks.dags.notes import on_dag_run_success
 
