@@ -83,6 +83,12 @@ class Detection(Task):
         from kilnworks.components.tasks.detection.shapes import usual_shapes
 
         label = _boxed(contract)
+        if settings.label_smoothing:
+            raise ConfigError(
+                "label_smoothing for a detection",
+                "label_smoothing 0 (it is for one class a row)",
+                "leave label_smoothing out",
+            )
         if not seen.counts.sum():
             raise DataInvalid("no image of the training split has a box", "boxes to learn from", "check the label")
         refuse_absent(label, seen)

@@ -10,8 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kilnworks.components.exporting.standalone import standalone
 from kilnworks.components.features.encoded import EncodedTensor
+from kilnworks.components.features.transform import FeatureTransform
 from kilnworks.components.modeling.detection.detector import Detector
+from kilnworks.components.modeling.kept import named_objects
 from kilnworks.components.tasks.choose import task_of
 from kilnworks.components.tasks.detection.task import Detection
 from kilnworks.components.train import TrainConfig
@@ -66,6 +69,11 @@ def test_each_head_learns_and_is_read_back(few, tmp_path, head) -> None:
     assert 2 <= len(task.shapes) <= 9
     model = keras.saving.load_model(made.keras_path, compile=False)
     output = model({"image": np.zeros((3, 64, 64, 1), np.float32)})
+    file = tmp_path / "standalone.keras"
+    standalone(task, FeatureTransform.load(few[1]), model).save(file)
+    assert named_objects(file) == {}, "the file for others holds nothing of ours, whatever the head"
+    alone = keras.saving.load_model(file, compile=False)({"image": keras.ops.zeros((3, 64, 64, 1), "uint8")})["output"]
+    np.testing.assert_allclose(np.asarray(alone), np.asarray(output), atol=1e-5)
     found = {name: np.asarray(values) for name, values in task.answers(output).items()}
     assert {name: values.shape for name, values in found.items()} == {
         "boxes": (3, 10, 4), "classes": (3, 10), "scores": (3, 10), "count": (3,),

@@ -10,6 +10,8 @@ from kilnworks.components.tasks.detection.geometry import giou, pairwise_iou
 from kilnworks.components.tasks.detection.losses import ALPHA, BOX, FEWEST, GAMMA, HARD, DetectionLoss, class_scores
 from kilnworks.components.tasks.detection.shapes import overlaps, usual_shapes
 from kilnworks.components.tasks.detection.task import Detection
+from kilnworks.components.tasks.labels import LabelStatistics
+from kilnworks.components.tasks.settings import TaskSettings
 from kilnworks.pipelines.core.chains import ROOT
 from kilnworks.schemas.contract import load_contract
 from kilnworks.schemas.errors import ConfigError
@@ -150,3 +152,6 @@ def test_shapes_are_nearer_than_those_of_quantiles():
 def test_a_detector_wants_boxes():
     with pytest.raises(ConfigError, match="a detector for label 'digit', which is no boxes"):
         Detection.of(load_contract(ROOT / "schemas/contracts/digits.yaml"))
+    scenes = load_contract(ROOT / "schemas/contracts/scenes.yaml")
+    with pytest.raises(ConfigError, match="label_smoothing for a detection"):
+        Detection.fitted(scenes, LabelStatistics.of(scenes, []), TaskSettings(label_smoothing=0.1))
