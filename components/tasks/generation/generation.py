@@ -102,7 +102,7 @@ class Generation(Unlabelled):
     def of(cls, contract: Contract) -> Self:
         """See ``Task.of``. Raises ``ConfigError`` for a label that is not one class a row."""
         label = contract.label
-        if label is not None and (label.many or not label.classes):
+        if label is not None and (label.several or not label.classes):
             raise ConfigError(
                 f"label {label.name!r} to make images of", "one of some classes a row; or no label",
                 "give `classes` of the label, or take the label out of the contract",

@@ -9,6 +9,8 @@ from kilnworks.components.judging.generation.measures import classes_seen, copie
 from kilnworks.components.judging.generation.pictures import pictures
 from kilnworks.components.judging.generation.scores import scores
 from kilnworks.components.tasks.generation.generation import Generation
+from kilnworks.pipelines.core.chains import ROOT
+from kilnworks.schemas.contract import load_contract
 from kilnworks.schemas.errors import ConfigError, StepFailed, UnknownName
 
 DRAW = np.random.default_rng(0)
@@ -146,6 +148,11 @@ def test_epochs_are_told_apart_by_the_distance_alone_and_before_any_training() -
         Generation.direction("val_loss", True)
     with pytest.raises(ConfigError, match="no rows in split 'val'"):
         Generation.direction("loss", False)
+
+
+def test_boxes_are_no_class_to_make_an_image_of() -> None:
+    with pytest.raises(ConfigError, match="one of some classes a row"):
+        Generation.of(load_contract(ROOT / "schemas/contracts/scenes.yaml"))
 
 
 def test_a_handful_of_images_judges_nothing() -> None:
