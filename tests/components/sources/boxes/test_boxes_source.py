@@ -1,6 +1,8 @@
 """Boxes come out the same, however they were written; what is broken is named."""
 
 import json
+import struct
+import zlib
 
 import polars as pl
 import pytest
@@ -179,6 +181,17 @@ def test_broken_xml_is_named(tmp_path, text, words):
     (tmp_path / "a.xml").write_text(text)
     with pytest.raises(DataUnreadable, match=words):
         rows(BoxesSource(path=str(tmp_path)))
+
+
+def test_an_image_that_is_too_large_is_named(tmp_path):
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0))
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", b""))
+    write_csv(tmp_path / "a.csv", {"a.png": BOXES["a.png"]})
+    with pytest.raises(DataUnreadable, match=r"a\.png: DecompressionBombError"):
+        BoxesSource(path=str(tmp_path / "a.csv")).in_shares()
 
 
 def test_images_that_are_missing_twice_there_or_annotated_twice(tmp_path):
