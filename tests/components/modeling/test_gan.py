@@ -189,7 +189,7 @@ def test_what_judges_takes_images_of_any_form() -> None:
 
     for shape in ((4, 4, 1), (8, 256, 1), (75, 50, 3)):
         judge, trained = classifier("image", shape, 2, 3)
-        assert judge(np.zeros((2, *shape), np.float32))["features"].shape == (2, 3)
+        assert judge({"image": np.zeros((2, *shape), np.float32)})["features"].shape == (2, 3)
         assert trained.output_shape == (None, 2)
 
 
