@@ -135,7 +135,13 @@ class Detection(Task):
         return len(self.class_texts) + (self.how != "retina")
 
     def head(self, features: Any, names: LayerNames) -> Any:
-        """What the detector says, in float32."""
+        """What the detector says, in float32. Raises ``ConfigError`` for a model that says nothing of anchors."""
+        if len(features.shape) != 3 or features.shape[-1] != self.outputs:
+            raise ConfigError(
+                f"a model that gives {list(features.shape[1:])} for an image, and a label of boxes",
+                f"boxes, their anchors and logits: [anchors, {self.outputs}]",
+                "set model=Detector()",
+            )
         return self.finishing(names(self.output))(features)
 
     def finished(self, outputs: Any) -> Any:
