@@ -132,7 +132,7 @@ def _classes(examples: CheckedExamples) -> NDArray[Any] | None:
     import polars as pl
 
     label = examples.contract.label
-    if label is None or label.classes is None or label.many:
+    if label is None or label.classes is None or label.several:
         return None
     return np.concatenate(
         [f.get_column(label.name).cast(pl.String).to_numpy() for f in _frames(examples, [label.name])]

@@ -10,6 +10,7 @@ pattern can say that there is none. Without blanks in the cell; a row without bo
 """
 
 import json
+import math
 import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -48,7 +49,9 @@ def written(boxes: Iterable[Box]) -> str:
     known = list(boxes)
     head = f'{{"outside":{sum(b.outside for b in known)},"empty":{sum(b.empty for b in known)},"boxes":['
     return (
-        head + ",".join(f"[{_named(b.name)},{','.join(f'{side + 0.0:.6f}' for side in b[1:])}]" for b in known) + "]}"
+        head
+        + ",".join(f"[{_named(b.name)},{','.join(f'{round(side, 6) + 0.0:.6f}' for side in b[1:])}]" for b in known)
+        + "]}"
     )
 
 
@@ -70,8 +73,10 @@ def _box(one: object) -> Box:
     if not isinstance(one, list) or len(one) != 5:
         raise ValueError("a box is [class, top, left, bottom, right]")
     sides = one[1:]
-    if not all(isinstance(side, int | float) and not isinstance(side, bool) for side in sides):
-        raise ValueError("sides of a box are numbers")
+    if one[0] is None:
+        raise ValueError("a box has no class")
+    if not all(isinstance(side, int | float) and not isinstance(side, bool) and math.isfinite(side) for side in sides):
+        raise ValueError("sides of a box are finite numbers")
     return Box(str(one[0]), *(float(side) for side in sides))
 
 

@@ -129,7 +129,7 @@ def fit(
     task = architecture.calibrated(task, transform, lambda split: _outputs(model, encoder, examples, split))
     if isinstance(encoder, WindowEncoder):
         task = with_margin(task, encoder, lambda split: _outputs(model, encoder, examples, split))
-    task, told = settled(
+    task, settling = settled(
         settings,
         task,
         lambda split: _outputs(model, encoder, examples, split),
@@ -144,6 +144,7 @@ def fit(
         "task": task.kind,
         **summary,
         **architecture.remarks(model, transform, task),
+        **settling,
         **told,
         "config": settings.model_dump(mode="json"),
     }

@@ -35,7 +35,7 @@ from kilnworks.components.learning.strategy import Placement, precision
 from kilnworks.components.modeling.learner import Learner, Phase
 from kilnworks.components.tasks.base import Task
 from kilnworks.schemas.context import RunContext
-from kilnworks.schemas.errors import TrainingDiverged
+from kilnworks.schemas.errors import ConfigError, TrainingDiverged
 
 VALUES_PER_EXECUTION = 2**22
 """Encoded values that one call on one device handles: enough steps to hide Python, few enough to report progress."""
@@ -89,6 +89,7 @@ class Training:
 
         Raises:
             TrainingDiverged: a loss is not finite.
+            ConfigError: the budget of time ended in a phase that is not judged.
         """
         backup = Backup(context.work, identity)
         found = backup.load() if self.settings.backup_epochs else None
@@ -111,6 +112,12 @@ class Training:
                 self._phase(number, phase, out, context, backup, at_it)
         self.seconds = time.perf_counter() - start
         self.history.write()
+        if not self.judge.best_epoch:
+            raise ConfigError(
+                f"budget_minutes {self.settings.budget_minutes}, which ended before an epoch that is judged",
+                "time for the phases before it as well",
+                "raise budget_minutes, or give the first phases fewer epochs",
+            )
         assign(self.learner.model.variables, self.judge.best_weights)
         if self._is_early and not self.lengths:
             self.report.on_early_end(self.settings.monitor, self.judge.best_epoch)

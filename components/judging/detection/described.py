@@ -31,7 +31,7 @@ def described(truth: np.ndarray, answers: Mapping[str, Any], classes: Sequence[s
          "map50": _number(table[0, k]), "map": _number(table[:, k].mean())}
         for k, name in enumerate(classes)
     ]  # fmt: skip
-    curves = {name: _curve(matched, k) for k, name in enumerate(classes) if truths[k]}
+    curves = {name: _curve(matched, k) for k, name in enumerate(classes) if truths[k] and (matched.number == k).any()}
     return {
         "by_class": rows,
         "curves": {"precision_recall": curves},
@@ -91,11 +91,11 @@ def _at(matched: Matched, number: int, cut: float | None) -> dict[str, float | N
 
 
 def _curve(matched: Matched, number: int) -> dict[str, list[float]]:
+    """Of a class with true boxes and found ones."""
     own = matched.number == number
     right, total = np.cumsum(matched.right[0, own]), int(matched.truths[:, number].sum())
     precision, recall = right / np.arange(1, len(right) + 1), right / total
-    count = min(POINTS, len(right))
-    chosen: np.ndarray = np.unique(np.linspace(0, max(0, len(right) - 1), count).round().astype(int))
+    chosen: np.ndarray = np.unique(np.linspace(0, len(right) - 1, min(POINTS, len(right))).round().astype(int))
     return {
         "recall": [round(float(recall[i]), 4) for i in chosen],
         "precision": [round(float(precision[i]), 4) for i in chosen],

@@ -31,8 +31,10 @@ def moments(rows: Array) -> tuple[Array, Array]:
 def between(one: tuple[Array, Array], other: tuple[Array, Array]) -> float:
     """The distance of two Gaussians, mean [D] and covariance [D, D] each.
 
-    The trace of the root is that of (C1^(1/2) C2 C1^(1/2))^(1/2), which is symmetric.
+    The trace of the root is that of (C1^(1/2) C2 C1^(1/2))^(1/2), which is symmetric. NaN where anything is not finite.
     """
+    if not all(np.isfinite(part).all() for part in (*one, *other)):
+        return float("nan")
     root = _root(one[1])
     inside = np.linalg.eigvalsh(root @ other[1] @ root)
     shared = np.sqrt(np.clip(inside, 0, None)).sum()

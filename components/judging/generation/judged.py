@@ -71,13 +71,19 @@ def looking(judge: Any) -> Look:
 
 
 def judged(
-    made: Array, asked: Array, held_out: Images, training: Images, look: Look, classes: tuple[str, ...], seed: int
+    made: Array,
+    asked: Array | None,
+    held_out: Images,
+    training: Images,
+    look: Look,
+    classes: tuple[str, ...],
+    seed: int,
 ) -> tuple[dict[str, Array], dict[str, Any]]:
     """What the metrics look at, [N, ...] by name, and more for ``evaluation.json``.
 
     Args:
         made: generated images, [N, H, W, C], -1 to 1; as many as held-out ones.
-        asked: the class that each was asked for, int [N].
+        asked: the class that each was asked for, int [N]; None where none is.
         held_out: real ones that nothing was learned from.
         training: real ones that were learned from.
         look: the network.
@@ -95,7 +101,7 @@ def judged(
     usual, _ = nearest(held_out.values, training.values)
     target = moments(real)
     answers = {
-        "generated": features, "real": real, "asked": asked,
+        "generated": features, "real": real, "asked": np.full(rows, -1) if asked is None else asked,
         "told": _told(probabilities), "real_told": _told(real_told), "apart": apart, "usual": usual,
     }  # fmt: skip
     baselines = _baselines(training, held_out, target, look, seed)
@@ -111,7 +117,7 @@ def judged(
         },
         "distances": {"generated": float(np.median(apart)), "held_out": float(np.median(usual)),
                       "copies": copies(apart, usual)},
-        "generated": _by_class(made, asked, classes),
+        "generated": _by_class(made, asked, classes) if asked is not None else _of_all(made),
         "nearest": _beside_nearest(made, training.values, apart, which),
     }  # fmt: skip
     if classes:
@@ -156,10 +162,13 @@ def _alike(training: Array, held_out: Array, rng: np.random.Generator) -> Array:
     return found
 
 
+def _of_all(made: Array) -> list[Mapping[str, Any]]:
+    """Some images, of no class."""
+    return [{"class": "", "strip": strip(_seen(made[: 4 * SHOWN]), SHOWN)}]
+
+
 def _by_class(made: Array, asked: Array, classes: tuple[str, ...]) -> list[Mapping[str, Any]]:
-    """Some images of each class that was asked for; some of all where none is."""
-    if not classes:
-        return [{"class": "", "strip": strip(_seen(made[: 4 * SHOWN]), SHOWN)}]
+    """Some images of each class that was asked for."""
     groups = [(name, made[asked == place][:SHOWN]) for place, name in enumerate(classes)]
     return [{"class": name, "strip": strip(_seen(images))} for name, images in groups if len(images)]
 

@@ -26,6 +26,9 @@ from kilnworks.schemas.search import Choice, Dimension
 
 PRIOR = 0.01
 """Probability of a class before anything was learned (Lin et al. 2017)."""
+UNSURE = -math.log((1 - PRIOR) / PRIOR)
+"""The same as a logit, where those of classes (``retina``) or of objectness (``yolo``) begin; of ``ssd`` hard negatives
+see to it."""
 SMALLEST = 32
 """Side of the smallest image, in pixels."""
 
@@ -116,40 +119,38 @@ class Detector(Architecture):
         says: dict[str, list[Any]] = {"class": [], "box": []}
         for stride, shapes in levels.items():
             for part, tower, width in zip(says, towers, (task.logits, 4), strict=True):
-                tag = f"{part}_{stride}"
-                last = layers.Conv2D(
-                    len(shapes) * width,
-                    3,
-                    padding="same",
-                    kernel_initializer="random_normal" if part == "class" else "glorot_uniform",
-                    bias_initializer=self._bias(part, len(shapes), task),
-                    dtype="float32",
-                    name=names(tag),
-                )
                 y = maps[stride]
                 for layer in tower:
                     y = layer(y)
-                says[part].append(layers.Reshape((-1, width), name=names(f"rows_{tag}"))(last(y)))
+                says[part].append(self._last(y, part, stride, len(shapes), width, names))
         joined = {
-            part: layers.Concatenate(axis=1, name=names(f"all_{part}"))(found) if len(found) > 1 else found[0]
+            part: layers.Concatenate(axis=1, dtype="float32", name=names(f"all_{part}"))(found)
+            if len(found) > 1
+            else found[0]
             for part, found in says.items()
         }
+        if self.head == "yolo":
+            shift = [UNSURE] + [0.0] * (task.logits - 1)
+            joined["class"] = layers.Rescaling(1.0, shift, dtype="float32", name=names("unsure"))(joined["class"])
         boxes = Boxes(anchors_of(levels, size), dtype="float32", name=names("boxes"))(joined["box"])
         return layers.Concatenate(axis=-1, name=names("said"), dtype="float32")([boxes, joined["class"]])
 
-    def _bias(self, part: str, shapes: int, task: Any) -> Any:
-        """At first hardly any anchor is taken for something; of ``ssd``, hard negatives see to that."""
+    def _last(self, x: Any, part: str, stride: int, shapes: int, width: int, names: LayerNames) -> Any:
+        """Of a map what is said of the anchors on it, [N, positions * shapes, width]; float32 at any precision."""
         import keras
+        from keras import layers
 
-        from kilnworks.components.modeling.detection.layers import Fixed
-
-        if part == "box":
-            return "zeros"
-        rare = -math.log((1 - PRIOR) / PRIOR)
-        classes = task.logits - (self.head != "retina")
-        if self.head == "retina":
-            return keras.initializers.Constant(rare)
-        return Fixed(([rare] + [0.0] * classes) * shapes) if self.head == "yolo" else "zeros"
+        unsure = part == "class" and self.head == "retina"
+        y = layers.Conv2D(
+            shapes * width,
+            3,
+            padding="same",
+            kernel_initializer="random_normal" if part == "class" else "glorot_uniform",
+            bias_initializer=keras.initializers.Constant(UNSURE) if unsure else "zeros",
+            dtype="float32",
+            name=names(f"{part}_{stride}"),
+        )(x)
+        return layers.Reshape((-1, width), dtype="float32", name=names(f"rows_{part}_{stride}"))(y)
 
     def _backbone(self, x: Any, coarsest: int, names: LayerNames) -> dict[int, Any]:
         """Maps by stride, at least up to the coarsest one that is needed."""

@@ -1,4 +1,4 @@
-"""Layers of a detector that Keras does not have."""
+"""The layer of a detector that Keras does not have."""
 
 from __future__ import annotations
 
@@ -41,20 +41,3 @@ class Boxes(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """As plain values."""
         return {**super().get_config(), "anchors": self.anchors.tolist()}
-
-
-@keras.saving.register_keras_serializable("kilnworks")
-class Fixed(keras.initializers.Initializer):
-    """The given values, one for each output of a layer."""
-
-    def __init__(self, values: Any) -> None:
-        """``values`` [outputs]."""
-        self.values = [float(value) for value in values]
-
-    def __call__(self, shape: Any, dtype: Any = None) -> Any:
-        """The values."""
-        return ops.reshape(ops.convert_to_tensor(self.values, dtype=dtype), shape)
-
-    def get_config(self) -> dict[str, Any]:
-        """As plain values."""
-        return {"values": self.values}

@@ -104,6 +104,10 @@ class Adversarial(keras.Model):
         self._follow()
         return {"generator_loss": loss, **told}
 
+    def seeds(self, rows: Any) -> Any:
+        """Seeds drawn anew, [rows, noise]; others on each replica."""
+        return tf.random.stateless_normal([rows, self._noise], self._number())
+
     def losses_of_critic(self, real: Any, made: Any) -> Any:
         """From scores [N, 1] of real and of made images to the loss, a number."""
         if self._kind == "difference":
@@ -133,7 +137,7 @@ class Adversarial(keras.Model):
 
     def _criticise(self, real: Any, classes: Any) -> dict[str, Any]:
         """A step of the critic on images [N, H, W, C]."""
-        made = self.generator(_with(self._drawn(tf.shape(real)[0]), classes), training=True)
+        made = self.generator(_with(self.seeds(tf.shape(real)[0]), classes), training=True)
         with tf.GradientTape() as tape:
             scores = [self.critic(_with(images, classes), training=True) for images in (real, made)]
             loss = self.losses_of_critic(*scores)
@@ -147,7 +151,7 @@ class Adversarial(keras.Model):
 
     def _generate(self, rows: Any, classes: Any) -> Any:
         """A step of the generator with so many seeds; the loss."""
-        seeds = self._drawn(rows)
+        seeds = self.seeds(rows)
         with tf.GradientTape() as tape:
             made = self.generator(_with(seeds, classes), training=True)
             loss = self.loss_of_generator(self.critic(_with(made, classes), training=True))
@@ -168,10 +172,6 @@ class Adversarial(keras.Model):
         for behind, ahead in zip(self.average.variables, self.generator.variables, strict=True):
             now = tf.convert_to_tensor(ahead)
             behind.assign(behind + (1 - stays) * (now - behind) if id(ahead) in learned else now)
-
-    def _drawn(self, rows: Any) -> Any:
-        """Seeds, [rows, noise]."""
-        return tf.random.stateless_normal([rows, self._noise], self._number())
 
     def _number(self) -> Any:
         """Decides a draw, int [2]; another one on each replica."""

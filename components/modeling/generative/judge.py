@@ -19,12 +19,15 @@ from kilnworks.components.judging.generation.frechet import between, moments
 from kilnworks.components.judging.generation.judged import JUDGE, looking
 from kilnworks.components.judging.generation.measures import classes_seen
 from kilnworks.components.tasks.generation.generation import CLASS, SEED, Generation
+from kilnworks.schemas.errors import ConfigError
 
 Array = np.ndarray
 LOOKS, SHOWN = 10, 10
 """Epochs (1, 2, 4, 8, ...) of which images are kept for the report, at most, and how many of each."""
 VALIDATED = 2_000
 """Validation images that are compared after each epoch, at most."""
+FEWEST = 2
+"""Validation images, at least: one has no covariance."""
 ROWS = 5_000
 """Training images that principal components are made of, at most."""
 
@@ -48,7 +51,7 @@ def classifier(name: str, shape: tuple[int, int, int], classes: int, features: i
         if min(x.shape[1:3]) <= 2:
             break
     while max(x.shape[1:3]) > 8:
-        x = keras.layers.AveragePooling2D(2, padding="same", name=f"averaged_{x.shape[1]}")(x)
+        x = keras.layers.AveragePooling2D(2, padding="same", name=f"averaged_{x.shape[1]}_{x.shape[2]}")(x)
     told = keras.layers.Dense(features, name="features")(keras.layers.Flatten(name="flat")(x))
     x = keras.layers.Dropout(0.3, name="dropout")(keras.layers.ReLU(name="activation")(told))
     probabilities = keras.layers.Dense(classes, activation="softmax", dtype="float32", name="probabilities")(x)
@@ -93,7 +96,17 @@ class Epochs:
     _real: Any = field(default=None, init=False)
 
     def numbers(self, validation: Any) -> dict[str, float]:
-        """Distance of as many images as there are validation rows, and which classes are among them."""
+        """Distance of as many images as there are validation rows, and which classes are among them.
+
+        Raises:
+            ConfigError: fewer than two validation rows.
+        """
+        if validation is None or validation.rows < FEWEST:
+            raise ConfigError(
+                f"{validation.rows if validation else 'no'} validation rows to hold images against",
+                f"at least {FEWEST}",
+                "give a larger validation split in the ingest step",
+            )
         if self._real is None:
             self._look = looking(self.judge)
             self._real = _held(validation)

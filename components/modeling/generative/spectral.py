@@ -14,21 +14,6 @@ from keras import ops
 SMALL = 1e-12
 
 
-class _Spectral:
-    """What both share: a vector that turns towards the largest right singular vector."""
-
-    def follow(self, layer: Any, kernel: Any, training: bool) -> Any:
-        """The kernel over its largest singular value, as a matrix [inputs, outputs]."""
-        flat = ops.reshape(kernel, (-1, kernel.shape[-1]))
-        fixed = ops.stop_gradient(flat)
-        left = _unit(ops.matmul(fixed, ops.transpose(ops.convert_to_tensor(layer.right))))
-        right = _unit(ops.matmul(ops.transpose(left), fixed))
-        if training:
-            layer.right.assign(right)
-        largest = ops.sum(ops.transpose(left) @ flat * right)
-        return kernel / ops.maximum(largest, SMALL)
-
-
 class SpectralConv2D(keras.layers.Conv2D):
     """A convolution of a kernel whose largest singular value, as a matrix [height * width * inputs, outputs], is 1."""
 
@@ -41,7 +26,7 @@ class SpectralConv2D(keras.layers.Conv2D):
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """[N, H, W, C] to [N, H', W', filters]."""
-        out = self.convolution_op(inputs, _Spectral().follow(self, self.kernel, training))
+        out = self.convolution_op(inputs, _divided(self, training))
         return ops.add(out, self.bias) if self.use_bias else out
 
 
@@ -55,8 +40,20 @@ class SpectralDense(keras.layers.Dense):
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """[N, F] to [N, units]."""
-        out = ops.matmul(inputs, _Spectral().follow(self, self.kernel, training))
+        out = ops.matmul(inputs, _divided(self, training))
         return ops.add(out, self.bias) if self.use_bias else out
+
+
+def _divided(layer: Any, training: bool) -> Any:
+    """The kernel over its largest singular value, as a matrix [inputs, outputs]; ``right`` follows it in training."""
+    flat = ops.reshape(layer.kernel, (-1, layer.kernel.shape[-1]))
+    fixed = ops.stop_gradient(flat)
+    left = _unit(ops.matmul(fixed, ops.transpose(ops.convert_to_tensor(layer.right))))
+    right = _unit(ops.matmul(ops.transpose(left), fixed))
+    if training:
+        layer.right.assign(right)
+    largest = ops.sum(ops.transpose(left) @ flat * right)
+    return layer.kernel / ops.maximum(largest, SMALL)
 
 
 def _unit(vector: Any) -> Any:

@@ -78,7 +78,7 @@ def _with_rules(contract: Contract, table: Table) -> Contract:
         }
         update["rows"] = contract.rows.model_copy(update=wider)
     label = contract.label
-    if label is not None and label.classes is not None and label.name in here:
+    if label is not None and label.classes is not None and not label.several and label.name in here:
         classes = _with_values(label.classes, label.dtype, table, label.name)
         update["label"] = label.model_copy(update={"classes": classes})
     known = {*contract.columns, *contract.ignore}

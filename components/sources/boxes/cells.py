@@ -46,6 +46,5 @@ def _cell(value: object) -> str | None:
         return written(read(value))
     if not isinstance(value, list):
         raise ValueError("no list of boxes")
-    if all(isinstance(one, dict) for one in value):
-        return written(Box(*(one[name] for name in Box._fields)) for one in value)
-    return written(read(json.dumps(value)))
+    boxes = [[one.get(name) for name in Box._fields] if isinstance(one, dict) else one for one in value]
+    return written(read(json.dumps(boxes)))

@@ -116,13 +116,13 @@ class Images:
 
 def upright_size(file: Path) -> tuple[int, int]:
     """Height and width of an image as it is to be seen, from its header. Raises ``DataUnreadable`` for no image."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
         with Image.open(file) as opened:
             turned = opened.getexif().get(0x0112, 1) >= 5
             return (opened.width, opened.height) if turned else (opened.height, opened.width)
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataUnreadable(
-            f"{file}: {type(error).__name__}", "an image that can be read", "replace or remove it"
+            f"{file}: {type(error).__name__}: {error}", "an image that can be read", "replace or remove it"
         ) from None

@@ -68,10 +68,9 @@ class ScenesSource(Source):
         for part in [split] if split else list(SPLITS):
             rng = np.random.default_rng([self.seed, list(SPLITS).index(part)])
             drawings, digits = self._drawings(part)
-            start = round(self.count * sum(list(SPLITS.values())[: list(SPLITS).index(part)]))
-            left = round(self.count * SPLITS[part])
-            while left > 0:
-                size = min(left, wanted.batch_rows, 4096)
+            start, end = self._ids(part)
+            while start < end:
+                size = min(end - start, wanted.batch_rows, 4096)
                 made = [_scene(drawings, digits, self.side, rng) for _ in range(size)]
                 pixels = np.stack([image for image, _ in made]).reshape(size, -1)
                 frame = pl.DataFrame(
@@ -82,7 +81,13 @@ class ScenesSource(Source):
                     }
                 )
                 yield frame.select(names)
-                start, left = start + size, left - size
+                start += size
+
+    def _ids(self, split: str) -> tuple[int, int]:
+        """The first id of a split, and the one behind its last."""
+        place, shares = list(SPLITS).index(split), list(SPLITS.values())
+        first, behind = (round(self.count * sum(shares[:until])) for until in (place, place + 1))
+        return first, behind
 
     def _drawings(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         """Drawings [n, 8, 8] from 0 to 255, and their digits [n], of a split."""

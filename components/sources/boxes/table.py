@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kilnworks.components.sources.boxes.drawn import Annotated, PixelBox
@@ -33,11 +33,11 @@ def read_table(path: Path) -> list[Annotated]:
     """The images in the order in which they come first. A line without numbers names an image without boxes.
 
     Raises:
-        DataUnreadable: columns are missing, or a line has no numbers where some are due.
+        DataUnreadable: columns are missing, or a line names no image or no class, or has no numbers where some are due.
     """
     table = read_texts(TextFile(path))
     columns = columns_of(table.columns)
-    needed = ["image", "xmin", "ymin", *(["width", "height"] if "xmax" not in columns else ["xmax", "ymax"])]
+    needed = ["image", "xmin", "ymin", *far_sides(columns)]
     absent = [name for name in needed if name not in columns]
     if absent:
         raise DataUnreadable(
@@ -61,7 +61,10 @@ def read_table(path: Path) -> list[Annotated]:
             broken.append(f"line {number}: {', '.join(cells)}")
             continue
         label = (row[columns["label"]] or "").strip() if "label" in columns else ONE_CLASS
-        one.boxes.append(_box(label, [side for side in sides if side is not None], "xmax" in columns))
+        if not label:
+            broken.append(f"line {number} names no class")
+            continue
+        one.boxes.append(_box(label, [side for side in sides if side is not None], "xmax" in needed))
     _refuse(path, broken, found)
     return list(found.values())
 
@@ -74,17 +77,19 @@ def columns_of(names: Sequence[str]) -> dict[str, str]:
         hit = next((plain[spelling] for spelling in spellings if spelling in plain), None)
         if hit is not None:
             found[key] = hit
-    if {"xmax", "ymax"} - found.keys():
-        found.pop("xmax", None)
-        found.pop("ymax", None)
     return found
+
+
+def far_sides(columns: Mapping[str, str]) -> tuple[str, str]:
+    """Which two of ``columns_of`` say where a box ends: its corner, unless only its size is there."""
+    corner, size = ("xmax", "ymax"), ("width", "height")
+    return corner if set(corner) <= columns.keys() or not set(size) & columns.keys() else size
 
 
 def is_table_of_boxes(names: Sequence[str]) -> bool:
     """Whether columns of these names hold boxes in images."""
     found = columns_of(names)
-    corners = {"xmax", "ymax"} <= found.keys() or {"width", "height"} <= found.keys()
-    return corners and {"image", "xmin", "ymin"} <= found.keys()
+    return {"image", "xmin", "ymin", *far_sides(found)} <= found.keys()
 
 
 def _box(label: str, sides: list[float], corners: bool) -> PixelBox:
@@ -105,7 +110,7 @@ def _refuse(path: Path, broken: list[str], found: dict[str, Annotated]) -> None:
         more = f" and {len(broken) - SHOWN} more" if len(broken) > SHOWN else ""
         raise DataUnreadable(
             f"{path}: {'; '.join(broken[:SHOWN])}{more}",
-            "an image and four numbers in pixels in each line",
+            "an image, four numbers in pixels and a class in each line",
             "correct it",
         )
     if not found:

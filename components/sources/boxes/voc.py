@@ -41,7 +41,7 @@ def _read(file: Path) -> Annotated:
         raise ValueError("has a document type, which is not read")
     try:
         root = ElementTree.fromstring(content)
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, LookupError) as error:  # the latter of an encoding that there is not
         raise ValueError(f"is no XML ({error})") from None
     if root.tag != "annotation":
         raise ValueError(f"begins with <{root.tag}>, not <annotation>")

@@ -83,6 +83,12 @@ class Detection(Task):
         from kilnworks.components.tasks.detection.shapes import usual_shapes
 
         label = _boxed(contract)
+        if settings.label_smoothing:
+            raise ConfigError(
+                "label_smoothing for a detection",
+                "label_smoothing 0 (it is for one class a row)",
+                "leave label_smoothing out",
+            )
         if not seen.counts.sum():
             raise DataInvalid("no image of the training split has a box", "boxes to learn from", "check the label")
         refuse_absent(label, seen)
@@ -129,7 +135,13 @@ class Detection(Task):
         return len(self.class_texts) + (self.how != "retina")
 
     def head(self, features: Any, names: LayerNames) -> Any:
-        """What the detector says, in float32."""
+        """What the detector says, in float32. Raises ``ConfigError`` for a model that says nothing of anchors."""
+        if len(features.shape) != 3 or features.shape[-1] != self.outputs:
+            raise ConfigError(
+                f"a model that gives {list(features.shape[1:])} for an image, and a label of boxes",
+                f"boxes, their anchors and logits: [anchors, {self.outputs}]",
+                "set model=Detector()",
+            )
         return self.finishing(names(self.output))(features)
 
     def finished(self, outputs: Any) -> Any:

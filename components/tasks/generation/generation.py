@@ -83,10 +83,26 @@ class Generation(Unlabelled):
         return (*cls.headline, "classes_seen") if results.get("label") else cls.headline
 
     @classmethod
+    def reported(cls, validation: bool) -> dict[str, Direction]:
+        """What is said of images held against validation rows; the losses of two networks that change say nothing."""
+        return {f"val_{name}": way for name, way in cls.validated.items()} if validation else {}
+
+    @classmethod
+    def direction(cls, monitor: str, validation: bool) -> Direction:
+        """See ``Task.direction``; without a validation split nothing says which epoch is the best one."""
+        if not validation:
+            raise ConfigError(
+                f"monitor {monitor!r}, and the examples have no rows in split 'val'",
+                "a validation split, which images are held against",
+                "make one in the ingest step",
+            )
+        return super().direction(monitor, validation)
+
+    @classmethod
     def of(cls, contract: Contract) -> Self:
         """See ``Task.of``. Raises ``ConfigError`` for a label that is not one class a row."""
         label = contract.label
-        if label is not None and (label.many or not label.classes):
+        if label is not None and (label.several or not label.classes):
             raise ConfigError(
                 f"label {label.name!r} to make images of", "one of some classes a row; or no label",
                 "give `classes` of the label, or take the label out of the contract",
@@ -248,7 +264,7 @@ class Generation(Unlabelled):
         if self.conditional:
             given[CLASS] = self.classes_of(held_out.classes)
         made = self.scaled(run(given))
-        asked = held_out.classes if self.conditional else held_out.classes * 0
+        asked = held_out.classes if self.conditional else None
         return judged(made, asked, held_out, training, judge_of(beside.model), self.class_texts, settings.seed)
 
     def scaled(self, pixels: np.ndarray) -> np.ndarray:

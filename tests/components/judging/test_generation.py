@@ -8,7 +8,10 @@ from kilnworks.components.judging.generation.judged import Images, judged
 from kilnworks.components.judging.generation.measures import classes_seen, copies, nearest
 from kilnworks.components.judging.generation.pictures import pictures
 from kilnworks.components.judging.generation.scores import scores
-from kilnworks.schemas.errors import StepFailed
+from kilnworks.components.tasks.generation.generation import Generation
+from kilnworks.pipelines.core.chains import ROOT
+from kilnworks.schemas.contract import load_contract
+from kilnworks.schemas.errors import ConfigError, StepFailed, UnknownName
 
 DRAW = np.random.default_rng(0)
 
@@ -33,6 +36,10 @@ def test_between_gaussians_whose_axes_agree_it_is_known_exactly() -> None:
     one, other = (np.zeros(3), np.diag([1.0, 4.0, 9.0])), (np.array([1.0, 0, 2]), np.diag([4.0, 4.0, 1.0]))
     assert between(one, other) == pytest.approx(1 + 4 + (1 - 2) ** 2 + 0 + (3 - 1) ** 2)
     assert between(one, one) == pytest.approx(0, abs=1e-12)
+
+
+def test_what_is_not_finite_has_no_distance() -> None:
+    assert np.isnan(frechet(rows(50, 3) * np.nan, rows(50, 3)))
 
 
 def test_fewer_rows_than_features_give_a_number() -> None:
@@ -127,8 +134,25 @@ def test_without_a_label_classes_are_undefined_and_the_reason_is_said() -> None:
     found = scores(answers, 0, False, 100, 0)
     assert found["classes_seen"].value is None and "no label" in found["classes_seen"].reason
     assert "accuracy" not in told["judge"]
+    labels = draw.integers(0, 2, 60)
+    real = Images(halves(labels, draw), labels)
+    _, of_all = judged(halves(labels, draw), None, real, real, look, ("up", "down"), 0)
+    assert [one["class"] for one in of_all["generated"]] == [""], "of no class, where none was asked for"
     unasked = scores({**answers, "told": none, "real_told": none}, 2, False, 100, 0)
     assert "no class is asked for" in unasked["class_agreement"].reason
+
+
+def test_epochs_are_told_apart_by_the_distance_alone_and_before_any_training() -> None:
+    assert Generation.direction("val_distance", True) == "min"
+    with pytest.raises(UnknownName, match=r"val_loss(.|\n)*val_distance"):
+        Generation.direction("val_loss", True)
+    with pytest.raises(ConfigError, match="no rows in split 'val'"):
+        Generation.direction("loss", False)
+
+
+def test_boxes_are_no_class_to_make_an_image_of() -> None:
+    with pytest.raises(ConfigError, match="one of some classes a row"):
+        Generation.of(load_contract(ROOT / "schemas/contracts/scenes.yaml"))
 
 
 def test_a_handful_of_images_judges_nothing() -> None:

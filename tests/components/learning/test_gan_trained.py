@@ -16,6 +16,7 @@ from tests.components.learning.training_examples import DIGITS, context, digits,
 pytestmark = pytest.mark.slow
 
 MODEL = {"noise": 5, "filters": 2, "judge_epochs": 1, "judge_features": 4}
+TOLD = "tests.components.learning.replicas_told:Told"
 SETTINGS = {"epochs": 2, "batch": 32, "seed": 3, "monitor": "val_distance", "early_stopping": None}
 
 
@@ -59,20 +60,36 @@ def test_killed_while_the_networks_fight_it_ends_with_the_same_bits(given, tmp_p
 
 
 def test_two_replicas_draw_other_seeds_and_keep_the_same_weights(given, tmp_path: Path) -> None:
-    config = {"model": {"kind": "wgan_gp", **MODEL, "critic_steps": 2}, **SETTINGS, **TWO}
+    kinds = {"two": {"kind": "wgan_gp", "critic_steps": 2}, "spectral": {"kind": "dcgan"}}
+    told = {name: str(tmp_path / f"{name}.json") for name in kinds}
+    configs = {
+        name: {
+            "model": {**MODEL, **kind},
+            **SETTINGS,
+            **TWO,
+            "callbacks": [{"path": TOLD, "options": {"file": told[name]}}],
+        }
+        for name, kind in kinds.items()
+    }
     machine = {"kind": "rbm", "units": [4], "divergence_epochs": 1}
     chains, free = ({"model": machine | more, "batch": 32, **TWO} for more in ({"chains": 8}, {}))
     runs = [
         {"name": name, "data": str(given[2]), "config": one}
-        for name, one in (("two", config), ("chains", chains), ("free", free))
+        for name, one in (*configs.items(), ("chains", chains), ("free", free))
     ]
     assert process(tmp_path, runs) == 0
     refused = json.loads((tmp_path / "chains/out-chains/error.json").read_text())
     assert "chains=8 on 2 replicas" in json.dumps(refused), "each would have persistent chains of its own"
     assert all(np.isfinite(one).all() for one in saved(tmp_path / "free/out-free")), "without them it learns on both"
+    for name in configs:
+        out = tmp_path / name / f"out-{name}"
+        assert not (out / "error.json").exists()
+        assert all(np.isfinite(one).all() for one in saved(out))
+        found = json.loads(Path(told[name]).read_text())
+        assert (found["replicas"], found["apart"]) == (2, 0), "generator, average and critic are the same on both"
+        one, other = (np.array(seeds) for seeds in found["seeds"])
+        assert (one != other).all(), "what is drawn is not"
     out = tmp_path / "two/out-two"
-    assert not (out / "error.json").exists()
-    assert all(np.isfinite(one).all() for one in saved(out))
     rows = list(csv.DictReader((out / "history.csv").read_text().splitlines()))
     assert [bool(row["val_distance"]) for row in rows] == [False, True, True]
     assert all(np.isfinite(float(row["val_distance"])) for row in rows[1:])
@@ -82,6 +99,9 @@ def test_what_decides_the_best_epoch_has_to_be_there(given, tmp_path: Path) -> N
     loss = TrainConfig.model_validate({"model": {"kind": "dcgan", **MODEL}, **SETTINGS, "monitor": "val_accuracy"})
     with pytest.raises(ConfigError, match=r"val_accuracy(.|\n)*val_distance"):
         train(loss, *given[:2], tmp_path / "out", context(tmp_path))
+    short = TrainConfig.model_validate({"model": {"kind": "dcgan", **MODEL}, **SETTINGS, "budget_minutes": 1e-4})
+    with pytest.raises(ConfigError, match=r"budget_minutes 0\.0001, which ended before an epoch that is judged"):
+        train(short, *given[:2], tmp_path, context(tmp_path / "short"))
     again = TrainConfig.model_validate({"model": {"kind": "dcgan", **MODEL}, **SETTINGS, "refit": 1})
     with pytest.raises(ConfigError, match="not judged by validation rows"):
         train(again, *given[:2], tmp_path / "out", context(tmp_path))

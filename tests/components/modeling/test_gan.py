@@ -184,6 +184,21 @@ def test_features_without_a_label_are_principal_components() -> None:
     assert found["probabilities"].shape == (80, 0)
 
 
+def test_what_judges_takes_images_of_any_form() -> None:
+    from kilnworks.components.modeling.generative.judge import classifier
+
+    for shape in ((4, 4, 1), (8, 256, 1), (75, 50, 3)):
+        judge, trained = classifier("image", shape, 2, 3)
+        assert judge({"image": np.zeros((2, *shape), np.float32)})["features"].shape == (2, 3)
+        assert trained.output_shape == (None, 2)
+
+
+def test_without_validation_images_no_epoch_can_be_judged() -> None:
+    made = learner(Dcgan(filters=4))
+    with pytest.raises(ConfigError, match=r"no validation rows(.|\n)*at least 2"):
+        made.measured(None)
+
+
 @pytest.mark.parametrize("kind", [Dcgan, WganGp])
 def test_batch_normalization_in_the_critic_is_refused_with_the_reason(kind: type) -> None:
     with pytest.raises(ValidationError, match="no batch normalization in the critic: it ties the rows"):

@@ -155,3 +155,6 @@ def test_what_is_described_is_json_and_the_baseline_is_worse():
     ).tolist()
     assert found["baseline"]["metrics"]["map50"] < Matched.of(truth, answers, 3).metrics()["map50"]
     assert baseline(np.full((2, 3, 5), -1.0), 3)["metrics"] == {}
+    silent = described(truth, {**answers, "labels": np.zeros_like(answers["labels"])}, ["a", "b", "c"])
+    assert list(silent["curves"]["precision_recall"]) == ["a"], "of a class that is never said there is nothing to draw"
+    assert silent["by_class"][1]["recall"] == 0 and silent["by_class"][1]["precision"] is None

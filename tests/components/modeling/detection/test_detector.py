@@ -2,22 +2,23 @@
 
 import csv
 import json
-import os
 import signal
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from kilnworks.components.exporting.standalone import standalone
 from kilnworks.components.features.encoded import EncodedTensor
+from kilnworks.components.features.transform import FeatureTransform
 from kilnworks.components.modeling.detection.detector import Detector
+from kilnworks.components.modeling.kept import named_objects
 from kilnworks.components.tasks.choose import task_of
 from kilnworks.components.tasks.detection.task import Detection
 from kilnworks.components.train import TrainConfig
 from kilnworks.schemas.contract import Label
 from kilnworks.schemas.errors import ConfigError, DataInvalid
-from tests import preloaded
+from tests.components.learning.test_replicas import TWO, process, saved
 from tests.components.learning.training_examples import trained
 from tests.components.modeling.detection.scenes import CONTRACT, MODEL, scenes
 
@@ -25,7 +26,6 @@ pytestmark = pytest.mark.slow
 
 IMAGE = EncodedTensor(name="image", shape=(64, 64, 1), dtype="float32", kind="image")
 TASK = Detection(label=CONTRACT.label, shapes=((0.2, 0.15), (0.45, 0.4)), most=10)
-TWO = {"strategy": "mirrored", "replicas": 2, "kind": "cpu"}
 
 
 def test_every_anchor_has_a_box_itself_and_logits() -> None:
@@ -66,6 +66,11 @@ def test_each_head_learns_and_is_read_back(few, tmp_path, head) -> None:
     assert 2 <= len(task.shapes) <= 9
     model = keras.saving.load_model(made.keras_path, compile=False)
     output = model({"image": np.zeros((3, 64, 64, 1), np.float32)})
+    file = tmp_path / "standalone.keras"
+    standalone(task, FeatureTransform.load(few[1]), model).save(file)
+    assert named_objects(file) == {}, "the file for others holds nothing of ours, whatever the head"
+    alone = keras.saving.load_model(file, compile=False)({"image": keras.ops.zeros((3, 64, 64, 1), "uint8")})["output"]
+    np.testing.assert_allclose(np.asarray(alone), np.asarray(output), atol=1e-5)
     found = {name: np.asarray(values) for name, values in task.answers(output).items()}
     assert {name: values.shape for name, values in found.items()} == {
         "boxes": (3, 10, 4), "classes": (3, 10), "scores": (3, 10), "count": (3,),
@@ -129,33 +134,18 @@ def test_killed_it_goes_on_and_two_replicas_do_what_one_does(tmp_path: Path) -> 
     config = {"model": {**MODEL, "crop": 0.3}, "epochs": 3, "batch": 16, "seed": 3, "steps_per_execution": 2}
     plain = {**config, "model": {**MODEL, "crop": 0}, "epochs": 2}
     one = {"root": "broken", "data": str(data), "config": config}
-    assert process(tmp_path, {**one, "name": "first", "kill_at": 1.5}) == -signal.SIGKILL
+    assert process(tmp_path, [{**one, "name": "first", "kill_at": 1.5}]) == -signal.SIGKILL
     whole = {"name": "whole", "root": "straight", "data": str(data), "config": config}
-    both = {"name": "two", "data": str(data), "config": {**plain, "devices": TWO}}
+    both = {"name": "two", "data": str(data), "config": plain | TWO}
     alone = {"name": "one", "data": str(data), "config": {**plain, "devices": {"strategy": "none", "kind": "cpu"}}}
-    assert process(tmp_path, {**one, "name": "resumed"}, whole) == 0
+    assert process(tmp_path, [{**one, "name": "resumed"}, whole]) == 0
     after, straight = tmp_path / "broken/out-resumed", tmp_path / "straight/out-whole"
     assert json.loads((after / "training.json").read_text())["resumed_after"] == 1
     for a, b in zip(saved(after), saved(straight), strict=True):
         np.testing.assert_array_equal(a, b)
-    assert process(tmp_path, both, alone) == 0
+    assert process(tmp_path, [both, alone]) == 0
     for a, b in zip(saved(tmp_path / "two/out-two"), saved(tmp_path / "one/out-one"), strict=True):
         np.testing.assert_allclose(a, b, atol=2e-3)
-
-
-def process(root: Path, *runs: dict) -> int:
-    (root / "runs.json").write_text(json.dumps(runs))
-    command = [*preloaded.python(), "-m", "tests.components.learning.replica_runs", str(root / "runs.json")]
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[4])}
-    done = subprocess.run(command, check=False, env=env, timeout=500, capture_output=True, text=True)
-    if done.returncode not in (0, -signal.SIGKILL):
-        raise AssertionError(done.stderr[-3000:])
-    return done.returncode
-
-
-def saved(out: Path) -> list[np.ndarray]:
-    with np.load(out / "weights.npz") as found:
-        return [found[n] for n in found.files]
 
 
 def test_what_it_cannot_take_is_refused() -> None:

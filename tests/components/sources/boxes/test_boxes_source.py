@@ -1,6 +1,8 @@
 """Boxes come out the same, however they were written; what is broken is named."""
 
 import json
+import struct
+import zlib
 
 import polars as pl
 import pytest
@@ -142,7 +144,9 @@ def test_the_pattern_of_good_cells_is_that_of_the_rules():
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("a.csv", "image,xmin,ymin,xmax,label\n", "has no column ymax|has no column"),
+        ("a.csv", "image,xmin,ymin,xmax,label\n", "has no column ymax; it has"),
+        ("a.csv", "image,x,y,width,label\n", "has no column height; it has"),
+        ("a.csv", "image,xmin,ymin,xmax,ymax,label\na.png,1,2,3,4,\n", "line 2 names no class"),
         ("a.csv", "image,xmin,ymin,xmax,ymax,label\na.png,1,x,3,4,cat\n", "line 2: 1, x, 3, 4"),
         ("a.csv", "image,xmin,ymin,xmax,ymax,label\n,1,2,3,4,cat\n", "line 2 names no image"),
         ("a.csv", "image,xmin,ymin,xmax,ymax,label\nz.png,1,2,3,4,cat\n", "1 of 1 annotated images are not below"),
@@ -165,6 +169,7 @@ def test_broken_files_are_named(tmp_path, name, text, words):
     [
         ("<annotation>", "is no XML"),
         ("<annotations/>", "begins with <annotations>"),
+        ('<?xml version="1.0" encoding="none-such"?><annotation/>', "is no XML"),
         ('<!DOCTYPE a [<!ENTITY b "c">]><annotation/>', "has a document type"),
         ("<annotation><object><name>cat</name></object></annotation>", "without name or bndbox"),
         (voc("a.png", [("cat", "one", 2, 3, 4)]), "has 'one' for xmin"),
@@ -176,6 +181,17 @@ def test_broken_xml_is_named(tmp_path, text, words):
     (tmp_path / "a.xml").write_text(text)
     with pytest.raises(DataUnreadable, match=words):
         rows(BoxesSource(path=str(tmp_path)))
+
+
+def test_an_image_that_is_too_large_is_named(tmp_path):
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0))
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", b""))
+    write_csv(tmp_path / "a.csv", {"a.png": BOXES["a.png"]})
+    with pytest.raises(DataUnreadable, match=r"a\.png: DecompressionBombError"):
+        BoxesSource(path=str(tmp_path / "a.csv")).in_shares()
 
 
 def test_images_that_are_missing_twice_there_or_annotated_twice(tmp_path):
@@ -196,6 +212,13 @@ def test_images_that_are_missing_twice_there_or_annotated_twice(tmp_path):
         rows(BoxesSource(path=str(tmp_path / "two/a.csv")))
 
 
+def test_a_side_that_is_hardly_below_0_is_0():
+    """As of a COCO box whose numbers were computed: such a row is good by all rules, or by none."""
+    cell = written([Box("cat", -1e-9, -0.0, 0.5, 1 + 1e-9)])
+    assert cell == '{"outside":0,"empty":0,"boxes":[["cat",0.000000,0.000000,0.500000,1.000000]]}'
+    assert matches(pl.Series([cell]), box_pattern(["cat"])).all()
+
+
 def test_cells_of_tables_may_be_lists():
     label = Contract.model_validate(contract()).label
     column = Column("boxes", "string", label=True, many=label)
@@ -206,6 +229,14 @@ def test_cells_of_tables_may_be_lists():
     assert as_boxes(texts, column, lambda row, name: "").to_list() == found.to_list()
     with pytest.raises(DataUnreadable, match=r"row 0.*a box is \[class, top, left, bottom, right\]"):
         as_boxes(pl.Series("boxes", ['[["cat", 1]]']), column, lambda row, name: f"row {row}")
+    box = {"name": "cat", "top": 0.0, "left": 0.25, "bottom": 0.5, "right": 1.0}
+    for wrong, words in (
+        ({"class": "cat", **{side: box[side] for side in ("top", "left", "bottom", "right")}}, "a box has no class"),
+        ({**box, "top": float("nan")}, "sides of a box are finite numbers"),
+        ({**box, "right": None}, "sides of a box are finite numbers"),
+    ):
+        with pytest.raises(DataUnreadable, match=rf"row 0.*{words}"):
+            as_boxes(pl.Series("boxes", [[wrong]]), column, lambda row, name: f"row {row}")
 
 
 def test_scenes_are_the_same_ones_and_keep_their_rules():
@@ -221,5 +252,7 @@ def test_scenes_are_the_same_ones_and_keep_their_rules():
     assert whole["id"].to_list() == list(range(40))
     assert matches(whole["boxes"], known.label.pattern).all()
     assert {len(read(text)) for text in whole["boxes"]} == {1, 2, 3, 4}
+    odd = pl.concat(ScenesSource(path="data/digits.parquet", count=26).frames(wanted))
+    assert odd["id"].to_list() == list(range(26)), "no id is in two splits, whatever the count"
     other = pl.concat(ScenesSource(path="data/digits.parquet", count=40, seed=1).frames(wanted, "train"))
     assert not other["image"].equals(parts["train"]["image"])

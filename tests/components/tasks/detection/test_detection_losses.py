@@ -1,6 +1,7 @@
 """Losses, shapes and answers of detection against loops written out."""
 
 import math
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -10,6 +11,9 @@ from kilnworks.components.tasks.detection.geometry import giou, pairwise_iou
 from kilnworks.components.tasks.detection.losses import ALPHA, BOX, FEWEST, GAMMA, HARD, DetectionLoss, class_scores
 from kilnworks.components.tasks.detection.shapes import overlaps, usual_shapes
 from kilnworks.components.tasks.detection.task import Detection
+from kilnworks.components.tasks.labels import LabelStatistics
+from kilnworks.components.tasks.layer_names import LayerNames
+from kilnworks.components.tasks.settings import TaskSettings
 from kilnworks.pipelines.core.chains import ROOT
 from kilnworks.schemas.contract import load_contract
 from kilnworks.schemas.errors import ConfigError
@@ -150,3 +154,8 @@ def test_shapes_are_nearer_than_those_of_quantiles():
 def test_a_detector_wants_boxes():
     with pytest.raises(ConfigError, match="a detector for label 'digit', which is no boxes"):
         Detection.of(load_contract(ROOT / "schemas/contracts/digits.yaml"))
+    scenes = load_contract(ROOT / "schemas/contracts/scenes.yaml")
+    with pytest.raises(ConfigError, match=r"gives \[64\] for an image(.|\n)*\[anchors, 18\]"):
+        Detection.of(scenes).head(SimpleNamespace(shape=(None, 64)), LayerNames(set()))
+    with pytest.raises(ConfigError, match="label_smoothing for a detection"):
+        Detection.fitted(scenes, LabelStatistics.of(scenes, []), TaskSettings(label_smoothing=0.1))
