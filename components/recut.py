@@ -104,26 +104,25 @@ def _units(cut: Fold, examples: CheckedExamples) -> NDArray[Any]:
             "name a column of the contract",
         )
     if cut.by == "time":
-        moments = np.concatenate(
-            [f.get_column(str(cut.column)).to_physical().to_numpy() for f in _frames(examples, [str(cut.column)])]
-        )
-        return _with_a_time(moments, str(cut.column))
+        return _moments(examples, str(cut.column))
     name = cut.column or contract.key
     columns = [name] if name else list(contract.columns)
     return np.concatenate([hash_rows(frame, columns) for frame in _frames(examples, columns)])
 
 
-def _with_a_time(moments: NDArray[Any], column: str) -> NDArray[Any]:
-    import numpy as np
+def _moments(examples: CheckedExamples, column: str) -> NDArray[Any]:
+    """The time of each row of the pool, [N]. Raises ``DataInvalid`` where one has none."""
+    import polars as pl
 
-    missing = int(np.isnan(moments).sum()) if moments.dtype.kind == "f" else 0
+    moments = pl.concat([frame.get_column(column).to_physical() for frame in _frames(examples, [column])])
+    missing = moments.null_count() + (int(moments.is_nan().sum()) if moments.dtype.is_float() else 0)
     if missing:
         raise DataInvalid(
             f"folds by time, and {missing} rows have no {column!r}",
             "a time in every row",
             "fill it, or leave these rows out",
         )
-    return moments
+    return moments.to_numpy()
 
 
 def _classes(examples: CheckedExamples) -> NDArray[Any] | None:
@@ -132,7 +131,7 @@ def _classes(examples: CheckedExamples) -> NDArray[Any] | None:
     import polars as pl
 
     label = examples.contract.label
-    if label is None or label.classes is None or label.many:
+    if label is None or label.classes is None or label.several:
         return None
     return np.concatenate(
         [f.get_column(label.name).cast(pl.String).to_numpy() for f in _frames(examples, [label.name])]

@@ -74,7 +74,7 @@ def default_by(pipeline: Pipeline) -> tuple[By, str | None]:
     if key is not None and (contract is None or key != contract.key):
         return "grouped", key
     label = contract.label if contract is not None else None
-    return ("stratified" if label is not None and label.classes and not label.many else "plain"), None
+    return ("stratified" if label is not None and label.classes and not label.several else "plain"), None
 
 
 def contract_of(pipeline: Pipeline) -> Contract | None:

@@ -123,7 +123,7 @@ def _measured(
     steps = tuple(replace(step, config=config) if step.name == judge.name else step for step in pipeline.steps)
     cut = cut_by(replace(pipeline, steps=steps).configured(overrides), crossval.fold, fold=0, outer_fold=place)
     run_id = crossval.run_id(f"o{place + 1}")
-    train_fold(crossval, cut, run_id, overrides)
+    train_fold(crossval, cut, run_id, {**crossval.record["settings"], **overrides})
     run = crossval.store.run(crossval.pipeline, run_id)
     run_all(cut, run, selected={judge.name})
     told = read_json(run.step_path(judge.name) / "evaluation.json")

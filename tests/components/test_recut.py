@@ -102,6 +102,31 @@ def test_a_fold_of_one_class_says_which_and_what_to_do(given, tmp_path):
     assert "fold 1 of 2 (grouped): in " in refused.value.got and "--by stratified" in refused.value.fix
 
 
+def test_boxes_are_no_class_to_stratify_by(tmp_path):
+    contract = Contract.model_validate(
+        {
+            "name": "scenes",
+            "key": "id",
+            "features": {"image": {"dtype": "image", "shape": [8, 8, 1]}},
+            "label": {"name": "boxes", "dtype": "boxes", "classes": ["ship", "buoy"]},
+        }
+    )
+    frame = pl.DataFrame({"id": [f"r{n}" for n in range(8)], "boxes": [f"ship 0 0 0.5 0.{n + 1}" for n in range(8)]})
+    given = examples(tmp_path / "given", contract, {"train": frame})
+    with pytest.raises(ConfigError, match="stratified folds of rows without classes"):
+        cut(given, tmp_path, by="stratified", folds=2)
+    parts = cut(given, tmp_path, by="plain", folds=2)
+    assert ids(parts["train"]) | ids(parts["val"]) == ids(frame)
+
+
+@pytest.mark.parametrize("column", ["day", "shop"])
+def test_rows_without_a_time_have_no_place_in_time(tmp_path, column):
+    frame = rows(0, 20).with_columns(pl.when(pl.col("x") > 17).then(None).otherwise(pl.col(column)).alias(column))
+    given = examples(tmp_path / "given", CONTRACT, {"train": frame})
+    with pytest.raises(DataInvalid, match=f"folds by time, and 2 rows have no '{column}'"):
+        cut(given, tmp_path, by="time", column=column, folds=2)
+
+
 def test_a_column_that_the_contract_lacks(given, tmp_path):
     with pytest.raises(ConfigError, match="which contract 'visits' lacks"):
         cut(given, tmp_path, by="grouped", column="town", folds=2)

@@ -87,6 +87,7 @@ def test_the_page_shows_the_folds(crossed):
     [
         (["churn", "--by", "sideways"], "one of plain, stratified, grouped, time"),
         (["churn", "--by", "grouped"], "--column NAME"),
+        (["churn", "--folds", "2000"], "2000 is not in the range"),
         (["churn", "--column", "Contract"], "--by grouped"),
         (["churn", "--trials", "3"], "--trials without --outer"),
         (["cartpole"], "cartpole learns by play"),
@@ -107,6 +108,7 @@ def test_what_cannot_be_is_said_before_anything_is_trained(tmp_path, monkeypatch
         ("churn", {"examples.split": {"kind": "hash", "key": "Contract"}}, "grouped", "Contract"),
         ("demand", {}, "time", "hour"),
         ("segments", {}, "plain", None),
+        ("scenes", {}, "plain", None),
     ],
 )
 def test_folds_follow_the_definition(name, settings, by, column):
@@ -131,6 +133,8 @@ def test_nested_folds_measure_the_settings_that_each_search_chose(crossed, monke
     )
     assert sum(rows) == pool, "each row of the pool is judged once"
     for one in results["outer"]:
+        told = read_json(this.store.run("churn", this.run_id(f"o{one['outer']}")).path / "run.json")["overrides"]
+        assert told == {"model.epochs": 2, "model.batch": 1024, **one["settings"]}
         best = read_json(this.folder / f"outer{one['outer']}" / "best.json")
         folds = [this.store.run("churn", this.run_id(f"o{one['outer']}-t{best['trial']:04d}-f{f}")) for f in (1, 2)]
         losses = [read_json(run.step_path("model") / "training.json")["best"]["val_loss"] for run in folds]
