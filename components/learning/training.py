@@ -188,7 +188,7 @@ class Training:
         if self.budget:
             chosen.append(self.budget)
         if self.health:
-            self.health.watch(phase.trained, self.splits.feed, self.placement.strategy is not None)
+            self.health.watch(phase.trained, self.splits.feed, self.placement.strategy is not None, number)
             chosen.append(self.health)
         chosen += [*self.callbacks, self.history, self.report]
         if s.checkpoints != "none":

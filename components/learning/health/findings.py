@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 Look = Mapping[str, Any]
-"""``epoch``, ``loss`` of the training, ``steps`` since the last look, ``layers``: by name what ``Probe.look`` tells."""
+"""``phase`` and ``epoch``, from 1, ``loss`` of the training, ``steps`` since the last look, ``layers``: by name what
+``Probe.look`` tells."""
 
 DEAD, SATURATED = 0.4, 0.5
 VANISHING, LOOKS = 1e-3, 3
@@ -48,10 +49,13 @@ class Finding:
 
 
 def findings(looks: Sequence[Look]) -> list[Finding]:
-    """The faults that looks at a training show, each once, at the epoch where it first showed."""
+    """The faults that looks at a training show, each once, at the epoch where it first showed.
+
+    Looks of another phase are not compared with: its loss, its rate and the layers that it trains are others.
+    """
     found: dict[tuple[str, str], Finding] = {}
-    for end in range(1, len(looks) + 1):
-        for one in _at(looks[:end]):
+    for end, last in enumerate(looks, 1):
+        for one in _at([look for look in looks[:end] if look["phase"] == last["phase"]]):
             found.setdefault((one.kind, one.layer), one)
     return list(found.values())
 
@@ -106,7 +110,7 @@ def _vanishing(looks: Sequence[Look]) -> Iterator[Finding]:
 
 def _first_over_last(look: Look) -> float | None:
     gradients = [layer["gradient"] for layer in look["layers"].values()]
-    return gradients[0] / gradients[-1] if len(gradients) > 1 and gradients[-1] > 0 and gradients[0] > 0 else None
+    return gradients[0] / gradients[-1] if len(gradients) > 1 and gradients[0] and gradients[-1] else None
 
 
 def _exploding(looks: Sequence[Look]) -> Iterator[Finding]:
@@ -123,7 +127,7 @@ def _exploding(looks: Sequence[Look]) -> Iterator[Finding]:
 
 
 def _norm(look: Look) -> float:
-    return sum(float(layer["gradient"]) ** 2 for layer in look["layers"].values()) ** 0.5
+    return sum(float(layer["gradient"] or 0.0) ** 2 for layer in look["layers"].values()) ** 0.5
 
 
 def _rate_too_high(looks: Sequence[Look]) -> Iterator[Finding]:
@@ -136,7 +140,7 @@ def _rate_too_high(looks: Sequence[Look]) -> Iterator[Finding]:
 
 
 def _rate_too_low(looks: Sequence[Look]) -> Iterator[Finding]:
-    if len(looks) < 2 or looks[-1]["epoch"] > EARLY:
+    if len(looks) < 2 or looks[-1]["epoch"] > EARLY or looks[-1]["phase"] > 1:  # later ones go slowly on purpose
         return
     moved = [_moved(look) for look in looks]
     falls = all(b["loss"] < a["loss"] for a, b in itertools.pairwise(looks))
