@@ -93,7 +93,8 @@ class Gradients:
 
     def _vectors(self, sample: Mapping[str, np.ndarray]) -> list[Any]:
         """Where each begins: zeros for words, else the average, [1, ...]."""
-        rows, sums = len(next(iter(sample.values()))), [0.0] * len(self._moved)
+        rows = len(next(iter(sample.values())))
+        sums: list[Any] = [0.0] * len(self._moved)
         for start in range(0, rows if self._moved else 0, PIECE):
             with tf.GradientTape() as tape:
                 for one in self._moved:
