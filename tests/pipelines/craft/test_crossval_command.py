@@ -5,14 +5,20 @@ import signal
 import statistics
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
+from kilnworks.components.cutting.settings import Fold
+from kilnworks.components.validate import ValidateConfig, validate
 from kilnworks.pipelines.cli.app import main
 from kilnworks.pipelines.cli.craft.crossval import fold_of
+from kilnworks.pipelines.core.graph import Step
 from kilnworks.pipelines.core.registry import load
 from kilnworks.pipelines.core.store import Store
 from kilnworks.pipelines.craft.crossval import Crossval, summary
+from kilnworks.pipelines.craft.cuts import with_cut
+from kilnworks.pipelines.craft.nested import judge_of
 from kilnworks.pipelines.tuning.study import Study
 from kilnworks.schemas.artifacts import Examples
 from kilnworks.schemas.errors import ConfigError
@@ -114,6 +120,23 @@ def test_what_cannot_be_is_said_before_anything_is_trained(tmp_path, monkeypatch
 def test_folds_follow_the_definition(name, settings, by, column):
     fold = fold_of(load(name).configured(settings), {})
     assert (fold.by, fold.column) == (by, column)
+
+
+def test_what_learns_or_measures_beside_the_cut_is_refused():
+    """A training on rows that a further step has checked, a preprocessing on those of the first one."""
+    churn = load("churn")
+    again = Step("again", validate, ValidateConfig(), {"examples": "examples"})
+
+    def fed(*names):
+        steps = (replace(s, inputs={**s.inputs, "examples": "again"}) if s.name in names else s for s in churn.steps)
+        return replace(churn, steps=(*steps, again))
+
+    with pytest.raises(ConfigError, match="step 'checked' of churn learns from the rows of 'examples'"):
+        with_cut(fed("model"), Fold())
+    assert with_cut(fed("model", "transform"), Fold())["transform"].inputs["examples"] == "cut"
+    with pytest.raises(ConfigError, match="step 'evaluation' of churn measures on other rows than those of 'again'"):
+        judge_of(fed("model", "transform"))
+    assert judge_of(churn).name == "evaluation"
 
 
 def test_numbers_that_a_fold_lacks_are_left_out_of_the_mean():
