@@ -60,6 +60,7 @@ def test_words_of_a_file_are_explained_and_sensitive_values_are_not_shown(tmp_pa
     monkeypatch.setenv("KILNWORKS_STORE", str(tmp_path / "store"))
     monkeypatch.setattr("kilnworks.pipelines.cli.running.finish_run", lambda run: run.path / "report.html")
     assert main(["run", "reviews", "--run-id", "r1", "--to", "model"]) == 0
+    capsys.readouterr()
     asked = pl.DataFrame({
         "body": ["a splendid film by zebras", "a dreadful film by night", "a film"],
         "stars": [0.5, 0.5, 0.5],

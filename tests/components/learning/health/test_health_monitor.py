@@ -15,6 +15,7 @@ from kilnworks.components.learning.optimizers import Adam
 from kilnworks.components.modeling.base import Architecture
 from kilnworks.components.modeling.mlp import Mlp
 from kilnworks.components.train import TrainConfig
+from kilnworks.pipelines.cli.settings import overrides
 from tests.components.learning.training_examples import customers, trained
 
 
@@ -60,7 +61,7 @@ def kinds(told) -> set[str]:
 def test_a_healthy_training_has_no_finding_and_looks_change_no_bit(data, tmp_path):
     told, made = health_of(data, tmp_path, "healthy")
     assert told["findings"] == [] and [look["epoch"] for look in told["looks"]][:3] == [1, 2, 3]
-    none, without = health_of(data, tmp_path, "without", health="off")
+    none, without = health_of(data, tmp_path, "without", health="none")
     assert none is None and (made.path / "history.csv").read_bytes() == (without.path / "history.csv").read_bytes()
 
 
@@ -68,6 +69,11 @@ def test_by_itself_it_looks_after_the_first_epoch_and_within_its_share(data, tmp
     told, _ = health_of(data, tmp_path, "auto", health="auto", epochs=6)
     assert told["looks"][0]["epoch"] == 1
     assert len(told["looks"]) == 1 or told["share"] < 0.04, "further looks only where they are cheap"
+
+
+def test_each_choice_can_be_written_on_the_command_line():
+    for word in ("auto", "every", "none"):
+        assert TrainConfig().updated({"health": overrides([f"model.health={word}"])["model.health"]}).health == word
 
 
 @pytest.mark.parametrize(
