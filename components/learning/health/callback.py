@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kilnworks.components.learning.health.findings import Finding, findings
+from kilnworks.components.learning.health.findings import Finding, findings, newest
 from kilnworks.components.learning.health.measure import Probe, measurable
 from kilnworks.components.learning.input_pipeline import MemoryFeed
 from kilnworks.components.modeling.feeds.feed import Feed
@@ -108,7 +108,7 @@ class Health(keras.callbacks.Callback):
 
     def _say(self) -> None:
         known = {(one.kind, one.layer) for one in self._found}
-        for one in findings(self._looks):
+        for one in newest(self._looks):
             if (one.kind, one.layer) not in known:
                 self._found.append(one)
                 where = f"layer {one.layer}: " if one.layer else ""

@@ -49,20 +49,22 @@ class Finding:
 
 
 def findings(looks: Sequence[Look]) -> list[Finding]:
-    """The faults that looks at a training show, each once, at the epoch where it first showed.
-
-    Looks of another phase are not compared with: its loss, its rate and the layers that it trains are others.
-    """
+    """The faults that looks at a training show, each once, at the epoch where it first showed."""
     found: dict[tuple[str, str], Finding] = {}
-    for end, last in enumerate(looks, 1):
-        for one in _at([look for look in looks[:end] if look["phase"] == last["phase"]]):
+    for end in range(1, len(looks) + 1):
+        for one in newest(looks[:end]):
             found.setdefault((one.kind, one.layer), one)
     return list(found.values())
 
 
-def _at(looks: Sequence[Look]) -> Iterator[Finding]:
+def newest(looks: Sequence[Look]) -> Iterator[Finding]:
+    """The faults that the last look shows, beside those before it.
+
+    Looks of another phase are not compared with: its loss, its rate and the layers that it trains are others.
+    """
+    together = [look for look in looks if look["phase"] == looks[-1]["phase"]]
     for check in CHECKS:
-        yield from check(looks)
+        yield from check(together)
 
 
 def _same_units(looks: Sequence[Look]) -> Iterator[Finding]:
