@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from inspect import signature
 from typing import Any
 
 import keras
@@ -83,6 +84,7 @@ class Probe:
 
     def _gradients(self) -> tuple[list[Any], dict[str, Any]]:
         inputs, targets, *weights = self._batch
+        phase = {"training": False} if "training" in signature(self._trained.compute_loss).parameters else {}
         with tf.GradientTape() as tape:
             made = self._inside(inputs, training=False)
             loss = self._trained.compute_loss(
@@ -90,7 +92,7 @@ class Probe:
                 y=targets,
                 y_pred=made["answer"],
                 sample_weight=weights[0] if weights else None,
-                training=False,
+                **phase,  # a method of one's own may be without it, as Keras allows
             )
         found = tape.gradient(loss, [layer.kernel.value for layer in self._kernels])
         return [0.0 if one is None else one for one in found], made["inside"]

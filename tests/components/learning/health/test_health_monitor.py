@@ -202,6 +202,18 @@ def test_a_layer_that_another_model_connected_first_is_let_be():
     assert layers["shared"]["dead"] is None and layers["shared"]["gradient"] > 0
 
 
+def test_a_loss_of_its_own_need_not_ask_whether_it_trains():
+    class Doubled(keras.Model):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
+            return 2 * super().compute_loss(x, y, y_pred, sample_weight)
+
+    plain = network()
+    doubled = Doubled(plain.input, plain.output)
+    doubled.compile("sgd", "mse")
+    once, twice = (looked(model)[0]["last"]["gradient"] for model in (plain, doubled))
+    assert measurable(doubled) and twice == pytest.approx(2 * once, rel=1e-5)
+
+
 def test_a_look_that_finds_no_memory_does_not_end_the_training(data, tmp_path, monkeypatch, caplog):
     def full(probe):
         raise tf.errors.ResourceExhaustedError(None, None, "no memory")
