@@ -87,13 +87,8 @@ class Probe:
         phase = {"training": False} if "training" in signature(self._trained.compute_loss).parameters else {}
         with tf.GradientTape() as tape:
             made = self._inside(inputs, training=False)
-            loss = self._trained.compute_loss(
-                x=inputs,
-                y=targets,
-                y_pred=made["answer"],
-                sample_weight=weights[0] if weights else None,
-                **phase,  # a method of one's own may be without it, as Keras allows
-            )
+            weight = weights[0] if weights else None  # by place: a method of one's own has its own names, as in Keras
+            loss = self._trained.compute_loss(inputs, targets, made["answer"], weight, **phase)
         found = tape.gradient(loss, [layer.kernel.value for layer in self._kernels])
         return [0.0 if one is None else one for one in found], made["inside"]
 
