@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 POOL = ("train", "val")
 """Splits whose rows are cut anew."""
-ROWS_PER_SHARD = 1_000_000
 
 
 class RecutConfig(Config):
@@ -153,9 +152,11 @@ def _written(
     """Write rows by their places, shard after shard."""
     import polars as pl
 
-    from kilnworks.components.sources.shards import ShardWriter
+    from kilnworks.components.sources.columns import contract_columns
+    from kilnworks.components.sources.shards import ShardWriter, shard_rows
 
-    writers = {split: ShardWriter(out, split, ROWS_PER_SHARD) for split in places}
+    most = shard_rows(contract_columns(examples.contract).values())
+    writers = {split: ShardWriter(out, split, most) for split in places}
     begin = 0
     for file in (file for split in sources for file in examples.files(split)):
         frame = pl.read_parquet(file)

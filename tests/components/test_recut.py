@@ -5,6 +5,8 @@ import pytest
 
 from kilnworks.components.cutting.settings import Fold, Share
 from kilnworks.components.recut import RecutConfig, recut
+from kilnworks.components.sources import shards
+from kilnworks.components.sources.columns import contract_columns
 from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.errors import ConfigError, DataInvalid
 from tests.components.learning.training_examples import examples
@@ -138,3 +140,11 @@ def test_a_column_that_the_contract_lacks(given, tmp_path):
 def test_folds_that_are_none(how):
     with pytest.raises(ValueError):
         Fold(**how)
+
+
+def test_shards_stay_small_where_rows_are_large(given, tmp_path, monkeypatch):
+    """Rows of a data set of images are not held all at once."""
+    monkeypatch.setattr(shards, "SHARD_BYTES", 7 * sum(column.bytes for column in contract_columns(CONTRACT).values()))
+    made = recut(RecutConfig(cut=Fold(folds=3)), given, tmp_path)
+    assert [len(pl.read_parquet(file)) for file in made.files("train")] == [7, 7, 7, 7, 7, 5]
+    assert [len(pl.read_parquet(file)) for file in made.files("val")] == [7, 7, 6]
