@@ -96,7 +96,7 @@ class Probe:
         return np.array(tf.reshape(layer.kernel.value, [-1])[:VALUES], dtype=np.float32)
 
     def _moved(self, layer: Any) -> float | None:
-        before = self._before[layer.name]
+        before = self._before[layer.name].astype(np.float64)  # whose squares do not overflow
         length = float(np.linalg.norm(before))
         return _finite(float(np.linalg.norm(self._part(layer) - before)) / length) if length > 0 else None
 
