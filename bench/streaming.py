@@ -96,8 +96,7 @@ def write(name: str, contract: Contract, splits: dict[str, Iterator[pl.DataFrame
     """Examples with these rows as ``ingest`` would write them, and the fitted transform beside them."""
     from kilnworks.components.features.settings import PreprocessConfig
     from kilnworks.components.features.transform import FeatureTransform
-    from kilnworks.components.ingest import SHARD_BYTES
-    from kilnworks.components.sources.shards import ShardWriter, row_bytes
+    from kilnworks.components.sources.shards import SHARD_BYTES, ShardWriter, row_bytes
     from kilnworks.schemas.artifacts import Examples
     from kilnworks.schemas.files import write_json
 

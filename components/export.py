@@ -33,7 +33,7 @@ class ExportConfig(Config):
     """Whether ``standalone.keras`` is written beside the SavedModel: the same for plain Keras, without this project."""
     explain: bool = False
     """Whether the served model has a signature ``explain``, too: how much each feature moved the answer (integrated
-    gradients). It costs about 200 times as much as an answer, and only when it is asked."""
+    gradients). It takes 64 gradients, each a pass through the model and back, and only when it is asked."""
     warmup_batches: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = (1, 8)
     """Rows of the warm-up requests, for each signature."""
 
@@ -131,9 +131,9 @@ def _rows(
 
 
 def _explainer(task: "Task", transform: "FeatureTransform", trained: Any, examples: CheckedExamples) -> Any:
-    from kilnworks.components.explaining.attributions import Attributions, training_rows
+    from kilnworks.components.explaining.attributions import Attributions, most_rows, training_rows
 
-    rows = training_rows(examples, list(transform.contract.features))
+    rows = training_rows(examples, list(transform.contract.features), most_rows(transform))
     return Attributions(task, transform, trained, rows)
 
 

@@ -18,8 +18,6 @@ from kilnworks.schemas.contract import Contract, load_contract
 from kilnworks.schemas.errors import ConfigError
 from kilnworks.schemas.files import write_json
 
-SHARD_BYTES = 512 * 2**20
-
 
 class IngestConfig(Config):
     """Where the data lies, what it looks like, and how it is split."""
@@ -53,7 +51,7 @@ def ingest(config: IngestConfig, out: Path) -> Examples:
         UnknownName: a check of the contract names no expectation; said here, before anything is read.
     """
     from kilnworks.components.quality.expectations.expectation_names import refuse_unknown_checks
-    from kilnworks.components.sources.shards import ShardWriter
+    from kilnworks.components.sources.shards import ShardWriter, shard_rows
     from kilnworks.components.sources.splitting.assign import make_assigner
 
     contract = config.contract
@@ -65,11 +63,12 @@ def ingest(config: IngestConfig, out: Path) -> Examples:
     assigner = make_assigner(config.split, contract, source, wanted)
     extra = {name: Column(name, "key") for name in assigner.extra_columns}
     asked = Wanted({**wanted.columns, **extra}, wanted.ignore)
-    writers = {split: ShardWriter(out, split, _shard_rows(config, wanted)) for split in assigner.splits}
+    rows = shard_rows(wanted.columns.values(), config.rows_per_shard)
+    writers = {split: ShardWriter(out, split, rows) for split in assigner.splits}
     for part in assigner.source_splits:
         for frame in source.frames(asked, part):
-            for split, rows in assigner.assign(frame, part).items():
-                writers[split].add(rows)
+            for split, found in assigner.assign(frame, part).items():
+                writers[split].add(found)
     splits = {split: writer.close() for split, writer in writers.items()}
     write_json(out / "examples.json", {"contract": contract.model_dump(mode="json"), "splits": splits})
     return Examples(out)
@@ -94,8 +93,3 @@ def _check_in_database(source: Source, contract: Contract, out: Path) -> None:
     write_json(out / "validation.json", report(outcomes, contract, rows_checked(checked), "SQL"))
     write_data_docs(checked, contract, out / "data_docs")
     refuse_broken(outcomes, contract, 20)
-
-
-def _shard_rows(config: IngestConfig, wanted: Wanted) -> int:
-    row_bytes = sum(column.bytes for column in wanted.columns.values())
-    return max(1, min(config.rows_per_shard, SHARD_BYTES // max(1, row_bytes)))

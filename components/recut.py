@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 POOL = ("train", "val")
 """Splits whose rows are cut anew."""
-ROWS_PER_SHARD = 1_000_000
 
 
 class RecutConfig(Config):
@@ -104,26 +103,25 @@ def _units(cut: Fold, examples: CheckedExamples) -> NDArray[Any]:
             "name a column of the contract",
         )
     if cut.by == "time":
-        moments = np.concatenate(
-            [f.get_column(str(cut.column)).to_physical().to_numpy() for f in _frames(examples, [str(cut.column)])]
-        )
-        return _with_a_time(moments, str(cut.column))
+        return _moments(examples, str(cut.column))
     name = cut.column or contract.key
     columns = [name] if name else list(contract.columns)
     return np.concatenate([hash_rows(frame, columns) for frame in _frames(examples, columns)])
 
 
-def _with_a_time(moments: NDArray[Any], column: str) -> NDArray[Any]:
-    import numpy as np
+def _moments(examples: CheckedExamples, column: str) -> NDArray[Any]:
+    """The time of each row of the pool, [N]. Raises ``DataInvalid`` where one has none."""
+    import polars as pl
 
-    missing = int(np.isnan(moments).sum()) if moments.dtype.kind == "f" else 0
+    moments = pl.concat([frame.get_column(column).to_physical() for frame in _frames(examples, [column])])
+    missing = moments.null_count() + (int(moments.is_nan().sum()) if moments.dtype.is_float() else 0)
     if missing:
         raise DataInvalid(
             f"folds by time, and {missing} rows have no {column!r}",
             "a time in every row",
             "fill it, or leave these rows out",
         )
-    return moments
+    return moments.to_numpy()
 
 
 def _classes(examples: CheckedExamples) -> NDArray[Any] | None:
@@ -154,9 +152,11 @@ def _written(
     """Write rows by their places, shard after shard."""
     import polars as pl
 
-    from kilnworks.components.sources.shards import ShardWriter
+    from kilnworks.components.sources.columns import contract_columns
+    from kilnworks.components.sources.shards import ShardWriter, shard_rows
 
-    writers = {split: ShardWriter(out, split, ROWS_PER_SHARD) for split in places}
+    most = shard_rows(contract_columns(examples.contract).values())
+    writers = {split: ShardWriter(out, split, most) for split in places}
     begin = 0
     for file in (file for split in sources for file in examples.files(split)):
         frame = pl.read_parquet(file)

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from kilnworks.components.explaining.gradients import Gradients
 from kilnworks.components.features.encoded import keras_name
+from kilnworks.components.learning.arrays import row_bytes
 from kilnworks.components.modeling.feature_columns import feature_columns
 from kilnworks.components.tasks.base import Task
 from kilnworks.schemas.artifacts import Examples
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
     from kilnworks.components.features.transform import FeatureTransform
 
-ROWS = 2000
-"""Training rows whose average is the baseline, at most: evenly over the split."""
+ROWS, BYTES = 2000, 2**26
+"""Training rows whose average is the baseline, at most, and their bytes: evenly over the split."""
 
 
 class Attributions:
@@ -34,7 +35,8 @@ class Attributions:
         rows: training rows, whose average is the baseline.
 
     Raises:
-        ConfigError: a task whose answers are no single output, or a model that has no gradient in an input.
+        ConfigError: a task whose answers are no single output, a model that has no gradient in an input, or NaN that
+            is sent to the model where a value is missing.
     """
 
     def __init__(self, task: Task, transform: FeatureTransform, model: Any, rows: pl.DataFrame) -> None:
@@ -46,9 +48,14 @@ class Attributions:
             )
         self._transform = transform
         encoded = transform.encode(rows)
-        floats = {
-            n: values.astype(np.float64).mean(axis=0) for n, values in encoded.items() if values.dtype.kind == "f"
-        }
+        floats = {n: values.mean(axis=0, dtype=np.float64) for n, values in encoded.items() if values.dtype.kind == "f"}
+        missing = [n for n, mean in floats.items() if not np.isfinite(mean).all()]
+        if missing:
+            raise ConfigError(
+                f"{missing[0]!r} goes to the model with NaN where a value is missing: there is no average row",
+                "a number in every encoded row",
+                "let the preprocessing fill what is missing, or leave explanations out",
+            )
         self.gradients = Gradients(model, floats, encoded)
         self.classes = task.class_texts
         self.features = tuple(transform.contract.features)
@@ -92,12 +99,18 @@ class Attributions:
 
     def within(self, encoded: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Attributions of each place of features with a tensor of their own: words [n, T], pixels [n, H, W, C]."""
-        found = self.gradients.explained({name: tf.constant(values) for name, values in encoded.items()})[0]
+        run = tf.function(lambda given: self.gradients.explained(given)[0], autograph=False)
+        found = run({name: tf.constant(values) for name, values in encoded.items()})
         names = {keras_name(name): name for name in self.features}
         return {names[n]: np.asarray(one) for n, one in found.items() if n in names and len(one.shape) > 1}
 
 
-def training_rows(examples: Examples, columns: list[str], most: int = ROWS) -> pl.DataFrame:
+def most_rows(transform: FeatureTransform, most: int = ROWS, held: int = BYTES) -> int:
+    """``most`` rows, or as many as have ``held`` bytes: large images are fewer."""
+    return max(1, min(most, held // row_bytes(transform)))
+
+
+def training_rows(examples: Examples, columns: list[str], most: int) -> pl.DataFrame:
     """Columns of at most about ``most`` rows, evenly over the training split."""
     import polars as pl
 

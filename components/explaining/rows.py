@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kilnworks.components.explaining.attributions import Attributions, training_rows
+from kilnworks.components.explaining.attributions import Attributions, most_rows, training_rows
 from kilnworks.components.explaining.neighbours import nearest, representation, vectors
 from kilnworks.components.explaining.places import pictures, words
 from kilnworks.components.features.transform import FeatureTransform
 from kilnworks.components.judging.settings import JudgeSettings
 from kilnworks.components.learning.explained import explained
-from kilnworks.components.learning.predict import answered, forward, outputs
+from kilnworks.components.learning.predict import answered, forward, outputs, piece_rows
 from kilnworks.components.modeling.kept import load_trained
 from kilnworks.components.predicting.answers import answer_frame
 from kilnworks.components.tasks.choose import task_of
@@ -27,14 +27,12 @@ if TYPE_CHECKING:
 
     from kilnworks.components.tasks.base import Task
 
-TRAINING = 20_000
-"""Training rows among which neighbours are looked for, at most: evenly over the split."""
+TRAINING, BYTES = 20_000, 2**30
+"""Training rows among which neighbours are looked for, at most, and their bytes: evenly over the split."""
 JUDGED = 1000
 """Rows of the split that importance is measured on, at most."""
 RESAMPLES = 200
 """Bootstrap samples behind the interval of each importance."""
-PART = 2000
-"""Rows that are told apart at a time."""
 HIDDEN = "(sensitive)"
 
 
@@ -51,7 +49,7 @@ def explanations(model: Model, examples: CheckedExamples, rows: pl.DataFrame | N
         seed: of shuffles and samples.
 
     Raises:
-        ConfigError: a model whose answers are no single output a row.
+        ConfigError: a model whose answers are no single output a row, or a split without rows.
         UnknownName: no such split.
     """
     import polars as pl
@@ -65,6 +63,8 @@ def explanations(model: Model, examples: CheckedExamples, rows: pl.DataFrame | N
             f"explanations of a {task.kind}", "a model of classes or of a number, a row at a time",
             "see the report of its run, which shows what there is for this kind of model",
         )  # fmt: skip
+    if not examples.rows(split):
+        raise ConfigError(f"split {split!r} has no rows", "rows that importance is measured on", "name another split")
     run, features = forward(trained), list(contract.features)
 
     def ask(some: pl.DataFrame) -> Mapping[str, Any]:
@@ -74,7 +74,7 @@ def explanations(model: Model, examples: CheckedExamples, rows: pl.DataFrame | N
     judged = pl.scan_parquet(examples.files(split), glob=False).select(columns).head(JUDGED).collect()
     leans = explained(task, contract, judged, ask, JudgeSettings(seed=seed), RESAMPLES)
     some = (judged if rows is None else rows).head(count)
-    known = training_rows(examples, columns, TRAINING)
+    known = training_rows(examples, columns, most_rows(transform, TRAINING, BYTES))
     return {
         "task": task.kind,
         "split": split,
@@ -89,7 +89,8 @@ def _rows(task: Task, contract: Contract, transform: FeatureTransform, trained: 
     import tensorflow as tf
 
     encoded = transform.encode(some)
-    why = Attributions(task, transform, trained, training_rows_of(known))
+    average = known.gather_every(max(1, known.height // most_rows(transform)))
+    why = Attributions(task, transform, trained, average)
     answers = tf.function(why.answers, autograph=False)({n: tf.constant(v) for n, v in encoded.items()})
     told = {n: np.asarray(v) for n, v in answers.items()}
     within = why.within(encoded)
@@ -118,19 +119,12 @@ def _rows(task: Task, contract: Contract, transform: FeatureTransform, trained: 
     return found
 
 
-def training_rows_of(known: pl.DataFrame) -> pl.DataFrame:
-    """Some of the training rows, evenly: those that make the baseline."""
-    from kilnworks.components.explaining.attributions import ROWS
-
-    return known.gather_every(max(1, known.height // ROWS))
-
-
 def _neighbours(
     transform: FeatureTransform, trained: Any, encoded: Mapping[str, np.ndarray], known: pl.DataFrame
 ) -> tuple[np.ndarray, np.ndarray]:
     seen = representation(trained)
     asked = vectors(seen, encoded)
-    parts = [vectors(seen, transform.encode(part)) for part in known.iter_slices(PART)]
+    parts = [vectors(seen, transform.encode(part)) for part in known.iter_slices(piece_rows(transform))]
     return nearest(asked, iter(parts), np.concatenate(parts).std(axis=0))
 
 

@@ -136,7 +136,8 @@ def fit(
         lambda split: encoder.labels(examples.files(split)),
     )
     write_task(task, out)
-    told = learner.finished(out) if learner.finished else {}
+    if learner.finished:
+        told |= learner.finished(out)
     if settings.checkpoints != "none":
         copytree(context.work / "checkpoints", out / "checkpoints")
     return {

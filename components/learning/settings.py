@@ -93,7 +93,7 @@ class FitSettings(TaskSettings, OwnCode):
     """Epochs between backups, from which a killed run resumes; 0 for none."""
     checkpoints: Literal["none", "best", "every"] = "none"
     """Which epochs are kept as ``checkpoints/epoch-0001.keras`` besides the best one in ``model.keras``."""
-    health: Literal["auto", "every", "off"] = "auto"
+    health: Literal["auto", "every", "none"] = "auto"
     """When gradients, updates and activations of the layers are looked at on one batch, to warn of faults with their
     remedies: after the first epoch and as long as that takes 3 % of the training at most; after every epoch; never."""
     tensorboard: bool = False

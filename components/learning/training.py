@@ -97,8 +97,8 @@ class Training:
         self.judge = judge(self.learner.model.variables, monitor=self.settings.monitor, mode=self.mode)
         self.history = cb.History(out / "history.csv")
         self.report = cb.Report(context.progress, sum(self._lengths), self.splits.feed.steps, self._unjudged)
-        looks = self.settings.health if not self.lengths else "off"
-        self.health = None if looks == "off" else Health(out / "health.json", looks == "every")
+        looks = self.settings.health if not self.lengths else "none"
+        self.health = None if looks == "none" else Health(out / "health.json", looks == "every")
         self.first = found.epoch if found else 0
         start = time.perf_counter()
         for number, phase in enumerate(self.learner.phases):
@@ -195,7 +195,7 @@ class Training:
         if self.budget:
             chosen.append(self.budget)
         if self.health:
-            self.health.watch(phase.trained, self.splits.feed, self.placement.strategy is not None)
+            self.health.watch(phase.trained, self.splits.feed, self.placement.strategy is not None, number)
             chosen.append(self.health)
         chosen += [*self.callbacks, self.history, self.report]
         if s.checkpoints != "none":

@@ -4,15 +4,20 @@ Training that streams draws row groups in random order, so a shard consists of m
 """
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from kilnworks.components.sources.columns import Column
+
 GROUP_ROWS = 4096
 """Most rows of a row group."""
 GROUP_BYTES = 2**19
 """About the bytes of a row group in memory, unless a single row has more."""
+SHARD_BYTES = 512 * 2**20
+"""About the bytes of a shard in memory, at most."""
 VIEW_BYTES = 16
 """What a text takes besides its bytes."""
 
@@ -54,6 +59,11 @@ class ShardWriter:
         write_shard(frame, self._folder / name)
         self._files.append(f"{self._split}/{name}")
         self._total += frame.height
+
+
+def shard_rows(columns: Iterable[Column], most: int = 1_000_000) -> int:
+    """Rows of a shard: ``most``, or as many as have about ``SHARD_BYTES``."""
+    return max(1, min(most, SHARD_BYTES // max(1, sum(column.bytes for column in columns))))
 
 
 def write_shard(frame: pl.DataFrame, path: Path, group_rows: int | None = None) -> None:

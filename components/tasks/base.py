@@ -291,6 +291,12 @@ class Task(Numbers, ABC):
     def table(self, answers: Answers) -> pl.DataFrame:
         """Answers as rows of a table, for ``predict``."""
 
+    def places(self, probabilities: Any) -> Any:
+        """The class that stands for a row, int [n], from probabilities [n, K] of NumPy, TensorFlow or Keras."""
+        from keras import ops
+
+        return ops.argmax(probabilities, axis=1)
+
     # ---- judging and showing
 
     @abstractmethod

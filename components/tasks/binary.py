@@ -148,7 +148,7 @@ class Binary(OfClasses):
         return tuple(a._replace(meaning=meaning) if a.name == "class" else a for a in super().answered)
 
     def places(self, probabilities: Any) -> Any:
-        """1 where the second class is above the threshold."""
+        """See ``Task.places``: 1 where the second class is above the threshold."""
         from keras import ops
 
         return ops.cast(probabilities[:, 1] > self.threshold, "int32")

@@ -110,12 +110,6 @@ class OfClasses(Task):
         texts = layers.StringLookup(vocabulary=list(self.class_texts), num_oov_indices=0, mask_token=None, invert=True)
         return {"probabilities": probabilities, "class": texts(self.places(probabilities)), "score": score}
 
-    def places(self, probabilities: Any) -> Any:
-        """The place of the class that is answered, int [n], from probabilities [n, K], of TensorFlow or of Keras."""
-        from keras import ops
-
-        return ops.argmax(probabilities, axis=1)
-
     def _calibrated(self, values: Any) -> Any:
         return values if self.calibration is None else self.calibration.applied(values)
 

@@ -59,7 +59,7 @@ class Crossval:
         return self.store.root / FOLDER / self.pipeline / clean(self.name)
 
     def begin(self, asked: Mapping[str, Any]) -> None:
-        """Write down what is asked for: ``settings``, ``fold`` (a ``Fold``), ``search``."""
+        """Write down what is asked for: ``settings``, ``fold`` (a ``Fold``), ``trials``."""
         self.folder.mkdir(parents=True, exist_ok=True)
         write_json(self.folder / RECORD, {**asked, "pipeline": self.pipeline, "name": self.name, "begun": now()})
 

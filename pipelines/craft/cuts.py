@@ -41,7 +41,8 @@ def with_cut(pipeline: Pipeline, cut: Fold | Share) -> Pipeline:
     """A copy in which all that took the checked examples takes those that are cut anew.
 
     Raises:
-        ConfigError: the pipeline does not train, plays instead of reading rows, or has a step of that name.
+        ConfigError: the pipeline does not train, plays instead of reading rows, learns from rows that are not cut, or
+            has a step of that name.
     """
     source = examples_step(pipeline)
     if any(isinstance(getattr(step.config, "source", None), EnvironmentSource) for step in pipeline.steps):
@@ -50,6 +51,7 @@ def with_cut(pipeline: Pipeline, cut: Fold | Share) -> Pipeline:
         )
     if CUT in (step.name for step in pipeline.steps):
         raise ConfigError(f"{pipeline.name} has a step {CUT!r}", "no step of that name", "rename it")
+    _refuse_uncut(pipeline, source.name)
     last = [trained_step(pipeline).name, *(step.name for step in pipeline.steps if _judges(step))]
     needed = frozenset[str]().union(*(pipeline.between(None, name) for name in last))
     steps = [_fed(step, source.name) for step in pipeline.steps if step.name in needed]
@@ -96,6 +98,21 @@ def trained(pipeline: Pipeline, run: Run, command: str, settings: Mapping[str, A
 def _split(pipeline: Pipeline) -> Any:
     found = (getattr(step.config, "split", None) for step in pipeline.steps)
     return next((split for split in found if isinstance(split, ByHash | ByTime | AsGiven)), None)
+
+
+def _refuse_uncut(pipeline: Pipeline, source: str) -> None:
+    """Raise ``ConfigError`` where a step that the training needs takes rows from in front of the cut."""
+    before = pipeline.between(None, source)
+    for step in pipeline.steps:
+        if step.name in pipeline.between(None, trained_step(pipeline).name) - before:
+            for name in step.inputs.values():
+                if name in before - {source} and issubclass(pipeline[str(name)].signature.result, Examples):
+                    raise ConfigError(
+                        f"step {step.name!r} of {pipeline.name} learns from the rows of {name!r}, and folds are cut "
+                        f"behind {source!r}",
+                        "one step whose rows all that learns takes",
+                        f"feed it with {source!r}",
+                    )
 
 
 def _judges(step: Step) -> bool:

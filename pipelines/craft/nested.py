@@ -18,6 +18,7 @@ from kilnworks.pipelines.core.execute import run_all
 from kilnworks.pipelines.core.graph import Pipeline, Step
 from kilnworks.pipelines.core.space import Space
 from kilnworks.pipelines.craft.crossval import Crossval, cut_by, summary, train_fold
+from kilnworks.pipelines.craft.cuts import examples_step
 from kilnworks.pipelines.tuning.plan import Plan
 from kilnworks.pipelines.tuning.study import SEARCH, Study, finished
 from kilnworks.pipelines.tuning.trial import number_of
@@ -52,13 +53,20 @@ def nested(
 
 
 def judge_of(pipeline: Pipeline) -> Step:
-    """The step that measures. Raises ``ConfigError`` where there is not one."""
+    """The step that measures. Raises ``ConfigError`` where there is not one, or it takes rows that are not cut."""
     found = [step for step in pipeline.steps if isinstance(step.config, EvaluateConfig)]
     if len(found) != 1:
         raise ConfigError(
             f"{pipeline.name} has {len(found)} steps that evaluate",
             "one, which measures on the outer folds",
             "leave --outer out",
+        )
+    source = examples_step(pipeline).name
+    if source not in found[0].inputs.values():
+        raise ConfigError(
+            f"step {found[0].name!r} of {pipeline.name} measures on other rows than those of {source!r}, which are cut",
+            "an evaluation of the rows that the training takes",
+            f"feed it with {source!r}, or leave --outer out",
         )
     return found[0]
 
@@ -123,7 +131,7 @@ def _measured(
     steps = tuple(replace(step, config=config) if step.name == judge.name else step for step in pipeline.steps)
     cut = cut_by(replace(pipeline, steps=steps).configured(overrides), crossval.fold, fold=0, outer_fold=place)
     run_id = crossval.run_id(f"o{place + 1}")
-    train_fold(crossval, cut, run_id, overrides)
+    train_fold(crossval, cut, run_id, {**crossval.record["settings"], **overrides})
     run = crossval.store.run(crossval.pipeline, run_id)
     run_all(cut, run, selected={judge.name})
     told = read_json(run.step_path(judge.name) / "evaluation.json")

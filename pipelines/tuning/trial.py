@@ -108,12 +108,13 @@ class _Watch:
         return str(self.study.record["objective"])
 
     def __call__(self, event: StepEvent) -> None:
-        numbers = event.progress.numbers if event.progress is not None and event.step == self.step else {}
-        if self.objective not in numbers:
+        progress = event.progress if event.step == self.step else None
+        judged = round(progress.done) - progress.unjudged if progress is not None else 0
+        if progress is None or self.objective not in progress.numbers or judged <= self.epochs:
             return
-        self.epochs = round(event.progress.done) - event.progress.unjudged  # type: ignore[union-attr]
+        self.epochs = judged
         trial = self.taken.trial
-        trial.report(numbers[self.objective], self.epochs)
+        trial.report(progress.numbers[self.objective], judged)
         if not self.taken.is_default and trial.should_prune():
             raise TrialStopped(
                 f"trial {self.taken.number} lags behind others at epoch {self.epochs}",

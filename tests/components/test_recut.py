@@ -5,6 +5,8 @@ import pytest
 
 from kilnworks.components.cutting.settings import Fold, Share
 from kilnworks.components.recut import RecutConfig, recut
+from kilnworks.components.sources import shards
+from kilnworks.components.sources.columns import contract_columns
 from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.errors import ConfigError, DataInvalid
 from tests.components.learning.training_examples import examples
@@ -102,6 +104,31 @@ def test_a_fold_of_one_class_says_which_and_what_to_do(given, tmp_path):
     assert "fold 1 of 2 (grouped): in " in refused.value.got and "--by stratified" in refused.value.fix
 
 
+def test_boxes_are_no_class_to_stratify_by(tmp_path):
+    contract = Contract.model_validate(
+        {
+            "name": "scenes",
+            "key": "id",
+            "features": {"image": {"dtype": "image", "shape": [8, 8, 1]}},
+            "label": {"name": "boxes", "dtype": "boxes", "classes": ["ship", "buoy"]},
+        }
+    )
+    frame = pl.DataFrame({"id": [f"r{n}" for n in range(8)], "boxes": [f"ship 0 0 0.5 0.{n + 1}" for n in range(8)]})
+    given = examples(tmp_path / "given", contract, {"train": frame})
+    with pytest.raises(ConfigError, match="stratified folds of rows without classes"):
+        cut(given, tmp_path, by="stratified", folds=2)
+    parts = cut(given, tmp_path, by="plain", folds=2)
+    assert ids(parts["train"]) | ids(parts["val"]) == ids(frame)
+
+
+@pytest.mark.parametrize("column", ["day", "shop"])
+def test_rows_without_a_time_have_no_place_in_time(tmp_path, column):
+    frame = rows(0, 20).with_columns(pl.when(pl.col("x") > 17).then(None).otherwise(pl.col(column)).alias(column))
+    given = examples(tmp_path / "given", CONTRACT, {"train": frame})
+    with pytest.raises(DataInvalid, match=f"folds by time, and 2 rows have no '{column}'"):
+        cut(given, tmp_path, by="time", column=column, folds=2)
+
+
 def test_a_column_that_the_contract_lacks(given, tmp_path):
     with pytest.raises(ConfigError, match="which contract 'visits' lacks"):
         cut(given, tmp_path, by="grouped", column="town", folds=2)
@@ -113,3 +140,11 @@ def test_a_column_that_the_contract_lacks(given, tmp_path):
 def test_folds_that_are_none(how):
     with pytest.raises(ValueError):
         Fold(**how)
+
+
+def test_shards_stay_small_where_rows_are_large(given, tmp_path, monkeypatch):
+    """Rows of a data set of images are not held all at once."""
+    monkeypatch.setattr(shards, "SHARD_BYTES", 7 * sum(column.bytes for column in contract_columns(CONTRACT).values()))
+    made = recut(RecutConfig(cut=Fold(folds=3)), given, tmp_path)
+    assert [len(pl.read_parquet(file)) for file in made.files("train")] == [7, 7, 7, 7, 7, 5]
+    assert [len(pl.read_parquet(file)) for file in made.files("val")] == [7, 7, 6]

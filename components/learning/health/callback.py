@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kilnworks.components.learning.health.findings import Finding, findings
+from kilnworks.components.learning.health.findings import Finding, findings, newest
 from kilnworks.components.learning.health.measure import Probe, measurable
 from kilnworks.components.learning.input_pipeline import MemoryFeed
 from kilnworks.components.modeling.feeds.feed import Feed
@@ -38,11 +38,11 @@ class Health(keras.callbacks.Callback):
         self._looks: list[dict[str, Any]] = []
         self._found: list[Finding] = []
         self._seconds = self._trained = self._since = 0.0
-        self._steps = 0
+        self._phase = self._steps = 0
 
-    def watch(self, trained: Any, feed: Feed, replicated: bool) -> None:
-        """Begin a phase; one that trains in a way of its own, is streamed or has replicas is not looked at."""
-        self._probe = None
+    def watch(self, trained: Any, feed: Feed, replicated: bool, phase: int) -> None:
+        """Begin a phase, from 0; one that trains in a way of its own, is streamed or has replicas is not looked at."""
+        self._probe, self._phase, self._steps = None, phase, 0
         self._feed = feed if measurable(trained) and isinstance(feed, MemoryFeed) and not replicated else None
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
@@ -61,11 +61,11 @@ class Health(keras.callbacks.Callback):
         self._trained += start - self._since
         self._steps += self._feed.steps
         if self._every or not self._looks or self._next() <= SHARE * self._trained:
-            layers = self._probe.look()
-            loss = float((logs or {}).get("loss", 0.0))
-            self._looks.append({"epoch": epoch + 1, "steps": self._steps, "loss": loss, "layers": layers})
-            self._steps = 0
-            self._say()
+            try:
+                self._look(self._probe, epoch, float((logs or {}).get("loss", 0.0)))
+            except tf.errors.ResourceExhaustedError:
+                LOG.warning("health: there is no memory for a look at the layers; the training goes on without")
+                self._probe = None
         self._since = time.perf_counter()
         self._seconds += self._since - start
 
@@ -100,9 +100,15 @@ class Health(keras.callbacks.Callback):
         """Seconds that all looks will have taken with one more."""
         return self._seconds * (1 + 1 / len(self._looks))
 
+    def _look(self, probe: Probe, epoch: int, loss: float) -> None:
+        look = {"phase": self._phase + 1, "epoch": epoch + 1, "steps": self._steps, "loss": loss}
+        self._looks.append({**look, "layers": probe.look()})
+        self._steps = 0
+        self._say()
+
     def _say(self) -> None:
         known = {(one.kind, one.layer) for one in self._found}
-        for one in findings(self._looks):
+        for one in newest(self._looks):
             if (one.kind, one.layer) not in known:
                 self._found.append(one)
                 where = f"layer {one.layer}: " if one.layer else ""

@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 Look = Mapping[str, Any]
-"""``epoch``, ``loss`` of the training, ``steps`` since the last look, ``layers``: by name what ``Probe.look`` tells."""
+"""``phase`` and ``epoch``, from 1, ``loss`` of the training, ``steps`` since the last look, ``layers``: by name what
+``Probe.look`` tells."""
 
 DEAD, SATURATED = 0.4, 0.5
 VANISHING, LOOKS = 1e-3, 3
@@ -51,14 +52,19 @@ def findings(looks: Sequence[Look]) -> list[Finding]:
     """The faults that looks at a training show, each once, at the epoch where it first showed."""
     found: dict[tuple[str, str], Finding] = {}
     for end in range(1, len(looks) + 1):
-        for one in _at(looks[:end]):
+        for one in newest(looks[:end]):
             found.setdefault((one.kind, one.layer), one)
     return list(found.values())
 
 
-def _at(looks: Sequence[Look]) -> Iterator[Finding]:
+def newest(looks: Sequence[Look]) -> Iterator[Finding]:
+    """The faults that the last look shows, beside those before it.
+
+    Looks of another phase are not compared with: its loss, its rate and the layers that it trains are others.
+    """
+    together = [look for look in looks if look["phase"] == looks[-1]["phase"]]
     for check in CHECKS:
-        yield from check(looks)
+        yield from check(together)
 
 
 def _same_units(looks: Sequence[Look]) -> Iterator[Finding]:
@@ -106,7 +112,7 @@ def _vanishing(looks: Sequence[Look]) -> Iterator[Finding]:
 
 def _first_over_last(look: Look) -> float | None:
     gradients = [layer["gradient"] for layer in look["layers"].values()]
-    return gradients[0] / gradients[-1] if len(gradients) > 1 and gradients[-1] > 0 and gradients[0] > 0 else None
+    return gradients[0] / gradients[-1] if len(gradients) > 1 and gradients[0] and gradients[-1] else None
 
 
 def _exploding(looks: Sequence[Look]) -> Iterator[Finding]:
@@ -123,7 +129,7 @@ def _exploding(looks: Sequence[Look]) -> Iterator[Finding]:
 
 
 def _norm(look: Look) -> float:
-    return sum(float(layer["gradient"]) ** 2 for layer in look["layers"].values()) ** 0.5
+    return sum(float(layer["gradient"] or 0.0) ** 2 for layer in look["layers"].values()) ** 0.5
 
 
 def _rate_too_high(looks: Sequence[Look]) -> Iterator[Finding]:
@@ -136,7 +142,7 @@ def _rate_too_high(looks: Sequence[Look]) -> Iterator[Finding]:
 
 
 def _rate_too_low(looks: Sequence[Look]) -> Iterator[Finding]:
-    if len(looks) < 2 or looks[-1]["epoch"] > EARLY:
+    if len(looks) < 2 or looks[-1]["epoch"] > EARLY or looks[-1]["phase"] > 1:  # later ones go slowly on purpose
         return
     moved = [_moved(look) for look in looks]
     falls = all(b["loss"] < a["loss"] for a, b in itertools.pairwise(looks))

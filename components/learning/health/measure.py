@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from inspect import signature
 from typing import Any
 
 import keras
@@ -14,6 +16,8 @@ LIMIT = 0.98
 KERNELS = (keras.layers.Dense, keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 VALUES = 1 << 16
 """Of a kernel, at most, of which it is told how far they moved."""
+FEWEST = 32
+"""Values of a ReLU unit, over rows and places, that tell whether it is always 0."""
 
 
 def measurable(trained: Any) -> bool:
@@ -38,15 +42,12 @@ class Probe:
         """``trained``: compiled. ``batch``: encoded tensors, targets and perhaps weights, [rows, ...] each."""
         self._trained, self._batch = trained, batch
         self._kernels = kernels_of(trained)
-        self._kinds = {
-            layer.name: _activation(layer)
-            for layer in trained.layers
-            if isinstance(layer, (*KERNELS, keras.layers.Activation, keras.layers.ReLU))
-            and layer.output is not trained.output
-        }
-        self._kinds = {name: kind for name, kind in self._kinds.items() if kind in ("relu", "sigmoid", "tanh")}
-        inside = {name: trained.get_layer(name).output for name in self._kinds}
-        self._inside = keras.Model(trained.input, {"inside": inside, "answer": trained.output})
+        self._kinds = _activations(trained)
+        try:
+            self._inside = _with_inside(trained, self._kinds)
+        except ValueError:  # a layer that another model connected first: what it gives belongs to that one
+            self._kinds = {}
+            self._inside = _with_inside(trained, {})
         self._before: dict[str, np.ndarray] = {}
         self.remember()
 
@@ -58,8 +59,9 @@ class Probe:
         """By name of a layer with a kernel, and of its activation where that is a layer of its own.
 
         ``gradient`` and ``weight``: root mean squares of the kernel's. ``moved``: length of the way since the last
-        look, by that of the kernel then; None where that was 0. ``alike``: whether all units have the same weights.
-        ``hidden``: whether it is none of the last layer. ``dead``: share of ReLU units that are 0 for every row;
+        look, by that of the kernel then; None where that was 0. These are None, too, where they are not finite.
+        ``alike``: whether all units have the same weights. ``hidden``: whether it is none of the last layer.
+        ``dead``: share of ReLU units that are 0 for every row, of ``FEWEST`` values a unit at least;
         ``saturated``: share of sigmoid or tanh values at their limits; None for others, and for the last layer.
         """
         gradients, outputs = self._gradients()
@@ -82,15 +84,11 @@ class Probe:
 
     def _gradients(self) -> tuple[list[Any], dict[str, Any]]:
         inputs, targets, *weights = self._batch
+        phase = {"training": False} if "training" in signature(self._trained.compute_loss).parameters else {}
         with tf.GradientTape() as tape:
             made = self._inside(inputs, training=False)
-            loss = self._trained.compute_loss(
-                x=inputs,
-                y=targets,
-                y_pred=made["answer"],
-                sample_weight=weights[0] if weights else None,
-                training=False,
-            )
+            weight = weights[0] if weights else None  # by place: a method of one's own has its own names, as in Keras
+            loss = self._trained.compute_loss(inputs, targets, made["answer"], weight, **phase)
         found = tape.gradient(loss, [layer.kernel.value for layer in self._kernels])
         return [0.0 if one is None else one for one in found], made["inside"]
 
@@ -98,9 +96,26 @@ class Probe:
         return np.array(tf.reshape(layer.kernel.value, [-1])[:VALUES], dtype=np.float32)
 
     def _moved(self, layer: Any) -> float | None:
-        before = self._before[layer.name]
+        before = self._before[layer.name].astype(np.float64)  # whose squares do not overflow
         length = float(np.linalg.norm(before))
-        return float(np.linalg.norm(self._part(layer) - before)) / length if length > 0 else None
+        return _finite(float(np.linalg.norm(self._part(layer) - before)) / length) if length > 0 else None
+
+
+def _activations(trained: Any) -> dict[str, str]:
+    """The kind of each layer that gives what ReLU, sigmoid or tanh makes, but for what the network answers with."""
+    answers = {id(tensor) for tensor in keras.tree.flatten(trained.output)}
+    kinds = {
+        layer.name: _activation(layer)
+        for layer in trained.layers
+        if isinstance(layer, (*KERNELS, keras.layers.Activation, keras.layers.ReLU)) and id(layer.output) not in answers
+    }
+    return {name: kind for name, kind in kinds.items() if kind in ("relu", "sigmoid", "tanh")}
+
+
+def _with_inside(trained: Any, names: Iterable[str]) -> Any:
+    """The network with what some of its layers give beside its answer. Raises ``ValueError`` where one is not in it."""
+    inside = {name: trained.get_layer(name).output for name in names}
+    return keras.Model(trained.input, {"inside": inside, "answer": trained.output})
 
 
 def _activation(layer: Any) -> str:
@@ -111,15 +126,21 @@ def _activation(layer: Any) -> str:
 
 def _activity(kind: str, values: np.ndarray) -> dict[str, float]:
     """Of the outputs [rows, ..., units] of a layer."""
+    if kind == "relu" and values.size < FEWEST * values.shape[-1]:
+        return {}
     if kind == "relu":
         return {"dead": float(np.mean(np.all(values <= 0, axis=tuple(range(values.ndim - 1)))))}
     scaled = values * 2 - 1 if kind == "sigmoid" else values
     return {"saturated": float(np.mean(np.abs(scaled) > LIMIT))}
 
 
-def _rms(values: Any) -> float:
+def _rms(values: Any) -> float | None:
     numbers = np.asarray(values, dtype=np.float64)
-    return math.sqrt(float(np.mean(np.square(numbers))))
+    return _finite(math.sqrt(float(np.mean(np.square(numbers)))))
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
 
 
 def _alike(kernel: Any) -> bool:

@@ -84,13 +84,14 @@ def _heat(
         return []
     truth, bad = task.judged_by(rows)
     rows, truth, probabilities = rows.filter(~bad), truth[~bad], np.asarray(answers["probabilities"])[~bad]
-    said = probabilities.argmax(axis=1)
+    said = np.asarray(task.places(probabilities))
+    share = probabilities[np.arange(len(said)), said]
     if truth.ndim > 1:
         right = truth[np.arange(len(said)), said] > 0
         words = [", ".join(c for c, has in zip(task.class_texts, row, strict=True) if has) or "(none)" for row in truth]
     else:
         right, words = truth == said, [task.class_texts[int(t)] for t in truth]
-    chosen = chosen_rows(right, said, probabilities.max(axis=1))
+    chosen = chosen_rows(right, said, share)
     some = rows[chosen]
     heat = grad_cam(model, transform.encode(some), said[chosen])
     if heat is None:
@@ -102,7 +103,7 @@ def _heat(
             "heat": picture(warmed(pixels[i], heat[i])),
             "truth": words[row],
             "said": task.class_texts[int(said[row])],
-            "share": round(float(probabilities[row].max()), 4),
+            "share": round(float(share[row]), 4),
             "right": bool(right[row]),
         }
         for i, row in enumerate(chosen)

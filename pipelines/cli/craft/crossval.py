@@ -27,12 +27,14 @@ SHOWN = 4
 @private_files()
 def crossval(
     name: Name,
-    folds: Annotated[int | None, typer.Option("--folds", min=2, help="Folds; 5 where not said.")] = None,
+    folds: Annotated[int | None, typer.Option("--folds", min=2, max=1000, help="Folds; 5 where not said.")] = None,
     by: Annotated[str | None, typer.Option("--by", help="plain, stratified, grouped or time.")] = None,
     column: Annotated[str | None, typer.Option("--column", help="Column of the groups or of the time.")] = None,
-    outer: Annotated[int | None, typer.Option("--outer", min=2, help="Outer folds, each with a search inside.")] = None,
+    outer: Annotated[
+        int | None, typer.Option("--outer", min=2, max=1000, help="Outer folds, with a search in each.")
+    ] = None,
     trials: Annotated[int | None, typer.Option("--trials", min=1, help="Of each search inside; needs --outer.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of the folds.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, max=2**32 - 1, help="Of the folds.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the newest one.")] = False,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="STEP.FIELD=VALUE", help="A setting of every fold.")

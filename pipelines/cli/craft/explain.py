@@ -10,7 +10,7 @@ from kilnworks.pipelines.cli.live import Name
 from kilnworks.pipelines.cli.quiet import quiet_libraries
 from kilnworks.pipelines.cli.serving import source_of
 from kilnworks.pipelines.cli.settings import StoreUrl
-from kilnworks.pipelines.core.evaluated import champion_of
+from kilnworks.pipelines.core.evaluated import champion_of, evaluation_of
 from kilnworks.pipelines.core.graph import Pipeline
 from kilnworks.pipelines.core.inputs import inputs_of
 from kilnworks.pipelines.core.registry import load
@@ -46,7 +46,8 @@ def explain(
     """
     quiet_libraries()
     opened, pipeline = open_store(store), load(name)
-    run = _run(opened, name, run_id)
+    opened.check_writable()
+    run = _run(opened, pipeline, run_id)
     model, examples = _trained(pipeline, run)
     from kilnworks.components.explaining.rows import RESAMPLES, explanations
     from kilnworks.components.reporting.explain_page import write_explanations
@@ -61,12 +62,16 @@ def explain(
     echo(f"page     {page}")
 
 
-def _run(store: Store, name: str, run_id: str | None) -> Run:
+def _run(store: Store, pipeline: Pipeline, run_id: str | None) -> Run:
+    """The run that is named; else that of the live model, or the newest one that was evaluated, or the newest."""
+    found = store.find_run(pipeline.name, run_id)
     if run_id is not None:
-        return store.find_run(name, run_id)
-    newest = store.find_run(name, None)
-    champion = champion_of(newest)
-    return store.run(name, champion.run_id) if champion is not None else newest
+        return found
+    champion = champion_of(found)
+    if champion is not None:
+        return store.run(pipeline.name, champion.run_id)
+    runs = reversed(store.runs(pipeline.name))
+    return next((run for run in runs if evaluation_of(pipeline, run) is not None), found)
 
 
 def _trained(pipeline: Pipeline, run: Run) -> tuple[Model, CheckedExamples]:

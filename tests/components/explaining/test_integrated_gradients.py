@@ -11,6 +11,7 @@ from kilnworks.components.export import ExportConfig, export
 from kilnworks.components.features.raw import raw_arrays
 from kilnworks.components.features.transform import FeatureTransform
 from kilnworks.components.modeling.kept import load_trained
+from kilnworks.components.modeling.texts.sequences import Places, WordNoise
 from kilnworks.components.preprocess import preprocess
 from kilnworks.components.serving.loading.saved_model import load_saved_model
 from kilnworks.components.tasks.choose import task_of
@@ -41,6 +42,22 @@ def test_words_categories_and_numbers_together_are_complete() -> None:
     np.testing.assert_allclose(value, np.asarray(model(rows)).max(1), atol=1e-6)
     assert np.asarray(found["words"])[:, 3:].max() == 0, "padding says nothing"
     assert all(np.abs(one).max() > 1e-3 for one in found.values())
+
+
+def test_words_are_followed_through_noise_and_places_do_not_move() -> None:
+    """Of a linear model of word and place vectors each word adds weight * vector of the word."""
+    keras.utils.set_random_seed(0)
+    given = keras.Input((5,), dtype="int32", name="words")
+    words = WordNoise(drop=0.5)(given)
+    vectors = keras.layers.Embedding(20, 8)
+    x = keras.layers.Add()([vectors(words), keras.layers.Embedding(5, 8)(Places()(words))])
+    last = keras.layers.Dense(1)
+    model = keras.Model({"words": given}, last(keras.layers.Flatten()(x)))
+    rows = RANDOM.integers(3, 20, (30, 5)).astype(np.int32)
+    found, value, base = Gradients(model, {}, {"words": rows}).explained({"words": tf.constant(rows)})
+    each = vectors.get_weights()[0][rows] * last.get_weights()[0].reshape(5, 8)
+    np.testing.assert_allclose(found["words"], each.sum(axis=2), atol=1e-5)
+    np.testing.assert_allclose(each.sum(axis=(1, 2)), value - base, atol=1e-5)
 
 
 def test_of_a_linear_model_they_are_weight_times_distance_from_the_mean() -> None:

@@ -5,14 +5,20 @@ import signal
 import statistics
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
+from kilnworks.components.cutting.settings import Fold
+from kilnworks.components.validate import ValidateConfig, validate
 from kilnworks.pipelines.cli.app import main
 from kilnworks.pipelines.cli.craft.crossval import fold_of
+from kilnworks.pipelines.core.graph import Step
 from kilnworks.pipelines.core.registry import load
 from kilnworks.pipelines.core.store import Store
 from kilnworks.pipelines.craft.crossval import Crossval, summary
+from kilnworks.pipelines.craft.cuts import with_cut
+from kilnworks.pipelines.craft.nested import judge_of
 from kilnworks.pipelines.tuning.study import Study
 from kilnworks.schemas.artifacts import Examples
 from kilnworks.schemas.errors import ConfigError
@@ -87,6 +93,7 @@ def test_the_page_shows_the_folds(crossed):
     [
         (["churn", "--by", "sideways"], "one of plain, stratified, grouped, time"),
         (["churn", "--by", "grouped"], "--column NAME"),
+        (["churn", "--folds", "2000"], "2000 is not in the range"),
         (["churn", "--column", "Contract"], "--by grouped"),
         (["churn", "--trials", "3"], "--trials without --outer"),
         (["cartpole"], "cartpole learns by play"),
@@ -107,11 +114,29 @@ def test_what_cannot_be_is_said_before_anything_is_trained(tmp_path, monkeypatch
         ("churn", {"examples.split": {"kind": "hash", "key": "Contract"}}, "grouped", "Contract"),
         ("demand", {}, "time", "hour"),
         ("segments", {}, "plain", None),
+        ("scenes", {}, "plain", None),
     ],
 )
 def test_folds_follow_the_definition(name, settings, by, column):
     fold = fold_of(load(name).configured(settings), {})
     assert (fold.by, fold.column) == (by, column)
+
+
+def test_what_learns_or_measures_beside_the_cut_is_refused():
+    """A training on rows that a further step has checked, a preprocessing on those of the first one."""
+    churn = load("churn")
+    again = Step("again", validate, ValidateConfig(), {"examples": "examples"})
+
+    def fed(*names):
+        steps = (replace(s, inputs={**s.inputs, "examples": "again"}) if s.name in names else s for s in churn.steps)
+        return replace(churn, steps=(*steps, again))
+
+    with pytest.raises(ConfigError, match="step 'checked' of churn learns from the rows of 'examples'"):
+        with_cut(fed("model"), Fold())
+    assert with_cut(fed("model", "transform"), Fold())["transform"].inputs["examples"] == "cut"
+    with pytest.raises(ConfigError, match="step 'evaluation' of churn measures on other rows than those of 'again'"):
+        judge_of(fed("model", "transform"))
+    assert judge_of(churn).name == "evaluation"
 
 
 def test_numbers_that_a_fold_lacks_are_left_out_of_the_mean():
@@ -131,6 +156,8 @@ def test_nested_folds_measure_the_settings_that_each_search_chose(crossed, monke
     )
     assert sum(rows) == pool, "each row of the pool is judged once"
     for one in results["outer"]:
+        told = read_json(this.store.run("churn", this.run_id(f"o{one['outer']}")).path / "run.json")["overrides"]
+        assert told == {"model.epochs": 2, "model.batch": 1024, **one["settings"]}
         best = read_json(this.folder / f"outer{one['outer']}" / "best.json")
         folds = [this.store.run("churn", this.run_id(f"o{one['outer']}-t{best['trial']:04d}-f{f}")) for f in (1, 2)]
         losses = [read_json(run.step_path("model") / "training.json")["best"]["val_loss"] for run in folds]

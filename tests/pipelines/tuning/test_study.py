@@ -170,6 +170,7 @@ def test_epochs_before_the_first_judged_one_are_not_hyperbands(tmp_path):
     taken = begun(tmp_path).take(3)
     watch = _Watch(Study.newest(Store(tmp_path), "hill"), taken, "model")
     watch(StepEvent("model", "running", Progress(10, 20, "", {"loss": 3.0}, 10)))
+    watch(StepEvent("model", "running", Progress(10, 20, "", {"val_loss": 0.1}, 10)))
     watch(StepEvent("model", "running", Progress(11, 20, "", {"val_loss": 0.7}, 10)))
     watch(StepEvent("model", "running", Progress(12, 20, "", {"val_loss": 0.6}, 10)))
     with taken.lock:

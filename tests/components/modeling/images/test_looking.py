@@ -4,6 +4,7 @@ import base64
 import io
 
 import numpy as np
+import polars as pl
 import pytest
 from PIL import Image
 
@@ -65,6 +66,29 @@ def test_a_report_loads_nothing_but_pictures() -> None:
         shown = section({"heat": [{"picture": evil, "heat": picture(IMAGES[0]), "said": "a", "truth": "b"}]})
         assert shown["heat"][0]["picture"] == "" and shown["heat"][0]["heat"]
     assert section({}) is None
+
+
+@pytest.mark.slow
+def test_of_two_classes_the_threshold_says_which_rows_are_wrong(tmp_path) -> None:
+    import keras
+
+    from kilnworks.components.features.transform import FeatureTransform
+    from kilnworks.components.tasks.binary import Binary
+    from tests.components.learning.training_examples import DIGITS, digits, prepared
+
+    label = DIGITS.label.model_copy(update={"classes": (0, 1)})
+    contract = DIGITS.model_copy(update={"label": label})
+    frame = pl.concat([digits()["val"].filter(pl.col("digit") == one)[:4] for one in (0, 1)])
+    _, transform = prepared(tmp_path, contract, {"train": frame})
+    fitted = FeatureTransform.load(transform)
+    image = keras.Input(fitted.encoded[0].shape, name=fitted.encoded[0].name)
+    maps = keras.layers.Conv2D(4, 3, activation="relu")(image)
+    out = keras.layers.Dense(1, "sigmoid")(keras.layers.GlobalAveragePooling2D()(maps))
+    answers = {"probabilities": np.tile(np.float32([0.7, 0.3]), (len(frame), 1))}
+    task = Binary.of(contract).model_copy(update={"threshold": 0.2})
+    found = looks(keras.Model({image.name: image}, out), fitted, task, frame, answers, {})["heat"]
+    assert len(found) == len(frame) and {(one["said"], one["share"]) for one in found} == {("1", 0.3)}
+    assert sum(one["right"] for one in found) == 4
 
 
 @pytest.mark.slow
