@@ -121,7 +121,7 @@ class SequenceModel(Architecture):
         import keras
 
         kind = keras.layers.LSTM if self.core == "lstm" else keras.layers.GRU
-        x = steps.values
+        x, mask = steps.in_front()
         for i in range(1, self.layers + 1):
             layer = kind(
                 self.width,
@@ -134,7 +134,7 @@ class SequenceModel(Architecture):
             both = (
                 keras.layers.Bidirectional(layer, name=names(f"both_{steps.tag}_{i}")) if self.bidirectional else layer
             )
-            x = both(x, mask=steps.mask)
+            x = both(x, mask=mask)
         return x
 
     def _convolved(self, steps: Steps, names: LayerNames) -> Any:
