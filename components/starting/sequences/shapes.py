@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ def source_of(data: str, kind: Kind) -> Rows:
 def scalar_columns(data: str, kind: Kind) -> list[str]:
     """The columns that hold one value a row."""
     if kind == "npz":
-        return [n for n, (shape, _) in NpzSource(path=data).shapes().items() if len(shape) == 1]
+        return [n for n, (shape, _) in NpzSource(path=data).shapes().items() if math.prod(shape[1:]) == 1]
     return [n for n, dtype in _head(data, kind).schema.items() if not dtype.is_nested()]
 
 

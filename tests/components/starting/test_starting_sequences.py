@@ -61,6 +61,39 @@ def test_a_label_that_is_none_is_refused(tmp_path) -> None:
         start("r", str(tmp_path / "alone.npz"))
 
 
+@pytest.mark.parametrize("kind", ["npz", "parquet", "jsonl"])
+def test_a_label_may_be_a_number_with_fractions(tmp_path, kind) -> None:
+    sound = arrays(gaps=False)["sound"]
+    recipe = start("r", write(tmp_path, kind, sound=sound, size=np.linspace(-1, 2, ROWS)), label="size")
+    assert recipe.contract.label.dtype == "float" and recipe.contract.label.classes is None
+    assert recipe.contract.description.startswith(f"{ROWS} rows from ")
+
+
+def test_labels_as_keras_has_them_and_as_they_are_asked_for(tmp_path) -> None:
+    columns = arrays(gaps=False)
+    path = write(tmp_path, "npz", sound=columns["sound"], who=columns["who"][:, None].astype(np.float32))
+    assert start("r", path).contract.label.classes == (0, 1, 2)
+    assert start("r", path, task="regression", time="none").contract.label.classes is None
+    with pytest.raises(ConfigError, match="--time at, --positive 1, and sound holds a sequence"):
+        start("r", path, time="at", positive="1")
+
+
+@pytest.mark.parametrize(
+    ("label", "task", "told"),
+    [
+        (np.ones(ROWS, int), None, "label who has one class, 1"),
+        (np.full(ROWS, np.nan), None, "label who has no value"),
+        (np.full(ROWS, "x"), "regression", "who holds texts"),
+        (np.linspace(0, 1, ROWS), "classification", "who holds fractions"),
+        (np.arange(ROWS).astype("datetime64[D]"), None, "label who holds Datetime"),
+    ],
+    ids=["one class", "nothing", "texts", "fractions", "moments"],
+)
+def test_a_label_of_which_nothing_can_be_learned_is_refused(tmp_path, label, task, told) -> None:
+    with pytest.raises(ConfigError, match=told):
+        start("r", write(tmp_path, "npz", sound=arrays()["sound"], who=label), label="who", task=task)
+
+
 def test_lists_of_different_lengths_are_no_sequence(tmp_path) -> None:
     from kilnworks.components.starting.sequences.shapes import sequence_columns
 
