@@ -46,7 +46,7 @@ PICTURES = {"model": {"kind": "cnn", "filters": [4]}, "epochs": 1, "batch": 96}
 STILL = {"shift": 0.0, "rotation": 0.0, "zoom": 0.0, "contrast": 0.0}
 BLOCKS = {
     "model": {"kind": "vision", "filters": [4], "dropout": 0.0, "augmentation": STILL},
-    "optimizer": {"kind": "sgd", "learning_rate": 0.1},
+    "optimizer": {"kind": "sgd", "learning_rate": 0.01},
     "epochs": 1,
     "batch": 96,
 }
