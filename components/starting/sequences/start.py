@@ -112,26 +112,33 @@ def _as_found(source: Rows, column: str) -> pl.Series:
 
 def _target(labels: pl.Series, task: Asked | None) -> dict[str, Any]:
     """The label of the contract: classes, or a number where there are too many for classes or it has fractions."""
-    values = labels.cast(pl.String) if isinstance(labels.dtype, pl.Boolean | pl.Categorical | pl.Enum) else labels
-    if not (values.dtype.is_numeric() or values.dtype == pl.String):
-        raise ConfigError(f"label {named(labels.name)} holds {labels.dtype}", "classes or numbers", "name another")
-    values = values.drop_nulls()
-    if not values.dtype.is_integer() and values.dtype.is_numeric():
-        values = values.cast(pl.Float64).drop_nans()
-        whole = values.cast(pl.Int64, strict=False)
-        values = whole if (whole == values).fill_null(False).all() else values
+    values = _values(labels)
     dtype = "int" if values.dtype.is_integer() else "float" if values.dtype.is_float() else "string"
-    if task == NUMBERS and dtype == "string":
-        raise ConfigError(f"--task regression, and {named(labels.name)} holds texts", "numbers", "leave --task out")
-    if task == CLASSES and dtype == "float":
-        raise ConfigError(
-            f"--task classification, and {named(labels.name)} holds fractions", "classes", "leave --task out"
-        )
+    unfit = {NUMBERS: "string", CLASSES: "float"}.get(task) if task else None
+    if dtype == unfit:
+        holds, wanted = ("texts", "a label of numbers") if dtype == "string" else ("fractions", "a label of classes")
+        got = f"--task {task}, and {named(labels.name)} holds {holds}"
+        raise ConfigError(got, wanted, "leave --task out, or name another --label")
     target: dict[str, Any] = {"name": labels.name, "dtype": dtype}
     if dtype == "string" or task == CLASSES or (task is None and dtype == "int" and values.n_unique() <= FEW):
         target["classes"] = sorted(values.unique().to_list())
         refuse_one_class(labels.name, target["classes"])
     return target
+
+
+def _values(labels: pl.Series) -> pl.Series:
+    """The values that are there: as texts, or as numbers, whole ones where all are whole."""
+    if isinstance(labels.dtype, pl.String | pl.Boolean | pl.Categorical | pl.Enum):
+        return labels.cast(pl.String).drop_nulls()
+    if not labels.dtype.is_numeric():
+        raise ConfigError(
+            f"label {named(labels.name)} holds {labels.dtype}", "classes or numbers", "name another --label"
+        )
+    if labels.dtype.is_integer():
+        return labels.drop_nulls()
+    values = labels.cast(pl.Float64).drop_nulls().drop_nans()
+    whole = values.cast(pl.Int64, strict=False)
+    return whole if (whole == values).fill_null(False).all() else values
 
 
 def _contract(name: str, shapes: dict[str, tuple[int, int]], target: dict[str, Any], others: list[str]) -> Contract:
