@@ -23,10 +23,11 @@ def with_named_arrays(source: Source, contract: Contract) -> Source:
     """
     if not isinstance(source, NpzSource):
         return source
-    shapes = source.shapes()
-    missing = [name for name in contract.features if name not in shapes]
+    there = source.column_names()
+    missing = [name for name in contract.features if name not in there]
     if len(missing) != 1 or not contract.features[missing[0]].shape:
         return source
+    shapes = source.shapes()  # reads every array, also those that nobody wants
     size = math.prod(contract.features[missing[0]].shape)
     unknown = [n for n, (shape, _) in shapes.items() if n not in contract.columns and math.prod(shape[1:]) == size]
     if len(unknown) != 1:
