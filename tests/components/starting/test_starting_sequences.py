@@ -8,7 +8,7 @@ import pytest
 
 from kilnworks.components.starting.definition import definition
 from kilnworks.components.starting.start import start
-from kilnworks.schemas.errors import ConfigError, UnknownName
+from kilnworks.schemas.errors import ConfigError, DataUnreadable, UnknownName
 
 ROWS, STEPS, CHANNELS = 120, 6, 2
 
@@ -100,3 +100,17 @@ def test_lists_of_different_lengths_are_no_sequence(tmp_path) -> None:
     lines = [{"sound": [[1.0, 2.0]] * (4 + i % 2), "who": i % 2} for i in range(ROWS)]
     (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(line) for line in lines) + "\n")
     assert sequence_columns(str(tmp_path / "rows.jsonl"), "jsonl") == {}
+
+
+def test_fields_of_many_kinds_and_broken_files_are_no_sequence(tmp_path) -> None:
+    from kilnworks.components.starting.sequences.shapes import sequence_columns
+
+    values = [[1, 2], 3, {"b": 1}, "x", None, [[[1.0, 2.0]] * 4] * 4, [[1.0, 2.0]] * 4]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps({"a": v, "b": 10**30}) + "\n" for v in values))
+    assert sequence_columns(str(tmp_path / "rows.jsonl"), "jsonl") == {}
+    deep = pl.DataFrame({"a": [values[5]] * 3, "b": [values[6]] * 3, "c": pl.Series(np.zeros((3, 5, 2)))})
+    deep.write_parquet(tmp_path / "rows.parquet")
+    assert sequence_columns(str(tmp_path / "rows.parquet"), "parquet") == {"b": (4, 2), "c": (5, 2)}
+    (tmp_path / "rows.parquet").write_bytes((tmp_path / "rows.parquet").read_bytes()[:-20])
+    with pytest.raises(DataUnreadable, match=r"rows\.parquet"):
+        sequence_columns(str(tmp_path / "rows.parquet"), "parquet")
