@@ -20,6 +20,7 @@ class Steps:
         values: [N, T, C], standardised; 0 in all channels where a step is none.
         there: 1 where a step is one, else 0, int32 [N, T]; where no step is one, the first counts as one.
         tag: end of the names of layers.
+        names: hands them out.
     """
 
     values: Any
@@ -52,10 +53,10 @@ class Steps:
         """As attention takes it, bool [N, 1, T]."""
         return Words(name=self.names(f"is_step_{self.tag}"))(self.there)
 
-    def blank(self, x: Any, name: str, names: LayerNames) -> Any:
+    def blank(self, x: Any, name: str) -> Any:
         """Features [N, T, F], 0 where no step is."""
-        return BlankPadding(name=names(name))([x, self.there])
+        return BlankPadding(name=self.names(name))([x, self.there])
 
-    def pooled(self, x: Any, by: str, names: LayerNames) -> Any:
+    def pooled(self, x: Any, by: str) -> Any:
         """Mean or largest (``mean``, ``max``) of features [N, T, F] over the steps, [N, F]."""
-        return PoolWords(by, name=names(f"{by}_{self.tag}"))([x, self.there])
+        return PoolWords(by, name=self.names(f"{by}_{self.tag}"))([x, self.there])
