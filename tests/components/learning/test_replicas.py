@@ -123,7 +123,8 @@ def test_same_weights_as_on_one_device(mirrored: Path, tmp_path: Path, name: str
     )
     together = mirrored / name / f"out-{name}"
     for one, two in zip(weights(alone), saved(together), strict=True):
-        np.testing.assert_allclose(one, two, rtol=0, atol=1e-6)
+        # over replicas a variance is the mean of squares less the squared mean, which rounds otherwise
+        np.testing.assert_allclose(one, two, rtol=0, atol=1e-5 if name == "blocks" else 1e-6)
     for one, two in zip(numbers(out), numbers(together), strict=True):
         assert one == pytest.approx(two, rel=1e-5)
 
