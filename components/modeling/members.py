@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from kilnworks.components.tasks.base import Task
@@ -136,8 +137,9 @@ class MemberTraining(keras.Model):
         answers = self.task.finished(ops.reshape(y_pred, (-1, *y_pred.shape[2:])))
         weight = None if sample_weight is None else ops.repeat(sample_weight, members, axis=0)
         loss = super().compute_loss(x, ops.repeat(y, members, axis=0), answers, weight, training)
+        share = self.prior / tf.distribute.get_strategy().num_replicas_in_sync  # the losses of replicas are summed
         for table in self.tables if self.prior else ():
-            loss = loss + self.prior * ops.sum(ops.square(table.embeddings))
+            loss = loss + share * ops.sum(ops.square(table.embeddings))
         return loss
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:

@@ -33,6 +33,15 @@ HIDDEN_INPUTS, HIDDEN_UNITS = 0.3, 0.5
 """Share of the histograms, and of the units behind them, that are dropped while training."""
 
 
+def batch_normalization(momentum: float, name: str) -> Any:
+    """A layer that normalizes by the whole batch, also where replicas see a part of it each (decision 33)."""
+    import keras
+    import tensorflow as tf
+
+    several = tf.distribute.get_strategy().num_replicas_in_sync > 1
+    return keras.layers.BatchNormalization(momentum=momentum, synchronized=several, name=name)
+
+
 class Vision(Towers):
     """A residual network of the size that small sets of small images can teach (He et al. 2016).
 
@@ -146,7 +155,7 @@ class Vision(Towers):
         for image in (t for t in encoded if t.kind == IMAGE):
             tag, cell = scope_name(image.name), max(2, min(image.shape[:2]) // CELLS)
             x = OrientedGradients(cell, dtype="float32", name=names(f"gradients_{tag}"))(inputs[image.name])
-            x = layers.BatchNormalization(momentum=0.95, name=names(f"gradients_normalization_{tag}"))(x)
+            x = batch_normalization(0.95, names(f"gradients_normalization_{tag}"))(x)
             parts.append(layers.Dropout(HIDDEN_INPUTS, name=names(f"gradients_dropout_{tag}"))(x))
         parts += [self.flat(others, inputs, names)] if others else []
         joined = layers.Concatenate(name=names("gradients_joined"))(parts) if len(parts) > 1 else parts[0]
@@ -187,7 +196,7 @@ class Vision(Towers):
             name=names(f"conv2d_{tag}"),
         )(x)
         if self.normalization == "batch":
-            x = layers.BatchNormalization(momentum=0.9, name=names(f"normalization_{tag}"))(x)
+            x = batch_normalization(0.9, names(f"normalization_{tag}"))(x)
         elif self.normalization == "layer":
             x = layers.LayerNormalization(name=names(f"normalization_{tag}"))(x)
         return layers.Activation(self.activation, name=names(f"activation_{tag}"))(x) if activate else x

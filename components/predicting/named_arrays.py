@@ -15,16 +15,19 @@ LOG = logging.getLogger(__name__)
 def with_named_arrays(source: Source, contract: Contract) -> Source:
     """The source with the array that must be meant, where one feature is missing and one unknown array has its form.
 
+    A feature of single values is not looked for: a column of keys has the same form.
+
     Args:
         source: of the rows; any but a ``NpzSource`` comes back as it is.
         contract: of the model.
     """
     if not isinstance(source, NpzSource):
         return source
-    shapes = source.shapes()
-    missing = [name for name in contract.features if name not in shapes]
-    if len(missing) != 1:
+    there = source.column_names()
+    missing = [name for name in contract.features if name not in there]
+    if len(missing) != 1 or not contract.features[missing[0]].shape:
         return source
+    shapes = source.shapes()  # reads every array, also those that nobody wants
     size = math.prod(contract.features[missing[0]].shape)
     unknown = [n for n, (shape, _) in shapes.items() if n not in contract.columns and math.prod(shape[1:]) == size]
     if len(unknown) != 1:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,7 +15,7 @@ from kilnworks.components.starting.unsupported import refuse_guess, split_column
 from kilnworks.components.tasks.asked import CLASSES, NUMBERS, Asked
 from kilnworks.schemas.errors import ConfigError, UnknownName
 from kilnworks.schemas.magnitudes import FINITE, FLOAT32_MAX, LARGEST_SPREAD
-from kilnworks.schemas.words import named
+from kilnworks.schemas.words import named, shown
 
 NAMES = ("label", "target", "y", "class", "outcome", "response", "churn", "churned", "default", "survived", "species")
 """Names that a label usually has, in lower case, the most usual first."""
@@ -69,6 +71,13 @@ def find_label(frame: pl.DataFrame, specs: dict[str, Spec], wanted: str | None) 
 
 def _guessed(name: str, why: str) -> Decision:
     return Decision("label", named(name), f"a guess: {why}; name another with --label", flagged=True)
+
+
+def refuse_one_class(label: str, classes: Sequence[Any]) -> None:
+    """Raise ``ConfigError`` where a label has fewer than two classes."""
+    if len(classes) < 2:
+        found = f"one class, {shown(classes[0])}" if classes else "no value"
+        raise ConfigError(f"label {named(label)} has {found}", "at least two classes", "name another --label")
 
 
 def refuse_magnitude(series: pl.Series) -> None:

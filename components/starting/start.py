@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from kilnworks.components.sources.files.archive import is_archive, unpacked
 from kilnworks.components.sources.paths import local
@@ -10,6 +10,7 @@ from kilnworks.components.starting.open_data import kind_of
 from kilnworks.components.starting.recipe import Recipe
 from kilnworks.components.tasks.asked import GENERATION, Asked
 from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.words import listed
 
 
 def start(
@@ -65,12 +66,26 @@ def start(
         return pictures
     shapes = sequence_columns(data, kind)
     if shapes:
+        from kilnworks.components.starting.moments.times import NONE
         from kilnworks.components.starting.sequences.start import start_with_sequences
 
-        return start_with_sequences(name, data, kind, shapes, label=label)
+        _refuse_unused(shapes, {"--time": time if time != NONE else None, "--positive": positive})
+        return start_with_sequences(name, data, kind, shapes, label=label, task=task)
     return start_with_table(
         name, data, kind, label=label, task=task, time=time, query=query, decimals=decimals, positive=positive
     )
+
+
+def _refuse_unused(sequences: Iterable[str], options: Mapping[str, str | None]) -> None:
+    """Raise ``ConfigError`` where an option is given that a first look at sequences does not follow."""
+    given = [f"{option} {value}" for option, value in options.items() if value is not None]
+    if given:
+        raise ConfigError(
+            f"{listed(given)}, and {listed(sequences)} holds a sequence in each row",
+            "rows that are split by hash, and classes in their order",
+            "leave it out; then write `time`, or the classes in another order, into the contract, and for a split by "
+            "time `split=ByTime()` into the definition",
+        )
 
 
 def _pictures(recipe: Recipe | None, data: str) -> Recipe:

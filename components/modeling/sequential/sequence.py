@@ -121,7 +121,7 @@ class SequenceModel(Architecture):
         import keras
 
         kind = keras.layers.LSTM if self.core == "lstm" else keras.layers.GRU
-        x = steps.values
+        x, mask = steps.in_front()
         for i in range(1, self.layers + 1):
             layer = kind(
                 self.width,
@@ -134,7 +134,7 @@ class SequenceModel(Architecture):
             both = (
                 keras.layers.Bidirectional(layer, name=names(f"both_{steps.tag}_{i}")) if self.bidirectional else layer
             )
-            x = both(x, mask=steps.mask)
+            x = both(x, mask=mask)
         return x
 
     def _convolved(self, steps: Steps, names: LayerNames) -> Any:
@@ -145,7 +145,7 @@ class SequenceModel(Architecture):
         while True:
             tag = f"{steps.tag}_{apart}"
             options = {"filters": self.width, "kernel_size": self.kernel, "padding": "causal", "dilation_rate": apart}
-            y = self.activated(steps.blank(x, f"blank_{tag}", names), keras.layers.Conv1D, tag, names, **options)
+            y = self.activated(steps.blank(x, f"blank_{tag}"), keras.layers.Conv1D, tag, names, **options)
             if x.shape[-1] != self.width:
                 x = keras.layers.Dense(self.width, name=names(f"around_{tag}"))(x)
             x = keras.layers.Add(name=names(f"sum_{tag}"))([x, y])
@@ -153,7 +153,7 @@ class SequenceModel(Architecture):
             if seen >= x.shape[1]:
                 break
             apart *= 2
-        pooled = [steps.pooled(x, by, names) for by in ("mean", "max")]
+        pooled = [steps.pooled(x, by) for by in ("mean", "max")]
         return keras.layers.Concatenate(name=names(f"pooled_{steps.tag}"))(pooled)
 
     def _attended(self, steps: Steps, names: LayerNames) -> Any:
@@ -171,4 +171,4 @@ class SequenceModel(Architecture):
         for i in range(1, self.layers + 1):
             x = block(x, self.width, self.heads, self.dropout, f"{tag}_{i}", names, seen)
         x = keras.layers.LayerNormalization(name=names(f"{tag}_normed"))(x)
-        return steps.pooled(x, "mean", names)
+        return steps.pooled(x, "mean")

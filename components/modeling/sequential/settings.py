@@ -43,4 +43,4 @@ class SequenceAugmentation(Config):
         from kilnworks.components.modeling.sequential.augmentation import SequenceNoise
 
         settings = self.model_dump()
-        return SequenceNoise(**settings, name=names(f"augmented_{tag}"))(x)
+        return SequenceNoise(**settings, dtype="float32", name=names(f"augmented_{tag}"))(x)

@@ -12,7 +12,7 @@ from kilnworks.components.sources import GivenSplits, NpzSource, TfdsSource
 from kilnworks.components.sources.base import Wanted
 from kilnworks.components.sources.columns import Column, contract_columns
 from kilnworks.components.sources.images import FileFacts
-from kilnworks.components.starting.label import NAMES
+from kilnworks.components.starting.label import NAMES, refuse_one_class
 from kilnworks.components.starting.open_data import Kind, data_set
 from kilnworks.components.starting.pictures.file_checks import file_checks
 from kilnworks.components.starting.pictures.flips import THUMB, flip_words, harmless_flips
@@ -153,6 +153,7 @@ def _contract(
 ) -> Contract:
     whole = labels.dtype.is_integer()
     classes = sorted(labels.drop_nulls().unique().to_list())
+    refuse_one_class(labels.name, classes)
     return Contract.model_validate(
         {
             "name": name,

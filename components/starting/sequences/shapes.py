@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from kilnworks.components.sources import JsonLinesSource, NpzSource, ParquetSource
+from kilnworks.components.sources.files.guard import reading
+from kilnworks.components.sources.parquet import WHOLE, parquet_schema
 from kilnworks.components.starting.open_data import Kind
 
 Rows = NpzSource | ParquetSource | JsonLinesSource
@@ -25,9 +30,10 @@ def sequence_columns(data: str, kind: Kind) -> dict[str, tuple[int, int]]:
     if kind == "npz":
         shapes = NpzSource(path=data).shapes()
         found = {n: s[1:] for n, (s, dtype) in shapes.items() if np.issubdtype(dtype, np.number) and dtype != np.uint8}
-    elif kind in ("parquet", "jsonl"):
-        head = _head(data, kind)
-        found = {n: _shape(head[n]) for n, dtype in head.schema.items() if _is_nested_twice(dtype)}
+    elif kind == "parquet":
+        found = _in_parquet(ParquetSource(path=data).files()[0])
+    elif kind == "jsonl":
+        found = _in_json_lines(JsonLinesSource(path=data).files()[0])
     else:
         return {}
     return {n: (int(s[0]), int(s[1])) for n, s in found.items() if len(s) == 2 and s[0] >= FEWEST_STEPS}
@@ -43,33 +49,51 @@ def source_of(data: str, kind: Kind) -> Rows:
 def scalar_columns(data: str, kind: Kind) -> list[str]:
     """The columns that hold one value a row."""
     if kind == "npz":
-        return [n for n, (shape, _) in NpzSource(path=data).shapes().items() if len(shape) == 1]
-    return [n for n, dtype in _head(data, kind).schema.items() if not dtype.is_nested()]
-
-
-def _head(data: str, kind: Kind) -> pl.DataFrame:
-    """The first rows, in the types of the file."""
-    files = source_of(data, kind).files()
+        return [n for n, (shape, _) in NpzSource(path=data).shapes().items() if math.prod(shape[1:]) == 1]
     if kind == "parquet":
-        return pl.read_parquet(files[0], n_rows=LOOKED_AT)
-    from itertools import islice
+        schema = parquet_schema(ParquetSource(path=data).files()[0])
+        return [n for n, dtype in schema.items() if not dtype.is_nested()]
+    from kilnworks.components.sources.files.json_lines import fields
 
+    nested = ("nothing", "numbers", "objects")
+    return [n for n, holds in fields(JsonLinesSource(path=data).files()).items() if holds not in nested]
+
+
+def _in_parquet(file: Path) -> dict[str, tuple[int, ...]]:
+    """Form of each column of numbers in lists in lists, empty where it differs from row to row."""
+    nested = [n for n, dtype in parquet_schema(file).items() if _is_nested_twice(dtype)]
+    if not nested:
+        return {}
+    with reading(file, WHOLE):
+        head = pl.scan_parquet(file.absolute(), glob=False).select(nested).head(LOOKED_AT).collect()
+    return {name: _shape(head[name]) for name in nested}
+
+
+def _in_json_lines(file: Path) -> dict[str, tuple[int, ...]]:
+    """The same of fields, of which one line may hold something else than another."""
     from kilnworks.components.sources.files.json_lines import rows
 
-    return pl.DataFrame([row for _, row in islice(rows(files[0]), LOOKED_AT)], infer_schema_length=None, strict=False)
+    head = [row for _, row in islice(rows(file), LOOKED_AT)]
+    found = {}
+    for name in dict.fromkeys(name for row in head for name in row):
+        forms = {_form(row[name]) for row in head if row.get(name) is not None}
+        found[name] = forms.pop() if len(forms) == 1 else ()
+    return found
+
+
+def _form(value: Any) -> tuple[int, ...]:
+    """Steps and channels of a list of equally long lists of numbers; empty for anything else."""
+    if not isinstance(value, list) or not value or not all(isinstance(step, list) for step in value):
+        return ()
+    channels = {len(step) for step in value}
+    kinds = {type(number) for step in value for number in step}
+    return (len(value), channels.pop()) if len(channels) == 1 and kinds <= {int, float, type(None)} else ()
 
 
 def _is_nested_twice(dtype: Any) -> bool:
-    if isinstance(dtype, pl.Array):
-        return len(dtype.shape) == 2 and _innermost(dtype).is_numeric()
-    inner = dtype.inner if isinstance(dtype, pl.List) else None
-    return isinstance(inner, (pl.List, pl.Array)) and _innermost(dtype).is_numeric()
-
-
-def _innermost(dtype: Any) -> Any:
-    while isinstance(dtype, (pl.List, pl.Array)):
-        dtype = dtype.inner
-    return dtype
+    """Whether it is lists of lists of numbers, and nothing deeper."""
+    lists = (pl.List, pl.Array)
+    return isinstance(dtype, lists) and isinstance(dtype.inner, lists) and bool(dtype.inner.inner.is_numeric())
 
 
 def _shape(series: pl.Series) -> tuple[int, ...]:

@@ -64,6 +64,11 @@ def test_an_array_of_the_right_form_may_have_any_name(tmp_path, caplog):
     np.savez(tmp_path / "b.npz", arr_0=pixels, arr_1=pixels, age=age)
     with pytest.raises(DataInvalid, match="image"):
         list(request_frames(tmp_path / "b.npz", contract))
+    np.savez(tmp_path / "c.npz", image=pixels, number_of_row=age)
+    with pytest.raises(DataInvalid, match="age"):
+        list(request_frames(tmp_path / "c.npz", contract))
+    np.savez(tmp_path / "d.npz", image=pixels, age=age, remark=np.array({"made": "today"}, dtype=object))
+    assert next(iter(request_frames(tmp_path / "d.npz", contract))).height == 4
 
 
 def test_a_broken_warning_rule_goes_on(tmp_path):

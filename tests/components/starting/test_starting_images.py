@@ -111,6 +111,12 @@ def test_arrays(tmp_path, grey):
         start("arrays", str(tmp_path / "x.npz"), label="sort")
 
 
+def test_arrays_of_one_class_are_refused(tmp_path):
+    np.savez(tmp_path / "x.npz", x=np.zeros((30, 16, 16), np.uint8), y=np.ones(30, int))
+    with pytest.raises(ConfigError, match="label y has one class, 1"):
+        start("arrays", str(tmp_path / "x.npz"))
+
+
 def test_arrays_in_parts(tmp_path):
     """As the archives of Keras's own data sets are."""
     random, rows = np.random.default_rng(0), {"train": 200, "test": 60}

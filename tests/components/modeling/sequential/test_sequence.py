@@ -88,6 +88,39 @@ def test_a_convolution_sees_nothing_that_comes_later() -> None:
     assert (np.abs(before[:, 2] - after[:, 2]).max(axis=1) > 0).all()
 
 
+@pytest.mark.parametrize("core", ["gru", "lstm"])
+def test_a_recurrent_network_skips_missing_steps_wherever_they_stand(core) -> None:
+    """As if the others stood side by side; its mask leaves out the end alone, which is what GPUs can do."""
+    from kilnworks.components.modeling.sequential.layers import Steps
+    from kilnworks.components.tasks.layer_names import LayerNames
+
+    given = np.random.default_rng(2).normal(size=(6, STEPS, CHANNELS)).astype(np.float32)
+    given[:, [0, 1, 5]] = 0
+    together = np.zeros_like(given)
+    together[:, : STEPS - 3] = given[:, [2, 3, 4, 6, 7, 8]]
+    model = SequenceModel(core=core, width=4, units=(4,), layers=2).network((SOUND,), TASK)
+    np.testing.assert_allclose(np.asarray(model({"sound": given})), np.asarray(model({"sound": together})), atol=1e-6)
+    values, mask = Steps.of(given, "sound", LayerNames(set())).in_front()
+    np.testing.assert_array_equal(np.asarray(values), together)
+    np.testing.assert_array_equal(np.asarray(mask), np.tile(np.arange(STEPS) < STEPS - 3, (6, 1)))
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_changed_sequences_go_through_in_half_precision(core) -> None:
+    import keras
+
+    from kilnworks.components.modeling.sequential.settings import SequenceAugmentation
+
+    changes = SequenceAugmentation(jitter=0.1, scaling=0.1, warp=0.3, slice=0.7)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = SequenceModel(core=core, width=8, heads=2, units=(4,), augmentation=changes).network((SOUND,), TASK)
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert np.isfinite(np.asarray(model({"sound": rises(8)[0]["sound"]}, training=True))).all()
+
+
 @pytest.mark.parametrize("core", CORES)
 def test_a_row_without_any_step_has_an_answer(core) -> None:
     model = SequenceModel(core=core, width=8, heads=2, units=(4,)).network((SOUND,), TASK)
