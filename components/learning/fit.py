@@ -136,8 +136,7 @@ def fit(
         lambda split: encoder.labels(examples.files(split)),
     )
     write_task(task, out)
-    if learner.finished:
-        told |= learner.finished(out)
+    told = learner.finished(out) if learner.finished else {}
     if settings.checkpoints != "none":
         copytree(context.work / "checkpoints", out / "checkpoints")
     return {
