@@ -26,6 +26,8 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 STREAMS = (0, 1, 2)
+OWN_PATH = sys.path[1:]
+"""Where any interpreter of this environment looks, without the folder in which it was started."""
 ENVIRONMENT = dict(os.environ)
 """As it was before any test changed it: the libraries read theirs when they are imported."""
 
@@ -142,7 +144,7 @@ def become(words: list[str], folder: str, environment: dict[str, str]) -> None:
     os.environ.update(environment)
     os.chdir(folder)
     before = [folder, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
-    sys.path[:] = [*before, *(place for place in sys.path if place not in (str(ROOT), "", *before))]
+    sys.path[:] = [*before, *(place for place in OWN_PATH if place not in before)]
     sys.argv = [module, *rest]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

@@ -189,7 +189,7 @@ def test_runs_are_chosen_and_stand_side_by_side(page, world, run_id, live_run):
 
 def test_the_name_of_a_run_leads_to_its_page_in_airflow(page, world, live_run):
     page.goto(f"{world.airflow.url}/plugin/kilnworks")
-    page.frame_locator("iframe[title='Pipelines']").get_by_role("link", name=live_run).click()
+    page.frame_locator("iframe[title='Pipelines']").get_by_role("link", name=live_run).first.click()
     page.wait_for_url(re.compile(rf"/dags/grouped/runs/{re.escape(urllib.parse.quote(live_run, safe=''))}"))
 
 
