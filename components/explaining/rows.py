@@ -20,6 +20,7 @@ from kilnworks.components.tasks.choose import task_of
 from kilnworks.schemas.artifacts import CheckedExamples, Model
 from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.errors import ConfigError, UnknownName
+from kilnworks.schemas.wire import MASK
 from kilnworks.schemas.words import shown
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ JUDGED = 1000
 """Rows of the split that importance is measured on, at most."""
 RESAMPLES = 200
 """Bootstrap samples behind the interval of each importance."""
-HIDDEN = "(sensitive)"
 
 
 def explanations(model: Model, examples: CheckedExamples, rows: pl.DataFrame | None, count: int, split: str,
@@ -139,7 +139,7 @@ def _value(contract: Contract, name: str, value: Any) -> str:
     """A value as a reader may see it."""
     feature = contract.features[name]
     if feature.sensitive:
-        return HIDDEN
+        return MASK
     if feature.shape:
         return f"{feature.dtype} {list(feature.shape)}"
     return "missing" if value is None else shown(value)

@@ -22,8 +22,12 @@ def deviation(history: Any) -> Any:
     return ops.sqrt(ops.sum(ops.square(apart), axis=1, keepdims=True) / count)
 
 
-class ChangedSeries(keras.Model):
-    """Trains on changed windows; it wraps the layers of a model while that is trained, and is not saved itself."""
+class Changing:
+    """What trains on changed windows; it wraps the layers of a model while that is trained, and is not saved itself.
+
+    No ``keras.Model`` itself: Keras changes the bases of a model when it is made, and two of its classes that
+    are the bases of a third then call one another in an order that hangs on which was made first.
+    """
 
     def __init__(self, *args: Any, past: str = "", changes: SeriesAugmentation | None = None, **kwargs: Any) -> None:
         """``past``: name of the input that is the label's past."""
@@ -35,7 +39,7 @@ class ChangedSeries(keras.Model):
         """One step on a batch that is changed."""
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
         x, y = self.changed(dict(x), y)
-        found: Mapping[str, Any] = super().train_step((x, y) if weight is None else (x, y, weight))
+        found: Mapping[str, Any] = super().train_step((x, y) if weight is None else (x, y, weight))  # type: ignore[misc]
         return found
 
     def changed(self, x: dict[str, Any], y: Any) -> tuple[dict[str, Any], Any]:
@@ -52,5 +56,9 @@ class ChangedSeries(keras.Model):
         return {**x, self.past: history}, y
 
 
-class ChangedMembers(ChangedSeries, MemberTraining):
+class ChangedSeries(Changing, keras.Model):
+    """Trains one network on changed windows."""
+
+
+class ChangedMembers(Changing, MemberTraining):
     """The same for several members, each with a loss of its own."""

@@ -49,7 +49,7 @@ class Gan(Architecture, ABC):
     by_optimizer: ClassVar[bool] = False
 
     noise: int = Field(default=64, ge=1, le=4096)
-    """Numbers of a seed."""
+    """How many numbers a seed has."""
     filters: int = Field(default=32, ge=1, le=512)
     """Channels of the layer next to the image; twice as many at each halving of its sides, at most 512."""
     conditional: bool | None = None

@@ -84,7 +84,7 @@ def test_options_that_do_not_fit_are_refused(tmp_path):
         start("r", path, label="n0", task="anomaly")
     with pytest.raises(UnknownName, match="stat"):
         start("r", path, label="stat", task="anomaly")
-    with pytest.raises(ConfigError, match="anomaly or clusters"):
+    with pytest.raises(ConfigError, match="anomaly, clusters, codes or generation"):
         as_asked("strange")
 
 

@@ -69,7 +69,7 @@ def test_words_of_a_file_are_explained_and_sensitive_values_are_not_shown(tmp_pa
     asked.write_csv(tmp_path / "new.csv")
     assert main(["explain", "reviews", "--rows", str(tmp_path / "new.csv"), "--count", "2"]) == 0
     out = capsys.readouterr().out
-    assert "leans on body" in out and "row 2" in out and "row 3" not in out and "writer (sensitive)" in out
+    assert "leans on body" in out and "row 2" in out and "row 3" not in out and "writer (masked)" in out
     page = (tmp_path / "store" / "explanations" / "reviews" / "r1.html").read_text()
     assert "Row 2" in page and "Row 3" not in page and "hush" not in page + out
     good, bad = (
