@@ -143,7 +143,7 @@ def _frames(examples: CheckedExamples, columns: list[str]) -> Iterator[pl.DataFr
 
     for split in _pool(examples):
         for file in examples.files(split):
-            yield pl.read_parquet(file, columns=columns)
+            yield pl.read_parquet(file, columns=columns, glob=False)
 
 
 def _written(
@@ -159,7 +159,7 @@ def _written(
     writers = {split: ShardWriter(out, split, most) for split in places}
     begin = 0
     for file in (file for split in sources for file in examples.files(split)):
-        frame = pl.read_parquet(file)
+        frame = pl.read_parquet(file, glob=False)
         for split, rows in places.items():
             inside = rows[(rows >= begin) & (rows < begin + frame.height)] - begin
             writers[split].add(frame[inside])
