@@ -137,7 +137,7 @@ def test_killed_it_goes_on_and_two_replicas_do_what_one_does(tmp_path: Path) -> 
     assert process(tmp_path, [{**one, "name": "first", "kill_at": 1.5}]) == -signal.SIGKILL
     whole = {"name": "whole", "root": "straight", "data": str(data), "config": config}
     both = {"name": "two", "data": str(data), "config": plain | TWO}
-    alone = {"name": "one", "data": str(data), "config": {**plain, "devices": {"strategy": "none", "kind": "cpu"}}}
+    alone = {"name": "one", "data": str(data), "config": {**plain, "devices": {"strategy": "single", "kind": "cpu"}}}
     assert process(tmp_path, [{**one, "name": "resumed"}, whole]) == 0
     after, straight = tmp_path / "broken/out-resumed", tmp_path / "straight/out-whole"
     assert json.loads((after / "training.json").read_text())["resumed_after"] == 1
