@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import Field, FiniteFloat, model_validator
 
 from kilnworks.components.judging.settings import JudgeSettings
+from kilnworks.components.predicting.of_split import encoded_rows, some_rows, split_answers
 from kilnworks.components.tasks.choose import metric_named, metric_names, task_of
 from kilnworks.schemas.artifacts import Artifact, CheckedExamples, Evaluation, Model
 from kilnworks.schemas.contract import Contract
@@ -14,7 +15,7 @@ from kilnworks.schemas.errors import ConfigError, StepFailed, StepSkipped, Unkno
 from kilnworks.schemas.files import read_json, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     import polars as pl
     from numpy.typing import NDArray
@@ -86,16 +87,20 @@ def evaluate(config: EvaluateConfig, model: Model, examples: CheckedExamples, ou
     tried = _tried(model, task, examples, config)
     if tried is not None:
         return tried(known, out)
-    frame, answers, plain, told, seen = _predictions(model, task, examples, config)
-    if seen:
-        write_json(out / "looks.json", seen)
-    others = partial(task.beside, partial(_encoded, model, task, examples), split=config.split)
+    found = split_answers(model, task, examples, config.split, config.slices, config)
+    if found.looks:
+        write_json(out / "looks.json", found.looks)
+    others = partial(task.beside, partial(encoded_rows, model, task, examples), split=config.split)
 
     def beside(truth: "NDArray[Any]") -> dict[str, Any]:
-        return {**others(truth=truth), "explained": told, **_uncalibrated(task, truth, plain, config)}
+        return {
+            **others(truth=truth),
+            "explained": found.explained,
+            **_uncalibrated(task, truth, found.uncalibrated, config),
+        }
 
-    simple = _simple(model, task, examples, config)
-    return conclude(config, task, model.contract, frame, answers, known, out, beside, simple)
+    simple = _simple(model, task, examples, config.split, config.simple_rows)
+    return conclude(config, task, model.contract, found.frame, found.answers, known, out, beside, simple)
 
 
 def _tried(
@@ -113,38 +118,13 @@ def _tried(
     if config.slices:
         raise ConfigError(f"slices of a {task.kind}", "none: it is judged by trials, not by rows", "leave slices out")
     run = forward(load_trained(model))
-    beside = Beside(model.path, config.split, partial(_some_rows, model, task, examples))
+    beside = Beside(model.path, config.split, partial(some_rows, model, task, examples))
     found = task.tried(lambda arrays: run(dict(arrays)), config, beside)
     if found is None:
         return None
     answers, told = found
     trials = pl.DataFrame({"trial": range(len(next(iter(answers.values()))))})
     return lambda inputs, out: conclude(config, task, model.contract, trials, answers, inputs, out, lambda truth: told)
-
-
-def _some_rows(
-    model: Model, task: "Task", examples: CheckedExamples, split: str, most: int
-) -> "tuple[dict[str, NDArray[Any]], NDArray[Any]]":
-    """The encoded tensors of a split and what is learned besides, of at most so many rows, evenly spread."""
-    import numpy as np
-
-    from kilnworks.components.features.transform import FeatureTransform
-    from kilnworks.components.learning.predict import piece_rows
-    from kilnworks.components.learning.windows import encoder_of
-
-    if split not in examples.splits or not examples.rows(split):
-        raise StepFailed(f"split {split!r} has no rows", "rows to compare with", "change the split or its shares")
-    transform = FeatureTransform.load(model.transform)
-    encoder = encoder_of(transform, type(task), examples)
-    stride, count = -(-examples.rows(split) // most), 0
-    arrays, labels = [], []
-    for frame in encoder.frames(examples.files(split), piece_rows(transform)):
-        some = frame[(-count) % stride :: stride]
-        count += frame.height
-        if some.height:
-            arrays.append(transform.encode(some))
-            labels.append(type(task).learned(model.contract, some))
-    return {name: np.concatenate([part[name] for part in arrays]) for name in arrays[0]}, np.concatenate(labels)
 
 
 def conclude(
@@ -238,56 +218,6 @@ def _check(config: EvaluateConfig, contract: Contract, task: "Task", examples: C
     check_columns(config.slices, contract)
 
 
-def _predictions(
-    model: Model, task: "Task", examples: CheckedExamples, config: EvaluateConfig
-) -> tuple["pl.DataFrame", "Answers", "Answers", dict[str, Any], dict[str, Any]]:
-    """The columns to judge and slice by; the answers, also without calibration; what it leans on; where it looks."""
-    import numpy as np
-    import polars as pl
-
-    from kilnworks.components.features.transform import FeatureTransform
-    from kilnworks.components.learning.explained import ROWS, explained
-    from kilnworks.components.learning.predict import answered, forward, outputs, piece_rows
-    from kilnworks.components.learning.windows import encoder_of
-    from kilnworks.components.modeling.images.looking import looks
-    from kilnworks.components.modeling.kept import load_trained
-
-    transform = FeatureTransform.load(model.transform)
-    encoder = encoder_of(transform, type(task), examples)
-    trained = load_trained(model)
-    run = forward(trained, transform)
-    needed = [*task.needed(model.contract), *config.slices] or [*model.contract.features][:1]
-    columns = list(dict.fromkeys(needed))
-    stride = max(1, examples.rows(config.split) // ROWS[1])
-    frames, parts, plain, some, places, count = [], [], [], [], [], 0
-    for file in examples.files(config.split):
-        for frame in encoder.frames([file], piece_rows(transform)):
-            output = outputs(run, encoder.encode(frame))
-            parts.append(answered(task, output))
-            if task.plain is not task:
-                plain.append(answered(task.plain, output))
-            frames.append(frame.select(columns))
-            some.append(frame[::stride])
-            places.append(np.arange(count, count + frame.height)[::stride])
-            count += frame.height
-
-    def ask(rows: "pl.DataFrame") -> "Answers":
-        return answered(task, outputs(run, encoder.encode(rows)))
-
-    def together(parts: "Sequence[Answers]") -> "Answers":
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-    windows = model.contract.series is not None
-    rows = pl.concat(some)
-    told = {} if windows else explained(task, model.contract, rows, ask, config)
-    settings = model.training.get("config", {}).get("model", {})
-    answers = together(parts)
-    uncalibrated = answers if task.plain is task else together(plain)
-    of_rows = {name: values[np.concatenate(places)] for name, values in answers.items()} if not windows else {}
-    seen = {} if windows else looks(trained, transform, task, rows, of_rows, settings)
-    return pl.concat(frames), answers, uncalibrated, told, seen
-
-
 def _uncalibrated(task: "Task", truth: "NDArray[Any]", plain: "Answers", settings: JudgeSettings) -> dict[str, Any]:
     """Reliability and the metrics that calibration changes, before it; empty where there is none."""
     if task.plain is task:
@@ -297,9 +227,9 @@ def _uncalibrated(task: "Task", truth: "NDArray[Any]", plain: "Answers", setting
     return {"uncalibrated": {"calibration": task.plain.described(truth, plain)["calibration"], "metrics": values}}
 
 
-def _simple(model: Model, task: "Task", examples: CheckedExamples, config: EvaluateConfig) -> "Mapping[str, Answers]":
-    """What simple models answer to the rows of the split."""
-    if not (config.simple_rows and "train" in examples.splits) or model.contract.series is not None:
+def _simple(model: Model, task: "Task", examples: CheckedExamples, split: str, most: int) -> "Mapping[str, Answers]":
+    """What simple models, learned from at most so many training rows, answer to the same rows; none for windows."""
+    if not (most and "train" in examples.splits) or model.contract.series is not None:
         return {}
     from kilnworks.components.challenging.simple import simple_answers
     from kilnworks.components.features.transform import FeatureTransform
@@ -312,21 +242,10 @@ def _simple(model: Model, task: "Task", examples: CheckedExamples, config: Evalu
         task,
         transform,
         lambda split: encoder.frames(examples.files(split), rows),
-        config.split,
+        split,
         examples.rows("train"),
-        config.simple_rows,
+        most,
     )
-
-
-def _encoded(model: Model, task: "Task", examples: CheckedExamples, split: str) -> "Iterator[dict[str, NDArray[Any]]]":
-    """The encoded rows of a split, part by part."""
-    from kilnworks.components.features.transform import FeatureTransform
-    from kilnworks.components.learning.predict import piece_rows
-    from kilnworks.components.learning.windows import encoder_of
-
-    transform = FeatureTransform.load(model.transform)
-    encoder = encoder_of(transform, type(task), examples)
-    return (transform.encode(frame) for frame in encoder.frames(examples.files(split), piece_rows(transform)))
 
 
 def _metrics(task: "Task", truth: "NDArray[Any]", answers: "Answers", settings: JudgeSettings) -> dict[str, Any]:

@@ -126,15 +126,7 @@ def fit(
     with precision(settings.precision):
         sample = transform.encode(next(encoder.frames(examples.files("train"), SAMPLE_ROWS)))
         keep(architecture, model, lambda: architecture.network(transform.encoded, task), sample, out)
-    task = architecture.calibrated(task, transform, lambda split: _outputs(model, encoder, examples, split))
-    if isinstance(encoder, WindowEncoder):
-        task = with_margin(task, encoder, lambda split: _outputs(model, encoder, examples, split))
-    task, settling = settled(
-        settings,
-        task,
-        lambda split: _outputs(model, encoder, examples, split),
-        lambda split: encoder.labels(examples.files(split)),
-    )
+    task, settling = _settled(settings, architecture, task, transform, encoder, examples, model)
     write_task(task, out)
     told = learner.finished(out) if learner.finished else {}
     if settings.checkpoints != "none":
@@ -148,6 +140,26 @@ def fit(
         **told,
         "config": settings.model_dump(mode="json"),
     }
+
+
+def _settled(
+    settings: FitSettings,
+    architecture: Architecture,
+    task: Task,
+    transform: FeatureTransform,
+    encoder: Encoder,
+    examples: Examples,
+    model: Any,
+) -> tuple[Task, dict[str, Any]]:
+    """The task with what the trained model's outputs decide, and what of it is told in ``training.json``."""
+
+    def outputs(split: str) -> Any:
+        return _outputs(model, encoder, examples, split)
+
+    task = architecture.calibrated(task, transform, outputs)
+    if isinstance(encoder, WindowEncoder):
+        task = with_margin(task, encoder, outputs)
+    return settled(settings, task, outputs, lambda split: encoder.labels(examples.files(split)))
 
 
 def _refitted(

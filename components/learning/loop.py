@@ -99,6 +99,8 @@ class BlockFunction:
         total = tf.shape(tf.nest.flatten(blocks)[0])[0]
 
         def step(index: tf.Tensor, states: Any) -> tuple[tf.Tensor, Any]:
+            """One step on every replica, behind those before it."""
+
             def on_all(number: tf.Tensor) -> Any:
                 return self._local(lambda: self._one(blocks, states, number))
 

@@ -205,6 +205,20 @@ class Architecture(Config, ABC):
         parts = [self._flat_part(tensor, inputs[tensor.name], names) for tensor in encoded]
         return keras.layers.Concatenate(name=names("features"))(parts) if len(parts) > 1 else parts[0]
 
+    def beside(
+        self,
+        parts: Sequence[Any],
+        others: Sequence[EncodedTensor],
+        inputs: Mapping[str, Any],
+        names: LayerNames,
+        name: str = "joined",
+    ) -> Any:
+        """Vectors [N, F] of towers and the other features, side by side in one layer of that name."""
+        import keras
+
+        found = [*parts, self.flat(others, inputs, names)] if others else list(parts)
+        return keras.layers.Concatenate(name=names(name))(found) if len(found) > 1 else found[0]
+
     def _flat_part(self, tensor: EncodedTensor, x: Any, names: LayerNames) -> Any:
         import keras
 

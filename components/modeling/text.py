@@ -91,8 +91,6 @@ class Text(Architecture):
         Raises:
             ConfigError: no input is a text in words.
         """
-        import keras
-
         texts = [t for t in encoded if t.kind == TOKENS]
         others = [t for t in encoded if t.kind != TOKENS]
         if not texts:
@@ -102,9 +100,7 @@ class Text(Architecture):
                 'set features={"...": FeatureSettings(encode="tokens")} in the preprocessing, or use model: bag',
             )
         parts = [self._tower(t, inputs[t.name], names) for t in texts]
-        parts += [self.flat(others, inputs, names)] if others else []
-        joined = keras.layers.Concatenate(name=names("joined"))(parts) if len(parts) > 1 else parts[0]
-        return self.dense_layers(joined, self.units, names)
+        return self.dense_layers(self.beside(parts, others, inputs, names), self.units, names)
 
     def _tower(self, tensor: EncodedTensor, numbers: Any, names: LayerNames) -> Any:
         """One text [N, T] as a vector [N, F]."""

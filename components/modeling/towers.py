@@ -22,8 +22,6 @@ class Towers(Architecture):
         Raises:
             ConfigError: no input is an image, or one is too small.
         """
-        import keras
-
         images = [t for t in encoded if t.kind == "image"]
         others = [t for t in encoded if t.kind != "image"]
         if not images:
@@ -33,8 +31,7 @@ class Towers(Architecture):
                 "use model: tabular or mlp",
             )
         parts = [self.tower(t, inputs[t.name], names) for t in images]
-        parts += [self.flat(others, inputs, names)] if others else []
-        return keras.layers.Concatenate(name=names("joined"))(parts) if len(parts) > 1 else parts[0]
+        return self.beside(parts, others, inputs, names)
 
     @abstractmethod
     def tower(self, image: EncodedTensor, x: Any, names: LayerNames) -> Any:

@@ -18,6 +18,7 @@ from kilnworks.components.features.encoded import IMAGE, EncodedTensor
 from kilnworks.components.modeling.base import DROPOUTS, Initializer, Normalization, scope_name
 from kilnworks.components.modeling.images.augmentation import Augmentation
 from kilnworks.components.modeling.images.maps import CONVOLVED
+from kilnworks.components.modeling.images.residual import Convolutions, batch_normalization
 from kilnworks.components.modeling.tabular import OUTPUTS
 from kilnworks.components.modeling.towers import Towers, mixing
 from kilnworks.components.tasks.base import Task
@@ -31,15 +32,6 @@ CELLS = 8
 """Cells along the shorter side of an image, of the histograms."""
 HIDDEN_INPUTS, HIDDEN_UNITS = 0.3, 0.5
 """Share of the histograms, and of the units behind them, that are dropped while training."""
-
-
-def batch_normalization(momentum: float, name: str) -> Any:
-    """A layer that normalizes by the whole batch, also where replicas see a part of it each (decision 33)."""
-    import keras
-    import tensorflow as tf
-
-    several = tf.distribute.get_strategy().num_replicas_in_sync > 1
-    return keras.layers.BatchNormalization(momentum=momentum, synchronized=several, name=name)
 
 
 class Vision(Towers):
@@ -140,9 +132,10 @@ class Vision(Towers):
                 "set fewer filters, or a larger size in the preprocessing",
             )
         tag = scope_name(image.name)
-        x = self._convolved(x, self.filters[0], 3, 1, f"{tag}_stem", names)
+        look = Convolutions(self.activation, self.initializer, self.regularizer, names, self.normalization)
+        x = look.convolved(x, self.filters[0], 3, 1, f"{tag}_stem")
         for block, filters in enumerate(self.filters):
-            x = self._block(x, filters, 1 if block == 0 else 2, f"{tag}_{block + 1}", names)
+            x = look.block(x, filters, 1 if block == 0 else 2, f"{tag}_{block + 1}")
         return keras.layers.GlobalAveragePooling2D(name=names(f"vector_{tag}"))(x)
 
     def _of_gradients(self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames) -> Any:
@@ -157,8 +150,7 @@ class Vision(Towers):
             x = OrientedGradients(cell, dtype="float32", name=names(f"gradients_{tag}"))(inputs[image.name])
             x = batch_normalization(0.95, names(f"gradients_normalization_{tag}"))(x)
             parts.append(layers.Dropout(HIDDEN_INPUTS, name=names(f"gradients_dropout_{tag}"))(x))
-        parts += [self.flat(others, inputs, names)] if others else []
-        joined = layers.Concatenate(name=names("gradients_joined"))(parts) if len(parts) > 1 else parts[0]
+        joined = self.beside(parts, others, inputs, names, "gradients_joined")
         hidden = layers.Dense(
             self.gradients,
             self.activation,
@@ -167,36 +159,3 @@ class Vision(Towers):
             name=names("gradients_units"),
         )(joined)
         return layers.Dropout(HIDDEN_UNITS, name=names("gradients_units_dropout"))(hidden)
-
-    def _block(self, x: Any, filters: int, stride: int, tag: str, names: LayerNames) -> Any:
-        """Two convolutions and a way around them."""
-        import keras
-
-        y = self._convolved(x, filters, 3, stride, f"{tag}_1", names)
-        y = self._convolved(y, filters, 3, 1, f"{tag}_2", names, activate=False)
-        if stride > 1 or x.shape[-1] != filters:
-            x = self._convolved(x, filters, 1, stride, f"{tag}_around", names, activate=False)
-        x = keras.layers.Add(name=names(f"sum_{tag}"))([x, y])
-        return keras.layers.Activation(self.activation, name=names(f"activation_{tag}"))(x)
-
-    def _convolved(
-        self, x: Any, filters: int, kernel: int, stride: int, tag: str, names: LayerNames, *, activate: bool = True
-    ) -> Any:
-        """Convolution, normalization and activation."""
-        from keras import layers
-
-        x = layers.Conv2D(
-            filters,
-            kernel,
-            stride,
-            padding="same",
-            use_bias=self.normalization == "none",
-            kernel_initializer=self.initializer,
-            kernel_regularizer=self.regularizer(),
-            name=names(f"conv2d_{tag}"),
-        )(x)
-        if self.normalization == "batch":
-            x = batch_normalization(0.9, names(f"normalization_{tag}"))(x)
-        elif self.normalization == "layer":
-            x = layers.LayerNormalization(name=names(f"normalization_{tag}"))(x)
-        return layers.Activation(self.activation, name=names(f"activation_{tag}"))(x) if activate else x

@@ -33,6 +33,7 @@ def scores(
     near = answers["apart"] < np.quantile(answers["usual"], COPY)
 
     def drawn(of: Callable[[Array], float], count: int | None) -> Interval:
+        """A number of some of the rows, with the interval of rows drawn anew."""
         rng = np.random.default_rng(seed)
         rows = len(told)
         draws = np.array([of(rng.integers(0, rows, rows)) for _ in range(resamples)])

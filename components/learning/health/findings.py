@@ -78,25 +78,24 @@ def _same_units(looks: Sequence[Look]) -> Iterator[Finding]:
 
 
 def _dead(looks: Sequence[Look]) -> Iterator[Finding]:
-    now = looks[-1]
-    for name, layer in now["layers"].items():
-        share = layer["dead"]
-        if share is not None and share > DEAD:
-            yield Finding(
-                "dead_units", now["epoch"], name, f"{share:.0%} of the ReLU units are 0 for every row",
-                "lower optimizer.learning_rate, initialise with he_normal and biases of 0, or use leaky ReLU or GELU",
-            )  # fmt: skip
+    return _above(
+        looks[-1], "dead", DEAD, "dead_units", "of the ReLU units are 0 for every row",
+        "lower optimizer.learning_rate, initialise with he_normal and biases of 0, or use leaky ReLU or GELU",
+    )  # fmt: skip
 
 
 def _saturated(looks: Sequence[Look]) -> Iterator[Finding]:
-    now = looks[-1]
+    return _above(
+        looks[-1], "saturated", SATURATED, "saturated", "of the activations are at their limits",
+        "lower optimizer.learning_rate, scale the inputs, normalise before the layer, or use ReLU",
+    )  # fmt: skip
+
+
+def _above(now: Look, number: str, bound: float, fault: str, words: str, remedy: str) -> Iterator[Finding]:
+    """The layers of which too large a share is so."""
     for name, layer in now["layers"].items():
-        share = layer["saturated"]
-        if share is not None and share > SATURATED:
-            yield Finding(
-                "saturated", now["epoch"], name, f"{share:.0%} of the activations are at their limits",
-                "lower optimizer.learning_rate, scale the inputs, normalise before the layer, or use ReLU",
-            )  # fmt: skip
+        if layer[number] is not None and layer[number] > bound:
+            yield Finding(fault, now["epoch"], name, f"{layer[number]:.0%} {words}", remedy)
 
 
 def _vanishing(looks: Sequence[Look]) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from pydantic import Field
 from kilnworks.components.features.encoded import IMAGE, EncodedTensor
 from kilnworks.components.modeling.base import Architecture, Initializer, scope_name
 from kilnworks.components.modeling.detection.anchors import STRIDES, anchors_of, levels_of
+from kilnworks.components.modeling.images.residual import Convolutions
 from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.detection.heads import Head
 from kilnworks.components.tasks.detection.task import Detection
@@ -154,12 +155,13 @@ class Detector(Architecture):
 
     def _backbone(self, x: Any, coarsest: int, names: LayerNames) -> dict[int, Any]:
         """Maps by stride, at least up to the coarsest one that is needed."""
-        x = self._convolved(x, self.filters[0], 3, 2, "stem", names)
+        look = self._convolutions(names)
+        x = look.convolved(x, self.filters[0], 3, 2, "stem")
         maps, stride, channels = {}, 2, list(self.filters[1:])
         while channels or stride < coarsest:
             width = channels.pop(0) if channels else self.filters[-1]
             stride *= 2
-            x = self._block(x, width, stride, names)
+            x = look.block(x, width, 2, str(stride))
             maps[stride] = x
         return maps
 
@@ -180,7 +182,7 @@ class Detector(Architecture):
                     grown = layers.Cropping2D(((0, high), (0, wide)), name=names(f"cut_{stride}"))(grown)
                 side = layers.Add(name=names(f"joined_{stride}"))([side, grown])
             above = side
-            found[stride] = self._convolved(side, self.pyramid, 3, 1, f"smooth_{stride}", names)
+            found[stride] = self._convolutions(names).convolved(side, self.pyramid, 3, 1, f"smooth_{stride}")
         return found
 
     def _tower(self, part: str, names: LayerNames) -> list[Any]:
@@ -202,37 +204,8 @@ class Detector(Architecture):
             )
         return found
 
-    def _block(self, x: Any, filters: int, stride: int, names: LayerNames) -> Any:
-        """Two convolutions, the first of which halves the side, and a way around them (He et al. 2016)."""
-        from keras import layers
-
-        y = self._convolved(x, filters, 3, 2, f"{stride}_1", names)
-        y = self._convolved(y, filters, 3, 1, f"{stride}_2", names, activate=False)
-        around = self._convolved(x, filters, 1, 2, f"{stride}_around", names, activate=False)
-        return layers.Activation(self.activation, name=names(f"activation_{stride}"))(
-            layers.Add(name=names(f"sum_{stride}"))([around, y])
-        )
-
-    def _convolved(
-        self, x: Any, filters: int, kernel: int, stride: int, tag: str, names: LayerNames, *, activate: bool = True
-    ) -> Any:
-        """Convolution, batch normalization and activation."""
-        import tensorflow as tf
-        from keras import layers
-
-        x = layers.Conv2D(
-            filters,
-            kernel,
-            stride,
-            padding="same",
-            use_bias=False,
-            kernel_initializer=self.initializer,
-            kernel_regularizer=self.regularizer(),
-            name=names(f"conv2d_{tag}"),
-        )(x)
-        several = tf.distribute.get_strategy().num_replicas_in_sync > 1
-        x = layers.BatchNormalization(momentum=0.9, synchronized=several, name=names(f"normalization_{tag}"))(x)
-        return layers.Activation(self.activation, name=names(f"activation_{tag}"))(x) if activate else x
+    def _convolutions(self, names: LayerNames) -> Convolutions:
+        return Convolutions(self.activation, self.initializer, self.regularizer, names)
 
 
 def _refuse(encoded: Sequence[EncodedTensor]) -> None:

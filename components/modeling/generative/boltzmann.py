@@ -161,6 +161,7 @@ class Boltzmann(Architecture, ABC):
         last = len(self.units) - 1
 
         def phase(level: int) -> Phase:
+            """Of one machine, on what those below it give."""
             trained: Divergence = Divergence(
                 inputs, rows, machines=stack, level=level, k=self.k, chains=self.chains, decay=self.decay,
                 name=f"divergence_{level + 1}",

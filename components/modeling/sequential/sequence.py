@@ -91,8 +91,7 @@ class SequenceModel(Architecture):
                 "give the feature its shape in the contract ([steps, 1] for one channel), or use model: tabular",
             )
         parts = [self._tower(t, inputs[t.name], names) for t in found]
-        parts += [self.flat(others, inputs, names)] if others else []
-        joined = keras.layers.Concatenate(name=names("joined"))(parts) if len(parts) > 1 else parts[0]
+        joined = self.beside(parts, others, inputs, names)
         if self.dropout:
             joined = keras.layers.Dropout(self.dropout, name=names("dropout_joined"))(joined)
         return self.dense_layers(joined, self.units, names)

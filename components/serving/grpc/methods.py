@@ -231,6 +231,7 @@ class _Prediction:
         def run(
             request: Any, caller: Caller | None
         ) -> list[Classified | Regressed] | Later[list[Classified | Regressed]]:
+            """Every task, once the caller may ask each of their models."""
             tasks = [InferenceTask(ref_of(task.model_spec), task.method_name) for task in request.tasks]
             for task in tasks:
                 if caller is not None:
