@@ -98,9 +98,9 @@ class Task(Numbers, ABC):
     """What the contract said of the label."""
 
     @classmethod
-    @abstractmethod
     def suits(cls, contract: Contract) -> bool:
-        """Whether this is the task that the label of a contract asks for."""
+        """Whether a contract by itself asks for this task; by default never: an architecture names it."""
+        return False
 
     # ---- labels
 
@@ -164,13 +164,15 @@ class Task(Numbers, ABC):
     def head(self, features: Any, names: LayerNames) -> Any:
         """The output tensor on top of ``features`` [N, F], in float32 whatever the precision before it."""
 
-    @abstractmethod
     def finished(self, outputs: Any) -> Any:
-        """What the last layer [..., outputs] says, as the head ends it: probabilities, or values."""
+        """What the last layer [..., outputs] says, as the head ends it: probabilities, or values; by default itself."""
+        return outputs
 
-    @abstractmethod
     def finishing(self, name: str) -> Any:
         """``finished`` as a Keras layer."""
+        import keras
+
+        return keras.layers.Identity(dtype="float32", name=name)
 
     @abstractmethod
     def loss(self) -> Any:

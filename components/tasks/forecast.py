@@ -192,16 +192,6 @@ class Forecasting(Task):
         """Quantiles as they are, in float32."""
         return self.finishing(names(self.output))(features)
 
-    def finished(self, outputs: Any) -> Any:
-        """What the layers say."""
-        return outputs
-
-    def finishing(self, name: str) -> Any:
-        """The same as a layer."""
-        import keras
-
-        return keras.layers.Identity(dtype="float32", name=name)
-
     def loss(self) -> Any:
         """Pinball loss of the three quantiles, in standard deviations of the label."""
         from kilnworks.components.tasks.losses import Pinball

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.labels import LabelStatistics
@@ -80,13 +80,3 @@ class Unlabelled(Task):
     def wanted(self) -> str:
         """Nothing."""
         return "no label"
-
-    def finished(self, outputs: Any) -> Any:
-        """What the layers say."""
-        return outputs
-
-    def finishing(self, name: str) -> Any:
-        """The same as a layer."""
-        import keras
-
-        return keras.layers.Identity(dtype="float32", name=name)

@@ -144,16 +144,6 @@ class Detection(Task):
             )
         return self.finishing(names(self.output))(features)
 
-    def finished(self, outputs: Any) -> Any:
-        """What the layers say."""
-        return outputs
-
-    def finishing(self, name: str) -> Any:
-        """The same as a layer."""
-        import keras
-
-        return keras.layers.Identity(dtype="float32", name=name)
-
     def loss(self) -> Any:
         """That of the head."""
         from kilnworks.components.tasks.detection.losses import DetectionLoss
