@@ -38,11 +38,15 @@ def may_have_seen(evaluation: Step, run: Run, theirs: Run, split: str) -> str:
         return "" if plans == [None, None] and manifests[0].get("config") == manifests[1].get("config") else UNKNOWN
     differs = [name for name in {**plans[0], **plans[1]} if plans[0].get(name) != plans[1].get(name)]
     if differs:
-        return f"{MAY} another {' and '.join(sorted(differs))} of the split"
+        return f"{MAY} a split with {' and '.join(_other(name) for name in sorted(differs))}"
     if plans[0]["kind"] == "time" and plans[0]["test_from"] is None:
         rows, learned = (Examples(holder.load(step, Examples).path) for holder, step in (new, old))
         return _by_time(rows, learned, str(plans[0]["column"]), split)
     return ""
+
+
+def _other(name: str) -> str:
+    return f"other {name}" if name == "shares" else f"another {name}"
 
 
 MAY = "the champion may have learned from these rows, by"

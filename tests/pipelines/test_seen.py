@@ -75,7 +75,7 @@ def test_more_rows_under_the_same_hash(made):
     ("other", "said"),
     [
         (HASHED.model_copy(update={"salt": 3}), "another salt"),
-        (ByHash(shares=Shares(train=0.4, val=0.2, test=0.4)), "another shares"),
+        (ByHash(shares=Shares(train=0.4, val=0.2, test=0.4)), "a split with other shares"),
         (HASHED.model_copy(update={"key": "day"}), "another key"),
         (BY_TIME, "kind"),
     ],

@@ -17,6 +17,6 @@ def pictures(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     pairs = [("generated", as_dict(near.get("generated"))), ("training", as_dict(near.get("training")))]
     drawn = [
         ("generated", sheets("Generated images", rows, 36.0 if len(rows) > 1 else 200.0)),
-        ("nearest", sheets("The generated images nearest to training images, and those", pairs, 40.0)),
+        ("nearest", sheets("Nearest to training images", pairs, 40.0)),
     ]
     return [(name, picture) for name, picture in drawn if picture]

@@ -64,7 +64,10 @@ def start_with_sequences(
     decisions = [
         *([guess] if guess else []),
         Decision("rows", f"{typed.height:,} rows"),
-        *(Decision("sequence", named(n), f"{t} steps of {c} channels") for n, (t, c) in shapes.items()),
+        *(
+            Decision("sequence", named(name), f"{steps} steps of {many} channel{'' if many == 1 else 's'}")
+            for name, (steps, many) in shapes.items()
+        ),
         Decision("task", f"{len(classes)} classes of {named(chosen)}" if classes else f"a number, {named(chosen)}"),
         *([Decision("left out", listed(contract.ignore), "sequences alone are looked at; features of the contract are "
                     "put beside them")] if contract.ignore else []),

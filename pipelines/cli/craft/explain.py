@@ -113,4 +113,4 @@ def _say(found: dict[str, Any]) -> None:
     for number, row in enumerate(found["rows"], 1):
         answer = ", ".join(f"{key} {value}" for key, value in row["answer"].items())
         why = ", ".join(f"{name} {value} {share:+.2g}" for name, value, share in row["credits"][:SHOWN])
-        say(console, f"row {number:<5}{answer}: {row['value']:.4g} instead of {row['baseline']:.4g}; {why}")
+        say(console, f"row {number:<5}{answer}: {row['value']:.4g}, of the average row {row['baseline']:.4g}; {why}")
