@@ -84,7 +84,8 @@ def test_a_folder_of_images(tmp_path, here):
                 pixels[:, column] //= 3
                 Image.fromarray(pixels).save(tmp_path / part / name / f"{i}.png")
     here("new", "sides", "--data", str(tmp_path / "data"))
-    assert "flip" not in (tmp_path / "pipelines/sides.py").read_text()
+    made = (tmp_path / "pipelines/sides.py").read_text()  # mirrored, each class would be the other; upside down, itself
+    assert 'flip="vertical"' in made and made.count("flip") == 1
     quick(tmp_path, "sides", epochs=12)
     here("run", "sides")
     here("predict", "sides", str(tmp_path / "fresh"), "--output", str(tmp_path / "out.csv"))
