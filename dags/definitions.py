@@ -5,6 +5,7 @@
     pipelines/NAME.py -> NAME              the pipeline
                       -> NAME_retrain      where it retrains on new data
                       -> NAME_champion     where it publishes
+                      -> NAME_tune         where it trains
     the store         -> maintenance
 
 Airflow reads each of its files in a process of its own, every few seconds. So one file, ``training.py``, asks for all
@@ -13,9 +14,9 @@ of this, and what did not load is noted in the store for ``refused.py``, which A
 
 from airflow.sdk import DAG, get_parsing_context
 
-from kilnworks.dags import champion, maintenance, retrain
+from kilnworks.dags import champion, maintenance, retrain, tune
 from kilnworks.dags.factory import build_dag
-from kilnworks.dags.names import CHAMPION, RETRAIN
+from kilnworks.dags.names import ENDINGS
 from kilnworks.dags.noted import note, stamps
 from kilnworks.pipelines.core.graph import Pipeline
 from kilnworks.pipelines.core.registry import docs, load, names
@@ -59,7 +60,7 @@ def _asked(dag_id: str) -> list[DAG]:
     """The DAG of that id, the first as in ``read_all``; none where it has gone."""
     if dag_id == maintenance.NAME:
         return [maintenance.build_maintenance_dag()]
-    owners = [n for n in names() if dag_id in (n, f"{n}{RETRAIN}", f"{n}{CHAMPION}")]
+    owners = [n for n in names() if dag_id in (n, *(n + end for end in ENDINGS))]
     return [dag for name in owners for dag in _dags(load(name)) if dag.dag_id == dag_id][:1]
 
 
@@ -73,4 +74,6 @@ def _dags(pipeline: Pipeline, store: Store | None = None) -> list[DAG]:
         found.append(retrain.build_retrain_dag(pipeline, pipeline.operations.retrain))
     if champion.publishes(pipeline):
         found.append(champion.build_champion_dag(pipeline, store))
+    if tune.tunes(pipeline):
+        found.append(tune.build_tune_dag(pipeline))
     return found

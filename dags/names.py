@@ -1,4 +1,4 @@
-"""The names of our DAGs in Airflow: each pipeline has one, one that retrains it, and one that moves its champion."""
+"""The names of our DAGs in Airflow: each pipeline has one, and others that retrain it, move its champion, search."""
 
 from collections.abc import Collection
 
@@ -8,6 +8,9 @@ RETRAIN = "_retrain"
 """What the DAG that starts retrainings of a pipeline has behind its name."""
 CHAMPION = "_champion"
 """The same for the DAG that moves its champion by hand."""
+TUNE = "_tune"
+"""The same for the DAG that searches for better settings."""
+ENDINGS = (RETRAIN, CHAMPION, TUNE)
 
 
 def pipeline_of(dag_id: str, pipelines: Collection[str] = ()) -> str:
@@ -20,4 +23,4 @@ def pipeline_of(dag_id: str, pipelines: Collection[str] = ()) -> str:
     """
     if dag_id in pipelines:
         return dag_id
-    return next((dag_id.removesuffix(end) for end in (RETRAIN, CHAMPION) if dag_id.endswith(end)), dag_id)
+    return next((dag_id.removesuffix(end) for end in ENDINGS if dag_id.endswith(end)), dag_id)

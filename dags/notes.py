@@ -9,13 +9,15 @@ from typing import Any
 from airflow.listeners import hookimpl
 
 from kilnworks.components.reporting.reading import read_moves, read_object
+from kilnworks.components.reporting.search_page import setting_words
 from kilnworks.dags.markdown import note
-from kilnworks.dags.names import CHAMPION, RETRAIN, TAG, pipeline_of
+from kilnworks.dags.names import CHAMPION, RETRAIN, TAG, TUNE, pipeline_of
 from kilnworks.dags.pools import KIND, WAITS
 from kilnworks.pipelines.core.arrivals import landed
 from kilnworks.pipelines.core.reasons import blamed, closed_gates, failures, rejections, result
-from kilnworks.pipelines.core.store import Store, open_store
-from kilnworks.schemas.json_values import as_number
+from kilnworks.pipelines.core.store import Store, clean, open_store
+from kilnworks.pipelines.tuning.study import BEST, Study
+from kilnworks.schemas.json_values import as_dict, as_number
 
 MOST_ALERTS = 100
 """How many of the newest alerts of a DAG are looked through for those of a run: the scheduler waits meanwhile."""
@@ -49,6 +51,8 @@ def _text(dag_run: Any) -> str:
         return _moved(store, pipeline, dag_run) or _alert(store, name, str(dag_run.run_id))
     if name == f"{pipeline}{RETRAIN}":
         return _alert(store, name, str(dag_run.run_id)) or _decided(store, pipeline, dag_run)
+    if name == f"{pipeline}{TUNE}":
+        return _searched(store, pipeline, str(dag_run.run_id))
     return reasons(store, name, str(dag_run.run_id))
 
 
@@ -78,6 +82,17 @@ def _decided(store: Store, pipeline: str, dag_run: Any) -> str:
     records = [read_object(path) for path in newest]
     began = dag_run.start_date.timestamp()
     return "".join(str(r.get("headline", "")) for r in records if (as_number(r.get("at")) or 0.0) >= began)
+
+
+def _searched(store: Store, pipeline: str, run_id: str) -> str:
+    """The best trial of a search; empty where none has finished."""
+    best = read_object(Study(store, pipeline, clean(run_id)).folder / BEST)
+    if not best:
+        return ""
+    found, before = as_number(best.get("value")), as_number(best.get("default"))
+    than = "" if before is None else f", the definition's settings {before:.5g}"
+    settings = setting_words(as_dict(best.get("overrides"))) or "the settings of the definition"
+    return f"best {best.get('objective')} {found or 0.0:.5g} (trial {best.get('trial')}{than}): {settings}"
 
 
 def _alert(store: Store, dag_id: str, run_id: str) -> str:

@@ -67,7 +67,7 @@ class PipelineOperator(BaseOperator):
         self._process: subprocess.Popen[str] | None = None
         self._said: deque[str] = deque(maxlen=LAST_LINES)
 
-    def execute(self, context: Context) -> None:
+    def execute(self, context: Context) -> Any:
         """Run the command. Raises the Airflow exception that fits how it ended."""
         began = now()
         code = self.run_command()
@@ -128,7 +128,7 @@ class PipelineOperator(BaseOperator):
 class InProcessOperator(PipelineOperator):
     """Runs the steps in Airflow's own task process: saves the start of an interpreter; never for TensorFlow."""
 
-    def execute(self, context: Context) -> None:
+    def execute(self, context: Context) -> Any:
         """Run the steps here. Raises the Airflow exception that fits how they ended."""
         from kilnworks.pipelines.cli.running import step
 
@@ -163,7 +163,7 @@ def verdict(
     outcomes = [o for o in (run.outcome(step) for step in steps) if o is not None and o["at"] >= began]
     if code == EXIT_SKIPPED:
         reasons = [o["reason"] for o in outcomes if o["outcome"] == "skipped"]
-        return AirflowSkipException("; ".join(reasons) or "skipped")
+        return AirflowSkipException("; ".join(reasons) or said or "skipped")
     failed = next((o for o in outcomes if o["outcome"] == "failed"), None)
     if failed is None:
         if code == EXIT_USAGE:

@@ -19,12 +19,14 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from kilnworks.components.reporting.report import REPORT, refresh_seconds, render_report
 from kilnworks.dags import live, pages
-from kilnworks.dags.names import pipeline_of
+from kilnworks.dags.names import TUNE, pipeline_of
 from kilnworks.dags.side_by_side import MOST, side_by_side
 from kilnworks.dags.started import ENDED, state
 from kilnworks.dags.summaries import SUMMARIES
 from kilnworks.pipelines.core.records import whole_run
-from kilnworks.pipelines.core.store import Run, open_store
+from kilnworks.pipelines.core.store import Run, Store, clean, open_store
+from kilnworks.pipelines.tuning.study import PAGE as SEARCH_PAGE
+from kilnworks.pipelines.tuning.study import Study
 from kilnworks.schemas.errors import KilnworksError
 
 POLICY = (
@@ -71,11 +73,13 @@ def index(user: User) -> HTMLResponse:
 
 @app.get("/run")
 def run(dag_id: str, run_id: str, user: User, looks: int = 0) -> Response:
-    """The report of a DAG run; for the DAGs that start retrainings or move the champion, the page of its pipeline."""
+    """The report of a DAG run, the page of a search; for the other DAGs of a pipeline, the page of that."""
     store = open_store()
     pipeline = pipeline_of(dag_id, store.pipelines())
     _check(user, dag_id)
     _check(user, pipeline)
+    if dag_id == f"{pipeline}{TUNE}":
+        return _search(store, pipeline, run_id)
     if pipeline != dag_id:
         return _page(pages.overview(store, [pipeline], lambda name: name in (pipeline, dag_id)))
     this = store.run(pipeline, run_id)
@@ -83,6 +87,19 @@ def run(dag_id: str, run_id: str, user: User, looks: int = 0) -> Response:
     if not (this.path / "run.json").is_file():
         return _not_begun(dag_id, run_id, looks)
     return RedirectResponse(pages.report_path(this), status_code=303)
+
+
+def _search(store: Store, pipeline: str, run_id: str) -> Response:
+    """The page of the search that a run of ``NAME_tune`` made; its trials are runs of the pipeline."""
+    study = Study(store, pipeline, clean(run_id))
+    page = study.folder / SEARCH_PAGE
+    store.pull(study.shared(SEARCH_PAGE))
+    if not page.is_file():
+        words = (
+            f"Search {run_id} has no page yet: it is written when all trials have ended. The log says how far it is."
+        )
+        return _page(pages.said(f"{pipeline}{TUNE}", words))
+    return FileResponse(page, headers=FILE_HEADERS)
 
 
 @app.get("/live")

@@ -106,6 +106,8 @@ class Search(Config):
     """Setting, named as ``--set`` and the form name it, -> values to try; that of the architecture where left out."""
     trials: int = Field(default=20, ge=1)
     """Trainings, the one with the settings of the definition included."""
+    workers: int = Field(default=1, ge=1, le=64)
+    """Trials that train at the same time: processes of ``kilnworks tune``, tasks of the DAG ``NAME_tune``."""
     sampler: Sampler = "tpe"
     """How values are chosen: ``tpe``, from what earlier trials reached (Bergstra et al. 2011); ``random``; or ``grid``,
     every combination of listed values."""

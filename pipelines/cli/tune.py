@@ -1,6 +1,7 @@
 """``tune``: search for better settings of a pipeline, and the settings that it found for ``run --best``."""
 
 from dataclasses import replace
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -12,15 +13,21 @@ from kilnworks.pipelines.cli.settings import StoreUrl, new_run_id, overrides
 from kilnworks.pipelines.core.graph import Pipeline
 from kilnworks.pipelines.core.registry import load
 from kilnworks.pipelines.core.space import Space
-from kilnworks.pipelines.core.store import Store, open_store
+from kilnworks.pipelines.core.store import Store, clean, open_store
 from kilnworks.pipelines.tuning.plan import Plan, default_of
-from kilnworks.pipelines.tuning.study import FOLDER, Study, finished
+from kilnworks.pipelines.tuning.study import PAGE, Study, finished
 from kilnworks.schemas.access import private_files
-from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.errors import ConfigError, StepSkipped
 from kilnworks.schemas.search import Search
 
-REPORT = "report.html"
-"""The page of a search, in its folder."""
+
+class Part(StrEnum):
+    """What one process does of a search on which several work."""
+
+    BEGIN = "begin"
+    TRIAL = "trial"
+    TRIALS = "trials"
+    CONCLUDE = "conclude"
 
 
 @private_files()
@@ -29,7 +36,9 @@ def tune(
     trials: Annotated[
         int | None, typer.Option("--trials", min=1, help="Trainings, the definition's settings included.")
     ] = None,
-    workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Processes that train.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, max=64, help="Processes that train at the same time.")
+    ] = None,
     sampler: Annotated[str | None, typer.Option("--sampler", help="grid, random or tpe.")] = None,
     pruner: Annotated[str | None, typer.Option("--pruner", help="hyperband or none.")] = None,
     objective: Annotated[
@@ -42,7 +51,7 @@ def tune(
         list[str] | None, typer.Option("--set", metavar="STEP.FIELD=VALUE", help="A setting of every trial.")
     ] = None,
     store: StoreUrl = None,
-    works: Annotated[bool, typer.Option("--works", hidden=True)] = False,
+    part: Annotated[Part | None, typer.Option("--part", hidden=True)] = None,
 ) -> int:
     """Search for better settings: each trial trains with others, and the best on the validation rows is kept.
 
@@ -54,14 +63,18 @@ def tune(
     opened.check_writable()
     asked = {"trials": trials, "sampler": sampler, "pruner": pruner, "objective": objective, "seed": seed}
     given = {key: value for key, value in asked.items() if value is not None}
-    if resume or study:
+    if part is not Part.BEGIN and (resume or study):
         this, space, total = _resumed(opened, name, study, given, settings or [])
     else:
-        this, space, total = _begun(opened, name, given, settings or [])
-    if not works:
+        this, space, total = _begun(opened, name, study or new_run_id(), given, settings or [])
+    if part in (None, Part.BEGIN):
         _say_plan(console, this, space, total)
-    _train(console, this, space, total, 1 if works else workers, store)
-    return 0 if works else _conclude(console, this, space)
+    if part is Part.TRIAL:
+        _train_once(console, this, space, total)
+    if part in (None, Part.TRIALS):
+        beside = workers or space.pipeline.search.workers
+        _train(console, this, space, total, 1 if part else beside, store)
+    return _conclude(console, this, space) if part in (None, Part.CONCLUDE) else 0
 
 
 def best_settings(store: Store, name: str) -> dict[str, Any]:
@@ -69,15 +82,15 @@ def best_settings(store: Store, name: str) -> dict[str, Any]:
     return dict(finished(Study.newest(store, name))["overrides"])
 
 
-def _begun(store: Store, name: str, given: dict[str, Any], settings: list[str]) -> tuple[Study, Space, int]:
-    """A new search."""
+def _begun(store: Store, name: str, study: str, given: dict[str, Any], settings: list[str]) -> tuple[Study, Space, int]:
+    """A new search of that name."""
     fixed = overrides(settings)
     pipeline = _searching(load(name).configured(fixed), given)
     space = Space.of(pipeline)
     plan = Plan.of(space, fixed)
-    study = Study(store, name, new_run_id())
-    study.begin(plan, default_of(space))
-    return study, space, pipeline.search.trials
+    begun = Study(store, name, clean(study))
+    begun.begin(plan, default_of(space))
+    return begun, space, pipeline.search.trials
 
 
 def _resumed(
@@ -128,12 +141,24 @@ def _train(console: Console, study: Study, space: Space, total: int, workers: in
     from kilnworks.pipelines.tuning.work import work, work_beside
 
     if workers > 1:
-        words = ["tune", study.pipeline, "--study", study.name, "--trials", str(total), "--works"]
+        words = ["tune", study.pipeline, "--study", study.name, "--trials", str(total), "--part", Part.TRIALS]
         codes = work_beside([*words, *(["--store", store] if store else [])], workers)
         for code in codes:
             if code:
                 say(console, f"worker   ended with {code}; its trial is taken up by another one")
     work(study, space, total, lambda outcome: _say_trial(console, study, outcome, total))
+
+
+def _train_once(console: Console, study: Study, space: Space, total: int) -> None:
+    """One trial. Raises ``StepSkipped`` where none is left, or where it came to no value."""
+    from kilnworks.pipelines.tuning.work import work_once
+
+    outcome = work_once(study, space, total)
+    if outcome is None:
+        raise StepSkipped(f"search {study.name} has all its {total} trials", "a trial to run", "nothing: it is done")
+    _say_trial(console, study, outcome, total)
+    if outcome.value is None:
+        raise StepSkipped(f"trial {outcome.number}: {outcome.reason}", "a training to its end", "nothing: it counts")
 
 
 def _say_trial(console: Console, study: Study, outcome: Any, total: int) -> None:
@@ -152,8 +177,8 @@ def _conclude(console: Console, study: Study, space: Space) -> int:
     from kilnworks.pipelines.tuning.results import results
 
     told = results(study, space)
-    page = write_search(study.folder / REPORT, told)
-    study.store.push(f"{FOLDER}/{study.pipeline}/{study.name}/{REPORT}")
+    page = write_search(study.folder / PAGE, told)
+    study.store.push(study.shared(PAGE))
     before = "" if told["default"] is None else f"; the definition's settings {told['default']:.5g}"
     say(console, f"best     trial {told['trial']}: {told['objective']} {told['value']:.5g}{before}")
     say(console, f"         {setting_words(told['overrides']) or 'the settings of the definition'}")

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 FOLDER = "tuning"
 BEST = "best.json"
 SEARCH = "search.json"
+DATABASE = "study.db"
+PAGE = "report.html"
+"""Written at the end."""
 WAIT_SECONDS = 100.0
 """How long a process waits for another one's writing."""
 
@@ -79,7 +82,8 @@ class Study:
     def newest(cls, store: Store, pipeline: str, name: str | None = None) -> "Study":
         """The study of that name, or the newest one. Raises ``UnknownName``."""
         folder = store.root / FOLDER / pipeline
-        known = sorted(path.parent.name for path in folder.glob(f"*/{SEARCH}"))
+        found = [(str(read_json(path)["begun"]), path.parent.name) for path in folder.glob(f"*/{SEARCH}")]
+        known = [name for _, name in sorted(found)]
         chosen = clean(name) if name else (known[-1] if known else "")
         if chosen not in known:
             otherwise = f"search first: kilnworks tune {pipeline}"
@@ -87,7 +91,7 @@ class Study:
         return cls(store, pipeline, chosen)
 
     def begin(self, plan: Plan, default: dict[str, Any]) -> None:
-        """Make the study; its first trial has the settings of the definition.
+        """Make the study; its first trial has the settings of the definition. Nothing where it has begun already.
 
         Args:
             plan: what is tried.
@@ -96,6 +100,9 @@ class Study:
         waiting = combinations(plan) if plan.search.sampler == "grid" else []
         (self.folder / "trials").mkdir(parents=True, exist_ok=True)
         with locked(self.folder / "ask.lock"):
+            if (self.folder / SEARCH).is_file():
+                return
+            (self.folder / DATABASE).unlink(missing_ok=True)  # of a process that was killed right here
             made = self._opened(plan)
             fixed = fixed_values(plan, default)
             made.enqueue_trial(fixed, user_attrs={"default": True, "fixed": fixed})
@@ -178,7 +185,7 @@ class Study:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        url = f"sqlite:///{self.folder / 'study.db'}"
+        url = f"sqlite:///{self.folder / DATABASE}"
         storage = optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": {"timeout": WAIT_SECONDS}})
         made = optuna.create_study(
             storage=storage,

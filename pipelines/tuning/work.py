@@ -23,11 +23,24 @@ def work(study: Study, space: Space, trials: int, heard: Callable[[Outcome], Non
     Raises:
         KilnworksError: the settings of the definition do not train, or the store is broken.
     """
-    while (taken := study.take(trials)) is not None:
-        with taken.lock:
-            outcome = run_trial(study, taken, space)
+    while (outcome := work_once(study, space, trials)) is not None:
         heard(outcome)
         _forget_models()
+
+
+def work_once(study: Study, space: Space, trials: int) -> Outcome | None:
+    """Run the next trial; None where ``trials`` count already. Raises as ``work`` does."""
+    taken = study.take(trials)
+    if taken is None:
+        return None
+    with taken.lock:
+        return run_trial(study, taken, space)
+
+
+def shared_threads(workers: int) -> dict[str, str]:
+    """Environment variables by which so many processes share the processors; those that are set stay as they are."""
+    share = str(max(1, (os.cpu_count() or 1) // workers))
+    return {name: os.environ.get(name, share) for name in THREADS}
 
 
 def work_beside(words: Sequence[str], workers: int) -> list[int]:
@@ -40,8 +53,7 @@ def work_beside(words: Sequence[str], workers: int) -> list[int]:
     Returns:
         The exit code of each.
     """
-    share = str(max(1, (os.cpu_count() or 1) // workers))
-    environment = {**os.environ, **{name: os.environ.get(name, share) for name in THREADS}}
+    environment = {**os.environ, **shared_threads(workers)}
     command = [sys.executable, "-m", "kilnworks", *words]
     started = [subprocess.Popen(command, env=environment) for _ in range(workers)]
     try:

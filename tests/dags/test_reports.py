@@ -9,6 +9,7 @@ import re
 import pytest
 
 from kilnworks.pipelines.core.store import Store
+from kilnworks.pipelines.tuning.study import Study
 from kilnworks.schemas.files import write_json
 
 pytestmark = [
@@ -106,6 +107,17 @@ def test_a_pipeline_that_is_called_as_other_dags_are_has_reports(ask, run, proje
     Store(project).run("churn_champion", "r1").begin("test", {})
     found = ask("/run?dag_id=churn_champion&run_id=r1")
     assert (found.status_code, found.headers["location"]) == (303, "/kilnworks/files/churn_champion/r1/report.html")
+
+
+def test_the_page_of_a_search_is_that_of_the_run_that_searched(ask, run, project):
+    waiting = ask("/run?dag_id=churn_tune&run_id=r1")
+    assert waiting.status_code == 200 and "has no page yet" in waiting.text
+    page = Study(Store(project), "churn", "r1").folder / "report.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("<p>sixteen trials</p>")
+    shown = ask("/run?dag_id=churn_tune&run_id=r1")
+    assert shown.text == "<p>sixteen trials</p>" and "script-src 'none'" in shown.headers["content-security-policy"]
+    assert ask("/run?dag_id=churn_tune&run_id=../r1").status_code == 200, "a name that cannot lead elsewhere"
 
 
 def test_pages_of_a_run_that_goes_on(ask, run):
