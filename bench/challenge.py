@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kilnworks.components.challenging.both import gain_of
+from kilnworks.components.challenging.both import bounds_of, gain_of
+from kilnworks.components.challenging.per_slice import shown_worse
 from kilnworks.components.challenging.settings import Challenge
-from kilnworks.components.challenging.verdict import decided
+from kilnworks.components.challenging.verdict import decided, margin_of
 from kilnworks.components.judging.settings import JudgeSettings
 from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.binary import Binary
@@ -71,6 +72,10 @@ MAKERS = {
     "rmse": regression_pair,
     "mae": regression_pair,
 }
+SLICED = ("accuracy", "auc")
+"""Metrics of the study by slice."""
+DRAWS_A_SLICE = 60
+"""Draws behind the bounds of a slice, times the number of slices: bounds that are corrected lie further out."""
 
 
 def verdicts(metric: str, rows: int, pairs: int, challenge: Challenge, lost: float = 0.0, seed: int = 0) -> list[str]:
@@ -87,6 +92,32 @@ def verdicts(metric: str, rows: int, pairs: int, challenge: Challenge, lost: flo
         values = [task.value(of, pair.truth, answers, settings) for task, answers in sides]
         found.append(decided(own, of, (values[0], values[1]), gain, rows, "test").verdict)
     return found
+
+
+def sliced(
+    metric: str, rows: int, slices: int, pairs: int, draws: int, lost: float = 0.0, seed: int = 0
+) -> tuple[float, float]:
+    """Shares of pairs that are held for a slice, and for the slice that has lost some of its signal."""
+    rng = np.random.default_rng(seed)
+    held = named = 0
+    for i in range(pairs):
+        pair = binary_pair(rng, rows, 0.0)
+        groups = np.arange(rows) % slices
+        poor = binary_pair(rng, rows, lost)
+        pair.truth[groups == 0] = poor.truth[groups == 0]
+        for side, other in ((pair.champion, poor.champion), (pair.challenger, poor.challenger)):
+            side["probabilities"][groups == 0] = other["probabilities"][groups == 0]
+        of, challenge = pair.task.metric(metric), Challenge(resamples=draws, seed=i)
+        assert of is not None
+        found = []
+        for group in range(slices):
+            here = groups == group
+            before, now = ({"probabilities": one["probabilities"][here]} for one in (pair.champion, pair.challenger))
+            sides = (pair.task, before), (pair.task, now)
+            found.append(bounds_of(challenge, of, JudgeSettings(), pair.truth[here], *sides))
+        worse = shown_worse(found, margin_of(challenge, of, 0.8), challenge.level)
+        held, named = held + bool(worse), named + (0 in worse)
+    return 100 * held / pairs, 100 * named / pairs
 
 
 def main() -> None:
@@ -109,6 +140,15 @@ def main() -> None:
                 )
             ]
             print(f"{metric:10} {rows:6}" + "".join(f"{share:15.1f}" for share in shares), flush=True)
+
+    print(f"\nby slice, {given.pairs} pairs a line; held for any slice, and for the one that lost signal, in %")
+    print(f"{'metric':10} {'rows':>6} {'slices':>7}" + "".join(f"{head:>15}" for head in ("A/A", *heads[2:])))
+    for metric in (name for name in given.metric or MAKERS if name in SLICED):
+        for rows, slices in ((100, 5), (100, 20), (1000, 5)):
+            draws = max(given.resamples, DRAWS_A_SLICE * slices)
+            shares = [sliced(metric, rows * slices, slices, given.pairs, draws, lost) for lost in (0.0, 0.1, 0.2, 0.4)]
+            cells = [f"{shares[0][0]:15.1f}", *(f"{named:15.1f}" for _, named in shares[1:])]
+            print(f"{metric:10} {rows:6} {slices:7}" + "".join(cells), flush=True)
 
 
 if __name__ == "__main__":

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kilnworks.components.challenging.paired import Gain, resampled_gain, share_gain
+from kilnworks.components.challenging.paired import Gain, resampled, share_gain
 from kilnworks.components.challenging.settings import Challenge
-from kilnworks.components.challenging.verdict import Verdict, decided, unmeasured
+from kilnworks.components.challenging.verdict import Verdict, decided, margin_of, unmeasured, with_slices
 from kilnworks.components.judging.metric import Metric
 from kilnworks.components.judging.settings import JudgeSettings
 from kilnworks.components.tasks.base import Task
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 PIECE_BYTES = 64 * 2**20
 """Of raw inputs that are asked at once, about."""
 MOST_PIECE = 1024
+SLICE_ROWS = 30
+"""Fewest rows of a slice, where the evaluation says nothing else."""
 
 
 class Incomparable(Exception):
@@ -77,14 +80,21 @@ def challenged(
             raise Incomparable(f"a {new.task.kind} is judged by trials of its own, not by answers to the same rows")
         old = _of_champion(champion)
         _check_alike(old, new, examples)
-        truth, before, now = _answers(challenge, examples, split, old, new)
+        columns = _columns(challenge, settings, examples.contract)
+        truth, before, now, frame = _answers(challenge, examples, split, old, new, columns)
         values = tuple(m.task.value(metric, truth, a, settings) for m, a in ((old, before), (new, now)))
         gain = gain_of(challenge, metric, settings, truth, (old.task, before), (new.task, now))
         if gain.value != gain.value:
             raise Incomparable(f"{metric.name} is not defined for these {len(truth)} rows")
     except Incomparable as error:
         return unmeasured(challenge, str(error))
-    return decided(challenge, metric, (values[0], values[1]), gain, len(truth), split)
+    verdict = decided(challenge, metric, (values[0], values[1]), gain, len(truth), split)
+    if not frame.width:
+        return verdict
+    slices = _by_slice(
+        challenge, metric, settings, truth, (old.task, before), (new.task, now), frame, examples.contract
+    )
+    return with_slices(verdict, slices)
 
 
 def _metric(challenge: Challenge, task: Task, settings: JudgeSettings) -> Metric | None:
@@ -140,21 +150,24 @@ def _takes(wanted: Any, there: Any) -> bool:
 
 
 def _answers(
-    challenge: Challenge, examples: CheckedExamples, split: str, old: Served, new: Served
-) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Truth, and the judged answers of both, for the rows that are compared."""
+    challenge: Challenge, examples: CheckedExamples, split: str, old: Served, new: Served, columns: Sequence[str]
+) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray], pl.DataFrame]:
+    """Truth, the judged answers of both, and these columns, for the rows that are compared."""
     import numpy as np
+    import polars as pl
 
     def not_finite(answers: np.ndarray) -> int:
         return int((~np.isfinite(answers)).reshape(len(answers), -1).any(axis=1).sum())
 
     truths: list[np.ndarray] = []
+    frames: list[pl.DataFrame] = []
     parts: tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]] = ([], [])
     for frame in _frames(challenge, examples, split):
         truth, bad = new.task.judged_by(frame)
         if bad.any():
             raise Incomparable(f"{int(bad.sum())} labels cannot be judged")
         truths.append(truth)
+        frames.append(frame.select(columns))
         parts[0].append(_by_champion(old, frame))
         parts[1].append(_judged(new, frame))
     if not truths:
@@ -166,7 +179,7 @@ def _answers(
         raise StepFailed(f"the new model answers {lost[1]} rows with no finite number", wanted, fix)
     if lost[0]:
         raise Incomparable(f"the champion answers {lost[0]} rows with no finite number")
-    return np.concatenate(truths), joined[0], joined[1]
+    return np.concatenate(truths), joined[0], joined[1], pl.concat(frames)
 
 
 def _by_champion(old: Served, frame: pl.DataFrame) -> dict[str, Any]:
@@ -216,10 +229,22 @@ def gain_of(
     new: tuple[Task, Mapping[str, np.ndarray]],
 ) -> Gain:
     """How much better the new answers are."""
+    return bounds_of(challenge, metric, settings, truth, old, new)(challenge.level)
+
+
+def bounds_of(
+    challenge: Challenge,
+    metric: Metric,
+    settings: JudgeSettings,
+    truth: np.ndarray,
+    old: tuple[Task, Mapping[str, np.ndarray]],
+    new: tuple[Task, Mapping[str, np.ndarray]],
+) -> Callable[[float], Gain]:
+    """How much better the new answers are, with bounds of the confidence that is asked for; measured once."""
     if metric.of is None:
         right = [task.right(metric.name, truth, answers, settings) for task, answers in (old, new)]
         if right[0] is not None and right[1] is not None:
-            return share_gain(right[0], right[1], challenge.level)
+            return partial(share_gain, right[0], right[1])
 
     def values(rows: Any) -> tuple[float, float]:
         """The metric of both models over these rows, with repeats."""
@@ -231,7 +256,41 @@ def gain_of(
         return before, now
 
     sign = 1 if metric.better == "max" else -1
-    return resampled_gain(values, len(truth), sign, challenge.resamples, challenge.seed, challenge.level)
+    return resampled(values, len(truth), sign, challenge.resamples, challenge.seed).at
+
+
+def _columns(challenge: Challenge, settings: JudgeSettings, contract: Contract) -> tuple[str, ...]:
+    """Columns to slice by: those of the evaluation where none are named. Raises ``UnknownName``, ``ConfigError``."""
+    columns = challenge.slices if challenge.slices is not None else tuple(getattr(settings, "slices", ()))
+    if columns:
+        from kilnworks.components.judging.slices import check_columns
+
+        check_columns(columns, contract)
+    return columns
+
+
+def _by_slice(
+    challenge: Challenge,
+    metric: Metric,
+    settings: JudgeSettings,
+    truth: np.ndarray,
+    old: tuple[Task, Mapping[str, np.ndarray]],
+    new: tuple[Task, Mapping[str, np.ndarray]],
+    frame: pl.DataFrame,
+    contract: Contract,
+) -> list[dict[str, Any]]:
+    """What is shown of each slice of the rows that were compared."""
+    from kilnworks.components.challenging.per_slice import Bounds, judged, measured
+
+    def measure(rows: Any) -> tuple[tuple[float, float], Bounds]:
+        before, now = ((task, {name: value[rows] for name, value in answers.items()}) for task, answers in (old, new))
+        values = tuple(task.value(metric, truth[rows], answers, settings) for task, answers in (before, now))
+        return (values[0], values[1]), bounds_of(challenge, metric, settings, truth[rows], before, now)
+
+    whole = old[0].value(metric, truth, old[1], settings)
+    least = int(getattr(settings, "slice_min_rows", SLICE_ROWS))
+    found = measured(frame, frame.columns, contract, least, measure)
+    return judged(found, margin_of(challenge, metric, whole), challenge.level, 1 if metric.better == "max" else -1)
 
 
 def _first_line(error: Exception) -> str:

@@ -62,9 +62,31 @@ def unseen(rows: int, level: float) -> float:
     return min(1.0, float(-np.log(1 - level)) / rows)
 
 
-def resampled_gain(
-    values: Callable[[Rows], tuple[float, float]], rows: int, sign: int, draws: int, seed: int, level: float
-) -> Gain:
+@dataclass(frozen=True)
+class Resampled:
+    """A gain in any metric, and what the draws made of it.
+
+    Attributes:
+        value: measured; NaN where the metric of one of the models is undefined on all rows.
+        drawn: of the draws on which the metric is defined, [draws].
+        count: of all draws.
+    """
+
+    value: float
+    drawn: NDArray[np.floating]
+    count: int
+
+    def at(self, level: float) -> Gain:
+        """The gain with bounds of that confidence; all NaN where it is undefined."""
+        if not np.isfinite(self.value):
+            return Gain(float("nan"), float("nan"), float("nan"), "")
+        ends = (self.value, self.value)
+        low, high = np.quantile(self.drawn, [1 - level, level], method="weibull") if len(self.drawn) else ends
+        method = f"paired Poisson bootstrap, {self.count} draws"
+        return Gain(self.value, min(float(low), self.value), max(float(high), self.value), method)
+
+
+def resampled(values: Callable[[Rows], tuple[float, float]], rows: int, sign: int, draws: int, seed: int) -> Resampled:
     """The gain in any metric.
 
     Args:
@@ -73,22 +95,15 @@ def resampled_gain(
         sign: 1 where a large value is better, -1 where a small one is.
         draws: most draws.
         seed: of the draws.
-        level: confidence of each bound.
-
-    Returns:
-        The gain; all NaN where the metric of one of the models is undefined on all rows.
     """
     before, now = values(np.arange(rows))
-    value = sign * (now - before)
+    value = float(sign * (now - before))
     if not np.isfinite(value):
-        return Gain(float("nan"), float("nan"), float("nan"), "")
+        return Resampled(value, np.empty(0), 0)
     rng = np.random.default_rng(seed)
     count = int(np.clip(ROWS_DRAWN // rows, FEWEST_DRAWS, draws))
     found = np.array([_drawn(values, rng, rows, sign) for _ in range(count)])
-    kept = found[np.isfinite(found)]
-    low, high = np.quantile(kept, [1 - level, level], method="weibull") if len(kept) else (value, value)
-    method = f"paired Poisson bootstrap, {count} draws"
-    return Gain(float(value), min(float(low), value), max(float(high), value), method)
+    return Resampled(value, found[np.isfinite(found)], count)
 
 
 def influenced_gain(

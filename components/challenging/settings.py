@@ -30,6 +30,9 @@ class Challenge(Config):
     level: float = Field(default=0.95, gt=0.5, lt=1)
     """Confidence of each bound of the difference: of 100 models as good as the champion, at most ``100 * (1 - level)``
     are called worse."""
+    slices: tuple[str, ...] | None = None
+    """Columns by whose values both are compared as well; a slice that is shown to be served worse by more than the
+    margin holds the new model (Holm's correction over all of them). None: those of the evaluation."""
     unmeasured: Otherwise = "promote"
     """What is done where the two cannot be compared, e.g. because the champion takes other columns: ``promote`` or
     ``hold``. A first model has nobody to be compared with and goes live."""

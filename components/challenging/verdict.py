@@ -1,5 +1,6 @@
 """From a measured difference to a decision, in words for a person and numbers for a machine."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -7,11 +8,15 @@ from kilnworks.components.challenging.paired import Gain
 from kilnworks.components.challenging.settings import Challenge, Rule
 from kilnworks.components.judging.metric import Metric
 
-Word = Literal["better", "not worse", "worse", "undecided", "unmeasured", "first", "same model", "off", "not asked"]
+Word = Literal[
+    "better", "not worse", "worse", "worse slice", "undecided", "unmeasured", "first", "same model", "off", "not asked"
+]
 SHARE_MARGIN = 0.005
 """Margin of a metric between 0 and 1, where none is given."""
 OTHER_MARGIN = 0.01
 """Margin of other metrics, as a share of the champion's value."""
+SLICES_TOLD = 3
+"""Slices that are named in the line."""
 
 
 @dataclass(frozen=True)
@@ -19,8 +24,9 @@ class Verdict:
     """What came of comparing a new model with the champion.
 
     Attributes:
-        verdict: ``better``, ``not worse``, ``worse`` (by more than the margin), ``undecided`` (too few rows to say);
-            ``unmeasured``; or nothing was to compare: ``first``, ``same model``, ``off``, ``not asked`` (by hand).
+        verdict: ``better``, ``not worse``, ``worse`` (by more than the margin), ``worse slice`` (so in a slice of the
+            rows), ``undecided`` (too few rows to say); ``unmeasured``; or nothing was to compare: ``first``, ``same
+            model``, ``off``, ``not asked`` (by hand).
         live: whether the rule lets the new model go live.
         text: all of it in one line.
         metric, better: what was compared, and whether ``max`` or ``min`` is better; empty where nothing was.
@@ -28,6 +34,7 @@ class Verdict:
         difference, low, high: challenger minus champion, and the bounds of that.
         margin, level, rule, rows, method: as asked for; the rows compared; how the bounds came about.
         against: ``{"run_id", "version"}`` of the champion.
+        slices: what is shown of each, as ``per_slice.judged`` tells it.
     """
 
     verdict: Word
@@ -46,6 +53,7 @@ class Verdict:
     rows: int | None = None
     method: str = ""
     against: dict[str, Any] | None = None
+    slices: tuple[dict[str, Any], ...] = ()
 
     def record(self) -> dict[str, Any]:
         """As JSON-serializable values."""
@@ -89,6 +97,26 @@ def decided(
         level=challenge.level, rule=challenge.rule, rows=rows, method=gain.method,
     )  # fmt: skip
     return replace(found, text=_text(found, split))
+
+
+def with_slices(found: Verdict, slices: Sequence[dict[str, Any]]) -> Verdict:
+    """The verdict on all rows and on slices of them: one that is served worse holds a model that would go live."""
+    worse = [one for one in slices if one["verdict"] == "worse"]
+    if not slices:
+        return found
+    told = "; ".join(_slice_text(one, found.metric) for one in worse[:SLICES_TOLD])
+    more = f"; and {len(worse) - SLICES_TOLD} more" if len(worse) > SLICES_TOLD else ""
+    said = f"shown to be worse in {told}{more}" if worse else f"in none of {len(slices)} slices shown to be worse"
+    word = "worse slice" if worse and found.live else found.verdict
+    return replace(
+        found, verdict=word, live=found.live and not worse, text=f"{found.text}; {said}", slices=tuple(slices)
+    )
+
+
+def _slice_text(one: Mapping[str, Any], metric: str) -> str:
+    bounds = f"{one['low']:+.2g} to {one['high']:+.2g}"
+    values = f"{metric} {one['challenger']:.4g} against {one['champion']:.4g}"
+    return f"{one['column']} {one['value']} ({values} on {one['rows']:,} rows, bounds {bounds})"
 
 
 def unmeasured(challenge: Challenge, why: str) -> Verdict:

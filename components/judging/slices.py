@@ -68,20 +68,27 @@ def measure_slices(
     check_columns(columns, contract)
     out = []
     for column in columns:
-        codes, values = _codes(frame, column)
-        counts = np.bincount(codes, minlength=len(values))
-        order = [int(i) for i in np.argsort(-counts, kind="stable") if counts[i] >= min_rows][:VALUES]
-        sensitive = contract.features[column].sensitive
-        slices = []
-        for place, code in enumerate(order):
-            rows = np.flatnonzero(codes == code)
-            found = measure(rows)
-            name = f"value {place + 1} {MASK}" if sensitive else values[code]
-            slices.append({"value": name, "rows": len(rows), "metrics": found})
-        kept = sum(int(counts[i]) for i in order)
-        left_out = {"values": len(values) - len(order), "rows": len(codes) - kept}
+        found = slices_of(frame, column, contract, min_rows)
+        slices = [{"value": value, "rows": len(rows), "metrics": measure(rows)} for value, rows in found]
+        kept = sum(len(rows) for _, rows in found)
+        left_out = {"values": frame[column].n_unique() - len(found), "rows": frame.height - kept}
         out.append({"column": column, "left_out": left_out, "slices": slices})
     return out
+
+
+def slices_of(
+    frame: "pl.DataFrame", column: str, contract: Contract, min_rows: int
+) -> list[tuple[str, NDArray[np.intp]]]:
+    """The most frequent values of a column, largest first, with the numbers of their rows, [rows of the value].
+
+    Values of a sensitive column are masked.
+    """
+    codes, values = _codes(frame, column)
+    counts = np.bincount(codes, minlength=len(values))
+    order = [int(i) for i in np.argsort(-counts, kind="stable") if counts[i] >= min_rows][:VALUES]
+    sensitive = contract.features[column].sensitive
+    names = [f"value {place + 1} {MASK}" if sensitive else values[code] for place, code in enumerate(order)]
+    return [(name, np.flatnonzero(codes == code)) for name, code in zip(names, order, strict=True)]
 
 
 def _codes(frame: "pl.DataFrame", column: str) -> tuple[NDArray[np.int64], list[str]]:

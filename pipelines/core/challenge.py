@@ -18,6 +18,7 @@ from kilnworks.pipelines.core.seen import may_have_seen
 from kilnworks.pipelines.core.store import Run
 from kilnworks.schemas.artifacts import CheckedExamples, Deployment, Servable
 from kilnworks.schemas.champion import ChampionRecord
+from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.decision import DecisionRecord
 from kilnworks.schemas.errors import UnknownName
 from kilnworks.schemas.files import read_json, write_json
@@ -32,7 +33,12 @@ def asks_models(step: Step) -> bool:
 
 
 def check_challenge(pipeline: Pipeline) -> None:
-    """Raise ``UnknownName`` where models are to be compared by a metric that no task and no evaluation here has."""
+    """Hold what models are to be compared by against the tasks, the evaluation and the contract of the definition.
+
+    Raises:
+        UnknownName: a metric that no task and no evaluation here has, or a column to slice by that there is not.
+        ConfigError: a column that has no few values to slice by.
+    """
     from kilnworks.components.tasks.choose import metric_named, metric_names
 
     own = [name for step in pipeline.steps if isinstance(step.config, JudgeSettings) for name in step.config.metrics]
@@ -43,6 +49,17 @@ def check_challenge(pipeline: Pipeline) -> None:
             raise UnknownName(
                 f"metric to compare models by in {pipeline.name}.{step.name}", name, [*own, *metric_names()]
             )
+        if isinstance(settings, Challenge) and settings.slices:
+            _check_slices(pipeline, settings.slices)
+
+
+def _check_slices(pipeline: Pipeline, columns: tuple[str, ...]) -> None:
+    from kilnworks.components.judging.slices import check_columns
+
+    contracts = (getattr(step.config, "contract", None) for step in pipeline.steps)
+    for contract in contracts:
+        if isinstance(contract, Contract):
+            check_columns(columns, contract)
 
 
 def challenge(pipeline: Pipeline, step: Step, run: Run) -> Verdict:

@@ -59,6 +59,25 @@ def _models(found: dict[str, Any]) -> dict[str, Any] | None:
         "live": f"version {against.get('version')}, run {against.get('run_id')}",
         "verdict": str(found.get("verdict") or ""),
         "method": str(found.get("method") or ""),
+        "slices": [told for one in as_list(found.get("slices")) if (told := _slice(as_dict(one)))],
+    }
+
+
+def _slice(one: dict[str, Any]) -> dict[str, Any] | None:
+    """Both models on a slice of the rows; None where its record is damaged."""
+    names = ("champion", "challenger", "difference", "low", "high", "rows", "shows")
+    values = {name: number for name in names if (number := as_number(one.get(name))) is not None}
+    if len(values) < len(names):
+        return None
+    return {
+        "where": f"{one.get('column')}: {one.get('value')}",
+        "rows": f"{values['rows']:,.0f}",
+        "champion": f"{values['champion']:.4g}",
+        "challenger": f"{values['challenger']:.4g}",
+        "difference": f"{values['difference']:+.4g}",
+        "bounds": f"{values['low']:+.4g} to {values['high']:+.4g}",
+        "shows": f"{values['shows']:.2g}",
+        "verdict": str(one.get("verdict") or ""),
     }
 
 

@@ -171,3 +171,54 @@ def test_answers_that_are_no_number(tmp_path, wrong):
         return
     found = compare(tmp_path, Regression, *sides)
     assert found.verdict == "unmeasured" and "400 rows" in found.text
+
+
+def by_group(folder, wrong_in_b: float):
+    """A SavedModel of two classes that is wrong in the rows of group b by so much."""
+    import tensorflow as tf
+
+    def answers(x, g):
+        score = tf.sigmoid(4 * (x + tf.where(g == "b", wrong_in_b, 0.0)))
+        return {"probabilities": tf.stack([1 - score, score], axis=1), "score": score}
+
+    net = tf.Module()
+    specs = [tf.TensorSpec([None], tf.float32, "x"), tf.TensorSpec([None], tf.string, "g")]
+    net.serve = tf.function(answers, input_signature=specs)
+    tf.saved_model.save(net, str(folder), signatures={"serving_default": net.serve})
+    write_json(folder / CONTRACT_FILE, GROUPED.model_dump(mode="json"))
+    write_task(Binary.of(GROUPED), folder)
+    return folder
+
+
+GROUPED = Contract.model_validate({
+    "name": "made",
+    "features": {"x": {"dtype": "float"}, "g": {"dtype": "string"}},
+    "label": {"name": "y", **LABELS[Binary][0]},
+})  # fmt: skip
+
+
+def test_a_planted_bad_slice_holds_a_model_that_is_not_worse_in_the_mean(tmp_path):
+    rows = tmp_path / "rows"
+    (rows / "test").mkdir(parents=True)
+    groups = ["b" if i % 8 == 0 else "a" if i % 2 else "c" for i in range(400)]
+    frame = pl.DataFrame({"x": X, "g": groups, "y": LABELS[Binary][1]})
+    frame.write_parquet(rows / "test" / "part.parquet")
+    splits = {"test": {"rows": 400, "files": ["test/part.parquet"]}}
+    write_json(rows / "examples.json", {"contract": GROUPED.model_dump(mode="json"), "splits": splits})
+    old, new = by_group(tmp_path / "old", 0.0), by_group(tmp_path / "new", 1.5)
+
+    def compare(**settings):
+        rule = Challenge(metric="accuracy", resamples=200, margin=0.1, **settings)
+        return challenged(rule, JudgeSettings(), CheckedExamples(rows), "test", old, new)
+
+    whole = compare()
+    assert whole.live and whole.slices == (), "the evaluation has no slices"
+    found = compare(slices=("g",))
+    assert not found.live and found.verdict == "worse slice" and "worse in g b (accuracy" in found.text
+    wrong = ((X > -1.5) & (X < 0))[::8].mean()
+    told = {one["value"]: one for one in found.slices}
+    assert told["b"]["difference"] == pytest.approx(-wrong) and told["b"]["rows"] == 50
+    assert {told["a"]["verdict"], told["c"]["verdict"]} == {"not worse"}
+    json.dumps(found.record(), allow_nan=False)
+    with pytest.raises(UnknownName, match="slice"):
+        compare(slices=("town",))

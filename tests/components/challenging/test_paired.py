@@ -11,7 +11,7 @@ from scipy.stats.mstats import mquantiles
 from sklearn.metrics import roc_auc_score
 
 from bench.challenge import verdicts
-from kilnworks.components.challenging.paired import influenced_gain, resampled_gain, share_gain
+from kilnworks.components.challenging.paired import influenced_gain, resampled, share_gain
 from kilnworks.components.challenging.settings import Challenge
 from kilnworks.components.judging.values import binary_influence, binary_value
 
@@ -60,7 +60,7 @@ def test_one_draw_of_rows_for_both_models():
     def values(rows):
         return roc_auc_score(truth[rows], old[rows]), roc_auc_score(truth[rows], new[rows])
 
-    gain = resampled_gain(values, 200, 1, 300, 7, 0.95)
+    gain = resampled(values, 200, 1, 300, 7).at(0.95)
     again, found = np.random.default_rng(7), []
     for _ in range(300):
         weight = again.poisson(1.0, 200)
@@ -81,7 +81,7 @@ def test_the_influence_of_rows_gives_the_bounds_that_the_metric_of_each_draw_giv
     def values(rows):
         return binary_value(metric, truth[rows], old[rows]), binary_value(metric, truth[rows], new[rows])
 
-    each = resampled_gain(values, 2000, sign, 600, 7, 0.975)
+    each = resampled(values, 2000, sign, 600, 7).at(0.975)
     quick = influenced_gain(*(binary_influence(metric, truth, s) for s in (old, new)), sign, 600, 7, 0.975)
     tenth = (each.high - each.low) / 10
     assert quick.value == pytest.approx(each.value)
@@ -94,7 +94,7 @@ def test_less_is_better_turns_the_gain_round():
     def means(rows):
         return float(old[rows].mean()), float(new[rows].mean())
 
-    up, down = (resampled_gain(means, 50, sign, 300, 1, 0.9) for sign in (1, -1))
+    up, down = (resampled(means, 50, sign, 300, 1).at(0.9) for sign in (1, -1))
     assert (down.value, down.low, down.high) == pytest.approx((-up.value, -up.high, -up.low))
 
 
@@ -103,19 +103,19 @@ def test_pairs_say_more_than_two_intervals():
     rng = np.random.default_rng(0)
     shared = rng.normal(size=400)
     old, new = np.abs(shared), np.abs(shared + 0.02)
-    gain = resampled_gain(lambda rows: (float(old[rows].mean()), float(new[rows].mean())), 400, -1, 400, 0, 0.95)
+    gain = resampled(lambda rows: (float(old[rows].mean()), float(new[rows].mean())), 400, -1, 400, 0).at(0.95)
     apart = 1.645 * np.sqrt(old.var() / 400 + new.var() / 400)
     assert gain.high - gain.low < apart / 5
 
 
 def test_what_is_not_defined_has_no_gain():
-    assert np.isnan(resampled_gain(lambda rows: (float("nan"), 1.0), 10, 1, 200, 0, 0.95).value)
+    assert np.isnan(resampled(lambda rows: (float("nan"), 1.0), 10, 1, 200, 0).at(0.95).value)
 
 
 @pytest.mark.slow
 def test_many_rows_are_drawn_fewer_times():
     calls = []
-    resampled_gain(lambda rows: (calls.append(len(rows)) or 0.0, 0.0), 100_000, 1, 1000, 0, 0.95)
+    resampled(lambda rows: (calls.append(len(rows)) or 0.0, 0.0), 100_000, 1, 1000, 0).at(0.95)
     assert len(calls) == 201
 
 
