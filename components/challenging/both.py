@@ -3,50 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kilnworks.components.challenging.paired import Gain, resampled, share_gain
+from kilnworks.components.challenging.rows import Both, of_shared_classes
+from kilnworks.components.challenging.served import (
+    Incomparable,
+    Served,
+    by_champion,
+    check_alike,
+    judged_answers,
+    of_champion,
+    opened,
+)
 from kilnworks.components.challenging.settings import Challenge
 from kilnworks.components.challenging.verdict import Verdict, decided, margin_of, unmeasured, with_slices
 from kilnworks.components.judging.metric import Metric
 from kilnworks.components.judging.settings import JudgeSettings
 from kilnworks.components.tasks.base import Task
-from kilnworks.components.tasks.choose import choose, read_task
 from kilnworks.schemas.artifacts import CheckedExamples
 from kilnworks.schemas.contract import Contract
-from kilnworks.schemas.errors import ConfigError, KilnworksError, StepFailed, UnknownName
-from kilnworks.schemas.files import read_json
-from kilnworks.schemas.saved_contract import read_saved
-from kilnworks.schemas.wire import CONTRACT_FILE, TASK_FILE
+from kilnworks.schemas.errors import ConfigError, StepFailed, UnknownName
 from kilnworks.schemas.words import listed
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-    from kilnworks.components.predicting.pieces import Ask
 
 PIECE_BYTES = 64 * 2**20
 """Of raw inputs that are asked at once, about."""
 MOST_PIECE = 1024
 SLICE_ROWS = 30
 """Fewest rows of a slice, where the evaluation says nothing else."""
-
-
-class Incomparable(Exception):
-    """Why two models cannot be compared, as a clause."""
-
-
-@dataclass(frozen=True)
-class Served:
-    """A published model: how it is asked, what it takes and what it tells."""
-
-    ask: Ask
-    contract: Contract
-    task: Task
 
 
 def challenged(
@@ -71,30 +63,28 @@ def challenged(
         UnknownName: ``metric`` is none of the task, nor one of the evaluation's own.
         KilnworksError: the challenger does not answer.
     """
-    new = _opened(challenger)
+    new = opened(challenger)
     metric = _metric(challenge, new.task, settings)
     try:
         if metric is None:
             raise Incomparable(f"a {new.task.kind} task has no metric")
         if type(new.task).tried is not Task.tried:
             raise Incomparable(f"a {new.task.kind} is judged by trials of its own, not by answers to the same rows")
-        old = _of_champion(champion)
-        _check_alike(old, new, examples)
-        columns = _columns(challenge, settings, examples.contract)
-        truth, before, now, frame = _answers(challenge, examples, split, old, new, columns)
-        values = tuple(m.task.value(metric, truth, a, settings) for m, a in ((old, before), (new, now)))
-        gain = gain_of(challenge, metric, settings, truth, (old.task, before), (new.task, now))
+        old = of_champion(champion)
+        check_alike(old, new, examples)
+        both = _answers(challenge, examples, split, old, new, _columns(challenge, settings, examples.contract))
+        both, changed = of_shared_classes(both)
+        gain = gain_of(challenge, metric, settings, both.truth, both.champion, both.challenger)
         if gain.value != gain.value:
-            raise Incomparable(f"{metric.name} is not defined for these {len(truth)} rows")
+            raise Incomparable(f"{metric.name} is not defined for these {len(both.truth)} rows")
     except Incomparable as error:
         return unmeasured(challenge, str(error))
-    verdict = decided(challenge, metric, (values[0], values[1]), gain, len(truth), split)
-    if not frame.width:
+    verdict = decided(challenge, metric, both.values(metric, settings), gain, len(both.truth), split)
+    if changed:
+        verdict = replace(verdict, text=f"{verdict.text}; {changed}")
+    if not both.frame.width:
         return verdict
-    slices = _by_slice(
-        challenge, metric, settings, truth, (old.task, before), (new.task, now), frame, examples.contract
-    )
-    return with_slices(verdict, slices)
+    return with_slices(verdict, _by_slice(challenge, metric, settings, both, examples.contract))
 
 
 def _metric(challenge: Challenge, task: Task, settings: JudgeSettings) -> Metric | None:
@@ -107,51 +97,9 @@ def _metric(challenge: Challenge, task: Task, settings: JudgeSettings) -> Metric
     return None if name is None else known[name]
 
 
-def _opened(saved_model: Path) -> Served:
-    from kilnworks.components.predicting.champion import asked
-
-    contract, _ = read_saved(read_json(saved_model / CONTRACT_FILE))
-    path = saved_model / TASK_FILE
-    task = read_task(path) if path.is_file() else choose(contract).of(contract)
-    return Served(asked(saved_model), contract, task)
-
-
-def _of_champion(saved_model: Path) -> Served:
-    """The champion, which may be of an earlier release or lack code that is gone: whatever stops it is said."""
-    try:
-        return _opened(saved_model)
-    except Exception as error:
-        raise Incomparable(f"the champion does not open: {_first_line(error)}") from error
-
-
-def _check_alike(old: Served, new: Served, examples: CheckedExamples) -> None:
-    """Refuse models that tell different things, and a champion that takes what these rows do not have."""
-    if old.task.kind != new.task.kind:
-        raise Incomparable(f"the champion is of a {old.task.kind} task, this one of a {new.task.kind} task")
-    told = [(label and (label.name, label.classes)) for label in (old.task.label, new.task.label)]
-    if told[0] != told[1]:
-        raise Incomparable("the champion predicts another label, or other classes")
-    if getattr(old.task, "series", None) != getattr(new.task, "series", None):
-        raise Incomparable("the champion forecasts another series: step, window, horizon, group or what is known ahead")
-    theirs, here = old.contract.features, examples.contract
-    missing = [name for name in theirs if name not in here.features and name not in new.contract.features]
-    if missing:
-        raise Incomparable(f"the champion takes columns that these rows do not have: {listed(missing)}")
-    kinds = {**here.features, **new.contract.features}
-    other = [n for n, f in theirs.items() if not _takes(f, kinds[n])]
-    if other:
-        raise Incomparable(f"the champion takes other values of {listed(other)}")
-
-
-def _takes(wanted: Any, there: Any) -> bool:
-    """Whether a feature of the champion's contract can be given a column of the new one."""
-    same = wanted.dtype == there.dtype or (wanted.dtype, there.dtype) == ("float", "int")
-    return same and wanted.shape == there.shape
-
-
 def _answers(
     challenge: Challenge, examples: CheckedExamples, split: str, old: Served, new: Served, columns: Sequence[str]
-) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray], pl.DataFrame]:
+) -> Both:
     """Truth, the judged answers of both, and these columns, for the rows that are compared."""
     import numpy as np
     import polars as pl
@@ -168,8 +116,8 @@ def _answers(
             raise Incomparable(f"{int(bad.sum())} labels cannot be judged")
         truths.append(truth)
         frames.append(frame.select(columns))
-        parts[0].append(_by_champion(old, frame))
-        parts[1].append(_judged(new, frame))
+        parts[0].append(by_champion(old, frame))
+        parts[1].append(judged_answers(new, frame))
     if not truths:
         raise Incomparable(f"split {split!r} has no rows")
     joined = [{name: np.concatenate([p[name] for p in side]) for name in side[0]} for side in parts]
@@ -179,24 +127,7 @@ def _answers(
         raise StepFailed(f"the new model answers {lost[1]} rows with no finite number", wanted, fix)
     if lost[0]:
         raise Incomparable(f"the champion answers {lost[0]} rows with no finite number")
-    return np.concatenate(truths), joined[0], joined[1], pl.concat(frames)
-
-
-def _by_champion(old: Served, frame: pl.DataFrame) -> dict[str, Any]:
-    try:
-        return _judged(old, frame)
-    except Exception as error:
-        raise Incomparable(f"the champion does not answer these rows: {_first_line(error)}") from error
-
-
-def _judged(model: Served, frame: pl.DataFrame) -> dict[str, Any]:
-    """The answers that the task looks at, for rows of the examples."""
-    import numpy as np
-
-    from kilnworks.components.features.raw import raw_arrays
-
-    answers = model.ask(raw_arrays(model.contract, model.task.requests(frame)))
-    return {name: np.asarray(answers[name]) for name in model.task.judged}
+    return Both(np.concatenate(truths), (old.task, joined[0]), (new.task, joined[1]), pl.concat(frames))
 
 
 def _frames(challenge: Challenge, examples: CheckedExamples, split: str) -> Iterator[pl.DataFrame]:
@@ -270,29 +201,17 @@ def _columns(challenge: Challenge, settings: JudgeSettings, contract: Contract) 
 
 
 def _by_slice(
-    challenge: Challenge,
-    metric: Metric,
-    settings: JudgeSettings,
-    truth: np.ndarray,
-    old: tuple[Task, Mapping[str, np.ndarray]],
-    new: tuple[Task, Mapping[str, np.ndarray]],
-    frame: pl.DataFrame,
-    contract: Contract,
+    challenge: Challenge, metric: Metric, settings: JudgeSettings, both: Both, contract: Contract
 ) -> list[dict[str, Any]]:
     """What is shown of each slice of the rows that were compared."""
     from kilnworks.components.challenging.per_slice import Bounds, judged, measured
 
     def measure(rows: Any) -> tuple[tuple[float, float], Bounds]:
-        before, now = ((task, {name: value[rows] for name, value in answers.items()}) for task, answers in (old, new))
-        values = tuple(task.value(metric, truth[rows], answers, settings) for task, answers in (before, now))
-        return (values[0], values[1]), bounds_of(challenge, metric, settings, truth[rows], before, now)
+        some = both.of(rows)
+        bounds = bounds_of(challenge, metric, settings, some.truth, some.champion, some.challenger)
+        return some.values(metric, settings), bounds
 
-    whole = old[0].value(metric, truth, old[1], settings)
     least = int(getattr(settings, "slice_min_rows", SLICE_ROWS))
-    found = measured(frame, frame.columns, contract, least, measure)
-    return judged(found, margin_of(challenge, metric, whole), challenge.level, 1 if metric.better == "max" else -1)
-
-
-def _first_line(error: Exception) -> str:
-    text = error.got if isinstance(error, KilnworksError) else f"{type(error).__name__}: {error}"
-    return (text.splitlines() or [""])[0][:200]
+    found = measured(both.frame, both.frame.columns, contract, least, measure)
+    margin = margin_of(challenge, metric, both.values(metric, settings)[0])
+    return judged(found, margin, challenge.level, 1 if metric.better == "max" else -1)

@@ -334,6 +334,14 @@ class Task(Numbers, ABC):
         """A metric and the influence of each row on it, [N], mean 0; None where it is only known as a whole."""
         return None
 
+    def tells_classes_of(self, other: Task) -> bool:
+        """Whether ``other`` has classes of the same label, though not the same ones, so that it can be realigned."""
+        return False
+
+    def realigned(self, other: Task, answers: Answers) -> Answers:
+        """What a task that ``tells_classes_of`` holds for has answered, as if it had the classes of this one."""
+        raise NotImplementedError(f"{self.kind} has no classes to realign")
+
     @abstractmethod
     def described(self, truth: np.ndarray, answers: Answers) -> dict[str, Any]:
         """Curves, tables and the baseline of ``truth`` [rows, ...] and the answers, for ``evaluation.json``.

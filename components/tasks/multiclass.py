@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from kilnworks.components.judging.metric import Direction, Metric
 from kilnworks.components.judging.settings import JudgeSettings
-from kilnworks.components.tasks.base import Answers
+from kilnworks.components.tasks.base import Answers, Task
 from kilnworks.components.tasks.classes import OfClasses
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.components.tasks.totals import Totals
@@ -142,6 +142,26 @@ class Multiclass(OfClasses):
         from kilnworks.components.judging.values import multiclass_right
 
         return multiclass_right(name, truth, answers["probabilities"], settings.top_k)
+
+    def tells_classes_of(self, other: Task) -> bool:
+        """See ``Task.tells_classes_of``; also of a task with two classes. Two of them at least are the same."""
+        if not isinstance(other, OfClasses) or other.label.name != self.label.name:
+            return False
+        return self.class_texts != other.class_texts and len({*self.class_texts} & {*other.class_texts}) > 1
+
+    def realigned(self, other: Task, answers: Answers) -> Answers:
+        """Probabilities [N, K] in the order of these classes, 0 for those that ``other`` does not know.
+
+        What it gave to classes that are gone is lost, so that rows may sum to less than 1.
+        """
+        import numpy as np
+
+        theirs, names = answers["probabilities"], list(other.class_texts)
+        found = np.zeros((len(theirs), self.outputs), theirs.dtype)
+        for place, name in enumerate(self.class_texts):
+            if name in names:
+                found[:, place] = theirs[:, names.index(name)]
+        return {"probabilities": found}
 
     def described(self, truth: np.ndarray, answers: Answers) -> dict[str, Any]:
         """Curves by class, calibration, confusion; without a model: the most frequent class."""

@@ -161,6 +161,39 @@ def test_other_classes_are_not_compared(tmp_path):
     assert found.verdict == "unmeasured" and "other classes" in found.text
 
 
+def with_classes(folder, classes):
+    tree = json.loads((folder / TASK_FILE).read_text())
+    tree["label"]["classes"] = classes
+    (folder / TASK_FILE).write_text(json.dumps(tree))
+    return folder
+
+
+def test_where_classes_have_changed_the_rows_of_those_that_both_know_are_compared(tmp_path):
+    """The champion's outputs stand for a, c and z: it is right in rows of a, and takes those of c for z."""
+    old = with_classes(model(tmp_path / "old", Multiclass, 0), ["a", "c", "z"])
+    new, rows = model(tmp_path / "new", Multiclass, 0), examples(tmp_path / "rows", Multiclass)
+    found = challenged(Challenge(), JudgeSettings(), rows, "test", old, new)
+    counts = np.bincount(THIRDS)
+    assert found.rows == counts[0] + counts[2]
+    assert found.champion == pytest.approx(counts[0] / found.rows) and found.challenger == 1.0
+    assert found.verdict == "better"
+    assert found.text.endswith(
+        f"the classes have changed (new are b; gone are z, {counts[1]} rows of new classes are left out)"
+    )
+    with_classes(old, ["x", "a", "z"])
+    found = challenged(Challenge(), JudgeSettings(), rows, "test", old, new)
+    assert found.verdict == "unmeasured" and "other classes" in found.text, "one class in common tells nothing apart"
+
+
+def test_two_classes_that_have_become_three(tmp_path):
+    old = with_classes(model(tmp_path / "old", Binary, 0), ["c", "a"])
+    new = model(tmp_path / "new", Multiclass, 0)
+    found = challenged(Challenge(), JudgeSettings(), examples(tmp_path / "rows", Multiclass), "test", old, new)
+    shared = THIRDS != 1
+    right = np.where(X > 0, 0, 2) == THIRDS
+    assert found.champion == pytest.approx(right[shared].mean()) and "new are b" in found.text
+
+
 @pytest.mark.parametrize("wrong", ["champion", "challenger"])
 def test_answers_that_are_no_number(tmp_path, wrong):
     nan = float("nan")
