@@ -49,22 +49,22 @@ class Both:
 def of_shared_classes(both: Both) -> tuple[Both, str]:
     """Where the classes have changed, the rows of those that both models know; with words for what has.
 
-    The champion's answers are put in the challenger's order of classes, and judged as the challenger's are.
+    Both are judged as if there were the shared classes alone: what either gives to another one is spread over these.
 
     Raises:
         Incomparable: no row has a class that both know.
     """
     import numpy as np
 
-    (old, before), (new, _) = both.champion, both.challenger
+    (old, before), (new, now) = both.champion, both.challenger
     if not new.tells_classes_of(old):
         return both, ""
-    shared = [place for place, name in enumerate(new.class_texts) if name in old.class_texts]
-    rows = np.flatnonzero(np.isin(both.truth, shared))
+    shared = [name for name in new.class_texts if name in old.class_texts]
+    rows = np.flatnonzero(np.isin(both.truth, [new.class_texts.index(name) for name in shared]))
     if not len(rows):
         raise Incomparable("no row has a class that both models tell")
-    aligned = Both(both.truth, (new, new.realigned(old, before)), both.challenger, both.frame)
-    return aligned.of(rows), _changed(old, new, len(both.truth) - len(rows))
+    sides = [(new, new.realigned(task, answers, shared)) for task, answers in ((old, before), (new, now))]
+    return Both(both.truth, sides[0], sides[1], both.frame).of(rows), _changed(old, new, len(both.truth) - len(rows))
 
 
 def _changed(old: Task, new: Task, left_out: int) -> str:

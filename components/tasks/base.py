@@ -17,7 +17,7 @@ No other room asks which task it has. A new task is one file: a subclass with a 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
@@ -338,8 +338,8 @@ class Task(Numbers, ABC):
         """Whether ``other`` has classes of the same label, though not the same ones, so that it can be realigned."""
         return False
 
-    def realigned(self, other: Task, answers: Answers) -> Answers:
-        """What a task that ``tells_classes_of`` holds for has answered, as if it had the classes of this one."""
+    def realigned(self, other: Task, answers: Answers, classes: Collection[str]) -> Answers:
+        """What a task has answered, in the order of this one's classes, as if there were these classes alone."""
         raise NotImplementedError(f"{self.kind} has no classes to realign")
 
     @abstractmethod

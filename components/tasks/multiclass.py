@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kilnworks.components.judging.metric import Direction, Metric
@@ -149,19 +149,17 @@ class Multiclass(OfClasses):
             return False
         return self.class_texts != other.class_texts and len({*self.class_texts} & {*other.class_texts}) > 1
 
-    def realigned(self, other: Task, answers: Answers) -> Answers:
-        """Probabilities [N, K] in the order of these classes, 0 for those that ``other`` does not know.
-
-        What it gave to classes that are gone is lost, so that rows may sum to less than 1.
-        """
+    def realigned(self, other: Task, answers: Answers, classes: Collection[str]) -> Answers:
+        """Probabilities [N, K] in the order of these classes, 0 but for those named; each row is scaled to 1."""
         import numpy as np
 
         theirs, names = answers["probabilities"], list(other.class_texts)
         found = np.zeros((len(theirs), self.outputs), theirs.dtype)
         for place, name in enumerate(self.class_texts):
-            if name in names:
+            if name in classes:
                 found[:, place] = theirs[:, names.index(name)]
-        return {"probabilities": found}
+        total = found.sum(axis=1, keepdims=True)
+        return {"probabilities": np.divide(found, total, out=found, where=total > 0)}
 
     def described(self, truth: np.ndarray, answers: Answers) -> dict[str, Any]:
         """Curves by class, calibration, confusion; without a model: the most frequent class."""
