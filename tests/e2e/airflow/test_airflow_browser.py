@@ -56,7 +56,7 @@ def test_the_form_starts_a_run_with_what_was_typed_and_nothing_else(world, run_i
     assert read_json(world.store.run("grouped", run_id).path / "run.json")["overrides"] == {"model.epochs": 3}
 
 
-@pytest.mark.parametrize("typed", ["0", "999"])
+@pytest.mark.parametrize("typed", ["0", pytest.param("999", marks=pytest.mark.nightly)])
 def test_the_form_refuses_a_number_out_of_range_with_words_and_keeps_what_was_typed(page, world, typed):
     before = len(world.runs("grouped"))
     dialog = opened_form(page, world, "grouped")

@@ -48,6 +48,7 @@ def test_a_killed_training_goes_on_at_its_epoch(world):
     whole(run)
 
 
+@pytest.mark.nightly
 def test_a_killed_worker_loses_nothing(world):
     run_id = world.start("sturdy", {**CONF, "model.rate": 0.2})
     run = in_the_middle(world, run_id, 2)
@@ -99,6 +100,7 @@ def test_a_killed_scheduler_is_started_again_and_goes_on(world):
     whole(run)
 
 
+@pytest.mark.nightly
 def test_a_restart_of_everything_fails_no_task_that_can_resume(world):
     """Neither the one that trains, nor the one that was about to start."""
     run_id = world.start("sturdy", {**CONF, "model.rate": 0.4})

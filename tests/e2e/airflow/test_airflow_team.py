@@ -191,6 +191,7 @@ def test_the_commands_of_the_page_do_what_they_say(team):
     assert set(names.split(",")) <= set(kinds)
 
 
+@pytest.mark.nightly
 def test_new_data_start_a_run_that_asks_and_what_stands_behind_it_begins_when_it_goes_live(team):
     """The definition, the landing folder, the request by ``curl``, the approval and the DAG on a promoted model."""
     assert "churn_again" in team.shell("kilnworks list")
