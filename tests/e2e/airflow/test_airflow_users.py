@@ -231,6 +231,7 @@ def locally_again(world, name, run_id):
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.nightly
 def test_when_nobody_answers_in_time_the_default_counts(world):
     run_id = world.start("unanswered")
     assert set(world.finished("unanswered", run_id).values()) == {"success"}
@@ -343,9 +344,10 @@ def test_tasks_link_to_the_report(world):
             "minimum.mean: Input should be a valid number",
             marks=pytest.mark.nightly,
         ),
-        (
+        pytest.param(
             {"evaluation.minimum": {"mean": 5}},
             "evaluation gate closed: mean 2 is below 5\nstopped: evaluation, mean 2.0000",
+            marks=pytest.mark.nightly,
         ),
     ],
 )

@@ -169,6 +169,7 @@ def test_nested_folds_measure_the_settings_that_each_search_chose(crossed, monke
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_killed_in_the_middle_it_goes_on_where_it_was(crossed, tmp_path):
     """SIGKILL while the second fold trains; --resume takes the first one from the store and ends with all."""
     environment = {**os.environ, "KILNWORKS_STORE": str(crossed[0])}
