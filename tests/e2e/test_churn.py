@@ -127,6 +127,7 @@ def killed_in_training(root: Path, store: Path, *argv: str) -> bool:
     return not (store / "runs" / "churn" / "r" / "model" / "manifest.json").exists()
 
 
+@pytest.mark.nightly
 def test_killed_in_training_it_resumes_and_ends_the_same(root, tmp_path):
     settings = ["--set", "model.epochs=12", "--set", "model.early_stopping=null", "--set", "checked.data_docs=false"]
     run = ["run", "churn", "--run-id", "r", "--to", "model", *settings]

@@ -155,6 +155,7 @@ def both_ways(project: Path, name: str, inputs: dict[str, np.ndarray]) -> tuple[
     return here, answer
 
 
+@pytest.mark.nightly
 def test_edited_code_is_run_again_and_nothing_before_it(project):
     path = project / "my_flowers/models.py"
     text = path.read_text()
@@ -168,6 +169,7 @@ def test_edited_code_is_run_again_and_nothing_before_it(project):
     assert step(project, "first", "transform", "manifest.json") == step(project, "edited", "transform", "manifest.json")
 
 
+@pytest.mark.nightly
 def test_killed_it_goes_on_behind_its_last_epoch(project):
     settings = ["--set", 'model.callbacks=["my_flowers.slow:Slow"]', "--set", "model.epochs=9", "--to", "model"]
     run = ["run", "flowers", "--run-id", "killed", *settings]

@@ -128,6 +128,7 @@ def test_a_run_is_tracked_over_http_once_and_read_back(server: str, tmp_path: Pa
     assert done.stdout.strip() == "read back", done.stderr
 
 
+@pytest.mark.nightly
 def test_the_command_brings_runs_to_the_server_once(server: str, tmp_path: Path) -> None:
     InventedRun(tmp_path, "first").done()
     InventedRun(tmp_path, "goes-on").outcome("examples", "running")

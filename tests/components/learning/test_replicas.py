@@ -55,7 +55,7 @@ BLOCKS = {
 STREAMED = {**PLAIN, "memory_mb": 0.01, "buffer_mb": 0.008}
 TEXTS = {**PLAIN, "model": {"kind": "custom", "build": "tests.components.modeling.raw_models:plans", "inputs": "raw"}}
 ALONE = {**CLIPPED, "pictures": PICTURES, "blocks": BLOCKS, "streamed": STREAMED, "texts": TEXTS}
-SAME = some(ALONE, ("sgd", "norm", "value", "penalty", "normalized", "average", "blocks", "streamed", "texts"))
+SAME = some(ALONE, ("sgd", "norm", "value", "average", "blocks", "streamed", "texts"))
 """What is run on two replicas and on one device."""
 AUTO = {
     "auto-few": {"kind": "cpu"},

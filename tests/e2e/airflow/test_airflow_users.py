@@ -18,6 +18,7 @@ from kilnworks.schemas.champion import moves
 from kilnworks.schemas.files import read_json
 from scripts.airflow.processes import ROOT
 from tests.e2e.airflow.conftest import PROJECT
+from tests.effort import NIGHTLY
 
 pytestmark = pytest.mark.e2e
 STEPS = ("checked", "model", "evaluation", "servable", "deployment")
@@ -204,6 +205,12 @@ def test_a_person_approves_with_changes_then_rejects_the_next(world):
     again = locally_again(world, "asked", second)
     assert again.returncode == 99 and "rejected by admin: not now" in again.stdout
 
+    if NIGHTLY:
+        promoted_and_rolled_back(world, first, second)
+
+
+def promoted_and_rolled_back(world, first, second):
+    """By the DAG that moves the champion; a run that is none is refused."""
     moved = world.start("asked_champion", {"action": "promote", "run": second, "reason": "needed after all"})
     assert set(world.finished("asked_champion", moved).values()) == {"success"}
     moved = world.start("asked_champion", {"action": "roll back", "reason": "it was not"})
