@@ -11,8 +11,9 @@ import hypothesis
 import pytest
 
 from tests import distribution
+from tests.effort import tries
 
-hypothesis.settings.register_profile("kilnworks", deadline=None, derandomize="CI" in os.environ)
+hypothesis.settings.register_profile("kilnworks", deadline=None, derandomize="CI" in os.environ, max_examples=tries(30))
 hypothesis.settings.load_profile("kilnworks")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")

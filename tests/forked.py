@@ -1,8 +1,9 @@
-"""Servers in processes that find TensorFlow loaded, with the interface of ``subprocess.Popen`` that tests use.
+"""Servers, and commands that are killed, in processes that find their libraries loaded, as ``subprocess.Popen`` has it.
 
 Loading TensorFlow is most of what the start of a server costs. A fork of ``tests.preloaded`` has loaded it, with the
 settings of a server in its environment, and has run nothing of it. Unlike those of ``preloaded.python`` the process is
-the server itself: what looks at its memory, its files or its time, or sends it a signal, finds it by ``pid``.
+the server itself: what looks at its memory, its files or its time, or sends it a signal, finds it by ``pid``. Commands
+that are to be killed the moment that something is seen start by ``command()``, with the libraries of ``preloaded``.
 """
 
 import os
@@ -31,11 +32,13 @@ class Forked:
         returncode: how it ended, as of ``Popen``; None as long as nobody has seen that it did.
     """
 
-    def __init__(self, words: Sequence[str], *, cwd: Path, env: Mapping[str, str], stderr: IO[str]) -> None:
+    def __init__(
+        self, words: Sequence[str], *, cwd: Path, env: Mapping[str, str], stderr: IO[str], place: str | None = None
+    ) -> None:
         self.returncode: int | None = None
         request = {"words": ["-m", *words], "folder": str(cwd), "environment": dict(env)}
         self._told = socket.socket(socket.AF_UNIX)
-        self._told.connect(preloaded.address(LIBRARIES, SETTINGS))
+        self._told.connect(place or preloaded.address(LIBRARIES, SETTINGS))
         read, write = os.pipe()
         nothing = os.open(os.devnull, os.O_RDONLY)
         preloaded.send(self._told, request, (nothing, write, stderr.fileno()))
@@ -87,3 +90,9 @@ class Forked:
             self._rest += part
         line, _, self._rest = self._rest.partition(b"\n")
         return line
+
+
+def command(*words: str, cwd: Path, env: Mapping[str, str]) -> Forked:
+    """``python -m MODULE WORDS`` with the libraries of ``preloaded.python``; what it says on ``stderr`` is dropped."""
+    with Path(os.devnull).open("w") as nowhere:
+        return Forked(words, cwd=cwd, env=env, stderr=nowhere, place=preloaded.address())

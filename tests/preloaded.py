@@ -7,17 +7,21 @@ passes SIGINT and SIGTERM on and ends as the module ends; where it is killed, so
 looks at how a process starts, at what it imports or at its hash seed, or sends it SIGKILL, starts it the usual way.
 """
 
-import atexit
+import fcntl
+import hashlib
 import json
 import os
 import runpy
 import select
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -30,6 +34,8 @@ OWN_PATH = sys.path[1:]
 """Where any interpreter of this environment looks, without the folder in which it was started."""
 ENVIRONMENT = dict(os.environ)
 """As it was before any test changed it: the libraries read theirs when they are imported."""
+STARTED: list[subprocess.Popen[bytes]] = []
+"""Kept: a process may need what this one has started for longer than this one runs."""
 
 
 def python() -> list[str]:
@@ -39,25 +45,59 @@ def python() -> list[str]:
 
 @cache
 def address(libraries: tuple[str, ...] = (), settings: tuple[tuple[str, str], ...] = ()) -> str:
-    """Where a process listens that has loaded these libraries, by default all large ones, with these settings."""
-    folder = tempfile.TemporaryDirectory(prefix="kilnworks-preloaded-")
-    path, log = f"{folder.name}/socket", Path(folder.name, "log")
-    command = [sys.executable, "-m", "tests.preloaded", "listen", path, *libraries]
+    """Where a process listens that has loaded these libraries, by default all large ones, with these settings.
+
+    All workers of a test run share it: the first that asks starts it, and it ends with the last that has asked.
+    """
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid.uuid4().hex
+    kind = hashlib.sha256(json.dumps([libraries, settings]).encode()).hexdigest()[:8]
+    folder = Path(tempfile.gettempdir(), f"kilnworks-preloaded-{run[:16]}-{kind}")
+    with exclusive(folder):
+        if not _taken_part(folder):
+            _start(folder, libraries, settings)
+    return str(folder / "socket")
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Nobody else starts a process in a folder meanwhile, and the one that is there does not end."""
+    with _lock(folder).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _lock(folder: Path) -> Path:
+    return folder.with_suffix(".lock")
+
+
+def _taken_part(folder: Path) -> bool:
+    """Whether a process listens there; it does as long as this one runs, which holds the pipe open that it waits on."""
+    try:
+        os.open(folder / "needed", os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:  # there is no pipe, or nobody who reads it
+        return False
+    return True
+
+
+def _start(folder: Path, libraries: tuple[str, ...], settings: tuple[tuple[str, str], ...]) -> None:
+    """Start the process and wait until it has loaded all."""
+    shutil.rmtree(folder, ignore_errors=True)  # of one that was killed
+    folder.mkdir(mode=0o700)
+    os.mkfifo(folder / "needed", 0o600)
+    needed = os.open(folder / "needed", os.O_RDONLY | os.O_NONBLOCK)
+    assert _taken_part(folder)
+    command = [sys.executable, "-m", "tests.preloaded", "listen", str(folder / "socket"), *libraries]
     environment = {**ENVIRONMENT, **dict(settings)}
-    with log.open("w") as errors:
+    with (folder / "log").open("w") as errors:
         listener = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
-        )
-    assert listener.stdin is not None and listener.stdout is not None
+            command, cwd=ROOT, env=environment, stdin=needed, stdout=subprocess.PIPE, stderr=errors,
+            start_new_session=True,
+        )  # fmt: skip
+    os.close(needed)
+    STARTED.append(listener)
+    assert listener.stdout is not None
     with listener.stdout as told:
-        assert told.readline(), log.read_text()
-
-    def end() -> None:
-        listener.communicate()  # closes its input
-        folder.cleanup()
-
-    atexit.register(end)
-    return path
+        assert told.readline(), (folder / "log").read_text()
 
 
 def ask(place: str, words: list[str]) -> int:
@@ -88,7 +128,7 @@ def send(listener: socket.socket, request: dict[str, Any], streams: Sequence[int
 
 
 def listen(place: str) -> dict[str, Any] | None:
-    """Fork for each that asks, until the input ends; returns in a fork what it is to run, and None at the end."""
+    """Fork for each that asks, until nobody holds the input open; in a fork, what it is to run, and then None."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for those who asked
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait
     with socket.socket(socket.AF_UNIX) as listener:
@@ -96,12 +136,24 @@ def listen(place: str) -> dict[str, Any] | None:
         listener.listen()
         os.write(1, b"ready\n")
         while True:
-            if 0 in select.select([listener, 0], [], [])[0]:
+            if 0 in select.select([listener, 0], [], [])[0] and _ended(Path(place).parent):
                 return None
+            if not select.select([listener], [], [], 0)[0]:
+                continue
             asked, _ = listener.accept()
             if os.fork() == 0:
                 return _forked(asked)
             asked.close()
+
+
+def _ended(folder: Path) -> bool:
+    """Whether really nobody needs this process any more; then its folder has gone."""
+    with exclusive(folder):
+        if not select.select([0], [], [], 0)[0]:
+            return False
+        shutil.rmtree(folder)
+        _lock(folder).unlink()
+        return True
 
 
 def _forked(asked: socket.socket) -> dict[str, Any]:
@@ -125,6 +177,7 @@ def _forked(asked: socket.socket) -> dict[str, Any]:
 
 def _wait(module: int, asked: socket.socket) -> None:
     """Tell the number of the process and how it ends; kill it where nobody listens any more. Does not return."""
+    os.close(0)  # what the process that forks waits on
     try:
         asked.sendall(f"{module}\n".encode())
         ended = os.pidfd_open(module)

@@ -115,3 +115,24 @@ def test_a_forked_server_that_exits_says_how(folder: Path) -> None:
     assert process.wait(60) == 7
     assert "__main__" in process.stdout.read()
     process.stdout.close()
+
+
+SHARES = "from tests.preloaded import address; print(address(('json',)), flush=True); input()"
+
+
+def test_processes_of_a_test_run_share_one_that_ends_with_the_last_of_them(root: Path) -> None:
+    environment = {**os.environ, "PYTEST_XDIST_TESTRUNUID": f"shared-by-{os.getpid()}"}
+    sharing = [
+        subprocess.Popen(
+            [sys.executable, "-c", SHARES], cwd=root, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    places = [process.stdout.readline().strip() for process in sharing]
+    assert places[0] == places[1] and "shared-by" in places[0]
+    for process, there in zip(sharing, (True, False), strict=True):
+        assert Path(places[0]).exists()
+        process.communicate("\n")
+        assert until(lambda there=there: Path(places[0]).parent.exists() == there)
+        assert process.returncode == 0

@@ -11,7 +11,7 @@ import pytest
 from kilnworks.pipelines.core.store import Store
 from tests import preloaded
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.nightly, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
 CONF = {"model.epochs": 1, "evaluation.min": {}}
 CODE = """

@@ -11,6 +11,7 @@ from kilnworks.pipelines.churn import CHURN
 from kilnworks.pipelines.core.operations import Operations, Task, ThisProcess
 from kilnworks.pipelines.core.registry import load
 from tests.dags.airflow_home import PROJECT
+from tests.effort import some
 
 pytestmark = pytest.mark.slow
 
@@ -211,7 +212,6 @@ print(json.dumps(found))
 """
     asked = {"_AIRFLOW_PARSING_CONTEXT_DAG_ID": "arriving_retrain", "_AIRFLOW_PARSING_CONTEXT_TASK_ID": "decide"}
     assert python(code, **asked) == ["arriving_retrain"]
-    assert python(code, **{**asked, "_AIRFLOW_PARSING_CONTEXT_DAG_ID": "toy"}) == ["toy"]
     assert python(code, **{**asked, "_AIRFLOW_PARSING_CONTEXT_DAG_ID": "maintenance"}) == ["maintenance"]
 
 
@@ -273,7 +273,7 @@ print(json.dumps([sorted(n for n, v in vars(kilnworks.dags.training).items() if 
 """
 
 
-@pytest.mark.parametrize("in_the_way", ["a folder", "no JSON"])
+@pytest.mark.parametrize("in_the_way", some(["a folder", "no JSON"], ["no JSON"]))
 def test_a_note_that_cannot_be_kept_or_read_hides_no_dag_and_no_reason(python, project, tmp_path, in_the_way):
     (tmp_path / "pipelines").mkdir()
     (tmp_path / "pipelines" / "broken.py").write_text("raise ValueError('not yet')")
@@ -289,7 +289,7 @@ def test_a_note_that_cannot_be_kept_or_read_hides_no_dag_and_no_reason(python, p
     assert "broken: " in said and "not yet" in said
 
 
-@pytest.mark.parametrize("name", ["toy_champion", "maintenance"])
+@pytest.mark.parametrize("name", some(["toy_champion", "maintenance"], ["toy_champion"]))
 def test_a_definition_whose_dag_would_be_called_like_another_is_refused_with_that_reason(python, tmp_path, name):
     shutil.copytree(PROJECT, tmp_path, dirs_exist_ok=True)
     text = (PROJECT / "pipelines" / "toy.py").read_text()

@@ -85,6 +85,7 @@ def test_the_server_answers_as_keras_does(project) -> None:
         process.stdout.close()
 
 
+@pytest.mark.nightly
 def test_a_code_that_is_drawn_answers_with_its_mean_once_it_is_served(project) -> None:
     from sklearn.metrics import average_precision_score
 

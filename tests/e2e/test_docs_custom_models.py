@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from tests import preloaded
+from tests.forked import command
 from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
@@ -140,9 +141,9 @@ def both_ways(project: Path, name: str, inputs: dict[str, np.ndarray]) -> tuple[
 
     kilnworks(project, "predict", name, str(project / f"{name}.csv"), "--output", str(project / "out.csv"))
     here = pl.read_csv(project / "out.csv").head(20)
-    command = [*preloaded.python(), *COMMAND[1:], "serve", "--port=0", "--rest_api_port=0"]
+    words = [*preloaded.python(), *COMMAND[1:], "serve", "--port=0", "--rest_api_port=0"]
     server = subprocess.Popen(
-        command, cwd=ROOT, env=environment(project), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        words, cwd=ROOT, env=environment(project), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
     try:
         port = json.loads(server.stdout.readline())["grpc_port"]
@@ -154,6 +155,7 @@ def both_ways(project: Path, name: str, inputs: dict[str, np.ndarray]) -> tuple[
     return here, answer
 
 
+@pytest.mark.nightly
 def test_edited_code_is_run_again_and_nothing_before_it(project):
     path = project / "my_flowers/models.py"
     text = path.read_text()
@@ -167,13 +169,15 @@ def test_edited_code_is_run_again_and_nothing_before_it(project):
     assert step(project, "first", "transform", "manifest.json") == step(project, "edited", "transform", "manifest.json")
 
 
+@pytest.mark.nightly
 def test_killed_it_goes_on_behind_its_last_epoch(project):
     settings = ["--set", 'model.callbacks=["my_flowers.slow:Slow"]', "--set", "model.epochs=9", "--to", "model"]
-    command = [*COMMAND, "run", "flowers", "--run-id", "killed", *settings]
-    child = subprocess.Popen(command, cwd=ROOT, env=environment(project), stdout=subprocess.DEVNULL)
+    run = ["run", "flowers", "--run-id", "killed", *settings]
+    child = command(*COMMAND[2:], *run, cwd=ROOT, env=environment(project))
     assert until(lambda: list((project / "store").rglob("backup.npz")) or child.poll() is not None, 300)
     child.send_signal(signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL
-    kilnworks(project, *command[len(COMMAND) :])
+    child.stdout.close()
+    kilnworks(project, *run)
     training = step(project, "killed", "model", "training.json")
     assert 1 <= training["resumed_after"] < 9 and training["epochs_run"] == 9

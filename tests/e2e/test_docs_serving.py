@@ -92,6 +92,7 @@ def test_every_block_runs_and_all_answer_the_same(project):
     assert "class" in by_mlflow and "score" in by_mlflow
 
 
+@pytest.mark.nightly
 def test_the_script_beside_the_file_runs(project):
     (servable,) = project.glob("store/runs/rooms/*/servable")
     said = _said(f"import runpy\nrunpy.run_path({str(servable / 'standalone.py')!r})", project)

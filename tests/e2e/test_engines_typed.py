@@ -134,7 +134,8 @@ for name in ("examples", "checked"):
 """
 
 
-@pytest.mark.parametrize("where", [pytest.param("process", marks=pytest.mark.nightly), "here"])
+@pytest.mark.nightly
+@pytest.mark.parametrize("where", ["process", "here"])
 def test_spark_by_the_tasks_of_airflow(project, tmp_path, where):
     """The tasks of the DAG, in a process each and all in one, with the setting as the form hands it over."""
     env = {"KILNWORKS_RUN_ID": where, "KILNWORKS_OVERRIDES": json.dumps({"checked.engine": "spark"})}

@@ -129,6 +129,7 @@ def test_images_of_a_file_of_seeds(project) -> None:
     assert found.height == 10 and len(found["image"][0].split()) == 64
 
 
+@pytest.mark.nightly
 def test_a_new_version_is_not_held_against_the_live_one_by_rows(project, capsys) -> None:
     file = project / "pipelines/made.py"
     file.write_text(file.read_text().replace("epochs=8,", "epochs=9,"))

@@ -1,9 +1,9 @@
 """Ctrl-C and kill -9 at every step, a full disk, a store that cannot be written: a clear error, nothing half there."""
 
 import json
+import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +12,8 @@ import pytest
 from kilnworks.pipelines.core.manifest import damage, load_manifest
 from kilnworks.pipelines.core.registry import load
 from kilnworks.pipelines.core.store import Store
-from tests import preloaded
+from tests import forked, preloaded
+from tests.forked import Forked
 
 pytestmark = pytest.mark.e2e
 
@@ -21,14 +22,24 @@ STEPS = [step.name for step in load("churn").steps]
 FAST = ["--set", "model.epochs=2", "--set", "evaluation.min={}", "--set", "checked.data_docs=false", "--promote"]
 
 
-def command(store: Path, how: signal.Signals = signal.SIGINT) -> list[str]:
-    python = [sys.executable] if how == signal.SIGKILL else preloaded.python()
-    return [*python, "-m", "kilnworks", "run", "churn", "--run-id", "r", "--store", str(store), *FAST]
+def words(store: Path) -> list[str]:
+    return ["kilnworks", "run", "churn", "--run-id", "r", "--store", str(store), *FAST]
+
+
+def command(store: Path) -> list[str]:
+    return [*preloaded.python(), "-m", *words(store)]
+
+
+def started(store: Path, how: signal.Signals) -> Forked | subprocess.Popen[str]:
+    """A process of its own; one that is to be killed is the one that is started."""
+    if how == signal.SIGKILL:
+        return forked.command(*words(store), cwd=ROOT, env=os.environ)
+    return subprocess.Popen(command(store), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def stop_at(step: str, store: Path, how: signal.Signals) -> tuple[int, str]:
     """Run until ``step`` begins, send the signal; exit code and what was printed."""
-    child = subprocess.Popen(command(store, how), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    child = started(store, how)
     printed, sent = [], False
     for line in child.stdout:
         printed.append(line)
@@ -92,7 +103,9 @@ def small_disk(tmp_path, request) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
-@pytest.mark.parametrize("small_disk", ["64k", pytest.param("512k", marks=pytest.mark.nightly), "1m"], indirect=True)
+@pytest.mark.parametrize(
+    "small_disk", [*(pytest.param(size, marks=pytest.mark.nightly) for size in ("64k", "512k")), "1m"], indirect=True
+)
 def test_a_full_disk_is_named_and_leaves_nothing_half(small_disk):
     store = small_disk / "store"
     done = subprocess.run(command(store), cwd=ROOT, capture_output=True, text=True, check=False)

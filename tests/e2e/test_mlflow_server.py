@@ -70,18 +70,20 @@ print(json.dumps(model.predict(np.array([[1.0], [-2.5]]), verbose=0)[:, 0].tolis
 """
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a server; what one test sends there, the next one finds."""
+    folder = tmp_path_factory.mktemp("tracking")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    database, folder = f"sqlite:///{tmp_path}/server.db", tmp_path / "server"
+    database, artifacts = f"sqlite:///{folder}/server.db", folder / "artifacts"
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", database, "--artifacts-destination", str(folder)]
+    command += ["--backend-store-uri", database, "--artifacts-destination", str(artifacts)]
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     process = subprocess.Popen(
         command,
-        cwd=tmp_path,
+        cwd=folder,
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -126,6 +128,7 @@ def test_a_run_is_tracked_over_http_once_and_read_back(server: str, tmp_path: Pa
     assert done.stdout.strip() == "read back", done.stderr
 
 
+@pytest.mark.nightly
 def test_the_command_brings_runs_to_the_server_once(server: str, tmp_path: Path) -> None:
     InventedRun(tmp_path, "first").done()
     InventedRun(tmp_path, "goes-on").outcome("examples", "running")

@@ -163,6 +163,7 @@ def alike(a, b, where=""):
         assert a == (pytest.approx(b, rel=1e-6, abs=1e-9) if isinstance(a, float) else b), where
 
 
+@pytest.mark.nightly
 def test_cluster_and_this_process_agree(tmp_path, master):
     parts = {"train": frame_of(0, 90, spoiled=True), "test": frame_of(89, 40, spoiled=False)}
     for name, frame in parts.items():

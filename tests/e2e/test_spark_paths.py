@@ -26,6 +26,7 @@ def shard(folder: Path, values: list[int]) -> Path:
     return folder / "part.parquet"
 
 
+@pytest.mark.nightly
 def test_folders_of_every_name(tmp_path, monkeypatch):
     monkeypatch.setenv("JAVA_HOME", needed.java())
     monkeypatch.setenv("LC_ALL", "C")

@@ -4,13 +4,13 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
 from kilnworks.pipelines.cli.app import main
+from tests import preloaded
 
 ROOT = Path(__file__).parents[2]
 
@@ -101,12 +101,12 @@ def test_the_notebook_runs_in_a_fresh_project(tmp_path, monkeypatch):
     names = sorted(path.stem for path in (ROOT / "pipelines").glob("*.py") if not path.stem.startswith("_"))
     names = sorted([*names, "customers"])
     code = "\n".join([dedent(KERNEL), *cells(), f"NAMES = {names!r}", dedent(CHECKS)])
-    (tmp_path / "notebook.py").write_text(code)
+    (tmp_path / "walked_notebook.py").write_text(code)
     clean = {k: v for k, v in os.environ.items() if not k.startswith("KILNWORKS")}
     done = subprocess.run(
-        [sys.executable, str(tmp_path / "notebook.py")],
+        [*preloaded.python(), "-m", "walked_notebook"],
         cwd=tmp_path / "shop",
-        env={**clean, "PYTHONPATH": str(ROOT)},
+        env={**clean, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])},
         capture_output=True,
         text=True,
         timeout=500,

@@ -125,7 +125,9 @@ def test_its_runs_are_listed_and_reported(shop):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("asked", [[], ["--to", "1"]], ids=["by_itself", "by_number"])
+@pytest.mark.parametrize(
+    "asked", [pytest.param([], id="by_itself", marks=pytest.mark.nightly), pytest.param(["--to", "1"], id="by_number")]
+)
 def test_it_is_rolled_back(shop, tmp_path, asked):
     assert "version 3 of visits (run first) is the champion" in kilnworks(shop, "rollback", "visits", *asked)
     if asked:

@@ -46,7 +46,9 @@ def failed(contract: Contract, folder: Path, files: list[Path]) -> tuple[list[li
     return [found[str(file)] for file in files], said.stderr
 
 
-@pytest.mark.parametrize("source", SOURCES[:2], ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    "source", [SOURCES[0], pytest.param(SOURCES[1], marks=pytest.mark.nightly)], ids=lambda s: s.name
+)
 def test_a_clean_file_passes_and_faults_do_not(source, tmp_path):
     contract, clean = contract_of(source, tmp_path)
     pd.read_csv(tmp_path / "clean.csv").to_parquet(tmp_path / "clean.parquet")

@@ -9,6 +9,8 @@ from tests.quality.made_sources import all_sources
 from tests.quality.scoring import Score, contract_of, score_clean, score_fault, score_faults, verdict
 
 CLEAN_DRAWS = 210
+EVERY = 3
+"""So many faults of the catalogue for one that is looked at in every run; `make nightly` takes all, on all sources."""
 TELLING = (
     "unit_changed_in_a_tenth_of_the_rows",
     "label_shuffled",
@@ -43,16 +45,16 @@ def test_faults_that_simple_profiles_miss_stop_the_pipeline(tmp_path):
 
 
 @pytest.mark.slow
-def test_each_fault_is_found_on_one_source_and_clean_rows_left_alone(tmp_path):
+def test_faults_are_found_on_one_source_and_clean_rows_left_alone(tmp_path):
     """Each on the first source that has a place for it, the next fault from the next source on."""
-    score, sources = Score(), all_sources()
+    score, sources, numbers = Score(), all_sources()[::2], range(0, len(FAULTS), EVERY)
     known = [(source, *contract_of(source, tmp_path)) for source in sources]
-    for number in range(len(FAULTS)):
+    for number in numbers:
         first = number % len(sources)
         assert any(score_fault(number, *one, tmp_path, score) for one in known[first:] + known[:first])
     for source, contract, _ in known:
         score_clean(source, contract, tmp_path, 3, score)
-    assert len(score.faults) == len(FAULTS)
+    assert len(score.faults) == len(numbers)
     assert score.share("critical", "warning") >= 0.9
     assert score.share("critical") >= 0.8
     assert score.clean_share("critical") <= 0.03, score.alarms

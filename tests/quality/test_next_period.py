@@ -11,7 +11,7 @@ from tests.quality.next_faults import later_of, next_faults
 from tests.quality.next_period import KINDS
 from tests.quality.scoring import score_next, verdict
 
-SOME = ("retail_orders", "heat_pump", "water_meters", "monthly_file", "odometers")
+SOME = ("retail_orders", "water_meters", "odometers")
 """Kinds that are looked at in every run; `make nightly` takes all."""
 
 

@@ -22,6 +22,7 @@ from kilnworks.components.features.raw import raw_array
 from kilnworks.components.tracking.client import connected
 from kilnworks.components.tracking.collect import collect
 from kilnworks.components.tracking.tracker import default_artifacts, default_uri
+from kilnworks.schemas.artifacts import Servable
 from kilnworks.schemas.contract import Contract
 from tests.components.exporting.portable import exported
 from tests.components.features import tabular
@@ -148,10 +149,18 @@ SCRIPT = textwrap.dedent("""
 """)
 
 
+@pytest.fixture(scope="module")
+def servable(tmp_path_factory: pytest.TempPathFactory) -> Servable:
+    """A network of all kinds of features, exported."""
+    from kilnworks.components.modeling.mlp import Mlp
+
+    folder = tmp_path_factory.mktemp("exported")
+    return exported(folder, tabular.contract(), tabular.rows(120), Mlp(units=(8,)), tabular.SETTINGS)
+
+
 @pytest.mark.slow
-def test_mlflow_opens_a_model_by_its_folder_and_the_live_one_by_its_alias(tmp_path: Path) -> None:
+def test_mlflow_opens_a_model_by_its_folder_and_the_live_one_by_its_alias(servable: Servable, tmp_path: Path) -> None:
     rows = tabular.rows(120)
-    servable = exported(tmp_path, tabular.contract(), rows, _network(), tabular.SETTINGS)
     store = tmp_path / "store"
     run = InventedRun(store).done()
     default_artifacts(store).mkdir(parents=True)
@@ -188,12 +197,6 @@ def _frame(rows: pl.DataFrame) -> pd.DataFrame:
     return rows.to_pandas().assign(**long)
 
 
-def _network():
-    from kilnworks.components.modeling.mlp import Mlp
-
-    return Mlp(units=(8,))
-
-
 def _served(servable, rows):
     """Answers of the SavedModel to tensors that were made without the loader."""
     import tensorflow as tf
@@ -203,11 +206,10 @@ def _served(servable, rows):
 
 
 @pytest.mark.slow
-def test_more_rows_than_a_batch_keep_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_rows_than_a_batch_keep_their_order(servable: Servable, monkeypatch: pytest.MonkeyPatch) -> None:
     from kilnworks.components.exporting import pyfunc
 
     rows = tabular.rows(50)
-    servable = exported(tmp_path, tabular.contract(), rows, _network(), tabular.SETTINGS)
     monkeypatch.setattr(pyfunc, "BATCH_ROWS", 7)
     answers = ServedModel(servable.saved_model).predict(_frame(rows))
     np.testing.assert_allclose(answers["score"], _served(servable, rows)["score"], atol=1e-6)

@@ -24,6 +24,7 @@ from kilnworks.schemas.contract import Contract, Feature
 from tests.components.exporting import own_parts
 from tests.components.exporting.portable import Elsewhere, exported
 from tests.components.features import tabular
+from tests.effort import some
 
 pytestmark = pytest.mark.slow
 
@@ -146,7 +147,8 @@ def requests(draw, of: Contract, schema):
     return pl.DataFrame(columns, schema={name: schema[name] for name in of.features})
 
 
-SAME = ["binary", "regression", "multilabel", "members", "images", "own task", "own layers", "own kind"]
+EVERY = ["binary", "regression", "multilabel", "members", "images", "own task", "own layers", "own kind"]
+SAME = some(EVERY, ("binary", "multilabel", "members", "images", "own kind"))
 
 
 @pytest.mark.parametrize("name", SAME)
@@ -169,9 +171,8 @@ def test_in_a_process_without_the_project_it_answers_as_what_is_served(servables
 @pytest.mark.parametrize(
     ("name", "needs"),
     [
-        *((name, []) for name in SAME[:6]),
-        ("own layers", ["tests.components.exporting.own_layers:Sine"]),
-        ("own kind", ["tests.components.exporting.own_layers:Sine"]),
+        (name, ["tests.components.exporting.own_layers:Sine"] if name in ("own layers", "own kind") else [])
+        for name in SAME
     ],
 )
 def test_what_has_to_be_imported_is_said_in_the_description_and_in_the_script(servables, name, needs):

@@ -59,6 +59,7 @@ def test_killed_while_the_networks_fight_it_ends_with_the_same_bits(given, tmp_p
     assert made.training["best_epoch"] > 1, "the phase of the features is not judged"
 
 
+@pytest.mark.nightly
 def test_two_replicas_draw_other_seeds_and_keep_the_same_weights(given, tmp_path: Path) -> None:
     kinds = {"two": {"kind": "wgan_gp", "critic_steps": 2}, "spectral": {"kind": "dcgan"}}
     told = {name: str(tmp_path / f"{name}.json") for name in kinds}

@@ -213,6 +213,7 @@ def test_a_feed_of_the_learner_is_used(tmp_path: Path) -> None:
         train(TrainConfig(**settings, memory_mb=0.001), given, transform, streamed, context(streamed))
 
 
+@pytest.mark.nightly
 def test_killed_for_real(tmp_path: Path) -> None:
     """In the second phase, by kill -9, in processes of their own."""
     customers(tmp_path / "data", 256)

@@ -15,6 +15,7 @@ from kilnworks.schemas.errors import ConfigError
 from tests import preloaded
 from tests.components.learning.replica_runs import weights
 from tests.components.learning.training_examples import DIGITS, context, customers, digits, examples, fitted, small
+from tests.effort import some
 
 pytestmark = pytest.mark.slow
 
@@ -53,6 +54,9 @@ BLOCKS = {
 """Residual blocks with batch normalization, of images that are not changed at random."""
 STREAMED = {**PLAIN, "memory_mb": 0.01, "buffer_mb": 0.008}
 TEXTS = {**PLAIN, "model": {"kind": "custom", "build": "tests.components.modeling.raw_models:plans", "inputs": "raw"}}
+ALONE = {**CLIPPED, "pictures": PICTURES, "blocks": BLOCKS, "streamed": STREAMED, "texts": TEXTS}
+SAME = some(ALONE, ("sgd", "norm", "value", "average", "blocks", "streamed", "texts"))
+"""What is run on two replicas and on one device."""
 AUTO = {
     "auto-few": {"kind": "cpu"},
     "auto-enough": {"kind": "cpu", "min_replica_batch": 32},
@@ -89,23 +93,20 @@ def mirrored(tmp_path_factory) -> Path:
     customers(root / "data")
     data = str(root / "data")
     assert process(root, [{"name": "a", "root": "rich", "data": data, "config": RICH | TWO, "kill_at": 2.5}]) < 0
-    runs = [{"name": n, "data": data, "config": c | TWO} for n, c in CLIPPED.items()]
+    fitted(root / "pictures/transform", examples(root / "pictures/examples", DIGITS, digits()))
+    where = {n: str(root / "pictures") if n in ("pictures", "blocks") else data for n in SAME}
+    runs = [{"name": n, "data": where[n], "config": ALONE[n] | TWO} for n in SAME]
     runs += [
         {"name": n, "root": n2, "data": data, "config": RICH | TWO} for n, n2 in (("b", "rich"), ("c", "straight"))
     ]
     diverging = {**PLAIN, **TWO, "optimizer": {"kind": "sgd", "learning_rate": 1e30}}
     runs.append({"name": "diverging", "data": data, "config": diverging})
-    fitted(root / "pictures/transform", examples(root / "pictures/examples", DIGITS, digits()))
-    for name, config in {"pictures": PICTURES, "blocks": BLOCKS}.items():
-        runs.append({"name": name, "data": str(root / "pictures"), "config": config | TWO})
-    runs.append({"name": "streamed", "data": data, "config": STREAMED | TWO})
-    runs.append({"name": "texts", "data": data, "config": TEXTS | TWO})
     runs += [{"name": n, "data": data, "config": PLAIN | {"devices": d}} for n, d in AUTO.items()]
     assert process(root, runs) == 0
     return root
 
 
-@pytest.mark.parametrize("name", [*CLIPPED, "pictures", "blocks", "streamed", "texts"])
+@pytest.mark.parametrize("name", SAME)
 def test_same_weights_as_on_one_device(mirrored: Path, tmp_path: Path, name: str) -> None:
     from kilnworks.schemas.artifacts import CheckedExamples, Transform
 
@@ -113,9 +114,7 @@ def test_same_weights_as_on_one_device(mirrored: Path, tmp_path: Path, name: str
     out.mkdir()
     data = mirrored / ("pictures" if name in ("pictures", "blocks") else "data")
     alone = train(
-        TrainConfig.model_validate(
-            {**CLIPPED, "pictures": PICTURES, "blocks": BLOCKS, "streamed": STREAMED, "texts": TEXTS}[name]
-        ),
+        TrainConfig.model_validate(ALONE[name]),
         CheckedExamples(data / "examples"),
         Transform(data / "transform"),
         out,

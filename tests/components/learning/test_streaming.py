@@ -27,6 +27,7 @@ from tests.components.learning.training_examples import (
     table,
     trained,
 )
+from tests.effort import some
 
 pytestmark = pytest.mark.slow
 
@@ -49,7 +50,7 @@ def config(**settings) -> TrainConfig:
 
 
 @pytest.mark.parametrize("group_rows", [None, 100_000], ids=["as ingest writes", "one row group a file"])
-@pytest.mark.parametrize("by", ["left", "age", "plan name"])
+@pytest.mark.parametrize("by", some(["left", "age", "plan name"], ["left"]))
 def test_sorted_rows_train_the_same_model(tmp_path: Path, reference: dict, by: str, group_rows: int | None) -> None:
     frames = {"train": table(ROWS, 1).sort(by), "val": table(2000, 2).sort(by)}
     made = trained(tmp_path, config(**STREAM), *prepared(tmp_path, TABLE, frames, 2, group_rows))

@@ -70,6 +70,7 @@ def test_labels_change_nothing(alone, tmp_path) -> None:
     assert (alone.path / "task.json").read_text() == (other.path / "task.json").read_text()
 
 
+@pytest.mark.nightly
 def test_replicas_and_a_killed_training(alone, tmp_path) -> None:
     given = str(data(tmp_path / "data"))
     assert process(tmp_path, [{"name": "a", "root": "cut", "data": given, "config": CONFIG, "kill_at": 2.5}]) < 0

@@ -14,6 +14,7 @@ from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.errors import ConfigError, StoreError
 from tests.components.learning.training_examples import DIGITS, PRICES, context, digits, examples, prices
 from tests.components.modeling import wild_models
+from tests.effort import some
 
 pytestmark = pytest.mark.slow
 
@@ -112,9 +113,11 @@ WILD = {
     "backbone": ("images", {"outputs": "features", "options": {"width": 16}}),
     "regression": ("houses", {}),
 }
+SHORT = ("functional", "own_train_step", "many_outputs", "with_lambda", "logits_of_images", "backbone", "regression")
+"""What differs in how it is trained, kept or given out."""
 
 
-@pytest.mark.parametrize("name", WILD)
+@pytest.mark.parametrize("name", some(WILD, SHORT))
 def test_a_model_as_found_is_trained_judged_and_served(name, request):
     where, settings = WILD[name]
     data = request.getfixturevalue(where)

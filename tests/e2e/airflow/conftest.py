@@ -19,18 +19,19 @@ from tests.waiting import first
 
 PROJECT = ROOT / "tests" / "dags" / "project"
 ENDED = ("success", "failed")
+SELDOM = {"AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "120"}
+"""Reading definitions is most of what an Airflow computes that stands by; ``read_again`` has it done at once."""
 SETTINGS = {
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "12",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "15",
-    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
+    **SELDOM,
     "MLFLOW_TRACKING_URI": "",
     "KILNWORKS_ALERT_CONNECTIONS": "team_hook",
 }
-"""What takes minutes on a calm server is made to happen in seconds. Definitions are read half as often as by ``make
-airflow``: reading them is most of what an Airflow computes that stands by."""
+"""What takes minutes on a calm server is made to happen in seconds."""
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -103,6 +104,12 @@ class Client:
 
     def dags(self) -> set[str]:
         return {dag["dag_id"] for dag in self.get("/api/v2/dags?limit=100")["dags"]}
+
+    def read_again(self, dag: str) -> None:
+        """Have the file of a DAG read before it is due."""
+        token = self.get(f"/api/v2/dags/{dag}/details")["file_token"]
+        status, answer = self.call("PUT", f"/api/v2/parseDagFile/{urllib.parse.quote(token)}")
+        assert status == 201, answer
 
     def unpause(self, dag: str) -> None:
         status, answer = self.call("PATCH", f"/api/v2/dags/{dag}", {"is_paused": False})

@@ -98,6 +98,7 @@ def test_a_spoiled_file_fails_one_run_and_not_those_that_follow(world):
     assert aside.startswith(f"spoiled.csv is set aside: run {failed['dag_run_id']} failed: column value")
 
 
+@pytest.mark.nightly
 def test_a_retraining_that_cannot_be_decided_is_red_and_told(world):
     """And goes on once somebody has mended it."""
     before = wait_for(world, 1)

@@ -56,7 +56,7 @@ def test_the_form_starts_a_run_with_what_was_typed_and_nothing_else(world, run_i
     assert read_json(world.store.run("grouped", run_id).path / "run.json")["overrides"] == {"model.epochs": 3}
 
 
-@pytest.mark.parametrize("typed", ["0", "999"])
+@pytest.mark.parametrize("typed", ["0", pytest.param("999", marks=pytest.mark.nightly)])
 def test_the_form_refuses_a_number_out_of_range_with_words_and_keeps_what_was_typed(page, world, typed):
     before = len(world.runs("grouped"))
     dialog = opened_form(page, world, "grouped")
@@ -73,6 +73,7 @@ def test_the_form_refuses_a_number_out_of_range_with_words_and_keeps_what_was_ty
     assert len(world.runs("grouped")) == before
 
 
+@pytest.mark.nightly
 def test_another_kind_is_chosen_from_a_list_and_has_its_settings(page, world):
     """What stands in the section of the kind is what the run is told."""
     before = {run["dag_run_id"] for run in world.runs("sturdy")}
@@ -226,6 +227,7 @@ def test_a_champion_is_chosen_from_a_list(page, world, run_id, live_run):
         found = world.get("/api/v2/dags/grouped_champion/details")["params"]["known_run"]
         return run_id in found["schema"]["enum"] and live_run not in found["schema"]["enum"]
 
+    world.read_again("grouped_champion")
     world.wait("the list of runs", offered, 240)
     world.unpause("grouped_champion")
     dialog = opened_form(page, world, "grouped_champion")

@@ -64,6 +64,7 @@ def test_a_worse_model_is_held_and_everything_says_why(page, world, slope):
     assert last["challenge"]["verdict"] == "worse"
 
 
+@pytest.mark.nightly
 def test_the_question_shows_both_models_on_the_same_rows(page, world, slope):
     world.unpause("weighed")
 

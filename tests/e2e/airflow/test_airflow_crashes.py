@@ -48,6 +48,7 @@ def test_a_killed_training_goes_on_at_its_epoch(world):
     whole(run)
 
 
+@pytest.mark.nightly
 def test_a_killed_worker_loses_nothing(world):
     run_id = world.start("sturdy", {**CONF, "model.rate": 0.2})
     run = in_the_middle(world, run_id, 2)
@@ -79,6 +80,7 @@ def all_workers(world, scheduler: psutil.Process) -> list[psutil.Process]:
     return found
 
 
+@pytest.mark.nightly
 def test_no_worker_holds_a_connection_of_the_scheduler_to_the_database(world):
     """It would keep what a killed scheduler had locked. Workers that took the place of killed ones are meant too."""
     scheduler = psutil.Process(world.airflow.processes["scheduler"].pid)
@@ -99,6 +101,7 @@ def test_a_killed_scheduler_is_started_again_and_goes_on(world):
     whole(run)
 
 
+@pytest.mark.nightly
 def test_a_restart_of_everything_fails_no_task_that_can_resume(world):
     """Neither the one that trains, nor the one that was about to start."""
     run_id = world.start("sturdy", {**CONF, "model.rate": 0.4})
@@ -115,6 +118,7 @@ def test_a_restart_of_everything_fails_no_task_that_can_resume(world):
     whole(run)
 
 
+@pytest.mark.nightly
 def test_two_schedulers_start_nothing_twice(world):
     """A second scheduler beside the first, while runs are started by several callers at once."""
     import subprocess

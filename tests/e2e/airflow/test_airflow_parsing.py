@@ -40,7 +40,10 @@ def shop(tmp_path) -> Path:
     return shop
 
 
-@pytest.mark.parametrize(("where", "reader"), [("project", "kilnworks_dags.py"), ("clone", "training.py")])
+@pytest.mark.parametrize(
+    ("where", "reader"),
+    [("project", "kilnworks_dags.py"), pytest.param("clone", "training.py", marks=pytest.mark.nightly)],
+)
 def test_a_parse_reads_each_definition_once(shop, tmp_path, where, reader):
     folder = shop / "dags" if where == "project" else ROOT / "dags"
     tally, database = tmp_path / "read.txt", tmp_path / "airflow/airflow.db"

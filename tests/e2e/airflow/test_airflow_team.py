@@ -20,7 +20,7 @@ from kilnworks.schemas.champion import moves, read_champion
 from scripts.airflow import postgres
 from scripts.airflow.processes import ROOT, Airflow
 from tests import needed
-from tests.e2e.airflow.conftest import Client
+from tests.e2e.airflow.conftest import SELDOM, Client
 from tests.installed import python_with, wheel
 
 pytestmark = pytest.mark.e2e
@@ -138,6 +138,7 @@ def team():
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": bundles(team=folder / "dags", kilnworks=models / "dags"),
         "MLFLOW_TRACKING_URI": "",
+        **SELDOM,
     }
     database = postgres.Postgres(folder / "postgres", durable=False)
     database.start()
@@ -178,6 +179,7 @@ def test_their_dags_and_ours_run_side_by_side(team):
     assert status == 200 and "customers" in page
 
 
+@pytest.mark.nightly
 def test_the_commands_of_the_page_do_what_they_say(team):
     assert {line.split()[1] for line in commands()} == {"pools", "connections"}
     assert team.call("DELETE", "/api/v2/pools/training")[0] == 204
@@ -191,6 +193,7 @@ def test_the_commands_of_the_page_do_what_they_say(team):
     assert set(names.split(",")) <= set(kinds)
 
 
+@pytest.mark.nightly
 def test_new_data_start_a_run_that_asks_and_what_stands_behind_it_begins_when_it_goes_live(team):
     """The definition, the landing folder, the request by ``curl``, the approval and the DAG on a promoted model."""
     assert "churn_again" in team.shell("kilnworks list")

@@ -16,7 +16,7 @@ from tests.docker.written import DOCKER, ROOT
 from tests.e2e.docker.composed import Composed
 from tests.waiting import until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.e2e, pytest.mark.nightly, pytest.mark.timeout(1200)]
 COMPONENTS = ("airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer")
 DEFINITION = """
     from kilnworks.pipelines.core.graph import Pipeline, Step

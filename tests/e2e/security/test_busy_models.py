@@ -77,6 +77,7 @@ def test_a_model_without_end_leaves_the_others_alone(busy: Attacked) -> None:
             call.cancel()
 
 
+@pytest.mark.nightly
 def test_batches_of_a_model_without_end_leave_the_others_alone(models: Path, tmp_path: Path) -> None:
     batching = tmp_path / "batching.config"
     batching.write_text("num_batch_threads { value: 2 } max_enqueued_batches { value: 4 } max_batch_size { value: 4 }")

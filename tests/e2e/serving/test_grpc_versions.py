@@ -238,6 +238,7 @@ def test_many_connections_and_clients_that_say_nothing(served: Running) -> None:
         connection.close()
 
 
+@pytest.mark.nightly
 def test_ten_thousand_connections_opened_and_closed(served: Running) -> None:
     """Some say nothing, some greet as HTTP/2 does, some are cut off in the middle; nothing of them stays."""
     greeting = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\4" + bytes(5)

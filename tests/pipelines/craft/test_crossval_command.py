@@ -1,11 +1,10 @@
 """``crossval`` as a user calls it: folds train as runs, the mean is the folds', and test rows are not read."""
 
 import os
-import signal
 import statistics
 import subprocess
-import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +22,8 @@ from kilnworks.pipelines.tuning.study import Study
 from kilnworks.schemas.artifacts import Examples
 from kilnworks.schemas.errors import ConfigError
 from kilnworks.schemas.files import read_json
+from tests import preloaded
+from tests.forked import command
 from tests.waiting import until
 
 SHORT = ["--set", "model.epochs=2", "--set", "model.batch=1024"]
@@ -168,25 +169,27 @@ def test_nested_folds_measure_the_settings_that_each_search_chose(crossed, monke
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_killed_in_the_middle_it_goes_on_where_it_was(crossed, tmp_path):
     """SIGKILL while the second fold trains; --resume takes the first one from the store and ends with all."""
     environment = {**os.environ, "KILNWORKS_STORE": str(crossed[0])}
-    command = [sys.executable, "-m", "kilnworks", "crossval", "churn"]
-    process = subprocess.Popen(
-        [*command, "--folds", "2", "--seed", "5", "--set", "model.epochs=30"],
-        env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
+    words = ("kilnworks", "crossval", "churn")
+    process = command(
+        *words, "--folds", "2", "--seed", "5", "--set", "model.epochs=30", cwd=Path.cwd(), env=environment
+    )
     for line in process.stdout:
         if line.startswith("fold     1"):
             break
     this = Crossval.newest(Store(crossed[0]), "churn")
     assert until((this.store.run("churn", this.run_id("f2")).path / "run.json").is_file)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
+    process.kill()
+    process.wait()
+    process.stdout.close()
     assert not (this.folder / "results.json").exists()
     told = subprocess.run(
-        [*command, "--resume"], env=environment, capture_output=True, text=True, check=False, timeout=300
-    )
+        [*preloaded.python(), "-m", *words, "--resume"],
+        env=environment, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
     assert told.returncode == 0, told.stderr
     results = read_json(this.folder / "results.json")
     assert len(results["folds"]) == 2 and results["name"] == this.name

@@ -2,9 +2,8 @@
 
 import json
 import os
-import signal
 import subprocess
-import sys
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +14,7 @@ from kilnworks.pipelines.tuning.study import Study
 from kilnworks.schemas.artifacts import Examples
 from kilnworks.schemas.files import read_json
 from tests import preloaded
+from tests.forked import command
 from tests.waiting import until
 
 SHORT = ["--set", "model.epochs=3", "--set", "model.batch=512"]
@@ -115,15 +115,16 @@ def test_no_search_yet(tmp_path, monkeypatch, capsys):
 def test_killed_in_the_middle_it_goes_on_where_it_was(searched, tmp_path):
     """The process is killed while it trains; with --resume the search ends with exactly its trials."""
     environment = {**os.environ, "KILNWORKS_STORE": str(searched[0])}
-    command = [sys.executable, "-m", "kilnworks", "tune", "churn", "--trials", "4", "--set", "model.epochs=40"]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    words = ["tune", "churn", "--trials", "4", "--set", "model.epochs=40"]
+    process = command("kilnworks", *words, cwd=Path.cwd(), env=environment)
     for line in process.stdout:
         if line.startswith("trial    0"):
             break
     killed = Study.newest(Store(searched[0]), "churn")
     assert until(lambda: killed.counted() >= 2)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
+    process.kill()
+    process.wait()
+    process.stdout.close()
     before = killed.counted()
     again = [*preloaded.python(), "-m", "kilnworks", "tune", "churn", "--resume"]
     told = subprocess.run(

@@ -85,9 +85,14 @@ class Table:
         return [n for n, s in self.specs.items() if s.kind in kinds and n in self.frame.columns]
 
     def take(self, rows: NDArray[Any]) -> "Table":
-        """Some of the rows, by flag or position."""
+        """Some of the rows, by flag or position, with the forms that have been derived of all.
+
+        Texts of fractions are left out: whether 3.0 is ``3`` depends on the other rows.
+        """
         index = np.flatnonzero(rows) if rows.dtype == bool else rows
-        return Table(self.frame[index], self.specs)
+        numbers = {name: values[index] for name, values in self._numbers.items()}
+        texts = {n: values[index] for n, values in self._texts.items() if not self.frame[n].dtype.is_float()}
+        return Table(self.frame[index], self.specs, numbers, texts)
 
     def texts(self, name: str) -> pl.Series:
         """Values as text, null where missing."""

@@ -117,5 +117,7 @@ def _words(table: Table, name: str) -> list[str]:
     texts = table.frame[name]
     if table.specs[name].kind in ("number", "datetime"):
         texts = texts.filter(pl.Series(np.isnan(table.numbers(name))))
-    texts = texts.filter(texts.str.len_bytes().is_between(1, 13)).unique()
-    return texts.filter(texts.str.strip_chars().str.to_lowercase().is_in(["", *MISSING_WORDS])).sort().to_list()
+    text = pl.col("text")
+    short = texts.alias("text").to_frame().select(text.filter(text.str.len_bytes().is_between(1, 13)).unique())
+    missing = text.str.strip_chars().str.to_lowercase().is_in(["", *MISSING_WORDS])
+    return short.select(text.filter(missing).sort()).to_series().to_list()

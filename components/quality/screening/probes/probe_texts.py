@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from kilnworks.components.quality.screening.probes.evidence import Evidence
 from kilnworks.components.quality.screening.probes.probe import Batch, Learned
@@ -75,14 +76,15 @@ def _filled(texts: pl.Series) -> int:
 
 
 def _traits(texts: pl.Series) -> dict[str, int]:
-    counts = texts.drop_nulls().value_counts()
-    values, rows = counts[counts.columns[0]], counts["count"]
-    return {trait: int(rows.filter(values.str.contains(pattern)).sum()) for trait, pattern in TRAITS.items()}
+    counts = texts.drop_nulls().alias("text").value_counts(name="rows")
+    rows = {
+        trait: pl.col("rows").filter(pl.col("text").str.contains(pattern)).sum() for trait, pattern in TRAITS.items()
+    }
+    return {trait: int(n) for trait, n in counts.select(**rows).row(0, named=True).items()}
 
 
 def _trait(name: str, trait: str, new: tuple[int, int], old: tuple[int, int], batch: Batch) -> Evidence:
     (k, n), (K, total) = new, old
-    flags = batch.sample.texts(name).str.contains(TRAITS[trait]).fill_null(False).to_numpy()
     unseen = K == 0 and k > 0
     return Evidence(
         name,
@@ -91,9 +93,14 @@ def _trait(name: str, trait: str, new: tuple[int, int], old: tuple[int, int], ba
         abs(k / n - K / total) / (0.005 if unseen else 0.15),
         f"{k} of {n}",
         f"{K} of {total}",
-        batch.row_numbers(flags) if unseen else (),
+        batch.row_numbers(_has(batch.sample.texts(name), trait)) if unseen else (),
         weight=0.3,
     )
+
+
+def _has(texts: pl.Series, trait: str) -> NDArray[np.bool_]:
+    """Where a text has the trait, [n]."""
+    return texts.str.contains(TRAITS[trait]).fill_null(False).to_numpy()
 
 
 def _vocabulary(texts: pl.Series) -> dict[str, object]:

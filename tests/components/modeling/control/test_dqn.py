@@ -68,7 +68,9 @@ def test_it_finds_the_optimum_of_a_small_world(tmp_path, played):
     assert float(model.training["best"]["val_return"]) == 16
 
 
-@pytest.mark.parametrize("priority", [{}, None], ids=["prioritized", "alike"])
+@pytest.mark.parametrize(
+    "priority", [pytest.param({}, id="prioritized"), pytest.param(None, id="alike", marks=pytest.mark.nightly)]
+)
 def test_a_run_that_is_broken_off_goes_on_to_the_same_weights(tmp_path, played, priority):
     settings = config(model={"priority": priority})
     whole = trained(tmp_path / "whole", settings, played)

@@ -128,6 +128,7 @@ def test_answers_may_differ_where_boxes_are_equally_sure() -> None:
     assert TASK.difference("scores", wanted["scores"] + 0.2, wanted)[0] == pytest.approx(0.2)
 
 
+@pytest.mark.nightly
 def test_killed_it_goes_on_and_two_replicas_do_what_one_does(tmp_path: Path) -> None:
     data = tmp_path / "data"
     scenes(data)

@@ -37,9 +37,9 @@ def test_torch_takes_mean_and_spread() -> None:
     [
         ("mobilenet_v2", 19, "Conv_1"),
         ("vgg16", 5, "block5_conv1"),
-        ("resnet50", 17, "conv5_block3_1_conv"),
-        ("mobilenet_v3_small", 13, "conv_1"),
-        ("mobilenet_v3_large", 17, "conv_1"),
+        pytest.param("resnet50", 17, "conv5_block3_1_conv", marks=pytest.mark.nightly),
+        pytest.param("mobilenet_v3_small", 13, "conv_1", marks=pytest.mark.nightly),
+        pytest.param("mobilenet_v3_large", 17, "conv_1", marks=pytest.mark.nightly),
         ("efficientnet_b0", 18, "top_conv"),
     ],
 )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kilnworks.components.modeling.images.torch_file import read_torch_file
 from kilnworks.schemas.errors import DataUnreadable
 from tests.components.modeling.images.torch_writer import Stored, Tensor, checkpoint, tensors
+from tests.effort import tries
 
 ARRAYS = {
     "conv.weight": np.random.default_rng(0).normal(size=(4, 3, 2, 2)).astype("<f4"),
@@ -98,7 +99,7 @@ def test_no_checkpoint(tmp_path: Path, content: bytes) -> None:
 
 @pytest.mark.slow
 @BOTH
-@settings(max_examples=150)
+@settings(max_examples=tries(40))
 @given(cut=st.integers(0, 900), place=st.integers(0, 900), byte=st.integers(0, 255))
 def test_broken_files_are_refused_or_read(tmp_path_factory, old: bool, cut: int, place: int, byte: int) -> None:
     folder = tmp_path_factory.mktemp("torch")
