@@ -10,7 +10,8 @@ standardised numbers and one-hot categories, with dates taken apart by hand (bot
 RMSE of it); see ``bench/first/others.py`` for texts and images.
 
 Each set and seed is one line of FILE (``build/first_model.jsonl``) and is not measured again: a bench that was stopped
-goes on. Delete the file, or name another, after a change. All sets are done with the first seed, then with the next.
+goes on. Delete the file, or name another, after a change. A set that fails is told, and the next one follows. All sets
+are done with the first seed, then with the next.
 ``--table`` measures nothing: it prints the Markdown table of the lines that are there.
 
 Most tables come from a package of PyPI, in a folder of its own, and images from ``data/make_groceries.py`` and Debian:
@@ -32,7 +33,7 @@ import pandas as pd
 
 from bench.first.figures import MEASURES, Line, judged, keep, kept, losses, table
 from bench.first.others import Answers, of_images, of_tables, of_texts
-from bench.first.sets import PICTURES, TABLES, Tabled
+from bench.first.sets import PICTURES, TABLES, SetMissing, Tabled
 from bench.measure import run
 
 ROOT = Path(__file__).parents[1]
@@ -47,11 +48,23 @@ def main() -> None:
     parser.add_argument("--kept", type=Path, default=ROOT / "build/first_model.jsonl", help="lines of what is measured")
     parser.add_argument("--table", action="store_true", help="print the table of the lines, measure nothing")
     options = parser.parse_args()
-    for seed in range(0 if options.table else options.seeds):
-        for name in options.sets:
-            if not any((line.set, line.seed) == (name.partition("=")[0], seed) for line in kept(options.kept)):
-                keep(_one(name, seed, options.rows), options.kept)
+    wanted = [(name, seed) for seed in range(0 if options.table else options.seeds) for name in options.sets]
+    failed = [one for one in wanted if not _kept(*one, options.rows, options.kept)]
     print("\n".join(table(kept(options.kept))))
+    if failed:
+        raise SystemExit(f"failed: {', '.join(f'{name} with seed {seed}' for name, seed in failed)}")
+
+
+def _kept(name: str, seed: int, most: int, file: Path) -> bool:
+    """Whether the line of a set and seed is there, or could be measured now; why not is told."""
+    if any((line.set, line.seed) == (name.partition("=")[0], seed) for line in kept(file)):
+        return True
+    try:
+        keep(_one(name, seed, most), file)
+    except (RuntimeError, SetMissing) as problem:
+        print(f"{name}, seed {seed}: {problem}", file=sys.stderr, flush=True)
+        return False
+    return True
 
 
 def _one(name: str, seed: int, most: int) -> Line:

