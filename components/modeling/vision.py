@@ -49,6 +49,9 @@ class Vision(Towers):
     """Share of features dropped before the head while training, 0 to 1."""
     filters: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(32, 64, 128), min_length=1)
     """Channels of each block, in order; each block but the first halves the side."""
+    stem_stride: int = Field(default=1, ge=1, le=4)
+    """Stride of the first convolution, whose kernel grows with it: 2 leaves a quarter of the work to the blocks, for
+    images of about 48 pixels a side or more."""
     augmentation: Augmentation = Augmentation()
     """How images are changed while it trains."""
     gradients: int = Field(default=0, ge=0, le=4096)
@@ -124,16 +127,17 @@ class Vision(Towers):
         """One image [N, H, W, C] as a vector [N, filters[-1]]."""
         import keras
 
-        side, needed = min(image.shape[:2]), max(2 ** (len(self.filters) - 1), 4 if self.gradients else 1)
+        needed = max(self.stem_stride * 2 ** (len(self.filters) - 1), 4 if self.gradients else 1)
+        side = min(image.shape[:2])
         if side < needed:
             raise ConfigError(
                 f"image {image.name!r} is {image.shape[0]} x {image.shape[1]} pixels",
                 f"at least {needed} for {len(self.filters)} blocks",
-                "set fewer filters, or a larger size in the preprocessing",
+                "set fewer filters, a smaller stem_stride, or a larger size in the preprocessing",
             )
         tag = scope_name(image.name)
         look = Convolutions(self.activation, self.initializer, self.regularizer, names, self.normalization)
-        x = look.convolved(x, self.filters[0], 3, 1, f"{tag}_stem")
+        x = look.convolved(x, self.filters[0], 2 * self.stem_stride + 1, self.stem_stride, f"{tag}_stem")
         for block, filters in enumerate(self.filters):
             x = look.block(x, filters, 1 if block == 0 else 2, f"{tag}_{block + 1}")
         return keras.layers.GlobalAveragePooling2D(name=names(f"vector_{tag}"))(x)
