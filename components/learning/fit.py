@@ -40,6 +40,7 @@ from kilnworks.components.learning.predict import forward, outputs, piece_rows
 from kilnworks.components.learning.rounds.averaged import averaged
 from kilnworks.components.learning.rounds.refit import Again, part_of, refit, refuse_refit
 from kilnworks.components.learning.rounds.settled import refuse_settling, settled
+from kilnworks.components.learning.rounds.weighed import Weighing
 from kilnworks.components.learning.settings import FitSettings, check_placed
 from kilnworks.components.learning.shown import TrainingColumns
 from kilnworks.components.learning.splits import Measure, Splits, fits_in_memory, held_splits, streamed_splits
@@ -122,7 +123,13 @@ def fit(
         lambda seed: made(settings.model_copy(update={"seed": seed}), seeing, transform, task, placement),
         lambda one: _composed(architecture.fed(one.model), unpack),
     )
-    model = _refitted(settings, learner.model, again, context, identity, summary) if settings.refit else learner.model
+    weighing = Weighing(
+        architecture, task, learner.model, lambda members: _outputs(members, encoder, examples, "val"),
+        lambda: encoder.labels(examples.files("val")),
+    )  # fmt: skip
+    model = weighing.given(learner.model)
+    if settings.refit:
+        model = _refitted(settings, model, again, context, identity, summary, weighing)
     with precision(settings.precision):
         sample = transform.encode(next(encoder.frames(examples.files("train"), SAMPLE_ROWS)))
         keep(architecture, model, lambda: architecture.network(transform.encoded, task), sample, out)
@@ -135,6 +142,7 @@ def fit(
         "contract": examples.contract.model_dump(mode="json"),
         "task": task.kind,
         **summary,
+        **weighing.told(),
         **architecture.remarks(model, transform, task),
         **settling,
         **told,
@@ -163,13 +171,19 @@ def _settled(
 
 
 def _refitted(
-    settings: FitSettings, model: Any, again: Again, context: RunContext, identity: str, summary: dict[str, Any]
+    settings: FitSettings,
+    model: Any,
+    again: Again,
+    context: RunContext,
+    identity: str,
+    summary: dict[str, Any],
+    weighing: Weighing,
 ) -> Any:
     """The mean of networks that learn from all rows, once the best epoch is known; ``model`` where no time is left."""
     left = None if settings.budget_minutes is None else 60 * settings.budget_minutes - again.chosen.seconds
     models, summary["refit"] = refit(again, context, identity, left)
     with precision(settings.precision):
-        return averaged(models, again.chosen.task.output) if models else model
+        return averaged([weighing.given(one) for one in models], again.chosen.task.output) if models else model
 
 
 def _held(splits: Splits) -> Arrays | None:

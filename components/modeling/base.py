@@ -156,6 +156,13 @@ class Architecture(Config, ABC):
         """
         return task
 
+    def weighed_parts(self, model: Any, task: Task) -> tuple[Any, Any] | None:
+        """The parts of a model that answers with the mean of two others, of which validation rows decide the shares.
+
+        A model that gives the answers of both, [N, 2, O], and the layer that sums them up, kernel [2]; by default None.
+        """
+        return None
+
     @abstractmethod
     def trunk(self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames) -> Any:
         """The features [N, F] that the head sees."""

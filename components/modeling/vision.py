@@ -4,7 +4,7 @@
 
     image -> augmentation -> stem -> blocks (halving the side, more channels each) -> mean over positions -> dropout
                    |
-                   +------> histograms of oriented gradients -> dense layer       with ``gradients``: the mean of both
+                   +------> histograms of oriented gradients -> dense layer    with ``gradients``: the weighed mean
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from kilnworks.schemas.search import Choice, Dimension
 
 __all__ = ["Augmentation", "Vision"]
 
+MEMBERS = "member_answers"
+"""Layer with the answers of both models."""
 CELLS = 8
 """Cells along the shorter side of an image, of the histograms."""
 HIDDEN_INPUTS, HIDDEN_UNITS = 0.3, 0.5
@@ -49,12 +51,15 @@ class Vision(Towers):
     """Share of features dropped before the head while training, 0 to 1."""
     filters: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(32, 64, 128), min_length=1)
     """Channels of each block, in order; each block but the first halves the side."""
+    stem_stride: int = Field(default=1, ge=1, le=4)
+    """Stride of the first convolution, whose kernel grows with it: 2 leaves a quarter of the work to the blocks, for
+    images of about 48 pixels a side or more."""
     augmentation: Augmentation = Augmentation()
     """How images are changed while it trains."""
     gradients: int = Field(default=0, ge=0, le=4096)
     """Units of a second model, which reads histograms of oriented gradients (Dalal & Triggs 2005) of the same changed
-    images and learns by a loss of its own; the answer is the mean of both. It helps where there are few images: 256
-    below some thousand. 0 for none."""
+    images and learns by a loss of its own; the answer is the mean of both, weighed by what the validation rows say. It
+    helps where there are few images: 256 below some thousand. 0 for none."""
 
     @model_validator(mode="after")
     def _unmixed(self) -> Self:
@@ -63,7 +68,7 @@ class Vision(Towers):
         return self
 
     def network(self, encoded: Sequence[EncodedTensor], task: Task) -> Any:
-        """See ``Architecture.network``; with ``gradients`` the answer is the mean over both models."""
+        """See ``Architecture.network``; with ``gradients`` the answer is the weighed mean over both models."""
         if not self.gradients:
             return super().network(encoded, task)
         import keras
@@ -79,8 +84,25 @@ class Vision(Towers):
         ]
         rows = [keras.layers.Reshape((1, task.outputs), name=names(f"member_{i}"))(x) for i, x in enumerate(heads, 1)]
         outputs = keras.layers.Concatenate(axis=1, dtype="float32", name=names(OUTPUTS))(rows)
-        pooled = keras.layers.GlobalAveragePooling1D(dtype="float32", name=names(task.output))
-        return keras.Model(inputs, pooled(task.finishing(names("member_answers"))(outputs)), name=self.kind)
+        answers = task.finishing(names(MEMBERS))(outputs)
+        pooled = keras.layers.EinsumDense(
+            "nko,k->no",
+            output_shape=(task.outputs,),
+            kernel_initializer=keras.initializers.Constant(1 / len(rows)),
+            trainable=False,
+            dtype="float32",
+            name=names(task.output),
+        )
+        return keras.Model(inputs, pooled(answers), name=self.kind)
+
+    def weighed_parts(self, model: Any, task: Task) -> tuple[Any, Any] | None:
+        """See ``Architecture.weighed_parts``."""
+        if not self.gradients:
+            return None
+        import keras
+
+        names = LayerNames({i.name for i in model.inputs})
+        return keras.Model(model.input, model.get_layer(names(MEMBERS)).output), model.get_layer(names(task.output))
 
     def training(self, model: Any, task: Task) -> Any:
         """See ``Architecture.training``; with mixup or cutmix, what mixes images."""
@@ -124,16 +146,17 @@ class Vision(Towers):
         """One image [N, H, W, C] as a vector [N, filters[-1]]."""
         import keras
 
-        side, needed = min(image.shape[:2]), max(2 ** (len(self.filters) - 1), 4 if self.gradients else 1)
+        needed = max(self.stem_stride * 2 ** (len(self.filters) - 1), 4 if self.gradients else 1)
+        side = min(image.shape[:2])
         if side < needed:
             raise ConfigError(
                 f"image {image.name!r} is {image.shape[0]} x {image.shape[1]} pixels",
                 f"at least {needed} for {len(self.filters)} blocks",
-                "set fewer filters, or a larger size in the preprocessing",
+                "set fewer filters, a smaller stem_stride, or a larger size in the preprocessing",
             )
         tag = scope_name(image.name)
         look = Convolutions(self.activation, self.initializer, self.regularizer, names, self.normalization)
-        x = look.convolved(x, self.filters[0], 3, 1, f"{tag}_stem")
+        x = look.convolved(x, self.filters[0], 2 * self.stem_stride + 1, self.stem_stride, f"{tag}_stem")
         for block, filters in enumerate(self.filters):
             x = look.block(x, filters, 1 if block == 0 else 2, f"{tag}_{block + 1}")
         return keras.layers.GlobalAveragePooling2D(name=names(f"vector_{tag}"))(x)

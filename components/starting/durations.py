@@ -1,18 +1,25 @@
 """How long ``run`` will take on this machine, roughly, and a budget for its training.
 
-Operations of all epochs over those that this machine does in a second, measured for a fraction of a second, plus what
-the other steps take (imports, checks, export), which goes by the speed of Python.
+Operations of all epochs over those that this machine does in a second, measured for a fraction of a second by processor
+time, plus what the other steps take (imports, checks, export), which goes by the speed of Python. Programs that run
+beside make neither figure larger.
 """
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from kilnworks.components.modeling.tabular import Tabular
 from kilnworks.components.modeling.vision import Vision
 from kilnworks.components.starting.recipe import Decision, Recipe
+
+if TYPE_CHECKING:
+    import numpy as np
 
 STOPS, BEST = 20, 13
 """Epochs until early stopping ends the training of a table, and until its best one, which networks on all rows have,
@@ -27,8 +34,13 @@ ON_ALL_ROWS = 1.125
 """Rows of training and validation split together, as a share of the former."""
 PASSES = 3
 """A step passes through the layers three times: forward, and back for the inputs and for the weights."""
-SIDE = 768
-"""Of the matrices whose product is timed."""
+SIDE, PRODUCTS = 64, 380
+"""Of the matrices whose products are timed, and how many in a row: so small that a library gives them to one thread,
+since threads that wait for one another take processor time, too (decision 323)."""
+TURNS = 30_000
+"""Of the loop that is timed."""
+PROBES = 10
+"""Of each kind, of which the fastest counts."""
 
 
 def timed(recipe: Recipe, budget: float | None) -> Recipe:
@@ -47,7 +59,7 @@ def timed(recipe: Recipe, budget: float | None) -> Recipe:
         others, fitting = OTHER_STEPS * LOOPS / loops, work / dense
         bounded = min(fitting, 60 * budget) if budget is not None else fitting
         cut = "" if bounded == fitting else f", which would take {_words(fitting)} without the budget"
-        why = f"{_words(bounded)} of it training{cut}; as fast as this machine is now"
+        why = f"{_words(bounded)} of it training{cut}; longer where other programs run beside it"
         told = Decision("duration", f"run takes about {_words(bounded + others)}", why)
     decisions = (*recipe.decisions, *([told] if told else []))
     return replace(recipe, training=training, decisions=decisions)
@@ -67,15 +79,16 @@ def operations(recipe: Recipe) -> float | None:
         (feature,) = recipe.contract.features.values()
         height, width, channels = feature.shape
         epochs *= 1 + training.get("refit", 0)
-        return epochs * rows * 2 * PASSES * _convolved(height * width, channels, model.filters) / CONVOLVED
+        return epochs * rows * 2 * PASSES * _convolved(height * width, channels, model) / CONVOLVED
     return None
 
 
-def _convolved(pixels: int, channels: int, filters: tuple[int, ...]) -> float:
+def _convolved(pixels: int, channels: int, model: Vision) -> float:
     """Multiplications of the convolutions of ``Vision`` for one image."""
-    found = pixels * 9.0 * channels * filters[0]
-    before = filters[0]
-    for block, width in enumerate(filters):
+    pixels //= model.stem_stride**2
+    found = pixels * (2.0 * model.stem_stride + 1) ** 2 * channels * model.filters[0]
+    before = model.filters[0]
+    for block, width in enumerate(model.filters):
         at = pixels / 4**block
         found += at * 9 * width * (before + width)
         before = width
@@ -83,20 +96,35 @@ def _convolved(pixels: int, channels: int, filters: tuple[int, ...]) -> float:
 
 
 def speed() -> tuple[float, float]:
-    """Operations a second of products of float32 matrices, and turns a second of a loop of Python; best of three."""
+    """Operations a second of products of float32 matrices on all processors, and turns a second of a loop of Python.
+
+    By processor time, of which a wait for other programs is no part, and by the best of short probes.
+    """
     import numpy as np
 
     matrix = np.random.default_rng(0).random((SIDE, SIDE), np.float32)
-    products, loops = [], []
-    for _ in range(3):
-        start = time.perf_counter()
-        matrix @ matrix
-        products.append(time.perf_counter() - start)
-        start = time.perf_counter()
-        for _ in range(300_000):
-            pass
-        loops.append(time.perf_counter() - start)
-    return 2.0 * SIDE**3 / min(products), 300_000 / min(loops)
+    products = 2.0 * SIDE**3 * PRODUCTS / _best(lambda: _multiplied(matrix, np.empty_like(matrix)))
+    return products * (os.cpu_count() or 1), TURNS / _best(_turned)
+
+
+def _best(probe: Callable[[], object]) -> float:
+    """Processor seconds of a probe."""
+    found = []
+    for _ in range(PROBES):
+        start = time.thread_time()
+        probe()
+        found.append(time.thread_time() - start)
+    return max(min(found), 1e-9)
+
+
+def _multiplied(matrix: np.ndarray, out: np.ndarray) -> None:
+    for _ in range(PRODUCTS):
+        matrix.dot(matrix, out)
+
+
+def _turned() -> None:
+    for _ in range(TURNS):
+        pass
 
 
 def _words(seconds: float) -> str:

