@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -65,9 +66,11 @@ class RetinaNet(Detecting):
         shares = np.asarray(anchors, np.float32) / np.array([*image.shape[:2]] * 2, np.float32)
         offsets = told["bbox_regression"]
         turned = layers.Concatenate(dtype="float32", name=names("offsets"))([offsets[..., i : i + 1] for i in YXHW])
-        shift = 0.0 if self.weights else UNSURE  # random logits of KerasHub begin at even odds
+        # KerasHub begins its boxes where classes should begin, and classes at even odds (version 0.32)
+        shift = 0.0 if self.weights else UNSURE
         logits = layers.Rescaling(1.0, shift, dtype="float32", name=names("unsure"))(told["cls_logits"])
-        boxes = Boxes(shares, dtype="float32", name=names("boxes"))(turned)
+        centred = layers.Rescaling(1.0, -shift, dtype="float32", name=names("centred"))(turned)
+        boxes = Boxes(shares, dtype="float32", name=names("boxes"))(centred)
         return layers.Concatenate(axis=-1, name=names("said"), dtype="float32")([boxes, logits])
 
     def trunk(self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames) -> Any:
@@ -98,8 +101,10 @@ class RetinaNet(Detecting):
         made = keras_hub.models.RetinaNetObjectDetector(backbone, classes, "yxyx", anchors)
         if self.weights is not None:
             try:
-                made.load_weights(self.weights.path)
-            except (ValueError, OSError, KeyError) as error:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("error")  # Keras only warns of layers that it leaves at random
+                    made.load_weights(self.weights.path)
+            except (ValueError, OSError, KeyError, UserWarning) as error:
                 raise ConfigError(
                     f"{self.weights.path}: {str(error).strip().splitlines()[0][:300]}",
                     f"weights of a detector of {classes} classes with blocks {list(self.blocks)}",

@@ -15,6 +15,7 @@ import pytest
 from kilnworks.components.features.encoded import EncodedTensor
 from kilnworks.components.learning.predict import predict
 from kilnworks.components.modeling.detection.hub import RetinaNet
+from kilnworks.components.modeling.detection.layers import LARGEST
 from kilnworks.components.tasks.detection.task import Detection
 from kilnworks.components.train import TrainConfig
 from kilnworks.schemas.boxes import Box, written
@@ -76,12 +77,15 @@ def test_its_boxes_are_those_that_kerashub_decodes() -> None:
     output = np.asarray(model({"image": images}))
     told = detector(images)
     anchors = np.concatenate([np.asarray(one) for one in detector.anchor_generator(images).values()])
+    begun = np.asarray(told["bbox_regression"]) + np.log(99)
     decoded = keras.utils.bounding_boxes.decode_deltas_to_boxes(
-        anchors, told["bbox_regression"], "yxyx", "center_xywh", "yxyx", image_shape=IMAGE.shape
+        anchors, begun, anchor_format="yxyx", encoded_format="center_xywh", box_format="yxyx", image_shape=IMAGE.shape
     )
+    near = np.abs(begun[..., 2:]).max(axis=2) < LARGEST  # sizes beyond are bounded
+    assert near.mean() > 0.9
     size = np.array([64, 96, 64, 96])
     assert output.shape == (2, (8 * 12 + 4 * 6 + 2 * 3) * 9, 8 + 2)
-    np.testing.assert_allclose(output[..., :4] * size, np.asarray(decoded), atol=1e-3)
+    np.testing.assert_allclose((output[..., :4] * size)[near], np.asarray(decoded)[near], rtol=1e-3, atol=1e-2)
     np.testing.assert_allclose(output[0, :, 4:8] * size, anchors, atol=1e-4)
     shift = output[..., 8:] - np.asarray(told["cls_logits"])
     np.testing.assert_allclose(shift, -np.log(99), atol=1e-4)  # a class is there once in a hundred, before it learns
@@ -114,7 +118,7 @@ def test_it_is_trained_and_read_back_elsewhere(tmp_path) -> None:
     """Through ``kind: module:Class``; a process that has not heard of KerasHub loads it."""
     examples, transform = squares(tmp_path / "data", 16)
     config = {"model": {**SMALL, "kind": PLACE}, "epochs": 1, "batch": 8, "early_stopping": None, "monitor": "val_loss"}
-    model = trained(TrainConfig.model_validate(config), examples, transform, tmp_path / "model")
+    model = trained(tmp_path, TrainConfig.model_validate(config), examples, transform)
     rows = pl.read_parquet(examples.files("train")[0])[:3]
     answers = predict(model, rows)
     assert set(answers) == {"boxes", "classes", "scores", "count"} and answers["boxes"].shape == (3, 10, 4)
