@@ -31,7 +31,8 @@ see to it."""
 
 
 class Detector(Detecting):
-    """A backbone with a pyramid (Lin et al. 2017), and a head of RetinaNet, SSD or YOLO.
+    """A backbone with a pyramid (Lin et al. 2017), and a head of RetinaNet (the same), SSD (Liu et al. 2016) or YOLO
+    (Redmon & Farhadi 2018).
 
     One image [N, H, W, C] in; boxes, anchors and logits [N, A, 8 + C] out, of which served answers are made. Use it
     where boxes say what is where. Anchors have the usual shapes of the training boxes.

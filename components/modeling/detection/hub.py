@@ -51,6 +51,7 @@ class RetinaNet(Detecting):
             ExtraMissing: KerasHub is not installed.
             ConfigError: an image without colours, or weights of another network.
         """
+        import keras
         from keras import layers, ops
 
         from kilnworks.components.modeling.detection.detector import UNSURE
@@ -61,7 +62,8 @@ class RetinaNet(Detecting):
                 f"image {image.name!r} has {image.shape[2]} channels", "3: red, green, blue", "change the contract"
             )
         detector = self.detector(image.shape, task.logits)
-        told = detector(x)
+        # without what KerasHub compiles, which a saved model would hold
+        told = keras.Model(detector.input, detector.output, name=names("retinanet"))(x)
         anchors = ops.concatenate(list(detector.anchor_generator(np.zeros((1, *image.shape), np.float32)).values()))
         shares = np.asarray(anchors, np.float32) / np.array([*image.shape[:2]] * 2, np.float32)
         offsets = told["bbox_regression"]

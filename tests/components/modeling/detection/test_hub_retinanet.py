@@ -60,10 +60,11 @@ def squares(root, count):
 
 
 def built(**more):
-    """The Keras model, and KerasHub's detector in it."""
+    """The Keras model, and a detector of KerasHub with its weights."""
     architecture = RetinaNet.model_validate({**SMALL, **more})
     model = architecture.network([IMAGE], architecture.adapted(task()))
-    (detector,) = (one for one in model.layers if type(one).__name__ == "RetinaNetObjectDetector")
+    detector = RetinaNet.model_validate(SMALL).detector(IMAGE.shape, 2)
+    detector.set_weights(model.get_weights())
     return model, detector
 
 
@@ -77,7 +78,7 @@ def test_its_boxes_are_those_that_kerashub_decodes() -> None:
     output = np.asarray(model({"image": images}))
     told = detector(images)
     anchors = np.concatenate([np.asarray(one) for one in detector.anchor_generator(images).values()])
-    begun = np.asarray(told["bbox_regression"]) + np.log(99)
+    begun = np.asarray(told["bbox_regression"]) + np.float32(np.log(99))
     decoded = keras.utils.bounding_boxes.decode_deltas_to_boxes(
         anchors, begun, anchor_format="yxyx", encoded_format="center_xywh", box_format="yxyx", image_shape=IMAGE.shape
     )

@@ -6,9 +6,10 @@ from PIL import Image
 
 from kilnworks.components.sources import AsGiven
 from kilnworks.components.starting.boxes.first import boxes_at
-from kilnworks.components.starting.boxes.sizes import detector, side_of
+from kilnworks.components.starting.boxes.sizes import PER_PIXEL, detector, side_of
 from kilnworks.components.starting.boxes.tiling import tiling
 from kilnworks.components.starting.definition import definition
+from kilnworks.components.starting.durations import DETECTED, operations, timed
 from kilnworks.components.starting.start import start
 from kilnworks.schemas.errors import ConfigError, DataUnreadable
 from tests.components.sources.boxes.annotated import BOXES, write_coco, write_csv, write_images, write_voc
@@ -165,3 +166,14 @@ def test_large_photographs_are_cut_into_tiles_and_it_is_said(tmp_path) -> None:
 def test_tiles_follow_the_boxes(sizes, box, wanted) -> None:
     found = tiling(sizes, np.full((20, 2), float(box)))
     assert (found and (found.side, found.overlap)) == wanted
+
+
+def test_how_long_a_run_takes_follows_its_work(tmp_path) -> None:
+    write_images(tmp_path, tuple(MANY))
+    write_csv(tmp_path / "boxes.csv", MANY)
+    recipe = start("pets", str(tmp_path))
+    work = operations(recipe)
+    height, width, _ = recipe.contract.features["image"].shape
+    assert work == pytest.approx(recipe.training["epochs"] * 0.8 * 12 * height * width * 2 * PER_PIXEL / DETECTED)
+    (told,) = (one for one in timed(recipe, None).decisions if one.what == "duration")
+    assert told.choice.startswith("run takes about ")
