@@ -33,10 +33,11 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "asyncpg": ("postgres",),
     "mlflow": ("mlflow",),
     "pyspark": ("spark",),
+    "keras_hub": ("hub",),
 }
 """Module that ours import -> the extras that bring it, the usual one first."""
 
-ALONE = ("data", "train", "serve", "airflow", "postgres", "mlflow", "spark")
+ALONE = ("data", "train", "serve", "airflow", "postgres", "mlflow", "spark", "hub")
 """Every extra but ``all`` and ``dev``, which hold others."""
 
 

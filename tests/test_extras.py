@@ -36,6 +36,7 @@ ELSEWHERE = {
     "pipelines/tuning": {"optuna"},
     "components/quality": {"pyspark", "py4j", "tensorflow_metadata"},
     "components/sources": {"tensorflow", "tensorflow_datasets"},
+    "components/modeling": {"keras_hub"},
 }
 """What a folder imports for some users only, who are told the extra."""
 

@@ -172,13 +172,20 @@ def bounds_of(
     new: tuple[Task, Mapping[str, np.ndarray]],
 ) -> Callable[[float], Gain]:
     """How much better the new answers are, with bounds of the confidence that is asked for; measured once."""
+    import numpy as np
+
     if metric.of is None:
         right = [task.right(metric.name, truth, answers, settings) for task, answers in (old, new)]
         if right[0] is not None and right[1] is not None:
             return partial(share_gain, right[0], right[1])
 
+    weighed = [task.weighed(metric.name, truth, answers) for task, answers in (old, new)]
+
     def values(rows: Any) -> tuple[float, float]:
         """The metric of both models over these rows, with repeats."""
+        if weighed[0] is not None and weighed[1] is not None:
+            times = np.bincount(rows, minlength=len(truth))
+            return weighed[0](times), weighed[1](times)
         some = truth[rows]
         before, now = (
             task.value(metric, some, {name: answer[rows] for name, answer in answers.items()}, settings)

@@ -8,7 +8,9 @@ from kilnworks.components.charts.scale import nice_domain
 from kilnworks.schemas.json_values import as_dict, as_list, as_number
 
 UNIT = (0.0, 1.0)
-SERIES = 6
+COLOURS = 8
+"""Colours of lines; behind them the same ones are dashed."""
+SERIES = 2 * COLOURS
 """Lines in one picture, at most: the classes that the model finds hardest."""
 
 
@@ -17,11 +19,12 @@ def pictures(results: dict[str, Any]) -> list[tuple[str, str]]:
     curves = as_dict(results.get("curves"))
     drawn = []
     if as_dict(curves.get("roc")):
-        drawn.append(("roc", _roc(_hardest(as_dict(curves["roc"]), results))))
+        chosen = _hardest(as_dict(curves["roc"]), results)
+        drawn.append(("roc", _roc(chosen, _of(chosen, curves["roc"]))))
     if as_dict(curves.get("precision_recall")):
-        drawn.append(
-            ("precision_recall", _precision_recall(_hardest(as_dict(curves["precision_recall"]), results), results))
-        )
+        chosen = _hardest(as_dict(curves["precision_recall"]), results)
+        told = _of(chosen, curves["precision_recall"])
+        drawn.append(("precision_recall", _precision_recall(chosen, results, told)))
     if as_list(as_dict(results.get("calibration")).get("bins")):
         drawn.append(("calibration", _calibration(as_dict(results["calibration"]))))
     before = as_dict(as_dict(results.get("uncalibrated")).get("calibration"))
@@ -50,24 +53,33 @@ def _hardest(curves: dict[str, Any], results: dict[str, Any]) -> dict[str, Any]:
     return {name: curve for name, curve in curves.items() if name in chosen}
 
 
-def _roc(curves: dict[str, Any]) -> str:
-    plot = Plot("ROC", UNIT, UNIT, "false positive rate", "true positive rate")
+def _of(chosen: dict[str, Any], curves: dict[str, Any]) -> str:
+    """What stands behind a title where classes are left out."""
+    return f", the {len(chosen)} classes with the lowest F1 of {len(curves)}" if len(chosen) < len(curves) else ""
+
+
+def _classes(plot: Plot, curves: dict[str, Any], x: str, y: str) -> None:
+    """A line a class: eight colours, then the same ones dashed."""
+    for place, (name, curve) in enumerate(curves.items()):
+        plot.line(_points(curve, x, y), place % COLOURS + 1, str(name), dashed=place >= COLOURS)
+
+
+def _roc(curves: dict[str, Any], of: str) -> str:
+    plot = Plot(f"ROC{of}", UNIT, UNIT, "false positive rate", "true positive rate")
     plot.guide([(0, 0), (1, 1)], "chance")
-    for series, (name, curve) in enumerate(curves.items(), start=1):
-        points = _points(curve, "fpr", "tpr")
-        if len(curves) == 1:
-            plot.area([(x, 0) for x, _ in points], points, series)
-        plot.line(points, series, str(name))
+    if len(curves) == 1:
+        points = _points(next(iter(curves.values())), "fpr", "tpr")
+        plot.area([(x, 0) for x, _ in points], points, 1)
+    _classes(plot, curves, "fpr", "tpr")
     return plot.render()
 
 
-def _precision_recall(curves: dict[str, Any], results: dict[str, Any]) -> str:
-    plot = Plot("Precision and recall", UNIT, UNIT, "recall", "precision")
+def _precision_recall(curves: dict[str, Any], results: dict[str, Any], of: str) -> str:
+    plot = Plot(f"Precision and recall{of}", UNIT, UNIT, "recall", "precision")
     prevalence = as_number(results.get("prevalence"))
     if prevalence is not None:
         plot.guide([(0, prevalence), (1, prevalence)], f"without a model {prevalence:.2g}")
-    for series, (name, curve) in enumerate(curves.items(), start=1):
-        plot.line(_points(curve, "recall", "precision"), series, str(name))
+    _classes(plot, curves, "recall", "precision")
     return plot.render()
 
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from kilnworks.components.features.raw import raw_arrays
 from kilnworks.components.predicting.answers import answer_frame
-from kilnworks.components.predicting.images import takes_images
+from kilnworks.components.predicting.images import FILE, takes_images, tiles_of
 from kilnworks.components.predicting.no_number import refuse_no_number
 from kilnworks.components.predicting.pieces import Arrays, Ask, in_pieces
 from kilnworks.components.predicting.rows import file_source, request_frames, row_words
 from kilnworks.components.predicting.series import continued
+from kilnworks.components.predicting.tiled import of_photograph
 from kilnworks.components.predicting.told_apart import told_apart
 from kilnworks.components.sources.base import Source
 from kilnworks.components.tasks.base import Task
@@ -44,6 +45,9 @@ def predictions(
     """
     seen, told = 0, task or choose(contract).of(contract)
     for frame in request_frames(path, contract, like):
+        if tiles_of(like) is not None and FILE in frame.columns:
+            yield of_photograph(frame, contract, ask, told)
+            continue
         for rows in frame.iter_slices(BATCH):
             names = [rows[name] for name in rows.columns if name not in contract.features]
             answers = answer_frame(told, ask(raw_arrays(contract, rows)))

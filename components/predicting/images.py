@@ -9,6 +9,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from kilnworks.components.sources.base import Source
+from kilnworks.components.sources.boxes.drawn import upright_size
+from kilnworks.components.sources.boxes.source import BoxesSource
+from kilnworks.components.sources.boxes.tiles import Tiles, read_tiles
 from kilnworks.components.sources.files.archive import is_archive, unpacked
 from kilnworks.components.sources.image_files import SUFFIXES, images_below, present, read_images
 from kilnworks.components.sources.image_list import ImageListSource
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 
 FILE = "file"
 """Name of the column that says which answer is of which image."""
+SIZE = ("height of the photograph", "width of the photograph")
+"""Names of the columns beside tiles."""
 BATCH = 256
 
 
@@ -32,6 +37,8 @@ def takes_images(contract: Contract) -> bool:
 
 def image_frames(path: Path, contract: Contract, like: Source | None) -> Iterator[pl.DataFrame]:
     """Pixels in the contract's shape, and the name of each file, in the order of the names or of the table.
+
+    Of a model that learned from tiles, those of each photograph in a frame of its own.
 
     Args:
         path: a folder, an archive of one, an image, or a CSV file with a column of files as the training data had it.
@@ -49,7 +56,30 @@ def image_frames(path: Path, contract: Contract, like: Source | None) -> Iterato
         if is_archive(path):
             scratch = stack.enter_context(TemporaryDirectory(prefix="kilnworks-"))
             path = unpacked(path, Path(scratch))
-        yield from _read(*_files(path, like), column)
+        root, files = _files(path, like)
+        tiles = tiles_of(like)
+        yield from _read(root, files, column) if tiles is None else _tiled(root, files, column, tiles)
+
+
+def tiles_of(like: Source | None) -> Tiles | None:
+    """How photographs are cut for a model whose training data were; None where they were not."""
+    return like.tiles if isinstance(like, BoxesSource) else None
+
+
+def _tiled(root: Path, files: list[Path], column: Column, tiles: Tiles) -> Iterator[pl.DataFrame]:
+    """Names and pixels of the tiles, and height and width of the photograph, a frame a photograph."""
+    import polars as pl
+
+    for file in files:
+        size = upright_size(file)
+        parts = tiles.of(_name(root, file), *size)
+        pixels = read_tiles([(file, part) for part in parts], column)[0]
+        named = pl.DataFrame([pl.Series(FILE, [str(part) for part in parts]), pixels])
+        yield named.with_columns(pl.lit(side).alias(name) for name, side in zip(SIZE, size, strict=True))
+
+
+def _name(root: Path, file: Path) -> str:
+    return file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
 
 
 def _read(root: Path, files: list[Path], column: Column) -> Iterator[pl.DataFrame]:
@@ -59,8 +89,7 @@ def _read(root: Path, files: list[Path], column: Column) -> Iterator[pl.DataFram
     for start in range(0, len(files), BATCH):
         some = files[start : start + BATCH]
         pixels = read_images(some, column)[0]
-        names = [f.relative_to(root).as_posix() if f.is_relative_to(root) else str(f) for f in some]
-        yield pl.DataFrame([pl.Series(FILE, names), pixels])
+        yield pl.DataFrame([pl.Series(FILE, [_name(root, file) for file in some]), pixels])
 
 
 def _files(path: Path, like: Source | None) -> tuple[Path, list[Path]]:

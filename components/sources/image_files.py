@@ -55,12 +55,14 @@ def read_images(files: Sequence[Path], column: Column) -> list[pl.Series]:
     """
     from kilnworks.components.sources.images import image_columns
 
-    if column.dtype != "image":
-        raise _no_image(column)
+    refuse_no_image(column)
     return image_columns(column, ((file.read_bytes(), str(file)) for file in files), len(files))
 
 
-def _no_image(column: Column) -> DataInvalid:
+def refuse_no_image(column: Column) -> None:
+    """Raise ``DataInvalid`` where the contract says that a column of images holds something else."""
+    if column.dtype == "image":
+        return
     failure = {
         "split": None,
         "column": column.name,
@@ -69,7 +71,7 @@ def _no_image(column: Column) -> DataInvalid:
         "unexpected": None,
         "checked": None,
     }
-    return DataInvalid(
+    raise DataInvalid(
         f"column {column.name!r} holds images, the contract says dtype {column.dtype}",
         "dtype: image, shape: [height, width, channels]",
         "change the contract",

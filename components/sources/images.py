@@ -5,7 +5,7 @@ its colours or came with 16 bits is seen.
 """
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,8 +99,18 @@ def image_columns(column: Column, contents: Iterable[tuple[bytes, str]], rows: i
         pixels[row] = decoded.pixels
         facts.append(decoded.facts)
     if broken:
-        raise DataUnreadable(listed(broken, "; "), "whole image files", "replace or remove them")
-    found = [pixels_series(column, pixels)]
+        raise broken_images(broken)
+    return [pixels_series(column, pixels), *facts_columns(column, facts)]
+
+
+def broken_images(broken: Sequence[str]) -> DataUnreadable:
+    """What to raise for image files that cannot be read, of which each has words."""
+    return DataUnreadable(listed(broken, "; "), "whole image files", "replace or remove them")
+
+
+def facts_columns(column: Column, facts: Sequence[FileFacts]) -> list[pl.Series]:
+    """What the files of a column of pixels held, a column for each of ``FILE_PARTS``."""
+    found = []
     for part in FILE_PARTS:
         dtype = pl.String if part == "dtype" else pl.Int64
         found.append(pl.Series(f"{column.name}__{part}", [getattr(one, part) for one in facts], dtype=dtype))

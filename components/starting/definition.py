@@ -36,8 +36,6 @@ _SOURCES = (CsvSource, ParquetSource, JsonLinesSource, NpzSource, TfdsSource, Im
             BoxesSource, SqlSource, EnvironmentSource, GivenSplits)  # fmt: skip
 _PARTS = (AsGiven, ByHash, ByTime, NumberFormat, Shares)
 _PATHS = ("path", "folder", "data_dir")
-BETTER_THAN = '("constant", "linear")'
-"""What the gate of a first pipeline holds the model against."""
 PASSWORD = "DATABASE_PASSWORD"
 """Environment variable from which a definition takes a password that was typed: no secret is written into it."""
 
@@ -60,9 +58,10 @@ def definition(name: str, recipe: Recipe, root: Path, contract: Path) -> str:
     training = [f"model={_code(recipe.model, names, root)}"]
     training += [f"{key}={_value(value, names, root)}" for key, value in recipe.training.items()]
     steps = [_text(name), _call("IngestConfig", examples), _call("TrainConfig", training)]
-    if choose(recipe.contract, of_model=recipe.model.task).compared:
+    task = choose(recipe.contract, of_model=recipe.model.task)
+    if task.compared:
         names.add("EvaluateConfig")
-        steps.append(f"evaluation=EvaluateConfig(better_than={BETTER_THAN})")
+        steps.append(f"evaluation=EvaluateConfig(better_than={_value(task.simple, names, root)})")
     if recipe.transform != PreprocessConfig():
         steps.append(f"transform={_code(recipe.transform, names, root)}")
     steps.append(f"description={_text(_title(recipe, label))}")
@@ -91,7 +90,7 @@ def _title(recipe: Recipe, label: str) -> str:
     if isinstance(recipe.source, EnvironmentSource):
         return f"{what} to take in {recipe.source.id}, learned by play."
     if isinstance(recipe.source, BoxesSource):
-        return f"{what} of things in {recipe.rows:,} images."
+        return f"{what} of things in {recipe.rows:,} {'tiles of photographs' if recipe.source.tiles else 'images'}."
     if recipe.model.task is not None:
         return f"{what} among {recipe.rows:,} rows."
     return f"{what} of {named(label)}, from {recipe.rows:,} rows."
@@ -141,6 +140,7 @@ def _home(name: str) -> str:
         "Tabular": "kilnworks.components.modeling.tabular",
         "Augmentation": "kilnworks.components.modeling.images.augmentation",
         "Bytes": "kilnworks.schemas.code",
+        "Tiles": "kilnworks.components.sources.boxes.tiles",
         "Transfer": "kilnworks.components.modeling.images.transfer",
         "Vision": "kilnworks.components.modeling.vision",
     }[name]

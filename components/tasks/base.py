@@ -17,7 +17,7 @@ No other room asks which task it has. A new task is one file: a subclass with a 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from kilnworks.components.judging.intervals import Interval
     from kilnworks.components.tasks.totals import Totals
+    from kilnworks.schemas.tiles import Tile
 
 Answers = Mapping[str, Any]
 """Served outputs by name, ``[n, *shape]`` each."""
@@ -293,6 +294,16 @@ class Task(Numbers, ABC):
     def table(self, answers: Answers) -> pl.DataFrame:
         """Answers as rows of a table, for ``predict``."""
 
+    def of_whole(self, answers: Answers, parts: Sequence[Tile], size: tuple[int, int]) -> Answers:
+        """Answers to the parts of an image, [parts, ...], as those to the whole, [1, ...]; by default there are none.
+
+        Args:
+            answers: the served ones.
+            parts: of the image, in pixels.
+            size: height and width of the image in pixels.
+        """
+        raise NotImplementedError(f"{self.kind}: answers to parts are none to a whole")
+
     def places(self, probabilities: Any) -> Any:
         """The class that stands for a row, int [n], from probabilities [n, K] of NumPy, TensorFlow or Keras."""
         from keras import ops
@@ -341,6 +352,13 @@ class Task(Numbers, ABC):
     def realigned(self, other: Task, answers: Answers, classes: Collection[str]) -> Answers:
         """What a task has answered, in the order of this one's classes, as if there were these classes alone."""
         raise NotImplementedError(f"{self.kind} has no classes to realign")
+
+    def weighed(self, name: str, truth: np.ndarray, answers: Answers) -> Callable[[np.ndarray], float] | None:
+        """A metric of these rows, [N, ...], by how often each counts, [N]; None where drawn rows are measured anew.
+
+        For a task of which rows belong together, or that measures slowly.
+        """
+        return None
 
     @abstractmethod
     def described(self, truth: np.ndarray, answers: Answers) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def architectures(
         table.add_column(title, overflow="fold")
     for one in found:
         task = f"; for {one['task']}" if one["task"] else ""
-        table.add_row(Text(one["kind"], "bold"), ", ".join(one["takes"]) + task, one["words"])
+        table.add_row(Text(one["kind"], "bold"), ", ".join(one["takes"]) + task, Text(one["words"]))
     table_console().print(table)
 
 

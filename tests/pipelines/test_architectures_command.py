@@ -44,3 +44,4 @@ def test_the_table_names_each(capsys):
     assert main(["architectures"]) == 0
     told = capsys.readouterr().out
     assert all(kind in told for kind in KINDS)
+    assert "shape: [steps, channels]" in " ".join(told.split())

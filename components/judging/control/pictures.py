@@ -97,7 +97,7 @@ def _cart(x: float, y: float, state: tuple[float, ...]) -> list[str]:
     middle, floor = x + SIDE / 2 + state[0] / 2.4 * (SIDE / 2 - 12), y + SIDE - 18
     tip = (middle + 62 * math.sin(state[2]), floor - 8 - 62 * math.cos(state[2]))
     return [
-        svg.element("rect", x=x, y=y, width=SIDE, height=SIDE, class_="frame"),
+        svg.element("rect", x=x, y=y, width=SIDE, height=SIDE, class_="empty"),
         svg.element("line", x1=x, x2=x + SIDE, y1=floor + 6, y2=floor + 6, class_="axis"),
         svg.element("rect", x=middle - 12, y=floor - 8, width=24, height=12, rx=2, class_="bar s1"),
         svg.element("path", d=svg.path([(middle, floor - 8), tip]), class_="line s2"),

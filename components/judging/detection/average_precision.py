@@ -15,19 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from kilnworks.components.judging.detection.overlaps import Floats, iou
+from kilnworks.components.judging.detection.tiles import scenes
+
 THRESHOLDS = tuple(float(t) for t in np.linspace(0.5, 0.95, 10).round(2))
 RECALLS = np.linspace(0.0, 1.0, 101)
-Floats = np.ndarray
-
-
-def iou(one: Floats, other: Floats) -> Floats:
-    """Intersection over union of boxes [D, 4] and [G, 4], top, left, bottom, right: [D, G]."""
-    one, other = one.astype(np.float64), other.astype(np.float64)
-    low, high = np.maximum(one[:, None, :2], other[None, :, :2]), np.minimum(one[:, None, 2:], other[None, :, 2:])
-    both = np.clip(high - low, 0, None).prod(axis=2)
-    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (one, other)]
-    either = areas[0][:, None] + areas[1][None] - both
-    return np.divide(both, either, out=np.zeros_like(both), where=either > 0)
+OVERLAP = 0.5
+"""Intersection over union above which the less sure of two boxes in a photograph is left out."""
 
 
 def hits(overlap: Floats, thresholds: Sequence[float]) -> np.ndarray:
@@ -82,22 +76,29 @@ class Matched:
 
     @classmethod
     def of(
-        cls, truth: Floats, answers: Mapping[str, Any], classes: int, thresholds: tuple[float, ...] = THRESHOLDS
+        cls,
+        truth: Floats,
+        answers: Mapping[str, Any],
+        classes: int,
+        thresholds: tuple[float, ...] = THRESHOLDS,
+        *,
+        overlap: float = OVERLAP,
     ) -> Matched:
-        """From true boxes [N, G, 5] (class -1: none) and answers ``boxes``, ``scores``, ``labels`` and ``count``."""
-        boxes, scores, labels, count = (np.asarray(answers[n]) for n in ("boxes", "scores", "labels", "count"))
+        """From true boxes [N, G, 5] (class -1: none) and answers ``boxes``, ``scores``, ``labels`` and ``count``.
+
+        Of tiles, [N, G, 10] (``tiles.with_places``), whole photographs are matched: what is found in several tiles
+        counts once, by suppression at ``overlap``. ``image`` and ``truths`` stay those of the tiles, which are drawn.
+        """
         truths = np.zeros((len(truth), classes), np.int64)
         parts: list[tuple[np.ndarray, ...]] = []
-        for i in range(len(truth)):
-            real = truth[i][truth[i, :, 4] >= 0]
-            truths[i] = np.bincount(real[:, 4].astype(np.int64), minlength=classes)
-            n = int(count[i])
-            for number in np.unique(labels[i, :n]).astype(np.int64):
-                own = np.flatnonzero(labels[i, :n] == number)
-                own = own[np.argsort(-scores[i, own], kind="stable")]
-                overlap = iou(boxes[i, own], real[real[:, 4] == number, :4])
-                took = hits(overlap, thresholds) >= 0
-                parts.append((np.full(len(own), i), np.full(len(own), number), scores[i, own], took))
+        for scene in scenes(truth, answers, overlap):
+            np.add.at(truths, (scene.rows_of_truth, scene.truth[:, 4].astype(np.int64)), 1)
+            for number in np.unique(scene.labels).astype(np.int64):
+                own = np.flatnonzero(scene.labels == number)
+                own = own[np.argsort(-scene.scores[own], kind="stable")]
+                shared = iou(scene.boxes[own], scene.truth[scene.truth[:, 4] == number, :4])
+                took = hits(shared, thresholds) >= 0
+                parts.append((scene.rows[own], np.full(len(own), number), scene.scores[own], took))
         image, number, score = (np.concatenate([part[j] for part in parts] or [np.zeros(0)]) for j in range(3))
         right = np.concatenate([part[3] for part in parts] or [np.zeros((len(thresholds), 0), bool)], axis=1)
         order = np.argsort(-score, kind="stable")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kilnworks.components.judging.detection.average_precision import Matched
+from kilnworks.components.judging.detection.average_precision import OVERLAP, Matched
 
 POINTS = 60
 """Points of a curve, at most."""
@@ -16,15 +16,18 @@ GRID = 4
 """The baseline says the mean box of each class at so many places across and down."""
 
 
-def described(truth: np.ndarray, answers: Mapping[str, Any], classes: Sequence[str]) -> dict[str, Any]:
+def described(
+    truth: np.ndarray, answers: Mapping[str, Any], classes: Sequence[str], overlap: float = OVERLAP
+) -> dict[str, Any]:
     """``by_class`` (boxes as ``rows``; precision, recall and F1 at the cut), ``curves``, ``cut`` and ``baseline``.
 
     Args:
-        truth: true boxes, [N, G, 5], class -1 for none.
+        truth: true boxes, [N, G, 5], class -1 for none; of tiles [N, G, 10].
         answers: ``boxes``, ``scores``, ``labels`` and ``count``.
         classes: names, [K].
+        overlap: see ``Matched.of``.
     """
-    matched = Matched.of(truth, answers, len(classes))
+    matched = Matched.of(truth, answers, len(classes), overlap=overlap)
     cut, table, truths = best_cut(matched), matched.by_class(), matched.truths.sum(axis=0)
     rows = [
         {"class": name, "rows": int(truths[k]), **_at(matched, k, cut["score"]),
@@ -57,25 +60,28 @@ def best_cut(matched: Matched) -> dict[str, float | None]:
 def baseline(truth: np.ndarray, classes: int) -> dict[str, Any]:
     """What boxes of the mean size of each class, put evenly over every image without looking, reach.
 
-    ``truth``: true boxes, [N, G, 5], class -1 for none; ``classes``: how many there are.
+    ``truth``: true boxes, [N, G, 5], class -1 for none; of tiles [N, G, 10]; ``classes``: how many there are.
     """
+    answers = mean_boxes(truth, classes, len(truth))
+    return {"rule": RULE, "metrics": Matched.of(truth, answers, classes).metrics() if answers["count"].any() else {}}
+
+
+def mean_boxes(truth: np.ndarray, classes: int, images: int) -> dict[str, np.ndarray]:
+    """The answers of ``baseline`` to so many ``images``: none where ``truth``, as there, has no box."""
     real = truth[..., 4] >= 0
     counts = np.bincount(truth[real][:, 4].astype(np.int64), minlength=classes)
     places = (np.arange(GRID) + 0.5) / GRID
     centres = np.stack(np.meshgrid(places, places, indexing="ij"), axis=-1).reshape(-1, 2)
-    boxes, numbers, sure = [], [], []
+    boxes, numbers, sure = [np.zeros((0, 4))], [np.zeros(0)], [np.zeros(0)]
     for k in np.flatnonzero(counts):
         own = truth[real & (truth[..., 4] == k)]
         half = (own[:, 2:4] - own[:, :2]).mean(axis=0) / 2
         boxes.append(np.clip(np.concatenate([centres - half, centres + half], axis=1), 0, 1))
         numbers.append(np.full(len(centres), float(k)))
         sure.append(np.full(len(centres), counts[k] / counts.sum()))
-    if not boxes:
-        return {"rule": RULE, "metrics": {}}
     one = {"boxes": np.concatenate(boxes), "scores": np.concatenate(sure), "labels": np.concatenate(numbers)}
-    answers = {name: np.broadcast_to(values, (len(truth), *values.shape)) for name, values in one.items()}
-    answers["count"] = np.full(len(truth), len(one["scores"]))
-    return {"rule": RULE, "metrics": Matched.of(truth, answers, classes).metrics()}
+    answers = {name: np.broadcast_to(values, (images, *values.shape)) for name, values in one.items()}
+    return {**answers, "count": np.full(images, len(one["scores"]))}
 
 
 def _at(matched: Matched, number: int, cut: float | None) -> dict[str, float | None]:

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from kilnworks.components.judging.detection.average_precision import Matched, hits, iou
+from kilnworks.components.judging.detection.average_precision import Matched, hits
 from kilnworks.components.judging.detection.described import best_cut
+from kilnworks.components.judging.detection.overlaps import iou
+from kilnworks.components.judging.detection.tiles import PLAIN
 
 SIDE = 260
 """Longer side of a picture, in pixels."""
@@ -88,6 +90,7 @@ def pairs(
     Returns:
         ``{"group", "truth", "found", "words"}`` of each: true boxes, and found ones; red is missed or wrong.
     """
+    truth = truth[..., :PLAIN]  # a tile is looked at for itself
     cut = best_cut(Matched.of(truth, answers, len(classes), (0.5,)))["score"] or 0.0
     rows = [{name: np.asarray(answers[name][i][: int(answers["count"][i])]) for name in ("boxes", "scores", "labels")}
             for i in range(len(truth))]  # fmt: skip

@@ -9,20 +9,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from kilnworks.components.features.encoded import IMAGE, EncodedTensor
-from kilnworks.components.modeling.base import Architecture, Initializer, scope_name
+from kilnworks.components.features.encoded import EncodedTensor
+from kilnworks.components.modeling.base import Initializer
 from kilnworks.components.modeling.detection.anchors import STRIDES, anchors_of, levels_of
+from kilnworks.components.modeling.detection.base import Detecting
 from kilnworks.components.modeling.images.residual import Convolutions
-from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.detection.heads import Head
-from kilnworks.components.tasks.detection.task import Detection
 from kilnworks.components.tasks.layer_names import LayerNames
-from kilnworks.schemas.errors import ConfigError
 from kilnworks.schemas.search import Choice, Dimension
 
 PRIOR = 0.01
@@ -30,19 +28,15 @@ PRIOR = 0.01
 UNSURE = -math.log((1 - PRIOR) / PRIOR)
 """The same as a logit, where those of classes (``retina``) or of objectness (``yolo``) begin; of ``ssd`` hard negatives
 see to it."""
-SMALLEST = 32
-"""Side of the smallest image, in pixels."""
 
 
-class Detector(Architecture):
-    """A backbone with a pyramid (Lin et al. 2017), and a head of RetinaNet, SSD or YOLO.
+class Detector(Detecting):
+    """A backbone with a pyramid (Lin et al. 2017), and a head of RetinaNet (the same), SSD (Liu et al. 2016) or YOLO
+    (Redmon & Farhadi 2018).
 
     One image [N, H, W, C] in; boxes, anchors and logits [N, A, 8 + C] out, of which served answers are made. Use it
     where boxes say what is where. Anchors have the usual shapes of the training boxes.
     """
-
-    task: ClassVar[type[Task] | None] = Detection
-    takes: ClassVar[frozenset[str] | None] = frozenset({IMAGE})
 
     kind: Literal["detector"] = "detector"
     initializer: Initializer = "he_normal"
@@ -55,17 +49,6 @@ class Detector(Architecture):
     """Channels of each map of the pyramid."""
     depth: int = Field(default=2, ge=0, le=6)
     """Convolutions of the head before its last one."""
-    flip: Literal["none", "horizontal", "both"] = "horizontal"
-    """How images are mirrored while it trains: ``both`` where up and down mean nothing; ``none`` for letters."""
-    crop: float = Field(default=0.4, ge=0, le=1.5)
-    """How far images are enlarged or reduced while it trains, as a logarithm, each with a part that is drawn; 0 for
-    not at all."""
-    most: int = Field(default=100, ge=1, le=1000)
-    """Boxes that are answered at most."""
-    overlap: float = Field(default=0.5, gt=0, lt=1)
-    """Intersection over union above which the less sure of two boxes of one class is left out."""
-    least_score: float = Field(default=0.05, ge=0, lt=1)
-    """The score above which a box is answered."""
 
     space: ClassVar[Mapping[str, Dimension]] = {
         "pyramid": Choice(values=(32, 64, 96)),
@@ -73,32 +56,10 @@ class Detector(Architecture):
         "crop": Choice(values=(0.2, 0.4, 0.7)),
     }
 
-    def adapted(self, task: Task) -> Task:
-        """See ``Architecture.adapted``: which head it is, and how boxes are chosen."""
-        tell: Callable[..., Task] | None = getattr(task, "found_by", None)
-        return tell(self.head, self.most, self.overlap, self.least_score) if tell else task
-
-    def training(self, model: Any, task: Task) -> Any:
-        """See ``Architecture.training``; what changes images with their boxes."""
-        from kilnworks.components.modeling.detection.changes import Moving
-
-        (image,) = model.inputs
-        return Moving(model.input, model.output, name=model.name, image=image.name, flip=self.flip, crop=self.crop)
-
-    def network(self, encoded: Sequence[EncodedTensor], task: Task) -> Any:
-        """See ``Architecture.network``.
-
-        Raises:
-            ConfigError: not one image alone, or one that is too small.
-        """
-        import keras
-
-        self.refuse_unread(encoded)
-        _refuse(encoded)
-        names = LayerNames({t.name for t in encoded})
-        inputs = {t.name: keras.Input(t.shape, dtype=t.dtype, name=t.name) for t in encoded}
-        said = self._said(encoded[0], inputs[encoded[0].name], task, names)
-        return keras.Model(inputs, task.head(said, names), name=scope_name(self.kind))
+    @property
+    def learned_by(self) -> Head:
+        """See ``Detecting``."""
+        return self.head
 
     def trunk(self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames) -> Any:
         """The finest map of the backbone as a vector: for whoever reads features; ``network`` does not need it."""
@@ -107,8 +68,8 @@ class Detector(Architecture):
         maps = self._backbone(inputs[encoded[0].name], STRIDES[0], names)
         return keras.layers.GlobalAveragePooling2D(name=names("vector"))(maps[STRIDES[0]])
 
-    def _said(self, image: EncodedTensor, x: Any, task: Any, names: LayerNames) -> Any:
-        """What is said of each anchor, [N, A, 8 + C]."""
+    def said(self, image: EncodedTensor, x: Any, task: Any, names: LayerNames) -> Any:
+        """See ``Detecting.said``."""
         from keras import layers
 
         from kilnworks.components.modeling.detection.layers import Boxes
@@ -206,16 +167,3 @@ class Detector(Architecture):
 
     def _convolutions(self, names: LayerNames) -> Convolutions:
         return Convolutions(self.activation, self.initializer, self.regularizer, names)
-
-
-def _refuse(encoded: Sequence[EncodedTensor]) -> None:
-    if len(encoded) != 1:
-        raise ConfigError(
-            f"model detector for {', '.join(t.name for t in encoded)}", "one image alone", "ignore the other features"
-        )
-    if min(encoded[0].shape[:2]) < SMALLEST:
-        raise ConfigError(
-            f"image {encoded[0].name!r} is {encoded[0].shape[0]} x {encoded[0].shape[1]} pixels",
-            f"at least {SMALLEST} x {SMALLEST}",
-            "set a larger size in the preprocessing",
-        )

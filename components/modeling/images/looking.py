@@ -48,7 +48,8 @@ def looks(
         task: of the model.
         rows: some that were judged, with features and label.
         answers: the judged answers to them, [rows, ...].
-        settings: of the architecture, as plain values; of ``augmentation``, where it has one, a sheet is drawn.
+        settings: of the architecture, as plain values; of ``augmentation``, or of ``flip`` and ``crop`` of a detector,
+            a sheet is drawn.
     """
     images = [t.name for t in transform.encoded if t.kind == IMAGE]
     name = next((n for n, f in transform.contract.features.items() if f.dtype == "image"), None)
@@ -60,6 +61,9 @@ def looks(
         found["changes"] = sheet(
             augmentation, _unit(transform.contract, name, rows[:: _every(rows, CHANGED)][:CHANGED])
         )
+    if type(task).drawn is not Task.drawn and "crop" in settings:
+        changes = _moved(transform.contract, name, task, rows[:: _every(rows, CHANGED)][:CHANGED], settings)
+        found |= {"changes": changes} if changes else {}
     heat = _heat(model, transform, task, name, rows, answers)
     found |= {"heat": heat} if heat else {}
     drawn = _drawn(transform.contract, name, task, rows, answers)
@@ -73,6 +77,16 @@ def _drawn(contract: Contract, name: str, task: Task, rows: pl.DataFrame, answer
         return []
     truth, bad = task.judged_by(rows)
     return task.drawn(_unit(contract, name, rows), truth, answers) if not bad.any() else []
+
+
+def _moved(
+    contract: Contract, name: str, task: Task, rows: pl.DataFrame, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The sheet of changes that move boxes with their images."""
+    from kilnworks.components.modeling.detection.looking import sheet as sheet_of_boxes
+
+    truth, bad = task.judged_by(rows)
+    return {} if bad.any() else sheet_of_boxes(_unit(contract, name, rows), truth[..., :5], task.class_texts, settings)
 
 
 def _heat(

@@ -13,21 +13,26 @@ from kilnworks.components.sources.boxes.coco import read_coco
 from kilnworks.components.sources.boxes.drawn import Annotated, Images, upright_size
 from kilnworks.components.sources.boxes.finding import annotations_below
 from kilnworks.components.sources.boxes.table import read_table
+from kilnworks.components.sources.boxes.tiles import Tiles, boxes_in, read_tiles
 from kilnworks.components.sources.boxes.voc import read_voc
 from kilnworks.components.sources.image_files import read_images
 from kilnworks.components.sources.paths import local, missing_file
 from kilnworks.components.sources.splitting.splits import NAMES
 from kilnworks.schemas.boxes import written
 from kilnworks.schemas.errors import DataUnreadable
+from kilnworks.schemas.tiles import Tile
 
 if TYPE_CHECKING:
     import polars as pl
 
     from kilnworks.schemas.boxes import Box
 
+Row = tuple[Annotated, Path, Tile | None]
+
 
 class BoxesSource(Source):
-    """A row an image that is annotated. Columns: ``image``, ``file``, ``boxes``; their names can be set.
+    """A row an image that is annotated, or a tile of it. Columns: ``image``, ``file``, ``boxes``, and of tiles
+    ``photo``; their names can be set.
 
     ``file`` is the path below the folder of the images, a key where a contract wants one. Pixels are decoded, turned
     upright and resized; boxes become shares of the sides, so that nothing moves them.
@@ -43,10 +48,15 @@ class BoxesSource(Source):
     mend: bool = False
     """Whether boxes that reach out of their image are cut at its edge, and those without an area are left out; else
     they fail the checks."""
+    tiles: Tiles | None = None
+    """How photographs are cut, of which each tile becomes a row; ``Tiles(side=400, overlap=100)``. A box belongs to
+    every tile in which its middle lies, cut at the edge. None: a row is a whole image."""
     image: str = "image"
     """Name of the column with the pixels."""
     file: str = "file"
-    """Name of the column with the path of the image."""
+    """Name of the column with the path of the image; of a tile, with its place: ``a.png#xywh=400,0,400,400``."""
+    photo: str = "photo"
+    """Name of the column with the path alone, which there is for tiles: a split by it keeps those of one together."""
     boxes: str = "boxes"
     """Name of the column with the boxes."""
 
@@ -75,37 +85,61 @@ class BoxesSource(Source):
         return NAMES.get(file.relative_to(self._folder()).parts[0].lower())
 
     def column_names(self, split: str | None = None) -> list[str]:
-        """Pixels, file and boxes."""
-        return [self.image, self.file, self.boxes]
+        """Pixels, file and boxes; of tiles, the photograph besides."""
+        return [self.image, self.file, self.boxes, *([self.photo] if self.tiles else [])]
 
     def frames(self, wanted: Wanted, split: str | None = None) -> Iterator[pl.DataFrame]:
-        """Rows in the order of the annotations; the file is passed over where the contract does not name it."""
-        relaxed = Wanted(wanted.columns, wanted.ignore | {self.file}, wanted.any_extra)
+        """Rows in the order of the annotations; files are passed over where the contract does not name them."""
+        relaxed = Wanted(wanted.columns, wanted.ignore | {self.file, self.photo}, wanted.any_extra)
         yield from super().frames(relaxed, split)
 
     def batches(self, names: list[str], wanted: Wanted, split: str | None = None) -> Iterator[pl.DataFrame]:
         """Decode batch by batch. Raises ``DataUnreadable`` naming images that are missing or broken."""
+        rows = self._rows(split)
+        for start in range(0, len(rows), wanted.batch_rows):
+            yield self._frame(rows[start : start + wanted.batch_rows], names, wanted)
+
+    def _frame(self, rows: list[Row], names: list[str], wanted: Wanted) -> pl.DataFrame:
         import polars as pl
 
-        root, pairs = self._folder(), list(zip(self.annotated(), self._images(), strict=True))
-        pairs = [pair for pair in pairs if split is None or self._split_of(pair[1]) == split]
-        annotated, images = [one for one, _ in pairs], [file for _, file in pairs]
-        for start in range(0, len(images), wanted.batch_rows):
-            some, files = annotated[start : start + wanted.batch_rows], images[start : start + wanted.batch_rows]
-            pixels = read_images(files, wanted.columns[self.image]) if self.image in names else []
-            facts = {series.name: series.to_list() for series in pixels[1:3]}
-            sizes = list(zip(*facts.values(), strict=True)) if facts else [upright_size(file) for file in files]
-            cells = [written(one.shares(*size, mend=self.mend)) for one, size in zip(some, sizes, strict=True)]
-            told = [
-                pl.Series(self.file, [file.relative_to(root).as_posix() for file in files]),
-                pl.Series(self.boxes, cells, dtype=pl.String),
-            ]
-            yield pl.DataFrame([*told, *pixels]).select(*names, *(one.name for one in pixels[1:]))
+        root = self._folder()
+        paths = [file.relative_to(root).as_posix() for _, file, _ in rows]
+        parts = [(file, part) for _, file, part in rows if part is not None]
+        pixels: list[pl.Series] = []
+        if self.image in names:
+            column = wanted.columns[self.image]
+            pixels = read_tiles(parts, column) if parts else read_images([file for _, file, _ in rows], column)
+        known = {} if parts else {series.name: series.to_list() for series in pixels[1:3]}
+        sizes = list(zip(*known.values(), strict=True)) if known else _sizes([file for _, file, _ in rows])
+        told = [
+            pl.Series(self.file, [str(part) if part else path for path, (_, _, part) in zip(paths, rows, strict=True)]),
+            pl.Series(self.boxes, [self._cell(row, *size) for row, size in zip(rows, sizes, strict=True)], pl.String),
+            pl.Series(self.photo, paths),
+        ]
+        return pl.DataFrame([*told, *pixels]).select(*names, *(one.name for one in pixels[1:]))
+
+    def _cell(self, row: Row, height: int, width: int) -> str:
+        one, _, part = row
+        found = one.shares(height, width, mend=self.mend)
+        return written(found if part is None else boxes_in(part, found, height, width))
+
+    def _rows(self, split: str | None) -> list[Row]:
+        """Every row of a split: what is annotated, its file, and the tile of it."""
+        pairs = zip(self.annotated(), self._images(), strict=True)
+        whole = [(one, file) for one, file in pairs if split is None or self._split_of(file) == split]
+        if self.tiles is None:
+            return [(one, file, None) for one, file in whole]
+        root = self._folder()
+        return [
+            (one, file, tile)
+            for one, file in whole
+            for tile in self.tiles.of(file.relative_to(root).as_posix(), *upright_size(file))
+        ]
 
     def place(self, row: int, column: str, split: str | None = None) -> str:
-        """The image."""
-        images = [file for file in self._images() if split is None or self._split_of(file) == split]
-        return str(images[row])
+        """The image, or the tile of it."""
+        _, file, part = self._rows(split)[row]
+        return str(part._replace(photo=str(file)) if part else file)
 
     def annotated(self) -> list[Annotated]:
         """What the annotations say, image by image. Raises ``DataUnreadable`` where they cannot be read."""
@@ -139,3 +173,9 @@ class BoxesSource(Source):
 
     def _images(self) -> list[Path]:
         return Images(self._folder()).of(self.annotated())
+
+
+def _sizes(files: list[Path]) -> list[tuple[int, int]]:
+    """Height and width of each, of which the header is read once."""
+    known = {file: upright_size(file) for file in dict.fromkeys(files)}
+    return [known[file] for file in files]

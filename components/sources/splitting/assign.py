@@ -49,16 +49,18 @@ def make_assigner(plan: ByHash | ByTime | AsGiven, contract: Contract, source: S
             "split: {kind: given}",
             "use AsGiven, or a source without parts",
         )
-    return _by_hash(plan, contract) if isinstance(plan, ByHash) else _by_time(plan, contract, source, wanted)
+    return _by_hash(plan, contract, source) if isinstance(plan, ByHash) else _by_time(plan, contract, source, wanted)
 
 
-def _by_hash(plan: ByHash, contract: Contract) -> Assigner:
-    columns = hash_columns(plan.key, contract)
+def _by_hash(plan: ByHash, contract: Contract, source: Source) -> Assigner:
+    beside = plan.key is not None and plan.key not in contract.columns and plan.key in source.column_names()
+    columns = (str(plan.key),) if beside else hash_columns(plan.key, contract)
 
     def assign(frame: pl.DataFrame, _: str | None) -> Parts:
-        return _cut(frame, columns, plan.shares, plan.salt)
+        parts = _cut(frame, columns, plan.shares, plan.salt)
+        return {name: part.drop(columns) for name, part in parts.items()} if beside else parts
 
-    return Assigner((None,), (), assign, _present(plan.shares))
+    return Assigner((None,), columns if beside else (), assign, _present(plan.shares))
 
 
 def hash_columns(key: str | None, contract: Contract) -> tuple[str, ...]:

@@ -44,7 +44,8 @@ class ByHash(Config):
 
     kind: Literal["hash"] = "hash"
     key: str | None = None
-    """Column to hash; rows that share a value stay together. Default: the contract's key, else the whole row."""
+    """Column to hash; rows that share a value stay together. Also one that the source has and the contract leaves out,
+    such as the ``photo`` of tiles. Default: the contract's key, else the whole row."""
     shares: Shares = Shares()
     """Expected share of each split."""
     salt: int = Field(default=0, ge=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ from PIL import Image
 from kilnworks.components.sources.boxes.drawn import upright_size
 from kilnworks.components.sources.boxes.finding import annotations_below, is_annotation
 from kilnworks.components.sources.boxes.source import BoxesSource
+from kilnworks.components.sources.boxes.tiles import Tiles, boxes_in
 from kilnworks.components.sources.files.folder import files_below
 from kilnworks.components.sources.image_files import SUFFIXES
 from kilnworks.components.sources.images import FileFacts, open_image
 from kilnworks.components.sources.paths import local
 from kilnworks.components.sources.splitting.splits import AsGiven, ByHash, Shares
 from kilnworks.components.starting.boxes.sizes import detector, side_of
+from kilnworks.components.starting.boxes.tiling import SEEN, tiling
 from kilnworks.components.starting.pictures.file_checks import USUAL, file_checks
 from kilnworks.components.starting.pictures.flips import THUMB, told_from_mirror
 from kilnworks.components.starting.recipe import Decision, Recipe
@@ -31,6 +34,8 @@ SAMPLE = 60
 """Images that are opened to see colours, and what is in boxes."""
 FEWEST = 5
 """Images without which nothing can be learned and judged."""
+FEWEST_PHOTOGRAPHS = 3
+"""The same of photographs that are cut into tiles: one to learn from, one to choose by, one to judge by."""
 FEW = 60
 """Images below which more of them are kept to judge by."""
 MIRRORED = 0.85
@@ -72,27 +77,32 @@ def start_with_boxes(name: str, source: BoxesSource) -> Recipe:
             counts[box.name] = counts.get(box.name, 0) + 1
     if not counts:
         raise DataUnreadable(f"{source}: no image has a box", "boxes in pixels", "check the annotations")
-    if len(marked) < FEWEST:
-        raise ConfigError(
-            f"{len(marked)} annotated images", f"at least {FEWEST}", "annotate more, or cut large ones into parts"
-        )
     classes = sorted(counts)
     sizes = [upright_size(file) for file, _ in marked]
     pixels = np.array(
         [((b.bottom - b.top) * h, (b.right - b.left) * w) for (_, boxes), (h, w) in zip(marked, sizes, strict=True)
          for b in boxes]
     )  # fmt: skip
+    tiles = tiling(sizes, pixels)
+    fewest = FEWEST if tiles is None else FEWEST_PHOTOGRAPHS
+    if len(marked) < fewest:
+        raise ConfigError(f"{len(marked)} annotated images", f"at least {fewest}", "annotate more")
     facts, coloured, flip, why = _sample(marked)
-    shape = (*side_of(sizes, pixels), 3 if coloured else 1)
-    most = max(len(boxes) for _, boxes in marked)
+    source = source.model_copy(update={"tiles": tiles})
     split, splitting = _split(source, marked)
-    model, training = detector(round(0.8 * len(marked)), shape, most, flip)
+    shape = (*(side_of(sizes, pixels) if tiles is None else (SEEN, SEEN)), 3 if coloured else 1)
+    rows = [boxes for _, boxes in marked] if tiles is None else _of_tiles(tiles, marked, sizes)
+    if tiles is not None:
+        facts = [replace(one, height=tiles.side, width=tiles.side) for one in facts]
+    most = max(len(boxes) for boxes in rows)
+    model, training = detector(round(0.8 * len(rows)), shape, most, flip)
     low, high = np.min(sizes, axis=0), np.max(sizes, axis=0)
     usual = np.quantile(np.sqrt(pixels.prod(axis=1)), [0.05, 0.5, 0.95])
     rarest = min(classes, key=lambda one: counts[one])
     empty = sum(not boxes for _, boxes in marked)
     decisions = (
         Decision("rows", f"{len(marked):,} images", f"{empty} of them without a box" if empty else ""),
+        *([] if tiles is None else [_told(tiles, len(rows), pixels)]),
         Decision(
             "task",
             f"object detection: {len(classes)} class{'es' if len(classes) > 1 else ''}, {listed(classes, 6)}",
@@ -110,7 +120,26 @@ def start_with_boxes(name: str, source: BoxesSource) -> Recipe:
         Decision("model", "detector", f"head {model.head}, {training['epochs']} epochs; anchors as boxes usually are"),
     )
     contract = _contract(name, source, classes, shape, most, facts, len(marked))
-    return Recipe(contract, source, len(marked), model, training, split, decisions=decisions)
+    return Recipe(contract, source, len(rows), model, training, split, decisions=decisions)
+
+
+def _of_tiles(tiles: Tiles, marked: Marked, sizes: list[tuple[int, int]]) -> list[list[Box]]:
+    """The boxes of every tile."""
+    return [
+        boxes_in(tile, boxes, *size)
+        for (file, boxes), size in zip(marked, sizes, strict=True)
+        for tile in tiles.of(file.name, *size)
+    ]
+
+
+def _told(tiles: Tiles, count: int, pixels: np.ndarray) -> Decision:
+    """What is said of tiles; flagged where boxes are larger than what two tiles share."""
+    cut = int((pixels.max(axis=1) > tiles.overlap).sum())
+    why = f"in whole photographs the boxes would be too small to be found; {tiles.overlap} pixels in two tiles each"
+    more = f"; {cut} boxes are larger than that and may be cut" if cut else ""
+    return Decision(
+        "tiles", f"{count:,} of {tiles.side} x {tiles.side} pixels", why + more, flagged=cut > 0.02 * len(pixels)
+    )
 
 
 _FLIPS = {"none": "", "horizontal": ", mirror images", "both": ", mirror images, also upside down"}
@@ -188,7 +217,8 @@ def _split(source: BoxesSource, marked: Marked) -> tuple[Config, Decision]:
         value = 1000 * seen[0] + 10 * min(seen[1:]) + max(seen[1:]) + near
         best = (salt, value) if value > best[1] else best
     words = f"{parts.train:.0%} train, {parts.val:.0%} val, {parts.test:.0%} test"
-    return ByHash(shares=parts, salt=best[0]), Decision("split", "by hash of the file's name", words)
+    by = ByHash(shares=parts, salt=best[0], key=source.photo if source.tiles else None)
+    return by, Decision("split", "by hash of the file's name", words)
 
 
 def _contract(

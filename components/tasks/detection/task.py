@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import Field
@@ -11,12 +11,12 @@ from kilnworks.components.judging.metric import Direction, Metric
 from kilnworks.components.judging.settings import JudgeSettings
 from kilnworks.components.tasks.base import Answer, Answers, Task, labelled, refuse_labels
 from kilnworks.components.tasks.classes import refuse_absent
+from kilnworks.components.tasks.detection.cells import boxes_of
 from kilnworks.components.tasks.detection.heads import Head
 from kilnworks.components.tasks.labels import LabelStatistics
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.components.tasks.settings import TaskSettings
 from kilnworks.components.tasks.totals import Totals
-from kilnworks.schemas.boxes import read
 from kilnworks.schemas.contract import Contract, Label
 from kilnworks.schemas.errors import ConfigError, DataInvalid
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from kilnworks.components.judging.intervals import Interval
+    from kilnworks.schemas.tiles import Tile
 
 METRICS = (
     Metric("map50", "max", "mAP50", "mean average precision, where boxes overlap the true ones by half", share=True),
@@ -41,6 +42,8 @@ class Detection(Task):
     validated: ClassVar[Mapping[str, Direction]] = {"map50": "max"}
     monitor: ClassVar[str] = "val_map50"
     headline: ClassVar[tuple[str, ...]] = ("map50", "map")
+    compared: ClassVar[tuple[str, ...]] = ("map50",)
+    simple: ClassVar[tuple[str, ...]] = ("constant",)
     judged: ClassVar[tuple[str, ...]] = ("boxes", "scores", "labels", "count")
     output: ClassVar[str] = "found"
 
@@ -55,6 +58,8 @@ class Detection(Task):
     """Intersection over union above which the less sure of two boxes of one class is left out."""
     least_score: float = Field(default=0.05, ge=0, lt=1)
     """The score above which a box is answered."""
+    key: str | None = None
+    """Column of the key, which says of a tile where it lies; see ``schemas/tiles.py``."""
 
     def found_by(self, how: Head, most: int, overlap: float, least_score: float) -> Self:
         """The task with the head of a detector, and how its boxes are chosen."""
@@ -73,7 +78,12 @@ class Detection(Task):
     @classmethod
     def of(cls, contract: Contract) -> Self:
         """See ``Task.of``."""
-        return cls(label=_boxed(contract))
+        return cls(label=_boxed(contract), key=contract.key)
+
+    @classmethod
+    def needed(cls, contract: Contract) -> list[str]:
+        """The boxes, and the key."""
+        return [_boxed(contract).name, *([contract.key] if contract.key else [])]
 
     @classmethod
     def fitted(cls, contract: Contract, seen: LabelStatistics, settings: TaskSettings) -> Self:
@@ -93,7 +103,7 @@ class Detection(Task):
             raise DataInvalid("no image of the training split has a box", "boxes to learn from", "check the label")
         refuse_absent(label, seen)
         shapes = usual_shapes(np.concatenate(seen.sizes))
-        return cls(label=label, shapes=tuple((float(h), float(w)) for h, w in shapes.round(6)))
+        return cls(label=label, key=contract.key, shapes=tuple((float(h), float(w)) for h, w in shapes.round(6)))
 
     # ---- labels
 
@@ -112,6 +122,13 @@ class Detection(Task):
     def truth(self, series: pl.Series) -> tuple[np.ndarray, np.ndarray]:
         """The same."""
         return boxes_of(self.label, series)
+
+    def judged_by(self, frame: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Boxes [rows, boxes, 5] as ``encode`` gives them; of tiles [rows, boxes, 10], with where each tile lies."""
+        from kilnworks.components.judging.detection.tiles import with_places
+
+        truth, bad = self.truth(frame[self.label.name])
+        return (with_places(truth, frame[self.key]) if self.key in frame.columns else truth), bad
 
     @property
     def wanted(self) -> str:
@@ -206,6 +223,12 @@ class Detection(Task):
             }
         )
 
+    def of_whole(self, answers: Answers, parts: Sequence[Tile], size: tuple[int, int]) -> Answers:
+        """See ``Task.of_whole``: what is found in several tiles counts once."""
+        from kilnworks.components.judging.detection.tiles import photograph
+
+        return photograph(answers, parts, size, self.overlap)
+
     # ---- judging
 
     def scores(self, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> Mapping[str, Interval]:
@@ -213,20 +236,37 @@ class Detection(Task):
         from kilnworks.components.judging.detection.average_precision import Matched
         from kilnworks.components.judging.detection.intervals import intervals
 
-        matched = Matched.of(truth, answers, len(self.class_texts))
+        matched = Matched.of(truth, answers, len(self.class_texts), overlap=self.overlap)
         return intervals(matched, settings.resamples, settings.seed)
 
     def measured(self, name: str, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> float:
         """See ``Task.measured``."""
         from kilnworks.components.judging.detection.average_precision import Matched
 
-        return Matched.of(truth, answers, len(self.class_texts)).metrics()[name]
+        return Matched.of(truth, answers, len(self.class_texts), overlap=self.overlap).metrics()[name]
+
+    def weighed(self, name: str, truth: np.ndarray, answers: Answers) -> Callable[[np.ndarray], float] | None:
+        """See ``Task.weighed``: boxes are matched once, and tiles of a photograph stay together."""
+        from kilnworks.components.judging.detection.average_precision import THRESHOLDS, Matched
+
+        thresholds = THRESHOLDS if name == "map" else THRESHOLDS[:1]
+        if name not in {metric.name for metric in METRICS}:
+            return None
+        matched = Matched.of(truth, answers, len(self.class_texts), thresholds, overlap=self.overlap)
+        return lambda times: matched.metrics(times.astype(float))[name]
+
+    def simple_models(self, rows: Any, truth: np.ndarray) -> Mapping[str, Callable[[Any], Answers]]:
+        """The mean box of each class of the training rows, in the same places of every image."""
+        from kilnworks.components.judging.detection.described import mean_boxes
+        from kilnworks.components.judging.simple_models import CONSTANT
+
+        return {CONSTANT: lambda some: mean_boxes(truth, len(self.class_texts), some.shape[0])}
 
     def described(self, truth: np.ndarray, answers: Answers) -> dict[str, Any]:
         """Precision and recall by class, the score to cut at, and what the mean boxes of the truth reach."""
         from kilnworks.components.judging.detection.described import described
 
-        return described(truth, answers, self.class_texts)
+        return described(truth, answers, self.class_texts, self.overlap)
 
     def drawn(self, images: np.ndarray, truth: np.ndarray, answers: Answers) -> list[dict[str, Any]]:
         """The images with the best, the median and the worst F1, with true boxes and with found ones."""
@@ -240,25 +280,6 @@ class Detection(Task):
         from kilnworks.components.judging.detection.pictures import pictures
 
         return pictures(results)
-
-
-def boxes_of(label: Label, series: pl.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes as ``Detection.encode`` gives them, and rows that are missing or break a rule, [rows]."""
-    import numpy as np
-
-    places = {str(c): i for i, c in enumerate(label.classes or ())}
-    most = label.boxes or 0
-    found = np.full((len(series), most, 5), -1.0, np.float32)
-    bad = np.zeros(len(series), bool)
-    for row, text in enumerate(series.to_list()):
-        boxes = read(text) if text is not None else []
-        wrong = any(box.outside or box.empty or box.name not in places for box in boxes)
-        if text is None or wrong or len(boxes) > most:
-            bad[row] = True
-            continue
-        for i, box in enumerate(boxes):
-            found[row, i] = (*box[1:], places[box.name])
-    return found, bad
 
 
 class _Totals(Totals):

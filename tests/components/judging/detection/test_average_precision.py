@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from kilnworks.components.judging.detection.average_precision import Matched, hits, iou
+from kilnworks.components.judging.detection.average_precision import Matched, hits
 from kilnworks.components.judging.detection.described import baseline, best_cut, described
 from kilnworks.components.judging.detection.intervals import intervals
+from kilnworks.components.judging.detection.overlaps import iou
 
 
 def random_boxes(seed, images=12, classes=3, ties=False):

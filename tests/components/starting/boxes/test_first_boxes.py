@@ -6,8 +6,10 @@ from PIL import Image
 
 from kilnworks.components.sources import AsGiven
 from kilnworks.components.starting.boxes.first import boxes_at
-from kilnworks.components.starting.boxes.sizes import detector, side_of
+from kilnworks.components.starting.boxes.sizes import PER_PIXEL, detector, side_of
+from kilnworks.components.starting.boxes.tiling import tiling
 from kilnworks.components.starting.definition import definition
+from kilnworks.components.starting.durations import DETECTED, operations, timed
 from kilnworks.components.starting.start import start
 from kilnworks.schemas.errors import ConfigError, DataUnreadable
 from tests.components.sources.boxes.annotated import BOXES, write_coco, write_csv, write_images, write_voc
@@ -117,3 +119,61 @@ def test_what_cannot_be_learned_is_refused(tmp_path) -> None:
         start("pets", str(tmp_path))
     (tmp_path / "boxes.csv").unlink()
     assert boxes_at(str(tmp_path)) is None
+
+
+def aerial(folder, count: int, side: int, box: int) -> None:
+    """Photographs with small bright discs, most of them far apart."""
+    folder.mkdir()
+    rng, lines = np.random.default_rng(0), ["image,xmin,ymin,xmax,ymax,label"]
+    for i in range(count):
+        pixels = rng.integers(0, 50, (side, side, 3)).astype(np.uint8)
+        for _ in range(30):
+            y, x = rng.integers(0, side - box, 2)
+            pixels[y : y + box, x : x + box] = (200, 220, 90)
+            lines.append(f"{i}.png,{x},{y},{x + box},{y + box},disc")
+        Image.fromarray(pixels).save(folder / f"{i}.png")
+    (folder / "boxes.csv").write_text("\n".join(lines))
+
+
+def test_large_photographs_are_cut_into_tiles_and_it_is_said(tmp_path) -> None:
+    aerial(tmp_path / "field", 4, 1000, 24)
+    recipe = start("field", str(tmp_path / "field"))
+    tiles = recipe.source.tiles
+    assert (tiles.side, tiles.overlap) == (307, 27)
+    told = said(recipe)["tiles"]
+    assert told.startswith("64 of 307 x 307 pixels") and "27 pixels in two tiles each" in told
+    assert recipe.rows == 64 and recipe.contract.features["image"].shape == (256, 256, 3)
+    assert recipe.split.key == "photo"
+    assert recipe.contract.label.boxes < 30  # of a tile, not of a photograph
+    checked = [check.kwargs for check in recipe.contract.checks if check.kwargs["column"] == "image__height"]
+    assert checked == [{"column": "image__height", "min_value": 307, "max_value": 307}]
+    written = definition("field", recipe, tmp_path, tmp_path / "field.yaml")
+    compile(written, "field.py", "exec")
+    assert "tiles=Tiles(side=307, overlap=27)" in written and 'key="photo"' in written
+    assert 'better_than=("constant",)' in written and "64 tiles of photographs" in written
+
+
+@pytest.mark.parametrize(
+    ("sizes", "box", "wanted"),
+    [
+        ([(400, 400)] * 9, 30, None),  # seen large enough as it is
+        ([(1000, 1000)] * 9, 60, None),  # 19 pixels at 320
+        ([(1000, 1000)] * 9, 40, (512, 44)),
+        ([(2000, 1500)] * 3, 10, (171, 11)),  # enlarged, but no more than by half
+        ([(1000, 1000)] * 900, 24, None),  # too many tiles to learn in minutes
+    ],
+)
+def test_tiles_follow_the_boxes(sizes, box, wanted) -> None:
+    found = tiling(sizes, np.full((20, 2), float(box)))
+    assert (found and (found.side, found.overlap)) == wanted
+
+
+def test_how_long_a_run_takes_follows_its_work(tmp_path) -> None:
+    write_images(tmp_path, tuple(MANY))
+    write_csv(tmp_path / "boxes.csv", MANY)
+    recipe = start("pets", str(tmp_path))
+    work = operations(recipe)
+    height, width, _ = recipe.contract.features["image"].shape
+    assert work == pytest.approx(recipe.training["epochs"] * 0.8 * 12 * height * width * 2 * PER_PIXEL / DETECTED)
+    (told,) = (one for one in timed(recipe, None).decisions if one.what == "duration")
+    assert told.choice.startswith("run takes about ")
