@@ -17,7 +17,7 @@ No other room asks which task it has. A new task is one file: a subclass with a 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
@@ -362,12 +362,15 @@ class Task(Numbers, ABC):
         """
         return None
 
-    def simple_models(self, rows: Any, truth: np.ndarray) -> Mapping[str, Callable[[Any], Answers]]:
+    def simple_models(
+        self, rows: Any, truth: np.ndarray, names: Collection[str] = ("constant", "linear")
+    ) -> Mapping[str, Callable[[Any], Answers]]:
         """Models without a network by name, from encoded rows to judged answers, each [n, ...]; by default none.
 
         Args:
             rows: encoded training rows as one matrix, float32 [N, D], dense or sparse in rows.
             truth: as ``judged_by`` gives it, [N, ...].
+            names: those that are wanted, of ``judging.simple_models``; the constant is always there.
         """
         return {}
 
