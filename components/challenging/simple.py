@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from kilnworks.components.challenging.settings import Challenge
 from kilnworks.components.features.design_matrix import Matrix, matrix, used, width
 from kilnworks.components.features.transform import FeatureTransform
 from kilnworks.components.judging.settings import JudgeSettings
-from kilnworks.components.judging.simple_models import CONSTANT
+from kilnworks.components.judging.simple_models import CONSTANT, USUAL
 from kilnworks.components.tasks.base import Answers, Task
 from kilnworks.schemas.decision import Comparand
 
@@ -35,7 +35,13 @@ Frames = Callable[[str], "Iterator[pl.DataFrame]"]
 
 
 def simple_answers(
-    task: Task, transform: FeatureTransform, frames: Frames, split: str, train_rows: int, most_rows: int
+    task: Task,
+    transform: FeatureTransform,
+    frames: Frames,
+    split: str,
+    train_rows: int,
+    most_rows: int,
+    names: Collection[str] = USUAL,
 ) -> dict[str, Answers]:
     """What each simple model of the task answers to the rows of ``split``, [N, ...]; empty where there is none.
 
@@ -46,6 +52,7 @@ def simple_answers(
         split: the one that is judged.
         train_rows: of the training split.
         most_rows: of them, learned from at most; evenly spread.
+        names: of the models.
     """
     tensors = used(transform.encoded)
     if not tensors or not train_rows or not task.compared:
@@ -62,7 +69,7 @@ def simple_answers(
             truths.append(truth)
     if not parts:
         return {}
-    models = task.simple_models(_stacked(parts), np.concatenate(truths))
+    models = task.simple_models(_stacked(parts), np.concatenate(truths), names)
     found: dict[str, list[Answers]] = {name: [] for name in models}
     for frame in frames(split):
         rows = matrix(tensors, transform.encode(frame))

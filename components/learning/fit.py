@@ -29,6 +29,7 @@ from kilnworks.components.features.encoded import AS_SENT, TEXT
 from kilnworks.components.features.transform import FeatureTransform
 from kilnworks.components.judging.metric import Direction
 from kilnworks.components.learning.arrays import Arrays, Encoder
+from kilnworks.components.learning.health.both_splits import compare_splits
 from kilnworks.components.learning.input_pipeline import MemoryFeed
 from kilnworks.components.learning.optimizers import OwnOptimizer
 from kilnworks.components.learning.own.batches import own_batches
@@ -118,6 +119,8 @@ def fit(
     identity = _identity(settings, architecture, transform, splits)
     training.go(out, part_of(context, 0, settings.refit + 1) if settings.refit else context, identity)
     summary = training.summary()
+    if fed is dict and not settings.data:
+        _compare(out / "diagnosis.json", training, summary["best_epoch"])
     again = Again(
         training,
         lambda seed: made(settings.model_copy(update={"seed": seed}), seeing, transform, task, placement),
@@ -148,6 +151,19 @@ def fit(
         **told,
         "config": settings.model_dump(mode="json"),
     }
+
+
+def _compare(path: Path, training: Training, epoch: int) -> None:
+    """Hold the training split against the validation split, where the learner learns from rows as they are."""
+    learner, splits = training.learner, training.splits
+    own = learner.feed is not None or learner.chosen is not None or learner.measured is not None
+    if training.settings.health == "none" or own:
+        return
+    try:
+        seen = splits.feed.rows * len(training.history.rows)
+        compare_splits(path, training.task, learner.model, splits.feed, splits.validation, epoch, seen)
+    except tf.errors.ResourceExhaustedError:
+        LOG.warning("diagnosis: there is no memory to measure the training rows; the training goes on without")
 
 
 def _settled(

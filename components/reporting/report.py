@@ -11,9 +11,11 @@ from typing import Any
 
 from kilnworks.components.reporting.reading import RunRecord, read_run
 from kilnworks.components.reporting.sections.data import data
+from kilnworks.components.reporting.sections.diagnosis import diagnosis
 from kilnworks.components.reporting.sections.drift import drift
 from kilnworks.components.reporting.sections.environment import environment
 from kilnworks.components.reporting.sections.evaluation import evaluation
+from kilnworks.components.reporting.sections.folds import folds
 from kilnworks.components.reporting.sections.gates import gates
 from kilnworks.components.reporting.sections.landed import landed
 from kilnworks.components.reporting.sections.overview import overview, problems
@@ -36,6 +38,8 @@ SECTIONS: dict[str, Callable[[RunRecord], Any]] = {
     "data": data,
     "drift": drift,
     "training": training,
+    "diagnosis": diagnosis,
+    "folds": folds,
     "evaluation": evaluation,
     "serving": serving,
     "environment": environment,

@@ -388,12 +388,15 @@ class Task(Numbers, ABC):
         """
         return None
 
-    def simple_models(self, rows: Any, truth: np.ndarray) -> Mapping[str, Callable[[Any], Answers]]:
+    def simple_models(
+        self, rows: Any, truth: np.ndarray, names: Collection[str] = ("constant", "linear")
+    ) -> Mapping[str, Callable[[Any], Answers]]:
         """Models without a network by name, from encoded rows to judged answers, each [n, ...]; by default none.
 
         Args:
             rows: encoded training rows as one matrix, float32 [N, D], dense or sparse in rows.
             truth: as ``judged_by`` gives it, [N, ...].
+            names: those that are wanted, of ``judging.simple_models``; the constant is always there.
         """
         return {}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from kilnworks.components.judging.operating.calibrators import AnyCalibration
@@ -163,14 +163,16 @@ class OfClasses(Task):
             return np.ones(shape)
         return self.calibration.steepness(values).reshape(len(values), -1).max(axis=1)
 
-    def simple_models(self, rows: Any, truth: np.ndarray) -> Mapping[str, Callable[[Any], Answers]]:
-        """The class shares of the training rows, and logistic regression."""
+    def simple_models(
+        self, rows: Any, truth: np.ndarray, names: Collection[str] = ("constant", "linear")
+    ) -> Mapping[str, Callable[[Any], Answers]]:
+        """The class shares of the training rows, logistic regression, and boosted trees."""
         from kilnworks.components.judging.simple_models import of_classes
 
         def answering(model: Callable[[Any], np.ndarray]) -> Callable[[Any], Answers]:
             return lambda some: {"probabilities": model(some)}
 
-        models = of_classes(rows, truth, len(self.class_texts))
+        models = of_classes(rows, truth, len(self.class_texts), names)
         return {name: answering(model) for name, model in models.items()}
 
     def table(self, answers: Answers) -> pl.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, FiniteFloat
@@ -216,14 +216,16 @@ class Regression(Task):
 
         return regression(truth, answers["score"])[name]
 
-    def simple_models(self, rows: Any, truth: np.ndarray) -> Mapping[str, Callable[[Any], Answers]]:
-        """The mean of the training labels, and ridge regression (of their logarithms, where the layers learn those)."""
+    def simple_models(
+        self, rows: Any, truth: np.ndarray, names: Collection[str] = ("constant", "linear")
+    ) -> Mapping[str, Callable[[Any], Answers]]:
+        """The mean of the training labels, ridge regression and trees (of logarithms, where the layers learn those)."""
         from kilnworks.components.judging.simple_models import of_numbers
 
         def answering(model: Callable[[Any], np.ndarray]) -> Callable[[Any], Answers]:
             return lambda some: {"score": model(some)}
 
-        return {name: answering(model) for name, model in of_numbers(rows, truth, log=self.log).items()}
+        return {name: answering(model) for name, model in of_numbers(rows, truth, self.log, names).items()}
 
     def described(self, truth: np.ndarray, answers: Answers) -> dict[str, Any]:
         """Residuals; without a model: the mean of the labels."""

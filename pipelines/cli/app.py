@@ -16,7 +16,9 @@ from kilnworks.pipelines.cli.architectures import architectures
 from kilnworks.pipelines.cli.console import Console, safe
 from kilnworks.pipelines.cli.contract import contract_app
 from kilnworks.pipelines.cli.craft.crossval import crossval
+from kilnworks.pipelines.cli.craft.diagnose import diagnose_command
 from kilnworks.pipelines.cli.craft.explain import explain
+from kilnworks.pipelines.cli.craft.lr_find import lr_find
 from kilnworks.pipelines.cli.drift import drift
 from kilnworks.pipelines.cli.init import init
 from kilnworks.pipelines.cli.landed import landed
@@ -54,6 +56,8 @@ app.command("step")(running.step)
 app.command("finish")(running.finish)
 app.command("tune")(tune)
 app.command("crossval")(crossval)
+app.command("diagnose")(diagnose_command)
+app.command("lr-find")(lr_find)
 app.command("compare")(live.compare)
 app.command("promote")(live.promote)
 app.command("rollback")(live.rollback)

@@ -15,82 +15,30 @@ A process that is killed leaves finished folds and the backup of a training behi
 import csv
 import math
 import statistics
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from kilnworks.components.cutting.settings import Fold
 from kilnworks.pipelines.core.graph import Pipeline
 from kilnworks.pipelines.core.space import trained_step
-from kilnworks.pipelines.core.store import Store, clean, now
 from kilnworks.pipelines.craft.cuts import trained, with_cut
+from kilnworks.pipelines.craft.work import Work
 from kilnworks.schemas.config import Config
-from kilnworks.schemas.errors import StoreError, UnknownName
-from kilnworks.schemas.files import read_json, write_json
-from kilnworks.schemas.locks import try_to_hold
-
-FOLDER = "crossval"
-RECORD, RESULTS, REPORT = "crossval.json", "results.json", "report.html"
 
 
 @dataclass(frozen=True)
-class Crossval:
-    """A cross-validation in a store."""
+class Crossval(Work):
+    """A cross-validation in a store: ``settings``, ``fold`` (a ``Fold``) and ``trials`` are asked for."""
 
-    store: Store
-    pipeline: str
-    name: str
-
-    @classmethod
-    def newest(cls, store: Store, pipeline: str) -> "Crossval":
-        """The newest one. Raises ``UnknownName``."""
-        known = sorted(path.parent.name for path in (store.root / FOLDER / pipeline).glob(f"*/{RECORD}"))
-        if not known:
-            otherwise = f"begin one: kilnworks crossval {pipeline}"
-            raise UnknownName(f"cross-validation of {pipeline}", "latest", known, otherwise)
-        return cls(store, pipeline, known[-1])
-
-    @property
-    def folder(self) -> Path:
-        """Where it lies."""
-        return self.store.root / FOLDER / self.pipeline / clean(self.name)
-
-    def begin(self, asked: Mapping[str, Any]) -> None:
-        """Write down what is asked for: ``settings``, ``fold`` (a ``Fold``), ``trials``."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_json(self.folder / RECORD, {**asked, "pipeline": self.pipeline, "name": self.name, "begun": now()})
-
-    @cached_property
-    def record(self) -> dict[str, Any]:
-        """``crossval.json``."""
-        return dict(read_json(self.folder / RECORD))
+    FOLDER = COMMAND = "crossval"
+    RECORD = "crossval.json"
+    TITLE = "cross-validation"
 
     @property
     def fold(self) -> Fold:
         """The folds; which of them is not said."""
         return Fold.model_validate(self.record["fold"])
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Work on it with nobody else. Raises ``StoreError`` where somebody does."""
-        with (self.folder / "lock").open("a") as lock:
-            if not try_to_hold(lock):
-                raise StoreError(
-                    f"cross-validation {self.name} is being worked on", "one process at a time", "wait for it to end"
-                )
-            yield
-
-    def run_id(self, words: str) -> str:
-        """The run of a fold."""
-        return f"crossval-{self.name}-{words}"
-
-    def finish(self, results: Mapping[str, Any]) -> None:
-        """Keep the numbers."""
-        write_json(self.folder / RESULTS, results)
-        self.store.push(f"{FOLDER}/{self.pipeline}/{self.folder.name}/{RESULTS}")
 
 
 def cut_by(pipeline: Pipeline, folds: Fold, **which: int) -> Pipeline:

@@ -14,8 +14,9 @@ from kilnworks.pipelines.cli.settings import StoreUrl, new_run_id, overrides
 from kilnworks.pipelines.core.graph import Pipeline
 from kilnworks.pipelines.core.registry import load
 from kilnworks.pipelines.core.store import Store, open_store
-from kilnworks.pipelines.craft.crossval import FOLDER, REPORT, Crossval, cross_validate
+from kilnworks.pipelines.craft.crossval import Crossval, cross_validate
 from kilnworks.pipelines.craft.cuts import default_by, with_cut
+from kilnworks.pipelines.craft.work import REPORT
 from kilnworks.schemas.access import private_files
 from kilnworks.schemas.errors import ConfigError
 
@@ -143,7 +144,7 @@ def _conclude(console: Console, this: Crossval, results: dict[str, Any], names: 
     }  # fmt: skip
     this.finish(told)
     page = write_crossval(this.folder / REPORT, told)
-    this.store.push(f"{FOLDER}/{this.pipeline}/{this.folder.name}/{REPORT}")
+    this.store.push(f"{this.FOLDER}/{this.pipeline}/{this.folder.name}/{REPORT}")
     for word, name in zip(["mean", *[""] * len(names)], list(dict.fromkeys(names))[:SHOWN], strict=False):
         n = results["summary"][name]
         spread = f"standard deviation over folds {n['sd']:.2g} ({n['low']:.5g} to {n['high']:.5g})"

@@ -1,0 +1,178 @@
+"""A diagnosis in a store: a learning curve, each point a run up to the training, and a closer look at the last one.
+
+::
+
+    STORE/diagnoses/<pipeline>/<name>/diagnosis.json, results.json, report.html
+    STORE/runs/<pipeline>/diagnoses-<name>-25/           the run on 25 % of the training rows
+
+The validation rows are the same at every point, and the test rows are not read. So that a point is judged by its rows
+alone, a training on fewer rows has more epochs: as many steps as that on all rows.
+"""
+
+import csv
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kilnworks.components.cutting.settings import Share
+from kilnworks.components.diagnosing.facts import Facts, Point
+from kilnworks.components.diagnosing.sides import Sides
+from kilnworks.components.diagnosing.verdicts import doubling, verdicts
+from kilnworks.pipelines.core.graph import Pipeline
+from kilnworks.pipelines.core.inputs import inputs_of
+from kilnworks.pipelines.core.space import trained_step
+from kilnworks.pipelines.core.store import Run
+from kilnworks.pipelines.craft.cuts import trained, with_cut
+from kilnworks.pipelines.craft.work import Work
+from kilnworks.schemas.artifacts import CheckedExamples, Model
+from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.files import read_json
+
+MEASURED = "diagnosis.json"
+"""What a training leaves of its losses on both splits."""
+
+
+@dataclass(frozen=True)
+class Diagnosis(Work):
+    """A diagnosis in a store: ``settings``, ``shares`` and ``seed`` are asked for."""
+
+    FOLDER = "diagnoses"
+    RECORD = "diagnosis.json"
+    COMMAND = "diagnose"
+    TITLE = "diagnosis"
+
+
+def checked(pipeline: Pipeline, shares: Sequence[float]) -> list[float]:
+    """The shares, rising, all rows among them. Raises ``ConfigError`` where the pipeline has no such curve."""
+    bad = [share for share in shares if not 0 < share <= 1]
+    if bad:
+        raise ConfigError(f"--shares with {bad[0]:g}", "shares of the training rows, above 0 up to 1", "correct it")
+    for share in shares:
+        with_cut(pipeline, Share(share=share))
+    step = trained_step(pipeline)
+    if getattr(step.config, "health", "auto") == "none":
+        raise ConfigError(
+            f"a diagnosis with {step.name}.health=none", "auto or every: the losses are measured with it",
+            f"leave it out, or --set {step.name}.health=auto",
+        )  # fmt: skip
+    return sorted({*shares, 1.0})
+
+
+def on_share(pipeline: Pipeline, share: float, seed: int) -> Pipeline:
+    """The pipeline on a share of its training rows, with as many steps; on all of them as it is, without a refit."""
+    step = trained_step(pipeline)
+    settings: dict[str, Any] = {f"{step.name}.refit": 0} if getattr(step.config, "refit", 0) else {}
+    if share == 1:
+        return pipeline.configured(settings)
+    settings[f"{step.name}.epochs"] = math.ceil(getattr(step.config, "epochs", 1) / share)
+    stopping = getattr(step.config, "early_stopping", None)
+    if stopping is not None:
+        settings[f"{step.name}.early_stopping.patience"] = math.ceil(stopping.patience / share)
+    return with_cut(pipeline.configured(settings), Share(share=share, seed=seed))
+
+
+def diagnose(
+    this: Diagnosis, pipeline: Pipeline, heard: Callable[[float, dict[str, Any]], None], looking: Callable[[], None]
+) -> dict[str, Any]:
+    """Train on every share, look at the model of all rows, and judge.
+
+    Args:
+        this: what was asked for.
+        pipeline: configured.
+        heard: told a share and its point, as they end.
+        looking: told that the closer look begins.
+
+    Returns:
+        ``points``, ``training``, ``history``, ``sides``, ``health``, ``leans``, ``confident``, ``simple``, ``doubling``
+        and ``verdicts``, as JSON-serializable values.
+
+    Raises:
+        ConfigError: the training measures no losses that could be compared.
+        KilnworksError: a training fails.
+    """
+    points, runs = [], []
+    for share, run in _runs(this):
+        cut = on_share(pipeline, share, this.record["seed"])
+        points.append(_point(cut, run, this, share))
+        runs.append((cut, run))
+        heard(share, points[-1])
+    cut, run = runs[-1]
+    looking()
+    seen = _looked(cut, run, this.record["seed"])
+    told = {"points": points, **_training(cut, run), **seen}
+    facts = facts_of(this.pipeline, trained_step(cut).name, told)
+    twice = doubling(facts)
+    return {
+        **told,
+        "doubling": twice.record() if twice else None,
+        "verdicts": [one.record() for one in verdicts(facts)],
+    }
+
+
+def facts_of(pipeline: str, step: str, told: dict[str, Any]) -> Facts:
+    """What ``diagnose`` has found, as what verdicts are made of."""
+    points = [(one, Sides.read(one["sides"])) for one in told["points"]]
+    return Facts(
+        pipeline,
+        step,
+        told["training"],
+        told["history"],
+        Sides.read(told["points"][-1]["sides"]),
+        told["health"],
+        [Point(one["share"], one["rows"], sides) for one, sides in points if sides is not None],
+        told.get("leans", {}),
+        told.get("confident", {}),
+        told.get("simple", {}),
+    )
+
+
+def _runs(this: Diagnosis) -> Iterator[tuple[float, Run]]:
+    for share in this.record["shares"]:
+        yield share, this.store.run(this.pipeline, this.run_id(f"{100 * share:g}".replace(".", "_")))
+
+
+def _point(cut: Pipeline, run: Run, this: Diagnosis, share: float) -> dict[str, Any]:
+    told = trained(
+        cut, run, f"kilnworks diagnose {this.pipeline} --resume", this.record["settings"], f"diagnosis {this.name}"
+    )
+    path = run.step_path(trained_step(cut).name) / MEASURED
+    sides = read_json(path) if path.is_file() else {}
+    if Sides.read(sides) is None or "val" not in sides:
+        raise ConfigError(
+            f"{this.pipeline} trains without losses of training and validation rows that can be compared",
+            "rows that are learned from as they are, with a validation split, by a task whose loss is finite",
+            "see the report of a run, which shows what there is for this kind of model",
+        )
+    return {
+        "share": share,
+        "rows": told["rows"]["train"],
+        "best_epoch": told["best_epoch"],
+        "seconds": told["seconds"],
+        "run_id": run.run_id,
+        "sides": sides,
+    }
+
+
+def _training(cut: Pipeline, run: Run) -> dict[str, Any]:
+    folder = run.step_path(trained_step(cut).name)
+    rows = list(csv.DictReader((folder / "history.csv").read_text().splitlines()))
+    health = folder / "health.json"
+    return {
+        "training": {k: v for k, v in read_json(folder / "training.json").items() if k in KEPT},
+        "history": {name: [row.get(name) for row in rows] for name in (rows[0] if rows else {})},
+        "health": read_json(health)["findings"] if health.is_file() else [],
+    }
+
+
+KEPT = ("best_epoch", "epochs_run", "monitor", "rows", "seconds", "config", "task")
+"""Of ``training.json``."""
+
+
+def _looked(cut: Pipeline, run: Run, seed: int) -> dict[str, Any]:
+    from kilnworks.components.diagnosing.looking import look
+
+    step = trained_step(cut)
+    given = inputs_of(step, run)[0].values()
+    examples = next(one for one in given if isinstance(one, CheckedExamples))
+    return look(Model(run.step_path(step.name)), examples, seed)

@@ -1,0 +1,89 @@
+"""Work on a pipeline that lies in a folder of the store, is done by one process at a time, and may be gone on with.
+
+::
+
+    STORE/<folder>/<pipeline>/<name>/<record>       what was asked for
+                                    /lock           held by the process that works on it
+                                    /results.json   what came of it
+                                    /report.html
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from kilnworks.pipelines.core.store import Store, clean, now
+from kilnworks.schemas.errors import StoreError, UnknownName
+from kilnworks.schemas.files import read_json, write_json
+from kilnworks.schemas.locks import try_to_hold
+
+RESULTS, REPORT = "results.json", "report.html"
+
+
+@dataclass(frozen=True)
+class Work:
+    """A piece of work in a store."""
+
+    store: Store
+    pipeline: str
+    name: str
+
+    FOLDER: ClassVar[str]
+    """Below the store, and the beginning of the names of its runs."""
+    RECORD: ClassVar[str]
+    """The file that says what was asked for."""
+    COMMAND: ClassVar[str]
+    """That begins one."""
+    TITLE: ClassVar[str]
+    """What it is called in messages."""
+
+    @classmethod
+    def all_of(cls, store: Store, pipeline: str) -> list[str]:
+        """Names of all of a pipeline, oldest first."""
+        return sorted(path.parent.name for path in (store.root / cls.FOLDER / pipeline).glob(f"*/{cls.RECORD}"))
+
+    @classmethod
+    def newest(cls, store: Store, pipeline: str) -> Self:
+        """The newest one. Raises ``UnknownName``."""
+        known = cls.all_of(store, pipeline)
+        if not known:
+            otherwise = f"begin one: kilnworks {cls.COMMAND} {pipeline}"
+            raise UnknownName(f"{cls.TITLE} of {pipeline}", "latest", known, otherwise)
+        return cls(store, pipeline, known[-1])
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return self.store.root / self.FOLDER / self.pipeline / clean(self.name)
+
+    def begin(self, asked: Mapping[str, Any]) -> None:
+        """Write down what is asked for, ``settings`` among it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_json(self.folder / self.RECORD, {**asked, "pipeline": self.pipeline, "name": self.name, "begun": now()})
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """What was asked for."""
+        return dict(read_json(self.folder / self.RECORD))
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Work on it with nobody else. Raises ``StoreError`` where somebody does."""
+        with (self.folder / "lock").open("a") as lock:
+            if not try_to_hold(lock):
+                raise StoreError(
+                    f"{self.TITLE} {self.name} is being worked on", "one process at a time", "wait for it to end"
+                )
+            yield
+
+    def run_id(self, words: str) -> str:
+        """A run of it."""
+        return f"{self.FOLDER}-{self.name}-{words}"
+
+    def finish(self, results: Mapping[str, Any]) -> None:
+        """Keep the numbers."""
+        write_json(self.folder / RESULTS, results)
+        self.store.push(f"{self.FOLDER}/{self.pipeline}/{self.folder.name}/{RESULTS}")

@@ -1,0 +1,128 @@
+"""``diagnose`` as a user calls it: points train as runs, no test row is read, and healthy pipelines have no verdict."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from kilnworks.pipelines.cli.app import main
+from kilnworks.pipelines.core.registry import load
+from kilnworks.pipelines.core.store import Store
+from kilnworks.pipelines.craft.diagnosis import Diagnosis, on_share
+from kilnworks.schemas.artifacts import Examples
+from kilnworks.schemas.files import read_json
+from tests.waiting import until
+
+SHORT = ["--shares", "0.5", "--set", "model.epochs=4", "--set", "model.batch=256"]
+
+
+@pytest.fixture(scope="module")
+def diagnosed(tmp_path_factory):
+    """Churn on half of its rows and on all, and the splits that were read after the data had been checked."""
+    folder, read = tmp_path_factory.mktemp("diagnosed"), []
+    files = Examples.files
+
+    def noted(self, split):
+        read.append(split)
+        return files(self, split)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("KILNWORKS_STORE", str(folder))
+        assert main(["run", "churn", "--to", "checked"]) == 0
+        patched.setattr(Examples, "files", noted)
+        assert main(["diagnose", "churn", *SHORT]) == 0
+    return folder, read
+
+
+def results_of(folder):
+    return read_json(Diagnosis.newest(Store(folder), "churn").folder / "results.json")
+
+
+def test_a_healthy_pipeline_has_no_verdict_that_is_sure(diagnosed):
+    told = results_of(diagnosed[0])
+    assert [one["kind"] for one in told["verdicts"] if one["sure"]] == []
+    assert told["simple"].keys() == {"linear", "boosted"} and told["confident"]["wrong"] < told["confident"]["all"]
+
+
+def test_points_have_the_same_validation_rows_and_as_many_steps(diagnosed):
+    half, whole = results_of(diagnosed[0])["points"]
+    assert half["rows"] * 2 == pytest.approx(whole["rows"], abs=2)
+    assert half["sides"]["val"]["rows"] == whole["sides"]["val"]["rows"]
+    cut = on_share(load("churn").configured({"model.epochs": 4}), 0.5, 0)
+    assert cut["model"].config.epochs == 8 and cut["model"].config.early_stopping.patience == 10
+
+
+def test_the_test_rows_are_not_read(diagnosed):
+    assert diagnosed[1] and set(diagnosed[1]) <= {"train", "val"}
+
+
+def test_the_training_on_all_rows_is_that_of_an_ordinary_run(diagnosed, monkeypatch, capsys):
+    monkeypatch.setenv("KILNWORKS_STORE", str(diagnosed[0]))
+    words = ["--set", "model.epochs=4", "--set", "model.batch=256"]
+    assert main(["run", "churn", "--run-id", "plain", "--to", "model", *words]) == 0
+    outcome = read_json(Store(diagnosed[0]).run("churn", "plain").path / "outcomes" / "model.json")
+    assert outcome["outcome"] == "cached"
+    assert 'id="diagnosis"' in (Store(diagnosed[0]).run("churn", "plain").path / "report.html").read_text()
+
+
+def test_a_second_look_takes_all_trainings_from_the_store(diagnosed, monkeypatch, capsys):
+    monkeypatch.setenv("KILNWORKS_STORE", str(diagnosed[0]))
+    before = results_of(diagnosed[0])
+    assert main(["diagnose", "churn", "--resume"]) == 0
+    assert results_of(diagnosed[0])["points"] == before["points"], "seconds of the training included"
+    page = Diagnosis.newest(Store(diagnosed[0]), "churn").folder / "report.html"
+    assert "Learning curve" in page.read_text() and "<script" not in page.read_text()
+    assert "verdict  " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["churn", "--shares", "2"], "above 0 up to 1"),
+        (["churn", "--shares", "half"], "numbers with commas"),
+        (["churn", "--set", "model.health=none"], "model.health=auto"),
+        (["cartpole"], "cartpole learns by play"),
+        (["churn", "--resume", "--seed", "4"], "--seed with a diagnosis that was begun before"),
+        (["churn", "--resume"], "begin one: kilnworks diagnose churn"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_is_trained(tmp_path, monkeypatch, capsys, words, says):
+    monkeypatch.setenv("KILNWORKS_STORE", str(tmp_path))
+    assert main(["diagnose", *words]) == 2
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", ["churn", "digits"])
+def test_healthy_pipelines_by_their_own_settings_have_no_verdict_that_is_sure(tmp_path, monkeypatch, name):
+    monkeypatch.setenv("KILNWORKS_STORE", str(tmp_path))
+    assert main(["diagnose", name]) == 0
+    told = read_json(Diagnosis.newest(Store(tmp_path), name).folder / "results.json")
+    assert [one["kind"] for one in told["verdicts"] if one["sure"]] == []
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle_it_goes_on_where_it_was(diagnosed, tmp_path):
+    """SIGKILL while the second point trains; --resume takes the first one from the store and ends with both."""
+    environment = {**os.environ, "KILNWORKS_STORE": str(diagnosed[0])}
+    command = [sys.executable, "-m", "kilnworks", "diagnose", "churn"]
+    process = subprocess.Popen(
+        [*command, "--shares", "0.3", "--set", "model.epochs=12"],
+        env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    for said in process.stdout:
+        if said.startswith("point"):
+            break
+    this = Diagnosis.newest(Store(diagnosed[0]), "churn")
+    assert until((this.store.run("churn", this.run_id("100")).path / "run.json").is_file)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert not (this.folder / "results.json").exists()
+    told = subprocess.run(
+        [*command, "--resume"], env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert told.returncode == 0, told.stderr
+    found = read_json(this.folder / "results.json")
+    assert [one["share"] for one in found["points"]] == [0.3, 1.0] and found["name"] == this.name

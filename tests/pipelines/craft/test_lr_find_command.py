@@ -1,0 +1,60 @@
+"""``lr-find`` as a user calls it: what it says goes into ``run`` as it stands, and no model is left."""
+
+import shlex
+
+import pytest
+
+from kilnworks.pipelines.cli.app import main
+from kilnworks.pipelines.cli.settings import overrides
+from kilnworks.pipelines.core.registry import load
+from kilnworks.pipelines.core.store import Store
+from kilnworks.pipelines.craft.rates import Rates
+from kilnworks.schemas.files import read_json
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rates")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("KILNWORKS_STORE", str(folder))
+        words = ["--from", "1e-4", "--steps", "80", "--batch-sizes", "128,512"]
+        assert main(["lr-find", "churn", *words, "--set", "model.model.dropout=0.1"]) == 0
+    return folder
+
+
+def test_the_command_that_it_tells_is_one_that_run_takes(found):
+    told = read_json(Rates.newest(Store(found), "churn").folder / "results.json")
+    assert [test["batch"] for test in told["tests"]] == [128, 512]
+    for test, command in zip(told["tests"], told["commands"], strict=True):
+        words = shlex.split(command)
+        assert words[:3] == ["kilnworks", "run", "churn"]
+        config = load("churn").configured(overrides([word for word in words[3:] if word != "--set"]))["model"].config
+        assert config.optimizer.learning_rate == test["suggestion"] and config.batch == test["batch"]
+        assert config.model.dropout == 0.1, "what was tested is what runs"
+
+
+def test_nothing_that_counts_as_a_model_is_left(found):
+    assert list(found.rglob("model.keras")) == [] and list(found.rglob("training.json")) == []
+    steps = {path.parent.name for path in found.glob("runs/churn/*/*/manifest.json")}
+    assert steps == {"examples", "checked", "transform"}
+    assert not (found / "work").exists() or list((found / "work").iterdir()) == []
+
+
+def test_the_page_shows_the_curves(found):
+    page = (Rates.newest(Store(found), "churn").folder / "report.html").read_text()
+    assert "Smoothed loss by batch size" in page and "Smith 2017" in page and "<script" not in page
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["churn", "--from", "1", "--to", "0.1"], "the first below the second"),
+        (["churn", "--batch-sizes", "many"], "whole numbers with commas"),
+        (["churn", "--batch-sizes", "0"], "from 1 on"),
+        (["churn", "--steps", "3"], "for '--steps'"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_is_read(tmp_path, monkeypatch, capsys, words, says):
+    monkeypatch.setenv("KILNWORKS_STORE", str(tmp_path))
+    assert main(["lr-find", *words]) == 2
+    assert says in capsys.readouterr().err
