@@ -15,6 +15,7 @@ from kilnworks.pipelines.cli import live, looking, running, serving, upkeep
 from kilnworks.pipelines.cli.architectures import architectures
 from kilnworks.pipelines.cli.console import Console, safe
 from kilnworks.pipelines.cli.contract import contract_app
+from kilnworks.pipelines.cli.craft.compress import compress
 from kilnworks.pipelines.cli.craft.crossval import crossval
 from kilnworks.pipelines.cli.craft.explain import explain
 from kilnworks.pipelines.cli.drift import drift
@@ -55,6 +56,7 @@ app.command("finish")(running.finish)
 app.command("tune")(tune)
 app.command("crossval")(crossval)
 app.command("compare")(live.compare)
+app.command("compress")(compress)
 app.command("promote")(live.promote)
 app.command("rollback")(live.rollback)
 app.command("landed")(landed)
