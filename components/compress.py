@@ -28,9 +28,9 @@ class CompressConfig(JudgeSettings):
     the smallest weights become 0 while the model is trained further on its training rows."""
     sparsity: float = Field(default=0.75, gt=0, lt=1)
     """``pruned``: share of the weights of every kernel that are 0 in the end."""
-    prune_epochs: int = Field(default=5, ge=1, le=1000)
+    prune_epochs: int = Field(default=10, ge=1, le=1000)
     """``pruned``: epochs in which that share is reached, fast at first (Zhu & Gupta 2017)."""
-    settle_epochs: int = Field(default=5, ge=1, le=1000)
+    settle_epochs: int = Field(default=10, ge=1, le=1000)
     """``pruned``: epochs after that, in which the weights that are left settle; the best of them is kept."""
     rate: float = Field(default=1.0, gt=0, le=10)
     """``pruned``: what the learning rate of the training is multiplied by."""

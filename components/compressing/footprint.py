@@ -47,12 +47,20 @@ def packed(files: Sequence[Path]) -> int:
     held = io.BytesIO()
     with gzip.GzipFile(fileobj=held, mode="wb", mtime=0) as zipped, tarfile.open(fileobj=zipped, mode="w") as archive:
         for path in files:
-            archive.add(path, path.name)
+            archive.add(path, path.name, filter=_timeless)
     return len(held.getvalue())
+
+
+def _timeless(one: tarfile.TarInfo) -> tarfile.TarInfo:
+    one.mtime = one.uid = one.gid = 0
+    one.uname = one.gname = ""
+    return one
 
 
 def milliseconds(models: Sequence[Ask], raw: Mapping[str, Array]) -> list[dict[str, float]]:
     """The median time of an answer by rows of a request, of several models in turn, so that all have the same machine.
+
+    The order changes from turn to turn: who comes behind a slow one finds its caches emptied.
 
     Args:
         models: loaded.
@@ -64,7 +72,8 @@ def milliseconds(models: Sequence[Ask], raw: Mapping[str, Array]) -> list[dict[s
         taken: list[list[float]] = [[] for _ in models]
         begun = time.perf_counter()
         for number in range(WARM + TIMED):
-            for model, times in zip(models, taken, strict=True):
+            turn = [*zip(models, taken, strict=True)]
+            for model, times in turn if number % 2 else reversed(turn):
                 start = time.perf_counter()
                 model(request)
                 times.append(time.perf_counter() - start)
