@@ -13,7 +13,7 @@ from kilnworks.components.compressing.pruning import Pruner, pruned, zeros
 from kilnworks.components.learning.settings import FitSettings
 from kilnworks.components.modeling.architectures import AnyModel
 from kilnworks.components.modeling.base import Architecture
-from kilnworks.components.modeling.compact.int8 import rounded, wholes, write_wholes
+from kilnworks.components.modeling.compact.int8 import WORTH, rounded, wholes, write_wholes
 from kilnworks.components.modeling.compact.kernels import LEAST
 from kilnworks.components.modeling.kept import CODE, KERAS, WEIGHTS, load_trained
 from kilnworks.schemas.artifacts import CheckedExamples, Model
@@ -36,7 +36,7 @@ def to_int8(model: Model, out: Path) -> dict[str, Any]:
     found = wholes(trained)
     if not found:
         raise ConfigError(
-            f"int8 for a model without a matrix of {LEAST} weights or more in float32",
+            f"int8 for a model without a matrix of {WORTH} weights or more in float32",
             "a kernel or a table that can be made smaller",
             "leave the compression out",
         )
@@ -51,7 +51,7 @@ def to_int8(model: Model, out: Path) -> dict[str, Any]:
     ]
     chosen = {one.place for one in found}
     left = [
-        {"name": v.path, "shape": list(v.shape), "why": _why(v)}
+        {"name": v.path, "shape": list(v.shape), "why": _why(v, WORTH)}
         for place, v in enumerate(variables)
         if place not in chosen and "seed_generator" not in v.path
     ]
@@ -119,7 +119,7 @@ def to_pruned(
     told = zeros(trained, sparsity)
     names = {one["name"] for one in told}
     left = [
-        {"name": v.path, "shape": list(v.shape), "why": _why(v) or "not trained"}
+        {"name": v.path, "shape": list(v.shape), "why": _why(v, LEAST) or "not trained"}
         for v in trained.variables
         if v.path not in names and "seed_generator" not in v.path
     ]
@@ -152,10 +152,10 @@ def _moved(variable: Any, wide: np.ndarray) -> float:
     return float(np.abs(wide - before).max() / max(float(np.abs(before).max()), 1e-30))
 
 
-def _why(variable: Any) -> str:
+def _why(variable: Any, least: int) -> str:
     """Why a variable is left as it is; empty where that is not its form."""
     if str(variable.dtype) != "float32":
         return f"{variable.dtype}, not float32"
     if len(variable.shape) < 2:
         return "no matrix"
-    return f"fewer than {LEAST} values" if int(np.prod(variable.shape)) < LEAST else ""
+    return f"fewer than {least} values" if int(np.prod(variable.shape)) < least else ""

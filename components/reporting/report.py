@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kilnworks.components.reporting.reading import RunRecord, read_run
+from kilnworks.components.reporting.sections.compression import compression
 from kilnworks.components.reporting.sections.data import data
 from kilnworks.components.reporting.sections.drift import drift
 from kilnworks.components.reporting.sections.environment import environment
@@ -36,6 +37,7 @@ SECTIONS: dict[str, Callable[[RunRecord], Any]] = {
     "data": data,
     "drift": drift,
     "training": training,
+    "compression": compression,
     "evaluation": evaluation,
     "serving": serving,
     "environment": environment,

@@ -29,6 +29,10 @@ MOST = 127
 """Largest whole number; -128 is left out, so that both signs reach equally far."""
 
 
+WORTH = 1024
+"""Values of a variable from which on it is rounded: what reads a smaller one makes a graph larger than it saves."""
+
+
 @dataclass(frozen=True)
 class Whole:
     """A variable in whole numbers.
@@ -63,9 +67,9 @@ def whole(weights: np.ndarray, place: int = 0, channels: int = 1) -> Whole:
     return Whole(place, np.clip(np.rint(weights / scale), -MOST, MOST).astype(np.int8), scale)
 
 
-def wholes(model: Any) -> list[Whole]:
-    """Every kernel of a Keras model in whole numbers; the model stays as it is."""
-    chosen = {id(variable) for variable in kernels(model)}
+def wholes(model: Any, least: int = WORTH) -> list[Whole]:
+    """Every kernel of a Keras model with ``least`` values or more in whole numbers; the model stays as it is."""
+    chosen = {id(variable) for variable in kernels(model, least)}
     deep = _depthwise(model)
     return [
         whole(np.asarray(variable), place, 2 if id(variable) in deep else 1)

@@ -9,9 +9,9 @@ LEAST = 256
 """Values of a variable from which on it is compressed: smaller ones hold next to nothing."""
 
 
-def kernels(model: Any) -> list[Any]:
-    """Variables of a Keras model with two axes or more, ``LEAST`` values or more, and numbers in float32."""
-    return [v for v in model.variables if str(v.dtype) == "float32" and len(v.shape) >= 2 and size(v) >= LEAST]
+def kernels(model: Any, least: int = LEAST) -> list[Any]:
+    """Variables of a Keras model with two axes or more, ``least`` values or more, and numbers in float32."""
+    return [v for v in model.variables if str(v.dtype) == "float32" and len(v.shape) >= 2 and size(v) >= least]
 
 
 def trained_kernels(model: Any) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Weights in one byte: the formula against a loop, and a SavedModel that holds bytes and answers as the rounded model."""
+"""Weights in one byte: the formula against a loop; a SavedModel holds bytes and answers as the rounded model."""
 
 import numpy as np
 import pytest
@@ -61,7 +61,7 @@ def layers_of_many_kinds():
 def test_a_saved_model_holds_bytes_and_answers_as_the_rounded_model(tmp_path):
     model = layers_of_many_kinds()
     before = {variable.path: np.asarray(variable) for variable in model.variables}
-    found = wholes(model)
+    found = wholes(model, 256)
     narrow = {model.variables[one.place].path for one in found}
     assert narrow == {
         "conv/kernel", "depth/kernel", "wide/kernel", "gru/gru_cell/kernel", "gru/gru_cell/recurrent_kernel",
