@@ -163,7 +163,7 @@ def conclude(
     """
     from kilnworks.components.challenging.simple import checks, compared
     from kilnworks.components.judging.fairness.measured import checks as gap_checks
-    from kilnworks.components.judging.fairness.measured import fairness
+    from kilnworks.components.judging.fairness.measured import of_columns
     from kilnworks.components.judging.gate import decide
     from kilnworks.components.judging.intervals import LEVEL
     from kilnworks.components.judging.slices import RESAMPLES, measure_slices, sliced
@@ -179,12 +179,7 @@ def conclude(
         "simple": compared(task, truth, answers, simple or {}, config),
     }  # fmt: skip
     groups = sliced(frame, config.slices, contract, min_rows=config.slice_min_rows)
-    metrics = _all_metrics(task, config)
-    gaps = [
-        {"column": one.column, "small": [list(pair) for pair in one.small],
-         **fairness(task, truth, answers, one.groups, metrics, [*config.gap], config)}
-        for one in groups
-    ]  # fmt: skip
+    gaps = of_columns(task, truth, answers, groups, _all_metrics(task, config), [*config.gap], config)
     more = [
         *checks(task, results["simple"], config.better_than, measured),
         *gap_checks(gaps, config.gap, config.use),

@@ -2,7 +2,7 @@
 
 Differences and definitions are those of fairlearn's ``MetricFrame.difference`` and ``equalized_odds_difference``
 (Bird et al. 2020), written from their formulas. Each group is resampled for itself (Poisson bootstrap); the interval is
-that of the difference between the two groups that are furthest apart, at ``1 - 0.05 / pairs``, so that it holds although
+that of the difference between the two groups that are furthest apart, at ``1 - 0.05 / pairs``, so that it holds though
 they were chosen for being so (Bonferroni). A rate that no resample moves, 0 or all of n rows, may be 3 / n away.
 """
 

@@ -26,6 +26,7 @@ from kilnworks.schemas.decision import Comparand
 if TYPE_CHECKING:
     from kilnworks.components.judging.metric import Metric
     from kilnworks.components.judging.settings import JudgeSettings
+    from kilnworks.components.judging.slices import Sliced
     from kilnworks.components.tasks.base import Answers, Task
 
 SLOW_DRAWS = 200
@@ -74,6 +75,26 @@ def fairness(
         if sides:
             found.append(gap(metric.name, sides))
     return {"gaps": found, "thresholds": _thresholds(task, truth, answers, flagged, groups)}
+
+
+def of_columns(
+    task: Task,
+    truth: Array,
+    answers: Answers,
+    slices: Sequence[Sliced],
+    metrics: Sequence[Metric],
+    wanted: Sequence[str],
+    settings: JudgeSettings,
+) -> list[dict[str, Any]]:
+    """``fairness`` of every column, with ``column`` and the groups that are too ``small``: ``[value, rows]`` each."""
+    return [
+        {
+            "column": one.column,
+            "small": [list(pair) for pair in one.small],
+            **fairness(task, truth, answers, one.groups, metrics, wanted, settings),
+        }
+        for one in slices
+    ]
 
 
 def checks(

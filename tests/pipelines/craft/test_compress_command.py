@@ -135,8 +135,9 @@ def test_smaller_models_are_measured_published_and_served(project, capsys):
 
 def test_a_model_that_loses_too_much_stops_there(project, capsys):
     given = ["--to", "pruned", "--sparsity", "0.99", "--set", "prune_epochs=1", "--set", "settle_epochs=1"]
-    assert main(["compress", "loans", *given, "--set", "rate=0.0001", "--max-loss", "0", "--promote"]) == 99
-    assert "shown to be worse" in capsys.readouterr().out
+    given += ["--set", "rate=0.0001", "--set", "rule=non_inferior", "--max-loss", "0"]
+    assert main(["compress", "loans", *given, "--promote"]) == 99
+    assert "worse (difference -" in capsys.readouterr().out
     (run,) = runs(project, "pruned")
     assert read_json(run / "compressed.skipped" / "decision.json")["passed"] is False
     assert not (run / "servable").exists()
