@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field, FiniteFloat, model_validator
+from pydantic import Field, FiniteFloat, NonNegativeFloat, model_validator
 
 from kilnworks.components.judging.settings import JudgeSettings
 from kilnworks.components.predicting.of_split import encoded_rows, some_rows, split_answers
@@ -44,6 +44,10 @@ class EvaluateConfig(JudgeSettings):
     """Features with few values; the metrics are measured again for each value."""
     slice_min_rows: int = Field(default=30, ge=1)
     """A slice with fewer rows is not measured."""
+    gap: dict[str, NonNegativeFloat] = Field(default_factory=dict)
+    """Largest difference between the slices of each column that passes, inclusive, by measure: ``selection_rate``,
+    ``true_positive_rate``, ``false_positive_rate`` or ``equalized_odds`` (the larger of the two) of two classes, or a
+    metric, e.g. ``{"true_positive_rate": 0.1}``."""
 
     @model_validator(mode="after")
     def _metrics_are_known(self) -> Self:
@@ -60,6 +64,12 @@ class EvaluateConfig(JudgeSettings):
     def _simple_models_are_made(self) -> Self:
         if self.better_than and not self.simple_rows:
             raise ValueError("better_than needs simple models: leave simple_rows above 0")
+        return self
+
+    @model_validator(mode="after")
+    def _gaps_are_between_slices(self) -> Self:
+        if self.gap and not self.slices:
+            raise ValueError(f"gap {dict(self.gap)} without slices: name the columns in `slices`")
         return self
 
     @model_validator(mode="after")
@@ -152,9 +162,11 @@ def conclude(
         simple: what simple models answer to the same rows, by their names.
     """
     from kilnworks.components.challenging.simple import checks, compared
+    from kilnworks.components.judging.fairness.measured import checks as gap_checks
+    from kilnworks.components.judging.fairness.measured import of_columns
     from kilnworks.components.judging.gate import decide
     from kilnworks.components.judging.intervals import LEVEL
-    from kilnworks.components.judging.slices import RESAMPLES, measure_slices
+    from kilnworks.components.judging.slices import RESAMPLES, measure_slices, sliced
 
     truth = _truth(frame, task, contract, config.split)
     _check_answers(task, answers, len(truth))
@@ -166,15 +178,16 @@ def conclude(
         "metrics": measured, "interval": method, **task.described(truth, answers), **beside(truth),
         "simple": compared(task, truth, answers, simple or {}, config),
     }  # fmt: skip
-    more = checks(task, results["simple"], config.better_than, measured)
+    groups = sliced(frame, config.slices, contract, min_rows=config.slice_min_rows)
+    gaps = of_columns(task, truth, answers, groups, _all_metrics(task, config), [*config.gap], config)
+    more = [
+        *checks(task, results["simple"], config.better_than, measured),
+        *gap_checks(gaps, config.gap, config.use),
+    ]
     record = decide(measured, config.min, config.max, config.use, inputs, config.split, more)
     few = config.model_copy(update={"resamples": min(config.resamples, RESAMPLES)})
-    sliced = measure_slices(
-        frame,
-        config.slices,
-        contract,
-        lambda rows: _metrics(task, truth[rows], {n: a[rows] for n, a in answers.items()}, few),
-        min_rows=config.slice_min_rows,
+    slices = measure_slices(
+        groups, lambda rows: _metrics(task, truth[rows], {n: a[rows] for n, a in answers.items()}, few)
     )
     head = {
         "task": task.kind,
@@ -183,7 +196,9 @@ def conclude(
         "label": task.label.name if task.label else "",
         **({} if task.unit == "rows" else {"unit": task.unit}),
     }
-    write_json(out / "evaluation.json", {**head, **results, "slices": sliced, "gate": record.record()})
+    write_json(
+        out / "evaluation.json", {**head, **results, "slices": slices, "fairness": gaps, "gate": record.record()}
+    )
     record.write(out)
     if not record.passed:
         raise StepSkipped(record.headline, record.rule, record.next_action, record.record())
@@ -198,6 +213,7 @@ def fingerprint_of(artifact: Artifact) -> str:
 
 def _check(config: EvaluateConfig, contract: Contract, task: "Task", examples: CheckedExamples) -> None:
     """Refuse settings that do not fit the data before the model is opened."""
+    from kilnworks.components.judging.fairness.measured import measures
     from kilnworks.components.judging.slices import check_columns
 
     if config.split not in examples.splits:
@@ -215,6 +231,11 @@ def _check(config: EvaluateConfig, contract: Contract, task: "Task", examples: C
     for name in {**config.min, **config.max}:
         if name not in known:
             raise UnknownName(f"metric of a {task.kind} task", name, known)
+    for name in config.gap:
+        if name not in measures(task, _all_metrics(task, config)):
+            raise UnknownName(
+                f"measure of gaps of a {task.kind} task", name, measures(task, _all_metrics(task, config))
+            )
     check_columns(config.slices, contract)
 
 

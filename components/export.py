@@ -8,13 +8,11 @@ from pydantic import Field
 from kilnworks.schemas.artifacts import CheckedExamples, Evaluation, Model, Servable
 from kilnworks.schemas.config import Config
 from kilnworks.schemas.contract import Contract
-from kilnworks.schemas.errors import DataUnreadable, UnknownName
+from kilnworks.schemas.errors import ConfigError
 from kilnworks.schemas.files import write_json
 from kilnworks.schemas.wire import CONTRACT_FILE, INPUTS_FILE, TASK_FILE
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from kilnworks.components.exporting.skew import Skew
     from kilnworks.components.features.transform import FeatureTransform
     from kilnworks.components.tasks.base import Task
@@ -59,7 +57,9 @@ def export(
         SkewDetected: the SavedModel, loaded as a server does, answers differently; nothing is published.
         DataUnreadable: the split has no rows to check with.
         UnknownName: no such split.
+        ConfigError: gradients are asked of a model whose weights are whole numbers.
     """
+    from kilnworks.components.exporting.checked import checked_rows
     from kilnworks.components.exporting.history import write_history
     from kilnworks.components.exporting.inputs import described_inputs
     from kilnworks.components.exporting.keras_file import write_keras_file
@@ -71,18 +71,26 @@ def export(
     from kilnworks.components.features.raw import raw_arrays
     from kilnworks.components.features.transform import FeatureTransform
     from kilnworks.components.learning.predict import forward, outputs
+    from kilnworks.components.modeling.compact.int8 import as_stored
     from kilnworks.components.modeling.kept import load_trained
     from kilnworks.components.tasks.choose import task_of, write_task
 
     task = task_of(model)
     contract = task.served(model.contract)
     transform = FeatureTransform.load(model.transform)
-    rows = probed(contract, task.requests(_rows(task, transform, examples, config)))
+    rows = probed(contract, task.requests(checked_rows(task, transform, examples, config.split, config.skew_rows)))
     raw = raw_arrays(contract, rows)
     trained = load_trained(model)
+    stored = as_stored(model, trained)
+    if config.explain and stored is not trained:
+        raise ConfigError(
+            "explain of a model with weights in int8",
+            "weights in float32, through which gradients pass",
+            "leave `explain` or the compression out",
+        )
     servable = Servable(out)
     explainer = _explainer(task, transform, trained, examples) if config.explain else None
-    save(task, transform, trained, servable.saved_model, explainer)
+    save(task, transform, stored, servable.saved_model, explainer)
     output = outputs(forward(trained), task.encoded_rows(rows, transform))
     excused = beyond_float32(raw) | (model.training.get("precision", "float32") != "float32")
     skew = check_skew(servable.saved_model, task, contract, raw, output, config.tolerance, excused)
@@ -104,30 +112,6 @@ def export(
         described["keras"] = write_keras_file(task, transform, trained, raw, output, config.tolerance, out)
     _describe(servable, described, contract, evaluation, skew)
     return servable
-
-
-def _rows(
-    task: "Task", transform: "FeatureTransform", examples: CheckedExamples, config: ExportConfig
-) -> "pl.DataFrame":
-    import polars as pl
-
-    from kilnworks.components.learning.windows import WindowEncoder, encoder_of
-
-    if config.split not in examples.splits:
-        raise UnknownName("split", config.split, examples.splits)
-    encoder = encoder_of(transform, type(task), examples)
-    if isinstance(encoder, WindowEncoder):
-        windows = next(encoder.frames(examples.files(config.split), config.skew_rows))
-        return windows.select(list(transform.contract.features))
-    columns = list(examples.contract.features)
-    rows = pl.scan_parquet(examples.files(config.split), glob=False).select(columns).head(config.skew_rows).collect()
-    if rows.is_empty():
-        raise DataUnreadable(
-            f"split {config.split!r} has no rows to check the exported model with",
-            "at least one row",
-            "name another split in the settings of the export step",
-        )
-    return rows
 
 
 def _explainer(task: "Task", transform: "FeatureTransform", trained: Any, examples: CheckedExamples) -> Any:

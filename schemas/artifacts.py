@@ -178,6 +178,15 @@ class Servable(Artifact):
         return dict(read_json(self.path / "servable.json"))
 
 
+class Litert(Artifact):
+    """``model.tflite`` for LiteRT, ``litert.py`` that runs it, ``compression.json``: what it takes, size, metrics."""
+
+    @property
+    def file(self) -> Path:
+        """The model of LiteRT."""
+        return self.path / "model.tflite"
+
+
 class Deployment(Artifact):
     """``deployment.json``: ``{"model", "version", "path", "champion"}`` of a published version."""
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kilnworks.components.challenging.paired import Gain
-from kilnworks.components.judging.slices import slices_of
+from kilnworks.components.judging.slices import sliced
 from kilnworks.schemas.contract import Contract
 
 if TYPE_CHECKING:
@@ -61,11 +61,11 @@ def measured(
         measure: from numbers of rows to the metric of both models, and the bounds of the gain.
     """
     found = []
-    for column in columns:
-        for value, rows in slices_of(frame, column, contract, min_rows):
-            values, bounds = measure(rows)
+    for one in sliced(frame, columns, contract, min_rows=min_rows):
+        for group in one.groups:
+            values, bounds = measure(group.rows)
             if np.isfinite(values).all():
-                found.append(Measured(column, value, len(rows), values, bounds))
+                found.append(Measured(one.column, group.name, len(group.rows), values, bounds))
     return found
 
 

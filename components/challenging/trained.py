@@ -31,7 +31,7 @@ def trained_gain(before: Model, now: Model, examples: Examples, split: str) -> t
         The metric, its value for both, and the gain with its bounds; None where the task has no metric.
     """
     settings, challenge = JudgeSettings(), Challenge()
-    old, new = _answered(before, examples, split), _answered(now, examples, split)
+    old, new = trained_answers(before, examples, split), trained_answers(now, examples, split)
     task = new[0]
     known = {metric.name: metric for metric in task.metrics_of(settings.top_k)}
     name = next((name for name in task.headline if name in known), next(iter(known), None))
@@ -43,8 +43,8 @@ def trained_gain(before: Model, now: Model, examples: Examples, split: str) -> t
     return metric, values[0], values[1], gain
 
 
-def _answered(model: Model, examples: Examples, split: str) -> tuple[Task, np.ndarray, dict[str, Any]]:
-    """The task, the truth and the judged answers of a model, [rows]."""
+def trained_answers(model: Model, examples: Examples, split: str) -> tuple[Task, np.ndarray, dict[str, Any]]:
+    """The task, the truth and the judged answers of a model to the rows of a split that can be judged, [rows]."""
     import numpy as np
     import polars as pl
 

@@ -28,6 +28,7 @@ from kilnworks.components.exporting.tf_example import feature_spec, parsed_to_ra
 from kilnworks.components.features.graph import input_name, transform_model
 from kilnworks.components.features.raw import raw_inputs
 from kilnworks.components.features.transform import FeatureTransform
+from kilnworks.components.modeling.compact.int8 import Int8Model
 from kilnworks.components.modeling.inside import inside
 from kilnworks.components.tasks.base import Task
 from kilnworks.schemas.contract import Contract
@@ -44,10 +45,11 @@ class Resources(tf.Module):
     Saving the Keras model itself would trace each of its layers again, for loaders that this one does not serve.
     """
 
-    def __init__(self, transform: keras.Model, model: keras.Model) -> None:
+    def __init__(self, transform: keras.Model, model: keras.Model | Int8Model) -> None:
         super().__init__(name="servable")
-        self.weights = [variable.value for variable in model.variables]
-        self.resources = [*resources(transform), *resources(model)]
+        narrow = isinstance(model, Int8Model)
+        self.weights = model.stored if narrow else [variable.value for variable in model.variables]
+        self.resources = [*resources(transform), *resources(model.model if narrow else model)]
 
 
 def resources(model: keras.Model) -> list[Any]:
@@ -62,7 +64,12 @@ class Endpoints:
     """One traced function a signature."""
 
     def __init__(
-        self, task: Task, contract: Contract, transform: keras.Model, model: keras.Model, explainer: Any = None
+        self,
+        task: Task,
+        contract: Contract,
+        transform: keras.Model,
+        model: keras.Model | Int8Model,
+        explainer: Any = None,
     ) -> None:
         """``contract``: of what is served; ``explainer``: an ``explaining.attributions.Attributions``, or None."""
         self._task, self._contract = task, contract
@@ -137,7 +144,13 @@ def argument_names(contract: Contract) -> dict[str, str]:
     return names
 
 
-def save(task: Task, transform: FeatureTransform, model: keras.Model, directory: Path, explainer: Any = None) -> None:
+def save(
+    task: Task,
+    transform: FeatureTransform,
+    model: keras.Model | Int8Model,
+    directory: Path,
+    explainer: Any = None,
+) -> None:
     """Write preprocessing and model as one SavedModel with its signatures, method names and aliases.
 
     ``explainer``: an ``explaining.attributions.Attributions`` for the signature ``explain``; None: there is none.

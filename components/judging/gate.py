@@ -47,7 +47,7 @@ def decide(
             "the model may be exported"
             if passed
             else "nothing is exported; improve the data or the model, or change the evaluation's limits `min` and `max`"
-            + (", or `better_than`" if more else "")
+            + (", or `better_than` and `gap`" if more else "")
         ),
         inputs=dict(inputs),
     )

@@ -1,11 +1,13 @@
 """The metrics again on parts of the data, because a good average can hide a group that is served badly."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kilnworks.components.judging.fairness.groups import Group
 from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.errors import ConfigError, UnknownName
 from kilnworks.schemas.wire import MASK
@@ -42,15 +44,25 @@ def check_columns(columns: Sequence[str], contract: Contract) -> None:
             )
 
 
-def measure_slices(
-    frame: "pl.DataFrame",
-    columns: Sequence[str],
-    contract: Contract,
-    measure: Callable[[NDArray[np.intp]], dict[str, Any]],
-    *,
-    min_rows: int,
-) -> list[dict[str, Any]]:
-    """Metrics of each frequent value of each column.
+@dataclass(frozen=True)
+class Sliced:
+    """A column cut into groups of rows.
+
+    Attributes:
+        column: its name.
+        groups: the frequent values, the largest group first.
+        left_out: how many further values there are, and rows with them.
+        small: values with too few rows and how many, as a reader may see them; the most frequent of them.
+    """
+
+    column: str
+    groups: tuple[Group, ...]
+    left_out: dict[str, int]
+    small: tuple[tuple[str, int], ...]
+
+
+def sliced(frame: "pl.DataFrame", columns: Sequence[str], contract: Contract, *, min_rows: int) -> list[Sliced]:
+    """The groups of each column.
 
     Values with fewer than ``min_rows`` rows, and those beyond the ``VALUES`` most frequent, are only counted. Values of
     sensitive features are masked.
@@ -59,36 +71,49 @@ def measure_slices(
         frame: the rows that are judged, with these columns.
         columns: features with few values (``check_columns``).
         contract: says which of them are sensitive.
+        min_rows: fewest rows of a group.
+    """
+    check_columns(columns, contract)
+    found = []
+    for column in columns:
+        codes, values = _codes(frame, column)
+        counts = np.bincount(codes, minlength=len(values))
+        order = [int(i) for i in np.argsort(-counts, kind="stable")]
+        sensitive = contract.features[column].sensitive
+        names = {code: f"value {place + 1} {MASK}" if sensitive else values[code] for place, code in enumerate(order)}
+        kept = [code for code in order if counts[code] >= min_rows][:VALUES]
+        few = [code for code in order if counts[code] < min_rows][:VALUES]
+        found.append(
+            Sliced(
+                column,
+                tuple(Group(names[code], np.flatnonzero(codes == code)) for code in kept),
+                {"values": len(values) - len(kept), "rows": len(codes) - sum(int(counts[code]) for code in kept)},
+                tuple((names[code], int(counts[code])) for code in few),
+            )
+        )
+    return found
+
+
+def measure_slices(
+    slices: Sequence[Sliced], measure: Callable[[NDArray[np.intp]], dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Metrics of each group of each column.
+
+    Args:
+        slices: the groups.
         measure: metrics of the rows with these numbers, int [n].
-        min_rows: fewest rows of a value that is measured.
 
     Returns:
         One entry a column: ``{"column", "left_out", "slices": [{"value", "rows", "metrics"}]}``, largest slice first.
     """
-    check_columns(columns, contract)
-    out = []
-    for column in columns:
-        found = slices_of(frame, column, contract, min_rows)
-        slices = [{"value": value, "rows": len(rows), "metrics": measure(rows)} for value, rows in found]
-        kept = sum(len(rows) for _, rows in found)
-        left_out = {"values": frame[column].n_unique() - len(found), "rows": frame.height - kept}
-        out.append({"column": column, "left_out": left_out, "slices": slices})
-    return out
-
-
-def slices_of(
-    frame: "pl.DataFrame", column: str, contract: Contract, min_rows: int
-) -> list[tuple[str, NDArray[np.intp]]]:
-    """The most frequent values of a column, largest first, with the numbers of their rows, [rows of the value].
-
-    Values of a sensitive column are masked.
-    """
-    codes, values = _codes(frame, column)
-    counts = np.bincount(codes, minlength=len(values))
-    order = [int(i) for i in np.argsort(-counts, kind="stable") if counts[i] >= min_rows][:VALUES]
-    sensitive = contract.features[column].sensitive
-    names = [f"value {place + 1} {MASK}" if sensitive else values[code] for place, code in enumerate(order)]
-    return [(name, np.flatnonzero(codes == code)) for name, code in zip(names, order, strict=True)]
+    return [
+        {
+            "column": one.column,
+            "left_out": one.left_out,
+            "slices": [{"value": g.name, "rows": len(g.rows), "metrics": measure(g.rows)} for g in one.groups],
+        }
+        for one in slices
+    ]
 
 
 def _codes(frame: "pl.DataFrame", column: str) -> tuple[NDArray[np.int64], list[str]]:

@@ -72,11 +72,13 @@ def fit(
     out: Path,
     context: RunContext,
     callbacks: Sequence[Any] = (),
+    begun: Callable[[Learner], Learner] | None = None,
 ) -> dict[str, Any]:
     """Train; write ``model.keras``, ``task.json`` and ``history.csv``; return the content of ``training.json``.
 
     ``callbacks``: of Keras, besides those of the settings; called after each epoch has been validated and before it is
     backed up. One with ``key``, ``state`` and ``resume`` (``resumable.Resumable``) is in the backup.
+    ``begun``: changes what trains before the first phase, on the replicas: other weights to begin with, other phases.
 
     Raises:
         ConfigError: settings that do not work with these data or on these devices.
@@ -104,6 +106,9 @@ def fit(
     LOG.info("%d rows are %s", splits.feed.rows, "streamed" if splits.streamed else "held in memory")
     seeing = architecture.shown(TrainingColumns(encoder, examples.files("train"), settings.seed, _held(splits)))
     learner = made(settings, seeing, transform, task, placement)
+    if begun is not None:
+        with placement.scope():
+            learner = begun(learner)
     refuse_refit(settings, splits, learner)
     splits = splits.only(learner.chosen, settings.seed).fed(learner.feed, settings.seed)
     fed = architecture.fed(learner.model)

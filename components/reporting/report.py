@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kilnworks.components.reporting.reading import RunRecord, read_run
+from kilnworks.components.reporting.sections.compression import compression
 from kilnworks.components.reporting.sections.data import data
 from kilnworks.components.reporting.sections.diagnosis import diagnosis
 from kilnworks.components.reporting.sections.drift import drift
@@ -40,6 +41,7 @@ SECTIONS: dict[str, Callable[[RunRecord], Any]] = {
     "training": training,
     "diagnosis": diagnosis,
     "folds": folds,
+    "compression": compression,
     "evaluation": evaluation,
     "serving": serving,
     "environment": environment,

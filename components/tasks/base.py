@@ -92,6 +92,8 @@ class Task(Numbers, ABC):
 
     explains: ClassVar[bool] = False
     """Whether one of the model's outputs [n, K] is what an answer rests on, so that features can be credited for it."""
+    positive: ClassVar[bool] = False
+    """Whether one of two classes is the positive one, so that rows have rates of decisions."""
     settles: ClassVar[tuple[str, ...]] = ()
     """Which of the settings ``operating_point`` and ``calibration`` it takes."""
 
@@ -339,6 +341,10 @@ class Task(Numbers, ABC):
 
     def right(self, name: str, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> np.ndarray | None:
         """Which rows are right, bool [N], where a metric is the share of them; None for other metrics."""
+        return None
+
+    def flagged(self, answers: Answers) -> np.ndarray | None:
+        """Which rows are answered with the positive class, bool [N]; None where no class is the positive one."""
         return None
 
     def influence(self, name: str, truth: np.ndarray, answers: Answers) -> tuple[float, np.ndarray] | None:

@@ -53,6 +53,7 @@ class Binary(OfClasses):
     }
     score_words: ClassVar[str] = "the probability of the second class"
     settles: ClassVar[tuple[str, ...]] = ("operating_point", "calibration")
+    positive: ClassVar[bool] = True
 
     threshold: float = Field(default=0.5, gt=0, lt=1)
     """The probability above which the second class is answered."""
@@ -179,6 +180,12 @@ class Binary(OfClasses):
     def told(self, answers: Answers) -> Any:
         """The probability of the second class."""
         return answers["probabilities"][:, 1]
+
+    def flagged(self, answers: Answers) -> np.ndarray | None:
+        """See ``Task.flagged``: the second class is above the threshold."""
+        import numpy as np
+
+        return np.asarray(answers["probabilities"][:, 1] > self.threshold)
 
     def scores(self, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> Mapping[str, Interval]:
         """See ``Task.scores``."""

@@ -15,6 +15,7 @@ from kilnworks.pipelines.cli import live, looking, running, serving, upkeep
 from kilnworks.pipelines.cli.architectures import architectures
 from kilnworks.pipelines.cli.console import Console, safe
 from kilnworks.pipelines.cli.contract import contract_app
+from kilnworks.pipelines.cli.craft.compress import compress
 from kilnworks.pipelines.cli.craft.crossval import crossval
 from kilnworks.pipelines.cli.craft.diagnose import diagnose_command
 from kilnworks.pipelines.cli.craft.explain import explain
@@ -59,6 +60,7 @@ app.command("crossval")(crossval)
 app.command("diagnose")(diagnose_command)
 app.command("lr-find")(lr_find)
 app.command("compare")(live.compare)
+app.command("compress")(compress)
 app.command("promote")(live.promote)
 app.command("rollback")(live.rollback)
 app.command("landed")(landed)

@@ -25,6 +25,7 @@ from kilnworks.pipelines.core.promotion import ASKED, AUTO, NEVER, UNASKED, WISH
 from kilnworks.pipelines.core.question import question, require_evaluation
 from kilnworks.pipelines.core.registry import load
 from kilnworks.pipelines.core.store import Run, open_store
+from kilnworks.pipelines.craft.compressing import SMALLER, as_begun
 from kilnworks.schemas.access import private_files
 from kilnworks.schemas.artifacts import Deployment
 from kilnworks.schemas.champion import ChampionRecord, Decided, read_champion
@@ -121,7 +122,8 @@ def compare(
     """Measure the champion on the rows that a run's model was measured on, and show both; kept in the run."""
     quiet_libraries()
     run = open_store(store).find_run(name, run_id)
-    pipeline = load(name).configured(read_json(run.path / "run.json")["overrides"])
+    record = read_json(run.path / "run.json")
+    pipeline = as_begun(load(name), record).configured(record["overrides"])
     measure_champion(pipeline, run)
     _say(question(pipeline, run))
 
@@ -154,9 +156,10 @@ def opened_as(defined: Pipeline, run: Run, record: Mapping[str, Any]) -> Pipelin
             "the setting with its secret, or with a reference such as ${PASSWORD}",
             f"give it again: --set '{hidden[0]}=...'",
         )
-    settings = record["overrides"]
-    opened = defined.configured(settings)
-    run.begin(str(record["command"]), {}, differs=_differing(defined, opened, settings))
+    settings, begun = record["overrides"], as_begun(defined, record)
+    opened = begun.configured(settings)
+    differs = _differing(begun, opened, settings) + ([] if begun is defined else [SMALLER])
+    run.begin(str(record["command"]), {}, differs=differs)
     return opened
 
 

@@ -1,9 +1,10 @@
 """Chains that many pipelines share, so that a definition is about ten lines."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from kilnworks.components.compress import CompressConfig, LitertConfig, compress, to_litert
 from kilnworks.components.deploy import DeployConfig, deploy
 from kilnworks.components.evaluate import EvaluateConfig, evaluate
 from kilnworks.components.export import ExportConfig, export
@@ -28,6 +29,8 @@ def supervised(
     servable: ExportConfig = ExportConfig(),
     deployment: DeployConfig = DeployConfig(),
     base: Champion | Latest | None = None,
+    compressed: CompressConfig | None = None,
+    litert: LitertConfig | None = None,
     more: Sequence[Step] = (),
     **operations: Any,
 ) -> Pipeline:
@@ -43,9 +46,12 @@ def supervised(
         servable: signatures and the skew check.
         deployment: where versions are published, and how many are kept.
         base: a trained model of images whose layers the model stands on, such as ``Champion("digits", "model")``.
+        compressed: makes the trained model smaller before it is judged and served; None serves it as it was trained.
+        litert: makes a file for LiteRT of the model beside the served one; None makes none.
         more: further steps, such as your own, fed by any of these.
         **operations: further fields of ``Pipeline``: description, schedule, tags, owner.
     """
+    judged = "model" if compressed is None else "compressed"
     return Pipeline(
         name,
         steps=(
@@ -53,18 +59,27 @@ def supervised(
             Step("checked", validate, validation, {"examples": "examples"}),
             Step("transform", preprocess, transform, {"examples": "checked"}),
             _trained(model, base),
-            Step("evaluation", evaluate, evaluation, {"model": "model", "examples": "checked"}),
+            *_compressed(compressed, litert, judged),
+            Step("evaluation", evaluate, evaluation, {"model": judged, "examples": "checked"}),
             Step(
                 "servable",
                 export,
                 servable,
-                {"model": "model", "examples": "checked", "evaluation": "evaluation"},
+                {"model": judged, "examples": "checked", "evaluation": "evaluation"},
             ),
             Step("deployment", deploy, deployment, {"servable": "servable"}, retries=2),
             *more,
         ),
         **operations,
     )
+
+
+def _compressed(config: CompressConfig | None, litert: LitertConfig | None, judged: str) -> Iterator[Step]:
+    """The steps that make a trained model smaller."""
+    if config is not None:
+        yield Step("compressed", compress, config, {"model": "model", "examples": "checked"})
+    if litert is not None:
+        yield Step("litert", to_litert, litert, {"model": judged, "examples": "checked"})
 
 
 def _trained(model: TrainConfig, base: Champion | Latest | None) -> Step:

@@ -1,0 +1,1 @@
+"""A model for LiteRT (TensorFlow Lite): converted, run by its interpreter, held against the trained one."""
