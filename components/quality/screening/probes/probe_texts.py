@@ -75,7 +75,7 @@ def _filled(texts: pl.Series) -> int:
 
 
 def _traits(texts: pl.Series) -> dict[str, int]:
-    counts = texts.drop_nulls().value_counts()
+    counts = texts.drop_nulls().alias("value").value_counts()
     values, rows = counts[counts.columns[0]], counts["count"]
     return {trait: int(rows.filter(values.str.contains(pattern)).sum()) for trait, pattern in TRAITS.items()}
 
