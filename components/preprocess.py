@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
+from kilnworks.components.features.settings import Derived, FeatureSettings, PreprocessConfig
 from kilnworks.schemas.artifacts import CheckedExamples, Transform
 from kilnworks.schemas.errors import DataUnreadable
 
-__all__ = ["FeatureSettings", "PreprocessConfig", "preprocess"]
+__all__ = ["Derived", "FeatureSettings", "PreprocessConfig", "preprocess"]
 
 TRAIN = "train"
 
@@ -17,7 +17,8 @@ def preprocess(config: PreprocessConfig, examples: CheckedExamples, out: Path) -
     Only the training split is read: nothing of validation or test rows reaches the model.
 
     Raises:
-        ConfigError: an override names no feature, or an encoding that its dtype cannot have.
+        ConfigError: an override names no feature, or an encoding that its dtype cannot have; what is derived cannot
+            be made of these features.
         DataInvalid: an infinite number in a feature.
         DataUnreadable: there is no training split, it has no row, or no feature of it has a value.
     """

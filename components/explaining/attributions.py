@@ -62,14 +62,20 @@ class Attributions:
         self._owners = self._credits()
 
     def _credits(self) -> dict[str, np.ndarray]:
-        """For each tensor [.., D] of several features a matrix [D, F] of 0 and 1."""
+        """For each tensor [.., D] of several features a matrix [D, F] of 0 and 1.
+
+        What is derived from several features is credited to them in equal parts.
+        """
         names, owner = feature_columns(self._transform)
+        derived = {name: one.features for name, one in self._transform.plan.derived.items()}
         found, start = {}, 0
         for tensor in self._transform.encoded:
             width = int(np.prod(tensor.shape))
             columns = np.zeros((width, len(self.features)), np.float32)
             for place in range(width):
-                columns[place, self.features.index(names[owner[start + place]])] = 1
+                name = names[owner[start + place]]
+                behind = derived.get(name, (name,))
+                columns[place, [self.features.index(one) for one in behind]] = 1 / len(behind)
             found[tensor.name] = columns
             start += width
         return found

@@ -45,6 +45,10 @@ def _encode(plan: TransformPlan, frame: pl.DataFrame, packed: bool) -> dict[str,
         if own is not None:
             found[keras_name(name)] = own
         place = end
+    for derived in plan.derived.values():
+        end = place + derived.count
+        block[:, place:end] = derived.columns(plan.contract, frame)
+        place = end
     return found
 
 

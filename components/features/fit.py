@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from kilnworks.components.features.derived.settings import refuse_names
 from kilnworks.components.features.encoded import keras_name
 from kilnworks.components.features.kinds.base import Observer
 from kilnworks.components.features.kinds.choice import kind_of
@@ -21,7 +22,8 @@ BATCH_ROWS = 1 << 18
 def fit_plan(contract: Contract, files: Sequence[Path], config: PreprocessConfig) -> TransformPlan:
     """See ``FeatureTransform.fit``."""
     observers = _observers(contract, config)
-    rows = sum(_look(batch, observers) for batch in _batches(files, observers))
+    looked = [name for name, observer in observers.items() if observer.reads]
+    rows = sum(_look(batch, observers) for batch in batches(files, looked))
     if rows == 0:
         raise DataUnreadable("the training split has no rows", "at least one row", "check the split and its source")
     features: dict[str, Any] = {name: observer.plan() for name, observer in observers.items()}
@@ -29,7 +31,16 @@ def fit_plan(contract: Contract, files: Sequence[Path], config: PreprocessConfig
     if not plan.encoded:
         reasons = "; ".join(f"{n}: {p.reason}" for n, p in features.items() if isinstance(p, DroppedPlan))
         raise DataUnreadable(f"no feature is left to learn from ({reasons})", "at least one", "check data and settings")
-    return plan
+    return _with_derived(plan, files, config)
+
+
+def _with_derived(plan: TransformPlan, files: Sequence[Path], config: PreprocessConfig) -> TransformPlan:
+    """The plan with what is made of several features, which are looked at once more."""
+    if not config.derived:
+        return plan
+    from kilnworks.components.features.derived.fit import fit_derived
+
+    return plan.model_copy(update={"derived": fit_derived(plan, files, config.derived)})
 
 
 def _observers(contract: Contract, config: PreprocessConfig) -> dict[str, Observer]:
@@ -37,6 +48,7 @@ def _observers(contract: Contract, config: PreprocessConfig) -> dict[str, Observ
     for name in config.features:
         if name not in contract.features:
             raise UnknownName("feature", name, contract.features)
+    refuse_names(config.derived, contract)
     names = [keras_name(n) for n in contract.features]
     if len(set(names)) < len(names):
         raise ConfigError("two features differ only in '/' and '|'", "names that Keras can tell apart", "rename one")
@@ -47,17 +59,16 @@ def _observers(contract: Contract, config: PreprocessConfig) -> dict[str, Observ
     return {name: kind.observer(name, contract.features[name]) for name, kind in kinds.items()}
 
 
-def _batches(files: Sequence[Path], observers: Mapping[str, Observer]) -> Iterator[pl.DataFrame]:
-    """The columns that are to be looked at, in frames of bounded size."""
+def batches(files: Sequence[Path], columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+    """Some columns of Parquet shards, in frames of at most ``BATCH_ROWS`` rows; without columns frames of zeros."""
     import pyarrow.parquet as pq
 
-    columns = [n for n, observer in observers.items() if observer.reads]
     for path in files:
         with pq.ParquetFile(path) as shard:
             if not columns:
                 yield pl.select(pl.repeat(0, shard.metadata.num_rows))
                 continue
-            for batch in shard.iter_batches(BATCH_ROWS, columns=columns):
+            for batch in shard.iter_batches(BATCH_ROWS, columns=list(columns)):
                 frame = pl.from_arrow(batch)
                 assert isinstance(frame, pl.DataFrame)
                 yield frame

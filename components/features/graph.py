@@ -66,6 +66,7 @@ def encode_graph(plan: TransformPlan, raw: dict[str, Tensor]) -> dict[str, Tenso
             parts.append(made.places)
         if made.tensor is not None:
             own[keras_name(name)] = made.tensor
+    parts += [derived.layers(plan.contract, raw) for derived in plan.derived.values()]
     block = {plan.block_name: parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=1)} if parts else {}
     return {**block, **own}
 

@@ -1,5 +1,8 @@
 """What was learned from the training split: the whole state of a fitted transform, as plain values."""
 
+from pydantic import Field
+
+from kilnworks.components.features.derived.plan import DerivedPlan
 from kilnworks.components.features.encoded import NUMERIC, SHARES, EncodedTensor
 from kilnworks.components.features.kinds import AnyPlan
 from kilnworks.components.features.kinds.scalars import Number
@@ -15,6 +18,8 @@ class TransformPlan(Config):
     """Training rows that were looked at."""
     features: dict[str, AnyPlan]
     """In the order of the contract."""
+    derived: dict[str, DerivedPlan] = Field(default_factory=dict)
+    """What is made of several features; it lies at the end of the numeric block."""
     shares: bool = False
     """Whether numbers with three knots or more also come in the tensor of shares."""
 
@@ -33,7 +38,8 @@ class TransformPlan(Config):
         """What each place of the numeric block holds: ``age``, ``age is missing``, ``plan=basic``, ``plan=?``."""
         numbers = self.numbers
         missing = [f"{n.feature} is missing" for n in numbers.values() if n.plan.indicator]
-        return (*numbers, *missing, *(place for n, p in self.features.items() for place in p.places(n)))
+        ready = (place for n, p in self.features.items() for place in p.places(n))
+        return (*numbers, *missing, *ready, *(place for n, p in self.derived.items() for place in p.places(n)))
 
     @property
     def block_name(self) -> str:

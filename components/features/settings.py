@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
+from kilnworks.components.features.derived.settings import AllDerived, Derived
 from kilnworks.components.features.kinds.base import Kind
 from kilnworks.components.features.kinds.buckets import BucketSettings
 from kilnworks.components.features.kinds.calendar import AllDatetimes, CalendarSettings
@@ -18,7 +19,7 @@ from kilnworks.components.features.kinds.text import TextSettings
 from kilnworks.schemas.code import Code, path_of
 from kilnworks.schemas.updates import explain
 
-__all__ = ["Encoding", "FeatureSettings", "PreprocessConfig", "Scale"]
+__all__ = ["Derived", "Encoding", "FeatureSettings", "PreprocessConfig", "Scale"]
 
 Encoding = Literal[
     "auto", "numeric", "one_hot", "embedding", "buckets", "calendar", "moment", "tokens", "ngrams", "tfidf", "as_sent",
@@ -61,7 +62,7 @@ class FeatureSettings(TextSettings, ImageSettings, CategorySettings, BucketSetti
         return self
 
 
-class PreprocessConfig(AllImages, AllDatetimes, AllNumbers, AllCategories):
+class PreprocessConfig(AllDerived, AllImages, AllDatetimes, AllNumbers, AllCategories):
     """How raw features become the inputs of the trainable model."""
 
     features: dict[str, FeatureSettings] = Field(default_factory=dict)

@@ -124,7 +124,7 @@ def _values(series: pl.Series) -> list[Any]:
             return list(kinds.to_list())
         shares = np.linspace(0.02, 0.98, POINTS)
         return sorted({known.quantile(float(share), "nearest") for share in shares})
-    return list(known.value_counts(sort=True)[series.name].head(POINTS).to_list())
+    return list(known.alias("value").value_counts(sort=True)["value"].head(POINTS).to_list())
 
 
 def _asked(ask: Ask, frames: list[pl.DataFrame]) -> list[Answers]:

@@ -10,17 +10,21 @@ if TYPE_CHECKING:
 
 
 def feature_columns(transform: FeatureTransform) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Names of the features that have columns, and for each column the position of its feature among them, [D]."""
+    """Names of the features that have columns, and for each column the position of its feature among them, [D].
+
+    What is derived from several features stands behind them, by the name that the settings give it.
+    """
     plan = transform.plan
     numbers = [number.feature for number in plan.numbers.values()]
     missing = [number.feature for number in plan.numbers.values() if number.plan.indicator]
     places = [name for name, feature in plan.features.items() for _ in feature.places(name)]
-    owners = [*numbers, *missing, *places]
+    derived = [name for name, one in plan.derived.items() for _ in one.places(name)]
+    owners = [*numbers, *missing, *places, *derived]
     owners += [numbers[place] for place in plan.shared]
     for name, feature in plan.features.items():
         tensor = feature.tensor(name, plan.contract.features[name])
         owners += [name] * math.prod(tensor.shape) if tensor else []
-    features = tuple(name for name in plan.features if name in set(owners))
+    features = tuple(name for name in (*plan.features, *plan.derived) if name in set(owners))
     return features, tuple(features.index(name) for name in owners)
 
 
@@ -31,6 +35,8 @@ def column_names(transform: FeatureTransform) -> tuple[str, ...]:
     names = [*numbers, *(f"{key} is missing" for key, number in plan.numbers.items() if number.plan.indicator)]
     for name, feature in plan.features.items():
         names += feature.places(name)
+    for name, one in plan.derived.items():
+        names += one.places(name)
     names += [f"{numbers[place]} by rank" for place in plan.shared]
     for name, feature in plan.features.items():
         tensor = feature.tensor(name, plan.contract.features[name])

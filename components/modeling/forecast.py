@@ -26,7 +26,9 @@ from kilnworks.components.series.served import windowed
 from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.forecast import Forecasting
 from kilnworks.components.tasks.layer_names import LayerNames
+from kilnworks.schemas.errors import ConfigError
 from kilnworks.schemas.search import Choice, Dimension
+from kilnworks.schemas.words import listed
 
 if TYPE_CHECKING:
     from kilnworks.components.features.transform import FeatureTransform
@@ -78,12 +80,22 @@ class Forecast(Architecture):
     }
 
     def transform(self, fitted: FeatureTransform) -> FeatureTransform:
-        """Windows as a client sends them: levels and spreads are made in the model."""
+        """Windows as a client sends them: levels and spreads are made in the model.
+
+        Raises:
+            ConfigError: the preprocessing derives something from rows.
+        """
         from kilnworks.components.features.kinds import AnyPlan
         from kilnworks.components.features.kinds.as_sent import AsSentPlan
         from kilnworks.components.features.plan import TransformPlan
         from kilnworks.components.features.transform import FeatureTransform
 
+        if fitted.plan.derived:
+            raise ConfigError(
+                f"derived {listed(list(fitted.plan.derived))} for a forecast, which reads windows as they are sent",
+                "no `derived` in the preprocessing",
+                "leave it out, or choose a model of single rows",
+            )
         contract = windowed(fitted.contract)
         plans: dict[str, AnyPlan] = {name: AsSentPlan() for name in contract.features}
         return FeatureTransform(TransformPlan(contract=contract, rows=fitted.plan.rows, features=plans))

@@ -86,9 +86,10 @@ def file_source(path: Path, like: Source | None = None, names: Collection[str] =
     else:
         written: dict[str, Any] = {}
         if like is not None:
-            written = {"number_formats": like.number_formats, "datetime_formats": like.datetime_formats}
+            written = {name: getattr(like, name) for name in ("number_formats", "datetime_formats", "sequences")}
         source = made(path=str(path), **written)
-    return separated(source, names) if isinstance(source, CsvSource) else source
+    needed = [step for name in names for step in source.sequences.get(name, (name,))]
+    return separated(source, needed) if isinstance(source, CsvSource) else source
 
 
 def _encoded(path: Path) -> bool:

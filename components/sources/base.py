@@ -17,6 +17,7 @@ from pydantic import Field, field_validator
 from kilnworks.components.dates.parts import FEWEST, MOST
 from kilnworks.components.sources.columns import Column, check_columns
 from kilnworks.components.sources.made_moments import in_parts, with_moments
+from kilnworks.components.sources.made_sequences import in_steps, with_sequences
 from kilnworks.components.sources.many_classes import gathered, spelled, with_empty_cells
 from kilnworks.schemas.config import Config
 from kilnworks.schemas.dates import DateFormat
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 BATCH_ROWS = 250_000
 BATCH_BYTES = 64 * 2**20
+FEWEST_STEPS = 2
+"""Columns that make a sequence, at least."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,18 @@ class Source(Config):
     moments: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Columns of dates that are made of columns of their parts, in this order: ``{"date": ("year", "month", "day")}``;
     hour, minute and second may follow. A row whose parts are no day has none."""
+
+    sequences: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Columns of sequences that are made of columns of numbers, one a step in this order:
+    ``{"t": ("t0", "t1", "t2")}``. A number that is missing is a step without a value."""
+
+    @field_validator("sequences")
+    @classmethod
+    def _known_steps(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        for name, steps in value.items():
+            if len(steps) < FEWEST_STEPS or len(set(steps)) != len(steps) or name in steps:
+                raise ValueError(f"{name!r} of {len(steps)} columns: at least {FEWEST_STEPS}, each once, not itself")
+        return value
 
     @field_validator("moments")
     @classmethod
@@ -138,7 +153,7 @@ class Source(Config):
         from kilnworks.components.sources.cast import cast_frame
 
         found = self.column_names(split)
-        inside = in_parts(spelled(wanted.columns), self.moments)
+        inside = in_steps(in_parts(spelled(wanted.columns), self.moments), self.sequences)
         check_columns(found, inside, wanted.ignore, str(self), wanted.any_extra)
         names = [name for name in inside if name in found]
         columns = _with_formats(inside, self.datetime_formats)
@@ -151,7 +166,8 @@ class Source(Config):
 
             known = with_empty_cells(batch, wanted.columns) if self.empty_is_null else batch
             frame = cast_frame(known, columns, place, self.absent_texts(), self.number_format)
-            frame = with_moments(gathered(frame, wanted.columns), wanted.columns, self.moments)
+            frame = with_sequences(gathered(frame, wanted.columns), wanted.columns, self.sequences)
+            frame = with_moments(frame, wanted.columns, self.moments)
             schema = schema or frame.schema
             _refuse_change(schema, frame.schema, place)
             yield frame

@@ -66,7 +66,7 @@ def _reason(name: str, contract: Contract, series: pl.Series, spec: Spec) -> str
         filled = filled.filter(filled != "")
     if name in contract.ignore or filled.n_unique() < 2 <= len(series):
         return _constant(series, filled)
-    most = int(series.value_counts(sort=True)["count"][0])
+    most = int(series.alias("value").value_counts(sort=True)["count"][0])
     others = len(series) - most
     if others <= max(RARE_ROWS, RARE_SHARE * len(series)):
         return f"nearly constant: all but {others} of {len(series):,} rows are alike"

@@ -112,7 +112,7 @@ def _as_series(
     if lost:
         raise ConfigError(f"--known-ahead {lost[0]}", f"one of {listed(contract.features)}", "correct the option")
     series = Series(step=_words(step), window=_window(step, horizon), horizon=horizon, group=group, ahead=ahead)
-    _refuse_short(typed.height if group is None else typed[group].value_counts()["count"].min(), series)
+    _refuse_short(typed.height if group is None else typed[group].alias("value").value_counts()["count"].min(), series)
     changes = {"series": series.model_dump(), "key": None, "ignore": (*contract.ignore, *spare)}
     return Contract.model_validate({**contract.model_dump(), **changes}), left
 

@@ -147,7 +147,7 @@ def _alike(series: pl.Series) -> Iterator[Decision]:
     """Values of a category that look the same."""
     if series.dtype != pl.String or series.n_unique() > MANY_LEVELS:
         return
-    counts = dict(series.value_counts().drop_nulls().iter_rows())
+    counts = dict(series.alias("value").value_counts().drop_nulls().iter_rows())
     groups = alike(counts)
     if groups:
         shows = "; ".join(" and ".join(f"{shown(v)} ({counts[v]:,} rows)" for v in group) for group in groups[:NAMED])

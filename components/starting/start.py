@@ -25,17 +25,19 @@ def start(
     positive: str | None = None,
     horizon: int | None = None,
     ahead: tuple[str, ...] = (),
+    sequences: tuple[str, ...] = (),
 ) -> Recipe:
     """Look at data and decide on a first pipeline; see ``start_with_table`` and ``start_with_images``.
 
-    An archive of images is unpacked beside itself, and the pipeline reads the folder.
+    An archive of images is unpacked beside itself, and the pipeline reads the folder. ``sequences`` names courses whose
+    steps are columns of their own or a row of an array, see ``start_with_steps``.
     """
     from kilnworks.components.starting.boxes.first import boxes_at, start_with_boxes
     from kilnworks.components.starting.environment import is_environment, start_with_environment
     from kilnworks.components.starting.pictures.generated import generating
     from kilnworks.components.starting.pictures.images import annotated, start_with_images
     from kilnworks.components.starting.pictures.pixels import pixel_column, start_with_pixels
-    from kilnworks.components.starting.sequences.shapes import sequence_columns
+    from kilnworks.components.starting.sequences.shapes import plain_rows, sequence_columns
     from kilnworks.components.starting.table import start_with_table
     from kilnworks.components.starting.unlabelled import is_asked, start_unlabelled
 
@@ -47,6 +49,11 @@ def start(
     if boxed is not None:
         return start_with_boxes(name, boxed)
     kind = kind_of(data)
+    if sequences:
+        from kilnworks.components.starting.sequences.asked import start_with_asked
+
+        _refuse_unused(sequences, {**_unfit(time, positive), "--horizon": horizon, "--known-ahead": ahead or None})
+        return start_with_asked(name, data, kind, sequences, label=label, task=task, query=query, decimals=decimals)
     if horizon is not None:
         from kilnworks.components.starting.series import start_with_series
 
@@ -64,19 +71,25 @@ def start(
         return generating(_pictures(pictures, data))
     if pictures is not None:
         return pictures
-    shapes = sequence_columns(data, kind)
+    shapes = sequence_columns(data, kind) or plain_rows(data, kind)
     if shapes:
-        from kilnworks.components.starting.moments.times import NONE
         from kilnworks.components.starting.sequences.start import start_with_sequences
 
-        _refuse_unused(shapes, {"--time": time if time != NONE else None, "--positive": positive})
+        _refuse_unused(shapes, _unfit(time, positive))
         return start_with_sequences(name, data, kind, shapes, label=label, task=task)
     return start_with_table(
         name, data, kind, label=label, task=task, time=time, query=query, decimals=decimals, positive=positive
     )
 
 
-def _refuse_unused(sequences: Iterable[str], options: Mapping[str, str | None]) -> None:
+def _unfit(time: str | None, positive: str | None) -> dict[str, str | None]:
+    """Options that a first look at sequences does not follow."""
+    from kilnworks.components.starting.moments.times import NONE
+
+    return {"--time": time if time != NONE else None, "--positive": positive}
+
+
+def _refuse_unused(sequences: Iterable[str], options: Mapping[str, object]) -> None:
     """Raise ``ConfigError`` where an option is given that a first look at sequences does not follow."""
     given = [f"{option} {value}" for option, value in options.items() if value is not None]
     if given:

@@ -29,6 +29,7 @@ from kilnworks.components.starting.moments.times import NONE, TimeColumn, is_non
 from kilnworks.components.starting.open_data import Kind, Opened, open_table
 from kilnworks.components.starting.positive import with_positive
 from kilnworks.components.starting.recipe import Decision, Recipe
+from kilnworks.components.starting.sequences.numbered import numbered_decisions
 from kilnworks.components.starting.settling import settle
 from kilnworks.components.starting.spellings import refuse_broken_numbers, spelling_decisions
 from kilnworks.components.starting.texts import bag, bag_words, text_columns, text_decisions, text_settings
@@ -109,6 +110,7 @@ def start_with_table(
         *spelling_decisions(opened.frame, opened.specs, label, contract.columns),
         *columns,
         *text_decisions(contract, typed),
+        *numbered_decisions(opened.specs, contract.features),
         *suspects,
         *kept.decisions,
         *settled.decisions,

@@ -56,6 +56,10 @@ def new(
     known_ahead: Annotated[
         str | None, typer.Option(help="Columns that are known for the steps ahead, such as temp,humidity.")
     ] = None,
+    sequence: Annotated[
+        str | None,
+        typer.Option(help="Numbered columns (t for t0 to t28), or an array of .npz, that are one course."),
+    ] = None,
     budget: Annotated[
         float | None,
         typer.Option(min=0.1, metavar="MINUTES", help="Minutes that the training may take [default: any]."),
@@ -81,16 +85,21 @@ def new(
     wanted = None if task == FORECAST else as_asked(task)
 
     decimals = parse_decimals(decimal or [])
-    ahead = tuple(one.strip() for one in (known_ahead or "").split(",") if one.strip())
+    ahead, sequences = _split(known_ahead), _split(sequence)
     if horizon is None and (ahead or task == FORECAST):
         raise ConfigError(f"--{'known-ahead' if ahead else 'task forecast'} alone", "--horizon too", "add --horizon 24")
     recipe = start(
         name, data, label=label, task=wanted, time=time, query=query, decimals=decimals,
-        positive=positive, horizon=horizon, ahead=ahead,
+        positive=positive, horizon=horizon, ahead=ahead, sequences=sequences,
     )  # fmt: skip
     recipe = timed(recipe, budget)
     _write(name, recipe, folder, contract, definition)
     _tell(name, recipe, folder, contract, definition)
+
+
+def _split(text: str | None) -> tuple[str, ...]:
+    """Names between commas."""
+    return tuple(one.strip() for one in (text or "").split(",") if one.strip())
 
 
 def _places(name: str, folder: Path, force: bool) -> tuple[Path, Path]:

@@ -163,7 +163,7 @@ def _rounded_up(share: float) -> float:
 def closed_list(table: Table, column: str) -> tuple[Scalar, ...] | None:
     """The levels of a category when there are few and each was seen several times."""
     texts = table.texts(column).drop_nulls()
-    counts = texts.value_counts(sort=True)
+    counts = texts.alias("value").value_counts(sort=True)
     if counts.height == 0 or counts.height > ALLOWED or int(counts["count"].min()) < SEEN:  # type: ignore[arg-type]
         return None
     return tuple(sorted(counts[counts.columns[0]].to_list()))

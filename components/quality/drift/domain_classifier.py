@@ -71,7 +71,7 @@ def _matrix(frame: pl.DataFrame, reference: pl.DataFrame) -> Floats:
         elif series.dtype.is_temporal():
             columns.append(series.cast(pl.Datetime("us")).cast(pl.Int64).cast(pl.Float64).to_numpy())
         else:
-            counts = reference[name].cast(pl.String).value_counts(sort=True)
+            counts = reference[name].cast(pl.String).alias("value").value_counts(sort=True)
             names = counts[counts.columns[0]].to_list()
             place = {v: i for i, v in enumerate(names) if v is not None}
             coded = series.cast(pl.String).replace_strict(place, default=-1, return_dtype=pl.Float64)

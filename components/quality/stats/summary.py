@@ -75,7 +75,7 @@ def _distribution(series: pl.Series, dtype: Dtype, like: Distribution | None) ->
 
 def _whole_numbers(series: pl.Series, edges: NDArray[np.float64]) -> Histogram:
     """A histogram by way of the different values, which are few compared with the rows."""
-    counts = series.drop_nulls().value_counts()
+    counts = series.drop_nulls().alias("value").value_counts()
     values = counts[counts.columns[0]].cast(pl.Float64).to_numpy()
     found = Histogram.of(values, edges, counts["count"].to_numpy().astype(float))
     return Histogram(edges, found.counts, series.null_count())

@@ -11,6 +11,7 @@ from kilnworks.components.reporting.sections.embedding import embedding
 from kilnworks.components.reporting.sections.health import health
 from kilnworks.components.reporting.sections.wording import metric_label
 from kilnworks.schemas.json_values import as_dict, as_list, as_number
+from kilnworks.schemas.words import listed
 
 FACTS = {
     "epochs_run": "Epochs",
@@ -54,7 +55,8 @@ def training(run: RunRecord) -> dict[str, Any] | None:
             for key, name in FACTS.items()
             if description.get(key) is not None and (key, description[key]) != ("resumed_after", 0)
         ]
-        + [_covered(as_dict(one)) for one in as_list(description.get("vectors"))],
+        + [_covered(as_dict(one)) for one in as_list(description.get("vectors"))]
+        + [_derived(name, as_dict(one)) for name, one in as_dict(run.find("transform.json").get("derived")).items()],
     }
 
 
@@ -78,6 +80,19 @@ def _covered(one: dict[str, Any]) -> tuple[str, str]:
     """How many words of a text have a pretrained vector."""
     share, words = as_number(one.get("coverage")) or 0.0, as_number(one.get("words")) or 0
     return f"Pretrained vectors, {one.get('feature')}", f"for {share:.0%} of {words:,.0f} words"
+
+
+def _derived(name: str, plan: dict[str, Any]) -> tuple[str, str]:
+    """What is made of several features, and how."""
+    method, factors = plan.get("method"), as_list(plan.get("factors"))
+    features = listed(list(dict.fromkeys(str(as_dict(one).get("feature")) for one in as_list(plan.get("inputs")))))
+    title = f"Derived feature {name}"
+    if method == "pca":
+        axes = as_list(as_list(factors[0])[0]) if factors and as_list(factors[0]) else []
+        return title, f"the {len(axes)} largest principal components of {features}"
+    gives = "distances to" if plan.get("gives") == "distances" else "membership of"
+    by = "k-means" if method == "kmeans" else "a mixture of Gaussians"
+    return title, f"{gives} {len(as_list(plan.get('centres')))} clusters by {by} in {features}"
 
 
 def _telling(one: dict[str, Any]) -> tuple[str, str]:

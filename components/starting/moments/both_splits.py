@@ -59,7 +59,7 @@ def compare_splits(contract: Contract, typed: pl.DataFrame, time: str) -> list[D
 def _numbers(series: pl.Series) -> np.ndarray:
     """A column as trees take it, float64 [n]; missing values are NaN, texts numbers of their values."""
     if series.dtype == pl.String:
-        frequent = series.value_counts(sort=True)[series.name].head(CATEGORIES).drop_nulls()
+        frequent = series.alias("value").value_counts(sort=True)["value"].head(CATEGORIES).drop_nulls()
         return (
             series.replace_strict(frequent, pl.Series(range(len(frequent))), default=CATEGORIES)
             .cast(pl.Float64)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import polars as pl
 
@@ -14,6 +12,7 @@ from kilnworks.components.sources.columns import Column, contract_columns
 from kilnworks.components.sources.images import FileFacts
 from kilnworks.components.starting.label import NAMES, refuse_one_class
 from kilnworks.components.starting.open_data import Kind, data_set
+from kilnworks.components.starting.pictures.archives import archive_of
 from kilnworks.components.starting.pictures.file_checks import file_checks
 from kilnworks.components.starting.pictures.flips import THUMB, flip_words, harmless_flips
 from kilnworks.components.starting.pictures.images import SAMPLE, side
@@ -25,8 +24,6 @@ from kilnworks.schemas.errors import ConfigError, UnknownName
 from kilnworks.schemas.words import named
 
 Pixels = NpzSource | TfdsSource | GivenSplits
-PARTS = {"train": "train", "test": "test", "val": "val", "valid": "val", "validation": "val"}
-"""Words before or behind the name of an array that say of which part it is."""
 Shape = tuple[int | None, int | None, int]
 """Height and width, None where they vary, and channels."""
 
@@ -51,22 +48,6 @@ def pixel_column(data: str, kind: Kind) -> tuple[str, Shape] | None:
         return None
     found = [(n, s) for n, s in shown.items() if len(s) == 3 and s[2] in (1, 3, 4)]
     return found[0] if found else None
-
-
-def archive_of(data: str) -> NpzSource | GivenSplits:
-    """An archive; in parts, where its arrays are called ``x_train``, ``y_train``, ``x_test``, ``y_test`` or alike."""
-    names = NpzSource(path=data).column_names()
-    parts: dict[str, dict[str, str]] = {}
-    for name in names:
-        match = re.fullmatch(rf"(.+)_({'|'.join(PARTS)})|({'|'.join(PARTS)})_(.+)", name)
-        if match is None:
-            return NpzSource(path=data)
-        column, part = (match[1], match[2]) if match[1] else (match[4], match[3])
-        parts.setdefault(PARTS[part], {})[column] = name
-    if "train" not in parts or len(parts) < 2 or any(p.keys() != parts["train"].keys() for p in parts.values()):
-        return NpzSource(path=data)
-    sources = {part: NpzSource(path=data, arrays=arrays) for part, arrays in parts.items()}
-    return GivenSplits(train=sources["train"], val=sources.get("val"), test=sources.get("test"))
 
 
 def start_with_pixels(

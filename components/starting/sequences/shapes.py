@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from kilnworks.components.sources import JsonLinesSource, NpzSource, ParquetSource
+from kilnworks.components.sources import CsvSource, GivenSplits, JsonLinesSource, NpzSource, ParquetSource
 from kilnworks.components.sources.files.guard import reading
 from kilnworks.components.sources.parquet import WHOLE, parquet_schema
 from kilnworks.components.starting.open_data import Kind
+from kilnworks.components.starting.pictures.archives import archive_of
 
-Rows = NpzSource | ParquetSource | JsonLinesSource
+Rows = NpzSource | GivenSplits | CsvSource | ParquetSource | JsonLinesSource
 FEWEST_STEPS = 4
 """An array with fewer steps is no course."""
 LOOKED_AT = 200
@@ -28,8 +29,7 @@ def sequence_columns(data: str, kind: Kind) -> dict[str, tuple[int, int]]:
     In ``.npz`` an array [N, T, C] of numbers that are no pixels; in Parquet and JSON lines T lists of C numbers each.
     """
     if kind == "npz":
-        shapes = NpzSource(path=data).shapes()
-        found = {n: s[1:] for n, (s, dtype) in shapes.items() if np.issubdtype(dtype, np.number) and dtype != np.uint8}
+        found = _numbers_in(data)
     elif kind == "parquet":
         found = _in_parquet(ParquetSource(path=data).files()[0])
     elif kind == "jsonl":
@@ -39,17 +39,29 @@ def sequence_columns(data: str, kind: Kind) -> dict[str, tuple[int, int]]:
     return {n: (int(s[0]), int(s[1])) for n, s in found.items() if len(s) == 2 and s[0] >= FEWEST_STEPS}
 
 
+def array_columns(data: str, kind: Kind) -> dict[str, tuple[int]]:
+    """How many numbers a row has in each array [N, D] of a NumPy archive, D at least 2; empty for other kinds."""
+    return {n: (s[0],) for n, s in _numbers_in(data).items() if len(s) == 1 and s[0] > 1} if kind == "npz" else {}
+
+
+def plain_rows(data: str, kind: Kind) -> dict[str, tuple[int]]:
+    """``array_columns`` where nothing but a label stands beside them, or the archive is in parts; otherwise empty."""
+    found = array_columns(data, kind)
+    alone = found and (len(scalar_columns(data, kind)) < 2 or isinstance(archive_of(data), GivenSplits))
+    return found if alone else {}
+
+
 def source_of(data: str, kind: Kind) -> Rows:
     """How a pipeline reads it."""
     if kind == "npz":
-        return NpzSource(path=data)
+        return archive_of(data)
     return ParquetSource(path=data) if kind == "parquet" else JsonLinesSource(path=data)
 
 
 def scalar_columns(data: str, kind: Kind) -> list[str]:
     """The columns that hold one value a row."""
     if kind == "npz":
-        return [n for n, (shape, _) in NpzSource(path=data).shapes().items() if math.prod(shape[1:]) == 1]
+        return [n for n, (shape, _) in _arrays(data).items() if math.prod(shape[1:]) == 1]
     if kind == "parquet":
         schema = parquet_schema(ParquetSource(path=data).files()[0])
         return [n for n, dtype in schema.items() if not dtype.is_nested()]
@@ -57,6 +69,20 @@ def scalar_columns(data: str, kind: Kind) -> list[str]:
 
     nested = ("nothing", "numbers", "objects")
     return [n for n, holds in fields(JsonLinesSource(path=data).files()).items() if holds not in nested]
+
+
+def _arrays(data: str) -> dict[str, tuple[tuple[int, ...], Any]]:
+    """Shape and dtype of each array; of an archive in parts, those of its training part."""
+    archive = archive_of(data)
+    first = archive.train if isinstance(archive, GivenSplits) else archive
+    assert isinstance(first, NpzSource)
+    return first.shapes()
+
+
+def _numbers_in(data: str) -> dict[str, tuple[int, ...]]:
+    """Shape of a row of each array of numbers that are no pixels."""
+    kept = {n: s for n, (s, dtype) in _arrays(data).items() if np.issubdtype(dtype, np.number) and dtype != np.uint8}
+    return {name: shape[1:] for name, shape in kept.items()}
 
 
 def _in_parquet(file: Path) -> dict[str, tuple[int, ...]]:

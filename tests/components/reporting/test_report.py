@@ -196,6 +196,21 @@ def test_values_of_sensitive_features_are_not_in_the_page(tmp_path: Path) -> Non
     assert "Values are sensitive and not shown." in text
 
 
+def test_what_is_made_of_several_features_is_told(tmp_path: Path) -> None:
+    run = build("done", tmp_path)
+    inputs = [{"feature": "tenure"}, {"feature": "charges"}]
+    centres = [[0.0, 0.0], [1.0, 1.0], [2.0, 0.0]]
+    habits = {"method": "kmeans", "gives": "distances", "inputs": inputs, "centres": centres}
+    axes = {"method": "pca", "gives": "distances", "inputs": inputs, "centres": [[0, 0]], "factors": [[[1, 0], [0, 1]]]}
+    mixed = {"method": "gaussian_mixture", "gives": "membership", "inputs": inputs, "centres": centres[:2]}
+    derived = {"habits": habits, "axes": axes, "mixed": mixed, "lost": {"method": "pca"}}
+    dump(run.path / "transform" / "transform.json", {"derived": derived})
+    text = Page(render_report(run.path)).text
+    assert "Derived feature habits distances to 3 clusters by k-means in tenure, charges" in " ".join(text.split())
+    assert "Derived feature axes the 2 largest principal components of tenure, charges" in " ".join(text.split())
+    assert "membership of 2 clusters by a mixture of Gaussians in tenure, charges" in " ".join(text.split())
+
+
 def test_broken_files_cost_their_section_and_no_other(tmp_path: Path) -> None:
     run = build("done", tmp_path)
     (run.path / "servable" / "servable.json").write_text("{ half a fi")

@@ -1,12 +1,17 @@
 """``crossval`` as a user calls it: folds train as runs, the mean is the folds', and test rows are not read."""
 
+import json
 import os
 import statistics
 import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import StandardScaler
 
 from kilnworks.components.cutting.settings import Fold
 from kilnworks.components.validate import ValidateConfig, validate
@@ -26,7 +31,9 @@ from tests import preloaded
 from tests.forked import command
 from tests.waiting import until
 
-SHORT = ["--set", "model.epochs=2", "--set", "model.batch=1024"]
+NUMBERS = ("tenure", "MonthlyCharges")
+HABITS = f'transform.derived={{"habits": {{"of": {json.dumps(NUMBERS)}, "method": "pca", "count": 1}}}}'
+SHORT = ["--set", "model.epochs=2", "--set", "model.batch=1024", "--set", HABITS]
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +77,13 @@ def test_preprocessing_is_learned_from_the_training_rows_of_each_fold(crossed):
     for place in (1, 2, 3):
         run = this.store.run("churn", this.run_id(f"f{place}"))
         made = Examples(run.step_path("cut"))
-        frame = [made.rows("train"), made.rows("val")]
-        plans.append((read_json(run.step_path("transform") / "transform.json"), frame))
+        rows = pl.read_parquet(made.files("train"), columns=list(NUMBERS)).to_numpy().astype(float)
+        plans.append((read_json(run.step_path("transform") / "transform.json"), rows))
     assert all(plans[0][0] != other for other, _ in plans[1:])
+    for plan, rows in plans:
+        axis = PCA(1).fit(StandardScaler().fit_transform(rows))
+        factors = np.array(plan["derived"]["habits"]["factors"])[0, :, 0]
+        np.testing.assert_allclose(factors, axis.components_[0] / axis.explained_variance_[0] ** 0.5, rtol=1e-3)
 
 
 def test_all_steps_of_a_second_look_are_taken_from_the_store(crossed, monkeypatch, capsys):

@@ -67,7 +67,7 @@ def learn_codings(batch: Batch) -> list[Coding]:
 def _learn(batch: Batch, name: str) -> Coding | None:
     table = batch.sample
     if table.specs[name].kind == "category":
-        counts = table.texts(name).drop_nulls().value_counts(sort=True)
+        counts = table.texts(name).drop_nulls().alias("value").value_counts(sort=True)
         enough = counts.filter(pl.col("count") >= max(10.0, SHARE * int(counts["count"].sum()))).head(LEVELS)
         levels = tuple(enough[enough.columns[0]].to_list())
         if not levels or counts.height < 2:

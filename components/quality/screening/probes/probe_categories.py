@@ -53,7 +53,7 @@ def learn_levels(values: pl.Series, ordered: bool) -> dict[str, Any]:
 
     ``ordered``: the rows follow one another in time, so that neighbours may resemble each other and count for less.
     """
-    counts = values.drop_nulls().value_counts(sort=True)
+    counts = values.drop_nulls().alias("value").value_counts(sort=True)
     names, rows = counts[counts.columns[0]].to_list(), counts["count"].to_list()
     levels = dict(zip(names[:LEVELS], rows[:LEVELS], strict=True))
     return {
@@ -74,7 +74,7 @@ def _inflation(values: pl.Series, names: list[str]) -> float:
 
 def compare_levels(kept: dict[str, Any], view: Categories, batch: Batch) -> Iterator[Evidence]:
     """Tests of a batch of categories against what ``learn_levels`` kept."""
-    counts = view.values.drop_nulls().value_counts(sort=True)
+    counts = view.values.drop_nulls().alias("value").value_counts(sort=True)
     found = dict(zip(counts[counts.columns[0]].to_list(), counts["count"].to_list(), strict=True))
     n, total = int(sum(found.values())), kept["rows"]
     if n < 5:

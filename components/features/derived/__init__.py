@@ -1,0 +1,1 @@
+"""Features made of several numbers: distances to clusters, memberships of them, principal components."""
