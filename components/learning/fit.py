@@ -96,12 +96,7 @@ def fit(
     refuse_settling(settings, chosen, examples)
     mode = _direction(settings, chosen, bool("val" in examples.splits and examples.rows("val")))
     encoder = encoder_of(transform, chosen, examples)
-    if isinstance(encoder, WindowEncoder):
-        task, splits = window_splits(settings, encoder, batch)
-    else:
-        task, splits = _read(settings, architecture, examples, encoder, batch, context.work / "row-groups")
-    if settings.data:
-        splits = own_batches(settings, settings.data, splits, examples, transform, batch)
+    task, splits = _splits(settings, architecture, examples, transform, encoder, batch, context.work / "row-groups")
     LOG.info("training on %d x %s: %s", placement.replicas, placement.kind, placement.why)
     LOG.info("%d rows are %s", splits.feed.rows, "streamed" if splits.streamed else "held in memory")
     seeing = architecture.shown(TrainingColumns(encoder, examples.files("train"), settings.seed, _held(splits)))
@@ -156,6 +151,25 @@ def fit(
         **told,
         "config": settings.model_dump(mode="json"),
     }
+
+
+def _splits(
+    settings: FitSettings,
+    architecture: Architecture,
+    examples: Examples,
+    transform: FeatureTransform,
+    encoder: Encoder,
+    batch: int,
+    scratch: Path,
+) -> tuple[Task, Splits]:
+    """What is learned from and validated on: windows of a series, rows, or batches of one's own."""
+    if isinstance(encoder, WindowEncoder):
+        task, splits = window_splits(settings, encoder, batch)
+    else:
+        task, splits = _read(settings, architecture, examples, encoder, batch, scratch)
+    if settings.data:
+        splits = own_batches(settings, settings.data, splits, examples, transform, batch)
+    return task, splits
 
 
 def _compare(path: Path, training: Training, epoch: int) -> None:
