@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import Field
@@ -255,7 +255,9 @@ class Detection(Task):
         matched = Matched.of(truth, answers, len(self.class_texts), thresholds, overlap=self.overlap)
         return lambda times: matched.metrics(times.astype(float))[name]
 
-    def simple_models(self, rows: Any, truth: np.ndarray) -> Mapping[str, Callable[[Any], Answers]]:
+    def simple_models(
+        self, rows: Any, truth: np.ndarray, names: Collection[str] = ()
+    ) -> Mapping[str, Callable[[Any], Answers]]:
         """The mean box of each class of the training rows, in the same places of every image."""
         from kilnworks.components.judging.detection.described import mean_boxes
         from kilnworks.components.judging.simple_models import CONSTANT
