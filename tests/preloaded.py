@@ -34,8 +34,6 @@ OWN_PATH = sys.path[1:]
 """Where any interpreter of this environment looks, without the folder in which it was started."""
 ENVIRONMENT = dict(os.environ)
 """As it was before any test changed it: the libraries read theirs when they are imported."""
-STARTED: list[subprocess.Popen[bytes]] = []
-"""Kept: a process may need what this one has started for longer than this one runs."""
 
 
 def python() -> list[str]:
@@ -94,10 +92,10 @@ def _start(folder: Path, libraries: tuple[str, ...], settings: tuple[tuple[str, 
             start_new_session=True,
         )  # fmt: skip
     os.close(needed)
-    STARTED.append(listener)
     assert listener.stdout is not None
     with listener.stdout as told:
         assert told.readline(), (folder / "log").read_text()
+    listener.returncode = 0  # not waited for: others may need it for longer than this process runs
 
 
 def ask(place: str, words: list[str]) -> int:

@@ -13,6 +13,7 @@ from kilnworks.components.tasks.differences import of_numbers
 from kilnworks.schemas.errors import DataUnreadable, SkewDetected, UnknownName
 from kilnworks.schemas.files import read_json
 from tests.components.features import tabular
+from tests.effort import some
 
 slow = pytest.mark.slow
 
@@ -82,7 +83,7 @@ def test_importing_the_step_imports_nothing_heavy():
 
 
 @slow
-@pytest.mark.parametrize("task", SIGNATURES)
+@pytest.mark.parametrize("task", some(SIGNATURES, ["binary", "multiclass"]))
 def test_the_description_names_signatures_files_and_sizes(exported, task):
     run = exported(task)
     d = run.servable.description
@@ -117,7 +118,7 @@ def test_the_description_names_signatures_files_and_sizes(exported, task):
 
 
 @slow
-@pytest.mark.parametrize("task", SIGNATURES)
+@pytest.mark.parametrize("task", some(SIGNATURES, ["binary", "multiclass"]))
 def test_the_loaded_signature_gives_the_keras_predictions_one_row_at_a_time(exported, task):
     import tensorflow as tf
 

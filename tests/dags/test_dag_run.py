@@ -11,6 +11,8 @@ import pytest
 
 from kilnworks.pipelines.core.store import Run, Store
 from kilnworks.schemas.files import read_json
+from tests import preloaded
+from tests.effort import some
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -49,7 +51,8 @@ def runs(airflow_database, tmp_path_factory):
         "KILNWORKS_ROOT": str(PROJECT),
         "KILNWORKS_STORE": str(store),
     }
-    command = [sys.executable, "-c", CODE, json.dumps(CASES)]
+    cases = {name: CASES[name] for name in some(CASES, [name for name in CASES if name != "closed gate"])}
+    command = [sys.executable, "-c", CODE, json.dumps(cases)]
     done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     found = json.loads(done.stdout.strip().splitlines()[-1])
@@ -58,8 +61,10 @@ def runs(airflow_database, tmp_path_factory):
 
 
 def locally(store: Path, name: str, *arguments: str) -> Run:
-    command = [sys.executable, "-m", "kilnworks", "run", name, "--run-id", "local", "--store", str(store), *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=False)
+    command = [*preloaded.python(), "-m", "kilnworks", "run", name, "--run-id", "local", "--store", str(store)]
+    done = subprocess.run(
+        [*command, *arguments], cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return Store(store).run(name, "local")
 
@@ -105,6 +110,7 @@ def test_a_run_with_a_failed_step_ends_failed_and_still_has_its_report(runs):
     assert (made.run.path / "report.html").is_file()
 
 
+@pytest.mark.nightly
 def test_a_closed_gate_skips_what_hangs_on_it_and_is_no_failure(runs):
     made = runs["closed gate"]
     assert made.state == "success"

@@ -24,7 +24,7 @@ from kilnworks.schemas.contract import Contract, Feature
 from tests.components.exporting import own_parts
 from tests.components.exporting.portable import Elsewhere, exported
 from tests.components.features import tabular
-from tests.effort import some
+from tests.effort import some, tries
 
 pytestmark = pytest.mark.slow
 
@@ -156,7 +156,7 @@ def test_in_a_process_without_the_project_it_answers_as_what_is_served(servables
     servable, (of, frame, *_) = servables(name), made(name)
     task = read_task(servable.saved_model / "assets.extra/task.json")
 
-    @settings(max_examples=15, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=tries(8), suppress_health_check=list(HealthCheck))
     @given(requests(of, frame.schema))
     def same(rows):
         found, served = elsewhere.answers(servable, raw_arrays(of, rows))

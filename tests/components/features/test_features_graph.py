@@ -127,7 +127,7 @@ STRATEGIES = {
 }
 
 
-@settings(max_examples=tries(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(12, 20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.fixed_dictionaries({name: st.lists(values, min_size=3, max_size=3) for name, values in STRATEGIES.items()}))
 def test_any_row_is_encoded_the_same(fitted, columns):
     base = tabular.rows(3)
