@@ -21,12 +21,12 @@ TREES = supervised(
     "trees",
     IngestConfig(
         contract=load_contract(ROOT / "schemas/contracts/trees.yaml"),
-        source=BoxesSource(path=str(ROOT / "data/trees/boxes.csv"), tiles=Tiles(side=400, overlap=100), mend=True),
+        source=BoxesSource(path=str(ROOT / "data/trees/boxes.csv"), tiles=Tiles(side=320, overlap=80), mend=True),
         split=AsGiven(),
     ),
     TrainConfig(
         model=Detector(filters=(24, 48, 96, 96), pyramid=48, depth=1, flip="both", crop=0.4),
-        epochs=60,
+        epochs=28,
         batch=8,
         optimizer=AdamW(learning_rate=2e-3, weight_decay=1e-3),
         schedule=Schedule(warmup_epochs=2.0, final=0.01),
