@@ -2,12 +2,12 @@
 
 usage: python data/make_trees.py [OUT]     (needs pip with a package index; OUT defaults to this folder)
 
-trees/train, trees/val, trees/test   parts of four photographs of the National Ecological Observatory Network (NEON) at
-                                     0.1 m a pixel, as PNG, from the package ``deepforest``
+trees/train, trees/val, trees/test   four photographs of the National Ecological Observatory Network (NEON) at 0.1 m a
+                                     pixel, as PNG, from the package ``deepforest``
 trees/boxes.csv                      the box of each crown, in pixels
 
-The two large photographs are cut from top to bottom, so that what is judged is another part of a forest that is learned
-from. Two small ones are of forests elsewhere.
+The largest photograph is cut in two, of which the right part validates; the test photograph shows another part of the
+same forest. What is learned from forests elsewhere are two small ones.
 """
 
 import sys
@@ -19,13 +19,9 @@ from make_groceries import fetched
 from PIL import Image
 
 PACKAGE = "deepforest==2.1.0"
-PARTS: dict[str, tuple[tuple[str, int, int | None], ...]] = {
-    "2019_YELL_2_528000_4978000_image_crop2": (("train", 0, 1800), ("val", 1800, None)),
-    "2019_YELL_2_541000_4977000_image_crop": (("train", 0, 700), ("test", 700, None)),
-    "OSBS_029": (("train", 0, None),),
-    "SOAP_061": (("train", 0, None),),
-}
-"""Of each photograph the splits, and between which pixels from its left they lie."""
+LARGE, EDGE = "2019_YELL_2_528000_4978000_image_crop2", 1700
+"""The photograph that is cut, and at which pixel from its left."""
+OTHERS = {"OSBS_029": "train", "SOAP_061": "train", "2019_YELL_2_541000_4977000_image_crop": "test"}
 SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -38,11 +34,11 @@ def boxes_of(file: Path) -> list[list[float]]:
 def trees(out: Path, folder: Path) -> None:
     """Photographs in folders by split, and one table of boxes; a crown on the cut belongs to where its middle lies."""
     lines = ["image,xmin,ymin,xmax,ymax,label"]
-    for stem, parts in PARTS.items():
+    for stem in (LARGE, *OTHERS):
         photo = Image.open(fetched(PACKAGE, f"deepforest/data/{stem}.png", folder)).convert("RGB")
         boxes = boxes_of(fetched(PACKAGE, f"deepforest/data/{stem}.xml", folder))
-        for split, left, end in parts:
-            right = photo.width if end is None else end
+        cuts = [("train", 0, EDGE), ("val", EDGE, photo.width)] if stem == LARGE else [(OTHERS[stem], 0, photo.width)]
+        for split, left, right in cuts:
             name = f"{split}/{stem}.png"
             (out / name).parent.mkdir(parents=True, exist_ok=True)
             photo.crop((left, 0, right, photo.height)).save(out / name)
