@@ -123,6 +123,7 @@ def test_grey_images_are_refused() -> None:
 
 
 @installed
+@pytest.mark.nightly
 def test_it_is_trained_and_read_back_elsewhere(tmp_path) -> None:
     """Through ``kind: module:Class``; a process that has not heard of KerasHub loads it."""
     examples, transform = squares(tmp_path / "data", 16)
@@ -130,7 +131,7 @@ def test_it_is_trained_and_read_back_elsewhere(tmp_path) -> None:
     model = trained(tmp_path, TrainConfig.model_validate(config), examples, transform)
     rows = pl.read_parquet(examples.files("train")[0])[:3]
     answers = predict(model, rows)
-    assert set(answers) == {"boxes", "classes", "scores", "count"} and answers["boxes"].shape == (3, 10, 4)
+    assert set(answers) == {"boxes", "labels", "scores", "count"} and answers["boxes"].shape == (3, 10, 4)
     place = tmp_path / "answers.npz"
     code = (
         "import sys, numpy as np, polars as pl\n"
