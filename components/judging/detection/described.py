@@ -67,7 +67,7 @@ def baseline(truth: np.ndarray, classes: int) -> dict[str, Any]:
 
 
 def mean_boxes(truth: np.ndarray, classes: int, images: int) -> dict[str, np.ndarray]:
-    """The answers of ``baseline`` to so many ``images``: none where ``truth``, as there, has no box."""
+    """The answers of ``baseline`` to so many images: ``boxes`` [images, D, 4] and others; none without a true box."""
     real = truth[..., 4] >= 0
     counts = np.bincount(truth[real][:, 4].astype(np.int64), minlength=classes)
     places = (np.arange(GRID) + 0.5) / GRID

@@ -51,7 +51,6 @@ class RetinaNet(Detecting):
             ExtraMissing: KerasHub is not installed.
             ConfigError: an image without colours, or weights of another network.
         """
-        import keras
         from keras import layers, ops
 
         from kilnworks.components.modeling.detection.detector import UNSURE
@@ -62,12 +61,13 @@ class RetinaNet(Detecting):
                 f"image {image.name!r} has {image.shape[2]} channels", "3: red, green, blue", "change the contract"
             )
         detector = self.detector(image.shape, task.logits)
-        # without what KerasHub compiles, which a saved model would hold
-        told = keras.Model(detector.input, detector.output, name=names("retinanet"))(x)
+        detector.compiled = False  # or a saved model would hold its losses and optimizer
+        told = detector(x)
         anchors = ops.concatenate(list(detector.anchor_generator(np.zeros((1, *image.shape), np.float32)).values()))
         shares = np.asarray(anchors, np.float32) / np.array([*image.shape[:2]] * 2, np.float32)
-        offsets = told["bbox_regression"]
-        turned = layers.Concatenate(dtype="float32", name=names("offsets"))([offsets[..., i : i + 1] for i in YXHW])
+        turned = layers.Concatenate(dtype="float32", name=names("offsets"))(
+            [told["bbox_regression"][..., i : i + 1] for i in YXHW]
+        )
         # KerasHub begins its boxes where classes should begin, and classes at even odds (version 0.32)
         shift = 0.0 if self.weights else UNSURE
         logits = layers.Rescaling(1.0, shift, dtype="float32", name=names("unsure"))(told["cls_logits"])

@@ -31,17 +31,17 @@ def sheet(images: np.ndarray, boxes: np.ndarray, classes: Sequence[str], setting
     if flip == "none" and not crop:
         return {}
     keras.utils.set_random_seed(0)
-    some, true, all_of = ops.array(images), ops.array(boxes.astype(np.float32)), np.ones(len(images))
+    given, true, all_of = ops.array(images), ops.array(boxes.astype(np.float32)), np.ones(len(images))
     columns = {"as it is": (images, boxes)}
     if flip in ("horizontal", "both"):
-        columns["mirrored"] = _arrays(*flipped(some, true, all_of))
+        columns["mirrored"] = _arrays(*flipped(given, true, all_of))
     if flip == "both":
-        columns["upside down"] = _arrays(*turned(some, true, all_of))
-    given = keras.Input(images.shape[1:], name="image")
-    moving = Moving(given, given, image="image", flip=flip, crop=crop)
+        columns["upside down"] = _arrays(*turned(given, true, all_of))
+    layer = keras.Input(images.shape[1:], name="image")
+    moving = Moving(layer, layer, image="image", flip=flip, crop=crop)
     for number in range(TRIES):
-        columns[f"together {number + 1}"] = _arrays(*moving.changed(some, true))
-    rows = [[_picture(*(part[i] for part in pair), classes) for pair in columns.values()] for i in range(len(images))]
+        columns[f"together {number + 1}"] = _arrays(*moving.changed(given, true))
+    rows = [[_picture(some[i], boxed[i], classes) for some, boxed in columns.values()] for i in range(len(images))]
     return {"columns": list(columns), "rows": rows}
 
 

@@ -83,7 +83,7 @@ def start_with_boxes(name: str, source: BoxesSource) -> Recipe:
         [((b.bottom - b.top) * h, (b.right - b.left) * w) for (_, boxes), (h, w) in zip(marked, sizes, strict=True)
          for b in boxes]
     )  # fmt: skip
-    tiles = tiling(sizes, pixels)
+    tiles = tiling(sizes, pixels, np.repeat(np.arange(len(marked)), [len(boxes) for _, boxes in marked]))
     fewest = FEWEST if tiles is None else FEWEST_PHOTOGRAPHS
     if len(marked) < fewest:
         raise ConfigError(f"{len(marked)} annotated images", f"at least {fewest}", "annotate more")
@@ -106,7 +106,7 @@ def start_with_boxes(name: str, source: BoxesSource) -> Recipe:
         Decision(
             "task",
             f"object detection: {len(classes)} class{'es' if len(classes) > 1 else ''}, {listed(classes, 6)}",
-            f"{sum(counts.values()):,} boxes, up to {most} in an image; rarest: {rarest}, {counts[rarest]:,} boxes",
+            f"{sum(counts.values()):,} boxes, up to {most} in {_A[tiles is not None]}; rarest: {rarest}, {counts[rarest]:,} boxes",
         ),
         *mended,
         Decision(
@@ -142,6 +142,7 @@ def _told(tiles: Tiles, count: int, pixels: np.ndarray) -> Decision:
     )
 
 
+_A = {False: "an image", True: "a tile"}
 _FLIPS = {"none": "", "horizontal": ", mirror images", "both": ", mirror images, also upside down"}
 
 

@@ -21,19 +21,20 @@ LARGE = 0.99
 """Which quantile of the longer sides a large box has."""
 
 
-def tiling(sizes: list[tuple[int, int]], boxes: np.ndarray) -> Tiles | None:
+def tiling(sizes: list[tuple[int, int]], boxes: np.ndarray, of: np.ndarray) -> Tiles | None:
     """How photographs are cut; None where they are seen whole.
 
     Args:
         sizes: height and width of the photographs, in pixels.
         boxes: height and width of boxes, in pixels, [n, 2].
+        of: number of the photograph of each box, [n].
     """
     usual = float(np.median(np.sqrt(boxes.prod(axis=1))))
-    longer = float(np.median([max(size) for size in sizes]))
-    if usual * min(SIDES[1] / longer, GROWN) >= SMALL:
+    longer = np.array([max(size) for size in sizes], np.float64)[of]
+    if float(np.median(np.sqrt(boxes.prod(axis=1)) * np.minimum(SIDES[1] / longer, GROWN))) >= SMALL:
         return None
     side = min(4096, max(32, round(SEEN / min(BOX / usual, GROWN))))
-    if side >= longer:
+    if side >= float(np.median(longer)):
         return None
     large = float(np.quantile(boxes.max(axis=1), LARGE))
     tiles = Tiles(side=side, overlap=min(side // 2, math.ceil(ROOM * large)))

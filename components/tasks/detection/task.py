@@ -128,7 +128,7 @@ class Detection(Task):
         from kilnworks.components.judging.detection.tiles import with_places
 
         truth, bad = self.truth(frame[self.label.name])
-        return (with_places(truth, frame[self.key]) if self.key in frame.columns else truth), bad
+        return (with_places(truth, frame[self.key].to_list()) if self.key in frame.columns else truth), bad
 
     @property
     def wanted(self) -> str:

@@ -160,11 +160,12 @@ def test_large_photographs_are_cut_into_tiles_and_it_is_said(tmp_path) -> None:
         ([(1000, 1000)] * 9, 60, None),  # 19 pixels at 320
         ([(1000, 1000)] * 9, 40, (512, 44)),
         ([(2000, 1500)] * 3, 10, (171, 11)),  # enlarged, but no more than by half
+        ([(1000, 1000), (300, 300), (300, 300)], 40, (512, 44)),  # the boxes lie in the first one
         ([(1000, 1000)] * 900, 24, None),  # too many tiles to learn in minutes
     ],
 )
 def test_tiles_follow_the_boxes(sizes, box, wanted) -> None:
-    found = tiling(sizes, np.full((20, 2), float(box)))
+    found = tiling(sizes, np.full((20, 2), float(box)), np.zeros(20, int))
     assert (found and (found.side, found.overlap)) == wanted
 
 
