@@ -67,7 +67,7 @@ def less_free(facts: Facts) -> tuple[Remedy, ...]:
         found.append(_set(facts, "an end when validation gets no better", {"early_stopping": {"patience": 5}}))
     return (
         *found,
-        Remedy("more rows, if they are to be had; whether they help:", f"kilnworks diagnose {facts.pipeline}"),
+        Remedy("more rows, if they are to be had; this says whether they help", f"kilnworks diagnose {facts.pipeline}"),
         Remedy("a search for a better network", f"kilnworks tune {facts.pipeline}"),
     )
 
@@ -81,7 +81,8 @@ def longer(facts: Facts, epochs: int) -> tuple[Remedy, ...]:
 
 
 def _set(facts: Facts, words: str, settings: dict[str, Any]) -> Remedy:
-    return Remedy(words, run_with(facts.pipeline, {f"{facts.step}.{name}": value for name, value in settings.items()}))
+    new = {f"{facts.step}.{name}": value for name, value in settings.items()}
+    return Remedy(words, run_with(facts.pipeline, {**facts.settings, **new}))
 
 
 def run_with(pipeline: str, settings: Mapping[str, Any]) -> str:

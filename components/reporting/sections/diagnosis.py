@@ -26,6 +26,7 @@ def diagnosis(run: RunRecord) -> dict[str, Any] | None:
         str(run.run.get("pipeline") or run.path.parent.name),
         found[0].name,
         run.find("training.json"),
+        as_dict(run.run.get("overrides")),
         history,
         sides,
         [as_dict(one) for one in as_list(run.find("health.json").get("findings"))],
