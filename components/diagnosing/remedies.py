@@ -65,9 +65,12 @@ def less_free(facts: Facts) -> tuple[Remedy, ...]:
         found.append(_set(facts, "narrower layers", {"model.units": [max(4, width // 4) for width in widths]}))
     if not config.get("early_stopping"):
         found.append(_set(facts, "an end when validation gets no better", {"early_stopping": {"patience": 5}}))
+    curve = Remedy(
+        "more rows, if they are to be had; this says whether they help", f"kilnworks diagnose {facts.pipeline}"
+    )
     return (
         *found,
-        Remedy("more rows, if they are to be had; this says whether they help", f"kilnworks diagnose {facts.pipeline}"),
+        *([] if facts.points else [curve]),
         Remedy("a search for a better network", f"kilnworks tune {facts.pipeline}"),
     )
 
