@@ -18,7 +18,7 @@ MODES = ("none", "auto", "every")
 
 
 def trained(store: Path, pipeline: str, mode: str, number: int) -> tuple[Figures, float]:
-    """The figures of one training, and the processor seconds of its looks."""
+    """The figures of one training, and the wall seconds of its looks."""
     name = f"{mode}-{number}"
     command = [sys.executable, "-m", "kilnworks", "run", pipeline, "--run-id", name, "--to", "model"]
     command += ["--set", f"model.health={mode}", "--set", f"model.seed={number + 1}"]
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--pipelines", nargs="+", default=["churn", "digits"])
     args = parser.parse_args()
-    print("| training, looks | CPU s | wall s | peak MB | CPU, x without looks (lowest to highest) | of it looks, s |")
+    print("| training, looks | CPU s | wall s | peak MB | CPU, x without looks (lowest to highest) | looks, wall s |")
     print("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder)

@@ -33,6 +33,7 @@ class Facts:
         pipeline: its name, for commands.
         step: the step that trains, for settings.
         training: content of ``training.json``.
+        settings: by which the run differs from its definition; they are part of the commands.
         history: columns of ``history.csv``, by epoch.
         sides: losses of the best epoch; None where they were not measured.
         health: findings of ``health.json``.
@@ -49,6 +50,7 @@ class Facts:
     pipeline: str
     step: str
     training: Mapping[str, Any]
+    settings: Mapping[str, Any] = field(default_factory=dict)
     history: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
     sides: Sides | None = None
     health: Sequence[Mapping[str, Any]] = ()

@@ -65,9 +65,12 @@ def less_free(facts: Facts) -> tuple[Remedy, ...]:
         found.append(_set(facts, "narrower layers", {"model.units": [max(4, width // 4) for width in widths]}))
     if not config.get("early_stopping"):
         found.append(_set(facts, "an end when validation gets no better", {"early_stopping": {"patience": 5}}))
+    curve = Remedy(
+        "more rows, if they are to be had; this says whether they help", f"kilnworks diagnose {facts.pipeline}"
+    )
     return (
         *found,
-        Remedy("more rows, if they are to be had; whether they help:", f"kilnworks diagnose {facts.pipeline}"),
+        *([] if facts.points else [curve]),
         Remedy("a search for a better network", f"kilnworks tune {facts.pipeline}"),
     )
 
@@ -81,7 +84,8 @@ def longer(facts: Facts, epochs: int) -> tuple[Remedy, ...]:
 
 
 def _set(facts: Facts, words: str, settings: dict[str, Any]) -> Remedy:
-    return Remedy(words, run_with(facts.pipeline, {f"{facts.step}.{name}": value for name, value in settings.items()}))
+    new = {f"{facts.step}.{name}": value for name, value in settings.items()}
+    return Remedy(words, run_with(facts.pipeline, {**facts.settings, **new}))
 
 
 def run_with(pipeline: str, settings: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
 from kilnworks.components.diagnosing.facts import Facts
-from kilnworks.components.diagnosing.remedies import Remedy, less_free, longer, more_able, other
+from kilnworks.components.diagnosing.remedies import Remedy, less_free, longer, more_able, other, run_with
 from kilnworks.components.diagnosing.sides import Mean
 from kilnworks.schemas.json_values import as_number
 
@@ -170,7 +170,7 @@ def _label_noise(facts: Facts) -> Iterator[Verdict]:
             f"label, of all {told['all']:.0%}: errors do not go where the network is in doubt",
             (other("look at the rows with a confident answer and another label", f"kilnworks explain {facts.pipeline}"),
              other("learn with labels that are less sure",
-                   f"kilnworks run {facts.pipeline} --set {facts.step}.label_smoothing=0.1")),
+                   run_with(facts.pipeline, {**facts.settings, f"{facts.step}.label_smoothing": 0.1}))),
         )  # fmt: skip
 
 

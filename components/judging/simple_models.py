@@ -44,6 +44,8 @@ def of_numbers(x: Matrix, truth: np.ndarray, log: bool = False, names: Collectio
 
     ``log``: whether the models but the constant are ones of the logarithms. ``names``: as for ``of_classes``.
     """
+    from threadpoolctl import threadpool_limits
+
     mean = float(truth.mean())
     models: dict[str, Model] = {CONSTANT: lambda rows: np.full(rows.shape[0], mean)}
     learned = np.log(truth) if log else truth
@@ -51,7 +53,8 @@ def of_numbers(x: Matrix, truth: np.ndarray, log: bool = False, names: Collectio
 
     def of(fitted: Any, seen: Callable[[Matrix], Matrix]) -> Model:
         def values(rows: Matrix) -> np.ndarray:
-            found = np.asarray(fitted.predict(seen(rows)), np.float64) * spread + offset
+            with threadpool_limits(1):
+                found = np.asarray(fitted.predict(seen(rows)), np.float64) * spread + offset
             return np.exp(found) if log else found
 
         return values
@@ -63,8 +66,9 @@ def of_numbers(x: Matrix, truth: np.ndarray, log: bool = False, names: Collectio
     if BOOSTED in names and x.shape[1] <= DENSE:
         from sklearn.ensemble import HistGradientBoostingRegressor
 
-        trees = HistGradientBoostingRegressor(random_state=0)
-        models[BOOSTED] = of(trees.fit(_dense(x), (learned - offset) / spread), _dense)
+        with threadpool_limits(1):
+            trees = HistGradientBoostingRegressor(random_state=0).fit(_dense(x), (learned - offset) / spread)
+        models[BOOSTED] = of(trees, _dense)
     return models
 
 
@@ -81,17 +85,21 @@ def _logistic(x: Matrix, truth: np.ndarray, classes: int) -> Model:
 
 def _boosted_classes(x: Matrix, truth: np.ndarray, classes: int) -> Model:
     from sklearn.ensemble import HistGradientBoostingClassifier
+    from threadpoolctl import threadpool_limits
 
-    fitted = HistGradientBoostingClassifier(random_state=0).fit(_dense(x), truth)
+    with threadpool_limits(1):
+        fitted = HistGradientBoostingClassifier(random_state=0).fit(_dense(x), truth)
     return _probabilities(fitted, classes, _dense)
 
 
 def _probabilities(fitted: Any, classes: int, seen: Callable[[Matrix], Matrix]) -> Model:
     """Of every class, also of those that no training row had."""
+    from threadpoolctl import threadpool_limits
 
     def probabilities(rows: Matrix) -> np.ndarray:
         found = np.zeros((rows.shape[0], classes))
-        found[:, fitted.classes_] = fitted.predict_proba(seen(rows))
+        with threadpool_limits(1):
+            found[:, fitted.classes_] = fitted.predict_proba(seen(rows))
         return found
 
     return probabilities

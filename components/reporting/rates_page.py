@@ -11,6 +11,8 @@ from kilnworks.components.reporting.templates import template
 from kilnworks.schemas.files import write_text
 
 SERIES = 8
+MARGIN = 0.4
+"""Powers of ten beyond the last rate, for words above it."""
 HIGHEST = 1.3
 """Losses beyond this many times the first one are cut off in the picture."""
 
@@ -45,12 +47,10 @@ def losses(tests: Sequence[Mapping[str, Any]]) -> str:
     x = [at for line in lines for at, _ in line]
     several = len(tests) > 1
     title = "Smoothed loss by batch size" if several else f"Batches of {tests[0]['batch']:,}"
-    plot = Plot(title, (min(x), max(*x, min(x) + 1e-9)), nice_domain(values), "power of ten of the rate", "loss")
+    plot = Plot(title, (min(x), max(x) + MARGIN), nice_domain(values), "power of ten of the rate", "loss")
     if not several:
         raw, ends = _points(tests[0], "losses"), nice_domain(values)
-        inside = [point for point in raw if ends[0] <= point[1] <= ends[1]]
-        plot.points(inside, 3, [f"{10**at:.2g}: {loss:.4g}" for at, loss in inside], [0.1] * len(inside))
-        plot.name(3, "loss of a batch")
+        plot.guide([point for point in raw if ends[0] <= point[1] <= ends[1]], "loss of a batch")
     for place, (test, line) in enumerate(zip(tests, lines, strict=True)):
         plot.line(line, place % SERIES + 1, f"batches of {test['batch']:,}" if several else "smoothed")
     if not several:

@@ -101,7 +101,7 @@ def diagnose(
     looking()
     seen = _looked(cut, run, this.record["seed"])
     told = {"points": points, **_training(cut, run), **seen}
-    facts = facts_of(this.pipeline, trained_step(cut).name, told)
+    facts = facts_of(this, trained_step(cut).name, told)
     twice = doubling(facts)
     return {
         **told,
@@ -110,13 +110,14 @@ def diagnose(
     }
 
 
-def facts_of(pipeline: str, step: str, told: dict[str, Any]) -> Facts:
+def facts_of(this: Diagnosis, step: str, told: dict[str, Any]) -> Facts:
     """What ``diagnose`` has found, as what verdicts are made of."""
     points = [(one, Sides.read(one["sides"])) for one in told["points"]]
     return Facts(
-        pipeline,
+        this.pipeline,
         step,
         told["training"],
+        this.record["settings"],
         told["history"],
         Sides.read(told["points"][-1]["sides"]),
         told["health"],

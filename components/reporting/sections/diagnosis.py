@@ -26,6 +26,7 @@ def diagnosis(run: RunRecord) -> dict[str, Any] | None:
         str(run.run.get("pipeline") or run.path.parent.name),
         found[0].name,
         run.find("training.json"),
+        as_dict(run.run.get("overrides")),
         history,
         sides,
         [as_dict(one) for one in as_list(run.find("health.json").get("findings"))],
@@ -72,13 +73,13 @@ def losses(sides: Sides) -> str:
     usual = Mean.of((sides.val or sides.train).constant).value
     ends = [end for mean in means for end in (mean.value, mean.low, mean.high) if abs(end) < 1e300]
     domain = nice_domain([*ends, usual, 0.0])
-    plot = Plot("Loss at the best epoch, in inference mode", (0.4, len(means) + 0.6), domain, "", integer_x=True)
+    words = "1: training rows, 2: validation rows" if len(means) > 1 else "1: training rows"
+    plot = Plot("Loss at the best epoch, in inference mode", (0.4, len(means) + 0.6), domain, words, integer_x=True)
     plot.guide([(0.4, usual), (len(means) + 0.6, usual)], "a constant answer")
     for place, ((name, _), mean) in enumerate(zip(named, means, strict=True), 1):
         if abs(mean.low) < 1e300:
             plot.whiskers([float(place)], [mean.low], [mean.high], place)
         plot.points([(float(place), mean.value)], place, [f"{name}: {mean.value:.4g}"], [1.0])
-        plot.name(place, name)
     return plot.render()
 
 

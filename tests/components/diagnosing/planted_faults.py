@@ -72,6 +72,7 @@ class Studied:
             "planted",
             "model",
             read_json(path / "training.json"),
+            {},
             read_history(path / "history.csv"),
             self.sides,
             read_json(health)["findings"] if health.is_file() else [],

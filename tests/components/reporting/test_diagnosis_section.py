@@ -65,3 +65,8 @@ def test_a_leak_is_told_by_importance_alone_where_one_feature_does_it_all():
     }
     assert leaning(results)["skill"] > 0.99
     assert leaning({**results, "simple": {}}) == {}
+
+
+def test_commands_have_the_settings_by_which_the_run_differs_from_its_definition(tmp_path):
+    """The run was made with 12 epochs; what is to be tried is tried beside them."""
+    assert "kilnworks run churn --set model.epochs=12 --set" in page(tmp_path, 0.1, 0.5)

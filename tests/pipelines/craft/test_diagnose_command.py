@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from kilnworks.components import recut
 from kilnworks.pipelines.cli.app import main
 from kilnworks.pipelines.core.registry import load
 from kilnworks.pipelines.core.store import Store
@@ -22,16 +23,24 @@ SHORT = ["--shares", "0.5", "--set", "model.epochs=4", "--set", "model.batch=256
 def diagnosed(tmp_path_factory):
     """Churn on half of its rows and on all, and the splits that were read after the data had been checked."""
     folder, read = tmp_path_factory.mktemp("diagnosed"), []
-    files = Examples.files
+    files, linked = Examples.files, recut._linked
 
     def noted(self, split):
         read.append(split)
         return files(self, split)
 
+    def linked_unseen(*given):
+        """A cut hands the files of other splits on without opening one."""
+        before = len(read)
+        found = linked(*given)
+        del read[before:]
+        return found
+
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("KILNWORKS_STORE", str(folder))
         assert main(["run", "churn", "--to", "checked"]) == 0
         patched.setattr(Examples, "files", noted)
+        patched.setattr(recut, "_linked", linked_unseen)
         assert main(["diagnose", "churn", *SHORT]) == 0
     return folder, read
 
