@@ -26,6 +26,7 @@ PLACES = {
     ): ("train",),
     ("components/tasks", "components/judging", "components/starting", "components/challenging"): ("train",),
     ("components/predicting", "components/deploying", "components/environments", "components/explaining"): ("train",),
+    ("components/compressing", "components/fairness"): ("train",),
     ("components/serving",): ("serve",),
     ("components/tracking",): ("mlflow",),
     ("dags",): ("airflow",),

@@ -4,7 +4,7 @@ import json
 
 from kilnworks.components.evaluate import EvaluateConfig
 from kilnworks.components.reporting.sections.fairness import fairness
-from tests.components.judging.fairness.test_gaps import LOANS, loans
+from tests.components.fairness.test_fairness_gaps import LOANS, loans
 from tests.components.tasks.judged import judged
 
 
