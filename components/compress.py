@@ -98,7 +98,8 @@ def compress(config: CompressConfig, model: Model, examples: CheckedExamples, ou
         )  # fmt: skip
     smaller = Model(out)
     sides = {split: [answered(one, examples, split) for one in (model, smaller)] for split in splits}
-    verdict = lost(*sides[config.split], config, config.challenge, config.split)
+    before, now = sides[config.split]
+    verdict = lost(before, now, config, config.challenge, config.split)
     served = served_sides(model, smaller, requests(model, examples, config.split), context.work / "sizes")
     record = gate(verdict, config.to)
     models = [

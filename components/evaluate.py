@@ -162,8 +162,8 @@ def conclude(
         simple: what simple models answer to the same rows, by their names.
     """
     from kilnworks.components.challenging.simple import checks, compared
-    from kilnworks.components.judging.fairness.measured import checks as gap_checks
-    from kilnworks.components.judging.fairness.measured import of_columns
+    from kilnworks.components.fairness.measured import checks as gap_checks
+    from kilnworks.components.fairness.measured import of_columns
     from kilnworks.components.judging.gate import decide
     from kilnworks.components.judging.intervals import LEVEL
     from kilnworks.components.judging.slices import RESAMPLES, measure_slices, sliced
@@ -213,7 +213,7 @@ def fingerprint_of(artifact: Artifact) -> str:
 
 def _check(config: EvaluateConfig, contract: Contract, task: "Task", examples: CheckedExamples) -> None:
     """Refuse settings that do not fit the data before the model is opened."""
-    from kilnworks.components.judging.fairness.measured import measures
+    from kilnworks.components.fairness.measured import measures
     from kilnworks.components.judging.slices import check_columns
 
     if config.split not in examples.splits:

@@ -26,7 +26,7 @@ PLACES = {
     ): ("train",),
     ("components/tasks", "components/judging", "components/starting", "components/challenging"): ("train",),
     ("components/predicting", "components/deploying", "components/environments", "components/explaining"): ("train",),
-    ("components/diagnosing",): ("train",),
+    ("components/compressing", "components/diagnosing", "components/fairness"): ("train",),
     ("components/serving",): ("serve",),
     ("components/tracking",): ("mlflow",),
     ("dags",): ("airflow",),

@@ -19,7 +19,7 @@ WARM, TIMED, SECONDS = 5, 40, 2.0
 """Requests before the clock runs, requests that are timed at most, and seconds for one model and batch at most."""
 
 Array = np.ndarray
-Ask = Callable[[Mapping[str, Array]], Any]
+Ask = Callable[[Mapping[Any, Array]], Any]
 """From arrays by feature name, as a client sends them, to the answers."""
 
 
@@ -57,7 +57,7 @@ def _timeless(one: tarfile.TarInfo) -> tarfile.TarInfo:
     return one
 
 
-def milliseconds(models: Sequence[Ask], raw: Mapping[str, Array]) -> list[dict[str, float]]:
+def milliseconds(models: Sequence[Ask], raw: Mapping[Any, Array]) -> list[dict[str, float]]:
     """The median time of an answer by rows of a request, of several models in turn, so that all have the same machine.
 
     The order changes from turn to turn: who comes behind a slow one finds its caches emptied.

@@ -47,9 +47,10 @@ class Resources(tf.Module):
 
     def __init__(self, transform: keras.Model, model: keras.Model | Int8Model) -> None:
         super().__init__(name="servable")
-        narrow = isinstance(model, Int8Model)
-        self.weights = model.stored if narrow else [variable.value for variable in model.variables]
-        self.resources = [*resources(transform), *resources(model.model if narrow else model)]
+        plain = model.model if isinstance(model, Int8Model) else model
+        narrow = model.stored if isinstance(model, Int8Model) else None
+        self.weights = narrow or [variable.value for variable in plain.variables]
+        self.resources = [*resources(transform), *resources(plain)]
 
 
 def resources(model: keras.Model) -> list[Any]:

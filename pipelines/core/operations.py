@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from kilnworks.components.retraining.policy import RetrainPolicy
-from kilnworks.schemas.artifacts import Artifact, Deployment, Evaluation, Examples, Model, Servable, Transform
+from kilnworks.schemas.artifacts import Artifact, Deployment, Evaluation, Examples, Litert, Model, Servable, Transform
 
 STAGES: tuple[tuple[type[Artifact], str], ...] = (
     (Examples, "data"),
@@ -21,6 +21,7 @@ STAGES: tuple[tuple[type[Artifact], str], ...] = (
     (Model, "learning"),
     (Evaluation, "learning"),
     (Servable, "release"),
+    (Litert, "release"),
     (Deployment, "release"),
 )
 """Stage of a step that names none, by what it makes."""

@@ -1,1 +1,1 @@
-"""Whether groups of rows are served alike: gaps between them, with intervals, and thresholds by group."""
+"""A gap between groups of rows as a number with bounds, and the rates that are compared."""

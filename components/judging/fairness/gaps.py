@@ -61,7 +61,7 @@ def share(name: str, count: int, of: int, resamples: int, rng: np.random.Generat
 def resampled(
     name: str, rows: NDArray[np.intp], value: Callable[[NDArray[np.intp]], float], draws: int, rng: np.random.Generator
 ) -> Side:
-    """Any metric of the rows of a group; ``value`` gives it for numbers of rows, with repeats, NaN where undefined."""
+    """Any metric of the rows of a group, [n]; ``value`` gives it for rows with repeats, [m], NaN where undefined."""
     found = value(rows)
     if not np.isfinite(found):
         return Side(name, float("nan"), np.zeros(0), reason="these rows do not define it")

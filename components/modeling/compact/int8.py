@@ -88,7 +88,7 @@ def rounded(model: Any, found: Sequence[Whole]) -> None:
 def write_wholes(folder: Path, found: Sequence[Whole]) -> None:
     """Write ``int8.npz`` beside a Keras model that was ``rounded``."""
     arrays = {f"{one.place}.values": one.values for one in found} | {f"{one.place}.scale": one.scale for one in found}
-    np.savez(folder / FILE, **arrays)
+    np.savez(folder / FILE, allow_pickle=False, **arrays)
 
 
 def as_stored(model: Model, trained: Any) -> Any:

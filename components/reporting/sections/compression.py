@@ -53,18 +53,23 @@ def _model(one: dict[str, Any], batches: list[str], first: dict[str, Any]) -> di
     }
 
 
-def _metrics(models: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A row for each split and metric: the values of both, and how far they are apart."""
+def _metrics(models: list[dict[str, Any]]) -> dict[str, Any]:
+    """A row for each metric: of every split the values of both, and how far they are apart."""
     sides = [as_dict(one.get("metrics")) for one in models]
-    rows = []
-    for split in sides[0]:
-        for name in as_dict(sides[0][split]):
-            values = [as_number(as_dict(side.get(split)).get(name)) for side in sides]
-            known = [value for value in values if value is not None]
-            apart = f"{known[-1] - known[0]:+.2g}" if len(known) == len(values) else ""
-            shown = ["" if value is None else f"{value:.4g}" for value in values]
-            rows.append({"split": split, "name": metric_label(name), "values": shown, "apart": apart})
-    return rows
+    splits = [*sides[0]]
+    names = list(dict.fromkeys(name for side in sides for split in splits for name in as_dict(side.get(split))))
+    rows = [
+        {"name": metric_label(name), "cells": [cell for split in splits for cell in _cells(sides, split, name)]}
+        for name in names
+    ]
+    return {"splits": splits, "rows": rows}
+
+
+def _cells(sides: list[dict[str, Any]], split: str, name: str) -> list[str]:
+    values = [as_number(as_dict(side.get(split)).get(name)) for side in sides]
+    known = [value for value in values if value is not None]
+    apart = f"{known[-1] - known[0]:+.2g}" if len(known) == len(values) else ""
+    return [*("" if value is None else f"{value:.4g}" for value in values), apart]
 
 
 def _variable(one: dict[str, Any]) -> dict[str, str]:

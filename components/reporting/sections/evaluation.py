@@ -7,6 +7,7 @@ from kilnworks.components.charts.plot import Plot
 from kilnworks.components.charts.scale import label, nice_domain
 from kilnworks.components.charts.terms import terms
 from kilnworks.components.reporting.reading import RunRecord
+from kilnworks.components.reporting.sections.fairness import fairness
 from kilnworks.components.reporting.sections.looks import looks
 from kilnworks.components.reporting.sections.operating import operating
 from kilnworks.components.reporting.sections.wording import metric_label, metric_meaning
@@ -41,6 +42,7 @@ def evaluation(run: RunRecord) -> dict[str, Any] | None:
         "by_class": [_class_row(as_dict(c)) for c in as_list(results.get("by_class"))],
         "mistakes": [as_dict(m) for m in as_list(as_dict(results.get("confusion")).get("mistakes"))],
         "slices": [_slices(as_dict(s), results) for s in as_list(results.get("slices"))],
+        "fairness": fairness(results),
         "thresholds": [{k: _short(v) for k, v in as_dict(t).items()} for t in as_list(results.get("thresholds"))],
     }
 

@@ -153,3 +153,20 @@ def test_a_model_that_loses_too_much_stops_there(project, capsys):
     (project / "loans.csv").write_text(loans(700).write_csv())
     assert main(["compress", "loans", "--to", "int8", "--run", "r1"]) == 2
     assert "have changed since run r1" in capsys.readouterr().err
+
+
+def test_a_definition_that_compresses_challenges_the_champion_with_the_smaller_model(project):
+    text = DEFINITION.replace("FOLDER", str(project)).replace(
+        '"model", "evaluation"', '"model", "compressed", "evaluation"'
+    )
+    text = text.replace("    operations=", "    compressed=CompressConfig(resamples=200),\n    operations=")
+    definition = "from kilnworks.components.compress import CompressConfig\n" + text
+    (project / "pipelines" / "loans.py").write_text(definition)
+    assert main(["run", "loans", "--run-id", "r2"]) == 0
+    run = project / "store" / "runs" / "loans" / "r2"
+    found = read_json(run / "challenges" / "deployment.json")["details"]
+    assert found["verdict"] in ("better", "not worse", "undecided") and found["against"]["run_id"] == "r1"
+    assert read_champion(project / "store", "loans").run_id == "r2"
+    reached = read_json(run / "evaluation" / "evaluation.json")["metrics"]["auc"]["value"]
+    measured = read_json(run / "compressed" / "compression.json")["models"][1]["metrics"]["test"]["auc"]
+    assert reached == pytest.approx(measured, abs=1e-9) and found["challenger"] == pytest.approx(reached, abs=1e-4)
