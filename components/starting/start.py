@@ -37,7 +37,7 @@ def start(
     from kilnworks.components.starting.pictures.generated import generating
     from kilnworks.components.starting.pictures.images import annotated, start_with_images
     from kilnworks.components.starting.pictures.pixels import pixel_column, start_with_pixels
-    from kilnworks.components.starting.sequences.shapes import plain_rows, sequence_columns
+    from kilnworks.components.starting.sequences.shapes import plain_rows, refuse_uneven, sequence_columns
     from kilnworks.components.starting.table import start_with_table
     from kilnworks.components.starting.unlabelled import is_asked, start_unlabelled
 
@@ -77,6 +77,7 @@ def start(
 
         _refuse_unused(shapes, _unfit(time, positive))
         return start_with_sequences(name, data, kind, shapes, label=label, task=task)
+    refuse_uneven(data, kind)
     return start_with_table(
         name, data, kind, label=label, task=task, time=time, query=query, decimals=decimals, positive=positive
     )

@@ -91,8 +91,8 @@ class _Checked:
         self.rules: list[Rule] = list(_rules(feature)) if feature.severity == "critical" else list(_always(feature))
 
     def problems(self, values: Array) -> Iterator[str]:
-        """What is wrong with a column ``[n, *shape]``, one text a broken rule. The unit of dates is no rule but how
-        they are sent: it is checked whatever the severity.
+        """What is wrong with a column ``[n, *shape]``, one text a broken rule. The shape, and the unit of dates, are no
+        rules but how values are sent: they are checked whatever the severity.
 
         Texts for numbers, or the other way round, are left to the signature, which words that error.
         """
@@ -100,18 +100,24 @@ class _Checked:
             yield from self._unit(values)
         if (values.dtype == object) != (self.feature.dtype == "string"):
             return
+        if self.feature.shape and values.shape[1:] != self.feature.shape:
+            yield self._shape(values)
+            return
         if self.feature.severity != "critical":
             yield from self._broken(values.reshape(len(values), -1), np.zeros(len(values), bool))
             return
         if values.shape[1:] != self.feature.shape:
-            wanted = ["n", *self.feature.shape]
-            yield f"column {self.name!r}: must have the shape {wanted} (got {list(values.shape)})".replace("'n'", "n")
+            yield self._shape(values)
             return
         flat = values.reshape(len(values), -1)
         missing = _missing(flat, self.feature)
         if not self.feature.nullable and missing.any():
             yield self._text(missing, flat, "present", "nothing")
         yield from self._broken(flat, missing)
+
+    def _shape(self, values: Array) -> str:
+        wanted = ", ".join(map(str, ("n", *self.feature.shape)))
+        return f"column {self.name!r}: must have the shape [{wanted}] (got {list(values.shape)})"
 
     def _broken(self, flat: Array, missing: Array) -> Iterator[str]:
         for asked, breaks in self.rules:

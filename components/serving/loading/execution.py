@@ -56,7 +56,7 @@ class GraphRunner:
                 return [_array(value) for value in self._run_callable(key, feeds)]
             return [_array(value) for value in self._run_limited(feeds, fetches, timeout_seconds)]
         except Exception as error:
-            raise serving_error(error) from None
+            raise _with_misfits(serving_error(error), feeds) from None
 
     def close(self) -> None:
         """Forget the prepared callables."""
@@ -120,6 +120,23 @@ def _array(value: Any) -> Array:
         return scalar
     array: Array = value
     return array
+
+
+def _with_misfits(error: ServingError, feeds: Feeds) -> ServingError:
+    """The error of a kernel, which names no input, with the inputs behind it whose shapes are not the signature's."""
+    found = [
+        f"{info.name.partition(':')[0]} has the shape {list(value.shape)}, the signature says {list(info.shape)}"
+        for info, value in feeds
+        if info.shape is not None and not _fits(value.shape, info.shape)
+    ]
+    if error.code != Code.INVALID_ARGUMENT or not found:
+        return error
+    return ServingError(error.code, f"{error.text}\nInput {'; input '.join(found)}")
+
+
+def _fits(shape: Sequence[int], wanted: Sequence[int]) -> bool:
+    """Whether a shape is one that a signature allows, -1 for any size."""
+    return len(shape) == len(wanted) and all(size in (-1, one) for one, size in zip(shape, wanted, strict=True))
 
 
 def serving_error(error: Exception) -> ServingError:

@@ -15,6 +15,8 @@ from kilnworks.components.sources.files.guard import reading
 from kilnworks.components.sources.parquet import WHOLE, parquet_schema
 from kilnworks.components.starting.open_data import Kind
 from kilnworks.components.starting.pictures.archives import archive_of
+from kilnworks.schemas.errors import DataInvalid
+from kilnworks.schemas.words import named
 
 Rows = NpzSource | GivenSplits | CsvSource | ParquetSource | JsonLinesSource
 FEWEST_STEPS = 4
@@ -42,6 +44,44 @@ def sequence_columns(data: str, kind: Kind) -> dict[str, tuple[int, int]]:
 def array_columns(data: str, kind: Kind) -> dict[str, tuple[int]]:
     """How many numbers a row has in each array [N, D] of a NumPy archive, D at least 2; empty for other kinds."""
     return {n: (s[0],) for n, s in _numbers_in(data).items() if len(s) == 1 and s[0] > 1} if kind == "npz" else {}
+
+
+def refuse_uneven(data: str, kind: Kind) -> None:
+    """Raise ``DataInvalid`` where a column of lists of numbers would be a sequence, were all rows equally long.
+
+    Only where nothing but a label stands beside it: a table of other columns leaves it out and says so.
+    """
+    found = _lengths(data, kind)
+    uneven = {name: sorted(steps) for name, steps in found.items() if len(steps) > 1}
+    if not uneven or len(scalar_columns(data, kind)) > 1:
+        return
+    name, steps = next(iter(uneven.items()))
+    raise DataInvalid(
+        f"column {named(name)}: {steps[0]} steps in one row, {steps[-1]} in another",
+        "equally many steps in every row",
+        "fill shorter sequences with NaN to the length of the longest; a step of nothing but NaN is none",
+    )
+
+
+def _lengths(data: str, kind: Kind) -> dict[str, set[int]]:
+    """Steps of each column of lists in lists, of rows at the beginning of a file."""
+    if kind == "parquet":
+        file = ParquetSource(path=data).files()[0]
+        nested = [n for n, dtype in parquet_schema(file).items() if _is_nested_twice(dtype)]
+        with reading(file, WHOLE):
+            head = pl.scan_parquet(file.absolute(), glob=False).select(nested).head(LOOKED_AT).collect()
+        lists = [name for name in nested if isinstance(head[name].dtype, pl.List)]
+        return {name: set(head[name].drop_nulls().list.len().to_list()) for name in lists}
+    if kind != "jsonl":
+        return {}
+    from kilnworks.components.sources.files.json_lines import rows
+
+    found: dict[str, set[int]] = {}
+    for _, row in islice(rows(JsonLinesSource(path=data).files()[0]), LOOKED_AT):
+        for name, value in row.items():
+            if _form(value):
+                found.setdefault(name, set()).add(len(value))
+    return found
 
 
 def plain_rows(data: str, kind: Kind) -> dict[str, tuple[int]]:
