@@ -17,6 +17,7 @@ OURS = {"kilnworks_client", "schemas", "components", "pipelines", "dags", "kilnw
 PAUSES = {
     "components/monitoring/test_exporter.py": (1, "a page that takes some time"),
     "waiting.py": (1, "the one loop that looks again"),
+    "components/starting/test_durations.py": (1, "a processor that is taken away for a while"),
     "components/deploying/test_deploying_crashes.py": (1, "kill -9 at a random moment"),
     "components/retraining/test_retraining_watch.py": (1, "kill -9 at a random moment"),
     "pipelines/test_store_access.py": (1, "threads whose blocks end in another order than they began"),

@@ -48,3 +48,11 @@ def test_few_images_have_a_second_model() -> None:
     model, training = sizes.vision(60_000, (28, 28, 1), flips="horizontal")
     assert (model.gradients, model.augmentation.flip) == (0, "horizontal")
     assert training["epochs"] == 8
+
+
+def test_larger_images_are_halved_at_once_and_learn_more_epochs() -> None:
+    model, training = sizes.vision(2_071, (64, 64, 1), flips="none")
+    assert (model.stem_stride, training["epochs"]) == (2, sizes.MOST_EPOCHS)
+    assert sizes.vision(8_000, (64, 64, 3), flips="none")[1]["epochs"] == 14  # 3e10 / (8,000 * 32 * 32 * 16 ** 2)
+    model, training = sizes.vision(2_000, (28, 28, 1), flips="none")
+    assert (model.stem_stride, training["epochs"]) == (1, 18)
