@@ -58,7 +58,7 @@ def new(
     ] = None,
     sequence: Annotated[
         str | None,
-        typer.Option(help="Numbered columns (t for t0 to t28), or an array of .npz, that are one course."),
+        typer.Option(help="Columns with a number behind (t for t0 to t28), or an array of .npz, that are one course."),
     ] = None,
     budget: Annotated[
         float | None,

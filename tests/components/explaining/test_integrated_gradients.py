@@ -8,13 +8,17 @@ import tensorflow as tf
 from kilnworks.components.explaining.attributions import Attributions
 from kilnworks.components.explaining.gradients import Gradients
 from kilnworks.components.export import ExportConfig, export
+from kilnworks.components.features.derived.settings import Derived
 from kilnworks.components.features.raw import raw_arrays
+from kilnworks.components.features.settings import PreprocessConfig
 from kilnworks.components.features.transform import FeatureTransform
 from kilnworks.components.modeling.kept import load_trained
 from kilnworks.components.modeling.texts.sequences import Places, WordNoise
 from kilnworks.components.preprocess import preprocess
 from kilnworks.components.serving.loading.saved_model import load_saved_model
-from kilnworks.components.tasks.choose import task_of
+from kilnworks.components.tasks.choose import choose, task_of
+from kilnworks.components.tasks.labels import LabelStatistics
+from kilnworks.components.tasks.settings import TaskSettings
 from kilnworks.schemas.errors import ConfigError
 from tests.components.features import tabular
 
@@ -133,6 +137,23 @@ def test_the_served_signature_credits_every_feature_and_is_complete(served) -> N
         for rows in (frame, changed)
     )
     assert np.abs(before[:, 0] - after[:, 0]).max() > 1e-4
+
+
+def test_what_is_derived_is_credited_to_its_features_in_equal_parts(tmp_path) -> None:
+    contract = tabular.contract("regression", {name: {"dtype": "float"} for name in ("charge", "stack", "change")})
+    frame = tabular.rows(200, task="regression")
+    config = PreprocessConfig(derived={"axis": Derived(of=("stack", "change"), method="pca", count=1)})
+    made = tabular.examples(tmp_path, contract, {"train": [frame]})
+    transform = FeatureTransform.fit(contract, made.files("train"), config)
+    given = keras.Input((4,), name="numeric")
+    model = keras.Model({"numeric": given}, keras.layers.Dense(1)(given))
+    task = choose(contract).fitted(contract, LabelStatistics.of(contract, [frame["label"].to_numpy()]), TaskSettings())
+    encoded = transform.encode(frame)
+    told = Attributions(task, transform, model, frame).answers({n: tf.constant(v) for n, v in encoded.items()})
+    numbers = encoded["numeric"]
+    each = model.get_weights()[0][:, 0] * (numbers - numbers.mean(0))
+    wanted = np.stack([each[:, 0], each[:, 1] + each[:, 3] / 2, each[:, 2] + each[:, 3] / 2], axis=1)
+    np.testing.assert_allclose(told["attributions"], wanted, rtol=1e-4, atol=1e-4)
 
 
 def test_what_has_no_single_output_is_refused(served) -> None:
