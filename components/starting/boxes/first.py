@@ -106,7 +106,8 @@ def start_with_boxes(name: str, source: BoxesSource) -> Recipe:
         Decision(
             "task",
             f"object detection: {len(classes)} class{'es' if len(classes) > 1 else ''}, {listed(classes, 6)}",
-            f"{sum(counts.values()):,} boxes, up to {most} in {_A[tiles is not None]}; rarest: {rarest}, {counts[rarest]:,} boxes",
+            f"{sum(counts.values()):,} boxes, up to {most} in {_A[tiles is not None]}; "
+            f"rarest: {rarest}, {counts[rarest]:,} boxes",
         ),
         *mended,
         Decision(
