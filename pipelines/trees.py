@@ -5,7 +5,7 @@ Photographs are fetched once::
     python data/make_trees.py
 
 Expect a test mAP50 of about 0.06 (0.057, 95 % interval 0.029 to 0.094, over 16 tiles of one photograph; boxes that are
-put without looking reach 0.001) and a recall of 0.32, in six minutes of the processor::
+put without looking reach 0.001) and a recall of 0.32, in eight minutes of the processor::
 
     kilnworks run trees
 
