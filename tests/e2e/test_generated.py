@@ -71,7 +71,7 @@ def test_the_evaluation_holds_images_against_noise_and_real_rows(project) -> Non
     assert ours["low"] <= ours["value"] <= ours["high"]
     assert (found["task"], found["unit"], found["label"]) == ("generation", "images", "digit")
     report = (folder / "report.html").read_text()
-    for words in ("Generated images", "nearest to training images", "What is made of the same seeds", "Against noise"):
+    for words in ("Generated images", "Nearest to training images", "What is made of the same seeds", "Against noise"):
         assert words in report
 
 
