@@ -26,6 +26,9 @@ PLAIN = 5
 REACHES = 0.02
 """Share of the side of a tile: a box that ends so near to its edge reaches it."""
 
+DIGITS = 2
+"""Of a pixel: sides in shares of six digits are that exact, so that two tiles agree on a middle on their border."""
+
 
 class Scene(NamedTuple):
     """What is matched together: an image, or the tiles of a photograph.
@@ -132,8 +135,10 @@ def photograph(
         np.concatenate([one[:n] for one, n in zip(answers[name], count, strict=True)]) for name in ("scores", "classes")
     )
     stay = merged(boxes, of, scores, classes, tiles, overlap)
+    shares = np.clip(boxes / np.array([*size, *size]), 0, 1)
+    stay = stay[(shares[stay, 2:] > shares[stay, :2]).all(axis=1)]  # not where a tile reaches beyond the photograph
     return {
-        "boxes": np.clip(boxes[stay] / np.array([*size, *size]), 0, 1)[None],
+        "boxes": shares[stay][None],
         "scores": scores[stay][None],
         "classes": classes[stay][None],
         "count": np.array([len(stay)]),
@@ -153,10 +158,14 @@ def own_parts(tiles: Sequence[Tile]) -> tuple[Floats, Floats]:
     """
     halves = np.array([[-np.inf, -np.inf, np.inf, np.inf]] * len(tiles)).reshape(-1, 4)
     edges = halves.copy()
+    lines: dict[tuple[int, tuple[int, int]], list[tuple[int, int]]] = {}
+    for tile in tiles:
+        for axis in (0, 1):
+            lines.setdefault((axis, _span(tile, 1 - axis)), []).append(_span(tile, axis))
     for i, tile in enumerate(tiles):
         for axis in (0, 1):
             start, end = _span(tile, axis)
-            line = [_span(other, axis) for other in tiles if _span(other, 1 - axis) == _span(tile, 1 - axis)]
+            line = lines[axis, _span(tile, 1 - axis)]
             before = [last for first, last in line if first < start < last]
             after = [first for first, last in line if start < first < end]
             if before:
@@ -179,5 +188,5 @@ def _placed(boxes: Sequence[Floats], tiles: Sequence[Tile]) -> tuple[Floats, np.
 
 def _owned(boxes: Floats, of: np.ndarray, tiles: Sequence[Tile]) -> np.ndarray:
     """Places of the true boxes, each of which counts in the tile whose own part holds its middle."""
-    middle, part = (boxes[:, :2] + boxes[:, 2:]) / 2, own_parts(tiles)[0][of]
+    middle, part = np.round((boxes[:, :2] + boxes[:, 2:]) / 2, DIGITS), own_parts(tiles)[0][of]
     return np.flatnonzero(((middle >= part[:, :2]) & (middle < part[:, 2:])).all(axis=1))

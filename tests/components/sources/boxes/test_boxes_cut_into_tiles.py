@@ -121,6 +121,19 @@ def test_tiles_of_a_photograph_stay_in_one_split(photos):
         make_assigner(ByHash(key="photos"), known, source, columns)
 
 
+def test_tiles_stay_together_where_no_plan_says_so(photos):
+    folder, _, _ = photos
+    source, known = BoxesSource(path=str(folder / "boxes.csv"), tiles=Tiles(side=SIDE)), wanted()
+    columns, how = Wanted(contract_columns(known)), {"salt": 2, "shares": {"train": 0.5, "val": 0.25, "test": 0.25}}
+    frame = pl.concat(source.frames(columns))
+    plain = make_assigner(ByHash(**how), known, source, columns).assign(frame, None)
+    named = make_assigner(ByHash(key="photo", **how), known, source, columns)
+    asked = frame.with_columns(photo=pl.Series([read_tile(key).photo for key in frame["file"]]))
+    assert sum(part.height > 0 for part in plain.values()) > 1
+    for split, part in named.assign(asked, None).items():
+        assert part.equals(plain[split])
+
+
 def test_places_are_written_as_fragments():
     tile = Tile("x#xywh=1,2,3,4/odd name.png", 5, 6, 7, 8)
     assert read_tile(str(tile)) == tile
