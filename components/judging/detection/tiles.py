@@ -13,6 +13,7 @@ the next one sees them whole. Then, over the photograph, the less sure of two bo
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -49,7 +50,7 @@ class Scene(NamedTuple):
 
 
 def with_places(truth: Floats, keys: Sequence[object]) -> Floats:
-    """True boxes [N, G, 5] with where their tile lies, [N, G, 10]; as they are where a row is no tile.
+    """True boxes [N, G, 5] with where their tile lies, float64 [N, G, 10]; as they are where a row is no tile.
 
     ``keys``: of each row, [N]; those of tiles are written as ``schemas/tiles.py`` says.
     """
@@ -57,10 +58,14 @@ def with_places(truth: Floats, keys: Sequence[object]) -> Floats:
     if not tiles or None in tiles:
         return truth
     known = [tile for tile in tiles if tile is not None]
-    photos = {photo: i for i, photo in enumerate(dict.fromkeys(tile.photo for tile in known))}
-    places = np.array([(photos[tile.photo], *tile[1:]) for tile in known], truth.dtype)
+    places = np.array([(_number(tile.photo), *tile[1:]) for tile in known], np.float64)
     wide = np.broadcast_to(places[:, None], (*truth.shape[:2], places.shape[1]))
     return np.concatenate([truth, wide], axis=2)
+
+
+def _number(photo: str) -> int:
+    """Of a photograph, the same wherever its tiles are read: 48 bits of a hash, which double precision holds."""
+    return int.from_bytes(hashlib.blake2b(photo.encode(), digest_size=6).digest())
 
 
 def scenes(truth: Floats, answers: Mapping[str, Any], overlap: float) -> Iterator[Scene]:
@@ -78,7 +83,7 @@ def scenes(truth: Floats, answers: Mapping[str, Any], overlap: float) -> Iterato
             yield Scene(real, np.full(len(real), i), boxes[i, :n], scores[i, :n], labels[i, :n], np.full(n, i))
         return
     places = truth[:, 0, PLAIN:].astype(np.float64)
-    for photo in np.unique(places[:, 0]):
+    for photo in dict.fromkeys(places[:, 0].tolist()):
         own = np.flatnonzero(places[:, 0] == photo)
         tiles = [Tile("", *map(int, places[i, 1:])) for i in own]
         real = [truth[i, truth[i, :, 4] >= 0, :PLAIN].astype(np.float64) for i in own]
