@@ -91,6 +91,14 @@ def test_batches_do_not_matter_and_tiles_are_resized(photos):
     assert whole["image"].dtype == pl.Array(pl.UInt8, 32 * 32 * 3)
 
 
+def test_a_photograph_larger_than_pillow_likes_is_read_without_a_word(photos, monkeypatch):
+    """Pillow warns from 89 million pixels on, and refuses twice as many; a warning fails a test."""
+    folder, _, _ = photos
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", HIGH * WIDE - 1)
+    source = BoxesSource(path=str(folder / "boxes.csv"), tiles=Tiles(side=SIDE))
+    assert next(source.frames(Wanted(contract_columns(wanted())))).height > 6
+
+
 def test_boxes_that_are_wrong_are_left_to_the_checks(photos):
     folder, _, _ = photos
     place = folder / "boxes.csv"
