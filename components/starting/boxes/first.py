@@ -139,14 +139,14 @@ def _told(found: Tiling, pixels: np.ndarray) -> list[Decision]:
     """What is said of tiles, if anything; flagged where they are too many, or boxes larger than what two share."""
     tiles = found.tiles
     if tiles is None:
-        many = f"{found.count:,} tiles would take hours to learn from, at most {MOST:,} are cut"
+        many = f"{found.needed:,} tiles would take hours to learn from, at most {MOST:,} are cut"
         why = f"{many}; in a whole image the usual box is about {found.seen:.0f} pixels, and hardly found"
         told = Decision("tiles", "none", f"{why}: give fewer images, or write `tiles`", flagged=True)
-        return [told] if found.count else []
+        return [told] if found.needed else []
     cut = int((pixels.max(axis=1) > tiles.overlap).sum())
     why = f"in whole photographs the boxes would be too small to be found; {tiles.overlap} pixels in two tiles each"
     more = f"; {cut} boxes are larger than that and may be cut" if cut else ""
-    count = f"{found.count:,} of {tiles.side} x {tiles.side} pixels"
+    count = f"{found.needed:,} of {tiles.side} x {tiles.side} pixels"
     return [Decision("tiles", count, why + more, flagged=cut > 0.02 * len(pixels))]
 
 

@@ -27,12 +27,12 @@ class Tiling(NamedTuple):
 
     Attributes:
         tiles: None where they are seen whole.
-        count: tiles of all photographs; with ``tiles`` None those that would have been too many, or 0.
+        needed: tiles of all photographs; with ``tiles`` None those that would have been too many, or 0.
         seen: side of the usual box where a photograph is seen whole, in pixels.
     """
 
     tiles: Tiles | None
-    count: int
+    needed: int
     seen: float
 
 
