@@ -139,7 +139,7 @@ def _told(found: Tiling, pixels: np.ndarray) -> list[Decision]:
     """What is said of tiles, if anything; flagged where they are too many, or boxes larger than what two share."""
     tiles = found.tiles
     if tiles is None:
-        many = f"{found.needed:,} tiles would take hours to learn from, at most {MOST:,} are cut"
+        many = f"{found.needed:,} tiles would take an hour or longer to learn from, at most {MOST:,} are cut"
         why = f"{many}; in a whole image the usual box is about {found.seen:.0f} pixels, and hardly found"
         told = Decision("tiles", "none", f"{why}: give fewer images, or write `tiles`", flagged=True)
         return [told] if found.needed else []

@@ -160,7 +160,7 @@ def test_photographs_that_make_too_many_tiles_are_seen_whole_and_it_is_said(tmp_
     recipe = start("field", str(tmp_path / "field"))
     (told,) = (one for one in recipe.decisions if one.what == "tiles")
     assert told.flagged and told.choice == "none"
-    assert told.why.startswith("45 tiles would take hours") and "usual box is about 13 pixels" in told.why
+    assert told.why.startswith("45 tiles would take an hour or longer") and "usual box is about 13 pixels" in told.why
     assert recipe.source.tiles is None and recipe.rows == 5 and recipe.split.key is None
 
 
