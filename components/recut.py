@@ -90,10 +90,10 @@ def _fold(cut: Fold, examples: CheckedExamples) -> dict[str, NDArray[np.int64]]:
 
 
 def _units(cut: Fold, examples: CheckedExamples) -> NDArray[Any]:
-    """What stays together, [N]: group, moment, key, or the content of the row."""
+    """What stays together, [N]: group, moment, key (of tiles, their photograph), or the content of the row."""
     import numpy as np
 
-    from kilnworks.components.sources.splitting.hashing import hash_rows
+    from kilnworks.components.sources.splitting.hashing import hash_rows, whole_photographs
 
     contract = examples.contract
     if cut.column is not None and cut.column not in contract.columns:
@@ -106,7 +106,8 @@ def _units(cut: Fold, examples: CheckedExamples) -> NDArray[Any]:
         return _moments(examples, str(cut.column))
     name = cut.column or contract.key
     columns = [name] if name else list(contract.columns)
-    return np.concatenate([hash_rows(frame, columns) for frame in _frames(examples, columns)])
+    frames = (whole_photographs(frame, contract) for frame in _frames(examples, columns))
+    return np.concatenate([hash_rows(frame, columns) for frame in frames])
 
 
 def _moments(examples: CheckedExamples, column: str) -> NDArray[Any]:

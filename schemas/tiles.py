@@ -6,7 +6,8 @@ The words behind ``#`` are those of W3C's Media Fragments URI 1.0: left, top, wi
 import re
 from typing import NamedTuple
 
-FRAGMENT = re.compile(r"(?P<photo>.*)#xywh=(\d+),(\d+),(\d+),(\d+)", re.DOTALL)
+PLACE = r"#xywh=(\d+),(\d+),(\d+),(\d+)"
+FRAGMENT = re.compile(rf"(?P<photo>.*){PLACE}", re.DOTALL)
 
 
 class Tile(NamedTuple):

@@ -59,9 +59,20 @@ def address(libraries: tuple[str, ...] = (), settings: tuple[tuple[str, str], ..
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
     """Nobody else starts a process in a folder meanwhile, and the one that is there does not end."""
-    with _lock(folder).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    while True:
+        with _lock(folder).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if _still_there(folder, lock.fileno()):
+                yield
+                return
+
+
+def _still_there(folder: Path, lock: int) -> bool:
+    """Whether a lock is the one that others take; a process that ended may have removed it while it was waited for."""
+    try:
+        return os.path.samestat(os.fstat(lock), _lock(folder).stat())
+    except FileNotFoundError:
+        return False
 
 
 def _lock(folder: Path) -> Path:

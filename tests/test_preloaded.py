@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -115,6 +117,33 @@ def test_a_forked_server_that_exits_says_how(folder: Path) -> None:
     assert process.wait(60) == 7
     assert "__main__" in process.stdout.read()
     process.stdout.close()
+
+
+def test_who_waited_for_a_lock_that_was_removed_takes_the_one_that_others_take(tmp_path: Path) -> None:
+    place, taken = tmp_path / "preloaded", threading.Event()
+    lock = place.with_suffix(".lock")
+
+    def wait() -> None:
+        with preloaded.exclusive(place):
+            taken.set()
+            assert lock.exists()
+
+    with preloaded.exclusive(place):
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        assert until(lambda: len(opened(lock)) == 2)
+        lock.unlink()
+    waiting.join(30)
+    assert taken.is_set() and lock.exists()
+
+
+def opened(file: Path) -> list[str]:
+    """Descriptors of this process for a file."""
+    found = []
+    for one in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found += [one.name] if one.readlink() == file else []
+    return found
 
 
 SHARES = "from tests.preloaded import address; print(address(('json',)), flush=True); input()"

@@ -15,7 +15,8 @@ class Fold(Config):
 
     By time, a fold trains on what lies before its validation rows, and later rows are left out, as scikit-learn's
     ``TimeSeriesSplit`` does; otherwise each row is a validation row of exactly one fold. Rows of one value of the
-    contract's key, rows that are equal where there is no key, and rows of one moment stay together.
+    contract's key, tiles of one photograph, rows that are equal where there is no key, and rows of one moment stay
+    together.
     """
 
     kind: Literal["fold"] = "fold"

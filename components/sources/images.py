@@ -5,6 +5,7 @@ its colours or came with 16 bits is seen.
 """
 
 import io
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -65,7 +66,10 @@ def decode_image(content: bytes, shape: tuple[int, ...], where: str) -> Decoded:
 def open_image(content: bytes, where: str, mode: str) -> tuple[Image.Image, FileFacts]:
     """The picture upright in ``L``, ``RGB`` or ``RGBA``, and what the file held. Raises as ``decode_image``."""
     try:
-        with Image.open(io.BytesIO(content)) as opened:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # twice as large is refused
+            opened = Image.open(io.BytesIO(content))
+        with opened:
             channels, dtype = _channels(opened), _dtype(opened)
             upright = ImageOps.exif_transpose(opened)
             picture = _eight_bits(upright).convert(mode)

@@ -91,7 +91,8 @@ def _plan(manifest: dict[str, Any]) -> dict[str, Any] | None:
     read, _ = read_saved(contract)
     if split["kind"] == "time":
         return {**split, "column": split["column"] or read.time}
-    return {**split, "key": hash_columns(split["key"], read)}
+    known = split["key"] is None or split["key"] in read.columns  # else it is one that the source alone has
+    return {**split, "key": hash_columns(split["key"], read) if known else (split["key"],)}
 
 
 def _by_time(mine: Examples, other: Examples, column: str, split: str) -> str:

@@ -73,9 +73,11 @@ def default_by(pipeline: Pipeline) -> tuple[By, str | None]:
         column = (split.column if isinstance(split, ByTime) else None) or (contract.time if contract else None)
         return "time", column
     key = split.key if isinstance(split, ByHash | AsGiven) else None
+    label = contract.label if contract is not None else None
+    if contract is not None and key is not None and key not in contract.columns and label is not None and label.boxes:
+        return ("grouped" if contract.key else "plain"), contract.key  # the key of a tile says its photograph
     if key is not None and (contract is None or key != contract.key):
         return "grouped", key
-    label = contract.label if contract is not None else None
     return ("stratified" if label is not None and label.classes and not label.several else "plain"), None
 
 

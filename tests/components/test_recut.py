@@ -65,6 +65,29 @@ def test_every_row_of_training_and_validation_validates_once_and_no_test_row_is_
     assert sorted(validated) == sorted(ids(rows(0, 60)))
 
 
+@pytest.mark.parametrize("how", [{"by": "plain"}, {"by": "grouped", "column": "file"}])
+def test_tiles_of_a_photograph_stay_in_one_fold(tmp_path, how):
+    contract = Contract.model_validate(
+        {
+            "name": "field",
+            "key": "file",
+            "features": {"x": {"dtype": "float"}},
+            "label": {"name": "boxes", "dtype": "boxes", "boxes": 3, "classes": ["tree"]},
+        }
+    )
+    files = [f"{photo}.png#xywh={x},0,9,9" for x in (0, 5, 10) for photo in "abcdef"]
+    frame = pl.DataFrame({"file": files, "x": [0.0] * len(files), "boxes": ['{"outside":0,"empty":0,"boxes":[]}'] * 18})
+    tiles = examples(tmp_path / "given", contract, {"train": frame[:12], "val": frame[12:], "test": frame[:0]})
+    validated = []
+    for fold in range(3):
+        (tmp_path / str(fold)).mkdir()
+        parts = cut(tiles, tmp_path / str(fold), folds=3, fold=fold, **how)
+        photos = {name: {file[0] for file in part["file"]} for name, part in parts.items()}
+        assert not photos["train"] & photos["val"] and parts["val"].height == 6
+        validated += sorted(photos["val"])
+    assert sorted(validated) == list("abcdef")
+
+
 def test_an_outer_fold_tests_and_its_rows_are_in_no_inner_fold(given, tmp_path):
     tested, seen = set(), []
     for outer in range(3):

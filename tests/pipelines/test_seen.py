@@ -71,6 +71,13 @@ def test_more_rows_under_the_same_hash(made):
     assert made((0, 90, HASHED), (0, 150, HASHED)) == ""
 
 
+def test_more_rows_under_the_same_hash_of_a_column_that_the_contract_leaves_out(made):
+    without = {"name": "shop", "features": {"x": {"dtype": "float"}}, "label": TREE["label"], "ignore": ["day"]}
+    by_day = HASHED.model_copy(update={"key": "day"})
+    assert made((0, 90, by_day, without), (0, 150, by_day, without)) == ""
+    assert "another key" in made((0, 90, by_day, without), (0, 150, HASHED, without))
+
+
 @pytest.mark.parametrize(
     ("other", "said"),
     [

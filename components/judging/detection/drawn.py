@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from kilnworks.components.judging.detection.average_precision import Matched, hits
+from kilnworks.components.judging.detection.average_precision import OVERLAP, Matched, hits
 from kilnworks.components.judging.detection.described import best_cut
 from kilnworks.components.judging.detection.overlaps import iou
 from kilnworks.components.judging.detection.tiles import PLAIN
@@ -83,15 +83,15 @@ def chosen(quality: np.ndarray) -> list[tuple[str, int]]:
 
 
 def pairs(
-    images: np.ndarray, truth: np.ndarray, answers: Mapping[str, Any], classes: Sequence[str]
+    images: np.ndarray, truth: np.ndarray, answers: Mapping[str, Any], classes: Sequence[str], overlap: float = OVERLAP
 ) -> list[dict[str, Any]]:
     """Images [N, H, W, C] from 0 to 1 with the best, median and worst F1 at the score with the best F1 of all.
 
     Returns:
         ``{"group", "truth", "found", "words"}`` of each: true boxes, and found ones; red is missed or wrong.
     """
+    cut = best_cut(Matched.of(truth, answers, len(classes), (0.5,), overlap=overlap))["score"] or 0.0
     truth = truth[..., :PLAIN]  # a tile is looked at for itself
-    cut = best_cut(Matched.of(truth, answers, len(classes), (0.5,)))["score"] or 0.0
     rows = [{name: np.asarray(answers[name][i][: int(answers["count"][i])]) for name in ("boxes", "scores", "labels")}
             for i in range(len(truth))]  # fmt: skip
     real = [boxes[boxes[:, 4] >= 0] for boxes in truth]

@@ -30,13 +30,21 @@ def kept(boxes: Floats, scores: Floats, labels: np.ndarray, overlap: float) -> n
         Their places, the surest first; of equal scores the first.
     """
     order = np.argsort(-scores, kind="stable")
-    found: list[int] = []
-    for number in np.unique(labels):
-        own = order[labels[order] == number]
-        shared, left = iou(boxes[own], boxes[own]), np.ones(len(own), bool)
-        for i in range(len(own)):
-            if left[i]:
-                found.append(int(own[i]))
-                left[i + 1 :] &= shared[i, i + 1 :] <= overlap
-    chosen = np.array(found, np.int64)
+    alike = (order[labels[order] == number] for number in np.unique(labels))
+    chosen = np.concatenate([np.zeros(0, np.int64), *(own[_apart(boxes[own], overlap)] for own in alike)])
     return chosen[np.argsort(-scores[chosen], kind="stable")]
+
+
+def _apart(boxes: Floats, overlap: float) -> np.ndarray:
+    """Which boxes [D] of a class stay, the surest first: bool [D]. Each is held against those alone that begin near it,
+    from the top of the image: all pairs of a large photograph need more memory than there is.
+    """
+    left, down = np.ones(len(boxes), bool), np.argsort(boxes[:, 0], kind="stable")
+    tops, tallest = boxes[down, 0], float((boxes[:, 2] - boxes[:, 0]).max(initial=0))
+    first, last = np.searchsorted(tops, boxes[:, 0] - tallest), np.searchsorted(tops, boxes[:, 2], "right")
+    for i in range(len(boxes)):
+        if left[i]:
+            near = down[first[i] : last[i]]
+            near = near[(near > i) & left[near]]
+            left[near] = iou(boxes[i : i + 1], boxes[near])[0] <= overlap
+    return left

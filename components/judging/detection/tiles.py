@@ -13,6 +13,7 @@ the next one sees them whole. Then, over the photograph, the less sure of two bo
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -25,6 +26,9 @@ PLAIN = 5
 """Numbers of a true box: its sides and its class. Behind them of a tile: photograph, left, top, width, height."""
 REACHES = 0.02
 """Share of the side of a tile: a box that ends so near to its edge reaches it."""
+
+DIGITS = 2
+"""Of a pixel: sides in shares of six digits are that exact, so that two tiles agree on a middle on their border."""
 
 
 class Scene(NamedTuple):
@@ -46,7 +50,7 @@ class Scene(NamedTuple):
 
 
 def with_places(truth: Floats, keys: Sequence[object]) -> Floats:
-    """True boxes [N, G, 5] with where their tile lies, [N, G, 10]; as they are where a row is no tile.
+    """True boxes [N, G, 5] with where their tile lies, float64 [N, G, 10]; as they are where a row is no tile.
 
     ``keys``: of each row, [N]; those of tiles are written as ``schemas/tiles.py`` says.
     """
@@ -54,10 +58,14 @@ def with_places(truth: Floats, keys: Sequence[object]) -> Floats:
     if not tiles or None in tiles:
         return truth
     known = [tile for tile in tiles if tile is not None]
-    photos = {photo: i for i, photo in enumerate(dict.fromkeys(tile.photo for tile in known))}
-    places = np.array([(photos[tile.photo], *tile[1:]) for tile in known], truth.dtype)
+    places = np.array([(_number(tile.photo), *tile[1:]) for tile in known], np.float64)
     wide = np.broadcast_to(places[:, None], (*truth.shape[:2], places.shape[1]))
     return np.concatenate([truth, wide], axis=2)
+
+
+def _number(photo: str) -> int:
+    """Of a photograph, the same wherever its tiles are read: 48 bits of a hash, which double precision holds."""
+    return int.from_bytes(hashlib.blake2b(photo.encode(), digest_size=6).digest())
 
 
 def scenes(truth: Floats, answers: Mapping[str, Any], overlap: float) -> Iterator[Scene]:
@@ -75,7 +83,7 @@ def scenes(truth: Floats, answers: Mapping[str, Any], overlap: float) -> Iterato
             yield Scene(real, np.full(len(real), i), boxes[i, :n], scores[i, :n], labels[i, :n], np.full(n, i))
         return
     places = truth[:, 0, PLAIN:].astype(np.float64)
-    for photo in np.unique(places[:, 0]):
+    for photo in dict.fromkeys(places[:, 0].tolist()):
         own = np.flatnonzero(places[:, 0] == photo)
         tiles = [Tile("", *map(int, places[i, 1:])) for i in own]
         real = [truth[i, truth[i, :, 4] >= 0, :PLAIN].astype(np.float64) for i in own]
@@ -132,8 +140,10 @@ def photograph(
         np.concatenate([one[:n] for one, n in zip(answers[name], count, strict=True)]) for name in ("scores", "classes")
     )
     stay = merged(boxes, of, scores, classes, tiles, overlap)
+    shares = np.clip(boxes / np.array([*size, *size]), 0, 1)
+    stay = stay[(shares[stay, 2:] > shares[stay, :2]).all(axis=1)]  # not where a tile reaches beyond the photograph
     return {
-        "boxes": np.clip(boxes[stay] / np.array([*size, *size]), 0, 1)[None],
+        "boxes": shares[stay][None],
         "scores": scores[stay][None],
         "classes": classes[stay][None],
         "count": np.array([len(stay)]),
@@ -153,10 +163,14 @@ def own_parts(tiles: Sequence[Tile]) -> tuple[Floats, Floats]:
     """
     halves = np.array([[-np.inf, -np.inf, np.inf, np.inf]] * len(tiles)).reshape(-1, 4)
     edges = halves.copy()
+    lines: dict[tuple[int, tuple[int, int]], list[tuple[int, int]]] = {}
+    for tile in tiles:
+        for axis in (0, 1):
+            lines.setdefault((axis, _span(tile, 1 - axis)), []).append(_span(tile, axis))
     for i, tile in enumerate(tiles):
         for axis in (0, 1):
             start, end = _span(tile, axis)
-            line = [_span(other, axis) for other in tiles if _span(other, 1 - axis) == _span(tile, 1 - axis)]
+            line = lines[axis, _span(tile, 1 - axis)]
             before = [last for first, last in line if first < start < last]
             after = [first for first, last in line if start < first < end]
             if before:
@@ -179,5 +193,5 @@ def _placed(boxes: Sequence[Floats], tiles: Sequence[Tile]) -> tuple[Floats, np.
 
 def _owned(boxes: Floats, of: np.ndarray, tiles: Sequence[Tile]) -> np.ndarray:
     """Places of the true boxes, each of which counts in the tile whose own part holds its middle."""
-    middle, part = (boxes[:, :2] + boxes[:, 2:]) / 2, own_parts(tiles)[0][of]
+    middle, part = np.round((boxes[:, :2] + boxes[:, 2:]) / 2, DIGITS), own_parts(tiles)[0][of]
     return np.flatnonzero(((middle >= part[:, :2]) & (middle < part[:, 2:])).all(axis=1))

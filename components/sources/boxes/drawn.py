@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -119,8 +120,11 @@ def upright_size(file: Path) -> tuple[int, int]:
     from PIL import Image
 
     try:
-        with Image.open(file) as opened:
-            turned = opened.getexif().get(0x0112, 1) >= 5
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # twice as large is refused
+            opened = Image.open(file)
+        with opened:
+            turned = opened.getexif().get(0x0112, 1) in range(5, 9)
             return (opened.width, opened.height) if turned else (opened.height, opened.width)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataUnreadable(

@@ -9,7 +9,7 @@ import polars as pl
 
 from kilnworks.components.sources.base import Source, Wanted
 from kilnworks.components.sources.columns import Column
-from kilnworks.components.sources.splitting.hashing import hash_rows, unit_interval
+from kilnworks.components.sources.splitting.hashing import hash_rows, unit_interval, whole_photographs
 from kilnworks.components.sources.splitting.splits import SPLITS, AsGiven, ByHash, ByTime, Shares
 from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.errors import ConfigError, DataInvalid, DataUnreadable
@@ -57,7 +57,7 @@ def _by_hash(plan: ByHash, contract: Contract, source: Source) -> Assigner:
     columns = (str(plan.key),) if beside else hash_columns(plan.key, contract)
 
     def assign(frame: pl.DataFrame, _: str | None) -> Parts:
-        parts = _cut(frame, columns, plan.shares, plan.salt)
+        parts = _cut(frame, columns, plan.shares, plan.salt, contract)
         return {name: part.drop(columns) for name, part in parts.items()} if beside else parts
 
     return Assigner((None,), columns if beside else (), assign, _present(plan.shares))
@@ -75,11 +75,11 @@ def hash_columns(key: str | None, contract: Contract) -> tuple[str, ...]:
     return (chosen,) if chosen else contract.columns
 
 
-def _cut(frame: pl.DataFrame, columns: tuple[str, ...], shares: Shares, salt: int) -> Parts:
-    """Rows by hash: [0, train) trains, then ``val``, then ``test``."""
+def _cut(frame: pl.DataFrame, columns: tuple[str, ...], shares: Shares, salt: int, contract: Contract) -> Parts:
+    """Rows by hash: [0, train) trains, then ``val``, then ``test``; tiles of a photograph stay together."""
     if shares.train == 1:
         return {"train": frame}
-    place = unit_interval(hash_rows(frame, columns, salt))
+    place = unit_interval(hash_rows(whole_photographs(frame, contract), columns, salt))
     code = np.searchsorted(np.array([shares.train, shares.train + shares.val]), place, side="right")
     if shares.test == 0:
         code = np.minimum(code, 1)
@@ -161,7 +161,7 @@ def _given(plan: AsGiven, contract: Contract, source: Source) -> Assigner:
     columns = hash_columns(plan.key, contract)
 
     def assign(frame: pl.DataFrame, part: str | None) -> Parts:
-        return _cut(frame, columns, shares, plan.salt) if part == "train" else {part or "train": frame}
+        return _cut(frame, columns, shares, plan.salt, contract) if part == "train" else {part or "train": frame}
 
     made = tuple(name for name in SPLITS if name in parts or name in _present(shares))
     return Assigner(parts, (), assign, made)
@@ -185,7 +185,7 @@ def _by_column(plan: AsGiven, contract: Contract, source: Source) -> Assigner:
         named = _texts(frame, column).replace_strict(plan.names)
         rows = frame if column in contract.columns else frame.drop(column)
         parts = {name: rows.filter(named == name) for name in given if name != "train"}
-        return {**_cut(rows.filter(named == "train"), columns, shares, plan.salt), **parts}
+        return {**_cut(rows.filter(named == "train"), columns, shares, plan.salt, contract), **parts}
 
     extra = () if column in contract.columns else (column,)
     return Assigner((None,), extra, assign, tuple(n for n in SPLITS if n in given or n in _present(shares)))

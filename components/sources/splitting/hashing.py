@@ -11,11 +11,22 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.tiles import PLACE
+
 Hashes = np.ndarray
 """``uint64 [n]``."""
 
 _MISSING = np.uint64(0x9AE16A3B2F90404F)
 _STEP = np.uint64(0x9E3779B97F4A7C15)
+
+
+def whole_photographs(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+    """Rows with photographs in place of their tiles in the key, where a label has boxes: tiles of one hash alike."""
+    key = contract.key
+    if contract.label is None or contract.label.boxes is None or frame.schema.get(str(key)) != pl.String:
+        return frame
+    return frame.with_columns(pl.col(str(key)).str.replace(f"{PLACE}$", ""))
 
 
 def hash_rows(frame: pl.DataFrame, columns: Sequence[str], salt: int = 0) -> Hashes:

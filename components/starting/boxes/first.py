@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,9 @@ from kilnworks.components.sources.files.folder import files_below
 from kilnworks.components.sources.image_files import SUFFIXES
 from kilnworks.components.sources.images import FileFacts, open_image
 from kilnworks.components.sources.paths import local
-from kilnworks.components.sources.splitting.splits import AsGiven, ByHash, Shares
+from kilnworks.components.sources.splitting.splits import NAMES, SPLITS, AsGiven, ByHash, Shares
 from kilnworks.components.starting.boxes.sizes import detector, side_of
-from kilnworks.components.starting.boxes.tiling import SEEN, tiling
+from kilnworks.components.starting.boxes.tiling import MOST, SEEN, Tiling, tiling
 from kilnworks.components.starting.pictures.file_checks import USUAL, file_checks
 from kilnworks.components.starting.pictures.flips import THUMB, told_from_mirror
 from kilnworks.components.starting.recipe import Decision, Recipe
@@ -83,7 +84,8 @@ def start_with_boxes(name: str, source: BoxesSource) -> Recipe:
         [((b.bottom - b.top) * h, (b.right - b.left) * w) for (_, boxes), (h, w) in zip(marked, sizes, strict=True)
          for b in boxes]
     )  # fmt: skip
-    tiles = tiling(sizes, pixels, np.repeat(np.arange(len(marked)), [len(boxes) for _, boxes in marked]))
+    cut = tiling(sizes, pixels, np.repeat(np.arange(len(marked)), [len(boxes) for _, boxes in marked]))
+    tiles = cut.tiles
     fewest = FEWEST if tiles is None else FEWEST_PHOTOGRAPHS
     if len(marked) < fewest:
         raise ConfigError(f"{len(marked)} annotated images", f"at least {fewest}", "annotate more")
@@ -102,7 +104,7 @@ def start_with_boxes(name: str, source: BoxesSource) -> Recipe:
     empty = sum(not boxes for _, boxes in marked)
     decisions = (
         Decision("rows", f"{len(marked):,} images", f"{empty} of them without a box" if empty else ""),
-        *([] if tiles is None else [_told(tiles, len(rows), pixels)]),
+        *_told(cut, pixels),
         Decision(
             "task",
             f"object detection: {len(classes)} class{'es' if len(classes) > 1 else ''}, {listed(classes, 6)}",
@@ -133,14 +135,19 @@ def _of_tiles(tiles: Tiles, marked: Marked, sizes: list[tuple[int, int]]) -> lis
     ]
 
 
-def _told(tiles: Tiles, count: int, pixels: np.ndarray) -> Decision:
-    """What is said of tiles; flagged where boxes are larger than what two tiles share."""
+def _told(found: Tiling, pixels: np.ndarray) -> list[Decision]:
+    """What is said of tiles, if anything; flagged where they are too many, or boxes larger than what two share."""
+    tiles = found.tiles
+    if tiles is None:
+        many = f"{found.needed:,} tiles would take an hour or longer to learn from, at most {MOST:,} are cut"
+        why = f"{many}; in a whole image the usual box is about {found.seen:.0f} pixels, and hardly found"
+        told = Decision("tiles", "none", f"{why}: give fewer images, or write `tiles`", flagged=True)
+        return [told] if found.needed else []
     cut = int((pixels.max(axis=1) > tiles.overlap).sum())
     why = f"in whole photographs the boxes would be too small to be found; {tiles.overlap} pixels in two tiles each"
     more = f"; {cut} boxes are larger than that and may be cut" if cut else ""
-    return Decision(
-        "tiles", f"{count:,} of {tiles.side} x {tiles.side} pixels", why + more, flagged=cut > 0.02 * len(pixels)
-    )
+    count = f"{found.needed:,} of {tiles.side} x {tiles.side} pixels"
+    return [Decision("tiles", count, why + more, flagged=cut > 0.02 * len(pixels))]
 
 
 _A = {False: "an image", True: "a tile"}
@@ -198,29 +205,54 @@ def _flips(parts: list[np.ndarray], names: list[str]) -> tuple[str, str]:
 
 
 def _split(source: BoxesSource, marked: Marked) -> tuple[Config, Decision]:
-    """As the folders say, or the first salt by which every class is learned from and most are judged."""
-    from kilnworks.components.sources.splitting.hashing import hash_rows, unit_interval
-
-    if source.splits():
-        return AsGiven(), Decision("split", "as given", f"folders {', '.join(source.splits())}")
+    """As the folders say, or by hash."""
     root = local(source.folder) if source.folder else local(source.path)
     root = root if root.is_dir() else root.parent
-    keys = pl.DataFrame({"key": [file.relative_to(root).as_posix() for file, _ in marked]})
+    named = [(file.relative_to(root), boxes) for file, boxes in marked]
+    if source.splits():
+        told = Decision("split", "as given", f"folders {', '.join(source.splits())}")
+        return _given(source, [one for one in named if NAMES.get(one[0].parts[0].lower()) == "train"]), told
     parts = Shares(train=0.7, val=0.15, test=0.15) if len(marked) < FEW else Shares()
-    best = (0, -1.0)
+    words = f"{parts.train:.0%} train, {parts.val:.0%} val, {parts.test:.0%} test"
+    by = ByHash(shares=parts, salt=_salt(named, parts)[0], key=source.photo if source.tiles else None)
+    return by, Decision("split", "by hash of the file's name", words)
+
+
+def _given(source: BoxesSource, train: Marked) -> AsGiven:
+    """The folders, and what is cut off ``train`` for those that are not there; tiles of a photograph go together."""
+    plan, there = AsGiven(), source.splits()
+    lacking = {name: getattr(plan, name) for name in ("val", "test") if name not in there}
+    if not lacking:
+        return plan
+    shares = {"val": 0.0, "test": 0.0, **lacking}
+    salt, counts = _salt(train, Shares(train=1 - sum(lacking.values()), **shares))
+    if source.tiles and not all(counts[name] for name in ("train", *lacking)):
+        raise ConfigError(
+            f"{len(train)} photographs in train, and no folder {' or '.join(lacking)}",
+            f"photographs for train and {' and '.join(lacking)}, of which each is in one of them alone",
+            f"make a folder {' and '.join(lacking)} beside it, or bring more photographs",
+        )
+    return AsGiven(salt=salt)
+
+
+def _salt(named: Marked, parts: Shares) -> tuple[int, dict[str, int]]:
+    """The first salt by which every class is learned from and most are judged, and images of each split by it."""
+    from kilnworks.components.sources.splitting.hashing import hash_rows, unit_interval
+
+    keys = pl.DataFrame({"key": [file.as_posix() for file, _ in named]}, {"key": pl.String})
+    best, counts = (0, -math.inf), dict.fromkeys(SPLITS, 0)
     for salt in range(SALTS):
         place = unit_interval(hash_rows(keys, ("key",), salt))
         code = np.searchsorted([parts.train, parts.train + parts.val], place, side="right")
-        boxes = [[box.name for i in np.flatnonzero(code == part) for box in marked[i][1]] for part in range(3)]
+        boxes = [[box.name for i in np.flatnonzero(code == part) for box in named[i][1]] for part in range(3)]
         seen = [len(set(names)) for names in boxes]
         near = -max(
             abs(float((code == i).mean()) - share) for i, share in enumerate((parts.train, parts.val, parts.test))
         )
         value = 1000 * seen[0] + 10 * min(seen[1:]) + max(seen[1:]) + near
-        best = (salt, value) if value > best[1] else best
-    words = f"{parts.train:.0%} train, {parts.val:.0%} val, {parts.test:.0%} test"
-    by = ByHash(shares=parts, salt=best[0], key=source.photo if source.tiles else None)
-    return by, Decision("split", "by hash of the file's name", words)
+        if value > best[1]:
+            best, counts = (salt, value), {name: int((code == i).sum()) for i, name in enumerate(SPLITS)}
+    return best[0], counts
 
 
 def _contract(

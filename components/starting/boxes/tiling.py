@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,8 +22,22 @@ LARGE = 0.99
 """Which quantile of the longer sides a large box has."""
 
 
-def tiling(sizes: list[tuple[int, int]], boxes: np.ndarray, of: np.ndarray) -> Tiles | None:
-    """How photographs are cut; None where they are seen whole.
+class Tiling(NamedTuple):
+    """How photographs are cut.
+
+    Attributes:
+        tiles: None where they are seen whole.
+        needed: tiles of all photographs; with ``tiles`` None those that would have been too many, or 0.
+        seen: side of the usual box where a photograph is seen whole, in pixels.
+    """
+
+    tiles: Tiles | None
+    needed: int
+    seen: float
+
+
+def tiling(sizes: list[tuple[int, int]], boxes: np.ndarray, of: np.ndarray) -> Tiling:
+    """Whether photographs are cut, and how.
 
     Args:
         sizes: height and width of the photographs, in pixels.
@@ -31,11 +46,11 @@ def tiling(sizes: list[tuple[int, int]], boxes: np.ndarray, of: np.ndarray) -> T
     """
     usual = float(np.median(np.sqrt(boxes.prod(axis=1))))
     longer = np.array([max(size) for size in sizes], np.float64)[of]
-    if float(np.median(np.sqrt(boxes.prod(axis=1)) * np.minimum(SIDES[1] / longer, GROWN))) >= SMALL:
-        return None
+    seen = float(np.median(np.sqrt(boxes.prod(axis=1)) * np.minimum(SIDES[1] / longer, GROWN)))
     side = min(4096, max(32, round(SEEN / min(BOX / usual, GROWN))))
-    if side >= float(np.median(longer)):
-        return None
+    if seen >= SMALL or side >= float(np.median(longer)):
+        return Tiling(None, 0, seen)
     large = float(np.quantile(boxes.max(axis=1), LARGE))
     tiles = Tiles(side=side, overlap=min(side // 2, math.ceil(ROOM * large)))
-    return tiles if sum(len(tiles.of("", *size)) for size in sizes) <= MOST else None
+    count = sum(len(tiles.of("", *size)) for size in sizes)
+    return Tiling(tiles if count <= MOST else None, count, seen)

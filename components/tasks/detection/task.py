@@ -274,7 +274,7 @@ class Detection(Task):
         """The images with the best, the median and the worst F1, with true boxes and with found ones."""
         from kilnworks.components.judging.detection.drawn import pairs
 
-        return pairs(images, truth, answers, self.class_texts)
+        return pairs(images, truth, answers, self.class_texts, self.overlap)
 
     @classmethod
     def pictures(cls, results: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -1,6 +1,9 @@
 """What is found in tiles counts for their photograph: held against a loop over boxes, and against whole images."""
 
+import tracemalloc
+
 import numpy as np
+import polars as pl
 import pytest
 
 from kilnworks.components.judging.detection.average_precision import Matched
@@ -8,7 +11,9 @@ from kilnworks.components.judging.detection.described import described
 from kilnworks.components.judging.detection.overlaps import kept
 from kilnworks.components.judging.detection.tiles import photograph, with_places
 from kilnworks.components.sources.boxes.tiles import Tiles, boxes_in
-from kilnworks.schemas.boxes import Box
+from kilnworks.components.tasks.detection.cells import boxes_of
+from kilnworks.schemas.boxes import Box, written
+from kilnworks.schemas.contract import Label
 
 SIZES = {"a": (210, 260), "b": (100, 130)}
 TILES = Tiles(side=100, overlap=40)
@@ -110,6 +115,55 @@ def test_metrics_are_those_of_whole_photographs(seed):
     assert tiled.truths.sum() == sum(map(len, photos.values()))
     found = described(with_places(truth, keys), answers, names)
     assert sum(one["rows"] for one in found["by_class"]) == tiled.truths.sum()
+
+
+def test_photographs_are_told_apart_though_their_tiles_are_read_in_parts():
+    """As the models of two runs are compared: shard by shard, where the tiles of a photograph lie in several."""
+    _, truth, keys, answers = scene(4, 0.01)
+    parts = [slice(0, 5), slice(5, 13), slice(13, None)]
+    joined = np.concatenate([with_places(truth[part], keys[part]) for part in parts])
+    assert Matched.of(joined, answers, 2).metrics() == Matched.of(with_places(truth, keys), answers, 2).metrics()
+
+
+def test_a_box_in_the_middle_of_what_two_tiles_see_counts_once():
+    """As evaluation reads it: in shares of six digits, of single precision."""
+    tiles, border = Tiles(side=307, overlap=57), (250 + 307) / 2
+    for high, wide in ((307, 557), (557, 307)):
+        corners = [
+            (place, border - size / 2, size) if wide > high else (border - size / 2, place, size)
+            for size in range(4, 40)
+            for place in range(0, 260, 13)
+        ]
+        boxes = [Box("cat", y / high, x / wide, (y + size) / high, (x + size) / wide) for y, x, size in corners]
+        parts = tiles.of("a", high, wide)
+        cells = pl.Series([written(boxes_in(tile, boxes, high, wide)) for tile in parts])
+        truth, bad = boxes_of(Label(name="boxes", dtype="boxes", boxes=len(boxes), classes=("cat",)), cells)
+        none = {"boxes": np.zeros((2, 1, 4)), "scores": np.zeros((2, 1)), "labels": np.zeros((2, 1)), "count": [0, 0]}
+        assert len(parts) == 2 and not bad.any()
+        assert Matched.of(with_places(truth, list(map(str, parts))), none, 1).truths.sum() == len(boxes)
+
+
+def test_many_boxes_need_little_memory():
+    rng = np.random.default_rng(1)
+    corner = rng.random((1_500, 2)) * 2_000
+    boxes, scores = np.concatenate([corner, corner + rng.uniform(10, 40, (1_500, 2))], 1), rng.random(1_500)
+    tracemalloc.start()
+    stay = kept(boxes, scores, np.zeros(1_500), 0.5)
+    assert tracemalloc.get_traced_memory()[1] < 3e6  # all pairs at once: 18e6, and several times that
+    tracemalloc.stop()
+    few = np.argsort(corner[:, 0])[:200]
+    right = loop([(tuple(boxes[i]), 0, scores[i]) for i in few])
+    assert [tuple(boxes[few[i]]) for i in kept(boxes[few], scores[few], np.zeros(200), 0.5)] == [b for b, *_ in right]
+    assert 1_000 < len(stay) < 1_500
+
+
+def test_what_is_seen_beyond_a_small_photograph_is_not_told():
+    tiles = Tiles(side=100).of("a", 60, 50)
+    boxes = np.array([[[0.1, 0.1, 0.3, 0.3], [0.7, 0.1, 0.9, 0.3], [0.5, 0.1, 0.7, 0.3]]])
+    answers = {"boxes": boxes, "scores": np.array([[0.9, 0.8, 0.7]]), "classes": np.array([[b"cat"] * 3], object)}
+    found = photograph({**answers, "count": np.array([3])}, tiles, (60, 50), 0.5)
+    assert found["count"].tolist() == [2] and found["scores"][0].tolist() == [0.9, 0.7]
+    np.testing.assert_allclose(found["boxes"][0][1], [50 / 60, 0.2, 1, 0.6])
 
 
 @pytest.mark.parametrize("photo", list(SIZES))

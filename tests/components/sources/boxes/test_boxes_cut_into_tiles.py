@@ -91,6 +91,14 @@ def test_batches_do_not_matter_and_tiles_are_resized(photos):
     assert whole["image"].dtype == pl.Array(pl.UInt8, 32 * 32 * 3)
 
 
+def test_a_photograph_larger_than_pillow_likes_is_read_without_a_word(photos, monkeypatch):
+    """Pillow warns from 89 million pixels on, and refuses twice as many; a warning fails a test."""
+    folder, _, _ = photos
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", HIGH * WIDE - 1)
+    source = BoxesSource(path=str(folder / "boxes.csv"), tiles=Tiles(side=SIDE))
+    assert next(source.frames(Wanted(contract_columns(wanted())))).height > 6
+
+
 def test_boxes_that_are_wrong_are_left_to_the_checks(photos):
     folder, _, _ = photos
     place = folder / "boxes.csv"
@@ -119,6 +127,19 @@ def test_tiles_of_a_photograph_stay_in_one_split(photos):
     assert all("photo" not in part.columns for part in parts.values())
     with pytest.raises(ConfigError, match="split key 'photos' is no column"):
         make_assigner(ByHash(key="photos"), known, source, columns)
+
+
+def test_tiles_stay_together_where_no_plan_says_so(photos):
+    folder, _, _ = photos
+    source, known = BoxesSource(path=str(folder / "boxes.csv"), tiles=Tiles(side=SIDE)), wanted()
+    columns, how = Wanted(contract_columns(known)), {"salt": 2, "shares": {"train": 0.5, "val": 0.25, "test": 0.25}}
+    frame = pl.concat(source.frames(columns))
+    plain = make_assigner(ByHash(**how), known, source, columns).assign(frame, None)
+    named = make_assigner(ByHash(key="photo", **how), known, source, columns)
+    asked = frame.with_columns(photo=pl.Series([read_tile(key).photo for key in frame["file"]]))
+    assert sum(part.height > 0 for part in plain.values()) > 1
+    for split, part in named.assign(asked, None).items():
+        assert part.equals(plain[split])
 
 
 def test_places_are_written_as_fragments():

@@ -1,9 +1,11 @@
 """``new`` finds boxes by itself, and chooses size, shapes and mirror images from them."""
 
 import numpy as np
+import polars as pl
 import pytest
 from PIL import Image
 
+from kilnworks.components.ingest import IngestConfig, ingest
 from kilnworks.components.sources import AsGiven
 from kilnworks.components.starting.boxes.first import boxes_at
 from kilnworks.components.starting.boxes.sizes import PER_PIXEL, detector, side_of
@@ -12,6 +14,7 @@ from kilnworks.components.starting.definition import definition
 from kilnworks.components.starting.durations import DETECTED, operations, timed
 from kilnworks.components.starting.start import start
 from kilnworks.schemas.errors import ConfigError, DataUnreadable
+from kilnworks.schemas.tiles import read_tile
 from tests.components.sources.boxes.annotated import BOXES, write_coco, write_csv, write_images, write_voc
 
 MANY = {f"{i:02}.png": BOXES["a.png"] if i % 2 else BOXES["b.png"] for i in range(12)}
@@ -42,8 +45,6 @@ def test_boxes_are_found_beside_their_images(tmp_path, kind) -> None:
 
 
 def test_every_part_has_images_and_every_class_is_learned(tmp_path) -> None:
-    import polars as pl
-
     from kilnworks.components.sources.splitting.hashing import hash_rows, unit_interval
 
     write_images(tmp_path, tuple(MANY))
@@ -153,6 +154,48 @@ def test_large_photographs_are_cut_into_tiles_and_it_is_said(tmp_path) -> None:
     assert 'better_than=("constant",)' in written and "64 tiles of photographs" in written
 
 
+def test_photographs_that_make_too_many_tiles_are_seen_whole_and_it_is_said(tmp_path, monkeypatch) -> None:
+    aerial(tmp_path / "field", 5, 600, 24)
+    monkeypatch.setattr("kilnworks.components.starting.boxes.tiling.MOST", 44)
+    recipe = start("field", str(tmp_path / "field"))
+    (told,) = (one for one in recipe.decisions if one.what == "tiles")
+    assert told.flagged and told.choice == "none"
+    assert told.why.startswith("45 tiles would take an hour or longer") and "usual box is about 13 pixels" in told.why
+    assert recipe.source.tiles is None and recipe.rows == 5 and recipe.split.key is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("lacking", "given"), [("val", "test"), ("test", "val")])
+def test_what_no_folder_holds_is_cut_off_whole_photographs(tmp_path, lacking, given) -> None:
+    """By the file with the tile, both parts would show the same trees."""
+    folder = tmp_path / "field"
+    aerial(folder, 5, 600, 24)
+    boxes = (folder / "boxes.csv").read_text().splitlines()
+    places = {f"{i}.png": f"{'train' if i < 4 else given}/{i}.png" for i in range(5)}
+    for name, place in places.items():
+        (folder / place).parent.mkdir(exist_ok=True)
+        (folder / name).rename(folder / place)
+    (folder / "boxes.csv").write_text("\n".join([boxes[0], *(places[line[:5]] + line[5:] for line in boxes[1:])]))
+    recipe = start("field", str(folder))
+    assert recipe.source.tiles is not None and isinstance(recipe.split, AsGiven)
+    out = tmp_path / "out"
+    out.mkdir()
+    found = ingest(IngestConfig(contract=recipe.contract, source=recipe.source, split=recipe.split), out)
+    names = {
+        split: {read_tile(key).photo for file in found.files(split) for key in pl.read_parquet(file)["file"]}
+        for split in ("train", "val", "test")
+    }
+    assert all(names.values()) and sum(map(len, names.values())) == 5
+    for number in (1, 2, 3):
+        (folder / "train" / f"{number}.png").rename(folder / given / f"{number}.png")
+    moved = (folder / "boxes.csv").read_text()
+    for number in (1, 2, 3):
+        moved = moved.replace(f"train/{number}.png", f"{given}/{number}.png")
+    (folder / "boxes.csv").write_text(moved)
+    with pytest.raises(ConfigError, match=f"1 photographs in train, and no folder {lacking}"):
+        start("field", str(folder))
+
+
 @pytest.mark.parametrize(
     ("sizes", "box", "wanted"),
     [
@@ -165,7 +208,7 @@ def test_large_photographs_are_cut_into_tiles_and_it_is_said(tmp_path) -> None:
     ],
 )
 def test_tiles_follow_the_boxes(sizes, box, wanted) -> None:
-    found = tiling(sizes, np.full((20, 2), float(box)), np.zeros(20, int))
+    found = tiling(sizes, np.full((20, 2), float(box)), np.zeros(20, int)).tiles
     assert (found and (found.side, found.overlap)) == wanted
 
 
