@@ -5,10 +5,12 @@ import polars as pl
 import pytest
 
 from kilnworks.components.sources import CsvSource, GivenSplits
+from kilnworks.components.sources.base import Wanted
+from kilnworks.components.sources.columns import Column, contract_columns
 from kilnworks.components.starting.definition import definition
 from kilnworks.components.starting.sequences.numbered import numbered_columns
 from kilnworks.components.starting.start import start
-from kilnworks.schemas.errors import ConfigError, DataInvalid, UnknownName
+from kilnworks.schemas.errors import ConfigError, DataInvalid, DataUnreadable, UnknownName
 
 ROWS, STEPS = 120, 9
 COURSE = np.random.default_rng(0).normal(size=(ROWS, STEPS)).round(3)
@@ -66,15 +68,44 @@ def test_numbered_columns_are_read_as_one_sequence_in_the_order_of_their_numbers
     recipe = start("r", table(tmp_path, "v_", form), label="who", sequences=("v",))
     assert recipe.model.kind == "sequence" and recipe.contract.features["v"].shape == (STEPS, 1)
     assert recipe.contract.ignore == ("room",) and recipe.contract.label.classes == ("a", "b")
-    from kilnworks.components.sources.base import Wanted
-    from kilnworks.components.sources.columns import contract_columns
-
     wanted = Wanted(contract_columns(recipe.contract), frozenset(recipe.contract.ignore))
     (frame,) = recipe.source.frames(wanted)
     np.testing.assert_array_equal(frame["v"].to_numpy(), COURSE.astype(np.float32))
     assert frame.columns == ["v", "who"]
     written = definition("r", recipe, tmp_path, tmp_path / "schemas/contracts/r.yaml")
     assert 'sequences={"v": ("v_0",' in written
+
+
+@pytest.mark.parametrize(
+    ("label", "dtype", "classes"),
+    [
+        ([i % 3 for i in range(ROWS)], "int", (0, 1, 2)),
+        ([None if i % 9 == 0 else i % 3 for i in range(ROWS)], "int", (0, 1, 2)),
+        ((2.5 * COURSE[:, 0]).round(4), "float", None),
+        ([f"{i % 2}a" for i in range(ROWS)], "string", ("0a", "1a")),
+    ],
+    ids=["whole numbers", "some missing", "fractions", "texts"],
+)
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_a_label_beside_numbered_columns_is_what_it_holds_however_it_is_written(
+    tmp_path, form, label, dtype, classes
+) -> None:
+    recipe = start("r", table(tmp_path, form=form, y=label), label="y", sequences=("t",))
+    assert (recipe.contract.label.dtype, recipe.contract.label.classes) == (dtype, classes)
+
+
+def test_steps_and_labels_with_decimal_commas_are_read_as_such(tmp_path) -> None:
+    def written(values) -> list[str]:
+        return [f"{value:.3f}".replace(".", ",") for value in values]
+
+    frame = pl.DataFrame({**{f"t{i}": written(COURSE[:, i]) for i in range(STEPS)}, "y": written(COURSE[:, 0])})
+    frame.write_csv(tmp_path / "rows.csv", separator=";")
+    recipe = start("r", str(tmp_path / "rows.csv"), label="y", sequences=("t",))
+    assert recipe.contract.label.dtype == "float"
+    (read,) = recipe.source.frames(Wanted(contract_columns(recipe.contract)))
+    np.testing.assert_array_equal(read["t"].to_numpy(), COURSE.astype(np.float32))
+    np.testing.assert_allclose(read["y"].to_numpy(), COURSE[:, 0])
+    assert 'NumberFormat(decimal=",")' in definition("r", recipe, tmp_path, tmp_path / "schemas/contracts/r.yaml")
 
 
 def test_a_missing_number_is_a_step_without_a_value(tmp_path) -> None:
@@ -88,10 +119,6 @@ def test_a_missing_number_is_a_step_without_a_value(tmp_path) -> None:
 
 def test_a_table_that_lacks_a_step_or_has_text_in_it_is_refused_by_name(tmp_path) -> None:
     source = CsvSource(path=table(tmp_path), sequences={"t": tuple(f"t{i}" for i in range(STEPS + 1))})
-    from kilnworks.components.sources.base import Wanted
-    from kilnworks.components.sources.columns import Column
-    from kilnworks.schemas.errors import DataUnreadable
-
     wanted = Wanted({"t": Column("t", "float", (STEPS + 1, 1))}, any_extra=True)
     with pytest.raises(DataInvalid, match="column 't9' is missing"):
         next(source.frames(wanted))
