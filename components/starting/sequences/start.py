@@ -184,7 +184,11 @@ def _label(scalars: list[str], label: str | None) -> tuple[str, Decision | None]
             raise UnknownName("column", label, scalars)
         return label, None
     if not scalars:
-        raise ConfigError("sequences and no other column", "a column of classes, one value a row", "add one")
+        raise ConfigError(
+            "every column has several values a row",
+            "a label beside them, one value a row",
+            "add one; of classes written as ones and zeros their place, argmax(axis=1)",
+        )
     found = ([n for n in scalars if n.lower() in NAMES] or scalars[-1:])[0]
     return found, Decision("label", named(found), "a guess; name another with --label", flagged=True)
 

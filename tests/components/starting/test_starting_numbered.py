@@ -158,6 +158,22 @@ def test_an_archive_in_parts_of_plain_rows_is_a_table_that_asks(tmp_path) -> Non
     assert said(few)["columns"] == ("x: 5 numbers a row", "", False) and "sequence?" not in said(few)
 
 
+def test_plain_rows_of_bytes_are_numbers(tmp_path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (ROWS, 64)).astype(np.uint8)
+    np.savez(tmp_path / "flat.npz", x=pixels, y=WHO)
+    recipe = start("r", str(tmp_path / "flat.npz"), label="y")
+    assert recipe.contract.features["x"].shape == (64,) and recipe.model.kind == "tabular"
+    (read,) = recipe.source.frames(Wanted(contract_columns(recipe.contract)))
+    np.testing.assert_array_equal(read["x"].to_numpy(), pixels.astype(np.float32))
+
+
+def test_classes_written_as_ones_and_zeros_are_no_label(tmp_path) -> None:
+    np.savez(tmp_path / "ones.npz", x=COURSE, y=np.eye(2)[WHO])
+    with pytest.raises(ConfigError, match="every column has several values a row") as raised:
+        start("r", str(tmp_path / "ones.npz"))
+    assert "argmax(axis=1)" in str(raised.value)
+
+
 def test_an_array_beside_several_columns_of_single_values_is_left_out_of_the_table(tmp_path) -> None:
     np.savez(tmp_path / "mixed.npz", x=COURSE, y=WHO, age=COURSE[:, 0], size=COURSE[:, 1])
     recipe = start("r", str(tmp_path / "mixed.npz"), label="y")
