@@ -4,10 +4,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kilnworks.components.sources import CsvSource, GivenSplits
+from kilnworks.components.sources import CsvSource, GivenSplits, NpzSource
 from kilnworks.components.sources.base import Wanted
 from kilnworks.components.sources.columns import Column, contract_columns
 from kilnworks.components.starting.definition import definition
+from kilnworks.components.starting.pictures.archives import archive_of
 from kilnworks.components.starting.sequences.numbered import numbered_columns
 from kilnworks.components.starting.start import start
 from kilnworks.schemas.errors import ConfigError, DataInvalid, DataUnreadable, UnknownName
@@ -156,6 +157,14 @@ def test_an_archive_in_parts_of_plain_rows_is_a_table_that_asks(tmp_path) -> Non
     assert said(recipe)["sequence?"][0] == "x: 9 numbers a row"
     few = start("r", archive(tmp_path, width=5, parts=False), label="y")
     assert said(few)["columns"] == ("x: 5 numbers a row", "", False) and "sequence?" not in said(few)
+
+
+def test_an_archive_with_a_part_twice_is_not_taken_apart(tmp_path) -> None:
+    parts = {f"{name}_{part}": rows for part in ("train", "val", "valid") for name, rows in (("x", COURSE), ("y", WHO))}
+    np.savez(tmp_path / "twice.npz", **parts)
+    assert isinstance(archive_of(str(tmp_path / "twice.npz")), NpzSource)
+    np.savez(tmp_path / "once.npz", **{name: rows for name, rows in parts.items() if not name.endswith("valid")})
+    assert archive_of(str(tmp_path / "once.npz")).splits() == ("train", "val")
 
 
 def test_plain_rows_of_bytes_are_numbers(tmp_path) -> None:
