@@ -18,9 +18,10 @@ from kilnworks.components.features.plan import TransformPlan
 from kilnworks.components.features.settings import PreprocessConfig
 from kilnworks.schemas.artifacts import Transform
 from kilnworks.schemas.contract import Contract
-from kilnworks.schemas.errors import StoreError
+from kilnworks.schemas.errors import ConfigError, StoreError
 from kilnworks.schemas.files import read_json, write_json
 from kilnworks.schemas.updates import explain
+from kilnworks.schemas.words import listed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -91,11 +92,21 @@ class FeatureTransform:
         return self.plan.encoded
 
     def as_sent(self) -> FeatureTransform:
-        """The same features as a client sends them, without any encoding; those that the settings drop stay away."""
+        """The same features as a client sends them, without any encoding; those that the settings drop stay away.
+
+        Raises:
+            ConfigError: something is derived of features, which nobody would see.
+        """
         from kilnworks.components.features.kinds import AnyPlan
         from kilnworks.components.features.kinds.as_sent import AsSentPlan
         from kilnworks.components.features.kinds.dropped import DroppedPlan
 
+        if self.plan.derived:
+            raise ConfigError(
+                f"derived {listed(list(self.plan.derived))} for a model that takes features as they are sent",
+                "no `derived` in the preprocessing",
+                "leave it out, or choose a model of encoded features",
+            )
         plans = self.plan.features.items()
         kept: dict[str, AnyPlan] = {n: p if isinstance(p, DroppedPlan) and p.asked else AsSentPlan() for n, p in plans}
         plan = TransformPlan(contract=self.contract, rows=self.plan.rows, features=kept)

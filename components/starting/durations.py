@@ -7,6 +7,7 @@ beside make neither figure larger.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable
@@ -32,7 +33,8 @@ LOOPS = 6.5e7
 """Turns of an empty loop a second to which ``OTHER_STEPS`` belongs."""
 DENSE, CONVOLVED, DETECTED = 0.24, 0.24, 1.25
 """Share of the speed of the products that are timed, which a training of small layers reaches; for ``Detector``, of the
-multiplications that ``boxes/sizes.py`` counts."""
+multiplications that ``boxes/sizes.py`` counts, which are more than are done. That one was measured by another probe
+(0.81 and 0.97) and carried over by the factor of ``CONVOLVED``, not measured anew (decision 323)."""
 ON_ALL_ROWS = 1.125
 """Rows of training and validation split together, as a share of the former."""
 PASSES = 3
@@ -74,7 +76,8 @@ def operations(recipe: Recipe) -> float | None:
     epochs = float(training.get("epochs", 30))
     if isinstance(model, Tabular):
         epochs = min(epochs, STOPS) + ON_ALL_ROWS * min(epochs, BEST) * training.get("refit", 0)
-        width = len(recipe.contract.features) * model.number_size
+        features = recipe.contract.features.values()
+        width = sum(math.prod(feature.shape) if feature.shape else model.number_size for feature in features)
         sizes = [width, *model.units]
         layers = model.members * sum(a * b for a, b in pairwise(sizes))
         return epochs * rows * 2 * PASSES * layers / DENSE
@@ -102,7 +105,8 @@ def _convolved(pixels: int, channels: int, model: Vision) -> float:
 
 
 def speed() -> tuple[float, float]:
-    """Operations a second of products of float32 matrices on all processors, and turns a second of a loop of Python.
+    """Operations a second of products of float32 matrices on all processors that this process may use, and turns a
+    second of a loop of Python.
 
     By processor time, of which a wait for other programs is no part, and by the best of short probes.
     """
@@ -110,7 +114,12 @@ def speed() -> tuple[float, float]:
 
     matrix = np.random.default_rng(0).random((SIDE, SIDE), np.float32)
     products = 2.0 * SIDE**3 * PRODUCTS / _best(lambda: _multiplied(matrix, np.empty_like(matrix)))
-    return products * (os.cpu_count() or 1), TURNS / _best(_turned)
+    return products * _processors(), TURNS / _best(_turned)
+
+
+def _processors() -> int:
+    """Those that this process may use: in a container or under ``taskset`` fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _best(probe: Callable[[], object]) -> float:

@@ -22,7 +22,7 @@ FEW = 2_000
 WORK = 3e10
 """Rows x pixels that the blocks see x squared channels of all epochs together: less than four minutes on two cores."""
 HALVED = 48
-"""Pixels of the shorter side from which on the first convolution halves both: four epochs in the time of one."""
+"""Pixels of the shorter side from which on the first convolution halves both: three epochs in the time of one."""
 MOST_EPOCHS = 40
 """Of images whose first convolution halves them: what comes on top is augmentation, which it does not make quicker."""
 FEW_IMAGES, SMALLEST, GRADIENTS = 5_000, 16, 256

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from kilnworks.components.features.derived.plan import DerivedInput, DerivedPlan
+from kilnworks.components.features.derived.plan import FAR, DerivedInput, DerivedPlan
 from kilnworks.components.features.derived.settings import Derived
 from kilnworks.components.features.kinds.dropped import DroppedPlan
 from kilnworks.components.features.kinds.learned import usable_variance
@@ -37,8 +37,8 @@ def fit_derived(plan: TransformPlan, files: Sequence[Path], derived: Mapping[str
         derived: settings by name, as ``refuse_names`` lets them pass.
 
     Raises:
-        ConfigError: a feature gives no number, or there are fewer different rows than clusters or numbers than
-            components.
+        ConfigError: a feature gives no number, there are fewer different rows than clusters or numbers than
+            components, or all rows are alike.
     """
     return {name: _fit(name, one, _inputs(name, one, plan), plan, files) for name, one in derived.items()}
 
@@ -99,7 +99,7 @@ def _rows(seed: int, numbers: list[Number], plan: TransformPlan, files: Sequence
         start += batch.height
         values = np.zeros((kept.height, len(numbers)), np.float32)
         fill(plan.contract, numbers, {}, kept, values, np.zeros((kept.height, 0), np.float32))
-        found.append(values)
+        found.append(np.clip(values, -FAR, FAR))  # as what is found will see them
     return np.concatenate(found)
 
 
@@ -113,6 +113,13 @@ def _components(name: str, settings: Derived, rows: Array) -> dict[str, Any]:
             f"derived.{name}.count is {settings.count}, of {rows.shape[1]} numbers in {len(rows)} training rows",
             f"1 to {most} components",
             "lower the count, or name more numbers",
+        )
+    if not (rows != rows[0]).any():
+        raise ConfigError(
+            f"derived.{name}: {listed(list(settings.of))} {'is' if len(settings.of) == 1 else 'are'} the same in all "
+            f"{len(rows)} training rows",
+            "numbers that differ",
+            "name other features, or leave it out",
         )
     with threadpool_limits(1):
         model = PCA(settings.count, svd_solver="full").fit(rows.astype(np.float64))

@@ -100,14 +100,12 @@ class _Checked:
             yield from self._unit(values)
         if (values.dtype == object) != (self.feature.dtype == "string"):
             return
-        if self.feature.shape and values.shape[1:] != self.feature.shape:
+        critical = self.feature.severity == "critical"
+        if values.shape[1:] != self.feature.shape and (self.feature.shape or critical):
             yield self._shape(values)
             return
-        if self.feature.severity != "critical":
+        if not critical:
             yield from self._broken(values.reshape(len(values), -1), np.zeros(len(values), bool))
-            return
-        if values.shape[1:] != self.feature.shape:
-            yield self._shape(values)
             return
         flat = values.reshape(len(values), -1)
         missing = _missing(flat, self.feature)

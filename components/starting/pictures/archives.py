@@ -19,7 +19,8 @@ def archive_of(data: str) -> NpzSource | GivenSplits:
         if match is None:
             return NpzSource(path=data)
         column, part = (match[1], match[2]) if match[1] else (match[4], match[3])
-        parts.setdefault(PARTS[part], {})[column] = name
+        if parts.setdefault(PARTS[part], {}).setdefault(column, name) != name:  # x_val and x_valid
+            return NpzSource(path=data)
     if "train" not in parts or len(parts) < 2 or any(p.keys() != parts["train"].keys() for p in parts.values()):
         return NpzSource(path=data)
     sources = {part: NpzSource(path=data, arrays=arrays) for part, arrays in parts.items()}

@@ -83,11 +83,21 @@ def numbered_decisions(specs: Mapping[str, Spec], features: Iterable[str]) -> li
     ]
 
 
+def typed_column(opened: Opened, name: str) -> pl.Series:
+    """A column as numbers where these are written as text, null where none is written; otherwise as it is."""
+    series, spec = opened.frame[name], opened.specs[name]
+    if series.dtype != pl.String or not (spec.integer or spec.kind in ("number", "key")):
+        return series
+    plain = series.str.strip_chars() if spec.number is None else spec.number.plain(series)
+    values = plain.cast(pl.Float64, strict=False)
+    return series if spec.kind == "key" and values.null_count() > series.null_count() else values
+
+
 def _is_numeric(opened: Opened, name: str) -> bool:
     """Whether a column holds numbers, whatever they look like: all different ones may be taken for a key."""
     if opened.specs[name].kind == "number":
         return True
-    return opened.frame[name].drop_nulls().cast(pl.Float64, strict=False).null_count() == 0
+    return typed_column(opened, name).drop_nulls().cast(pl.Float64, strict=False).null_count() == 0
 
 
 def _between(columns: tuple[str, ...]) -> str:

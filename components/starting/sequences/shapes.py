@@ -120,9 +120,11 @@ def _arrays(data: str) -> dict[str, tuple[tuple[int, ...], Any]]:
 
 
 def _numbers_in(data: str) -> dict[str, tuple[int, ...]]:
-    """Shape of a row of each array of numbers that are no pixels."""
-    kept = {n: s for n, (s, dtype) in _arrays(data).items() if np.issubdtype(dtype, np.number) and dtype != np.uint8}
-    return {name: shape[1:] for name, shape in kept.items()}
+    """Shape of a row of each array of numbers that are no pixels: those are uint8 with two axes a row or more."""
+    found = {name: (shape[1:], dtype) for name, (shape, dtype) in _arrays(data).items()}
+    return {
+        n: s for n, (s, dtype) in found.items() if np.issubdtype(dtype, np.number) and (dtype != np.uint8 or len(s) < 2)
+    }
 
 
 def _in_parquet(file: Path) -> dict[str, tuple[int, ...]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from kilnworks.components.starting import sizes
 from kilnworks.components.starting.label import FEW, NAMES, asks_for_log, refuse_one_class
 from kilnworks.components.starting.open_data import Kind, open_table
 from kilnworks.components.starting.recipe import Decision, Recipe
-from kilnworks.components.starting.sequences.numbered import FEWEST, chosen_columns
+from kilnworks.components.starting.sequences.numbered import FEWEST, chosen_columns, typed_column
 from kilnworks.components.starting.sequences.shapes import scalar_columns, source_of
 from kilnworks.components.starting.settling import settle
 from kilnworks.components.tasks.asked import CLASSES, NUMBERS, Asked
@@ -56,7 +57,8 @@ def start_with_sequences(
         UnknownName: a label that is no column of single values.
         ConfigError: no column but the sequences, or a label that nothing can be learned of.
     """
-    return _start(name, source_of(data, kind), scalar_columns(data, kind), shapes, label, task)
+    source = source_of(data, kind)
+    return _start(name, source, scalar_columns(data, kind), partial(_as_found, source), shapes, label, task)
 
 
 def start_with_steps(
@@ -89,23 +91,25 @@ def start_with_steps(
     """
     opened = open_table(data, kind, query, decimals)
     made = chosen_columns(asked, opened)
-    source = opened.source.model_copy(update={"sequences": made})
+    written = {one: spec.number for one, spec in opened.specs.items() if spec.number and spec.kind in ("number", "key")}
+    source = opened.source.model_copy(update={"sequences": made, "number_formats": written})
     steps = {one for columns in made.values() for one in columns}
     others = [one for one in opened.frame.columns if one not in steps]
-    return _start(name, source, others, {word: (len(columns), 1) for word, columns in made.items()}, label, task)
+    shapes = {word: (len(columns), 1) for word, columns in made.items()}
+    return _start(name, source, others, partial(typed_column, opened), shapes, label, task)
 
 
 def _start(
     name: str,
     source: Source,
     scalars: list[str],
+    column: Callable[[str], pl.Series],
     shapes: Mapping[str, tuple[int, ...]],
     label: str | None,
     task: Asked | None,
 ) -> Recipe:
     chosen, guess = _label(scalars, label)
-    found = _as_found(source, chosen)
-    target = _target(found, task)
+    target = _target(column(chosen), task)
     inside = {chosen, *shapes, *(one for columns in source.sequences.values() for one in columns)}
     contract = _contract(name, shapes, target, [n for n in _column_names(source) if n not in inside])
     parts = _read(source, Wanted(contract_columns(contract), frozenset(contract.ignore)))
@@ -180,7 +184,11 @@ def _label(scalars: list[str], label: str | None) -> tuple[str, Decision | None]
             raise UnknownName("column", label, scalars)
         return label, None
     if not scalars:
-        raise ConfigError("sequences and no other column", "a column of classes, one value a row", "add one")
+        raise ConfigError(
+            "every column has several values a row",
+            "a label beside them, one value a row",
+            "add one; of classes written as ones and zeros their place, argmax(axis=1)",
+        )
     found = ([n for n in scalars if n.lower() in NAMES] or scalars[-1:])[0]
     return found, Decision("label", named(found), "a guess; name another with --label", flagged=True)
 

@@ -27,6 +27,7 @@ FEATURES = {
     "on": {"dtype": "datetime"},
     "plan": {"dtype": "string"},
     "empty": {"dtype": "float", "nullable": True},
+    "same": {"dtype": "float"},
 }
 CONTRACT = Contract.model_validate({"name": "x", "features": FEATURES, "label": tabular.LABELS["binary"]})
 METHODS = {
@@ -53,6 +54,7 @@ def _rows(n, seed=0):
             "on": [start + datetime.timedelta(hours=int(hour)) for hour in r.integers(0, 9000, n)],
             "plan": r.choice(["basic", "plus"], n),
             "empty": pl.Series([None] * n, dtype=pl.Float64),
+            "same": [2.5] * n,
             "label": r.choice(["no", "yes"], n),
         }
     )
@@ -178,9 +180,14 @@ def test_of_many_rows_as_many_as_may_be_are_looked_at(tmp_path, monkeypatch):
         ({"d": {"of": ["empty"]}}, ConfigError, "encoded as dropped (no value in the training split)"),
         ({"d": {"of": ["a", "b"], "method": "pca", "count": 3}}, ConfigError, "of 2 numbers in 90 training rows"),
         ({"d": {"of": ["c"], "count": 40}}, ConfigError, "have 15 different values in 90 training rows"),
+        ({"d": {"of": ["same"], "count": 2}}, ConfigError, "have 1 different values in 90 training rows"),
+        ({"d": {"of": ["same"], "method": "pca", "count": 1}}, ConfigError, "same is the same in all 90 training"),
     ],
-    ids=["unknown", "name of a feature", "name of the label", "category", "no value", "components", "clusters"],
-)
+    ids=[
+        "unknown", "name of a feature", "name of the label", "category", "no value", "components", "clusters",
+        "clusters of one value", "components of one value",
+    ],
+)  # fmt: skip
 def test_what_cannot_be_derived_is_refused(tmp_path, derived, error, said):
     config = PreprocessConfig.model_validate({"derived": derived})
     with pytest.raises(error) as raised:
@@ -209,3 +216,22 @@ def test_a_feature_that_is_dropped_by_the_settings_says_so(tmp_path):
     )
     with pytest.raises(KilnworksError, match="left out by the settings"):
         _fit(tmp_path, _rows(60), config)
+
+
+def test_a_number_that_never_varied_and_a_copy_of_another_are_no_harm(tmp_path):
+    frame = _rows(90).with_columns(b=pl.col("a"))
+    derived = {
+        "k": Derived(of=("a", "b", "same"), count=2),
+        "g": Derived(of=("a", "b", "same"), count=2, method="gaussian_mixture"),
+        "p": Derived(of=("a", "b", "same"), count=3, method="pca"),
+    }
+    transform = _fit(tmp_path, frame, PreprocessConfig(derived=derived))
+    components = _places(transform, frame, "p")
+    assert np.isfinite(transform.encode(frame)["numeric"]).all()
+    np.testing.assert_allclose(components.std(axis=0), [1, 0, 0], atol=1e-5)
+
+
+def test_a_model_that_takes_features_as_they_are_sent_refuses_what_is_derived(tmp_path):
+    transform = _fit(tmp_path, _rows(60), PreprocessConfig(derived={"axes": METHODS["pca"]}))
+    with pytest.raises(ConfigError, match="derived axes for a model that takes features as they are sent"):
+        transform.as_sent()

@@ -11,6 +11,7 @@ from kilnworks.components.sources import CsvSource
 from kilnworks.components.starting import durations
 from kilnworks.components.starting.durations import operations, timed
 from kilnworks.components.starting.recipe import Recipe
+from kilnworks.schemas.contract import Feature
 from tests.components.learning.training_examples import DIGITS, TABLE
 
 
@@ -63,9 +64,28 @@ def test_it_is_said_by_the_speed_of_this_machine(monkeypatch) -> None:
 
 
 def test_the_speed_is_measured_in_less_than_a_person_notices() -> None:
+    start = time.thread_time()
     products, loops = durations.speed()
+    assert time.thread_time() - start < 2
     assert products > 1e7
     assert loops > 1e4
+
+
+def test_processors_count_that_this_process_may_use(monkeypatch) -> None:
+    monkeypatch.setattr(durations, "_best", lambda probe: 1.0)
+    monkeypatch.setattr(durations.os, "sched_getaffinity", lambda process: {3}, raising=False)
+    one, _ = durations.speed()
+    monkeypatch.setattr(durations.os, "sched_getaffinity", lambda process: {0, 3, 5}, raising=False)
+    assert durations.speed()[0] == 3 * one
+
+
+def test_an_array_is_as_wide_as_it_has_numbers() -> None:
+    def of(features) -> float | None:
+        return operations(recipe(contract=TABLE.model_copy(update={"features": features})))
+
+    number, array = (Feature(dtype="float", shape=shape) for shape in ((), (Tabular().number_size,)))
+    assert of({"x": array}) == of({"x": number})
+    assert of({"x": array}) < of({"x": Feature(dtype="float", shape=(784,))})
 
 
 def test_a_wait_for_other_programs_is_no_part_of_the_speed(monkeypatch) -> None:

@@ -4,11 +4,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kilnworks.components.sources import CsvSource, GivenSplits
+from kilnworks.components.sources import CsvSource, GivenSplits, NpzSource
+from kilnworks.components.sources.base import Wanted
+from kilnworks.components.sources.columns import Column, contract_columns
 from kilnworks.components.starting.definition import definition
+from kilnworks.components.starting.pictures.archives import archive_of
 from kilnworks.components.starting.sequences.numbered import numbered_columns
 from kilnworks.components.starting.start import start
-from kilnworks.schemas.errors import ConfigError, DataInvalid, UnknownName
+from kilnworks.schemas.errors import ConfigError, DataInvalid, DataUnreadable, UnknownName
 
 ROWS, STEPS = 120, 9
 COURSE = np.random.default_rng(0).normal(size=(ROWS, STEPS)).round(3)
@@ -66,15 +69,44 @@ def test_numbered_columns_are_read_as_one_sequence_in_the_order_of_their_numbers
     recipe = start("r", table(tmp_path, "v_", form), label="who", sequences=("v",))
     assert recipe.model.kind == "sequence" and recipe.contract.features["v"].shape == (STEPS, 1)
     assert recipe.contract.ignore == ("room",) and recipe.contract.label.classes == ("a", "b")
-    from kilnworks.components.sources.base import Wanted
-    from kilnworks.components.sources.columns import contract_columns
-
     wanted = Wanted(contract_columns(recipe.contract), frozenset(recipe.contract.ignore))
     (frame,) = recipe.source.frames(wanted)
     np.testing.assert_array_equal(frame["v"].to_numpy(), COURSE.astype(np.float32))
     assert frame.columns == ["v", "who"]
     written = definition("r", recipe, tmp_path, tmp_path / "schemas/contracts/r.yaml")
     assert 'sequences={"v": ("v_0",' in written
+
+
+@pytest.mark.parametrize(
+    ("label", "dtype", "classes"),
+    [
+        ([i % 3 for i in range(ROWS)], "int", (0, 1, 2)),
+        ([None if i % 9 == 0 else i % 3 for i in range(ROWS)], "int", (0, 1, 2)),
+        ((2.5 * COURSE[:, 0]).round(4), "float", None),
+        ([f"{i % 2}a" for i in range(ROWS)], "string", ("0a", "1a")),
+    ],
+    ids=["whole numbers", "some missing", "fractions", "texts"],
+)
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_a_label_beside_numbered_columns_is_what_it_holds_however_it_is_written(
+    tmp_path, form, label, dtype, classes
+) -> None:
+    recipe = start("r", table(tmp_path, form=form, y=label), label="y", sequences=("t",))
+    assert (recipe.contract.label.dtype, recipe.contract.label.classes) == (dtype, classes)
+
+
+def test_steps_and_labels_with_decimal_commas_are_read_as_such(tmp_path) -> None:
+    def written(values) -> list[str]:
+        return [f"{value:.3f}".replace(".", ",") for value in values]
+
+    frame = pl.DataFrame({**{f"t{i}": written(COURSE[:, i]) for i in range(STEPS)}, "y": written(COURSE[:, 0])})
+    frame.write_csv(tmp_path / "rows.csv", separator=";")
+    recipe = start("r", str(tmp_path / "rows.csv"), label="y", sequences=("t",))
+    assert recipe.contract.label.dtype == "float"
+    (read,) = recipe.source.frames(Wanted(contract_columns(recipe.contract)))
+    np.testing.assert_array_equal(read["t"].to_numpy(), COURSE.astype(np.float32))
+    np.testing.assert_allclose(read["y"].to_numpy(), COURSE[:, 0])
+    assert 'NumberFormat(decimal=",")' in definition("r", recipe, tmp_path, tmp_path / "schemas/contracts/r.yaml")
 
 
 def test_a_missing_number_is_a_step_without_a_value(tmp_path) -> None:
@@ -88,10 +120,6 @@ def test_a_missing_number_is_a_step_without_a_value(tmp_path) -> None:
 
 def test_a_table_that_lacks_a_step_or_has_text_in_it_is_refused_by_name(tmp_path) -> None:
     source = CsvSource(path=table(tmp_path), sequences={"t": tuple(f"t{i}" for i in range(STEPS + 1))})
-    from kilnworks.components.sources.base import Wanted
-    from kilnworks.components.sources.columns import Column
-    from kilnworks.schemas.errors import DataUnreadable
-
     wanted = Wanted({"t": Column("t", "float", (STEPS + 1, 1))}, any_extra=True)
     with pytest.raises(DataInvalid, match="column 't9' is missing"):
         next(source.frames(wanted))
@@ -129,6 +157,30 @@ def test_an_archive_in_parts_of_plain_rows_is_a_table_that_asks(tmp_path) -> Non
     assert said(recipe)["sequence?"][0] == "x: 9 numbers a row"
     few = start("r", archive(tmp_path, width=5, parts=False), label="y")
     assert said(few)["columns"] == ("x: 5 numbers a row", "", False) and "sequence?" not in said(few)
+
+
+def test_an_archive_with_a_part_twice_is_not_taken_apart(tmp_path) -> None:
+    parts = {f"{name}_{part}": rows for part in ("train", "val", "valid") for name, rows in (("x", COURSE), ("y", WHO))}
+    np.savez(tmp_path / "twice.npz", **parts)
+    assert isinstance(archive_of(str(tmp_path / "twice.npz")), NpzSource)
+    np.savez(tmp_path / "once.npz", **{name: rows for name, rows in parts.items() if not name.endswith("valid")})
+    assert archive_of(str(tmp_path / "once.npz")).splits() == ("train", "val")
+
+
+def test_plain_rows_of_bytes_are_numbers(tmp_path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (ROWS, 64)).astype(np.uint8)
+    np.savez(tmp_path / "flat.npz", x=pixels, y=WHO)
+    recipe = start("r", str(tmp_path / "flat.npz"), label="y")
+    assert recipe.contract.features["x"].shape == (64,) and recipe.model.kind == "tabular"
+    (read,) = recipe.source.frames(Wanted(contract_columns(recipe.contract)))
+    np.testing.assert_array_equal(read["x"].to_numpy(), pixels.astype(np.float32))
+
+
+def test_classes_written_as_ones_and_zeros_are_no_label(tmp_path) -> None:
+    np.savez(tmp_path / "ones.npz", x=COURSE, y=np.eye(2)[WHO])
+    with pytest.raises(ConfigError, match="every column has several values a row") as raised:
+        start("r", str(tmp_path / "ones.npz"))
+    assert "argmax(axis=1)" in str(raised.value)
 
 
 def test_an_array_beside_several_columns_of_single_values_is_left_out_of_the_table(tmp_path) -> None:

@@ -57,7 +57,7 @@ def test_a_label_that_is_none_is_refused(tmp_path) -> None:
     with pytest.raises(UnknownName, match="whom"):
         start("r", path, label="whom")
     np.savez(tmp_path / "alone.npz", sound=arrays()["sound"])
-    with pytest.raises(ConfigError, match="sequences and no other column"):
+    with pytest.raises(ConfigError, match="every column has several values a row"):
         start("r", str(tmp_path / "alone.npz"))
 
 

@@ -1,4 +1,4 @@
-"""The shares of two models inside of one: what the validation rows say, in what is kept, and after a kill."""
+"""The shares of two models inside of one: what the validation rows say, and in what is kept."""
 
 import numpy as np
 import pytest
