@@ -185,12 +185,14 @@ class Training:
         s, phases = self.settings, self.learner.phases
         phase, several = phases[number], len(phases) > 1
         refuse_two_schedules(s, self.callbacks)
-        self.judge.watch(self.measured(phase) if self.measured else None, self.callbacks, number == len(phases) - 1)
+        last = number == len(phases) - 1
+        counts = phase.judged or last
+        self.judge.watch(self.measured(phase) if self.measured else None, self.callbacks, last, counts)
         self.history.phase = self.report.phase = phase.name if several else None
         chosen: list[Any] = [self.judge]
-        if s.reduce_on_plateau:
+        if s.reduce_on_plateau and counts:
             chosen.append(cb.Plateau(s.reduce_on_plateau, s.monitor, self.mode))
-        if s.early_stopping:
+        if s.early_stopping and counts:
             chosen.append(cb.Stopping(s.early_stopping, s.monitor, self.mode, begins))
         if self.budget:
             chosen.append(self.budget)
