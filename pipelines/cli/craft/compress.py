@@ -16,7 +16,7 @@ from kilnworks.pipelines.core.execute import artifact_path, run_all
 from kilnworks.pipelines.core.registry import load
 from kilnworks.pipelines.core.space import trained_step
 from kilnworks.pipelines.core.store import Run, Store, open_store
-from kilnworks.pipelines.craft.compressing import KEY, LITERT, SMALLER, taken_over, with_compression
+from kilnworks.pipelines.craft.compressing import KEY, LITERT, SMALLER, finished_before, with_compression
 from kilnworks.schemas.access import private_files
 from kilnworks.schemas.errors import EXIT_SKIPPED, ConfigError, KilnworksError, StoreError
 from kilnworks.schemas.files import read_json
@@ -60,6 +60,7 @@ def compress(
     defined = load(name)
     step = LITERT if isinstance(config, LitertConfig) else SMALLER
     made = with_compression(defined.configured(record["overrides"]), config)
+    found = finished_before(made, source, step)
     this = opened.run(name, new_run_id())
     command = f"kilnworks compress {name} --to {to} --run {source.run_id}"
     begun = this.begin(
@@ -68,7 +69,8 @@ def compress(
         **wanted_live(promote, not promote, by, reason or f"smaller model of run {source.run_id}"),
     )  # fmt: skip
     pipeline = opened_as(defined, this, begun) if step == SMALLER else made
-    taken_over(pipeline, source, this, step)
+    for taken, artifact in found.items():
+        this.link(taken, artifact)
     selected = {step} if step == LITERT else pipeline.between(step, None)
     try:
         with watched(console, pipeline) as listener:
@@ -105,7 +107,7 @@ def _source(opened: Store, name: str, run_id: str | None) -> Run:
         return found
     champion = champion_of(found)
     if champion is not None:
-        return opened.run(name, champion.run_id)
+        return opened.find_run(name, champion.run_id)
     step = trained_step(load(name)).name
     return next((run for run in reversed(opened.runs(name)) if run.manifest(step) is not None), found)
 

@@ -150,6 +150,12 @@ def test_a_model_that_loses_too_much_stops_there(project, capsys):
     ):
         capsys.readouterr()
         assert main(["compress", "loans", *words]) == 2 and said in capsys.readouterr().err, words
+    (project / "store" / "runs" / "loans" / "r1" / "model" / "manifest.json").rename(project / "manifest.json")
+    before = len(runs(project, "int8"))
+    assert main(["compress", "loans", "--to", "int8", "--run", "r1"]) == 2
+    assert "'model' has not finished in run r1" in capsys.readouterr().err
+    assert len(runs(project, "int8")) == before, "no run was begun for it"
+    (project / "manifest.json").rename(project / "store" / "runs" / "loans" / "r1" / "model" / "manifest.json")
     (project / "loans.csv").write_text(loans(700).write_csv())
     assert main(["compress", "loans", "--to", "int8", "--run", "r1"]) == 2
     assert "have changed since run r1" in capsys.readouterr().err
