@@ -15,6 +15,7 @@ from kilnworks.components.modeling.mlp import Mlp
 from kilnworks.components.modeling.tabular import Tabular
 from kilnworks.components.train import TrainConfig
 from kilnworks.schemas.artifacts import Model, Transform
+from kilnworks.schemas.context import Progress
 from kilnworks.schemas.errors import ConfigError
 from kilnworks.schemas.files import read_json, write_json
 from tests.components.learning.training_examples import TABLE, context, prepared, table, trained
@@ -116,14 +117,15 @@ def test_an_epoch_before_the_final_sparsity_is_not_kept_though_its_loss_is_the_s
     config = TrainConfig(model=Mlp(units=(32, 16)), epochs=4, batch=64, monitor="loss")
     whole = trained(tmp_path, config, given, transform)
     (tmp_path / "small").mkdir()
-    told = to_pruned(
-        whole, given, tmp_path / "small", context(tmp_path / "at"), sparsity=0.95, epochs=3, settle=2, rate=0.001
-    )
+    seen: list[Progress] = []
+    at = context(tmp_path / "at", seen.append)
+    told = to_pruned(whole, given, tmp_path / "small", at, sparsity=0.95, epochs=3, settle=2, rate=0.001)
     assert all(one["zero"] >= 0.949 for one in told["variables"])
     rows = [line.split(",") for line in (tmp_path / "small" / "history.csv").read_text().splitlines()]
     losses = [float(row[rows[0].index("loss")]) for row in rows[1:]]
     assert losses[0] < min(losses[3:]), "or the test says nothing"
     assert Model(tmp_path / "small").training["best_epoch"] > 3
+    assert seen[-1].unjudged == 3
 
 
 def test_layers_that_learn_in_the_last_phase_alone_are_pruned_too():
