@@ -1,5 +1,6 @@
 """``compress``: a smaller model of a run's model, measured beside it, and published where that is asked for."""
 
+import shlex
 from typing import Annotated, Any, Literal
 
 import typer
@@ -62,7 +63,7 @@ def compress(
     made = with_compression(defined.configured(record["overrides"]), config)
     found = finished_before(made, source, step)
     this = opened.run(name, new_run_id())
-    command = f"kilnworks compress {name} --to {to} --run {source.run_id}"
+    command = _command(name, to, source, given, settings or [])
     begun = this.begin(
         command, record["overrides"], trigger=f"compression of run {source.run_id}", steps=made.outline(),
         **({KEY: config.model_dump(mode="json")} if step == SMALLER else {}),
@@ -86,6 +87,14 @@ def compress(
     if step == SMALLER and not promote and not closed:
         say(console, f"publish  kilnworks promote {name} --run {this.run_id}")
     return EXIT_SKIPPED if closed else 0
+
+
+def _command(name: str, to: str, source: Run, given: dict[str, Any], settings: list[str]) -> str:
+    """The command as it is kept with the run."""
+    words = ["kilnworks", "compress", name, "--to", to, "--run", source.run_id]
+    for field, value in given.items():
+        words += [] if value is None else [f"--{field.replace('_', '-')}", f"{value:g}"]
+    return shlex.join([*words, *(word for one in settings for word in ("--set", one))])
 
 
 def _settings(to: str, given: dict[str, Any]) -> CompressConfig | LitertConfig:

@@ -73,6 +73,7 @@ def test_weights_that_are_zero_stay_so_up_to_the_saved_model(model, tmp_path):
         assert (kernel == 0).mean() == pytest.approx(0.7, abs=1 / kernel.size), kernel.shape
     assert all((kernel == 0).mean() < 0.01 for kernel in kernels(saved(model[0], tmp_path / "before")))
     before, now = told["models"]
+    assert told["split"] == "test", "whose metrics the command tells"
     assert now["nonzero"] < 0.6 * before["nonzero"] and now["values"] == before["values"]
     assert now["packed"] < before["packed"] and set(now["metrics"]) == {"val", "test"}
     phases = [line.split(",")[1] for line in (smaller.path / "history.csv").read_text().splitlines()[1:]]

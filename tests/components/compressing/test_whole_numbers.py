@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from kilnworks.components.challenging.verdict import Verdict
+from kilnworks.components.compressing.sides import gate
 from kilnworks.components.compressing.smaller import to_int8
 from kilnworks.components.modeling.compact.int8 import FILE, Int8Model, as_stored, rounded, whole, wholes
 from kilnworks.components.modeling.kept import load_trained
@@ -111,3 +113,9 @@ def test_a_model_that_was_rounded_before_keeps_its_own_file(tmp_path):
         assert [v["name"] for v in one["variables"]] == ["wide/kernel"]
         (alone,) = [v for v in one["left"] if v["name"] == "alone/kernel"]
         assert alone["why"] == "one weight a channel"
+
+
+def test_what_to_do_about_a_loss_is_of_the_way_in_which_the_model_was_made_smaller():
+    worse = Verdict("worse", False, "auc 0.7 against 0.8", metric="auc", margin=0.005, level=0.95, rule="not_worse")
+    assert gate(worse, "int8").next_action == "allow more `max_loss`, or leave the compression out"
+    assert "`sparsity`" in gate(worse, "pruned").next_action

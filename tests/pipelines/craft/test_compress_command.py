@@ -140,6 +140,8 @@ def test_a_model_that_loses_too_much_stops_there(project, capsys):
     assert "worse (difference -" in capsys.readouterr().out
     (run,) = runs(project, "pruned")
     assert read_json(run / "compressed.skipped" / "decision.json")["passed"] is False
+    words = f"kilnworks compress loans --to pruned --run r1 --sparsity 0.99 --max-loss 0 {' '.join(given[4:-2])}"
+    assert read_json(run / "run.json")["command"] == words, "the same again"
     assert not (run / "servable").exists()
     assert read_champion(project / "store", "loans").run_id == "r1"
     for words, said in (
