@@ -106,7 +106,7 @@ def compress(config: CompressConfig, model: Model, examples: CheckedExamples, ou
         {"name": name, **side, "metrics": {s: both[place].metrics(config) for s, both in sides.items()}}
         for place, (name, side) in enumerate(zip(("trained", config.to), served, strict=True))
     ]
-    write_json(out / FILE, {"to": config.to, "models": models, "lost": verdict.record(), **told})
+    write_json(out / FILE, {"to": config.to, "split": config.split, "models": models, "lost": verdict.record(), **told})
     record.write(out)
     if not record.passed:
         raise StepSkipped(record.headline, record.rule, record.next_action, record.record())

@@ -167,9 +167,10 @@ def conclude(
     from kilnworks.components.judging.gate import decide
     from kilnworks.components.judging.intervals import LEVEL
     from kilnworks.components.judging.slices import RESAMPLES, measure_slices, sliced
+    from kilnworks.components.predicting.judgeable import check_answers, truth_of
 
-    truth = _truth(frame, task, contract, config.split)
-    _check_answers(task, answers, len(truth))
+    truth = truth_of(frame, task, contract, config.split)
+    check_answers(task, answers, len(truth))
     method = {
         "level": LEVEL, "method": "Poisson bootstrap", "resamples": config.resamples, "seed": config.seed,
     }  # fmt: skip
@@ -287,38 +288,3 @@ def _all_metrics(task: "Task", settings: JudgeSettings) -> list["Metric"]:
     """Those of the task, and those of a user's own."""
     own = [metric.named(name, task.class_texts) for name, metric in settings.metrics.items()]
     return [*task.metrics_of(settings.top_k), *own]
-
-
-def _truth(frame: "pl.DataFrame", task: "Task", contract: Contract, split: str) -> "NDArray[Any]":
-    """What the answers are compared with."""
-    import polars as pl
-
-    truth, bad = task.judged_by(frame)
-    if bad.any():
-        rows = frame.filter(pl.Series(bad)).select(task.needed(contract))
-        samples = [row[0] if len(row) == 1 else row for row in rows.unique().head(3).rows()]
-        raise StepFailed(
-            f"{bad.sum()} labels of split {split!r} cannot be judged, e.g. {samples}",
-            task.wanted,
-            "check the label in the contract and in the source",
-        )
-    return truth
-
-
-def _check_answers(task: "Task", answers: "Answers", rows: int) -> None:
-    """Refuse answers of another shape, or that are not finite."""
-    import numpy as np
-
-    shapes = {answer.name: (rows, *answer.shape) for answer in task.answered}
-    for name in answers:
-        if name in shapes and answers[name].shape != shapes[name]:
-            raise StepFailed(
-                f"{name} of shape {list(answers[name].shape)}", f"shape {list(shapes[name])}", "check the model's head"
-            )
-        lost = int((~np.isfinite(answers[name])).reshape(rows, -1).any(axis=1).sum())
-        if lost:
-            raise StepFailed(
-                f"{lost} of {rows} predictions are NaN or infinite",
-                "a finite prediction for every row",
-                "look at the learning curves; a lower learning rate or clipping usually helps",
-            )

@@ -125,6 +125,7 @@ def pruned(learner: Learner, weights: Sequence[np.ndarray], pruner: Pruner, sett
         )
     for variable, values in zip(variables, weights, strict=True):
         variable.assign(values)
+    last.prepare()  # which layers learn then
     pruner.watch(learner.model)
     phases = (
         replace(last, name=PRUNE, epochs=pruner.epochs, rate=last.rate * rate, judged=False),

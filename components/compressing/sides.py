@@ -108,14 +108,13 @@ def gate(found: Verdict, kind: str) -> DecisionRecord:
         "non_inferior": "goes on once it is shown not to be worse than the trained one",
     }
     margin, level = found.margin or 0.0, found.level or 0.0
+    less = "take less away (`sparsity`), train longer after it (`settle_epochs`), " if kind == "pruned" else ""
     return DecisionRecord(
         gate="compression",
         passed=found.live,
         rule=f"a model made {kind} {wanted[found.rule]} by more than {margin:.3g} of {found.metric}, "
         f"at {100 * level:g} % confidence",
         reason=found.text,
-        next_action=""
-        if found.live
-        else "take less away (`sparsity`), train longer after it, or allow more `max_loss`",
+        next_action="" if found.live else f"{less}allow more `max_loss`, or leave the compression out",
         details=found.record(),
     )

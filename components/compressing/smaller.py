@@ -13,8 +13,9 @@ from kilnworks.components.compressing.pruning import Pruner, pruned, zeros
 from kilnworks.components.learning.settings import FitSettings
 from kilnworks.components.modeling.architectures import AnyModel
 from kilnworks.components.modeling.base import Architecture
-from kilnworks.components.modeling.compact.int8 import WORTH, rounded, wholes, write_wholes
+from kilnworks.components.modeling.compact.int8 import FILE, WORTH, rounded, wholes, write_wholes
 from kilnworks.components.modeling.compact.kernels import LEAST
+from kilnworks.components.modeling.images.transfer import Transfer
 from kilnworks.components.modeling.kept import CODE, KERAS, WEIGHTS, load_trained
 from kilnworks.schemas.artifacts import CheckedExamples, Model
 from kilnworks.schemas.context import RunContext
@@ -51,12 +52,12 @@ def to_int8(model: Model, out: Path) -> dict[str, Any]:
     ]
     chosen = {one.place for one in found}
     left = [
-        {"name": v.path, "shape": list(v.shape), "why": _why(v, WORTH)}
+        {"name": v.path, "shape": list(v.shape), "why": _why(v, WORTH) or "one weight a channel"}
         for place, v in enumerate(variables)
         if place not in chosen and "seed_generator" not in v.path
     ]
     rounded(trained, found)
-    ours = ("manifest.json", KERAS, WEIGHTS, "checkpoints", "tensorboard")
+    ours = ("manifest.json", KERAS, WEIGHTS, FILE, "checkpoints", "tensorboard")
     copytree(model.path, out, copy_function=link_or_copy, ignore=ignore_patterns(*ours), dirs_exist_ok=True)
     code = model.path / CODE
     if code.is_file() and read_json(code)["kept"] == "weights":
@@ -136,6 +137,12 @@ def trained_by(model: Model) -> tuple[FitSettings, Architecture]:
             "choose `to: int8`",
         )
     architecture: Architecture = TypeAdapter(AnyModel).validate_python(config.pop("model"))
+    if isinstance(architecture, Transfer) and architecture.base == "own" and architecture.weights is None:
+        raise ConfigError(
+            "pruning a model that was made by the step finetune, whose base is not in its settings",
+            "a model that the step train has made",
+            "choose `to: int8`",
+        )
     plain = {
         "refit": 0, "reduce_on_plateau": None, "schedule": None, "budget_minutes": None, "health": "none",
         "checkpoints": "none", "tensorboard": False,

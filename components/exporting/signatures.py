@@ -17,7 +17,7 @@ Every signature that takes Examples calls the one traced function of ``serving_d
 
 import keyword
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -127,22 +127,29 @@ class Endpoints:
 
 
 def argument_names(contract: Contract) -> dict[str, str]:
-    """For each feature the argument it has in the traced function: its name, or one like it that TensorFlow takes.
+    """For each feature the argument it has in the traced function; see ``arguments``.
 
-    TensorFlow wants identifiers that differ in more than upper and lower case. ``restore_aliases`` puts the names of
-    the features into the saved signatures.
+    ``save`` puts the names of the features into the saved signatures.
+    """
+    return arguments(contract.features)
+
+
+def arguments(names: Iterable[str]) -> dict[str, str]:
+    """For each name itself, or one like it that TensorFlow takes as an argument.
+
+    TensorFlow wants identifiers that differ in more than upper and lower case.
     """
     taken: set[str] = set()
-    names = {}
-    for name in contract.features:
+    found = {}
+    for name in names:
         argument = re.sub(r"\W", "_", name, flags=re.ASCII)
         if not re.match(r"[A-Za-z]", argument):
             argument = f"x{argument}"
         while argument.lower() in taken or argument in _RESERVED:
             argument += "_"
         taken.add(argument.lower())
-        names[name] = argument
-    return names
+        found[name] = argument
+    return found
 
 
 def save(

@@ -68,11 +68,10 @@ def fairness(
     if flagged is not None:
         positive = truth == 1
         rates = {name: _rates(name, positive, flagged, groups, settings) for name in RATES}
-        odds = max((rates[n] for n in (TRUE_POSITIVE, FALSE_POSITIVE)), key=lambda one: one["value"] or -1.0)
-        found += [*rates.values(), {**odds, "measure": ODDS}]
+        found += [*rates.values(), _odds(rates[TRUE_POSITIVE], rates[FALSE_POSITIVE])]
     for metric in metrics:
         sides = _sides(task, metric, truth, answers, groups, metric.name in wanted, settings)
-        if sides:
+        if sides or metric.name in wanted:
             found.append(gap(metric.name, sides))
     return {"gaps": found, "thresholds": _thresholds(task, truth, answers, flagged, groups)}
 
@@ -135,6 +134,15 @@ def _rates(
     rng = np.random.default_rng(settings.seed)
     each = [(group.name, *counts(name, positive[group.rows], flagged[group.rows])) for group in groups]
     return gap(name, [share(who, count, of, settings.resamples, rng, LEAST) for who, count, of in each])
+
+
+def _odds(*rates: Mapping[str, Any]) -> dict[str, Any]:
+    """The larger one of two gaps, with the larger one of each bound; not defined where one of them is not."""
+    undefined = next((one for one in rates if one["value"] is None), None)
+    if undefined is not None:
+        return {**undefined, "measure": ODDS}
+    larger = max(rates, key=lambda one: float(one["value"]))
+    return {**larger, "measure": ODDS, **{end: max(one[end] for one in rates) for end in ("low", "high")}}
 
 
 def _sides(

@@ -64,8 +64,8 @@ class Sliced:
 def sliced(frame: "pl.DataFrame", columns: Sequence[str], contract: Contract, *, min_rows: int) -> list[Sliced]:
     """The groups of each column.
 
-    Values with fewer than ``min_rows`` rows, and those beyond the ``VALUES`` most frequent, are only counted. Values of
-    sensitive features are masked.
+    Values with fewer than ``min_rows`` rows are named, and those beyond the ``VALUES`` most frequent are only counted.
+    Values of sensitive features are masked.
 
     Args:
         frame: the rows that are judged, with these columns.

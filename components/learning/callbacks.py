@@ -108,20 +108,24 @@ class Judge(keras.callbacks.Callback):
         self._others: Sequence[Any] = ()
         self._said: dict[str, Any] = {}
         self._steps: dict[str, Any] = {}
-        self._last = True
+        self._last = self._counts = True
         self.best: float | None = None
         self.best_epoch = 0
         self.best_weights: Weights = []
 
-    def watch(self, measure: Callable[[], dict[str, float]] | None, others: Sequence[Any], last: bool) -> None:
+    def watch(
+        self, measure: Callable[[], dict[str, float]] | None, others: Sequence[Any], last: bool, counts: bool = True
+    ) -> None:
         """Begin a phase.
 
         Args:
             measure: numbers of the validation split; None without one.
             others: callbacks that are told when a validation begins and ends.
             last: whether it is the last phase, which must report what is monitored.
+            counts: whether an epoch of it may be the best one.
         """
         self._measure, self._others, self._last, self._said = measure, others, last, {}
+        self._counts = counts
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Remember what the steps said."""
@@ -160,6 +164,8 @@ class Judge(keras.callbacks.Callback):
         return found
 
     def _keep(self, epoch: int, logs: Mapping[str, Any]) -> None:
+        if not self._counts:
+            return
         if self._monitor not in logs:
             if self._last:
                 raise UnknownName("number to monitor", self._monitor, tuple(logs))

@@ -127,7 +127,12 @@ class Training:
         return len(self.history.rows) < sum(self._lengths)
 
     def _unjudged(self) -> int:
-        return sum(self.settings.monitor not in row for row in self.history.rows)
+        aside = {phase.name for number, phase in enumerate(self.learner.phases) if not self._counts(number)}
+        return sum(self.settings.monitor not in row or row.get("phase") in aside for row in self.history.rows)
+
+    def _counts(self, number: int) -> bool:
+        """Whether an epoch of a phase may be the best one; those of the last phase may always."""
+        return self.learner.phases[number].judged or number == len(self.learner.phases) - 1
 
     def _phase(
         self, number: int, phase: Phase, out: Path, context: RunContext, backup: Backup, found: Snapshot | None
@@ -185,12 +190,13 @@ class Training:
         s, phases = self.settings, self.learner.phases
         phase, several = phases[number], len(phases) > 1
         refuse_two_schedules(s, self.callbacks)
-        self.judge.watch(self.measured(phase) if self.measured else None, self.callbacks, number == len(phases) - 1)
+        last, counts = number == len(phases) - 1, self._counts(number)
+        self.judge.watch(self.measured(phase) if self.measured else None, self.callbacks, last, counts)
         self.history.phase = self.report.phase = phase.name if several else None
         chosen: list[Any] = [self.judge]
-        if s.reduce_on_plateau:
+        if s.reduce_on_plateau and counts:
             chosen.append(cb.Plateau(s.reduce_on_plateau, s.monitor, self.mode))
-        if s.early_stopping:
+        if s.early_stopping and counts:
             chosen.append(cb.Stopping(s.early_stopping, s.monitor, self.mode, begins))
         if self.budget:
             chosen.append(self.budget)

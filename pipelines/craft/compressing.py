@@ -12,7 +12,7 @@ from kilnworks.pipelines.core.graph import Pipeline, Step
 from kilnworks.pipelines.core.space import trained_step
 from kilnworks.pipelines.core.store import Run
 from kilnworks.pipelines.craft.cuts import examples_step
-from kilnworks.schemas.artifacts import Model
+from kilnworks.schemas.artifacts import Artifact, Model
 from kilnworks.schemas.errors import ConfigError, StoreError
 
 SMALLER, LITERT = "compressed", "litert"
@@ -57,22 +57,21 @@ def as_begun(defined: Pipeline, record: Mapping[str, Any]) -> Pipeline:
     return defined if not settings else with_compression(defined, CompressConfig.model_validate(settings))
 
 
-def taken_over(pipeline: Pipeline, source: Run, run: Run, last: str) -> None:
-    """Let what a step needs stand in a new run as it stands in an earlier one.
+def finished_before(pipeline: Pipeline, source: Run, last: str) -> dict[str, Artifact]:
+    """What a step needs, by step, as it stands in an earlier run.
 
     Raises:
         ConfigError: the earlier run did not come as far, or its files are damaged.
     """
-    for step in pipeline.steps:
-        if step.name in pipeline.between(None, last) - {last}:
-            try:
-                run.link(step.name, source.load(step.name, step.signature.result))
-            except StoreError as error:
-                raise ConfigError(
-                    f"run {source.run_id} of {pipeline.name}: {error.got}",
-                    "a run with a trained model",
-                    f"kilnworks run {pipeline.name}, or name another run with --run",
-                ) from error
+    needed = [step for step in pipeline.steps if step.name in pipeline.between(None, last) - {last}]
+    try:
+        return {step.name: source.load(step.name, step.signature.result) for step in needed}
+    except StoreError as error:
+        raise ConfigError(
+            f"run {source.run_id} of {pipeline.name}: {error.got}",
+            "a run with a trained model",
+            f"kilnworks run {pipeline.name}, or name another run with --run",
+        ) from error
 
 
 def _newest_model(pipeline: Pipeline) -> str:

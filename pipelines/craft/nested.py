@@ -127,7 +127,9 @@ def _measured(
     crossval: Crossval, pipeline: Pipeline, place: int, overrides: dict[str, Any], judge: Step
 ) -> tuple[dict[str, float], int]:
     """Metrics of the chosen settings on the rows of the outer fold, and how many rows these are; no gate is asked."""
-    config = judge.config.model_copy(update={"min": {}, "max": {}, "better_than": (), "split": "test", "slices": ()})
+    config = judge.config.model_copy(
+        update={"min": {}, "max": {}, "better_than": (), "gap": {}, "split": "test", "slices": ()}
+    )
     steps = tuple(replace(step, config=config) if step.name == judge.name else step for step in pipeline.steps)
     cut = cut_by(replace(pipeline, steps=steps).configured(overrides), crossval.fold, fold=0, outer_fold=place)
     run_id = crossval.run_id(f"o{place + 1}")

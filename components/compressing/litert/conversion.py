@@ -22,7 +22,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kilnworks.components.exporting.signatures import argument_names, resources
+from kilnworks.components.exporting.signatures import argument_names, arguments, resources
 from kilnworks.components.features.graph import input_name, transform_model
 from kilnworks.components.features.raw import raw_inputs
 from kilnworks.components.features.transform import FeatureTransform
@@ -99,7 +99,7 @@ def _whole(task: Task, transform: FeatureTransform, trained: keras.Model) -> Con
 
 
 def _core(task: Task, trained: keras.Model, why: str) -> Converted:
-    names = arguments([given.name for given in trained.inputs])
+    names = arguments(given.name for given in trained.inputs)
     texts = [given.name for given in trained.inputs if given.dtype == "string"]
     if texts:
         raise _NotConverted(f"its layers read the text {texts[0]!r} themselves")
@@ -129,18 +129,6 @@ def _called(layer: Any, *args: Any, **kwargs: Any) -> Any:
     if hasattr(layer, "operations"):
         return _friendly(layer)(*args, **kwargs)
     return layer(*args, **kwargs)
-
-
-def arguments(names: list[str]) -> dict[str, str]:
-    """For each name one that is an identifier, and that no other has."""
-    found: dict[str, str] = {}
-    for name in names:
-        argument = re.sub(r"\W", "_", name, flags=re.ASCII)
-        argument = argument if re.match(r"[A-Za-z]", argument) else f"x{argument}"
-        while argument.lower() in {other.lower() for other in found.values()}:
-            argument += "_"
-        found[name] = argument
-    return found
 
 
 def _numbers(task: Task, output: Any) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def share(name: str, count: int, of: int, resamples: int, rng: np.random.Generat
     hits, others = rng.poisson(count, resamples), rng.poisson(of - count, resamples)
     with np.errstate(invalid="ignore"):
         draws = hits / (hits + others)
-    away = 3 / of
+    away = min(1.0, 3 / of)
     return Side(name, count / of, draws, away if count == of else 0.0, away if count == 0 else 0.0)
 
 
@@ -73,8 +73,11 @@ def influenced(name: str, value: float, influence: Floats, draws: int, rng: np.r
     """A metric of which the influence of every row is known, [n], mean 0."""
     if not np.isfinite(value):
         return Side(name, float("nan"), np.zeros(0), reason="these rows do not define it")
-    weights = rng.poisson(1.0, (draws, len(influence)))
-    return Side(name, value, value + weights @ influence / np.maximum(1, weights.sum(axis=1)))
+    drawn = []
+    for _ in range(draws):
+        times = rng.poisson(1.0, len(influence))
+        drawn.append(value + times @ influence / max(1, times.sum()))
+    return Side(name, value, np.array(drawn, float))
 
 
 def gap(measure: str, sides: Sequence[Side]) -> dict[str, Any]:
@@ -89,7 +92,8 @@ def gap(measure: str, sides: Sequence[Side]) -> dict[str, Any]:
     if len(known) < 2:
         none: dict[str, Any] = dict.fromkeys(("value", "low", "high"))
         return {"measure": measure, **none, "reason": "fewer than two groups define it", "groups": told}
-    most, least = max(known, key=lambda s: s.value), min(known, key=lambda s: s.value)
+    most = max(known, key=lambda s: s.value)
+    least = min((side for side in known if side is not most), key=lambda s: s.value)  # another one, also where all tie
     value = most.value - least.value
     level = 1 - (1 - LEVEL) / (len(known) * (len(known) - 1) / 2)
     low, high = _bounds(most.draws - least.draws, value, level)

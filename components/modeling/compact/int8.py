@@ -68,14 +68,18 @@ def whole(weights: np.ndarray, place: int = 0, channels: int = 1) -> Whole:
 
 
 def wholes(model: Any, least: int = WORTH) -> list[Whole]:
-    """Every kernel of a Keras model with ``least`` values or more in whole numbers; the model stays as it is."""
+    """Every kernel of a Keras model with ``least`` values or more in whole numbers; the model stays as it is.
+
+    One with a single weight a channel is left out: its scales would take more than it does.
+    """
     chosen = {id(variable) for variable in kernels(model, least)}
     deep = _depthwise(model)
-    return [
+    found = [
         whole(np.asarray(variable), place, 2 if id(variable) in deep else 1)
         for place, variable in enumerate(model.variables)
         if id(variable) in chosen
     ]
+    return [one for one in found if one.scale.size < one.values.size]
 
 
 def rounded(model: Any, found: Sequence[Whole]) -> None:

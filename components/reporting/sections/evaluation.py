@@ -136,7 +136,8 @@ def _gain_row(name: str, metric: str, results: dict[str, Any]) -> dict[str, str]
 def _slices(entry: dict[str, Any], results: dict[str, Any]) -> dict[str, Any]:
     """One column's slices as a table; the metrics of the gate and the first ones of the task."""
     gate = [str(as_dict(c).get("name")) for c in as_list(as_dict(results.get("gate")).get("checks"))]
-    names = list(dict.fromkeys([*gate, *as_dict(results.get("metrics"))]))[:5]
+    measured = as_dict(results.get("metrics"))
+    names = list(dict.fromkeys([*(name for name in gate if name in measured), *measured]))[:5]
     left = as_dict(entry.get("left_out"))
     rows = []
     for item in map(as_dict, as_list(entry.get("slices"))):

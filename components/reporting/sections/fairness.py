@@ -63,7 +63,7 @@ def _gap(
         **told,
         "value": f"{value:.3g}",
         "interval": f"{low:.3g} to {high:.3g}",
-        "between": f"{one.get('most')} above {one.get('least')}",
+        "between": f"{one.get('most')} {'above' if value else 'and'} {one.get('least')}",
         "picture": interval(value, low, high, domain, limit, passed),
     }
 

@@ -1,5 +1,6 @@
 """``compress``: a smaller model of a run's model, measured beside it, and published where that is asked for."""
 
+import shlex
 from typing import Annotated, Any, Literal
 
 import typer
@@ -16,7 +17,7 @@ from kilnworks.pipelines.core.execute import artifact_path, run_all
 from kilnworks.pipelines.core.registry import load
 from kilnworks.pipelines.core.space import trained_step
 from kilnworks.pipelines.core.store import Run, Store, open_store
-from kilnworks.pipelines.craft.compressing import KEY, LITERT, SMALLER, taken_over, with_compression
+from kilnworks.pipelines.craft.compressing import KEY, LITERT, SMALLER, finished_before, with_compression
 from kilnworks.schemas.access import private_files
 from kilnworks.schemas.errors import EXIT_SKIPPED, ConfigError, KilnworksError, StoreError
 from kilnworks.schemas.files import read_json
@@ -60,15 +61,17 @@ def compress(
     defined = load(name)
     step = LITERT if isinstance(config, LitertConfig) else SMALLER
     made = with_compression(defined.configured(record["overrides"]), config)
+    found = finished_before(made, source, step)
     this = opened.run(name, new_run_id())
-    command = f"kilnworks compress {name} --to {to} --run {source.run_id}"
+    command = _command(name, to, source, given, settings or [])
     begun = this.begin(
         command, record["overrides"], trigger=f"compression of run {source.run_id}", steps=made.outline(),
         **({KEY: config.model_dump(mode="json")} if step == SMALLER else {}),
         **wanted_live(promote, not promote, by, reason or f"smaller model of run {source.run_id}"),
     )  # fmt: skip
     pipeline = opened_as(defined, this, begun) if step == SMALLER else made
-    taken_over(pipeline, source, this, step)
+    for taken, artifact in found.items():
+        this.link(taken, artifact)
     selected = {step} if step == LITERT else pipeline.between(step, None)
     try:
         with watched(console, pipeline) as listener:
@@ -84,6 +87,14 @@ def compress(
     if step == SMALLER and not promote and not closed:
         say(console, f"publish  kilnworks promote {name} --run {this.run_id}")
     return EXIT_SKIPPED if closed else 0
+
+
+def _command(name: str, to: str, source: Run, given: dict[str, Any], settings: list[str]) -> str:
+    """The command as it is kept with the run."""
+    words = ["kilnworks", "compress", name, "--to", to, "--run", source.run_id]
+    for field, value in given.items():
+        words += [] if value is None else [f"--{field.replace('_', '-')}", f"{value:g}"]
+    return shlex.join([*words, *(word for one in settings for word in ("--set", one))])
 
 
 def _settings(to: str, given: dict[str, Any]) -> CompressConfig | LitertConfig:
@@ -105,7 +116,7 @@ def _source(opened: Store, name: str, run_id: str | None) -> Run:
         return found
     champion = champion_of(found)
     if champion is not None:
-        return opened.run(name, champion.run_id)
+        return opened.find_run(name, champion.run_id)
     step = trained_step(load(name)).name
     return next((run for run in reversed(opened.runs(name)) if run.manifest(step) is not None), found)
 

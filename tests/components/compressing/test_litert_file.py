@@ -97,11 +97,26 @@ def test_the_converter_stumbles_over_a_bias_of_members_that_is_rewritten():
         converter.convert()
 
 
-def test_layers_that_read_texts_are_refused(tmp_path):
-    frames = {"train": table(100, 1)}
-    given = examples(tmp_path / "examples", TABLE, frames)
+@pytest.fixture
+def transform(tmp_path):
+    given = examples(tmp_path / "examples", TABLE, {"train": table(100, 1)})
     (tmp_path / "transform").mkdir()
-    transform = FeatureTransform.load(fitted(tmp_path / "transform", given))
+    return FeatureTransform.load(fitted(tmp_path / "transform", given))
+
+
+def test_inputs_may_have_names_that_no_argument_has(transform):
+    inputs = {name: keras.Input((size,), name=name) for name, size in (("self", 1), ("a b", 2), ("A_B", 3))}
+    joined = keras.layers.Concatenate()([*inputs.values()])
+    model = keras.Model(inputs, keras.layers.Dense(1, "sigmoid")(joined))
+    made = convert(choose(TABLE).of(TABLE), transform, model)
+    assert made.part == "core" and len({name.lower() for name, _, _ in made.inputs.values()}) == 3
+    random = np.random.default_rng(0)
+    rows = {name: random.normal(size=(4, *one.shape[1:])).astype(np.float32) for name, one in inputs.items()}
+    got = Interpreter(made)(rows)["probabilities"][:, 1:]
+    np.testing.assert_allclose(got, model(rows), atol=1e-6)
+
+
+def test_layers_that_read_texts_are_refused(transform):
     words = keras.Input((), dtype="string", name="words")
     looked_up = keras.layers.StringLookup(vocabulary=["a", "b"], output_mode="one_hot")(words)
     model = keras.Model({"words": words}, keras.layers.Dense(1, "sigmoid")(looked_up))

@@ -2,18 +2,22 @@
 
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from kilnworks.components.compress import CompressConfig, compress
-from kilnworks.components.compressing.pruning import smallest, sparsity_at
+from kilnworks.components.compressing.pruning import Pruner, pruned, smallest, sparsity_at
+from kilnworks.components.compressing.smaller import to_pruned, trained_by
+from kilnworks.components.modeling.learner import Learner, Phase
 from kilnworks.components.modeling.mlp import Mlp
 from kilnworks.components.modeling.tabular import Tabular
 from kilnworks.components.train import TrainConfig
-from kilnworks.schemas.artifacts import Model
+from kilnworks.schemas.artifacts import Model, Transform
+from kilnworks.schemas.context import Progress
 from kilnworks.schemas.errors import ConfigError
-from kilnworks.schemas.files import read_json
+from kilnworks.schemas.files import read_json, write_json
 from tests.components.learning.training_examples import TABLE, context, prepared, table, trained
 
 pytestmark = pytest.mark.slow
@@ -69,6 +73,7 @@ def test_weights_that_are_zero_stay_so_up_to_the_saved_model(model, tmp_path):
         assert (kernel == 0).mean() == pytest.approx(0.7, abs=1 / kernel.size), kernel.shape
     assert all((kernel == 0).mean() < 0.01 for kernel in kernels(saved(model[0], tmp_path / "before")))
     before, now = told["models"]
+    assert told["split"] == "test", "whose metrics the command tells"
     assert now["nonzero"] < 0.6 * before["nonzero"] and now["values"] == before["values"]
     assert now["packed"] < before["packed"] and set(now["metrics"]) == {"val", "test"}
     phases = [line.split(",")[1] for line in (smaller.path / "history.csv").read_text().splitlines()[1:]]
@@ -107,6 +112,36 @@ def test_an_ensemble_of_members_is_pruned_too(tmp_path):
     assert told["variables"] and all(one["zero"] >= 0.699 for one in told["variables"])
 
 
+def test_an_epoch_before_the_final_sparsity_is_not_kept_though_its_loss_is_the_smallest(model, tmp_path):
+    """The training loss is there in every phase, unlike what the validation says."""
+    given, transform = model[1], Transform(model[0].path / "transform")
+    config = TrainConfig(model=Mlp(units=(32, 16)), epochs=4, batch=64, monitor="loss")
+    whole = trained(tmp_path, config, given, transform)
+    (tmp_path / "small").mkdir()
+    seen: list[Progress] = []
+    at = context(tmp_path / "at", seen.append)
+    told = to_pruned(whole, given, tmp_path / "small", at, sparsity=0.95, epochs=3, settle=2, rate=0.001)
+    assert all(one["zero"] >= 0.949 for one in told["variables"])
+    rows = [line.split(",") for line in (tmp_path / "small" / "history.csv").read_text().splitlines()]
+    losses = [float(row[rows[0].index("loss")]) for row in rows[1:]]
+    assert losses[0] < min(losses[3:]), "or the test says nothing"
+    assert Model(tmp_path / "small").training["best_epoch"] > 3
+    assert seen[-1].unjudged == 3
+
+
+def test_layers_that_learn_in_the_last_phase_alone_are_pruned_too():
+    base, given = keras.layers.Dense(32, name="base", trainable=False), keras.Input((16,), name="x")
+    model = keras.Model({"x": given}, keras.layers.Dense(16, name="head")(base(given)))
+
+    def thawed():
+        base.trainable = True
+
+    learner = Learner(model, (Phase("head", model), Phase("fine_tune", model, prepare=thawed)))
+    pruner = Pruner(1, 0.5)
+    pruned(learner, [np.asarray(v) for v in model.variables], pruner, 1, 1.0)
+    assert [kernel.path for kernel in pruner.kernels] == ["base/kernel", "head/kernel"]
+
+
 def test_what_cannot_be_pruned_is_said(model, tmp_path):
     given = model[1]
     _, transform = prepared(tmp_path, TABLE, {"train": table(300, 1), "val": table(100, 2), "test": table(100, 3)})
@@ -123,3 +158,8 @@ def test_what_cannot_be_pruned_is_said(model, tmp_path):
         made(SETTINGS.updated({"split": "later"}), model, tmp_path, "d")
     with pytest.raises(ConfigError, match="metric of a binary task"):
         made(SETTINGS.updated({"metric": "rmse"}), model, tmp_path, "e")
+    (tmp_path / "tuned").mkdir()
+    handed = {"config": {"model": {"kind": "transfer", "base": "own"}}}
+    write_json(tmp_path / "tuned" / "training.json", handed)
+    with pytest.raises(ConfigError, match="made by the step finetune"):
+        trained_by(Model(tmp_path / "tuned"))

@@ -1,10 +1,16 @@
 """Weights in one byte: the formula against a loop; a SavedModel holds bytes and answers as the rounded model."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from kilnworks.components.modeling.compact.int8 import Int8Model, rounded, whole, wholes
+from kilnworks.components.challenging.verdict import Verdict
+from kilnworks.components.compressing.sides import gate
+from kilnworks.components.compressing.smaller import to_int8
+from kilnworks.components.modeling.compact.int8 import FILE, Int8Model, as_stored, rounded, whole, wholes
+from kilnworks.components.modeling.kept import load_trained
+from kilnworks.schemas.artifacts import Model
 
 pytestmark = pytest.mark.slow
 RANDOM = np.random.default_rng(0)
@@ -41,8 +47,6 @@ def test_one_scale_for_all_channels_would_lose_the_small_ones():
 
 
 def layers_of_many_kinds():
-    import keras
-
     keras.utils.set_random_seed(3)
     image, words = keras.Input((8, 8, 3), name="image"), keras.Input((6,), dtype="int32", name="words")
     x = keras.layers.Conv2D(16, 3, name="conv")(image)
@@ -89,3 +93,29 @@ def test_a_saved_model_holds_bytes_and_answers_as_the_rounded_model(tmp_path):
     assert in_bytes == sum(before[path].size for path in narrow)
     wide = max((int(np.prod(shapes[n])) for n, kind in kinds.items() if kind == tf.float32), default=0)
     assert wide < 256, "no kernel lies there in float32"
+
+
+def test_a_model_that_was_rounded_before_keeps_its_own_file(tmp_path):
+    """What is taken over is linked, so writing over it would change the artifact that it is from."""
+    given = keras.Input((40,), name="x")
+    parts = [
+        keras.layers.Dense(64, name="wide")(given),
+        keras.layers.Dense(1024, name="alone")(keras.layers.Dense(1, name="one")(given)),
+    ]
+    (tmp_path / "trained").mkdir()
+    keras.Model({"x": given}, keras.layers.Concatenate()(parts)).save(tmp_path / "trained" / "model.keras")
+    told = [to_int8(Model(tmp_path / of), tmp_path / out) for of, out in (("trained", "first"), ("first", "again"))]
+    assert not (tmp_path / "first" / FILE).samefile(tmp_path / "again" / FILE)
+    for name in ("first", "again"):
+        model = Model(tmp_path / name)
+        assert isinstance(as_stored(model, load_trained(model)), Int8Model)
+    for one in told:
+        assert [v["name"] for v in one["variables"]] == ["wide/kernel"]
+        (alone,) = [v for v in one["left"] if v["name"] == "alone/kernel"]
+        assert alone["why"] == "one weight a channel"
+
+
+def test_what_to_do_about_a_loss_is_of_the_way_in_which_the_model_was_made_smaller():
+    worse = Verdict("worse", False, "auc 0.7 against 0.8", metric="auc", margin=0.005, level=0.95, rule="not_worse")
+    assert gate(worse, "int8").next_action == "allow more `max_loss`, or leave the compression out"
+    assert "`sparsity`" in gate(worse, "pruned").next_action

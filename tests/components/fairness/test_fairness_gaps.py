@@ -116,6 +116,36 @@ def test_of_groups_that_are_alike_few_gaps_look_real(rate):
     assert held >= 0.93 * tries
 
 
+def test_groups_that_are_all_alike_are_two_groups_whose_gap_is_not_known_exactly():
+    random = np.random.default_rng(0)
+    told = gap("rate", [share(name, 25, 50, 2000, random, 10) for name in "abc"])
+    assert told["value"] == 0 and told["most"] != told["least"]
+    wide = 2.39 * np.sqrt(2 * 0.25 / 50)  # of a normal distribution, at 1 - 0.05 / 3
+    assert told["low"] == pytest.approx(-wide, rel=0.15) and told["high"] == pytest.approx(wide, rel=0.15)
+
+
+def test_equalized_odds_has_the_farther_bound_and_is_not_defined_by_one_rate_alone(tmp_path):
+    frame, predicted = loans()
+    few = frame.with_row_index().filter((pl.col("late") == "no") | (pl.col("index") % 9 == 0))
+    gaps = found(CONFIG, few, predicted[few["index"].to_numpy()], tmp_path / "few")["gaps"]
+    told = {one["measure"]: one for one in gaps}
+    rates = [told["true_positive_rate"], told["false_positive_rate"]]
+    assert told["equalized_odds"]["high"] == max(one["high"] for one in rates)
+    assert told["equalized_odds"]["low"] == max(one["low"] for one in rates)
+    none = frame.with_row_index().filter((pl.col("late") == "no") | (pl.col("region") == "north"))
+    scores = predicted[none["index"].to_numpy()]
+    with pytest.raises(StepSkipped, match="fewer than two groups define it"):
+        found(CONFIG.updated({"gap": {"equalized_odds": 1.0}}), none, scores, tmp_path / "none")
+
+
+@pytest.mark.parametrize("measure", ["accuracy", "auc", "f1", "true_positive_rate"])
+def test_the_gate_closes_where_no_group_is_large_enough(measure, tmp_path):
+    frame, predicted = loans(60)
+    config = CONFIG.updated({"gap": {measure: 1.0}, "slice_min_rows": 1000})
+    with pytest.raises(StepSkipped, match=f"gap in {measure} over region is undefined"):
+        found(config, frame, predicted, tmp_path / "out")
+
+
 def test_the_gate_closes_on_a_gap_and_says_between_whom(tmp_path):
     frame, predicted = loans()
     wide = CONFIG.updated({"gap": {"equalized_odds": 0.9, "f1": 0.9}})

@@ -3,6 +3,8 @@
 import json
 
 from kilnworks.components.evaluate import EvaluateConfig
+from kilnworks.components.reporting.reading import RunRecord, StepRecord
+from kilnworks.components.reporting.sections.evaluation import evaluation
 from kilnworks.components.reporting.sections.fairness import fairness
 from tests.components.fairness.test_fairness_gaps import LOANS, loans
 from tests.components.tasks.judged import judged
@@ -22,6 +24,10 @@ def test_what_was_measured_is_shown(tmp_path):
     assert first["passed"] and "<svg" in first["picture"]
     assert [row["group"] for row in shown["thresholds"]] == [one["group"] for one in told["thresholds"]]
     assert all(0 < float(row["equal_true_positive"]) < 1 for row in shown["thresholds"])
+    shown = evaluation(RunRecord(tmp_path, {}, (StepRecord("evaluation", "done", folder=tmp_path),)))
+    (slices,) = shown["slices"]
+    cells = [value for row in slices["rows"] for value, _ in row["cells"]]
+    assert len(slices["names"]) == 5 and "undefined" not in cells, "a gap is no metric of a slice"
 
 
 def test_a_gap_that_nothing_defines_says_why(tmp_path):

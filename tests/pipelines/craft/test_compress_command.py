@@ -140,6 +140,8 @@ def test_a_model_that_loses_too_much_stops_there(project, capsys):
     assert "worse (difference -" in capsys.readouterr().out
     (run,) = runs(project, "pruned")
     assert read_json(run / "compressed.skipped" / "decision.json")["passed"] is False
+    words = f"kilnworks compress loans --to pruned --run r1 --sparsity 0.99 --max-loss 0 {' '.join(given[4:-2])}"
+    assert read_json(run / "run.json")["command"] == words, "the same again"
     assert not (run / "servable").exists()
     assert read_champion(project / "store", "loans").run_id == "r1"
     for words, said in (
@@ -150,6 +152,12 @@ def test_a_model_that_loses_too_much_stops_there(project, capsys):
     ):
         capsys.readouterr()
         assert main(["compress", "loans", *words]) == 2 and said in capsys.readouterr().err, words
+    (project / "store" / "runs" / "loans" / "r1" / "model" / "manifest.json").rename(project / "manifest.json")
+    before = len(runs(project, "int8"))
+    assert main(["compress", "loans", "--to", "int8", "--run", "r1"]) == 2
+    assert "'model' has not finished in run r1" in capsys.readouterr().err
+    assert len(runs(project, "int8")) == before, "no run was begun for it"
+    (project / "manifest.json").rename(project / "store" / "runs" / "loans" / "r1" / "model" / "manifest.json")
     (project / "loans.csv").write_text(loans(700).write_csv())
     assert main(["compress", "loans", "--to", "int8", "--run", "r1"]) == 2
     assert "have changed since run r1" in capsys.readouterr().err
