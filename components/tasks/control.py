@@ -72,6 +72,11 @@ class Control(Unlabelled):
     """Of a reward one step later."""
 
     @classmethod
+    def suits(cls, contract: Contract) -> bool:
+        """Never by itself: an architecture says that it learns a policy."""
+        return False
+
+    @classmethod
     def metrics_of(cls, top_k: int) -> tuple[Metric, ...]:
         """See ``Task.metrics_of``."""
         return METRICS

@@ -19,6 +19,11 @@ class Compared(Unlabelled):
     """A task of rows alone, whose contract may have a label with one class a row to compare the answers with."""
 
     @classmethod
+    def suits(cls, contract: Contract) -> bool:
+        """Never by itself: an architecture says what it looks for."""
+        return False
+
+    @classmethod
     def needed(cls, contract: Contract) -> list[str]:
         """The label, where there is one."""
         return [contract.label.name] if contract.label is not None else []

@@ -67,6 +67,11 @@ class WordEmbedding(Unlabelled):
     """Nearest words that are answered."""
 
     @classmethod
+    def suits(cls, contract: Any) -> bool:
+        """Never by itself: an architecture says that it learns vectors."""
+        return False
+
+    @classmethod
     def metrics_of(cls, top_k: int) -> tuple[Metric, ...]:
         """See ``Task.metrics_of``."""
         return METRICS

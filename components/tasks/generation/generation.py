@@ -68,6 +68,11 @@ class Generation(Unlabelled):
     """Whether a class is asked for."""
 
     @classmethod
+    def suits(cls, contract: Contract) -> bool:
+        """Never by itself: an architecture says that it makes images."""
+        return False
+
+    @classmethod
     def metrics_of(cls, top_k: int) -> tuple[Metric, ...]:
         """See ``Task.metrics_of``."""
         return METRICS
