@@ -6,6 +6,7 @@ import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from kilnworks.schemas.json_values import as_dict, as_list, as_number
@@ -97,6 +98,6 @@ def run_with(pipeline: str, settings: Mapping[str, Any]) -> str:
 def _value(value: Any) -> str:
     """As ``--set`` reads it: YAML 1.1 takes an exponent for a number only behind a point."""
     if isinstance(value, float):
-        text = f"{value:.12f}".rstrip("0")
-        return text + "0" if text.endswith(".") else text
+        text = f"{Decimal(repr(float(value))):f}"
+        return text if "." in text else f"{text}.0"
     return value if isinstance(value, str) else json.dumps(value)

@@ -19,6 +19,7 @@ from kilnworks.pipelines.core.store import Store, clean, now
 from kilnworks.schemas.errors import StoreError, UnknownName
 from kilnworks.schemas.files import read_json, write_json
 from kilnworks.schemas.locks import try_to_hold
+from kilnworks.schemas.masking import masked_tree
 
 RESULTS, REPORT = "results.json", "report.html"
 
@@ -83,7 +84,9 @@ class Work:
         """A run of it."""
         return f"{self.FOLDER}-{self.name}-{words}"
 
-    def finish(self, results: Mapping[str, Any]) -> None:
-        """Keep the numbers."""
-        write_json(self.folder / RESULTS, results)
+    def finish(self, results: Mapping[str, Any]) -> dict[str, Any]:
+        """Keep the results; returns what was kept, for the page: secrets in settings and commands are hidden."""
+        kept: dict[str, Any] = masked_tree(results)
+        write_json(self.folder / RESULTS, kept)
         self.store.push(f"{self.FOLDER}/{self.pipeline}/{self.folder.name}/{RESULTS}")
+        return kept

@@ -7,7 +7,7 @@ from kilnworks.components.charts.plot import Plot
 from kilnworks.components.charts.scale import nice_domain
 from kilnworks.components.diagnosing.facts import Facts
 from kilnworks.components.diagnosing.sides import Mean, Side, Sides
-from kilnworks.components.diagnosing.verdicts import verdicts
+from kilnworks.components.diagnosing.verdicts import looked_for, verdicts
 from kilnworks.components.reporting.reading import RunRecord, read_history, read_object
 from kilnworks.components.tasks.choose import metric_named
 from kilnworks.schemas.json_values import as_dict, as_list, as_number
@@ -34,10 +34,16 @@ def diagnosis(run: RunRecord) -> dict[str, Any] | None:
     )
     return {
         "verdicts": [one.record() for one in verdicts(facts)],
+        "nothing": nothing_seen(looked_for(facts)),
         "losses": losses(sides),
         "rows": loss_rows(sides),
         "pipeline": facts.pipeline,
     }
+
+
+def nothing_seen(faults: Sequence[str]) -> str:
+    """That none of these was found, as a sentence; one at least."""
+    return f"{'Neither' if len(faults) > 1 else 'No'} {' nor '.join(faults)} can be seen."
 
 
 def leaning(results: Mapping[str, Any]) -> dict[str, Any]:

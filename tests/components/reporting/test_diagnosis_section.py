@@ -29,6 +29,14 @@ def test_where_nothing_is_to_be_seen_it_says_so(tmp_path):
     assert "Neither high bias nor high variance" in text and "Loss at the best epoch" in text
 
 
+def test_only_what_was_looked_for_is_said_not_to_be_there(tmp_path):
+    run = InventedRun(tmp_path)
+    dump(run.path / "model" / "diagnosis.json", {"epoch": 3, "train": losses(0.4)})
+    run.model()
+    text = render_report(run.path)
+    assert "Neither high bias nor sick layers can be seen." in text, "there are no validation rows"
+
+
 def test_a_run_without_the_measure_has_no_such_section(tmp_path):
     run = InventedRun(tmp_path)
     run.examples()

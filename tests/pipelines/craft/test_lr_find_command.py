@@ -4,6 +4,7 @@ import shlex
 
 import pytest
 
+from kilnworks.components.diagnosing.remedies import run_with
 from kilnworks.pipelines.cli.app import main
 from kilnworks.pipelines.cli.settings import overrides
 from kilnworks.pipelines.core.registry import load
@@ -49,6 +50,8 @@ def test_the_page_shows_the_curves(found):
     ("words", "says"),
     [
         (["churn", "--from", "1", "--to", "0.1"], "the first below the second"),
+        (["churn", "--to", "inf"], "the first below the second"),
+        (["digits", "--set", "model.model.kind=dcgan"], "kilnworks tune digits"),
         (["churn", "--batch-sizes", "many"], "whole numbers with commas"),
         (["churn", "--batch-sizes", "0"], "from 1 on"),
         (["churn", "--steps", "3"], "for '--steps'"),
@@ -58,3 +61,17 @@ def test_what_cannot_be_is_said_before_anything_is_read(tmp_path, monkeypatch, c
     monkeypatch.setenv("KILNWORKS_STORE", str(tmp_path))
     assert main(["lr-find", *words]) == 2
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", [1e-14, 2e-5, 0.1, 3.0, 1e21])
+def test_a_number_is_written_as_run_reads_it(value):
+    words = shlex.split(run_with("churn", {"model.optimizer.learning_rate": value}))
+    assert overrides(words[-1:]) == {"model.optimizer.learning_rate": value}
+
+
+def test_secrets_among_the_settings_are_not_among_the_results(tmp_path):
+    this = Rates(Store(tmp_path), "churn", "r1")
+    settings = {"examples.source.url": "postgresql://me:s3cretword@host/shop"}
+    told = this.finish({"commands": [run_with("churn", settings)], "settings": settings, "rate": 0.1})
+    assert "s3cretword" not in str(told) + (this.folder / "results.json").read_text()
+    assert told["commands"][0].startswith("kilnworks run churn --set examples") and told["rate"] == 0.1
