@@ -96,7 +96,7 @@ def test_a_loss_that_overflows_ends_the_test_and_is_the_divergence(tmp_path):
 def test_a_first_phase_that_tells_no_loss_is_refused_by_that_name(tmp_path):
     given, transform = prepared(tmp_path, LINE, {"train": line(128, 1), "val": line(64, 2)})
     config = TrainConfig(model=Dbn(units=(8,), visible="gaussian"), batch=64)
-    with pytest.raises(ConfigError, match="divergence, the first phase of this training, which tells no loss"):
+    with pytest.raises(ConfigError, match="divergence_1, the first phase of this training, which tells no loss"):
         range_test(config, config.model, given, transform, (1e-5, 1e-3), 30)
 
 
