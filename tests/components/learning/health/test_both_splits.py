@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
+from kilnworks.components.learning.health.both_splits import _told
 from kilnworks.components.learning.predict import predict
 from kilnworks.components.modeling.mlp import Mlp
 from kilnworks.components.train import TrainConfig
@@ -44,3 +45,19 @@ def test_the_loss_of_history_is_another_one(told):
     history = [line.split(",") for line in (model.path / "history.csv").read_text().splitlines()]
     at = history[0].index("loss")
     assert float(history[found["epoch"]][at]) > np.mean(found["train"]["loss"]) + 0.01
+
+
+class Same:
+    """Measures the share of rows with an output of their own."""
+
+    takes_windows = False
+
+    def measure(self, target, values):
+        return {"loss": float((target == values[:, 0]).mean())}
+
+
+@pytest.mark.parametrize("rows", [2, 3, 7, 200])
+def test_a_row_never_gets_its_own_output_for_that_of_another_row(rows):
+    target = np.arange(rows)
+    told = _told(Same(), target, target[:, None], np.zeros((1, 1)))
+    assert set(told["loss"]) == {1.0} and set(told["shuffled"]) == {0.0}
