@@ -27,7 +27,9 @@ from kilnworks.schemas.errors import ConfigError, StepFailed, UnknownName
 from kilnworks.schemas.files import read_json, write_json
 from kilnworks.schemas.json_values import as_dict
 from kilnworks.schemas.locks import is_held, try_to_hold
+from kilnworks.schemas.masking import masked_tree
 from kilnworks.schemas.search import Choice, Dimension, Int
+from kilnworks.schemas.wire import HIDDEN
 
 if TYPE_CHECKING:
     import optuna
@@ -99,8 +101,9 @@ class Study:
             default: setting -> value of the definition, where all of them lie in the space; else empty.
 
         Raises:
-            ConfigError: it has begun already, by another plan.
+            ConfigError: it has begun already, by another plan; or a setting holds a secret, which is stored nowhere.
         """
+        _refuse_secrets(plan.settings)
         waiting = combinations(plan) if plan.search.sampler == "grid" else []
         (self.folder / "trials").mkdir(parents=True, exist_ok=True)
         with locked(self.folder / "ask.lock"):
@@ -246,6 +249,17 @@ class Study:
         }  # fmt: skip
         write_json(self.folder / BEST, content)
         self.store.push(self.shared(BEST))
+
+
+def _refuse_secrets(settings: dict[str, Any]) -> None:
+    """Raise ``ConfigError`` where the processes of a search would have to read a secret from the store."""
+    hidden = sorted(name for name, value in masked_tree(settings).items() if HIDDEN in str(value))
+    if hidden:
+        raise ConfigError(
+            f"a search with a secret in {', '.join(hidden)}: its processes read the settings from the store",
+            "a reference, such as ${PASSWORD}, where the secret is",
+            "name the secret by a reference (docs/security.md)",
+        )
 
 
 def _begun(record: Path) -> str:

@@ -10,6 +10,7 @@ from kilnworks.pipelines.cli.settings import overrides
 from kilnworks.pipelines.core.registry import load
 from kilnworks.pipelines.core.store import Store
 from kilnworks.pipelines.craft.rates import Rates
+from kilnworks.schemas.errors import ConfigError
 from kilnworks.schemas.files import read_json
 
 
@@ -69,9 +70,14 @@ def test_a_number_is_written_as_run_reads_it(value):
     assert overrides(words[-1:]) == {"model.optimizer.learning_rate": value}
 
 
-def test_secrets_among_the_settings_are_not_among_the_results(tmp_path):
+def test_secrets_among_the_settings_are_in_no_file(tmp_path):
     this = Rates(Store(tmp_path), "churn", "r1")
     settings = {"examples.source.url": "postgresql://me:s3cretword@host/shop"}
+    this.begin({"settings": settings, "steps": 20})
+    assert this.record["settings"] == settings, "this process has them"
+    assert "s3cretword" not in (this.folder / "rates.json").read_text()
+    with pytest.raises(ConfigError, match=r"begun with a secret in examples\.source\.url, which is stored nowhere"):
+        Rates.newest(Store(tmp_path), "churn")
     told = this.finish({"commands": [run_with("churn", settings)], "settings": settings, "rate": 0.1})
     assert "s3cretword" not in str(told) + (this.folder / "results.json").read_text()
     assert told["commands"][0].startswith("kilnworks run churn --set examples") and told["rate"] == 0.1
