@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from kilnworks.schemas.json_values import as_dict, as_list, as_number
 
 if TYPE_CHECKING:
@@ -100,4 +102,12 @@ def _value(value: Any) -> str:
     if isinstance(value, float):
         text = f"{Decimal(repr(float(value))):f}"
         return text if "." in text else f"{text}.0"
-    return value if isinstance(value, str) else json.dumps(value)
+    return _text(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _text(value: str) -> str:
+    """A text, in quotes where YAML takes it for something else: a number, a word such as ``yes``, one with a ``#``."""
+    try:
+        return value if yaml.safe_load(value) == value else json.dumps(value)
+    except yaml.YAMLError:
+        return value

@@ -64,10 +64,12 @@ def test_what_cannot_be_is_said_before_anything_is_read(tmp_path, monkeypatch, c
     assert says in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("value", [1e-14, 2e-5, 0.1, 3.0, 1e21])
-def test_a_number_is_written_as_run_reads_it(value):
-    words = shlex.split(run_with("churn", {"model.optimizer.learning_rate": value}))
-    assert overrides(words[-1:]) == {"model.optimizer.learning_rate": value}
+@pytest.mark.parametrize(
+    "value", [1e-14, 2e-5, 0.1, 3.0, 1e21, 7, True, None, [64, 32], "1", "yes", "a b", "rows #2.csv", "é: 'x'", "{", ""]
+)
+def test_a_value_is_written_as_run_reads_it(value):
+    words = shlex.split(run_with("churn", {"model.model.units": value}))
+    assert overrides(words[-1:]) == {"model.model.units": value}
 
 
 def test_secrets_among_the_settings_are_in_no_file(tmp_path):
