@@ -31,7 +31,7 @@ Z = 1.959964
 
 
 def look(model: Model, examples: CheckedExamples, seed: int) -> dict[str, Any]:
-    """``leans``, ``confident`` and ``simple`` of ``facts.Facts``; empty where rows are not judged one by one.
+    """``leans``, ``confident`` and ``simple`` of ``facts.Facts``, each empty where rows are not judged one by one.
 
     Args:
         model: trained.
@@ -39,13 +39,14 @@ def look(model: Model, examples: CheckedExamples, seed: int) -> dict[str, Any]:
         seed: of shuffles.
     """
     task = task_of(model)
+    nothing: dict[str, Any] = {"leans": {}, "confident": {}, "simple": {}}
     if "val" not in examples.splits or not examples.rows("val") or not task.compared or model.contract.series:
-        return {}
+        return nothing
     settings = JudgeSettings(seed=seed)
     found = split_answers(model, task, examples, "val", (), settings)
     truth, bad = task.judged_by(found.frame)
     if bad.any():
-        return {}
+        return nothing
     metric = next(m for m in task.metrics_of(settings.top_k) if m.name == task.compared[0])
     simple = _simple(model, task, examples, truth, found.answers, settings)
     lacked = _lacked(metric, simple.get(CONSTANT, {}))

@@ -40,8 +40,8 @@ def render_diagnosis(told: Mapping[str, Any]) -> str:
         loss=curves.get("loss", ""),
         loss_rows=loss_rows(able[-1][1]),
         points=[_row(one, sides) for one, sides in able],
-        simple=[(SIMPLE.get(name, name), *map(_percent, _ends(gain))) for name, gain in told.get("simple", {}).items()],
-        doubling=_said(told.get("doubling")),
+        simple=[(SIMPLE.get(name, name), *map(_percent, _ends(gain))) for name, gain in told["simple"].items()],
+        doubling=_said(told["doubling"]),
         nothing=nothing_seen(told["looked_for"]),
     )
 

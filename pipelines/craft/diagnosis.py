@@ -129,9 +129,9 @@ def facts_of(this: Diagnosis, step: str, told: dict[str, Any]) -> Facts:
         Sides.read(told["points"][-1]["sides"]),
         told["health"],
         [Point(one["share"], one["rows"], sides) for one, sides in points if sides is not None],
-        told.get("leans", {}),
-        told.get("confident", {}),
-        told.get("simple", {}),
+        told["leans"],
+        told["confident"],
+        told["simple"],
     )
 
 

@@ -1,5 +1,6 @@
 """The report tells what ails a training where it was measured, and the newest cross-validation."""
 
+from kilnworks.components.reporting.diagnose_page import render_diagnosis
 from kilnworks.components.reporting.report import render_report
 from kilnworks.components.reporting.sections.diagnosis import leaning
 from tests.components.reporting.invented_run import InventedRun, dump
@@ -35,6 +36,18 @@ def test_only_what_was_looked_for_is_said_not_to_be_there(tmp_path):
     run.model()
     text = render_report(run.path)
     assert "Neither high bias nor sick layers can be seen." in text, "there are no validation rows"
+
+
+def test_the_page_of_a_diagnosis_without_a_closer_look_says_what_was_looked_for():
+    """As of a series, whose rows are not judged one by one."""
+    sides = {"epoch": 3, "train": losses(0.40), "val": losses(0.42)}
+    point = {"share": 1.0, "rows": 500, "best_epoch": 3, "seconds": 2.0, "run_id": "r1", "sides": sides}
+    text = render_diagnosis({
+        "pipeline": "demand", "name": "d1", "written": "today", "points": [point], "training": {"best_epoch": 3},
+        "history": {}, "health": [], "leans": {}, "confident": {}, "simple": {}, "doubling": None, "verdicts": [],
+        "looked_for": ["high bias", "high variance", "sick layers"],
+    })  # fmt: skip
+    assert "Neither high bias nor high variance nor sick layers can be seen." in text and "A closer look" not in text
 
 
 def test_a_run_without_the_measure_has_no_such_section(tmp_path):

@@ -123,6 +123,18 @@ def test_healthy_pipelines_by_their_own_settings_have_no_verdict_that_is_sure(tm
 
 
 @pytest.mark.slow
+def test_a_series_has_a_learning_curve_and_no_closer_look(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("KILNWORKS_STORE", str(tmp_path))
+    small = {"epochs": "1", "model.core": "none", "model.units": "[8]"}
+    words = [word for name, value in small.items() for word in ("--set", f"model.{name}={value}")]
+    assert main(["diagnose", "demand", "--shares", "0.5", *words]) == 0
+    half, whole = read_json(Diagnosis.newest(Store(tmp_path), "demand").folder / "results.json")["points"]
+    assert 0.4 < half["rows"] / whole["rows"] < 0.6
+    assert half["sides"]["val"]["constant"] and half["sides"]["val"]["rows"] == whole["sides"]["val"]["rows"]
+    assert "no high variance" in capsys.readouterr().out
+
+
+@pytest.mark.slow
 def test_killed_in_the_middle_it_goes_on_where_it_was(diagnosed, tmp_path):
     """SIGKILL while the second point trains; --resume takes the first one from the store and ends with both."""
     environment = {**os.environ, "KILNWORKS_STORE": str(diagnosed[0])}
