@@ -119,11 +119,14 @@ def _leans(
     lacked: tuple[float, float] | None,
     settings: JudgeSettings,
 ) -> dict[str, Any]:
-    """Importance on validation rows, and what the strongest feature reaches alone."""
+    """Importance on validation rows, and what the strongest feature reaches alone.
+
+    Empty where that is a text: it is what the model is to read, and no leak of the label.
+    """
     import polars as pl
 
     features = explained.get("features", [])
-    if not features or lacked is None:
+    if not features or lacked is None or model.contract.features[features[0]["name"]].text:
         return {}
     columns = list(dict.fromkeys([*model.contract.features, *task.needed(model.contract)]))
     every = -(-examples.rows("val") // SHUFFLED)

@@ -30,7 +30,7 @@ def diagnosis(run: RunRecord) -> dict[str, Any] | None:
         history,
         sides,
         [as_dict(one) for one in as_list(run.find("health.json").get("findings"))],
-        leans=leaning(run.find("evaluation.json")),
+        leans=leaning(run.find("evaluation.json"), as_dict(run.find("training.json").get("contract"))),
     )
     return {
         "verdicts": [one.record() for one in verdicts(facts)],
@@ -46,8 +46,8 @@ def nothing_seen(faults: Sequence[str]) -> str:
     return f"{'Neither' if len(faults) > 1 else 'No'} {' nor '.join(faults)} can be seen."
 
 
-def leaning(results: Mapping[str, Any]) -> dict[str, Any]:
-    """``Facts.leans`` of an ``evaluation.json``; empty where it does not say enough."""
+def leaning(results: Mapping[str, Any], contract: Mapping[str, Any]) -> dict[str, Any]:
+    """``Facts.leans`` of an ``evaluation.json``; empty where it does not say enough, or the strongest is a text."""
     told = as_dict(results.get("explained"))
     metric = metric_named(str(told.get("metric")))
     constant = as_dict(as_dict(as_dict(results.get("simple")).get("constant")).get("metrics"))
@@ -55,6 +55,8 @@ def leaning(results: Mapping[str, Any]) -> dict[str, Any]:
     value = as_number(as_dict(as_dict(results.get("metrics")).get(str(told.get("metric")))).get("value"))
     features = [as_dict(one) for one in as_list(told.get("features"))]
     if metric is None or usual is None or value is None or not features:
+        return {}
+    if as_dict(as_dict(contract.get("features")).get(features[0].get("name"))).get("text"):
         return {}
     perfect, sign = (1.0, 1) if metric.better == "max" else (0.0, -1)
     if perfect == usual or any(as_number(one.get("fall")) is None for one in features):

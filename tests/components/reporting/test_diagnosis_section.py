@@ -84,8 +84,10 @@ def test_a_leak_is_told_by_importance_alone_where_one_feature_does_it_all():
         "metrics": {"auc": {"value": 0.999}},
         "simple": {"constant": {"metrics": {"auc": 0.5}}},
     }
-    assert leaning(results)["skill"] > 0.99
-    assert leaning({**results, "simple": {}}) == {}
+    assert leaning(results, {})["skill"] > 0.99
+    assert leaning({**results, "simple": {}}, {}) == {}
+    read = {"features": {"a": {"dtype": "string", "text": True}}}
+    assert leaning(results, read) == {}, "a text is what a model is to read"
 
 
 def test_commands_have_the_settings_by_which_the_run_differs_from_its_definition(tmp_path):
