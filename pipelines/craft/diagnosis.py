@@ -150,7 +150,7 @@ def _point(cut: Pipeline, run: Run, this: Diagnosis, share: float) -> dict[str, 
     if both is None or both.val is None:
         raise ConfigError(
             f"{this.pipeline} trains without losses of training and validation rows that can be compared",
-            "rows that are learned from as they are, with a validation split, by a task whose loss is finite",
+            "rows that are learned from as they are, by a finite loss against a target, and a validation split",
             "see the report of a run, which shows what there is for this kind of model",
         )
     return {
