@@ -142,7 +142,7 @@ def range_test(
             pass
         except TrainingDiverged:
             rising.ended = True
-    curve = _curve(rising)
+    curve = _curve(rising, rates[0])
     seconds = rising.seconds
     return {
         **curve.record(),
@@ -153,10 +153,10 @@ def range_test(
     }
 
 
-def _curve(rising: RisingRate) -> RateCurve:
+def _curve(rising: RisingRate, low: float) -> RateCurve:
     if not rising.losses:
         raise ConfigError(
-            f"a loss that is not finite at the first step, at a rate of {rising.rates[0]:g}",
+            f"a loss that is not finite at the first step, at a rate of {low:g}",
             "a finite loss at the lowest rate",
             "give a lower --from, or look at the data",
         )
