@@ -13,7 +13,6 @@ import csv
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from typing import Any
 
 from kilnworks.components.cutting.settings import Share
@@ -72,10 +71,17 @@ def on_share(pipeline: Pipeline, share: float, seed: int) -> Pipeline:
     if share == 1:
         return pipeline.configured(settings)
     for name in IN_EPOCHS:
-        count = reduce(lambda found, part: getattr(found, part, None), name.split("."), step.config)
+        count = _setting(step.config, name)
         if isinstance(count, int | float):
             settings[f"{step.name}.{name}"] = math.ceil(count / share) if isinstance(count, int) else count / share
     return with_cut(pipeline.configured(settings), Share(share=share, seed=seed))
+
+
+def _setting(config: Any, name: str) -> Any:
+    """A setting by its dotted name; None where the config, or what is above it, has none."""
+    for part in name.split("."):
+        config = getattr(config, part, None)
+    return config
 
 
 def diagnose(

@@ -56,7 +56,7 @@ def leaning(results: Mapping[str, Any], contract: Mapping[str, Any]) -> dict[str
     features = [as_dict(one) for one in as_list(told.get("features"))]
     if metric is None or usual is None or value is None or not features:
         return {}
-    if as_dict(as_dict(contract.get("features")).get(features[0].get("name"))).get("text"):
+    if as_dict(as_dict(contract.get("features")).get(str(features[0].get("name")))).get("text"):
         return {}
     perfect, sign = (1.0, 1) if metric.better == "max" else (0.0, -1)
     if perfect == usual or any(as_number(one.get("fall")) is None for one in features):
