@@ -64,6 +64,9 @@ def _share(cut: Share, examples: CheckedExamples) -> dict[str, NDArray[np.int64]
 
     rows = examples.rows("train")
     wanted = max(1, round(cut.share * rows))
+    if examples.contract.series is not None:
+        moments = _moments(examples, str(examples.contract.time), ("train",))
+        return {"train": np.flatnonzero(moments >= np.sort(moments)[rows - wanted])}
     drawn = np.random.default_rng(cut.seed).permutation(rows)[:wanted]
     return {"train": np.sort(drawn)}
 
@@ -103,18 +106,18 @@ def _units(cut: Fold, examples: CheckedExamples) -> NDArray[Any]:
             "name a column of the contract",
         )
     if cut.by == "time":
-        return _moments(examples, str(cut.column))
+        return _moments(examples, str(cut.column), _pool(examples))
     name = cut.column or contract.key
     columns = [name] if name else list(contract.columns)
-    frames = (whole_photographs(frame, contract) for frame in _frames(examples, columns))
+    frames = (whole_photographs(frame, contract) for frame in _frames(examples, columns, _pool(examples)))
     return np.concatenate([hash_rows(frame, columns) for frame in frames])
 
 
-def _moments(examples: CheckedExamples, column: str) -> NDArray[Any]:
-    """The time of each row of the pool, [N]. Raises ``DataInvalid`` where one has none."""
+def _moments(examples: CheckedExamples, column: str, splits: tuple[str, ...]) -> NDArray[Any]:
+    """The time of each row of some splits, [N]. Raises ``DataInvalid`` where one has none."""
     import polars as pl
 
-    moments = pl.concat([frame.get_column(column).to_physical() for frame in _frames(examples, [column])])
+    moments = pl.concat([frame.get_column(column).to_physical() for frame in _frames(examples, [column], splits)])
     missing = moments.null_count() + (int(moments.is_nan().sum()) if moments.dtype.is_float() else 0)
     if missing:
         raise DataInvalid(
@@ -134,15 +137,15 @@ def _classes(examples: CheckedExamples) -> NDArray[Any] | None:
     if label is None or label.classes is None or label.several:
         return None
     return np.concatenate(
-        [f.get_column(label.name).cast(pl.String).to_numpy() for f in _frames(examples, [label.name])]
+        [f.get_column(label.name).cast(pl.String).to_numpy() for f in _frames(examples, [label.name], _pool(examples))]
     ).astype(str)
 
 
-def _frames(examples: CheckedExamples, columns: list[str]) -> Iterator[pl.DataFrame]:
-    """Some columns of the pool, shard by shard."""
+def _frames(examples: CheckedExamples, columns: list[str], splits: tuple[str, ...]) -> Iterator[pl.DataFrame]:
+    """Some columns of some splits, shard by shard."""
     import polars as pl
 
-    for split in _pool(examples):
+    for split in splits:
         for file in examples.files(split):
             yield pl.read_parquet(file, columns=columns, glob=False)
 

@@ -104,9 +104,14 @@ def _search(store: Store, pipeline: str, run_id: str) -> Response:
 
 @app.get("/live")
 def running(dag_id: str, run_id: str, user: User, looks: int = 0) -> Response:
-    """How far a DAG run has come."""
+    """How far a DAG run has come; of a search, whose trials are runs of their own, its page."""
     _check(user, dag_id)
-    this = open_store().run(dag_id, run_id)
+    store = open_store()
+    pipeline = pipeline_of(dag_id, store.pipelines())
+    if dag_id == f"{pipeline}{TUNE}":
+        _check(user, pipeline)
+        return _search(store, pipeline, run_id)
+    this = store.run(dag_id, run_id)
     if not (this.path / "run.json").is_file():
         return _not_begun(dag_id, run_id, looks, "live")
     return RedirectResponse(f"/kilnworks/live/{quote(dag_id)}/{quote(this.folder)}", status_code=303)

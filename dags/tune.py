@@ -21,6 +21,7 @@ from airflow.sdk.definitions.context import Context
 from kilnworks.dags import alerts
 from kilnworks.dags.factory import RESTARTS, START, routed
 from kilnworks.dags.fields import asked
+from kilnworks.dags.handed import handed_secrets
 from kilnworks.dags.markdown import document
 from kilnworks.dags.names import TUNE
 from kilnworks.dags.operators import PipelineOperator
@@ -58,10 +59,18 @@ FORM: dict[str, tuple[dict[str, Any], str]] = {
 class SearchOperator(PipelineOperator):
     """Runs a part of ``kilnworks tune`` on the search of this run."""
 
+    typed = ""
+    """Settings of every trial, as they were typed into the form."""
+
     def execute(self, context: Context) -> Any:
         """Run the command. Raises the Airflow exception that fits how it ended."""
         self.arguments = (*self.arguments, f"--study={context['run_id']}")
+        self.typed = str(dict(context["params"]).get("settings") or "")
         return super().execute(context)
+
+    def handed(self) -> dict[str, str]:
+        """See ``PipelineOperator.handed``; also what the settings of every trial refer to."""
+        return handed_secrets(self.pipeline, self.steps, self.typed)
 
 
 class BeginOperator(SearchOperator):

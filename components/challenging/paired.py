@@ -3,7 +3,8 @@
 * A share of rows that are right: rows that both get right, or both wrong, say nothing. Of the others the number won is
   binomial; its exact bounds (Clopper & Pearson 1934) are McNemar's exact test turned round (McNemar 1947).
 * Any other metric: rows are drawn again by Poisson(1) weights (Chamandy et al. 2012), one draw for both models, and the
-  bounds are quantiles of the difference, by the ranks ``(1 - level)(B + 1)`` and ``level (B + 1)`` of B draws.
+  bounds are quantiles of the difference, by the ranks ``(1 - level)(B + 1)`` and ``level (B + 1)`` of B draws; where
+  a rank lies below 1, as in one of many slices, no draw is far enough out, and they are those of the normal.
 
 Where no row tells two models apart, the rule of three holds: of n rows, ``-ln(1 - level)`` may be of a kind not seen.
 """
@@ -80,10 +81,20 @@ class Resampled:
         """The gain with bounds of that confidence; all NaN where it is undefined."""
         if not np.isfinite(self.value):
             return Gain(float("nan"), float("nan"), float("nan"), "")
-        ends = (self.value, self.value)
-        low, high = np.quantile(self.drawn, [1 - level, level], method="weibull") if len(self.drawn) else ends
+        low = high = self.value
+        if len(self.drawn):
+            low, high = np.quantile(self.drawn, [1 - level, level], method="weibull")
+        if len(self.drawn) and (1 - level) * (len(self.drawn) + 1) < 1:
+            wide = self._normal(level)
+            low, high = min(low, self.value - wide), max(high, self.value + wide)
         method = f"paired Poisson bootstrap, {self.count} draws"
         return Gain(self.value, min(float(low), self.value), max(float(high), self.value), method)
+
+    def _normal(self, level: float) -> float:
+        """How far out a bound lies by the normal distribution: where the outermost draw is not far enough."""
+        from scipy.stats import norm
+
+        return float(norm.ppf(level) * np.std(self.drawn))
 
 
 def resampled(values: Callable[[Rows], tuple[float, float]], rows: int, sign: int, draws: int, seed: int) -> Resampled:

@@ -11,6 +11,8 @@ WIDTH, HEIGHT = 440.0, 308.0
 LEFT, RIGHT, TOP, BOTTOM = 58.0, 14.0, 60.0, 46.0
 LEGEND_ROW = 16.0
 """How far rows of a legend are apart."""
+LETTER = 6.6
+"""Width of a letter of small strong words, about."""
 
 
 class Plot:
@@ -103,10 +105,11 @@ class Plot:
             self._legend.append(("guide", name, "line"))
 
     def mark_x(self, value: float, words: str) -> None:
-        """An upright dotted line with a word above it."""
-        x = self.x(value)
+        """An upright dotted line with words above it, as near to its middle as the picture has room for them."""
+        x, half = self.x(value), LETTER * len(words) / 2
         self._marks.append(svg.element("line", x1=x, x2=x, y1=self.y.start, y2=self.y.end, class_="mark"))
-        self._marks.append(svg.text(x, self.y.end - 4, words, "small strong", "middle"))
+        place = min(max(x, half), WIDTH - half)
+        self._marks.append(svg.text(place, self.y.end - 4, words, "small strong", "middle"))
 
     def render(self) -> str:
         """The picture as SVG text."""
@@ -141,7 +144,7 @@ class Plot:
         drawn, x, y = [], LEFT, 34.0
         for class_, name, shape in self._legend:
             words = svg.short(name, 28)
-            width = 26 + 6.6 * len(words)
+            width = 26 + LETTER * len(words)
             if x + width > WIDTH and x > LEFT:
                 x, y = LEFT, y + LEGEND_ROW
             if shape == "line":

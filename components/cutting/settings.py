@@ -44,7 +44,10 @@ class Fold(Config):
 
 
 class Share(Config):
-    """A share of the training rows, drawn by the seed; a larger share holds a smaller one. Other splits stay."""
+    """A share of the training rows, drawn by the seed; a larger share holds a smaller one. Other splits stay.
+
+    Of a series, whose windows need rows without a gap, it is the latest stretch of time, and nothing is drawn.
+    """
 
     kind: Literal["share"] = "share"
     share: float = Field(gt=0, le=1)

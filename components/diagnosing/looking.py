@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 ROWS = 10_000
 """Training rows that other models learn from, at most."""
 SHUFFLED = 1000
-"""Validation rows of which all features but one are shuffled, at most."""
+"""Validation rows of which all features but one are shuffled, at most; evenly spread, for rows may be sorted."""
 CONFIDENT, FEWEST = 0.2, 25
 """Share of the validation rows with the most confident answers, and how many these are at least."""
 Z = 1.959964
 
 
 def look(model: Model, examples: CheckedExamples, seed: int) -> dict[str, Any]:
-    """``leans``, ``confident`` and ``simple`` of ``facts.Facts``; empty where rows are not judged one by one.
+    """``leans``, ``confident`` and ``simple`` of ``facts.Facts``, each empty where rows are not judged one by one.
 
     Args:
         model: trained.
@@ -39,13 +39,14 @@ def look(model: Model, examples: CheckedExamples, seed: int) -> dict[str, Any]:
         seed: of shuffles.
     """
     task = task_of(model)
+    nothing: dict[str, Any] = {"leans": {}, "confident": {}, "simple": {}}
     if "val" not in examples.splits or not examples.rows("val") or not task.compared or model.contract.series:
-        return {}
+        return nothing
     settings = JudgeSettings(seed=seed)
     found = split_answers(model, task, examples, "val", (), settings)
     truth, bad = task.judged_by(found.frame)
     if bad.any():
-        return {}
+        return nothing
     metric = next(m for m in task.metrics_of(settings.top_k) if m.name == task.compared[0])
     simple = _simple(model, task, examples, truth, found.answers, settings)
     lacked = _lacked(metric, simple.get(CONSTANT, {}))
@@ -118,14 +119,18 @@ def _leans(
     lacked: tuple[float, float] | None,
     settings: JudgeSettings,
 ) -> dict[str, Any]:
-    """Importance on validation rows, and what the strongest feature reaches alone."""
+    """Importance on validation rows, and what the strongest feature reaches alone.
+
+    Empty where that is a text: it is what the model is to read, and no leak of the label.
+    """
     import polars as pl
 
     features = explained.get("features", [])
-    if not features or lacked is None:
+    if not features or lacked is None or model.contract.features[features[0]["name"]].text:
         return {}
     columns = list(dict.fromkeys([*model.contract.features, *task.needed(model.contract)]))
-    rows = pl.scan_parquet(examples.files("val"), glob=False).select(columns).head(SHUFFLED).collect()
+    every = -(-examples.rows("val") // SHUFFLED)
+    rows = pl.scan_parquet(examples.files("val"), glob=False).select(columns).gather_every(every).collect()
     truth, _ = task.judged_by(rows)
     order = np.random.default_rng(settings.seed).permutation(rows.height)
     others = [name for name in model.contract.features if name != features[0]["name"]]
@@ -135,4 +140,7 @@ def _leans(
     def skill(frame: pl.DataFrame) -> float:
         return sign * (task.value(metric, truth, predict(model, frame), settings) - lacked[0]) / lacked[1]
 
-    return {"metric": metric.name, "features": features, "skill": skill(rows), "alone": skill(mixed)}
+    whole, alone = skill(rows), skill(mixed)
+    if not np.isfinite([whole, alone]).all():
+        return {}
+    return {"metric": metric.name, "features": features, "skill": whole, "alone": alone}

@@ -51,7 +51,7 @@ class RisingRate(keras.callbacks.Callback):
 
     @property
     def seconds(self) -> float:
-        """From the end of the first step, which holds the tracing, to that of the last."""
+        """Of the steps behind the first, which holds the tracing; what lies between them, as a validation, not."""
         return self._seconds
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
@@ -79,12 +79,18 @@ class RisingRate(keras.callbacks.Callback):
             ) from error
         self.model.reset_metrics()
         self.rates.append(rate)
+        self._began = time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Keep the loss."""
-        loss, now = float((logs or {}).get("loss", math.nan)), time.perf_counter()
-        self._seconds += now - self._began if self.losses else 0.0
-        self._began = now
+        if logs is None or "loss" not in logs:
+            raise ConfigError(
+                f"a range test of {self.model.name}, the first phase of this training, which tells no loss",
+                "a first phase that learns by a loss",
+                "try rates by kilnworks tune",
+            )
+        loss = float(logs["loss"])
+        self._seconds += time.perf_counter() - self._began if self.losses else 0.0
         if not math.isfinite(loss):
             self.ended = True
             raise RangeEnded
@@ -116,13 +122,13 @@ def range_test(
         behind the first.
 
     Raises:
-        ConfigError: settings that do not work with these data, or a model without an optimizer of its own.
+        ConfigError: settings that do not work with these data, a model without an optimizer of its own, or a first
+            phase without a loss.
         DataInvalid: labels from which nothing can be learned.
     """
     batch = min(settings.batch, examples.rows("train"))
-    epochs = math.ceil(steps / max(1, examples.rows("train") // batch)) + 1
     plain = {name: value for name, value in PLAIN.items() if name in type(settings).model_fields}
-    config = settings.model_copy(update={**plain, "epochs": epochs})
+    config = settings.model_copy(update={**plain, "epochs": steps})  # one step an epoch at least, as of few windows
     rising = RisingRate(*rates, steps)
     with TemporaryDirectory() as folder:
         out, work = Path(folder) / "out", Path(folder) / "work"
@@ -136,8 +142,7 @@ def range_test(
             pass
         except TrainingDiverged:
             rising.ended = True
-    rising.rates = rising.rates[: len(rising.losses)]
-    curve = _curve(rising)
+    curve = _curve(rising, rates[0])
     seconds = rising.seconds
     return {
         **curve.record(),
@@ -148,11 +153,11 @@ def range_test(
     }
 
 
-def _curve(rising: RisingRate) -> RateCurve:
+def _curve(rising: RisingRate, low: float) -> RateCurve:
     if not rising.losses:
         raise ConfigError(
-            f"a loss that is not finite at the first step, at a rate of {rising.rates[0] if rising.rates else 0:g}",
+            f"a loss that is not finite at the first step, at a rate of {low:g}",
             "a finite loss at the lowest rate",
             "give a lower --from, or look at the data",
         )
-    return rate_curve(rising.rates, rising.losses, rising.ended)
+    return rate_curve(rising.rates[: len(rising.losses)], rising.losses, rising.ended)

@@ -6,7 +6,10 @@ import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from kilnworks.schemas.json_values import as_dict, as_list, as_number
 
@@ -97,6 +100,14 @@ def run_with(pipeline: str, settings: Mapping[str, Any]) -> str:
 def _value(value: Any) -> str:
     """As ``--set`` reads it: YAML 1.1 takes an exponent for a number only behind a point."""
     if isinstance(value, float):
-        text = f"{value:.12f}".rstrip("0")
-        return text + "0" if text.endswith(".") else text
-    return value if isinstance(value, str) else json.dumps(value)
+        text = f"{Decimal(repr(float(value))):f}"
+        return text if "." in text else f"{text}.0"
+    return _text(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _text(value: str) -> str:
+    """A text, in quotes where YAML takes it for something else: a number, a word such as ``yes``, one with a ``#``."""
+    try:
+        return value if yaml.safe_load(value) == value else json.dumps(value)
+    except yaml.YAMLError:
+        return value

@@ -62,6 +62,21 @@ def verdicts(facts: Facts) -> list[Verdict]:
     return [one for one in found if not kinds & HIDDEN_BY.get(one.kind, frozenset())]
 
 
+def looked_for(facts: Facts) -> list[str]:
+    """Faults that these facts could have shown, in words: what "nothing found" speaks of."""
+    sides = facts.sides
+    both = sides is not None and sides.comparable
+    able = {
+        "high bias": sides is not None and sides.train.scale is not None,
+        "high variance": both,
+        "lack of rows": doubling(facts) is not None,
+        "leak": bool(facts.leans),
+        "wrong labels": bool(facts.confident),
+        "sick layers": True,
+    }
+    return [name for name, seen in able.items() if seen]
+
+
 def _shuffled(facts: Facts) -> Iterator[Verdict]:
     """Validation rows are answered as well by the answers of other rows, while the loss of training falls."""
     sides = facts.sides
@@ -194,8 +209,7 @@ def _layers(facts: Facts) -> Iterator[Verdict]:
     """What the health monitor saw."""
     for one in facts.health:
         where = f"layer {one['layer']}: " if one.get("layer") else ""
-        rate = "rate" in str(one["kind"]) or "learning_rate" in str(one["remedy"])
-        command = f"kilnworks lr-find {facts.pipeline}" if rate else ""
+        command = f"kilnworks lr-find {facts.pipeline}" if "learning_rate" in str(one["remedy"]) else ""
         yield Verdict(
             str(one["kind"]), HEALTH.get(str(one["kind"]), str(one["kind"])), True,
             f"{where}{one['said']} (epoch {one['epoch']})", (other(str(one["remedy"]), command),),

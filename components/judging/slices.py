@@ -28,18 +28,21 @@ def check_columns(columns: Sequence[str], contract: Contract) -> None:
 
     Raises:
         UnknownName: no such feature; the message lists those that can be sliced.
-        ConfigError: a feature of numbers, instants or pixels.
+        ConfigError: a feature of numbers, instants or pixels, or one of a series, of which a window has many values.
     """
     fit = [
         n for n, f in contract.features.items() if not f.shape and (f.dtype in ("string", "bool", "int") or f.allowed)
     ]
+    if contract.series is not None:
+        fit = [name for name in fit if name == contract.series.group]
     for column in columns:
         if column not in contract.features:
             raise UnknownName("feature to slice by", column, fit)
         if column not in fit:
+            why = "a window of a series has many values of it" if contract.series is not None else ""
             raise ConfigError(
-                f"cannot slice by {column!r}: it is of dtype {contract.features[column].dtype}",
-                f"a feature with few values: {listed(fit)}",
+                f"cannot slice by {column!r}: {why or f'it is of dtype {contract.features[column].dtype}'}",
+                f"a feature with few values: {listed(fit) or 'there is none'}",
                 "name another column in `slices`",
             )
 

@@ -173,10 +173,10 @@ def _splits(
 
 
 def _compare(path: Path, training: Training, epoch: int) -> None:
-    """Hold the training split against the validation split, where the learner learns from rows as they are."""
+    """Hold the training split against the validation split, where rows are learned from as they are, by a target."""
     learner, splits = training.learner, training.splits
     own = learner.feed is not None or learner.chosen is not None or learner.measured is not None
-    if training.settings.health == "none" or own:
+    if training.settings.health == "none" or own or not training.task.targeted:
         return
     try:
         seen = splits.feed.rows * len(training.history.rows)

@@ -6,7 +6,7 @@ from typing import Any
 
 from kilnworks.components.charts.scale import seconds_text
 from kilnworks.components.diagnosing.sides import Mean, Sides
-from kilnworks.components.reporting.sections.diagnosis import learning_curve, loss_rows, losses
+from kilnworks.components.reporting.sections.diagnosis import learning_curve, loss_rows, losses, nothing_seen
 from kilnworks.components.reporting.sections.training import learning_curves
 from kilnworks.components.reporting.templates import template
 from kilnworks.schemas.files import write_text
@@ -40,8 +40,9 @@ def render_diagnosis(told: Mapping[str, Any]) -> str:
         loss=curves.get("loss", ""),
         loss_rows=loss_rows(able[-1][1]),
         points=[_row(one, sides) for one, sides in able],
-        simple=[(SIMPLE.get(name, name), *map(_percent, _ends(gain))) for name, gain in told.get("simple", {}).items()],
-        doubling=_said(told.get("doubling")),
+        simple=[(SIMPLE.get(name, name), *map(_percent, _ends(gain))) for name, gain in told["simple"].items()],
+        doubling=_said(told["doubling"]),
+        nothing=nothing_seen(told["looked_for"]),
     )
 
 

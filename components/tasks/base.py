@@ -83,6 +83,8 @@ class Task(Numbers, ABC):
     """What ``scores`` and ``described`` look at, of ``looked_at``."""
     takes_windows: ClassVar[bool] = False
     """Whether a row is a window of a series, not a row of the data."""
+    targeted: ClassVar[bool] = True
+    """Whether the loss holds what a row is answered against a target; else it reads what the model says of itself."""
     unit: ClassVar[str] = "rows"
     """What is judged one by one."""
     output: ClassVar[str]

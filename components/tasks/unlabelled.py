@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.labels import LabelStatistics
@@ -21,6 +21,8 @@ class Unlabelled(Task):
     The model learns from its inputs: in layers that say how well it did, with a ``loss`` that reads only what they say,
     or in a ``train_step`` of its own. Labels are zeros, float32 [rows], and no row is refused for one.
     """
+
+    targeted: ClassVar[bool] = False
 
     @classmethod
     def suits(cls, contract: Contract) -> bool:

@@ -17,7 +17,7 @@ from kilnworks.pipelines.core.store import Store, clean, open_store
 from kilnworks.pipelines.tuning.plan import Plan, default_of
 from kilnworks.pipelines.tuning.study import PAGE, Study, finished
 from kilnworks.schemas.access import private_files
-from kilnworks.schemas.errors import ConfigError, StepSkipped
+from kilnworks.schemas.errors import ConfigError, KilnworksError, StepSkipped, StoreError
 from kilnworks.schemas.search import Search
 
 
@@ -150,10 +150,21 @@ def _train(console: Console, study: Study, space: Space, total: int, workers: in
 
 
 def _train_once(console: Console, study: Study, space: Space, total: int) -> None:
-    """One trial. Raises ``StepSkipped`` where none is left, or where it came to no value."""
+    """One trial.
+
+    Raises:
+        StepSkipped: none is left, or it came to no value.
+        ConfigError: the definition's own settings do not train, and trying again would not help.
+    """
     from kilnworks.pipelines.tuning.work import work_once
 
-    outcome = work_once(study, space, total)
+    try:
+        outcome = work_once(study, space, total)
+    except KilnworksError as error:
+        if error.retry_helps or isinstance(error, StoreError):
+            raise
+        got = f"search {study.name} cannot go on, for the definition's settings do not train: {error.got}"
+        raise ConfigError(got, error.wanted, error.fix) from error
     if outcome is None:
         raise StepSkipped(f"search {study.name} has all its {total} trials", "a trial to run", "nothing: it is done")
     _say_trial(console, study, outcome, total)

@@ -18,7 +18,7 @@ from typing import Any
 from kilnworks.components.cutting.settings import Share
 from kilnworks.components.diagnosing.facts import Facts, Point
 from kilnworks.components.diagnosing.sides import Sides
-from kilnworks.components.diagnosing.verdicts import doubling, verdicts
+from kilnworks.components.diagnosing.verdicts import doubling, looked_for, verdicts
 from kilnworks.pipelines.core.graph import Pipeline
 from kilnworks.pipelines.core.inputs import inputs_of
 from kilnworks.pipelines.core.space import trained_step
@@ -31,6 +31,11 @@ from kilnworks.schemas.files import read_json
 
 MEASURED = "diagnosis.json"
 """What a training leaves of its losses on both splits."""
+IN_EPOCHS = (
+    "epochs", "early_stopping.patience", "early_stopping.start_from_epoch", "reduce_on_plateau.patience",
+    "reduce_on_plateau.cooldown", "schedule.warmup_epochs",
+)  # fmt: skip
+"""Settings of a training that count epochs: the fewer rows one has, the more of them make as many steps."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +70,18 @@ def on_share(pipeline: Pipeline, share: float, seed: int) -> Pipeline:
     settings: dict[str, Any] = {f"{step.name}.refit": 0} if getattr(step.config, "refit", 0) else {}
     if share == 1:
         return pipeline.configured(settings)
-    settings[f"{step.name}.epochs"] = math.ceil(getattr(step.config, "epochs", 1) / share)
-    stopping = getattr(step.config, "early_stopping", None)
-    if stopping is not None:
-        settings[f"{step.name}.early_stopping.patience"] = math.ceil(stopping.patience / share)
+    for name in IN_EPOCHS:
+        count = _setting(step.config, name)
+        if isinstance(count, int | float):
+            settings[f"{step.name}.{name}"] = math.ceil(count / share) if isinstance(count, int) else count / share
     return with_cut(pipeline.configured(settings), Share(share=share, seed=seed))
+
+
+def _setting(config: Any, name: str) -> Any:
+    """A setting by its dotted name; None where the config, or what is above it, has none."""
+    for part in name.split("."):
+        config = getattr(config, part, None)
+    return config
 
 
 def diagnose(
@@ -84,8 +96,8 @@ def diagnose(
         looking: told that the closer look begins.
 
     Returns:
-        ``points``, ``training``, ``history``, ``sides``, ``health``, ``leans``, ``confident``, ``simple``, ``doubling``
-        and ``verdicts``, as JSON-serializable values.
+        ``points``, ``training``, ``history``, ``health``, ``leans``, ``confident``, ``simple``, ``doubling``,
+        ``verdicts`` and ``looked_for``, as JSON-serializable values.
 
     Raises:
         ConfigError: the training measures no losses that could be compared.
@@ -107,6 +119,7 @@ def diagnose(
         **told,
         "doubling": twice.record() if twice else None,
         "verdicts": [one.record() for one in verdicts(facts)],
+        "looked_for": looked_for(facts),
     }
 
 
@@ -122,9 +135,9 @@ def facts_of(this: Diagnosis, step: str, told: dict[str, Any]) -> Facts:
         Sides.read(told["points"][-1]["sides"]),
         told["health"],
         [Point(one["share"], one["rows"], sides) for one, sides in points if sides is not None],
-        told.get("leans", {}),
-        told.get("confident", {}),
-        told.get("simple", {}),
+        told["leans"],
+        told["confident"],
+        told["simple"],
     )
 
 
@@ -139,10 +152,11 @@ def _point(cut: Pipeline, run: Run, this: Diagnosis, share: float) -> dict[str, 
     )
     path = run.step_path(trained_step(cut).name) / MEASURED
     sides = read_json(path) if path.is_file() else {}
-    if Sides.read(sides) is None or "val" not in sides:
+    both = Sides.read(sides)
+    if both is None or both.val is None:
         raise ConfigError(
             f"{this.pipeline} trains without losses of training and validation rows that can be compared",
-            "rows that are learned from as they are, with a validation split, by a task whose loss is finite",
+            "rows that are learned from as they are, by a finite loss against a target, and a validation split",
             "see the report of a run, which shows what there is for this kind of model",
         )
     return {

@@ -8,6 +8,7 @@
 A test is short: one that is killed is done again.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,7 +44,13 @@ def checked(pipeline: Pipeline, low: float, high: float, batches: Sequence[int])
             "the step train or finetune",
             "use one of these, or try rates by kilnworks tune",
         )
-    if not 0 < low < high:
+    if not step.config.model.by_optimizer:
+        raise ConfigError(
+            f"a range test of the architecture {step.config.model.kind!r}, whose rates are not that of the optimizer",
+            "a model that one optimizer trains",
+            f"search for its rates: kilnworks tune {pipeline.name}",
+        )
+    if not 0 < low < high < math.inf:
         raise ConfigError(f"--from {low:g} --to {high:g}", "rates above 0, the first below the second", "correct them")
     bad = [batch for batch in batches if batch < 1]
     if bad:

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from kilnworks.pipelines.core.store import Store, clean, now
-from kilnworks.schemas.errors import StoreError, UnknownName
+from kilnworks.schemas.errors import ConfigError, StoreError, UnknownName
 from kilnworks.schemas.files import read_json, write_json
 from kilnworks.schemas.locks import try_to_hold
+from kilnworks.schemas.masking import masked_tree
+from kilnworks.schemas.wire import HIDDEN
 
 RESULTS, REPORT = "results.json", "report.html"
 
@@ -47,12 +49,20 @@ class Work:
 
     @classmethod
     def newest(cls, store: Store, pipeline: str) -> Self:
-        """The newest one. Raises ``UnknownName``."""
+        """The newest one, to go on with. Raises ``UnknownName``, ``ConfigError`` where it had a secret."""
         known = cls.all_of(store, pipeline)
         if not known:
             otherwise = f"begin one: kilnworks {cls.COMMAND} {pipeline}"
             raise UnknownName(f"{cls.TITLE} of {pipeline}", "latest", known, otherwise)
-        return cls(store, pipeline, known[-1])
+        found = cls(store, pipeline, known[-1])
+        hidden = sorted(name for name, value in found.record["settings"].items() if HIDDEN in str(value))
+        if hidden:
+            raise ConfigError(
+                f"{cls.TITLE} {found.name} was begun with a secret in {', '.join(hidden)}, which is stored nowhere",
+                "settings that can be read again, such as a reference, ${PASSWORD}",
+                f"begin a new one: kilnworks {cls.COMMAND} {pipeline} --set '{hidden[0]}=...'",
+            )
+        return found
 
     @property
     def folder(self) -> Path:
@@ -60,9 +70,11 @@ class Work:
         return self.store.root / self.FOLDER / self.pipeline / clean(self.name)
 
     def begin(self, asked: Mapping[str, Any]) -> None:
-        """Write down what is asked for, ``settings`` among it."""
+        """Write down what is asked for, ``settings`` among it; secrets in them are kept in this process alone."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_json(self.folder / self.RECORD, {**asked, "pipeline": self.pipeline, "name": self.name, "begun": now()})
+        record = {**asked, "pipeline": self.pipeline, "name": self.name, "begun": now()}
+        write_json(self.folder / self.RECORD, masked_tree(record))
+        self.__dict__["record"] = record
 
     @cached_property
     def record(self) -> dict[str, Any]:
@@ -83,7 +95,9 @@ class Work:
         """A run of it."""
         return f"{self.FOLDER}-{self.name}-{words}"
 
-    def finish(self, results: Mapping[str, Any]) -> None:
-        """Keep the numbers."""
-        write_json(self.folder / RESULTS, results)
+    def finish(self, results: Mapping[str, Any]) -> dict[str, Any]:
+        """Keep the results; returns what was kept, for the page: secrets in settings and commands are hidden."""
+        kept: dict[str, Any] = masked_tree(results)
+        write_json(self.folder / RESULTS, kept)
         self.store.push(f"{self.FOLDER}/{self.pipeline}/{self.folder.name}/{RESULTS}")
+        return kept

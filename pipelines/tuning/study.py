@@ -25,8 +25,11 @@ from kilnworks.pipelines.core.store import Store, clean, locked, now
 from kilnworks.pipelines.tuning.plan import Plan, as_text, combinations, fixed_values, pruner, sampler
 from kilnworks.schemas.errors import ConfigError, StepFailed, UnknownName
 from kilnworks.schemas.files import read_json, write_json
+from kilnworks.schemas.json_values import as_dict
 from kilnworks.schemas.locks import is_held, try_to_hold
+from kilnworks.schemas.masking import masked_tree
 from kilnworks.schemas.search import Choice, Dimension, Int
+from kilnworks.schemas.wire import HIDDEN
 
 if TYPE_CHECKING:
     import optuna
@@ -80,10 +83,10 @@ class Study:
 
     @classmethod
     def newest(cls, store: Store, pipeline: str, name: str | None = None) -> "Study":
-        """The study of that name, or the newest one. Raises ``UnknownName``."""
+        """The study of that name, or the newest one whose record can be read. Raises ``UnknownName``."""
         folder = store.root / FOLDER / pipeline
-        found = [(str(read_json(path)["begun"]), path.parent.name) for path in folder.glob(f"*/{SEARCH}")]
-        known = [name for _, name in sorted(found)]
+        found = [(_begun(path), path.parent.name) for path in folder.glob(f"*/{SEARCH}")]
+        known = [name for begun, name in sorted(found) if begun]
         chosen = clean(name) if name else (known[-1] if known else "")
         if chosen not in known:
             otherwise = f"search first: kilnworks tune {pipeline}"
@@ -91,25 +94,28 @@ class Study:
         return cls(store, pipeline, chosen)
 
     def begin(self, plan: Plan, default: dict[str, Any]) -> None:
-        """Make the study; its first trial has the settings of the definition. Nothing where it has begun already.
+        """Make the study; its first trial has the settings of the definition. Where it has begun already, go on.
 
         Args:
             plan: what is tried.
             default: setting -> value of the definition, where all of them lie in the space; else empty.
+
+        Raises:
+            ConfigError: it has begun already, by another plan; or a setting holds a secret, which is stored nowhere.
         """
+        _refuse_secrets(plan.settings)
         waiting = combinations(plan) if plan.search.sampler == "grid" else []
         (self.folder / "trials").mkdir(parents=True, exist_ok=True)
         with locked(self.folder / "ask.lock"):
-            if (self.folder / SEARCH).is_file():
-                return
-            (self.folder / DATABASE).unlink(missing_ok=True)  # of a process that was killed right here
-            made = self._opened(plan)
-            fixed = fixed_values(plan, default)
-            made.enqueue_trial(fixed, user_attrs={"default": True, "fixed": fixed})
-            for values in waiting:
-                fixed = fixed_values(plan, values)
-                made.enqueue_trial(fixed, user_attrs={"fixed": fixed})
-            write_json(self.folder / SEARCH, {**plan.record(), "study": self.name, "begun": now()})
+            begun = (self.folder / SEARCH).is_file()
+            if not begun:
+                (self.folder / DATABASE).unlink(missing_ok=True)  # of a process that was killed right here
+                fixed = fixed_values(plan, default)
+                self._opened(plan).enqueue_trial(fixed, user_attrs={"default": True, "fixed": fixed})
+                self._hand_in(plan, waiting)
+                write_json(self.folder / SEARCH, {**plan.record(), "study": self.name, "begun": now()})
+        if begun:
+            self.opened(plan)
 
     @cached_property
     def record(self) -> dict[str, Any]:
@@ -117,16 +123,19 @@ class Study:
         return dict(read_json(self.folder / SEARCH))
 
     def opened(self, plan: Plan) -> None:
-        """Go on with a study. Raises ``ConfigError`` where the definition's plan is another one by now."""
-        kept, asked = dict(self.record), plan.record()
-        for name in ("space", "objective", "settings"):
-            if json.loads(json.dumps(asked[name], default=str)) != kept[name]:
+        """Go on with a study. Raises ``ConfigError`` where another plan is asked for than it was begun with."""
+        kept, asked = ({**one, **one["search"], "objective": one["objective"]} for one in (self.record, plan.record()))
+        for name in ("space", "objective", "settings", "sampler", "pruner", "seed"):
+            if name in kept and json.loads(json.dumps(asked[name], default=str)) != kept[name]:
                 raise ConfigError(
                     f"search {self.name} was begun with another {name}: {as_text(kept[name])}",
-                    f"the one that the definition has now: {as_text(asked[name])}",
+                    f"the one that is asked for now: {as_text(asked[name])}",
                     f"begin a new one: kilnworks tune {self.pipeline}",
                 )
         self._opened(plan)
+        if plan.search.sampler == "grid":
+            with locked(self.folder / "ask.lock"):
+                self._hand_in(plan, combinations(plan)[self._handed_in() :])
 
     def take(self, trials: int) -> Taken | None:
         """The next trial; None where ``trials`` are done or being worked on."""
@@ -198,6 +207,17 @@ class Study:
         self.__dict__["inner"] = made
         return made
 
+    def _hand_in(self, plan: Plan, combined: list[dict[str, Any]]) -> None:
+        """Have combinations of a grid tried, one after the other."""
+        for values in combined:
+            fixed = fixed_values(plan, values)
+            self.inner.enqueue_trial(fixed, user_attrs={"fixed": fixed})
+
+    def _handed_in(self) -> int:
+        """Combinations of a grid that were handed in, as many as there were to be trials."""
+        marks = [trial.user_attrs for trial in self.inner.get_trials(deepcopy=False)]
+        return sum("fixed" in one and "default" not in one and "again" not in one for one in marks)
+
     def _close_lost(self) -> None:
         """Close the trials whose process is gone, and hand their settings out again."""
         from optuna.trial import TrialState
@@ -229,6 +249,25 @@ class Study:
         }  # fmt: skip
         write_json(self.folder / BEST, content)
         self.store.push(self.shared(BEST))
+
+
+def _refuse_secrets(settings: dict[str, Any]) -> None:
+    """Raise ``ConfigError`` where the processes of a search would have to read a secret from the store."""
+    hidden = sorted(name for name, value in masked_tree(settings).items() if HIDDEN in str(value))
+    if hidden:
+        raise ConfigError(
+            f"a search with a secret in {', '.join(hidden)}: its processes read the settings from the store",
+            "a reference, such as ${PASSWORD}, where the secret is",
+            "name the secret by a reference (docs/security.md)",
+        )
+
+
+def _begun(record: Path) -> str:
+    """When a search was begun; empty where its record is damaged."""
+    try:
+        return str(as_dict(read_json(record)).get("begun") or "")
+    except (OSError, ValueError):
+        return ""
 
 
 def finished(study: Study) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def _trained(
     """The objective of the best epoch; None where the trial was stopped before its end."""
     run = study.store.run(pipeline.name, study.run_id(taken.number))
     settings = {**study.record["settings"], **overrides}
-    command = f"kilnworks tune {pipeline.name} --resume {study.name}"
+    command = f"kilnworks tune {pipeline.name} --study {study.name}"
     live = {"live": wish(NEVER, "", f"trial {taken.number} of search {study.name}")}
     run.begin(command, settings, trigger=f"search {study.name}", steps=pipeline.outline(), **live)
     outcome = run_all(pipeline, run, selected=pipeline.between(None, watch.step), listener=watch)

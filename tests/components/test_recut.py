@@ -1,15 +1,21 @@
 """Rows cut anew: every row of the pool where it belongs, test rows nowhere, shares that hold one another."""
 
+from datetime import timedelta
+
 import polars as pl
 import pytest
 
 from kilnworks.components.cutting.settings import Fold, Share
 from kilnworks.components.recut import RecutConfig, recut
+from kilnworks.components.series.grid import Grid
 from kilnworks.components.sources import shards
 from kilnworks.components.sources.columns import contract_columns
 from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.errors import ConfigError, DataInvalid
 from tests.components.learning.training_examples import examples
+from tests.components.series.test_grid import START
+from tests.components.series.test_grid import contract as series_contract
+from tests.components.series.test_grid import rows as series_rows
 
 CONTRACT = Contract.model_validate(
     {
@@ -119,6 +125,18 @@ def test_a_share_holds_the_smaller_one_and_leaves_other_splits_as_they_are(given
         found[share] = cut(given, folder, share=share, seed=1)
         assert found[share]["val"].equals(rows(40, 20)) and found[share]["test"].equals(rows(60, 10))
     assert len(found[0.25]["train"]) == 10 and ids(found[0.25]["train"]) < ids(found[0.5]["train"])
+
+
+def test_a_share_of_a_series_is_its_latest_stretch_without_a_gap(tmp_path):
+    """Of rows drawn at random no window of 24 hours with 6 behind it would be left."""
+    meters = pl.concat([series_rows(100, meter=["a"] * 100), series_rows(100, meter=["b"] * 100)])
+    later = series_rows(40, START + timedelta(hours=100), meter=["a"] * 40)
+    given = examples(tmp_path / "given", series_contract(group="meter"), {"train": meters, "val": later}, shards=3)
+    kept = cut(given, tmp_path, share=0.5)
+    assert kept["train"].height == 100 and kept["val"].equals(later)
+    assert kept["train"]["at"].min() == START + timedelta(hours=50)
+    grid = Grid.of(series_contract(group="meter"), [kept["train"]])
+    assert len(grid.origins(0)) == 2 * (50 - 24 - 6 + 1)
 
 
 def test_a_fold_of_one_class_says_which_and_what_to_do(given, tmp_path):

@@ -112,6 +112,7 @@ def test_a_pipeline_that_is_called_as_other_dags_are_has_reports(ask, run, proje
 def test_the_page_of_a_search_is_that_of_the_run_that_searched(ask, run, project):
     waiting = ask("/run?dag_id=churn_tune&run_id=r1")
     assert waiting.status_code == 200 and "has no page yet" in waiting.text
+    assert ask("/live?dag_id=churn_tune&run_id=r1").text == waiting.text, "its trials are runs of their own"
     page = Study(Store(project), "churn", "r1").folder / "report.html"
     page.parent.mkdir(parents=True)
     page.write_text("<p>sixteen trials</p>")

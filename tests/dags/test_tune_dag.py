@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import jsonschema
 import pytest
 
-from kilnworks.dags.tune import build_tune_dag, tunes, words
+from kilnworks.dags.tune import SearchOperator, build_tune_dag, tunes, words
 from kilnworks.pipelines.cli.app import main
 from kilnworks.pipelines.core.graph import Pipeline, Step
 from kilnworks.pipelines.core.operations import Docker, Operations, Task
@@ -58,6 +58,22 @@ def test_the_form_has_what_the_definition_says_and_refuses_what_no_search_can_be
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(value, params[name].schema)
     assert dag.get_task("trial").partial_kwargs["max_active_tis_per_dagrun"] == 3
+
+
+class Unstarted(SearchOperator):
+    """Says what its process would be handed, and starts none."""
+
+    def run_command(self):
+        self.given = self.handed()
+        return 0
+
+
+def test_settings_of_every_trial_may_refer_to_a_variable_of_airflow(project, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_VAR_SHOP_PASSWORD", "s3cretword")
+    task = Unstarted(task_id="trial", pipeline="churn", arguments=("tune", "churn"), steps=["examples"])
+    typed = "examples.source.path=/mnt/${variable:shop_password}/rows.csv"
+    task.execute({"run_id": "r1", "params": {"settings": typed}})
+    assert task.given == {"AIRFLOW_VAR_SHOP_PASSWORD": "s3cretword"} and task.arguments[-1] == "--study=r1"
 
 
 def test_where_nothing_trains_on_the_worker_there_is_no_search():

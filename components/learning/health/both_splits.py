@@ -107,7 +107,8 @@ def _told(task: Task, target: np.ndarray, output: np.ndarray, usual: np.ndarray)
     rows = len(target)
     order = np.arange(rows) if task.takes_windows else np.random.default_rng(0).permutation(rows)
     groups = np.array_split(order, min(GROUPS, rows))
-    others = output[np.roll(np.random.default_rng(1).permutation(rows), 1)]
+    mixed, others = np.random.default_rng(1).permutation(rows), np.empty_like(output)
+    others[mixed] = output[np.roll(mixed, 1)]
     kinds = {"loss": output, "constant": np.repeat(usual, rows, axis=0), "shuffled": others}
     told = {
         name: [task.measure(target[group], values[group])["loss"] for group in groups] for name, values in kinds.items()

@@ -7,7 +7,7 @@ from kilnworks.components.charts.plot import Plot
 from kilnworks.components.charts.scale import nice_domain
 from kilnworks.components.diagnosing.facts import Facts
 from kilnworks.components.diagnosing.sides import Mean, Side, Sides
-from kilnworks.components.diagnosing.verdicts import verdicts
+from kilnworks.components.diagnosing.verdicts import looked_for, verdicts
 from kilnworks.components.reporting.reading import RunRecord, read_history, read_object
 from kilnworks.components.tasks.choose import metric_named
 from kilnworks.schemas.json_values import as_dict, as_list, as_number
@@ -30,18 +30,24 @@ def diagnosis(run: RunRecord) -> dict[str, Any] | None:
         history,
         sides,
         [as_dict(one) for one in as_list(run.find("health.json").get("findings"))],
-        leans=leaning(run.find("evaluation.json")),
+        leans=leaning(run.find("evaluation.json"), as_dict(run.find("training.json").get("contract"))),
     )
     return {
         "verdicts": [one.record() for one in verdicts(facts)],
+        "nothing": nothing_seen(looked_for(facts)),
         "losses": losses(sides),
         "rows": loss_rows(sides),
         "pipeline": facts.pipeline,
     }
 
 
-def leaning(results: Mapping[str, Any]) -> dict[str, Any]:
-    """``Facts.leans`` of an ``evaluation.json``; empty where it does not say enough."""
+def nothing_seen(faults: Sequence[str]) -> str:
+    """That none of these was found, as a sentence; one at least."""
+    return f"{'Neither' if len(faults) > 1 else 'No'} {' nor '.join(faults)} can be seen."
+
+
+def leaning(results: Mapping[str, Any], contract: Mapping[str, Any]) -> dict[str, Any]:
+    """``Facts.leans`` of an ``evaluation.json``; empty where it does not say enough, or the strongest is a text."""
     told = as_dict(results.get("explained"))
     metric = metric_named(str(told.get("metric")))
     constant = as_dict(as_dict(as_dict(results.get("simple")).get("constant")).get("metrics"))
@@ -49,6 +55,8 @@ def leaning(results: Mapping[str, Any]) -> dict[str, Any]:
     value = as_number(as_dict(as_dict(results.get("metrics")).get(str(told.get("metric")))).get("value"))
     features = [as_dict(one) for one in as_list(told.get("features"))]
     if metric is None or usual is None or value is None or not features:
+        return {}
+    if as_dict(as_dict(contract.get("features")).get(str(features[0].get("name")))).get("text"):
         return {}
     perfect, sign = (1.0, 1) if metric.better == "max" else (0.0, -1)
     if perfect == usual or any(as_number(one.get("fall")) is None for one in features):

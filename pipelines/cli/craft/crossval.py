@@ -142,8 +142,7 @@ def _conclude(console: Console, this: Crossval, results: dict[str, Any], names: 
         **results, "pipeline": this.pipeline, "name": this.name, "how": how(this.fold),
         "written": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     }  # fmt: skip
-    this.finish(told)
-    page = write_crossval(this.folder / REPORT, told)
+    page = write_crossval(this.folder / REPORT, this.finish(told))
     this.store.push(f"{this.FOLDER}/{this.pipeline}/{this.folder.name}/{REPORT}")
     for word, name in zip(["mean", *[""] * len(names)], list(dict.fromkeys(names))[:SHOWN], strict=False):
         n = results["summary"][name]

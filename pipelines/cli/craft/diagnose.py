@@ -95,8 +95,7 @@ def _conclude(console: Console, this: Diagnosis, found: dict[str, Any]) -> int:
         **found, "pipeline": this.pipeline, "name": this.name,
         "written": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     }  # fmt: skip
-    this.finish(told)
-    page = write_diagnosis(this.folder / REPORT, told)
+    page = write_diagnosis(this.folder / REPORT, this.finish(told))
     this.store.push(f"{this.FOLDER}/{this.pipeline}/{this.folder.name}/{REPORT}")
     for one in found["verdicts"]:
         say(console, f"verdict  {one['title']}{'' if one['sure'] else ', perhaps'}: {one['said']}")
@@ -104,8 +103,6 @@ def _conclude(console: Console, this: Diagnosis, found: dict[str, Any]) -> int:
             command = f": {remedy['command']}" if remedy["command"] else ""
             say(console, f"try      {remedy['words']}{command}")
     if not found["verdicts"]:
-        say(
-            console, "verdict  nothing found: no high bias, no high variance, no lack of rows, no leak, no wrong labels"
-        )
+        say(console, f"verdict  nothing found: {', '.join(f'no {fault}' for fault in found['looked_for'])}")
     say(console, f"report   {page}")
     return 0

@@ -80,8 +80,7 @@ def _conclude(console: Console, this: Rates, found: dict[str, Any]) -> int:
         "commands": [command_of(this, test) for test in found["tests"]],
         "written": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     }  # fmt: skip
-    this.finish(told)
-    page = write_rates(this.folder / REPORT, told)
+    page = write_rates(this.folder / REPORT, this.finish(told))
     this.store.push(f"{this.FOLDER}/{this.pipeline}/{this.folder.name}/{REPORT}")
     for test, command in zip(found["tests"], told["commands"], strict=True):
         if command:

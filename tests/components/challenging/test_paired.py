@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm
 from scipy.stats.mstats import mquantiles
 from sklearn.metrics import roc_auc_score
 
 from bench.challenge import verdicts
-from kilnworks.components.challenging.paired import influenced_gain, resampled, share_gain
+from kilnworks.components.challenging.paired import Resampled, influenced_gain, resampled, share_gain
 from kilnworks.components.challenging.settings import Challenge
 from kilnworks.components.judging.values import binary_influence, binary_value
 
@@ -48,6 +48,18 @@ def test_bounds_are_those_of_another_library():
 def test_a_row_more_or_less_is_never_ruled_out_by_few_rows():
     gain = share_gain(*rights(20, 0, 0, 0), 0.95)
     assert (gain.value, gain.low, gain.high) == (0, pytest.approx(-3 / 20, rel=0.002), pytest.approx(3 / 20, rel=0.002))
+
+
+def test_bounds_that_no_draw_reaches_are_those_of_the_normal_distribution():
+    """The outermost of B draws is a bound for a confidence of 1 - 1 / (B + 1) at most; one of many slices asks more."""
+    drawn = np.random.default_rng(0).normal(-1.0, 0.5, 200)
+    found = Resampled(-1.0, drawn, 200)
+    assert found.at(0.99).high == pytest.approx(float(mquantiles(drawn, [0.99], 0, 0)[0]))
+    far, outermost = found.at(1 - 0.05 / 400), float(drawn.max())
+    assert far.high >= max(outermost, -1.0 + norm.ppf(1 - 0.05 / 400) * drawn.std() - 1e-12)
+    assert far.high > 0, "a loss of two standard errors is not shown in one of 400 slices"
+    assert far.low <= float(drawn.min())
+    assert Resampled(-1.0, np.empty(0), 200).at(0.9999).high == -1.0
 
 
 @pytest.mark.slow

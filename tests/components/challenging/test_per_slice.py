@@ -11,7 +11,9 @@ from scipy.stats import norm
 
 from kilnworks.components.challenging.paired import Gain, share_gain
 from kilnworks.components.challenging.per_slice import judged, measured, shown_worse
+from kilnworks.components.judging.slices import check_columns
 from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import ConfigError
 
 CONTRACT = Contract.model_validate({
     "name": "made",
@@ -83,6 +85,36 @@ def test_where_small_is_better_bounds_are_those_of_the_difference():
     [found] = judged(slices, 0.01, 0.95, -1)
     assert (found["verdict"], found["difference"]) == ("worse", 0.5)
     assert (found["low"], found["high"]) == pytest.approx((0.5 - 0.1 * norm.ppf(0.95), 0.5 + 0.1 * norm.ppf(0.95)))
+
+
+SERIES = Contract.model_validate({
+    "name": "made",
+    "time": "at",
+    "features": {"meter": {"dtype": "string"}, "holiday": {"dtype": "int"}},
+    "label": {"name": "y", "dtype": "float"},
+    "series": {"step": "1h", "window": 24, "horizon": 6, "group": "meter"},
+})  # fmt: skip
+
+
+def test_windows_of_a_series_are_sliced_by_the_group_alone():
+    """A window has many values of every other column, in a list that is no slice."""
+    check_columns(("meter",), SERIES)
+    with pytest.raises(ConfigError, match=r"'holiday': a window of a series has many values of it"):
+        check_columns(("holiday",), SERIES)
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [([True] * 40 + [False] * 30 + [None] * 31, ["true", "(missing)", "false"]), ([3] * 50 + [-1] * 35, ["3", "-1"])],
+)
+def test_slices_of_a_column_that_is_no_text(values, named):
+    contract = Contract.model_validate({
+        "name": "made",
+        "features": {"v": {"dtype": "bool" if None in values else "int", "nullable": True}},
+        "label": {"name": "y", "dtype": "float"},
+    })  # fmt: skip
+    found = measured(pl.DataFrame({"v": values}), ["v"], contract, 30, lambda r: ((0.5, 0.5), partial(normal, 0, 0.1)))
+    assert [one.value for one in found] == named
 
 
 def test_values_of_sensitive_columns_are_masked_and_undefined_slices_left_out():

@@ -58,6 +58,16 @@ def test_a_plot_puts_points_where_they_belong() -> None:
     assert {"T", "x", "y", "a line", "0", "1", "0.5" if "0.5" in words else "0.4"} <= words
 
 
+@pytest.mark.parametrize(("at", "place"), [(0.0, 58), (0.5, 242), (1.0, 387.1)])
+def test_words_above_a_line_at_the_edge_stay_inside_the_picture(at: float, place: float) -> None:
+    """The last epoch is the best one: sixteen letters of 6.6 units each, in a picture of 440."""
+    plot = Plot("T", (0, 1), (0, 1))
+    plot.mark_x(at, "best epoch 12345")
+    tree = ET.fromstring(plot.render())
+    words = next(t for t in tree.iter(f"{SVG}text") if (t.text or "").startswith("best epoch"))
+    assert float(words.get("x", "")) == pytest.approx(place, abs=0.1) and words.get("text-anchor") == "middle"
+
+
 def test_every_chart_is_well_formed_whatever_the_names() -> None:
     plot = Plot(EVIL, (0, 1), (0, 2), EVIL, EVIL)
     plot.bars([0, 0.5, 1], [1, 2], 1, EVIL)

@@ -44,6 +44,13 @@ def test_a_feature_that_is_the_label_is_named(tmp_path):
     assert sure(found) == {"leak"} and "x4" in found["leak"].title
 
 
+def test_validation_rows_that_are_sorted_by_label_are_looked_at_evenly(tmp_path):
+    """The first thousand of them have one class, of which no metric of ranks is defined."""
+    frames = {"train": rows(300, 1), "val": rows(2600, 2).sort("y")}
+    leans = Studied(tmp_path, frames, config(epochs=2)).facts().leans
+    assert 0 < leans["alone"] < leans["skill"] < 1
+
+
 def test_too_small_a_network_is_high_bias(tmp_path):
     small = Studied(tmp_path, both(1500, curved=True), config(model=Mlp(units=(1,)), epochs=8)).verdicts()
     assert "high_bias" in sure(small) and "high_variance" not in small

@@ -1,6 +1,7 @@
 """A quadratic loss diverges above two by its largest curvature; the test finds that rate, and touches nothing."""
 
 import math
+from datetime import timedelta
 
 import numpy as np
 import polars as pl
@@ -10,10 +11,16 @@ from kilnworks.components.diagnosing.rate_curve import rate_at, rate_curve, smoo
 from kilnworks.components.diagnosing.rate_range import range_test
 from kilnworks.components.features.transform import FeatureTransform
 from kilnworks.components.learning.optimizers import Adam, Sgd
+from kilnworks.components.modeling.forecast import Forecast
+from kilnworks.components.modeling.generative.boltzmann import Dbn
 from kilnworks.components.modeling.mlp import Mlp
 from kilnworks.components.train import TrainConfig
 from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.errors import ConfigError
 from tests.components.learning.training_examples import customers, prepared
+from tests.components.series.test_grid import START
+from tests.components.series.test_grid import contract as series_contract
+from tests.components.series.test_grid import rows as series_rows
 
 LINE = Contract.model_validate({
     "name": "line",
@@ -84,3 +91,26 @@ def test_a_loss_that_overflows_ends_the_test_and_is_the_divergence(tmp_path):
     config = TrainConfig(model=Mlp(units=(8,)), batch=64, optimizer=Sgd())
     found = range_test(config, config.model, given, transform, (1e-3, 1e38), 30)
     assert found["steps"] < 30 and found["divergence"] < 1e3 and np.isfinite(found["losses"]).all()
+
+
+def test_a_first_phase_that_tells_no_loss_is_refused_by_that_name(tmp_path):
+    given, transform = prepared(tmp_path, LINE, {"train": line(128, 1), "val": line(64, 2)})
+    config = TrainConfig(model=Dbn(units=(8,), visible="gaussian"), batch=64)
+    with pytest.raises(ConfigError, match="divergence_1, the first phase of this training, which tells no loss"):
+        range_test(config, config.model, given, transform, (1e-5, 1e-3), 30)
+
+
+def test_a_loss_that_is_not_finite_at_once_is_told_with_its_rate(tmp_path):
+    given, transform = customers(tmp_path)
+    config = TrainConfig(model=Mlp(units=(8,), l2=1e38), batch=64)
+    with pytest.raises(ConfigError, match=r"not finite at the first step, at a rate of 0\.001"):
+        range_test(config, config.model, given, transform, (1e-3, 1.0), 30)
+
+
+def test_of_a_series_all_steps_are_made_though_windows_are_fewer_than_rows(tmp_path):
+    """Of 60 rows there are 31 windows: three batches of eight an epoch, where rows would make seven."""
+    frames = {"train": series_rows(60), "val": series_rows(40, START + timedelta(hours=60))}
+    given, transform = prepared(tmp_path, series_contract(), frames)
+    config = TrainConfig(model=Forecast(core="none", units=(4,), decoder="dense"), batch=8, monitor="loss")
+    found = range_test(config, config.model, given, transform, (1e-5, 1e-3), 20)
+    assert found["steps"] == 20 and found["rates"][-1] == pytest.approx(1e-3)

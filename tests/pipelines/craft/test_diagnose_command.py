@@ -52,6 +52,7 @@ def results_of(folder):
 def test_a_healthy_pipeline_has_no_verdict_that_is_sure(diagnosed):
     told = results_of(diagnosed[0])
     assert [one["kind"] for one in told["verdicts"] if one["sure"]] == []
+    assert told["looked_for"] == ["high bias", "high variance", "lack of rows", "leak", "wrong labels", "sick layers"]
     assert told["simple"].keys() == {"linear", "boosted"} and told["confident"]["wrong"] < told["confident"]["all"]
 
 
@@ -61,6 +62,15 @@ def test_points_have_the_same_validation_rows_and_as_many_steps(diagnosed):
     assert half["sides"]["val"]["rows"] == whole["sides"]["val"]["rows"]
     cut = on_share(load("churn").configured({"model.epochs": 4}), 0.5, 0)
     assert cut["model"].config.epochs == 8 and cut["model"].config.early_stopping.patience == 10
+
+
+def test_whatever_counts_epochs_counts_as_many_steps_on_fewer_rows():
+    slow = {"warmup_epochs": 1.5}
+    cut = on_share(load("churn").configured({"model.epochs": 4, "model.schedule": slow}), 0.25, 0)["model"].config
+    assert (cut.epochs, cut.schedule.warmup_epochs) == (16, 6.0)
+    plateau = {"patience": 3, "cooldown": 1}
+    cut = on_share(load("churn").configured({"model.reduce_on_plateau": plateau}), 0.5, 0)["model"].config
+    assert (cut.reduce_on_plateau.patience, cut.reduce_on_plateau.cooldown, cut.schedule) == (6, 2, None)
 
 
 def test_the_test_rows_are_not_read(diagnosed):
@@ -110,6 +120,18 @@ def test_healthy_pipelines_by_their_own_settings_have_no_verdict_that_is_sure(tm
     assert main(["diagnose", name]) == 0
     told = read_json(Diagnosis.newest(Store(tmp_path), name).folder / "results.json")
     assert [one["kind"] for one in told["verdicts"] if one["sure"]] == []
+
+
+@pytest.mark.slow
+def test_a_series_has_a_learning_curve_and_no_closer_look(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("KILNWORKS_STORE", str(tmp_path))
+    small = {"epochs": "1", "model.core": "none", "model.units": "[8]"}
+    words = [word for name, value in small.items() for word in ("--set", f"model.{name}={value}")]
+    assert main(["diagnose", "demand", "--shares", "0.5", *words]) == 0
+    half, whole = read_json(Diagnosis.newest(Store(tmp_path), "demand").folder / "results.json")["points"]
+    assert 0.4 < half["rows"] / whole["rows"] < 0.6
+    assert half["sides"]["val"]["constant"] and half["sides"]["val"]["rows"] == whole["sides"]["val"]["rows"]
+    assert "no high variance" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -4,11 +4,13 @@ import shlex
 
 import pytest
 
+from kilnworks.components.diagnosing.remedies import run_with
 from kilnworks.pipelines.cli.app import main
 from kilnworks.pipelines.cli.settings import overrides
 from kilnworks.pipelines.core.registry import load
 from kilnworks.pipelines.core.store import Store
 from kilnworks.pipelines.craft.rates import Rates
+from kilnworks.schemas.errors import ConfigError
 from kilnworks.schemas.files import read_json
 
 
@@ -49,6 +51,8 @@ def test_the_page_shows_the_curves(found):
     ("words", "says"),
     [
         (["churn", "--from", "1", "--to", "0.1"], "the first below the second"),
+        (["churn", "--to", "inf"], "the first below the second"),
+        (["digits", "--set", "model.model.kind=dcgan"], "kilnworks tune digits"),
         (["churn", "--batch-sizes", "many"], "whole numbers with commas"),
         (["churn", "--batch-sizes", "0"], "from 1 on"),
         (["churn", "--steps", "3"], "for '--steps'"),
@@ -58,3 +62,24 @@ def test_what_cannot_be_is_said_before_anything_is_read(tmp_path, monkeypatch, c
     monkeypatch.setenv("KILNWORKS_STORE", str(tmp_path))
     assert main(["lr-find", *words]) == 2
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "value", [1e-14, 2e-5, 0.1, 3.0, 1e21, 7, True, None, [64, 32], "1", "yes", "a b", "rows #2.csv", "é: 'x'", "{", ""]
+)
+def test_a_value_is_written_as_run_reads_it(value):
+    words = shlex.split(run_with("churn", {"model.model.units": value}))
+    assert overrides(words[-1:]) == {"model.model.units": value}
+
+
+def test_secrets_among_the_settings_are_in_no_file(tmp_path):
+    this = Rates(Store(tmp_path), "churn", "r1")
+    settings = {"examples.source.url": "postgresql://me:s3cretword@host/shop"}
+    this.begin({"settings": settings, "steps": 20})
+    assert this.record["settings"] == settings, "this process has them"
+    assert "s3cretword" not in (this.folder / "rates.json").read_text()
+    with pytest.raises(ConfigError, match=r"begun with a secret in examples\.source\.url, which is stored nowhere"):
+        Rates.newest(Store(tmp_path), "churn")
+    told = this.finish({"commands": [run_with("churn", settings)], "settings": settings, "rate": 0.1})
+    assert "s3cretword" not in str(told) + (this.folder / "results.json").read_text()
+    assert told["commands"][0].startswith("kilnworks run churn --set examples") and told["rate"] == 0.1

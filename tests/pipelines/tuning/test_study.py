@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -133,6 +134,77 @@ def test_a_grid_is_every_combination_once(tmp_path):
         seen.append(tuple(values.values()))
         study.tell(taken, 1.0, values)
     assert sorted(seen[1:]) == sorted((n, units) for n in (1, 2, 3) for units in ((8,), (16, 8)))
+
+
+def test_a_grid_that_was_cut_off_goes_on_where_more_trials_are_asked_for(tmp_path):
+    dimensions = {"model.n": Int(low=1, high=6)}
+
+    def grid(trials):
+        return Plan("hill", {}, Search(space=dimensions, sampler="grid", trials=trials), dimensions, "loss", "min", 9)
+
+    study, seen = Study(Store(tmp_path), "hill", "one"), []
+    study.begin(grid(3), {})
+
+    def work(trials):
+        while (taken := study.take(trials)) is not None:
+            seen.append(None if taken.is_default else taken.value("model.n", dimensions["model.n"]))
+            study.tell(taken, 1.0, {})
+
+    work(3)
+    assert len(seen) == 3
+    for _ in range(2):  # as several workers do
+        study = Study(Store(tmp_path), "hill", "one")
+        study.opened(grid(20))
+    work(20)
+    assert sorted(seen[1:]) == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_search_of_that_name_is_gone_on_with_only_by_the_same_plan(tmp_path):
+    """A cleared task begins a second time; a new run by an old name must not get the results of other settings."""
+    first = begun(tmp_path)
+    first.tell(first.take(3), 1.0, {})
+    again = begun(tmp_path)
+    assert again.counted() == 1
+    for other, word in (({"seed": 7}, "seed"), ({"sampler": "random"}, "sampler")):
+        with pytest.raises(ConfigError, match=f"begun with another {word}"):
+            begun(tmp_path, **other)
+    begun(tmp_path, trials=7, workers=2)
+
+
+def test_a_secret_is_no_setting_of_a_search_but_its_name_is(tmp_path):
+    study = Study(Store(tmp_path), "hill", "one")
+    for settings in ({"source.url": "postgresql://me:s3cretword@host/shop"}, {"source.password": "s3cretword"}):
+        with pytest.raises(ConfigError, match=r"a search with a secret in source\.") as refused:
+            study.begin(replace(plan(), settings=settings), {})
+        assert "s3cretword" not in str(refused.value) and not study.folder.exists()
+    study.begin(replace(plan(), settings={"source.url": "postgresql://me:${PASSWORD}@host/shop"}), {})
+    assert study.record["settings"] == {"source.url": "postgresql://me:${PASSWORD}@host/shop"}
+
+
+def test_a_search_of_an_earlier_release_goes_on(tmp_path):
+    study = begun(tmp_path)
+    path = study.folder / "search.json"
+    record = json.loads(path.read_text())
+    del record["search"]["workers"]
+    path.write_text(json.dumps(record))
+    found = Study.newest(Store(tmp_path), "hill")
+    found.opened(plan(workers=3))
+    taken = found.take(3)
+    with taken.lock:
+        assert taken.number == 0
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", '{"search": 3}'])
+def test_a_damaged_record_hides_no_other_search(tmp_path, content):
+    damaged = tmp_path / "tuning" / "hill" / "two" / "search.json"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text(content)
+    with pytest.raises(UnknownName, match="kilnworks tune hill"):
+        Study.newest(Store(tmp_path), "hill")
+    begun(tmp_path)
+    assert Study.newest(Store(tmp_path), "hill").name == "one"
+    with pytest.raises(UnknownName, match="two"):
+        Study.newest(Store(tmp_path), "hill", "two")
 
 
 def test_a_grid_of_any_number_is_refused(tmp_path):

@@ -42,6 +42,18 @@ def searched(tmp_path_factory):
     return folder, read
 
 
+def test_a_definition_that_cannot_train_is_an_error_that_no_retry_mends(tmp_path, monkeypatch, capsys):
+    """Airflow tries a task again that ended with 1, and each trial would train the definition again and again."""
+    monkeypatch.setenv("KILNWORKS_STORE", str(tmp_path))
+    (tmp_path / "rows.csv").write_text("a,b\n1,2\n")
+    study = ["--study", "manual__2026-01-01T00:00:00+00:00"]
+    assert tune("--part", "begin", *study, "--set", f"examples.source.path={tmp_path / 'rows.csv'}") == 0
+    assert tune("--part", "trial", *study) == 2
+    assert "the definition's settings do not train" in capsys.readouterr().err
+    assert tune("--part", "begin", *study) == 2, "without the settings of the first time it is another search"
+    assert "begun with another settings" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_the_best_trial_has_the_lowest_loss_that_its_own_training_tells(searched):
     study = Study.newest(Store(searched[0]), "churn")

@@ -1,14 +1,18 @@
 """Losses of both splits are those of the kept weights in inference mode, by scikit-learn's arithmetic."""
 
 import numpy as np
+import polars as pl
 import pytest
 from sklearn.metrics import log_loss
 
+from kilnworks.components.learning.health.both_splits import _told
 from kilnworks.components.learning.predict import predict
+from kilnworks.components.modeling.autoencoder import Autoencoder
 from kilnworks.components.modeling.mlp import Mlp
 from kilnworks.components.train import TrainConfig
+from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.files import read_json
-from tests.components.learning.training_examples import customers, table, trained
+from tests.components.learning.training_examples import customers, prepared, table, trained
 
 
 @pytest.fixture(scope="module")
@@ -44,3 +48,29 @@ def test_the_loss_of_history_is_another_one(told):
     history = [line.split(",") for line in (model.path / "history.csv").read_text().splitlines()]
     at = history[0].index("loss")
     assert float(history[found["epoch"]][at]) > np.mean(found["train"]["loss"]) + 0.01
+
+
+def test_a_loss_that_a_model_says_of_itself_is_held_against_no_constant_answer(tmp_path):
+    """The mean output of a reconstruction is its mean error: as good as the model, whatever it has learned."""
+    contract = Contract.model_validate({"name": "rows", "features": {f"x{i}": {"dtype": "float"} for i in range(3)}})
+    draw = np.random.default_rng(0)
+    frames = {s: pl.DataFrame({f"x{i}": draw.normal(size=64) for i in range(3)}) for s in ("train", "val")}
+    config = TrainConfig(model=Autoencoder(units=(4,), code=2, contamination=0), epochs=1, batch=32, backup_epochs=0)
+    model = trained(tmp_path, config, *prepared(tmp_path / "given", contract, frames))
+    assert (model.path / "model.keras").is_file() and not (model.path / "diagnosis.json").exists()
+
+
+class Same:
+    """Measures the share of rows with an output of their own."""
+
+    takes_windows = False
+
+    def measure(self, target, values):
+        return {"loss": float((target == values[:, 0]).mean())}
+
+
+@pytest.mark.parametrize("rows", [2, 3, 7, 200])
+def test_a_row_never_gets_its_own_output_for_that_of_another_row(rows):
+    target = np.arange(rows)
+    told = _told(Same(), target, target[:, None], np.zeros((1, 1)))
+    assert set(told["loss"]) == {1.0} and set(told["shuffled"]) == {0.0}
