@@ -45,7 +45,7 @@ def test_an_environment_holds_its_extras_and_pipelines_have_all_but_the_server()
         text = "".join(one.value for stage in lineage(STAGES, name) for one in stage.instructions)
         assert set(re.findall(r"--extra (\w+)", text)) == EXTRAS.get(name, set())
         assert ("./kilnworks_client" in text) == (name == "client-packages")
-    assert EXTRAS["pipeline-packages"] | EXTRAS["serve-packages"] | {"data"} == set(ALONE)
+    assert EXTRAS["pipeline-packages"] | EXTRAS["serve-packages"] | {"data", "hub"} == set(ALONE)
 
 
 @pytest.mark.parametrize("name", OURS)
