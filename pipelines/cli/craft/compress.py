@@ -136,7 +136,10 @@ def _tell(console: Console, run: Run, step: str) -> None:
         return
     told = as_dict(read_json(path))
     for model in map(as_dict, as_list(told.get("models"))):
-        times = "  ".join(f"{rows} rows {ms:.3g} ms" for rows, ms in as_dict(model.get("milliseconds")).items())
+        times = "  ".join(
+            f"{rows} row{'' if rows == '1' else 's'} {ms:.3g} ms"
+            for rows, ms in as_dict(model.get("milliseconds")).items()
+        )
         metrics = as_dict(as_dict(model.get("metrics")).get(told.get("split", "test")))
         shown = "  ".join(f"{name} {value:.4g}" for name, value in [*metrics.items()][:SHOWN])
         packed = f" ({bytes_text(model['packed'])} packed)" if "packed" in model else ""
