@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kilnworks.components.challenging.both import bounds_of, gain_of
+from kilnworks.components.challenging.both import bounds_of
 from kilnworks.components.challenging.per_slice import shown_worse
 from kilnworks.components.challenging.settings import Challenge
 from kilnworks.components.challenging.verdict import decided, margin_of
@@ -88,7 +88,7 @@ def verdicts(metric: str, rows: int, pairs: int, challenge: Challenge, lost: flo
         assert of is not None
         settings, own = JudgeSettings(), challenge.model_copy(update={"seed": i})
         sides = (pair.task, pair.champion), (pair.task, pair.challenger)
-        gain = gain_of(own, of, settings, pair.truth, *sides)
+        gain = bounds_of(own, of, settings, pair.truth, *sides)(own.level)
         values = [task.value(of, pair.truth, answers, settings) for task, answers in sides]
         found.append(decided(own, of, (values[0], values[1]), gain, rows, "test").verdict)
     return found

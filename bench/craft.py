@@ -1,8 +1,9 @@
-"""What a search finds and costs: regret on known functions and on a pipeline, and a trial beside a plain run.
+"""What a search finds and costs, and what the other commands around a training cost beside a plain run.
 
 Regret is the best value of so many trials minus the known minimum; both samplers are ours as ``kilnworks tune`` makes
 them, with the same seeds. A trial is compared with a run of the same settings up to the training, in one process, in
-turn, each on settings that nothing has been made with before.
+turn, each on settings that nothing has been made with before. Commands are whole processes, one after the other on the
+store of the run, whose finished steps they take.
 
 usage: python -m bench.craft [--seeds 20] [--trials 60] [--pipeline churn] [--searches 3] [--pairs 6]
 """
@@ -11,6 +12,7 @@ import argparse
 import io
 import math
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -22,6 +24,7 @@ from typing import Any
 import numpy as np
 import optuna
 
+from bench.measure import Figures, run
 from kilnworks.pipelines.core.execute import run_all
 from kilnworks.pipelines.core.registry import load
 from kilnworks.pipelines.core.space import Space, trained_step
@@ -33,6 +36,17 @@ from kilnworks.pipelines.tuning.work import work
 from kilnworks.schemas.search import Float, Sampler, Search
 
 SAMPLERS: tuple[Sampler, ...] = ("random", "tpe")
+COMMANDS = (
+    ("tune", "--trials", "4"),
+    ("crossval", "--folds", "3"),
+    ("diagnose", "--shares", "0.5"),
+    ("lr-find",),
+    ("explain",),
+    ("compress", "--to", "int8"),
+    ("compress", "--to", "litert"),
+    ("compress", "--to", "pruned"),
+)
+"""What is done around a training, with its options."""
 LONGEST = {"model.epochs": 10}
 """Settings of every trial on a pipeline."""
 
@@ -121,6 +135,23 @@ def overhead(pipeline: str, pairs: int) -> list[float]:
         return found[1:]  # the first pays for what is imported
 
 
+def costs(pipeline: str) -> None:
+    """Print what each command takes, beside the run whose store it stands on."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = {"KILNWORKS_STORE": str(Path(folder) / "store"), "MLFLOW_TRACKING_URI": ""}
+
+        def used(number: int, *words: str) -> Figures:
+            command = [sys.executable, "-m", "kilnworks", words[0], pipeline, *words[1:]]
+            return run(command, Path(folder) / f"{number}.log", store)
+
+        plain = used(0, "run")
+        for number, words in enumerate((("run",), *COMMANDS)):
+            took = used(number, *words) if number else plain
+            line = " ".join((words[0], pipeline, *words[1:]))
+            figures = f"{took.cpu:.1f} | {took.wall:.1f} | {took.peak_mb:.0f} | {took.cpu / plain.cpu:.2f}"
+            print(f"| `{line}` | {figures} |", flush=True)
+
+
 def _plain(store: Store, space: Space, settings: dict[str, Any], step: str, number: int) -> None:
     pipeline = space.pipeline.configured(settings)
     run = store.run(pipeline.name, f"plain-{number}")
@@ -135,7 +166,7 @@ def _seconds(call: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    """Print three tables."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in (("seeds", 20), ("trials", 60), ("searches", 3), ("pairs", 6)):
         parser.add_argument(f"--{name}", type=int, default=default)
@@ -156,6 +187,8 @@ def main() -> None:
     ratios = overhead(given.pipeline, given.pairs)
     spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
     print(f"\nA trial over a plain run of {given.pipeline}, CPU: {statistics.median(ratios):.2f} ({spread})")
+    print("\n| command | CPU s | wall s | peak MB | CPU, x the run |\n|---|---|---|---|---|")
+    costs(given.pipeline)
 
 
 def _quartiles(values: Sequence[float]) -> str:

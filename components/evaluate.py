@@ -103,6 +103,7 @@ def evaluate(config: EvaluateConfig, model: Model, examples: CheckedExamples, ou
     others = partial(task.beside, partial(encoded_rows, model, task, examples), split=config.split)
 
     def beside(truth: "NDArray[Any]") -> dict[str, Any]:
+        """What stands beside the metrics: other answers, explanations, and probabilities before calibration."""
         return {
             **others(truth=truth),
             "explained": found.explained,

@@ -11,9 +11,7 @@ from airflow.sdk import DAG, Param
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowFailException
 
-from kilnworks.dags import alerts
-from kilnworks.dags.factory import START, where_published
-from kilnworks.dags.markdown import document
+from kilnworks.dags.factory import companion, where_published
 from kilnworks.dags.names import CHAMPION
 from kilnworks.dags.operators import PipelineOperator
 from kilnworks.pipelines.core.choices import earlier_versions, promotable
@@ -79,21 +77,14 @@ def build_champion_dag(pipeline: Pipeline, store: Store | None = None) -> DAG:
         store: what its form lists lies here; None: a form without lists, for the process of a task, to which what was
             chosen before is given and may have left the list since.
     """
-    with DAG(
-        f"{pipeline.name}{CHAMPION}",
-        description=f"Promotes a run of {pipeline.name}, or rolls its champion back.",
-        doc_md=document(__doc__ or ""),
+    with companion(
+        pipeline,
+        CHAMPION,
+        f"Promotes a run of {pipeline.name}, or rolls its champion back.",
+        __doc__ or "",
+        "release",
+        where_published(pipeline),
         schedule=None,
-        start_date=START,
-        catchup=False,
-        max_active_runs=1,
-        auto_register=False,
-        tags=["kilnworks", "release"],
-        default_args={
-            "owner": pipeline.owner,
-            **where_published(pipeline),
-            "on_failure_callback": alerts.task_failed,
-        },
         params=_params(pipeline, store),
     ) as dag:
         ChampionOperator(

@@ -87,6 +87,34 @@ def build_dag(pipeline: Pipeline, docs: str = "") -> DAG:
     return dag
 
 
+def companion(
+    pipeline: Pipeline, ending: str, description: str, docs: str, tag: str, tasks: Mapping[str, Any], **dag: Any
+) -> DAG:
+    """An empty DAG that stands beside that of a pipeline, one run of it at a time.
+
+    Args:
+        pipeline: the definition.
+        ending: of its name, behind that of the pipeline.
+        description: one line.
+        docs: Markdown.
+        tag: what it is for.
+        tasks: arguments of every task, besides its owner and who is told of a failure.
+        dag: other arguments of the DAG.
+    """
+    return DAG(
+        f"{pipeline.name}{ending}",
+        description=description,
+        doc_md=document(docs),
+        start_date=START,
+        catchup=False,
+        max_active_runs=1,
+        auto_register=False,
+        tags=["kilnworks", tag],
+        default_args={"owner": pipeline.owner, "on_failure_callback": alerts.task_failed, **tasks},
+        **dag,
+    )
+
+
 def _tasks(pipeline: Pipeline) -> dict[str, BaseOperator]:
     """A task for each unit, drawn in the box of its stage, behind the tasks that it waits for."""
     boxes: dict[str, TaskGroup] = {}

@@ -27,8 +27,7 @@ from airflow.sdk.exceptions import (
 from kilnworks.components.retraining.policy import RetrainPolicy
 from kilnworks.components.retraining.watch import claim, confirm, look
 from kilnworks.dags import alerts
-from kilnworks.dags.factory import START, where_published
-from kilnworks.dags.markdown import document
+from kilnworks.dags.factory import companion, where_published
 from kilnworks.dags.names import RETRAIN
 from kilnworks.dags.watcher import LandingTrigger
 from kilnworks.pipelines.core.arrivals import set_spoiled_aside
@@ -131,23 +130,14 @@ def landing_asset(pipeline: str, policy: RetrainPolicy) -> Asset:
 def build_retrain_dag(pipeline: Pipeline, policy: RetrainPolicy) -> DAG:
     """The DAG that starts retrainings of ``pipeline``."""
     name = pipeline.name
-    with DAG(
-        f"{name}{RETRAIN}",
-        description=f"Starts {name} once for whatever arrives in {policy.landing}.",
-        doc_md=document(__doc__ or ""),
+    with companion(
+        pipeline,
+        RETRAIN,
+        f"Starts {name} once for whatever arrives in {policy.landing}.",
+        __doc__ or "",
+        "retraining",
+        {**where_published(pipeline), "retries": 3, "retry_delay": dt.timedelta(seconds=10)},
         schedule=[landing_asset(name, policy)],
-        start_date=START,
-        catchup=False,
-        max_active_runs=1,
-        auto_register=False,
-        tags=["kilnworks", "retraining"],
-        default_args={
-            "owner": pipeline.owner,
-            **where_published(pipeline),
-            "retries": 3,
-            "retry_delay": dt.timedelta(seconds=10),
-            "on_failure_callback": alerts.task_failed,
-        },
     ) as dag:
         decide = DecideOperator(
             task_id="decide", task_display_name="decide: is a retraining due?", pipeline=name, policy=policy

@@ -18,11 +18,9 @@ from typing import Any, get_args
 from airflow.sdk import DAG, Param
 from airflow.sdk.definitions.context import Context
 
-from kilnworks.dags import alerts
-from kilnworks.dags.factory import RESTARTS, START, routed
+from kilnworks.dags.factory import RESTARTS, companion, routed
 from kilnworks.dags.fields import asked
 from kilnworks.dags.handed import handed_secrets
-from kilnworks.dags.markdown import document
 from kilnworks.dags.names import TUNE
 from kilnworks.dags.operators import PipelineOperator
 from kilnworks.pipelines.core.graph import Pipeline
@@ -127,17 +125,14 @@ def build_tune_dag(pipeline: Pipeline) -> DAG:
         "steps": sorted(pipeline.between(None, step.name)),
         "executable": task.where.executable if isinstance(task.where, Python) else None,
     }
-    with DAG(
-        f"{pipeline.name}{TUNE}",
-        description=f"Searches for better settings of {pipeline.name}.",
-        doc_md=document(__doc__ or ""),
+    with companion(
+        pipeline,
+        TUNE,
+        f"Searches for better settings of {pipeline.name}.",
+        __doc__ or "",
+        "search",
+        routed(task),
         schedule=None,
-        start_date=START,
-        catchup=False,
-        max_active_runs=1,
-        auto_register=False,
-        tags=["kilnworks", "search"],
-        default_args={"owner": pipeline.owner, "on_failure_callback": alerts.task_failed, **routed(task)},
         params=_params(pipeline),
     ) as dag:
         begin = BeginOperator(

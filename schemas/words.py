@@ -97,3 +97,12 @@ def _code(char: str) -> str:
 def _escaped(char: str) -> str:
     """Combining marks as their code; ``repr`` has escaped what is not printable."""
     return f"\\u{ord(char):04x}" if unicodedata.combining(char) else char
+
+
+def signed(difference: float, digits: int = 2) -> str:
+    """A difference with its sign; what sums in another order leave of none, below 1e-12, is 0.
+
+    >>> signed(0.00423), signed(-0.0142), signed(3.3e-16), signed(0.0)
+    ('+0.0042', '-0.014', '0', '0')
+    """
+    return f"{difference:+.{digits}g}" if abs(difference) >= 1e-12 else "0"

@@ -74,7 +74,8 @@ def challenged(
         check_alike(old, new, examples)
         both = _answers(challenge, examples, split, old, new, _columns(challenge, settings, examples.contract))
         both, changed = of_shared_classes(both)
-        gain = gain_of(challenge, metric, settings, both.truth, both.champion, both.challenger)
+        bounds = bounds_of(challenge, metric, settings, both.truth, both.champion, both.challenger)
+        gain = bounds(challenge.level)
         if gain.value != gain.value:
             raise Incomparable(f"{metric.name} is not defined for these {len(both.truth)} rows")
     except Incomparable as error:
@@ -149,18 +150,6 @@ def _frames(challenge: Challenge, examples: CheckedExamples, split: str) -> Iter
         seen += frame.height
         size = int(chosen.estimated_size()) // max(1, chosen.height)
         yield from chosen.iter_slices(max(1, min(MOST_PIECE, PIECE_BYTES // max(1, size))))
-
-
-def gain_of(
-    challenge: Challenge,
-    metric: Metric,
-    settings: JudgeSettings,
-    truth: np.ndarray,
-    old: tuple[Task, Mapping[str, np.ndarray]],
-    new: tuple[Task, Mapping[str, np.ndarray]],
-) -> Gain:
-    """How much better the new answers are."""
-    return bounds_of(challenge, metric, settings, truth, old, new)(challenge.level)
 
 
 def bounds_of(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kilnworks.components.challenging.both import gain_of
+from kilnworks.components.challenging.both import bounds_of
 from kilnworks.components.challenging.paired import Gain, influenced_gain
 from kilnworks.components.challenging.settings import Challenge
 from kilnworks.components.features.design_matrix import Matrix, matrix, used, width
@@ -146,7 +146,7 @@ def _gain(
     if known and known[0] is not None and known[1] is not None:
         return _record(influenced_gain(known[0], known[1], sign, DRAWS, settings.seed, LEVEL), rows)
     challenge = Challenge(metric=name, level=LEVEL, resamples=DRAWS, seed=settings.seed)
-    gain = gain_of(challenge, metric, settings, truth[::stride], (task, some[0]), (task, some[1]))
+    gain = bounds_of(challenge, metric, settings, truth[::stride], (task, some[0]), (task, some[1]))(challenge.level)
     return _record(gain, rows)
 
 

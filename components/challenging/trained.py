@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kilnworks.components.challenging.both import gain_of
+from kilnworks.components.challenging.both import bounds_of
 from kilnworks.components.challenging.paired import Gain
 from kilnworks.components.challenging.settings import Challenge
 from kilnworks.components.judging.metric import Metric
@@ -39,7 +39,7 @@ def trained_gain(before: Model, now: Model, examples: Examples, split: str) -> t
         return None
     metric, truth = known[name], new[1]
     values = [one.value(metric, truth, answers, settings) for one, _, answers in (old, new)]
-    gain = gain_of(challenge, metric, settings, truth, (old[0], old[2]), (task, new[2]))
+    gain = bounds_of(challenge, metric, settings, truth, (old[0], old[2]), (task, new[2]))(challenge.level)
     return metric, values[0], values[1], gain
 
 

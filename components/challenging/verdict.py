@@ -7,6 +7,7 @@ from typing import Any, Literal
 from kilnworks.components.challenging.paired import Gain
 from kilnworks.components.challenging.settings import Challenge, Rule
 from kilnworks.components.judging.metric import Metric
+from kilnworks.schemas.words import signed
 
 Word = Literal[
     "better", "not worse", "worse", "worse slice", "undecided", "unmeasured", "first", "same model", "off", "not asked"
@@ -148,11 +149,11 @@ def rule_words(rule: str, metric: str, margin: float | None, level: float | None
 
 def _text(found: Verdict, split: str) -> str:
     """Both values, what the rule makes of them, and the difference with its bounds and the margin."""
-    assert found.rows is not None and found.level is not None
+    assert found.rows is not None and found.level is not None and found.difference is not None
     rows = f"the same {found.rows:,} {split} row{'' if found.rows == 1 else 's'}"
     bounds = f"{100 * found.level:g} % bounds {found.low:+.2g} to {found.high:+.2g}, margin {found.margin:.2g}"
     values = f"{found.metric} {found.challenger:.4g} against {found.champion:.4g} on {rows}"
-    return f"{values}: {_means(found)} (difference {found.difference:+.2g}, {bounds})"
+    return f"{values}: {_means(found)} (difference {signed(found.difference)}, {bounds})"
 
 
 def _means(found: Verdict) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kilnworks.components.challenging.both import gain_of
+from kilnworks.components.challenging.both import bounds_of
 from kilnworks.components.challenging.settings import Challenge
 from kilnworks.components.challenging.verdict import Verdict, decided
 from kilnworks.components.judging.settings import JudgeSettings
@@ -91,7 +91,9 @@ def lost(before: Answered, now: Answered, settings: JudgeSettings, challenge: Ch
     headline = next((name for name in now.task.headline if name in metrics), next(iter(metrics)))
     metric = metrics[challenge.metric or headline]
     values = [one.task.value(metric, one.truth, one.answers, settings) for one in (before, now)]
-    gain = gain_of(challenge, metric, settings, now.truth, (before.task, before.answers), (now.task, now.answers))
+    gain = bounds_of(challenge, metric, settings, now.truth, (before.task, before.answers), (now.task, now.answers))(
+        challenge.level
+    )
     if not np.isfinite(gain.value):
         raise ConfigError(
             f"{metric.name} is not defined for the {len(now.truth)} rows of {split!r}",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -137,9 +138,8 @@ def range_test(
         context = RunContext(Path(folder), "", "", "", work)
         used = architecture.transform(FeatureTransform.load(transform))
         try:
-            fit(config, architecture, examples, used, out, context, [rising])
-        except RangeEnded:
-            pass
+            with suppress(RangeEnded):  # as it is meant to
+                fit(config, architecture, examples, used, out, context, [rising])
         except TrainingDiverged:
             rising.ended = True
     curve = _curve(rising, rates[0])

@@ -37,7 +37,7 @@ def decide(
     limits += [f"{name} at most {limit:g}" for name, limit in upper.items()]
     by = "the measured value" if use == "value" else "the worse end of the 95 % interval"
     rules = [f"{' and '.join(limits)} on {split}, judged by {by}"] if limits else []
-    rules += [f"on {split}: {', '.join(check.name for check in more)}"] if more else []
+    rules += [f"on {split}: {', '.join(map(_rule, more))}"] if more else []
     return DecisionRecord(
         gate="evaluation",
         passed=passed,
@@ -51,6 +51,11 @@ def decide(
         ),
         inputs=dict(inputs),
     )
+
+
+def _rule(check: Comparand) -> str:
+    """What a comparison asks for; one that need not be worse or better says so in its note."""
+    return f"{check.name} at most {check.wanted}" if check.comparison == "<=" else check.name
 
 
 def _check(name: str, metric: Mapping[str, Any], limit: float, use: Use, *, at_least: bool) -> Comparand:

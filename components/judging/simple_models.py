@@ -52,6 +52,8 @@ def of_numbers(x: Matrix, truth: np.ndarray, log: bool = False, names: Collectio
     offset, spread = float(learned.mean()), float(learned.std()) or 1.0
 
     def of(fitted: Any, seen: Callable[[Matrix], Matrix]) -> Model:
+        """A fitted model in the unit of the truth; it learned centred values divided by their spread."""
+
         def values(rows: Matrix) -> np.ndarray:
             with threadpool_limits(1):
                 found = np.asarray(fitted.predict(seen(rows)), np.float64) * spread + offset
@@ -97,6 +99,7 @@ def _probabilities(fitted: Any, classes: int, seen: Callable[[Matrix], Matrix]) 
     from threadpoolctl import threadpool_limits
 
     def probabilities(rows: Matrix) -> np.ndarray:
+        """[N, classes], 0 for a class without a training row."""
         found = np.zeros((rows.shape[0], classes))
         with threadpool_limits(1):
             found[:, fitted.classes_] = fitted.predict_proba(seen(rows))

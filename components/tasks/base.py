@@ -23,13 +23,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 from kilnworks.components.judging.metric import Metric
 from kilnworks.components.judging.settings import JudgeSettings
-from kilnworks.components.tasks.labels import LabelStatistics
+from kilnworks.components.tasks.labels import LabelStatistics, labelled
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.components.tasks.numbers import Numbers
 from kilnworks.components.tasks.settings import TaskSettings
 from kilnworks.schemas.contract import Contract, Label
-from kilnworks.schemas.errors import ConfigError, DataInvalid
-from kilnworks.schemas.words import shown
+from kilnworks.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -431,29 +430,3 @@ class Task(Numbers, ABC):
         from kilnworks.components.judging.pictures import pictures
 
         return pictures(dict(results))
-
-
-def refuse_labels(label: Label, series: pl.Series, bad: np.ndarray, wanted: str) -> None:
-    """Raise ``DataInvalid`` where a label is ``bad`` [rows]."""
-    if not bad.any():
-        return
-    import polars as pl
-
-    samples = [shown(v) for v in series.filter(pl.Series(bad)).unique(maintain_order=True).head(5)]
-    count = int(bad.sum())
-    raise DataInvalid(
-        f"label {label.name!r}: {count} of {len(series)} values cannot be learned, such as {', '.join(samples)}",
-        wanted,
-        "correct the rows or the classes of the contract",
-        [{"split": None, "column": label.name, "rule": "label", "severity": "critical", "unexpected": count,
-          "checked": len(series), "samples": samples}],
-    )  # fmt: skip
-
-
-def labelled(contract: Contract) -> Label:
-    """The label of a contract. Raises ``ConfigError`` where there is none."""
-    if contract.label is None:
-        raise ConfigError(
-            f"contract {contract.name!r} has no label", "label: {name: ..., dtype: ...}", "add one to train"
-        )
-    return contract.label

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from kilnworks.components.judging.operating.calibrators import AnyCalibration
-from kilnworks.components.tasks.base import Answer, Answers, Task, labelled, refuse_labels
-from kilnworks.components.tasks.labels import LabelStatistics
+from kilnworks.components.tasks.base import Answer, Answers, Task
+from kilnworks.components.tasks.labels import LabelStatistics, labelled, refuse_labels
 from kilnworks.components.tasks.settings import TaskSettings
 from kilnworks.schemas.contract import Contract, Label
 from kilnworks.schemas.errors import ConfigError, DataInvalid

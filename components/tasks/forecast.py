@@ -14,8 +14,8 @@ from pydantic import Field, FiniteFloat
 from kilnworks.components.judging.metric import Direction, Metric
 from kilnworks.components.judging.settings import JudgeSettings
 from kilnworks.components.series.served import AHEAD, BEFORE, HOUR, windowed
-from kilnworks.components.tasks.base import Answer, Answers, Task, labelled
-from kilnworks.components.tasks.labels import LabelStatistics
+from kilnworks.components.tasks.base import Answer, Answers, Task
+from kilnworks.components.tasks.labels import LabelStatistics, labelled
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.components.tasks.regression import Regression
 from kilnworks.components.tasks.settings import TaskSettings

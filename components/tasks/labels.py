@@ -1,4 +1,4 @@
-"""What the labels of the training split tell, seen part by part, so that no array of them is needed."""
+"""The label of a contract, labels that cannot be learned, and what those of the training split tell, part by part."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from math import nan
 from typing import TYPE_CHECKING
 
-from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.contract import Contract, Label
+from kilnworks.schemas.errors import ConfigError, DataInvalid
+from kilnworks.schemas.words import shown
 
 if TYPE_CHECKING:
     import numpy as np
+    import polars as pl
 
     from kilnworks.components.sketches.moments import Moments
 
@@ -97,3 +100,29 @@ class LabelStatistics:
     def log_variance(self) -> float:
         """Of the logarithms of values, divided by ``rows``; NaN where one is 0 or less."""
         return float(self.logs.variance) if self.low > 0 else nan
+
+
+def refuse_labels(label: Label, series: pl.Series, bad: np.ndarray, wanted: str) -> None:
+    """Raise ``DataInvalid`` where a label is ``bad`` [rows]."""
+    if not bad.any():
+        return
+    import polars as pl
+
+    samples = [shown(v) for v in series.filter(pl.Series(bad)).unique(maintain_order=True).head(5)]
+    count = int(bad.sum())
+    raise DataInvalid(
+        f"label {label.name!r}: {count} of {len(series)} values cannot be learned, such as {', '.join(samples)}",
+        wanted,
+        "correct the rows or the classes of the contract",
+        [{"split": None, "column": label.name, "rule": "label", "severity": "critical", "unexpected": count,
+          "checked": len(series), "samples": samples}],
+    )  # fmt: skip
+
+
+def labelled(contract: Contract) -> Label:
+    """The label of a contract. Raises ``ConfigError`` where there is none."""
+    if contract.label is None:
+        raise ConfigError(
+            f"contract {contract.name!r} has no label", "label: {name: ..., dtype: ...}", "add one to train"
+        )
+    return contract.label

@@ -10,9 +10,9 @@ from pydantic import Field
 
 from kilnworks.components.judging.metric import Direction, Metric
 from kilnworks.components.judging.settings import JudgeSettings
-from kilnworks.components.tasks.base import Answer, Answers, Task, labelled, refuse_labels
+from kilnworks.components.tasks.base import Answer, Answers, Task
 from kilnworks.components.tasks.classes import one_of, pair_weights, probability_columns, refuse_absent, texts
-from kilnworks.components.tasks.labels import LabelStatistics
+from kilnworks.components.tasks.labels import LabelStatistics, labelled, refuse_labels
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.components.tasks.settings import TaskSettings
 from kilnworks.components.tasks.totals import Totals

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kilnworks.components.tasks.base import refuse_labels
 from kilnworks.components.tasks.classes import class_index, one_of
+from kilnworks.components.tasks.labels import refuse_labels
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.components.tasks.unlabelled import Unlabelled
 from kilnworks.schemas.contract import Contract, Label

@@ -10,8 +10,8 @@ from pydantic import Field, FiniteFloat
 
 from kilnworks.components.judging.metric import Direction, Metric
 from kilnworks.components.judging.settings import JudgeSettings
-from kilnworks.components.tasks.base import Answer, Answers, Task, labelled, refuse_labels
-from kilnworks.components.tasks.labels import LabelStatistics
+from kilnworks.components.tasks.base import Answer, Answers, Task
+from kilnworks.components.tasks.labels import LabelStatistics, labelled, refuse_labels
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.components.tasks.settings import RegressionLoss, TaskSettings
 from kilnworks.components.tasks.totals import Totals

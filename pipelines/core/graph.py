@@ -1,7 +1,7 @@
 """What a pipeline is: named steps, each fed by the results of others; frozen, and checked when it is made."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -93,8 +93,11 @@ class Pipeline:
                 return step
         raise UnknownName(f"step of {self.name}", name, [s.name for s in self.steps])
 
-    def outline(self) -> list[dict[str, Any]]:
-        """The steps as JSON-serializable values, for those who show a run before all of it has begun."""
+    def outline(self, only: Collection[str] | None = None) -> list[dict[str, Any]]:
+        """The steps as JSON-serializable values, for those who show a run before all of it has begun.
+
+        ``only``: names of the steps that the run is to have; all by default.
+        """
         return [
             {
                 "name": step.name,
@@ -102,6 +105,7 @@ class Pipeline:
                 "inputs": {parameter: source for parameter, source in step.inputs.items() if isinstance(source, str)},
             }
             for step in self.steps
+            if only is None or step.name in only
         ]
 
     def edges(self) -> dict[str, tuple[str, ...]]:

@@ -92,8 +92,9 @@ def trained(pipeline: Pipeline, run: Run, command: str, settings: Mapping[str, A
     from kilnworks.pipelines.core.promotion import NEVER, wish
 
     step = trained_step(pipeline).name
-    run.begin(command, settings, trigger=why, steps=pipeline.outline(), live=wish(NEVER, "", why))
-    run_all(pipeline, run, selected=pipeline.between(None, step))
+    selected = pipeline.between(None, step)
+    run.begin(command, settings, trigger=why, steps=pipeline.outline(selected), live=wish(NEVER, "", why))
+    run_all(pipeline, run, selected=selected)
     return dict(read_json(run.step_path(step) / "training.json"))
 
 

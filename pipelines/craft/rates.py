@@ -99,8 +99,8 @@ def _made(this: Rates, pipeline: Pipeline, step: Step, run: Run) -> tuple[Checke
     """What the training is given, made or taken from the store."""
     why = f"{this.TITLE} {this.name}"
     command = f"kilnworks lr-find {this.pipeline}"
-    run.begin(command, this.record["settings"], trigger=why, steps=pipeline.outline(), live=wish(NEVER, "", why))
     before = pipeline.between(None, step.name) - {step.name}
+    run.begin(command, this.record["settings"], trigger=why, steps=pipeline.outline(before), live=wish(NEVER, "", why))
     run_all(pipeline, run, selected=before)
     given = list(inputs_of(step, run)[0].values())
     examples = next(one for one in given if isinstance(one, CheckedExamples))

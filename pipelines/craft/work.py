@@ -8,7 +8,7 @@
                                     /report.html
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -63,6 +63,29 @@ class Work:
                 f"begin a new one: kilnworks {cls.COMMAND} {pipeline} --set '{hidden[0]}=...'",
             )
         return found
+
+    @classmethod
+    def resumed(cls, store: Store, pipeline: str, given: Mapping[str, Any], settings: Collection[str]) -> Self:
+        """The newest one, to go on with as it was begun.
+
+        Args:
+            store: where it lies.
+            pipeline: what is worked on.
+            given: options of the command by name, ``--resume`` aside.
+            settings: its ``--set``.
+
+        Raises:
+            ConfigError: an option was given, or it was begun with a secret.
+            UnknownName: there is none.
+        """
+        if given or settings:
+            word = next(iter(given), "set")
+            raise ConfigError(
+                f"--{word} with a {cls.TITLE} that was begun before",
+                "--resume alone: it keeps what it was begun with",
+                f"leave --{word} out, or begin a new one without --resume",
+            )
+        return cls.newest(store, pipeline)
 
     @property
     def folder(self) -> Path:

@@ -71,8 +71,9 @@ def _trained(
     settings = {**study.record["settings"], **overrides}
     command = f"kilnworks tune {pipeline.name} --study {study.name}"
     live = {"live": wish(NEVER, "", f"trial {taken.number} of search {study.name}")}
-    run.begin(command, settings, trigger=f"search {study.name}", steps=pipeline.outline(), **live)
-    outcome = run_all(pipeline, run, selected=pipeline.between(None, watch.step), listener=watch)
+    selected = pipeline.between(None, watch.step)
+    run.begin(command, settings, trigger=f"search {study.name}", steps=pipeline.outline(selected), **live)
+    outcome = run_all(pipeline, run, selected=selected, listener=watch)
     if outcome[watch.step] == "skipped":
         return None
     return objective_of(read_json(run.step_path(watch.step) / "training.json"), watch.objective)

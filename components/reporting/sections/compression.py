@@ -6,6 +6,7 @@ from kilnworks.components.charts.scale import bytes_text
 from kilnworks.components.reporting.reading import RunRecord
 from kilnworks.components.reporting.sections.wording import metric_label
 from kilnworks.schemas.json_values import as_dict, as_list, as_number
+from kilnworks.schemas.words import signed
 
 WORDS = {
     "trained": "as it was trained",
@@ -68,7 +69,7 @@ def _metrics(models: list[dict[str, Any]]) -> dict[str, Any]:
 def _cells(sides: list[dict[str, Any]], split: str, name: str) -> list[str]:
     values = [as_number(as_dict(side.get(split)).get(name)) for side in sides]
     known = [value for value in values if value is not None]
-    apart = f"{known[-1] - known[0]:+.2g}" if len(known) == len(values) else ""
+    apart = signed(known[-1] - known[0]) if len(known) == len(values) else ""
     return [*("" if value is None else f"{value:.4g}" for value in values), apart]
 
 

@@ -7,6 +7,7 @@ from kilnworks.components.reporting.reading import RunRecord, read_object
 from kilnworks.components.reporting.sections.wording import metric_label, moment
 from kilnworks.schemas.decision import FILE_NAME
 from kilnworks.schemas.json_values import as_dict, as_list, as_number
+from kilnworks.schemas.words import signed
 
 
 def gates(run: RunRecord) -> list[dict[str, Any]]:
@@ -51,7 +52,7 @@ def _models(found: dict[str, Any]) -> dict[str, Any] | None:
         "metric": metric_label(str(found.get("metric"))),
         "champion": f"{values['champion']:.4g}",
         "challenger": f"{values['challenger']:.4g}",
-        "difference": f"{values['difference']:+.4g}",
+        "difference": signed(values["difference"], 4),
         "bounds": f"{values['low']:+.4g} to {values['high']:+.4g}",
         "margin": f"{values['margin']:.3g}",
         "level": f"{100 * values['level']:g} %",
@@ -74,7 +75,7 @@ def _slice(one: dict[str, Any]) -> dict[str, Any] | None:
         "rows": f"{values['rows']:,.0f}",
         "champion": f"{values['champion']:.4g}",
         "challenger": f"{values['challenger']:.4g}",
-        "difference": f"{values['difference']:+.4g}",
+        "difference": signed(values["difference"], 4),
         "bounds": f"{values['low']:+.4g} to {values['high']:+.4g}",
         "shows": f"{values['shows']:.2g}",
         "verdict": str(one.get("verdict") or ""),

@@ -9,11 +9,11 @@ from pydantic import Field
 
 from kilnworks.components.judging.metric import Direction, Metric
 from kilnworks.components.judging.settings import JudgeSettings
-from kilnworks.components.tasks.base import Answer, Answers, Task, labelled, refuse_labels
+from kilnworks.components.tasks.base import Answer, Answers, Task
 from kilnworks.components.tasks.classes import refuse_absent
 from kilnworks.components.tasks.detection.cells import boxes_of
 from kilnworks.components.tasks.detection.heads import Head
-from kilnworks.components.tasks.labels import LabelStatistics
+from kilnworks.components.tasks.labels import LabelStatistics, labelled, refuse_labels
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.components.tasks.settings import TaskSettings
 from kilnworks.components.tasks.totals import Totals

@@ -13,8 +13,9 @@ from pydantic import Field
 
 from kilnworks.components.judging.metric import Direction, Metric
 from kilnworks.components.judging.settings import JudgeSettings
-from kilnworks.components.tasks.base import Answer, Answers, Beside, refuse_labels
+from kilnworks.components.tasks.base import Answer, Answers, Beside
 from kilnworks.components.tasks.classes import class_index, one_of
+from kilnworks.components.tasks.labels import refuse_labels
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.components.tasks.totals import Totals
 from kilnworks.components.tasks.unlabelled import Unlabelled

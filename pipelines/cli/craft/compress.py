@@ -56,9 +56,9 @@ def compress(
     config = _settings(to, {**{k: v for k, v in given.items() if v is not None}, **overrides(settings or [])})
     opened, console = open_store(store), Console(soft_wrap=True)
     opened.check_writable()
+    defined = load(name)
     source = _source(opened, name, run_id)
     record = read_json(source.path / "run.json")
-    defined = load(name)
     step = LITERT if isinstance(config, LitertConfig) else SMALLER
     made = with_compression(defined.configured(record["overrides"]), config)
     found = finished_before(made, source, step)

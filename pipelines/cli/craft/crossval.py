@@ -52,7 +52,9 @@ def crossval(
     opened.check_writable()
     asked = {"folds": folds, "by": by, "column": column, "outer": outer, "trials": trials, "seed": seed}
     given = {key: value for key, value in asked.items() if value is not None}
-    this = _resumed(opened, name, given, settings or []) if resume else _begun(opened, name, given, settings or [])
+    this = (
+        Crossval.resumed(opened, name, given, settings or []) if resume else _begun(opened, name, given, settings or [])
+    )
     pipeline = load(name).configured(this.record["settings"])
     with this.alone():
         return _nested(console, this, pipeline) if this.fold.outer else _plain(console, this, pipeline)
@@ -69,17 +71,6 @@ def _begun(store: Store, name: str, given: dict[str, Any], settings: list[str]) 
     this = Crossval(store, name, new_run_id())
     this.begin({"settings": fixed, "fold": fold.model_dump(), "trials": given.get("trials")})
     return this
-
-
-def _resumed(store: Store, name: str, given: dict[str, Any], settings: list[str]) -> Crossval:
-    if given or settings:
-        word = next(iter(given), "set")
-        raise ConfigError(
-            f"--{word} with a cross-validation that was begun before",
-            "--resume alone: it keeps what it was begun with",
-            f"leave --{word} out, or begin a new one without --resume",
-        )
-    return Crossval.newest(store, name)
 
 
 def fold_of(pipeline: Pipeline, given: dict[str, Any]) -> Fold:

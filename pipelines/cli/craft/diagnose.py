@@ -44,7 +44,11 @@ def diagnose_command(
     opened.check_writable()
     asked = {"shares": shares, "seed": seed}
     given = {key: value for key, value in asked.items() if value is not None}
-    this = _resumed(opened, name, given, settings or []) if resume else _begun(opened, name, given, settings or [])
+    this = (
+        Diagnosis.resumed(opened, name, given, settings or [])
+        if resume
+        else _begun(opened, name, given, settings or [])
+    )
     pipeline = load(name).configured(this.record["settings"])
     with this.alone():
         say(console, f"shares   {', '.join(f'{s:g}' for s in this.record['shares'])}; the test rows are not read")
@@ -65,17 +69,6 @@ def _begun(store: Store, name: str, given: dict[str, Any], settings: list[str]) 
     this = Diagnosis(store, name, new_run_id())
     this.begin({"settings": fixed, "shares": shares, "seed": given.get("seed", 0)})
     return this
-
-
-def _resumed(store: Store, name: str, given: dict[str, Any], settings: list[str]) -> Diagnosis:
-    if given or settings:
-        word = next(iter(given), "set")
-        raise ConfigError(
-            f"--{word} with a diagnosis that was begun before",
-            "--resume alone: it keeps what it was begun with",
-            f"leave --{word} out, or begin a new one without --resume",
-        )
-    return Diagnosis.newest(store, name)
 
 
 def parsed(text: str) -> list[float]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kilnworks.components.reporting.search_page import render_search
+from kilnworks.components.reporting.summary import run_summary
 from kilnworks.pipelines.cli.app import main
 from kilnworks.pipelines.core.store import Store
 from kilnworks.pipelines.tuning.study import Study
@@ -63,6 +64,7 @@ def test_the_best_trial_has_the_lowest_loss_that_its_own_training_tells(searched
         run = study.store.run("churn", study.run_id(trial.number))
         losses[trial.number] = read_json(run.step_path("model") / "training.json")["best"]["val_loss"]
         assert trial.value == losses[trial.number]
+        assert run_summary(run.path)["outcome"] == "done", "nothing is left to do of a trial"
     best = study.best()
     assert best["trial"] == min(losses, key=losses.get) and best["value"] == min(losses.values())
     assert best["default"] == losses[0] and study.counted() == 5
