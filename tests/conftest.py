@@ -10,6 +10,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from kilnworks.schemas import masking
 from tests import distribution
 from tests.effort import tries
 
@@ -39,6 +40,26 @@ def environment() -> Iterator[None]:
     for name in set(os.environ) - set(before) - {"PYTEST_CURRENT_TEST"}:
         del os.environ[name]
     os.environ.update(before)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def secrets_of_module() -> Iterator[None]:
+    """No file of tests leaves secrets behind: their texts would be masked in what later ones print."""
+    yield from _with_secrets({})
+
+
+@pytest.fixture(autouse=True)
+def secrets(secrets_of_module: None) -> Iterator[None]:
+    """No test leaves secrets behind; those of the fixtures of its file stay."""
+    yield from _with_secrets(dict(masking._known))
+
+
+def _with_secrets(known: dict[str, None]) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(masking, "_known", known)
+        masking._pattern.cache_clear()
+        yield
+    masking._pattern.cache_clear()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -10,7 +10,6 @@ import pytest
 from kilnworks.pipelines.cli.app import main
 from kilnworks.pipelines.core.form import changed, form
 from kilnworks.pipelines.core.registry import load
-from kilnworks.schemas import masking
 
 PLANTED = "Zq8!plant@ed/sec ret"
 SPELLED = {
@@ -31,8 +30,6 @@ SHOP = Pipeline("shop", (Step("call", call, CallConfig(URL)),), description="Ask
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A function that writes the definition with a URL, and returns the folder."""
-    monkeypatch.setattr(masking, "_known", {})
-    masking._pattern.cache_clear()
     (tmp_path / "pipelines").mkdir()
     (tmp_path / "schemas/contracts").mkdir(parents=True)
     monkeypatch.setenv("KILNWORKS_ROOT", str(tmp_path))
@@ -42,8 +39,7 @@ def project(tmp_path, monkeypatch):
         (tmp_path / "pipelines/shop.py").write_text(DEFINITION.replace("URL", arguments))
         return tmp_path
 
-    yield write
-    masking._pattern.cache_clear()
+    return write
 
 
 def leaks(*places: Path | str) -> list[str]:
