@@ -131,6 +131,8 @@ def fit(
         lambda: encoder.labels(examples.files("val")),
     )  # fmt: skip
     model = weighing.given(learner.model)
+    if weighing.share is not None:
+        summary["best"] |= training.best_now()
     if settings.refit:
         model = _refitted(settings, model, again, context, identity, summary, weighing)
     with precision(settings.precision):

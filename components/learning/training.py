@@ -234,6 +234,14 @@ class Training:
         done = [row.get("phase", names[0]) for row in rows[: self.judge.best_epoch]]
         return [done.count(name) for name in names]
 
+    def best_now(self) -> dict[str, float]:
+        """The validation's numbers of the best epoch, of the model as it is now; those that are not defined left out.
+
+        Others than the history has where the trained model was changed behind its epochs, as by ``rounds.weighed``.
+        """
+        measure = self.measured(self.learner.phases[-1]) if self.measured else None
+        return {f"val_{k}": v for k, v in measure().items() if math.isfinite(v)} if measure else {}
+
     def summary(self) -> dict[str, Any]:
         """What happened, for ``training.json``. Numbers of the best epoch that are not defined are left out."""
         rows, feed, done = self.history.rows, self.splits.feed, len(self.history.rows) - self.first

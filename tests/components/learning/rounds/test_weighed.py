@@ -1,5 +1,7 @@
 """The shares of two models inside of one: what the validation rows say, and in what is kept."""
 
+import csv
+
 import numpy as np
 import pytest
 
@@ -25,6 +27,14 @@ def test_the_share_is_that_of_the_least_loss() -> None:
     half = np.where(np.arange(200)[:, None] % 2, sure, wrong)
     other = np.where(np.arange(200)[:, None] % 2, wrong, sure)
     assert best_share(np.stack([half, other], axis=1), truth, task) == 0.5
+    for rows in (4, 20, 200):  # the first is better by 0.1 a row: 4 rows say little, 200 say all
+        first, second = np.full((rows, 1), np.exp(-0.5)), np.full((rows, 1), np.exp(-0.6))
+        ones = np.ones(rows, int)
+        grid = np.linspace(0, 1, 21)
+        by_hand = [-np.log(s * np.exp(-0.5) + (1 - s) * np.exp(-0.6)) + (2 * s - 1) ** 2 / rows for s in grid]
+        found = best_share(np.stack([first, second], axis=1), ones, binary())
+        assert found == grid[int(np.argmin(by_hand))]
+        assert found == {4: 0.55, 20: 0.75, 200: 1.0}[rows]
     odds = np.array([0.9, 0.1, 0.8, 0.2] * 5)[:, None]
     assert best_share(np.stack([odds, 1 - odds], axis=1), np.array([1, 0, 1, 0] * 5), binary()) == 1.0
 
@@ -45,7 +55,14 @@ def test_a_kept_model_answers_by_the_share_that_its_validation_rows_say(tmp_path
     truth = frames["val"]["digit"].to_numpy()
     right = parts[np.arange(len(truth)), :, truth]
     losses = {s: -np.log(s * right[:, 0] + (1 - s) * right[:, 1]).mean() for s in np.linspace(0, 1, 21)}
-    assert first == pytest.approx(min(losses, key=losses.__getitem__))
+    held = {s: loss + (2 * s - 1) ** 2 / len(truth) for s, loss in losses.items()}
+    chosen = min(held, key=held.__getitem__)
+    assert first == pytest.approx(chosen)
+    best = made.training["best"]
+    assert best["val_loss"] == pytest.approx(losses[chosen], rel=1e-4), "of the model that is kept, not the plain mean"
+    with (made.path / "history.csv").open() as file:
+        epoch = list(csv.DictReader(file))[made.training["best_epoch"] - 1]
+    assert best["loss"] == pytest.approx(float(epoch["loss"])) and float(epoch["val_loss"]) > 1.001 * best["val_loss"]
     assert first != 0.5, "histograms of so small images learn sooner"
     np.testing.assert_allclose(
         model(inputs, training=False), first * parts[:, 0] + second * parts[:, 1], rtol=1e-5, atol=1e-6
