@@ -4,9 +4,10 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer._click.exceptions import ClickException
@@ -85,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        result = app(args=words, standalone_mode=False)
+        result = _commands()(args=words, standalone_mode=False)
     except StepSkipped as error:
         errors.print(f"skipped: {error}")
         return error.exit_code
@@ -105,6 +106,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         errors.print("interrupted")
         return EXIT_INTERRUPTED
     return result if isinstance(result, int) else 0
+
+
+@cache
+def _commands() -> Callable[..., Any]:
+    """The parser of all commands, made once for a process."""
+    return typer.main.get_command(app)
 
 
 def _say(errors: Console, error: KilnworksError) -> int:

@@ -16,7 +16,7 @@ from typing import Any
 from kilnworks.pipelines.core.held import Held
 from kilnworks.schemas.closure.libraries import versions
 from kilnworks.schemas.closure.modules import find_module
-from kilnworks.schemas.closure.source_code import Part, SourceCode, source_code
+from kilnworks.schemas.closure.source_code import Known, SourceCode, source_code
 from kilnworks.schemas.code import forget_sources
 from kilnworks.schemas.config import Config
 
@@ -82,16 +82,18 @@ def forget_code() -> None:
     """Look at all code anew: modules of the same names now lie elsewhere, or were edited and imported again."""
     for known in (_source, _libraries, _digest):
         known.cache_clear()
-    _PARTS.clear()
+    _known.cache_clear()
     forget_sources()
 
 
-_PARTS: dict[str, Part] = {}
+@cache
+def _known() -> Known:
+    return Known()
 
 
 @cache
 def _source(modules: frozenset[str]) -> SourceCode:
-    return source_code(modules, _PARTS)
+    return source_code(modules, _known())
 
 
 @cache
@@ -111,5 +113,7 @@ _THIS_PROCESS = uuid.uuid4().hex
 
 def _is_nowhere(name: str) -> bool:
     """Whether a module has no file that could be looked at, as what is typed at a prompt."""
+    if name != "__main__":
+        return False
     spec = find_module(name)
-    return name == "__main__" and (spec is None or spec.origin is None)
+    return spec is None or spec.origin is None

@@ -59,4 +59,4 @@ def _finder(place: str) -> PathEntryFinder:
 
 def _is_watched(place: str) -> bool:
     path = Path(place).resolve()
-    return "site-packages" not in path.parts and any(path.is_relative_to(folder) for folder in _watched)
+    return "site-packages" not in path.parts and not _watched.isdisjoint((path, *path.parents))

@@ -11,11 +11,13 @@ import importlib.util
 import os
 import pkgutil
 import site
+import stat
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import cache, cached_property
-from importlib.machinery import ModuleSpec
+from importlib.machinery import FileFinder, ModuleSpec
 from pathlib import Path
 
 from kilnworks.schemas.places import OWN_FOLDERS, project_root
@@ -31,8 +33,9 @@ class Search:
 
     def __init__(self) -> None:
         self._modules: dict[str, ModuleSpec | None] = {}
-        self._libraries: dict[tuple[Path, str], bool] = {}
+        self._libraries: dict[tuple[str, str], bool] = {}
         self._foreign: dict[str, bool] = {}
+        self._listed: dict[str, frozenset[str] | None] = {}
 
     def module(self, name: str) -> ModuleSpec | None:
         """Where a module would be imported from; None where there is none, or it is part of Python."""
@@ -48,14 +51,23 @@ class Search:
         parent = self.module(around)
         if parent is None or parent.submodule_search_locations is None:
             return None
-        return _in_folders(name, parent.submodule_search_locations) or _loaded(name)
+        folders = [folder for folder in parent.submodule_search_locations if self._may_hold(folder, inner)]
+        return _in_folders(name, folders) or _loaded(name)
 
-    def is_library(self, path: Path, top: str) -> bool:
+    def _may_hold(self, folder: str, inner: str) -> bool:
+        """Whether a module may lie in a folder: most names behind ``from module import`` are of no module."""
+        if folder not in self._listed:
+            self._listed[folder] = _stems(folder)
+        stems = self._listed[folder]
+        return stems is None or inner in stems
+
+    def is_library(self, path: str | Path, top: str) -> bool:
         """Whether a file of the top-level module ``top`` belongs to an installed library."""
-        if (path, top) not in self._libraries:
-            folder = path.resolve() if path.is_symlink() or not path.is_file() else path.parent
-            self._libraries[path, top] = _is_of_library(folder, top, *self._around)
-        return self._libraries[path, top]
+        place = str(path)
+        folder = os.path.split(place)[0] if _is_plain_file(place) else os.path.realpath(place)
+        if (folder, top) not in self._libraries:
+            self._libraries[folder, top] = _is_of_library(Path(folder), top, *self._around)
+        return self._libraries[folder, top]
 
     @cached_property
     def _around(self) -> tuple[tuple[str, ...], Path]:
@@ -64,7 +76,7 @@ class Search:
     def is_foreign(self, spec: ModuleSpec, top: str) -> bool:
         """Whether a module of the top-level module ``top``, or every part of a package, is an installed library's."""
         if spec.name not in self._foreign:
-            found = places(spec)
+            found = _places(spec)
             self._foreign[spec.name] = bool(found) and all(self.is_library(place, top) for place in found)
         return self._foreign[spec.name]
 
@@ -87,9 +99,20 @@ def source(spec: ModuleSpec) -> tuple[Path, bytes] | None:
 
 def places(spec: ModuleSpec) -> list[Path]:
     """File of a module, or folders of a package."""
+    return [Path(place) for place in _places(spec)]
+
+
+def _places(spec: ModuleSpec) -> list[str]:
     if spec.submodule_search_locations is not None:
-        return [Path(folder) for folder in spec.submodule_search_locations]
-    return [Path(spec.origin)] if spec.origin else []
+        return list(spec.submodule_search_locations)
+    return [spec.origin] if spec.origin else []
+
+
+def _is_plain_file(place: str) -> bool:
+    """Whether a path is a file itself, and no link to one."""
+    with suppress(OSError, ValueError):
+        return stat.S_ISREG(os.lstat(place).st_mode)
+    return False
 
 
 def is_library(path: Path, top: str) -> bool:
@@ -118,6 +141,15 @@ def python_files(folder: Path) -> Iterator[Path]:
     for where, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if name not in HIDDEN and not name.startswith("."))
         yield from (Path(where, name) for name in sorted(files) if name.endswith(".py"))
+
+
+def _stems(folder: str) -> frozenset[str] | None:
+    """What modules in a folder may be called; None where another than Python's own finder looks into it."""
+    if not isinstance(pkgutil.get_importer(folder), FileFinder):
+        return None
+    with suppress(OSError), os.scandir(folder or ".") as entries:
+        return frozenset(entry.name.partition(".")[0] for entry in entries)
+    return None
 
 
 def _in_folders(name: str, folders: Iterable[str]) -> ModuleSpec | None:

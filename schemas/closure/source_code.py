@@ -51,33 +51,46 @@ class Part:
     follows: Collection[str]
 
 
-def source_code(modules: Iterable[str], known: dict[str, Part] | None = None) -> SourceCode:
+@dataclass
+class Known:
+    """What was read already, for the next call of ``source_code``: several steps stand on the same modules.
+
+    Attributes:
+        parts: by the name of their module.
+        search: where modules lie.
+    """
+
+    parts: dict[str, Part] = field(default_factory=dict)
+    search: Search = field(default_factory=Search)
+
+
+def source_code(modules: Iterable[str], known: Known | None = None) -> SourceCode:
     """The source that the named modules stand on; empty for those of installed libraries.
 
     Args:
         modules: their names.
-        known: parts that were read already, by name; those that are read now are added. Several steps of a pipeline
-            stand on the same modules.
+        known: what was read already; what is read now is added.
 
     Raises:
         ConfigError: a file of ours is no Python, so that what it imports cannot be told.
     """
-    parts: dict[str, Part] = {} if known is None else known
-    found, seen, merged, search = SourceCode(), set[str](), set[int](), Search()
+    known = Known() if known is None else known
+    parts, search = known.parts, known.search
+    found, seen, merged = SourceCode(), set[str](), set[int]()
     todo = [*modules]
     while todo:
         name = todo.pop()
         if name in seen:
             continue
         seen.add(name)
-        if name not in parts:
-            parts[name] = _part(name, parts, search)
-        part = parts[name]
+        part = parts.get(name)
+        if part is None:
+            part = parts[name] = _part(name, parts, search)
         if id(part) not in merged:
             merged.add(id(part))
             found.files |= part.found.files
             found.libraries |= part.found.libraries
-            todo += part.follows
+            todo += [follower for follower in part.follows if follower not in seen]
     return found
 
 
@@ -127,7 +140,7 @@ def _take(name: str, found: SourceCode, search: Search) -> list[str]:
     if path.suffix != ".py":
         return parents
     package = name if spec.submodule_search_locations is not None else parents[0]
-    return [*parents, *_imports(path, content, name, package)]
+    return [*parents, *_imports(path, content, found.files[name], name, package)]
 
 
 def _submodules(spec: ModuleSpec, name: str) -> list[str]:
@@ -173,9 +186,9 @@ USED: set[str] = set()
 """The keys of ``IMPORTS`` that this process has asked for."""
 
 
-def _imports(path: Path, content: bytes, name: str, package: str) -> tuple[str, ...]:
+def _imports(path: Path, content: bytes, digest: str, name: str, package: str) -> tuple[str, ...]:
     """Every module that a source file may import, at the top or inside a function; remembered by content."""
-    key = f"{name} {package} {hashlib.sha256(content).hexdigest()}"
+    key = f"{name} {package} {digest}"
     USED.add(key)
     if key not in IMPORTS:
         tree = parsed(path, content)

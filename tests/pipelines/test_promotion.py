@@ -17,19 +17,17 @@ from kilnworks.pipelines.core.execute import run_all
 from kilnworks.pipelines.core.graph import Pipeline, Step
 from kilnworks.pipelines.core.operations import Approval, Operations, Task
 from kilnworks.pipelines.core.store import Store
-from kilnworks.schemas.artifacts import Servable
 from kilnworks.schemas.champion import moves, read_champion
-from kilnworks.schemas.config import Config
 from kilnworks.schemas.errors import UnknownName
-from kilnworks.schemas.files import read_json, write_json
-from tests.components.deploying.deploying_models import FILES
+from kilnworks.schemas.files import read_json
+from tests.pipelines.shop_of_bytes import ExportConfig, export
 
 DEFINITION = """
 from kilnworks.components.deploy import DeployConfig, deploy
 from kilnworks.components.retraining.policy import RetrainPolicy
 from kilnworks.pipelines.core.graph import Pipeline, Step
 from kilnworks.pipelines.core.operations import Approval, Operations, Task
-from tests.pipelines.test_promotion import ExportConfig, export
+from tests.pipelines.shop_of_bytes import ExportConfig, export
 
 SHOP = Pipeline(
     "shop",
@@ -43,26 +41,6 @@ SHOP = Pipeline(
     ),
 )
 """
-
-
-class ExportConfig(Config):
-    """Settings of a servable of a few bytes."""
-
-    mark: str = "a"
-    data: str = ""
-    window: dict[str, str] | None = None
-
-
-def export(config: ExportConfig, out) -> Servable:
-    """A servable whose files hold its mark."""
-    for name in FILES:
-        (out / "model" / name).parent.mkdir(parents=True, exist_ok=True)
-        (out / "model" / name).write_text(f"{config.mark}{config.data}{config.window}")
-    write_json(out / "servable.json", {"metrics": {}, "signatures": {}})
-    return Servable(out)
-
-
-export.__annotations__["out"] = __import__("pathlib").Path
 
 
 @pytest.fixture

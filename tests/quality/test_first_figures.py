@@ -34,6 +34,7 @@ def test_a_bench_that_was_stopped_goes_on(tmp_path: Path) -> None:
     assert kept(file) == [line(0, 0.9), line(2, 0.7)]
 
 
+@pytest.mark.slow
 def test_measures_are_those_of_scikit_learn_and_intervals_hold_what_differs() -> None:
     found = judged("AUC", TRUTH, {"ours": GOOD, "boosting": BLIND, "linear": GOOD})
     ours, blind = roc_auc_score(TRUTH, GOOD[:, 1]), roc_auc_score(TRUTH, BLIND[:, 1])

@@ -52,6 +52,7 @@ def rows(names: tuple[str, ...], days: int = 400) -> pl.DataFrame:
     return pl.DataFrame({**named, "x": x, "late": np.where(x + r.normal(size=len(x)) > 0, "yes", "no")})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("names", "found"),
     [

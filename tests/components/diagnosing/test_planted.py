@@ -19,12 +19,14 @@ def sure(found):
     return {kind for kind, one in found.items() if one.sure}
 
 
+@pytest.mark.slow
 def test_a_healthy_training_has_no_verdict(tmp_path):
     studied = Studied(tmp_path, both(sharp=2.0), config())
     assert sure(studied.verdicts()) == set()
     assert studied.sides.train.skill().value > 0.3, "and it did learn"
 
 
+@pytest.mark.slow
 def test_labels_that_were_shuffled_are_named(tmp_path):
     frames = both(300)
     for seed, split in enumerate(frames):
@@ -44,6 +46,7 @@ def test_a_feature_that_is_the_label_is_named(tmp_path):
     assert sure(found) == {"leak"} and "x4" in found["leak"].title
 
 
+@pytest.mark.slow
 def test_validation_rows_that_are_sorted_by_label_are_looked_at_evenly(tmp_path):
     """The first thousand of them have one class, of which no metric of ranks is defined."""
     frames = {"train": rows(300, 1), "val": rows(2600, 2).sort("y")}
@@ -51,6 +54,7 @@ def test_validation_rows_that_are_sorted_by_label_are_looked_at_evenly(tmp_path)
     assert 0 < leans["alone"] < leans["skill"] < 1
 
 
+@pytest.mark.slow
 def test_too_small_a_network_is_high_bias(tmp_path):
     small = Studied(tmp_path, both(1500, curved=True), config(model=Mlp(units=(1,)), epochs=8)).verdicts()
     assert "high_bias" in sure(small) and "high_variance" not in small
@@ -58,6 +62,7 @@ def test_too_small_a_network_is_high_bias(tmp_path):
     assert "high_bias" not in able
 
 
+@pytest.mark.slow
 def test_too_large_a_network_without_regularization_is_high_variance(tmp_path):
     noisy = both(150, columns=20, sharp=1.5)
     free = config(model=Mlp(units=(256, 256)), epochs=15, early_stopping=None, monitor="loss")
@@ -77,6 +82,7 @@ def test_too_large_a_network_without_regularization_is_high_variance(tmp_path):
             )
 
 
+@pytest.mark.slow
 def test_too_few_rows_need_more_data_and_many_do_not(tmp_path):
     def points(counts):
         found = []
@@ -92,6 +98,7 @@ def test_too_few_rows_need_more_data_and_many_do_not(tmp_path):
     assert "more_data" not in many.verdicts(curve, closer=False)
 
 
+@pytest.mark.slow
 def test_labels_that_are_wrong_at_random_are_named(tmp_path):
     def flipped(count, seed):
         random = np.random.default_rng(seed)
@@ -103,6 +110,7 @@ def test_labels_that_are_wrong_at_random_are_named(tmp_path):
     assert sure(found) == {"label_noise"}
 
 
+@pytest.mark.slow
 def test_an_end_that_came_too_early_is_a_hint(tmp_path):
     from kilnworks.components.learning.optimizers import Sgd
 
@@ -112,6 +120,7 @@ def test_an_end_that_came_too_early_is_a_hint(tmp_path):
     assert found["still_falling"].remedies[0].command == "kilnworks run planted --set model.epochs=18"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "kind"),
     [

@@ -36,6 +36,7 @@ def line(rows, seed):
     return pl.DataFrame({**{f"x{i}": x[:, i] for i in range(4)}, "y": y})
 
 
+@pytest.mark.slow
 def test_the_rate_at_which_a_quadratic_loss_diverges_is_found_within_a_factor_of_2(tmp_path):
     """Independent of our code: two by the largest eigenvalue of the Hessian of the mean squared error."""
     given, transform = prepared(tmp_path, LINE, {"train": line(1024, 1), "val": line(100, 2)})
@@ -50,6 +51,7 @@ def test_the_rate_at_which_a_quadratic_loss_diverges_is_found_within_a_factor_of
     assert found["batch"] == 256 and found["steps"] == len(found["rates"]) <= 200
 
 
+@pytest.mark.slow
 def test_rates_rise_by_a_constant_factor_and_the_optimizer_has_them(tmp_path):
     given, transform = customers(tmp_path)
     config = TrainConfig(model=Mlp(units=(8,)), batch=64, optimizer=Adam())
@@ -61,6 +63,7 @@ def test_rates_rise_by_a_constant_factor_and_the_optimizer_has_them(tmp_path):
     assert first == 1e-5
 
 
+@pytest.mark.slow
 def test_the_losses_are_those_of_single_batches_not_running_means(tmp_path):
     """With a rate of next to nothing, losses of batches scatter about a mean instead of settling on it."""
     given, transform = customers(tmp_path)
@@ -107,6 +110,7 @@ def test_a_loss_that_is_not_finite_at_once_is_told_with_its_rate(tmp_path):
         range_test(config, config.model, given, transform, (1e-3, 1.0), 30)
 
 
+@pytest.mark.slow
 def test_of_a_series_all_steps_are_made_though_windows_are_fewer_than_rows(tmp_path):
     """Of 60 rows there are 31 windows: three batches of eight an epoch, where rows would make seven."""
     frames = {"train": series_rows(60), "val": series_rows(40, START + timedelta(hours=60))}

@@ -85,6 +85,7 @@ def _scaled(frame, names):
     return StandardScaler().fit_transform(frame.select(names).to_numpy().astype(float))
 
 
+@pytest.mark.slow
 def test_distances_are_those_of_k_means_on_scaled_numbers(fitted):
     transform, frame, _ = fitted
     rows = _scaled(frame, ["a", "b", "c"])
@@ -96,6 +97,7 @@ def test_distances_are_those_of_k_means_on_scaled_numbers(fitted):
     np.testing.assert_array_equal(ones, np.eye(3)[np.argsort(order)[model.labels_]])
 
 
+@pytest.mark.slow
 def test_probabilities_and_distances_are_those_of_a_gaussian_mixture(fitted):
     transform, frame, _ = fitted
     rows = _scaled(frame, ["a", "b", "c"])
@@ -109,12 +111,14 @@ def test_probabilities_and_distances_are_those_of_a_gaussian_mixture(fitted):
     np.testing.assert_allclose(_places(transform, frame, "gaussian distances"), wanted, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_components_are_those_of_pca_each_of_variance_1(fitted):
     transform, frame, _ = fitted
     wanted = StandardScaler().fit_transform(PCA(2).fit_transform(_scaled(frame, ["c", "a", "b"])))
     np.testing.assert_allclose(_places(transform, frame, "pca"), wanted, atol=2e-4)
 
 
+@pytest.mark.slow
 def test_the_served_graph_gives_the_same_numbers_bit_by_bit_and_holds_no_layer_of_ours(fitted):
     import keras
 

@@ -11,6 +11,7 @@ RANDOM = np.random.default_rng(0)
 ROWS = RANDOM.normal(size=(200, 3)).astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("made", [np.asarray, csr_matrix], ids=["dense", "sparse"])
 def test_classes_have_a_column_each_also_where_no_row_had_one(made):
     truth = np.where(ROWS[:, 0] * ROWS[:, 1] > 0, 2, 0)
@@ -22,6 +23,7 @@ def test_classes_have_a_column_each_also_where_no_row_had_one(made):
     assert (got[:, [1, 3]] == 0).all()
 
 
+@pytest.mark.slow
 def test_numbers_are_learned_in_their_own_unit():
     truth = 1000 + 300 * ROWS[:, 0] * ROWS[:, 1]
     found = of_numbers(ROWS, truth, False, (CONSTANT, LINEAR, BOOSTED))

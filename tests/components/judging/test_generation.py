@@ -54,6 +54,7 @@ def test_its_interval_holds_the_value_and_narrows_with_the_rows() -> None:
     assert few.high - few.low > 2 * (many.high - many.low)
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_distance_of_the_populations() -> None:
     """Of many samples about 95 % have the exact distance in theirs, once the bias of few rows is small."""
     draw = np.random.default_rng(4)

@@ -19,6 +19,7 @@ def rows(folder, counts) -> str:
     return str(folder / "rows.csv")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("counts", "label"),
     [

@@ -42,6 +42,7 @@ def test_label_task_and_features(odd):
     assert odd.transform.features["shop_id"].encode == "embedding"
 
 
+@pytest.mark.slow
 def test_columns_are_left_out_with_evidence(odd):
     out = said(odd, "left out")
     assert odd.contract.key == "order_id" and out["order_id"].startswith("key")
@@ -53,6 +54,7 @@ def test_columns_are_left_out_with_evidence(odd):
     assert set(odd.contract.ignore) == {"version", "flag", "remark", "receipt"}
 
 
+@pytest.mark.slow
 def test_time_and_how_the_file_is_written(odd):
     assert odd.contract.time == "seen_at" and isinstance(odd.split, ByTime)
     assert isinstance(odd.source, CsvSource)
@@ -60,6 +62,7 @@ def test_time_and_how_the_file_is_written(odd):
     assert odd.transform.datetimes == "moment" and odd.transform.shares
 
 
+@pytest.mark.slow
 def test_rules_warn_and_rows_without_a_label_are_set_aside(odd):
     assert {f.severity for f in odd.contract.features.values()} == {"warning"}
     assert all(f.nullable for f in odd.contract.features.values())

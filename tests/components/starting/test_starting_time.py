@@ -37,6 +37,7 @@ def test_the_one_column_of_dates_is_the_time_though_rows_are_shuffled(flown):
     assert line.flagged and "the one column of dates" in line.why and "--time none" in line.why
 
 
+@pytest.mark.slow
 def test_columns_that_run_out_are_left_out_and_those_that_come_again_stay(flown):
     assert list(flown.contract.features) == ["flown", "day", "weekday", "hour", "distance"]
     out = said(flown, "left out")
@@ -47,6 +48,7 @@ def test_columns_that_run_out_are_left_out_and_those_that_come_again_stay(flown)
     assert settings.parts == ("moment", "day", "weekday", "time of day") and "month of flown" in out
 
 
+@pytest.mark.slow
 def test_both_figures_are_said_where_the_splits_differ(flown):
     (line,) = said(flown, "time matters")
     words = line.split()

@@ -54,6 +54,7 @@ def crossed(tmp_path_factory):
     return folder, read
 
 
+@pytest.mark.slow
 def test_the_mean_is_that_of_what_each_training_tells(crossed):
     this = Crossval.newest(Store(crossed[0]), "churn")
     results = read_json(this.folder / "results.json")
@@ -67,10 +68,12 @@ def test_the_mean_is_that_of_what_each_training_tells(crossed):
     assert this.fold.by == "stratified" and [fold["rows"]["val"] for fold in results["folds"]] == [2117, 2116, 2116]
 
 
+@pytest.mark.slow
 def test_the_test_rows_are_not_read(crossed):
     assert crossed[1] and set(crossed[1]) <= {"train", "val"}
 
 
+@pytest.mark.slow
 def test_preprocessing_is_learned_from_the_training_rows_of_each_fold(crossed):
     this = Crossval.newest(Store(crossed[0]), "churn")
     plans = []
@@ -86,6 +89,7 @@ def test_preprocessing_is_learned_from_the_training_rows_of_each_fold(crossed):
         np.testing.assert_allclose(factors, axis.components_[0] / axis.explained_variance_[0] ** 0.5, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_all_steps_of_a_second_look_are_taken_from_the_store(crossed, monkeypatch, capsys):
     monkeypatch.setenv("KILNWORKS_STORE", str(crossed[0]))
     before = read_json(Crossval.newest(Store(crossed[0]), "churn").folder / "results.json")
@@ -95,6 +99,7 @@ def test_all_steps_of_a_second_look_are_taken_from_the_store(crossed, monkeypatc
     assert "standard deviation over folds" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_page_shows_the_folds(crossed):
     page = (Crossval.newest(Store(crossed[0]), "churn").folder / "report.html").read_text()
     assert "Curves by fold" in page and "no confidence interval" in page and "<script" not in page

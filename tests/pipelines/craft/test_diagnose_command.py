@@ -49,6 +49,7 @@ def results_of(folder):
     return read_json(Diagnosis.newest(Store(folder), "churn").folder / "results.json")
 
 
+@pytest.mark.slow
 def test_a_healthy_pipeline_has_no_verdict_that_is_sure(diagnosed):
     told = results_of(diagnosed[0])
     assert [one["kind"] for one in told["verdicts"] if one["sure"]] == []
@@ -56,6 +57,7 @@ def test_a_healthy_pipeline_has_no_verdict_that_is_sure(diagnosed):
     assert told["simple"].keys() == {"linear", "boosted"} and told["confident"]["wrong"] < told["confident"]["all"]
 
 
+@pytest.mark.slow
 def test_points_have_the_same_validation_rows_and_as_many_steps(diagnosed):
     half, whole = results_of(diagnosed[0])["points"]
     assert half["rows"] * 2 == pytest.approx(whole["rows"], abs=2)
@@ -73,10 +75,12 @@ def test_whatever_counts_epochs_counts_as_many_steps_on_fewer_rows():
     assert (cut.reduce_on_plateau.patience, cut.reduce_on_plateau.cooldown, cut.schedule) == (6, 2, None)
 
 
+@pytest.mark.slow
 def test_the_test_rows_are_not_read(diagnosed):
     assert diagnosed[1] and set(diagnosed[1]) <= {"train", "val"}
 
 
+@pytest.mark.slow
 def test_the_training_on_all_rows_is_that_of_an_ordinary_run(diagnosed, monkeypatch, capsys):
     monkeypatch.setenv("KILNWORKS_STORE", str(diagnosed[0]))
     words = ["--set", "model.epochs=4", "--set", "model.batch=256"]
@@ -86,6 +90,7 @@ def test_the_training_on_all_rows_is_that_of_an_ordinary_run(diagnosed, monkeypa
     assert 'id="diagnosis"' in (Store(diagnosed[0]).run("churn", "plain").path / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_second_look_takes_all_trainings_from_the_store(diagnosed, monkeypatch, capsys):
     monkeypatch.setenv("KILNWORKS_STORE", str(diagnosed[0]))
     before = results_of(diagnosed[0])

@@ -24,6 +24,7 @@ def found(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_the_command_that_it_tells_is_one_that_run_takes(found):
     told = read_json(Rates.newest(Store(found), "churn").folder / "results.json")
     assert [test["batch"] for test in told["tests"]] == [128, 512]
@@ -35,6 +36,7 @@ def test_the_command_that_it_tells_is_one_that_run_takes(found):
         assert config.model.dropout == 0.1, "what was tested is what runs"
 
 
+@pytest.mark.slow
 def test_nothing_that_counts_as_a_model_is_left(found):
     assert list(found.rglob("model.keras")) == [] and list(found.rglob("training.json")) == []
     steps = {path.parent.name for path in found.glob("runs/churn/*/*/manifest.json")}
@@ -42,6 +44,7 @@ def test_nothing_that_counts_as_a_model_is_left(found):
     assert not (found / "work").exists() or list((found / "work").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_page_shows_the_curves(found):
     page = (Rates.newest(Store(found), "churn").folder / "report.html").read_text()
     assert "Smoothed loss by batch size" in page and "Smith 2017" in page and "<script" not in page

@@ -43,6 +43,7 @@ def searched(tmp_path_factory):
     return folder, read
 
 
+@pytest.mark.slow
 def test_a_definition_that_cannot_train_is_an_error_that_no_retry_mends(tmp_path, monkeypatch, capsys):
     """Airflow tries a task again that ended with 1, and each trial would train the definition again and again."""
     monkeypatch.setenv("KILNWORKS_STORE", str(tmp_path))

@@ -23,6 +23,7 @@ def told(tmp_path_factory):
     return model, read_json(model.path / "diagnosis.json")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("split", "rows"), [("train", table(512, 1)), ("val", table(200, 2))], ids=["train", "val"])
 def test_the_loss_is_that_of_the_kept_weights_without_dropout(told, split, rows):
     model, found = told
@@ -34,6 +35,7 @@ def test_the_loss_is_that_of_the_kept_weights_without_dropout(told, split, rows)
     assert mean == pytest.approx(log_loss(truth, probability), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_constant_answer_is_the_mean_output_of_the_training_rows(told):
     model, found = told
     usual = float(predict(model, table(512, 1))["probabilities"][:, 1].mean())
@@ -42,6 +44,7 @@ def test_a_constant_answer_is_the_mean_output_of_the_training_rows(told):
     assert np.mean(found["val"]["shuffled"]) > np.mean(found["val"]["loss"])
 
 
+@pytest.mark.slow
 def test_the_loss_of_history_is_another_one(told):
     """With dropout at work the history shows training rows worse than they are answered."""
     model, found = told
@@ -50,6 +53,7 @@ def test_the_loss_of_history_is_another_one(told):
     assert float(history[found["epoch"]][at]) > np.mean(found["train"]["loss"]) + 0.01
 
 
+@pytest.mark.slow
 def test_a_loss_that_a_model_says_of_itself_is_held_against_no_constant_answer(tmp_path):
     """The mean output of a reconstruction is its mean error: as good as the model, whatever it has learned."""
     contract = Contract.model_validate({"name": "rows", "features": {f"x{i}": {"dtype": "float"} for i in range(3)}})

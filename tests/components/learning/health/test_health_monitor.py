@@ -58,6 +58,7 @@ def kinds(told) -> set[str]:
     return {one["kind"] for one in told["findings"]}
 
 
+@pytest.mark.slow
 def test_a_healthy_training_has_no_finding_and_looks_change_no_bit(data, tmp_path):
     told, made = health_of(data, tmp_path, "healthy")
     assert told["findings"] == [] and [look["epoch"] for look in told["looks"]][:3] == [1, 2, 3]
@@ -65,6 +66,7 @@ def test_a_healthy_training_has_no_finding_and_looks_change_no_bit(data, tmp_pat
     assert none is None and (made.path / "history.csv").read_bytes() == (without.path / "history.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_by_itself_it_looks_after_the_first_epoch_and_within_its_share(data, tmp_path):
     told, _ = health_of(data, tmp_path, "auto", health="auto", epochs=6)
     assert told["looks"][0]["epoch"] == 1
@@ -76,6 +78,7 @@ def test_each_choice_can_be_written_on_the_command_line():
         assert TrainConfig().updated({"health": overrides([f"model.health={word}"])["model.health"]}).health == word
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "settings", "kind"),
     [

@@ -167,6 +167,7 @@ def test_pixels_without_files_are_checked_as_they_are(tmp_path):
     assert judged(examples, tmp_path / "checked") == {}
 
 
+@pytest.mark.slow
 def test_profile_and_report_tell_of_the_files(tmp_path):
     folder = grey_folder(tmp_path / "images")
     source = GivenSplits(train=ImageFolderSource(path=str(folder)))

@@ -89,6 +89,7 @@ def test_what_does_not_advance_is_not_found(contract_of):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_contract_says_it_in_words(contract_of):
     pump, meters = contract_of("heat_pump"), contract_of("water_meters")
     text = dump_contract(pump)
@@ -117,6 +118,7 @@ def test_true_is_enough_and_false_is_nothing():
         parse_contract("name: c\nfeatures: {i: {dtype: image, shape: [2, 2, 1], advances: true}}")
 
 
+@pytest.mark.slow
 def test_diff_names_the_field_and_evolve_keeps_it(contract_of, tmp_path):
     before = contract_of("heat_pump")
     still = before.features["starts"].model_copy(update={"advances": None})
@@ -173,6 +175,7 @@ def test_a_fault_in_an_advancing_column_is_named(contract_of, kind, column, chan
     assert ("critical", rule) in _told(outcome, column), outcome.failures
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("year", ["1970", "2099"])
 def test_a_clock_that_is_off_for_a_few_rows_stops_the_file(contract_of, year, tmp_path):
     later = _series("retail_orders").between(0, 1).reset_index(drop=True)
@@ -181,6 +184,7 @@ def test_a_clock_that_is_off_for_a_few_rows_stops_the_file(contract_of, year, tm
     assert {s for s, r in found if "dates" in r} == {"critical"}
 
 
+@pytest.mark.slow
 def test_what_stands_in_the_contract_wins(contract_of, tmp_path):
     """A column of which a person says that it does not advance is not judged by its steps."""
     made = contract_of("heat_pump")
@@ -219,6 +223,7 @@ def test_drift_does_not_accuse_a_level_that_moves_on(contract_of):
     assert {d.feature: d for d in compare(now, before, DriftThresholds())}["starts"].drifted
 
 
+@pytest.mark.slow
 def test_few_rows_are_judged_mildly(contract_of, tmp_path):
     """Any one row of the next period passes."""
     later = _series("retail_orders").between(0, 1)
@@ -226,6 +231,7 @@ def test_few_rows_are_judged_mildly(contract_of, tmp_path):
         assert _check(contract_of("retail_orders"), later.iloc[[row]], tmp_path).failures == ()
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_words(contract_of, tmp_path):
     (tmp_path / "c.yaml").write_text(dump_contract(contract_of("heat_pump")))
     later = _series("heat_pump").between(0, 1).reset_index(drop=True)

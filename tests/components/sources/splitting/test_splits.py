@@ -57,6 +57,7 @@ def test_by_hash_is_a_partition_and_does_not_see_the_order(tmp_path, keys, seed)
 values = st.tuples(st.one_of(st.none(), st.floats(allow_nan=False, width=32)), st.one_of(st.none(), texts))
 
 
+@pytest.mark.slow
 @QUIET
 @given(rows=st.lists(values, min_size=1, max_size=40))
 def test_without_a_key_equal_rows_stay_together(tmp_path, rows):

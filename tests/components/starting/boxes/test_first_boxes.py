@@ -76,6 +76,7 @@ def test_folders_of_splits_are_kept(tmp_path) -> None:
     assert recipe.rows == 36
 
 
+@pytest.mark.slow
 def test_what_is_in_a_box_decides_on_mirror_images(tmp_path) -> None:
     def drawn(folder, paint) -> str:
         folder.mkdir()
@@ -136,6 +137,7 @@ def aerial(folder, count: int, side: int, box: int) -> None:
     (folder / "boxes.csv").write_text("\n".join(lines))
 
 
+@pytest.mark.slow
 def test_large_photographs_are_cut_into_tiles_and_it_is_said(tmp_path) -> None:
     aerial(tmp_path / "field", 4, 1000, 24)
     recipe = start("field", str(tmp_path / "field"))
@@ -154,6 +156,7 @@ def test_large_photographs_are_cut_into_tiles_and_it_is_said(tmp_path) -> None:
     assert 'better_than=("constant",)' in written and "64 tiles of photographs" in written
 
 
+@pytest.mark.slow
 def test_photographs_that_make_too_many_tiles_are_seen_whole_and_it_is_said(tmp_path, monkeypatch) -> None:
     aerial(tmp_path / "field", 5, 600, 24)
     monkeypatch.setattr("kilnworks.components.starting.boxes.tiling.MOST", 44)
