@@ -98,15 +98,27 @@ class Endpoints:
         return found | {name: self._on_examples("inputs", finish[name]) for name in chosen}
 
     def _answer(self, raw: Mapping[str, Any]) -> dict[str, Any]:
-        inputs = {input_name(name): raw[argument] for name, argument in self._names.items()}
+        inputs = self._inputs(raw)
         output = self._model(self._task.encoded_request(inputs, self._transform), training=False)
         (values,) = output.values() if isinstance(output, Mapping) else (output,)
         return self._task.answers(values)
 
     def _attributed(self, raw: Mapping[str, Any]) -> dict[str, Any]:
-        inputs = {input_name(name): raw[argument] for name, argument in self._names.items()}
-        answers: dict[str, Any] = self._explainer.answers(self._task.encoded_request(inputs, self._transform))
+        answers: dict[str, Any] = self._explainer.answers(
+            self._task.encoded_request(self._inputs(raw), self._transform)
+        )
         return answers
+
+    def _inputs(self, raw: Mapping[str, Any]) -> dict[str, Any]:
+        """What the model takes; a tensor of another shape than its signature says ends the run.
+
+        Servers do not look at shapes, and layers that take any length would answer for a window that is too short.
+        """
+        found = {}
+        for name, argument in self._names.items():
+            value = raw[argument]
+            found[input_name(name)] = tf.ensure_shape(value, value.shape) if len(value.shape) > 1 else value
+        return found
 
     def _on_examples(self, alias: str, finish: Any) -> Any:
         def serve(examples: Any) -> Any:

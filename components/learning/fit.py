@@ -47,7 +47,7 @@ from kilnworks.components.learning.shown import TrainingColumns
 from kilnworks.components.learning.splits import Measure, Splits, fits_in_memory, held_splits, streamed_splits
 from kilnworks.components.learning.strategy import Placement, place, precision
 from kilnworks.components.learning.training import Training
-from kilnworks.components.learning.windows import WindowEncoder, encoder_of, window_splits, with_margin
+from kilnworks.components.learning.windows import WindowEncoder, encoder_of, window_splits, with_stretch
 from kilnworks.components.modeling.base import Architecture
 from kilnworks.components.modeling.custom import CustomModel
 from kilnworks.components.modeling.kept import keep
@@ -130,7 +130,7 @@ def fit(
         architecture, task, learner.model, lambda members: _outputs(members, encoder, examples, "val"),
         lambda: encoder.labels(examples.files("val")),
     )  # fmt: skip
-    model = weighing.given(learner.model)
+    model = best = weighing.given(learner.model)
     if weighing.share is not None:
         summary["best"] |= training.best_now()
     if settings.refit:
@@ -138,7 +138,7 @@ def fit(
     with precision(settings.precision):
         sample = transform.encode(next(encoder.frames(examples.files("train"), SAMPLE_ROWS)))
         keep(architecture, model, lambda: architecture.network(transform.encoded, task), sample, out)
-    task, settling = _settled(settings, architecture, task, transform, encoder, examples, model)
+    task, settling = _settled(settings, architecture, task, transform, encoder, examples, model, best)
     write_task(task, out)
     told = learner.finished(out) if learner.finished else {}
     if settings.checkpoints != "none":
@@ -195,15 +195,19 @@ def _settled(
     encoder: Encoder,
     examples: Examples,
     model: Any,
+    best: Any,
 ) -> tuple[Task, dict[str, Any]]:
-    """The task with what the trained model's outputs decide, and what of it is told in ``training.json``."""
+    """The task with what the trained model's outputs decide, and what of it is told in ``training.json``.
 
-    def outputs(split: str) -> Any:
-        return _outputs(model, encoder, examples, split)
+    ``best``: the network that did not learn from the validation rows: ``model``, unless that was trained on all rows.
+    """
+
+    def outputs(split: str, of: Any = model) -> Any:
+        return _outputs(of, encoder, examples, split)
 
     task = architecture.calibrated(task, transform, outputs)
     if isinstance(encoder, WindowEncoder):
-        task = with_margin(task, encoder, outputs)
+        task = with_stretch(task, encoder, lambda split: outputs(split, best))
     return settled(settings, task, outputs, lambda split: encoder.labels(examples.files(split)))
 
 

@@ -40,7 +40,7 @@ class Splits:
     feed: Feed
     validation: Validation | None
     streamed: bool
-    everything: Callable[[int], MemoryFeed] | None = None
+    everything: Callable[[int], Feed] | None = None
 
     def only(self, chosen: Callable[[Arrays, int], np.ndarray] | None, seed: int) -> Splits:
         """The same with those training rows that the learner chooses, where it does: of arrays [N, ...] those it says.

@@ -19,7 +19,7 @@ from kilnworks.components.modeling.feeds.feed import Feed
 from kilnworks.components.series.grid import Grid
 from kilnworks.components.series.served import AHEAD
 from kilnworks.components.tasks.base import Task
-from kilnworks.components.tasks.forecast import Forecasting
+from kilnworks.components.tasks.forecast import HIGH, LOW, Forecasting
 from kilnworks.components.tasks.labels import LabelStatistics
 from kilnworks.schemas.artifacts import Examples
 from kilnworks.schemas.errors import ConfigError, DataInvalid
@@ -113,7 +113,7 @@ def encoder_of(transform: FeatureTransform, task: type[Task], examples: Examples
     return WindowEncoder(transform, task, examples) if series else Encoder(transform, task)
 
 
-def with_margin(task: Task, encoder: WindowEncoder, outputs: Callable[[str], np.ndarray | None]) -> Task:
+def with_stretch(task: Task, encoder: WindowEncoder, outputs: Callable[[str], np.ndarray | None]) -> Task:
     """The task with an interval as wide as the validation windows ask for; as it is without any.
 
     ``outputs`` gives the model's quantiles for a split, [windows, horizon, 3].
@@ -122,7 +122,7 @@ def with_margin(task: Task, encoder: WindowEncoder, outputs: Callable[[str], np.
     if given is None:
         return task
     windows = next(encoder.frames(encoder.examples.files("val"), 1 << 30))
-    return cast("Forecasting", task).with_margin(given, encoder.label(windows))
+    return cast("Forecasting", task).with_stretch(given, encoder.label(windows))
 
 
 def window_splits(settings: FitSettings, encoder: WindowEncoder, batch: int) -> tuple[Task, Splits]:
@@ -137,10 +137,12 @@ def window_splits(settings: FitSettings, encoder: WindowEncoder, batch: int) -> 
     known = grid.values[inside, 0]
     known = known[np.isfinite(known)]
     seen = LabelStatistics.of(contract, [known])
+    groups = tuple(sorted({str(g) for g in grid.group[inside]}))
+    low, middle, high = np.quantile(known.astype(np.float64), (LOW, 0.5, HIGH)).tolist()
     task = (
         cast(type[Forecasting], encoder.task)
         .fitted(contract, seen, settings)
-        .taught(_usual(grid, train), tuple(sorted({str(g) for g in grid.group[inside]})), grid.seasonal_error(train))
+        .taught(_usual(grid, train), groups, grid.seasonal_error(train), (low, middle, high))
     )
     feed = WindowFeed(grid, origins, min(batch, len(origins)), settings.seed)
     if "val" not in encoder.parts:
@@ -153,7 +155,13 @@ def window_splits(settings: FitSettings, encoder: WindowEncoder, batch: int) -> 
         for frame in grid.windows(found, 1024):
             yield encoder.encode(frame), encoder.label(frame)
 
-    return task, Splits(feed, Validation(len(found), len(found), task, encoder.transform, parts), False)
+    both = np.concatenate([origins, grid.origins(encoder.parts.index("val"))])
+
+    def everything(seed: int) -> WindowFeed:
+        return WindowFeed(grid, both, min(batch, len(both)), seed)
+
+    validation = Validation(len(found), len(found), task, encoder.transform, parts)
+    return task, Splits(feed, validation, False, everything)
 
 
 def _usual(grid: Grid, train: int) -> dict[str, tuple[float, float]]:

@@ -9,11 +9,14 @@ import polars as pl
 
 from kilnworks.components.predicting.pieces import Ask
 from kilnworks.components.predicting.rows import file_source
+from kilnworks.components.quality.rows.row_rules import breaks
 from kilnworks.components.series.grid import Grid
 from kilnworks.components.sources.base import Source, Wanted
 from kilnworks.components.sources.columns import contract_columns
 from kilnworks.schemas.contract import Contract, load_contract
 from kilnworks.schemas.errors import DataInvalid, RequestInvalid, StoreError
+from kilnworks.schemas.magnitudes import FINITE
+from kilnworks.schemas.rules import Finite
 from kilnworks.schemas.series import DAY, Series
 from kilnworks.schemas.wire import HISTORY_FILE, SERIES_FILE
 
@@ -33,7 +36,7 @@ def continued(path: Path, version: Path, ask: Ask, like: Source | None = None) -
         like: how the training data were read.
 
     Raises:
-        RequestInvalid: the file does not continue the training data.
+        RequestInvalid: the file does not continue the training data, or a number in it is infinite.
         DataInvalid: its moments lie beside the step, or come twice.
         StoreError: the model was published without its history.
     """
@@ -43,6 +46,7 @@ def continued(path: Path, version: Path, ask: Ask, like: Source | None = None) -
         )
     contract, history = load_contract(version / SERIES_FILE), pl.read_parquet(version / HISTORY_FILE, glob=False)
     rows, labelled = _read(path, contract, like)
+    _refuse_endless(path, contract, rows)
     return rolled(contract, history, rows, ask, labelled=labelled)
 
 
@@ -58,6 +62,22 @@ def _read(path: Path, contract: Contract, like: Source | None) -> tuple[pl.DataF
         frames = list(file_source(path, like, list(without)).frames(Wanted(without, any_extra=True)))
     empty = pl.lit(None, pl.Float64).alias(contract.label.name)
     return pl.concat(frames).with_columns(empty), False
+
+
+def _refuse_endless(path: Path, contract: Contract, rows: pl.DataFrame) -> None:
+    """Raise where a number is infinite: in a series a missing value is a step without one, an infinite one a fault."""
+    for name in rows.columns:
+        if not rows[name].dtype.is_float():
+            continue
+        bad = breaks(Finite(), rows[name].fill_nan(None)).arg_true()
+        if len(bad):
+            places = ", ".join(str(row + 1) for row in bad.head(3))
+            more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
+            raise RequestInvalid(
+                f"{path}: column {name!r}, row {places}{more}: must be {FINITE}",
+                "numbers, and nothing where a value is missing",
+                "correct these rows, or leave the values out",
+            )
 
 
 def rolled(contract: Contract, history: pl.DataFrame, rows: pl.DataFrame, ask: Ask, *, labelled: bool) -> pl.DataFrame:

@@ -7,6 +7,7 @@ moment is looked at, unless the contract says that it is known ahead.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import Field, FiniteFloat
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 LOW, HIGH = 0.1, 0.9
 """Shares of what comes that lie below ``low`` and ``high``."""
+LEAST_WIDTH = 1e-3
+"""Distance of low and high from the median, in standard deviations of the label, below which they count as that far."""
 
 
 def _mae(truth: Any, answers: Mapping[str, Any]) -> float:
@@ -96,9 +99,14 @@ class Forecasting(Task):
     seasonal_error: FiniteFloat = Field(default=1.0, gt=0)
     """Mean absolute difference of a training label from that of a season before: the scale of MASE (Hyndman & Koehler
     2006)."""
+    quantiles: tuple[FiniteFloat, FiniteFloat, FiniteFloat] | None = None
+    """A tenth, half and nine tenths of the training labels lie below these."""
     margin: FiniteFloat = 0.0
-    """By how much low and high are moved apart, so that 80 % of the validation values lie between them (conformalized
-    quantile regression: Romano, Patterson & Candès 2019), in the unit of the label."""
+    """By how much low and high are moved apart, in the unit of the label: what models of an earlier release learned."""
+    stretch: FiniteFloat = Field(default=1.0, gt=0)
+    """By which factor low and high are moved away from the median, so that 80 % of the validation values lie between
+    them (conformalized quantile regression, Romano, Patterson & Candès 2019, scaled by the distance to the median:
+    Kivaranovic, Johnson & Leeb 2020): a window of which more is known has a narrow interval, and never none."""
 
     @classmethod
     def suits(cls, contract: Contract) -> bool:
@@ -127,18 +135,38 @@ class Forecasting(Task):
         told = Regression.fitted(contract.model_copy(update={"series": None}), seen, settings)
         return cls.of(contract).model_copy(update={"offset": told.offset, "scale": told.scale})
 
-    def taught(self, usual: Mapping[str, tuple[float, float]], groups: tuple[str, ...], seasonal_error: float) -> Self:
-        """The task with what the training split says of features, groups and seasons."""
-        found = {"usual": dict(usual), "groups": groups}
+    def taught(
+        self,
+        usual: Mapping[str, tuple[float, float]],
+        groups: tuple[str, ...],
+        seasonal_error: float,
+        quantiles: tuple[float, float, float] | None = None,
+    ) -> Self:
+        """The task with what the training split says of features, groups, seasons and labels."""
+        found = {"usual": dict(usual), "groups": groups, "quantiles": quantiles}
         return self.model_copy(update={**found, "seasonal_error": seasonal_error or self.scale})
 
-    def with_margin(self, quantiles: np.ndarray, truth: np.ndarray) -> Self:
-        """The task with the margin that these windows ask for, [rows, horizon, 3] and [rows, horizon]."""
+    @property
+    def unknown(self) -> tuple[float, float, float]:
+        """What is answered where a window holds no value: low, median and high of the training labels; of a normal
+        distribution where they were not kept.
+        """
+        wide = NormalDist().inv_cdf(HIGH) * self.scale
+        return self.quantiles or (self.offset - wide, self.offset, self.offset + wide)
+
+    def with_stretch(self, quantiles: np.ndarray, truth: np.ndarray) -> Self:
+        """The task with the stretch that these windows ask for, [rows, horizon, 3] and [rows, horizon]."""
         import numpy as np
 
-        outside = np.maximum(quantiles[:, :, 0] - truth, truth - quantiles[:, :, 2]).astype(np.float64).ravel()
-        share = min(1.0, (HIGH - LOW) * (len(outside) + 1) / len(outside))
-        return self.model_copy(update={"margin": float(np.quantile(outside, share, method="higher"))})
+        low, median, high = np.moveaxis(quantiles.astype(np.float64), -1, 0)
+        least = LEAST_WIDTH * self.scale
+        above, below = (
+            (truth - median) / np.maximum(high - median, least),
+            (median - truth) / np.maximum(median - low, least),
+        )
+        apart = np.maximum(above, below).ravel()
+        share = min(1.0, (HIGH - LOW) * (len(apart) + 1) / len(apart))
+        return self.model_copy(update={"stretch": max(LEAST_WIDTH, float(np.quantile(apart, share, method="higher")))})
 
     # ---- labels
 
@@ -219,15 +247,21 @@ class Forecasting(Task):
         )
 
     def answers(self, output: Any) -> dict[str, Any]:
-        """See ``Task.answers``; never beyond the limits of the label."""
+        """See ``Task.answers``; never beyond the limits of the label.
+
+        A window without any value is answered as it is: what the training labels say has nothing to be calibrated.
+        """
+        import numpy as np
         from keras import ops
 
         wide = ops.cast(output, "float32")
-        forecast, margin = wide[:, :, 1], self.margin
+        low, forecast, high = wide[:, :, 0], wide[:, :, 1], wide[:, :, 2]
+        apart = ops.abs(wide - np.array(self.unknown, np.float32)) > LEAST_WIDTH**2 * self.scale
+        stretch = ops.where(ops.any(apart, axis=(1, 2), keepdims=True)[:, :, 0], self.stretch, 1.0)
         found = {
             "forecast": forecast,
-            "low": ops.minimum(wide[:, :, 0] - margin, forecast),
-            "high": ops.maximum(wide[:, :, 2] + margin, forecast),
+            "low": ops.minimum(forecast - stretch * (forecast - low) - self.margin, forecast),
+            "high": ops.maximum(forecast + stretch * (high - forecast) + self.margin, forecast),
         }
         low, high = self.label.min, self.label.max
         if low is not None:

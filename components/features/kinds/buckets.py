@@ -30,7 +30,7 @@ class BucketSettings(Config):
 
 
 class BucketPlan(IndexedPlan):
-    """A number by ranges: index ``1 + (number of boundaries <= x)``; 0 where missing."""
+    """A number by ranges: index ``1 + (number of boundaries <= x)``; 0 where missing or not finite."""
 
     kind: Literal["buckets"] = "buckets"
     boundaries: tuple[float, ...] = Field(min_length=1)
@@ -55,7 +55,7 @@ class BucketPlan(IndexedPlan):
 
         values = float32(name, feature, series, self.origin)
         index = np.searchsorted(np.array(self.boundaries, np.float32), values, side="right").astype(np.int32) + 1
-        return np.where(np.isnan(values), 0, index).astype(np.int32, copy=False)
+        return np.where(np.isfinite(values), index, 0).astype(np.int32, copy=False)
 
     def index_layers(self, feature: Feature, raw: Any) -> Any:
         """See ``IndexedPlan``."""
@@ -63,7 +63,7 @@ class BucketPlan(IndexedPlan):
 
         values = layer_float32(feature, raw, self.origin)
         bucket = layers.Discretization(bin_boundaries=list(self.boundaries), dtype="float32")(values)
-        return ops.where(ops.isnan(values), 0, bucket + 1)
+        return ops.where(ops.isfinite(values), bucket + 1, 0)
 
 
 class Buckets(BuiltIn):

@@ -78,7 +78,8 @@ class CategoryPlan(IndexedPlan):
             codes = series.cast(pl.String).cast(known, strict=False).to_physical().cast(pl.Int32)
             return (codes + 1).fill_null(0).to_numpy()
         raw = raw_array(name, feature, series)
-        return self._index_of_integers(np.where(np.isnan(raw), 0, raw).astype(np.int64)) * ~np.isnan(raw)
+        there = np.isfinite(raw)
+        return self._index_of_integers(np.where(there, raw, 0).astype(np.int64)) * there
 
     def _index_of_integers(self, values: np.ndarray) -> np.ndarray:
         import numpy as np
@@ -96,7 +97,7 @@ class CategoryPlan(IndexedPlan):
         if feature.dtype == "string":
             return layers.StringLookup(vocabulary=list(self.values), oov_token=UNKNOWN_TEXT, mask_token=None)(raw)
         if raw.dtype == "float32":
-            raw = ops.cast(ops.where(ops.isnan(raw), float(NO_INTEGER), raw), "int64")
+            raw = ops.cast(ops.where(ops.isfinite(raw), raw, float(NO_INTEGER)), "int64")
         return layers.IntegerLookup(vocabulary=list(self.values), oov_token=NO_INTEGER, mask_token=None)(raw)
 
 

@@ -1,6 +1,7 @@
 """Numbers of the numeric block: all of them in one pass, as columns and as layers.
 
-``(f(x - origin) * factor - mean) / sqrt(variance)`` in float32, 0 where missing; ``f`` depends on the scale. One
+``(f(x - origin) * factor - mean) / sqrt(variance)`` in float32, 0 where missing; ``f`` depends on the scale. A number
+that is not finite counts as missing: no layer could answer for it, and a server gets it from anybody. One
 ``Normalization`` layer serves every number of a data set, which is why these are not computed one feature at a time.
 """
 
@@ -92,7 +93,7 @@ def fill(
     flag = len(numbers)
     for place, (name, part, number) in enumerate(numbers):
         values = float32(name, contract.features[name], frame[name], number.origin, part)
-        missing = np.isnan(values)
+        missing = ~np.isfinite(values)
         if place in shared:
             found = interpolate(values, np.array(number.knots, np.float32), np.array(number.shares, np.float32))
             shares[:, shared[place]] = np.where(missing, MIDDLE, found)
@@ -129,7 +130,7 @@ def standardised(
         values: [rows], or [rows, ..., C].
         mean: one, or one for each of the C places.
         variance: likewise; at least 0.
-        missing: bool, as ``values``; None = where these are NaN.
+        missing: bool, as ``values``; None = where these are not finite.
 
     Returns:
         float32, in the shape of ``values``.
@@ -138,8 +139,9 @@ def standardised(
 
     deviation = np.maximum(np.sqrt(np.array(variance, np.float32)), np.float32(EPSILON))
     values = values.astype(np.float32, copy=False)
-    out: np.ndarray = (values - np.array(mean, np.float32)) / deviation
-    out[np.isnan(values) if missing is None else missing] = 0
+    with np.errstate(invalid="ignore"):
+        out: np.ndarray = (values - np.array(mean, np.float32)) / deviation
+    out[~np.isfinite(values) if missing is None else missing] = 0
     return out
 
 
@@ -175,16 +177,16 @@ def number_layers(
 
     columns = [layer_float32(contract.features[n.feature], raw[n.feature], n.plan.origin, n.part) for n in numbers]
     values = ops.stack([_scaled_layers(c, n.plan) for c, n in zip(columns, numbers, strict=True)], axis=1)
-    missing = ops.isnan(ops.stack(columns, axis=1))
+    there = ops.isfinite(ops.stack(columns, axis=1))
     if any(n.plan.factor != 1.0 for n in numbers):
         values = layers.Rescaling([n.plan.factor for n in numbers], dtype="float32")(values)
     scaled = layers.Normalization(
         mean=[n.plan.mean for n in numbers], variance=[n.plan.variance for n in numbers], dtype="float32"
     )(values)
-    parts = [ops.where(missing, 0.0, scaled)]
+    parts = [ops.where(there, scaled, 0.0)]
     flags = [i for i, n in enumerate(numbers) if n.plan.indicator]
     if flags:
-        parts.append(ops.cast(ops.take(missing, flags, axis=1), "float32"))
+        parts.append(ops.cast(ops.logical_not(ops.take(there, flags, axis=1)), "float32"))
     shares = [_share_layers(columns[place], numbers[place].plan) for place in shared]
     return parts, ops.stack(shares, axis=1) if shares else None
 
@@ -224,4 +226,4 @@ def _share_layers(column: Any, plan: NumberPlan) -> Any:
     from kilnworks.components.features.quantiles import MIDDLE
 
     share = QuantileScaling(plan.knots, plan.shares, dtype="float32")(column)
-    return ops.where(ops.isnan(column), float(MIDDLE), share)
+    return ops.where(ops.isfinite(column), share, float(MIDDLE))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class TensorPlan(Plan):
-    """A float or integer tensor, standardised along its last axis; 0 where missing."""
+    """A float or integer tensor, standardised along its last axis; 0 where a number is missing or not finite."""
 
     kind: Literal["tensor"] = "tensor"
     mean: tuple[float, ...]
@@ -40,7 +40,7 @@ class TensorPlan(Plan):
 
         values = ops.cast(raw, "float32")
         scaled = layers.Normalization(mean=list(self.mean), variance=list(self.variance), dtype="float32")(values)
-        return Layers(tensor=ops.where(ops.isnan(values), 0.0, scaled))
+        return Layers(tensor=ops.where(ops.isfinite(values), scaled, 0.0))
 
 
 class Tensor(BuiltIn):

@@ -49,7 +49,7 @@ def refuse_refit(settings: FitSettings, splits: Splits, learner: Learner) -> Non
     if splits.validation is None:
         why = "no validation rows, by which the best epoch is found"
     elif splits.everything is None:
-        why = "data that are streamed, made by code of one's own, or windows of a series"
+        why = "data that are streamed, or made by code of one's own"
     elif learner.chosen is not None or learner.feed is not None:
         why = "a model that chooses or feeds its rows itself"
     elif learner.measured is not None:

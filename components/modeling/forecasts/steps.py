@@ -18,6 +18,8 @@ LEAST_SPREAD = 0.05
 """Spread of a window, in that of the training labels, that is added to its own."""
 FARTHEST = 10.0
 """Spreads from the mean at which a feature is cut."""
+LARGEST = 1e6
+"""Spreads of the training labels at which a value of the history is cut, so that float32 can hold its square."""
 SHORTEST_SLOT = 1800
 """Seconds of the slots that a day is cut into, at least."""
 
@@ -33,6 +35,8 @@ class Steps:
         level: mean of the window, [N, 1, 1].
         spread: standard deviation of the window, [N, 1, 1].
         root: whether level and spread are those of square roots of the label.
+        told: whether the window holds any value, bool [N, 1, 1]; None where all do.
+        unknown: low, median and high where it holds none, in the unit of the label.
     """
 
     history: Any
@@ -41,6 +45,8 @@ class Steps:
     level: Any
     spread: Any
     root: bool = False
+    told: Any = None
+    unknown: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     @classmethod
     def of(cls, task: Forecasting, raw: Mapping[str, Any], days: int, names: LayerNames, root: bool = False) -> Steps:
@@ -76,19 +82,27 @@ class Steps:
         base = layers.Dense(1, use_bias=False, kernel_initializer=_mean(len(back)), name=names("last_days"))(
             ops.concatenate(back, axis=-1) if len(back) > 1 else back[0]
         )
-        return cls(ops.concatenate(history, axis=-1), ops.concatenate(steps, axis=-1), base, level, spread, root)
+        told = ops.expand_dims(ops.any(ops.greater(known, 0), axis=1, keepdims=True), -1)
+        both = ops.concatenate(history, axis=-1), ops.concatenate(steps, axis=-1)
+        return cls(*both, base, level, spread, root, told, task.unknown)
 
     def quantiles(self, each: Any) -> Any:
         """Low, median and high in the unit of the label, [..., horizon, 3], of three free numbers a step.
 
-        ``each``: [N, horizon, 3], or [N, members, horizon, 3].
+        ``each``: [N, horizon, 3], or [N, members, horizon, 3]. Of a window without any value the answer is what the
+        training labels say, at every step: its level, from which the network counts, is not known.
         """
         of_member = len(each.shape) == 4
         base, spread, level = (ops.expand_dims(x, 1) if of_member else x for x in (self.base, self.spread, self.level))
         median = base + each[..., 1:2]
         low, high = median - ops.softplus(each[..., 0:1]), median + ops.softplus(each[..., 2:3])
-        found = ops.concatenate([low, median, high], axis=-1) * spread + level
-        return found * ops.abs(found) if self.root else found
+        # the level first: Keras takes what is added for a bias where its one long axis is as long as another one's
+        found = level + ops.concatenate([low, median, high], axis=-1) * spread
+        found = found * ops.abs(found) if self.root else found
+        if self.told is None:
+            return found
+        told = ops.expand_dims(self.told, 1) if of_member else self.told
+        return ops.where(told, found, np.array(self.unknown, np.float32))
 
 
 def signed_root(x: Any) -> Any:
@@ -105,6 +119,7 @@ def _level(task: Forecasting, raw: Any, root: bool) -> tuple[Any, Any, Any, Any]
         offset, scale = math.copysign(abs(offset) ** 0.5, offset), scale / (2 * max(abs(offset), scale) ** 0.5)
     known = ops.cast(there, "float32")
     standard = (ops.where(there, raw, ops.full_like(raw, offset)) - offset) / scale
+    standard = ops.clip(standard, -LARGEST, LARGEST)
     count = ops.maximum(ops.sum(known, axis=1, keepdims=True), 1.0)
     mean = ops.sum(standard * known, axis=1, keepdims=True) / count
     variance = ops.sum(ops.square(standard - mean) * known, axis=1, keepdims=True) / count

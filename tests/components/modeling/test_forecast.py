@@ -111,3 +111,13 @@ def test_a_changed_training_trains_the_same_layers(grid, members):  # noqa: F811
     logs = trained.train_step((sent(grid, [100, 120]), ops.ones((2, 6))))
     assert np.isfinite(float(logs["loss"]))
     assert any(np.abs(a - b).max() > 0 for a, b in zip(before, model.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize("members", [1, 3])
+@pytest.mark.parametrize("rows", [3, 6])
+def test_no_row_changes_the_answer_of_another_however_many_there_are(grid, rows, members):  # noqa: F811
+    """Three quantiles and three members, six steps: as many rows as another axis is long."""
+    model, _ = network("none", grid, members=members)
+    inputs = sent(grid, range(100, 100 + rows))
+    alone = [np.asarray(model({name: value[i : i + 1] for name, value in inputs.items()}))[0] for i in range(rows)]
+    np.testing.assert_allclose(np.asarray(model(inputs)), alone, rtol=1e-4, atol=1e-5)
