@@ -130,13 +130,13 @@ def fit(
         architecture, task, learner.model, lambda members: _outputs(members, encoder, examples, "val"),
         lambda: encoder.labels(examples.files("val")),
     )  # fmt: skip
-    model = weighing.given(learner.model)
+    model = judge = weighing.given(learner.model)
     if settings.refit:
         model = _refitted(settings, model, again, context, identity, summary, weighing)
     with precision(settings.precision):
         sample = transform.encode(next(encoder.frames(examples.files("train"), SAMPLE_ROWS)))
         keep(architecture, model, lambda: architecture.network(transform.encoded, task), sample, out)
-    task, settling = _settled(settings, architecture, task, transform, encoder, examples, model)
+    task, settling = _settled(settings, architecture, task, transform, encoder, examples, model, judge)
     write_task(task, out)
     told = learner.finished(out) if learner.finished else {}
     if settings.checkpoints != "none":
@@ -193,8 +193,12 @@ def _settled(
     encoder: Encoder,
     examples: Examples,
     model: Any,
+    judge: Any,
 ) -> tuple[Task, dict[str, Any]]:
-    """The task with what the trained model's outputs decide, and what of it is told in ``training.json``."""
+    """The task with what the trained model's outputs decide, and what of it is told in ``training.json``.
+
+    ``judge`` has not learned from the validation rows; it is ``model`` itself but for a refit.
+    """
 
     def outputs(split: str) -> Any:
         return _outputs(model, encoder, examples, split)
@@ -202,7 +206,12 @@ def _settled(
     task = architecture.calibrated(task, transform, outputs)
     if isinstance(encoder, WindowEncoder):
         task = with_margin(task, encoder, outputs)
-    return settled(settings, task, outputs, lambda split: encoder.labels(examples.files(split)))
+    return settled(
+        settings,
+        task,
+        lambda split: _outputs(judge, encoder, examples, split),
+        lambda split: encoder.labels(examples.files(split)),
+    )
 
 
 def _refitted(
