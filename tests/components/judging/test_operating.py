@@ -184,7 +184,7 @@ def test_each_of_many_classes_has_the_threshold_of_a_search_by_hand(point: Opera
     found, told = chosen_by_class(point, truth, score, ["a", "b", "c"], 0.4)
     for k in range(2):
         assert worth(k, found[k]) == pytest.approx(max(worth(k, at) for at in np.linspace(0.001, 0.999, 999)))
-    assert found[2] == 0.4 and "have, 'c': 0.4 stays" in caplog.text
+    assert found[2] == 0.4 and "all have, c: 0.4 stays" in caplog.text
     assert [one["kept"] for one in told["classes"]] == [False, False, True] and told["rows"] == 500
 
 

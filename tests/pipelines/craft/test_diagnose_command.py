@@ -122,7 +122,7 @@ def test_what_cannot_be_is_said_before_anything_is_trained(tmp_path, monkeypatch
 
 def test_rows_without_a_validation_split_are_refused_before_anything_is_trained(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("KILNWORKS_STORE", str(tmp_path))
-    no_rows = ["--set", "examples.split.train=0.85", "--set", "examples.split.val=0"]
+    no_rows = ["--set", "examples.split.shares.val=0", "--set", "examples.split.shares.train=0.9"]
     assert main(["diagnose", "churn", "--shares", "0.5", *no_rows]) == 2
     assert "rows in split 'val'" in capsys.readouterr().err
     assert list(tmp_path.rglob("training.json")) == []
