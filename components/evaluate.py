@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-    from kilnworks.components.judging.metric import Metric
     from kilnworks.components.tasks.base import Answers, Task
 
 
@@ -181,7 +180,7 @@ def conclude(
         "simple": compared(task, truth, answers, simple or {}, config),
     }  # fmt: skip
     groups = sliced(frame, config.slices, contract, min_rows=config.slice_min_rows)
-    gaps = of_columns(task, truth, answers, groups, _all_metrics(task, config), [*config.gap], config)
+    gaps = of_columns(task, truth, answers, groups, task.all_metrics(config), [*config.gap], config)
     more = [
         *checks(task, results["simple"], config.better_than, measured),
         *gap_checks(gaps, config.gap, config.use),
@@ -229,15 +228,13 @@ def _check(config: EvaluateConfig, contract: Contract, task: "Task", examples: C
             f"label {ours[0] if ours else None!r} with the same classes on both sides",
             "train on these examples, or evaluate on those that the model was made for",
         )
-    known = [metric.name for metric in _all_metrics(task, config)]
+    known = [metric.name for metric in task.all_metrics(config)]
     for name in {**config.min, **config.max}:
         if name not in known:
             raise UnknownName(f"metric of a {task.kind} task", name, known)
     for name in config.gap:
-        if name not in measures(task, _all_metrics(task, config)):
-            raise UnknownName(
-                f"measure of gaps of a {task.kind} task", name, measures(task, _all_metrics(task, config))
-            )
+        if name not in measures(task, task.all_metrics(config)):
+            raise UnknownName(f"measure of gaps of a {task.kind} task", name, measures(task, task.all_metrics(config)))
     check_columns(config.slices, contract)
 
 
@@ -276,16 +273,10 @@ def _metrics(task: "Task", truth: "NDArray[Any]", answers: "Answers", settings: 
     from kilnworks.components.judging.resampled import resampled
 
     found = dict(task.scores(truth, answers, settings))
-    metrics = _all_metrics(task, settings)
+    metrics = task.all_metrics(settings)
     for metric in metrics:
         if metric.of is not None:
             found[metric.name] = resampled(metric, truth, answers, settings.resamples, settings.seed)
     own = [metric for metric in metrics if metric_named(metric.name, own=False) is None]
     words = {metric.name: {"title": metric.title, "meaning": metric.meaning} for metric in own}
     return {metric.name: {**found[metric.name].record(), **words.get(metric.name, {})} for metric in metrics}
-
-
-def _all_metrics(task: "Task", settings: JudgeSettings) -> list["Metric"]:
-    """Those of the task, and those of a user's own."""
-    own = [metric.named(name, task.class_texts) for name, metric in settings.metrics.items()]
-    return [*task.metrics_of(settings.top_k), *own]

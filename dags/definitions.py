@@ -6,6 +6,7 @@
                       -> NAME_retrain      where it retrains on new data
                       -> NAME_champion     where it publishes
                       -> NAME_tune         where it trains
+                      -> NAME_craft        where it trains on rows
     the store         -> maintenance
 
 Airflow reads each of its files in a process of its own, every few seconds. So one file, ``training.py``, asks for all
@@ -14,7 +15,7 @@ of this, and what did not load is noted in the store for ``refused.py``, which A
 
 from airflow.sdk import DAG, get_parsing_context
 
-from kilnworks.dags import champion, maintenance, retrain, tune
+from kilnworks.dags import champion, craft, maintenance, retrain, tune
 from kilnworks.dags.factory import build_dag
 from kilnworks.dags.names import ENDINGS
 from kilnworks.dags.noted import note, stamps
@@ -76,4 +77,6 @@ def _dags(pipeline: Pipeline, store: Store | None = None) -> list[DAG]:
         found.append(champion.build_champion_dag(pipeline, store))
     if tune.tunes(pipeline):
         found.append(tune.build_tune_dag(pipeline))
+    if craft.crafts(pipeline):
+        found.append(craft.build_craft_dag(pipeline))
     return found

@@ -1,4 +1,4 @@
-"""The names of our DAGs in Airflow: each pipeline has one, and others that retrain it, move its champion, search."""
+"""Names of our DAGs in Airflow: each pipeline has one, and others that retrain it, move its champion, look closer."""
 
 from collections.abc import Collection
 
@@ -10,7 +10,9 @@ CHAMPION = "_champion"
 """The same for the DAG that moves its champion by hand."""
 TUNE = "_tune"
 """The same for the DAG that searches for better settings."""
-ENDINGS = (RETRAIN, CHAMPION, TUNE)
+CRAFT = "_craft"
+"""The same for the DAG that cross-validates and diagnoses it, and finds a learning rate."""
+ENDINGS = (RETRAIN, CHAMPION, TUNE, CRAFT)
 
 
 def pipeline_of(dag_id: str, pipelines: Collection[str] = ()) -> str:

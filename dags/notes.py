@@ -11,11 +11,13 @@ from airflow.listeners import hookimpl
 from kilnworks.components.reporting.reading import read_moves, read_object
 from kilnworks.components.reporting.search_page import setting_words
 from kilnworks.dags.markdown import note
-from kilnworks.dags.names import CHAMPION, RETRAIN, TAG, TUNE, pipeline_of
+from kilnworks.dags.names import CHAMPION, CRAFT, RETRAIN, TAG, TUNE, pipeline_of
 from kilnworks.dags.pools import KIND, WAITS
 from kilnworks.pipelines.core.arrivals import landed
 from kilnworks.pipelines.core.reasons import blamed, closed_gates, failures, rejections, result
 from kilnworks.pipelines.core.store import Store, clean, open_store
+from kilnworks.pipelines.craft.headline import headline
+from kilnworks.pipelines.craft.work import FOLDERS, RESULTS
 from kilnworks.pipelines.tuning.study import BEST, Study
 from kilnworks.schemas.json_values import as_dict, as_number
 
@@ -53,6 +55,8 @@ def _text(dag_run: Any) -> str:
         return _alert(store, name, str(dag_run.run_id)) or _decided(store, pipeline, dag_run)
     if name == f"{pipeline}{TUNE}":
         return _searched(store, pipeline, str(dag_run.run_id))
+    if name == f"{pipeline}{CRAFT}":
+        return _crafted(store, pipeline, str(dag_run.run_id)) or _alert(store, name, str(dag_run.run_id))
     return reasons(store, name, str(dag_run.run_id))
 
 
@@ -93,6 +97,15 @@ def _searched(store: Store, pipeline: str, run_id: str) -> str:
     than = "" if before is None else f", the definition's settings {before:.5g}"
     settings = setting_words(as_dict(best.get("overrides"))) or "the settings of the definition"
     return f"best {best.get('objective')} {found or 0.0:.5g} (trial {best.get('trial')}{than}): {settings}"
+
+
+def _crafted(store: Store, pipeline: str, run_id: str) -> str:
+    """What a cross-validation, a diagnosis or a search for a learning rate came to; empty where it has not ended."""
+    for folder in FOLDERS.values():
+        told = read_object(store.root / folder / pipeline / clean(run_id) / RESULTS)
+        if told:
+            return headline(told)
+    return ""
 
 
 def _alert(store: Store, dag_id: str, run_id: str) -> str:

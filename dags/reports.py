@@ -19,12 +19,13 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from kilnworks.components.reporting.report import REPORT, refresh_seconds, render_report
 from kilnworks.dags import live, pages
-from kilnworks.dags.names import TUNE, pipeline_of
+from kilnworks.dags.names import CRAFT, TUNE, pipeline_of
 from kilnworks.dags.side_by_side import MOST, side_by_side
 from kilnworks.dags.started import ENDED, state
 from kilnworks.dags.summaries import SUMMARIES
 from kilnworks.pipelines.core.records import whole_run
 from kilnworks.pipelines.core.store import Run, Store, clean, open_store
+from kilnworks.pipelines.craft.work import page_of
 from kilnworks.pipelines.tuning.study import PAGE as SEARCH_PAGE
 from kilnworks.pipelines.tuning.study import Study
 from kilnworks.schemas.errors import KilnworksError
@@ -80,6 +81,8 @@ def run(dag_id: str, run_id: str, user: User, looks: int = 0) -> Response:
     _check(user, pipeline)
     if dag_id == f"{pipeline}{TUNE}":
         return _search(store, pipeline, run_id)
+    if dag_id == f"{pipeline}{CRAFT}":
+        return _craft(store, pipeline, run_id)
     if pipeline != dag_id:
         return _page(pages.overview(store, [pipeline], lambda name: name in (pipeline, dag_id)))
     this = store.run(pipeline, run_id)
@@ -102,6 +105,15 @@ def _search(store: Store, pipeline: str, run_id: str) -> Response:
     return FileResponse(page, headers=FILE_HEADERS)
 
 
+def _craft(store: Store, pipeline: str, run_id: str) -> Response:
+    """The page that a run of ``NAME_craft`` made; its trainings are runs of the pipeline."""
+    page = page_of(store, pipeline, run_id)
+    if page is None:
+        words = f"Run {run_id} has no page yet: it is written at the end. The log says how far it is."
+        return _page(pages.said(f"{pipeline}{CRAFT}", words))
+    return FileResponse(store.root / page, headers=FILE_HEADERS)
+
+
 @app.get("/live")
 def running(dag_id: str, run_id: str, user: User, looks: int = 0) -> Response:
     """How far a DAG run has come; of a search, whose trials are runs of their own, its page."""
@@ -111,6 +123,9 @@ def running(dag_id: str, run_id: str, user: User, looks: int = 0) -> Response:
     if dag_id == f"{pipeline}{TUNE}":
         _check(user, pipeline)
         return _search(store, pipeline, run_id)
+    if dag_id == f"{pipeline}{CRAFT}":
+        _check(user, pipeline)
+        return _craft(store, pipeline, run_id)
     this = store.run(dag_id, run_id)
     if not (this.path / "run.json").is_file():
         return _not_begun(dag_id, run_id, looks, "live")

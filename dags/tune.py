@@ -103,8 +103,13 @@ def words(params: Mapping[str, Any]) -> tuple[str, ...]:
     """The options of the command for a filled form; one word a value, so that nothing typed is taken for an option."""
     given = {name: params.get(name) for name in FORM}
     options = [f"--{name}={value}" for name, value in given.items() if value not in (None, "")]
+    return (*options, *setting_lines(params))
+
+
+def setting_lines(params: Mapping[str, Any]) -> tuple[str, ...]:
+    """``--set`` for each line of the field ``settings`` of a filled form."""
     lines = str(params.get("settings") or "").splitlines()
-    return (*options, *(f"--set={line.strip()}" for line in lines if line.strip()))
+    return tuple(f"--set={line.strip()}" for line in lines if line.strip())
 
 
 def tunes(pipeline: Pipeline) -> bool:

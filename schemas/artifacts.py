@@ -161,6 +161,15 @@ class Evaluation(Artifact):
         return dict(read_json(self.path / "evaluation.json"))
 
 
+class Explanations(Artifact):
+    """``explanations.json``: what a model leans on, and for some rows what moved its answer."""
+
+    @cached_property
+    def results(self) -> dict[str, Any]:
+        """Content of ``explanations.json``."""
+        return dict(read_json(self.path / "explanations.json"))
+
+
 class Servable(Artifact):
     """``model/``: a SavedModel, for MLflow too; ``servable.json``: signatures, sizes, skew check.
 

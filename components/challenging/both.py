@@ -90,8 +90,7 @@ def challenged(
 
 def _metric(challenge: Challenge, task: Task, settings: JudgeSettings) -> Metric | None:
     """The one to compare; None where the task has none. Raises ``UnknownName``."""
-    own = [metric.named(name, task.class_texts) for name, metric in settings.metrics.items()]
-    known = {metric.name: metric for metric in (*task.metrics_of(settings.top_k), *own)}
+    known = {metric.name: metric for metric in task.all_metrics(settings)}
     name = challenge.metric or next((n for n in task.headline if n in known), next(iter(known), None))
     if name is not None and name not in known:
         raise UnknownName(f"metric of a {task.kind} task to compare by", name, known)

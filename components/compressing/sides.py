@@ -17,7 +17,6 @@ from kilnworks.schemas.errors import ConfigError, UnknownName
 from kilnworks.schemas.words import listed
 
 if TYPE_CHECKING:
-    from kilnworks.components.judging.metric import Metric
     from kilnworks.components.tasks.base import Task
     from kilnworks.schemas.artifacts import CheckedExamples
 
@@ -38,13 +37,10 @@ class Answered:
 
     def metrics(self, settings: JudgeSettings) -> dict[str, float]:
         """Every metric that the rows define."""
-        found = {m.name: self.task.value(m, self.truth, self.answers, settings) for m in known(self.task, settings)}
+        found = {
+            m.name: self.task.value(m, self.truth, self.answers, settings) for m in self.task.all_metrics(settings)
+        }
         return {name: float(value) for name, value in found.items() if np.isfinite(value)}
-
-
-def known(task: Task, settings: JudgeSettings) -> list[Metric]:
-    """Metrics of a task, and those of a user's own."""
-    return [*task.metrics_of(settings.top_k), *(m.named(n, task.class_texts) for n, m in settings.metrics.items())]
 
 
 def check_measured(task: Task, settings: JudgeSettings, metric: str | None) -> None:
@@ -56,7 +52,7 @@ def check_measured(task: Task, settings: JudgeSettings, metric: str | None) -> N
     """
     from kilnworks.components.tasks.base import Task as Base
 
-    names = [one.name for one in known(task, settings)]
+    names = [one.name for one in task.all_metrics(settings)]
     if type(task).tried is not Base.tried or not names:
         raise ConfigError(
             f"compressing a model of {task.kind}, which is not judged by answers to rows",
@@ -87,7 +83,7 @@ def lost(before: Answered, now: Answered, settings: JudgeSettings, challenge: Ch
         challenge: the metric (by default the first headline metric of the task), the rule and the margin.
         split: whose rows they are, for the words.
     """
-    metrics = {one.name: one for one in known(now.task, settings)}
+    metrics = {one.name: one for one in now.task.all_metrics(settings)}
     headline = next((name for name in now.task.headline if name in metrics), next(iter(metrics)))
     metric = metrics[challenge.metric or headline]
     values = [one.task.value(metric, one.truth, one.answers, settings) for one in (before, now)]

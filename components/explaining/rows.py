@@ -78,6 +78,7 @@ def explanations(model: Model, examples: CheckedExamples, rows: pl.DataFrame | N
     return {
         "task": task.kind,
         "split": split,
+        "resamples": RESAMPLES,
         "leans": leans,
         "features": features,
         "rows": _rows(task, contract, transform, trained, some, known),

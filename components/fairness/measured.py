@@ -114,7 +114,8 @@ def checks(
             judged = one["value"] if use == "value" else one["high"]
             note = str(one.get("reason", ""))
             if judged is not None:
-                note = f"{one['most']} against {one['least']}, interval {one['low']:.3g} to {one['high']:.3g}"
+                pair = (one["most"], one["least"]) if use == "value" else one["widest"]
+                note = f"{pair[0]} against {pair[1]}, interval {one['low']:.3g} to {one['high']:.3g}"
             made.append(
                 Comparand(
                     name=f"gap in {name} over {column['column']}",
@@ -142,7 +143,9 @@ def _odds(*rates: Mapping[str, Any]) -> dict[str, Any]:
     if undefined is not None:
         return {**undefined, "measure": ODDS}
     larger = max(rates, key=lambda one: float(one["value"]))
-    return {**larger, "measure": ODDS, **{end: max(one[end] for one in rates) for end in ("low", "high")}}
+    widest = max(rates, key=lambda one: float(one["high"]))
+    ends = {"low": max(one["low"] for one in rates), "high": widest["high"], "widest": widest["widest"]}
+    return {**larger, "measure": ODDS, **ends}
 
 
 def _sides(

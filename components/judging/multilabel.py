@@ -19,10 +19,12 @@ from kilnworks.components.judging.metrics import Floats, ratio
 
 Truth = NDArray[np.integer]
 """1 where a row has a class, [N, K]."""
+Above = float | NDArray[np.float64]
+"""A threshold for all classes, or one for each, [K]; 0 to 1."""
 
 
 def multilabel_intervals(
-    truth: Truth, probability: NDArray[np.floating], threshold: float, resamples: int, rng: np.random.Generator
+    truth: Truth, probability: NDArray[np.floating], threshold: Above, resamples: int, rng: np.random.Generator
 ) -> dict[str, Interval]:
     """Each metric of ``truth`` [N, K] and ``probability`` [N, K] with its interval."""
     has, said = truth == 1, probability > threshold
@@ -121,7 +123,7 @@ def average_precision_influence(truth: NDArray[np.bool_], score: NDArray[np.floa
 
 
 def multilabel_pictures(
-    truth: Truth, probability: NDArray[np.floating], classes: Sequence[str], threshold: float
+    truth: Truth, probability: NDArray[np.floating], classes: Sequence[str], threshold: Above
 ) -> dict[str, Any]:
     """Curves of the most frequent classes, the table of thresholds over all, calibration, and numbers by class.
 
@@ -143,7 +145,7 @@ def multilabel_pictures(
     return {
         "curves": {"roc": roc, "precision_recall": precision_recall},
         "thresholds": curves.threshold_table(metrics.cells(*every)),
-        "threshold": threshold,
+        **_above(threshold, classes),
         "calibration": {"of": "probability of any class", **calibration(every[1], every[0] == 1)},
         "by_class": _by_class(truth == 1, said, classes),
         "classes_a_row": {
@@ -153,13 +155,19 @@ def multilabel_pictures(
     }
 
 
+def _above(threshold: Above, classes: Sequence[str]) -> dict[str, Any]:
+    if np.ndim(threshold):
+        return {"class_thresholds": dict(zip(classes, np.asarray(threshold).tolist(), strict=True))}
+    return {"threshold": threshold}
+
+
 def _by_class(has: NDArray[np.bool_], said: NDArray[np.bool_], classes: Sequence[str]) -> list[dict[str, Any]]:
     """Precision, recall, F1 and rows of each class; None where undefined."""
     hits, flagged, actual = (part.sum(axis=0) for part in (has & said, said, has))
     return class_rates(hits, flagged, actual, classes)
 
 
-def usual_classes(truth: Truth, threshold: float) -> dict[str, Any]:
+def usual_classes(truth: Truth, threshold: Above) -> dict[str, Any]:
     """What one gets without a model: the share of each class as its probability in every row.
 
     ``truth``: 0 or 1, [N, K], N >= 1; a class whose share is above ``threshold`` is said in every row.

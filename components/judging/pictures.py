@@ -114,7 +114,7 @@ def _scores(scores: dict[str, Any], results: dict[str, Any]) -> str:
     plot = Plot("Scores by true class", UNIT, top, f"probability of {positive}", "rows")
     plot.bars(edges, no, 1, other, over=True)
     plot.bars(edges, yes, 2, positive, over=True)
-    plot.mark_x(_in_use(results), "threshold")
+    plot.mark_x(_in_use(results) or 0.5, "threshold")
     return plot.render()
 
 
@@ -123,12 +123,15 @@ def _thresholds(table: list[dict[str, Any]], results: dict[str, Any]) -> str:
     for series, name in enumerate(("precision", "recall", "f1", "flagged"), start=1):
         points = [(as_number(t.get("threshold")) or 0, as_number(t.get(name))) for t in table]
         plot.line([(x, y) for x, y in points if y is not None], series, name, dashed=name == "flagged")
-    plot.mark_x(_in_use(results), "in use")
+    in_use = _in_use(results)
+    if in_use is not None:
+        plot.mark_x(in_use, "in use")
     return plot.render()
 
 
-def _in_use(results: dict[str, Any]) -> float:
-    return as_number(results.get("threshold")) or 0.5
+def _in_use(results: dict[str, Any]) -> float | None:
+    """The threshold; None where each class has one of its own."""
+    return None if results.get("class_thresholds") else as_number(results.get("threshold")) or 0.5
 
 
 def _predicted_actual(by: dict[str, Any], results: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from kilnworks.components.judging import metrics
 from kilnworks.components.judging.intervals import auc_ovr
 from kilnworks.components.judging.metrics import THRESHOLD, Floats
-from kilnworks.components.judging.multilabel import COUNTED, average_precision_influence
+from kilnworks.components.judging.multilabel import COUNTED, Above, average_precision_influence
 
 Truth = NDArray[np.integer]
 Shares = NDArray[np.floating]
@@ -69,7 +69,7 @@ def multiclass_value(name: str, truth: Truth, probability: Shares) -> float:
     return auc_ovr(truth, probability)[0]
 
 
-def multilabel_value(name: str, truth: Truth, probability: Shares, threshold: float) -> float:
+def multilabel_value(name: str, truth: Truth, probability: Shares, threshold: Above) -> float:
     """A multilabel metric of ``truth`` and ``probability``, both [N, K]."""
     has, said = truth == 1, probability > threshold
     if name in COUNTED:

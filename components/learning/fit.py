@@ -130,7 +130,7 @@ def fit(
         architecture, task, learner.model, lambda members: _outputs(members, encoder, examples, "val"),
         lambda: encoder.labels(examples.files("val")),
     )  # fmt: skip
-    model = best = weighing.given(learner.model)
+    model = judge = weighing.given(learner.model)
     if weighing.share is not None:
         summary["best"] |= training.best_now()
     if settings.refit:
@@ -138,7 +138,7 @@ def fit(
     with precision(settings.precision):
         sample = transform.encode(next(encoder.frames(examples.files("train"), SAMPLE_ROWS)))
         keep(architecture, model, lambda: architecture.network(transform.encoded, task), sample, out)
-    task, settling = _settled(settings, architecture, task, transform, encoder, examples, model, best)
+    task, settling = _settled(settings, architecture, task, transform, encoder, examples, model, judge)
     write_task(task, out)
     told = learner.finished(out) if learner.finished else {}
     if settings.checkpoints != "none":
@@ -195,20 +195,23 @@ def _settled(
     encoder: Encoder,
     examples: Examples,
     model: Any,
-    best: Any,
+    judge: Any,
 ) -> tuple[Task, dict[str, Any]]:
     """The task with what the trained model's outputs decide, and what of it is told in ``training.json``.
 
-    ``best``: the network that did not learn from the validation rows: ``model``, unless that was trained on all rows.
+    ``judge`` has not learned from the validation rows; it is ``model`` itself but for a refit.
     """
 
-    def outputs(split: str, of: Any = model) -> Any:
-        return _outputs(of, encoder, examples, split)
+    def outputs(split: str) -> Any:
+        return _outputs(model, encoder, examples, split)
+
+    def judged(split: str) -> Any:
+        return _outputs(judge, encoder, examples, split)
 
     task = architecture.calibrated(task, transform, outputs)
     if isinstance(encoder, WindowEncoder):
-        task = with_stretch(task, encoder, lambda split: outputs(split, best))
-    return settled(settings, task, outputs, lambda split: encoder.labels(examples.files(split)))
+        task = with_stretch(task, encoder, judged)
+    return settled(settings, task, judged, lambda split: encoder.labels(examples.files(split)))
 
 
 def _refitted(

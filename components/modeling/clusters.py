@@ -36,6 +36,7 @@ class Clusters(How, Architecture):
 
     task: ClassVar[type[Task] | None] = Clustering
     takes: ClassVar[frozenset[str] | None] = frozenset({NUMERIC, SEQUENCE, IMAGE})
+    by_optimizer: ClassVar[bool] = False
 
     kind: Literal["clusters"] = "clusters"
     count: int | None = Field(default=None, ge=2)

@@ -16,6 +16,7 @@ from kilnworks.components.reporting.sections.diagnosis import diagnosis
 from kilnworks.components.reporting.sections.drift import drift
 from kilnworks.components.reporting.sections.environment import environment
 from kilnworks.components.reporting.sections.evaluation import evaluation
+from kilnworks.components.reporting.sections.explained import explanations
 from kilnworks.components.reporting.sections.folds import folds
 from kilnworks.components.reporting.sections.gates import gates
 from kilnworks.components.reporting.sections.landed import landed
@@ -43,6 +44,7 @@ SECTIONS: dict[str, Callable[[RunRecord], Any]] = {
     "folds": folds,
     "compression": compression,
     "evaluation": evaluation,
+    "explanations": explanations,
     "serving": serving,
     "environment": environment,
 }

@@ -319,6 +319,11 @@ class Task(Numbers, ABC):
     def scores(self, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> Mapping[str, Interval]:
         """Each of ``metrics_of`` with its interval; ``truth`` [rows, ...] as ``truth`` gives it, at least one row."""
 
+    def all_metrics(self, settings: JudgeSettings) -> list[Metric]:
+        """Those of the task, and those of a user's own, in this order."""
+        own = [metric.named(name, self.class_texts) for name, metric in settings.metrics.items()]
+        return [*self.metrics_of(settings.top_k), *own]
+
     def value(self, metric: Metric, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> float:
         """One of the metrics without its interval, also one of a user's own; NaN where these rows do not define it.
 

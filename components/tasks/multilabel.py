@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from kilnworks.components.judging.metric import Direction, Metric
+from kilnworks.components.judging.operating.points import Fixed
 from kilnworks.components.judging.settings import JudgeSettings
 from kilnworks.components.tasks.base import Answer, Answers, Task
 from kilnworks.components.tasks.classes import one_of, pair_weights, probability_columns, refuse_absent, texts
@@ -50,6 +51,7 @@ class Multilabel(Task):
     headline: ClassVar[tuple[str, ...]] = ("micro_f1", "subset_accuracy")
     explains: ClassVar[bool] = True
     judged: ClassVar[tuple[str, ...]] = ("probabilities",)
+    settles: ClassVar[tuple[str, ...]] = ("operating_point",)
     output: ClassVar[str] = "probabilities"
     methods: ClassVar[Mapping[Literal["classify", "regress"], str]] = {"classify": "probabilities"}
 
@@ -57,7 +59,9 @@ class Multilabel(Task):
     smoothing: float = 0.0
     """How far the targets are from 0 and 1: half of it."""
     threshold: float = Field(default=0.5, gt=0, lt=1)
-    """The probability above which a class is answered."""
+    """The probability above which a class is answered, where classes have no thresholds of their own."""
+    thresholds: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
+    """By class [K], where an operating point has chosen them by validation rows; else empty."""
     absent: tuple[float, ...] = ()
     """Weights in the training loss of rows that do not have a class, by class [K]; empty where all count the same."""
     present: tuple[float, ...] = ()
@@ -164,12 +168,33 @@ class Multilabel(Task):
         """Micro F1 and subset accuracy; the loss without weights."""
         return _Totals(self._unweighted(), self.threshold)
 
+    def settled(
+        self, settings: TaskSettings, output: np.ndarray | None, learned: np.ndarray | None
+    ) -> tuple[Self, dict[str, Any]]:
+        """See ``Task.settled``: one threshold for each class, or the one that is given for all."""
+        point = settings.operating_point
+        if isinstance(point, Fixed):
+            return (self if point == Fixed() else self.model_copy(update={"threshold": point.value})), {}
+        assert output is not None and learned is not None
+        from kilnworks.components.judging.operating.by_class import chosen_by_class
+
+        found, told = chosen_by_class(point, learned, output, self.class_texts, self.threshold)
+        return self.model_copy(update={"thresholds": found}), {"operating_point": told}
+
+    @property
+    def above(self) -> Any:
+        """What a probability has to be above: one number, or float64 [K]."""
+        import numpy as np
+
+        return np.array(self.thresholds) if self.thresholds else self.threshold
+
     # ---- serving
 
     @property
     def answered(self) -> tuple[Answer, ...]:
         """Probabilities of all classes, and those that are answered in one text."""
-        meaning = f"the classes above {self.threshold:g}, between {self.label.separator!r}; empty for none"
+        above = "their thresholds" if self.thresholds else f"{self.threshold:g}"
+        meaning = f"the classes above {above}, between {self.label.separator!r}; empty for none"
         return (
             Answer("probabilities", "float32", (self.outputs,), "of each class, in the order of the contract"),
             Answer("class", "string", (), meaning),
@@ -181,7 +206,7 @@ class Multilabel(Task):
 
         probabilities = tf.cast(output, tf.float32)
         parts = tf.constant([text + self.label.separator for text in self.class_texts])
-        chosen = tf.where(probabilities > self.threshold, parts[tf.newaxis], "")
+        chosen = tf.where(probabilities > tf.constant(self.above, tf.float32), parts[tf.newaxis], "")
         joined, last = tf.strings.reduce_join(chosen, axis=1), f"{re.escape(self.label.separator)}$"
         text = tf.strings.regex_replace(joined, last, "")
         return {"probabilities": probabilities, "class": text}
@@ -190,7 +215,8 @@ class Multilabel(Task):
         """See ``Task.answer_layers``; texts by a lookup, joined by sums, which Keras has of texts as well."""
         from keras import layers, ops
 
-        said = ops.cast(output > self.threshold, "int32")
+        above = ops.convert_to_tensor(self.above, "float32") if self.thresholds else self.threshold
+        said = ops.cast(output > above, "int32")
         behind = ops.cast(ops.cumsum(said, axis=1) > said, "int32")  # another one stands before it
         count = self.outputs
         place = said * (1 + ops.arange(count, dtype="int32") + count * behind)
@@ -214,7 +240,7 @@ class Multilabel(Task):
         right, found = wanted[name], np.zeros(len(wanted[name]))
         if got.shape != right.shape:
             return np.full(max(len(right), 1), np.inf)
-        away = np.abs(wanted["probabilities"] - self.threshold)
+        away = np.abs(wanted["probabilities"] - self.above)
         for row in np.flatnonzero(got != right):
             differ = self._said(got[row]) ^ self._said(right[row])
             found[row] = max((away[row, i] if i >= 0 else np.inf for i in differ), default=np.inf)
@@ -240,17 +266,17 @@ class Multilabel(Task):
         from kilnworks.components.judging.multilabel import multilabel_intervals
 
         rng = np.random.default_rng(settings.seed)
-        return multilabel_intervals(truth, answers["probabilities"], self.threshold, settings.resamples, rng)
+        return multilabel_intervals(truth, answers["probabilities"], self.above, settings.resamples, rng)
 
     def measured(self, name: str, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> float:
         """See ``Task.measured``."""
         from kilnworks.components.judging.values import multilabel_value
 
-        return multilabel_value(name, truth, answers["probabilities"], self.threshold)
+        return multilabel_value(name, truth, answers["probabilities"], self.above)
 
     def right(self, name: str, truth: np.ndarray, answers: Answers, settings: JudgeSettings) -> np.ndarray | None:
         """See ``Task.right``."""
-        said = answers["probabilities"] > self.threshold
+        said = answers["probabilities"] > self.above
         return (said == (truth == 1)).all(axis=1) if name == "subset_accuracy" else None
 
     def described(self, truth: np.ndarray, answers: Answers) -> dict[str, Any]:
@@ -258,8 +284,8 @@ class Multilabel(Task):
         from kilnworks.components.judging.multilabel import multilabel_pictures, usual_classes
 
         return {
-            **multilabel_pictures(truth, answers["probabilities"], self.class_texts, self.threshold),
-            "baseline": usual_classes(truth, self.threshold),
+            **multilabel_pictures(truth, answers["probabilities"], self.class_texts, self.above),
+            "baseline": usual_classes(truth, self.above),
         }
 
 

@@ -25,11 +25,12 @@ class TaskSettings(Config):
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     """Share of the target spread evenly over all classes."""
     class_threshold: float = Field(default=0.5, gt=0, lt=1)
-    """Where a row may have many classes: the probability above which a class is answered."""
+    """Where a row may have many classes: the probability above which one is answered, without an operating point."""
     operating_point: AnyPoint = Fixed()
     """Where one of two classes is answered: the probability above which it is the second one. A rule is applied to the
     validation rows once the model is trained: least cost of mistakes, largest F-beta, precision at recall, recall at
-    precision. The served ``class`` goes by it."""
+    precision. The served ``class`` goes by it. Where a row may have many classes, each has a threshold by the rule.
+    With ``refit`` it is applied to the network that found the best epoch, which has not learned from these rows."""
     calibration: Method = "none"
     """Where one class is answered: how probabilities are corrected by the validation rows once the model is trained, so
     that they come true as often as they say. ``temperature`` learns one number, ``isotonic`` a rising curve."""

@@ -14,7 +14,7 @@ from typer._click.exceptions import ClickException
 
 from kilnworks.pipelines.cli import live, looking, running, serving, upkeep
 from kilnworks.pipelines.cli.architectures import architectures
-from kilnworks.pipelines.cli.console import Console, safe
+from kilnworks.pipelines.cli.console import Console, name_store, safe
 from kilnworks.pipelines.cli.contract import contract_app
 from kilnworks.pipelines.cli.craft.compress import compress
 from kilnworks.pipelines.cli.craft.crossval import crossval
@@ -85,6 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     words = list(sys.argv[1:] if argv is None else argv)
+    name_store(None)
     try:
         result = _commands()(args=words, standalone_mode=False)
     except StepSkipped as error:

@@ -1,6 +1,8 @@
 """Showing a run while it runs: a live table in a terminal, else one line a change."""
 
 import os
+import re
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +23,7 @@ from kilnworks.pipelines.core.events import Listener, StepEvent
 from kilnworks.pipelines.core.graph import Pipeline
 from kilnworks.schemas.context import Progress
 from kilnworks.schemas.masking import masked
+from kilnworks.schemas.secret import shown_url
 from kilnworks.schemas.words import printable
 
 STYLE = {
@@ -36,6 +39,16 @@ QUIET_SECONDS = 30.0
 """Without a terminal, how long a running step may say nothing."""
 WIDTH_IN_FILES = 160
 """Columns of a table that goes to a file or a pipe."""
+WITH_STORE = (
+    "run", "step", "finish", "tune", "crossval", "diagnose", "lr-find", "compare", "compress", "promote", "rollback",
+    "landed", "runs", "report", "predict", "explain", "drift", "doctor", "metrics", "mlflow", "prune", "serve",
+    "serving config",
+)  # fmt: skip
+"""Commands that take ``--store``."""
+TOLD = re.compile(rf"\bkilnworks ({'|'.join(WITH_STORE)})(?![\w-])(?![^\n]*--store[ =])")
+"""One of them in a text, where it does not say the store itself."""
+_named: dict[str, str] = {}
+"""The store that the command was given, under ``store``."""
 MOST_LINES = 20
 """Without a terminal, about how many lines a running step gets, however many parts (epochs) it has."""
 
@@ -64,8 +77,22 @@ def _safe(thing: Any) -> Any:
 
 
 def safe(text: str) -> str:
-    """A text for a terminal."""
-    return printable(masked(text))
+    """A text for a terminal; commands of ours in it are for the store that this one was given."""
+    return printable(masked(_on_store(text)))
+
+
+def name_store(url: str | None) -> str | None:
+    """Have the commands that are told name this store, too; none with None. Returns it: for the option ``--store``."""
+    _named.clear()
+    if url:
+        _named["store"] = shlex.quote(shown_url(url))
+    return url
+
+
+def _on_store(text: str) -> str:
+    if not _named or "kilnworks " not in text:
+        return text
+    return TOLD.sub(lambda found: f"{found[0]} --store {_named['store']}", text)
 
 
 def say(console: rich.console.Console, line: str) -> None:

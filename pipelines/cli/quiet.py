@@ -8,15 +8,13 @@ garbage collector rests while large libraries are imported, and in a process of 
 import logging
 import os
 import re
-import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 
 from kilnworks.schemas.collecting import without_collection
 from kilnworks.schemas.import_hooks import around_first_imports
-from kilnworks.schemas.logs import make_safe
+from kilnworks.schemas.logs import make_safe, notes_held_back
 
 NOTES = re.compile(
     rb"^(WARNING: All log messages before absl::InitializeLog|To enable the following instructions|[IWE]\d{4} .*"
@@ -48,26 +46,7 @@ def quiet_libraries(*, own_process: bool = True) -> None:
 def _importing(name: str, hide: bool) -> Iterator[None]:
     """Around the execution of a large library: no collections, and TensorFlow's notes held back."""
     first = name == "tensorflow"
-    with without_collection(hide=hide), _filtered_errors() if first else nullcontext():
+    with without_collection(hide=hide), notes_held_back(NOTES) if first else nullcontext():
         yield
     if first:
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
-
-
-@contextmanager
-def _filtered_errors() -> Iterator[None]:
-    """Hold back what is written to file descriptor 2; pass on all but the notes at the end."""
-    sys.stderr.flush()
-    real = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(real, 2)
-            os.close(real)
-            held.seek(0)
-            for line in held:
-                if not NOTES.match(line):
-                    os.write(2, line)

@@ -8,11 +8,16 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from kilnworks.pipelines.cli.console import name_store
 from kilnworks.schemas.errors import ConfigError
 
 StoreUrl = Annotated[
     str | None,
-    typer.Option("--store", help="Folder or URL of the store [default: $KILNWORKS_STORE, or store/ in the project]"),
+    typer.Option(
+        "--store",
+        help="Folder or URL of the store [default: $KILNWORKS_STORE, or store/ in the project]",
+        callback=name_store,
+    ),
 ]
 """The option of every command that reads or writes a store."""
 

@@ -7,6 +7,7 @@ from typing import Any
 from kilnworks.components.compress import CompressConfig, LitertConfig, compress, to_litert
 from kilnworks.components.deploy import DeployConfig, deploy
 from kilnworks.components.evaluate import EvaluateConfig, evaluate
+from kilnworks.components.explain import ExplainConfig, explain
 from kilnworks.components.export import ExportConfig, export
 from kilnworks.components.ingest import IngestConfig, ingest
 from kilnworks.components.preprocess import PreprocessConfig, preprocess
@@ -31,6 +32,7 @@ def supervised(
     base: Champion | Latest | None = None,
     compressed: CompressConfig | None = None,
     litert: LitertConfig | None = None,
+    explained: ExplainConfig | None = None,
     more: Sequence[Step] = (),
     **operations: Any,
 ) -> Pipeline:
@@ -48,6 +50,8 @@ def supervised(
         base: a trained model of images whose layers the model stands on, such as ``Champion("digits", "model")``.
         compressed: makes the trained model smaller before it is judged and served; None serves it as it was trained.
         litert: makes a file for LiteRT of the model beside the served one; None makes none.
+        explained: says in the report what the model leans on, and what moved the answers to some rows; None leaves it
+            to ``kilnworks explain``.
         more: further steps, such as your own, fed by any of these.
         **operations: further fields of ``Pipeline``: description, schedule, tags, owner.
     """
@@ -68,6 +72,7 @@ def supervised(
                 {"model": judged, "examples": "checked", "evaluation": "evaluation"},
             ),
             Step("deployment", deploy, deployment, {"servable": "servable"}, retries=2),
+            *_explained(explained, judged),
             *more,
         ),
         **operations,
@@ -80,6 +85,12 @@ def _compressed(config: CompressConfig | None, litert: LitertConfig | None, judg
         yield Step("compressed", compress, config, {"model": "model", "examples": "checked"})
     if litert is not None:
         yield Step("litert", to_litert, litert, {"model": judged, "examples": "checked"})
+
+
+def _explained(config: ExplainConfig | None, judged: str) -> Iterator[Step]:
+    """The step that explains the model that is served; nothing waits for it."""
+    if config is not None:
+        yield Step("explained", explain, config, {"model": judged, "examples": "checked"})
 
 
 def _trained(model: TrainConfig, base: Champion | Latest | None) -> Step:

@@ -13,13 +13,24 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from kilnworks.components.retraining.policy import RetrainPolicy
-from kilnworks.schemas.artifacts import Artifact, Deployment, Evaluation, Examples, Litert, Model, Servable, Transform
+from kilnworks.schemas.artifacts import (
+    Artifact,
+    Deployment,
+    Evaluation,
+    Examples,
+    Explanations,
+    Litert,
+    Model,
+    Servable,
+    Transform,
+)
 
 STAGES: tuple[tuple[type[Artifact], str], ...] = (
     (Examples, "data"),
     (Transform, "learning"),
     (Model, "learning"),
     (Evaluation, "learning"),
+    (Explanations, "learning"),
     (Servable, "release"),
     (Litert, "release"),
     (Deployment, "release"),

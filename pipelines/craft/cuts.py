@@ -1,6 +1,6 @@
 """A pipeline on other cuts of its rows: a step between the checks and all that learns or judges."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -45,7 +45,7 @@ def with_cut(pipeline: Pipeline, cut: Fold | Share) -> Pipeline:
             has a step of that name.
     """
     source = examples_step(pipeline)
-    if any(isinstance(getattr(step.config, "source", None), EnvironmentSource) for step in pipeline.steps):
+    if plays(pipeline):
         raise ConfigError(
             f"{pipeline.name} learns by play", "a training that learns from rows", "use a pipeline with rows"
         )
@@ -60,6 +60,20 @@ def with_cut(pipeline: Pipeline, cut: Fold | Share) -> Pipeline:
         steps=(*steps, Step(CUT, recut, RecutConfig(cut=cut), {"examples": source.name})),
         operations=type(pipeline.operations)(),
     )
+
+
+def plays(pipeline: Pipeline) -> bool:
+    """Whether it learns by play instead of from rows."""
+    return any(isinstance(getattr(step.config, "source", None), EnvironmentSource) for step in pipeline.steps)
+
+
+def with_cut_refused(pipeline: Pipeline) -> ConfigError | None:
+    """Why ``with_cut`` refuses the pipeline; None where it does not."""
+    try:
+        with_cut(pipeline, Share(share=1.0))
+    except ConfigError as error:
+        return error
+    return None
 
 
 def default_by(pipeline: Pipeline) -> tuple[By, str | None]:
@@ -87,13 +101,25 @@ def contract_of(pipeline: Pipeline) -> Contract | None:
     return next((one for one in found if isinstance(one, Contract)), None)
 
 
-def trained(pipeline: Pipeline, run: Run, command: str, settings: Mapping[str, Any], why: str) -> dict[str, Any]:
-    """Run a pipeline up to its training; what is finished already is taken. Returns ``training.json``."""
+def trained(
+    pipeline: Pipeline,
+    run: Run,
+    command: str,
+    settings: Mapping[str, Any],
+    why: str,
+    check: Callable[[CheckedExamples], None] = lambda examples: None,
+) -> dict[str, Any]:
+    """Run a pipeline up to its training; what is finished already is taken. Returns ``training.json``.
+
+    ``check`` is given the rows before anything is trained on them.
+    """
     from kilnworks.pipelines.core.promotion import NEVER, wish
 
-    step = trained_step(pipeline).name
+    step, rows = trained_step(pipeline).name, examples_step(pipeline).name
     selected = pipeline.between(None, step)
     run.begin(command, settings, trigger=why, steps=pipeline.outline(selected), live=wish(NEVER, "", why))
+    run_all(pipeline, run, selected=pipeline.between(None, rows))
+    check(CheckedExamples(run.step_path(rows)))
     run_all(pipeline, run, selected=selected)
     return dict(read_json(run.step_path(step) / "training.json"))
 

@@ -23,7 +23,7 @@ from kilnworks.pipelines.core.graph import Pipeline
 from kilnworks.pipelines.core.inputs import inputs_of
 from kilnworks.pipelines.core.space import trained_step
 from kilnworks.pipelines.core.store import Run
-from kilnworks.pipelines.craft.cuts import trained, with_cut
+from kilnworks.pipelines.craft.cuts import contract_of, trained, with_cut
 from kilnworks.pipelines.craft.work import Work
 from kilnworks.schemas.artifacts import CheckedExamples, Model
 from kilnworks.schemas.errors import ConfigError
@@ -61,7 +61,33 @@ def checked(pipeline: Pipeline, shares: Sequence[float]) -> list[float]:
             f"a diagnosis with {step.name}.health=none", "auto or every: the losses are measured with it",
             f"leave it out, or --set {step.name}.health=auto",
         )  # fmt: skip
+    _refuse_unmeasured(pipeline)
     return sorted({*shares, 1.0})
+
+
+def _refuse_unmeasured(pipeline: Pipeline) -> None:
+    """Raise ``ConfigError`` where a training would leave no losses that can be compared."""
+    from kilnworks.components.tasks.choose import choose
+
+    config, contract = trained_step(pipeline).config, contract_of(pipeline)
+    of_model = getattr(getattr(config, "model", None), "task", None)
+    why = "batches of one's own" if getattr(config, "data", None) else ""
+    if contract is not None:
+        task = choose(contract, getattr(config, "task", None), of_model)
+        why = why or ("" if task.targeted else f"the task {task.kind} learns by what the model says of itself")
+    if why:
+        raise ConfigError(
+            f"a diagnosis of {pipeline.name}: {why}",
+            "rows that are learned from as they are, by a loss against a target",
+            "see the report of a run, which shows what there is for this kind of model",
+        )
+
+
+def _refuse_without_validation(examples: CheckedExamples) -> None:
+    if "val" not in examples.splits or not examples.rows("val"):
+        raise ConfigError(
+            "a diagnosis without validation rows", "rows in split 'val'", "make that split in the ingest step"
+        )
 
 
 def on_share(pipeline: Pipeline, share: float, seed: int) -> Pipeline:
@@ -147,9 +173,8 @@ def _runs(this: Diagnosis) -> Iterator[tuple[float, Run]]:
 
 
 def _point(cut: Pipeline, run: Run, this: Diagnosis, share: float) -> dict[str, Any]:
-    told = trained(
-        cut, run, f"kilnworks diagnose {this.pipeline} --resume", this.record["settings"], f"diagnosis {this.name}"
-    )
+    command, why = f"kilnworks diagnose {this.pipeline} --resume", f"diagnosis {this.name}"
+    told = trained(cut, run, command, this.record["settings"], why, _refuse_without_validation)
     path = run.step_path(trained_step(cut).name) / MEASURED
     sides = read_json(path) if path.is_file() else {}
     both = Sides.read(sides)

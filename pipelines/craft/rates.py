@@ -20,6 +20,7 @@ from kilnworks.pipelines.core.inputs import inputs_of
 from kilnworks.pipelines.core.promotion import NEVER, wish
 from kilnworks.pipelines.core.space import trained_step
 from kilnworks.pipelines.core.store import Run
+from kilnworks.pipelines.craft.cuts import plays
 from kilnworks.pipelines.craft.work import Work
 from kilnworks.schemas.artifacts import CheckedExamples, Model, Transform
 from kilnworks.schemas.errors import ConfigError
@@ -44,11 +45,19 @@ def checked(pipeline: Pipeline, low: float, high: float, batches: Sequence[int])
             "the step train or finetune",
             "use one of these, or try rates by kilnworks tune",
         )
-    if not step.config.model.by_optimizer:
+    if plays(pipeline):
         raise ConfigError(
-            f"a range test of the architecture {step.config.model.kind!r}, whose rates are not that of the optimizer",
+            f"a range test of {pipeline.name}, which learns by play: its loss is held against values that its own "
+            "weights make, and falls or rises with these",
+            "a training against labels",
+            f"search for a rate by what is earned: kilnworks tune {pipeline.name}",
+        )
+    model = step.config.model
+    if not model.by_optimizer:
+        raise ConfigError(
+            f"a range test of the architecture {model.kind!r}, whose rates are not that of the optimizer",
             "a model that one optimizer trains",
-            f"search for its rates: kilnworks tune {pipeline.name}",
+            f"search for its rates: kilnworks tune {pipeline.name}" if model.space else "leave it: it has no such rate",
         )
     if not 0 < low < high < math.inf:
         raise ConfigError(f"--from {low:g} --to {high:g}", "rates above 0, the first below the second", "correct them")

@@ -23,6 +23,8 @@ from kilnworks.schemas.masking import masked_tree
 from kilnworks.schemas.wire import HIDDEN
 
 RESULTS, REPORT = "results.json", "report.html"
+FOLDERS = {"crossval": "crossval", "diagnose": "diagnoses", "lr-find": "rates"}
+"""Command -> folder of the store that its work lies in."""
 
 
 @dataclass(frozen=True)
@@ -54,15 +56,24 @@ class Work:
         if not known:
             otherwise = f"begin one: kilnworks {cls.COMMAND} {pipeline}"
             raise UnknownName(f"{cls.TITLE} of {pipeline}", "latest", known, otherwise)
-        found = cls(store, pipeline, known[-1])
-        hidden = sorted(name for name, value in found.record["settings"].items() if HIDDEN in str(value))
+        return cls(store, pipeline, known[-1]).readable()
+
+    @classmethod
+    def named(cls, store: Store, pipeline: str, name: str | None) -> Self | None:
+        """The one of that name, to go on with; None where there is none yet. Raises ``ConfigError`` as ``newest``."""
+        this = cls(store, pipeline, clean(name or ""))
+        return this.readable() if name and (this.folder / cls.RECORD).is_file() else None
+
+    def readable(self) -> Self:
+        """Itself. Raises ``ConfigError`` where it was begun with a secret, which no other process knows."""
+        hidden = sorted(name for name, value in self.record["settings"].items() if HIDDEN in str(value))
         if hidden:
             raise ConfigError(
-                f"{cls.TITLE} {found.name} was begun with a secret in {', '.join(hidden)}, which is stored nowhere",
+                f"{self.TITLE} {self.name} was begun with a secret in {', '.join(hidden)}, which is stored nowhere",
                 "settings that can be read again, such as a reference, ${PASSWORD}",
-                f"begin a new one: kilnworks {cls.COMMAND} {pipeline} --set '{hidden[0]}=...'",
+                f"begin a new one: kilnworks {self.COMMAND} {self.pipeline} --set '{hidden[0]}=...'",
             )
-        return found
+        return self
 
     @classmethod
     def resumed(cls, store: Store, pipeline: str, given: Mapping[str, Any], settings: Collection[str]) -> Self:
@@ -124,3 +135,14 @@ class Work:
         write_json(self.folder / RESULTS, kept)
         self.store.push(f"{self.FOLDER}/{self.pipeline}/{self.folder.name}/{RESULTS}")
         return kept
+
+
+def page_of(store: Store, pipeline: str, name: str) -> str | None:
+    """The page of a piece of work of that name, relative to the store; None where it has none here yet."""
+    pages = (f"{folder}/{pipeline}/{clean(name)}/{REPORT}" for folder in FOLDERS.values())
+    return next((page for page in pages if _brought(store, page)), None)
+
+
+def _brought(store: Store, page: str) -> bool:
+    store.pull(page)
+    return (store.root / page).is_file()

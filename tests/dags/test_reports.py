@@ -121,6 +121,18 @@ def test_the_page_of_a_search_is_that_of_the_run_that_searched(ask, run, project
     assert ask("/run?dag_id=churn_tune&run_id=../r1").status_code == 200, "a name that cannot lead elsewhere"
 
 
+def test_the_page_of_a_diagnosis_is_that_of_the_run_that_made_it(ask, run, project):
+    waiting = ask("/run?dag_id=churn_craft&run_id=r1")
+    assert waiting.status_code == 200 and "has no page yet" in waiting.text
+    assert ask("/live?dag_id=churn_craft&run_id=r1").text == waiting.text
+    page = Store(project).root / "diagnoses" / "churn" / "r1" / "report.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("<p>nothing found</p>")
+    shown = ask("/run?dag_id=churn_craft&run_id=r1")
+    assert shown.text == "<p>nothing found</p>" and "script-src 'none'" in shown.headers["content-security-policy"]
+    assert "has no page yet" in ask("/run?dag_id=churn_craft&run_id=../r1").text
+
+
 def test_pages_of_a_run_that_goes_on(ask, run):
     assert "compare r1" in ask("/").text
     assert ask("/run?dag_id=churn&run_id=r1").headers["location"] == "/kilnworks/files/churn/r1/report.html"

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import typer
 
 from kilnworks.components.reporting.summary import run_summary
 from kilnworks.pipelines.cli.app import main
@@ -395,3 +396,51 @@ def test_only_known_notes_are_held_back():
     assert NOTES.match(b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR")
     assert not NOTES.match(b"E0000 00:00:1 2 gpu_device.cc:1] out of memory")
     assert not NOTES.match(b"Traceback (most recent call last):")
+
+
+def test_the_commands_that_take_a_store_are_those_that_are_told_with_one():
+    from kilnworks.pipelines.cli.app import app
+    from kilnworks.pipelines.cli.console import WITH_STORE
+
+    def takers(command, words=()):
+        for name, below in command.commands.items():
+            here = (*words, name)
+            if hasattr(below, "commands"):
+                yield from takers(below, here)
+            elif any("--store" in parameter.opts for parameter in below.params):
+                yield " ".join(here)
+
+    assert {*takers(typer.main.get_command(app)), "serve"} == set(WITH_STORE), "serve reads its flags itself"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("to do: kilnworks run churn --run-id r1", "to do: kilnworks run --store 'my store' churn --run-id r1"),
+        ("try      kilnworks lr-find churn", "try      kilnworks lr-find --store 'my store' churn"),
+        ("kilnworks run churn --run-id r1 --store other", "kilnworks run churn --run-id r1 --store other"),
+        ("kilnworks serving config; or look", "kilnworks serving config --store 'my store'; or look"),
+        ("kilnworks show churn; kilnworks run-of-the-mill", "kilnworks show churn; kilnworks run-of-the-mill"),
+    ],
+)  # fmt: skip
+def test_a_command_that_is_told_names_the_store_that_was_given(text, told, capsys):
+    from kilnworks.pipelines.cli.console import Console, echo, name_store, say
+
+    try:
+        name_store("my store")
+        echo(text)
+        say(Console(soft_wrap=True), text)
+        assert capsys.readouterr().out.splitlines() == [told, told]
+    finally:
+        name_store(None)
+    echo(text)
+    assert capsys.readouterr().out.splitlines() == [text]
+
+
+def test_the_store_of_one_command_is_not_that_of_the_next(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("KILNWORKS_STORE", raising=False)
+    assert main(["crossval", "churn", "--resume", "--store", str(tmp_path / "a")]) == 2
+    assert f"kilnworks crossval --store {tmp_path / 'a'} churn" in capsys.readouterr().err
+    assert main(["crossval", "churn", "--resume"]) == 2
+    assert "begin one: kilnworks crossval churn" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping
 
@@ -9,8 +10,11 @@ import numpy as np
 import tensorflow as tf
 
 from kilnworks.components.compressing.litert.conversion import SIGNATURE, Converted
+from kilnworks.schemas.logs import notes_held_back
 
 Array = np.ndarray
+NOTES = re.compile(rb"^INFO: (Created TensorFlow Lite XNNPACK delegate|Initialized TensorFlow Lite runtime)")
+"""What the interpreter writes once in a process; only C++ can set how much it says (``SetMinimumLogSeverity``)."""
 ROWS = 256
 """Rows that the interpreter is given at once."""
 
@@ -21,11 +25,11 @@ class Interpreter:
     def __init__(self, converted: Converted) -> None:
         """``converted``: the model and the names of its inputs."""
         self._inputs, self._content = converted.inputs, converted.content
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # TensorFlow points to the package ai-edge-litert, which runs the same files
+        with warnings.catch_warnings(), notes_held_back(NOTES):
+            # TensorFlow points to the package ai-edge-litert, which runs the same files
+            warnings.simplefilter("ignore")
             self._interpreter = tf.lite.Interpreter(model_content=converted.content)
+            self._interpreter.allocate_tensors()
             self._run = self._interpreter.get_signature_runner(SIGNATURE)
 
     def __call__(self, arrays: Mapping[str, Array]) -> dict[str, Array]:

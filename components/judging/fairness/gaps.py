@@ -1,13 +1,15 @@
 """The gap of a measure between groups: the largest less the smallest value, with an interval.
 
 Differences and definitions are those of fairlearn's ``MetricFrame.difference`` and ``equalized_odds_difference``
-(Bird et al. 2020), written from their formulas. Each group is resampled for itself (Poisson bootstrap); the interval is
-that of the difference between the two groups that are furthest apart, at ``1 - 0.05 / pairs``, so that it holds though
-they were chosen for being so (Bonferroni). A rate that no resample moves, 0 or all of n rows, may be 3 / n away.
+(Bird et al. 2020), written from their formulas. Each group is resampled for itself (Poisson bootstrap), and each pair
+of groups has an interval of its difference at ``1 - 0.05 / pairs``, so that all of them hold together (Bonferroni). The
+gap is at least the largest low end and at most the largest high end of these: a small group whose value lies between
+the others may be further away than any of them. A rate that no resample moves, 0 or all of n rows, may be 3 / n away.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -85,7 +87,8 @@ def gap(measure: str, sides: Sequence[Side]) -> dict[str, Any]:
 
     Returns:
         ``measure``, ``value``, ``low``, ``high`` (None with a ``reason`` where fewer than two groups define it),
-        ``most`` and ``least`` (names of groups), and ``groups``: value and 95 % interval of each.
+        ``most`` and ``least`` (names of the groups that are furthest apart), ``widest`` (the two that may be furthest
+        apart, by the end ``high``), and ``groups``: value and 95 % interval of each.
     """
     told = [_side(side) for side in sides]
     known = [side for side in sides if np.isfinite(side.value)]
@@ -96,16 +99,26 @@ def gap(measure: str, sides: Sequence[Side]) -> dict[str, Any]:
     least = min((side for side in known if side is not most), key=lambda s: s.value)  # another one, also where all tie
     value = most.value - least.value
     level = 1 - (1 - LEVEL) / (len(known) * (len(known) - 1) / 2)
-    low, high = _bounds(most.draws - least.draws, value, level)
+    pairs = [_apart(one, other, level) for one, other in combinations(known, 2)]
+    low, (high, widest) = max(pair[0] for pair in pairs), max((pair[1:] for pair in pairs), key=lambda end: end[0])
     return {
         "measure": measure,
         "value": value,
-        "low": low - most.below - least.above,
-        "high": high + most.above + least.below,
+        "low": low,
+        "high": high,
         "most": most.name,
         "least": least.name,
+        "widest": widest,
         "groups": told,
     }
+
+
+def _apart(one: Side, other: Side, level: float) -> tuple[float, float, list[str]]:
+    """How far two groups are apart at least and at most, and their names, the one that lies higher at most first."""
+    more, less = (one, other) if one.value >= other.value else (other, one)
+    low, high = _bounds(more.draws - less.draws, more.value - less.value, level)
+    low, high = low - more.below - less.above, high + more.above + less.below
+    return (low, high, [more.name, less.name]) if high >= -low else (low, -low, [less.name, more.name])
 
 
 def _side(side: Side) -> dict[str, Any]:

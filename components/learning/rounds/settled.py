@@ -30,7 +30,9 @@ def refuse_settling(settings: FitSettings, task: type[Task], examples: Examples)
         if name not in task.settles:
             raise ConfigError(
                 f"{name} {shown} for a {task.kind}",
-                "a label with two classes" if name == "operating_point" else "a label with classes, one of them a row",
+                "a label with two classes, or with any number of them a row"
+                if name == "operating_point"
+                else "a label with classes, one of them a row",
                 f"leave {name} out",
             )
         if isinstance(value, Fixed):
@@ -41,10 +43,10 @@ def refuse_settling(settings: FitSettings, task: type[Task], examples: Examples)
                 "a validation split",
                 f"make one in the ingest step, or leave {name} out",
             )
-        if settings.refit:
+        if settings.refit and name == "calibration":
             raise ConfigError(
                 f"{name} {shown} with refit={settings.refit}: networks that learned from the validation rows are too "
-                "sure of them",
+                "sure of them, and the mean of several is less sure than the one that did not",
                 "one of the two",
                 f"leave refit out, or {name}",
             )
@@ -58,7 +60,8 @@ def settled(
 ) -> tuple[Task, dict[str, Any]]:
     """The task with what the validation rows tell, and how it was found, for ``training.json``.
 
-    ``output`` and ``learned`` of a split: what the trained model gives, [rows, K], and the encoded labels, [rows].
+    ``output`` and ``learned`` of a split: what a model gives that has not learned from the validation rows, [rows, K],
+    and the encoded labels, [rows, ...].
     """
     if not asked(settings):
         return task, {}

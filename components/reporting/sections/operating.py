@@ -9,10 +9,14 @@ from kilnworks.schemas.json_values import as_dict, as_list, as_number
 
 RATES = {"precision": "Precision", "recall": "Recall", "specificity": "Specificity", "f1": "F1", "flagged": "Flagged"}
 """Rates of a threshold, with their titles."""
+CLASS_RATES = ("precision", "recall", "f1")
+"""Of each class, where it has a threshold of its own."""
+CLASSES = 30
+"""Classes that are shown, at most."""
 
 
 def operating(run: RunRecord) -> dict[str, Any] | None:
-    """The rule, its picture, a table of rates, and what calibration changed; None where nothing was settled."""
+    """The rule, its picture, tables of rates, and what calibration changed; None where nothing was settled."""
     training, results = run.find("training.json"), run.find("evaluation.json")
     point, calibration = as_dict(training.get("operating_point")), as_dict(training.get("calibration"))
     before = as_dict(results.get("uncalibrated"))
@@ -23,8 +27,10 @@ def operating(run: RunRecord) -> dict[str, Any] | None:
         "threshold": _short(point.get("threshold")),
         "rows": f"{as_number(point.get('rows')) or 0:,.0f}",
         "positive": str(results.get("positive") or ""),
-        "table": _table(point, results) if point else [],
-        "picture": _picture(point) if point else "",
+        "table": _table(point, results) if "reached" in point else [],
+        "picture": _picture(point) if "curve" in point else "",
+        "classes": _classes(point, results),
+        "more": max(0, len(as_list(point.get("classes"))) - CLASSES),
         "method": str(calibration.get("method") or ""),
         "learned": f"{as_number(calibration.get('rows')) or 0:,.0f}",
         "temperature": _short(calibration.get("temperature")),
@@ -37,6 +43,21 @@ def _table(point: dict[str, Any], results: dict[str, Any]) -> list[tuple[str, li
     metrics = {name: as_dict(one).get("value") for name, one in as_dict(results.get("metrics")).items()}
     columns = [as_dict(point.get("at_half")), as_dict(point.get("reached")), metrics]
     return [(title, [_short(column.get(name)) for column in columns]) for name, title in RATES.items()]
+
+
+def _classes(point: dict[str, Any], results: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    """Of each class with a threshold of its own: it; precision, recall and F1 at one half and at it, and on other rows.
+
+    The first six are of validation rows, the last three of the judged ones.
+    """
+    judged = {str(one.get("class")): one for one in map(as_dict, as_list(results.get("by_class")))}
+    rows = []
+    for one in map(as_dict, as_list(point.get("classes"))[:CLASSES]):
+        name = str(one.get("class"))
+        sides = [as_dict(one.get("at_half")), as_dict(one.get("reached")), as_dict(judged.get(name))]
+        threshold = _short(one.get("threshold")) + (" (as it was)" if one.get("kept") else "")
+        rows.append((name, [threshold, *(_short(side.get(rate)) for side in sides for rate in CLASS_RATES)]))
+    return rows
 
 
 def _picture(point: dict[str, Any]) -> str:

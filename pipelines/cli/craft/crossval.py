@@ -13,7 +13,7 @@ from kilnworks.pipelines.cli.quiet import quiet_libraries
 from kilnworks.pipelines.cli.settings import StoreUrl, new_run_id, overrides
 from kilnworks.pipelines.core.graph import Pipeline
 from kilnworks.pipelines.core.registry import load
-from kilnworks.pipelines.core.store import Store, open_store
+from kilnworks.pipelines.core.store import Store, clean, open_store
 from kilnworks.pipelines.craft.crossval import Crossval, cross_validate
 from kilnworks.pipelines.craft.cuts import default_by, with_cut
 from kilnworks.pipelines.craft.work import REPORT
@@ -41,6 +41,7 @@ def crossval(
         list[str] | None, typer.Option("--set", metavar="STEP.FIELD=VALUE", help="A setting of every fold.")
     ] = None,
     store: StoreUrl = None,
+    work: Annotated[str | None, typer.Option("--work", hidden=True)] = None,
 ) -> int:
     """Train on every fold of the training and validation rows, and tell mean and spread.
 
@@ -52,15 +53,16 @@ def crossval(
     opened.check_writable()
     asked = {"folds": folds, "by": by, "column": column, "outer": outer, "trials": trials, "seed": seed}
     given = {key: value for key, value in asked.items() if value is not None}
-    this = (
-        Crossval.resumed(opened, name, given, settings or []) if resume else _begun(opened, name, given, settings or [])
-    )
+    if resume:
+        this = Crossval.resumed(opened, name, given, settings or [])
+    else:
+        this = Crossval.named(opened, name, work) or _begun(opened, name, given, settings or [], work)
     pipeline = load(name).configured(this.record["settings"])
     with this.alone():
         return _nested(console, this, pipeline) if this.fold.outer else _plain(console, this, pipeline)
 
 
-def _begun(store: Store, name: str, given: dict[str, Any], settings: list[str]) -> Crossval:
+def _begun(store: Store, name: str, given: dict[str, Any], settings: list[str], work: str | None) -> Crossval:
     """A new one, refused before anything is trained where it cannot be."""
     if "trials" in given and "outer" not in given:
         raise ConfigError("--trials without --outer", "both: a search inside each outer fold", "add --outer 3")
@@ -68,7 +70,7 @@ def _begun(store: Store, name: str, given: dict[str, Any], settings: list[str]) 
     pipeline = load(name).configured(fixed)
     fold = fold_of(pipeline, given)
     with_cut(pipeline, fold)
-    this = Crossval(store, name, new_run_id())
+    this = Crossval(store, name, clean(work or new_run_id()))
     this.begin({"settings": fixed, "fold": fold.model_dump(), "trials": given.get("trials")})
     return this
 

@@ -10,7 +10,7 @@ from kilnworks.pipelines.cli.live import Name
 from kilnworks.pipelines.cli.quiet import quiet_libraries
 from kilnworks.pipelines.cli.settings import StoreUrl, new_run_id, overrides
 from kilnworks.pipelines.core.registry import load
-from kilnworks.pipelines.core.store import Store, open_store
+from kilnworks.pipelines.core.store import Store, clean, open_store
 from kilnworks.pipelines.craft.diagnosis import Diagnosis, checked, diagnose
 from kilnworks.pipelines.craft.work import REPORT
 from kilnworks.schemas.access import private_files
@@ -33,6 +33,7 @@ def diagnose_command(
         list[str] | None, typer.Option("--set", metavar="STEP.FIELD=VALUE", help="A setting of every training.")
     ] = None,
     store: StoreUrl = None,
+    work: Annotated[str | None, typer.Option("--work", hidden=True)] = None,
 ) -> int:
     """Say what ails a training, and what to try: bias, variance, too few rows, a leak, wrong labels, sick layers.
 
@@ -44,11 +45,10 @@ def diagnose_command(
     opened.check_writable()
     asked = {"shares": shares, "seed": seed}
     given = {key: value for key, value in asked.items() if value is not None}
-    this = (
-        Diagnosis.resumed(opened, name, given, settings or [])
-        if resume
-        else _begun(opened, name, given, settings or [])
-    )
+    if resume:
+        this = Diagnosis.resumed(opened, name, given, settings or [])
+    else:
+        this = Diagnosis.named(opened, name, work) or _begun(opened, name, given, settings or [], work)
     pipeline = load(name).configured(this.record["settings"])
     with this.alone():
         say(console, f"shares   {', '.join(f'{s:g}' for s in this.record['shares'])}; the test rows are not read")
@@ -62,11 +62,11 @@ def diagnose_command(
         return _conclude(console, this, found)
 
 
-def _begun(store: Store, name: str, given: dict[str, Any], settings: list[str]) -> Diagnosis:
+def _begun(store: Store, name: str, given: dict[str, Any], settings: list[str], work: str | None) -> Diagnosis:
     """A new one, refused before anything is trained where it cannot be."""
     fixed = overrides(settings)
     shares = checked(load(name).configured(fixed), parsed(given["shares"]) if "shares" in given else SHARES)
-    this = Diagnosis(store, name, new_run_id())
+    this = Diagnosis(store, name, clean(work or new_run_id()))
     this.begin({"settings": fixed, "shares": shares, "seed": given.get("seed", 0)})
     return this
 

@@ -49,13 +49,13 @@ def explain(
     opened.check_writable()
     run = _run(opened, pipeline, run_id)
     model, examples = _trained(pipeline, run)
-    from kilnworks.components.explaining.rows import RESAMPLES, explanations
+    from kilnworks.components.explaining.rows import explanations
     from kilnworks.components.reporting.explain_page import write_explanations
 
     given = None if rows is None else _read(rows, model, source_of(pipeline), count)
     found = explanations(model, examples, given, count, split, seed)
     page = opened.root / FOLDER / name / f"{run.folder}.html"
-    told = {**found, "pipeline": name, "run": run.run_id, "written": now(), "resamples": RESAMPLES}
+    told = {**found, "pipeline": name, "run": run.run_id, "written": now()}
     write_explanations(page, told)
     opened.push(f"{FOLDER}/{name}/{run.folder}.html")
     _say(found)

@@ -11,7 +11,7 @@ from kilnworks.pipelines.cli.live import Name
 from kilnworks.pipelines.cli.quiet import quiet_libraries
 from kilnworks.pipelines.cli.settings import StoreUrl, new_run_id, overrides
 from kilnworks.pipelines.core.registry import load
-from kilnworks.pipelines.core.store import open_store
+from kilnworks.pipelines.core.store import clean, open_store
 from kilnworks.pipelines.craft.rates import Rates, checked, find_rates
 from kilnworks.pipelines.craft.work import REPORT
 from kilnworks.schemas.access import private_files
@@ -32,6 +32,7 @@ def lr_find(
         list[str] | None, typer.Option("--set", metavar="STEP.FIELD=VALUE", help="A setting of every test.")
     ] = None,
     store: StoreUrl = None,
+    work: Annotated[str | None, typer.Option("--work", hidden=True)] = None,
 ) -> int:
     """Find a learning rate: train fresh weights with a rate that rises step by step, and see where the loss falls.
 
@@ -43,7 +44,7 @@ def lr_find(
     fixed = overrides(settings or [])
     pipeline = load(name).configured(fixed)
     batches = checked(pipeline, low, high, parsed(batch_sizes) if batch_sizes else [])
-    this = Rates(opened, name, new_run_id())
+    this = Rates(opened, name, clean(work or new_run_id()))
     this.begin({"settings": fixed, "from": low, "to": high, "steps": steps, "batches": batches})
     with this.alone():
 

@@ -42,7 +42,7 @@ def made(root, contract, frames, config, preprocessing=PreprocessConfig()):
     return trained(root, config, given, fitted(root / "transform", given, preprocessing)), given
 
 
-def test_an_ensemble_for_tables_is_converted_behind_its_texts(tmp_path):
+def test_an_ensemble_for_tables_is_converted_behind_its_texts(tmp_path, capfd):
     """Its one output for each of several members is what the converter stumbled over."""
     frames = {"train": table(300, 1), "val": table(100, 2), "test": table(150, 3)}
     config = TrainConfig(model=Tabular(units=(16,), members=4), epochs=1, batch=64)
@@ -50,6 +50,7 @@ def test_an_ensemble_for_tables_is_converted_behind_its_texts(tmp_path):
     (tmp_path / "lite").mkdir()
     made_file = to_litert(LitertConfig(), model, given, tmp_path / "lite")
     told = read_json(made_file.path / "compression.json")
+    assert "XNNPACK" not in capfd.readouterr().err, "a note of C++ that says nothing to do"
     assert told["part"] == "core" and "'plan name'" not in told["said"] and "plan name" in told["said"]
     assert told["skew"]["max_difference"] < 1e-5 and told["classes"] == ["no", "yes"]
     transform = FeatureTransform.load(model.transform)

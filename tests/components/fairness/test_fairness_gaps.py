@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from kilnworks.components.evaluate import EvaluateConfig
+from kilnworks.components.fairness.measured import checks
 from kilnworks.components.judging.fairness.gaps import gap, share
 from kilnworks.components.judging.fairness.groups import threshold_for
 from kilnworks.schemas.contract import parse_contract
@@ -122,6 +123,35 @@ def test_groups_that_are_all_alike_are_two_groups_whose_gap_is_not_known_exactly
     assert told["value"] == 0 and told["most"] != told["least"]
     wide = 2.39 * np.sqrt(2 * 0.25 / 50)  # of a normal distribution, at 1 - 0.05 / 3
     assert told["low"] == pytest.approx(-wide, rel=0.15) and told["high"] == pytest.approx(wide, rel=0.15)
+
+
+def test_a_small_group_between_two_others_may_be_the_one_that_is_furthest_away():
+    """Two large groups are alike; twelve rows between them say little of theirs, and the bound knows it."""
+    random = np.random.default_rng(5)
+    counts = {"north": (2060, 4000), "islet": (6, 12), "south": (1940, 4000)}
+    told = gap("rate", [share(name, *one, 2000, random, 10) for name, one in counts.items()])
+    assert (told["most"], told["least"]) == ("north", "south") and told["value"] == pytest.approx(0.03)
+    assert "islet" in told["widest"] and told["high"] > 0.3, "without it 0.06"
+    (asked,) = checks([{"column": "region", "gaps": [told]}], {"rate": 0.1}, "low")
+    assert not asked.passed and "islet" in asked.note
+    assert checks([{"column": "region", "gaps": [told]}], {"rate": 0.1}, "value")[0].passed
+
+
+def test_a_small_group_at_the_end_hides_no_gap_between_two_large_ones():
+    random = np.random.default_rng(5)
+    counts = {"north": (2400, 4000), "south": (1600, 4000), "islet": (8, 12)}
+    told = gap("rate", [share(name, *one, 2000, random, 10) for name, one in counts.items()])
+    assert told["most"] == "islet" and 0.15 < told["low"] < 0.2, "north against south, whatever the islet's rate is"
+
+
+def test_the_bounds_hold_the_gap_of_the_true_rates():
+    """In at least 95 of 100 draws, at rates that differ and with a group of 20 rows among them."""
+    random, rates, held, tries = np.random.default_rng(7), {60: 0.3, 20: 0.5, 240: 0.45}, 0, 300
+    for _ in range(tries):
+        sides = [share(str(n), int(random.binomial(n, p)), n, 300, random, 10) for n, p in rates.items()]
+        told = gap("rate", sides)
+        held += told["low"] <= 0.2 <= told["high"]
+    assert held >= 0.93 * tries
 
 
 def test_equalized_odds_has_the_farther_bound_and_is_not_defined_by_one_rate_alone(tmp_path):

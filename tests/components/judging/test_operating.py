@@ -5,6 +5,7 @@ import pytest
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import f1_score, fbeta_score, precision_recall_curve, precision_score
 
+from kilnworks.components.judging.operating.by_class import chosen_by_class
 from kilnworks.components.judging.operating.calibrators import Isotonic, Temperature, fitted
 from kilnworks.components.judging.operating.points import (
     Cost,
@@ -156,3 +157,39 @@ def test_too_few_rows_and_missing_classes_are_refused() -> None:
 def test_a_map_without_a_rise_answers_one_value() -> None:
     flat = Isotonic(x=((0.2,),), y=((0.4,),))
     np.testing.assert_allclose(np.asarray(flat.applied(np.array([[0.1], [0.9]], np.float32))), 0.4)
+
+
+def many(n: int = 500) -> tuple[np.ndarray, np.ndarray]:
+    """Three classes a row, one of them never there."""
+    parts = [rows(n, seed) for seed in (1, 2)]
+    truth = np.stack([*(part[0] for part in parts), np.zeros(n, np.int32)], axis=1)
+    return truth.astype(np.uint8), np.stack([*(part[1] for part in parts), parts[0][1]], axis=1)
+
+
+@pytest.mark.parametrize(
+    "point", [Cost(false_negative=4), FBeta(beta=2), PrecisionAtRecall(recall=0.8)], ids=lambda point: point.kind
+)
+def test_each_of_many_classes_has_the_threshold_of_a_search_by_hand(point: OperatingPoint, caplog) -> None:
+    truth, score = many()
+
+    def worth(k: int, at: float) -> float:
+        said, there = score[:, k] > np.float32(at), truth[:, k] == 1
+        tp, fp, fn = (said & there).sum(), (said & ~there).sum(), (~said & there).sum()
+        if point.kind == "cost":
+            return -float(fp + 4 * fn)
+        if point.kind == "f_beta":
+            return 5 * tp / (5 * tp + 4 * fn + fp)
+        return tp / (tp + fp) if tp / (tp + fn) >= 0.8 else 0.0
+
+    found, told = chosen_by_class(point, truth, score, ["a", "b", "c"], 0.4)
+    for k in range(2):
+        assert worth(k, found[k]) == pytest.approx(max(worth(k, at) for at in np.linspace(0.001, 0.999, 999)))
+    assert found[2] == 0.4 and "all have, c: 0.4 stays" in caplog.text
+    assert [one["kept"] for one in told["classes"]] == [False, False, True] and told["rows"] == 500
+
+
+def test_a_class_whose_precision_no_threshold_reaches_is_named() -> None:
+    truth, score = many()
+    score[:, 1] = 0.5
+    with pytest.raises(DataInvalid, match=r"class 'b': no threshold reaches a precision of 0\.9"):
+        chosen_by_class(RecallAtPrecision(precision=0.9), truth, score, ["a", "b", "c"], 0.5)

@@ -97,6 +97,10 @@ def test_a_second_look_takes_all_trainings_from_the_store(diagnosed, monkeypatch
     assert main(["diagnose", "churn", "--resume"]) == 0
     assert results_of(diagnosed[0])["points"] == before["points"], "seconds of the training included"
     page = Diagnosis.newest(Store(diagnosed[0]), "churn").folder / "report.html"
+    name = Diagnosis.newest(Store(diagnosed[0]), "churn").name
+    assert main(["diagnose", "churn", f"--work={name}", "--seed", "7"]) == 0, "as a task of Airflow that is tried again"
+    assert Diagnosis.all_of(Store(diagnosed[0]), "churn") == [name]
+    assert results_of(diagnosed[0])["points"] == before["points"]
     assert "Learning curve" in page.read_text() and "<script" not in page.read_text()
     assert "verdict  " in capsys.readouterr().out
 
@@ -108,6 +112,9 @@ def test_a_second_look_takes_all_trainings_from_the_store(diagnosed, monkeypatch
         (["churn", "--shares", "half"], "numbers with commas"),
         (["churn", "--set", "model.health=none"], "model.health=auto"),
         (["cartpole"], "cartpole learns by play"),
+        (["digits_gan"], "the task generation learns by what the model says of itself"),
+        (["segments"], "the task clusters learns by what the model says of itself"),
+        (["digits", "--set", "model.model.kind=rbm"], "the task codes learns by what the model says of itself"),
         (["churn", "--resume", "--seed", "4"], "--seed with a diagnosis that was begun before"),
         (["churn", "--resume"], "begin one: kilnworks diagnose churn"),
     ],
@@ -116,6 +123,14 @@ def test_what_cannot_be_is_said_before_anything_is_trained(tmp_path, monkeypatch
     monkeypatch.setenv("KILNWORKS_STORE", str(tmp_path))
     assert main(["diagnose", *words]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_rows_without_a_validation_split_are_refused_before_anything_is_trained(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("KILNWORKS_STORE", str(tmp_path))
+    no_rows = ["--set", "examples.split.shares.val=0", "--set", "examples.split.shares.train=0.9"]
+    assert main(["diagnose", "churn", "--shares", "0.5", *no_rows]) == 2
+    assert "rows in split 'val'" in capsys.readouterr().err
+    assert list(tmp_path.rglob("training.json")) == []
 
 
 @pytest.mark.nightly

@@ -56,6 +56,8 @@ def test_the_page_shows_the_curves(found):
         (["churn", "--from", "1", "--to", "0.1"], "the first below the second"),
         (["churn", "--to", "inf"], "the first below the second"),
         (["digits", "--set", "model.model.kind=dcgan"], "kilnworks tune digits"),
+        (["cartpole"], "kilnworks tune cartpole"),
+        (["segments"], "it has no such rate"),
         (["churn", "--batch-sizes", "many"], "whole numbers with commas"),
         (["churn", "--batch-sizes", "0"], "from 1 on"),
         (["churn", "--steps", "3"], "for '--steps'"),
