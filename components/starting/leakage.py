@@ -84,14 +84,20 @@ def _power(rows: pl.DataFrame, name: str, label: str, half: int, classes: bool) 
 def _codes(series: pl.Series, half: int) -> np.ndarray:
     """Bins of numbers (edges from the first half) or values of texts, as int64 from 0; missing is a value, too."""
     if series.dtype in (pl.String, pl.Boolean):
-        return np.unique(series.cast(pl.String).fill_null("").to_numpy().astype(str), return_inverse=True)[1]
-    values = series.cast(pl.Float64, strict=False).fill_nan(None)
+        return series.cast(pl.String).fill_null("").rank("dense").cast(pl.Int64).to_numpy() - 1
+    values = _finite(series)
     known = values.head(half).drop_nulls().to_numpy()
     if not known.size:
         return values.is_null().cast(pl.Int64).to_numpy()
     edges = np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)))
     codes = np.searchsorted(edges, values.fill_null(0).to_numpy(), side="right") + 1
     return np.where(values.is_null().to_numpy(), 0, codes)
+
+
+def _finite(series: pl.Series) -> pl.Series:
+    """Numbers, null where they are missing or infinite."""
+    values = series.cast(pl.Float64, strict=False)
+    return values.set(~values.is_finite().fill_null(True), None)
 
 
 def _rates(codes: np.ndarray, target: np.ndarray, half: int) -> np.ndarray:
@@ -111,7 +117,7 @@ def _squared(series: pl.Series, target: np.ndarray, half: int) -> float:
         seen = np.bincount(codes[:half], minlength=int(codes.max()) + 1)
         guess = ((sums + target[:half].mean()) / (seen + 1))[codes[half:]]
     else:
-        known = series.cast(pl.Float64, strict=False).fill_nan(None)
+        known = _finite(series)
         middle = known.median()
         values = known.fill_null(middle if isinstance(middle, float) else 0.0).to_numpy()
         points, where = np.unique(values[:half], return_inverse=True)

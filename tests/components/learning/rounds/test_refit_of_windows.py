@@ -18,11 +18,8 @@ QUICK = {"model": Forecast(core="none", units=(4,)), "epochs": 3, "batch": 32, "
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    return prepared(
-        tmp_path_factory.mktemp("windows"),
-        HOURS,
-        {"train": hours(220, 0), "val": hours(80, 220), "test": hours(60, 300)},
-    )
+    splits = {"train": hours(220, 0), "val": hours(80, 220), "test": hours(60, 300)}
+    return prepared(tmp_path_factory.mktemp("windows"), HOURS, splits)
 
 
 @pytest.fixture(scope="module")
