@@ -10,7 +10,9 @@ BEGIN = 124.0
 """Where bars begin, in pixels; terms stand left of it."""
 
 
-def terms(rows: Sequence[tuple[str, float]], title: str, series: int = 1, form: str = "+.2f") -> str:
+def terms(
+    rows: Sequence[tuple[str, float]], title: str, series: int = 1, form: str = "+.2f", *, signed: bool = True
+) -> str:
     """A bar a term.
 
     Args:
@@ -18,12 +20,14 @@ def terms(rows: Sequence[tuple[str, float]], title: str, series: int = 1, form: 
         title: what the picture shows, for those who hear it.
         series: colour, 1 or 2.
         form: how the effect is written, as for ``format``.
+        signed: whether effects below 0 are effects, too; else they have no bar, but a number.
     """
-    longest = max((abs(effect) for _, effect in rows), default=0) or 1
+    sizes = [abs(effect) if signed else max(effect, 0.0) for _, effect in rows]
+    longest = max(sizes, default=0) or 1
     scale = Scale(0, longest, BEGIN, WIDTH - 44)
     drawn = []
     for i, (term, effect) in enumerate(rows):
-        y, end = i * ROW, scale(abs(effect))
+        y, end = i * ROW, scale(sizes[i])
         drawn.append(svg.text(BEGIN - 6, y + 13, svg.short(visible(term), 19), "small strong", "end"))
         bar = svg.element(
             "rect", x=BEGIN, y=y + 4, width=max(end - BEGIN, 1), height=11, rx=1.5, class_=f"bar s{series}"

@@ -31,10 +31,9 @@ OTHER_STEPS = 25.0
 """Seconds of the other steps on a machine of ``LOOPS``."""
 LOOPS = 6.5e7
 """Turns of an empty loop a second to which ``OTHER_STEPS`` belongs."""
-DENSE, CONVOLVED, DETECTED = 0.24, 0.24, 1.25
+DENSE, CONVOLVED, DETECTED = 0.24, 0.24, 0.5
 """Share of the speed of the products that are timed, which a training of small layers reaches; for ``Detector``, of the
-multiplications that ``boxes/sizes.py`` counts, which are more than are done. That one was measured by another probe
-(0.81 and 0.97) and carried over by the factor of ``CONVOLVED``, not measured anew (decision 323)."""
+multiplications that ``boxes/sizes.py`` counts (decision 323)."""
 ON_ALL_ROWS = 1.125
 """Rows of training and validation split together, as a share of the former."""
 PASSES = 3

@@ -17,6 +17,7 @@ from kilnworks.components.features.settings import FeatureSettings, PreprocessCo
 from kilnworks.components.quality.contracts.infer import infer_contract
 from kilnworks.components.sources.base import Wanted
 from kilnworks.components.sources.columns import contract_columns
+from kilnworks.components.sources.splitting.splits import ByTime
 from kilnworks.components.starting import sizes
 from kilnworks.components.starting.columns import LeftOut, codes, left_out
 from kilnworks.components.starting.dated import date_decisions
@@ -114,7 +115,7 @@ def start_with_table(
         *suspects,
         *kept.decisions,
         *settled.decisions,
-        *_both_splits(settled.contract, typed, moment),
+        *_both_splits(settled.contract, typed, moment, by_time=isinstance(settled.split, ByTime)),
         Decision(
             "model", *(bag_words(contract, training) if text_columns(contract) else _model_words(model, training))
         ),
@@ -122,10 +123,10 @@ def start_with_table(
     return Recipe(contract, opened.source, typed.height, model, training, settled.split, transform, tuple(decisions))
 
 
-def _both_splits(contract: Contract, typed: pl.DataFrame, moment: TimeColumn) -> list[Decision]:
+def _both_splits(contract: Contract, typed: pl.DataFrame, moment: TimeColumn, *, by_time: bool) -> list[Decision]:
     """What a split by time and one by hash give, where there is a column of dates."""
     possible = [name for name in (moment.name, *moment.others) if name is not None and name in contract.columns]
-    return compare_splits(contract, typed, possible[0]) if possible else []
+    return compare_splits(contract, typed, possible[0], by_time=by_time) if possible else []
 
 
 def inferred_contract(

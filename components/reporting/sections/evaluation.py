@@ -97,8 +97,9 @@ def _explained(found: dict[str, Any]) -> dict[str, Any] | None:
     return {
         "metric": metric,
         "rows": f"{as_number(found.get('rows')) or 0:,.0f}",
-        "bars": terms(features[:BARS], title, 1, ".2g"),
+        "bars": terms(features[:BARS], title, 1, ".2g", signed=False),
         "more": max(0, len(features) - BARS),
+        "rises": any(fall < 0 for _, fall in features[:BARS]),
         "curves": curves,
     }
 

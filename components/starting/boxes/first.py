@@ -115,7 +115,7 @@ def start_with_boxes(name: str, source: BoxesSource) -> Recipe:
         Decision(
             "size",
             f"{shape[0]} x {shape[1]} x {shape[2]}",
-            f"images of {low[0]} x {low[1]} to {high[0]} x {high[1]} pixels; boxes of {usual[1]:.0f} pixels a side "
+            f"images of {_between(low, high)} pixels; boxes of {usual[1]:.0f} pixels a side "
             f"({usual[0]:.0f} to {usual[2]:.0f})",
         ),
         splitting,
@@ -124,6 +124,11 @@ def start_with_boxes(name: str, source: BoxesSource) -> Recipe:
     )
     contract = _contract(name, source, classes, shape, most, facts, len(marked))
     return Recipe(contract, source, len(rows), model, training, split, decisions=decisions)
+
+
+def _between(low: np.ndarray, high: np.ndarray) -> str:
+    """Both sizes, [height, width] in pixels; one where they are equal."""
+    return " to ".join(dict.fromkeys(f"{height} x {width}" for height, width in (low, high)))
 
 
 def _of_tiles(tiles: Tiles, marked: Marked, sizes: list[tuple[int, int]]) -> list[list[Box]]:

@@ -23,7 +23,7 @@ CATEGORIES = 200
 """Values of a text that trees take one by one; the rarer ones are taken together."""
 
 
-def compare_splits(contract: Contract, typed: pl.DataFrame, time: str) -> list[Decision]:
+def compare_splits(contract: Contract, typed: pl.DataFrame, time: str, *, by_time: bool) -> list[Decision]:
     """A line with both figures where a split by time and one by chance differ by more than chance.
 
     Boosted trees (Friedman 2001; Ke et al. 2017, as scikit-learn has them) learn from four fifths of the rows and are
@@ -33,6 +33,7 @@ def compare_splits(contract: Contract, typed: pl.DataFrame, time: str) -> list[D
         contract: features and label.
         typed: all rows in contract dtypes.
         time: the column that says when a row was made.
+        by_time: whether the rows are split by it.
     """
     label = contract.label
     if label is None or time not in typed.columns:
@@ -51,7 +52,11 @@ def compare_splits(contract: Contract, typed: pl.DataFrame, time: str) -> list[D
     if not abs(late - mixed) > max(LEAST, 1.96 * float(np.hypot(late_error, mixed_error))):
         return []
     says = "later rows are harder to tell" if late < mixed else "later rows are easier to tell"
-    why = f"{says}, by trees on {rows.height:,} rows; what a served model will do is told by the split by time"
+    told = "what a served model will do is told by the split by time"
+    if not by_time:
+        more = "more" if late < mixed else "less"
+        told = f"the report, whose rows are split by hash, will promise {more} than a served model does on later rows"
+    why = f"{says}, by trees on {rows.height:,} rows; {told}"
     choice = f"{word} {late:.3f} by {named(time)}, {mixed:.3f} by hash"
     return [Decision("time matters", choice, why, flagged=True)]
 

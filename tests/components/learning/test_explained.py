@@ -92,3 +92,12 @@ def test_the_section_draws_bars_and_curves():
     assert [caption for caption, _ in drawn["curves"]] == ["", "mean answer by town"]
     assert "mean answer by a" in drawn["curves"][0][1] and "north" in drawn["curves"][1][1]
     assert drawn["bars"].count("<rect") == 4 and _explained({}) is None
+
+
+def test_a_feature_without_which_the_model_is_better_has_a_number_and_no_bar():
+    found = {"metric": "auc", "rows": 9, "features": [{"name": "a", "fall": 0.04}, {"name": "b", "fall": -0.08}]}
+    drawn = _explained(found)
+    assert drawn is not None and drawn["rises"] and "-0.08" in drawn["bars"]
+    widths = [float(part.partition('width="')[2].partition('"')[0]) for part in drawn["bars"].split("<rect")[1:]]
+    assert widths[0] > 100 and widths[1] == 1
+    assert not (_explained({**found, "features": found["features"][:1]}) or {})["rises"]

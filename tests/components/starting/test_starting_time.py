@@ -50,9 +50,23 @@ def test_columns_that_run_out_are_left_out_and_those_that_come_again_stay(flown)
 
 @pytest.mark.slow
 def test_both_figures_are_said_where_the_splits_differ(flown):
-    (line,) = said(flown, "time matters")
-    words = line.split()
+    ((choice, line),) = said(flown, "time matters").items()
+    words = choice.split()
     assert words[0] == "AUC" and float(words[1]) < 0.6 < 0.68 < float(words[4])
+    assert line.why.endswith("what a served model will do is told by the split by time")
+
+
+@pytest.mark.slow
+def test_a_split_by_hash_is_told_to_promise_more(tmp_path):
+    r, block = np.random.default_rng(0), pl.col("flown").str.to_date().dt.ordinal_day() // 8
+    held = [("on time", "late", "cancelled")[i] for i in (*r.integers(0, 3, 12), *r.integers(0, 2, 34))]
+    frame = flights().with_columns(late=block.replace_strict(dict(enumerate(held))))
+    recipe = look(tmp_path, frame)
+    assert isinstance(recipe.split, ByHash), "no later row is cancelled"
+    (line,) = said(recipe, "time matters").values()
+    assert line.flagged and line.why.endswith(
+        "the report, whose rows are split by hash, will promise more than a served model does on later rows"
+    )
 
 
 @pytest.mark.slow
@@ -64,7 +78,7 @@ def test_nothing_is_said_of_rows_without_a_level_of_their_own(tmp_path):
     recipe = look(tmp_path, frame)
     assert not said(recipe, "time matters")
     hand = compare_splits(
-        recipe.contract, pl.DataFrame(schema={"flown": pl.Datetime("us"), "late": pl.String}), "flown"
+        recipe.contract, pl.DataFrame(schema={"flown": pl.Datetime("us"), "late": pl.String}), "flown", by_time=True
     )
     assert hand == []
 
