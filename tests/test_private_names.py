@@ -54,7 +54,7 @@ def private(part: str) -> bool:
 def foreign(tree: ast.Module, ours: set[str]) -> Iterator[str]:
     """Private names that a file uses and that nothing of ours is called."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and private(node.attr) and node.attr not in ours | PUBLIC:
+        if isinstance(node, ast.Attribute) and private(node.attr) and node.attr not in ours and node.attr not in PUBLIC:
             yield node.attr
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
         within = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""

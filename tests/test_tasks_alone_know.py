@@ -8,6 +8,7 @@ from kilnworks.components.tasks.choose import TASKS
 
 ROOT = Path(__file__).parents[1]
 KINDS = {task.kind for task in TASKS}
+CLASSES = {task.__name__ for task in TASKS}
 FILES = sorted(
     path
     for room in ("components", "pipelines", "dags", "schemas", "kilnworks")
@@ -26,7 +27,7 @@ def asked(tree: ast.AST) -> Iterator[str]:
             looked_at = [node.value]
         elif isinstance(node, ast.Dict):
             looked_at = [key for key in node.keys if key is not None]
-        elif isinstance(node, ast.Call) and any(getattr(a, "id", "") in {t.__name__ for t in TASKS} for a in node.args):
+        elif isinstance(node, ast.Call) and any(getattr(a, "id", "") in CLASSES for a in node.args):
             yield f"line {node.lineno}: asks for the class of a task"
         for part in looked_at:
             for leaf in ast.walk(part):

@@ -16,7 +16,7 @@ from typing import Any
 from kilnworks.pipelines.core.held import Held
 from kilnworks.schemas.closure.libraries import versions
 from kilnworks.schemas.closure.modules import find_module
-from kilnworks.schemas.closure.source_code import Known, SourceCode, source_code
+from kilnworks.schemas.closure.source_code import Part, SourceCode, source_code
 from kilnworks.schemas.code import forget_sources
 from kilnworks.schemas.config import Config
 
@@ -82,18 +82,16 @@ def forget_code() -> None:
     """Look at all code anew: modules of the same names now lie elsewhere, or were edited and imported again."""
     for known in (_source, _libraries, _digest):
         known.cache_clear()
-    _known.cache_clear()
+    _PARTS.clear()
     forget_sources()
 
 
-@cache
-def _known() -> Known:
-    return Known()
+_PARTS: dict[str, Part] = {}
 
 
 @cache
 def _source(modules: frozenset[str]) -> SourceCode:
-    return source_code(modules, _known())
+    return source_code(modules, _PARTS)
 
 
 @cache

@@ -51,32 +51,19 @@ class Part:
     follows: Collection[str]
 
 
-@dataclass
-class Known:
-    """What was read already, for the next call of ``source_code``: several steps stand on the same modules.
-
-    Attributes:
-        parts: by the name of their module.
-        search: where modules lie.
-    """
-
-    parts: dict[str, Part] = field(default_factory=dict)
-    search: Search = field(default_factory=Search)
-
-
-def source_code(modules: Iterable[str], known: Known | None = None) -> SourceCode:
+def source_code(modules: Iterable[str], known: dict[str, Part] | None = None) -> SourceCode:
     """The source that the named modules stand on; empty for those of installed libraries.
 
     Args:
         modules: their names.
-        known: what was read already; what is read now is added.
+        known: parts that were read already, by name; those that are read now are added. Several steps of a pipeline
+            stand on the same modules.
 
     Raises:
         ConfigError: a file of ours is no Python, so that what it imports cannot be told.
     """
-    known = Known() if known is None else known
-    parts, search = known.parts, known.search
-    found, seen, merged = SourceCode(), set[str](), set[int]()
+    parts: dict[str, Part] = {} if known is None else known
+    found, seen, merged, search = SourceCode(), set[str](), set[int](), Search()
     todo = [*modules]
     while todo:
         name = todo.pop()

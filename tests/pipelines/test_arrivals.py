@@ -184,6 +184,7 @@ def test_nothing_but_spoiled_files_starts_nothing(project):
     assert list(project.aside) == ["bad.csv"]
 
 
+@pytest.mark.slow
 def test_a_file_is_brought_back_by_hand_or_corrected(project, capsys):
     project.put("landing/bad.csv", range(300, 305), age=150)
     project.order()
@@ -240,6 +241,7 @@ def test_files_of_a_run_that_succeeds_after_all_are_used_again(project):
     assert set(read(project.store.root, "shop").usable()) == {"few.csv", "later.csv"}
 
 
+@pytest.mark.slow
 def test_what_was_brought_back_from_a_failed_run_makes_a_run_of_its_own(project):
     project.put("landing/twice.csv", range(50, 60), age=31)
     failed = project.order()

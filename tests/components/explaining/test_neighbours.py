@@ -8,6 +8,7 @@ from kilnworks.components.explaining import neighbours
 from kilnworks.components.explaining.neighbours import nearest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [300, 60_000], ids=["few", "many"])
 def test_they_are_those_of_scikit_learn(rows: int) -> None:
     random = np.random.default_rng(0)

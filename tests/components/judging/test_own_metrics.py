@@ -61,6 +61,7 @@ def test_a_function_of_ones_own_is_measured_gated_and_sliced(tmp_path: Path) -> 
         measured(config.updated({"min": {"f2": 0.99}}), tmp_path)
 
 
+@pytest.mark.slow
 def test_options_count_and_reach_the_function(tmp_path: Path) -> None:
     truth, _, probabilities = data()
     half = OwnMetric.model_validate({"code": {"path": f"{HERE}:f2", "options": {"beta": 0.5}}, "better": "max"})

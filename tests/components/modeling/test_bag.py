@@ -56,6 +56,7 @@ def test_groups_are_classes_or_large_numbers(labels, groups):
     np.testing.assert_array_equal(seen.positive.T, wanted)
 
 
+@pytest.mark.slow
 def test_outputs_are_those_of_a_loop_over_the_texts():
     import keras
 

@@ -53,6 +53,7 @@ def test_clocks_that_go_back_repeat_an_hour_which_is_refused() -> None:
     assert "where clocks went back by an hour, write moments in UTC or with offset" in caught.value.fix
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", [SPRING, AUTUMN], ids=["forward", "back"])
 @pytest.mark.parametrize(
     "spelled", [lambda m: m.isoformat(), lambda m: m.astimezone(UTC).isoformat()], ids=["offset", "UTC"]

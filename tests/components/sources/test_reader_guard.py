@@ -79,6 +79,6 @@ def test_an_end_of_input_that_no_reader_caught_is_not_called_interrupted(monkeyp
     def broken(**_: object) -> None:
         raise typer.Abort from EOFError("cut")
 
-    monkeypatch.setattr(app, "app", broken)
+    monkeypatch.setattr(app, "_commands", lambda: broken)
     with pytest.raises(EOFError, match="cut"):
         app.main([])

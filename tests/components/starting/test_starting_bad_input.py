@@ -27,6 +27,7 @@ def series(folder, rows: pl.DataFrame, **options):
     return start("b", str(folder / "hours.csv"), label="count", **{"horizon": 24, **options})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rows", "options", "error", "got", "wanted"),
     [

@@ -114,6 +114,7 @@ def test_a_search_is_made_longer(searched, monkeypatch, capsys):
     assert "--sampler with a search that was begun before" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_settings_of_the_definition_that_do_not_train_end_the_search(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("KILNWORKS_STORE", str(tmp_path))
     assert tune("--set", "model.monitor=val_accuracies") == 2

@@ -217,6 +217,7 @@ def test_a_loss_of_its_own_need_not_ask_whether_it_trains():
     assert measurable(doubled) and twice == pytest.approx(2 * once, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_look_that_finds_no_memory_does_not_end_the_training(data, tmp_path, monkeypatch, caplog):
     def full(probe):
         raise tf.errors.ResourceExhaustedError(None, None, "no memory")

@@ -213,6 +213,7 @@ def test_a_written_contract_needs_no_statistics(tmp_path):
     assert not _check(contract, frame.assign(km=[4, 5, 7]), tmp_path).success
 
 
+@pytest.mark.slow
 def test_drift_does_not_accuse_a_level_that_moves_on(contract_of):
     contract, series = contract_of("heat_pump"), _series("heat_pump")
     first, later = (pl.from_pandas(f.drop(columns="measured_at")) for f in (series.first, series.between(0, 1)))
