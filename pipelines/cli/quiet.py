@@ -3,6 +3,7 @@
 TensorFlow's C++ writes a dozen lines to file descriptor 2 before any of its settings is read. The first import of
 TensorFlow is therefore wrapped: what it writes is held back, and lines other than these notes are passed on. The
 garbage collector rests while large libraries are imported, and in a process of our own never looks at them again.
+What Keras imports for its galleries and for scikit-learn is loaded when it is first used.
 """
 
 import logging
@@ -13,7 +14,7 @@ from contextlib import contextmanager, nullcontext
 from functools import partial
 
 from kilnworks.schemas.collecting import without_collection
-from kilnworks.schemas.import_hooks import around_first_imports
+from kilnworks.schemas.import_hooks import around_first_imports, late
 from kilnworks.schemas.logs import make_safe, notes_held_back
 
 NOTES = re.compile(
@@ -24,6 +25,8 @@ NOTES = re.compile(
 
 LARGE = ("tensorflow", "keras", "great_expectations")
 """Libraries whose imports make so many objects that collecting garbage meanwhile costs a tenth of a short run."""
+LATE = ("matplotlib.pyplot", "keras.wrappers")
+"""Packages that Keras imports and only few programs use; the second one imports scikit-learn."""
 
 
 def quiet_libraries(*, own_process: bool = True) -> None:
@@ -44,9 +47,13 @@ def quiet_libraries(*, own_process: bool = True) -> None:
 
 @contextmanager
 def _importing(name: str, hide: bool) -> Iterator[None]:
-    """Around the execution of a large library: no collections, and TensorFlow's notes held back."""
+    """Around the execution of a large library: no collections, ``LATE`` put off, and TensorFlow's notes held back."""
     first = name == "tensorflow"
-    with without_collection(hide=hide), notes_held_back(NOTES) if first else nullcontext():
+    with (
+        without_collection(hide=hide),
+        late(LATE) if name == "keras" else nullcontext(),
+        notes_held_back(NOTES) if first else nullcontext(),
+    ):
         yield
     if first:
         logging.getLogger("tensorflow").setLevel(logging.ERROR)

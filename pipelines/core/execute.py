@@ -33,6 +33,7 @@ from kilnworks.pipelines.core.promotion import permit
 from kilnworks.pipelines.core.store import Run, locked
 from kilnworks.schemas.artifacts import Artifact
 from kilnworks.schemas.closure.remembered import remembered_imports
+from kilnworks.schemas.collecting import without_collection
 from kilnworks.schemas.context import Progress, RunContext
 from kilnworks.schemas.defaults import not_default
 from kilnworks.schemas.errors import KilnworksError, StepFailed, StepSkipped, StoreError
@@ -168,7 +169,7 @@ def _run_each(
 
 def remember_code(pipeline: Pipeline, names: Collection[str], store: Path) -> None:
     """Look at the code of the steps now: what somebody edits while they run belongs to the next run."""
-    with remembered_imports(store / "imports.json"):
+    with without_collection(), remembered_imports(store / "imports.json"):  # syntax trees are many small objects
         for name in names:
             step_code(pipeline[name].run, pipeline[name].config)
 

@@ -47,3 +47,22 @@ def test_notes_of_tensorflow_are_held_back_and_other_lines_pass(tmp_path):
     env = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert done.stderr.splitlines() == ["something else"]
+
+
+def test_what_keras_imports_for_few_programs_runs_when_it_is_used(tmp_path):
+    for package in ("keras", "matplotlib"):
+        (tmp_path / package).mkdir()
+    (tmp_path / "matplotlib" / "__init__.py").touch()
+    (tmp_path / "matplotlib" / "pyplot.py").write_text("print('pyplot')\nVALUE = 1\n")
+    (tmp_path / "keras" / "wrappers.py").write_text("print('wrappers')\nclass Wrapper: pass\n")
+    (tmp_path / "keras" / "__init__.py").write_text(
+        "try:\n    import matplotlib.pyplot as plt\nexcept ImportError:\n    plt = None\n"
+        "from keras import wrappers as wrappers\nprint('keras')\n"
+    )
+    code = (
+        "from kilnworks.pipelines.cli.quiet import quiet_libraries\nquiet_libraries()\nimport keras\n"
+        "print(keras.plt.VALUE, keras.wrappers.Wrapper.__name__)\n"
+    )
+    env = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["keras", "pyplot", "wrappers", "1", "Wrapper"]

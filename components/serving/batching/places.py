@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from kilnworks.components.serving.batching.turns import Later, LimitedRunner, Runs
+from kilnworks.components.serving.batching.turns import Later, LimitedRunner, Runs, Turn
 from kilnworks.components.serving.errors import Busy, ServingError, deadline_exceeded, unavailable
 from kilnworks.components.serving.wire.feeds import Array, Runner
 
@@ -70,7 +70,7 @@ class ModelLimit(Runs):
         if len(self.queue) >= self._waiting:
             raise self.refusal()
         place = Place(self, run, None if timeout_seconds is None else time.monotonic() + timeout_seconds)
-        return Later(place, place.outputs)
+        return Later(place, place.result)
 
     def refusal(self) -> ServingError:
         """The answer to a request for which there is no place."""
@@ -146,7 +146,7 @@ class ModelLimit(Runs):
             place.fail(deadline_exceeded())
 
 
-class Place:
+class Place(Turn[list[Array]]):
     """A run's place in the queue of its model.
 
     Args:
@@ -156,15 +156,11 @@ class Place:
     """
 
     def __init__(self, limit: ModelLimit, run: Callable[[float | None], list[Array]], deadline: float | None) -> None:
+        super().__init__(lambda: run(None if deadline is None else deadline - time.monotonic()))
         self._limit, self.deadline = limit, deadline
-        self._run = [run]  # taken once: by who runs it, or by who refuses it
-        self._then: Callable[[], None] | None = None
-        self._outputs: list[Array] = []
-        self._error: Exception | None = None
 
-    def start(self, then: Callable[[], None]) -> None:
+    def ask(self) -> None:
         """Join the queue."""
-        self._then = then
         self._limit.join(self)
 
     def wait(self) -> None:
@@ -172,41 +168,5 @@ class Place:
         if not self._limit.block(1):
             self._error = self._limit.refusal()
             return
-        done = threading.Event()
-        self.start(done.set)
-        done.wait()
+        super().wait()
         self._limit.block(-1)
-
-    def go(self) -> None:
-        """Run, in this thread, unless it was refused."""
-        try:
-            run = self._run.pop()
-        except IndexError:
-            return
-        left = None if self.deadline is None else self.deadline - time.monotonic()
-        try:
-            self._outputs = run(left)
-        except Exception as error:
-            self._error = error
-        self._over()
-
-    def fail(self, error: ServingError) -> bool:
-        """Refuse it; False when it runs already."""
-        try:
-            self._run.pop()
-        except IndexError:
-            return False
-        self._error = error
-        self._over()
-        return True
-
-    def _over(self) -> None:
-        then, self._then = self._then, None
-        if then is not None:
-            then()
-
-    def outputs(self) -> list[Array]:
-        """The result. Raises what went wrong."""
-        if self._error is not None:
-            raise self._error
-        return self._outputs

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar, cast
 
+from kilnworks.components.serving.errors import ServingError
 from kilnworks.components.serving.wire.feeds import Array, Feeds, Runner
 
 T = TypeVar("T")
@@ -67,6 +68,66 @@ class Later(Generic[T]):
 
         self.waiting.start(ended)
         return not first.acquire(blocking=False)
+
+
+class Turn(ABC, Generic[T]):
+    """Work that is done once, when it is its turn, or refused: what a ``Later`` may wait for."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work = [work]  # taken once: by who does it, or by who refuses it
+        self._then: Callable[[], None] | None = None
+        self._found: list[T] = []
+        self._error: Exception | None = None
+
+    @abstractmethod
+    def ask(self) -> None:
+        """See to it that ``go`` is called when it is its turn, or ``fail``."""
+
+    def start(self, then: Callable[[], None]) -> None:
+        """Have the work done."""
+        self._then = then
+        self.ask()
+
+    def wait(self) -> None:
+        """Have the work done and block until it is."""
+        done = threading.Event()
+        self.start(done.set)
+        done.wait()
+
+    def go(self) -> None:
+        """Do the work, in this thread, unless it was refused."""
+        try:
+            work = self._work.pop()
+        except IndexError:
+            return
+        try:
+            self._found.append(work())
+        except Exception as error:
+            self._error = error
+        del work  # and the request that it holds, before the answer is sent
+        self.over()
+
+    def fail(self, error: ServingError) -> bool:
+        """Refuse it; False when it is done already, or about to be."""
+        try:
+            self._work.pop()
+        except IndexError:
+            return False
+        self._error = error
+        self.over()
+        return True
+
+    def over(self) -> None:
+        """The result is there, or what went wrong."""
+        then, self._then = self._then, None
+        if then is not None:
+            then()
+
+    def result(self) -> T:
+        """What came of it. Raises what went wrong."""
+        if self._error is not None:
+            raise self._error
+        return self._found.pop()
 
 
 def waited(found: T | Later[T]) -> T:

@@ -4,10 +4,10 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
-from kilnworks.components.serving.batching.turns import Later
-from kilnworks.components.serving.errors import ServingError, unavailable
+from kilnworks.components.serving.batching.turns import Later, Turn
+from kilnworks.components.serving.errors import unavailable
 
 T = TypeVar("T")
 
@@ -55,47 +55,20 @@ class LargeLane:
         except RuntimeError as error:
             _LOG.error("no thread for a large request: %s", error)
             turn.fail(unavailable("There is no thread for a large request: try again later"))
-            self.leave()
 
 
-class _Turn(Generic[T]):
+class _Turn(Turn[T]):
     """A request's turn in a thread of the lane."""
 
     def __init__(self, lane: LargeLane, work: Callable[[], T]) -> None:
+        super().__init__(work)
         self._lane = lane
-        self._work: list[Callable[[], T]] = [work]  # let go with the body, before the answer is sent
-        self._found: list[T] = []
-        self._error: Exception | None = None
-        self._then: Callable[[], None] = lambda: None
 
-    def start(self, then: Callable[[], None]) -> None:
-        """Have the work done."""
-        self._then = then
+    def ask(self) -> None:
+        """Go on in a thread of the lane."""
         self._lane.ask(self)
 
-    def wait(self) -> None:
-        """Have the work done and block until it is."""
-        over = threading.Event()
-        self.start(over.set)
-        over.wait()
-
-    def go(self) -> None:
-        """Do the work, in this thread."""
-        try:
-            self._found.append(self._work.pop()())
-        except Exception as error:
-            self._error = error
+    def over(self) -> None:
+        """Let the next one have its turn before the answer is sent."""
         self._lane.leave()
-        self._then()
-
-    def fail(self, error: ServingError) -> None:
-        """The work cannot be done."""
-        self._work.clear()
-        self._error = error
-        self._then()
-
-    def result(self) -> T:
-        """What came of it. Raises what went wrong."""
-        if self._error is not None:
-            raise self._error
-        return self._found.pop()
+        super().over()

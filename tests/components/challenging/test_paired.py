@@ -100,6 +100,21 @@ def test_the_influence_of_rows_gives_the_bounds_that_the_metric_of_each_draw_giv
     assert (quick.low, quick.high) == pytest.approx((each.low, each.high), abs=tenth)
 
 
+def test_influences_are_added_with_the_weights_of_every_draw():
+    """A loop over draws, for two pairs of models on the same rows, of which the second takes up what was drawn."""
+    rng = np.random.default_rng(2)
+    for _ in range(2):
+        each = rng.normal(size=(2, 500))
+        before, now = zip((0.7, 0.72), each - each.mean(axis=1, keepdims=True), strict=True)
+        drawn, found = np.random.default_rng(9), []
+        for _ in range(300):
+            weights = drawn.poisson(1.0, 500)
+            found.append(0.02 + np.sum(weights * (now[1] - before[1])) / weights.sum())
+        low, high = np.quantile(found, [0.1, 0.9], method="weibull")
+        gain = influenced_gain(before, now, 1, 300, 9, 0.9)
+        assert (gain.value, gain.low, gain.high) == pytest.approx((0.02, low, high), abs=1e-12)
+
+
 def test_less_is_better_turns_the_gain_round():
     old, new = np.arange(50.0), np.arange(50.0) + np.linspace(0, 2, 50)
 
