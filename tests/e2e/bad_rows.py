@@ -18,14 +18,14 @@ FILES = {
 }
 """Pipelines, and how ``new`` is asked for each."""
 QUICK = {
-    "bikes": ["model.epochs=2", "model.model.members=1"],
+    "bikes": ["model.epochs=2", "model.model.members=1", "model.refit=0"],
     "turns": ["model.epochs=2"],
     "reviews": ["model.epochs=2"],
     "parts": ["model.epochs=2"],
     "groups": [],
 }
-SET_ASIDE = {"bikes": 2, "turns": 1, "reviews": 1, "parts": 1, "groups": 1}
-"""Rows of each file that hold an infinite number, or no label."""
+SET_ASIDE = {"bikes": 3, "turns": 1, "reviews": 1, "parts": 1, "groups": 1}
+"""Rows of each file that hold an infinite number, no label, or no moment."""
 
 
 def hours() -> pl.DataFrame:
@@ -35,6 +35,21 @@ def hours() -> pl.DataFrame:
     rides = 50 + 20 * np.sin(number / 24 * 2 * np.pi) + temp + draw.normal(0, 2, HOURS)
     at = [datetime(2024, 1, 1) + timedelta(hours=int(k)) for k in number]
     return pl.DataFrame({"hour": at, "temp": temp, "rides": rides.round(1)})
+
+
+def boxes(folder: Path, outside: bool) -> None:
+    """Sixty images of dots, one box each; with ``outside`` that of the first reaches out of its image."""
+    from PIL import Image
+
+    draw, lines = np.random.default_rng(2), ["image,xmin,ymin,xmax,ymax,label"]
+    for number in range(60):
+        pixels = draw.integers(0, 60, (32, 32, 3)).astype(np.uint8)
+        left, top = (int(v) for v in draw.integers(2, 18, 2))
+        pixels[top : top + 10, left : left + 10] = 250
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+        right = 40 if outside and not number else left + 10
+        lines.append(f"{number}.png,{left},{top},{right},{top + 10},dot")
+    (folder / "boxes.csv").write_text("\n".join(lines) + "\n")
 
 
 def at_row(row: int, column: str, value: object) -> pl.Expr:

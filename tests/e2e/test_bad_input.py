@@ -28,6 +28,7 @@ from tests.e2e.bad_rows import (
     TEMP,
     TEN_MB,
     at_row,
+    boxes,
     changed,
     hours,
     texts,
@@ -55,6 +56,9 @@ def project(tmp_path_factory) -> Path:
         _into(patch, folder)
         for name, (file, *options) in FILES.items():
             assert main(["new", name, "--data", str(folder / file), *options]) == 0
+            if name == "bikes":
+                with (folder / file).open("a") as rows:
+                    rows.write(",10.0,50.0\n")
             sets = [word for one in [*QUICK[name], "evaluation.better_than=[]"] for word in ("--set", one)]
             assert main(["run", name, "--run-id", "one", "--promote", *sets]) == 0
     return folder
@@ -107,27 +111,74 @@ def test_new_refuses_a_wrong_horizon(project, tmp_path, monkeypatch, capsys, hor
     assert said in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("kind", ["a moment twice", "beside the step"])
-def test_run_refuses_a_series_that_is_none_any_more(project, tmp_path, monkeypatch, capsys, kind) -> None:
+TURNS = {"course": np.ones((80, 5, 2), np.float32), "side": np.array(["left", "right"] * 40)}
+PEOPLE = pl.DataFrame({"review": ["good film"] * 80, "age": [40.0] * 80, "plan": ["plus"] * 80, "stars": [0, 1] * 40})
+LATER = {
+    "a moment twice": ("bikes", SERIES["a moment twice"][0], "'hour'"),
+    "beside the step": ("bikes", SERIES["beside the step"][0], "'hour'"),
+    "no value at all": ("bikes", SERIES["no value at all"][0], "100.00% of the rows are bad"),
+    "too few for the horizon": ("bikes", HOUR[:60], "window"),
+    "a short sequence": ("turns", TURNS, "column 'course': 10 elements at row 1"),
+    "text for a number": ("reviews", PEOPLE.with_columns(age=pl.lit("old")), "a text that is not a number: 'old'"),
+    "no UTF-8": (
+        "reviews",
+        b"review,age,plan,stars\ngood \xff film,40,plus,1\n" * 40,
+        "line 2 holds bytes that are not utf-8",
+    ),
+}
+"""What becomes of a file after ``new`` has seen a good one, and what ``run`` says of it."""
+
+
+def _write(path: Path, rows: object) -> Path:
+    if isinstance(rows, dict):
+        np.savez(path.with_suffix(".npz"), **rows)
+        return path.with_suffix(".npz")
+    path.write_bytes(rows) if isinstance(rows, bytes) else rows.write_csv(path)
+    return path
+
+
+@pytest.mark.parametrize("kind", LATER)
+def test_run_refuses_a_file_that_does_not_fit_any_more(project, tmp_path, monkeypatch, capsys, kind) -> None:
     _into(monkeypatch, project)
     monkeypatch.setenv("KILNWORKS_STORE", str(tmp_path / "store"))
-    SERIES[kind][0].write_csv(tmp_path / "hours.csv")
-    assert main(["run", "bikes", "--set", f"examples.source.path={tmp_path / 'hours.csv'}"]) != 0
+    name, rows, said = LATER[kind]
+    path = _write(tmp_path / "rows.csv", rows)
+    assert main(["run", name, "--set", f"examples.source.path={path}"]) != 0
     told = capsys.readouterr().err
-    assert "'hour'" in told and "wanted:" in told and "to do:" in told
+    assert said in told and "wanted:" in told and "to do:" in told
+
+
+def test_new_reads_bytes_that_are_no_utf8_as_cp1252_and_says_so(tmp_path, monkeypatch, capsys, caplog) -> None:
+    _into(monkeypatch, tmp_path)
+    lines = b"good film,40,plus,1\nbad \xff film,41,basic,0\n" * 100
+    path = _write(tmp_path / "rows.csv", b"review,age,plan,stars\n" + lines)
+    main(["new", "x", "--data", str(path), "--label", "stars"])
+    assert "is not UTF-8 and is read as cp1252" in caplog.text + capsys.readouterr().err
+
+
+def test_boxes_outside_of_their_image_are_cut_or_refused(tmp_path, monkeypatch, capsys) -> None:
+    _into(monkeypatch, tmp_path)
+    boxes(tmp_path, outside=True)
+    assert main(["new", "dots", "--data", str(tmp_path)]) == 0
+    assert "1 reach out of the image" in capsys.readouterr().out
+    assert "mend=True" in (tmp_path / "pipelines/dots.py").read_text()
+    assert main(["run", "dots", "--set", "examples.source.mend=false"]) != 0
+    told = capsys.readouterr().err
+    assert "inside" in told and "wanted:" in told and "to do:" in told
 
 
 # ---- predict
 
 MOMENTS = pl.datetime_range(pl.datetime(2024, 1, 21), pl.datetime(2024, 1, 21, 11), "1h", eager=True)
 NEXT = pl.DataFrame({"hour": MOMENTS, "temp": [10.0] * 12, "rides": [50.0] * 12})
-PEOPLE = pl.DataFrame({"review": ["good film"], "age": [40.0], "plan": ["plus"]})
+PERSON = PEOPLE.drop("stars")[:1]
 PARTS = pl.DataFrame({f"m{k}": [float(k)] for k in range(4)})
 ASKED = {
     "a gap in time": ("bikes", pl.concat([NEXT[:3], NEXT[6:]]), 9),
     "a missing value": ("bikes", NEXT.with_columns(at_row(3, "rides", None), at_row(4, "temp", None)), 12),
     "a horizon without any value": ("bikes", NEXT.with_columns(rides=pl.lit(None, pl.Float64)), 12),
     "a moment twice": ("bikes", pl.concat([NEXT, NEXT[3:5]]), "2 moments come twice in 'hour'"),
+    "no moment": ("bikes", NEXT.with_columns(at_row(3, "hour", None)), "1 rows have no 'hour'"),
     "beside the step": ("bikes", NEXT.with_columns(at_row(4, "hour", NEXT["hour"][4].replace(minute=5))), "lie beside"),
     "long after": ("bikes", NEXT.with_columns(pl.col("hour").dt.offset_by("30d")), "no value in the 168 steps before"),
     "infinite in what is known": (
@@ -140,12 +191,12 @@ ASKED = {
     "NaN in a sequence": ("turns", changed(COURSE, (0, 2, 1), NAN), "column 'course', row 1: must be not missing"),
     "a short sequence": ("turns", COURSE[:, :5], "column 'course': 10 elements at row 1"),
     "a wide sequence": ("turns", np.ones((1, 6, 3), np.float32), "column 'course': 18 elements at row 1"),
-    "an empty text": ("reviews", PEOPLE.with_columns(review=pl.lit("")), 1),
-    "10 MB of text": ("reviews", PEOPLE.with_columns(review=pl.lit(TEN_MB)), 1),
-    "an unknown string": ("reviews", PEOPLE.with_columns(plan=pl.lit("never seen")), 1),
-    "a missing number": ("reviews", PEOPLE.with_columns(age=pl.lit(None, pl.Float64)), 1),
-    "an infinite number": ("reviews", PEOPLE.with_columns(age=INF), f"column 'age', row 1 (got inf): {FINITE}"),
-    "text for a number": ("reviews", PEOPLE.with_columns(age=pl.lit("old")), "a text that is not a number: 'old'"),
+    "an empty text": ("reviews", PERSON.with_columns(review=pl.lit("")), 1),
+    "10 MB of text": ("reviews", PERSON.with_columns(review=pl.lit(TEN_MB)), 1),
+    "an unknown string": ("reviews", PERSON.with_columns(plan=pl.lit("never seen")), 1),
+    "a missing number": ("reviews", PERSON.with_columns(age=pl.lit(None, pl.Float64)), 1),
+    "an infinite number": ("reviews", PERSON.with_columns(age=INF), f"column 'age', row 1 (got inf): {FINITE}"),
+    "text for a number": ("reviews", PERSON.with_columns(age=pl.lit("old")), "a text that is not a number: 'old'"),
     "infinite for anomalies": ("parts", PARTS.with_columns(m1=INF), f"column 'm1', row 1 (got inf): {FINITE}"),
     "infinite for clusters": ("groups", PARTS.with_columns(m1=-INF), f"column 'm1', row 1 (got -inf): {FINITE}"),
 }
