@@ -28,6 +28,13 @@ def levels_of(shapes: Sequence[Shape], size: tuple[int, int]) -> dict[int, list[
     return dict(sorted(found.items()))
 
 
+def points_of(levels: dict[int, list[Shape]]) -> dict[int, list[Shape]]:
+    """One shape at each position of the finest map: the geometric mean of all, in shares."""
+    shapes = [shape for some in levels.values() for shape in some]
+    high, wide = (math.exp(sum(math.log(shape[i]) for shape in shapes) / len(shapes)) for i in (0, 1))
+    return {min(levels): [(high, wide)]}
+
+
 def anchors_of(levels: dict[int, list[Shape]], size: tuple[int, int]) -> np.ndarray:
     """Every anchor ``[top, left, bottom, right]`` in shares, float32 [A, 4]: by stride, row, column, shape."""
     import numpy as np

@@ -27,10 +27,14 @@ class Detecting(Architecture):
     takes: ClassVar[frozenset[str] | None] = frozenset({IMAGE})
 
     flip: Literal["none", "horizontal", "both"] = "horizontal"
-    """How images are mirrored while it trains: ``both`` where up and down mean nothing; ``none`` for letters."""
+    """How images are mirrored while it trains: ``both`` where up and down mean nothing, with quarter turns of square
+    ones; ``none`` for letters."""
     crop: float = Field(default=0.4, ge=0, le=1.5)
     """How far images are enlarged or reduced while it trains, as a logarithm, each with a part that is drawn; 0 for
     not at all."""
+    colour: float = Field(default=0.0, ge=0, le=1)
+    """How far contrast and brightness are changed while it trains, as a logarithm, and a third of that each colour by
+    itself: for photographs in another light. 0 for not at all."""
     most: int = Field(default=100, ge=1, le=1000)
     """Boxes that are answered at most."""
     overlap: float = Field(default=0.5, gt=0, lt=1)
@@ -53,7 +57,8 @@ class Detecting(Architecture):
         from kilnworks.components.modeling.detection.changes import Moving
 
         (image,) = model.inputs
-        return Moving(model.input, model.output, name=model.name, image=image.name, flip=self.flip, crop=self.crop)
+        changes = {"flip": self.flip, "crop": self.crop, "colour": self.colour}
+        return Moving(model.input, model.output, name=model.name, image=image.name, **changes)
 
     def network(self, encoded: Sequence[EncodedTensor], task: Task) -> Any:
         """See ``Architecture.network``.

@@ -1,4 +1,5 @@
-"""Changes of training images that move their boxes: mirror images, and crops from half to all of a side and beyond.
+"""Changes of training images, with their boxes: mirror images, quarter turns, crops from half to all of a side and
+beyond; and other colours, which move none.
 
 Boxes are in shares of the sides. A box whose middle leaves the image is left out; one that is cut is cut.
 """
@@ -10,6 +11,9 @@ from typing import Any
 
 import keras
 from keras import ops
+
+TINT = 1 / 3
+"""How far each colour is changed by itself, as a share of how far all are."""
 
 
 def flipped(images: Any, boxes: Any, which: Any) -> tuple[Any, Any]:
@@ -26,6 +30,25 @@ def turned(images: Any, boxes: Any, which: Any) -> tuple[Any, Any]:
     mirrored = ops.stack([1 - boxes[..., 2], boxes[..., 1], 1 - boxes[..., 0], boxes[..., 3], boxes[..., 4]], axis=-1)
     keep = ops.reshape(ops.cast(which, boxes.dtype), (-1, 1, 1))
     return turn * ops.flip(images, axis=1) + (1 - turn) * images, keep * mirrored + (1 - keep) * boxes
+
+
+def quartered(images: Any, boxes: Any, which: Any) -> tuple[Any, Any]:
+    """Square images [N, S, S, C] and boxes [N, G, 5] with rows and columns exchanged where ``which`` [N] is 1.
+
+    With mirror images both ways these are all turns by 90 degrees.
+    """
+    turn = ops.reshape(ops.cast(which, images.dtype), (-1, 1, 1, 1))
+    exchanged = ops.stack([boxes[..., i] for i in (1, 0, 3, 2, 4)], axis=-1)
+    keep = ops.reshape(ops.cast(which, boxes.dtype), (-1, 1, 1))
+    swapped = ops.transpose(images, (0, 2, 1, 3))
+    return turn * swapped + (1 - turn) * images, keep * exchanged + (1 - keep) * boxes
+
+
+def recoloured(images: Any, contrast: Any, gain: Any) -> Any:
+    """Images [N, H, W, C] from 0 to 1, whose distances from their mean are multiplied by ``contrast`` [N, 1, 1, 1], and
+    then all by ``gain`` [N, 1, 1, 1 or C]; cut to 0 to 1."""
+    mean = ops.mean(images, axis=(1, 2), keepdims=True)
+    return ops.clip(((images - mean) * contrast + mean) * gain, 0.0, 1.0)
 
 
 def cropped(images: Any, boxes: Any, corner: Any, side: Any) -> tuple[Any, Any]:
@@ -59,10 +82,12 @@ def _taken(corner: Any, side: Any, length: int) -> Any:
 class Moving(keras.Model):
     """Trains on changed images; it wraps the layers of a detector while that is trained, and is not saved itself."""
 
-    def __init__(self, *args: Any, image: str = "", flip: str = "none", crop: float = 0.0, **kwargs: Any) -> None:
-        """``image``: name of the input; ``flip``: ``none``, ``horizontal`` or ``both``; ``crop``: see ``Detector``."""
+    def __init__(
+        self, *args: Any, image: str = "", flip: str = "none", crop: float = 0.0, colour: float = 0.0, **kwargs: Any
+    ) -> None:
+        """``image``: name of the input; ``flip``, ``crop`` and ``colour``: see ``Detector``."""
         super().__init__(*args, **kwargs)
-        self.image, self.flip, self.crop = image, flip, crop
+        self.image, self.flip, self.crop, self.colour = image, flip, crop, colour
         self.random = keras.random.SeedGenerator()
 
     def train_step(self, data: Any) -> Mapping[str, Any]:
@@ -79,11 +104,19 @@ class Moving(keras.Model):
             images, boxes = flipped(images, boxes, self._coin(count))
         if self.flip == "both":
             images, boxes = turned(images, boxes, self._coin(count))
+            if images.shape[1] == images.shape[2]:
+                images, boxes = quartered(images, boxes, self._coin(count))
         if self.crop:
             scale = ops.exp(self._uniform((count, 1), -self.crop, self.crop / 2))
             side = scale * ops.exp(self._uniform((count, 2), -0.1, 0.1))
             corner = self._uniform((count, 2), 0.0, 1.0) * (1 - side)
             images, boxes = cropped(images, boxes, corner, side)
+        if self.colour:
+            all_of, each = (count, 1, 1, 1), (count, 1, 1, images.shape[3])
+            contrast = ops.exp(self._uniform(all_of, -self.colour, self.colour))
+            bright = self._uniform(all_of, -self.colour, self.colour)
+            tint = self._uniform(each, -self.colour * TINT, self.colour * TINT)
+            images = recoloured(images, contrast, ops.exp(bright + tint))
         return images, boxes
 
     def _coin(self, count: Any) -> Any:

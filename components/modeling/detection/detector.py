@@ -1,9 +1,10 @@
-"""Objects in images: residual blocks, a pyramid of their maps, and one of three heads on it.
+"""Objects in images: residual blocks, a pyramid of their maps, and one of four heads on it.
 
 ::
 
     image -> stem (stride 2) -> blocks (4, 8, 16, ...) -> pyramid: each map, plus the coarser one doubled
           -> at every position and usual shape of a box: how far the box is from there, and what it is
+             (head ``points``: at every position of the finest map alone, and one shape)
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pydantic import Field
 
 from kilnworks.components.features.encoded import EncodedTensor
 from kilnworks.components.modeling.base import Initializer
-from kilnworks.components.modeling.detection.anchors import STRIDES, anchors_of, levels_of
+from kilnworks.components.modeling.detection.anchors import STRIDES, anchors_of, levels_of, points_of
 from kilnworks.components.modeling.detection.base import Detecting
 from kilnworks.components.modeling.images.residual import Convolutions
 from kilnworks.components.tasks.detection.heads import Head
@@ -26,13 +27,13 @@ from kilnworks.schemas.search import Choice, Dimension
 PRIOR = 0.01
 """Probability of a class before anything was learned (Lin et al. 2017)."""
 UNSURE = -math.log((1 - PRIOR) / PRIOR)
-"""The same as a logit, where those of classes (``retina``) or of objectness (``yolo``) begin; of ``ssd`` hard negatives
-see to it."""
+"""The same as a logit, where those of classes (``points``, ``retina``) or of objectness (``yolo``) begin; of ``ssd``
+hard negatives see to it."""
 
 
 class Detector(Detecting):
-    """A backbone with a pyramid (Lin et al. 2017), and a head of RetinaNet (the same), SSD (Liu et al. 2016) or YOLO
-    (Redmon & Farhadi 2018).
+    """A backbone with a pyramid (Lin et al. 2017), and a head of RetinaNet (the same), SSD (Liu et al. 2016), YOLO
+    (Redmon & Farhadi 2018) or CenterNet (Zhou et al. 2019).
 
     One image [N, H, W, C] in; boxes, anchors and logits [N, A, 8 + C] out, of which served answers are made. Use it
     where boxes say what is where. Anchors have the usual shapes of the training boxes.
@@ -42,7 +43,8 @@ class Detector(Detecting):
     initializer: Initializer = "he_normal"
     head: Head = "retina"
     """How classes are learned: ``retina``, focal loss (Lin et al. 2017); ``ssd``, softmax with hard negatives (Liu et
-    al. 2016); ``yolo``, objectness and classes (Redmon & Farhadi 2018)."""
+    al. 2016); ``yolo``, objectness and classes (Redmon & Farhadi 2018); ``points``, the middles of boxes (Zhou et al.
+    2019), for many things of like sizes and few images."""
     filters: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(32, 64, 128, 128), min_length=2, max_length=5)
     """Channels of the stem, at half the side, and of each block, which halves it again: 4, 8, 16 ... pixels apart."""
     pyramid: int = Field(default=64, ge=1)
@@ -52,7 +54,7 @@ class Detector(Detecting):
 
     space: ClassVar[Mapping[str, Dimension]] = {
         "pyramid": Choice(values=(32, 64, 96)),
-        "head": Choice(values=("retina", "ssd", "yolo")),
+        "head": Choice(values=("points", "retina", "ssd", "yolo")),
         "crop": Choice(values=(0.2, 0.4, 0.7)),
     }
 
@@ -77,6 +79,7 @@ class Detector(Detecting):
         size = (image.shape[0], image.shape[1])
         levels = levels_of(task.shapes, size)
         maps = self._pyramid(self._backbone(x, max(levels), names), min(levels), names)
+        levels = points_of(levels) if self.head == "points" else levels
         towers = [self._tower(part, names) for part in ("class", "box")]
         says: dict[str, list[Any]] = {"class": [], "box": []}
         for stride, shapes in levels.items():
@@ -102,7 +105,7 @@ class Detector(Detecting):
         import keras
         from keras import layers
 
-        unsure = part == "class" and self.head == "retina"
+        unsure = part == "class" and self.head in ("points", "retina")
         y = layers.Conv2D(
             shapes * width,
             3,

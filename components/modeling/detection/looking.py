@@ -20,15 +20,15 @@ def sheet(images: np.ndarray, boxes: np.ndarray, classes: Sequence[str], setting
         images: [N, H, W, C] from 0 to 1.
         boxes: top, left, bottom, right in shares and the number of the class, -1 for none, [N, G, 5].
         classes: their names.
-        settings: ``flip`` and ``crop`` as those of ``Detector``.
+        settings: ``flip``, ``crop`` and ``colour`` as those of ``Detector``.
     """
     import keras
     from keras import ops
 
-    from kilnworks.components.modeling.detection.changes import Moving, flipped, turned
+    from kilnworks.components.modeling.detection.changes import Moving, flipped, quartered, turned
 
-    flip, crop = str(settings["flip"]), float(settings["crop"])
-    if flip == "none" and not crop:
+    flip, crop, colour = str(settings["flip"]), float(settings["crop"]), float(settings.get("colour", 0.0))
+    if flip == "none" and not crop and not colour:
         return {}
     keras.utils.set_random_seed(0)
     given, true, all_of = ops.array(images), ops.array(boxes.astype(np.float32)), np.ones(len(images))
@@ -37,8 +37,10 @@ def sheet(images: np.ndarray, boxes: np.ndarray, classes: Sequence[str], setting
         columns["mirrored"] = _arrays(*flipped(given, true, all_of))
     if flip == "both":
         columns["upside down"] = _arrays(*turned(given, true, all_of))
+    if flip == "both" and images.shape[1] == images.shape[2]:
+        columns["turned"] = _arrays(*quartered(given, true, all_of))
     layer = keras.Input(images.shape[1:], name="image")
-    moving = Moving(layer, layer, image="image", flip=flip, crop=crop)
+    moving = Moving(layer, layer, image="image", flip=flip, crop=crop, colour=colour)
     for number in range(TRIES):
         columns[f"together {number + 1}"] = _arrays(*moving.changed(given, true))
     rows = [[_picture(some[i], boxed[i], classes) for some, boxed in columns.values()] for i in range(len(images))]

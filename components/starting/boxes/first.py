@@ -119,7 +119,7 @@ def start_with_boxes(name: str, source: BoxesSource) -> Recipe:
             f"({usual[0]:.0f} to {usual[2]:.0f})",
         ),
         splitting,
-        Decision("augment", f"crops and sizes{_FLIPS[flip]}", why),
+        Decision("augment", f"crops, sizes, colours{_FLIPS[flip]}", why),
         Decision("model", "detector", f"head {model.head}, {training['epochs']} epochs; anchors as boxes usually are"),
     )
     contract = _contract(name, source, classes, shape, most, facts, len(marked))

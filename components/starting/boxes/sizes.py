@@ -17,11 +17,13 @@ GROWN = 1.5
 """How far images are enlarged, at most, where boxes are small."""
 STEP = 16
 """Sides are multiples of it, so that all maps fit on each other."""
-PER_PIXEL = 3.1e4
+PER_PIXEL = 1.9e4
 """Multiplications of a training step for each pixel of an image, about."""
 WORK = 6e12
 """Multiplications of a training: a few minutes on two cores."""
-EPOCHS = (12, 150)
+EPOCHS = (12, 200)
+COLOUR = 0.2
+"""How far contrast and brightness are changed in training: other photographs are taken in another light."""
 
 
 def side_of(sizes: list[tuple[int, int]], boxes: np.ndarray) -> tuple[int, int]:
@@ -50,7 +52,9 @@ def detector(images: int, shape: tuple[int, ...], most: int, flip: Any) -> tuple
     """
     epochs = int(np.clip(WORK / (PER_PIXEL * shape[0] * shape[1] * max(1, images)), *EPOCHS))
     found = int(min(300, max(20, 10 * round(most * 0.15))))
-    model = Detector(filters=(24, 48, 96, 96), pyramid=48, depth=1, flip=flip, crop=0.4, most=found)
+    model = Detector(
+        head="points", filters=(16, 32, 64, 96), pyramid=48, depth=0, flip=flip, crop=0.4, colour=COLOUR, most=found
+    )
     return model, {
         "epochs": epochs,
         "batch": 4 if images < 100 else 8 if images < 500 else 16,

@@ -2,4 +2,4 @@
 
 from typing import Literal
 
-Head = Literal["retina", "ssd", "yolo"]
+Head = Literal["points", "retina", "ssd", "yolo"]

@@ -1,4 +1,4 @@
-"""The losses of the three heads, each for a batch of outputs [N, A, 8 + C] and true boxes [N, G, 5].
+"""The losses of the heads with anchors, each for a batch of outputs [N, A, 8 + C] and true boxes [N, G, 5].
 
 An output is a box and the anchor it started from, in shares, then logits; a true box its sides and its class, -1 for
 none. Which anchors answer for which true box (``matched``)::

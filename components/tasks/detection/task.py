@@ -52,6 +52,8 @@ class Detection(Task):
     """Which head it is, by which outputs are read."""
     shapes: tuple[tuple[float, float], ...] = ((0.25, 0.25),)
     """Usual heights and widths of boxes of the training split, in shares of the sides."""
+    usual: float = Field(default=1.0, gt=0)
+    """Boxes of an image of the training split, in the mean."""
     most: int = Field(default=100, ge=1)
     """Boxes that are answered at most."""
     overlap: float = Field(default=0.5, gt=0, lt=1)
@@ -103,7 +105,9 @@ class Detection(Task):
             raise DataInvalid("no image of the training split has a box", "boxes to learn from", "check the label")
         refuse_absent(label, seen)
         shapes = usual_shapes(np.concatenate(seen.sizes))
-        return cls(label=label, key=contract.key, shapes=tuple((float(h), float(w)) for h, w in shapes.round(6)))
+        usual = round(float(seen.counts.sum()) / seen.rows, 6)
+        chosen = tuple((float(h), float(w)) for h, w in shapes.round(6))
+        return cls(label=label, key=contract.key, shapes=chosen, usual=usual)
 
     # ---- labels
 
@@ -149,7 +153,7 @@ class Detection(Task):
     @property
     def logits(self) -> int:
         """Numbers of which scores are made."""
-        return len(self.class_texts) + (self.how != "retina")
+        return len(self.class_texts) + (self.how in ("ssd", "yolo"))
 
     def head(self, features: Any, names: LayerNames) -> Any:
         """What the detector says, in float32. Raises ``ConfigError`` for a model that says nothing of anchors."""
@@ -164,8 +168,10 @@ class Detection(Task):
     def loss(self) -> Any:
         """That of the head."""
         from kilnworks.components.tasks.detection.losses import DetectionLoss
+        from kilnworks.components.tasks.detection.points import PointsLoss
 
-        return DetectionLoss(self.how, len(self.class_texts))
+        classes = len(self.class_texts)
+        return PointsLoss(classes, self.usual) if self.how == "points" else DetectionLoss(self.how, classes)
 
     def totals(self) -> Totals:
         """Loss and mAP50."""

@@ -1,11 +1,12 @@
 """Changes move boxes with their images: a bright rectangle stays inside of its box."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from kilnworks.components.modeling.detection.anchors import anchors_of, levels_of
-from kilnworks.components.modeling.detection.changes import cropped, flipped, turned
+from kilnworks.components.modeling.detection.anchors import anchors_of, levels_of, points_of
+from kilnworks.components.modeling.detection.changes import Moving, cropped, flipped, quartered, recoloured, turned
 from kilnworks.components.modeling.detection.layers import Boxes
 
 
@@ -28,7 +29,7 @@ def around(image):
     return np.array([down[0], across[0], down[-1] + 1, across[-1] + 1]) / side
 
 
-@pytest.mark.parametrize("change", [flipped, turned])
+@pytest.mark.parametrize("change", [flipped, turned, quartered])
 def test_mirror_images(change):
     images, boxes = lit()
     which = np.array([1, 0, 1, 0, 1], np.float32)
@@ -61,10 +62,43 @@ def test_a_box_whose_middle_is_out_is_left_out_and_one_at_the_edge_is_cut():
     assert moved[1, 0] == pytest.approx([0, 0, 0.6, 0.6, 1], abs=1e-6)
 
 
+def test_mirror_images_and_exchanged_sides_are_all_quarter_turns():
+    images, boxes = lit()
+    once = np.ones(5, np.float32)
+    new, moved = (np.asarray(a) for a in turned(*quartered(images, boxes, once), once))
+    assert (new == np.rot90(images, axes=(1, 2))).all()
+    for i in range(5):
+        assert moved[i, 0, :4] == pytest.approx(around(new[i]), abs=1e-6)
+
+
+def test_other_colours_are_those_of_the_formula():
+    images = np.random.default_rng(0).random((3, 8, 8, 3)).astype(np.float32)
+    contrast, gain = np.array([1, 0.5, 2]).reshape(3, 1, 1, 1), np.array([[1, 1, 1], [1.2, 1, 0.8], [0.9, 0.9, 0.9]])
+    new = np.asarray(recoloured(images, contrast.astype(np.float32), gain.reshape(3, 1, 1, 3).astype(np.float32)))
+    for i in range(3):
+        mean = images[i].mean(axis=(0, 1))
+        wanted = np.clip(((images[i] - mean) * contrast[i, 0, 0, 0] + mean) * gain[i], 0, 1)
+        assert new[i] == pytest.approx(wanted, abs=1e-5)
+    assert new[0] == pytest.approx(images[0], abs=1e-6)
+
+
+def test_colours_are_changed_only_where_asked_for():
+    images, boxes = lit()
+    layer = keras.Input(images.shape[1:], name="image")
+    for colour in (0.0, 0.3):
+        moving = Moving(layer, layer, image="image", colour=colour)
+        new, moved = (np.asarray(a) for a in moving.changed(ops.array(images), ops.array(boxes)))
+        assert (moved == boxes).all()
+        assert (new == images).all() == (colour == 0)
+    levels = new.max(axis=(1, 2, 3))
+    assert len(np.unique(levels)) > 1, "each image by itself"
+
+
 def test_anchors_stand_in_the_middle_of_their_cells():
     levels = levels_of([(0.2, 0.2), (0.5, 0.25)], (64, 48))
     assert levels == {4: [(0.2, 0.2), (0.5, 0.25)]}
     assert list(levels_of([(0.2, 0.2), (0.9, 0.9)], (64, 64))) == [4, 16]
+    assert points_of({4: [(0.1, 0.2)], 8: [(0.4, 0.2)]}) == {4: [pytest.approx((0.2, 0.2))]}
     anchors = anchors_of(levels, (64, 48))
     assert anchors.shape == (16 * 12 * 2, 4)
     assert anchors[0] == pytest.approx([1 / 32 - 0.1, 1 / 24 - 0.1, 1 / 32 + 0.1, 1 / 24 + 0.1])

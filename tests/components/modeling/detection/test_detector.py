@@ -45,12 +45,25 @@ def test_every_anchor_has_a_box_itself_and_logits() -> None:
         assert head == "ssd" or scores.max() < 0.3  # before anything was learned hardly anything is there
 
 
+def test_points_stand_on_the_finest_map_alone() -> None:
+    import keras
+
+    keras.utils.set_random_seed(0)
+    detector = Detector.model_validate({**MODEL, "head": "points", "depth": 0})
+    task = detector.adapted(TASK)
+    model = detector.network([IMAGE], task)
+    output = np.asarray(model({"image": np.random.default_rng(0).random((2, 64, 64, 1), np.float32)}))
+    assert output.shape == (2, 16 * 16, 8 + 10) == (2, 256, task.outputs)
+    assert output[0, 0, 6:8] - output[0, 0, 4:6] == pytest.approx([(0.2 * 0.45) ** 0.5, (0.15 * 0.4) ** 0.5])
+    assert np.asarray(task.looked_at(output)["scores"]).max() < 0.3
+
+
 @pytest.fixture(scope="module")
 def few(tmp_path_factory):
     return scenes(tmp_path_factory.mktemp("few"))
 
 
-@pytest.mark.parametrize("head", ["retina", "ssd", "yolo"])
+@pytest.mark.parametrize("head", ["points", "retina", "ssd", "yolo"])
 def test_each_head_learns_and_is_read_back(few, tmp_path, head) -> None:
     import keras
 

@@ -107,7 +107,7 @@ def test_sizes_follow_the_boxes() -> None:
     assert side_of([(600, 800)] * 3, np.full((5, 2), 300.0)) == (64, 96)
     assert side_of([(3000, 2000)] * 3, np.full((5, 2), 20.0)) == (320, 208)
     few, many = (detector(count, (256, 256, 3), 40, "both")[1] for count in (20, 2000))
-    assert few["epochs"] == 147 and many["epochs"] == 12
+    assert few["epochs"] == 200 and many["epochs"] == 12
     assert detector(20, (256, 256, 3), 40, "both")[0].most == 60
 
 
