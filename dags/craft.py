@@ -156,14 +156,13 @@ def build_craft_dag(pipeline: Pipeline) -> DAG:
 
 
 def _params() -> dict[str, Param]:
-    """The form: what is done, its options in a section for each, and settings of every training."""
+    """The form: what is done, settings of every training, and the options of each command in a section."""
     found = {
         "what": asked(
             CROSSVAL,
             {"type": "string", "enum": list(COMMANDS)},
             "; ".join(f"{name}: {text}" for name, text in WHAT.items()) + ".",
             title="what is done",
-            section="What is done",
         )
     }
     for name, one in OPTIONS.items():
@@ -174,7 +173,6 @@ def _params() -> dict[str, Param]:
         type=["string", "null"],
         format="multiline",
         title="settings of every training",
-        section="Settings",
         description="STEP.FIELD=VALUE, one a line, such as model.epochs=10; those of the definition where empty.",
     )
     return found

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Self
 from kilnworks.pipelines.core.store import Store, clean, now
 from kilnworks.schemas.errors import ConfigError, StoreError, UnknownName
 from kilnworks.schemas.files import read_json, write_json
+from kilnworks.schemas.json_values import as_dict
 from kilnworks.schemas.locks import try_to_hold
 from kilnworks.schemas.masking import masked_tree
 from kilnworks.schemas.wire import HIDDEN
@@ -46,8 +47,10 @@ class Work:
 
     @classmethod
     def all_of(cls, store: Store, pipeline: str) -> list[str]:
-        """Names of all of a pipeline, oldest first."""
-        return sorted(path.parent.name for path in (store.root / cls.FOLDER / pipeline).glob(f"*/{cls.RECORD}"))
+        """Names of all of a pipeline whose record can be read, in the order in which they were begun."""
+        records = (store.root / cls.FOLDER / pipeline).glob(f"*/{cls.RECORD}")
+        found = [(begun_at(path), path.parent.name) for path in records]
+        return [name for begun, name in sorted(found) if begun]
 
     @classmethod
     def newest(cls, store: Store, pipeline: str) -> Self:
@@ -146,3 +149,11 @@ def page_of(store: Store, pipeline: str, name: str) -> str | None:
 def _brought(store: Store, page: str) -> bool:
     store.pull(page)
     return (store.root / page).is_file()
+
+
+def begun_at(record: Path) -> str:
+    """When a piece of work, or a search, was begun; empty where the record is damaged."""
+    try:
+        return str(as_dict(read_json(record)).get("begun") or "")
+    except (OSError, ValueError):
+        return ""

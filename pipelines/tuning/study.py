@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from kilnworks.pipelines.core.store import Store, clean, locked, now
+from kilnworks.pipelines.craft.work import begun_at
 from kilnworks.pipelines.tuning.plan import Plan, as_text, combinations, fixed_values, pruner, sampler
 from kilnworks.schemas.errors import ConfigError, StepFailed, UnknownName
 from kilnworks.schemas.files import read_json, write_json
-from kilnworks.schemas.json_values import as_dict
 from kilnworks.schemas.locks import is_held, try_to_hold
 from kilnworks.schemas.masking import masked_tree
 from kilnworks.schemas.search import Choice, Dimension, Int
@@ -85,7 +85,7 @@ class Study:
     def newest(cls, store: Store, pipeline: str, name: str | None = None) -> "Study":
         """The study of that name, or the newest one whose record can be read. Raises ``UnknownName``."""
         folder = store.root / FOLDER / pipeline
-        found = [(_begun(path), path.parent.name) for path in folder.glob(f"*/{SEARCH}")]
+        found = [(begun_at(path), path.parent.name) for path in folder.glob(f"*/{SEARCH}")]
         known = [name for begun, name in sorted(found) if begun]
         chosen = clean(name) if name else (known[-1] if known else "")
         if chosen not in known:
@@ -260,14 +260,6 @@ def _refuse_secrets(settings: dict[str, Any]) -> None:
             "a reference, such as ${PASSWORD}, where the secret is",
             "name the secret by a reference (docs/security.md)",
         )
-
-
-def _begun(record: Path) -> str:
-    """When a search was begun; empty where its record is damaged."""
-    try:
-        return str(as_dict(read_json(record)).get("begun") or "")
-    except (OSError, ValueError):
-        return ""
 
 
 def finished(study: Study) -> dict[str, Any]:

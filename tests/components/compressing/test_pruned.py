@@ -9,10 +9,12 @@ import tensorflow as tf
 
 from kilnworks.components.compress import CompressConfig, compress
 from kilnworks.components.compressing.pruning import Pruner, pruned, smallest, sparsity_at
+from kilnworks.components.compressing.sides import check_measured
 from kilnworks.components.compressing.smaller import to_pruned, trained_by
 from kilnworks.components.modeling.learner import Learner, Phase
 from kilnworks.components.modeling.mlp import Mlp
 from kilnworks.components.modeling.tabular import Tabular
+from kilnworks.components.tasks.generation.generation import Generation
 from kilnworks.components.train import TrainConfig
 from kilnworks.schemas.artifacts import Model, Transform
 from kilnworks.schemas.context import Progress
@@ -158,6 +160,8 @@ def test_what_cannot_be_pruned_is_said(model, tmp_path):
         made(SETTINGS.updated({"split": "later"}), model, tmp_path, "d")
     with pytest.raises(ConfigError, match="metric of a binary task"):
         made(SETTINGS.updated({"metric": "rmse"}), model, tmp_path, "e")
+    with pytest.raises(ConfigError, match="compressing a model of generation, which is not judged by answers to rows"):
+        check_measured(Generation(), SETTINGS, None)
     (tmp_path / "tuned").mkdir()
     handed = {"config": {"model": {"kind": "transfer", "base": "own"}}}
     write_json(tmp_path / "tuned" / "training.json", handed)

@@ -1,6 +1,9 @@
 """Explanations as a step of a run: what ``kilnworks explain`` says of its model, in the report and the form."""
 
+import json
 import re
+import subprocess
+import urllib.request
 from dataclasses import replace
 
 import numpy as np
@@ -13,9 +16,10 @@ from kilnworks.pipelines.cli.app import main
 from kilnworks.pipelines.core.form import form
 from kilnworks.pipelines.core.registry import load
 from kilnworks.pipelines.core.store import Store
-from kilnworks.schemas.artifacts import Explanations
+from kilnworks.schemas.artifacts import CheckedExamples, Explanations
 from kilnworks.schemas.errors import ConfigError
 from kilnworks.schemas.files import read_json
+from tests import preloaded
 
 CONTRACT = """
 name: loans
@@ -53,39 +57,72 @@ def loans(rows: int) -> pl.DataFrame:
     return pl.DataFrame({"income": income, "debt": debt, "town": [f"t{t}" for t in town], "doctor": who, "late": late})
 
 
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A project with a run that explains its model, which is live with the signature ``explain``."""
+    folder = tmp_path_factory.mktemp("loans")
+    loans(400).write_csv(folder / "loans.csv")
+    (folder / "loans.yaml").write_text(CONTRACT)
+    (folder / "pipelines").mkdir()
+    (folder / "pipelines" / "loans.py").write_text(DEFINITION.replace("FOLDER", str(folder)))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("KILNWORKS_ROOT", str(folder))
+        patched.setenv("KILNWORKS_STORE", str(folder / "store"))
+        assert main(["run", "loans", "--run-id", "r1", "--promote", "--set", "servable.explain=true"]) == 0
+        yield folder
+
+
 @pytest.mark.slow
-def test_a_run_explains_its_model_as_the_command_does(tmp_path, monkeypatch, capsys):
-    loans(400).write_csv(tmp_path / "loans.csv")
-    (tmp_path / "loans.yaml").write_text(CONTRACT)
-    (tmp_path / "pipelines").mkdir()
-    (tmp_path / "pipelines" / "loans.py").write_text(DEFINITION.replace("FOLDER", str(tmp_path)))
-    monkeypatch.setenv("KILNWORKS_ROOT", str(tmp_path))
-    monkeypatch.setenv("KILNWORKS_STORE", str(tmp_path / "store"))
-    assert main(["run", "loans", "--run-id", "r1", "--to", "explained"]) == 0
-    run = Store(tmp_path / "store").run("loans", "r1")
+def test_a_run_explains_its_model_as_the_command_does(project, monkeypatch):
+    run = Store(project / "store").run("loans", "r1")
     told = run.load("explained", Explanations).results
     assert told["leans"]["features"][0]["name"] == "income" and len(told["rows"]) == 3
     for row in told["rows"]:
         moved = sum(share for _, _, share in row["credits"])
-        assert moved == pytest.approx(row["value"] - row["baseline"], abs=2e-3), (
-            "completeness, up to the corners of relu"
-        )
+        assert moved == pytest.approx(row["value"] - row["baseline"], abs=2e-3), "completeness, up to corners of relu"
     report = (run.path / "report.html").read_text()
     section = report[report.index('<section id="explanations">') :].partition("</section>")[0]
-    assert "95 % interval" in section and section.count("<h3 id=") == 3 and "hush" not in report + str(told)
-
+    assert "95 % interval" in section and section.count("<h3 id=") == 3 and "hush" not in section + str(told)
     monkeypatch.setattr("kilnworks.pipelines.cli.craft.explain.now", lambda: "then")
-    assert main(["explain", "loans", "--run", "r1", "--count", "3"]) == 0
-    page = (tmp_path / "store" / "explanations" / "loans" / "r1.html").read_text()
-    same = write_explanations(tmp_path / "same.html", {**told, "pipeline": "loans", "run": "r1", "written": "then"})
+    assert main(["explain", "loans", "--count", "3"]) == 0
+    page = (project / "store" / "explanations" / "loans" / "r1.html").read_text()
+    same = write_explanations(project / "same.html", {**told, "pipeline": "loans", "run": "r1", "written": "then"})
     assert page == same.read_text(), "the same numbers"
     assert re.findall(r"<tr><td>(\w+)</td>", section) == re.findall(r"<tr><td>(\w+)</td>", page)
 
+
+@pytest.mark.slow
+def test_a_split_that_is_none_is_refused_by_name(project, capsys):
     assert main(["run", "loans", "--run-id", "r2", "--to", "explained", "--set", "explained.split=yesterday"]) == 2
     assert "split" in capsys.readouterr().err
-    assert (
-        read_json(Store(tmp_path / "store").run("loans", "r2").path / "outcomes" / "model.json")["outcome"] == "cached"
-    )
+    outcome = read_json(Store(project / "store").run("loans", "r2").path / "outcomes" / "model.json")
+    assert outcome["outcome"] == "cached"
+
+
+@pytest.mark.slow
+@pytest.mark.e2e
+def test_the_server_credits_features_as_the_step_does(project):
+    """The signature ``explain`` over REST, for the rows of the step."""
+    run = Store(project / "store").run("loans", "r1")
+    told = run.load("explained", Explanations).results["rows"]
+    examples = run.load("checked", CheckedExamples)
+    rows = pl.read_parquet(examples.files("test"), glob=False).select(list(examples.contract.features)).head(3)
+    body = json.dumps({"signature_name": "explain", "instances": rows.to_dicts()}).encode()
+    flags = ["serve", "--store", str(project / "store"), "--port=0", "--rest_api_port=0"]
+    command = [*preloaded.python(), "-m", "kilnworks", *flags]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        port = json.loads(child.stdout.readline())["rest_api_port"]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/models/loans:predict", body) as got:
+            answers = json.loads(got.read())["predictions"]
+    finally:
+        child.terminate()
+        assert child.wait(timeout=60) == 0
+        child.stdout.close()
+    for answer, row in zip(answers, told, strict=True):
+        assert (answer["value"], answer["class"]) == (pytest.approx(row["value"], abs=1e-5), row["class"])
+        credited = dict(zip(examples.contract.features, answer["attributions"], strict=True))
+        assert credited == pytest.approx({name: share for name, _, share in row["credits"]}, abs=1e-4)
 
 
 def test_its_settings_are_fields_of_the_form():

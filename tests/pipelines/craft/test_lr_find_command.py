@@ -77,6 +77,18 @@ def test_a_value_is_written_as_run_reads_it(value):
     assert overrides(words[-1:]) == {"model.model.units": value}
 
 
+def test_the_newest_is_the_one_that_was_begun_last_whatever_its_name(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    for second, name in enumerate(("manual__2026-11-30", "20261130-070000-ab12")):
+        monkeypatch.setattr("kilnworks.pipelines.craft.work.now", lambda: f"2026-11-30T07:00:0{second}.000Z")  # noqa: B023
+        Rates(store, "churn", name).begin({"settings": {}})
+    (tmp_path / "rates" / "churn" / "zz").mkdir()
+    (tmp_path / "rates" / "churn" / "zz" / "rates.json").write_text("{")
+    assert Rates.newest(store, "churn").name == "20261130-070000-ab12"
+    assert Rates.named(store, "churn", "manual__2026-11-30") == Rates(store, "churn", "manual__2026-11-30")
+    assert Rates.named(store, "churn", "other") is None and Rates.named(store, "churn", None) is None
+
+
 def test_secrets_among_the_settings_are_in_no_file(tmp_path):
     this = Rates(Store(tmp_path), "churn", "r1")
     settings = {"examples.source.url": "postgresql://me:s3cretword@host/shop"}
