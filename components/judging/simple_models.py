@@ -1,12 +1,13 @@
 """Models without a network, learned from the same encoded rows: a constant, a linear model, and boosted trees.
 
-The constant gives every row the class shares, or the mean, of the training rows. The linear model is logistic or ridge
-regression as scikit-learn has them by default. What a network is worth is what it tells beyond them. Trees boosted on
+The constant gives every row the class shares, or the mean, of the training rows. The linear model is scikit-learn's
+logistic or ridge regression at its defaults. What a network is worth is what it tells beyond them. Trees boosted on
 gradients (Friedman 2001; scikit-learn's, by histograms) are asked for where it matters what else could be learned.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -74,14 +75,14 @@ def of_numbers(x: Matrix, truth: np.ndarray, log: bool = False, names: Collectio
 
 
 def _logistic(x: Matrix, truth: np.ndarray, classes: int) -> Model:
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 
-    from kilnworks.components.judging.logistic import fitted
-
-    seen, places = np.unique(truth, return_inverse=True)
-    with threadpool_limits(1):  # threads that wait for each other cost more than they give
-        model = fitted(x, places, len(seen), STEPS)
-    return _of_all(model, seen, classes)
+    with warnings.catch_warnings(), threadpool_limits(1):  # threads that wait for each other cost more than they give
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fitted = LogisticRegression(max_iter=STEPS).fit(x, truth)
+    return _probabilities(fitted, classes, lambda rows: rows)
 
 
 def _boosted_classes(x: Matrix, truth: np.ndarray, classes: int) -> Model:
@@ -90,18 +91,18 @@ def _boosted_classes(x: Matrix, truth: np.ndarray, classes: int) -> Model:
 
     with threadpool_limits(1):
         fitted = HistGradientBoostingClassifier(random_state=0).fit(_dense(x), truth)
-    return _of_all(lambda rows: fitted.predict_proba(_dense(rows)), fitted.classes_, classes)
+    return _probabilities(fitted, classes, _dense)
 
 
-def _of_all(model: Model, seen: np.ndarray, classes: int) -> Model:
-    """Of every class, also of those that no training row had; ``model`` tells those that are ``seen``, in order."""
+def _probabilities(fitted: Any, classes: int, seen: Callable[[Matrix], Matrix]) -> Model:
+    """Of every class, also of those that no training row had."""
     from threadpoolctl import threadpool_limits
 
     def probabilities(rows: Matrix) -> np.ndarray:
         """[N, classes], 0 for a class without a training row."""
         found = np.zeros((rows.shape[0], classes))
         with threadpool_limits(1):
-            found[:, seen] = model(rows)
+            found[:, fitted.classes_] = fitted.predict_proba(seen(rows))
         return found
 
     return probabilities
