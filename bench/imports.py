@@ -1,8 +1,8 @@
 """What each trick around the first import of a large library buys: CPU seconds of fresh processes, in turn.
 
 Great Expectations alone, and with one after another of: PySpark left out, Altair put off, SciPy's statistics put off,
-the garbage collector off. TensorFlow and Keras alone and with the collector off. Decision 218 has the figures by which
-a trick is kept.
+the garbage collector off. TensorFlow and Keras alone, with the collector off, and with what Keras imports for galleries
+and for scikit-learn put off. Decisions 218 and 309 have the figures by which a trick is kept.
 
 usage: python -m bench.imports [--rounds N]
 """
@@ -36,6 +36,10 @@ CASES = {
     "  no collector alone": (GX, "without_collection(),"),
     "tensorflow and keras, as they are": ("import tensorflow, keras", ""),
     "  no collector": ("import tensorflow, keras", "without_collection(),"),
+    "  and pyplot and wrappers put off": (
+        "import tensorflow, keras",
+        "without_collection(), late(['matplotlib.pyplot', 'keras.wrappers']),",
+    ),
 }
 
 
