@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from kilnworks.components.modeling.detection.detector import Detector
 from kilnworks.components.modeling.tabular import Tabular
 from kilnworks.components.modeling.vision import Vision
-from kilnworks.components.starting.boxes.sizes import PER_PIXEL
+from kilnworks.components.starting.boxes.sizes import OF_POINTS, PER_PIXEL
 from kilnworks.components.starting.recipe import Decision, Recipe
 
 if TYPE_CHECKING:
@@ -87,7 +87,8 @@ def operations(recipe: Recipe) -> float | None:
         return epochs * rows * 2 * PASSES * _convolved(height * width, channels, model) / CONVOLVED
     if isinstance(model, Detector):
         (feature,) = recipe.contract.features.values()
-        return epochs * rows * 2 * PER_PIXEL * feature.shape[0] * feature.shape[1] / DETECTED
+        step = OF_POINTS if model.head == "points" else PER_PIXEL
+        return epochs * rows * 2 * step * feature.shape[0] * feature.shape[1] / DETECTED
     return None
 
 

@@ -18,7 +18,7 @@ from tests.components.sources.boxes.annotated import voc
 pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).parents[2]
-SMALLER = {"filters=(16, 32, 64, 96), pyramid=48": "filters=(8, 16, 16), pyramid=16", "epochs=200": "epochs=25"}
+SMALLER = {"filters=(24, 48, 96, 96), pyramid=48": "filters=(8, 16, 16), pyramid=16", "epochs=150": "epochs=25"}
 """Written into the definition, so that the run is none of a trial."""
 
 

@@ -57,8 +57,15 @@ class Detecting(Architecture):
         from kilnworks.components.modeling.detection.changes import Moving
 
         (image,) = model.inputs
-        changes = {"flip": self.flip, "crop": self.crop, "colour": self.colour}
-        return Moving(model.input, model.output, name=model.name, image=image.name, **changes)
+        return Moving(
+            model.input,
+            model.output,
+            name=model.name,
+            image=image.name,
+            flip=self.flip,
+            crop=self.crop,
+            colour=self.colour,
+        )
 
     def network(self, encoded: Sequence[EncodedTensor], task: Task) -> Any:
         """See ``Architecture.network``.

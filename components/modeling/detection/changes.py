@@ -46,7 +46,8 @@ def quartered(images: Any, boxes: Any, which: Any) -> tuple[Any, Any]:
 
 def recoloured(images: Any, contrast: Any, gain: Any) -> Any:
     """Images [N, H, W, C] from 0 to 1, whose distances from their mean are multiplied by ``contrast`` [N, 1, 1, 1], and
-    then all by ``gain`` [N, 1, 1, 1 or C]; cut to 0 to 1."""
+    then all by ``gain`` [N, 1, 1, 1 or C]; cut to 0 to 1.
+    """
     mean = ops.mean(images, axis=(1, 2), keepdims=True)
     return ops.clip(((images - mean) * contrast + mean) * gain, 0.0, 1.0)
 

@@ -97,7 +97,7 @@ def start_with_boxes(name: str, source: BoxesSource) -> Recipe:
     if tiles is not None:
         facts = [replace(one, height=tiles.side, width=tiles.side) for one in facts]
     most = max(len(boxes) for boxes in rows)
-    model, training = detector(round(0.8 * len(rows)), shape, most, flip)
+    model, training = detector(round(0.8 * len(rows)), shape, most, flip, tiles=tiles is not None)
     low, high = np.min(sizes, axis=0), np.max(sizes, axis=0)
     usual = np.quantile(np.sqrt(pixels.prod(axis=1)), [0.05, 0.5, 0.95])
     rarest = min(classes, key=lambda one: counts[one])
@@ -119,8 +119,8 @@ def start_with_boxes(name: str, source: BoxesSource) -> Recipe:
             f"({usual[0]:.0f} to {usual[2]:.0f})",
         ),
         splitting,
-        Decision("augment", f"crops, sizes, colours{_FLIPS[flip]}", why),
-        Decision("model", "detector", f"head {model.head}, {training['epochs']} epochs; anchors as boxes usually are"),
+        Decision("augment", f"crops and sizes{_FLIPS[flip]}{', other colours' if tiles else ''}", why),
+        Decision("model", "detector", f"head {model.head}, {training['epochs']} epochs; {_STANDS[model.head]}"),
     )
     contract = _contract(name, source, classes, shape, most, facts, len(marked))
     return Recipe(contract, source, len(rows), model, training, split, decisions=decisions)
@@ -156,6 +156,7 @@ def _told(found: Tiling, pixels: np.ndarray) -> list[Decision]:
 
 
 _A = {False: "an image", True: "a tile"}
+_STANDS = {"retina": "anchors as boxes usually are", "points": "middles of boxes, for many things of like sizes"}
 _FLIPS = {"none": "", "horizontal": ", mirror images", "both": ", mirror images, also upside down"}
 
 

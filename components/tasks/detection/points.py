@@ -6,8 +6,8 @@
     classes         at the position nearest to a middle 1; elsewhere 0, and counting less where there is heat
     sides           1 - GIoU, by heat; all positions of a box together count 1
 
-Classes are learned as in CenterNet (Zhou et al. 2019, "Objects as Points"), sides from all positions around a middle, as
-in TTFNet (Liu et al. 2020, "Training-Time-Friendly Network"), which takes fewer steps.
+Classes are learned as in CenterNet (Zhou et al. 2019, "Objects as Points"), sides from all positions around a middle,
+as in TTFNet (Liu et al. 2020, "Training-Time-Friendly Network"), which takes fewer steps.
 """
 
 from __future__ import annotations

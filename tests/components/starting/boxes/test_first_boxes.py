@@ -8,7 +8,7 @@ from PIL import Image
 from kilnworks.components.ingest import IngestConfig, ingest
 from kilnworks.components.sources import AsGiven
 from kilnworks.components.starting.boxes.first import boxes_at
-from kilnworks.components.starting.boxes.sizes import PER_PIXEL, detector, side_of
+from kilnworks.components.starting.boxes.sizes import OF_POINTS, PER_PIXEL, detector, side_of
 from kilnworks.components.starting.boxes.tiling import tiling
 from kilnworks.components.starting.definition import definition
 from kilnworks.components.starting.durations import DETECTED, operations, timed
@@ -107,8 +107,16 @@ def test_sizes_follow_the_boxes() -> None:
     assert side_of([(600, 800)] * 3, np.full((5, 2), 300.0)) == (64, 96)
     assert side_of([(3000, 2000)] * 3, np.full((5, 2), 20.0)) == (320, 208)
     few, many = (detector(count, (256, 256, 3), 40, "both")[1] for count in (20, 2000))
-    assert few["epochs"] == 200 and many["epochs"] == 12
+    assert few["epochs"] == 147 and many["epochs"] == 12
     assert detector(20, (256, 256, 3), 40, "both")[0].most == 60
+
+
+def test_tiles_get_a_head_for_many_things_of_like_sizes() -> None:
+    whole, training = detector(60, (256, 256, 3), 40, "both")
+    parts, more = detector(60, (256, 256, 3), 40, "both", tiles=True)
+    assert (whole.head, whole.colour) == ("retina", 0.0)
+    assert (parts.head, parts.flip, parts.most) == ("points", "both", whole.most) and parts.colour > 0
+    assert more["epochs"] / training["epochs"] == pytest.approx(PER_PIXEL / OF_POINTS, rel=0.03)
 
 
 def test_what_cannot_be_learned_is_refused(tmp_path) -> None:
@@ -144,6 +152,7 @@ def test_large_photographs_are_cut_into_tiles_and_it_is_said(tmp_path) -> None:
     tiles = recipe.source.tiles
     assert (tiles.side, tiles.overlap) == (307, 27)
     told = said(recipe)["tiles"]
+    assert recipe.model.head == "points" and "middles of boxes" in said(recipe)["model"]
     assert told.startswith("64 of 307 x 307 pixels") and "27 pixels in two tiles each" in told
     assert recipe.rows == 64 and recipe.contract.features["image"].shape == (256, 256, 3)
     assert recipe.split.key == "photo"

@@ -8,6 +8,11 @@ import pytest
 
 from kilnworks.components.modeling.detection.anchors import anchors_of
 from kilnworks.components.tasks.detection.points import AWAY, BOX, COLD, FOCUS, SPREAD, PointsLoss, heat_of
+from kilnworks.components.tasks.detection.task import Detection
+from kilnworks.components.tasks.labels import LabelStatistics
+from kilnworks.components.tasks.settings import TaskSettings
+from kilnworks.pipelines.core.chains import ROOT
+from kilnworks.schemas.contract import load_contract
 from tests.components.tasks.detection.test_detection_losses import generalized
 
 ANCHORS = anchors_of({4: [(0.25, 0.25)]}, (32, 32))
@@ -21,7 +26,9 @@ def some(seed, classes):
     truth = np.full((3, 3, 5), -1.0)
     for i in range(3):
         low = rng.random((i, 2)) * 0.5
-        truth[i, :i] = np.concatenate([low, low + 0.1 + rng.random((i, 2)) * 0.3, rng.integers(classes, size=(i, 1))], 1)
+        truth[i, :i] = np.concatenate(
+            [low, low + 0.1 + rng.random((i, 2)) * 0.3, rng.integers(classes, size=(i, 1))], 1
+        )
     truth[2, 0, :4] = (0.25, 0.375, 0.5, 0.625)
     boxes = ANCHORS + rng.normal(0, 0.02, (3, *ANCHORS.shape))
     fixed = np.broadcast_to(ANCHORS, boxes.shape)
@@ -88,3 +95,14 @@ def test_gradient_is_finite_and_leaves_positions_alone():
     assert not gradient[..., 4:8].any()
     assert not gradient[0, :, :4].any(), "an image without boxes says nothing of sides"
     assert gradient[1:, :, :4].any() and gradient[..., 8:].any()
+
+
+def test_boxes_are_counted_where_the_labels_are_seen():
+    scenes = load_contract(ROOT / "schemas/contracts/scenes.yaml")
+    label = np.full((10, 4, 5), -1.0, np.float32)
+    for digit in range(10):
+        label[digit, : 1 + digit % 2] = (0.1, 0.1, 0.4, 0.3, digit)
+    task = Detection.fitted(scenes, LabelStatistics.of(scenes, [label[:3], label[3:]]), TaskSettings())
+    assert task.usual == 1.5
+    assert task.found_by("points", 10, 0.5, 0.05).loss().usual == 1.5
+    assert type(task.loss()).__name__ == "DetectionLoss"
