@@ -31,8 +31,6 @@ LONGEST_WINDOW = 672
 """Steps of history at most, unless the horizon is longer."""
 STEPS = 450
 """Steps of a training, about."""
-AGAIN = 2
-"""Networks that learn from the validation rows, too, the latest ones before the test rows; their mean answers."""
 
 
 def start_with_series(
@@ -215,8 +213,7 @@ def _refuse_short(rows: Any, series: Series) -> None:
 
 
 def _words_of(training: Mapping[str, Any]) -> str:
-    again = f"; then {training['refit']} networks on all rows, whose mean answers"
-    return f"{training['epochs']} epochs in batches of {training['batch']}{again}"
+    return f"{training['epochs']} epochs in batches of {training['batch']}"
 
 
 def _counts(label: pl.Series) -> bool:
@@ -226,9 +223,9 @@ def _counts(label: pl.Series) -> bool:
 
 
 def _model(rows: int, counts: bool) -> tuple[Forecast, dict[str, Any]]:
-    """Architecture, and settings of the training by field name (decisions 272 and 333)."""
+    """Architecture, and settings of the training by field name (decision 272)."""
     batch = 64 if rows < 5_000 else 128
     epochs = int(np.clip(STEPS * batch / (SHARES.train * rows), 3, 60))
     model = Forecast(core="none", units=(96, 96), members=4, root=counts)
     return model, {"epochs": epochs, "batch": batch, "optimizer": Adam(learning_rate=3e-3),
-                   "schedule": Schedule(), "early_stopping": None, "refit": AGAIN}  # fmt: skip
+                   "schedule": Schedule(), "early_stopping": None}  # fmt: skip
