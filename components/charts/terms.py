@@ -29,10 +29,11 @@ def terms(
     for i, (term, effect) in enumerate(rows):
         y, end = i * ROW, scale(sizes[i])
         drawn.append(svg.text(BEGIN - 6, y + 13, svg.short(visible(term), 19), "small strong", "end"))
-        bar = svg.element(
-            "rect", x=BEGIN, y=y + 4, width=max(end - BEGIN, 1), height=11, rx=1.5, class_=f"bar s{series}"
-        )
-        drawn.append(svg.titled(bar, f"{visible(term)}: {effect:+.3g}"))
+        if signed or effect >= 0:
+            bar = svg.element(
+                "rect", x=BEGIN, y=y + 4, width=max(end - BEGIN, 1), height=11, rx=1.5, class_=f"bar s{series}"
+            )
+            drawn.append(svg.titled(bar, f"{visible(term)}: {effect:+.3g}"))
         drawn.append(svg.text(end + 5, y + 13, format(effect, form), "small"))
     return svg.image("".join(drawn), WIDTH, max(len(rows), 1) * ROW + 2, title, "chart spark")
 

@@ -202,11 +202,11 @@ def _settled(
     ``judge`` has not learned from the validation rows; it is ``model`` itself but for a refit.
     """
 
-    def outputs(split: str) -> Any:
-        return _outputs(model, encoder, examples, split)
-
     def judged(split: str) -> Any:
         return _outputs(judge, encoder, examples, split)
+
+    def outputs(split: str) -> Any:
+        return judged(split) if split == "val" else _outputs(model, encoder, examples, split)
 
     task = architecture.calibrated(task, transform, outputs)
     if isinstance(encoder, WindowEncoder):

@@ -147,7 +147,8 @@ def window_splits(settings: FitSettings, encoder: WindowEncoder, batch: int) -> 
     feed = WindowFeed(grid, origins, min(batch, len(origins)), settings.seed)
     if "val" not in encoder.parts:
         return task, Splits(feed, None, False)
-    found = grid.origins(encoder.parts.index("val"), max(1, series.horizon // VALIDATED))
+    val = encoder.parts.index("val")
+    others, found = grid.origins(val), grid.origins(val, max(1, series.horizon // VALIDATED))
     if not len(found):
         raise too_short("val", series)
 
@@ -155,12 +156,12 @@ def window_splits(settings: FitSettings, encoder: WindowEncoder, batch: int) -> 
         for frame in grid.windows(found, 1024):
             yield encoder.encode(frame), encoder.label(frame)
 
-    both = np.concatenate([origins, grid.origins(encoder.parts.index("val"))])
+    both = np.concatenate([origins, others])
 
     def everything(seed: int) -> WindowFeed:
         return WindowFeed(grid, both, min(batch, len(both)), seed)
 
-    validation = Validation(len(found), len(found), task, encoder.transform, parts)
+    validation = Validation(len(others), len(found), task, encoder.transform, parts)
     return task, Splits(feed, validation, False, everything)
 
 

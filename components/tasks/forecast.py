@@ -256,18 +256,19 @@ class Forecasting(Task):
 
         wide = ops.cast(output, "float32")
         low, forecast, high = wide[:, :, 0], wide[:, :, 1], wide[:, :, 2]
-        apart = ops.abs(wide - np.array(self.unknown, np.float32)) > LEAST_WIDTH**2 * self.scale
+        unknown = np.array(self.unknown, np.float32)
+        rounded = LEAST_WIDTH**2 * (self.scale + np.abs(unknown))  # a mean of several rounds
+        apart = ops.abs(wide - unknown) > rounded
         stretch = ops.where(ops.any(apart, axis=(1, 2), keepdims=True)[:, :, 0], self.stretch, 1.0)
         found = {
             "forecast": forecast,
             "low": ops.minimum(forecast - stretch * (forecast - low) - self.margin, forecast),
             "high": ops.maximum(forecast + stretch * (high - forecast) + self.margin, forecast),
         }
-        low, high = self.label.min, self.label.max
-        if low is not None:
-            found = {name: ops.maximum(value, float(low)) for name, value in found.items()}
-        if high is not None:
-            found = {name: ops.minimum(value, float(high)) for name, value in found.items()}
+        if self.label.min is not None:
+            found = {name: ops.maximum(value, float(self.label.min)) for name, value in found.items()}
+        if self.label.max is not None:
+            found = {name: ops.minimum(value, float(self.label.max)) for name, value in found.items()}
         return found
 
     def difference(self, name: str, got: np.ndarray, wanted: Mapping[str, np.ndarray]) -> np.ndarray:

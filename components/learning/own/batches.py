@@ -22,7 +22,7 @@ from kilnworks.schemas.errors import ConfigError
 def own_batches(
     settings: FitSettings, code: Code, splits: Splits, examples: Examples, transform: FeatureTransform, batch: int
 ) -> Splits:
-    """The splits with the batches of ``code`` for training; validation stays as it is."""
+    """The splits with the batches of ``code`` for training; validation stays as it is, and is never learned from."""
     rows = _Rows(splits, transform)
     found = code.load()
     names = [t.name for t in transform.encoded]
@@ -36,7 +36,7 @@ def own_batches(
 
     feed = OwnFeed(make, code.path, settings.steps_per_epoch, settings.seed)
     feed.unpack = lambda x: dict(x) if isinstance(x, Mapping) else {names[0]: x} if len(names) == 1 else x
-    return replace(splits, feed=feed)
+    return replace(splits, feed=feed, everything=None)
 
 
 class _Given(dict[str, Any]):

@@ -131,5 +131,5 @@ def _expected(chosen: Training, lengths: list[int]) -> float:
     """Seconds of a network, by the pace of the training that found the epoch."""
     done = max(1, len(chosen.history.rows) - chosen.first)
     assert chosen.splits.validation is not None
-    more = 1 + chosen.splits.validation.rows / chosen.splits.feed.rows
+    more = 1 + chosen.splits.validation.split_rows / chosen.splits.feed.rows
     return chosen.seconds / done * sum(lengths) * more

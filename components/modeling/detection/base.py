@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from kilnworks.components.features.encoded import IMAGE, EncodedTensor
+from kilnworks.components.features.transform import FeatureTransform
 from kilnworks.components.modeling.base import Architecture, scope_name
 from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.detection.heads import Head
@@ -34,7 +35,7 @@ class Detecting(Architecture):
     not at all."""
     colour: float = Field(default=0.0, ge=0, le=1)
     """How far contrast and brightness are changed while it trains, as a logarithm, and a third of that each colour by
-    itself: for photographs in another light. 0 for not at all."""
+    itself: for photographs in another light, of images from 0 to 1 (``image_scale`` unit). 0 for not at all."""
     most: int = Field(default=100, ge=1, le=1000)
     """Boxes that are answered at most."""
     overlap: float = Field(default=0.5, gt=0, lt=1)
@@ -46,6 +47,22 @@ class Detecting(Architecture):
     def learned_by(self) -> Head:
         """How classes are learned."""
         return "retina"
+
+    def transform(self, fitted: FeatureTransform) -> FeatureTransform:
+        """The preprocessing that was fitted. Raises ``ConfigError`` for colours of images that are not from 0 to 1."""
+        from kilnworks.components.features.kinds.image import BRIGHTEST, ImagePlan
+
+        for name, plan in fitted.plan.features.items():
+            if self.colour and isinstance(plan, ImagePlan):
+                brightest = fitted.contract.features[name].max or BRIGHTEST
+                if (plan.factor, plan.offset) != (1 / brightest, 0.0):
+                    raise ConfigError(
+                        f"colour {self.colour:g}, and pixels of {name!r} from {plan.offset:g} to "
+                        f"{brightest * plan.factor + plan.offset:g}",
+                        "pixels from 0 to 1, beyond which changed colours are cut",
+                        "set image_scale to unit in the preprocessing, or colour to 0",
+                    )
+        return fitted
 
     def adapted(self, task: Task) -> Task:
         """See ``Architecture.adapted``: which head it is, and how boxes are chosen."""

@@ -7,7 +7,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from kilnworks.components.features.transform import FeatureTransform
 from kilnworks.components.learning.splits import Splits
+from kilnworks.components.modeling.kept import load_trained
+from kilnworks.components.tasks.choose import task_of
 from kilnworks.components.train import TrainConfig, train
 from kilnworks.schemas.artifacts import CheckedExamples, Transform
 from kilnworks.schemas.contract import Contract
@@ -61,6 +64,19 @@ def test_the_threshold_is_the_quantile_of_the_validation_scores(alone) -> None:
     frame = pl.concat(pl.read_parquet(f) for f in CheckedExamples(alone.path.parent / "data/examples").files("val"))
     scores = predict(alone, frame)["score"]
     assert np.quantile(scores, 0.99) == pytest.approx(1.0, rel=1e-4)
+
+
+def test_with_a_refit_the_threshold_is_that_of_the_network_that_has_not_seen_the_validation_rows(tmp_path) -> None:
+    """Errors of validation rows are those of a training without them, over the usual ones of the model that is kept."""
+    model = CONFIG["model"] | {"contamination": 0.0}
+    alone = trained(tmp_path / "one", data(tmp_path / "data"), model=model)
+    again = trained(tmp_path / "two", tmp_path / "data", model=model, refit=1)
+    transform = FeatureTransform.load(again.transform)
+    frame = pl.concat(pl.read_parquet(f) for f in CheckedExamples(tmp_path / "data/examples").files("val"))
+    errors, seen = (np.asarray(load_trained(made)(dict(transform.encode(frame)))) for made in (alone, again))
+    task = task_of(again)
+    wanted, learned = (np.quantile(np.sqrt((e / np.array(task.usual)).mean(axis=1)), 0.99) for e in (errors, seen))
+    assert task.threshold == pytest.approx(wanted, rel=1e-4) and abs(wanted / learned - 1) > 1e-3
 
 
 def test_labels_change_nothing(alone, tmp_path) -> None:

@@ -209,6 +209,11 @@ def test_batches_that_do_not_fit_are_refused(table, data, more, says):
         table.train(model={"kind": "mlp", "units": [4]}, data=f"{HERE}:{data}", **more)
 
 
+def test_batches_of_ones_own_are_not_left_for_rows_by_a_refit(table):
+    with pytest.raises(ConfigError, match="refit=1, and data that are streamed, or made by code of one's own"):
+        table.train(model={"kind": "mlp", "units": [4]}, data=f"{HERE}:batches", refit=1)
+
+
 def test_a_compiled_model_keeps_what_it_compiled_unless_a_setting_says_otherwise(table):
     kept = table.train(model=custom("sequential_compiled"), epochs=1)
     history = pl.read_csv(kept.path / "history.csv")

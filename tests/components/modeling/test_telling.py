@@ -43,3 +43,9 @@ def test_terms_are_escaped_and_edges_shown():
     assert "<b>" not in drawn
     assert "&lt;b&gt;" in drawn
     assert visible(" a ") == "\N{OPEN BOX}a\N{OPEN BOX}"
+
+
+@pytest.mark.parametrize(("signed", "bars"), [(True, 3), (False, 2)])
+def test_what_is_below_zero_has_a_number_and_a_bar_only_where_it_is_an_effect(signed, bars):
+    drawn = terms([("up", 2.0), ("none", 0.0), ("down", -3.0)], "falls", signed=signed)
+    assert drawn.count("<rect") == bars and "-3.00" in drawn

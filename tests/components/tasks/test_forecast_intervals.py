@@ -48,6 +48,18 @@ def test_what_is_not_known_is_not_calibrated():
     np.testing.assert_allclose(answers["high"].numpy(), [[20.0] * 6, [10 + 1.1] * 6], rtol=1e-5)
 
 
+@pytest.mark.parametrize("networks", [3, 7])
+def test_a_mean_of_several_networks_knows_no_more(networks):
+    """Averages of one number are not always that number in float32: 21.7 three times is not."""
+    told = task(offset=21.7, scale=1.0, quantiles=(20.3, 21.7, 22.9), stretch=3.0)
+    one = tf.constant(np.tile(np.array(told.unknown, np.float32), (1, 6, 1)))
+    mean = tf.add_n([one] * networks) / networks
+    assert np.abs(mean - one).max() > 1e-6
+    answers = told.answers(mean)
+    np.testing.assert_allclose(answers["low"], [[20.3] * 6], rtol=1e-5)
+    np.testing.assert_allclose(answers["high"], [[22.9] * 6], rtol=1e-5)
+
+
 def test_models_of_an_earlier_release_keep_their_margin():
     answers = task(margin=2.0).answers(tf.constant([[[8.0, 10.0, 13.0]] * 6]))
     assert {n: float(v[0, 0]) for n, v in answers.items()} == {"forecast": 10.0, "low": 6.0, "high": 15.0}

@@ -1,12 +1,16 @@
 """A forecast that is trained once more on training and validation rows, once the best epoch is known."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from kilnworks.components.learning.windows import WindowEncoder, WindowFeed
+from kilnworks.components.learning.rounds.refit import _expected
+from kilnworks.components.learning.windows import WindowEncoder, WindowFeed, window_splits
 from kilnworks.components.modeling.forecast import Forecast
 from kilnworks.components.modeling.kept import load_trained
 from kilnworks.components.tasks.choose import read_task
+from kilnworks.components.tasks.forecast import Forecasting
 from kilnworks.components.train import TrainConfig
 from tests.components.learning.test_families_resumed import HOURS, hours
 from tests.components.learning.training_examples import prepared, trained
@@ -47,3 +51,13 @@ def test_its_interval_is_that_of_the_network_that_did_not_see_the_validation_row
     assert again.stretch == plain.stretch
     weights = [load_trained(made).get_weights() for made in (both[0], both[1])]
     assert any(np.abs(a - b).max() > 1e-4 for a, b in zip(*weights, strict=True))
+
+
+def test_the_time_that_a_network_needs_counts_every_window_of_both_splits(tmp_path) -> None:
+    """Validation measures fewer windows than are learned from; a budget must not take these for all."""
+    contract = HOURS.model_copy(update={"series": HOURS.series.model_copy(update={"horizon": 16})})
+    given, _ = prepared(tmp_path, contract, {"train": hours(220, 0), "val": hours(80, 220)})
+    _, splits = window_splits(TrainConfig(**QUICK), WindowEncoder(None, Forecasting, given), 32)
+    assert splits.validation.rows < 0.6 * splits.validation.split_rows
+    chosen = SimpleNamespace(history=SimpleNamespace(rows=[1, 2]), first=0, seconds=10.0, splits=splits)
+    assert _expected(chosen, [3, 1]) == pytest.approx(10 / 2 * 4 * splits.everything(0).rows / splits.feed.rows)

@@ -5,9 +5,15 @@ import numpy as np
 import pytest
 from keras import ops
 
+from kilnworks.components.features.kinds.image import ImagePlan
+from kilnworks.components.features.plan import TransformPlan
+from kilnworks.components.features.transform import FeatureTransform
 from kilnworks.components.modeling.detection.anchors import anchors_of, levels_of, points_of
 from kilnworks.components.modeling.detection.changes import Moving, cropped, flipped, quartered, recoloured, turned
+from kilnworks.components.modeling.detection.detector import Detector
 from kilnworks.components.modeling.detection.layers import Boxes
+from kilnworks.schemas.errors import ConfigError
+from tests.components.modeling.detection.scenes import CONTRACT
 
 
 def lit(seed=0, count=5, side=48):
@@ -92,6 +98,21 @@ def test_colours_are_changed_only_where_asked_for():
         assert (new == images).all() == (colour == 0)
     levels = new.max(axis=(1, 2, 3))
     assert len(np.unique(levels)) > 1, "each image by itself"
+
+
+@pytest.mark.parametrize(
+    ("factor", "offset", "says"), [(1 / 255, 0.0, ""), (2 / 255, -1.0, "from -1 to 1"), (1.0, 0.0, "from 0 to 255")]
+)
+def test_colours_of_images_that_are_not_from_0_to_1_are_refused(factor, offset, says):
+    """Changed colours are cut at 1, where images up to 255 are white."""
+    plan = TransformPlan(contract=CONTRACT, rows=1, features={"image": ImagePlan(factor=factor, offset=offset)})
+    fitted = FeatureTransform(plan)
+    assert Detector().transform(fitted) is fitted
+    if not says:
+        assert Detector(colour=0.2).transform(fitted) is fitted
+        return
+    with pytest.raises(ConfigError, match=says):
+        Detector(colour=0.2).transform(fitted)
 
 
 def test_anchors_stand_in_the_middle_of_their_cells():
