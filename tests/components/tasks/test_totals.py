@@ -88,13 +88,13 @@ def test_the_loss_of_each_row_is_that_of_the_row_alone(monkeypatch, name: str, a
     np.testing.assert_allclose(each, alone, rtol=1e-6)
 
 
-@pytest.mark.parametrize("head", ["retina", "ssd", "yolo"])
+@pytest.mark.parametrize("head", ["points", "retina", "ssd", "yolo"])
 def test_the_loss_of_each_image_is_that_of_the_image_alone(head: str) -> None:
     task = Detection(label=Label(name="boxes", dtype="boxes", classes=("a", "b")), shapes=((0.2, 0.2),), how=head)
     random = np.random.default_rng(5)
     low = random.uniform(0, 0.5, (4, 6, 2))
     boxes = np.concatenate([low, low + random.uniform(0.1, 0.5, (4, 6, 2))], axis=2)
-    output = np.concatenate([boxes, boxes, random.normal(size=(4, 6, 2 + (head != "retina")))], axis=2)
+    output = np.concatenate([boxes, boxes, random.normal(size=(4, 6, 2 + (head in ("ssd", "yolo"))))], axis=2)
     truth = np.concatenate([boxes[:, :3], random.integers(0, 2, (4, 3, 1))], axis=2)
     truth[0, 1:] = -1  # an image of one box
     target, output = truth.astype(np.float32), output.astype(np.float32)
