@@ -4,12 +4,14 @@ Differences and definitions are those of fairlearn's ``MetricFrame.difference`` 
 (Bird et al. 2020), written from their formulas. Each group is resampled for itself (Poisson bootstrap), and each pair
 of groups has an interval of its difference at ``1 - 0.05 / pairs``, so that all of them hold together (Bonferroni). The
 gap is at least the largest low end and at most the largest high end of these: a small group whose value lies between
-the others may be further away than any of them. A rate that no resample moves, 0 or all of n rows, may be 3 / n away.
+the others may be further away than any of them. Of many groups no draw is far enough out for that: ends are then at
+least those of the normal distribution. A rate that no resample moves, 0 or all of n rows, may be 3 / n away.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -133,4 +135,7 @@ def _bounds(draws: Floats, value: float, level: float) -> tuple[float, float]:
     if not len(kept):
         return value, value
     low, high = np.quantile(kept, [(1 - level) / 2, (1 + level) / 2], method="weibull")
+    if (1 - level) / 2 * (len(kept) + 1) < 1:
+        wide = NormalDist().inv_cdf((1 + level) / 2) * float(np.std(kept))
+        low, high = min(low, value - wide), max(high, value + wide)
     return min(float(low), value), max(float(high), value)

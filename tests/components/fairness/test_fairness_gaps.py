@@ -5,10 +5,11 @@ import json
 import numpy as np
 import polars as pl
 import pytest
+from scipy.stats import norm
 
 from kilnworks.components.evaluate import EvaluateConfig
 from kilnworks.components.fairness.measured import checks
-from kilnworks.components.judging.fairness.gaps import gap, share
+from kilnworks.components.judging.fairness.gaps import Side, gap, share
 from kilnworks.components.judging.fairness.groups import threshold_for
 from kilnworks.schemas.contract import parse_contract
 from kilnworks.schemas.errors import ConfigError, StepSkipped
@@ -152,6 +153,16 @@ def test_the_bounds_hold_the_gap_of_the_true_rates():
         told = gap("rate", sides)
         held += told["low"] <= 0.2 <= told["high"]
     assert held >= 0.93 * tries
+
+
+def test_of_many_groups_ends_are_no_nearer_than_those_of_the_normal_distribution():
+    """At 1 - 0.05 / 190 of 400 draws even the outermost is not far enough out: about 3.0 of 3.65 deviations."""
+    random = np.random.default_rng(2)
+    sides = [Side(str(g), 0.5, random.normal(0.5, 0.05, 400)) for g in range(20)]
+    told, wide = gap("rate", sides), norm.ppf(1 - 0.025 / 190) * 0.05 * np.sqrt(2)
+    assert told["low"] < -0.88 * wide and told["high"] > 0.95 * wide
+    drawn = sides[0].draws
+    assert told["groups"][0]["low"] == pytest.approx(np.quantile(drawn, 0.025, method="weibull")), "one has enough"
 
 
 def test_equalized_odds_has_the_farther_bound_and_is_not_defined_by_one_rate_alone(tmp_path):
