@@ -2,8 +2,8 @@
 
 Its form chooses what: ``crossval`` (how good it is on rows that it did not train on), ``diagnose`` (what ails it) or
 ``lr-find`` (a learning rate). One task runs the command of that name and writes the same records and page; one that is
-killed is tried again and goes on where it was. Nothing goes live by it. The same by ``kilnworks crossval NAME``,
-``kilnworks diagnose NAME`` and ``kilnworks lr-find NAME``.
+killed is tried again and goes on where it was, but for a range test, which is short. Nothing goes live by it. The same
+by ``kilnworks crossval NAME``, ``kilnworks diagnose NAME`` and ``kilnworks lr-find NAME``.
 """
 
 from collections.abc import Mapping
