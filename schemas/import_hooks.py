@@ -61,7 +61,8 @@ class _LateModule(ModuleType):
             loader = self.__dict__.pop("_late_loader", None)
             if loader is not None:
                 loader.exec_module(self)
-                self.__class__ = ModuleType  # type: ignore[assignment]
+                if type(self) is _LateModule:  # code may give its module a class of its own
+                    self.__class__ = ModuleType  # type: ignore[assignment]
         return ModuleType.__getattribute__(self, name)
 
 
