@@ -2,8 +2,8 @@
 
 Its form chooses what: ``crossval`` (how good it is on rows that it did not train on), ``diagnose`` (what ails it) or
 ``lr-find`` (a learning rate). One task runs the command of that name and writes the same records and page; one that is
-killed is tried again and goes on where it was. Nothing goes live by it. The same by ``kilnworks crossval NAME``,
-``kilnworks diagnose NAME`` and ``kilnworks lr-find NAME``.
+killed is tried again and goes on where it was, but for a range test, which is short. Nothing goes live by it. The same
+by ``kilnworks crossval NAME``, ``kilnworks diagnose NAME`` and ``kilnworks lr-find NAME``.
 """
 
 from collections.abc import Mapping
@@ -12,18 +12,19 @@ from typing import Any
 
 from airflow.sdk import DAG, Param
 from airflow.sdk.definitions.context import Context
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from kilnworks.dags.factory import RESTARTS, companion, routed
 from kilnworks.dags.fields import asked
 from kilnworks.dags.handed import handed_secrets
 from kilnworks.dags.names import CRAFT
-from kilnworks.dags.operators import PipelineOperator
+from kilnworks.dags.operators import PipelineOperator, verdict
 from kilnworks.dags.tune import setting_lines, tunes
 from kilnworks.pipelines.core.graph import Pipeline
 from kilnworks.pipelines.core.operations import Python
 from kilnworks.pipelines.core.space import trained_step
-from kilnworks.pipelines.craft.cuts import with_cut_refused
+from kilnworks.pipelines.core.store import clean, open_store
+from kilnworks.pipelines.craft.cuts import CUT, with_cut_refused
 from kilnworks.pipelines.craft.work import FOLDERS
 from kilnworks.schemas.errors import ConfigError
 
@@ -101,6 +102,14 @@ class CraftOperator(PipelineOperator):
         """See ``PipelineOperator.handed``; also what the settings of every training refer to."""
         return handed_secrets(self.pipeline, self.steps, self.typed)
 
+    def failure(self, run_id: str, code: int, began: str, said: str) -> AirflowException:
+        """See ``PipelineOperator.failure``; its trainings are runs of their own, of which the last one tells it."""
+        outcomes = f"{FOLDERS[self.arguments[0]]}-{clean(run_id)}-*/outcomes/*.json"
+        found = (open_store().root / "runs" / self.pipeline).glob(outcomes)
+        newest = max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
+        last = run_id if newest is None else newest.parents[1].name
+        return verdict(self.pipeline, last, (*self.steps, CUT), code, began, said)
+
 
 def words(params: Mapping[str, Any]) -> tuple[str, ...]:
     """The options of the command for a filled form; one word a value, so that nothing typed is taken for an option.
@@ -114,10 +123,9 @@ def words(params: Mapping[str, Any]) -> tuple[str, ...]:
         if value in (option.default, None, ""):
             continue
         if what not in option.of:
+            leave = "empty it" if option.default is None else f"leave it at {option.default}"
             raise ConfigError(
-                f"{name} = {value} with {what}",
-                f"fields of {what}, or of all",
-                f"empty {name}, or choose {option.of[0]}",
+                f"{name} = {value} with {what}", f"fields of {what}, or of all", f"{leave}, or choose {option.of[0]}"
             )
         given.append(f"--{name}={value}")
     return (*given, *setting_lines(params))

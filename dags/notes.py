@@ -54,7 +54,7 @@ def _text(dag_run: Any) -> str:
     if name == f"{pipeline}{RETRAIN}":
         return _alert(store, name, str(dag_run.run_id)) or _decided(store, pipeline, dag_run)
     if name == f"{pipeline}{TUNE}":
-        return _searched(store, pipeline, str(dag_run.run_id))
+        return _searched(store, pipeline, str(dag_run.run_id)) or _alert(store, name, str(dag_run.run_id))
     if name == f"{pipeline}{CRAFT}":
         return _crafted(store, pipeline, str(dag_run.run_id)) or _alert(store, name, str(dag_run.run_id))
     return reasons(store, name, str(dag_run.run_id))

@@ -72,8 +72,12 @@ class PipelineOperator(BaseOperator):
         began = now()
         code = self.run_command()
         if code != 0:
-            raise verdict(self.pipeline, str(context["run_id"]), self.steps, code, began, "; ".join(self._said))
+            raise self.failure(str(context["run_id"]), code, began, "; ".join(self._said))
         self.tell_result(str(context["run_id"]))
+
+    def failure(self, run_id: str, code: int, began: str, said: str) -> AirflowException:
+        """The exception that tells Airflow how the command ended; see ``verdict``."""
+        return verdict(self.pipeline, run_id, self.steps, code, began, said)
 
     def tell_result(self, run_id: str) -> None:
         """Log verdict, version and metrics, where a step of the task has made some."""

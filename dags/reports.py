@@ -98,10 +98,7 @@ def _search(store: Store, pipeline: str, run_id: str) -> Response:
     page = study.folder / SEARCH_PAGE
     store.pull(study.shared(SEARCH_PAGE))
     if not page.is_file():
-        words = (
-            f"Search {run_id} has no page yet: it is written when all trials have ended. The log says how far it is."
-        )
-        return _page(pages.said(f"{pipeline}{TUNE}", words))
+        return _no_page(f"{pipeline}{TUNE}", run_id, "it is written when all trials have ended")
     return FileResponse(page, headers=FILE_HEADERS)
 
 
@@ -109,9 +106,18 @@ def _craft(store: Store, pipeline: str, run_id: str) -> Response:
     """The page that a run of ``NAME_craft`` made; its trainings are runs of the pipeline."""
     page = page_of(store, pipeline, run_id)
     if page is None:
-        words = f"Run {run_id} has no page yet: it is written at the end. The log says how far it is."
-        return _page(pages.said(f"{pipeline}{CRAFT}", words))
+        return _no_page(f"{pipeline}{CRAFT}", run_id, "it is written at the end")
     return FileResponse(store.root / page, headers=FILE_HEADERS)
+
+
+def _no_page(dag_id: str, run_id: str, when: str) -> HTMLResponse:
+    """A page in place of one that is not there: where it comes from, or that none will come."""
+    now = state(dag_id, run_id)
+    if now in ENDED:
+        words = f"Run {run_id} has ended ({now}) and left no page; its note and its tasks' logs say why."
+    else:
+        words = f"Run {run_id} has no page yet: {when}. The log says how far it is."
+    return _page(pages.said(dag_id, words))
 
 
 @app.get("/live")

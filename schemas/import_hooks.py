@@ -8,6 +8,7 @@ makes one absent (a test reads the sources). Modules of a project are another ma
 import importlib.abc
 import importlib.util
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from importlib.machinery import ModuleSpec, PathFinder
@@ -51,15 +52,18 @@ def around_first_imports(names: Sequence[str], block: Callable[[str], AbstractCo
 
 
 class _LateModule(ModuleType):
-    """A module whose code runs when an attribute is first used."""
+    """A module whose code runs when an attribute is first used; other threads wait for it."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name not in ("__all__", "__version__"):
             raise AttributeError(name)
-        loader = self.__dict__.pop("_late_loader")
-        self.__class__ = ModuleType  # type: ignore[assignment]
-        loader.exec_module(self)
-        return getattr(self, name)
+        with self.__dict__["_late_lock"]:
+            loader = self.__dict__.pop("_late_loader", None)
+            if loader is not None:
+                loader.exec_module(self)
+                if type(self) is _LateModule:  # code may give its module a class of its own
+                    self.__class__ = ModuleType  # type: ignore[assignment]
+        return ModuleType.__getattribute__(self, name)
 
 
 class _LateLoader(importlib.abc.Loader):
@@ -76,7 +80,7 @@ class _LateLoader(importlib.abc.Loader):
         spec = module.__spec__
         assert spec is not None
         spec.loader = module.__loader__ = self._loader
-        module.__dict__["_late_loader"] = self._loader
+        module.__dict__.update(_late_loader=self._loader, _late_lock=threading.RLock())
 
 
 class _LateFinder(importlib.abc.MetaPathFinder):

@@ -8,7 +8,7 @@ from kilnworks.components.cutting.settings import By, Fold, Share
 from kilnworks.components.recut import RecutConfig, recut
 from kilnworks.components.sources.environment import EnvironmentSource
 from kilnworks.components.sources.splitting.splits import AsGiven, ByHash, ByTime
-from kilnworks.pipelines.core.execute import run_all
+from kilnworks.pipelines.core.execute import run_all, run_together
 from kilnworks.pipelines.core.graph import Pipeline, Step
 from kilnworks.pipelines.core.space import trained_step
 from kilnworks.pipelines.core.store import Run
@@ -107,7 +107,7 @@ def trained(
     command: str,
     settings: Mapping[str, Any],
     why: str,
-    check: Callable[[CheckedExamples], None] = lambda examples: None,
+    check: Callable[[CheckedExamples], None] | None = None,
 ) -> dict[str, Any]:
     """Run a pipeline up to its training; what is finished already is taken. Returns ``training.json``.
 
@@ -115,12 +115,16 @@ def trained(
     """
     from kilnworks.pipelines.core.promotion import NEVER, wish
 
-    step, rows = trained_step(pipeline).name, examples_step(pipeline).name
+    step = trained_step(pipeline).name
     selected = pipeline.between(None, step)
     run.begin(command, settings, trigger=why, steps=pipeline.outline(selected), live=wish(NEVER, "", why))
-    run_all(pipeline, run, selected=pipeline.between(None, rows))
-    check(CheckedExamples(run.step_path(rows)))
-    run_all(pipeline, run, selected=selected)
+    if check is None:
+        run_all(pipeline, run, selected=selected)
+    else:
+        rows = examples_step(pipeline).name
+        run_all(pipeline, run, selected=pipeline.between(None, rows))
+        check(CheckedExamples(run.step_path(rows)))
+        run_together(pipeline, selected - pipeline.between(None, rows), run)  # the others are not taken again
     return dict(read_json(run.step_path(step) / "training.json"))
 
 

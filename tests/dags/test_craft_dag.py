@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import jsonschema
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from kilnworks.dags.craft import OPTIONS, CraftOperator, build_craft_dag, crafts, words
 from kilnworks.dags.notes import on_dag_run_success
@@ -24,7 +24,7 @@ from kilnworks.pipelines.craft.diagnosis import Diagnosis
 from kilnworks.pipelines.craft.headline import headline
 from kilnworks.pipelines.craft.rates import Rates
 from kilnworks.pipelines.craft.work import FOLDERS
-from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.errors import ConfigError, StoreError, TrainingDiverged
 from kilnworks.schemas.files import read_json, write_json
 
 ROOT = Path(__file__).parents[2]
@@ -61,8 +61,11 @@ def test_the_form_refuses_what_the_commands_would_refuse():
 
 def test_a_field_of_another_command_is_refused_before_anything_runs(project):
     filled = {"what": "lr-find", "folds": 3}
-    with pytest.raises(ConfigError, match="folds = 3 with lr-find"):
+    with pytest.raises(ConfigError, match="folds = 3 with lr-find") as refused:
         words(filled)
+    assert refused.value.fix == "leave it at 5, or choose crossval", "a field that must not be empty"
+    with pytest.raises(ConfigError, match="empty it, or choose crossval"):
+        words({"what": "diagnose", "column": "town"})
     task = CraftOperator(task_id="craft", pipeline="churn", arguments=())
     with pytest.raises(AirflowFailException, match="choose crossval"):
         task.execute({"run_id": "r1", "params": filled})
@@ -76,6 +79,24 @@ def test_a_task_names_the_work_as_its_run_so_that_a_retry_goes_on_with_it(projec
     task = Unstarted(task_id="craft", pipeline="churn", arguments=())
     task.execute({"run_id": "manual__2026", "params": {"what": "diagnose", "settings": "model.epochs=2"}})
     assert task.arguments == ("diagnose", "churn", "--set=model.epochs=2", "--work=manual__2026")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [(TrainingDiverged("loss nan"), AirflowFailException), (StoreError("full"), AirflowException)],
+)
+def test_a_training_that_fails_is_tried_again_only_where_that_can_mend_it(project, error, expected):
+    class Failing(CraftOperator):
+        def run_command(self):
+            for run_id, outcome in (("f1", "done"), ("f2", "failed")):
+                told = {"reason": error.got, "error": error.record()} if outcome == "failed" else {}
+                Store(project).run("churn", f"crossval-manual__2026-{run_id}").record("model", outcome, **told)
+            return 1
+
+    task = Failing(task_id="craft", pipeline="churn", arguments=(), steps=["examples", "model"])
+    with pytest.raises(AirflowException) as failed:
+        task.execute({"run_id": "manual__2026", "params": {"what": "crossval"}})
+    assert type(failed.value) is expected and str(failed.value).startswith(f"model: {error.got}")
 
 
 def test_there_is_none_where_the_commands_would_refuse():
@@ -113,6 +134,9 @@ def test_a_run_of_the_dag_does_what_the_command_does(airflow_database, tmp_path,
     [
         ({"summary": {"val_auc": {"mean": 0.81234567, "sd": 0.0123}, "val_loss": {"mean": "?"}}},
          "val_auc 0.81235, standard deviation over folds 0.012\nval_loss not known"),
+        ({"folds": [{"monitor": "val_loss"}],
+          "summary": {"accuracy": {"mean": 0.99}, "val_auc": {"mean": 0.8}, "val_loss": {"mean": 0.4}}},
+         "val_loss 0.4\nval_auc 0.8"),
         ({"verdicts": [{"title": "high bias", "sure": False, "said": "it learns 2 %"}]},
          "high bias, perhaps: it learns 2 %"),
         ({"verdicts": []}, "nothing found"),

@@ -130,13 +130,14 @@ def test_a_move_of_the_champion_is_told_in_the_note_of_its_run(project):
 
 
 @pytest.mark.slow
-def test_a_move_that_was_refused_says_what_its_alert_says(project):
+@pytest.mark.parametrize("dag_id", ["toy_champion", "toy_tune", "toy_craft"])
+def test_what_was_refused_says_what_its_alert_says(project, dag_id):
     from kilnworks.dags.notes import on_dag_run_failed
 
     alert = {"at": BEGAN.timestamp(), "run_id": "r1", "text": "no run of toy 'x'"}
-    write_json(project / "alerts" / "20261129T120001-toy_champion-aa.json", alert)
-    write_json(project / "alerts" / "20261129T120002-toy_champion-bb.json", {**alert, "run_id": "r2", "text": "other"})
-    dag_run = ended(dag_id="toy_champion")
+    write_json(project / "alerts" / f"20261129T120001-{dag_id}-aa.json", alert)
+    write_json(project / "alerts" / f"20261129T120002-{dag_id}-bb.json", {**alert, "run_id": "r2", "text": "other"})
+    dag_run = ended(dag_id=dag_id)
     on_dag_run_failed(dag_run, "")
     assert dag_run.note == "no run of toy 'x'"
 

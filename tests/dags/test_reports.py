@@ -133,6 +133,13 @@ def test_the_page_of_a_diagnosis_is_that_of_the_run_that_made_it(ask, run, proje
     assert "has no page yet" in ask("/run?dag_id=churn_craft&run_id=../r1").text
 
 
+@pytest.mark.parametrize("dag_id", ["churn_tune", "churn_craft"])
+def test_a_run_that_failed_without_a_page_does_not_promise_one(ask, run, monkeypatch, dag_id):
+    monkeypatch.setattr("kilnworks.dags.reports.state", lambda *_: "failed")
+    shown = ask(f"/run?dag_id={dag_id}&run_id=r1").text
+    assert "has ended (failed) and left no page" in shown and "no page yet" not in shown
+
+
 def test_pages_of_a_run_that_goes_on(ask, run):
     assert "compare r1" in ask("/").text
     assert ask("/run?dag_id=churn&run_id=r1").headers["location"] == "/kilnworks/files/churn/r1/report.html"

@@ -4,11 +4,13 @@ import importlib
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from kilnworks.schemas.import_hooks import absent, late
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 ALLOWED = {
@@ -50,6 +52,26 @@ def test_a_late_module_runs_at_its_first_attribute_and_not_when_it_is_looked_at(
     assert slow_to_start.VALUE == 2 and capsys.readouterr().out == "runs\n"
     assert not [finder for finder in sys.meta_path if type(finder).__name__ == "_LateFinder"]
     del sys.modules["slow_to_start"]
+
+
+def test_a_late_module_that_runs_in_one_thread_is_waited_for_in_another(tmp_path, monkeypatch):
+    (tmp_path / "slow_in_a_thread.py").write_text(
+        "import threading\nBEGUN, GO = threading.Event(), threading.Event()\n"
+        "BEGUN.set()\nassert GO.wait(60)\nVALUE = 3\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with late(["slow_in_a_thread"]):
+        import slow_in_a_thread
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(getattr, slow_in_a_thread, "VALUE")
+        assert until(lambda: "GO" in vars(slow_in_a_thread)) and slow_in_a_thread.BEGUN.wait(60)
+        others = [pool.submit(getattr, slow_in_a_thread, "VALUE") for _ in range(2)]
+        assert until(lambda: all(other.running() for other in others)) and not any(other.done() for other in others)
+        slow_in_a_thread.GO.set()
+        assert [one.result(60) for one in (first, *others)] == [3, 3, 3]
+    with pytest.raises(AttributeError, match="nothing"):
+        slow_in_a_thread.nothing  # noqa: B018
+    del sys.modules["slow_in_a_thread"]
 
 
 def test_a_block_is_entered_once_around_the_first_import(tmp_path):

@@ -16,13 +16,12 @@ from kilnworks.pipelines.core.registry import load
 from kilnworks.pipelines.core.store import Store, clean, open_store
 from kilnworks.pipelines.craft.crossval import Crossval, cross_validate
 from kilnworks.pipelines.craft.cuts import default_by, with_cut
+from kilnworks.pipelines.craft.headline import SHOWN, told_first
 from kilnworks.pipelines.craft.work import REPORT
 from kilnworks.schemas.access import private_files
 from kilnworks.schemas.errors import ConfigError
 
 KINDS = ("plain", "stratified", "grouped", "time")
-SHOWN = 4
-"""Numbers in a line of the terminal."""
 
 
 @private_files()
@@ -99,9 +98,7 @@ def _plain(console: Console, this: Crossval, pipeline: Pipeline) -> int:
         best = f"best epoch {told['best_epoch']} of {told['epochs']}"
         say(console, f"fold     {place + 1} of {fold.folds}  {_line(told['numbers'])}  {best}, {rows}")
 
-    results = cross_validate(this, pipeline, heard)
-    monitor = results["folds"][0]["monitor"]
-    return _conclude(console, this, results, [monitor, *(n for n in results["summary"] if n.startswith("val_"))])
+    return _conclude(console, this, cross_validate(this, pipeline, heard))
 
 
 def _nested(console: Console, this: Crossval, pipeline: Pipeline) -> int:
@@ -124,11 +121,10 @@ def _nested(console: Console, this: Crossval, pipeline: Pipeline) -> int:
         else:
             say(console, f"outer    {told['outer']} of {fold.outer}  {_line(told['metrics'])}  {words}")
 
-    results = nested(this, pipeline, default_of(space), heard)
-    return _conclude(console, this, results, list(results["summary"]))
+    return _conclude(console, this, nested(this, pipeline, default_of(space), heard))
 
 
-def _conclude(console: Console, this: Crossval, results: dict[str, Any], names: list[str]) -> int:
+def _conclude(console: Console, this: Crossval, results: dict[str, Any]) -> int:
     from kilnworks.components.reporting.crossval_page import write_crossval
 
     told = {
@@ -137,8 +133,8 @@ def _conclude(console: Console, this: Crossval, results: dict[str, Any], names: 
     }  # fmt: skip
     page = write_crossval(this.folder / REPORT, this.finish(told))
     this.store.push(f"{this.FOLDER}/{this.pipeline}/{this.folder.name}/{REPORT}")
-    for word, name in zip(["mean", *[""] * len(names)], list(dict.fromkeys(names))[:SHOWN], strict=False):
-        n = results["summary"][name]
+    for place, name in enumerate(told_first(results)):
+        word, n = "" if place else "mean", results["summary"][name]
         spread = f"standard deviation over folds {n['sd']:.2g} ({n['low']:.5g} to {n['high']:.5g})"
         say(console, f"{word:8} {name} {n['mean']:.5g}, {spread}")
     say(console, "         the spread of folds is no confidence interval of the mean: they share training rows")

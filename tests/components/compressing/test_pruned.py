@@ -22,7 +22,6 @@ from kilnworks.schemas.errors import ConfigError
 from kilnworks.schemas.files import read_json, write_json
 from tests.components.learning.training_examples import TABLE, context, prepared, table, trained
 
-pytestmark = pytest.mark.slow
 SETTINGS = CompressConfig(to="pruned", sparsity=0.7, prune_epochs=3, settle_epochs=2, resamples=200)
 
 
@@ -64,6 +63,7 @@ def kernels(folder: Path) -> list[np.ndarray]:
     return [one for one in found if getattr(one, "ndim", 0) == 2 and one.size >= 256]
 
 
+@pytest.mark.slow
 def test_weights_that_are_zero_stay_so_up_to_the_saved_model(model, tmp_path):
     from kilnworks.components.compressing.report import saved
 
@@ -83,6 +83,7 @@ def test_weights_that_are_zero_stay_so_up_to_the_saved_model(model, tmp_path):
     assert smaller.training["best_epoch"] > 3, "an epoch with other sparsity does not count"
 
 
+@pytest.mark.slow
 def test_a_pruning_that_was_stopped_goes_on_to_the_same_weights(model, tmp_path):
     whole = made(SETTINGS, model, tmp_path, "whole")
 
@@ -105,6 +106,7 @@ def test_a_pruning_that_was_stopped_goes_on_to_the_same_weights(model, tmp_path)
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_an_ensemble_of_members_is_pruned_too(tmp_path):
     """Its training step is one of ours, around other outputs."""
     given, transform = prepared(tmp_path, TABLE, {"train": table(400, 1), "val": table(100, 2), "test": table(200, 3)})
@@ -114,6 +116,7 @@ def test_an_ensemble_of_members_is_pruned_too(tmp_path):
     assert told["variables"] and all(one["zero"] >= 0.699 for one in told["variables"])
 
 
+@pytest.mark.slow
 def test_an_epoch_before_the_final_sparsity_is_not_kept_though_its_loss_is_the_smallest(model, tmp_path):
     """The training loss is there in every phase, unlike what the validation says."""
     given, transform = model[1], Transform(model[0].path / "transform")
@@ -131,6 +134,7 @@ def test_an_epoch_before_the_final_sparsity_is_not_kept_though_its_loss_is_the_s
     assert seen[-1].unjudged == 3
 
 
+@pytest.mark.slow
 def test_layers_that_learn_in_the_last_phase_alone_are_pruned_too():
     base, given = keras.layers.Dense(32, name="base", trainable=False), keras.Input((16,), name="x")
     model = keras.Model({"x": given}, keras.layers.Dense(16, name="head")(base(given)))
@@ -144,6 +148,7 @@ def test_layers_that_learn_in_the_last_phase_alone_are_pruned_too():
     assert [kernel.path for kernel in pruner.kernels] == ["base/kernel", "head/kernel"]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_pruned_is_said(model, tmp_path):
     given = model[1]
     _, transform = prepared(tmp_path, TABLE, {"train": table(300, 1), "val": table(100, 2), "test": table(100, 3)})

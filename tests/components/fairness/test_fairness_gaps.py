@@ -15,7 +15,6 @@ from kilnworks.schemas.contract import parse_contract
 from kilnworks.schemas.errors import ConfigError, StepSkipped
 from tests.components.tasks.judged import judged
 
-pytestmark = pytest.mark.slow
 LOANS = parse_contract("""
 name: loans
 features: {region: {dtype: string}, hidden: {dtype: string, sensitive: true}}
@@ -66,6 +65,7 @@ def by_hand(frame: pl.DataFrame, score: np.ndarray) -> dict[str, dict[str, float
     return rates
 
 
+@pytest.mark.slow
 def test_gaps_are_those_of_the_formulas(tmp_path):
     frame, predicted = loans()
     told = found(CONFIG, frame, predicted, tmp_path / "out")
@@ -90,6 +90,7 @@ def test_gaps_are_those_of_the_formulas(tmp_path):
     assert "f1" not in gaps, "slow metrics are computed where the gate asks for them"
 
 
+@pytest.mark.slow
 def test_thresholds_give_each_group_the_rates_of_all(tmp_path):
     frame, predicted = loans()
     told = found(CONFIG, frame, predicted, tmp_path / "out")
@@ -108,6 +109,7 @@ def test_thresholds_give_each_group_the_rates_of_all(tmp_path):
     assert threshold_for(1.0, np.array([0.2, 0.9])) == pytest.approx(0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.3, 0.98])
 def test_of_groups_that_are_alike_few_gaps_look_real(rate):
     """The interval holds the gap of the true rates, 0, in 95 of 100 draws, though the two furthest apart are chosen."""
@@ -118,6 +120,7 @@ def test_of_groups_that_are_alike_few_gaps_look_real(rate):
     assert held >= 0.93 * tries
 
 
+@pytest.mark.slow
 def test_groups_that_are_all_alike_are_two_groups_whose_gap_is_not_known_exactly():
     random = np.random.default_rng(0)
     told = gap("rate", [share(name, 25, 50, 2000, random, 10) for name in "abc"])
@@ -145,6 +148,7 @@ def test_a_small_group_at_the_end_hides_no_gap_between_two_large_ones():
     assert told["most"] == "islet" and 0.15 < told["low"] < 0.2, "north against south, whatever the islet's rate is"
 
 
+@pytest.mark.slow
 def test_the_bounds_hold_the_gap_of_the_true_rates():
     """In at least 95 of 100 draws, at rates that differ and with a group of 20 rows among them."""
     random, rates, held, tries = np.random.default_rng(7), {60: 0.3, 20: 0.5, 240: 0.45}, 0, 300
@@ -165,6 +169,7 @@ def test_of_many_groups_ends_are_no_nearer_than_those_of_the_normal_distribution
     assert told["groups"][0]["low"] == pytest.approx(np.quantile(drawn, 0.025, method="weibull")), "one has enough"
 
 
+@pytest.mark.slow
 def test_equalized_odds_has_the_farther_bound_and_is_not_defined_by_one_rate_alone(tmp_path):
     frame, predicted = loans()
     few = frame.with_row_index().filter((pl.col("late") == "no") | (pl.col("index") % 9 == 0))
@@ -179,6 +184,7 @@ def test_equalized_odds_has_the_farther_bound_and_is_not_defined_by_one_rate_alo
         found(CONFIG.updated({"gap": {"equalized_odds": 1.0}}), none, scores, tmp_path / "none")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measure", ["accuracy", "auc", "f1", "true_positive_rate"])
 def test_the_gate_closes_where_no_group_is_large_enough(measure, tmp_path):
     frame, predicted = loans(60)
@@ -187,6 +193,7 @@ def test_the_gate_closes_where_no_group_is_large_enough(measure, tmp_path):
         found(config, frame, predicted, tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_the_gate_closes_on_a_gap_and_says_between_whom(tmp_path):
     frame, predicted = loans()
     wide = CONFIG.updated({"gap": {"equalized_odds": 0.9, "f1": 0.9}})
@@ -206,12 +213,14 @@ def test_the_gate_closes_on_a_gap_and_says_between_whom(tmp_path):
         found(CONFIG.updated({"gap": {"selection_rate": 1.0}}), alone, predicted, tmp_path / "alone")
 
 
+@pytest.mark.slow
 def test_sensitive_groups_have_no_names(tmp_path):
     frame, predicted = loans()
     told = json.dumps(found(CONFIG.updated({"slices": ["hidden"]}), frame, predicted, tmp_path / "out"))
     assert "north" not in told and "islet" not in told and "(masked)" in told
 
 
+@pytest.mark.slow
 def test_numbers_have_gaps_in_their_errors(tmp_path):
     random = np.random.default_rng(0)
     town = np.repeat(["a", "b"], 150)

@@ -21,7 +21,7 @@ SHORT = ["--shares", "0.5", "--set", "model.epochs=4", "--set", "model.batch=256
 
 @pytest.fixture(scope="module")
 def diagnosed(tmp_path_factory):
-    """Churn on half of its rows and on all, and the splits that were read after the data had been checked."""
+    """Churn on half of its rows and on all; the splits that were read after the checks; how the half's steps ended."""
     folder, read = tmp_path_factory.mktemp("diagnosed"), []
     files, linked = Examples.files, recut._linked
 
@@ -42,7 +42,9 @@ def diagnosed(tmp_path_factory):
         patched.setattr(Examples, "files", noted)
         patched.setattr(recut, "_linked", linked_unseen)
         assert main(["diagnose", "churn", *SHORT]) == 0
-    return folder, read
+    this = Diagnosis.newest(Store(folder), "churn")
+    half = Store(folder).run("churn", this.run_id("50"))
+    return folder, read, {step: half.outcome(step)["outcome"] for step in ("cut", "model")}
 
 
 def results_of(folder):
@@ -60,6 +62,7 @@ def test_a_healthy_pipeline_has_no_verdict_that_is_sure(diagnosed):
 @pytest.mark.slow
 def test_points_have_the_same_validation_rows_and_as_many_steps(diagnosed):
     half, whole = results_of(diagnosed[0])["points"]
+    assert diagnosed[2] == {"cut": "done", "model": "done"}, "each step is made, and told, once"
     assert half["rows"] * 2 == pytest.approx(whole["rows"], abs=2)
     assert half["sides"]["val"]["rows"] == whole["sides"]["val"]["rows"]
     cut = on_share(load("churn").configured({"model.epochs": 4}), 0.5, 0)

@@ -8,8 +8,6 @@ from kilnworks.components.modeling.autoencoder import Autoencoder
 from kilnworks.components.modeling.reconstruction.columns import parts
 from kilnworks.components.tasks.anomaly import Anomaly
 
-pytestmark = pytest.mark.slow
-
 NUMBERS = EncodedTensor(name="numeric", shape=(6,), dtype="float32", kind="numeric")
 PICTURE = EncodedTensor(name="photo", shape=(7, 5, 2), dtype="float32", kind="image")
 WINDOW = EncodedTensor(name="window", shape=(2, 3), dtype="float32", kind="sequence")
@@ -29,6 +27,7 @@ def test_which_columns_are_a_picture() -> None:
     assert [(p.start, p.end, p.shape) for p in parts(tensors, False)] == [(0, 88, ())]
 
 
+@pytest.mark.slow
 def test_pictures_and_numbers_come_out_in_the_order_in_which_they_went_in() -> None:
     """Trained, the error of every column falls, which it does only where each is compared with itself."""
     import keras
@@ -48,11 +47,13 @@ def test_pictures_and_numbers_come_out_in_the_order_in_which_they_went_in() -> N
     assert before.shape == (76,) and (after < before / 2).all()
 
 
+@pytest.mark.slow
 def test_no_filters_make_pixels_columns() -> None:
     model = Autoencoder(filters=()).network((PICTURE,), Anomaly())
     assert not [layer for layer in model.layers if "Conv" in type(layer).__name__]
 
 
+@pytest.mark.slow
 def test_a_linear_autoencoder_finds_the_plane_of_principal_components() -> None:
     import keras
     from sklearn.decomposition import PCA
@@ -70,6 +71,7 @@ def test_a_linear_autoencoder_finds_the_plane_of_principal_components() -> None:
     assert float(np.asarray(model(given)).mean()) == pytest.approx(wanted, rel=0.1)
 
 
+@pytest.mark.slow
 def test_the_loss_is_that_of_the_errors_and_the_divergence_of_the_codes() -> None:
     import keras
 
@@ -88,6 +90,7 @@ def test_the_loss_is_that_of_the_errors_and_the_divergence_of_the_codes() -> Non
     assert found == pytest.approx(errors.mean() + 2 * 0.7 / 6 * divergence.mean(), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_code_is_drawn_while_training_and_its_mean_answers() -> None:
     import keras
 
@@ -105,6 +108,7 @@ def test_a_code_is_drawn_while_training_and_its_mean_answers() -> None:
     assert (np.asarray(codes(given, training=False)[2]) == 0).all()
 
 
+@pytest.mark.slow
 def test_the_saved_model_is_one_of_keras_own_layers(tmp_path) -> None:
     import keras
 
@@ -119,6 +123,7 @@ def test_the_saved_model_is_one_of_keras_own_layers(tmp_path) -> None:
     np.testing.assert_array_equal(np.asarray(read(given)), np.asarray(model(given)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", [0.0, 0.5])
 def test_noise_goes_in_and_the_clean_row_is_the_target(noise) -> None:
     """While training a row is compared with itself, not with what noise made of it: an identity has an error."""

@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.slow
-
 STEPS = 40
 
 
@@ -36,6 +34,7 @@ def test_values_between_steps_are_those_of_numpy() -> None:
     np.testing.assert_allclose(np.asarray(resampled(values, places)), np.moveaxis(wanted, 1, 2), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_time_runs_forwards_from_end_to_end_at_the_speed_of_its_formula() -> None:
     from kilnworks.components.modeling.sequential.augmentation import warped
 
@@ -48,6 +47,7 @@ def test_time_runs_forwards_from_end_to_end_at_the_speed_of_its_formula() -> Non
     assert speed[1:-1] == pytest.approx(1 + 0.6 * np.cos(2 * np.pi * progress[0, 1:-1] + 1.1), abs=2e-3)
 
 
+@pytest.mark.slow
 def test_jitter_and_scaling_have_their_deviation() -> None:
     values = ramps()
     noise = changed(values, jitter=0.5) - values
@@ -57,6 +57,7 @@ def test_jitter_and_scaling_have_their_deviation() -> None:
     assert factor[:, 0].mean() == pytest.approx(1, abs=0.03) and factor[:, 0].std() == pytest.approx(0.2, rel=0.1)
 
 
+@pytest.mark.slow
 def test_a_slice_is_a_straight_part_of_the_sequence_stretched_to_the_whole() -> None:
     found = changed(ramps(), slice=0.5)[..., 0]
     speed = np.diff(found, axis=1)
@@ -67,12 +68,14 @@ def test_a_slice_is_a_straight_part_of_the_sequence_stretched_to_the_whole() -> 
     assert found.min() >= 1 - 1e-3 and found.max() <= STEPS + 1e-3
 
 
+@pytest.mark.slow
 def test_a_warp_keeps_both_ends_and_the_order() -> None:
     found = changed(ramps(), warp=0.8)[..., 0]
     assert found[:, 0] == pytest.approx(1, abs=1e-3) and found[:, -1] == pytest.approx(STEPS, abs=1e-3)
     assert (np.diff(found, axis=1) > 0).all() and np.abs(found - ramps()[..., 0]).max() > 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{"jitter": 0.5}, {"scaling": 0.5}, {"warp": 0.8}, {"slice": 0.5}], ids=str)
 def test_what_is_no_step_stays_none_and_time_ends_with_the_sequence(settings) -> None:
     found = changed(ramps(50, 17), **settings)
@@ -81,6 +84,7 @@ def test_what_is_no_step_stays_none_and_time_ends_with_the_sequence(settings) ->
         assert found[:, 16, 0] == pytest.approx(17, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_some_stay_as_they_are_and_all_of_them_outside_of_training() -> None:
     from kilnworks.components.modeling.sequential.augmentation import SequenceNoise
 
