@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from kilnworks.components.features.encoded import IMAGE, EncodedTensor
+from kilnworks.components.features.transform import FeatureTransform
 from kilnworks.components.modeling.base import DROPOUTS, Initializer, Normalization, scope_name
 from kilnworks.components.modeling.images.augmentation import Augmentation
 from kilnworks.components.modeling.images.maps import CONVOLVED
@@ -66,6 +67,15 @@ class Vision(Towers):
         if self.gradients and self.augmentation.mixes:
             raise ValueError("gradients with mixup or cutmix: the models have losses of their own; leave one out")
         return self
+
+    def transform(self, fitted: FeatureTransform) -> FeatureTransform:
+        """The preprocessing that was fitted. Raises ``ConfigError`` for changes of pixels that are not from 0 to 1."""
+        from kilnworks.components.modeling.images.unit import refuse_beyond_unit
+
+        for name in ("contrast", "erasing"):
+            if value := getattr(self.augmentation, name):
+                refuse_beyond_unit(fitted, f"augmentation.{name} {value:g}", f"augmentation.{name} to 0")
+        return fitted
 
     def network(self, encoded: Sequence[EncodedTensor], task: Task) -> Any:
         """See ``Architecture.network``; with ``gradients`` the answer is the weighed mean over both models."""

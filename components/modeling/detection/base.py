@@ -50,18 +50,10 @@ class Detecting(Architecture):
 
     def transform(self, fitted: FeatureTransform) -> FeatureTransform:
         """The preprocessing that was fitted. Raises ``ConfigError`` for colours of images that are not from 0 to 1."""
-        from kilnworks.components.features.kinds.image import BRIGHTEST, ImagePlan
+        from kilnworks.components.modeling.images.unit import refuse_beyond_unit
 
-        for name, plan in fitted.plan.features.items():
-            if self.colour and isinstance(plan, ImagePlan):
-                brightest = fitted.contract.features[name].max or BRIGHTEST
-                if (plan.factor, plan.offset) != (1 / brightest, 0.0):
-                    raise ConfigError(
-                        f"colour {self.colour:g}, and pixels of {name!r} from {plan.offset:g} to "
-                        f"{brightest * plan.factor + plan.offset:g}",
-                        "pixels from 0 to 1, beyond which changed colours are cut",
-                        "set image_scale to unit in the preprocessing, or colour to 0",
-                    )
+        if self.colour:
+            refuse_beyond_unit(fitted, f"colour {self.colour:g}", "colour to 0")
         return fitted
 
     def adapted(self, task: Task) -> Task:

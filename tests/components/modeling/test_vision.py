@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 
 from kilnworks.components.features.encoded import EncodedTensor
+from kilnworks.components.features.kinds.image import ImagePlan
+from kilnworks.components.features.plan import TransformPlan
+from kilnworks.components.features.transform import FeatureTransform
 from kilnworks.components.modeling.vision import Augmentation, Vision
+from kilnworks.schemas.contract import Contract, Feature, Label
 from kilnworks.schemas.errors import ConfigError
 from tests.components.tasks.some_tasks import multiclass
 
@@ -13,6 +17,7 @@ pytestmark = pytest.mark.slow
 IMAGE = EncodedTensor(name="image", shape=(16, 16, 3), dtype="float32", kind="image")
 AGE = EncodedTensor(name="numeric", shape=(2,), dtype="float32", kind="numeric")
 HEAD = multiclass(3)
+LABEL = Label(name="kind", dtype="string", classes=("a", "b", "c"))
 
 
 def test_augmentation_changes_nothing_outside_of_training() -> None:
@@ -51,6 +56,24 @@ def test_refused() -> None:
     small = EncodedTensor(name="dot", shape=(2, 2, 1), dtype="float32", kind="image")
     with pytest.raises(ConfigError, match="at least 4 for 3 blocks"):
         Vision().network([small], HEAD)
+
+
+@pytest.mark.parametrize("change", ["contrast", "erasing"])
+@pytest.mark.parametrize(
+    ("factor", "offset", "says"), [(1 / 255, 0.0, ""), (2 / 255, -1.0, "from -1 to 1"), (1.0, 0.0, "from 0 to 255")]
+)
+def test_changes_that_cut_at_1_are_refused_where_pixels_go_beyond(change, factor, offset, says) -> None:
+    contract = Contract(name="c", features={"image": Feature(dtype="image", shape=(16, 16, 3))}, label=LABEL)
+    plan = TransformPlan(contract=contract, rows=1, features={"image": ImagePlan(factor=factor, offset=offset)})
+    fitted = FeatureTransform(plan)
+    none = {"contrast": 0.0, "erasing": 0.0}
+    assert Vision(augmentation=Augmentation(**none)).transform(fitted) is fitted
+    given = Vision(augmentation=Augmentation(**none | {change: 0.5}))
+    if not says:
+        assert given.transform(fitted) is fitted
+        return
+    with pytest.raises(ConfigError, match=rf"augmentation\.{change} 0\.5, and pixels of 'image' {says}"):
+        given.transform(fitted)
 
 
 def test_some_images_stay_as_they_are() -> None:
