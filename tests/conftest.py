@@ -75,8 +75,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log):
 
 
 def pytest_collection_finish() -> None:
-    """The collector looks at what the tests make, not again and again at what was there before them."""
+    """The collector looks seldom, and at what the tests make, not again and again at what was there before them.
+
+    Tracing makes objects by the hundred thousand: with Python's own bounds the collector runs thousands of times.
+    """
     gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
     gc.enable()
 
 

@@ -19,7 +19,9 @@ spark.sql.codegen.wholeStage false
 spark.sql.codegen.factoryMode NO_CODEGEN
 spark.sql.shuffle.partitions 2
 spark.sql.adaptive.enabled false
+spark.driver.extraJavaOptions -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
 """
+"""For tables of a few rows: compiling each query, or Java's code a second time, costs more than running it."""
 SHOP = '''
 from kilnworks.components.evaluate import EvaluateConfig
 from kilnworks.components.ingest import IngestConfig

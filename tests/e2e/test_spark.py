@@ -53,8 +53,9 @@ spark.sql.codegen.factoryMode NO_CODEGEN
 spark.sql.shuffle.partitions 2
 spark.sql.adaptive.enabled false
 spark.master.rest.enabled false
+spark.driver.extraJavaOptions -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
 """
-"""Settings for tables of a few rows: compiling each query costs more than running it."""
+"""Settings for tables of a few rows: compiling each query, or Java's code a second time, costs more than running it."""
 
 
 @pytest.fixture(scope="module", autouse=True)

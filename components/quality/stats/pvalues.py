@@ -6,6 +6,7 @@ the side of larger p. Logarithms, because the values that decide lie far below t
 """
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,6 +35,7 @@ def chi2_tail(statistic: float, df: int) -> float:
     return max(FLOOR, float((-half + (df / 2 - 1) * math.log(half) - gammaln(df / 2)) / _LN10))
 
 
+@lru_cache(maxsize=2**14)  # values of a column share a few counts, and stretches of one file their sizes
 def rate_increase(k: int, n: int, K: int, N: int) -> float:
     """log10 P(at least ``k`` of ``n``), given ``K`` of ``N`` before and one common rate: Fisher's exact test.
 

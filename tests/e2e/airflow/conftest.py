@@ -19,7 +19,7 @@ from tests.waiting import first
 
 PROJECT = ROOT / "tests" / "dags" / "project"
 ENDED = ("success", "failed")
-SELDOM = {"AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "120"}
+SELDOM = {"AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600"}
 """Reading definitions is most of what an Airflow computes that stands by; ``read_again`` has it done at once."""
 SETTINGS = {
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
@@ -144,7 +144,7 @@ class Client:
         path = f"/api/v2/dags/{dag}/dagRuns/{urllib.parse.quote(run_id)}/taskInstances/{task}/logs/{attempt}"
         return json.dumps(self.get(path))
 
-    def wait(self, what: str, condition, seconds: float = 120, pause: float = 0.5):
+    def wait(self, what: str, condition, seconds: float = 120, pause: float = 1.0):
         """The first true value of ``condition``; fails with the words of what was waited for."""
         found = first(condition, seconds, every=pause)
         assert found is not None, f"waited {seconds:.0f} s in vain for {what}"

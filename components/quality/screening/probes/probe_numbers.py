@@ -46,7 +46,7 @@ class NumberProbe:
             if _id(view) in learned:
                 results = compare_numbers(learned[_id(view)], view, batch.copies)
                 for e in mild(results) if view.column in batch.drifts else results:
-                    yield replace(e, rows=_rows(e, batch))
+                    yield replace(e, rows=_rows(e, batch)) if e.rows else e
 
     def views(self, batch: Batch) -> Iterator[Numbers]:
         """The numbers that are compared: the time column of a stream moves on and is left to the order probe."""
@@ -65,7 +65,7 @@ def _id(view: Numbers) -> str:
 
 
 def _rows(e: Evidence, batch: Batch) -> tuple[int, ...]:
-    return tuple((batch.sample_rows[np.asarray(e.rows, int) - 1] + 1).tolist()) if e.rows else ()
+    return tuple((batch.sample_rows[np.asarray(e.rows, int) - 1] + 1).tolist())
 
 
 def learn_numbers(values: Floats, ordered: bool) -> dict[str, Any]:

@@ -81,8 +81,7 @@ def _lasts(formula: dict[str, Any], residual: Floats, moving: Set[str]) -> bool:
 
 def _placed(results: Iterator[Evidence], batch: Batch) -> Iterator[Evidence]:
     for e in results:
-        rows = tuple((batch.sample_rows[np.asarray(e.rows, int) - 1] + 1).tolist()) if e.rows else ()
-        yield replace(e, rows=rows)
+        yield replace(e, rows=tuple((batch.sample_rows[np.asarray(e.rows, int) - 1] + 1).tolist())) if e.rows else e
 
 
 def _dates(batch: Batch) -> dict[str, Floats]:
