@@ -11,7 +11,7 @@ whole. Of the logistic regression the better one of ``C=1`` and ``C=10`` is take
     pip download --no-deps --no-binary :all: --dest build/sets vaderSentiment==3.3.2
     python -m bench.first.domains
 
-A domain is one line of FILE (``build/domains.jsonl``) and is not measured again. It takes a minute or two.
+A domain is one line of FILE (``build/domains.jsonl``) and is not measured again. It takes some minutes.
 """
 
 import argparse
