@@ -33,8 +33,8 @@ import pandas as pd
 
 from bench.first.figures import MEASURES, Line, judged, keep, kept, losses, lowest_recall, table
 from bench.first.others import Answers, of_images, of_tables, of_texts
+from bench.first.ours import first_answers
 from bench.first.sets import PICTURES, TABLES, SetMissing, Tabled
-from bench.measure import run
 
 ROOT = Path(__file__).parents[1]
 
@@ -87,7 +87,7 @@ def _one(name: str, seed: int, most: int) -> Line:
         train.to_csv(project / "train.csv", index=False)
         test.drop(columns=given.label).to_csv(project / "test.csv", index=False)
         words = ["--label", given.label] + (["--time", given.time] if given.time else [])
-        answers, spent = _ours(project, "train.csv", "test.csv", words, seed)
+        [answers], spent = first_answers(project, "train.csv", ["test.csv"], words, seed)
     x, y, z = train.drop(columns=given.label), train[given.label], test.drop(columns=given.label)
     truth = test[given.label]
     if "value" in answers:
@@ -114,7 +114,7 @@ def _pictures(name: str, seed: int) -> Line:
         project = Path(folder)
         for part, rows in (("train", train), ("test", test)):
             _written(project / part, pixels, labels, rows)
-        answers, spent = _ours(project, "train", "test", [], seed)
+        [answers], spent = first_answers(project, "train", ["test"], [], seed)
     classes, codes = np.unique(labels, return_inverse=True)
     by_file = answers.assign(row=answers["file"].str.extract(r"(\d+)\.png$")[0].astype(int)).set_index("row").loc[test]
     own = by_file[[f"probability_{c}" for c in classes]].to_numpy()
@@ -131,23 +131,6 @@ def _written(folder: Path, pixels: np.ndarray, labels: np.ndarray, rows: np.ndar
         place = folder / labels[i]
         place.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels[i]).save(place / f"{i}.png")
-
-
-def _ours(
-    project: Path, train: str, test: str, words: list[str], seed: int
-) -> tuple[pd.DataFrame, tuple[float, float]]:
-    """Predictions of the first model, and the wall and processor seconds that new and run took together."""
-    env = {"KILNWORKS_ROOT": str(project), "KILNWORKS_STORE": str(project / "store")}
-    first = [sys.executable, "-m", "kilnworks"]
-    settings = ["--set", f"model.seed={seed}", "--set", "evaluation.better_than=[]"]
-    commands = [
-        ["new", "first", "--data", str(project / train), *words],
-        ["run", "first", "--run-id", "one", *settings],
-        ["promote", "first", "--run", "one"],  # a run with other settings than the definition's is a trial
-        ["predict", "first", str(project / test), "--output", str(project / "answers.csv")],
-    ]
-    spent = [run([*first, *command], project / f"{command[0]}.log", env) for command in commands][:2]
-    return pd.read_csv(project / "answers.csv"), (sum(one.wall for one in spent), sum(one.cpu for one in spent))
 
 
 def _line(
