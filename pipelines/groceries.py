@@ -16,7 +16,7 @@ that the figures are somewhat too good.
 
 from kilnworks.components.evaluate import EvaluateConfig
 from kilnworks.components.ingest import IngestConfig
-from kilnworks.components.learning.optimizers import Adam
+from kilnworks.components.learning.optimizers import Adam, Schedule
 from kilnworks.components.modeling.images.augmentation import Augmentation
 from kilnworks.components.modeling.images.transfer import Transfer
 from kilnworks.components.sources import AsGiven, ParquetSource
@@ -39,11 +39,13 @@ GROCERIES = supervised(
             fine_tune=3,
             fine_tune_epochs=6,
         ),
-        epochs=8,
+        epochs=12,
         batch=32,
-        optimizer=Adam(learning_rate=2e-3),
+        optimizer=Adam(learning_rate=5e-3),
+        schedule=Schedule(),
         label_smoothing=0.1,
         early_stopping=None,
+        monitor="loss",
     ),
     evaluation=EvaluateConfig(min={"accuracy": 0.82}, simple_rows=0),
     description="Which fruit a photograph shows.",

@@ -61,7 +61,7 @@ def definition(name: str, recipe: Recipe, root: Path, contract: Path) -> str:
     task = choose(recipe.contract, of_model=recipe.model.task)
     if task.compared:
         names.add("EvaluateConfig")
-        steps.append(f"evaluation=EvaluateConfig(better_than={_value(task.simple, names, root)})")
+        steps.append(f"evaluation=EvaluateConfig(better_than={_value(tuple(task.simple), names, root)})")
     if recipe.transform != PreprocessConfig():
         steps.append(f"transform={_code(recipe.transform, names, root)}")
     steps.append(f"description={_text(_title(recipe, label))}")

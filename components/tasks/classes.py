@@ -23,6 +23,10 @@ class OfClasses(Task):
     """One of the classes of the label for each row."""
 
     title: ClassVar[str] = "The class"
+    simple: ClassVar[Mapping[str, str]] = {
+        "constant": "the shares of the classes in the training rows",
+        "linear": "logistic regression",
+    }
     settles: ClassVar[tuple[str, ...]] = ("calibration",)
     explains: ClassVar[bool] = True
     judged: ClassVar[tuple[str, ...]] = ("probabilities",)

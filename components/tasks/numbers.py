@@ -27,8 +27,8 @@ class Numbers(Config, ABC):
     compared: ClassVar[tuple[str, ...]] = ()
     """The metrics by which a model is held against simple ones: the first has to be better than a constant's, the
     others not worse. Empty: the task has no simple models."""
-    simple: ClassVar[tuple[str, ...]] = ("constant", "linear")
-    """Which simple models there are, where it has some."""
+    simple: ClassVar[Mapping[str, str]] = {}
+    """The simple models that a gate holds it against, in order, and what each is, in words for the report."""
 
     @classmethod
     @abstractmethod

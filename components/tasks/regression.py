@@ -44,6 +44,10 @@ class Regression(Task):
     monitor: ClassVar[str] = "val_rmse"
     headline: ClassVar[tuple[str, ...]] = ("mae", "r2")
     compared: ClassVar[tuple[str, ...]] = ("rmse",)
+    simple: ClassVar[Mapping[str, str]] = {
+        "constant": "the mean of the training rows",
+        "linear": "ridge regression",
+    }
     explains: ClassVar[bool] = True
     judged: ClassVar[tuple[str, ...]] = ("score",)
     methods: ClassVar[Mapping[Literal["classify", "regress"], str]] = {"regress": "score"}

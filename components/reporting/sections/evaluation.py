@@ -34,6 +34,7 @@ def evaluation(run: RunRecord) -> dict[str, Any] | None:
         "baseline": str(as_dict(results.get("baseline")).get("rule") or ""),
         "metrics": metric_rows(results),
         "simple": [*as_dict(results.get("simple"))],
+        "against": _against(results),
         "gains": [_gain_row(name, metric, results) for name, metric in _gains(results)],
         "explained": _explained(as_dict(results.get("explained"))),
         "charts": [picture for _, picture in pictures(results)],
@@ -121,6 +122,13 @@ def _gains(results: dict[str, Any]) -> list[tuple[str, str]]:
     """Each simple model with each metric by which ours was held against it."""
     simple = as_dict(results.get("simple"))
     return [(name, metric) for name, one in simple.items() for metric in as_dict(as_dict(one).get("gains"))]
+
+
+def _against(results: dict[str, Any]) -> str:
+    """What the simple models are of which there is a gain; of a task that is not known here, nothing."""
+    words = (task_named(str(results.get("task"))) or Task).simple
+    names = dict.fromkeys(name for name, _ in _gains(results))
+    return ", ".join(f"{words[name]} ({name})" for name in names if name in words)
 
 
 def _gain_row(name: str, metric: str, results: dict[str, Any]) -> dict[str, str]:

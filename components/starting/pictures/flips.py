@@ -49,12 +49,18 @@ def _told(odd: np.ndarray) -> float:
     return float((odd[half:] @ np.linalg.solve(gram, odd[:half].sum(axis=0)) > 0).mean())
 
 
-def flip_words(flips: Flips) -> tuple[str, str]:
-    """What is done to images, and why, for a decision."""
+def flip_words(flips: Flips, *, alone: bool = False) -> tuple[str, str]:
+    """What is done to images, and why, for a decision.
+
+    Args:
+        flips: along which axes.
+        alone: whether nothing else is done to them.
+    """
     how = {
         "none": ("", "some class differs from its mirror image: no flips"),
-        "horizontal": (", flips", "a mirrored image is as likely"),
-        "vertical": (", upside down", "images that stand on their heads are as likely, mirrored ones are not"),
-        "horizontal_and_vertical": (", flips both ways", "images mirrored and on their heads are as likely"),
+        "horizontal": ("flips", "a mirrored image is as likely"),
+        "vertical": ("upside down", "images that stand on their heads are as likely, mirrored ones are not"),
+        "horizontal_and_vertical": ("flips both ways", "images mirrored and on their heads are as likely"),
     }[flips]
-    return f"shifts, turns, zoom, contrast{how[0]}", how[1]
+    others = () if alone else ("shifts, turns, zoom, contrast",)
+    return ", ".join(word for word in (*others, how[0]) if word) or "nothing", how[1]

@@ -91,7 +91,7 @@ def start_with_images(name: str, data: str, *, label: str | None = None) -> Reci
     contract = _contract(name, pictures, classes, shape, facts)
     count = len(pictures.files)
     model: Transfer | Vision
-    model, training = transfer(weights, flips=flips) if weights else vision(count, shape, flips=flips)
+    model, training = transfer(weights, count, flips=flips) if weights else vision(count, shape, flips=flips)
     split, splitting = _split(pictures, len(classes))
     rarest = min(classes, key=pictures.labels.count)
     low, high = np.min(sizes, axis=0), np.max(sizes, axis=0)
@@ -102,7 +102,8 @@ def start_with_images(name: str, data: str, *, label: str | None = None) -> Reci
         blocks += ", and a second model on oriented gradients" if model.gradients else ""
         blocks += hint() if photographs and count <= FEWEST else ""
     else:
-        blocks = f"MobileNetV2 that learned from ImageNet, then its last {model.fine_tune} blocks"
+        blocks = f"MobileNetV2 that learned from ImageNet, {training['epochs']} epochs, "
+        blocks += f"then its last {model.fine_tune} blocks, {model.fine_tune_epochs} epochs"
     shown = listed(classes, 6)
     decisions = (
         Decision("rows", f"{len(pictures.files):,} images"),
@@ -110,7 +111,7 @@ def start_with_images(name: str, data: str, *, label: str | None = None) -> Reci
         Decision("size", f"{shape[0]} x {shape[1]} x {shape[2]}", seen),
         *(Decision("left out", c, "a column beside file and label") for c in pictures.others),
         splitting,
-        Decision("augment", *flip_words(flips)),
+        Decision("augment", *flip_words(flips, alone=bool(weights))),
         Decision("model", model.kind, blocks),
     )
     return Recipe(contract, pictures.source, len(pictures.files), model, training, split, decisions=decisions)

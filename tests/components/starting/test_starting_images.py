@@ -159,6 +159,8 @@ def test_photographs_stand_on_weights_that_a_project_has(tmp_path, monkeypatch, 
         return
     assert (model.choice, recipe.model.fine_tune) == ("transfer", 3) and "ImageNet" in model.why
     assert recipe.contract.features["image"].shape == (96, 160, 3)
+    assert recipe.model.augmentation.shift == 0 and recipe.training["epochs"] == 12
+    assert next(one for one in recipe.decisions if one.what == "augment").choice in ("nothing", "flips", "upside down")
     text = definition("arrows", recipe, tmp_path, tmp_path / "schemas/contracts/arrows.yaml")
     assert 'weights=Bytes(path=str(ROOT / "weights/mobilenet_v2.pth"))' in text
     place = tmp_path / "pipelines/arrows.py"
