@@ -175,7 +175,7 @@ def classify(
         classes = classes_of(found[0], len(examples))
         result = Classified(servable.name, servable.version, fitted[0].name, classes)
         if engine.prediction_log is not None and engine.prediction_log.sample():
-            private = engine.private.of(servable.path)
+            private = engine.private(servable.path)
             answer = replace(result, classifications=()) if private.label else result
             engine.prediction_log.log_classify(private.examples(examples), answer)
         return result
@@ -203,7 +203,7 @@ def regress(
         """The answer from the outputs of the run; logged where it is sampled."""
         result = Regressed(servable.name, servable.version, fitted[0].name, values_of(found[0], len(examples)))
         if engine.prediction_log is not None and engine.prediction_log.sample():
-            private = engine.private.of(servable.path)
+            private = engine.private(servable.path)
             answer = replace(result, values=()) if private.label else result
             engine.prediction_log.log_regress(private.examples(examples), answer)
         return result

@@ -122,7 +122,7 @@ class Histogram:
 
 
 class PrometheusMetrics:
-    """The server's metrics (the ``Metrics`` of ``hooks``) and their page."""
+    """The server's metrics and their page. Every method may be called from any thread."""
 
     def __init__(self) -> None:
         prefix = ":tensorflow:serving:"
@@ -142,24 +142,24 @@ class PrometheusMetrics:
         self.prediction_log_records = Counter(":kilnworks:serving:prediction_log_records", ("outcome",))
 
     def request(self, model: str, status: str) -> None:
-        """Count a finished request."""
+        """Count a finished request; ``status`` is a code's name, e.g. ``"OK"``."""
         self.request_count.add((model, status))
 
     def latency(self, model: str, api: str, entrypoint: str, microseconds: float) -> None:
-        """Whole time of a request that succeeded."""
+        """Whole time of a request that succeeded; ``entrypoint`` is ``"GRPC"`` or ``"REST"``."""
         self.request_latency.observe((model, api, entrypoint), microseconds)
 
     def runtime(self, model: str, api: str, microseconds: float) -> None:
-        """Time that the graph ran."""
+        """Time until the graph had run for a request, a wait for its batch included; ``api`` is e.g. ``"Predict"``."""
         self.runtime_latency.observe((model, api, "TF1"), microseconds)
 
     def examples(self, model: str, count: int) -> None:
-        """Number of examples in a request that carries examples."""
+        """Number of examples in a Classify, Regress or MultiInference request."""
         self.example_counts.observe((model,), count)
         self.example_count_total.add((model,), count)
 
     def warmup(self, model_path: str, status: str, records: int, microseconds: float) -> None:
-        """One version's warm-up is over."""
+        """One version's warm-up is over; ``status`` is a code's name."""
         self.warmup_latency.observe((model_path, status), microseconds)
         self.warmup_records.add((model_path, status), records)
 

@@ -178,7 +178,7 @@ def predict_on(
         found = dict(zip(aliases, outputs, strict=True))
         predicted = Predicted(servable.name, servable.version, signature.name, found)
         if engine.prediction_log is not None and engine.prediction_log.sample():
-            private = engine.private.of(servable.path)
+            private = engine.private(servable.path)
             answer = replace(predicted, outputs={}) if private.label else predicted
             engine.prediction_log.log_predict(private.inputs(arrays), answer)
         return predicted

@@ -7,8 +7,8 @@ How a missing value is sent: NaN, an empty string, or for times and long whole n
 
 import logging
 import math
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError
 
 from kilnworks.components.dates.wire import Span, off_unit, unit_of
 from kilnworks.components.serving.errors import Code, ServingError, invalid_argument
+from kilnworks.components.serving.wire.values import VERSIONS_KEPT
 from kilnworks.schemas.contract import Feature
 from kilnworks.schemas.dates import WIRE_UNIT
 from kilnworks.schemas.files import read_json
@@ -43,17 +44,15 @@ Rule = tuple[str, Callable[[Array], Array]]
 """What a value must be, in words, and which values (``True``) are not, ``[n]`` from ``[n, size]``."""
 
 _SHOWN = 5
-_KEPT = 64
 
 log = logging.getLogger(__name__)
 
 
 class ContractCheck:
-    """The ``RequestCheck`` of ``hooks``: finds and keeps the contract of each version, and checks inputs against it."""
+    """Finds and keeps the contract of each version, and checks inputs against it."""
 
     def __init__(self) -> None:
-        self._features: dict[str, dict[str, _Checked] | None] = {}
-        self._lock = threading.Lock()
+        self._features = lru_cache(VERSIONS_KEPT)(_load)
 
     def __call__(self, model: str, version: int, path: str, signature_name: str, inputs: Mapping[str, Array]) -> None:
         """Check the inputs of one request.
@@ -62,7 +61,7 @@ class ContractCheck:
             ServingError: INVALID_ARGUMENT naming columns, rows, rules and values; INTERNAL when the contract that
                 lies beside the model cannot be read.
         """
-        features = self._of(path, f"{model} version {version}")
+        features = self._features(Path(path), f"{model} version {version}")
         if features is None:
             return
         problems: list[str] = []
@@ -71,16 +70,6 @@ class ContractCheck:
         if problems:
             more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
             raise invalid_argument(f"The request breaks the contract: {'; '.join(problems[:_SHOWN])}{more}")
-
-    def _of(self, path: str, who: str) -> "dict[str, _Checked] | None":
-        """The checked features of the model in ``path``; None when it has no contract."""
-        if path not in self._features:
-            features = _load(Path(path), who)
-            with self._lock:
-                while len(self._features) >= _KEPT:
-                    self._features.pop(next(iter(self._features)))
-                self._features[path] = features
-        return self._features.get(path)
 
 
 class _Checked:
@@ -141,6 +130,7 @@ class _Checked:
 
 
 def _load(path: Path, who: str) -> dict[str, _Checked] | None:
+    """The checked features of the model in a version directory; None when it has no contract."""
     file = path / CONTRACT_FILE
     if not file.is_file():
         log.info("%s has no contract: its requests are not checked", who)

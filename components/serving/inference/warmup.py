@@ -24,7 +24,7 @@ from kilnworks.components.serving.inference.example_signatures import (
     fit_regress,
     unknown_task,
 )
-from kilnworks.components.serving.inference.hooks import Metrics
+from kilnworks.components.serving.inference.metrics import PrometheusMetrics
 from kilnworks.components.serving.inference.predict import run_predict
 from kilnworks.components.serving.versions.servable import Servable
 from kilnworks.components.serving.wire.example_input import serialized_examples
@@ -34,7 +34,7 @@ from kilnworks.schemas.wire import WARMUP_FILE
 MOST_RECORDS = 1000
 
 
-def warm_up(servable: Servable, iterations: int, metrics: Metrics) -> None:
+def warm_up(servable: Servable, iterations: int, metrics: PrometheusMetrics) -> None:
     """Run every request of a version's warm-up file; nothing happens without a file.
 
     Args:

@@ -49,7 +49,7 @@ class _Waiting:
 
 
 class PredictionLogWriter:
-    """The ``PredictionLogSink`` of ``hooks``.
+    """Writes sampled requests and their answers. Its methods neither block for long nor raise.
 
     Args:
         settings: where and how much.

@@ -20,7 +20,6 @@ from kilnworks.components.serving.errors import ServingError
 from kilnworks.components.serving.grpc.methods import ServiceSettings
 from kilnworks.components.serving.grpc.options import GrpcOptions
 from kilnworks.components.serving.inference.engine import Engine
-from kilnworks.components.serving.inference.hooks import Metrics, PredictionLogSink
 from kilnworks.components.serving.inference.metrics import Counter, PrometheusMetrics
 from kilnworks.components.serving.inference.request_check import ContractCheck
 from kilnworks.components.serving.inference.warmup import warm_up
@@ -84,7 +83,7 @@ def make_engine(flags: Flags, bounds: StoreBounds = StoreBounds()) -> Engine:
     return Engine(ServerCore(loader, settings), metrics, log, check, names, batches, budget)
 
 
-def _prediction_log(flags: Flags, metrics: PrometheusMetrics) -> PredictionLogSink | None:
+def _prediction_log(flags: Flags, metrics: PrometheusMetrics) -> PredictionLogWriter | None:
     if not flags.prediction_log_dir:
         return None
     settings = LogSettings(
@@ -96,7 +95,7 @@ def _prediction_log(flags: Flags, metrics: PrometheusMetrics) -> PredictionLogSi
     return PredictionLogWriter(settings, count=metrics.prediction_log)
 
 
-def _warm_up(flags: Flags, metrics: Metrics) -> Callable[[Servable], None]:
+def _warm_up(flags: Flags, metrics: PrometheusMetrics) -> Callable[[Servable], None]:
     if not flags.enable_model_warmup:
         return lambda servable: None
     iterations = max(1, flags.num_request_iterations_for_warmup)

@@ -5,7 +5,6 @@ import socket
 from dataclasses import replace
 
 from kilnworks.components.serving.inference.engine import Engine
-from kilnworks.components.serving.inference.metrics import PrometheusMetrics
 from kilnworks.components.serving.json_tensors.apart import Readers
 from kilnworks.components.serving.rest.application import Application
 from kilnworks.components.serving.rest.large_lane import LargeLane
@@ -34,8 +33,7 @@ def start(engine: Engine, options: RestOptions, limits: Limits | None = None) ->
         ConfigError: the port is taken, or the TLS texts cannot be used.
     """
     limits = _within_descriptors(limits or Limits.of(options.max_request_bytes))
-    metrics = engine.metrics
-    page = metrics.page if options.monitoring_path and isinstance(metrics, PrometheusMetrics) else None
+    page = engine.metrics.page if options.monitoring_path else None
     tls = server_context(options.tls) if options.tls is not None else None
     seconds = options.timeout_ms / 1000 if options.timeout_ms > 0 else None
     readers = Readers(limits.body_bytes, seconds)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from kilnworks.components.serving.batching.turns import Later, answered
@@ -13,9 +13,9 @@ from kilnworks.components.serving.json_tensors import examples, write
 from kilnworks.components.serving.json_tensors.apart import Reading
 from kilnworks.components.serving.json_tensors.dense import Array, Dense, Form
 from kilnworks.components.serving.json_tensors.predict import PredictBody
-from kilnworks.components.serving.wire.moments import Dates, Moments, examples_with_seconds, with_seconds
+from kilnworks.components.serving.wire.moments import Dates, dates_of, examples_with_seconds, with_seconds
 from kilnworks.components.serving.wire.tensor_budget import DEFAULT_REQUEST_BYTES
-from kilnworks.components.serving.wire.values import ModelSpecRef, TensorInfo
+from kilnworks.components.serving.wire.values import VERSIONS_KEPT, ModelSpecRef, TensorInfo
 
 
 class Api:
@@ -29,7 +29,7 @@ class Api:
 
     def __init__(self, engine: Engine, timeout_seconds: float | None, most_bytes: int = DEFAULT_REQUEST_BYTES) -> None:
         self._engine, self._timeout, self._most_bytes = engine, timeout_seconds, most_bytes
-        self._moments = Moments()
+        self._dates = lru_cache(VERSIONS_KEPT)(dates_of)
 
     def inputs(
         self, read: Dense | PredictBody | Reading, wanted: Mapping[str, TensorInfo], path: str
@@ -44,7 +44,7 @@ class Api:
         Raises:
             ServingError: in the contract's words.
         """
-        dates = {name: told for name, told in self._moments.of(path).items() if name in wanted}
+        dates = {name: told for name, told in self._dates(path).items() if name in wanted}
         only = next(iter(wanted)) if len(wanted) == 1 else None
         if isinstance(read, Reading):
             return read.arrays(wanted, dates, only)
@@ -61,7 +61,7 @@ class Api:
         """Classify or regress. Raises ``ServingError``."""
         spec = replace(spec, signature_name=read.signature_name)
         with self._engine.core.acquire(spec) as servable:
-            dates = self._moments.of(servable.path)
+            dates = self._dates(servable.path)
         serialized = _serialized(read, dates)
         if asks == "classify":
             return answered(
