@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from kilnworks.components.serving.errors import ServingError, TooLarge
-from kilnworks.components.serving.json_tensors import examples, predict
+from kilnworks.components.serving.json_tensors import dense, examples, predict
 from kilnworks.components.serving.json_tensors.dense import Array, Form
 from kilnworks.components.serving.json_tensors.frames import receive, send
 from kilnworks.components.serving.wire.memory import release_free_memory
@@ -72,10 +72,10 @@ class _Reader:
 
     def _predict(self, most_bytes: int, body: bytes) -> str:
         _bound_memory(most_bytes)
-        short = predict.parse_short(body)
+        short = dense.parse(body)
         if short is None:
             _refuse_costly(body, most_bytes)
-        self.parsed = short or predict.parse_tree(body)
+        self.parsed = predict.parse_tree(body) if short is None else predict.PredictBody(short, short.signature_name)
         return str(self.parsed.signature_name)
 
     def _examples(self, most_bytes: int, body: bytes) -> str:

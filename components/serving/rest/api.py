@@ -48,7 +48,7 @@ class Api:
         only = next(iter(wanted)) if len(wanted) == 1 else None
         if isinstance(read, Reading):
             return read.arrays(wanted, dates, only)
-        body = PredictBody(read.body, read.signature_name, None, None) if isinstance(read, Dense) else read
+        body = PredictBody(read, read.signature_name) if isinstance(read, Dense) else read
         return body.arrays(wanted, partial(with_seconds, dates=dates, only=only) if dates else None)
 
     def read_examples(self, body: bytes) -> examples.ExamplesBody:
