@@ -140,7 +140,9 @@ def waited(found: T | Later[T]) -> T:
 
 
 def answered(
-    begin: Callable[[], T | Later[T]], write: Callable[[T], U], over: Callable[[BaseException | None], None]
+    begin: Callable[[], T | Later[T]],
+    write: Callable[[T], U],
+    over: Callable[[BaseException | None], None] = lambda error: None,
 ) -> U | Later[U]:
     """What ``write`` makes of a result, now or when it is there.
 

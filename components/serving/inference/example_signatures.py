@@ -1,10 +1,9 @@
 """Which signatures fit Classify and Regress."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from kilnworks.components.serving.errors import ServingError, invalid_argument, unimplemented
+from kilnworks.components.serving.errors import invalid_argument, unimplemented
 from kilnworks.components.serving.inference.predict import CLASSIFY_METHOD, REGRESS_METHOD
 from kilnworks.components.serving.wire import dtypes
 from kilnworks.components.serving.wire.values import DEFAULT_SIGNATURE, Signature, TensorInfo
@@ -12,6 +11,8 @@ from kilnworks.components.serving.wire.values import DEFAULT_SIGNATURE, Signatur
 Classes = list[list[tuple[bytes, float]]]
 
 INPUTS, OUTPUTS, CLASSES, SCORES = "inputs", "outputs", "classes", "scores"
+UNKNOWN = "No signature was found with the name: "
+UNKNOWN_TASK = "Requested signature not found in model graph: "
 
 
 @dataclass(frozen=True)
@@ -23,17 +24,7 @@ class ExampleSignature:
     outputs: dict[str, TensorInfo]
 
 
-def find_signature(
-    signatures: Any, name: str, missing: str, fit: Callable[[Signature], ExampleSignature]
-) -> ExampleSignature:
-    """A signature by name ("" = default) that fits. ``missing`` is the text before an unknown name."""
-    wanted = name or DEFAULT_SIGNATURE
-    if wanted not in signatures:
-        raise invalid_argument(f"{missing}{wanted}")
-    return fit(signatures[wanted])
-
-
-def fit_classify(signature: Signature, check_method: bool = False) -> ExampleSignature:
+def _fit_classify(signature: Signature, check_method: bool) -> ExampleSignature:
     """Check that a signature can serve Classify. Raises ``ServingError`` INVALID_ARGUMENT."""
     if check_method:
         _check_method(signature, CLASSIFY_METHOD, "classification")
@@ -51,7 +42,7 @@ def fit_classify(signature: Signature, check_method: bool = False) -> ExampleSig
     return ExampleSignature(signature.name, signature.inputs[INPUTS], outputs)
 
 
-def fit_regress(signature: Signature, check_method: bool = False) -> ExampleSignature:
+def _fit_regress(signature: Signature, check_method: bool) -> ExampleSignature:
     """Check that a signature can serve Regress. Raises ``ServingError`` INVALID_ARGUMENT."""
     if check_method:
         _check_method(signature, REGRESS_METHOD, "regression")
@@ -65,13 +56,29 @@ def fit_regress(signature: Signature, check_method: bool = False) -> ExampleSign
     return ExampleSignature(signature.name, signature.inputs[INPUTS], {OUTPUTS: signature.outputs[OUTPUTS]})
 
 
-def fit_method(method_name: str, check_method: bool) -> Callable[[Signature], ExampleSignature]:
-    """The check that belongs to a MultiInference task's method."""
-    if method_name == CLASSIFY_METHOD:
-        return lambda signature: fit_classify(signature, check_method)
-    if method_name == REGRESS_METHOD:
-        return lambda signature: fit_regress(signature, check_method)
-    raise unimplemented(f"Unsupported signature method_name: {method_name}")
+def fit(
+    signatures: Mapping[str, Signature], name: str, method: str, check_method: bool = False, unknown: str = UNKNOWN
+) -> ExampleSignature:
+    """A signature that can serve Classify or Regress.
+
+    Args:
+        signatures: of a version.
+        name: "" = ``serving_default``.
+        method: ``CLASSIFY_METHOD`` or ``REGRESS_METHOD``.
+        check_method: whether it must have been exported for that.
+        unknown: what is said of a name that is not there.
+
+    Raises: ServingError INVALID_ARGUMENT, or UNIMPLEMENTED for another method.
+    """
+    wanted = name or DEFAULT_SIGNATURE
+    if wanted not in signatures:
+        raise invalid_argument(f"{unknown}{wanted}")
+    if method not in _FITS:
+        raise unimplemented(f"Unsupported signature method_name: {method}")
+    return _FITS[method](signatures[wanted], check_method)
+
+
+_FITS = {CLASSIFY_METHOD: _fit_classify, REGRESS_METHOD: _fit_regress}
 
 
 def _check_method(signature: Signature, wanted: str, kind: str) -> None:
@@ -100,8 +107,3 @@ def _tensor_debug(field: str, alias: str, info: TensorInfo) -> str:
         f'{field} {{\n  key: "{alias}"\n  value {{\n    name: "{info.name}"\n    dtype: '
         f"{dtypes.proto_name(info.dtype)}\n    tensor_shape {{\n{inner}    }}\n  }}\n}}\n"
     )
-
-
-def unknown_task(name: str) -> ServingError:
-    """A MultiInference task asks for a signature that is not there."""
-    return invalid_argument(f"Requested signature not found in model graph: {name}")

@@ -8,7 +8,8 @@ from typing import Any
 
 from kilnworks.components.serving.batching.turns import Later, answered
 from kilnworks.components.serving.inference.engine import Engine
-from kilnworks.components.serving.inference.example_inference import classify, regress
+from kilnworks.components.serving.inference.example_inference import infer
+from kilnworks.components.serving.inference.predict import CLASSIFY_METHOD, REGRESS_METHOD
 from kilnworks.components.serving.json_tensors import examples, write
 from kilnworks.components.serving.json_tensors.apart import Reading
 from kilnworks.components.serving.json_tensors.dense import Array, Dense, Form
@@ -63,17 +64,12 @@ class Api:
         with self._engine.core.acquire(spec) as servable:
             dates = self._dates(servable.path)
         serialized = _serialized(read, dates)
-        if asks == "classify":
-            return answered(
-                lambda: classify(self._engine, spec, serialized, self._timeout, step_back),
-                lambda found: write.classifications(found.classifications),
-                _nothing,
-            )
-        return answered(
-            lambda: regress(self._engine, spec, serialized, self._timeout, step_back),
-            lambda found: write.regressions(found.values),
-            _nothing,
-        )
+        method = CLASSIFY_METHOD if asks == "classify" else REGRESS_METHOD
+
+        def begin() -> Any:
+            return infer(self._engine, spec, method, serialized, self._timeout, step_back)
+
+        return answered(begin, write.results)
 
     def status(self, spec: ModelSpecRef) -> bytes:
         """The states of a model's versions. Raises ``ServingError``."""
@@ -105,10 +101,6 @@ def _serialized(read: examples.ExamplesBody | Reading, dates: Dates) -> list[byt
     if isinstance(read, Reading):
         return read.serialized(dates)
     return read.rewritten(partial(examples_with_seconds, dates=dates)) if dates else read.examples
-
-
-def _nothing(error: BaseException | None) -> None:
-    """What is given back here: nothing is held."""
 
 
 def _pretty(value: dict[str, Any]) -> bytes:

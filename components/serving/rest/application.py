@@ -171,7 +171,6 @@ class Application:
         return answered(
             lambda: predict_on(self._engine, servable, name, inputs, (), timeout, _as_it_is, step_back),
             lambda predicted: dense.write(predicted.outputs, form) or write.predictions(predicted.outputs, form),
-            _nothing,
         )
 
 
@@ -226,10 +225,6 @@ def _signature(found: Signature | None, name: str) -> Signature:
     if found is None:
         raise invalid_argument(f'Serving signature name: "{name or DEFAULT_SIGNATURE}" not found in signature def')
     return found
-
-
-def _nothing(error: BaseException | None) -> None:
-    """What is given back here: nothing is held."""
 
 
 def _as_it_is(value: Any) -> Any:

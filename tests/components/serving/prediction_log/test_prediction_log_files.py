@@ -46,8 +46,8 @@ def test_what_is_in_the_records(tmp_path: Path) -> None:
     before = int(time.time())
     log = writer(tmp_path / "new", rate=0.5)
     log.log_predict({"x": X, "s": np.array([b"a", b"\xff"], object)}, PREDICTED)
-    log.log_classify([b"\x0a\x00"], Classified("m", 3, "c", [[(b"yes", 0.5)]]))
-    log.log_regress([b""], Regressed("m", 3, "r", [0.25]))
+    log.log_examples([b"\x0a\x00"], Classified("m", 3, "c", [[(b"yes", 0.5)]]))
+    log.log_examples([b""], Regressed("m", 3, "r", [0.25]))
     log.close()
     predict, classify, regress = read(tmp_path / "new")
     spec = predict.log_metadata.model_spec
