@@ -24,7 +24,7 @@ from kilnworks.components.serving.errors import Code, ServingError, invalid_argu
 from kilnworks.components.serving.inference.engine import Engine
 from kilnworks.components.serving.inference.example_inference import APIS, infer, multi_inference
 from kilnworks.components.serving.inference.predict import CLASSIFY_METHOD, REGRESS_METHOD, predict
-from kilnworks.components.serving.settings.callers import ANYBODY, Caller, Callers
+from kilnworks.components.serving.settings.callers import ANYBODY, Caller, CallersFile
 from kilnworks.components.serving.settings.reload_policy import ReloadPolicy
 from kilnworks.components.serving.wire.answers import fill_result, fill_spec
 from kilnworks.components.serving.wire.example_input import serialized_examples
@@ -75,7 +75,7 @@ class ServiceSettings:
     tensor_content: bool = False
     metric_value: Callable[[str], int] = lambda name: 0
     reload: ReloadPolicy = field(default_factory=ReloadPolicy)
-    callers: Callers | None = None
+    callers: CallersFile | None = None
 
     def caller(self, call: Call) -> Caller:
         """Who calls. Raises ``ServingError`` UNAUTHENTICATED."""
@@ -300,7 +300,7 @@ class _Management:
         """ReloadConfigRequest -> ReloadConfigResponse; waits until new models are available."""
         call.step_back()
         self._settings.caller(call).check_reload()
-        self._settings.reload.check(call)
+        self._settings.reload.check(call.peer(), call.metadata().get("authorization", ""))
         request = self._parsed(model_management_pb2.ReloadConfigRequest, data, call)
         before = {name: self._settings.metric_value(name) for name in request.metric_names}
         self._engine.core.reload(request.config, call.time_remaining(), lambda: not call.is_active())

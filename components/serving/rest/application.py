@@ -89,7 +89,8 @@ class Application:
         host, origin_form = request.headers.get(b"host"), request.target[:1] == "/"
         if origin_form and host in self._right_hosts:
             return 0
-        refused = hosts.refusal(request)
+        name = None if host is None else host.decode("latin-1")
+        refused = hosts.refusal(request.method, request.target, name, request.http_1_0)
         if origin_form and not refused and host is not None and len(self._right_hosts) < _MOST_HOSTS:
             self._right_hosts.add(host)
         return refused
