@@ -185,7 +185,8 @@ class _Prediction:
             if caller is not None:
                 caller.check(spec.name)
             inputs, outputs = request.inputs, request.output_filter
-            return predict(self._engine, spec, inputs, outputs, call.time_remaining(), to_array, call.step_back)
+            held, name, seconds = self._engine.core.acquire(spec), spec.signature_name, call.time_remaining()
+            return predict(self._engine, held, name, inputs, outputs, seconds, to_array, call.step_back)
 
         return self._answered(call, data, predict_pb2.PredictRequest, "Predict", run, self._predicted)
 
@@ -287,7 +288,7 @@ class _Management:
         spec = spec_ref(self._parsed(get_model_status_pb2.GetModelStatusRequest, data, call))
         caller.check(spec.name)
         response = get_model_status_pb2.GetModelStatusResponse()
-        for status in self._engine.status(spec):
+        for status in self._engine.core.status(spec):
             proto = response.model_version_status.add(
                 version=status.version, state=get_model_status_pb2.ModelVersionStatus.State.Value(status.state)
             )

@@ -15,7 +15,7 @@ from kilnworks.components.serving.prediction_log.private_inputs import Private, 
 from kilnworks.components.serving.prediction_log.writer import PredictionLogWriter
 from kilnworks.components.serving.versions.core import ServerCore
 from kilnworks.components.serving.wire.tensor_budget import TensorBudget
-from kilnworks.components.serving.wire.values import VERSIONS_KEPT, Metadata, ModelSpecRef, VersionStatus
+from kilnworks.components.serving.wire.values import VERSIONS_KEPT, Metadata, ModelSpecRef
 
 
 @dataclass
@@ -46,11 +46,3 @@ class Engine:
         """Signatures of a version."""
         with self.core.acquire(spec) as handle:
             return Metadata(handle.name, handle.version, handle.loaded.signature_defs)
-
-    def status(self, spec: ModelSpecRef) -> tuple[VersionStatus, ...]:
-        """States of a model's versions, newest first; of one version when the spec names it. Labels are ignored."""
-        return self.core.status(spec)
-
-    def ready(self) -> bool:
-        """Whether every configured model has an AVAILABLE version."""
-        return self.core.ready()

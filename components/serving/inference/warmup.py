@@ -19,7 +19,13 @@ from kilnworks.components.serving.errors import Code, ServingError, invalid_argu
 from kilnworks.components.serving.inference.example_inference import run_example_signatures
 from kilnworks.components.serving.inference.example_signatures import UNKNOWN_TASK, ExampleSignature, fit
 from kilnworks.components.serving.inference.metrics import PrometheusMetrics
-from kilnworks.components.serving.inference.predict import CLASSIFY_METHOD, REGRESS_METHOD, run_predict
+from kilnworks.components.serving.inference.predict import (
+    CLASSIFY_METHOD,
+    REGRESS_METHOD,
+    input_arrays,
+    output_aliases,
+    run_signature,
+)
 from kilnworks.components.serving.versions.servable import Servable
 from kilnworks.components.serving.wire.example_input import serialized_examples
 from kilnworks.schemas.wire import WARMUP_FILE
@@ -76,7 +82,9 @@ def _replay(servable: Servable, log: Any) -> None:
     kind = log.WhichOneof("log_type")
     if kind == "predict_log":
         request = log.predict_log.request
-        run_predict(servable, request.model_spec.signature_name, request.inputs, tuple(request.output_filter))
+        signature = servable.signature(request.model_spec.signature_name)
+        aliases = output_aliases(signature, request.output_filter)
+        waited(run_signature(servable, signature, input_arrays(signature, request.inputs), aliases))
     elif kind in _METHODS:
         request = getattr(log, kind).request
         _run(servable, request, [fit(servable.signatures, request.model_spec.signature_name, _METHODS[kind])])

@@ -79,7 +79,7 @@ class Api:
                 "state": s.state,
                 "status": {"error_code": s.code.name, "error_message": s.message},
             }
-            for s in self._engine.status(spec)
+            for s in self._engine.core.status(spec)
         ]
         return _pretty({"model_version_status": states})
 

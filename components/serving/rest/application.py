@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 from kilnworks.components.serving.batching.turns import Later, answered, stay, waited
 from kilnworks.components.serving.errors import LONGEST_REST_TEXT, Code, ServingError, cut, invalid_argument
 from kilnworks.components.serving.inference.engine import Engine
-from kilnworks.components.serving.inference.predict import predict_on
+from kilnworks.components.serving.inference.predict import predict as run
 from kilnworks.components.serving.json_tensors import dense, predict, write
 from kilnworks.components.serving.json_tensors.apart import Readers, Reading
 from kilnworks.components.serving.rest.api import Api
@@ -170,7 +170,7 @@ class Application:
             servable.release()
             raise
         return answered(
-            lambda: predict_on(self._engine, servable, name, inputs, (), timeout, _as_it_is, step_back),
+            lambda: run(self._engine, servable, name, inputs, (), timeout, _as_it_is, step_back),
             lambda predicted: dense.write(predicted.outputs, form) or write.predictions(predicted.outputs, form),
         )
 

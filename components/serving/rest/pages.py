@@ -52,7 +52,7 @@ class Pages:
             return Response(200, b'{"status": "live"}')
         if path != "/v1/health/ready":
             return None
-        if self._engine.ready():
+        if self._engine.core.ready():
             return Response(200, b'{"status": "ready"}')
         return Response(503, b'{"status": "not ready"}')
 
