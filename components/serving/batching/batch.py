@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from kilnworks.components.serving.batching.scheduler import BatchScheduler
-from kilnworks.components.serving.errors import Code, ServingError
+from kilnworks.components.serving.errors import Code, ServingError, expected
 from kilnworks.components.serving.wire.feeds import Array, Feeds
 
 _LOG = logging.getLogger(__name__)
@@ -39,6 +39,10 @@ class Task:
         self.outputs: list[Array] = []
         self.error: tuple[Code, str] | None = None  # not the exception, whose traceback would hold the whole batch
 
+    def failed(self, error: ServingError) -> None:
+        """It will have no outputs."""
+        self.error = error.code, error.text
+
 
 class BatchRequest:
     """A request's way through a queue: started once, then ``outputs`` has its result. See ``turns.Waiting``.
@@ -64,13 +68,9 @@ class BatchRequest:
         self._then = then
         try:
             self._queue.add(self)
-            return
-        except ServingError as error:
-            self.tasks[0].error = error.code, error.text
         except Exception as error:
-            _LOG.exception("putting a request into a batch")
-            self.tasks[0].error = Code.INTERNAL, f"{type(error).__name__}: {error}"
-        self._over()
+            self.tasks[0].failed(expected(error, "putting a request into a batch"))
+            self._over()
 
     def wait(self) -> None:
         """Join the queue and block until the result is there."""
@@ -129,17 +129,14 @@ class Batch:
         """Run all tasks; each gets its rows of the outputs, or the error."""
         try:
             self._queue.run_together(self._tasks, self.rows, step_back)
-        except ServingError as error:
-            self._fail(error.code, error.text)
         except Exception as error:
-            _LOG.exception("running a batch")
-            self._fail(Code.INTERNAL, f"{type(error).__name__}: {error}")
+            self._fail(expected(error, "running a batch"))
         for request in self._requests:
             try:
                 request.part_done()
             except Exception:
                 _LOG.exception("answering a request of a batch")
 
-    def _fail(self, code: Code, text: str) -> None:
+    def _fail(self, error: ServingError) -> None:
         for task in self._tasks:
-            task.error = code, text
+            task.failed(error)

@@ -1,17 +1,14 @@
 """What both gRPC servers share: how they listen, and what limits them."""
 
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import grpc
 
-from kilnworks.components.serving.errors import RETRY_AFTER, Code, ServingError, TooLarge
+from kilnworks.components.serving.errors import RETRY_AFTER, Code, TooLarge, expected
 from kilnworks.components.serving.settings.callers import CallersFile
 from kilnworks.components.serving.settings.options import TlsConfig
-
-_LOG = logging.getLogger(__name__)
 
 HEALTH = b"/grpc.health.v1.Health/"
 """Methods that anybody may call."""
@@ -24,11 +21,9 @@ _UNREQUESTED_SECONDS = 3600
 
 
 def status_of(error: Exception) -> tuple[Code, str, Sequence[tuple[str, str]]]:
-    """Code and text of a call that ends with an error, and metadata behind it; an error of ours is INTERNAL."""
-    if isinstance(error, ServingError):
-        return error.code, error.text, NO_RETRY if isinstance(error, TooLarge) else ()
-    _LOG.error("answering a call", exc_info=error)
-    return Code.INTERNAL, f"{type(error).__name__}: {error}", ()
+    """Code and text of a call that ends with an error, and metadata behind it."""
+    found = expected(error, "answering a call")
+    return found.code, found.text, NO_RETRY if isinstance(found, TooLarge) else ()
 
 
 def texts(metadata: Iterable[tuple[str, str | bytes]]) -> Mapping[str, str]:

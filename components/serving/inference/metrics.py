@@ -47,37 +47,23 @@ class Counter:
 
 
 class Gauge:
-    """A number that is set, without labels."""
+    """A number, or one for each value of a label, asked for when the page is written."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._value: int | None = None
-
-    def set(self, value: int) -> None:
-        """The number from now on."""
-        self._value = value
-
-    def lines(self) -> Iterator[str]:
-        """The exposition of this metric; nothing before it is set."""
-        if self._value is not None:
-            yield f"# TYPE {self.name} gauge"
-            yield f"{self.name} {self._value}"
-
-
-class LiveGauge:
-    """A number for each value of a label, asked for when the page is written."""
-
-    def __init__(self, name: str, label: str) -> None:
+    def __init__(self, name: str, label: str = "") -> None:
         self.name, self._label = name, label
         self.read: Callable[[], Mapping[str, int]] = dict
 
+    def set(self, value: int) -> None:
+        """The number from now on, of a gauge without a label."""
+        self.read = lambda: {"": value}
+
     def lines(self) -> Iterator[str]:
-        """The exposition of this metric."""
+        """The exposition of this metric; nothing while there is no number."""
         found = self.read()
         if found:
             yield f"# TYPE {self.name} gauge"
         for value, number in found.items():
-            yield f"{self.name}{{{labels_text((self._label,), (value,))}}} {number}"
+            yield f"{self.name}{f'{{{labels_text((self._label,), (value,))}}}' if self._label else ''} {number}"
 
 
 class Histogram:
@@ -136,8 +122,8 @@ class PrometheusMetrics:
         self.warmup_records = Counter(prefix + "model_warmup_records_read", ("model_path", "status"))
         self.request_limit_bytes = Gauge(":kilnworks:serving:request_limit_bytes")
         self.runs_limit = Gauge(":kilnworks:serving:model_runs_limit")
-        self.running = LiveGauge(":kilnworks:serving:model_runs", "model_name")
-        self.waiting = LiveGauge(":kilnworks:serving:model_waiting_requests", "model_name")
+        self.running = Gauge(":kilnworks:serving:model_runs", "model_name")
+        self.waiting = Gauge(":kilnworks:serving:model_waiting_requests", "model_name")
         self.requests_refused = Counter(":kilnworks:serving:requests_refused", ("reason",))
         self.prediction_log_records = Counter(":kilnworks:serving:prediction_log_records", ("outcome",))
 
@@ -176,7 +162,7 @@ class PrometheusMetrics:
     def page(self) -> str:
         """Everything in Prometheus' text format."""
         metrics = sorted(
-            (m for m in vars(self).values() if isinstance(m, Counter | Gauge | LiveGauge | Histogram)),
+            (m for m in vars(self).values() if isinstance(m, Counter | Gauge | Histogram)),
             key=lambda m: m.name,
         )
         return "\n".join(line for metric in metrics for line in metric.lines()) + "\n"

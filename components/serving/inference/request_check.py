@@ -93,11 +93,8 @@ class _Checked:
         if values.shape[1:] != self.feature.shape and (self.feature.shape or critical):
             yield self._shape(values)
             return
-        if not critical:
-            yield from self._broken(values.reshape(len(values), -1), np.zeros(len(values), bool))
-            return
         flat = values.reshape(len(values), -1)
-        missing = _missing(flat, self.feature)
+        missing = _missing(flat, self.feature) if critical else np.zeros(len(flat), bool)
         if not self.feature.nullable and missing.any():
             yield self._text(missing, flat, "present", "nothing")
         yield from self._broken(flat, missing)

@@ -23,7 +23,7 @@ from kilnworks.components.serving.rest.unpack import Unpacking
 from kilnworks.components.serving.settings.callers import Caller
 from kilnworks.components.serving.settings.hosts import AllowedHosts, split_target
 from kilnworks.components.serving.settings.options import RestOptions
-from kilnworks.components.serving.wire.values import DEFAULT_SIGNATURE, ModelSpecRef, Signature
+from kilnworks.components.serving.wire.values import DEFAULT_SIGNATURE, ModelSpecRef
 
 LARGE_BYTES = 2 * 1024 * 1024
 """Bodies above this size are read in another process, by threads that answer nobody else."""
@@ -163,7 +163,10 @@ class Application:
         name, timeout = read.signature_name, self._timeout
         servable = self._engine.core.acquire(replace(spec, signature_name=name) if name else spec)
         try:
-            wanted = _signature(servable.signatures.get(name or DEFAULT_SIGNATURE), name).inputs
+            asked = name or DEFAULT_SIGNATURE
+            if asked not in servable.signatures:  # REST words it differently from gRPC
+                raise invalid_argument(f'Serving signature name: "{asked}" not found in signature def')
+            wanted = servable.signatures[asked].inputs
             found = read.arrays(wanted) if isinstance(read, dense.Dense) else None
             inputs, form = found or self._api.inputs(read, wanted, servable.path)
         except BaseException:
@@ -219,13 +222,6 @@ def _decode(text: str) -> str:
     if "%" not in text:
         return text
     return unquote_to_bytes(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
-
-
-def _signature(found: Signature | None, name: str) -> Signature:
-    """The signature whose inputs the body must fill; REST words its absence differently from gRPC."""
-    if found is None:
-        raise invalid_argument(f'Serving signature name: "{name or DEFAULT_SIGNATURE}" not found in signature def')
-    return found
 
 
 def _as_it_is(value: Any) -> Any:
