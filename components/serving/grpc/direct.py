@@ -38,20 +38,13 @@ _AT_HAND = 0.0
 _QUEUE_SHUTDOWN = cygrpc.CompletionType.queue_shutdown
 _QUEUE_TIMEOUT = cygrpc.CompletionType.queue_timeout
 
-
 # An operation belongs to one batch: it holds C memory that core fills and that is freed when the batch has ended.
-
-
-def _initial() -> Any:
-    return cygrpc.SendInitialMetadataOperation((), 0)
-
-
-def _message(data: bytes) -> Any:
-    return cygrpc.SendMessageOperation(data, 0)
-
-
-def _close() -> Any:
-    return cygrpc.ReceiveCloseOnServerOperation(0)
+# All that is used of core is named here, so that a release that lacks some of it is noticed before there is a server.
+_Queue, _Server = cygrpc.CompletionQueue, cygrpc.Server
+_Message, _Status = cygrpc.SendMessageOperation, cygrpc.SendStatusFromServerOperation
+_receive = functools.partial(cygrpc.ReceiveMessageOperation, 0)
+_initial = functools.partial(cygrpc.SendInitialMetadataOperation, (), 0)
+_close = functools.partial(cygrpc.ReceiveCloseOnServerOperation, 0)
 
 
 def _ignore(event: Any) -> None:
@@ -95,8 +88,8 @@ class DirectServer:
         self._watched: set[_Call] = set()
         self._stopping = self._closed = self.stuck = False
         self._stopped = threading.Event()
-        self._queue = cygrpc.CompletionQueue()
-        self._server = cygrpc.Server(tuple(options.channel_options()), False)
+        self._queue = _Queue()
+        self._server = _Server(tuple(options.channel_options()), False)
         self._server.register_completion_queue(self._queue)
         credentials = options.credentials()
         secure = () if credentials is None else (credentials._credentials,)
@@ -182,9 +175,7 @@ class DirectServer:
         elif unknown is not None:
             call.finish(unknown.code, unknown.text, NO_RETRY)
         else:
-            call.core.start_server_batch(
-                (cygrpc.ReceiveMessageOperation(0),), functools.partial(self._on_message, call, *found)
-            )
+            call.core.start_server_batch((_receive(),), functools.partial(self._on_message, call, *found))
 
     def _unknown(self, method: bytes, call: "_Call") -> ServingError | None:
         """Why a call's message is not even received: its caller is not known. Health stays open."""
@@ -261,7 +252,7 @@ class DirectServer:
             self._watched.add(call)
         call.watch_close(gone)
         call.sent_initial = True
-        call.core.start_server_batch((_initial(), _message(answer)), _ignore)
+        call.core.start_server_batch((_initial(), _Message(answer, 0)), _ignore)
 
 
 class _Call:
@@ -319,11 +310,11 @@ class _Call:
             return
         self._finished = True
         words = cut(text).encode("utf-8", "replace") if text else b""
-        operations = [cygrpc.SendStatusFromServerOperation(told, int(code), words, 0)]
+        operations = [_Status(told, int(code), words, 0)]
         if not self.sent_initial:
             operations.append(_initial())
         if answer is not None:
-            operations.append(_message(answer))
+            operations.append(_Message(answer, 0))
         if not self._watches_close:
             operations.append(_close())
         self.core.start_server_batch(operations, _give_memory_back if self.large else _ignore)

@@ -24,11 +24,8 @@ class ExampleSignature:
     outputs: dict[str, TensorInfo]
 
 
-def _fit_classify(signature: Signature, check_method: bool) -> ExampleSignature:
+def _fit_classify(signature: Signature) -> ExampleSignature:
     """Check that a signature can serve Classify. Raises ``ServingError`` INVALID_ARGUMENT."""
-    if check_method:
-        _check_method(signature, CLASSIFY_METHOD, "classification")
-    _check_one_input(signature)
     if len(signature.outputs) not in (1, 2):
         raise invalid_argument(f"Expected one or two output Tensors, found {len(signature.outputs)}")
     if INPUTS not in signature.inputs:
@@ -42,11 +39,8 @@ def _fit_classify(signature: Signature, check_method: bool) -> ExampleSignature:
     return ExampleSignature(signature.name, signature.inputs[INPUTS], outputs)
 
 
-def _fit_regress(signature: Signature, check_method: bool) -> ExampleSignature:
+def _fit_regress(signature: Signature) -> ExampleSignature:
     """Check that a signature can serve Regress. Raises ``ServingError`` INVALID_ARGUMENT."""
-    if check_method:
-        _check_method(signature, REGRESS_METHOD, "regression")
-    _check_one_input(signature)
     if len(signature.outputs) != 1:
         raise invalid_argument("Expected one output Tensor.")
     if INPUTS not in signature.inputs:
@@ -75,20 +69,15 @@ def fit(
         raise invalid_argument(f"{unknown}{wanted}")
     if method not in _FITS:
         raise unimplemented(f"Unsupported signature method_name: {method}")
-    return _FITS[method](signatures[wanted], check_method)
-
-
-_FITS = {CLASSIFY_METHOD: _fit_classify, REGRESS_METHOD: _fit_regress}
-
-
-def _check_method(signature: Signature, wanted: str, kind: str) -> None:
-    if signature.method_name != wanted:
-        raise invalid_argument(f"Expected {kind} signature method_name to be {wanted}. Was: {signature.method_name}")
-
-
-def _check_one_input(signature: Signature) -> None:
+    signature, (kind, fits) = signatures[wanted], _FITS[method]
+    if check_method and signature.method_name != method:
+        raise invalid_argument(f"Expected {kind} signature method_name to be {method}. Was: {signature.method_name}")
     if len(signature.inputs) != 1:
         raise invalid_argument("Expected one input Tensor.")
+    return fits(signature)
+
+
+_FITS = {CLASSIFY_METHOD: ("classification", _fit_classify), REGRESS_METHOD: ("regression", _fit_regress)}
 
 
 def debug_string(signature: Signature) -> str:

@@ -77,7 +77,7 @@ class _Checked:
 
     def __init__(self, name: str, feature: Feature, span: Span | None = None) -> None:
         self.name, self.feature, self.span = name, feature, span
-        self.rules: list[Rule] = list(_rules(feature)) if feature.severity == "critical" else list(_always(feature))
+        self.rules: list[Rule] = list(_rules(feature))
 
     def problems(self, values: Array) -> Iterator[str]:
         """What is wrong with a column ``[n, *shape]``, one text a broken rule. The shape, and the unit of dates, are no
@@ -226,21 +226,21 @@ def _any(mask: Any) -> Array:
     return found
 
 
-def _always(feature: Feature) -> Iterator[Rule]:
-    """What holds whatever the severity: a model cannot answer for an infinite number."""
-    if feature.dtype != "string":
-        yield FINITE, _endless
-
-
 def _endless(flat: Array) -> Array:
     return _any(np.abs(flat) > FLOAT32_MAX) if flat.dtype.kind == "f" else np.zeros(len(flat), bool)
 
 
 def _rules(feature: Feature) -> Iterator[Rule]:
-    """What the wire allows and the dtype does not, then the rules of the contract; ``Present`` is apart."""
+    """What the wire allows and the dtype does not, then the rules of the contract; ``Present`` is apart.
+
+    That a number is finite holds whatever the severity: a model cannot answer for an infinite one.
+    """
+    if feature.dtype != "string":
+        yield FINITE, _endless
+    if feature.severity != "critical":
+        return
     if feature.dtype == "string":
         yield "UTF-8 text", lambda flat: np.array([_is_no_text(v) for v in flat[:, 0].tolist()], bool)
-    yield from _always(feature)
     if feature.dtype == "int":
         yield "a whole number", _fractions
     if feature.dtype == "bool":

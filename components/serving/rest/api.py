@@ -10,12 +10,12 @@ from kilnworks.components.serving.batching.turns import Later, answered
 from kilnworks.components.serving.inference.engine import Engine
 from kilnworks.components.serving.inference.example_inference import infer
 from kilnworks.components.serving.inference.predict import CLASSIFY_METHOD, REGRESS_METHOD
-from kilnworks.components.serving.json_tensors import examples, write
+from kilnworks.components.serving.json_tensors import write
 from kilnworks.components.serving.json_tensors.apart import Reading
 from kilnworks.components.serving.json_tensors.dense import Array, Dense, Form
+from kilnworks.components.serving.json_tensors.examples import ExamplesBody
 from kilnworks.components.serving.json_tensors.predict import PredictBody
 from kilnworks.components.serving.wire.moments import Dates, dates_of, examples_with_seconds, with_seconds
-from kilnworks.components.serving.wire.tensor_budget import DEFAULT_REQUEST_BYTES
 from kilnworks.components.serving.wire.values import VERSIONS_KEPT, ModelSpecRef, TensorInfo
 
 
@@ -25,11 +25,10 @@ class Api:
     Args:
         engine: answers.
         timeout_seconds: of each inference; None = no limit.
-        most_bytes: that what is made of a body may take.
     """
 
-    def __init__(self, engine: Engine, timeout_seconds: float | None, most_bytes: int = DEFAULT_REQUEST_BYTES) -> None:
-        self._engine, self._timeout, self._most_bytes = engine, timeout_seconds, most_bytes
+    def __init__(self, engine: Engine, timeout_seconds: float | None) -> None:
+        self._engine, self._timeout = engine, timeout_seconds
         self._dates = lru_cache(VERSIONS_KEPT)(dates_of)
 
     def inputs(
@@ -52,12 +51,8 @@ class Api:
         body = PredictBody(read, read.signature_name) if isinstance(read, Dense) else read
         return body.arrays(wanted, partial(with_seconds, dates=dates, only=only) if dates else None)
 
-    def read_examples(self, body: bytes) -> examples.ExamplesBody:
-        """The body of a classify or regress request. Raises ``ServingError``."""
-        return examples.parse(body, self._most_bytes)
-
     def infer_examples(
-        self, asks: str, spec: ModelSpecRef, read: examples.ExamplesBody | Reading, step_back: Callable[[], None]
+        self, asks: str, spec: ModelSpecRef, read: ExamplesBody | Reading, step_back: Callable[[], None]
     ) -> bytes | Later[bytes]:
         """Classify or regress. Raises ``ServingError``."""
         spec = replace(spec, signature_name=read.signature_name)
@@ -96,7 +91,7 @@ class Api:
         return _pretty({"model_spec": named, "metadata": {"signature_def": {"signature_def": signatures}}})
 
 
-def _serialized(read: examples.ExamplesBody | Reading, dates: Dates) -> list[bytes]:
+def _serialized(read: ExamplesBody | Reading, dates: Dates) -> list[bytes]:
     """The serialized Examples of a request."""
     if isinstance(read, Reading):
         return read.serialized(dates)

@@ -12,7 +12,7 @@ from kilnworks.components.serving.batching.turns import Later, answered, stay, w
 from kilnworks.components.serving.errors import LONGEST_REST_TEXT, Code, ServingError, cut, invalid_argument
 from kilnworks.components.serving.inference.engine import Engine
 from kilnworks.components.serving.inference.predict import predict as run
-from kilnworks.components.serving.json_tensors import dense, predict, write
+from kilnworks.components.serving.json_tensors import dense, examples, predict, write
 from kilnworks.components.serving.json_tensors.apart import Readers, Reading
 from kilnworks.components.serving.rest.api import Api
 from kilnworks.components.serving.rest.large_lane import LargeLane
@@ -66,7 +66,7 @@ class Application:
         self._engine, self._options, self._limits, self._readers = engine, options, limits, readers
         self._timeout = options.timeout_ms / 1000 if options.timeout_ms > 0 else None
         self._large = large or LargeLane(2)
-        self._api = Api(engine, self._timeout, limits.body_bytes)
+        self._api = Api(engine, self._timeout)
         self._pages = Pages(engine, options, metrics_page)
         self._hosts = hosts
         self._right_hosts: set[bytes | None] = set()
@@ -141,7 +141,8 @@ class Application:
         if asks == "predict":
             return self._predict(spec, dense.parse(body) or predict.parse_tree(body), step_back)
         if asks in _INFERENCE:
-            return self._api.infer_examples(asks, spec, self._api.read_examples(body), step_back)
+            read = examples.parse(body, self._limits.body_bytes)
+            return self._api.infer_examples(asks, spec, read, step_back)
         return self._api.metadata(spec) if asks == "metadata" else self._api.status(spec)
 
     def _large_answer(self, asks: Asks, spec: ModelSpecRef, body: bytes | None, unpacking: Unpacking | None) -> bytes:
