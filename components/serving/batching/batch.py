@@ -38,10 +38,6 @@ class Task:
         self.outputs: list[Array] = []
         self.error: tuple[Code, str] | None = None  # not the exception, whose traceback would hold the whole batch
 
-    def failed(self, error: ServingError) -> None:
-        """It will have no outputs."""
-        self.error = error.code, error.text
-
 
 class BatchRequest:
     """A request's way through a queue: started once, then ``outputs`` has its result. See ``turns.Waiting``.
@@ -68,7 +64,7 @@ class BatchRequest:
         try:
             self._queue.add(self)
         except Exception as error:
-            self.tasks[0].failed(expected(error, "putting a request into a batch"))
+            _fail(self.tasks, expected(error, "putting a request into a batch"))
             self._over()
 
     def wait(self) -> None:
@@ -129,16 +125,17 @@ class Batch:
         try:
             self._queue.run_together(self._tasks, self.rows, step_back)
         except Exception as error:
-            self._fail(expected(error, "running a batch"))
+            _fail(self._tasks, expected(error, "running a batch"))
         for request in self._requests:
             try:
                 request.part_done()
             except Exception:
                 _LOG.exception("answering a request of a batch")
 
-    def _fail(self, error: ServingError) -> None:
-        for task in self._tasks:
-            task.failed(error)
+
+def _fail(tasks: Sequence[Task], error: ServingError) -> None:
+    for task in tasks:
+        task.error = error.code, error.text
 
 
 class BatchQueue:

@@ -51,11 +51,6 @@ def _ignore(event: Any) -> None:
     """What is done when a batch has ended that nothing waits for."""
 
 
-def _give_memory_back(event: Any) -> None:
-    """What is done when the answer to a large request has been sent."""
-    release_free_memory()
-
-
 class DirectServer:
     """A running gRPC server.
 
@@ -317,4 +312,4 @@ class _Call:
             operations.append(_Message(answer, 0))
         if not self._watches_close:
             operations.append(_close())
-        self.core.start_server_batch(operations, _give_memory_back if self.large else _ignore)
+        self.core.start_server_batch(operations, (lambda event: release_free_memory()) if self.large else _ignore)

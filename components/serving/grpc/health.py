@@ -26,6 +26,5 @@ def _check(data: bytes, call: Call) -> bytes:
 
 
 def _watch(data: bytes, call: Call) -> bytes:
-    known = parsed(_REQUEST, data).service in _KNOWN
-    status = _RESPONSE.SERVING if known else _RESPONSE.SERVICE_UNKNOWN
+    status = _RESPONSE.SERVING if parsed(_REQUEST, data).service in _KNOWN else _RESPONSE.SERVICE_UNKNOWN
     return bytes(_RESPONSE(status=status).SerializeToString())

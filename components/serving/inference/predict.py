@@ -22,17 +22,7 @@ Arrays = Mapping[str, "np.ndarray[Any, Any]"]
 CLASSIFY_METHOD = "tensorflow/serving/classify"
 REGRESS_METHOD = "tensorflow/serving/regress"
 PREDICT_METHOD = "tensorflow/serving/predict"
-
-
-def check_method_name(signature: Signature) -> None:
-    """Refuse a signature that was not exported for inference (only with ``--enable_signature_method_name_check``)."""
-    allowed = (PREDICT_METHOD, CLASSIFY_METHOD, REGRESS_METHOD)
-    if signature.method_name not in allowed:
-        raise ServingError(
-            Code.INTERNAL,
-            f"Expected prediction signature method_name to be one of {{{', '.join(allowed)}}}. "
-            f"Was: {signature.method_name}",
-        )
+_METHODS = (PREDICT_METHOD, CLASSIFY_METHOD, REGRESS_METHOD)
 
 
 def input_arrays(
@@ -145,8 +135,9 @@ def predict(
         """Read the inputs and run, now or later."""
         nonlocal hold, signature, arrays, aliases, started
         signature = servable.signature(signature_name)
-        if engine.check_method_names:
-            check_method_name(signature)
+        if engine.check_method_names and signature.method_name not in _METHODS:
+            wanted = f"Expected prediction signature method_name to be one of {{{', '.join(_METHODS)}}}"
+            raise ServingError(Code.INTERNAL, f"{wanted}. Was: {signature.method_name}")
         size = _bytes_of(inputs)
         if size > UNCOUNTED_BYTES or size > engine.budget.request_bytes:
             taken = engine.budget.hold(size)

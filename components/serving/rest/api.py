@@ -15,7 +15,7 @@ from kilnworks.components.serving.json_tensors.apart import Reading
 from kilnworks.components.serving.json_tensors.dense import Array, Dense, Form
 from kilnworks.components.serving.json_tensors.examples import ExamplesBody
 from kilnworks.components.serving.json_tensors.predict import PredictBody
-from kilnworks.components.serving.wire.moments import Dates, dates_of, examples_with_seconds, with_seconds
+from kilnworks.components.serving.wire.moments import dates_of, examples_with_seconds, with_seconds
 from kilnworks.components.serving.wire.values import VERSIONS_KEPT, ModelSpecRef, TensorInfo
 
 
@@ -58,7 +58,10 @@ class Api:
         spec = replace(spec, signature_name=read.signature_name)
         with self._engine.core.acquire(spec) as servable:
             dates = self._dates(servable.path)
-        serialized = _serialized(read, dates)
+        if isinstance(read, Reading):
+            serialized = read.serialized(dates)
+        else:
+            serialized = read.rewritten(partial(examples_with_seconds, dates=dates)) if dates else read.examples
         method = CLASSIFY_METHOD if asks == "classify" else REGRESS_METHOD
 
         def begin() -> Any:
@@ -89,13 +92,6 @@ class Api:
         }
         named = {"name": found.name, "signature_name": "", "version": str(found.version)}
         return _pretty({"model_spec": named, "metadata": {"signature_def": {"signature_def": signatures}}})
-
-
-def _serialized(read: ExamplesBody | Reading, dates: Dates) -> list[bytes]:
-    """The serialized Examples of a request."""
-    if isinstance(read, Reading):
-        return read.serialized(dates)
-    return read.rewritten(partial(examples_with_seconds, dates=dates)) if dates else read.examples
 
 
 def _pretty(value: dict[str, Any]) -> bytes:
