@@ -32,8 +32,6 @@ _MOST_THREADS = 4 * MOST_THREADS
 """Each model takes a bounded part of them."""
 _POLL_AFTER_STOP_SECONDS = 5.0
 _LOOK_SECONDS = 0.005
-_AT_HAND = 0.0
-"""Deadline of a poll that does not wait."""
 
 _QUEUE_SHUTDOWN = cygrpc.CompletionType.queue_shutdown
 _QUEUE_TIMEOUT = cygrpc.CompletionType.queue_timeout
@@ -140,7 +138,7 @@ class DirectServer:
 
     def _wait(self) -> Any:
         """The next event of the queue; a timeout when a batch waits for the requests at hand, and there is none."""
-        return self._queue.poll(_AT_HAND if self._batches.collected else None)
+        return self._queue.poll(0.0 if self._batches.collected else None)
 
     def _handle(self, event: Any) -> bool:
         """Handle an event; False when the queue is closed. A batch that this thread leaves behind has to run."""

@@ -1,8 +1,8 @@
 """Classify, Regress and MultiInference: serialized Examples in, classes and values out. Counted and logged."""
 
-import contextlib
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -128,20 +128,21 @@ def _answered(
 ) -> Result | Later[Result]:
     """What ``write`` makes of one run of the signatures that ``fits`` finds, checked and counted."""
     servable = engine.core.acquire(spec)
-    holds = contextlib.ExitStack()
-    holds.callback(servable.release)
+    hold: AbstractContextManager[None] | None = None
     fitted: list[ExampleSignature] = []
     started = 0.0
 
     def begin() -> Outputs | Later[Outputs]:
-        nonlocal started
+        nonlocal hold, started
         fitted.extend(fits(servable))
         if engine.request_check is not None and examples:
             tensor = example_tensor(examples)
             for found in fitted:
                 engine.request_check(servable.name, servable.version, servable.path, found.name, {"inputs": tensor})
         started = time.perf_counter()
-        holds.enter_context(engine.budget.hold(texts_needed(examples)))
+        taken = engine.budget.hold(texts_needed(examples))
+        taken.__enter__()
+        hold = taken
         return run_example_signatures(servable, fitted, examples, timeout_seconds, step_back)
 
     def finish(outputs: Outputs) -> Result:
@@ -150,7 +151,12 @@ def _answered(
         engine.metrics.examples(servable.name, len(examples))
         return write(servable, fitted, outputs)
 
-    return answered(begin, finish, lambda error: holds.close())
+    def over(error: BaseException | None) -> None:
+        if hold is not None:
+            hold.__exit__(None, None, None)
+        servable.release()
+
+    return answered(begin, finish, over)
 
 
 def infer(

@@ -61,7 +61,7 @@ class ContractCheck:
             ServingError: INVALID_ARGUMENT naming columns, rows, rules and values; INTERNAL when the contract that
                 lies beside the model cannot be read.
         """
-        features = self._features(Path(path), f"{model} version {version}")
+        features = self._features(path, f"{model} version {version}")
         if features is None:
             return
         problems: list[str] = []
@@ -126,9 +126,9 @@ class _Checked:
         return f"column {self.name!r}, row {row}: must be {words} (got {got})"
 
 
-def _load(path: Path, who: str) -> dict[str, _Checked] | None:
+def _load(path: str, who: str) -> dict[str, _Checked] | None:
     """The checked features of the model in a version directory; None when it has no contract."""
-    file = path / CONTRACT_FILE
+    file = Path(path) / CONTRACT_FILE
     if not file.is_file():
         log.info("%s has no contract: its requests are not checked", who)
         return None
@@ -138,7 +138,7 @@ def _load(path: Path, who: str) -> dict[str, _Checked] | None:
         raise ServingError(Code.INTERNAL, f"The contract saved with {who} cannot be read: {error}") from None
     for line in dropped:
         log.warning("The contract saved with %s: %s; train the model again under a corrected contract", who, line)
-    spans = _spans(path, who)
+    spans = _spans(Path(path), who)
     return {name: _Checked(name, feature, spans.get(name)) for name, feature in contract.features.items()}
 
 
