@@ -28,8 +28,6 @@ BORROWED = {
 """Private name -> distribution, version, and what it is for; also names without ``_`` that nobody documents."""
 PUBLIC = {"_exit"}
 """Documented in spite of their names: ``os._exit``."""
-ASIDE = {"grpc._cython.cygrpc": 2}
-"""Names that more than one file uses, and how many: the choice between two transports looks whether one is there."""
 
 
 @cache
@@ -77,7 +75,7 @@ def used() -> dict[str, set[Path]]:
 def test_every_private_name_is_in_the_table_and_in_one_file() -> None:
     found = used()
     assert set(found) <= set(BORROWED), "use what is documented, or add a line with the version and a decision"
-    assert {name: len(files) for name, files in found.items() if len(files) > ASIDE.get(name, 1)} == {}
+    assert {name: len(files) for name, files in found.items() if len(files) > 1} == {}
 
 
 @pytest.mark.parametrize("name", BORROWED)

@@ -3,6 +3,8 @@
 The texts are part of the contract (clients and tests match on them), so they are written where they are raised.
 """
 
+import logging
+
 from kilnworks_client.codes import RETRY_AFTER, Code
 
 __all__ = [
@@ -15,12 +17,15 @@ __all__ = [
     "TooLarge",
     "cut",
     "deadline_exceeded",
+    "expected",
     "failed_precondition",
     "invalid_argument",
     "not_found",
     "unavailable",
     "unimplemented",
 ]
+
+_LOG = logging.getLogger(__name__)
 
 LONGEST_TEXT = 1024
 """Characters of an error that gRPC sends, as in TensorFlow Serving."""
@@ -83,6 +88,14 @@ def unavailable(text: str) -> ServingError:
 def deadline_exceeded(text: str = "Timed out waiting for notification") -> ServingError:
     """The request's time was over before its result was there."""
     return ServingError(Code.DEADLINE_EXCEEDED, text)
+
+
+def expected(error: Exception, doing: str) -> ServingError:
+    """An error as a request is answered with it: one that nobody expected is logged, and INTERNAL."""
+    if isinstance(error, ServingError):
+        return error
+    _LOG.error(doing, exc_info=error)
+    return ServingError(Code.INTERNAL, f"{type(error).__name__}: {error}")
 
 
 def cut(text: str, longest: int = LONGEST_TEXT) -> str:

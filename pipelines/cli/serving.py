@@ -144,8 +144,8 @@ def load(
 
     Each client sends its next request when the last one is answered. Inputs are made up to fit the signature.
     """
+    from kilnworks.components.load.closed_loop import inputs_like, run_load
     from kilnworks.components.serving.client import Client
-    from kilnworks.components.serving.load.closed_loop import inputs_like, run_load
 
     with Client(address) as client:
         signatures = {name: meta for name, meta in client.metadata(model).signatures.items() if meta.inputs}

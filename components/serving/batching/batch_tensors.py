@@ -63,17 +63,10 @@ def _padded(parts: Sequence[Array]) -> list[Array]:
 
 
 def split(output: Array, sizes: Sequence[int], total: int) -> list[Array]:
-    """Each request's rows of an output of ``total`` rows (fillers included). Raises as ``_check_rows``."""
-    _check_rows(output, total)
-    parts, at = [], 0
-    for size in sizes:
-        parts.append(output[at : at + size])
-        at += size
-    return parts
+    """Each request's rows of an output of ``total`` rows (fillers included).
 
-
-def _check_rows(output: Array, total: int) -> None:
-    """Raises ``ServingError`` FAILED_PRECONDITION when an output does not have one row for each input row."""
+    Raises: ServingError FAILED_PRECONDITION when an output does not have one row for each input row.
+    """
     if output.ndim == 0:
         raise failed_precondition("Batched output tensor has 0 dimensions")
     if len(output) != total:
@@ -81,3 +74,8 @@ def _check_rows(output: Array, total: int) -> None:
             "Batched output tensor's 0th dimension does not equal the sum of the 0th dimension sizes of the input "
             "tensors"
         )
+    parts, at = [], 0
+    for size in sizes:
+        parts.append(output[at : at + size])
+        at += size
+    return parts

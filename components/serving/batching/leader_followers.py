@@ -141,7 +141,8 @@ class Crew(Generic[Event]):
         """The caretaker's life: asleep while the leader waits for events."""
         while not self._ended:
             self._caretaker_sleeps = True  # before the look at the turn: an event that comes now is not missed
-            if self._waits(self._leader) and not self._ended:
+            leader = self._leader
+            if leader is not None and self._turns[leader] % 2 == 0 and not self._ended:
                 self._care.acquire()
             self._caretaker_sleeps = False
             leader = self._leader
@@ -149,6 +150,3 @@ class Crew(Generic[Event]):
             time.sleep(_LOOK_SECONDS)
             if leader is not None and turn % 2 and turn == self._turns[leader]:
                 self._relieve(leader, turn)
-
-    def _waits(self, leader: int | None) -> bool:
-        return leader is not None and self._turns[leader] % 2 == 0

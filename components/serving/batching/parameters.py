@@ -47,25 +47,21 @@ def batch_settings(proto: Any) -> BatchSettings:
 
     Raises: ServingError INVALID_ARGUMENT for values that do not fit together, as the load of a model fails for them.
     """
-    found = BatchSettings()
-    if proto.HasField("max_batch_size"):
-        found = replace(found, max_batch_size=proto.max_batch_size.value)
-    if proto.HasField("batch_timeout_micros"):
-        found = replace(found, timeout_seconds=proto.batch_timeout_micros.value / 1e6)
-    if proto.HasField("max_enqueued_batches"):
-        found = replace(found, max_enqueued_batches=proto.max_enqueued_batches.value)
-    if proto.HasField("num_batch_threads"):
-        found = replace(found, threads=proto.num_batch_threads.value)
-    split = proto.HasField("enable_large_batch_splitting") and proto.enable_large_batch_splitting.value
-    execution = found.max_batch_size
-    if split and proto.HasField("max_execution_batch_size"):
-        execution = proto.max_execution_batch_size.value
-    found = replace(
-        found,
+
+    def given(name: str, default: Any) -> Any:
+        """The value of a field that may be left out."""
+        return getattr(proto, name).value if proto.HasField(name) else default
+
+    rows, split = given("max_batch_size", BatchSettings.max_batch_size), given("enable_large_batch_splitting", False)
+    found = BatchSettings(
+        max_batch_size=rows,
+        timeout_seconds=given("batch_timeout_micros", 0) / 1e6,
+        max_enqueued_batches=given("max_enqueued_batches", BatchSettings.max_enqueued_batches),
+        threads=given("num_batch_threads", BatchSettings.threads),
         allowed_sizes=tuple(proto.allowed_batch_sizes),
         pad_variable_length=proto.pad_variable_length_inputs,
         split=split,
-        max_execution_size=execution,
+        max_execution_size=given("max_execution_batch_size", rows) if split else rows,
     )
     _check(found)
     return replace(found, max_enqueued_batches=max(1, found.max_enqueued_batches))

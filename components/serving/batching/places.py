@@ -156,12 +156,8 @@ class Place(Turn[list[Array]]):
     """
 
     def __init__(self, limit: ModelLimit, run: Callable[[float | None], list[Array]], deadline: float | None) -> None:
-        super().__init__(lambda: run(None if deadline is None else deadline - time.monotonic()))
+        super().__init__(lambda: run(None if deadline is None else deadline - time.monotonic()), limit.join)
         self._limit, self.deadline = limit, deadline
-
-    def ask(self) -> None:
-        """Join the queue."""
-        self._limit.join(self)
 
     def wait(self) -> None:
         """Join the queue and block; at most a few may, for all others lack the thread."""

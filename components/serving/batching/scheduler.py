@@ -19,7 +19,6 @@ import threading
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable
-from enum import Enum
 from typing import Protocol
 
 from kilnworks.components.serving.batching.turns import stay
@@ -29,12 +28,6 @@ _COLLECT_SECONDS = 0.002
 """How long a batch may be open where there is always another request at hand."""
 _IDLE_SECONDS = 2.0
 """A batch thread that has had nothing to do for so long ends."""
-
-
-class _State(Enum):
-    OPEN = "open"
-    READY = "ready"
-    TAKEN = "taken"
 
 
 class BatchWork(Protocol):
@@ -48,15 +41,14 @@ class BatchWork(Protocol):
 
 
 class Entry:
-    """A batch in the scheduler; the heap of times may keep an entry longer than its batch."""
+    """A batch in the scheduler, ``open`` until it need not wait; the heap of times may keep an entry longer."""
 
-    __slots__ = ("model", "state", "timed_out", "work")
+    __slots__ = ("model", "open", "timed_out", "work")
 
     def __init__(self, work: BatchWork, model: str) -> None:
         self.work: BatchWork | None = work
         self.model = model
-        self.state = _State.OPEN
-        self.timed_out = False
+        self.open, self.timed_out = True, False
 
 
 class BatchScheduler:
@@ -104,8 +96,8 @@ class BatchScheduler:
 
     def make_ready(self, entry: Entry) -> None:
         """A batch is full: it need not wait any longer. With the lock."""
-        if entry.state is _State.OPEN:
-            entry.state = _State.READY
+        if entry.open:
+            entry.open = False
             if self._placed[entry.model] < self._most:
                 self._placed[entry.model] += 1
                 self.ready.append(entry)
@@ -156,14 +148,14 @@ class BatchScheduler:
         A batch thread is called when there are more.
         """
         now = time.monotonic() if self._timed else 0.0
-        while self._timed and (self._timed[0][0] <= now or self._timed[0][2].state is not _State.OPEN):
+        while self._timed and (self._timed[0][0] <= now or not self._timed[0][2].open):
             entry = heapq.heappop(self._timed)[2]
-            entry.timed_out = entry.state is _State.OPEN
+            entry.timed_out = entry.open
             self.make_ready(entry)
         if not self.ready:
             return None
         entry = self.ready.popleft()
-        work, entry.work, entry.state = entry.work, None, _State.TAKEN
+        work, entry.work = entry.work, None
         assert work is not None
         self._running += 1
         work.taken(entry.timed_out)

@@ -70,23 +70,28 @@ class Later(Generic[T]):
         return not first.acquire(blocking=False)
 
 
-class Turn(ABC, Generic[T]):
-    """Work that is done once, when it is its turn, or refused: what a ``Later`` may wait for."""
+class Turn(Generic[T]):
+    """Work that is done once, when it is its turn, or refused: what a ``Later`` may wait for.
 
-    def __init__(self, work: Callable[[], T]) -> None:
+    Args:
+        work: what is done.
+        ask: given the turn, sees to it that ``go`` is called when it has come, or ``fail``.
+        leave: called when it is over, before whoever waits goes on.
+    """
+
+    def __init__(
+        self, work: Callable[[], T], ask: Callable[[Any], None], leave: Callable[[], None] = lambda: None
+    ) -> None:
         self._work = [work]  # taken once: by who does it, or by who refuses it
+        self._ask, self._leave = ask, leave
         self._then: Callable[[], None] | None = None
         self._found: list[T] = []
         self._error: Exception | None = None
 
-    @abstractmethod
-    def ask(self) -> None:
-        """See to it that ``go`` is called when it is its turn, or ``fail``."""
-
     def start(self, then: Callable[[], None]) -> None:
         """Have the work done."""
         self._then = then
-        self.ask()
+        self._ask(self)
 
     def wait(self) -> None:
         """Have the work done and block until it is."""
@@ -105,7 +110,7 @@ class Turn(ABC, Generic[T]):
         except Exception as error:
             self._error = error
         del work  # and the request that it holds, before the answer is sent
-        self.over()
+        self._over()
 
     def fail(self, error: ServingError) -> bool:
         """Refuse it; False when it is done already, or about to be."""
@@ -114,11 +119,12 @@ class Turn(ABC, Generic[T]):
         except IndexError:
             return False
         self._error = error
-        self.over()
+        self._over()
         return True
 
-    def over(self) -> None:
+    def _over(self) -> None:
         """The result is there, or what went wrong."""
+        self._leave()
         then, self._then = self._then, None
         if then is not None:
             then()
@@ -140,7 +146,9 @@ def waited(found: T | Later[T]) -> T:
 
 
 def answered(
-    begin: Callable[[], T | Later[T]], write: Callable[[T], U], over: Callable[[BaseException | None], None]
+    begin: Callable[[], T | Later[T]],
+    write: Callable[[T], U],
+    over: Callable[[BaseException | None], None] = lambda error: None,
 ) -> U | Later[U]:
     """What ``write`` makes of a result, now or when it is there.
 

@@ -19,9 +19,9 @@ from grpc._cython import cygrpc
 from kilnworks.components.serving.batching.leader_followers import Crew
 from kilnworks.components.serving.batching.scheduler import BatchScheduler
 from kilnworks.components.serving.batching.turns import Later
-from kilnworks.components.serving.errors import RETRY_AFTER, Code, ServingError, TooLarge, cut
+from kilnworks.components.serving.errors import Code, ServingError, cut
 from kilnworks.components.serving.grpc.methods import Method, limited
-from kilnworks.components.serving.grpc.options import HEALTH, GrpcOptions
+from kilnworks.components.serving.grpc.options import HEALTH, NO_RETRY, GrpcOptions, status_of, texts
 from kilnworks.components.serving.settings.flags import MOST_THREADS
 from kilnworks.components.serving.wire.memory import LARGE_BYTES, release_free_memory
 
@@ -32,46 +32,21 @@ _MOST_THREADS = 4 * MOST_THREADS
 """Each model takes a bounded part of them."""
 _POLL_AFTER_STOP_SECONDS = 5.0
 _LOOK_SECONDS = 0.005
-_AT_HAND = 0.0
-"""Deadline of a poll that does not wait."""
 
-_NO_RETRY = ((RETRY_AFTER, "-1"),)
 _QUEUE_SHUTDOWN = cygrpc.CompletionType.queue_shutdown
 _QUEUE_TIMEOUT = cygrpc.CompletionType.queue_timeout
 
-
 # An operation belongs to one batch: it holds C memory that core fills and that is freed when the batch has ended.
-
-
-def _receive() -> Any:
-    return cygrpc.ReceiveMessageOperation(0)
-
-
-def _initial() -> Any:
-    return cygrpc.SendInitialMetadataOperation((), 0)
-
-
-def _message(data: bytes) -> Any:
-    return cygrpc.SendMessageOperation(data, 0)
-
-
-def _status(code: Code, text: str, told: Any = ()) -> Any:
-    return cygrpc.SendStatusFromServerOperation(
-        told, int(code), cut(text).encode("utf-8", "replace") if text else b"", 0
-    )
-
-
-def _close() -> Any:
-    return cygrpc.ReceiveCloseOnServerOperation(0)
+# All that is used of core is named here, so that a release that lacks some of it is noticed before there is a server.
+_Queue, _Server = cygrpc.CompletionQueue, cygrpc.Server
+_Message, _Status = cygrpc.SendMessageOperation, cygrpc.SendStatusFromServerOperation
+_receive = functools.partial(cygrpc.ReceiveMessageOperation, 0)
+_initial = functools.partial(cygrpc.SendInitialMetadataOperation, (), 0)
+_close = functools.partial(cygrpc.ReceiveCloseOnServerOperation, 0)
 
 
 def _ignore(event: Any) -> None:
     """What is done when a batch has ended that nothing waits for."""
-
-
-def _give_memory_back(event: Any) -> None:
-    """What is done when the answer to a large request has been sent."""
-    release_free_memory()
 
 
 class DirectServer:
@@ -96,8 +71,8 @@ class DirectServer:
         options: GrpcOptions,
         batches: BatchScheduler,
     ) -> None:
-        self._methods = {name.encode(): _Known(method) for name, method in methods.items()}
-        self._methods |= {name.encode(): _Known(method, watch=True) for name, method in watches.items()}
+        self._methods = {name.encode(): (method, False) for name, method in methods.items()}
+        self._methods |= {name.encode(): (method, True) for name, method in watches.items()}
         self._batches = batches
         self._limit, self._refused = options.max_threads, options.refused
         self._callers = options.callers
@@ -106,28 +81,17 @@ class DirectServer:
         self._watched: set[_Call] = set()
         self._stopping = self._closed = self.stuck = False
         self._stopped = threading.Event()
-        self._queue = cygrpc.CompletionQueue()
-        self._server = cygrpc.Server(tuple(options.channel_options()), False)
+        self._queue = _Queue()
+        self._server = _Server(tuple(options.channel_options()), False)
         self._server.register_completion_queue(self._queue)
-        self.port = self._listen(options)
+        credentials = options.credentials()
+        secure = () if credentials is None else (credentials._credentials,)
+        self.port = options.listen(lambda address: self._server.add_http2_port(address.encode(), *secure))
         self._server.start()
         most = (options.max_threads or _MOST_THREADS) + 1
         self._crew = Crew("grpc", most, self._wait, self._handle, batches.run_elsewhere)
         for _ in range(_CALLS_AHEAD):
             self._request_call()
-
-    def _listen(self, options: GrpcOptions) -> int:
-        port, credentials = 0, options.credentials()
-        for address in options.addresses():
-            secure = () if credentials is None else (credentials._credentials,)
-            try:
-                bound = self._server.add_http2_port(address.encode(), *secure)
-            except RuntimeError:
-                bound = 0
-            if not bound:
-                raise OSError(f"cannot listen on {address}")
-            port = port or (0 if address.startswith("unix:") else int(bound))
-        return port
 
     def stop(self, grace_seconds: float) -> None:
         """Accept nothing new, let running calls finish within ``grace_seconds``, then close."""
@@ -136,9 +100,9 @@ class DirectServer:
                 return
             self._stopping = True
             watched = list(self._watched)
-        self._server.shutdown(self._queue, self._on_shutdown)
+        self._server.shutdown(self._queue, lambda event: self._stopped.set())
         for call in watched:
-            call.finish(Code.UNAVAILABLE, "the server is stopping", None)
+            call.finish(Code.UNAVAILABLE, "the server is stopping")
         end = time.monotonic() + grace_seconds
         if not self._stopped.wait(grace_seconds):
             self._server.cancel_all_calls()
@@ -174,7 +138,7 @@ class DirectServer:
 
     def _wait(self) -> Any:
         """The next event of the queue; a timeout when a batch waits for the requests at hand, and there is none."""
-        return self._queue.poll(_AT_HAND if self._batches.collected else None)
+        return self._queue.poll(0.0 if self._batches.collected else None)
 
     def _handle(self, event: Any) -> bool:
         """Handle an event; False when the queue is closed. A batch that this thread leaves behind has to run."""
@@ -190,9 +154,6 @@ class DirectServer:
             batches.run_here(self._crew.step_back)
         return True
 
-    def _on_shutdown(self, event: Any) -> None:
-        self._stopped.set()
-
     def _on_request(self, event: Any) -> None:
         """A call came in: ask for the next one, then for this one's message."""
         if not event.success:
@@ -203,11 +164,11 @@ class DirectServer:
         found = self._methods.get(details.method)
         unknown = self._unknown(details.method, call)
         if found is None:
-            call.finish(Code.UNIMPLEMENTED, "", None)
+            call.finish(Code.UNIMPLEMENTED)
         elif unknown is not None:
-            call.finish(unknown.code, unknown.text, None, _NO_RETRY)
+            call.finish(unknown.code, unknown.text, NO_RETRY)
         else:
-            call.core.start_server_batch((_receive(),), functools.partial(self._on_message, call, found))
+            call.core.start_server_batch((_receive(),), functools.partial(self._on_message, call, *found))
 
     def _unknown(self, method: bytes, call: "_Call") -> ServingError | None:
         """Why a call's message is not even received: its caller is not known. Health stays open."""
@@ -220,19 +181,19 @@ class DirectServer:
             return error
         return None
 
-    def _on_message(self, call: "_Call", known: "_Known", event: Any) -> None:
+    def _on_message(self, call: "_Call", method: Method, watch: bool, event: Any) -> None:
         """A call's message is there: compute and answer."""
         data = event.batch_operations[0].message()
         if data is None:
-            call.finish(Code.CANCELLED, "the client sent no message", None)
+            call.finish(Code.CANCELLED, "the client sent no message")
         elif not self._enter():
             self._refused("threads")
-            call.finish(Code.RESOURCE_EXHAUSTED, "all server threads are busy (--grpc_max_threads)", None)
+            call.finish(Code.RESOURCE_EXHAUSTED, "all server threads are busy (--grpc_max_threads)")
         else:
             call.large = len(data) > LARGE_BYTES
             if call.large:
                 call.step_back()
-            self._answer(call, known.watch, functools.partial(known.method, data, call))
+            self._answer(call, watch, functools.partial(method, data, call))
 
     def _answer(self, call: "_Call", watch: bool, compute: Callable[[], bytes | Later[bytes]]) -> None:
         """Compute and answer; what has to wait is answered by whoever ends the wait."""
@@ -263,11 +224,11 @@ class DirectServer:
             self._running -= 1
         try:
             if error is not None:
-                call.finish(*_status_of(error), None, _NO_RETRY if isinstance(error, TooLarge) else ())
+                call.finish(*status_of(error))
             elif watch and answer is not None:
                 self._keep_open(call, answer)
             else:
-                call.finish(Code.OK, "", answer)
+                call.finish(Code.OK, answer=answer)
         finally:
             with self._lock:
                 self._unanswered -= 1
@@ -278,29 +239,13 @@ class DirectServer:
         def gone(event: Any) -> None:
             with self._lock:
                 self._watched.discard(call)
-            call.finish(Code.CANCELLED, "", None)
+            call.finish(Code.CANCELLED)
 
         with self._lock:
             self._watched.add(call)
         call.watch_close(gone)
         call.sent_initial = True
-        call.core.start_server_batch((_initial(), _message(answer)), _ignore)
-
-
-class _Known:
-    """A method, and whether its calls stay open after the answer."""
-
-    __slots__ = ("method", "watch")
-
-    def __init__(self, method: Method, watch: bool = False) -> None:
-        self.method, self.watch = method, watch
-
-
-def _status_of(error: Exception) -> tuple[Code, str]:
-    if isinstance(error, ServingError):
-        return error.code, error.text
-    _LOG.error("answering a call", exc_info=error)
-    return Code.INTERNAL, f"{type(error).__name__}: {error}"
+        call.core.start_server_batch((_initial(), _Message(answer, 0)), _ignore)
 
 
 class _Call:
@@ -340,7 +285,7 @@ class _Call:
 
     def metadata(self) -> Mapping[str, str]:
         """What the client sent beside the message; values that are bytes are left out."""
-        return {key: value for key, value in self._told or () if isinstance(value, str)}
+        return texts(self._told or ())
 
     def watch_close(self, then: Any) -> None:
         """Notice when the client goes, and call ``then``."""
@@ -352,16 +297,17 @@ class _Call:
 
         self.core.start_server_batch((_close(),), closed)
 
-    def finish(self, code: Code, text: str, answer: bytes | None, told: Any = ()) -> None:
+    def finish(self, code: Code, text: str = "", told: Any = (), answer: bytes | None = None) -> None:
         """Send the answer or the error, and metadata behind it. A second call does nothing."""
         if self._finished:
             return
         self._finished = True
-        operations = [_status(code, text, told)]
+        words = cut(text).encode("utf-8", "replace") if text else b""
+        operations = [_Status(told, int(code), words, 0)]
         if not self.sent_initial:
             operations.append(_initial())
         if answer is not None:
-            operations.append(_message(answer))
+            operations.append(_Message(answer, 0))
         if not self._watches_close:
             operations.append(_close())
-        self.core.start_server_batch(operations, _give_memory_back if self.large else _ignore)
+        self.core.start_server_batch(operations, (lambda event: release_free_memory()) if self.large else _ignore)

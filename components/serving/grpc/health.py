@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 
-from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2
 
-from kilnworks.components.serving.errors import Code, ServingError, not_found
-from kilnworks.components.serving.grpc.methods import Call, Method
+from kilnworks.components.serving.errors import not_found
+from kilnworks.components.serving.grpc.methods import Call, Method, parsed
 
 CHECK = "/grpc.health.v1.Health/Check"
 WATCH = "/grpc.health.v1.Health/Watch"
 _KNOWN = ("", "ModelService", "PredictionService")
+_REQUEST = health_pb2.HealthCheckRequest
 _RESPONSE = health_pb2.HealthCheckResponse
 
 
@@ -20,19 +20,11 @@ def health_methods() -> tuple[Mapping[str, Method], Mapping[str, Method]]:
 
 
 def _check(data: bytes, call: Call) -> bytes:
-    if _service(data) not in _KNOWN:
+    if parsed(_REQUEST, data).service not in _KNOWN:
         raise not_found("service name unknown")
     return bytes(_RESPONSE(status=_RESPONSE.SERVING).SerializeToString())
 
 
 def _watch(data: bytes, call: Call) -> bytes:
-    known = _service(data) in _KNOWN
-    status = _RESPONSE.SERVING if known else _RESPONSE.SERVICE_UNKNOWN
+    status = _RESPONSE.SERVING if parsed(_REQUEST, data).service in _KNOWN else _RESPONSE.SERVICE_UNKNOWN
     return bytes(_RESPONSE(status=status).SerializeToString())
-
-
-def _service(data: bytes) -> str:
-    try:
-        return str(health_pb2.HealthCheckRequest.FromString(data).service)
-    except (DecodeError, UnicodeDecodeError):
-        raise ServingError(Code.INTERNAL, "could not decode the request") from None

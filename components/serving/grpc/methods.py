@@ -22,10 +22,11 @@ from tensorflow_serving.apis import (
 from kilnworks.components.serving.batching.turns import Later, answered
 from kilnworks.components.serving.errors import Code, ServingError, invalid_argument
 from kilnworks.components.serving.inference.engine import Engine
-from kilnworks.components.serving.inference.example_inference import classify, multi_inference, regress
-from kilnworks.components.serving.inference.predict import predict
-from kilnworks.components.serving.settings.callers import ANYBODY, Caller, Callers
+from kilnworks.components.serving.inference.example_inference import APIS, infer, multi_inference
+from kilnworks.components.serving.inference.predict import CLASSIFY_METHOD, REGRESS_METHOD, predict
+from kilnworks.components.serving.settings.callers import ANYBODY, Caller, CallersFile
 from kilnworks.components.serving.settings.reload_policy import ReloadPolicy
+from kilnworks.components.serving.wire.answers import fill_result, fill_spec
 from kilnworks.components.serving.wire.example_input import serialized_examples
 from kilnworks.components.serving.wire.message_parts import WALKED_BYTES
 from kilnworks.components.serving.wire.tensor_codec import fill_proto, to_array
@@ -74,7 +75,7 @@ class ServiceSettings:
     tensor_content: bool = False
     metric_value: Callable[[str], int] = lambda name: 0
     reload: ReloadPolicy = field(default_factory=ReloadPolicy)
-    callers: Callers | None = None
+    callers: CallersFile | None = None
 
     def caller(self, call: Call) -> Caller:
         """Who calls. Raises ``ServingError`` UNAUTHENTICATED."""
@@ -89,10 +90,12 @@ def limited(seconds: float | None) -> float | None:
 def methods(engine: Engine, settings: ServiceSettings = ServiceSettings()) -> Mapping[str, Method]:
     """All methods by their full gRPC name."""
     prediction, model = _Prediction(engine, settings), _Management(engine, settings)
+    classify = (CLASSIFY_METHOD, classification_pb2.ClassificationRequest, classification_pb2.ClassificationResponse)
+    regress = (REGRESS_METHOD, regression_pb2.RegressionRequest, regression_pb2.RegressionResponse)
     return {
         "/tensorflow.serving.PredictionService/Predict": prediction.predict,
-        "/tensorflow.serving.PredictionService/Classify": prediction.classify,
-        "/tensorflow.serving.PredictionService/Regress": prediction.regress,
+        "/tensorflow.serving.PredictionService/Classify": prediction.on_examples(*classify),
+        "/tensorflow.serving.PredictionService/Regress": prediction.on_examples(*regress),
         "/tensorflow.serving.PredictionService/MultiInference": prediction.multi_inference,
         "/tensorflow.serving.PredictionService/GetModelMetadata": model.metadata,
         "/tensorflow.serving.ModelService/GetModelStatus": model.status,
@@ -128,13 +131,6 @@ def ref_of(spec: Any) -> ModelSpecRef:
     )
 
 
-def _fill_spec(spec: Any, name: str, version: int, signature_name: str = "") -> None:
-    spec.name = name
-    spec.version.value = version
-    if signature_name:
-        spec.signature_name = signature_name
-
-
 class _Prediction:
     """Inference calls. Each counts itself as a request; MultiInference does not, as in stock."""
 
@@ -157,19 +153,19 @@ class _Prediction:
         if len(data) > WALKED_BYTES:
             hold = self._engine.budget.hold_message(data, kind.DESCRIPTOR)
             hold.__enter__()
-        try:
+        metrics, started, request = self._engine.metrics, 0.0, None
+
+        def begin() -> Result | Later[Result]:
+            nonlocal started, request
             request = parsed(kind, data)
-        except BaseException:
-            if hold is not None:
-                hold.__exit__(None, None, None)
-            raise
-        metrics, started = self._engine.metrics, time.perf_counter()
+            started = time.perf_counter()
+            return run(request, caller)
 
         def over(error: BaseException | None) -> None:
             """Give back what the request holds, and count how it ended."""
             if hold is not None:
                 hold.__exit__(None, None, None)
-            if not api:
+            if not api or request is None:
                 return
             model = request.model_spec.name
             if error is None:
@@ -178,7 +174,7 @@ class _Prediction:
             elif isinstance(error, ServingError):
                 metrics.request(model, error.code.name)
 
-        return answered(lambda: run(request, caller), write, over)
+        return answered(begin, write, over)
 
     def predict(self, data: bytes, call: Call) -> bytes | Later[bytes]:
         """PredictRequest -> PredictResponse."""
@@ -189,41 +185,41 @@ class _Prediction:
             if caller is not None:
                 caller.check(spec.name)
             inputs, outputs = request.inputs, request.output_filter
-            return predict(self._engine, spec, inputs, outputs, call.time_remaining(), to_array, call.step_back)
+            held, name, seconds = self._engine.core.acquire(spec), spec.signature_name, call.time_remaining()
+            return predict(self._engine, held, name, inputs, outputs, seconds, to_array, call.step_back)
 
         return self._answered(call, data, predict_pb2.PredictRequest, "Predict", run, self._predicted)
 
     def _predicted(self, found: Predicted) -> bytes:
         response = predict_pb2.PredictResponse()
-        _fill_spec(response.model_spec, found.name, found.version, found.signature_name)
+        fill_spec(response.model_spec, found)
         for alias, array in found.outputs.items():
             fill_proto(response.outputs[alias], array, self._settings.tensor_content)
         return bytes(response.SerializeToString())
 
-    def classify(self, data: bytes, call: Call) -> bytes | Later[bytes]:
-        """ClassificationRequest -> ClassificationResponse."""
+    def on_examples(self, method: str, request_kind: Any, response_kind: Any) -> Method:
+        """ClassificationRequest -> ClassificationResponse, or the same of Regression."""
 
-        def run(request: Any, caller: Caller | None) -> Classified | Later[Classified]:
-            """Classify, where the caller may."""
-            spec = spec_ref(request)
-            if caller is not None:
-                caller.check(spec.name)
-            return classify(self._engine, spec, self._examples(request), call.time_remaining(), call.step_back)
+        def write(found: Classified | Regressed) -> bytes:
+            response = response_kind()
+            fill_spec(response.model_spec, found)
+            fill_result(response.result, found)
+            return bytes(response.SerializeToString())
 
-        kind = classification_pb2.ClassificationRequest
-        return self._answered(call, data, kind, "Classify", run, _classified)
+        def answer(data: bytes, call: Call) -> bytes | Later[bytes]:
+            """The call's answer."""
 
-    def regress(self, data: bytes, call: Call) -> bytes | Later[bytes]:
-        """RegressionRequest -> RegressionResponse."""
+            def run(request: Any, caller: Caller | None) -> Any:
+                """Do it, where the caller may."""
+                spec = spec_ref(request)
+                if caller is not None:
+                    caller.check(spec.name)
+                examples = self._examples(request)
+                return infer(self._engine, spec, method, examples, call.time_remaining(), call.step_back)
 
-        def run(request: Any, caller: Caller | None) -> Regressed | Later[Regressed]:
-            """Regress, where the caller may."""
-            spec = spec_ref(request)
-            if caller is not None:
-                caller.check(spec.name)
-            return regress(self._engine, spec, self._examples(request), call.time_remaining(), call.step_back)
+            return self._answered(call, data, request_kind, APIS[method], run, write)
 
-        return self._answered(call, data, regression_pb2.RegressionRequest, "Regress", run, _regressed)
+        return answer
 
     def multi_inference(self, data: bytes, call: Call) -> bytes | Later[bytes]:
         """MultiInferenceRequest -> MultiInferenceResponse."""
@@ -245,44 +241,14 @@ class _Prediction:
         return serialized_examples(request.input, self._engine.budget.check)
 
 
-def _classified(found: Classified) -> bytes:
-    response = classification_pb2.ClassificationResponse()
-    _fill_spec(response.model_spec, found.name, found.version, found.signature_name)
-    _fill_classes(response.result, found)
-    return bytes(response.SerializeToString())
-
-
-def _regressed(found: Regressed) -> bytes:
-    response = regression_pb2.RegressionResponse()
-    _fill_spec(response.model_spec, found.name, found.version, found.signature_name)
-    _fill_values(response.result, found)
-    return bytes(response.SerializeToString())
-
-
 def _inferred(results: Sequence[Classified | Regressed]) -> bytes:
     response = inference_pb2.MultiInferenceResponse()
     for result in results:
         proto = response.results.add()
-        _fill_spec(proto.model_spec, result.name, result.version, result.signature_name)
-        if isinstance(result, Classified):
-            _fill_classes(proto.classification_result, result)
-        else:
-            _fill_values(proto.regression_result, result)
+        fill_spec(proto.model_spec, result)
+        is_classified = isinstance(result, Classified)
+        fill_result(proto.classification_result if is_classified else proto.regression_result, result)
     return bytes(response.SerializeToString())
-
-
-def _fill_classes(proto: Any, result: Classified) -> None:
-    proto.SetInParent()
-    for row in result.classifications:
-        classes = proto.classifications.add().classes
-        for label, score in row:
-            classes.add(label=label.decode("utf-8", "replace"), score=score)
-
-
-def _fill_values(proto: Any, result: Regressed) -> None:
-    proto.SetInParent()
-    for value in result.values:
-        proto.regressions.add(value=value)
 
 
 class _Management:
@@ -312,7 +278,7 @@ class _Management:
         for name, proto in metadata.signature_defs.items():
             signatures.signature_def[name].CopyFrom(proto)
         response = get_model_metadata_pb2.GetModelMetadataResponse()
-        _fill_spec(response.model_spec, metadata.name, metadata.version)
+        response.model_spec.name, response.model_spec.version.value = metadata.name, metadata.version
         response.metadata[_SIGNATURE_DEF].Pack(signatures)
         return response.SerializeToString()
 
@@ -322,7 +288,7 @@ class _Management:
         spec = spec_ref(self._parsed(get_model_status_pb2.GetModelStatusRequest, data, call))
         caller.check(spec.name)
         response = get_model_status_pb2.GetModelStatusResponse()
-        for status in self._engine.status(spec):
+        for status in self._engine.core.status(spec):
             proto = response.model_version_status.add(
                 version=status.version, state=get_model_status_pb2.ModelVersionStatus.State.Value(status.state)
             )
@@ -335,7 +301,7 @@ class _Management:
         """ReloadConfigRequest -> ReloadConfigResponse; waits until new models are available."""
         call.step_back()
         self._settings.caller(call).check_reload()
-        self._settings.reload.check(call)
+        self._settings.reload.check(call.peer(), call.metadata().get("authorization", ""))
         request = self._parsed(model_management_pb2.ReloadConfigRequest, data, call)
         before = {name: self._settings.metric_value(name) for name in request.metric_names}
         self._engine.core.reload(request.config, call.time_remaining(), lambda: not call.is_active())

@@ -1,20 +1,34 @@
 """What both gRPC servers share: how they listen, and what limits them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import grpc
 
-from kilnworks.components.serving.settings.callers import Callers
+from kilnworks.components.serving.errors import RETRY_AFTER, Code, TooLarge, expected
+from kilnworks.components.serving.settings.callers import CallersFile
 from kilnworks.components.serving.settings.options import TlsConfig
 
 HEALTH = b"/grpc.health.v1.Health/"
 """Methods that anybody may call."""
+NO_RETRY = ((RETRY_AFTER, "-1"),)
+"""Tells a client that the same request would be refused again."""
 _LARGEST_MESSAGE = 2**31 - 1
 _MOST_PENDING = 2**16
 _UNREQUESTED_SECONDS = 3600
 """Calls that core holds until the server takes them. Of itself it ends some as CANCELLED from 1000 or 30 s on."""
+
+
+def status_of(error: Exception) -> tuple[Code, str, Sequence[tuple[str, str]]]:
+    """Code and text of a call that ends with an error, and metadata behind it."""
+    found = expected(error, "answering a call")
+    return found.code, found.text, NO_RETRY if isinstance(found, TooLarge) else ()
+
+
+def texts(metadata: Iterable[tuple[str, str | bytes]]) -> Mapping[str, str]:
+    """What a client sent beside its message; values that are bytes are left out."""
+    return {key: value for key, value in metadata if isinstance(value, str)}
 
 
 @dataclass(frozen=True)
@@ -44,7 +58,7 @@ class GrpcOptions:
     health: bool = False
     largest_message: int = _LARGEST_MESSAGE
     refused: Callable[[str], None] = lambda reason: None
-    callers: Callers | None = None
+    callers: CallersFile | None = None
 
     def channel_options(self) -> list[tuple[str, int | str]]:
         """Settings of gRPC: answers up to 2 GiB, a port of our own; what the user gave replaces them.
@@ -61,10 +75,18 @@ class GrpcOptions:
         }
         return list((ours | dict(self.channel_arguments)).items())
 
-    def addresses(self) -> list[str]:
-        """What to bind: TCP first, then the unix socket."""
+    def listen(self, bind: Callable[[str], int]) -> int:
+        """Have ``bind`` open TCP, then the unix socket; the TCP port in use, 0 without one. Raises ``OSError``."""
         tcp = [] if self.port is None else [f"{self.host}:{self.port}"]
-        return tcp + ([f"unix:{self.socket_path}"] if self.socket_path else [])
+        ports = []
+        for address in [*tcp, *([f"unix:{self.socket_path}"] if self.socket_path else [])]:
+            try:
+                ports.append(bind(address))
+            except RuntimeError:
+                ports.append(0)
+            if not ports[-1]:
+                raise OSError(f"cannot listen on {address}")
+        return ports[0] if tcp else 0
 
     def credentials(self) -> Any:
         """Server credentials of gRPC, or None for plain text."""

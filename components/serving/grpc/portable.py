@@ -1,6 +1,5 @@
 """The gRPC server on grpcio's documented interface: used when ``direct`` does not fit the installed release."""
 
-import logging
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -9,12 +8,11 @@ from typing import Any
 import grpc
 
 from kilnworks.components.serving.batching.turns import waited
-from kilnworks.components.serving.errors import RETRY_AFTER, ServingError, TooLarge, cut
+from kilnworks.components.serving.errors import cut
 from kilnworks.components.serving.grpc.methods import Method, limited
-from kilnworks.components.serving.grpc.options import GrpcOptions
+from kilnworks.components.serving.grpc.options import GrpcOptions, status_of, texts
 from kilnworks.components.serving.settings.flags import MOST_THREADS
 
-_LOG = logging.getLogger(__name__)
 _STATUS = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -37,22 +35,10 @@ class PortableServer:
             self._pool, options=options.channel_options(), maximum_concurrent_rpcs=options.max_threads
         )
         self._server.add_generic_rpc_handlers((_Handlers(methods, watches),))
-        self.port = self._listen(options)
+        credentials = options.credentials()
+        secure, insecure = self._server.add_secure_port, self._server.add_insecure_port
+        self.port = options.listen(lambda at: insecure(at) if credentials is None else secure(at, credentials))
         self._server.start()
-
-    def _listen(self, options: GrpcOptions) -> int:
-        port, credentials = 0, options.credentials()
-        for address in options.addresses():
-            try:
-                bound = (
-                    self._server.add_insecure_port(address)
-                    if credentials is None
-                    else self._server.add_secure_port(address, credentials)
-                )
-            except RuntimeError as error:
-                raise OSError(f"cannot listen on {address}: {error}") from None
-            port = port or (0 if address.startswith("unix:") else int(bound))
-        return port
 
     def stop(self, grace_seconds: float) -> None:
         """Accept nothing new, let running calls finish within ``grace_seconds``, then close."""
@@ -82,15 +68,11 @@ def _unary(method: Method) -> Any:
         """The method's answer, or its error as the status of the call; an error of ours is INTERNAL."""
         try:
             return _answer(method, data, context)
-        except ServingError as error:
-            context.set_code(_STATUS[int(error.code)])
-            context.set_details(cut(error.text))
-            if isinstance(error, TooLarge):
-                context.set_trailing_metadata(((RETRY_AFTER, "-1"),))
         except Exception as error:
-            _LOG.exception("answering a call")
-            context.set_code(grpc.StatusCode.INTERNAL)
-            context.set_details(cut(f"{type(error).__name__}: {error}"))
+            code, text, told = status_of(error)
+            context.set_code(_STATUS[int(code)])
+            context.set_details(cut(text))
+            context.set_trailing_metadata(told)
         return b""
 
     return answer
@@ -132,4 +114,4 @@ class _PortableCall:
 
     def metadata(self) -> Mapping[str, str]:
         """What the client sent beside the message; values that are bytes are left out."""
-        return {key: value for key, value in self._context.invocation_metadata() if isinstance(value, str)}
+        return texts(self._context.invocation_metadata())

@@ -9,16 +9,6 @@ from kilnworks.components.serving.grpc.options import GrpcOptions
 from kilnworks.components.serving.settings.options import RunningServer
 
 _LOG = logging.getLogger(__name__)
-_NEEDED = (
-    "CompletionQueue",
-    "CompletionType",
-    "ReceiveCloseOnServerOperation",
-    "ReceiveMessageOperation",
-    "SendInitialMetadataOperation",
-    "SendMessageOperation",
-    "SendStatusFromServerOperation",
-    "Server",
-)
 
 
 def start_grpc(
@@ -41,22 +31,13 @@ def start_grpc(
 
         checks, watches = health_methods()
         methods = {**methods, **checks}
-    if not portable and _direct_fits():
-        from kilnworks.components.serving.grpc.direct import DirectServer
-
-        return DirectServer(methods, watches, options, batches)
+    if not portable:
+        try:
+            from kilnworks.components.serving.grpc.direct import DirectServer
+        except (ImportError, AttributeError) as error:
+            _LOG.warning("the portable gRPC server is used, for this grpcio is another: %s", error)
+        else:
+            return DirectServer(methods, watches, options, batches)
     from kilnworks.components.serving.grpc.portable import PortableServer
 
     return PortableServer(methods, watches, options)
-
-
-def _direct_fits() -> bool:
-    """Whether the installed grpcio has the parts that the direct server is built on."""
-    try:
-        from grpc._cython import cygrpc
-    except ImportError:
-        return False
-    missing = [name for name in _NEEDED if not hasattr(cygrpc, name)]
-    if missing:
-        _LOG.warning("this grpcio lacks %s: the portable gRPC server is used", ", ".join(missing))
-    return not missing

@@ -4,14 +4,18 @@
 any thread. Errors are ``ServingError`` with the contract's code and text.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from kilnworks.components.serving.batching.scheduler import BatchScheduler
-from kilnworks.components.serving.inference.hooks import Metrics, PredictionLogSink, RequestCheck
-from kilnworks.components.serving.prediction_log.private_inputs import PrivateInputs
+from kilnworks.components.serving.inference.metrics import PrometheusMetrics
+from kilnworks.components.serving.inference.request_check import ContractCheck
+from kilnworks.components.serving.prediction_log.private_inputs import Private, private_of
+from kilnworks.components.serving.prediction_log.writer import PredictionLogWriter
 from kilnworks.components.serving.versions.core import ServerCore
 from kilnworks.components.serving.wire.tensor_budget import TensorBudget
-from kilnworks.components.serving.wire.values import Metadata, ModelSpecRef, VersionStatus
+from kilnworks.components.serving.wire.values import VERSIONS_KEPT, Metadata, ModelSpecRef
 
 
 @dataclass
@@ -26,27 +30,19 @@ class Engine:
         check_method_names: refuse signatures whose method name does not belong to the call.
         batches: where runs of several requests wait for the requests that a transport has at hand.
         budget: what the tensors of requests may take.
-        private: inputs that a prediction log leaves out.
+        private: what a prediction log leaves out of the requests of a version directory.
     """
 
     core: ServerCore
-    metrics: Metrics
-    prediction_log: PredictionLogSink | None = None
-    request_check: RequestCheck | None = None
+    metrics: PrometheusMetrics
+    prediction_log: PredictionLogWriter | None = None
+    request_check: ContractCheck | None = None
     check_method_names: bool = False
     batches: BatchScheduler = field(default_factory=BatchScheduler)
     budget: TensorBudget = field(default_factory=TensorBudget)
-    private: PrivateInputs = field(default_factory=PrivateInputs)
+    private: Callable[[str], Private] = field(default_factory=lambda: lru_cache(VERSIONS_KEPT)(private_of))
 
     def metadata(self, spec: ModelSpecRef) -> Metadata:
         """Signatures of a version."""
         with self.core.acquire(spec) as handle:
             return Metadata(handle.name, handle.version, handle.loaded.signature_defs)
-
-    def status(self, spec: ModelSpecRef) -> tuple[VersionStatus, ...]:
-        """States of a model's versions, newest first; of one version when the spec names it. Labels are ignored."""
-        return self.core.status(spec)
-
-    def ready(self) -> bool:
-        """Whether every configured model has an AVAILABLE version."""
-        return self.core.ready()

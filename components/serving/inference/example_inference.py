@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,15 +15,12 @@ from kilnworks.components.serving.inference.example_signatures import (
     CLASSES,
     OUTPUTS,
     SCORES,
+    UNKNOWN_TASK,
     Classes,
     ExampleSignature,
-    find_signature,
-    fit_classify,
-    fit_method,
-    fit_regress,
-    unknown_task,
+    fit,
 )
-from kilnworks.components.serving.inference.predict import CLASSIFY_METHOD
+from kilnworks.components.serving.inference.predict import CLASSIFY_METHOD, REGRESS_METHOD
 from kilnworks.components.serving.versions.servable import Servable
 from kilnworks.components.serving.wire import dtypes
 from kilnworks.components.serving.wire.tensor_budget import texts_needed
@@ -36,7 +33,10 @@ from kilnworks.components.serving.wire.values import (
 )
 
 Array = np.ndarray[Any, Any]
-_NO_SIGNATURE = "No signature was found with the name: "
+Outputs = list[dict[str, Array]]
+"""Of each signature, by alias."""
+Result = TypeVar("Result")
+APIS = {CLASSIFY_METHOD: "Classify", REGRESS_METHOD: "Regress"}
 
 
 def example_tensor(examples: Sequence[bytes]) -> Array:
@@ -102,113 +102,89 @@ def run_example_signatures(
     examples: Sequence[bytes],
     timeout_seconds: float | None = None,
     step_back: Callable[[], None] = stay,
-) -> list[dict[str, Array]] | Later[list[dict[str, Array]]]:
+) -> Outputs | Later[Outputs]:
     """One run that feeds the same Examples to every signature; outputs by alias for each. Raises ``ServingError``."""
     tensor = example_tensor(examples)
     inputs = {found.input.name: found.input for found in fitted}
     names = sorted({info.name for found in fitted for info in found.outputs.values()})
     feeds = [(inputs[name], tensor) for name in sorted(inputs)]
 
-    def by_alias(values: list[Array]) -> list[dict[str, Array]]:
+    def by_alias(values: list[Array]) -> Outputs:
         by_name = dict(zip(names, values, strict=True))
         return [{alias: by_name[info.name] for alias, info in found.outputs.items()} for found in fitted]
 
-    return answered(lambda: servable.runner.begin(feeds, names, timeout_seconds, step_back), by_alias, _nothing)
+    return answered(lambda: servable.runner.begin(feeds, names, timeout_seconds, step_back), by_alias)
 
 
-def _nothing(error: BaseException | None) -> None:
-    """What is given back of a run that holds nothing."""
-
-
-def _give_back(hold: AbstractContextManager[None]) -> None:
-    hold.__exit__(None, None, None)
-
-
-def _counted(
+def _answered(
     engine: Engine,
-    servable: Servable,
+    spec: ModelSpecRef,
     api: str,
-    fitted: Sequence[ExampleSignature],
+    fits: Callable[[Servable], list[ExampleSignature]],
+    write: Callable[[Servable, list[ExampleSignature], Outputs], Result],
     examples: Sequence[bytes],
     timeout_seconds: float | None,
     step_back: Callable[[], None],
-) -> list[dict[str, Array]] | Later[list[dict[str, Array]]]:
-    """One run for all signatures, checked and counted."""
-    if engine.request_check is not None and examples:
-        tensor = example_tensor(examples)
-        for found in fitted:
-            engine.request_check(servable.name, servable.version, servable.path, found.name, {"inputs": tensor})
-    started = time.perf_counter()
-    hold = engine.budget.hold(texts_needed(examples))
-    hold.__enter__()
+) -> Result | Later[Result]:
+    """What ``write`` makes of one run of the signatures that ``fits`` finds, checked and counted."""
+    servable = engine.core.acquire(spec)
+    hold: AbstractContextManager[None] | None = None
+    fitted: list[ExampleSignature] = []
+    started = 0.0
 
-    def count(outputs: list[dict[str, Array]]) -> list[dict[str, Array]]:
+    def begin() -> Outputs | Later[Outputs]:
+        nonlocal hold, started
+        fitted.extend(fits(servable))
+        if engine.request_check is not None and examples:
+            tensor = example_tensor(examples)
+            for found in fitted:
+                engine.request_check(servable.name, servable.version, servable.path, found.name, {"inputs": tensor})
+        started = time.perf_counter()
+        taken = engine.budget.hold(texts_needed(examples))
+        taken.__enter__()
+        hold = taken
+        return run_example_signatures(servable, fitted, examples, timeout_seconds, step_back)
+
+    def finish(outputs: Outputs) -> Result:
+        """The answer from the outputs of the run."""
         engine.metrics.runtime(servable.name, api, (time.perf_counter() - started) * 1e6)
         engine.metrics.examples(servable.name, len(examples))
-        return outputs
+        return write(servable, fitted, outputs)
 
-    return answered(
-        lambda: run_example_signatures(servable, fitted, examples, timeout_seconds, step_back),
-        count,
-        lambda error: _give_back(hold),
-    )
+    def over(error: BaseException | None) -> None:
+        if hold is not None:
+            hold.__exit__(None, None, None)
+        servable.release()
+
+    return answered(begin, finish, over)
 
 
-def classify(
+def infer(
     engine: Engine,
     spec: ModelSpecRef,
+    method: str,
     examples: Sequence[bytes],
     timeout_seconds: float | None = None,
     step_back: Callable[[], None] = stay,
-) -> Classified | Later[Classified]:
-    """Classify serialized Examples (a context is already put in front of each). See ``predict``."""
-    servable = engine.core.acquire(spec)
-    fitted: list[ExampleSignature] = []
+) -> Classified | Regressed | Later[Classified | Regressed]:
+    """Classify or regress serialized Examples (a context is already put in front of each). See ``predict``.
 
-    def begin() -> list[dict[str, Array]] | Later[list[dict[str, Array]]]:
-        fit = lambda signature: fit_classify(signature, engine.check_method_names)  # noqa: E731
-        fitted.append(find_signature(servable.signatures, spec.signature_name, _NO_SIGNATURE, fit))
-        return _counted(engine, servable, "Classify", fitted, examples, timeout_seconds, step_back)
+    ``method`` is ``CLASSIFY_METHOD`` or ``REGRESS_METHOD``.
+    """
 
-    def finish(found: list[dict[str, Array]]) -> Classified:
+    def fits(servable: Servable) -> list[ExampleSignature]:
+        return [fit(servable.signatures, spec.signature_name, method, engine.check_method_names)]
+
+    def write(servable: Servable, fitted: list[ExampleSignature], outputs: Outputs) -> Classified | Regressed:
         """The answer from the outputs of the run; logged where it is sampled."""
-        classes = classes_of(found[0], len(examples))
-        result = Classified(servable.name, servable.version, fitted[0].name, classes)
+        result = _result(servable, method, fitted[0], outputs[0], len(examples))
         if engine.prediction_log is not None and engine.prediction_log.sample():
-            private = engine.private.of(servable.path)
-            answer = replace(result, classifications=()) if private.label else result
-            engine.prediction_log.log_classify(private.examples(examples), answer)
+            private = engine.private(servable.path)
+            answer = _without_values(result) if private.label else result
+            engine.prediction_log.log_examples(private.examples(examples), answer)
         return result
 
-    return answered(begin, finish, lambda error: servable.release())
-
-
-def regress(
-    engine: Engine,
-    spec: ModelSpecRef,
-    examples: Sequence[bytes],
-    timeout_seconds: float | None = None,
-    step_back: Callable[[], None] = stay,
-) -> Regressed | Later[Regressed]:
-    """Regress serialized Examples. See ``predict``."""
-    servable = engine.core.acquire(spec)
-    fitted: list[ExampleSignature] = []
-
-    def begin() -> list[dict[str, Array]] | Later[list[dict[str, Array]]]:
-        fit = lambda signature: fit_regress(signature, engine.check_method_names)  # noqa: E731
-        fitted.append(find_signature(servable.signatures, spec.signature_name, _NO_SIGNATURE, fit))
-        return _counted(engine, servable, "Regress", fitted, examples, timeout_seconds, step_back)
-
-    def finish(found: list[dict[str, Array]]) -> Regressed:
-        """The answer from the outputs of the run; logged where it is sampled."""
-        result = Regressed(servable.name, servable.version, fitted[0].name, values_of(found[0], len(examples)))
-        if engine.prediction_log is not None and engine.prediction_log.sample():
-            private = engine.private.of(servable.path)
-            answer = replace(result, values=()) if private.label else result
-            engine.prediction_log.log_regress(private.examples(examples), answer)
-        return result
-
-    return answered(begin, finish, lambda error: servable.release())
+    return _answered(engine, spec, APIS[method], fits, write, examples, timeout_seconds, step_back)
 
 
 def multi_inference(
@@ -219,21 +195,17 @@ def multi_inference(
     step_back: Callable[[], None] = stay,
 ) -> list[Classified | Regressed] | Later[list[Classified | Regressed]]:
     """Several classifications and regressions of one model in one run, on the version of the first spec."""
-    servable = engine.core.acquire(tasks[0].spec if tasks else ModelSpecRef(""))
-    fitted: list[ExampleSignature] = []
 
-    def begin() -> list[dict[str, Array]] | Later[list[dict[str, Array]]]:
-        fitted.extend(_fit_tasks(engine, servable, tasks))
-        return _counted(engine, servable, "MultiInference", fitted, examples, timeout_seconds, step_back)
-
-    def finish(outputs: list[dict[str, Array]]) -> list[Classified | Regressed]:
+    def write(servable: Servable, fitted: list[ExampleSignature], outputs: Outputs) -> list[Classified | Regressed]:
         """The answers of the tasks, in their order."""
         return [
-            _result(servable, task, found, tensors, len(examples))
+            _result(servable, task.method_name, found, tensors, len(examples))
             for task, found, tensors in zip(tasks, fitted, outputs, strict=True)
         ]
 
-    return answered(begin, finish, lambda error: servable.release())
+    spec = tasks[0].spec if tasks else ModelSpecRef("")
+    fits = lambda servable: _fit_tasks(engine, servable, tasks)  # noqa: E731
+    return _answered(engine, spec, "MultiInference", fits, write, examples, timeout_seconds, step_back)
 
 
 def _fit_tasks(engine: Engine, servable: Servable, tasks: Sequence[InferenceTask]) -> list[ExampleSignature]:
@@ -248,15 +220,17 @@ def _fit_tasks(engine: Engine, servable: Servable, tasks: Sequence[InferenceTask
         if name in seen:
             raise invalid_argument(f"Duplicate evaluation of signature: {name}")
         seen.add(name)
-        if name not in servable.signatures:
-            raise unknown_task(name)
-        fitted.append(fit_method(task.method_name, engine.check_method_names)(servable.signatures[name]))
+        fitted.append(fit(servable.signatures, name, task.method_name, engine.check_method_names, UNKNOWN_TASK))
     return fitted
 
 
 def _result(
-    servable: Servable, task: InferenceTask, found: ExampleSignature, outputs: dict[str, Array], count: int
+    servable: Servable, method: str, found: ExampleSignature, outputs: dict[str, Array], count: int
 ) -> Classified | Regressed:
-    if task.method_name == CLASSIFY_METHOD:
+    if method == CLASSIFY_METHOD:
         return Classified(servable.name, servable.version, found.name, classes_of(outputs, count))
     return Regressed(servable.name, servable.version, found.name, values_of(outputs, count))
+
+
+def _without_values(result: Classified | Regressed) -> Classified | Regressed:
+    return replace(result, classifications=()) if isinstance(result, Classified) else replace(result, values=())

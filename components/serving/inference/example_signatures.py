@@ -1,10 +1,9 @@
 """Which signatures fit Classify and Regress."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from kilnworks.components.serving.errors import ServingError, invalid_argument, unimplemented
+from kilnworks.components.serving.errors import invalid_argument, unimplemented
 from kilnworks.components.serving.inference.predict import CLASSIFY_METHOD, REGRESS_METHOD
 from kilnworks.components.serving.wire import dtypes
 from kilnworks.components.serving.wire.values import DEFAULT_SIGNATURE, Signature, TensorInfo
@@ -12,6 +11,8 @@ from kilnworks.components.serving.wire.values import DEFAULT_SIGNATURE, Signatur
 Classes = list[list[tuple[bytes, float]]]
 
 INPUTS, OUTPUTS, CLASSES, SCORES = "inputs", "outputs", "classes", "scores"
+UNKNOWN = "No signature was found with the name: "
+UNKNOWN_TASK = "Requested signature not found in model graph: "
 
 
 @dataclass(frozen=True)
@@ -23,21 +24,8 @@ class ExampleSignature:
     outputs: dict[str, TensorInfo]
 
 
-def find_signature(
-    signatures: Any, name: str, missing: str, fit: Callable[[Signature], ExampleSignature]
-) -> ExampleSignature:
-    """A signature by name ("" = default) that fits. ``missing`` is the text before an unknown name."""
-    wanted = name or DEFAULT_SIGNATURE
-    if wanted not in signatures:
-        raise invalid_argument(f"{missing}{wanted}")
-    return fit(signatures[wanted])
-
-
-def fit_classify(signature: Signature, check_method: bool = False) -> ExampleSignature:
+def _fit_classify(signature: Signature) -> ExampleSignature:
     """Check that a signature can serve Classify. Raises ``ServingError`` INVALID_ARGUMENT."""
-    if check_method:
-        _check_method(signature, CLASSIFY_METHOD, "classification")
-    _check_one_input(signature)
     if len(signature.outputs) not in (1, 2):
         raise invalid_argument(f"Expected one or two output Tensors, found {len(signature.outputs)}")
     if INPUTS not in signature.inputs:
@@ -51,11 +39,8 @@ def fit_classify(signature: Signature, check_method: bool = False) -> ExampleSig
     return ExampleSignature(signature.name, signature.inputs[INPUTS], outputs)
 
 
-def fit_regress(signature: Signature, check_method: bool = False) -> ExampleSignature:
+def _fit_regress(signature: Signature) -> ExampleSignature:
     """Check that a signature can serve Regress. Raises ``ServingError`` INVALID_ARGUMENT."""
-    if check_method:
-        _check_method(signature, REGRESS_METHOD, "regression")
-    _check_one_input(signature)
     if len(signature.outputs) != 1:
         raise invalid_argument("Expected one output Tensor.")
     if INPUTS not in signature.inputs:
@@ -65,23 +50,34 @@ def fit_regress(signature: Signature, check_method: bool = False) -> ExampleSign
     return ExampleSignature(signature.name, signature.inputs[INPUTS], {OUTPUTS: signature.outputs[OUTPUTS]})
 
 
-def fit_method(method_name: str, check_method: bool) -> Callable[[Signature], ExampleSignature]:
-    """The check that belongs to a MultiInference task's method."""
-    if method_name == CLASSIFY_METHOD:
-        return lambda signature: fit_classify(signature, check_method)
-    if method_name == REGRESS_METHOD:
-        return lambda signature: fit_regress(signature, check_method)
-    raise unimplemented(f"Unsupported signature method_name: {method_name}")
+def fit(
+    signatures: Mapping[str, Signature], name: str, method: str, check_method: bool = False, unknown: str = UNKNOWN
+) -> ExampleSignature:
+    """A signature that can serve Classify or Regress.
 
+    Args:
+        signatures: of a version.
+        name: "" = ``serving_default``.
+        method: ``CLASSIFY_METHOD`` or ``REGRESS_METHOD``.
+        check_method: whether it must have been exported for that.
+        unknown: what is said of a name that is not there.
 
-def _check_method(signature: Signature, wanted: str, kind: str) -> None:
-    if signature.method_name != wanted:
-        raise invalid_argument(f"Expected {kind} signature method_name to be {wanted}. Was: {signature.method_name}")
-
-
-def _check_one_input(signature: Signature) -> None:
+    Raises: ServingError INVALID_ARGUMENT, or UNIMPLEMENTED for another method.
+    """
+    wanted = name or DEFAULT_SIGNATURE
+    if wanted not in signatures:
+        raise invalid_argument(f"{unknown}{wanted}")
+    if method not in _FITS:
+        raise unimplemented(f"Unsupported signature method_name: {method}")
+    signature, (kind, fits) = signatures[wanted], _FITS[method]
+    if check_method and signature.method_name != method:
+        raise invalid_argument(f"Expected {kind} signature method_name to be {method}. Was: {signature.method_name}")
     if len(signature.inputs) != 1:
         raise invalid_argument("Expected one input Tensor.")
+    return fits(signature)
+
+
+_FITS = {CLASSIFY_METHOD: ("classification", _fit_classify), REGRESS_METHOD: ("regression", _fit_regress)}
 
 
 def debug_string(signature: Signature) -> str:
@@ -100,8 +96,3 @@ def _tensor_debug(field: str, alias: str, info: TensorInfo) -> str:
         f'{field} {{\n  key: "{alias}"\n  value {{\n    name: "{info.name}"\n    dtype: '
         f"{dtypes.proto_name(info.dtype)}\n    tensor_shape {{\n{inner}    }}\n  }}\n}}\n"
     )
-
-
-def unknown_task(name: str) -> ServingError:
-    """A MultiInference task asks for a signature that is not there."""
-    return invalid_argument(f"Requested signature not found in model graph: {name}")

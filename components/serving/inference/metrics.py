@@ -47,37 +47,23 @@ class Counter:
 
 
 class Gauge:
-    """A number that is set, without labels."""
+    """A number, or one for each value of a label, asked for when the page is written."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._value: int | None = None
-
-    def set(self, value: int) -> None:
-        """The number from now on."""
-        self._value = value
-
-    def lines(self) -> Iterator[str]:
-        """The exposition of this metric; nothing before it is set."""
-        if self._value is not None:
-            yield f"# TYPE {self.name} gauge"
-            yield f"{self.name} {self._value}"
-
-
-class LiveGauge:
-    """A number for each value of a label, asked for when the page is written."""
-
-    def __init__(self, name: str, label: str) -> None:
+    def __init__(self, name: str, label: str = "") -> None:
         self.name, self._label = name, label
         self.read: Callable[[], Mapping[str, int]] = dict
 
+    def set(self, value: int) -> None:
+        """The number from now on, of a gauge without a label."""
+        self.read = lambda: {"": value}
+
     def lines(self) -> Iterator[str]:
-        """The exposition of this metric."""
+        """The exposition of this metric; nothing while there is no number."""
         found = self.read()
         if found:
             yield f"# TYPE {self.name} gauge"
         for value, number in found.items():
-            yield f"{self.name}{{{labels_text((self._label,), (value,))}}} {number}"
+            yield f"{self.name}{f'{{{labels_text((self._label,), (value,))}}}' if self._label else ''} {number}"
 
 
 class Histogram:
@@ -122,7 +108,7 @@ class Histogram:
 
 
 class PrometheusMetrics:
-    """The server's metrics (the ``Metrics`` of ``hooks``) and their page."""
+    """The server's metrics and their page. Every method may be called from any thread."""
 
     def __init__(self) -> None:
         prefix = ":tensorflow:serving:"
@@ -136,30 +122,30 @@ class PrometheusMetrics:
         self.warmup_records = Counter(prefix + "model_warmup_records_read", ("model_path", "status"))
         self.request_limit_bytes = Gauge(":kilnworks:serving:request_limit_bytes")
         self.runs_limit = Gauge(":kilnworks:serving:model_runs_limit")
-        self.running = LiveGauge(":kilnworks:serving:model_runs", "model_name")
-        self.waiting = LiveGauge(":kilnworks:serving:model_waiting_requests", "model_name")
+        self.running = Gauge(":kilnworks:serving:model_runs", "model_name")
+        self.waiting = Gauge(":kilnworks:serving:model_waiting_requests", "model_name")
         self.requests_refused = Counter(":kilnworks:serving:requests_refused", ("reason",))
         self.prediction_log_records = Counter(":kilnworks:serving:prediction_log_records", ("outcome",))
 
     def request(self, model: str, status: str) -> None:
-        """Count a finished request."""
+        """Count a finished request; ``status`` is a code's name, e.g. ``"OK"``."""
         self.request_count.add((model, status))
 
     def latency(self, model: str, api: str, entrypoint: str, microseconds: float) -> None:
-        """Whole time of a request that succeeded."""
+        """Whole time of a request that succeeded; ``entrypoint`` is ``"GRPC"`` or ``"REST"``."""
         self.request_latency.observe((model, api, entrypoint), microseconds)
 
     def runtime(self, model: str, api: str, microseconds: float) -> None:
-        """Time that the graph ran."""
+        """Time until the graph had run for a request, a wait for its batch included; ``api`` is e.g. ``"Predict"``."""
         self.runtime_latency.observe((model, api, "TF1"), microseconds)
 
     def examples(self, model: str, count: int) -> None:
-        """Number of examples in a request that carries examples."""
+        """Number of examples in a Classify, Regress or MultiInference request."""
         self.example_counts.observe((model,), count)
         self.example_count_total.add((model,), count)
 
     def warmup(self, model_path: str, status: str, records: int, microseconds: float) -> None:
-        """One version's warm-up is over."""
+        """One version's warm-up is over; ``status`` is a code's name."""
         self.warmup_latency.observe((model_path, status), microseconds)
         self.warmup_records.add((model_path, status), records)
 
@@ -176,7 +162,7 @@ class PrometheusMetrics:
     def page(self) -> str:
         """Everything in Prometheus' text format."""
         metrics = sorted(
-            (m for m in vars(self).values() if isinstance(m, Counter | Gauge | LiveGauge | Histogram)),
+            (m for m in vars(self).values() if isinstance(m, Counter | Gauge | Histogram)),
             key=lambda m: m.name,
         )
         return "\n".join(line for metric in metrics for line in metric.lines()) + "\n"

@@ -6,13 +6,13 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from kilnworks.components.serving.batching.turns import Later, answered, stay, waited
+from kilnworks.components.serving.batching.turns import Later, answered, stay
 from kilnworks.components.serving.errors import Code, ServingError, invalid_argument
 from kilnworks.components.serving.inference.engine import Engine
 from kilnworks.components.serving.versions.servable import Servable
 from kilnworks.components.serving.wire.tensor_budget import UNCOUNTED_BYTES
 from kilnworks.components.serving.wire.tensor_codec import TensorParseError, needed, to_array
-from kilnworks.components.serving.wire.values import ModelSpecRef, Predicted, Signature, TensorInfo
+from kilnworks.components.serving.wire.values import Predicted, Signature, TensorInfo
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,17 +22,7 @@ Arrays = Mapping[str, "np.ndarray[Any, Any]"]
 CLASSIFY_METHOD = "tensorflow/serving/classify"
 REGRESS_METHOD = "tensorflow/serving/regress"
 PREDICT_METHOD = "tensorflow/serving/predict"
-
-
-def check_method_name(signature: Signature) -> None:
-    """Refuse a signature that was not exported for inference (only with ``--enable_signature_method_name_check``)."""
-    allowed = (PREDICT_METHOD, CLASSIFY_METHOD, REGRESS_METHOD)
-    if signature.method_name not in allowed:
-        raise ServingError(
-            Code.INTERNAL,
-            f"Expected prediction signature method_name to be one of {{{', '.join(allowed)}}}. "
-            f"Was: {signature.method_name}",
-        )
+_METHODS = (PREDICT_METHOD, CLASSIFY_METHOD, REGRESS_METHOD)
 
 
 def input_arrays(
@@ -112,18 +102,20 @@ def output_aliases(signature: Signature, output_filter: Sequence[str]) -> list[s
 
 def predict(
     engine: Engine,
-    spec: ModelSpecRef,
+    servable: Servable,
+    signature_name: str,
     inputs: Mapping[str, Any],
-    output_filter: Sequence[str] = (),
-    timeout_seconds: float | None = None,
-    decode: Callable[[Any], Any] = to_array,
-    step_back: Callable[[], None] = stay,
+    output_filter: Sequence[str],
+    timeout_seconds: float | None,
+    decode: Callable[[Any], Any],
+    step_back: Callable[[], None],
 ) -> Predicted | Later[Predicted]:
     """Run a signature of a version. Dtypes must match, shapes are not checked.
 
     Args:
         engine: what is served.
-        spec: the model.
+        servable: the version, which is held, and given back in any case.
+        signature_name: "" = ``serving_default``.
         inputs: values by alias as the request holds them; strings as object arrays of bytes.
         output_filter: aliases of the outputs wanted; none = all.
         timeout_seconds: None = no limit; a run that takes longer is cancelled and answered with DEADLINE_EXCEEDED.
@@ -133,21 +125,6 @@ def predict(
     Raises:
         ServingError: the contract's code and text.
     """
-    servable = engine.core.acquire(spec)
-    return predict_on(engine, servable, spec.signature_name, inputs, output_filter, timeout_seconds, decode, step_back)
-
-
-def predict_on(
-    engine: Engine,
-    servable: Servable,
-    signature_name: str,
-    inputs: Mapping[str, Any],
-    output_filter: Sequence[str],
-    timeout_seconds: float | None,
-    decode: Callable[[Any], Any],
-    step_back: Callable[[], None],
-) -> Predicted | Later[Predicted]:
-    """The same on a version that is held, and given back in any case."""
     hold: AbstractContextManager[None] | None = None
     signature: Signature
     arrays: Arrays
@@ -158,8 +135,9 @@ def predict_on(
         """Read the inputs and run, now or later."""
         nonlocal hold, signature, arrays, aliases, started
         signature = servable.signature(signature_name)
-        if engine.check_method_names:
-            check_method_name(signature)
+        if engine.check_method_names and signature.method_name not in _METHODS:
+            wanted = f"Expected prediction signature method_name to be one of {{{', '.join(_METHODS)}}}"
+            raise ServingError(Code.INTERNAL, f"{wanted}. Was: {signature.method_name}")
         size = _bytes_of(inputs)
         if size > UNCOUNTED_BYTES or size > engine.budget.request_bytes:
             taken = engine.budget.hold(size)
@@ -178,7 +156,7 @@ def predict_on(
         found = dict(zip(aliases, outputs, strict=True))
         predicted = Predicted(servable.name, servable.version, signature.name, found)
         if engine.prediction_log is not None and engine.prediction_log.sample():
-            private = engine.private.of(servable.path)
+            private = engine.private(servable.path)
             answer = replace(predicted, outputs={}) if private.label else predicted
             engine.prediction_log.log_predict(private.inputs(arrays), answer)
         return predicted
@@ -215,18 +193,3 @@ def run_signature(
     found: list[np.ndarray[Any, Any]] | Later[list[np.ndarray[Any, Any]]]
     found = servable.runner.begin(feeds, fetches, timeout_seconds, step_back)
     return found
-
-
-def run_predict(
-    servable: Servable,
-    signature_name: str,
-    inputs: Mapping[str, Any],
-    output_filter: Sequence[str] = (),
-    decode: Callable[[Any], Any] = to_array,
-) -> "dict[str, np.ndarray[Any, Any]]":
-    """Predict without counting or logging it; blocks. Raises ``ServingError``."""
-    signature = servable.signature(signature_name)
-    arrays = input_arrays(signature, inputs, decode)
-    aliases = output_aliases(signature, output_filter)
-    outputs: list[np.ndarray[Any, Any]] = waited(run_signature(servable, signature, arrays, aliases))
-    return dict(zip(aliases, outputs, strict=True))

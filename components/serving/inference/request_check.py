@@ -7,8 +7,8 @@ How a missing value is sent: NaN, an empty string, or for times and long whole n
 
 import logging
 import math
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError
 
 from kilnworks.components.dates.wire import Span, off_unit, unit_of
 from kilnworks.components.serving.errors import Code, ServingError, invalid_argument
+from kilnworks.components.serving.wire.values import VERSIONS_KEPT
 from kilnworks.schemas.contract import Feature
 from kilnworks.schemas.dates import WIRE_UNIT
 from kilnworks.schemas.files import read_json
@@ -43,17 +44,15 @@ Rule = tuple[str, Callable[[Array], Array]]
 """What a value must be, in words, and which values (``True``) are not, ``[n]`` from ``[n, size]``."""
 
 _SHOWN = 5
-_KEPT = 64
 
 log = logging.getLogger(__name__)
 
 
 class ContractCheck:
-    """The ``RequestCheck`` of ``hooks``: finds and keeps the contract of each version, and checks inputs against it."""
+    """Finds and keeps the contract of each version, and checks inputs against it."""
 
     def __init__(self) -> None:
-        self._features: dict[str, dict[str, _Checked] | None] = {}
-        self._lock = threading.Lock()
+        self._features = lru_cache(VERSIONS_KEPT)(_load)
 
     def __call__(self, model: str, version: int, path: str, signature_name: str, inputs: Mapping[str, Array]) -> None:
         """Check the inputs of one request.
@@ -62,7 +61,7 @@ class ContractCheck:
             ServingError: INVALID_ARGUMENT naming columns, rows, rules and values; INTERNAL when the contract that
                 lies beside the model cannot be read.
         """
-        features = self._of(path, f"{model} version {version}")
+        features = self._features(path, f"{model} version {version}")
         if features is None:
             return
         problems: list[str] = []
@@ -72,23 +71,13 @@ class ContractCheck:
             more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
             raise invalid_argument(f"The request breaks the contract: {'; '.join(problems[:_SHOWN])}{more}")
 
-    def _of(self, path: str, who: str) -> "dict[str, _Checked] | None":
-        """The checked features of the model in ``path``; None when it has no contract."""
-        if path not in self._features:
-            features = _load(Path(path), who)
-            with self._lock:
-                while len(self._features) >= _KEPT:
-                    self._features.pop(next(iter(self._features)))
-                self._features[path] = features
-        return self._features.get(path)
-
 
 class _Checked:
     """One feature with its rules."""
 
     def __init__(self, name: str, feature: Feature, span: Span | None = None) -> None:
         self.name, self.feature, self.span = name, feature, span
-        self.rules: list[Rule] = list(_rules(feature)) if feature.severity == "critical" else list(_always(feature))
+        self.rules: list[Rule] = list(_rules(feature))
 
     def problems(self, values: Array) -> Iterator[str]:
         """What is wrong with a column ``[n, *shape]``, one text a broken rule. The shape, and the unit of dates, are no
@@ -104,11 +93,8 @@ class _Checked:
         if values.shape[1:] != self.feature.shape and (self.feature.shape or critical):
             yield self._shape(values)
             return
-        if not critical:
-            yield from self._broken(values.reshape(len(values), -1), np.zeros(len(values), bool))
-            return
         flat = values.reshape(len(values), -1)
-        missing = _missing(flat, self.feature)
+        missing = _missing(flat, self.feature) if critical else np.zeros(len(flat), bool)
         if not self.feature.nullable and missing.any():
             yield self._text(missing, flat, "present", "nothing")
         yield from self._broken(flat, missing)
@@ -140,8 +126,9 @@ class _Checked:
         return f"column {self.name!r}, row {row}: must be {words} (got {got})"
 
 
-def _load(path: Path, who: str) -> dict[str, _Checked] | None:
-    file = path / CONTRACT_FILE
+def _load(path: str, who: str) -> dict[str, _Checked] | None:
+    """The checked features of the model in a version directory; None when it has no contract."""
+    file = Path(path) / CONTRACT_FILE
     if not file.is_file():
         log.info("%s has no contract: its requests are not checked", who)
         return None
@@ -151,7 +138,7 @@ def _load(path: Path, who: str) -> dict[str, _Checked] | None:
         raise ServingError(Code.INTERNAL, f"The contract saved with {who} cannot be read: {error}") from None
     for line in dropped:
         log.warning("The contract saved with %s: %s; train the model again under a corrected contract", who, line)
-    spans = _spans(path, who)
+    spans = _spans(Path(path), who)
     return {name: _Checked(name, feature, spans.get(name)) for name, feature in contract.features.items()}
 
 
@@ -239,21 +226,21 @@ def _any(mask: Any) -> Array:
     return found
 
 
-def _always(feature: Feature) -> Iterator[Rule]:
-    """What holds whatever the severity: a model cannot answer for an infinite number."""
-    if feature.dtype != "string":
-        yield FINITE, _endless
-
-
 def _endless(flat: Array) -> Array:
     return _any(np.abs(flat) > FLOAT32_MAX) if flat.dtype.kind == "f" else np.zeros(len(flat), bool)
 
 
 def _rules(feature: Feature) -> Iterator[Rule]:
-    """What the wire allows and the dtype does not, then the rules of the contract; ``Present`` is apart."""
+    """What the wire allows and the dtype does not, then the rules of the contract; ``Present`` is apart.
+
+    That a number is finite holds whatever the severity: a model cannot answer for an infinite one.
+    """
+    if feature.dtype != "string":
+        yield FINITE, _endless
+    if feature.severity != "critical":
+        return
     if feature.dtype == "string":
         yield "UTF-8 text", lambda flat: np.array([_is_no_text(v) for v in flat[:, 0].tolist()], bool)
-    yield from _always(feature)
     if feature.dtype == "int":
         yield "a whole number", _fractions
     if feature.dtype == "bool":

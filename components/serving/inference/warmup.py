@@ -17,24 +17,24 @@ from tensorflow_serving.apis import prediction_log_pb2
 from kilnworks.components.serving.batching.turns import waited
 from kilnworks.components.serving.errors import Code, ServingError, invalid_argument, unimplemented
 from kilnworks.components.serving.inference.example_inference import run_example_signatures
-from kilnworks.components.serving.inference.example_signatures import (
-    find_signature,
-    fit_classify,
-    fit_method,
-    fit_regress,
-    unknown_task,
+from kilnworks.components.serving.inference.example_signatures import UNKNOWN_TASK, ExampleSignature, fit
+from kilnworks.components.serving.inference.metrics import PrometheusMetrics
+from kilnworks.components.serving.inference.predict import (
+    CLASSIFY_METHOD,
+    REGRESS_METHOD,
+    input_arrays,
+    output_aliases,
+    run_signature,
 )
-from kilnworks.components.serving.inference.hooks import Metrics
-from kilnworks.components.serving.inference.predict import run_predict
 from kilnworks.components.serving.versions.servable import Servable
 from kilnworks.components.serving.wire.example_input import serialized_examples
-from kilnworks.components.serving.wire.values import DEFAULT_SIGNATURE
 from kilnworks.schemas.wire import WARMUP_FILE
 
 MOST_RECORDS = 1000
+_METHODS = {"classify_log": CLASSIFY_METHOD, "regress_log": REGRESS_METHOD}
 
 
-def warm_up(servable: Servable, iterations: int, metrics: Metrics) -> None:
+def warm_up(servable: Servable, iterations: int, metrics: PrometheusMetrics) -> None:
     """Run every request of a version's warm-up file; nothing happens without a file.
 
     Args:
@@ -82,29 +82,20 @@ def _replay(servable: Servable, log: Any) -> None:
     kind = log.WhichOneof("log_type")
     if kind == "predict_log":
         request = log.predict_log.request
-        run_predict(servable, request.model_spec.signature_name, request.inputs, tuple(request.output_filter))
-    elif kind == "classify_log":
-        _replay_examples(servable, log.classify_log.request, fit_classify)
-    elif kind == "regress_log":
-        _replay_examples(servable, log.regress_log.request, fit_regress)
+        signature = servable.signature(request.model_spec.signature_name)
+        aliases = output_aliases(signature, request.output_filter)
+        waited(run_signature(servable, signature, input_arrays(signature, request.inputs), aliases))
+    elif kind in _METHODS:
+        request = getattr(log, kind).request
+        _run(servable, request, [fit(servable.signatures, request.model_spec.signature_name, _METHODS[kind])])
     elif kind == "multi_inference_log":
-        _replay_tasks(servable, log.multi_inference_log.request)
+        request = log.multi_inference_log.request
+        tasks = [(task.model_spec.signature_name, task.method_name) for task in request.tasks]
+        _run(servable, request, [fit(servable.signatures, *task, unknown=UNKNOWN_TASK) for task in tasks])
     elif kind is not None:
         number = log.DESCRIPTOR.fields_by_name[kind].number
         raise unimplemented(f"Unsupported log_type for warmup: {number}")
 
 
-def _replay_examples(servable: Servable, request: Any, fit: Any) -> None:
-    name = request.model_spec.signature_name
-    fitted = find_signature(servable.signatures, name, "No signature was found with the name: ", fit)
-    waited(run_example_signatures(servable, [fitted], serialized_examples(request.input)))
-
-
-def _replay_tasks(servable: Servable, request: Any) -> None:
-    fitted = []
-    for task in request.tasks:
-        name = task.model_spec.signature_name or DEFAULT_SIGNATURE
-        if name not in servable.signatures:
-            raise unknown_task(name)
-        fitted.append(fit_method(task.method_name, False)(servable.signatures[name]))
+def _run(servable: Servable, request: Any, fitted: list[ExampleSignature]) -> None:
     waited(run_example_signatures(servable, fitted, serialized_examples(request.input)))

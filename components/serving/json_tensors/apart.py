@@ -7,12 +7,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from io import FileIO
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 from kilnworks.components.serving.errors import Code, ServingError, TooLarge, deadline_exceeded, unavailable
 from kilnworks.components.serving.json_tensors.dense import Array, Form
-from kilnworks.components.serving.json_tensors.frames import receive, receive_arrays, send, send_bytes
+from kilnworks.components.serving.json_tensors.frames import receive, send
 from kilnworks.components.serving.wire.moments import Dates
 from kilnworks.components.serving.wire.values import TensorInfo
 
@@ -30,14 +29,11 @@ class Reading:
 
     def arrays(self, inputs: Mapping[str, TensorInfo], dates: Dates, only: str | None) -> tuple[dict[str, Array], Form]:
         """As ``predict.PredictBody.arrays``, with seconds in place of dates. Raises ``ServingError``."""
-        form = cast(Form, self._process.ask("arrays", inputs, dates, only))
-        return self._process.arrays(), form
+        return cast(tuple[dict[str, Array], Form], self._process.ask("arrays", inputs, dates, only))
 
     def serialized(self, dates: Dates) -> list[bytes]:
         """The serialized Examples of a classify or regress request. Raises ``ServingError``."""
-        self._process.ask("serialized", dates)
-        texts: list[bytes] = self._process.arrays()["examples"].tolist()
-        return texts
+        return cast(list[bytes], self._process.ask("serialized", dates).tolist())
 
 
 class Readers:
@@ -65,7 +61,7 @@ class Readers:
         timer = threading.Timer(self._seconds, process.expire)
         timer.start()
         try:
-            yield Reading(process, process.ask(kind, self._most_bytes, body=body))
+            yield Reading(process, process.ask(kind, self._most_bytes, body))
         finally:
             timer.cancel()
             self._put(process)
@@ -129,9 +125,9 @@ class _Process:
     def __init__(self) -> None:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         self._popen = subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=environment
+            [sys.executable, "-c", _PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
         )
-        self._commands, self._answers = cast(FileIO, self._popen.stdin), cast(FileIO, self._popen.stdout)
+        self._commands, self._answers = cast(BinaryIO, self._popen.stdin), cast(BinaryIO, self._popen.stdout)
         self.well, self._expired = True, False
 
     def wait_until_ready(self) -> None:
@@ -139,22 +135,15 @@ class _Process:
         with self._watched():
             receive(self._answers)
 
-    def ask(self, name: str, *arguments: Any, body: bytes | None = None) -> Any:
+    def ask(self, name: str, *arguments: Any) -> Any:
         """What the process answers to a command. Raises ``ServingError``."""
         with self._watched():
             send(self._commands, (name, *arguments))
-            if body is not None:
-                send_bytes(self._commands, body)
             outcome, *found = receive(self._answers)
         if outcome == "ok":
             return found[0]
         code, text, large = found
         raise TooLarge(text) if large else ServingError(Code(code), text)
-
-    def arrays(self) -> dict[str, Array]:
-        """The arrays that come behind an answer."""
-        with self._watched():
-            return receive_arrays(self._answers)
 
     @contextlib.contextmanager
     def _watched(self) -> Iterator[None]:
@@ -177,5 +166,6 @@ class _Process:
         """End the process."""
         self._popen.kill()
         self._popen.wait()
-        self._commands.close()
-        self._answers.close()
+        for pipe in (self._commands, self._answers):
+            with contextlib.suppress(OSError):  # what it did not take of a command
+                pipe.close()

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from kilnworks.components.serving.errors import ServingError, invalid_argument
 from kilnworks.components.serving.json_tensors import debug, dense, document, tensors
-from kilnworks.components.serving.json_tensors.dense import Array, Form
+from kilnworks.components.serving.json_tensors.dense import Array, Dense, Form
 from kilnworks.components.serving.wire.values import TensorInfo
 
 
@@ -15,16 +15,12 @@ class PredictBody:
     """A parsed body whose tensors are made once the signature is known.
 
     Attributes:
-        body: the bytes, read again if the short cut turns out not to fit the signature.
+        read: the JSON object, or its numbers when it is one regular list of them.
         signature_name: "" means the default.
-        dense: the values, when the body is one regular list of numbers.
-        tree: the JSON object otherwise.
     """
 
-    body: bytes
+    read: Dense | dict[str, Any]
     signature_name: str
-    dense: dense.Dense | None
-    tree: dict[str, Any] | None
 
     def arrays(
         self, inputs: Mapping[str, TensorInfo], rewrite: Callable[[dict[str, Any]], dict[str, Any]] | None = None
@@ -39,10 +35,12 @@ class PredictBody:
         if not inputs:
             name = self.signature_name or "DEFAULT"
             raise invalid_argument(f"Failed to get input map for signature: {name}")
-        short = None if self.dense is None else self.dense.arrays(inputs)
-        if short is not None:
-            return short
-        tree = self.tree if self.tree is not None else document.parse_object(self.body)
+        tree = self.read
+        if isinstance(tree, Dense):
+            short = tree.arrays(inputs)
+            if short is not None:
+                return short
+            tree = document.parse_object(tree.body)
         return _from_tree(tree if rewrite is None else rewrite(tree), inputs)
 
 
@@ -52,19 +50,14 @@ def parse(body: bytes) -> PredictBody:
     Raises:
         ServingError: INVALID_ARGUMENT for a syntax error or a ``signature_name`` that is not a string.
     """
-    return parse_short(body) or parse_tree(body)
-
-
-def parse_short(body: bytes) -> PredictBody | None:
-    """A body that is one regular list of numbers; None for any other."""
     short = dense.parse(body)
-    return None if short is None else PredictBody(body, short.signature_name, short, None)
+    return parse_tree(body) if short is None else PredictBody(short, short.signature_name)
 
 
 def parse_tree(body: bytes) -> PredictBody:
     """As ``parse``, without the short cut."""
     tree = document.parse_object(body)
-    return PredictBody(body, document.signature_name(tree), None, tree)
+    return PredictBody(tree, document.signature_name(tree))
 
 
 def _from_tree(tree: dict[str, Any], inputs: Mapping[str, TensorInfo]) -> tuple[dict[str, Array], Form]:

@@ -9,15 +9,15 @@ import resource
 import sys
 from collections.abc import Callable
 from functools import partial
-from io import FileIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kilnworks.components.serving.errors import ServingError, TooLarge
-from kilnworks.components.serving.json_tensors import examples, predict
-from kilnworks.components.serving.json_tensors.frames import receive, receive_bytes, send, send_arrays
+from kilnworks.components.serving.json_tensors import dense, examples, predict
+from kilnworks.components.serving.json_tensors.dense import Array, Form
+from kilnworks.components.serving.json_tensors.frames import receive, send
 from kilnworks.components.serving.wire.memory import release_free_memory
 from kilnworks.components.serving.wire.moments import examples_with_seconds, with_seconds
 from kilnworks.components.serving.wire.tensor_budget import MEBIBYTE
@@ -32,84 +32,70 @@ _COSTS = {b",": 40, b"[": 64, b"{": 240, b'"': 32}
 def main() -> None:
     """Answer commands until there are none."""
     os.nice(_NICE)
-    with FileIO(0) as commands, FileIO(os.dup(1), "w") as answers:
+    with os.fdopen(0, "rb") as commands, os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)
-        reader = _Reader(commands, answers)
+        reader = _Reader()
         send(answers, "ready")
         while True:
             try:
                 command = receive(commands)
             except EOFError:
                 return
-            reader.answer(*command)
+            send(answers, reader.answer(*command))
+            del command  # with the body
+            if reader.parsed is None:
+                release_free_memory()
 
 
 class _Reader:
-    """Answers one command after the other; between the commands of one body it keeps what it read."""
+    """Answers one command after the other; ``parsed`` is what it keeps of a body between the commands."""
 
-    def __init__(self, commands: FileIO, answers: FileIO) -> None:
-        self._commands, self._answers = commands, answers
-        self._parsed: Any = None
+    def __init__(self) -> None:
+        self.parsed: Any = None
 
-    def answer(self, name: str, *arguments: Any) -> None:
-        """Do what a command asks for and send what came of it, or its error."""
-        done: dict[str, Callable[..., Callable[[], None]]] = {
+    def answer(self, name: str, *arguments: Any) -> tuple[Any, ...]:
+        """What comes of a command, or its error."""
+        commands: dict[str, Callable[..., Any]] = {
             "predict": self._predict,
             "examples": self._examples,
             "arrays": self._arrays,
             "serialized": self._serialized,
         }
         try:
-            send_result = done[name](*arguments)
+            return "ok", commands[name](*arguments)
         except ServingError as error:
-            self._parsed = None
-            send(self._answers, ("error", int(error.code), error.text, isinstance(error, TooLarge)))
+            found = int(error.code), error.text, isinstance(error, TooLarge)
         except MemoryError:
-            self._parsed = None
-            send(self._answers, ("error", 8, "Reading the body takes more memory than a request may take", True))
-        else:
-            send_result()
-        if self._parsed is None:
-            release_free_memory()
+            found = 8, "Reading the body takes more memory than a request may take", True
+        self.parsed = None
+        return "error", *found
 
-    def _predict(self, most_bytes: int) -> Callable[[], None]:
-        body = bytes(receive_bytes(self._commands))
+    def _predict(self, most_bytes: int, body: bytes) -> str:
         _bound_memory(most_bytes)
-        short = predict.parse_short(body)
+        short = dense.parse(body)
         if short is None:
             _refuse_costly(body, most_bytes)
-        self._parsed = short or predict.parse_tree(body)
-        return partial(send, self._answers, ("ok", self._parsed.signature_name))
+        self.parsed = predict.parse_tree(body) if short is None else predict.PredictBody(short, short.signature_name)
+        return str(self.parsed.signature_name)
 
-    def _examples(self, most_bytes: int) -> Callable[[], None]:
-        body = bytes(receive_bytes(self._commands))
+    def _examples(self, most_bytes: int, body: bytes) -> str:
         _bound_memory(most_bytes)
         _refuse_costly(body, most_bytes)
-        self._parsed = examples.parse(body, most_bytes)
-        return partial(send, self._answers, ("ok", self._parsed.signature_name))
+        self.parsed = examples.parse(body, most_bytes)
+        return str(self.parsed.signature_name)
 
-    def _arrays(self, inputs: Any, dates: Any, only: str | None) -> Callable[[], None]:
-        parsed, self._parsed = self._parsed, None
+    def _arrays(self, inputs: Any, dates: Any, only: str | None) -> tuple[dict[str, Array], Form]:
+        parsed, self.parsed = self.parsed, None
         rewrite = partial(with_seconds, dates=dates, only=only) if dates else None
-        arrays, form = parsed.arrays(inputs, rewrite)
+        found: tuple[dict[str, Array], Form] = parsed.arrays(inputs, rewrite)
+        return found
 
-        def answer() -> None:
-            send(self._answers, ("ok", form))
-            send_arrays(self._answers, arrays)
-
-        return answer
-
-    def _serialized(self, dates: Any) -> Callable[[], None]:
-        parsed, self._parsed = self._parsed, None
+    def _serialized(self, dates: Any) -> Array:
+        parsed, self.parsed = self.parsed, None
         texts = parsed.rewritten(partial(examples_with_seconds, dates=dates)) if dates else parsed.examples
         array = np.empty(len(texts), object)
         array[:] = texts
-
-        def answer() -> None:
-            send(self._answers, ("ok", ""))
-            send_arrays(self._answers, {"examples": array})
-
-        return answer
+        return array
 
 
 def _refuse_costly(body: bytes, most_bytes: int) -> None:

@@ -13,6 +13,7 @@ import orjson
 
 from kilnworks.components.serving.errors import invalid_argument
 from kilnworks.components.serving.json_tensors.dense import WRITTEN, Array, Form, lists
+from kilnworks.components.serving.wire.values import Classified, Regressed
 
 _TENSORFLOW_NAMES = {"float16": "half"}
 _ESCAPES = {0x22: b'\\"', 0x5C: b"\\\\", 8: b"\\b", 9: b"\\t", 10: b"\\n", 12: b"\\f", 13: b"\\r"}
@@ -52,6 +53,11 @@ def regressions(values: Sequence[float]) -> bytes:
     if not values:
         raise invalid_argument("Cannot convert empty RegressionResults to JSON")
     return _dump({"results": _value(np.asarray(values, np.float32), "")})
+
+
+def results(found: Classified | Regressed) -> bytes:
+    """Body of an answer to ``:classify`` or ``:regress``."""
+    return classifications(found.classifications) if isinstance(found, Classified) else regressions(found.values)
 
 
 def error(text: str) -> bytes:

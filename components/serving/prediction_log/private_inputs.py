@@ -1,7 +1,6 @@
 """What of a request must not be written down: features with ``sensitive: true`` in the contract beside a model."""
 
 import logging
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,6 @@ from kilnworks.schemas.files import read_json
 from kilnworks.schemas.saved_contract import read_saved
 from kilnworks.schemas.wire import CONTRACT_FILE
 from kilnworks_client import messages
-
-_KEPT = 64
 
 log = logging.getLogger(__name__)
 
@@ -66,26 +63,9 @@ class Private:
         return bytes(example.SerializeToString())
 
 
-class PrivateInputs:
-    """Finds and keeps what is private of each version."""
-
-    def __init__(self) -> None:
-        self._found: dict[str, Private] = {}
-        self._lock = threading.Lock()
-
-    def of(self, path: str) -> Private:
-        """What is private of the model in a version directory; nothing where it has no contract."""
-        found = self._found.get(path)
-        if found is None:
-            found = _load(Path(path) / CONTRACT_FILE)
-            with self._lock:
-                while len(self._found) >= _KEPT:
-                    self._found.pop(next(iter(self._found)))
-                self._found[path] = found
-        return found
-
-
-def _load(file: Path) -> Private:
+def private_of(path: str) -> Private:
+    """What is private of the model in a version directory; nothing where it has no contract."""
+    file = Path(path) / CONTRACT_FILE
     if not file.is_file():
         return Private()
     try:

@@ -11,7 +11,6 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +22,12 @@ from kilnworks.components.serving.prediction_log.files import (
     make_log_folder,
 )
 from kilnworks.components.serving.prediction_log.records import (
-    Answer,
     Array,
-    classify_record,
     describe,
+    examples_record,
     predict_record,
-    regress_record,
 )
+from kilnworks.components.serving.wire.answers import Answer
 from kilnworks.components.serving.wire.tensor_budget import texts_needed
 from kilnworks.components.serving.wire.tensor_codec import needed
 from kilnworks.components.serving.wire.values import Classified, Predicted, Regressed
@@ -40,16 +38,12 @@ log = logging.getLogger(__name__)
 _COMPLAIN_SECONDS = 60.0
 
 
-@dataclass(frozen=True)
-class _Waiting:
-    """A sampled request: how its record is made, and the bytes it keeps alive."""
-
-    make: Callable[[], Any]
-    size: int
+_Waiting = tuple[Callable[[], Any], int]
+"""A sampled request: how its record is made, and the bytes it keeps alive."""
 
 
 class PredictionLogWriter:
-    """The ``PredictionLogSink`` of ``hooks``.
+    """Writes sampled requests and their answers. Its methods neither block for long nor raise.
 
     Args:
         settings: where and how much.
@@ -96,13 +90,9 @@ class PredictionLogWriter:
         size = needed(inputs) + needed(predicted.outputs)
         self._put(lambda: predict_record(inputs, predicted), predicted, size)
 
-    def log_classify(self, examples: Sequence[bytes], classified: Classified) -> None:
-        """Write a Classify request (serialized Examples) and its answer."""
-        self._put(lambda: classify_record(examples, classified), classified, texts_needed(examples))
-
-    def log_regress(self, examples: Sequence[bytes], regressed: Regressed) -> None:
-        """Write a Regress request (serialized Examples) and its answer."""
-        self._put(lambda: regress_record(examples, regressed), regressed, texts_needed(examples))
+    def log_examples(self, examples: Sequence[bytes], answer: Classified | Regressed) -> None:
+        """Write a Classify or Regress request (serialized Examples) and its answer."""
+        self._put(lambda: examples_record(examples, answer), answer, texts_needed(examples))
 
     def close(self) -> None:
         """Write what waits (for at most 10 s) and finish the file that is open."""
@@ -130,7 +120,7 @@ class PredictionLogWriter:
             self._drop("the queue is full")
             return
         try:
-            self._queue.put_nowait(_Waiting(record, size))
+            self._queue.put_nowait((record, size))
         except queue.Full:
             self._release(size)
             self._drop("the queue is full")
@@ -146,11 +136,11 @@ class PredictionLogWriter:
             if waiting is None:
                 self._finish_file()
                 return
-            self._write(waiting)
+            self._write(*waiting)
 
-    def _write(self, waiting: _Waiting) -> None:
+    def _write(self, make: Callable[[], Any], size: int) -> None:
         try:
-            self._files.write(waiting.make().SerializeToString())
+            self._files.write(make().SerializeToString())
         except RecordTooLarge as error:
             self._drop(str(error))
         except Exception as error:  # TensorFlow's writer has its own errors; none may end this thread
@@ -160,7 +150,7 @@ class PredictionLogWriter:
             self.written += 1
             self._count("written")
         finally:
-            self._release(waiting.size)
+            self._release(size)
 
     def _finish_file(self) -> None:
         try:

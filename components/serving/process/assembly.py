@@ -20,7 +20,6 @@ from kilnworks.components.serving.errors import ServingError
 from kilnworks.components.serving.grpc.methods import ServiceSettings
 from kilnworks.components.serving.grpc.options import GrpcOptions
 from kilnworks.components.serving.inference.engine import Engine
-from kilnworks.components.serving.inference.hooks import Metrics, PredictionLogSink
 from kilnworks.components.serving.inference.metrics import Counter, PrometheusMetrics
 from kilnworks.components.serving.inference.request_check import ContractCheck
 from kilnworks.components.serving.inference.warmup import warm_up
@@ -29,7 +28,7 @@ from kilnworks.components.serving.loading.loader import SavedModelLoader
 from kilnworks.components.serving.prediction_log.files import LogSettings
 from kilnworks.components.serving.prediction_log.writer import PredictionLogWriter
 from kilnworks.components.serving.process.health_listener import HealthOptions
-from kilnworks.components.serving.settings.callers import Callers, CallersFile
+from kilnworks.components.serving.settings.callers import CallersFile
 from kilnworks.components.serving.settings.flags import MOST_THREADS, Flags, channel_arguments
 from kilnworks.components.serving.settings.options import RestOptions, TlsConfig
 from kilnworks.components.serving.settings.reload_policy import reload_policy
@@ -84,7 +83,7 @@ def make_engine(flags: Flags, bounds: StoreBounds = StoreBounds()) -> Engine:
     return Engine(ServerCore(loader, settings), metrics, log, check, names, batches, budget)
 
 
-def _prediction_log(flags: Flags, metrics: PrometheusMetrics) -> PredictionLogSink | None:
+def _prediction_log(flags: Flags, metrics: PrometheusMetrics) -> PredictionLogWriter | None:
     if not flags.prediction_log_dir:
         return None
     settings = LogSettings(
@@ -96,7 +95,7 @@ def _prediction_log(flags: Flags, metrics: PrometheusMetrics) -> PredictionLogSi
     return PredictionLogWriter(settings, count=metrics.prediction_log)
 
 
-def _warm_up(flags: Flags, metrics: Metrics) -> Callable[[Servable], None]:
+def _warm_up(flags: Flags, metrics: PrometheusMetrics) -> Callable[[Servable], None]:
     if not flags.enable_model_warmup:
         return lambda servable: None
     iterations = max(1, flags.num_request_iterations_for_warmup)
@@ -166,7 +165,7 @@ def _session_config(flags: Flags) -> Any:
     return config
 
 
-def callers_of(flags: Flags) -> Callers | None:
+def callers_of(flags: Flags) -> CallersFile | None:
     """Who may ask; None = anybody. Raises ``ConfigError``."""
     if not flags.callers_file:
         return None
@@ -175,7 +174,7 @@ def callers_of(flags: Flags) -> Callers | None:
     return CallersFile(Path(flags.callers_file))
 
 
-def service_settings(flags: Flags, engine: Engine, callers: Callers | None = None) -> ServiceSettings:
+def service_settings(flags: Flags, engine: Engine, callers: CallersFile | None = None) -> ServiceSettings:
     """How gRPC answers are written, and whose requests count. Raises ``ConfigError``."""
     return ServiceSettings(
         tensor_content=flags.enable_serialization_as_tensor_content,
@@ -195,7 +194,7 @@ def _metric_value(metrics: Any, name: str) -> int:
     return 0
 
 
-def grpc_options(flags: Flags, callers: Callers | None = None) -> GrpcOptions:
+def grpc_options(flags: Flags, callers: CallersFile | None = None) -> GrpcOptions:
     """How the gRPC server listens. Raises ``ConfigError``."""
     port = DEFAULT_GRPC_PORT if flags.port is None else flags.port
     return GrpcOptions(
@@ -211,7 +210,7 @@ def grpc_options(flags: Flags, callers: Callers | None = None) -> GrpcOptions:
     )
 
 
-def rest_options(flags: Flags, default_port: int | None, callers: Callers | None = None) -> RestOptions | None:
+def rest_options(flags: Flags, default_port: int | None, callers: CallersFile | None = None) -> RestOptions | None:
     """How the REST server listens; None when it is off or has the port of gRPC. Raises ``ConfigError``."""
     port = default_port if flags.rest_api_port is None else flags.rest_api_port
     if port is None:

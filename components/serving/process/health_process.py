@@ -104,14 +104,6 @@ class _Listener(ThreadingHTTPServer):
         """A client that went away is no news."""
 
 
-@dataclass(frozen=True)
-class _Asked:
-    method: str
-    target: str
-    headers: dict[bytes, bytes]
-    http_1_0: bool
-
-
 class _Handler(BaseHTTPRequestHandler):
     """One request and one answer a connection."""
 
@@ -138,10 +130,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer a question."""
-        headers = {name.lower().encode(): value.encode("latin-1") for name, value in self.headers.items()}
-        refused = self.server.hosts.refusal(
-            _Asked(self.command, self.path, headers, self.request_version != "HTTP/1.1")
-        )
+        old = self.request_version != "HTTP/1.1"
+        refused = self.server.hosts.refusal(self.command, self.path, self.headers.get("Host"), old)
         status, kind, text = (refused, "text/plain", "") if refused else self._answer()
         body = text.encode()
         self.send_response(status)

@@ -64,10 +64,7 @@ def serve(argv: Sequence[str], find_store: Callable[[str | None], StoreLike]) ->
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         return _Process(flags, find_store, stop).run()
-    except ServingError as error:
-        sys.stderr.write(f"Failed to start server. Error: {error}\n")
-        return EXIT_FAILED
-    except OSError as error:
+    except (ServingError, OSError) as error:
         sys.stderr.write(f"Failed to start server. Error: {error}\n")
         return EXIT_FAILED
     finally:

@@ -5,7 +5,6 @@ import socket
 from dataclasses import replace
 
 from kilnworks.components.serving.inference.engine import Engine
-from kilnworks.components.serving.inference.metrics import PrometheusMetrics
 from kilnworks.components.serving.json_tensors.apart import Readers
 from kilnworks.components.serving.rest.application import Application
 from kilnworks.components.serving.rest.large_lane import LargeLane
@@ -18,6 +17,7 @@ from kilnworks.schemas.errors import ConfigError
 
 _OTHER_DESCRIPTORS = 256
 """Open files that are not REST connections: models, gRPC, logs."""
+_BODIES_AT_A_TIME = 4
 _LARGE_AT_A_TIME = 2
 """Large requests that are answered at a time; each has a process that reads its body."""
 
@@ -33,9 +33,9 @@ def start(engine: Engine, options: RestOptions, limits: Limits | None = None) ->
     Raises:
         ConfigError: the port is taken, or the TLS texts cannot be used.
     """
-    limits = _within_descriptors(limits or Limits.of(options.max_request_bytes))
-    metrics = engine.metrics
-    page = metrics.page if options.monitoring_path and isinstance(metrics, PrometheusMetrics) else None
+    most = options.max_request_bytes
+    limits = _within_descriptors(limits or Limits(body_bytes=most, waiting_body_bytes=_BODIES_AT_A_TIME * most))
+    page = engine.metrics.page if options.monitoring_path else None
     tls = server_context(options.tls) if options.tls is not None else None
     seconds = options.timeout_ms / 1000 if options.timeout_ms > 0 else None
     readers = Readers(limits.body_bytes, seconds)

@@ -3,19 +3,20 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from kilnworks.components.serving.batching.turns import Later, answered
 from kilnworks.components.serving.inference.engine import Engine
-from kilnworks.components.serving.inference.example_inference import classify, regress
-from kilnworks.components.serving.json_tensors import examples, write
+from kilnworks.components.serving.inference.example_inference import infer
+from kilnworks.components.serving.inference.predict import CLASSIFY_METHOD, REGRESS_METHOD
+from kilnworks.components.serving.json_tensors import write
 from kilnworks.components.serving.json_tensors.apart import Reading
 from kilnworks.components.serving.json_tensors.dense import Array, Dense, Form
+from kilnworks.components.serving.json_tensors.examples import ExamplesBody
 from kilnworks.components.serving.json_tensors.predict import PredictBody
-from kilnworks.components.serving.wire.moments import Dates, Moments, examples_with_seconds, with_seconds
-from kilnworks.components.serving.wire.tensor_budget import DEFAULT_REQUEST_BYTES
-from kilnworks.components.serving.wire.values import ModelSpecRef, TensorInfo
+from kilnworks.components.serving.wire.moments import dates_of, examples_with_seconds, with_seconds
+from kilnworks.components.serving.wire.values import VERSIONS_KEPT, ModelSpecRef, TensorInfo
 
 
 class Api:
@@ -24,12 +25,11 @@ class Api:
     Args:
         engine: answers.
         timeout_seconds: of each inference; None = no limit.
-        most_bytes: that what is made of a body may take.
     """
 
-    def __init__(self, engine: Engine, timeout_seconds: float | None, most_bytes: int = DEFAULT_REQUEST_BYTES) -> None:
-        self._engine, self._timeout, self._most_bytes = engine, timeout_seconds, most_bytes
-        self._moments = Moments()
+    def __init__(self, engine: Engine, timeout_seconds: float | None) -> None:
+        self._engine, self._timeout = engine, timeout_seconds
+        self._dates = lru_cache(VERSIONS_KEPT)(dates_of)
 
     def inputs(
         self, read: Dense | PredictBody | Reading, wanted: Mapping[str, TensorInfo], path: str
@@ -44,36 +44,30 @@ class Api:
         Raises:
             ServingError: in the contract's words.
         """
-        dates = {name: told for name, told in self._moments.of(path).items() if name in wanted}
+        dates = {name: told for name, told in self._dates(path).items() if name in wanted}
         only = next(iter(wanted)) if len(wanted) == 1 else None
         if isinstance(read, Reading):
             return read.arrays(wanted, dates, only)
-        body = PredictBody(read.body, read.signature_name, None, None) if isinstance(read, Dense) else read
+        body = PredictBody(read, read.signature_name) if isinstance(read, Dense) else read
         return body.arrays(wanted, partial(with_seconds, dates=dates, only=only) if dates else None)
 
-    def read_examples(self, body: bytes) -> examples.ExamplesBody:
-        """The body of a classify or regress request. Raises ``ServingError``."""
-        return examples.parse(body, self._most_bytes)
-
     def infer_examples(
-        self, asks: str, spec: ModelSpecRef, read: examples.ExamplesBody | Reading, step_back: Callable[[], None]
+        self, asks: str, spec: ModelSpecRef, read: ExamplesBody | Reading, step_back: Callable[[], None]
     ) -> bytes | Later[bytes]:
         """Classify or regress. Raises ``ServingError``."""
         spec = replace(spec, signature_name=read.signature_name)
         with self._engine.core.acquire(spec) as servable:
-            dates = self._moments.of(servable.path)
-        serialized = _serialized(read, dates)
-        if asks == "classify":
-            return answered(
-                lambda: classify(self._engine, spec, serialized, self._timeout, step_back),
-                lambda found: write.classifications(found.classifications),
-                _nothing,
-            )
-        return answered(
-            lambda: regress(self._engine, spec, serialized, self._timeout, step_back),
-            lambda found: write.regressions(found.values),
-            _nothing,
-        )
+            dates = self._dates(servable.path)
+        if isinstance(read, Reading):
+            serialized = read.serialized(dates)
+        else:
+            serialized = read.rewritten(partial(examples_with_seconds, dates=dates)) if dates else read.examples
+        method = CLASSIFY_METHOD if asks == "classify" else REGRESS_METHOD
+
+        def begin() -> Any:
+            return infer(self._engine, spec, method, serialized, self._timeout, step_back)
+
+        return answered(begin, write.results)
 
     def status(self, spec: ModelSpecRef) -> bytes:
         """The states of a model's versions. Raises ``ServingError``."""
@@ -83,7 +77,7 @@ class Api:
                 "state": s.state,
                 "status": {"error_code": s.code.name, "error_message": s.message},
             }
-            for s in self._engine.status(spec)
+            for s in self._engine.core.status(spec)
         ]
         return _pretty({"model_version_status": states})
 
@@ -98,17 +92,6 @@ class Api:
         }
         named = {"name": found.name, "signature_name": "", "version": str(found.version)}
         return _pretty({"model_spec": named, "metadata": {"signature_def": {"signature_def": signatures}}})
-
-
-def _serialized(read: examples.ExamplesBody | Reading, dates: Dates) -> list[bytes]:
-    """The serialized Examples of a request."""
-    if isinstance(read, Reading):
-        return read.serialized(dates)
-    return read.rewritten(partial(examples_with_seconds, dates=dates)) if dates else read.examples
-
-
-def _nothing(error: BaseException | None) -> None:
-    """What is given back here: nothing is held."""
 
 
 def _pretty(value: dict[str, Any]) -> bytes:

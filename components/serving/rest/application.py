@@ -11,8 +11,8 @@ from urllib.parse import unquote_to_bytes
 from kilnworks.components.serving.batching.turns import Later, answered, stay, waited
 from kilnworks.components.serving.errors import LONGEST_REST_TEXT, Code, ServingError, cut, invalid_argument
 from kilnworks.components.serving.inference.engine import Engine
-from kilnworks.components.serving.inference.predict import predict_on
-from kilnworks.components.serving.json_tensors import dense, predict, write
+from kilnworks.components.serving.inference.predict import predict as run
+from kilnworks.components.serving.json_tensors import dense, examples, predict, write
 from kilnworks.components.serving.json_tensors.apart import Readers, Reading
 from kilnworks.components.serving.rest.api import Api
 from kilnworks.components.serving.rest.large_lane import LargeLane
@@ -23,7 +23,7 @@ from kilnworks.components.serving.rest.unpack import Unpacking
 from kilnworks.components.serving.settings.callers import Caller
 from kilnworks.components.serving.settings.hosts import AllowedHosts, split_target
 from kilnworks.components.serving.settings.options import RestOptions
-from kilnworks.components.serving.wire.values import DEFAULT_SIGNATURE, ModelSpecRef, Signature
+from kilnworks.components.serving.wire.values import DEFAULT_SIGNATURE, ModelSpecRef
 
 LARGE_BYTES = 2 * 1024 * 1024
 """Bodies above this size are read in another process, by threads that answer nobody else."""
@@ -66,7 +66,7 @@ class Application:
         self._engine, self._options, self._limits, self._readers = engine, options, limits, readers
         self._timeout = options.timeout_ms / 1000 if options.timeout_ms > 0 else None
         self._large = large or LargeLane(2)
-        self._api = Api(engine, self._timeout, limits.body_bytes)
+        self._api = Api(engine, self._timeout)
         self._pages = Pages(engine, options, metrics_page)
         self._hosts = hosts
         self._right_hosts: set[bytes | None] = set()
@@ -89,7 +89,8 @@ class Application:
         host, origin_form = request.headers.get(b"host"), request.target[:1] == "/"
         if origin_form and host in self._right_hosts:
             return 0
-        refused = hosts.refusal(request)
+        name = None if host is None else host.decode("latin-1")
+        refused = hosts.refusal(request.method, request.target, name, request.http_1_0)
         if origin_form and not refused and host is not None and len(self._right_hosts) < _MOST_HOSTS:
             self._right_hosts.add(host)
         return refused
@@ -140,7 +141,8 @@ class Application:
         if asks == "predict":
             return self._predict(spec, dense.parse(body) or predict.parse_tree(body), step_back)
         if asks in _INFERENCE:
-            return self._api.infer_examples(asks, spec, self._api.read_examples(body), step_back)
+            read = examples.parse(body, self._limits.body_bytes)
+            return self._api.infer_examples(asks, spec, read, step_back)
         return self._api.metadata(spec) if asks == "metadata" else self._api.status(spec)
 
     def _large_answer(self, asks: Asks, spec: ModelSpecRef, body: bytes | None, unpacking: Unpacking | None) -> bytes:
@@ -162,16 +164,18 @@ class Application:
         name, timeout = read.signature_name, self._timeout
         servable = self._engine.core.acquire(replace(spec, signature_name=name) if name else spec)
         try:
-            wanted = _signature(servable.signatures.get(name or DEFAULT_SIGNATURE), name).inputs
+            asked = name or DEFAULT_SIGNATURE
+            if asked not in servable.signatures:  # REST words it differently from gRPC
+                raise invalid_argument(f'Serving signature name: "{asked}" not found in signature def')
+            wanted = servable.signatures[asked].inputs
             found = read.arrays(wanted) if isinstance(read, dense.Dense) else None
             inputs, form = found or self._api.inputs(read, wanted, servable.path)
         except BaseException:
             servable.release()
             raise
         return answered(
-            lambda: predict_on(self._engine, servable, name, inputs, (), timeout, _as_it_is, step_back),
+            lambda: run(self._engine, servable, name, inputs, (), timeout, _as_it_is, step_back),
             lambda predicted: dense.write(predicted.outputs, form) or write.predictions(predicted.outputs, form),
-            _nothing,
         )
 
 
@@ -219,17 +223,6 @@ def _decode(text: str) -> str:
     if "%" not in text:
         return text
     return unquote_to_bytes(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
-
-
-def _signature(found: Signature | None, name: str) -> Signature:
-    """The signature whose inputs the body must fill; REST words its absence differently from gRPC."""
-    if found is None:
-        raise invalid_argument(f'Serving signature name: "{name or DEFAULT_SIGNATURE}" not found in signature def')
-    return found
-
-
-def _nothing(error: BaseException | None) -> None:
-    """What is given back here: nothing is held."""
 
 
 def _as_it_is(value: Any) -> Any:

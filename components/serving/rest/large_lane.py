@@ -20,17 +20,17 @@ class LargeLane:
 
     def __init__(self, most: int) -> None:
         self._most, self._running = most, 0
-        self._waiting: deque[_Turn[Any]] = deque()
+        self._waiting: deque[Turn[Any]] = deque()
         self._lock = threading.Lock()
 
     def run(self, work: Callable[[], T]) -> Later[T]:
         """What ``work`` returns, once it was its turn. Raises ``ServingError`` UNAVAILABLE when too many wait."""
         if len(self._waiting) >= _MOST_WAITING:
             raise unavailable("Too many large requests wait: try again later")
-        turn = _Turn(self, work)
+        turn = Turn(work, self._ask, self._leave)
         return Later(turn, turn.result)
 
-    def leave(self) -> None:
+    def _leave(self) -> None:
         """A request is over: the next one has its turn."""
         with self._lock:
             turn = self._waiting.popleft() if self._waiting else None
@@ -38,7 +38,7 @@ class LargeLane:
         if turn is not None:
             self._start(turn)
 
-    def ask(self, turn: "_Turn[Any]") -> None:
+    def _ask(self, turn: Turn[Any]) -> None:
         """Have a request go on in a thread of its own, now or when another one leaves."""
         with self._lock:
             now = self._running < self._most
@@ -49,26 +49,9 @@ class LargeLane:
         if now:
             self._start(turn)
 
-    def _start(self, turn: "_Turn[Any]") -> None:
+    def _start(self, turn: Turn[Any]) -> None:
         try:
             threading.Thread(target=turn.go, name="large-rest", daemon=True).start()
         except RuntimeError as error:
             _LOG.error("no thread for a large request: %s", error)
             turn.fail(unavailable("There is no thread for a large request: try again later"))
-
-
-class _Turn(Turn[T]):
-    """A request's turn in a thread of the lane."""
-
-    def __init__(self, lane: LargeLane, work: Callable[[], T]) -> None:
-        super().__init__(work)
-        self._lane = lane
-
-    def ask(self) -> None:
-        """Go on in a thread of the lane."""
-        self._lane.ask(self)
-
-    def over(self) -> None:
-        """Let the next one have its turn before the answer is sent."""
-        self._lane.leave()
-        super().over()

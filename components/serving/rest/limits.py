@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-_BODIES_AT_A_TIME = 4
-
 
 @dataclass(frozen=True)
 class Limits:
@@ -30,8 +28,3 @@ class Limits:
     header_seconds: float = 20.0
     stall_seconds: float = 30.0
     idle_seconds: float = 120.0
-
-    @classmethod
-    def of(cls, request_bytes: int) -> "Limits":
-        """Limits for bodies of at most so many bytes."""
-        return cls(body_bytes=request_bytes, waiting_body_bytes=_BODIES_AT_A_TIME * request_bytes)

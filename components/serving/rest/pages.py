@@ -31,10 +31,8 @@ class Pages:
 
     def caller(self, request: Request) -> Caller:
         """Who asks. Raises ``ServingError`` UNAUTHENTICATED."""
-        callers = self._options.callers
-        return (
-            ANYBODY if callers is None else callers.caller(request.headers.get(b"authorization", b"").decode("latin-1"))
-        )
+        callers, told = self._options.callers, request.headers.get(b"authorization", b"")
+        return ANYBODY if callers is None else callers.caller(told.decode("latin-1"))
 
     def _metrics(self, request: Request, path: str, metrics_page: Callable[[], str]) -> Response:
         try:
@@ -52,7 +50,7 @@ class Pages:
             return Response(200, b'{"status": "live"}')
         if path != "/v1/health/ready":
             return None
-        if self._engine.ready():
+        if self._engine.core.ready():
             return Response(200, b'{"status": "ready"}')
         return Response(503, b'{"status": "not ready"}')
 

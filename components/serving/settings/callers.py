@@ -20,7 +20,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -66,13 +65,6 @@ class Caller(BaseModel):
 
 ANYBODY = Caller(name="anybody", token_sha256="0" * 64, models=frozenset({_EVERY}), reload=True)
 """Who asks a server without a callers file: all may do everything, as in stock."""
-
-
-class Callers(Protocol):
-    """Finds callers."""
-
-    def caller(self, authorization: str) -> Caller:
-        """The caller of a request by its ``Authorization``. Raises ``ServingError`` UNAUTHENTICATED."""
 
 
 class CallersFile:

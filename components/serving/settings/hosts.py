@@ -6,33 +6,12 @@ apart by its ``Host``. An address written in digits cannot be made to lead anywh
 
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]{0,5})?", re.ASCII)
 _SCHEME = re.compile(r"https?://", re.ASCII | re.IGNORECASE)
 ANY = "*"
-
-
-class Asked(Protocol):
-    """What is looked at of a request."""
-
-    @property
-    def method(self) -> str:
-        """As sent."""
-
-    @property
-    def target(self) -> str:
-        """As sent."""
-
-    @property
-    def headers(self) -> Mapping[bytes, bytes]:
-        """By lower-case name."""
-
-    @property
-    def http_1_0(self) -> bool:
-        """Whether ``Host`` may be missing."""
 
 
 @dataclass(frozen=True)
@@ -45,18 +24,20 @@ class AllowedHosts:
 
     names: Sequence[str] = (ANY,)
 
-    def refusal(self, request: Asked) -> int:
+    def refusal(self, method: str, target: str, host: str | None, http_1_0: bool) -> int:
         """HTTP status for a request that is not for this server: 400 malformed, 421 another's; 0 when it is.
 
-        The host is that of the target where it is written there, else of ``Host``, which HTTP/1.1 requires
-        (RFC 9112, 3.2).
+        Args:
+            method: as sent.
+            target: as sent; the host counts that is written here.
+            host: else that of ``Host``; None = there is none, and HTTP/1.1 requires it (RFC 9112, 3.2).
+            http_1_0: whether it may be missing.
         """
-        host = request.headers.get(b"host")
-        authority, path = split_target(request.target)
-        whole_server = path == "*" and request.method == "OPTIONS"
-        if (host is None and not request.http_1_0) or not (path.startswith("/") or whole_server):
+        authority, path = split_target(target)
+        whole_server = path == "*" and method == "OPTIONS"
+        if (host is None and not http_1_0) or not (path.startswith("/") or whole_server):
             return 400
-        return self.refusal_of((host or b"").decode("latin-1") if authority is None else authority)
+        return self.refusal_of((host or "") if authority is None else authority)
 
     def refusal_of(self, authority: str) -> int:
         """The same for a host as a request names it, e.g. ``localhost:8501``."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from kilnworks.components.serving.settings.callers import Callers
+from kilnworks.components.serving.settings.callers import CallersFile
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class RestOptions:
     tls: TlsConfig | None = None
     allowed_hosts: tuple[str, ...] | None = None
     max_request_bytes: int = 512 * 1024 * 1024
-    callers: Callers | None = None
+    callers: CallersFile | None = None
 
 
 class RunningServer(Protocol):

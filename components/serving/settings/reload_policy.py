@@ -4,9 +4,8 @@ import hmac
 import ipaddress
 import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol, cast, get_args
+from typing import Literal, cast, get_args
 from urllib.parse import unquote
 
 from kilnworks.components.serving.errors import Code, ServingError
@@ -18,16 +17,6 @@ TOKEN_VARIABLE = "KILNWORKS_RELOAD_TOKEN"
 _TCP = re.compile(r"ipv[46]:(?P<host>.+):[0-9]+")
 
 
-class Caller(Protocol):
-    """What is known of who calls."""
-
-    def peer(self) -> str:
-        """Where the call comes from, as gRPC writes it: ``ipv4:127.0.0.1:5000``, ``unix:...``."""
-
-    def metadata(self) -> Mapping[str, str]:
-        """What the client sent beside the message, by lower-case name."""
-
-
 @dataclass(frozen=True)
 class ReloadPolicy:
     """Whose reloads are carried out: anybody's (``on``), nobody's, this machine's, or who knows the token."""
@@ -35,14 +24,19 @@ class ReloadPolicy:
     who: Who = "on"
     token: str = ""
 
-    def check(self, caller: Caller) -> None:
-        """Raise PERMISSION_DENIED, or UNAUTHENTICATED for a wrong token."""
+    def check(self, peer: str, authorization: str) -> None:
+        """Raise PERMISSION_DENIED, or UNAUTHENTICATED for a wrong token.
+
+        Args:
+            peer: where the call comes from, as gRPC writes it: ``ipv4:127.0.0.1:5000``, ``unix:...``.
+            authorization: sent beside it; "" = nothing.
+        """
         if self.who == "off":
             raise _denied("this server takes none (--reload_config=off)")
-        if self.who == "loopback" and not _is_local(caller.peer()):
+        if self.who == "loopback" and not _is_local(peer):
             raise _denied("this server takes them from its own machine alone (--reload_config=loopback)")
         if self.who == "token":
-            kind, _, given = caller.metadata().get("authorization", "").partition(" ")
+            kind, _, given = authorization.partition(" ")
             if kind.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), self.token.encode()):
                 raise ServingError(Code.UNAUTHENTICATED, "A reload needs metadata 'authorization: Bearer TOKEN'")
 

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from kilnworks.components.serving.errors import not_found
+from kilnworks.components.serving.errors import invalid_argument, not_found
 from kilnworks.components.serving.versions.labels import checked_labels
 from kilnworks.components.serving.versions.manager import Loader, LoadSettings, VersionManager
-from kilnworks.components.serving.versions.model_config import ServedModel, served_models, unsupported_reload
-from kilnworks.components.serving.versions.servable import LabelMap
+from kilnworks.components.serving.versions.model_config import ServedModel, served_models
 from kilnworks.components.serving.versions.states import StateMonitor
 from kilnworks.components.serving.versions.version_source import BasePathMissing, aspired_versions
 from kilnworks.components.serving.wire.values import ModelSpecRef, VersionStatus
@@ -67,7 +66,10 @@ class ServerCore:
                 error, DEADLINE_EXCEEDED.
         """
         if config.WhichOneof("config") != "model_config_list":
-            raise unsupported_reload()
+            raise invalid_argument(
+                "ServerModelConfig type not supported by HandleReloadConfigRequest. Only ModelConfigList is currently "
+                "supported"
+            )
         with self._lock:
             models = served_models(config, self._models)
             for model in models:
@@ -101,10 +103,6 @@ class ServerCore:
     def models(self) -> tuple[ServedModel, ...]:
         """The configuration in force."""
         return self._models
-
-    def labels(self) -> LabelMap:
-        """Labels in force, by model."""
-        return self.served.labels
 
     def ready(self) -> bool:
         """Whether every configured model has a version that can be called."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from kilnworks.components.serving.errors import Code, ServingError
+from kilnworks.components.serving.errors import Code, ServingError, expected
 from kilnworks.components.serving.versions.servable import Loaded, ModelVersions, Servable, Served
 from kilnworks.components.serving.versions.states import AVAILABLE, END, LOADING, START, UNLOADING, StateMonitor
 from kilnworks.components.serving.versions.transition import Phase, Snapshot, next_action
@@ -168,11 +168,8 @@ class VersionManager:
         """In the pool: load, then hand the result to the manager."""
         try:
             loaded = self._load(item.model, item.version, item.path)
-        except ServingError as error:
-            self._load_failed(item, error)
         except Exception as error:
-            _LOG.exception("loading version %d of model %s", item.version, item.model)
-            self._load_failed(item, ServingError(Code.INTERNAL, f"{type(error).__name__}: {error}"))
+            self._load_failed(item, expected(error, f"loading version {item.version} of model {item.model}"))
         else:
             self._load_done(item, loaded)
 

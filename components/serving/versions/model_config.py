@@ -10,7 +10,7 @@ from typing import Any
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from kilnworks.components.serving.errors import Code, ServingError, invalid_argument
+from kilnworks.components.serving.errors import invalid_argument
 from kilnworks.schemas.errors import ConfigError
 
 PLATFORM = "tensorflow"
@@ -143,12 +143,3 @@ def config_of(models: Mapping[str, str]) -> Any:
     for name, base_path in sorted(models.items()):
         config.model_config_list.config.add(name=name, base_path=base_path, model_platform=PLATFORM)
     return config
-
-
-def unsupported_reload() -> ServingError:
-    """Answer to a reload that brings no model list."""
-    return ServingError(
-        Code.INVALID_ARGUMENT,
-        "ServerModelConfig type not supported by HandleReloadConfigRequest. Only ModelConfigList is currently "
-        "supported",
-    )

@@ -3,7 +3,6 @@
 The same files start the embedded server, so both can be compared on the same models.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,14 +68,10 @@ def serving_texts(store: Path, models_at: str = IMAGE_MODELS) -> dict[str, str]:
             "deploy one first: `kilnworks run NAME`",
         )
     return {
-        MODELS_FILE: _models_text({name: f"{models_at.rstrip('/')}/{name}" for name in models}),
+        MODELS_FILE: _text(config_of({name: f"{models_at.rstrip('/')}/{name}" for name in models})),
         BATCHING_FILE: _text(_batching()),
         MONITORING_FILE: _text(_monitoring()),
     }
-
-
-def _models_text(models: Mapping[str, str]) -> str:
-    return _text(config_of(models))
 
 
 def _batching() -> Any:

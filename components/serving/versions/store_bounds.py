@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kilnworks.components.serving.errors import ServingError, failed_precondition, invalid_argument
+from kilnworks.components.serving.errors import failed_precondition, invalid_argument
 from kilnworks.components.serving.versions.model_config import ServedModel
 
 ALLOWED = "--allow_paths_outside_store serves it"
@@ -32,7 +32,9 @@ class StoreBounds:
         """Refuse a version of which a file lies outside. Raises ``ServingError`` FAILED_PRECONDITION."""
         for path in _with_links(directory) if self.roots else ():
             if self.leaves(path):
-                raise self._refusal(path)
+                raise failed_precondition(
+                    f"The version is not loaded: {path} leads out of the store {self.roots[0]} ({ALLOWED})"
+                )
 
     def leaves(self, path: Path) -> bool:
         """Whether a path ends outside; one whose links go in a circle does."""
@@ -41,11 +43,6 @@ class StoreBounds:
         except (OSError, RuntimeError):
             return bool(self.roots)
         return bool(self.roots) and not any(found.is_relative_to(root) for root in self.roots)
-
-    def _refusal(self, path: Path) -> ServingError:
-        return failed_precondition(
-            f"The version is not loaded: {path} leads out of the store {self.roots[0]} ({ALLOWED})"
-        )
 
 
 def bounds_of(store: Path) -> StoreBounds:

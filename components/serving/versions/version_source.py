@@ -44,7 +44,8 @@ def _versions(model: ServedModel) -> dict[int, str]:
         for version in sorted(model.policy.versions - chosen.keys()):
             _LOG.warning("version %d of model %s was asked for but is not in %s", version, model.name, model.base_path)
     elif not chosen:
-        _LOG.warning("no versions of model %s in %s: version directories are named by numbers", *_name_and_path(model))
+        nothing = "no versions of model %s in %s: version directories are named by numbers"
+        _LOG.warning(nothing, model.name, model.base_path)
     return chosen
 
 
@@ -56,10 +57,6 @@ def left_behind(base: Path) -> list[int]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         _LOG.warning("the ledger of %s cannot be followed, all its versions count: %s", base, error)
         return []
-
-
-def _name_and_path(model: ServedModel) -> tuple[str, str]:
-    return model.name, model.base_path
 
 
 def _children(model: ServedModel) -> dict[int, str]:

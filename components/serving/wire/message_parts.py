@@ -54,14 +54,14 @@ def parts_needed(data: bytes, descriptor: Any, most: int) -> int:
         tag = data[at]
         at += 1
         if tag > 0x7F:
-            tag, at = _varint(data, at - 1, end)
+            tag, at = varint(data, at - 1, end)
         field = fields.get(tag >> 3, _UNKNOWN)
         size += field.part
         kind = tag & 7
         if kind != _LENGTH:
-            at = _varint(data, at, end)[1] if kind == _VARINT else at + _WIDTHS.get(kind, len(data))
+            at = varint(data, at, end)[1] if kind == _VARINT else at + _WIDTHS.get(kind, len(data))
             continue
-        length, at = (data[at], at + 1) if at < end and data[at] < 0x80 else _varint(data, at, end)
+        length, at = (data[at], at + 1) if at < end and data[at] < 0x80 else varint(data, at, end)
         if field.message is not None and 0 < length <= end - at:
             outer.append((end, fields))
             end, fields = at + length, _fields(field.message)
@@ -72,7 +72,7 @@ def parts_needed(data: bytes, descriptor: Any, most: int) -> int:
     return size
 
 
-def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:
+def varint(data: bytes, at: int, end: int) -> tuple[int, int]:
     """A varint and the place behind it; a place behind the end when there is none."""
     value = shift = 0
     while at < end and shift < 70:

@@ -5,7 +5,6 @@ without a contract beside it takes numbers alone, as in TensorFlow Serving.
 """
 
 import logging
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,32 +18,13 @@ from kilnworks.schemas.wire import CONTRACT_FILE, MASK, MISSING_INT
 
 Dates = Mapping[str, bool]
 """Inputs that are datetimes, and whether their values are personal."""
-_KEPT = 64
 
 log = logging.getLogger(__name__)
 
 
-class Moments:
-    """Finds and keeps which inputs of each version are datetimes."""
-
-    def __init__(self) -> None:
-        self._found: dict[str, Dates] = {}
-        self._lock = threading.Lock()
-
-    def of(self, path: str) -> Dates:
-        """The datetimes of the model in a version directory; none where no contract can be read there."""
-        found = self._found.get(path)
-        if found is None:
-            found = _load(Path(path))
-            with self._lock:
-                while len(self._found) >= _KEPT:
-                    self._found.pop(next(iter(self._found)))
-                self._found[path] = found
-        return found
-
-
-def _load(path: Path) -> Dates:
-    file = path / CONTRACT_FILE
+def dates_of(path: str) -> Dates:
+    """The datetimes of the model in a version directory; none where no contract can be read there."""
+    file = Path(path) / CONTRACT_FILE
     if not file.is_file():
         return {}
     try:

@@ -5,12 +5,13 @@ of which the last one is repeated over the shape.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from kilnworks.components.serving.wire import dtypes
+from kilnworks.components.serving.wire.message_parts import varint
 from kilnworks.components.serving.wire.tensor_budget import TEXT_BYTES
 
 _MOST_BYTES = 2**31 - 1
@@ -95,29 +96,15 @@ def _strings_from_content(content: bytes, count: int) -> "np.ndarray[Any, Any]":
     if count > len(content):
         raise TensorParseError("lengths are cut off")
     for _ in range(count):
-        length, at = _varint(content, at)
+        length, at = varint(content, at, len(content))
         lengths.append(length)
-    if sum(lengths) != len(content) - at:
+    if at + sum(lengths) != len(content):
         raise TensorParseError("strings do not fill the content")
     array = np.empty(count, object)
     for i, length in enumerate(lengths):
         array[i] = content[at : at + length]
         at += length
     return array
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while shift < 64:
-        if at >= len(data):
-            raise TensorParseError("a length is cut off")
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-    raise TensorParseError("a length is too long")
 
 
 def _from_values(number: int, values: Any, count: int) -> "np.ndarray[Any, Any]":
@@ -135,7 +122,7 @@ def _from_values(number: int, values: Any, count: int) -> "np.ndarray[Any, Any]"
         raise TensorParseError(f"{len(given)} values for {count} elements")
     array = np.empty(count, dtype)
     array[: len(given)] = given
-    array[len(given) :] = given[-1] if len(given) else _zero(number)
+    array[len(given) :] = given[-1] if len(given) else b"" if number == dtypes.STRING else 0
     return array
 
 
@@ -159,10 +146,6 @@ def _copied(values: Any, dtype: "np.dtype[Any]") -> "np.ndarray[Any, Any]":
     for start in range(0, len(values), _AT_ONCE):
         array[start : start + _AT_ONCE] = values[start : start + _AT_ONCE]
     return array
-
-
-def _zero(number: int) -> Any:
-    return b"" if number == dtypes.STRING else 0
 
 
 def fill_proto(proto: Any, array: "np.ndarray[Any, Any]", as_content: bool = False) -> None:
@@ -239,8 +222,4 @@ def _of_texts(proto: Any, count: int) -> int:
     texts = proto.string_val
     if not texts:
         return 0
-    return _lengths(texts) + max(0, count - len(texts)) * len(texts[-1])
-
-
-def _lengths(texts: Iterable[bytes]) -> int:
-    return sum(map(len, texts))
+    return sum(map(len, texts)) + max(0, count - len(texts)) * len(texts[-1])

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 DEFAULT_SIGNATURE = "serving_default"
+VERSIONS_KEPT = 64
+"""Versions of which is kept what their contracts say, those asked last."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kilnworks.components.load.closed_loop import inputs_like, run_load
 from kilnworks.components.serving.client import AsyncClient, Client
-from kilnworks.components.serving.load.closed_loop import inputs_like, run_load
 from kilnworks.schemas.errors import ConfigError, RequestInvalid, ServerUnavailable, UnknownName
 from tests.e2e.serving.rest_process import Served, serving
 

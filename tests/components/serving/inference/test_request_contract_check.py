@@ -13,7 +13,7 @@ from kilnworks.components.quality.rows.row_rules import broken_rules
 from kilnworks.components.serving.client import examples
 from kilnworks.components.serving.errors import Code, ServingError
 from kilnworks.components.serving.inference.request_check import ContractCheck
-from kilnworks.components.serving.wire.moments import Moments
+from kilnworks.components.serving.wire.moments import dates_of
 from kilnworks.schemas.champion import ChampionRecord
 from kilnworks.schemas.contract import Contract
 
@@ -195,7 +195,7 @@ def test_a_pattern_of_an_earlier_release_is_not_checked_and_that_is_logged(tmp_p
         with pytest.raises(ServingError, match=words) as raised:
             ask(code, plan)
         assert raised.value.code is Code.INVALID_ARGUMENT
-    moments = Moments().of(str(tmp_path))
+    moments = dates_of(str(tmp_path))
     assert moments == {}
     record = ChampionRecord("old", "r1", "old", 1, str(tmp_path), "2026-01-01T00:00:00+00:00")
     contract = champion_contract(record)

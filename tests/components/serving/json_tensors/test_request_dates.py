@@ -10,7 +10,7 @@ from kilnworks.components.serving.client import examples
 from kilnworks.components.serving.errors import Code, ServingError
 from kilnworks.components.serving.inference.request_check import ContractCheck
 from kilnworks.components.serving.json_tensors import predict
-from kilnworks.components.serving.wire.moments import Moments, with_seconds
+from kilnworks.components.serving.wire.moments import dates_of, with_seconds
 from kilnworks.schemas.contract import Contract
 from tests.components.serving.json_tensors.json_infos import infos
 
@@ -41,7 +41,7 @@ def served(tmp_path: Path) -> Path:
 
 def arrays(served: Path, body: object) -> dict[str, list[object]]:
     wanted = infos(when="int64", born="int64", note="string")
-    dates = Moments().of(str(served))
+    dates = dates_of(str(served))
     found = predict.parse(json.dumps(body).encode()).arrays(wanted, lambda tree: with_seconds(tree, dates, None))[0]
     return {name: values.tolist() for name, values in found.items()}
 
@@ -92,7 +92,7 @@ def test_other_texts_are_refused_with_row_and_value(served: Path, text: str) -> 
 
 
 def test_texts_of_other_inputs_and_of_models_without_a_contract_stay_as_they_are(tmp_path: Path) -> None:
-    assert Moments().of(str(tmp_path)) == {}
+    assert dates_of(str(tmp_path)) == {}
     body = json.dumps({"instances": [{"when": "2024-01-31", "born": 0, "note": ""}]}).encode()
     with pytest.raises(ServingError, match="is not of expected type: int64"):
         predict.parse(body).arrays(infos(when="int64", born="int64", note="string"))

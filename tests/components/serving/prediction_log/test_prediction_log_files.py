@@ -10,7 +10,7 @@ import pytest
 
 from kilnworks.components.serving.client import messages, tensors
 from kilnworks.components.serving.prediction_log.files import LogSettings
-from kilnworks.components.serving.prediction_log.private_inputs import PrivateInputs
+from kilnworks.components.serving.prediction_log.private_inputs import private_of
 from kilnworks.components.serving.prediction_log.writer import PredictionLogWriter
 from kilnworks.components.serving.wire.values import Classified, Predicted, Regressed
 from kilnworks.schemas.errors import ConfigError
@@ -46,8 +46,8 @@ def test_what_is_in_the_records(tmp_path: Path) -> None:
     before = int(time.time())
     log = writer(tmp_path / "new", rate=0.5)
     log.log_predict({"x": X, "s": np.array([b"a", b"\xff"], object)}, PREDICTED)
-    log.log_classify([b"\x0a\x00"], Classified("m", 3, "c", [[(b"yes", 0.5)]]))
-    log.log_regress([b""], Regressed("m", 3, "r", [0.25]))
+    log.log_examples([b"\x0a\x00"], Classified("m", 3, "c", [[(b"yes", 0.5)]]))
+    log.log_examples([b""], Regressed("m", 3, "r", [0.25]))
     log.close()
     predict, classify, regress = read(tmp_path / "new")
     spec = predict.log_metadata.model_spec
@@ -280,7 +280,7 @@ def model(folder: Path) -> str:
 
 
 def test_sensitive_features_are_not_written_down(tmp_path: Path) -> None:
-    private = PrivateInputs().of(model(tmp_path / "1"))
+    private = private_of(model(tmp_path / "1"))
     names = np.array([b"Ada", b"Grace"], object)
     assert private.inputs({"x": X, "name": names}).keys() == {"x"}
     example = messages.Example()
@@ -292,11 +292,11 @@ def test_sensitive_features_are_not_written_down(tmp_path: Path) -> None:
     packed = np.array([[example.SerializeToString()]], object)
     assert private.inputs({"examples": packed})["examples"].tolist() == [[found]]
     assert private.examples([b"\xff\xff"]) == [b""]
-    assert PrivateInputs().of(str(tmp_path / "2")).inputs({"name": names}).keys() == {"name"}, "it has no contract"
+    assert private_of(str(tmp_path / "2")).inputs({"name": names}).keys() == {"name"}, "it has no contract"
 
 
 def test_a_contract_that_cannot_be_read_leaves_out_everything(tmp_path: Path) -> None:
     path = model(tmp_path / "1")
     (tmp_path / "1" / "assets.extra" / "contract.json").write_text("{")
-    private = PrivateInputs().of(path)
+    private = private_of(path)
     assert (dict(private.inputs({"x": X})), private.label) == ({}, True)

@@ -18,8 +18,8 @@ from urllib.parse import quote
 import numpy as np
 import orjson
 
+from kilnworks.components.load.connection import RestConnection
 from kilnworks.components.serving.client import SignatureMeta, calls, our_errors
-from kilnworks.components.serving.load.connection import RestConnection
 from kilnworks.schemas.errors import ConfigError, ServerUnavailable
 
 Protocol = Literal["grpc", "rest"]
