@@ -92,6 +92,7 @@ def trained(seed: int, steps: int, changed: Mapping[str, Any]) -> Found:
     world = GridWorld(MAP)
     exact = value_iteration(world.P, architecture.discount)
     squares = np.array([s for s, kind in enumerate(world.squares) if kind in "S."])
+    assert learner.feed is not None
     feed = learner.feed(None, BATCH, seed)
     train = BlockFunction(learning, feed, jit=False)
     items = parts(feed.blocks(range(steps // EPOCH), feed.longest_block), None)

@@ -144,4 +144,4 @@ def test_the_example_reaches_its_line_frozen_and_with_fine_tuning(tmp_path, monk
         assert main(["run", "groceries", "--run-id", name, *more]) == 0
         place = tmp_path / f"store/runs/groceries/{name}/evaluation/evaluation.json"
         found[name] = json.loads(place.read_text())["metrics"]["accuracy"]["value"]
-    assert min(found.values()) >= 0.82, found
+    assert found["tuned"] > found["frozen"] >= 0.82, found
