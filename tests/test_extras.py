@@ -27,7 +27,7 @@ PLACES = {
     ("components/tasks", "components/judging", "components/starting", "components/challenging"): ("train",),
     ("components/predicting", "components/deploying", "components/environments", "components/explaining"): ("train",),
     ("components/compressing", "components/diagnosing", "components/fairness"): ("train",),
-    ("components/serving",): ("serve",),
+    ("components/serving", "components/load"): ("serve",),
     ("components/tracking",): ("mlflow",),
     ("dags",): ("airflow",),
 }

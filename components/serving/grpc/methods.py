@@ -192,7 +192,8 @@ class _Prediction:
 
     def _predicted(self, found: Predicted) -> bytes:
         response = predict_pb2.PredictResponse()
-        fill_spec(response.model_spec, found)
+        spec = response.model_spec
+        spec.name, spec.version.value, spec.signature_name = found.name, found.version, found.signature_name
         for alias, array in found.outputs.items():
             fill_proto(response.outputs[alias], array, self._settings.tensor_content)
         return bytes(response.SerializeToString())
