@@ -161,6 +161,7 @@ class World(Client):
         self.wait("the DAGs to be read", lambda: set(used) <= self.dags())
         for dag in used:
             self.unpause(dag)
+        self.read_again("arriving_retrain")  # what waits for files is begun where a DAG that is not paused is read
 
 
 def decoded(content: bytes):
