@@ -23,8 +23,11 @@ from tests.e2e.serving.core_server import (
     server,
     status_request,
 )
+from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
+MOST_SECONDS_BETWEEN_TRIALS = 20
+"""Of what batch size pays (``batch_size``)."""
 
 
 @pytest.fixture(scope="module")
@@ -84,13 +87,21 @@ def test_every_answer_is_its_own(served: Running) -> None:
 
 
 def test_requests_at_hand_run_together(served: Running) -> None:
-    sizes = []
+    """Under steady traffic, long after the first batches.
 
-    def ask(rng: np.random.Generator) -> None:
-        sizes.extend(served.predict(predict_request("m", "rows", x=[1.0]), None)["rows"].tolist())
+    What a size costs is measured while others compute on the same processors: where that misled it, a trial mends it.
+    """
 
-    over_and_over(ask, 16, 3.0)
-    assert np.mean(sizes[-500:]) > 1.5, "under steady traffic, long after the first batches"
+    def rows_of_a_run() -> float:
+        sizes: list[float] = []
+
+        def ask(rng: np.random.Generator) -> None:
+            sizes.extend(served.predict(predict_request("m", "rows", x=[1.0]), None)["rows"].tolist())
+
+        over_and_over(ask, 16, 3.0)
+        return float(np.mean(sizes[-500:]))
+
+    assert until(lambda: rows_of_a_run() > 1.5, 3 * MOST_SECONDS_BETWEEN_TRIALS)
 
 
 def test_the_first_batches_after_a_pause_wait_for_companions(served: Running) -> None:
