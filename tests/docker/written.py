@@ -9,7 +9,7 @@ from types import ModuleType
 import yaml
 
 from kilnworks.components.monitoring.page import ORDER, PIPELINES, PREFIX
-from kilnworks.components.serving.inference.metrics import Counter, Gauge, Histogram, LiveGauge, PrometheusMetrics
+from kilnworks.components.serving.inference.metrics import Counter, Gauge, Histogram, PrometheusMetrics
 
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "docker"
@@ -59,7 +59,7 @@ def emitted() -> set[str]:
     for metric in vars(PrometheusMetrics()).values():
         if isinstance(metric, Histogram):
             found |= {f"{metric.name}_{part}" for part in ("bucket", "sum", "count")}
-        elif isinstance(metric, Counter | Gauge | LiveGauge):
+        elif isinstance(metric, Counter | Gauge):
             found.add(metric.name)
     return found
 
