@@ -61,6 +61,7 @@ bench: setup ## measure against the bare script, print ratios
 	@$(BIN)/python -m bench.families
 	@$(BIN)/python -m bench.health
 	@$(BIN)/python -m bench.craft
+	@$(BIN)/python -m bench.q_learning
 
 airflow: setup ## Airflow standalone with our DAGs; PORT=8080 chooses its port
 	@$(BIN)/python -m scripts.airflow.standalone $(if $(PORT),--port $(PORT))

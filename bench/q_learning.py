@@ -73,7 +73,7 @@ def trained(seed: int, steps: int, changed: Mapping[str, Any]) -> Found:
     """Play and train for so many steps, looked at after each block."""
     import keras
 
-    from bench.q_learning import Counted as Played
+    from bench.q_learning import Counted as Played  # run as a program, this file is another module than WORLD names
     from kilnworks.components.environments.exact import value_iteration
     from kilnworks.components.learning.loop import BlockFunction, parts
     from kilnworks.components.learning.optimizers import Adam

@@ -15,7 +15,7 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from kilnworks.dags.factory import RESTARTS, companion, routed
-from kilnworks.dags.fields import asked
+from kilnworks.dags.fields import asked, settings_of
 from kilnworks.dags.handed import handed_secrets
 from kilnworks.dags.names import CRAFT
 from kilnworks.dags.operators import PipelineOperator, verdict
@@ -176,11 +176,5 @@ def _params() -> dict[str, Param]:
     for name, one in OPTIONS.items():
         section = " and ".join(one.of)
         found[name] = asked(one.default, one.rules, one.text, title=name.replace("-", " "), section=section)
-    found["settings"] = Param(
-        None,
-        type=["string", "null"],
-        format="multiline",
-        title="settings of every training",
-        description="STEP.FIELD=VALUE, one a line, such as model.epochs=10; those of the definition where empty.",
-    )
+    found["settings"] = settings_of("training")
     return found

@@ -43,6 +43,17 @@ def asked(default: Any, schema: Mapping[str, Any], help_text: str, **look: Any) 
     return Param(default, description=plain(help_text), **_rules(schema, default), **look)
 
 
+def settings_of(each: str) -> Param:
+    """A field for settings, one a line, of every ``each``, such as a trial."""
+    return Param(
+        None,
+        type=["string", "null"],
+        format="multiline",
+        title=f"settings of every {each}",
+        description="STEP.FIELD=VALUE, one a line, such as model.epochs=10; those of the definition where empty.",
+    )
+
+
 def _rules(schema: Mapping[str, Any], default: Any) -> dict[str, Any]:
     """The rules; a field that may be left empty says so by its type, or the form would insist on a value."""
     if schema.get("open"):

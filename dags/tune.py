@@ -19,7 +19,7 @@ from airflow.sdk import DAG, Param
 from airflow.sdk.definitions.context import Context
 
 from kilnworks.dags.factory import RESTARTS, companion, routed
-from kilnworks.dags.fields import asked
+from kilnworks.dags.fields import asked, settings_of
 from kilnworks.dags.handed import handed_secrets
 from kilnworks.dags.names import TUNE
 from kilnworks.dags.operators import PipelineOperator
@@ -180,11 +180,5 @@ def _params(pipeline: Pipeline) -> dict[str, Param]:
     found = {
         name: asked(getattr(pipeline.search, name), rules, text, title=name) for name, (rules, text) in FORM.items()
     }
-    found["settings"] = Param(
-        None,
-        type=["string", "null"],
-        format="multiline",
-        title="settings of every trial",
-        description="STEP.FIELD=VALUE, one a line, such as model.epochs=10; those of the definition where empty.",
-    )
+    found["settings"] = settings_of("trial")
     return found

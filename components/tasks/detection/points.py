@@ -2,7 +2,7 @@
 
 ::
 
-    heat of a box   exp(-(dy^2 / sy^2 + dx^2 / sx^2) / 2) around its middle; sy, sx: an eighth of its height and width
+    heat of a box   exp(-(dy^2 / sy^2 + dx^2 / sx^2) / 2) around its middle; sy, sx: 0.16 of its height and width
     classes         at the position nearest to a middle 1; elsewhere 0, and counting less where there is heat
     sides           1 - GIoU, by heat; all positions of a box together count 1
 

@@ -54,6 +54,7 @@ def test_what_is_answered(watched: Attacked) -> None:
     assert ask(watched, "/v1/health/live", method="POST").status == 501
     assert ask(watched, METRICS, "Host: rebound.example\r\n").status == 421
     assert ask(watched, "/v1/health/live", "").status == 400
+    assert ask(watched, METRICS, "Host: 127.0.0.1\r\nHost: rebound.example\r\n").status == 400
     assert ask(watched, "*").status == 400
     assert ask(watched, "/v1/health/live", method="HEAD").body == b""
 
