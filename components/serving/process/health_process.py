@@ -131,9 +131,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer a question."""
         old = self.request_version != "HTTP/1.1"
-        hosts = self.headers.get_all("Host") or [None]
-        twice = len(hosts) > 1  # which of them counts is not said (RFC 9112, 3.2)
-        refused = 400 if twice else self.server.hosts.refusal(self.command, self.path, hosts[0], old)
+        named = self.headers.get_all("Host", [])
+        twice = len(named) > 1  # which of them counts is not said (RFC 9112, 3.2)
+        host = named[0] if named else None
+        refused = 400 if twice else self.server.hosts.refusal(self.command, self.path, host, old)
         status, kind, text = (refused, "text/plain", "") if refused else self._answer()
         body = text.encode()
         self.send_response(status)
