@@ -169,11 +169,11 @@ def baselines(train: pd.DataFrame, judges: dict[str, pd.DataFrame]) -> dict[str,
     }
 
 
-def apart(truth: np.ndarray, ours: np.ndarray, other: np.ndarray) -> tuple[float, float]:
+def apart(truth: np.ndarray, ours: np.ndarray, other: np.ndarray, resamples: int = RESAMPLES) -> tuple[float, float]:
     """95 % interval of the difference of both areas, by paired bootstrap samples of rows."""
     random = np.random.default_rng(0)
     found = []
-    for _ in range(RESAMPLES):
+    for _ in range(resamples):
         rows = random.integers(0, len(truth), len(truth))
         if 0 < truth[rows].sum() < len(rows):
             found.append(roc_auc_score(truth[rows], ours[rows]) - roc_auc_score(truth[rows], other[rows]))

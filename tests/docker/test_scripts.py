@@ -11,6 +11,9 @@ from cryptography.fernet import Fernet
 
 from tests.docker.written import script
 
+LOOK_SECONDS = 0.02
+"""How often a server looks whether it is to end."""
+
 
 @contextmanager
 def answering(status: int, body: str):
@@ -27,7 +30,7 @@ def answering(status: int, body: str):
             return
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(LOOK_SECONDS,), daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}/health"
         server.shutdown()

@@ -15,11 +15,14 @@ from kilnworks.components.serving.settings.hosts import AllowedHosts
 from kilnworks.schemas.errors import ConfigError, StoreError
 from tests.waiting import until
 
+LOOK_SECONDS = 0.02
+"""How often a server looks whether it is to end."""
+
 
 @contextmanager
 def serving(page, **settings):
     with Exporter(page, **settings) as exporter:
-        thread = threading.Thread(target=exporter.serve_forever, daemon=True)
+        thread = threading.Thread(target=exporter.serve_forever, args=(LOOK_SECONDS,), daemon=True)
         thread.start()
         yield exporter
         exporter.shutdown()

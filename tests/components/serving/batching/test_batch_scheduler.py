@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from kilnworks.components.serving.batching import scheduler as scheduling
 from kilnworks.components.serving.batching.scheduler import _COLLECT_SECONDS, BatchScheduler
 from tests.waiting import LONG_SECONDS, until
 
@@ -160,7 +161,8 @@ def test_batches_that_one_thread_cannot_run_at_once_are_run_beside_it() -> None:
     assert [works[0].ran_in, works[1].ran_in[:6]] == ["mine", "batch-"]
 
 
-def test_idle_batch_threads_end_and_start_again() -> None:
+def test_idle_batch_threads_end_and_start_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduling, "_IDLE_SECONDS", 0.2)
     scheduler = BatchScheduler(2)
     for _ in range(2):
         work = Work()
