@@ -9,15 +9,18 @@ model that has lost some of the signal should be found out, the sooner the more 
 """
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kilnworks.components.challenging.both import bounds_of
+from kilnworks.components.challenging.gain import Gain
 from kilnworks.components.challenging.per_slice import shown_worse
 from kilnworks.components.challenging.settings import Challenge
 from kilnworks.components.challenging.verdict import decided, margin_of
+from kilnworks.components.judging.metric import Metric
 from kilnworks.components.judging.settings import JudgeSettings
 from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.binary import Binary
@@ -78,8 +81,19 @@ DRAWS_A_SLICE = 60
 """Draws behind the bounds of a slice, times the number of slices: bounds that are corrected lie further out."""
 
 
-def verdicts(metric: str, rows: int, pairs: int, challenge: Challenge, lost: float = 0.0, seed: int = 0) -> list[str]:
-    """The verdict of each of so many pairs."""
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of a pair: the metric, its values of champion and challenger, and the gain with bounds."""
+
+    metric: Metric
+    values: tuple[float, float]
+    gain: Gain
+
+
+def measured(
+    metric: str, rows: int, pairs: int, challenge: Challenge, lost: float = 0.0, seed: int = 0
+) -> list[Measured]:
+    """So many pairs; of the challenge its draws and its level count, not its margin."""
     rng = np.random.default_rng(seed)
     found = []
     for i in range(pairs):
@@ -89,9 +103,19 @@ def verdicts(metric: str, rows: int, pairs: int, challenge: Challenge, lost: flo
         settings, own = JudgeSettings(), challenge.model_copy(update={"seed": i})
         sides = (pair.task, pair.champion), (pair.task, pair.challenger)
         gain = bounds_of(own, of, settings, pair.truth, *sides)(own.level)
-        values = [task.value(of, pair.truth, answers, settings) for task, answers in sides]
-        found.append(decided(own, of, (values[0], values[1]), gain, rows, "test").verdict)
+        before, now = (task.value(of, pair.truth, answers, settings) for task, answers in sides)
+        found.append(Measured(of, (before, now), gain))
     return found
+
+
+def called(pairs: Sequence[Measured], rows: int, challenge: Challenge) -> list[str]:
+    """The verdict of each pair."""
+    return [decided(challenge, one.metric, one.values, one.gain, rows, "test").verdict for one in pairs]
+
+
+def verdicts(metric: str, rows: int, pairs: int, challenge: Challenge, lost: float = 0.0, seed: int = 0) -> list[str]:
+    """The verdict of each of so many pairs."""
+    return called(measured(metric, rows, pairs, challenge, lost, seed), rows, challenge)
 
 
 def sliced(

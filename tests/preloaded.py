@@ -1,10 +1,11 @@
 """Commands in processes of their own that find TensorFlow and Great Expectations loaded.
 
 Loading both takes longer than most commands do. ``python()`` stands for ``[sys.executable]`` before ``-m MODULE
-WORDS``: a small program that hands its words, folder, environment and streams to a process that has loaded both and
-has run nothing of either. That one forks, and the fork runs the module as a fresh interpreter would. The small program
-passes SIGINT and SIGTERM on and ends as the module ends; where it is killed, so is the module, a moment later. What
-looks at how a process starts, at what it imports or at its hash seed, or sends it SIGKILL, starts it the usual way.
+WORDS`` or ``-c CODE WORDS``: a small program that hands its words, folder, environment and streams to a process that
+has loaded both and has run nothing of either. That one forks, and the fork runs the module or the code as a fresh
+interpreter would. The small program passes SIGINT and SIGTERM on and ends as the module ends; where it is killed, so is
+the module, a moment later. What looks at how a process starts, at what it imports or at its hash seed, or sends it
+SIGKILL, starts it the usual way.
 """
 
 import fcntl
@@ -25,7 +26,7 @@ from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
@@ -36,9 +37,14 @@ ENVIRONMENT = dict(os.environ)
 """As it was before any test changed it: the libraries read theirs when they are imported."""
 
 
-def python() -> list[str]:
-    """The beginning of a command; the first call starts the process that is forked, which ends with this one."""
-    return [sys.executable, "-I", "-S", __file__, "ask", address()] if sys.platform == "linux" else [sys.executable]
+def python(libraries: tuple[str, ...] = (), settings: tuple[tuple[str, str], ...] = ()) -> list[str]:
+    """The beginning of a command; the first call starts the process that is forked, which ends with this one.
+
+    ``libraries`` and ``settings``: see ``address``.
+    """
+    if sys.platform != "linux":
+        return [sys.executable]
+    return [sys.executable, "-I", "-S", __file__, "ask", address(libraries, settings)]
 
 
 @cache
@@ -199,16 +205,20 @@ def _wait(module: int, asked: socket.socket) -> None:
 
 
 def become(words: list[str], folder: str, environment: dict[str, str]) -> None:
-    """Run ``-m MODULE WORDS`` as ``python`` would in that folder and environment."""
-    flag, module, *rest = words
-    assert flag == "-m", words
+    """Run ``-m MODULE WORDS`` or ``-c CODE WORDS`` as ``python`` would in that folder and environment."""
+    flag, what, *rest = words
+    assert flag in ("-m", "-c"), words
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
-    before = [folder, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
+    before = [folder if flag == "-m" else "", *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
     sys.path[:] = [*before, *(place for place in OWN_PATH if place not in before)]
-    sys.argv = [module, *rest]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    sys.argv = [what if flag == "-m" else flag, *rest]
+    if flag == "-m":
+        runpy.run_module(what, run_name="__main__", alter_sys=True)
+        return
+    main = sys.modules["__main__"] = ModuleType("__main__")
+    exec(compile(what, "<string>", "exec"), vars(main))
 
 
 if __name__ == "__main__":

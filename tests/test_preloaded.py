@@ -60,6 +60,20 @@ def test_words_folder_environment_path_streams_and_code_are_those_of_an_interpre
     assert (forked.returncode, forked.stdout, forked.stderr) == (plain.returncode, plain.stdout, plain.stderr)
 
 
+def test_code_runs_as_in_an_interpreter_also_where_it_fails(folder: Path) -> None:
+    environment = {"PYTHONPATH": str(folder / "elsewhere"), "WORD": "Geschäft 店", "PATH": os.environ["PATH"]}
+    for text in (SAYS, "import sys; assert sys.modules['__main__'].__dict__ is globals(); 1 / 0"):
+        plain, forked = (
+            subprocess.run(
+                [*python, "-c", text, "one", "--two=ü"],
+                cwd=folder, env=environment, input="given", capture_output=True, text=True, check=False,
+            )
+            for python in ([sys.executable], preloaded.python())
+        )  # fmt: skip
+        assert plain.returncode in (7, 1) and (forked.returncode, forked.stdout) == (plain.returncode, plain.stdout)
+        assert forked.stderr.splitlines()[-1] == plain.stderr.splitlines()[-1] != ""
+
+
 def test_the_libraries_are_loaded(folder: Path) -> None:
     said = subprocess.run([*preloaded.python(), "-m", "loaded"], cwd=folder, capture_output=True, text=True, check=True)
     assert said.stdout == "True\n"

@@ -27,6 +27,7 @@ import pandas as pd
 from sklearn.metrics import roc_auc_score
 
 from bench.first.ours import first_answers
+from kilnworks.components.judging.metrics import auc
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = "vaderSentiment-3.3.2"
@@ -176,7 +177,7 @@ def apart(truth: np.ndarray, ours: np.ndarray, other: np.ndarray, resamples: int
     for _ in range(resamples):
         rows = random.integers(0, len(truth), len(truth))
         if 0 < truth[rows].sum() < len(rows):
-            found.append(roc_auc_score(truth[rows], ours[rows]) - roc_auc_score(truth[rows], other[rows]))
+            found.append(auc(truth[rows], ours[rows]) - auc(truth[rows], other[rows]))
     low, high = np.quantile(found, (0.025, 0.975))
     return float(low), float(high)
 

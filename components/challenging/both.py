@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kilnworks.components.challenging.paired import Gain, resampled, share_gain
+from kilnworks.components.challenging.gain import Gain
+from kilnworks.components.challenging.paired import resampled, share_gain
 from kilnworks.components.challenging.rows import Both, of_shared_classes
 from kilnworks.components.challenging.served import (
     Incomparable,

@@ -16,27 +16,13 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from kilnworks.components.challenging.gain import Gain
+
 Rows = NDArray[np.intp]
 Influence = NDArray[np.floating]
 FEWEST_DRAWS = 200
 ROWS_DRAWN = 20_000_000
 """Rows of all draws together, about; fewer draws are made of many rows, whose bounds need fewer."""
-
-
-@dataclass(frozen=True)
-class Gain:
-    """By how much the new model is better, in the unit of the metric; negative: worse.
-
-    Attributes:
-        value: measured.
-        low, high: the gain is at least, and at most, so large; each with the confidence asked for.
-        method: how the bounds came about.
-    """
-
-    value: float
-    low: float
-    high: float
-    method: str
 
 
 def share_gain(before: NDArray[np.bool_], now: NDArray[np.bool_], level: float) -> Gain:

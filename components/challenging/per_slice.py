@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kilnworks.components.challenging.paired import Gain
+from kilnworks.components.challenging.gain import Gain
 from kilnworks.components.judging.slices import sliced
 from kilnworks.schemas.contract import Contract
 

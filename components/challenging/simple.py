@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kilnworks.components.challenging.both import bounds_of
-from kilnworks.components.challenging.paired import Gain, influenced_gain
+from kilnworks.components.challenging.gain import Gain
+from kilnworks.components.challenging.paired import influenced_gain
 from kilnworks.components.challenging.settings import Challenge
 from kilnworks.components.features.design_matrix import Matrix, matrix, used, width
 from kilnworks.components.features.transform import FeatureTransform

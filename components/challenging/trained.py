@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kilnworks.components.challenging.both import bounds_of
-from kilnworks.components.challenging.paired import Gain
+from kilnworks.components.challenging.gain import Gain
 from kilnworks.components.challenging.settings import Challenge
 from kilnworks.components.judging.metric import Metric
 from kilnworks.components.judging.settings import JudgeSettings

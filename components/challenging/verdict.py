@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from kilnworks.components.challenging.paired import Gain
+from kilnworks.components.challenging.gain import Gain
 from kilnworks.components.challenging.settings import Challenge, Rule
 from kilnworks.components.judging.metric import Metric
 from kilnworks.schemas.words import signed

@@ -130,21 +130,21 @@ class Gradients:
         nodes, weights = np.polynomial.legendre.leggauss(NODES)
         shares = tf.constant((nodes + 1) / 2, tf.float32)
         parts = tf.constant(weights / 2, tf.float32)
-        empty = [tf.zeros_like(tensor) for tensor in self._walked(encoded, 0.0, chosen)[1]]
+        base, found = self._walked(encoded, 0.0, chosen)
+        empty = [tf.zeros_like(tensor) for tensor in found]
 
         def body(i: Any, *sums: Any) -> Any:
-            _, found = self._walked(encoded, shares[i], chosen)
-            return (i + 1, *(total + parts[i] * one for total, one in zip(sums, found, strict=True)))
+            _, slopes = self._walked(encoded, shares[i], chosen)
+            return (i + 1, *(total + parts[i] * one for total, one in zip(sums, slopes, strict=True)))
 
         # one point after the other: several at once would need the memory of as many batches
         _, *sums = tf.while_loop(lambda i, *_: i < NODES, body, [tf.constant(0), *empty], parallel_iterations=1)
-        base, _ = self._walked(encoded, 0.0, chosen)
         places = len(self._floats)
-        found = dict(zip(self._floats, sums[:places], strict=True))
+        credited = dict(zip(self._floats, sums[:places], strict=True))
         for layer, one in zip(self._moved, sums[places:], strict=True):
             summed = tf.reduce_sum(one, axis=-1 if layer.words else list(range(1, len(one.shape))))
-            found[layer.source] = found[layer.source] + summed if layer.source in found else summed
-        return found, tf.gather(values, chosen, batch_dims=1), base
+            credited[layer.source] = credited[layer.source] + summed if layer.source in credited else summed
+        return credited, tf.gather(values, chosen, batch_dims=1), base
 
     def chosen(self, encoded: Mapping[str, Any], classes: int) -> Any:
         """The place of the class that is explained, int32 [n]: of one output the second of two classes."""

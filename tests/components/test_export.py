@@ -50,7 +50,8 @@ class Exported:
         transform = preprocess(tabular.SETTINGS, self.examples, folder / "transform")
         self.model = tabular.untrained(folder / "model", transform)
         self.evaluation = tabular.evaluated(folder / "evaluation")
-        self.servable = export(ExportConfig(), self.model, self.examples, self.evaluation, folder / "servable")
+        config = ExportConfig(keras_file=False)  # tests/components/exporting/test_standalone.py is about that file
+        self.servable = export(config, self.model, self.examples, self.evaluation, folder / "servable")
 
 
 @pytest.fixture(scope="module")
@@ -285,7 +286,9 @@ def test_a_preprocessing_that_differs_is_skew(exported, tmp_path):
     plan = read_json(changed / "transform" / "transform.json")
     plan["features"]["age"]["mean"] += 5.0
     write_json(changed / "transform" / "transform.json", plan)
-    servable = export(ExportConfig(), Model(changed), run.examples, run.evaluation, tmp_path / "servable")
+    servable = export(
+        ExportConfig(keras_file=False), Model(changed), run.examples, run.evaluation, tmp_path / "servable"
+    )
     from kilnworks.components.exporting.skew import check_skew
     from kilnworks.components.features.raw import raw_arrays
 

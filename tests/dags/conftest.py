@@ -5,9 +5,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.dags import airflow_home
 from tests.dags.airflow_home import HOME, PROJECT, ROOT
 
 
@@ -15,7 +17,7 @@ from tests.dags.airflow_home import HOME, PROJECT, ROOT
 def airflow_database() -> None:
     """An empty SQLite database of Airflow, made once."""
     code = "from airflow.utils.db import initdb; initdb()"
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=HOME.name)
+    subprocess.run([*airflow_home.python(), "-c", code], check=True, capture_output=True, cwd=HOME.name)
 
 
 @pytest.fixture
@@ -30,18 +32,22 @@ def project(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def python(project):
-    """Run Python code in a process of its own, at the root of the repository; returns what it prints as JSON."""
+    """Run Python code in a process of its own, at the root of the repository; returns what it prints as JSON.
 
-    def run(code: str, **environment: str):
-        env = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
-            **environment,
-        }
-        done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, env=env, cwd=ROOT, check=False
-        )
-        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-        return json.loads(done.stdout.strip().splitlines()[-1])
+    It finds Airflow loaded and nothing of this project.
+    """
+    return lambda code, **environment: said(airflow_home.python(), code, environment)
 
-    return run
+
+@pytest.fixture
+def interpreter(project):
+    """The same in an interpreter that has loaded nothing: slower, for what is about the start of a process."""
+    return lambda code, **environment: said([sys.executable], code, environment)
+
+
+def said(command: list[str], code: str, environment: dict[str, str]) -> Any:
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    env = {**os.environ, "PYTHONPATH": path, **environment}
+    done = subprocess.run([*command, "-c", code], capture_output=True, text=True, env=env, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    return json.loads(done.stdout.strip().splitlines()[-1])

@@ -4,11 +4,11 @@ import json
 import os
 import sqlite3
 import subprocess
-import sys
 
 import pytest
 
 from kilnworks.pipelines.core.store import Store
+from tests.dags import airflow_home
 from tests.dags.airflow_home import ROOT
 
 pytestmark = pytest.mark.slow
@@ -23,6 +23,8 @@ SOURCE = SqlSource(url="sqlite:///${connection:shop_db.password}", query="select
 SHOP = Pipeline("shop", (Step("examples", ingest, IngestConfig(contract=CONTRACT, source=SOURCE)),))
 """
 CODE = """
+import os
+os.umask(0o022)
 import kilnworks.dags.training, json, sys
 from airflow.models import Connection
 from airflow.utils.session import create_session
@@ -48,13 +50,8 @@ def test_rows_come_through_a_connection_and_nothing_repeats_its_password(airflow
         "KILNWORKS_ROOT": str(tmp_path),
         "KILNWORKS_STORE": str(store),
     }
-    before = os.umask(0o022)
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", CODE, str(secret)], capture_output=True, env=env, cwd=ROOT, check=False
-        )
-    finally:
-        os.umask(before)
+    command = [*airflow_home.python(), "-c", CODE, str(secret)]
+    done = subprocess.run(command, capture_output=True, env=env, cwd=ROOT, check=False)
     printed = (done.stdout + done.stderr).decode(errors="replace")
     assert done.returncode == 0, printed[-4000:]
     state, run_id = json.loads(done.stdout.decode().strip().splitlines()[-1])

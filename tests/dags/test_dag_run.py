@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,6 +11,7 @@ import pytest
 from kilnworks.pipelines.core.store import Run, Store
 from kilnworks.schemas.files import read_json
 from tests import preloaded
+from tests.dags import airflow_home
 from tests.effort import some
 
 pytestmark = pytest.mark.slow
@@ -52,7 +52,7 @@ def runs(airflow_database, tmp_path_factory):
         "KILNWORKS_STORE": str(store),
     }
     cases = {name: CASES[name] for name in some(CASES, [name for name in CASES if name != "closed gate"])}
-    command = [sys.executable, "-c", CODE, json.dumps(cases)]
+    command = [*airflow_home.python(), "-c", CODE, json.dumps(cases)]
     done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     found = json.loads(done.stdout.strip().splitlines()[-1])

@@ -3,13 +3,13 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from kilnworks.pipelines.core.store import Store
 from tests import preloaded
+from tests.dags import airflow_home
 
 pytestmark = [pytest.mark.nightly, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
@@ -29,7 +29,7 @@ def test_by_airflow_every_artifact_of_the_local_run_is_found_again(airflow_datab
     settings = [word for name, value in CONF.items() for word in ("--set", f"{name}={json.dumps(value)}")]
     local = [*preloaded.python(), "-m", "kilnworks", "run", "churn", "--run-id", "local", "--promote", *settings]
     subprocess.run(local, check=True, env=env, cwd=ROOT, capture_output=True)
-    command = [sys.executable, "-c", CODE, json.dumps({**CONF, "live": "promote"})]
+    command = [*airflow_home.python(), "-c", CODE, json.dumps({**CONF, "live": "promote"})]
     done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     state, run_id = json.loads(done.stdout.strip().splitlines()[-1])

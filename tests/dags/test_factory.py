@@ -192,16 +192,16 @@ FILES = ["training", "refused"]
 HEAVY = ["tensorflow", "keras", "great_expectations", "mlflow", "pyspark", "pandas", "sklearn"]
 
 
-def test_reading_every_dag_file_loads_nothing_heavy(python):
+def test_reading_every_dag_file_loads_nothing_heavy(interpreter):
     code = f"""
 import json, sys
 import kilnworks.dags.training, kilnworks.dags.refused
 print(json.dumps(sorted(set({HEAVY}) & set(sys.modules))))
 """
-    assert python(code) == []
+    assert interpreter(code) == []
 
 
-def test_serialization_is_the_same_in_every_process(python):
+def test_serialization_is_the_same_in_every_process(interpreter):
     code = """
 import json
 from airflow.serialization.serialized_objects import DagSerialization
@@ -214,7 +214,7 @@ for name in ("toy", "grouped"):
     found[name] = SerializedDagModel.hash(DagSerialization.to_dict(dag))
 print(json.dumps(found))
 """
-    assert python(code, PYTHONHASHSEED="1") == python(code, PYTHONHASHSEED="2")
+    assert interpreter(code, PYTHONHASHSEED="1") == interpreter(code, PYTHONHASHSEED="2")
 
 
 def test_the_process_of_a_task_builds_its_own_dag_alone(python):

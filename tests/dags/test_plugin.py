@@ -7,13 +7,13 @@ import pytest
 pytestmark = pytest.mark.slow
 
 
-def test_the_plugin_takes_no_name_of_a_package(python, tmp_path):
+def test_the_plugin_takes_no_name_of_a_package(interpreter, tmp_path):
     """Airflow imports a file of its plugins folder as a module of that name; the folder of a team stays theirs."""
     (tmp_path / "plugins").mkdir()
     (tmp_path / "plugins/theirs.py").write_text(
         "from airflow.plugins_manager import AirflowPlugin\n\n\nclass Theirs(AirflowPlugin):\n    name = 'theirs'\n"
     )
-    plugins, errors, names = python(
+    plugins, errors, names = interpreter(
         dedent("""
         import json
         from airflow.plugins_manager import get_import_errors, get_plugin_info

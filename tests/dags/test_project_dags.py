@@ -3,13 +3,13 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
 from kilnworks.pipelines.cli.app import main
+from tests.dags import airflow_home
 
 pytestmark = pytest.mark.slow
 READ = """
@@ -32,9 +32,8 @@ def read(shop: Path) -> list:
     """The DAGs and the import errors of each file."""
     environment = {name: value for name, value in os.environ.items() if name != "KILNWORKS_ROOT"}
     code = dedent(READ.format(folder=str(shop / "dags")))
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=shop.parent, check=False
-    )
+    command = [*airflow_home.python(), "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=shop.parent, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return json.loads(done.stdout.strip().splitlines()[-1])
 

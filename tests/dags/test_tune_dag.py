@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
@@ -21,6 +20,7 @@ from kilnworks.pipelines.core.store import Store
 from kilnworks.pipelines.tuning.study import Study
 from kilnworks.schemas.files import write_json
 from kilnworks.schemas.search import Search
+from tests.dags import airflow_home
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -92,7 +92,7 @@ def test_a_run_of_the_dag_is_a_search_whose_trials_are_tasks(airflow_database, t
     conf = {"trials": 2, "settings": "model.epochs=2\nmodel.batch=256"}
     environment = {**os.environ, "KILNWORKS_ROOT": str(tmp_path / "shop"), "PYTHONPATH": str(ROOT)}
     code = dedent(RUN.format(conf=json.dumps(conf)))
-    command = [sys.executable, "-c", code]
+    command = [*airflow_home.python(), "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     state, run_id, tasks = json.loads(done.stdout.strip().splitlines()[-1])

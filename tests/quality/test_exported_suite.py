@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from typer.testing import CliRunner
 
 from kilnworks.pipelines.cli.contract import contract_app
 from kilnworks.schemas.contract import Contract, dump_contract, parse_contract
+from tests import preloaded
 from tests.quality.clean_sources import SOURCES
 from tests.quality.fault_catalogue import FAULTS, Batch
 from tests.quality.scoring import contract_of
@@ -39,8 +39,9 @@ def failed(contract: Contract, folder: Path, files: list[Path]) -> tuple[list[li
     command = ["export", str(folder / "contract.yaml"), "--to", "gx", "-o", str(folder / "suite.json")]
     said = CliRunner().invoke(contract_app, command)
     assert said.exit_code == 0, said.output
-    script = [sys.executable, str(Path(__file__).with_name("plain_gx.py")), str(folder / "suite.json")]
-    done = subprocess.run([*script, *map(str, files)], cwd=folder, capture_output=True, text=True, check=False)
+    script = Path(__file__).with_name("plain_gx.py").read_text()
+    command = [*preloaded.python(), "-c", script, str(folder / "suite.json"), *map(str, files)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     return [found[str(file)] for file in files], said.stderr

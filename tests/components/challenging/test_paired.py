@@ -10,7 +10,7 @@ from scipy.stats import binomtest, norm
 from scipy.stats.mstats import mquantiles
 from sklearn.metrics import roc_auc_score
 
-from bench.challenge import verdicts
+from bench.challenge import called, measured, verdicts
 from kilnworks.components.challenging.paired import Resampled, influenced_gain, resampled, share_gain
 from kilnworks.components.challenging.settings import Challenge
 from kilnworks.components.judging.values import binary_influence, binary_value
@@ -150,10 +150,9 @@ def test_many_rows_are_drawn_fewer_times():
 @pytest.mark.parametrize("metric", ["accuracy", "auc", "rmse"])
 def test_models_as_good_as_the_champion_are_seldom_called_worse(metric):
     """A/A pairs without a margin: 5 of 100 are expected; more than 11 have a chance of 4 in 1,000."""
-    pairs = 100
-    found = verdicts(metric, 120, pairs, Challenge(margin=0, resamples=200), seed=3)
-    assert found.count("worse") <= 11
-    assert verdicts(metric, 120, pairs, Challenge(resamples=200), seed=3).count("worse") <= 5, "with the default margin"
+    pairs = measured(metric, 120, 100, Challenge(resamples=200), seed=3)
+    assert called(pairs, 120, Challenge(margin=0, resamples=200)).count("worse") <= 11
+    assert called(pairs, 120, Challenge(resamples=200)).count("worse") <= 5, "with the default margin"
 
 
 @pytest.mark.slow

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from kilnworks.components.challenging.paired import Gain, share_gain
+from kilnworks.components.challenging.gain import Gain
+from kilnworks.components.challenging.paired import share_gain
 from kilnworks.components.challenging.per_slice import judged, measured, shown_worse
 from kilnworks.components.judging.slices import check_columns
 from kilnworks.schemas.contract import Contract

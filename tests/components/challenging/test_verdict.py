@@ -2,7 +2,7 @@
 
 import pytest
 
-from kilnworks.components.challenging.paired import Gain
+from kilnworks.components.challenging.gain import Gain
 from kilnworks.components.challenging.settings import Challenge
 from kilnworks.components.challenging.verdict import decided, margin_of, unmeasured
 from kilnworks.components.judging.metric import Metric

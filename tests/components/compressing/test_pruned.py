@@ -56,6 +56,12 @@ def made(config: CompressConfig, model: tuple, root: Path, name: str = "out", pr
     return compress(config, *model, root / name, context(root / f"at-{name}", progress))
 
 
+@pytest.fixture(scope="module")
+def whole(model, tmp_path_factory):
+    """What a pruning that nobody stopped makes of it."""
+    return made(SETTINGS, model, tmp_path_factory.mktemp("whole"))
+
+
 def kernels(folder: Path) -> list[np.ndarray]:
     """Matrices in the variables of a SavedModel."""
     reader = tf.train.load_checkpoint(str(folder / "variables" / "variables"))
@@ -64,12 +70,11 @@ def kernels(folder: Path) -> list[np.ndarray]:
 
 
 @pytest.mark.slow
-def test_weights_that_are_zero_stay_so_up_to_the_saved_model(model, tmp_path):
+def test_weights_that_are_zero_stay_so_up_to_the_saved_model(model, whole, tmp_path):
     from kilnworks.components.compressing.report import saved
 
-    smaller = made(SETTINGS, model, tmp_path)
-    told = read_json(smaller.path / "compression.json")
-    found = kernels(saved(smaller, tmp_path / "saved"))
+    told = read_json(whole.path / "compression.json")
+    found = kernels(saved(whole, tmp_path / "saved"))
     assert len(found) == len(told["variables"]) >= 2
     for kernel in found:
         assert (kernel == 0).mean() == pytest.approx(0.7, abs=1 / kernel.size), kernel.shape
@@ -78,15 +83,13 @@ def test_weights_that_are_zero_stay_so_up_to_the_saved_model(model, tmp_path):
     assert told["split"] == "test", "whose metrics the command tells"
     assert now["nonzero"] < 0.6 * before["nonzero"] and now["values"] == before["values"]
     assert now["packed"] < before["packed"] and set(now["metrics"]) == {"val", "test"}
-    phases = [line.split(",")[1] for line in (smaller.path / "history.csv").read_text().splitlines()[1:]]
+    phases = [line.split(",")[1] for line in (whole.path / "history.csv").read_text().splitlines()[1:]]
     assert phases == ["prune"] * 3 + ["settle"] * 2
-    assert smaller.training["best_epoch"] > 3, "an epoch with other sparsity does not count"
+    assert whole.training["best_epoch"] > 3, "an epoch with other sparsity does not count"
 
 
 @pytest.mark.slow
-def test_a_pruning_that_was_stopped_goes_on_to_the_same_weights(model, tmp_path):
-    whole = made(SETTINGS, model, tmp_path, "whole")
-
+def test_a_pruning_that_was_stopped_goes_on_to_the_same_weights(model, whole, tmp_path):
     class Stopped(Exception):
         pass
 

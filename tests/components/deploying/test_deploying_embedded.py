@@ -32,7 +32,7 @@ def made(tmp_path_factory):
     servables, models = [], []
     for seed in (1, 2):
         models.append(tabular.untrained(folder / f"m{seed}", transform, seed))
-        servables.append(export(ExportConfig(), models[-1], examples, evaluation, folder / f"s{seed}"))
+        servables.append(export(ExportConfig(keras_file=False), models[-1], examples, evaluation, folder / f"s{seed}"))
     return frame, models, servables
 
 

@@ -86,6 +86,7 @@ def exported(
     architecture: Architecture,
     settings: PreprocessConfig | None = None,
     task: Task | None = None,
+    keras_file: bool = True,
 ) -> Servable:
     """A model with random weights, kept as training keeps it, and exported."""
     import keras
@@ -110,4 +111,5 @@ def exported(
     write_json(out / "training.json", {"contract": contract.model_dump(mode="json"), "task": task.kind})
     write_task(task, out)
     evaluation = tabular.evaluated(folder / "evaluation")
-    return export(ExportConfig(warmup_batches=(1,)), Model(out), made, evaluation, folder / "servable")
+    config = ExportConfig(warmup_batches=(1,), keras_file=keras_file)
+    return export(config, Model(out), made, evaluation, folder / "servable")

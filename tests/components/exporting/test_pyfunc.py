@@ -155,7 +155,8 @@ def servable(tmp_path_factory: pytest.TempPathFactory) -> Servable:
     from kilnworks.components.modeling.mlp import Mlp
 
     folder = tmp_path_factory.mktemp("exported")
-    return exported(folder, tabular.contract(), tabular.rows(120), Mlp(units=(8,)), tabular.SETTINGS)
+    given = tabular.contract(), tabular.rows(120), Mlp(units=(8,)), tabular.SETTINGS
+    return exported(folder, *given, keras_file=False)
 
 
 @pytest.mark.slow

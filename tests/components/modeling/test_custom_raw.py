@@ -99,7 +99,7 @@ class Data:
         for folder in folders:
             folder.mkdir()
         evaluation = evaluate(EvaluateConfig(resamples=100), model, self.examples, folders[0])
-        return evaluation, export(ExportConfig(), model, self.examples, evaluation, folders[1])
+        return evaluation, export(ExportConfig(keras_file=False), model, self.examples, evaluation, folders[1])
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """``compress`` as a user calls it, up to a server that answers with the smaller model."""
 
 import json
+import shutil
 import subprocess
 import urllib.request
 
@@ -37,7 +38,7 @@ from kilnworks.pipelines.core.operations import Operations, Task
 LEARN = Task(group="learn")
 LOANS = supervised(
     "loans",
-    IngestConfig(contract="FOLDER/loans.yaml", source=CsvSource(path="FOLDER/loans.csv")),
+    IngestConfig(contract="loans.yaml", source=CsvSource(path="loans.csv")),
     TrainConfig(model=Mlp(units=(128, 64)), epochs=4, batch=64),
     evaluation=EvaluateConfig(resamples=100, simple_rows=0),
     operations=Operations(tasks=dict.fromkeys(("transform", "model", "evaluation", "servable"), LEARN)),
@@ -54,16 +55,27 @@ def loans(rows: int) -> pl.DataFrame:
     return pl.DataFrame({"income": income, "debt": known, "town": [f"t{t}" for t in town], "late": said})
 
 
-@pytest.fixture
-def project(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
     """A project with a run, whose champion it is."""
-    loans(600).write_csv(tmp_path / "loans.csv")
-    (tmp_path / "loans.yaml").write_text(CONTRACT)
-    (tmp_path / "pipelines").mkdir()
-    (tmp_path / "pipelines" / "loans.py").write_text(DEFINITION.replace("FOLDER", str(tmp_path)))
+    folder = tmp_path_factory.mktemp("ran")
+    loans(600).write_csv(folder / "loans.csv")
+    (folder / "loans.yaml").write_text(CONTRACT)
+    (folder / "pipelines").mkdir()
+    (folder / "pipelines" / "loans.py").write_text(DEFINITION)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("KILNWORKS_ROOT", str(folder))
+        patched.setenv("KILNWORKS_STORE", str(folder / "store"))
+        assert main(["run", "loans", "--run-id", "r1"]) == 0
+    return folder
+
+
+@pytest.fixture
+def project(ran, tmp_path, monkeypatch):
+    """A copy of it, at another place; its paths count from the project."""
+    shutil.copytree(ran, tmp_path, symlinks=True, dirs_exist_ok=True)
     monkeypatch.setenv("KILNWORKS_ROOT", str(tmp_path))
     monkeypatch.setenv("KILNWORKS_STORE", str(tmp_path / "store"))
-    assert main(["run", "loans", "--run-id", "r1"]) == 0
     return tmp_path
 
 
@@ -164,9 +176,7 @@ def test_a_model_that_loses_too_much_stops_there(project, capsys):
 
 
 def test_a_definition_that_compresses_challenges_the_champion_with_the_smaller_model(project):
-    text = DEFINITION.replace("FOLDER", str(project)).replace(
-        '"model", "evaluation"', '"model", "compressed", "evaluation"'
-    )
+    text = DEFINITION.replace('"model", "evaluation"', '"model", "compressed", "evaluation"')
     text = text.replace("    operations=", "    compressed=CompressConfig(resamples=200),\n    operations=")
     definition = "from kilnworks.components.compress import CompressConfig\n" + text
     (project / "pipelines" / "loans.py").write_text(definition)

@@ -28,6 +28,7 @@ from kilnworks.schemas.artifacts import Examples
 from kilnworks.schemas.errors import ConfigError
 from kilnworks.schemas.files import read_json
 from tests import preloaded
+from tests.churned import churn_transformed
 from tests.forked import command
 from tests.waiting import until
 
@@ -39,7 +40,7 @@ SHORT = ["--set", "model.epochs=2", "--set", "model.batch=1024", "--set", HABITS
 @pytest.fixture(scope="module")
 def crossed(tmp_path_factory):
     """Three folds of churn, and the splits that were read after the data had been checked."""
-    folder, read = tmp_path_factory.mktemp("crossed"), []
+    folder, read = churn_transformed(tmp_path_factory, "crossed"), []
     files = Examples.files
 
     def noted(self, split):
@@ -48,7 +49,6 @@ def crossed(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("KILNWORKS_STORE", str(folder))
-        assert main(["run", "churn", "--to", "checked", *SHORT]) == 0
         patched.setattr(Examples, "files", noted)
         assert main(["crossval", "churn", "--folds", "3", *SHORT]) == 0
     return folder, read

@@ -1,9 +1,8 @@
 """``diagnose`` as a user calls it: points train as runs, no test row is read, and healthy pipelines have no verdict."""
 
 import os
-import signal
 import subprocess
-import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +13,9 @@ from kilnworks.pipelines.core.store import Store
 from kilnworks.pipelines.craft.diagnosis import Diagnosis, on_share
 from kilnworks.schemas.artifacts import Examples
 from kilnworks.schemas.files import read_json
+from tests import preloaded
+from tests.churned import churn_transformed
+from tests.forked import command
 from tests.waiting import until
 
 SHORT = ["--shares", "0.5", "--set", "model.epochs=4", "--set", "model.batch=256"]
@@ -22,7 +24,7 @@ SHORT = ["--shares", "0.5", "--set", "model.epochs=4", "--set", "model.batch=256
 @pytest.fixture(scope="module")
 def diagnosed(tmp_path_factory):
     """Churn on half of its rows and on all; the splits that were read after the checks; how the half's steps ended."""
-    folder, read = tmp_path_factory.mktemp("diagnosed"), []
+    folder, read = churn_transformed(tmp_path_factory, "diagnosed"), []
     files, linked = Examples.files, recut._linked
 
     def noted(self, split):
@@ -38,7 +40,6 @@ def diagnosed(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("KILNWORKS_STORE", str(folder))
-        assert main(["run", "churn", "--to", "checked"]) == 0
         patched.setattr(Examples, "files", noted)
         patched.setattr(recut, "_linked", linked_unseen)
         assert main(["diagnose", "churn", *SHORT]) == 0
@@ -161,22 +162,21 @@ def test_a_series_has_a_learning_curve_and_no_closer_look(tmp_path, monkeypatch,
 def test_killed_in_the_middle_it_goes_on_where_it_was(diagnosed, tmp_path):
     """SIGKILL while the second point trains; --resume takes the first one from the store and ends with both."""
     environment = {**os.environ, "KILNWORKS_STORE": str(diagnosed[0])}
-    command = [sys.executable, "-m", "kilnworks", "diagnose", "churn"]
-    process = subprocess.Popen(
-        [*command, "--shares", "0.3", "--set", "model.epochs=12"],
-        env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
+    words = ("kilnworks", "diagnose", "churn")
+    process = command(*words, "--shares", "0.3", "--set", "model.epochs=12", cwd=Path.cwd(), env=environment)
     for said in process.stdout:
         if said.startswith("point"):
             break
     this = Diagnosis.newest(Store(diagnosed[0]), "churn")
     assert until((this.store.run("churn", this.run_id("100")).path / "run.json").is_file)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
+    process.kill()
+    process.wait()
+    process.stdout.close()
     assert not (this.folder / "results.json").exists()
     told = subprocess.run(
-        [*command, "--resume"], env=environment, capture_output=True, text=True, check=False, timeout=300
-    )
+        [*preloaded.python(), "-m", *words, "--resume"],
+        env=environment, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
     assert told.returncode == 0, told.stderr
     found = read_json(this.folder / "results.json")
     assert [one["share"] for one in found["points"]] == [0.3, 1.0] and found["name"] == this.name

@@ -12,11 +12,12 @@ from kilnworks.pipelines.core.store import Store
 from kilnworks.pipelines.craft.rates import Rates
 from kilnworks.schemas.errors import ConfigError
 from kilnworks.schemas.files import read_json
+from tests.churned import churn_transformed
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("rates")
+    folder = churn_transformed(tmp_path_factory, "rates")
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("KILNWORKS_STORE", str(folder))
         words = ["--from", "1e-4", "--steps", "80", "--batch-sizes", "128,512"]

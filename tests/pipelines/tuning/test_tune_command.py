@@ -15,6 +15,7 @@ from kilnworks.pipelines.tuning.study import Study
 from kilnworks.schemas.artifacts import Examples
 from kilnworks.schemas.files import read_json
 from tests import preloaded
+from tests.churned import churn_transformed
 from tests.forked import command
 from tests.waiting import until
 
@@ -28,7 +29,7 @@ def tune(*words):
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory):
     """A search of five trials, and the splits that were read after the data had been prepared."""
-    folder, read = tmp_path_factory.mktemp("searched"), []
+    folder, read = churn_transformed(tmp_path_factory, "searched"), []
     files = Examples.files
 
     def noted(self, split):
@@ -37,7 +38,6 @@ def searched(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("KILNWORKS_STORE", str(folder))
-        assert main(["run", "churn", "--to", "transform", *SHORT]) == 0
         patched.setattr(Examples, "files", noted)
         assert tune("--trials", "5", *SHORT) == 0
     return folder, read

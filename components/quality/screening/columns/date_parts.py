@@ -50,6 +50,8 @@ TEXTS: dict[str, pl.Expr] = {
 PARTS = {**NUMBERS, **TEXTS}
 DATES = 4
 """Most columns of dates that are tried."""
+KEPT = 50_000
+"""Rows up to which a table keeps each part of its dates, to try it on its next column: 50 MB at most."""
 
 
 def find_part(table: Table, name: str) -> tuple[str, str] | None:
@@ -73,13 +75,29 @@ def find_part(table: Table, name: str) -> tuple[str, str] | None:
 
 def disagrees(table: Table, name: str, part: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Rows in which a column is not the part of the date that it should be, and rows where both are known; [n] each."""
-    seconds = table.numbers(part[0])
-    moments = pl.Series("t", np.where(np.isnan(seconds), 0, seconds) * 1e6).cast(pl.Int64).cast(pl.Datetime("us"))
-    expected = moments.to_frame().select(PARTS[part[1]].alias("p"))["p"]
-    if part[1] in NUMBERS:
-        values = table.texts(name).cast(pl.Float64, strict=False)
-        apart = (values != expected.cast(pl.Float64)).fill_null(True).to_numpy()
-    else:
-        apart = (table.texts(name) != expected).fill_null(True).to_numpy()
-    known = ~np.isnan(seconds) & ~table.missing(name)
+    expected, number = _part(table, part[0], part[1]), part[1] in NUMBERS
+    apart = ((_number(table, name) if number else table.texts(name)) != expected).fill_null(True).to_numpy()
+    known = ~np.isnan(table.numbers(part[0])) & ~table.missing(name)
     return apart & known, known
+
+
+def _part(table: Table, date: str, part: str) -> pl.Series:
+    """A part of each date; of dates that are not known that of 1970-01-01. Numbers as Float64."""
+    if (date, "") not in table.parts:
+        seconds = table.numbers(date)
+        whole = pl.Series("t", np.where(np.isnan(seconds), 0, seconds) * 1e6).cast(pl.Int64)
+        table.parts[date, ""] = whole.cast(pl.Datetime("us"))
+    if (date, part) in table.parts:
+        return table.parts[date, part]
+    made = table.parts[date, ""].to_frame().select(PARTS[part].alias("p"))["p"]
+    made = made.cast(pl.Float64) if part in NUMBERS else made
+    if table.rows <= KEPT:
+        table.parts[date, part] = made
+    return made
+
+
+def _number(table: Table, name: str) -> pl.Series:
+    """The column as numbers that are plainly written, made once; null where it is none."""
+    if (name, "plain") not in table.parts:
+        table.parts[name, "plain"] = table.texts(name).cast(pl.Float64, strict=False)
+    return table.parts[name, "plain"]

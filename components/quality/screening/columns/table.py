@@ -74,6 +74,10 @@ class Table:
     specs: dict[str, Spec]
     _numbers: dict[str, Floats] = field(default_factory=dict)
     _texts: dict[str, pl.Series] = field(default_factory=dict)
+    parts: dict[tuple[str, str], pl.Series] = field(default_factory=dict)
+    """Of these rows: what ``date_parts`` has made of a column of dates."""
+    never: set[tuple[str, str]] = field(default_factory=set)
+    """What no row of a column has, so that no part of the rows has it either: (what, column)."""
 
     @property
     def rows(self) -> int:
@@ -92,7 +96,7 @@ class Table:
         index = np.flatnonzero(rows) if rows.dtype == bool else rows
         numbers = {name: values[index] for name, values in self._numbers.items()}
         texts = {n: values[index] for n, values in self._texts.items() if not self.frame[n].dtype.is_float()}
-        return Table(self.frame[index], self.specs, numbers, texts)
+        return Table(self.frame[index], self.specs, numbers, texts, never=set(self.never))
 
     def texts(self, name: str) -> pl.Series:
         """Values as text, null where missing."""

@@ -74,9 +74,10 @@ def category_views(
 
 def outlines(texts: pl.Series) -> pl.Series:
     """The outline of each text, at most 40 signs long: ``"AB-1234 x"`` becomes ``"A-9 a"``."""
+    outline = pl.col("text")  # not its own name: one with signs of a pattern would stand for several columns
     for pattern, sign in MASK:
-        texts = texts.str.replace_all(pattern, sign)
-    return texts.str.slice(0, 40)
+        outline = outline.str.replace_all(pattern, sign)
+    return texts.alias("text").to_frame().select(outline.str.slice(0, 40)).to_series().alias(texts.name)
 
 
 def _digits(values: Floats, integer: bool) -> pl.Series:

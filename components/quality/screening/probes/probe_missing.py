@@ -15,6 +15,9 @@ from kilnworks.components.quality.stats.memory import inflation
 from kilnworks.components.quality.stats.pvalues import rate_change, rate_increase
 from kilnworks.schemas.dates import ISO
 
+WORD = "a word for missing"
+"""In ``Table.never``."""
+
 
 class MissingProbe:
     """Counts what is missing and what is unreadable in every column, over all rows."""
@@ -112,7 +115,7 @@ def _reason(values: pl.Series, dates: bool) -> str:
 
 def _words(table: Table, name: str) -> list[str]:
     """Texts in the column that mean missing, as they are written."""
-    if table.frame[name].dtype != pl.String:
+    if table.frame[name].dtype != pl.String or (WORD, name) in table.never:
         return []
     texts = table.frame[name]
     if table.specs[name].kind in ("number", "datetime"):
@@ -120,4 +123,7 @@ def _words(table: Table, name: str) -> list[str]:
     text = pl.col("text")
     short = texts.alias("text").to_frame().select(text.filter(text.str.len_bytes().is_between(1, 13)).unique())
     missing = text.str.strip_chars().str.to_lowercase().is_in(["", *MISSING_WORDS])
-    return short.select(text.filter(missing).sort()).to_series().to_list()
+    found: list[str] = short.select(text.filter(missing).sort()).to_series().to_list()
+    if not found:
+        table.never.add((WORD, name))
+    return found
