@@ -44,9 +44,12 @@ FLAGS = (
 """Of the browser: no sandbox where a test runs as root, and nothing that asks the network."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world():
-    """Airflow, running, with everything unpaused that the tests use."""
+    """Airflow, running, with everything unpaused that the tests use; it ends with the last of them.
+
+    One that stands by until the whole run ends takes a tenth of a processor from all other tests.
+    """
     folder = Path(tempfile.mkdtemp(prefix="kilnworks-e2e-"))
     folder.chmod(0o755)  # the database server runs as a user of its own
     try:
@@ -192,7 +195,7 @@ def parent(pid: int) -> int:
 os.environ.setdefault("NO_PROXY", "127.0.0.1,localhost")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def page(world):
     """A page of a browser that has logged in."""
     from playwright.sync_api import sync_playwright
