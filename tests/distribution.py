@@ -1,9 +1,9 @@
 """How tests are spread over worker processes: servers first, and what shares an Airflow stays together.
 
 A file goes to one worker, so that fixtures of a module are made once. The folders in ``TOGETHER`` share fixtures of a
-folder or a session, so each goes to one worker whole: with its files apart every worker would start an Airflow, or a model server,
-of its own. What starts servers waits more than it computes; it comes first, beside the tests that compute, and quick
-tests fill the end.
+folder or a session, so each goes to one worker whole: with its files apart every worker would start an Airflow, or a
+model server, of its own. What starts servers waits more than it computes; it comes first, beside the tests that
+compute, and quick tests fill the end.
 """
 
 from collections.abc import Sequence
