@@ -195,9 +195,20 @@ def parent(pid: int) -> int:
 os.environ.setdefault("NO_PROXY", "127.0.0.1,localhost")
 
 
-@pytest.fixture(scope="package")
-def page(world):
+BLANK = "about:blank"
+"""What a browser shows while something is waited for: a page of Airflow asks and draws again all the time."""
+
+
+@pytest.fixture
+def page(window):
     """A page of a browser that has logged in."""
+    yield window
+    window.goto(BLANK)
+
+
+@pytest.fixture(scope="package")
+def window(world):
+    """The page of all tests, for fixtures of more than one; whoever leaves it, leaves it blank."""
     from playwright.sync_api import sync_playwright
 
     browser_path = needed.browser()
@@ -210,6 +221,7 @@ def page(world):
         page.fill("input[name=password]", world.airflow.passwords["admin"])
         page.click("button[type=submit]")
         page.wait_for_url(f"{world.airflow.url}/")
+        page.goto(BLANK)
         yield page
         browser.close()
 
