@@ -1,9 +1,9 @@
 """How tests are spread over worker processes: servers first, and what shares an Airflow stays together.
 
 A file goes to one worker, so that fixtures of a module are made once. The folders in ``TOGETHER`` share fixtures of a
-session, so each goes to one worker whole: with its files apart every worker would start an Airflow, or a model server,
-of its own. What starts servers waits more than it computes; it comes first, beside the tests that compute, and quick
-tests fill the end.
+folder or a session, so each goes to one worker whole: with its files apart every worker would start an Airflow, or a
+model server, of its own. What starts servers waits more than it computes; it comes first, beside the tests that
+compute, and quick tests fill the end.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 TOGETHER = ("tests/dags/", "tests/e2e/airflow/", "tests/e2e/security/")
-"""Folders with fixtures of a session that take long to make."""
+"""Folders with shared fixtures that take long to make."""
 APART = ("test_airflow_guard.py", "test_airflow_parsing.py", "test_airflow_standalone.py", "test_airflow_team.py")
 """Files in these folders that use none of those fixtures: the Airflow of the others need not stand by meanwhile."""
 MARKS = ("e2e", "slow")

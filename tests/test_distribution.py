@@ -1,5 +1,7 @@
-"""Which tests go to a worker together, and in which order."""
+"""Which tests go to a worker together, in which order, and for how long what they share is there."""
 
+import subprocess
+import sys
 from dataclasses import dataclass, field
 
 import pytest
@@ -41,3 +43,15 @@ def test_heavy_files_come_first_and_keep_their_order():
     ]
     names = [item.nodeid for item in order(items)]
     assert names == [items[i].nodeid for i in (4, 5, 3, 1, 2, 0)]
+
+
+@pytest.mark.slow
+def test_the_shared_airflow_ends_before_tests_that_do_not_use_it(root):
+    """What stands by costs processor time, and a worker goes on for a long time after the last test that uses it."""
+    files = ("tests/e2e/airflow/test_airflow_crashes.py", "tests/test_distribution.py")
+    options = ("-p", "no:cacheprovider", "-n", "0", "-m", "not nightly", "--setup-plan")
+    planned = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, *files], cwd=root, capture_output=True, text=True, check=True
+    ).stdout
+    begins, ends, others = (planned.index(text) for text in ("SETUP    P world", "TEARDOWN P world", f"{files[1]}::"))
+    assert begins < planned.index(f"{files[0]}::") < ends < others

@@ -80,6 +80,7 @@ class Airflow:
         self._logs_port = free_port()
         self._mark = secrets.token_hex(8)
         self._guard: Guard | None = None
+        self._is_prepared = False
         self._secrets = _kept(self.home / "secrets.json", _new_secrets)
         self.passwords: dict[str, str] = _kept(self.home / "passwords.json", _new_passwords)
 
@@ -152,6 +153,7 @@ class Airflow:
         )
         if done.returncode != 0:
             raise StartFailed(f"the database cannot be made:\n{done.stderr[-3000:]}")
+        self._is_prepared = True
 
     def start(self) -> None:
         """Start every component, of which none runs, and wait until all are well. Raises ``StartFailed``.
@@ -159,7 +161,8 @@ class Airflow:
         Nothing is left running when this process ends, even if it is killed.
         """
         self._guard = self._guard or sweeper(self._mark, self.home, self.holds)
-        self.prepare()
+        if not self._is_prepared:  # to look again takes a processor for some seconds
+            self.prepare()
         self.processes.clear()
         for name in COMPONENTS:
             self.start_one(name)

@@ -13,61 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from tests import preloaded
 from tests.components.reporting.invented_run import InventedRun
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.e2e
-
-TRACK_AND_READ = """
-import json, sys, warnings
-from pathlib import Path
-warnings.simplefilter("ignore")
-from kilnworks.components.tracking.tracker import track_run
-run, uri, expected = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
-ids = [track_run(run) for _ in range(2)]
-assert ids[0] and ids[0] == ids[1], ids
-from mlflow import MlflowClient
-client = MlflowClient(uri, uri)
-found = client.get_run(ids[0])
-assert found.info.status == "FINISHED" and found.data.params["model.epochs"] == "12"
-assert len(client.get_metric_history(ids[0], "loss")) == 12
-assert any(a.path == "figures/roc.svg" for a in client.list_artifacts(ids[0], "figures"))
-version = client.get_model_version_by_alias("churn", "champion")
-assert version.run_id == ids[0] and version.tags["kilnworks.path"].endswith("serving/churn/3")
-assert len(client.search_model_versions("name = 'churn'")) == 1
-import mlflow, pandas
-mlflow.set_tracking_uri(uri)
-served = Path(version.tags["kilnworks.path"])
-served.rename(served.with_name("gone"))
-model = mlflow.pyfunc.load_model("models:/churn@champion")
-answers = model.predict(pandas.DataFrame({"x": [1.0, -2.5]}))["y"].tolist()
-assert max(abs(a - b) for a, b in zip(answers, json.loads(expected), strict=True)) < 1e-6, answers
-[tagged] = client.search_runs([found.info.experiment_id], "tags.kilnworks.champion = 'true' and metrics.test_auc > 0.5")
-assert tagged.info.run_id == ids[0] and tagged.inputs.dataset_inputs[0].dataset.name == "churn"
-print("read back")
-"""
-
-
-CURVE = """
-import json, sys
-from pathlib import Path
-import keras, numpy as np
-import tensorflow as tf
-from kilnworks.components.exporting.mlflow_model import write_mlflow
-from kilnworks.schemas.files import write_json
-from kilnworks.schemas.wire import INPUTS_FILE
-folder = Path(sys.argv[1])
-keras.utils.set_random_seed(1)
-model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(8, "tanh"), keras.layers.Dense(1)])
-curve = tf.function(lambda x: {"y": model(x[:, None])[:, 0]}, input_signature=[tf.TensorSpec([None], name="x")])
-module = tf.Module()
-module.model = model
-tf.saved_model.save(module, str(folder), signatures={"serving_default": curve.get_concrete_function()})
-write_json(folder / INPUTS_FILE, {"x": {"dtype": "float32", "shape": [-1]}})
-write_mlflow(folder)
-print(json.dumps(model.predict(np.array([[1.0], [-2.5]]), verbose=0)[:, 0].tolist()))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -110,11 +61,15 @@ def _wait(uri: str, process: subprocess.Popen) -> None:
     assert until(answers, 240, every=1), "the server does not answer"
 
 
+def at_work(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """``mlflow_at_work.py`` in a process that finds TensorFlow loaded."""
+    command = [*preloaded.python(), "-m", "tests.e2e.mlflow_at_work", *words]
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+
+
 def save_curve(folder: Path) -> str:
     """A published model, made in a process of its own; returns what Keras itself answers for 1 and -2.5, as JSON."""
-    done = subprocess.run(
-        [sys.executable, "-c", CURVE, str(folder)], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = at_work("curve", str(folder))
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()[-1]
 
@@ -122,9 +77,8 @@ def save_curve(folder: Path) -> str:
 def test_a_run_is_tracked_over_http_once_and_read_back(server: str, tmp_path: Path) -> None:
     run = InventedRun(tmp_path / "store").done()
     expected = save_curve(tmp_path / "store/serving/churn/3")
-    command = [sys.executable, "-c", TRACK_AND_READ, str(run.path), server, expected]
     environment = {**os.environ, "MLFLOW_TRACKING_URI": server}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = at_work("read", str(run.path), server, expected, env=environment)
     assert done.stdout.strip() == "read back", done.stderr
 
 

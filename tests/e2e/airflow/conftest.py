@@ -44,9 +44,12 @@ FLAGS = (
 """Of the browser: no sandbox where a test runs as root, and nothing that asks the network."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world():
-    """Airflow, running, with everything unpaused that the tests use."""
+    """Airflow, running, with everything unpaused that the tests use; it ends with the last of them.
+
+    One that stands by until the whole run ends takes a tenth of a processor from all other tests.
+    """
     folder = Path(tempfile.mkdtemp(prefix="kilnworks-e2e-"))
     folder.chmod(0o755)  # the database server runs as a user of its own
     try:
@@ -192,9 +195,20 @@ def parent(pid: int) -> int:
 os.environ.setdefault("NO_PROXY", "127.0.0.1,localhost")
 
 
-@pytest.fixture(scope="module")
-def page(world):
+BLANK = "about:blank"
+"""What a browser shows while something is waited for: a page of Airflow asks and draws again all the time."""
+
+
+@pytest.fixture
+def page(window):
     """A page of a browser that has logged in."""
+    yield window
+    window.goto(BLANK)
+
+
+@pytest.fixture(scope="package")
+def window(world):
+    """The page of all tests, for fixtures of more than one; whoever leaves it, leaves it blank."""
     from playwright.sync_api import sync_playwright
 
     browser_path = needed.browser()
@@ -207,6 +221,7 @@ def page(world):
         page.fill("input[name=password]", world.airflow.passwords["admin"])
         page.click("button[type=submit]")
         page.wait_for_url(f"{world.airflow.url}/")
+        page.goto(BLANK)
         yield page
         browser.close()
 

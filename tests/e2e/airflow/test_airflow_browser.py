@@ -11,7 +11,7 @@ import pytest
 
 from kilnworks.schemas.champion import moves
 from kilnworks.schemas.files import read_json
-from tests.e2e.airflow.conftest import picture
+from tests.e2e.airflow.conftest import BLANK, picture
 
 pytestmark = pytest.mark.e2e
 
@@ -27,17 +27,18 @@ def section(dialog, name):
 
 
 @pytest.fixture(scope="module")
-def run_id(page, world):
+def run_id(window, world):
     """A run that was started by the form with three epochs."""
     before = {run["dag_run_id"] for run in world.runs("grouped")}
-    dialog = opened_form(page, world, "grouped")
+    dialog = opened_form(window, world, "grouped")
     section(dialog, "model")
     dialog.locator("input[name='element_model.epochs']").fill("3")
-    page.keyboard.press("Tab")
-    picture(page, "form")
+    window.keyboard.press("Tab")
+    picture(window, "form")
     dialog.get_by_role("button", name="Trigger").click()
     new = world.wait("the run", lambda: {run["dag_run_id"] for run in world.runs("grouped")} - before)
     found = new.pop()
+    window.goto(BLANK)
     world.finished("grouped", found)
     return found
 
@@ -264,6 +265,8 @@ def test_a_person_approves_by_a_click_with_another_setting(page, world):
     page.locator("input[name='element_comment']").fill("looks good")
     page.keyboard.press("Tab")
     page.get_by_role("button", name="Approve").click()
+    world.wait("the answer", lambda: world.tasks("asked", run_id)["approve_deployment"]["state"] != "deferred")
+    page.goto(BLANK)
     assert set(world.finished("asked", run_id).values()) == {"success"}
     run = world.store.run("asked", run_id)
     assert run.manifest("deployment")["config"]["keep"] == 5

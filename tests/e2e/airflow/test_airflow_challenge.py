@@ -7,7 +7,7 @@ import pytest
 from kilnworks.components.reporting.report import render_report
 from kilnworks.schemas.champion import moves
 from kilnworks.schemas.files import read_json
-from tests.e2e.airflow.conftest import picture
+from tests.e2e.airflow.conftest import BLANK, picture
 
 pytestmark = pytest.mark.e2e
 
@@ -29,6 +29,7 @@ def pipelines(page, world, text, name):
     page.goto(f"{world.airflow.url}/plugin/kilnworks")
     page.frame_locator("iframe[title='Pipelines']").get_by_text(text).first.wait_for()
     picture(page, name)
+    page.goto(BLANK)
 
 
 def test_a_worse_model_is_held_and_everything_says_why(page, world, slope):

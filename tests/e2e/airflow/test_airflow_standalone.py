@@ -18,9 +18,10 @@ import pytest
 from kilnworks.schemas.champion import read_champion
 from scripts.airflow import postgres
 from scripts.airflow.home import is_free
-from scripts.airflow.processes import ROOT, free_port
+from scripts.airflow.processes import COMPONENTS, ROOT, free_port
 from tests import needed
 from tests.e2e.airflow.conftest import Client
+from tests.effort import NIGHTLY
 from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
@@ -48,12 +49,12 @@ def listening(home: Path):
 
 
 class Started:
-    """``make airflow`` in a process, and what it says."""
+    """``make airflow`` in a process, and what it says; ``whole`` once all is well, else once every part has begun."""
 
-    def __init__(self, store: Path, *arguments: str):
+    def __init__(self, store: Path, *arguments: str, whole: bool = True):
         command = [sys.executable, "-m", "scripts.airflow.standalone", "--store", str(store), *arguments]
         env = {**os.environ, "PYTHONPATH": str(ROOT), "KILNWORKS_ROOT": str(ROOT / "tests" / "dags" / "project")}
-        self.home = store / "airflow"
+        self.home, self.whole = store / "airflow", whole
         self.process = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -68,7 +69,7 @@ class Started:
         self.reader.start()
 
     def __enter__(self):
-        until(lambda: "Ctrl-C ends it" in self.said() or self.process.poll() is not None, 180, every=0.5)
+        until(lambda: self.is_there() or self.process.poll() is not None, 180, every=0.5)
         return self
 
     def __exit__(self, *_):
@@ -76,6 +77,11 @@ class Started:
         self.process.wait()
         self.reader.join()
         self.process.stdout.close()
+
+    def is_there(self) -> bool:
+        """The other parts begin when the API server answers; each has a log from then on."""
+        begun = all((self.home / f"{name}.log").is_file() for name in COMPONENTS)
+        return "Ctrl-C ends it" in self.said() or (begun and not self.whole)
 
     def said(self) -> str:
         return "".join(self.lines)
@@ -99,22 +105,29 @@ def store():
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def test_it_says_where_it_is_and_goes_on_where_it_was_killed(store):
-    """One test, because each part stands on what the parts before it have left."""
-    with Started(store) as first:
-        url = first.url()
-        assert urllib.request.urlopen(url, timeout=30).status == 200
-        assert re.search(r"admin +\S{8,}", first.said())
-        assert re.search(r"database +PostgreSQL, .*its data stay in .*/airflow/postgres\n", first.said())
-        assert (first.home / "passwords.json").stat().st_mode & 0o077 == 0
-        assert {socket.laddr.ip for socket in listening(first.home)} == {"127.0.0.1"}
-        switched_on(Client(url, first.home, store))
+def test_it_goes_on_where_it_was_killed_and_says_where_it_is(store):
+    """One test, because each part stands on what the parts before it have left.
+
+    The first is killed as soon as each of its parts has a process; every night, once all of them are well.
+    """
+    with Started(store, whole=NIGHTLY) as first:
+        url = f"http://127.0.0.1:{(first.home / 'port').read_text()}"
+        status, answer = Client(url, first.home, store).call(
+            "POST", "/api/v2/variables", {"key": "kept", "value": "yes"}
+        )
+        assert status == 201, answer
+        assert len(of_this(first.home)) >= len(COMPONENTS)
         assert first.end(signal.SIGKILL) == -signal.SIGKILL
 
     with Started(store) as second:
         assert second.url() == url
-        kept = Client(url, second.home, store)
-        assert kept.get("/api/v2/dags/weekly")["is_paused"] is False
+        assert urllib.request.urlopen(url, timeout=30).status == 200
+        assert re.search(r"admin +\S{8,}", second.said())
+        assert re.search(r"database +PostgreSQL, .*its data stay in .*/airflow/postgres\n", second.said())
+        assert (second.home / "passwords.json").stat().st_mode & 0o077 == 0
+        assert {socket.laddr.ip for socket in listening(second.home)} == {"127.0.0.1"}
+        client = switched_on(Client(url, second.home, store))
+        assert client.get("/api/v2/variables/kept")["value"] == "yes"
         third = subprocess.run(second.process.args, capture_output=True, text=True, cwd=ROOT, check=False)
         assert (third.returncode, f"already runs in {second.home} at {url}" in third.stdout) == (1, True), third.stdout
         assert of_this(second.home)

@@ -2,9 +2,9 @@
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
-import sys
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -35,10 +35,11 @@ def team(tmp_path_factory):
     )
     config = composed.here((PROMETHEUS / "prometheus.yaml").read_text())
     (folder / "prometheus" / "prometheus.yaml").write_text(re.sub(r"_interval: \d+s", "_interval: 1s", config))
-    # what the image of TensorFlow Serving has on its path; our server takes the same flags
+    # what the image of TensorFlow Serving has on its path: our server, which takes the same flags, in a process that
+    # finds TensorFlow loaded
     stock = folder / "bin" / "tensorflow_model_server"
     stock.parent.mkdir()
-    stock.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m pipelines serve "$@"\n')
+    stock.write_text(f'#!/bin/sh\nexec {shlex.join(preloaded.python())} -m pipelines serve "$@"\n')
     stock.chmod(0o755)
     try:
         composed.start("serving-config")

@@ -1,21 +1,21 @@
 """One server for all attacks."""
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.security.attacked_server import Attacked, started
+from tests import preloaded
+from tests.e2e.security.attacked_server import ROOT, Attacked, started
 
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of models: ``m``, and ``reads``, which reads a file."""
     folder = tmp_path_factory.mktemp("models")
-    script = Path(__file__).with_name("attacked_models.py")
-    subprocess.run([sys.executable, str(script), str(folder)], check=True, capture_output=True)
+    command = [*preloaded.python(), "-m", "tests.e2e.security.attacked_models", str(folder)]
+    subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
     return folder
 
 

@@ -5,7 +5,6 @@ import ipaddress
 import json
 import shutil
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2, prediction_service_pb2_grpc
 
 from kilnworks.components.serving.client import Client
+from tests import preloaded
 from tests.e2e.serving.core_models import build
 from tests.e2e.serving.core_server import (
     ROOT,
@@ -210,14 +210,8 @@ def one_status(running: Running, version: int) -> object:
 def test_the_store_is_served_and_a_stop_lets_requests_finish(models: Path, tmp_path: Path) -> None:
     serving = tmp_path / "store" / "serving"
     shutil.copytree(models / "live" / "1", serving / "first" / "1")
-    command = [
-        sys.executable,
-        "-m",
-        "kilnworks.components.serving",
-        f"--store={tmp_path}/store",
-        "--port=0",
-        "--rest_api_port=0",
-    ]
+    flags = [f"--store={tmp_path}/store", "--port=0", "--rest_api_port=0"]
+    command = [*preloaded.python(), "-m", "kilnworks.components.serving", *flags]
     with (tmp_path / "stderr").open("w") as errors:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=ROOT)
     try:
@@ -286,13 +280,8 @@ def test_a_server_that_cannot_start_says_why(models: Path, flags: list[str], wor
     broken = models / "broken" / "1"
     broken.mkdir(parents=True, exist_ok=True)
     (models / "junk.ssl").write_text('server_key: "k" server_cert: "c"')
-    command = [
-        sys.executable,
-        "-m",
-        "kilnworks.components.serving",
-        "--port=0",
-        *[f.format(models=models) for f in flags],
-    ]
+    given = [f.format(models=models) for f in flags]
+    command = [*preloaded.python(), "-m", "kilnworks.components.serving", "--port=0", *given]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
     assert done.returncode in (1, 2)
     assert done.stdout == ""
