@@ -29,7 +29,7 @@ def headlines(results: dict[str, Any]) -> tuple[str, ...]:
 
 def _measured(results: dict[str, Any]) -> Iterator[tuple[str, str]]:
     parts = []
-    for name in headlines(results):
+    for name in dict.fromkeys((*headlines(results), *_compared(results))):
         metric = as_dict(as_dict(results.get("metrics")).get(name))
         value, low, high = (as_number(metric.get(key)) for key in ("value", "low", "high"))
         within = "" if low is None or high is None else f" ({low:.4g} to {high:.4g})"
@@ -40,6 +40,12 @@ def _measured(results: dict[str, Any]) -> Iterator[tuple[str, str]]:
     unit = results.get("unit") or f"{results.get('split') or 'judged'} rows"
     on = "" if rows is None else f" on {rows:,.0f} {unit}{of}"
     yield "result", f"{', '.join(parts)}{on}"
+
+
+def _compared(results: dict[str, Any]) -> Iterator[str]:
+    """The metric that the gain over each simple model is told by: nobody can hold it against another one."""
+    for one in as_dict(results.get("simple")).values():
+        yield from [*as_dict(as_dict(one).get("gains"))][:1]
 
 
 def _against(results: dict[str, Any]) -> Iterator[tuple[str, str]]:

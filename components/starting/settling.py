@@ -32,6 +32,8 @@ RARE_ROWS = 300
 """Classes with fewer rows than this may miss a split by chance."""
 SPARE = 0.01
 """Share of rows that may be set aside beyond those that are bad today."""
+MANY = 0.1
+"""Share of rows set aside from which on a person should look: the others may be no sample of all."""
 Split = ByHash | ByTime | AsGiven
 
 
@@ -74,7 +76,9 @@ def settle(contract: Contract, source: Source, parts: Parts, others: Sequence[st
 
 def _aside(bad: int, total: int, seen: Rehearsal) -> Decision:
     reasons = "; ".join(f"{count:,}: {what}" for what, count in seen.reasons.items())
-    return Decision("set aside", f"{bad:,} of {total:,} rows, {bad / total:.2%}", reasons)
+    many = bad >= MANY * total
+    left = f"; the model knows nothing but the other {total - bad:,} rows" if many else ""
+    return Decision("set aside", f"{bad:,} of {total:,} rows, {bad / total:.2%}", reasons + left, flagged=many)
 
 
 def _best(contract: Contract, source: Source, parts: Parts, others: Sequence[str]) -> tuple[Split, Decision, Rehearsal]:

@@ -17,6 +17,7 @@ from kilnworks.components.features.settings import FeatureSettings, PreprocessCo
 from kilnworks.components.quality.contracts.infer import infer_contract
 from kilnworks.components.sources.base import Wanted
 from kilnworks.components.sources.columns import contract_columns
+from kilnworks.components.sources.splitting.assign import labelled
 from kilnworks.components.sources.splitting.splits import ByTime
 from kilnworks.components.starting import sizes
 from kilnworks.components.starting.columns import LeftOut, codes, left_out
@@ -99,7 +100,8 @@ def start_with_table(
     settled = settle(contract, opened.source, parts, others=moment.others)
     kept = without_what_runs_out(settled.contract, opened.source, parts, settled.split)
     contract = kept.contract
-    model, training, transform = _model(contract, typed, kept.features)
+    known = labelled(typed, contract)
+    model, training, transform = _model(contract, known, kept.features)
     decisions = [guess] if guess else []
     decisions += [
         Decision("rows", f"{opened.frame.height:,} rows, {len(opened.frame.columns)} columns"),
@@ -120,7 +122,7 @@ def start_with_table(
             "model", *(bag_words(contract, training) if text_columns(contract) else _model_words(model, training))
         ),
     ]
-    return Recipe(contract, opened.source, typed.height, model, training, settled.split, transform, tuple(decisions))
+    return Recipe(contract, opened.source, known.height, model, training, settled.split, transform, tuple(decisions))
 
 
 def _both_splits(contract: Contract, typed: pl.DataFrame, moment: TimeColumn, *, by_time: bool) -> list[Decision]:

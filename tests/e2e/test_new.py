@@ -56,9 +56,11 @@ def test_a_table(tmp_path, here):
     rows.write_csv(tmp_path / "orders.csv", separator=";")
     said = kilnworks(tmp_path, "new", "orders", "--data", str(tmp_path / "orders.csv"), "--label", "bought")
     assert "nearly constant" in said and "by seen_at" in said and "kilnworks run orders" in said
-    assert 'path=str(ROOT / "orders.csv")' in (tmp_path / "pipelines/orders.py").read_text()
+    written = (tmp_path / "pipelines/orders.py").read_text()
+    assert 'path=str(ROOT / "orders.csv")' in written and 'better_than=("constant", "linear")' in written
     quick(tmp_path, "orders")
-    kilnworks(tmp_path, "run", "orders")
+    ended = kilnworks(tmp_path, "run", "orders")
+    assert "result   AUC " in ended and "against  constant AUC 0.5 " in ended and "; linear AUC " in ended
     fresh = table(400, seed=9).drop("receipt").with_columns(
         city=pl.lit("a city never seen"), spent=pl.when(pl.int_range(400) == 0).then(10.0**9).otherwise("spent")
     )  # fmt: skip

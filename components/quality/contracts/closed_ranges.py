@@ -23,6 +23,7 @@ _WHOLE: tuple[tuple[str, tuple[tuple[float, float], ...]], ...] = (
 )
 """Whole numbers by name, the closest of several ranges first."""
 _ANY: tuple[tuple[str, tuple[float, float]], ...] = (
+    (r"(hour|hour_?of_?(the_?)?day)", (0, 24)),
     (r"(pct|percent(age)?|per_?cent|prozent)", (0, 100)),
     (r"(lat|latitude)", (-90, 90)),
     (r"(lon|lng|long|longitude)", (-180, 180)),

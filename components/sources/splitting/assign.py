@@ -36,7 +36,7 @@ class Assigner:
 
 
 def make_assigner(plan: ByHash | ByTime | AsGiven, contract: Contract, source: Source, wanted: Wanted) -> Assigner:
-    """Prepare a plan; ``ByTime`` with shares reads the time column once here.
+    """Prepare a plan; ``ByTime`` with shares reads the time column, and the label, once here.
 
     Raises:
         ConfigError: the plan names a column that the contract lacks, or does not go with the source.
@@ -104,7 +104,7 @@ def _by_time(plan: ByTime, contract: Contract, source: Source, wanted: Wanted) -
             f"one of {listed(contract.columns)}",
             "set `time:` in the contract or `column` in the split",
         )
-    cuts = _given_cuts(plan) if plan.val_from is not None else _share_cuts(plan, column, source, wanted)
+    cuts = _given_cuts(plan) if plan.val_from is not None else _share_cuts(plan, column, contract, source, wanted)
     splits = SPLITS if plan.val_from is not None else _present(plan.shares)
 
     def assign(frame: pl.DataFrame, _: str | None) -> Parts:
@@ -128,10 +128,26 @@ def _given_cuts(plan: ByTime) -> list[datetime | float]:
     return [cut for cut in (plan.val_from, plan.test_from) if cut is not None]
 
 
-def _share_cuts(plan: ByTime, column: str, source: Source, wanted: Wanted) -> list[datetime | float]:
-    """First moments of ``val`` and ``test`` so that the shares come out, as far as equal moments allow."""
-    alone = Wanted({column: wanted.columns[column]}, any_extra=True)
-    moments = pl.concat([f.get_column(column) for f in source.frames(alone)]).drop_nulls().sort()
+def labelled(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+    """The rows of a frame with a label to learn from; all of them in a series, where one without is a gap."""
+    label = contract.label
+    if label is None or not label.learned or label.several or contract.series is not None:
+        return frame
+    return frame.filter(pl.col(label.name).is_not_null()) if label.name in frame.columns else frame
+
+
+def _share_cuts(
+    plan: ByTime, column: str, contract: Contract, source: Source, wanted: Wanted
+) -> list[datetime | float]:
+    """First moments of ``val`` and ``test`` so that the shares come out, as far as equal moments allow.
+
+    Rows without a label, which are set aside later, do not count, unless there are no others.
+    """
+    names = [column, contract.label.name] if contract.label else [column]
+    alone = Wanted({name: wanted.columns[name] for name in names if name in wanted.columns}, any_extra=True)
+    frames = [(labelled(f, contract).get_column(column), f.get_column(column)) for f in source.frames(alone)]
+    known, every = (pl.concat(columns).drop_nulls().sort() for columns in zip(*frames, strict=True))
+    moments = every if known.is_empty() else known
     if moments.is_empty():
         raise DataUnreadable(
             f"time column {column!r} is missing in every row",

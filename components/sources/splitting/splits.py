@@ -59,7 +59,7 @@ class ByTime(Config):
     column: str | None = None
     """Column to order by. Default: the contract's time column."""
     shares: Shares = Shares()
-    """Share of each split in the order of time; used where no cut-off is given."""
+    """Share of each split in the order of time, of the rows that have a label; used where no cut-off is given."""
     val_from: datetime | float | None = None
     """First moment of ``val`` (UTC, or a number where the column is numeric); goes with ``test_from``."""
     test_from: datetime | float | None = None

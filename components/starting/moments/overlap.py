@@ -18,7 +18,7 @@ from kilnworks.components.features.calendar import PARTS, CalendarPart, calendar
 from kilnworks.components.features.settings import FeatureSettings
 from kilnworks.components.sources.base import Source, Wanted
 from kilnworks.components.sources.columns import contract_columns
-from kilnworks.components.sources.splitting.assign import make_assigner
+from kilnworks.components.sources.splitting.assign import labelled, make_assigner
 from kilnworks.components.sources.splitting.splits import AnySplit, ByTime
 from kilnworks.components.starting.recipe import Decision
 from kilnworks.components.starting.rehearsal import Parts
@@ -69,12 +69,12 @@ def without_what_runs_out(contract: Contract, source: Source, parts: Parts, spli
 
 
 def _cut(contract: Contract, source: Source, parts: Parts, split: ByTime) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The rows to learn from, and the later ones."""
+    """The rows to learn from, and the later ones; those without a label are neither."""
     wanted = Wanted(contract_columns(contract), frozenset(contract.ignore))
     assigner = make_assigner(split, contract, source, wanted)
     found: dict[bool, list[pl.DataFrame]] = {True: [], False: []}
     for part, frame in parts.items():
-        for name, placed in assigner.assign(frame, part).items():
+        for name, placed in assigner.assign(labelled(frame, contract), part).items():
             found[name == "train"].append(placed)
     empty = next(iter(parts.values())).clear()
     early, later = (pl.concat([empty, *found[key]]) for key in (True, False))

@@ -1,6 +1,7 @@
 """The numbers that a run ends with, on a terminal, in a pipe and in Airflow's log."""
 
 import io
+import json
 import re
 from pathlib import Path
 
@@ -75,6 +76,23 @@ def test_a_value_without_an_interval_is_told_and_so_is_one_that_is_not_defined(t
     (out / "manifest.json").write_text('{"kind": "Evaluation"}')
     (out / "evaluation.json").write_text('{"metrics": {"auc": {"value": 0.75, "low": null}, "f1": {"value": null}}}')
     assert result_lines(tmp_path) == [("result", "AUC 0.75, F1 undefined")]
+
+
+def test_the_metric_of_the_simple_models_is_told_of_the_model_too(tmp_path):
+    """Of numbers the mean absolute error comes first, and gains are those of the root mean squared error."""
+    out = tmp_path / "evaluation"
+    out.mkdir()
+    (tmp_path / "run.json").write_text('{"pipeline": "p", "run_id": "r"}')
+    (out / "manifest.json").write_text('{"kind": "Evaluation"}')
+    gain = {"value": 1.2, "low": 1.1, "high": 1.3}
+    metrics = {name: {"value": value} for name, value in (("mae", 1.5), ("rmse", 2.0), ("r2", 0.9))}
+    simple = {"linear": {"metrics": {"mae": 2.5, "rmse": 3.2}, "gains": {"rmse": gain}}}
+    told = {"task": "regression", "metrics": metrics, "simple": simple}
+    (out / "evaluation.json").write_text(json.dumps(told))
+    assert result_lines(tmp_path) == [
+        ("result", "Mean absolute error 1.5, R² 0.9, Root mean squared error 2"),
+        ("against", "linear Root mean squared error 3.2 (gain +1.1 to +1.3)"),
+    ]
 
 
 def test_a_pipe_gets_few_lines_of_many_epochs_and_the_last_one():

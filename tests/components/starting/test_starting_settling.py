@@ -82,6 +82,14 @@ def test_infinity_as_a_label_is_set_aside_and_named():
     ]
 
 
+def test_many_rows_without_a_label_want_a_look():
+    for missing, flagged in ((5, False), (30, True)):
+        frame = table([None] * missing + ["a", "b"] * 60)
+        (line,) = [d for d in settled(frame).decisions if d.what == "set aside"]
+        assert line.flagged == flagged and line.why.startswith(f"{missing}: y is missing")
+        assert line.why.endswith("; the model knows nothing but the other 120 rows") == flagged
+
+
 def test_a_class_that_only_the_latest_rows_have_forbids_a_split_by_time():
     days = [datetime.datetime(2024, 1, 1) + datetime.timedelta(days=i) for i in range(400)]
     frame = pl.DataFrame({"x": np.random.default_rng(0).random(400), "t": days, "y": ["a", "b"] * 195 + ["new"] * 10})

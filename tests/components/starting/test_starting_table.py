@@ -71,6 +71,16 @@ def test_rules_warn_and_rows_without_a_label_are_set_aside(odd):
     assert said(odd, "set aside") == {"2 of 1,200 rows, 0.17%": "2: bought is missing"}
 
 
+@pytest.mark.slow
+def test_a_model_is_sized_by_the_rows_with_a_label(tmp_path):
+    bought = pl.when(pl.int_range(pl.len()) < 2000).then(None).otherwise("bought")
+    table(3000).with_columns(bought=bought).write_csv(tmp_path / "orders.csv")
+    recipe = start("orders", str(tmp_path / "orders.csv"))
+    assert recipe.rows == 1000 and (recipe.training["batch"], recipe.training["refit"]) == (32, 2)
+    (line,) = [d for d in recipe.decisions if d.what == "set aside"]
+    assert line.flagged and line.choice.startswith("2,000 of 3,000 rows")
+
+
 def test_numbers_with_a_decimal_comma_and_words_for_missing(tmp_path):
     r = np.random.default_rng(0)
     prices = [f"{v:.2f}".replace(".", ",") for v in r.random(200) * 9]

@@ -8,8 +8,11 @@ import pytest
 
 from kilnworks.components.sources import ByHash, ByTime
 from kilnworks.components.starting.moments.both_splits import compare_splits
+from kilnworks.components.starting.moments.overlap import without_what_runs_out
 from kilnworks.components.starting.start import start
+from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.errors import UnknownName
+from tests.components.starting.frame_source import FrameSource
 from tests.components.starting.times_tables import flights
 
 DAY = datetime.date(2024, 1, 1)
@@ -46,6 +49,26 @@ def test_columns_that_run_out_are_left_out_and_those_that_come_again_stay(flown)
     assert {"month", "reading", "frame"} <= set(flown.contract.ignore)
     settings = flown.transform.features["flown"]
     assert settings.parts == ("moment", "day", "weekday", "time of day") and "month of flown" in out
+
+
+def test_rows_without_a_label_show_a_model_nothing():
+    """``road`` comes again in later rows, though only of rows that nobody can learn from."""
+    days = [datetime.datetime(2024, 1, 1) + datetime.timedelta(days=d) for d in range(200)]
+    frame = pl.DataFrame(
+        {
+            "on": days,
+            "road": ["north"] * 100 + ["south"] * 80 + ["north"] * 20,
+            "size": np.random.default_rng(0).random(200),
+            "late": [None] * 100 + ["yes", "no"] * 50,
+        }
+    )
+    features = {"on": {"dtype": "datetime"}, "road": {"dtype": "string"}, "size": {"dtype": "float"}}
+    label = {"name": "late", "dtype": "string", "classes": ["no", "yes"]}
+    contract = Contract.model_validate({"name": "x", "time": "on", "features": features, "label": label})
+    for labels, left in ((frame["late"], {"on", "size"}), (pl.Series(["yes", "no"] * 100), {"on", "road", "size"})):
+        rows = frame.with_columns(late=labels)
+        kept = without_what_runs_out(contract, FrameSource(frame=rows), {None: rows}, ByTime())
+        assert set(kept.contract.features) == left
 
 
 @pytest.mark.slow

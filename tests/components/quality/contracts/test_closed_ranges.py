@@ -20,6 +20,8 @@ MINUTES = R.integers(0, 1440, 500)
         ("weekday", R.integers(0, 7, 300), (0, 6)),
         ("DayofMonth", R.integers(1, 32, 300), (1, 31)),
         ("hour", R.integers(5, 24, 300), (0, 23)),
+        ("hour", R.uniform(11, 20.9, 300), (0, 24)),
+        ("hours", R.uniform(1, 12, 300), None),
         ("Quarter", R.integers(1, 5, 300), (1, 4)),
         ("CRSDepTime", MINUTES // 60 * 100 + MINUTES % 60, (0, 2359)),
         ("humidity_pct", R.uniform(30, 99, 300), (0, 100)),

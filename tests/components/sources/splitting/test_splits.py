@@ -156,6 +156,32 @@ def test_time_cuts_given(tmp_path):
     assert [parts[n].height for n in ("train", "val", "test")] == [10, 10, 10]
 
 
+LABELLED = """
+name: l
+time: at
+features: {x: {dtype: float}, at: {dtype: float}}
+label: {name: y, dtype: float, %s}
+"""
+
+
+@pytest.mark.parametrize(
+    ("told", "known", "wanted"),
+    [
+        ("min: 0", 40, [92, 4, 4]),
+        ("min: 0", 0, [80, 10, 10]),
+        ("learned: false", 40, [80, 10, 10]),
+        ("min: 0}\nseries: {step: 1d, window: 7, horizon: 1", 40, [80, 10, 10]),
+    ],
+    ids=["forty", "none", "not learned", "gaps of a series"],
+)
+def test_shares_are_those_of_the_rows_with_a_label(tmp_path, told, known, wanted):
+    """A label that only the latest of a hundred days have: 32, 4 and 4 of forty."""
+    label = pl.Series([None] * (100 - known) + [1.0] * known, dtype=pl.Float64)
+    frame = pl.DataFrame({"x": [0.0] * 100, "at": np.arange(100.0), "y": label})
+    parts = split(frame, ByTime(), parse_contract(LABELLED % told), tmp_path)
+    assert [parts[n].height for n in ("train", "val", "test")] == wanted
+
+
 def test_time_cut_of_the_wrong_kind(tmp_path):
     frame = pl.DataFrame({"id": ["1"], "x": [0.0], "at": [dt.datetime(2024, 1, 1)]})
     with pytest.raises(ConfigError, match="cut-off"):
