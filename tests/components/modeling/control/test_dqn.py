@@ -50,7 +50,7 @@ def trained(root, settings, played, progress=lambda _: None):
 def test_it_finds_the_optimum_of_a_small_world(tmp_path, played):
     import keras
 
-    model = trained(tmp_path, config(epochs=12, checkpoints="every", model={"n_step": 1}), played)
+    model = trained(tmp_path, config(epochs=12, checkpoints="every", model={"n_step": 3}), played)
     network = keras.saving.load_model(model.path / "checkpoints/epoch-0012.keras", compile=False)
     world = GridWorld(MAP)
     exact = value_iteration(world.P, 0.9)
