@@ -74,7 +74,7 @@ class Environment(Config):
                 f"{self.id} makes {type(made).__name__}, " + (f"without {', '.join(missing)}" if missing else "no Env"),
                 "a gymnasium.Env", "derive it from gymnasium.Env",
             )  # fmt: skip
-        limit = self.max_steps or (None if getattr(made, "spec", None) and made.spec.max_episode_steps else LONGEST)
+        limit = self.max_steps or (None if made.spec and made.spec.max_episode_steps else LONGEST)
         return gymnasium.wrappers.TimeLimit(made, limit) if limit else made
 
     def _own(self, pixels: bool) -> Any:

@@ -174,7 +174,7 @@ class Dqn(Architecture):
         def feed(rows: Any, batch: int, seed: int) -> Any:
             return ReplayFeed(plays, trained, batch, seed)
 
-        return Learner(model, (Phase("fit", trained),), (target,), feed, measured=measured)
+        return Learner(model, (Phase("fit", trained),), (target,), feed, measured=measured, latest=True)
 
     def calibrated(self, task: Task, transform: FeatureTransform, outputs: Callable[[str], np.ndarray | None]) -> Task:
         """The task with the environment in which the policy is judged."""
