@@ -13,6 +13,8 @@ LEGEND_ROW = 16.0
 """How far rows of a legend are apart."""
 LETTER = 6.6
 """Width of a letter of small strong words, about."""
+APART, TURNED = 7.0, 18.0
+"""Room between an axis and its numbers, and of the turned words beside these."""
 
 
 class Plot:
@@ -38,8 +40,10 @@ class Plot:
         height: float = HEIGHT,
     ) -> None:
         self.title, self.height = title, height
-        self.x = Scale(*x, LEFT, WIDTH - RIGHT)
         self.y = Scale(*y, height - BOTTOM, TOP)
+        wide = max((len(label(value)) for value in ticks(self.y.low, self.y.high, 5)), default=0)
+        self.left = max(LEFT, LETTER * wide + APART + (TURNED if y_label else 0))
+        self.x = Scale(*x, self.left, WIDTH - RIGHT)
         self._x_label, self._y_label, self._integer_x = x_label, y_label, integer_x
         self._marks: list[str] = []
         self._legend: list[tuple[str, str, str]] = []
@@ -116,7 +120,7 @@ class Plot:
         legend, lower = self._legend_rows()
         inside = "".join([*self._axes(), *self._marks])
         moved = svg.element("g", inside, transform=f"translate(0 {svg.number(lower)})") if lower else inside
-        content = [svg.text(LEFT, 18, self.title, "title"), moved, *legend]
+        content = [svg.text(self.left, 18, self.title, "title"), moved, *legend]
         described = f"{self.title}; {self._y_label} by {self._x_label}" if self._x_label else self.title
         return svg.image("".join(content), WIDTH, self.height + lower, described)
 
@@ -126,7 +130,7 @@ class Plot:
         for value in ticks(self.y.low, self.y.high, 5):
             y = self.y(value)
             drawn.append(svg.element("line", x1=left, x2=right, y1=y, y2=y, class_="grid"))
-            drawn.append(svg.text(left - 7, y + 4, label(value), anchor="end"))
+            drawn.append(svg.text(left - APART, y + 4, label(value), anchor="end"))
         for value in ticks(self.x.low, self.x.high, 5):
             if self._integer_x and value != int(value):
                 continue
@@ -141,12 +145,12 @@ class Plot:
 
     def _legend_rows(self) -> tuple[list[str], float]:
         """Every name, in as many rows as they need, and how far what is below moves down."""
-        drawn, x, y = [], LEFT, 34.0
+        drawn, x, y = [], self.left, 34.0
         for class_, name, shape in self._legend:
             words = svg.short(name, 28)
             width = 26 + LETTER * len(words)
-            if x + width > WIDTH and x > LEFT:
-                x, y = LEFT, y + LEGEND_ROW
+            if x + width > WIDTH and x > self.left:
+                x, y = self.left, y + LEGEND_ROW
             if shape == "line":
                 drawn.append(svg.element("line", x1=x, x2=x + 16, y1=y, y2=y, class_=class_))
             else:

@@ -68,12 +68,13 @@ class Environment(Config):
                 "an environment that its options make",
                 "correct the options; --traceback in front of the command shows the line",
             ) from error
-        if missing := [name for name in PARTS if not hasattr(made, name)]:
+        missing = [name for name in PARTS if not hasattr(made, name)]
+        if missing or not isinstance(made, gymnasium.Env):
             raise ConfigError(
-                f"{self.id} makes {type(made).__name__}, without {', '.join(missing)}",
+                f"{self.id} makes {type(made).__name__}, " + (f"without {', '.join(missing)}" if missing else "no Env"),
                 "a gymnasium.Env", "derive it from gymnasium.Env",
             )  # fmt: skip
-        limit = self.max_steps or (None if getattr(made, "spec", None) and made.spec.max_episode_steps else LONGEST)
+        limit = self.max_steps or (None if made.spec and made.spec.max_episode_steps else LONGEST)
         return gymnasium.wrappers.TimeLimit(made, limit) if limit else made
 
     def _own(self, pixels: bool) -> Any:

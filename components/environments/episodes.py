@@ -56,8 +56,13 @@ class World:
 
     def reset(self, seed: int) -> dict[str, np.ndarray]:
         """Begin an episode; its observation by feature."""
-        self._last = self._asked(lambda: self._env.reset(seed=seed))[0]
-        return arrays_of(self._last, self.dtypes)
+
+        def begun() -> dict[str, np.ndarray]:
+            self._last, _ = self._env.reset(seed=seed)
+            return arrays_of(self._last, self.dtypes)
+
+        found: dict[str, np.ndarray] = self._asked(begun)
+        return found
 
     def holds(self) -> bool:
         """Whether the last observation lies in the environment's own space."""
@@ -67,13 +72,17 @@ class World:
         """Do the action of this number, from 0: observation by feature, reward, terminated, truncated.
 
         Raises:
-            StepFailed: the environment raises, or gives a reward that is not finite.
+            StepFailed: the environment raises, or gives a reward that is not finite, or not what it should.
         """
-        observation, reward, terminated, truncated, _ = self._asked(lambda: self._env.step(self.first + action))
+
+        def done() -> tuple[dict[str, np.ndarray], float, bool, bool]:
+            self._last, reward, terminated, truncated, _ = self._env.step(self.first + action)
+            return arrays_of(self._last, self.dtypes), float(reward), bool(terminated), bool(truncated)
+
+        observation, reward, terminated, truncated = self._asked(done)
         if not math.isfinite(reward):
             raise StepFailed(f"environment {self._id} gives reward {reward}", "a finite number", "mend its step()")
-        self._last = observation
-        return arrays_of(observation, self.dtypes), float(reward), bool(terminated), bool(truncated)
+        return observation, reward, terminated, truncated
 
     def _asked(self, work: Callable[[], Any]) -> Any:
         try:

@@ -100,9 +100,10 @@ class Judge(keras.callbacks.Callback):
 
     key = "judge"
 
-    def __init__(self, variables: Sequence[Any], *, monitor: str, mode: Mode) -> None:
-        """``variables``: all of the model that is saved."""
+    def __init__(self, variables: Sequence[Any], *, monitor: str, mode: Mode, latest: bool = False) -> None:
+        """``variables``: all of the model that is saved. ``latest``: which of equally good epochs is the best one."""
         super().__init__()
+        self._latest = latest
         self._variables, self._monitor, self._sign = variables, monitor, 1.0 if mode == "min" else -1.0
         self._measure: Callable[[], dict[str, float]] | None = None
         self._others: Sequence[Any] = ()
@@ -179,7 +180,8 @@ class Judge(keras.callbacks.Callback):
                 "or lower the learning rate",
                 {"epoch": epoch + 1, "monitor": self._monitor},
             )
-        if self.best is None or self._sign * value < self._sign * self.best:
+        equal = self._latest and value == self.best
+        if self.best is None or equal or self._sign * value < self._sign * self.best:
             self.best, self.best_epoch, self.best_weights = value, epoch + 1, values(self._variables)
 
     def state(self) -> dict[str, Any]:

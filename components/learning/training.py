@@ -94,7 +94,8 @@ class Training:
         backup = Backup(context.work, identity)
         found = backup.load() if self.settings.backup_epochs else None
         judge = cb.Last if self.lengths else cb.Judge
-        self.judge = judge(self.learner.model.variables, monitor=self.settings.monitor, mode=self.mode)
+        judged = self.learner.model.variables
+        self.judge = judge(judged, monitor=self.settings.monitor, mode=self.mode, latest=self.learner.latest)
         self.history = cb.History(out / "history.csv")
         self.report = cb.Report(context.progress, sum(self._lengths), self.splits.feed.steps, self._unjudged)
         looks = self.settings.health if not self.lengths else "none"

@@ -74,6 +74,7 @@ class Learner:
             [rows]; None for all.
         measured: numbers of the model as it now is, such as what a policy earns, instead of those of the validation
             split, which it is given (``learning.splits.Validation``; None without rows); None for that.
+        latest: whether of equally good epochs the latest is kept, instead of the first.
         finished: called with the folder of the model once it has the weights of the best epoch; writes what else is to
             lie there, and answers with what else stands in ``training.json``.
     """
@@ -84,4 +85,5 @@ class Learner:
     feed: Callable[[Any, int, int], Any] | None = None
     chosen: Callable[[Mapping[str, Any], int], Any] | None = None
     measured: Callable[[Any], dict[str, float]] | None = None
+    latest: bool = False
     finished: Callable[[Path], dict[str, Any]] | None = None

@@ -61,7 +61,7 @@ def test_the_evaluation_holds_codes_against_the_columns(project) -> None:
     assert metrics["linear_accuracy"]["value"] > 0.6 and beside["linear_accuracy"] > 0.6
     assert abs(metrics["energy_gap"]["value"]) < 10
     report = (folder / "report.html").read_text()
-    for words in ("Rows, and what they become", "How usual rows are", "What hidden units look at"):
+    for words in ("Rows, and what they become", "How usual rows are", "hidden units look at"):
         assert words in report
     history = (folder / "model/history.csv").read_text().splitlines()[0]
     assert "val_pseudo_likelihood" in history and "val_loss" in history

@@ -136,6 +136,7 @@ def test_without_its_files_the_example_says_how_to_fetch_them(tmp_path, monkeypa
 
 
 @pytest.mark.nightly
+@pytest.mark.timeout(1800)  # two trainings, ten minutes of the processor together
 @pytest.mark.skipif(not FETCHED, reason="no photographs and weights in data/: python data/make_groceries.py")
 def test_the_example_reaches_its_line_frozen_and_with_fine_tuning(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("KILNWORKS_STORE", str(tmp_path / "store"))

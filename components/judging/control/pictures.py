@@ -60,11 +60,13 @@ def _counted(values: list[float], edges: list[float]) -> list[float]:
 
 
 def _observed(played: Mapping[str, Any]) -> str:
-    """Every part of the observation over the first episode."""
+    """Every part of the observation over the first episode, or over its first steps."""
     parts = {name: _numbers(values) for name, values in as_dict(played.get("observed")).items()}
     step, length = as_number(played.get("step")) or 1.0, as_number(played.get("length")) or 1.0
     every = [value for values in parts.values() for value in values]
-    plot = Plot("Observed in the first episode", (0.0, length), nice_domain(every), "step", integer_x=True)
+    shown = min(length, step * max(map(len, parts.values())))
+    title = "Observed in the first episode" + (f", {shown:.0f} of {length:.0f} steps" if shown < length else "")
+    plot = Plot(title, (0.0, shown), nice_domain(every), "step", integer_x=True)
     for number, (name, values) in enumerate(parts.items()):
         plot.line([(i * step, value) for i, value in enumerate(values)], number % COLOURS + 1, name)
     return plot.render()

@@ -18,7 +18,8 @@ from kilnworks.schemas.errors import ConfigError
 FRAMES, SIDE = 8, 120
 """Pictures of a strip, and pixels of the longer side of each, at most."""
 POINTS, PARTS = 120, 8
-"""Moments and parts of an observation that are drawn, at most."""
+"""First steps and parts of an observation that are drawn, at most; of every fifth step, what goes to and fro would look
+like something else."""
 SHOWN = 200
 """Returns that are kept for a picture, at most."""
 
@@ -105,14 +106,12 @@ def _drawn(environment: Environment, ours: Played, seed: int, first: int) -> dic
         (name if values.shape[1] == 1 else f"{name} {i + 1}"): values[:, i]
         for name, values in seen.items() for i in range(values.shape[1])
     }  # fmt: skip
-    step = max(1, -(-len(ours.actions) // POINTS))
     return {
         "environment": environment.id,
         "length": len(ours.actions),
         "moments": moments.tolist(),
         "frames": _frames(environment, ours, seed, first, set(moments.tolist())),
-        "step": step,
-        "observed": {name: column[::step].tolist() for name, column in list(columns.items())[:PARTS]},
+        "observed": {name: column[:POINTS].tolist() for name, column in list(columns.items())[:PARTS]},
         "actions": (ours.actions[moments] + first).tolist(),
         "states": {name: column[moments].tolist() for name, column in list(columns.items())[:PARTS]},
     }

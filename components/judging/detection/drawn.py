@@ -70,16 +70,11 @@ def verdict(truth: np.ndarray, answers: Mapping[str, np.ndarray], cut: float) ->
 def chosen(quality: np.ndarray) -> list[tuple[str, int]]:
     """Rows of the best, median and worst images by ``quality`` [N], each once: ``("best", row)``."""
     order = np.argsort(-quality, kind="stable")
-    middle = max(0, len(order) // 2 - SHOWN // 2)
-    groups = {"best": order[:SHOWN], "median": order[middle : middle + SHOWN], "worst": order[::-1][:SHOWN]}
-    seen: set[int] = set()
-    found = []
-    for name, rows in groups.items():
-        for row in map(int, rows):
-            if row not in seen:
-                seen.add(row)
-                found.append((name, row))
-    return found
+    each = min(SHOWN, max(1, (len(order) + 1) // 3))  # of few images, a third
+    best, rest, worst = order[:each], order[each:-each], order[each:][::-1][:each]
+    middle = max(0, len(rest) // 2 - SHOWN // 2)
+    groups = {"best": best, "median": rest[middle : middle + SHOWN], "worst": worst}
+    return [(name, int(row)) for name, rows in groups.items() for row in rows]
 
 
 def pairs(

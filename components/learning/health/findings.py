@@ -133,6 +133,9 @@ def _norm(look: Look) -> float:
 
 def _rate_too_high(looks: Sequence[Look]) -> Iterator[Finding]:
     now, moved = looks[-1], _moved(looks[-1])
+    begins = all(look["phase"] != now["phase"] for look in looks[:-1])
+    if begins and not any(layer["hidden"] for layer in now["layers"].values()):
+        return  # one layer, as a new head is: how small it began says nothing of how large it has to become
     if moved is not None and moved > HIGH:
         yield Finding(
             "rate_too_high", now["epoch"], "", f"a step moves the weights by {moved:.0%} of their size",

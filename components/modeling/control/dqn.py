@@ -37,8 +37,8 @@ class Dqn(Architecture):
     """A deep Q-network: observations [N, ...] by feature in, the value of every action [N, A] out.
 
     Mnih et al. 2015; double Q-learning (van Hasselt, Guez & Silver 2016), duelling heads (Wang et al. 2016),
-    prioritized replay (Schaul et al. 2016) and n-step returns (Sutton & Barto 2018) are on by default. Use it for
-    environments of some actions with observations that tell where one stands, not where actions are continuous.
+    prioritized replay (Schaul et al. 2016) and returns of three steps (Sutton & Barto 2018) are on by default. Use it
+    for environments of some actions with observations that tell where one stands, not where actions are continuous.
     """
 
     task: ClassVar[type[Task] | None] = Control
@@ -54,7 +54,9 @@ class Dqn(Architecture):
     dueling: bool = True
     """Whether the value of an observation and the advantages of actions have layers of their own."""
     n_step: int = Field(default=3, ge=1, le=100)
-    """Rewards that are added up before the value of a later observation."""
+    """Rewards that are added up before the value of a later observation, at most: the sum ends before a random action,
+    whose reward says nothing of the best one (tree backup of a greedy policy, Sutton & Barto 2018, 7.5). 1: each alone.
+    """
     discount: float = Field(default=0.99, ge=0, le=1)
     """Of a reward one step later."""
     memory: int = Field(default=50_000, ge=100)
@@ -172,7 +174,7 @@ class Dqn(Architecture):
         def feed(rows: Any, batch: int, seed: int) -> Any:
             return ReplayFeed(plays, trained, batch, seed)
 
-        return Learner(model, (Phase("fit", trained),), (target,), feed, measured=measured)
+        return Learner(model, (Phase("fit", trained),), (target,), feed, measured=measured, latest=True)
 
     def calibrated(self, task: Task, transform: FeatureTransform, outputs: Callable[[str], np.ndarray | None]) -> Task:
         """The task with the environment in which the policy is judged."""

@@ -29,7 +29,11 @@ class Transition(NamedTuple):
 
 
 class Rewards:
-    """The last steps of a running episode, at most ``steps`` of them (Sutton & Barto 2018, chapter 7)."""
+    """The last steps of a running episode, at most ``steps`` of them, all but the first greedy.
+
+    With the value of the best action behind them, this is the tree backup of a greedy policy (Sutton & Barto 2018,
+    7.5).
+    """
 
     def __init__(self, steps: int, discount: float) -> None:
         self._steps, self._discount = steps, discount
@@ -38,17 +42,20 @@ class Rewards:
 
     def add(
         self, observation: Mapping[str, np.ndarray], action: int, reward: float, later: Mapping[str, np.ndarray],
-        terminated: bool,
+        terminated: bool, *, greedy: bool,
     ) -> list[Transition]:  # fmt: skip
         """Take one step, from ``observation`` to ``later`` ([*shape] by feature); the transitions that it completes.
 
         ``terminated``: whether the episode came to its end. One that was cut goes on in its value: call ``cut``.
+        ``greedy``: whether the action was the best one; before another one, what waits takes the value of
+        ``observation``, so that no reward of a random action is added to that of the action before it.
         """
+        found = [] if greedy else self._all(ends=False)
         self._waiting.append((observation, action, reward))
         self._later = later
         if terminated:
-            return self._all(ends=True)
-        return [self._first(ends=False)] if len(self._waiting) == self._steps else []
+            return found + self._all(ends=True)
+        return [*found, self._first(ends=False)] if len(self._waiting) == self._steps else found
 
     def cut(self) -> list[Transition]:
         """The transitions of an episode that is not followed further, with the value of its last observation."""

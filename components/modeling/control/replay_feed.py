@@ -36,7 +36,7 @@ class Plays:
         per_step: steps of an environment before each of them.
         memory: transitions that are remembered.
         warm_up: of these before the first training step, all of random actions.
-        n_step: rewards that are added up.
+        n_step: rewards that are added up, at most; never over a random action.
         discount: of a reward one step later.
         exploration: random actions after that.
         priority: what is drawn more often; None for nothing.
@@ -65,10 +65,10 @@ class _Player:
     def _begun(self) -> Mapping[str, np.ndarray]:
         return self.world.reset(int(self._seeds.integers(2**31)))
 
-    def step(self, action: int, replay: Replay) -> None:
+    def step(self, action: int, greedy: bool, replay: Replay) -> None:
         """One step, remembered; an episode that is over begins anew."""
         later, reward, terminated, truncated = self.world.step(action)
-        replay.add(self.rewards.add(self.observation, action, reward, later, terminated))
+        replay.add(self.rewards.add(self.observation, action, reward, later, terminated, greedy=greedy))
         replay.played += 1
         if truncated and not terminated:
             replay.add(self.rewards.cut())
@@ -157,8 +157,8 @@ class ReplayFeed(Feed):
         if own.any():
             best = self._values(stacked([player.observation for player in players])).argmax(axis=1)
             chosen = np.where(own, best, chosen)
-        for player, action in zip(players, chosen.tolist(), strict=True):
-            player.step(action, self.replay)
+        for player, action, greedy in zip(players, chosen.tolist(), own.tolist(), strict=True):
+            player.step(action, greedy, self.replay)
 
     def _drawn(self, count: int, rng: np.random.Generator) -> Any:
         priority = self._plays.priority

@@ -17,7 +17,8 @@ def health(told: dict[str, Any]) -> dict[str, Any] | None:
     if not looks:
         return None
     seconds, share = as_number(told.get("seconds")) or 0.0, as_number(told.get("share")) or 0.0
-    note = f"Seen on one batch after {len(looks)} epochs, in {seconds_text(seconds)} ({share:.1%} of the training)."
+    epochs = f"{len(looks)} epoch{'s' if len(looks) > 1 else ''}"
+    note = f"Seen on one batch after {epochs}, in {seconds_text(seconds)} ({share:.1%} of the training)."
     pictures = [_picture(looks, "gradient", "Gradients by layer"), _picture(looks, "step", "Size of a step by layer")]
     return {
         "findings": [as_dict(one) for one in as_list(told.get("findings"))],

@@ -63,7 +63,7 @@ def training(run: RunRecord) -> dict[str, Any] | None:
 def _filters(found: dict[str, Any]) -> str:
     """What hidden units look at; empty where rows are no images."""
     units = as_number(found.get("units")) or 0
-    title = f"What hidden units look at ({units:,.0f} units, the strongest ones)"
+    title = f"What the strongest of {units:,.0f} hidden units look at"
     return sheets(title, [("", as_dict(found.get("strip")))], 300.0)
 
 

@@ -22,6 +22,7 @@ from kilnworks.components.sources.paths import local
 from kilnworks.components.sources.splitting.splits import NAMES, SPLITS, AsGiven, ByHash, Shares
 from kilnworks.components.starting.boxes.sizes import detector, side_of
 from kilnworks.components.starting.boxes.tiling import MOST, SEEN, Tiling, tiling
+from kilnworks.components.starting.pictures.depth import refuse_unused_bits
 from kilnworks.components.starting.pictures.file_checks import USUAL, file_checks
 from kilnworks.components.starting.pictures.flips import THUMB, told_from_mirror
 from kilnworks.components.starting.recipe import Decision, Recipe
@@ -181,10 +182,11 @@ def _mended(source: BoxesSource, marked: Marked) -> tuple[BoxesSource, list[Deci
 def _sample(marked: Marked) -> tuple[list[FileFacts], bool, str, str]:
     """What some files hold, whether there are colours, and how images may be mirrored, with the evidence."""
     chosen = np.random.default_rng(0).permutation(len(marked))[:SAMPLE]
-    facts, colours, parts, names = [], 0, [], []
+    facts, brightest, colours, parts, names = [], [], 0, [], []
     for file, boxes in (marked[i] for i in chosen):
         picture, found = open_image(file.read_bytes(), str(file), "RGB")
         facts.append(found)
+        brightest.append(int(np.asarray(picture).max()))
         small = np.asarray(picture.resize((64, 64), Image.Resampling.BILINEAR), np.float32)
         colours += bool(np.ptp(small, axis=2).max() > 8)
         grey = picture.convert("L")
@@ -194,6 +196,7 @@ def _sample(marked: Marked) -> tuple[list[FileFacts], bool, str, str]:
             if min(cut.size) > 1:
                 parts.append(np.asarray(cut.resize((THUMB, THUMB), Image.Resampling.BILINEAR), np.float32))
                 names.append(box.name)
+    refuse_unused_bits(facts, brightest)
     flip, why = _flips(parts, names)
     return facts, colours >= USUAL * len(facts), flip, why
 

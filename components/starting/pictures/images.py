@@ -23,6 +23,7 @@ from kilnworks.components.sources.splitting.splits import AsGiven, ByHash
 from kilnworks.components.starting.label import NAMES
 from kilnworks.components.starting.moments.times import shares
 from kilnworks.components.starting.open_data import Kind
+from kilnworks.components.starting.pictures.depth import refuse_unused_bits
 from kilnworks.components.starting.pictures.file_checks import SAME, USUAL, file_checks
 from kilnworks.components.starting.pictures.flips import THUMB, flip_words, harmless_flips
 from kilnworks.components.starting.pictures.weights import FEWEST, PHOTOGRAPH, hint, weights_at_hand
@@ -184,13 +185,15 @@ def _file_column(table: Path, root: Path) -> tuple[str, Path] | None:
 def _sample(files: list[Path]) -> tuple[list[FileFacts], bool, np.ndarray, np.ndarray]:
     """What some files hold, whether enough have colours, grey thumbnails [N, THUMB, THUMB], and which [N]."""
     chosen = np.random.default_rng(0).permutation(len(files))[:SAMPLE]
-    found, thumbs, colours = [], [], 0
+    found, thumbs, brightest, colours = [], [], [], 0
     for file in (files[i] for i in chosen):
         picture, facts = open_image(file.read_bytes(), str(file), "RGB")
         found.append(facts)
+        brightest.append(int(np.asarray(picture).max()))
         small = np.asarray(picture.resize((THUMB, THUMB), Image.Resampling.BILINEAR), np.float32)
         colours += bool(np.ptp(small, axis=2).max() > 8)
         thumbs.append(small.mean(axis=2))
+    refuse_unused_bits(found, brightest)
     return found, colours >= USUAL * len(found), np.stack(thumbs), chosen
 
 

@@ -110,3 +110,14 @@ def test_lineage_columns_follow_the_longest_way() -> None:
 def test_an_edge_from_an_unknown_step_is_left_out() -> None:
     tree = ET.fromstring(lineage([Node("a", "done", ("", ""))], [("gone", "a", False), ("a", "a", False)]))
     assert not [p for p in tree.iter(f"{SVG}path") if "edge" in p.get("class", "")]
+
+
+@pytest.mark.parametrize("y_label", ["", "rate"])
+@pytest.mark.parametrize("limits", [(0.00045, 0.00055), (0.0, 1.0), (-9.9e-5, -9.1e-5)])
+def test_numbers_beside_an_axis_have_room_for_all_their_figures(limits, y_label) -> None:
+    plot = Plot("Learning rate", (0, 10), limits, "epoch", y_label)
+    texts = [one for one in ET.fromstring(plot.render()).iter(f"{SVG}text") if one.get("text-anchor") == "end"]
+    assert [one.text for one in texts] == [label(tick) for tick in ticks(*limits, 5)]
+    for one in texts:
+        assert float(one.get("x")) - 6.6 * len(one.text) >= (18 if y_label else 0)
+    assert plot.left == 58 or limits != (0.0, 1.0)

@@ -25,17 +25,32 @@ SMALL = ("S.", "XG")
 
 
 class Broken(GridWorld):
-    """Observes what its space does not hold, or pays what is no number."""
+    """Observes what its space does not hold, pays what is no number, or answers as Gym did before Gymnasium."""
 
     def __init__(self, how: str = "observes") -> None:
         super().__init__()
         self.how = how
 
+    def reset(self, *, seed=None, options=None):
+        observation, told = super().reset(seed=seed)
+        return observation if self.how == "begins as before" else (observation, told)
+
     def step(self, action):
         observation, reward, *rest = super().step(action)
         if self.how == "raises":
             raise RuntimeError("out of coal")
+        if self.how == "steps as before":
+            return observation, reward, False, {}
+        if self.how in ("names nothing", "pays nothing"):
+            return ({}, reward, *rest) if self.how == "names nothing" else (observation, None, *rest)
         return (1000, reward, *rest) if self.how == "observes" else (observation, float("nan"), *rest)
+
+
+class Alike:
+    """Has all that an environment has, and is none."""
+
+    observation_space, action_space = GridWorld().observation_space, GridWorld().action_space
+    reset, step = GridWorld.reset, GridWorld.step
 
 
 def named(how: str) -> Environment:
@@ -112,15 +127,26 @@ def test_actions_that_are_not_some_are_refused():
         (Environment(id="CartPole-v1", options={"colour": 1}), "cannot be made"),
         (Environment(id=GRID, options={"map": ["SS"]}), "one S and a G"),
         (Environment(id="builtins:dict"), "without reset"),
+        (Environment(id=f"{__name__}:Alike"), "makes Alike, no Env"),
     ],
-    ids=["version", "module", "option", "map", "none"],
+    ids=["version", "module", "option", "map", "none", "alike"],
 )
 def test_what_is_no_environment_is_told(environment, words):
     with pytest.raises(KilnworksError, match=words):
         environment.make()
 
 
-@pytest.mark.parametrize(("how", "words"), [("raises", "out of coal"), ("pays", "reward nan")])
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("raises", "out of coal"),
+        ("pays", "reward nan"),
+        ("pays nothing", "TypeError: float"),
+        ("names nothing", "KeyError: 'observation'"),
+        ("begins as before", "TypeError: cannot unpack"),
+        ("steps as before", "expected 5, got 4"),
+    ],
+)
 def test_an_environment_that_breaks_is_told(how, words):
     with pytest.raises(StepFailed, match=words):
         play(named(how), random_policy(4, 0), 1, 0)

@@ -99,6 +99,16 @@ def test_grey_images_of_several_sizes(tmp_path):
     assert start("grey", str(tmp_path)).contract.features["image"].shape == (32, 64, 1)
 
 
+def test_images_of_a_camera_of_12_bits_are_refused_where_nearly_black(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for i in range(12):
+            pixels = np.random.default_rng(i).integers(0, 4096, (30, 40), dtype=np.uint16)
+            Image.fromarray(pixels).save(tmp_path / name / f"{i}.png")
+    with pytest.raises(DataUnreadable, match=r"24 of 24 opened images have 16 bits.*16 of 256 grey levels"):
+        start("grey", str(tmp_path))
+
+
 @pytest.mark.parametrize("grey", [True, False])
 def test_arrays(tmp_path, grey):
     random = np.random.default_rng(0)

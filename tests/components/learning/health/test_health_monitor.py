@@ -170,6 +170,15 @@ def test_phases_are_not_compared_with_one_another():
     assert findings([{**look, "phase": 2} for look in slow]) == [], "a later phase goes slowly on purpose"
 
 
+def test_a_single_layer_grows_from_how_it_began_and_is_judged_later():
+    looks = looks_of([1, 1], [2, 1], moved=7.5)
+    assert findings(looks[:1]) == [], "a new head, whose weights become many times as large"
+    assert [(f.kind, f.epoch) for f in findings(looks)] == [("rate_too_high", 2)]
+    assert findings([looks[0], {**looks[1], "phase": 2}]) == [], "of another phase is the first look"
+    looks[0]["layers"]["b"] = {**looks[0]["layers"]["a"], "hidden": True}
+    assert [f.kind for f in findings(looks[:1])] == ["rate_too_high"]
+
+
 def test_few_rows_do_not_tell_a_dead_unit():
     model = network(bias=keras.initializers.Constant(-99.0))
     random = np.random.default_rng(0)

@@ -50,7 +50,7 @@ def trained(root, settings, played, progress=lambda _: None):
 def test_it_finds_the_optimum_of_a_small_world(tmp_path, played):
     import keras
 
-    model = trained(tmp_path, config(epochs=12, checkpoints="every", model={"n_step": 1}), played)
+    model = trained(tmp_path, config(epochs=12, checkpoints="every", model={"n_step": 3}), played)
     network = keras.saving.load_model(model.path / "checkpoints/epoch-0012.keras", compile=False)
     world = GridWorld(MAP)
     exact = value_iteration(world.P, 0.9)
@@ -66,6 +66,8 @@ def test_it_finds_the_optimum_of_a_small_world(tmp_path, played):
     assert len(path) == 4 and world.squares[at] == "G"
     np.testing.assert_allclose(found[path].max(axis=1), exact[path].max(axis=1), atol=0.5)
     assert float(model.training["best"]["val_return"]) == 16
+    epochs = pl.read_csv(model.path / "history.csv").filter(pl.col("val_return") == 16)["epoch"]
+    assert len(epochs) > 1 and model.training["best_epoch"] == epochs.max(), "the latest, whose values are nearest"
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def test_rewards_are_added_up_as_a_loop_does(steps, ends):
     discount, rewards = 0.9, [1.0, -2.0, 3.0, 0.5, 4.0]
     adding, found = Rewards(steps, discount), []
     for t, reward in enumerate(rewards):
-        found += adding.add(seen(t), t % 2, reward, seen(t + 1), ends and t == len(rewards) - 1)
+        found += adding.add(seen(t), t % 2, reward, seen(t + 1), ends and t == len(rewards) - 1, greedy=True)
     found += adding.cut()
     assert len(found) == len(rewards)
     for t, one in enumerate(found):
@@ -44,6 +44,19 @@ def test_rewards_are_added_up_as_a_loop_does(steps, ends):
         rest = 0.0 if ends and stop == len(rewards) else discount ** (stop - t)
         assert one.reward == pytest.approx(total) and one.discount == pytest.approx(rest)
         assert (one.observation["observation"][0], one.action, one.later["observation"][0]) == (t, t % 2, stop)
+
+
+def test_no_reward_of_a_random_action_is_added_to_that_of_the_action_before_it():
+    discount, rewards, greedy = 0.9, [1.0, -2.0, 3.0, 0.5, 4.0, 6.0], [False, True, False, True, True, True]
+    adding, found = Rewards(3, discount), []
+    for t, reward in enumerate(rewards):
+        found += adding.add(seen(t), t % 2, reward, seen(t + 1), t == len(rewards) - 1, greedy=greedy[t])
+    stops = [2, 2, 5, 6, 6, 6]  # before the third action, which is random; then three steps, or the end
+    assert len(found) == len(rewards)
+    for t, (one, stop) in enumerate(zip(found, stops, strict=True)):
+        assert one.reward == pytest.approx(sum(discount**k * r for k, r in enumerate(rewards[t:stop])))
+        assert one.discount == pytest.approx(0 if stop == 6 else discount ** (stop - t))
+        assert (one.observation["observation"][0], one.later["observation"][0]) == (t, stop)
 
 
 def filled(alpha: float | None, capacity: int = 6, count: int = 10) -> Replay:

@@ -15,7 +15,7 @@ from kilnworks.components.starting.durations import DETECTED, operations, timed
 from kilnworks.components.starting.start import start
 from kilnworks.schemas.errors import ConfigError, DataUnreadable
 from kilnworks.schemas.tiles import read_tile
-from tests.components.sources.boxes.annotated import BOXES, write_coco, write_csv, write_images, write_voc
+from tests.components.sources.boxes.annotated import BOXES, HIGH, WIDE, write_coco, write_csv, write_images, write_voc
 
 MANY = {f"{i:02}.png": BOXES["a.png"] if i % 2 else BOXES["b.png"] for i in range(12)}
 
@@ -65,6 +65,21 @@ def test_boxes_that_reach_out_are_told_and_cut(tmp_path) -> None:
     assert recipe.source.mend
     assert "1 reach out of the image; 1 have no height or width" in said(recipe)["boxes"]
     assert [one.flagged for one in recipe.decisions if one.what == "boxes"] == [True]
+
+
+@pytest.mark.parametrize(("most", "refused"), [(235, True), (4_095, True), (40_000, False)])
+def test_files_of_sixteen_bits_of_which_a_camera_used_few_are_refused(tmp_path, most, refused) -> None:
+    names = [f"{i:02}.tif" for i in range(12)]
+    for name in names:
+        pixels = np.random.default_rng(0).integers(0, most + 1, (HIGH, WIDE), dtype=np.uint16)
+        Image.fromarray(pixels).save(tmp_path / name)
+    write_csv(tmp_path / "boxes.csv", dict.fromkeys(names, BOXES["b.png"]))
+    if not refused:
+        assert start("cells", str(tmp_path)).rows == 12
+        return
+    with pytest.raises(DataUnreadable, match="12 of 12 opened images have 16 bits and no pixel above") as raised:
+        start("cells", str(tmp_path))
+    assert f"{most // 256 + 1} of 256 grey levels" in str(raised.value) and "write files of 8 bits" in str(raised.value)
 
 
 def test_folders_of_splits_are_kept(tmp_path) -> None:
