@@ -170,11 +170,11 @@ def baselines(train: pd.DataFrame, judges: dict[str, pd.DataFrame]) -> dict[str,
     }
 
 
-def apart(truth: np.ndarray, ours: np.ndarray, other: np.ndarray, resamples: int = RESAMPLES) -> tuple[float, float]:
+def apart(truth: np.ndarray, ours: np.ndarray, other: np.ndarray) -> tuple[float, float]:
     """95 % interval of the difference of both areas, by paired bootstrap samples of rows."""
     random = np.random.default_rng(0)
     found = []
-    for _ in range(resamples):
+    for _ in range(RESAMPLES):
         rows = random.integers(0, len(truth), len(truth))
         if 0 < truth[rows].sum() < len(rows):
             found.append(auc(truth[rows], ours[rows]) - auc(truth[rows], other[rows]))
