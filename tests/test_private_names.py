@@ -21,7 +21,6 @@ BORROWED = {
     "_as_tf_output": ("tensorflow", "2.21.0", "the C handle of an output: loading/execution.py"),
     "pywrap_tf_session": ("tensorflow", "2.21.0", "a run that can be cancelled: loading/execution.py"),
     "graph_validate": ("great_expectations", "1.24.1", "many rules in one pass: expectations/gx.py"),
-    "get_attr_skipset": ("keras", "3.15.1", "what Keras skips in a layer: features/walking.py; mended it could go"),
     "_process_workloads": ("apache-airflow", "3.3.2", "what an executor overrides: dags/executor.py"),
     "_credentials": ("grpcio", "1.85.1", "the C object of server credentials: grpc/direct.py"),
     "grpc._cython.cygrpc": ("grpcio", "1.85.1", "the completion queue: grpc/direct.py"),

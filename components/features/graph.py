@@ -17,11 +17,9 @@ from kilnworks.components.features.kinds.base import Layers, Plan
 from kilnworks.components.features.kinds.scalars import number_layers
 from kilnworks.components.features.plan import TransformPlan
 from kilnworks.components.features.raw import raw_inputs as served_inputs
-from kilnworks.components.features.walking import remember_what_is_skipped
 from kilnworks.schemas.contract import Contract, Feature
 from kilnworks.schemas.errors import ConfigError
 
-remember_what_is_skipped()
 Tensor = Any
 OWN_LAYERS = frozenset({"get_item", "quantile_scaling"})
 """Operations that are neither in ``keras.ops`` nor in ``keras.layers``."""

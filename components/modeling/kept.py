@@ -71,15 +71,12 @@ def load_trained(model: Model) -> Any:
     """
     import keras
 
-    from kilnworks.components.features.walking import remember_what_is_skipped
-
     # these register layers that saved models need
     from kilnworks.components.modeling import members, sometimes  # noqa: F401
     from kilnworks.components.modeling.detection import layers  # noqa: F401
     from kilnworks.components.modeling.generative import machines  # noqa: F401
     from kilnworks.components.modeling.texts import grams, ngrams, sequences  # noqa: F401
 
-    remember_what_is_skipped()
     path = model.path / CODE
     if not path.is_file():
         return keras.saving.load_model(model.keras_path, compile=False)
