@@ -45,7 +45,7 @@ import importlib.abc, sys
 
 class Nowhere(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("components", "schemas", "pipelines", "dags"):
+        if name.partition(".")[0] in ("kilnworks", "kilnworks_client", "components", "schemas", "pipelines", "dags"):
             raise ModuleNotFoundError(name)
 
 sys.meta_path.insert(0, Nowhere())

@@ -12,8 +12,7 @@ from kilnworks.pipelines.cli.quiet import quiet_libraries
 from kilnworks.pipelines.cli.settings import StoreUrl, new_run_id, overrides
 from kilnworks.pipelines.core.registry import load
 from kilnworks.pipelines.core.store import clean, open_store
-from kilnworks.pipelines.craft.rates import Rates, checked, find_rates
-from kilnworks.pipelines.craft.work import REPORT
+from kilnworks.pipelines.craft.work import REPORT, Work
 from kilnworks.schemas.access import private_files
 from kilnworks.schemas.errors import ConfigError
 
@@ -39,6 +38,8 @@ def lr_find(
     No model is kept. Tells the settings for kilnworks run, for each batch size.
     """
     quiet_libraries()
+    from kilnworks.pipelines.craft.rates import Rates, checked, find_rates
+
     opened, console = open_store(store), Console(soft_wrap=True)
     opened.check_writable()
     fixed = overrides(settings or [])
@@ -66,14 +67,14 @@ def parsed(text: str) -> list[int]:
         raise ConfigError(f"--batch-sizes {text}", wanted, "correct it") from None
 
 
-def command_of(this: Rates, test: dict[str, Any]) -> str:
+def command_of(this: Work, test: dict[str, Any]) -> str:
     """The command that runs with what a test suggests; empty where it suggests nothing."""
     if test["suggestion"] is None:
         return ""
     return run_with(this.pipeline, {**this.record["settings"], **test["settings"]})
 
 
-def _conclude(console: Console, this: Rates, found: dict[str, Any]) -> int:
+def _conclude(console: Console, this: Work, found: dict[str, Any]) -> int:
     from kilnworks.components.reporting.rates_page import write_rates
 
     told = {
