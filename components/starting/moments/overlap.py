@@ -30,6 +30,8 @@ NEW = {"numbers": 0.25, "names": 0.5}
 the numbers that it knows, and takes a name that it does not know for none."""
 NOTED = 0.1
 """From this share on it is said."""
+SEASON = "; later ones are answered by the level of the latest rows, unless `parts` goes without `moment`"
+"""What becomes of seasons that nobody has seen: the moment of a row says how high the label was then, and no more."""
 FEW = 64
 """Whole numbers with up to so many values are looked at one by one, and else by their range."""
 
@@ -133,7 +135,9 @@ def _dates(
         if out:
             kept = tuple(part for part in ("moment", *PARTS) if part not in out)
             settings[name] = FeatureSettings(encode="moment", parts=kept)
-            why = f"the later rows have {listed(out)}s that no row to learn from shows"
+            why = (
+                f"the later rows have {listed(out)}s that no row to learn from shows{SEASON if 'month' in out else ''}"
+            )
             lines.append(Decision("left out", f"{listed(out)} of {named(name)}", f"it runs out: {why}", flagged=True))
     return settings, tuple(lines)
 

@@ -37,3 +37,14 @@ def test_the_page_says_what_they_are(tmp_path, task, names, words) -> None:
     dump(place, {**found, "task": task, "simple": simple})
     page = re.sub(r"\s+", " ", render_report(run.path))
     assert f"judged on the same rows{words}</p>" in page
+
+
+def test_there_is_a_column_of_limits_where_a_metric_has_one(tmp_path) -> None:
+    run = InventedRun(tmp_path)
+    run.done()
+    assert ">gate</th>" in render_report(run.path)
+    place = run.path / "evaluation/evaluation.json"
+    found = json.loads(place.read_text())
+    dump(place, {**found, "gate": {**found["gate"], "checks": []}})
+    page = render_report(run.path)
+    assert "95 % interval" in page and ">gate</th>" not in page and 'data-k="gate"' not in page

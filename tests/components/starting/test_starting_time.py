@@ -49,6 +49,7 @@ def test_columns_that_run_out_are_left_out_and_those_that_come_again_stay(flown)
     assert {"month", "reading", "frame"} <= set(flown.contract.ignore)
     settings = flown.transform.features["flown"]
     assert settings.parts == ("moment", "day", "weekday", "time of day") and "month of flown" in out
+    assert out["month of flown"].why.endswith("level of the latest rows, unless `parts` goes without `moment`")
 
 
 def test_rows_without_a_label_show_a_model_nothing():
