@@ -133,6 +133,7 @@ def full(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict:
 def test_gridworld_in_full(tmp_path, monkeypatch) -> None:
     found = full("gridworld", tmp_path, monkeypatch)
     assert found["metrics"]["mean_return"]["low"] == found["optimum"]["mean_return"] == 8
+    assert found["optimum"]["largest_error"] < 2, "values are served, too"
 
 
 @pytest.mark.nightly

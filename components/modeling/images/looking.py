@@ -27,6 +27,8 @@ SHOWN = 12
 """Images with heat: up to half of them wrong ones, where the model is surest; then right ones, class by class."""
 CHANGED, TRIES = 4, 3
 """Images of the sheet of changes, and how often each goes through all changes together."""
+DRAWS = 50
+"""Draws of a change that is shown alone, at most: one that changes a fifth of the images is nearly sure to be seen."""
 SIDE = 112
 """Longer side of a picture, in pixels."""
 HOT = np.array([255.0, 60.0, 0.0], np.float32)
@@ -160,7 +162,7 @@ def sheet(augmentation: Augmentation, images: np.ndarray) -> dict[str, Any]:
     columns: dict[str, np.ndarray] = {"as it is": images}
     layers = augmentation.layers("shown", LayerNames(set()))
     for layer in layers:
-        columns[layer.name.removesuffix("_shown")] = np.asarray(layer(images, training=True))
+        columns[layer.name.removesuffix("_shown")] = _changed(layer, images)
     for number in range(TRIES if len(layers) > 1 else 0):
         x = images
         for layer in layers:
@@ -175,6 +177,17 @@ def sheet(augmentation: Augmentation, images: np.ndarray) -> dict[str, Any]:
         columns["cutmix"] = np.asarray(cutmix(ops.array(images), order, size // 2, size)[0])
     rows = [[picture(column[i]) for column in columns.values()] for i in range(len(images))]
     return {"columns": list(columns), "rows": rows}
+
+
+def _changed(layer: Any, images: np.ndarray) -> np.ndarray:
+    """Images [N, H, W, C] changed by a layer that leaves some as they are: drawn until it changes each."""
+    found = images
+    for _ in range(DRAWS):
+        same = (found == images).all(axis=(1, 2, 3))
+        if not same.any():
+            break
+        found = np.where(same[:, None, None, None], np.asarray(layer(images, training=True)), found)
+    return found
 
 
 def warmed(image: np.ndarray, heat: np.ndarray) -> np.ndarray:

@@ -44,7 +44,7 @@ def test_heat_is_red_and_small_images_keep_their_pixels() -> None:
 
 @pytest.mark.slow
 def test_the_sheet_shows_each_change_alone_and_mixed_pairs() -> None:
-    every = Augmentation(flip="horizontal", erasing=1, mixup=0.2, cutmix=1)
+    every = Augmentation(flip="horizontal", erasing=0.2, mixup=0.2, cutmix=1)
     found = sheet(every, IMAGES)
     names = ["as it is", "flip", "shift", "rotation", "zoom", "contrast", "erasing"]
     assert found["columns"] == [*names, "together 1", "together 2", "together 3", "mixup", "cutmix"]
@@ -53,7 +53,9 @@ def test_the_sheet_shows_each_change_alone_and_mixed_pairs() -> None:
     for name in ("shift", "rotation", "zoom", "contrast", "erasing"):
         assert (first[name] != first["as it is"]).any()
     flipped = [tuple(map(pixels, row[:2])) for row in found["rows"]]
-    assert all((was == now).all() or (was[:, ::-1] == now).all() for was, now in flipped)
+    assert all((was[:, ::-1] == now).all() for was, now in flipped), "each, not the half that training draws"
+    erased = found["columns"].index("erasing")
+    assert all(row[erased] != row[0] for row in found["rows"]), "each, not a fifth"
     assert (first["cutmix"] != first["as it is"]).any(axis=2).mean() == pytest.approx(0.25, abs=0.03)
     mean = 0.35 * first["as it is"].astype(float) + 0.65 * pixels(found["rows"][1][0])
     np.testing.assert_allclose(first["mixup"], mean, atol=2)
