@@ -15,6 +15,7 @@ import polars as pl
 
 from kilnworks.components.learning.optimizers import Adam, Schedule
 from kilnworks.components.modeling.forecast import Forecast
+from kilnworks.components.modeling.forecasts.settings import View
 from kilnworks.components.sources.splitting.splits import ByTime, Shares
 from kilnworks.components.starting.label import find_label, refuse_magnitude
 from kilnworks.components.starting.open_data import Kind, open_table
@@ -31,6 +32,8 @@ LONGEST_WINDOW = 672
 """Steps of history at most, unless the horizon is longer."""
 STEPS = 450
 """Steps of a training, about."""
+VIEWS = (View(), View(before=False))
+"""What the members look at where something is known ahead."""
 
 
 def start_with_series(
@@ -75,7 +78,7 @@ def start_with_series(
     refuse_magnitude(typed[label])
     spare = [inferred.key] if inferred.key and inferred.key != inferred.time else []
     contract, left = _as_series(contract, typed, horizon, ahead, spare)
-    model, training = _model(typed.height, _counts(typed[label]))
+    model, training = _model(typed.height, _counts(typed[label]), bool(ahead))
     decisions = [
         *([guess] if guess else []),
         Decision("rows", f"{typed.height:,} rows, {len(opened.frame.columns)} columns"),
@@ -84,6 +87,8 @@ def start_with_series(
         *left,
         Decision("split", f"by {named(contract.time or '')}", f"the latest rows judge; {SHARES.train:.0%} train"),
         Decision("model", f"forecast by {model.members} networks over the last days", _words_of(training)),
+        *([Decision("views", "half of the networks do not see what is known ahead on days before",
+                    "members that see different things err differently")] if len(model.views) > 1 else []),
         *([Decision("roots", named(label), "whole numbers from 0 on: square roots vary alike at all levels")]
           if model.root else []),
     ]  # fmt: skip
@@ -222,10 +227,13 @@ def _counts(label: pl.Series) -> bool:
     return bool(len(values) and values.min() >= 0 and (values == values.round()).all())  # type: ignore[operator]
 
 
-def _model(rows: int, counts: bool) -> tuple[Forecast, dict[str, Any]]:
-    """Architecture, and settings of the training by field name (decision 272)."""
+def _model(rows: int, counts: bool, ahead: bool) -> tuple[Forecast, dict[str, Any]]:
+    """Architecture, and settings of the training by field name (decisions 272 and 355).
+
+    ``ahead``: whether anything is known of the steps ahead.
+    """
     batch = 64 if rows < 5_000 else 128
     epochs = int(np.clip(STEPS * batch / (SHARES.train * rows), 3, 60))
-    model = Forecast(core="none", units=(96, 96), members=4, root=counts)
+    model = Forecast(core="none", units=(96, 96), members=4, views=VIEWS if ahead else (View(),), root=counts)
     return model, {"epochs": epochs, "batch": batch, "optimizer": Adam(learning_rate=3e-3),
                    "schedule": Schedule(), "early_stopping": None}  # fmt: skip

@@ -1,10 +1,17 @@
-"""Random changes of a series while a forecast trains: what comes next changes along with what was."""
+"""What members of a forecast look at, and random changes of a series while one trains."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
 from kilnworks.schemas.config import Config
+
+
+class View(Config):
+    """What some of the members look at: who sees different things errs differently (random subspaces: Ho 1998)."""
+
+    before: bool = True
+    """Whether what is known ahead is seen of days before, too: of the last and of the farthest one."""
 
 
 class SeriesAugmentation(Config):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from keras import layers, ops
 
+from kilnworks.components.modeling.forecasts.settings import View
 from kilnworks.components.tasks.forecast import Forecasting
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.schemas.series import DAY
@@ -49,8 +50,16 @@ class Steps:
     unknown: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     @classmethod
-    def of(cls, task: Forecasting, raw: Mapping[str, Any], days: int, names: LayerNames, root: bool = False) -> Steps:
-        """From what is sent, by name of the column; ``days`` back are looked at hour by hour."""
+    def of(
+        cls,
+        task: Forecasting,
+        raw: Mapping[str, Any],
+        days: int,
+        names: LayerNames,
+        root: bool = False,
+        view: View = View(),
+    ) -> Steps:
+        """What a view sees of what is sent, by name of the column; ``days`` back are looked at hour by hour."""
         series = task.series
         window, horizon = series.window, series.horizon
         known, values, level, spread = _level(task, raw[task.label.name], root)
@@ -60,7 +69,8 @@ class Steps:
         lags = [ops.take(values, p, axis=1) for p in places]
         missing = [1.0 - ops.take(known, p, axis=1) for p in places[:2]]
         ahead = [_last(x[:, window:]) for name, x in numbers.items() if name in series.ahead]
-        before = [_last(ops.take(numbers[name], p, axis=1)) for name in series.ahead for p in (places[0], places[-1])]
+        seen = (places[0], places[-1]) if view.before else ()
+        before = [_last(ops.take(numbers[name], p, axis=1)) for name in series.ahead for p in seen]
         recent = [
             ops.tile(ops.expand_dims(values[:, -k : -k + 1 or None], 1), (1, horizon, 1))
             for k in (1, 2, 3)
