@@ -66,9 +66,11 @@ class Steps:
         numbers = {name: _standard(raw[name], *task.usual[name]) for name in task.usual}
         calendar = _calendar(raw[task.time], series.seconds, np.arange(-window, horizon))
         places = _same_step(window, horizon, series.day if series.day > 1 else 1, days)
+        places = [p for back, p in enumerate(places, 1) if back in view.days] or places
         lags = [ops.take(values, p, axis=1) for p in places]
         missing = [1.0 - ops.take(known, p, axis=1) for p in places[:2]]
-        ahead = [_last(x[:, window:]) for name, x in numbers.items() if name in series.ahead]
+        known_ahead = [x for name, x in numbers.items() if name in series.ahead]
+        ahead = [_last(x[:, window:]) for x in known_ahead]
         seen = (places[0], places[-1]) if view.before else ()
         before = [_last(ops.take(numbers[name], p, axis=1)) for name in series.ahead for p in seen]
         recent = [
@@ -81,6 +83,8 @@ class Steps:
             *ahead,
             *before,
             *back,
+            *_beside([values], places, view.around, window),
+            *_beside(known_ahead, [np.arange(window, window + horizon)], view.around, window + horizon),
             *map(_last, missing),
             *recent,
             calendar[:, window:],
@@ -173,6 +177,13 @@ def _same_step(window: int, horizon: int, season: int, most: int) -> list[np.nda
             break
         found.append(np.maximum(places, 0).astype(np.int32))
     return found
+
+
+def _beside(series: list[Any], places: list[np.ndarray], most: int, end: int) -> list[Any]:
+    """Up to ``most`` steps before and behind some places of each series, [N, horizon, 1]; within 0 and ``end``."""
+    apart = [k for k in range(-most, most + 1) if k]
+    at = [np.clip(p + k, 0, end - 1).astype(np.int32) for p in places for k in apart]
+    return [_last(ops.take(x, where, axis=1)) for x in series for where in at]
 
 
 def _progress(values: Any, horizon: int) -> Any:

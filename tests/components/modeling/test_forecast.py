@@ -9,6 +9,8 @@ from keras import ops
 from kilnworks.components.modeling.forecast import Forecast
 from kilnworks.components.modeling.forecasts.settings import View
 from kilnworks.components.modeling.forecasts.steps import Steps
+from kilnworks.components.tasks.forecast import Forecasting
+from kilnworks.components.tasks.layer_names import LayerNames
 from tests.components.learning.test_series_windows import grid, network, sent  # noqa: F401  (a fixture)
 
 
@@ -58,6 +60,32 @@ def test_members_see_what_their_view_shows_and_are_served_so(grid, tmp_path):  #
     typed = {i.name: v if v.dtype == tf.string else tf.cast(v, i.dtype) for i in model.inputs for v in [inputs[i.name]]}
     (served,) = tf.saved_model.load(tmp_path / "served").signatures["serving_default"](**typed).values()
     np.testing.assert_allclose(served, model(inputs), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("view", "days"),
+    [
+        (View(days=(2,), before=False), [2]),
+        (View(days=(1,), before=False, around=2), [1]),
+        (View(days=(9,), before=False), [1, 2]),
+    ],
+    ids=["one day", "around", "a day beyond the window"],
+)
+def test_a_view_shows_days_and_what_lies_around_a_step(grid, view, days):  # noqa: F811
+    task = Forecasting.of(grid.contract).taught({"wind": (0.1, 0.9), "rain": (0.0, 1.1)}, ("a",), 1.0)
+    raw = sent(grid, [100])
+    y, wind = (np.array(raw[name])[0] for name in ("y", "wind"))
+    seen = Steps.of(task, {n: v if n in ("at", "place") else ops.cast(v, "float32") for n, v in raw.items()}, 7,
+                    LayerNames(set()), view=view)  # fmt: skip
+    level, spread = y.mean(), np.sqrt(y.var() + 0.05**2)
+    apart = [k for k in range(-view.around, view.around + 1) if k]
+    for j in range(6):
+        wanted = [(wind[48 + j] - 0.1) / 0.9]
+        wanted += [(y[48 + j - 24 * back] - level) / spread for back in days]
+        wanted += [(y[48 + j - 24 * back + k] - level) / spread for back in days for k in apart]
+        wanted += [(wind[min(53, 48 + j + k)] - 0.1) / 0.9 for k in apart]
+        np.testing.assert_allclose(seen.ahead[0, j, : len(wanted)], wanted, rtol=1e-4, atol=1e-5)
+        assert float(seen.base[0, j, 0]) == pytest.approx(np.mean(wanted[1 : 1 + len(days)]), rel=1e-4)
 
 
 @pytest.mark.parametrize(("level", "wanted"), [(3.0, [2.6054, 9.0, 19.2400]), (-3.0, [-19.2400, -9.0, -2.6054])])
