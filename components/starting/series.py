@@ -33,7 +33,7 @@ LONGEST_WINDOW = 672
 STEPS = 450
 """Steps of a training, about."""
 SHORT = (1, 2, 7)
-"""Days back that half of the members see."""
+"""Days back that some of the members see."""
 
 
 def start_with_series(
@@ -87,7 +87,7 @@ def start_with_series(
         *left,
         Decision("split", f"by {named(contract.time or '')}", f"the latest rows judge; {SHARES.train:.0%} train"),
         Decision("model", f"forecast by {model.members} networks over the last days", _words_of(training)),
-        Decision("views", f"half of the networks see {_seen(bool(ahead))}", "who sees other things errs otherwise"),
+        Decision("views", _seen(bool(ahead)), "who sees other things errs otherwise"),
         *([Decision("roots", named(label), "whole numbers from 0 on: square roots vary alike at all levels")]
           if model.root else []),
     ]  # fmt: skip
@@ -227,20 +227,21 @@ def _counts(label: pl.Series) -> bool:
 
 
 def _seen(ahead: bool) -> str:
-    """What the second half of the members sees."""
-    days = f"{', '.join(map(str, SHORT[:-1]))} and {SHORT[-1]} days before alone"
-    return f"{days}, and what is known ahead of no day before" if ahead else days
+    """What the members see, in equal numbers."""
+    some = f"{', '.join(map(str, SHORT[:-1]))} and {SHORT[-1]} days before alone"
+    if not ahead:
+        return f"half of them see all days, half {some}"
+    return f"a third sees each step by itself, a third what lies around it, too, a third so {some}"
 
 
 def _model(rows: int, counts: bool, ahead: bool) -> tuple[Forecast, dict[str, Any]]:
     """Architecture, and settings of the training by field name (decisions 272 and 355).
 
-    ``ahead``: whether anything is known of the steps ahead. It is seen of the steps beside each one, too.
+    ``ahead``: whether anything is known of the steps ahead.
     """
-    around = 1 if ahead else 0
-    views = (View(around=around), View(days=SHORT, around=around, before=not ahead))
+    views = (View(), View(around=1), View(days=SHORT, around=1, before=False)) if ahead else (View(), View(days=SHORT))
     batch = 64 if rows < 5_000 else 128
     epochs = int(np.clip(STEPS * batch / (SHARES.train * rows), 3, 60))
-    model = Forecast(core="none", units=(96, 96), members=4, views=views, root=counts)
+    model = Forecast(core="none", units=(96, 96), members=2 * len(views), views=views, root=counts)
     return model, {"epochs": epochs, "batch": batch, "optimizer": Adam(learning_rate=3e-3),
                    "schedule": Schedule(), "early_stopping": None}  # fmt: skip

@@ -36,7 +36,7 @@ def test_counts_are_forecast_from_a_raw_file(tmp_path, monkeypatch, capsys):
     written = (tmp_path / "pipelines/bikes.py").read_text()
     assert all(
         part in written
-        for part in ("members=4", "View(around=1)", "View(days=(1, 2, 7), around=1, before=False)", "root=True")
+        for part in ("members=6", "View(around=1)", "View(days=(1, 2, 7), around=1, before=False)", "root=True")
     ), written
     assert main(["run", "bikes", "--run-id", "one", "--set", "model.epochs=6", "--promote"]) == 0
     found = read_json(tmp_path / "store/runs/bikes/one/evaluation/evaluation.json")
