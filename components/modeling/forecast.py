@@ -5,6 +5,7 @@
     history, past  -> in the window's own mean and spread -> GRU | LSTM | convolutions | transformer -> code
     each step      -> calendar, what is known ahead, the same hour of the last days, code -> dense -> three quantiles
     several members: dense layers of their own, each with a loss of its own -> mean of their quantiles
+    several views  : members that see different things of a step, each with the same hour of the last days of its own
 
 Level and spread are those of the window (instance normalization: Kim et al. 2022), so that a series that grows is
 forecast at its level. Dilated causal convolutions: Bai, Kolter & Koltun 2018; encoder and decoder: Cho et al. 2014; a
@@ -21,7 +22,7 @@ from pydantic import Field, model_validator
 
 from kilnworks.components.features.encoded import AS_SENT, EncodedTensor, keras_name
 from kilnworks.components.modeling.base import DROPOUTS, Architecture, scope_name
-from kilnworks.components.modeling.forecasts.settings import SeriesAugmentation
+from kilnworks.components.modeling.forecasts.settings import SeriesAugmentation, View
 from kilnworks.components.series.served import windowed
 from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.forecast import Forecasting
@@ -32,6 +33,7 @@ from kilnworks.schemas.words import listed
 
 if TYPE_CHECKING:
     from kilnworks.components.features.transform import FeatureTransform
+    from kilnworks.components.modeling.forecasts.steps import Steps
 
 MEMBERS = "quantiles_of_members"
 
@@ -60,6 +62,8 @@ class Forecast(Architecture):
     """Days back whose same hour each step sees, as far as the window goes."""
     members: int = Field(default=1, ge=1, le=64)
     """Sets of dense layers, whose mean is answered; the cost grows with it."""
+    views: tuple[View, ...] = Field(default=(View(),), min_length=1)
+    """What members look at: as many of them at each view, whose number ``members`` is a multiple of."""
     root: bool = False
     """Whether the network sees and forecasts square roots of the label, whose noise is alike at all levels where it
     counts something (Bartlett 1936); the loss stays that of the label. Of a number below 0 the root of its size is
@@ -114,26 +118,31 @@ class Forecast(Architecture):
         task = cast("Forecasting", task)
         names = LayerNames({t.name for t in encoded})
         inputs = {t.name: keras.Input(t.shape, dtype=t.dtype, name=t.name) for t in encoded}
-        seen = Steps.of(
-            task, {name: inputs[keras_name(name)] for name in self._names(task)}, self.days, names, self.root
-        )
-        code = self._code(seen.history, names)
-        steps = seen.ahead if code is None else keras.layers.Concatenate(name=names("steps"))(
-            [seen.ahead, keras.layers.RepeatVector(task.series.horizon, name=names("code_repeated"))(code)]
-        )  # fmt: skip
-        if self.decoder == "gru":
-            state = (
-                None if code is None else keras.layers.Dense(self.width, activation="tanh", name=names("state"))(code)
-            )
-            read = keras.layers.GRU(self.width, return_sequences=True, name=names("decoder"))(
-                steps, initial_state=state
-            )
-            steps = keras.layers.Concatenate(name=names("decoded"))([steps, read])
-        each = seen.quantiles(self._each(steps, names))
+        sent = {name: inputs[keras_name(name)] for name in self._names(task)}
+        seen = [Steps.of(task, sent, self.days, names, self.root, view) for view in self.views]
+        code = self._code(seen[0].history, names)
+        answers = [one.quantiles(self._each(self._steps(one, code, task, names), names)) for one in seen]
+        each = answers[0] if len(answers) == 1 else keras.layers.Concatenate(axis=1, name=names("views"))(answers)
         if self.members > 1:
             each = keras.layers.Identity(dtype="float32", name=names(MEMBERS))(each)
             each = keras.layers.Identity(name=names("mean_of_members"))(keras.ops.mean(each, axis=1))
         return keras.Model(inputs, task.head(each, names), name=scope_name(self.kind))
+
+    def _steps(self, seen: Steps, code: Any, task: Forecasting, names: LayerNames) -> Any:
+        """What dense layers read of each step, [N, horizon, D]: what is seen, the code, and what a decoder makes of it.
+
+        ``code``: of the history, [N, width]; None where nothing reads it.
+        """
+        import keras
+
+        steps = seen.ahead if code is None else keras.layers.Concatenate(name=names("steps"))(
+            [seen.ahead, keras.layers.RepeatVector(task.series.horizon, name=names("code_repeated"))(code)]
+        )  # fmt: skip
+        if self.decoder == "dense":
+            return steps
+        state = None if code is None else keras.layers.Dense(self.width, activation="tanh", name=names("state"))(code)
+        read = keras.layers.GRU(self.width, return_sequences=True, name=names("decoder"))(steps, initial_state=state)
+        return keras.layers.Concatenate(name=names("decoded"))([steps, read])
 
     def training(self, model: Any, task: Task) -> Any:
         """See ``Architecture.training``: each member with a loss of its own, on windows that are changed."""
@@ -152,7 +161,7 @@ class Forecast(Architecture):
         return ChangedMembers(model.input, outputs, name=name, task=task, **changed)
 
     def _each(self, steps: Any, names: LayerNames) -> Any:
-        """Three free numbers of each step [N, horizon, 3]; of several members [N, members, horizon, 3]."""
+        """Three free numbers of each step [N, horizon, 3]; of several members at a view [N, members, horizon, 3]."""
         import keras
 
         if self.members == 1:
@@ -167,12 +176,13 @@ class Forecast(Architecture):
         return self._of_members(x, 3, names("members_each_step"), dtype="float32")
 
     def _of_members(self, x: Any, size: int, name: str, **options: Any) -> Any:
-        """A dense layer of each member: [N, horizon, D] or [N, members, horizon, D] to [N, members, horizon, size]."""
+        """A dense layer of each member at a view: [N, (members,) horizon, D] to [N, members, horizon, size]."""
         import keras
 
         limit = math.sqrt(6 / (x.shape[-1] + size))
         return keras.layers.EinsumDense(
-            "nhd,kdu->nkhu" if len(x.shape) == 3 else "nkhd,kdu->nkhu", (self.members, x.shape[-2], size),
+            "nhd,kdu->nkhu" if len(x.shape) == 3 else "nkhd,kdu->nkhu",
+            (self.members // len(self.views), x.shape[-2], size),
             bias_axes="ku", kernel_initializer=keras.initializers.RandomUniform(-limit, limit), name=name, **options,
         )(x)  # fmt: skip
 
@@ -182,6 +192,8 @@ class Forecast(Architecture):
             raise ValueError(f"width {self.width} is not divisible by {self.heads} heads")
         if self.members > 1 and self.normalization != "none":
             raise ValueError("several members have no normalization: they would share its statistics; leave it out")
+        if self.members % len(self.views):
+            raise ValueError(f"{self.members} members for {len(self.views)} views; make it a multiple of them")
         return self
 
     @staticmethod

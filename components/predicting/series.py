@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -14,30 +15,35 @@ from kilnworks.components.series.grid import Grid
 from kilnworks.components.sources.base import Source, Wanted
 from kilnworks.components.sources.columns import contract_columns
 from kilnworks.schemas.contract import Contract, load_contract
-from kilnworks.schemas.errors import DataInvalid, RequestInvalid, StoreError
+from kilnworks.schemas.errors import RequestInvalid, StoreError
 from kilnworks.schemas.magnitudes import FINITE
 from kilnworks.schemas.rules import Finite
 from kilnworks.schemas.series import DAY, Series
 from kilnworks.schemas.wire import HISTORY_FILE, SERIES_FILE
 
 ANSWERS = ("forecast", "low", "high")
+AT_ONCE = 256
+"""Windows that the model is asked for at once."""
+
+log = logging.getLogger(__name__)
 
 
 def continued(path: Path, version: Path, ask: Ask, like: Source | None = None) -> pl.DataFrame:
     """Answers for the rows of a file that goes on where the training data end, in order.
 
-    Columns ``forecast``, ``low`` and ``high``; where the file lacks the label, ``from_forecasts`` says by 1 which rows
-    are forecast from forecasts: all behind the first block.
+    Columns ``forecast``, ``low`` and ``high``; where the label is not known up to the end, ``from_forecasts`` says by 1
+    which rows are forecast from forecasts: all that lie more than ``horizon`` steps behind the last known value.
 
     Args:
-        path: of the rows; with the label, each block of ``horizon`` rows is forecast from the values before it.
+        path: of the rows; as far as the label is known, each block of ``horizon`` rows is forecast from the values
+            before it.
         version: the published model.
         ask: the model.
         like: how the training data were read.
 
     Raises:
         RequestInvalid: the file does not continue the training data, or a number in it is infinite.
-        DataInvalid: its moments lie beside the step, or come twice.
+        DataInvalid: its moments lie beside the step, or come twice, or a column is missing.
         StoreError: the model was published without its history.
     """
     if not (version / HISTORY_FILE).is_file():
@@ -45,23 +51,24 @@ def continued(path: Path, version: Path, ask: Ask, like: Source | None = None) -
             f"{version / HISTORY_FILE} is gone", "a published model that forecasts", "run the pipeline again"
         )
     contract, history = load_contract(version / SERIES_FILE), pl.read_parquet(version / HISTORY_FILE, glob=False)
-    rows, labelled = _read(path, contract, like)
+    rows = _read(path, contract, like)
     _refuse_endless(path, contract, rows)
-    return rolled(contract, history, rows, ask, labelled=labelled)
+    return rolled(contract, history, rows, ask)
 
 
-def _read(path: Path, contract: Contract, like: Source | None) -> tuple[pl.DataFrame, bool]:
-    """The rows of a file in the dtypes of the contract, and whether they hold the label."""
-    assert contract.label is not None
-    columns = contract_columns(contract)
-    without = {n: c for n, c in columns.items() if n != contract.label.name}
-    try:
-        frames = list(file_source(path, like, list(columns)).frames(Wanted(columns, any_extra=True)))
-        return pl.concat(frames), True
-    except DataInvalid:
-        frames = list(file_source(path, like, list(without)).frames(Wanted(without, any_extra=True)))
-    empty = pl.lit(None, pl.Float64).alias(contract.label.name)
-    return pl.concat(frames).with_columns(empty), False
+def _read(path: Path, contract: Contract, like: Source | None) -> pl.DataFrame:
+    """The rows of a file in the dtypes of the contract.
+
+    Where it lacks the label it may lack, too, what is known of the past alone.
+    """
+    assert contract.label is not None and contract.series is not None
+    source, label = file_source(path, like, list(contract.features)), contract.label.name
+    needed = (contract.time, contract.series.group, *contract.series.ahead)
+    past = [name for name in contract.features if name not in needed]
+    columns = contract_columns(contract, () if label in source.column_names() else (label, *past))
+    rows = pl.concat(list(source.frames(Wanted(columns, any_extra=True))))
+    absent = [name for name in columns if name not in rows.columns]
+    return rows.with_columns(pl.lit(None, pl.Float64).alias(name) for name in absent)
 
 
 def _refuse_endless(path: Path, contract: Contract, rows: pl.DataFrame) -> None:
@@ -80,7 +87,7 @@ def _refuse_endless(path: Path, contract: Contract, rows: pl.DataFrame) -> None:
             )
 
 
-def rolled(contract: Contract, history: pl.DataFrame, rows: pl.DataFrame, ask: Ask, *, labelled: bool) -> pl.DataFrame:
+def rolled(contract: Contract, history: pl.DataFrame, rows: pl.DataFrame, ask: Ask) -> pl.DataFrame:
     """``continued`` from frames: ``history`` and ``rows`` hold the columns of the contract."""
     assert contract.series is not None and contract.label is not None and contract.time is not None
     series, time, group = contract.series, contract.time, contract.series.group
@@ -93,42 +100,59 @@ def rolled(contract: Contract, history: pl.DataFrame, rows: pl.DataFrame, ask: A
     )
     values, answers = grid.values.copy(), np.full((len(grid.values), 3), np.nan)
     marks = np.zeros(len(values), np.int64)
-    for start in np.unique(grid.first):
-        _forecast(grid, series, values, answers, marks, int(start), ask, labelled)
+    known = [_forecast(grid, series, values, answers, marks, int(start), ask) for start in np.unique(grid.first)]
     found = pl.DataFrame({
         time: pl.from_epoch(pl.Series(grid.seconds), "s").cast(pl.Datetime("us")),
         **({group: pl.Series(grid.group.tolist(), dtype=pl.String)} if group else {}),
         **{name: answers[:, at] for at, name in enumerate(ANSWERS)},
-        **({} if labelled else {"from_forecasts": marks}),
+        **({} if all(known) else {"from_forecasts": marks}),
     })  # fmt: skip
     asked = rows.select(pl.col(time).cast(pl.Datetime("us")), *([pl.col(group).fill_null("")] if group else []))
     return asked.join(found, on=keys, how="left", maintain_order="left").drop(keys)
 
 
 def _forecast(
-    grid: Grid, series: Series, values: np.ndarray, answers: np.ndarray, marks: np.ndarray, start: int, ask: Ask,
-    labelled: bool,
-) -> None:  # fmt: skip
-    """The answers of one group; ``values`` take in forecasts where there is no label."""
+    grid: Grid, series: Series, values: np.ndarray, answers: np.ndarray, marks: np.ndarray, start: int, ask: Ask
+) -> bool:
+    """The answers of one group; ``values`` take in forecasts behind the last label. Whether that is the last row's."""
     end = int(grid.last[start]) + 1
     places = np.arange(start, end)
     origin = int(places[grid.split[start:end] == 1][0])
-    if not np.isfinite(values[max(start, origin - series.window) : origin, 0]).any():
+    before = np.isfinite(values[max(start, origin - series.window) : origin, 0])
+    if not before.any():
         raise RequestInvalid(
             f"no value in the {series.window} steps before {_moment(grid, origin)}",
             "a file that goes on where the training data end",
             "put the rows between them into the file, with their labels",
         )
-    blocks = _blocks(grid, series, origin, end)
-    for at in range(0, len(blocks), 256 if labelled else 1):
-        some = blocks[at : at + (256 if labelled else 1)]
-        got = ask(_windows(grid, series, values, [b for b, _ in some], start, end))
-        for row, (first, last) in enumerate(some):
-            for column, name in enumerate(ANSWERS):
-                answers[first:last, column] = got[name][row, : last - first]
-            if not labelled:
-                values[first:last, 0] = got["forecast"][row, : last - first]
-                marks[first:last] = int(first > origin)
+    if not before[-1]:
+        gap = int(np.argmax(before[::-1]))
+        log.warning(
+            "No value in the %d steps before %s: they are missing in what the forecast looks back on; put rows with "
+            "their labels into the file where you have them", gap, _moment(grid, origin),
+        )  # fmt: skip
+    labelled = np.flatnonzero(np.isfinite(values[origin:end, 0]))
+    unknown = origin + (int(labelled[-1]) + 1 if len(labelled) else 0)
+    blocks = _blocks(grid, series, origin, unknown)
+    for at in range(0, len(blocks), AT_ONCE):
+        _answer(grid, series, values, answers, blocks[at : at + AT_ONCE], start, end, ask)
+    for at in range(unknown, end, series.horizon):
+        last = min(end, at + series.horizon)
+        _answer(grid, series, values, answers, [(at, last)], start, end, ask)
+        values[at:last, 0] = answers[at:last, 0]
+        marks[at:last] = int(at > unknown)
+    return unknown == end
+
+
+def _answer(
+    grid: Grid, series: Series, values: np.ndarray, answers: np.ndarray, blocks: list[tuple[int, int]], start: int,
+    end: int, ask: Ask,
+) -> None:  # fmt: skip
+    """The answers of some blocks, each from the values before it."""
+    got = ask(_windows(grid, series, values, [first for first, _ in blocks], start, end))
+    for row, (first, last) in enumerate(blocks):
+        for column, name in enumerate(ANSWERS):
+            answers[first:last, column] = got[name][row, : last - first]
 
 
 def _blocks(grid: Grid, series: Series, origin: int, end: int) -> list[tuple[int, int]]:

@@ -142,6 +142,7 @@ def _home(name: str) -> str:
         "Bytes": "kilnworks.schemas.code",
         "Tiles": "kilnworks.components.sources.boxes.tiles",
         "Transfer": "kilnworks.components.modeling.images.transfer",
+        "View": "kilnworks.components.modeling.forecasts.settings",
         "Vision": "kilnworks.components.modeling.vision",
     }[name]
 

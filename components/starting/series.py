@@ -15,6 +15,7 @@ import polars as pl
 
 from kilnworks.components.learning.optimizers import Adam, Schedule
 from kilnworks.components.modeling.forecast import Forecast
+from kilnworks.components.modeling.forecasts.settings import View
 from kilnworks.components.sources.splitting.splits import ByTime, Shares
 from kilnworks.components.starting.label import find_label, refuse_magnitude
 from kilnworks.components.starting.open_data import Kind, open_table
@@ -31,6 +32,8 @@ LONGEST_WINDOW = 672
 """Steps of history at most, unless the horizon is longer."""
 STEPS = 450
 """Steps of a training, about."""
+SHORT = (1, 2, 7)
+"""Days back that some of the members see."""
 
 
 def start_with_series(
@@ -75,7 +78,7 @@ def start_with_series(
     refuse_magnitude(typed[label])
     spare = [inferred.key] if inferred.key and inferred.key != inferred.time else []
     contract, left = _as_series(contract, typed, horizon, ahead, spare)
-    model, training = _model(typed.height, _counts(typed[label]))
+    model, training = _model(typed.height, _counts(typed[label]), bool(ahead))
     decisions = [
         *([guess] if guess else []),
         Decision("rows", f"{typed.height:,} rows, {len(opened.frame.columns)} columns"),
@@ -84,6 +87,7 @@ def start_with_series(
         *left,
         Decision("split", f"by {named(contract.time or '')}", f"the latest rows judge; {SHARES.train:.0%} train"),
         Decision("model", f"forecast by {model.members} networks over the last days", _words_of(training)),
+        Decision("views", _seen(bool(ahead)), "who sees other things errs otherwise"),
         *([Decision("roots", named(label), "whole numbers from 0 on: square roots vary alike at all levels")]
           if model.root else []),
     ]  # fmt: skip
@@ -222,10 +226,22 @@ def _counts(label: pl.Series) -> bool:
     return bool(len(values) and values.min() >= 0 and (values == values.round()).all())  # type: ignore[operator]
 
 
-def _model(rows: int, counts: bool) -> tuple[Forecast, dict[str, Any]]:
-    """Architecture, and settings of the training by field name (decision 272)."""
+def _seen(ahead: bool) -> str:
+    """What the members see, in equal numbers."""
+    some = f"{', '.join(map(str, SHORT[:-1]))} and {SHORT[-1]} days before alone"
+    if not ahead:
+        return f"half of them see all days, half {some}"
+    return f"a third sees each step by itself, a third what lies around it, too, a third so {some}"
+
+
+def _model(rows: int, counts: bool, ahead: bool) -> tuple[Forecast, dict[str, Any]]:
+    """Architecture, and settings of the training by field name (decisions 272 and 355).
+
+    ``ahead``: whether anything is known of the steps ahead.
+    """
+    views = (View(), View(around=1), View(days=SHORT, around=1, before=False)) if ahead else (View(), View(days=SHORT))
     batch = 64 if rows < 5_000 else 128
     epochs = int(np.clip(STEPS * batch / (SHARES.train * rows), 3, 60))
-    model = Forecast(core="none", units=(96, 96), members=4, root=counts)
+    model = Forecast(core="none", units=(96, 96), members=2 * len(views), views=views, root=counts)
     return model, {"epochs": epochs, "batch": batch, "optimizer": Adam(learning_rate=3e-3),
                    "schedule": Schedule(), "early_stopping": None}  # fmt: skip

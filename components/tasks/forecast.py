@@ -155,9 +155,16 @@ class Forecasting(Task):
         return self.quantiles or (self.offset - wide, self.offset, self.offset + wide)
 
     def with_stretch(self, quantiles: np.ndarray, truth: np.ndarray) -> Self:
-        """The task with the stretch that these windows ask for, [rows, horizon, 3] and [rows, horizon]."""
+        """The task with the stretch that these windows ask for, [rows, horizon, 3] and [rows, horizon].
+
+        Windows without any value, which are answered as they are, are not counted; of those alone it stays as it is.
+        """
         import numpy as np
 
+        tells = np.asarray(self._tells(quantiles))
+        if not tells.any():
+            return self
+        quantiles, truth = quantiles[tells], truth[tells]
         low, median, high = np.moveaxis(quantiles.astype(np.float64), -1, 0)
         least = LEAST_WIDTH * self.scale
         above, below = (
@@ -167,6 +174,15 @@ class Forecasting(Task):
         apart = np.maximum(above, below).ravel()
         share = min(1.0, (HIGH - LOW) * (len(apart) + 1) / len(apart))
         return self.model_copy(update={"stretch": max(LEAST_WIDTH, float(np.quantile(apart, share, method="higher")))})
+
+    def _tells(self, quantiles: Any) -> Any:
+        """Which windows held a value, bool [rows], by what the network answers, [rows, horizon, 3]."""
+        import numpy as np
+        from keras import ops
+
+        unknown = np.array(self.unknown, np.float32)
+        rounded = LEAST_WIDTH**2 * (self.scale + np.abs(unknown))  # a mean of several rounds
+        return ops.any(ops.abs(quantiles - unknown) > rounded, axis=(1, 2))
 
     # ---- labels
 
@@ -251,15 +267,11 @@ class Forecasting(Task):
 
         A window without any value is answered as it is: what the training labels say has nothing to be calibrated.
         """
-        import numpy as np
         from keras import ops
 
         wide = ops.cast(output, "float32")
         low, forecast, high = wide[:, :, 0], wide[:, :, 1], wide[:, :, 2]
-        unknown = np.array(self.unknown, np.float32)
-        rounded = LEAST_WIDTH**2 * (self.scale + np.abs(unknown))  # a mean of several rounds
-        apart = ops.abs(wide - unknown) > rounded
-        stretch = ops.where(ops.any(apart, axis=(1, 2), keepdims=True)[:, :, 0], self.stretch, 1.0)
+        stretch = ops.expand_dims(ops.where(self._tells(wide), self.stretch, 1.0), 1)
         found = {
             "forecast": forecast,
             "low": ops.minimum(forecast - stretch * (forecast - low) - self.margin, forecast),

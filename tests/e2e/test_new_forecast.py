@@ -34,7 +34,10 @@ def test_counts_are_forecast_from_a_raw_file(tmp_path, monkeypatch, capsys):
     asked = ["--label", "rides", "--horizon", "24", "--known-ahead", "temperature"]
     assert main(["new", "bikes", "--data", str(tmp_path / "hours.csv"), *asked]) == 0, capsys.readouterr().err
     written = (tmp_path / "pipelines/bikes.py").read_text()
-    assert "members=4" in written and "root=True" in written, written
+    assert all(
+        part in written
+        for part in ("members=6", "View(around=1)", "View(days=(1, 2, 7), around=1, before=False)", "root=True")
+    ), written
     assert main(["run", "bikes", "--run-id", "one", "--set", "model.epochs=6", "--promote"]) == 0
     found = read_json(tmp_path / "store/runs/bikes/one/evaluation/evaluation.json")
     assert found["metrics"]["relative_mae"]["high"] < 1, "better than the value of a season before"

@@ -1,10 +1,23 @@
-"""Random changes of a series while a forecast trains: what comes next changes along with what was."""
+"""What members of a forecast look at, and random changes of a series while one trains."""
 
 from __future__ import annotations
+
+from typing import Annotated
 
 from pydantic import Field
 
 from kilnworks.schemas.config import Config
+
+
+class View(Config):
+    """What some of the members look at: who sees different things errs differently (random subspaces: Ho 1998)."""
+
+    days: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    """Which of the last days are seen; by default all that the architecture's ``days`` and the window hold."""
+    around: int = Field(default=0, ge=0, le=24)
+    """Steps before and behind a step, as many each, of which label and what is known ahead are seen, too."""
+    before: bool = True
+    """Whether what is known ahead is seen of days before, too: of the last and of the farthest one."""
 
 
 class SeriesAugmentation(Config):

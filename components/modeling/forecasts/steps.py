@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from keras import layers, ops
 
+from kilnworks.components.modeling.forecasts.settings import View
 from kilnworks.components.tasks.forecast import Forecasting
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.schemas.series import DAY
@@ -49,18 +50,29 @@ class Steps:
     unknown: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     @classmethod
-    def of(cls, task: Forecasting, raw: Mapping[str, Any], days: int, names: LayerNames, root: bool = False) -> Steps:
-        """From what is sent, by name of the column; ``days`` back are looked at hour by hour."""
+    def of(
+        cls,
+        task: Forecasting,
+        raw: Mapping[str, Any],
+        days: int,
+        names: LayerNames,
+        root: bool = False,
+        view: View = View(),
+    ) -> Steps:
+        """What a view sees of what is sent, by name of the column; ``days`` back are looked at hour by hour."""
         series = task.series
         window, horizon = series.window, series.horizon
         known, values, level, spread = _level(task, raw[task.label.name], root)
         numbers = {name: _standard(raw[name], *task.usual[name]) for name in task.usual}
         calendar = _calendar(raw[task.time], series.seconds, np.arange(-window, horizon))
         places = _same_step(window, horizon, series.day if series.day > 1 else 1, days)
+        places = [p for back, p in enumerate(places, 1) if back in view.days] or places
         lags = [ops.take(values, p, axis=1) for p in places]
         missing = [1.0 - ops.take(known, p, axis=1) for p in places[:2]]
-        ahead = [_last(x[:, window:]) for name, x in numbers.items() if name in series.ahead]
-        before = [_last(ops.take(numbers[name], p, axis=1)) for name in series.ahead for p in (places[0], places[-1])]
+        known_ahead = [x for name, x in numbers.items() if name in series.ahead]
+        ahead = [_last(x[:, window:]) for x in known_ahead]
+        seen = (places[0], places[-1]) if view.before else ()
+        before = [_last(ops.take(numbers[name], p, axis=1)) for name in series.ahead for p in seen]
         recent = [
             ops.tile(ops.expand_dims(values[:, -k : -k + 1 or None], 1), (1, horizon, 1))
             for k in (1, 2, 3)
@@ -71,6 +83,8 @@ class Steps:
             *ahead,
             *before,
             *back,
+            *_beside([values], places, view.around, window),
+            *_beside(known_ahead, [np.arange(window, window + horizon)], view.around, window + horizon),
             *map(_last, missing),
             *recent,
             calendar[:, window:],
@@ -163,6 +177,13 @@ def _same_step(window: int, horizon: int, season: int, most: int) -> list[np.nda
             break
         found.append(np.maximum(places, 0).astype(np.int32))
     return found
+
+
+def _beside(series: list[Any], places: list[np.ndarray], most: int, end: int) -> list[Any]:
+    """Up to ``most`` steps before and behind some places of each series, [N, horizon, 1]; within 0 and ``end``."""
+    apart = [k for k in range(-most, most + 1) if k]
+    at = [np.clip(p + k, 0, end - 1).astype(np.int32) for p in places for k in apart]
+    return [_last(ops.take(x, where, axis=1)) for x in series for where in at]
 
 
 def _progress(values: Any, horizon: int) -> Any:

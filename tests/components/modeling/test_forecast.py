@@ -3,10 +3,14 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 
 from kilnworks.components.modeling.forecast import Forecast
+from kilnworks.components.modeling.forecasts.settings import View
 from kilnworks.components.modeling.forecasts.steps import Steps
+from kilnworks.components.tasks.forecast import Forecasting
+from kilnworks.components.tasks.layer_names import LayerNames
 from tests.components.learning.test_series_windows import grid, network, sent  # noqa: F401  (a fixture)
 
 
@@ -36,6 +40,54 @@ def test_members_answer_with_their_mean_and_learn_each_by_itself(grid, root, tmp
     np.testing.assert_array_equal(again(inputs), model(inputs))
 
 
+@pytest.mark.slow
+def test_members_see_what_their_view_shows_and_are_served_so(grid, tmp_path):  # noqa: F811
+    options = {"members": 4, "views": (View(), View(before=False)), "root": True}
+    model, task = network("none", grid, **options)
+    trained = Forecast(core="none", **options).training(model, task)
+    inputs = sent(grid, [100, 120])
+    each = np.asarray(trained(inputs))
+    assert each.shape == (2, 4, 6, 3)
+    assert min(np.abs(each[:, a] - each[:, b]).max() for a in range(4) for b in range(a)) > 1e-3, "members differ"
+    np.testing.assert_allclose(model(inputs), each.mean(axis=1), rtol=1e-5, atol=1e-6)
+    wind = np.array(inputs["wind"])
+    for places, moved in ((slice(0, 48), [True, True, False, False]), (slice(48, 54), [True] * 4)):
+        other = wind.copy()
+        other[:, places] += 1
+        found = np.asarray(trained({**inputs, "wind": ops.convert_to_tensor(other)}))
+        assert [bool(np.abs(found[:, k] - each[:, k]).max() > 1e-4) for k in range(4)] == moved
+    model.export(tmp_path / "served", verbose=False)
+    typed = {i.name: v if v.dtype == tf.string else tf.cast(v, i.dtype) for i in model.inputs for v in [inputs[i.name]]}
+    (served,) = tf.saved_model.load(tmp_path / "served").signatures["serving_default"](**typed).values()
+    np.testing.assert_allclose(served, model(inputs), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("view", "days"),
+    [
+        (View(days=(2,), before=False), [2]),
+        (View(days=(1,), before=False, around=2), [1]),
+        (View(days=(9,), before=False), [1, 2]),
+    ],
+    ids=["one day", "around", "a day beyond the window"],
+)
+def test_a_view_shows_days_and_what_lies_around_a_step(grid, view, days):  # noqa: F811
+    task = Forecasting.of(grid.contract).taught({"wind": (0.1, 0.9), "rain": (0.0, 1.1)}, ("a",), 1.0)
+    raw = sent(grid, [100])
+    y, wind = (np.array(raw[name])[0] for name in ("y", "wind"))
+    seen = Steps.of(task, {n: v if n in ("at", "place") else ops.cast(v, "float32") for n, v in raw.items()}, 7,
+                    LayerNames(set()), view=view)  # fmt: skip
+    level, spread = y.mean(), np.sqrt(y.var() + 0.05**2)
+    apart = [k for k in range(-view.around, view.around + 1) if k]
+    for j in range(6):
+        wanted = [(wind[48 + j] - 0.1) / 0.9]
+        wanted += [(y[48 + j - 24 * back] - level) / spread for back in days]
+        wanted += [(y[48 + j - 24 * back + k] - level) / spread for back in days for k in apart]
+        wanted += [(wind[min(53, 48 + j + k)] - 0.1) / 0.9 for k in apart]
+        np.testing.assert_allclose(seen.ahead[0, j, : len(wanted)], wanted, rtol=1e-4, atol=1e-5)
+        assert float(seen.base[0, j, 0]) == pytest.approx(np.mean(wanted[1 : 1 + len(days)]), rel=1e-4)
+
+
 @pytest.mark.parametrize(("level", "wanted"), [(3.0, [2.6054, 9.0, 19.2400]), (-3.0, [-19.2400, -9.0, -2.6054])])
 def test_roots_are_squared_again_with_their_sign(level, wanted):
     seen = Steps(None, None, np.zeros((1, 1, 1), "f"), np.full((1, 1, 1), level, "f"), np.full((1, 1, 1), 2, "f"), True)
@@ -51,8 +103,9 @@ def test_roots_are_squared_again_with_their_sign(level, wanted):
     [
         ({"core": "transformer", "width": 30, "heads": 4}, "width 30 is not divisible by 4 heads"),
         ({"members": 2, "normalization": "layer"}, "several members have no normalization"),
+        ({"members": 3, "views": (View(), View(before=False))}, "3 members for 2 views; make it a multiple"),
     ],
-    ids=["heads", "normalization"],
+    ids=["heads", "normalization", "views"],
 )
 def test_settings_that_do_not_fit_are_refused(options, told):
     with pytest.raises(Exception, match=told):

@@ -48,6 +48,18 @@ def test_what_is_not_known_is_not_calibrated():
     np.testing.assert_allclose(answers["high"].numpy(), [[20.0] * 6, [10 + 1.1] * 6], rtol=1e-5)
 
 
+def test_validation_windows_without_a_value_do_not_widen_the_others():
+    told = task(quantiles=(3.0, 9.0, 20.0), stretch=0.7)
+    made = quantiles(50, 1.0).astype(np.float32)
+    truth = made[:, :, 1] + np.random.default_rng(0).normal(size=(50, 6)) * (made[:, :, 2] - made[:, :, 0])
+    unknown = np.tile(np.array(told.unknown, np.float32), (30, 6, 1))
+    far = np.full((30, 6), 500.0)
+    wanted = told.with_stretch(made, truth).stretch
+    assert told.with_stretch(np.concatenate([made, unknown]), np.concatenate([truth, far])).stretch == wanted
+    assert wanted < told.with_stretch(np.concatenate([made, unknown + 1]), np.concatenate([truth, far])).stretch
+    assert told.with_stretch(unknown, far).stretch == 0.7, "nothing was told"
+
+
 @pytest.mark.parametrize("networks", [3, 7])
 def test_a_mean_of_several_networks_knows_no_more(networks):
     """Averages of one number are not always that number in float32: 21.7 three times is not."""
