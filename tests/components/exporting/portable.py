@@ -28,7 +28,7 @@ import importlib.abc
 class Nowhere(importlib.abc.MetaPathFinder):
     """The project is installed here; elsewhere it is not."""
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("components", "schemas", "pipelines", "dags"):
+        if name.partition(".")[0] in ("kilnworks", "components", "schemas", "pipelines", "dags"):
             raise ModuleNotFoundError(name)
 
 sys.meta_path.insert(0, Nowhere())

@@ -126,7 +126,7 @@ SCRIPT = textwrap.dedent("""
 
     class Nowhere(importlib.abc.MetaPathFinder):
         def find_spec(self, name, path=None, target=None):
-            if name.partition(".")[0] in ("components", "schemas", "pipelines", "dags"):
+            if name.partition(".")[0] in ("kilnworks", "components", "schemas", "pipelines", "dags"):
                 raise ModuleNotFoundError(name)
 
     sys.meta_path.insert(0, Nowhere())
