@@ -62,6 +62,9 @@ def definition(name: str, recipe: Recipe, root: Path, contract: Path) -> str:
     if task.compared:
         names.add("EvaluateConfig")
         steps.append(f"evaluation=EvaluateConfig(better_than={_value(tuple(task.simple), names, root)})")
+    elif task.first_limits:
+        names.add("EvaluateConfig")
+        steps.append(f'evaluation=EvaluateConfig(max={_value(dict(task.first_limits), names, root)}, use="low")')
     if recipe.transform != PreprocessConfig():
         steps.append(f"transform={_code(recipe.transform, names, root)}")
     steps.append(f"description={_text(_title(recipe, label))}")

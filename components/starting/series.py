@@ -88,6 +88,7 @@ def start_with_series(
         Decision("split", f"by {named(contract.time or '')}", f"the latest rows judge; {SHARES.train:.0%} train"),
         Decision("model", f"forecast by {model.members} networks over the last days", _words_of(training)),
         Decision("views", _seen(bool(ahead)), "who sees other things errs otherwise"),
+        Decision("gate", "better than the value of a season before, beyond chance", "relative_mae at most 1"),
         *([Decision("roots", named(label), "whole numbers from 0 on: square roots vary alike at all levels")]
           if model.root else []),
     ]  # fmt: skip

@@ -88,6 +88,9 @@ class Task(Numbers, ABC):
     """What is judged one by one."""
     output: ClassVar[str]
     """Name of the output layer."""
+    first_limits: ClassVar[Mapping[str, float]] = {}
+    """What ``new`` asks of a model that no simple one is trained beside: the largest value of a metric, judged by the
+    worse end of its 95 % interval."""
     methods: ClassVar[Mapping[Literal["classify", "regress"], str]] = {}
     """Further methods of the server, and the answer that each gives."""
 

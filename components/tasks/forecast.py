@@ -80,6 +80,7 @@ class Forecasting(Task):
     validated: ClassVar[Mapping[str, Direction]] = {"mae": "min"}
     monitor: ClassVar[str] = "val_mae"
     headline: ClassVar[tuple[str, ...]] = ("mae", "relative_mae", "coverage")
+    first_limits: ClassVar[Mapping[str, float]] = {"relative_mae": 1.0}
     judged: ClassVar[tuple[str, ...]] = ("forecast", "low", "high")
     output: ClassVar[str] = "quantiles"
     takes_windows: ClassVar[bool] = True

@@ -36,11 +36,18 @@ def test_counts_are_forecast_from_a_raw_file(tmp_path, monkeypatch, capsys):
     written = (tmp_path / "pipelines/bikes.py").read_text()
     assert all(
         part in written
-        for part in ("members=6", "View(around=1)", "View(days=(1, 2, 7), around=1, before=False)", "root=True")
+        for part in (
+            'EvaluateConfig(max={"relative_mae": 1.0}, use="low")',
+            "members=6",
+            "View(around=1)",
+            "View(days=(1, 2, 7), around=1, before=False)",
+            "root=True",
+        )
     ), written
     assert main(["run", "bikes", "--run-id", "one", "--set", "model.epochs=6", "--promote"]) == 0
     found = read_json(tmp_path / "store/runs/bikes/one/evaluation/evaluation.json")
     assert found["metrics"]["relative_mae"]["high"] < 1, "better than the value of a season before"
+    assert found["gate"]["rule"].startswith("relative_mae at most 1 on test, judged by the worse end")
     rows[-48:].write_csv(tmp_path / "next.csv")
     assert main(["predict", "bikes", str(tmp_path / "next.csv"), "--output", str(tmp_path / "out.csv")]) == 0
     told = pl.read_csv(tmp_path / "out.csv")
@@ -48,3 +55,20 @@ def test_counts_are_forecast_from_a_raw_file(tmp_path, monkeypatch, capsys):
     assert (told["low"] <= told["forecast"]).all() and (told["low"] >= 0).all()
     apart = (told["forecast"] - rows[-48:]["rides"]).abs().mean()
     assert apart < (rows["rides"][-48:] - rows["rides"][-48 - 168 : -168]).abs().mean()
+
+
+def test_a_first_forecast_that_last_week_beats_does_not_go_live(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("KILNWORKS_ROOT", str(tmp_path))
+    monkeypatch.setenv("KILNWORKS_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+    rng = np.random.default_rng(4)
+    week = rng.normal(100, 30, 168)  # every week is as the one before
+    at = [datetime(2024, 1, 1) + timedelta(hours=h) for h in range(2000)]
+    load = np.resize(week, 2000) + rng.normal(0, 0.5, 2000)
+    wind = rng.normal(5, 1, 2000)
+    pl.DataFrame({"hour": at, "load": load, "wind": wind}).write_csv(tmp_path / "hours.csv")
+    assert main(["new", "town", "--data", str(tmp_path / "hours.csv"), "--label", "load", "--horizon", "24"]) == 0
+    assert "better than the value of a season before" in capsys.readouterr().out
+    main(["run", "town", "--run-id", "one", "--set", "model.epochs=1", "--promote"])
+    assert "evaluation gate closed: relative_mae" in capsys.readouterr().out
+    assert not (tmp_path / "store/serving/town").exists()
