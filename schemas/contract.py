@@ -209,7 +209,7 @@ class Contract(Config):
 
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
     description: str = ""
-    features: dict[str, Feature] = Field(min_length=1)
+    features: dict[str, Feature]
     label: Label | None = None
     key: str | None = None
     """Column that names a row: never missing, never twice, never a feature."""
@@ -248,6 +248,12 @@ class Contract(Config):
     @classmethod
     def _formats_named(cls, value: Any) -> Any:
         return {name: as_date_format(one) for name, one in value.items()} if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def _there_is_something_to_look_at(self) -> Self:
+        if not self.features and self.series is None:
+            raise ValueError("features: there is none; name one column at least, or `series`, whose past is looked at")
+        return self
 
     @model_validator(mode="after")
     def _dates_are_dates(self) -> Self:

@@ -28,7 +28,7 @@ def fit_plan(contract: Contract, files: Sequence[Path], config: PreprocessConfig
         raise DataUnreadable("the training split has no rows", "at least one row", "check the split and its source")
     features: dict[str, Any] = {name: observer.plan() for name, observer in observers.items()}
     plan = TransformPlan(contract=contract, rows=rows, features=features, shares=config.shares)
-    if not plan.encoded:
+    if not plan.encoded and contract.series is None:
         reasons = "; ".join(f"{n}: {p.reason}" for n, p in features.items() if isinstance(p, DroppedPlan))
         raise DataUnreadable(f"no feature is left to learn from ({reasons})", "at least one", "check data and settings")
     return _with_derived(plan, files, config)

@@ -73,11 +73,15 @@ class FeatureTransform:
             ) from None
 
     def save(self, directory: Path) -> None:
-        """Write ``transform.json`` and ``transform.keras`` (a Keras model: raw inputs -> encoded tensors)."""
+        """Write ``transform.json`` and ``transform.keras`` (a Keras model: raw inputs -> encoded tensors).
+
+        There is no ``transform.keras`` of a series without features, which knows its own past alone.
+        """
         from kilnworks.components.features.graph import transform_model
 
         directory.mkdir(parents=True, exist_ok=True)
-        transform_model(self.plan).save(directory / "transform.keras")
+        if self.encoded:
+            transform_model(self.plan).save(directory / "transform.keras")
         derived = {"encoded": [t.model_dump(mode="json") for t in self.encoded], "block": list(self.plan.block)}
         write_json(directory / "transform.json", {**self.plan.model_dump(mode="json"), **derived})
 

@@ -22,9 +22,11 @@ from pydantic import Field
 from kilnworks.components.features.encoded import CATEGORICAL, IMAGE, NUMERIC, SEQUENCE, SHARES, EncodedTensor
 from kilnworks.components.features.transform import FeatureTransform
 from kilnworks.components.modeling.learner import Learner, Phase
+from kilnworks.components.series.served import windowed
 from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.schemas.config import Config
+from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.errors import ConfigError
 from kilnworks.schemas.search import Choice, Dimension, Float
 
@@ -131,6 +133,10 @@ class Architecture(Config, ABC):
     def transform(self, fitted: FeatureTransform) -> FeatureTransform:
         """The preprocessing in front of the model; by default the one that was fitted."""
         return fitted
+
+    def sent(self, contract: Contract) -> Contract:
+        """What a client sends to a model of it, as a contract, before one is trained: by default a row, or a window."""
+        return windowed(contract)
 
     def learner(self, encoded: Sequence[EncodedTensor], task: Task) -> Learner:
         """The model and how it is trained: by default in one phase, ``training`` of what ``network`` makes."""

@@ -89,6 +89,7 @@ def start_with_table(
     refuse_broken_numbers(opened.frame[label], opened.specs[label])
     task, why = task_of(opened.specs[label], opened.frame[label], task)
     inferred, moment = inferred_contract(name, opened, label, task, time)
+    _refuse_moments_alone(inferred, label)
     refuse_many_classes(inferred, opened.frame)
     inferred, told = with_positive(inferred, opened.frame, positive)
     contract, columns = without_columns(inferred, opened, moment)
@@ -123,6 +124,16 @@ def start_with_table(
         ),
     ]
     return Recipe(contract, opened.source, known.height, model, training, settled.split, transform, tuple(decisions))
+
+
+def _refuse_moments_alone(inferred: Contract, label: str) -> None:
+    """Raise ``ConfigError`` where nothing but the moments of a label is known: that is a series, not a table."""
+    if set(inferred.features) == {inferred.time}:
+        raise ConfigError(
+            f"nothing beside {named(label)} but {named(str(inferred.time))}, which says when each row was measured",
+            "at least one more column to learn from, or a series",
+            "--horizon N forecasts the next N steps from those before",
+        )
 
 
 def _both_splits(contract: Contract, typed: pl.DataFrame, moment: TimeColumn, *, by_time: bool) -> list[Decision]:

@@ -161,10 +161,14 @@ def _client(pipeline: Pipeline) -> str:
 def _served_inputs(pipeline: Pipeline) -> dict[str, dict[str, Any]]:
     """What each input of the served model is sent as, by feature; empty where nothing is served."""
     from kilnworks.components.exporting.inputs import described_features
+    from kilnworks.components.modeling.base import Architecture
 
     contract = _contract(pipeline)
-    served = any(step.signature.result is Servable for step in pipeline.steps)
-    return described_features(contract) if contract is not None and served else {}
+    if contract is None or not any(step.signature.result is Servable for step in pipeline.steps):
+        return {}
+    models = (getattr(step.config, "model", None) for step in pipeline.steps)
+    model = next((one for one in models if isinstance(one, Architecture)), None)
+    return described_features(contract if model is None else model.sent(contract))
 
 
 def _input_words(name: str, told: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 from datetime import timedelta
@@ -63,7 +64,7 @@ def window(at: int) -> dict[str, object]:
     return served | {name: rows[name][at - 168 : at + 24].to_list() for name in ("temperature", "workday")}
 
 
-def test_windows_are_answered_alike_over_grpc_and_rest(demand) -> None:
+def test_windows_are_answered_alike_over_grpc_and_rest(demand, capsys) -> None:
     from kilnworks.components.serving.client import Client
     from kilnworks.schemas.errors import KilnworksError
 
@@ -95,6 +96,10 @@ def test_windows_are_answered_alike_over_grpc_and_rest(demand) -> None:
                 assert answer[name].shape == (1, 24)
                 np.testing.assert_allclose(answer[name][0], replied[name], rtol=1e-5)
             assert (answer["low"] <= answer["forecast"]).all() and (answer["forecast"] <= answer["high"]).all()
+            assert main(["show", "demand", "--client"]) == 0
+            program = capsys.readouterr().out.replace("localhost:8500", f"127.0.0.1:{announced['grpc_port']}")
+            printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+            assert "'forecast': array([[" in printed.stdout
             short = {**sent, "demand": sent["demand"][:, 1:]}
             with pytest.raises(KilnworksError, match="demand"):
                 client.predict("demand", short)

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -75,7 +76,7 @@ def test_the_evaluation_holds_images_against_noise_and_real_rows(project) -> Non
         assert words in report
 
 
-def test_a_seed_and_a_class_go_in_and_an_image_comes_out(project) -> None:
+def test_a_seed_and_a_class_go_in_and_an_image_comes_out(project, capsys) -> None:
     import keras
 
     from kilnworks.components.serving.client import Client
@@ -100,6 +101,10 @@ def test_a_seed_and_a_class_go_in_and_an_image_comes_out(project) -> None:
         announced = json.loads(process.stdout.readline())
         with Client(f"127.0.0.1:{announced['grpc_port']}") as client:
             answer = client.predict("made", {"seed": seeds, "class": classes}).outputs
+        assert main(["show", "made", "--client"]) == 0
+        program = capsys.readouterr().out.replace("localhost:8500", f"127.0.0.1:{announced['grpc_port']}")
+        printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        assert "'image': array([[" in printed.stdout
         assert set(answer) == {"image"} and answer["image"].shape == (20, 8, 8, 1)
         np.testing.assert_allclose(answer["image"].reshape(20, -1), wanted, rtol=1e-4, atol=1e-4)
         assert 0 <= answer["image"].min() < answer["image"].max() <= 16

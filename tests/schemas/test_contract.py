@@ -53,6 +53,7 @@ def test_any_contract_survives_yaml(features):
         ("name: a\nfeatures:\n  x: {dtype: flot}", 3, "'float', 'int'"),
         ("name: a\nfeatures:\n  x:\n    dtype: int\n    mim: 3", 5, "did you mean 'min'?"),
         ("name: a\nfeatures:\n  x: {dtype: int}\n  y: {dtype: int, min: 3, max: 1}", 4, "min 3 is above max 1"),
+        ("name: a\nfeatures: {}\nlabel: {name: y, dtype: float}", 1, "features: there is none; name one"),
         ("name: a\nfeatures:\n  x: {dtype: image}", 3, "shape: [height, width, channels]"),
         ("name: a\nfeatures:\n  x: {dtype: string, min: 1}", 3, "not for dtype string"),
         ("name: a\nfeatures:\n  x: {dtype: int, max_missing: .1}", 3, "nullable: true"),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from kilnworks.components.features.transform import FeatureTransform
     from kilnworks.components.modeling.generative.networks import CriticNormalization
+    from kilnworks.schemas.contract import Contract
 
 SMALLEST = 4
 """Side of an image, at least."""
@@ -111,6 +112,11 @@ class Gan(Architecture, ABC):
     def network(self, encoded: Sequence[EncodedTensor], task: Task) -> Any:
         """Seeds (and classes, as they are sent) to pixels."""
         return self.learner(encoded, task).model
+
+    def sent(self, contract: Contract) -> Contract:
+        """A seed, and the class where it is asked for."""
+        told = Generation.of(contract)
+        return told.made_for(self.noise, (), 1.0, self._classes(told) > 0).served(contract)
 
     def trunk(self, encoded: Sequence[EncodedTensor], inputs: Mapping[str, Any], names: LayerNames) -> Any:
         """There is none: a GAN has no features of a row."""

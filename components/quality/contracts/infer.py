@@ -105,6 +105,8 @@ def _contract(
             ignore.append(column)
         else:
             features[column] = _feature(table, column, statistics)
+    if not features and time is not None and time in table.specs and table.specs[time].kind == "datetime":
+        features[time] = _feature(table, time, statistics)
     if not features:
         raise _nothing_to_learn(table, label, key, time)
     made: Label | None = label_of(table, label, task) if label else None

@@ -1,5 +1,7 @@
 """What is decided about tables, each decision on a table made for it."""
 
+from datetime import datetime, timedelta
+
 import numpy as np
 import polars as pl
 import pytest
@@ -208,6 +210,16 @@ def test_a_running_number_that_some_rows_lack_is_no_other_value_in_every_row(tmp
         why[name] = said(start(name, str(tmp_path / f"{name}.csv"), label="y"), "left out")["run"]
     assert why["whole"] == "key: another value in every row"
     assert why["gaps"] == "key: another value in each of the 197 rows that have one"
+
+
+def test_moments_and_numbers_alone_are_a_series(tmp_path):
+    path = tmp_path / "t.csv"
+    at = [datetime(2024, 1, 1) + timedelta(hours=h) for h in range(200)]
+    pl.DataFrame({"hour": at, "load": [float(h % 24) + h / 1000 for h in range(200)]}).write_csv(path)
+    assert list(infer_contract(path, "load").features) == ["hour"]
+    with pytest.raises(ConfigError) as found:
+        start("t", str(path), label="load")
+    assert "nothing beside load but hour" in found.value.got and "--horizon N" in found.value.fix
 
 
 def test_a_table_without_a_feature_says_what_each_column_is(tmp_path):
