@@ -115,7 +115,8 @@ def test_a_run_of_the_dag_does_what_the_command_does(airflow_database, tmp_path,
     assert main(["init", str(tmp_path / "shop")]) == 0
     conf = {"what": "lr-find", "steps": 60, "from": 1e-5, "settings": "model.batch=64"}
     environment = {**os.environ, "KILNWORKS_ROOT": str(tmp_path / "shop"), "PYTHONPATH": str(ROOT)}
-    command = [*airflow_home.python(), "-c", dedent(RUN.format(conf=json.dumps(conf)))]
+    code = airflow_home.forked_steps() + dedent(RUN.format(conf=json.dumps(conf)))
+    command = [*airflow_home.python(), "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     state, run_id, tasks = json.loads(done.stdout.strip().splitlines()[-1])

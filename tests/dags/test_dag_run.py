@@ -52,7 +52,7 @@ def runs(airflow_database, tmp_path_factory):
         "KILNWORKS_STORE": str(store),
     }
     cases = {name: CASES[name] for name in some(CASES, [name for name in CASES if name != "closed gate"])}
-    command = [*airflow_home.python(), "-c", CODE, json.dumps(cases)]
+    command = [*airflow_home.python(), "-c", airflow_home.forked_steps() + CODE, json.dumps(cases)]
     done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     found = json.loads(done.stdout.strip().splitlines()[-1])

@@ -18,7 +18,7 @@ FILES = {
 }
 """Pipelines, and how ``new`` is asked for each."""
 QUICK = {
-    "bikes": ["model.epochs=2", "model.model.members=1"],
+    "bikes": ["model.epochs=2", "model.model.members=1", "model.model.views=[{}]"],
     "turns": ["model.epochs=2"],
     "reviews": ["model.epochs=2"],
     "parts": ["model.epochs=2"],

@@ -46,7 +46,15 @@ def composed(texts: Any) -> Any:
     import tensorflow as tf
 
     marked = tf.reduce_any(tf.strings.regex_full_match(texts, rf"(?s).*{MARKS}.*"))
-    return tf.cond(marked, lambda: _composed(texts), lambda: texts)
+    return tf.cond(marked, lambda: _composing()(texts), lambda: texts)
+
+
+@cache
+def _composing() -> Any:
+    """``_composed`` as one function of TensorFlow, which every graph calls: traced once in a process."""
+    import tensorflow as tf
+
+    return tf.function(_composed, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
 
 
 def _composed(texts: Any) -> Any:
