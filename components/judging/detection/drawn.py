@@ -15,8 +15,8 @@ from kilnworks.components.judging.detection.described import best_cut
 from kilnworks.components.judging.detection.overlaps import iou
 from kilnworks.components.judging.detection.tiles import PLAIN
 
-SIDE = 260
-"""Longer side of a picture, in pixels."""
+SIDE = 480
+"""Longer side of a picture, in pixels: a page shows it at half of that, so that its words stay sharp."""
 TRUE, RIGHT, WRONG = (38, 132, 255), (34, 170, 90), (230, 60, 50)
 """Colours of what was missed or is true, of found boxes that are right, and of those that are wrong."""
 SHOWN = 3
@@ -105,6 +105,21 @@ def pairs(
     return found
 
 
+def name_tag(
+    pen: Any, corner: tuple[float, float], colour: tuple[int, int, int], words: str, size: tuple[int, int]
+) -> None:
+    """White words on a darker ``colour``, above the ``corner`` (x, y) of a box, inside a picture of ``size`` (x, y)."""
+    from PIL import ImageFont
+
+    font = ImageFont.load_default(max(18, max(size) // 20))
+    left, top, right, bottom = pen.textbbox((0, 0), words, font=font)
+    wide, high = right - left + 8, bottom - top + 8
+    x = max(0.0, min(corner[0], size[0] - wide))
+    y = max(0.0, min(corner[1] - high, size[1] - high))
+    pen.rectangle((x, y, x + wide, y + high), fill=tuple(round(0.7 * part) for part in colour))
+    pen.text((x + 4 - left, y + 4 - top), words, fill=(255, 255, 255), font=font)
+
+
 def drawn(image: np.ndarray, boxes: Sequence[tuple[np.ndarray, tuple[int, int, int], str]], side: int = SIDE) -> str:
     """An image [H, W, C] from 0 to 1 with boxes (sides in shares, colour, words) as the URL of its data."""
     from PIL import Image, ImageDraw
@@ -115,15 +130,15 @@ def drawn(image: np.ndarray, boxes: Sequence[tuple[np.ndarray, tuple[int, int, i
     size = (max(1, round(made.width * scale)), max(1, round(made.height * scale)))
     made = made.resize(size, Image.Resampling.NEAREST if scale > 3 else Image.Resampling.BILINEAR)
     pen = ImageDraw.Draw(made)
-    for (top, left, bottom, right), colour, words in boxes:
+    wide = max(2, side // 160)
+    for (top, left, bottom, right), colour, _ in boxes:
         corner = (left * size[0], top * size[1])
         pen.rectangle(
-            (*corner, max(right * size[0], corner[0]), max(bottom * size[1], corner[1])), outline=colour, width=2
+            (*corner, max(right * size[0], corner[0]), max(bottom * size[1], corner[1])), outline=colour, width=wide
         )
+    for (top, left, *_), colour, words in boxes:  # over all lines
         if words:
-            place = (corner[0] + 1, max(0.0, corner[1] - 11))
-            pen.rectangle(pen.textbbox(place, words), fill=colour)
-            pen.text(place, words, fill=(255, 255, 255))
+            name_tag(pen, (left * size[0], top * size[1]), colour, words, size)
     file = io.BytesIO()
     made.save(file, "png" if scale > 3 else "jpeg", **({} if scale > 3 else {"quality": 85}))
     kind = "png" if scale > 3 else "jpeg"

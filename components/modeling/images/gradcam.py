@@ -4,8 +4,9 @@
 
     weight of a channel = mean over positions of  d logit / d map        map = relu(sum of weights * channels)
 
-The logit is what the last layer says of a class before softmax or sigmoid, so that other classes do not matter. Where
-convolutions are one of several models that answer together (``vision`` with ``gradients``), it is theirs.
+The map is that of the last convolution, before it is pooled. The logit is what the last layer says of a class before
+softmax or sigmoid, so that other classes do not matter. Where convolutions are one of several models that answer
+together (``vision`` with ``gradients``), it is theirs.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from kilnworks.components.modeling.images.maps import CONVOLVED, maps_of
+from kilnworks.components.modeling.images.maps import CONVOLVED, RANK, maps_of, unpooled
 
 
 def grad_cam(model: Any, images: Mapping[str, np.ndarray], classes: np.ndarray) -> np.ndarray | None:
@@ -33,13 +34,14 @@ def grad_cam(model: Any, images: Mapping[str, np.ndarray], classes: np.ndarray) 
 
     last = next((layer for layer in model.layers if layer.name.startswith(CONVOLVED)), model.layers[-1])
     maps = [tensor for tensor in maps_of(model) if min(tensor.shape[1:3]) > 1]
-    several = sum(len(tensor.shape) == len(maps[-1].shape) for tensor in model.inputs) > 1 if maps else False
-    if not isinstance(last, keras.layers.Dense) or not maps or several:
+    images_taken = sum(len(tensor.shape) == RANK for tensor in model.inputs)
+    if not isinstance(last, keras.layers.Dense) or not maps or images_taken > 1:
         return None
+    looked = unpooled(model, maps[-1])
     given = {name: tf.constant(values) for name, values in images.items()}
-    beside = [tensor for tensor in model.inputs if len(tensor.shape) != len(maps[-1].shape)]
-    seen = keras.Model(model.inputs, maps[-1])(given, training=False)
-    behind = keras.Model([maps[-1], *beside], last.input)
+    beside = [tensor for tensor in model.inputs if len(tensor.shape) != RANK]
+    seen = keras.Model(model.inputs, looked)(given, training=False)
+    behind = keras.Model([looked, *beside], last.input)
     others = [given[tensor.name] for tensor in beside]
     with tf.GradientTape() as tape:
         tape.watch(seen)

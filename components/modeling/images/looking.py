@@ -121,6 +121,7 @@ def _heat(
             "said": task.class_texts[int(said[row])],
             "share": round(float(share[row]), 4),
             "right": bool(right[row]),
+            "seen": bool(heat[i].any()),
         }
         for i, row in enumerate(chosen)
     ]

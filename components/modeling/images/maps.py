@@ -20,6 +20,15 @@ def maps_of(model: Any) -> list[Any]:
     return [t for t in tensors if len(getattr(t, "shape", ())) == RANK and id(t) not in inputs]
 
 
+def unpooled(model: Any, tensor: Any) -> Any:
+    """The map [N, H, W, C] that a pooling layer of ``model`` made ``tensor`` of; ``tensor`` itself where none did."""
+    import keras
+
+    pooling = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)
+    made = (layer for layer in model.layers if isinstance(layer, pooling) and len(_taken(layer)) == 1)
+    return next((layer.input for layer in made if layer.output is tensor), tensor)
+
+
 def _taken(layer: Any) -> list[Any]:
     """What a layer is called with; nothing for an input."""
     try:

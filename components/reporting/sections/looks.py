@@ -31,6 +31,7 @@ def _pair(one: Mapping[str, Any]) -> dict[str, Any]:
     right, said, truth = bool(one.get("right")), str(one.get("said")), str(one.get("truth"))
     share = as_number(one.get("share")) or 0.0
     words = f"{said}, {share:.0%}" if right else f"{said}, {share:.0%}; it is {truth}"
+    words += "" if one.get("seen", True) else "; nothing red"
     return {"picture": _url(one.get("picture")), "heat": _url(one.get("heat")), "words": words, "right": right}
 
 

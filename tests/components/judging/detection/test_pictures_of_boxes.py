@@ -1,9 +1,30 @@
-"""Which images a reader sees: the best, the median and the worst ones, however few there are."""
+"""Which images a reader sees: the best, the median and the worst ones, however few; and that their words are read."""
+
+import base64
+import io
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from kilnworks.components.judging.detection.drawn import chosen
+from kilnworks.components.judging.detection.drawn import WRONG, chosen, drawn
+
+
+def white(url: str) -> np.ndarray:
+    """Where a picture of this URL is white, [H, W]."""
+    picture = Image.open(io.BytesIO(base64.b64decode(url.partition("base64,")[2])))
+    return (np.asarray(picture.convert("RGB")) > 220).all(-1)
+
+
+@pytest.mark.parametrize("place", [(0, 0), (0, 0.97), (0.97, 0.97), (0.97, 0)])
+@pytest.mark.parametrize("shape", [(64, 64, 1), (400, 300, 3)])
+def test_the_name_of_a_class_is_large_and_whole_at_every_edge(shape, place) -> None:
+    dark = np.zeros(shape)
+    edge = white(drawn(dark, [(np.array([*place, 1, 1]), WRONG, "Hill")]))
+    centre = white(drawn(dark, [(np.array([0.5, 0.3, 0.9, 0.9]), WRONG, "Hill")]))
+    rows = np.flatnonzero(edge.any(1))
+    assert np.ptp(rows) >= 14 and not white(drawn(dark, [(np.array([*place, 1, 1]), WRONG, "")])).any()
+    assert edge.sum() == pytest.approx(centre.sum(), rel=0.15)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5, 8, 9, 10, 200])

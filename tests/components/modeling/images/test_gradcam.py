@@ -47,6 +47,24 @@ def test_it_looks_where_the_class_is() -> None:
     assert grad_cam(model, {"image": dot}, np.array([0])).max() == 0
 
 
+@pytest.mark.parametrize("pool", [keras.layers.MaxPooling2D, keras.layers.AveragePooling2D])
+def test_the_map_is_that_of_the_last_convolution_not_the_pooled_one(pool) -> None:
+    """Each place of the map weighs what the kernel says of the one that is pooled from it (mean: a quarter of it)."""
+    keras.utils.set_random_seed(3)
+    image = keras.Input((8, 8, 2), name="image")
+    convolved = keras.layers.Conv2D(5, 3, padding="same", activation="relu")(image)
+    out = keras.layers.Dense(3, "softmax")(keras.layers.Flatten()(pool(2)(convolved)))
+    model, classes = keras.Model(image, out), np.array([0, 1, 2, 0, 1])
+    found = grad_cam(model, {"image": IMAGES}, classes)
+    maps = keras.Model(image, convolved)(IMAGES).numpy()
+    kernel = model.layers[-1].kernel.numpy()[:, classes].T.reshape(5, 4, 4, 5)
+    weights = kernel.sum(axis=(1, 2)) / 64  # of a maximum one place in four counts, of a mean each with a quarter
+    wanted = np.maximum(np.einsum("nhwc,nc->nhw", maps, weights), 0)
+    wanted /= wanted.max(axis=(1, 2), keepdims=True)
+    assert found.shape == (5, 8, 8)
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
+
+
 def test_models_without_a_map_have_none() -> None:
     row = keras.Input((3,), name="row")
     assert grad_cam(keras.Model(row, keras.layers.Dense(2)(row)), {"row": np.ones((2, 3))}, np.array([0, 1])) is None

@@ -70,6 +70,12 @@ def test_a_report_loads_nothing_but_pictures() -> None:
     assert section({}) is None
 
 
+@pytest.mark.parametrize(("seen", "words"), [(True, "a, 50%"), (False, "a, 50%; nothing red")])
+def test_a_picture_without_heat_says_so(seen: bool, words: str) -> None:
+    one = {"picture": "", "heat": "", "said": "a", "truth": "a", "share": 0.5, "right": True, "seen": seen}
+    assert section({"heat": [one]})["heat"][0]["words"] == words
+
+
 @pytest.mark.slow
 def test_of_two_classes_the_threshold_says_which_rows_are_wrong(tmp_path) -> None:
     import keras
