@@ -8,26 +8,20 @@ import numpy as np
 import polars as pl
 
 from kilnworks.components.judging.metrics import auc
+from kilnworks.components.starting.moments.trees import FEWEST, answers, numbers_of, thinned
 from kilnworks.components.starting.recipe import Decision
 from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.words import named
 
-ROWS = 12_000
-"""Rows that are looked at, at most, evenly spread in time."""
-FEWEST = 200
-TREES = 60
 DRAWS = 200
 LEAST = 0.01
 """Differences of AUC, accuracy or R squared below this are not worth a line."""
-CATEGORIES = 200
-"""Values of a text that trees take one by one; the rarer ones are taken together."""
 
 
 def compare_splits(contract: Contract, typed: pl.DataFrame, time: str, *, by_time: bool) -> list[Decision]:
     """A line with both figures where a split by time and one by chance differ by more than chance.
 
-    Boosted trees (Friedman 2001; Ke et al. 2017, as scikit-learn has them) learn from four fifths of the rows and are
-    judged by the last fifth, once by time and once shuffled.
+    Boosted trees learn from four fifths of the rows and are judged by the last fifth, once by time and once shuffled.
 
     Args:
         contract: features and label.
@@ -39,11 +33,11 @@ def compare_splits(contract: Contract, typed: pl.DataFrame, time: str, *, by_tim
     if label is None or time not in typed.columns:
         return []
     rows = typed.filter(pl.col(time).is_not_null() & pl.col(label.name).is_not_null()).sort(time)
-    rows = rows[:: max(1, -(-rows.height // ROWS))]
+    rows = thinned(rows)
     names = [n for n, f in contract.features.items() if not f.shape and not f.text]
     if rows.height < FEWEST or not names:
         return []
-    x = np.column_stack([_numbers(rows[name]) for name in names])
+    x = np.column_stack([numbers_of(rows[name]) for name in names])
     target, measure, word = _target(rows[label.name], classes=label.classes is not None)
     cut = int(0.8 * len(x))
     shuffled = np.random.default_rng(0).permutation(len(x))
@@ -59,21 +53,6 @@ def compare_splits(contract: Contract, typed: pl.DataFrame, time: str, *, by_tim
     why = f"{says}, by trees on {rows.height:,} rows; {told}"
     choice = f"{word} {late:.3f} by {named(time)}, {mixed:.3f} by hash"
     return [Decision("time matters", choice, why, flagged=True)]
-
-
-def _numbers(series: pl.Series) -> np.ndarray:
-    """A column as trees take it, float64 [n]; missing values are NaN, texts numbers of their values."""
-    if series.dtype == pl.String:
-        frequent = series.alias("value").value_counts(sort=True)["value"].head(CATEGORIES).drop_nulls()
-        return (
-            series.replace_strict(frequent, pl.Series(range(len(frequent))), default=CATEGORIES)
-            .cast(pl.Float64)
-            .to_numpy()
-        )
-    if series.dtype.is_temporal():
-        return series.cast(pl.Datetime("us")).dt.epoch("s").cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    values = series.cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy()
-    return np.where(np.isfinite(values), values, np.nan)
 
 
 def _target(series: pl.Series, *, classes: bool) -> tuple[np.ndarray, Callable[[np.ndarray, np.ndarray], float], str]:
@@ -95,18 +74,11 @@ def _judged(
     x: np.ndarray, target: np.ndarray, cut: int, measure: Callable[[np.ndarray, np.ndarray], float], word: str
 ) -> tuple[float, float]:
     """The measure of the rows from ``cut`` on, and its standard error by a bootstrap."""
-    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-    from threadpoolctl import threadpool_limits
-
     if len(np.unique(target[:cut])) < 2:
         return float("nan"), float("nan")
-    settings = {"max_iter": TREES, "early_stopping": False, "random_state": 0}
-    with threadpool_limits(1):  # threads that wait for each other on a busy machine take many times as long
-        if word == "R squared":
-            said = HistGradientBoostingRegressor(**settings).fit(x[:cut], target[:cut]).predict(x[cut:])
-        else:
-            trees = HistGradientBoostingClassifier(**settings).fit(x[:cut], target[:cut])
-            said = trees.predict_proba(x[cut:])[:, -1] if word == "AUC" else trees.predict(x[cut:])
+    said = answers(x, target, cut, classes=word != "R squared")
+    if word != "R squared":
+        said = said[:, -1] if word == "AUC" else said.argmax(axis=1)
     truth, rng = target[cut:], np.random.default_rng(0)
     draws = [rng.integers(0, len(truth), len(truth)) for _ in range(DRAWS)]
     values = np.array([measure(truth[rows], said[rows]) for rows in draws])

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from kilnworks.components.features.calendar import PARTS, CalendarPart, calendar_part
+from kilnworks.components.features.calendar import DAY, PARTS, CalendarPart, calendar_part
 from kilnworks.components.features.settings import FeatureSettings
 from kilnworks.components.sources.base import Source, Wanted
 from kilnworks.components.sources.columns import contract_columns
 from kilnworks.components.sources.splitting.assign import labelled, make_assigner
-from kilnworks.components.sources.splitting.splits import AnySplit, ByTime
+from kilnworks.components.sources.splitting.splits import SPLITS, AnySplit, ByTime
+from kilnworks.components.starting.moments.level import Level, level_of
 from kilnworks.components.starting.recipe import Decision
 from kilnworks.components.starting.rehearsal import Parts
 from kilnworks.schemas.contract import Contract, Feature
@@ -31,7 +32,7 @@ the numbers that it knows, and takes a name that it does not know for none."""
 NOTED = 0.1
 """From this share on it is said."""
 SEASON = "; later ones are answered by the level of the latest rows, unless `parts` goes without `moment`"
-"""What becomes of seasons that nobody has seen: the moment of a row says how high the label was then, and no more."""
+"""What becomes of seasons that nobody has seen where the moment of a row stays."""
 FEW = 64
 """Whole numbers with up to so many values are looked at one by one, and else by their range."""
 
@@ -56,31 +57,33 @@ def without_what_runs_out(contract: Contract, source: Source, parts: Parts, spli
     """
     if not isinstance(split, ByTime):
         return Kept(contract, {}, ())
-    early, later = _cut(contract, source, parts, split)
+    rows = _cut(contract, source, parts, split)
+    early, later = rows["train"], pl.concat([rows["val"], rows["test"]])
     if not early.height or not later.height:
         return Kept(contract, {}, ())
     share = {n: _new(f, early[n], later[n]) for n, f in contract.features.items() if n != contract.time}
     gone = {n for n, new in share.items() if new >= NEW[_kind(contract.features[n])]}
-    dates, lines = _dates(contract, early, later, gone)
+    out = _parts_out(contract, early, later, gone)
     if len(gone) == len(contract.features) or not (contract.features.keys() - gone - {contract.time} or contract.time):
-        return Kept(contract, dates, lines)
+        return Kept(contract, *_dates(out, None))
     decisions = [_said(n, contract.features[n], early[n], new, n in gone) for n, new in share.items() if new >= NOTED]
     kept = {n: f for n, f in contract.features.items() if n not in gone}
     changes: dict[str, Any] = {"features": kept, "ignore": (*contract.ignore, *(n for n in share if n in gone))}
-    return Kept(contract.model_copy(update=changes) if gone else contract, dates, (*decisions, *lines))
+    contract = contract.model_copy(update=changes) if gone else contract
+    dates, lines = _dates(out, _without_level(contract, rows, out))
+    return Kept(contract, dates, (*decisions, *lines))
 
 
-def _cut(contract: Contract, source: Source, parts: Parts, split: ByTime) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The rows to learn from, and the later ones; those without a label are neither."""
+def _cut(contract: Contract, source: Source, parts: Parts, split: ByTime) -> dict[str, pl.DataFrame]:
+    """The rows with a label of each split."""
     wanted = Wanted(contract_columns(contract), frozenset(contract.ignore))
     assigner = make_assigner(split, contract, source, wanted)
-    found: dict[bool, list[pl.DataFrame]] = {True: [], False: []}
+    empty = next(iter(parts.values())).clear()
+    found: dict[str, list[pl.DataFrame]] = {name: [empty] for name in SPLITS}
     for part, frame in parts.items():
         for name, placed in assigner.assign(labelled(frame, contract), part).items():
-            found[name == "train"].append(placed)
-    empty = next(iter(parts.values())).clear()
-    early, later = (pl.concat([empty, *found[key]]) for key in (True, False))
-    return early, later
+            found[name].append(placed)
+    return {name: pl.concat(frames) for name, frames in found.items()}
 
 
 def _new(feature: Feature, early: pl.Series, later: pl.Series) -> float:
@@ -123,22 +126,44 @@ def _shown(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _dates(
+def _parts_out(
     contract: Contract, early: pl.DataFrame, later: pl.DataFrame, gone: set[str]
+) -> dict[str, list[CalendarPart]]:
+    """The parts of each date that do not come again."""
+    dates = [n for n, f in contract.features.items() if f.dtype == "datetime" and n not in gone]
+    return {n: [part for part in PARTS if _part_is_new(early[n], later[n], part)] for n in dates}
+
+
+def _without_level(
+    contract: Contract, rows: Mapping[str, pl.DataFrame], out: Mapping[str, list[CalendarPart]]
+) -> tuple[str, Level] | None:
+    """The time column and what becomes of its moment; None where it is no date that the model sees."""
+    time = contract.time
+    if time is None or time not in out:
+        return None
+    moments = pl.concat([part[time] for part in rows.values()]).drop_nulls().cast(pl.Datetime("us")).sort()
+    days = (moments[-1] - moments[0]).total_seconds() / DAY
+    kept = [part for part in PARTS if part not in out[time]]
+    return time, level_of(contract, rows["train"], rows["val"], kept, days)
+
+
+def _dates(
+    out: Mapping[str, list[CalendarPart]], judged: tuple[str, Level] | None
 ) -> tuple[dict[str, FeatureSettings], tuple[Decision, ...]]:
-    """The parts of each date that come again, where one of them does not."""
+    """The settings of dates of which not every part stays, and the lines that say so."""
     settings, lines = {}, []
-    for name, feature in contract.features.items():
-        if feature.dtype != "datetime" or name in gone:
-            continue
-        out = [part for part in PARTS if _part_is_new(early[name], later[name], part)]
-        if out:
-            kept = tuple(part for part in ("moment", *PARTS) if part not in out)
+    for name, parts in out.items():
+        level = judged[1] if judged is not None and judged[0] == name else Level(stays=True)
+        if parts:
+            season = SEASON if "month" in parts and level.stays else ""
+            why = f"it runs out: the later rows have {listed(parts)}s that no row to learn from shows{season}"
+            lines.append(Decision("left out", f"{listed(parts)} of {named(name)}", why, flagged=True))
+        if not level.stays:
+            lines.append(Decision("left out", f"moment of {named(name)}", level.why, flagged=True))
+        if parts or not level.stays:
+            moment: tuple[CalendarPart, ...] = ("moment",) if level.stays else ()
+            kept = (*moment, *(part for part in PARTS if part not in parts))
             settings[name] = FeatureSettings(encode="moment", parts=kept)
-            why = (
-                f"the later rows have {listed(out)}s that no row to learn from shows{SEASON if 'month' in out else ''}"
-            )
-            lines.append(Decision("left out", f"{listed(out)} of {named(name)}", f"it runs out: {why}", flagged=True))
     return settings, tuple(lines)
 
 
