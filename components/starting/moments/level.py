@@ -51,9 +51,7 @@ def level_of(
         return Level(stays=True)  # nothing else varies
     year = "month" in parts
     if not year and days >= SEASON_TURNS:
-        why = (
-            "the level of the latest rows would stand for all later ones, and in less than a year no season comes again"
-        )
+        why = "later rows would get the level of the latest ones, and the rows to learn from show no season twice"
         return Level(stays=False, why=f"{why}; {BACK}")
     label = contract.label
     if label is None or rows.height < FEWEST or rows[label.name][:cut].n_unique() < 2:
