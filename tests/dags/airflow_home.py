@@ -28,7 +28,7 @@ def python() -> list[str]:
 def forked_steps() -> str:
     """Code before a run of a DAG by which the processes of its tasks find TensorFlow loaded, five seconds each.
 
-    The line that a task starts otherwise is that of ``test_connection_source.py`` and of the tests with a whole Airflow.
+    The line that a task starts otherwise is tried by ``test_connection_source.py`` and those with a whole Airflow.
     """
     words = [*preloaded.python(), "-m", "kilnworks"]
     return f"import kilnworks.dags.operators as operators\noperators.command = lambda told, _: [*{words!r}, *told]\n"

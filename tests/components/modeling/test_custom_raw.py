@@ -37,6 +37,7 @@ FEATURES = {
     "scores": {"dtype": "float", "shape": [3]},
 }
 LABEL = {"name": "left", "dtype": "string", "classes": ["no", "yes"]}
+STREAMED = {"memory_mb": 0.05, "buffer_mb": 0.05}
 WORDS = ("good", "bad", "late", "ship", "Ünique", "thanks")
 
 
@@ -69,7 +70,7 @@ class Data:
 
     def __init__(self, root, columns, values=None, **settings):
         """``values``: of some columns, in turn, in place of those made by chance."""
-        self.root, self.made = root, 0
+        self.root, self.made, self.known = root, 0, {}
         contract = Contract.model_validate(
             {"name": "customers", "features": {n: FEATURES[n] for n in columns}, "label": LABEL}
         )
@@ -93,9 +94,16 @@ class Data:
             config, self.examples, self.transform, out, context(self.root / (at or f"at-{self.made}"), progress)
         )
 
+    def trained(self, build, **settings):
+        """A training with these settings, made once for all tests that ask for it."""
+        asked = (build, *sorted(settings.items()))
+        if asked not in self.known:
+            self.known[asked] = self.train(build, **settings)
+        return self.known[asked]
+
     def served(self, model):
         """Evaluated and exported; the export compares each signature with the model that is loaded again."""
-        folders = [self.root / f"{name}-{self.made}" for name in ("evaluation", "servable")]
+        folders = [self.root / f"{name}-of-{model.path.name}" for name in ("evaluation", "servable")]
         for folder in folders:
             folder.mkdir()
         evaluation = evaluate(EvaluateConfig(resamples=100), model, self.examples, folders[0])
@@ -126,7 +134,7 @@ def text(tmp_path_factory):
 )
 def test_a_model_with_its_own_preprocessing_is_trained_judged_and_served(request, where, build):
     data = request.getfixturevalue(where)
-    model = data.train(build)
+    model = data.trained(build)
     evaluation, servable = data.served(model)
     assert servable.description["skew"]["max_difference"] <= 1e-5
     assert evaluation.results["metrics"]["auc"]["value"] > 0.6
@@ -164,7 +172,7 @@ def test_a_vocabulary_with_a_missing_text_and_line_breaks_is_kept(tmp_path):
 
 @pytest.mark.parametrize("build", ["words", "structured"])
 def test_streamed_training_takes_texts_too(table, build):
-    model = table.train(build, memory_mb=0.05, buffer_mb=0.05)
+    model = table.trained(build, **STREAMED)
     assert model.training["streamed"]
     evaluation, _ = table.served(model)
     assert evaluation.results["metrics"]["auc"]["value"] > 0.6
@@ -179,9 +187,9 @@ def test_texts_count_for_the_memory_that_a_split_takes(text):
     assert split_bytes(text.examples, ["train"], transform) < 600 * 1_000
 
 
-@pytest.mark.parametrize("memory", [{}, {"memory_mb": 0.05, "buffer_mb": 0.05}], ids=["held", "streamed"])
+@pytest.mark.parametrize("memory", [{}, STREAMED], ids=["held", "streamed"])
 def test_a_training_that_stops_goes_on_with_the_same_vocabulary(table, memory):
-    whole = table.train("words", epochs=4, **memory)
+    whole = table.trained("words", **memory)
 
     def stop(line):
         if line.note.startswith("epoch 3"):
@@ -189,8 +197,8 @@ def test_a_training_that_stops_goes_on_with_the_same_vocabulary(table, memory):
 
     at = "stopped-" + ("streamed" if memory else "held")
     with pytest.raises(KeyboardInterrupt):
-        table.train("words", epochs=4, at=at, progress=stop, **memory)
-    resumed = table.train("words", epochs=4, at=at, **memory)
+        table.train("words", at=at, progress=stop, **memory)
+    resumed = table.train("words", at=at, **memory)
     assert resumed.training["resumed_after"] == 2
     np.testing.assert_array_equal(probability(resumed, table.frames["test"]), probability(whole, table.frames["test"]))
 
