@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
+from pydantic_core import to_jsonable_python
 from rich.table import Table
 from rich.text import Text
 
@@ -63,5 +64,4 @@ def _default(field: Any) -> Any:
     """The default of a setting as JSON; ``needed`` where it has none."""
     if field.is_required():
         return "needed"
-    value = field.get_default(call_default_factory=True)
-    return value.model_dump(mode="json") if hasattr(value, "model_dump") else value
+    return to_jsonable_python(field.get_default(call_default_factory=True))

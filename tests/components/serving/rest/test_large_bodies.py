@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -87,9 +88,9 @@ def test_a_process_that_dies_or_takes_too_long_is_replaced() -> None:
         assert reading.arrays({"x": info("string")}, {}, None)[0]["x"].tolist() == [b"a"]
     readers.close()
     hasty = Readers(2**20, seconds=0.0001)
-    body = b'{"instances": ["a"' + b',"a"' * 20_000 + b"]}"
-    with pytest.raises(ServingError) as late, hasty.reading("predict", body):
-        raise AssertionError("20,000 texts are not read so quickly")
+    body = b'{"instances": ["a"' + b',"a"' * 250_000 + b"]}"
+    with closing(hasty), pytest.raises(ServingError) as late, hasty.reading("predict", body):
+        raise AssertionError("250,000 texts are not read so quickly")
     assert late.value.code is Code.DEADLINE_EXCEEDED
 
 
