@@ -79,6 +79,7 @@ def start_with_series(
     spare = [inferred.key] if inferred.key and inferred.key != inferred.time else []
     contract, left = _as_series(contract, typed, horizon, ahead, spare)
     model, training = _model(typed.height, _counts(typed[label]), bool(ahead))
+    back = "days" if contract.series is not None and contract.series.day > 1 else "steps"
     decisions = [
         *([guess] if guess else []),
         Decision("rows", f"{typed.height:,} rows, {len(opened.frame.columns)} columns"),
@@ -86,8 +87,8 @@ def start_with_series(
         *columns,
         *left,
         Decision("split", f"by {named(contract.time or '')}", f"the latest rows judge; {SHARES.train:.0%} train"),
-        Decision("model", f"forecast by {model.members} networks over the last days", _words_of(training)),
-        Decision("views", _seen(bool(ahead)), "who sees other things errs otherwise"),
+        Decision("model", f"forecast by {model.members} networks over the last {back}", _words_of(training)),
+        Decision("views", _seen(bool(ahead), back), "who sees other things errs otherwise"),
         Decision("gate", "better than the value of a season before, beyond chance", "relative_mae at most 1"),
         *([Decision("roots", named(label), "whole numbers from 0 on: square roots vary alike at all levels")]
           if model.root else []),
@@ -227,11 +228,11 @@ def _counts(label: pl.Series) -> bool:
     return bool(len(values) and values.min() >= 0 and (values == values.round()).all())  # type: ignore[operator]
 
 
-def _seen(ahead: bool) -> str:
-    """What the members see, in equal numbers."""
-    some = f"{', '.join(map(str, SHORT[:-1]))} and {SHORT[-1]} days before alone"
+def _seen(ahead: bool, back: str) -> str:
+    """What the members see, in equal numbers; ``back``: days, or steps where these are as long."""
+    some = f"{', '.join(map(str, SHORT[:-1]))} and {SHORT[-1]} {back} before alone"
     if not ahead:
-        return f"half of them see all days, half {some}"
+        return f"half of them see all {back}, half {some}"
     return f"a third sees each step by itself, a third what lies around it, too, a third so {some}"
 
 
