@@ -28,6 +28,7 @@ import tensorflow as tf
 from kilnworks.components.features.encoded import AS_SENT, TEXT
 from kilnworks.components.features.transform import FeatureTransform
 from kilnworks.components.judging.metric import Direction
+from kilnworks.components.learning.own import onednn
 from kilnworks.components.learning.arrays import Arrays, Encoder
 from kilnworks.components.learning.health.both_splits import compare_splits
 from kilnworks.components.learning.input_pipeline import MemoryFeed
@@ -273,12 +274,19 @@ def _read(
 def made(
     settings: FitSettings, architecture: Architecture, transform: FeatureTransform, task: Task, placement: Placement
 ) -> Learner:
-    """What trains, made from the seed on the replicas."""
+    """What trains, made from the seed on the replicas.
+
+    Raises:
+        ConfigError: see ``refuse_overruns``.
+    """
     keras.utils.set_random_seed(settings.seed)
     if settings.deterministic_gpu and placement.kind == "gpu":
         tf.config.experimental.enable_op_determinism()
     with precision(settings.precision), placement.scope():
-        return architecture.learner(transform.encoded, task)
+        learner = architecture.learner(transform.encoded, task)
+    if placement.kind != "gpu" and onednn.used():
+        onednn.refuse_overruns(learner.model)
+    return learner
 
 
 def _identity(settings: FitSettings, architecture: Architecture, transform: FeatureTransform, splits: Splits) -> str:

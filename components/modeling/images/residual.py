@@ -54,8 +54,10 @@ class Convolutions:
 
         y = self.convolved(x, filters, 3, stride, f"{tag}_1")
         y = self.convolved(y, filters, 3, 1, f"{tag}_2", activate=False)
+        if stride > 1:  # the numbers of a convolution with strides, whose gradient is unsafe (learning/own/onednn.py)
+            x = layers.MaxPooling2D(1, stride, name=self.names(f"every_{tag}"))(x)
         if stride > 1 or x.shape[-1] != filters:
-            x = self.convolved(x, filters, 1, stride, f"{tag}_around", activate=False)
+            x = self.convolved(x, filters, 1, 1, f"{tag}_around", activate=False)
         x = layers.Add(name=self.names(f"sum_{tag}"))([x, y])
         return layers.Activation(self.activation, name=self.names(f"activation_{tag}"))(x)
 

@@ -231,3 +231,9 @@ def test_a_model_kept_as_weights_is_refused_once_its_code_has_changed(table):
     (model.path / "code.json").write_text(json.dumps({**about, "source": "0" * 64}))
     with pytest.raises(StoreError, match="has changed since"):
         load_trained(model)
+
+
+def test_a_model_that_would_write_past_its_memory_is_refused_before_it_trains(images, monkeypatch):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")  # as on processors where TensorFlow computes by oneDNN
+    with pytest.raises(ConfigError, match=r"'around' .* strides 2 and 1 channels"):
+        images.train(model=custom("narrow_with_strides"))

@@ -85,6 +85,13 @@ def logits_of_images(outputs=10):
     return model
 
 
+def narrow_with_strides():
+    """A way around a block of few channels."""
+    image = keras.Input((8, 8, 1), name="image")
+    around = layers.Conv2D(4, 1, strides=2, name="around")(image)
+    return keras.Model(image, layers.Dense(10)(layers.Flatten()(around)))
+
+
 def flat_images():
     """The first tutorial of all: pixels as one row of numbers."""
     inputs = keras.Input((64,), name="pixels")
