@@ -28,11 +28,11 @@ import tensorflow as tf
 from kilnworks.components.features.encoded import AS_SENT, TEXT
 from kilnworks.components.features.transform import FeatureTransform
 from kilnworks.components.judging.metric import Direction
-from kilnworks.components.learning.own import onednn
 from kilnworks.components.learning.arrays import Arrays, Encoder
 from kilnworks.components.learning.health.both_splits import compare_splits
 from kilnworks.components.learning.input_pipeline import MemoryFeed
 from kilnworks.components.learning.optimizers import OwnOptimizer
+from kilnworks.components.learning.own import onednn
 from kilnworks.components.learning.own.batches import own_batches
 from kilnworks.components.learning.own.code import OwnCode
 from kilnworks.components.learning.own.numbers import with_own
