@@ -81,8 +81,8 @@ async def _may_start(scope: Any, dag_id: str) -> bool:
 
 
 def _checked(dag_bag: Any, dag_id: str, given: Mapping[str, Any]) -> str | None:
-    from kilnworks.dags.given import Fields
     from kilnworks.dags.metadata import latest
+    from kilnworks.dags.trigger_settings import Fields
 
     dag = latest(dag_bag, dag_id)
     if dag is None or TAG not in dag.tags:

@@ -31,7 +31,7 @@ from kilnworks.schemas.series import Series
 from kilnworks.schemas.words import listed
 
 __all__ = [
-    "FILE_PARTS", "Advances", "Check", "Contract", "Dtype", "Feature", "Label", "Rows", "Scalar", "Severity",
+    "FILE_PARTS", "Advances", "Check", "Contract", "Dtype", "Feature", "Label", "RowCount", "Scalar", "Severity",
     "dump_contract", "load_contract", "parse_contract",
 ]  # fmt: skip
 
@@ -39,7 +39,7 @@ FILE_PARTS = ("height", "width", "channels", "dtype")
 """What is known of the file that an image came from, in columns ``<feature>__height`` ... beside the pixels."""
 
 
-class Rows(Config):
+class RowCount(Config):
     """How many rows a data set may have, over all splits."""
 
     min: int = Field(default=1, ge=0)
@@ -73,7 +73,7 @@ class Contract(Config):
     """How columns of dates are written where that is not ISO 8601: ``{sold: {format: "%d.%m.%Y"}}``."""
     ignore: tuple[str, ...] = ()
     """Columns of the source that are known and left out."""
-    rows: Rows = Rows()
+    rows: RowCount = RowCount()
     on_bad_rows: Literal["fail", "quarantine"] = "fail"
     """What becomes of rows that break a critical rule on single rows: ``fail`` stops the pipeline, ``quarantine`` sets
     them aside, with the reasons, up to ``max_quarantined``, and goes on with the rest."""

@@ -226,7 +226,7 @@ def test_circles_are_found():
 
 def test_running_a_step_knows_no_kind_of_artifact():
     """What a kind does outside its directory are hooks of it. (Elsewhere kinds are drawn, and shown to a person.)"""
-    kinds = {"Deployment", "Examples", "CheckedExamples", "Transform", "Model", "Evaluation", "Servable", "Comparison"}
+    kinds = {"Deployment", "Examples", "CheckedExamples", "Transform", "Model", "Evaluation", "Servable", "DriftReport"}
     for module in ("execute", "gates", "graph", "promotion", "step", "store"):
         path = ROOT / "pipelines" / "core" / f"{module}.py"
         named = {name.rpartition(".")[2] for name in imported(path) if name.startswith("schemas.artifacts.")}
