@@ -11,9 +11,7 @@ REGISTERED = "Sometimes"
 """Its name in Keras files, as earlier releases wrote it."""
 
 
-@keras.saving.register_keras_serializable(
-    package="kilnworks", name="Sometimes"
-)  # as models of earlier releases have it
+@keras.saving.register_keras_serializable(package="kilnworks", name=REGISTERED)
 class RandomApply(keras.layers.Layer):
     """Of each pair (image, augmented image) the second with probability ``rate`` in training, else the first.
 
