@@ -54,11 +54,11 @@ def hall() -> Hall:
 
 @pytest.fixture
 def workers(hall: Hall) -> Iterator[LeaderFollowers]:
-    workers = LeaderFollowers("worker", 4, hall.wait, hall.handle)
+    workers = LeaderFollowers("workers", 4, hall.wait, hall.handle)
     yield workers
     hall.events.put(None)
     workers.join(LONG_SECONDS)
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("worker")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("workers")]
 
 
 def test_short_events_stay_with_one_thread(hall: Hall, workers: LeaderFollowers) -> None:
@@ -157,7 +157,7 @@ def test_a_thread_that_cannot_be_started_is_started_later(
 
 def test_whoever_steps_back_says_so_when_nobody_can_follow(hall: Hall) -> None:
     alone = threading.Event()
-    workers = LeaderFollowers("worker", 1, hall.wait, hall.handle, alone.set)
+    workers = LeaderFollowers("workers", 1, hall.wait, hall.handle, alone.set)
     assert hall.do(lambda: None)
     assert not alone.is_set()
     assert hall.do(workers.step_back)
