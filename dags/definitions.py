@@ -10,7 +10,7 @@
     the store         -> maintenance
 
 Airflow reads each of its files in a process of its own, every few seconds. So one file, ``training.py``, asks for all
-of this, and what did not load is noted in the store for ``refused.py``, which Airflow shows it by.
+of this, and what did not load is noted in the store for ``import_errors.py``, which Airflow shows it by.
 """
 
 from airflow.sdk import DAG, get_parsing_context

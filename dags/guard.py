@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from kilnworks.dags.names import TAG
 from kilnworks.schemas.errors import ConfigError
 
 TRIGGER = re.compile(r"/api/v2/dags/(?P<dag>[^/]+)/dagRuns/?$")
 BACKFILL = re.compile(r"/api/v2/backfills(/dry_run)?/?$")
-TAG = "kilnworks"
 
 
 class Guard:
@@ -69,16 +69,11 @@ async def _may_start(scope: Any, dag_id: str) -> bool:
     """Whether the request comes from somebody who may start this DAG; Airflow answers all others itself."""
     from airflow.api_fastapi.app import get_auth_manager
     from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
-    from airflow.api_fastapi.core_api.security import bearer_scheme, get_user
-    from fastapi import HTTPException
-    from starlette.requests import Request
 
-    request = Request(scope)
-    try:
-        user = await get_user(request, None, await bearer_scheme(request))
-    except HTTPException:
-        return False
-    return bool(
+    from kilnworks.dags.users import sender
+
+    user = await sender(scope)
+    return user is not None and bool(
         get_auth_manager().is_authorized_dag(
             method="POST", access_entity=DagAccessEntity.RUN, details=DagDetails(id=dag_id), user=user
         )
@@ -86,12 +81,10 @@ async def _may_start(scope: Any, dag_id: str) -> bool:
 
 
 def _checked(dag_bag: Any, dag_id: str, given: Mapping[str, Any]) -> str | None:
-    from airflow.utils.session import create_session
+    from kilnworks.dags.metadata import latest
+    from kilnworks.dags.trigger_settings import Fields
 
-    from kilnworks.dags.given import Fields
-
-    with create_session(scoped=False) as session:
-        dag = dag_bag.get_latest_version_of_dag(dag_id, session=session)
+    dag = latest(dag_bag, dag_id)
     if dag is None or TAG not in dag.tags:
         return None
     params = {name: dag.params.get_param(name) for name in dag.params}

@@ -12,6 +12,7 @@ from airflow.listeners import hookimpl
 
 from kilnworks.dags import alerts
 from kilnworks.dags.markdown import note
+from kilnworks.dags.metadata import pools
 from kilnworks.dags.names import TAG
 
 KIND = "no pool"
@@ -29,7 +30,7 @@ def on_dag_run_running(dag_run: Any, msg: str) -> None:
     for task in dag_run.dag.tasks:
         wanted.setdefault(task.pool, []).append(task.task_id)
     missing: list[str] = []
-    for pool in sorted(wanted.keys() - _pools()):
+    for pool in sorted(wanted.keys() - pools()):
         tasks = ", ".join(sorted(wanted[pool]))
         text = f"{tasks} will wait: there is no pool {pool!r}. To do: airflow pools set {pool} 1 '{pool}'"
         missing.append(text)
@@ -37,13 +38,3 @@ def on_dag_run_running(dag_run: Any, msg: str) -> None:
         Thread(target=alerts.tell, args=told, name="alert").start()
     if missing and not dag_run.note:
         dag_run.note = note(f"{WAITS}{'; '.join(missing)}")
-
-
-def _pools() -> set[str]:
-    """Names of the pools that exist; read beside the scheduler's own transaction."""
-    from airflow.models.pool import Pool
-    from airflow.utils.session import create_session
-    from sqlalchemy import select
-
-    with create_session(scoped=False) as session:
-        return set(session.scalars(select(Pool.pool)))

@@ -11,7 +11,6 @@ from urllib.parse import quote
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from airflow.api_fastapi.auth.managers.models.resource_details import DagDetails
-from airflow.api_fastapi.core_api.security import get_user
 from fastapi import Depends, FastAPI, HTTPException, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
@@ -19,10 +18,11 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from kilnworks.components.reporting.report import REPORT, refresh_seconds, render_report
 from kilnworks.dags import live, pages
+from kilnworks.dags.metadata import ENDED, state
 from kilnworks.dags.names import CRAFT, TUNE, pipeline_of
 from kilnworks.dags.side_by_side import MOST, side_by_side
-from kilnworks.dags.started import ENDED, state
 from kilnworks.dags.summaries import SUMMARIES
+from kilnworks.dags.users import get_user
 from kilnworks.pipelines.core.records import whole_run
 from kilnworks.pipelines.core.store import Run, Store, clean, open_store
 from kilnworks.pipelines.craft.work import page_of

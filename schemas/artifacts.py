@@ -106,7 +106,7 @@ class CheckedExamples(Examples):
         return dict(read_json(self.path / "profile.json"))
 
 
-class Comparison(Artifact):
+class DriftReport(Artifact):
     """``drift.json``: how far one set of rows has moved from another; ``decision.json``: whether that is too far."""
 
     @cached_property

@@ -15,179 +15,31 @@ serving signature, the check of requests and the drift baseline. Written as YAML
       - {expectation: expect_column_mean_to_be_between, kwargs: {column: tenure, min_value: 10}, severity: warning}
 """
 
-import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from kilnworks.schemas.boxes import MOST_BOXES, box_pattern
+from kilnworks.schemas.columns import Advances, Dtype, Feature, Label, Scalar, Severity
 from kilnworks.schemas.config import Config
-from kilnworks.schemas.consistency import NO_CLASS, check_feature, check_label
 from kilnworks.schemas.contract_yaml import read_yaml, refused, require_readable, write_yaml
 from kilnworks.schemas.dates import DateFormat, as_date_format
 from kilnworks.schemas.errors import ContractError
-from kilnworks.schemas.magnitudes import EXACT_IN_FLOAT32, as_limit
 from kilnworks.schemas.number_format import NumberFormat
-from kilnworks.schemas.patterns import fault_of
 from kilnworks.schemas.reference import DriftThresholds, Reference
 from kilnworks.schemas.series import Series
 from kilnworks.schemas.words import listed
 
-Dtype = Literal["float", "int", "bool", "string", "datetime", "image"]
-Severity = Literal["critical", "warning"]
-Scalar = bool | int | float | str
-Limit = Annotated[int | float, AfterValidator(as_limit)]
-"""A finite number; a whole one beyond 2**53 keeps its digits, every other is a float."""
+__all__ = [
+    "FILE_PARTS", "Advances", "Check", "Contract", "Dtype", "Feature", "Label", "RowCount", "Scalar", "Severity",
+    "dump_contract", "load_contract", "parse_contract",
+]  # fmt: skip
 
 FILE_PARTS = ("height", "width", "channels", "dtype")
 """What is known of the file that an image came from, in columns ``<feature>__height`` ... beside the pixels."""
 
 
-class Advances(Config):
-    """How a column goes on from one file to the next; written as ``true`` where nothing more is to be said.
-
-    Its level is never compared and it has no ``max``: dates, counters, meters, totals, versions, months of a date.
-    """
-
-    by: Literal["time", "rows"] = "rows"
-    """Whether it grows with the ``time`` of the rows or with the ``rows`` as they stand in the file."""
-    within: str | None = None
-    """The column whose groups each go on by themselves, as a meter for each household; left out: all rows together."""
-    step: float | None = None
-    """The usual step from one row to the next (the median of those that are not 0), for the reader."""
-
-
-class Feature(Config):
-    """One input of the model. A rule that is left out is not checked."""
-
-    dtype: Dtype
-    """``float``, ``int``, ``bool``, ``string``, ``datetime`` or ``image`` (pixels 0..255 of ``shape`` [H, W, C])."""
-    shape: tuple[Annotated[int, Field(ge=1)], ...] = ()
-    """Shape of one value; empty for a scalar. Needed for images."""
-    nullable: bool = False
-    """Whether a value may be missing (null, NaN, or an empty string)."""
-    max_missing: float | None = Field(default=None, ge=0, le=1)
-    """Largest share of missing values, 0 to 1; only with ``nullable``."""
-    min: Limit | None = None
-    """Smallest value, inclusive; for images the smallest pixel."""
-    max: Limit | None = None
-    """Largest value, inclusive; for images the largest pixel."""
-    allowed: tuple[Scalar, ...] | None = None
-    """The only values that may occur (missing ones apart)."""
-    min_length: int | None = Field(default=None, ge=0)
-    """Fewest characters of a string."""
-    max_length: int | None = Field(default=None, ge=0)
-    """Most characters of a string."""
-    regex: str | None = None
-    """A regular expression that every string matches from its start, in the language of ``patterns``."""
-    text: bool = False
-    """A string to be read, word by word, and not a category: it is profiled and compared by traits (length, script,
-    unknown words), never by whole values. ``dtype: text`` is short for ``dtype: string, text: true``."""
-    unique: bool = False
-    """Whether no two rows may share a value."""
-    advances: Advances | None = None
-    """The column moves on from file to file, and is judged by its steps and not by its level; not for images."""
-    unit: str = ""
-    """What a number counts, e.g. ``months`` or ``USD``."""
-    description: str = ""
-    """One sentence for the reader of a report."""
-    severity: Severity = "critical"
-    """``critical`` stops the pipeline, ``warning`` is reported and goes on."""
-    sensitive: bool = False
-    """Personal values: masked in reports, samples and logs."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _text_in_one_word(cls, tree: Any) -> Any:
-        if isinstance(tree, dict) and tree.get("dtype") == "text":
-            return {**tree, "dtype": "string", "text": True}
-        return tree
-
-    @field_validator("regex")
-    @classmethod
-    def _one_language_of_patterns(cls, value: str | None) -> str | None:
-        fault = fault_of(value) if value is not None else None
-        if fault is not None:
-            raise ValueError(f"a regular expression as Polars and Rust read it: {fault}")
-        return value
-
-    @field_validator("advances", mode="before")
-    @classmethod
-    def _advances_or_not(cls, value: Any) -> Any:
-        return {} if value is True else None if value is False else value
-
-    @model_validator(mode="after")
-    def _rules_fit_the_dtype(self) -> Self:
-        check_feature(self)
-        return self
-
-    @property
-    def wide(self) -> bool:
-        """Whether a whole number may go beyond what float32 holds exactly, by ``min``, ``max`` or ``allowed``."""
-        ends = [*(self.allowed or ()), self.min, self.max] if self.dtype == "int" and not self.shape else []
-        return any(isinstance(end, int | float) and abs(end) > EXACT_IN_FLOAT32 for end in ends)
-
-
-class Label(Config):
-    """What the model is to predict."""
-
-    name: str
-    dtype: Literal["int", "string", "bool", "float"]
-    classes: tuple[Scalar, ...] | None = None
-    """The classes in the order of the model's outputs; leave out for a number to be predicted (regression)."""
-    many: bool = False
-    """Whether a row may have any number of the classes, also none. In text the classes of a row stand in one cell,
-    between ``separator``; in JSON lines and Parquet they may be a list."""
-    separator: str = Field(default=";", min_length=1)
-    """What stands between the classes of a row; only with ``many``."""
-    columns: tuple[str, ...] = ()
-    """With ``many``, where the data has a column of 0 and 1 for each class: their names, in the classes' order."""
-    min: Limit | None = None
-    """Smallest value of a regression label."""
-    max: Limit | None = None
-    """Largest value of a regression label."""
-    boxes: int | None = Field(default=None, ge=1, le=2000)
-    """Most boxes of a row, where the label is boxes in the image of a row, each of one of the classes; ``dtype: boxes``
-    is short for ``dtype: string, boxes: 100``. A cell is one text (``schemas/boxes.py``): class, top, left, bottom and
-    right of each, in shares of the height and width, from the top left corner. A row may have none."""
-    learned: bool = True
-    """Whether a model learns from it. One that is only judged by it, as of anomalies, needs no row of each class in
-    every split."""
-    unit: str = ""
-    description: str = ""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _boxes_in_one_word(cls, tree: Any) -> Any:
-        if isinstance(tree, dict) and tree.get("dtype") == "boxes":
-            return {**tree, "dtype": "string", "boxes": tree.get("boxes", MOST_BOXES)}
-        return tree
-
-    @model_validator(mode="after")
-    def _classes_or_numbers(self) -> Self:
-        check_label(self)
-        return self
-
-    @property
-    def several(self) -> bool:
-        """Whether a row may have more than one class."""
-        return self.many or self.boxes is not None
-
-    @property
-    def pattern(self) -> str:
-        """What a row of a label of ``several`` classes looks like.
-
-        With ``many`` the classes once each, in their order, or ``NO_CLASS``; of boxes, those that are inside of the
-        image, not empty and of a class.
-        """
-        if self.boxes is not None:
-            return box_pattern(tuple(str(c) for c in self.classes or ()))
-        one = "|".join(re.escape(str(c)) for c in self.classes or ())
-        return f"^(?:{re.escape(NO_CLASS)}|(?:{one})(?:{re.escape(self.separator)}(?:{one}))*)$"
-
-
-class Rows(Config):
+class RowCount(Config):
     """How many rows a data set may have, over all splits."""
 
     min: int = Field(default=1, ge=0)
@@ -221,7 +73,7 @@ class Contract(Config):
     """How columns of dates are written where that is not ISO 8601: ``{sold: {format: "%d.%m.%Y"}}``."""
     ignore: tuple[str, ...] = ()
     """Columns of the source that are known and left out."""
-    rows: Rows = Rows()
+    rows: RowCount = RowCount()
     on_bad_rows: Literal["fail", "quarantine"] = "fail"
     """What becomes of rows that break a critical rule on single rows: ``fail`` stops the pipeline, ``quarantine`` sets
     them aside, with the reasons, up to ``max_quarantined``, and goes on with the rest."""

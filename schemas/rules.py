@@ -11,7 +11,7 @@ All but ``Present`` hold for the values that are there; a missing value (null, N
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kilnworks.schemas.consistency import NUMERIC
+from kilnworks.schemas.columns import NUMERIC
 from kilnworks.schemas.contract import Contract, Feature, Scalar, Severity
 from kilnworks.schemas.magnitudes import FINITE, plain
 from kilnworks.schemas.words import named

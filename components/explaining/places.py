@@ -12,7 +12,7 @@ from kilnworks.components.features.graph import input_name, transform_model
 from kilnworks.components.features.raw import raw_array
 from kilnworks.components.features.text.tokens import FIRST, Tokens
 from kilnworks.components.modeling.images.gradcam import grad_cam
-from kilnworks.components.modeling.images.looking import picture, warmed
+from kilnworks.components.modeling.images.pictures import picture, warmed
 
 if TYPE_CHECKING:
     import polars as pl

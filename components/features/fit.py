@@ -1,6 +1,6 @@
 """Fit a transform: one pass over the training shards, each feature looked at by its kind."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,9 @@ from kilnworks.components.features.kinds.choice import kind_of
 from kilnworks.components.features.kinds.dropped import DroppedPlan
 from kilnworks.components.features.plan import TransformPlan
 from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
+from kilnworks.components.features.shards import batches
 from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.errors import ConfigError, DataUnreadable, UnknownName
-
-BATCH_ROWS = 1 << 18
 
 
 def fit_plan(contract: Contract, files: Sequence[Path], config: PreprocessConfig) -> TransformPlan:
@@ -57,21 +56,6 @@ def _observers(contract: Contract, config: PreprocessConfig) -> dict[str, Observ
         for name, feature in contract.features.items()
     }
     return {name: kind.observer(name, contract.features[name]) for name, kind in kinds.items()}
-
-
-def batches(files: Sequence[Path], columns: Sequence[str]) -> Iterator[pl.DataFrame]:
-    """Some columns of Parquet shards, in frames of at most ``BATCH_ROWS`` rows; without columns frames of zeros."""
-    import pyarrow.parquet as pq
-
-    for path in files:
-        with pq.ParquetFile(path) as shard:
-            if not columns:
-                yield pl.select(pl.repeat(0, shard.metadata.num_rows))
-                continue
-            for batch in shard.iter_batches(BATCH_ROWS, columns=list(columns)):
-                frame = pl.from_arrow(batch)
-                assert isinstance(frame, pl.DataFrame)
-                yield frame
 
 
 def _look(batch: pl.DataFrame, observers: Mapping[str, Observer]) -> int:

@@ -3,13 +3,14 @@
 Each kind of feature brings its own (``kinds/``); here they stand side by side.
 """
 
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Self, get_args
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from kilnworks.components.features.derived.settings import AllDerived, Derived
 from kilnworks.components.features.kinds.base import Kind
 from kilnworks.components.features.kinds.buckets import BucketSettings
+from kilnworks.components.features.kinds.built_in import Encoding
 from kilnworks.components.features.kinds.calendar import AllDatetimes, CalendarSettings
 from kilnworks.components.features.kinds.category import AllCategories, CategorySettings
 from kilnworks.components.features.kinds.image import AllImages, ImageSettings
@@ -20,11 +21,6 @@ from kilnworks.schemas.code import Code, path_of
 from kilnworks.schemas.updates import explain
 
 __all__ = ["Derived", "Encoding", "FeatureSettings", "PreprocessConfig", "Scale"]
-
-Encoding = Literal[
-    "auto", "numeric", "one_hot", "embedding", "buckets", "calendar", "moment", "tokens", "ngrams", "tfidf", "as_sent",
-    "drop",
-]  # fmt: skip
 
 
 def _word_or_code(value: Any) -> Any:

@@ -203,7 +203,7 @@ class OwnOptimizer(Optimizer):
 
     def build(self, rate: Any) -> Any:
         """What ``make`` gives."""
-        from kilnworks.components.learning.own.parts import own_optimizer
+        from kilnworks.components.learning.own.made import own_optimizer
 
         return own_optimizer(self.make, rate)
 

@@ -181,7 +181,7 @@ class Autoencoder(Architecture):
         """Every column in spreads from its median, [N, D]."""
         import keras
 
-        from kilnworks.components.modeling.members import SoftClip
+        from kilnworks.components.modeling.ensemble import SoftClip
 
         flat = self.flat(encoded, inputs, names)
         if self._centre:

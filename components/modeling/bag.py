@@ -86,7 +86,7 @@ class Bag(Architecture):
 
     def training(self, model: Any, task: Task) -> Any:
         """The members before the mean, each with a loss of its own."""
-        from kilnworks.components.modeling.members import MemberTraining
+        from kilnworks.components.modeling.ensemble import MemberTraining
 
         outputs = model.get_layer(LayerNames({i.name for i in model.inputs})(OUTPUTS)).output
         tables = [layer for layer in model.layers if hasattr(layer, "ratio")]

@@ -255,12 +255,10 @@ class Architecture(Config, ABC):
 
 
 def able(kind: str, task: type[Task] | None = None) -> set[str]:
-    """Names of the architectures that say that they take a kind: ours, and those of a project that are imported.
+    """Names of the architectures that say that they take a kind, of those that are imported: ours by every training.
 
     ``task``: only those that are made for the same one; None, for whichever the label asks for.
     """
-    import kilnworks.components.modeling.architectures  # noqa: F401  (makes ours known)
-
     found: set[str] = set()
     waiting = Architecture.__subclasses__()
     while waiting:

@@ -148,8 +148,8 @@ class Forecast(Architecture):
         """See ``Architecture.training``: each member with a loss of its own, on windows that are changed."""
         if self.members == 1 and not self.augmentation.changes:
             return super().training(model, task)
+        from kilnworks.components.modeling.ensemble import MemberTraining
         from kilnworks.components.modeling.forecasts.changes import ChangedMembers, ChangedSeries
-        from kilnworks.components.modeling.members import MemberTraining
 
         name, label = model.name, cast("Forecasting", task).label.name
         changed: dict[str, Any] = {"past": keras_name(label), "changes": self.augmentation}

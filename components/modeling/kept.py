@@ -72,7 +72,7 @@ def load_trained(model: Model) -> Any:
     import keras
 
     # these register layers that saved models need
-    from kilnworks.components.modeling import members, sometimes  # noqa: F401
+    from kilnworks.components.modeling import ensemble, random_apply  # noqa: F401
     from kilnworks.components.modeling.detection import layers  # noqa: F401
     from kilnworks.components.modeling.generative import machines  # noqa: F401
     from kilnworks.components.modeling.texts import grams, ngrams, sequences  # noqa: F401

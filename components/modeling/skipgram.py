@@ -92,7 +92,7 @@ class SkipGram(Architecture):
 
     def learner(self, encoded: Sequence[EncodedTensor], task: Task) -> Learner:
         """One phase over the pairs."""
-        from kilnworks.components.modeling.texts.grams import Pairs
+        from kilnworks.components.modeling.texts.grams import Pairs, grams_of
 
         model = self.network(encoded, task)
         return Learner(model, (Phase("fit", Pairs(grams_of(model), self._text(encoded).name)),))
@@ -147,13 +147,3 @@ class SkipGram(Architecture):
         layer.bias.assign(frequencies.unigram(counts, keep, chance, self.negatives)[:, None])
         layer.usual.assign([self._usual])
         return layer
-
-
-def grams_of(model: Any) -> SkipGrams:
-    """The layer of a model of ``SkipGram``. Raises ``ConfigError`` for another model."""
-    from kilnworks.components.modeling.texts.grams import SkipGrams
-
-    for layer in model.layers:
-        if isinstance(layer, SkipGrams):
-            return layer
-    raise ConfigError(f"model {model.name} has no vectors of words", "a model of skipgram", "name a run of one")

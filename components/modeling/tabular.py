@@ -86,7 +86,7 @@ class Tabular(Architecture):
 
     def training(self, model: Any, task: Task) -> Any:
         """The members before the mean, each with a loss of its own."""
-        from kilnworks.components.modeling.members import MemberTraining
+        from kilnworks.components.modeling.ensemble import MemberTraining
 
         outputs = model.get_layer(LayerNames({i.name for i in model.inputs})(OUTPUTS)).output
         tables = [layer for layer in model.layers if hasattr(layer, "embeddings")]
@@ -96,7 +96,7 @@ class Tabular(Architecture):
         """The last hidden layer of every member, [N, K, units[-1]]."""
         import keras
 
-        from kilnworks.components.modeling.members import MemberScale
+        from kilnworks.components.modeling.ensemble import MemberScale
 
         x = self._features(encoded, inputs, names)
         for i, width in enumerate(self.units, 1):
@@ -138,7 +138,7 @@ class Tabular(Architecture):
         """One tensor as [N, F]."""
         import keras
 
-        from kilnworks.components.modeling.members import PiecewiseLinear
+        from kilnworks.components.modeling.ensemble import PiecewiseLinear
 
         tag = scope_name(tensor.name)
         if tensor.kind == SHARES:
@@ -183,7 +183,7 @@ class Tabular(Architecture):
         """Numbers as [N, F], none far from 0."""
         import keras
 
-        from kilnworks.components.modeling.members import SoftClip
+        from kilnworks.components.modeling.ensemble import SoftClip
 
         tag = scope_name(tensor.name)
         flat = keras.layers.Flatten(name=names(f"flat_{tag}"))(x) if len(tensor.shape) > 1 else x

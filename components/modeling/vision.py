@@ -118,7 +118,7 @@ class Vision(Towers):
         """See ``Architecture.training``; with mixup or cutmix, what mixes images."""
         if not self.gradients:
             return mixing(self.augmentation, model) or super().training(model, task)
-        from kilnworks.components.modeling.members import MemberTraining
+        from kilnworks.components.modeling.ensemble import MemberTraining
 
         outputs = model.get_layer(LayerNames({i.name for i in model.inputs})(OUTPUTS)).output
         return MemberTraining(model.input, outputs, name=model.name, task=task)

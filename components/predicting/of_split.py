@@ -47,7 +47,7 @@ def split_answers(
     from kilnworks.components.learning.explained import ROWS, explained
     from kilnworks.components.learning.predict import answered, forward, outputs, piece_rows
     from kilnworks.components.learning.windows import encoder_of
-    from kilnworks.components.modeling.images.looking import looks
+    from kilnworks.components.modeling.images.pictures import looks
     from kilnworks.components.modeling.kept import load_trained
 
     transform = FeatureTransform.load(model.transform)

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from kilnworks.components.retraining import ledger as books
 from kilnworks.components.retraining.landing import link
-from kilnworks.components.retraining.ledger import Aside, Batch, Ledger, opened
+from kilnworks.components.retraining.ledger import Aside, LandedData, Ledger, opened
 from kilnworks.schemas.errors import UnknownName
 from kilnworks.schemas.files import write_json
 
@@ -38,7 +38,7 @@ class Failure:
     bad: Mapping[str, str]
 
 
-class Judge(Protocol):
+class FileJudge(Protocol):
     """Who knows what a pipeline can learn from."""
 
     def file(self, path: Path) -> str:
@@ -65,7 +65,7 @@ class Spoiled:
     bring_back: str
 
 
-def examine(store: Path, pipeline: str, judge: Judge, now: float) -> list[Spoiled]:
+def examine(store: Path, pipeline: str, judge: FileJudge, now: float) -> list[Spoiled]:
     """Set aside what a run failed by, and of what waits each file that would make one fail; returns what is new there.
 
     Args:
@@ -97,7 +97,7 @@ def bring_back(store: Path, pipeline: str, name: str) -> None:
             path.unlink(missing_ok=True)
 
 
-def _by_files(ledger: Ledger, judge: Judge, where: Path, now: float) -> dict[str, Aside]:
+def _by_files(ledger: Ledger, judge: FileJudge, where: Path, now: float) -> dict[str, Aside]:
     """Contents that wait and cannot be learned from."""
     found: dict[str, Aside] = {}
     for sha in ledger.waiting():
@@ -114,7 +114,7 @@ def _by_files(ledger: Ledger, judge: Judge, where: Path, now: float) -> dict[str
     return found
 
 
-def _by_runs(ledger: Ledger, judge: Judge, now: float) -> dict[str, Aside]:
+def _by_runs(ledger: Ledger, judge: FileJudge, now: float) -> dict[str, Aside]:
     """Contents by which a run failed; those of a run that has succeeded since are used again."""
     found: dict[str, Aside] = {}
     for batch in ledger.batches[-REMEMBERED:]:
@@ -129,7 +129,7 @@ def _by_runs(ledger: Ledger, judge: Judge, now: float) -> dict[str, Aside]:
     return found
 
 
-def _to_blame(ledger: Ledger, batch: Batch, failure: Failure) -> Iterator[tuple[str, str]]:
+def _to_blame(ledger: Ledger, batch: LandedData, failure: Failure) -> Iterator[tuple[str, str]]:
     """Hash and reason: of the files that are bad by themselves; where no file could be judged so, of all new ones.
 
     Where only the base, or a file that is gone, is bad, no content is to blame.
@@ -141,7 +141,7 @@ def _to_blame(ledger: Ledger, batch: Batch, failure: Failure) -> Iterator[tuple[
             yield sha, why
 
 
-def _use_again(ledger: Ledger, batch: Batch) -> None:
+def _use_again(ledger: Ledger, batch: LandedData) -> None:
     for content in ledger.contents.values():
         if content.aside is not None and content.aside.run == batch.run_id:
             content.aside = None

@@ -62,7 +62,7 @@ class BatchFile(BaseModel):
     """Whether the run was started for it."""
 
 
-class Batch(BaseModel):
+class LandedData(BaseModel):
     """Data that a run was decided for."""
 
     run_id: str
@@ -85,7 +85,7 @@ class Ledger(BaseModel):
 
     files: dict[str, Seen] = Field(default_factory=dict)
     contents: dict[str, Content] = Field(default_factory=dict)
-    batches: list[Batch] = Field(default_factory=list)
+    batches: list[LandedData] = Field(default_factory=list)
     decisions: int = 0
     """Number of decision records written so far."""
     last_decision: str = ""
@@ -108,7 +108,7 @@ class Ledger(BaseModel):
         """A file in the folder that holds some content; its hash where none does any more."""
         return next((name for name, seen in sorted(self.files.items()) if seen.sha256 == sha), sha)
 
-    def batch(self, run_id: str) -> Batch | None:
+    def batch(self, run_id: str) -> LandedData | None:
         """What a run was started for; None where it was started for something else."""
         return next((batch for batch in self.batches if batch.run_id == run_id), None)
 
@@ -116,7 +116,7 @@ class Ledger(BaseModel):
         """Files that may still be growing."""
         return [seen for seen in self.files.values() if seen.sha256 is None]
 
-    def unstarted(self) -> Batch | None:
+    def unstarted(self) -> LandedData | None:
         """The oldest batch whose run nobody has confirmed."""
         return next((batch for batch in self.batches if not batch.started), None)
 

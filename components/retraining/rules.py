@@ -15,7 +15,7 @@ RULE = "enough new rows, nothing more arriving, cool-down over, daily budget lef
 
 
 @dataclass(frozen=True)
-class Decision:
+class RetrainingDecision:
     """What was decided.
 
     Attributes:
@@ -31,7 +31,7 @@ class Decision:
     soon: bool = False
 
 
-def decide(policy: RetrainPolicy, ledger: Ledger, now: float) -> Decision:
+def decide(policy: RetrainPolicy, ledger: Ledger, now: float) -> RetrainingDecision:
     """Judge what has arrived.
 
     Args:
@@ -45,7 +45,7 @@ def decide(policy: RetrainPolicy, ledger: Ledger, now: float) -> Decision:
         growing = len(ledger.unsettled())
         reason = f"{growing} files may still be growing" if growing else "nothing new has arrived"
         record = DecisionRecord(gate=GATE, passed=False, rule=RULE, reason=reason)
-        return Decision("nothing", record, "growing" if growing else "nothing", soon=growing > 0)
+        return RetrainingDecision("nothing", record, "growing" if growing else "nothing", soon=growing > 0)
     checks = (_rows(policy, ledger, waiting), _quiet(policy, ledger, waiting, now), *_pace(policy, ledger, now))
     passed = all(check.passed for check in checks)
     record = DecisionRecord(
@@ -58,9 +58,9 @@ def decide(policy: RetrainPolicy, ledger: Ledger, now: float) -> Decision:
         details={"files": len(waiting)},
     )
     if passed:
-        return Decision("retrain", record, arrived)
+        return RetrainingDecision("retrain", record, arrived)
     closed = [check.name for check in checks if not check.passed]
-    return Decision("wait", record, ",".join(closed), soon=closed == [QUIET] or bool(ledger.unsettled()))
+    return RetrainingDecision("wait", record, ",".join(closed), soon=closed == [QUIET] or bool(ledger.unsettled()))
 
 
 def _rows(policy: RetrainPolicy, ledger: Ledger, waiting: list[str]) -> Comparand:

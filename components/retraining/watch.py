@@ -19,9 +19,9 @@ from typing import Any
 
 from kilnworks.components.retraining import ledger as books
 from kilnworks.components.retraining.landing import Landing, Stamp, count_rows, fingerprint, link
-from kilnworks.components.retraining.ledger import Batch, BatchFile, Content, Ledger, Seen, opened
+from kilnworks.components.retraining.ledger import BatchFile, Content, LandedData, Ledger, Seen, opened
 from kilnworks.components.retraining.policy import RetrainPolicy
-from kilnworks.components.retraining.rules import Decision, decide
+from kilnworks.components.retraining.rules import RetrainingDecision, decide
 from kilnworks.schemas.errors import DataUnreadable
 from kilnworks.schemas.files import write_json
 
@@ -45,7 +45,7 @@ class Order:
     files: tuple[str, ...] = ()
 
 
-def look(policy: RetrainPolicy, store: Path, pipeline: str, now: float) -> Decision:
+def look(policy: RetrainPolicy, store: Path, pipeline: str, now: float) -> RetrainingDecision:
     """Take in what lies in the landing folder now, and judge it.
 
     Args:
@@ -116,7 +116,7 @@ def _take_in(
         ledger.contents[sha] = Content(rows=count_rows(blobs / sha, name), arrived=now)
 
 
-def _decided(policy: RetrainPolicy, ledger: Ledger, store: Path, pipeline: str, now: float) -> Decision:
+def _decided(policy: RetrainPolicy, ledger: Ledger, store: Path, pipeline: str, now: float) -> RetrainingDecision:
     """Judge, and write a decision record when the judgement is another than the last."""
     decision = decide(policy, ledger, now)
     if decision.key != ledger.last_decision:
@@ -127,12 +127,12 @@ def _decided(policy: RetrainPolicy, ledger: Ledger, store: Path, pipeline: str, 
     return decision
 
 
-def _new_batch(ledger: Ledger, now: float) -> Batch:
+def _new_batch(ledger: Ledger, now: float) -> LandedData:
     new = ledger.waiting()
     name = fingerprint(new)
     before = sum(batch.fingerprint == name for batch in ledger.batches)
     usable = ledger.usable().items()
-    batch = Batch(
+    batch = LandedData(
         run_id=f"retrain__{name[:16]}" + (f"-{before + 1}" if before else ""),
         fingerprint=name,
         new=new,
@@ -146,7 +146,7 @@ def _new_batch(ledger: Ledger, now: float) -> Batch:
     return batch
 
 
-def _bind(policy: RetrainPolicy, ledger: Ledger, batch: Batch, where: Path) -> Path:
+def _bind(policy: RetrainPolicy, ledger: Ledger, batch: LandedData, where: Path) -> Path:
     """The folder that a run trains on: the base and all settled files, as they were when it was claimed."""
     target = where / "batches" / batch.run_id
     if target.is_dir():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from kilnworks.components.sources.columns import Column
 from kilnworks.components.sources.label_texts import ABSENT
-from kilnworks.schemas.consistency import NO_CLASS
+from kilnworks.schemas.columns import NO_CLASS
 from kilnworks.schemas.contract import Label
 
 if TYPE_CHECKING:

@@ -135,7 +135,7 @@ class Binary(OfClasses):
         assert output is not None and learned is not None
         import numpy as np
 
-        score = np.asarray(calibrated._calibrated(output.astype(np.float32)))[:, 0]
+        score = np.asarray(calibrated.through_calibration(output.astype(np.float32)))[:, 0]
         threshold, told = chosen(point, learned, score)
         return calibrated.model_copy(update={"threshold": threshold}), {**made, "operating_point": told}
 

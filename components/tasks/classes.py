@@ -102,7 +102,7 @@ class OfClasses(Task):
         """See ``Task.answers``."""
         import tensorflow as tf
 
-        probabilities, score = self.shares(self._calibrated(tf.cast(output, tf.float32)))
+        probabilities, score = self.shares(self.through_calibration(tf.cast(output, tf.float32)))
         label = tf.gather(tf.constant(self.class_texts), self.places(probabilities))
         return {"probabilities": probabilities, "class": label, "score": score}
 
@@ -110,11 +110,12 @@ class OfClasses(Task):
         """See ``Task.answer_layers``; the class by a lookup, since Keras has no operation on texts."""
         from keras import layers
 
-        probabilities, score = self.shares(self._calibrated(output))
+        probabilities, score = self.shares(self.through_calibration(output))
         texts = layers.StringLookup(vocabulary=list(self.class_texts), num_oov_indices=0, mask_token=None, invert=True)
         return {"probabilities": probabilities, "class": texts(self.places(probabilities)), "score": score}
 
-    def _calibrated(self, values: Any) -> Any:
+    def through_calibration(self, values: Any) -> Any:
+        """Outputs of the model as the calibration leaves them, where there is one."""
         return values if self.calibration is None else self.calibration.applied(values)
 
     @property

@@ -17,7 +17,7 @@ from kilnworks.components.tasks.labels import LabelStatistics, labelled, refuse_
 from kilnworks.components.tasks.layer_names import LayerNames
 from kilnworks.components.tasks.settings import TaskSettings
 from kilnworks.components.tasks.totals import Totals
-from kilnworks.schemas.consistency import NO_CLASS
+from kilnworks.schemas.columns import NO_CLASS
 from kilnworks.schemas.contract import Contract, Label
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer._click.exceptions import ClickException
 
-from kilnworks.pipelines.cli import live, looking, running, serving, upkeep
+from kilnworks.pipelines.cli import inspect, live, prune, running, serving
 from kilnworks.pipelines.cli.architectures import architectures
 from kilnworks.pipelines.cli.console import Console, name_store, safe
 from kilnworks.pipelines.cli.contract import contract_app
@@ -50,8 +50,8 @@ def _options(
 
 app.command("init")(init)
 app.command("new")(new)
-app.command("list")(looking.list_pipelines)
-app.command("show")(looking.show)
+app.command("list")(inspect.list_pipelines)
+app.command("show")(inspect.show)
 app.command("architectures")(architectures)
 app.command("run")(running.run)
 app.command("step")(running.step)
@@ -65,17 +65,17 @@ app.command("compress")(compress)
 app.command("promote")(live.promote)
 app.command("rollback")(live.rollback)
 app.command("landed")(landed)
-app.command("runs")(looking.runs)
-app.command("report")(looking.report)
+app.command("runs")(inspect.runs)
+app.command("report")(inspect.report)
 app.command("predict")(serving.predict)
 app.command("explain")(explain)
 app.command("drift")(drift)
 app.command("load")(serving.load)
 app.command("serve", context_settings=serving.PASS_THROUGH, add_help_option=False)(serving.serve)
-app.command("doctor")(looking.doctor)
+app.command("doctor")(inspect.doctor)
 app.command("metrics")(metrics)
 app.command("mlflow")(mlflow)
-app.command("prune")(upkeep.prune_store)
+app.command("prune")(prune.prune_store)
 app.add_typer(serving.serving_app, name="serving")
 app.add_typer(contract_app, name="contract")
 

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from kilnworks.components.quality.contracts.diff import Change
-from kilnworks.components.quality.screening.check import Outcome
+from kilnworks.components.quality.screening.check import ScreeningOutcome
 from kilnworks.pipelines.cli.console import table_console
 from kilnworks.schemas.words import named
 
@@ -18,7 +18,7 @@ ALIKE = 3
 """Lines of one rule that are shown in full; further columns are named only."""
 
 
-def print_outcome(outcome: Outcome, file: Path) -> None:
+def print_outcome(outcome: ScreeningOutcome, file: Path) -> None:
     """What a check found: one line a rule, the critical ones first; of many lines alike the first few."""
     console = table_console()
     if not outcome.failures:

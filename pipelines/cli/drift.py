@@ -76,7 +76,12 @@ def drift(
 
 def _pipeline(watched_one: Pipeline, data: Path | None, log: Path | None, most: int | None) -> Pipeline:
     """One step: the file or the log against the checked examples of the live model's run."""
-    from kilnworks.components.compare import CompareFileConfig, CompareLogConfig, compare_file, compare_log
+    from kilnworks.components.detect_drift import (
+        FileDriftConfig,
+        LogDriftConfig,
+        detect_drift_in_file,
+        detect_drift_in_log,
+    )
     from kilnworks.components.sources.prediction_log import PredictionLogSource
     from kilnworks.schemas.artifacts import Examples
 
@@ -90,10 +95,10 @@ def _pipeline(watched_one: Pipeline, data: Path | None, log: Path | None, most: 
     inputs = {"baseline": Champion(watched_one.name, made[-1].name)}
     if log is not None:
         source = PredictionLogSource(path=str(log))
-        step = Step("drift", compare_log, CompareLogConfig(log=source, most_drifted=most), inputs)
+        step = Step("drift", detect_drift_in_log, LogDriftConfig(log=source, most_drifted=most), inputs)
     else:
         settings: dict[str, Any] = {"file": str(data), "like": _source_of(made[0]), "most_drifted": most}
-        step = Step("drift", compare_file, CompareFileConfig(**settings), inputs)
+        step = Step("drift", detect_drift_in_file, FileDriftConfig(**settings), inputs)
     return Pipeline(
         f"{watched_one.name}_drift", (step,), description=f"Drift against the live model of {watched_one.name}"
     )

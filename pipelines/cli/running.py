@@ -31,9 +31,9 @@ from kilnworks.pipelines.core.arrivals import blaming, landed_files
 from kilnworks.pipelines.core.challenge import check_challenge
 from kilnworks.pipelines.core.events import Status
 from kilnworks.pipelines.core.execute import run_all, run_together
+from kilnworks.pipelines.core.failed_start import failed_start_recorded
 from kilnworks.pipelines.core.gates import skip_rest
 from kilnworks.pipelines.core.graph import Pipeline
-from kilnworks.pipelines.core.opening import opening
 from kilnworks.pipelines.core.registry import load
 from kilnworks.pipelines.core.store import Run, open_store
 from kilnworks.pipelines.core.windows import INTERVAL_VARIABLE, interval_settings
@@ -147,7 +147,7 @@ def step(
     opened.check_writable()
     this = opened.run(name, run_id)
     words, trigger = run_words(name, this, settings, store), os.environ.get(TRIGGER_VARIABLE, "step")
-    with opening(this, step_names, words, trigger):
+    with failed_start_recorded(this, step_names, words, trigger):
         defined = load(name)
         interval = interval_settings(defined, os.environ.get(INTERVAL_VARIABLE))
         given = {**interval, **_overrides_from_environment(), **overrides(settings or [])}

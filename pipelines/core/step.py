@@ -32,7 +32,7 @@ Source = str | Champion | Latest
 
 
 @dataclass(frozen=True)
-class Signature:
+class StepSignature:
     """What a component takes and makes, as annotated."""
 
     config: type[Config]
@@ -60,7 +60,7 @@ class Step:
     retries: int = 0
 
     @cached_property
-    def signature(self) -> Signature:
+    def signature(self) -> StepSignature:
         """Types of the inputs and of the result. Raises ``WiringError`` for a component of another form."""
         hints = typing.get_type_hints(self.run)
         result = hints.pop("return", None)
@@ -72,7 +72,7 @@ class Step:
                 "a function (config: Config, <inputs>: Artifact, out: Path[, context: RunContext]) -> Artifact",
                 "annotate its parameters and its result",
             )
-        return Signature(config, hints, result, wants_context)
+        return StepSignature(config, hints, result, wants_context)
 
     @property
     def component(self) -> str:

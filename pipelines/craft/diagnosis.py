@@ -210,7 +210,7 @@ KEPT = ("best_epoch", "epochs_run", "monitor", "rows", "seconds", "config", "tas
 
 
 def _looked(cut: Pipeline, run: Run, seed: int) -> dict[str, Any]:
-    from kilnworks.components.diagnosing.looking import look
+    from kilnworks.components.diagnosing.validation_rows import look
 
     step = trained_step(cut)
     given = inputs_of(step, run)[0].values()

@@ -19,7 +19,7 @@ class TrialStopped(StepSkipped):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialOutcome:
     """What a trial came to.
 
     Attributes:
@@ -39,7 +39,7 @@ class Outcome:
     epochs: int = 0
 
 
-def run_trial(study: Study, taken: Taken, space: Space) -> Outcome:
+def run_trial(study: Study, taken: Taken, space: Space) -> TrialOutcome:
     """Train with the settings of a trial, and tell the study what came of it.
 
     A training that breaks down counts as a trial without a value. What would break every other one as well, such as a
@@ -57,10 +57,10 @@ def run_trial(study: Study, taken: Taken, space: Space) -> Outcome:
         if taken.is_default or isinstance(error, StoreError):
             raise
         study.tell(taken, None, overrides, error.got)
-        return Outcome(taken.number, overrides, None, error.got, True, watch.epochs)
+        return TrialOutcome(taken.number, overrides, None, error.got, True, watch.epochs)
     study.tell(taken, value, overrides)
     stopped = f"stopped after epoch {watch.epochs}" if value is None else ""
-    return Outcome(taken.number, overrides, value, stopped, False, watch.epochs)
+    return TrialOutcome(taken.number, overrides, value, stopped, False, watch.epochs)
 
 
 def _trained(

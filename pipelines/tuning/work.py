@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 
 from kilnworks.pipelines.core.space import Space
 from kilnworks.pipelines.tuning.study import Study
-from kilnworks.pipelines.tuning.trial import Outcome, run_trial
+from kilnworks.pipelines.tuning.trial import TrialOutcome, run_trial
 
 THREADS = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")
 """What says how many threads the arithmetic of a process takes."""
 
 
-def work(study: Study, space: Space, trials: int, heard: Callable[[Outcome], None]) -> None:
+def work(study: Study, space: Space, trials: int, heard: Callable[[TrialOutcome], None]) -> None:
     """Run trials until that many count.
 
     Raises:
@@ -28,7 +28,7 @@ def work(study: Study, space: Space, trials: int, heard: Callable[[Outcome], Non
         _forget_models()
 
 
-def work_once(study: Study, space: Space, trials: int) -> Outcome | None:
+def work_once(study: Study, space: Space, trials: int) -> TrialOutcome | None:
     """Run the next trial; None where ``trials`` count already. Raises as ``work`` does."""
     taken = study.take(trials)
     if taken is None:

@@ -188,14 +188,14 @@ def test_a_pool_is_asked_for(build, toy):
 
 
 ROOT = Path(__file__).parents[2]
-FILES = ["training", "refused"]
+FILES = ["training", "import_errors"]
 HEAVY = ["tensorflow", "keras", "great_expectations", "mlflow", "pyspark", "pandas", "sklearn"]
 
 
 def test_reading_every_dag_file_loads_nothing_heavy(interpreter):
     code = f"""
 import json, sys
-import kilnworks.dags.training, kilnworks.dags.refused
+import kilnworks.dags.training, kilnworks.dags.import_errors
 print(json.dumps(sorted(set({HEAVY}) & set(sys.modules))))
 """
     assert interpreter(code) == []
@@ -239,7 +239,7 @@ print()
 print(json.dumps(bags))
 """
     found = python(code.format())
-    assert found["refused"] == []
+    assert found["import_errors"] == []
     assert {"toy", "grouped", "arriving", "arriving_retrain", "toy_champion", "maintenance"} <= set(found["training"])
 
 
@@ -257,9 +257,9 @@ from pathlib import Path
 root = Path(os.environ["KILNWORKS_ROOT"])
 said = []
 def refused():
-    sys.modules.pop("kilnworks.dags.refused", None)
+    sys.modules.pop("kilnworks.dags.import_errors", None)
     try:
-        import kilnworks.dags.refused
+        import kilnworks.dags.import_errors
         said.append("")
     except Exception as error:
         said.append(str(error))
@@ -279,7 +279,7 @@ REFUSED = """
 import json
 import kilnworks.dags.training
 try:
-    import kilnworks.dags.refused
+    import kilnworks.dags.import_errors
     said = ""
 except Exception as error:
     said = str(error)
@@ -330,7 +330,7 @@ def test_a_definition_that_does_not_load_takes_no_other_with_it(python, tmp_path
 import json
 import kilnworks.dags.training
 try:
-    import kilnworks.dags.refused
+    import kilnworks.dags.import_errors
 except Exception as error:
     print(json.dumps([hasattr(kilnworks.dags.training, "broken"), str(error)]))
 """

@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from kilnworks.components.reporting.report import render_report
 from kilnworks.components.reporting.summary import run_summary
-from kilnworks.components.retraining.ledger import Batch, opened
+from kilnworks.components.retraining.ledger import LandedData, opened
 from kilnworks.pipelines.cli.app import main
 from kilnworks.pipelines.core.challenge import known
 from kilnworks.pipelines.core.execute import run_all
@@ -214,7 +214,7 @@ def test_a_retraining_is_challenged_too(shop):
     shop.run("r1")
     shop.define(model=BAD)
     with opened(shop.store, "shop") as ledger:
-        ledger.batches.append(Batch(run_id="retrain__1", fingerprint="f", new=[], rows=1, claimed=0.0))
+        ledger.batches.append(LandedData(run_id="retrain__1", fingerprint="f", new=[], rows=1, claimed=0.0))
     assert shop.run("retrain__1", "--set", "model.mark=pinned") == 99
     shop.held("retrain__1")
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from kilnworks.components.retraining.ledger import Batch, opened
+from kilnworks.components.retraining.ledger import LandedData, opened
 from kilnworks.pipelines.core.approval import NOBODY, record_answer
 from kilnworks.pipelines.core.store import Store
 from kilnworks.schemas.champion import moves, read_champion
@@ -125,7 +125,7 @@ def ordered(run: str) -> Act:
 
     def act(shop: Shop) -> None:
         with opened(shop.store, "shop") as ledger:
-            ledger.batches.append(Batch(run_id=run, fingerprint="f", new=[], rows=1, claimed=0.0))
+            ledger.batches.append(LandedData(run_id=run, fingerprint="f", new=[], rows=1, claimed=0.0))
 
     return act
 

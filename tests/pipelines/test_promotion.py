@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from kilnworks.components.deploy import DeployConfig, deploy
-from kilnworks.components.retraining.ledger import Batch, opened
+from kilnworks.components.retraining.ledger import LandedData, opened
 from kilnworks.components.retraining.policy import RetrainPolicy
 from kilnworks.pipelines.cli.app import main
 from kilnworks.pipelines.core import store as stores
@@ -284,7 +284,7 @@ def test_a_newer_window_that_began_to_run_earlier_replaces_the_champion(shop):
 def test_a_retraining_on_data_that_landed_goes_live(shop):
     shop.run("r1")
     with opened(shop.store, "shop") as ledger:
-        ledger.batches.append(Batch(run_id="retrain__1", fingerprint="f", new=[], rows=1, claimed=0.0))
+        ledger.batches.append(LandedData(run_id="retrain__1", fingerprint="f", new=[], rows=1, claimed=0.0))
     assert shop.run("retrain__1", "--set", "servable.data=pinned") == 0
     assert shop.live() == ("retrain__1", 2)
     assert shop.run("retrain__2", "--set", "servable.data=pinned2") == 0, "nobody ordered this one: a trial"
@@ -293,7 +293,7 @@ def test_a_retraining_on_data_that_landed_goes_live(shop):
 
 def test_a_retraining_with_another_setting_too_is_a_trial(shop):
     with opened(shop.store, "shop") as ledger:
-        ledger.batches.append(Batch(run_id="retrain__1", fingerprint="f", new=[], rows=1, claimed=0.0))
+        ledger.batches.append(LandedData(run_id="retrain__1", fingerprint="f", new=[], rows=1, claimed=0.0))
     shop.run("retrain__1", "--set", "servable.data=pinned", "--set", "servable.mark=b")
     assert shop.gate("retrain__1") == "trial"
 

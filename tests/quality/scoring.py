@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from kilnworks.components.quality.contracts.infer import infer_contract
-from kilnworks.components.quality.screening.check import Outcome, check_file
+from kilnworks.components.quality.screening.check import ScreeningOutcome, check_file
 from kilnworks.schemas.contract import Contract
 from tests.quality.clean_sources import Source
 from tests.quality.fault_catalogue import FAULTS, Batch
@@ -62,7 +62,7 @@ def contract_of(source: Source, folder: Path) -> tuple[Contract, pd.DataFrame]:
 _INFERRED: dict[str, Contract] = {}
 
 
-def verdict(outcome: Outcome) -> str:
+def verdict(outcome: ScreeningOutcome) -> str:
     """``critical``, ``warning`` or, with no alarm, nothing."""
     return "critical" if not outcome.success else "warning" if outcome.failures else ""
 

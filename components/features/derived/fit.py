@@ -16,6 +16,7 @@ from kilnworks.components.features.kinds.dropped import DroppedPlan
 from kilnworks.components.features.kinds.learned import usable_variance
 from kilnworks.components.features.kinds.scalars import Number, fill
 from kilnworks.components.features.plan import TransformPlan
+from kilnworks.components.features.shards import batches
 from kilnworks.schemas.errors import ConfigError
 from kilnworks.schemas.words import listed
 
@@ -86,8 +87,6 @@ def _fit(
 
 def _rows(seed: int, numbers: list[Number], plan: TransformPlan, files: Sequence[Path]) -> Array:
     """Scaled numbers of training rows, at most ``MOST_ROWS`` in their order, float32 [rows, D]."""
-    from kilnworks.components.features.fit import batches
-
     names = list(dict.fromkeys(number.feature for number in numbers))
     chosen = np.ones(plan.rows, bool)
     if plan.rows > MOST_ROWS:

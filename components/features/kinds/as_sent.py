@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from kilnworks.components.features.encoded import AS_SENT, EncodedTensor, keras_name
 from kilnworks.components.features.kinds.base import Layers, Observer, Plan, Settled
-from kilnworks.components.features.kinds.built_in import BuiltIn
+from kilnworks.components.features.kinds.built_in import BuiltIn, Encoding
 from kilnworks.components.features.raw import raw_array, raw_input
 from kilnworks.schemas.contract import Feature
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
-
-    from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
 
 
 class AsSentPlan(Plan):
@@ -47,7 +45,7 @@ class AsSent(BuiltIn):
         return frozenset({"as_sent"})
 
     @classmethod
-    def of(cls, feature: Feature, own: FeatureSettings, config: PreprocessConfig) -> Self:
+    def of(cls, feature: Feature, encode: Encoding, own: object, every: object) -> Self:
         """Nothing is set."""
         return cls()
 

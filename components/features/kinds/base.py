@@ -13,6 +13,7 @@ together with all others, ready places of the numeric block, and a tensor of its
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from kilnworks.components.features.encoded import EncodedTensor
@@ -22,8 +23,6 @@ from kilnworks.schemas.contract import Feature
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
-
-    from kilnworks.components.features.kinds.scalars import Number
 
 
 class Layers(NamedTuple):
@@ -41,8 +40,11 @@ class Plan(Config, ABC):
     kind: str = ""
     """Which kind this is; empty for a plan from elsewhere, which is written with its ``module:Class`` there."""
 
-    def numbers(self, name: str) -> dict[str, Number]:
-        """Numbers of the block that are standardised together with those of all features, by their name there."""
+    def numbers(self, name: str) -> Mapping[str, Any]:
+        """Numbers of the block that are standardised together with those of all features, by their name there.
+
+        Each is a ``scalars.Number``.
+        """
         return {}
 
     def places(self, name: str) -> tuple[str, ...]:

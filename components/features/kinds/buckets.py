@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from pydantic import Field
 
 from kilnworks.components.features.kinds.base import Observer, Plan
-from kilnworks.components.features.kinds.built_in import BuiltIn
+from kilnworks.components.features.kinds.built_in import BuiltIn, Encoding
+from kilnworks.components.features.kinds.category import AllCategories
 from kilnworks.components.features.kinds.dropped import DroppedPlan
 from kilnworks.components.features.kinds.indexed import IndexedPlan, Output
 from kilnworks.components.features.kinds.scalars import float32, layer_float32
@@ -18,8 +19,6 @@ from kilnworks.schemas.contract import Feature
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
-
-    from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
 
 
 class BucketSettings(Config):
@@ -83,9 +82,9 @@ class Buckets(BuiltIn):
         return frozenset({"buckets"} if number else ())
 
     @classmethod
-    def of(cls, feature: Feature, own: FeatureSettings, config: PreprocessConfig) -> Self:
+    def of(cls, feature: Feature, encode: Encoding, own: BucketSettings, every: AllCategories) -> Self:
         """How many."""
-        return cls(buckets=own.buckets, one_hot_up_to=config.one_hot_up_to)
+        return cls(buckets=own.buckets, one_hot_up_to=every.one_hot_up_to)
 
     def observer(self, name: str, feature: Feature) -> Observer:
         """Quantiles."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 from kilnworks.components.features.kinds.base import Kind
 from kilnworks.schemas.config import Config
 from kilnworks.schemas.contract import Feature
 
-if TYPE_CHECKING:
-    from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
+Encoding = Literal[
+    "auto", "numeric", "one_hot", "embedding", "buckets", "calendar", "moment", "tokens", "ngrams", "tfidf", "as_sent",
+    "drop",
+]  # fmt: skip
 
 
 class BuiltIn(Kind):
@@ -28,5 +30,12 @@ class BuiltIn(Kind):
 
     @classmethod
     @abstractmethod
-    def of(cls, feature: Feature, own: FeatureSettings, config: PreprocessConfig) -> Self:
-        """With what the settings of the feature, and those of all features, say."""
+    def of(cls, feature: Feature, encode: Encoding, own: Any, every: Any) -> Self:
+        """With what the settings of the feature, and those of all features, say.
+
+        Args:
+            feature: what the contract says of it.
+            encode: one of ``encodings(feature)``.
+            own: ``FeatureSettings``; a kind names the part that it reads.
+            every: ``PreprocessConfig``, likewise.
+        """

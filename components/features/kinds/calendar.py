@@ -8,16 +8,15 @@ from pydantic import Field
 
 from kilnworks.components.features.calendar import PARTS, CalendarPart, calendar_part
 from kilnworks.components.features.kinds.base import Observer, Plan
-from kilnworks.components.features.kinds.built_in import BuiltIn
+from kilnworks.components.features.kinds.built_in import BuiltIn, Encoding
 from kilnworks.components.features.kinds.dropped import DroppedPlan
+from kilnworks.components.features.kinds.number import AllNumbers
 from kilnworks.components.features.kinds.scalars import Number, NumberPlan, ScalarsPlan
 from kilnworks.schemas.config import Config
 from kilnworks.schemas.contract import Feature
 
 if TYPE_CHECKING:
     import polars as pl
-
-    from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
 
 
 class AllDatetimes(Config):
@@ -70,11 +69,9 @@ class Calendar(BuiltIn):
         return frozenset({"calendar", "moment"} if feature.dtype == "datetime" else ())
 
     @classmethod
-    def of(cls, feature: Feature, own: FeatureSettings, config: PreprocessConfig) -> Self:
+    def of(cls, feature: Feature, encode: Encoding, own: CalendarSettings, every: AllNumbers) -> Self:
         """Which parts, by ``encode``; the rest for all numbers."""
-        return cls(
-            moment=own.encode == "moment", parts=own.parts, indicator=config.missing_indicator, shares=config.shares
-        )
+        return cls(moment=encode == "moment", parts=own.parts, indicator=every.missing_indicator, shares=every.shares)
 
     def observer(self, name: str, feature: Feature) -> Observer:
         """Moments and quantiles of every part."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from pydantic import Field
 
 from kilnworks.components.features.kinds.base import Observer, Plan
-from kilnworks.components.features.kinds.built_in import BuiltIn
+from kilnworks.components.features.kinds.built_in import BuiltIn, Encoding
 from kilnworks.components.features.kinds.dropped import DroppedPlan
 from kilnworks.components.features.kinds.indexed import IndexedPlan, Output
 from kilnworks.components.features.raw import MISSING_INT, raw_array, raw_input
@@ -19,8 +19,6 @@ from kilnworks.schemas.magnitudes import EXACT_IN_FLOAT32
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
-
-    from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
 
 UNKNOWN_TEXT = "\N{REPLACEMENT CHARACTER}unknown"
 """Names index 0 in the vocabulary that Keras shows; never a value of a vocabulary itself."""
@@ -124,13 +122,13 @@ class Category(BuiltIn):
         return frozenset(asked if feature.dtype == "int" and feature.allowed is None else {"auto", *asked})
 
     @classmethod
-    def of(cls, feature: Feature, own: FeatureSettings, config: PreprocessConfig) -> Self:
+    def of(cls, feature: Feature, encode: Encoding, own: CategorySettings, every: AllCategories) -> Self:
         """What the feature says, else what is said of all."""
         return cls(
-            output=own.encode if own.encode in ("one_hot", "embedding") else None,
-            one_hot_up_to=config.one_hot_up_to,
-            min_frequency=own.min_frequency or config.min_frequency,
-            max_vocabulary=own.max_vocabulary or config.max_vocabulary,
+            output=encode if encode in ("one_hot", "embedding") else None,
+            one_hot_up_to=every.one_hot_up_to,
+            min_frequency=own.min_frequency or every.min_frequency,
+            max_vocabulary=own.max_vocabulary or every.max_vocabulary,
         )
 
     def observer(self, name: str, feature: Feature) -> Observer:

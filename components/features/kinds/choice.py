@@ -27,7 +27,7 @@ def kind_of(name: str, feature: Feature, own: FeatureSettings, config: Preproces
     for kind in KINDS:
         if encode in kind.encodings(feature):
             _refuse_settings(name, feature, own, kind)
-            return kind.of(feature, own.model_copy(update={"encode": encode}), config)
+            return kind.of(feature, encode, own, config)
     shape = f" of shape {list(feature.shape)}" if feature.shape else ""
     allowed = sorted({encode for kind in KINDS for encode in kind.encodings(feature)} | {"auto"})
     raise ConfigError(

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from kilnworks.components.features.kinds.base import Layers, Observer, Plan, Settled
-from kilnworks.components.features.kinds.built_in import BuiltIn
+from kilnworks.components.features.kinds.built_in import BuiltIn, Encoding
 from kilnworks.schemas.contract import Feature
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
-
-    from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
 
 
 class DroppedPlan(Plan):
@@ -40,7 +38,7 @@ class Dropped(BuiltIn):
         return frozenset({"drop"})
 
     @classmethod
-    def of(cls, feature: Feature, own: FeatureSettings, config: PreprocessConfig) -> Self:
+    def of(cls, feature: Feature, encode: Encoding, own: object, every: object) -> Self:
         """Nothing is set."""
         return cls()
 

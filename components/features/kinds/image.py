@@ -9,7 +9,7 @@ from pydantic import Field
 
 from kilnworks.components.features.encoded import IMAGE, EncodedTensor, keras_name
 from kilnworks.components.features.kinds.base import Layers, Observer, Plan, Settled
-from kilnworks.components.features.kinds.built_in import BuiltIn
+from kilnworks.components.features.kinds.built_in import BuiltIn, Encoding
 from kilnworks.components.features.raw import raw_array
 from kilnworks.schemas.config import Config
 from kilnworks.schemas.contract import Feature
@@ -17,8 +17,6 @@ from kilnworks.schemas.contract import Feature
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
-
-    from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
 
 BRIGHTEST = 255.0
 """Largest pixel of an image whose contract names none."""
@@ -106,9 +104,9 @@ class Image(BuiltIn):
         return frozenset({"auto"} if feature.dtype == "image" else ())
 
     @classmethod
-    def of(cls, feature: Feature, own: FeatureSettings, config: PreprocessConfig) -> Self:
+    def of(cls, feature: Feature, encode: Encoding, own: ImageSettings, every: AllImages) -> Self:
         """Size by the feature, scale for all."""
-        return cls(size=own.size, scale=config.image_scale)
+        return cls(size=own.size, scale=every.image_scale)
 
     def observer(self, name: str, feature: Feature) -> Observer:
         """Learns nothing: the contract says how bright a pixel can be."""

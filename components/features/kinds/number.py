@@ -8,15 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from kilnworks.components.features.kinds.base import Observer, Plan
-from kilnworks.components.features.kinds.built_in import BuiltIn
+from kilnworks.components.features.kinds.built_in import BuiltIn, Encoding
 from kilnworks.components.features.kinds.scalars import Scale
 from kilnworks.schemas.config import Config
 from kilnworks.schemas.contract import Feature
 
 if TYPE_CHECKING:
     import polars as pl
-
-    from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
 
 
 class NumberSettings(Config):
@@ -60,9 +58,9 @@ class Number(BuiltIn):
         return frozenset({"numeric"} if categorical else {"auto", "numeric"})
 
     @classmethod
-    def of(cls, feature: Feature, own: FeatureSettings, config: PreprocessConfig) -> Self:
+    def of(cls, feature: Feature, encode: Encoding, own: NumberSettings, every: AllNumbers) -> Self:
         """The scale of the feature, the rest for all."""
-        return cls(scale=own.scale, indicator=config.missing_indicator, shares=config.shares)
+        return cls(scale=own.scale, indicator=every.missing_indicator, shares=every.shares)
 
     def observer(self, name: str, feature: Feature) -> Observer:
         """Moments, and quantiles where they are used."""

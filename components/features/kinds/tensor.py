@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from kilnworks.components.features.encoded import NUMERIC, SEQUENCE, EncodedTensor, keras_name
 from kilnworks.components.features.kinds.base import Layers, Observer, Plan
-from kilnworks.components.features.kinds.built_in import BuiltIn
+from kilnworks.components.features.kinds.built_in import BuiltIn, Encoding
 from kilnworks.components.features.kinds.scalars import standardised
 from kilnworks.components.features.raw import raw_array
 from kilnworks.schemas.contract import Feature
@@ -14,8 +14,6 @@ from kilnworks.schemas.contract import Feature
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
-
-    from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
 
 
 class TensorPlan(Plan):
@@ -54,7 +52,7 @@ class Tensor(BuiltIn):
         return frozenset({"auto", "numeric"} if feature.shape and feature.dtype != "image" else ())
 
     @classmethod
-    def of(cls, feature: Feature, own: FeatureSettings, config: PreprocessConfig) -> Self:
+    def of(cls, feature: Feature, encode: Encoding, own: object, every: object) -> Self:
         """Nothing is set."""
         return cls()
 

@@ -12,7 +12,7 @@ from pydantic import Field, PrivateAttr
 
 from kilnworks.components.features.encoded import NGRAMS, NUMERIC, TOKENS, EncodedTensor, keras_name
 from kilnworks.components.features.kinds.base import Layers, Observer, Plan
-from kilnworks.components.features.kinds.built_in import BuiltIn
+from kilnworks.components.features.kinds.built_in import BuiltIn, Encoding
 from kilnworks.components.features.kinds.dropped import DroppedPlan
 from kilnworks.schemas.config import Config
 from kilnworks.schemas.contract import Feature
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-    from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
     from kilnworks.components.features.text.tokens import Tokens
 
 Form = Literal["tokens", "ngrams", "tfidf"]
@@ -161,10 +160,10 @@ class Text(BuiltIn):
         return frozenset({"auto", *asked} if feature.text else asked)
 
     @classmethod
-    def of(cls, feature: Feature, own: FeatureSettings, config: PreprocessConfig) -> Self:
+    def of(cls, feature: Feature, encode: Encoding, own: TextSettings, every: object) -> Self:
         """What the feature says."""
         told = {name: getattr(own, name) for name in TextSettings.model_fields}
-        form = "tokens" if own.encode == "auto" else own.encode
+        form = "tokens" if encode == "auto" else encode
         return cls.model_validate({"form": form, "settings": told, "sensitive": feature.sensitive})
 
     def observer(self, name: str, feature: Feature) -> Observer:

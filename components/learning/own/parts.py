@@ -1,4 +1,4 @@
-"""Loss, metrics, optimizer and callbacks of a user's own, made from ``OwnCode``; compiling a model with them."""
+"""Loss, metrics and callbacks of a user's own, made from ``OwnCode``; compiling a model with them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from kilnworks.components.learning.own.made import made, said
 from kilnworks.components.learning.settings import FitSettings
 from kilnworks.components.tasks.base import Task
 from kilnworks.schemas.code import Code, called, handed
@@ -57,24 +58,7 @@ def _compiled_metrics(trained: Any) -> Any:
 
 def own_callbacks(codes: Sequence[Code]) -> list[keras.callbacks.Callback]:
     """The callbacks, in order. Raises ``ConfigError`` for something else."""
-    return [_made(code, keras.callbacks.Callback, "callback") for code in codes]
-
-
-def own_optimizer(code: Code, rate: Any) -> Any:
-    """The optimizer; ``learning_rate`` is given where it has such a parameter."""
-    return _made(code, keras.optimizers.Optimizer, "optimizer", learning_rate=rate)
-
-
-def _made(code: Code, kind: type, what: str, **given: Any) -> Any:
-    found = code.load()
-    made = found if isinstance(found, kind) else called(found, code.path, code.options, given)
-    if not isinstance(made, kind):
-        raise ConfigError(
-            f"{code.path} is {_said(made)}",
-            f"a keras {what}, or a class or function that makes one",
-            f"derive it from keras.{what}s.{kind.__name__}",
-        )
-    return made
+    return [made(code, keras.callbacks.Callback, "callback") for code in codes]
 
 
 def _loss(code: Code) -> Any:
@@ -92,11 +76,11 @@ def _function_or(code: Code, kind: type, what: str) -> Any:
         return found
     if not isinstance(found, type) and callable(found) and _takes_targets(found):
         return _with_options(found, code.options)
-    made = called(found, code.path, code.options, {})
-    if isinstance(made, kind) or (callable(made) and not isinstance(made, type) and _takes_targets(made)):
-        return made
+    one = called(found, code.path, code.options, {})
+    if isinstance(one, kind) or (callable(one) and not isinstance(one, type) and _takes_targets(one)):
+        return one
     raise ConfigError(
-        f"{code.path} is {_said(made)}", f"a keras {what}, or a function f(y_true, y_pred)", "return one of the two"
+        f"{code.path} is {said(one)}", f"a keras {what}, or a function f(y_true, y_pred)", "return one of the two"
     )
 
 
@@ -113,7 +97,3 @@ def _with_options(function: Any, options: Mapping[str, Any]) -> Any:
     bound = functools.partial(function, **{name: handed(value) for name, value in options.items()})
     bound.__name__ = function.__name__  # type: ignore[attr-defined]
     return bound
-
-
-def _said(thing: Any) -> str:
-    return f"the class {thing.__name__}" if isinstance(thing, type) else f"of type {type(thing).__name__}"

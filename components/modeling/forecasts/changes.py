@@ -8,8 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from kilnworks.components.modeling.ensemble import MemberTraining
 from kilnworks.components.modeling.forecasts.settings import SeriesAugmentation
-from kilnworks.components.modeling.members import MemberTraining
 
 
 def deviation(history: Any) -> Any:

@@ -74,12 +74,12 @@ class Augmentation(Config):
 
     def changed(self, x: Any, tag: str, names: LayerNames) -> Any:
         """Images [N, H, W, C] of which some are changed in training, and none outside of it."""
-        from kilnworks.components.modeling.sometimes import Sometimes
+        from kilnworks.components.modeling.random_apply import RandomApply
 
         after = x
         for layer in self.layers(tag, names):
             after = layer(after)
-        return x if after is x else Sometimes(self.rate, name=names(f"augmented_{tag}"))((x, after))
+        return x if after is x else RandomApply(self.rate, name=names(f"augmented_{tag}"))((x, after))
 
     @property
     def mixes(self) -> bool:

@@ -145,7 +145,7 @@ def read_own(file: Path) -> Any:
 
     # these register layers that saved models may hold
     from kilnworks.components.features import layers  # noqa: F401
-    from kilnworks.components.modeling import members, sometimes  # noqa: F401
+    from kilnworks.components.modeling import ensemble, random_apply  # noqa: F401
 
     try:
         return keras.saving.load_model(file, compile=False, safe_mode=True)
@@ -166,7 +166,7 @@ def last_map(model: Any, source: str) -> Any:
     import keras
 
     from kilnworks.components.modeling.images.maps import maps_of
-    from kilnworks.components.modeling.sometimes import Sometimes
+    from kilnworks.components.modeling.random_apply import RandomApply
 
     inputs, maps = model.inputs, maps_of(model)
     if len(inputs) != 1 or len(inputs[0].shape) != 4 or not maps:
@@ -176,7 +176,7 @@ def last_map(model: Any, source: str) -> Any:
             "a model of one image, with convolutions",
             "give the model of a pipeline whose only feature is an image",
         )
-    start = next((layer.output for layer in model.layers if isinstance(layer, Sometimes)), inputs[0])
+    start = next((layer.output for layer in model.layers if isinstance(layer, RandomApply)), inputs[0])
     return keras.Model(start, maps[-1], name="base")
 
 

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
+from kilnworks.schemas.errors import ConfigError
+
 BANK = 1 << 16
 """Numbers of words drawn beforehand as their noise wants it, from which negatives are taken."""
 TOLD = 3
@@ -182,3 +184,11 @@ class Pairs(keras.Model):
 
 def _unit(vectors: Any) -> Any:
     return vectors / ops.maximum(ops.sqrt(ops.sum(ops.square(vectors), axis=-1, keepdims=True)), 1e-9)
+
+
+def grams_of(model: Any) -> SkipGrams:
+    """The layer of a model of skip-gram. Raises ``ConfigError`` for another model."""
+    for layer in model.layers:
+        if isinstance(layer, SkipGrams):
+            return layer
+    raise ConfigError(f"model {model.name} has no vectors of words", "a model of skipgram", "name a run of one")

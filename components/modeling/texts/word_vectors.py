@@ -54,7 +54,7 @@ class WordVectors:
     @classmethod
     def inside(cls, model: Any, words: Sequence[str]) -> WordVectors:
         """Those of a Keras model, ``words`` [V] as its vocabulary. Raises ``ConfigError`` as ``of``."""
-        from kilnworks.components.modeling.skipgram import grams_of
+        from kilnworks.components.modeling.texts.grams import grams_of
 
         return cls(tuple(words), np.asarray(grams_of(model).vectors, np.float32)[FIRST : FIRST + len(words)])
 

@@ -15,7 +15,7 @@ from kilnworks.components.quality.screening.columns.table import Spec, Table
 from kilnworks.components.quality.screening.files.reading import read_file
 from kilnworks.components.quality.screening.judgement import advances_of, learn
 from kilnworks.components.tasks.asked import CLASSES, NUMBERS, Asked
-from kilnworks.schemas.contract import Contract, Feature, Label, Rows
+from kilnworks.schemas.contract import Contract, Feature, Label, RowCount
 from kilnworks.schemas.dates import DateFormat
 from kilnworks.schemas.errors import ConfigError, DataUnreadable, UnknownName
 from kilnworks.schemas.number_format import NumberFormat
@@ -121,7 +121,7 @@ def _contract(
         dates={n: s.written for n, s in table.specs.items() if n in (*features, time) and _is_own(s)},
         ignore=tuple(ignore),
         numbers=_written_otherwise(table, [*features, *([made.name] if made else [])]),
-        rows=Rows(min=1),
+        rows=RowCount(min=1),
         reference=reference,
     )
 

@@ -19,7 +19,7 @@ from kilnworks.components.quality.profile.association import Association, Target
 from kilnworks.components.quality.profile.images import Prints, duplicates
 from kilnworks.components.quality.profile.numbers import Numbers
 from kilnworks.components.quality.profile.texts import Texts, coded
-from kilnworks.components.quality.rows.batches import Batch, Rows, rows_of_files
+from kilnworks.components.quality.rows.batches import RowBatch, Rows, rows_of_files
 from kilnworks.components.quality.rows.tensor_columns import file_columns
 from kilnworks.components.sketches.moments import Moments
 from kilnworks.components.sketches.weighted import Weighted
@@ -91,19 +91,19 @@ def describe(parts: Mapping[str, Mapping[str, Part]], heights: Mapping[str, int]
 
 def parts_of_frame(frame: pl.DataFrame, contract: Contract) -> dict[str, Part]:
     """Partial statistics of some rows by column, to be merged with those of others."""
-    return _parts_of_batch(Batch((frame.lazy(),), frame.height), frame.columns, contract, alone=False)
+    return _parts_of_batch(RowBatch((frame.lazy(),), frame.height), frame.columns, contract, alone=False)
 
 
 def _parts_of(rows: Rows, contract: Contract) -> dict[str, Part]:
     alone = len(rows.batches) <= 1
     found: dict[str, Part] = {}
-    for batch in rows.batches or (Batch((pl.LazyFrame(schema=dict(rows.schema)),), 0),):
+    for batch in rows.batches or (RowBatch((pl.LazyFrame(schema=dict(rows.schema)),), 0),):
         for name, part in _parts_of_batch(batch, rows.columns, contract, alone).items():
             found[name] = found[name].merge(part) if name in found else part
     return found
 
 
-def _parts_of_batch(batch: Batch, columns: Sequence[str], contract: Contract, alone: bool) -> dict[str, Part]:
+def _parts_of_batch(batch: RowBatch, columns: Sequence[str], contract: Contract, alone: bool) -> dict[str, Part]:
     label = contract.label if contract.label and contract.label.name in columns else None
     target = Target.of(batch.column(label.name), label.classes) if label and not label.several else None
     names = [n for n in [*contract.features, *([label.name] if label else [])] if n in columns]

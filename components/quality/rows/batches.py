@@ -17,7 +17,7 @@ TEXT_BYTES = 64
 
 
 @dataclass(frozen=True)
-class Batch:
+class RowBatch:
     """Some rows that follow one another; nothing is read before it is asked for."""
 
     pieces: tuple[pl.LazyFrame, ...]
@@ -44,7 +44,7 @@ class Rows:
 
     height: int
     schema: Mapping[str, pl.DataType]
-    batches: tuple[Batch, ...]
+    batches: tuple[RowBatch, ...]
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -73,7 +73,7 @@ def rows_of_frame(frame: pl.DataFrame, batch_rows: int = BATCH_ROWS) -> Rows:
     """Rows that are in memory already."""
     starts = range(0, frame.height, batch_rows)
     parts = [frame.slice(start, batch_rows) for start in starts]
-    return Rows(frame.height, frame.schema, tuple(Batch((part.lazy(),), part.height) for part in parts))
+    return Rows(frame.height, frame.schema, tuple(RowBatch((part.lazy(),), part.height) for part in parts))
 
 
 def rows_of_files(files: Sequence[Path], contract: Contract, batch_rows: int | None = None) -> Rows:
@@ -87,10 +87,10 @@ def rows_of_files(files: Sequence[Path], contract: Contract, batch_rows: int | N
         waiting.append(pl.scan_parquet(file, glob=False).slice(start, length))
         room -= length
         if room == 0:
-            batches.append(Batch(tuple(waiting), size))
+            batches.append(RowBatch(tuple(waiting), size))
             waiting, room = [], size
     if waiting:
-        batches.append(Batch(tuple(waiting), size - room))
+        batches.append(RowBatch(tuple(waiting), size - room))
     return Rows(sum(heights), pl.scan_parquet(files[0], glob=False).collect_schema(), tuple(batches))
 
 

@@ -32,7 +32,7 @@ from kilnworks.schemas.words import listed
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ScreeningOutcome:
     """What a check found.
 
     Attributes:
@@ -55,7 +55,7 @@ class Outcome:
         return {"success": self.success, "failures": [f.record() for f in self.failures]}
 
 
-def check_file(contract: Contract, path: Path) -> Outcome:
+def check_file(contract: Contract, path: Path) -> ScreeningOutcome:
     """Judge a file. Never raises for bad data: what cannot be read is a failure of the outcome."""
     try:
         if any(feature.dtype == "image" for feature in contract.features.values()):
@@ -67,7 +67,7 @@ def check_file(contract: Contract, path: Path) -> Outcome:
     off = set(contract.reference.off) if contract.reference else set()
     failures = [f for f in failures if not off & {f.rule, f"{f.column}: {f.rule}", f"{f.column}: *"}]
     hidden = {n for n, f in contract.features.items() if f.sensitive}
-    return Outcome(rows, tuple(_once([_masked(f) if f.column in hidden else f for f in failures])), tests)
+    return ScreeningOutcome(rows, tuple(_once([_masked(f) if f.column in hidden else f for f in failures])), tests)
 
 
 def _check_table(contract: Contract, path: Path) -> tuple[int, list[Failure], int]:

@@ -14,7 +14,7 @@ from kilnworks.components.quality.screening.columns.drifts import find_drifts, f
 from kilnworks.components.quality.screening.columns.table import Table
 from kilnworks.components.quality.screening.files.reading import FileFacts
 from kilnworks.components.quality.screening.probes.evidence import Evidence, certain
-from kilnworks.components.quality.screening.probes.probe import Batch, Learned, Probe
+from kilnworks.components.quality.screening.probes.probe import Learned, Probe, ProbeInput
 from kilnworks.components.quality.screening.probes.probe_advance import AdvanceProbe
 from kilnworks.components.quality.screening.probes.probe_categories import CategoryProbe
 from kilnworks.components.quality.screening.probes.probe_file import FileProbe
@@ -48,7 +48,7 @@ SAMPLE = 60_000
 
 def learn(table: Table, facts: FileFacts, label: str | None, time: str | None) -> dict[str, Any]:
     """Everything that is remembered of clean rows, JSON-serializable."""
-    batch = Batch(table, table, np.arange(table.rows), label, time, facts)
+    batch = ProbeInput(table, table, np.arange(table.rows), label, time, facts)
     stream = find_stream(batch)
     axis = find_axis(table, time, stream)
     advances = find_advances(table, axis, label)
@@ -91,7 +91,7 @@ def compare_table(
     """The results of all tests of rows in memory. Which columns advance is what the contract says today."""
     advances = _as_written(advances_of(statistics), contract)
     axis = Axis.from_json(statistics.get("axis"))
-    batch = Batch(table, table, np.arange(table.rows), statistics["label"], statistics["time"], facts)
+    batch = ProbeInput(table, table, np.arange(table.rows), statistics["label"], statistics["time"], facts)
     batch = replace(
         batch,
         axis=axis,
@@ -126,11 +126,11 @@ CHANGING: tuple[str, ...] = ("missing", "numbers", "categories", "texts", "order
 """Probes whose results a source may change by itself from one stretch of time to the next."""
 
 
-def _usual_changes(batch: Batch, once: bool) -> dict[str, list[float]]:
+def _usual_changes(batch: ProbeInput, once: bool) -> dict[str, list[float]]:
     """What those probes find between stretches of the clean rows."""
     probes = [p for p in PROBES if p.name in CHANGING]
 
-    def part(table: Table) -> Batch:
+    def part(table: Table) -> ProbeInput:
         return _sampled(
             replace(batch, table=table, sample=table, sample_rows=np.arange(table.rows), notes=dict(batch.notes)), once
         )
@@ -148,7 +148,7 @@ def _usual_changes(batch: Batch, once: bool) -> dict[str, list[float]]:
         return usual_changes(batch.sample, batch.axis, taught, compared)
 
 
-def _results(probe: Probe, learned: Learned, batch: Batch) -> list[Evidence]:
+def _results(probe: Probe, learned: Learned, batch: ProbeInput) -> list[Evidence]:
     """The results of one probe. Values that it cannot work with are a finding about the file, not an accident."""
     try:
         return list(probe.compare(learned, batch))
@@ -157,7 +157,7 @@ def _results(probe: Probe, learned: Learned, batch: Batch) -> list[Evidence]:
         return [certain(None, f"the {probe.name} of the file can be compared", reason, "values as in the clean file")]
 
 
-def _sampled(batch: Batch, once: bool) -> Batch:
+def _sampled(batch: ProbeInput, once: bool) -> ProbeInput:
     """The batch with its sample: at most ``SAMPLE`` rows, evenly spread, each content only ``once`` if so wished."""
     rows = np.arange(batch.table.rows)
     if rows.size > SAMPLE:

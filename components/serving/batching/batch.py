@@ -28,7 +28,7 @@ _PAUSE_SECONDS = 1.0
 _PROCESSORS = os.cpu_count() or 1
 
 
-class Task:
+class BatchTask:
     """One request, or a part of one, in a queue."""
 
     __slots__ = ("deadline", "error", "feeds", "outputs", "rows")
@@ -52,7 +52,7 @@ class BatchRequest:
 
     def __init__(self, queue: "BatchQueue", parts: Sequence[tuple[Feeds, int]], deadline: float | None) -> None:
         self._queue = queue
-        self.tasks = [Task(feeds, rows, deadline) for feeds, rows in parts]
+        self.tasks = [BatchTask(feeds, rows, deadline) for feeds, rows in parts]
         self._left = len(self.tasks)
         self.pending = True
         self._then: Callable[[], None] | None = None
@@ -107,10 +107,10 @@ class Batch:
     def __init__(self, queue: "BatchQueue", wanted: int) -> None:
         self._queue, self.wanted = queue, wanted
         self.rows = 0
-        self._tasks: list[Task] = []
+        self._tasks: list[BatchTask] = []
         self._requests: list[BatchRequest] = []
 
-    def add(self, task: Task, request: BatchRequest) -> None:
+    def add(self, task: BatchTask, request: BatchRequest) -> None:
         """Put a task of a request into the batch. With the scheduler's lock."""
         self._tasks.append(task)
         self._requests.append(request)
@@ -133,7 +133,7 @@ class Batch:
                 _LOG.exception("answering a request of a batch")
 
 
-def _fail(tasks: Sequence[Task], error: ServingError) -> None:
+def _fail(tasks: Sequence[BatchTask], error: ServingError) -> None:
     for task in tasks:
         task.error = error.code, error.text
 
@@ -215,7 +215,7 @@ class BatchQueue:
             if waiting[-1][0].rows >= waiting[-1][0].wanted:
                 scheduler.make_ready(waiting[-1][1])
 
-    def _takes(self, batch: Batch, task: Task) -> bool:
+    def _takes(self, batch: Batch, task: BatchTask) -> bool:
         """Whether a task joins a batch: one that is large enough grows only where too many wait already."""
         if batch.rows + task.rows > self._settings.max_execution_size:
             return False
@@ -253,7 +253,7 @@ class BatchQueue:
         elif open_rows + rows > limit and batches >= most:
             raise unavailable(f"{full}currently {batches} batches enqueued and max_enqueued_batches is {most}")
 
-    def run_together(self, tasks: Sequence[Task], rows: int, step_back: Callable[[], None]) -> None:
+    def run_together(self, tasks: Sequence[BatchTask], rows: int, step_back: Callable[[], None]) -> None:
         """Run tasks of so many rows in all; each gets its rows of the outputs. Raises ``ServingError``."""
         settings = self._settings
         timeout = _remaining(tasks)
@@ -292,7 +292,7 @@ class BatchQueue:
         return outputs
 
 
-def _remaining(tasks: Sequence[Task]) -> float | None:
+def _remaining(tasks: Sequence[BatchTask]) -> float | None:
     """The latest deadline decides; None when a task has none. Raises ``ServingError`` when all are over."""
     deadlines = [task.deadline for task in tasks]
     if any(deadline is None for deadline in deadlines):

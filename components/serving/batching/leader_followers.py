@@ -19,7 +19,7 @@ _LOOK_SECONDS = 0.01
 """A leader that is busy with one event for so long, or for twice as long, is relieved."""
 
 
-class Crew(Generic[Event]):
+class LeaderFollowers(Generic[Event]):
     """Threads that handle events until one says that it is the last.
 
     Args:
@@ -61,7 +61,7 @@ class Crew(Generic[Event]):
 
     @property
     def leads(self) -> bool:
-        """Whether this thread will wait for the next event; False in a thread that is not of the crew."""
+        """Whether this thread will wait for the next event; False in a thread that is none of them."""
         leader = self._leader
         return leader is not None and self._threads[leader].ident == threading.get_ident()
 

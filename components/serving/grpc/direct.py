@@ -1,6 +1,6 @@
 """The gRPC server on gRPC core's completion queue, without the layers of Python between core and the methods.
 
-A crew of threads polls one queue. The thread that finds a request computes and sends the answer itself: no request is
+Threads poll one queue in turn. The thread that finds a request computes and sends the answer itself: no request is
 handed from thread to thread. An empty method costs about a third of the processor time that ``grpc.server`` takes for
 it. Where requests are put together, the thread takes all that are at hand, runs the batch and answers each of them.
 The queue is grpcio's own building block but not its documented interface, so ``portable`` does the same with
@@ -16,7 +16,7 @@ from typing import Any
 
 from grpc._cython import cygrpc
 
-from kilnworks.components.serving.batching.leader_followers import Crew
+from kilnworks.components.serving.batching.leader_followers import LeaderFollowers
 from kilnworks.components.serving.batching.scheduler import BatchScheduler
 from kilnworks.components.serving.batching.turns import Later
 from kilnworks.components.serving.errors import Code, ServingError, cut
@@ -89,7 +89,7 @@ class DirectServer:
         self.port = options.listen(lambda address: self._server.add_http2_port(address.encode(), *secure))
         self._server.start()
         most = (options.max_threads or _MOST_THREADS) + 1
-        self._crew = Crew("grpc", most, self._wait, self._handle, batches.run_elsewhere)
+        self._threads = LeaderFollowers("grpc", most, self._wait, self._handle, batches.run_elsewhere)
         for _ in range(_CALLS_AHEAD):
             self._request_call()
 
@@ -120,11 +120,11 @@ class DirectServer:
         self.stuck = self._computes()
         if not self.stuck:
             self._queue.shutdown()
-            self._crew.join(_POLL_AFTER_STOP_SECONDS)
+            self._threads.join(_POLL_AFTER_STOP_SECONDS)
 
     def _computes(self) -> bool:
         """Whether a thread works on an event or a batch."""
-        return self._unanswered > 0 or self._crew.handles
+        return self._unanswered > 0 or self._threads.handles
 
     def _request_call(self) -> None:
         """Ask core for one more call; a server that is stopping asks for none."""
@@ -150,8 +150,8 @@ class DirectServer:
                 event.tag(event)
         except Exception:
             _LOG.exception("answering a call")
-        if (batches.ready or batches.collected) and (kind == _QUEUE_TIMEOUT or batches.due or not self._crew.leads):
-            batches.run_here(self._crew.step_back)
+        if (batches.ready or batches.collected) and (kind == _QUEUE_TIMEOUT or batches.due or not self._threads.leads):
+            batches.run_here(self._threads.step_back)
         return True
 
     def _on_request(self, event: Any) -> None:
@@ -160,7 +160,7 @@ class DirectServer:
             return
         self._request_call()
         details = event.call_details
-        call = _Call(event.call, details.deadline, event.invocation_metadata, self._crew.step_back)
+        call = _Call(event.call, details.deadline, event.invocation_metadata, self._threads.step_back)
         found = self._methods.get(details.method)
         unknown = self._unknown(details.method, call)
         if found is None:

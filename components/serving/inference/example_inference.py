@@ -21,7 +21,7 @@ from kilnworks.components.serving.inference.example_signatures import (
     fit,
 )
 from kilnworks.components.serving.inference.predict import CLASSIFY_METHOD, REGRESS_METHOD
-from kilnworks.components.serving.versions.servable import Servable
+from kilnworks.components.serving.versions.servable import LoadedServable
 from kilnworks.components.serving.wire import dtypes
 from kilnworks.components.serving.wire.tensor_budget import texts_needed
 from kilnworks.components.serving.wire.values import (
@@ -97,7 +97,7 @@ def _dtype(tensor: Array) -> str:
 
 
 def run_example_signatures(
-    servable: Servable,
+    servable: LoadedServable,
     fitted: Sequence[ExampleSignature],
     examples: Sequence[bytes],
     timeout_seconds: float | None = None,
@@ -120,8 +120,8 @@ def _answered(
     engine: Engine,
     spec: ModelSpecRef,
     api: str,
-    fits: Callable[[Servable], list[ExampleSignature]],
-    write: Callable[[Servable, list[ExampleSignature], Outputs], Result],
+    fits: Callable[[LoadedServable], list[ExampleSignature]],
+    write: Callable[[LoadedServable, list[ExampleSignature], Outputs], Result],
     examples: Sequence[bytes],
     timeout_seconds: float | None,
     step_back: Callable[[], None],
@@ -172,10 +172,10 @@ def infer(
     ``method`` is ``CLASSIFY_METHOD`` or ``REGRESS_METHOD``.
     """
 
-    def fits(servable: Servable) -> list[ExampleSignature]:
+    def fits(servable: LoadedServable) -> list[ExampleSignature]:
         return [fit(servable.signatures, spec.signature_name, method, engine.check_method_names)]
 
-    def write(servable: Servable, fitted: list[ExampleSignature], outputs: Outputs) -> Classified | Regressed:
+    def write(servable: LoadedServable, fitted: list[ExampleSignature], outputs: Outputs) -> Classified | Regressed:
         """The answer from the outputs of the run; logged where it is sampled."""
         result = _result(servable, method, fitted[0], outputs[0], len(examples))
         if engine.prediction_log is not None and engine.prediction_log.sample():
@@ -196,7 +196,9 @@ def multi_inference(
 ) -> list[Classified | Regressed] | Later[list[Classified | Regressed]]:
     """Several classifications and regressions of one model in one run, on the version of the first spec."""
 
-    def write(servable: Servable, fitted: list[ExampleSignature], outputs: Outputs) -> list[Classified | Regressed]:
+    def write(
+        servable: LoadedServable, fitted: list[ExampleSignature], outputs: Outputs
+    ) -> list[Classified | Regressed]:
         """The answers of the tasks, in their order."""
         return [
             _result(servable, task.method_name, found, tensors, len(examples))
@@ -208,7 +210,7 @@ def multi_inference(
     return _answered(engine, spec, "MultiInference", fits, write, examples, timeout_seconds, step_back)
 
 
-def _fit_tasks(engine: Engine, servable: Servable, tasks: Sequence[InferenceTask]) -> list[ExampleSignature]:
+def _fit_tasks(engine: Engine, servable: LoadedServable, tasks: Sequence[InferenceTask]) -> list[ExampleSignature]:
     fitted: list[ExampleSignature] = []
     seen: set[str] = set()
     for task in tasks:
@@ -225,7 +227,7 @@ def _fit_tasks(engine: Engine, servable: Servable, tasks: Sequence[InferenceTask
 
 
 def _result(
-    servable: Servable, method: str, found: ExampleSignature, outputs: dict[str, Array], count: int
+    servable: LoadedServable, method: str, found: ExampleSignature, outputs: dict[str, Array], count: int
 ) -> Classified | Regressed:
     if method == CLASSIFY_METHOD:
         return Classified(servable.name, servable.version, found.name, classes_of(outputs, count))

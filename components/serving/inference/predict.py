@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kilnworks.components.serving.batching.turns import Later, answered, stay
 from kilnworks.components.serving.errors import Code, ServingError, invalid_argument
 from kilnworks.components.serving.inference.engine import Engine
-from kilnworks.components.serving.versions.servable import Servable
+from kilnworks.components.serving.versions.servable import LoadedServable
 from kilnworks.components.serving.wire.tensor_budget import UNCOUNTED_BYTES
 from kilnworks.components.serving.wire.tensor_codec import TensorParseError, needed, to_array
 from kilnworks.components.serving.wire.values import Predicted, Signature, TensorInfo
@@ -102,7 +102,7 @@ def output_aliases(signature: Signature, output_filter: Sequence[str]) -> list[s
 
 def predict(
     engine: Engine,
-    servable: Servable,
+    servable: LoadedServable,
     signature_name: str,
     inputs: Mapping[str, Any],
     output_filter: Sequence[str],
@@ -177,7 +177,7 @@ def _bytes_of(inputs: Mapping[str, Any]) -> int:
 
 
 def run_signature(
-    servable: Servable,
+    servable: LoadedServable,
     signature: Signature,
     arrays: Arrays,
     aliases: Sequence[str],

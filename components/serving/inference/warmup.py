@@ -26,7 +26,7 @@ from kilnworks.components.serving.inference.predict import (
     output_aliases,
     run_signature,
 )
-from kilnworks.components.serving.versions.servable import Servable
+from kilnworks.components.serving.versions.servable import LoadedServable
 from kilnworks.components.serving.wire.example_input import serialized_examples
 from kilnworks.schemas.wire import WARMUP_FILE
 
@@ -34,7 +34,7 @@ MOST_RECORDS = 1000
 _METHODS = {"classify_log": CLASSIFY_METHOD, "regress_log": REGRESS_METHOD}
 
 
-def warm_up(servable: Servable, iterations: int, metrics: PrometheusMetrics) -> None:
+def warm_up(servable: LoadedServable, iterations: int, metrics: PrometheusMetrics) -> None:
     """Run every request of a version's warm-up file; nothing happens without a file.
 
     Args:
@@ -78,7 +78,7 @@ def _records(path: Path) -> Iterator[Any]:
         raise ServingError(Code(error.error_code), error.message) from None
 
 
-def _replay(servable: Servable, log: Any) -> None:
+def _replay(servable: LoadedServable, log: Any) -> None:
     kind = log.WhichOneof("log_type")
     if kind == "predict_log":
         request = log.predict_log.request
@@ -97,5 +97,5 @@ def _replay(servable: Servable, log: Any) -> None:
         raise unimplemented(f"Unsupported log_type for warmup: {number}")
 
 
-def _run(servable: Servable, request: Any, fitted: list[ExampleSignature]) -> None:
+def _run(servable: LoadedServable, request: Any, fitted: list[ExampleSignature]) -> None:
     waited(run_example_signatures(servable, fitted, serialized_examples(request.input)))

@@ -30,7 +30,7 @@ class GraphRunner:
     """Runs the session of one loaded version. Safe to call from many threads."""
 
     def __init__(self, model: LoadedModel) -> None:
-        self._session = model.session
+        self._opened = model.session
         self._lock = threading.Lock()
         self._callables: dict[_Key, Any] = {}
         self._outputs: dict[str, Any] = {}
@@ -76,7 +76,7 @@ class GraphRunner:
             options.feed.extend(key[0])
             options.fetch.extend(key[1])
             options.run_options.inter_op_thread_pool = _IN_CALLING_THREAD
-            call = self._session._make_callable_from_options(options)
+            call = self._opened._make_callable_from_options(options)
             if len(self._callables) >= _MOST_CALLABLES:
                 self._callables.pop(next(iter(self._callables)))
             self._callables[key] = call
@@ -91,7 +91,7 @@ class GraphRunner:
             feed = {self._output(info.name): value for info, value in feeds}
             fetch = [self._output(name) for name in fetches]
             result: list[Array] = pywrap_tf_session.TF_SessionRun_wrapper(
-                self._session._session, options, feed, fetch, [], None
+                self._opened._session, options, feed, fetch, [], None
             )
             return result
         finally:
@@ -105,7 +105,7 @@ class GraphRunner:
 
     def _tensor(self, name: str) -> Any:
         try:
-            return self._session.graph.get_tensor_by_name(name)
+            return self._opened.graph.get_tensor_by_name(name)
         except (KeyError, ValueError, TypeError):
             raise invalid_argument(
                 f"Tensor {name}, specified in either feed_devices or fetch_devices was not found in the Graph"

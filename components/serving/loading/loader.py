@@ -13,7 +13,7 @@ from typing import Any
 from kilnworks.components.serving.loading.execution import GraphRunner
 from kilnworks.components.serving.loading.graph_policy import refuse_reaching_out
 from kilnworks.components.serving.loading.saved_model import LoadedModel, load_saved_model
-from kilnworks.components.serving.versions.servable import Servable
+from kilnworks.components.serving.versions.servable import LoadedServable
 from kilnworks.components.serving.wire.feeds import Runner
 from kilnworks.components.serving.wire.values import Signature
 
@@ -60,7 +60,7 @@ class SavedModelLoader:
     session_config: Any = None
     wrap: Callable[[GraphRunner, str, str], Runner] = lambda runner, path, model: runner
     limit: Callable[[Runner, str], Runner] = lambda runner, model: runner
-    warm_up: Callable[[Servable], None] = lambda servable: None
+    warm_up: Callable[[LoadedServable], None] = lambda servable: None
     unsafe_ops: bool = True
     check: Callable[[Path], None] = lambda directory: None
 
@@ -74,7 +74,7 @@ class SavedModelLoader:
             graph = GraphRunner(saved_model)
             runner = self.wrap(graph, path, model)
             loaded = LoadedVersion(saved_model, self.limit(graph, model) if runner is graph else runner)
-            self.warm_up(Servable(model, version, path, loaded))
+            self.warm_up(LoadedServable(model, version, path, loaded))
         except BaseException:
             saved_model.close()
             raise

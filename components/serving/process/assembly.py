@@ -36,7 +36,7 @@ from kilnworks.components.serving.settings.text_protos import DEFAULT_METRICS_PA
 from kilnworks.components.serving.settings.tls import server_context
 from kilnworks.components.serving.versions.core import CoreSettings, ServerCore
 from kilnworks.components.serving.versions.manager import LoadSettings
-from kilnworks.components.serving.versions.servable import Servable
+from kilnworks.components.serving.versions.servable import LoadedServable
 from kilnworks.components.serving.versions.store_bounds import StoreBounds
 from kilnworks.components.serving.wire.feeds import Runner
 from kilnworks.components.serving.wire.tensor_budget import MEBIBYTE, TensorBudget
@@ -95,7 +95,7 @@ def _prediction_log(flags: Flags, metrics: PrometheusMetrics) -> PredictionLogWr
     return PredictionLogWriter(settings, count=metrics.prediction_log)
 
 
-def _warm_up(flags: Flags, metrics: PrometheusMetrics) -> Callable[[Servable], None]:
+def _warm_up(flags: Flags, metrics: PrometheusMetrics) -> Callable[[LoadedServable], None]:
     if not flags.enable_model_warmup:
         return lambda servable: None
     iterations = max(1, flags.num_request_iterations_for_warmup)

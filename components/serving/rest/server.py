@@ -1,4 +1,4 @@
-"""The HTTP server: a crew of threads, one of which waits for sockets.
+"""The HTTP server: several threads, one of which waits for sockets.
 
 ::
 
@@ -25,7 +25,7 @@ from email.utils import formatdate
 from enum import Enum
 from http import HTTPStatus
 
-from kilnworks.components.serving.batching.leader_followers import Crew
+from kilnworks.components.serving.batching.leader_followers import LeaderFollowers
 from kilnworks.components.serving.batching.scheduler import BatchScheduler
 from kilnworks.components.serving.batching.turns import Later
 from kilnworks.components.serving.rest.acceptor import Acceptor
@@ -93,8 +93,8 @@ class HttpServer:
         self._stopped = False
         self._wake_read, self._wake_write = os.pipe()
         self._poller.register(self._wake_read, ALWAYS)
-        self._crew = Crew("rest", threads, self._wait, self._handle, self._batches.run_elsewhere)
-        self._acceptor = Acceptor(listening, self._poller, limits, tls, self._crew.step_back)
+        self._threads = LeaderFollowers("rest", threads, self._wait, self._handle, self._batches.run_elsewhere)
+        self._acceptor = Acceptor(listening, self._poller, limits, tls, self._threads.step_back)
         self._connections, self.port = self._acceptor.connections, self._acceptor.port
         self._acceptor.open()
 
@@ -109,7 +109,7 @@ class HttpServer:
             time.sleep(0.01)
         self._stopped = True
         os.write(self._wake_write, b"x")
-        self._crew.join(5.0)
+        self._threads.join(5.0)
         self._acceptor.close()
         self._when_stopped()
         self._poller.close()
@@ -130,8 +130,8 @@ class HttpServer:
         elif fd is not None and fd == self._acceptor.fd:
             self._acceptor.accept()
         batches = self._batches
-        if (batches.ready or batches.collected) and (fd is None or batches.due or not self._crew.leads):
-            batches.run_here(self._crew.step_back)
+        if (batches.ready or batches.collected) and (fd is None or batches.due or not self._threads.leads):
+            batches.run_here(self._threads.step_back)
         return True
 
     def _attend(self, connection: Connection) -> None:
@@ -164,8 +164,8 @@ class HttpServer:
     def _advance(self, connection: Connection) -> _Next:
         """Answer, write and read until the socket has no more.
 
-        After a wait for a batch, whose other requests want their answers too, only one request is finished: a thread of
-        the crew goes on, woken by the socket, which can be written.
+        After a wait for a batch, whose other requests want their answers too, only one request is finished: another
+        thread goes on, woken by the socket, which can be written.
         """
         while True:
             then = self._answer_all(connection)
@@ -213,7 +213,7 @@ class HttpServer:
     def _begin(self, connection: Connection, request: Request) -> Response | None:
         """The answer to a request; None when it has to wait, and whoever ends the wait goes on."""
         if len(request.body) > LARGE_BYTES:
-            self._crew.step_back()
+            self._threads.step_back()
         try:
             found = self._application(request)
         except Exception:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from kilnworks.components.serving.errors import Code, ServingError, expected
-from kilnworks.components.serving.versions.servable import Loaded, ModelVersions, Servable, Served
+from kilnworks.components.serving.versions.servable import Loaded, LoadedServable, ModelVersions, Served
 from kilnworks.components.serving.versions.states import AVAILABLE, END, LOADING, START, UNLOADING, StateMonitor
 from kilnworks.components.serving.versions.transition import Phase, Snapshot, next_action
 
@@ -48,7 +48,7 @@ class _Managed:
     tries: int = 0
     retry_at: float | None = None
     error: ServingError | None = None
-    servable: Servable | None = None
+    servable: LoadedServable | None = None
 
 
 class VersionManager:
@@ -192,7 +192,7 @@ class VersionManager:
         with self._changed:
             wanted = item.aspired and not self._closed
             if wanted:
-                item.servable = Servable(item.model, item.version, item.path, loaded)
+                item.servable = LoadedServable(item.model, item.version, item.path, loaded)
                 item.phase = Phase.READY
                 self._swap()
                 self._monitor.publish(item.model, item.version, AVAILABLE)
@@ -213,14 +213,14 @@ class VersionManager:
         item.servable = None
         servable.retire(lambda: self._pool_or_inline(item, servable))
 
-    def _pool_or_inline(self, item: _Managed, servable: Servable) -> None:
+    def _pool_or_inline(self, item: _Managed, servable: LoadedServable) -> None:
         """Nobody holds the version any more: release it away from the request's thread."""
         try:
             self._pool.submit(self._finish_unload, item, servable)
         except RuntimeError:
             self._finish_unload(item, servable)
 
-    def _finish_unload(self, item: _Managed, servable: Servable) -> None:
+    def _finish_unload(self, item: _Managed, servable: LoadedServable) -> None:
         try:
             servable.loaded.close()
         finally:

@@ -27,7 +27,7 @@ class Loaded(Protocol):
         """Release everything."""
 
 
-class Servable:
+class LoadedServable:
     """A loaded version that stays loaded while it is held.
 
     ``with servable:`` gives back one hold that ``retain`` took. When it is retired and nobody holds it any more,
@@ -89,8 +89,8 @@ class Servable:
 class ModelVersions:
     """Versions of one model that can be called; ``latest`` has the highest number."""
 
-    by_number: Mapping[int, Servable]
-    latest: Servable
+    by_number: Mapping[int, LoadedServable]
+    latest: LoadedServable
 
 
 class Served:
@@ -100,7 +100,7 @@ class Served:
         self.models: Mapping[str, ModelVersions] = {}
         self.labels: LabelMap = {}
 
-    def acquire(self, spec: ModelSpecRef) -> Servable:
+    def acquire(self, spec: ModelSpecRef) -> LoadedServable:
         """A held version for a request: ``with served.acquire(spec) as servable``.
 
         Raises: ServingError INVALID_ARGUMENT (no name, unknown label) or NOT_FOUND.
@@ -118,7 +118,7 @@ class Served:
             raise not_found(f"Servable not found for request: {wanted}")
         return servable
 
-    def held(self, model: str, version: int | None = None) -> Servable | None:
+    def held(self, model: str, version: int | None = None) -> LoadedServable | None:
         """A version that can be called, already held; None when there is none. ``version`` None = the highest."""
         while True:
             versions = self.models.get(model)

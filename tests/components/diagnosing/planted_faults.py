@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 
 from kilnworks.components.diagnosing.facts import Facts, Point
-from kilnworks.components.diagnosing.looking import look
 from kilnworks.components.diagnosing.sides import Sides
+from kilnworks.components.diagnosing.validation_rows import look
 from kilnworks.components.diagnosing.verdicts import Verdict, verdicts
 from kilnworks.components.learning.optimizers import Adam
 from kilnworks.components.modeling.mlp import Mlp

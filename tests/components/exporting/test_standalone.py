@@ -229,13 +229,13 @@ def test_every_layer_of_the_project_says_itself_in_stock_layers():
     import keras
 
     import kilnworks.components.features.layers
-    import kilnworks.components.modeling.members
-    import kilnworks.components.modeling.sometimes
+    import kilnworks.components.modeling.ensemble
+    import kilnworks.components.modeling.random_apply
 
     modules = (
         kilnworks.components.features.layers,
-        kilnworks.components.modeling.members,
-        kilnworks.components.modeling.sometimes,
+        kilnworks.components.modeling.ensemble,
+        kilnworks.components.modeling.random_apply,
     )
     classes = {c for m in modules for _, c in inspect.getmembers(m, inspect.isclass) if c.__module__ == m.__name__}
     layers = {c for c in classes if issubclass(c, keras.layers.Layer) and not issubclass(c, keras.Model)}

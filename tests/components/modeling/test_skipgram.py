@@ -9,7 +9,7 @@ import pytest
 from kilnworks.components.features.encoded import NUMERIC, TOKENS, EncodedTensor
 from kilnworks.components.features.kinds.text import TokenTensor
 from kilnworks.components.learning.optimizers import Adam
-from kilnworks.components.modeling.skipgram import SkipGram, grams_of
+from kilnworks.components.modeling.skipgram import SkipGram
 from kilnworks.components.modeling.texts.frequencies import kept, noise, unigram
 from kilnworks.components.modeling.texts.vectors import Vectors
 from kilnworks.components.modeling.texts.word_vectors import WordVectors
@@ -75,6 +75,8 @@ def by_loops(layer, texts: np.ndarray, window: int) -> np.ndarray:
 
 
 def test_the_loss_is_that_of_a_loop_over_pairs() -> None:
+    from kilnworks.components.modeling.texts.grams import grams_of
+
     texts = corpus(40)
     learner, _ = model(SkipGram(dimensions=4, window=3, negatives=2, subsampling=0.02, nearest=3), texts)
     layer = grams_of(learner.model)
@@ -177,6 +179,8 @@ def test_a_word_is_answered_with_its_vector_and_its_neighbours(learned) -> None:
 @pytest.mark.slow
 def test_keras_alone_answers_the_same(learned) -> None:
     import keras
+
+    from kilnworks.components.modeling.texts.grams import grams_of
 
     trained, _, _ = learned
     given = keras.Input((LENGTH,), dtype="int32", name="body")

@@ -64,7 +64,7 @@ def row_losses(outputs: np.ndarray, target: np.ndarray, head: Task) -> np.ndarra
 
 
 def test_pieces_are_those_of_a_loop() -> None:
-    from kilnworks.components.modeling.members import PiecewiseLinear
+    from kilnworks.components.modeling.ensemble import PiecewiseLinear
 
     shares = rows()["shares"]
     expected = np.zeros((6, 3, 5))
@@ -77,7 +77,7 @@ def test_pieces_are_those_of_a_loop() -> None:
 
 
 def test_the_clip_hardly_moves_small_numbers_and_bounds_large_ones() -> None:
-    from kilnworks.components.modeling.members import SoftClip
+    from kilnworks.components.modeling.ensemble import SoftClip
 
     x = np.array([-1e6, -5.0, 0.1, 5.0, 1e6], np.float32)
     np.testing.assert_allclose(SoftClip(5.0)(x).numpy(), [-5, -5 / 2**0.5, 0.09998, 5 / 2**0.5, 5], rtol=1e-4)

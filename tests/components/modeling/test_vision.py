@@ -77,13 +77,13 @@ def test_changes_that_cut_at_1_are_refused_where_pixels_go_beyond(change, factor
 
 
 def test_some_images_stay_as_they_are() -> None:
-    from kilnworks.components.modeling.sometimes import Sometimes
+    from kilnworks.components.modeling.random_apply import RandomApply
 
     image, changed = np.zeros((4000, 2, 2, 1), np.float32), np.ones((4000, 2, 2, 1), np.float32)
-    layer = Sometimes(0.3)
+    layer = RandomApply(0.3)
     np.testing.assert_array_equal(layer((image, changed), training=False), image)
     mixed = np.asarray(layer((image, changed), training=True)).reshape(4000, 4)
     assert set(np.unique(mixed.sum(axis=1))) == {0.0, 4.0}
     assert abs(mixed.mean() - 0.3) < 0.03
-    again = Sometimes.from_config(layer.get_config())
+    again = RandomApply.from_config(layer.get_config())
     assert again.rate == 0.3

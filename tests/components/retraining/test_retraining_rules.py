@@ -3,7 +3,7 @@
 import pytest
 
 from kilnworks.components.retraining.landing import fingerprint
-from kilnworks.components.retraining.ledger import Batch, Content, Ledger, Seen
+from kilnworks.components.retraining.ledger import Content, LandedData, Ledger, Seen
 from kilnworks.components.retraining.policy import RetrainPolicy
 from kilnworks.components.retraining.rules import decide
 
@@ -26,7 +26,7 @@ def ledger(*files, starts=(), unsettled=()):
         found.files[f"f{i}"] = Seen(size=1, changed="", since=NOON - ago, sha256=f"c{i}")
     for i, ago in enumerate(unsettled):
         found.files[f"u{i}"] = Seen(size=1, changed="", since=NOON - ago)
-    found.batches = [Batch(run_id=f"r{s}", fingerprint="", new=[], rows=1, claimed=NOON - s) for s in starts]
+    found.batches = [LandedData(run_id=f"r{s}", fingerprint="", new=[], rows=1, claimed=NOON - s) for s in starts]
     return found
 
 

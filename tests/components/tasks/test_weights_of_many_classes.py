@@ -12,7 +12,7 @@ from kilnworks.components.tasks.choose import choose
 from kilnworks.components.tasks.labels import LabelStatistics
 from kilnworks.components.tasks.multilabel import Multilabel
 from kilnworks.components.tasks.settings import TaskSettings
-from kilnworks.schemas.consistency import NO_CLASS
+from kilnworks.schemas.columns import NO_CLASS
 from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.errors import ConfigError
 from tests.components.learning.training_examples import prepared, small, trained

@@ -4,7 +4,6 @@ import gzip
 import http.client
 import json
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from kilnworks.components.load.closed_loop import inputs_like, run_load
 from kilnworks.components.serving.client import AsyncClient, Client
 from kilnworks.schemas.errors import ConfigError, RequestInvalid, ServerUnavailable, UnknownName
 from tests.e2e.serving.rest_process import Served, serving
+from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
 
@@ -314,7 +314,8 @@ def test_requests_in_flight_are_answered_when_the_server_stops(served: Served) -
         target=lambda: answers.append(served.predict({"signature_name": "endless", "instances": [1]}))
     )
     thread.start()
-    time.sleep(0.3)
+    running = ':kilnworks:serving:model_runs{model_name="half"} 1'
+    assert until(lambda: running in str(served.ask("GET", "/monitoring/prometheus/metrics")[1]))
     served.process.terminate()
     thread.join(20)
     assert answers == [(504, {"error": "Timed out waiting for notification"})]

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 import pytest
 
 from kilnworks.components.serving.rest.limits import Limits
+from kilnworks.components.serving.rest.messages import Request, Response
 from kilnworks.components.serving.rest.server import HttpServer
 from tests.e2e.serving.echo_server import LIMITS, answers_well, connect, echo, exchange, listening, read_all
-from tests.waiting import ends, until
+from tests.waiting import LONG_SECONDS, ends, until
 
 pytestmark = pytest.mark.e2e
 
@@ -84,7 +85,7 @@ def test_large_bodies_share_a_budget(server: HttpServer) -> None:
     head = b"POST /x HTTP/1.1\r\nContent-Length: 3500000\r\n\r\n"
     with connect(server) as first:
         first.sendall(head + b"a" * 3_400_000)
-        time.sleep(0.2)
+        assert until(lambda: server._acceptor.budget.used)
         assert b" 503 " in exchange(server, head + b"a" * 3_400_000)
         first.sendall(b"a" * 100_000)
         assert b'"size": 3500000' in first.recv(4096)
@@ -151,11 +152,23 @@ def test_out_of_descriptors_and_back() -> None:
 
 
 def test_stop_lets_running_requests_finish_and_takes_no_new_ones() -> None:
-    server = HttpServer(listening(), echo, 4, LIMITS)
+    begun, go = threading.Event(), threading.Event()
+
+    def held(request: Request) -> Response:
+        begun.set()
+        assert go.wait(LONG_SECONDS)
+        return echo(request)
+
+    server = HttpServer(listening(), held, 4, LIMITS)
     idle, busy = connect(server), connect(server)
-    busy.sendall(b"GET /slow HTTP/1.1\r\n\r\n")
-    time.sleep(0.1)
-    assert ends(lambda: server.stop(3600.0)), "it ends when the last answer is out, not when its time is over"
+    busy.sendall(b"GET /x HTTP/1.1\r\n\r\n")
+    assert begun.wait(LONG_SECONDS)
+    stopping = threading.Thread(target=server.stop, args=(3600.0,), daemon=True)
+    stopping.start()
+    assert until(lambda: server._acceptor.draining)
+    go.set()
+    stopping.join(LONG_SECONDS)
+    assert not stopping.is_alive(), "it ends when the last answer is out, not when its time is over"
     answer = read_all(busy)
     assert b"200 OK" in answer and b"Connection: close" in answer
     assert read_all(idle) == b""
@@ -171,7 +184,7 @@ def test_stop_does_not_wait_longer_than_asked() -> None:
     server = HttpServer(listening(), echo, 2, Limits(stall_seconds=3600))
     stuck = connect(server)
     stuck.sendall(b"POST /x HTTP/1.1\r\nContent-Length: 100\r\n\r\nabc")
-    time.sleep(0.1)
+    assert until(lambda: any(connection.in_body for connection in server._connections.copy().values()))
     began = time.monotonic()
     assert ends(lambda: server.stop(0.3))
     assert time.monotonic() - began > 0.2

@@ -28,6 +28,7 @@ from kilnworks.components.serving.wire.feeds import Array, Feeds
 from kilnworks.components.serving.wire.values import TensorInfo
 from tests.e2e.serving.certificates import self_signed
 from tests.e2e.serving.echo_server import LIMITS, connect, listening
+from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
 
@@ -186,8 +187,7 @@ def test_thousands_of_refusals_of_one_connection(client: Client) -> None:
             doubler.scheduler._running = doubler.scheduler._placed["m"] = 1  # as if another batch of the model ran
         first, http = client(connect(server)), client(connect(server))
         first.sock.sendall(post(7))
-        while not doubler.runner._queues:
-            time.sleep(0.001)
+        assert until(lambda: doubler.runner._queues)
         time.sleep(0.05)
         http.sock.sendall(b"".join(post(number) for number in range(2000)))
         assert {http.answer()[0] for _ in range(2000)} == {503}

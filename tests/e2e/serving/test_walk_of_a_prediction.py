@@ -1,13 +1,15 @@
 """How many of our files one prediction passes through, between the bytes of its request and those of its answer.
 
-Clients keep their connection, over REST as over gRPC: to open one is no part of a request.
+Clients keep their connection, over REST as over gRPC: to open one is no part of a request. On a busy machine a run is
+now and then a long one, before which the thread steps back (``leader_followers``, one file more): what counts is a pair
+of calls, the second of which shows that the first is over, and pairs are made until one of them had short runs.
 """
 
 import contextlib
 import http.client
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -25,11 +27,11 @@ from kilnworks.components.serving.settings.flags import Flags
 from kilnworks.components.serving.settings.options import RestOptions
 from kilnworks.components.serving.versions.model_config import config_of
 from tests.e2e.serving.core_server import ROOT, predict_request
+from tests.waiting import until
 
-SERVING = ROOT / "components" / "serving"
+OURS = [ROOT / room for room in ("components", "schemas", "pipelines", "kilnworks", "kilnworks_client")]
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
-FEW_GRPC, FEW_REST = 9, 10
-"""8 and 10 are wanted. On a busy machine a run is long, and ``leader_followers`` is the last of either."""
+FEW_GRPC, FEW_REST = 8, 10
 WARM = 40
 """Calls after which a run is known to be short."""
 
@@ -43,8 +45,20 @@ class Walk:
     def __call__(self, frame: FrameType, event: str, argument: Any) -> None:
         path = Path(frame.f_code.co_filename).resolve()
         name = threading.current_thread().name
-        if event == "call" and path.is_relative_to(SERVING) and name[:4] in ("grpc", "rest") and "care" not in name:
-            self.files.add(str(path.relative_to(SERVING)))
+        if (
+            event == "call"
+            and name[:4] in ("grpc", "rest")
+            and "care" not in name
+            and any(map(path.is_relative_to, OURS))
+        ):
+            self.files.add(str(path.relative_to(ROOT)))
+
+    def of(self, call: Callable[[], object], room: str) -> set[str]:
+        """Files that a call passes through; those of the other transport's threads do not count."""
+        self.files.clear()
+        call()
+        call()
+        return {name for name in self.files if f"/{room}/" not in name}
 
 
 @pytest.fixture(scope="module")
@@ -78,11 +92,12 @@ def test_over_grpc(ports: tuple[Walk, int, int]) -> None:
         call = channel.unary_unary(PREDICT)
         for _ in range(WARM):
             call(request, timeout=20)
-        walk.files.clear()
-        assert call(request, timeout=20)
-    found = {name for name in walk.files if not name.startswith("rest/")}
-    assert "loading/execution.py" in found
-    assert len(found) <= FEW_GRPC, sorted(found)
+        found: list[set[str]] = []
+        few = until(
+            lambda: found.append(walk.of(lambda: call(request, timeout=20), "rest")) or len(found[-1]) <= FEW_GRPC
+        )
+    assert all("components/serving/loading/execution.py" in files for files in found)
+    assert few, sorted(found[-1])
 
 
 @pytest.mark.slow
@@ -94,10 +109,8 @@ def test_over_rest(ports: tuple[Walk, int, int]) -> None:
     with contextlib.closing(client):
         for _ in range(WARM):
             assert _asked(client, body) == {"predictions": [2.0, 4.0]}
-        walk.files.clear()
-        assert _asked(client, body) == {"predictions": [2.0, 4.0]}
-    found = {name for name in walk.files if not name.startswith("grpc/")}
-    assert "loading/execution.py" in found
+        found = walk.of(lambda: _asked(client, body), "grpc")
+    assert "components/serving/loading/execution.py" in found
     assert len(found) <= FEW_REST, sorted(found)
 
 

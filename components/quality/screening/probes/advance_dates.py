@@ -9,20 +9,20 @@ from numpy.typing import NDArray
 from kilnworks.components.quality.screening.columns.advance import Advance
 from kilnworks.components.quality.screening.probes.evidence import Evidence, certain, suspicious
 from kilnworks.components.quality.screening.probes.gaps import learn_gaps, no_gaps
-from kilnworks.components.quality.screening.probes.probe import Batch, Learned, first_rows
+from kilnworks.components.quality.screening.probes.probe import Learned, ProbeInput, first_rows
 from kilnworks.components.quality.stats.pvalues import rate_increase
 
 Floats = NDArray[np.float64]
 DAY = 86400.0
 
 
-def learn_date(batch: Batch, name: str, advance: Advance) -> Learned | None:
+def learn_date(batch: ProbeInput, name: str, advance: Advance) -> Learned | None:
     """First and last moment and the longest gap; None where no row has a moment."""
     values = batch.table.numbers(name)
     return learn_gaps(values) if np.isfinite(values).any() else None
 
 
-def compare_date(kept: Learned, batch: Batch, name: str, advance: Advance) -> Iterator[Evidence]:
+def compare_date(kept: Learned, batch: ProbeInput, name: str, advance: Advance) -> Iterator[Evidence]:
     """Whether the moments of a file lie where those of a later, or of the same, period may lie."""
     values = batch.table.numbers(name)
     present = values[~np.isnan(values)]

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from kilnworks.components.quality.screening.columns.advance import Advance
 from kilnworks.components.quality.screening.probes.evidence import Evidence, certain, suspicious
-from kilnworks.components.quality.screening.probes.probe import Batch, Learned
+from kilnworks.components.quality.screening.probes.probe import Learned, ProbeInput
 from kilnworks.components.quality.screening.probes.probe_rows import counts_rows
 from kilnworks.components.quality.screening.probes.steps import Steps, steps_in
 from kilnworks.components.quality.stats.pvalues import rate_increase
@@ -25,7 +25,7 @@ ENDS = 500
 """Most groups whose last values are remembered."""
 
 
-def learn_number(batch: Batch, name: str, advance: Advance) -> Learned | None:
+def learn_number(batch: ProbeInput, name: str, advance: Advance) -> Learned | None:
     """Where a number ends, its steps, its pace and how often it stays; None where no two rows follow one another."""
     steps = steps_in(batch, name, advance)
     change, time = steps.within()
@@ -62,7 +62,7 @@ def _paces(change: Floats, time: Floats) -> tuple[list[float], float]:
     return [min(paces, default=0.0), max(paces, default=0.0)], stays
 
 
-def _last_of_groups(batch: Batch, steps: Steps, advance: Advance) -> dict[str, list[float]]:
+def _last_of_groups(batch: ProbeInput, steps: Steps, advance: Advance) -> dict[str, list[float]]:
     """By group its last value and moment, of few groups."""
     if not advance.within:
         return {}
@@ -73,7 +73,7 @@ def _last_of_groups(batch: Batch, steps: Steps, advance: Advance) -> dict[str, l
     return {names[int(steps.rows[i])]: [float(steps.values[i]), float(steps.moments[i])] for i in lasts}
 
 
-def compare_number(kept: Learned, batch: Batch, name: str, advance: Advance) -> Iterator[Evidence]:
+def compare_number(kept: Learned, batch: ProbeInput, name: str, advance: Advance) -> Iterator[Evidence]:
     """Whether the numbers of a file go on as those of the clean rows did."""
     steps = steps_in(batch, name, advance)
     if steps.values.size == 0:
@@ -109,7 +109,7 @@ def _goes_back(kept: Learned, steps: Steps, back: NDArray[np.bool_], name: str, 
     yield Evidence(name, rule, log_p, (k / m - kept["back"] / kept["steps"]) / 0.005, seen, usual, rows)
 
 
-def _goes_on(kept: Learned, batch: Batch, steps: Steps, name: str, advance: Advance) -> Iterator[Evidence]:
+def _goes_on(kept: Learned, batch: ProbeInput, steps: Steps, name: str, advance: Advance) -> Iterator[Evidence]:
     """Where a later file begins: not before the last value that was seen, and not far behind it."""
     if advance.within:
         yield from _groups_go_on(kept, batch, steps, name, advance)
@@ -147,7 +147,7 @@ def _own_moments(kept: Learned, steps: Steps, name: str, words: tuple[str, str])
         yield certain(name, "jumps far ahead", words[0], words[1])
 
 
-def _groups_go_on(kept: Learned, batch: Batch, steps: Steps, name: str, advance: Advance) -> Iterator[Evidence]:
+def _groups_go_on(kept: Learned, batch: ProbeInput, steps: Steps, name: str, advance: Advance) -> Iterator[Evidence]:
     """The same for each known group by itself."""
     starts = np.concatenate([[0], np.flatnonzero(~steps.same) + 1])
     names = batch.table.texts(advance.within).fill_null("")

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from kilnworks.components.quality.screening.columns.advance import Advance, cycle_of, ordered_texts, usual_outline
 from kilnworks.components.quality.screening.columns.date_parts import disagrees
 from kilnworks.components.quality.screening.probes.evidence import Evidence
-from kilnworks.components.quality.screening.probes.probe import Batch, Learned, first_rows
+from kilnworks.components.quality.screening.probes.probe import Learned, ProbeInput, first_rows
 from kilnworks.components.quality.stats.pvalues import rate_increase
 
 Floats = NDArray[np.float64]
@@ -16,7 +16,7 @@ KNOWN = 500
 """Most texts that are remembered one by one."""
 
 
-def learn_text(batch: Batch, name: str, advance: Advance) -> Learned | None:
+def learn_text(batch: ProbeInput, name: str, advance: Advance) -> Learned | None:
     """The usual outline of texts, the first and the last in their natural order; None where there is none."""
     number = batch.table.specs[name].kind == "number"
     outline = "" if number else usual_outline(batch.table.texts(name)) or ""
@@ -38,14 +38,14 @@ def learn_text(batch: Batch, name: str, advance: Advance) -> Learned | None:
     }
 
 
-def _ranks(batch: Batch, name: str, outline: str) -> Floats:
+def _ranks(batch: ProbeInput, name: str, outline: str) -> Floats:
     """Values in their natural order; of texts those with the outline that the clean ones have."""
     if batch.table.specs[name].kind == "number":
         return batch.table.numbers(name)
     return ordered_texts(batch.table.texts(name), outline)
 
 
-def compare_text(kept: Learned, batch: Batch, name: str, advance: Advance) -> Iterator[Evidence]:
+def compare_text(kept: Learned, batch: ProbeInput, name: str, advance: Advance) -> Iterator[Evidence]:
     """Whether texts are written as before, and new ones come after those that were seen."""
     values, missing = _ranks(batch, name, kept["outline"]), batch.table.missing(name)
     odd = np.isnan(values) & ~missing
@@ -74,13 +74,13 @@ def compare_text(kept: Learned, batch: Batch, name: str, advance: Advance) -> It
         yield Evidence(name, rule, chance, (k / n - usual / kept["rows"]) / 0.02, seen, "", first_rows(flags))
 
 
-def learn_part(batch: Batch, name: str, advance: Advance) -> Learned | None:
+def learn_part(batch: ProbeInput, name: str, advance: Advance) -> Learned | None:
     """In how many rows a part of a date (its month, its weekday) is not that of the date beside it."""
     apart, known = disagrees(batch.table, name, advance.part)
     return {"apart": int(apart.sum()), "rows": int(known.sum())}
 
 
-def compare_part(kept: Learned, batch: Batch, name: str, advance: Advance) -> Iterator[Evidence]:
+def compare_part(kept: Learned, batch: ProbeInput, name: str, advance: Advance) -> Iterator[Evidence]:
     """Whether a part of a date is that of the date beside it."""
     date, part = advance.part
     if date not in batch.table.names("datetime"):
@@ -95,14 +95,14 @@ def compare_part(kept: Learned, batch: Batch, name: str, advance: Advance) -> It
         )
 
 
-def learn_cycle(batch: Batch, name: str, advance: Advance) -> Learned | None:
+def learn_cycle(batch: ProbeInput, name: str, advance: Advance) -> Learned | None:
     """The range of a part of a date that the file does not hold."""
     values = batch.table.numbers(name)
     size = cycle_of(name, batch.table) or 31
     return {"least": min(1.0, float(np.nanmin(values))), "most": float(size), "rows": int(np.isfinite(values).sum())}
 
 
-def compare_cycle(kept: Learned, batch: Batch, name: str, advance: Advance) -> Iterator[Evidence]:
+def compare_cycle(kept: Learned, batch: ProbeInput, name: str, advance: Advance) -> Iterator[Evidence]:
     """Whether a part of a date lies in its range."""
     values = batch.table.numbers(name)
     outside = (values < kept["least"]) | (values > kept["most"])

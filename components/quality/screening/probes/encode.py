@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from kilnworks.components.quality.screening.probes.probe import Batch
+from kilnworks.components.quality.screening.probes.probe import ProbeInput
 from kilnworks.components.quality.stats.histogram import Histogram
 
 Codes = NDArray[np.int16]
@@ -54,7 +54,7 @@ class Coding:
         return cls(tree["column"], tuple(tree["edges"]), tuple(tree["levels"]), tuple(tree["scores"]))
 
 
-def learn_codings(batch: Batch) -> list[Coding]:
+def learn_codings(batch: ProbeInput) -> list[Coding]:
     """Codings of the columns that vary, the label first."""
     table = batch.sample
     names = [n for n in table.names("number", "category", "datetime", "text") if n != batch.notes.get("stream")]
@@ -64,7 +64,7 @@ def learn_codings(batch: Batch) -> list[Coding]:
     return [c for c in found if c is not None][:COLUMNS]
 
 
-def _learn(batch: Batch, name: str) -> Coding | None:
+def _learn(batch: ProbeInput, name: str) -> Coding | None:
     table = batch.sample
     if table.specs[name].kind == "category":
         counts = table.texts(name).drop_nulls().alias("value").value_counts(sort=True)
@@ -82,20 +82,20 @@ def _learn(batch: Batch, name: str) -> Coding | None:
     return Coding(name, tuple(coarse.edges.tolist()), scores=(*ndtri(coarse.mid_ranks()).tolist(), 0.0))
 
 
-def _values(batch: Batch, name: str) -> Floats:
+def _values(batch: ProbeInput, name: str) -> Floats:
     if batch.sample.specs[name].kind == "text":
         lengths = batch.sample.texts(name).str.len_chars().cast(pl.Float64).to_numpy()
         return lengths.astype(float)
     return batch.sample.numbers(name)
 
 
-def encode(batch: Batch, codings: list[Coding]) -> Codes:
+def encode(batch: ProbeInput, codings: list[Coding]) -> Codes:
     """Codes [n, columns] of the sample's rows."""
     columns = [_encode(batch, c) for c in codings]
     return np.stack(columns, axis=1) if columns else np.zeros((batch.sample.rows, 0), np.int16)
 
 
-def _encode(batch: Batch, coding: Coding) -> Codes:
+def _encode(batch: ProbeInput, coding: Coding) -> Codes:
     if coding.levels:
         texts = batch.sample.texts(coding.column)
         position = {v: i for i, v in enumerate(coding.levels)}

@@ -19,7 +19,7 @@ Learned = dict[str, Any]
 
 
 @dataclass
-class Batch:
+class ProbeInput:
     """What a probe is given.
 
     Attributes:
@@ -73,11 +73,11 @@ class Probe(Protocol):
 
     name: str
 
-    def learn(self, batch: Batch) -> Learned:
+    def learn(self, batch: ProbeInput) -> Learned:
         """What must be remembered of the clean rows."""
         ...
 
-    def compare(self, learned: Learned, batch: Batch) -> Iterator[Evidence]:
+    def compare(self, learned: Learned, batch: ProbeInput) -> Iterator[Evidence]:
         """The results of the tests of a batch against what was learned."""
         ...
 

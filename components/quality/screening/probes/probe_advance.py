@@ -14,7 +14,7 @@ from kilnworks.components.quality.screening.probes.advance_texts import (
     learn_text,
 )
 from kilnworks.components.quality.screening.probes.evidence import Evidence
-from kilnworks.components.quality.screening.probes.probe import Batch, Learned
+from kilnworks.components.quality.screening.probes.probe import Learned, ProbeInput
 
 _LEARN = {
     "number": learn_number,
@@ -39,7 +39,7 @@ class AdvanceProbe:
 
     name = "advance"
 
-    def learn(self, batch: Batch) -> Learned:
+    def learn(self, batch: ProbeInput) -> Learned:
         """By column: where it ends, its steps and pace, how often it stays or repeats."""
         columns = {}
         for name, advance in batch.advances.items():
@@ -48,7 +48,7 @@ class AdvanceProbe:
                 columns[name] = {"advance": advance.to_json(), **learned}
         return {"columns": columns}
 
-    def compare(self, learned: Learned, batch: Batch) -> Iterator[Evidence]:
+    def compare(self, learned: Learned, batch: ProbeInput) -> Iterator[Evidence]:
         """The steps of each column that the file has."""
         for name, kept in learned["columns"].items():
             if name in batch.table.everything and name in batch.advances:

@@ -12,7 +12,7 @@ import polars as pl
 from kilnworks.components.quality.drift.psi import psi
 from kilnworks.components.quality.screening.columns.views import Categories, category_views
 from kilnworks.components.quality.screening.probes.evidence import Evidence
-from kilnworks.components.quality.screening.probes.probe import Batch, Learned
+from kilnworks.components.quality.screening.probes.probe import Learned, ProbeInput
 from kilnworks.components.quality.stats.memory import inflation
 from kilnworks.components.quality.stats.pvalues import cell_z, homogeneity, normal_tail, rate_increase
 
@@ -29,21 +29,21 @@ class CategoryProbe:
 
     name = "categories"
 
-    def learn(self, batch: Batch) -> Learned:
+    def learn(self, batch: ProbeInput) -> Learned:
         """Counts of the levels of each view."""
         views = {f"{v.column}|{v.what}": v for v in self.views(batch)}
         ordered = batch.in_order
         learned = {key: learn_levels(view.values, ordered) for key, view in views.items()}
         return {k: v for k, v in learned.items() if v["rows"] >= 20 and (not views[k].open or len(v["levels"]) <= 60)}
 
-    def compare(self, learned: Learned, batch: Batch) -> Iterator[Evidence]:
+    def compare(self, learned: Learned, batch: ProbeInput) -> Iterator[Evidence]:
         """All tests of all views."""
         for view in self.views(batch):
             kept = learned.get(f"{view.column}|{view.what}")
             if kept is not None:
                 yield from compare_levels(kept, view, batch)
 
-    def views(self, batch: Batch) -> Iterator[Categories]:
+    def views(self, batch: ProbeInput) -> Iterator[Categories]:
         """The categories that are compared."""
         yield from category_views(batch.sample, batch.notes.get("stream"), batch.advances, batch.drifts)
 
@@ -72,7 +72,7 @@ def _inflation(values: pl.Series, names: list[str]) -> float:
     return max((inflation(f.astype(float)) for f in flags), default=1.0)
 
 
-def compare_levels(kept: dict[str, Any], view: Categories, batch: Batch) -> Iterator[Evidence]:
+def compare_levels(kept: dict[str, Any], view: Categories, batch: ProbeInput) -> Iterator[Evidence]:
     """Tests of a batch of categories against what ``learn_levels`` kept."""
     counts = view.values.drop_nulls().alias("value").value_counts(sort=True)
     found = dict(zip(counts[counts.columns[0]].to_list(), counts["count"].to_list(), strict=True))
@@ -129,7 +129,7 @@ def _shares(
 
 
 def _new_levels(
-    kept: dict[str, Any], view: Categories, unknown: dict[str, int], n: int, batch: Batch
+    kept: dict[str, Any], view: Categories, unknown: dict[str, int], n: int, batch: ProbeInput
 ) -> Iterator[Evidence]:
     """Levels never seen: as many rows as levels seen once let expect (Good 1953), or more."""
     levels, total = kept["levels"], kept["rows"]
@@ -164,7 +164,7 @@ def _new_levels(
         )
 
 
-def _rows(view: Categories, values: list[str], batch: Batch) -> tuple[int, ...]:
+def _rows(view: Categories, values: list[str], batch: ProbeInput) -> tuple[int, ...]:
     return batch.row_numbers(view.values.is_in(values).fill_null(False).to_numpy()) if values else ()
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from kilnworks.components.quality.screening.files.text_file import TextFacts
 from kilnworks.components.quality.screening.probes.evidence import Evidence, certain, suspicious
 from kilnworks.components.quality.screening.probes.offsets import compare_offsets, learn_offsets
-from kilnworks.components.quality.screening.probes.probe import Batch, Learned, first_rows
+from kilnworks.components.quality.screening.probes.probe import Learned, ProbeInput, first_rows
 from kilnworks.schemas.words import listed
 
 NEARLY_ALL = 0.75
@@ -23,7 +23,7 @@ class FileProbe:
 
     name = "file"
 
-    def learn(self, batch: Batch) -> Learned:
+    def learn(self, batch: ProbeInput) -> Learned:
         """The facts themselves, and which columns have any value."""
         table = batch.table
         return {
@@ -33,7 +33,7 @@ class FileProbe:
             "like_header": bool(_like_header(table.frame).any()),
         }
 
-    def compare(self, learned: Learned, batch: Batch) -> Iterator[Evidence]:
+    def compare(self, learned: Learned, batch: ProbeInput) -> Iterator[Evidence]:
         """Columns first, then the text of the file."""
         yield from compare_columns(learned["columns"], list(batch.facts.columns))
         if learned["format"] == "csv" and batch.facts.format == "csv":

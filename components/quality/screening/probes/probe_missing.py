@@ -10,7 +10,7 @@ from kilnworks.components.dates.finding import find_dates
 from kilnworks.components.quality.screening.columns.kinds import MISSING_WORDS
 from kilnworks.components.quality.screening.columns.table import Table
 from kilnworks.components.quality.screening.probes.evidence import Evidence, certain, suspicious
-from kilnworks.components.quality.screening.probes.probe import Batch, Learned, first_rows
+from kilnworks.components.quality.screening.probes.probe import Learned, ProbeInput, first_rows
 from kilnworks.components.quality.stats.memory import inflation
 from kilnworks.components.quality.stats.pvalues import rate_change, rate_increase
 from kilnworks.schemas.dates import ISO
@@ -24,7 +24,7 @@ class MissingProbe:
 
     name = "missing"
 
-    def learn(self, batch: Batch) -> Learned:
+    def learn(self, batch: ProbeInput) -> Learned:
         """Rows, missing and unreadable values by column; whole columns of words that mean missing."""
         table = batch.table
         return {
@@ -38,14 +38,14 @@ class MissingProbe:
             for n in table.everything
         }
 
-    def compare(self, learned: Learned, batch: Batch) -> Iterator[Evidence]:
+    def compare(self, learned: Learned, batch: ProbeInput) -> Iterator[Evidence]:
         """Missing rate, unreadable values and new words for missing, by column."""
         for name in batch.table.everything:
             if name in learned:
                 yield from _compare(learned[name], batch, name)
 
 
-def _compare(kept: Learned, batch: Batch, name: str) -> Iterator[Evidence]:
+def _compare(kept: Learned, batch: ProbeInput, name: str) -> Iterator[Evidence]:
     table = batch.table
     missing = batch.sample.missing(name)
     k, n, K, total = int(missing.sum()), missing.size, kept["missing"], kept["rows"]

@@ -12,7 +12,7 @@ from scipy.special import ndtri
 from kilnworks.components.quality.drift.psi import psi
 from kilnworks.components.quality.screening.columns.views import Numbers, number_views
 from kilnworks.components.quality.screening.probes.evidence import Evidence
-from kilnworks.components.quality.screening.probes.probe import Batch, Learned, first_rows
+from kilnworks.components.quality.screening.probes.probe import Learned, ProbeInput, first_rows
 from kilnworks.components.quality.stats.histogram import Histogram
 from kilnworks.components.quality.stats.memory import inflation
 from kilnworks.components.quality.stats.pvalues import homogeneity, ks_tail, normal_tail, rate_change, rate_increase
@@ -34,13 +34,13 @@ class NumberProbe:
 
     name = "numbers"
 
-    def learn(self, batch: Batch) -> Learned:
+    def learn(self, batch: ProbeInput) -> Learned:
         """Histogram, frequent values and outer bounds of each view."""
         ordered = batch.in_order
         views = (v for v in self.views(batch) if np.isfinite(v.values).sum() >= LEAST)
         return {_id(v): learn_numbers(v.values, ordered) for v in views}
 
-    def compare(self, learned: Learned, batch: Batch) -> Iterator[Evidence]:
+    def compare(self, learned: Learned, batch: ProbeInput) -> Iterator[Evidence]:
         """All tests of all views."""
         for view in self.views(batch):
             if _id(view) in learned:
@@ -48,7 +48,7 @@ class NumberProbe:
                 for e in mild(results) if view.column in batch.drifts else results:
                     yield replace(e, rows=_rows(e, batch)) if e.rows else e
 
-    def views(self, batch: Batch) -> Iterator[Numbers]:
+    def views(self, batch: ProbeInput) -> Iterator[Numbers]:
         """The numbers that are compared: the time column of a stream moves on and is left to the order probe."""
         for view in number_views(batch.sample, batch.advances):
             if view.column != batch.notes.get("stream"):
@@ -64,7 +64,7 @@ def _id(view: Numbers) -> str:
     return f"{view.column}|{view.what}"
 
 
-def _rows(e: Evidence, batch: Batch) -> tuple[int, ...]:
+def _rows(e: Evidence, batch: ProbeInput) -> tuple[int, ...]:
     return tuple((batch.sample_rows[np.asarray(e.rows, int) - 1] + 1).tolist())
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from kilnworks.components.quality.screening.columns.table import Table
 from kilnworks.components.quality.screening.probes.evidence import Evidence
 from kilnworks.components.quality.screening.probes.gaps import DAY, learn_gaps, no_gaps
-from kilnworks.components.quality.screening.probes.probe import Batch, Learned
+from kilnworks.components.quality.screening.probes.probe import Learned, ProbeInput
 from kilnworks.components.quality.stats.pvalues import normal_tail, rate_increase
 
 Floats = NDArray[np.float64]
@@ -29,13 +29,13 @@ class OrderProbe:
 
     name = "order"
 
-    def learn(self, batch: Batch) -> Learned:
+    def learn(self, batch: ProbeInput) -> Learned:
         """By column: direction of sorting, memory from row to row, longest run; for a stream its end and gaps."""
         columns = {n: _learn_column(batch, n) for n in _ordered(batch)}
         stream = batch.notes.get("stream")
         return {"columns": columns, "stream": _learn_stream(batch, stream) if stream else None}
 
-    def compare(self, learned: Learned, batch: Batch) -> Iterator[Evidence]:
+    def compare(self, learned: Learned, batch: ProbeInput) -> Iterator[Evidence]:
         """Sorting, memory and runs by column; gaps and place in time of a stream."""
         stream = learned["stream"]
         regular = stream is not None and stream["regular"] > 0.5 and _as_regular(stream, batch)
@@ -59,7 +59,7 @@ def _grouped(values: Floats) -> bool:
     return bool(present.size >= 5 * kinds and kinds >= 2 and runs <= 1.1 * kinds)
 
 
-def find_stream(batch: Batch) -> str | None:
+def find_stream(batch: ProbeInput) -> str | None:
     """The datetime column that the clean rows are sorted by, if any: later rows are then to be expected."""
     for name in batch.table.names("datetime"):
         values = batch.table.numbers(name)
@@ -69,7 +69,7 @@ def find_stream(batch: Batch) -> str | None:
     return None
 
 
-def _ordered(batch: Batch) -> list[str]:
+def _ordered(batch: ProbeInput) -> list[str]:
     whole = [n for n in batch.table.names("key") if batch.table.specs[n].integer]
     return [*batch.table.names("number", "datetime", "category"), *whole]
 
@@ -82,7 +82,7 @@ def _codes(table: Table, name: str) -> Floats:
     return table.numbers(name)
 
 
-def _learn_column(batch: Batch, name: str) -> dict[str, Any]:
+def _learn_column(batch: ProbeInput, name: str) -> dict[str, Any]:
     values = _codes(batch.table, name)
     stream = batch.notes.get("stream")
     up, down = _steps(values) if name == stream else (0, 0)
@@ -99,7 +99,7 @@ def _learn_column(batch: Batch, name: str) -> dict[str, Any]:
     }
 
 
-def _both_orders(batch: Batch, name: str) -> list[Floats]:
+def _both_orders(batch: ProbeInput, name: str) -> list[Floats]:
     """The values in the order of the file and in that of time, in which a later file may come."""
     values = _codes(batch.sample, name)
     return [values] if batch.axis is None else [values, values[batch.axis.order(batch.sample)]]
@@ -133,7 +133,7 @@ def _longest_run(values: Floats) -> tuple[int, float, int]:
     return int(ends[i] - starts[i]) + 1, float(values[starts[i]]), int(starts[i])
 
 
-def _compare_column(kept: dict[str, Any], batch: Batch, name: str, regular: bool) -> Iterator[Evidence]:
+def _compare_column(kept: dict[str, Any], batch: ProbeInput, name: str, regular: bool) -> Iterator[Evidence]:
     if name == batch.notes.get("stream") and kept["down"] == 0:
         values = batch.table.numbers(name)
         n, (_, down) = int((~np.isnan(values)).sum()), _steps(values)
@@ -153,7 +153,7 @@ def _compare_column(kept: dict[str, Any], batch: Batch, name: str, regular: bool
         yield from _memory_kept(kept, batch.table.numbers(name), name)
 
 
-def _togetherness(batch: Batch, name: str) -> float:
+def _togetherness(batch: ProbeInput, name: str) -> float:
     """How much more alike neighbouring rows are than rows in random order, in standard errors.
 
     Rank correlation of numbers; of a few kinds of values the share of equal neighbours (four of them for free, for
@@ -174,7 +174,7 @@ def _togetherness(batch: Batch, name: str) -> float:
     return math.copysign(max(abs(more) - 4 / n, 0.0), more) / spread if spread > 0 else 0.0
 
 
-def _still_mixed(batch: Batch, name: str) -> Evidence:
+def _still_mixed(batch: ProbeInput, name: str) -> Evidence:
     z = _togetherness(batch, name)
     return Evidence(
         name,
@@ -203,7 +203,7 @@ def _memory_kept(kept: dict[str, Any], values: Floats, name: str) -> Iterator[Ev
     )
 
 
-def _run(kept: dict[str, Any], values: Floats, name: str, batch: Batch) -> Iterator[Evidence]:
+def _run(kept: dict[str, Any], values: Floats, name: str, batch: ProbeInput) -> Iterator[Evidence]:
     """A value that stays the same for longer than chance and the clean file allow: a stuck sensor."""
     length, value, start = _longest_run(values)
     if kept["distinct"] < 2 or kept["run"] > 0.2 * kept["rows"]:
@@ -226,7 +226,7 @@ def _run(kept: dict[str, Any], values: Floats, name: str, batch: Batch) -> Itera
     )
 
 
-def _as_regular(kept: dict[str, Any], batch: Batch) -> bool:
+def _as_regular(kept: dict[str, Any], batch: ProbeInput) -> bool:
     """Whether the batch, too, goes on in the usual steps, so that neighbours can be compared."""
     if kept["column"] not in batch.table.names("datetime"):
         return False
@@ -242,7 +242,7 @@ def _run_growth(kept: dict[str, Any], n: int) -> float:
     return 1 + 0.2 * math.log2(1 + n / kept["rows"])
 
 
-def _learn_stream(batch: Batch, name: str) -> dict[str, Any]:
+def _learn_stream(batch: ProbeInput, name: str) -> dict[str, Any]:
     values = _moments(batch, name)
     gaps = np.diff(values)
     gaps = gaps[gaps > 0]
@@ -256,7 +256,7 @@ def _learn_stream(batch: Batch, name: str) -> dict[str, Any]:
     }
 
 
-def _moments(batch: Batch, name: str) -> Floats:
+def _moments(batch: ProbeInput, name: str) -> Floats:
     values = batch.table.numbers(name)
     return values[~np.isnan(values)]
 
@@ -270,7 +270,7 @@ def _usual(gaps: Floats) -> tuple[float, float]:
     return float(kinds[i]), float(counts[i] / gaps.size)
 
 
-def _compare_stream(kept: dict[str, Any], batch: Batch) -> Iterator[Evidence]:
+def _compare_stream(kept: dict[str, Any], batch: ProbeInput) -> Iterator[Evidence]:
     name = kept["column"]
     values = _moments(batch, name)
     if values.size < 5:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from kilnworks.components.quality.screening.columns.drifts import goes_with
 from kilnworks.components.quality.screening.columns.views import Numbers
 from kilnworks.components.quality.screening.probes.evidence import Evidence
-from kilnworks.components.quality.screening.probes.probe import Batch, Learned
+from kilnworks.components.quality.screening.probes.probe import Learned, ProbeInput
 from kilnworks.components.quality.screening.probes.probe_numbers import compare_numbers, learn_numbers, mild
 from kilnworks.components.quality.stats.pvalues import rate_increase
 
@@ -28,7 +28,7 @@ class RelationProbe:
 
     name = "relations"
 
-    def learn(self, batch: Batch) -> Learned:
+    def learn(self, batch: ProbeInput) -> Learned:
         """Linear and multiplicative formulas, differences of dates, orders of pairs."""
         table = batch.sample
         numbers = table.names("number")[:COLUMNS]
@@ -48,7 +48,7 @@ class RelationProbe:
                 learned["dates"].append({"columns": [first, second], "left": left, "drifts": drifts})
         return learned
 
-    def compare(self, learned: Learned, batch: Batch) -> Iterator[Evidence]:
+    def compare(self, learned: Learned, batch: ProbeInput) -> Iterator[Evidence]:
         """Residuals of the formulas, gaps between dates, broken orders."""
         table = batch.sample
         for formula in learned["formulas"]:
@@ -79,12 +79,12 @@ def _lasts(formula: dict[str, Any], residual: Floats, moving: Set[str]) -> bool:
     return not moving & {formula["column"], *formula["terms"]} or bool(np.nanmax(np.abs(residual)) <= 1e-4)
 
 
-def _placed(results: Iterator[Evidence], batch: Batch) -> Iterator[Evidence]:
+def _placed(results: Iterator[Evidence], batch: ProbeInput) -> Iterator[Evidence]:
     for e in results:
         yield replace(e, rows=tuple((batch.sample_rows[np.asarray(e.rows, int) - 1] + 1).tolist())) if e.rows else e
 
 
-def _dates(batch: Batch) -> dict[str, Floats]:
+def _dates(batch: ProbeInput) -> dict[str, Floats]:
     return {n: batch.sample.numbers(n)[:ROWS] for n in batch.sample.names("datetime")}
 
 
@@ -187,7 +187,7 @@ def _orders(data: dict[str, Floats], moving: Set[str]) -> list[list[Any]]:
     return found[:60]
 
 
-def _order(low: str, high: str, rows: int, batch: Batch) -> Evidence:
+def _order(low: str, high: str, rows: int, batch: ProbeInput) -> Evidence:
     with np.errstate(invalid="ignore"):
         broken = batch.sample.numbers(low) > batch.sample.numbers(high)
     k, n = int(broken.sum()), broken.size

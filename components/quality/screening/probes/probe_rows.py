@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from kilnworks.components.quality.screening.columns.table import Table
 from kilnworks.components.quality.screening.probes.evidence import Evidence, certain, suspicious
 from kilnworks.components.quality.screening.probes.hashing import hash_column, hash_rows, local_hashes, pack, seen
-from kilnworks.components.quality.screening.probes.probe import Batch, Learned, first_rows
+from kilnworks.components.quality.screening.probes.probe import Learned, ProbeInput, first_rows
 from kilnworks.components.quality.stats.pvalues import chi2_tail, normal_tail, rate_increase
 
 Flags = NDArray[np.bool_]
@@ -25,7 +25,7 @@ class RowProbe:
 
     name = "rows"
 
-    def learn(self, batch: Batch) -> Learned:
+    def learn(self, batch: ProbeInput) -> Learned:
         """Sets of fingerprints of rows and keys, and how common equal rows are in the clean file."""
         table = batch.table
         keys = table.names("key")
@@ -41,7 +41,7 @@ class RowProbe:
             "counters": [k for k in keys if counts_rows(table, k)],
         }
 
-    def compare(self, learned: Learned, batch: Batch) -> Iterator[Evidence]:
+    def compare(self, learned: Learned, batch: ProbeInput) -> Iterator[Evidence]:
         """Repeats inside the batch, then overlap with the clean rows."""
         content = batch.content
         keys = [k for k in learned["keys"] if k in batch.table.frame.columns]
@@ -59,7 +59,7 @@ class RowProbe:
         yield from _totals(batch.table)
 
 
-def _halves(batch: Batch) -> list[dict[str, Any]]:
+def _halves(batch: ProbeInput) -> list[dict[str, Any]]:
     """Fingerprints of rows over every other column, where such halves still tell rows apart."""
     table = batch.table
     names = sorted(contents(batch), key=lambda n: -table.frame[n].n_unique())
@@ -72,7 +72,7 @@ def _halves(batch: Batch) -> list[dict[str, Any]]:
     return found
 
 
-def _half_seen(learned: Learned, batch: Batch) -> Iterator[Evidence]:
+def _half_seen(learned: Learned, batch: ProbeInput) -> Iterator[Evidence]:
     """Rows of the clean file that come back with some columns changed."""
     table = batch.table
     if table.rows > _LOOK_UP:
@@ -107,7 +107,7 @@ def _totals(table: Table) -> Iterator[Evidence]:
         yield certain(None, "the last row holds totals", f"{sums} columns", "rows of one kind", (table.rows,))
 
 
-def contents(batch: Batch) -> list[str]:
+def contents(batch: ProbeInput) -> list[str]:
     """The columns that make up a row's content: all but its keys."""
     return batch.table.names("number", "category", "text", "datetime")
 
@@ -230,7 +230,7 @@ def _poisson_like(hashes: NDArray[np.uint64]) -> float:
     return chi2_tail(statistic, int(keep.sum()) - 1)
 
 
-def _repeated_keys(batch: Batch, key: str, content: NDArray[np.uint64]) -> Iterator[Evidence]:
+def _repeated_keys(batch: ProbeInput, key: str, content: NDArray[np.uint64]) -> Iterator[Evidence]:
     names = local_hashes(batch.table.frame.select(key))
     filled = ~batch.table.missing(key)
     again = repeats(names) & filled
@@ -249,7 +249,7 @@ def _repeated_keys(batch: Batch, key: str, content: NDArray[np.uint64]) -> Itera
     yield report(key, f"keys are unique: whole rows repeated{how}", what, "each key once", first_rows(again))
 
 
-def _seen_before(learned: Learned, batch: Batch, keys: list[str]) -> Iterator[Evidence]:
+def _seen_before(learned: Learned, batch: ProbeInput, keys: list[str]) -> Iterator[Evidence]:
     rows = np.arange(batch.table.rows)
     if rows.size > _LOOK_UP:
         rows = np.linspace(0, rows.size - 1, _LOOK_UP).astype(np.int64)

@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kilnworks.components.quality.screening.probes.evidence import Evidence
-from kilnworks.components.quality.screening.probes.probe import Batch, Learned
+from kilnworks.components.quality.screening.probes.probe import Learned, ProbeInput
 from kilnworks.components.quality.stats.pvalues import normal_tail, rate_change
 
 _BROKEN = "\u00c3[\u0080-\u00bf\u0152-\u02dc\u2013-\u2122]|\u00e2\u20ac|\u00c2[\u0080-\u00bf]|\u00ef\u00bb\u00bf"
@@ -44,7 +44,7 @@ class TextProbe:
 
     name = "texts"
 
-    def learn(self, batch: Batch) -> Learned:
+    def learn(self, batch: ProbeInput) -> Learned:
         """Rows with each trait by column; the vocabulary of free texts."""
         table = batch.sample
         learned = {n: {"traits": _traits(table.texts(n)), "rows": _filled(table.texts(n))} for n in _columns(batch)}
@@ -52,7 +52,7 @@ class TextProbe:
             learned[name]["words"] = _vocabulary(table.texts(name))
         return learned
 
-    def compare(self, learned: Learned, batch: Batch) -> Iterator[Evidence]:
+    def compare(self, learned: Learned, batch: ProbeInput) -> Iterator[Evidence]:
         """Traits and known words by column."""
         for name in _columns(batch):
             if name not in learned:
@@ -67,7 +67,7 @@ class TextProbe:
                 yield _words(name, kept["words"], texts)
 
 
-def _columns(batch: Batch) -> list[str]:
+def _columns(batch: ProbeInput) -> list[str]:
     return [n for n in batch.sample.names("category", "text", "key") if batch.sample.frame[n].dtype == pl.String]
 
 
@@ -83,7 +83,7 @@ def _traits(texts: pl.Series) -> dict[str, int]:
     return {trait: int(n) for trait, n in counts.select(**rows).row(0, named=True).items()}
 
 
-def _trait(name: str, trait: str, new: tuple[int, int], old: tuple[int, int], batch: Batch) -> Evidence:
+def _trait(name: str, trait: str, new: tuple[int, int], old: tuple[int, int], batch: ProbeInput) -> Evidence:
     (k, n), (K, total) = new, old
     unseen = K == 0 and k > 0
     return Evidence(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from kilnworks.components.quality.screening.probes.encode import Codes, Coding, encode, learn_codings, one_hot
 from kilnworks.components.quality.screening.probes.evidence import Evidence
-from kilnworks.components.quality.screening.probes.probe import Batch, Learned
+from kilnworks.components.quality.screening.probes.probe import Learned, ProbeInput
 from kilnworks.components.quality.screening.probes.stretches import TOGETHER
 from kilnworks.components.quality.stats.memory import inflation
 from kilnworks.components.quality.stats.pvalues import cell_z, chi2_tail, normal_tail, rate_increase
@@ -36,7 +36,7 @@ class TogetherProbe:
 
     name = "together"
 
-    def learn(self, batch: Batch) -> Learned:
+    def learn(self, batch: ProbeInput) -> Learned:
         """Codings, the matrix of meetings, how well each column follows from the others, rate of new pairs."""
         codings = learn_codings(batch)
         codes = _spread(encode(batch, codings))
@@ -54,7 +54,7 @@ class TogetherProbe:
             "inflation": max(inflation(column.astype(float)) for column in z.T) if batch.in_order else 1.0,
         }
 
-    def compare(self, learned: Learned, batch: Batch) -> Iterator[Evidence]:
+    def compare(self, learned: Learned, batch: ProbeInput) -> Iterator[Evidence]:
         """Each column from the others, single cells of pairs, impossible pairs, all means at once."""
         if not learned:
             return
@@ -221,7 +221,7 @@ def _code(coding: Coding, i: int) -> str:
     return f"{coding.column} <= {coding.edges[i]:.6g}"
 
 
-def _numbers(codings: list[Coding], batch: Batch) -> list[bool]:
+def _numbers(codings: list[Coding], batch: ProbeInput) -> list[bool]:
     """Which codings are of numbers that may change with time: then a code next to one that occurs is possible."""
     return [bool(c.scores) and batch.axis is not None for c in codings]
 

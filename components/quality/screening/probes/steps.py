@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from kilnworks.components.quality.screening.columns.advance import Advance, group_codes
 from kilnworks.components.quality.screening.columns.table import Table
-from kilnworks.components.quality.screening.probes.probe import Batch
+from kilnworks.components.quality.screening.probes.probe import ProbeInput
 
 Floats = NDArray[np.float64]
 
@@ -45,12 +45,12 @@ def steps_of(table: Table, name: str, moments: Floats, within: str) -> Steps:
     return Steps(rows, values[rows], moments[rows], same, np.diff(values[rows]), np.diff(moments[rows]))
 
 
-def steps_in(batch: Batch, name: str, advance: Advance) -> Steps:
+def steps_in(batch: ProbeInput, name: str, advance: Advance) -> Steps:
     """The steps of a column of a batch, in the order that its ``advance`` says."""
     return steps_of(batch.table, name, moments_of(batch, advance), advance.within)
 
 
-def moments_of(batch: Batch, advance: Advance) -> Floats:
+def moments_of(batch: ProbeInput, advance: Advance) -> Floats:
     """The moment of each row, or its place in the file where no column says the time."""
     values = batch.axis.values(batch.table) if batch.axis is not None and advance.by == "time" else np.array([])
     return values if np.isfinite(values).any() else np.arange(batch.table.rows, dtype=float)

@@ -14,7 +14,7 @@ from kilnworks.components.reporting.reading import RunRecord, StepRecord
 from kilnworks.components.reporting.sections.operating import operating
 from kilnworks.components.serving.loading.saved_model import load_saved_model
 from kilnworks.components.tasks.choose import task_of, write_task
-from kilnworks.schemas.consistency import NO_CLASS
+from kilnworks.schemas.columns import NO_CLASS
 from kilnworks.schemas.contract import parse_contract
 from kilnworks.schemas.errors import ConfigError, DataInvalid
 from kilnworks.schemas.files import read_json

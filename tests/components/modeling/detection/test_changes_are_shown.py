@@ -3,7 +3,7 @@
 import numpy as np
 
 from kilnworks.components.judging.detection.drawn import TRUE, drawn
-from kilnworks.components.modeling.detection.looking import SIDE, TRIES, sheet
+from kilnworks.components.modeling.detection.pictures import SIDE, TRIES, sheet
 
 BOX = np.array([0.1, 0.2, 0.4, 0.7, 1.0])
 

@@ -12,7 +12,7 @@ from kilnworks.components.quality.contracts.json_schema import export_json_schem
 from kilnworks.components.quality.contracts.tfmd import export_schema
 from kilnworks.components.quality.contracts.tfmd_read import import_schema
 from kilnworks.pipelines.cli.contract import contract_app
-from kilnworks.schemas.contract import Contract, Feature, Label, Rows, load_contract
+from kilnworks.schemas.contract import Contract, Feature, Label, RowCount, load_contract
 from kilnworks.schemas.errors import ContractError
 
 SHARES = [None, 0.0, 0.29, 1 / 3, 0.5, 1.0]
@@ -60,7 +60,7 @@ LABELS = [
     st.sampled_from([None, "at", "a"]),
 )
 def test_our_own_export_comes_back_as_it_went(made, label, key, time):
-    rules = {"rows": Rows(min=3), "on_bad_rows": "quarantine", "ignore": ("x",)}
+    rules = {"rows": RowCount(min=3), "on_bad_rows": "quarantine", "ignore": ("x",)}
     contract = Contract(name="c", description="D", features=made, label=label, key=key, time=time, **rules)
     back = import_schema(export_schema(contract).text, "another")
     assert back.contract == contract and back.left_out == ()

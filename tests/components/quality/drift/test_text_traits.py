@@ -10,7 +10,7 @@ from kilnworks.components.quality.drift.report import moved
 from kilnworks.components.quality.drift.text_traits import script, traits, with_traits
 from kilnworks.components.quality.profile.free_text import why_read
 from kilnworks.components.quality.profile.profile import profile_rows
-from kilnworks.components.quality.rows.batches import Batch, Rows
+from kilnworks.components.quality.rows.batches import RowBatch, Rows
 from kilnworks.schemas.contract import Contract
 
 WORDS = ["good", "bad", "film", "story", "actor", "music", "scene", "plot", "a", "the", "of", "and"]
@@ -35,7 +35,7 @@ def rows(texts):
             "y": r.integers(0, 2, len(texts)),
         }
     )
-    return Rows(frame.height, dict(frame.schema), (Batch((frame.lazy(),), frame.height),))
+    return Rows(frame.height, dict(frame.schema), (RowBatch((frame.lazy(),), frame.height),))
 
 
 def sentences(count, seed, words=WORDS, length=12):

@@ -115,8 +115,7 @@ def test_no_more_batches_of_a_model_run_at_a_time_than_asked_for() -> None:
     scheduler, held, next_one = BatchScheduler(1), Work(gate), Work()
     add(scheduler, held)
     scheduler.run_elsewhere()
-    while not held.ran_in:
-        time.sleep(0.001)
+    assert until(lambda: held.ran_in)
     add(scheduler, next_one)
     scheduler.run_here()
     time.sleep(0.05)

@@ -19,7 +19,7 @@ from kilnworks.components.serving.rest.limits import Limits
 from kilnworks.components.serving.rest.messages import HTTP_STATUS, Request, Response
 from kilnworks.components.serving.settings.hosts import AllowedHosts
 from kilnworks.components.serving.settings.options import RestOptions
-from kilnworks.components.serving.versions.servable import Servable
+from kilnworks.components.serving.versions.servable import LoadedServable
 from kilnworks.components.serving.wire.feeds import Feeds
 from kilnworks.components.serving.wire.tensor_budget import TensorBudget
 from kilnworks.components.serving.wire.values import (
@@ -54,7 +54,7 @@ class HalfPlusTwo:
     def __post_init__(self) -> None:
         self.core = self
 
-    def acquire(self, spec: ModelSpecRef) -> Servable:
+    def acquire(self, spec: ModelSpecRef) -> LoadedServable:
         self.specs.append(spec)
         if spec.name != "half":
             raise not_found(f"Servable not found for request: Latest({spec.name})")
@@ -99,8 +99,8 @@ class HalfPlusTwo:
         return self.is_ready
 
 
-def _held(engine: HalfPlusTwo) -> Servable:
-    servable = Servable("half", 7, "/models/half/7", SimpleNamespace(signatures=engine.signatures, runner=engine))
+def _held(engine: HalfPlusTwo) -> LoadedServable:
+    servable = LoadedServable("half", 7, "/models/half/7", SimpleNamespace(signatures=engine.signatures, runner=engine))
     assert servable.retain()
     return servable
 

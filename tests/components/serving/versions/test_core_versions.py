@@ -23,9 +23,24 @@ def loader() -> FakeLoader:
     return FakeLoader()
 
 
+class Counted(ServerCore):
+    """Counts how often it has looked at the base paths."""
+
+    looks = 0
+
+    def _poll_once(self) -> None:
+        super()._poll_once()
+        self.looks += 1
+
+    def look_again(self) -> None:
+        """Wait for a look that began after this call."""
+        before = self.looks
+        eventually(lambda: self.looks > before + 1)
+
+
 @pytest.fixture
-def core(loader: FakeLoader) -> Iterator[ServerCore]:
-    core = ServerCore(loader, CoreSettings(poll_seconds=0.02, load=LoadSettings(retries=0)))
+def core(loader: FakeLoader) -> Iterator[Counted]:
+    core = Counted(loader, CoreSettings(poll_seconds=0.02, load=LoadSettings(retries=0)))
     yield core
     core.close()
 
@@ -78,14 +93,14 @@ def test_the_old_version_serves_until_the_new_one_is_available(
 
 
 def test_a_broken_version_leaves_the_old_one_up_and_keeps_its_error(
-    core: ServerCore, loader: FakeLoader, tmp_path: Path
+    core: Counted, loader: FakeLoader, tmp_path: Path
 ) -> None:
     publish(tmp_path, 1)
     core.reload(config("m", tmp_path), 10)
     loader.broken.add(2)
     publish(tmp_path, 2)
     eventually(lambda: state_of(core, "m").get(2) == states.END)
-    time.sleep(0.1)
+    core.look_again()
     assert latest(core, "m") == 1
     assert loader.loads.count(("m", 2)) == 1, "a version that ended in error is not tried again"
     [broken] = core.status(ModelSpecRef("m", version=2))
@@ -129,7 +144,7 @@ def test_requests_finish_on_their_version(core: ServerCore, loader: FakeLoader, 
 
 
 def test_a_version_that_is_wanted_back_while_it_unloads_is_loaded_again(
-    core: ServerCore, loader: FakeLoader, tmp_path: Path
+    core: Counted, loader: FakeLoader, tmp_path: Path
 ) -> None:
     publish(tmp_path, 1)
     core.reload(config("m", tmp_path, specific=[1]), 10)
@@ -137,7 +152,7 @@ def test_a_version_that_is_wanted_back_while_it_unloads_is_loaded_again(
     core.reload(config("m", tmp_path, specific=[2]), 10)
     eventually(lambda: state_of(core, "m") == {1: states.UNLOADING})
     core.reload(config("m", tmp_path, specific=[1]), 10)
-    time.sleep(0.05)
+    core.look_again()
     assert loader.loads == [("m", 1)]
     held.release()
     eventually(lambda: state_of(core, "m") == {1: states.AVAILABLE})
@@ -157,12 +172,12 @@ def test_the_unloading_of_a_model_that_is_taken_back_is_no_failure() -> None:
     monitor.wait_until_available(["m"], since, timeout_seconds=0)
 
 
-def test_an_empty_base_path_unloads_everything_a_missing_one_nothing(core: ServerCore, tmp_path: Path) -> None:
+def test_an_empty_base_path_unloads_everything_a_missing_one_nothing(core: Counted, tmp_path: Path) -> None:
     base = tmp_path / "m"
     publish(base, 1)
     core.reload(config("m", base), 10)
     base.rename(tmp_path / "elsewhere")
-    time.sleep(0.1)
+    core.look_again()
     assert latest(core, "m") == 1
     base.mkdir()
     eventually(lambda: state_of(core, "m") == {1: states.END})

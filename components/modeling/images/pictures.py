@@ -85,7 +85,7 @@ def _moved(
     contract: Contract, name: str, task: Task, rows: pl.DataFrame, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The sheet of changes that move boxes with their images."""
-    from kilnworks.components.modeling.detection.looking import sheet as sheet_of_boxes
+    from kilnworks.components.modeling.detection.pictures import sheet as sheet_of_boxes
 
     truth, bad = task.judged_by(rows)
     return {} if bad.any() else sheet_of_boxes(_unit(contract, name, rows), truth[..., :5], task.class_texts, settings)

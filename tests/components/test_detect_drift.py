@@ -7,13 +7,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kilnworks.components.compare import (
-    CompareConfig,
-    CompareFileConfig,
-    CompareLogConfig,
-    compare,
-    compare_file,
-    compare_log,
+from kilnworks.components.detect_drift import (
+    DriftConfig,
+    FileDriftConfig,
+    LogDriftConfig,
+    detect_drift,
+    detect_drift_in_file,
+    detect_drift_in_log,
 )
 from kilnworks.components.quality.drift.report import moved
 from kilnworks.components.quality.rows.batches import rows_of_frame
@@ -100,15 +100,15 @@ def test_domain_classifier_sees_features_that_move_together(tmp_path):
     r = np.random.default_rng(3)
     old, new = shop(500, 0), shop(500, 1)
     new = new.with_columns(b=new["a"].fill_null(0) + pl.Series(r.normal(0, 0.1, 500)))
-    config = CompareConfig(most_drifted=9)
+    config = DriftConfig(most_drifted=9)
     (tmp_path / "out").mkdir()
     with pytest.raises(StepSkipped, match="domain classifier"):
-        compare(config, examples_of(tmp_path / "new", new), examples_of(tmp_path / "old", old), tmp_path / "out")
+        detect_drift(config, examples_of(tmp_path / "new", new), examples_of(tmp_path / "old", old), tmp_path / "out")
     told = json.loads((tmp_path / "out/drift.json").read_text())["comparisons"][0]["domain"]
     assert told["auc"] > 0.8 and {name for name, _ in told["telling"][:2]} == {"a", "b"}
     (tmp_path / "calm").mkdir()
     same = examples_of(tmp_path / "same", shop(500, 5))
-    quiet = compare(config, same, examples_of(tmp_path / "old2", old), tmp_path / "calm").drift["comparisons"][0]
+    quiet = detect_drift(config, same, examples_of(tmp_path / "old2", old), tmp_path / "calm").drift["comparisons"][0]
     assert quiet["domain"]["auc"] < 0.6 and not quiet["domain"]["drifted"]
 
 
@@ -116,7 +116,7 @@ def test_gate_and_report(tmp_path):
     run = tmp_path / "r1"
     new, old = examples_of(tmp_path / "new", shop(900, 1, shift=1)), examples_of(tmp_path / "old", shop(900, 0))
     (run / "drift").mkdir(parents=True)
-    made = compare(CompareConfig(classifier=False), new, old, run / "drift")
+    made = detect_drift(DriftConfig(classifier=False), new, old, run / "drift")
     (run / "drift/manifest.json").write_text("{}")
     assert made.drift["comparisons"][0]["drifted"] == ["b"]
     (section,) = drift(read_run(run))
@@ -127,9 +127,9 @@ def test_gate_and_report(tmp_path):
     )
     (tmp_path / "out").mkdir()
     with pytest.raises(StepSkipped, match="drifted features 1 is above 0"):
-        compare(CompareConfig(classifier=False, most_drifted=0), new, old, tmp_path / "out")
+        detect_drift(DriftConfig(classifier=False, most_drifted=0), new, old, tmp_path / "out")
     with pytest.raises(ConfigError, match="no rows in split 'test'"):
-        compare(CompareConfig(split="test"), new, old, tmp_path / "out")
+        detect_drift(DriftConfig(split="test"), new, old, tmp_path / "out")
 
 
 def write_log(path: Path, batches: list[dict[str, np.ndarray]], rate: float | None = None) -> None:
@@ -170,7 +170,7 @@ def test_serving_log_against_the_training_data(tmp_path):
     assert read.equals(expected)
     (tmp_path / "out").mkdir()
     base = examples_of(tmp_path / "old", shop(3000, 0))
-    made = compare_log(CompareLogConfig(log=source, classifier=False), base, tmp_path / "out")
+    made = detect_drift_in_log(LogDriftConfig(log=source, classifier=False), base, tmp_path / "out")
     found = made.drift["comparisons"][0]
     assert set(found["drifted"]) == {"b", "c"} and "y" not in {f["feature"] for f in found["features"]}
 
@@ -199,7 +199,9 @@ def test_file_against_the_training_data(tmp_path, labelled):
     (rows if labelled else rows.drop("y")).write_csv(tmp_path / "new.csv")
     (tmp_path / "out").mkdir()
     base = examples_of(tmp_path / "old", shop(3000, 0))
-    made = compare_file(CompareFileConfig(file=str(tmp_path / "new.csv"), classifier=False), base, tmp_path / "out")
+    made = detect_drift_in_file(
+        FileDriftConfig(file=str(tmp_path / "new.csv"), classifier=False), base, tmp_path / "out"
+    )
     found = made.drift["comparisons"][0]
     assert set(found["drifted"]) == {"b", "c"} and found["new"] == "new.csv"
     assert ("y" in {f["feature"] for f in found["features"]}) == labelled
@@ -212,7 +214,7 @@ def test_file_without_a_feature(tmp_path):
     (tmp_path / "out").mkdir()
     base = examples_of(tmp_path / "old", shop(300, 0))
     with pytest.raises(DataInvalid, match="b"):
-        compare_file(CompareFileConfig(file=str(tmp_path / "new.csv")), base, tmp_path / "out")
+        detect_drift_in_file(FileDriftConfig(file=str(tmp_path / "new.csv")), base, tmp_path / "out")
 
 
 def test_log_of_which_no_file_is_finished(tmp_path):
@@ -236,11 +238,11 @@ def test_steps_fit_into_a_pipeline():
         steps=(
             Step(
                 "drift",
-                compare,
-                CompareConfig(),
+                detect_drift,
+                DriftConfig(),
                 {"examples": Champion("a", "checked"), "baseline": Champion("b", "checked")},
             ),
-            Step("skew", compare_log, CompareLogConfig(log=log), {"baseline": Champion("b", "checked")}),
+            Step("skew", detect_drift_in_log, LogDriftConfig(log=log), {"baseline": Champion("b", "checked")}),
         ),
     )
     assert [step.name for step in made.steps] == ["drift", "skew"]

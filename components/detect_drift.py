@@ -3,9 +3,9 @@
 ``kilnworks drift NAME`` does it for a file or for the server's log. Not part of the supervised chain: give it to a
 pipeline that watches a model, with the live model's data as baseline::
 
-    Step("drift", compare, CompareConfig(), {"examples": "examples", "baseline": Champion("churn", "checked")})
-    Step("drift", compare_file, CompareFileConfig(file=...), {"baseline": Champion("churn", "checked")})
-    Step("skew", compare_log, CompareLogConfig(log=...), {"baseline": Champion("churn", "checked")})
+    Step("drift", detect_drift, DriftConfig(), {"examples": "examples", "baseline": Champion("churn", "checked")})
+    Step("drift", detect_drift_in_file, FileDriftConfig(file=...), {"baseline": Champion("churn", "checked")})
+    Step("skew", detect_drift_in_log, LogDriftConfig(log=...), {"baseline": Champion("churn", "checked")})
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from pydantic import Field
 from kilnworks.components.sources import AnySource, Source, Wanted
 from kilnworks.components.sources.columns import contract_columns
 from kilnworks.components.sources.prediction_log import PredictionLogSource
-from kilnworks.schemas.artifacts import Comparison, Examples
+from kilnworks.schemas.artifacts import DriftReport, Examples
 from kilnworks.schemas.config import Config
 from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.errors import ConfigError, StepSkipped
@@ -43,14 +43,14 @@ class _Judged(Config):
     skipped. None: drift is only reported. Thresholds stand in the contract (``drift``)."""
 
 
-class CompareConfig(_Judged):
+class DriftConfig(_Judged):
     """Which rows are compared, and what follows from drift."""
 
     split: str = "train"
     """Split of the new examples."""
 
 
-class CompareFileConfig(_Judged):
+class FileDriftConfig(_Judged):
     """Which file is compared, and what follows from drift."""
 
     path_fields: ClassVar[tuple[str, ...]] = ("file",)
@@ -61,14 +61,14 @@ class CompareFileConfig(_Judged):
     """How the training data were read; a file of the same kind is read so, too (separator, encoding, ...)."""
 
 
-class CompareLogConfig(_Judged):
+class LogDriftConfig(_Judged):
     """Which log is compared, and what follows from drift."""
 
     log: PredictionLogSource
     """The prediction log of the server."""
 
 
-def compare(config: CompareConfig, examples: Examples, baseline: Examples, out: Path) -> Comparison:
+def detect_drift(config: DriftConfig, examples: Examples, baseline: Examples, out: Path) -> DriftReport:
     """Compare new examples with those that a model learned from; writes ``drift.json`` and ``decision.json``.
 
     Raises:
@@ -79,7 +79,7 @@ def compare(config: CompareConfig, examples: Examples, baseline: Examples, out: 
     return _judge(config, _rows(examples, config.split), baseline, names, out, with_label=True)
 
 
-def compare_file(config: CompareFileConfig, baseline: Examples, out: Path) -> Comparison:
+def detect_drift_in_file(config: FileDriftConfig, baseline: Examples, out: Path) -> DriftReport:
     """Compare the rows of a file with the examples that a model learned from.
 
     Raises:
@@ -98,7 +98,7 @@ def compare_file(config: CompareFileConfig, baseline: Examples, out: Path) -> Co
     return _judge(config, _all_rows(source, wanted, contract), baseline, names, out, with_label=labelled)
 
 
-def compare_log(config: CompareLogConfig, baseline: Examples, out: Path) -> Comparison:
+def detect_drift_in_log(config: LogDriftConfig, baseline: Examples, out: Path) -> DriftReport:
     """Compare the requests that a server logged with the examples that its model learned from.
 
     Raises:
@@ -151,7 +151,7 @@ def _judge(
     with_label: bool,
     told: Mapping[str, Any] | None = None,
     contract: Contract | None = None,
-) -> Comparison:
+) -> DriftReport:
     """Compare, keep what was found and what is ``told`` beside it, and decide."""
     from kilnworks.components.quality.drift.report import FILE, moved
     from kilnworks.schemas.decision import Comparand, DecisionRecord
@@ -180,4 +180,4 @@ def _judge(
     record.write(out)
     if not record.passed:
         raise StepSkipped(record.headline, record.rule, record.next_action, record.record())
-    return Comparison(out)
+    return DriftReport(out)

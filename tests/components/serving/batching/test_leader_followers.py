@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 import pytest
 
 from kilnworks.components.serving.batching import leader_followers
-from kilnworks.components.serving.batching.leader_followers import Crew
-from tests.waiting import LONG_SECONDS
+from kilnworks.components.serving.batching.leader_followers import LeaderFollowers
+from tests.waiting import LONG_SECONDS, until
 
 Event = Callable[[], None]
 
 
 @dataclass
 class Hall:
-    """A crew that carries out functions from a queue, and notes which thread did."""
+    """A workers that carries out functions from a queue, and notes which thread did."""
 
     events: "queue.Queue[Event | None]" = field(default_factory=queue.Queue)
     names: list[str] = field(default_factory=list)
@@ -53,38 +53,38 @@ def hall() -> Hall:
 
 
 @pytest.fixture
-def crew(hall: Hall) -> Iterator[Crew]:
-    crew = Crew("crew", 4, hall.wait, hall.handle)
-    yield crew
+def workers(hall: Hall) -> Iterator[LeaderFollowers]:
+    workers = LeaderFollowers("workers", 4, hall.wait, hall.handle)
+    yield workers
     hall.events.put(None)
-    crew.join(LONG_SECONDS)
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("crew")]
+    workers.join(LONG_SECONDS)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("workers")]
 
 
-def test_short_events_stay_with_one_thread(hall: Hall, crew: Crew) -> None:
+def test_short_events_stay_with_one_thread(hall: Hall, workers: LeaderFollowers) -> None:
     for _ in range(200):
         assert hall.do(lambda: None)
-    assert set(hall.names) == {"crew-0"}
-    assert not crew.handles
+    assert set(hall.names) == {"workers-0"}
+    assert not workers.handles
 
 
-def test_work_announced_as_long_is_done_beside_the_next_events(hall: Hall, crew: Crew) -> None:
+def test_work_announced_as_long_is_done_beside_the_next_events(hall: Hall, workers: LeaderFollowers) -> None:
     gate, over = threading.Event(), threading.Event()
 
     def long() -> None:
-        crew.step_back()
+        workers.step_back()
         gate.wait(3 * LONG_SECONDS)
         over.set()
 
     hall.events.put(long)
     assert all(hall.do(lambda: None) for _ in range(20))
     assert not over.is_set()
-    assert crew.handles
-    assert set(hall.names[1:]) == {"crew-1"}
+    assert workers.handles
+    assert set(hall.names[1:]) == {"workers-1"}
     gate.set()
 
 
-def test_a_leader_that_is_busy_unannounced_is_relieved(hall: Hall, crew: Crew) -> None:
+def test_a_leader_that_is_busy_unannounced_is_relieved(hall: Hall, workers: LeaderFollowers) -> None:
     gate = threading.Event()
     for _ in range(3):
         hall.events.put(lambda: gate.wait(3 * LONG_SECONDS))
@@ -93,17 +93,17 @@ def test_a_leader_that_is_busy_unannounced_is_relieved(hall: Hall, crew: Crew) -
     gate.set()
 
 
-def test_the_caretaker_wakes_for_the_first_event_after_a_rest(hall: Hall, crew: Crew) -> None:
+def test_the_caretaker_wakes_for_the_first_event_after_a_rest(hall: Hall, workers: LeaderFollowers) -> None:
     gate = threading.Event()
     for _ in range(3):
-        time.sleep(0.1)
+        assert until(lambda: workers._caretaker_sleeps)
         gate.clear()
         hall.events.put(lambda: gate.wait(3 * LONG_SECONDS))
         assert hall.do(lambda: None)
         gate.set()
 
 
-def test_all_threads_busy_and_one_of_them_free_again(hall: Hall, crew: Crew) -> None:
+def test_all_threads_busy_and_one_of_them_free_again(hall: Hall, workers: LeaderFollowers) -> None:
     gates = [threading.Event() for _ in range(4)]
     for gate in gates:
         hall.events.put(lambda gate=gate: gate.wait(3 * LONG_SECONDS))
@@ -114,32 +114,32 @@ def test_all_threads_busy_and_one_of_them_free_again(hall: Hall, crew: Crew) -> 
         gate.set()
 
 
-def test_one_thread_waits_at_a_time(hall: Hall, crew: Crew) -> None:
-    def sometimes_long(number: int) -> None:
+def test_one_thread_waits_at_a_time(hall: Hall, workers: LeaderFollowers) -> None:
+    def long_now_and_then(number: int) -> None:
         if number % 7 == 0:
-            crew.step_back()
+            workers.step_back()
             time.sleep(0.002)
 
     for number in range(300):
-        hall.events.put(lambda number=number: sometimes_long(number))
+        hall.events.put(lambda number=number: long_now_and_then(number))
     assert hall.do(lambda: None)
     assert hall.most_waiting == 1
     assert len(hall.names) == 301
 
 
 def test_an_error_ends_neither_the_thread_nor_its_lead(
-    hall: Hall, crew: Crew, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    hall: Hall, workers: LeaderFollowers, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(leader_followers, "_LOOK_SECONDS", 1.0)  # a busy machine is no reason for another leader either
     for _ in range(10):
         hall.events.put(lambda: 1 / 0)
     assert hall.do(lambda: None)
-    assert set(hall.names) == {"crew-0"}
+    assert set(hall.names) == {"workers-0"}
     assert "division by zero" in caplog.text
 
 
 def test_a_thread_that_cannot_be_started_is_started_later(
-    hall: Hall, crew: Crew, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    hall: Hall, workers: LeaderFollowers, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -147,9 +147,9 @@ def test_a_thread_that_cannot_be_started_is_started_later(
     gate = threading.Event()
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
-        assert hall.do(crew.step_back), "and the thread leads again when it has ended its work"
+        assert hall.do(workers.step_back), "and the thread leads again when it has ended its work"
         assert hall.do(lambda: None)
-    hall.events.put(lambda: (crew.step_back(), gate.wait(3 * LONG_SECONDS)))
+    hall.events.put(lambda: (workers.step_back(), gate.wait(3 * LONG_SECONDS)))
     assert hall.do(lambda: None)
     gate.set()
     assert "can't start new thread" in caplog.text
@@ -157,26 +157,26 @@ def test_a_thread_that_cannot_be_started_is_started_later(
 
 def test_whoever_steps_back_says_so_when_nobody_can_follow(hall: Hall) -> None:
     alone = threading.Event()
-    crew = Crew("crew", 1, hall.wait, hall.handle, alone.set)
+    workers = LeaderFollowers("workers", 1, hall.wait, hall.handle, alone.set)
     assert hall.do(lambda: None)
     assert not alone.is_set()
-    assert hall.do(crew.step_back)
+    assert hall.do(workers.step_back)
     assert alone.is_set()
     assert hall.do(lambda: None)
     hall.events.put(None)
-    crew.join(LONG_SECONDS)
+    workers.join(LONG_SECONDS)
 
 
-def test_a_thread_knows_whether_it_leads(hall: Hall, crew: Crew) -> None:
+def test_a_thread_knows_whether_it_leads(hall: Hall, workers: LeaderFollowers) -> None:
     found: list[bool] = []
-    assert hall.do(lambda: (found.append(crew.leads), crew.step_back(), found.append(crew.leads)))
+    assert hall.do(lambda: (found.append(workers.leads), workers.step_back(), found.append(workers.leads)))
     assert found == [True, False]
-    assert not crew.leads
+    assert not workers.leads
 
 
-def test_a_thread_that_is_not_of_the_crew_changes_no_leader(hall: Hall, crew: Crew) -> None:
+def test_a_thread_that_is_not_one_of_them_changes_no_leader(hall: Hall, workers: LeaderFollowers) -> None:
     assert hall.do(lambda: None)
-    crew.step_back()
+    workers.step_back()
     assert hall.do(lambda: None)
-    assert hall.names == ["crew-0", "crew-0"]
-    assert len(crew._threads) == 1
+    assert hall.names == ["workers-0", "workers-0"]
+    assert len(workers._threads) == 1

@@ -13,7 +13,7 @@ ADAM = "model.optimizer.kind is 'adam'"
 def fields():
     """The form of the shipped definition, as Airflow keeps it."""
     from kilnworks.dags.factory import build_dag
-    from kilnworks.dags.given import Fields
+    from kilnworks.dags.trigger_settings import Fields
 
     params = build_dag(load("churn")).params
     found = {name: params.get_param(name) for name in params}

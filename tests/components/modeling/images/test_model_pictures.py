@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from kilnworks.components.modeling.images.augmentation import Augmentation
-from kilnworks.components.modeling.images.looking import SHOWN, chosen_rows, looks, picture, sheet, warmed
+from kilnworks.components.modeling.images.pictures import SHOWN, chosen_rows, looks, picture, sheet, warmed
 from kilnworks.components.reporting.sections.looks import looks as section
 
 IMAGES = np.random.default_rng(0).random((4, 12, 16, 3)).astype(np.float32)

@@ -7,9 +7,12 @@ from typing import Any
 import keras
 from keras import ops
 
+REGISTERED = "Sometimes"
+"""Its name in Keras files, as earlier releases wrote it."""
 
-@keras.saving.register_keras_serializable(package="kilnworks")
-class Sometimes(keras.layers.Layer):
+
+@keras.saving.register_keras_serializable(package="kilnworks", name=REGISTERED)
+class RandomApply(keras.layers.Layer):
     """Of each pair (image, augmented image) the second with probability ``rate`` in training, else the first.
 
     Turning and zooming smooths an image; a network that sees nothing but smoothed ones is surprised by sharp ones.

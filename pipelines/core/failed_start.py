@@ -9,7 +9,7 @@ from kilnworks.schemas.errors import KilnworksError
 
 
 @contextmanager
-def opening(run: Run, steps: list[str], command: str, trigger: str) -> Iterator[None]:
+def failed_start_recorded(run: Run, steps: list[str], command: str, trigger: str) -> Iterator[None]:
     """Record an error of the block, in which settings are read, as the failure of the first step.
 
     The settings that were refused are not kept, so that the run can be begun again with better ones. Nothing is
