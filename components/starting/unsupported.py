@@ -43,12 +43,7 @@ def refuse_guess(frame: pl.DataFrame, specs: Mapping[str, Spec], label: str) -> 
         specs: what each column holds.
         label: the column that was guessed.
     """
-    if _UNNAMED.match(label):
-        raise ConfigError(
-            f"columns without names, such as {named(label)}",
-            "the column that is to be predicted",
-            "name it with --label; a first line with names helps",
-        )
+    refuse_unnamed(label)
     dates = [name for name in frame.columns if specs[name].kind == "datetime"]
     numbers = [name for name in frame.columns if specs[name].kind == "number"]
     alone = specs[label].kind == "number" and len(dates) == 1 and len(numbers) == frame.width - 1
@@ -56,7 +51,18 @@ def refuse_guess(frame: pl.DataFrame, specs: Mapping[str, Spec], label: str) -> 
         raise ConfigError(
             f"a series: {listed(map(named, numbers), 4)} at steady steps of {named(dates[0])}, and no horizon",
             "a label: what is known of a row together with its other columns",
-            "forecasts of a series are not made here; name --label to predict a column from the others of its row",
+            "--horizon N forecasts the next N steps of --label from those before; --label alone predicts a column from "
+            "the others of its row",
+        )
+
+
+def refuse_unnamed(label: str) -> None:
+    """Raise ``ConfigError`` where nobody named the label, and the column that was guessed has no name either."""
+    if _UNNAMED.match(label):
+        raise ConfigError(
+            f"columns without names, such as {named(label)}",
+            "the column that is to be predicted",
+            "name it with --label; a first line with names helps",
         )
 
 
@@ -96,5 +102,5 @@ def refuse_many_classes(contract: Contract, frame: pl.DataFrame) -> None:
         raise ConfigError(
             f"label {named(label.name)}: {len(label.classes):,} classes in {rows:,} rows",
             f"at least {ROWS_A_CLASS} rows a class in the mean",
-            "name another --label; numbers are predicted with --task regression, texts are no classes",
+            "give more rows of each class, or name another --label; numbers are predicted with --task regression",
         )
