@@ -18,6 +18,7 @@ ROWS_A_CLASS = 10
 """Rows for each class, in the mean, below which values of a label are no classes."""
 _SPLIT_NAME = re.compile(r"^(data_?)?(split|subset|partition|fold|set|part|usage)$", re.I)
 _UNNAMED = re.compile(r"^(unnamed:?|column|col|field|feature|var|[cfvx])?[ _]?\d+$|^_duplicated|^$", re.I)
+_VALUE = re.compile(r"[+-]?\d*[.,]\d+(e[+-]?\d+)?|[+-]\d+", re.I)
 _BOX = re.compile(r"^\s*[\[({]?\s*-?\d+(\.\d+)?(\s*[,; ]\s*-?\d+(\.\d+)?){3}([,;]\s*-?\d+(\.\d+)?)*\s*[\])}]?\s*$")
 _BOX_NAME = re.compile(r"(^|_)(bbox(es)?|box(es)?|bounding_?box(es)?)(_|$)", re.I)
 _CORNERS = ({"xmin", "ymin", "xmax", "ymax"}, {"x1", "y1", "x2", "y2"}, {"left", "top", "right", "bottom"})
@@ -44,6 +45,13 @@ def refuse_guess(frame: pl.DataFrame, specs: Mapping[str, Spec], label: str) -> 
         label: the column that was guessed.
     """
     refuse_unnamed(label)
+    values = [name for name in frame.columns if _VALUE.fullmatch(name.strip())]
+    if values:
+        raise ConfigError(
+            f"a first line of values, such as {named(values[0])}",
+            "names of the columns in the first line",
+            "write them above the rows; --label takes the first line for names as it is",
+        )
     dates = [name for name in frame.columns if specs[name].kind == "datetime"]
     numbers = [name for name in frame.columns if specs[name].kind == "number"]
     alone = specs[label].kind == "number" and len(dates) == 1 and len(numbers) == frame.width - 1

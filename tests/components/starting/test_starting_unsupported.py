@@ -62,6 +62,10 @@ def test_columns_without_names_are_no_guess(tmp_path):
     with pytest.raises(ConfigError, match="columns without names, such as column_3"):
         look(tmp_path, table)
     assert look(tmp_path, table, label="column_2").contract.label.name == "column_2"
+    (tmp_path / "bare.csv").write_text("".join(f"{v:.2f},{w:.3f},{'ab'[int(w > 0)]}\n" for v, w in R.normal(size=(N, 2))))
+    with pytest.raises(ConfigError, match="a first line of values, such as") as refused:
+        start("rows", str(tmp_path / "bare.csv"))
+    assert "names of the columns" in refused.value.wanted
 
 
 def test_more_classes_than_a_tenth_of_the_rows_are_refused(tmp_path):
