@@ -62,7 +62,9 @@ def test_columns_without_names_are_no_guess(tmp_path):
     with pytest.raises(ConfigError, match="columns without names, such as column_3"):
         look(tmp_path, table)
     assert look(tmp_path, table, label="column_2").contract.label.name == "column_2"
-    (tmp_path / "bare.csv").write_text("".join(f"{v:.2f},{w:.3f},{'ab'[int(w > 0)]}\n" for v, w in R.normal(size=(N, 2))))
+    (tmp_path / "bare.csv").write_text(
+        "".join(f"{v:.2f},{w:.3f},{'ab'[int(w > 0)]}\n" for v, w in R.normal(size=(N, 2)))
+    )
     with pytest.raises(ConfigError, match="a first line of values, such as") as refused:
         start("rows", str(tmp_path / "bare.csv"))
     assert "names of the columns" in refused.value.wanted
@@ -184,3 +186,8 @@ def test_options_that_images_do_not_follow_are_refused(tmp_path):
         with pytest.raises(ConfigError, match=words):
             start("r", data, **asked)
     assert start("r", data, time="none").contract.label.name == "y"
+    (tmp_path / "by class" / "a").mkdir(parents=True)
+    (tmp_path / "000.png").rename(tmp_path / "by class/a/000.png")
+    for asked in ({"label": "none"}, {"task": "clusters"}, {"horizon": 3}):
+        with pytest.raises(ConfigError, match="holds images, and what was asked for reads the columns of a table"):
+            start("r", str(tmp_path / "by class"), **asked)
