@@ -42,7 +42,7 @@ def start(
     from kilnworks.components.starting.table import start_with_table
     from kilnworks.components.starting.unlabelled import is_asked, start_unlabelled
 
-    told = {"--positive": positive, "--time": time if time != NONE else None, "--horizon": horizon}
+    told: dict[str, object] = {"--positive": positive, "--time": time if time != NONE else None, "--horizon": horizon}
     if is_environment(data):
         _refuse_unused("what is learned is how to act", told)
         return start_with_environment(name, data, label=label, task=task)
@@ -56,7 +56,7 @@ def start(
     if sequences:
         from kilnworks.components.starting.sequences.asked import start_with_asked
 
-        unfit = {**told, "--positive": None, "--known-ahead": ahead or None}
+        unfit: dict[str, object] = {**told, "--positive": None, "--known-ahead": ahead or None}
         _refuse_unused(f"{listed(sequences)} holds a sequence in each row", unfit, BY_TIME)
         return start_with_asked(
             name, data, kind, sequences, label=label, task=task, query=query, decimals=decimals, positive=positive
