@@ -9,8 +9,8 @@ EPOCH = datetime(1970, 1, 1)
 _ZONE = r"\s?(?P<zone>Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)"
 _TEXT = re.compile(
     r"\s*(?P<year>\d{4})(?P<between>[-/])(?P<month>\d{1,2})(?P=between)(?P<day>\d{1,2})"
-    rf"(?P<clock>(?P<mark>[T ]|\s+)(?P<hour>\d{{1,2}}):(?P<minute>\d{{1,2}})"
-    rf"(?::(?P<second>\d{{1,2}})(?:[.,]\d{{1,9}})?)?(?:{_ZONE})?)?\s*",
+    rf"(?P<clock>(?P<mark>[T ]|\s+)(?P<hour>\d{{1,2}})(?::(?P<minute>\d{{1,2}})"
+    rf"(?::(?P<second>\d{{1,2}})(?:[.,]\d{{1,9}})?)?)?(?:{_ZONE})?)?\s*",
     re.ASCII,
 )
 
@@ -19,6 +19,9 @@ def iso_seconds(text: str) -> int | None:
     """Whole seconds since 1970 UTC, a fraction cut off; None for what is no moment, as ``read_dates`` reads ``iso``."""
     match = _TEXT.fullmatch(text)
     if match is None or (match["between"] == "/" and match["clock"] and (match["zone"] or match["mark"] == "T")):
+        return None
+    hours_alone = match["clock"] and match["minute"] is None
+    if hours_alone and (match["between"] == "/" or (match["zone"] and match["mark"] != "T")):
         return None
     hour, minute, second = (int(match[part] or 0) for part in ("hour", "minute", "second"))
     late = (hour, minute, second) == (24, 0, 0)

@@ -18,6 +18,7 @@ _CLOCK = re.compile(
     re.I,
 )
 _BASIC = re.compile(r"\d{8}T\d{4}(?P<second>\d{2})?(?P<zone>Z|[+-]\d{2}(?::?\d{2})?)?")
+_HOUR = re.compile(r"\d{4}-\d{1,2}-\d{1,2}(?:(?P<mark>[T ])\d{1,2}|T\d{1,2}(?P<zone>Z|[+-]\d{2}(?::?\d{2})?))")
 _WORD = re.compile(rf"(?<![A-Za-z])(?:(?P<month>{_MONTH})|(?P<day>{_DAY}))(?![A-Za-z])", re.I)
 _NUMBER = re.compile(r"\d+(?:(?:st|nd|rd|th)(?![A-Za-z]))?")
 _SLOT, _TIME = "\x00", "\x01"
@@ -38,6 +39,9 @@ def spellings(text: str) -> list[str]:
     basic = _BASIC.fullmatch(text)
     if basic:
         return [f"%Y%m%dT%H%M{'%S' if basic['second'] else ''}{'%z' if basic['zone'] else ''}"]
+    hour = _HOUR.fullmatch(text)
+    if hour:
+        return [f"%Y-%m-%d{hour['mark'] or 'T'}%H{'%z' if hour['zone'] else ''}"]
     text = text.replace("%", "%%")
     clock = _CLOCK.search(text)
     template = _WORD.sub(_named, text if clock is None else text[: clock.start()] + _TIME + text[clock.end() :])

@@ -42,12 +42,29 @@ def unread(texts: pl.Series) -> str:
     Args:
         texts: filled values that ``find_dates`` does not read.
     """
-    looked = texts.drop_nulls().unique(maintain_order=True).head(LOOKED_AT).str.strip_chars().to_list()
-    if len(looked) < 2:
-        return ""
+    looked = _looked_at(texts)
     for pattern, words in _KINDS:
-        if _share(looked, lambda text, p=pattern: p.fullmatch(text)) >= SHARE:
+        if looked and _share(looked, lambda text, p=pattern: p.fullmatch(text)) >= SHARE:
             return f"{words} ({shown(looked[0])}), which are not read as numbers: write them as seconds or hours"
+    return _dates(looked)
+
+
+def unread_dates(texts: pl.Series) -> str:
+    """The same of dates and moments alone, not of times of day and durations."""
+    looked = _looked_at(texts)
+    lasts = any(_share(looked, lambda text, p=pattern: p.fullmatch(text)) >= SHARE for pattern, _ in _KINDS if looked)
+    return "" if lasts else _dates(looked)
+
+
+def _looked_at(texts: pl.Series) -> list[str]:
+    """Some of the different values; none where there is but one."""
+    found: list[str] = texts.drop_nulls().unique(maintain_order=True).head(LOOKED_AT).str.strip_chars().to_list()
+    return found if len(found) > 1 else []
+
+
+def _dates(looked: list[str]) -> str:
+    if not looked:
+        return ""
     months = {m.group(1).lower() for m in map(_WORD.match, looked) if m}
     if months and len(months) <= 36 and _share(looked, _WORD.match) >= SHARE and not _share(looked, spellings) >= SHARE:
         return f"dates ({shown(looked[0])}) with names of months that are not English: write them as 2024-01-31"

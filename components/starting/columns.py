@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from kilnworks.components.dates.unread import unread
+from kilnworks.components.dates.unread import unread, unread_dates
 from kilnworks.components.quality.screening.columns.table import Spec, Table
 from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.magnitudes import FINITE
@@ -54,6 +54,12 @@ def left_out(contract: Contract, frame: pl.DataFrame, specs: dict[str, Spec]) ->
         if reason:
             found.append(LeftOut(name, reason))
     return found
+
+
+def columns_like_dates(frame: pl.DataFrame, specs: dict[str, Spec]) -> list[str]:
+    """Columns of texts like dates that are read in no way, and so cannot say when a row was made."""
+    texts = [n for n in frame.columns if frame[n].dtype == pl.String and specs[n].kind in ("text", "category")]
+    return [n for n in texts if unread_dates(frame[n].filter(frame[n] != ""))]
 
 
 def _reason(name: str, contract: Contract, series: pl.Series, spec: Spec) -> str:

@@ -62,7 +62,8 @@ def timed(recipe: Recipe, budget: float | None) -> Recipe:
         dense, loops = speed()
         others, fitting = OTHER_STEPS * LOOPS / loops, work / dense
         bounded = min(fitting, 60 * budget) if budget is not None else fitting
-        cut = "" if bounded == fitting else f", which would take {_words(fitting)} without the budget"
+        within = f", within the budget of {_words(60 * budget)}" if budget is not None else ""
+        cut = within if bounded == fitting else f", which would take {_words(fitting)} without the budget"
         why = f"{_words(bounded)} of it training{cut}; longer where other programs run beside it"
         told = Decision("duration", f"run takes about {_words(bounded + others)}", why)
     decisions = (*recipe.decisions, *([told] if told else []))

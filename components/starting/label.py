@@ -57,19 +57,20 @@ def find_label(frame: pl.DataFrame, specs: dict[str, Spec], wanted: str | None) 
     lower = {name.lower(): name for name in reversed(frame.columns)}
     for name in NAMES:
         if name in lower:
-            return lower[name], _guessed(lower[name], "its name is that of a label")
+            return lower[name], guessed(lower[name], "its name is that of a label")
     named = [name for name in frame.columns if _NAMED.search(name)]
     if named:
-        return named[-1], _guessed(named[-1], "its name is that of a label")
+        return named[-1], guessed(named[-1], "its name is that of a label")
     possible = [n for n in frame.columns if specs[n].kind in ("number", "category") and frame[n].n_unique() > 1]
     possible = [name for name in possible if name != split]
     if not possible:
         raise ConfigError("no column can be a label", "numbers or classes", "name it with --label")
     refuse_guess(frame, specs, possible[-1])
-    return possible[-1], _guessed(possible[-1], "it is the last column of numbers or classes")
+    return possible[-1], guessed(possible[-1], "it is the last column of numbers or classes")
 
 
-def _guessed(name: str, why: str) -> Decision:
+def guessed(name: str, why: str) -> Decision:
+    """What is said of a label that nobody named."""
     return Decision("label", named(name), f"a guess: {why}; name another with --label", flagged=True)
 
 

@@ -86,8 +86,14 @@ def open_table(data: str, kind: Kind, query: str | None = None, decimals: Mappin
 
     Raises:
         DataUnreadable: it cannot be read.
-        ConfigError: a database without a query.
+        ConfigError: a database without a query, or images.
     """
+    if kind == "images":
+        raise ConfigError(
+            f"{data} holds images, and what was asked for reads the columns of a table",
+            "a table, or images in folders by class",
+            "leave --label none, --task, --horizon and --sequence out; --task generation makes more images of the kind",
+        )
     said = dict(decimals or {})
     if kind == "csv":
         return _open_csv(data, said)

@@ -24,7 +24,7 @@ from kilnworks.components.starting.recipe import Decision
 from kilnworks.components.starting.rehearsal import Parts, Rehearsal, lacking_words, rehearse, usable
 from kilnworks.schemas.contract import Contract, Scalar
 from kilnworks.schemas.errors import ConfigError
-from kilnworks.schemas.words import named, shown
+from kilnworks.schemas.words import listed, named, shown
 
 SALTS = 3000
 """Salts that are tried for rare classes."""
@@ -46,7 +46,9 @@ class Settled:
     decisions: tuple[Decision, ...]
 
 
-def settle(contract: Contract, source: Source, parts: Parts, others: Sequence[str] = ()) -> Settled:
+def settle(
+    contract: Contract, source: Source, parts: Parts, others: Sequence[str] = (), unread: Sequence[str] = ()
+) -> Settled:
     """Choose the split; leave out classes that it cannot hold.
 
     Args:
@@ -54,13 +56,14 @@ def settle(contract: Contract, source: Source, parts: Parts, others: Sequence[st
         source: of the rows, read for the cuts of a split by time.
         parts: all rows in contract dtypes.
         others: columns of dates besides the contract's time column that could say when a row was made.
+        unread: columns like dates that are read in no way.
 
     Raises:
         ConfigError: no split goes through: too few rows, one class, or a label that does not vary.
     """
     dropped: list[Decision] = []
     while True:
-        split, decision, seen = _best(contract, source, parts, others)
+        split, decision, seen = _best(contract, source, parts, others, unread)
         if seen.good:
             break
         contract, lines = _without_classes(contract, parts, seen, split)
@@ -81,9 +84,11 @@ def _aside(bad: int, total: int, seen: Rehearsal) -> Decision:
     return Decision("set aside", f"{bad:,} of {total:,} rows, {bad / total:.2%}", reasons + left, flagged=many)
 
 
-def _best(contract: Contract, source: Source, parts: Parts, others: Sequence[str]) -> tuple[Split, Decision, Rehearsal]:
+def _best(
+    contract: Contract, source: Source, parts: Parts, others: Sequence[str], unread: Sequence[str]
+) -> tuple[Split, Decision, Rehearsal]:
     """The first plan that goes through, else the last one that was tried."""
-    plans = _given(contract, source, parts) if source.splits() else _cut(contract, parts, others)
+    plans = _given(contract, source, parts) if source.splits() else _cut(contract, parts, others, unread)
     split, decision = next(plans)
     seen = rehearse(contract, source, parts, split)
     for other, instead in plans:
@@ -97,8 +102,10 @@ def _best(contract: Contract, source: Source, parts: Parts, others: Sequence[str
     return split, decision, seen
 
 
-def _no_time(contract: Contract, others: Sequence[str]) -> tuple[str, bool]:
+def _no_time(contract: Contract, others: Sequence[str], unread: Sequence[str]) -> tuple[str, bool]:
     """Why the rows are not split by time, and whether a person should name one of several columns of dates."""
+    if not others and unread:
+        return f"{listed(list(map(named, unread)), 3)}: like dates, and not read as such", True
     if not others and any(feature.dtype == "datetime" for feature in contract.features.values()):
         return "no column is said to be the time of a row", False
     if not others:
@@ -106,14 +113,16 @@ def _no_time(contract: Contract, others: Sequence[str]) -> tuple[str, bool]:
     return f"not by time; --time {' or '.join(map(named, others[:3]))} lets the latest rows judge", True
 
 
-def _cut(contract: Contract, parts: Parts, others: Sequence[str]) -> Iterator[tuple[Split, Decision]]:
+def _cut(
+    contract: Contract, parts: Parts, others: Sequence[str], unread: Sequence[str]
+) -> Iterator[tuple[Split, Decision]]:
     (frame,) = parts.values()
     cut = shares(frame.height, read=any(f.text for f in contract.features.values()))
     if contract.time is not None:
         words = f"the latest rows judge; {_shares(cut)}"
         yield ByTime(shares=cut), Decision("split", f"by {named(contract.time)}", words)
     salt = _salt(contract, frame, cut)
-    why, asks = _no_time(contract, others) if contract.time is None else ("not by time", False)
+    why, asks = _no_time(contract, others, unread) if contract.time is None else ("not by time", False)
     yield ByHash(shares=cut, salt=salt), Decision("split", "by hash", f"{why}; {_shares(cut)}", flagged=asks)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from kilnworks.components.sources.files.archive import is_archive, unpacked
 from kilnworks.components.sources.paths import local
 from kilnworks.components.starting.open_data import kind_of
 from kilnworks.components.starting.recipe import Recipe
-from kilnworks.components.tasks.asked import GENERATION, Asked
+from kilnworks.components.tasks.asked import GENERATION, NUMBERS, Asked
 from kilnworks.schemas.errors import ConfigError
 from kilnworks.schemas.words import listed
 
@@ -34,6 +34,7 @@ def start(
     """
     from kilnworks.components.starting.boxes.first import boxes_at, start_with_boxes
     from kilnworks.components.starting.environment import is_environment, start_with_environment
+    from kilnworks.components.starting.moments.times import NONE
     from kilnworks.components.starting.pictures.generated import generating
     from kilnworks.components.starting.pictures.images import annotated, start_with_images
     from kilnworks.components.starting.pictures.pixels import pixel_column, start_with_pixels
@@ -41,33 +42,45 @@ def start(
     from kilnworks.components.starting.table import start_with_table
     from kilnworks.components.starting.unlabelled import is_asked, start_unlabelled
 
+    told: dict[str, object] = {"--positive": positive, "--time": time if time != NONE else None, "--horizon": horizon}
     if is_environment(data):
+        _refuse_unused("what is learned is how to act", told)
         return start_with_environment(name, data, label=label, task=task)
     if "://" not in data and is_archive(local(data)):
         data = str(unpacked(local(data)))
     boxed = boxes_at(data) if label is None and task is None and horizon is None else None
     if boxed is not None:
+        _refuse_unused("boxes are looked for in images", told)
         return start_with_boxes(name, boxed)
     kind = kind_of(data)
     if sequences:
         from kilnworks.components.starting.sequences.asked import start_with_asked
 
-        _refuse_unused(sequences, {**_unfit(time, positive), "--horizon": horizon, "--known-ahead": ahead or None})
-        return start_with_asked(name, data, kind, sequences, label=label, task=task, query=query, decimals=decimals)
+        unfit: dict[str, object] = {**told, "--positive": None, "--known-ahead": ahead or None}
+        _refuse_unused(f"{listed(sequences)} holds a sequence in each row", unfit, BY_TIME)
+        return start_with_asked(
+            name, data, kind, sequences, label=label, task=task, query=query, decimals=decimals, positive=positive
+        )
     if horizon is not None:
         from kilnworks.components.starting.series import start_with_series
 
+        _refuse_unused("a forecast is one of numbers", {"--positive": positive})
         return start_with_series(
             name, data, kind, horizon=horizon, ahead=ahead, label=label, time=time, query=query, decimals=decimals
         )
     if is_asked(label, task):
+        _refuse_unused("nothing is predicted", {"--positive": positive})
         return start_unlabelled(name, data, kind, label=label, task=task, time=time, query=query, decimals=decimals)
     pictures: Recipe | None = None
+    of_images = {"--time": told["--time"], "--task": task if task == NUMBERS else None}
     if kind == "images" or annotated(data, kind):
-        pictures = start_with_images(name, data, label=label)
+        _refuse_unused("images are told apart by class", of_images)
+        pictures = start_with_images(name, data, label=label, positive=positive)
     elif (pixels := pixel_column(data, kind)) is not None:
-        pictures = start_with_pixels(name, data, kind, *pixels, label=label)
+        _refuse_unused("images are told apart by class", of_images)
+        pictures = start_with_pixels(name, data, kind, *pixels, label=label, positive=positive)
     if task == GENERATION:
+        _refuse_unused("images are made", {"--positive": positive})
         return generating(_pictures(pictures, data))
     if pictures is not None:
         return pictures
@@ -75,30 +88,24 @@ def start(
     if shapes:
         from kilnworks.components.starting.sequences.start import start_with_sequences
 
-        _refuse_unused(shapes, _unfit(time, positive))
-        return start_with_sequences(name, data, kind, shapes, label=label, task=task)
+        _refuse_unused(f"{listed(shapes)} holds a sequence in each row", {"--time": told["--time"]}, BY_TIME)
+        return start_with_sequences(name, data, kind, shapes, label=label, task=task, positive=positive)
     refuse_uneven(data, kind)
     return start_with_table(
         name, data, kind, label=label, task=task, time=time, query=query, decimals=decimals, positive=positive
     )
 
 
-def _unfit(time: str | None, positive: str | None) -> dict[str, str | None]:
-    """Options that a first look at sequences does not follow."""
-    from kilnworks.components.starting.moments.times import NONE
-
-    return {"--time": time if time != NONE else None, "--positive": positive}
+BY_TIME = "; then write `time` into the contract and, for a split by it, `split=ByTime()` into the definition"
+"""How rows are split by time that a first look splits by hash."""
 
 
-def _refuse_unused(sequences: Iterable[str], options: Mapping[str, object]) -> None:
-    """Raise ``ConfigError`` where an option is given that a first look at sequences does not follow."""
+def _refuse_unused(why: str, options: Mapping[str, object], more: str = "") -> None:
+    """Raise ``ConfigError`` where an option is given that a first look at these data does not follow."""
     given = [f"{option} {value}" for option, value in options.items() if value is not None]
     if given:
         raise ConfigError(
-            f"{listed(given)}, and {listed(sequences)} holds a sequence in each row",
-            "rows that are split by hash, and classes in their order",
-            "leave it out; then write `time`, or the classes in another order, into the contract, and for a split by "
-            "time `split=ByTime()` into the definition",
+            f"{listed(given)}, and {why}", "options that say something about these data", f"leave it out{more}"
         )
 
 

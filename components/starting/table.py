@@ -20,7 +20,7 @@ from kilnworks.components.sources.columns import contract_columns
 from kilnworks.components.sources.splitting.assign import labelled
 from kilnworks.components.sources.splitting.splits import ByTime
 from kilnworks.components.starting import sizes
-from kilnworks.components.starting.columns import LeftOut, codes, left_out
+from kilnworks.components.starting.columns import LeftOut, codes, columns_like_dates, left_out
 from kilnworks.components.starting.dated import date_decisions
 from kilnworks.components.starting.label import asks_for_log, find_label, refuse_magnitude, task_of
 from kilnworks.components.starting.leakage import Suspect, find_suspects
@@ -98,7 +98,8 @@ def start_with_table(
     if task == NUMBERS:
         refuse_magnitude(typed[label])
     contract, suspects = _without_copies(contract, typed)
-    settled = settle(contract, opened.source, parts, others=moment.others)
+    unread = columns_like_dates(opened.frame, opened.specs)
+    settled = settle(contract, opened.source, parts, others=moment.others, unread=unread)
     kept = without_what_runs_out(settled.contract, opened.source, parts, settled.split)
     contract = kept.contract
     known = labelled(typed, contract)
@@ -183,7 +184,12 @@ def without_columns(contract: Contract, opened: Opened, time: TimeColumn) -> tup
         "description": f"{opened.frame.height:,} rows from {opened.source}. Look through it: what is known of a column "
         "(unit, meaning, hard limits) makes the guard better.",
     }
-    decisions = [Decision("left out", named(o.name), o.reason) for o in out if o.name not in opened.source.moments]
+    unread = columns_like_dates(opened.frame, opened.specs)
+    decisions = [
+        Decision("left out", named(o.name), o.reason, flagged=o.name in unread)
+        for o in out
+        if o.name not in opened.source.moments
+    ]
     decisions += [Decision("left out", named(n), why) for n, why in opened.left_out.items()]
     parts = {part for made in opened.source.moments.values() for part in made}
     moving = [n for n, f in features.items() if f.advances is not None and n not in parts]

@@ -18,6 +18,7 @@ ROWS_A_CLASS = 10
 """Rows for each class, in the mean, below which values of a label are no classes."""
 _SPLIT_NAME = re.compile(r"^(data_?)?(split|subset|partition|fold|set|part|usage)$", re.I)
 _UNNAMED = re.compile(r"^(unnamed:?|column|col|field|feature|var|[cfvx])?[ _]?\d+$|^_duplicated|^$", re.I)
+_VALUE = re.compile(r"[+-]?\d*[.,]\d+(e[+-]?\d+)?|[+-]\d+", re.I)
 _BOX = re.compile(r"^\s*[\[({]?\s*-?\d+(\.\d+)?(\s*[,; ]\s*-?\d+(\.\d+)?){3}([,;]\s*-?\d+(\.\d+)?)*\s*[\])}]?\s*$")
 _BOX_NAME = re.compile(r"(^|_)(bbox(es)?|box(es)?|bounding_?box(es)?)(_|$)", re.I)
 _CORNERS = ({"xmin", "ymin", "xmax", "ymax"}, {"x1", "y1", "x2", "y2"}, {"left", "top", "right", "bottom"})
@@ -43,11 +44,13 @@ def refuse_guess(frame: pl.DataFrame, specs: Mapping[str, Spec], label: str) -> 
         specs: what each column holds.
         label: the column that was guessed.
     """
-    if _UNNAMED.match(label):
+    refuse_unnamed(label)
+    values = [name for name in frame.columns if _VALUE.fullmatch(name.strip())]
+    if values:
         raise ConfigError(
-            f"columns without names, such as {named(label)}",
-            "the column that is to be predicted",
-            "name it with --label; a first line with names helps",
+            f"a first line of values, such as {named(values[0])}",
+            "names of the columns in the first line",
+            "write them above the rows; --label takes the first line for names as it is",
         )
     dates = [name for name in frame.columns if specs[name].kind == "datetime"]
     numbers = [name for name in frame.columns if specs[name].kind == "number"]
@@ -56,7 +59,18 @@ def refuse_guess(frame: pl.DataFrame, specs: Mapping[str, Spec], label: str) -> 
         raise ConfigError(
             f"a series: {listed(map(named, numbers), 4)} at steady steps of {named(dates[0])}, and no horizon",
             "a label: what is known of a row together with its other columns",
-            "forecasts of a series are not made here; name --label to predict a column from the others of its row",
+            "--horizon N forecasts the next N steps of --label from those before; --label alone predicts a column from "
+            "the others of its row",
+        )
+
+
+def refuse_unnamed(label: str) -> None:
+    """Raise ``ConfigError`` where nobody named the label, and the column that was guessed has no name either."""
+    if _UNNAMED.match(label):
+        raise ConfigError(
+            f"columns without names, such as {named(label)}",
+            "the column that is to be predicted",
+            "name it with --label; a first line with names helps",
         )
 
 
@@ -96,5 +110,5 @@ def refuse_many_classes(contract: Contract, frame: pl.DataFrame) -> None:
         raise ConfigError(
             f"label {named(label.name)}: {len(label.classes):,} classes in {rows:,} rows",
             f"at least {ROWS_A_CLASS} rows a class in the mean",
-            "name another --label; numbers are predicted with --task regression, texts are no classes",
+            "give more rows of each class, or name another --label; numbers are predicted with --task regression",
         )

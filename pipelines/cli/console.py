@@ -241,10 +241,10 @@ class _Lines:
 def _progress_words(progress: Progress, pace: Pace) -> str:
     """``3/20 loss 0.41, 12 s to go``."""
     if not progress.total:
-        return f"{progress.done:g} {progress.note}".rstrip()
+        return f"{round(progress.done, 2):g} {progress.note}".rstrip()
     seconds = pace.to_go(progress.total)
     left = "" if seconds is None else f", {_duration(seconds)} to go"
-    return f"{progress.done:g}/{progress.total:g} {progress.note}".rstrip() + left
+    return f"{round(progress.done, 2):g}/{progress.total:g} {progress.note}".rstrip() + left
 
 
 def _duration(seconds: float) -> str:

@@ -201,6 +201,7 @@ def test_the_form_filled_in_as_it_is_shown_changes_no_class_of_ones_own():
     shown = json.loads(json.dumps({field.name: field.default for field in form(pipeline)}))
     in_force = {field.name for field in form(pipeline) if field.choice is None}
     assert {"model.model.extra", "model.optimizer.warm", "examples.source.train.note"} <= shown.keys()
+    assert not any("contract" in name for name in shown), "nor its statistics"
     again = pipeline.configured({name: shown[name] for name in in_force})
     assert pipeline.replaced(again) == []
     assert [step.config for step in again.steps] == [step.config for step in pipeline.steps]

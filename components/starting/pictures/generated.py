@@ -43,7 +43,7 @@ def generating(recipe: Recipe) -> Recipe:
     split = recipe.split.model_copy(update={"shares": PARTS}) if own else recipe.split
     why = f"{size[0]} x {size[1]} x {channels}" + (", made smaller" if size != (height, width) else "")
     decisions = (
-        *(one for one in recipe.decisions if one.what not in ("augment", "model", "task", "size")),
+        *(one for one in recipe.decisions if one.what not in ("augment", "model", "task", "size", "positive")),
         *([Decision("aside", f"{PARTS.val:.0%} val, {PARTS.test:.0%} test", "a distance of a few images says little")]
           if own else []),
         Decision("task", "images of a class", "as asked: images like these, of the class that is wanted"),

@@ -20,15 +20,22 @@ from kilnworks.components.sources.image_files import SUFFIXES
 from kilnworks.components.sources.images import FileFacts, open_image
 from kilnworks.components.sources.paths import local
 from kilnworks.components.sources.splitting.splits import AsGiven, ByHash
-from kilnworks.components.starting.label import NAMES
+from kilnworks.components.starting.label import NAMES, guessed
 from kilnworks.components.starting.moments.times import shares
 from kilnworks.components.starting.open_data import Kind
 from kilnworks.components.starting.pictures.depth import refuse_unused_bits
 from kilnworks.components.starting.pictures.file_checks import SAME, USUAL, file_checks
 from kilnworks.components.starting.pictures.flips import THUMB, flip_words, harmless_flips
 from kilnworks.components.starting.pictures.weights import FEWEST, PHOTOGRAPH, hint, weights_at_hand
+from kilnworks.components.starting.positive import with_positive
 from kilnworks.components.starting.recipe import Decision, Recipe
 from kilnworks.components.starting.sizes import transfer, vision
+from kilnworks.components.starting.unsupported import (
+    refuse_label,
+    refuse_many_classes,
+    refuse_unnamed,
+    split_column,
+)
 from kilnworks.schemas.config import Config
 from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.errors import ConfigError, DataUnreadable, KilnworksError, UnknownName
@@ -50,6 +57,7 @@ class Pictures:
         label: name of the label's column.
         key: name of the column with the file, where it names a row.
         others: columns of the table that are neither file nor label.
+        guess: what is to be said where nobody named the column of the label.
     """
 
     source: ImageFolderSource | ImageListSource
@@ -58,6 +66,7 @@ class Pictures:
     label: str
     key: str
     others: tuple[str, ...] = ()
+    guess: Decision | None = None
 
 
 def annotated(data: str, kind: Kind) -> bool:
@@ -66,17 +75,19 @@ def annotated(data: str, kind: Kind) -> bool:
     return kind == "csv" and table.is_file() and _file_column(table, table.parent) is not None
 
 
-def start_with_images(name: str, data: str, *, label: str | None = None) -> Recipe:
+def start_with_images(name: str, data: str, *, label: str | None = None, positive: str | None = None) -> Recipe:
     """Look at images and decide on a first pipeline.
 
     Args:
         name: of the contract.
         data: a folder with a folder for each class; a folder of images with a table of labels; or that table.
         label: column of the table; guessed where left out. For folders the name of the label, ``label`` by default.
+        positive: of two classes the one that is looked for; the rarer one where left out.
 
     Raises:
         DataUnreadable: no image, or some of them broken.
-        ConfigError: fewer than two classes, or files in no class.
+        UnknownName: no such column or class.
+        ConfigError: fewer than two classes, more than a tenth of the images, files in no class, or no label.
     """
     place = local(data)
     pictures = _listed(place, label) if place.is_file() else _in_folder(place, label)
@@ -90,6 +101,9 @@ def start_with_images(name: str, data: str, *, label: str | None = None) -> Reci
     shape = (*side(sizes, 160 if weights else 64), 3 if coloured else 1)
     flips = harmless_flips(thumbs, np.array(pictures.labels)[chosen])
     contract = _contract(name, pictures, classes, shape, facts)
+    labelled = pl.DataFrame({pictures.label: pictures.labels})
+    refuse_many_classes(contract, labelled)
+    contract, looked_for = with_positive(contract, labelled, positive)
     count = len(pictures.files)
     model: Transfer | Vision
     model, training = transfer(weights, count, flips=flips) if weights else vision(count, shape, flips=flips)
@@ -107,8 +121,10 @@ def start_with_images(name: str, data: str, *, label: str | None = None) -> Reci
         blocks += f"then its last {model.fine_tune} blocks, {model.fine_tune_epochs} epochs"
     shown = listed(classes, 6)
     decisions = (
+        *([pictures.guess] if pictures.guess else []),
         Decision("rows", f"{len(pictures.files):,} images"),
         Decision("task", f"{len(classes)} classes: {shown}", rare),
+        *looked_for,
         Decision("size", f"{shape[0]} x {shape[1]} x {shape[2]}", seen),
         *(Decision("left out", c, "a column beside file and label") for c in pictures.others),
         splitting,
@@ -137,7 +153,7 @@ def _listed(table: Path, label: str | None) -> Pictures:
         raise DataUnreadable(f"{table} names no image that is there", "a column of file names", "check the names")
     file, folder = found
     rows = read_texts(TextFile(table))
-    chosen = _label_column(rows, file, label)
+    chosen, guess = _label_column(rows, file, label)
     image = "image" if "image" not in rows.columns else "pixels"
     source = ImageListSource(
         path=str(table), folder="" if folder == table.parent else str(folder), file=file, image=image
@@ -149,21 +165,27 @@ def _listed(table: Path, label: str | None) -> Pictures:
             "fill them in, or leave these rows out",
         )
     others = tuple(c for c in rows.columns if c not in (file, chosen))
-    return Pictures(source, [folder / f for f in rows[file]], rows[chosen].to_list(), chosen, file, others)
+    return Pictures(source, [folder / f for f in rows[file]], rows[chosen].to_list(), chosen, file, others, guess)
 
 
-def _label_column(rows: pl.DataFrame, file: str, label: str | None) -> str:
+def _label_column(rows: pl.DataFrame, file: str, label: str | None) -> tuple[str, Decision | None]:
+    """The column of classes; with a decision where nobody named it."""
     if label is not None:
         if label not in rows.columns:
             raise UnknownName("column", label, rows.columns)
-        return label
-    named = [c for c in rows.columns if c.lower() in NAMES and c != file]
-    if named:
-        return named[0]
-    few = [c for c in rows.columns if c != file and 2 <= rows[c].n_unique() <= max(2, rows.height // FEW_PER_CLASS)]
-    if not few:
+        refuse_label(rows, label)
+        return label, None
+    split = split_column(rows)
+    likely = [c for c in rows.columns if c.lower() in NAMES and c not in (file, split)]
+    most = max(2, rows.height // FEW_PER_CLASS)
+    few = [c for c in rows.columns if c not in (file, split) and 2 <= rows[c].n_unique() <= most]
+    if not likely and not few:
         raise ConfigError("no column of classes", "classes beside the file names", "name it with --label")
-    return few[-1]
+    chosen = likely[0] if likely else few[-1]
+    refuse_label(rows, chosen)
+    refuse_unnamed(chosen)
+    why = "its name is that of a label" if likely else "it is the last column of classes"
+    return chosen, guessed(chosen, why)
 
 
 def _file_column(table: Path, root: Path) -> tuple[str, Path] | None:

@@ -16,9 +16,11 @@ from kilnworks.components.starting.pictures.archives import archive_of
 from kilnworks.components.starting.pictures.file_checks import file_checks
 from kilnworks.components.starting.pictures.flips import THUMB, flip_words, harmless_flips
 from kilnworks.components.starting.pictures.images import SAMPLE, side
+from kilnworks.components.starting.positive import with_positive
 from kilnworks.components.starting.recipe import Decision, Recipe
 from kilnworks.components.starting.settling import settle
 from kilnworks.components.starting.sizes import vision
+from kilnworks.components.starting.unsupported import refuse_label, refuse_many_classes
 from kilnworks.schemas.contract import FILE_PARTS, Contract
 from kilnworks.schemas.errors import ConfigError, UnknownName
 from kilnworks.schemas.words import named
@@ -51,7 +53,7 @@ def pixel_column(data: str, kind: Kind) -> tuple[str, Shape] | None:
 
 
 def start_with_pixels(
-    name: str, data: str, kind: Kind, image: str, sides: Shape, *, label: str | None = None
+    name: str, data: str, kind: Kind, image: str, sides: Shape, *, label: str | None = None, positive: str | None = None
 ) -> Recipe:
     """Look at arrays of images and decide on a first pipeline.
 
@@ -62,15 +64,23 @@ def start_with_pixels(
         image: column of the images.
         sides: height, width and channels in pixels.
         label: column of the classes; guessed where left out.
+        positive: of two classes the one that is looked for; the rarer one where left out.
+
+    Raises:
+        UnknownName: no such column or class.
+        ConfigError: fewer than two classes, or more than a tenth of the images.
     """
     source: Pixels = archive_of(data) if kind == "npz" else data_set(data)
     names = source.column_names(source.splits()[0] if source.splits() else None)
     chosen, guess = _label(names, image, label)
     labels = _rows(source, Wanted({chosen: Column(chosen, "key")}, any_extra=True))[chosen]
+    refuse_label(labels.to_frame(), chosen)
     facts = _facts(source, image, sides)
     usual = side([(one.height, one.width) for one in facts]) if facts else (0, 0)
     shape = (sides[0] or usual[0], sides[1] or usual[1], sides[2])
     contract = _contract(name, source, names, image, shape, labels, facts)
+    refuse_many_classes(contract, labels.to_frame())
+    contract, looked_for = with_positive(contract, labels.to_frame(), positive)
     parts = _parts(source, Wanted(contract_columns(contract), frozenset(contract.ignore)))
     typed = pl.concat(list(parts.values()))
     flips = harmless_flips(*_thumbs(typed, image, shape, chosen))
@@ -80,6 +90,7 @@ def start_with_pixels(
     decisions += [
         Decision("rows", f"{typed.height:,} images of {' x '.join(map(str, shape))}"),
         Decision("task", f"{labels.n_unique()} classes of {named(chosen)}"),
+        *looked_for,
         *settled.decisions,
         Decision("augment", *flip_words(flips)),
         Decision("model", "vision", _words(model, training["epochs"])),

@@ -22,6 +22,7 @@ def start_with_asked(
     task: Asked | None = None,
     query: str | None = None,
     decimals: Mapping[str, str] | None = None,
+    positive: str | None = None,
 ) -> Recipe:
     """A first pipeline for the sequences that were asked for; arguments as in ``start_with_steps``.
 
@@ -36,11 +37,13 @@ def start_with_asked(
             f"--sequence {','.join(asked)}, and {data} holds no table", "a table or a .npz file", "leave --sequence out"
         )
     if kind != "npz":
-        return start_with_steps(name, data, kind, asked, label=label, task=task, query=query, decimals=decimals)
+        return start_with_steps(
+            name, data, kind, asked, label=label, task=task, query=query, decimals=decimals, positive=positive
+        )
     found = sequence_columns(data, kind)
     arrays = array_columns(data, kind)
     for one in asked:
         if one not in (*arrays, *found):
             raise UnknownName("array of sequences", one, [*found, *arrays])
     shapes = {one: found[one] if one in found else (arrays[one][0], 1) for one in asked}
-    return start_with_sequences(name, data, kind, shapes, label=label, task=task)
+    return start_with_sequences(name, data, kind, shapes, label=label, task=task, positive=positive)

@@ -20,10 +20,12 @@ from kilnworks.components.sources.columns import Column, contract_columns
 from kilnworks.components.starting import sizes
 from kilnworks.components.starting.label import FEW, NAMES, asks_for_log, refuse_one_class
 from kilnworks.components.starting.open_data import Kind, open_table
+from kilnworks.components.starting.positive import with_positive
 from kilnworks.components.starting.recipe import Decision, Recipe
 from kilnworks.components.starting.sequences.numbered import FEWEST, chosen_columns, typed_column
 from kilnworks.components.starting.sequences.shapes import scalar_columns, source_of
 from kilnworks.components.starting.settling import settle
+from kilnworks.components.starting.unsupported import refuse_label, refuse_many_classes
 from kilnworks.components.tasks.asked import CLASSES, NUMBERS, Asked
 from kilnworks.components.tasks.choose import choose
 from kilnworks.schemas.contract import Contract, Feature
@@ -42,6 +44,7 @@ def start_with_sequences(
     *,
     label: str | None = None,
     task: Asked | None = None,
+    positive: str | None = None,
 ) -> Recipe:
     """Look at rows with sequences or arrays of numbers and decide on a first pipeline.
 
@@ -52,13 +55,14 @@ def start_with_sequences(
         shapes: steps and channels of each column of sequences, or how many numbers a row has in an array.
         label: column of classes, or of a number; guessed where left out.
         task: classification or regression; seen from the label where left out.
+        positive: of two classes the one that is looked for; the rarer one where left out.
 
     Raises:
-        UnknownName: a label that is no column of single values.
+        UnknownName: a label that is no column of single values, or no such class.
         ConfigError: no column but the sequences, or a label that nothing can be learned of.
     """
     source = source_of(data, kind)
-    return _start(name, source, scalar_columns(data, kind), partial(_as_found, source), shapes, label, task)
+    return _start(name, source, scalar_columns(data, kind), partial(_as_found, source), shapes, label, task, positive)
 
 
 def start_with_steps(
@@ -71,6 +75,7 @@ def start_with_steps(
     task: Asked | None = None,
     query: str | None = None,
     decimals: Mapping[str, str] | None = None,
+    positive: str | None = None,
 ) -> Recipe:
     """The same where each step of a sequence is a column of its own, ``t0`` to ``t28`` for the sequence ``t``.
 
@@ -83,9 +88,10 @@ def start_with_steps(
         task: classification or regression; seen from the label where left out.
         query: SELECT or table, for a database.
         decimals: the decimal sign of columns; seen from the values where left out.
+        positive: of two classes the one that is looked for; the rarer one where left out.
 
     Raises:
-        UnknownName: no columns are numbered so, or a label that is no other column.
+        UnknownName: no columns are numbered so, a label that is no other column, or no such class.
         ConfigError: as ``start_with_sequences``.
         DataInvalid: a step holds no numbers.
     """
@@ -96,7 +102,7 @@ def start_with_steps(
     steps = {one for columns in made.values() for one in columns}
     others = [one for one in opened.frame.columns if one not in steps]
     shapes = {word: (len(columns), 1) for word, columns in made.items()}
-    return _start(name, source, others, partial(typed_column, opened), shapes, label, task)
+    return _start(name, source, others, partial(typed_column, opened), shapes, label, task, positive)
 
 
 def _start(
@@ -107,15 +113,20 @@ def _start(
     shapes: Mapping[str, tuple[int, ...]],
     label: str | None,
     task: Asked | None,
+    positive: str | None,
 ) -> Recipe:
     chosen, guess = _label(scalars, label)
-    target = _target(column(chosen), task)
+    values = column(chosen)
+    refuse_label(values.to_frame(), chosen)
+    target = _target(values, task)
     inside = {chosen, *shapes, *(one for columns in source.sequences.values() for one in columns)}
     contract = _contract(name, shapes, target, [n for n in _column_names(source) if n not in inside])
     parts = _read(source, Wanted(contract_columns(contract), frozenset(contract.ignore)))
     typed = pl.concat(list(parts.values()))
     changes = {"features": _nullable(contract.features, typed), "description": f"{typed.height:,} rows from {source}."}
     contract = contract.model_copy(update=changes)
+    refuse_many_classes(contract, typed)
+    contract, looked_for = with_positive(contract, typed, positive)
     settled = settle(contract, source, parts)
     model: SequenceModel | Tabular
     if any(len(shape) == 2 for shape in shapes.values()):
@@ -128,6 +139,7 @@ def _start(
         Decision("rows", f"{typed.height:,} rows"),
         *(_shape_words(name, shape) for name, shape in shapes.items()),
         Decision("task", f"{len(classes)} classes of {named(chosen)}" if classes else f"a number, {named(chosen)}"),
+        *looked_for,
         *([Decision("left out", listed(contract.ignore), "sequences alone are looked at; features of the contract are "
                     "put beside them")] if contract.ignore else []),
         *settled.decisions,

@@ -16,6 +16,7 @@ from kilnworks.schemas.dates import DateFormat
 MOMENTS = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30))
 CLOCKS = ["", " 5:07", "T05:07", "T05:07:09", " 05:07:09.25", "T05:07:09,999999Z", "T24:00", "T24:00:01", "T05:07:60"]
 CLOCKS += ["T25:00", "T05:61", " 05:07 UTC", "T05:07:09-0230", " 05:07+14", "T05", "T05:07:09+02:00 "]
+CLOCKS += ["T05Z", "T5+0130", " 05", "  5", " 05+01", " 05 Z", "T05 +01", "T24", "T25"]
 DAYS = st.from_regex(r"[12]\d{3}[-/][01]?\d[-/][0-3]?\d", fullmatch=True)
 SPAN = Span(1_577_836_800, 1_704_067_200)
 """2020 to 2024."""

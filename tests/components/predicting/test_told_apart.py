@@ -1,14 +1,18 @@
 """Answers say which row they are of, and a bad file is told before TensorFlow is there."""
 
+import os
 import subprocess
 import sys
-from pathlib import Path
+from dataclasses import asdict
 
 import polars as pl
 import pytest
 
 from kilnworks.components.predicting.told_apart import told_apart
+from kilnworks.schemas.champion import ChampionRecord
 from kilnworks.schemas.contract import parse_contract
+from kilnworks.schemas.files import write_json
+from kilnworks.schemas.wire import CONTRACT_FILE
 
 CONTRACT = parse_contract("""
 name: c
@@ -16,21 +20,22 @@ key: id
 features: {age: {dtype: int, min: 0, max: 120}}
 label: {name: y, dtype: float}
 """)
-ROOT = Path(__file__).parents[3]
+DEFINITION = """
+from kilnworks.components.ingest import IngestConfig
+from kilnworks.components.modeling.mlp import Mlp
+from kilnworks.components.sources import CsvSource
+from kilnworks.components.train import TrainConfig
+from kilnworks.pipelines.core.chains import supervised
+from kilnworks.schemas.contract import parse_contract
+
+CONTRACT = parse_contract("{name: c, features: {age: {dtype: int, max: 120}}, label: {name: y, dtype: float}}")
+C = supervised("c", IngestConfig(contract=CONTRACT, source=CsvSource(path="rows.csv")), TrainConfig(model=Mlp()))
+"""
 BAD = """
 import sys
-from pathlib import Path
-from kilnworks.components.predicting.champion import in_process, predictions
-from kilnworks.schemas.champion import ChampionRecord
-from kilnworks.schemas.contract import parse_contract
-from kilnworks.schemas.errors import RequestInvalid
+from kilnworks.pipelines.cli.app import main
 
-contract = parse_contract(sys.argv[2])
-champion = ChampionRecord("c", "r", "c", 1, sys.argv[1], "now")
-try:
-    list(predictions(Path(sys.argv[1]) / "rows.csv", contract, in_process(champion)))
-except RequestInvalid as error:
-    print("must be at most 120" in str(error), "tensorflow" in sys.modules)
+print(main(["predict", "c", "rows.csv"]), "tensorflow" in sys.modules)
 """
 
 
@@ -54,10 +59,18 @@ def test_without_a_key_rows_are_numbered_on_over_batches(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_bad_file_is_told_before_tensorflow_is_loaded(tmp_path):
-    (tmp_path / "saved_model.pb").write_bytes(b"never opened")
+def test_predict_tells_what_is_wrong_with_a_file_before_tensorflow_is_loaded(tmp_path):
+    model, contract = tmp_path / "store/serving/c/1", {"name": "c", "features": {"age": {"dtype": "int", "max": 120}}}
+    (model / CONTRACT_FILE).parent.mkdir(parents=True)
+    (tmp_path / "store/champions").mkdir()
+    (model / "saved_model.pb").write_bytes(b"never opened")
+    write_json(model / CONTRACT_FILE, {**contract, "label": {"name": "y", "dtype": "float"}})
+    write_json(tmp_path / "store/champions/c.json", asdict(ChampionRecord("c", "r", "c", 1, str(model), "now")))
+    (tmp_path / "pipelines").mkdir()
+    (tmp_path / "pipelines/c.py").write_text(DEFINITION)
     pl.DataFrame({"age": [30, 150]}).write_csv(tmp_path / "rows.csv")
-    text = "name: c\nfeatures: {age: {dtype: int, max: 120}}\nlabel: {name: y, dtype: float}\n"
-    command = [sys.executable, "-c", BAD, str(tmp_path), text]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["True", "False"]
+    env = {**os.environ, "KILNWORKS_ROOT": str(tmp_path), "KILNWORKS_STORE": str(tmp_path / "store")}
+    command = [sys.executable, "-c", BAD]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1", "False"]
+    assert "column 'age', row 2 (got 150): must be at most 120" in done.stderr

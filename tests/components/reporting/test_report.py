@@ -144,6 +144,19 @@ def test_a_done_run_shows_numbers_lineage_signature_and_command(tmp_path: Path) 
         assert fingerprint(step)[:12] in page.text
 
 
+def test_what_the_model_leans_on_stands_behind_its_numbers(tmp_path: Path) -> None:
+    run = build("done", tmp_path)
+    place = run.path / "evaluation" / "evaluation.json"
+    features = [{"name": "tenure", "fall": 0.11}, {"name": "plan", "fall": 0.02}]
+    partial = [{"name": "tenure", "x": [1.0, 5.0, 9.0], "y": [0.6, 0.4, 0.1]}]
+    leans = {"metric": "auc", "rows": 300, "features": features, "partial": partial}
+    dump(place, {**json.loads(place.read_text()), "explained": leans})
+    text = render_report(run.path)
+    words = ["95 % interval", "What the model leans on", "fall of AUC without the feature", "mean answer by tenure"]
+    places = [text.index(one) for one in [*words, 'id="data"']]
+    assert places == sorted(places)
+
+
 def test_a_failed_run_says_got_wanted_and_what_to_do(tmp_path: Path) -> None:
     page = Page(render_report(build("failed", tmp_path).path))
     for words in ("2 rules are broken in split train", "the contract churn", "correct the source", "150, 151, 999"):

@@ -95,6 +95,14 @@ def test_the_metric_of_the_simple_models_is_told_of_the_model_too(tmp_path):
     ]
 
 
+def test_parts_of_a_network_are_told_in_two_digits():
+    text = io.StringIO()
+    with watched(Console(file=text, force_terminal=False), None) as hear:
+        for done in (2.0, 45 / 13):
+            hear(StepEvent("model", "running", Progress(done, 6, "network 1 on all rows"), done))
+    assert text.getvalue().splitlines()[-1].startswith("model: 3.46/6 network 1 on all rows")
+
+
 def test_a_pipe_gets_few_lines_of_many_epochs_and_the_last_one():
     for epochs, most in ((200, MOST_LINES + 2), (5, 5), (60, MOST_LINES + 2)):
         text = io.StringIO()

@@ -59,6 +59,7 @@ def test_it_is_said_by_the_speed_of_this_machine(monkeypatch) -> None:
     assert hurried.training["budget_minutes"] == 0.5
     assert hurried.decisions[0].choice == "run takes about 60 s"
     assert "2 min without the budget" in hurried.decisions[0].why
+    assert "2 min of it training, within the budget of 5 min;" in timed(recipe(), 5.0).decisions[0].why
     assert timed(recipe(Bag()), None).decisions == ()
     assert timed(recipe(Bag()), 2.0).decisions[0].choice == "the training ends within 2 min"
 

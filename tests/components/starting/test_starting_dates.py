@@ -141,7 +141,19 @@ def test_days_of_a_spreadsheet_are_flagged_and_offsets_are_said(tmp_path):
 def test_other_texts_about_time_are_left_out_in_words(tmp_path, text, words):
     recipe = first_look(tmp_path, [text(k) for k in range(200)])
     assert "when" not in recipe.contract.features
-    assert any(words in line for line in said(recipe, "left out"))
+    (line,) = said(recipe, "left out")
+    (split,) = said(recipe, "split")
+    dates = words == "not English"
+    assert words in line and line.startswith("! ") is dates
+    assert ("! by hash (when: like dates, and not read as such" in split) is dates
+    assert ("there is no time column" in split) is not dates
+
+
+@pytest.mark.slow
+def test_an_hour_without_minutes_is_a_moment(tmp_path):
+    """As NumPy writes moments of whole hours."""
+    hours = [f"{datetime(2024, 1, 1) + timedelta(hours=k):%Y-%m-%dT%H}" for k in range(200)]
+    assert first_look(tmp_path, hours).contract.time == "when"
 
 
 @pytest.mark.slow

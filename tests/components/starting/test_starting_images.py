@@ -1,5 +1,6 @@
 """What is decided about images, on folders made for it."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,9 @@ def test_folders_by_class(tmp_path):
     assert recipe.contract.features["image"].shape == (20, 24, 3)
     assert recipe.model.augmentation.flip == "none", "all point to the right: a mirrored one is another thing"
     assert recipe.training["schedule"].warmup_epochs > 0 and recipe.training["label_smoothing"] > 0
+    archived = start("arrows", shutil.make_archive(str(tmp_path / "sent"), "gztar", tmp_path, "data"))
+    assert archived.contract.label == recipe.contract.label and archived.rows == 70
+    assert archived.contract.features == recipe.contract.features
 
 
 def test_flips_where_mirror_images_are_as_likely(tmp_path):

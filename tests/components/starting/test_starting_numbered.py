@@ -144,8 +144,9 @@ def test_what_cannot_be_one_sequence_is_refused(tmp_path, more, asked, error, wo
 
 
 def test_options_that_sequences_do_not_follow_are_refused(tmp_path) -> None:
-    with pytest.raises(ConfigError, match="--positive a"):
-        start("r", table(tmp_path), label="who", sequences=("t",), positive="a")
+    with pytest.raises(ConfigError, match="--time room, and t holds a sequence in each row"):
+        start("r", table(tmp_path), label="who", sequences=("t",), time="room")
+    assert start("r", table(tmp_path), label="who", sequences=("t",), positive="b").contract.label.classes == ("a", "b")
     with pytest.raises(ConfigError, match="--horizon 3"):
         start("r", table(tmp_path), label="who", sequences=("t",), horizon=3)
 

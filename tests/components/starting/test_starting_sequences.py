@@ -74,8 +74,10 @@ def test_labels_as_keras_has_them_and_as_they_are_asked_for(tmp_path) -> None:
     path = write(tmp_path, "npz", sound=columns["sound"], who=columns["who"][:, None].astype(np.float32))
     assert start("r", path).contract.label.classes == (0, 1, 2)
     assert start("r", path, task="regression", time="none").contract.label.classes is None
-    with pytest.raises(ConfigError, match="--time at, --positive 1, and sound holds a sequence"):
-        start("r", path, time="at", positive="1")
+    with pytest.raises(ConfigError, match="--time at, and sound holds a sequence"):
+        start("r", path, time="at")
+    with pytest.raises(ConfigError, match="--positive 1, and a label with 3 classes"):
+        start("r", path, positive="1")
 
 
 @pytest.mark.parametrize(

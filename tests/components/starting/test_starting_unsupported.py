@@ -1,10 +1,12 @@
-"""What is refused by name, and which class is looked for."""
+"""What is refused by name, and which class is looked for, of every kind of data."""
 
 import datetime
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from PIL import Image
 
 from kilnworks.components.starting.start import start
 from kilnworks.schemas.errors import ConfigError, UnknownName
@@ -47,8 +49,9 @@ def test_a_series_without_a_label_is_refused_and_with_one_it_is_learned(tmp_path
     start_at = datetime.date(2023, 1, 1)
     days = [(start_at + datetime.timedelta(days=k)).isoformat() for k in range(N)]
     table = {"day": days, "load": R.normal(50, 9, N).round(2), "warm": R.normal(9, 4, N).round(1)}
-    with pytest.raises(ConfigError, match="a series: load, warm at steady steps of day, and no horizon"):
+    with pytest.raises(ConfigError, match="a series: load, warm at steady steps of day, and no horizon") as refused:
         look(tmp_path, table)
+    assert "--horizon N" in refused.value.fix
     assert look(tmp_path, table, label="load").contract.label.name == "load"
     uneven = [(start_at + datetime.timedelta(days=int(k))).isoformat() for k in np.cumsum(R.integers(0, 9, N))]
     assert look(tmp_path, {**table, "day": uneven}).contract.label.name == "warm"
@@ -59,6 +62,12 @@ def test_columns_without_names_are_no_guess(tmp_path):
     with pytest.raises(ConfigError, match="columns without names, such as column_3"):
         look(tmp_path, table)
     assert look(tmp_path, table, label="column_2").contract.label.name == "column_2"
+    (tmp_path / "bare.csv").write_text(
+        "".join(f"{v:.2f},{w:.3f},{'ab'[int(w > 0)]}\n" for v, w in R.normal(size=(N, 2)))
+    )
+    with pytest.raises(ConfigError, match="a first line of values, such as") as refused:
+        start("rows", str(tmp_path / "bare.csv"))
+    assert "names of the columns" in refused.value.wanted
 
 
 def test_more_classes_than_a_tenth_of_the_rows_are_refused(tmp_path):
@@ -97,3 +106,88 @@ def test_a_class_that_there_is_not_is_refused(tmp_path):
         look(tmp_path, table, label="outcome", positive="yess")
     with pytest.raises(ConfigError, match="a label with two classes"):
         look(tmp_path, rows(), label="size", positive="yes")
+
+
+def pictures(folder: Path, columns: dict[str, list]) -> str:
+    """Images beside a table that says something of each."""
+    count = len(next(iter(columns.values())))
+    for k in range(count):
+        Image.fromarray(R.integers(0, 255, (16, 16), dtype=np.uint8)).save(folder / f"{k:03d}.png")
+    pl.DataFrame({"file": [f"{k:03d}.png" for k in range(count)], **columns}).write_csv(folder / "rows.csv")
+    return str(folder / "rows.csv")
+
+
+def arrays(folder: Path, **columns) -> str:
+    np.savez(folder / "rows.npz", **columns)
+    return str(folder / "rows.npz")
+
+
+def of_kind(kind: str, folder: Path, labels: list) -> str:
+    """Data of a kind with a label ``y``."""
+    if kind == "images":
+        return pictures(folder, {"y": labels})
+    shape, dtype = ((16, 16), np.uint8) if kind == "pixels" else ((6, 2), np.float32)
+    return arrays(folder, x=R.integers(0, 255, (len(labels), *shape)).astype(dtype), y=np.array(labels))
+
+
+KINDS = ["images", "pixels", "sequences"]
+RARE = ["bad", "good", "good", "good"] * 10
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_rarer_class_of_images_and_sequences_is_looked_for(tmp_path, kind):
+    data = of_kind(kind, tmp_path, RARE)
+    recipe = start("r", data)
+    assert recipe.contract.label.classes == ("good", "bad")
+    (line,) = [d for d in recipe.decisions if d.what == "positive"]
+    assert line.flagged and "25.0% of the rows" in line.why
+    assert start("r", data, positive="good").contract.label.classes == ("bad", "good")
+    with pytest.raises(UnknownName, match="did you mean 'good'"):
+        start("r", data, positive="god")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_more_classes_than_a_tenth_are_refused_of_images_and_sequences(tmp_path, kind):
+    with pytest.raises(ConfigError, match="13 classes in 40 rows"):
+        start("r", of_kind(kind, tmp_path, [f"k{k % 13}" for k in range(40)]))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_split_of_an_image_or_sequence_is_no_label(tmp_path, kind):
+    parts, shape = np.array(["train", "test"] * 20), (16, 16) if kind == "pixels" else (6, 2)
+    x = R.integers(0, 255, (40, *shape)).astype(np.uint8 if kind == "pixels" else np.float32)
+    data = pictures(tmp_path, {"split": parts}) if kind == "images" else arrays(tmp_path, x=x, split=parts)
+    with pytest.raises(ConfigError, match="label split names the split of each row"):
+        start("r", data, label="split")
+
+
+def test_a_label_of_pictures_is_guessed_aloud_and_never_the_split(tmp_path):
+    split, kind = ["train", "test"] * 20, ["a", "b", "b", "a"] * 10
+    recipe = start("r", pictures(tmp_path, {"kind": kind, "split": split}))
+    assert recipe.contract.label.name == "kind" and recipe.contract.ignore == ("split",)
+    (line,) = [d for d in recipe.decisions if d.what == "label"]
+    assert line.flagged and "the last column of classes" in line.why
+    for columns, words in (
+        ({"split": split}, "no column of classes"),
+        ({"column_1": kind}, "columns without names, such as column_1"),
+        ({"where": ["[1, 2, 3, 4]", "[2, 2, 5, 7]"] * 20}, "boxes in pictures"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            start("r", pictures(tmp_path, columns))
+
+
+def test_options_that_images_do_not_follow_are_refused(tmp_path):
+    data = pictures(tmp_path, {"y": RARE})
+    for asked, words in (
+        ({"time": "y"}, "--time y, and images are told apart by class"),
+        ({"task": "regression"}, "--task regression, and images"),
+        ({"task": "generation", "positive": "bad"}, "--positive bad, and images are made"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            start("r", data, **asked)
+    assert start("r", data, time="none").contract.label.name == "y"
+    (tmp_path / "by class" / "a").mkdir(parents=True)
+    (tmp_path / "000.png").rename(tmp_path / "by class/a/000.png")
+    for asked in ({"label": "none"}, {"task": "clusters"}, {"horizon": 3}):
+        with pytest.raises(ConfigError, match="holds images, and what was asked for reads the columns of a table"):
+            start("r", str(tmp_path / "by class"), **asked)
