@@ -254,4 +254,5 @@ def test_batches_hold_every_row_in_order_and_leave_out_a_column_that_is_not_ther
     found = list(batches(files, ["t", "x", "t", "gone"], 5))
     assert [frame.height for frame in found] == [5, 5, 5, 1, 5, 2]
     assert pl.concat(found).equals(whole.select("t", "x"))
+    assert {frame.n_chunks() for frame in found} == {1}
     assert [frame.height for frame in batches(files, [], 5)] == [16, 0, 7]
