@@ -70,7 +70,7 @@ def answered(task: Task, output: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def answering(task: Task) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
-    """``answered`` for several pieces of rows, traced for the first two numbers of rows and not for each piece."""
+    """``answered`` for pieces of rows, [rows, K] each: traced for the first two numbers of rows, not for each piece."""
     run = tf.function(
         lambda values: {name: task.looked_at(values)[name] for name in task.judged},
         autograph=False,
