@@ -8,16 +8,20 @@ import polars as pl
 BATCH_ROWS = 1 << 18
 
 
-def batches(files: Sequence[Path], columns: Sequence[str]) -> Iterator[pl.DataFrame]:
-    """Some columns of Parquet shards, in frames of at most ``BATCH_ROWS`` rows; without columns frames of zeros."""
-    import pyarrow.parquet as pq
+def batches(files: Sequence[Path], columns: Sequence[str], rows: int = BATCH_ROWS) -> Iterator[pl.DataFrame]:
+    """Some columns of Parquet shards in order, in frames of at most ``rows``; without columns frames of zeros.
 
+    A column that a shard lacks is left out: who uses it says so in words of its own. Polars reads the row groups that
+    a frame needs, for less than half of what pyarrow's batches take as frames (decision 368). Each column is one piece
+    of memory, so that sums are added in the same order wherever row groups end.
+    """
     for path in files:
-        with pq.ParquetFile(path) as shard:
-            if not columns:
-                yield pl.select(pl.repeat(0, shard.metadata.num_rows))
-                continue
-            for batch in shard.iter_batches(BATCH_ROWS, columns=list(columns)):
-                frame = pl.from_arrow(batch)
-                assert isinstance(frame, pl.DataFrame)
-                yield frame
+        shard = pl.scan_parquet(path, glob=False)
+        height = int(shard.select(pl.len()).collect().item())
+        if not columns:
+            yield pl.select(pl.repeat(0, height))
+            continue
+        held = shard.collect_schema()
+        there = [name for name in dict.fromkeys(columns) if name in held]
+        for start in range(0, height, rows):
+            yield shard.select(there).slice(start, rows).collect().rechunk()

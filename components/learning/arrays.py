@@ -62,13 +62,17 @@ class Encoder:
 
     def label_chunks(self, files: Sequence[Path]) -> Iterator[np.ndarray]:
         """The same in parts: the encoded labels of at most ``LABEL_ROWS`` rows each, [rows, ...]."""
+        from kilnworks.components.features.shards import batches
+
         contract = self.transform.contract
         columns = self.task.needed(contract) or [*contract.features][:1]  # a column, that there are rows
-        return map(self.label, _frames(files, columns, LABEL_ROWS))
+        return map(self.label, batches(files, columns, LABEL_ROWS))
 
     def frames(self, files: Sequence[Path], rows: int) -> Iterator[pl.DataFrame]:
         """The raw rows of the shards in order, at most ``rows`` at a time."""
-        return _frames(files, self.columns, rows)
+        from kilnworks.components.features.shards import batches
+
+        return batches(files, self.columns, rows)
 
     def whole(self, files: Sequence[Path], rows: int) -> Arrays:
         """Every row of the shards (``rows`` in all), encoded, [rows, *shape] by name; holds one chunk besides."""
@@ -93,18 +97,6 @@ def aligned(shape: tuple[int, ...], dtype: str) -> np.ndarray:
     raw = np.empty(size + 64, np.uint8)
     start = -raw.ctypes.data % 64
     return raw[start : start + size].view(dtype).reshape(shape)
-
-
-def _frames(files: Sequence[Path], columns: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:
-    import polars as pl
-    import pyarrow.parquet as pq
-
-    for file in files:
-        with pq.ParquetFile(file) as shard:
-            for batch in shard.iter_batches(batch_size=rows, columns=list(columns)):
-                frame = pl.from_arrow(batch)
-                assert isinstance(frame, pl.DataFrame)
-                yield frame
 
 
 def row_bytes(transform: FeatureTransform) -> int:

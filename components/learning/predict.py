@@ -66,8 +66,17 @@ def piece_rows(transform: FeatureTransform) -> int:
 
 def answered(task: Task, output: np.ndarray) -> dict[str, np.ndarray]:
     """The answers that follow from model outputs [rows, K]; those that are judged, as arrays."""
-    run = tf.function(lambda values: {name: task.looked_at(values)[name] for name in task.judged}, autograph=False)
-    return {name: np.asarray(values) for name, values in run(tf.constant(output)).items()}
+    return answering(task)(output)
+
+
+def answering(task: Task) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+    """``answered`` for pieces of rows, [rows, K] each: traced for the first two numbers of rows, not for each piece."""
+    run = tf.function(
+        lambda values: {name: task.looked_at(values)[name] for name in task.judged},
+        autograph=False,
+        reduce_retracing=True,
+    )
+    return lambda output: {name: np.asarray(values) for name, values in run(tf.constant(output)).items()}
 
 
 def predict(model: Model, frame: pl.DataFrame, batch: int | None = None) -> dict[str, np.ndarray]:

@@ -45,7 +45,7 @@ def split_answers(
 
     from kilnworks.components.features.transform import FeatureTransform
     from kilnworks.components.learning.explained import ROWS, explained
-    from kilnworks.components.learning.predict import answered, forward, outputs, piece_rows
+    from kilnworks.components.learning.predict import answering, forward, outputs, piece_rows
     from kilnworks.components.learning.windows import encoder_of
     from kilnworks.components.modeling.images.pictures import looks
     from kilnworks.components.modeling.kept import load_trained
@@ -53,7 +53,7 @@ def split_answers(
     transform = FeatureTransform.load(model.transform)
     encoder = encoder_of(transform, type(task), examples)
     trained = load_trained(model)
-    run = forward(trained, transform)
+    run, answered, plainly = forward(trained, transform), answering(task), answering(task.plain)
     needed = [*task.needed(model.contract), *slices] or [*model.contract.features][:1]
     columns = list(dict.fromkeys(needed))
     stride = max(1, examples.rows(split) // ROWS[1])
@@ -61,16 +61,16 @@ def split_answers(
     for file in examples.files(split):
         for frame in encoder.frames([file], piece_rows(transform)):
             output = outputs(run, encoder.encode(frame))
-            parts.append(answered(task, output))
+            parts.append(answered(output))
             if task.plain is not task:
-                plain.append(answered(task.plain, output))
+                plain.append(plainly(output))
             frames.append(frame.select(columns))
             some.append(frame[::stride])
             places.append(np.arange(count, count + frame.height)[::stride])
             count += frame.height
 
     def ask(rows: pl.DataFrame) -> Answers:
-        return answered(task, outputs(run, encoder.encode(rows)))
+        return answered(outputs(run, encoder.encode(rows)))
 
     def together(parts: Sequence[Answers]) -> Answers:
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

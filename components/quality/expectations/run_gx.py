@@ -129,8 +129,13 @@ def _shared_keys(splits: Mapping[str, Rows], contract: Contract) -> dict[str, Sh
 def _check_rows(rows: Rows, suite: Any, contract: Contract) -> list[Any]:
     """One result an expectation, in the order of the suite."""
     results: dict[str, Any] = {}
-    for columns, group in _groups(suite.expectation_configurations, rows, contract).items():
-        results |= _check_group(rows, columns, group, contract)
+    groups = _groups(suite.expectation_configurations, rows, contract)
+    if len(rows.batches) == 1:
+        for frame, group in zip(rows.batches[0].frames(groups), groups.values(), strict=True):
+            results |= _by_rule(_evaluate(frame, group, contract))
+    else:
+        for columns, group in groups.items():
+            results |= _check_group(rows, columns, group, contract)
     return [results[c.meta["rule"]] for c in suite.expectation_configurations]
 
 
@@ -147,9 +152,7 @@ def _groups(configurations: Sequence[Any], rows: Rows, contract: Contract) -> di
 
 
 def _check_group(rows: Rows, columns: tuple[str, ...], group: Sequence[Any], contract: Contract) -> dict[str, Any]:
-    """Results by rule of expectations about the same columns."""
-    if len(rows.batches) == 1:
-        return _by_rule(_evaluate(rows.batches[0].frame(columns), group, contract))
+    """Results by rule of expectations about the same columns, over several batches."""
     by_kind: dict[Kind, list[Any]] = {}
     for one in group:
         by_kind.setdefault(_kind_of(one, rows), []).append(one)

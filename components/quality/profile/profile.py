@@ -107,12 +107,10 @@ def _parts_of_batch(batch: RowBatch, columns: Sequence[str], contract: Contract,
     label = contract.label if contract.label and contract.label.name in columns else None
     target = Target.of(batch.column(label.name), label.classes) if label and not label.several else None
     names = [n for n in [*contract.features, *([label.name] if label else [])] if n in columns]
-    found = {
-        name: _part(
-            batch.column(name), contract.features.get(name), target if name in contract.features else None, alone
-        )
-        for name in names
-    }
+    found = {}
+    for name, frame in zip(names, batch.frames([[name] for name in names]), strict=True):
+        feature = contract.features.get(name)
+        found[name] = _part(frame.to_series(), feature, target if feature is not None else None, alone)
     for column in file_columns(contract, columns):
         name, _, part = column.rpartition("__")
         values = batch.column(column)

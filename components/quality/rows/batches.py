@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,20 @@ class RowBatch:
         """One column of the rows."""
         return self.frame([name]).get_column(name)
 
+    def frames(self, wanted: Iterable[Sequence[str]]) -> Iterator[pl.DataFrame]:
+        """``frame`` of each of ``wanted`` in turn; what takes up to about ``BATCH_BYTES`` is read at once."""
+        schema = self.pieces[0].collect_schema()
+        together: list[Sequence[str]] = []
+        names: list[str] = []
+        for columns in wanted:
+            more = [*dict.fromkeys([*names, *columns])]
+            if names and self.height * sum(_value_bytes(schema[name]) for name in more) > BATCH_BYTES:
+                yield from map(self.frame(names).select, together)
+                together, more = [], [*columns]
+            together, names = [*together, columns], more
+        if together:
+            yield from map(self.frame(names).select, together)
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -52,13 +67,14 @@ class Rows:
         return tuple(self.schema)
 
     def thinned(self, columns: Sequence[str], every: int) -> pl.DataFrame:
-        """These columns of every ``every``-th row; no more than one column of one batch is held besides."""
+        """These columns of every ``every``-th row; no more than some columns of one batch are held besides."""
         parts = []
         start = 0
         for batch in self.batches:
             offset = -start % every
             if offset < batch.height:
-                parts.append(pl.DataFrame([batch.column(name).gather_every(every, offset) for name in columns]))
+                found = [f.to_series().gather_every(every, offset) for f in batch.frames([[name] for name in columns])]
+                parts.append(pl.DataFrame(found))
             start += batch.height
         schema = {name: self.schema[name] for name in columns}
         return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
@@ -109,8 +125,15 @@ def _height(file: Path) -> int:
     return int(pl.scan_parquet(file, glob=False).select(pl.len()).collect().item())
 
 
+def _value_bytes(dtype: pl.DataType) -> int:
+    """About the bytes of a value, at most."""
+    if isinstance(dtype, pl.Array):
+        return 8 * math.prod(dtype.shape)
+    return 8 if dtype.is_numeric() or dtype.is_temporal() or dtype == pl.Boolean else TEXT_BYTES
+
+
 def _row_bytes(contract: Contract) -> int:
-    """Bytes of the widest column; the columns of a batch are read one at a time."""
+    """Bytes of the widest column; of others as many are read together as have about those of a batch of it."""
     widths = [TEXT_BYTES]
     for feature in contract.features.values():
         size = 1 if feature.dtype == "image" else 4

@@ -63,8 +63,6 @@ class _Counter:
         self.found = Survey(len(layout.names))
         self._skip = layout.header_line
         self._end, self._separator = ord(layout.line_end), layout.separator.encode()[0]
-        self._special = np.zeros(256, dtype=bool)
-        self._special[[self._end, self._separator, QUOTE]] = True
         self._inside = False
         self._line, self._start_line = 1, 1
         self._fields, self._length, self._last = 0, 0, 0
@@ -74,7 +72,7 @@ class _Counter:
         raw = np.frombuffer(chunk, np.uint8)
         if not self.found.nul_line and b"\0" in chunk:
             self.found.nul_line = self._line + chunk.count(bytes([self._end]), 0, chunk.index(b"\0"))
-        marks = np.flatnonzero(self._special[raw])
+        marks = np.flatnonzero((raw == self._end) | (raw == self._separator) | (raw == QUOTE))
         kinds = raw[marks]
         breaks = marks[kinds == self._end]
         outside = self._outside(kinds, marks, breaks)

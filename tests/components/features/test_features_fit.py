@@ -10,6 +10,7 @@ import pytest
 from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from kilnworks.components.features.settings import FeatureSettings, PreprocessConfig
+from kilnworks.components.features.shards import batches
 from kilnworks.components.features.transform import FeatureTransform
 from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.errors import ConfigError, DataInvalid, DataUnreadable, UnknownName
@@ -242,3 +243,16 @@ def test_pixels_are_scaled_by_the_brightest_that_the_contract_allows(tmp_path, m
     values = pl.Series([[0, 16], [16, 16]], dtype=pl.Array(pl.UInt8, 2))
     transform, frame = _fit(tmp_path, {"x": values}, features, PreprocessConfig(image_scale=scale))
     assert transform.encode(frame)["x"][0].ravel()[1] == pytest.approx(expected, rel=1e-6)
+
+
+def test_batches_hold_every_row_in_order_and_leave_out_a_column_that_is_not_there(tmp_path):
+    files, whole = [tmp_path / "a[1].parquet", tmp_path / "none.parquet", tmp_path / "b.parquet"], pl.DataFrame(
+        {"x": range(23), "t": [f"t{i}" for i in range(23)], "m": [None, 1.5] * 11 + [2.5]}
+    )  # fmt: skip
+    for file, part in zip(files, (whole[:16], whole[:0], whole[16:]), strict=True):
+        part.write_parquet(file, row_group_size=3)
+    found = list(batches(files, ["t", "x", "t", "gone"], 5))
+    assert [frame.height for frame in found] == [5, 5, 5, 1, 5, 2]
+    assert pl.concat(found).equals(whole.select("t", "x"))
+    assert {frame.n_chunks() for frame in found} == {1}
+    assert [frame.height for frame in batches(files, [], 5)] == [16, 0, 7]

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kilnworks.components.quality.rows.batches import rows_of_files, rows_of_frame
+from kilnworks.components.quality.rows import batches
+from kilnworks.components.quality.rows.batches import Batch, rows_of_files, rows_of_frame
 from kilnworks.schemas.contract import Contract, Feature
 
 CONTRACT = Contract(name="c", features={"x": Feature(dtype="int")})
@@ -37,3 +38,22 @@ def test_wide_rows_make_small_batches(tmp_path):
     wide = Contract(name="c", features={"x": Feature(dtype="image", shape=(2**13, 2**13, 1))})
     pl.DataFrame({"x": [1, 2, 3, 4, 5]}).write_parquet(tmp_path / "a.parquet")
     assert [b.height for b in rows_of_files([tmp_path / "a.parquet"], wide).batches] == [4, 1]
+
+
+@pytest.mark.parametrize(
+    ("room", "reads"), [(8 * 100, [["a"], ["b"], ["t"], ["a", "t"], ["w"]]), (10**6, [["a", "b", "t", "w"]])]
+)
+def test_columns_are_read_together_as_far_as_they_have_room(monkeypatch, tmp_path, room, reads):
+    whole = pl.DataFrame(
+        {"a": range(100), "b": range(100, 200), "t": ["x"] * 100, "w": [[1.0] * 30] * 100},
+        schema={"a": pl.Int64, "b": pl.Float64, "t": pl.String, "w": pl.Array(pl.Float32, 30)},
+    )
+    whole.write_parquet(tmp_path / "a.parquet", row_group_size=7)
+    seen, plain = [], Batch.frame
+    monkeypatch.setattr(batches, "BATCH_BYTES", room)
+    monkeypatch.setattr(Batch, "frame", lambda self, columns: seen.append(list(columns)) or plain(self, columns))
+    (batch,) = rows_of_files([tmp_path / "a.parquet"], CONTRACT, 100).batches
+    wanted = [("a",), ("b",), ("t",), ("a", "t"), ("w",)]
+    for columns, frame in zip(wanted, batch.frames(wanted), strict=True):
+        assert frame.equals(whole.select(columns))
+    assert seen == reads
