@@ -6,8 +6,12 @@ has loaded both and has run nothing of either. That one forks, and the fork runs
 interpreter would. The small program passes SIGINT and SIGTERM on and ends as the module ends; where it is killed, so is
 the module, a moment later. What looks at how a process starts, at what it imports or at its hash seed, or sends it
 SIGKILL, starts it the usual way.
+
+``-m kilnworks`` finds its own commands imported, too, but nothing else does. A fork ends as an interpreter does up to
+what is registered with ``atexit``; it does not take its modules apart, for which the kernel would copy all of them.
 """
 
+import atexit
 import fcntl
 import hashlib
 import json
@@ -22,7 +26,7 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -35,6 +39,10 @@ OWN_PATH = sys.path[1:]
 """Where any interpreter of this environment looks, without the folder in which it was started."""
 ENVIRONMENT = dict(os.environ)
 """As it was before any test changed it: the libraries read theirs when they are imported."""
+COMMANDS = "kilnworks.pipelines.cli.app"
+"""What ``-m kilnworks`` imports before it looks at its words."""
+_code: int | None = None
+"""Of this process, once the module that it runs has ended in the ordinary way."""
 
 
 def python(libraries: tuple[str, ...] = (), settings: tuple[tuple[str, str], ...] = ()) -> list[str]:
@@ -204,6 +212,50 @@ def _wait(module: int, asked: socket.socket) -> None:
         os._exit(0)
 
 
+def load_commands() -> list[str]:
+    """Import what every command needs; the names of the modules."""
+    before, threads = set(sys.modules), len(list(Path("/proc/self/task").iterdir()))
+    import_module(COMMANDS)
+    now = len(list(Path("/proc/self/task").iterdir()))
+    assert now == threads, "a fork has none of the threads that were started before it"
+    return [name for name in sys.modules if name not in before and name.startswith("kilnworks.")]
+
+
+def forget(modules: Sequence[str]) -> None:
+    """Let modules be imported anew."""
+    for name in modules:
+        del sys.modules[name]
+    for name in modules:
+        package, _, own = name.rpartition(".")
+        if package in sys.modules:
+            vars(sys.modules[package]).pop(own, None)
+
+
+@atexit.register  # before any library registers something: what is registered first is called last
+def leave() -> None:
+    """End this process where it is a fork whose module has ended."""
+    if _code is None:
+        return
+    with suppress(OSError, ValueError):  # as of a closed pipe, which Python says
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(_code)
+
+
+def run(words: list[str], folder: str, environment: dict[str, str]) -> None:
+    """``become``, and keep how it ended for ``leave``, unless Python itself has something to print then."""
+    global _code
+    code: object = None
+    try:
+        become(words, folder, environment)
+    except SystemExit as end:
+        code = end.code
+        if code is not None and not isinstance(code, int):
+            raise
+    _code = int(code or 0) & 0xFF
+    sys.exit(_code)
+
+
 def become(words: list[str], folder: str, environment: dict[str, str]) -> None:
     """Run ``-m MODULE WORDS`` or ``-c CODE WORDS`` as ``python`` would in that folder and environment."""
     flag, what, *rest = words
@@ -235,6 +287,9 @@ if __name__ == "__main__":
     quiet_libraries()
     for library in words or LARGE:
         import_module(library)
+    commands = [] if words else load_commands()
     asked_for = listen(place)
     if asked_for is not None:
-        become(**asked_for)
+        if asked_for["words"][:2] != ["-m", "kilnworks"]:
+            forget(commands)
+        run(**asked_for)

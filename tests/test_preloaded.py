@@ -74,6 +74,41 @@ def test_code_runs_as_in_an_interpreter_also_where_it_fails(folder: Path) -> Non
         assert forked.stderr.splitlines()[-1] == plain.stderr.splitlines()[-1] != ""
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "print('said'); sys.exit(300)",
+        "print('said'); sys.exit('why')",
+        "atexit.register(print, 'at last'); threading.Timer(0.3, print, ['late']).start(); print('first')",
+        "print('lost'); os.close(1)",
+        "raise KeyboardInterrupt",
+    ],
+    ids=["a large code", "words", "a thread and a function", "nowhere to print", "interrupted"],
+)
+def test_it_ends_as_an_interpreter_does(tmp_path: Path, text: str) -> None:
+    plain, forked = (
+        subprocess.run(
+            [*python, "-c", f"import atexit, os, sys, threading; {text}"],
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+        )
+        for python in ([sys.executable], preloaded.python())
+    )  # fmt: skip
+    assert (forked.returncode, forked.stdout) == (plain.returncode, plain.stdout)
+    assert forked.stderr.splitlines()[-1:] == plain.stderr.splitlines()[-1:]
+
+
+def test_only_commands_find_themselves_imported(tmp_path: Path) -> None:
+    text = """
+import sys
+print([name for name in sys.modules if name.startswith("kilnworks.components")])
+import kilnworks.pipelines.cli.app as again
+from kilnworks.pipelines import cli
+print(again is cli.app is sys.modules["kilnworks.pipelines.cli.app"])
+"""
+    said = subprocess.run([*preloaded.python(), "-c", text], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert said.stdout == "[]\nTrue\n"
+
+
 def test_the_libraries_are_loaded(folder: Path) -> None:
     said = subprocess.run([*preloaded.python(), "-m", "loaded"], cwd=folder, capture_output=True, text=True, check=True)
     assert said.stdout == "True\n"

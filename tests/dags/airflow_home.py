@@ -3,6 +3,7 @@
 Not in ``conftest.py``: pytest loads that under a name of its own, and whoever imports it loads it once more.
 """
 
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -23,6 +24,18 @@ os.environ.update(SETTINGS)
 def python() -> list[str]:
     """The beginning of a command in a process of its own that finds Airflow loaded, which takes two seconds."""
     return preloaded.python(("airflow.sdk", "airflow.models", "airflow.dag_processing.dagbag"), tuple(SETTINGS.items()))
+
+
+def only(folder: Path, *dags: str) -> dict[str, str]:
+    """Settings by which ``dag.test()`` finds these DAGs of ``training.py`` and no others beside the one that it runs.
+
+    Before every run it reads all files of the folder of DAGs and writes whatever they make into its database, some
+    eighty DAGs. That it can is tried by ``test_connection_source.py``, and what they are by ``test_factory.py``.
+    """
+    (folder / "shown.py").write_text(f"from kilnworks.dags.training import {', '.join(dags)}  # of airflow\n")
+    local = "airflow.dag_processing.bundles.local.LocalDagBundle"
+    bundle = {"name": "dags-folder", "classpath": local, "kwargs": {"path": str(folder)}}
+    return {"AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([bundle])}
 
 
 def forked_steps() -> str:

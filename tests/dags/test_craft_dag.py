@@ -114,7 +114,9 @@ def test_a_run_of_the_dag_does_what_the_command_does(airflow_database, tmp_path,
     monkeypatch.setenv("KILNWORKS_STORE", str(tmp_path / "store"))
     assert main(["init", str(tmp_path / "shop")]) == 0
     conf = {"what": "lr-find", "steps": 60, "from": 1e-5, "settings": "model.batch=64"}
-    environment = {**os.environ, "KILNWORKS_ROOT": str(tmp_path / "shop"), "PYTHONPATH": str(ROOT)}
+    (tmp_path / "dags").mkdir()
+    alone = airflow_home.only(tmp_path / "dags", "customers_craft")
+    environment = {**os.environ, **alone, "KILNWORKS_ROOT": str(tmp_path / "shop"), "PYTHONPATH": str(ROOT)}
     code = airflow_home.forked_steps() + dedent(RUN.format(conf=json.dumps(conf)))
     command = [*airflow_home.python(), "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, check=False)

@@ -50,6 +50,7 @@ def runs(airflow_database, tmp_path_factory):
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
         "KILNWORKS_ROOT": str(PROJECT),
         "KILNWORKS_STORE": str(store),
+        **airflow_home.only(tmp_path_factory.mktemp("dags"), "toy", "grouped"),
     }
     cases = {name: CASES[name] for name in some(CASES, [name for name in CASES if name != "closed gate"])}
     command = [*airflow_home.python(), "-c", airflow_home.forked_steps() + CODE, json.dumps(cases)]

@@ -90,7 +90,9 @@ def test_a_run_of_the_dag_is_a_search_whose_trials_are_tasks(airflow_database, t
     monkeypatch.setenv("KILNWORKS_STORE", str(tmp_path / "store"))
     assert main(["init", str(tmp_path / "shop")]) == 0
     conf = {"trials": 2, "settings": "model.epochs=2\nmodel.batch=256"}
-    environment = {**os.environ, "KILNWORKS_ROOT": str(tmp_path / "shop"), "PYTHONPATH": str(ROOT)}
+    (tmp_path / "dags").mkdir()
+    alone = airflow_home.only(tmp_path / "dags", "customers_tune")
+    environment = {**os.environ, **alone, "KILNWORKS_ROOT": str(tmp_path / "shop"), "PYTHONPATH": str(ROOT)}
     code = airflow_home.forked_steps() + dedent(RUN.format(conf=json.dumps(conf)))
     command = [*airflow_home.python(), "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, check=False)
