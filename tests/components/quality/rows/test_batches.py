@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kilnworks.components.quality.rows import batches
-from kilnworks.components.quality.rows.batches import Batch, rows_of_files, rows_of_frame
+from kilnworks.components.quality.rows.batches import RowBatch, rows_of_files, rows_of_frame
 from kilnworks.schemas.contract import Contract, Feature
 
 CONTRACT = Contract(name="c", features={"x": Feature(dtype="int")})
@@ -49,9 +49,9 @@ def test_columns_are_read_together_as_far_as_they_have_room(monkeypatch, tmp_pat
         schema={"a": pl.Int64, "b": pl.Float64, "t": pl.String, "w": pl.Array(pl.Float32, 30)},
     )
     whole.write_parquet(tmp_path / "a.parquet", row_group_size=7)
-    seen, plain = [], Batch.frame
+    seen, plain = [], RowBatch.frame
     monkeypatch.setattr(batches, "BATCH_BYTES", room)
-    monkeypatch.setattr(Batch, "frame", lambda self, columns: seen.append(list(columns)) or plain(self, columns))
+    monkeypatch.setattr(RowBatch, "frame", lambda self, columns: seen.append(list(columns)) or plain(self, columns))
     (batch,) = rows_of_files([tmp_path / "a.parquet"], CONTRACT, 100).batches
     wanted = [("a",), ("b",), ("t",), ("a", "t"), ("w",)]
     for columns, frame in zip(wanted, batch.frames(wanted), strict=True):
