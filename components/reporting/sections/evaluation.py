@@ -14,6 +14,7 @@ from kilnworks.components.reporting.sections.wording import metric_label, metric
 from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.choose import metric_named, task_named
 from kilnworks.schemas.json_values import as_dict, as_list, as_number
+from kilnworks.schemas.words import figure, signed
 
 UNIT = (0.0, 1.0)
 BARS = 12
@@ -72,8 +73,8 @@ def metric_rows(results: dict[str, Any]) -> list[dict[str, Any]]:
             {
                 "name": str(as_dict(metric).get("title") or metric_label(name)),
                 "meaning": str(as_dict(metric).get("meaning") or metric_meaning(name)),
-                "value": "undefined" if value is None else f"{value:.4g}",
-                "interval": f"{low:.4g} – {high:.4g}" if low is not None and high is not None else "",
+                "value": "undefined" if value is None else figure(value),
+                "interval": f"{figure(low)} – {figure(high)}" if low is not None and high is not None else "",
                 "reason": str(as_dict(metric).get("reason") or ""),
                 "picture": drawn,
                 "baseline": _short(baseline.get(name)),
@@ -138,8 +139,8 @@ def _gain_row(name: str, metric: str, results: dict[str, Any]) -> dict[str, str]
     if value is None or low is None or high is None:
         return {"over": name, "metric": metric_label(metric), "gain": "undefined", "interval": "", "says": ""}
     says = "better" if low > 0 else "worse" if high < 0 else "no difference beyond chance"
-    interval = f"{low:+.3g} to {high:+.3g}"
-    return {"over": name, "metric": metric_label(metric), "gain": f"{value:+.3g}", "interval": interval, "says": says}
+    interval = f"{signed(low, 3)} to {signed(high, 3)}"
+    return {"over": name, "metric": metric_label(metric), "gain": signed(value, 3), "interval": interval, "says": says}
 
 
 def _slices(entry: dict[str, Any], results: dict[str, Any]) -> dict[str, Any]:
@@ -170,7 +171,7 @@ def _with_interval(metric: dict[str, Any]) -> tuple[str, str]:
     value, low, high = (as_number(metric.get(k)) for k in ("value", "low", "high"))
     if value is None or low is None or high is None:
         return "undefined", str(metric.get("reason") or "")
-    return f"{value:.3g}", f"{low:.3g} – {high:.3g}"
+    return figure(value, 3), f"{figure(low, 3)} – {figure(high, 3)}"
 
 
 def _class_row(entry: dict[str, Any]) -> dict[str, str]:
@@ -194,4 +195,4 @@ def _domain(name: str, values: list[float | None]) -> tuple[float, float]:
 
 def _short(value: Any) -> str:
     number = as_number(value)
-    return "" if number is None else f"{number:.4g}"
+    return "" if number is None else figure(number)
