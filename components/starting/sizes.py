@@ -15,8 +15,8 @@ from kilnworks.schemas.code import Bytes
 LARGE = 8_000_000
 """Numbers of the training split (rows x columns) from which on half the members have to do."""
 SMALL = 10_000
-"""Rows of the training split below which several networks are trained again on all rows, and their mean answers; there an
-epoch has fewer than 40 steps, and 60 of them can end too early (decision 366)."""
+"""Rows of the training split below which several networks are trained again on all rows, and their mean answers;
+an epoch has fewer than 40 steps there, and 60 of them can end too early (decision 366)."""
 NETWORKS = 2
 FEW = 2_000
 """Rows of the training split below which an epoch has so few steps that batches are smaller, and patience more."""
