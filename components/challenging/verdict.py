@@ -150,6 +150,8 @@ def rule_words(rule: str, metric: str, margin: float | None, level: float | None
 def _text(found: Verdict, split: str) -> str:
     """Both values, what the rule makes of them, and the difference with its bounds and the margin."""
     assert found.rows is not None and found.level is not None and found.difference is not None
+    assert found.low is not None and found.high is not None and found.margin is not None
+    assert found.challenger is not None and found.champion is not None
     rows = f"the same {found.rows:,} {split} row{'' if found.rows == 1 else 's'}"
     bounds = (
         f"{100 * found.level:g} % bounds {signed(found.low)} to {signed(found.high)}, margin {figure(found.margin, 2)}"
