@@ -96,10 +96,10 @@ def _best(contract: Contract, source: Source, parts: Parts, others: Sequence[str
             if seen.empty:
                 continue  # days that are missing, not classes
             fewer = f"with {split.shares.train:.0%} train {_trouble(seen)}"
-            words = f"the latest rows judge; {fewer}; {_shares(other.shares)}"
+            words = f"the latest rows judge; {fewer}; {other.shares.words}"
             instead = replace(instead, why=words)  # noqa: PLW2901
         elif isinstance(split, ByTime) and isinstance(other, ByHash):
-            words = f"by {named(str(contract.time))} {_trouble(seen)}; {_shares(other.shares)}"
+            words = f"by {named(str(contract.time))} {_trouble(seen)}; {other.shares.words}"
             instead = replace(instead, why=words, flagged=True)  # noqa: PLW2901
         split, decision = other, instead
         seen = rehearse(contract, source, parts, split)
@@ -119,14 +119,14 @@ def _cut(contract: Contract, parts: Parts, others: Sequence[str]) -> Iterator[tu
     (frame,) = parts.values()
     cut = shares(frame.height, read=any(f.text for f in contract.features.values()))
     if contract.time is not None:
-        words = f"the latest rows judge; {_shares(cut)}"
+        words = f"the latest rows judge; {cut.words}"
         by = f"by {named(contract.time)}"
         yield ByTime(shares=cut), Decision("split", by, words)
         if contract.label is not None and contract.label.classes is not None:
             yield from ((ByTime(shares=one), Decision("split", by, words)) for one in WIDER if one.train < cut.train)
     salt = _salt(contract, frame, cut)
     why, asks = _no_time(contract, others) if contract.time is None else ("not by time", False)
-    yield ByHash(shares=cut, salt=salt), Decision("split", "by hash", f"{why}; {_shares(cut)}", flagged=asks)
+    yield ByHash(shares=cut, salt=salt), Decision("split", "by hash", f"{why}; {cut.words}", flagged=asks)
 
 
 def _given(contract: Contract, source: Source, parts: Parts) -> Iterator[tuple[Split, Decision]]:
@@ -139,10 +139,6 @@ def _given(contract: Contract, source: Source, parts: Parts) -> Iterator[tuple[S
     )
     salt = _salt(contract, parts["train"], cut) if cut.train < 1 else 0
     yield AsGiven(salt=salt), Decision("split", "as given", f"the data has {', '.join(there)}")
-
-
-def _shares(parts: Shares) -> str:
-    return f"{parts.train:.0%} train, {parts.val:.0%} val, {parts.test:.0%} test"
 
 
 def _salt(contract: Contract, frame: pl.DataFrame, cut: Shares) -> int:
