@@ -24,7 +24,7 @@ def pictures(results: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _window(name: str, one: Mapping[str, Any]) -> str:
     steps = range(1, len(one["truth"]) + 1)
     values = [*one["truth"], *one["low"], *one["high"]]
-    title = f"The {name} window: mean absolute error {figure(one['mae'])}"
+    title = f"The {name} window: off by {figure(one['mae'])} a step"
     plot = Plot(title, _ends([*steps]), _ends(values), "Steps ahead", "", integer_x=True)
     points = {key: list(zip(map(float, steps), one[key], strict=True)) for key in ("truth", "forecast", "low", "high")}
     plot.area(points["low"], points["high"], 1)

@@ -1,5 +1,6 @@
 """How good the model is: the metrics with their intervals, and the curves behind them."""
 
+from functools import partial
 from typing import Any
 
 from kilnworks.components.charts.mini_charts import interval
@@ -99,7 +100,7 @@ def _explained(found: dict[str, Any]) -> dict[str, Any] | None:
     return {
         "metric": metric,
         "rows": f"{as_number(found.get('rows')) or 0:,.0f}",
-        "bars": terms(features[:BARS], title, 1, ".2g", signed=False),
+        "bars": terms(features[:BARS], title, 1, partial(figure, digits=2), signed=False),
         "more": max(0, len(features) - BARS),
         "rises": any(fall < 0 for _, fall in features[:BARS]),
         "curves": curves,
@@ -112,7 +113,8 @@ def dependence(one: dict[str, Any]) -> tuple[str, str]:
     title = f"mean answer by {one.get('name')}"
     numbers = [as_number(value) for value in x if not isinstance(value, bool | str)]
     if len(numbers) < len(x) or any(value is None for value in numbers):
-        return title, terms([(str(name), value) for name, value in zip(x, y, strict=True)], title, 2, ".3g")
+        means = [(str(name), value) for name, value in zip(x, y, strict=True)]
+        return title, terms(means, title, 2, partial(figure, digits=3))
     points = [(float(value or 0), mean) for value, mean in zip(numbers, y, strict=True)]
     plot = Plot(title, (points[0][0], points[-1][0]), nice_domain(y), str(one.get("name")))
     plot.line(points, 1)
