@@ -14,6 +14,7 @@ from pydantic import Field
 
 from kilnworks.schemas.config import Config
 from kilnworks.schemas.files import read_json, write_json
+from kilnworks.schemas.words import figure
 
 Comparison = Literal[">=", "<=", "==", "is"]
 
@@ -96,4 +97,4 @@ def read_decision(directory: Path) -> DecisionRecord:
 
 
 def _plain(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:.4g}"
+    return value if isinstance(value, str) else figure(value)

@@ -99,10 +99,21 @@ def _escaped(char: str) -> str:
     return f"\\u{ord(char):04x}" if unicodedata.combining(char) else char
 
 
+def figure(value: float, digits: int = 4) -> str:
+    """A number to so many significant digits; up to 1e15 as people write it, without an exponent.
+
+    >>> figure(0.573811), figure(47434.6), figure(-1.23456e6, 2), figure(3e-06), figure(1e30)
+    ('0.5738', '47,430', '-1,200,000', '3e-06', '1e+30')
+    """
+    text = f"{value:.{digits}g}"
+    return f"{float(text):,.0f}" if "e+" in text and abs(value) < 1e15 else text
+
+
 def signed(difference: float, digits: int = 2) -> str:
     """A difference with its sign; what sums in another order leave of none, below 1e-12, is 0.
 
-    >>> signed(0.00423), signed(-0.0142), signed(3.3e-16), signed(0.0)
-    ('+0.0042', '-0.014', '0', '0')
+    >>> signed(0.00423), signed(-0.0142), signed(11961.0), signed(3.3e-16), signed(0.0)
+    ('+0.0042', '-0.014', '+12,000', '0', '0')
     """
-    return f"{difference:+.{digits}g}" if abs(difference) >= 1e-12 else "0"
+    text = figure(difference, digits) if not abs(difference) < 1e-12 else "0"
+    return f"+{text}" if difference >= 1e-12 else text

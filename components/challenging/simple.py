@@ -17,6 +17,7 @@ from kilnworks.components.judging.settings import JudgeSettings
 from kilnworks.components.judging.simple_models import CONSTANT, USUAL
 from kilnworks.components.tasks.base import Answers, Task
 from kilnworks.schemas.decision import Comparand
+from kilnworks.schemas.words import figure, signed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -130,8 +131,8 @@ def _check(
         return Comparand(name=what, measured=None, comparison=">=", wanted=0, passed=False, note=why)
     judged = low if surely else high
     side = "must be better beyond chance, so the low end counts" if surely else "must not be worse beyond chance"
-    interval = f"95 % interval of the gain {low:+.2g} to {high:+.2g}"
-    note = f"{value:.4g} against {found['metrics'][metric]:.4g}, {interval}; {side}"
+    interval = f"95 % interval of the gain {signed(low)} to {signed(high)}"
+    note = f"{figure(value)} against {figure(found['metrics'][metric])}, {interval}; {side}"
     passed = judged > 0 if surely else judged >= 0
     return Comparand(name=what, measured=judged, comparison=">=", wanted=0, passed=passed, note=note)
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from kilnworks.components.challenging.gain import Gain
 from kilnworks.components.challenging.settings import Challenge, Rule
 from kilnworks.components.judging.metric import Metric
-from kilnworks.schemas.words import signed
+from kilnworks.schemas.words import figure, signed
 
 Word = Literal[
     "better", "not worse", "worse", "worse slice", "undecided", "unmeasured", "first", "same model", "off", "not asked"
@@ -115,8 +115,8 @@ def with_slices(found: Verdict, slices: Sequence[dict[str, Any]]) -> Verdict:
 
 
 def _slice_text(one: Mapping[str, Any], metric: str) -> str:
-    bounds = f"{one['low']:+.2g} to {one['high']:+.2g}"
-    values = f"{metric} {one['challenger']:.4g} against {one['champion']:.4g}"
+    bounds = f"{signed(one['low'])} to {signed(one['high'])}"
+    values = f"{metric} {figure(one['challenger'])} against {figure(one['champion'])}"
     return f"{one['column']} {one['value']} ({values} on {one['rows']:,} rows, bounds {bounds})"
 
 
@@ -137,7 +137,7 @@ def _word(rule: Rule, gain: Gain, margin: float) -> Word:
 
 def rule_words(rule: str, metric: str, margin: float | None, level: float | None) -> str:
     """The rule as a clause."""
-    by = f" by more than {margin:.3g} of {metric}" if margin else f" in {metric}" if metric else ""
+    by = f" by more than {figure(margin, 3)} of {metric}" if margin else f" in {metric}" if metric else ""
     sure = f", at {100 * level:g} % confidence" if level is not None else ""
     said = {
         "not_worse": "a new model goes live unless it is shown to be worse than the champion",
@@ -150,9 +150,13 @@ def rule_words(rule: str, metric: str, margin: float | None, level: float | None
 def _text(found: Verdict, split: str) -> str:
     """Both values, what the rule makes of them, and the difference with its bounds and the margin."""
     assert found.rows is not None and found.level is not None and found.difference is not None
+    assert found.low is not None and found.high is not None and found.margin is not None
+    assert found.challenger is not None and found.champion is not None
     rows = f"the same {found.rows:,} {split} row{'' if found.rows == 1 else 's'}"
-    bounds = f"{100 * found.level:g} % bounds {found.low:+.2g} to {found.high:+.2g}, margin {found.margin:.2g}"
-    values = f"{found.metric} {found.challenger:.4g} against {found.champion:.4g} on {rows}"
+    bounds = (
+        f"{100 * found.level:g} % bounds {signed(found.low)} to {signed(found.high)}, margin {figure(found.margin, 2)}"
+    )
+    values = f"{found.metric} {figure(found.challenger)} against {figure(found.champion)} on {rows}"
     return f"{values}: {_means(found)} (difference {signed(found.difference)}, {bounds})"
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from kilnworks.components.charts import svg
 from kilnworks.components.charts.scale import Scale
+from kilnworks.schemas.words import figure
 
 WIDTH, HEIGHT, PAD = 120.0, 24.0, 3.0
 
@@ -40,7 +41,7 @@ def trend(values: Sequence[float | None], names: Sequence[str], what: str) -> st
     middle = (low - 0.5, high + 0.5) if low == high else (low, high)
     x, y = Scale(0, len(values) - 1, PAD, WIDTH - PAD), Scale(*middle, HEIGHT - PAD, PAD)
     points = [(x(i), y(v)) for i, v in known]
-    words = ", ".join(f"{names[i]}: {v:.4g}" for i, v in known)
+    words = ", ".join(f"{names[i]}: {figure(v)}" for i, v in known)
     line = svg.element("path", d=svg.path(points), fill="none", stroke="currentColor", stroke_width=1.5)
     dot = svg.element("circle", cx=points[-1][0], cy=points[-1][1], r=2.5, fill="currentColor")
     return svg.image(svg.titled(line + dot, words), WIDTH, HEIGHT, f"{what}: {words}", "chart inline")

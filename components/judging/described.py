@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from kilnworks.components.judging import curves, metrics
 from kilnworks.components.judging.calibration import calibration
+from kilnworks.schemas.words import figure
 
 MATRIX_CLASSES = 50
 """Beyond this many classes the confusion matrix is left out and the most frequent mistakes stand for it."""
@@ -131,6 +132,6 @@ def always_mean(truth: NDArray[np.floating]) -> dict[str, Any]:
     """What one gets without a model: always the mean of the labels [N], N >= 1. Errors are in the label's unit."""
     away = truth - truth.mean()
     return {
-        "rule": f"always the mean, {truth.mean():.4g}",
+        "rule": f"always the mean, {figure(truth.mean())}",
         "metrics": {"mae": float(np.abs(away).mean()), "rmse": float(np.sqrt((away**2).mean())), "r2": 0.0},
     }

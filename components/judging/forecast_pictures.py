@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kilnworks.components.charts.plot import Plot
+from kilnworks.schemas.words import figure
 
 
 def pictures(results: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -23,7 +24,7 @@ def pictures(results: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _window(name: str, one: Mapping[str, Any]) -> str:
     steps = range(1, len(one["truth"]) + 1)
     values = [*one["truth"], *one["low"], *one["high"]]
-    title = f"The {name} window: mean absolute error {one['mae']:.4g}"
+    title = f"The {name} window: off by {figure(one['mae'])} a step"
     plot = Plot(title, _ends([*steps]), _ends(values), "Steps ahead", "", integer_x=True)
     points = {key: list(zip(map(float, steps), one[key], strict=True)) for key in ("truth", "forecast", "low", "high")}
     plot.area(points["low"], points["high"], 1)

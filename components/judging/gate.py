@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from kilnworks.schemas.decision import Comparand, DecisionRecord
+from kilnworks.schemas.words import figure
 
 Use = Literal["value", "low"]
 
@@ -63,9 +64,12 @@ def _check(name: str, metric: Mapping[str, Any], limit: float, use: Use, *, at_l
     if value is None:
         judged, note = None, str(metric.get("reason", ""))
     elif use == "value":
-        judged, note = value, f"95 % interval {low:.4g} to {high:.4g}"
+        judged, note = value, f"95 % interval {figure(low)} to {figure(high)}"
     else:
-        judged, note = (low if at_least else high), f"measured {value:.4g}, the worse end of its 95 % interval counts"
+        judged, note = (
+            (low if at_least else high),
+            f"measured {figure(value)}, the worse end of its 95 % interval counts",
+        )
     passed = judged is not None and (judged >= limit if at_least else judged <= limit)
     return Comparand(
         name=name, measured=judged, comparison=">=" if at_least else "<=", wanted=limit, passed=passed, note=note

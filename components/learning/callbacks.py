@@ -20,6 +20,7 @@ from kilnworks.components.modeling.feeds.feed import Feed
 from kilnworks.schemas.context import Progress
 from kilnworks.schemas.errors import TrainingDiverged, UnknownName
 from kilnworks.schemas.files import write_text
+from kilnworks.schemas.words import figure
 
 Mode = Literal["min", "max"]
 
@@ -266,7 +267,7 @@ class Report(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Report the epoch, and keep the numbers of its validation for the notes of the next one."""
         logs = logs or {}
-        self._note = "".join(f" {k} {float(v):.4g}" for k, v in logs.items() if k.startswith("val_"))
+        self._note = "".join(f" {k} {figure(float(v))}" for k, v in logs.items() if k.startswith("val_"))
         trained = {k: v for k, v in logs.items() if not k.startswith(("val_", "learning_rate"))}
         numbers = {name: float(value) for name, value in logs.items()}
         self._listener(Progress(epoch + 1, self._epochs, self._now(trained), numbers, self._unjudged()))
@@ -279,7 +280,7 @@ class Report(keras.callbacks.Callback):
     def _now(self, numbers: Mapping[str, Any]) -> str:
         """Epoch, phase, losses of the epoch so far, and numbers of the latest validation."""
         begins = f"epoch {self.epoch + 1}/{self._epochs}" + (f" {self.phase}" if self.phase else "")
-        return begins + "".join(f" {name} {float(numbers[name]):.4g}" for name in losses(numbers)[:3]) + self._note
+        return begins + "".join(f" {name} {figure(float(numbers[name]))}" for name in losses(numbers)[:3]) + self._note
 
 
 class BackUp(keras.callbacks.Callback):

@@ -64,7 +64,7 @@ def predicted(
     One that forecasts answers rows that go on where its training data end.
     """
     if (Path(champion.path) / SERIES_FILE).is_file():
-        yield continued(path, Path(champion.path), ask, like)
+        yield continued(path, Path(champion.path), ask, like, apart=apart)
         return
     contract = champion_contract(champion)
     answers = predictions(path, contract, ask, like, champion_task(champion, contract))

@@ -28,7 +28,7 @@ AT_ONCE = 256
 log = logging.getLogger(__name__)
 
 
-def continued(path: Path, version: Path, ask: Ask, like: Source | None = None) -> pl.DataFrame:
+def continued(path: Path, version: Path, ask: Ask, like: Source | None = None, *, apart: bool = False) -> pl.DataFrame:
     """Answers for the rows of a file that goes on where the training data end, in order.
 
     Columns ``forecast``, ``low`` and ``high``; where the label is not known up to the end, ``from_forecasts`` says by 1
@@ -40,6 +40,7 @@ def continued(path: Path, version: Path, ask: Ask, like: Source | None = None) -
         version: the published model.
         ask: the model.
         like: how the training data were read.
+        apart: the moment and the group of each row come first; moments that are days as dates.
 
     Raises:
         RequestInvalid: the file does not continue the training data, or a number in it is infinite.
@@ -53,7 +54,16 @@ def continued(path: Path, version: Path, ask: Ask, like: Source | None = None) -
     contract, history = load_contract(version / SERIES_FILE), pl.read_parquet(version / HISTORY_FILE, glob=False)
     rows = _read(path, contract, like)
     _refuse_endless(path, contract, rows)
-    return rolled(contract, history, rows, ask)
+    answers = rolled(contract, history, rows, ask)
+    return pl.concat([_keys(contract, rows, answers.columns), answers], how="horizontal") if apart else answers
+
+
+def _keys(contract: Contract, rows: pl.DataFrame, taken: list[str]) -> pl.DataFrame:
+    """What tells the rows apart: their moments, and the groups where there are some."""
+    assert contract.series is not None and contract.time is not None
+    keys = rows.select(name for name in (contract.series.group, contract.time) if name and name not in taken)
+    days = contract.time in keys.columns and bool((keys[contract.time].dt.truncate("1d") == keys[contract.time]).all())
+    return keys.with_columns(pl.col(contract.time).cast(pl.Date)) if days else keys
 
 
 def _read(path: Path, contract: Contract, like: Source | None) -> pl.DataFrame:

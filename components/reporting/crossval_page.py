@@ -9,6 +9,7 @@ from kilnworks.components.charts.scale import nice_domain, seconds_text
 from kilnworks.components.reporting.search_page import setting_words
 from kilnworks.components.reporting.templates import template
 from kilnworks.schemas.files import write_text
+from kilnworks.schemas.words import figure
 
 SERIES = 8
 """Colours of lines; a ninth fold has the first one again."""
@@ -55,7 +56,7 @@ def spread(name: str, values: Sequence[float], told: Mapping[str, float]) -> str
     """One number in each fold, and their mean."""
     x = (0.5, len(values) + 0.5)
     plot = Plot(f"{name} at the best epoch", x, nice_domain(values), "fold", name, integer_x=True)
-    notes = [f"fold {place}: {value:.5g}" for place, value in enumerate(values, 1)]
+    notes = [f"fold {place}: {figure(value, 5)}" for place, value in enumerate(values, 1)]
     plot.guide([(x[0], told["mean"]), (x[1], told["mean"])], "mean of the folds")
     plot.points([(float(place), value) for place, value in enumerate(values, 1)], 2, notes, [1.0] * len(values))
     plot.name(2, "fold")

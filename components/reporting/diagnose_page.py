@@ -11,6 +11,7 @@ from kilnworks.components.reporting.sections.training import learning_curves
 from kilnworks.components.reporting.templates import template
 from kilnworks.schemas.files import write_text
 from kilnworks.schemas.json_values import as_number
+from kilnworks.schemas.words import figure
 
 SIMPLE = {"linear": "a linear model (logistic or ridge regression)", "boosted": "trees boosted on gradients"}
 
@@ -50,10 +51,10 @@ def _row(one: Mapping[str, Any], sides: Sides) -> tuple[str, ...]:
     losses = [Mean.of(side.loss).value for side in (sides.train, sides.val) if side is not None]
     gap = sides.gap() if sides.comparable else None
     return (
-        f"{one['share']:.3g}",
+        figure(one["share"], 3),
         f"{one['rows']:,}",
         str(one["best_epoch"]),
-        *(f"{loss:.4g}" for loss in losses),
+        *(figure(loss) for loss in losses),
         "" if gap is None else f"{gap.value:.1%}",
         one["run_id"],
     )

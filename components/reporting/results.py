@@ -8,6 +8,7 @@ from kilnworks.components.reporting.reading import read_run
 from kilnworks.components.reporting.sections.wording import metric_label
 from kilnworks.components.tasks.choose import task_named
 from kilnworks.schemas.json_values import as_dict, as_number
+from kilnworks.schemas.words import figure, signed
 
 
 def result_lines(run_dir: Path) -> list[tuple[str, str]]:
@@ -32,8 +33,8 @@ def _measured(results: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name in dict.fromkeys((*headlines(results), *_compared(results))):
         metric = as_dict(as_dict(results.get("metrics")).get(name))
         value, low, high = (as_number(metric.get(key)) for key in ("value", "low", "high"))
-        within = "" if low is None or high is None else f" ({low:.4g} to {high:.4g})"
-        parts.append(f"{metric_label(name)} {'undefined' if value is None else f'{value:.4g}{within}'}")
+        within = "" if low is None or high is None else f" ({figure(low)} to {figure(high)})"
+        parts.append(f"{metric_label(name)} {'undefined' if value is None else f'{figure(value)}{within}'}")
     rows = as_number(results.get("rows"))
     share, positive = as_number(results.get("prevalence")), results.get("positive")
     of = f", of which {share:.1%} are {positive}" if share is not None and positive else ""
@@ -57,7 +58,7 @@ def _against(results: dict[str, Any]) -> Iterator[tuple[str, str]]:
             value, gain = as_number(measured.get(metric)), as_dict(gains[metric])
             low, high = (as_number(gain.get(key)) for key in ("low", "high"))
             if value is not None and low is not None and high is not None:
-                parts.append(f"{name} {metric_label(metric)} {value:.4g} (gain {low:+.2g} to {high:+.2g})")
+                parts.append(f"{name} {metric_label(metric)} {figure(value)} (gain {signed(low)} to {signed(high)})")
     if parts:
         yield "against", "; ".join(parts)
 

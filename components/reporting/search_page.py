@@ -11,6 +11,7 @@ from kilnworks.components.charts.plot import Plot
 from kilnworks.components.charts.scale import nice_domain, seconds_text
 from kilnworks.components.reporting.templates import template
 from kilnworks.schemas.files import write_text
+from kilnworks.schemas.words import figure
 
 
 def write_search(path: Path, results: Mapping[str, Any]) -> Path:
@@ -54,7 +55,9 @@ def history(results: Mapping[str, Any], done: list[Mapping[str, Any]]) -> str:
     places = [float(trial["number"]) for trial in done]
     steps = [point for i, at in enumerate(places) for point in ((at, so_far[max(i - 1, 0)]), (at, so_far[i]))]
     plot.line(steps, 1, "best so far")
-    notes = [f"trial {t['number']}: {t['value']:.5g}; {setting_words(t['settings']) or 'definition'}" for t in done]
+    notes = [
+        f"trial {t['number']}: {figure(t['value'], 5)}; {setting_words(t['settings']) or 'definition'}" for t in done
+    ]
     plot.points(list(zip(places, values, strict=True)), 2, notes, [1.0] * len(done))
     plot.name(2, "trial")
     if results["default"] is not None:
@@ -70,7 +73,7 @@ def coordinates(results: Mapping[str, Any], done: list[Mapping[str, Any]]) -> st
     axes = [_axis(name, dimension) for name, dimension in results["space"].items()] + [Axis(results["objective"])]
     values = [{**_tried(trial, results["space"]), results["objective"]: trial["value"]} for trial in rows]
     best = next((i for i, trial in enumerate(rows) if trial["number"] == results["trial"]), -1)
-    notes = [f"trial {trial['number']}: {trial['value']:.5g}" for trial in rows]
+    notes = [f"trial {trial['number']}: {figure(trial['value'], 5)}" for trial in rows]
     return parallel("Settings and result of each trial", axes, values, best, notes)
 
 
@@ -101,7 +104,7 @@ def _name(setting: str) -> str:
 
 def _short(value: Any) -> str:
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return figure(value)
     return value if isinstance(value, str) else json.dumps(value)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kilnworks.components.charts.svg import theme
+from kilnworks.schemas.words import figure, signed
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -26,5 +27,5 @@ def template(name: str) -> "Template":
         lstrip_blocks=True,
     )
     environment.globals["style"] = Markup((ASSETS / "report.css").read_text(encoding="utf-8") + theme())
-    environment.filters["svg"] = Markup
+    environment.filters.update(svg=Markup, figure=figure, signed=signed)
     return environment.get_template(name)

@@ -9,7 +9,7 @@ from kilnworks.components.modeling.control.dqn import Dqn
 from kilnworks.components.sources.environment import EnvironmentSource
 from kilnworks.components.starting.recipe import Decision, Recipe
 from kilnworks.schemas.errors import ConfigError
-from kilnworks.schemas.words import listed
+from kilnworks.schemas.words import figure, listed
 
 PREFIX = "gym:"
 EPOCHS, PATIENCE = 30, 8
@@ -46,7 +46,7 @@ def start_with_environment(name: str, data: str, *, label: str | None = None, ta
     decisions = [
         Decision("environment", source.id, f"{world.actions} actions; observes {listed(contract.features)}"),
         Decision("rows", f"{int(chance.lengths.sum()):,} steps of random play",
-                 f"{source.episodes} episodes with a mean return of {chance.returns.mean():.4g}"),
+                 f"{source.episodes} episodes with a mean return of {figure(chance.returns.mean())}"),
         Decision("model", "dqn", "double, duelling, prioritized, returns of 3 steps; the epoch of the largest return"),
         Decision("gate", "none yet", "set EvaluateConfig(min={'mean_return': ...}, use='low')", flagged=True),
     ]  # fmt: skip

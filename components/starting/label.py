@@ -15,7 +15,7 @@ from kilnworks.components.starting.unsupported import refuse_guess, split_column
 from kilnworks.components.tasks.asked import CLASSES, NUMBERS, Asked
 from kilnworks.schemas.errors import ConfigError, UnknownName
 from kilnworks.schemas.magnitudes import FINITE, FLOAT32_MAX, LARGEST_SPREAD
-from kilnworks.schemas.words import named, shown
+from kilnworks.schemas.words import figure, named, shown
 
 NAMES = ("label", "target", "y", "class", "outcome", "response", "churn", "churned", "default", "survived", "species")
 """Names that a label usually has, in lower case, the most usual first."""
@@ -86,7 +86,7 @@ def refuse_magnitude(series: pl.Series) -> None:
     values = series.cast(pl.Float64).drop_nulls()
     fit = values.filter(values.abs() <= FLOAT32_MAX)
     spread = float(fit.std() or 0.0) if fit.len() > 1 else 0.0  # type: ignore[arg-type]
-    got = f"label {series.name!r} has a standard deviation of {spread:.3g}" if spread else ""
+    got = f"label {series.name!r} has a standard deviation of {figure(spread, 3)}" if spread else ""
     if fit.len() < 0.5 * values.len():
         got = f"label {series.name!r}: {values.len() - fit.len()} of {values.len()} values are not {FINITE}"
     elif not spread or 1 / LARGEST_SPREAD <= spread <= LARGEST_SPREAD:

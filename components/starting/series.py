@@ -86,7 +86,7 @@ def start_with_series(
         *_decided(contract),
         *columns,
         *left,
-        Decision("split", f"by {named(contract.time or '')}", f"the latest rows judge; {SHARES.train:.0%} train"),
+        Decision("split", f"by {named(contract.time or '')}", f"the latest rows judge; {SHARES.words}"),
         Decision("model", f"forecast by {model.members} networks over the last {back}", _words_of(training)),
         Decision("views", _seen(bool(ahead), back), "who sees other things errs otherwise"),
         Decision("gate", "better than the value of a season before, beyond chance", "relative_mae at most 1"),

@@ -32,6 +32,9 @@ RARE_ROWS = 300
 """Classes with fewer rows than this may miss a split by chance."""
 SPARE = 0.01
 """Share of rows that may be set aside beyond those that are bad today."""
+WIDER = (Shares(train=0.7, val=0.15, test=0.15), Shares(train=0.6, val=0.2, test=0.2))
+"""Where the latest rows lack a rare class, the first of these by which none is lacking takes them, before the rows are
+split by hash (decision 367)."""
 MANY = 0.1
 """Share of rows set aside from which on a person should look: the others may be no sample of all."""
 Split = ByHash | ByTime | AsGiven
@@ -94,8 +97,14 @@ def _best(
     for other, instead in plans:
         if seen.good:
             break
-        if isinstance(split, ByTime):
-            words = f"by {named(str(contract.time))} {_trouble(seen)}; {_shares(split.shares)}"
+        if isinstance(split, ByTime) and isinstance(other, ByTime):
+            if seen.empty:
+                continue  # days that are missing, not classes
+            fewer = f"with {split.shares.train:.0%} train {_trouble(seen)}"
+            words = f"the latest rows judge; {fewer}; {other.shares.words}"
+            instead = replace(instead, why=words)  # noqa: PLW2901
+        elif isinstance(split, ByTime) and isinstance(other, ByHash):
+            words = f"by {named(str(contract.time))} {_trouble(seen)}; {other.shares.words}"
             instead = replace(instead, why=words, flagged=True)  # noqa: PLW2901
         split, decision = other, instead
         seen = rehearse(contract, source, parts, split)
@@ -119,11 +128,14 @@ def _cut(
     (frame,) = parts.values()
     cut = shares(frame.height, read=any(f.text for f in contract.features.values()))
     if contract.time is not None:
-        words = f"the latest rows judge; {_shares(cut)}"
-        yield ByTime(shares=cut), Decision("split", f"by {named(contract.time)}", words)
+        words = f"the latest rows judge; {cut.words}"
+        by = f"by {named(contract.time)}"
+        yield ByTime(shares=cut), Decision("split", by, words)
+        if contract.label is not None and contract.label.classes is not None:
+            yield from ((ByTime(shares=one), Decision("split", by, words)) for one in WIDER if one.train < cut.train)
     salt = _salt(contract, frame, cut)
     why, asks = _no_time(contract, others, unread) if contract.time is None else ("not by time", False)
-    yield ByHash(shares=cut, salt=salt), Decision("split", "by hash", f"{why}; {_shares(cut)}", flagged=asks)
+    yield ByHash(shares=cut, salt=salt), Decision("split", "by hash", f"{why}; {cut.words}", flagged=asks)
 
 
 def _given(contract: Contract, source: Source, parts: Parts) -> Iterator[tuple[Split, Decision]]:
@@ -136,10 +148,6 @@ def _given(contract: Contract, source: Source, parts: Parts) -> Iterator[tuple[S
     )
     salt = _salt(contract, parts["train"], cut) if cut.train < 1 else 0
     yield AsGiven(salt=salt), Decision("split", "as given", f"the data has {', '.join(there)}")
-
-
-def _shares(parts: Shares) -> str:
-    return f"{parts.train:.0%} train, {parts.val:.0%} val, {parts.test:.0%} test"
 
 
 def _salt(contract: Contract, frame: pl.DataFrame, cut: Shares) -> int:

@@ -15,10 +15,11 @@ from kilnworks.schemas.code import Bytes
 LARGE = 8_000_000
 """Numbers of the training split (rows x columns) from which on half the members have to do."""
 SMALL = 10_000
-"""Rows of the training split below which several networks are trained again on all rows, and their mean answers."""
+"""Rows of the training split below which several networks are trained again on all rows, and their mean answers;
+an epoch has fewer than 40 steps there, and 60 of them can end too early (decision 366)."""
 NETWORKS = 2
 FEW = 2_000
-"""Rows of the training split below which an epoch has so few steps that batches are smaller, and epochs more."""
+"""Rows of the training split below which an epoch has so few steps that batches are smaller, and patience more."""
 WORK = 3e10
 """Rows x pixels that the blocks see x squared channels of all epochs together: less than four minutes on two cores."""
 HALVED = 48
@@ -50,7 +51,7 @@ def tabular(
     model = Tabular(members=members, bins=bins, number_size=size, prior=float(f"{prior:.1g}"))
     batch = 32 if rows < FEW else 128 if rows < 5_000 else 256 if rows < 50_000 else 1024
     return model, {
-        "epochs": 150 if rows < FEW else 60,
+        "epochs": 150 if rows < SMALL else 60,
         "batch": batch,
         "optimizer": AdamW(learning_rate=1e-3, weight_decay=3e-4),
         "early_stopping": EarlyStopping(patience=12 if rows < FEW else 6 if rows < 100_000 else 3),

@@ -84,6 +84,7 @@ class Forecasting(Task):
     judged: ClassVar[tuple[str, ...]] = ("forecast", "low", "high")
     output: ClassVar[str] = "quantiles"
     takes_windows: ClassVar[bool] = True
+    unit: ClassVar[str] = "windows"
 
     label: Label
     series: Series

@@ -18,6 +18,7 @@ from kilnworks.components.tasks.totals import Totals
 from kilnworks.schemas.contract import Contract, Label
 from kilnworks.schemas.errors import ConfigError, DataInvalid
 from kilnworks.schemas.magnitudes import LARGEST_SPREAD
+from kilnworks.schemas.words import figure
 
 if TYPE_CHECKING:
     import numpy as np
@@ -250,7 +251,7 @@ def _refuse_spread(name: str, seen: LabelStatistics) -> None:
     spread = math.sqrt(seen.variance)
     if not 1 / LARGEST_SPREAD <= spread <= LARGEST_SPREAD:
         raise DataInvalid(
-            f"label {name!r} has a standard deviation of {spread:.3g}",
+            f"label {name!r} has a standard deviation of {figure(spread, 3)}",
             f"one from {1 / LARGEST_SPREAD:g} to {LARGEST_SPREAD:g}: float32 rounds the gradients of others to 0",
             "write the label in another unit, or as its logarithm",
         )

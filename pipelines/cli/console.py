@@ -239,12 +239,14 @@ class _Lines:
 
 
 def _progress_words(progress: Progress, pace: Pace) -> str:
-    """``3/20 loss 0.41, 12 s to go``."""
+    """``3/20 loss 0.41, 12 s to go``; within a part ``17% loss 0.41``."""
     if not progress.total:
         return f"{round(progress.done, 2):g} {progress.note}".rstrip()
     seconds = pace.to_go(progress.total)
     left = "" if seconds is None else f", {_duration(seconds)} to go"
-    return f"{round(progress.done, 2):g}/{progress.total:g} {progress.note}".rstrip() + left
+    whole = float(progress.done).is_integer()
+    done = f"{progress.done:g}/{progress.total:g}" if whole else f"{progress.done / progress.total:.0%}"
+    return f"{done} {progress.note}".rstrip() + left
 
 
 def _duration(seconds: float) -> str:

@@ -19,6 +19,7 @@ from kilnworks.pipelines.tuning.study import PAGE, Study, finished
 from kilnworks.schemas.access import private_files
 from kilnworks.schemas.errors import ConfigError, KilnworksError, StepSkipped, StoreError
 from kilnworks.schemas.search import Search
+from kilnworks.schemas.words import figure, signed
 
 
 class Part(StrEnum):
@@ -176,9 +177,9 @@ def _say_trial(console: Console, study: Study, outcome: Any, total: int) -> None
     from kilnworks.components.reporting.search_page import setting_words
 
     best = study.best()
-    value = f"{study.record['objective']} {outcome.value:.5g}" if outcome.value is not None else outcome.reason
+    value = f"{study.record['objective']} {figure(outcome.value, 5)}" if outcome.value is not None else outcome.reason
     said = "failed: " if outcome.failed else ""
-    leads = f"  best {best['value']:.5g} (trial {best['trial']})" if best else ""
+    leads = f"  best {figure(best['value'], 5)} (trial {best['trial']})" if best else ""
     settings = setting_words(outcome.overrides) or "the definition's settings"
     say(console, f"trial    {outcome.number} ({study.counted()} of {total})  {said}{value}{leads}  {settings}")
 
@@ -190,14 +191,14 @@ def _conclude(console: Console, study: Study, space: Space) -> int:
     told = results(study, space)
     page = write_search(study.folder / PAGE, told)
     study.store.push(study.shared(PAGE))
-    before = "" if told["default"] is None else f"; the definition's settings {told['default']:.5g}"
-    say(console, f"best     trial {told['trial']}: {told['objective']} {told['value']:.5g}{before}")
+    before = "" if told["default"] is None else f"; the definition's settings {figure(told['default'], 5)}"
+    say(console, f"best     trial {told['trial']}: {told['objective']} {figure(told['value'], 5)}{before}")
     say(console, f"         {setting_words(told['overrides']) or 'the settings of the definition'}")
     gained = told["gain"]
     if gained:
-        bounds = f"{gained['low']:+.2g} to {gained['high']:+.2g}, each with 95 % confidence"
-        values = f"{gained['title']} {gained['now']:.4g} instead of {gained['before']:.4g}"
-        say(console, f"gain     {values} on {gained['rows']:,} validation rows ({gained['gain']:+.3g}; {bounds})")
+        bounds = f"{signed(gained['low'])} to {signed(gained['high'])}, each with 95 % confidence"
+        values = f"{gained['title']} {figure(gained['now'])} instead of {figure(gained['before'])}"
+        say(console, f"gain     {values} on {gained['rows']:,} validation rows ({signed(gained['gain'], 3)}; {bounds})")
     say(console, f"report   {page}")
     say(console, f"use it   kilnworks run {study.pipeline} --best")
     return 0

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kilnworks.schemas.json_values import as_dict, as_list, as_number
+from kilnworks.schemas.words import figure
 
 SHOWN = 4
 """Numbers that are told in a line, or a line each, at most."""
@@ -29,8 +30,8 @@ def told_first(results: Mapping[str, Any]) -> list[str]:
 
 def _spread(name: str, one: Mapping[str, Any]) -> str:
     mean, spread = as_number(one.get("mean")), as_number(one.get("sd"))
-    words = "" if spread is None else f", standard deviation over folds {spread:.2g}"
-    return f"{name} {'not known' if mean is None else f'{mean:.5g}'}{words}"
+    words = "" if spread is None else f", standard deviation over folds {figure(spread, 2)}"
+    return f"{name} {'not known' if mean is None else figure(mean, 5)}{words}"
 
 
 def _verdict(one: Mapping[str, Any]) -> str:

@@ -61,7 +61,10 @@ def _range(table: Table, column: str, drifts: bool) -> tuple[float | None, float
     known = closed_range(column, values, whole=whole)
     if known is not None:
         return known
-    return _natural(values) if drifts else guarded(limits(values), values)
+    if drifts:
+        return _natural(values)
+    low, high = guarded(limits(values, whole=whole), values)
+    return (low, high) if not whole else (low and math.floor(low), high and math.ceil(high))
 
 
 def advancing_feature(table: Table, column: str, advance: Advance, step: float | None) -> Feature:
@@ -109,10 +112,14 @@ def _codes(values: Floats) -> tuple[int, ...] | None:
     return tuple(int(k) for k in kinds) if few else None
 
 
-def limits(values: Floats) -> tuple[float | None, float | None]:
+def limits(values: Floats, *, whole: bool = False) -> tuple[float | None, float | None]:
     """Smallest and largest value to be allowed: natural ends where there are, else far outside what was seen.
 
     A largest value that says next to nothing is left out, but for long numbers, of which it says how long they are.
+
+    Args:
+        values: of a column, NaN where missing, [n].
+        whole: they are whole numbers; those that begin at 1, several times, count something and are never below 0.
     """
     present = values[~np.isnan(values)]
     if present.size == 0:
@@ -120,7 +127,8 @@ def limits(values: Floats) -> tuple[float | None, float | None]:
     low, high = bounds(present)
     first, last = ends(present)
     least, top = float(present.min()), float(present.max())
-    if least >= 0 and (max(low, first) >= 0 or _stays_above_nought(present)):
+    counts = whole and least == 1 and int((present == 1).sum()) >= SEEN
+    if least >= 0 and (max(low, first) >= 0 or counts or _stays_above_nought(present)):
         low = 0.0
     if top <= 0 and (min(high, last) <= 0 or _stays_above_nought(-present)):
         high = 0.0
@@ -178,7 +186,7 @@ def label_of(table: Table, column: str, task: Asked | None) -> Label:
         raise ConfigError(
             f"label {column!r} holds {spec.kind}", "a number or classes", "choose another --label or --task"
         )
-    low, high = limits(table.numbers(column))
+    low, high = limits(table.numbers(column), whole=spec.integer)
     unit = spec.number.unit if spec.number else ""
     return Label(name=column, dtype="int" if spec.integer else "float", min=low, max=high, unit=unit)
 

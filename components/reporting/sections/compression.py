@@ -6,7 +6,7 @@ from kilnworks.components.charts.scale import bytes_text
 from kilnworks.components.reporting.reading import RunRecord
 from kilnworks.components.reporting.sections.wording import metric_label
 from kilnworks.schemas.json_values import as_dict, as_list, as_number
-from kilnworks.schemas.words import signed
+from kilnworks.schemas.words import figure, signed
 
 WORDS = {
     "trained": "as it was trained",
@@ -50,7 +50,7 @@ def _model(one: dict[str, Any], batches: list[str], first: dict[str, Any]) -> di
         "share": f"{size / was:.0%} of it" if was and one is not first else "",
         "packed": bytes_text(as_number(one.get("packed")) or 0.0),
         "nonzero": f"{nonzero:,.0f}" if nonzero is not None else "",
-        "times": [f"{as_number(times.get(batch)) or 0.0:.3g} ms" for batch in batches],
+        "times": [f"{figure(as_number(times.get(batch)) or 0.0, 3)} ms" for batch in batches],
     }
 
 
@@ -70,7 +70,7 @@ def _cells(sides: list[dict[str, Any]], split: str, name: str) -> list[str]:
     values = [as_number(as_dict(side.get(split)).get(name)) for side in sides]
     known = [value for value in values if value is not None]
     apart = signed(known[-1] - known[0]) if len(known) == len(values) else ""
-    return [*("" if value is None else f"{value:.4g}" for value in values), apart]
+    return [*("" if value is None else figure(value) for value in values), apart]
 
 
 def _variable(one: dict[str, Any]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from kilnworks.components.diagnosing.verdicts import looked_for, verdicts
 from kilnworks.components.reporting.reading import RunRecord, read_history, read_object
 from kilnworks.components.tasks.choose import metric_named
 from kilnworks.schemas.json_values import as_dict, as_list, as_number
+from kilnworks.schemas.words import figure
 
 MEASURED = "diagnosis.json"
 
@@ -70,7 +71,7 @@ def loss_rows(sides: Sides) -> list[tuple[str, str, str, str, str]]:
     for name, side in _named(sides):
         mean = Mean.of(side.loss)
         usual = Mean.of(side.constant).value
-        rows.append((name, f"{side.rows:,}", f"{mean.value:.4g}", _interval(mean), f"{usual:.4g}"))
+        rows.append((name, f"{side.rows:,}", figure(mean.value), _interval(mean), figure(usual)))
     return rows
 
 
@@ -87,7 +88,7 @@ def losses(sides: Sides) -> str:
     for place, ((name, _), mean) in enumerate(zip(named, means, strict=True), 1):
         if abs(mean.low) < 1e300:
             plot.whiskers([float(place)], [mean.low], [mean.high], place)
-        plot.points([(float(place), mean.value)], place, [f"{name}: {mean.value:.4g}"], [1.0])
+        plot.points([(float(place), mean.value)], place, [f"{name}: {figure(mean.value)}"], [1.0])
     return plot.render()
 
 
@@ -122,4 +123,4 @@ def _named(sides: Sides) -> list[tuple[str, Side]]:
 
 
 def _interval(mean: Mean) -> str:
-    return f"{mean.low:.4g} – {mean.high:.4g}" if abs(mean.low) < 1e300 else ""
+    return f"{figure(mean.low)} – {figure(mean.high)}" if abs(mean.low) < 1e300 else ""

@@ -1,5 +1,6 @@
 """How good the model is: the metrics with their intervals, and the curves behind them."""
 
+from functools import partial
 from typing import Any
 
 from kilnworks.components.charts.mini_charts import interval
@@ -14,6 +15,7 @@ from kilnworks.components.reporting.sections.wording import metric_label, metric
 from kilnworks.components.tasks.base import Task
 from kilnworks.components.tasks.choose import metric_named, task_named
 from kilnworks.schemas.json_values import as_dict, as_list, as_number
+from kilnworks.schemas.words import figure, signed
 
 UNIT = (0.0, 1.0)
 BARS = 12
@@ -72,8 +74,8 @@ def metric_rows(results: dict[str, Any]) -> list[dict[str, Any]]:
             {
                 "name": str(as_dict(metric).get("title") or metric_label(name)),
                 "meaning": str(as_dict(metric).get("meaning") or metric_meaning(name)),
-                "value": "undefined" if value is None else f"{value:.4g}",
-                "interval": f"{low:.4g} – {high:.4g}" if low is not None and high is not None else "",
+                "value": "undefined" if value is None else figure(value),
+                "interval": f"{figure(low)} – {figure(high)}" if low is not None and high is not None else "",
                 "reason": str(as_dict(metric).get("reason") or ""),
                 "picture": drawn,
                 "baseline": _short(baseline.get(name)),
@@ -98,7 +100,7 @@ def _explained(found: dict[str, Any]) -> dict[str, Any] | None:
     return {
         "metric": metric,
         "rows": f"{as_number(found.get('rows')) or 0:,.0f}",
-        "bars": terms(features[:BARS], title, 1, ".2g", signed=False),
+        "bars": terms(features[:BARS], title, 1, partial(figure, digits=2), signed=False),
         "more": max(0, len(features) - BARS),
         "rises": any(fall < 0 for _, fall in features[:BARS]),
         "curves": curves,
@@ -111,7 +113,8 @@ def dependence(one: dict[str, Any]) -> tuple[str, str]:
     title = f"mean answer by {one.get('name')}"
     numbers = [as_number(value) for value in x if not isinstance(value, bool | str)]
     if len(numbers) < len(x) or any(value is None for value in numbers):
-        return title, terms([(str(name), value) for name, value in zip(x, y, strict=True)], title, 2, ".3g")
+        means = [(str(name), value) for name, value in zip(x, y, strict=True)]
+        return title, terms(means, title, 2, partial(figure, digits=3))
     points = [(float(value or 0), mean) for value, mean in zip(numbers, y, strict=True)]
     plot = Plot(title, (points[0][0], points[-1][0]), nice_domain(y), str(one.get("name")))
     plot.line(points, 1)
@@ -138,8 +141,8 @@ def _gain_row(name: str, metric: str, results: dict[str, Any]) -> dict[str, str]
     if value is None or low is None or high is None:
         return {"over": name, "metric": metric_label(metric), "gain": "undefined", "interval": "", "says": ""}
     says = "better" if low > 0 else "worse" if high < 0 else "no difference beyond chance"
-    interval = f"{low:+.3g} to {high:+.3g}"
-    return {"over": name, "metric": metric_label(metric), "gain": f"{value:+.3g}", "interval": interval, "says": says}
+    interval = f"{signed(low, 3)} to {signed(high, 3)}"
+    return {"over": name, "metric": metric_label(metric), "gain": signed(value, 3), "interval": interval, "says": says}
 
 
 def _slices(entry: dict[str, Any], results: dict[str, Any]) -> dict[str, Any]:
@@ -170,7 +173,7 @@ def _with_interval(metric: dict[str, Any]) -> tuple[str, str]:
     value, low, high = (as_number(metric.get(k)) for k in ("value", "low", "high"))
     if value is None or low is None or high is None:
         return "undefined", str(metric.get("reason") or "")
-    return f"{value:.3g}", f"{low:.3g} – {high:.3g}"
+    return figure(value, 3), f"{figure(low, 3)} – {figure(high, 3)}"
 
 
 def _class_row(entry: dict[str, Any]) -> dict[str, str]:
@@ -194,4 +197,4 @@ def _domain(name: str, values: list[float | None]) -> tuple[float, float]:
 
 def _short(value: Any) -> str:
     number = as_number(value)
-    return "" if number is None else f"{number:.4g}"
+    return "" if number is None else figure(number)

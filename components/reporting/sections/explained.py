@@ -7,6 +7,7 @@ from kilnworks.components.charts.mini_charts import interval
 from kilnworks.components.reporting.reading import RunRecord
 from kilnworks.components.reporting.sections.evaluation import dependence
 from kilnworks.components.reporting.sections.wording import metric_label
+from kilnworks.schemas.words import figure, signed
 
 BARS = 8
 """Features of a row that have a bar."""
@@ -34,8 +35,8 @@ def shown(told: Mapping[str, Any]) -> dict[str, Any]:
         "importance": [
             {
                 "name": one["name"],
-                "fall": f"{one['fall']:.3g}",
-                "interval": f"{one['low']:.2g} to {one['high']:.2g}" if "low" in one else "",
+                "fall": figure(one["fall"], 3),
+                "interval": f"{figure(one['low'], 2)} to {figure(one['high'], 2)}" if "low" in one else "",
                 "picture": interval(one["fall"], one["low"], one["high"], domain, None, True) if "low" in one else "",
             }
             for one in features
@@ -53,7 +54,7 @@ def _row(one: Mapping[str, Any]) -> dict[str, Any]:
         "title": ", ".join(f"{name} {value}" for name, value in one["answer"].items()),
         "of": f"probability of {one['class']}" if one["class"] else "value",
         "bars": [
-            (name, value, f"{share:+.3g}", round(WIDTH * abs(share) / most), share > 0) for name, value, share in bars
+            (name, value, signed(share, 3), round(WIDTH * abs(share) / most), share > 0) for name, value, share in bars
         ],
         "rest": sum(share for _, _, share in one["credits"][BARS:]),
         "more": max(0, len(one["credits"]) - BARS),
@@ -66,6 +67,6 @@ def _words(words: list[tuple[str, float]]) -> list[tuple[str, str, str]]:
     """Each word with a class of five shades, for or against, and its share."""
     most = max((abs(share) for _, share in words), default=0.0) or 1.0
     return [
-        (word, f"{'for' if share > 0 else 'against'}{min(4, int(5 * abs(share) / most))}", f"{share:+.3g}")
+        (word, f"{'for' if share > 0 else 'against'}{min(4, int(5 * abs(share) / most))}", signed(share, 3))
         for word, share in words
     ]

@@ -5,6 +5,7 @@ from typing import Any
 
 from kilnworks.components.reporting.reading import RunRecord, read_object
 from kilnworks.schemas.json_values import as_dict, as_list, as_number
+from kilnworks.schemas.words import figure
 
 MOST = 8
 """Numbers that are shown, at most."""
@@ -30,7 +31,7 @@ def folds(run: RunRecord) -> dict[str, Any] | None:
         "written": str(told.get("written") or ""),
         "count": len(outer or inner),
         "nested": bool(outer),
-        "numbers": [(name, *("" if v is None else f"{v:.4g}" for v in values)) for name, values in able[:MOST]],
+        "numbers": [(name, *("" if v is None else figure(v) for v in values)) for name, values in able[:MOST]],
         "settings": [f"{key}={value}" for key, value in as_dict(told.get("settings")).items()],
         "rows": f"{fmean([as_number(as_dict(as_dict(f).get('rows')).get('train')) or 0 for f in inner]):,.0f}"
         if inner

@@ -7,7 +7,7 @@ from kilnworks.components.reporting.reading import RunRecord, read_object
 from kilnworks.components.reporting.sections.wording import metric_label, moment
 from kilnworks.schemas.decision import FILE_NAME
 from kilnworks.schemas.json_values import as_dict, as_list, as_number
-from kilnworks.schemas.words import signed
+from kilnworks.schemas.words import figure, signed
 
 
 def gates(run: RunRecord) -> list[dict[str, Any]]:
@@ -50,11 +50,11 @@ def _models(found: dict[str, Any]) -> dict[str, Any] | None:
     against = as_dict(found.get("against"))
     return {
         "metric": metric_label(str(found.get("metric"))),
-        "champion": f"{values['champion']:.4g}",
-        "challenger": f"{values['challenger']:.4g}",
+        "champion": figure(values["champion"]),
+        "challenger": figure(values["challenger"]),
         "difference": signed(values["difference"], 4),
-        "bounds": f"{values['low']:+.4g} to {values['high']:+.4g}",
-        "margin": f"{values['margin']:.3g}",
+        "bounds": f"{signed(values['low'], 4)} to {signed(values['high'], 4)}",
+        "margin": figure(values["margin"], 3),
         "level": f"{100 * values['level']:g} %",
         "rows": f"{values['rows']:,.0f}",
         "live": f"version {against.get('version')}, run {against.get('run_id')}",
@@ -73,11 +73,11 @@ def _slice(one: dict[str, Any]) -> dict[str, Any] | None:
     return {
         "where": f"{one.get('column')}: {one.get('value')}",
         "rows": f"{values['rows']:,.0f}",
-        "champion": f"{values['champion']:.4g}",
-        "challenger": f"{values['challenger']:.4g}",
+        "champion": figure(values["champion"]),
+        "challenger": figure(values["challenger"]),
         "difference": signed(values["difference"], 4),
-        "bounds": f"{values['low']:+.4g} to {values['high']:+.4g}",
-        "shows": f"{values['shows']:.2g}",
+        "bounds": f"{signed(values['low'], 4)} to {signed(values['high'], 4)}",
+        "shows": figure(values["shows"], 2),
         "verdict": str(one.get("verdict") or ""),
     }
 

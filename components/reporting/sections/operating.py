@@ -6,6 +6,7 @@ from kilnworks.components.charts.plot import Plot
 from kilnworks.components.charts.scale import nice_domain
 from kilnworks.components.reporting.reading import RunRecord
 from kilnworks.schemas.json_values import as_dict, as_list, as_number
+from kilnworks.schemas.words import figure
 
 RATES = {"precision": "Precision", "recall": "Recall", "specificity": "Specificity", "f1": "F1", "flagged": "Flagged"}
 """Rates of a threshold, with their titles."""
@@ -85,4 +86,4 @@ def _changes(before: dict[str, Any], results: dict[str, Any]) -> list[tuple[str,
 
 def _short(value: Any) -> str:
     number = as_number(value)
-    return "" if number is None else f"{number:.4g}"
+    return "" if number is None else figure(number)

@@ -9,6 +9,7 @@ from kilnworks.components.reporting.results import headlines
 from kilnworks.components.reporting.sections.wording import metric_label, moment
 from kilnworks.components.reporting.summary import is_champion
 from kilnworks.schemas.json_values import as_dict, as_number
+from kilnworks.schemas.words import figure
 
 HEADLINES = {
     "done": "finished",
@@ -96,7 +97,7 @@ def _tiles(run: RunRecord) -> list[dict[str, str]]:
         value, low, high = (as_number(metric.get(k)) for k in ("value", "low", "high"))
         if value is not None:
             note = f"{label(round(low, 4))} to {label(round(high, 4))}" if low is not None and high is not None else ""
-            tiles.append({"label": metric_label(name), "value": f"{value:.4g}", "note": note})
+            tiles.append({"label": metric_label(name), "value": figure(value), "note": note})
     share, positive = as_number(evaluation.get("prevalence")), evaluation.get("positive")
     if share is not None and positive:
         note = f"of the {evaluation.get('split', '')} rows; the metrics are about it"

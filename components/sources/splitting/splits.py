@@ -38,6 +38,11 @@ class Shares(Config):
             raise ValueError(f"train + val + test is {total:g}, wanted 1")
         return self
 
+    @property
+    def words(self) -> str:
+        """``80% train, 10% val, 10% test``."""
+        return f"{self.train:.0%} train, {self.val:.0%} val, {self.test:.0%} test"
+
 
 class ByHash(Config):
     """A row's split follows from its key alone: other rows, their order and later additions do not move it."""

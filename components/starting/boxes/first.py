@@ -222,9 +222,8 @@ def _split(source: BoxesSource, marked: Marked) -> tuple[Config, Decision]:
         told = Decision("split", "as given", f"folders {', '.join(source.splits())}")
         return _given(source, [one for one in named if NAMES.get(one[0].parts[0].lower()) == "train"]), told
     parts = Shares(train=0.7, val=0.15, test=0.15) if len(marked) < FEW else Shares()
-    words = f"{parts.train:.0%} train, {parts.val:.0%} val, {parts.test:.0%} test"
     by = ByHash(shares=parts, salt=_salt(named, parts)[0], key=source.photo if source.tiles else None)
-    return by, Decision("split", "by hash of the file's name", words)
+    return by, Decision("split", "by hash of the file's name", parts.words)
 
 
 def _given(source: BoxesSource, train: Marked) -> AsGiven:

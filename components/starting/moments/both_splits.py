@@ -22,6 +22,7 @@ def compare_splits(contract: Contract, typed: pl.DataFrame, time: str, *, by_tim
     """A line with both figures where a split by time and one by chance differ by more than chance.
 
     Boosted trees learn from four fifths of the rows and are judged by the last fifth, once by time and once shuffled.
+    They read no texts, and where there is nothing else beside the moment, nothing is compared.
 
     Args:
         contract: features and label.
@@ -35,8 +36,9 @@ def compare_splits(contract: Contract, typed: pl.DataFrame, time: str, *, by_tim
     rows = typed.filter(pl.col(time).is_not_null() & pl.col(label.name).is_not_null()).sort(time)
     rows = thinned(rows)
     names = [n for n, f in contract.features.items() if not f.shape and not f.text]
-    if rows.height < FEWEST or not names:
-        return []
+    unread = any(f.text for f in contract.features.values())
+    if rows.height < FEWEST or not names or (unread and names == [time]):
+        return []  # of texts and a moment, trees would see the moment alone
     x = np.column_stack([numbers_of(rows[name]) for name in names])
     target, measure, word = _target(rows[label.name], classes=label.classes is not None)
     cut = int(0.8 * len(x))
@@ -50,7 +52,7 @@ def compare_splits(contract: Contract, typed: pl.DataFrame, time: str, *, by_tim
     if not by_time:
         more = "more" if late < mixed else "less"
         told = f"the report, whose rows are split by hash, will promise {more} than a served model does on later rows"
-    why = f"{says}, by trees on {rows.height:,} rows; {told}"
+    why = f"{says}, by trees on {rows.height:,} rows{', which read no texts' if unread else ''}; {told}"
     choice = f"{word} {late:.3f} by {named(time)}, {mixed:.3f} by hash"
     return [Decision("time matters", choice, why, flagged=True)]
 

@@ -266,5 +266,4 @@ def _split(pictures: Pictures, kinds: int) -> tuple[Config, Decision]:
             best = (salt, seen[0] * 1000 + seen[1] + seen[2])
         if min(seen) == kinds:
             break
-    words = f"{parts.train:.0%} train, {parts.val:.0%} val, {parts.test:.0%} test"
-    return ByHash(shares=parts, salt=best[0]), Decision("split", "by hash of the file's name", words)
+    return ByHash(shares=parts, salt=best[0]), Decision("split", "by hash of the file's name", parts.words)

@@ -22,6 +22,7 @@ from kilnworks.schemas.access import private_files
 from kilnworks.schemas.errors import EXIT_SKIPPED, ConfigError, KilnworksError, StoreError
 from kilnworks.schemas.files import read_json
 from kilnworks.schemas.json_values import as_dict, as_list
+from kilnworks.schemas.words import figure
 
 SHOWN = 3
 """Metrics in a line."""
@@ -137,11 +138,11 @@ def _tell(console: Console, run: Run, step: str) -> None:
     told = as_dict(read_json(path))
     for model in map(as_dict, as_list(told.get("models"))):
         times = "  ".join(
-            f"{rows} row{'' if rows == '1' else 's'} {ms:.3g} ms"
+            f"{rows} row{'' if rows == '1' else 's'} {figure(ms, 3)} ms"
             for rows, ms in as_dict(model.get("milliseconds")).items()
         )
         metrics = as_dict(as_dict(model.get("metrics")).get(told.get("split", "test")))
-        shown = "  ".join(f"{name} {value:.4g}" for name, value in [*metrics.items()][:SHOWN])
+        shown = "  ".join(f"{name} {figure(value)}" for name, value in [*metrics.items()][:SHOWN])
         packed = f" ({bytes_text(model['packed'])} packed)" if "packed" in model else ""
         say(console, f"{model['name']:8} {bytes_text(model['bytes'])}{packed}  {times}  {shown}")
     if told.get("said"):

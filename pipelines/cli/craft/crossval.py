@@ -20,6 +20,7 @@ from kilnworks.pipelines.craft.headline import SHOWN, told_first
 from kilnworks.pipelines.craft.work import REPORT
 from kilnworks.schemas.access import private_files
 from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.words import figure
 
 KINDS = ("plain", "stratified", "grouped", "time")
 
@@ -117,7 +118,10 @@ def _nested(console: Console, this: Crossval, pipeline: Pipeline) -> int:
     def heard(kind: str, told: dict[str, Any]) -> None:
         words = setting_words(told["settings"]) or "the definition's settings"
         if kind == "trial":
-            say(console, f"trial    {told['number']} of outer fold {told['outer']}  mean {told['value']:.5g}  {words}")
+            say(
+                console,
+                f"trial    {told['number']} of outer fold {told['outer']}  mean {figure(told['value'], 5)}  {words}",
+            )
         else:
             say(console, f"outer    {told['outer']} of {fold.outer}  {_line(told['metrics'])}  {words}")
 
@@ -135,8 +139,8 @@ def _conclude(console: Console, this: Crossval, results: dict[str, Any]) -> int:
     this.store.push(f"{this.FOLDER}/{this.pipeline}/{this.folder.name}/{REPORT}")
     for place, name in enumerate(told_first(results)):
         word, n = "" if place else "mean", results["summary"][name]
-        spread = f"standard deviation over folds {n['sd']:.2g} ({n['low']:.5g} to {n['high']:.5g})"
-        say(console, f"{word:8} {name} {n['mean']:.5g}, {spread}")
+        spread = f"standard deviation over folds {figure(n['sd'], 2)} ({figure(n['low'], 5)} to {figure(n['high'], 5)})"
+        say(console, f"{word:8} {name} {figure(n['mean'], 5)}, {spread}")
     say(console, "         the spread of folds is no confidence interval of the mean: they share training rows")
     say(console, f"report   {page}")
     return 0
@@ -150,4 +154,4 @@ def how(fold: Fold) -> str:
 
 def _line(numbers: dict[str, float]) -> str:
     named = [name for name in numbers if name.startswith("val_")] or list(numbers)
-    return "  ".join(f"{name} {numbers[name]:.4g}" for name in named[:SHOWN])
+    return "  ".join(f"{name} {figure(numbers[name])}" for name in named[:SHOWN])

@@ -15,6 +15,7 @@ from kilnworks.pipelines.craft.diagnosis import Diagnosis, checked, diagnose
 from kilnworks.pipelines.craft.work import REPORT
 from kilnworks.schemas.access import private_files
 from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.words import figure
 
 SHARES = (0.25, 0.5, 1.0)
 """Of the training rows, where nobody says it."""
@@ -55,7 +56,7 @@ def diagnose_command(
 
         def heard(share: float, point: dict[str, Any]) -> None:
             losses = {name: point["sides"][name]["loss"] for name in ("train", "val")}
-            told = "  ".join(f"{name} loss {sum(values) / len(values):.4g}" for name, values in losses.items())
+            told = "  ".join(f"{name} loss {figure(sum(values) / len(values))}" for name, values in losses.items())
             say(console, f"point    {point['rows']:,} rows  {told}  best epoch {point['best_epoch']}")
 
         found = diagnose(this, pipeline, heard, lambda: say(console, "look     at the validation rows"))

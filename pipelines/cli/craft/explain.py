@@ -18,6 +18,7 @@ from kilnworks.pipelines.core.store import Run, Store, now, open_store
 from kilnworks.schemas.access import private_files
 from kilnworks.schemas.artifacts import CheckedExamples, Evaluation, Model
 from kilnworks.schemas.errors import ConfigError
+from kilnworks.schemas.words import figure, signed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -108,9 +109,12 @@ def _read(path: Path, model: Model, like: Any, count: int) -> "pl.DataFrame":
 def _say(found: dict[str, Any]) -> None:
     console = Console(soft_wrap=True)
     for one in found["leans"].get("features", [])[:5]:
-        bounds = f" ({one['low']:.2g} to {one['high']:.2g})" if "low" in one else ""
-        say(console, f"leans on {one['name']}: {found['leans']['metric']} changes by {one['fall']:.3g}{bounds}")
+        bounds = f" ({figure(one['low'], 2)} to {figure(one['high'], 2)})" if "low" in one else ""
+        say(console, f"leans on {one['name']}: {found['leans']['metric']} changes by {figure(one['fall'], 3)}{bounds}")
     for number, row in enumerate(found["rows"], 1):
         answer = ", ".join(f"{key} {value}" for key, value in row["answer"].items())
-        why = ", ".join(f"{name} {value} {share:+.2g}" for name, value, share in row["credits"][:SHOWN])
-        say(console, f"row {number:<5}{answer}: {row['value']:.4g}, of the average row {row['baseline']:.4g}; {why}")
+        why = ", ".join(f"{name} {value} {signed(share)}" for name, value, share in row["credits"][:SHOWN])
+        say(
+            console,
+            f"row {number:<5}{answer}: {figure(row['value'])}, of the average row {figure(row['baseline'])}; {why}",
+        )

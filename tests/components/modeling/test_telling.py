@@ -1,5 +1,7 @@
 """The n-grams that a report names are those whose effects are the largest, and of a hashed text there are none."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from kilnworks.components.modeling.bag import Bag
 from kilnworks.components.modeling.texts.telling import telling
 from kilnworks.components.tasks.binary import Binary
 from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.words import figure
 
 CONTRACT = Contract.model_validate(
     {
@@ -43,6 +46,13 @@ def test_terms_are_escaped_and_edges_shown():
     assert "<b>" not in drawn
     assert "&lt;b&gt;" in drawn
     assert visible(" a ") == "\N{OPEN BOX}a\N{OPEN BOX}"
+
+
+def test_long_terms_end_where_there_is_room_and_prices_are_written_out():
+    """`Chicago Independents` stood out of the picture, and a mean price was 2.27e+05."""
+    drawn = terms([("Chicago Independents", 226900.0)], "words", told=partial(figure, digits=3))
+    assert ">Chicago Independ…<" in drawn and ">227,000<" in drawn
+    assert "Chicago Independents: +227,000" in drawn
 
 
 @pytest.mark.parametrize(("signed", "bars"), [(True, 3), (False, 2)])

@@ -1,6 +1,6 @@
 """A file that continues a series, against a loop over its rows; the model is a known rule."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -81,6 +81,9 @@ def test_a_file_holds_what_is_known_of_its_rows(tmp_path, given, told):
         return
     found = continued(tmp_path / "next.csv", tmp_path, last_value)
     assert ("from_forecasts" in found.columns) == ("y" not in given)
+    told = continued(tmp_path / "next.csv", tmp_path, last_value, apart=True)
+    assert told.columns == ["at", *found.columns], "which row an answer is of"
+    assert told["at"].to_list() == whole["at"][100:].to_list()
     assert found["forecast"].to_list()[:6] == [99.0] * 2 + ([99.0] * 4 if "y" not in given else [101.0] * 4)
 
 
@@ -91,6 +94,25 @@ def test_groups_are_forecast_each_for_itself():
     found = rolled(contract(group="place"), first, file, last_value)
     assert found.height == file.height
     assert ((found["forecast"] >= 1000) == (file["place"] == "b")).all()
+
+
+def test_answers_of_days_and_groups_say_which_they_are_of(tmp_path):
+    """A file of answers held three numbers a row and nothing to join them by."""
+    hourly = contract(group="place", horizon=2, window=6)
+    assert hourly.series is not None
+    daily = hourly.model_copy(update={"series": hourly.series.model_copy(update={"step": "1d"})})
+    days = [datetime(2024, 1, 1) + timedelta(days=i) for i in range(20)]
+    whole = pl.concat([rows(20, place=[place] * 20).with_columns(at=pl.Series(days)) for place in "ab"])
+    later = pl.col("at") >= days[16]
+    (tmp_path / HISTORY_FILE).parent.mkdir()
+    whole.filter(~later).write_parquet(tmp_path / HISTORY_FILE)
+    (tmp_path / SERIES_FILE).write_text(dump_contract(daily))
+    whole.filter(later).write_csv(tmp_path / "next.csv")
+    ask = lambda sent: {name: np.zeros((len(sent["y"]), 2)) for name in ("forecast", "low", "high")}  # noqa: E731
+    told = continued(tmp_path / "next.csv", tmp_path, ask, apart=True)
+    assert told.columns == ["place", "at", "forecast", "low", "high"]
+    assert told["place"].to_list() == ["a"] * 4 + ["b"] * 4
+    assert told["at"].to_list() == [day.date() for day in days[16:]] * 2
 
 
 def test_a_file_that_begins_long_after_is_refused():

@@ -95,12 +95,28 @@ def test_the_metric_of_the_simple_models_is_told_of_the_model_too(tmp_path):
     ]
 
 
-def test_parts_of_a_network_are_told_in_two_digits():
+def test_parts_of_a_network_are_told_in_per_cent():
     text = io.StringIO()
     with watched(Console(file=text, force_terminal=False), None) as hear:
         for done in (2.0, 45 / 13):
             hear(StepEvent("model", "running", Progress(done, 6, "network 1 on all rows"), done))
-    assert text.getvalue().splitlines()[-1].startswith("model: 3.46/6 network 1 on all rows")
+    assert text.getvalue().splitlines()[-1].startswith("model: 58% network 1 on all rows")
+
+
+def test_prices_are_told_as_people_write_them(tmp_path):
+    """The fifth digit used to be told by an exponent, 4.743e+04."""
+    out = tmp_path / "evaluation"
+    out.mkdir()
+    (tmp_path / "run.json").write_text('{"pipeline": "p", "run_id": "r"}')
+    (out / "manifest.json").write_text('{"kind": "Evaluation"}')
+    metrics = {"mae": {"value": 47434.6, "low": 35258.0, "high": 62400.0}, "rmse": {"value": 74150.0}}
+    simple = {"linear": {"metrics": {"rmse": 1157012.0}, "gains": {"rmse": {"low": -17210.0, "high": 67120.0}}}}
+    told = {"task": "regression", "metrics": metrics, "simple": simple}
+    (out / "evaluation.json").write_text(json.dumps(told))
+    assert result_lines(tmp_path) == [
+        ("result", "Mean absolute error 47,430 (35,260 to 62,400), R² undefined, Root mean squared error 74,150"),
+        ("against", "linear Root mean squared error 1,157,000 (gain -17,000 to +67,000)"),
+    ]
 
 
 def test_a_pipe_gets_few_lines_of_many_epochs_and_the_last_one():
@@ -114,3 +130,11 @@ def test_a_pipe_gets_few_lines_of_many_epochs_and_the_last_one():
         lines = text.getvalue().splitlines()[1:]
         assert epochs // -(-epochs // MOST_LINES) - 1 <= len(lines) <= most
         assert lines[-1].startswith(f"model: {epochs}/{epochs} epoch {epochs}")
+
+
+def test_within_a_part_progress_is_told_in_per_cent():
+    """A training of three networks is a third of a network further, not 1.52174/3."""
+    text = io.StringIO()
+    with watched(Console(file=text, force_terminal=False), None) as hear:
+        hear(StepEvent("model", "running", Progress(1 + 12 / 23, 3, "network 1 on all rows: epoch 12/23"), 80.0))
+    assert text.getvalue().startswith("model: 51% network 1 on all rows: epoch 12/23")

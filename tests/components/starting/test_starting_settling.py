@@ -8,6 +8,7 @@ import pytest
 
 from kilnworks.components.sources import AsGiven, ByHash, ByTime
 from kilnworks.components.sources.splitting.hashing import hash_rows, unit_interval
+from kilnworks.components.sources.splitting.splits import Shares
 from kilnworks.components.starting.settling import settle
 from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.errors import ConfigError
@@ -106,6 +107,18 @@ def test_a_class_that_the_latest_rows_lack_forbids_it_too():
     )
     done = settled(frame, time="t")
     assert isinstance(done.split, ByHash) and "test would lack 'c'" in done.decisions[-1].why
+
+
+def test_the_latest_rows_are_more_where_they_would_lack_a_rare_class():
+    """Storms: `tropical wave` was not in the latest tenth, and a split by hash promised what no later row got."""
+    days = [datetime.datetime(2020, 1, 1) + datetime.timedelta(days=i) for i in range(1000)]
+    labels = np.array(["a", "b"] * 500, dtype=object)
+    labels[100:800:20], labels[800:880:10] = "rare", "rare"
+    frame = pl.DataFrame({"x": np.random.default_rng(0).random(1000), "t": days, "y": labels.tolist()})
+    done = settled(frame, time="t")
+    assert isinstance(done.split, ByTime) and done.split.shares == Shares(train=0.7, val=0.15, test=0.15)
+    why = "the latest rows judge; with 80% train test would lack 'rare'; 70% train, 15% val, 15% test"
+    assert (done.decisions[-1].why, done.decisions[-1].flagged) == (why, False)
 
 
 def test_parts_that_are_given():

@@ -38,8 +38,10 @@ def test_few_rows_are_learned_again_whole() -> None:
 def test_epochs_of_few_steps_are_many() -> None:
     _, few = sizes.tabular(1_000, 10, "val_rmse", categories=False)
     _, more = sizes.tabular(4_000, 10, "val_rmse", categories=False)
+    _, most = sizes.tabular(10_000, 10, "val_rmse", categories=False)
     assert (few["batch"], few["epochs"], few["early_stopping"].patience) == (32, 150, 12)
-    assert (more["batch"], more["epochs"], more["early_stopping"].patience) == (128, 60, 6)
+    assert (more["batch"], more["epochs"], more["early_stopping"].patience) == (128, 150, 6)
+    assert (most["batch"], most["epochs"], most["early_stopping"].patience) == (256, 60, 6)
 
 
 def test_few_images_have_a_second_model() -> None:

@@ -108,6 +108,21 @@ def test_nothing_is_said_of_rows_without_a_level_of_their_own(tmp_path):
     assert hand == []
 
 
+@pytest.mark.parametrize(("beside", "told"), [((), None), (("level",), "by trees on 600 rows, which read no texts")])
+def test_trees_that_read_no_texts_do_not_speak_for_a_model_that_does(beside, told):
+    """Of 3,165 short texts it said AUC 0.500 by time, 0.734 by hash; the model, which reads them, had 0.92."""
+    moments = [datetime.datetime(2024, 1, 1) + datetime.timedelta(hours=i) for i in range(600)]
+    turns = [(i // 100) % 2 for i in range(600)]
+    frame = pl.DataFrame({"at": moments, "text": ["some words"] * 600, "late": ["no" if t else "yes" for t in turns]})
+    frame = frame.with_columns(level=pl.Series(range(600)))
+    features = {"at": {"dtype": "datetime"}, "text": {"dtype": "string", "text": True}}
+    features |= {name: {"dtype": "int"} for name in beside}
+    label = {"name": "late", "dtype": "string", "classes": ["no", "yes"]}
+    contract = Contract.model_validate({"name": "x", "time": "at", "features": features, "label": label})
+    lines = compare_splits(contract, frame, "at", by_time=True)
+    assert bool(lines) == (told is not None) and all(str(told) in line.why for line in lines)
+
+
 @pytest.mark.slow
 def test_a_whole_year_and_more_keeps_its_months(tmp_path):
     recipe = look(tmp_path, flights(days=800, per_day=3))

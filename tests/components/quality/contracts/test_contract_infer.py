@@ -159,6 +159,22 @@ def test_limits_stop_at_natural_ends():
     assert high is not None and high > 110
 
 
+def test_what_is_counted_from_one_is_never_below_nought_and_limits_of_whole_numbers_are_whole(tmp_path):
+    """Rooms of 745 houses, from 1 to 8 and mostly three: the range used to be -7.7 to 17."""
+    rooms = np.repeat([1.0, 2, 3, 4, 5, 6, 8], [10, 100, 330, 230, 60, 11, 4])
+    low, high = limits(rooms)
+    assert low is not None and low < 0, "as numbers of any kind, degrees for one, they might go on below 0"
+    assert limits(rooms, whole=True) == (0.0, high)
+    path = tmp_path / "houses.csv"
+    pl.DataFrame(
+        {"rooms": rooms.astype(int), "score": rooms.astype(int) + 30, "y": np.arange(745) % 7 * 1.5}
+    ).write_csv(path)
+    features = infer_contract(path, label="y").features
+    assert features["rooms"].min == 0 and features["rooms"].max == high
+    ends = [features["score"].min, features["score"].max]
+    assert all(end is not None and float(end).is_integer() for end in ends)
+
+
 @pytest.mark.parametrize("rows", [60, 300, 3000])
 def test_limits_are_not_drawn_through_the_tail_of_a_clean_column(rows):
     r = np.random.default_rng(4)
