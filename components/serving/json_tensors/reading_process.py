@@ -6,8 +6,10 @@ and is given back to the system.
 
 import os
 import resource
+import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,9 +32,11 @@ _COSTS = {b",": 40, b"[": 64, b"{": 240, b'"': 32}
 
 
 def main() -> None:
-    """Answer commands until there are none."""
+    """Answer commands until there are none, or nobody takes the answers."""
     os.nice(_NICE)
-    with os.fdopen(0, "rb") as commands, os.fdopen(os.dup(1), "wb") as answers:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server decides when to stop
+    gone = suppress(BrokenPipeError)
+    with gone, os.fdopen(0, "rb") as commands, os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)
         reader = _Reader()
         send(answers, "ready")

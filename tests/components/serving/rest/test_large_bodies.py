@@ -4,6 +4,8 @@ import gzip
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,6 +16,7 @@ import pytest
 from kilnworks.components.serving.errors import Code, ServingError, TooLarge
 from kilnworks.components.serving.json_tensors import apart, examples, predict
 from kilnworks.components.serving.json_tensors.apart import Readers
+from kilnworks.components.serving.json_tensors.frames import receive, send
 from kilnworks.components.serving.rest.budget import BodyBudget, Share
 from kilnworks.components.serving.rest.large_lane import LargeLane
 from kilnworks.components.serving.rest.limits import Limits
@@ -52,6 +55,22 @@ def test_the_other_process_reads_what_this_one_reads(readers: Readers, body: dic
     assert (reading.signature_name, found_form) == (here.signature_name, form)
     assert found["x"].dtype == wanted["x"].dtype
     np.testing.assert_array_equal(found["x"], wanted["x"])
+
+
+@pytest.mark.slow
+def test_the_other_process_ends_without_a_word_where_its_server_is_gone() -> None:
+    words = [sys.executable, "-c", apart._PROGRAM]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        assert child.stdin and child.stdout and child.stderr
+        assert receive(child.stdout) == "ready"
+        child.send_signal(signal.SIGINT)  # of a terminal; the server decides
+        send(child.stdin, ("predict", 2**20, b"{"))
+        assert receive(child.stdout)[0] == "error"
+        child.stdout.close()
+        send(child.stdin, ("predict", 2**20, b"{"))
+        child.stdin.close()
+        assert child.stderr.read() == b""
+    assert child.returncode == 0
 
 
 def test_the_other_process_reads_examples(readers: Readers) -> None:
