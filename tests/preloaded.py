@@ -140,6 +140,8 @@ def ask(place: str, words: list[str]) -> int:
             for number in passed:
                 signal.signal(number, pass_on)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, passed)
+            while not select.select([listener], [], [], 0.5)[0]:
+                pass  # a signal that comes a moment before a wait does not interrupt it
             return int(told.readline())
 
 

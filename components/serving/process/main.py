@@ -6,7 +6,6 @@ TensorFlow is imported only after the flags have been read.
 import json
 import logging
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from kilnworks.components.serving.errors import ServingError
 from kilnworks.components.serving.process.health_listener import HealthListener
 from kilnworks.components.serving.process.log_filter import RepeatFilter
+from kilnworks.components.serving.process.stopping import Stop, stopped_by_signals
 from kilnworks.components.serving.settings.flags import Flags, parse_flags
 from kilnworks.components.serving.settings.options import RestOptions, RunningServer
 from kilnworks.components.serving.versions.store_bounds import ALLOWED, StoreBounds, bounds_of
@@ -60,16 +60,12 @@ def serve(argv: Sequence[str], find_store: Callable[[str | None], StoreLike]) ->
     if flags.version:
         sys.stdout.write(_version())
         return 0
-    stop = threading.Event()
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        return _Process(flags, find_store, stop).run()
-    except (ServingError, OSError) as error:
-        sys.stderr.write(f"Failed to start server. Error: {error}\n")
-        return EXIT_FAILED
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with stopped_by_signals() as stop:
+        try:
+            return _Process(flags, find_store, stop).run()
+        except (ServingError, OSError) as error:
+            sys.stderr.write(f"Failed to start server. Error: {error}\n")
+            return EXIT_FAILED
 
 
 def usage() -> str:
@@ -103,8 +99,8 @@ def _prepare_process() -> None:
 class _Process:
     """Everything that runs, from start to drain."""
 
-    def __init__(self, flags: Flags, find_store: Callable[[str | None], StoreLike], stop: threading.Event) -> None:
-        self._flags, self._stop = flags, stop
+    def __init__(self, flags: Flags, find_store: Callable[[str | None], StoreLike], stop: Stop) -> None:
+        self._flags, self._until, self._stop = flags, stop, stop.event
         self._store: Path | None = None
         self._refresh: Callable[[], None] = lambda: None
         found: StoreLike | None = None
@@ -146,7 +142,7 @@ class _Process:
             self._engine.core.reload(config, given_up=self._stop.is_set)
             self._start_servers(grpc, rest)
             threading.Thread(target=self._watch, name="config-poll", daemon=True).start()
-            self._stop.wait()
+            self._until.wait()
         except ServingError:
             if not self._stop.is_set():
                 raise
