@@ -2,12 +2,13 @@
 
 In a split by time the later rows hold months, numbers and names that come after those of the training rows. A column
 most of whose later values are new tells a model nothing there, and leads it astray: it is left out. What comes again
-(the weekday, the hour, a season of which a whole year is there) stays.
+(the weekday, the hour, a season of which a whole year is there) stays; not so the day of the month, which does not come
+often enough in less than a year.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,9 @@ NOTED = 0.1
 """From this share on it is said."""
 SEASON = "; later ones are answered by the level of the latest rows, unless `parts` goes without `moment`"
 """What becomes of seasons that nobody has seen where the moment of a row stays."""
+SINGLE_DAYS = "the rows are of less than a year: it would tell single days from one another, which do not come again"
+SAME = 0.99
+"""Share of rows from which on a column of days is that of the time."""
 FEW = 64
 """Whole numbers with up to so many values are looked at one by one, and else by their range."""
 
@@ -64,9 +68,13 @@ def without_what_runs_out(contract: Contract, source: Source, parts: Parts, spli
     share = {n: _new(f, early[n], later[n]) for n, f in contract.features.items() if n != contract.time}
     gone = {n for n, new in share.items() if new >= NEW[_kind(contract.features[n])]}
     out = _parts_out(contract, early, later, gone)
+    days = _single_days(contract, early, out)
+    gone |= days
     if len(gone) == len(contract.features) or not (contract.features.keys() - gone - {contract.time} or contract.time):
         return Kept(contract, *_dates(out, None))
-    decisions = [_said(n, contract.features[n], early[n], new, n in gone) for n, new in share.items() if new >= NOTED]
+    told = {n: new for n, new in share.items() if new >= NOTED and n not in days}
+    decisions = [_said(n, contract.features[n], early[n], new, n in gone) for n, new in told.items()]
+    decisions += [Decision("left out", named(n), SINGLE_DAYS, flagged=True) for n in sorted(days)]
     kept = {n: f for n, f in contract.features.items() if n not in gone}
     changes: dict[str, Any] = {"features": kept, "ignore": (*contract.ignore, *(n for n in share if n in gone))}
     contract = contract.model_copy(update=changes) if gone else contract
@@ -134,6 +142,17 @@ def _parts_out(
     return {n: [part for part in PARTS if _part_is_new(early[n], later[n], part)] for n in dates}
 
 
+def _single_days(contract: Contract, early: pl.DataFrame, out: Mapping[str, list[CalendarPart]]) -> set[str]:
+    """Columns that say the day of the month of the time, where no whole year has been seen."""
+    time = str(contract.time)
+    if "month" not in out.get(time, ()):
+        return set()
+    dated = early.filter(pl.col(time).is_not_null())
+    days = pl.Series(calendar_part(_seconds(dated[time]), "day"))
+    numbers = [n for n, f in contract.features.items() if f.dtype == "int" and not f.shape]
+    return {n for n in numbers if int((dated[n] == days).sum()) >= SAME * dated.height}
+
+
 def _without_level(
     contract: Contract, rows: Mapping[str, pl.DataFrame], out: Mapping[str, list[CalendarPart]]
 ) -> tuple[str, Level] | None:
@@ -143,7 +162,7 @@ def _without_level(
         return None
     moments = pl.concat([part[time] for part in rows.values()]).drop_nulls().cast(pl.Datetime("us")).sort()
     days = (moments[-1] - moments[0]).total_seconds() / DAY
-    kept = [part for part in PARTS if part not in out[time]]
+    kept = [part for part in PARTS if part not in _left(out[time], is_time=True)]
     return time, level_of(contract, rows["train"], rows["val"], kept, days)
 
 
@@ -154,17 +173,26 @@ def _dates(
     settings, lines = {}, []
     for name, parts in out.items():
         level = judged[1] if judged is not None and judged[0] == name else Level(stays=True)
+        left = _left(parts, is_time=judged is not None and judged[0] == name)
         if parts:
             season = SEASON if "month" in parts and level.stays else ""
             why = f"it runs out: the later rows have {listed(parts)}s that no row to learn from shows{season}"
             lines.append(Decision("left out", f"{listed(parts)} of {named(name)}", why, flagged=True))
+        if "day" in left and "day" not in parts:
+            why = f"{SINGLE_DAYS}; `day` in `parts` of the definition takes it back"
+            lines.append(Decision("left out", f"day of {named(name)}", why, flagged=True))
         if not level.stays:
             lines.append(Decision("left out", f"moment of {named(name)}", level.why, flagged=True))
-        if parts or not level.stays:
+        if left or not level.stays:
             moment: tuple[CalendarPart, ...] = ("moment",) if level.stays else ()
-            kept = (*moment, *(part for part in PARTS if part not in parts))
+            kept = (*moment, *(part for part in PARTS if part not in left))
             settings[name] = FeatureSettings(encode="moment", parts=kept)
     return settings, tuple(lines)
+
+
+def _left(parts: Sequence[CalendarPart], *, is_time: bool) -> Sequence[CalendarPart]:
+    """The parts that run out, and of the time the day with the month (decision 376)."""
+    return parts if not is_time or "month" not in parts or "day" in parts else [*parts, "day"]
 
 
 def _part_is_new(early: pl.Series, later: pl.Series, part: CalendarPart) -> bool:

@@ -55,7 +55,7 @@ def test_a_season_that_nobody_has_seen_again_is_not_answered_by_the_latest_level
     """Rows from July to May, as those of ``hotel``; the promise of a model is kept by rows of the summer after them."""
     shown = seasons("2023-07-01", 330)
     parts, lines = kept(shown, contract("size"))
-    assert parts == ("day", "weekday", "time of day")
+    assert parts == ("weekday", "time of day")
     assert lines["moment of on"].endswith("`moment` in `parts` of the definition takes it back")
     assert "latest rows" not in lines["month of on"]
     later = seasons("2024-05-26", 90)
@@ -68,8 +68,41 @@ def test_a_season_that_nobody_has_seen_again_is_not_answered_by_the_latest_level
 
 def test_within_half_a_year_the_latest_level_stays_where_it_tells_the_next_rows():
     parts, lines = kept(seasons("2023-07-25", 120), contract("size"))
-    assert parts == ("moment", "day", "weekday", "time of day")
-    assert list(lines) == ["month of on"] and lines["month of on"].endswith("unless `parts` goes without `moment`")
+    assert parts == ("moment", "weekday", "time of day")
+    assert list(lines) == ["month of on", "day of on"] and lines["month of on"].endswith(
+        "unless `parts` goes without `moment`"
+    )
+
+
+def shocked(start: str, days: int, seed: int) -> pl.DataFrame:
+    """40 rows a day, each day with a level of its own that nothing tells before."""
+    rng = np.random.default_rng(seed)
+    on = np.datetime64(start, "s") + np.repeat(np.arange(days), 40) * np.timedelta64(1, "D")
+    size, level = rng.normal(size=40 * days), np.repeat(rng.normal(0, 2, days), 40)
+    dated = pl.Series(on.astype("datetime64[us]"))
+    return pl.DataFrame({"on": dated, "date": dated.dt.day().cast(pl.Int64), "size": size, "y": size + level})
+
+
+def test_the_day_of_the_month_is_left_out_where_it_stands_for_single_days():
+    """A column that says the same goes with it; in rows of two years both stay."""
+    features = {"on": {"dtype": "datetime"}, "date": {"dtype": "int"}, "size": {"dtype": "float"}}
+    label = {"name": "y", "dtype": "float"}
+    rules = Contract.model_validate({"name": "x", "time": "on", "features": features, "label": label})
+    shown = shocked("2023-01-01", 240, 0)
+    found = without_what_runs_out(rules, FrameSource(frame=shown), {None: shown}, ByTime())
+    assert found.features["on"].parts == ("weekday", "time of day")
+    assert set(found.contract.features) == {"on", "size"} and "date" in found.contract.ignore
+    lines = {d.choice: d for d in found.decisions}
+    assert lines["date"].flagged and "single days" in lines["date"].why and "single days" in lines["day of on"].why
+    later = shocked("2023-08-29", 900, 1)
+    cut, size = shown.height, np.concatenate([shown["size"], later["size"]])
+    y, day = (np.concatenate([shown[name], later[name]]) for name in ("y", "date"))
+    both = [np.column_stack([size, day]), size[:, None]]
+    error = [float(((answers(x, y, cut, classes=False) - y[cut:]) ** 2).mean()) for x in both]
+    assert error[1] < 0.95 * error[0]
+    years = shocked("2022-01-01", 730, 0)
+    found = without_what_runs_out(rules, FrameSource(frame=years), {None: years}, ByTime())
+    assert "date" in found.contract.features and "day of on" not in {d.choice for d in found.decisions}
 
 
 @pytest.mark.parametrize("classes", [False, True])

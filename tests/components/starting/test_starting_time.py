@@ -42,13 +42,13 @@ def test_the_one_column_of_dates_is_the_time_though_rows_are_shuffled(flown):
 
 @pytest.mark.slow
 def test_columns_that_run_out_are_left_out_and_those_that_come_again_stay(flown):
-    assert list(flown.contract.features) == ["flown", "day", "weekday", "hour", "distance"]
+    assert list(flown.contract.features) == ["flown", "weekday", "hour", "distance"]
     out = said(flown, "left out")
     assert {"month", "reading", "frame"} <= set(out) and all("runs out" in out[n].why for n in ("month", "frame"))
     assert out["frame"].why == "it runs out: 100% of the later rows have values that no row to learn from shows"
     assert {"month", "reading", "frame"} <= set(flown.contract.ignore)
     settings = flown.transform.features["flown"]
-    assert settings.parts == ("day", "weekday", "time of day") and "month of flown" in out
+    assert settings.parts == ("weekday", "time of day") and "month of flown" in out
     level = out["moment of flown"]
     assert level.flagged and "the rows to learn from show no season twice" in level.why
 
