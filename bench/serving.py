@@ -22,6 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
+from kilnworks.schemas.crashes import ending
+
 ROOT = Path(__file__).parents[1]
 MODEL = "digits"
 REFERENCE_SECONDS = 1.0
@@ -120,15 +122,15 @@ def server(model: Path, *flags: str) -> Iterator[dict[str, int]]:
         "--rest_api_port=0",
         f"--model_name={MODEL}",
     ]
-    process = subprocess.Popen(
-        [*command, f"--model_base_path={model}", *flags],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        cwd=ROOT,
-        text=True,
-    )
+    command += [f"--model_base_path={model}", *flags]
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, cwd=ROOT, text=True)
+        line = process.stdout.readline()
+        if not line:
+            log.seek(0)
+            raise RuntimeError(f"the server ended with {ending(process.wait())}:\n{log.read()[-3000:]}")
     try:
-        yield json.loads(process.stdout.readline())
+        yield json.loads(line)
     finally:
         process.terminate()
         process.wait(30)

@@ -26,6 +26,7 @@ from kilnworks.pipelines.core.operations import Approval
 from kilnworks.pipelines.core.owner import require_owner
 from kilnworks.pipelines.core.question import question, require_evaluation
 from kilnworks.pipelines.core.store import Run
+from kilnworks.schemas.crashes import ending
 from kilnworks.schemas.errors import ConfigError, StoreError
 from kilnworks.schemas.places import project_root
 
@@ -116,7 +117,9 @@ class ApprovalOperator(HITLOperator):
         )
         said = (done.stdout + done.stderr).strip()
         self.log.info("%s", said)
-        return "" if done.returncode == 0 else (said.splitlines() or [f"exit code {done.returncode}"])[0]
+        if done.returncode < 0:
+            return f"the command ended with {ending(done.returncode)}; the log says what came before"
+        return "" if done.returncode == 0 else (said.splitlines() or [ending(done.returncode)])[0]
 
     def _form(self, approval: Approval) -> dict[str, Param]:
         """The settings that may be changed, and a comment."""

@@ -22,6 +22,7 @@ from kilnworks.dags.links import LINKS
 from kilnworks.dags.project import command, environment, open_run
 from kilnworks.pipelines.core.reasons import LONGEST, result
 from kilnworks.pipelines.core.store import now
+from kilnworks.schemas.crashes import FATAL, ending, show_crashes
 from kilnworks.schemas.errors import EXIT_SKIPPED, EXIT_USAGE, KilnworksError, StepSkipped
 from kilnworks.schemas.masking import masked, tell_secrets
 from kilnworks.schemas.places import project_root
@@ -30,7 +31,7 @@ from kilnworks.schemas.words import cut
 RESULTS = ("evaluation.json", "deployment.json")
 """Files of what a run comes to."""
 LAST_LINES = 3
-"""How many lines of a command are told where no step says why it failed: got, wanted, to do."""
+"""How many lines of a command are told where no step says why it failed: got, wanted, to do. The log has the others."""
 STOP_SECONDS = 10.0
 """How long a stopped command may take to tidy up before it is killed."""
 
@@ -105,7 +106,8 @@ class PipelineOperator(BaseOperator):
                 for text in lines or ():
                     told = masked(text.rstrip())
                     self.log.info("%s", told)
-                    if told.strip():
+                    crashed = any(line.startswith(FATAL) for line in self._said)  # stacks of all threads follow
+                    if told.strip() and not crashed:
                         self._said.append(cut(told.strip(), LONGEST))
             return self._process.wait()
         finally:
@@ -136,6 +138,7 @@ class InProcessOperator(PipelineOperator):
         """Run the steps here. Raises the Airflow exception that fits how they ended."""
         from kilnworks.pipelines.cli.running import step
 
+        show_crashes()
         began = now()
         tell_secrets(mask_secret)
         try:
@@ -172,8 +175,7 @@ def verdict(
     if failed is None:
         if code == EXIT_USAGE:
             return AirflowFailException(said or "a setting is wrong; the log says which")
-        ending = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        return AirflowException(f"the command ended with {ending}; {said or 'the log says what came before'}")
+        return AirflowException(f"the command ended with {ending(code)}; {said or 'the log says what came before'}")
     error = failed.get("error") or {}
     text = f"{failed['step']}: {failed['reason']}" + (f" | to do: {error['fix']}" if error.get("fix") else "")
     return AirflowException(text) if error.get("retry_helps") else AirflowFailException(text)

@@ -11,6 +11,7 @@ import select
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -93,6 +94,6 @@ class Forked:
 
 
 def command(*words: str, cwd: Path, env: Mapping[str, str]) -> Forked:
-    """``python -m MODULE WORDS`` with the libraries of ``preloaded.python``; what it says on ``stderr`` is dropped."""
-    with Path(os.devnull).open("w") as nowhere:
-        return Forked(words, cwd=cwd, env=env, stderr=nowhere, place=preloaded.address())
+    """``python -m MODULE WORDS`` with the libraries of ``preloaded.python`` and the ``stderr`` of the test."""
+    assert sys.__stderr__ is not None
+    return Forked(words, cwd=cwd, env=env, stderr=sys.__stderr__, place=preloaded.address())

@@ -14,6 +14,7 @@ import tomllib
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import IO
 
 from packaging.requirements import Requirement
 
@@ -92,13 +93,13 @@ def ran(code: str, *extras: str, folder: Path, ok: bool = True) -> str:
     return out + err
 
 
-def started(code: str, *extras: str, folder: Path) -> "subprocess.Popen[str]":
+def started(code: str, *extras: str, folder: Path, stderr: int | IO[str] = subprocess.PIPE) -> "subprocess.Popen[str]":
     """The same as a process that has begun, with pipes."""
     whole = BLOCK.format(refused=refused(*extras)) + code
     env = {**os.environ, "PYTHONPATH": str(ROOT), "KILNWORKS_STORE": str(folder / "store"), "COLUMNS": "200"}
     command = [sys.executable, "-c", whole]
     return subprocess.Popen(
-        command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, text=True
     )
 
 

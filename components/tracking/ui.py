@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from kilnworks.schemas.crashes import ending
 from kilnworks.schemas.errors import ConfigError, ServerUnavailable
 
 HOST = "127.0.0.1"
@@ -62,7 +63,7 @@ def _wait(url: str, process: "subprocess.Popen[bytes]") -> None:
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
         if process.poll() is not None:
-            got = f"mlflow server ended with exit code {process.returncode}"
+            got = f"mlflow server ended with {ending(process.returncode)}"
             raise ServerUnavailable(got, "MLflow's user interface", "read what it has said above")
         try:
             with urllib.request.urlopen(f"{url}/health", timeout=2) as answer:

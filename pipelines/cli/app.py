@@ -28,6 +28,7 @@ from kilnworks.pipelines.cli.metrics import metrics
 from kilnworks.pipelines.cli.new import new
 from kilnworks.pipelines.cli.tracking import mlflow
 from kilnworks.pipelines.cli.tune import tune
+from kilnworks.schemas.crashes import show_crashes
 from kilnworks.schemas.errors import EXIT_INTERRUPTED, KilnworksError, StepSkipped
 from kilnworks.schemas.extras import missing_extra
 
@@ -82,6 +83,7 @@ app.add_typer(contract_app, name="contract")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 1 failed, 2 usage, 99 skipped, 130 interrupted."""
+    show_crashes()
     signal.signal(signal.SIGTERM, _interrupt)
     errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     words = list(sys.argv[1:] if argv is None else argv)

@@ -17,6 +17,7 @@ from kilnworks.pipelines.core.store import Store, clean, open_store
 from kilnworks.pipelines.tuning.plan import Plan, default_of
 from kilnworks.pipelines.tuning.study import PAGE, Study, finished
 from kilnworks.schemas.access import private_files
+from kilnworks.schemas.crashes import ending
 from kilnworks.schemas.errors import ConfigError, KilnworksError, StepSkipped, StoreError
 from kilnworks.schemas.search import Search
 from kilnworks.schemas.words import figure, signed
@@ -146,7 +147,7 @@ def _train(console: Console, study: Study, space: Space, total: int, workers: in
         codes = work_beside([*words, *(["--store", store] if store else [])], workers)
         for code in codes:
             if code:
-                say(console, f"worker   ended with {code}; its trial is taken up by another one")
+                say(console, f"worker   ended with {ending(code)}; its trial is taken up by another one")
     work(study, space, total, lambda outcome: _say_trial(console, study, outcome, total))
 
 

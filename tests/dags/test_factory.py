@@ -145,7 +145,8 @@ def test_the_form_is_held_once_and_not_again_by_every_task(build, toy):
 def test_a_text_that_is_empty_by_default_may_be_left_empty(build, toy):
     fail = build(toy).params.get_param("model.fail")
     assert fail.value == ""
-    assert (fail.schema["type"], fail.schema["enum"]) == (["string", "null"], ["", "data", "server", "once", None])
+    kinds = ["", "data", "server", "once", "crash", None]
+    assert (fail.schema["type"], fail.schema["enum"]) == (["string", "null"], kinds)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,9 @@
 """How the end of a command is told to Airflow, and that a stopped task leaves nothing running."""
 
 import os
+import re
+import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -9,6 +12,7 @@ import pytest
 
 from kilnworks.pipelines.core.store import Store, now
 from kilnworks.schemas.errors import ConfigError, DataInvalid, DeployFailed, StepFailed, StoreError, TrainingDiverged
+from tests.dags import airflow_home
 from tests.waiting import LONG_SECONDS, until
 
 pytestmark = pytest.mark.slow
@@ -136,9 +140,43 @@ def test_the_last_lines_of_a_command_are_told_without_empty_ones(project, monkey
     assert str(raised.value) == f"got; {'x' * 600}... (5,000 characters in all); token=***"
 
 
+def test_a_step_that_crashes_is_told_by_its_signal_and_the_log_shows_where(project, monkeypatch):
+    from airflow.sdk.exceptions import AirflowException
+
+    from kilnworks.dags import operators
+
+    words = ("run", "toy", "--run-id", "r1", "--to", "model", "--set", "model.fail=crash")
+    task = operators.PipelineOperator(task_id="t", pipeline="toy", arguments=words, steps=("checked", "model"))
+    lines = []
+    monkeypatch.setattr(type(task), "log", property(lambda _: Recorder(lines)))
+    with pytest.raises(AirflowException) as raised:
+        task.execute({"run_id": "r1"})
+    assert str(raised.value).startswith("the command ended with signal SIGSEGV; ")
+    assert str(raised.value).endswith("; Fatal Python error: Segmentation fault")
+    assert any(re.search(r'toysteps\.py", line \d+ in trouble$', line) for line in lines)
+
+
+HERE = """
+from kilnworks.dags.operators import InProcessOperator
+settings = {"KILNWORKS_RUN_ID": "r1", "KILNWORKS_OVERRIDES": '{"model.fail": "crash"}'}
+task = InProcessOperator(task_id="t", pipeline="toy", arguments=(), steps=("checked", "model"), env=settings)
+task.execute({"run_id": "r1"})
+"""
+
+
+def test_a_step_that_crashes_in_the_process_of_airflow_shows_where(project):
+    env = {**os.environ, "PYTHONPATH": str(airflow_home.ROOT)}
+    done = subprocess.run([*airflow_home.python(), "-c", HERE], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGSEGV
+    assert "Fatal Python error: Segmentation fault" in done.stderr
+    assert re.search(r'toysteps\.py", line \d+ in trouble$', done.stderr, re.MULTILINE)
+
+
 class Recorder:
     def __init__(self, lines):
         self._lines = lines
 
     def info(self, text, *values):
         self._lines.append(text % values)
+
+    warning = info

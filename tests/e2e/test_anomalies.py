@@ -1,7 +1,6 @@
 """From rows without a label, strange ones among them, to a score over gRPC and REST: ``new``, ``run``, ``predict``."""
 
 import json
-import subprocess
 import urllib.request
 from pathlib import Path
 
@@ -11,12 +10,11 @@ import pytest
 
 from kilnworks.pipelines.cli.app import main
 from kilnworks.schemas.champion import read_champion
-from tests import preloaded
 from tests.components.modeling.dirty_rows import nine_numbers
+from tests.served import served
 
 pytestmark = pytest.mark.e2e
 
-ROOT = Path(__file__).parents[2]
 NAMES = tuple(f"n{i}" for i in range(9))
 
 
@@ -63,11 +61,8 @@ def test_the_server_answers_as_keras_does(project) -> None:
     champion = read_champion(project / "store", "nine")
     rows = pl.read_csv(project / "train.csv")[:50].cast(pl.Float32)
     keras = predict(Model(project / "store/runs/nine" / champion.run_id / "model"), rows)
-    flags = ["--port=0", "--rest_api_port=0", "--model_name=nine", f"--model_base_path={Path(champion.path).parent}"]
-    command = [*preloaded.python(), "-m", "kilnworks.components.serving", *flags]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        announced = json.loads(process.stdout.readline())
+    flags = ["--model_name=nine", f"--model_base_path={Path(champion.path).parent}"]
+    with served(*flags) as announced:
         with Client(f"127.0.0.1:{announced['grpc_port']}") as client:
             answer = client.predict("nine", {n: rows[n].to_numpy() for n in NAMES}).outputs
         for name in ("score", "errors"):
@@ -79,10 +74,6 @@ def test_the_server_answers_as_keras_does(project) -> None:
             one = json.loads(replied.read())["predictions"][0]
         assert one["score"] == pytest.approx(float(keras["score"][0]), rel=1e-5, abs=1e-5)
         assert len(one["errors"]) == 9 and one["anomaly"] == int(keras["anomaly"][0])
-    finally:
-        process.terminate()
-        process.wait(30)
-        process.stdout.close()
 
 
 @pytest.mark.nightly

@@ -3,8 +3,7 @@
 The table of ``docs/bad-input.md`` says what happens; here each of its cells is tried, on one small model a family.
 """
 
-import json
-import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,6 @@ import pytest
 from kilnworks.pipelines.cli.app import main
 from kilnworks.schemas.files import read_json
 from kilnworks_client import Client, RequestInvalid
-from tests import preloaded
 from tests.e2e.bad_rows import (
     COURSE,
     FILES,
@@ -34,6 +32,7 @@ from tests.e2e.bad_rows import (
     texts,
     write,
 )
+from tests.served import served as server
 
 pytestmark = pytest.mark.e2e
 
@@ -242,27 +241,15 @@ def served(project):
         f'config {{ name: "{n}" base_path: "{p}" model_platform: "tensorflow" }} ' for n, p in paths.items()
     )
     (project / "models.conf").write_text(f"model_config_list {{ {entries}}}")
-    flags = ["--port=0", "--rest_api_port=0", f"--model_config_file={project / 'models.conf'}"]
-    started, clients = [], {}
-    try:
+    clients = {}
+    with ExitStack() as stack:
         for check in (False, True):
-            command = [*preloaded.python(), "-m", "kilnworks.components.serving", *flags]
-            process = subprocess.Popen(
-                [*command, *(["--contract_check"] if check else [])],
-                cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-            )  # fmt: skip
-            started.append(process)
-            ports = json.loads(process.stdout.readline())
-            clients["grpc", check] = Client(f"127.0.0.1:{ports['grpc_port']}", timeout_seconds=60)
-            clients["rest", check] = Client(f"http://127.0.0.1:{ports['rest_api_port']}", timeout_seconds=60)
+            flags = [f"--model_config_file={project / 'models.conf'}", f"--contract_check={str(check).lower()}"]
+            ports = stack.enter_context(server(*flags))
+            for kind, address in (("grpc", "127.0.0.1:{grpc_port}"), ("rest", "http://127.0.0.1:{rest_api_port}")):
+                client = Client(address.format(**ports), timeout_seconds=60)
+                clients[kind, check] = stack.enter_context(client)
         yield clients
-    finally:
-        for client in clients.values():
-            client.close()
-        for process in started:
-            process.terminate()
-            process.wait(30)
-            process.stdout.close()
 
 
 SHAPE = "must have the shape [n, {}] (got [{}])"

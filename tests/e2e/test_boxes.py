@@ -1,7 +1,6 @@
 """From images with boxes to boxes over gRPC and REST: ``new``, ``run``, ``predict``; and the pipeline ``scenes``."""
 
 import json
-import subprocess
 import urllib.request
 from pathlib import Path
 
@@ -12,12 +11,11 @@ from PIL import Image
 
 from kilnworks.pipelines.cli.app import main
 from kilnworks.schemas.champion import read_champion
-from tests import preloaded
 from tests.components.sources.boxes.annotated import voc
+from tests.served import served
 
 pytestmark = pytest.mark.e2e
 
-ROOT = Path(__file__).parents[2]
 SMALLER = {"filters=(24, 48, 96, 96), pyramid=48": "filters=(8, 16, 16), pyramid=16", "epochs=150": "epochs=25"}
 """Written into the definition, so that the run is none of a trial."""
 
@@ -99,11 +97,8 @@ def test_the_server_answers_as_keras_does(project) -> None:
     keras = predict(model, rows)
     shape = model.contract.features["image"].shape
     images = rows["image"].to_numpy().reshape(-1, *shape)
-    flags = ["--port=0", "--rest_api_port=0", "--model_name=discs", f"--model_base_path={Path(champion.path).parent}"]
-    command = [*preloaded.python(), "-m", "kilnworks.components.serving", *flags]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        announced = json.loads(process.stdout.readline())
+    flags = ["--model_name=discs", f"--model_base_path={Path(champion.path).parent}"]
+    with served(*flags) as announced:
         with Client(f"127.0.0.1:{announced['grpc_port']}") as client:
             answer = client.predict("discs", {"image": images}).outputs
         assert set(answer) == {"boxes", "classes", "scores", "count"}
@@ -120,10 +115,6 @@ def test_the_server_answers_as_keras_does(project) -> None:
         assert one["count"] == keras["count"][0]
         np.testing.assert_allclose(one["boxes"], keras["boxes"][0], atol=1e-4)
         assert one["classes"][: one["count"]] == ["disc"] * one["count"]
-    finally:
-        process.terminate()
-        process.wait(30)
-        process.stdout.close()
 
 
 def test_boxes_that_break_a_rule_stop_the_run(project, tmp_path, capsys) -> None:

@@ -13,6 +13,8 @@ from kilnworks.pipelines.cli.app import main
 from tests import preloaded
 from tests.effort import some
 from tests.forked import command
+from tests.served import COMMAND as SERVE
+from tests.served import served
 from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
@@ -144,14 +146,8 @@ def test_killed_in_training_it_resumes_and_ends_the_same(root, tmp_path):
 @pytest.fixture(scope="module")
 def server(store, root):
     """The embedded server over the store; its ports."""
-    words = [*preloaded.python(), *COMMAND[1:], "serve", "--store", str(store), "--port=0", "--rest_api_port=0"]
-    child = subprocess.Popen(words, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        yield json.loads(child.stdout.readline())
-    finally:
-        child.terminate()
-        assert child.wait(timeout=60) == 0
-        child.stdout.close()
+    with served("--store", str(store), words=SERVE) as announced:
+        yield announced
 
 
 def test_served_and_local_predictions_agree(store, root, server, tmp_path):

@@ -1,7 +1,6 @@
 """Codes of digits over gRPC and REST, and in files; and the pipeline ``digits_rbm``."""
 
 import json
-import subprocess
 import urllib.request
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 
 from kilnworks.pipelines.cli.app import main
 from kilnworks.schemas.champion import read_champion
-from tests import preloaded
+from tests.served import served
 
 pytestmark = pytest.mark.e2e
 
@@ -75,11 +74,8 @@ def test_the_server_answers_as_keras_does(project) -> None:
     champion = read_champion(project / "store", "coded")
     rows = pl.read_parquet(project / "some.parquet")[:20]
     keras = predict(Model(project / "store/runs/coded/one/model"), rows)
-    flags = ["--port=0", "--rest_api_port=0", "--model_name=coded", f"--model_base_path={Path(champion.path).parent}"]
-    command = [*preloaded.python(), "-m", "kilnworks.components.serving", *flags]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        announced = json.loads(process.stdout.readline())
+    flags = ["--model_name=coded", f"--model_base_path={Path(champion.path).parent}"]
+    with served(*flags) as announced:
         images = rows["image"].to_numpy().reshape(-1, 8, 8, 1)
         with Client(f"127.0.0.1:{announced['grpc_port']}") as client:
             answer = client.predict("coded", {"image": images}).outputs
@@ -94,10 +90,6 @@ def test_the_server_answers_as_keras_does(project) -> None:
         with urllib.request.urlopen(urllib.request.Request(url, body), timeout=30) as replied:
             one = json.loads(replied.read())["predictions"][0]
         np.testing.assert_allclose(one["codes"], keras["codes"][0], rtol=1e-5, atol=1e-5)
-    finally:
-        process.terminate()
-        process.wait(30)
-        process.stdout.close()
 
 
 def test_codes_of_a_file(project) -> None:

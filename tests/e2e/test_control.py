@@ -1,7 +1,6 @@
 """From an environment to a policy over gRPC and REST: ``new``, ``run``; pipelines ``gridworld`` and ``cartpole``."""
 
 import json
-import subprocess
 import urllib.request
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 
 from kilnworks.pipelines.cli.app import main
 from kilnworks.schemas.champion import read_champion
-from tests import preloaded
+from tests.served import served
 
 pytestmark = pytest.mark.e2e
 
@@ -86,11 +85,8 @@ def test_the_server_answers_as_keras_does(project) -> None:
     model = Model(project / "store/runs/maze" / champion.run_id / "model")
     seen = np.arange(9)
     values = np.asarray(keras.saving.load_model(model.keras_path, compile=False)({"observation": seen}))
-    flags = ["--port=0", "--rest_api_port=0", "--model_name=maze", f"--model_base_path={Path(champion.path).parent}"]
-    command = [*preloaded.python(), "-m", "kilnworks.components.serving", *flags]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        announced = json.loads(process.stdout.readline())
+    flags = ["--model_name=maze", f"--model_base_path={Path(champion.path).parent}"]
+    with served(*flags) as announced:
         with Client(f"127.0.0.1:{announced['grpc_port']}") as client:
             answer = client.predict("maze", {"observation": seen}).outputs
         assert set(answer) == {"action", "values"}
@@ -102,10 +98,6 @@ def test_the_server_answers_as_keras_does(project) -> None:
             one = json.loads(replied.read())["predictions"][0]
         assert one["action"] == values[5].argmax()
         np.testing.assert_allclose(one["values"], values[5], rtol=1e-5, atol=1e-5)
-    finally:
-        process.terminate()
-        process.wait(30)
-        process.stdout.close()
 
 
 def test_new_writes_a_definition_that_loads(project, capsys) -> None:

@@ -1,7 +1,6 @@
 """A date from a file to the wire: written as month/day/year with two digits, asked for as text, seconds and wrongly."""
 
 import json
-import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -15,12 +14,11 @@ import pytest
 from kilnworks.components.serving.client import Client
 from kilnworks.schemas.errors import RequestInvalid
 from kilnworks.schemas.files import read_json
-from tests import preloaded
 from tests.e2e.test_new import kilnworks, quick
+from tests.served import served
 
 pytestmark = pytest.mark.e2e
 
-ROOT = Path(__file__).parents[2]
 DAYS = [date(1998, 1, 1) + timedelta(days=8 * k) for k in range(300)]
 
 
@@ -50,19 +48,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def ports(project: Path) -> Iterator[dict[str, int]]:
-    flags = ["--store=" + str(project / "store"), "--port=0", "--rest_api_port=0", "--contract_check=true"]
-    command = [*preloaded.python(), "-m", "kilnworks.components.serving", *flags]
-    with (project / "server.log").open("w") as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            assert line, (project / "server.log").read_text()[-2000:]
-            yield json.loads(line)
-        finally:
-            process.terminate()
-            process.wait(30)
-            process.stdout.close()
+    with served(f"--store={project / 'store'}", "--contract_check=true") as announced:
+        yield announced
 
 
 def rest(ports: dict[str, int], body: object, verb: str = "predict") -> tuple[int, dict[str, object]]:

@@ -16,7 +16,7 @@ from kilnworks.pipelines.cli.app import main
 from kilnworks.pipelines.core.chains import ROOT
 from kilnworks.schemas.champion import read_champion
 from kilnworks.schemas.files import read_json
-from tests import preloaded
+from tests.served import served
 
 pytestmark = pytest.mark.e2e
 
@@ -71,15 +71,10 @@ def test_windows_are_answered_alike_over_grpc_and_rest(demand, capsys) -> None:
     champion = read_champion(demand / "store", "demand")
     flags = [
         "--contract_check",
-        "--port=0",
-        "--rest_api_port=0",
         "--model_name=demand",
         f"--model_base_path={Path(champion.path).parent}",
     ]
-    command = [*preloaded.python(), "-m", "kilnworks.components.serving", *flags]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        announced = json.loads(process.stdout.readline())
+    with served(*flags) as announced:
         asked = window(17_000)
         url = f"http://127.0.0.1:{announced['rest_api_port']}/v1/models/demand:predict"
 
@@ -106,10 +101,6 @@ def test_windows_are_answered_alike_over_grpc_and_rest(demand, capsys) -> None:
         with pytest.raises(urllib.error.HTTPError) as refused:
             rest({**asked, "demand": asked["demand"][1:]})
         assert refused.value.code == 400 and "demand" in refused.value.read().decode()
-    finally:
-        process.terminate()
-        process.wait(30)
-        process.stdout.close()
 
 
 def test_a_file_that_goes_on_has_one_answer_a_row(demand, tmp_path) -> None:

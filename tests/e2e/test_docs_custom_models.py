@@ -14,6 +14,8 @@ import pytest
 
 from tests import preloaded
 from tests.forked import command
+from tests.served import COMMAND as SERVE
+from tests.served import served
 from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
@@ -141,18 +143,11 @@ def both_ways(project: Path, name: str, inputs: dict[str, np.ndarray]) -> tuple[
 
     kilnworks(project, "predict", name, str(project / f"{name}.csv"), "--output", str(project / "out.csv"))
     here = pl.read_csv(project / "out.csv").head(20)
-    words = [*preloaded.python(), *COMMAND[1:], "serve", "--port=0", "--rest_api_port=0"]
-    server = subprocess.Popen(
-        words, cwd=ROOT, env=environment(project), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    try:
-        port = json.loads(server.stdout.readline())["grpc_port"]
-        answer = Client(f"127.0.0.1:{port}").predict(name, inputs).outputs
-    finally:
-        server.terminate()
-        assert server.wait(timeout=60) == 0
-        server.stdout.close()
-    return here, answer
+    with (
+        served(words=SERVE, env=environment(project)) as announced,
+        Client(f"127.0.0.1:{announced['grpc_port']}") as client,
+    ):
+        return here, client.predict(name, inputs).outputs
 
 
 @pytest.mark.nightly

@@ -2,8 +2,6 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +10,7 @@ import pytest
 from kilnworks_client import Client
 from tests.installed import alone, distributions, python_with_only, wheel
 from tests.only import command, ran, started
+from tests.served import announced
 
 pytestmark = pytest.mark.e2e
 QUICK = ("--set", "model.epochs=1", "--set", "checked.data_docs=false")
@@ -26,17 +25,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     assert "report" in said
     return folder
-
-
-@contextmanager
-def announced(process: "subprocess.Popen[str]") -> Iterator[dict[str, int]]:
-    """Ports of a server that has said them."""
-    try:
-        assert process.stdout is not None
-        yield json.loads(process.stdout.readline())
-    finally:
-        process.terminate()
-        process.communicate(timeout=60)
 
 
 def asked(address: str) -> int:
@@ -58,7 +46,9 @@ def test_rows_are_checked_where_nothing_trains(tmp_path):
 
 def test_what_was_trained_is_served_where_nothing_trains(store):
     flags = ("serve", "--port=0", "--rest_api_port=0")
-    with announced(started(command(flags), "serve", folder=store)) as ports:
+    with (store / "log").open("w") as log:
+        process = started(command(flags), "serve", folder=store, stderr=log)
+    with announced(process, store / "log") as ports:
         for address in (f"127.0.0.1:{ports['grpc_port']}", f"http://127.0.0.1:{ports['rest_api_port']}"):
             assert asked(address) == 2
         program = ran(command(["show", "churn", "--client"]), folder=store)
@@ -73,13 +63,8 @@ def test_a_server_installed_for_real(store, tmp_path):
     python = python_with_only(tmp_path / "environment", f"kilnworks[serve] @ {wheel(tmp_path).as_uri()}")
     assert {"apache-airflow", "mlflow", "pyspark", "great-expectations", "pytest"}.isdisjoint(distributions(python))
     flags = ["serve", "--port=0", "--rest_api_port=0", "--store", str(store / "store")]
-    process = subprocess.Popen(
-        [str(python), "-m", "kilnworks", *flags],
-        cwd=tmp_path,
-        env=alone(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    with announced(process) as ports:
+    command = [str(python), "-m", "kilnworks", *flags]
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(command, cwd=tmp_path, env=alone(), stdout=subprocess.PIPE, stderr=log, text=True)
+    with announced(process, tmp_path / "log") as ports:
         assert asked(f"127.0.0.1:{ports['grpc_port']}") == 2

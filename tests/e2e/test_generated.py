@@ -13,7 +13,7 @@ import pytest
 
 from kilnworks.pipelines.cli.app import main
 from kilnworks.schemas.champion import read_champion
-from tests import preloaded
+from tests.served import served
 
 pytestmark = pytest.mark.e2e
 
@@ -89,16 +89,11 @@ def test_a_seed_and_a_class_go_in_and_an_image_comes_out(project, capsys) -> Non
         model({"seed": keras.ops.convert_to_tensor(seeds), "class": keras.ops.convert_to_tensor(classes)})
     )
     flags = [
-        "--port=0",
-        "--rest_api_port=0",
         "--contract_check",
         "--model_name=made",
         f"--model_base_path={Path(champion.path).parent}",
     ]
-    command = [*preloaded.python(), "-m", "kilnworks.components.serving", *flags]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        announced = json.loads(process.stdout.readline())
+    with served(*flags) as announced:
         with Client(f"127.0.0.1:{announced['grpc_port']}") as client:
             answer = client.predict("made", {"seed": seeds, "class": classes}).outputs
         assert main(["show", "made", "--client"]) == 0
@@ -120,10 +115,6 @@ def test_a_seed_and_a_class_go_in_and_an_image_comes_out(project, capsys) -> Non
             with pytest.raises(urllib.error.HTTPError) as refused:
                 urllib.request.urlopen(urllib.request.Request(url, body), timeout=30)
             assert refused.value.code == 400 and words in refused.value.read().decode()
-    finally:
-        process.terminate()
-        process.wait(30)
-        process.stdout.close()
 
 
 def test_images_of_a_file_of_seeds(project) -> None:

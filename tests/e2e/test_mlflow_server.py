@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from kilnworks.schemas.crashes import ending
 from tests import preloaded
 from tests.components.reporting.invented_run import InventedRun
 from tests.waiting import until
@@ -32,33 +33,27 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", database, "--artifacts-destination", str(artifacts)]
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True)
     uri = f"http://127.0.0.1:{port}"
     try:
-        _wait(uri, process)
+        _wait(uri, process, folder / "log")
         yield uri
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(30)
 
 
-def _wait(uri: str, process: subprocess.Popen) -> None:
+def _wait(uri: str, process: subprocess.Popen, log: Path) -> None:
     def answers() -> bool:
-        assert process.poll() is None, "the server has ended"
+        assert process.poll() is None, f"the server ended with {ending(process.returncode)}:\n{log.read_text()[-3000:]}"
         try:
             with urllib.request.urlopen(f"{uri}/health", timeout=2) as answer:
                 return answer.status == 200
         except (urllib.error.URLError, OSError):
             return False
 
-    assert until(answers, 240, every=1), "the server does not answer"
+    assert until(answers, 240, every=1), f"the server does not answer:\n{log.read_text()[-3000:]}"
 
 
 def at_work(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:

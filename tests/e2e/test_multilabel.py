@@ -2,7 +2,6 @@
 
 import csv
 import json
-import subprocess
 import urllib.request
 from pathlib import Path
 
@@ -19,11 +18,10 @@ from kilnworks.pipelines.core.chains import supervised
 from kilnworks.pipelines.core.execute import run_all
 from kilnworks.pipelines.core.store import Store
 from kilnworks.schemas.contract import parse_contract
-from tests import preloaded
+from tests.served import served
 
 pytestmark = pytest.mark.e2e
 
-ROOT = Path(__file__).parents[2]
 CONTRACT = parse_contract("""
 name: films
 features:
@@ -97,12 +95,9 @@ def test_the_server_answers_over_grpc_and_rest(run) -> None:
     from kilnworks.components.serving.client import Client
 
     base = json.loads((run.step_path("deployment") / "deployment.json").read_text())["path"]
-    flags = ["--port=0", "--rest_api_port=0", "--model_name=films", f"--model_base_path={Path(base).parent}"]
-    command = [*preloaded.python(), "-m", "kilnworks.components.serving", *flags]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    flags = ["--model_name=films", f"--model_base_path={Path(base).parent}"]
     rows = {"chases": [3.0, -3.0, 3.0], "jokes": [3.0, -3.0, -3.0], "ghosts": [-3.0, -3.0, -3.0]}
-    try:
-        announced = json.loads(process.stdout.readline())
+    with served(*flags) as announced:
         with Client(f"127.0.0.1:{announced['grpc_port']}") as client:
             answer = client.predict("films", {n: np.array(v, np.float32) for n, v in rows.items()})
         assert answer.outputs["class"].tolist() == [b"action|comedy", b"", b"action"]
@@ -114,10 +109,6 @@ def test_the_server_answers_over_grpc_and_rest(run) -> None:
         classified = dict(_post(f"{url}:classify", {"signature_name": "classify", "examples": one})["results"][0])
         assert set(classified) == {"action", "comedy", "horror"}
         assert classified["action"] == pytest.approx(predicted["probabilities"][0], abs=1e-6)
-    finally:
-        process.terminate()
-        process.wait(30)
-        process.stdout.close()
 
 
 def _post(url: str, body: dict) -> dict:

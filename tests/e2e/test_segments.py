@@ -1,7 +1,6 @@
 """From rows to clusters over gRPC and REST: ``new``, ``run``, ``predict``; and the pipeline ``segments``."""
 
 import json
-import subprocess
 import urllib.request
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 
 from kilnworks.pipelines.cli.app import main
 from kilnworks.schemas.champion import read_champion
-from tests import preloaded
+from tests.served import served
 
 pytestmark = pytest.mark.e2e
 
@@ -77,11 +76,8 @@ def test_the_server_answers_as_keras_does(project) -> None:
     champion = read_champion(project / "store", "parts")
     rows = pl.read_csv(project / "train.csv")[:50].cast({pl.Float64: pl.Float32})
     keras = predict(Model(project / "store/runs/parts" / champion.run_id / "model"), rows)
-    flags = ["--port=0", "--rest_api_port=0", "--model_name=parts", f"--model_base_path={Path(champion.path).parent}"]
-    command = [*preloaded.python(), "-m", "kilnworks.components.serving", *flags]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        announced = json.loads(process.stdout.readline())
+    flags = ["--model_name=parts", f"--model_base_path={Path(champion.path).parent}"]
+    with served(*flags) as announced:
         names = ("width", "height", "weight", "colour")
         with Client(f"127.0.0.1:{announced['grpc_port']}") as client:
             answer = client.predict("parts", {n: rows[n].to_numpy() for n in names}).outputs
@@ -95,10 +91,6 @@ def test_the_server_answers_as_keras_does(project) -> None:
             one = json.loads(replied.read())["predictions"][0]
         assert one["cluster"] == keras["cluster"][0] and len(one["distances"]) == 3
         assert one["distance"] == pytest.approx(float(keras["distance"][0]), rel=1e-5, abs=1e-5)
-    finally:
-        process.terminate()
-        process.wait(30)
-        process.stdout.close()
 
 
 def test_more_clusters_than_rows_one_cluster_and_a_row_beyond_all_numbers_are_refused(project, capsys) -> None:

@@ -14,6 +14,8 @@ import pytest
 import tensorflow as tf
 
 from tests import preloaded
+from tests.served import COMMAND as SERVE
+from tests.served import served
 
 s3fs = pytest.importorskip("s3fs")
 moto = pytest.importorskip("moto.server")
@@ -126,15 +128,10 @@ def test_one_host_publishes_and_another_sees_serves_and_is_refused(bucket, hosts
     code, said = there.run("run", "half", "--to", "servable", "--run-id", "r2")
     assert code == 0 and "2 cached" in said, said
     assert versions(bucket) == ["1"]
-    server = there.start("serve", "--port=0", "--rest_api_port=0", "--file_system_poll_wait_seconds=1")
-    try:
-        assert server.stdout is not None
-        told = json.loads(server.stdout.readline())
+    flag = "--file_system_poll_wait_seconds=1"
+    with served(flag, words=SERVE, env=there.environment) as told:
         assert told["models"] == ["half"]
         assert predicted(told["rest_api_port"]) == [2.0]
-    finally:
-        server.terminate()
-        server.communicate(timeout=60)
 
 
 def predicted(port: int) -> list[float]:

@@ -1,7 +1,6 @@
 """Texts beside a number and a category, from ``new`` on a CSV to answers over gRPC and REST; odd texts too."""
 
 import json
-import subprocess
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -25,7 +24,7 @@ from kilnworks.pipelines.core.chains import supervised
 from kilnworks.pipelines.core.execute import run_all
 from kilnworks.pipelines.core.graph import Pipeline
 from kilnworks.pipelines.core.store import Store
-from tests import preloaded
+from tests.served import served as server
 
 pytestmark = pytest.mark.e2e
 
@@ -104,15 +103,8 @@ def test_the_report_names_what_tells_and_no_whole_mail(run, recipe):
 @pytest.fixture(scope="module")
 def served(run):
     base = json.loads((run.step_path("deployment") / "deployment.json").read_text())["path"]
-    flags = ["--port=0", "--rest_api_port=0", "--model_name=mails", f"--model_base_path={Path(base).parent}"]
-    command = [*preloaded.python(), "-m", "kilnworks.components.serving", *flags]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        yield json.loads(process.stdout.readline())
-    finally:
-        process.terminate()
-        process.wait(30)
-        process.stdout.close()
+    with server("--model_name=mails", f"--model_base_path={Path(base).parent}") as announced:
+        yield announced
 
 
 TEXTS = [

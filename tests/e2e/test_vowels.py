@@ -1,7 +1,6 @@
 """From sequences in a file to a class over gRPC and REST: ``new``, ``run``, ``predict``; the pipeline ``vowels``."""
 
 import json
-import subprocess
 import urllib.request
 from pathlib import Path
 
@@ -11,11 +10,10 @@ import pytest
 
 from kilnworks.pipelines.cli.app import main
 from kilnworks.schemas.champion import read_champion
-from tests import preloaded
+from tests.served import served
 
 pytestmark = pytest.mark.e2e
 
-ROOT = Path(__file__).parents[2]
 STEPS, CHANNELS = 12, 2
 
 
@@ -65,11 +63,8 @@ def test_the_server_answers_as_keras_does_and_refuses_what_does_not_fit(project)
         course = file["course"][:20]
     rows = pl.DataFrame({"course": pl.Series(course.reshape(20, -1))})
     keras = predict(Model(project / "store/runs/turns" / champion.run_id / "model"), rows)
-    flags = ["--port=0", "--rest_api_port=0", "--model_name=turns", f"--model_base_path={Path(champion.path).parent}"]
-    command = [*preloaded.python(), "-m", "kilnworks.components.serving", *flags]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        announced = json.loads(process.stdout.readline())
+    flags = ["--model_name=turns", f"--model_base_path={Path(champion.path).parent}"]
+    with served(*flags) as announced:
         with Client(f"127.0.0.1:{announced['grpc_port']}") as client:
             answer = client.predict("turns", {"course": course}).outputs
             with pytest.raises(
@@ -83,10 +78,6 @@ def test_the_server_answers_as_keras_does_and_refuses_what_does_not_fit(project)
         with urllib.request.urlopen(urllib.request.Request(url, body), timeout=30) as replied:
             one = json.loads(replied.read())["predictions"][0]
         np.testing.assert_allclose(one["probabilities"], keras["probabilities"][0], rtol=1e-5, atol=1e-5)
-    finally:
-        process.terminate()
-        process.wait(30)
-        process.stdout.close()
 
 
 def vowels(folder: Path, monkeypatch: pytest.MonkeyPatch, *more: str) -> dict:

@@ -1,7 +1,6 @@
 """The pipeline ``words``: better than word frequencies on a slice, served as Keras answers; in full every night."""
 
 import json
-import subprocess
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -18,7 +17,7 @@ from kilnworks.schemas.artifacts import Model
 from kilnworks.schemas.champion import read_champion
 from kilnworks.schemas.code import Bytes
 from kilnworks.schemas.files import read_json
-from tests import preloaded
+from tests.served import served
 
 pytestmark = pytest.mark.e2e
 
@@ -60,12 +59,9 @@ def test_a_word_is_answered_alike_over_grpc_and_rest_and_by_keras(words) -> None
     run = words / "store/runs/words/one"
     vectors = WordVectors.of(Model(run / "model"))
     word = next(w for w in vectors.words[100:] if w.isalpha() and len(w) > 4)
-    flags = ["--contract_check", "--port=0", "--rest_api_port=0", "--model_name=words",
+    flags = ["--contract_check", "--model_name=words",
              f"--model_base_path={Path(champion.path).parent}"]  # fmt: skip
-    command = [*preloaded.python(), "-m", "kilnworks.components.serving", *flags]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        announced = json.loads(process.stdout.readline())
+    with served(*flags) as announced:
         url = f"http://127.0.0.1:{announced['rest_api_port']}/v1/models/words:predict"
 
         def rest(text):
@@ -89,10 +85,6 @@ def test_a_word_is_answered_alike_over_grpc_and_rest_and_by_keras(words) -> None
         with pytest.raises(urllib.error.HTTPError) as refused:
             rest(5)
         assert refused.value.code == 400 and "body" in refused.value.read().decode()
-    finally:
-        process.terminate()
-        process.wait(30)
-        process.stdout.close()
 
 
 def test_its_vectors_are_a_file_that_others_read(words) -> None:

@@ -1,6 +1,5 @@
 """A store that release 0.1.0 made still opens; ``store_0_1_0/make.sh`` says how it was made and what was recorded."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -17,6 +16,8 @@ from kilnworks.schemas.artifacts import CheckedExamples, Deployment, Evaluation,
 from kilnworks.schemas.champion import read_champion
 from kilnworks.schemas.files import read_json
 from tests import preloaded
+from tests.served import COMMAND as SERVE
+from tests.served import served
 
 KEPT = Path(__file__).with_name("store_0_1_0")
 FRESH = KEPT / "fresh.csv"
@@ -151,22 +152,8 @@ def test_what_must_be_made_again_is_made_again_and_said(shop):
 
 @pytest.mark.e2e
 def test_its_champion_is_served(opened, tmp_path):
-    with (tmp_path / "log").open("w") as log:
-        server = subprocess.Popen(
-            [*preloaded.python(), *COMMAND[1:], "serve", "--port=0", "--rest_api_port=0"],
-            cwd=Path(__file__).parents[2],
-            env=environment(opened),
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        )
-    try:
-        line = server.stdout.readline()
-        assert line, (tmp_path / "log").read_text()
-        address = f"127.0.0.1:{json.loads(line)['grpc_port']}"
+    with served(words=SERVE, env=environment(opened)) as announced:
+        address = f"127.0.0.1:{announced['grpc_port']}"
         out = tmp_path / "out.csv"
         kilnworks(opened, "predict", "visits", str(FRESH), "--server", address, "--output", str(out))
         assert_answers(out, 2)
-    finally:
-        server.terminate()
-        server.communicate(timeout=60)

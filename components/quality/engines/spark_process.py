@@ -22,6 +22,7 @@ from kilnworks.components.quality.expectations.gx import load_gx
 from kilnworks.components.quality.expectations.run_gx import Checked
 from kilnworks.components.quality.profile.profile import describe
 from kilnworks.schemas.contract import Contract
+from kilnworks.schemas.crashes import ending, show_crashes
 from kilnworks.schemas.errors import KilnworksError, StepFailed
 
 Judged = tuple[list[Checked], dict[str, Any]]
@@ -74,7 +75,7 @@ def _no_answer(code: int, log: Path) -> StepFailed:
     """The error for a process that died, with the end of what it wrote."""
     last = [line for line in log.read_text(errors="replace").splitlines() if line.strip()][-SHOWN:]
     return StepFailed(
-        "\n    ".join([f"the process that runs Spark ended with exit code {code} and without an answer:", *last]),
+        "\n    ".join([f"the process that runs Spark ended with {ending(code)} and without an answer:", *last]),
         "a process that ends by itself",
         "see these lines; a process that is short of memory ends like this too",
     )
@@ -82,6 +83,7 @@ def _no_answer(code: int, log: Path) -> StepFailed:
 
 def main(answer: Path) -> None:
     """Read a job from standard input, do it, and write what came of it."""
+    show_crashes()
     job: Job = pickle.load(sys.stdin.buffer)
     scratch = answer.with_suffix(".part")
     scratch.write_bytes(pickle.dumps(_outcome(job)))

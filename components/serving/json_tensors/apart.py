@@ -14,6 +14,7 @@ from kilnworks.components.serving.json_tensors.dense import Array, Form
 from kilnworks.components.serving.json_tensors.frames import receive, send
 from kilnworks.components.serving.wire.moments import Dates
 from kilnworks.components.serving.wire.values import TensorInfo
+from kilnworks.schemas.crashes import ending
 
 _LOG = logging.getLogger(__name__)
 _PROGRAM = "from kilnworks.components.serving.json_tensors.reading_process import main; main()"
@@ -154,6 +155,8 @@ class _Process:
         except (EOFError, OSError):
             if self._expired:
                 raise deadline_exceeded() from None
+            self.end()
+            _LOG.error("the process that reads large bodies ended (%s)", ending(self._popen.returncode))
             raise unavailable("The process that reads large bodies failed: try again, or send less at once") from None
         self.well = well
 

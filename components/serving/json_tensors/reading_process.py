@@ -23,6 +23,7 @@ from kilnworks.components.serving.json_tensors.frames import receive, send
 from kilnworks.components.serving.wire.memory import release_free_memory
 from kilnworks.components.serving.wire.moments import examples_with_seconds, with_seconds
 from kilnworks.components.serving.wire.tensor_budget import MEBIBYTE
+from kilnworks.schemas.crashes import show_crashes
 
 _NICE = 5
 _MOST_TIMES = 6
@@ -33,6 +34,7 @@ _COSTS = {b",": 40, b"[": 64, b"{": 240, b'"': 32}
 
 def main() -> None:
     """Answer commands until there are none, or nobody takes the answers."""
+    show_crashes()
     os.nice(_NICE)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server decides when to stop
     gone = suppress(BrokenPipeError)

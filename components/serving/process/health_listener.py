@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from kilnworks.schemas.crashes import ending
 from kilnworks.schemas.errors import ConfigError
 
 REPORT_SECONDS = 1.0
@@ -87,7 +88,8 @@ class HealthListener:
 
     def _start_again(self) -> None:
         _end(self._process)
-        log.error("the process that answers health ended (%s): another one is started", self._process.returncode)
+        how = ending(self._process.returncode)
+        log.error("the process that answers health ended (%s): another one is started", how)
         options = HealthOptions(**(asdict(self._options) | {"port": self.port}))
         try:
             self._process, self.port = _start(options)
@@ -104,11 +106,12 @@ def _start(options: HealthOptions) -> "tuple[subprocess.Popen[bytes], int]":
         env=environment,
     )
     assert process.stdout is not None
-    told = json.loads(process.stdout.readline() or b'{"error": "its process did not start"}')
-    if "error" in told:
+    told = json.loads(process.stdout.readline() or "{}")
+    if "port" not in told:
         _end(process)
+        why = told.get("error", f"its process ended ({ending(process.returncode)}); what it said stands above")
         raise ConfigError(
-            f"the health port {options.host}:{options.port} cannot be opened: {told['error']}",
+            f"the health port {options.host}:{options.port} cannot be opened: {why}",
             "a free port",
             "choose another --health_port, or 0 for any free one",
         )

@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from kilnworks.components.serving.settings.hosts import AllowedHosts, default_hosts
+from kilnworks.schemas.crashes import show_crashes
 
 SILENT_SECONDS = 60.0
 """A server that has not reported for so long is not alive: its interpreter is stuck."""
@@ -156,6 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 def main() -> None:
     """Listen, say the port, and answer until the reports end. Arguments: a JSON object of the settings."""
+    show_crashes()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server decides when to stop
     told = json.loads(sys.argv[1])
     names = told["allowed_hosts"]

@@ -21,6 +21,7 @@ from kilnworks.components.serving.settings.flags import Flags, parse_flags
 from kilnworks.components.serving.settings.options import RestOptions, RunningServer
 from kilnworks.components.serving.versions.store_bounds import ALLOWED, StoreBounds, bounds_of
 from kilnworks.components.serving.versions.store_models import base_paths
+from kilnworks.schemas.crashes import show_crashes
 from kilnworks.schemas.errors import EXIT_FAILED, KilnworksError
 from kilnworks.schemas.logs import make_safe
 
@@ -85,6 +86,7 @@ def _prepare_process() -> None:
 
     oneDNN's kernels end the process when a request brings a tensor of a rank that they do not expect.
     """
+    show_crashes()
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")

@@ -1,21 +1,17 @@
 """From an exported model to an answer of the embedded server, which takes up each version that is deployed."""
 
-import json
-import socket
-import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kilnworks.schemas.champion import read_champion
-from tests import preloaded
 from tests.components.deploying.deploying_models import run_deploy
 from tests.components.features import tabular
+from tests.served import served
 
 pytestmark = pytest.mark.e2e
-
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -39,23 +35,12 @@ def made(tmp_path_factory):
 @pytest.fixture
 def server():
     """Starts the embedded server on a base path and gives its gRPC address."""
-    running = []
+    with ExitStack() as stack:
 
-    def start(base):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        flags = [f"--port={port}", "--model_name=kinds", f"--model_base_path={base}"]
-        command = [*preloaded.python(), "-m", "kilnworks.components.serving", *flags]
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        running.append(process)
-        return json.loads(process.stdout.readline())
+        def start(base):
+            return stack.enter_context(served("--model_name=kinds", f"--model_base_path={base}"))
 
-    yield start
-    for process in running:
-        process.terminate()
-        process.wait(30)
-        process.stdout.close()
+        yield start
 
 
 def test_the_server_takes_up_what_is_deployed_and_answers_as_the_model_does(tmp_path, made, server):

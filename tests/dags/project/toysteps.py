@@ -3,6 +3,8 @@
 import csv
 import hashlib
 import json
+import os
+import signal
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,7 +66,7 @@ class LearnConfig(Config):
     """Learning rate; None: chosen."""
     seconds: float = 0.0
     """Seconds that an epoch takes."""
-    fail: Literal["", "data", "server", "once"] = ""
+    fail: Literal["", "data", "server", "once", "crash"] = ""
     """How it goes wrong."""
     words: tuple[str, ...] = ("", "NA")
     """Texts, one of them empty."""
@@ -165,6 +167,8 @@ def trouble(kind: str, context: RunContext) -> None:
         raise DataInvalid("column value holds 150", "0 to 120", "mend the file")
     if kind == "server":
         raise ServerUnavailable("no server", "one", "start it")
+    if kind == "crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
     flag = context.store / "failed-once"
     if kind == "once" and not flag.exists():
         flag.touch()

@@ -14,6 +14,7 @@ from typing import Any
 
 from tests.e2e.security.answers import Answer, read_answers
 from tests.forked import Forked
+from tests.served import announced
 
 ROOT = Path(__file__).parents[3]
 PREDICT = b"POST /v1/models/m:predict HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -84,17 +85,8 @@ def started(folder: Path, *flags: str) -> Iterator[Attacked]:
     with log.open("w") as errors:
         words = [*command, f"--monitoring_config_file={monitoring}", *flags]
         process = Forked(words, cwd=folder, env=environment, stderr=errors)
-    try:
-        line = process.stdout.readline()
-        if not line:
-            raise AssertionError(f"exit code {process.wait(30)}: {log.read_text()[-3000:]}")
-        yield Attacked(process, json.loads(line), log)
-        process.terminate()
-        assert process.wait(60) == 0, log.read_text()[-3000:]
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+    with announced(process, log) as ports:
+        yield Attacked(process, ports, log)
 
 
 class Visitor(threading.Thread):

@@ -122,6 +122,7 @@ def test_a_killed_listener_is_started_again_at_the_same_port(watched: Attacked) 
     os.kill(child, signal.SIGKILL)
     assert until(lambda: _children(watched) not in ([child], []))
     assert until(lambda: _answers(watched) and ask(watched, "/v1/health/ready").status == 200)
+    assert "the process that answers health ended (signal SIGKILL): another one is started" in watched.log.read_text()
 
 
 def _children(server: Attacked) -> list[int]:

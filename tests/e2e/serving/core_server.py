@@ -1,7 +1,6 @@
 """A model server in its own process, and the official stubs to ask it with."""
 
 import contextlib
-import json
 import subprocess
 import sys
 import time
@@ -27,6 +26,7 @@ from tensorflow_serving.apis import (
 )
 
 from tests.forked import Forked
+from tests.served import announced
 
 ROOT = Path(__file__).parents[3]
 SERVING = "tensorflow/serving/"
@@ -95,16 +95,13 @@ def wait_until(condition: Callable[[], bool], seconds: float, shown: Callable[[]
 @contextlib.contextmanager
 def server(folder: Path, *flags: str, env: Mapping[str, str] | None = None, name: str = "stderr") -> Iterator[Running]:
     """``core_models.py`` as a server on free ports; it is asked to stop at the end and must exit with 0."""
-    with launched(folder, *flags, env=env, name=name) as (process, log):
-        line = process.stdout.readline()
-        if not line:
-            raise AssertionError(f"exit code {process.wait(30)}: {log.read_text()[-3000:]}")
-        ports = json.loads(line)
-        options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-        with grpc.insecure_channel(f"127.0.0.1:{ports['grpc_port']}", options) as channel:
-            yield Running(process, ports, channel, log)
-        process.terminate()
-        assert process.wait(30) == 0, log.read_text()[-3000:]
+    options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+    with (
+        launched(folder, *flags, env=env, name=name) as (process, log),
+        announced(process, log) as ports,
+        grpc.insecure_channel(f"127.0.0.1:{ports['grpc_port']}", options) as channel,
+    ):
+        yield Running(process, ports, channel, log)
 
 
 def dims(*sizes: int) -> Any:

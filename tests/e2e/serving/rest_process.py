@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 from tests.forked import Forked
+from tests.served import announced
 
 ROOT = Path(__file__).parents[3]
 
@@ -57,14 +56,5 @@ def serving(folder: Path) -> Iterator[Served]:
         words = ["tests.e2e.serving.rest_models", str(folder), *flags]
         environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(folder)}
         process = Forked(words, cwd=ROOT, env=environment, stderr=errors)
-        line = process.stdout.readline()
-        if not line:
-            pytest.fail((folder / "stderr").read_text()[-3000:])
-        ports = json.loads(line)
+    with announced(process, folder / "stderr") as ports:
         yield Served(f"127.0.0.1:{ports['grpc_port']}", f"127.0.0.1:{ports['rest_api_port']}", process, folder / "log")
-        process.terminate()
-        try:
-            process.wait(30)
-        finally:
-            process.kill()
-            process.stdout.close()

@@ -3,7 +3,10 @@
 import datetime
 import ipaddress
 import json
+import os
+import re
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -31,6 +34,8 @@ from tests.e2e.serving.core_server import (
     server,
     wait_until,
 )
+from tests.forked import Forked
+from tests.served import announced
 
 pytestmark = pytest.mark.e2e
 
@@ -211,15 +216,14 @@ def test_the_store_is_served_and_a_stop_lets_requests_finish(models: Path, tmp_p
     serving = tmp_path / "store" / "serving"
     shutil.copytree(models / "live" / "1", serving / "first" / "1")
     flags = [f"--store={tmp_path}/store", "--port=0", "--rest_api_port=0"]
-    command = [*preloaded.python(), "-m", "kilnworks.components.serving", *flags]
-    with (tmp_path / "stderr").open("w") as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=ROOT)
-    try:
-        ports = json.loads(process.stdout.readline())
+    log = tmp_path / "stderr"
+    with log.open("w") as errors:
+        process = Forked(["kilnworks.components.serving", *flags], cwd=ROOT, env=os.environ, stderr=errors)
+    with announced(process, log) as ports:
         assert ports["models"] == ["first"]
         assert ports["rest_api_port"] > 0
         channel = grpc.insecure_channel(f"127.0.0.1:{ports['grpc_port']}")
-        running = Running(process, ports, channel, tmp_path / "stderr")
+        running = Running(process, ports, channel, log)
         assert running.predict(predict_request("first", x=[0.0]))["y"].tolist() == [1.0]
         shutil.copytree(models / "live" / "2", tmp_path / "staged" / "2")
         (tmp_path / "staged").rename(serving / "second")
@@ -232,10 +236,6 @@ def test_the_store_is_served_and_a_stop_lets_requests_finish(models: Path, tmp_p
         assert slow.result(20).outputs["y"].tensor_shape.dim[0].size == 64
         assert process.wait(30) == 0
         channel.close()
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
 
 
 def test_a_request_without_end_does_not_hold_the_process(models: Path) -> None:
@@ -243,6 +243,18 @@ def test_a_request_without_end_does_not_hold_the_process(models: Path) -> None:
     with server(models, *flags, name="endless") as running:
         running.prediction.Predict.future(predict_request("m", "endless", x=[1.0]))
         time.sleep(0.5)
+
+
+def test_a_server_that_crashes_leaves_the_stacks_of_its_threads_in_its_log(models: Path) -> None:
+    flags = ["--model_name=m", f"--model_base_path={models}/m"]
+    with launched(models, *flags, name="crashed") as (process, log):
+        assert process.stdout.readline()
+        os.kill(process.pid, signal.SIGSEGV)
+        assert process.wait(30) == -signal.SIGSEGV
+        said = log.read_text()
+    assert "Fatal Python error: Segmentation fault" in said
+    assert re.search(r'process/main\.py", line \d+ in serve$', said, re.MULTILINE)
+    assert re.search(r'leader_followers\.py", line \d+ in _work$', said, re.MULTILINE)
 
 
 def test_rest_on_the_port_of_grpc_is_left_out(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 import urllib.request
 
 import numpy as np
@@ -14,7 +13,7 @@ from kilnworks.pipelines.cli.app import main
 from kilnworks.schemas.artifacts import Model
 from kilnworks.schemas.champion import read_champion
 from kilnworks.schemas.files import read_json
-from tests import preloaded
+from tests.served import COMMAND, served
 
 pytestmark = [pytest.mark.slow, pytest.mark.e2e]
 
@@ -91,13 +90,9 @@ def expected(path, frame: pl.DataFrame) -> np.ndarray:
     return predict(Model(path / "compressed"), frame)["probabilities"]
 
 
-def served(project, frame: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+def answered(project, frame: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """What a server of the store answers over gRPC and over REST."""
-    flags = ["serve", "--store", str(project / "store"), "--port=0", "--rest_api_port=0"]
-    command = [*preloaded.python(), "-m", "kilnworks", *flags]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        ports = json.loads(child.stdout.readline())
+    with served("--store", str(project / "store"), words=COMMAND) as ports:
         raw = {
             "income": frame["income"].to_numpy().astype(np.float32),
             "debt": frame["debt"].fill_null(np.nan).to_numpy().astype(np.float32),
@@ -109,14 +104,10 @@ def served(project, frame: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         body = json.dumps({"instances": rows}).replace('"NaN"', "NaN").encode()
         with urllib.request.urlopen(f"http://127.0.0.1:{ports['rest_api_port']}/v1/models/loans:predict", body) as got:
             by_rest = np.array([one["probabilities"] for one in json.loads(got.read())["predictions"]])
-        return by_grpc, by_rest
-    finally:
-        child.terminate()
-        assert child.wait(timeout=60) == 0
-        child.stdout.close()
+    return by_grpc, by_rest
 
 
-def test_smaller_models_are_measured_published_and_served(project, capsys):
+def test_smaller_models_are_measured_published_and_answers(project, capsys):
     frame = loans(40)
     assert main(["compress", "loans", "--to", "int8", "--promote", "--reason", "half the disk"]) == 0
     out = capsys.readouterr().out
@@ -126,7 +117,7 @@ def test_smaller_models_are_measured_published_and_served(project, capsys):
     assert champion.run_id == run.name and champion.version == 2
     told = read_json(run / "compressed" / "compression.json")
     assert told["models"][1]["bytes"] < told["models"][0]["bytes"]
-    for answers in served(project, frame):
+    for answers in answered(project, frame):
         np.testing.assert_allclose(answers, expected(run, frame), atol=1e-5)
     assert main(["compress", "loans", "--to", "pruned", "--run", "r1", "--sparsity", "0.5", "--set", "prune_epochs=2",
                  "--set", "settle_epochs=1", "--max-loss", "0.9"]) == 0  # fmt: skip
@@ -135,7 +126,7 @@ def test_smaller_models_are_measured_published_and_served(project, capsys):
     assert f"publish  kilnworks promote loans --run {run.name}" in capsys.readouterr().out
     assert main(["promote", "loans", "--run", run.name]) == 0
     assert read_champion(project / "store", "loans").run_id == run.name
-    for answers in served(project, frame):
+    for answers in answered(project, frame):
         np.testing.assert_allclose(answers, expected(run, frame), atol=1e-5)
     page = (run / "report.html").read_text()
     assert "<h2>Compression</h2>" in page and "weights that are 0" in page and "50.0%" in page

@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import urllib.request
 from dataclasses import replace
 
@@ -19,7 +18,7 @@ from kilnworks.pipelines.core.store import Store
 from kilnworks.schemas.artifacts import CheckedExamples, Explanations
 from kilnworks.schemas.errors import ConfigError
 from kilnworks.schemas.files import read_json
-from tests import preloaded
+from tests.served import COMMAND, served
 
 CONTRACT = """
 name: loans
@@ -108,17 +107,10 @@ def test_the_server_credits_features_as_the_step_does(project):
     examples = run.load("checked", CheckedExamples)
     rows = pl.read_parquet(examples.files("test"), glob=False).select(list(examples.contract.features)).head(3)
     body = json.dumps({"signature_name": "explain", "instances": rows.to_dicts()}).encode()
-    flags = ["serve", "--store", str(project / "store"), "--port=0", "--rest_api_port=0"]
-    command = [*preloaded.python(), "-m", "kilnworks", *flags]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        port = json.loads(child.stdout.readline())["rest_api_port"]
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/models/loans:predict", body) as got:
+    with served("--store", str(project / "store"), words=COMMAND) as announced:
+        url = f"http://127.0.0.1:{announced['rest_api_port']}/v1/models/loans:predict"
+        with urllib.request.urlopen(url, body) as got:
             answers = json.loads(got.read())["predictions"]
-    finally:
-        child.terminate()
-        assert child.wait(timeout=60) == 0
-        child.stdout.close()
     for answer, row in zip(answers, told, strict=True):
         assert (answer["value"], answer["class"]) == (pytest.approx(row["value"], abs=1e-5), row["class"])
         credited = dict(zip(examples.contract.features, answer["attributions"], strict=True))

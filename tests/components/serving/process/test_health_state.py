@@ -2,7 +2,12 @@
 
 import json
 
+import pytest
+
+from kilnworks.components.serving.process import health_listener
+from kilnworks.components.serving.process.health_listener import HealthListener, HealthOptions
 from kilnworks.components.serving.process.health_process import SILENT_SECONDS, State
+from kilnworks.schemas.errors import ConfigError
 
 METRICS = "/monitoring/prometheus/metrics"
 
@@ -45,3 +50,9 @@ def test_a_server_that_is_silent() -> None:
     assert state.answer(METRICS, METRICS)[0] == 200, "the last that was heard"
     report(state, ready=True)
     assert state.answer("/v1/health/live", METRICS)[0] == 200
+
+
+def test_a_process_that_ends_before_it_listens_is_told_by_how(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health_listener, "_PROGRAM", "import os; os.abort()")
+    with pytest.raises(ConfigError, match=r"cannot be opened: its process ended \(signal SIGABRT\)"):
+        HealthListener(HealthOptions(0, "127.0.0.1", METRICS), lambda: True, str)

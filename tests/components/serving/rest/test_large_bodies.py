@@ -97,12 +97,13 @@ def test_values_that_cost_more_than_a_request_may_are_refused_before_they_are_ma
 
 
 @pytest.mark.slow
-def test_a_process_that_dies_or_takes_too_long_is_replaced() -> None:
+def test_a_process_that_dies_or_takes_too_long_is_replaced(caplog: pytest.LogCaptureFixture) -> None:
     readers = Readers(2**20, seconds=60)
     with pytest.raises(ServingError) as died, readers.reading("predict", b'{"instances": ["a"]}') as reading:
         os.kill(reading._process._popen.pid, signal.SIGKILL)
         reading.arrays({"x": info("string")}, {}, None)
     assert died.value.code is Code.UNAVAILABLE
+    assert caplog.messages == ["the process that reads large bodies ended (signal SIGKILL)"]
     with readers.reading("predict", b'{"instances": ["a"]}') as reading:
         assert reading.arrays({"x": info("string")}, {}, None)[0]["x"].tolist() == [b"a"]
     readers.close()
