@@ -12,6 +12,7 @@ from kilnworks.components.learning.settings import EarlyStopping, FitSettings
 from kilnworks.components.modeling.bag import Bag
 from kilnworks.components.quality.profile.free_text import why_read
 from kilnworks.components.starting.recipe import Decision
+from kilnworks.components.starting.sizes import SMALL
 from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.words import named
 
@@ -52,6 +53,7 @@ def bag(rows: int, monitor: str) -> tuple[Bag, dict[str, Any]]:
         "batch": 64 if rows < 5_000 else 128 if rows < 50_000 else 256,
         "optimizer": Adam(learning_rate=0.02),
         "early_stopping": EarlyStopping(patience=2),
+        **({"refit": 1} if rows < SMALL else {}),
         **({"monitor": monitor} if monitor != FitSettings.model_fields["monitor"].default else {}),
     }
 
@@ -60,7 +62,8 @@ def bag_words(contract: Contract, training: dict[str, Any]) -> tuple[str, str]:
     """The architecture and what it is, for the decision."""
     beside = len(contract.features) - len(text_columns(contract))
     others = f", {beside} other features beside" if beside else ""
+    again = "; then one network on all rows, which answers" if "refit" in training else ""
     return "bag", (
         "linear members over TF-IDF of words and characters, with and without naive Bayes weights"
-        f"{others}; batches of {training['batch']}, stops early"
+        f"{others}; batches of {training['batch']}, stops early{again}"
     )

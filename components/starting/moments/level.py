@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from kilnworks.components.features.calendar import CalendarPart, calendar_part
-from kilnworks.components.starting.moments.trees import FEWEST, answers, numbers_of, thinned
+from kilnworks.components.starting.moments.trees import FEWEST, errors, figure_of, numbers_of, target_of, thinned
 from kilnworks.schemas.contract import Contract
 
 SEASON_TURNS = 183
@@ -46,7 +46,7 @@ def level_of(
     """
     rows = thinned(pl.concat([early, next_rows]).drop_nulls(str(contract.time)).sort(str(contract.time)))
     cut = round(rows.height * early.height / max(1, early.height + next_rows.height))
-    x = _columns(contract, rows, parts)
+    x = columns_of(contract, rows, names_of(contract), parts)
     if not np.any(np.nanmax(x[:cut], axis=0, initial=-np.inf) > np.nanmin(x[:cut], axis=0, initial=np.inf)):
         return Level(stays=True)  # nothing else varies
     year = "month" in parts
@@ -56,42 +56,33 @@ def level_of(
     label = contract.label
     if label is None or rows.height < FEWEST or rows[label.name][:cut].n_unique() < 2:
         return Level(stays=True)
-    with_it, without, beyond = _judged(contract, rows, x, cut)
-    if beyond <= (BEYOND_CHANCE if year else 0.0):
+    target, classes = target_of(rows, label), label.classes is not None
+    moment = _seconds(rows[str(contract.time)]).astype(float)
+    both = [errors(each, target, cut, classes=classes) for each in (np.column_stack([x, moment]), x)]
+    less = both[0] - both[1]
+    spread = float(less.std()) / len(less) ** 0.5
+    if not spread or float(less.mean()) / spread <= (BEYOND_CHANCE if year else 0.0):
         return Level(stays=True)
-    what = "log loss" if label.classes is not None else "root mean squared error"
+    (what, with_it), (_, without) = (figure_of(error, label) for error in both)
     by = f"trees on {cut:,} rows tell the next ones better without it ({what} {without:.3g}, with it {with_it:.3g})"
     return Level(stays=False, why=f"{by}; {BACK}")
 
 
-def _columns(contract: Contract, rows: pl.DataFrame, parts: Sequence[CalendarPart]) -> np.ndarray:
-    """Every feature but the moment, float64 [n, columns]."""
-    names = [n for n, f in contract.features.items() if n != contract.time and not f.shape and not f.text]
-    seconds = _seconds(rows[str(contract.time)])
-    dates = [calendar_part(seconds, part).astype(float) for part in parts]
+def names_of(contract: Contract) -> list[str]:
+    """The features that trees take as they are: all but texts, arrays and the moment."""
+    return [n for n, f in contract.features.items() if n != contract.time and not f.shape and not f.text]
+
+
+def columns_of(
+    contract: Contract, rows: pl.DataFrame, names: Sequence[str], parts: Sequence[CalendarPart]
+) -> np.ndarray:
+    """These features, then these parts of the time column, float64 [n, columns]."""
+    dates = []
+    if parts:
+        seconds = _seconds(rows[str(contract.time)])
+        dates = [calendar_part(seconds, part).astype(float) for part in parts]
     return np.column_stack([*(numbers_of(rows[name]) for name in names), *dates])
 
 
 def _seconds(series: pl.Series) -> np.ndarray:
     return series.cast(pl.Datetime("us")).dt.epoch("s").to_numpy()
-
-
-def _judged(contract: Contract, rows: pl.DataFrame, x: np.ndarray, cut: int) -> tuple[float, float, float]:
-    """The error of the rows from ``cut`` on with the moment and without, and by how many standard errors it is less."""
-    label = contract.label
-    assert label is not None
-    moment = _seconds(rows[str(contract.time)]).astype(float)
-    both = [np.column_stack([x, moment]), x]
-    if label.classes is None:
-        target = rows[label.name].cast(pl.Float64).to_numpy()
-        errors = [(answers(each, target, cut, classes=False) - target[cut:]) ** 2 for each in both]
-        figures = [float(np.sqrt(error.mean())) for error in errors]
-    else:
-        target = np.unique(rows[label.name].cast(pl.String).to_numpy().astype(str), return_inverse=True)[1]
-        place = np.arange(len(x) - cut)
-        said = [answers(each, target, cut, classes=True)[place, target[cut:]] for each in both]
-        errors = [-np.log(np.clip(share, 1e-6, 1)) for share in said]
-        figures = [float(error.mean()) for error in errors]
-    less = errors[0] - errors[1]
-    spread = float(less.std()) / len(less) ** 0.5
-    return figures[0], figures[1], float(less.mean()) / spread if spread else 0.0

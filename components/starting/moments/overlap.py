@@ -2,8 +2,8 @@
 
 In a split by time the later rows hold months, numbers and names that come after those of the training rows. A column
 most of whose later values are new tells a model nothing there, and leads it astray: it is left out. What comes again
-(the weekday, the hour, a season of which a whole year is there) stays; not so the day of the month, which does not come
-often enough in less than a year.
+(the weekday, the hour, a season of which a whole year is there) stays, unless it is a name that comes again for another
+thing (``carried.py``), or the day of the month, which does not come often enough in less than a year.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from kilnworks.components.sources.base import Source, Wanted
 from kilnworks.components.sources.columns import contract_columns
 from kilnworks.components.sources.splitting.assign import labelled, make_assigner
 from kilnworks.components.sources.splitting.splits import SPLITS, AnySplit, ByTime
+from kilnworks.components.starting.moments.carried import not_carried
 from kilnworks.components.starting.moments.level import Level, level_of
 from kilnworks.components.starting.recipe import Decision
 from kilnworks.components.starting.rehearsal import Parts
@@ -32,6 +33,8 @@ NEW = {"numbers": 0.25, "names": 0.5}
 the numbers that it knows, and takes a name that it does not know for none."""
 NOTED = 0.1
 """From this share on it is said."""
+CHANGED = "what it tells does not last: trees tell two stretches of later rows better without it"
+BACK = "move it from `ignore` to `features` of the contract to keep it"
 SEASON = "; later ones are answered by the level of the latest rows, unless `parts` goes without `moment`"
 """What becomes of seasons that nobody has seen where the moment of a row stays."""
 SINGLE_DAYS = "the rows are of less than a year: it would tell single days from one another, which do not come again"
@@ -78,8 +81,10 @@ def without_what_runs_out(contract: Contract, source: Source, parts: Parts, spli
     kept = {n: f for n, f in contract.features.items() if n not in gone}
     changes: dict[str, Any] = {"features": kept, "ignore": (*contract.ignore, *(n for n in share if n in gone))}
     contract = contract.model_copy(update=changes) if gone else contract
+    contract, changed = _without_changed(contract, rows, out)
+    decisions = [d for d in decisions if d.choice not in {one.choice for one in changed}]
     dates, lines = _dates(out, _without_level(contract, rows, out))
-    return Kept(contract, dates, (*decisions, *lines))
+    return Kept(contract, dates, (*decisions, *changed, *lines))
 
 
 def _cut(contract: Contract, source: Source, parts: Parts, split: ByTime) -> dict[str, pl.DataFrame]:
@@ -151,6 +156,25 @@ def _single_days(contract: Contract, early: pl.DataFrame, out: Mapping[str, list
     days = pl.Series(calendar_part(_seconds(dated[time]), "day"))
     numbers = [n for n, f in contract.features.items() if f.dtype == "int" and not f.shape]
     return {n for n in numbers if int((dated[n] == days).sum()) >= SAME * dated.height}
+
+
+def _without_changed(
+    contract: Contract, rows: Mapping[str, pl.DataFrame], out: Mapping[str, list[CalendarPart]]
+) -> tuple[Contract, list[Decision]]:
+    """The contract without categories whose values come again for other things, and the lines that say so."""
+    time = str(contract.time)
+    parts = [part for part in PARTS if part not in _left(out[time], is_time=True)] if time in out else []
+    found = not_carried(contract, rows, parts)
+    kept = {n: f for n, f in contract.features.items() if n not in found}
+    if not kept.keys() - {time}:
+        return contract, []  # nothing else is known
+    lines = [
+        Decision(
+            "left out", named(name), f"{CHANGED} ({what} {without:.3g}, with it {with_it:.3g}); {BACK}", flagged=True
+        )
+        for name, (what, with_it, without) in found.items()
+    ]
+    return contract.model_copy(update={"features": kept, "ignore": (*contract.ignore, *found)}), lines
 
 
 def _without_level(

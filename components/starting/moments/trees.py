@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import polars as pl
+
+from kilnworks.schemas.contract import Label
 
 ROWS = 12_000
 """Rows that are looked at, at most, evenly spread in time."""
@@ -33,16 +37,19 @@ def numbers_of(series: pl.Series) -> np.ndarray:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def answers(x: np.ndarray, target: np.ndarray, cut: int, *, classes: bool) -> np.ndarray:
+def answers(
+    x: np.ndarray, target: np.ndarray, cut: int, *, classes: bool, categories: np.ndarray | None = None
+) -> np.ndarray:
     """What trees that learned from the rows before ``cut`` say of the others.
 
     Boosted trees (Friedman 2001; Ke et al. 2017, as scikit-learn has them).
 
     Args:
-        x: columns, float64 [n, columns]; missing values are NaN.
+        x: columns, float64 [n, columns]; missing values are NaN. One that is empty before ``cut`` tells nothing.
         target: numbers, or codes of classes from 0 on, [n].
         cut: the first row that is asked.
         classes: whether the target is a class.
+        categories: which columns are taken value by value, bool [columns], up to ``CATEGORIES + 1`` of each; none.
 
     Returns:
         Numbers [n - cut], or probabilities [n - cut, classes] where a class that was not learned has 0.
@@ -50,7 +57,9 @@ def answers(x: np.ndarray, target: np.ndarray, cut: int, *, classes: bool) -> np
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from threadpoolctl import threadpool_limits
 
-    settings = {"max_iter": TREES, "early_stopping": False, "random_state": 0}
+    settings: dict[str, Any] = {"max_iter": TREES, "early_stopping": False, "random_state": 0}
+    settings["categorical_features"] = categories
+    x = np.where(np.isnan(x[:cut]).all(axis=0), 0.0, x)
     with threadpool_limits(1):  # threads that wait for each other on a busy machine take many times as long
         if not classes:
             said: np.ndarray = HistGradientBoostingRegressor(**settings).fit(x[:cut], target[:cut]).predict(x[cut:])
@@ -59,3 +68,29 @@ def answers(x: np.ndarray, target: np.ndarray, cut: int, *, classes: bool) -> np
         found = np.zeros((len(x) - cut, int(target.max()) + 1))
         found[:, trees.classes_.astype(int)] = trees.predict_proba(x[cut:])
     return found
+
+
+def errors(
+    x: np.ndarray, target: np.ndarray, cut: int, *, classes: bool, categories: np.ndarray | None = None
+) -> np.ndarray:
+    """Squared error or log loss of each row from ``cut`` on, float64 [n - cut], of what ``answers`` says of it."""
+    said = answers(x, target, cut, classes=classes, categories=categories)
+    found: np.ndarray = (
+        -np.log(np.clip(said[np.arange(len(said)), target[cut:]], 1e-6, 1)) if classes else (said - target[cut:]) ** 2
+    )
+    return found
+
+
+def target_of(rows: pl.DataFrame, label: Label) -> np.ndarray:
+    """The label as trees learn it, [n]: numbers, or codes of classes from 0 on."""
+    if label.classes is None:
+        return rows[label.name].cast(pl.Float64).to_numpy()
+    codes: np.ndarray = np.unique(rows[label.name].cast(pl.String).to_numpy().astype(str), return_inverse=True)[1]
+    return codes
+
+
+def figure_of(error: np.ndarray, label: Label) -> tuple[str, float]:
+    """What the mean of these errors is called, and its value as people know it."""
+    if label.classes is None:
+        return "root mean squared error", float(np.sqrt(error.mean()))
+    return "log loss", float(error.mean())
