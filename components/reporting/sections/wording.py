@@ -30,9 +30,10 @@ def budget_words(training: dict[str, Any]) -> str:
     if left_out := int(as_number(again.get("left_out")) or 0):
         ready = int(as_number(again.get("networks")) or 0)
         which = f"network {ready + 1} on all rows" if ready or left_out > 1 else "the network on all rows"
-        told.append(f"ended before {which} was ready" if again.get("cut") else f"left no time for {which}")
-        answers = f"{ready} on all rows" if ready else "the one that learned from the training rows alone"
-        told.append(f"the answer is that of {answers}")
+        several = f"the mean of the {ready} before it answers" if ready > 1 else "network 1 answers alone"
+        answers = several if ready else "the one that learned from the training rows alone answers"
+        missed = f"ended before {which} was ready" if again.get("cut") else f"left no time for {which}"
+        told.append(f"{missed}: {answers}")
     return f"the budget of {minutes:g} min {'; '.join(told)}" if told else ""
 
 

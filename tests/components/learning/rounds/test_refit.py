@@ -120,8 +120,8 @@ def epochs_take(monkeypatch):
 @pytest.mark.parametrize(
     ("networks", "answers"),
     [
-        (0, "the answer is that of the one that learned from the training rows alone"),
-        (1, "the answer is that of 1 on all rows"),
+        (0, "the one that learned from the training rows alone answers"),
+        (1, "network 1 answers alone"),
     ],
 )
 def test_a_network_that_the_budget_ends_in_is_left_out_and_said(
@@ -135,7 +135,7 @@ def test_a_network_that_the_budget_ends_in_is_left_out_and_said(
     assert now[0] <= 30
     told = made.training["refit"]
     assert (told["networks"], told["left_out"], told["cut"], told["epochs"]) == (networks, 2 - networks, True, 3)
-    words = f"the budget of 0.5 min ended before network {networks + 1} on all rows was ready; {answers}"
+    words = f"the budget of 0.5 min ended before network {networks + 1} on all rows was ready: {answers}"
     assert budget_words(made.training) == words
     monkeypatch.undo()
     alone = trained(tmp_path, TrainConfig(**QUICK, refit=networks), *data, "alone")
