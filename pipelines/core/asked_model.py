@@ -42,7 +42,7 @@ def why_not_live(pipeline: Pipeline, run: Run) -> tuple[str, str]:
             failed = f"{step.name} of run {run.run_id} failed: {error.get('got', '')}"
             return failed, f"{error.get('fix') or 'mend it'}; then {resume}"
         if status == "skipped" and not outcome.get("blocked_by"):
-            closed = f"run {run.run_id} ended at a gate of {step.name}: {outcome.get('reason', '')}"
+            closed = f"run {run.run_id} ended at {step.name}: {outcome.get('reason', '')}"
             return closed, _past(error, pipeline.name, step.name, run)
     return f"run {run.run_id} has not come to its end", f"let it end, or resume it: {resume}"
 

@@ -289,7 +289,7 @@ def test_predict_without_a_live_model_says_what_kept_the_newest_run_from_it(proj
     run(capsys, "run", "small", "--run-id", "r1", "--set", "two.most=1")
     code, _, err = run(capsys, "predict", "small", "x.csv")
     assert code == 2
-    assert "no model of 'small' is live: run r1 ended at a gate of two: 2 is above 1" in err
+    assert "no model of 'small' is live: run r1 ended at two: 2 is above 1" in err
     assert "kilnworks report small --run r1" in err
     assert "kilnworks run small --set two.FIELD=VALUE --promote --reason WHY" in err
     run(capsys, "run", "small", "--run-id", "r2", "--set", "three.fail=invalid")

@@ -143,7 +143,7 @@ def test_predict_before_a_trial_is_promoted_says_so(shop, capsys):
     capsys.readouterr()
     assert shop("predict", "shop", "rows.csv") == 2
     told = capsys.readouterr().err
-    assert "no model of 'shop' is live: run r1 ended at a gate of deployment: trial gate closed: other setting" in told
+    assert "no model of 'shop' is live: run r1 ended at deployment: trial gate closed: other setting" in told
     assert "to do:  kilnworks promote shop --run r1 makes it live" in told and "all the same" not in told
 
 

@@ -26,7 +26,9 @@ def budget_words(training: dict[str, Any]) -> str:
         return ""
     told = []
     if first.get("over") and training.get("stopped_early"):
-        told.append(f"ended training after {training.get('epochs_run')} epochs, the best of which is kept")
+        done = int(as_number(training.get("epochs_run")) or 0)
+        kept = f"{done} epochs, the best of which is kept" if done != 1 else "an epoch"
+        told.append(f"ended training after {kept}")
     if left_out := int(as_number(again.get("left_out")) or 0):
         ready = int(as_number(again.get("networks")) or 0)
         which = f"network {ready + 1} on all rows" if ready or left_out > 1 else "the network on all rows"
